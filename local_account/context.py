@@ -1,0 +1,109 @@
+"""What every emulated service is given: who the account is, its clock, its clients, its events, its processes."""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import os
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local_account.clock import Clock
+from local_account.processes import Processes
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountSettings:
+    """Identity of one running account. `secret` signs every request; a new one for each run."""
+
+    state_directory: Path
+    port: int
+    account_id: str = "111122223333"
+    region: str = "us-east-1"
+    speed: float = 1.0
+    secret: str = field(default_factory=lambda: secrets.token_hex(20))
+
+    @property
+    def endpoint_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+class Context:
+    """Shared by all services of one account. Services keep their own state; this only connects them."""
+
+    def __init__(self, settings: AccountSettings) -> None:
+        self.settings = settings
+        self.clock = Clock(settings.speed)
+        self.processes = Processes()
+        self.stopping = threading.Event()
+        self._clients: dict[str, Any] = {}
+        self._clients_lock = threading.Lock()
+
+    @property
+    def client_environment(self) -> dict[str, str]:
+        """What a stock AWS client needs in its environment to talk to this account, and to nothing else."""
+        return {
+            "AWS_ENDPOINT_URL": self.settings.endpoint_url,
+            "AWS_ACCESS_KEY_ID": self.settings.account_id,
+            "AWS_SECRET_ACCESS_KEY": self.settings.secret,
+            "AWS_DEFAULT_REGION": self.settings.region,
+            "AWS_REGION": self.settings.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_PAGER": "",
+        }
+
+    def process_environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Environment of a build, job or model server: the caller's without its AWS profile, the account's, then `extra`."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return {**inherited, **self.client_environment, **(extra or {})}
+
+    def client(self, service: str) -> Any:
+        """A boto3 client that calls back into this account through its public port."""
+        import boto3
+        from botocore.config import Config
+
+        with self._clients_lock:
+            if service not in self._clients:
+                session = boto3.Session(
+                    aws_access_key_id=self.settings.account_id,
+                    aws_secret_access_key=self.settings.secret,
+                    region_name=self.settings.region,
+                )
+                config = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}, max_pool_connections=32)
+                self._clients[service] = session.client(service, endpoint_url=self.settings.endpoint_url, config=config)
+            return self._clients[service]
+
+    def emit(self, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()) -> None:
+        """Put an event of an AWS service on the default event bus, where the account's rules see it."""
+        from ministack.core.responses import set_request_account_id, set_request_region
+        from ministack.services import eventbridge
+
+        entry = {"Source": source, "DetailType": detail_type, "Detail": json.dumps(detail, default=str), "Resources": list(resources)}
+
+        def put() -> None:
+            set_request_account_id(self.settings.account_id)
+            set_request_region(self.settings.region)
+            eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+
+        contextvars.copy_context().run(put)
+
+    def in_background(self, work: Callable[..., None], *arguments: Any) -> threading.Thread:
+        """Run `work` on a daemon thread; the account does not wait for it when it stops."""
+        thread = threading.Thread(target=work, args=arguments, daemon=True, name=getattr(work, "__name__", "work"))
+        thread.start()
+        return thread
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:aws:{service}:{self.settings.region}:{self.settings.account_id}:{resource}"
+
+    def log_path(self, kind: str, name: str) -> Path:
+        """File for the output of one build, job or model server, such as logs/processing-job/<name>.log."""
+        return self.settings.state_directory / "logs" / kind / f"{name.replace(':', '_').replace('/', '_')}.log"
+
+    def close(self) -> None:
+        self.stopping.set()
+        self.processes.close()
