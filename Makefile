@@ -1,0 +1,46 @@
+# Two commands do all the set-up: `make demo` runs the whole loop offline, `make test` runs every test.
+# Needs Python 3.11 to 3.13, git and make; everything else is installed into .venv and node_modules.
+
+PYTHON ?= python3
+PY     := .venv/bin/python
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test unit synth local check capacity bench lock clean
+
+help:  ## list the commands
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:  ## install the tools (skips what is there)
+	@$(PYTHON) -m build_scripts.install --environment .venv --node
+
+demo: setup  ## the whole loop offline: push, train, approve, deploy, scale; ends with out/demo/index.html
+	@$(PY) -m local_account.demo
+
+test: setup  ## every test that needs no AWS account
+	@$(PY) -m pytest tests --ignore=tests/aws
+
+unit: setup  ## the fast tests only
+	@$(PY) -m pytest tests/unit
+
+synth: setup  ## synthesize the CDK app offline into cdk.out
+	@cdk synth --quiet --no-notices
+
+local: setup  ## start the local account and stay; prints what to type next
+	@$(PY) -m local_account
+
+check: setup  ## ruff, mypy --strict, cfn-lint, cdk-nag and the policy checks
+	@ruff check . && ruff format --check . && mypy && $(PY) -m pytest tests/infra tests/unit/test_structure.py
+
+capacity: setup  ## simulate the configured scaling policies; ends with out/capacity/index.html
+	@$(PY) -m capacity --out out/capacity $(ARGS)
+
+bench: setup  ## measure the numbers of benchmarks/README.md again
+	@$(PY) -m benchmarks
+
+lock:  ## compile requirements.lock anew from pyproject.toml
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --all-extras pyproject.toml -o requirements.lock
+
+clean:  ## remove everything that the commands above made
+	@rm -rf .venv node_modules cdk.out out .state .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

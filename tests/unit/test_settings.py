@@ -1,0 +1,100 @@
+"""Settings refuse what AWS or common sense would refuse later, and say which field, what it got and what is allowed."""
+
+import dataclasses
+
+import pytest
+
+import settings
+from settings import (
+    Autoscaling,
+    Environment,
+    Numeric,
+    Preparation,
+    Problem,
+    Project,
+    Range,
+    Rollout,
+    Routing,
+    Schedule,
+    SettingsError,
+    Split,
+    Step,
+    StepScaling,
+    TargetTracking,
+    Tuning,
+)
+
+
+def data_set(**changes: object) -> settings.DataSet:
+    values: dict[str, object] = {
+        "name": "small",
+        "problem": Problem.REGRESSION,
+        "target": "y",
+        "numeric": (Numeric(name="x"),),
+        "metric": "rmse",
+        "threshold": 1.0,
+    }
+    return settings.DataSet(**{**values, **changes})  # type: ignore[arg-type]  # wrong types are part of what is tested
+
+
+@pytest.mark.parametrize(
+    ("make", "field_name", "got"),
+    [
+        (lambda: Autoscaling(min_capacity=0, max_capacity=3), "Autoscaling.min_capacity", "0"),
+        (lambda: Autoscaling(min_capacity=4, max_capacity=3), "Autoscaling.min_capacity", "4"),
+        (lambda: Autoscaling(min_capacity=1, max_capacity=3, time_zone="Mars/Olympus"), "Autoscaling.time_zone", "Mars/Olympus"),
+        (lambda: Rollout(routing=Routing.CANARY, step_percent=51), "Rollout.step_percent", "51"),
+        (lambda: Rollout(routing=Routing.LINEAR, step_percent=5), "Rollout.step_percent", "5"),
+        (lambda: Environment(name="x", rollout=Rollout(routing=Routing.CANARY)), "initial_instance_count", "1"),
+        (lambda: Environment(name="x", instance_type="m5.large"), "instance_type", "m5.large"),
+        (lambda: Environment(name="x", data_capture_percent=101), "data_capture_percent", "101"),
+        (lambda: Environment(name="Prod!"), ".name", "Prod!"),
+        (lambda: Schedule(name="s", cron="0 7 * * *", min_capacity=1, max_capacity=2), ".cron", "0 7 * * *"),
+        (lambda: Schedule(name="s", cron="0 7 * * MON *", min_capacity=1, max_capacity=2), ".cron", "0 7 * * MON *"),
+        (lambda: Schedule(name="s", cron="0 7 ? * MON *", min_capacity=3, max_capacity=2), ".min_capacity", "3"),
+        (lambda: StepScaling(steps=(Step(at_least_percent_of_threshold=120, change_percent=10),)), "StepScaling.steps", "120"),
+        (lambda: TargetTracking(safety=1.5), "TargetTracking.safety", "1.5"),
+        (lambda: Project(name="UPPER"), "Project.name", "UPPER"),
+        (lambda: Project(name="ok", account="123"), "Project.account", "123"),
+        (lambda: Tuning(trials=0), "Tuning.trials", "0"),
+        (lambda: Tuning(trials=2, parallel_trials=3), "Tuning.parallel_trials", "3"),
+        (lambda: Range(low=2, high=1), "Range.low", "2"),
+        (lambda: Range(low=0, high=1, log=True), "Range.low", "0"),
+        (lambda: Split(test=0.7), "Split.test", "0.7"),
+        (lambda: Preparation(outlier_rule="magic"), "Preparation.outlier_rule", "magic"),
+        (lambda: data_set(metric="auc"), ".metric", "auc"),
+        (lambda: data_set(target="x"), "columns", "x"),
+        (lambda: data_set(numeric=()), "numeric", "()"),
+        (lambda: data_set(positive_class="yes"), "positive_class", "yes"),
+        (lambda: data_set(facet=settings.Facet(column="x", disadvantaged="a")), "facet.column", "x"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(make, field_name, got):
+    with pytest.raises(SettingsError) as refusal:
+        make()
+    message = str(refusal.value)
+    assert message.startswith("settings.py: ")
+    assert field_name in message.split(" is ")[0]
+    assert got in message
+    assert "allowed: " in message
+    assert "\n" not in message
+
+
+def test_settings_cannot_be_changed_after_they_are_read():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.PROJECT.name = "other"  # type: ignore[misc]  # the error is what is tested
+
+
+def test_target_tracking_follows_the_sizing_formula():
+    """Max RPS x safety x 60: the formula of the SageMaker guide for load testing a variant."""
+    assert TargetTracking(max_rps_per_instance=20, safety=0.5).invocations_per_instance == 600
+
+
+def test_features_keep_numeric_before_categorical():
+    data = data_set(numeric=(Numeric(name="b"), Numeric(name="a")), categorical=(settings.Categorical(name="c"),))
+    assert data.features == ("b", "a", "c")
+
+
+def test_the_examples_that_ship_are_valid_and_differ():
+    assert {settings.ABALONE.problem, settings.ARRESTS.problem} == {Problem.REGRESSION, Problem.BINARY}
+    assert settings.DATASET in (settings.ABALONE, settings.ARRESTS)

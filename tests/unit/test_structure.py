@@ -1,0 +1,131 @@
+"""What may import what. The table of docs/architecture.md, enforced: data flows one way, and each part stays testable alone."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = {"settings", "app", "infra", "pipelines", "build_scripts", "deploy_scripts", "local_account", "capacity"}
+CDK = {"aws_cdk", "constructs", "cdk_nag"}
+CONTAINER = {"numpy", "pandas", "scipy", "sklearn", "xgboost", "pyarrow", "matplotlib", "jinja2", "boto3", "botocore"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Files matched by `pattern` may import `allowed` and the standard library. None allows any third-party package."""
+
+    pattern: str
+    ours: frozenset[str]
+    third_party: frozenset[str] | None
+
+
+def rule(pattern: str, *, ours: set[str] = frozenset(), third_party: set[str] | None = frozenset()) -> Rule:
+    return Rule(pattern, frozenset(ours), None if third_party is None else frozenset(third_party))
+
+
+# First match wins, so the narrower patterns come first.
+RULES = [
+    rule("settings.py"),
+    rule("app.py", ours={"infra", "settings"}, third_party=CDK),
+    rule("infra/*/*/*.py", third_party={"boto3", "botocore"}),  # Lambda folders: self-contained
+    rule("infra/**/*.py", ours={"infra", "settings", "pipelines"}, third_party=CDK),
+    rule("pipelines/*/steps/**/*.py", third_party=CONTAINER),
+    rule("pipelines/**/*.py", ours={"pipelines", "settings"}, third_party={"sagemaker", "boto3"}),
+    rule("build_scripts/**/*.py", ours={"build_scripts", "pipelines", "settings"}, third_party=None),
+    rule("deploy_scripts/**/*.py", ours={"build_scripts", "deploy_scripts", "pipelines", "settings", "capacity"}, third_party=None),
+    rule("capacity/**/*.py", ours={"capacity", "settings"}, third_party={"numpy", "matplotlib", "jinja2", "boto3", "botocore", "rich"}),
+    rule("local_account/**/*.py", ours={"local_account", "settings", "capacity"}, third_party=None),
+]
+NEVER_IN_LOCAL_ACCOUNT = CDK
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and top-level package of every absolute import, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name.split(".")[0]) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.lineno, node.module.split(".")[0]
+
+
+def siblings(path: Path) -> set[str]:
+    """Modules a shipped folder finds beside its scripts: what stands next to it, and at the top of its `steps` folder."""
+    folders = [path.parent, *(parent for parent in path.parents if parent.name == "steps")]
+    return {entry.stem for folder in folders for entry in folder.iterdir() if entry.suffix == ".py" or entry.is_dir()}
+
+
+def violations(path: Path) -> list[str]:
+    relative = path.relative_to(ROOT)
+    applied = next((candidate for candidate in RULES if relative.match(candidate.pattern) or _matches_deep(relative, candidate.pattern)), None)
+    if applied is None:
+        return []
+    shipped = "steps" in relative.parts or applied.pattern == "infra/*/*/*.py"
+    found = []
+    for line, package in imports(path):
+        if package in sys.stdlib_module_names or (shipped and package in siblings(path)):
+            continue
+        if package in OURS:
+            allowed = package in applied.ours
+        else:
+            allowed = applied.third_party is None or package in applied.third_party
+            allowed = allowed and not (relative.parts[0] == "local_account" and package in NEVER_IN_LOCAL_ACCOUNT)
+        if not allowed:
+            found.append(f"{relative}:{line} imports {package}")
+    return found
+
+
+def _matches_deep(relative: Path, pattern: str) -> bool:
+    """`a/**/*.py` at any depth: Path.match understands `**` only from Python 3.13 on."""
+    head, deep, _ = pattern.partition("/**/")
+    if not deep:
+        return False
+    parts = Path(head).parts
+    return len(relative.parts) > len(parts) and all(Path(part).match(want) for part, want in zip(relative.parts, parts, strict=False))
+
+
+def project_files() -> list[Path]:
+    tops = [ROOT / name for name in sorted(OURS)]
+    modules = [ROOT / "settings.py", ROOT / "app.py"]
+    return [path for path in [*modules, *(file for top in tops for file in sorted(top.rglob("*.py")))] if path.is_file()]
+
+
+def test_every_part_imports_only_what_it_may():
+    found = [line for path in project_files() for line in violations(path)]
+    assert found == [], "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "expected"),
+    [
+        ("settings.py", "import numpy", True),
+        ("local_account/gateway.py", "def f():\n    import aws_cdk", True),
+        ("local_account/gateway.py", "import capacity.engine", False),
+        ("pipelines/tabular/steps/train.py", "import settings", True),
+        ("pipelines/tabular/steps/train.py", "import xgboost", False),
+        ("capacity/engine.py", "from local_account import clock", True),
+        ("build_scripts/publish.py", "import infra", True),
+    ],
+)
+def test_the_rule_finds_a_forbidden_import(tmp_path, monkeypatch, path, source, expected):
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    file = tmp_path / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(source)
+    assert bool(violations(file)) is expected
+
+
+def test_no_file_is_a_grab_bag():
+    vague = {"utils", "helpers", "common", "misc"}
+    assert [str(path) for path in project_files() if path.stem in vague or vague & set(path.relative_to(ROOT).parts)] == []
+
+
+def test_settings_reads_no_clock_and_no_environment():
+    tree = ast.parse((ROOT / "settings.py").read_text(encoding="utf-8"))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | {
+        alias.name for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
+    }
+    assert not names & {"os", "environ", "getenv", "datetime", "time", "random"}
