@@ -26,6 +26,7 @@ class AccountSettings:
     region: str = "us-east-1"
     speed: float = 1.0
     secret: str = field(default_factory=lambda: secrets.token_hex(20))
+    debug: bool = False  # keep the directories of builds and jobs after they ended
 
     @property
     def endpoint_url(self) -> str:

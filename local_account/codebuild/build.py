@@ -1,0 +1,190 @@
+"""One build from its source to its artifacts, with the phases and transitions of the service.
+
+In: the build's record (API shape, changed while the build runs) and its project. Out: artifacts in S3, exported
+variables, a log file and a log stream. Transitions: a failed `install` or `pre_build` ends the build; a failed `build`
+still runs `post_build` and uploads artifacts.
+https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details-phases.html
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from local_account.codebuild.build_log import BuildLog
+from local_account.codebuild.buildspec import PHASES, Buildspec, BuildspecError, Phase, parse
+from local_account.codebuild.environment import build_environment
+from local_account.codebuild.files import ArtifactError, pack, select
+from local_account.codebuild.shell import BuildShell, BuildStopped, BuildTimedOut, CommandFailed
+from local_account.codebuild.source import Source, fetch
+from local_account.context import Context
+
+_PHASE_FAILURES = (CommandFailed, BuildTimedOut, BuildStopped)
+
+
+class Build:
+    """A running build. `run` blocks until it ended; `stop` may be called from another thread."""
+
+    def __init__(self, context: Context, project: Mapping[str, Any], record: dict[str, Any]) -> None:
+        self._context, self._project, self._record = context, project, record
+        self._directory = context.settings.state_directory / "builds" / record["id"].replace(":", "_")
+        self._log = BuildLog(context, record)
+        self._shell: BuildShell | None = None
+        self._stop_asked = False
+
+    def stop(self) -> None:
+        self._stop_asked = True
+        if self._shell is not None:
+            self._shell.stop()
+
+    def run(self) -> None:
+        status = "FAULT"
+        try:
+            status = self._run()
+        finally:
+            if not self._context.settings.debug:
+                shutil.rmtree(self._directory, ignore_errors=True)
+            self._end_phase("FINALIZING", "SUCCEEDED")
+            self._log.flush()
+            self._record.update(buildStatus=status, currentPhase="COMPLETED", endTime=time.time(), buildComplete=True)
+            self._record["phases"].append({"phaseType": "COMPLETED", "startTime": time.time()})
+
+    def _run(self) -> str:
+        self._end_phase("QUEUED", "SUCCEEDED")
+        self._end_phase("PROVISIONING", "SUCCEEDED")
+        try:
+            source, spec = self._download()
+            self._shell = self._open_shell(source, spec)
+        except (BuildspecError, ValueError, OSError) as error:
+            self._end_phase("DOWNLOAD_SOURCE", "FAILED", "YAML_FILE_ERROR" if isinstance(error, BuildspecError) else "CLIENT_ERROR", error)
+            return "FAILED"
+        self._end_phase("DOWNLOAD_SOURCE", "SUCCEEDED")
+        status = self._run_phases(spec)
+        ran_build = any(phase["phaseType"] == "BUILD" for phase in self._record["phases"])
+        if ran_build and status in ("SUCCEEDED", "FAILED"):
+            uploaded = self._upload(spec, source)
+            status = status if uploaded else "FAILED"
+        self._export(spec)
+        return status
+
+    def _download(self) -> tuple[Source, Buildspec]:
+        self._begin_phase("DOWNLOAD_SOURCE")
+        source = fetch(self._context, self._project, self._record, self._directory)
+        text = str(self._project["source"].get("buildspec") or "buildspec.yml")
+        is_path = "\n" not in text and text.endswith((".yml", ".yaml"))
+        if is_path:
+            path = (source.directory / text).resolve()
+            if not path.is_relative_to(source.directory.resolve()) or not path.is_file():
+                raise BuildspecError(f"the source has no buildspec {text!r}")
+            text = path.read_text()
+        spec = parse(text)
+        for note in spec.ignored:
+            self._log.line(f"ignored {note}")
+        return source, spec
+
+    def _open_shell(self, source: Source, spec: Buildspec) -> BuildShell:
+        state = self._directory / "shell"
+        state.mkdir(parents=True)
+        shell = BuildShell(
+            self._context.processes,
+            program=spec.shell,
+            environment=build_environment(self._context, self._project, self._record, source, spec),
+            directory=source.directory,
+            state_directory=state,
+            log_file=self._log.path,
+            timeout_seconds=60.0 * int(self._project.get("timeoutInMinutes") or 60),
+            on_output=self._log.flush,
+        )
+        if self._stop_asked:
+            shell.stop()
+        return shell
+
+    def _run_phases(self, spec: Buildspec) -> str:
+        assert self._shell is not None  # noqa: S101 - opened by the caller
+        status = "SUCCEEDED"
+        for name in PHASES:
+            self._shell.environment["CODEBUILD_BUILD_SUCCEEDING"] = "1" if status == "SUCCEEDED" else "0"
+            phase = spec.phases.get(name, Phase())
+            self._begin_phase(name.upper())
+            failure = self._run_phase(phase)
+            if isinstance(failure, BuildTimedOut | BuildStopped):
+                outcome = "TIMED_OUT" if isinstance(failure, BuildTimedOut) else "STOPPED"
+                self._end_phase(name.upper(), outcome, "CLIENT_ERROR", f"Build {outcome.lower().replace('_', ' ')} in phase {name}")
+                return outcome
+            if failure is None:
+                self._end_phase(name.upper(), "SUCCEEDED")
+                continue
+            self._end_phase(name.upper(), "FAILED", "COMMAND_EXECUTION_ERROR", failure)
+            if phase.on_failure == "CONTINUE":
+                continue
+            status = "FAILED"
+            if name != "build" or phase.on_failure == "ABORT":
+                break
+        return status
+
+    def _run_phase(self, phase: Phase) -> Exception | None:
+        assert self._shell is not None  # noqa: S101 - opened by the caller
+        failure: Exception | None = None
+        for commands in (phase.commands, phase.finally_commands):
+            try:
+                self._shell.run(commands)
+            except _PHASE_FAILURES as error:
+                failure = failure or error
+                if not isinstance(error, CommandFailed):
+                    return error
+        return failure
+
+    def _upload(self, spec: Buildspec, source: Source) -> bool:
+        self._begin_phase("UPLOAD_ARTIFACTS")
+        target = self._project.get("artifacts") or {}
+        try:
+            if spec.artifacts and target.get("type") == "S3":
+                self._put_artifacts(target, select(spec.artifacts, source.directory))
+        except ArtifactError as error:
+            self._end_phase("UPLOAD_ARTIFACTS", "FAILED", "CLIENT_ERROR", error)
+            return False
+        self._end_phase("UPLOAD_ARTIFACTS", "SUCCEEDED")
+        return True
+
+    def _put_artifacts(self, target: Mapping[str, Any], files: dict[str, Path]) -> None:
+        s3, bucket = self._context.client("s3"), target["location"].removeprefix("arn:aws:s3:::")
+        name = target.get("name") or self._project["name"]
+        build_id = self._record["id"].split(":")[1] if target.get("namespaceType") == "BUILD_ID" else ""
+        prefix = "/".join(part.strip("/") for part in (target.get("path") or "", build_id, name) if part.strip("/"))
+        if target.get("packaging") == "ZIP":
+            s3.put_object(Bucket=bucket, Key=prefix, Body=pack(files))
+            self._record["artifacts"] = {"location": f"arn:aws:s3:::{bucket}/{prefix}"}
+            return
+        for relative, path in files.items():
+            s3.put_object(Bucket=bucket, Key=f"{prefix}/{relative}", Body=path.read_bytes())
+        self._record["artifacts"] = {"location": f"arn:aws:s3:::{bucket}/{prefix}"}
+
+    def _export(self, spec: Buildspec) -> None:
+        environment = self._shell.environment if self._shell else {}
+        self._record["exportedEnvironmentVariables"] = [
+            {"name": name, "value": environment[name]} for name in spec.exported_variables if name in environment
+        ]
+
+    def _begin_phase(self, phase: str) -> None:
+        self._record["currentPhase"] = phase
+        self._record["phases"].append({"phaseType": phase, "startTime": time.time()})
+        self._log.line(f"Entering phase {phase}")
+
+    def _end_phase(self, phase: str, status: str, code: str = "", reason: object = "") -> None:
+        now = time.time()
+        phases = self._record["phases"]
+        if not phases or phases[-1]["phaseType"] != phase:
+            phases.append({"phaseType": phase, "startTime": now})
+        message = f"{reason}. Log: {self._log.path}" if reason else ""
+        phases[-1].update(
+            phaseStatus=status,
+            endTime=now,
+            durationInSeconds=int(now - phases[-1]["startTime"]),
+            contexts=[{"statusCode": code, "message": message}],
+        )
+        self._log.line(f"Phase complete: {phase} State: {status}" + (f" ({code}: {reason})" if reason else ""))
+
+

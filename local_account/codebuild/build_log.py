@@ -1,0 +1,55 @@
+"""Output of a build: a file that one can open, copied to the CloudWatch Logs stream that the build's record names."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local_account.context import Context
+
+_MOST_EVENTS_PER_CALL = 5000  # PutLogEvents accepts 10,000 events and 1 MiB
+
+
+class BuildLog:
+    def __init__(self, context: Context, record: dict[str, Any]) -> None:
+        self.path = context.log_path("build", record["id"])
+        self._context = context
+        self._logs = record["logs"]
+        self._sent = 0
+        self._lock = threading.Lock()
+        self._opened = False
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.touch()
+
+    def line(self, text: str) -> None:
+        with self.path.open("a") as log:
+            log.write(f"[build] {text}\n")
+
+    def flush(self) -> None:
+        """Copy complete lines that are new to the log stream. A log that cannot be copied does not fail the build."""
+        with self._lock, contextlib.suppress(ClientError, BotoCoreError):
+            with self.path.open("rb") as log:
+                log.seek(self._sent)
+                new = log.read()
+            complete = new[: new.rfind(b"\n") + 1]
+            self._sent += len(complete)
+            lines = complete.decode("utf-8", "replace").splitlines()
+            for first in range(0, len(lines), _MOST_EVENTS_PER_CALL):
+                self._put(lines[first : first + _MOST_EVENTS_PER_CALL])
+
+    def _put(self, lines: list[str]) -> None:
+        logs = self._context.client("logs")
+        stream = {"logGroupName": self._logs["groupName"], "logStreamName": self._logs["streamName"]}
+        if not self._opened:
+            with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+                logs.create_log_group(logGroupName=stream["logGroupName"])
+            with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+                logs.create_log_stream(**stream)
+            self._opened = True
+        now = int(time.time() * 1000)
+        # The service refuses empty events.
+        logs.put_log_events(**stream, logEvents=[{"timestamp": now, "message": line or " "} for line in lines])

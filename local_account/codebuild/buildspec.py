@@ -1,0 +1,150 @@
+"""Reads a buildspec file into typed values and refuses what the local account cannot do. Next: `build.py`.
+
+Reference: https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+PHASES = ("install", "pre_build", "build", "post_build")
+_SECTIONS = {"version", "env", "phases", "artifacts", "reports", "cache", "proxy", "batch", "run-as"}
+_SHELLS = {"bash": "bash", "sh": "sh", "/bin/sh": "sh"}
+_PHASE_KEYS = {"commands", "finally", "on-failure", "run-as", "runtime-versions"}
+
+
+class BuildspecError(ValueError):
+    """The buildspec is wrong, or asks for something that the local account does not do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """`on_failure` None: the transitions of the service (a failed build phase still runs post_build)."""
+
+    commands: tuple[str, ...] = ()
+    finally_commands: tuple[str, ...] = ()
+    on_failure: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactFiles:
+    """Which files of the source directory are the build's output. Patterns are relative to `base_directory`."""
+
+    files: tuple[str, ...]
+    base_directory: str = "."
+    discard_paths: bool = False
+    exclude_paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Buildspec:
+    phases: Mapping[str, Phase]
+    shell: str = "sh"
+    variables: Mapping[str, str] = field(default_factory=dict)
+    parameter_store: Mapping[str, str] = field(default_factory=dict)
+    secrets_manager: Mapping[str, str] = field(default_factory=dict)
+    exported_variables: tuple[str, ...] = ()
+    artifacts: ArtifactFiles | None = None
+    ignored: tuple[str, ...] = ()  # sections without effect here; the build's log says so
+
+
+def parse(text: str) -> Buildspec:
+    """Buildspec of a YAML text. Raises BuildspecError."""
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise BuildspecError(f"the buildspec is not YAML: {' '.join(str(error).split())}") from error
+    spec = _mapping(document, "the buildspec")
+    if str(spec.get("version")) != "0.2":
+        raise BuildspecError(f"buildspec version is {spec.get('version')!r}; the local account runs version 0.2")
+    unknown = sorted(set(spec) - _SECTIONS)
+    if unknown:
+        raise BuildspecError(f"unknown buildspec sections: {', '.join(unknown)}; allowed: {', '.join(sorted(_SECTIONS))}")
+    for section in ("batch", "proxy"):
+        if section in spec:
+            raise BuildspecError(f"the local account does not implement the buildspec section {section!r}")
+    environment = _mapping(spec.get("env"), "env")
+    phases = _mapping(spec.get("phases"), "phases")
+    unknown_phases = sorted(set(phases) - set(PHASES))
+    if unknown_phases:
+        raise BuildspecError(f"unknown phases: {', '.join(unknown_phases)}; allowed: {', '.join(PHASES)}")
+    return Buildspec(
+        phases={name: _phase(name, phases[name]) for name in PHASES if name in phases},
+        shell=_shell(environment),
+        variables={name: str(value) for name, value in _mapping(environment.get("variables"), "env.variables").items()},
+        parameter_store=_mapping(environment.get("parameter-store"), "env.parameter-store"),
+        secrets_manager=_mapping(environment.get("secrets-manager"), "env.secrets-manager"),
+        exported_variables=_strings(environment.get("exported-variables"), "env.exported-variables"),
+        artifacts=_artifacts(_mapping(spec.get("artifacts"), "artifacts")),
+        ignored=_ignored(spec, phases),
+    )
+
+
+def _shell(environment: Mapping[str, Any]) -> str:
+    asked = environment.get("shell", "sh")
+    if asked not in _SHELLS:
+        raise BuildspecError(f"env.shell is {asked!r}; the local account runs {', '.join(_SHELLS)}")
+    return _SHELLS[asked]
+
+
+def _phase(name: str, value: Any) -> Phase:
+    phase = _mapping(value, f"phases.{name}")
+    unknown = sorted(set(phase) - _PHASE_KEYS)
+    if unknown:
+        raise BuildspecError(f"phases.{name} has unknown keys: {', '.join(unknown)}; allowed: {', '.join(sorted(_PHASE_KEYS))}")
+    on_failure = phase.get("on-failure")
+    if on_failure not in (None, "ABORT", "CONTINUE"):
+        raise BuildspecError(f"phases.{name}.on-failure is {on_failure!r}; the local account implements ABORT and CONTINUE")
+    return Phase(
+        commands=_strings(phase.get("commands"), f"phases.{name}.commands"),
+        finally_commands=_strings(phase.get("finally"), f"phases.{name}.finally"),
+        on_failure=on_failure,
+    )
+
+
+def _artifacts(section: Mapping[str, Any]) -> ArtifactFiles | None:
+    if "secondary-artifacts" in section:
+        raise BuildspecError("the local account does not implement artifacts.secondary-artifacts")
+    if not section:
+        return None
+    files = _strings(section.get("files"), "artifacts.files")
+    if not files:
+        raise BuildspecError("artifacts.files is empty; allowed: at least one pattern, such as '**/*'")
+    return ArtifactFiles(
+        files=files,
+        base_directory=str(section.get("base-directory", ".")),
+        discard_paths=str(section.get("discard-paths", "no")).lower() in ("yes", "true"),
+        exclude_paths=_strings(section.get("exclude-paths"), "artifacts.exclude-paths"),
+    )
+
+
+def _ignored(spec: Mapping[str, Any], phases: Mapping[str, Any]) -> tuple[str, ...]:
+    sections = [f"{name}: has no effect in the local account" for name in ("reports", "cache", "run-as") if name in spec]
+    sections += [
+        f"phases.{name}.{key}: the local account uses its own Python environment and user"
+        for name, phase in phases.items()
+        for key in ("runtime-versions", "run-as")
+        if isinstance(phase, Mapping) and key in phase
+    ]
+    return tuple(sections)
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise BuildspecError(f"{where} is {type(value).__name__}; allowed: a mapping")
+    return {str(key): item for key, item in value.items()}
+
+
+def _strings(value: Any, where: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    items: Sequence[Any] = [value] if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise BuildspecError(f"{where} is {value!r}; allowed: a list of strings (quote a command that contains ': ')")
+    return tuple(items)

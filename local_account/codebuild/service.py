@@ -1,0 +1,204 @@
+"""Operations of CodeBuild that MiniStack only records, made real. Installed once per process; state belongs to the account.
+
+Hooks: `ministack.services.codebuild._start_build`, `_stop_build`, `_execute_build`, and CloudFormation's handlers of
+`AWS::CodeBuild::Project` (for the log group, which MiniStack drops). Next: `build.py`.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import copy
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from local_account.codebuild.build import Build
+from local_account.context import Context
+
+_log = logging.getLogger(__name__)
+_Response = Any  # MiniStack: status, headers, body
+
+#: StartBuild parameter -> where it goes in the copy of the project that this build uses.
+_OVERRIDES = {
+    "artifactsOverride": ("artifacts",),
+    "buildspecOverride": ("source", "buildspec"),
+    "computeTypeOverride": ("environment", "computeType"),
+    "encryptionKeyOverride": ("encryptionKey",),
+    "environmentTypeOverride": ("environment", "type"),
+    "imageOverride": ("environment", "image"),
+    "logsConfigOverride": ("logsConfig",),
+    "secondarySourcesOverride": ("secondarySources",),
+    "sourceLocationOverride": ("source", "location"),
+    "sourceTypeOverride": ("source", "type"),
+    "timeoutInMinutesOverride": ("timeoutInMinutes",),
+}
+_OTHER_PARAMETERS = {"projectName", "sourceVersion", "environmentVariablesOverride", "idempotencyToken"}
+
+
+class CodeBuild:
+    """Builds of one account."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._running: dict[str, Build] = {}
+        self._started: dict[str, str] = {}  # idempotency token -> build id
+        self._lock = threading.Lock()
+
+    def start(self, request: Mapping[str, Any]) -> _Response:
+        from ministack.core.responses import error_response_json, json_response
+        from ministack.services import codebuild
+
+        known = codebuild._projects.get(request.get("projectName", ""))
+        if known is None:
+            return error_response_json("ResourceNotFoundException", f"Project cannot be found: {request.get('projectName')}", 400)
+        unknown = sorted(set(request) - set(_OVERRIDES) - _OTHER_PARAMETERS)
+        if unknown:
+            return error_response_json("NotImplemented", f"The local account does not implement codebuild:StartBuild with {', '.join(unknown)}.", 501)
+        project = with_overrides(known, request)
+        if project["source"].get("type") == "CODEPIPELINE":
+            message = f"Project {project['name']} takes its source from CodePipeline; start the pipeline, or pass sourceTypeOverride"
+            return error_response_json("InvalidInputException", message, 400)
+        with self._lock:
+            record = self._record(codebuild, project, request)
+        return json_response({"build": copy.deepcopy(record)})
+
+    def _record(self, codebuild: Any, project: dict[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+        token = request.get("idempotencyToken")
+        if token and token in self._started:
+            return dict(codebuild._builds[self._started[token]])
+        build_id = codebuild._build_id(project["name"])
+        record: dict[str, Any] = codebuild._make_build_record(project, build_id, request.get("sourceVersion"))
+        record.pop("endTime")
+        record.update(buildStatus="IN_PROGRESS", buildComplete=False, currentPhase="QUEUED", phases=[{"phaseType": "SUBMITTED"}])
+        record["phases"][0].update(phaseStatus="SUCCEEDED", startTime=record["startTime"], endTime=record["startTime"], durationInSeconds=0)
+        record["logs"] = self._logs(project, build_id)
+        codebuild._builds[build_id] = record
+        if token:
+            self._started[token] = build_id
+        self._running[build_id] = Build(self._context, project, record)
+        # MiniStack keeps records per account and region in context variables.
+        threading.Thread(
+            target=contextvars.copy_context().run, args=(codebuild._execute_build, build_id, project), daemon=True, name=f"build {build_id}"
+        ).start()
+        return record
+
+    def _logs(self, project: Mapping[str, Any], build_id: str) -> dict[str, str]:
+        settings = (project.get("logsConfig") or {}).get("cloudWatchLogs") or {}
+        group = settings.get("groupName") or f"/aws/codebuild/{project['name']}"
+        stream = build_id.split(":")[1]
+        if settings.get("streamName"):
+            stream = f"{settings['streamName']}/{stream}"
+        return {
+            "groupName": group,
+            "streamName": stream,
+            "cloudWatchLogsArn": self._context.arn("logs", f"log-group:{group}:log-stream:{stream}"),
+            "deepLink": self._context.log_path("build", build_id).as_uri(),
+        }
+
+    def execute(self, build_id: str, project: Mapping[str, Any]) -> None:
+        """Run a recorded build to its end, and say so on the event bus."""
+        from ministack.services import codebuild
+
+        record = codebuild._builds[build_id]
+        self._emit(record, "IN_PROGRESS")
+        try:
+            self._running[build_id].run()
+        except Exception:  # the record already says FAULT; the reason belongs into the account's log
+            _log.exception("build %s failed inside the local account", build_id)
+        finally:
+            self._running.pop(build_id, None)
+        self._emit(record, record["buildStatus"])
+
+    def stop(self, request: Mapping[str, Any]) -> _Response:
+        from ministack.core.responses import error_response_json, json_response
+        from ministack.services import codebuild
+
+        record = codebuild._builds.get(request.get("id", ""))
+        if record is None:
+            return error_response_json("ResourceNotFoundException", f"Build cannot be found: {request.get('id')}", 400)
+        running = self._running.get(record["id"])
+        if running is not None:
+            running.stop()
+        return json_response({"build": copy.deepcopy(record)})
+
+    def _emit(self, record: Mapping[str, Any], status: str) -> None:
+        detail = {
+            "build-status": status,
+            "project-name": record["projectName"],
+            "build-id": record["arn"],
+            "current-phase": record["currentPhase"],
+            "version": "1",
+            "additional-information": {
+                "logs": {"group-name": record["logs"]["groupName"], "stream-name": record["logs"]["streamName"]},
+                "build-complete": status != "IN_PROGRESS",
+                "phases": [
+                    {"phase-type": phase["phaseType"], "phase-status": phase.get("phaseStatus")} for phase in record["phases"]
+                ],
+            },
+        }
+        self._context.emit("aws.codebuild", "CodeBuild Build State Change", detail, [record["arn"]])
+
+
+def with_overrides(project: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy of the project with the overrides of a StartBuild request; variables of the same name are replaced."""
+    result: dict[str, Any] = copy.deepcopy(dict(project))
+    for parameter, path in _OVERRIDES.items():
+        if parameter in request:
+            place = result
+            for key in path[:-1]:
+                place = place.setdefault(key, {})
+            place[path[-1]] = copy.deepcopy(request[parameter])
+    environment = result.setdefault("environment", {})
+    variables = {variable["name"]: variable for variable in environment.get("environmentVariables") or []}
+    variables |= {variable["name"]: variable for variable in request.get("environmentVariablesOverride") or []}
+    environment["environmentVariables"] = list(variables.values())
+    return result
+
+
+_current: CodeBuild | None = None
+_hooked = False
+
+
+def install(context: Context) -> None:
+    """Make this account the one whose builds run. The hooks themselves are set once per process."""
+    global _current, _hooked
+    _current = CodeBuild(context)
+    if not _hooked:
+        _hook()
+        _hooked = True
+
+
+def _account() -> CodeBuild:
+    if _current is None:
+        raise RuntimeError("codebuild.install was not called")
+    return _current
+
+
+def _hook() -> None:
+    from ministack.services import codebuild
+    from ministack.services.cloudformation import provisioners
+
+    codebuild._start_build = lambda request: _account().start(request)
+    codebuild._stop_build = lambda request: _account().stop(request)
+    codebuild._execute_build = lambda build_id, project: _account().execute(build_id, project)
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::CodeBuild::Project"]
+    provisioners._RESOURCE_HANDLERS["AWS::CodeBuild::Project"] = {
+        **handlers,
+        "create": _with_logs(handlers["create"], properties_at=1),
+        "update": _with_logs(handlers["update"], properties_at=2),
+    }
+
+
+def _with_logs(handler: Callable[..., tuple[str, dict[str, Any]]], properties_at: int) -> Callable[..., tuple[str, dict[str, Any]]]:
+    def handle(*arguments: Any, **named: Any) -> tuple[str, dict[str, Any]]:
+        from ministack.services import codebuild
+
+        name, attributes = handler(*arguments, **named)
+        settings = (arguments[properties_at].get("LogsConfig") or {}).get("CloudWatchLogs") or {}
+        codebuild._projects[name]["logsConfig"] = {
+            "cloudWatchLogs": {"groupName": settings.get("GroupName"), "streamName": settings.get("StreamName")}
+        }
+        return name, attributes
+
+    return handle

@@ -1,0 +1,84 @@
+"""Fetches the source of a build: a ZIP in S3 (what CodePipeline hands over), a CodeCommit repository, or none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local_account.codebuild.files import unpack
+from local_account.context import Context
+
+#: Metadata that the local CodePipeline puts on its artifacts, for CODEBUILD_RESOLVED_SOURCE_VERSION and CODEBUILD_INITIATOR.
+REVISION_METADATA, PIPELINE_METADATA = "codepipeline-revision", "codepipeline-name"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """`revision` is the commit where one is known; `secondary` maps a source identifier to its directory."""
+
+    directory: Path
+    location: str = ""
+    version: str = ""
+    revision: str = ""
+    initiator: str = ""
+    secondary: Mapping[str, Path] = field(default_factory=dict)
+
+
+def fetch(context: Context, project: Mapping[str, Any], record: Mapping[str, Any], directory: Path) -> Source:
+    """Unpack the primary source to `directory`/src and the secondary ones beside it. Raises ValueError."""
+    main = directory / "src"
+    main.mkdir(parents=True)
+    primary = project.get("source") or {"type": "NO_SOURCE"}
+    kind, location = primary.get("type", "NO_SOURCE"), primary.get("location") or ""
+    secondary: dict[str, Path] = {}
+    for other in project.get("secondarySources") or []:
+        secondary[other["sourceIdentifier"]] = directory / f"src_{other['sourceIdentifier']}"
+        secondary[other["sourceIdentifier"]].mkdir()
+        _fetch_s3(context, other, secondary[other["sourceIdentifier"]])
+    if kind == "NO_SOURCE":
+        return Source(directory=main, secondary=secondary)
+    if kind == "S3":
+        metadata = _fetch_s3(context, primary, main)
+        pipeline = metadata.get(PIPELINE_METADATA)
+        return Source(
+            directory=main,
+            location=location,
+            version=f"arn:aws:s3:::{location}",
+            revision=metadata.get(REVISION_METADATA, ""),
+            initiator=f"codepipeline/{pipeline}" if pipeline else "",
+            secondary=secondary,
+        )
+    if kind == "CODECOMMIT":
+        asked = str(record.get("sourceVersion") or "")
+        commit = _fetch_codecommit(context, location, asked, main)
+        return Source(directory=main, location=location, version=asked, revision=commit, secondary=secondary)
+    raise ValueError(f"the local account does not implement source type {kind!r}; implemented: S3, CODECOMMIT, NO_SOURCE")
+
+
+def _fetch_s3(context: Context, source: Mapping[str, Any], directory: Path) -> Mapping[str, str]:
+    if source.get("type") != "S3":
+        raise ValueError(f"the local account does not implement secondary source type {source.get('type')!r}; implemented: S3")
+    bucket, _, key = source["location"].removeprefix("arn:aws:s3:::").partition("/")
+    try:
+        answer = context.client("s3").get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        raise ValueError(f"the source s3://{bucket}/{key} cannot be read: {error}") from error
+    unpack(answer["Body"].read(), directory)
+    return dict(answer["Metadata"])
+
+
+def _fetch_codecommit(context: Context, clone_url: str, version: str, directory: Path) -> str:
+    # Imported here: the repository store is another area of the account, and most builds do not need it.
+    from local_account.codecommit import archive, resolve
+
+    matched = re.search(r"/v1/repos/([\w.-]+)$", clone_url)
+    if not matched:
+        raise ValueError(f"source location is {clone_url!r}; allowed: the HTTP clone URL of a CodeCommit repository")
+    commit: str = resolve(context, matched[1], version or "main")
+    unpack(archive(context, matched[1], commit), directory)
+    return commit
