@@ -1,0 +1,220 @@
+"""Builds the jobs of the pipeline: a script in the XGBoost image, and a tuned algorithm.
+
+Input: a `Target` and settings. Output: steps for `pipeline.py`. Nothing here knows what a script does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipelines.tabular.target import Target  # isort: skip - before every other import of the SDK
+
+from sagemaker.core.network import NetworkConfig
+from sagemaker.core.parameter import ContinuousParameter, IntegerParameter
+from sagemaker.core.processing import Processor
+from sagemaker.core.shapes import ProcessingInput, ProcessingOutput, ProcessingS3Input, ProcessingS3Output, Tag
+from sagemaker.core.workflow.functions import PropertyFile
+from sagemaker.core.workflow.parameters import Parameter
+from sagemaker.mlops.workflow import CacheConfig, ProcessingStep, TuningStep
+from sagemaker.mlops.workflow.retry import (
+    SageMakerJobExceptionTypeEnum,
+    SageMakerJobStepRetryPolicy,
+    StepExceptionTypeEnum,
+    StepRetryPolicy,
+)
+from sagemaker.train import ModelTrainer
+from sagemaker.train.configs import Compute, InputData, Networking, OutputDataConfig, StoppingCondition
+from sagemaker.train.tuner import HyperparameterTuner
+
+from settings import Algorithm, DataSet, Range, Tuning
+
+PROCESSING = "/opt/ml/processing"
+CODE = f"{PROCESSING}/input/code"
+MAX_RUNTIME_SECONDS = 4 * 60 * 60
+VOLUME_GIB = 30
+
+#: Thirty days: a weekly retraining finds the work of the last push, and nothing older than the data's usual life.
+CACHED = CacheConfig(enable_caching=True, expire_after="P30D")
+
+#: What passes by itself is tried again: a busy service, and no free instance of the type.
+SERVICE_RETRY = StepRetryPolicy(
+    exception_types=[StepExceptionTypeEnum.SERVICE_FAULT, StepExceptionTypeEnum.THROTTLING], interval_seconds=10, max_attempts=3
+)
+JOB_RETRY = SageMakerJobStepRetryPolicy(
+    exception_types=[SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT],
+    failure_reason_types=[SageMakerJobExceptionTypeEnum.INTERNAL_ERROR, SageMakerJobExceptionTypeEnum.CAPACITY_ERROR],
+    interval_seconds=60,
+    max_attempts=3,
+)
+
+
+def step_input(name: str, uri: Any) -> ProcessingInput:
+    """An S3 prefix as the folder `/opt/ml/processing/input/<name>`."""
+    source = ProcessingS3Input(
+        s3_uri=uri,
+        local_path=f"{PROCESSING}/input/{name}",
+        s3_data_type="S3Prefix",
+        s3_input_mode="File",
+        s3_data_distribution_type="FullyReplicated",
+    )
+    return ProcessingInput(input_name=name, s3_input=source)
+
+
+def script_step(
+    target: Target,
+    name: str,
+    *,
+    instance: tuple[Parameter, Parameter],
+    arguments: Sequence[Any],
+    inputs: Mapping[str, Any],
+    outputs: Sequence[str],
+    cached: bool = True,
+    property_files: Sequence[PropertyFile] = (),
+    depends_on: Sequence[Any] = (),
+) -> ProcessingStep:
+    """Runs `steps/<name>.py`: each input is a folder, each output a folder `/opt/ml/processing/output/<output>`.
+
+    The scripts arrive together, as one input, so that a script finds its sibling modules.
+    """
+    instance_type, instance_count = instance
+    network = NetworkConfig(subnets=list(target.subnets), security_group_ids=list(target.security_group_ids)) if target.subnets else None
+    processor = Processor(
+        role=target.role,
+        image_uri=target.image,
+        instance_type=instance_type,
+        instance_count=instance_count,
+        entrypoint=["python3", f"{CODE}/{name.lower()}.py"],
+        volume_size_in_gb=VOLUME_GIB,
+        volume_kms_key=target.kms_key,
+        output_kms_key=target.kms_key,
+        max_runtime_in_seconds=MAX_RUNTIME_SECONDS,
+        base_job_name=target.job_prefix(name),
+        sagemaker_session=target.session,
+        env={"AWS_DEFAULT_REGION": target.region, "PYTHONUNBUFFERED": "1"},
+        tags=target.tags,
+        network_config=network,
+    )
+    sources = {"code": f"{target.code_uri}/steps/", **inputs}
+    step_args = processor.run(
+        arguments=list(arguments),
+        inputs=[step_input(channel, uri) for channel, uri in sources.items()],
+        outputs=[_step_output(target, name, output) for output in outputs],
+    )
+    return ProcessingStep(
+        name=name,
+        step_args=step_args,
+        cache_config=CACHED if cached else None,
+        property_files=list(property_files),
+        depends_on=list(depends_on),
+        retry_policies=[SERVICE_RETRY, JOB_RETRY],
+    )
+
+
+def _step_output(target: Target, step: str, name: str) -> ProcessingOutput:
+    destination = ProcessingS3Output(
+        s3_uri=target.output_uri(step.lower(), name), local_path=f"{PROCESSING}/output/{name}", s3_upload_mode="EndOfJob"
+    )
+    return ProcessingOutput(output_name=name, s3_output=destination)
+
+
+def output_of(step: ProcessingStep, name: str) -> Any:
+    """The S3 URI that a step's output folder was uploaded to."""
+    return step.properties.ProcessingOutputConfig.Outputs[name].S3Output.S3Uri
+
+
+def tuning_step(
+    target: Target,
+    algorithm: Algorithm,
+    *,
+    dataset: DataSet,
+    tuning: Tuning,
+    instance: tuple[Parameter, Parameter],
+    channels: Mapping[str, Any],
+) -> TuningStep:
+    """Searches the hyperparameters of one algorithm with SageMaker's tuner; every trial runs `steps/train.py`."""
+    tuner = HyperparameterTuner(
+        _trainer(target, algorithm, instance),
+        objective_metric_name=objective(dataset),
+        objective_type="Maximize" if dataset.more_is_better else "Minimize",
+        metric_definitions=[{"Name": objective(dataset), "Regex": rf"validation-{dataset.metric}:([-+0-9.eE]+)"}],
+        hyperparameter_ranges={name: _range(values) for name, values in sorted(algorithm.tuned.items())},
+        strategy=tuning.strategy,
+        max_jobs=tuning.trials,
+        max_parallel_jobs=tuning.parallel_trials,
+        early_stopping_type="Auto" if tuning.early_stopping else "Off",
+        random_seed=tuning.seed,
+        base_tuning_job_name=target.job_prefix(algorithm.name.replace("_", "-")),
+        tags=target.tags,
+    )
+    inputs = [InputData(channel_name=name, data_source=uri, content_type="application/x-npy") for name, uri in channels.items()]
+    return SecuredTuningStep(
+        target,
+        name=tuning_step_name(algorithm),
+        step_args=tuner.tune(inputs=inputs),
+        cache_config=CACHED,
+        retry_policies=[SERVICE_RETRY, JOB_RETRY],
+    )
+
+
+class SecuredTuningStep(TuningStep):  # type: ignore[misc] # the SDK ships no types
+    """A tuning step whose trials keep the trainer's volume key and VPC: the SDK's tuner (3.27.0) drops both."""
+
+    def __init__(self, target: Target, **options: Any) -> None:
+        super().__init__(**options)
+        self._target = target
+
+    @property
+    def arguments(self) -> Any:
+        request = super().arguments
+        trial = request["TrainingJobDefinition"]
+        if self._target.kms_key:
+            trial["ResourceConfig"]["VolumeKmsKeyId"] = self._target.kms_key
+        if self._target.subnets:
+            trial["VpcConfig"] = {"Subnets": list(self._target.subnets), "SecurityGroupIds": list(self._target.security_group_ids)}
+        return request
+
+
+def objective(dataset: DataSet) -> str:
+    return f"validation:{dataset.metric}"
+
+
+def tuning_step_name(algorithm: Algorithm) -> str:
+    """`gradient_boosting` -> `TuneGradientBoosting`: step names allow no underscore."""
+    return "Tune" + "".join(word.capitalize() for word in algorithm.name.split("_"))
+
+
+def models_prefix(target: Target) -> str:
+    """Where trials leave their models. Without the execution's id, which would change a tuning step's arguments on every run."""
+    return f"pipelines/{target.pipeline}/trials"
+
+
+def _trainer(target: Target, algorithm: Algorithm, instance: tuple[Parameter, Parameter]) -> ModelTrainer:
+    instance_type, instance_count = instance
+    script_mode = {
+        "sagemaker_program": json.dumps("train.py"),
+        "sagemaker_submit_directory": json.dumps(f"{target.code_uri}/sourcedir.tar.gz"),
+    }
+    networking = Networking(subnets=list(target.subnets), security_group_ids=list(target.security_group_ids)) if target.subnets else None
+    return ModelTrainer(
+        training_image=target.image,
+        role=target.role,
+        sagemaker_session=target.session,
+        base_job_name=target.job_prefix(algorithm.name.replace("_", "-")),
+        compute=Compute(
+            instance_type=instance_type, instance_count=instance_count, volume_size_in_gb=VOLUME_GIB, volume_kms_key_id=target.kms_key
+        ),
+        networking=networking,
+        hyperparameters={"algorithm": algorithm.name, **algorithm.fixed, **script_mode},
+        stopping_condition=StoppingCondition(max_runtime_in_seconds=MAX_RUNTIME_SECONDS),
+        output_data_config=OutputDataConfig(s3_output_path=f"s3://{target.bucket}/{models_prefix(target)}", kms_key_id=target.kms_key),
+        tags=[Tag(key=tag["Key"], value=tag["Value"]) for tag in target.tags],
+    )
+
+
+def _range(values: Range) -> ContinuousParameter | IntegerParameter:
+    scaling = "Logarithmic" if values.log else "Linear"
+    if values.is_integer:
+        return IntegerParameter(int(values.low), int(values.high), scaling_type=scaling)
+    return ContinuousParameter(values.low, values.high, scaling_type=scaling)

@@ -1,0 +1,258 @@
+"""The SageMaker Pipeline: prepare -> tune each algorithm -> choose -> evaluate -> gate -> register, or fail with the reasons.
+
+Wiring only: what each step does is in `steps/`. The definition is a pure function of the arguments, so the
+same commit gives the same bytes; `build_scripts/run_pipeline.py` upserts and starts it. Next: `jobs.py`, then `registration.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipelines.offline_session import OfflineSession
+from pipelines.tabular.jobs import PROCESSING, models_prefix, output_of, script_step, tuning_step
+from pipelines.tabular.registration import register_step
+from pipelines.tabular.target import Target
+
+from sagemaker.core import image_uris
+from sagemaker.core.workflow.conditions import ConditionEquals
+from sagemaker.core.workflow.functions import Join, JsonGet, PropertyFile
+from sagemaker.core.workflow.parameters import Parameter, ParameterFloat, ParameterInteger, ParameterString
+from sagemaker.mlops.workflow import ConditionStep, FailStep, Pipeline, ProcessingStep, TuningStep
+from sagemaker.core.workflow.pipeline_definition_config import PipelineDefinitionConfig
+
+import settings
+from settings import Algorithm, DataSet, Project, Tuning
+
+XGBOOST_VERSION = "3.2-0"
+EVALUATION = PropertyFile(name="Evaluation", output_name="evaluation", path="evaluation.json")
+
+
+def get_pipeline(
+    region: str,
+    role: str,
+    *,
+    code_uri: str,
+    bucket: str,
+    data_bucket: str,
+    kms_key: str | None = None,
+    subnets: Sequence[str] = (),
+    security_group_ids: Sequence[str] = (),
+    project: Project = settings.PROJECT,
+    project_id: str | None = None,
+    pipeline_name: str | None = None,
+    model_package_group: str | None = None,
+    champion_endpoint: str | None = None,
+    dataset: DataSet = settings.DATASET,
+    algorithms: Sequence[Algorithm] = settings.ALGORITHMS,
+    tuning: Tuning = settings.TUNING,
+) -> Pipeline:
+    """The pipeline for one account; `.definition()` is its JSON, the same bytes for the same arguments.
+
+    code_uri: where `steps/` and `sourcedir.tar.gz` are published, ending in the hash of their content.
+    bucket: takes what the steps write; data_bucket: holds `training/<dataset>/`.
+    kms_key, subnets, security_group_ids: encryption and VPC of every job. Needs no network and no credentials.
+    """
+    target = Target(
+        region=region,
+        role=role,
+        bucket=bucket,
+        data_bucket=data_bucket,
+        code_uri=code_uri.rstrip("/"),
+        project=project.name,
+        project_id=project_id or project.name,
+        pipeline=pipeline_name or project.sagemaker_pipeline,
+        model_package_group=model_package_group or project.model_package_group,
+        champion_endpoint=champion_endpoint or project.endpoint_name(settings.PRODUCTION),
+        image=image_uris.retrieve("xgboost", region, version=XGBOOST_VERSION),
+        kms_key=kms_key,
+        subnets=tuple(subnets),
+        security_group_ids=tuple(security_group_ids),
+        session=OfflineSession(region, bucket),
+    )
+    parameters = _parameters(target, dataset)
+    prepare = _prepare(target, parameters)
+    searches = [_search(target, algorithm, dataset, tuning, parameters, prepare) for algorithm in algorithms]
+    choose = _choose(target, parameters, prepare, algorithms, searches)
+    evaluate = _evaluate(target, parameters, prepare, choose)
+    register = register_step(
+        target,
+        dataset=dataset,
+        model=choose,
+        evaluate=evaluate,
+        facts=_facts(target, dataset, parameters, evaluate, algorithms, searches),
+        approval_status=parameters["ModelApprovalStatus"],
+    )
+    return Pipeline(
+        name=target.pipeline,
+        parameters=list(parameters.values()),
+        steps=[prepare, *searches, choose, evaluate, _gate(evaluate, register)],
+        sagemaker_session=target.session,
+        # An experiment per execution is not used: the registry holds what a person compares.
+        pipeline_experiment_config=None,
+        pipeline_definition_config=PipelineDefinitionConfig(use_custom_job_prefix=True),
+    )
+
+
+def _parameters(target: Target, dataset: DataSet) -> dict[str, Parameter]:
+    """Names follow the SageMaker project templates."""
+    statuses = ["PendingManualApproval", "Approved", "Rejected"]
+    parameters: list[Parameter] = [
+        ParameterString("InputDataUrl", default_value=f"s3://{target.data_bucket}/training/{dataset.name}/"),
+        # SageMaker's cache compares addresses, not content: a starter that knows what is in the prefix says so here.
+        ParameterString("InputDataVersion", default_value="unspecified"),
+        ParameterString("ProcessingInstanceType", default_value="ml.m5.xlarge"),
+        ParameterInteger("ProcessingInstanceCount", default_value=1),
+        ParameterString("TrainingInstanceType", default_value="ml.m5.xlarge"),
+        ParameterInteger("TrainingInstanceCount", default_value=1),
+        ParameterString("ModelApprovalStatus", default_value="PendingManualApproval", enum_values=statuses),
+        ParameterFloat("MetricThreshold", default_value=dataset.threshold),
+        ParameterString("GitCommit", default_value="unknown"),
+        ParameterString("TriggerReason", default_value="manual"),
+    ]
+    return {parameter.name: parameter for parameter in parameters}
+
+
+def _processing(parameters: dict[str, Parameter]) -> tuple[Parameter, Parameter]:
+    return parameters["ProcessingInstanceType"], parameters["ProcessingInstanceCount"]
+
+
+def _prepare(target: Target, parameters: dict[str, Parameter]) -> ProcessingStep:
+    return script_step(
+        target,
+        "Prepare",
+        instance=_processing(parameters),
+        arguments=[
+            *("--data", f"{PROCESSING}/input/data"),
+            *("--data-url", parameters["InputDataUrl"]),
+            *("--data-version", parameters["InputDataVersion"]),
+            *("--output", f"{PROCESSING}/output"),
+        ],
+        inputs={"data": parameters["InputDataUrl"]},
+        outputs=["train", "validation", "test", "preparation"],
+    )
+
+
+def _search(
+    target: Target, algorithm: Algorithm, dataset: DataSet, tuning: Tuning, parameters: dict[str, Parameter], prepare: ProcessingStep
+) -> TuningStep:
+    return tuning_step(
+        target,
+        algorithm,
+        dataset=dataset,
+        tuning=tuning,
+        instance=(parameters["TrainingInstanceType"], parameters["TrainingInstanceCount"]),
+        channels={"train": output_of(prepare, "train"), "validation": output_of(prepare, "validation")},
+    )
+
+
+def _choose(
+    target: Target,
+    parameters: dict[str, Parameter],
+    prepare: ProcessingStep,
+    algorithms: Sequence[Algorithm],
+    searches: Sequence[TuningStep],
+) -> ProcessingStep:
+    best = {
+        f"candidate-{algorithm.name.replace('_', '-')}": search.get_top_model_s3_uri(0, target.bucket, models_prefix(target))
+        for algorithm, search in zip(algorithms, searches, strict=True)
+    }
+    return script_step(
+        target,
+        "Choose",
+        instance=_processing(parameters),
+        arguments=[
+            *("--candidates", f"{PROCESSING}/input"),
+            *("--preparation", f"{PROCESSING}/input/preparation"),
+            *("--output", f"{PROCESSING}/output"),
+        ],
+        inputs={**best, "preparation": output_of(prepare, "preparation")},
+        outputs=["model", "choice"],
+    )
+
+
+def _evaluate(target: Target, parameters: dict[str, Parameter], prepare: ProcessingStep, choose: ProcessingStep) -> ProcessingStep:
+    """Not cached: the version now in production is outside of its arguments, and it must be compared with today's."""
+    return script_step(
+        target,
+        "Evaluate",
+        instance=_processing(parameters),
+        arguments=[
+            *("--model", f"{PROCESSING}/input/model"),
+            *("--choice", f"{PROCESSING}/input/choice"),
+            *("--train", f"{PROCESSING}/input/train"),
+            *("--test", f"{PROCESSING}/input/test"),
+            *("--preparation", f"{PROCESSING}/input/preparation"),
+            *("--threshold", parameters["MetricThreshold"].to_string()),
+            *("--champion-endpoint", target.champion_endpoint),
+            *("--git-commit", parameters["GitCommit"]),
+            *("--output", f"{PROCESSING}/output/evaluation"),
+        ],
+        inputs={
+            "model": output_of(choose, "model"),
+            "choice": output_of(choose, "choice"),
+            "train": output_of(prepare, "train"),
+            "test": output_of(prepare, "test"),
+            "preparation": output_of(prepare, "preparation"),
+        },
+        outputs=["evaluation"],
+        property_files=[EVALUATION],
+        cached=False,
+    )
+
+
+def _measured(evaluate: ProcessingStep, path: str) -> JsonGet:
+    return JsonGet(step_name=evaluate.name, property_file=EVALUATION, json_path=path)
+
+
+def _facts(
+    target: Target,
+    dataset: DataSet,
+    parameters: dict[str, Parameter],
+    evaluate: ProcessingStep,
+    algorithms: Sequence[Algorithm],
+    searches: Sequence[TuningStep],
+) -> dict[str, Any]:
+    """CustomerMetadataProperties: where a version came from, enough to rebuild it with `build_scripts/reproduce.py`."""
+    evidence = output_of(evaluate, "evaluation")
+    measured = {
+        "data-sha256": "lineage.data_sha256",
+        "data-versions": "lineage.data_versions",
+        "schema-sha256": "lineage.schema_sha256",
+        "specification-sha256": "lineage.specification_sha256",
+        "model-sha256": "lineage.model_sha256",
+        "libraries": "lineage.libraries",
+        "algorithm": "lineage.algorithm",
+        "hyperparameters": "lineage.hyperparameters",
+        "metric-value": "gate.value",
+        "champion": "champion.name",
+    }
+    jobs = {
+        f"tuning-job-{algorithm.name.replace('_', '-')}": search.properties.HyperParameterTuningJobName
+        for algorithm, search in zip(algorithms, searches, strict=True)
+    }
+    return {
+        "git-commit": parameters["GitCommit"],
+        "trigger": parameters["TriggerReason"],
+        "dataset": dataset.name,
+        "data-url": parameters["InputDataUrl"],
+        "code-uri": target.code_uri,
+        "code-hash": target.code_hash,
+        "image": target.image,
+        "metric": dataset.metric,
+        "threshold": parameters["MetricThreshold"].to_string(),
+        "golden-url": Join(on="/", values=[evidence, "golden.csv"]),
+        "report-url": Join(on="/", values=[evidence, "report.html"]),
+        **{name: _measured(evaluate, path) for name, path in measured.items()},
+        **jobs,
+    }
+
+
+def _gate(evaluate: ProcessingStep, register: Any) -> ConditionStep:
+    refuse = FailStep(name="Refuse", error_message=Join(on="", values=["Not registered: ", _measured(evaluate, "gate.reasons")]))
+    return ConditionStep(
+        name="CheckGate",
+        conditions=[ConditionEquals(left=_measured(evaluate, "gate.passed"), right=True)],
+        if_steps=[register],
+        else_steps=[refuse],
+    )
