@@ -1,0 +1,88 @@
+"""`python -m local_account`: start an emulated AWS account, say how to use it, and stay until Ctrl-C.
+
+Output: the exports and next commands on standard output; `<state>/account.json` for programs. Exit code 2 if it
+cannot start. Next: `account.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from local_account.account import DESCRIPTION_FILE, Account, CannotStart
+from local_account.context import AccountSettings, Context
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    stop = threading.Event()
+    for stop_signal in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop_signal, lambda *_: stop.set())
+    try:
+        settings = AccountSettings(state_directory=options.state, port=options.port, region=options.region, speed=options.speed)
+        account = Account(settings).start()
+    except CannotStart as error:
+        if options.debug:
+            raise
+        print(f"local account: {error}", file=sys.stderr)
+        return 2
+    try:
+        print(welcome(account.context), flush=True)
+        stop.wait()
+    finally:
+        account.stop()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local_account", description="Run an emulated AWS account on this machine until Ctrl-C.")
+    parser.add_argument("--port", type=_port, default=4566, help="port on 127.0.0.1; 0 takes a free one (default: %(default)s)")
+    parser.add_argument("--state", type=Path, default=Path("out/account"), help="directory for its files, emptied at the start (default: %(default)s)")
+    parser.add_argument("--region", default="us-east-1", help="region of the account (default: %(default)s)")
+    parser.add_argument("--speed", type=_speed, default=1.0, help="seconds of metrics, cooldowns and schedules per real second (default: %(default)s)")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; allowed: 0 to 65535")
+    return int(text)
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a speed; allowed: more than 0, at most 3600")
+    return speed
+
+
+def welcome(context: Context) -> str:
+    """What a person needs: the environment of a second terminal, and the first commands there."""
+    settings = context.settings
+    environment = {**context.client_environment, "CDK_HOME": str(settings.state_directory / "cdk-home"), "CDK_DISABLE_VERSION_CHECK": "1"}
+    exports = "\n".join(f'  export {name}="{value}"' for name, value in environment.items())
+    repository = f"http://{settings.account_id}:{settings.secret}@127.0.0.1:{settings.port}/v1/repos"
+    return f"""The local account {settings.account_id} answers on {settings.endpoint_url} until Ctrl-C.
+Logs: {settings.state_directory / "logs"}   For programs: {settings.state_directory / DESCRIPTION_FILE}
+
+In a second terminal, in this directory:
+{exports}
+  export PATH="$PWD/node_modules/.bin:$PWD/.venv/bin:$PATH"
+
+  cdk bootstrap aws://{settings.account_id}/{settings.region}
+  cdk deploy --all --require-approval never
+  git push {repository}/mlops HEAD:main
+  aws codepipeline get-pipeline-state --name mlops-build
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,231 @@
+"""One running account: the port, the emulators, and every service of ours, started and stopped together.
+
+    with Account(AccountSettings(state_directory=Path("out/account"), port=0)) as account:
+        account.client("s3").list_buckets()
+
+Input: `AccountSettings`. Output: an HTTP port on 127.0.0.1, and `<state>/account.json` with what clients need.
+Next: `gateway.py` (how a request finds its service), `emulators.py` (what answers it).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import fcntl
+import importlib
+import json
+import logging
+import os
+import shutil
+import socket
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from local_account import emulators
+from local_account.context import AccountSettings, Context
+
+#: Each has `install(context)`; the order matters where one wraps another's hook.
+AREAS = (
+    "local_account.codecommit",
+    "local_account.sagemaker",
+    "local_account.endpoints",
+    "local_account.monitoring",
+    "local_account.scaling",
+    "local_account.codebuild",
+    "local_account.codepipeline",
+    "local_account.events",
+    "local_account.scheduler",
+    "local_account.cloudformation",
+)
+DESCRIPTION_FILE = "account.json"
+_LOCK_FILE = ".lock"
+_START_TIMEOUT_SECONDS = 30.0
+
+
+class CannotStart(Exception):
+    """The account cannot start here; the message says why and what to do."""
+
+
+class Account:
+    """An emulated AWS account inside this process. One at a time: the emulators keep their state in module globals."""
+
+    _running = threading.Lock()
+
+    def __init__(self, settings: AccountSettings) -> None:
+        self.settings = settings
+        self._stack = contextlib.ExitStack()
+        self._context: Context | None = None
+
+    @property
+    def context(self) -> Context:
+        if self._context is None:
+            raise CannotStart("The local account is not running; call start() first.")
+        return self._context
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this account."""
+        return self.context.client(service)
+
+    def start(self) -> Self:
+        """Serve, and return when requests are answered. Raises CannotStart, having undone everything."""
+        with contextlib.ExitStack() as stack:
+            if not self._running.acquire(blocking=False):
+                raise CannotStart("A local account is already running in this process; stop it first.")
+            stack.callback(self._running.release)
+            listener = stack.enter_context(_listen(self.settings.port))
+            state_directory = self.settings.state_directory.resolve()
+            stack.enter_context(_own(state_directory))
+            port = listener.getsockname()[1]
+            self.settings = dataclasses.replace(self.settings, port=port, state_directory=state_directory)
+            context = Context(self.settings)
+            self._context = context
+            stack.enter_context(_log_to(context.log_path("account", "account")))
+            stack.enter_context(emulators.installed(context))
+            stack.callback(context.close)
+            _install_areas(context)
+            stack.enter_context(_served(context, listener))
+            _describe(context)
+            self._stack = stack.pop_all()
+        return self
+
+    def stop(self) -> None:
+        """Stop serving and end every process that the account started. Safe to repeat."""
+        if self._context is not None:
+            self._context.stopping.set()
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+def _install_areas(context: Context) -> None:
+    for area in AREAS:
+        try:
+            module = importlib.import_module(area)
+        except ModuleNotFoundError as error:
+            if not (error.name or "").startswith(area):
+                raise
+            continue
+        if hasattr(module, "install"):
+            module.install(context)
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or str(error)
+        raise CannotStart(f"Port {port} of 127.0.0.1 cannot be used ({reason}). Stop what uses it, or choose another with --port.") from error
+    listener.listen(128)
+    return listener
+
+
+@contextlib.contextmanager
+def _own(state_directory: Path) -> Any:
+    """Hold the state directory for this account alone, and start from an empty one: an account begins without resources."""
+    leftovers = state_directory.is_dir() and any(state_directory.iterdir())
+    if leftovers and not (state_directory / _LOCK_FILE).exists():
+        raise CannotStart(f"{state_directory} has files that no local account made. Choose an empty directory with --state.")
+    state_directory.mkdir(parents=True, exist_ok=True)
+    lock = (state_directory / _LOCK_FILE).open("a")
+    try:
+        _lock(lock, state_directory)
+        for entry in state_directory.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.name != _LOCK_FILE:
+                entry.unlink()
+        yield
+    finally:
+        (state_directory / DESCRIPTION_FILE).unlink(missing_ok=True)
+        shutil.rmtree(state_directory / "tmp", ignore_errors=True)
+        lock.close()
+
+
+def _lock(lock: IO[str], state_directory: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise CannotStart(f"A local account is already running in {state_directory}. Stop it, or choose another directory with --state.") from error
+
+
+@contextlib.contextmanager
+def _log_to(path: Path) -> Any:
+    """Collect what the emulators and our services log in one file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s [%(name)s] %(message)s"))
+    logging.getLogger().addHandler(handler)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+@contextlib.contextmanager
+def _served(context: Context, listener: socket.socket) -> Any:
+    """Answer requests on a background thread until the end of the block."""
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+
+    from local_account.gateway import Gateway
+
+    config = Config()
+    config.bind = [f"fd://{os.dup(listener.fileno())}"]  # hypercorn closes it
+    config.loglevel = "WARNING"
+    config.graceful_timeout = 0.5
+    config.keep_alive_timeout = 75
+    ready, ended = threading.Event(), threading.Event()
+    loop = asyncio.new_event_loop()
+    stopping = asyncio.Event()
+
+    async def run() -> None:
+        loop.call_later(0, ready.set)
+        await serve(Gateway(context), config, shutdown_trigger=stopping.wait, mode="asgi")  # type: ignore[arg-type]  # hypercorn's own event types
+
+    def main() -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_until_complete(run())
+        finally:
+            ended.set()
+
+    thread = threading.Thread(target=main, daemon=True, name="account-port")
+    thread.start()
+    ready.wait(_START_TIMEOUT_SECONDS)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(RuntimeError):  # the loop has already ended
+            loop.call_soon_threadsafe(stopping.set)
+        thread.join(5.0)
+
+
+def _describe(context: Context) -> None:
+    """Write account.json, readable by its owner only: it holds the secret."""
+    settings = context.settings
+    description = {
+        "endpoint_url": settings.endpoint_url,
+        "port": settings.port,
+        "account_id": settings.account_id,
+        "region": settings.region,
+        "speed": settings.speed,
+        "process_id": os.getpid(),
+        "environment": context.client_environment,
+        "log": str(context.log_path("account", "account")),
+    }
+    path = settings.state_directory / DESCRIPTION_FILE
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(description, file, indent=2)

@@ -1,0 +1,257 @@
+"""CodeCommit: Git over HTTP, the events of a push, and the operations that read branches, commits and files.
+
+moto keeps the list of repositories; `git_repositories.py` keeps their content; `git http-backend` speaks the protocol.
+The address is `http://127.0.0.1:<port>/v1/repos/<name>`, with the run's secret as the password (HTTP basic authentication).
+Event format: https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html. Next: `events.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from local_account import emulators
+from local_account.context import Context
+from local_account.errors import ServiceError
+from local_account.git_repositories import Blob, Difference, GitRepository, git_environment
+from local_account.moto_operations import Operation, install_operations
+from local_account.response import Response
+from local_account.signatures import Request
+
+HTTP_PREFIX = "/v1/repos/"
+_GIT_PATH = re.compile(r"/v1/repos/([\w.-]{1,100})(/(?:info/refs|git-upload-pack|git-receive-pack|HEAD|objects/[\w/.-]+))")
+_push_lock = threading.Lock()  # a push's events come from comparing references before and after it
+
+
+def repository(context: Context, name: str) -> GitRepository:
+    """The repository's content. Raises ServiceError if there is no such repository."""
+    found = GitRepository(context.settings.state_directory / "git" / f"{name}.git")
+    if not re.fullmatch(r"[\w.-]{1,100}", name or "") or not found.exists:
+        raise ServiceError("RepositoryDoesNotExistException", f"{name} does not exist")
+    return found
+
+
+def clone_url(context: Context, name: str) -> str:
+    return f"{context.settings.endpoint_url}{HTTP_PREFIX}{name}"
+
+
+def install(context: Context) -> None:
+    from moto.codecommit.models import CodeCommitBackend
+    from moto.codecommit.responses import CodeCommitResponse
+
+    CodeCommitBackend.create_repository = _creating(context, CodeCommitBackend.create_repository)
+    CodeCommitBackend.delete_repository = _deleting(context, CodeCommitBackend.delete_repository)
+    install_operations(context, CodeCommitResponse, _OPERATIONS)
+
+
+def _creating(context: Context, original: Callable[..., Any]) -> Callable[..., Any]:
+    original = getattr(original, "__wrapped__", original)
+
+    def create_repository(backend: Any, *arguments: Any) -> Any:
+        metadata = original(backend, *arguments)
+        name = metadata["repositoryName"]
+        metadata["cloneUrlHttp"] = clone_url(context, name)
+        GitRepository(context.settings.state_directory / "git" / f"{name}.git").create()
+        return metadata
+
+    create_repository.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps moto's own
+    return create_repository
+
+
+def _deleting(context: Context, original: Callable[..., Any]) -> Callable[..., Any]:
+    original = getattr(original, "__wrapped__", original)
+
+    def delete_repository(backend: Any, repository_name: str) -> Any:
+        repository_id = original(backend, repository_name)
+        GitRepository(context.settings.state_directory / "git" / f"{repository_name}.git").delete()
+        return repository_id
+
+    delete_repository.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps moto's own
+    return delete_repository
+
+
+# ------------------------------------------------------------------------------------- git over HTTP
+
+
+def serve_git(context: Context, request: Request) -> Response:
+    """Answer `git clone`, `fetch` or `push`, and tell the event bus which references a push changed."""
+    if not _knows_the_secret(context, request.headers.get("authorization", "")):
+        return Response(401, b"Use the clone URL that the local account printed.\n", {"www-authenticate": 'Basic realm="local account"'})
+    match = _GIT_PATH.fullmatch(request.path)
+    try:
+        git = repository(context, match[1]) if match else None
+    except ServiceError:
+        git = None
+    if git is None or match is None:
+        return Response(404, b"There is no such repository.\n", {"content-type": "text/plain"})
+    if not match[2].endswith("/git-receive-pack"):
+        return _http_backend(context, request, match[1], match[2])
+    with _push_lock:
+        before = git.references()
+        response = _http_backend(context, request, match[1], match[2])
+        after = git.references()
+    announce(context, match[1], before, after)
+    return response
+
+
+def announce(context: Context, name: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """Emit one event for each reference that was created, moved or deleted."""
+    metadata = emulators.moto_backends("codecommit")[context.settings.account_id][context.settings.region].repositories[name].repository_metadata
+    for reference in sorted({*before, *after}):
+        old, new = before.get(reference), after.get(reference)
+        if old == new:
+            continue
+        event = "referenceCreated" if old is None else "referenceDeleted" if new is None else "referenceUpdated"
+        detail = {
+            "callerUserArn": f"arn:aws:iam::{context.settings.account_id}:root",
+            "event": event,
+            "repositoryName": name,
+            "repositoryId": metadata["repositoryId"],
+            "referenceType": "tag" if reference.startswith("refs/tags/") else "branch",
+            "referenceName": reference.split("/", 2)[2],
+            "referenceFullName": reference,
+            **({"commitId": new} if new else {}),
+            **({"oldCommitId": old} if old else {}),
+        }
+        context.emit("aws.codecommit", "CodeCommit Repository State Change", detail, [context.arn("codecommit", name)])
+
+
+def _knows_the_secret(context: Context, authorization: str) -> bool:
+    scheme, _, encoded = authorization.partition(" ")
+    try:
+        password = base64.b64decode(encoded, validate=True).partition(b":")[2]
+    except binascii.Error:
+        return False
+    return scheme.lower() == "basic" and hmac.compare_digest(password, context.settings.secret.encode())
+
+
+def _http_backend(context: Context, request: Request, name: str, git_path: str) -> Response:
+    """Run Git's own CGI program (https://git-scm.com/docs/git-http-backend) on one request."""
+    environment = {
+        **git_environment(),
+        "GIT_PROJECT_ROOT": str(context.settings.state_directory / "git"),
+        "GIT_HTTP_EXPORT_ALL": "1",
+        "REQUEST_METHOD": request.method,
+        "PATH_INFO": f"/{name}.git{git_path}",
+        "QUERY_STRING": request.query,
+        "CONTENT_TYPE": request.headers.get("content-type", ""),
+        "CONTENT_LENGTH": str(len(request.body)),
+        "HTTP_CONTENT_ENCODING": request.headers.get("content-encoding", ""),
+        "GIT_PROTOCOL": request.headers.get("git-protocol", ""),
+        "REMOTE_USER": context.settings.account_id,
+        "REMOTE_ADDR": "127.0.0.1",
+        "TMPDIR": os.environ.get("TMPDIR", ""),
+    }
+    output = subprocess.run(["git", "http-backend"], input=request.body, env=environment, capture_output=True, check=False).stdout
+    head, _, body = output.partition(b"\r\n\r\n")
+    headers = {}
+    for line in head.decode("latin-1").split("\r\n"):
+        header, _, value = line.partition(": ")
+        headers[header.lower()] = value
+    status = int(headers.pop("status", "200").split()[0])
+    return Response(status, body, headers)
+
+
+# --------------------------------------------------------------------------------------- operations
+
+
+def _list_repositories(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:
+    repositories = emulators.moto_backends("codecommit")[context.settings.account_id][context.settings.region].repositories
+    pairs = [{"repositoryName": name, "repositoryId": repositories[name].repository_metadata["repositoryId"]} for name in sorted(repositories)]
+    return {"repositories": pairs}
+
+
+def _list_branches(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:
+    references = repository(context, parameters["repositoryName"]).references()
+    return {"branches": [name.removeprefix("refs/heads/") for name in references if name.startswith("refs/heads/")]}
+
+
+def _get_branch(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:
+    name, branch = parameters["repositoryName"], parameters["branchName"]
+    commit = repository(context, name).references().get(f"refs/heads/{branch}")
+    if commit is None:
+        raise ServiceError("BranchDoesNotExistException", f"{name} has no branch {branch}")
+    return {"branch": {"branchName": branch, "commitId": commit}}
+
+
+def _get_commit(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:
+    git = repository(context, parameters["repositoryName"])
+    commit = git.resolve(parameters["commitId"])
+    layout = "%T%x00%P%x00%an%x00%ae%x00%ad%x00%cn%x00%ce%x00%cd%x00%B"
+    raw = git.git("show", "--no-patch", "--date=raw", f"--format={layout}", commit).decode("utf-8", "replace")
+    tree, parents, author, author_mail, author_date, committer, committer_mail, committer_date, message = raw.split("\0", 8)
+    return {
+        "commit": {
+            "commitId": commit,
+            "treeId": tree,
+            "parents": parents.split(),
+            "message": message.rstrip("\n") + "\n",
+            "author": {"name": author, "email": author_mail, "date": author_date},
+            "committer": {"name": committer, "email": committer_mail, "date": committer_date},
+            "additionalData": "",
+        }
+    }
+
+
+def _get_differences(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:
+    git = repository(context, parameters["repositoryName"])
+    before = git.resolve(parameters["beforeCommitSpecifier"]) if parameters.get("beforeCommitSpecifier") else None
+    found = git.differences(before, git.resolve(parameters["afterCommitSpecifier"]))
+    inside = (parameters.get("beforePath") or "", parameters.get("afterPath") or "")
+    shown = [difference for difference in found if _is_inside(difference, *inside)]
+    start, size = int(parameters.get("NextToken") or 0), int(parameters.get("MaxResults") or 400)
+    page = [_difference_json(difference) for difference in shown[start : start + size]]
+    return {"differences": page, **({"NextToken": str(start + size)} if start + size < len(shown) else {})}
+
+
+def _is_inside(difference: Difference, before_path: str, after_path: str) -> bool:
+    sides = ((difference.before, before_path), (difference.after, after_path))
+    return all(blob is None or not path or blob.path == path or blob.path.startswith(f"{path.rstrip('/')}/") for blob, path in sides)
+
+
+def _difference_json(difference: Difference) -> dict[str, Any]:
+    change = "A" if difference.before is None else "D" if difference.after is None else "M"
+    blobs = {"beforeBlob": difference.before, "afterBlob": difference.after}
+    return {"changeType": change, **{side: _blob_json(blob) for side, blob in blobs.items() if blob}}
+
+
+def _blob_json(blob: Blob) -> dict[str, str]:
+    return {"blobId": blob.identifier, "path": blob.path, "mode": blob.mode}
+
+
+def _get_file(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:
+    git = repository(context, parameters["repositoryName"])
+    commit = git.resolve(parameters.get("commitSpecifier") or "HEAD")
+    blob = git.blob(commit, parameters["filePath"])
+    if blob is None:
+        raise ServiceError("FileDoesNotExistException", f"{parameters['filePath']} is not in commit {commit}")
+    content = git.git("cat-file", "blob", blob.identifier)
+    mode = {"100755": "EXECUTABLE", "120000": "SYMLINK"}.get(blob.mode, "NORMAL")
+    described = {"commitId": commit, "blobId": blob.identifier, "filePath": blob.path, "fileMode": mode, "fileSize": len(content)}
+    return {**described, "fileContent": base64.b64encode(content).decode()}
+
+
+def _get_blob(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:
+    identifier = parameters["blobId"]
+    if not re.fullmatch(r"[0-9a-f]{40}", identifier):
+        raise ServiceError("InvalidBlobIdException", f"{identifier} is not a blob id")
+    content = repository(context, parameters["repositoryName"]).git("cat-file", "blob", identifier)
+    return {"content": base64.b64encode(content).decode()}
+
+
+_OPERATIONS: Mapping[str, Operation] = {
+    "list_repositories": _list_repositories,
+    "list_branches": _list_branches,
+    "get_branch": _get_branch,
+    "get_commit": _get_commit,
+    "get_differences": _get_differences,
+    "get_file": _get_file,
+    "get_blob": _get_blob,
+}

@@ -1,0 +1,212 @@
+"""The account's one port: checks who is asking, then hands a request to the service that it was signed for.
+
+Input: HTTP as ASGI events. Output: the answer of MiniStack (most services), moto (`emulators.MOTO_SERVICES`),
+the git server (`codecommit.py`) or an endpoint (`endpoints/`). Nothing is answered without the run's secret.
+Next: `signatures.py`, `codecommit.py`, `cloudformation/`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import re
+import threading
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+from urllib.parse import unquote
+
+from local_account import codecommit, emulators
+from local_account.context import Context
+from local_account.errors import NotEmulated, ServiceError
+from local_account.protocols import error_response, operation_of
+from local_account.response import Response
+from local_account.signatures import Request, read_signature, verify
+
+_log = logging.getLogger(__name__)
+
+Event = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+
+#: How a MiniStack service says that it lacks an operation. Everything else it answers is passed on as it is.
+_UNKNOWN_OPERATION = re.compile(rb"UnknownOperation|InvalidAction|NotImplemented|UnsupportedOperation\b|No route for|Unsupported service|not implemented|not supported in MiniStack", re.I)
+#: The answer of a custom resource or wait handle to CloudFormation. It is not signed: its random path is the permission.
+_SIGNALS = re.compile(r"/_ministack/cfn-(response|signal)/[\w%-]{16,}")
+_INVOCATION = re.compile(r"/endpoints/([^/]+)/invocations")
+
+
+class Gateway:
+    """The ASGI application of one account."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._moto_lock = threading.Lock()
+        self._moto: dict[str, Any] = {}
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        else:  # web sockets belong to services that this account does not have
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        emulators.attach_to_loop()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _http(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        request = Request(
+            method=scope["method"],
+            path=scope["raw_path"].decode("latin-1"),
+            query=scope["query_string"].decode("latin-1"),
+            headers=_headers(scope),
+        )
+        service = ""
+        try:
+            self._refuse_strangers(request)
+            request = Request(method=request.method, path=request.path, query=request.query, headers=request.headers, body=await _body(receive))
+            if request.path.startswith(codecommit.HTTP_PREFIX):
+                await _reply(send, await asyncio.to_thread(codecommit.serve_git, self._context, request))
+                return
+            service = self._authenticate(request)
+            await self._dispatch(service, request, scope, send)
+        except ServiceError as error:
+            await _reply(send, error_response(error, request, service))
+        except Exception:  # a bug of ours or of an emulator: the client gets an AWS error, the log the traceback
+            _log.exception("%s:%s failed", service, operation_of(request))
+            message = f"The local account failed in {service}:{operation_of(request)}; see {self._context.log_path('account', 'account')}"
+            await _reply(send, error_response(ServiceError("InternalFailure", message, 500), request, service))
+
+    def _refuse_strangers(self, request: Request) -> None:
+        """A browser page must not reach the account: neither through its own name for 127.0.0.1, nor with its own script."""
+        host, _, port = request.headers.get("host", "").rpartition(":")
+        is_ours = port == str(self._context.settings.port) and (host in ("127.0.0.1", "localhost") or host.endswith(".localhost"))
+        if not is_ours:
+            raise ServiceError("AccessDenied", f"Host {request.headers.get('host', '')!r} is not this local account.", 403)
+        if "origin" in request.headers:
+            raise ServiceError("AccessDenied", "The local account does not answer browsers.", 403)
+
+    def _authenticate(self, request: Request) -> str:
+        """The service that a correctly signed request is for. Raises ServiceError (403) otherwise."""
+        if request.method == "PUT" and _SIGNALS.fullmatch(request.path):
+            return "cloudformation"
+        signature = read_signature(request)
+        if signature is None:
+            raise ServiceError("MissingAuthenticationToken", "The request is not signed. Use the exports that the local account printed.", 403)
+        verify(request, signature, self._secret_of(signature.access_key))
+        return signature.service
+
+    def _secret_of(self, access_key: str) -> str:
+        settings = self._context.settings
+        if access_key == settings.account_id:
+            return settings.secret
+        from ministack.core.iam_evaluator import ResolvedCredential, resolve_credential
+
+        credential = resolve_credential(access_key, settings.account_id)  # IAM users and assumed roles
+        if not isinstance(credential, ResolvedCredential) or re.fullmatch(r"\d{12}|test", access_key):
+            raise ServiceError("UnrecognizedClientException", f"Access key {access_key} is not known to this local account.", 403)
+        return credential.secret_access_key
+
+    async def _dispatch(self, service: str, request: Request, scope: Mapping[str, Any], send: Send) -> None:
+        invocation = _INVOCATION.fullmatch(request.path)
+        if service == "sagemaker" and invocation:
+            from local_account.endpoints import runtime
+
+            await _reply(send, await runtime.invoke(self._context, unquote(invocation[1]), request.headers, request.body))
+        elif service in emulators.MOTO_SERVICES:
+            await _reply(send, await asyncio.to_thread(self._ask_moto, service, request))
+        else:
+            await _ask_ministack(service, request, scope, send)
+
+    def _ask_moto(self, service: str, request: Request) -> Response:
+        from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+        with self._moto_lock:
+            application = self._moto.get(service) or self._moto.setdefault(service, emulators.moto_application(service))
+        builder = EnvironBuilder(
+            method=request.method,
+            path=unquote(request.path),
+            query_string=request.query,
+            data=request.body,
+            headers=[*request.headers.items(), ("x-moto-account-id", self._context.settings.account_id)],
+            base_url=f"http://{request.headers['host']}",
+        )
+        try:
+            chunks, status, headers = run_wsgi_app(application, builder.get_environ(), buffered=True)
+        except NotImplementedError as error:
+            raise NotEmulated(service, operation_of(request)) from error
+        response = Response(int(status.split()[0]), b"".join(chunks), {name.lower(): value for name, value in headers})
+        if response.status == 501 and b"The local account" not in response.body:
+            raise NotEmulated(service, operation_of(request))
+        return response
+
+
+async def _ask_ministack(service: str, request: Request, scope: Mapping[str, Any], send: Send) -> None:
+    """Pass the request on. Good answers stream through; errors are read first, to name an operation that is missing."""
+    import ministack.app
+
+    withheld: list[Event] = []
+
+    async def watch(event: Event) -> None:
+        if event["type"] == "http.response.start" and event["status"] >= 400:
+            withheld.append(event)
+        elif not withheld:
+            await send(event)
+        else:
+            withheld.append(event)
+            if not event.get("more_body"):
+                await _reply_error(service, request, withheld, send)
+
+    await ministack.app.app(scope, _replay(request.body), watch)
+
+
+async def _reply_error(service: str, request: Request, events: list[Event], send: Send) -> None:
+    body = b"".join(event.get("body", b"") for event in events[1:])
+    if events[0]["status"] == 501 or _UNKNOWN_OPERATION.search(body[:2000]):
+        await _reply(send, error_response(NotEmulated(service, operation_of(request)), request, service))
+        return
+    for event in events:
+        await send(event)
+
+
+def _replay(body: bytes) -> Receive:
+    events = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive() -> Event:
+        return next(events, {"type": "http.disconnect"})
+
+    return receive
+
+
+def _headers(scope: Mapping[str, Any]) -> Mapping[str, str]:
+    """Header name -> value, repeated ones joined by a comma as RFC 9110 §5.2 allows."""
+    pairs = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
+    joined: dict[str, str] = {}
+    for name, value in pairs:
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined
+
+
+async def _body(receive: Receive) -> bytes:
+    chunks = []
+    while True:
+        event = await receive()
+        chunks.append(event.get("body", b""))
+        if event["type"] != "http.request" or not event.get("more_body"):
+            return b"".join(chunks)
+
+
+async def _reply(send: Send, response: Response) -> None:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items() if name != "content-length"]
+    length = [(b"content-length", str(len(response.body)).encode())]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers + length})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def application(context: Context) -> Callable[..., Awaitable[None]]:
+    return functools.partial(Gateway(context).__call__)

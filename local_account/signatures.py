@@ -1,0 +1,147 @@
+"""Checks that a request was signed with this run's secret: AWS Signature Version 4 in the header or the URL, or the
+version 2 URL that boto3 still makes for S3 (`generate_presigned_url`).
+
+The account listens on a port that every program of this machine can reach; the secret is what tells its
+own clients from the others. botocore computes the expected signature, so the rules are Amazon's own:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html. Next: `gateway.py`, which asks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from botocore.auth import HmacV1Auth, S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.compat import HTTPHeaders
+from botocore.credentials import Credentials
+
+from local_account.errors import ServiceError
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
+_ALLOWED_SKEW = timedelta(minutes=15)  # as AWS
+_UNHASHED_PAYLOADS = ("UNSIGNED-PAYLOAD", "STREAMING-")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request as it came over the wire: `path` and `query` still percent-encoded, header names in lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """What a client claims. `service` and `region` also say where the request goes."""
+
+    access_key: str
+    date: str
+    region: str
+    service: str
+    signed_headers: tuple[str, ...]
+    value: str
+    timestamp: str
+    expires_seconds: int | None = None  # pre-signed URLs only
+    expires_at: str = ""  # version 2 URLs only: seconds since 1970
+
+
+def read_signature(request: Request) -> Signature | None:
+    """The signature of a request, or None if it carries none. Raises ServiceError if it is malformed."""
+    authorization = request.headers.get("authorization", "")
+    try:
+        if authorization.startswith(_ALGORITHM):
+            fields = dict(part.strip().split("=", 1) for part in authorization.removeprefix(_ALGORITHM).split(","))
+            timestamp = request.headers.get("x-amz-date", "")
+            return _signature(fields["Credential"], fields["SignedHeaders"], fields["Signature"], timestamp, None)
+        query = dict(parse_qsl(request.query, keep_blank_values=True))
+        if query.get("X-Amz-Algorithm") == _ALGORITHM:
+            expires = int(query.get("X-Amz-Expires", "0"))
+            return _signature(query["X-Amz-Credential"], query["X-Amz-SignedHeaders"], query["X-Amz-Signature"], query["X-Amz-Date"], expires)
+        if {"AWSAccessKeyId", "Signature", "Expires"} <= query.keys():
+            return _version_2(query["AWSAccessKeyId"], query["Signature"], query["Expires"])
+    except (KeyError, ValueError) as error:
+        raise ServiceError("IncompleteSignature", f"The signature is malformed: {error}", 403) from error
+    return None
+
+
+def _signature(credential: str, signed_headers: str, value: str, timestamp: str, expires_seconds: int | None) -> Signature:
+    access_key, date, region, service, ending = credential.split("/")
+    if ending != "aws4_request":
+        raise ValueError(f"credential scope ends in {ending!r}")
+    return Signature(
+        access_key=access_key,
+        date=date,
+        region=region,
+        service=service,
+        signed_headers=tuple(signed_headers.lower().split(";")),
+        value=value,
+        timestamp=timestamp,
+        expires_seconds=expires_seconds,
+    )
+
+
+def _version_2(access_key: str, value: str, expires_at: str) -> Signature:
+    if datetime.fromtimestamp(int(expires_at), UTC) < datetime.now(UTC):
+        raise ServiceError("AccessDenied", "The pre-signed URL has expired.", 403)
+    return Signature(access_key=access_key, date="", region="", service="s3", signed_headers=(), value=value, timestamp="", expires_at=expires_at)
+
+
+def verify(request: Request, signature: Signature, secret_key: str) -> None:
+    """Raise ServiceError (403) unless `signature` was made over this very request with `secret_key`, recently."""
+    if not signature.expires_at:
+        _check_time(signature)
+    claimed_hash = request.headers.get("x-amz-content-sha256", "")
+    if claimed_hash and not claimed_hash.startswith(_UNHASHED_PAYLOADS) and claimed_hash != hashlib.sha256(request.body).hexdigest():
+        raise ServiceError("XAmzContentSHA256Mismatch", "The body does not match its signed SHA-256.", 400)
+    expected = _expected_value(request, signature, secret_key)
+    if not hmac.compare_digest(expected, signature.value):
+        message = "The request is not signed with this local account's secret. Use the exports that it printed when it started."
+        raise ServiceError("SignatureDoesNotMatch", message, 403)
+
+
+def _check_time(signature: Signature) -> None:
+    try:
+        signed_at = datetime.strptime(signature.timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise ServiceError("IncompleteSignature", f"X-Amz-Date is {signature.timestamp!r}", 403) from error
+    now = datetime.now(UTC)  # clients sign with real time, also when the account's clock runs faster
+    oldest = now - (_ALLOWED_SKEW if signature.expires_seconds is None else timedelta(seconds=signature.expires_seconds))
+    if not oldest <= signed_at <= now + _ALLOWED_SKEW or not signature.timestamp.startswith(signature.date):
+        raise ServiceError("RequestExpired", f"The request was signed at {signature.timestamp}, which is too long ago or ahead.", 403)
+
+
+def _expected_value(request: Request, signature: Signature, secret_key: str) -> str:
+    query = "&".join(pair for pair in request.query.split("&") if not pair.startswith("X-Amz-Signature="))
+    url = f"http://{request.headers.get('host', '')}{request.path}" + (f"?{query}" if query else "")
+    if signature.expires_at:
+        version_2 = HmacV1Auth(Credentials(signature.access_key, secret_key))
+        version_2._get_date = lambda: signature.expires_at  # a URL is signed over its end, not over the time of signing
+        return str(version_2.get_signature(request.method, urlsplit(url), HTTPHeaders()))
+    signed = HTTPHeaders()
+    for name in signature.signed_headers:
+        signed[name] = " ".join(request.headers.get(name, "").split())
+    aws_request = AWSRequest(method=request.method, url=url, headers=signed, data=request.body)
+    aws_request.context["timestamp"] = signature.timestamp
+    unsigned_payload = signature.service == "s3" and signature.expires_seconds is not None
+    signer = _signer(signature, Credentials(signature.access_key, secret_key), unsigned_payload)
+    canonical = signer.canonical_request(aws_request)
+    return str(signer.signature(signer.string_to_sign(aws_request, canonical), aws_request))
+
+
+def _signer(signature: Signature, credentials: Credentials, unsigned_payload: bool) -> Any:
+    """botocore's signer for the service, which signs exactly the headers that the client named."""
+    base: Callable[..., Any] = S3SigV4Auth if signature.service == "s3" else SigV4Auth
+    signer = base(credentials, signature.service, signature.region)
+    signer.headers_to_sign = lambda aws_request: aws_request.headers
+    if unsigned_payload:
+        signer.payload = lambda aws_request: "UNSIGNED-PAYLOAD"
+    return signer
