@@ -40,6 +40,9 @@ class Processes:
                     stderr=subprocess.STDOUT,
                     cwd=working_directory,
                     env=dict(environment),
+                    # Apart from our own process group: whoever kills that group with all its members
+                    # must not kill the guards, or what they guard would live on.
+                    start_new_session=True,
                 )
             self._running = {other for other in self._running if other.poll() is None} | {process}
             return process
