@@ -1,0 +1,175 @@
+"""What a job is to the API: its description, its state changes with their events, Describe, List and Stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from local_account.context import Context
+from local_account.errors import ServiceError
+from local_account.sagemaker import listing
+
+ENDED = ("Completed", "Failed", "Stopped")
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """Names that differ between kinds. `resource` is the stem of every field name, such as TrainingJob."""
+
+    resource: str
+    arn_part: str
+    event: str
+    log_group: str = ""
+
+    @property
+    def name_field(self) -> str:
+        return f"{self.resource}Name"
+
+    @property
+    def arn_field(self) -> str:
+        return f"{self.resource}Arn"
+
+    @property
+    def status_field(self) -> str:
+        return f"{self.resource}Status"
+
+
+PROCESSING = JobKind("ProcessingJob", "processing-job", "SageMaker Processing Job State Change", "/aws/sagemaker/ProcessingJobs")
+TRAINING = JobKind("TrainingJob", "training-job", "SageMaker Training Job State Change", "/aws/sagemaker/TrainingJobs")
+TRANSFORM = JobKind("TransformJob", "transform-job", "SageMaker Transform Job State Change", "/aws/sagemaker/TransformJobs")
+TUNING = JobKind("HyperParameterTuningJob", "hyper-parameter-tuning-job", "SageMaker HyperParameter Tuning Job State Change")
+
+
+class JobFailed(Exception):
+    """The job cannot go on; the message is its FailureReason."""
+
+
+class JobStopped(Exception):
+    """The job was stopped, by a person or by its time limit."""
+
+
+@dataclass
+class Job:
+    """One job. `description` is what Describe answers; change it under `lock` only."""
+
+    kind: JobKind
+    description: dict[str, Any]
+    log_path: Path
+    working_directory: Path
+    stop_requested: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    exit_code: int | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.description[self.kind.name_field])
+
+    @property
+    def arn(self) -> str:
+        return str(self.description[self.kind.arn_field])
+
+    @property
+    def status(self) -> str:
+        return str(self.description[self.kind.status_field])
+
+    def describe(self) -> dict[str, Any]:
+        with self.lock:
+            return dict(self.description)
+
+    def summary(self) -> dict[str, Any]:
+        fields = ("CreationTime", "LastModifiedTime", "FailureReason", "ExitMessage", "Strategy", "TrainingJobStatusCounters", "ObjectiveStatusCounters")
+        names = (self.kind.name_field, self.kind.arn_field, self.kind.status_field, *fields)
+        described = self.describe()
+        end = described.get(f"{self.kind.resource.removesuffix('Job')}EndTime") or described.get("HyperParameterTuningEndTime")
+        found = {name: described[name] for name in names if name in described}
+        if end:
+            found[{"TrainingJob": "TrainingEndTime", "HyperParameterTuningJob": "HyperParameterTuningEndTime"}.get(self.kind.resource, f"{self.kind.resource.removesuffix('Job')}EndTime")] = end
+        if "HyperParameterTuningJobConfig" in described:
+            found["Strategy"] = described["HyperParameterTuningJobConfig"]["Strategy"]
+        return found
+
+
+def now() -> datetime:
+    """Jobs run in real time, whatever the account's clock does. Whole milliseconds, as the API answers them."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+class Jobs:
+    """All jobs of one kind, in the order in which they were created."""
+
+    def __init__(self, context: Context, kind: JobKind) -> None:
+        self.context, self.kind = context, kind
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+
+    def create(self, request: Mapping[str, Any], defaults: Mapping[str, Any], work: Callable[[Job], None]) -> Job:
+        """Record a job and start `work` on a thread. The job's name must be new. Tags are kept by the caller."""
+        name = request[self.kind.name_field]
+        moment = now()
+        description = {
+            **{key: value for key, value in request.items() if key != "Tags"},
+            self.kind.arn_field: self.context.arn("sagemaker", f"{self.kind.arn_part}/{name.lower()}"),
+            self.kind.status_field: "InProgress",
+            "CreationTime": moment,
+            "LastModifiedTime": moment,
+            **defaults,
+        }
+        directory = self.context.settings.state_directory / "jobs" / self.kind.arn_part / name
+        job = Job(self.kind, description, self.context.log_path(self.kind.arn_part, name), directory)
+        with self._lock:
+            if name in self._jobs:
+                raise ServiceError("ResourceInUse", f"{self.kind.resource} {name} exists already: {self._jobs[name].arn}")
+            self._jobs[name] = job
+        self._tell(job)
+        self.context.in_background(work, job)
+        return job
+
+    def get(self, name: str) -> Job:
+        with self._lock:
+            job = self._jobs.get(name)
+        if job is None:
+            raise ServiceError("ValidationException", f"Could not find requested job with name: {name}")
+        return job
+
+    def change(self, job: Job, **changes: Any) -> None:
+        """Update a description, and say so as an event if the status changed."""
+        with job.lock:
+            before = job.status
+            job.description.update(changes, LastModifiedTime=now())
+            changed = job.status != before
+        if changed:
+            self._tell(job)
+
+    def end(self, job: Job, status: str, **changes: Any) -> None:
+        self.change(job, **{self.kind.status_field: status}, **changes)
+        job.ended.set()
+
+    def stop(self, name: str) -> None:
+        job = self.get(name)
+        with job.lock:
+            if job.status in ENDED:
+                raise ServiceError("ValidationException", f"The request was rejected because {self.kind.resource} {name} is {job.status}.")
+            job.stop_requested.set()
+        self.change(job, **{self.kind.status_field: "Stopping"})
+
+    def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            summaries = [job.summary() for job in self._jobs.values()]
+        items, token = listing.page(
+            summaries,
+            request,
+            sort_fields={"Name": self.kind.name_field, "CreationTime": "CreationTime", "Status": self.kind.status_field},
+            # ListTrainingJobs and its siblings sort by creation, the oldest first, unless asked otherwise.
+            name_field=self.kind.name_field,
+            equal={"StatusEquals": self.kind.status_field},
+        )
+        return listing.answer(f"{self.kind.resource}Summaries", items, token)
+
+    def _tell(self, job: Job) -> None:
+        self.context.emit("aws.sagemaker", self.kind.event, job.describe(), [job.arn])

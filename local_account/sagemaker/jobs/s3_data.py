@@ -1,0 +1,174 @@
+"""Moves a job's data between S3 and its container.
+
+Objects that were fetched before are taken from a cache on disk, by bucket, key and ETag: a code prefix of twenty files then costs
+one List request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tarfile
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from local_account.context import Context
+from local_account.sagemaker.jobs.record import JobFailed
+
+
+@dataclass(frozen=True)
+class S3Object:
+    bucket: str
+    key: str
+    etag: str
+    size: int
+
+
+class S3Data:
+    """S3 as one account's jobs see it."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._cache = context.settings.state_directory / "cache" / "s3"
+        self._lock = threading.Lock()
+
+    @property
+    def client(self) -> Any:
+        return self.context.client("s3")
+
+    def read(self, uri: str) -> bytes:
+        bucket, key = split(uri)
+        return bytes(self.client.get_object(Bucket=bucket, Key=key)["Body"].read())
+
+    def read_json(self, uri: str) -> Any:
+        try:
+            return json.loads(self.read(uri))
+        except self.client.exceptions.NoSuchKey as error:
+            raise OSError(f"{uri} does not exist") from error
+
+    def write(self, uri: str, body: bytes) -> None:
+        bucket, key = split(uri)
+        self.client.put_object(Bucket=bucket, Key=key, Body=body)
+
+    def exists(self, uri: str) -> bool:
+        bucket, key = split(uri)
+        return any(item.key == key for item in self._list(bucket, key))
+
+    def find(self, uri: str, data_type: str = "S3Prefix") -> list[tuple[S3Object, str]]:
+        """Objects behind a data source with the relative path each gets in the container.
+
+        Raises JobFailed with SageMaker's own words if there is none.
+        """
+        if data_type == "ManifestFile":
+            return self._manifest(uri)
+        bucket, prefix = split(uri)
+        found = [(item, relative_path(item.key, prefix)) for item in self._list(bucket, prefix) if not item.key.endswith("/")]
+        if not found:
+            raise JobFailed(
+                f'ClientError: No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket '
+                f"exists in the selected region ({self.context.settings.region}) and that objects exist under that S3 prefix."
+            )
+        return found
+
+    def fetch(self, objects: Sequence[tuple[S3Object, str]], directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        for item, relative in objects:
+            target = (directory / relative).resolve()
+            if not target.is_relative_to(directory.resolve()):
+                raise JobFailed(f"ClientError: S3 object {item.key!r} would be written outside the container's directory.")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self._cached(item), target)
+
+    def upload(self, directory: Path, uri: str, unchanged_since: dict[str, tuple[int, int]] | None = None) -> None:
+        """Put every file below `directory` under `uri`. With `unchanged_since`, only what changed; it is updated."""
+        for path in sorted(directory.rglob("*")) if directory.is_dir() else []:
+            if not path.is_file():
+                continue
+            relative, status = path.relative_to(directory).as_posix(), path.stat()
+            if unchanged_since is not None:
+                if unchanged_since.get(relative) == (status.st_size, status.st_mtime_ns):
+                    continue
+                unchanged_since[relative] = (status.st_size, status.st_mtime_ns)
+            bucket, key = split(f"{uri.rstrip('/')}/{relative}")
+            self.client.upload_file(str(path), bucket, key)
+
+    def _list(self, bucket: str, prefix: str) -> list[S3Object]:
+        try:
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            return [S3Object(bucket, item["Key"], item["ETag"], item["Size"]) for page in pages for item in page.get("Contents", [])]
+        except self.client.exceptions.NoSuchBucket:
+            return []
+
+    def _manifest(self, uri: str) -> list[tuple[S3Object, str]]:
+        try:
+            entries = json.loads(self.read(uri))
+            prefix = entries[0]["prefix"]
+            objects = []
+            for relative in entries[1:]:
+                bucket, key = split(prefix.rstrip("/") + "/" + relative)
+                head = self.client.head_object(Bucket=bucket, Key=key)
+                objects.append((S3Object(bucket, key, head["ETag"], head["ContentLength"]), relative))
+        except (ValueError, LookupError, TypeError, self.client.exceptions.ClientError) as error:
+            raise JobFailed(f"ClientError: manifest {uri} cannot be used: {error}") from error
+        return objects
+
+    def _cached(self, item: S3Object) -> Path:
+        path = self._cache / hashlib.sha256(f"{item.bucket}/{item.key}/{item.etag}".encode()).hexdigest()
+        if not path.exists():
+            with self._lock:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                partial = path.with_suffix(".partial")
+                self.client.download_file(item.bucket, item.key, str(partial))
+                partial.rename(path)
+        return path
+
+
+def split(uri: str) -> tuple[str, str]:
+    """Bucket and key of `s3://bucket/key`. Raises JobFailed for anything else."""
+    if not uri.startswith("s3://") or not uri[5:]:
+        raise JobFailed(f"ClientError: {uri!r} is not an S3 URI; allowed: s3://bucket/key")
+    bucket, _, key = uri[5:].partition("/")
+    return bucket, key
+
+
+def relative_path(key: str, prefix: str) -> str:
+    """Path of an object in the container's directory: below the prefix if it is a folder, else below its parent."""
+    rest = key[len(prefix) :]
+    if rest and (prefix.endswith("/") or not prefix):
+        return rest
+    return rest[1:] if rest.startswith("/") else key[prefix.rfind("/") + 1 :]
+
+
+def share(objects: Sequence[Any], host_index: int, host_count: int, distribution: str | None) -> list[Any]:
+    """Objects that one instance gets: all of them, or every n-th with ShardedByS3Key."""
+    return list(objects[host_index::host_count]) if distribution == "ShardedByS3Key" else list(objects)
+
+
+def pack(directories: Mapping[str, Path], target: Path) -> bool:
+    """Write `target` as a tar.gz of the directories' contents; False if they hold nothing.
+
+    Same content gives the same bytes: no times, no owners, sorted names.
+    """
+    import gzip
+
+    files = {
+        (PurePosixPath(prefix) / path.relative_to(directory).as_posix()).as_posix(): path
+        for prefix, directory in directories.items()
+        for path in directory.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    }
+    if not files:
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as archive:
+        for name, path in sorted(files.items()):
+            member = archive.gettarinfo(str(path), arcname=name)
+            member.mtime, member.uid, member.gid, member.uname, member.gname = 0, 0, 0, "", ""
+            member.mode = 0o755 if member.mode & 0o100 else 0o644
+            with path.open("rb") as content:
+                archive.addfile(member, content)
+    return True

@@ -1,0 +1,79 @@
+"""Script mode: what the sagemaker-training toolkit does inside a framework container before it runs the user's script.
+
+Hyperparameters `sagemaker_submit_directory` (a tar.gz in S3) and `sagemaker_program` name the code; all other hyperparameters
+become arguments, and everything else the script may want is in `SM_*` variables.
+Source: github.com/aws/sagemaker-training-toolkit (environment.py, mapping.py, params.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from local_account.sagemaker.jobs.container import Container
+
+PROGRAM, SUBMIT_DIRECTORY = "sagemaker_program", "sagemaker_submit_directory"
+_CODE = "/opt/ml/code"
+
+
+def decoded(hyperparameters: Mapping[str, str]) -> dict[str, Any]:
+    """Hyperparameters are text; those that are JSON mean what the JSON says."""
+    return {name: _json_or_text(text) for name, text in hyperparameters.items()}
+
+
+def for_the_script(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Without those that speak to the toolkit or name the tuner's objective."""
+    return {name: value for name, value in hyperparameters.items() if not name.startswith(("sagemaker_", "_"))}
+
+
+def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
+    """Command line for the script, sorted by name: `--max_depth 5`, or `-k 5` for one letter."""
+    line: list[str] = []
+    for name, value in sorted(for_the_script(hyperparameters).items()):
+        line += [f"--{name}" if len(name) > 1 else f"-{name}", _as_argument(value)]
+    return line
+
+
+def environment(container: Container, job_name: str, hyperparameters: Mapping[str, Any], channels: Sequence[str], module: str) -> dict[str, str]:
+    """The `SM_*` variables of a training container."""
+    own = for_the_script(hyperparameters)
+    paths = {
+        "SM_MODEL_DIR": "/opt/ml/model",
+        "SM_INPUT_DIR": "/opt/ml/input",
+        "SM_INPUT_CONFIG_DIR": "/opt/ml/input/config",
+        "SM_OUTPUT_DIR": "/opt/ml/output",
+        "SM_OUTPUT_DATA_DIR": "/opt/ml/output/data",
+        "SM_OUTPUT_INTERMEDIATE_DIR": "/opt/ml/output/intermediate",
+        "SM_MODULE_DIR": _CODE,
+        **{f"SM_CHANNEL_{channel.upper()}": f"/opt/ml/input/data/{channel}" for channel in channels},
+    }
+    values = {
+        "SM_JOB_NAME": job_name,
+        "SM_MODULE_NAME": module.removesuffix(".py"),
+        "SM_USER_ENTRY_POINT": module,
+        "SM_USER_ARGS": json.dumps(arguments(hyperparameters)),
+        "SM_CHANNELS": json.dumps(sorted(channels)),
+        "SM_HPS": json.dumps(own),
+        "SM_LOG_LEVEL": "20",
+        "TRAINING_JOB_NAME": job_name,
+        **{f"SM_HP_{name.upper()}": _as_argument(value) for name, value in own.items()},
+    }
+    return {**{name: container.path(path).as_posix() for name, path in paths.items()}, **values}
+
+
+def code_directory(container: Container) -> str:
+    return container.path(_CODE).as_posix()
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _as_argument(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{name}={item}" for name, item in sorted(value.items()))
+    return str(value)

@@ -1,0 +1,134 @@
+"""Reads a pipeline definition (schema 2020-12-01) and refuses early what could never run. Pure. Next: `progress.py`."""
+
+from __future__ import annotations
+
+import graphlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from local_account.sagemaker.pipelines import conditions, parameters
+from local_account.sagemaker.pipelines.expressions import references
+
+VERSION = "2020-12-01"
+RUNNABLE_TYPES = ("Processing", "Training", "Tuning", "Transform", "Model", "RegisterModel", "Condition", "Fail")
+#: Types of the schema that need a service the local account does not have.
+OTHER_TYPES = (
+    "Callback", "Lambda", "QualityCheck", "ClarifyCheck", "EMR", "EMRServerless", "AutoML", "EndpointConfig", "Endpoint",
+    "InferenceComponent", "Lineage", "Job", "Cleanup", "ForEach", "NotebookJob", "MonitorBatchTransform",
+)  # fmt: skip
+
+
+class DefinitionError(ValueError):
+    """The definition is malformed or inconsistent. The message says where."""
+
+
+class UnsupportedStep(ValueError):
+    """The definition is well formed, but has a step of a type that the local account does not run."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step. `branch` is the condition step it hangs under and the outcome that runs it; None at the top level."""
+
+    name: str
+    type: str
+    arguments: Mapping[str, Any]
+    triggers: Mapping[str, str]  # step waited for -> outcome that lets this one run: Completed, Failed, Stopped or Any
+    branch: tuple[str, bool] | None = None
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        return str(self.document.get("DisplayName") or self.name)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """`steps` holds those inside branches too, by name."""
+
+    parameters: Sequence[Mapping[str, Any]]
+    steps: Mapping[str, Step]
+
+
+def read(text: str) -> Definition:
+    """Parse and check a definition. Raises DefinitionError or UnsupportedStep."""
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise DefinitionError(f"Unable to parse pipeline definition: it is not JSON ({error}).") from error
+    if not isinstance(document, dict) or not isinstance(document.get("Steps"), list) or not document["Steps"]:
+        raise DefinitionError("Unable to parse pipeline definition: it needs a list 'Steps' with at least one step.")
+    if document.get("Version") != VERSION:
+        raise DefinitionError(f"Unable to parse pipeline definition: Version is {document.get('Version')!r}; allowed: {VERSION}.")
+    declared = document.get("Parameters") or []
+    steps = list(_steps(document["Steps"], None))
+    _refuse(parameters.problems(declared))
+    _refuse(_step_problems(steps, {parameter["Name"] for parameter in declared}))
+    definition = Definition(declared, {step.name: step for step in steps})
+    _refuse_cycles(definition)
+    _refuse_unsupported(definition)
+    return definition
+
+
+def _steps(documents: Sequence[Any], branch: tuple[str, bool] | None) -> Iterator[Step]:
+    for document in documents:
+        if not isinstance(document, dict) or not isinstance(document.get("Name"), str) or not isinstance(document.get("Type"), str):
+            raise DefinitionError(f"Unable to parse pipeline definition: a step needs 'Name' and 'Type', got {str(document)[:80]}.")
+        arguments = document.get("Arguments") or {}
+        own = {key: value for key, value in arguments.items() if key not in ("IfSteps", "ElseSteps")}
+        yield Step(document["Name"], document["Type"], own, _triggers(document, own, branch), branch, document)
+        if document["Type"] == "Condition":
+            yield from _steps(arguments.get("IfSteps") or [], (document["Name"], True))
+            yield from _steps(arguments.get("ElseSteps") or [], (document["Name"], False))
+
+
+def _triggers(document: Mapping[str, Any], arguments: Mapping[str, Any], branch: tuple[str, bool] | None) -> dict[str, str]:
+    triggers = {rest.partition(".")[0]: "Completed" for kind, rest in references(arguments) if kind == "Steps"}
+    if branch:
+        triggers[branch[0]] = "Completed"
+    for dependency in document.get("DependsOn") or []:
+        # A plain name waits for success; `{"Step": …, "Trigger": …}` is a run condition of SDK v3 (StepDependency).
+        if isinstance(dependency, dict):
+            triggers.setdefault(str(dependency.get("Step")), str(dependency.get("Trigger", "Completed")))
+        else:
+            triggers.setdefault(str(dependency), "Completed")
+    return triggers
+
+
+def _step_problems(steps: Sequence[Step], parameter_names: set[str]) -> Iterator[str]:
+    names = [step.name for step in steps]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"step name {name} is used twice"
+    for step in steps:
+        for missing in sorted(set(step.triggers) - set(names)):
+            yield f"step {step.name} refers to step {missing}, which does not exist"
+        for kind, rest in references(step.arguments):
+            if kind == "Parameters" and rest not in parameter_names:
+                yield f"step {step.name} refers to parameter {rest}, which is not declared"
+        if step.type == "Condition":
+            for condition in step.arguments.get("Conditions") or [None]:
+                yield from (f"step {step.name}: {problem}" for problem in conditions.problems(condition))
+
+
+def _refuse(problems: Iterator[str] | Sequence[str]) -> None:
+    found = list(problems)
+    if found:
+        raise DefinitionError(f"Unable to parse pipeline definition: {'; '.join(found)}.")
+
+
+def _refuse_cycles(definition: Definition) -> None:
+    try:
+        graphlib.TopologicalSorter({step.name: set(step.triggers) for step in definition.steps.values()}).prepare()
+    except graphlib.CycleError as error:
+        raise DefinitionError(f"Unable to parse pipeline definition: steps wait for each other: {' -> '.join(error.args[1])}.") from error
+
+
+def _refuse_unsupported(definition: Definition) -> None:
+    for step in definition.steps.values():
+        if step.type not in RUNNABLE_TYPES:
+            known = "does not run" if step.type in OTHER_TYPES else "does not know"
+            raise UnsupportedStep(
+                f"The local account {known} steps of type {step.type} (step {step.name}); it runs {', '.join(RUNNABLE_TYPES)}."
+            )

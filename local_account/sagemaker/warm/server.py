@@ -1,0 +1,146 @@
+"""Imports the container's packages once, then forks a child for every job that the account asks for. Linux only.
+
+Run by `containers.py` as `python -I server.py ADDRESS PACKAGE…`; ADDRESS names an abstract Unix socket, which only the account's
+user may use. One connection is one job: the account sends one line of JSON (command, environment, directory, log), is answered
+`started`, then the exit code. `T` on the connection asks the job to end, closing the connection ends it at once. A watcher process
+ends all jobs if this process dies. Standard library only. Next: `child.py`.
+"""
+
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import child
+
+
+def start_watcher() -> int:
+    """A process that outlives this one just long enough to end its jobs. Returns the pipe that it reads."""
+    read_end, write_end = os.pipe()
+    if os.fork():
+        os.close(read_end)
+        return write_end
+    os.close(write_end)
+    os.setsid()
+    jobs: set[int] = set()
+    with os.fdopen(read_end) as lines:
+        for line in lines:  # "+123" a job started, "-123" it ended
+            (jobs.add if line[0] == "+" else jobs.discard)(int(line[1:]))
+    for job in jobs:
+        end_group(job, signal.SIGKILL)
+    os._exit(0)
+
+
+def end_group(process_group: int, with_signal: signal.Signals) -> None:
+    try:
+        os.killpg(process_group, with_signal)
+    except (ProcessLookupError, PermissionError):
+        pass  # it had already ended
+
+
+class Server:
+    """The only thread of this process: forking with threads around is not safe."""
+
+    def __init__(self, address: str, watcher: int) -> None:
+        self.watcher = watcher
+        self.selector = selectors.DefaultSelector()
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind("\0" + address)
+        self.listener.listen(64)
+        self.jobs: dict[socket.socket, tuple[int, int]] = {}  # connection -> process id, pidfd
+
+    def serve(self) -> None:
+        self.selector.register(self.listener, selectors.EVENT_READ, self.accept)
+        while True:
+            for key, _ in self.selector.select():
+                key.data(key.fileobj)
+
+    def accept(self, listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if user != os.getuid():
+            connection.close()
+            return
+        connection.settimeout(5)
+        try:
+            with connection.makefile("rb") as lines:
+                request = json.loads(lines.readline())
+        except (OSError, ValueError):
+            connection.close()
+            return
+        self.start(connection, request)
+
+    def start(self, connection: socket.socket, request: dict) -> None:
+        hold, release = os.pipe()
+        process = os.fork()
+        if process == 0:
+            os.close(release)
+            os.setsid()
+            if not os.read(hold, 1):
+                os._exit(1)  # the server died before the watcher knew of this job
+            self.selector.close()
+            for inherited in (self.listener, connection, *self.jobs):
+                inherited.close()
+            for _, descriptor in self.jobs.values():
+                os.close(descriptor)
+            os.close(self.watcher)
+            os.close(hold)
+            child.run(request)
+        os.close(hold)
+        os.write(self.watcher, f"+{process}\n".encode())
+        os.write(release, b"g")
+        os.close(release)
+        descriptor = os.pidfd_open(process)
+        self.jobs[connection] = (process, descriptor)
+        self.selector.register(descriptor, selectors.EVENT_READ, lambda _: self.finish(connection))
+        self.selector.register(connection, selectors.EVENT_READ, self.listen_to_client)
+        connection.sendall(b"started\n")
+
+    def listen_to_client(self, connection: socket.socket) -> None:
+        try:
+            message = connection.recv(16)
+        except OSError:
+            message = b""
+        end_group(self.jobs[connection][0], signal.SIGTERM if message else signal.SIGKILL)
+        if not message:
+            self.selector.unregister(connection)  # or it would be readable for ever
+
+    def finish(self, connection: socket.socket) -> None:
+        process, descriptor = self.jobs.pop(connection)
+        end_group(process, signal.SIGKILL)  # what the job left running in the background
+        _, status = os.waitpid(process, 0)
+        os.write(self.watcher, f"-{process}\n".encode())
+        self.selector.unregister(descriptor)
+        os.close(descriptor)
+        code = os.waitstatus_to_exitcode(status)
+        if connection in self.selector.get_map():
+            self.selector.unregister(connection)
+        try:
+            connection.sendall(f"{code if code >= 0 else 128 - code}\n".encode())
+        except OSError:
+            pass  # the account has gone or no longer cares
+        connection.close()
+
+
+def main() -> None:
+    server = Server(sys.argv[1], start_watcher())
+    for package in sys.argv[2:]:
+        try:
+            importlib.import_module(package)
+        except ImportError:
+            continue  # a script that needs it will say so
+    gc.collect()
+    gc.freeze()  # children then share these pages
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    server.serve()
+
+
+if __name__ == "__main__":
+    main()
