@@ -11,7 +11,10 @@ import asyncio
 import contextlib
 import importlib
 import os
+import sys
 import tempfile
+import types
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -39,6 +42,7 @@ def installed(context: Context) -> Iterator[None]:
     caller_environment, caller_tempdir = dict(os.environ), tempfile.tempdir
     try:
         _set_environment(context)
+        _leave_out_what_is_not_used()
         _set_ministack_port(context)
         reset()
         _guard_lambda_workers()
@@ -80,12 +84,25 @@ def _set_ministack_port(context: Context) -> None:
     """MiniStack keeps the port of its first import in module constants; a later account of this process has another."""
     import ministack.app
     from ministack.services import lambda_svc
-    from ministack.services.cloudformation import custom_resource
 
     port = str(context.settings.port)
     ministack.app._MINISTACK_PORT = port
     lambda_svc._GATEWAY_PORT = port
-    custom_resource._PORT = port
+
+
+def _leave_out_what_is_not_used() -> None:
+    """Keep start-up short and memory small.
+
+    moto's Application Auto Scaling imports its ECS, which imports its EC2 and 90 MB of instance types. Only targets of
+    the namespace `ecs` use it, and this account has no ECS in moto.
+    MiniStack's router reads botocore's model of every AWS service to learn whether a name it does not serve exists.
+    """
+    from ministack.core import router
+
+    if "moto.ecs" not in sys.modules:
+        sys.modules["moto.ecs"] = types.ModuleType("moto.ecs")
+        sys.modules["moto.ecs"].ecs_backends = defaultdict(lambda: defaultdict(object))  # type: ignore[attr-defined]  # the one name that is imported
+    router._is_aws_service_name = lambda scope_name: True
 
 
 def _guard_lambda_workers() -> None:
@@ -107,10 +124,10 @@ def attach_to_loop() -> None:
 def reset() -> None:
     """Forget every resource in both emulators, and end the Lambda workers."""
     import ministack.app
-    from ministack.services.cloudformation import custom_resource
 
     ministack.app._reset_all_state()
-    custom_resource.reset()
+    if custom_resource := sys.modules.get("ministack.services.cloudformation.custom_resource"):
+        custom_resource.reset()
     for service in MOTO_SERVICES:
         moto_backends(service).reset()
 

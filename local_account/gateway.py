@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
-from local_account import codecommit, emulators
+from local_account import cloudformation, codecommit, emulators
 from local_account.context import Context
 from local_account.errors import NotEmulated, ServiceError
 from local_account.protocols import error_response, operation_of
@@ -73,6 +73,9 @@ class Gateway:
             if request.path.startswith(codecommit.HTTP_PREFIX):
                 await _reply(send, await asyncio.to_thread(codecommit.serve_git, self._context, request))
                 return
+            if request.path == clock_control.PATH:
+                await _reply(send, clock_control.serve_clock(self._context, request))
+                return
             service = self._authenticate(request)
             await self._dispatch(service, request, scope, send)
         except ServiceError as error:
@@ -121,6 +124,8 @@ class Gateway:
         elif service in emulators.MOTO_SERVICES:
             await _reply(send, await asyncio.to_thread(self._ask_moto, service, request))
         else:
+            if service == "cloudformation":
+                await asyncio.to_thread(cloudformation.wait_until_loaded)
             await _ask_ministack(service, request, scope, send)
 
     def _ask_moto(self, service: str, request: Request) -> Response:

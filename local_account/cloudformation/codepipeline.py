@@ -1,0 +1,53 @@
+"""AWS::CodePipeline::Pipeline.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-codepipeline-pipeline.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from local_account.cloudformation.resource_type import Attributes, Properties, ResourceType, api_request, generated_name
+
+#: Properties of the resource that are not part of the pipeline structure of the API.
+_OUTSIDE_STRUCTURE = ("Name", "Tags", "RestartExecutionOnUpdate", "DisableInboundStageTransitions")
+
+
+class Pipeline(ResourceType):
+    """Ref: the pipeline's name. GetAtt: Version."""
+
+    name = "AWS::CodePipeline::Pipeline"
+    name_property = "Name"
+
+    def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
+        name = properties.get("Name") or generated_name(stack_name, logical_id, 100)
+        request = self._request("CreatePipeline", name, properties)
+        if properties.get("Tags"):
+            request["tags"] = [{"key": tag["Key"], "value": tag["Value"]} for tag in properties["Tags"]]
+        created = self.context.client("codepipeline").create_pipeline(**request)["pipeline"]
+        for transition in properties.get("DisableInboundStageTransitions", []):
+            self.context.client("codepipeline").disable_stage_transition(
+                pipelineName=name, stageName=transition["StageName"], transitionType="Inbound", reason=transition["Reason"]
+            )
+        return name, {"Version": str(created.get("version", 1))}
+
+    def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
+        client = self.context.client("codepipeline")
+        updated = client.update_pipeline(**self._request("UpdatePipeline", physical_id, new))["pipeline"]
+        if str(new.get("RestartExecutionOnUpdate", False)).lower() == "true":
+            client.start_pipeline_execution(name=physical_id)
+        return {"Version": str(updated.get("version", 1))}
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        self.context.client("codepipeline").delete_pipeline(name=physical_id)
+
+    def _request(self, operation: str, name: str, properties: Properties) -> dict[str, Any]:
+        structure = {key: value for key, value in properties.items() if key not in _OUTSIDE_STRUCTURE}
+        stores = structure.pop("ArtifactStores", None)
+        if stores:  # the API wants region -> store, the template has a list
+            structure["ArtifactStores"] = {store["Region"]: store["ArtifactStore"] for store in stores}
+        request = api_request(self.context.client("codepipeline"), operation, {"Pipeline": {**structure, "Name": name}})
+        for stage in request["pipeline"]["stages"]:
+            for action in stage["actions"]:
+                action.setdefault("runOrder", 1)
+        return request

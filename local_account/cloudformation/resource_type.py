@@ -1,0 +1,119 @@
+"""What every CloudFormation resource type of ours shares: names, replacement, and property types.
+
+A type is a subclass of `ResourceType` that creates, modifies and deletes through the public API, so that a stack can do
+nothing that a client could not. Templates write numbers as strings and APIs want numbers; `api_request` reads the
+types from botocore's own model of the operation and refuses a property that the operation does not have.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from local_account.context import Context
+
+Properties = dict[str, Any]
+Attributes = dict[str, Any]
+
+
+class ResourceType:
+    """One CloudFormation type. `Ref` is the physical id, `Fn::GetAtt` reads the attributes that `create` returns."""
+
+    name: ClassVar[str]
+    #: Properties whose change needs a new resource ("Update requires: Replacement" in the resource reference).
+    create_only: ClassVar[frozenset[str]] = frozenset()
+    #: The property that names the resource, for types that a template may name.
+    name_property: ClassVar[str] = ""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
+        raise NotImplementedError  # every type has its own
+
+    def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
+        """Change a resource in place. Types that cannot are replaced."""
+        raise NotImplementedError
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        raise NotImplementedError  # every type has its own
+
+    def update(self, physical_id: str, old: Properties, new: Properties, stack_name: str, logical_id: str) -> tuple[str, Attributes]:
+        """Modify, or replace where AWS would. The engine deletes the old resource once the whole update has succeeded."""
+        changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+        replaces = changed & self.create_only or (self.name_property in changed) or type(self).modify is ResourceType.modify
+        if not replaces:
+            return physical_id, self.modify(physical_id, old, new)
+        if self.name_property and new.get(self.name_property) and self.name_property not in changed:
+            # The message of AWS, so that it can be searched for.
+            raise ValueError(
+                "CloudFormation cannot update a stack when a custom-named resource requires replacing. "
+                f"Rename {new[self.name_property]} and update the stack again."
+            )
+        return self.create(logical_id, new, stack_name)
+
+
+def handlers(resource: ResourceType) -> dict[str, Any]:
+    """The entry of MiniStack's table of resource types."""
+    return {"create": resource.create, "update": resource.update, "update_with_logical_id": True, "delete": resource.delete}
+
+
+def generated_name(stack_name: str, logical_id: str, maximum_length: int = 63) -> str:
+    """`<stack>-<logical id>-<random>`, as CloudFormation names what a template does not; new for every replacement."""
+    suffix = f"-{secrets.token_hex(6)}"
+    return f"{stack_name}-{logical_id}"[: maximum_length - len(suffix)].rstrip("-") + suffix
+
+
+def last_part(physical_id: str) -> str:
+    """The name in an ARN such as `arn:aws:sagemaker:...:model/<name>`."""
+    return physical_id.rsplit("/", 1)[-1]
+
+
+def api_request(client: Any, operation: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Properties of a template as parameters of `operation` (such as `CreateModel`).
+
+    Member names may differ in the case of their first letter; scalars take the type that the API has.
+    Raises ValueError for a property that the operation does not have.
+    """
+    shape = client.meta.service_model.operation_model(operation).input_shape
+    converted: dict[str, Any] = _convert(shape, properties, operation)
+    return converted
+
+
+def _convert(shape: Any, value: Any, where: str) -> Any:
+    if shape.type_name == "structure":
+        return _convert_structure(shape, value, where)
+    if shape.type_name == "list":
+        return [_convert(shape.member, item, where) for item in value]
+    if shape.type_name == "map":
+        return {str(key): _convert(shape.value, item, f"{where}.{key}") for key, item in value.items()}
+    if shape.type_name in ("integer", "long"):
+        return int(value)
+    if shape.type_name in ("float", "double"):
+        return float(value)
+    if shape.type_name == "boolean":
+        return value if isinstance(value, bool) else str(value).lower() == "true"
+    if shape.type_name == "string":
+        return _as_string(value)
+    return value
+
+
+def _convert_structure(shape: Any, value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{where} is {value!r}; it needs members {', '.join(shape.members)}")
+    members = {name[:1].lower() + name[1:]: name for name in shape.members}
+    converted = {}
+    for key, item in value.items():
+        member = members.get(key[:1].lower() + key[1:])
+        if member is None:
+            raise ValueError(f"Property {where}.{key} is not supported; allowed: {', '.join(shape.members)}")
+        converted[member] = _convert(shape.members[member], item, f"{where}.{key}")
+    return converted
+
+
+def _as_string(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else json.dumps(value) if isinstance(value, (dict, list)) else str(value)
