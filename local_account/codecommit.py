@@ -82,7 +82,7 @@ def _deleting(context: Context, original: Callable[..., Any]) -> Callable[..., A
 
 def serve_git(context: Context, request: Request) -> Response:
     """Answer `git clone`, `fetch` or `push`, and tell the event bus which references a push changed."""
-    if not _knows_the_secret(context, request.headers.get("authorization", "")):
+    if not knows_the_secret(context, request.headers.get("authorization", "")):
         return Response(401, b"Use the clone URL that the local account printed.\n", {"www-authenticate": 'Basic realm="local account"'})
     match = _GIT_PATH.fullmatch(request.path)
     try:
@@ -123,7 +123,8 @@ def announce(context: Context, name: str, before: Mapping[str, str], after: Mapp
         context.emit("aws.codecommit", "CodeCommit Repository State Change", detail, [context.arn("codecommit", name)])
 
 
-def _knows_the_secret(context: Context, authorization: str) -> bool:
+def knows_the_secret(context: Context, authorization: str) -> bool:
+    """Whether an `Authorization` header (HTTP basic) carries this run's secret as the password."""
     scheme, _, encoded = authorization.partition(" ")
     try:
         password = base64.b64decode(encoded, validate=True).partition(b":")[2]
