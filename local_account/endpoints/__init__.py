@@ -1,0 +1,20 @@
+"""Real-time endpoints: a real HTTP server for every instance, behind a router.
+
+`install` replaces moto's records of endpoints by running ones. Start reading at `operations.py` (the API) or at `runtime.py`
+(an invocation). The modules of this package that run inside an instance (`warm_server`, `model_server`, `serving_contract`)
+import nothing else of the account, so that a fork carries little.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from local_account.context import Context
+
+
+def install(context: Context) -> None:
+    """Make this account's endpoints real. Call once for each account, before it answers requests."""
+    from local_account.endpoints import operations
+
+    operations.install(context)

@@ -1,0 +1,143 @@
+"""The instances behind an endpoint: real processes, grouped by production variant, and which of them gets a request.
+
+In: an endpoint configuration and a `ServedModel` per variant. Out: `Fleet.pick`, used by `runtime.py` for every invocation, and
+`Variant.scale_to`, used by `lifecycle.py`. During a deployment an endpoint has two fleets; see `rollout.py`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local_account.endpoints.instance_client import InstanceClient
+from local_account.endpoints.package import ServedModel
+from local_account.endpoints.warm_client import WarmClient
+from local_account.errors import ServiceError
+
+#: The container start-up health check waits this long for `/ping`, as SageMaker's default does. Real seconds.
+HEALTH_CHECK_SECONDS = 240.0
+#: An instance that is taken away may finish the requests it has. Real seconds.
+DRAIN_SECONDS = 5.0
+
+
+@dataclass(eq=False)
+class Instance:
+    """One model server process. `in_flight` counts the requests that it is answering."""
+
+    pid: int
+    port: int
+    log_file: Path
+    in_flight: int = 0
+    client: InstanceClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = InstanceClient(self.port)
+
+
+class Variant:
+    """A production variant: equal instances of one model. `instances` is replaced, never changed, so readers need no lock."""
+
+    def __init__(self, name: str, weight: float, model: ServedModel, client: WarmClient, log_path: Callable[[int], Path]) -> None:
+        self.name, self.weight, self.model = name, weight, model
+        self.instances: tuple[Instance, ...] = ()
+        self.desired = 0
+        self._client, self._log_path = client, log_path
+        self._started = 0
+        self._scaling = threading.Lock()
+
+    def scale_to(self, count: int) -> None:
+        """Start or end processes until there are `count` healthy ones. Raises ServiceError with the log's path if one does not start."""
+        with self._scaling:
+            self.desired = count
+            if len(self.instances) < count:
+                self._add(count - len(self.instances))
+            kept, surplus = self.instances[:count], self.instances[count:]
+            self.instances = kept
+            for instance in surplus:
+                self._end(instance)
+
+    def restore(self) -> None:
+        """Replace the instances that ended by themselves. Raises as `scale_to` does."""
+        with self._scaling:
+            if len(self.instances) < self.desired:
+                self._add(self.desired - len(self.instances))
+
+    def _add(self, count: int) -> None:
+        starting = [self._start() for _ in range(count)]
+        for instance in starting:
+            if not _becomes_healthy(instance):
+                for other in starting:
+                    self._client.stop(other.pid)
+                raise ServiceError(
+                    "ServiceException",
+                    f"The primary container for production variant {self.name} did not pass the ping health check. "
+                    f"Please check the log of this endpoint: {instance.log_file}",
+                )
+            self.instances = (*self.instances, instance)
+
+    def _start(self) -> Instance:
+        self._started += 1
+        log_file = self._log_path(self._started)
+        pid, port = self._client.start(self.model.directory, self.model.environment, log_file)
+        return Instance(pid, port, log_file)
+
+    def _end(self, instance: Instance) -> None:
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while instance.in_flight and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self._client.stop(instance.pid)
+
+    def forget(self, pid: int) -> bool:
+        """Note that a process ended by itself. True if it was one of the serving instances, which then has to be replaced."""
+        serving = self.instances
+        self.instances = tuple(instance for instance in serving if instance.pid != pid)
+        return len(self.instances) < len(serving)
+
+    def pick(self) -> Instance | None:
+        """The instance with the fewest requests in flight; any of them where several have. None without instances."""
+        instances = self.instances
+        if not instances:
+            return None
+        fewest = min(instance.in_flight for instance in instances)
+        return random.choice([instance for instance in instances if instance.in_flight == fewest])
+
+
+class Fleet:
+    """All variants of one endpoint configuration."""
+
+    def __init__(self, configuration: str, variants: Mapping[str, Variant]) -> None:
+        self.configuration = configuration
+        self.variants = dict(variants)
+
+    def pick(self, target: str | None = None) -> Variant:
+        """The targeted variant, or one drawn by weight. Raises ServiceError for a variant that does not exist."""
+        if target is not None:
+            if target not in self.variants:
+                names = ", ".join(self.variants)
+                raise ServiceError("ValidationError", f"Variant {target} not found in the endpoint configuration; it has: {names}")
+            return self.variants[target]
+        variants = list(self.variants.values())
+        if len(variants) == 1:
+            return variants[0]
+        return random.choices(variants, weights=[variant.weight for variant in variants])[0]
+
+    def close(self) -> None:
+        for variant in self.variants.values():
+            variant.scale_to(0)
+
+
+def _becomes_healthy(instance: Instance) -> bool:
+    """Wait for `GET /ping` to answer 200. The connection waits in the listener's queue while the model loads."""
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", instance.port, timeout=HEALTH_CHECK_SECONDS)
+        connection.request("GET", "/ping")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,233 @@
+"""Creates, updates, scales and deletes endpoints: the work behind an API call, on a thread of its own.
+
+In: an `Endpoint` whose status `operations.py` has already changed. Out: processes, traffic moved step by step (`rollout.py`),
+the final status with its reason, and `SageMaker Endpoint State Change` events.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from local_account.context import Context
+from local_account.endpoints import data_capture, package, rollout
+from local_account.endpoints.fleet import Fleet, Variant
+from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts
+
+#: Alarms are looked at this often while a step bakes, in simulated seconds, but not more often than in real ones.
+_BAKE_POLL_SIMULATED_SECONDS = 5.0
+_POLL_REAL_SECONDS = 0.1
+
+_EVENT_STATUS = {
+    "Creating": "CREATING",
+    "Updating": "UPDATING",
+    "RollingBack": "ROLLING_BACK",
+    "InService": "IN_SERVICE",
+    "Failed": "FAILED",
+    "Deleting": "DELETING",
+}
+
+
+class RollbackError(Exception):
+    """A deployment was taken back; the message is the endpoint's FailureReason."""
+
+
+def set_status(context: Context, endpoint: Endpoint, status: str, reason: str | None = None) -> None:
+    """Change what DescribeEndpoint says, and tell the event bus. `reason` stays visible until the next change."""
+    record = endpoint.record
+    record.endpoint_status, record.failure_reason = status, reason
+    record.last_modified_time = context.clock.now().replace(tzinfo=None)
+    detail = {
+        "EndpointName": endpoint.name,
+        "EndpointArn": record.arn,
+        "EndpointConfigName": record.endpoint_config_name,
+        "ProductionVariants": record.production_variants,
+        "EndpointStatus": _EVENT_STATUS[status],
+        **({"FailureReason": reason} if reason else {}),
+    }
+    context.emit("aws.sagemaker", "SageMaker Endpoint State Change", detail, [record.arn])
+
+
+def create(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str, Any]) -> None:
+    """Bring up a new endpoint: InService, or Failed with the reason."""
+    context = endpoints.context
+    with endpoint.changing:
+        try:
+            endpoint.fleet = _build(endpoints, endpoint, configuration)
+            endpoint.capture = data_capture.start(context, endpoint.name, configuration.get("DataCaptureConfig"))
+        except Exception as error:  # whatever keeps it from serving is the endpoint's FailureReason
+            set_status(context, endpoint, "Failed", _reason(error))
+            return
+        endpoint.refresh_record()
+        if not endpoint.deleted.is_set():
+            set_status(context, endpoint, "InService")
+
+
+def update(
+    endpoints: Endpoints,
+    endpoint: Endpoint,
+    configuration: Mapping[str, Any],
+    plan: rollout.Plan,
+    capture: Mapping[str, Any] | None,
+) -> None:
+    """Deploy a configuration blue/green. The old fleet serves until the new one has proven itself, and again if it does not."""
+    context, old = endpoints.context, endpoint.fleet
+    with endpoint.changing:
+        try:
+            candidate = _build(endpoints, endpoint, configuration)
+            endpoint.candidate = candidate
+            for share in plan.shares:
+                endpoint.candidate_share = share
+                _bake(context, endpoint, plan)
+        except Exception as error:  # any failure keeps the old fleet; the reason is shown
+            _roll_back(context, endpoint, error)
+            return
+        _take_over(context, endpoint, candidate, configuration, capture)
+        _interrupted(context, endpoint, plan.termination_wait_seconds)
+        if old is not None:
+            old.close()
+        endpoint.refresh_record()
+        if not endpoint.deleted.is_set():
+            set_status(context, endpoint, "InService")
+
+
+def scale(endpoints: Endpoints, endpoint: Endpoint, wanted: Sequence[Mapping[str, Any]]) -> None:
+    """Perform UpdateEndpointWeightsAndCapacities, whose wishes are already in the record."""
+    context = endpoints.context
+    reason = None
+    with endpoint.changing:
+        for change in wanted:
+            variant = endpoint.fleet.variants[change["VariantName"]] if endpoint.fleet else None
+            if variant is None:
+                continue
+            if change.get("DesiredWeight") is not None:
+                variant.weight = float(change["DesiredWeight"])
+            try:
+                if change.get("DesiredInstanceCount") is not None:
+                    variant.scale_to(int(change["DesiredInstanceCount"]))
+            except Exception as error:  # the instances that run serve on; the reason is shown
+                reason = _reason(error)
+        endpoint.refresh_record()
+        if not endpoint.deleted.is_set():
+            set_status(context, endpoint, "InService", reason)
+
+
+def delete(endpoints: Endpoints, endpoint: Endpoint) -> None:
+    """End every process of the endpoint and write what data capture still holds; returns when it is done."""
+    endpoint.deleted.set()
+    set_status(endpoints.context, endpoint, "Deleting")
+    with endpoint.changing:
+        for fleet in endpoint.fleets():
+            fleet.close()
+        if endpoint.capture is not None:
+            endpoint.capture.close()
+
+
+def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str, Any]) -> Fleet:
+    """A fleet with all its instances healthy. Ends what it started if one is not."""
+    context = endpoints.context
+    name = str(configuration["EndpointConfigName"])
+    fleet = Fleet(name, {})
+    counts = desired_counts(configuration["ProductionVariants"])
+    try:
+        for variant in configuration["ProductionVariants"]:
+            directory = context.settings.state_directory / "endpoints" / endpoint.name / name / variant["VariantName"]
+            model = package.unpack(context, variant["ModelName"], directory)
+            weight = float(variant.get("InitialVariantWeight", 1.0))
+            logs = _log_paths(context, f"{endpoint.name}/{variant['VariantName']}/{name}")
+            built = Variant(variant["VariantName"], weight, model, endpoints.client, logs)
+            fleet.variants[built.name] = built
+            built.scale_to(counts[built.name])
+            if endpoint.deleted.is_set():
+                raise RollbackError("the endpoint was deleted meanwhile")
+    except Exception:
+        fleet.close()
+        raise
+    return fleet
+
+
+def _log_paths(context: Context, name: str) -> Callable[[int], Path]:
+    return lambda number: context.log_path("endpoint", f"{name}-{number}")
+
+
+def _bake(context: Context, endpoint: Endpoint, plan: rollout.Plan) -> None:
+    """Watch the rollback alarms for a step's bake time. Raises RollbackError when one trips, or the endpoint goes."""
+    deadline = context.clock.now().timestamp() + plan.bake_seconds
+    while True:
+        tripped = rollout.tripped(plan, _alarm_states(context, plan.alarms))
+        if tripped:
+            raise RollbackError(f"The deployment was rolled back because these alarms were in ALARM: {', '.join(tripped)}.")
+        left = deadline - context.clock.now().timestamp()
+        if left <= 0:
+            return
+        pause = max(min(_BAKE_POLL_SIMULATED_SECONDS, left), _POLL_REAL_SECONDS * context.clock.speed)
+        if _interrupted(context, endpoint, pause):
+            raise RollbackError("The deployment ended because the endpoint was deleted.")
+
+
+def _interrupted(context: Context, endpoint: Endpoint, simulated_seconds: float) -> bool:
+    """Wait; True, early, if the endpoint is deleted or the account stops."""
+    deadline = time.monotonic() + context.clock.real_seconds(simulated_seconds)
+    while not (endpoint.deleted.is_set() or context.stopping.is_set()):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        endpoint.deleted.wait(min(left, _POLL_REAL_SECONDS))
+    return True
+
+
+def _alarm_states(context: Context, names: Sequence[str]) -> list[dict[str, Any]]:
+    if not names:
+        return []
+    described = context.client("cloudwatch").describe_alarms(AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    return [*described.get("MetricAlarms", []), *described.get("CompositeAlarms", [])]
+
+
+def _take_over(
+    context: Context,
+    endpoint: Endpoint,
+    candidate: Fleet,
+    configuration: Mapping[str, Any],
+    capture: Mapping[str, Any] | None,
+) -> None:
+    """All traffic is on the new fleet: it becomes the endpoint's."""
+    record = endpoint.record
+    endpoint.fleet, endpoint.candidate, endpoint.candidate_share = candidate, None, 0.0
+    record.endpoint_config_name = configuration["EndpointConfigName"]
+    counts = desired_counts(configuration["ProductionVariants"])
+    record.production_variants = [
+        {
+            "VariantName": name,
+            "CurrentWeight": variant.weight,
+            "DesiredWeight": variant.weight,
+            "CurrentInstanceCount": len(variant.instances),
+            "DesiredInstanceCount": counts[name],
+        }
+        for name, variant in candidate.variants.items()
+    ]
+    record.pending_deployment_summary = None
+    record.data_capture_config = data_capture.summary(capture)
+    previous, endpoint.capture = endpoint.capture, data_capture.start(context, endpoint.name, capture)
+    if previous is not None:
+        previous.close()
+
+
+def _roll_back(context: Context, endpoint: Endpoint, error: Exception) -> None:
+    """Return all traffic to the old fleet. As in SageMaker the endpoint is InService again, with the old configuration and a reason."""
+    candidate, endpoint.candidate, endpoint.candidate_share = endpoint.candidate, None, 0.0
+    endpoint.record.pending_deployment_summary = None
+    if endpoint.deleted.is_set():
+        if candidate is not None:
+            candidate.close()
+        return
+    set_status(context, endpoint, "RollingBack", _reason(error))
+    if candidate is not None:
+        candidate.close()
+    endpoint.refresh_record()
+    set_status(context, endpoint, "InService", _reason(error))
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

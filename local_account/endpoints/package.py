@@ -1,0 +1,72 @@
+"""Finds what a SageMaker model serves and unpacks it: image environment, code and model files.
+
+In: a model name (CreateModel, by container or by model package). Out: `ServedModel`, ready for `fleet.py` to start instances of.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local_account.context import Context
+from local_account.errors import NotEmulated, ServiceError
+
+_CONTAINER_MODEL_DIRECTORY = "/opt/ml/model"
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """Unpacked model files and the environment their container gets, with the container's paths replaced by local ones."""
+
+    directory: Path
+    environment: dict[str, str]
+
+
+def container_of(context: Context, model_name: str) -> dict[str, Any]:
+    """The one container of a model, with the model package's image, data and environment where the model names a package."""
+    sagemaker = context.client("sagemaker")
+    model = sagemaker.describe_model(ModelName=model_name)
+    containers = [model["PrimaryContainer"]] if model.get("PrimaryContainer") else model.get("Containers", [])
+    if len(containers) != 1:
+        raise NotEmulated("sagemaker", f"CreateEndpoint of a model with {len(containers)} containers")
+    container: dict[str, Any] = dict(containers[0])
+    if "ModelPackageName" in container:
+        package = sagemaker.describe_model_package(ModelPackageName=container["ModelPackageName"])
+        specified = package["InferenceSpecification"]["Containers"][0]
+        environment = {**(specified.get("Environment") or {}), **(container.get("Environment") or {})}
+        container = {**specified, **container, "Environment": environment}
+    return container
+
+
+def unpack(context: Context, model_name: str, directory: Path) -> ServedModel:
+    """Download and extract the model into `directory`, which is replaced. Raises ServiceError that says what is wrong with it."""
+    container = container_of(context, model_name)
+    url = container.get("ModelDataUrl") or container.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri", "")
+    if not url.startswith("s3://") or not url.endswith(".tar.gz"):
+        raise ServiceError("ValidationException", f"model {model_name}: the model data is {url!r}; allowed: s3://<bucket>/<key>.tar.gz")
+    shutil.rmtree(directory, ignore_errors=True)
+    _extract(context, url, directory)
+    environment = dict(container.get("Environment") or {})
+    submitted = environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+    if submitted.startswith("s3://"):
+        _extract(context, submitted, directory / "code")
+        environment["SAGEMAKER_SUBMIT_DIRECTORY"] = f"{_CONTAINER_MODEL_DIRECTORY}/code"
+    local = {name: str(value).replace(_CONTAINER_MODEL_DIRECTORY, str(directory)) for name, value in environment.items()}
+    return ServedModel(directory, {"SM_MODEL_DIR": str(directory), **local})
+
+
+def _extract(context: Context, url: str, directory: Path) -> None:
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    directory.mkdir(parents=True, exist_ok=True)
+    archive = directory.parent / f"{directory.name}.download"
+    try:
+        context.client("s3").download_file(bucket, key, str(archive))
+        with tarfile.open(archive) as tar:
+            tar.extractall(directory, filter="data")
+    except tarfile.TarError as error:
+        raise ServiceError("ValidationException", f"{url} is not a tar.gz archive: {error}") from error
+    finally:
+        archive.unlink(missing_ok=True)

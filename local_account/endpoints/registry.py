@@ -1,0 +1,104 @@
+"""The endpoints of one account: their fleets, traffic counters and data capture, beside moto's record of each.
+
+`operations.py` changes it when an API call arrives, `lifecycle.py` while a deployment runs; `runtime.py` and `monitoring` read it.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from local_account.context import Context
+from local_account.endpoints.data_capture import DataCapture
+from local_account.endpoints.fleet import Fleet, Variant
+from local_account.endpoints.traffic import Traffic
+from local_account.endpoints.warm_client import WarmClient
+
+
+class Endpoint:
+    """One endpoint. `record` is moto's object, which DescribeEndpoint reads; the rest is what really runs."""
+
+    def __init__(self, record: Any) -> None:
+        self.record = record
+        self.traffic = Traffic()
+        self.fleet: Fleet | None = None
+        self.candidate: Fleet | None = None
+        self.candidate_share = 0.0
+        self.capture: DataCapture | None = None
+        self.deleted = threading.Event()
+        self.changing = threading.Lock()  # held while the set of processes changes
+
+    @property
+    def name(self) -> str:
+        return str(self.record.endpoint_name)
+
+    @property
+    def status(self) -> str:
+        return str(self.record.endpoint_status)
+
+    def fleets(self) -> list[Fleet]:
+        return [fleet for fleet in (self.fleet, self.candidate) if fleet is not None]
+
+    def variants(self) -> Iterable[Variant]:
+        return [variant for fleet in self.fleets() for variant in fleet.variants.values()]
+
+    def variant_record(self, name: str) -> dict[str, Any]:
+        """What DescribeEndpoint says of a variant. Raises StopIteration for a variant that is not there."""
+        record: dict[str, Any] = next(variant for variant in self.record.production_variants if variant["VariantName"] == name)
+        return record
+
+    def refresh_record(self) -> None:
+        """Let DescribeEndpoint tell the instances that are running now."""
+        for variant in self.record.production_variants:
+            running = self.fleet.variants.get(variant["VariantName"]) if self.fleet else None
+            variant["CurrentInstanceCount"] = len(running.instances) if running else 0
+            if running:
+                variant["CurrentWeight"] = running.weight
+
+
+class Endpoints:
+    """All endpoints of one account, by name."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.by_name: dict[str, Endpoint] = {}
+        self.client = WarmClient(context, self._instance_ended)
+
+    def _instance_ended(self, pid: int, code: int) -> None:
+        """Replace a serving instance that ended by itself, as SageMaker replaces an unhealthy one."""
+        for endpoint in list(self.by_name.values()):
+            for variant in endpoint.variants():
+                if variant.forget(pid) and not endpoint.deleted.is_set() and not self.context.stopping.is_set():
+                    self._replace(endpoint, variant, code)
+
+    def _replace(self, endpoint: Endpoint, variant: Variant, code: int) -> None:
+        log_file = self.context.log_path("endpoint", endpoint.name)
+        try:
+            variant.restore()
+            outcome = "replaced"
+        except Exception as error:  # the reason goes to the endpoint's log; its other instances serve on
+            outcome = f"not replaced: {error}"
+        with log_file.open("a", encoding="utf-8") as log:
+            log.write(f"an instance of variant {variant.name} ended with code {code}; {outcome}\n")
+        endpoint.refresh_record()
+
+
+_accounts: weakref.WeakKeyDictionary[Context, Endpoints] = weakref.WeakKeyDictionary()
+_creating = threading.Lock()
+
+
+def endpoints_of(context: Context) -> Endpoints:
+    """The endpoints of an account; the same object at every call."""
+    with _creating:
+        if context not in _accounts:
+            _accounts[context] = Endpoints(context)
+        return _accounts[context]
+
+
+def desired_counts(variants: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Variant name -> DesiredInstanceCount, of an endpoint's or a configuration's variants."""
+    return {
+        variant["VariantName"]: int(variant.get("DesiredInstanceCount") or variant.get("InitialInstanceCount") or 1) for variant in variants
+    }

@@ -1,0 +1,143 @@
+"""InvokeEndpoint: routes a request to one instance and answers as the SageMaker runtime does.
+
+In: the request's headers (lower-case names) and body, from the gateway. Out: `Response`; counters in `traffic.py`, lines in
+`data_capture.py`. Errors keep the shape that botocore parses; sources: API reference of InvokeEndpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local_account.context import Context
+from local_account.endpoints.fleet import Instance, Variant
+from local_account.endpoints.instance_client import InstanceGoneError, NotConnectedError
+from local_account.endpoints.registry import Endpoint, endpoints_of
+from local_account.errors import NotEmulated, ServiceError
+from local_account.response import Response
+
+MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
+INVOCATION_TIMEOUT_SECONDS = 60.0
+#: An instance that is gone is replaced within about a second.
+_ATTEMPTS, _RETRY_SECONDS = 6, 0.2
+
+_PREFIX = "x-amzn-sagemaker-"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ModelAnswer:
+    """What an instance answered; `status` 0 means that it did not."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+    seconds: float
+
+
+async def invoke(context: Context, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> Response:
+    """Answer one invocation. Never raises for what a client or a model can do wrong."""
+    try:
+        return await _invoke(context, endpoint_name, headers, body)
+    except ServiceError as error:
+        content = json.dumps({"message": error.message, "Message": error.message}).encode()
+        return Response(error.status, content, {"content-type": "application/json", "x-amzn-errortype": error.code})
+
+
+async def _invoke(context: Context, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> Response:
+    started = time.perf_counter()
+    endpoint = endpoints_of(context).by_name.get(endpoint_name)
+    if endpoint is None or endpoint.fleet is None:
+        raise ServiceError("ValidationError", f"Endpoint {endpoint_name} of account {context.settings.account_id} not found.")
+    if len(body) > MAX_PAYLOAD_BYTES:
+        allowed = f"Member must have length less than or equal to {MAX_PAYLOAD_BYTES}"
+        raise ServiceError("ValidationError", f"1 validation error detected: Value at 'body' failed to satisfy constraint: {allowed}", 413)
+    for option in ("target-model", "target-container-hostname", "session-id", "enable-explanations", "inference-component"):
+        if f"{_PREFIX}{option}" in headers:
+            raise NotEmulated("sagemaker-runtime", f"InvokeEndpoint with {_PREFIX}{option}")
+    fleet = endpoint.fleet
+    if endpoint.candidate is not None and random.random() < endpoint.candidate_share:
+        fleet = endpoint.candidate
+    variant = fleet.pick(headers.get(f"{_PREFIX}target-variant"))
+    answer, instance = await _forward(endpoint, variant, headers, body)
+    overhead = time.perf_counter() - started - answer.seconds
+    minute = int(context.clock.now().timestamp() // 60)
+    endpoint.traffic.ended(variant.name, minute, answer.status, answer.seconds * 1e6, overhead * 1e6)
+    if not 200 <= answer.status < 300:
+        return _model_error(context, endpoint, answer, instance)
+    _capture(endpoint, variant, headers, body, answer)
+    return Response(200, answer.body, _answer_headers(variant, answer))
+
+
+async def _forward(endpoint: Endpoint, variant: Variant, headers: Mapping[str, str], body: bytes) -> tuple[ModelAnswer, Instance | None]:
+    """Send to the least busy instance; if that one is gone before it answered, to another."""
+    endpoint.traffic.began(variant.name)
+    started = time.perf_counter()
+    instance = None
+    for _ in range(_ATTEMPTS):
+        instance = variant.pick()
+        if instance is None:
+            await asyncio.sleep(_RETRY_SECONDS)  # a crashed instance is being replaced
+            continue
+        instance.in_flight += 1
+        try:
+            reply = await instance.client.post("/invocations", _forwarded(headers), body, INVOCATION_TIMEOUT_SECONDS)
+            return ModelAnswer(reply.status, reply.body, reply.headers, time.perf_counter() - started), instance
+        except TimeoutError:
+            message = b"Your invocation timed out while waiting for a response from container primary."
+            return ModelAnswer(0, message, {}, time.perf_counter() - started), instance
+        except NotConnectedError as error:
+            _log.info("instance %s of %s did not answer: %s", instance.pid, endpoint.name, error)
+            await asyncio.sleep(_RETRY_SECONDS)
+        except InstanceGoneError:  # not tried again: a request that ends one instance would end them all
+            return ModelAnswer(500, b"Worker died.", {}, time.perf_counter() - started), instance
+        finally:
+            instance.in_flight -= 1
+    return ModelAnswer(503, b"no instance of the variant answered", {}, time.perf_counter() - started), instance
+
+
+def _forwarded(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that reach the container."""
+    return {name: headers[name] for name in ("content-type", "accept", f"{_PREFIX}custom-attributes") if name in headers}
+
+
+def _model_error(context: Context, endpoint: Endpoint, answer: ModelAnswer, instance: Instance | None) -> Response:
+    """ModelError: HTTP 424 around the container's own status and message, naming the log that tells more."""
+    side = "client" if 400 <= answer.status < 500 else "server"
+    original = answer.body.decode("utf-8", "replace").strip()
+    log = instance.log_file if instance else context.log_path("endpoint", endpoint.name)
+    content: dict[str, Any] = {
+        "ErrorCode": f"{'CLIENT_ERROR' if side == 'client' else 'INTERNAL_FAILURE'}_FROM_MODEL",
+        "LogStreamArn": context.arn("logs", f"log-group:/aws/sagemaker/Endpoints/{endpoint.name}"),
+        "Message": f'Received {side} error ({answer.status}) from primary with message "{original}". See {log} for more information.',
+        "OriginalMessage": original,
+        "OriginalStatusCode": answer.status,
+    }
+    return Response(424, json.dumps(content).encode(), {"content-type": "application/json", "x-amzn-errortype": "ModelError"})
+
+
+def _capture(endpoint: Endpoint, variant: Variant, headers: Mapping[str, str], body: bytes, answer: ModelAnswer) -> None:
+    if endpoint.capture is None:
+        return
+    metadata: dict[str, Any] = {}
+    if inference_id := headers.get(f"{_PREFIX}inference-id"):
+        metadata["inferenceId"] = inference_id
+    if attributes := headers.get(f"{_PREFIX}custom-attributes"):
+        metadata["customAttributes"] = [attributes]
+    request_type = headers.get("content-type", "application/octet-stream")
+    answer_type = answer.headers.get("content-type", "application/octet-stream")
+    endpoint.capture.record(variant.name, (body, request_type), (answer.body, answer_type), metadata)
+
+
+def _answer_headers(variant: Variant, answer: ModelAnswer) -> dict[str, str]:
+    content_type = answer.headers.get("content-type", "application/octet-stream")
+    headers = {"content-type": content_type, "x-amzn-invoked-production-variant": variant.name}
+    if attributes := answer.headers.get(f"{_PREFIX}custom-attributes"):
+        headers[f"{_PREFIX}custom-attributes"] = attributes
+    return headers

@@ -1,0 +1,70 @@
+"""Counts what an endpoint's variants answer, until `monitoring` publishes it to CloudWatch.
+
+In: `began` and `ended` for every invocation, from the gateway's event loop. Out: `Minute`s, one per variant and simulated minute.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Minute:
+    """One simulated minute of one variant. Latencies in microseconds, as SageMaker's metrics are."""
+
+    invocations: int = 0
+    client_errors: int = 0
+    server_errors: int = 0
+    model_latency: list[float] = field(default_factory=list)
+    overhead_latency: list[float] = field(default_factory=list)
+
+
+class Traffic:
+    """Thread-safe counters of one endpoint."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._minutes: dict[tuple[str, int], Minute] = defaultdict(Minute)
+        self._in_flight: dict[str, int] = defaultdict(int)
+        # Integral of the requests in flight over real time: its growth over a time is the mean concurrency times that time.
+        self._concurrency_seconds: dict[str, float] = defaultdict(float)
+        self._changed_at: dict[str, float] = {}
+
+    def began(self, variant: str) -> None:
+        with self._lock:
+            self._advance(variant)
+            self._in_flight[variant] += 1
+
+    def ended(self, variant: str, minute: int, status: int, model_latency: float, overhead_latency: float) -> None:
+        """`minute` is simulated time in whole minutes since 1970; `status` the HTTP status that the model answered."""
+        with self._lock:
+            self._advance(variant)
+            self._in_flight[variant] -= 1
+            counts = self._minutes[variant, minute]
+            counts.invocations += 1
+            counts.client_errors += 400 <= status < 500
+            counts.server_errors += status >= 500 or status == 0
+            counts.model_latency.append(model_latency)
+            counts.overhead_latency.append(overhead_latency)
+
+    def _advance(self, variant: str) -> None:
+        now = time.monotonic()
+        self._concurrency_seconds[variant] += self._in_flight[variant] * (now - self._changed_at.get(variant, now))
+        self._changed_at[variant] = now
+
+    def take_before(self, minute: int) -> dict[tuple[str, int], Minute]:
+        """Remove and return the minutes that are over; keys are (variant, minute)."""
+        with self._lock:
+            done = {key: counts for key, counts in self._minutes.items() if key[1] < minute}
+            for key in done:
+                del self._minutes[key]
+            return done
+
+    def concurrency_seconds(self, variant: str) -> float:
+        """Request-seconds of real time since the start."""
+        with self._lock:
+            self._advance(variant)
+            return self._concurrency_seconds[variant]
