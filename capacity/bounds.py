@@ -64,6 +64,12 @@ class Bounds:
             decisions.append(Decision(time, desired, desired, action.name, "scheduled", self._perform(action)))
         return decisions
 
+    def due(self, now: float) -> bool:
+        """Whether an action waits to be performed at `now`."""
+        if not self._schedules or self._suspended:
+            return False
+        return now >= self._known_until or bool(self._due and self._due[0][0] <= now)
+
     def _perform(self, action: ScheduledAction) -> str:
         low = self.min_capacity if action.min_capacity is None else action.min_capacity
         high = self.max_capacity if action.max_capacity is None else action.max_capacity

@@ -61,7 +61,7 @@ class _PolicyState:
         self.policy = policy
         self.scaled_out_at = self.scaled_in_at = _NEVER
         self.base = 0  # capacity before the scale-out whose cooldown runs
-        self.in_progress = False
+        self.in_progress = ""  # the attribute that holds the time of the activity under way
         if isinstance(policy, StepPolicy):
             self.watches = [_Watch(alarm, policy.aggregation) for alarm in policy.alarms]
         else:
@@ -191,11 +191,8 @@ class ScalingEngine:
     def _follow_update(self, state: _PolicyState, now: float, updating: bool) -> None:
         """A cooldown starts when its activity has completed: "after [it] successfully scales out" (user guide)."""
         if state.in_progress:
-            if updating:
-                state.scaled_out_at = now if state.scaled_out_at > _NEVER else _NEVER
-                state.scaled_in_at = now if state.scaled_in_at > _NEVER else _NEVER
-            else:
-                state.in_progress = False
+            setattr(state, state.in_progress, now)  # until it is first seen InService again
+            state.in_progress = state.in_progress if updating else ""
 
     def _evaluate_alarms(self, datapoints: Mapping[MetricSpecification, Values]) -> None:
         extra = self.assumptions.evaluation_range_extra
@@ -220,13 +217,13 @@ class ScalingEngine:
         if winner.capacity > desired:
             chained = now - state.scaled_out_at < state.out_cooldown
             state.base = state.base if chained else desired
-            state.scaled_out_at, state.in_progress = now, True
+            state.scaled_out_at, state.in_progress = now, "scaled_out_at"
             for other in self._states:
                 other.scaled_in_at = _NEVER  # "the cooldown period for the scale-in activity stops and doesn't complete"
         else:
             agreeing = self._tracking if state in self._tracking else [state]
             for other in agreeing:
-                other.scaled_in_at, other.in_progress = now, True
+                other.scaled_in_at, other.in_progress = now, "scaled_in_at"
         kind = "step scaling" if isinstance(state.policy, StepPolicy) else "target tracking"
         return Decision(now, desired, winner.capacity, state.policy.name, kind, winner.cause)
 
@@ -234,26 +231,23 @@ class ScalingEngine:
         return max(self.bounds.min_capacity, min(self.bounds.max_capacity, capacity))
 
     def _tracking_out(self, now: float, desired: int, running: int) -> list[_Proposal]:
-        """Each target tracking policy whose AlarmHigh is in ALARM asks for capacity x metric / target."""
+        """Each target tracking policy whose AlarmHigh is in ALARM asks for capacity x metric / target.
+
+        During a scale-out cooldown what was already added counts as part of the next scale-out. Source: user guide,
+        "Cooldown period": +2, then +3 during the cooldown, adds only 1.
+        """
         proposals = []
         for state in self._tracking:
             watch, policy = state.watches[0], state.policy
             if watch.state != ALARM or watch.value is None or not isinstance(policy, TargetTrackingPolicy):
                 continue
             wanted = tracking_capacity(running, watch.value, policy.target_value)
-            capacity = self._after_cooldown(state, now, wanted, wanted - running)
+            capacity = wanted
+            if now - state.scaled_out_at < state.out_cooldown:
+                capacity = max(desired, state.base + wanted - running)  # what was added already counts
             cause = f"{_latest(watch)} above {policy.target_value:g}, {_of(watch)}: {_sum(policy, running, watch.value)} = {wanted}"
-            proposals.append(_Proposal(self._clamped(capacity), state, cause))
+            proposals.append(_Proposal(max(desired, self._clamped(capacity)), state, cause))
         return proposals
-
-    def _after_cooldown(self, state: _PolicyState, now: float, wanted: int, change: int) -> int:
-        """During a scale-out cooldown what was already added counts as part of the next scale-out.
-
-        Source: user guide, "Cooldown period": +2, then +3 during the cooldown, adds only 1.
-        """
-        if now - state.scaled_out_at < state.out_cooldown:
-            return state.base + change
-        return wanted
 
     def _tracking_in(self, now: float, desired: int, running: int) -> list[_Proposal]:
         """Scale in only if all target tracking policies with scale-in enabled are ready; the largest capacity wins.
