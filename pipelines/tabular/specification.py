@@ -1,0 +1,35 @@
+"""Writes the settings that the steps need as JSON: `specification.json`, shipped beside the scripts.
+
+Input: `settings.py`. Output: text, the same for the same settings. The steps cannot import `settings.py`,
+because they run alone in a container; they read this with `steps/specification.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import settings
+from settings import Algorithm, DataSet, Gate, Preparation, Tuning
+
+
+def specification_json(
+    dataset: DataSet = settings.DATASET,
+    preparation: Preparation = settings.PREPARATION,
+    algorithms: Sequence[Algorithm] = settings.ALGORITHMS,
+    tuning: Tuning = settings.TUNING,
+    gate: Gate = settings.GATE,
+) -> str:
+    """Settings as JSON with sorted keys, so that equal settings give equal bytes."""
+    document = {
+        "dataset": {**asdict(dataset), "features": dataset.features, "more_is_better": dataset.more_is_better},
+        "preparation": asdict(preparation),
+        "algorithms": [
+            {"name": algorithm.name, "fixed": dict(algorithm.fixed), "tuned": {name: asdict(values) for name, values in algorithm.tuned.items()}}
+            for algorithm in algorithms
+        ],
+        "tuning": asdict(tuning),
+        "gate": asdict(gate),
+    }
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"

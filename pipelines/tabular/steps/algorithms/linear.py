@@ -1,0 +1,80 @@
+"""Regularised linear models: ridge regression, or logistic regression for classes (scikit-learn), kept as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from algorithms import numbers
+from dataset import Part
+
+DEFAULTS = {"l2": 1.0}
+MODEL_FILE = "linear.json"
+
+
+class Linear:
+    """scores = matrix @ coefficients + intercepts, one column of coefficients per score."""
+
+    def __init__(self, coefficients: NDArray[np.float64], intercepts: NDArray[np.float64], centre: NDArray[np.float64], about: Mapping[str, Any], settings: dict[str, Any]) -> None:
+        self.coefficients = coefficients
+        self.intercepts = intercepts
+        self.centre = centre  # mean of the training rows: the reference of the attributions
+        self.problem = about["problem"]
+        self.settings = settings
+
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        scores = self._scores(matrix)
+        if self.problem == "regression":
+            return scores[:, 0]
+        if self.problem == "binary":
+            return np.asarray(1 / (1 + np.exp(-scores[:, 0])), dtype=np.float64)
+        exponential = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(exponential / exponential.sum(axis=1, keepdims=True), dtype=np.float64)
+
+    def _scores(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Added column by column: a matrix product sums in an order that depends on the number of rows, and its last bits with it."""
+        scores = np.tile(self.intercepts, (len(matrix), 1))
+        for column, coefficients in enumerate(self.coefficients):
+            scores += matrix[:, column, None].astype(np.float64) * coefficients
+        return scores
+
+    def attributions(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Exact SHAP values of a linear model with independent columns: coefficient x (value - mean) (Lundberg & Lee 2017)."""
+        shares = (matrix - self.centre)[:, :, None] * self.coefficients[None, :, :]
+        return np.asarray(shares[:, :, 0] if shares.shape[2] == 1 else np.abs(shares).sum(axis=2), dtype=np.float64)
+
+    def save(self, folder: Path) -> None:
+        document = {
+            "coefficients": self.coefficients.tolist(),
+            "intercepts": self.intercepts.tolist(),
+            "centre": self.centre.tolist(),
+            "settings": self.settings,
+        }
+        (folder / MODEL_FILE).write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
+
+
+def fit(train: Part, _validation: Part | None, about: Mapping[str, Any], hyperparameters: Mapping[str, str]) -> Linear:
+    from sklearn.linear_model import LogisticRegression, Ridge  # seconds to import, and not needed to serve
+    from threadpoolctl import threadpool_limits
+
+    given = numbers(hyperparameters, DEFAULTS, "linear")
+    if about["problem"] == "regression":
+        estimator = Ridge(alpha=given["l2"], solver="cholesky")
+    else:
+        estimator = LogisticRegression(C=1 / given["l2"], max_iter=2000)
+    # One thread: how a product is divided among threads changes its last bits.
+    with threadpool_limits(limits=1):
+        estimator.fit(train.features.astype(np.float64), train.target, sample_weight=train.weight)
+    coefficients = np.atleast_2d(estimator.coef_).T
+    return Linear(coefficients, np.atleast_1d(estimator.intercept_), train.features.mean(axis=0, dtype=np.float64), about, given)
+
+
+def load(folder: Path, about: Mapping[str, Any]) -> Linear:
+    document = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
+    coefficients, intercepts, centre = (np.array(document[name]) for name in ("coefficients", "intercepts", "centre"))
+    return Linear(coefficients, intercepts, centre, about, document["settings"])

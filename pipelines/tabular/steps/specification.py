@@ -1,0 +1,86 @@
+"""Reads `specification.json`: what the table holds, how it is prepared and judged.
+
+Input: the file that `pipelines/tabular/specification.py` writes from `settings.py`. Output: `Specification`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from failure import BadInput
+
+SIBLING = Path(__file__).with_name("specification.json")
+
+
+@dataclass(frozen=True)
+class Specification:
+    """The settings of one run, as plain JSON values."""
+
+    dataset: dict[str, Any]
+    preparation: dict[str, Any]
+    algorithms: list[dict[str, Any]]
+    tuning: dict[str, Any]
+    gate: dict[str, Any]
+
+    @property
+    def numeric(self) -> list[str]:
+        return [column["name"] for column in self.dataset["numeric"]]
+
+    @property
+    def categorical(self) -> list[str]:
+        return [column["name"] for column in self.dataset["categorical"]]
+
+    @property
+    def features(self) -> list[str]:
+        """Column names in the order in which a request carries them."""
+        return [*self.numeric, *self.categorical]
+
+    @property
+    def target(self) -> str:
+        return str(self.dataset["target"])
+
+    @property
+    def identifier(self) -> str | None:
+        return self.dataset["identifier"]
+
+    @property
+    def problem(self) -> str:
+        """regression | binary | multiclass"""
+        return str(self.dataset["problem"])
+
+    @property
+    def metric(self) -> str:
+        return str(self.dataset["metric"])
+
+    @property
+    def facet(self) -> dict[str, str] | None:
+        return self.dataset["facet"]
+
+    @property
+    def schema_sha256(self) -> str:
+        """Changes with the columns, their ranges and the target; not with how good is good enough."""
+        schema = {name: value for name, value in self.dataset.items() if name not in ("metric", "threshold", "more_is_better")}
+        return _sha256(schema)
+
+    @property
+    def sha256(self) -> str:
+        return _sha256({"dataset": self.dataset, "preparation": self.preparation, "algorithms": self.algorithms, "tuning": self.tuning})
+
+
+def load(path: str | Path | None = None) -> Specification:
+    """`path` None: the file beside this one, where publishing puts it. Raises BadInput."""
+    source = Path(path) if path else SIBLING
+    try:
+        return Specification(**json.loads(source.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise BadInput(f"{source} is missing; it is written from settings.py when the code is published (or give --specification)") from None
+    except (ValueError, TypeError) as error:
+        raise BadInput(f"{source} is not a specification: {error}; publish the code again") from None
+
+
+def _sha256(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,64 @@
+"""Step 2: one trial. Fits the algorithm named by a hyperparameter and prints its quality on the validation rows.
+
+Inputs: the channels `train` and `validation` that `prepare.py` wrote. Output: the model folder, which SageMaker packs
+as `model.tar.gz`. The tuner reads the line `validation-<metric>:<value>`. Next: `choose.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import algorithms
+import dataset
+import failure
+from failure import BadInput
+from measures import measure
+
+TRIAL_FILE = "trial.json"
+
+
+def parser() -> argparse.ArgumentParser:
+    arguments = argparse.ArgumentParser(description=__doc__, epilog="Further --name value pairs are the algorithm's hyperparameters.")
+    arguments.add_argument("--algorithm", required=True, help="a module of algorithms/")
+    arguments.add_argument("--train", default=os.environ.get("SM_CHANNEL_TRAIN", "/opt/ml/input/data/train"))
+    arguments.add_argument("--validation", default=os.environ.get("SM_CHANNEL_VALIDATION", "/opt/ml/input/data/validation"))
+    arguments.add_argument("--model-dir", default=os.environ.get("SM_MODEL_DIR", "/opt/ml/model"))
+    return arguments
+
+
+def main(argv: list[str]) -> None:
+    """Fits, measures and saves. Raises BadInput."""
+    options, rest = parser().parse_known_args(argv)
+    hyperparameters = _pairs(rest)
+    train, about = dataset.load(Path(options.train))
+    validation, _ = dataset.load(Path(options.validation))
+    model = algorithms.find(options.algorithm).fit(train, validation, about, hyperparameters)
+    predicted = model.predict(validation.features)
+    if not np.all(np.isfinite(predicted)):
+        raise BadInput(f"{options.algorithm} diverged with {hyperparameters}; narrow its ranges in settings.py ALGORITHMS")
+    value = measure(about["metric"], validation.target, predicted)
+    folder = Path(options.model_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save(folder)
+    trial = {"algorithm": options.algorithm, "hyperparameters": model.settings, "metric": about["metric"], "validation": value}
+    (folder / TRIAL_FILE).write_text(json.dumps(trial, sort_keys=True), encoding="utf-8")
+    print(f"{options.algorithm} {json.dumps(model.settings, sort_keys=True)}")
+    print(f"validation-{about['metric']}:{value:.9g}")
+
+
+def _pairs(rest: Sequence[str]) -> dict[str, str]:
+    """`--name value` pairs. SageMaker's own (`_tuning_objective_metric`, `sagemaker_*`) are not the algorithm's."""
+    if len(rest) % 2 or any(not name.startswith("--") for name in rest[::2]):
+        raise BadInput(f"hyperparameters come as --name value pairs; got {' '.join(rest)}")
+    pairs = {name[2:].replace("-", "_"): value for name, value in zip(rest[::2], rest[1::2], strict=True)}
+    return {name: value for name, value in pairs.items() if not name.startswith(("_", "sagemaker_"))}
+
+
+if __name__ == "__main__":
+    failure.run(main)
