@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from local_account.account import DESCRIPTION_FILE, Account, CannotStart
+from local_account.account import DESCRIPTION_FILE, Account, CannotStartError
 from local_account.context import AccountSettings, Context
 
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = AccountSettings(state_directory=options.state, port=options.port, region=options.region, speed=options.speed)
         account = Account(settings).start()
-    except CannotStart as error:
+    except CannotStartError as error:
         if options.debug:
             raise
         print(f"local account: {error}", file=sys.stderr)
@@ -39,11 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m local_account", description="Run an emulated AWS account on this machine until Ctrl-C.")
+    parser = argparse.ArgumentParser(
+        prog="python -m local_account", description="Run an emulated AWS account on this machine until Ctrl-C."
+    )
     parser.add_argument("--port", type=_port, default=4566, help="port on 127.0.0.1; 0 takes a free one (default: %(default)s)")
-    parser.add_argument("--state", type=Path, default=Path("out/account"), help="directory for its files, emptied at the start (default: %(default)s)")
+    parser.add_argument(
+        "--state", type=Path, default=Path("out/account"), help="directory for its files, emptied at the start (default: %(default)s)"
+    )
     parser.add_argument("--region", default="us-east-1", help="region of the account (default: %(default)s)")
-    parser.add_argument("--speed", type=_speed, default=1.0, help="seconds of metrics, cooldowns and schedules per real second (default: %(default)s)")
+    parser.add_argument(
+        "--speed", type=_speed, default=1.0, help="seconds of metrics, cooldowns and schedules per real second (default: %(default)s)"
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 

@@ -45,7 +45,7 @@ _LOCK_FILE = ".lock"
 _START_TIMEOUT_SECONDS = 30.0
 
 
-class CannotStart(Exception):
+class CannotStartError(Exception):
     """The account cannot start here; the message says why and what to do."""
 
 
@@ -62,7 +62,7 @@ class Account:
     @property
     def context(self) -> Context:
         if self._context is None:
-            raise CannotStart("The local account is not running; call start() first.")
+            raise CannotStartError("The local account is not running; call start() first.")
         return self._context
 
     def client(self, service: str) -> Any:
@@ -70,10 +70,10 @@ class Account:
         return self.context.client(service)
 
     def start(self) -> Self:
-        """Serve, and return when requests are answered. Raises CannotStart, having undone everything."""
+        """Serve, and return when requests are answered. Raises CannotStartError, having undone everything."""
         with contextlib.ExitStack() as stack:
             if not self._running.acquire(blocking=False):
-                raise CannotStart("A local account is already running in this process; stop it first.")
+                raise CannotStartError("A local account is already running in this process; stop it first.")
             stack.callback(self._running.release)
             listener = stack.enter_context(_listen(self.settings.port))
             state_directory = self.settings.state_directory.resolve()
@@ -124,7 +124,9 @@ def _listen(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         reason = error.strerror or str(error)
-        raise CannotStart(f"Port {port} of 127.0.0.1 cannot be used ({reason}). Stop what uses it, or choose another with --port.") from error
+        raise CannotStartError(
+            f"Port {port} of 127.0.0.1 cannot be used ({reason}). Stop what uses it, or choose another with --port."
+        ) from error
     listener.listen(128)
     return listener
 
@@ -134,7 +136,7 @@ def _own(state_directory: Path) -> Any:
     """Hold the state directory for this account alone, and start from an empty one: an account begins without resources."""
     leftovers = state_directory.is_dir() and any(state_directory.iterdir())
     if leftovers and not (state_directory / _LOCK_FILE).exists():
-        raise CannotStart(f"{state_directory} has files that no local account made. Choose an empty directory with --state.")
+        raise CannotStartError(f"{state_directory} has files that no local account made. Choose an empty directory with --state.")
     state_directory.mkdir(parents=True, exist_ok=True)
     lock = (state_directory / _LOCK_FILE).open("a")
     try:
@@ -155,7 +157,9 @@ def _lock(lock: IO[str], state_directory: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise CannotStart(f"A local account is already running in {state_directory}. Stop it, or choose another directory with --state.") from error
+        raise CannotStartError(
+            f"A local account is already running in {state_directory}. Stop it, or choose another directory with --state."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -192,7 +196,7 @@ def _served(context: Context, listener: socket.socket) -> Any:
 
     async def run() -> None:
         loop.call_later(0, ready.set)
-        await serve(Gateway(context), config, shutdown_trigger=stopping.wait, mode="asgi")  # type: ignore[arg-type]  # hypercorn's own event types
+        await serve(Gateway(context), config, shutdown_trigger=stopping.wait, mode="asgi")
 
     def main() -> None:
         asyncio.set_event_loop(loop)

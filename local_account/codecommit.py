@@ -103,7 +103,7 @@ def serve_git(context: Context, request: Request) -> Response:
 
 def announce(context: Context, name: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
     """Emit one event for each reference that was created, moved or deleted."""
-    metadata = emulators.moto_backends("codecommit")[context.settings.account_id][context.settings.region].repositories[name].repository_metadata
+    metadata = _records(context)[name].repository_metadata
     for reference in sorted({*before, *after}):
         old, new = before.get(reference), after.get(reference)
         if old == new:
@@ -121,6 +121,12 @@ def announce(context: Context, name: str, before: Mapping[str, str], after: Mapp
             **({"oldCommitId": old} if old else {}),
         }
         context.emit("aws.codecommit", "CodeCommit Repository State Change", detail, [context.arn("codecommit", name)])
+
+
+def _records(context: Context) -> Mapping[str, Any]:
+    """moto's record of each repository, by name."""
+    records: Mapping[str, Any] = emulators.moto_backends("codecommit")[context.settings.account_id][context.settings.region].repositories
+    return records
 
 
 def knows_the_secret(context: Context, authorization: str) -> bool:
@@ -164,9 +170,10 @@ def _http_backend(context: Context, request: Request, name: str, git_path: str) 
 
 
 def _list_repositories(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:
-    repositories = emulators.moto_backends("codecommit")[context.settings.account_id][context.settings.region].repositories
-    pairs = [{"repositoryName": name, "repositoryId": repositories[name].repository_metadata["repositoryId"]} for name in sorted(repositories)]
-    return {"repositories": pairs}
+    records = sorted(_records(context).items())
+    return {
+        "repositories": [{"repositoryName": name, "repositoryId": record.repository_metadata["repositoryId"]} for name, record in records]
+    }
 
 
 def _list_branches(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:

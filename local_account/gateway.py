@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
-from local_account import cloudformation, codecommit, emulators
+from local_account import clock_control, cloudformation, codecommit, emulators
 from local_account.context import Context
 from local_account.errors import NotEmulated, ServiceError
 from local_account.protocols import error_response, operation_of
@@ -30,7 +30,9 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 
 #: How a MiniStack service says that it lacks an operation. Everything else it answers is passed on as it is.
-_UNKNOWN_OPERATION = re.compile(rb"UnknownOperation|InvalidAction|NotImplemented|UnsupportedOperation\b|No route for|Unsupported service|not implemented|not supported in MiniStack", re.I)
+_UNKNOWN_OPERATION = re.compile(
+    rb"UnknownOperation|InvalidAction|NotImplemented|UnsupportedOperation\b|No route for|Unsupported service|not implemented", re.I
+)
 #: The answer of a custom resource or wait handle to CloudFormation. It is not signed: its random path is the permission.
 _SIGNALS = re.compile(r"/_ministack/cfn-(response|signal)/[\w%-]{16,}")
 _INVOCATION = re.compile(r"/endpoints/([^/]+)/invocations")
@@ -69,7 +71,9 @@ class Gateway:
         service = ""
         try:
             self._refuse_strangers(request)
-            request = Request(method=request.method, path=request.path, query=request.query, headers=request.headers, body=await _body(receive))
+            request = Request(
+                method=request.method, path=request.path, query=request.query, headers=request.headers, body=await _body(receive)
+            )
             if request.path.startswith(codecommit.HTTP_PREFIX):
                 await _reply(send, await asyncio.to_thread(codecommit.serve_git, self._context, request))
                 return
@@ -100,7 +104,9 @@ class Gateway:
             return "cloudformation"
         signature = read_signature(request)
         if signature is None:
-            raise ServiceError("MissingAuthenticationToken", "The request is not signed. Use the exports that the local account printed.", 403)
+            raise ServiceError(
+                "MissingAuthenticationToken", "The request is not signed. Use the exports that the local account printed.", 403
+            )
         verify(request, signature, self._secret_of(signature.access_key))
         return signature.service
 
@@ -113,7 +119,7 @@ class Gateway:
         credential = resolve_credential(access_key, settings.account_id)  # IAM users and assumed roles
         if not isinstance(credential, ResolvedCredential) or re.fullmatch(r"\d{12}|test", access_key):
             raise ServiceError("UnrecognizedClientException", f"Access key {access_key} is not known to this local account.", 403)
-        return credential.secret_access_key
+        return str(credential.secret_access_key)
 
     async def _dispatch(self, service: str, request: Request, scope: Mapping[str, Any], send: Send) -> None:
         invocation = _INVOCATION.fullmatch(request.path)

@@ -100,7 +100,8 @@ class GitRepository:
     def commit_directory(self, files: Path, branch: str, message: str) -> str:
         """Add a commit of exactly `files` to `branch` and return its id."""
         index = {"GIT_INDEX_FILE": str(self.directory / "initial.index")}
-        author = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "CloudFormation"), ("EMAIL", "cloudformation@localhost"))}
+        identity = {"NAME": "CloudFormation", "EMAIL": "cloudformation@localhost"}
+        author = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in identity.items()}
         self.git("--work-tree", str(files), "add", "--all", "--force", ".", environment=index)
         tree = self.git("write-tree", environment=index).decode().strip()
         commit = self.git("commit-tree", tree, "-m", message, environment=author).decode().strip()

@@ -35,7 +35,9 @@ def error_response(error: ServiceError, request: Request, service: str) -> Respo
         return Response(error.status, body, {**headers, "content-type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"})
     if "x-www-form-urlencoded" in request.headers.get("content-type", ""):
         details = f"<Error><Type>Sender</Type><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message></Error>"
-        return Response(error.status, f"<ErrorResponse>{details}<RequestId>local</RequestId></ErrorResponse>".encode(), {"content-type": "text/xml"})
+        return Response(
+            error.status, f"<ErrorResponse>{details}<RequestId>local</RequestId></ErrorResponse>".encode(), {"content-type": "text/xml"}
+        )
     if service == "s3":
         xml = f"<Error><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message></Error>"
         return Response(error.status, xml.encode(), {"content-type": "application/xml"})

@@ -65,7 +65,9 @@ def read_signature(request: Request) -> Signature | None:
         query = dict(parse_qsl(request.query, keep_blank_values=True))
         if query.get("X-Amz-Algorithm") == _ALGORITHM:
             expires = int(query.get("X-Amz-Expires", "0"))
-            return _signature(query["X-Amz-Credential"], query["X-Amz-SignedHeaders"], query["X-Amz-Signature"], query["X-Amz-Date"], expires)
+            return _signature(
+                query["X-Amz-Credential"], query["X-Amz-SignedHeaders"], query["X-Amz-Signature"], query["X-Amz-Date"], expires
+            )
         if {"AWSAccessKeyId", "Signature", "Expires"} <= query.keys():
             return _version_2(query["AWSAccessKeyId"], query["Signature"], query["Expires"])
     except (KeyError, ValueError) as error:
@@ -92,7 +94,9 @@ def _signature(credential: str, signed_headers: str, value: str, timestamp: str,
 def _version_2(access_key: str, value: str, expires_at: str) -> Signature:
     if datetime.fromtimestamp(int(expires_at), UTC) < datetime.now(UTC):
         raise ServiceError("AccessDenied", "The pre-signed URL has expired.", 403)
-    return Signature(access_key=access_key, date="", region="", service="s3", signed_headers=(), value=value, timestamp="", expires_at=expires_at)
+    return Signature(
+        access_key=access_key, date="", region="", service="s3", signed_headers=(), value=value, timestamp="", expires_at=expires_at
+    )
 
 
 def verify(request: Request, signature: Signature, secret_key: str) -> None:

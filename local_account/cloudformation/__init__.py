@@ -50,7 +50,7 @@ def _load(context: Context) -> None:
 
 
 def _resource_types() -> Sequence[type[ResourceType]]:
-    from local_account.cloudformation import application_autoscaling, codecommit, codepipeline, s3, sagemaker
+    from local_account.cloudformation import application_autoscaling, codecommit, codepipeline, s3, sagemaker, scheduler
 
     return (
         codecommit.Repository,
@@ -62,5 +62,6 @@ def _resource_types() -> Sequence[type[ResourceType]]:
         sagemaker.Endpoint,
         application_autoscaling.ScalableTarget,
         application_autoscaling.ScalingPolicy,
+        scheduler.Schedule,
         s3.AutoDeleteObjects,
     )

@@ -134,7 +134,9 @@ class Endpoint(ResourceType):
         client.update_endpoint(**api_request(client, "UpdateEndpoint", request))
         settled = self._settled(name)
         if settled["EndpointConfigName"] != config:  # SageMaker rolled the deployment back and kept the old fleet in service
-            raise ValueError(f"Endpoint {name} was rolled back to {settled['EndpointConfigName']}: {settled.get('FailureReason', 'no reason given')}")
+            raise ValueError(
+                f"Endpoint {name} was rolled back to {settled['EndpointConfigName']}: {settled.get('FailureReason', 'no reason given')}"
+            )
         return {"EndpointName": name}
 
     def delete(self, physical_id: str, properties: Properties) -> None:

@@ -1,0 +1,158 @@
+"""EventBridge delivery: rules' targets are really called, failed deliveries are retried and then go to the dead-letter queue.
+
+MiniStack keeps the rules, matches patterns (`$or`, `wildcard`, `anything-but`, ...) and renders input transformers. Its own
+delivery knows few targets and drops what fails, so this module replaces it. `targets.py` makes the calls; `scheduler.py` delivers
+through here, too. Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html and eb-rule-dlq.html.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local_account import targets
+from local_account.context import Context
+from local_account.errors import ServiceError
+
+_log = logging.getLogger(__name__)
+
+_MAXIMUM_ATTEMPTS = 185  # defaults of a target's RetryPolicy
+_MAXIMUM_AGE_SECONDS = 86400
+_LONGEST_WAIT_SECONDS = 60.0
+_THROTTLING = ("ThrottlingException", "TooManyRequestsException", "LimitExceededException", "RequestTimeout")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One event on its way to one target. `origin_arn` is the rule or schedule; `payload` is what the target gets (JSON text)."""
+
+    origin_arn: str
+    target: Mapping[str, Any]
+    payload: str
+    #: The target's own input, if it has one: services whose input is no event (CodePipeline) read their parameters from it.
+    own_input: str | None = None
+
+
+def install(context: Context) -> None:
+    from ministack.services import eventbridge
+
+    original = getattr(eventbridge._invoke_target, "__wrapped__", eventbridge._invoke_target)
+
+    def invoke_target(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
+        arn = str(target.get("Arn", ""))
+        if arn.split(":")[2:3] == ["events"]:  # another event bus or an API destination: MiniStack's own delivery has both
+            original(target, event, rule, view)
+            return
+        own_input, payload = _render(target, rule, view or eventbridge._pattern_event_view(event))
+        context.in_background(deliver, context, Delivery(str(rule.get("Arn", "")), target, payload, own_input))
+
+    invoke_target.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
+    eventbridge._invoke_target = invoke_target
+
+
+def _render(target: Mapping[str, Any], rule: Mapping[str, Any], view: Any) -> tuple[str | None, str]:
+    """The target's own input if it has one, and what the target is sent."""
+    from ministack.services import eventbridge
+
+    event = view.event_with_detail()
+    own_input: str | None = None
+    if target.get("InputTransformer"):
+        own_input = eventbridge._apply_input_transformer(target["InputTransformer"], rule, view)
+    elif target.get("Input"):
+        own_input = target["Input"]
+    elif target.get("InputPath"):
+        return None, json.dumps(_at_path(event, target["InputPath"]))
+    return own_input, json.dumps(event) if own_input is None else own_input
+
+
+def _at_path(event: Any, path: str) -> Any:
+    """The part of an event at a path such as `$.detail.bucket`; the whole event if there is no such part."""
+    part = event
+    for name in path.removeprefix("$").strip(".").split("."):
+        if name and not (isinstance(part, dict) and name in part):
+            return event
+        part = part[name] if name else part
+    return part
+
+
+def deliver(context: Context, delivery: Delivery) -> None:
+    """Call the target until it accepts, its retry policy ends, or the error is final; what is lost goes to the dead-letter queue."""
+    policy = delivery.target.get("RetryPolicy") or {}
+    attempts_left = int(policy.get("MaximumRetryAttempts", _MAXIMUM_ATTEMPTS))
+    too_old = context.clock.now() + timedelta(seconds=int(policy.get("MaximumEventAgeInSeconds", _MAXIMUM_AGE_SECONDS)))
+    attempt, wait_seconds = 0, 1.0
+    while True:
+        try:
+            targets.send(context, delivery.target, delivery.payload, delivery.own_input)
+            return
+        except (ClientError, BotoCoreError, ServiceError, ValueError) as error:
+            code, message = _describe(error)
+            exhausted = "MaximumRetryAttempts" if attempt >= attempts_left else ""
+            if context.clock.now() >= too_old:
+                exhausted = "MaximumEventAgeInSeconds"
+            if exhausted or not _is_temporary(error):
+                _give_up(context, delivery, code, message, attempt, exhausted)
+                return
+        attempt += 1
+        if context.clock.wait(wait_seconds, context.stopping):
+            return
+        wait_seconds = min(wait_seconds * 2, _LONGEST_WAIT_SECONDS)
+
+
+def _is_temporary(error: Exception) -> bool:
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return (status >= 500 and status != 501) or _describe(error)[0] in _THROTTLING
+    return isinstance(error, BotoCoreError)
+
+
+def _describe(error: Exception) -> tuple[str, str]:
+    """Code and message."""
+    if isinstance(error, ClientError):
+        return error.response["Error"].get("Code", "Unknown"), error.response["Error"].get("Message", str(error))
+    if isinstance(error, ServiceError):
+        return error.code, error.message
+    return type(error).__name__, str(error)
+
+
+def _give_up(context: Context, delivery: Delivery, code: str, message: str, attempts: int, exhausted: str) -> None:
+    if context.stopping.is_set():
+        return
+    arn = str(delivery.target.get("Arn", ""))
+    _log.warning("%s could not deliver to %s: %s: %s", delivery.origin_arn, arn, code, message)
+    queue_arn = (delivery.target.get("DeadLetterConfig") or {}).get("Arn")
+    name = delivery.origin_arn.rsplit("/", 1)[-1]
+    _count(context, "FailedInvocations", name)
+    if not queue_arn:
+        return
+    attributes = {
+        "RULE_ARN": delivery.origin_arn,
+        "TARGET_ARN": arn,
+        "ERROR_CODE": code,
+        "ERROR_MESSAGE": message,
+        "RETRY_ATTEMPTS": str(attempts),
+        **({"EXHAUSTED_RETRY_CONDITION": exhausted} if exhausted else {}),
+    }
+    try:
+        targets.send_to_queue(context, queue_arn, delivery.payload, attributes)
+        _count(context, "InvocationsSentToDlq", name)
+    except (ClientError, BotoCoreError) as error:
+        _log.error("%s could not write to its dead-letter queue %s: %s", delivery.origin_arn, queue_arn, error)
+        _count(context, "InvocationsFailedToBeSentToDlq", name)
+
+
+def _count(context: Context, metric: str, rule_name: str) -> None:
+    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html"""
+    dimensions = [{"Name": "RuleName", "Value": rule_name}]
+    datum = {"MetricName": metric, "Value": 1, "Unit": "Count", "Dimensions": dimensions, "Timestamp": context.clock.now()}
+    put: Callable[..., Any] = context.client("cloudwatch").put_metric_data
+    try:
+        put(Namespace="AWS/Events", MetricData=[datum])
+    except (ClientError, BotoCoreError) as error:
+        _log.warning("metric %s of rule %s is lost: %s", metric, rule_name, error)

@@ -1,0 +1,168 @@
+"""Fires schedules on the account's clock: those of EventBridge Scheduler, and rules with a schedule expression.
+
+MiniStack keeps the records; its own loops know neither time zones nor a clock that runs faster, so they are not started.
+`capacity/schedule.py` reads the expressions. Sources: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html and
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html (rules are in UTC).
+"""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from capacity import schedule
+from capacity.model import CapacityError
+from local_account.context import Context
+from local_account.events import Delivery, deliver
+
+_log = logging.getLogger(__name__)
+
+_TICK_SECONDS = 0.2  # real time
+_MAXIMUM_CATCH_UP = 60  # occurrences of one schedule per tick, if the clock was set forward
+
+
+def install(context: Context) -> None:
+    from ministack.services import eventbridge
+    from ministack.services import scheduler as records
+
+    records._create_schedule = _checking(context, records._create_schedule)
+    records._update_schedule = _checking(context, records._update_schedule)
+    eventbridge._validate_schedule_expression = _is_rule_expression
+    context.in_background(_run, context)
+
+
+def _run(context: Context) -> None:
+    """Once a tick, fire what became due since the tick before."""
+    since = context.clock.now()
+    while not context.stopping.wait(_TICK_SECONDS):
+        now = context.clock.now()
+        if now <= since:
+            continue
+        for fire_due in (_fire_schedules, _fire_rules):
+            try:
+                contextvars.copy_context().run(fire_due, context, since, now)
+            except Exception:  # one broken record must not stop the clock for all others
+                _log.exception("schedules could not be fired")
+        since = now
+
+
+def _fire_schedules(context: Context, since: datetime, now: datetime) -> None:
+    from ministack.services import scheduler as records
+
+    for key, record in list(records._schedules._data.items()):
+        if record.get("State") != "ENABLED":
+            continue
+        created = _moment(record.get("_local_created")) or since
+        parsed = _parse_schedule(record, created)
+        for due in _occurrences(parsed, max(since, created), now, record["Arn"]):
+            target = record["Target"]
+            payload = target.get("Input") or json.dumps(_event(context, "aws.scheduler", record["Arn"], due))
+            context.in_background(deliver, context, Delivery(record["Arn"], target, payload, target.get("Input")))
+        if record.get("ActionAfterCompletion") == "DELETE" and parsed.next_after(now) is None:
+            records._schedules._data.pop(key, None)
+
+
+def _fire_rules(context: Context, since: datetime, now: datetime) -> None:
+    from ministack.core.responses import set_request_account_id, set_request_region
+    from ministack.services import eventbridge
+
+    for (account_id, region, key), rule in list(eventbridge._rules._data.items()):
+        if rule.get("State") != "ENABLED" or not rule.get("ScheduleExpression"):
+            continue
+        created = _moment(rule.setdefault("_LocalCreated", since.timestamp())) or since
+        for due in _occurrences(schedule.parse(rule["ScheduleExpression"], created=created), max(since, created), now, rule["Arn"]):
+            set_request_account_id(account_id)
+            set_request_region(region)
+            event = {
+                "EventId": str(uuid.uuid4()),
+                "Source": "aws.events",
+                "DetailType": "Scheduled Event",
+                "Detail": "{}",
+                "Time": int(due.timestamp()),
+                "Resources": [rule["Arn"]],
+                "Account": account_id,
+                "Region": region,
+            }
+            for target in eventbridge._targets._data.get((account_id, region, key), []):
+                eventbridge._invoke_target(target, event, rule)
+
+
+def _occurrences(parsed: schedule.Schedule, since: datetime, now: datetime, arn: str) -> list[datetime]:
+    """Times in [since, now) at which a schedule fires; the latest ones if the clock jumped over many."""
+    found = list(parsed.between(since, now))
+    if len(found) > _MAXIMUM_CATCH_UP:
+        _log.warning("%s was due %d times at once; firing the last %d", arn, len(found), _MAXIMUM_CATCH_UP)
+    return found[-_MAXIMUM_CATCH_UP:]
+
+
+def _parse_schedule(record: dict[str, Any], created: datetime) -> schedule.Schedule:
+    return schedule.parse(
+        record["ScheduleExpression"],
+        record.get("ScheduleExpressionTimezone") or "UTC",
+        created=created,
+        start=_moment(record.get("StartDate")),
+        end=_moment(record.get("EndDate")),
+    )
+
+
+def _moment(value: Any) -> datetime | None:
+    """The API's times: seconds since 1970, or ISO 8601 text."""
+    if value is None:
+        return None
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _event(context: Context, source: str, arn: str, due: datetime) -> dict[str, Any]:
+    """What a target without an input of its own gets from a schedule."""
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Scheduled Event",
+        "source": source,
+        "account": context.settings.account_id,
+        "time": due.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": context.settings.region,
+        "resources": [arn],
+        "detail": "{}",
+    }
+
+
+# ---------------------------------------------------------------------------------------- validation
+
+
+def _checking(context: Context, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse an expression or time zone that would never fire, which MiniStack stores silently."""
+    original = getattr(original, "__wrapped__", original)
+
+    def store(name: str, body: dict[str, Any]) -> Any:
+        from ministack.services import scheduler as records
+
+        try:
+            _parse_schedule(body, context.clock.now())
+        except (CapacityError, KeyError, ValueError) as error:
+            return records._error(400, "ValidationException", str(error))
+        answer = original(name, body)
+        record = records._schedules.get(f"{body.get('GroupName', 'default')}/{name}")
+        if record is not None:
+            record["_local_created"] = context.clock.now().timestamp()  # a rate counts from here
+        return answer
+
+    store.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
+    return store
+
+
+def _is_rule_expression(expression: str) -> bool:
+    """Whether a rule may have this schedule: cron or rate, not at."""
+    try:
+        schedule.parse(expression)
+    except CapacityError:
+        return False
+    return not expression.strip().startswith("at")

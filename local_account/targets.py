@@ -1,0 +1,127 @@
+"""Calls the target of an EventBridge rule or schedule through its public API.
+
+Input: the target as the rule has it (`Arn` and the service's own parameters), and the text to send. Raises what the service raises.
+Targets and their parameters: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Target.html.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore import xform_name
+
+from local_account.context import Context
+from local_account.errors import NotEmulated
+
+Target = Mapping[str, Any]
+
+
+def send(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+    """Call the target once. Raises NotEmulated for a kind of target that this account does not have."""
+    arn = str(target.get("Arn", ""))
+    service = arn.split(":")[2] if arn.count(":") >= 5 else arn
+    if service == "scheduler":
+        _send_to_any_api(context, arn, payload)
+        return
+    call = _SENDERS.get(service)
+    if call is None:
+        raise NotEmulated("events", f"PutTargets with a target of {service or 'no service'}")
+    call(context, target, payload, own_input)
+
+
+def send_to_queue(context: Context, queue_arn: str, body: str, attributes: Mapping[str, str]) -> None:
+    """Write a message with string attributes, as a dead-letter queue gets them."""
+    client = context.client("sqs")
+    typed = {name: {"DataType": "String", "StringValue": value or "-"} for name, value in attributes.items()}
+    client.send_message(QueueUrl=_queue_url(context, queue_arn), MessageBody=body, MessageAttributes=typed)
+
+
+def _queue_url(context: Context, queue_arn: str) -> str:
+    return str(context.client("sqs").get_queue_url(QueueName=queue_arn.rsplit(":", 1)[-1])["QueueUrl"])
+
+
+def _function(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+    try:
+        json.loads(payload)
+    except ValueError:
+        payload = json.dumps(payload)  # a plain-text input reaches a function as a JSON string
+    context.client("lambda").invoke(FunctionName=target["Arn"], InvocationType="Event", Payload=payload.encode())
+
+
+def _queue(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+    group = (target.get("SqsParameters") or {}).get("MessageGroupId")
+    fifo = {"MessageGroupId": group, "MessageDeduplicationId": uuid.uuid4().hex} if group else {}
+    context.client("sqs").send_message(QueueUrl=_queue_url(context, target["Arn"]), MessageBody=payload, **fifo)
+
+
+def _topic(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+    context.client("sns").publish(TopicArn=target["Arn"], Message=payload)
+
+
+def _state_machine(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+    context.client("stepfunctions").start_execution(stateMachineArn=target["Arn"], input=payload)
+
+
+def _code_pipeline(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+    """The target's own input may set variables and source revisions; an event starts the pipeline with its defaults."""
+    overrides = json.loads(own_input) if own_input else {}
+    known = {name: overrides[name] for name in ("variables", "sourceRevisions") if isinstance(overrides, dict) and name in overrides}
+    context.client("codepipeline").start_pipeline_execution(name=target["Arn"].rsplit(":", 1)[-1], **known)
+
+
+def _sagemaker_pipeline(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+    name = target["Arn"].rsplit(":pipeline/", 1)
+    if len(name) != 2:
+        raise NotEmulated("events", f"PutTargets with target {target['Arn']}")
+    parameters = (target.get("SageMakerPipelineParameters") or {}).get("PipelineParameterList") or []
+    context.client("sagemaker").start_pipeline_execution(
+        PipelineName=name[1],
+        ClientRequestToken=uuid.uuid4().hex,
+        PipelineParameters=[{"Name": item["Name"], "Value": str(item["Value"])} for item in parameters],
+    )
+
+
+def _build_project(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+    overrides = json.loads(own_input) if own_input else {}
+    context.client("codebuild").start_build(projectName=target["Arn"].rsplit("/", 1)[-1], **overrides)
+
+
+def _log_group(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+    client = context.client("logs")
+    group, stream = target["Arn"].split(":log-group:", 1)[1].removesuffix(":*"), uuid.uuid4().hex
+    client.create_log_stream(logGroupName=group, logStreamName=stream)
+    client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[{"timestamp": int(time.time() * 1000), "message": payload}])
+
+
+def _event_bus(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+    """A schedule may put an event of its own on a bus (rules hand buses to MiniStack)."""
+    parameters = target.get("EventBridgeParameters") or {}
+    entry = {"EventBusName": target["Arn"], "Source": parameters["Source"], "DetailType": parameters["DetailType"], "Detail": payload}
+    context.client("events").put_events(Entries=[entry])
+
+
+def _send_to_any_api(context: Context, arn: str, payload: str) -> None:
+    """`arn:aws:scheduler:::aws-sdk:<service>:<operation>`, a schedule's universal target: the input holds the parameters."""
+    service, operation = arn.split(":")[-2:]
+    method = xform_name(operation[:1].upper() + operation[1:])
+    client = context.client({"sfn": "stepfunctions", "eventbridge": "events"}.get(service, service))
+    if not hasattr(client, method):
+        raise NotEmulated(service, operation)
+    getattr(client, method)(**json.loads(payload or "{}"))
+
+
+_SENDERS: Mapping[str, Callable[[Context, Target, str, str | None], None]] = {
+    "lambda": _function,
+    "sqs": _queue,
+    "sns": _topic,
+    "states": _state_machine,
+    "codepipeline": _code_pipeline,
+    "sagemaker": _sagemaker_pipeline,
+    "codebuild": _build_project,
+    "logs": _log_group,
+    "events": _event_bus,
+}
