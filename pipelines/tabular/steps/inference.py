@@ -1,0 +1,163 @@
+"""Serves a version: raw rows in, predictions out. Runs in the SageMaker XGBoost serving container and in the local account.
+
+Requests: `text/csv` without header, columns in the order of settings.py (numeric, then categorical), empty
+cells for missing values; or `application/json` as {"instances": [[...], ...]} or [{"column": value}, ...].
+Answers: JSON {"predictions": [{"score": ...}]}, or CSV with one line per row. Bad requests answer 4xx.
+
+The container calls model_fn once, then input_fn, predict_fn and output_fn for each request.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# The container imports this file by path; its siblings are in the same folder.
+if str(Path(__file__).parent) not in sys.path:
+    sys.path.insert(0, str(Path(__file__).parent))
+
+import served
+from cells import category, number
+from features import Labels
+from served import Served
+
+try:  # in the container: its server answers with the error's status code
+    from sagemaker_inference.errors import GenericInferenceToolkitError as ToolkitError
+except ImportError:  # elsewhere: the same attributes
+
+    class ToolkitError(Exception):  # type: ignore[no-redef]
+        def __init__(self, status_code: int, message: str | None = None, phrase: str | None = None) -> None:
+            super().__init__(message)
+            self.status_code, self.message, self.phrase = status_code, message, phrase
+
+
+JSON = "application/json"
+CSV = "text/csv"
+Row = Sequence[Any] | dict[str, Any]
+
+
+def model_fn(model_dir: str) -> Served:
+    return served.load(Path(model_dir))
+
+
+def input_fn(body: bytes | str, content_type: str | None) -> list[Row]:
+    """The rows of a request as cells. Raises a 415 for another content type and a 400 for a malformed body."""
+    kind = (content_type or "").split(";")[0].strip().lower()
+    if kind not in (CSV, JSON):
+        raise ToolkitError(415, f"content type {content_type!r} is not supported; send {CSV} or {JSON}")
+    try:
+        text = body if isinstance(body, str) else bytes(body).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ToolkitError(400, f"the body is not UTF-8 (byte {error.start})") from None
+    rows = _csv_rows(text) if kind == CSV else _json_rows(text)
+    if not rows:
+        raise ToolkitError(400, "the body has no rows")
+    return rows
+
+
+def _csv_rows(text: str) -> list[Row]:
+    try:
+        return [row for row in csv.reader(io.StringIO(text), strict=True) if row]
+    except csv.Error as error:
+        raise ToolkitError(400, f"malformed CSV: {error}") from None
+
+
+def _json_rows(text: str) -> list[Row]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ToolkitError(400, f"malformed JSON: {error}") from None
+    rows = document.get("instances") if isinstance(document, dict) else document
+    if not isinstance(rows, list):
+        raise ToolkitError(400, 'JSON holds no rows; send {"instances": [[...], ...]}')
+    rows = [row["features"] if isinstance(row, dict) and set(row) == {"features"} else row for row in rows]
+    if not all(isinstance(row, list | dict) for row in rows):
+        raise ToolkitError(400, "each instance is a list of cells or an object of columns")
+    return rows
+
+
+def predict_fn(rows: list[Row], model: Served) -> dict[str, Any]:
+    """Values, or probabilities with the decided class."""
+    predicted = model.predict(*columns(rows, model))
+    classes = model.about["classes"]
+    if classes is None:
+        return {"score": predicted.tolist()}
+    if predicted.ndim == 1:
+        return {"score": predicted.tolist(), "predicted_label": [classes[int(value >= 0.5)] for value in predicted]}
+    decided = predicted.argmax(axis=1)
+    return {
+        "score": predicted.max(axis=1).tolist(),
+        "predicted_label": [classes[index] for index in decided],
+        "probabilities": predicted.tolist(),
+    }
+
+
+def columns(rows: Sequence[Row], model: Served) -> tuple[NDArray[np.float64], list[Labels]]:
+    """Cells -> the numeric matrix and the categorical columns that the preparation takes. Raises a 400 naming row and column."""
+    names = model.features
+    ordered = [_ordered(row, index, names) for index, row in enumerate(rows)]
+    count = len(model.preparer.numeric)
+    numeric = np.empty((len(ordered), count), dtype=np.float64)
+    for row, cells in enumerate(ordered):
+        for column in range(count):
+            numeric[row, column] = _cell(number, cells[column], row, names[column], "a number")
+    categorical = [_labels([_cell(category, cells[column], row, names[column], "a category") for row, cells in enumerate(ordered)]) for column in range(count, len(names))]
+    return numeric, categorical
+
+
+def _ordered(row: Row, index: int, names: list[str]) -> Sequence[Any]:
+    if isinstance(row, dict):
+        unknown = sorted(set(row) - set(names))
+        if unknown:
+            raise ToolkitError(400, f"row {index + 1}: unknown column {unknown[0]!r}; the columns are {', '.join(names)}")
+        return [row.get(name) for name in names]
+    if len(row) != len(names):
+        raise ToolkitError(400, f"row {index + 1} has {len(row)} columns instead of {len(names)}: {', '.join(names)}")
+    return row
+
+
+def _cell(read: Callable[[Any], Any], cell: Any, row: int, name: str, allowed: str) -> Any:
+    try:
+        return read(cell)
+    except (ValueError, OverflowError):
+        raise ToolkitError(400, f"row {row + 1}: {name} is {str(cell)[:40]!r}, not {allowed}; leave it empty if it is unknown") from None
+
+
+def _labels(values: list[str | None]) -> Labels:
+    position: dict[str | None, int] = {}
+    codes = [position.setdefault(value, len(position)) for value in values]
+    return list(position), np.array(codes, dtype=np.int64)
+
+
+def output_fn(prediction: dict[str, Any], accept: str | None) -> tuple[str, str]:
+    """The answer and its content type. Raises a 406 for a type other than JSON and CSV."""
+    wanted = [kind.split(";")[0].strip().lower() for kind in (accept or JSON).split(",")]
+    for kind in wanted:
+        if kind in (JSON, "*/*", "application/*"):
+            return json.dumps({"predictions": _records(prediction)}), JSON
+        if kind in (CSV, "text/*"):
+            return _csv_answer(prediction), CSV
+    raise ToolkitError(406, f"cannot answer as {accept!r}; accept {JSON} or {CSV}")
+
+
+def _records(prediction: dict[str, Any]) -> list[dict[str, Any]]:
+    return [dict(zip(prediction, values, strict=True)) for values in zip(*prediction.values(), strict=True)]
+
+
+def _csv_answer(prediction: dict[str, Any]) -> str:
+    """Regression and binary: the score. Multiclass: the label, then each class's probability."""
+    if "probabilities" not in prediction:
+        return "\n".join(repr(score) for score in prediction["score"]) + "\n"
+    answer = io.StringIO()
+    writer = csv.writer(answer, lineterminator="\n")
+    for label, probabilities in zip(prediction["predicted_label"], prediction["probabilities"], strict=True):
+        writer.writerow([label, *map(repr, probabilities)])
+    return answer.getvalue()

@@ -1,0 +1,49 @@
+"""A packed version, ready to answer: the fitted preparation and the model together.
+
+Input: the folder that `model.tar.gz` was unpacked into. Used by `inference.py` on the endpoint and by
+`evaluate.py` on the test rows, so what is evaluated is what is served.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import algorithms
+from features import Labels, Matrix, Preparer
+
+
+@dataclass(frozen=True)
+class Served:
+    """`about`: problem, metric, classes; `version`: where the model came from."""
+
+    preparer: Preparer
+    model: Any
+    about: dict[str, Any]
+    version: dict[str, Any]
+
+    @property
+    def features(self) -> list[str]:
+        """Raw columns in the order of a request."""
+        return [*self.preparer.numeric, *self.preparer.categorical]
+
+    def prepare(self, numeric: NDArray[np.float64], categorical: Sequence[Labels]) -> Matrix:
+        return self.preparer.transform(numeric, categorical)
+
+    def predict(self, numeric: NDArray[np.float64], categorical: Sequence[Labels]) -> NDArray[np.float64]:
+        """Raw rows -> values, probabilities of the positive class, or rows x classes."""
+        return np.asarray(self.model.predict(self.prepare(numeric, categorical)), dtype=np.float64)
+
+
+def load(folder: Path) -> Served:
+    state = json.loads((folder / "preparation.json").read_text(encoding="utf-8"))
+    version = json.loads((folder / "version.json").read_text(encoding="utf-8"))
+    about = {"problem": state["dataset"]["problem"], "metric": state["dataset"]["metric"], "classes": state["classes"]}
+    model = algorithms.find(version["algorithm"]).load(folder, about)
+    return Served(Preparer(state), model, about, version)
