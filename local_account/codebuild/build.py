@@ -18,11 +18,11 @@ from local_account.codebuild.build_log import BuildLog
 from local_account.codebuild.buildspec import PHASES, Buildspec, BuildspecError, Phase, parse
 from local_account.codebuild.environment import build_environment
 from local_account.codebuild.files import ArtifactError, pack, select
-from local_account.codebuild.shell import BuildShell, BuildStopped, BuildTimedOut, CommandFailed
+from local_account.codebuild.shell import BuildShell, BuildStoppedError, BuildTimeoutError, CommandError
 from local_account.codebuild.source import Source, fetch
 from local_account.context import Context
 
-_PHASE_FAILURES = (CommandFailed, BuildTimedOut, BuildStopped)
+_PHASE_FAILURES = (CommandError, BuildTimeoutError, BuildStoppedError)
 
 
 class Build:
@@ -110,8 +110,8 @@ class Build:
             phase = spec.phases.get(name, Phase())
             self._begin_phase(name.upper())
             failure = self._run_phase(phase)
-            if isinstance(failure, BuildTimedOut | BuildStopped):
-                outcome = "TIMED_OUT" if isinstance(failure, BuildTimedOut) else "STOPPED"
+            if isinstance(failure, BuildTimeoutError | BuildStoppedError):
+                outcome = "TIMED_OUT" if isinstance(failure, BuildTimeoutError) else "STOPPED"
                 self._end_phase(name.upper(), outcome, "CLIENT_ERROR", f"Build {outcome.lower().replace('_', ' ')} in phase {name}")
                 return outcome
             if failure is None:
@@ -133,7 +133,7 @@ class Build:
                 self._shell.run(commands)
             except _PHASE_FAILURES as error:
                 failure = failure or error
-                if not isinstance(error, CommandFailed):
+                if not isinstance(error, CommandError):
                     return error
         return failure
 
@@ -142,20 +142,20 @@ class Build:
         target = self._project.get("artifacts") or {}
         try:
             if spec.artifacts and target.get("type") == "S3":
-                self._put_artifacts(target, select(spec.artifacts, source.directory))
+                self._put_artifacts(target, select(spec.artifacts, source.directory), source.metadata)
         except ArtifactError as error:
             self._end_phase("UPLOAD_ARTIFACTS", "FAILED", "CLIENT_ERROR", error)
             return False
         self._end_phase("UPLOAD_ARTIFACTS", "SUCCEEDED")
         return True
 
-    def _put_artifacts(self, target: Mapping[str, Any], files: dict[str, Path]) -> None:
+    def _put_artifacts(self, target: Mapping[str, Any], files: dict[str, Path], metadata: dict[str, str]) -> None:
         s3, bucket = self._context.client("s3"), target["location"].removeprefix("arn:aws:s3:::")
         name = target.get("name") or self._project["name"]
         build_id = self._record["id"].split(":")[1] if target.get("namespaceType") == "BUILD_ID" else ""
         prefix = "/".join(part.strip("/") for part in (target.get("path") or "", build_id, name) if part.strip("/"))
         if target.get("packaging") == "ZIP":
-            s3.put_object(Bucket=bucket, Key=prefix, Body=pack(files))
+            s3.put_object(Bucket=bucket, Key=prefix, Body=pack(files), Metadata=metadata)
             self._record["artifacts"] = {"location": f"arn:aws:s3:::{bucket}/{prefix}"}
             return
         for relative, path in files.items():
@@ -186,5 +186,3 @@ class Build:
             contexts=[{"statusCode": code, "message": message}],
         )
         self._log.line(f"Phase complete: {phase} State: {status}" + (f" ({code}: {reason})" if reason else ""))
-
-

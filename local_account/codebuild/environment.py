@@ -19,15 +19,19 @@ from local_account.codebuild.buildspec import Buildspec, BuildspecError
 from local_account.codebuild.source import Source
 from local_account.context import Context
 
-# They would make a build import the account's checkout instead of its own source, or change how its tests run.
-_NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT")
+# They would make a build import the account's checkout instead of its own source, change how its tests run,
+# or are meant for the emulators inside the account only.
+_NOT_INHERITED = (
+    *("PYTHONPATH", "PYTHONHOME", "PYTEST_"),
+    *("MINISTACK_", "MOTO_", "GATEWAY_PORT", "DOCKER_HOST", "LOG_LEVEL", "STATE_DIR", "S3_DATA_DIR"),
+)
 
 
 def build_environment(
     context: Context, project: Mapping[str, Any], record: Mapping[str, Any], source: Source, spec: Buildspec
 ) -> dict[str, str]:
     """Raises BuildspecError for a parameter or secret that cannot be read."""
-    inherited = {name: value for name, value in context.process_environment().items() if name not in _NOT_INHERITED}
+    inherited = {name: value for name, value in context.process_environment().items() if not name.startswith(_NOT_INHERITED)}
     # Not resolved: the Python of a virtual environment is a link to one outside of it.
     tools = Path(sys.executable).parent
     environment = {

@@ -54,7 +54,8 @@ class CodeBuild:
             return error_response_json("ResourceNotFoundException", f"Project cannot be found: {request.get('projectName')}", 400)
         unknown = sorted(set(request) - set(_OVERRIDES) - _OTHER_PARAMETERS)
         if unknown:
-            return error_response_json("NotImplemented", f"The local account does not implement codebuild:StartBuild with {', '.join(unknown)}.", 501)
+            message = f"The local account does not implement codebuild:StartBuild with {', '.join(unknown)}."
+            return error_response_json("NotImplemented", message, 501)
         project = with_overrides(known, request)
         if project["source"].get("type") == "CODEPIPELINE":
             message = f"Project {project['name']} takes its source from CodePipeline; start the pipeline, or pass sourceTypeOverride"
@@ -132,9 +133,7 @@ class CodeBuild:
             "additional-information": {
                 "logs": {"group-name": record["logs"]["groupName"], "stream-name": record["logs"]["streamName"]},
                 "build-complete": status != "IN_PROGRESS",
-                "phases": [
-                    {"phase-type": phase["phaseType"], "phase-status": phase.get("phaseStatus")} for phase in record["phases"]
-                ],
+                "phases": [{"phase-type": phase["phaseType"], "phase-status": phase.get("phaseStatus")} for phase in record["phases"]],
             },
         }
         self._context.emit("aws.codebuild", "CodeBuild Build State Change", detail, [record["arn"]])

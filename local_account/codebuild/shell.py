@@ -24,7 +24,7 @@ _SAVE = "import json,os,sys; json.dump({'environment': dict(os.environ), 'direct
 
 
 @dataclass(frozen=True)
-class CommandFailed(Exception):
+class CommandError(Exception):
     command: str
     exit_code: int
 
@@ -32,11 +32,11 @@ class CommandFailed(Exception):
         return f"Error while executing command: {self.command}. Reason: exit status {self.exit_code}"
 
 
-class BuildTimedOut(Exception):
+class BuildTimeoutError(Exception):
     """The build used up its time."""
 
 
-class BuildStopped(Exception):
+class BuildStoppedError(Exception):
     """Someone asked the build to stop."""
 
 
@@ -66,7 +66,7 @@ class BuildShell:
         self._stopped.set()
 
     def run(self, commands: Sequence[str]) -> None:
-        """Run the commands in order. Raises CommandFailed, BuildTimedOut or BuildStopped."""
+        """Run the commands in order. Raises CommandError, BuildTimeoutError or BuildStoppedError."""
         if not commands:
             return
         script, saved, running = (self._state / name for name in ("commands.sh", "saved.json", "running"))
@@ -77,7 +77,7 @@ class BuildShell:
             self.environment, self._directory = state["environment"], Path(state["directory"])
             saved.unlink()
         if exit_code != 0:
-            raise CommandFailed(running.read_text() if running.exists() else commands[0], exit_code)
+            raise CommandError(running.read_text() if running.exists() else commands[0], exit_code)
 
     def _run_script(self, script: Path) -> int:
         process = self._processes.start(
@@ -89,10 +89,10 @@ class BuildShell:
         try:
             while True:
                 if self._stopped.is_set():
-                    raise BuildStopped
+                    raise BuildStoppedError
                 remaining = self._deadline - time.monotonic()
                 if remaining <= 0:
-                    raise BuildTimedOut
+                    raise BuildTimeoutError
                 try:
                     return process.wait(min(_POLL_SECONDS, remaining))
                 except subprocess.TimeoutExpired:

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from local_account.codebuild.files import unpack
 from local_account.context import Context
+from local_account.errors import ServiceError
 
 #: Metadata that the local CodePipeline puts on its artifacts, for CODEBUILD_RESOLVED_SOURCE_VERSION and CODEBUILD_INITIATOR.
 REVISION_METADATA, PIPELINE_METADATA = "codepipeline-revision", "codepipeline-name"
@@ -27,6 +28,7 @@ class Source:
     revision: str = ""
     initiator: str = ""
     secondary: Mapping[str, Path] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)  # of the source object; the output keeps it
 
 
 def fetch(context: Context, project: Mapping[str, Any], record: Mapping[str, Any], directory: Path) -> Source:
@@ -52,6 +54,7 @@ def fetch(context: Context, project: Mapping[str, Any], record: Mapping[str, Any
             revision=metadata.get(REVISION_METADATA, ""),
             initiator=f"codepipeline/{pipeline}" if pipeline else "",
             secondary=secondary,
+            metadata={name: metadata[name] for name in (REVISION_METADATA, PIPELINE_METADATA) if name in metadata},
         )
     if kind == "CODECOMMIT":
         asked = str(record.get("sourceVersion") or "")
@@ -74,11 +77,15 @@ def _fetch_s3(context: Context, source: Mapping[str, Any], directory: Path) -> M
 
 def _fetch_codecommit(context: Context, clone_url: str, version: str, directory: Path) -> str:
     # Imported here: the repository store is another area of the account, and most builds do not need it.
-    from local_account.codecommit import archive, resolve
+    from local_account.codecommit import repository
 
     matched = re.search(r"/v1/repos/([\w.-]+)$", clone_url)
     if not matched:
         raise ValueError(f"source location is {clone_url!r}; allowed: the HTTP clone URL of a CodeCommit repository")
-    commit: str = resolve(context, matched[1], version or "main")
-    unpack(archive(context, matched[1], commit), directory)
+    try:
+        content = repository(context, matched[1])
+        commit = content.resolve(version or "HEAD")
+        unpack(content.zip_archive(commit), directory)
+    except ServiceError as error:
+        raise ValueError(error.message) from error
     return commit

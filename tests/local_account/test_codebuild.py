@@ -26,7 +26,7 @@ class FakeS3:
         self.objects: dict[tuple[str, str], bytes] = {}
         self.metadata: dict[tuple[str, str], dict[str, str]] = {}
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803 - boto3 spells them so
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, Metadata: dict[str, str]) -> None:  # noqa: N803 - boto3 spells them so
         self.objects[Bucket, Key] = Body
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
@@ -106,6 +106,13 @@ def account(tmp_path: Path) -> Any:
 
 def phase(record: dict[str, Any], name: str) -> dict[str, Any]:
     return next(entry for entry in record["phases"] if entry["phaseType"] == name)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def spec(text: str) -> str:
@@ -224,7 +231,8 @@ def test_stopped_build_ends_with_its_processes(account: Account) -> None:
     build.stop()
     runner.join(timeout=20)
     assert record["buildStatus"] == "STOPPED"
-    assert sleeper and not psutil.pid_exists(int(sleeper[1]))
+    assert sleeper
+    assert not is_running(int(sleeper[1]))
 
 
 def test_source_directory_is_removed_unless_debugging(tmp_path: Path) -> None:

@@ -1,0 +1,11 @@
+"""CodePipeline V2 that really runs: stages with locks, approvals, CloudFormation, rollback.
+
+Start reading at `operations.py` (the API), then `engine.py` (how an execution moves through its stages)
+and `actions/` (what each provider does). Nothing of moto's CodePipeline is used except its protocol.
+"""
+
+from __future__ import annotations
+
+from local_account.codepipeline.operations import install, start_by_event
+
+__all__ = ["install", "start_by_event"]

@@ -1,0 +1,49 @@
+"""Source action: the files of a branch's newest commit, or of the commit that the start of the execution named.
+
+https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodeCommit.html
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from local_account.codecommit import repository
+from local_account.codepipeline.actions.job import ActionError, Job
+from local_account.codepipeline.records import SourceRevision
+from local_account.errors import ServiceError
+
+_FIELDS = "%an%x00%aI%x00%cI%x00%B"  # author, author date, committer date, message
+
+
+def run(job: Job) -> None:
+    job.refuse_other_configuration("RepositoryName", "BranchName", "PollForSourceChanges", "OutputArtifactFormat")
+    name, branch = job.required("RepositoryName"), job.required("BranchName")
+    if job.configuration.get("OutputArtifactFormat", "CODE_ZIP") != "CODE_ZIP":
+        raise ActionError("ConfigurationError", "The local account implements OutputArtifactFormat CODE_ZIP only")
+    try:
+        source = repository(job.context, name)
+        commit = source.resolve(job.execution.source_overrides.get(job.run.name) or f"refs/heads/{branch}")
+        _, authored, committed, message = source.git("show", "--no-patch", f"--format={_FIELDS}", commit).decode().split("\0")
+        archive = source.zip_archive(commit)
+    except ServiceError as error:
+        raise ActionError("ConfigurationError", f"repository {name}, branch {branch}: {error.message}") from error
+    job.run.external_id = commit
+    job.run.summary = message.strip().splitlines()[0] if message.strip() else ""
+    job.run.output_variables = {
+        "RepositoryName": name,
+        "BranchName": branch,
+        "CommitId": commit,
+        "AuthorDate": authored,
+        "CommitterDate": committed,
+        "CommitMessage": message.strip(),
+    }
+    job.execution.revisions.append(
+        SourceRevision(
+            action_name=job.run.name,
+            artifact_name=job.run.outputs[0].name if job.run.outputs else "",
+            revision_id=commit,
+            summary=job.run.summary,
+            created=datetime.fromisoformat(committed),
+        )
+    )
+    job.put_output(archive, revision=commit)

@@ -1,0 +1,97 @@
+"""What an action is given: its resolved configuration, its artifacts, and the record it reports to."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from local_account.codepipeline import artifacts
+from local_account.codepipeline.records import ActionRun, Execution
+from local_account.context import Context
+
+_POLL_SECONDS = 0.15
+
+
+class ActionError(Exception):
+    """The action failed; `code` is one of the service's error codes, such as JobFailed or ConfigurationError."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+class AbandonedError(Exception):
+    """The execution was stopped without waiting for this action."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """`changed` is notified when anything that an action may wait for has changed."""
+
+    context: Context
+    execution: Execution
+    run: ActionRun
+    changed: threading.Condition
+
+    @property
+    def configuration(self) -> dict[str, str]:
+        return self.run.configuration
+
+    @property
+    def pipeline_name(self) -> str:
+        return str(self.execution.declaration["name"])
+
+    def required(self, key: str) -> str:
+        value = self.configuration.get(key)
+        if not value:
+            raise ActionError("ConfigurationError", f"action {self.run.name} lacks {key} in its configuration")
+        return value
+
+    def refuse_other_configuration(self, *allowed: str) -> None:
+        """A setting that would be ignored fails the action instead."""
+        unknown = sorted(set(self.configuration) - set(allowed))
+        if unknown:
+            provider = self.run.declaration["actionTypeId"]["provider"]
+            message = f"The local account does not implement {', '.join(unknown)} of {provider} actions"
+            raise ActionError("ConfigurationError", message)
+
+    def read_file(self, location: str) -> bytes:
+        """A file of an input artifact, written `Artifact::path/in/it`."""
+        name, separator, path = location.partition("::")
+        artifact = next((artifact for artifact in self.run.inputs if artifact.name == name), None)
+        if not separator or artifact is None:
+            names = ", ".join(artifact.name for artifact in self.run.inputs)
+            raise ActionError("ConfigurationError", f"{location!r} is not <artifact>::<path>; input artifacts: {names}")
+        with zipfile.ZipFile(io.BytesIO(artifacts.get(self.context, artifact))) as bundle:
+            try:
+                return bundle.read(path)
+            except KeyError as error:
+                raise ActionError("ConfigurationError", f"artifact {name} has no file {path!r}") from error
+
+    def put_output(self, content: bytes, revision: str = "") -> None:
+        """Store the content of the action's only output artifact."""
+        for output in self.run.outputs[:1]:
+            output.revision = revision or self.revision
+            artifacts.put(self.context, self.pipeline_name, output, content)
+
+    @property
+    def revision(self) -> str:
+        """The commit that this execution is about."""
+        return self.execution.revisions[0].revision_id if self.execution.revisions else ""
+
+    def wait_until(self, finished: Callable[[], Any], timeout_seconds: float | None = None) -> Any:
+        """Poll until `finished()` is true and return it. Raises ActionError on timeout, AbandonedError when stopped."""
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while True:
+            result = finished()
+            if result:
+                return result
+            if deadline is not None and time.monotonic() >= deadline:
+                raise ActionError("JobTimedOut", f"action {self.run.name} did not end within {timeout_seconds:g} s")
+            if self.context.stopping.is_set() or self.execution.abandoned.wait(_POLL_SECONDS):
+                raise AbandonedError

@@ -1,0 +1,86 @@
+"""Checks the structure of a pipeline before it is stored, as the service does, and says what the local account cannot run.
+
+https://docs.aws.amazon.com/codepipeline/latest/userguide/pipeline-requirements.html
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from local_account.codepipeline.conditions import RULES
+from local_account.errors import ServiceError
+
+_NAME = re.compile(r"[A-Za-z0-9.@_-]{1,100}")
+_MODES = ("SUPERSEDED", "QUEUED", "PARALLEL")
+
+
+def checked(pipeline: dict[str, Any], version: int) -> dict[str, Any]:
+    """A copy with the defaults filled in. Raises ServiceError (InvalidStructureException, NotImplemented)."""
+    result = copy.deepcopy(pipeline)
+    _require(bool(_NAME.fullmatch(result.get("name", ""))), f"pipeline name {result.get('name')!r}: 1 to 100 of A-Z a-z 0-9 . @ - _")
+    stages = result.get("stages", [])
+    _require(len(stages) >= 2, f"Pipeline has only {len(stages)} stage(s). There should be a minimum of 2 stages in a pipeline")
+    _require_unique("stage", (stage["name"] for stage in stages))
+    _require(result.get("executionMode", "SUPERSEDED") in _MODES, f"executionMode must be one of {', '.join(_MODES)}")
+    _require("artifactStore" in result or "artifactStores" in result, "artifactStore or artifactStores is missing")
+    if result.get("pipelineType", "V1") == "V1":
+        _require(not result.get("variables"), "pipeline variables need pipelineType V2")
+    for stage in stages:
+        _check_stage(stage, is_first=stage is stages[0])
+    _check_artifacts(stages)
+    if result.get("triggers"):
+        raise ServiceError("NotImplemented", "The local account does not implement codepipeline:CreatePipeline with triggers.", 501)
+    return {"executionMode": "SUPERSEDED", "pipelineType": "V1", **result, "version": version}
+
+
+def _check_stage(stage: dict[str, Any], *, is_first: bool) -> None:
+    actions = stage.get("actions") or []
+    _require(bool(actions), f"stage {stage['name']} has no actions")
+    _require_unique(f"action of stage {stage['name']}", (action["name"] for action in actions))
+    for action in actions:
+        is_source = action["actionTypeId"]["category"] == "Source"
+        _require(is_source == is_first, f"action {action['name']}: the first stage has source actions only, and no other stage has any")
+        action.setdefault("runOrder", 1)
+        action.setdefault("configuration", {})
+        action.setdefault("inputArtifacts", [])
+        action.setdefault("outputArtifacts", [])
+    for condition in (stage.get("beforeEntry") or {}).get("conditions", []):
+        for rule in condition.get("rules", []):
+            provider = rule["ruleTypeId"]["provider"]
+            if provider not in RULES:
+                raise _not_implemented(f"rule provider {provider!r} of stage {stage['name']}; implemented: {', '.join(RULES)}")
+    if (stage.get("onSuccess") or {}).get("conditions"):
+        raise _not_implemented(f"onSuccess conditions of stage {stage['name']}")
+    if (stage.get("onFailure") or {}).get("conditions"):
+        raise _not_implemented(f"onFailure conditions of stage {stage['name']}; implemented: results ROLLBACK and RETRY without conditions")
+
+
+def _check_artifacts(stages: list[dict[str, Any]]) -> None:
+    made: set[str] = set()
+    for stage in stages:
+        for action in sorted(stage["actions"], key=lambda action: int(action["runOrder"])):
+            for artifact in action["inputArtifacts"]:
+                _require(
+                    artifact["name"] in made, f"action {action['name']} reads artifact {artifact['name']!r}, which no earlier action makes"
+                )
+            for artifact in action["outputArtifacts"]:
+                _require(artifact["name"] not in made, f"artifact {artifact['name']!r} is made by two actions")
+                made.add(artifact["name"])
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ServiceError("InvalidStructureException", message)
+
+
+def _require_unique(what: str, names: Iterable[str]) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    _require(not repeated, f"{what} name used twice: {', '.join(repeated)}")
+
+
+def _not_implemented(what: str) -> ServiceError:
+    return ServiceError("NotImplemented", f"The local account does not implement codepipeline {what}.", 501)

@@ -1,0 +1,124 @@
+"""Runs one stage: its entry conditions, then its actions by run order, the ones of equal order side by side.
+
+Next: `actions/`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from itertools import groupby
+from typing import Any
+
+from local_account.codepipeline.actions import PROVIDERS
+from local_account.codepipeline.actions.job import AbandonedError, ActionError, Job
+from local_account.codepipeline.announcements import announce_action, announce_stage
+from local_account.codepipeline.artifacts import new_artifact
+from local_account.codepipeline.conditions import evaluate
+from local_account.codepipeline.records import ActionRun, Execution, Pipeline, StageRun, now
+from local_account.codepipeline.variables import UnresolvedVariableError, resolve_configuration
+from local_account.context import Context
+
+_log = logging.getLogger(__name__)
+
+
+class StageRunner:
+    def __init__(self, context: Context, changed: threading.Condition) -> None:
+        self._context, self._changed = context, changed
+
+    def begin(self, pipeline: Pipeline, execution: Execution, stage: dict[str, Any]) -> StageRun:
+        with self._changed:
+            run = execution.stages.get(stage["name"]) or StageRun(execution.execution_id, execution.execution_type)
+            execution.stages[stage["name"]] = pipeline.stages[stage["name"]] = run
+        return run
+
+    def run(self, pipeline: Pipeline, execution: Execution, stage: dict[str, Any], run: StageRun, retry_mode: str | None) -> str:
+        """Run the stage and return its status. `retry_mode` FAILED_ACTIONS leaves alone what already succeeded."""
+        self._set(run, "InProgress")
+        announce_stage(self._context, execution, stage["name"], "RESUMED" if retry_mode else "STARTED")
+        declared = (stage.get("beforeEntry") or {}).get("conditions", [])
+        run.entry_conditions = [evaluate(condition, execution.known_variables) for condition in declared]
+        unmet = next((condition for condition in run.entry_conditions if condition.status != "Succeeded"), None)
+        if unmet is not None:
+            status = "Skipped" if unmet.status == "Failed" and unmet.result == "SKIP" else "Failed"
+            if status == "Failed":
+                execution.summary = f"entry condition of stage {stage['name']}: {unmet.summary}"
+        else:
+            status = self._run_actions(pipeline, execution, stage, retry_mode)
+        self._set(run, status)
+        if not self._context.stopping.is_set():
+            announce_stage(self._context, execution, stage["name"], {"Skipped": "SUCCEEDED"}.get(status, status.upper()))
+        return status
+
+    def _set(self, run: StageRun, status: str) -> None:
+        with self._changed:
+            run.status = status
+            self._changed.notify_all()
+
+    def _run_actions(self, pipeline: Pipeline, execution: Execution, stage: dict[str, Any], retry_mode: str | None) -> str:
+        ordered = sorted(stage["actions"], key=lambda action: int(action["runOrder"]))
+        for _, group in groupby(ordered, key=lambda action: int(action["runOrder"])):
+            if execution.stop_asked or self._context.stopping.is_set():
+                return "Stopped"
+            actions = [action for action in group if not (retry_mode == "FAILED_ACTIONS" and self._succeeded(execution, stage, action))]
+            runs = [self._register(pipeline, execution, stage, action) for action in actions]
+            threads = [self._context.in_background(self._run_action, pipeline, execution, run) for run in runs]
+            for thread in threads:
+                thread.join()
+            if any(run.status == "Abandoned" for run in runs):
+                return "Stopped"
+            if any(run.status == "Failed" for run in runs):
+                return "Failed"
+        return "Succeeded"
+
+    @staticmethod
+    def _succeeded(execution: Execution, stage: dict[str, Any], action: dict[str, Any]) -> bool:
+        latest = execution.latest_run(stage["name"], action["name"])
+        return latest is not None and latest.status == "Succeeded"
+
+    def _register(self, pipeline: Pipeline, execution: Execution, stage: dict[str, Any], action: dict[str, Any]) -> ActionRun:
+        run = ActionRun(stage_name=stage["name"], declaration=action)
+        with self._changed:
+            made = execution.artifacts  # a skipped stage leaves gaps
+            run.inputs = [made[artifact["name"]] for artifact in action["inputArtifacts"] if artifact["name"] in made]
+            region = self._context.settings.region
+            run.outputs = [new_artifact(execution.declaration, artifact["name"], region) for artifact in action["outputArtifacts"]]
+            execution.action_runs.append(run)
+            pipeline.actions[stage["name"], action["name"]] = run
+            self._changed.notify_all()
+        return run
+
+    def _run_action(self, pipeline: Pipeline, execution: Execution, run: ActionRun) -> None:
+        announce_action(self._context, execution, run, "STARTED")
+        try:
+            self._perform(execution, run)
+            status = "Succeeded"
+        except AbandonedError:
+            status = "Abandoned"
+        except ActionError as error:
+            status, run.error = "Failed", {"code": error.code, "message": error.message}
+        except Exception as error:
+            _log.exception("action %s of %s failed inside the local account", run.name, pipeline.name)
+            status, run.error = "Failed", {"code": "JobFailed", "message": f"{type(error).__name__}: {error}"}
+        with self._changed:
+            run.status, run.updated = status, now()
+            if status == "Succeeded":
+                execution.artifacts |= {artifact.name: artifact for artifact in run.outputs}
+                if run.declaration.get("namespace"):
+                    execution.namespaces[run.declaration["namespace"]] = dict(run.output_variables)
+            execution.updated = now()
+            self._changed.notify_all()
+        if not self._context.stopping.is_set():
+            announce_action(self._context, execution, run, status.upper())
+
+    def _perform(self, execution: Execution, run: ActionRun) -> None:
+        kind = run.declaration["actionTypeId"]
+        perform = PROVIDERS.get((kind["category"], kind["owner"], kind["provider"]))
+        if perform is None:
+            what = f"{kind['owner']}/{kind['provider']} ({kind['category']})"
+            raise ActionError("ConfigurationError", f"The local account does not implement the action provider {what}")
+        try:
+            run.configuration = resolve_configuration(run.declaration["configuration"], execution.known_variables)
+        except UnresolvedVariableError as error:
+            raise ActionError("ConfigurationError", str(error)) from error
+        perform(Job(self._context, execution, run, self._changed))
