@@ -1,0 +1,5 @@
+"""`make demo`: the whole loop as a person drives it, told while it happens. Start reading at `__main__.py`.
+
+Everything here stands outside the account: it uses stock `cdk`, `git` and boto3 against the port of a local account
+that runs in a process of its own.
+"""

@@ -1,0 +1,147 @@
+"""`python -m local_account.demo` (`make demo`): the whole loop offline, from `cdk bootstrap` to an endpoint that scales.
+
+Output: one line for each stage; `<out>/index.html`, the story to look at; `<out>/timings.json`; `<out>/logs`.
+Exit code 0; 1 if a stage failed, with its reason and log; 2 if it cannot start; 128 + signal if it was stopped.
+Whatever happens, nothing it started goes on. Next: `story.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+from local_account.demo import page, story, timings
+from local_account.demo.errors import Interrupted, SetupError, StageError
+from local_account.demo.lock import only_one
+from local_account.demo.narrator import Narrator
+from local_account.demo.story import Options
+from local_account.demo.terminal import Terminal
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    narrator = Narrator()
+    try:
+        with _stoppable(), only_one(options.out):
+            return _run(options, narrator)
+    except SetupError as error:
+        if options.debug:
+            raise
+        narrator.complain(f"demo: {error}")
+        return 2
+    except Interrupted as interrupted:
+        narrator.complain("demo: stopped; nothing that it started goes on")
+        return 128 + interrupted.signal_number
+
+
+def _run(options: argparse.Namespace, narrator: Narrator) -> int:
+    directory = options.out.resolve()
+    with _working_directory(directory) as working_directory:
+        terminal = Terminal(_CHECKOUT, working_directory)
+        try:
+            choices = Options(port=options.port, speed=options.speed, traffic_speed=options.traffic_speed)
+            facts = story.tell(terminal, narrator, choices, working_directory)
+            with narrator.stage("The page is written"):
+                page.write(directory / "index.html", facts)
+        except StageError as error:
+            if options.debug:
+                raise
+            narrator.complain(f"demo: {error}")
+            narrator.complain(f"demo: the story ends here. Log: {_kept(error.log, working_directory, directory)}")
+            return 1
+        except Exception as error:
+            if options.debug:
+                raise
+            narrator.complain(f"demo: {type(error).__name__}: {error}")
+            narrator.complain(f"demo: the story ends here. Logs: {directory / 'logs'} (`--debug` shows the traceback)")
+            return 1
+        finally:
+            narrator.close()
+            with _unstoppable():
+                terminal.close()
+    timings.write(directory / "timings.json", facts, narrator.elapsed())
+    narrator.say(f"\nDone in {narrator.elapsed():.0f} s. Look at it: {directory / 'index.html'}   Logs: {directory / 'logs'}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local_account.demo",
+        description="Run the whole loop offline: deploy, push, train, approve, release, scale. Ends with a page to look at.",
+    )
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="directory for the page and the logs (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="port of the local account; 0 takes a free one (default: %(default)s)")
+    parser.add_argument("--speed", type=float, default=Options.speed, help="simulated seconds per second (default: %(default)g)")
+    parser.add_argument(
+        "--traffic-speed", type=float, default=Options.traffic_speed, help="during the traffic (default: %(default)g)"
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+@contextlib.contextmanager
+def _working_directory(directory: Path) -> Iterator[Path]:
+    """A fresh `work` folder; what an earlier demo left goes first. At the end only its logs stay, as `<out>/logs`."""
+    work, logs = directory / "work", directory / "logs"
+    for earlier in (work, logs):
+        shutil.rmtree(earlier, ignore_errors=True)
+    for earlier in (directory / "index.html", directory / "timings.json"):
+        earlier.unlink(missing_ok=True)
+    work.mkdir()
+    try:
+        yield work
+    finally:
+        with _unstoppable():
+            for kept, source in ((logs, work / "logs"), (logs / "account", work / "account" / "logs")):
+                if source.is_dir():
+                    shutil.copytree(source, kept, dirs_exist_ok=True)
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _kept(log: Path | None, work: Path, directory: Path) -> Path:
+    """Where a log of the working directory is after the end."""
+    if log is None:
+        return directory / "logs"
+    for kept, source in ((directory / "logs" / "account", work / "account" / "logs"), (directory / "logs", work / "logs")):
+        if log.is_relative_to(source):
+            return kept / log.relative_to(source)
+    return log
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Signals that ask to stop become `Interrupted`, so that every `finally` on the way out is run."""
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _unstoppable() -> Iterator[None]:
+    """The clean-up is short and is not cut off by a second Ctrl-C."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""Chapter 4: the production endpoint answers good and bad requests, then scales out and in under traffic, in simulated time."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from local_account.demo import loop
+from local_account.demo.clock import AccountClock
+from local_account.demo.errors import StageError
+from local_account.demo.facts import Exchange, Facts, ScalingRecord
+from local_account.demo.narrator import Narrator
+from local_account.demo.scaling_watch import SCHEDULE, STEP, TARGET_TRACKING, Activity, ScalingWatch
+from local_account.demo.terminal import Terminal
+from local_account.demo.traffic import Phase, Profile, Traffic, rows_in_turn
+from settings import DATASET, PRODUCTION, PROJECT
+
+#: The morning of a working day: the office opens at 7, its people arrive within minutes, and leave again.
+_OPENS_AT_HOUR = 7
+_MINUTES_BEFORE = 6
+_QUIET, _RUSH, _AFTERWARDS = 8.0, 110.0, 10.0
+_RUSH_BEGINS, _RUSH_ENDS, _STORY_ENDS = 9.0, 20.0, 75.0
+
+
+def ask(terminal: Terminal, narrator: Narrator, facts: Facts) -> None:
+    """Good and bad requests, as they will come. The endpoint must answer the first kind and refuse the second, and live."""
+    header, *rows = facts.golden_rows
+    columns = header.decode().split(",")
+    features = [_features(row, columns) for row in rows]
+    asking = _Asking(terminal, facts)
+    with narrator.stage("Requests to production") as stage:
+        asking.ask("One row", "text/csv", features[0], expected=200)
+        asking.ask("Three rows", "text/csv", b"\n".join(features[:3]), expected=200)
+        asking.ask("One row as JSON", "application/json", _as_json(features[0]), expected=200)
+        asking.ask("A picture", "image/png", b"\x89PNG", expected=415)
+        asking.ask("Too many columns", "text/csv", features[0] + b",1,2,3", expected=400)
+        asking.ask("Not numbers", "text/csv", b",".join([b"many"] * len(DATASET.features)), expected=400)
+        asking.ask("One row again: it lives", "text/csv", features[0], expected=200)
+        refused = sum(400 <= exchange.status < 500 for exchange in facts.exchanges)
+        first = facts.exchanges[0]
+        stage.note = f"{first.request} -> {first.answer} ({first.milliseconds:.0f} ms); {refused} bad requests refused with 4xx"
+
+
+class _Asking:
+    """Sends requests to production and notes what came back. Raises StageError for an answer of another kind than expected."""
+
+    def __init__(self, terminal: Terminal, facts: Facts) -> None:
+        self._runtime, self._facts, self._log = terminal.client("sagemaker-runtime"), facts, terminal.account_logs
+
+    def ask(self, title: str, content_type: str, body: bytes, *, expected: int) -> None:
+        began = time.monotonic()
+        status, answer = self._send(content_type, body)
+        milliseconds = (time.monotonic() - began) * 1000
+        shown = body.decode("utf-8", "replace")
+        self._facts.exchanges.append(Exchange(title, content_type, shown, status, answer, milliseconds))
+        if status // 100 != expected // 100:
+            raise StageError(f"{title}: production answered {status} {answer[:200]}, expected {expected}", self._log)
+
+    def _send(self, content_type: str, body: bytes) -> tuple[int, str]:
+        try:
+            answer = self._runtime.invoke_endpoint(EndpointName=PROJECT.endpoint_name(PRODUCTION), ContentType=content_type, Body=body)
+            return 200, answer["Body"].read().decode().strip()
+        except self._runtime.exceptions.ModelError as error:  # the container's own answer is inside of AWS's
+            return int(error.response["OriginalStatusCode"]), str(error.response["OriginalMessage"]).strip()
+        except self._runtime.exceptions.ClientError as error:
+            return int(error.response["ResponseMetadata"]["HTTPStatusCode"]), str(error)
+
+
+def _features(row: bytes, columns: list[str]) -> bytes:
+    """The columns that a request carries, in the order of the data contract."""
+    values = dict(zip(columns, row.decode().split(","), strict=True))
+    return ",".join(values[name] for name in DATASET.features).encode()
+
+
+def _as_json(row: bytes) -> bytes:
+    numeric = {column.name for column in DATASET.numeric}
+    values = zip(DATASET.features, row.decode().split(","), strict=True)
+    return json.dumps({name: float(value) if name in numeric else value for name, value in values}).encode()
+
+
+def scale(terminal: Terminal, narrator: Narrator, facts: Facts, clock: AccountClock, speed: float) -> None:
+    """A morning of traffic in accelerated time: until the variant scaled out and came back to where the schedule holds it."""
+    if PRODUCTION.autoscaling is None:
+        narrator.say("  production does not scale: settings.PRODUCTION.autoscaling is None")
+        return
+    morning = _before_opening(clock.now(), PRODUCTION.autoscaling.time_zone)
+    clock.set(now=morning, speed=speed)
+    watch = ScalingWatch(terminal, PRODUCTION, clock)
+    profile = Profile([Phase(0, _QUIET), Phase(_RUSH_BEGINS, _RUSH), Phase(_RUSH_ENDS, _AFTERWARDS)], _STORY_ENDS)
+    traffic = Traffic(profile, _sender(terminal, facts), lambda: (clock.now() - morning).total_seconds() / 60)
+    watch.start()
+    traffic.start()
+    try:
+        activities = _Scaling(narrator, watch, traffic, morning, PRODUCTION.autoscaling.time_zone).follow()
+    finally:
+        traffic.stop()
+        watch.stop()
+    facts.scaling = ScalingRecord(
+        start=morning,
+        time_zone=PRODUCTION.autoscaling.time_zone,
+        speed=speed,
+        requests=dict(traffic.answered),
+        weight=speed,
+        failed=sum(traffic.failed.values()),
+        samples=watch.samples,
+        activities=activities,
+    )
+
+
+def _before_opening(now: datetime, time_zone: str) -> datetime:
+    """Shortly before seven of the same day; later on, when the day is already further."""
+    here = now.astimezone(ZoneInfo(time_zone))
+    opening = here.replace(hour=_OPENS_AT_HOUR, minute=0, second=0, microsecond=0)
+    return max(here, opening - timedelta(minutes=_MINUTES_BEFORE))
+
+
+def _sender(terminal: Terminal, facts: Facts) -> Callable[[], None]:
+    header, *rows = facts.golden_rows
+    columns = header.decode().split(",")
+    following = rows_in_turn([_features(row, columns) for row in rows])
+    runtime: Any = terminal.client("sagemaker-runtime")
+    endpoint = PROJECT.endpoint_name(PRODUCTION)
+
+    def send() -> None:
+        runtime.invoke_endpoint(EndpointName=endpoint, ContentType="text/csv", Body=following())["Body"].read()
+
+    return send
+
+
+class _Scaling:
+    """Tells each scaling activity when it happens; ends when capacity is back at what it was before the rush."""
+
+    def __init__(self, narrator: Narrator, watch: ScalingWatch, traffic: Traffic, start: datetime, time_zone: str) -> None:
+        self._narrator, self._watch, self._traffic, self._start, self._zone = narrator, watch, traffic, start, ZoneInfo(time_zone)
+        self._told: set[str] = set()
+
+    def follow(self) -> list[Activity]:
+        out = self._narrator.begin("Traffic: scale out")
+        self._until(lambda: self._seen_minutes() >= _RUSH_ENDS)
+        most = max(sample.instances for sample in self._watch.samples)
+        fewest = self._watch.samples[0].instances
+        out.note = f"{fewest} to {most} instances at {_RUSH:.0f} requests/s"
+        self._narrator.end(out)
+        if most <= fewest:
+            raise StageError(f"production stayed on {most} instances under {_RUSH:.0f} requests/s", None)
+        back = self._narrator.begin("Traffic: scale in")
+        self._until(lambda: self._watch.instances < most and self._settled())
+        back.note = f"{most} to {self._watch.instances} instances at {_AFTERWARDS:.0f} requests/s"
+        self._narrator.end(back)
+        return self._watch.activities(self._start)
+
+    def _seen_minutes(self) -> float:
+        return (self._watch.samples[-1].time - self._start).total_seconds() / 60
+
+    def _settled(self) -> bool:
+        """Back at the lowest count since the schedule raised the minimum."""
+        held = [sample.instances for sample in self._watch.samples if (sample.time - self._start).total_seconds() / 60 < _RUSH_BEGINS]
+        return self._watch.instances <= max(held)
+
+    def _until(self, over: Callable[[], bool]) -> None:
+        while not over():
+            self._tell_news()
+            if self._traffic.ended:
+                raise StageError(
+                    f"production was on {self._watch.instances} instances when the traffic ended; {self._traffic.last_error}", None
+                )
+            time.sleep(loop.POLL_SECONDS)
+        self._tell_news()
+
+    def _tell_news(self) -> None:
+        for activity in self._watch.activities(self._start):
+            if activity.identifier not in self._told:
+                self._told.add(activity.identifier)
+                local = activity.time.astimezone(self._zone)
+                kind = activity.kind if activity.kind in (SCHEDULE, STEP, TARGET_TRACKING) else "bounds"
+                self._narrator.say(f"             {local:%H:%M}  {kind}: {activity.description}")
