@@ -402,6 +402,15 @@ class Project:
         return f"{self.name}-training"
 
     @property
+    def batch_pipeline(self) -> str:
+        return f"{self.name}-batch"
+
+    @property
+    def sagemaker_project_id(self) -> str:
+        """Value of the tag `sagemaker:project-id`, by which Studio groups what belongs together."""
+        return f"p-{self.name}"
+
+    @property
     def build_pipeline(self) -> str:
         return f"{self.name}-build"
 

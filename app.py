@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Entry point of the CDK app: `npx cdk deploy --all`, or `python app.py` to synthesize into cdk.out without the CLI.
+
+Input: settings.py and the feature flags of cdk.json. No lookups, no AWS calls. Next: infra/foundation/foundation_stack.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+
+try:
+    from settings import PRODUCTION, PROJECT, STAGING, Environment, Project
+except ValueError as error:  # a SettingsError says all there is to say
+    print(error, file=sys.stderr)
+    raise SystemExit(2) from None
+
+from infra.endpoint.endpoint_stage import EndpointStage
+from infra.foundation.foundation_stack import FoundationStack
+from infra.model_build.model_build_stack import ModelBuildStack
+from infra.model_deploy.model_deploy_stack import ModelDeployStack
+from infra.monitoring.monitoring_stack import MonitoringStack
+
+# Only the CLI reads cdk.json: without this, tests and builds would use other feature flags than `cdk deploy`.
+CONTEXT = json.loads(Path(__file__).with_name("cdk.json").read_text(encoding="utf-8"))["context"]
+
+
+def build_app(
+    *,
+    project: Project = PROJECT,
+    staging: Environment = STAGING,
+    production: Environment = PRODUCTION,
+    account: str | None = None,
+    region: str | None = None,
+    **options: Any,
+) -> cdk.App:
+    """The whole app, ready for `synth()`. Without `account` and `region` the templates fit any; `options` go to `cdk.App`."""
+    app = cdk.App(context=CONTEXT, analytics_reporting=False, **options)
+    common = {"project": project, "env": cdk.Environment(account=project.account or account, region=project.region or region)}
+    environments = (staging, production)
+    name = project.name
+
+    foundation = FoundationStack(app, f"{name}-foundation", **common)
+    build = ModelBuildStack(app, f"{name}-model-build", foundation=foundation, environments=environments, **common)
+    deploy = ModelDeployStack(
+        app, f"{name}-model-deploy", foundation=foundation, repository=build.repository, staging=staging, production=production, **common
+    )
+    MonitoringStack(
+        app, f"{name}-monitoring", foundation=foundation, environments=environments, dead_letters=[build.dead_letters, deploy.dead_letters], **common
+    )
+    for environment in environments:
+        # Stages of their own: the deploy pipeline rolls these out, and `cdk deploy --all` leaves them alone.
+        EndpointStage(app, project.endpoint_stack(environment), project=project, environment=environment)
+
+    cdk.Tags.of(app).add("sagemaker:project-name", name)
+    cdk.Tags.of(app).add("sagemaker:project-id", project.sagemaker_project_id)
+    return app
+
+
+if __name__ == "__main__":
+    build_app(
+        account=os.environ.get("CDK_DEFAULT_ACCOUNT"),
+        region=os.environ.get("CDK_DEFAULT_REGION"),
+        outdir=os.environ.get("CDK_OUTDIR", "cdk.out"),
+    ).synth()

@@ -1,0 +1,70 @@
+"""A CodeBuild project that runs one of the repository's buildspecs as a CodePipeline action.
+
+Every project gets the environment variables that SageMaker's own project templates use, and logs that expire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import aws_cdk as cdk
+from aws_cdk import aws_codebuild as codebuild
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra.foundation.foundation_stack import FoundationStack
+from infra.retained_log_group import RetainedLogGroup
+from settings import Project
+
+IMAGE = codebuild.LinuxBuildImage.STANDARD_8_0
+
+
+class BuildProject(codebuild.PipelineProject):
+    """`buildspec` is a path in the repository. `environment` adds to the common variables (`common_environment`)."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        project: Project,
+        foundation: FoundationStack,
+        buildspec: str,
+        description: str,
+        timeout_minutes: int,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        log_group = RetainedLogGroup(scope, f"{construct_id}Logs", retention_days=project.log_retention_days, key=foundation.key)
+        variables = {**common_environment(project, foundation), **(environment or {})}
+        super().__init__(
+            scope,
+            construct_id,
+            project_name=f"{project.name}-{construct_id.lower()}",
+            description=description,
+            build_spec=codebuild.BuildSpec.from_source_filename(buildspec),
+            environment=codebuild.BuildEnvironment(build_image=IMAGE, compute_type=codebuild.ComputeType.SMALL),
+            environment_variables={name: codebuild.BuildEnvironmentVariable(value=value) for name, value in variables.items()},
+            encryption_key=foundation.key,
+            grant_report_group_permissions=False,
+            logging=codebuild.LoggingOptions(cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=log_group)),
+            timeout=cdk.Duration.minutes(timeout_minutes),
+        )
+
+    def allow(self, sid: str, actions: list[str], resources: list[str], conditions: dict[str, object] | None = None) -> None:
+        self.add_to_role_policy(iam.PolicyStatement(sid=sid, actions=actions, resources=resources, conditions=conditions))
+
+
+def common_environment(project: Project, foundation: FoundationStack) -> dict[str, str]:
+    """What build_scripts/ and deploy_scripts/ read. CodeBuild itself adds AWS_REGION and CODEBUILD_RESOLVED_SOURCE_VERSION."""
+    return {
+        "SAGEMAKER_PROJECT_NAME": project.name,
+        "SAGEMAKER_PROJECT_ID": project.sagemaker_project_id,
+        "SAGEMAKER_PIPELINE_NAME": project.sagemaker_pipeline,
+        "SAGEMAKER_PIPELINE_ROLE_ARN": foundation.pipeline_role.role_arn,
+        "ARTIFACT_BUCKET": foundation.artifact_bucket.bucket_name,
+        "DATA_BUCKET": foundation.data_bucket.bucket_name,
+        "KMS_KEY_ARN": foundation.key.key_arn,
+        "MODEL_PACKAGE_GROUP": project.model_package_group,
+        "DEPLOY_PIPELINE_NAME": project.deploy_pipeline,
+        **foundation.network_environment,
+    }

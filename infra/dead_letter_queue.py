@@ -1,0 +1,22 @@
+"""Where an event waits that could not be delivered or handled. Its depth is an alarm of infra/monitoring."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+
+class DeadLetterQueue(sqs.Queue):
+    """Keeps a message for 14 days, the longest that SQS allows: time for someone to read why and to send it again."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, key: kms.IKey) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            encryption=sqs.QueueEncryption.KMS,
+            encryption_master_key=key,
+            enforce_ssl=True,
+            retention_period=cdk.Duration.days(14),
+        )

@@ -1,0 +1,109 @@
+"""Alarms on one endpoint: they exist as long as it does, and are made before it, so that its first update is guarded.
+
+`rollback` (server errors, p99 latency) undo an update; the others only call a person.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from settings import Environment
+
+_REQUESTS = "AWS/SageMaker"
+_INSTANCES = "/aws/sagemaker/Endpoints"
+_MICROSECONDS = 1000  # per millisecond: ModelLatency is in microseconds
+CPU_PERCENT = 90
+MEMORY_PERCENT = 85
+
+
+def virtual_cpus(instance_type: str) -> int:
+    """CPUUtilization adds up the cores, so its maximum depends on the size: every `<n>xlarge` has 4n, smaller ones have 2."""
+    size = instance_type.rsplit(".", 1)[-1]
+    if not size.endswith("xlarge"):
+        return 2
+    return 4 * int(size.removesuffix("xlarge") or 1)
+
+
+class EndpointAlarms(Construct):
+    """Alarm names are `<endpoint>-<what>`, so that the dashboard of another stack can show them."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, endpoint_name: str, variant: str, environment: Environment, topic_arn: str
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._endpoint_name = endpoint_name
+        self._topic_arn = topic_arn
+        self._dimensions = [
+            cloudwatch.CfnAlarm.DimensionProperty(name="EndpointName", value=endpoint_name),
+            cloudwatch.CfnAlarm.DimensionProperty(name="VariantName", value=variant),
+        ]
+        self.rollback = [self._server_errors(environment.server_error_percent), self._latency(environment.p99_latency_ms)]
+        self._instance_alarm("cpu", "CPUUtilization", CPU_PERCENT * virtual_cpus(environment.instance_type))
+        self._instance_alarm("memory", "MemoryUtilization", MEMORY_PERCENT)
+        if environment.protected:
+            self._no_traffic()
+
+    def _server_errors(self, percent: float) -> cloudwatch.CfnAlarm:
+        """SageMaker sends 1 for a request that failed and 0 for others: their average is the rate."""
+        return self._alarm(
+            "server-errors",
+            f"More than {percent:g} % of the requests answered 5xx",
+            namespace=_REQUESTS,
+            metric_name="Invocation5XXErrors",
+            statistic="Average",
+            threshold=percent / 100,
+            evaluation_periods=3,
+            datapoints_to_alarm=2,
+        )
+
+    def _latency(self, p99_ms: int) -> cloudwatch.CfnAlarm:
+        return self._alarm(
+            "latency-p99",
+            f"p99 model latency above {p99_ms} ms",
+            namespace=_REQUESTS,
+            metric_name="ModelLatency",
+            extended_statistic="p99",
+            threshold=p99_ms * _MICROSECONDS,
+            evaluation_periods=3,
+            datapoints_to_alarm=2,
+        )
+
+    def _instance_alarm(self, what: str, metric_name: str, threshold: float) -> cloudwatch.CfnAlarm:
+        return self._alarm(
+            what,
+            f"{metric_name} above {threshold:g} % for 8 of 10 minutes",
+            namespace=_INSTANCES,
+            metric_name=metric_name,
+            statistic="Average",
+            threshold=threshold,
+            evaluation_periods=10,
+            datapoints_to_alarm=8,
+        )
+
+    def _no_traffic(self) -> cloudwatch.CfnAlarm:
+        """SageMaker sends no data point for a minute without requests, so missing data is the finding."""
+        return self._alarm(
+            "no-traffic",
+            "No request for an hour",
+            namespace=_REQUESTS,
+            metric_name="Invocations",
+            statistic="Sum",
+            threshold=1,
+            comparison_operator="LessThanThreshold",
+            treat_missing_data="breaching",
+            period=900,
+            evaluation_periods=4,
+        )
+
+    def _alarm(self, what: str, description: str, **definition: object) -> cloudwatch.CfnAlarm:
+        defaults = {"comparison_operator": "GreaterThanThreshold", "treat_missing_data": "notBreaching", "period": 60}
+        return cloudwatch.CfnAlarm(
+            self,
+            "".join(part.title() for part in what.split("-")),
+            alarm_name=f"{self._endpoint_name}-{what}",
+            alarm_description=description,
+            alarm_actions=[self._topic_arn],
+            dimensions=self._dimensions,
+            **{**defaults, **definition},
+        )

@@ -1,0 +1,93 @@
+"""The pipeline a push starts: Source -> Build, where build_scripts/buildspec.yml tests, publishes and starts training.
+
+`push_routing.py` starts it, so the source action has no trigger of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import aws_codecommit as codecommit
+from aws_cdk import aws_codepipeline as codepipeline
+from aws_cdk import aws_codepipeline_actions as actions
+from constructs import Construct
+
+from infra.arns import Arns
+from infra.build_project import BuildProject
+from infra.foundation.foundation_stack import FoundationStack
+from settings import Environment, Project
+
+BUILDSPEC = "build_scripts/buildspec.yml"
+SOURCE_ACTION = "Repository"
+
+
+class BuildPipeline(Construct):
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        project: Project,
+        foundation: FoundationStack,
+        repository: codecommit.IRepository,
+        environments: Sequence[Environment],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._arns = Arns(self, project)
+        build = self._build_project(project, foundation)
+        self._allow_publish(build, foundation)
+        self._allow_training(build, foundation)
+        self._allow_deployment(build, project, environments)
+        self._assemble(project, foundation, repository, build)
+
+    def _build_project(self, project: Project, foundation: FoundationStack) -> BuildProject:
+        return BuildProject(
+            self,
+            "Build",
+            project=project,
+            foundation=foundation,
+            buildspec=BUILDSPEC,
+            description="Tests the code, publishes it, and starts what changed: training or a deployment",
+            timeout_minutes=30,
+        )
+
+    def _allow_publish(self, build: BuildProject, foundation: FoundationStack) -> None:
+        foundation.artifact_bucket.grant_read_write(build, "code/*")
+        foundation.key.grant_encrypt_decrypt(build)
+
+    def _allow_training(self, build: BuildProject, foundation: FoundationStack) -> None:
+        upsert = ["CreatePipeline", "UpdatePipeline", "DescribePipeline", "StartPipelineExecution", "ListPipelineExecutions", "AddTags", "ListTags"]
+        follow = ["DescribePipelineExecution", "DescribePipelineDefinitionForExecution", "ListPipelineExecutionSteps"]
+        build.allow("SageMakerPipelines", [f"sagemaker:{action}" for action in upsert + follow], self._arns.pipelines())
+        foundation.pipeline_role.grant_pass_role(build)
+
+    def _allow_deployment(self, build: BuildProject, project: Project, environments: Sequence[Environment]) -> None:
+        """A push that changes only an endpoint template rolls the version that is approved already."""
+        registry = [self._arns.model_package_group(), self._arns.model_packages()]
+        build.allow("ReadRegistry", ["sagemaker:ListModelPackages", "sagemaker:DescribeModelPackage"], registry)
+        stacks = [self._arns.endpoint_stack(environment) for environment in environments]
+        build.allow("CompareTemplates", ["cloudformation:DescribeStacks", "cloudformation:GetTemplate"], stacks)
+        deploy = self._arns.code_pipeline(project.deploy_pipeline)
+        build.allow("StartDeployment", ["codepipeline:StartPipelineExecution", "codepipeline:ListPipelineExecutions"], [deploy])
+
+    def _assemble(
+        self, project: Project, foundation: FoundationStack, repository: codecommit.IRepository, build: BuildProject
+    ) -> codepipeline.Pipeline:
+        source = codepipeline.Artifact("Source")
+        pipeline = codepipeline.Pipeline(
+            self,
+            "Pipeline",
+            pipeline_name=project.build_pipeline,
+            pipeline_type=codepipeline.PipelineType.V2,
+            execution_mode=codepipeline.ExecutionMode.QUEUED,  # every pushed commit is tested, in order
+            artifact_bucket=foundation.artifact_bucket,
+            use_pipeline_role_for_actions=True,
+            restart_execution_on_update=False,
+        )
+        checkout = actions.CodeCommitSourceAction(
+            action_name=SOURCE_ACTION, repository=repository, branch=project.branch, output=source, trigger=actions.CodeCommitTrigger.NONE
+        )
+        run = actions.CodeBuildAction(action_name="TestAndTrain", project=build, input=source, variables_namespace="Build")
+        pipeline.add_stage(stage_name="Source", actions=[checkout])
+        pipeline.add_stage(stage_name="Build", actions=[run])
+        return pipeline

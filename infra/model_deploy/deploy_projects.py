@@ -1,0 +1,70 @@
+"""The three builds of the deploy pipeline, each with only the permissions of its script in deploy_scripts/."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from constructs import Construct
+
+from infra.arns import Arns
+from infra.build_project import BuildProject
+from infra.foundation.foundation_stack import FoundationStack
+from settings import Environment, Project
+
+
+class DeployProjects(Construct):
+    """`render` pins a version, `still_approved` checks it again before production, `verify` calls the endpoint."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, project: Project, foundation: FoundationStack, environments: Sequence[Environment]
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._project = project
+        self._foundation = foundation
+        self._environments = environments
+        self._arns = Arns(self, project)
+        self.render = self._create_render()
+        self.still_approved = self._create_still_approved()
+        self.verify = self._create_verify()
+
+    def _create(self, construct_id: str, buildspec: str, description: str) -> BuildProject:
+        return BuildProject(
+            self,
+            construct_id,
+            project=self._project,
+            foundation=self._foundation,
+            buildspec=f"deploy_scripts/{buildspec}.buildspec.yml",
+            description=description,
+            timeout_minutes=20,
+        )
+
+    def _create_render(self) -> BuildProject:
+        build = self._create("Render", "render", "Picks the newest approved version and renders the endpoint templates")
+        self._allow_registry(build)
+        self._allow_describe_endpoints(build)
+        stacks = [self._arns.endpoint_stack(environment) for environment in self._environments]
+        build.allow("DeployedTemplates", ["cloudformation:DescribeStacks", "cloudformation:GetTemplate"], stacks)
+        return build
+
+    def _create_still_approved(self) -> BuildProject:
+        build = self._create("StillApproved", "still_approved", "Stops a version that was rejected while it waited for production")
+        self._allow_registry(build)
+        return build
+
+    def _create_verify(self) -> BuildProject:
+        build = self._create("Verify", "verify", "Calls the endpoint: schema, latency, golden rows, and that it serves the pinned version")
+        self._allow_registry(build)
+        self._allow_describe_endpoints(build)
+        build.allow("Invoke", ["sagemaker:InvokeEndpoint"], [self._arns.endpoint(environment) for environment in self._environments])
+        build.allow("RecordServed", ["sagemaker:UpdateModelPackage"], [self._arns.model_packages()])
+        self._foundation.artifact_bucket.grant_read(build)  # golden rows travel with the version's evaluation
+        return build
+
+    def _allow_registry(self, build: BuildProject) -> None:
+        registry = [self._arns.model_package_group(), self._arns.model_packages()]
+        build.allow("ReadRegistry", ["sagemaker:ListModelPackages", "sagemaker:DescribeModelPackage"], registry)
+
+    def _allow_describe_endpoints(self, build: BuildProject) -> None:
+        endpoints = [self._arns.endpoint(environment) for environment in self._environments]
+        actions = [f"sagemaker:Describe{kind}" for kind in ("Endpoint", "EndpointConfig", "Model")]
+        build.allow("DescribeEndpoints", actions, endpoints + self._arns.hosting_configurations())
