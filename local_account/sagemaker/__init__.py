@@ -1,1 +1,19 @@
-"""SageMaker in the local account: pipelines, jobs, tuning, batch transform and the model registry."""
+"""SageMaker in the local account: pipelines, jobs, tuning, batch transform and the model registry, all of them real.
+
+Start reading at `operations.py` (the API), then `pipelines/` (the interpreter), `jobs/` (what runs a script), `tuning/`,
+`transform/`, `registry/` and `warm/` (why jobs start fast). Endpoints are in `local_account/endpoints/`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from local_account.context import Context
+
+
+def install(context: Context) -> None:
+    """Make this account's SageMaker real. Call once for each account, before it answers requests."""
+    from local_account.sagemaker import operations
+
+    operations.install(context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,14 +22,17 @@ def page(
     """One page of `items` and the token of the next one.
 
     `sort_fields` maps values of SortBy to fields; `equal` maps request members to the field they must equal;
-    `name_field` is what NameContains looks into. Ties keep the order in which things were created.
+    `name_field` is what NameContains looks into. Of two equals the one made first counts as less.
     """
     chosen = [item for item in items if _matches(item, request, name_field, equal or {})]
     field = sort_fields.get(request.get("SortBy") or default_sort)
     if field is None:
         raise ServiceError("ValidationException", f"SortBy is {request.get('SortBy')!r}; allowed: {', '.join(sort_fields)}")
     order = request.get("SortOrder") or default_order
-    chosen.sort(key=_sort_key(field), reverse=order == "Descending")
+    positions = sorted(
+        range(len(chosen)), key=lambda position: (_sort_key(chosen[position].get(field)), position), reverse=order == "Descending"
+    )
+    chosen = [chosen[position] for position in positions]
     start = int(request.get("NextToken") or 0)
     end = start + int(request.get("MaxResults") or 100)
     return chosen[start:end], str(end) if end < len(chosen) else None
@@ -39,8 +42,8 @@ def answer(key: str, items: Sequence[Any], token: str | None) -> dict[str, Any]:
     return {key: list(items), **({"NextToken": token} if token else {})}
 
 
-def _sort_key(field: str) -> Callable[[Mapping[str, Any]], Any]:
-    return lambda item: (item.get(field) is not None, item.get(field))
+def _sort_key(value: Any) -> tuple[bool, Any]:
+    return (value is not None, "" if value is None else value)
 
 
 def _matches(item: Mapping[str, Any], request: Mapping[str, Any], name_field: str | None, equal: Mapping[str, str]) -> bool:

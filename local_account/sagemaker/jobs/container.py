@@ -58,7 +58,9 @@ class Container:
             "hosts": list(self.hosts),
             "current_instance_type": self.instance_type,
             "current_group_name": "homogeneousCluster",
-            "instance_groups": [{"instance_group_name": "homogeneousCluster", "instance_type": self.instance_type, "hosts": list(self.hosts)}],
+            "instance_groups": [
+                {"instance_group_name": "homogeneousCluster", "instance_type": self.instance_type, "hosts": list(self.hosts)}
+            ],
             "network_interface_name": "lo",
         }
 

@@ -13,6 +13,7 @@ from local_account.context import Context
 from local_account.errors import ServiceError
 from local_account.sagemaker import listing
 
+_SUMMARY = ("CreationTime", "LastModifiedTime", "FailureReason", "ExitMessage", "TrainingJobStatusCounters", "ObjectiveStatusCounters")
 ENDED = ("Completed", "Failed", "Stopped")
 
 
@@ -34,6 +35,10 @@ class JobKind:
         return f"{self.resource}Arn"
 
     @property
+    def end_field(self) -> str:
+        return f"{self.resource.removesuffix('Job')}EndTime"
+
+    @property
     def status_field(self) -> str:
         return f"{self.resource}Status"
 
@@ -44,11 +49,11 @@ TRANSFORM = JobKind("TransformJob", "transform-job", "SageMaker Transform Job St
 TUNING = JobKind("HyperParameterTuningJob", "hyper-parameter-tuning-job", "SageMaker HyperParameter Tuning Job State Change")
 
 
-class JobFailed(Exception):
+class JobFailedError(Exception):
     """The job cannot go on; the message is its FailureReason."""
 
 
-class JobStopped(Exception):
+class JobStoppedError(Exception):
     """The job was stopped, by a person or by its time limit."""
 
 
@@ -82,14 +87,11 @@ class Job:
             return dict(self.description)
 
     def summary(self) -> dict[str, Any]:
-        fields = ("CreationTime", "LastModifiedTime", "FailureReason", "ExitMessage", "Strategy", "TrainingJobStatusCounters", "ObjectiveStatusCounters")
-        names = (self.kind.name_field, self.kind.arn_field, self.kind.status_field, *fields)
+        """What List shows of the job."""
         described = self.describe()
-        end = described.get(f"{self.kind.resource.removesuffix('Job')}EndTime") or described.get("HyperParameterTuningEndTime")
+        names = (self.kind.name_field, self.kind.arn_field, self.kind.status_field, self.kind.end_field, *_SUMMARY)
         found = {name: described[name] for name in names if name in described}
-        if end:
-            found[{"TrainingJob": "TrainingEndTime", "HyperParameterTuningJob": "HyperParameterTuningEndTime"}.get(self.kind.resource, f"{self.kind.resource.removesuffix('Job')}EndTime")] = end
-        if "HyperParameterTuningJobConfig" in described:
+        if self.kind is TUNING:
             found["Strategy"] = described["HyperParameterTuningJobConfig"]["Strategy"]
         return found
 

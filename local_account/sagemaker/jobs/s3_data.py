@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from local_account.context import Context
-from local_account.sagemaker.jobs.record import JobFailed
+from local_account.sagemaker.jobs.record import JobFailedError
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ class S3Data:
     def find(self, uri: str, data_type: str = "S3Prefix") -> list[tuple[S3Object, str]]:
         """Objects behind a data source with the relative path each gets in the container.
 
-        Raises JobFailed with SageMaker's own words if there is none.
+        Raises JobFailedError with SageMaker's own words if there is none.
         """
         if data_type == "ManifestFile":
             return self._manifest(uri)
         bucket, prefix = split(uri)
         found = [(item, relative_path(item.key, prefix)) for item in self._list(bucket, prefix) if not item.key.endswith("/")]
         if not found:
-            raise JobFailed(
+            raise JobFailedError(
                 f'ClientError: No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket '
                 f"exists in the selected region ({self.context.settings.region}) and that objects exist under that S3 prefix."
             )
@@ -79,7 +79,7 @@ class S3Data:
         for item, relative in objects:
             target = (directory / relative).resolve()
             if not target.is_relative_to(directory.resolve()):
-                raise JobFailed(f"ClientError: S3 object {item.key!r} would be written outside the container's directory.")
+                raise JobFailedError(f"ClientError: S3 object {item.key!r} would be written outside the container's directory.")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self._cached(item), target)
 
@@ -113,7 +113,7 @@ class S3Data:
                 head = self.client.head_object(Bucket=bucket, Key=key)
                 objects.append((S3Object(bucket, key, head["ETag"], head["ContentLength"]), relative))
         except (ValueError, LookupError, TypeError, self.client.exceptions.ClientError) as error:
-            raise JobFailed(f"ClientError: manifest {uri} cannot be used: {error}") from error
+            raise JobFailedError(f"ClientError: manifest {uri} cannot be used: {error}") from error
         return objects
 
     def _cached(self, item: S3Object) -> Path:
@@ -128,9 +128,9 @@ class S3Data:
 
 
 def split(uri: str) -> tuple[str, str]:
-    """Bucket and key of `s3://bucket/key`. Raises JobFailed for anything else."""
+    """Bucket and key of `s3://bucket/key`. Raises JobFailedError for anything else."""
     if not uri.startswith("s3://") or not uri[5:]:
-        raise JobFailed(f"ClientError: {uri!r} is not an S3 URI; allowed: s3://bucket/key")
+        raise JobFailedError(f"ClientError: {uri!r} is not an S3 URI; allowed: s3://bucket/key")
     bucket, _, key = uri[5:].partition("/")
     return bucket, key
 

@@ -35,7 +35,9 @@ def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
     return line
 
 
-def environment(container: Container, job_name: str, hyperparameters: Mapping[str, Any], channels: Sequence[str], module: str) -> dict[str, str]:
+def environment(
+    container: Container, job_name: str, hyperparameters: Mapping[str, Any], channels: Sequence[str], module: str
+) -> dict[str, str]:
     """The `SM_*` variables of a training container."""
     own = for_the_script(hyperparameters)
     paths = {

@@ -36,8 +36,8 @@ def signature(step_type: str, arguments: Mapping[str, Any]) -> str | None:
     if step_type not in _COMPARED:
         return None
     compared = {name: arguments.get(name) for name in _COMPARED[step_type]}
-    if isinstance(compared.get("TrainingJobDefinition"), dict):
-        training = compared["TrainingJobDefinition"]
+    training = compared.get("TrainingJobDefinition")
+    if isinstance(training, dict):
         compared["TrainingJobDefinition"] = {name: training.get(name) for name in _COMPARED_OF_TRAINING_DEFINITION}
     return hashlib.sha256(json.dumps([step_type, compared], sort_keys=True, default=str).encode()).hexdigest()
 
@@ -50,7 +50,9 @@ def lifetime(expire_after: str | None) -> timedelta | None:
     if match is None or not any(match.groups()):
         raise ValueError(f"CacheConfig.ExpireAfter is {expire_after!r}; allowed: an ISO 8601 duration such as 30d, T12h or P30DT5H")
     date_part, time_part = (group or "" for group in match.groups())
-    seconds = sum(int(number) * _UNITS["MO" if unit.upper() == "M" else unit.upper()] for number, unit in re.findall(r"(\d+)([a-zA-Z])", date_part))
+    seconds = sum(
+        int(number) * _UNITS["MO" if unit.upper() == "M" else unit.upper()] for number, unit in re.findall(r"(\d+)([a-zA-Z])", date_part)
+    )
     seconds += sum(int(number) * _UNITS[unit.upper()] for number, unit in re.findall(r"(\d+)([a-zA-Z])", time_part))
     return timedelta(seconds=seconds)
 

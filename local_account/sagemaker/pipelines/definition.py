@@ -24,7 +24,7 @@ class DefinitionError(ValueError):
     """The definition is malformed or inconsistent. The message says where."""
 
 
-class UnsupportedStep(ValueError):
+class UnsupportedStepError(ValueError):
     """The definition is well formed, but has a step of a type that the local account does not run."""
 
 
@@ -53,7 +53,7 @@ class Definition:
 
 
 def read(text: str) -> Definition:
-    """Parse and check a definition. Raises DefinitionError or UnsupportedStep."""
+    """Parse and check a definition. Raises DefinitionError or UnsupportedStepError."""
     try:
         document = json.loads(text)
     except ValueError as error:
@@ -129,6 +129,6 @@ def _refuse_unsupported(definition: Definition) -> None:
     for step in definition.steps.values():
         if step.type not in RUNNABLE_TYPES:
             known = "does not run" if step.type in OTHER_TYPES else "does not know"
-            raise UnsupportedStep(
+            raise UnsupportedStepError(
                 f"The local account {known} steps of type {step.type} (step {step.name}); it runs {', '.join(RUNNABLE_TYPES)}."
             )

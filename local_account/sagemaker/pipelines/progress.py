@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -78,8 +77,3 @@ class Progress:
 
     def _handles(self, step: Step, name: str) -> bool:
         return step.triggers[name] in ("Failed", "Any") and self.outcomes.get(step.name) is Outcome.COMPLETED
-
-
-def describe_branches(branches: Mapping[str, bool]) -> dict[str, str]:
-    """Outcome of each condition step as ListPipelineExecutionSteps shows it."""
-    return {name: "True" if taken else "False" for name, taken in branches.items()}

@@ -12,10 +12,10 @@ import threading
 import traceback
 import types
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
-def run(request: dict) -> NoReturn:
+def run(request: dict[str, Any]) -> NoReturn:
     """`request`: command (script or `-m module`, then arguments), environment, directory, log."""
     for caught in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
         signal.signal(caught, signal.SIG_DFL)
@@ -53,7 +53,7 @@ def seed_numpy() -> None:
 def limit_threads(threads: int) -> None:
     """OpenMP and BLAS read their variables when they are loaded, which was before this job's environment was known."""
     try:
-        import threadpoolctl
+        import threadpoolctl  # type: ignore[import-untyped]  # ships no types
     except ImportError:
         return
     threadpoolctl.threadpool_limits(threads)
@@ -70,7 +70,7 @@ def execute(command: list[str]) -> int:
             import runpy
 
             sys.argv = command[1:]
-            sys.path.insert(0, os.getcwd())
+            sys.path.insert(0, str(Path.cwd()))
             runpy.run_module(command[1], run_name="__main__", alter_sys=True)
         else:
             sys.argv = command

@@ -6,6 +6,7 @@ user may use. One connection is one job: the account sends one line of JSON (com
 ends all jobs if this process dies. Standard library only. Next: `child.py`.
 """
 
+import contextlib
 import gc
 import importlib
 import json
@@ -16,9 +17,10 @@ import socket
 import struct
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-import child
+import child  # type: ignore[import-not-found]  # beside this file, which is run as a script
 
 
 def start_watcher() -> int:
@@ -39,10 +41,8 @@ def start_watcher() -> int:
 
 
 def end_group(process_group: int, with_signal: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # it had already ended
         os.killpg(process_group, with_signal)
-    except (ProcessLookupError, PermissionError):
-        pass  # it had already ended
 
 
 class Server:
@@ -77,7 +77,7 @@ class Server:
             return
         self.start(connection, request)
 
-    def start(self, connection: socket.socket, request: dict) -> None:
+    def start(self, connection: socket.socket, request: dict[str, Any]) -> None:
         hold, release = os.pipe()
         process = os.fork()
         if process == 0:
@@ -122,10 +122,8 @@ class Server:
         code = os.waitstatus_to_exitcode(status)
         if connection in self.selector.get_map():
             self.selector.unregister(connection)
-        try:
+        with contextlib.suppress(OSError):  # the account has gone or no longer cares
             connection.sendall(f"{code if code >= 0 else 128 - code}\n".encode())
-        except OSError:
-            pass  # the account has gone or no longer cares
         connection.close()
 
 

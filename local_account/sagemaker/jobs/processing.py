@@ -1,0 +1,135 @@
+"""Processing jobs: inputs from S3, one command on each instance, outputs to S3."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from local_account.errors import ServiceError
+from local_account.sagemaker import requests
+from local_account.sagemaker.jobs import cloudwatch_logs
+from local_account.sagemaker.jobs.container import Container, base_environment, host_names
+from local_account.sagemaker.jobs.record import PROCESSING, Job, JobFailedError, Jobs, JobStoppedError, now
+from local_account.sagemaker.jobs.running import Launch, Runner, failure_reason
+from local_account.sagemaker.jobs.s3_data import S3Data, share
+
+_MESSAGE = "/opt/ml/output/message"
+_DEFAULT_MAX_SECONDS = 86400
+
+
+class ProcessingJobs:
+    """CreateProcessingJob and what follows from it."""
+
+    def __init__(self, runner: Runner, data: S3Data) -> None:
+        self.runner, self.data = runner, data
+        self.jobs = Jobs(runner.context, PROCESSING)
+
+    def create(self, request: Mapping[str, Any]) -> Job:
+        """Start a job. Raises ServiceError if the request cannot be run; nothing is started then."""
+        requests.check("CreateProcessingJob", request)
+        if not request["AppSpecification"].get("ContainerEntrypoint"):
+            raise ServiceError(
+                "ValidationException",
+                "The local account runs no container images: AppSpecification.ContainerEntrypoint must name the command.",
+            )
+        for item in request.get("ProcessingInputs", []):
+            if "S3Input" not in item or item["S3Input"].get("S3CompressionType", "None") != "None":
+                raise ServiceError(
+                    "NotImplemented", f"The local account reads uncompressed S3Input only; input {item['InputName']} is not.", 501
+                )
+        defaults = {"StoppingCondition": {"MaxRuntimeInSeconds": _DEFAULT_MAX_SECONDS}} if "StoppingCondition" not in request else {}
+        return self.jobs.create(request, defaults, self._run)
+
+    def _run(self, job: Job) -> None:
+        try:
+            with self.runner.slot(job):
+                self._work(job)
+        except JobStoppedError as stopped:
+            self.jobs.end(
+                job, "Stopped", ProcessingEndTime=now(), **({"FailureReason": str(stopped)} if "Exceeded" in str(stopped) else {})
+            )
+        except JobFailedError as failed:
+            self.jobs.end(job, "Failed", ProcessingEndTime=now(), FailureReason=str(failed))
+        except Exception as error:  # whatever it is, the job must not hang
+            self.jobs.end(job, "Failed", ProcessingEndTime=now(), FailureReason=f"InternalServerError: {error!r}")
+        finally:
+            shutil.rmtree(job.working_directory, ignore_errors=True)
+        cloudwatch_logs.publish(self.runner.context, job, job.log_path, "algo-1")
+
+    def _work(self, job: Job) -> None:
+        description = job.describe()
+        cluster = description["ProcessingResources"]["ClusterConfig"]
+        hosts = host_names(cluster["InstanceCount"])
+        containers = [Container(job.working_directory / host, host, hosts, cluster["InstanceType"]) for host in hosts]
+        for container in containers:
+            self._prepare(container, description)
+        self._fetch_inputs(description, containers)
+        self.jobs.change(job, ProcessingStartTime=now())
+        uploads = _Uploads(self.data, description, containers)
+        launches = [self._launch(container, description) for container in containers]
+        code = self.runner.run(job, launches, description["StoppingCondition"]["MaxRuntimeInSeconds"], uploads.continuous)
+        job.exit_code = code
+        message = containers[0].read_message(_MESSAGE, 1024)
+        exit_message = {"ExitMessage": message} if message else {}
+        if code:
+            log = self.runner.log_path(job, hosts[0], len(hosts))
+            self.jobs.change(job, **exit_message)
+            raise JobFailedError(failure_reason(containers[0], _MESSAGE, code, log))
+        uploads.all()
+        self.jobs.end(job, "Completed", ProcessingEndTime=now(), **exit_message)
+
+    def _prepare(self, container: Container, description: Mapping[str, Any]) -> None:
+        container.make("/opt/ml/processing", "/opt/ml/output")
+        members = ("ProcessingJobArn", "ProcessingJobName", "AppSpecification", "Environment", "ProcessingInputs", "ProcessingOutputConfig",
+                   "ProcessingResources", "RoleArn", "StoppingCondition")  # fmt: skip
+        container.write_json("/opt/ml/config/processingjobconfig.json", {name: description.get(name) for name in members})
+        container.write_json("/opt/ml/config/resourceconfig.json", container.resource_config())
+        container.make(*(output["S3Output"]["LocalPath"] for output in _outputs(description)))
+
+    def _fetch_inputs(self, description: Mapping[str, Any], containers: list[Container]) -> None:
+        for item in description.get("ProcessingInputs", []):
+            source = item["S3Input"]
+            objects = self.data.find(source["S3Uri"], source.get("S3DataType", "S3Prefix"))
+            for index, container in enumerate(containers):
+                mine = share(objects, index, len(containers), source.get("S3DataDistributionType"))
+                self.data.fetch(mine, container.path(source.get("LocalPath") or f"/opt/ml/processing/input/{item['InputName']}"))
+
+    def _launch(self, container: Container, description: Mapping[str, Any]) -> Launch:
+        application = description["AppSpecification"]
+        command = [container.localise(part) for part in [*application["ContainerEntrypoint"], *application.get("ContainerArguments", [])]]
+        environment = base_environment(container, self.runner.context.settings.region, description.get("Environment") or {})
+        return Launch(
+            container,
+            command,
+            {"PROCESSING_JOB_NAME": description["ProcessingJobName"], **environment},
+            container.path("/opt/ml/processing"),
+        )
+
+
+def _outputs(description: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    outputs = (description.get("ProcessingOutputConfig") or {}).get("Outputs", [])
+    return [output for output in outputs if (output.get("S3Output") or {}).get("LocalPath")]
+
+
+class _Uploads:
+    """A job's outputs: those marked Continuous while it runs, all of them once it ended well."""
+
+    def __init__(self, data: S3Data, description: Mapping[str, Any], containers: list[Container]) -> None:
+        self.data, self.containers = data, containers
+        self.outputs = [output["S3Output"] for output in _outputs(description)]
+        self._seen: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
+
+    def continuous(self) -> None:
+        self._upload("Continuous")
+
+    def all(self) -> None:
+        self._upload("Continuous")
+        self._upload("EndOfJob")
+
+    def _upload(self, mode: str) -> None:
+        for output in self.outputs:
+            if output.get("S3UploadMode", "EndOfJob") == mode:
+                for container in self.containers:
+                    seen = self._seen.setdefault((output["LocalPath"], container.host), {})
+                    self.data.upload(container.path(output["LocalPath"]), output["S3Uri"], seen)

@@ -1,0 +1,213 @@
+"""The API of SageMaker Pipelines: pipelines, their executions and steps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from local_account.errors import NotEmulated, ServiceError
+from local_account.sagemaker import listing, requests
+from local_account.sagemaker.jobs.record import now
+from local_account.sagemaker.pipelines import definition as definitions
+from local_account.sagemaker.pipelines.execution import Execution, Services, parameters_as_text
+from local_account.sagemaker.pipelines.parameters import ParameterError, resolve
+
+_DESCRIBED = ("PipelineName", "PipelineDisplayName", "PipelineDescription", "RoleArn", "ParallelismConfiguration")
+
+
+class Pipelines:
+    """Pipelines by name, executions by ARN, both in the order in which they were made."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._pipelines: dict[str, dict[str, Any]] = {}
+        self._executions: dict[str, Execution] = {}
+        self._tokens: dict[tuple[str, str], str] = {}
+        self._lock = threading.RLock()
+
+    # ---- pipelines
+
+    def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        requests.check("CreatePipeline", request)
+        name = request["PipelineName"]
+        text, _ = self._definition(request)
+        with self._lock:
+            if name in self._pipelines:
+                same = request["ClientRequestToken"] == self._pipelines[name]["_token"]
+                if same:
+                    return {"PipelineArn": self._pipelines[name]["PipelineArn"]}
+                raise ServiceError(
+                    "ValidationException",
+                    f"Pipeline names must be unique within an AWS account and region. Pipeline with name ({name}) already exists.",
+                )
+            moment = now()
+            self._pipelines[name] = {
+                **{member: request[member] for member in _DESCRIBED if member in request},
+                "PipelineArn": self.services.context.arn("sagemaker", f"pipeline/{name.lower()}"),
+                "PipelineDisplayName": request.get("PipelineDisplayName") or name,
+                "PipelineDefinition": text,
+                "PipelineStatus": "Active",
+                "CreationTime": moment,
+                "LastModifiedTime": moment,
+                "CreatedBy": {},
+                "LastModifiedBy": {},
+                "_token": request["ClientRequestToken"],
+            }
+            return {"PipelineArn": self._pipelines[name]["PipelineArn"]}
+
+    def update(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        requests.check("UpdatePipeline", request)
+        pipeline = self._get(request["PipelineName"])
+        changes = {member: request[member] for member in _DESCRIBED if member in request}
+        if request.get("PipelineDefinition") or request.get("PipelineDefinitionS3Location"):
+            changes["PipelineDefinition"], _ = self._definition(request)
+        with self._lock:
+            pipeline |= {**changes, "LastModifiedTime": now()}
+        return {"PipelineArn": pipeline["PipelineArn"]}
+
+    def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            pipeline = self._get(request["PipelineName"])
+            return {key: value for key, value in pipeline.items() if not key.startswith("_")}
+
+    def delete(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        requests.check("DeletePipeline", request)
+        with self._lock:
+            pipeline = self._get(request["PipelineName"])
+            active = [
+                item.arn
+                for item in self._executions.values()
+                if item.pipeline["PipelineArn"] == pipeline["PipelineArn"] and not item.ended.is_set()
+            ]
+            if active:
+                raise ServiceError("ConflictException", f"Pipeline {pipeline['PipelineName']} has a running execution: {active[0]}")
+            self._pipelines.pop(pipeline["PipelineName"])
+        return {"PipelineArn": pipeline["PipelineArn"]}
+
+    def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The newest first, as AWS lists pipelines."""
+        members = (
+            "PipelineArn",
+            "PipelineName",
+            "PipelineDisplayName",
+            "PipelineDescription",
+            "RoleArn",
+            "CreationTime",
+            "LastModifiedTime",
+        )
+        with self._lock:
+            summaries = [{key: item[key] for key in members if key in item} for item in self._pipelines.values()]
+            for summary in summaries:
+                times = [item.created for item in self._executions.values() if item.pipeline["PipelineArn"] == summary["PipelineArn"]]
+                if times:
+                    summary["LastExecutionTime"] = times[-1]
+        prefix = request.get("PipelineNamePrefix") or ""
+        chosen = [summary for summary in summaries if summary["PipelineName"].startswith(prefix)]
+        fields = {"Name": "PipelineName", "CreationTime": "CreationTime"}
+        items, token = listing.page(chosen, request, sort_fields=fields, default_order="Descending")
+        return listing.answer("PipelineSummaries", items, token)
+
+    # ---- executions
+
+    def start(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Start an execution. Repeating a ClientRequestToken answers the execution it started."""
+        requests.check("StartPipelineExecution", request)
+        if request.get("SelectiveExecutionConfig"):
+            raise NotEmulated("sagemaker", "StartPipelineExecution with SelectiveExecutionConfig")
+        with self._lock:
+            pipeline = self._get(request["PipelineName"])
+            token = (pipeline["PipelineArn"], request["ClientRequestToken"])
+            if token in self._tokens:
+                return {"PipelineExecutionArn": self._tokens[token]}
+            definition = definitions.read(pipeline["PipelineDefinition"])
+            given = {item["Name"]: item["Value"] for item in request.get("PipelineParameters", [])}
+            try:
+                values = resolve(definition.parameters, given)
+            except ParameterError as error:
+                raise ServiceError("ValidationException", f"Pipeline {pipeline['PipelineName']}: {error}") from error
+            parallelism = request.get("ParallelismConfiguration") or pipeline.get("ParallelismConfiguration")
+            execution = Execution(self.services, pipeline, definition, values, {**request, "ParallelismConfiguration": parallelism})
+            self._executions[execution.arn] = execution
+            self._tokens[token] = execution.arn
+        self.services.context.in_background(execution.run)
+        return {"PipelineExecutionArn": execution.arn}
+
+    def stop(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        execution = self._execution(request)
+        if execution.ended.is_set():
+            raise ServiceError(
+                "ConflictException", f"Only pipeline executions in executing status can be stopped; {execution.arn} is {execution.status}."
+            )
+        execution.stop()
+        return {"PipelineExecutionArn": execution.arn}
+
+    def describe_execution(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return self._execution(request).describe()
+
+    def definition_for_execution(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        execution = self._execution(request)
+        return {"PipelineDefinition": execution.pipeline["PipelineDefinition"], "CreationTime": execution.created}
+
+    def parameters_for_execution(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return {"PipelineParameters": parameters_as_text(self._execution(request).parameters)}
+
+    def list_executions(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The newest first, as AWS lists executions."""
+        arn = self._get(request["PipelineName"])["PipelineArn"]
+        with self._lock:
+            executions = [item for item in self._executions.values() if item.pipeline["PipelineArn"] == arn]
+        summaries = []
+        for execution in executions:
+            described = execution.describe()
+            members = ("PipelineExecutionArn", "PipelineExecutionStatus", "PipelineExecutionDescription", "PipelineExecutionDisplayName")
+            summary = {member: described[member] for member in members if member in described}
+            reason = {"PipelineExecutionFailureReason": described["FailureReason"]} if "FailureReason" in described else {}
+            summaries.append({**summary, **reason, "StartTime": execution.created, "CreationTime": execution.created})
+        fields = {"CreationTime": "CreationTime", "PipelineExecutionArn": "PipelineExecutionArn"}
+        items, token = listing.page(summaries, request, sort_fields=fields, default_order="Descending")
+        return listing.answer(
+            "PipelineExecutionSummaries", [{key: value for key, value in item.items() if key != "CreationTime"} for item in items], token
+        )
+
+    def list_steps(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Steps that were started, the latest first unless asked otherwise."""
+        steps = self._execution(request).list_steps()
+        if (request.get("SortOrder") or "Descending") == "Descending":
+            steps.reverse()
+        start = int(request.get("NextToken") or 0)
+        end = start + int(request.get("MaxResults") or 100)
+        return listing.answer("PipelineExecutionSteps", steps[start:end], str(end) if end < len(steps) else None)
+
+    def _execution(self, request: Mapping[str, Any]) -> Execution:
+        execution = self._executions.get(request["PipelineExecutionArn"])
+        if execution is None:
+            raise ServiceError("ResourceNotFound", f"Pipeline execution {request['PipelineExecutionArn']} does not exist.")
+        return execution
+
+    def _get(self, name_or_arn: str) -> dict[str, Any]:
+        name = name_or_arn.rpartition("/")[2]
+        pipeline = next((item for known, item in self._pipelines.items() if name in (known, known.lower())), None)
+        if pipeline is None:
+            raise ServiceError("ResourceNotFound", f"Pipeline {name_or_arn} does not exist.")
+        return pipeline
+
+    def _definition(self, request: Mapping[str, Any]) -> tuple[str, definitions.Definition]:
+        """Text of the definition, and what it says. Raises ServiceError for one that could never run."""
+        location = request.get("PipelineDefinitionS3Location") or {}
+        if bool(location) == bool(request.get("PipelineDefinition")):
+            raise ServiceError("ValidationException", "Give either PipelineDefinition or PipelineDefinitionS3Location.")
+        text = request.get("PipelineDefinition") or self._read(location)
+        try:
+            return text, definitions.read(text)
+        except definitions.DefinitionError as error:
+            raise ServiceError("ValidationException", str(error)) from error
+        except definitions.UnsupportedStepError as error:
+            raise ServiceError("NotImplemented", str(error), 501) from error
+
+    def _read(self, location: Mapping[str, Any]) -> str:
+        uri = f"s3://{location['Bucket']}/{location['ObjectKey']}"
+        try:
+            return self.services.data.read(uri).decode()
+        except self.services.data.client.exceptions.ClientError as error:
+            raise ServiceError("ValidationException", f"PipelineDefinitionS3Location: {uri} cannot be read: {error}") from error

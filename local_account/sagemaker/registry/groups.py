@@ -1,0 +1,89 @@
+"""Model package groups and their resource policies."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from local_account.context import Context
+from local_account.errors import ServiceError
+from local_account.sagemaker import listing
+from local_account.sagemaker.jobs.record import now
+
+
+class ModelPackageGroups:
+    """Groups by name."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._groups: dict[str, dict[str, Any]] = {}
+        self._policies: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        name = request["ModelPackageGroupName"]
+        arn = self.context.arn("sagemaker", f"model-package-group/{name.lower()}")
+        with self._lock:
+            if name in self._groups:
+                raise ServiceError("ValidationException", f"Model Package Group already exists: {arn}")
+            self._groups[name] = {
+                "ModelPackageGroupName": name,
+                "ModelPackageGroupArn": arn,
+                "ModelPackageGroupDescription": request.get("ModelPackageGroupDescription"),
+                "CreationTime": now(),
+                "CreatedBy": {},
+                "ModelPackageGroupStatus": "Completed",
+            }
+        return {"ModelPackageGroupArn": arn}
+
+    def get(self, name_or_arn: str) -> dict[str, Any]:
+        name = name_or_arn.rpartition("/")[2] if name_or_arn.startswith("arn:") else name_or_arn
+        with self._lock:
+            group = next((group for known, group in self._groups.items() if name in (known, known.lower())), None)
+        if group is None:
+            raise ServiceError("ValidationException", f"Model Package Group {name} does not exist.")
+        return {key: value for key, value in group.items() if value is not None}
+
+    def exists(self, name: str) -> bool:
+        with self._lock:
+            return name in self._groups
+
+    def delete(self, name_or_arn: str) -> None:
+        name = self.get(name_or_arn)["ModelPackageGroupName"]
+        with self._lock:
+            self._groups.pop(name)
+            self._policies.pop(name, None)
+
+    def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            groups = [
+                {key: value for key, value in group.items() if key != "CreatedBy" and value is not None} for group in self._groups.values()
+            ]
+        items, token = listing.page(
+            groups,
+            request,
+            sort_fields={"Name": "ModelPackageGroupName", "CreationTime": "CreationTime"},
+            name_field="ModelPackageGroupName",
+        )
+        return listing.answer("ModelPackageGroupSummaryList", items, token)
+
+    def put_policy(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        group = self.get(request["ModelPackageGroupName"])
+        try:
+            json.loads(request["ResourcePolicy"])
+        except ValueError as error:
+            raise ServiceError("ValidationException", f"ResourcePolicy is not JSON: {error}") from error
+        self._policies[group["ModelPackageGroupName"]] = request["ResourcePolicy"]
+        return {"ModelPackageGroupArn": group["ModelPackageGroupArn"]}
+
+    def get_policy(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        name = self.get(request["ModelPackageGroupName"])["ModelPackageGroupName"]
+        if name not in self._policies:
+            raise ServiceError("ValidationException", f"Cannot find resource policy for: {name}")
+        return {"ResourcePolicy": self._policies[name]}
+
+    def delete_policy(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        self._policies.pop(self.get(request["ModelPackageGroupName"])["ModelPackageGroupName"], None)
+        return {}

@@ -1,0 +1,171 @@
+"""Model packages: versions in a group, with everything they were registered with, and events for every change.
+
+moto's own keeps fewer fields, and in 5.2.5 an approval wipes CustomerMetadataProperties; so this replaces it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from local_account.context import Context
+from local_account.errors import ServiceError
+from local_account.sagemaker import listing, requests
+from local_account.sagemaker.jobs.record import now
+from local_account.sagemaker.registry.groups import ModelPackageGroups
+
+_EVENT = "SageMaker Model Package State Change"
+_SUMMARY = (
+    "ModelPackageName", "ModelPackageGroupName", "ModelPackageVersion", "ModelPackageArn", "ModelPackageDescription", "CreationTime",
+    "ModelPackageStatus", "ModelApprovalStatus", "ModelLifeCycle", "ModelPackageRegistrationType",
+)  # fmt: skip
+_REPLACED = ("ModelApprovalStatus", "ApprovalDescription", "InferenceSpecification", "SourceUri", "ModelCard", "ModelLifeCycle")
+_METADATA = "CustomerMetadataProperties"
+
+
+class ModelPackages:
+    """All model packages, by ARN, in the order in which they were registered."""
+
+    def __init__(self, context: Context, groups: ModelPackageGroups) -> None:
+        self.context, self.groups = context, groups
+        self._packages: dict[str, dict[str, Any]] = {}
+        self._next_version: dict[str, int] = {}
+        self._tokens: dict[str, str] = {}
+        self._lock = threading.RLock()
+
+    def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Register a version (ModelPackageGroupName) or a single package (ModelPackageName). Repeating a ClientToken changes nothing."""
+        requests.check("CreateModelPackage", request)
+        token = request.get("ClientToken")
+        with self._lock:
+            if token in self._tokens:
+                return {"ModelPackageArn": self._tokens[token]}
+            package = {**{key: value for key, value in request.items() if key not in ("ClientToken", "Tags")}, **self._identity(request)}
+            package |= {
+                "CreationTime": now(),
+                "ModelPackageStatus": "Completed",
+                "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
+                "CertifyForMarketplace": bool(request.get("CertifyForMarketplace")),
+                "CreatedBy": {},
+            }
+            if "ModelPackageVersion" in package:
+                package.setdefault("ModelApprovalStatus", "PendingManualApproval")
+            self._packages[package["ModelPackageArn"]] = package
+            if token:
+                self._tokens[token] = package["ModelPackageArn"]
+        self._tell(package, [])
+        return {"ModelPackageArn": package["ModelPackageArn"]}
+
+    def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            return dict(self._get(request["ModelPackageName"]))
+
+    def describe_several(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """BatchDescribeModelPackage: those that exist, and an error for each that does not."""
+        found: dict[str, Any] = {}
+        errors: dict[str, Any] = {}
+        members = (*_SUMMARY, "InferenceSpecification")
+        for arn in request["ModelPackageArnList"]:
+            try:
+                package = self.describe({"ModelPackageName": arn})
+                found[arn] = {name: package[name] for name in members if name in package}
+            except ServiceError as error:
+                errors[arn] = {"ErrorCode": error.code, "ErrorResponse": error.message}
+        return {"ModelPackageSummaries": found, "BatchDescribeModelPackageErrorMap": errors}
+
+    def update(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Change a package. Metadata is merged into what is there; everything else that is given replaces it."""
+        requests.check("UpdateModelPackage", request)
+        with self._lock:
+            package = self._get(request["ModelPackageArn"])
+            before = {name: package.get(name) for name in (*_REPLACED, _METADATA, "AdditionalInferenceSpecifications")}
+            package |= {name: request[name] for name in _REPLACED if name in request}
+            removed = request.get("CustomerMetadataPropertiesToRemove") or []
+            metadata = {**(package.get(_METADATA) or {}), **(request.get(_METADATA) or {})}
+            if metadata:
+                package[_METADATA] = {key: value for key, value in metadata.items() if key not in removed}
+            added = request.get("AdditionalInferenceSpecificationsToAdd")
+            if added:
+                package["AdditionalInferenceSpecifications"] = [*package.get("AdditionalInferenceSpecifications", []), *added]
+            changed = [name for name, value in before.items() if package.get(name) != value]
+            package |= {"LastModifiedTime": now(), "LastModifiedBy": {}}
+            told = dict(package)
+        if "ModelApprovalStatus" in changed:
+            self._note_approval(told, before["ModelApprovalStatus"])
+        self._tell(told, changed)
+        return {"ModelPackageArn": told["ModelPackageArn"]}
+
+    def delete(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            package = self._packages.pop(self._get(request["ModelPackageName"])["ModelPackageArn"])
+        self._tell({**package, "ModelPackageStatus": "Deleting"}, [])
+        return {}
+
+    def delete_group(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        name = self.groups.get(request["ModelPackageGroupName"])["ModelPackageGroupName"]
+        with self._lock:
+            versions = sum(package.get("ModelPackageGroupName") == name for package in self._packages.values())
+            if versions:
+                raise ServiceError("ConflictException", f"Model Package Group {name} cannot be deleted: it has {versions} model packages.")
+            self.groups.delete(name)
+        return {}
+
+    def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Ascending by creation unless asked otherwise: the oldest version comes first. Without a group: packages without versions."""
+        group = request.get("ModelPackageGroupName")
+        kind = request.get("ModelPackageType") or ("Versioned" if group else "Unversioned")
+        name = self.groups.get(group)["ModelPackageGroupName"] if group else None
+        with self._lock:
+            summaries = [{key: package[key] for key in _SUMMARY if key in package} for package in self._packages.values()]
+        chosen = [
+            item
+            for item in summaries
+            if (name is None or item.get("ModelPackageGroupName") == name)
+            and (kind == "Both" or (kind == "Versioned") == ("ModelPackageVersion" in item))
+        ]
+        items, token = listing.page(
+            chosen,
+            request,
+            sort_fields={"Name": "ModelPackageArn", "CreationTime": "CreationTime"},
+            name_field="ModelPackageArn",
+            equal={"ModelApprovalStatus": "ModelApprovalStatus"},
+        )
+        return listing.answer("ModelPackageSummaryList", items, token)
+
+    def _identity(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        group, name = request.get("ModelPackageGroupName"), request.get("ModelPackageName")
+        if bool(group) == bool(name):
+            raise ServiceError("ValidationException", "CreateModelPackage needs either ModelPackageGroupName or ModelPackageName.")
+        if name:
+            arn = self.context.arn("sagemaker", f"model-package/{name.lower()}")
+            if arn in self._packages:
+                raise ServiceError("ConflictException", f"Model Package already exists: {arn}")
+            return {"ModelPackageName": name, "ModelPackageArn": arn}
+        group = self.groups.get(str(group))["ModelPackageGroupName"]
+        version = self._next_version.get(group, 1)
+        self._next_version[group] = version + 1  # a number is never given twice, also after a version was deleted
+        arn = self.context.arn("sagemaker", f"model-package/{group.lower()}/{version}")
+        return {"ModelPackageGroupName": group, "ModelPackageVersion": version, "ModelPackageArn": arn}
+
+    def _get(self, name_or_arn: str) -> dict[str, Any]:
+        arn = name_or_arn if name_or_arn.startswith("arn:") else self.context.arn("sagemaker", f"model-package/{name_or_arn.lower()}")
+        if arn not in self._packages:
+            raise ServiceError("ValidationException", f"ModelPackage {name_or_arn} does not exist.")
+        return self._packages[arn]
+
+    def _note_approval(self, package: Mapping[str, Any], before: str | None) -> None:
+        """Who decided what, when, in a file that one can read later: AWS has this in CloudTrail."""
+        path = self.context.log_path("model-registry", package.get("ModelPackageGroupName") or package["ModelPackageName"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as log:
+            change = f"{before} -> {package['ModelApprovalStatus']}"
+            log.write(
+                f"{package['LastModifiedTime'].isoformat()} {package['ModelPackageArn']} {change} {package.get('ApprovalDescription') or ''}\n"
+            )
+
+    def _tell(self, package: Mapping[str, Any], changed: builtins.list[str]) -> None:
+        left_out = ("ModelCard", "AdditionalInferenceSpecifications")  # can be larger than an event may be
+        detail = {**{key: value for key, value in package.items() if key not in left_out}, "UpdatedModelPackageFields": changed}
+        self.context.emit("aws.sagemaker", _EVENT, detail, [package["ModelPackageArn"]])

@@ -1,0 +1,121 @@
+"""Transform jobs: input from S3, the model of CreateModel or a model package, `<file>.out` to S3."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from local_account.endpoints import package
+from local_account.errors import ServiceError
+from local_account.sagemaker import requests
+from local_account.sagemaker.jobs import cloudwatch_logs
+from local_account.sagemaker.jobs.container import Container
+from local_account.sagemaker.jobs.record import TRANSFORM, Job, JobFailedError, Jobs, JobStoppedError, now
+from local_account.sagemaker.jobs.running import Launch, Runner, failure_reason
+from local_account.sagemaker.jobs.s3_data import S3Data, split
+from local_account.sagemaker.transform.json_path import JsonPathError, select
+
+_WORKER = Path(__file__).with_name("worker.py")
+_PROJECT = Path(__file__).parents[3]
+_FAILURE = "/opt/ml/output/failure"
+_MEBIBYTE = 1024 * 1024
+
+
+class TransformJobs:
+    """CreateTransformJob and what follows from it."""
+
+    def __init__(self, runner: Runner, data: S3Data) -> None:
+        self.runner, self.data = runner, data
+        self.jobs = Jobs(runner.context, TRANSFORM)
+
+    def create(self, request: Mapping[str, Any]) -> Job:
+        """Start a job. Raises ServiceError if the request cannot be run; nothing is started then."""
+        requests.check("CreateTransformJob", request)
+        _refuse_what_cannot_run(request)
+        try:
+            package.container_of(self.runner.context, request["ModelName"])
+        except self.runner.context.client("sagemaker").exceptions.ClientError as error:
+            raise ServiceError("ValidationException", error.response["Error"]["Message"]) from error
+        return self.jobs.create(request, {}, self._run)
+
+    def _run(self, job: Job) -> None:
+        try:
+            with self.runner.slot(job):
+                self._work(job)
+            self.jobs.end(job, "Completed", TransformEndTime=now())
+        except JobStoppedError:
+            self.jobs.end(job, "Stopped", TransformEndTime=now())
+        except JobFailedError as failed:
+            self.jobs.end(job, "Failed", TransformEndTime=now(), FailureReason=str(failed))
+        except ServiceError as error:
+            self.jobs.end(job, "Failed", TransformEndTime=now(), FailureReason=f"ClientError: {error.message}")
+        except Exception as error:  # whatever it is, the job must not hang
+            self.jobs.end(job, "Failed", TransformEndTime=now(), FailureReason=f"InternalServerError: {error!r}")
+        finally:
+            shutil.rmtree(job.working_directory, ignore_errors=True)
+        cloudwatch_logs.publish(self.runner.context, job, job.log_path, "algo-1")
+
+    def _work(self, job: Job) -> None:
+        description = job.describe()
+        container = Container(job.working_directory, "algo-1", ["algo-1"], description["TransformResources"]["InstanceType"])
+        container.make("/opt/ml/output", "/opt/ml/input", "/opt/ml/out")
+        source = description["TransformInput"]["DataSource"]["S3DataSource"]
+        objects = self.data.find(source["S3Uri"], source["S3DataType"])
+        self.data.fetch(objects, container.path("/opt/ml/input"))
+        served = package.unpack(self.runner.context, description["ModelName"], container.path("/opt/ml/model"))
+        specification = self._specification(description, container, served, [relative for _, relative in objects])
+        container.write_json("/opt/ml/job.json", specification)
+        self.jobs.change(job, TransformStartTime=now())
+        command = [sys.executable, str(_WORKER), str(container.path("/opt/ml/job.json"))]
+        launch = Launch(container, command, {"PYTHONPATH": str(_PROJECT), **specification["environment"]}, container.path("/opt/ml/model"))
+        code = self.runner.run(job, [launch], None)
+        job.exit_code = code
+        if code:
+            raise JobFailedError(failure_reason(container, _FAILURE, code, job.log_path))
+        self._upload(container, specification["files"], description["TransformOutput"]["S3OutputPath"])
+
+    def _specification(
+        self, description: Mapping[str, Any], container: Container, served: package.ServedModel, files: list[str]
+    ) -> dict[str, Any]:
+        processing, source, output = description.get("DataProcessing") or {}, description["TransformInput"], description["TransformOutput"]
+        return {
+            "model_directory": str(served.directory),
+            "environment": {**served.environment, **(description.get("Environment") or {})},
+            "files": [[str(container.path("/opt/ml/input") / name), str(container.path("/opt/ml/out") / f"{name}.out")] for name in files],
+            "failure": str(container.path(_FAILURE)),
+            "content_type": source.get("ContentType") or "text/csv",
+            "accept": output.get("Accept") or source.get("ContentType") or "text/csv",
+            "split_type": source.get("SplitType") or "None",
+            "assemble_with": output.get("AssembleWith") or "None",
+            "strategy": description.get("BatchStrategy") or "MultiRecord",
+            "max_payload_bytes": (description.get("MaxPayloadInMB") or 6) * _MEBIBYTE,
+            "input_filter": processing.get("InputFilter") or "$",
+            "output_filter": processing.get("OutputFilter") or "$",
+            "join_source": processing.get("JoinSource") or "None",
+        }
+
+    def _upload(self, container: Container, files: list[list[str]], output_path: str) -> None:
+        base = container.path("/opt/ml/out")
+        for _, target in files:
+            bucket, key = split(f"{output_path.rstrip('/')}/{Path(target).relative_to(base).as_posix()}")
+            self.data.client.upload_file(target, bucket, key)
+
+
+def _refuse_what_cannot_run(request: Mapping[str, Any]) -> None:
+    source, processing = request["TransformInput"], request.get("DataProcessing") or {}
+    if source.get("SplitType", "None") not in ("None", "Line") or source.get("CompressionType", "None") != "None":
+        raise ServiceError("NotImplemented", "The local account transforms uncompressed input with SplitType None or Line.", 501)
+    if source["DataSource"]["S3DataSource"]["S3DataType"] not in ("S3Prefix", "ManifestFile"):
+        raise ServiceError("NotImplemented", "The local account transforms S3Prefix or ManifestFile input.", 501)
+    if processing.get("JoinSource") == "Input" and source.get("SplitType", "None") == "None" and source.get("ContentType") == "text/csv":
+        raise ServiceError("ValidationException", "JoinSource Input with text/csv needs SplitType Line, so that there are records to join.")
+    for member in ("InputFilter", "OutputFilter"):
+        try:
+            select([], processing.get(member) or "$")
+        except JsonPathError as error:
+            raise ServiceError("ValidationException", f"DataProcessing.{member}: {error}.") from error
+        except (KeyError, IndexError, TypeError):
+            continue  # the expression is fine, an empty record just has nothing there

@@ -1,0 +1,304 @@
+"""Hyperparameter tuning jobs: trials are ordinary training jobs, as many at a time as the job allows."""
+
+from __future__ import annotations
+
+import queue
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from local_account.errors import ServiceError
+from local_account.sagemaker import listing, requests
+from local_account.sagemaker.jobs import metrics
+from local_account.sagemaker.jobs.record import TUNING, Job, Jobs, now
+from local_account.sagemaker.jobs.training import TrainingJobs
+from local_account.sagemaker.tuning import early_stopping, ranges, strategies
+
+_POLL_SECONDS = 0.25
+
+
+@dataclass
+class Trial:
+    """One training job of a search. `objectives` has a value per epoch, up to where it was stopped."""
+
+    index: int
+    point: tuple[float, ...]
+    tuned: Mapping[str, str]
+    job: Job
+    objectives: list[float] = field(default_factory=list)
+    stopped_at: int | None = None
+
+    @property
+    def status(self) -> str:
+        return "Stopped" if self.stopped_at else self.job.status
+
+
+class TuningJobs:
+    """CreateHyperParameterTuningJob and what follows from it."""
+
+    def __init__(self, training: TrainingJobs) -> None:
+        self.training = training
+        self.context = training.runner.context
+        self.jobs = Jobs(self.context, TUNING)
+        self._searches: dict[str, Search] = {}
+
+    def create(self, request: Mapping[str, Any]) -> Job:
+        """Start a search. Raises ServiceError if it cannot be run; nothing is started then."""
+        requests.check("CreateHyperParameterTuningJob", request)
+        search = Search(self, request)
+        defaults = {"TrainingJobStatusCounters": search.counters(), "ObjectiveStatusCounters": search.objective_counters()}
+        return self.jobs.create(request, defaults, lambda job: self._run(job, search))
+
+    def _run(self, job: Job, search: Search) -> None:
+        self._searches[job.name] = search
+        search.run(job)
+
+    def stop(self, name: str) -> None:
+        self.jobs.stop(name)
+
+    def trials(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """ListTrainingJobsForHyperParameterTuningJob."""
+        self.jobs.get(request["HyperParameterTuningJobName"])
+        summaries = [
+            {**summary, "_objective": (summary.get("FinalHyperParameterTuningJobObjectiveMetric") or {}).get("Value")}
+            for summary in self._summaries(request["HyperParameterTuningJobName"])
+        ]
+        fields = {
+            "Name": "TrainingJobName",
+            "CreationTime": "CreationTime",
+            "Status": "TrainingJobStatus",
+            "FinalObjectiveMetricValue": "_objective",
+        }
+        items, token = listing.page(
+            summaries, request, sort_fields=fields, default_sort="Name", equal={"StatusEquals": "TrainingJobStatus"}
+        )
+        shown = [{key: value for key, value in item.items() if key != "_objective"} for item in items]
+        return listing.answer("TrainingJobSummaries", shown, token)
+
+    def _summaries(self, name: str) -> list[dict[str, Any]]:
+        search = self._searches.get(name)  # None for a moment, until the job's thread runs
+        return search.summaries() if search else []
+
+    def ranked(self, name: str) -> list[dict[str, Any]]:
+        """Summaries of the trials, the best first, as a pipeline's tuning step sees them (its top 50)."""
+        return [self._searches[name].summary(trial) for trial in self._searches[name].ranked()][:50]
+
+
+class Search:
+    """One tuning job's work."""
+
+    def __init__(self, service: TuningJobs, request: Mapping[str, Any]) -> None:
+        _refuse_what_cannot_run(request)
+        self.service = service
+        self.config = request["HyperParameterTuningJobConfig"]
+        self.definition = request["TrainingJobDefinition"]
+        self.name = request["HyperParameterTuningJobName"]
+        self.objective = self.config.get("HyperParameterTuningJobObjective") or self.definition["TuningObjective"]
+        seed = int(self.config["RandomSeed"]) if "RandomSeed" in self.config else secrets.randbelow(2**31)
+        try:
+            parameter_ranges = self.config.get("ParameterRanges") or self.definition.get("HyperParameterRanges") or {}
+            self.ranges = ranges.read(parameter_ranges)
+            self.strategy = strategies.choose(self.config["Strategy"], self.ranges, seed)
+        except ValueError as error:
+            raise ServiceError("ValidationException", f"HyperParameterTuningJobConfig: {error}.") from error
+        limits = self.config.get("ResourceLimits") or {}
+        self.count = strategies.number_of_trials(self.strategy, limits)
+        self.parallel = max(1, int(limits.get("MaxParallelTrainingJobs") or 1))
+        self.pattern = self._objective_pattern()
+        self.trials: list[Trial] = []
+        self.job: Job | None = None
+        self._ended: queue.Queue[Trial] = queue.Queue()
+
+    @property
+    def maximize(self) -> bool:
+        return bool(self.objective["Type"] == "Maximize")
+
+    def run(self, job: Job) -> None:
+        self.job = job
+        try:
+            self._run_trials(job)
+        except Exception as error:  # whatever it is, the job must not hang
+            self._stop_trials()
+            self._end("Failed", FailureReason=f"InternalServerError: {error!r}")
+            return
+        self._read_objectives()
+        if job.stop_requested.is_set() or self.service.context.stopping.is_set():
+            self._end("Stopped")
+        elif not any(trial.status != "Failed" for trial in self.trials):
+            first = self.trials[0].job.describe().get("FailureReason", "")
+            self._end("Failed", FailureReason=f"All {len(self.trials)} training jobs failed. {self.trials[0].job.name}: {first}"[:1024])
+        elif not self.ranked():
+            self._end(
+                "Failed",
+                FailureReason=f"No objective metrics found after running {len(self.trials)} training jobs. Please ensure that the custom "
+                f"algorithm is emitting the objective metric as defined by the regular expression {self.pattern.pattern!r}; "
+                f"log: {self.trials[0].job.log_path}",
+            )
+        else:
+            self._end("Completed")
+
+    def _run_trials(self, job: Job) -> None:
+        running: set[int] = set()
+        while len(self.trials) < self.count or running:
+            stopping = job.stop_requested.is_set() or self.service.context.stopping.is_set()
+            while not stopping and len(self.trials) < self.count and len(running) < self.parallel and self._may_decide(running):
+                running.add(self._start(len(self.trials)).index)
+                self._publish()
+            if stopping:
+                self._stop_trials()
+                if not running:
+                    return
+            try:
+                running.discard(self._ended.get(timeout=_POLL_SECONDS).index)
+                self._read_objectives()
+                self._publish()
+            except queue.Empty:
+                continue
+
+    def _may_decide(self, running: set[int]) -> bool:
+        return all(index not in running for index in range(self.strategy.needs(len(self.trials), self.parallel)))
+
+    def _start(self, index: int) -> Trial:
+        known = self.trials[: self.strategy.needs(index, self.parallel)]
+        results = self._results(known)
+        point = self.strategy.propose(index, results)
+        tuned = strategies.hyperparameters(self.ranges, point)
+        name = f"{self.name}-{index + 1:03d}-{secrets.token_hex(4)}"
+        job = self.service.training.create(
+            self._training_request(name, tuned),
+            {"TunedHyperParameters": tuned, "TuningJobArn": self.job.arn if self.job else ""},
+            watch=lambda log: self._watch(index, log),
+        )
+        trial = Trial(index, point, tuned, job)
+        self.trials.append(trial)
+        self.service.context.in_background(self._wait_for, trial)
+        return trial
+
+    def _results(self, known: list[Trial]) -> list[tuple[tuple[float, ...], float]]:
+        """Points and objectives, less is better. A trial that was stopped early counts like the worst that ran to its end."""
+        sign = -1 if self.maximize else 1
+        scored = [(trial, sign * trial.objectives[-1]) for trial in known if trial.status != "Failed" and trial.objectives]
+        worst = max((value for trial, value in scored if trial.status == "Completed"), default=float("inf"))
+        return [(trial.point, min(value, worst) if trial.status == "Stopped" else value) for trial, value in scored]
+
+    def _wait_for(self, trial: Trial) -> None:
+        trial.job.ended.wait()
+        self._ended.put(trial)
+
+    def _training_request(self, name: str, tuned: Mapping[str, str]) -> dict[str, Any]:
+        static = self.definition.get("StaticHyperParameters") or {}
+        members = (
+            "RoleArn", "InputDataConfig", "OutputDataConfig", "ResourceConfig", "StoppingCondition", "CheckpointConfig", "VpcConfig",
+            "EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining", "RetryStrategy",
+        )  # fmt: skip
+        request = {member: self.definition[member] for member in members if member in self.definition}
+        request["AlgorithmSpecification"] = {
+            key: value for key, value in self.definition["AlgorithmSpecification"].items() if key != "AlgorithmName"
+        }
+        environment = dict(self.definition.get("Environment") or {})
+        if self.parallel > 1:  # trials that run together share the CPUs
+            environment.setdefault("OMP_NUM_THREADS", "1")
+        return {
+            **request,
+            "TrainingJobName": name,
+            "HyperParameters": {**static, **tuned, "_tuning_objective_metric": self.objective["MetricName"]},
+            "Environment": environment,
+        }
+
+    def _watch(self, index: int, log: str) -> None:
+        """Stop a running trial as soon as the median rule is sure to stop it."""
+        if self.config.get("TrainingJobEarlyStoppingType") != "Auto" or index >= len(self.trials):
+            return
+        earlier = self.trials[:index]
+        if all(trial.job.ended.is_set() for trial in earlier) and self._stop_epoch(index, metrics.series(log, self.pattern)):
+            self.trials[index].job.stop_requested.set()
+
+    def _stop_epoch(self, index: int, objectives: list[float]) -> int | None:
+        previous = [trial.objectives for trial in self.trials[:index] if trial.objectives]
+        return early_stopping.stop_epoch(objectives, previous, maximize=self.maximize)
+
+    def _read_objectives(self) -> None:
+        """Objectives of ended trials, in order, up to the epoch at which the rule stops each: the same on every machine."""
+        early = self.config.get("TrainingJobEarlyStoppingType") == "Auto"
+        for trial in self.trials:
+            if not trial.job.ended.is_set():
+                return
+            log = trial.job.log_path.read_text(errors="replace") if trial.job.log_path.exists() else ""
+            values = metrics.series(log, self.pattern)
+            trial.stopped_at = self._stop_epoch(trial.index, values) if early and trial.job.status != "Failed" else None
+            trial.objectives = values[: trial.stopped_at]
+
+    def _objective_pattern(self) -> Any:
+        definitions = metrics.compile_definitions(self.definition["AlgorithmSpecification"].get("MetricDefinitions", []))
+        name = self.objective["MetricName"]
+        if name not in definitions:
+            raise ServiceError(
+                "ValidationException", f"objective metric {name!r} has no MetricDefinition; there is {', '.join(definitions) or 'none'}"
+            )
+        return definitions[name]
+
+    def _stop_trials(self) -> None:
+        for trial in self.trials:
+            trial.job.stop_requested.set()
+
+    def ranked(self) -> list[Trial]:
+        """Trials with an objective, the best first. What was stopped early comes after what ran to its end."""
+        scored = [trial for trial in self.trials if trial.objectives and trial.status in ("Completed", "Stopped")]
+        sign = -1 if self.maximize else 1
+        return sorted(scored, key=lambda trial: (trial.status == "Stopped", sign * trial.objectives[-1], trial.index))
+
+    def counters(self) -> dict[str, int]:
+        statuses = [trial.status for trial in self.trials]
+        return {
+            "Completed": statuses.count("Completed"),
+            "InProgress": statuses.count("InProgress") + statuses.count("Stopping"),
+            "RetryableError": 0,
+            "NonRetryableError": statuses.count("Failed"),
+            "Stopped": statuses.count("Stopped"),
+        }
+
+    def objective_counters(self) -> dict[str, int]:
+        ended = [trial for trial in self.trials if trial.job.ended.is_set()]
+        succeeded = sum(bool(trial.objectives) and trial.status != "Failed" for trial in ended)
+        return {"Succeeded": succeeded, "Pending": len(self.trials) - len(ended), "Failed": len(ended) - succeeded}
+
+    def summary(self, trial: Trial) -> dict[str, Any]:
+        described = trial.job.describe()
+        members = ("TrainingJobName", "TrainingJobArn", "CreationTime", "TrainingStartTime", "TrainingEndTime", "FailureReason")
+        found: dict[str, Any] = {member: described[member] for member in members if member in described}
+        found |= {"TrainingJobStatus": trial.status, "TunedHyperParameters": dict(trial.tuned), "TuningJobName": self.name}
+        if trial.objectives:
+            metric = {"Type": self.objective["Type"], "MetricName": self.objective["MetricName"], "Value": trial.objectives[-1]}
+            found |= {"FinalHyperParameterTuningJobObjectiveMetric": metric, "ObjectiveStatus": "Succeeded"}
+        else:
+            found["ObjectiveStatus"] = "Failed" if trial.job.ended.is_set() else "Pending"
+        return found
+
+    def summaries(self) -> list[dict[str, Any]]:
+        return [self.summary(trial) for trial in list(self.trials)]
+
+    def _publish(self, **more: Any) -> None:
+        ranked = self.ranked()
+        best = {"BestTrainingJob": self.summary(ranked[0])} if ranked else {}
+        if self.job:
+            self.service.jobs.change(
+                self.job, TrainingJobStatusCounters=self.counters(), ObjectiveStatusCounters=self.objective_counters(), **best, **more
+            )
+
+    def _end(self, status: str, **more: Any) -> None:
+        self._publish()
+        if self.job:
+            self.service.jobs.end(self.job, status, HyperParameterTuningEndTime=now(), **more)
+
+
+def _refuse_what_cannot_run(request: Mapping[str, Any]) -> None:
+    config = request["HyperParameterTuningJobConfig"]
+    asked = [name for name in ("WarmStartConfig", "TrainingJobDefinitions") if request.get(name)]
+    asked += ["Autotune"] if request.get("Autotune") else []
+    asked += ["Strategy Hyperband"] if config["Strategy"] == "Hyperband" else []
+    if asked:
+        raise ServiceError("NotImplemented", f"The local account does not implement {', '.join(asked)} of hyperparameter tuning jobs.", 501)
+    definition = request.get("TrainingJobDefinition")
+    if not definition or not (config.get("HyperParameterTuningJobObjective") or definition.get("TuningObjective")):
+        raise ServiceError("ValidationException", "A tuning job needs TrainingJobDefinition and an objective.")
