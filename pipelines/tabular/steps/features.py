@@ -123,6 +123,14 @@ class Preparer:
         self._width = len(everything)
         self._selected = None if state["selected"] is None else np.array([everything.index(name) for name in state["selected"]])
         self.outputs: list[str] = everything if state["selected"] is None else list(state["selected"])
+        self.sources = self._sources(everything)
+
+    def _sources(self, everything: Sequence[str]) -> list[str]:
+        """The raw column that each prepared column comes from."""
+        origin = [*self.numeric, *(self.numeric[index] for index in self._indicators)]
+        for name, (known, _) in zip(self.categorical, self._places, strict=True):
+            origin += [name] * (len(known) + 1)
+        return [origin[everything.index(name)] for name in self.outputs]
 
     @staticmethod
     def _encoding(columns: Sequence[Mapping[str, Any]], first: int) -> tuple[list[tuple[dict[str | None, int], int]], list[str]]:

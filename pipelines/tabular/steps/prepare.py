@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+import baseline
 import contract
 import data_versions
 import dataset
@@ -58,7 +59,8 @@ def main(argv: list[str]) -> None:
         "rows": {name: int(np.count_nonzero(mask)) for name, mask in masks.items()},
         "warnings": warnings,
     }
-    _write(Path(options.output), table, masks["test"], state, parts, lineage)
+    described = baseline.statistics(rows.take(masks["train"]))
+    _write(Path(options.output), table, masks["test"], state, parts, {"lineage": lineage, "statistics": described})
     for warning in warnings:
         print(f"warning: {warning}")
     counts = ", ".join(f"{name} {count}" for name, count in lineage["rows"].items())
@@ -161,7 +163,7 @@ def _select(part: Part, names: list[str], count: int, problem: str) -> list[str]
     return [names[index] for index in sorted(best)]
 
 
-def _write(output: Path, table: tables.Table, is_test: Any, state: dict[str, Any], parts: dict[str, Part], lineage: dict[str, Any]) -> None:
+def _write(output: Path, table: tables.Table, is_test: Any, state: dict[str, Any], parts: dict[str, Part], evidence: dict[str, Any]) -> None:
     about = {
         "problem": state["dataset"]["problem"],
         "metric": state["dataset"]["metric"],
@@ -173,8 +175,8 @@ def _write(output: Path, table: tables.Table, is_test: Any, state: dict[str, Any
     for folder in ("test", "preparation"):
         (output / folder).mkdir(parents=True, exist_ok=True)
     parquet.write_table(table.columns.filter(pa.array(is_test)), output / "test" / "test.parquet")
-    for name, document in (("preparation.json", state), ("lineage.json", lineage)):
-        (output / "preparation" / name).write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
+    for name, document in {"preparation": state, **evidence}.items():
+        (output / "preparation" / f"{name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -21,12 +21,13 @@ from features import Labels, Matrix, Preparer
 
 @dataclass(frozen=True)
 class Served:
-    """`about`: problem, metric, classes; `version`: where the model came from."""
+    """`about`: problem, metric, classes; `version`: where the model came from; `dataset`: the contract it was trained for."""
 
     preparer: Preparer
     model: Any
     about: dict[str, Any]
     version: dict[str, Any]
+    dataset: dict[str, Any]
 
     @property
     def features(self) -> list[str]:
@@ -46,4 +47,4 @@ def load(folder: Path) -> Served:
     version = json.loads((folder / "version.json").read_text(encoding="utf-8"))
     about = {"problem": state["dataset"]["problem"], "metric": state["dataset"]["metric"], "classes": state["classes"]}
     model = algorithms.find(version["algorithm"]).load(folder, about)
-    return Served(Preparer(state), model, about, version)
+    return Served(Preparer(state), model, about, version, state["dataset"])

@@ -1,0 +1,271 @@
+"""Step 4: the evidence. Judges the chosen version on untouched test rows, raw, the way requests come.
+
+Inputs: `--model` (model.tar.gz), `--choice`, `--train` (prepared rows, for the learning curve), `--test` (raw rows),
+`--preparation` (data lineage and drift statistics). Outputs in `--output`: evaluation.json (SageMaker's metrics
+schema, the gate and the lineage), report.html, golden.csv, bias.json, explainability.json, statistics.json,
+constraints.json, model_constraints.json. Next: the pipeline's condition reads `gate.passed`; `deploy_scripts/verify.py` reads golden.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import io
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import archive
+import baseline
+import dataset
+import failure
+import inference
+import served as serving
+from dataset import Part, Rows
+from evaluation import behaviour, champion, changes, fairness, gate, quality, report
+from measures import LESS_IS_BETTER, decide
+from served import Served
+from specification import Specification, load
+
+Floats = NDArray[np.float64]
+
+GOLDEN_ROWS = 50
+SCHEMA = {
+    "regression": "regression_metrics",
+    "binary": "binary_classification_metrics",
+    "multiclass": "multiclass_classification_metrics",
+}
+#: A registry's metadata value holds 256 characters.
+LONGEST_FACT = 256
+
+
+def parser() -> argparse.ArgumentParser:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--model", default="/opt/ml/processing/input/model", help="folder with model.tar.gz")
+    arguments.add_argument("--choice", default="/opt/ml/processing/input/choice", help="output `choice` of choose.py")
+    arguments.add_argument("--train", default="/opt/ml/processing/input/train", help="output `train` of prepare.py")
+    arguments.add_argument("--test", default="/opt/ml/processing/input/test", help="output `test` of prepare.py")
+    arguments.add_argument("--preparation", default="/opt/ml/processing/input/preparation", help="output `preparation` of prepare.py")
+    arguments.add_argument("--threshold", type=float, help="limit for the metric; default: DataSet.threshold")
+    arguments.add_argument("--champion-endpoint", default="", help="endpoint whose version must not be clearly better; empty: none")
+    arguments.add_argument("--champion-model", help="a model.tar.gz to compare with instead of an endpoint's")
+    arguments.add_argument("--git-commit", default="unknown")
+    arguments.add_argument("--output", default="/opt/ml/processing/output/evaluation")
+    arguments.add_argument("--specification", help="specification.json; default: the one beside this script")
+    return arguments
+
+
+def main(argv: list[str]) -> None:
+    options = parser().parse_args(argv)
+    specification = load(options.specification)
+    with tempfile.TemporaryDirectory() as scratch:
+        evidence = _evidence(options, specification, Path(scratch))
+    output = Path(options.output)
+    output.mkdir(parents=True, exist_ok=True)
+    for name, content in evidence["files"].items():
+        (output / name).write_text(content, encoding="utf-8")
+    decision = evidence["gate"]
+    print(f"test {decision['metric']} {decision['value']:.5g} (threshold {decision['threshold']:g}); production: {evidence['champion']['detail']}")
+    print("gate passed" if decision["passed"] else f"gate refused: {decision['reasons']}")
+
+
+def _evidence(options: argparse.Namespace, specification: Specification, scratch: Path) -> dict[str, Any]:
+    packed = Path(options.model) / "model.tar.gz"
+    archive.unpack(packed, scratch / "challenger")
+    served = serving.load(scratch / "challenger")
+    rows = _test_rows(Path(options.test), served)
+    predicted = served.predict(*behaviour.raw(rows, served))
+    metrics = quality.overall(specification.problem, rows.target, predicted)
+    rival, comparison = _compare(options, specification, rows, predicted, scratch)
+    bias = _bias(specification, rows, predicted)
+    value = metrics[specification.metric]["value"]
+    threshold = specification.dataset["threshold"] if options.threshold is None else options.threshold
+    decision = gate.decide(
+        metric=specification.metric,
+        value=float(value if value is not None else np.nan),
+        threshold=threshold,
+        comparison=comparison,
+        bias=bias,
+        limits=specification.gate,
+    )
+    train, _ = dataset.load(Path(options.train))
+    test = Part(served.prepare(*behaviour.raw(rows, served)), rows.target, np.ones(rows.count))
+    facts = {
+        "gate": decision,
+        "champion": {**rival, **(comparison or {})},
+        "lineage": _lineage(options, served, packed),
+        "metrics": metrics,
+        "groups": quality.by_group(specification.metric, rows, predicted),
+        "bias": bias,
+        "attributions": behaviour.attributions(rows, served),
+        "learning_curve": behaviour.learning_curve(train, test, served),
+        "robustness": behaviour.robustness(rows, served),
+        "latency": behaviour.latency(_golden_body(rows, served, scratch, 1)[1], served),
+        "model_bytes": packed.stat().st_size,
+        "rows": served.version["rows"],
+        "choice": json.loads((Path(options.choice) / "choice.json").read_text(encoding="utf-8")),
+        "changes": _changes(options, rival, served, scratch),
+        "warnings": json.loads((Path(options.preparation) / "lineage.json").read_text(encoding="utf-8"))["warnings"],
+        "curves": _curves(specification.problem, rows.target, predicted, served.about["classes"]),
+    }
+    files = _files(facts, specification, options, rows, predicted, served, scratch)
+    return {**facts, "files": files}
+
+
+def _test_rows(folder: Path, served: Served) -> Rows:
+    """The raw test rows as typed columns; the classes in the order that the model knows."""
+    from pyarrow import parquet
+
+    import table as tables
+
+    columns = parquet.read_table(folder / "test.parquet")
+    target = columns[served.dataset["target"]]
+    numeric = {name: tables.floats(columns[name]) for name in served.preparer.numeric}
+    categorical = {name: tables.labels(columns[name]) for name in served.preparer.categorical}
+    classes = served.about["classes"]
+    answers = tables.floats(target) if classes is None else dataset.class_index(tables.labels(target), classes)
+    return Rows(numeric, categorical, answers, columns.num_rows)
+
+
+def _compare(
+    options: argparse.Namespace, specification: Specification, rows: Rows, predicted: Floats, scratch: Path
+) -> tuple[dict[str, Any], dict[str, float | None] | None]:
+    """The champion's name and what became of it, and the paired comparison where there is one."""
+    current = champion.Champion()
+    if options.champion_model:
+        current = champion.from_archive(Path(options.champion_model), scratch, Path(options.champion_model).name)
+    elif options.champion_endpoint:
+        current = champion.from_endpoint(options.champion_endpoint, scratch)
+    preparation = json.loads((Path(options.preparation) / "preparation.json").read_text(encoding="utf-8"))
+    obstacle = champion.incomparable(current, specification.dataset, preparation["classes"])
+    if obstacle:
+        return {"name": current.name, "compared": False, "detail": f"not compared: {obstacle}", "facts": current.facts}, None
+    comparison = champion.compare(specification.metric, rows.target, predicted, champion.predict(current, rows, scratch))
+    detail = f"{specification.metric} {comparison['value']:.5g}, gain {comparison['gain']:+.3g} [{comparison['lower']:+.3g}, {comparison['upper']:+.3g}]"
+    return {"name": current.name, "compared": True, "detail": detail, "facts": current.facts}, comparison
+
+
+def _bias(specification: Specification, rows: Rows, predicted: Floats) -> dict[str, float | None] | None:
+    """Bias metrics of a binary problem with a facet. The positive class is the favourable outcome."""
+    facet = specification.facet
+    if facet is None or specification.problem != "binary":
+        return None
+    group = np.array([value == facet["disadvantaged"] for value in rows.texts(facet["column"])])
+    return fairness.measures(group, rows.target == 1, decide(predicted) == 1)
+
+
+def _curves(problem: str, target: Floats, predicted: Floats, classes: list[str] | None) -> dict[str, Any]:
+    if problem == "regression":
+        return {"target": target.tolist(), "predicted": predicted.tolist()}
+    curves: dict[str, Any] = {"confusion_matrix": quality.confusion(target, decide(predicted), classes or [])}
+    if problem == "binary":
+        curves["receiver_operating_characteristic_curve"] = quality.roc(target, predicted)
+        curves["precision_recall_curve"] = quality.precision_recall(target, predicted)
+        curves["calibration"] = quality.calibration(target, predicted)
+    return curves
+
+
+def _lineage(options: argparse.Namespace, served: Served, packed: Path) -> dict[str, str]:
+    """Short texts: each becomes one metadata value of the registered version."""
+    data = json.loads((Path(options.preparation) / "lineage.json").read_text(encoding="utf-8"))
+    version = served.version
+    facts = {
+        "git_commit": options.git_commit,
+        "data_url": data["data_url"],
+        "data_sha256": data["data_sha256"],
+        "data_versions": data["data_versions"],
+        "schema_sha256": version["schema_sha256"],
+        "specification_sha256": version["specification_sha256"],
+        "code_sha256": version["code_sha256"],
+        "model_sha256": hashlib.sha256(packed.read_bytes()).hexdigest(),
+        "libraries": " ".join(f"{name}={number}" for name, number in sorted(version["libraries"].items())),
+        "algorithm": version["algorithm"],
+        "hyperparameters": json.dumps(version["hyperparameters"], sort_keys=True, separators=(",", ":")),
+    }
+    return {name: (value or "unknown")[:LONGEST_FACT] for name, value in facts.items()}
+
+
+def _changes(options: argparse.Namespace, rival: dict[str, Any], served: Served, scratch: Path) -> list[dict[str, str]]:
+    folder = scratch / "champion"
+    if not folder.exists():
+        return []
+    production = json.loads((folder / "version.json").read_text(encoding="utf-8"))
+    commits = {"what": "Commit", "production": rival["facts"].get("git-commit", "-"), "candidate": options.git_commit}
+    code = changes.in_code(folder / "code", scratch / "challenger" / "code")
+    return [commits, *changes.since(production, served.version), *([code] if code else [])]
+
+
+def _golden_body(rows: Rows, served: Served, scratch: Path, count: int) -> tuple[Rows, str]:
+    """The first `count` test rows, and the request that carries them."""
+    first = np.arange(rows.count) < count
+    chosen = rows.take(first)
+    champion.write_rows(chosen, served.features, scratch / "golden-rows.csv")
+    return chosen, (scratch / "golden-rows.csv").read_text(encoding="utf-8")
+
+
+def _golden(rows: Rows, served: Served, scratch: Path) -> str:
+    """Rows with the true answer and what this version must answer: the features, the target, `prediction`.
+
+    A class is written as its name, and its prediction is the decided class; numbers keep every bit.
+    """
+    chosen, body = _golden_body(rows, served, scratch, GOLDEN_ROWS)
+    answer = inference.predict_fn(inference.input_fn(body, inference.CSV), served)
+    classes = served.about["classes"]
+    truth = [repr(value) if classes is None else classes[int(value)] for value in chosen.target.tolist()]
+    given = [repr(value) for value in answer["score"]] if classes is None else answer["predicted_label"]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*served.features, served.dataset["target"], "prediction"])
+    writer.writerows([*cells, true, said] for cells, true, said in zip(csv.reader(io.StringIO(body)), truth, given, strict=True))
+    return text.getvalue()
+
+
+def _files(
+    facts: dict[str, Any], specification: Specification, options: argparse.Namespace, rows: Rows, predicted: Floats, served: Served, scratch: Path
+) -> dict[str, str]:
+    schema = SCHEMA[specification.problem]
+    shown = {name: value for name, value in facts["curves"].items() if specification.problem != "regression" and name in ("confusion_matrix", "receiver_operating_characteristic_curve")}
+    evaluation = {schema: {**facts["metrics"], **shown}, **{name: facts[name] for name in ("gate", "champion", "lineage", "latency", "model_bytes", "rows")}}
+    statistics = json.loads((Path(options.preparation) / "statistics.json").read_text(encoding="utf-8"))
+    constraints = baseline.constraints(statistics)
+    scores = predicted if predicted.ndim == 1 else predicted.max(axis=1)
+    statistics["features"].append(baseline.numeric("prediction", scores))
+    metric, threshold = facts["gate"]["metric"], facts["gate"]["threshold"]
+    operator = "GreaterThanThreshold" if metric in LESS_IS_BETTER else "LessThanThreshold"
+    model_constraints = {"version": 0.0, schema.replace("metrics", "constraints"): {metric: {"threshold": threshold, "comparison_operator": operator}}}
+    documents = {
+        "evaluation.json": evaluation,
+        "statistics.json": statistics,
+        "constraints.json": constraints,
+        "model_constraints.json": model_constraints,
+        "bias.json": _bias_report(specification, facts["bias"]),
+        "explainability.json": {"version": "1.0", "explanations": {"tree_shap" if served.version["algorithm"] != "linear" else "linear_shap": {"label0": {"global_shap_values": facts["attributions"]}}}},
+    }
+    files = {name: json.dumps(_plain(document), indent=1, allow_nan=False) for name, document in documents.items()}
+    return {**files, "golden.csv": _golden(rows, served, scratch), "report.html": report.render(facts, specification)}
+
+
+def _bias_report(specification: Specification, bias: dict[str, float | None] | None) -> dict[str, Any]:
+    if bias is None or specification.facet is None:
+        return {"version": "1.0", "pre_training_bias_metrics": {}, "post_training_bias_metrics": {}}
+    return fairness.report(specification.facet, specification.target, str(specification.dataset["positive_class"]), bias)
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN: an undefined number is null."""
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value
+
+
+if __name__ == "__main__":
+    failure.run(main)

@@ -1,0 +1,98 @@
+"""How the model behaves: what it relies on, whether more data would help, and what broken inputs and load do to it.
+
+Input: the served version, raw test rows and prepared training rows. Output: plain values for the report.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import algorithms
+import inference
+from dataset import Part, Rows
+from features import stack
+from measures import measure
+from served import Served
+
+Floats = NDArray[np.float64]
+
+ATTRIBUTED_ROWS = 200
+CURVE_SHARES = (0.1, 0.25, 0.5, 1.0)
+MOST_CURVE_ROWS = 50_000
+TIMED_REQUESTS = 200
+SEED = 20
+
+
+def raw(rows: Rows, served: Served) -> tuple[Floats, list[Any]]:
+    """Rows in the form that `Served.predict` takes."""
+    numeric = stack(rows.numeric, served.preparer.numeric, rows.count)
+    return numeric, [rows.categorical[name] for name in served.preparer.categorical]
+
+
+def attributions(rows: Rows, served: Served) -> dict[str, float]:
+    """Mean absolute SHAP value of each raw column, largest first. Prepared columns that come from one raw column are added."""
+    chosen = np.zeros(rows.count, dtype=bool)
+    chosen[np.random.default_rng(SEED).permutation(rows.count)[:ATTRIBUTED_ROWS]] = True
+    shares = served.model.attributions(served.prepare(*raw(rows.take(chosen), served)))
+    sources = np.array(served.preparer.sources)
+    totals = {name: float(np.abs(shares[:, sources == name].sum(axis=1)).mean()) for name in served.features}
+    return dict(sorted(totals.items(), key=lambda item: -item[1]))
+
+
+def learning_curve(train: Part, test: Part, served: Served) -> list[dict[str, Any]]:
+    """The metric on test and training rows when the same algorithm learns from a share of the training rows."""
+    order = np.random.default_rng(SEED).permutation(len(train.target))[:MOST_CURVE_ROWS]
+    algorithm = algorithms.find(served.version["algorithm"])
+    hyperparameters = {name: str(value) for name, value in served.version["hyperparameters"].items()}
+    about, metric = served.about, served.about["metric"]
+    points = []
+    for share in CURVE_SHARES:
+        rows = np.sort(order[: max(2, int(share * len(order)))])
+        part = Part(train.features[rows], train.target[rows], train.weight[rows])
+        if about["classes"] and len(np.unique(part.target)) < len(about["classes"]):
+            continue  # a class is missing: nothing can be learned from so few rows
+        model = algorithm.fit(part, None, about, hyperparameters)
+        points.append(
+            {
+                "rows": len(rows),
+                "test": measure(metric, test.target, model.predict(test.features)),
+                "train": measure(metric, part.target, model.predict(part.features)),
+            }
+        )
+    return points
+
+
+def robustness(rows: Rows, served: Served) -> list[dict[str, Any]]:
+    """The metric when one column is missing in every row, or (numeric) shifted by one standard deviation of the test rows."""
+    numeric, categorical = raw(rows, served)
+    metric = served.about["metric"]
+
+    def measured(changed: Floats, labels: list[Any]) -> float:
+        return measure(metric, rows.target, served.predict(changed, labels))
+
+    results = []
+    for index, name in enumerate(served.preparer.numeric):
+        missing, shifted = numeric.copy(), numeric.copy()
+        missing[:, index] = np.nan
+        shifted[:, index] += np.nanstd(numeric[:, index])
+        results.append({"column": name, "missing": measured(missing, categorical), "shifted": measured(shifted, categorical)})
+    for index, name in enumerate(served.preparer.categorical):
+        gone = list(categorical)
+        gone[index] = ([None], np.zeros(rows.count, dtype=np.int64))
+        results.append({"column": name, "missing": measured(numeric, gone), "shifted": None})
+    return results
+
+
+def latency(body: str, served: Served) -> dict[str, float]:
+    """Milliseconds for a request of one row, parsing and answering included, without the network."""
+    times = []
+    for _ in range(TIMED_REQUESTS):
+        start = time.perf_counter()
+        inference.output_fn(inference.predict_fn(inference.input_fn(body, inference.CSV), served), inference.JSON)
+        times.append(1000 * (time.perf_counter() - start))
+    median, slow = np.percentile(times, [50, 99])
+    return {"p50_ms": float(median), "p99_ms": float(slow)}

@@ -1,0 +1,139 @@
+"""The version now in production, scored on the same test rows with its own code, and compared by a paired bootstrap.
+
+Input: the endpoint's name. Output: predictions of the champion, or why there are none. Next: `gate.py`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+import archive
+from dataset import Rows
+from evaluation.quality import bootstrap, interval
+from failure import BadInput
+from measures import LESS_IS_BETTER, METRICS
+
+Floats = NDArray[np.float64]
+
+SCORING_TIMEOUT_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Champion:
+    """`name`: the package's ARN, or "none". `folder`: where it is unpacked. `facts`: its registry metadata."""
+
+    name: str = "none"
+    folder: Path | None = None
+    facts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def version(self) -> dict[str, Any]:
+        return dict(json.loads((self.folder / "version.json").read_text(encoding="utf-8"))) if self.folder else {}
+
+    @property
+    def preparation(self) -> dict[str, Any]:
+        return dict(json.loads((self.folder / "preparation.json").read_text(encoding="utf-8"))) if self.folder else {}
+
+
+def from_endpoint(endpoint: str, scratch: Path) -> Champion:
+    """Endpoint -> configuration -> model -> model package -> archive. Raises BadInput when AWS refuses; a missing endpoint has no champion."""
+    import boto3  # only needed with an endpoint
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    sagemaker = boto3.client("sagemaker")
+    try:
+        try:
+            config = sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointConfigName"]
+        except ClientError as error:
+            if "could not find" in str(error).lower() or "not found" in str(error).lower():
+                return Champion()
+            raise
+        variant = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0]
+        model = sagemaker.describe_model(ModelName=variant["ModelName"])
+        container = model.get("PrimaryContainer") or model["Containers"][0]
+        package = sagemaker.describe_model_package(ModelPackageName=container["ModelPackageName"])
+        place = urlsplit(package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
+        packed = scratch / "champion.tar.gz"
+        boto3.client("s3").download_file(place.netloc, place.path.lstrip("/"), str(packed))
+    except (BotoCoreError, ClientError, KeyError) as error:
+        raise BadInput(f"the version that serves {endpoint} cannot be read for the comparison: {type(error).__name__} {error}") from None
+    return from_archive(packed, scratch, package["ModelPackageArn"], package.get("CustomerMetadataProperties", {}))
+
+
+def from_archive(packed: Path, scratch: Path, name: str, facts: dict[str, str] | None = None) -> Champion:
+    folder = scratch / "champion"
+    archive.unpack(packed, folder)
+    return Champion(name, folder, facts or {})
+
+
+def incomparable(champion: Champion, dataset: dict[str, Any], classes: list[str] | None) -> str | None:
+    """Why the champion cannot be scored on these rows, or None. It answers another question, or needs a column that is gone."""
+    if champion.folder is None:
+        return "no version is in production"
+    theirs = champion.preparation
+    if (theirs["dataset"]["problem"], theirs["dataset"]["target"]) != (dataset["problem"], dataset["target"]):
+        return f"production predicts {theirs['dataset']['target']} ({theirs['dataset']['problem']})"
+    if theirs["classes"] != classes:
+        return f"production knows the classes {theirs['classes']}"
+    gone = [name for name in theirs["dataset"]["features"] if name not in dataset["features"]]
+    return f"production needs the column {gone[0]!r}" if gone else None
+
+
+def predict(champion: Champion, rows: Rows, scratch: Path) -> Floats:
+    """The champion's predictions on raw rows, by its own code. Raises BadInput."""
+    source, answer = scratch / "rows.csv", scratch / "answer.json"
+    write_rows(rows, champion.preparation["dataset"]["features"], source)
+    script = Path(__file__).parents[1] / "score.py"
+    command = [sys.executable, str(script), "--model-dir", str(champion.folder), "--rows", str(source), "--output", str(answer)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=SCORING_TIMEOUT_SECONDS, check=False)
+    if result.returncode:
+        reason = (result.stderr.strip().splitlines() or ["no message"])[-1]
+        raise BadInput(f"the version in production ({champion.name}) could not score the test rows: {reason}")
+    records = json.loads(answer.read_text(encoding="utf-8"))["predictions"]
+    several = champion.preparation["classes"] is not None and len(champion.preparation["classes"]) > 2
+    return np.array([record["probabilities" if several else "score"] for record in records], dtype=np.float64)
+
+
+def write_rows(rows: Rows, names: list[str], path: Path) -> None:
+    """Raw rows as a request carries them: no header, empty cells for missing values. `repr` keeps every bit of a float."""
+    columns = [[_text(value) for value in rows.numeric[name].tolist()] if name in rows.numeric else [value or "" for value in rows.texts(name)] for name in names]
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows(zip(*columns, strict=True))
+
+
+def _text(value: float) -> str:
+    return "" if math.isnan(value) else repr(value)
+
+
+def compare(metric: str, target: Floats, challenger: Floats, champion: Floats) -> dict[str, float | None]:
+    """`gain`: how much better the challenger is (positive is better, in the metric's units), with its interval.
+
+    `p_not_worse`: the share of paired resamples in which the challenger is at least as good (one-sided).
+    """
+    sign = -1.0 if metric in LESS_IS_BETTER else 1.0
+
+    def gain(weight: Floats) -> Floats:
+        return np.asarray(sign * (METRICS[metric](target, challenger, weight) - METRICS[metric](target, champion, weight)))
+
+    sampled = bootstrap({"gain": gain}, len(target))["gain"]
+    known = sampled[np.isfinite(sampled)]
+    lower, upper = interval(sampled)
+    value = float(METRICS[metric](target, champion, np.ones((1, len(target))))[0])
+    return {
+        "value": value,
+        "gain": float(gain(np.ones((1, len(target))))[0]),
+        "lower": lower,
+        "upper": upper,
+        "p_not_worse": float((known >= 0).mean()) if len(known) else None,
+    }

@@ -1,0 +1,35 @@
+"""Scores rows with a packed version's own code. A process of its own, because two versions' modules have the same names.
+
+Inputs: `--model-dir` (an unpacked model.tar.gz) and `--rows` (CSV without header, in that version's column order).
+Output: `--output`, the version's JSON answer. Started by `evaluation/champion.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+
+def parser() -> argparse.ArgumentParser:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--model-dir", required=True)
+    arguments.add_argument("--rows", required=True)
+    arguments.add_argument("--output", required=True)
+    return arguments
+
+
+def main(argv: list[str]) -> None:
+    options = parser().parse_args(argv)
+    # The folder of this script is first on the path; the version's own code takes its place.
+    sys.path[0] = str(Path(options.model_dir, "code"))
+    version = importlib.import_module("inference")
+    model = version.model_fn(options.model_dir)
+    rows = version.input_fn(Path(options.rows).read_bytes(), "text/csv")
+    answer = version.output_fn(version.predict_fn(rows, model), "application/json")
+    Path(options.output).write_text(answer[0] if isinstance(answer, tuple) else answer, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
