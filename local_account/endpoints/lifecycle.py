@@ -6,7 +6,6 @@ the final status with its reason, and `SageMaker Endpoint State Change` events.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -169,9 +168,9 @@ def _bake(context: Context, endpoint: Endpoint, plan: rollout.Plan) -> None:
 
 def _interrupted(context: Context, endpoint: Endpoint, simulated_seconds: float) -> bool:
     """Wait; True, early, if the endpoint is deleted or the account stops."""
-    deadline = time.monotonic() + context.clock.real_seconds(simulated_seconds)
+    end = context.clock.now().timestamp() + simulated_seconds
     while not (endpoint.deleted.is_set() or context.stopping.is_set()):
-        left = deadline - time.monotonic()
+        left = context.clock.real_seconds(end - context.clock.now().timestamp())
         if left <= 0:
             return False
         endpoint.deleted.wait(min(left, _POLL_REAL_SECONDS))

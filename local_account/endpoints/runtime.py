@@ -68,7 +68,14 @@ async def _invoke(context: Context, endpoint_name: str, headers: Mapping[str, st
     answer, instance = await _forward(endpoint, variant, headers, body)
     overhead = time.perf_counter() - started - answer.seconds
     minute = int(context.clock.now().timestamp() // 60)
-    endpoint.traffic.ended(variant.name, minute, answer.status, answer.seconds * 1e6, overhead * 1e6)
+    endpoint.traffic.ended(
+        variant.name,
+        minute,
+        answer.status,
+        instances=len(variant.instances),
+        model_latency=answer.seconds * 1e6,
+        overhead_latency=overhead * 1e6,
+    )
     if not 200 <= answer.status < 300:
         return _model_error(context, endpoint, answer, instance)
     _capture(endpoint, variant, headers, body, answer)

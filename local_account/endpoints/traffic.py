@@ -16,6 +16,7 @@ class Minute:
     """One simulated minute of one variant. Latencies in microseconds, as SageMaker's metrics are."""
 
     invocations: int = 0
+    invocations_per_instance: float = 0.0
     client_errors: int = 0
     server_errors: int = 0
     model_latency: list[float] = field(default_factory=list)
@@ -38,13 +39,17 @@ class Traffic:
             self._advance(variant)
             self._in_flight[variant] += 1
 
-    def ended(self, variant: str, minute: int, status: int, model_latency: float, overhead_latency: float) -> None:
-        """`minute` is simulated time in whole minutes since 1970; `status` the HTTP status that the model answered."""
+    def ended(self, variant: str, minute: int, status: int, *, instances: int, model_latency: float, overhead_latency: float) -> None:
+        """`minute` is simulated time in whole minutes since 1970; `status` the HTTP status that the model answered.
+
+        Each invocation counts 1 / `instances` for InvocationsPerInstance: "value 1/numberOfInstances is sent on each request".
+        """
         with self._lock:
             self._advance(variant)
             self._in_flight[variant] -= 1
             counts = self._minutes[variant, minute]
             counts.invocations += 1
+            counts.invocations_per_instance += 1 / max(1, instances)
             counts.client_errors += 400 <= status < 500
             counts.server_errors += status >= 500 or status == 0
             counts.model_latency.append(model_latency)

@@ -1,0 +1,22 @@
+"""CloudWatch as it behaves: metrics of endpoints, and alarms that are evaluated on the account's clock.
+
+MiniStack stores metrics and alarms; this package publishes what endpoints really do (`endpoint_metrics.py`), evaluates alarms
+(`alarms.py`, `alarm_loop.py`) and beats the time for both and for `scaling` (`heartbeat.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from local_account.context import Context
+
+
+def install(context: Context) -> None:
+    """Start to publish and to evaluate for this account, until it stops."""
+    from local_account.monitoring import alarm_hooks, alarm_loop, endpoint_metrics, heartbeat
+
+    alarm_hooks.install(context)
+    heartbeat.on_beat(context, endpoint_metrics.Publisher(context).publish)
+    heartbeat.on_beat(context, alarm_loop.AlarmLoop(context).evaluate)
+    context.in_background(heartbeat.run, context)

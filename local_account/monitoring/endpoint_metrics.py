@@ -1,0 +1,113 @@
+"""Publishes what endpoints did and what their processes used, as SageMaker does: namespaces, names, units and dimensions are its own.
+
+In: `Traffic` counters and the instances' processes. Out: metrics in `AWS/SageMaker` and `/aws/sagemaker/Endpoints`, by EndpointName
+and VariantName. Nothing is published for a minute without invocations, which is why a SageMaker endpoint without any traffic
+does not scale in. Source: SageMaker Developer Guide, "Amazon SageMaker AI metrics in Amazon CloudWatch".
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import psutil
+
+from local_account.context import Context
+from local_account.endpoints.fleet import Variant
+from local_account.endpoints.registry import Endpoint, endpoints_of
+from local_account.endpoints.traffic import Minute
+from local_account.monitoring import store
+from local_account.monitoring.store import Datum
+
+INVOCATIONS, UTILISATION = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
+_CONCURRENCY_SECONDS = 10
+#: A minute's latencies are stored as at most this many groups, and the slowest one by one, so that percentiles stay exact there.
+_GROUPS, _SINGLE = 20, 8
+
+
+class Publisher:
+    """Publishes for one account. `publish` is called at every beat."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._minute = int(context.clock.now().timestamp() // 60)
+        self._concurrency: dict[tuple[str, str], tuple[float, float, int]] = {}
+        self._processes: dict[int, psutil.Process] = {}
+
+    def publish(self, now: float) -> None:
+        """Publish the minutes that are over at `now` (Unix seconds), and the concurrency until now."""
+        minute = int(now // 60)
+        invocations: list[Datum] = []
+        utilisation: list[Datum] = []
+        for endpoint in list(endpoints_of(self._context).by_name.values()):
+            for (variant, counted), counts in endpoint.traffic.take_before(minute).items():
+                invocations += _minute_data(endpoint.name, variant, counted * 60.0, counts)
+            for running in list(endpoint.variants()):
+                invocations += self._concurrency_data(endpoint, running, now)
+                if minute > self._minute:
+                    utilisation += self._utilisation_data(endpoint, running, (minute - 1) * 60.0)
+        self._minute = minute
+        for namespace, data in ((INVOCATIONS, invocations), (UTILISATION, utilisation)):
+            if data:
+                store.put(self._context, namespace, data)
+
+    def _concurrency_data(self, endpoint: Endpoint, variant: Variant, now: float) -> list[Datum]:
+        """Mean number of requests in flight since the last value, every ten seconds."""
+        key, real = (endpoint.name, variant.name), time.monotonic()
+        seconds, tick = endpoint.traffic.concurrency_seconds(variant.name), int(now // _CONCURRENCY_SECONDS)
+        if key not in self._concurrency:
+            self._concurrency[key] = seconds, real, tick
+            return []
+        before_seconds, before_real, before_tick = self._concurrency[key]
+        if tick == before_tick or real <= before_real:
+            return []
+        self._concurrency[key] = seconds, real, tick
+        mean = max(0.0, (seconds - before_seconds) / (real - before_real)) / max(1, len(variant.instances))
+        dimensions = _dimensions(endpoint.name, variant.name)
+        ticks = range(max(before_tick, tick - 6), tick)  # a beat that came late covers several
+        return [Datum("ConcurrentRequestsPerModel", dimensions, at * float(_CONCURRENCY_SECONDS), "Count", [mean]) for at in ticks]
+
+    def _utilisation_data(self, endpoint: Endpoint, variant: Variant, at: float) -> list[Datum]:
+        """Measured use of each instance: CPU in percent of one core, memory and disk in percent of the machine's."""
+        dimensions = _dimensions(endpoint.name, variant.name)
+        cpu, memory = [], []
+        for instance in variant.instances:
+            try:
+                process = self._processes.setdefault(instance.pid, psutil.Process(instance.pid))
+                cpu.append(process.cpu_percent(None))
+                memory.append(process.memory_percent())
+            except psutil.Error:
+                self._processes.pop(instance.pid, None)
+        disk = [psutil.disk_usage(str(variant.model.directory)).percent] if cpu else []
+        named = (("CPUUtilization", cpu), ("MemoryUtilization", memory), ("DiskUtilization", disk))
+        return [Datum(name, dimensions, at, "Percent", values) for name, values in named if values]
+
+
+def _dimensions(endpoint: str, variant: str) -> dict[str, str]:
+    return {"EndpointName": endpoint, "VariantName": variant}
+
+
+def _minute_data(endpoint: str, variant: str, at: float, counts: Minute) -> list[Datum]:
+    dimensions = _dimensions(endpoint, variant)
+    data = [
+        Datum("Invocations", dimensions, at, "None", [counts.invocations]),
+        Datum("InvocationsPerInstance", dimensions, at, "None", [counts.invocations_per_instance]),
+        # Zeros are published too: the average of these is an error rate.
+        Datum("Invocation4XXErrors", dimensions, at, "None", [1.0, 0.0], [counts.client_errors, counts.invocations - counts.client_errors]),
+        Datum("Invocation5XXErrors", dimensions, at, "None", [1.0, 0.0], [counts.server_errors, counts.invocations - counts.server_errors]),
+    ]
+    for name, latencies in (("ModelLatency", counts.model_latency), ("OverheadLatency", counts.overhead_latency)):
+        values, repeats = grouped(latencies)
+        data.append(Datum(name, dimensions, at, "Microseconds", values, repeats))
+    return data
+
+
+def grouped(latencies: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Values and how often each counts: few enough to keep a day of minutes, exact for the slowest requests. Keeps the sum."""
+    ordered = sorted(latencies)
+    single = ordered[-_SINGLE:]
+    rest = ordered[: -len(single)] if single else []
+    size = max(1, -(-len(rest) // _GROUPS))
+    groups = [rest[start : start + size] for start in range(0, len(rest), size)]
+    values = [sum(group) / len(group) for group in groups] + single
+    return values, [float(len(group)) for group in groups] + [1.0] * len(single)

@@ -1,0 +1,47 @@
+"""One thread per account on which time passes for metrics, alarms and scaling, in this order and never at once.
+
+In: `on_beat(context, action)`; out: `action(now)` about every ten simulated seconds, `now` in Unix seconds of the account's clock.
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Callable
+
+from local_account.context import Context
+
+_log = logging.getLogger(__name__)
+
+#: High-resolution metrics have a value every ten seconds, so nothing happens more often than that.
+BEAT_SIMULATED_SECONDS = 10.0
+#: Bounds of the pause in real seconds: not a busy loop at high speed, and a change of speed is noticed soon.
+_SHORTEST_SECONDS, _LONGEST_SECONDS = 0.1, 1.0
+
+Action = Callable[[float], None]
+_actions: weakref.WeakKeyDictionary[Context, list[Action]] = weakref.WeakKeyDictionary()
+
+
+def on_beat(context: Context, action: Action) -> None:
+    """Call `action` at every beat, after those that were added before it."""
+    _actions.setdefault(context, []).append(action)
+
+
+def run(context: Context) -> None:
+    """Beat until the account stops. An action that fails is logged and called again at the next beat."""
+    from ministack.core.responses import set_request_account_id, set_request_region
+
+    set_request_account_id(context.settings.account_id)
+    set_request_region(context.settings.region)
+    while not context.stopping.wait(_pause(context)):
+        now = context.clock.now().timestamp()
+        for action in tuple(_actions.get(context, ())):
+            try:
+                action(now)
+            except Exception:  # one failing action must not stop the time of the others
+                if not context.stopping.is_set():
+                    _log.exception("%s failed", getattr(action, "__qualname__", action))
+
+
+def _pause(context: Context) -> float:
+    return min(max(context.clock.real_seconds(BEAT_SIMULATED_SECONDS), _SHORTEST_SECONDS), _LONGEST_SECONDS)

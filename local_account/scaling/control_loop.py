@@ -1,0 +1,185 @@
+"""Lets Application Auto Scaling act: at every beat, for every scalable target, `capacity.engine` decides and the endpoint follows.
+
+In: moto's targets, policies and scheduled actions; CloudWatch's metrics and alarms. Out: UpdateEndpointWeightsAndCapacities calls,
+DescribeScalingActivities and the record of `activities.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from capacity.api import configuration_from_api, with_dimensions
+from capacity.bounds import Decision
+from capacity.engine import AGGREGATIONS, ScalingEngine
+from capacity.model import MetricSpecification
+from local_account.context import Context
+from local_account.endpoints.registry import Endpoint, endpoints_of
+from local_account.monitoring import alarm_loop, store
+from local_account.monitoring.store import MetricStat
+from local_account.scaling.activities import activities_of
+from local_account.scaling.operations import DIMENSION, NAMESPACE, backend, endpoint_and_variant
+
+_log = logging.getLogger(__name__)
+_MINUTE = 60
+
+
+@dataclass
+class _Watched:
+    """A scalable target and its engine, as long as its configuration stays the same."""
+
+    engine: ScalingEngine
+    fingerprint: str
+    bounds: tuple[int, int]
+    stepped: int = -1
+    observed: int = -1
+
+
+class ControlLoop:
+    """Acts for one account. `step` is called at every beat."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._watched: dict[str, _Watched] = {}
+
+    def step(self, now: float) -> None:
+        """Decide for every target whose next evaluation is due at `now`, in Unix seconds."""
+        targets = dict(backend(self._context).targets.get(DIMENSION, {}))
+        for gone in set(self._watched) - set(targets):
+            del self._watched[gone]
+        for resource_id, target in targets.items():
+            name, variant = endpoint_and_variant(resource_id)
+            endpoint = endpoints_of(self._context).by_name.get(name)
+            if endpoint is not None and endpoint.fleet is not None and not endpoint.deleted.is_set():
+                watched = self._engine_of(resource_id, target, now)
+                self._step_target(watched, target, endpoint, variant, now)
+
+    def _engine_of(self, resource_id: str, target: Any, now: float) -> _Watched:
+        """The target's engine; a new one when the target, a policy or a scheduled action has changed."""
+        policies = [policy for policy in list(backend(self._context).policies.values()) if policy.resource_id == resource_id]
+        actions = [action for action in list(backend(self._context).scheduled_actions) if action.resource_id == resource_id]
+        described = [_policy_item(policy) for policy in policies], [_action_item(action) for action in actions]
+        fingerprint = json.dumps([described, target.suspended_state], sort_keys=True, default=str)
+        bounds = target.min_capacity, target.max_capacity
+        watched = self._watched.get(resource_id)
+        if watched is None or watched.fingerprint != fingerprint or watched.bounds != bounds:
+            item = {
+                "ResourceId": resource_id,
+                "ScalableDimension": DIMENSION,
+                "MinCapacity": target.min_capacity,
+                "MaxCapacity": target.max_capacity,
+                "SuspendedState": target.suspended_state or {},
+            }
+            configuration = configuration_from_api(item, *described)
+            engine = ScalingEngine(configuration.target, configuration.policies, configuration.scheduled_actions, start=now)
+            watched = self._watched[resource_id] = _Watched(engine, fingerprint, bounds)
+        return watched
+
+    def _step_target(self, watched: _Watched, target: Any, endpoint: Endpoint, variant: str, now: float) -> None:
+        engine = watched.engine
+        interval = min([metric.period_seconds for metric in engine.metrics] + [_MINUTE])
+        if watched.stepped >= int(now // interval):
+            return
+        watched.stepped = int(now // interval)
+        record = endpoint.variant_record(variant)
+        desired, running = int(record["DesiredInstanceCount"]), int(record["CurrentInstanceCount"])
+        decisions = engine.step(
+            now,
+            desired=desired,
+            running=running,
+            updating=endpoint.status != "InService",
+            datapoints={
+                metric: self._values(metric, count, endpoint.name, variant, now) for metric, count in engine.datapoints_needed.items()
+            },
+            breaches=self._breaches(target.resource_id),
+        )
+        watched.bounds = target.min_capacity, target.max_capacity = engine.min_capacity, engine.max_capacity
+        self._observe(watched, target.resource_id, now, running, desired)
+        for decision in decisions:
+            self._perform(decision, target.resource_id, now, running)
+
+    def _values(self, metric: MetricSpecification, count: int, endpoint: str, variant: str, now: float) -> list[float | None]:
+        read = metric if metric.dimensions else with_dimensions(metric, endpoint, variant)
+        return store.series(MetricStat(read.namespace, read.name, dict(read.dimensions), read.statistic, read.period_seconds), now, count)
+
+    def _breaches(self, resource_id: str) -> dict[str, tuple[float, float]]:
+        """Step policy name -> (metric value, threshold), for alarms in ALARM whose actions name the policy."""
+        from ministack.services import cloudwatch
+
+        loop = alarm_loop.loop_of(self._context)
+        found = {}
+        for policy in list(backend(self._context).policies.values()):
+            if policy.resource_id != resource_id or policy.policy_type != "StepScaling":
+                continue
+            alarms = [alarm for alarm in list(cloudwatch._alarms.values()) if policy.policy_arn in alarm.get("AlarmActions", [])]
+            policy.alarms = [_AlarmName(alarm["AlarmName"], alarm["AlarmArn"]) for alarm in alarms]
+            for alarm in alarms:
+                if alarm["StateValue"] == "ALARM" and alarm.get("ActionsEnabled", True):
+                    evaluation = loop.evaluations.get(alarm["AlarmName"]) if loop else None
+                    newest = (evaluation.values if evaluation else ())[-int(alarm["EvaluationPeriods"]) :]
+                    present = [value for value in newest if value is not None]
+                    # An alarm that was set by hand may have no value: it is just at its threshold then.
+                    aggregation = AGGREGATIONS[policy.step_scaling_policy_configuration.get("MetricAggregationType", "Average")]
+                    found[policy.policy_name] = aggregation(present) if present else alarm["Threshold"], alarm["Threshold"]
+        return found
+
+    def _observe(self, watched: _Watched, resource_id: str, now: float, running: int, desired: int) -> None:
+        if watched.observed < int(now // _MINUTE):
+            watched.observed = int(now // _MINUTE)
+            activities_of(self._context).observe(resource_id, now, load=self._load(resource_id, now), running=running, desired=desired)
+
+    def _load(self, resource_id: str, now: float) -> float:
+        """Invocations in the last minute that is over."""
+        endpoint, variant = endpoint_and_variant(resource_id)
+        dimensions = {"EndpointName": endpoint, "VariantName": variant}
+        return store.series(MetricStat("AWS/SageMaker", "Invocations", dimensions, "Sum", _MINUTE), now, 1)[0] or 0.0
+
+    def _perform(self, decision: Decision, resource_id: str, now: float, running: int) -> None:
+        history = activities_of(self._context)
+        history.observe(resource_id, now, load=self._load(resource_id, now), running=running, desired=decision.new, decision=decision)
+        activity = history.begin({"ServiceNamespace": NAMESPACE, "ResourceId": resource_id, "ScalableDimension": DIMENSION}, decision)
+        if not decision.changes_capacity:
+            activity.update(Description=f"Setting {decision.cause}.", StatusCode="Successful", EndTime=now)
+            return
+        endpoint, variant = endpoint_and_variant(resource_id)
+        wanted = [{"VariantName": variant, "DesiredInstanceCount": decision.new}]
+        try:
+            self._context.client("sagemaker").update_endpoint_weights_and_capacities(
+                EndpointName=endpoint, DesiredWeightsAndCapacities=wanted
+            )
+            activity.update(
+                StatusCode="Successful", EndTime=now, StatusMessage=f"Successfully set desired instance count to {decision.new}."
+            )
+        except ClientError as error:
+            _log.warning("scaling %s to %s was refused: %s", resource_id, decision.new, error)
+            activity.update(StatusCode="Failed", EndTime=now, StatusMessage=str(error))
+
+
+@dataclass(frozen=True)
+class _AlarmName:
+    """What moto shows of a policy's alarm."""
+
+    name: str
+    alarm_arn: str
+
+
+def _policy_item(policy: Any) -> dict[str, Any]:
+    item = {"PolicyName": policy.policy_name, "PolicyType": policy.policy_type}
+    if policy.policy_type == "StepScaling":
+        return {**item, "StepScalingPolicyConfiguration": policy.step_scaling_policy_configuration}
+    return {**item, "TargetTrackingScalingPolicyConfiguration": policy.target_tracking_scaling_policy_configuration}
+
+
+def _action_item(action: Any) -> dict[str, Any]:
+    return {
+        "ScheduledActionName": action.scheduled_action_name,
+        "Schedule": action.schedule,
+        "Timezone": action.timezone,
+        "StartTime": action.start_time,
+        "EndTime": action.end_time,
+        "ScalableTargetAction": action.scalable_target_action,
+    }

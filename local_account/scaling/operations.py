@@ -1,0 +1,217 @@
+"""Application Auto Scaling's API for endpoint variants, on top of moto's records.
+
+Adds what moto leaves out: checks, the alarms of target tracking, the history of activities. Only
+`sagemaker:variant:DesiredInstanceCount` is acted upon; every other scalable dimension is refused by name.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from capacity.api import policy_from_api, scheduled_action_from_api, with_dimensions
+from capacity.bounds import scheduled_times
+from capacity.engine import tracking_alarms
+from capacity.model import Assumptions, CapacityError, TargetTrackingPolicy
+from local_account.context import Context
+from local_account.emulators import moto_backends
+from local_account.endpoints.registry import endpoints_of
+from local_account.errors import NotEmulated, ServiceError
+from local_account.moto_operations import Operation, install_operations
+from local_account.scaling.activities import activities_of
+
+NAMESPACE, DIMENSION = "sagemaker", "sagemaker:variant:DesiredInstanceCount"
+_RESOURCE = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
+
+
+def install(context: Context) -> None:
+    """Put the operations in place for this account."""
+    from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+
+    operations: dict[str, Operation] = {
+        "register_scalable_target": register_scalable_target,
+        "deregister_scalable_target": deregister_scalable_target,
+        "put_scaling_policy": put_scaling_policy,
+        "delete_scaling_policy": delete_scaling_policy,
+        "put_scheduled_action": put_scheduled_action,
+        "delete_scheduled_action": delete_scheduled_action,
+        "describe_scaling_activities": describe_scaling_activities,
+    }
+    install_operations(context, ApplicationAutoScalingResponse, operations)
+
+
+def backend(context: Context) -> Any:
+    """moto's records of scalable targets, policies and scheduled actions."""
+    return moto_backends("application-autoscaling")[context.settings.account_id][context.settings.region]
+
+
+def endpoint_and_variant(resource_id: str) -> tuple[str, str]:
+    """Names out of `endpoint/<name>/variant/<name>`. Raises ServiceError for anything else."""
+    match = _RESOURCE.fullmatch(resource_id)
+    if match is None:
+        raise _refused(f"ResourceId is {resource_id!r}; allowed: endpoint/<endpoint name>/variant/<variant name>")
+    return match[1], match[2]
+
+
+def register_scalable_target(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
+    _supported(parameters, "RegisterScalableTarget")
+    name, variant = endpoint_and_variant(parameters["ResourceId"])
+    endpoint = endpoints_of(context).by_name.get(name)
+    if endpoint is None or variant not in [record["VariantName"] for record in endpoint.record.production_variants]:
+        raise _refused(f"Could not find variant {variant} of endpoint {name}; create the endpoint first.")
+    existing = _target(context, parameters["ResourceId"])
+    low = parameters.get("MinCapacity", existing.min_capacity if existing else None)
+    high = parameters.get("MaxCapacity", existing.max_capacity if existing else None)
+    if low is None or high is None:
+        raise _refused("MinCapacity and MaxCapacity are required to register a scalable target.")
+    if int(low) < 1:
+        raise _refused(f"MinCapacity is {low}; allowed for a variant: at least 1")
+    if int(high) < int(low):
+        raise _refused(f"Maximum capacity {high} cannot be less than minimum capacity {low}.")
+    target = backend(context).register_scalable_target(
+        NAMESPACE, parameters["ResourceId"], DIMENSION, int(low), int(high), parameters.get("RoleARN"), parameters.get("SuspendedState")
+    )
+    return {"ScalableTargetARN": target.arn}
+
+
+def deregister_scalable_target(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Also deletes the target's policies, their alarms and the scheduled actions, as the service does."""
+    resource_id = parameters["ResourceId"]
+    _registered(context, resource_id, "deregister")
+    for policy in [policy for policy in backend(context).policies.values() if policy.resource_id == resource_id]:
+        _delete_policy(context, policy)
+    backend(context).scheduled_actions = [action for action in backend(context).scheduled_actions if action.resource_id != resource_id]
+    backend(context).deregister_scalable_target(NAMESPACE, resource_id, DIMENSION)
+    return {}
+
+
+def put_scaling_policy(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
+    _supported(parameters, "PutScalingPolicy")
+    resource_id, name = parameters["ResourceId"], parameters["PolicyName"]
+    _registered(context, resource_id, "put a policy on")
+    kind = parameters.get("PolicyType") or "StepScaling"
+    try:
+        policy = policy_from_api({**parameters, "PolicyType": kind})
+    except CapacityError as error:
+        raise _refused(str(error)) from error
+    body = parameters.get("StepScalingPolicyConfiguration") or parameters.get("TargetTrackingScalingPolicyConfiguration")
+    previous = _policy(context, resource_id, name)
+    record = backend(context).put_scaling_policy(name, NAMESPACE, resource_id, DIMENSION, body, kind)
+    if previous is not None:
+        _delete_alarms(context, previous)
+        record.policy_arn, record.creation_time = previous.policy_arn, previous.creation_time
+    if isinstance(policy, TargetTrackingPolicy):
+        record.alarms = _create_alarms(context, resource_id, record.policy_arn, policy)
+    return {"PolicyARN": record.policy_arn, "Alarms": [{"AlarmName": alarm.name, "AlarmARN": alarm.alarm_arn} for alarm in record.alarms]}
+
+
+def delete_scaling_policy(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
+    policy = _policy(context, parameters["ResourceId"], parameters["PolicyName"])
+    if policy is None:
+        raise ServiceError("ObjectNotFoundException", f"No scaling policy {parameters['PolicyName']} found for {parameters['ResourceId']}.")
+    _delete_policy(context, policy)
+    return {}
+
+
+def put_scheduled_action(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
+    _supported(parameters, "PutScheduledAction")
+    _registered(context, parameters["ResourceId"], "put a scheduled action on")
+    try:
+        scheduled_times(scheduled_action_from_api(parameters), context.clock.now())
+    except CapacityError as error:
+        raise _refused(str(error)) from error
+    backend(context).put_scheduled_action(
+        service_namespace=NAMESPACE,
+        schedule=parameters["Schedule"],
+        timezone=parameters.get("Timezone"),
+        scheduled_action_name=parameters["ScheduledActionName"],
+        resource_id=parameters["ResourceId"],
+        scalable_dimension=DIMENSION,
+        start_time=parameters.get("StartTime"),
+        end_time=parameters.get("EndTime"),
+        scalable_target_action=parameters.get("ScalableTargetAction"),
+    )
+    return {}
+
+
+def delete_scheduled_action(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
+    name, resource_id = parameters["ScheduledActionName"], parameters["ResourceId"]
+    actions = backend(context).scheduled_actions
+    kept = [action for action in actions if (action.scheduled_action_name, action.resource_id) != (name, resource_id)]
+    if len(kept) == len(actions):
+        raise ServiceError("ObjectNotFoundException", f"No scheduled action {name} found for {resource_id}.")
+    backend(context).scheduled_actions = kept
+    return {}
+
+
+def describe_scaling_activities(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
+    resource_id = parameters.get("ResourceId")
+    found = [activity for activity in reversed(activities_of(context).activities) if resource_id in (None, activity["ResourceId"])]
+    start, limit = int(parameters.get("NextToken") or 0), int(parameters.get("MaxResults") or 50)
+    more = {"NextToken": str(start + limit)} if len(found) > start + limit else {}
+    return {"ScalingActivities": found[start : start + limit], **more}
+
+
+def _create_alarms(context: Context, resource_id: str, policy_arn: str, policy: TargetTrackingPolicy) -> list[SimpleNamespace]:
+    """The two alarms of a target tracking policy, named and described as the service does."""
+    endpoint, variant = endpoint_and_variant(resource_id)
+    created = []
+    for alarm in tracking_alarms(policy, Assumptions()):
+        side = "AlarmHigh" if alarm.comparison == "GreaterThanThreshold" else "AlarmLow"
+        name = f"TargetTracking-{resource_id}-{side}-{uuid.uuid4()}"
+        metric = alarm.metric if alarm.metric.dimensions else with_dimensions(alarm.metric, endpoint, variant)
+        context.client("cloudwatch").put_metric_alarm(
+            AlarmName=name,
+            AlarmDescription=f"DO NOT EDIT OR DELETE. For TargetTrackingScaling policy {policy_arn}.",
+            Namespace=metric.namespace,
+            MetricName=metric.name,
+            Dimensions=[{"Name": key, "Value": value} for key, value in metric.dimensions],
+            **({"ExtendedStatistic": metric.statistic} if metric.statistic.startswith("p") else {"Statistic": metric.statistic}),
+            Period=metric.period_seconds,
+            EvaluationPeriods=alarm.evaluation_periods,
+            DatapointsToAlarm=alarm.datapoints_to_alarm,
+            Threshold=alarm.threshold,
+            ComparisonOperator=alarm.comparison,
+            AlarmActions=[policy_arn],
+        )
+        created.append(SimpleNamespace(name=name, alarm_arn=context.arn("cloudwatch", f"alarm:{name}")))
+    return created
+
+
+def _delete_policy(context: Context, policy: Any) -> None:
+    _delete_alarms(context, policy)
+    policies = backend(context).policies
+    for key in [key for key, other in policies.items() if other is policy]:
+        del policies[key]
+
+
+def _delete_alarms(context: Context, policy: Any) -> None:
+    """The alarms of a target tracking policy; a step policy's alarm belongs to whoever made it."""
+    if policy.policy_type == "TargetTrackingScaling" and policy.alarms:
+        context.client("cloudwatch").delete_alarms(AlarmNames=[alarm.name for alarm in policy.alarms])
+
+
+def _supported(parameters: Mapping[str, Any], operation: str) -> None:
+    if parameters.get("ServiceNamespace") != NAMESPACE or parameters.get("ScalableDimension") != DIMENSION:
+        raise NotEmulated("application-autoscaling", f"{operation} for {parameters.get('ScalableDimension')}")
+
+
+def _target(context: Context, resource_id: str) -> Any:
+    return backend(context).targets.get(DIMENSION, {}).get(resource_id)
+
+
+def _policy(context: Context, resource_id: str, name: str) -> Any:
+    policies = backend(context).policies.values()
+    return next((policy for policy in policies if (policy.resource_id, policy.policy_name) == (resource_id, name)), None)
+
+
+def _registered(context: Context, resource_id: str, doing: str) -> None:
+    if _target(context, resource_id) is None:
+        raise ServiceError("ObjectNotFoundException", f"No scalable target is registered for {resource_id}; cannot {doing} it.")
+
+
+def _refused(message: str) -> ServiceError:
+    return ServiceError("ValidationException", message)
