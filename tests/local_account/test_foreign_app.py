@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
 from local_account.account import Account
+from tests.local_account.cdk_command import run_cdk
 
-sys.path.insert(0, str(Path(__file__).parent))
-from cdk_command import run_cdk
 
 APP = Path(__file__).parent / "foreign_app" / "app.py"
 

@@ -1,0 +1,374 @@
+"""CloudFormation: resources of our types are created, changed, replaced, rolled back and deleted as AWS would."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_account.account import Account
+from local_account.cloudformation.resource_type import api_request, generated_name
+from tests.local_account.endpoint_models import ENVIRONMENT, INFERENCE, archive, invoke
+
+ROLE = "arn:aws:iam::111122223333:role/Model"
+FINISHED = ("_COMPLETE", "_FAILED")
+
+
+class Stack:
+    """A stack of the account, changed one template at a time."""
+
+    def __init__(self, account: Account, name: str) -> None:
+        self.name, self._client = name, account.client("cloudformation")
+
+    def create(self, resources: Mapping[str, Any], outputs: Mapping[str, Any] | None = None, **options: Any) -> str:
+        self._client.create_stack(StackName=self.name, TemplateBody=template(resources, outputs), **options)
+        return self.settle()
+
+    def update(self, resources: Mapping[str, Any], outputs: Mapping[str, Any] | None = None, **options: Any) -> str:
+        self._client.update_stack(StackName=self.name, TemplateBody=template(resources, outputs), **options)
+        return self.settle()
+
+    def delete(self) -> None:
+        self._client.delete_stack(StackName=self.name)
+        self._client.get_waiter("stack_delete_complete").wait(StackName=self.name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+    def settle(self) -> str:
+        """The status once it is final; waits on the resources, not on a fixed time."""
+        import time
+
+        while True:
+            status = str(self.describe()["StackStatus"])
+            if status.endswith(FINISHED) and not status.endswith("CLEANUP_IN_PROGRESS"):
+                return status
+            time.sleep(0.05)
+
+    def describe(self) -> dict[str, Any]:
+        return dict(self._client.describe_stacks(StackName=self.name)["Stacks"][0])
+
+    def outputs(self) -> dict[str, str]:
+        return {output["OutputKey"]: output["OutputValue"] for output in self.describe().get("Outputs", [])}
+
+    def physical_id(self, logical_id: str) -> str:
+        detail = self._client.describe_stack_resource(StackName=self.name, LogicalResourceId=logical_id)
+        return str(detail["StackResourceDetail"]["PhysicalResourceId"])
+
+    def reasons(self) -> str:
+        events = self._client.describe_stack_events(StackName=self.name)["StackEvents"]
+        return "\n".join(event.get("ResourceStatusReason", "") for event in events)
+
+
+def template(resources: Mapping[str, Any], outputs: Mapping[str, Any] | None = None) -> str:
+    return json.dumps({"Resources": resources, **({"Outputs": outputs} if outputs else {})})
+
+
+@pytest.fixture
+def stack(account: Account, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """A stack that does not exist yet; deleted at the end if it does then."""
+    name = "t" + request.node.name.replace("_", "-")[5:60].split("[")[0]
+    stack = Stack(account, name)
+    yield stack
+    account.client("cloudformation").update_termination_protection(StackName=name, EnableTerminationProtection=False)
+    stack.delete()
+
+
+def parameter(value: str) -> dict[str, Any]:
+    return {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": value}}
+
+
+def model(bucket: str, key: str = "good.tar.gz", **properties: Any) -> dict[str, Any]:
+    container = {"Image": "xgboost:3.2-0", "ModelDataUrl": f"s3://{bucket}/{key}", "Environment": ENVIRONMENT}
+    return {"Type": "AWS::SageMaker::Model", "Properties": {"ExecutionRoleArn": ROLE, "PrimaryContainer": container, **properties}}
+
+
+# ------------------------------------------------------------------------------------------- the engine
+
+
+def test_an_unknown_resource_type_is_refused_by_name(account: Account) -> None:
+    with pytest.raises(ClientError, match="AWS::Timestream::Database"):
+        Stack(account, "odd").create({"Odd": {"Type": "AWS::Timestream::Database"}})
+
+    assert "odd" not in [summary["StackName"] for summary in account.client("cloudformation").list_stacks()["StackSummaries"]]
+
+
+def test_a_property_that_the_service_does_not_have_fails_by_name(stack: Stack) -> None:
+    assert stack.create({"Model": model("models", Colour="red")}) == "ROLLBACK_COMPLETE"
+
+    assert "Colour" in stack.reasons()
+
+
+def test_an_export_is_imported_and_cannot_be_removed_meanwhile(account: Account, stack: Stack) -> None:
+    name = {"Value": {"Ref": "Queue"}, "Export": {"Name": "shared-queue"}}
+    stack.create({"Queue": {"Type": "AWS::SQS::Queue"}}, {"Queue": name})
+    importer = Stack(account, "importer")
+
+    assert (
+        importer.create({"Copy": parameter("x") | {"Properties": {"Type": "String", "Value": {"Fn::ImportValue": "shared-queue"}}}})
+        == "CREATE_COMPLETE"
+    )
+
+    stored = account.client("ssm").get_parameter(Name=importer.physical_id("Copy"))["Parameter"]["Value"]
+    assert stored == stack.outputs()["Queue"]
+    with pytest.raises(ClientError, match="imported by stack importer"):
+        account.client("cloudformation").delete_stack(StackName=stack.name)
+    importer.delete()
+
+
+def test_termination_protection_is_respected(account: Account, stack: Stack) -> None:
+    stack.create({"One": parameter("x")}, EnableTerminationProtection=True)
+
+    with pytest.raises(ClientError, match="[Tt]ermination"):
+        account.client("cloudformation").delete_stack(StackName=stack.name)
+
+    assert stack.settle() == "CREATE_COMPLETE"
+
+
+def test_what_a_template_retains_outlives_its_stack(account: Account) -> None:
+    stack = Stack(account, "retaining")
+    group = {
+        "Type": "AWS::SageMaker::ModelPackageGroup",
+        "Properties": {"ModelPackageGroupName": "kept-models"},
+        "DeletionPolicy": "Retain",
+    }
+    stack.create({"Group": group})
+
+    stack.delete()
+
+    assert (
+        account.client("sagemaker").describe_model_package_group(ModelPackageGroupName="kept-models")["ModelPackageGroupStatus"]
+        == "Completed"
+    )
+
+
+def test_a_failed_update_puts_everything_back(account: Account, stack: Stack) -> None:
+    stack.create({"One": parameter("before"), "Group": group("update-models")})
+
+    status = stack.update(
+        {"One": parameter("after"), "Group": group("update-models"), "Odd": {**model("models", Colour="red"), "DependsOn": "One"}}
+    )
+
+    assert status == "UPDATE_ROLLBACK_COMPLETE"
+    assert account.client("ssm").get_parameter(Name=stack.physical_id("One"))["Parameter"]["Value"] == "before"
+
+
+def group(name: str) -> dict[str, Any]:
+    return {"Type": "AWS::SageMaker::ModelPackageGroup", "Properties": {"ModelPackageGroupName": name}}
+
+
+# ---------------------------------------------------------------------------------------------- our types
+
+
+@pytest.fixture(scope="module")
+def bucket(account: Account) -> str:
+    """A bucket with one model that doubles, one that triples, and one whose code fails on loading."""
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="cfn-models")
+    for key, source in (
+        ("good.tar.gz", INFERENCE.replace("FACTOR", "2.0")),
+        ("better.tar.gz", INFERENCE.replace("FACTOR", "3.0")),
+        ("broken.tar.gz", "raise RuntimeError('no model today')"),
+    ):
+        s3.put_object(Bucket="cfn-models", Key=key, Body=archive({"code/inference.py": source}))
+    return "cfn-models"
+
+
+def endpoint_resources(bucket: str, key: str, endpoint_name: str, maximum: int = 4) -> dict[str, Any]:
+    """An endpoint with autoscaling, written as CDK writes it: nothing named but the endpoint, numbers as strings here and there."""
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": {"Fn::GetAtt": ["Model", "ModelName"]},
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": "1",
+        "InitialVariantWeight": 1,
+    }
+    return {
+        "Model": model(bucket, key),
+        "Config": {"Type": "AWS::SageMaker::EndpointConfig", "Properties": {"ProductionVariants": [variant]}},
+        "Endpoint": {
+            "Type": "AWS::SageMaker::Endpoint",
+            "Properties": {
+                "EndpointName": endpoint_name,
+                "EndpointConfigName": {"Fn::GetAtt": ["Config", "EndpointConfigName"]},
+                "RetainAllVariantProperties": True,
+                "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredWeight"}],
+            },
+        },
+        "Target": {
+            "Type": "AWS::ApplicationAutoScaling::ScalableTarget",
+            "DependsOn": "Endpoint",
+            "Properties": {
+                "ServiceNamespace": "sagemaker",
+                "ResourceId": f"endpoint/{endpoint_name}/variant/AllTraffic",
+                "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+                "MinCapacity": 1,
+                "MaxCapacity": maximum,
+                "ScheduledActions": [
+                    {
+                        "ScheduledActionName": "morning",
+                        "Schedule": "cron(0 7 ? * MON-FRI *)",
+                        "Timezone": "Europe/Madrid",
+                        "ScalableTargetAction": {"MinCapacity": "2", "MaxCapacity": "4"},
+                    }
+                ],
+            },
+        },
+        "Policy": {
+            "Type": "AWS::ApplicationAutoScaling::ScalingPolicy",
+            "Properties": {
+                "PolicyName": "requests",
+                "PolicyType": "TargetTrackingScaling",
+                "ScalingTargetId": {"Ref": "Target"},
+                "TargetTrackingScalingPolicyConfiguration": {
+                    "TargetValue": "1200",
+                    "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
+                },
+            },
+        },
+    }
+
+
+def test_an_endpoint_stack_lives_from_its_first_model_to_the_next_and_away(account: Account, bucket: str) -> None:
+    stack = Stack(account, "endpoint-life")
+    sagemaker, scaling = account.client("sagemaker"), account.client("application-autoscaling")
+    assert stack.create(endpoint_resources(bucket, "good.tar.gz", "life")) == "CREATE_COMPLETE", stack.reasons()
+    assert json.loads(invoke(account, "life", b"1")["Body"]) == [2.0]
+    first_model = stack.physical_id("Model")
+
+    assert stack.update(endpoint_resources(bucket, "better.tar.gz", "life", maximum=6)) == "UPDATE_COMPLETE", stack.reasons()
+
+    assert json.loads(invoke(account, "life", b"1")["Body"]) == [3.0]
+    assert stack.physical_id("Model") != first_model
+    assert [f"arn:{item['ModelArn'].split(':', 1)[1]}" for item in sagemaker.list_models()["Models"]] == [stack.physical_id("Model")]
+    assert len(sagemaker.list_endpoint_configs()["EndpointConfigs"]) == 1
+    target = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"][0]
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 6)
+    action = scaling.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"][0]
+    assert (action["ScalableTargetAction"], action["Timezone"]) == ({"MinCapacity": 2, "MaxCapacity": 4}, "Europe/Madrid")
+
+    stack.delete()
+
+    assert sagemaker.list_endpoints()["Endpoints"] == sagemaker.list_models()["Models"] == []
+    assert scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"] == []
+    assert scaling.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"] == []
+
+
+def test_an_endpoint_that_fails_fails_its_stack_and_leaves_nothing(account: Account, bucket: str, stack: Stack) -> None:
+    assert stack.create(endpoint_resources(bucket, "broken.tar.gz", "never")) == "ROLLBACK_COMPLETE"
+
+    assert "Endpoint never is Failed" in stack.reasons()
+    assert account.client("sagemaker").list_endpoints()["Endpoints"] == []
+
+
+def test_a_broken_model_does_not_replace_the_one_in_service(account: Account, bucket: str, stack: Stack) -> None:
+    stack.create(endpoint_resources(bucket, "good.tar.gz", "steady"))
+    model_in_service = stack.physical_id("Model")
+
+    assert stack.update(endpoint_resources(bucket, "broken.tar.gz", "steady")) == "UPDATE_ROLLBACK_COMPLETE"
+
+    assert stack.physical_id("Model") == model_in_service
+    assert json.loads(invoke(account, "steady", b"1")["Body"]) == [2.0]
+
+
+def test_a_named_model_cannot_be_replaced(bucket: str, stack: Stack) -> None:
+    stack.create({"Model": model(bucket, ModelName="fixed-name")})
+
+    assert stack.update({"Model": model(bucket, "better.tar.gz", ModelName="fixed-name")}) == "UPDATE_ROLLBACK_COMPLETE"
+
+    assert "cannot update a stack when a custom-named resource requires replacing" in stack.reasons()
+
+
+def test_a_repository_starts_with_the_files_of_its_archive(account: Account, stack: Stack) -> None:
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="seed-code")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as files:
+        files.writestr("README.md", "hello\n")
+        files.writestr("steps/train.py", "pass\n")
+    s3.put_object(Bucket="seed-code", Key="seed.zip", Body=buffer.getvalue())
+    code = {"BranchName": "main", "S3": {"Bucket": "seed-code", "Key": "seed.zip"}}
+    repository = {"Type": "AWS::CodeCommit::Repository", "Properties": {"RepositoryName": "seeded", "Code": code}}
+
+    assert stack.create({"Code": repository}, {"Url": {"Value": {"Fn::GetAtt": ["Code", "CloneUrlHttp"]}}}) == "CREATE_COMPLETE", (
+        stack.reasons()
+    )
+
+    stored = account.client("codecommit").get_file(repositoryName="seeded", filePath="steps/train.py")
+    assert stored["fileContent"] == b"pass\n"
+    assert stack.outputs()["Url"] == f"{account.settings.endpoint_url}/v1/repos/seeded"
+
+
+def test_a_schedule_keeps_its_time_zone_and_its_queue(account: Account, stack: Stack) -> None:
+    target = {
+        "Arn": account.context.arn("lambda", "function:f"),
+        "RoleArn": ROLE,
+        "DeadLetterConfig": {"Arn": account.context.arn("sqs", "dead")},
+        "RetryPolicy": {"MaximumRetryAttempts": "3"},
+    }
+    schedule = {
+        "ScheduleExpression": "cron(0 3 ? * MON *)",
+        "ScheduleExpressionTimezone": "Europe/Madrid",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": target,
+    }
+    stack.create({"Weekly": {"Type": "AWS::Scheduler::Schedule", "Properties": schedule}})
+
+    stored = account.client("scheduler").get_schedule(Name=stack.physical_id("Weekly"))
+    assert (stored["ScheduleExpressionTimezone"], stored["Target"]["DeadLetterConfig"]["Arn"]) == (
+        "Europe/Madrid",
+        target["DeadLetterConfig"]["Arn"],
+    )
+    stack.update({"Weekly": {"Type": "AWS::Scheduler::Schedule", "Properties": {**schedule, "State": "DISABLED"}}})
+    assert account.client("scheduler").get_schedule(Name=stack.physical_id("Weekly"))["State"] == "DISABLED"
+
+
+def test_a_sagemaker_pipeline_takes_its_definition_from_the_template_or_from_s3(account: Account, stack: Stack, bucket: str) -> None:
+    stop = {"Name": "Stop", "Type": "Fail", "Arguments": {"ErrorMessage": "as planned"}}
+    definition = json.dumps({"Version": "2020-12-01", "Parameters": [], "Steps": [stop]})
+    account.client("s3").put_object(Bucket=bucket, Key="definition.json", Body=definition.encode())
+    in_s3 = {"PipelineDefinitionS3Location": {"Bucket": bucket, "Key": "definition.json"}}
+    in_template = {"PipelineDefinitionBody": definition}
+
+    def pipeline(name: str, source: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        return {
+            "Type": "AWS::SageMaker::Pipeline",
+            "Properties": {"PipelineName": name, "PipelineDefinition": source, "RoleArn": ROLE, **more},
+        }
+
+    stack.create({"A": pipeline("from-template", in_template), "B": pipeline("from-s3", in_s3)})
+    stack.update({"A": pipeline("from-template", in_template, PipelineDescription="new"), "B": pipeline("from-s3", in_s3)})
+
+    for name in ("from-template", "from-s3"):
+        described = account.client("sagemaker").describe_pipeline(PipelineName=name)
+        assert json.loads(described["PipelineDefinition"]) == json.loads(definition)
+    assert account.client("sagemaker").describe_pipeline(PipelineName="from-template")["PipelineDescription"] == "new"
+
+
+# --------------------------------------------------------------------------------------- values of templates
+
+
+def test_values_of_a_template_take_the_types_of_the_api(account: Account) -> None:
+    scaling = account.client("application-autoscaling")
+    request = api_request(
+        scaling,
+        "RegisterScalableTarget",
+        {"ServiceNamespace": "sagemaker", "MinCapacity": "2", "SuspendedState": {"ScheduledScalingSuspended": "true"}},
+    )
+    assert request == {"ServiceNamespace": "sagemaker", "MinCapacity": 2, "SuspendedState": {"ScheduledScalingSuspended": True}}
+
+    action = {"name": "x", "actionTypeId": {"category": "Build", "owner": "AWS", "provider": "CodeBuild", "version": 1}}
+    stages = [{"Name": "Build", "Actions": [{**action, "Configuration": {"Poll": False, "Variables": [{"name": "A"}]}}]}]
+    pipeline = {"Pipeline": {"Name": "p", "RoleArn": ROLE, "Stages": stages}}
+    converted = api_request(account.client("codepipeline"), "CreatePipeline", pipeline)["pipeline"]["stages"][0]["actions"][0]
+    assert converted["configuration"] == {"Poll": "false", "Variables": '[{"name": "A"}]'}
+    assert converted["actionTypeId"]["version"] == "1"
+
+
+def test_generated_names_are_short_enough_and_never_the_same() -> None:
+    names = {generated_name("a-stack-with-a-rather-long-name", "AndALongLogicalIdentifierToo" * 3) for _ in range(20)}
+
+    assert len(names) == 20
+    assert {len(name) for name in names} == {63}
