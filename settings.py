@@ -425,6 +425,24 @@ class Project:
         return f"{self.name}-endpoint-{environment.name}"
 
 
+# --------------------------------------------------------------------------------------- the prices
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prices:
+    """On-demand USD per instance-hour of real-time inference, as noted on `as_of`. Only used to compare settings."""
+
+    region: str
+    as_of: str
+    source: str
+    usd_per_hour: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        _require(bool(re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", self.as_of)), "Prices.as_of", self.as_of, "a date such as 2025-06 or 2025-06-30")
+        for name, price in self.usd_per_hour.items():
+            _require(price > 0, f"Prices.usd_per_hour[{name!r}]", price, "more than 0")
+
+
 # ======================================================================================= the values
 
 #: UCI abalone: predict the age (rings) from measurements. Shipped offline by the package scikit-lego.
@@ -516,3 +534,23 @@ PRODUCTION = Environment(
 )
 
 ENVIRONMENTS = (STAGING, PRODUCTION)
+
+#: Used by `python -m capacity`. Prices change and differ by region: check yours, then edit the figure and the date.
+PRICES = Prices(
+    region="us-east-1",
+    as_of="2025-06",
+    source="https://aws.amazon.com/sagemaker/ai/pricing/ (on-demand, real-time inference)",
+    usd_per_hour={
+        "ml.t2.medium": 0.056,
+        "ml.m5.large": 0.115,
+        "ml.m5.xlarge": 0.23,
+        "ml.m5.2xlarge": 0.461,
+        "ml.m5.4xlarge": 0.922,
+        "ml.c5.large": 0.102,
+        "ml.c5.xlarge": 0.204,
+        "ml.c5.2xlarge": 0.408,
+        "ml.c5.4xlarge": 0.816,
+        "ml.g4dn.xlarge": 0.736,
+        "ml.g5.xlarge": 1.408,
+    },
+)
