@@ -465,6 +465,9 @@ ABALONE = DataSet(
 )
 
 #: Toronto arrests for possession of marijuana: predict release with a summons. Facet: colour.
+#: About 700 test rows measure the AUC to ±0.05 (95 %) around 0.69, so the threshold leaves that room: a model
+#: below it is worse, not unlucky. The bias limits of GATE hold with room too (disparate impact about 0.88, the
+#: label itself has 0.87); `Preparation(reweigh_facet=True)` is the remedy where they do not.
 ARRESTS = DataSet(
     name="arrests",
     problem=Problem.BINARY,
@@ -483,7 +486,7 @@ ARRESTS = DataSet(
     ),
     facet=Facet(column="colour", disadvantaged="Black"),
     metric="auc",
-    threshold=0.68,
+    threshold=0.64,
 )
 
 DATASET = ABALONE

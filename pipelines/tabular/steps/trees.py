@@ -50,19 +50,24 @@ LOSS = {"regression": "rmse", "binary": "logloss", "multiclass": "mlogloss"}
 OBJECTIVE = {"regression": "reg:squarederror", "binary": "binary:logistic", "multiclass": "multi:softprob"}
 
 
-def threads() -> int:
-    """As many as the instance has for this job; the result does not depend on it."""
-    return int(os.environ.get("SM_NUM_CPUS") or os.cpu_count() or 1)
+#: Cells below which waking more threads costs more than it saves.
+FEWEST_CELLS_PER_THREAD = 500_000
 
 
-def base_parameters(about: Mapping[str, Any]) -> dict[str, Any]:
+def threads(cells: int) -> int:
+    """For a matrix of so many cells, up to the CPUs of the instance (`SM_NUM_CPUS`); the result does not depend on it."""
+    available = int(os.environ.get("SM_NUM_CPUS") or os.cpu_count() or 1)
+    return max(1, min(available, cells // FEWEST_CELLS_PER_THREAD))
+
+
+def base_parameters(about: Mapping[str, Any], train: Part) -> dict[str, Any]:
     problem = about["problem"]
     parameters: dict[str, Any] = {
         "objective": OBJECTIVE[problem],
         "eval_metric": EVALUATION[problem].get(about["metric"], LOSS[problem]),
         "tree_method": "hist",
         "seed": 0,
-        "nthread": threads(),
+        "nthread": threads(train.features.size),
     }
     if problem == "multiclass":
         parameters["num_class"] = len(about["classes"])
@@ -70,7 +75,7 @@ def base_parameters(about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def matrix_of(part: Part) -> Any:
-    return xgboost.DMatrix(part.features, label=part.target, weight=part.weight, nthread=threads())
+    return xgboost.DMatrix(part.features, label=part.target, weight=part.weight, nthread=threads(part.features.size))
 
 
 class Trees:
@@ -79,17 +84,22 @@ class Trees:
     def __init__(self, booster: Any, settings: dict[str, Any]) -> None:
         self.booster = booster
         self.settings = settings
+        self._threads = 0
 
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        # Waking threads for a few rows costs more than the prediction; the values are the same.
-        self.booster.set_param({"nthread": 1 if len(matrix) < 256 else threads()})
+        self._use_threads(threads(matrix.size))
         return np.asarray(self.booster.inplace_predict(matrix), dtype=np.float64)
 
     def attributions(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Exact TreeSHAP (Lundberg et al. 2020), in the units of the raw score: log-odds for a classification."""
-        self.booster.set_param({"nthread": threads()})
+        self._use_threads(threads(matrix.size * 100))  # an attribution costs about a hundred predictions
         shares = np.asarray(self.booster.predict(xgboost.DMatrix(matrix), pred_contribs=True), dtype=np.float64)[..., :-1]
         return shares if shares.ndim == 2 else np.abs(shares).sum(axis=1)
+
+    def _use_threads(self, count: int) -> None:
+        if count != self._threads:
+            self.booster.set_param({"nthread": count})
+            self._threads = count
 
     def save(self, folder: Path) -> None:
         self.booster.save_model(folder / MODEL_FILE)

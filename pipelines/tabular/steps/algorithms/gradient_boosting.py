@@ -27,7 +27,7 @@ def fit(train: Part, validation: Part | None, about: Mapping[str, Any], hyperpar
     """`validation` None: all `rounds` are kept. The rounds in force are in `settings["rounds"]`."""
     given = numbers(hyperparameters, DEFAULTS, "gradient_boosting")
     parameters = {
-        **base_parameters(about),
+        **base_parameters(about, train),
         "learning_rate": given["learning_rate"],
         "max_depth": given["max_depth"],
         "min_child_weight": given["min_child_weight"],

@@ -18,7 +18,7 @@ def fit(train: Part, _validation: Part | None, about: Mapping[str, Any], hyperpa
     """One boosting round of many parallel trees, each on its own rows and split columns ("Random Forests in XGBoost", XGBoost docs)."""
     given = numbers(hyperparameters, DEFAULTS, "random_forest")
     parameters = {
-        **base_parameters(about),
+        **base_parameters(about, train),
         "num_parallel_tree": given["trees"],
         "learning_rate": 1.0,
         "reg_lambda": 1e-5,  # the value of XGBRFRegressor: leaves hold plain means

@@ -55,12 +55,18 @@ def _champion(metric: str, comparison: Mapping[str, float | None], significance:
     gain = comparison["gain"] or 0.0
     verdict = "not significantly worse" if passed else "significantly worse"
     detail = (
-        f"{metric} is {abs(gain):.4g} {'better' if gain >= 0 else 'worse'} than production's {comparison['value']:.4g}: {verdict} "
+        f"{metric} is {_against(gain)} production's {comparison['value']:.4g}: {verdict} "
         f"(as good in {share:.1%} of paired resamples; at least {significance:.0%} is needed, Gate.champion_significance)"
         if share is not None
         else "the comparison with production is undefined on these rows"
     )
     return {"name": "not significantly worse than production", "passed": passed, "detail": detail}
+
+
+def _against(gain: float) -> str:
+    if gain == 0:
+        return "equal to"
+    return f"{abs(gain):.4g} {'better' if gain > 0 else 'worse'} than"
 
 
 def _bias(bias: Mapping[str, float | None], limits: Mapping[str, float | None]) -> list[dict[str, Any]]:
