@@ -25,6 +25,7 @@ from infra.foundation.foundation_stack import FoundationStack
 from infra.model_build.model_build_stack import ModelBuildStack
 from infra.model_deploy.model_deploy_stack import ModelDeployStack
 from infra.monitoring.monitoring_stack import MonitoringStack
+from infra.project_tags import add_project_tags
 
 # Only the CLI reads cdk.json: without this, tests and builds would use other feature flags than `cdk deploy`.
 CONTEXT = json.loads(Path(__file__).with_name("cdk.json").read_text(encoding="utf-8"))["context"]
@@ -51,14 +52,18 @@ def build_app(
         app, f"{name}-model-deploy", foundation=foundation, repository=build.repository, staging=staging, production=production, **common
     )
     MonitoringStack(
-        app, f"{name}-monitoring", foundation=foundation, environments=environments, dead_letters=[build.dead_letters, deploy.dead_letters], **common
+        app,
+        f"{name}-monitoring",
+        foundation=foundation,
+        environments=environments,
+        dead_letters=[build.dead_letters, deploy.dead_letters],
+        **common,
     )
     for environment in environments:
         # Stages of their own: the deploy pipeline rolls these out, and `cdk deploy --all` leaves them alone.
         EndpointStage(app, project.endpoint_stack(environment), project=project, environment=environment)
 
-    cdk.Tags.of(app).add("sagemaker:project-name", name)
-    cdk.Tags.of(app).add("sagemaker:project-id", project.sagemaker_project_id)
+    add_project_tags(app, project)
     return app
 
 

@@ -58,6 +58,11 @@ class EndpointStack(cdk.Stack):
         cdk.CfnOutput(self, "EndpointName", value=endpoint.name)
         cdk.CfnOutput(self, "DeployedModelPackageArn", value=self._package.value_as_string)
 
+    @property
+    def template_file(self) -> str:
+        """Overrides the CDK's name, which drops the hyphens: builds and people find the template by the stack's name."""
+        return f"{self.stack_name}.template.json"
+
     def _parameter(self) -> cdk.CfnParameter:
         return cdk.CfnParameter(
             self,

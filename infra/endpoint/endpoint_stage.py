@@ -10,11 +10,12 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from infra.endpoint.endpoint_stack import EndpointStack
+from infra.project_tags import add_project_tags
 from settings import Environment, Project
 
 
 class EndpointStage(cdk.Stage):
     def __init__(self, scope: Construct, construct_id: str, *, project: Project, environment: Environment) -> None:
         super().__init__(scope, construct_id)
-        # The id "Default" adds nothing to the template's file name.
         EndpointStack(self, "Default", project=project, environment=environment, stack_name=project.endpoint_stack(environment))
+        add_project_tags(self, project)

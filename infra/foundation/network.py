@@ -29,7 +29,11 @@ class Network(Construct):
         super().__init__(scope, construct_id)
         self.vpc = self._vpc()
         self._security_group = ec2.SecurityGroup(
-            self, "Workloads", vpc=self.vpc, description="Jobs and endpoints: TLS to the VPC endpoints, and each other", allow_all_outbound=False
+            self,
+            "Workloads",
+            vpc=self.vpc,
+            description="Jobs and endpoints: TLS to the VPC endpoints, and each other",
+            allow_all_outbound=False,
         )
         self._allow_traffic()
         self._log_flows(project, key)

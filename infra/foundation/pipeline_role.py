@@ -54,7 +54,9 @@ class PipelineRole(SageMakerRole):
 
     def _register_versions(self) -> None:
         actions = ("CreateModelPackage", "DescribeModelPackage", "DescribeModelPackageGroup", "ListModelPackages", "AddTags", "ListTags")
-        self.allow("Registry", [f"sagemaker:{action}" for action in actions], [self._arns.model_package_group(), self._arns.model_packages()])
+        self.allow(
+            "Registry", [f"sagemaker:{action}" for action in actions], [self._arns.model_package_group(), self._arns.model_packages()]
+        )
 
     def _read_champion(self, project: Project) -> None:
         """Evaluation compares with the version that an endpoint serves now."""
@@ -65,5 +67,3 @@ class PipelineRole(SageMakerRole):
     def _create_log_groups(self) -> None:
         # The groups of jobs belong to the whole account (/aws/sagemaker/TrainingJobs): no stack of ours can own them.
         self.allow("LogGroups", ["logs:CreateLogGroup"], [self._arns.log_groups("/aws/sagemaker/")])
-
-

@@ -21,9 +21,7 @@ ACCESS_LOG_DAYS = 365
 class ProjectBuckets(Construct):
     """`data` tells EventBridge about every new object, which is how new training data starts a run."""
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, project: Project, key: kms.IKey, removal_policy: cdk.RemovalPolicy
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, project: Project, key: kms.IKey, removal_policy: cdk.RemovalPolicy) -> None:
         super().__init__(scope, construct_id)
         self._key = key
         self._removal_policy = removal_policy

@@ -43,7 +43,12 @@ class SageMakerRole(ServiceRole):
         stack = cdk.Stack.of(self)
         kinds = ("network-interface", "security-group", "subnet")
         resources = [stack.format_arn(service="ec2", resource=kind, resource_name="*") for kind in kinds]
-        changes = ("CreateNetworkInterface", "CreateNetworkInterfacePermission", "DeleteNetworkInterface", "DeleteNetworkInterfacePermission")
+        changes = (
+            "CreateNetworkInterface",
+            "CreateNetworkInterfacePermission",
+            "DeleteNetworkInterface",
+            "DeleteNetworkInterfacePermission",
+        )
         self.allow("NetworkInterfaces", [f"ec2:{change}" for change in changes], resources)
         described = ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
         self.allow("DescribeNetwork", [f"ec2:Describe{kind}" for kind in described], ["*"])  # EC2 describes take no resource

@@ -56,7 +56,15 @@ class BuildPipeline(Construct):
         foundation.key.grant_encrypt_decrypt(build)
 
     def _allow_training(self, build: BuildProject, foundation: FoundationStack) -> None:
-        upsert = ["CreatePipeline", "UpdatePipeline", "DescribePipeline", "StartPipelineExecution", "ListPipelineExecutions", "AddTags", "ListTags"]
+        upsert = [
+            "CreatePipeline",
+            "UpdatePipeline",
+            "DescribePipeline",
+            "StartPipelineExecution",
+            "ListPipelineExecutions",
+            "AddTags",
+            "ListTags",
+        ]
         follow = ["DescribePipelineExecution", "DescribePipelineDefinitionForExecution", "ListPipelineExecutionSteps"]
         build.allow("SageMakerPipelines", [f"sagemaker:{action}" for action in upsert + follow], self._arns.pipelines())
         foundation.pipeline_role.grant_pass_role(build)

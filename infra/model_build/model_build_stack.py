@@ -36,7 +36,9 @@ class ModelBuildStack(cdk.Stack):
         self._repository = self._create_repository(project)
         self._dead_letters = DeadLetterQueue(self, "DeadLetters", key=foundation.key)
         BuildPipeline(self, "Pipeline", project=project, foundation=foundation, repository=self._repository, environments=environments)
-        PushRouting(self, "PushRouting", project=project, foundation=foundation, repository=self._repository, dead_letters=self._dead_letters)
+        PushRouting(
+            self, "PushRouting", project=project, foundation=foundation, repository=self._repository, dead_letters=self._dead_letters
+        )
         Retraining(self, "Retraining", project=project, foundation=foundation, environments=environments, dead_letters=self._dead_letters)
         self._show_clone_urls()
 

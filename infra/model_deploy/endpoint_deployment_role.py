@@ -21,7 +21,9 @@ class EndpointDeploymentRole(ServiceRole):
     def __init__(
         self, scope: Construct, construct_id: str, *, project: Project, foundation: FoundationStack, environments: Sequence[Environment]
     ) -> None:
-        super().__init__(scope, construct_id, service="cloudformation.amazonaws.com", description=f"Deploys the endpoints of {project.name}")
+        super().__init__(
+            scope, construct_id, service="cloudformation.amazonaws.com", description=f"Deploys the endpoints of {project.name}"
+        )
         self._arns = Arns(self, project)
         self._host(environments)
         self._scale()
