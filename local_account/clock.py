@@ -32,6 +32,13 @@ class Clock:
 
     def __init__(self, speed: float = 1.0, start: datetime | None = None) -> None:
         self._pace = _Pace(start or datetime.now(UTC), time.monotonic(), _checked(speed))
+        #: Metrics count a request as `speed` requests: what a real second brings is what a simulated second would bring.
+        self.requests_keep_pace = False
+
+    @property
+    def request_weight(self) -> float:
+        """How many requests one request counts as in metrics."""
+        return self.speed if self.requests_keep_pace else 1.0
 
     @property
     def speed(self) -> float:

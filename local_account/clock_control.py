@@ -2,8 +2,9 @@
 
     curl --user :$AWS_SECRET_ACCESS_KEY -X PUT -d '{"speed": 60}' $AWS_ENDPOINT_URL/_local/clock
 
-In: JSON with `speed` (simulated seconds per real second), `now` (ISO 8601 with offset, not in the past), or both.
-Out: JSON with both as they are then. The run's secret is the password (HTTP basic authentication).
+In: JSON with one or more of `speed` (simulated seconds per real second), `now` (ISO 8601 with offset, not in the past) and
+`requests_keep_pace` (true: in metrics each request counts as `speed` requests, so that ten a second are ten a simulated second).
+Out: JSON with all of them as they are then. The run's secret is the password (HTTP basic authentication).
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def serve_clock(context: Context, request: Request) -> Response:
         _change(context, request.body)
     elif request.method != "GET":
         raise ServiceError("MethodNotAllowed", f"{PATH} answers GET and PUT, not {request.method}.", 405)
-    body = {"now": context.clock.now().isoformat(), "speed": context.clock.speed}
+    clock = context.clock
+    body = {"now": clock.now().isoformat(), "speed": clock.speed, "requests_keep_pace": clock.requests_keep_pace}
     return Response(200, json.dumps(body).encode(), {"content-type": "application/json"})
 
 
@@ -43,8 +45,11 @@ def _change(context: Context, body: bytes) -> None:
         wanted: Any = json.loads(body)
     except ValueError:
         wanted = None
-    if not isinstance(wanted, dict) or not wanted or set(wanted) - {"speed", "now"}:
-        raise ServiceError("ValidationException", f'{PATH} takes a JSON object with "speed", "now" or both.')
+    if not isinstance(wanted, dict) or not wanted or set(wanted) - {"speed", "now", "requests_keep_pace"}:
+        raise ServiceError("ValidationException", f'{PATH} takes a JSON object with "speed", "now" or "requests_keep_pace".')
+    keep_pace = wanted.get("requests_keep_pace", context.clock.requests_keep_pace)
+    if not isinstance(keep_pace, bool):
+        raise ServiceError("ValidationException", f"requests_keep_pace is {keep_pace!r}; allowed: true, false")
     speed = wanted.get("speed")
     if speed is not None and not (isinstance(speed, int | float) and 0 < speed <= _MAXIMUM_SPEED):
         raise ServiceError("ValidationException", f"speed is {speed!r}; allowed: more than 0, at most {_MAXIMUM_SPEED:.0f}")
@@ -53,3 +58,4 @@ def _change(context: Context, body: bytes) -> None:
         context.clock.change(speed=speed, now=now)
     except (TypeError, ValueError) as error:
         raise ServiceError("ValidationException", f"now: {error}") from error
+    context.clock.requests_keep_pace = keep_pace

@@ -41,7 +41,8 @@ class Publisher:
         utilisation: list[Datum] = []
         for endpoint in list(endpoints_of(self._context).by_name.values()):
             for (variant, counted), counts in endpoint.traffic.take_before(minute).items():
-                invocations += _minute_data(endpoint.name, variant, counted * 60.0, counts)
+                weight = self._context.clock.request_weight
+                invocations += _minute_data(endpoint.name, variant, counted * 60.0, counts, weight)
             for running in list(endpoint.variants()):
                 invocations += self._concurrency_data(endpoint, running, now)
                 if minute > self._minute:
@@ -87,18 +88,23 @@ def _dimensions(endpoint: str, variant: str) -> dict[str, str]:
     return {"EndpointName": endpoint, "VariantName": variant}
 
 
-def _minute_data(endpoint: str, variant: str, at: float, counts: Minute) -> list[Datum]:
+def _minute_data(endpoint: str, variant: str, at: float, counts: Minute, weight: float) -> list[Datum]:
+    """The metrics of a minute; each invocation counts as `weight` of them (`Clock.request_weight`)."""
     dimensions = _dimensions(endpoint, variant)
+
+    def rate(errors: int) -> tuple[list[float], list[float]]:
+        return [1.0, 0.0], [errors * weight, (counts.invocations - errors) * weight]
+
     data = [
-        Datum("Invocations", dimensions, at, "None", [counts.invocations]),
-        Datum("InvocationsPerInstance", dimensions, at, "None", [counts.invocations_per_instance]),
+        Datum("Invocations", dimensions, at, "None", [counts.invocations * weight]),
+        Datum("InvocationsPerInstance", dimensions, at, "None", [counts.invocations_per_instance * weight]),
         # Zeros are published too: the average of these is an error rate.
-        Datum("Invocation4XXErrors", dimensions, at, "None", [1.0, 0.0], [counts.client_errors, counts.invocations - counts.client_errors]),
-        Datum("Invocation5XXErrors", dimensions, at, "None", [1.0, 0.0], [counts.server_errors, counts.invocations - counts.server_errors]),
+        Datum("Invocation4XXErrors", dimensions, at, "None", *rate(counts.client_errors)),
+        Datum("Invocation5XXErrors", dimensions, at, "None", *rate(counts.server_errors)),
     ]
     for name, latencies in (("ModelLatency", counts.model_latency), ("OverheadLatency", counts.overhead_latency)):
         values, repeats = grouped(latencies)
-        data.append(Datum(name, dimensions, at, "Microseconds", values, repeats))
+        data.append(Datum(name, dimensions, at, "Microseconds", values, [repeat * weight for repeat in repeats]))
     return data
 
 

@@ -70,6 +70,7 @@ def test_only_who_knows_the_secret_sets_the_clock(context):
         b'{"speed": "fast"}',
         b'{"speed": 1, "day": 2}',
         b'{"now": "soon"}',
+        b'{"requests_keep_pace": 2}',
         b'{"now": 7}',
         b'{"now": "2001-01-01T00:00:00+00:00"}',
     ],
@@ -78,3 +79,10 @@ def test_a_value_that_is_not_allowed_changes_nothing(context, body):
     with pytest.raises(ServiceError):
         serve_clock(context, request("PUT", body))
     assert context.clock.speed == 1.0
+
+
+def test_requests_count_as_themselves_until_they_are_to_keep_pace_with_the_clock(context):
+    serve_clock(context, request("PUT", b'{"speed": 60}'))
+    assert context.clock.request_weight == 1.0
+    serve_clock(context, request("PUT", b'{"requests_keep_pace": true}'))
+    assert context.clock.request_weight == 60.0
