@@ -1,0 +1,63 @@
+"""How every script ends: exit 0, or one line that teaches and exit 2; the traceback only with `--debug`.
+
+Imported before `settings`, so that a wrong value in there is one line too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+BAD_INPUT_EXIT = 2
+
+try:
+    import settings as _checked_on_import  # noqa: F401 - read here for its errors only
+except ValueError as error:
+    print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(BAD_INPUT_EXIT) from None
+
+
+class ProblemError(Exception):
+    """Something a person can put right: says what was given, what is allowed, and where to change it."""
+
+
+class VerdictError(Exception):
+    """The script worked, and its answer is no: a check failed, a run failed. Exit 1."""
+
+
+def parser(description: str | None, epilog: str = "") -> argparse.ArgumentParser:
+    """A parser whose help is the module's docstring as it is written."""
+    made = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return made
+
+
+def run(main: Callable[[Sequence[str]], int | None], arguments: Sequence[str] | None = None) -> int:
+    """Call `main` and turn its errors into one line; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return main(given) or 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except (ProblemError, VerdictError, ClientError, BotoCoreError, OSError) as error:
+        if "--debug" in given:
+            traceback.print_exc()
+        print(f"error: {explain(error)}", file=sys.stderr)
+        return 1 if isinstance(error, VerdictError) else BAD_INPUT_EXIT
+
+
+def explain(error: BaseException) -> str:
+    """One line for an error; AWS errors with their operation, connection errors with what to check."""
+    if isinstance(error, ClientError):
+        details: dict[str, Any] = error.response.get("Error", {})
+        return f"{error.operation_name}: {details.get('Code')}: {' '.join(str(details.get('Message')).split())}"
+    text = " ".join(str(error).split())
+    if isinstance(error, BotoCoreError):
+        return f"{text} Check AWS_PROFILE or the exports of `make local`."
+    return text

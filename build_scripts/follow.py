@@ -1,0 +1,95 @@
+"""Shows a SageMaker pipeline execution as it happens: one line per step with its seconds and its numbers.
+
+    python -m build_scripts.follow --execution-arn arn:aws:sagemaker:...
+
+Used by run_pipeline.py --wait. Exit code 1 if the execution failed, with the step's reason.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from build_scripts.command_line import VerdictError, parser, run
+from build_scripts.project_environment import ProjectEnvironment
+
+_POLL_SECONDS = 1.0
+_ENDED = ("Succeeded", "Failed", "Stopped")
+
+
+def follow(sagemaker: Any, arn: str, poll_seconds: float = _POLL_SECONDS) -> int:
+    """Print each step as it ends. Raises VerdictError with the reason if the execution fails."""
+    console = Console(soft_wrap=True, highlight=False)
+    shown: set[str] = set()
+    started = time.monotonic()
+    with console.status("starting") as status:
+        while True:
+            # Asked before the steps: when it says that the execution has ended, the steps are complete.
+            execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+            steps = _steps(sagemaker, arn)
+            for step in steps:
+                if step["StepName"] not in shown and step["StepStatus"] in _ENDED:
+                    shown.add(step["StepName"])
+                    console.print(line(step, numbers(sagemaker, step)), markup=False)
+            if execution["PipelineExecutionStatus"] in _ENDED:
+                break
+            running = ", ".join(step["StepName"] for step in steps if step["StepStatus"] == "Executing") or "waiting"
+            status.update(f"{running} ({time.monotonic() - started:.0f} s)")
+            time.sleep(poll_seconds)
+    if execution["PipelineExecutionStatus"] != "Succeeded":
+        raise VerdictError(failure(execution, steps))
+    return 0
+
+
+def _steps(sagemaker: Any, arn: str) -> list[dict[str, Any]]:
+    pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(PipelineExecutionArn=arn, SortOrder="Ascending")
+    return [step for page in pages for step in page["PipelineExecutionSteps"]]
+
+
+def line(step: Mapping[str, Any], facts: str) -> str:
+    """`Prepare   4.2 s  Succeeded  ...`"""
+    seconds = ""
+    if step.get("StartTime") and step.get("EndTime"):
+        seconds = f"{(step['EndTime'] - step['StartTime']).total_seconds():.1f} s"
+    cached = " (cached)" if step.get("CacheHitResult") else ""
+    return f"{step['StepName']:<24} {seconds:>8}  {step['StepStatus']}{cached}  {facts}".rstrip()
+
+
+def numbers(sagemaker: Any, step: Mapping[str, Any]) -> str:
+    """What the step found out: a tuner's best trial, a condition's outcome, the registered version, a failure's reason."""
+    metadata = step.get("Metadata") or {}
+    if step["StepStatus"] == "Failed":
+        return str(step.get("FailureReason") or (metadata.get("Fail") or {}).get("ErrorMessage") or "")
+    if "TuningJob" in metadata:
+        name = metadata["TuningJob"]["Arn"].rsplit("/", 1)[-1]
+        best = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name).get("BestTrainingJob") or {}
+        metric = best.get("FinalHyperParameterTuningJobObjectiveMetric")
+        return f"best {metric['MetricName']} {metric['Value']:.4g}" if metric else ""
+    if "Condition" in metadata:
+        return f"condition is {metadata['Condition'].get('Outcome')}"
+    if "RegisterModel" in metadata:
+        return str(metadata["RegisterModel"]["Arn"])
+    return ""
+
+
+def failure(execution: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> str:
+    reasons = [f"{step['StepName']}: {reason}" for step in steps if step["StepStatus"] == "Failed" and (reason := _reason(step))]
+    text = "; ".join(reasons) or execution.get("FailureReason") or "no reason given"
+    return f"pipeline execution {execution['PipelineExecutionStatus'].lower()}: {text}"
+
+
+def _reason(step: Mapping[str, Any]) -> str:
+    return str(step.get("FailureReason") or ((step.get("Metadata") or {}).get("Fail") or {}).get("ErrorMessage") or "")
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = parser(__doc__)
+    options.add_argument("--execution-arn", required=True, help="the execution, as run_pipeline.py prints it")
+    return follow(ProjectEnvironment().client("sagemaker"), options.parse_args(arguments).execution_arn)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))

@@ -1,0 +1,107 @@
+"""Where the project lives in the account: bucket, role and key names.
+
+CodeBuild gives them as environment variables. By hand they are read from the outputs of the foundation stack,
+so `python -m build_scripts.upload_data` works with nothing but credentials.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from build_scripts.command_line import ProblemError
+from settings import PROJECT
+
+FOUNDATION_STACK = f"{PROJECT.name}-foundation"
+
+
+class ProjectEnvironment:
+    """Looked up when first asked for; the environment wins over the stack's outputs. Raises ProblemError."""
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self._variables = os.environ if variables is None else variables
+
+    @property
+    def region(self) -> str:
+        region = self._variables.get("AWS_REGION") or self._variables.get("AWS_DEFAULT_REGION") or boto3.Session().region_name
+        if not region:
+            raise ProblemError("no region is set; export AWS_REGION, or choose a profile with one")
+        return region
+
+    @property
+    def artifact_bucket(self) -> str:
+        return self._find("ARTIFACT_BUCKET", "ArtifactBucketName")
+
+    @property
+    def data_bucket(self) -> str:
+        return self._find("DATA_BUCKET", "DataBucketName")
+
+    @property
+    def key_arn(self) -> str:
+        return self._find("KMS_KEY_ARN", "KeyArn")
+
+    @property
+    def pipeline_role_arn(self) -> str:
+        return self._find("SAGEMAKER_PIPELINE_ROLE_ARN", "PipelineRoleArn")
+
+    @property
+    def pipeline_name(self) -> str:
+        return self._variables.get("SAGEMAKER_PIPELINE_NAME") or PROJECT.sagemaker_pipeline
+
+    @property
+    def project_id(self) -> str:
+        return self._variables.get("SAGEMAKER_PROJECT_ID") or PROJECT.name
+
+    @property
+    def model_package_group(self) -> str:
+        return self._variables.get("MODEL_PACKAGE_GROUP") or PROJECT.model_package_group
+
+    @property
+    def deploy_pipeline_name(self) -> str:
+        return self._variables.get("DEPLOY_PIPELINE_NAME") or PROJECT.deploy_pipeline
+
+    @property
+    def subnets(self) -> tuple[str, ...]:
+        return _list(self._variables.get("VPC_SUBNET_IDS"))
+
+    @property
+    def security_group_ids(self) -> tuple[str, ...]:
+        return _list(self._variables.get("VPC_SECURITY_GROUP_IDS"))
+
+    @property
+    def commit(self) -> str:
+        """The commit that CodeBuild builds; "unknown" by hand."""
+        return self._variables.get("CODEBUILD_RESOLVED_SOURCE_VERSION") or "unknown"
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, region_name=self.region, config=Config(retries={"mode": "standard", "max_attempts": 5}))
+
+    @cached_property
+    def foundation_outputs(self) -> dict[str, str]:
+        try:
+            stack = self.client("cloudformation").describe_stacks(StackName=FOUNDATION_STACK)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" not in str(error):
+                raise
+            message = (
+                f"stack {FOUNDATION_STACK} does not exist in {self.region}; deploy it (`npx cdk deploy --all`), or choose another account"
+            )
+            raise ProblemError(message) from error
+        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+    def _find(self, variable: str, output: str) -> str:
+        if self._variables.get(variable):
+            return str(self._variables[variable])
+        if output not in self.foundation_outputs:
+            raise ProblemError(f"{variable} is not set, and stack {FOUNDATION_STACK} has no output {output}")
+        return self.foundation_outputs[output]
+
+
+def _list(text: str | None) -> tuple[str, ...]:
+    return tuple(item.strip() for item in (text or "").split(",") if item.strip())

@@ -1,0 +1,187 @@
+"""Creates or updates the SageMaker pipeline, and starts it if it is not what ran last.
+
+Input: pipelines/tabular/pipeline.py, settings.py, and the code that publish.py published.
+Output: an execution, unless one with the same definition has succeeded or is running.
+
+    python -m build_scripts.run_pipeline --wait
+    python -m build_scripts.run_pipeline --parameter MetricThreshold=2.2 --wait
+
+Next: follow.py shows an execution; the version it registers waits for approval (deploy_scripts/approve.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from build_scripts.command_line import ProblemError, parser, run
+from build_scripts.follow import follow
+from build_scripts.project_environment import ProjectEnvironment
+from build_scripts.publish import code_files, code_prefix, publish
+
+_LOOK_BACK = 20  # executions; more would mean twenty failures in a row
+
+
+@dataclass(frozen=True)
+class Decision:
+    start: bool
+    reason: str
+    following: str | None = None  # ARN of the execution that already does it
+
+
+def plan(definition: str, runs: Sequence[Mapping[str, str]], *, forced: bool) -> Decision:
+    """`runs`, newest first: arn, status and definition of recent executions. Only one that succeeded or runs counts."""
+    if forced:
+        return Decision(True, "asked for")
+    for past in runs:
+        if past["status"] in ("Executing", "Succeeded"):
+            if _canonical(past["definition"]) != _canonical(definition):
+                return Decision(True, "the definition has changed")
+            state = "is running" if past["status"] == "Executing" else "has succeeded"
+            return Decision(False, f"the same definition {state}", past["arn"] if past["status"] == "Executing" else None)
+    return Decision(True, "no run has succeeded with it yet" if runs else "first run")
+
+
+def _canonical(definition: str) -> Any:
+    return json.loads(definition)
+
+
+def upsert(sagemaker: Any, name: str, definition: str, role_arn: str, tags: Sequence[Mapping[str, str]]) -> str:
+    """Create or update the pipeline; returns created, updated or unchanged."""
+    try:
+        current = sagemaker.describe_pipeline(PipelineName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("ResourceNotFound", "ValidationException"):
+            raise
+        sagemaker.create_pipeline(PipelineName=name, PipelineDefinition=definition, RoleArn=role_arn, Tags=list(tags))
+        return "created"
+    if _canonical(current["PipelineDefinition"]) == _canonical(definition) and current["RoleArn"] == role_arn:
+        return "unchanged"
+    sagemaker.update_pipeline(PipelineName=name, PipelineDefinition=definition, RoleArn=role_arn)
+    return "updated"
+
+
+def recent_runs(sagemaker: Any, name: str) -> list[dict[str, str]]:
+    page = sagemaker.list_pipeline_executions(PipelineName=name, SortBy="CreationTime", SortOrder="Descending", MaxResults=_LOOK_BACK)
+    runs: list[dict[str, str]] = []
+    for summary in page["PipelineExecutionSummaries"]:
+        arn, status = summary["PipelineExecutionArn"], summary["PipelineExecutionStatus"]
+        counts = status in ("Executing", "Succeeded")
+        definition = sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)["PipelineDefinition"] if counts else ""
+        runs.append({"arn": arn, "status": status, "definition": definition})
+        if counts:
+            break
+    return runs
+
+
+def checked_parameters(definition: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Raises ProblemError for a name that the pipeline does not declare, or a value that is not of its type."""
+    declared = {parameter["Name"]: parameter for parameter in json.loads(definition)["Parameters"]}
+    for name, value in given.items():
+        if name not in declared:
+            raise ProblemError(f"parameter {name!r} is unknown; allowed: {', '.join(declared)} (pipelines/tabular/pipeline.py)")
+        convert: Any = {"Integer": int, "Float": float}.get(declared[name]["Type"], str)
+        try:
+            convert(value)
+        except ValueError as error:
+            raise ProblemError(f"parameter {name} is {value!r}; allowed: {declared[name]['Type'].lower()} values") from error
+        allowed = declared[name].get("EnumValues")
+        if allowed and value not in allowed:
+            raise ProblemError(f"parameter {name} is {value!r}; allowed: {', '.join(allowed)}")
+    return dict(given)
+
+
+def define(project: ProjectEnvironment, code_uri: str) -> str:
+    """The definition's JSON. Imports the SageMaker SDK, which takes a second."""
+    from pipelines.tabular.pipeline import get_pipeline
+
+    pipeline = get_pipeline(
+        project.region,
+        project.pipeline_role_arn,
+        code_uri=code_uri,
+        bucket=project.artifact_bucket,
+        data_bucket=project.data_bucket,
+        kms_key=project.key_arn,
+        subnets=project.subnets,
+        security_group_ids=project.security_group_ids,
+        project_id=project.project_id,
+        pipeline_name=project.pipeline_name,
+        model_package_group=project.model_package_group,
+    )
+    return str(pipeline.definition())
+
+
+def has_data(s3: Any, definition: str) -> str | None:
+    """None if there are data files where the pipeline reads them, or no permission to look; otherwise that address."""
+    defaults = {parameter["Name"]: parameter.get("DefaultValue", "") for parameter in json.loads(definition)["Parameters"]}
+    url = str(defaults["InputDataUrl"])
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    try:
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=5).get("Contents", [])
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException"):
+            return None
+        raise
+    return None if any(not item["Key"].rsplit("/", 1)[-1].startswith("_") for item in found) else url
+
+
+def start(sagemaker: Any, name: str, parameters: Mapping[str, str], commit: str) -> str:
+    request: dict[str, Any] = {
+        "PipelineName": name,
+        "PipelineParameters": [{"Name": key, "Value": value} for key, value in parameters.items()],
+    }
+    if commit != "unknown":
+        request["PipelineExecutionDisplayName"] = f"commit-{commit[:12]}"
+    return str(sagemaker.start_pipeline_execution(**request)["PipelineExecutionArn"])
+
+
+def main(arguments: Sequence[str]) -> int:
+    given = _options().parse_args(arguments)
+    project = ProjectEnvironment()
+    s3, sagemaker = project.client("s3"), project.client("sagemaker")
+    files = code_files()
+    code_uri = f"s3://{project.artifact_bucket}/{code_prefix(files)}"
+    definition = define(project, code_uri)
+    parameters = checked_parameters(definition, dict(given.parameter))
+    publish(s3, project.artifact_bucket, files, project.key_arn)
+    tags = [{"Key": "sagemaker:project-name", "Value": project.pipeline_name}, {"Key": "sagemaker:project-id", "Value": project.project_id}]
+    state = upsert(sagemaker, project.pipeline_name, definition, project.pipeline_role_arn, tags)
+    print(f"pipeline {project.pipeline_name}: {state}")
+    empty = None if "InputDataUrl" in parameters else has_data(s3, definition)
+    if empty:
+        print(f"not started: there is no data at {empty} yet; `python -m build_scripts.upload_data` uploads it and starts the training")
+        return 0
+    decision = plan(definition, recent_runs(sagemaker, project.pipeline_name), forced=bool(given.force or parameters))
+    arn = decision.following
+    if decision.start:
+        facts = {"GitCommit": project.commit, "TriggerReason": given.reason}
+        arn = start(sagemaker, project.pipeline_name, {**facts, **parameters}, project.commit)
+    print(f"{'started ' + str(arn) if decision.start else 'not started'}: {decision.reason}")
+    return follow(sagemaker, arn) if given.wait and arn else 0
+
+
+def _options() -> argparse.ArgumentParser:
+    options = parser(__doc__)
+    options.add_argument(
+        "--parameter", action="append", default=[], type=_parameter, metavar="NAME=VALUE", help="a pipeline parameter; repeatable"
+    )
+    options.add_argument("--reason", default="push", help="why it runs; kept with the version (default: %(default)s)")
+    options.add_argument("--force", action="store_true", help="start although nothing has changed")
+    options.add_argument("--wait", action="store_true", help="follow the execution to its end, with each step's numbers")
+    return options
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))

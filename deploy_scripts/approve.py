@@ -1,0 +1,105 @@
+"""Shows the evidence for a version, then approves or rejects it. What SageMaker Studio's registry page does.
+
+    python -m deploy_scripts.approve --version 3 --comment "better on small shells"
+    python -m deploy_scripts.approve --version 3 --reject --comment "worse for one group"
+
+Approving deploys the version to staging; rejecting the version that is live returns to the one approved before.
+Next: status.py shows where it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
+from rich.console import Console
+from rich.table import Table
+
+from build_scripts.command_line import ProblemError, parser, run
+from build_scripts.project_environment import ProjectEnvironment
+from build_scripts.registry import Version, describe, versions
+
+_LONGEST_COMMENT = 1024  # of ApprovalDescription
+#: Facts in the order in which an approver asks for them.
+_FACTS = ("metric", "metric-value", "threshold", "champion", "algorithm", "git-commit", "trigger", "data-url", "report-url")
+
+
+def find(sagemaker: Any, group: str, number: int | None) -> Version:
+    """The version with this number, or the newest that waits for a decision. Raises ProblemError."""
+    arns = versions(sagemaker, group, None if number else "PendingManualApproval")
+    if number is None:
+        if not arns:
+            raise ProblemError(f"no version of {group} waits for approval; `python -m deploy_scripts.status` shows all")
+        return describe(sagemaker, arns[0])
+    numbers = {int(arn.rsplit("/", 1)[-1]): arn for arn in arns}
+    if number not in numbers:
+        known = ", ".join(str(known) for known in sorted(numbers)) or "none"
+        raise ProblemError(f"version {number} of {group} does not exist; existing: {known}")
+    return describe(sagemaker, numbers[number])
+
+
+def evidence(version: Version, evaluation: Mapping[str, Any] | None) -> dict[str, str]:
+    """What there is to judge by: the version's facts, and the gate's verdict from evaluation.json."""
+    shown = {name: version.facts[name] for name in _FACTS if version.facts.get(name)}
+    gate = (evaluation or {}).get("gate") or {}
+    if gate:
+        reasons = gate.get("reasons") or ""
+        shown["gate"] = "passed" if gate.get("passed") else f"not passed: {reasons}"
+    return {"version": str(version.number), "status": version.approval, **shown}
+
+
+def read_evaluation(s3: Any, version: Version) -> dict[str, Any] | None:
+    """evaluation.json of the version; None where it cannot be read: the decision does not depend on it."""
+    if not version.evaluation_uri:
+        return None
+    bucket, _, key = version.evaluation_uri.removeprefix("s3://").partition("/")
+    try:
+        content: dict[str, Any] = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    except (ClientError, ValueError):
+        return None
+    return content
+
+
+def show(facts: Mapping[str, str]) -> None:
+    table = Table(show_header=False, box=None)
+    for name, value in facts.items():
+        table.add_row(name, value)
+    Console(soft_wrap=True, highlight=False).print(table)
+
+
+def main(arguments: Sequence[str]) -> int:
+    given = _options().parse_args(arguments)
+    if len(given.comment) > _LONGEST_COMMENT:
+        raise ProblemError(f"--comment has {len(given.comment)} characters; allowed: {_LONGEST_COMMENT}")
+    project = ProjectEnvironment()
+    sagemaker = project.client("sagemaker")
+    version = find(sagemaker, project.model_package_group, given.version)
+    show(evidence(version, read_evaluation(project.client("s3"), version)))
+    decision = "Rejected" if given.reject else "Approved"
+    if version.approval == decision:
+        print(f"version {version.number} is already {decision.lower()}")
+        return 0
+    if sys.stdin.isatty() and not given.yes and input(f"{decision} version {version.number}? [y/N] ").strip().lower() not in ("y", "yes"):
+        print("nothing changed")
+        return 0
+    comment = {"ApprovalDescription": given.comment} if given.comment else {}
+    sagemaker.update_model_package(ModelPackageArn=version.arn, ModelApprovalStatus=decision, **comment)
+    print(f"version {version.number} is {decision.lower()}; `python -m deploy_scripts.status` shows where it goes")
+    return 0
+
+
+def _options() -> argparse.ArgumentParser:
+    options = parser(__doc__)
+    options.add_argument("--version", type=int, help="number of the version (default: the newest that waits)")
+    options.add_argument("--reject", action="store_true", help="reject instead of approve")
+    options.add_argument("--comment", default="", help="why; kept with the version")
+    options.add_argument("--yes", action="store_true", help="do not ask")
+    return options
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))

@@ -1,0 +1,125 @@
+"""Asks the endpoint that was just deployed, for real: is it the right version, does it answer rightly and fast enough?
+
+Checks: live config and package; answers to CSV and JSON; equal to the evaluated scores on the golden rows; the metric on
+them; a wrong content type is refused; latency of single rows against settings.py. The first failed check ends it (exit 1).
+Input: STAGE, ENDPOINT_NAME, MODEL_PACKAGE_ARN. Output: lines; in production the version is marked as having served
+(`served-production` in its metadata), which is how render.py knows a version that returns. Next: approve, or production.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from build_scripts.command_line import ProblemError, parser, run
+from build_scripts.project_environment import ProjectEnvironment
+from build_scripts.registry import SERVED_PRODUCTION, Version, describe
+from deploy_scripts import checks
+from deploy_scripts.live_endpoint import deployed_config, describe_endpoint, served_package
+from settings import DATASET, ENVIRONMENTS, PRODUCTION, PROJECT, Environment
+
+LATENCY_REQUESTS = 100
+WARM_UP_REQUESTS = 5
+
+
+class Endpoint:
+    """Invocations of one endpoint."""
+
+    def __init__(self, runtime: Any, name: str) -> None:
+        self._runtime, self._name = runtime, name
+
+    def ask(self, body: bytes, content_type: str) -> bytes:
+        answer = self._runtime.invoke_endpoint(EndpointName=self._name, Body=body, ContentType=content_type, Accept="application/json")
+        content: bytes = answer["Body"].read()
+        return content
+
+    def status_for(self, body: bytes, content_type: str) -> int | None:
+        """The container's status of a refused request; None if it was answered."""
+        try:
+            self.ask(body, content_type)
+        except ClientError as error:
+            status: int = error.response.get("OriginalStatusCode") or error.response["ResponseMetadata"]["HTTPStatusCode"]
+            return status
+        return None
+
+    def milliseconds(self, body: bytes, content_type: str) -> float:
+        started = time.perf_counter()
+        self.ask(body, content_type)
+        return (time.perf_counter() - started) * 1000
+
+
+def check_answers(endpoint: Endpoint, golden: checks.Golden, environment: Environment) -> list[str]:
+    """One line per check. Raises VerdictError at the first that fails."""
+    rows = len(golden.rows)
+    from_csv = checks.scores(endpoint.ask(checks.csv_body(golden.rows), "text/csv"), rows, DATASET)
+    from_json = checks.scores(endpoint.ask(checks.json_body(golden.rows, DATASET), "application/json"), rows, DATASET)
+    lines = [
+        checks.same_scores("text/csv", from_csv, golden.expected),
+        checks.same_scores("application/json", from_json, golden.expected),
+        checks.metric(golden, from_csv, DATASET),
+        checks.refused(endpoint.status_for(b"\x00", "application/x-nothing-we-know")),
+    ]
+    single = [checks.csv_body([row]) for row in golden.rows]
+    for index in range(WARM_UP_REQUESTS):
+        endpoint.ask(single[index % rows], "text/csv")
+    times = [endpoint.milliseconds(single[index % rows], "text/csv") for index in range(LATENCY_REQUESTS)]
+    return [*lines, checks.latency(times, environment.p99_latency_ms)]
+
+
+def golden_rows(s3: Any, version: Version) -> checks.Golden:
+    url = version.facts.get("golden-url")
+    if not url:
+        raise ProblemError(f"version {version.number} has no golden-url in its metadata; train it again")
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    return checks.read_golden(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode(), DATASET)
+
+
+def mark_served(sagemaker: Any, version: Version) -> None:
+    """Remember that the version served production. All facts are sent again, so none is lost whichever way they are merged."""
+    if not version.has_served_production:
+        facts = {**version.facts, SERVED_PRODUCTION: datetime.now(UTC).isoformat(timespec="seconds")}
+        sagemaker.update_model_package(ModelPackageArn=version.arn, CustomerMetadataProperties=facts)
+
+
+def main(arguments: Sequence[str]) -> int:
+    given = _options().parse_args(arguments)
+    environment = next((item for item in ENVIRONMENTS if item.name == given.stage), None)
+    if environment is None:
+        raise ProblemError(f"stage is {given.stage!r}; allowed: {', '.join(item.name for item in ENVIRONMENTS)}")
+    if not given.package:
+        raise ProblemError("MODEL_PACKAGE_ARN is not set; give --package")
+    project = ProjectEnvironment()
+    sagemaker, name = project.client("sagemaker"), given.endpoint or PROJECT.endpoint_name(environment)
+    endpoint = describe_endpoint(sagemaker, name)
+    if endpoint is None:
+        raise ProblemError(f"endpoint {name} does not exist; deploy it first")
+    wanted_config = deployed_config(project.client("cloudformation"), PROJECT.endpoint_stack(environment))
+    print(checks.deployed(endpoint, served_package(sagemaker, endpoint), given.package, wanted_config), flush=True)
+    version = describe(sagemaker, given.package)
+    golden = golden_rows(project.client("s3"), version)
+    for line in check_answers(Endpoint(project.client("sagemaker-runtime"), name), golden, environment):
+        print(line, flush=True)
+    if environment.name == PRODUCTION.name:
+        mark_served(sagemaker, version)
+        print(f"version {version.number} serves production")
+    return 0
+
+
+def _options() -> argparse.ArgumentParser:
+    options = parser(__doc__)
+    options.add_argument("--stage", default=os.environ.get("STAGE"), help="staging or production (default: STAGE)")
+    options.add_argument(
+        "--endpoint", default=os.environ.get("ENDPOINT_NAME"), help="the endpoint (default: ENDPOINT_NAME, or the stage's)"
+    )
+    options.add_argument("--package", default=os.environ.get("MODEL_PACKAGE_ARN"), help="the version's ARN (default: MODEL_PACKAGE_ARN)")
+    return options
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))
