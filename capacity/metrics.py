@@ -47,6 +47,11 @@ class MetricRecorder:
         for series in self._series:
             series.record(rate, running, backlog)
 
+    def record_measured(self, values: Mapping[str, float]) -> None:
+        """One tick of a replay that measures, by metric name. ModelLatency is the 99th percentile, in microseconds."""
+        for series in self._series:
+            series.add(values[series.metric.name])
+
     def publish(self, now: float) -> bool:
         """Make visible what is due. True if a value was added."""
         news = False
@@ -78,7 +83,10 @@ class _Series:
         self.waiting: list[tuple[float, float]] = []
 
     def record(self, rate: float, running: int, backlog: float) -> None:
-        self._period_values.append(self._value(rate, running, backlog))
+        self.add(self._value(rate, running, backlog))
+
+    def add(self, value: float) -> None:
+        self._period_values.append(value)
         if len(self._period_values) == self._ticks:
             self.waiting.append((self._next_end + self._delay, self._statistic(self._period_values)))
             self._next_end += self.metric.period_seconds

@@ -7,7 +7,6 @@ below it follows `queueing.py`. `requests.py` replays single requests instead. N
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capacity.bounds import Decision
-from capacity.engine import ScalingEngine
-from capacity.metrics import MetricRecorder
+from capacity.control import ControlLoop
 from capacity.model import Assumptions, Configuration
 from capacity.queueing import LatencyTable
 from capacity.service import ServiceTime
@@ -61,44 +59,6 @@ class Replay:
         return self.instance_hours * usd_per_hour
 
 
-class Fleet:
-    """Instances asked for, instances that serve, and the update between them."""
-
-    def __init__(self, count: int, assumptions: Assumptions) -> None:
-        self.desired = self.running = count
-        self._assumptions = assumptions
-        self._arrivals: list[tuple[float, int]] = []  # (time, running count from then on)
-        self.busy_until = -math.inf
-
-    def advance(self, now: float) -> bool:
-        """Put arrived instances to work. True if the endpoint has just become InService."""
-        was_busy = bool(self._arrivals) or self.busy_until > -math.inf
-        while self._arrivals and self._arrivals[0][0] <= now:
-            self.running = self._arrivals.pop(0)[1]
-        if self.busy_until <= now:
-            self.busy_until = -math.inf
-        return was_busy and self.busy_until == -math.inf
-
-    def updating(self, now: float) -> bool:
-        return self.busy_until > now
-
-    def hold(self, until: float) -> None:
-        """A deployment keeps the endpoint Updating; with retained variant properties the count stays."""
-        self.busy_until = max(self.busy_until, until)
-
-    def change(self, now: float, count: int) -> None:
-        """Ask for another count. New instances serve after the provisioning time; removed ones stop at once."""
-        if count > self.desired:
-            ready = now + self._assumptions.provisioning_seconds
-            self._arrivals.append((ready, count))
-        else:
-            ready = now + self._assumptions.scale_in_seconds
-            self._arrivals = [(time, min(total, count)) for time, total in self._arrivals if total > self.running]
-            self.running = min(self.running, count)
-        self.busy_until = max(self.busy_until, ready)
-        self.desired = count
-
-
 def simulate(
     configuration: Configuration,
     traffic: Traffic,
@@ -114,33 +74,19 @@ def simulate(
     """Replay with the engine in the loop. deployments: (seconds after the start, duration in seconds) of guarded updates."""
     assumptions = assumptions or Assumptions()
     table = table or LatencyTable.of(service, slo_seconds)
-    engine = ScalingEngine(configuration.target, configuration.policies, configuration.scheduled_actions, assumptions, start=traffic.start)
     load = traffic.at_ticks(tick_seconds)
-    fleet = Fleet(configuration.initial_instance_count or configuration.target.min_capacity, assumptions)
-    recorder = MetricRecorder(engine.metrics, engine.datapoints_needed, assumptions, table, tick_seconds, traffic.start)
+    loop = ControlLoop(configuration, assumptions, table, tick_seconds=tick_seconds, start=traffic.start, deployments=deployments)
+    fleet = loop.fleet
     flow = _Flow(service, assumptions, tick_seconds, closed_loop=traffic.closed_loop)
     running, desired = np.empty(len(load), np.int64), np.empty(len(load), np.int64)
     backlog, arrived = np.empty(len(load)), np.empty(len(load))
-    decisions: list[Decision] = []
-    pauses = sorted(deployments)
     for tick, offered in enumerate(load.tolist()):
-        elapsed = tick * tick_seconds
-        now = traffic.start + elapsed
-        while pauses and pauses[0][0] <= elapsed:
-            fleet.hold(now + pauses.pop(0)[1])
-        settled = fleet.advance(now)
-        news = recorder.publish(now)
-        if news or settled or engine.bounds.due(now):
-            for decision in engine.step(
-                now, desired=fleet.desired, running=fleet.running, updating=fleet.updating(now), datapoints=recorder.published
-            ):
-                decisions.append(decision)
-                if decision.changes_capacity:
-                    fleet.change(now, decision.new)
+        loop.act(tick)
         arrived[tick] = flow.pass_tick(offered, fleet.running)
-        recorder.record(arrived[tick], fleet.running, flow.backlog)
+        loop.recorder.record(arrived[tick], fleet.running, flow.backlog)
         running[tick], desired[tick], backlog[tick] = fleet.running, fleet.desired, flow.backlog
-    return judge(name, traffic.start, tick_seconds, arrived, running, desired, backlog, flow.lost_at(len(load)), decisions, table)
+    lost = flow.lost_at(len(load))
+    return judge(name, traffic.start, tick_seconds, arrived, running, desired, backlog, lost, loop.decisions, table)
 
 
 class _Flow:

@@ -74,8 +74,7 @@ class _Resolver:
             return str(separator).join(self.text(part) for part in parts)
         if "Fn::Sub" in value:
             return str(value["Fn::Sub"])
-        function = next(iter(value), "{}")
-        raise CapacityError(f"template uses {function} where a value is needed; allowed: Ref, Fn::GetAtt, Fn::Join, Fn::Sub")
+        return f"${{{json.dumps(value, sort_keys=True)}}}"  # known at deployment only, such as Fn::ImportValue
 
     def number(self, value: Any, what: str) -> float:
         text = self.text(value)

@@ -1,0 +1,112 @@
+"""Says a recommendation in words: the block for settings.py, and what no reactive policy can do. Used by the CLI and the page."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from capacity.candidates import STEPS, Candidate
+from capacity.model import Assumptions
+from capacity.traffic import Traffic
+
+
+def settings_block(candidate: Candidate) -> str:
+    """`Autoscaling(...)` to paste into the environment in settings.py, and the instance type that it is for."""
+    lines = [
+        f'instance_type="{candidate.option.instance_type}",',
+        f"initial_instance_count={candidate.min_capacity},",
+        "autoscaling=Autoscaling(",
+        f"    min_capacity={candidate.min_capacity},",
+        f"    max_capacity={candidate.max_capacity},",
+        *_tracking_lines(candidate),
+        *_step_lines(candidate),
+    ]
+    if candidate.schedule:
+        lines.append("    schedules=(")
+        for window in candidate.schedule:
+            bounds = f"min_capacity={window.min_capacity}, max_capacity={candidate.max_capacity}"
+            lines.append(f'        Schedule(name="{window.name}", cron="{window.cron}", {bounds}),')
+        lines.append("    ),")
+    lines += [f'    time_zone="{candidate.time_zone}",', "),"]
+    return "\n".join(lines)
+
+
+def _tracking_lines(candidate: Candidate) -> list[str]:
+    if candidate.safety is None:
+        return ["    target_tracking=None,"]
+    return [
+        "    target_tracking=TargetTracking(",
+        f"        max_rps_per_instance={candidate.max_rps:.2f},",
+        f"        safety={candidate.safety:g},",
+        f"        scale_out_cooldown_seconds={candidate.scale_out_cooldown_seconds},",
+        f"        scale_in_cooldown_seconds={candidate.scale_in_cooldown_seconds},",
+        "    ),",
+    ]
+
+
+def _step_lines(candidate: Candidate) -> list[str]:
+    if candidate.step_margin is None:
+        return ["    step_scaling=None,"]
+    steps = [f"            Step(at_least_percent_of_threshold={at}, change_percent={change})," for at, change in STEPS]
+    return [
+        "    step_scaling=StepScaling(",
+        f"        invocations_per_instance={candidate.step_threshold:g},",
+        "        steps=(",
+        *steps,
+        "        ),",
+        "    ),",
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reaction:
+    """How fast a reactive policy can be, against how fast the traffic grows. Seconds, and ratios of load."""
+
+    seconds: float  # from a rise to instances that serve it, with one-minute values
+    high_resolution_seconds: float  # the same with 10-second values
+    growth: float  # the largest factor by which the load grows within `seconds`
+    high_resolution_growth: float
+    at: float  # when (Unix seconds)
+
+    @property
+    def highest_safe_share(self) -> float:
+        """Utilisation to start from so that the growth still fits: 1 / growth."""
+        return 1 / self.growth
+
+
+def reaction(traffic: Traffic, assumptions: Assumptions) -> Reaction:
+    """Detection (3 values), publication, action and provisioning: nothing that reacts to a metric is faster."""
+    rest = assumptions.alarm_action_seconds + assumptions.provisioning_seconds
+    slow = assumptions.scale_out_datapoints * 60 + assumptions.metric_delay_seconds + rest
+    fast = assumptions.scale_out_datapoints * 10 + assumptions.high_resolution_delay_seconds + rest
+    growth, at = _largest_growth(traffic, slow)
+    return Reaction(
+        seconds=slow, high_resolution_seconds=fast, growth=growth, high_resolution_growth=_largest_growth(traffic, fast)[0], at=at
+    )
+
+
+def _largest_growth(traffic: Traffic, seconds: float) -> tuple[float, float]:
+    steps = min(len(traffic.rate) - 1, math.ceil(seconds / traffic.step_seconds))
+    if steps < 1:
+        return 1.0, traffic.start
+    before, after = traffic.rate[:-steps], traffic.rate[steps:]
+    matters = after > 0.2 * traffic.rate.max()  # a night's trickle that doubles is no news
+    factor = np.where(matters, after / np.maximum(before, 0.01 * max(float(traffic.rate.max()), 1e-9)), 1.0)
+    index = int(np.argmax(factor))
+    return max(1.0, float(factor[index])), traffic.start + index * traffic.step_seconds
+
+
+def what_would_hold(found: Reaction, static_count: int, static_usd: float) -> list[str]:
+    """What helps when no reactive policy holds the SLO, most certain first. Plain sentences."""
+    return [
+        f"A metric-driven policy needs {found.seconds:.0f} s from a rise to serving instances; the traffic grows {found.growth:.1f}-fold "
+        f"in that time. It could only keep up from at most {100 * found.highest_safe_share:.0f} % utilisation.",
+        f"Capacity that is there before: a static fleet of {static_count} holds it for {static_usd:,.2f} USD; a minimum of that size, "
+        "or a scheduled action some minutes before, if the time of the rise is known (a campaign, a launch).",
+        f"A faster signal: 10-second concurrency values cut the reaction to {found.high_resolution_seconds:.0f} s, in which the traffic "
+        f"grows {found.high_resolution_growth:.1f}-fold.",
+        "Faster provisioning: a smaller image and model; measure it and pass --assume provisioning_seconds=...",
+        "Fewer requests at once: a queue with asynchronous inference, a cache, or throttling with retry at the client.",
+    ]

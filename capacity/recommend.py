@@ -1,0 +1,163 @@
+"""Searches for the cheapest settings that hold the SLO, also when the traffic turns out a little different.
+
+Input: traffic, instance options, SLO. Every candidate is replayed (`batch.py`) on the given traffic and on seeded variations
+of it; the cheapest whose worst replay holds the SLO wins and is judged once more on variations that the search has not seen.
+Output: `Recommendation`, with the trade-off curve and a block to paste into settings.py. Next: `advice.py`, `page.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capacity import batch
+from capacity.candidates import Candidate, InstanceOption, aws_sample, candidates
+from capacity.compare import P99_BUDGET
+from capacity.model import Assumptions, require
+from capacity.queueing import LatencyTable
+from capacity.traffic import Traffic
+
+SEEN_SEEDS, HELD_OUT_SEEDS = (1, 2, 3, 4, 5), (101, 102, 103, 104)
+SEARCH_TICK_SECONDS = 20.0
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A candidate over several replays: mean cost in USD, and the worst share of requests slower than the SLO."""
+
+    candidate: Candidate
+    usd: float
+    worst_breach: float
+    most_instances: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommendation:
+    """`best` is None when no candidate holds the SLO; `closest` is then the one that breaks it least."""
+
+    best: Outcome | None
+    closest: Outcome
+    held_out: Outcome  # `best`, or else `closest`, on traffic that the search has not seen
+    sample: Outcome  # AWS's sample notebook defaults, on the search's traffic
+    sample_held_out: Outcome
+    curve: Sequence[Outcome] = field(default_factory=tuple)  # cheapest for each level of breaches, cheapest first
+    tried: int = 0
+
+    @property
+    def chosen(self) -> Outcome:
+        return self.best or self.closest
+
+
+def recommend(
+    traffic: Traffic,
+    options: Sequence[InstanceOption],
+    slo_seconds: float,
+    assumptions: Assumptions,
+    *,
+    time_zone: str = "Etc/UTC",
+    max_capacity: int | None = None,
+    budget: float = P99_BUDGET,
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> Recommendation:
+    """Search over settings and instance options. budget: share of requests that may be slower than the SLO.
+
+    progress: called with (replays done, replays to do). workers: processes; 1 stays in this one.
+    """
+    require(0 < budget < 1, f"breach budget is {budget}; allowed: between 0 and 1")
+    groups = [list(candidates(traffic, option, assumptions, time_zone, max_capacity)) for option in options]
+    for group, option in zip(groups, options, strict=True):
+        group.append(aws_sample(option, group[0].min_capacity, group[0].max_capacity))
+    seen = [traffic, *[traffic.varied(seed) for seed in SEEN_SEEDS]]
+    outcomes = [outcome for group in _replay(groups, seen, slo_seconds, assumptions, workers, progress) for outcome in group]
+    samples = [o for o in outcomes if o.candidate.label]
+    holding = [o for o in outcomes if o.worst_breach <= budget]
+    best = min(holding, key=lambda o: (o.usd, o.worst_breach)) if holding else None
+    closest = min(outcomes, key=lambda o: (o.worst_breach, o.usd))
+    sample = min(samples, key=lambda o: o.usd)
+    fresh = [traffic.varied(seed) for seed in HELD_OUT_SEEDS]
+    chosen = (best or closest).candidate
+    [[held_out], [sample_held_out]] = _replay([[chosen], [sample.candidate]], fresh, slo_seconds, assumptions, 1, None)
+    return Recommendation(
+        best=best,
+        closest=closest,
+        held_out=held_out,
+        sample=sample,
+        sample_held_out=sample_held_out,
+        curve=pareto(outcomes),
+        tried=len(outcomes),
+    )
+
+
+def pareto(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """Candidates that no other beats in both cost and breaches, cheapest first."""
+    front: list[Outcome] = []
+    for outcome in sorted(outcomes, key=lambda o: (o.usd, o.worst_breach)):
+        if not front or outcome.worst_breach < front[-1].worst_breach - 1e-6:
+            front.append(outcome)
+    return tuple(front)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One instance option's candidates on one traffic: what a worker process does."""
+
+    group: int
+    candidates: Sequence[Candidate]
+    traffic: Traffic
+    slo_seconds: float
+    assumptions: Assumptions
+
+    def run(self) -> batch.BatchResult:
+        table = LatencyTable.of(self.candidates[0].option.service, self.slo_seconds)
+        lanes = [candidate.configuration() for candidate in self.candidates]
+        return batch.run(lanes, self.traffic, table, self.assumptions, tick_seconds=SEARCH_TICK_SECONDS)[0]
+
+
+def _run_task(task: _Task) -> batch.BatchResult:
+    return task.run()
+
+
+def _replay(
+    groups: Sequence[Sequence[Candidate]],
+    traffics: Sequence[Traffic],
+    slo_seconds: float,
+    assumptions: Assumptions,
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> list[list[Outcome]]:
+    tasks = [_Task(i, group, traffic, slo_seconds, assumptions) for i, group in enumerate(groups) for traffic in traffics]
+    results: list[list[batch.BatchResult]] = [[] for _ in groups]
+    to_do, done = sum(len(task.candidates) for task in tasks), 0
+
+    def take(task: _Task, result: batch.BatchResult) -> None:
+        nonlocal done
+        results[task.group].append(result)
+        done += len(task.candidates)
+        if progress:
+            progress(done, to_do)
+
+    if workers == 1:
+        for task in tasks:
+            take(task, task.run())
+    else:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            for task, result in zip(tasks, pool.map(_run_task, tasks), strict=True):
+                take(task, result)
+    return [_outcomes(group, found) for group, found in zip(groups, results, strict=True)]
+
+
+def _outcomes(group: Sequence[Candidate], results: Sequence[batch.BatchResult]) -> list[Outcome]:
+    hours = np.mean([result.instance_hours for result in results], axis=0)
+    worst = np.max([result.breach_share for result in results], axis=0)
+    most = np.max([result.most_instances for result in results], axis=0)
+    return [
+        Outcome(candidate=c, usd=float(hours[i]) * c.option.usd_per_hour, worst_breach=float(worst[i]), most_instances=int(most[i]))
+        for i, c in enumerate(group)
+    ]
