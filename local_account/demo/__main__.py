@@ -1,6 +1,7 @@
 """`python -m local_account.demo` (`make demo`): the whole loop offline, from `cdk bootstrap` to an endpoint that scales.
 
-Output: one line for each stage; `<out>/index.html`, the story to look at; `<out>/timings.json`; `<out>/logs`.
+Output: one line for each stage; `<out>/index.html`, the story to look at; `<out>/timings.json`; `<out>/logs` of the commands
+and `<out>/account/logs` of builds, jobs and model servers.
 Exit code 0; 1 if a stage failed, with its reason and log; 2 if it cannot start; 128 + signal if it was stopped.
 Whatever happens, nothing it started goes on. Next: `story.py`.
 """
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, narrator: Narrator) -> int:
     directory = options.out.resolve()
     with _working_directory(directory) as working_directory:
-        terminal = Terminal(_CHECKOUT, working_directory)
+        terminal = Terminal(_CHECKOUT, directory)
         try:
             choices = Options(port=options.port, speed=options.speed, traffic_speed=options.traffic_speed)
             facts = story.tell(terminal, narrator, choices, working_directory)
@@ -56,20 +57,24 @@ def _run(options: argparse.Namespace, narrator: Narrator) -> int:
             if options.debug:
                 raise
             narrator.complain(f"demo: {error}")
-            narrator.complain(f"demo: the story ends here. Log: {_kept(error.log, working_directory, directory)}")
+            narrator.complain(f"demo: the story ends here. Log: {error.log or terminal.account_logs}")
             return 1
+        except SetupError:
+            raise
         except Exception as error:
             if options.debug:
                 raise
             narrator.complain(f"demo: {type(error).__name__}: {error}")
-            narrator.complain(f"demo: the story ends here. Logs: {directory / 'logs'} (`--debug` shows the traceback)")
+            narrator.complain(f"demo: the story ends here. Logs: {terminal.account_logs} (`--debug` shows the traceback)")
             return 1
         finally:
             narrator.close()
             with _unstoppable():
                 terminal.close()
     timings.write(directory / "timings.json", facts, narrator.elapsed())
-    narrator.say(f"\nDone in {narrator.elapsed():.0f} s. Look at it: {directory / 'index.html'}   Logs: {directory / 'logs'}")
+    narrator.say(
+        f"\nDone in {narrator.elapsed():.0f} s. Look at it: {options.out / 'index.html'}   Logs: {options.out / 'logs'}, {options.out / 'account/logs'}"
+    )
     return 0
 
 
@@ -81,18 +86,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="directory for the page and the logs (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port of the local account; 0 takes a free one (default: %(default)s)")
     parser.add_argument("--speed", type=float, default=Options.speed, help="simulated seconds per second (default: %(default)g)")
-    parser.add_argument(
-        "--traffic-speed", type=float, default=Options.traffic_speed, help="during the traffic (default: %(default)g)"
-    )
+    parser.add_argument("--traffic-speed", type=float, default=Options.traffic_speed, help="during the traffic (default: %(default)g)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 
 
 @contextlib.contextmanager
 def _working_directory(directory: Path) -> Iterator[Path]:
-    """A fresh `work` folder; what an earlier demo left goes first. At the end only its logs stay, as `<out>/logs`."""
-    work, logs = directory / "work", directory / "logs"
-    for earlier in (work, logs):
+    """A fresh `<out>/work`; what an earlier demo left goes first. At the end only the page, the timings and the logs stay."""
+    work, account = directory / "work", directory / "account"
+    for earlier in (work, account, directory / "logs"):
         shutil.rmtree(earlier, ignore_errors=True)
     for earlier in (directory / "index.html", directory / "timings.json"):
         earlier.unlink(missing_ok=True)
@@ -101,20 +104,12 @@ def _working_directory(directory: Path) -> Iterator[Path]:
         yield work
     finally:
         with _unstoppable():
-            for kept, source in ((logs, work / "logs"), (logs / "account", work / "account" / "logs")):
-                if source.is_dir():
-                    shutil.copytree(source, kept, dirs_exist_ok=True)
             shutil.rmtree(work, ignore_errors=True)
-
-
-def _kept(log: Path | None, work: Path, directory: Path) -> Path:
-    """Where a log of the working directory is after the end."""
-    if log is None:
-        return directory / "logs"
-    for kept, source in ((directory / "logs" / "account", work / "account" / "logs"), (directory / "logs", work / "logs")):
-        if log.is_relative_to(source):
-            return kept / log.relative_to(source)
-    return log
+            for entry in account.iterdir() if account.is_dir() else ():
+                if entry.is_dir() and entry.name != "logs":
+                    shutil.rmtree(entry, ignore_errors=True)
+                elif entry.is_file():
+                    entry.unlink()
 
 
 @contextlib.contextmanager

@@ -32,9 +32,10 @@ class AccountClock:
     def now(self) -> datetime:
         return self._then + timedelta(seconds=(time.monotonic() - self._real) * self._speed)
 
-    def set(self, *, speed: float | None = None, now: datetime | None = None) -> None:
-        """Change the speed, jump forward, or both. Raises StageError with the account's reason."""
-        wanted = {**({} if speed is None else {"speed": speed}), **({} if now is None else {"now": now.isoformat()})}
+    def set(self, *, speed: float | None = None, now: datetime | None = None, requests_keep_pace: bool | None = None) -> None:
+        """Change the speed, jump forward, count requests at the clock's pace. Raises StageError with the account's reason."""
+        values = {"speed": speed, "now": now and now.isoformat(), "requests_keep_pace": requests_keep_pace}
+        wanted = {name: value for name, value in values.items() if value is not None}
         self._take(self._ask("PUT", json.dumps(wanted).encode()))
 
     def _ask(self, method: str, body: bytes | None = None) -> Mapping[str, Any]:

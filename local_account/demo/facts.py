@@ -31,7 +31,6 @@ class ScalingRecord:
     time_zone: str
     speed: float
     requests: Mapping[int, int]
-    weight: float
     failed: int
     samples: Sequence[Sample]
     activities: Sequence[Activity]

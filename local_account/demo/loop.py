@@ -40,7 +40,8 @@ def wait_for(what: str, look: Callable[[], Found | None], *, seconds: float = PA
 
 def bootstrap(terminal: Terminal) -> None:
     target = f"aws://{terminal.account['account_id']}/{terminal.account['region']}"
-    terminal.run("cdk-bootstrap", ["cdk", "bootstrap", target, "--app", "true"])
+    # Away from `cdk.json`: with an explicit target nothing needs to be synthesized, and synthesis runs elsewhere meanwhile.
+    terminal.run("cdk-bootstrap", ["cdk", "bootstrap", target], cwd=terminal.logs)
 
 
 def synthesize(terminal: Terminal, assembly: Path) -> list[str]:
@@ -81,7 +82,8 @@ def deploy(terminal: Terminal, assembly: Path) -> None:
 
 
 def upload_data(terminal: Terminal) -> None:
-    terminal.run("upload-data", ["python", "-m", "build_scripts.upload_data"])
+    """The example that settings.py is about; without the marker that would start a training before there is code to train with."""
+    terminal.run("upload-data", ["python", "-m", "build_scripts.upload_data", "--example", DATASET.name, "--no-trigger"])
 
 
 # --------------------------------------------------------------------------------------------- the change
@@ -106,6 +108,10 @@ class Repository:
         """Commit every file that is not ignored, as it is now; returns the commit's id."""
         self._run("add", "--all", ".")
         self._run("commit", "--quiet", "--allow-empty", "--message", message)
+        return self.head()
+
+    def head(self) -> str:
+        """Id of the newest commit here."""
         return self._run("rev-parse", "HEAD").strip()
 
     def push(self) -> str:
@@ -113,7 +119,7 @@ class Repository:
         account = self._terminal.account
         address = f"http://{account['account_id']}:{account['environment']['AWS_SECRET_ACCESS_KEY']}@127.0.0.1:{account['port']}/v1/repos/{PROJECT.name}"
         self._run("push", "--quiet", address, f"HEAD:{PROJECT.branch}")
-        return self._run("rev-parse", "HEAD").strip()
+        return self.head()
 
 
 # ----------------------------------------------------------------------------------------- the pipelines

@@ -88,7 +88,7 @@ def scale(terminal: Terminal, narrator: Narrator, facts: Facts, clock: AccountCl
         narrator.say("  production does not scale: settings.PRODUCTION.autoscaling is None")
         return
     morning = _before_opening(clock.now(), PRODUCTION.autoscaling.time_zone)
-    clock.set(now=morning, speed=speed)
+    clock.set(now=morning, speed=speed, requests_keep_pace=True)
     watch = ScalingWatch(terminal, PRODUCTION, clock)
     profile = Profile([Phase(0, _QUIET), Phase(_RUSH_BEGINS, _RUSH), Phase(_RUSH_ENDS, _AFTERWARDS)], _STORY_ENDS)
     traffic = Traffic(profile, _sender(terminal, facts), lambda: (clock.now() - morning).total_seconds() / 60)
@@ -104,7 +104,6 @@ def scale(terminal: Terminal, narrator: Narrator, facts: Facts, clock: AccountCl
         time_zone=PRODUCTION.autoscaling.time_zone,
         speed=speed,
         requests=dict(traffic.answered),
-        weight=speed,
         failed=sum(traffic.failed.values()),
         samples=watch.samples,
         activities=activities,

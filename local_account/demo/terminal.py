@@ -27,7 +27,7 @@ _STOP_TIMEOUT_SECONDS = 5.0
 
 
 class Terminal:
-    """`checkout` is the project being shown; `directory` takes the logs and the account's state."""
+    """`checkout` is the project being shown; `directory` takes logs (`logs/`), the account's state (`account/`) and the rest (`work/`)."""
 
     def __init__(self, checkout: Path, directory: Path) -> None:
         self.checkout, self.directory = checkout, directory
@@ -49,7 +49,7 @@ class Terminal:
     def environment(self) -> dict[str, str]:
         """What the person exported: the account's values, and nothing that would lead elsewhere."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_", "GIT_"))}
-        private = self.directory / "home"
+        private = self.directory / "work" / "home"
         return {
             **inherited,
             "PATH": self._path,

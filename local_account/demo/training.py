@@ -15,7 +15,6 @@ from local_account.demo.terminal import Terminal
 from settings import PROJECT
 
 _STEP_ENDS = {"Succeeded", "Failed", "Stopped"}
-_UNDER_WAY = {"Starting", "Executing", "Stopping"}
 
 
 def push_and_train(terminal: Terminal, narrator: Narrator, facts: Facts, repository: Path) -> None:
@@ -29,44 +28,67 @@ def push_and_train(terminal: Terminal, narrator: Narrator, facts: Facts, reposit
         facts.commit = clone.push()
         stage.note = f"commit {facts.commit[:7]} to {PROJECT.branch}"
     build = loop.new_execution(terminal, PROJECT.build_pipeline, known=set())
-    training = _watch_build(terminal, narrator, build)
-    _watch_training(terminal, narrator, training)
+    _Change(terminal, narrator, build).follow()
     _find_version(terminal, narrator, facts)
 
 
-def _watch_build(terminal: Terminal, narrator: Narrator, execution: str) -> str:
-    """Tell each action; returns the SageMaker execution as soon as the build has started it."""
-    with narrator.stage(f"{PROJECT.build_pipeline}: test, publish, start") as stage:
-        status = loop.end_of_pipeline(terminal, PROJECT.build_pipeline, execution)
+class _Change:
+    """Tells the build and the training that it starts. They overlap: the build goes on while the first step runs."""
+
+    def __init__(self, terminal: Terminal, narrator: Narrator, build: str) -> None:
+        self._terminal, self._narrator, self._build = terminal, narrator, build
+        self._build_stage: Stage | None = narrator.begin(f"{PROJECT.build_pipeline}: test, publish, start")
+        self._running: dict[str, Stage] = {}
+        self._steps: dict[str, Mapping[str, Any]] = {}
+
+    def follow(self) -> None:
+        execution = loop.wait_for("the training", self._training_started)
+        for name, status in loop.changes(lambda: self._look(execution), lambda: loop.training_ended(self._terminal, execution)):
+            self._tell(name, status)
+        failed = [step for step in self._steps.values() if step["StepStatus"] == "Failed"]
+        if failed:
+            reason = failed[-1].get("FailureReason", "no reason given")
+            raise StageError(f"step {failed[-1]['StepName']} failed: {reason}", self._terminal.account_logs)
+        loop.wait_for("the end of the build", self._build_ended)
+
+    def _training_started(self) -> str | None:
+        ended = self._build_ended()
+        executions = loop.training_executions(self._terminal)
+        if executions:
+            return str(executions[0]["PipelineExecutionArn"])
+        if ended:
+            reason = f"{PROJECT.build_pipeline} succeeded without starting {PROJECT.sagemaker_pipeline}"
+            raise StageError(reason, self._terminal.account_logs)
+        return None
+
+    def _build_ended(self) -> bool | None:
+        """True once it has succeeded. Raises StageError if it failed."""
+        if self._build_stage is None:
+            return True
+        status = loop.status_of(self._terminal, PROJECT.build_pipeline, self._build)
+        if status not in loop.PIPELINE_ENDS:
+            return None
+        self._build_stage.failed = status != "Succeeded"
+        self._build_stage.note = status.lower()
+        self._narrator.end(self._build_stage)
+        self._build_stage = None
         if status != "Succeeded":
-            raise StageError(loop.failure_of(terminal, PROJECT.build_pipeline, execution), terminal.account_logs)
-        executions = loop.training_executions(terminal)
-        if not executions:
-            raise StageError(f"{PROJECT.build_pipeline} succeeded without starting {PROJECT.sagemaker_pipeline}", terminal.account_logs)
-        arn = str(executions[0]["PipelineExecutionArn"])
-        stage.note = f"started {PROJECT.sagemaker_pipeline}"
-    return arn
+            raise StageError(loop.failure_of(self._terminal, PROJECT.build_pipeline, self._build), self._terminal.account_logs)
+        return True
 
+    def _look(self, execution: str) -> dict[str, str]:
+        self._build_ended()
+        self._steps = {step["StepName"]: step for step in loop.steps(self._terminal, execution)}
+        return {name: str(step["StepStatus"]) for name, step in self._steps.items()}
 
-def _watch_training(terminal: Terminal, narrator: Narrator, execution: str) -> None:
-    running: dict[str, Stage] = {}
-    latest: dict[str, Mapping[str, Any]] = {}
-
-    def look() -> dict[str, str]:
-        latest.update({step["StepName"]: step for step in loop.steps(terminal, execution)})
-        return {name: str(step["StepStatus"]) for name, step in latest.items()}
-
-    for name, status in loop.changes(look, lambda: loop.training_ended(terminal, execution)):
-        if name not in running:
-            running[name] = narrator.begin(name)
+    def _tell(self, name: str, status: str) -> None:
+        if name not in self._running:
+            self._running[name] = self._narrator.begin(name)
         if status in _STEP_ENDS:
-            running[name].note = _numbers(terminal, latest[name])
-            running[name].failed = status != "Succeeded"
-            narrator.end(running[name])
-    failed = [step for step in latest.values() if step["StepStatus"] == "Failed"]
-    if failed:
-        reason = failed[-1].get("FailureReason", "no reason given")
-        raise StageError(f"step {failed[-1]['StepName']} failed: {reason}", terminal.account_logs)
+            stage = self._running[name]
+            stage.note = _numbers(self._terminal, self._steps[name])
+            stage.failed = status != "Succeeded"
+            self._narrator.end(stage)
 
 
 def _numbers(terminal: Terminal, step: Mapping[str, Any]) -> str:
