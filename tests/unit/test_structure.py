@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {"settings", "app", "infra", "pipelines", "build_scripts", "deploy_scripts", "local_account", "capacity"}
 CDK = {"aws_cdk", "constructs", "cdk_nag"}
-CONTAINER = {"numpy", "pandas", "scipy", "sklearn", "xgboost", "pyarrow", "matplotlib", "jinja2", "boto3", "botocore"}
+CONTAINER = {"numpy", "pandas", "scipy", "sklearn", "threadpoolctl", "xgboost", "pyarrow", "matplotlib", "jinja2", "boto3", "botocore", "sagemaker_inference"}
 
 
 @dataclass(frozen=True)
