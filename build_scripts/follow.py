@@ -88,7 +88,8 @@ def _reason(step: Mapping[str, Any]) -> str:
 def main(arguments: Sequence[str]) -> int:
     options = parser(__doc__)
     options.add_argument("--execution-arn", required=True, help="the execution, as run_pipeline.py prints it")
-    return follow(ProjectEnvironment().client("sagemaker"), options.parse_args(arguments).execution_arn)
+    given = options.parse_args(arguments)
+    return follow(ProjectEnvironment().client("sagemaker"), given.execution_arn)
 
 
 if __name__ == "__main__":

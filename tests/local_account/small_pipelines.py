@@ -27,7 +27,11 @@ def prepare(account: Account) -> None:
         name="runner",
         source={"type": "CODEPIPELINE", "buildspec": _BUILDSPEC},
         artifacts={"type": "CODEPIPELINE"},
-        environment={"type": "LINUX_CONTAINER", "image": "aws/codebuild/amazonlinux2-x86_64-standard:5.0", "computeType": "BUILD_GENERAL1_SMALL"},
+        environment={
+            "type": "LINUX_CONTAINER",
+            "image": "aws/codebuild/amazonlinux2-x86_64-standard:5.0",
+            "computeType": "BUILD_GENERAL1_SMALL",
+        },
         serviceRole=ROLE,
     )
 
@@ -63,15 +67,24 @@ def approval(name: str = "Approve", **configuration: str) -> dict[str, Any]:
 def create(account: Account, name: str, *stages: dict[str, Any], mode: str = "SUPERSEDED", **more: Any) -> None:
     """A V2 pipeline whose source stage is added in front."""
     source = action(
-        "Repository", "Source", "CodeCommit", {"RepositoryName": REPOSITORY, "BranchName": "main", "PollForSourceChanges": "false"},
-        outputArtifacts=[{"name": "Source"}], namespace="SourceVariables",
-    )  # fmt: skip
+        "Repository",
+        "Source",
+        "CodeCommit",
+        {"RepositoryName": REPOSITORY, "BranchName": "main", "PollForSourceChanges": "false"},
+        outputArtifacts=[{"name": "Source"}],
+        namespace="SourceVariables",
+    )
     account.client("codepipeline").create_pipeline(
         pipeline={
-            "name": name, "roleArn": ROLE, "artifactStore": {"type": "S3", "location": BUCKET}, "pipelineType": "V2", "executionMode": mode,
-            "stages": [{"name": "Source", "actions": [source]}, *stages], **more,
+            "name": name,
+            "roleArn": ROLE,
+            "artifactStore": {"type": "S3", "location": BUCKET},
+            "pipelineType": "V2",
+            "executionMode": mode,
+            "stages": [{"name": "Source", "actions": [source]}, *stages],
+            **more,
         }
-    )  # fmt: skip
+    )
 
 
 def start(account: Account, name: str, **more: Any) -> str:
@@ -120,5 +133,9 @@ def token(account: Account, name: str, stage: str, action_name: str = "Approve")
 
 def decide(account: Account, name: str, stage: str, status: str, token_text: str, action_name: str = "Approve") -> None:
     account.client("codepipeline").put_approval_result(
-        pipelineName=name, stageName=stage, actionName=action_name, result={"summary": f"{status} by test", "status": status}, token=token_text
+        pipelineName=name,
+        stageName=stage,
+        actionName=action_name,
+        result={"summary": f"{status} by test", "status": status},
+        token=token_text,
     )

@@ -46,19 +46,38 @@ def check(name: str, variable: str, operator: str, value: str, result: str) -> d
 
 def test_commit_goes_through_build_and_stack_to_a_build_that_sees_their_results(account: Account, head: str) -> None:
     deploy = small.action(
-        "Deploy", "Deploy", "CloudFormation",
-        {"ActionMode": "CREATE_UPDATE", "StackName": "whole", "TemplatePath": "Built::template.json",
-         "TemplateConfiguration": "Built::stage.json", "ParameterOverrides": '{"Size": "#{Build.RESULT}"}', "RoleArn": small.ROLE},
-        inputArtifacts=[{"name": "Built"}], namespace="Stack",
-    )  # fmt: skip
+        "Deploy",
+        "Deploy",
+        "CloudFormation",
+        {
+            "ActionMode": "CREATE_UPDATE",
+            "StackName": "whole",
+            "TemplatePath": "Built::template.json",
+            "TemplateConfiguration": "Built::stage.json",
+            "ParameterOverrides": '{"Size": "#{Build.RESULT}"}',
+            "RoleArn": small.ROLE,
+        },
+        inputArtifacts=[{"name": "Built"}],
+        namespace="Stack",
+    )
     small.create(
-        account, "whole",
-        stage("Build", small.command("Build", "export RESULT=xl; echo new > made.txt", outputArtifacts=[{"name": "Built"}], namespace="Build")),
-        stage("Deploy", deploy, small.command(
-            "Check", 'test "$TOPIC $COMMIT" = "topic-red-xl $CODEBUILD_RESOLVED_SOURCE_VERSION" && test -f made.txt', runOrder=2,
-            inputArtifacts=[{"name": "Built"}], env={"TOPIC": "#{Stack.TopicName}", "COMMIT": "#{SourceVariables.CommitId}"},
-        )),
-    )  # fmt: skip
+        account,
+        "whole",
+        stage(
+            "Build", small.command("Build", "export RESULT=xl; echo new > made.txt", outputArtifacts=[{"name": "Built"}], namespace="Build")
+        ),
+        stage(
+            "Deploy",
+            deploy,
+            small.command(
+                "Check",
+                'test "$TOPIC $COMMIT" = "topic-red-xl $CODEBUILD_RESOLVED_SOURCE_VERSION" && test -f made.txt',
+                runOrder=2,
+                inputArtifacts=[{"name": "Built"}],
+                env={"TOPIC": "#{Stack.TopicName}", "COMMIT": "#{SourceVariables.CommitId}"},
+            ),
+        ),
+    )
     execution_id = small.start(account, "whole")
     assert small.wait(account, "whole", execution_id) == "Succeeded", small.failure(account, "whole")
     revision = small.execution(account, "whole", execution_id)["artifactRevisions"][0]
@@ -108,9 +127,10 @@ def test_missing_branch_fails_the_source(account: Account) -> None:
 def test_same_run_order_runs_side_by_side(account: Account, tmp_path: Path) -> None:
     meet = f"touch {tmp_path}/$ME; for i in $(seq 200); do test -f {tmp_path}/$OTHER && exit 0; sleep 0.05; done; exit 1"
     small.create(
-        account, "parallel",
+        account,
+        "parallel",
         stage("Meet", small.command("A", meet, env={"ME": "a", "OTHER": "b"}), small.command("B", meet, env={"ME": "b", "OTHER": "a"})),
-    )  # fmt: skip
+    )
     assert small.wait(account, "parallel", small.start(account, "parallel")) == "Succeeded"
 
 
@@ -118,7 +138,9 @@ def test_approval_waits_and_continues_after_approval(account: Account) -> None:
     topic = account.client("sns").create_topic(Name="approvals")["TopicArn"]
     queue = account.client("sqs").create_queue(QueueName="approvals")["QueueUrl"]
     account.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:111122223333:approvals")
-    small.create(account, "approved", stage("Gate", small.approval(NotificationArn=topic, CustomData="commit #{SourceVariables.BranchName}")))
+    small.create(
+        account, "approved", stage("Gate", small.approval(NotificationArn=topic, CustomData="commit #{SourceVariables.BranchName}"))
+    )
     execution_id = small.start(account, "approved")
     token = small.token(account, "approved", "Gate")
     body = small.wait_for(lambda: account.client("sqs").receive_message(QueueUrl=queue).get("Messages"))[0]["Body"]
@@ -143,11 +165,18 @@ def test_rejection_fails_the_execution_with_the_comment(account: Account) -> Non
 
 def test_unmet_entry_condition_skips_or_fails_its_stage(account: Account) -> None:
     small.create(
-        account, "conditions",
-        stage("Skipped", small.command("No", "exit 1"), beforeEntry=check("NotMain", "#{SourceVariables.BranchName}", "NE", "main", "SKIP")),
+        account,
+        "conditions",
+        stage(
+            "Skipped", small.command("No", "exit 1"), beforeEntry=check("NotMain", "#{SourceVariables.BranchName}", "NE", "main", "SKIP")
+        ),
         stage("Entered", small.approval(), beforeEntry=check("Main", "#{SourceVariables.BranchName}", "EQ", "main", "SKIP")),
-        stage("Refused", small.command("No", "true"), beforeEntry=check("Body", "#{SourceVariables.CommitMessage}", "MATCHES", "fix.*", "FAIL")),
-    )  # fmt: skip
+        stage(
+            "Refused",
+            small.command("No", "true"),
+            beforeEntry=check("Body", "#{SourceVariables.CommitMessage}", "MATCHES", "fix.*", "FAIL"),
+        ),
+    )
     execution_id = small.start(account, "conditions")
     small.decide(account, "conditions", "Entered", "Approved", small.token(account, "conditions", "Entered"))
     assert small.wait(account, "conditions", execution_id) == "Failed"
@@ -159,7 +188,12 @@ def test_unmet_entry_condition_skips_or_fails_its_stage(account: Account) -> Non
 
 def test_variables_have_defaults_and_refuse_unknown_names(account: Account) -> None:
     declared = [{"name": "Size", "defaultValue": "small"}]
-    small.create(account, "variables", stage("Go", small.command("Go", 'test "$SIZE" = large', env={"SIZE": "#{variables.Size}"})), variables=declared)
+    small.create(
+        account,
+        "variables",
+        stage("Go", small.command("Go", 'test "$SIZE" = large', env={"SIZE": "#{variables.Size}"})),
+        variables=declared,
+    )
     with_default, given = small.start(account, "variables"), None
     assert small.wait(account, "variables", with_default) == "Failed"
     given = small.start(account, "variables", variables=[{"name": "Size", "value": "large"}])
@@ -171,7 +205,9 @@ def test_variables_have_defaults_and_refuse_unknown_names(account: Account) -> N
 def test_value_cannot_break_out_of_a_json_setting(account: Account) -> None:
     declared = [{"name": "Text", "defaultValue": "plain"}]
     tricky = 'a","name":"COMMAND","value":"exit 9'
-    small.create(account, "escaping", stage("Go", small.command("Go", 'test "${#TEXT}" = 35', env={"TEXT": "#{variables.Text}"})), variables=declared)
+    small.create(
+        account, "escaping", stage("Go", small.command("Go", 'test "${#TEXT}" = 35', env={"TEXT": "#{variables.Text}"})), variables=declared
+    )
     execution_id = small.start(account, "escaping", variables=[{"name": "Text", "value": tricky}])
     assert small.wait(account, "escaping", execution_id) == "Succeeded"
 
@@ -186,7 +222,9 @@ def test_same_client_request_token_starts_once(account: Account) -> None:
 def test_named_commit_is_what_runs(account: Account, head: str, tmp_path: Path) -> None:
     small.commit(account, tmp_path, {"readme.md": "second"})
     small.create(account, "pinned", stage("Go", small.command("Go", "grep -q hello readme.md")))
-    pinned = small.start(account, "pinned", sourceRevisions=[{"actionName": "Repository", "revisionType": "COMMIT_ID", "revisionValue": head}])
+    pinned = small.start(
+        account, "pinned", sourceRevisions=[{"actionName": "Repository", "revisionType": "COMMIT_ID", "revisionValue": head}]
+    )
     assert small.wait(account, "pinned", pinned) == "Succeeded"
     assert small.wait(account, "pinned", small.start(account, "pinned")) == "Failed"
     small.commit(account, tmp_path / "back", {"template.json": TEMPLATE, "readme.md": "hello"})
@@ -218,12 +256,24 @@ def test_condition_rule_that_cannot_be_evaluated_is_refused_by_name(account: Acc
 def test_failed_stack_names_the_resource(account: Account) -> None:
     template = "wrong::template.json"
     small.create(
-        account, "bad-stack",
-        stage("Make", small.command(
-            "Make", """echo '{"Resources":{"T":{"Type":"AWS::Nothing::Here"}}}' > template.json""", outputArtifacts=[{"name": "wrong"}]
-        )),
-        stage("Deploy", small.action("Deploy", "Deploy", "CloudFormation", {
-            "ActionMode": "CREATE_UPDATE", "StackName": "bad-stack", "TemplatePath": template, "RoleArn": small.ROLE}, inputArtifacts=[{"name": "wrong"}])),
-    )  # fmt: skip
+        account,
+        "bad-stack",
+        stage(
+            "Make",
+            small.command(
+                "Make", """echo '{"Resources":{"T":{"Type":"AWS::Nothing::Here"}}}' > template.json""", outputArtifacts=[{"name": "wrong"}]
+            ),
+        ),
+        stage(
+            "Deploy",
+            small.action(
+                "Deploy",
+                "Deploy",
+                "CloudFormation",
+                {"ActionMode": "CREATE_UPDATE", "StackName": "bad-stack", "TemplatePath": template, "RoleArn": small.ROLE},
+                inputArtifacts=[{"name": "wrong"}],
+            ),
+        ),
+    )
     small.wait(account, "bad-stack", small.start(account, "bad-stack"))
     assert "AWS::Nothing::Here" in small.action_state(account, "bad-stack", "Deploy", "Deploy")["errorDetails"]["message"]
