@@ -1,0 +1,147 @@
+"""A hand-made account for the scripts' tests: a registry, an object store and an endpoint, as plain Python."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from build_scripts.project_environment import ProjectEnvironment
+
+GROUP = "mlops-models"
+PACKAGE = f"arn:aws:sagemaker:us-east-1:111122223333:model-package/{GROUP}"
+
+
+def refusal(code: str, message: str, operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 400}}, operation)
+
+
+class Pages:
+    """A paginator over one page made by `call`."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+        yield self._call(**request)
+
+
+class S3:
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.metadata: dict[str, dict[str, str]] = {}
+        self.writes: list[str] = []
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, Metadata: dict[str, str] | None = None, **_: str) -> None:  # noqa: N803 - boto3 spells them so
+        self.objects[f"{Bucket}/{Key}"] = Body
+        self.metadata[f"{Bucket}/{Key}"] = Metadata or {}
+        self.writes.append(Key)
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        if f"{Bucket}/{Key}" not in self.objects:
+            raise refusal("NoSuchKey", "no such key", "GetObject")
+        return {"Body": io.BytesIO(self.objects[f"{Bucket}/{Key}"])}
+
+    def head_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803
+        if f"{Bucket}/{Key}" not in self.objects:
+            raise refusal("404", "Not Found", "HeadObject")
+
+    def list_objects_v2(self, *, Bucket: str, Prefix: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        keys = [name.split("/", 1)[1] for name in self.objects if name.startswith(f"{Bucket}/{Prefix}")]
+        return {"Contents": [{"Key": key} for key in keys]}
+
+    def get_paginator(self, _: str) -> Pages:
+        return Pages(self.list_objects_v2)
+
+
+class Registry:
+    """The part of SageMaker that holds versions, endpoints and pipelines."""
+
+    def __init__(self) -> None:
+        self.packages: dict[int, dict[str, Any]] = {}
+        self.endpoints: dict[str, dict[str, Any]] = {}
+        self.pipelines: dict[str, dict[str, Any]] = {}
+        self.executions: list[dict[str, Any]] = []
+
+    def add(self, number: int, approval: str = "Approved", **facts: str) -> str:
+        self.packages[number] = {
+            "ModelPackageArn": f"{PACKAGE}/{number}",
+            "ModelPackageVersion": number,
+            "ModelPackageStatus": "Completed",
+            "ModelApprovalStatus": approval,
+            "CustomerMetadataProperties": facts,
+            "InferenceSpecification": {"SupportedRealtimeInferenceInstanceTypes": ["ml.m5.large"], "SupportedContentTypes": ["text/csv"]},
+        }
+        return f"{PACKAGE}/{number}"
+
+    def serve(self, endpoint: str, number: int, instance_type: str = "ml.m5.large", config: str = "config-1") -> None:
+        self.endpoints[endpoint] = {"number": number, "type": instance_type, "config": config}
+
+    def list_model_packages(self, *, ModelPackageGroupName: str, ModelApprovalStatus: str | None = None, **_: Any) -> dict[str, Any]:  # noqa: N803
+        if ModelPackageGroupName != GROUP:
+            raise refusal("ValidationException", "no such group", "ListModelPackages")
+        wanted = (ModelApprovalStatus, None)
+        return {
+            "ModelPackageSummaryList": [
+                package for package in self.packages.values() if wanted[0] in (None, package["ModelApprovalStatus"])
+            ]
+        }
+
+    def get_paginator(self, _: str) -> Pages:
+        return Pages(self.list_model_packages)
+
+    def describe_model_package(self, *, ModelPackageName: str) -> dict[str, Any]:  # noqa: N803
+        number = int(ModelPackageName.rsplit("/", 1)[-1])
+        if number not in self.packages:
+            raise refusal("ValidationException", "does not exist", "DescribeModelPackage")
+        return self.packages[number]
+
+    def update_model_package(self, *, ModelPackageArn: str, **changes: Any) -> None:  # noqa: N803
+        self.describe_model_package(ModelPackageName=ModelPackageArn).update(changes)
+
+    def describe_endpoint(self, *, EndpointName: str) -> dict[str, Any]:  # noqa: N803
+        if EndpointName not in self.endpoints:
+            raise refusal("ValidationException", "Could not find endpoint", "DescribeEndpoint")
+        return {"EndpointName": EndpointName, "EndpointStatus": "InService", "EndpointConfigName": self.endpoints[EndpointName]["config"]}
+
+    def describe_endpoint_config(self, *, EndpointConfigName: str) -> dict[str, Any]:  # noqa: N803
+        endpoint = next(item for item in self.endpoints.values() if item["config"] == EndpointConfigName)
+        return {"ProductionVariants": [{"ModelName": f"model-{endpoint['number']}", "InstanceType": endpoint["type"]}]}
+
+    def describe_model(self, *, ModelName: str) -> dict[str, Any]:  # noqa: N803
+        return {"Containers": [{"ModelPackageName": f"{PACKAGE}/{ModelName.split('-')[1]}"}]}
+
+
+class ScriptAccount:
+    """Replaces the clients that the scripts ask for."""
+
+    def __init__(self) -> None:
+        self.s3, self.sagemaker = S3(), Registry()
+        self.clients: dict[str, Any] = {"s3": self.s3, "sagemaker": self.sagemaker}
+
+    def client(self, service: str) -> Any:
+        return self.clients[service]
+
+
+VARIABLES = {
+    "AWS_REGION": "us-east-1",
+    "ARTIFACT_BUCKET": "artifacts",
+    "DATA_BUCKET": "data",
+    "KMS_KEY_ARN": "arn:aws:kms:us-east-1:111122223333:key/1",
+    "SAGEMAKER_PIPELINE_ROLE_ARN": "arn:aws:iam::111122223333:role/pipeline",
+    "MODEL_PACKAGE_GROUP": GROUP,
+}
+
+
+def install(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
+    """Environment and clients of a hand-made account, for the duration of a test."""
+    account = ScriptAccount()
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    for name in ("CODEBUILD_RESOLVED_SOURCE_VERSION", "REQUESTED_PACKAGE", "STAGE", "ENDPOINT_NAME", "MODEL_PACKAGE_ARN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(ProjectEnvironment, "client", lambda _, service: account.client(service))
+    return account

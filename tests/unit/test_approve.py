@@ -1,0 +1,79 @@
+"""Claims about decisions: the evidence is shown, the right version changes, and status says where things are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from build_scripts.command_line import run
+from deploy_scripts import approve, status, still_approved
+from tests.unit import script_account
+from tests.unit.script_account import PACKAGE, ScriptAccount
+
+
+class DeployPipeline:
+    def get_pipeline_state(self, name: str) -> dict[str, object]:
+        waiting = {"actionName": "Approve", "latestExecution": {"status": "InProgress", "token": "t-1"}}
+        return {"pipelineName": name, "stageStates": [{"stageName": "Staging", "actionStates": [waiting]}]}
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
+    made = script_account.install(monkeypatch)
+    made.clients["codepipeline"] = DeployPipeline()
+    made.sagemaker.add(1, "Approved", metric="rmse", **{"metric-value": "2.2001", "git-commit": "0123456789abcdef"})
+    made.sagemaker.add(2, "PendingManualApproval", metric="rmse", **{"metric-value": "2.1"})
+    return made
+
+
+def approval(account: ScriptAccount, number: int) -> str:
+    return str(account.sagemaker.packages[number]["ModelApprovalStatus"])
+
+
+def test_evidence_is_shown_and_the_version_is_approved(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(approve.main, ["--version", "2", "--comment", "better", "--yes"]) == 0
+    assert "2.1" in capsys.readouterr().out
+    assert approval(account, 2) == "Approved"
+    assert account.sagemaker.packages[2]["ApprovalDescription"] == "better"
+    assert approval(account, 1) == "Approved"
+
+
+def test_gates_verdict_is_part_of_the_evidence(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    account.sagemaker.packages[2]["ModelMetrics"] = {"ModelQuality": {"Statistics": {"S3Uri": "s3://artifacts/evaluation.json"}}}
+    account.s3.objects["artifacts/evaluation.json"] = json.dumps({"gate": {"passed": False, "reasons": "bias"}}).encode()
+    run(approve.main, ["--version", "2", "--yes"])
+    assert "not passed: bias" in capsys.readouterr().out
+
+
+def test_rejecting_needs_no_pending_version(account: ScriptAccount) -> None:
+    assert run(approve.main, ["--version", "1", "--reject", "--yes"]) == 0
+    assert approval(account, 1) == "Rejected"
+
+
+def test_newest_waiting_version_is_the_default(account: ScriptAccount) -> None:
+    assert run(approve.main, ["--yes"]) == 0
+    assert approval(account, 2) == "Approved"
+
+
+def test_unknown_version_names_the_existing_ones(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(approve.main, ["--version", "9"]) == 2
+    assert "existing: 1, 2" in capsys.readouterr().err
+
+
+def test_version_rejected_meanwhile_stops_production(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(still_approved.main, ["--package", f"{PACKAGE}/1"]) == 0
+    account.sagemaker.packages[1]["ModelApprovalStatus"] = "Rejected"
+    assert run(still_approved.main, ["--package", f"{PACKAGE}/1"]) == 1
+    assert "version 1 is Rejected now" in capsys.readouterr().err
+
+
+def test_status_says_where_versions_are_and_what_waits(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    account.sagemaker.serve("mlops-production", 1)
+    assert run(status.main, ["--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    staging, production = shown["stages"]
+    assert (staging["status"], staging["version"]) == ("not deployed", None)
+    assert (production["version"], production["commit"], production["metric"]) == (1, "0123456789ab", "rmse 2.2")
+    assert [item["what"] for item in shown["waiting"]] == ["version 2 rmse 2.1", "Staging Approve"]
+    assert "--token t-1" in shown["waiting"][1]["command"]

@@ -1,0 +1,55 @@
+"""Claims about published code: the address is its content, and nothing is uploaded twice."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+from build_scripts.publish import code_files, code_prefix, publish
+from settings import DATASET
+from tests.unit.script_account import S3
+
+
+def test_scripts_and_the_specification_are_published_once() -> None:
+    s3, files = S3(), {"train.py": b"code", "algorithms/linear.py": b"more", "specification.json": b"{}"}
+    uri, uploaded = publish(s3, "artifacts", files)
+    assert uploaded
+    prefix = uri.removeprefix("s3://artifacts/")
+    assert set(s3.writes) == {f"{prefix}/steps/{name}" for name in files} | {f"{prefix}/sourcedir.tar.gz"}
+    assert publish(s3, "artifacts", files) == (uri, False)
+    assert len(s3.writes) == len(files) + 1
+
+
+def test_interrupted_upload_is_completed() -> None:
+    s3, files = S3(), {"train.py": b"code"}
+    s3.put_object(Bucket="artifacts", Key=f"{code_prefix(files)}/steps/train.py", Body=b"half")
+    _, uploaded = publish(s3, "artifacts", files)
+    assert uploaded
+    assert s3.objects[f"artifacts/{code_prefix(files)}/steps/train.py"] == b"code"
+
+
+def test_address_follows_the_content_and_nothing_else() -> None:
+    one, same, other = {"a.py": b"1", "b.py": b"2"}, {"b.py": b"2", "a.py": b"1"}, {"a.py": b"1", "b.py": b"3"}
+    assert code_prefix(one) == code_prefix(same)
+    assert code_prefix(one) != code_prefix(other)
+    assert code_prefix(one) != code_prefix({"a.py": b"1", "c.py": b"2"})
+
+
+def test_archive_holds_the_same_files() -> None:
+    s3 = S3()
+    uri, _ = publish(s3, "artifacts", {"train.py": b"code"})
+    packed = s3.objects[uri.removeprefix("s3://") + "/sourcedir.tar.gz"]
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        assert archive.getnames() == ["train.py"]
+
+
+def test_settings_travel_with_the_code_and_caches_do_not(tmp_path: Path) -> None:
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "train.pyc").write_text("x")
+    (tmp_path / "train.py").write_text("code")
+    (tmp_path / "specification.json").write_text("stale")
+    files = code_files(tmp_path)
+    assert list(files) == ["specification.json", "train.py"]
+    assert json.loads(files["specification.json"])["dataset"]["target"] == DATASET.target

@@ -1,0 +1,146 @@
+"""Claims about when training starts, and about what following it says."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from build_scripts.command_line import ProblemError, VerdictError
+from build_scripts.follow import follow, line
+from build_scripts.run_pipeline import checked_parameters, has_data, plan, upsert
+from tests.unit.script_account import S3, Pages, refusal
+
+DEFINITION = json.dumps(
+    {
+        "Version": "2020-12-01",
+        "Parameters": [
+            {"Name": "InputDataUrl", "Type": "String", "DefaultValue": "s3://data/training/abalone/"},
+            {"Name": "MetricThreshold", "Type": "Float", "DefaultValue": 2.4},
+            {"Name": "ModelApprovalStatus", "Type": "String", "EnumValues": ["Approved", "Rejected"]},
+        ],
+    }
+)
+OTHER = json.dumps({"Version": "2020-12-01", "Parameters": []})
+
+
+def past(status: str, definition: str = DEFINITION) -> dict[str, str]:
+    return {"arn": "arn:run", "status": status, "definition": definition}
+
+
+@pytest.mark.parametrize(
+    ("runs", "starts"),
+    [
+        ([], True),
+        ([past("Succeeded")], False),
+        ([past("Executing")], False),
+        ([past("Failed")], True),
+        ([past("Failed"), past("Succeeded")], False),
+        ([past("Succeeded", OTHER), past("Succeeded")], True),
+    ],
+)
+def test_only_a_definition_that_did_not_run_well_is_started(runs: list[dict[str, str]], starts: bool) -> None:
+    assert plan(DEFINITION, runs, forced=False).start is starts
+
+
+def test_spelling_of_the_definition_does_not_matter() -> None:
+    spaced = json.dumps(json.loads(DEFINITION), indent=4, sort_keys=True)
+    assert not plan(spaced, [past("Succeeded")], forced=False).start
+
+
+def test_running_execution_of_the_same_definition_is_followed_and_force_starts_anyway() -> None:
+    assert plan(DEFINITION, [past("Executing")], forced=False).following == "arn:run"
+    assert plan(DEFINITION, [past("Succeeded")], forced=True).start
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"Threshold": "1"}, "allowed: InputDataUrl"),
+        ({"MetricThreshold": "low"}, "float"),
+        ({"ModelApprovalStatus": "Maybe"}, "Approved, Rejected"),
+    ],
+)
+def test_wrong_parameter_is_refused_by_name(given: dict[str, str], named: str) -> None:
+    with pytest.raises(ProblemError, match=named):
+        checked_parameters(DEFINITION, given)
+
+
+def test_no_data_means_no_start_and_a_marker_is_no_data() -> None:
+    s3 = S3()
+    s3.put_object(Bucket="data", Key="training/abalone/_SUCCESS", Body=b"")
+    assert has_data(s3, DEFINITION) == "s3://data/training/abalone/"
+    s3.put_object(Bucket="data", Key="training/abalone/abalone.csv", Body=b"a")
+    assert has_data(s3, DEFINITION) is None
+
+
+class Pipelines:
+    def __init__(self, current: dict[str, str] | None) -> None:
+        self.current, self.calls = current, []
+
+    def describe_pipeline(self, **_: str) -> dict[str, str]:
+        if self.current is None:
+            raise refusal("ResourceNotFound", "Pipeline does not exist", "DescribePipeline")
+        return self.current
+
+    def create_pipeline(self, **_: Any) -> None:
+        self.calls.append("create")
+
+    def update_pipeline(self, **_: Any) -> None:
+        self.calls.append("update")
+
+
+@pytest.mark.parametrize(
+    ("current", "call"),
+    [
+        (None, ["create"]),
+        ({"PipelineDefinition": OTHER, "RoleArn": "role"}, ["update"]),
+        ({"PipelineDefinition": DEFINITION, "RoleArn": "old"}, ["update"]),
+        ({"PipelineDefinition": DEFINITION, "RoleArn": "role"}, []),
+    ],
+)
+def test_pipeline_is_created_updated_or_left_alone(current: dict[str, str] | None, call: list[str]) -> None:
+    pipelines = Pipelines(current)
+    upsert(pipelines, "mlops-training", DEFINITION, "role", [])
+    assert pipelines.calls == call
+
+
+class Execution:
+    """An execution that ends after two looks."""
+
+    def __init__(self, final: str, steps: list[dict[str, Any]]) -> None:
+        self._final, self._steps, self._looks = final, steps, 0
+
+    def describe_pipeline_execution(self, **_: str) -> dict[str, Any]:
+        self._looks += 1
+        return {"PipelineExecutionStatus": self._final if self._looks > 1 else "Executing"}
+
+    def get_paginator(self, _: str) -> Pages:
+        return Pages(lambda **_: {"PipelineExecutionSteps": self._steps})
+
+
+def step(name: str, status: str = "Succeeded", **more: Any) -> dict[str, Any]:
+    times = {"StartTime": datetime(2026, 1, 1, 0, 0, 0, tzinfo=UTC), "EndTime": datetime(2026, 1, 1, 0, 0, 4, tzinfo=UTC)}
+    return {"StepName": name, "StepStatus": status, **times, **more}
+
+
+def test_each_step_is_shown_once_with_its_seconds_and_its_result(capsys: pytest.CaptureFixture[str]) -> None:
+    steps = [step("Prepare"), step("Register", Metadata={"RegisterModel": {"Arn": "arn:package/1"}})]
+    assert follow(Execution("Succeeded", steps), "arn:run", poll_seconds=0) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [text.split() for text in lines] == [
+        ["Prepare", "4.0", "s", "Succeeded"],
+        ["Register", "4.0", "s", "Succeeded", "arn:package/1"],
+    ]
+
+
+def test_cached_step_says_so() -> None:
+    assert "(cached)" in line(step("Prepare", CacheHitResult={"SourcePipelineExecutionArn": "arn:old"}), "")
+
+
+def test_failed_execution_ends_with_the_steps_reason() -> None:
+    steps = [step("Refuse", "Failed", Metadata={"Fail": {"ErrorMessage": "Not registered: rmse 3.1 is above 2.4"}})]
+    with pytest.raises(VerdictError, match=r"Refuse: Not registered: rmse 3\.1 is above 2\.4"):
+        follow(Execution("Failed", steps), "arn:run", poll_seconds=0)

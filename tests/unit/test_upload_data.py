@@ -1,0 +1,83 @@
+"""Claims about data files: a good one is uploaded with its hash before its marker; a bad one is one line and uploads nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from build_scripts import upload_data
+from build_scripts.command_line import run
+from settings import DATASET
+from tests.unit import script_account
+from tests.unit.script_account import ScriptAccount
+
+HEADER = "sex,length,diameter,height,whole_weight,shucked_weight,viscera_weight,shell_weight,rings"
+ROWS = [
+    "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15",
+    "F,0.53,0.42,0.135,0.677,0.2565,0.1415,0.21,9",
+    "I,0.33,0.255,0.08,0.205,0.0895,0.0395,0.055,7",
+]
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
+    assert DATASET.name == "abalone", "these rows are abalones"
+    return script_account.install(monkeypatch)
+
+
+def table(folder: Path, text: str | bytes, name: str = "mine.csv") -> str:
+    content = text if isinstance(text, bytes) else text.encode()
+    (folder / name).write_bytes(content)
+    return str(folder / name)
+
+
+def test_good_file_is_uploaded_with_its_hash_and_then_marked(account: ScriptAccount, tmp_path: Path) -> None:
+    path = table(tmp_path, "\n".join([HEADER, *ROWS]) + "\n")
+    assert run(upload_data.main, [path]) == 0
+    assert account.s3.writes == ["training/abalone/mine.csv", "training/abalone/_SUCCESS"]
+    assert account.s3.metadata["data/training/abalone/mine.csv"]["sha256"] == hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def test_no_trigger_leaves_the_marker_out(account: ScriptAccount, tmp_path: Path) -> None:
+    assert run(upload_data.main, [table(tmp_path, "\n".join([HEADER, *ROWS]) + "\n"), "--no-trigger"]) == 0
+    assert account.s3.writes == ["training/abalone/mine.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "named"),
+    [
+        ("empty.csv", b"", "empty"),
+        ("header.csv", (HEADER + "\n").encode(), "no rows"),
+        ("target.csv", "\n".join([HEADER.removesuffix(",rings"), *[row.rsplit(",", 1)[0] for row in ROWS]]).encode(), "'rings'"),
+        ("types.csv", "\n".join([HEADER, ROWS[0].replace("0.455", "long"), *ROWS[1:]]).encode(), "'length'"),
+        ("broken.parquet", b"PAR1 but not really", "not a Parquet file"),
+        ("latin.csv", "\n".join([HEADER, ROWS[0].replace("M", "\xd1")]).encode("latin-1"), "UTF-8"),
+        ("table.xlsx", b"PK", "neither .csv nor .parquet"),
+    ],
+)
+def test_bad_file_is_one_line_and_uploads_nothing(
+    account: ScriptAccount, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: bytes, named: str
+) -> None:
+    assert run(upload_data.main, [table(tmp_path, text, name)]) == 2
+    error = capsys.readouterr().err
+    assert named in error
+    assert error.count("\n") == 1
+    assert account.s3.writes == []
+
+
+def test_missing_file_is_named(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(upload_data.main, ["nowhere.csv"]) == 2
+    assert "nowhere.csv is not a file" in capsys.readouterr().err
+
+
+def test_both_examples_fit_their_contracts(tmp_path: Path) -> None:
+    for name, dataset in upload_data.EXAMPLES.items():
+        rows, _ = upload_data.check(upload_data.example_file(name, tmp_path), dataset)
+        assert rows > 4000
+
+
+def test_example_of_another_data_set_is_refused(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(upload_data.main, ["--example", "arrests"]) == 2
+    assert "set DATASET = ARRESTS first" in capsys.readouterr().err

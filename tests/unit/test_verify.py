@@ -1,0 +1,133 @@
+"""Claims about verification: each way in which a deployment can be wrong is found, and success in production is remembered."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from build_scripts.command_line import run
+from deploy_scripts import verify
+from settings import DATASET
+from tests.unit import script_account
+from tests.unit.script_account import PACKAGE, ScriptAccount, refusal
+
+ROWS = [[str(index + 1)] * len(DATASET.numeric) + ["M"] * len(DATASET.categorical) for index in range(3)]
+
+
+def score(row: list[Any]) -> float:
+    return float(row[0]) * 2
+
+
+def golden_csv() -> str:
+    header = [*DATASET.features, DATASET.target, "prediction"]
+    return "\n".join([",".join(header), *(",".join([*row, str(score(row) + 1), str(score(row))]) for row in ROWS)]) + "\n"
+
+
+class Runtime:
+    """A model server that doubles the first column."""
+
+    def __init__(self) -> None:
+        self.bias, self.refuses, self.answer = 0.0, True, None
+
+    def invoke_endpoint(self, *, Body: bytes, ContentType: str, **_: str) -> dict[str, Any]:  # noqa: N803 - boto3 spells them so
+        if ContentType == "text/csv":
+            rows = [line.split(",") for line in Body.decode().splitlines()]
+        elif ContentType == "application/json":
+            rows = json.loads(Body)["instances"]
+        elif self.refuses:
+            error = refusal("ModelError", "unsupported", "InvokeEndpoint")
+            error.response["OriginalStatusCode"] = 415
+            raise error
+        else:
+            rows = ROWS
+        answer = self.answer or json.dumps({"predictions": [{"score": score(row) + self.bias} for row in rows]}).encode()
+        return {"Body": io.BytesIO(answer)}
+
+
+class Stacks:
+    config = "config-1"
+
+    def describe_stack_resources(self, **_: str) -> dict[str, Any]:
+        return {
+            "StackResources": [
+                {"ResourceType": "AWS::SageMaker::EndpointConfig", "PhysicalResourceId": f"arn:x:endpoint-config/{self.config}"}
+            ]
+        }
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
+    made = script_account.install(monkeypatch)
+    made.clients |= {"sagemaker-runtime": Runtime(), "cloudformation": Stacks()}
+    made.sagemaker.add(7, **{"golden-url": "s3://artifacts/golden.csv", "git-commit": "abc"})
+    made.sagemaker.serve("mlops-production", 7)
+    made.sagemaker.serve("mlops-staging", 7)
+    made.s3.objects["artifacts/golden.csv"] = golden_csv().encode()
+    return made
+
+
+def check(stage: str = "production", number: int = 7) -> int:
+    return run(verify.main, ["--stage", stage, "--package", f"{PACKAGE}/{number}"])
+
+
+def test_good_production_is_remembered_with_the_other_facts(account: ScriptAccount) -> None:
+    assert check() == 0
+    facts = account.sagemaker.packages[7]["CustomerMetadataProperties"]
+    assert facts["served-production"]
+    assert facts["git-commit"] == "abc"
+
+
+def test_staging_is_not_production(account: ScriptAccount) -> None:
+    assert check("staging") == 0
+    assert "served-production" not in account.sagemaker.packages[7]["CustomerMetadataProperties"]
+
+
+def broken(account: ScriptAccount, how: str) -> None:
+    runtime, registry = account.clients["sagemaker-runtime"], account.sagemaker
+    if how == "another version is live":
+        registry.serve("mlops-production", 6)
+    elif how == "update rolled back":
+        account.clients["cloudformation"].config = "config-2"
+    elif how == "other scores":
+        runtime.bias = 0.01
+    elif how == "not a number":
+        runtime.bias = float("nan")
+    elif how == "other schema":
+        runtime.answer = b'{"scores": [1]}'
+    elif how == "accepts anything":
+        runtime.refuses = False
+
+
+@pytest.mark.parametrize(
+    ("how", "named"),
+    [
+        ("another version is live", "rolled the update back"),
+        ("update rolled back", "config-2"),
+        ("other scores", "not the evaluated model"),
+        ("not a number", "0 of them finite"),
+        ("other schema", "predictions"),
+        ("accepts anything", "must answer 4xx"),
+    ],
+)
+def test_each_fault_is_found_and_nothing_is_marked(
+    account: ScriptAccount, capsys: pytest.CaptureFixture[str], how: str, named: str
+) -> None:
+    broken(account, how)
+    assert check() == 1
+    assert named in capsys.readouterr().err
+    assert "served-production" not in account.sagemaker.packages[7]["CustomerMetadataProperties"]
+
+
+def test_slow_endpoint_fails(account: ScriptAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(verify.Endpoint, "milliseconds", lambda *_: 900.0)
+    assert check() == 1
+    assert "p99 is 900 ms; settings.py allows 500 ms" in capsys.readouterr().err
+
+
+def test_version_without_golden_rows_is_said(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    account.sagemaker.packages[7]["CustomerMetadataProperties"] = {}
+    assert check() == 2
+    assert "no golden-url" in capsys.readouterr().err
