@@ -35,7 +35,7 @@ class InstanceClient:
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes, timeout_seconds: float) -> Reply:
         """Send one request. Raises InstanceGoneError, or TimeoutError after `timeout_seconds`."""
-        lines = [f"POST {path} HTTP/1.1", "host: 127.0.0.1", f"content-length: {len(body)}"]
+        lines = [f"POST {path} HTTP/1.1", f"host: 127.0.0.1:{self._port}", f"content-length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers.items() if "\n" not in value and "\r" not in value]
         request = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + body
         reader, writer = self._idle.pop() if self._idle else await self._connect()

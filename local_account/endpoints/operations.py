@@ -78,6 +78,8 @@ def update_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
     if parameters.get("RetainAllVariantProperties"):
         listed = parameters.get("ExcludeRetainedVariantProperties") or []
         excluded = {prop["VariantPropertyType"] for prop in listed}
+        if "DesiredInstanceCount" not in excluded:
+            _check_instance_types(backend, endpoint, configuration)
         configuration = retain_properties(configuration, endpoint.record.production_variants, excluded)
         capture = configuration.get("DataCaptureConfig") if "DataCaptureConfig" in excluded else _running_capture(backend, endpoint)
     else:
@@ -155,6 +157,19 @@ def _configuration(backend: Any, name: str) -> dict[str, Any]:
         "ProductionVariants": stored.production_variants,
         "DataCaptureConfig": stored.data_capture_config or None,
     }
+
+
+def _check_instance_types(backend: Any, endpoint: Endpoint, configuration: Mapping[str, Any]) -> None:
+    """Retained instance counts need the instance types to stay: SageMaker fails such an update."""
+    current = backend.endpoint_configs.get(endpoint.record.endpoint_config_name)
+    types = {variant["VariantName"]: variant.get("InstanceType") for variant in current.production_variants} if current else {}
+    for variant in configuration["ProductionVariants"]:
+        old = types.get(variant["VariantName"], variant.get("InstanceType"))
+        if old != variant.get("InstanceType"):
+            raise _refused(
+                f"Variant {variant['VariantName']} retains its instance count, so its InstanceType cannot change from {old} to "
+                f"{variant.get('InstanceType')}. Exclude DesiredInstanceCount from the retained properties, or keep the type."
+            )
 
 
 def _running_capture(backend: Any, endpoint: Endpoint) -> Any:

@@ -65,7 +65,12 @@ async def _invoke(context: Context, endpoint_name: str, headers: Mapping[str, st
     if endpoint.candidate is not None and random.random() < endpoint.candidate_share:
         fleet = endpoint.candidate
     variant = fleet.pick(headers.get(f"{_PREFIX}target-variant"))
-    answer, instance = await _forward(endpoint, variant, headers, body)
+    endpoint.traffic.began(variant.name)
+    try:
+        answer, instance = await _forward(endpoint, variant, headers, body)
+    except BaseException:
+        endpoint.traffic.abandoned(variant.name)
+        raise
     overhead = time.perf_counter() - started - answer.seconds
     minute = int(context.clock.now().timestamp() // 60)
     endpoint.traffic.ended(
@@ -84,7 +89,6 @@ async def _invoke(context: Context, endpoint_name: str, headers: Mapping[str, st
 
 async def _forward(endpoint: Endpoint, variant: Variant, headers: Mapping[str, str], body: bytes) -> tuple[ModelAnswer, Instance | None]:
     """Send to the least busy instance; if that one is gone before it answered, to another."""
-    endpoint.traffic.began(variant.name)
     started = time.perf_counter()
     instance = None
     for _ in range(_ATTEMPTS):

@@ -55,6 +55,12 @@ class Traffic:
             counts.model_latency.append(model_latency)
             counts.overhead_latency.append(overhead_latency)
 
+    def abandoned(self, variant: str) -> None:
+        """An invocation that began will not end: nobody waits for it any more."""
+        with self._lock:
+            self._advance(variant)
+            self._in_flight[variant] -= 1
+
     def _advance(self, variant: str) -> None:
         now = time.monotonic()
         self._concurrency_seconds[variant] += self._in_flight[variant] * (now - self._changed_at.get(variant, now))

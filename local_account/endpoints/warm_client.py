@@ -28,7 +28,9 @@ class WarmClient:
     """Thread-safe. `on_end(pid, code)` is called on another thread when an instance ends, whatever the reason."""
 
     def __init__(self, context: Context, on_end: Callable[[int, int], None], modules: Sequence[str] = PRELOADED_MODULES) -> None:
-        self._context, self._on_end, self._modules = context, on_end, modules
+        self._context, self._on_end = context, on_end
+        self.modules = tuple(modules)  # imported before the first instance; a change later has no effect
+        self._log_file = context.log_path("endpoint", "warm-server")
         self._lock = threading.Lock()
         self._ids = count(1)
         self._waiting: dict[int, Future[dict[str, Any]]] = {}
@@ -57,7 +59,7 @@ class WarmClient:
         reply: Future[dict[str, Any]] = Future()
         with self._lock:
             if self._connection is None:
-                raise OSError("the model servers have ended")
+                raise OSError(f"the model servers have ended; see {self._log_file}")
             identifier = next(self._ids)
             self._waiting[identifier] = reply
             self._connection.sendall(json.dumps({"id": identifier, **request}).encode() + b"\n")
@@ -79,10 +81,10 @@ class WarmClient:
                 }
             )
             self._context.processes.start(
-                [sys.executable, "-m", "local_account.endpoints.warm_server", str(listener.getsockname()[1]), *self._modules],
+                [sys.executable, "-m", "local_account.endpoints.warm_server", str(listener.getsockname()[1]), *self.modules],
                 environment=environment,
                 working_directory=self._context.settings.state_directory,
-                log_file=self._context.log_path("endpoint", "warm-server"),
+                log_file=self._log_file,
             )
             connection, _ = listener.accept()
         messages = connection.makefile("r", encoding="utf-8")
@@ -103,4 +105,4 @@ class WarmClient:
             self._connection = None
             waiting, self._waiting = self._waiting, {}
         for reply in waiting.values():
-            reply.set_exception(OSError("the model servers have ended"))
+            reply.set_exception(OSError(f"the model servers have ended; see {self._log_file}"))

@@ -1,6 +1,7 @@
 """CloudWatch as it behaves: metrics of endpoints, and alarms that are evaluated on the account's clock.
 
-MiniStack stores metrics and alarms; this package publishes what endpoints really do (`endpoint_metrics.py`), evaluates alarms
+MiniStack stores metrics and alarms; this package publishes what endpoints and other services really do
+(`endpoint_metrics.py`, `service_metrics.py`), evaluates alarms
 (`alarms.py`, `alarm_loop.py`) and beats the time for both and for `scaling` (`heartbeat.py`).
 """
 
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
 
 def install(context: Context) -> None:
     """Start to publish and to evaluate for this account, until it stops."""
-    from local_account.monitoring import alarm_hooks, alarm_loop, endpoint_metrics, heartbeat
+    from local_account.monitoring import alarm_hooks, alarm_loop, endpoint_metrics, heartbeat, service_metrics
 
     alarm_hooks.install(context)
     heartbeat.on_beat(context, endpoint_metrics.Publisher(context).publish)
+    services = service_metrics.ServiceMetrics(context)
+    services.watch_events()
+    heartbeat.on_beat(context, services.publish)
     heartbeat.on_beat(context, alarm_loop.AlarmLoop(context).evaluate)
     context.in_background(heartbeat.run, context)
