@@ -1,0 +1,220 @@
+"""No row is prepared differently in training and in serving, and what is fitted comes from training rows only."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import features
+import inference
+import numpy as np
+import prepare
+import pyarrow as pa
+import pytest
+import served
+import specification
+import table as tables
+from failure import BadInput
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+from tests.steps.small_data import HOUSES, LOANS, as_json, houses, loans, write_csv, write_specification
+
+NUMBERS = st.one_of(st.none(), st.floats(-1e12, 1e12, allow_nan=False), st.integers(-10, 10), st.just(-0.0), st.just(5e-324))
+TEXTS = st.one_of(st.none(), st.sampled_from(["Lima", "Quito", "nan", "NA", "", " Lima", '"', "a,b", "línea\n2", "1", "1.0"]), st.text(max_size=6).filter(lambda text: "\r" not in text and "\0" not in text))
+
+
+def prepared(tmp_path: Path, columns: dict[str, Any], dataset: Any = HOUSES, **preparation: Any) -> Path:
+    """Runs the step; the folder of its outputs."""
+    write_csv(tmp_path / "data" / "table.csv", columns)
+    settings_file = write_specification(tmp_path / "specification.json", dataset, **preparation)
+    prepare.main(["--data", str(tmp_path / "data"), "--output", str(tmp_path / "out"), "--specification", str(settings_file)])
+    return tmp_path / "out"
+
+
+class NoModel:
+    """Preparation is tested alone."""
+
+
+@pytest.fixture(scope="module")
+def version(tmp_path_factory: pytest.TempPathFactory) -> served.Served:
+    folder = tmp_path_factory.mktemp("version")
+    columns = houses()
+    columns["town"][3] = columns["area"][5] = None  # so that both indicators exist
+    state = as_json(prepared(folder, columns) / "preparation" / "preparation.json")
+    return served.Served(features.Preparer(state), NoModel(), {"classes": None}, {}, state["dataset"])
+
+
+def as_served(rows: list[list[Any]], version: served.Served) -> Any:
+    """The way of a request: CSV text -> cells -> prepared matrix."""
+    body = io.StringIO()
+    csv.writer(body, lineterminator="\n").writerows(rows)
+    return version.prepare(*inference.columns(inference.input_fn(body.getvalue(), "text/csv"), version))
+
+
+def as_trained(rows: list[list[Any]], version: served.Served, folder: Path) -> Any:
+    """The way of the training data: a CSV file -> pyarrow -> prepared matrix."""
+    with (folder / "rows.csv").open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows([version.features, *rows])
+    table = tables.read(folder / "rows.csv")
+    numeric = {name: tables.floats(table.columns[name]) for name in version.preparer.numeric}
+    labels = [tables.labels(table.columns[name]) for name in version.preparer.categorical]
+    return version.prepare(features.stack(numeric, version.preparer.numeric, table.rows), labels)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(NUMBERS, NUMBERS, TEXTS, TEXTS).map(list), min_size=1, max_size=6))
+def test_no_row_is_prepared_differently_in_training_and_serving(tmp_path: Path, version: served.Served, rows: list[list[Any]]) -> None:
+    batch = as_trained(rows, version, tmp_path)
+    together = as_served(rows, version)
+    alone = np.concatenate([as_served([row], version) for row in rows])
+    np.testing.assert_array_equal(batch.view(np.uint32), together.view(np.uint32))
+    np.testing.assert_array_equal(batch.view(np.uint32), alone.view(np.uint32))
+
+
+def test_json_and_csv_requests_are_prepared_alike(version: served.Served) -> None:
+    row = [70.5, 3, "flat", None]
+    cells = [[70.5, 3, "flat", None], {"area": 70.5, "rooms": 3, "kind": "flat"}]
+    for instance in cells:
+        request = inference.input_fn(json.dumps({"instances": [instance]}), "application/json")
+        np.testing.assert_array_equal(version.prepare(*inference.columns(request, version)), as_served([row], version))
+
+
+def test_an_unseen_category_shares_the_column_of_rare_ones(version: served.Served) -> None:
+    matrix = as_served([[70, 3, "flat", "Atlantis"]], version)[0]
+    assert matrix[version.preparer.outputs.index("town=<other>")] == 1
+    assert sum(matrix[index] for index, name in enumerate(version.preparer.outputs) if name.startswith("town=")) == 1
+
+
+def test_a_gap_is_filled_and_marked(version: served.Served) -> None:
+    matrix = as_served([[None, 3, "flat", None]], version)[0]
+    assert matrix[version.preparer.outputs.index("area=<missing>")] == 1
+    assert matrix[version.preparer.outputs.index("town=<missing>")] == 1
+    assert np.isfinite(matrix).all()
+
+
+def test_the_state_is_readable_json_and_survives_it(version: served.Served, tmp_path: Path) -> None:
+    state = as_json(prepared(tmp_path, houses()) / "preparation" / "preparation.json")
+    again = features.Preparer(json.loads(json.dumps(state)))
+    assert again.outputs == features.Preparer(state).outputs == state["outputs"]
+
+
+def test_only_training_rows_are_fitted(tmp_path: Path) -> None:
+    """Test rows that become extreme leave the fitted state as it was: the split depends on the identifier only."""
+    from dataclasses import replace
+
+    dataset = replace(HOUSES, identifier="id")
+    columns = {**houses(), "id": [f"h{index}" for index in range(200)]}
+    first = prepared(tmp_path / "first", columns, dataset)
+    test_rows = set(parquet.read_table(first / "test" / "test.parquet")["id"].to_pylist())
+    columns["area"] = [999.0 if identifier in test_rows else area for identifier, area in zip(columns["id"], columns["area"], strict=True)]
+    second = prepared(tmp_path / "second", columns, dataset)
+    assert (first / "preparation" / "preparation.json").read_bytes() == (second / "preparation" / "preparation.json").read_bytes()
+
+
+def test_a_row_stays_on_its_side_as_data_grows(tmp_path: Path) -> None:
+    columns = houses(400)
+    small = prepared(tmp_path / "small", {name: values[:200] for name, values in columns.items()})
+    large = prepared(tmp_path / "large", columns)
+    before = parquet.read_table(small / "test" / "test.parquet").to_pylist()
+    after = parquet.read_table(large / "test" / "test.parquet").to_pylist()
+    assert all(row in after for row in before)
+    first_half = [dict(zip(columns, [str(cell) for cell in row], strict=True)) for row in zip(*(values[:200] for values in columns.values()), strict=True)]
+    assert [row for row in after if row in first_half] == before
+
+
+def test_csv_and_parquet_and_many_files_give_the_same_parts(tmp_path: Path) -> None:
+    columns = houses()
+    one = prepared(tmp_path / "one", columns)
+    many = tmp_path / "many"
+    (many / "data").mkdir(parents=True)
+    for name, part in (("a", slice(0, 120)), ("b", slice(120, 200))):
+        parquet.write_table(pa.table({column: values[part] for column, values in columns.items()}), many / "data" / f"{name}.parquet")
+    settings_file = write_specification(many / "specification.json", HOUSES)
+    prepare.main(["--data", str(many / "data"), "--output", str(many / "out"), "--specification", str(settings_file)])
+    for name in ("features", "target"):
+        np.testing.assert_array_equal(np.load(one / "train" / f"{name}.npy"), np.load(many / "out" / "train" / f"{name}.npy"))
+
+
+@pytest.mark.parametrize("rule", ["iqr", "quantile", "zscore"])
+def test_outliers_are_clipped_and_a_mostly_constant_column_keeps_its_rare_values(rule: str) -> None:
+    preparation = {"outlier_rule": rule, "outlier_factor": 1.5, "numeric_imputation": "median", "normalisation": "none", "missing_indicators": True}
+    values = np.r_[np.arange(100.0), 1e6]
+    state = features.fit({"x": values}, {}, preparation)
+    assert features.Preparer(state).transform(np.array([[1e6]]), [])[0, 0] < 1e6
+    rare = features.fit({"x": np.r_[np.zeros(95), np.ones(5)]}, {}, {**preparation, "outlier_rule": "iqr"})
+    assert features.Preparer(rare).transform(np.array([[1.0]]), [])[0, 0] == 1.0
+
+
+def test_dropping_outliers_drops_training_rows_only(tmp_path: Path) -> None:
+    columns = houses()
+    columns["area"][::10] = [990.0] * 20
+    clipped = prepared(tmp_path / "clip", columns)
+    dropped = prepared(tmp_path / "drop", columns, outlier_action="drop")
+    assert len(np.load(dropped / "train" / "target.npy")) < len(np.load(clipped / "train" / "target.npy"))
+    assert len(np.load(dropped / "validation" / "target.npy")) == len(np.load(clipped / "validation" / "target.npy"))
+
+
+@pytest.mark.parametrize("normalisation", ["standard", "minmax", "robust"])
+def test_normalisation_matches_scikit_learn(normalisation: str) -> None:
+    from sklearn import preprocessing
+
+    values = np.random.default_rng(1).normal(5, 3, 500)
+    preparation = {"outlier_rule": "none", "outlier_factor": 3.0, "numeric_imputation": "mean", "normalisation": normalisation, "missing_indicators": False}
+    matrix = features.Preparer(features.fit({"x": values}, {}, preparation)).transform(values[:, None], [])
+    scaler = {"standard": preprocessing.StandardScaler, "minmax": preprocessing.MinMaxScaler, "robust": preprocessing.RobustScaler}[normalisation]()
+    np.testing.assert_allclose(matrix[:, 0], scaler.fit_transform(values[:, None])[:, 0], rtol=1e-6, atol=1e-6)
+
+
+def test_large_tables_are_prepared_in_chunks_without_a_seam() -> None:
+    preparation = {"outlier_rule": "none", "outlier_factor": 3.0, "numeric_imputation": "mean", "normalisation": "standard", "missing_indicators": False}
+    values = np.random.default_rng(1).normal(size=features.CHUNK_ROWS + 10)
+    preparer = features.Preparer(features.fit({"x": values}, {}, preparation))
+    whole = preparer.transform(values[:, None], [])
+    np.testing.assert_array_equal(whole[-20:], preparer.transform(values[-20:, None], []))
+
+
+def test_rare_categories_share_one_column(tmp_path: Path) -> None:
+    state = as_json(prepared(tmp_path, houses(), max_categories=2) / "preparation" / "preparation.json")
+    towns = next(column for column in state["categorical"] if column["name"] == "town")
+    assert towns["categories"] == ["Lima", "Quito"]
+
+
+def test_selecting_features_keeps_the_informative_ones(tmp_path: Path) -> None:
+    state = as_json(prepared(tmp_path, houses(), select_features=1) / "preparation" / "preparation.json")
+    assert state["outputs"] == ["area"]
+
+
+def test_weights_balance_classes_and_reweigh_the_facet(tmp_path: Path) -> None:
+    out = prepared(tmp_path, loans(), LOANS, reweigh_facet=True)
+    weight, target = np.load(out / "train" / "weight.npy"), np.load(out / "train" / "target.npy")
+    in_a = np.load(out / "train" / "features.npy")[:, as_json(out / "preparation" / "preparation.json")["outputs"].index("group=a")] == 1
+    shares = [np.average(target[mask], weights=weight[mask]) for mask in (in_a, ~in_a)]
+    assert shares[0] == pytest.approx(shares[1])
+    assert np.average(target[in_a]) > np.average(target[~in_a]) + 0.05
+    assert weight.mean() == pytest.approx(1.0)
+    balanced = prepared(tmp_path / "balanced", loans(), LOANS, balance_classes=True)
+    weight, target = np.load(balanced / "train" / "weight.npy"), np.load(balanced / "train" / "target.npy")
+    assert weight[target == 1].sum() == pytest.approx(weight[target == 0].sum())
+
+
+def test_weights_are_refused_for_a_regression(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="need classes"):
+        prepared(tmp_path, houses(), balance_classes=True)
+
+
+def test_too_few_rows_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="split has"):
+        prepared(tmp_path, {name: values[:3] for name, values in houses().items()})
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_specification_names_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is missing"):
+        specification.load(tmp_path / "nowhere.json")
+    (tmp_path / "broken.json").write_text("{", encoding="utf-8")
+    with pytest.raises(BadInput, match="not a specification"):
+        specification.load(tmp_path / "broken.json")
