@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import dataclasses
 import fcntl
-import importlib
 import json
 import logging
 import os
@@ -24,21 +23,33 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from local_account import emulators
+from local_account import (
+    cloudformation,
+    codebuild,
+    codecommit,
+    codepipeline,
+    emulators,
+    endpoints,
+    events,
+    monitoring,
+    sagemaker,
+    scaling,
+    scheduler,
+)
 from local_account.context import AccountSettings, Context
 
 #: Each has `install(context)`; the order matters where one wraps another's hook.
 AREAS = (
-    "local_account.codecommit",
-    "local_account.sagemaker",
-    "local_account.endpoints",
-    "local_account.monitoring",
-    "local_account.scaling",
-    "local_account.codebuild",
-    "local_account.codepipeline",
-    "local_account.events",
-    "local_account.scheduler",
-    "local_account.cloudformation",
+    codecommit,
+    sagemaker,
+    endpoints,
+    monitoring,
+    scaling,
+    codebuild,
+    codepipeline,
+    events,
+    scheduler,
+    cloudformation,
 )
 DESCRIPTION_FILE = "account.json"
 _LOCK_FILE = ".lock"
@@ -85,7 +96,8 @@ class Account:
             stack.enter_context(_log_to(context.log_path("account", "account")))
             stack.enter_context(emulators.installed(context))
             stack.callback(context.close)
-            _install_areas(context)
+            for area in AREAS:
+                area.install(context)
             stack.enter_context(_served(context, listener))
             _describe(context)
             self._stack = stack.pop_all()
@@ -102,18 +114,6 @@ class Account:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
-
-
-def _install_areas(context: Context) -> None:
-    for area in AREAS:
-        try:
-            module = importlib.import_module(area)
-        except ModuleNotFoundError as error:
-            if not (error.name or "").startswith(area):
-                raise
-            continue
-        if hasattr(module, "install"):
-            module.install(context)
 
 
 def _listen(port: int) -> socket.socket:
@@ -166,7 +166,7 @@ def _lock(lock: IO[str], state_directory: Path) -> None:
 def _log_to(path: Path) -> Any:
     """Collect what the emulators and our services log in one file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, delay=True)
+    handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s [%(name)s] %(message)s"))
     logging.getLogger().addHandler(handler)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

@@ -44,7 +44,6 @@ def installed(context: Context) -> Iterator[None]:
         _set_environment(context)
         _leave_out_what_is_not_used()
         _set_ministack_port(context)
-        reset()
         _guard_lambda_workers()
         yield
     finally:
@@ -93,15 +92,17 @@ def _set_ministack_port(context: Context) -> None:
 def _leave_out_what_is_not_used() -> None:
     """Keep start-up short and memory small.
 
+    MiniStack imports Docker's library if it is there; this account starts plain processes instead and needs no Docker.
     moto's Application Auto Scaling imports its ECS, which imports its EC2 and 90 MB of instance types. Only targets of
     the namespace `ecs` use it, and this account has no ECS in moto.
     MiniStack's router reads botocore's model of every AWS service to learn whether a name it does not serve exists.
     """
-    from ministack.core import router
-
+    sys.modules.setdefault("docker", None)  # type: ignore[arg-type]  # None is how Python marks a module as not importable
     if "moto.ecs" not in sys.modules:
         sys.modules["moto.ecs"] = types.ModuleType("moto.ecs")
-        sys.modules["moto.ecs"].ecs_backends = defaultdict(lambda: defaultdict(object))  # type: ignore[attr-defined]  # the one name that is imported
+        sys.modules["moto.ecs"].ecs_backends = defaultdict(lambda: defaultdict(object))  # type: ignore[attr-defined]  # its one used name
+    from ministack.core import router
+
     router._is_aws_service_name = lambda scope_name: True
 
 

@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 from local_account import clock_control, cloudformation, codecommit, emulators
 from local_account.context import Context
+from local_account.endpoints import runtime
 from local_account.errors import NotEmulated, ServiceError
 from local_account.protocols import error_response, operation_of
 from local_account.response import Response
@@ -124,15 +125,25 @@ class Gateway:
     async def _dispatch(self, service: str, request: Request, scope: Mapping[str, Any], send: Send) -> None:
         invocation = _INVOCATION.fullmatch(request.path)
         if service == "sagemaker" and invocation:
-            from local_account.endpoints import runtime
-
             await _reply(send, await runtime.invoke(self._context, unquote(invocation[1]), request.headers, request.body))
         elif service in emulators.MOTO_SERVICES:
             await _reply(send, await asyncio.to_thread(self._ask_moto, service, request))
         else:
             if service == "cloudformation":
-                await asyncio.to_thread(cloudformation.wait_until_loaded)
+                send = self._once_stack_is_settled(request, send)
             await _ask_ministack(service, request, scope, send)
+
+    def _once_stack_is_settled(self, request: Request, send: Send) -> Send:
+        """Hold the answer to a change of a stack for a moment: `cdk` looks every five seconds, most stacks take less than one."""
+        if operation_of(request) not in cloudformation.STACK_CHANGES:
+            return send
+
+        async def send_later(event: Event) -> None:
+            if event["type"] == "http.response.start" and event["status"] < 400:
+                await asyncio.to_thread(cloudformation.wait_until_settled, self._context, request.body)
+            await send(event)
+
+        return send_later
 
     def _ask_moto(self, service: str, request: Request) -> Response:
         from werkzeug.test import EnvironBuilder, run_wsgi_app

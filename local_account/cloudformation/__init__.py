@@ -1,67 +1,63 @@
 """CloudFormation: MiniStack's engine (order, events, rollback, exports) with the resource types that it lacks.
 
-Loading the engine takes a second and most requests do not need it, so it loads on a background thread;
-`wait_until_loaded` is called before the first CloudFormation request. Next: `resource_type.py`.
+Next: `resource_type.py` (what our types share), then one module per service.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import time
+from urllib.parse import parse_qs
 
+from botocore.exceptions import ClientError
+
+from local_account.cloudformation import application_autoscaling, codecommit, codepipeline, s3, sagemaker, scheduler
+from local_account.cloudformation.resource_type import handlers
 from local_account.context import Context
 
-if TYPE_CHECKING:
-    from local_account.cloudformation.resource_type import ResourceType
+_RESOURCE_TYPES = (
+    codecommit.Repository,
+    codepipeline.Pipeline,
+    sagemaker.ModelPackageGroup,
+    sagemaker.Pipeline,
+    sagemaker.Model,
+    sagemaker.EndpointConfig,
+    sagemaker.Endpoint,
+    application_autoscaling.ScalableTarget,
+    application_autoscaling.ScalingPolicy,
+    scheduler.Schedule,
+    s3.AutoDeleteObjects,
+)
+#: Operations that start to change a stack and answer before it is done.
+STACK_CHANGES = frozenset({"CreateStack", "UpdateStack", "DeleteStack", "ExecuteChangeSet", "RollbackStack", "ContinueUpdateRollback"})
 
-_loaded = threading.Event()
+_LONGEST_HOLD_SECONDS = 8.0
+_POLL_SECONDS = 0.05
 
 
 def install(context: Context) -> None:
-    _loaded.clear()
-    context.in_background(_load, context)
+    from ministack.services.cloudformation import custom_resource, provisioners, stacks
+
+    custom_resource._PORT = str(context.settings.port)  # where custom resources send their answers
+    provisioners._RESOURCE_HANDLERS.update({resource.name: handlers(resource(context)) for resource in _RESOURCE_TYPES})
+    original = getattr(stacks._runs_on_worker_thread, "__wrapped__", stacks._runs_on_worker_thread)
+    ours = {resource.name for resource in _RESOURCE_TYPES}
+
+    def runs_on_worker_thread(resource_type: str) -> bool:
+        """Ours call back into the account's port, which the event loop must be free to answer."""
+        return resource_type in ours or bool(original(resource_type))
+
+    runs_on_worker_thread.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
+    stacks._runs_on_worker_thread = runs_on_worker_thread
 
 
-def wait_until_loaded() -> None:
-    _loaded.wait()
-
-
-def _load(context: Context) -> None:
-    try:
-        from ministack.services.cloudformation import custom_resource, provisioners, stacks
-
-        from local_account.cloudformation.resource_type import handlers
-
-        custom_resource._PORT = str(context.settings.port)  # where custom resources answer
-        types = [resource_type(context) for resource_type in _resource_types()]
-        provisioners._RESOURCE_HANDLERS.update({resource.name: handlers(resource) for resource in types})
-        original = getattr(stacks._runs_on_worker_thread, "__wrapped__", stacks._runs_on_worker_thread)
-        names = {resource.name for resource in types}
-
-        def runs_on_worker_thread(resource_type: str) -> bool:
-            """Ours call back into the account's port, which the event loop must be free to answer."""
-            return resource_type in names or bool(original(resource_type))
-
-        runs_on_worker_thread.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
-        stacks._runs_on_worker_thread = runs_on_worker_thread
-    finally:
-        _loaded.set()
-
-
-def _resource_types() -> Sequence[type[ResourceType]]:
-    from local_account.cloudformation import application_autoscaling, codecommit, codepipeline, s3, sagemaker, scheduler
-
-    return (
-        codecommit.Repository,
-        codepipeline.Pipeline,
-        sagemaker.ModelPackageGroup,
-        sagemaker.Pipeline,
-        sagemaker.Model,
-        sagemaker.EndpointConfig,
-        sagemaker.Endpoint,
-        application_autoscaling.ScalableTarget,
-        application_autoscaling.ScalingPolicy,
-        scheduler.Schedule,
-        s3.AutoDeleteObjects,
-    )
+def wait_until_settled(context: Context, form: bytes) -> None:
+    """Wait until nothing is in progress in the stack that a request (its form) names, or long enough."""
+    name = parse_qs(form.decode()).get("StackName", [""])[0]
+    longest = time.monotonic() + _LONGEST_HOLD_SECONDS
+    while name and time.monotonic() < longest and not context.stopping.wait(_POLL_SECONDS):
+        try:
+            status = context.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+        except ClientError:
+            return  # deleted
+        if not status.endswith("_IN_PROGRESS"):
+            return

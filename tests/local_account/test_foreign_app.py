@@ -10,7 +10,6 @@ import pytest
 from local_account.account import Account
 from tests.local_account.cdk_command import run_cdk
 
-
 APP = Path(__file__).parent / "foreign_app" / "app.py"
 
 
