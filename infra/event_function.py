@@ -16,7 +16,7 @@ from constructs import Construct
 from infra.retained_log_group import RetainedLogGroup
 from infra.service_role import ServiceRole
 
-RUNTIME = lambda_.Runtime.PYTHON_3_13
+RUNTIME = lambda_.Runtime.PYTHON_3_14
 
 
 class EventFunction(lambda_.Function):

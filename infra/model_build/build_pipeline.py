@@ -67,6 +67,7 @@ class BuildPipeline(Construct):
         ]
         follow = ["DescribePipelineExecution", "DescribePipelineDefinitionForExecution", "ListPipelineExecutionSteps"]
         build.allow("SageMakerPipelines", [f"sagemaker:{action}" for action in upsert + follow], self._arns.pipelines())
+        build.allow("LookForData", ["s3:ListBucket"], [foundation.data_bucket.bucket_arn])
         foundation.pipeline_role.grant_pass_role(build)
 
     def _allow_deployment(self, build: BuildProject, project: Project, environments: Sequence[Environment]) -> None:

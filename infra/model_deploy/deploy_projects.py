@@ -42,8 +42,6 @@ class DeployProjects(Construct):
         build = self._create("Render", "render", "Picks the newest approved version and renders the endpoint templates")
         self._allow_registry(build)
         self._allow_describe_endpoints(build)
-        stacks = [self._arns.endpoint_stack(environment) for environment in self._environments]
-        build.allow("DeployedTemplates", ["cloudformation:DescribeStacks", "cloudformation:GetTemplate"], stacks)
         return build
 
     def _create_still_approved(self) -> BuildProject:
@@ -56,6 +54,8 @@ class DeployProjects(Construct):
         self._allow_registry(build)
         self._allow_describe_endpoints(build)
         build.allow("Invoke", ["sagemaker:InvokeEndpoint"], [self._arns.endpoint(environment) for environment in self._environments])
+        stacks = [self._arns.endpoint_stack(environment) for environment in self._environments]
+        build.allow("DeployedConfiguration", ["cloudformation:DescribeStackResources"], stacks)
         build.allow("RecordServed", ["sagemaker:UpdateModelPackage"], [self._arns.model_packages()])
         self._foundation.artifact_bucket.grant_read(build)  # golden rows travel with the version's evaluation
         return build

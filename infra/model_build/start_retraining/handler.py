@@ -7,6 +7,7 @@ Next in the journey: pipelines/tabular/pipeline.py, the definition that then run
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -16,7 +17,6 @@ from typing import Any
 import boto3
 
 ACTIVE = ("Executing", "Stopping")
-MARKER = "_SUCCESS"
 
 
 @dataclass(frozen=True)
@@ -28,38 +28,41 @@ class Decision:
     parameters: dict[str, str] = field(default_factory=dict)
 
 
-def plan(event: Mapping[str, Any], default_data_url: str | None, run_is_active: bool) -> Decision:
-    """`default_data_url` is what the deployed definition learns from; None when there is no pipeline or no such parameter.
+def plan(event: Mapping[str, Any], defaults: Mapping[str, Any], run_is_active: bool, data_version: str) -> Decision:
+    """`defaults` are the parameters of the deployed definition, by name.
 
-    New data is the folder that its marker closes. A folder of another data set than the pipeline's is left alone.
+    New data that the pipeline does not learn from (another data set's folder) starts nothing.
     """
-    reason, data_url = _reason(event)
+    reason, new_data = reason_of(event), data_url(event)
+    learns_from = defaults["InputDataUrl"]
     if run_is_active:
         return Decision(False, f"{reason}, but a run is active")
-    if data_url is None:
-        return Decision(True, reason, {"TriggerReason": reason})
-    if default_data_url and not data_url.startswith(default_data_url):
-        return Decision(False, f"{reason}, but the pipeline learns from {default_data_url}")
-    return Decision(True, reason, {"TriggerReason": reason, "InputDataUrl": data_url})
+    if new_data and not new_data.startswith(learns_from):
+        return Decision(False, f"{reason}, but the pipeline learns from {learns_from}")
+    return Decision(True, reason, {"TriggerReason": reason, "InputDataVersion": data_version})
 
 
-def _reason(event: Mapping[str, Any]) -> tuple[str, str | None]:
+def reason_of(event: Mapping[str, Any]) -> str:
     source = event["source"]
     if source == "schedule":
-        return "schedule", None
+        return "schedule"
     if source == "aws.cloudwatch":
-        return f"alarm {event['detail']['alarmName']}", None
+        return f"alarm {event['detail']['alarmName']}"
     if source == "aws.s3":
-        bucket, key = event["detail"]["bucket"]["name"], event["detail"]["object"]["key"]
-        data_url = f"s3://{bucket}/{key.removesuffix(MARKER)}"
-        return f"new data in {data_url}", data_url
+        return f"new data: {data_url(event)}"
     raise ValueError(f"event source {source!r}; known: schedule, aws.cloudwatch, aws.s3")
 
 
-def default_data_url(client: Any, pipeline_name: str) -> str | None:
+def data_url(event: Mapping[str, Any]) -> str | None:
+    """Address of the object that an S3 event is about. EventBridge gives the key as it is, not URL-encoded."""
+    if event["source"] != "aws.s3":
+        return None
+    return f"s3://{event['detail']['bucket']['name']}/{event['detail']['object']['key']}"
+
+
+def default_parameters(client: Any, pipeline_name: str) -> dict[str, Any]:
     definition = json.loads(client.describe_pipeline(PipelineName=pipeline_name)["PipelineDefinition"])
-    defaults = {parameter["Name"]: parameter.get("DefaultValue") for parameter in definition["Parameters"]}
-    return defaults.get("InputDataUrl")
+    return {parameter["Name"]: parameter.get("DefaultValue") for parameter in definition["Parameters"]}
 
 
 def run_is_active(client: Any, pipeline_name: str) -> bool:
@@ -68,19 +71,34 @@ def run_is_active(client: Any, pipeline_name: str) -> bool:
     return any(run["PipelineExecutionStatus"] in ACTIVE for run in page["PipelineExecutionSummaries"])
 
 
+def find_data_version(client: Any, url: str) -> str:
+    """Changes whenever a file below `url` does: step caching compares addresses, and would reuse the old data's result."""
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    files = sorted((item["Key"], item["ETag"]) for page in pages for item in page.get("Contents", []))
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
+
+
+def start(client: Any, pipeline_name: str, parameters: Mapping[str, str], event: Mapping[str, Any]) -> str:
+    request: dict[str, Any] = {
+        "PipelineName": pipeline_name,
+        "PipelineParameters": [{"Name": name, "Value": value} for name, value in parameters.items()],
+    }
+    if "id" in event:  # a redelivered event starts nothing new
+        request["ClientRequestToken"] = event["id"]
+    return str(client.start_pipeline_execution(**request)["PipelineExecutionArn"])
+
+
 def handler(event: Mapping[str, Any], context: object) -> dict[str, str | None]:
-    client = boto3.client("sagemaker")
-    name = os.environ["SAGEMAKER_PIPELINE_NAME"]
-    try:
-        decision = plan(event, default_data_url(client, name), run_is_active(client, name))
-    except client.exceptions.ResourceNotFound:
-        decision = Decision(False, f"pipeline {name} does not exist yet; the first push creates it")
+    sagemaker, name = boto3.client("sagemaker"), os.environ["SAGEMAKER_PIPELINE_NAME"]
     started = None
-    if decision.start:
-        parameters = [{"Name": key, "Value": value} for key, value in decision.parameters.items()]
-        request = {"PipelineName": name, "PipelineParameters": parameters}
-        if "id" in event:  # a redelivered event starts nothing new
-            request["ClientRequestToken"] = event["id"]
-        started = client.start_pipeline_execution(**request)["PipelineExecutionArn"]
+    try:
+        defaults = default_parameters(sagemaker, name)
+        version = find_data_version(boto3.client("s3"), defaults["InputDataUrl"])
+        decision = plan(event, defaults, run_is_active(sagemaker, name), version)
+        if decision.start:
+            started = start(sagemaker, name, decision.parameters, event)
+    except sagemaker.exceptions.ResourceNotFound:
+        decision = Decision(False, f"pipeline {name} does not exist yet; the first push creates it")
     print(f"{'started ' + started if started else 'nothing started'}: {decision.reason}")
     return {"started": started, "reason": decision.reason}
