@@ -11,7 +11,20 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {"settings", "app", "infra", "pipelines", "build_scripts", "deploy_scripts", "local_account", "capacity"}
 CDK = {"aws_cdk", "constructs", "cdk_nag"}
-CONTAINER = {"numpy", "pandas", "scipy", "sklearn", "threadpoolctl", "xgboost", "pyarrow", "matplotlib", "jinja2", "boto3", "botocore", "sagemaker_inference"}
+CONTAINER = {
+    "numpy",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "threadpoolctl",
+    "xgboost",
+    "pyarrow",
+    "matplotlib",
+    "jinja2",
+    "boto3",
+    "botocore",
+    "sagemaker_inference",
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,9 @@ def siblings(path: Path) -> set[str]:
 
 def violations(path: Path) -> list[str]:
     relative = path.relative_to(ROOT)
-    applied = next((candidate for candidate in RULES if relative.match(candidate.pattern) or _matches_deep(relative, candidate.pattern)), None)
+    applied = next(
+        (candidate for candidate in RULES if relative.match(candidate.pattern) or _matches_deep(relative, candidate.pattern)), None
+    )
     if applied is None:
         return []
     shipped = "steps" in relative.parts or applied.pattern == "infra/*/*/*.py"

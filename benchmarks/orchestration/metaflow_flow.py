@@ -1,0 +1,45 @@
+"""The three scripts as a Metaflow flow. Runs in an environment of its own, which has Metaflow and nothing of ours.
+
+Configured by environment variables: STEP_PYTHON (the interpreter with the container's packages), STEP_CODE, STEP_DATA, STEP_WORK.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+from metaflow import FlowSpec, step
+
+
+def run(script: str, *arguments: str) -> None:
+    code = Path(os.environ["STEP_CODE"])
+    environment = {**os.environ, "TIMED_SCRIPT": script}
+    subprocess.run([os.environ["STEP_PYTHON"], str(code / "timed.py"), *arguments], env=environment, check=True)
+
+
+class ThreeSteps(FlowSpec):
+    @step
+    def start(self):
+        work = os.environ["STEP_WORK"]
+        run("prepare.py", "--data", os.environ["STEP_DATA"], "--output", f"{work}/prepared")
+        self.next(self.train)
+
+    @step
+    def train(self):
+        work = os.environ["STEP_WORK"]
+        channels = ["--train", f"{work}/prepared/train", "--validation", f"{work}/prepared/validation"]
+        run("train.py", "--algorithm", "linear", "--l2", "1.0", *channels, "--model-dir", f"{work}/candidates/candidate-linear")
+        # SageMaker hands the next step the packed model folder.
+        folder = Path(work, "candidates", "candidate-linear")
+        subprocess.run(["tar", "-czf", folder / "model.tar.gz", "-C", folder, "--exclude=model.tar.gz", "."], check=True)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        work = os.environ["STEP_WORK"]
+        run(
+            "choose.py", "--candidates", f"{work}/candidates", "--preparation", f"{work}/prepared/preparation", "--output", f"{work}/chosen"
+        )
+
+
+if __name__ == "__main__":
+    ThreeSteps()
