@@ -125,16 +125,17 @@ class Jobs:
         directory = self.context.settings.state_directory / "jobs" / self.kind.arn_part / name
         job = Job(self.kind, description, self.context.log_path(self.kind.arn_part, name), directory)
         with self._lock:
-            if name in self._jobs:
-                raise ServiceError("ResourceInUse", f"{self.kind.resource} {name} exists already: {self._jobs[name].arn}")
-            self._jobs[name] = job
+            if name.lower() in self._jobs:
+                raise ServiceError("ResourceInUse", f"{self.kind.resource} {name} exists already: {self._jobs[name.lower()].arn}")
+            self._jobs[name.lower()] = job
         self._tell(job)
         self.context.in_background(work, job)
         return job
 
     def get(self, name: str) -> Job:
+        """By name in any case: people cut names out of ARNs, which have them in lower case."""
         with self._lock:
-            job = self._jobs.get(name)
+            job = self._jobs.get(name.lower())
         if job is None:
             raise ServiceError("ValidationException", f"Could not find requested job with name: {name}")
         return job

@@ -199,12 +199,16 @@ class Execution:
             record.cached_from = cached.execution_arn
             return StepResult(dict(cached.properties), dict(cached.metadata))
         call = StepCall(step, arguments, self.id, self.arn, self.stop_requested, lambda metadata: self._note(record, metadata))
-        result = self.services.runner.run(call, self.stop_requested.wait, lambda attempts: setattr(record, "attempts", attempts))
+        result = self.services.runner.run(call, self._pause, lambda attempts: setattr(record, "attempts", attempts))
         memory_key = caching.signature(step.type, arguments)
         if memory_key:  # also without CacheConfig: it lets a run look for *any* earlier run of the step
             entry = caching.CachedStep(self.arn, now(), result.properties, result.metadata)
             self.services.cache.keep(pipeline, step.name, memory_key, entry)
         return result
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait between attempts, on the account's clock; True if the execution was stopped meanwhile."""
+        return self.stop_requested.wait(self.services.context.clock.real_seconds(seconds))
 
     def _cache_key(self, step: Step, arguments: Mapping[str, Any]) -> tuple[str | None, Any]:
         config = step.document.get("CacheConfig") or {}

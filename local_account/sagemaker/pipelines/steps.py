@@ -149,13 +149,14 @@ class StepRunner:
         raise StepFailedError(message)
 
     def _request(self, operation: str, call: StepCall, name_field: str) -> dict[str, Any]:
-        """The arguments as a request: typed as the API wants them, with a name as SageMaker makes it unless they have one."""
+        """The arguments as a request: typed as the API wants them, with a name of its own for every attempt.
+
+        A name in the definition is a prefix (`use_custom_job_prefix` of the SDK's PipelineDefinitionConfig).
+        """
         arguments: dict[str, Any] = requests.as_modelled(operation, dict(call.arguments))
         arguments.pop("ExperimentConfig", None)
-        return {
-            **arguments,
-            name_field: arguments.get(name_field) or job_name(call.execution_id, call.step.name, _NAME_LIMITS.get(call.step.type, 63)),
-        }
+        name = job_name(call.execution_id, call.step.name, _NAME_LIMITS.get(call.step.type, 63), arguments.get(name_field) or "")
+        return {**arguments, name_field: name}
 
     def _wait(self, call: StepCall, job: Job, stop: Callable[[str], None], label: str) -> Job:
         call.note({label: {"Arn": job.arn}})
@@ -174,9 +175,15 @@ class StepRunner:
         return job
 
 
-def job_name(execution_id: str, step_name: str, limit: int) -> str:
-    """`pipelines-<execution>-<step>-<random>`, as SageMaker names a pipeline's jobs; tuning jobs are allowed 32 characters only."""
+def job_name(execution_id: str, step_name: str, limit: int, custom_prefix: str = "") -> str:
+    """`pipelines-<execution>-<step>-<random>`, as SageMaker names a pipeline's jobs, or `<prefix>-<execution>-<random>`.
+
+    Names have at most `limit` characters: tuning jobs are allowed 32 only.
+    """
     suffix = secrets.token_hex(5)
-    prefix = f"pipelines-{execution_id}" if limit > 32 else execution_id[:6]
-    step = re.sub(r"[^a-zA-Z0-9]+", "-", step_name).strip("-")[: limit - len(prefix) - len(suffix) - 2].strip("-")
-    return f"{prefix}-{step}-{suffix}"
+    if limit <= 32:
+        start = f"{execution_id[:6]}-{custom_prefix or step_name}"
+    else:
+        start = f"{custom_prefix[: limit - 24]}-{execution_id}" if custom_prefix else f"pipelines-{execution_id}-{step_name}"
+    start = re.sub(r"[^a-zA-Z0-9]+", "-", start)[: limit - len(suffix) - 1].strip("-")
+    return f"{start}-{suffix}"

@@ -160,10 +160,13 @@ class ModelPackages:
         path = self.context.log_path("model-registry", package.get("ModelPackageGroupName") or package["ModelPackageName"])
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as log:
-            change = f"{before} -> {package['ModelApprovalStatus']}"
-            log.write(
-                f"{package['LastModifiedTime'].isoformat()} {package['ModelPackageArn']} {change} {package.get('ApprovalDescription') or ''}\n"
+            words = (
+                package["LastModifiedTime"].isoformat(),
+                package["ModelPackageArn"],
+                f"{before} -> {package['ModelApprovalStatus']}",
+                package.get("ApprovalDescription") or "",
             )
+            log.write(" ".join(words).rstrip() + "\n")
 
     def _tell(self, package: Mapping[str, Any], changed: builtins.list[str]) -> None:
         left_out = ("ModelCard", "AdditionalInferenceSpecifications")  # can be larger than an event may be

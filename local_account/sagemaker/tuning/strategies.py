@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from local_account.sagemaker.tuning.ranges import Categorical, HyperparameterRange
 
-_CANDIDATES = 2000  # points at which the expected improvement is compared
+_CANDIDATES = 1000  # points at which the expected improvement is compared
 _RANDOM_STARTS = 3  # trials before there is something to learn from
 
 
@@ -91,10 +91,13 @@ class Bayesian:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import Matern, WhiteKernel
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
         kernel = Matern(length_scale=[0.3] * self.dimensions, length_scale_bounds=(0.02, 10), nu=2.5) + WhiteKernel(1e-3, (1e-6, 1.0))
-        model = GaussianProcessRegressor(kernel, n_restarts_optimizer=2, random_state=self.seed)
-        with warnings.catch_warnings():  # with few points some length scales stay at their bounds, which is fine here
+        model = GaussianProcessRegressor(kernel, n_restarts_optimizer=1, random_state=self.seed)
+        # One thread: these matrices are tiny, and the trials want the CPUs. Warnings: with few points, some length scales
+        # stay at their bounds, which is fine here.
+        with threadpool_limits(1), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             return model.fit(points, scaled)
 

@@ -1,0 +1,246 @@
+"""Expressions, conditions, parameters and definitions of SageMaker Pipelines, without an account."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from local_account.sagemaker.pipelines import conditions, definition, parameters, paths
+from local_account.sagemaker.pipelines.expressions import ExpressionError, Scope, evaluate
+from local_account.sagemaker.pipelines.progress import Outcome, Progress
+
+FILES = {"s3://bucket/evaluation.json": {"a": {"b.c": [1.5, {"deep": "x"}]}, "passed": True, "mse": {"value": 4.0}}}
+SCOPE = Scope(
+    parameters={"Count": 3, "Rate": 0.5, "Flag": True, "Name": "n"},
+    execution={"PipelineExecutionId": "abc", "PipelineName": "p"},
+    step_properties={
+        "Prep": {
+            "ProcessingOutputConfig": {"Outputs": [{"OutputName": "train-set", "S3Output": {"S3Uri": "s3://bucket/train"}}]},
+            "ProcessingJobStatus": "Completed",
+        },
+        "Tune": {"TrainingJobSummaries": [{"TrainingJobName": "best"}, {"TrainingJobName": "second"}]},
+        "Train": {"FinalMetricDataList": [{"MetricName": "validation:auc", "Value": 0.91}]},
+    },
+    property_files={"Prep": {"Report": "s3://bucket/evaluation.json"}},
+    read_json=FILES.__getitem__,
+)
+
+
+def json_get(path: str, source: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"Std:JsonGet": {**(source or {"PropertyFile": {"Get": "Steps.Prep.PropertyFiles.Report"}}), "Path": path}}
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ({"Get": "Parameters.Count"}, 3),
+        ({"Get": "Execution.PipelineExecutionId"}, "abc"),
+        ({"Get": "Steps.Prep.ProcessingJobStatus"}, "Completed"),
+        ({"Get": "Steps.Prep.ProcessingOutputConfig.Outputs['train-set'].S3Output.S3Uri"}, "s3://bucket/train"),
+        ({"Get": 'Steps.Prep.ProcessingOutputConfig.Outputs["train-set"].S3Output.S3Uri'}, "s3://bucket/train"),
+        ({"Get": "Steps.Prep.ProcessingOutputConfig.Outputs[0].S3Output.S3Uri"}, "s3://bucket/train"),
+        ({"Get": "Steps.Tune.TrainingJobSummaries[1].TrainingJobName"}, "second"),
+        ({"Get": "Steps.Train.FinalMetricDataList['validation:auc'].Value"}, 0.91),
+        (json_get("mse.value"), 4.0),
+        (json_get('a["b.c"][0]'), 1.5),
+        (json_get("$.a['b.c'][1].deep"), "x"),
+        (json_get("passed", {"S3Uri": {"Std:Join": {"On": "/", "Values": ["s3:/", "bucket", "evaluation.json"]}}}), True),
+        ([{"k": {"Get": "Parameters.Name"}}, 1], [{"k": "n"}, 1]),
+    ],
+)
+def test_every_form_of_expression_has_its_value(expression: Any, value: Any) -> None:
+    assert evaluate(expression, SCOPE) == value
+
+
+def test_join_writes_numbers_and_booleans_as_json_does_and_nests() -> None:
+    inner = {"Std:Join": {"On": "-", "Values": [{"Get": "Parameters.Rate"}, {"Get": "Parameters.Flag"}]}}
+    assert evaluate({"Std:Join": {"On": "/", "Values": ["a", 7, inner, json_get("mse.value")]}}, SCOPE) == "a/7/0.5-true/4.0"
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ({"Get": "Parameters.Nope"}, "Count, Rate, Flag, Name"),
+        ({"Get": "Execution.Nope"}, "PipelineExecutionId"),
+        ({"Get": "Something.Else"}, "allowed are Parameters"),
+        ({"Get": "Steps.Later.Arn"}, "no result"),
+        ({"Get": "Steps.Tune.TrainingJobSummaries[5].TrainingJobName"}, "element 5; there are 2"),
+        ({"Get": "Steps.Prep.ProcessingOutputConfig.Outputs['test'].S3Output"}, "there is train-set"),
+        (json_get("nope"), "a, passed, mse"),
+        (json_get("a"), "an object or a list"),
+        ({"Std:JsonGet": {"PropertyFile": {"Get": "Steps.Prep.PropertyFiles.Other"}, "Path": "x"}}, "it has Report"),
+    ],
+)
+def test_an_expression_without_a_value_says_what_there_is(expression: Any, message: str) -> None:
+    with pytest.raises(ExpressionError, match=message):
+        evaluate(expression, SCOPE)
+
+
+@pytest.mark.parametrize("path", ["", "a[", "a b", "[x]"])
+def test_a_malformed_path_is_refused(path: str) -> None:
+    with pytest.raises(paths.PathError):
+        paths.look_up({"a": 1}, path)
+
+
+def compare(kind: str, left: Any, right: Any) -> dict[str, Any]:
+    return {"Type": kind, "LeftValue": left, "RightValue": right}
+
+
+TRUE, FALSE = compare("Equals", 1, 1), compare("Equals", 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("condition", "outcome"),
+    [
+        (compare("Equals", {"Get": "Parameters.Count"}, 3), True),
+        (compare("Equals", True, 1), False),
+        (compare("Equals", "3", 3), False),
+        (compare("GreaterThan", 2, 2), False),
+        (compare("GreaterThanOrEqualTo", 2, 2.0), True),
+        (compare("LessThan", json_get("mse.value"), 6.0), True),
+        (compare("LessThanOrEqualTo", 7, 6), False),
+        (compare("LessThan", "a", "b"), True),
+        ({"Type": "In", "QueryValue": {"Get": "Parameters.Name"}, "Values": ["m", "n"]}, True),
+        ({"Type": "In", "QueryValue": 5, "Values": [1, 2]}, False),
+        ({"Type": "Not", "Condition": FALSE}, True),
+        ({"Type": "Or", "Conditions": [FALSE, TRUE]}, True),
+        ({"Type": "Or", "Conditions": [FALSE, {"Type": "Not", "Condition": TRUE}]}, False),
+    ],
+)
+def test_every_type_of_condition_decides(condition: dict[str, Any], outcome: bool) -> None:
+    assert conditions.problems(condition) == []
+    assert conditions.holds(condition, SCOPE) is outcome
+
+
+def test_a_list_of_conditions_means_and() -> None:
+    assert conditions.all_hold([TRUE, TRUE], SCOPE)
+    assert not conditions.all_hold([TRUE, FALSE], SCOPE)
+
+
+def test_numbers_and_text_cannot_be_ordered() -> None:
+    with pytest.raises(ExpressionError, match="both must be numbers"):
+        conditions.holds(compare("LessThan", "0.5", 1), SCOPE)
+
+
+def test_a_condition_with_a_foreign_member_is_refused_by_name() -> None:
+    assert conditions.problems({"Type": "Not", "Expression": TRUE}) == [
+        "condition Not cannot have 'Expression'",
+        "condition Not lacks 'Condition'",
+    ]
+
+
+DECLARED = [
+    {"Name": "Text", "Type": "String", "DefaultValue": "a", "EnumValues": ["a", "b"]},
+    {"Name": "Whole", "Type": "Integer", "DefaultValue": 1},
+    {"Name": "Real", "Type": "Float", "DefaultValue": 1.5},
+    {"Name": "Yes", "Type": "Boolean", "DefaultValue": True},
+]
+
+
+def test_parameters_take_their_types_from_the_declaration() -> None:
+    values = parameters.resolve(DECLARED, {"Text": "b", "Whole": "7", "Yes": "false"})
+    assert values == {"Text": "b", "Whole": 7, "Real": 1.5, "Yes": False}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"Nope": "1"}, "unknown parameter Nope; this pipeline has Text, Whole, Real, Yes"),
+        ({"Text": "c"}, "allowed: 'a', 'b'"),
+        ({"Whole": "1.5"}, "Whole is '1.5'"),
+        ({"Real": "much"}, "Real is 'much'"),
+        ({"Yes": "maybe"}, "true or false"),
+    ],
+)
+def test_a_parameter_that_is_not_allowed_is_refused(given: dict[str, str], message: str) -> None:
+    with pytest.raises(parameters.ParameterError, match=message):
+        parameters.resolve(DECLARED, given)
+
+
+def test_a_parameter_without_default_must_be_given() -> None:
+    with pytest.raises(parameters.ParameterError, match="Data has no default"):
+        parameters.resolve([{"Name": "Data", "Type": "String"}], {})
+
+
+def step(name: str, kind: str = "Fail", **more: Any) -> dict[str, Any]:
+    return {"Name": name, "Type": kind, "Arguments": {"ErrorMessage": "x"}, **more}
+
+
+def text(*steps: dict[str, Any], version: str = "2020-12-01") -> str:
+    return json.dumps({"Version": version, "Steps": list(steps)})
+
+
+def check(name: str, if_steps: list[Any], else_steps: list[Any], **more: Any) -> dict[str, Any]:
+    return {"Name": name, "Type": "Condition", "Arguments": {"Conditions": [TRUE], "IfSteps": if_steps, "ElseSteps": else_steps}, **more}
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ("{", "not JSON"),
+        ("{}", "list 'Steps'"),
+        (text(step("A"), version="1"), "allowed: 2020-12-01"),
+        (text({"Name": "A"}), "'Name' and 'Type'"),
+        (text(step("A"), step("A")), "A is used twice"),
+        (text(step("A", DependsOn=["B"]), step("B", DependsOn=["A"])), "wait for each other"),
+        (text(step("A", DependsOn=["Gone"])), "step A refers to step Gone"),
+        (text({"Name": "A", "Type": "Fail", "Arguments": {"ErrorMessage": {"Get": "Steps.Gone.Arn"}}}), "Gone, which does not exist"),
+        (text({"Name": "A", "Type": "Fail", "Arguments": {"ErrorMessage": {"Get": "Parameters.Gone"}}}), "parameter Gone"),
+        (text({"Name": "A", "Type": "Condition", "Arguments": {"Conditions": [{"Type": "Maybe"}]}}), "'Maybe' is unknown"),
+    ],
+)
+def test_a_definition_that_could_never_run_is_refused(document: str, message: str) -> None:
+    with pytest.raises(definition.DefinitionError, match=message):
+        definition.read(document)
+
+
+@pytest.mark.parametrize("kind", ["Lambda", "Callback", "EMR", "QualityCheck", "Dance"])
+def test_a_step_type_that_cannot_run_is_refused_by_name(kind: str) -> None:
+    with pytest.raises(definition.UnsupportedStepError, match=f"{kind} \\(step A\\)"):
+        definition.read(text(step("A", kind)))
+
+
+def progress(*steps: dict[str, Any]) -> Progress:
+    return Progress(definition.read(text(*steps)))
+
+
+def ready(state: Progress) -> list[str]:
+    return [item.name for item in state.ready()]
+
+
+def test_independent_steps_are_ready_together_and_dependent_ones_wait() -> None:
+    state = progress(step("A"), step("B"), step("C", DependsOn=["A", "B"]))
+    assert ready(state) == ["A", "B"]
+    state.outcomes = {"A": Outcome.COMPLETED}
+    assert ready(state) == ["B"]
+    state.outcomes["B"] = Outcome.COMPLETED
+    assert ready(state) == ["C"]
+
+
+def test_a_branch_that_is_not_taken_never_runs_nor_does_what_waits_for_it() -> None:
+    state = progress(check("If", [step("Yes"), check("Inner", [step("Deep")], [])], [step("No")]), step("After", DependsOn=["No"]))
+    state.outcomes, state.branches = {"If": Outcome.COMPLETED}, {"If": True}
+    assert ready(state) == ["Yes", "Inner"]
+    assert state.outcomes["No"] is state.outcomes["After"] is Outcome.SKIPPED
+    state.outcomes |= {"Yes": Outcome.COMPLETED, "Inner": Outcome.COMPLETED}
+    state.branches["Inner"] = False
+    assert ready(state) == []
+    assert state.status() == "Succeeded"
+
+
+def test_after_a_failure_nothing_new_starts_except_what_waits_for_it() -> None:
+    waits = {"DependsOn": [{"Step": "A", "Trigger": "Failed"}]}
+    state = progress(step("A"), step("B", DependsOn=["A"]), step("C"), step("Notify", **waits))
+    state.outcomes = {"A": Outcome.FAILED}
+    assert ready(state) == ["Notify"]
+    state.outcomes["Notify"] = Outcome.COMPLETED
+    assert state.status() == "CompletedWithFailures"
+
+
+def test_a_failure_nobody_waits_for_fails_the_execution() -> None:
+    state = progress(step("A"), step("B", DependsOn=["A"]))
+    state.outcomes = {"A": Outcome.FAILED}
+    assert ready(state) == []
+    assert state.status() == "Failed"
