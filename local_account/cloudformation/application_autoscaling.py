@@ -41,6 +41,8 @@ class ScalableTarget(ResourceType):
     def _register(self, physical_id: str, old: Properties, new: Properties) -> None:
         client = self.context.client("application-autoscaling")
         target = {key: value for key, value in new.items() if key != "ScheduledActions"}
+        if "Tags" in target:  # a list of pairs in templates, a map in this API
+            target["Tags"] = {tag["Key"]: tag["Value"] for tag in target["Tags"]}
         client.register_scalable_target(**api_request(client, "RegisterScalableTarget", target))
         scheduled = {action["ScheduledActionName"]: action for action in new.get("ScheduledActions", [])}
         for action in old.get("ScheduledActions", []):
