@@ -14,7 +14,7 @@ from build_scripts.command_line import ProblemError, VerdictError
 from build_scripts.step_modules import load
 from settings import DataSet, Problem
 
-#: Column of golden.csv with what the version predicted when it was evaluated.
+#: Column of golden.csv with what the version answered when it was evaluated: a number, or the name of the decided class.
 PREDICTION = "prediction"
 #: Equal up to the rounding of a float32 model's answer in text.
 RELATIVE_TOLERANCE = 1e-6
@@ -22,15 +22,23 @@ RELATIVE_TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Golden:
-    """Untouched test rows with their labels, and the scores that the version gave them when it was evaluated."""
+    """Untouched test rows with their true answers, and the answers that the version gave when it was evaluated."""
 
     rows: list[list[str]]  # cells in the order of a request
+    truth: list[str]
+    expected: list[str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`labels` is empty for regression. For several classes, `scores` holds the probability of the decided one."""
+
+    scores: list[float]
     labels: list[str]
-    expected: list[float]
 
 
 def read_golden(text: str, dataset: DataSet) -> Golden:
-    """Raises ProblemError if a column is missing."""
+    """Raises ProblemError if a column or all rows are missing."""
     reader = csv.DictReader(io.StringIO(text))
     missing = [name for name in (*dataset.features, dataset.target, PREDICTION) if name not in (reader.fieldnames or ())]
     records = list(reader)
@@ -38,8 +46,8 @@ def read_golden(text: str, dataset: DataSet) -> Golden:
         raise ProblemError(f"golden.csv has {'no rows' if not missing else 'no column ' + ', '.join(missing)}; train the version again")
     return Golden(
         rows=[[record[name] for name in dataset.features] for record in records],
-        labels=[record[dataset.target] for record in records],
-        expected=[float(record[PREDICTION]) for record in records],
+        truth=[record[dataset.target] for record in records],
+        expected=[record[PREDICTION] for record in records],
     )
 
 
@@ -56,41 +64,52 @@ def json_body(rows: Sequence[Sequence[str]], dataset: DataSet) -> bytes:
     return json.dumps({"instances": instances}).encode()
 
 
-def scores(body: bytes, rows: int, dataset: DataSet) -> list[float]:
-    """The answer's scores; multiclass: the probability of the predicted class. Raises VerdictError for another schema."""
+def read_answer(body: bytes, rows: int, dataset: DataSet) -> Answer:
+    """Raises VerdictError for another schema, another number of rows, or a score that is no number."""
     try:
         predictions = json.loads(body)["predictions"]
-        if dataset.problem is Problem.MULTICLASS:
-            found = [max(float(value) for value in prediction["probabilities"]) for prediction in predictions]
-        else:
-            found = [float(prediction["score"]) for prediction in predictions]
+        scores = [float(prediction["score"]) for prediction in predictions]
+        labels = [] if dataset.problem is Problem.REGRESSION else [str(prediction["predicted_label"]) for prediction in predictions]
     except (ValueError, KeyError, TypeError) as error:
         raise VerdictError(f'the answer is not {{"predictions": [{{"score": ...}}]}}: {body[:200]!r}') from error
-    if len(found) != rows or not all(math.isfinite(value) for value in found):
-        raise VerdictError(f"asked for {rows} rows, got {len(found)} scores, {sum(math.isfinite(value) for value in found)} of them finite")
-    return found
-
-
-def same_scores(name: str, found: Sequence[float], expected: Sequence[float]) -> str:
-    worst = max(abs(a - b) / max(abs(b), 1e-9) for a, b in zip(found, expected, strict=True))
-    if worst > RELATIVE_TOLERANCE:
+    if len(scores) != rows or not all(math.isfinite(value) for value in scores):
         raise VerdictError(
-            f"{name}: scores differ from the evaluated ones by up to {worst:.2g} of their value; this is not the evaluated model"
+            f"asked for {rows} rows, got {len(scores)} scores, {sum(math.isfinite(value) for value in scores)} of them finite"
         )
-    return f"{name}: {len(found)} scores equal the evaluated ones"
+    return Answer(scores, labels)
 
 
-def metric(golden: Golden, found: Sequence[float], dataset: DataSet) -> str:
-    """The data set's metric on the golden rows, by the same formula as in the evaluation (steps/measures.py)."""
+def as_evaluated(name: str, answer: Answer, golden: Golden) -> str:
+    """The endpoint must answer what the version answered when it was evaluated."""
+    if answer.labels:
+        different = sum(label != expected for label, expected in zip(answer.labels, golden.expected, strict=True))
+        found = f"{different} of {len(answer.labels)} classes differ"
+    else:
+        pairs = [(score, float(expected)) for score, expected in zip(answer.scores, golden.expected, strict=True)]
+        different = sum(
+            not math.isclose(score, expected, rel_tol=RELATIVE_TOLERANCE, abs_tol=RELATIVE_TOLERANCE) for score, expected in pairs
+        )
+        found = f"{different} of {len(pairs)} scores differ, by up to {max(abs(score - expected) for score, expected in pairs):.2g}"
+    if different:
+        raise VerdictError(f"{name}: {found} from the evaluation's; this is not the evaluated model")
+    return f"{name}: {len(golden.rows)} answers equal the evaluation's"
+
+
+def metric(golden: Golden, answer: Answer, dataset: DataSet) -> str:
+    """The data set's metric on the golden rows, by the formula of the evaluation (steps/measures.py); accuracy for several classes."""
     import numpy as np
 
+    name = dataset.metric
     if dataset.problem is Problem.MULTICLASS:
-        return "metric: covered by the equal scores (multiclass)"
-    labels = [float(label == dataset.positive_class) if dataset.problem is Problem.BINARY else float(label) for label in golden.labels]
-    value = load("measures").measure(dataset.metric, np.array(labels), np.array(found))
+        name, right = "accuracy", [label == truth for label, truth in zip(answer.labels, golden.truth, strict=True)]
+        value = sum(right) / len(right)
+    else:
+        binary = dataset.problem is Problem.BINARY
+        truth = [float(cell == dataset.positive_class) if binary else float(cell) for cell in golden.truth]
+        value = load("measures").measure(name, np.array(truth), np.array(answer.scores))
     if not math.isfinite(value):
-        raise VerdictError(f"{dataset.metric} on {len(found)} golden rows is {value}")
-    return f"metric: {dataset.metric} {value:.4g} on {len(found)} golden rows"
+        raise VerdictError(f"{name} on {len(golden.rows)} golden rows is {value}")
+    return f"metric: {name} {value:.4g} on {len(golden.rows)} golden rows"
 
 
 def refused(status: int | None) -> str:

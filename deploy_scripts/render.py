@@ -54,12 +54,12 @@ def parameters(version: Version, content: Mapping[str, Any], outputs: Mapping[st
     return {name: values[name] for name in declared if name in values}
 
 
-def template_configuration(version: Version, content: Mapping[str, Any], outputs: Mapping[str, str], commit: str) -> dict[str, Any]:
-    """CodePipeline's "template configuration" file: parameters and stack tags."""
-    return {
-        "Parameters": parameters(version, content, outputs),
-        "Tags": {"model-version": str(version.number), "commit": commit, "sagemaker:project-name": PROJECT.name},
-    }
+def template_configuration(version: Version, content: Mapping[str, Any], outputs: Mapping[str, str]) -> dict[str, Any]:
+    """CodePipeline's "template configuration" file: parameters and stack tags.
+
+    The commit is no tag: it would make every deployment change every resource of the stack.
+    """
+    return {"Parameters": parameters(version, content, outputs), "Tags": {"model-version": str(version.number)}}
 
 
 def refuse_impossible(environment: Environment, version: Version, content: dict[str, Any], live_instance_type: str | None) -> None:
@@ -91,12 +91,12 @@ def live_instance_type(sagemaker: Any, endpoint_name: str) -> str | None:
     return str(config["ProductionVariants"][0]["InstanceType"])
 
 
-def write(output: Path, version: Version, contents: Mapping[str, Any], outputs: Mapping[str, str], commit: str) -> None:
+def write(output: Path, version: Version, contents: Mapping[str, Any], outputs: Mapping[str, str]) -> None:
     """Everything is computed before the first file is written."""
     files: dict[Path, str] = {}
     for environment in ENVIRONMENTS:
         stack = PROJECT.endpoint_stack(environment)
-        configuration = template_configuration(version, contents[stack], outputs, commit)
+        configuration = template_configuration(version, contents[stack], outputs)
         files[output / f"{stack}.template.json"] = json.dumps(contents[stack], indent=1)
         files[output / f"{environment.name}.parameters.json"] = json.dumps(configuration, indent=1)
     output.mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str]) -> int:
         live = live_instance_type(sagemaker, PROJECT.endpoint_name(environment))
         refuse_impossible(environment, version, contents[PROJECT.endpoint_stack(environment)], live)
     needed = {name for content in contents.values() for name in content.get("Parameters", {})} - {"ModelPackageArn"}
-    write(given.output, version, contents, project.foundation_outputs if needed else {}, project.commit)
+    write(given.output, version, contents, project.foundation_outputs if needed else {})
     given.variables.write_text(exported(version), encoding="utf-8")
     returning = ", which served production before" if version.has_served_production else ""
     print(f"deploying version {version.number}{returning}: {version.arn}")

@@ -57,11 +57,11 @@ class Endpoint:
 def check_answers(endpoint: Endpoint, golden: checks.Golden, environment: Environment) -> list[str]:
     """One line per check. Raises VerdictError at the first that fails."""
     rows = len(golden.rows)
-    from_csv = checks.scores(endpoint.ask(checks.csv_body(golden.rows), "text/csv"), rows, DATASET)
-    from_json = checks.scores(endpoint.ask(checks.json_body(golden.rows, DATASET), "application/json"), rows, DATASET)
+    from_csv = checks.read_answer(endpoint.ask(checks.csv_body(golden.rows), "text/csv"), rows, DATASET)
+    from_json = checks.read_answer(endpoint.ask(checks.json_body(golden.rows, DATASET), "application/json"), rows, DATASET)
     lines = [
-        checks.same_scores("text/csv", from_csv, golden.expected),
-        checks.same_scores("application/json", from_json, golden.expected),
+        checks.as_evaluated("text/csv", from_csv, golden),
+        checks.as_evaluated("application/json", from_json, golden),
         checks.metric(golden, from_csv, DATASET),
         checks.refused(endpoint.status_for(b"\x00", "application/x-nothing-we-know")),
     ]

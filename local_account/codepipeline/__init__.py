@@ -6,6 +6,6 @@ and `actions/` (what each provider does). Nothing of moto's CodePipeline is used
 
 from __future__ import annotations
 
-from local_account.codepipeline.operations import install, start_by_event
+from local_account.codepipeline.operations import install
 
-__all__ = ["install", "start_by_event"]
+__all__ = ["install"]

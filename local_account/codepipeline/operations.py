@@ -29,11 +29,6 @@ def install(context: Context) -> None:
     install_operations(context, CodePipelineResponse, _OPERATIONS)
 
 
-def start_by_event(context: Context, name: str, rule_arn: str, variables: Mapping[str, str] | None = None) -> str:
-    """Start an execution on behalf of an EventBridge rule and return its id. Raises ServiceError."""
-    return _start(context, name, dict(variables or {}), {}, {"triggerType": "CloudWatchEvent", "triggerDetail": rule_arn})
-
-
 # ---------------------------------------------------------------------------------- the pipelines
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from build_scripts.command_line import run
-from deploy_scripts import verify
-from settings import DATASET
+from build_scripts.command_line import VerdictError, run
+from deploy_scripts import checks, verify
+from settings import ARRESTS, DATASET
 from tests.unit import script_account
 from tests.unit.script_account import PACKAGE, ScriptAccount, refusal
 
@@ -131,3 +131,18 @@ def test_version_without_golden_rows_is_said(account: ScriptAccount, capsys: pyt
     account.sagemaker.packages[7]["CustomerMetadataProperties"] = {}
     assert check() == 2
     assert "no golden-url" in capsys.readouterr().err
+
+
+def test_classes_are_compared_by_name() -> None:
+    header = ",".join([*ARRESTS.features, ARRESTS.target, "prediction"])
+    cells = ",".join(["1"] * len(ARRESTS.features))
+    golden = checks.read_golden(f"{header}\n{cells},Yes,Yes\n{cells},No,Yes\n", ARRESTS)
+
+    def answer(*labels: str) -> checks.Answer:
+        body = json.dumps({"predictions": [{"score": 0.7, "predicted_label": label} for label in labels]}).encode()
+        return checks.read_answer(body, 2, ARRESTS)
+
+    assert "2 answers equal" in checks.as_evaluated("text/csv", answer("Yes", "Yes"), golden)
+    assert checks.metric(golden, answer("Yes", "Yes"), ARRESTS) == "metric: auc 0.5 on 2 golden rows"
+    with pytest.raises(VerdictError, match="1 of 2 classes differ"):
+        checks.as_evaluated("text/csv", answer("Yes", "No"), golden)
