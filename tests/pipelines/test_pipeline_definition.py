@@ -1,0 +1,218 @@
+"""The definition of the training pipeline: the same bytes for the same commit, wired to scripts that take what it gives."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipelines.tabular.pipeline import get_pipeline
+from tests.pipelines.conftest import ARGUMENTS, ROLE
+
+import settings
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = ROOT / "pipelines" / "tabular" / "steps"
+PROCESSING = {"Prepare": "prepare", "Choose": "choose", "Evaluate": "evaluate"}
+TUNING = {"TuneGradientBoosting": "gradient_boosting", "TuneRandomForest": "random_forest", "TuneLinear": "linear"}
+
+
+def script(name: str) -> Any:
+    if str(STEPS) not in sys.path:
+        sys.path.insert(0, str(STEPS))
+    return importlib.import_module(name)
+
+
+def plain(value: Any) -> str:
+    """An argument as text, variables as a number that every parser takes."""
+    return value if isinstance(value, str) else "1"
+
+
+def test_the_definition_is_byte_identical_in_another_process(definition_text: str) -> None:
+    code = f"from pipelines.tabular.pipeline import get_pipeline; print(get_pipeline('us-east-1', {ROLE!r}, **{ARGUMENTS!r}).definition())"
+    # Another hash seed, no credentials, and no network: the proxy refuses every connection.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {"PYTHONHASHSEED": "77", "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "HOME": "/nonexistent"}
+    result = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    assert result.stdout.strip() == definition_text
+
+
+def test_parameters_follow_the_sagemaker_templates(definition: dict[str, Any]) -> None:
+    names = {parameter["Name"] for parameter in definition["Parameters"]}
+    assert names >= {"InputDataUrl", "ProcessingInstanceType", "ProcessingInstanceCount", "TrainingInstanceType", "TrainingInstanceCount"}
+    assert names >= {"ModelApprovalStatus", "MetricThreshold", "GitCommit", "TriggerReason"}
+    defaults = {parameter["Name"]: parameter.get("DefaultValue") for parameter in definition["Parameters"]}
+    assert defaults["ModelApprovalStatus"] == "PendingManualApproval"
+    assert defaults["MetricThreshold"] == settings.DATASET.threshold
+
+
+@pytest.mark.parametrize("name", PROCESSING)
+def test_every_argument_is_one_the_script_takes(steps: dict[str, dict[str, Any]], name: str) -> None:
+    specification = steps[name]["Arguments"]["AppSpecification"]
+    assert specification["ContainerEntrypoint"] == ["python3", f"/opt/ml/processing/input/code/{PROCESSING[name]}.py"]
+    options = script(PROCESSING[name]).parser().parse_args([plain(argument) for argument in specification["ContainerArguments"]])
+    assert options is not None
+
+
+@pytest.mark.parametrize("name", PROCESSING)
+def test_every_folder_that_a_script_is_given_is_an_input_or_output(steps: dict[str, dict[str, Any]], name: str) -> None:
+    arguments = steps[name]["Arguments"]
+    folders = {item["S3Input"]["LocalPath"] for item in arguments["ProcessingInputs"]}
+    folders |= {item["S3Output"]["LocalPath"] for item in arguments["ProcessingOutputConfig"]["Outputs"]}
+    for argument in arguments["AppSpecification"]["ContainerArguments"]:
+        if isinstance(argument, str) and argument.startswith("/opt/ml"):
+            assert any(folder == argument or folder.startswith(f"{argument}/") for folder in folders), argument
+
+
+def test_what_prepare_writes_is_what_the_definition_uploads(steps: dict[str, dict[str, Any]]) -> None:
+    outputs = {item["OutputName"] for item in steps["Prepare"]["Arguments"]["ProcessingOutputConfig"]["Outputs"]}
+    assert outputs == {*script("prepare").PARTS, "preparation"}
+
+
+@pytest.mark.parametrize(("name", "algorithm"), TUNING.items())
+def test_every_hyperparameter_is_one_the_algorithm_has(steps: dict[str, dict[str, Any]], name: str, algorithm: str) -> None:
+    arguments = steps[name]["Arguments"]
+    static = arguments["TrainingJobDefinition"]["StaticHyperParameters"]
+    ranges = arguments["HyperParameterTuningJobConfig"]["ParameterRanges"]
+    given = [name for name in static if not name.startswith("sagemaker_")] + [item["Name"] for kind in ranges.values() for item in kind]
+    assert static["algorithm"] == algorithm
+    assert set(given) - {"algorithm"} <= set(script(f"algorithms.{algorithm}").DEFAULTS)
+    assert {channel["ChannelName"] for channel in arguments["TrainingJobDefinition"]["InputDataConfig"]} == {"train", "validation"}
+
+
+def test_the_tuner_reads_the_line_that_training_prints(steps: dict[str, dict[str, Any]]) -> None:
+    source = (STEPS / "train.py").read_text(encoding="utf-8")
+    formats = [ast.unparse(node) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.JoinedStr)]
+    assert any("validation-" in text for text in formats)
+    for name in TUNING:
+        definition = steps[name]["Arguments"]["TrainingJobDefinition"]["AlgorithmSpecification"]["MetricDefinitions"][0]
+        for line, value in (("validation-rmse:2.1534", "2.1534"), ("validation-rmse:1.2e-05", "1.2e-05"), ("validation-rmse:-0.5", "-0.5")):
+            match = re.search(definition["Regex"], line)
+            assert match is not None
+            assert match.group(1) == value
+        assert steps[name]["Arguments"]["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["MetricName"] == definition["Name"]
+
+
+def test_tuning_follows_the_settings_and_is_seeded(steps: dict[str, dict[str, Any]]) -> None:
+    for name in TUNING:
+        job = steps[name]["Arguments"]["HyperParameterTuningJobConfig"]
+        assert job["RandomSeed"] == settings.TUNING.seed
+        assert job["ResourceLimits"] == {"MaxNumberOfTrainingJobs": settings.TUNING.trials, "MaxParallelTrainingJobs": settings.TUNING.parallel_trials}
+        assert job["HyperParameterTuningJobObjective"]["Type"] == "Minimize"
+
+
+def test_the_tuning_steps_do_not_wait_for_each_other(steps: dict[str, dict[str, Any]]) -> None:
+    for name in TUNING:
+        text = json.dumps(steps[name])
+        assert "Steps.Prepare." in text
+        assert "Steps.Tune" not in text
+        assert "DependsOn" not in steps[name]
+
+
+def test_jobs_are_encrypted_in_the_vpc_and_tagged(steps: dict[str, dict[str, Any]]) -> None:
+    for name in PROCESSING:
+        arguments = steps[name]["Arguments"]
+        assert arguments["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] == ARGUMENTS["kms_key"]
+        assert arguments["ProcessingOutputConfig"]["KmsKeyId"] == ARGUMENTS["kms_key"]
+        assert arguments["NetworkConfig"]["VpcConfig"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+        assert {"Key": "sagemaker:project-name", "Value": "mlops"} in arguments["Tags"]
+        assert arguments["ProcessingJobName"].startswith("mlops-")
+    for name in TUNING:
+        trial = steps[name]["Arguments"]["TrainingJobDefinition"]
+        assert trial["ResourceConfig"]["VolumeKmsKeyId"] == trial["OutputDataConfig"]["KmsKeyId"] == ARGUMENTS["kms_key"]
+        assert trial["VpcConfig"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+
+
+def test_work_is_cached_and_retried_but_the_comparison_with_production_is_made_anew(steps: dict[str, dict[str, Any]]) -> None:
+    for name in ["Prepare", "Choose", *TUNING]:
+        assert steps[name]["CacheConfig"]["Enabled"] is True
+    assert "CacheConfig" not in steps["Evaluate"]
+    for name in [*PROCESSING, *TUNING]:
+        reasons = {reason for policy in steps[name]["RetryPolicies"] for reason in policy["ExceptionType"]}
+        assert {"Step.THROTTLING", "SageMaker.CAPACITY_ERROR"} <= reasons
+
+
+def test_a_commit_does_not_break_the_cache(steps: dict[str, dict[str, Any]]) -> None:
+    for name in ["Prepare", "Choose", *TUNING]:
+        assert "Parameters.GitCommit" not in json.dumps(steps[name])
+        assert "Parameters.TriggerReason" not in json.dumps(steps[name])
+
+
+def test_new_data_at_the_same_address_can_be_told_from_old(steps: dict[str, dict[str, Any]]) -> None:
+    assert {"Get": "Parameters.InputDataVersion"} in steps["Prepare"]["Arguments"]["AppSpecification"]["ContainerArguments"]
+
+
+def test_trials_are_written_where_the_chosen_one_is_looked_for(steps: dict[str, dict[str, Any]]) -> None:
+    for name in TUNING:
+        written = steps[name]["Arguments"]["TrainingJobDefinition"]["OutputDataConfig"]["S3OutputPath"]
+        sources = [item["S3Input"]["S3Uri"] for item in steps["Choose"]["Arguments"]["ProcessingInputs"] if item["InputName"].startswith("candidate-")]
+        joined = ["/".join(plain(value) for value in source["Std:Join"]["Values"]) for source in sources]
+        assert f"{written}/1/output/model.tar.gz" in joined
+
+
+def test_registration_carries_evidence_and_lineage_within_the_limits(steps: dict[str, dict[str, Any]]) -> None:
+    package = steps["Register"]["Arguments"]
+    facts = package["CustomerMetadataProperties"]
+    assert {"git-commit", "data-sha256", "data-versions", "schema-sha256", "code-hash", "image", "libraries", "golden-url", "report-url"} <= set(facts)
+    assert {"algorithm", "metric", "metric-value", "tuning-job-linear"} <= set(facts)
+    assert len(facts) <= 50
+    assert all(len(name) <= 128 and (not isinstance(value, str) or len(value) <= 256) for name, value in facts.items())
+    assert set(package["ModelMetrics"]) == {"ModelQuality", "ModelDataQuality", "Bias", "Explainability"}
+    assert "ModelDataQuality" in package["DriftCheckBaselines"]
+    inference = package["InferenceSpecification"]
+    assert set(inference["SupportedContentTypes"]) == {"text/csv", "application/json"}
+    assert inference["SupportedTransformInstanceTypes"]
+    assert {environment.instance_type for environment in settings.ENVIRONMENTS} <= set(inference["SupportedRealtimeInferenceInstanceTypes"])
+    container = inference["Containers"][0]
+    assert container["Environment"]["SAGEMAKER_PROGRAM"] == "inference.py"
+    assert container["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"] == "/opt/ml/model/code"
+    assert (STEPS / "inference.py").exists()
+
+
+def test_every_evidence_file_that_is_registered_is_one_that_evaluation_writes(steps: dict[str, dict[str, Any]]) -> None:
+    source = (STEPS / "evaluate.py").read_text(encoding="utf-8")
+    registered = set(re.findall(r'"([a-z_]+\.(?:json|csv|html))"', json.dumps(steps["Register"])))
+    assert registered >= {"evaluation.json", "golden.csv", "report.html", "constraints.json"}
+    for name in registered:
+        assert f'"{name}"' in source
+
+
+def test_the_model_card_is_valid_json_when_its_facts_are_filled_in(steps: dict[str, dict[str, Any]]) -> None:
+    content = steps["Register"]["Arguments"]["ModelCard"]["ModelCardContent"]["Std:Join"]
+    assert content["On"] == ""
+    card = json.loads("".join(value if isinstance(value, str) else "2.5" for value in content["Values"]))
+    assert card["evaluation_details"][0]["metric_groups"][0]["metric_data"] == [{"name": "rmse", "type": "number", "value": 2.5}]
+    assert "{" not in json.dumps(card["training_details"])[20:-2]
+    assert "Predict rings" in card["intended_uses"]["purpose_of_model"]
+
+
+def test_the_gate_decides_and_a_refusal_gives_its_reasons(steps: dict[str, dict[str, Any]]) -> None:
+    condition = steps["CheckGate"]["Arguments"]["Conditions"][0]
+    assert condition["LeftValue"]["Std:JsonGet"]["Path"] == "gate.passed"
+    assert condition["RightValue"] is True
+    assert steps["Refuse"]["Type"] == "Fail"
+    assert "gate.reasons" in json.dumps(steps["Refuse"])
+    assert steps["Register"]["Arguments"]["ModelApprovalStatus"] == {"Get": "Parameters.ModelApprovalStatus"}
+
+
+def test_switching_the_data_set_is_one_argument() -> None:
+    definition = json.loads(get_pipeline("us-east-1", ROLE, **ARGUMENTS, dataset=settings.ARRESTS).definition())
+    text = json.dumps(definition)
+    assert "training/arrests/" in text
+    assert '"Maximize"' in text
+    assert "validation:auc" in text
+    register = next(step for step in definition["Steps"] if step["Name"] == "CheckGate")["Arguments"]["IfSteps"][0]
+    assert register["Arguments"]["Task"] == "CLASSIFICATION"
+
+
+def test_adding_an_algorithm_is_one_line_of_settings() -> None:
+    extra = settings.Algorithm(name="linear", tuned={"l2": settings.Range(low=1.0, high=2.0)})
+    definition = json.loads(get_pipeline("us-east-1", ROLE, **ARGUMENTS, algorithms=(extra,)).definition())
+    assert [step["Name"] for step in definition["Steps"]] == ["Prepare", "TuneLinear", "Choose", "Evaluate", "CheckGate"]
