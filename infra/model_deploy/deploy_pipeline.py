@@ -16,6 +16,7 @@ from aws_cdk import aws_codepipeline_actions as actions
 from constructs import Construct
 
 from infra.foundation.foundation_stack import FoundationStack
+from infra.model_deploy.deploy_pipeline_role import DeployPipelineRole
 from infra.model_deploy.deploy_projects import DeployProjects
 from infra.model_deploy.endpoint_deployment_role import EndpointDeploymentRole
 from settings import Environment, Project
@@ -70,6 +71,7 @@ class DeployPipeline(Construct):
             self,
             "Pipeline",
             pipeline_name=self._project.deploy_pipeline,
+            role=DeployPipelineRole(self, "PipelineRole"),
             pipeline_type=codepipeline.PipelineType.V2,
             execution_mode=codepipeline.ExecutionMode.SUPERSEDED,
             variables=[self._requested],

@@ -1,0 +1,19 @@
+"""Role of the deploy pipeline. Its permissions come from the CDK's actions, one of which is too wide."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra.service_role import ServiceRole
+
+
+class DeployPipelineRole(ServiceRole):
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id, service="codepipeline.amazonaws.com", description="Runs the actions of the deploy pipeline")
+
+    def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
+        """Narrows what the CDK's CloudFormation action adds: a role that could be passed to any service."""
+        if "iam:PassRole" in statement.actions:
+            statement.add_conditions({"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}})
+        return super().add_to_principal_policy(statement)

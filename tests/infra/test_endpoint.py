@@ -1,0 +1,171 @@
+"""The endpoint stacks: guarded updates, retained capacity, three kinds of scaling, alarms."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import pairwise
+from zoneinfo import available_timezones
+
+import pytest
+
+from infra.endpoint.endpoint_alarms import virtual_cpus
+from settings import PRODUCTION, STAGING, Autoscaling, Rollout, Routing, Schedule, TargetTracking
+from tests.infra.conftest import ENDPOINTS
+
+PRODUCTION_STACK = "mlops-endpoint-production"
+
+
+def only(found):
+    ((_, properties),) = found.items()
+    return properties
+
+
+@pytest.fixture
+def endpoint(resources):
+    return only(resources("AWS::SageMaker::Endpoint", PRODUCTION_STACK))
+
+
+@pytest.mark.parametrize("kind", ["AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig"])
+def test_what_a_version_replaces_is_unnamed(resources, kind):
+    for properties in resources(kind).values():
+        assert not {"ModelName", "EndpointConfigName"} & properties.keys()
+
+
+@pytest.mark.parametrize("stack", ENDPOINTS)
+def test_the_model_is_the_package_of_the_parameter(resources, stack):
+    model = only(resources("AWS::SageMaker::Model", stack))
+    assert model["PrimaryContainer"] == {"ModelPackageName": {"Ref": "ModelPackageArn"}}
+
+
+def test_traffic_moves_in_a_canary_of_at_most_half(endpoint):
+    traffic = endpoint["DeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+    assert traffic["Type"] == "CANARY"
+    assert traffic["CanarySize"]["Type"] == "CAPACITY_PERCENT"
+    assert 1 <= traffic["CanarySize"]["Value"] <= 50
+
+
+def test_an_update_rolls_back_on_server_errors_and_latency_only(endpoint, templates):
+    resources = templates[PRODUCTION_STACK]["Resources"]
+    references = [alarm["AlarmName"]["Ref"] for alarm in endpoint["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]]
+    alarms = [resources[reference]["Properties"] for reference in references]
+    assert {alarm["MetricName"] for alarm in alarms} == {"Invocation5XXErrors", "ModelLatency"}
+    for alarm in alarms:
+        assert alarm["TreatMissingData"] == "notBreaching"
+        assert {"Name": "EndpointName", "Value": "mlops-production"} in alarm["Dimensions"]
+
+
+def test_latency_is_compared_in_microseconds(resources):
+    alarms = resources("AWS::CloudWatch::Alarm", PRODUCTION_STACK).values()
+    (latency,) = [alarm for alarm in alarms if alarm["MetricName"] == "ModelLatency"]
+    assert latency["Threshold"] == PRODUCTION.p99_latency_ms * 1000
+
+
+def test_a_deployment_keeps_the_capacity_that_scaling_chose(endpoint):
+    assert endpoint["RetainAllVariantProperties"] is True
+    excluded = {item["VariantPropertyType"] for item in endpoint["ExcludeRetainedVariantProperties"]}
+    assert excluded == {"DataCaptureConfig", "DesiredWeight"}
+
+
+def test_all_three_kinds_of_scaling_act_on_the_one_variant(resources):
+    target = only(resources("AWS::ApplicationAutoScaling::ScalableTarget", PRODUCTION_STACK))
+    policies = resources("AWS::ApplicationAutoScaling::ScalingPolicy", PRODUCTION_STACK).values()
+    assert target["ResourceId"] == "endpoint/mlops-production/variant/AllTraffic"
+    assert {policy["PolicyType"] for policy in policies} == {"TargetTrackingScaling", "StepScaling"}
+    assert target["ScheduledActions"]
+    assert "RoleARN" not in target  # SageMaker's service-linked role
+
+
+def test_target_tracking_follows_the_sizing_formula(resources):
+    policies = resources("AWS::ApplicationAutoScaling::ScalingPolicy", PRODUCTION_STACK).values()
+    (tracking,) = [policy["TargetTrackingScalingPolicyConfiguration"] for policy in policies if policy["PolicyType"].startswith("Target")]
+    settings = PRODUCTION.autoscaling.target_tracking
+    assert tracking["TargetValue"] == settings.max_rps_per_instance * settings.safety * 60
+
+
+def test_bounds_cron_expressions_and_time_zones_are_valid(resources):
+    for target in resources("AWS::ApplicationAutoScaling::ScalableTarget").values():
+        actions = target["ScheduledActions"]
+        for bounds in [target, *(action["ScalableTargetAction"] for action in actions)]:
+            assert 1 <= bounds["MinCapacity"] <= bounds["MaxCapacity"]
+        for action in actions:
+            assert action["Timezone"] in available_timezones()
+            assert re.fullmatch(r"cron\((\S+ ){5}\S+\)", action["Schedule"])
+
+
+def test_steps_touch_without_gap_or_overlap(resources):
+    for policy in resources("AWS::ApplicationAutoScaling::ScalingPolicy").values():
+        steps = policy.get("StepScalingPolicyConfiguration", {}).get("StepAdjustments", [])
+        for lower, upper in pairwise(steps):
+            assert lower["MetricIntervalUpperBound"] == upper["MetricIntervalLowerBound"]
+        assert not steps or (steps[0]["MetricIntervalLowerBound"] == 0 and "MetricIntervalUpperBound" not in steps[-1])
+
+
+def test_the_step_policy_acts_on_its_own_alarm(templates):
+    resources = templates[PRODUCTION_STACK]["Resources"]
+    (policy,) = [name for name, item in resources.items() if item.get("Properties", {}).get("PolicyType") == "StepScaling"]
+    (alarm,) = [item["Properties"] for item in resources.values() if {"Ref": policy} in item.get("Properties", {}).get("AlarmActions", [])]
+    assert (alarm["MetricName"], alarm["Statistic"]) == ("InvocationsPerInstance", "Sum")
+
+
+def test_requests_are_captured_encrypted_below_the_capture_prefix(resources):
+    for config in resources("AWS::SageMaker::EndpointConfig").values():
+        capture = config["DataCaptureConfig"]
+        assert capture["DestinationS3Uri"]["Fn::Join"][1][-1] == "/capture"
+        assert capture["KmsKeyId"] == {"Fn::ImportValue": "mlops-foundation-KeyArn"}
+
+
+def test_only_a_protected_endpoint_alarms_without_traffic(resources):
+    names = {alarm["AlarmName"] for alarm in resources("AWS::CloudWatch::Alarm").values()}
+    assert "mlops-production-no-traffic" in names
+    assert "mlops-staging-no-traffic" not in names
+
+
+def test_staging_without_autoscaling_takes_its_size_from_the_settings(resources):
+    staging = only(resources("AWS::SageMaker::Endpoint", "mlops-endpoint-staging"))
+    assert staging["RetainAllVariantProperties"] is False
+    assert resources("AWS::ApplicationAutoScaling::ScalableTarget", "mlops-endpoint-staging") == {}
+
+
+def test_what_the_endpoint_imports_the_foundation_exports(templates):
+    exported = {output["Export"]["Name"] for output in templates["mlops-foundation"]["Outputs"].values() if "Export" in output}
+    for stack in ENDPOINTS:
+        assert set(re.findall(r"'Fn::ImportValue': '([^']+)'", str(templates[stack]))) <= exported
+
+
+def test_other_settings_make_other_endpoints(variant):
+    """Linear routing, concurrency tracking without steps, no capture, an instance with a disk of its own."""
+    production = replace(
+        PRODUCTION,
+        instance_type="ml.g5.xlarge",
+        data_capture_percent=0,
+        rollout=Rollout(routing=Routing.LINEAR, step_percent=25),
+        autoscaling=Autoscaling(
+            min_capacity=2, max_capacity=4, target_tracking=TargetTracking(concurrent_requests_per_model=5), step_scaling=None
+        ),
+    )
+    staging = replace(
+        STAGING,
+        autoscaling=Autoscaling(
+            min_capacity=1, max_capacity=2, schedules=(Schedule(name="n", cron="0 1 ? * * *", min_capacity=1, max_capacity=1),)
+        ),
+    )
+    template = variant(production=production, staging=staging)[PRODUCTION_STACK]
+    by_type = {item["Type"]: item["Properties"] for item in template["Resources"].values()}
+    traffic = by_type["AWS::SageMaker::Endpoint"]["DeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+    assert traffic["LinearStepSize"]["Value"] == 25
+    assert not {"KmsKeyId", "DataCaptureConfig"} & by_type["AWS::SageMaker::EndpointConfig"].keys()
+    assert "ScheduledActions" not in by_type["AWS::ApplicationAutoScaling::ScalableTarget"]
+    policies = [item["Properties"] for item in template["Resources"].values() if item["Type"].endswith("ScalingPolicy")]
+    metrics = [
+        policy["TargetTrackingScalingPolicyConfiguration"]["PredefinedMetricSpecification"]["PredefinedMetricType"] for policy in policies
+    ]
+    assert sorted(metrics) == ["SageMakerVariantConcurrentRequestsPerModelHighResolution", "SageMakerVariantInvocationsPerInstance"]
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "cpus"),
+    [("ml.t2.medium", 2), ("ml.m5.large", 2), ("ml.m5.xlarge", 4), ("ml.c5.9xlarge", 36), ("ml.g5.48xlarge", 192)],
+)
+def test_cpu_utilisation_counts_every_core(instance_type, cpus):
+    assert virtual_cpus(instance_type) == cpus
