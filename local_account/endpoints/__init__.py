@@ -1,8 +1,8 @@
 """Real-time endpoints: a real HTTP server for every instance, behind a router.
 
 `install` replaces moto's records of endpoints by running ones. Start reading at `operations.py` (the API) or at `runtime.py`
-(an invocation). The modules of this package that run inside an instance (`warm_server`, `model_server`, `serving_contract`)
-import nothing else of the account, so that a fork carries little.
+(an invocation). The modules of this package that run inside an instance (`model_server`, `serving_contract`) import nothing
+else of the account.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local_account.endpoints.instance_client import InstanceClient
+from local_account.endpoints.launcher import Launcher
 from local_account.endpoints.package import ServedModel
-from local_account.endpoints.warm_client import WarmClient
 from local_account.errors import ServiceError
 
 #: The container start-up health check waits this long for `/ping`, as SageMaker's default does. Real seconds.
@@ -42,11 +42,11 @@ class Instance:
 class Variant:
     """A production variant: equal instances of one model. `instances` is replaced, never changed, so readers need no lock."""
 
-    def __init__(self, name: str, weight: float, model: ServedModel, client: WarmClient, log_path: Callable[[int], Path]) -> None:
+    def __init__(self, name: str, weight: float, model: ServedModel, launcher: Launcher, log_path: Callable[[int], Path]) -> None:
         self.name, self.weight, self.model = name, weight, model
         self.instances: tuple[Instance, ...] = ()
         self.desired = 0
-        self._client, self._log_path = client, log_path
+        self._launcher, self._log_path = launcher, log_path
         self._started = 0
         self._scaling = threading.Lock()
 
@@ -72,7 +72,7 @@ class Variant:
         for instance in starting:
             if not _becomes_healthy(instance):
                 for other in starting:
-                    self._client.stop(other.pid)
+                    self._launcher.stop(other.pid)
                 raise ServiceError(
                     "ServiceException",
                     f"The primary container for production variant {self.name} did not pass the ping health check. "
@@ -83,14 +83,14 @@ class Variant:
     def _start(self) -> Instance:
         self._started += 1
         log_file = self._log_path(self._started)
-        pid, port = self._client.start(self.model.directory, self.model.environment, log_file)
+        pid, port = self._launcher.start(self.model.directory, self.model.environment, log_file)
         return Instance(pid, port, log_file)
 
     def _end(self, instance: Instance) -> None:
         deadline = time.monotonic() + DRAIN_SECONDS
         while instance.in_flight and time.monotonic() < deadline:
             time.sleep(0.01)
-        self._client.stop(instance.pid)
+        self._launcher.stop(instance.pid)
 
     def forget(self, pid: int) -> bool:
         """Note that a process ended by itself. True if it was one of the serving instances, which then has to be replaced."""

@@ -136,7 +136,7 @@ def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
             model = package.unpack(context, variant["ModelName"], directory)
             weight = float(variant.get("InitialVariantWeight", 1.0))
             logs = _log_paths(context, f"{endpoint.name}/{variant['VariantName']}/{name}")
-            built = Variant(variant["VariantName"], weight, model, endpoints.client, logs)
+            built = Variant(variant["VariantName"], weight, model, endpoints.launcher, logs)
             fleet.variants[built.name] = built
             built.scale_to(counts[built.name])
             if endpoint.deleted.is_set():

@@ -1,16 +1,17 @@
 """One instance of an endpoint: an HTTP server in a process of its own, as the container is on a SageMaker instance.
 
-`GET /ping` answers 200 once the model is loaded; `POST /invocations` answers a prediction. In: a listening socket, the model
-directory, the container's environment. It is started by `warm_server.py`; `serving_contract.py` decides what a request answers.
+`GET /ping` answers 200 once the model is loaded; `POST /invocations` answers a prediction. In: a specification file (see `main`)
+that `launcher.py` writes; it starts this as `python -m local_account.endpoints.model_server FILE`. `serving_contract.py` decides
+what a request answers.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
 import threading
-from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -74,18 +75,33 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet: a line for each request would be most of the log; errors print their own traceback."""
 
 
-def serve(listener: socket.socket, model_directory: Path, environment: Mapping[str, str]) -> None:
-    """Load the model and serve until the process ends. Raises what loading raises."""
+def main(specification_file: str) -> None:
+    """Serve what the specification names: `directory` of the model, `environment` of the container, `address` to write the port to."""
+    specification = json.loads(Path(specification_file).read_text(encoding="utf-8"))
+    directory, environment = Path(specification["directory"]), specification["environment"]
+    listener = socket.create_server(("127.0.0.1", 0), backlog=128)  # connections wait here while the model loads
+    _announce(Path(specification["address"]), listener.getsockname()[1])
+    leave_the_project()
     os.environ.update(environment)
-    os.chdir(model_directory)
-    transformer = serving_contract.load(model_directory, environment)
-    print(f"serving {environment.get('SAGEMAKER_PROGRAM')} on port {listener.getsockname()[1]}", flush=True)
+    os.chdir(directory)
+    transformer = serving_contract.load(directory, environment)
+    print(f"serving {environment['SAGEMAKER_PROGRAM']} on port {listener.getsockname()[1]}", flush=True)
     ModelServer(listener, transformer).serve_forever()
 
 
-def redirect_output(log_file: Path) -> None:
-    """Send everything the process prints to its own log."""
-    log_file.parent.mkdir(parents=True, exist_ok=True)
-    with log_file.open("ab", buffering=0) as log:
-        os.dup2(log.fileno(), sys.stdout.fileno())
-        os.dup2(log.fileno(), sys.stderr.fileno())
+def _announce(address: Path, port: int) -> None:
+    """Write process id and port so that a reader never sees half of it."""
+    unfinished = address.with_suffix(".tmp")
+    unfinished.write_text(f"{os.getpid()} {port}", encoding="utf-8")
+    unfinished.replace(address)
+
+
+def leave_the_project() -> None:
+    """The container does not have this project's modules: code that imports them must fail here too."""
+    project = str(Path(__file__).resolve().parents[2])
+    sys.path[:] = [path for path in sys.path if path and str(Path(path).resolve()) != project]
+    os.environ.pop("PYTHONPATH", None)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -6,7 +6,7 @@ The checks and messages are those of SageMaker, as far as its API reference and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from local_account.context import Context
@@ -30,21 +30,6 @@ def install(context: Context) -> None:
         "update_endpoint_weights_and_capacities": update_endpoint_weights_and_capacities,
     }
     install_operations(context, SageMakerResponse, operations)
-    _warm_up_early(context, SageMakerResponse)
-
-
-def _warm_up_early(context: Context, response_class: Any) -> None:
-    """A model announces an endpoint: begin to import what it will need. moto's own operations stay in charge."""
-    for name in ("create_model", "create_model_package"):
-        original = getattr(response_class, name)
-        original = getattr(original, "_original", original)  # not the wrapper of an earlier account
-
-        def create(response: Any, original: Callable[[Any], Any] = original) -> Any:
-            context.in_background(endpoints_of(context).client.warm_up)
-            return original(response)
-
-        create._original = original  # type: ignore[attr-defined]  # functions take attributes, which types do not know
-        setattr(response_class, name, create)
 
 
 def _backend(context: Context) -> Any:

@@ -13,8 +13,8 @@ from typing import Any
 from local_account.context import Context
 from local_account.endpoints.data_capture import DataCapture
 from local_account.endpoints.fleet import Fleet, Variant
+from local_account.endpoints.launcher import Launcher
 from local_account.endpoints.traffic import Traffic
-from local_account.endpoints.warm_client import WarmClient
 
 
 class Endpoint:
@@ -64,7 +64,7 @@ class Endpoints:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.by_name: dict[str, Endpoint] = {}
-        self.client = WarmClient(context, self._instance_ended)
+        self.launcher = Launcher(context, self._instance_ended)
 
     def _instance_ended(self, pid: int, code: int) -> None:
         """Replace a serving instance that ended by itself, as SageMaker replaces an unhealthy one."""

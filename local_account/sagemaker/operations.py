@@ -21,7 +21,7 @@ from local_account.sagemaker.registry.packages import ModelPackages
 from local_account.sagemaker.tags import Tags
 from local_account.sagemaker.transform.job import TransformJobs
 from local_account.sagemaker.tuning.job import TuningJobs
-from local_account.sagemaker.warm.containers import WarmContainers
+from local_account.sagemaker.warm.containers import warm_containers_of
 
 Call = Callable[[dict[str, Any]], Mapping[str, Any] | None]
 
@@ -31,7 +31,7 @@ class SageMaker:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.warm = WarmContainers(context)
+        self.warm = warm_containers_of(context)
         runner, data = Runner(context, self.warm), S3Data(context)
         self.tags = Tags()
         self.groups = ModelPackageGroups(context)

@@ -48,7 +48,9 @@ def archive(files: dict[str, str]) -> bytes:
 
 def create_model(account: Any, name: str, factor: float = 2.0, code: str | None = None) -> str:
     """Put a model into the bucket `models` and create it in SageMaker; returns its name."""
-    endpoints_of(account.context).client.modules = ()  # these models need no library; importing them takes seconds
+    # These models need no library. A variable that the warm containers cannot take in makes instances ordinary processes,
+    # which saves the seconds that importing the libraries takes.
+    endpoints_of(account.context).launcher.environment["PYTHONHASHSEED"] = "0"
     s3 = account.client("s3")
     s3.create_bucket(Bucket="models")
     source = (INFERENCE if code is None else code).replace("FACTOR", repr(factor))

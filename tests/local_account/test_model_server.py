@@ -139,13 +139,13 @@ def test_other_paths_and_oversized_bodies_are_refused(server: http.client.HTTPCo
 
 
 def test_an_instance_cannot_import_the_project(tmp_path: Path) -> None:
-    from local_account.endpoints import warm_server
+    from local_account.endpoints import model_server
 
     before = sys.path[:], os.environ.get("PYTHONPATH")
-    project = str(Path(warm_server.__file__).resolve().parents[2])
+    project = str(Path(model_server.__file__).resolve().parents[2])
     try:
         sys.path[:] = [project, str(tmp_path)]
-        warm_server._leave_the_project()
+        model_server.leave_the_project()
         assert sys.path == [str(tmp_path)]
     finally:
         sys.path[:] = before[0]

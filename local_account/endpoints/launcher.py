@@ -1,0 +1,94 @@
+"""Starts and ends the model server processes of one account, and notices when one ends by itself.
+
+They start in the account's warm containers (`local_account/sagemaker/warm`), which have the model libraries imported: a few
+milliseconds for an instance instead of seconds. Next: `model_server.py`, which runs in the process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_account.context import Context
+from local_account.sagemaker.warm.containers import RunningProcess, warm_containers_of
+
+_PROJECT = Path(__file__).resolve().parents[2]
+#: Until the process has a port; importing the libraries may come first.
+_START_TIMEOUT_SECONDS = 60.0
+_POLL_SECONDS = 0.002
+_LONG_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class _Running:
+    process: RunningProcess
+    watcher: threading.Thread
+
+
+class Launcher:
+    """Thread-safe. `on_end(pid, code)` is called on another thread when a process ends, whatever the reason."""
+
+    def __init__(self, context: Context, on_end: Callable[[int, int], None]) -> None:
+        self._context, self._on_end = context, on_end
+        self._running: dict[int, _Running] = {}
+        # One thread per instance, so that instances share the machine as separate machines would not disturb each other.
+        self.environment = {"PYTHONPATH": str(_PROJECT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+    def start(self, directory: Path, environment: Mapping[str, str], log_file: Path) -> tuple[int, int]:
+        """Start an instance; returns its process id and port. Raises OSError if it cannot start."""
+        address = self._context.settings.state_directory / "endpoints" / "instances" / uuid.uuid4().hex
+        address.parent.mkdir(parents=True, exist_ok=True)
+        specification = address.with_suffix(".json")
+        content = {"directory": str(directory), "environment": dict(environment), "address": str(address)}
+        specification.write_text(json.dumps(content), encoding="utf-8")
+        try:
+            process = warm_containers_of(self._context).start(
+                [sys.executable, "-m", "local_account.endpoints.model_server", str(specification)],
+                environment=self._context.process_environment(self.environment),
+                working_directory=directory,
+                log_file=log_file,
+            )
+            pid, port = self._address(process, address, log_file)
+        finally:
+            specification.unlink(missing_ok=True)
+            address.unlink(missing_ok=True)
+        watcher = threading.Thread(target=self._watch, args=(pid, process), daemon=True, name=f"instance-{pid}")
+        self._running[pid] = _Running(process, watcher)
+        watcher.start()
+        return pid, port
+
+    def stop(self, pid: int) -> None:
+        """End an instance at once; returns when it is gone. Safe to repeat."""
+        running = self._running.pop(pid, None)
+        if running is None:
+            return
+        if running.watcher.is_alive():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        running.watcher.join()
+        running.process.stop()
+
+    def _address(self, process: RunningProcess, address: Path, log_file: Path) -> tuple[int, int]:
+        deadline = time.monotonic() + _START_TIMEOUT_SECONDS
+        while not address.exists():
+            if process.wait(_POLL_SECONDS) is not None or time.monotonic() > deadline:
+                process.stop()
+                raise OSError(f"a model server did not start; see {log_file}")
+        pid, port = address.read_text(encoding="utf-8").split()
+        return int(pid), int(port)
+
+    def _watch(self, pid: int, process: RunningProcess) -> None:
+        code = None
+        while code is None:
+            code = process.wait(_LONG_SECONDS)
+        if pid in self._running:  # nobody asked for it: on a thread of its own, since it may start another instance and stop this one
+            threading.Thread(target=self._on_end, args=(pid, code), daemon=True).start()
