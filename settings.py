@@ -105,7 +105,7 @@ class DataSet:
     @property
     def features(self) -> tuple[str, ...]:
         """Column names in the order in which a request carries them: numeric first, then categorical."""
-        return tuple(column.name for column in (*self.numeric, *self.categorical))
+        return (*(column.name for column in self.numeric), *(column.name for column in self.categorical))
 
     @property
     def more_is_better(self) -> bool:
