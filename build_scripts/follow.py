@@ -11,8 +11,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
-
 from build_scripts.command_line import VerdictError, parser, run
 from build_scripts.project_environment import ProjectEnvironment
 
@@ -22,6 +20,8 @@ _ENDED = ("Succeeded", "Failed", "Stopped")
 
 def follow(sagemaker: Any, arn: str, poll_seconds: float = _POLL_SECONDS) -> int:
     """Print each step as it ends. Raises VerdictError with the reason if the execution fails."""
+    from rich.console import Console  # a build that does not wait does not need it
+
     console = Console(soft_wrap=True, highlight=False)
     shown: set[str] = set()
     started = time.monotonic()

@@ -1,6 +1,6 @@
 """Creates or updates the SageMaker pipeline, and starts it if it is not what ran last.
 
-Input: pipelines/tabular/pipeline.py, settings.py, and the code that publish.py published.
+Input: pipelines/tabular/pipeline.py, settings.py, and the steps' code, which it publishes first (publish.py).
 Output: an execution, unless one with the same definition has succeeded or is running.
 
     python -m build_scripts.run_pipeline --wait
@@ -12,8 +12,11 @@ Next: follow.py shows an execution; the version it registers waits for approval 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,23 +100,40 @@ def checked_parameters(definition: str, given: Mapping[str, str]) -> dict[str, s
 
 
 def define(project: ProjectEnvironment, code_uri: str) -> str:
-    """The definition's JSON. Imports the SageMaker SDK, which takes a second."""
-    from pipelines.tabular.pipeline import get_pipeline
+    """The definition's JSON. Imports the SageMaker SDK, which takes seconds."""
+    with _quiet():
+        from pipelines.tabular.pipeline import get_pipeline
 
-    pipeline = get_pipeline(
-        project.region,
-        project.pipeline_role_arn,
-        code_uri=code_uri,
-        bucket=project.artifact_bucket,
-        data_bucket=project.data_bucket,
-        kms_key=project.key_arn,
-        subnets=project.subnets,
-        security_group_ids=project.security_group_ids,
-        project_id=project.project_id,
-        pipeline_name=project.pipeline_name,
-        model_package_group=project.model_package_group,
-    )
-    return str(pipeline.definition())
+        pipeline = get_pipeline(
+            project.region,
+            project.pipeline_role_arn,
+            code_uri=code_uri,
+            bucket=project.artifact_bucket,
+            data_bucket=project.data_bucket,
+            kms_key=project.key_arn,
+            subnets=project.subnets,
+            security_group_ids=project.security_group_ids,
+            project_id=project.project_id,
+            pipeline_name=project.pipeline_name,
+            model_package_group=project.model_package_group,
+        )
+        return str(pipeline.definition())
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The SDK logs each look-up of an endpoint and a default, to a handler of its own on the root logger."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+        root.setLevel(level)
+        root.handlers[:] = handlers
 
 
 def has_data(s3: Any, definition: str) -> str | None:
@@ -148,7 +168,8 @@ def main(arguments: Sequence[str]) -> int:
     code_uri = f"s3://{project.artifact_bucket}/{code_prefix(files)}"
     definition = define(project, code_uri)
     parameters = checked_parameters(definition, dict(given.parameter))
-    publish(s3, project.artifact_bucket, files, project.key_arn)
+    _, uploaded = publish(s3, project.artifact_bucket, files, project.key_arn)
+    print(f"code: {'published' if uploaded else 'unchanged'} at {code_uri}/")
     tags = [{"Key": "sagemaker:project-name", "Value": project.pipeline_name}, {"Key": "sagemaker:project-id", "Value": project.project_id}]
     state = upsert(sagemaker, project.pipeline_name, definition, project.pipeline_role_arn, tags)
     print(f"pipeline {project.pipeline_name}: {state}")

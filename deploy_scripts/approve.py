@@ -16,8 +16,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
-from rich.console import Console
-from rich.table import Table
 
 from build_scripts.command_line import ProblemError, parser, run
 from build_scripts.project_environment import ProjectEnvironment
@@ -65,10 +63,9 @@ def read_evaluation(s3: Any, version: Version) -> dict[str, Any] | None:
 
 
 def show(facts: Mapping[str, str]) -> None:
-    table = Table(show_header=False, box=None)
+    width = max(len(name) for name in facts)
     for name, value in facts.items():
-        table.add_row(name, value)
-    Console(soft_wrap=True, highlight=False).print(table)
+        print(f"{name:<{width}}  {value}")
 
 
 def main(arguments: Sequence[str]) -> int:
