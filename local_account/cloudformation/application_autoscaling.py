@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local_account.cloudformation.resource_type import Attributes, Properties, ResourceType, api_request, generated_name
+from local_account.cloudformation.resource_type import Attributes, ModifiableType, Properties, api_request, generated_name
 
 _IDENTITY = ("ResourceId", "ScalableDimension", "ServiceNamespace")
 
@@ -17,7 +17,7 @@ def _identity(physical_id: str) -> dict[str, str]:
     return dict(zip(_IDENTITY, physical_id.split("|"), strict=True))
 
 
-class ScalableTarget(ResourceType):
+class ScalableTarget(ModifiableType):
     """Ref and GetAtt Id: `<resource>|<dimension>|<namespace>`, which a policy refers to."""
 
     name = "AWS::ApplicationAutoScaling::ScalableTarget"
@@ -52,7 +52,7 @@ class ScalableTarget(ResourceType):
             client.put_scheduled_action(**api_request(client, "PutScheduledAction", {**action, **_identity(physical_id)}))
 
 
-class ScalingPolicy(ResourceType):
+class ScalingPolicy(ModifiableType):
     """Ref and GetAtt Arn: the policy's ARN. GetAtt PolicyName."""
 
     name = "AWS::ApplicationAutoScaling::ScalingPolicy"

@@ -11,10 +11,10 @@ import zipfile
 from pathlib import Path
 
 from local_account import codecommit
-from local_account.cloudformation.resource_type import Attributes, Properties, ResourceType
+from local_account.cloudformation.resource_type import Attributes, ModifiableType, Properties
 
 
-class Repository(ResourceType):
+class Repository(ModifiableType):
     """Ref: the repository id. GetAtt: Name, Arn, CloneUrlHttp, CloneUrlSsh."""
 
     name = "AWS::CodeCommit::Repository"

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from local_account.cloudformation.resource_type import Attributes, Properties, ResourceType, api_request, generated_name
+from local_account.cloudformation.resource_type import Attributes, ModifiableType, Properties, api_request, generated_name
 
 #: Properties of the resource that are not part of the pipeline structure of the API.
 _OUTSIDE_STRUCTURE = ("Name", "Tags", "RestartExecutionOnUpdate", "DisableInboundStageTransitions")
 
 
-class Pipeline(ResourceType):
+class Pipeline(ModifiableType):
     """Ref: the pipeline's name. GetAtt: Version."""
 
     name = "AWS::CodePipeline::Pipeline"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -18,41 +19,52 @@ Properties = dict[str, Any]
 Attributes = dict[str, Any]
 
 
-class ResourceType:
-    """One CloudFormation type. `Ref` is the physical id, `Fn::GetAtt` reads the attributes that `create` returns."""
+class ResourceType(ABC):
+    """One CloudFormation type whose every change needs a new resource.
+
+    `Ref` is the physical id, `Fn::GetAtt` reads the attributes that `create` returns.
+    """
 
     name: ClassVar[str]
-    #: Properties whose change needs a new resource ("Update requires: Replacement" in the resource reference).
-    create_only: ClassVar[frozenset[str]] = frozenset()
     #: The property that names the resource, for types that a template may name.
     name_property: ClassVar[str] = ""
 
     def __init__(self, context: Context) -> None:
         self.context = context
 
+    @abstractmethod
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
-        raise NotImplementedError  # every type has its own
+        """Physical id and attributes. Raises with the reason, having left nothing behind."""
 
-    def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
-        """Change a resource in place. Types that cannot are replaced."""
-        raise NotImplementedError
-
-    def delete(self, physical_id: str, properties: Properties) -> None:
-        raise NotImplementedError  # every type has its own
+    @abstractmethod
+    def delete(self, physical_id: str, properties: Properties) -> None: ...
 
     def update(self, physical_id: str, old: Properties, new: Properties, stack_name: str, logical_id: str) -> tuple[str, Attributes]:
-        """Modify, or replace where AWS would. The engine deletes the old resource once the whole update has succeeded."""
-        changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
-        replaces = changed & self.create_only or (self.name_property in changed) or type(self).modify is ResourceType.modify
-        if not replaces:
-            return physical_id, self.modify(physical_id, old, new)
-        if self.name_property and new.get(self.name_property) and self.name_property not in changed:
+        """Create the successor. The engine deletes the old resource once the whole update has succeeded."""
+        if self.name_property and new.get(self.name_property) and new[self.name_property] == old.get(self.name_property):
             # The message of AWS, so that it can be searched for.
             raise ValueError(
                 "CloudFormation cannot update a stack when a custom-named resource requires replacing. "
                 f"Rename {new[self.name_property]} and update the stack again."
             )
         return self.create(logical_id, new, stack_name)
+
+
+class ModifiableType(ResourceType):
+    """A type of which some changes are made in place."""
+
+    #: Properties whose change needs a new resource ("Update requires: Replacement" in the resource reference).
+    create_only: ClassVar[frozenset[str]] = frozenset()
+
+    @abstractmethod
+    def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
+        """Change the resource in place and return its attributes."""
+
+    def update(self, physical_id: str, old: Properties, new: Properties, stack_name: str, logical_id: str) -> tuple[str, Attributes]:
+        changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+        if changed & {*self.create_only, self.name_property}:
+            return super().update(physical_id, old, new, stack_name, logical_id)
+        return physical_id, self.modify(physical_id, old, new)
 
 
 def handlers(resource: ResourceType) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from local_account.cloudformation.resource_type import Attributes, Properties, ResourceType
+from local_account.cloudformation.resource_type import Attributes, ModifiableType, Properties
 
 
-class AutoDeleteObjects(ResourceType):
+class AutoDeleteObjects(ModifiableType):
     name = "Custom::S3AutoDeleteObjects"
     create_only = frozenset({"BucketName"})
 

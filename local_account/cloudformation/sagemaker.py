@@ -9,7 +9,15 @@ import json
 import uuid
 from typing import Any
 
-from local_account.cloudformation.resource_type import Attributes, Properties, ResourceType, api_request, generated_name, last_part
+from local_account.cloudformation.resource_type import (
+    Attributes,
+    ModifiableType,
+    Properties,
+    ResourceType,
+    api_request,
+    generated_name,
+    last_part,
+)
 
 _POLL_SECONDS = 0.1
 _ENDPOINT_IN_PROGRESS = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
@@ -19,7 +27,7 @@ def _without(properties: Properties, *names: str) -> Properties:
     return {key: value for key, value in properties.items() if key not in names}
 
 
-class ModelPackageGroup(ResourceType):
+class ModelPackageGroup(ModifiableType):
     """Ref: the ARN. GetAtt: ModelPackageGroupArn, ModelPackageGroupStatus, CreationTime."""
 
     name = "AWS::SageMaker::ModelPackageGroup"
@@ -44,7 +52,7 @@ class ModelPackageGroup(ResourceType):
         self.context.client("sagemaker").delete_model_package_group(ModelPackageGroupName=last_part(physical_id))
 
 
-class Pipeline(ResourceType):
+class Pipeline(ModifiableType):
     """Ref: the pipeline's name."""
 
     name = "AWS::SageMaker::Pipeline"
@@ -109,7 +117,7 @@ class EndpointConfig(ResourceType):
         self.context.client("sagemaker").delete_endpoint_config(EndpointConfigName=last_part(physical_id))
 
 
-class Endpoint(ResourceType):
+class Endpoint(ModifiableType):
     """Ref: the ARN. GetAtt: EndpointName. Complete once it is in service; a failed one fails the stack, which rolls back."""
 
     name = "AWS::SageMaker::Endpoint"

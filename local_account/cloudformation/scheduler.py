@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from local_account.cloudformation.resource_type import Attributes, Properties, ResourceType, api_request, generated_name
+from local_account.cloudformation.resource_type import Attributes, ModifiableType, Properties, api_request, generated_name
 
 
-class Schedule(ResourceType):
+class Schedule(ModifiableType):
     """Ref: the name. GetAtt: Arn."""
 
     name = "AWS::Scheduler::Schedule"
