@@ -189,6 +189,11 @@ def check(name: str, if_steps: list[Any], else_steps: list[Any], **more: Any) ->
         (text({"Name": "A", "Type": "Fail", "Arguments": {"ErrorMessage": {"Get": "Steps.Gone.Arn"}}}), "Gone, which does not exist"),
         (text({"Name": "A", "Type": "Fail", "Arguments": {"ErrorMessage": {"Get": "Parameters.Gone"}}}), "parameter Gone"),
         (text({"Name": "A", "Type": "Condition", "Arguments": {"Conditions": [{"Type": "Maybe"}]}}), "'Maybe' is unknown"),
+        (
+            text(step("A"), {"Name": "B", "Type": "Fail", "Arguments": {"ErrorMessage": {"Get": "Steps.A.PropertyFiles.R"}}}),
+            "no property files",
+        ),
+        (text(step("A", CacheConfig={"Enabled": True, "ExpireAfter": "soon"})), "ExpireAfter is 'soon'"),
     ],
 )
 def test_a_definition_that_could_never_run_is_refused(document: str, message: str) -> None:

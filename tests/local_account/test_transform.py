@@ -73,9 +73,8 @@ def test_a_csv_join_appends_the_prediction_and_the_filter_selects_of_both() -> N
 
 
 def test_a_json_join_adds_sagemaker_output() -> None:
-    merged = records.joined(
-        b'{"id": 1, "x": 2}', b'{"score": 0.5}', content_type=records.JSON_LINES, accept=records.JSON_LINES, join=True, output_filter="$['id','SageMakerOutput']"
-    )  # fmt: skip
+    arguments = {"content_type": records.JSON_LINES, "accept": records.JSON_LINES, "join": True}
+    merged = records.joined(b'{"id": 1, "x": 2}', b'{"score": 0.5}', **arguments, output_filter="$['id','SageMakerOutput']")
     assert json.loads(merged) == {"id": 1, "SageMakerOutput": {"score": 0.5}}
 
 
@@ -153,5 +152,5 @@ def test_a_transform_of_a_model_that_does_not_exist_is_not_created(account: Acco
 
 
 def test_a_filter_that_is_not_supported_is_refused(account: Account, model: str) -> None:
-    with pytest.raises(ClientError, match="DataProcessing.InputFilter"):
+    with pytest.raises(ClientError, match=r"DataProcessing\.InputFilter"):
         transform(account, model, "data/", DataProcessing={"InputFilter": "$..x"})

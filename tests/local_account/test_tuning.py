@@ -15,7 +15,7 @@ from tests.local_account import sagemaker_requests as small
 TRAIN = """
 import argparse, os, pathlib
 parser = argparse.ArgumentParser()
-parser.add_argument("--rate", type=float); parser.add_argument("--depth", type=int); parser.add_argument("--kind"); parser.add_argument("--fail")
+parser.add_argument("--rate", type=float); parser.add_argument("--depth", type=int); parser.add_argument("--fail")
 options = parser.parse_args()
 if options.fail:
     pathlib.Path(os.environ["SM_OUTPUT_DIR"], "failure").write_text("the data has one class only"); raise SystemExit(1)

@@ -175,4 +175,6 @@ class Jobs:
         return listing.answer(f"{self.kind.resource}Summaries", items, token)
 
     def _tell(self, job: Job) -> None:
+        if self.context.stopping.is_set():
+            return  # nobody is left to act on it
         self.context.emit("aws.sagemaker", self.kind.event, job.describe(), [job.arn])

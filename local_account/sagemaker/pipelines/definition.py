@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from local_account.sagemaker.pipelines import conditions, parameters
+from local_account.sagemaker.pipelines import caching, conditions, parameters
 from local_account.sagemaker.pipelines.expressions import references
 
 VERSION = "2020-12-01"
@@ -107,9 +107,23 @@ def _step_problems(steps: Sequence[Step], parameter_names: set[str]) -> Iterator
         for kind, rest in references(step.arguments):
             if kind == "Parameters" and rest not in parameter_names:
                 yield f"step {step.name} refers to parameter {rest}, which is not declared"
+        yield from _property_file_problems(step, {other.name: other for other in steps})
+        try:
+            caching.lifetime((step.document.get("CacheConfig") or {}).get("ExpireAfter"))
+        except ValueError as error:
+            yield f"step {step.name}: {error}"
         if step.type == "Condition":
             for condition in step.arguments.get("Conditions") or [None]:
                 yield from (f"step {step.name}: {problem}" for problem in conditions.problems(condition))
+
+
+def _property_file_problems(step: Step, steps: Mapping[str, Step]) -> Iterator[str]:
+    for kind, rest in references(step.arguments):
+        source, _, path = rest.partition(".")
+        if kind == "Steps" and source in steps and path.startswith("PropertyFiles."):
+            names = [str(item.get("PropertyFileName")) for item in steps[source].document.get("PropertyFiles") or []]
+            if path.removeprefix("PropertyFiles.") not in names:
+                yield f"step {step.name} refers to {path} of step {source}, which has {', '.join(names) or 'no property files'}"
 
 
 def _refuse(problems: Iterator[str] | Sequence[str]) -> None:

@@ -282,6 +282,8 @@ class Execution:
 
     def _emit(self, kind: str, detail: Mapping[str, Any]) -> None:
         given = {key: value for key, value in detail.items() if value is not None}
+        if self.services.context.stopping.is_set():
+            return  # nobody is left to act on it
         self.services.context.emit("aws.sagemaker", kind, given, [self.pipeline["PipelineArn"], self.arn])
 
 

@@ -28,6 +28,7 @@ class Trial:
     job: Job
     objectives: list[float] = field(default_factory=list)
     stopped_at: int | None = None
+    read: bool = False  # objectives and stopped_at are final
 
     @property
     def status(self) -> str:
@@ -211,7 +212,7 @@ class Search:
         if self.config.get("TrainingJobEarlyStoppingType") != "Auto" or index >= len(self.trials):
             return
         earlier = self.trials[:index]
-        if all(trial.job.ended.is_set() for trial in earlier) and self._stop_epoch(index, metrics.series(log, self.pattern)):
+        if all(trial.read for trial in earlier) and self._stop_epoch(index, metrics.series(log, self.pattern)):
             self.trials[index].job.stop_requested.set()
 
     def _stop_epoch(self, index: int, objectives: list[float]) -> int | None:
@@ -222,12 +223,15 @@ class Search:
         """Objectives of ended trials, in order, up to the epoch at which the rule stops each: the same on every machine."""
         early = self.config.get("TrainingJobEarlyStoppingType") == "Auto"
         for trial in self.trials:
+            if trial.read:
+                continue
             if not trial.job.ended.is_set():
                 return
             log = trial.job.log_path.read_text(errors="replace") if trial.job.log_path.exists() else ""
             values = metrics.series(log, self.pattern)
             trial.stopped_at = self._stop_epoch(trial.index, values) if early and trial.job.status != "Failed" else None
             trial.objectives = values[: trial.stopped_at]
+            trial.read = True
 
     def _objective_pattern(self) -> Any:
         definitions = metrics.compile_definitions(self.definition["AlgorithmSpecification"].get("MetricDefinitions", []))

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -97,12 +96,9 @@ class WarmContainers:
         return None
 
 
-_accounts: weakref.WeakKeyDictionary[Context, WarmContainers] = weakref.WeakKeyDictionary()
-
-
 def warm_containers_of(context: Context) -> WarmContainers:
     """The warm containers of an account, for its jobs and its endpoints: the packages are imported once."""
-    return _accounts.setdefault(context, WarmContainers(context))
+    return context.part(WarmContainers, lambda: WarmContainers(context))
 
 
 def _python_script(command: Sequence[str]) -> list[str] | None:
