@@ -16,9 +16,10 @@ import settings
 from capacity import instances, service, template, traffic
 from capacity.advice import reaction, settings_block, what_would_hold
 from capacity.candidates import InstanceOption
-from capacity.compare import P99_BUDGET, TABLE_HEADER, Situation, compare, table_rows
+from capacity.compare import TABLE_HEADER, Situation, compare, table_rows
 from capacity.model import Assumptions, CapacityError, Configuration, require
 from capacity.progress import Bar
+from capacity.queueing import P99_BUDGET
 from capacity.recommend import Recommendation, recommend
 from capacity.requests import replay_requests
 from capacity.shapes import SHAPES

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from capacity.bounds import scheduled_times
 from capacity.model import PREDEFINED_METRICS, Assumptions, CapacityError, Configuration, StepPolicy, TargetTrackingPolicy
-from capacity.queueing import GRID, LatencyTable
+from capacity.queueing import GRID, P99_BUDGET, LatencyTable
 from capacity.traffic import Traffic
 
 Floats = NDArray[np.float64]
@@ -33,6 +33,7 @@ class BatchResult:
     """Shape of each array: (lanes,)."""
 
     breach_share: Floats
+    breached_hours: Counts  # hours whose p99 is above the SLO
     instance_hours: Floats
     most_instances: Counts
 
@@ -137,6 +138,7 @@ class _Batch:
         breaching = self._breach_by_utilisation()
         lanes = len(self.configurations)
         backlog, bad, billed, most = np.zeros(lanes), np.zeros(lanes), np.zeros(lanes), self.running.copy()
+        hour_ticks, hour_bad, hour_rate, breached = round(3600 / self.tick), np.zeros(lanes), 0.0, np.zeros(lanes, np.int64)
         history = np.empty((len(load), lanes), np.int64) if trace else None
         period_ticks, delay = round(60 / self.tick), self.assumptions.metric_delay_seconds + self.assumptions.alarm_action_seconds
         waiting: list[tuple[float, Floats]] = []
@@ -163,7 +165,13 @@ class _Batch:
             limit = capacity * timeout
             lost = np.maximum(0.0, backlog - limit)
             backlog -= lost
-            bad += self._bad(rate, capacity, backlog, lost, breaching)
+            share = self._slow_share(rate, capacity, backlog, lost, breaching)
+            hour_bad += rate * share
+            hour_rate += rate
+            if (tick + 1) % hour_ticks == 0 or tick + 1 == len(load):
+                breached += hour_bad > P99_BUDGET * hour_rate
+                bad += hour_bad
+                hour_bad, hour_rate = np.zeros(lanes), 0.0
             billed += np.maximum(self.running, self.desired)
             period_sum += rate * self.tick / self.running
             if (tick + 1) % period_ticks == 0:
@@ -172,14 +180,19 @@ class _Batch:
             if history is not None:
                 history[tick] = self.desired
         total = max(float(load.sum()), 1e-300)
-        result = BatchResult(breach_share=bad / total, instance_hours=billed * self.tick / 3600, most_instances=most)
+        result = BatchResult(
+            breach_share=bad / total,
+            breached_hours=breached,
+            instance_hours=billed * self.tick / 3600,
+            most_instances=most,
+        )
         return result, history
 
     def _breach_by_utilisation(self) -> Floats:
         return np.interp(np.arange(_UTILISATIONS + 1) / _UTILISATIONS, GRID, self.table.breach)
 
-    def _bad(self, rate: float, capacity: Floats, backlog: Floats, lost: Floats, breaching: Floats) -> Floats:
-        """Requests per second that are slower than the SLO or lost."""
+    def _slow_share(self, rate: float, capacity: Floats, backlog: Floats, lost: Floats, breaching: Floats) -> Floats:
+        """Share of the requests that are slower than the SLO or lost."""
         utilisation = np.minimum(rate / capacity, 1.0)
         share = breaching[(utilisation * _UTILISATIONS).astype(np.int64)]
         if backlog.any():
@@ -188,7 +201,7 @@ class _Batch:
             queued = 1.0 - np.searchsorted(service, self.table.slo_seconds - wait, side="right") / len(service)
             share = np.where(wait > 0, np.maximum(share, queued), share)
             share = np.maximum(share, np.minimum(1.0, lost / max(rate * self.tick, 1e-300)))
-        return np.asarray(rate * share)
+        return np.asarray(share)
 
     def _bound_moves(self, ticks: int) -> dict[int, list[tuple[int, int, int]]]:
         """tick -> (lane, min, max), in the order in which scheduled actions run."""

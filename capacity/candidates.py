@@ -27,8 +27,8 @@ from capacity.service import ServiceTime
 from capacity.traffic import Traffic
 
 INVOCATIONS = PREDEFINED_METRICS["SageMakerVariantInvocationsPerInstance"]
-SAFETIES = (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
-COOLDOWNS = ((0, 60), (0, 300), (60, 300), (60, 600), (300, 600))  # scale-out, scale-in, in seconds
+SAFETIES = (0.4, 0.5, 0.6, 0.65, 0.675, 0.7, 0.725, 0.75, 0.775, 0.8, 0.85, 0.9)
+COOLDOWNS = ((0, 0), (0, 120), (60, 300), (0, 600), (300, 600))  # scale-out, scale-in, in seconds
 STEP_MARGINS = (None, 1.15, 1.4)  # alarm threshold as a multiple of the tracking target; None: no step policy
 SCHEDULES = (None, (0.75, 0), (0.9, 0), (0.75, 1))  # utilisation that the minimum is sized for, slack in hours; None: no schedule
 STEPS = ((100, 25), (150, 50), (200, 100))  # percent of the threshold, percent of the instances: StepScaling's defaults

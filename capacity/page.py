@@ -15,8 +15,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from capacity import plots
 from capacity.advice import reaction, settings_block, what_would_hold
 from capacity.assumption_notes import notes
-from capacity.compare import P99_BUDGET, TABLE_HEADER, Situation, table_rows
+from capacity.compare import TABLE_HEADER, Situation, table_rows
 from capacity.model import Configuration, Policy, StepPolicy
+from capacity.queueing import P99_BUDGET
 from capacity.recommend import Recommendation
 from capacity.simulate import Replay
 

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from capacity import batch
 from capacity.candidates import Candidate, InstanceOption, aws_sample, candidates
-from capacity.compare import P99_BUDGET
 from capacity.model import Assumptions, require
-from capacity.queueing import LatencyTable
+from capacity.queueing import P99_BUDGET, LatencyTable
 from capacity.traffic import Traffic
 
 SEEN_SEEDS, HELD_OUT_SEEDS = (1, 2, 3, 4, 5), (101, 102, 103, 104)
 SEARCH_TICK_SECONDS = 20.0
+MARGIN = 0.75  # prefer a candidate that uses at most this share of the budget: other days are worse than those replayed
 Floats = NDArray[np.float64]
 
 
@@ -77,7 +77,8 @@ def recommend(
     seen = [traffic, *[traffic.varied(seed) for seed in SEEN_SEEDS]]
     outcomes = [outcome for group in _replay(groups, seen, slo_seconds, assumptions, workers, progress) for outcome in group]
     samples = [o for o in outcomes if o.candidate.label]
-    holding = [o for o in outcomes if o.worst_breach <= budget]
+    safe = [o for o in outcomes if o.worst_breach <= MARGIN * budget]
+    holding = safe or [o for o in outcomes if o.worst_breach <= budget]
     best = min(holding, key=lambda o: (o.usd, o.worst_breach)) if holding else None
     closest = min(outcomes, key=lambda o: (o.worst_breach, o.usd))
     sample = min(samples, key=lambda o: o.usd)

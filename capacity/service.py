@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -24,7 +24,7 @@ QUANTILES = 400  # points that stand for the distribution; the last one is its 9
 class ServiceTime:
     """Service time on one worker, as `QUANTILES` equally likely values in rising order; `workers` serve at once."""
 
-    seconds: NDArray[np.float64]
+    seconds: NDArray[np.float64] = field(repr=False)
     workers: int = 1
     source: str = "given"
 

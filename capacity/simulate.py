@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from capacity.bounds import Decision
 from capacity.control import ControlLoop
 from capacity.model import Assumptions, Configuration
-from capacity.queueing import LatencyTable
+from capacity.queueing import P99_BUDGET, LatencyTable
 from capacity.service import ServiceTime
 from capacity.traffic import Traffic
 
@@ -50,6 +50,14 @@ class Replay:
     def breach_share(self) -> float:
         """Requests slower than the SLO, or lost, as a share of all. The p99 holds while this is at most 0.01."""
         return float((self.load * self.breach).sum() / max(self.load.sum(), 1e-300))
+
+    @property
+    def breached_hours(self) -> int:
+        """Hours (of the replay, not of the clock) whose p99 was above the SLO."""
+        ticks = round(3600 / self.tick_seconds)
+        slow, total = self.load * self.breach, self.load
+        starts = np.arange(0, len(total), ticks)
+        return int((np.add.reduceat(slow, starts) > P99_BUDGET * np.add.reduceat(total, starts)).sum())
 
     @property
     def instance_hours(self) -> float:
