@@ -10,10 +10,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from local_account.clock import Clock
 from local_account.processes import Processes
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,16 @@ class Context:
         self.stopping = threading.Event()
         self._clients: dict[str, Any] = {}
         self._clients_lock = threading.Lock()
+        self._parts: dict[type[Any], Any] = {}
+        self._parts_lock = threading.RLock()  # making one part may ask for another
+
+    def part(self, kind: type[Part], make: Callable[[], Part]) -> Part:
+        """The account's one object of a class, made when it is first asked for: state that several modules share."""
+        with self._parts_lock:
+            if kind not in self._parts:
+                self._parts[kind] = make()
+            part: Part = self._parts[kind]
+            return part
 
     @property
     def client_environment(self) -> dict[str, str]:

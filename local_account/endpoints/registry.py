@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -85,16 +84,9 @@ class Endpoints:
         endpoint.refresh_record()
 
 
-_accounts: weakref.WeakKeyDictionary[Context, Endpoints] = weakref.WeakKeyDictionary()
-_creating = threading.Lock()
-
-
 def endpoints_of(context: Context) -> Endpoints:
     """The endpoints of an account; the same object at every call."""
-    with _creating:
-        if context not in _accounts:
-            _accounts[context] = Endpoints(context)
-        return _accounts[context]
+    return context.part(Endpoints, lambda: Endpoints(context))
 
 
 def desired_counts(variants: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -22,5 +22,5 @@ def install(context: Context) -> None:
     services = service_metrics.ServiceMetrics(context)
     services.watch_events()
     heartbeat.on_beat(context, services.publish)
-    heartbeat.on_beat(context, alarm_loop.AlarmLoop(context).evaluate)
+    heartbeat.on_beat(context, alarm_loop.loop_of(context).evaluate)
     context.in_background(heartbeat.run, context)

@@ -83,9 +83,8 @@ def _held(original: Any) -> Any:
     """SetAlarmState, whose state lasts until a whole period later rather than until the next beat."""
 
     def set_state(params: Any, data: Mapping[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
-        loop = alarm_loop.loop_of(_active[0])
-        if loop is not None and data.get("AlarmName"):
-            loop.hold(data["AlarmName"], _active[0].clock.now().timestamp())
+        if data.get("AlarmName"):
+            alarm_loop.loop_of(_active[0]).hold(data["AlarmName"], _active[0].clock.now().timestamp())
         return original(params, data, is_cbor, is_json)
 
     return set_state

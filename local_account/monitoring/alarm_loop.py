@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import weakref
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,12 +19,10 @@ _log = logging.getLogger(__name__)
 #: CloudWatch evaluates once a minute, and every ten seconds where the period is shorter than a minute.
 _STANDARD_SECONDS, _HIGH_RESOLUTION_SECONDS = 60, 10
 
-_loops: weakref.WeakKeyDictionary[Context, AlarmLoop] = weakref.WeakKeyDictionary()
 
-
-def loop_of(context: Context) -> AlarmLoop | None:
-    """The account's alarm loop, once monitoring is installed."""
-    return _loops.get(context)
+def loop_of(context: Context) -> AlarmLoop:
+    """The account's alarm loop; the same object at every call."""
+    return context.part(AlarmLoop, lambda: AlarmLoop(context))
 
 
 class AlarmLoop:
@@ -35,7 +32,6 @@ class AlarmLoop:
         self._context = context
         self._evaluated: dict[str, int] = {}
         self.evaluations: dict[str, Evaluation] = {}
-        _loops[context] = self
 
     def evaluate(self, now: float) -> None:
         """Evaluate the alarms for which a new evaluation is due at `now`, in Unix seconds."""

@@ -6,7 +6,6 @@ In: `on_beat(context, action)`; out: `action(now)` about every ten simulated sec
 from __future__ import annotations
 
 import logging
-import weakref
 from collections.abc import Callable
 
 from local_account.context import Context
@@ -19,12 +18,20 @@ BEAT_SIMULATED_SECONDS = 10.0
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 0.1, 1.0
 
 Action = Callable[[float], None]
-_actions: weakref.WeakKeyDictionary[Context, list[Action]] = weakref.WeakKeyDictionary()
+
+
+class Actions(list[Action]):
+    """What happens at every beat of one account, in order."""
+
+
+def actions_of(context: Context) -> Actions:
+    """The account's actions; the same object at every call."""
+    return context.part(Actions, Actions)
 
 
 def on_beat(context: Context, action: Action) -> None:
     """Call `action` at every beat, after those that were added before it."""
-    _actions.setdefault(context, []).append(action)
+    actions_of(context).append(action)
 
 
 def run(context: Context) -> None:
@@ -35,7 +42,7 @@ def run(context: Context) -> None:
     set_request_region(context.settings.region)
     while not context.stopping.wait(_pause(context)):
         now = context.clock.now().timestamp()
-        for action in tuple(_actions.get(context, ())):
+        for action in tuple(actions_of(context)):
             try:
                 action(now)
             except Exception:  # one failing action must not stop the time of the others

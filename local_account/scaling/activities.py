@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-import weakref
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -75,9 +74,6 @@ def cause(decision: Decision) -> str:
     return f"{kinds.get(decision.kind, f'{decision.rule} set new bounds')}: {decision.cause}"
 
 
-_accounts: weakref.WeakKeyDictionary[Context, Activities] = weakref.WeakKeyDictionary()
-
-
 def activities_of(context: Context) -> Activities:
     """The scaling history of an account; the same object at every call."""
-    return _accounts.setdefault(context, Activities(context))
+    return context.part(Activities, lambda: Activities(context))

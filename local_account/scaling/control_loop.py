@@ -119,7 +119,7 @@ class ControlLoop:
             policy.alarms = [_AlarmName(alarm["AlarmName"], alarm["AlarmArn"]) for alarm in alarms]
             for alarm in alarms:
                 if alarm["StateValue"] == "ALARM" and alarm.get("ActionsEnabled", True):
-                    evaluation = loop.evaluations.get(alarm["AlarmName"]) if loop else None
+                    evaluation = loop.evaluations.get(alarm["AlarmName"])
                     newest = (evaluation.values if evaluation else ())[-int(alarm["EvaluationPeriods"]) :]
                     present = [value for value in newest if value is not None]
                     # An alarm that was set by hand may have no value: it is just at its threshold then.

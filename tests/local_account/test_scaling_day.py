@@ -88,7 +88,7 @@ class LocalDay:
 
     def __init__(self, account: Account, start: float) -> None:
         self.account, self.start = account, start
-        self.loop, self.alarms = ControlLoop(account.context), alarm_loop.AlarmLoop(account.context)
+        self.loop, self.alarms = ControlLoop(account.context), alarm_loop.loop_of(account.context)
         self.decisions: list[Decision] = []
         self.counts: list[int] = []
 
@@ -130,7 +130,7 @@ class LocalDay:
 @pytest.fixture(scope="module")
 def day(account: Account) -> LocalDay:
     context = account.context
-    heartbeat._actions[context] = []  # this test says what time it is
+    heartbeat.actions_of(context).clear()  # this test says what time it is
     start = context.clock.now().timestamp() // 3600 * 3600 + 7200
     create_model(account, "doubling")
     create_configuration(account, "day-1", variant("doubling", count=1))
