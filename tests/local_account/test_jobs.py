@@ -307,8 +307,11 @@ def run_script(warm: WarmContainers, folder: Path, text: str, *command: str, **e
 
 
 def test_warm_jobs_see_nothing_of_each_other(warm: WarmContainers, tmp_path: Path) -> None:
-    first = "import json, os, random, sys; json.leak = 1; os.environ['LEAK'] = '1'; sys.path.append('leak'); print(random.random())"
-    second = "import json, os, random, sys\nprint(hasattr(json, 'leak'), 'LEAK' in os.environ, 'leak' in sys.path, sys.argv[1:])\nprint(random.random())"
+    first = (
+        "import json, os, sys; json.leak = 1; os.environ['LEAK'] = '1'; sys.path.append('leak')\nimport numpy; print(numpy.random.rand())"
+    )
+    second = "import json, numpy, os, sys\n"
+    second += "print(hasattr(json, 'leak'), 'LEAK' in os.environ, 'leak' in sys.path, sys.argv[1:])\nprint(numpy.random.rand())"
     code, log = run_script(warm, tmp_path, first, OWN="x")
     other_code, other_log = run_script(warm, tmp_path, second, "a b", "c")
     assert code == other_code == 0

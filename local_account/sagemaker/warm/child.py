@@ -5,7 +5,6 @@ Runs in the process that `server.py` forked and never returns. Standard library 
 
 import atexit
 import os
-import random
 import signal
 import sys
 import threading
@@ -23,7 +22,6 @@ def run(request: dict[str, Any]) -> NoReturn:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["directory"])
-    random.seed()
     seed_numpy()
     limit_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
     code = execute(request["command"])
