@@ -41,6 +41,14 @@ class BaseInferenceToolkitError(Exception):
         self.status_code, self.message, self.phrase = status_code, message, phrase
 
 
+class GenericInferenceToolkitError(BaseInferenceToolkitError):
+    """The same, where only the status is known."""
+
+    def __init__(self, status_code: int, message: str | None = None, phrase: str | None = None) -> None:
+        message = message or "Invalid Request"
+        super().__init__(status_code, message, phrase or message)
+
+
 class ContractError(Exception):
     """The package cannot be served; the message says what it lacks."""
 
@@ -57,7 +65,8 @@ def install_container_modules() -> None:
     containers_errors = types.ModuleType("sagemaker_containers.beta.framework.errors")
     vars(containers_errors)["UnsupportedFormatError"] = UnsupportedFormatError
     inference_errors = types.ModuleType("sagemaker_inference.errors")
-    vars(inference_errors).update(UnsupportedFormatError=UnsupportedFormatError, BaseInferenceToolkitError=BaseInferenceToolkitError)
+    for error in (UnsupportedFormatError, BaseInferenceToolkitError, GenericInferenceToolkitError):
+        vars(inference_errors)[error.__name__] = error
     for module in (containers_errors, inference_errors):
         parts = module.__name__.split(".")
         for depth in range(1, len(parts)):

@@ -17,7 +17,14 @@ import pytest
 
 from local_account.endpoints import serving_contract
 from local_account.endpoints.model_server import ModelServer
-from local_account.endpoints.serving_contract import Answer, BaseInferenceToolkitError, ContractError, Transformer, UnsupportedFormatError
+from local_account.endpoints.serving_contract import (
+    Answer,
+    BaseInferenceToolkitError,
+    ContractError,
+    GenericInferenceToolkitError,
+    Transformer,
+    UnsupportedFormatError,
+)
 
 
 def model_fn(_directory: str) -> str:
@@ -64,6 +71,7 @@ def test_a_function_may_take_the_context() -> None:
         ("input_fn", UnsupportedFormatError("image/png"), 415),
         ("output_fn", UnsupportedFormatError("image/png"), 406),
         ("input_fn", BaseInferenceToolkitError(400, "too many columns", "Bad Request"), 400),
+        ("input_fn", GenericInferenceToolkitError(422), 422),
         ("predict_fn", SimpleNamespace, 500),
         ("input_fn", ValueError("plain"), 500),
     ],
@@ -82,6 +90,7 @@ def test_the_container_s_error_types_can_be_imported_under_their_own_names() -> 
         from sagemaker_containers.beta.framework import errors as old
         from sagemaker_inference import errors as new
 
+        assert new.GenericInferenceToolkitError is GenericInferenceToolkitError
         assert old.UnsupportedFormatError is new.UnsupportedFormatError is UnsupportedFormatError
     finally:
         for name in [name for name in sys.modules if name.split(".")[0] in ("sagemaker_containers", "sagemaker_inference")]:
