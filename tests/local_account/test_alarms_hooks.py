@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+
 import pytest
 from ministack.services import cloudwatch
 from moto.applicationautoscaling.models import ApplicationAutoscalingBackend, FakeScheduledAction
