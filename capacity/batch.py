@@ -146,19 +146,18 @@ class _Batch:
         for tick, rate in enumerate(load.tolist()):
             now = tick * self.tick
             arrived = (self.busy_until <= now) & (self.busy_until > _NEVER)
-            changed = False
+            acts = arrived  # the lanes in which something happened that the engine could react to
             if arrived.any():
                 self.running = np.where(arrived, self.desired, self.running)
                 self.busy_until[arrived] = _NEVER
-                changed = True
             while waiting and waiting[0][0] <= now:
                 self.recent = [*self.recent, waiting.pop(0)[1]][-self.assumptions.scale_in_datapoints :]
-                changed = True
+                acts = np.ones(lanes, bool)
             for lane, low, high in moves.get(tick, ()):
                 self.low_bound[lane], self.high_bound[lane] = low, high
-                changed = True
-            if changed:
-                self._decide(now)
+                acts[lane] = True
+            if acts.any():
+                self._decide(now, acts)
                 most = np.maximum(most, self.running)
             capacity = full * self.running
             backlog = np.maximum(0.0, backlog + (rate - capacity) * self.tick)
@@ -226,10 +225,10 @@ class _Batch:
 
     # ------------------------------------------------------------------ the engine's step, on lanes
 
-    def _decide(self, now: float) -> None:
+    def _decide(self, now: float, acts: Lanes) -> None:
         updating = self.busy_until > now
-        self._follow_updates(now, updating)
-        free = ~updating
+        self._follow_updates(now, updating, acts)
+        free = ~updating & acts
         below, above = free & (self.desired < self.low_bound), free & (self.desired > self.high_bound)
         new = np.where(below, self.low_bound, np.where(above, self.high_bound, self.desired))
         free &= ~(below | above)
@@ -237,13 +236,13 @@ class _Batch:
             new = self._policies(now, free, new)
         self._change(now, new)
 
-    def _follow_updates(self, now: float, updating: Lanes) -> None:
+    def _follow_updates(self, now: float, updating: Lanes, acts: Lanes) -> None:
         """A cooldown starts when the activity has completed."""
         for kind in (0, 1):
-            out, back = self.following[kind] == 1, self.following[kind] == -1
+            out, back = acts & (self.following[kind] == 1), acts & (self.following[kind] == -1)
             self.out_at[kind][out] = now
             self.in_at[kind][back] = now
-            self.following[kind][~updating] = 0
+            self.following[kind][acts & ~updating] = 0
 
     def _policies(self, now: float, free: Lanes, new: Counts) -> Counts:
         out, proposals = self._out_proposals(now)
