@@ -8,18 +8,44 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # `import sagemaker.mlops` asks for a region, and every role is checked with iam:SimulatePrincipalPolicy otherwise.
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 os.environ.setdefault("SAGEMAKER_VALIDATE_ROLE", "false")
 
-import boto3  # noqa: E402 - after the environment, which the SDK reads on import
-import sagemaker.core.telemetry.telemetry_logging as telemetry  # noqa: E402 - same
-from sagemaker.core.workflow.pipeline_context import PipelineSession  # noqa: E402 - same
+
+@contextmanager
+def no_metadata_service() -> Iterator[None]:
+    """Keeps the SDK from asking the EC2 metadata service for credentials, which it does wherever it makes a client it will not use.
+
+    That is a network call, and seconds on a laptop. It is off for a moment only: an EC2 machine needs it later.
+    """
+    name = "AWS_EC2_METADATA_DISABLED"
+    before = os.environ.get(name)
+    os.environ[name] = "true"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+with no_metadata_service():
+    import boto3
+    import sagemaker.core.telemetry.telemetry_logging as telemetry
+    import sagemaker.mlops  # noqa: F401 - imported here for its effect: later imports find it done
+    from sagemaker.core.workflow.pipeline_context import PipelineSession
 
 # The SDK warns that job names are cut to prefixes and that descriptions are dropped: both are meant.
-logging.getLogger("sagemaker").setLevel(logging.ERROR)
+for _logger in ("sagemaker", "sagemaker.config", "sagemaker.core.utils.utils"):
+    logging.getLogger(_logger).setLevel(logging.ERROR)
+warnings.filterwarnings("ignore", message="Running within a PipelineSession")
 
 
 def _stay_silent(*_args: object, **_kwargs: object) -> None:
@@ -29,7 +55,7 @@ def _stay_silent(*_args: object, **_kwargs: object) -> None:
 telemetry._send_telemetry_request = _stay_silent
 
 
-class OfflineSession(PipelineSession):
+class OfflineSession(PipelineSession):  # type: ignore[misc] # the SDK ships no types
     """Builds definitions without an AWS account: the bucket is given, and uploading is an error."""
 
     def __init__(self, region: str, bucket: str) -> None:

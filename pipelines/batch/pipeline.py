@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines.offline_session import OfflineSession  # isort: skip - before every other import of the SDK
+from pipelines.offline_session import OfflineSession, no_metadata_service  # isort: skip - before every other import of the SDK
 
-import settings
 from sagemaker.core.transformer import Transformer
 from sagemaker.core.workflow.parameters import ParameterString
 from sagemaker.core.workflow.properties import Properties
 from sagemaker.mlops.workflow import Pipeline, TransformStep
 from sagemaker.mlops.workflow.retry import SageMakerJobExceptionTypeEnum, SageMakerJobStepRetryPolicy
 from sagemaker.mlops.workflow.steps import ConfigurableRetryStep, StepTypeEnum
+
+import settings
 from settings import DataSet, Project
 
 MAX_PAYLOAD_MB = 6  # what the serving container accepts
@@ -41,6 +42,7 @@ class CreatePackagedModelStep(ConfigurableRetryStep):  # type: ignore[misc] # th
         return self._properties
 
 
+@no_metadata_service()
 def get_pipeline(
     region: str,
     role: str,

@@ -9,25 +9,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines.offline_session import OfflineSession
-from pipelines.tabular.jobs import PROCESSING, models_prefix, output_of, script_step, tuning_step
-from pipelines.tabular.registration import register_step
-from pipelines.tabular.target import Target
+from pipelines.offline_session import OfflineSession, no_metadata_service  # isort: skip - before every other import of the SDK
 
 from sagemaker.core import image_uris
 from sagemaker.core.workflow.conditions import ConditionEquals
 from sagemaker.core.workflow.functions import Join, JsonGet, PropertyFile
 from sagemaker.core.workflow.parameters import Parameter, ParameterFloat, ParameterInteger, ParameterString
-from sagemaker.mlops.workflow import ConditionStep, FailStep, Pipeline, ProcessingStep, TuningStep
 from sagemaker.core.workflow.pipeline_definition_config import PipelineDefinitionConfig
+from sagemaker.mlops.workflow import ConditionStep, FailStep, Pipeline, ProcessingStep, TuningStep
 
 import settings
+from pipelines.tabular.jobs import PROCESSING, models_prefix, output_of, script_step, tuning_step
+from pipelines.tabular.registration import register_step
+from pipelines.tabular.target import Target
 from settings import Algorithm, DataSet, Project, Tuning
 
 XGBOOST_VERSION = "3.2-0"
 EVALUATION = PropertyFile(name="Evaluation", output_name="evaluation", path="evaluation.json")
 
 
+@no_metadata_service()
 def get_pipeline(
     region: str,
     role: str,

@@ -10,8 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.tabular.jobs import SERVICE_RETRY, output_of
-from pipelines.tabular.target import Target
+from pipelines.tabular.target import Target  # isort: skip - before every other import of the SDK
 
 from sagemaker.core.drift_check_baselines import DriftCheckBaselines
 from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
@@ -21,6 +20,7 @@ from sagemaker.core.workflow.parameters import Parameter
 from sagemaker.mlops.workflow import ModelStep, ProcessingStep
 from sagemaker.serve.model_builder import ModelBuilder
 
+from pipelines.tabular.jobs import SERVICE_RETRY, output_of
 from settings import DataSet
 
 CONTENT_TYPES = ["text/csv", "application/json"]
@@ -91,7 +91,11 @@ def _card(target: Target, dataset: DataSet, facts: Mapping[str, Any]) -> Join:
     Schema: "Model package model card schema (Studio)" of the SageMaker guide. Only facts without quotes or
     backslashes are used, so that the result stays valid JSON.
     """
-    sensitive = f"Groups of {dataset.facet.column} are compared for bias; see the report." if dataset.facet else "No sensitive attribute is declared."
+    sensitive = (
+        f"Groups of {dataset.facet.column} are compared for bias; see the report."
+        if dataset.facet
+        else "No sensitive attribute is declared."
+    )
     card = {
         "model_overview": {"model_creator": target.project},
         "intended_uses": {
@@ -107,7 +111,9 @@ def _card(target: Target, dataset: DataSet, facts: Mapping[str, Any]) -> Join:
             {
                 "name": "Held-out test rows",
                 "evaluation_observation": "Gate: {metric} against threshold {threshold}. Report: {report-url}",
-                "metric_groups": [{"name": "quality", "metric_data": [{"name": dataset.metric, "type": "number", "value": "{metric-value}"}]}],
+                "metric_groups": [
+                    {"name": "quality", "metric_data": [{"name": dataset.metric, "type": "number", "value": "{metric-value}"}]}
+                ],
             }
         ],
         "additional_information": {

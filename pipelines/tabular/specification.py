@@ -26,7 +26,11 @@ def specification_json(
         "dataset": {**asdict(dataset), "features": dataset.features, "more_is_better": dataset.more_is_better},
         "preparation": asdict(preparation),
         "algorithms": [
-            {"name": algorithm.name, "fixed": dict(algorithm.fixed), "tuned": {name: asdict(values) for name, values in algorithm.tuned.items()}}
+            {
+                "name": algorithm.name,
+                "fixed": dict(algorithm.fixed),
+                "tuned": {name: asdict(values) for name, values in algorithm.tuned.items()},
+            }
             for algorithm in algorithms
         ],
         "tuning": asdict(tuning),

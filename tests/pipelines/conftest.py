@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from pipelines.tabular.pipeline import get_pipeline
 
 ARGUMENTS: dict[str, Any] = {

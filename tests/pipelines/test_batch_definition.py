@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from pipelines.batch.pipeline import get_pipeline
 from tests.pipelines.conftest import ROLE
 

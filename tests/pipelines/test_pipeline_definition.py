@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipelines.tabular.pipeline import get_pipeline
-from tests.pipelines.conftest import ARGUMENTS, ROLE
 
 import settings
+from pipelines.tabular.pipeline import get_pipeline
+from tests.pipelines.conftest import ARGUMENTS, ROLE
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = ROOT / "pipelines" / "tabular" / "steps"
@@ -40,7 +40,9 @@ def test_the_definition_is_byte_identical_in_another_process(definition_text: st
     # Another hash seed, no credentials, and no network: the proxy refuses every connection.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment |= {"PYTHONHASHSEED": "77", "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "HOME": "/nonexistent"}
-    result = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
     assert result.stdout.strip() == definition_text
 
 
@@ -97,14 +99,20 @@ def test_the_tuner_reads_the_line_that_training_prints(steps: dict[str, dict[str
             match = re.search(definition["Regex"], line)
             assert match is not None
             assert match.group(1) == value
-        assert steps[name]["Arguments"]["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["MetricName"] == definition["Name"]
+        assert (
+            steps[name]["Arguments"]["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["MetricName"]
+            == definition["Name"]
+        )
 
 
 def test_tuning_follows_the_settings_and_is_seeded(steps: dict[str, dict[str, Any]]) -> None:
     for name in TUNING:
         job = steps[name]["Arguments"]["HyperParameterTuningJobConfig"]
         assert job["RandomSeed"] == settings.TUNING.seed
-        assert job["ResourceLimits"] == {"MaxNumberOfTrainingJobs": settings.TUNING.trials, "MaxParallelTrainingJobs": settings.TUNING.parallel_trials}
+        assert job["ResourceLimits"] == {
+            "MaxNumberOfTrainingJobs": settings.TUNING.trials,
+            "MaxParallelTrainingJobs": settings.TUNING.parallel_trials,
+        }
         assert job["HyperParameterTuningJobObjective"]["Type"] == "Minimize"
 
 
@@ -152,7 +160,11 @@ def test_new_data_at_the_same_address_can_be_told_from_old(steps: dict[str, dict
 def test_trials_are_written_where_the_chosen_one_is_looked_for(steps: dict[str, dict[str, Any]]) -> None:
     for name in TUNING:
         written = steps[name]["Arguments"]["TrainingJobDefinition"]["OutputDataConfig"]["S3OutputPath"]
-        sources = [item["S3Input"]["S3Uri"] for item in steps["Choose"]["Arguments"]["ProcessingInputs"] if item["InputName"].startswith("candidate-")]
+        sources = [
+            item["S3Input"]["S3Uri"]
+            for item in steps["Choose"]["Arguments"]["ProcessingInputs"]
+            if item["InputName"].startswith("candidate-")
+        ]
         joined = ["/".join(plain(value) for value in source["Std:Join"]["Values"]) for source in sources]
         assert f"{written}/1/output/model.tar.gz" in joined
 
@@ -160,7 +172,17 @@ def test_trials_are_written_where_the_chosen_one_is_looked_for(steps: dict[str, 
 def test_registration_carries_evidence_and_lineage_within_the_limits(steps: dict[str, dict[str, Any]]) -> None:
     package = steps["Register"]["Arguments"]
     facts = package["CustomerMetadataProperties"]
-    assert {"git-commit", "data-sha256", "data-versions", "schema-sha256", "code-hash", "image", "libraries", "golden-url", "report-url"} <= set(facts)
+    assert {
+        "git-commit",
+        "data-sha256",
+        "data-versions",
+        "schema-sha256",
+        "code-hash",
+        "image",
+        "libraries",
+        "golden-url",
+        "report-url",
+    } <= set(facts)
     assert {"algorithm", "metric", "metric-value", "tuning-job-linear"} <= set(facts)
     assert len(facts) <= 50
     assert all(len(name) <= 128 and (not isinstance(value, str) or len(value) <= 256) for name, value in facts.items())

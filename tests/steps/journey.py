@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from settings import DataSet
 from tests.steps.conftest import STEPS
 from tests.steps.small_data import write_specification
-
-from settings import DataSet
 
 #: Small enough for a test, large enough to learn.
 BUDGET = {
@@ -59,7 +58,14 @@ class Journey:
         return result
 
     def choose(self, **options: Any) -> subprocess.CompletedProcess[str]:
-        folders = ["--candidates", str(self.folder / "candidates"), "--preparation", str(self.folder / "preparation"), "--output", str(self.folder)]
+        folders = [
+            "--candidates",
+            str(self.folder / "candidates"),
+            "--preparation",
+            str(self.folder / "preparation"),
+            "--output",
+            str(self.folder),
+        ]
         return self.script("choose", *folders, *self._specified(), **options)
 
     def evaluate(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:

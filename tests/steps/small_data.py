@@ -71,7 +71,10 @@ def species(rows: int = 300, seed: int = 5) -> dict[str, list[Any]]:
 
 
 def write_csv(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
-    lines = [",".join(columns), *(",".join("" if cell is None else str(cell) for cell in row) for row in zip(*columns.values(), strict=True))]
+    lines = [
+        ",".join(columns),
+        *(",".join("" if cell is None else str(cell) for cell in row) for row in zip(*columns.values(), strict=True)),
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

@@ -13,9 +13,9 @@ import specification
 import table as tables
 from failure import BadInput
 from pyarrow import parquet
-from tests.steps.small_data import HOUSES, LOANS, SPECIES, houses, loans, species, write_csv, write_specification
 
 from settings import DataSet
+from tests.steps.small_data import HOUSES, LOANS, SPECIES, houses, loans, species, write_csv, write_specification
 
 
 def problems(tmp_path: Path, columns: dict[str, Any], dataset: DataSet = HOUSES) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import subprocess
@@ -18,11 +19,11 @@ import xgboost
 from evaluation import behaviour
 from evaluation.champion import compare
 from sklego.datasets import load_abalone, load_arrests
+
+from settings import ABALONE, ARRESTS, DataSet
 from tests.steps.conftest import STEPS
 from tests.steps.journey import BUDGET, Journey
 from tests.steps.small_data import LOANS, SPECIES, as_json, loans, species, write_csv
-
-from settings import ABALONE, ARRESTS, DataSet
 
 
 def begin(folder: Path, dataset: DataSet) -> Journey:
@@ -70,7 +71,7 @@ def test_what_the_registry_records_is_short_text(abalone: Journey) -> None:
 
 def test_the_best_candidate_on_validation_was_chosen(abalone: Journey) -> None:
     choice = as_json(abalone.folder / "choice" / "choice.json")
-    assert [item["algorithm"] for item in choice][0] == abalone.evaluation["lineage"]["algorithm"]
+    assert choice[0]["algorithm"] == abalone.evaluation["lineage"]["algorithm"]
     assert [item["validation"] for item in choice] == sorted(item["validation"] for item in choice)
     assert {item["algorithm"] for item in choice} == set(BUDGET)
 
@@ -79,7 +80,11 @@ def test_bias_is_measured_where_a_facet_is_declared(abalone: Journey, arrests: J
     report = as_json(arrests.folder / "evaluation" / "bias.json")
     metrics = report["post_training_bias_metrics"]["facets"]["colour"][0]["metrics"]
     assert {metric["name"] for metric in metrics} == {"DPPL", "DI", "EOD"}
-    assert {check["name"].split()[1] for check in arrests.evaluation["gate"]["checks"] if check["name"].startswith("bias")} == {"DPPL", "DI", "EOD"}
+    assert {check["name"].split()[1] for check in arrests.evaluation["gate"]["checks"] if check["name"].startswith("bias")} == {
+        "DPPL",
+        "DI",
+        "EOD",
+    }
     assert as_json(abalone.folder / "evaluation" / "bias.json")["post_training_bias_metrics"] == {}
 
 
@@ -95,13 +100,16 @@ def test_drift_baselines_describe_every_column_and_the_prediction(arrests: Journ
     assert set(described) == {*ARRESTS.features, "prediction"}
     buckets = described["age"]["numerical_statistics"]["distribution"]["kll"]["buckets"]
     assert sum(bucket["count"] for bucket in buckets) == arrests.evaluation["rows"]["train"]
-    assert all(left["upper_bound"] == right["lower_bound"] for left, right in zip(buckets, buckets[1:], strict=False))
+    assert all(left["upper_bound"] == right["lower_bound"] for left, right in itertools.pairwise(buckets))
     constraints = {item["name"]: item for item in as_json(arrests.folder / "evaluation" / "constraints.json")["features"]}
     assert constraints["sex"]["string_constraints"]["domains"] == ["Male", "Female"]
 
 
 def test_the_report_is_one_file_that_shows_the_evidence(abalone: Journey, arrests: Journey) -> None:
-    for journey, words in ((abalone, ["Residuals", "Broken inputs", "0123abc"]), (arrests, ["ROC", "Calibration", "Confusion", "equal-opportunity", "colour"])):
+    for journey, words in (
+        (abalone, ["Residuals", "Broken inputs", "0123abc"]),
+        (arrests, ["ROC", "Calibration", "Confusion", "equal-opportunity", "colour"]),
+    ):
         page = (journey.folder / "evaluation" / "report.html").read_text(encoding="utf-8")
         for word in [*words, "Passed the gate", "Would more data help?", "What the model relies on", "Who competed"]:
             assert word in page
@@ -140,7 +148,8 @@ def test_the_same_data_gives_the_same_bytes_on_one_and_two_threads(abalone: Jour
     for threads in (1, 2):
         run = abalone.again(tmp_path / f"{threads}")
         run.prepare()
-        code = "import sys; sys.path.insert(0, sys.argv[1]); import trees; trees.FEWEST_CELLS_PER_THREAD = 1; import train; train.main(sys.argv[2:])"
+        lowered = "import sys; sys.path.insert(0, sys.argv[1]); import trees; trees.FEWEST_CELLS_PER_THREAD = 1"
+        code = f"{lowered}; import train; train.main(sys.argv[2:])"
         _train_in_process(run, algorithm, code, threads)
         run.choose()
         archives.append(run.model.read_bytes())
@@ -238,7 +247,15 @@ def test_without_a_candidate_nothing_is_chosen(tmp_path: Path) -> None:
 def test_the_chosen_model_is_no_worse_than_the_abalone_sample_of_aws(abalone: Journey, tmp_path: Path) -> None:
     """The hyperparameters of AWS's abalone sample pipeline, on the same prepared rows; paired bootstrap on the test rows."""
     part = {name: np.load(abalone.folder / "train" / f"{name}.npy") for name in ("features", "target")}
-    sample = {"objective": "reg:squarederror", "max_depth": 5, "eta": 0.2, "gamma": 4, "min_child_weight": 6, "subsample": 0.7, "nthread": 1}
+    sample = {
+        "objective": "reg:squarederror",
+        "max_depth": 5,
+        "eta": 0.2,
+        "gamma": 4,
+        "min_child_weight": 6,
+        "subsample": 0.7,
+        "nthread": 1,
+    }
     booster = xgboost.train(sample, xgboost.DMatrix(part["features"], part["target"]), 50)
     with tarfile.open(abalone.model) as archive:
         archive.extractall(tmp_path, filter="data")

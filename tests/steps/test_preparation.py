@@ -21,10 +21,15 @@ from failure import BadInput
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
+
 from tests.steps.small_data import HOUSES, LOANS, as_json, houses, loans, write_csv, write_specification
 
 NUMBERS = st.one_of(st.none(), st.floats(-1e12, 1e12, allow_nan=False), st.integers(-10, 10), st.just(-0.0), st.just(5e-324))
-TEXTS = st.one_of(st.none(), st.sampled_from(["Lima", "Quito", "nan", "NA", "", " Lima", '"', "a,b", "línea\n2", "1", "1.0"]), st.text(max_size=6).filter(lambda text: "\r" not in text and "\0" not in text))
+TEXTS = st.one_of(
+    st.none(),
+    st.sampled_from(["Lima", "Quito", "nan", "NA", "", " Lima", '"', "a,b", "línea\n2", "1", "1.0"]),
+    st.text(max_size=6).filter(lambda text: "\r" not in text and "\0" not in text),
+)
 
 
 def prepared(tmp_path: Path, columns: dict[str, Any], dataset: Any = HOUSES, **preparation: Any) -> Path:
@@ -122,7 +127,10 @@ def test_a_row_stays_on_its_side_as_data_grows(tmp_path: Path) -> None:
     before = parquet.read_table(small / "test" / "test.parquet").to_pylist()
     after = parquet.read_table(large / "test" / "test.parquet").to_pylist()
     assert all(row in after for row in before)
-    first_half = [dict(zip(columns, [str(cell) for cell in row], strict=True)) for row in zip(*(values[:200] for values in columns.values()), strict=True)]
+    first_half = [
+        dict(zip(columns, [str(cell) for cell in row], strict=True))
+        for row in zip(*(values[:200] for values in columns.values()), strict=True)
+    ]
     assert [row for row in after if row in first_half] == before
 
 
@@ -141,7 +149,13 @@ def test_csv_and_parquet_and_many_files_give_the_same_parts(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("rule", ["iqr", "quantile", "zscore"])
 def test_outliers_are_clipped_and_a_mostly_constant_column_keeps_its_rare_values(rule: str) -> None:
-    preparation = {"outlier_rule": rule, "outlier_factor": 1.5, "numeric_imputation": "median", "normalisation": "none", "missing_indicators": True}
+    preparation = {
+        "outlier_rule": rule,
+        "outlier_factor": 1.5,
+        "numeric_imputation": "median",
+        "normalisation": "none",
+        "missing_indicators": True,
+    }
     values = np.r_[np.arange(100.0), 1e6]
     state = features.fit({"x": values}, {}, preparation)
     assert features.Preparer(state).transform(np.array([[1e6]]), [])[0, 0] < 1e6
@@ -163,14 +177,28 @@ def test_normalisation_matches_scikit_learn(normalisation: str) -> None:
     from sklearn import preprocessing
 
     values = np.random.default_rng(1).normal(5, 3, 500)
-    preparation = {"outlier_rule": "none", "outlier_factor": 3.0, "numeric_imputation": "mean", "normalisation": normalisation, "missing_indicators": False}
+    preparation = {
+        "outlier_rule": "none",
+        "outlier_factor": 3.0,
+        "numeric_imputation": "mean",
+        "normalisation": normalisation,
+        "missing_indicators": False,
+    }
     matrix = features.Preparer(features.fit({"x": values}, {}, preparation)).transform(values[:, None], [])
-    scaler = {"standard": preprocessing.StandardScaler, "minmax": preprocessing.MinMaxScaler, "robust": preprocessing.RobustScaler}[normalisation]()
+    scaler = {"standard": preprocessing.StandardScaler, "minmax": preprocessing.MinMaxScaler, "robust": preprocessing.RobustScaler}[
+        normalisation
+    ]()
     np.testing.assert_allclose(matrix[:, 0], scaler.fit_transform(values[:, None])[:, 0], rtol=1e-6, atol=1e-6)
 
 
 def test_large_tables_are_prepared_in_chunks_without_a_seam() -> None:
-    preparation = {"outlier_rule": "none", "outlier_factor": 3.0, "numeric_imputation": "mean", "normalisation": "standard", "missing_indicators": False}
+    preparation = {
+        "outlier_rule": "none",
+        "outlier_factor": 3.0,
+        "numeric_imputation": "mean",
+        "normalisation": "standard",
+        "missing_indicators": False,
+    }
     values = np.random.default_rng(1).normal(size=features.CHUNK_ROWS + 10)
     preparer = features.Preparer(features.fit({"x": values}, {}, preparation))
     whole = preparer.transform(values[:, None], [])

@@ -41,7 +41,9 @@ def version(classes: list[str] | None = None) -> served.Served:
     return served.Served(features.Preparer(COLUMNS), Sum(len(classes or [])), {"classes": classes}, {}, {})
 
 
-def answer(body: str | bytes, content_type: str = "text/csv", accept: str | None = None, classes: list[str] | None = None) -> tuple[str, str]:
+def answer(
+    body: str | bytes, content_type: str = "text/csv", accept: str | None = None, classes: list[str] | None = None
+) -> tuple[str, str]:
     return inference.output_fn(inference.predict_fn(inference.input_fn(body, content_type), version(classes)), accept)
 
 
@@ -62,7 +64,11 @@ def test_json_takes_lists_objects_and_features() -> None:
 
 
 def test_missing_values_are_empty_cells_or_null() -> None:
-    for body, kind in ((",,", "text/csv"), ('{"instances": [[null, null, null]]}', "application/json"), ('{"instances": [{}]}', "application/json")):
+    for body, kind in (
+        (",,", "text/csv"),
+        ('{"instances": [[null, null, null]]}', "application/json"),
+        ('{"instances": [{}]}', "application/json"),
+    ):
         assert json.loads(answer(body, kind)[0])["predictions"] == [{"score": 3.0}]
 
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from dataset import Rows
+from numpy.typing import NDArray
 
 BUCKETS = 10
 

@@ -7,14 +7,14 @@ the pipeline; a warning is printed and kept with the evidence. Next: `prepare.py
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
-
 from failure import BadInput
+from numpy.typing import NDArray
 from specification import Specification
 from table import Table, floats, labels
 
@@ -46,7 +46,9 @@ def require(table: Table, specification: Specification) -> list[str]:
     errors = [finding.text(table) for finding in findings if finding.is_error]
     if errors:
         count = f"{len(errors)} problems: " if len(errors) > 1 else ""
-        raise BadInput(f"the data breaks the contract of settings.py DataSet({specification.dataset['name']!r}): {count}{'; '.join(errors)}")
+        raise BadInput(
+            f"the data breaks the contract of settings.py DataSet({specification.dataset['name']!r}): {count}{'; '.join(errors)}"
+        )
     return [finding.text(table) for finding in findings]
 
 
@@ -90,7 +92,7 @@ def _identifier(table: Table, specification: Specification) -> Iterator[Finding]
         yield Finding(specification.identifier, "identifiers appear more than once; each row needs its own", repeated.tolist())
 
 
-def _numeric(table: Table, column: dict[str, object]) -> Iterator[Finding]:
+def _numeric(table: Table, column: dict[str, Any]) -> Iterator[Finding]:
     name = str(column["name"])
     raw = table.columns[name]
     if pa.types.is_temporal(raw.type):
@@ -119,21 +121,26 @@ def _not_numbers(name: str, raw: pa.ChunkedArray) -> Finding:
             rows.append(row)
             texts.append(str(value))
     dates = bool(texts) and all(_DATE.fullmatch(text) for text in texts)
-    hint = "dates; derive a number such as the year or an age in days" if dates else "not numbers; make it categorical in settings.py or repair the data"
+    hint = (
+        "dates; derive a number such as the year or an age in days"
+        if dates
+        else "not numbers; make it categorical in settings.py or repair the data"
+    )
     return Finding(name, f"values such as {texts[0]!r} are {hint}", rows)
 
 
-def _range(name: str, values: NDArray[np.float64], column: dict[str, object]) -> Iterator[Finding]:
-    for bound, outside, word in (("minimum", np.less, "below"), ("maximum", np.greater, "above")):
+def _range(name: str, values: NDArray[np.float64], column: dict[str, Any]) -> Iterator[Finding]:
+    for bound, word in (("minimum", "below"), ("maximum", "above")):
         limit = column.get(bound)
         if limit is None:
             continue
-        rows = np.flatnonzero(outside(values, limit) & np.isfinite(values))
+        outside = values < limit if bound == "minimum" else values > limit
+        rows = np.flatnonzero(outside & np.isfinite(values))
         if len(rows):
             yield Finding(name, f"{word} the {bound} {limit:g} of settings.py, such as {values[rows[0]]:g}", rows.tolist())
 
 
-def _categorical(table: Table, column: dict[str, object]) -> Iterator[Finding]:
+def _categorical(table: Table, column: dict[str, Any]) -> Iterator[Finding]:
     name = str(column["name"])
     raw = table.columns[name]
     if pa.types.is_temporal(raw.type):
@@ -145,7 +152,10 @@ def _categorical(table: Table, column: dict[str, object]) -> Iterator[Finding]:
         yield Finding(name, "every value is missing; remove the column from settings.py or repair the data")
         return
     if len(present) > MOST_CATEGORIES or (len(present) > 100 and len(present) > table.rows / 2):
-        yield Finding(name, f"{len(present)} different values in {table.rows} rows: an identifier or free text, not a category; remove it or group its values")
+        yield Finding(
+            name,
+            f"{len(present)} different values in {table.rows} rows: an identifier or free text; remove it or group its values",
+        )
         return
     if len(present) > 1 and all(_DATE.fullmatch(value) for value in present):
         yield Finding(name, f"holds dates such as {present[0]!r}; derive a category such as the month, or a number")
@@ -211,7 +221,7 @@ def _leakage(table: Table, specification: Specification) -> Iterator[Finding]:
     if specification.problem == "regression":
         return
     for name in specification.categorical:
-        distinct, codes = labels(table.columns[name])
+        _, codes = labels(table.columns[name])
         pairs = set(zip(codes.tolist(), target.tolist(), strict=True))
         used = len(set(codes.tolist()))
         if used > 1 and len(pairs) == used and used <= table.rows / 10:
@@ -223,7 +233,9 @@ def _duplicates(table: Table, specification: Specification) -> Iterator[Finding]
     if specification.identifier is not None:
         return
     names = [*specification.features, specification.target]
-    grouped = table.columns.select(names).append_column("_row", pa.array(np.arange(table.rows))).group_by(names).aggregate([("_row", "min")])
+    grouped = (
+        table.columns.select(names).append_column("_row", pa.array(np.arange(table.rows))).group_by(names).aggregate([("_row", "min")])
+    )
     repeated = table.rows - grouped.num_rows
     if repeated:
         copies = np.ones(table.rows, dtype=bool)
@@ -232,15 +244,20 @@ def _duplicates(table: Table, specification: Specification) -> Iterator[Finding]
         yield Finding(names[0], problem, np.flatnonzero(copies).tolist(), is_error=False)
 
 
-def require_usable_split(counts: dict[str, int], classes: dict[str, Sequence[str]] | None) -> None:
+def require_usable_split(counts: Mapping[str, int], classes: Mapping[str, Sequence[str]] | None) -> None:
     """Every part has at least two rows and, for a classification, every class. Raises BadInput naming the part."""
     for part, rows in counts.items():
         if rows < 2:
-            raise BadInput(f"the {part} split has {rows} row{'s' if rows != 1 else ''} of {sum(counts.values())}; give more data, or change Split in settings.py")
+            raise BadInput(
+                f"the {part} split has {rows} row{'s' if rows != 1 else ''} of {sum(counts.values())}; "
+                "give more data, or change Split in settings.py"
+            )
     if classes is None:
         return
     everything = sorted(set().union(*classes.values()))
     for part, present in classes.items():
         absent = [name for name in everything if name not in present]
         if absent:
-            raise BadInput(f"class {absent[0]!r} does not occur in the {part} split; give more rows of it, or change Split.salt in settings.py")
+            raise BadInput(
+                f"class {absent[0]!r} does not occur in the {part} split; give more rows of it, or change Split.salt in settings.py"
+            )

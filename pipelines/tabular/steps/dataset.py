@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from failure import BadInput
 from features import Floats, Labels, Matrix
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -17,18 +17,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 import archive
 import baseline
 import dataset
 import failure
 import inference
+import numpy as np
 import served as serving
 from dataset import Part, Rows
 from evaluation import behaviour, champion, changes, fairness, gate, quality, report
 from measures import LESS_IS_BETTER, decide
+from numpy.typing import NDArray
 from served import Served
 from specification import Specification, load
 
@@ -70,7 +69,10 @@ def main(argv: list[str]) -> None:
     for name, content in evidence["files"].items():
         (output / name).write_text(content, encoding="utf-8")
     decision = evidence["gate"]
-    print(f"test {decision['metric']} {decision['value']:.5g} (threshold {decision['threshold']:g}); production: {evidence['champion']['detail']}")
+    print(
+        f"test {decision['metric']} {decision['value']:.5g} (threshold {decision['threshold']:g}); "
+        f"production: {evidence['champion']['detail']}"
+    )
     print("gate passed" if decision["passed"] else f"gate refused: {decision['reasons']}")
 
 
@@ -119,9 +121,8 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
 
 def _test_rows(folder: Path, served: Served) -> Rows:
     """The raw test rows as typed columns; the classes in the order that the model knows."""
-    from pyarrow import parquet
-
     import table as tables
+    from pyarrow import parquet
 
     columns = parquet.read_table(folder / "test.parquet")
     target = columns[served.dataset["target"]]
@@ -146,7 +147,8 @@ def _compare(
     if obstacle:
         return {"name": current.name, "compared": False, "detail": f"not compared: {obstacle}", "facts": current.facts}, None
     comparison = champion.compare(specification.metric, rows.target, predicted, champion.predict(current, rows, scratch))
-    detail = f"{specification.metric} {comparison['value']:.5g}, gain {comparison['gain']:+.3g} [{comparison['lower']:+.3g}, {comparison['upper']:+.3g}]"
+    numbers = {name: np.nan if value is None else value for name, value in comparison.items()}
+    detail = "{metric} {value:.5g}, gain {gain:+.3g} [{lower:+.3g}, {upper:+.3g}]".format(metric=specification.metric, **numbers)
     return {"name": current.name, "compared": True, "detail": detail, "facts": current.facts}, comparison
 
 
@@ -226,25 +228,48 @@ def _golden(rows: Rows, served: Served, scratch: Path) -> str:
 
 
 def _files(
-    facts: dict[str, Any], specification: Specification, options: argparse.Namespace, rows: Rows, predicted: Floats, served: Served, scratch: Path
+    facts: dict[str, Any],
+    specification: Specification,
+    options: argparse.Namespace,
+    rows: Rows,
+    predicted: Floats,
+    served: Served,
+    scratch: Path,
 ) -> dict[str, str]:
     schema = SCHEMA[specification.problem]
-    shown = {name: value for name, value in facts["curves"].items() if specification.problem != "regression" and name in ("confusion_matrix", "receiver_operating_characteristic_curve")}
-    evaluation = {schema: {**facts["metrics"], **shown}, **{name: facts[name] for name in ("gate", "champion", "lineage", "latency", "model_bytes", "rows")}}
+    shown = {
+        name: value
+        for name, value in facts["curves"].items()
+        if specification.problem != "regression" and name in ("confusion_matrix", "receiver_operating_characteristic_curve")
+    }
+    evaluation = {
+        schema: {**facts["metrics"], **shown},
+        **{name: facts[name] for name in ("gate", "champion", "lineage", "latency", "model_bytes", "rows")},
+    }
     statistics = json.loads((Path(options.preparation) / "statistics.json").read_text(encoding="utf-8"))
     constraints = baseline.constraints(statistics)
     scores = predicted if predicted.ndim == 1 else predicted.max(axis=1)
     statistics["features"].append(baseline.numeric("prediction", scores))
     metric, threshold = facts["gate"]["metric"], facts["gate"]["threshold"]
     operator = "GreaterThanThreshold" if metric in LESS_IS_BETTER else "LessThanThreshold"
-    model_constraints = {"version": 0.0, schema.replace("metrics", "constraints"): {metric: {"threshold": threshold, "comparison_operator": operator}}}
+    model_constraints = {
+        "version": 0.0,
+        schema.replace("metrics", "constraints"): {metric: {"threshold": threshold, "comparison_operator": operator}},
+    }
     documents = {
         "evaluation.json": evaluation,
         "statistics.json": statistics,
         "constraints.json": constraints,
         "model_constraints.json": model_constraints,
         "bias.json": _bias_report(specification, facts["bias"]),
-        "explainability.json": {"version": "1.0", "explanations": {"tree_shap" if served.version["algorithm"] != "linear" else "linear_shap": {"label0": {"global_shap_values": facts["attributions"]}}}},
+        "explainability.json": {
+            "version": "1.0",
+            "explanations": {
+                "tree_shap" if served.version["algorithm"] != "linear" else "linear_shap": {
+                    "label0": {"global_shap_values": facts["attributions"]}
+                }
+            },
+        },
     }
     files = {name: json.dumps(_plain(document), indent=1, allow_nan=False) for name, document in documents.items()}
     return {**files, "golden.csv": _golden(rows, served, scratch), "report.html": report.render(facts, specification)}

@@ -18,7 +18,7 @@ BUG_EXIT = 1
 LONGEST = 1000
 
 
-class BadInput(Exception):
+class BadInput(Exception):  # noqa: N818 - it is no error of the program: the input is bad
     """The data or a setting cannot be used. The message says what was given, what is allowed, and where to change it."""
 
 

@@ -40,13 +40,13 @@ def _fit_numeric(name: str, values: Floats, preparation: Mapping[str, Any]) -> d
     present = values[~np.isnan(values)]
     lower, upper = _bounds(present, preparation["outlier_rule"], preparation["outlier_factor"])
     clipped = np.clip(present, lower, upper)
-    fill = {"median": np.median, "mean": np.mean, "zero": lambda _: 0.0}[preparation["numeric_imputation"]](clipped)
+    fill = _fill(clipped, preparation["numeric_imputation"])
     centre, scale = _normalisation(clipped, preparation["normalisation"])
     return {
         "name": name,
         "lower": None if np.isinf(lower) else float(lower),
         "upper": None if np.isinf(upper) else float(upper),
-        "fill": float(fill),
+        "fill": fill,
         "centre": centre,
         "scale": scale,
         "indicator": bool(preparation["missing_indicators"] and len(present) < len(values)),
@@ -66,6 +66,12 @@ def _bounds(values: Floats, rule: str, factor: float) -> tuple[float, float]:
         first, third = np.percentile(values, [25, 75])
         lower, upper = first - factor * (third - first), third + factor * (third - first)
     return (float(lower), float(upper)) if lower < upper else (-np.inf, np.inf)
+
+
+def _fill(values: Floats, rule: str) -> float:
+    if rule == "zero":
+        return 0.0
+    return float(np.median(values) if rule == "median" else np.mean(values))
 
 
 def _normalisation(values: Floats, rule: str) -> tuple[float, float]:

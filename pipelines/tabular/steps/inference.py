@@ -30,7 +30,7 @@ from features import Labels
 from served import Served
 
 try:  # in the container: its server answers with the error's status code
-    from sagemaker_inference.errors import GenericInferenceToolkitError as ToolkitError
+    from sagemaker_inference.errors import GenericInferenceToolkitError as ToolkitError  # type: ignore[import-not-found] # only in the container
 except ImportError:  # elsewhere: the same attributes
 
     class ToolkitError(Exception):  # type: ignore[no-redef]
@@ -109,7 +109,10 @@ def columns(rows: Sequence[Row], model: Served) -> tuple[NDArray[np.float64], li
     for row, cells in enumerate(ordered):
         for column in range(count):
             numeric[row, column] = _cell(number, cells[column], row, names[column], "a number")
-    categorical = [_labels([_cell(category, cells[column], row, names[column], "a category") for row, cells in enumerate(ordered)]) for column in range(count, len(names))]
+    categorical = [
+        _labels([_cell(category, cells[column], row, names[column], "a category") for row, cells in enumerate(ordered)])
+        for column in range(count, len(names))
+    ]
     return numeric, categorical
 
 

@@ -97,12 +97,12 @@ def decide(predicted: Floats) -> Floats:
     """The index of the class: probability of the positive class at least one half, or the most probable of several."""
     if predicted.ndim == 1:
         return (predicted >= 0.5).astype(np.float64)
-    return predicted.argmax(axis=1).astype(np.float64)
+    return np.asarray(predicted.argmax(axis=1), dtype=np.float64)
 
 
 def _of_true_class(target: Floats, predicted: Floats) -> Floats:
     if predicted.ndim == 1:
-        return np.where(target == 1, predicted, 1 - predicted)
+        return np.asarray(np.where(target == 1, predicted, 1 - predicted), dtype=np.float64)
     return np.asarray(predicted[np.arange(len(target)), target.astype(np.int64)], dtype=np.float64)
 
 

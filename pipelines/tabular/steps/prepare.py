@@ -12,21 +12,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-from pyarrow import parquet
-
 import baseline
 import contract
 import data_versions
 import dataset
 import failure
 import features
+import numpy as np
+import pyarrow as pa
 import split
 import table as tables
 import weights
 from dataset import Part, Rows
 from failure import BadInput
+from pyarrow import parquet
 from specification import Specification, load
 
 PARTS = ("train", "validation", "test")
@@ -92,7 +91,9 @@ def _split(table: tables.Table, rows: Rows, specification: Specification) -> Any
 
 def _require_usable(rows: Rows, masks: dict[str, Any], classes: list[str] | None) -> None:
     counts = {name: int(np.count_nonzero(mask)) for name, mask in masks.items()}
-    present = classes and {name: [classes[int(index)] for index in np.unique(rows.target[mask])] for name, mask in masks.items()}
+    present = None
+    if classes is not None:
+        present = {name: [classes[int(index)] for index in np.unique(rows.target[mask])] for name, mask in masks.items()}
     contract.require_usable_split(counts, present)
 
 
@@ -163,7 +164,9 @@ def _select(part: Part, names: list[str], count: int, problem: str) -> list[str]
     return [names[index] for index in sorted(best)]
 
 
-def _write(output: Path, table: tables.Table, is_test: Any, state: dict[str, Any], parts: dict[str, Part], evidence: dict[str, Any]) -> None:
+def _write(
+    output: Path, table: tables.Table, is_test: Any, state: dict[str, Any], parts: dict[str, Part], evidence: dict[str, Any]
+) -> None:
     about = {
         "problem": state["dataset"]["problem"],
         "metric": state["dataset"]["metric"],

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 import algorithms
+import numpy as np
 from features import Labels, Matrix, Preparer
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Specification:
 
     @property
     def identifier(self) -> str | None:
-        return self.dataset["identifier"]
+        return None if self.dataset["identifier"] is None else str(self.dataset["identifier"])
 
     @property
     def problem(self) -> str:
@@ -58,7 +58,7 @@ class Specification:
 
     @property
     def facet(self) -> dict[str, str] | None:
-        return self.dataset["facet"]
+        return None if self.dataset["facet"] is None else dict(self.dataset["facet"])
 
     @property
     def schema_sha256(self) -> str:
@@ -77,7 +77,9 @@ def load(path: str | Path | None = None) -> Specification:
     try:
         return Specification(**json.loads(source.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise BadInput(f"{source} is missing; it is written from settings.py when the code is published (or give --specification)") from None
+        raise BadInput(
+            f"{source} is missing; it is written from settings.py when the code is published (or give --specification)"
+        ) from None
     except (ValueError, TypeError) as error:
         raise BadInput(f"{source} is not a specification: {error}; publish the code again") from None
 

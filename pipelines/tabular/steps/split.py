@@ -21,7 +21,9 @@ def identifier_buckets(identifiers: Sequence[str | None], salt: str) -> Buckets:
     return _to_unit(np.array([_word(str(identifier), key) for identifier in identifiers], dtype=np.uint64))
 
 
-def content_buckets(numeric: Mapping[str, NDArray[np.float64]], categorical: Mapping[str, tuple[list[str | None], NDArray[np.int64]]], salt: str) -> Buckets:
+def content_buckets(
+    numeric: Mapping[str, NDArray[np.float64]], categorical: Mapping[str, tuple[Sequence[str | None], NDArray[np.int64]]], salt: str
+) -> Buckets:
     """A bucket per row from its features. Rows with equal features share a side, so that a copy never leaks into the test rows."""
     key = salt.encode()
     rows = len(next(iter(numeric.values()))) if numeric else len(next(iter(categorical.values()))[1])

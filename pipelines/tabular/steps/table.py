@@ -7,16 +7,16 @@ Next: `contract.py` checks it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
-
 from cells import MISSING, category
 from failure import BadInput
+from numpy.typing import NDArray
 
 SUFFIXES = (".csv", ".parquet")
 
@@ -70,11 +70,13 @@ def floats(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float64]:
         # The same texts are missing as in a request: compare `cells.number`.
         trimmed = pc.utf8_trim_whitespace(column)
         column = pc.if_else(pc.is_in(trimmed, value_set=pa.array(sorted(MISSING))), pa.scalar(None, pa.string()), trimmed)
-    values = column.cast(pa.float64()).to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.cast(pa.float64()).to_numpy()
+    values = (
+        column.cast(pa.float64()).to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.cast(pa.float64()).to_numpy()
+    )
     return np.asarray(values, dtype=np.float64)
 
 
-def labels(column: pa.ChunkedArray | pa.Array) -> tuple[list[str | None], NDArray[np.int64]]:
+def labels(column: pa.ChunkedArray | pa.Array) -> tuple[Sequence[str | None], NDArray[np.int64]]:
     """A categorical column as its distinct values and, for each row, the index of its value."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode(null_encoding="encode")

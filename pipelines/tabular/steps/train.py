@@ -12,11 +12,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 import algorithms
 import dataset
 import failure
+import numpy as np
 from failure import BadInput
 from measures import measure
 

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from dataset import Part
+from numpy.typing import NDArray
 
 
 def import_xgboost() -> Any:

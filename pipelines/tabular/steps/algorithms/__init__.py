@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
-
 from dataset import Part
 from failure import BadInput
+from numpy.typing import NDArray
 
 
 class Model(Protocol):

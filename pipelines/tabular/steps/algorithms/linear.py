@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from dataset import Part
 from numpy.typing import NDArray
 
 from algorithms import numbers
-from dataset import Part
 
 DEFAULTS = {"l2": 1.0}
 MODEL_FILE = "linear.json"
@@ -20,7 +20,14 @@ MODEL_FILE = "linear.json"
 class Linear:
     """scores = matrix @ coefficients + intercepts, one column of coefficients per score."""
 
-    def __init__(self, coefficients: NDArray[np.float64], intercepts: NDArray[np.float64], centre: NDArray[np.float64], about: Mapping[str, Any], settings: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        coefficients: NDArray[np.float64],
+        intercepts: NDArray[np.float64],
+        centre: NDArray[np.float64],
+        about: Mapping[str, Any],
+        settings: dict[str, Any],
+    ) -> None:
         self.coefficients = coefficients
         self.intercepts = intercepts
         self.centre = centre  # mean of the training rows: the reference of the attributions
@@ -60,7 +67,7 @@ class Linear:
 
 def fit(train: Part, _validation: Part | None, about: Mapping[str, Any], hyperparameters: Mapping[str, str]) -> Linear:
     from sklearn.linear_model import LogisticRegression, Ridge  # seconds to import, and not needed to serve
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # ships no types
 
     given = numbers(hyperparameters, DEFAULTS, "linear")
     if about["problem"] == "regression":

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from algorithms import numbers
 from dataset import Part
 from trees import Trees, base_parameters, load, matrix_of, xgboost
+
+from algorithms import numbers
 
 __all__ = ["fit", "load"]
 

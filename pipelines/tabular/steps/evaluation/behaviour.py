@@ -8,14 +8,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 import algorithms
 import inference
+import numpy as np
 from dataset import Part, Rows
 from features import stack
 from measures import measure
+from numpy.typing import NDArray
 from served import Served
 
 Floats = NDArray[np.float64]

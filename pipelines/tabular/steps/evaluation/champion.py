@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
-from numpy.typing import NDArray
-
 import archive
+import numpy as np
 from dataset import Rows
-from evaluation.quality import bootstrap, interval
 from failure import BadInput
 from measures import LESS_IS_BETTER, METRICS
+from numpy.typing import NDArray
+
+from evaluation.quality import bootstrap, interval
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +47,10 @@ class Champion:
 
 
 def from_endpoint(endpoint: str, scratch: Path) -> Champion:
-    """Endpoint -> configuration -> model -> model package -> archive. Raises BadInput when AWS refuses; a missing endpoint has no champion."""
+    """Endpoint -> configuration -> model -> model package -> archive. A missing endpoint has no champion.
+
+    Raises BadInput when AWS refuses: a comparison that is quietly skipped is no gate.
+    """
     import boto3  # only needed with an endpoint
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -107,7 +110,10 @@ def predict(champion: Champion, rows: Rows, scratch: Path) -> Floats:
 
 def write_rows(rows: Rows, names: list[str], path: Path) -> None:
     """Raw rows as a request carries them: no header, empty cells for missing values. `repr` keeps every bit of a float."""
-    columns = [[_text(value) for value in rows.numeric[name].tolist()] if name in rows.numeric else [value or "" for value in rows.texts(name)] for name in names]
+    columns = [
+        [_text(value) for value in rows.numeric[name].tolist()] if name in rows.numeric else [value or "" for value in rows.texts(name)]
+        for name in names
+    ]
     with path.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream, lineterminator="\n").writerows(zip(*columns, strict=True))
 

@@ -18,7 +18,9 @@ BLUE, ORANGE, GREY, RED = "#1f5fa8", "#d9822b", "#8a94a0", "#b3261e"
 MOST_POINTS = 1000
 MOST_BARS = 15
 
-mpl.rcParams.update({"svg.hashsalt": "report", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none"})
+mpl.rcParams.update(
+    {"svg.hashsalt": "report", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none"}
+)
 
 
 def _draw(title: str, draw: Callable[[Any], None], size: tuple[float, float] = (4.3, 3.1)) -> str:

@@ -46,7 +46,9 @@ def report(facet: dict[str, str], target: str, positive_class: str, values: dict
     """The layout of Clarify's `analysis.json`, which the model registry shows as the bias report."""
 
     def part(when: str) -> dict[str, Any]:
-        metrics = [{"name": name, "description": text, "value": values[name]} for name, (phase, text) in DESCRIPTIONS.items() if phase == when]
+        metrics = [
+            {"name": name, "description": text, "value": values[name]} for name, (phase, text) in DESCRIPTIONS.items() if phase == when
+        ]
         return {
             "label": target,
             "label_value_or_threshold": positive_class,

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from dataset import Rows
 from measures import METRICS, REPORTED
+from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 

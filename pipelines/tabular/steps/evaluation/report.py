@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from specification import Specification
 
 from evaluation import charts
-from specification import Specification
 
 
 def render(facts: dict[str, Any], specification: Specification) -> str:
     """Values are escaped: names and categories come from the data."""
     folder = Path(__file__).parent
-    environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters["figure"] = _figure
     return environment.get_template("report.html.j2").render(
         **facts, pictures=_pictures(facts, specification), dataset=specification.dataset, preparation=specification.preparation
