@@ -72,9 +72,8 @@ def _run(options: argparse.Namespace, narrator: Narrator) -> int:
             with _unstoppable():
                 terminal.close()
     timings.write(directory / "timings.json", facts, narrator.elapsed())
-    narrator.say(
-        f"\nDone in {narrator.elapsed():.0f} s. Look at it: {options.out / 'index.html'}   Logs: {options.out / 'logs'}, {options.out / 'account/logs'}"
-    )
+    logs = f"{options.out / 'logs'}, {options.out / 'account' / 'logs'}"
+    narrator.say(f"\nDone in {narrator.elapsed():.0f} s. Look at it: {options.out / 'index.html'}   Logs: {logs}")
     return 0
 
 

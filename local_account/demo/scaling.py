@@ -79,7 +79,8 @@ def _features(row: bytes, columns: list[str]) -> bytes:
 def _as_json(row: bytes) -> bytes:
     numeric = {column.name for column in DATASET.numeric}
     values = zip(DATASET.features, row.decode().split(","), strict=True)
-    return json.dumps({name: float(value) if name in numeric else value for name, value in values}).encode()
+    columns = {name: float(value) if name in numeric else value for name, value in values}
+    return json.dumps({"instances": [columns]}).encode()
 
 
 def scale(terminal: Terminal, narrator: Narrator, facts: Facts, clock: AccountClock, speed: float) -> None:

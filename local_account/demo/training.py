@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,15 +29,15 @@ def push_and_train(terminal: Terminal, narrator: Narrator, facts: Facts, reposit
         facts.commit = clone.push()
         stage.note = f"commit {facts.commit[:7]} to {PROJECT.branch}"
     build = loop.new_execution(terminal, PROJECT.build_pipeline, known=set())
-    _Change(terminal, narrator, build).follow()
+    _Change(terminal, narrator, facts, build).follow()
     _find_version(terminal, narrator, facts)
 
 
 class _Change:
     """Tells the build and the training that it starts. They overlap: the build goes on while the first step runs."""
 
-    def __init__(self, terminal: Terminal, narrator: Narrator, build: str) -> None:
-        self._terminal, self._narrator, self._build = terminal, narrator, build
+    def __init__(self, terminal: Terminal, narrator: Narrator, facts: Facts, build: str) -> None:
+        self._terminal, self._narrator, self._facts, self._build = terminal, narrator, facts, build
         self._build_stage: Stage | None = narrator.begin(f"{PROJECT.build_pipeline}: test, publish, start")
         self._running: dict[str, Stage] = {}
         self._steps: dict[str, Mapping[str, Any]] = {}
@@ -45,6 +46,7 @@ class _Change:
         execution = loop.wait_for("the training", self._training_started)
         for name, status in loop.changes(lambda: self._look(execution), lambda: loop.training_ended(self._terminal, execution)):
             self._tell(name, status)
+        self._facts.pending_at = self._narrator.elapsed()
         failed = [step for step in self._steps.values() if step["StepStatus"] == "Failed"]
         if failed:
             reason = failed[-1].get("FailureReason", "no reason given")
@@ -101,7 +103,9 @@ def _numbers(terminal: Terminal, step: Mapping[str, Any]) -> str:
     if "TuningJob" in metadata:
         return _tuning_numbers(terminal, metadata["TuningJob"]["Arn"])
     if "ProcessingJob" in metadata:
-        return _last_log_line(terminal, "/aws/sagemaker/ProcessingJobs", metadata["ProcessingJob"]["Arn"].rsplit("/", 1)[-1])
+        jobs = terminal.client("sagemaker").list_processing_jobs(SortBy="CreationTime", SortOrder="Descending")["ProcessingJobSummaries"]
+        name = next(job["ProcessingJobName"] for job in jobs if job["ProcessingJobArn"] == metadata["ProcessingJob"]["Arn"])
+        return _last_log_line(terminal, "/aws/sagemaker/ProcessingJobs", name)
     if "Condition" in metadata:
         return "passed" if metadata["Condition"].get("Outcome") == "True" else "refused"
     if "RegisterModel" in metadata or "Model" in metadata:
@@ -110,21 +114,31 @@ def _numbers(terminal: Terminal, step: Mapping[str, Any]) -> str:
 
 
 def _tuning_numbers(terminal: Terminal, arn: str) -> str:
-    job = terminal.client("sagemaker").describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=arn.rsplit("/", 1)[-1])
+    sagemaker = terminal.client("sagemaker")
+    jobs = sagemaker.list_hyper_parameter_tuning_jobs(SortBy="CreationTime", SortOrder="Descending")["HyperParameterTuningJobSummaries"]
+    # A job's ARN has its name in lower case, and only the name itself describes it.
+    name = next(job["HyperParameterTuningJobName"] for job in jobs if job["HyperParameterTuningJobArn"] == arn)
+    job = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
     trials = sum(job["TrainingJobStatusCounters"].get(status, 0) for status in ("Completed", "Stopped"))
     best = job.get("BestTrainingJob", {}).get("FinalHyperParameterTuningJobObjectiveMetric")
     return f"{trials} trials" + (f", best {best['MetricName']} {best['Value']:.4g}" if best else "")
 
 
 def _last_log_line(terminal: Terminal, group: str, job: str) -> str:
-    """Each script ends by saying what it did; CloudWatch Logs has it."""
+    """Each script ends by saying what it did; CloudWatch Logs has it a moment later."""
     logs = terminal.client("logs")
-    streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{job}/")["logStreams"]
-    if not streams:
-        return ""
-    events = logs.get_log_events(logGroupName=group, logStreamName=streams[0]["logStreamName"], limit=5)["events"]
-    lines: list[str] = [event["message"].strip() for event in events if event["message"].strip()]
-    return lines[-1] if lines else ""
+
+    def look() -> str | None:
+        streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{job}/")["logStreams"]
+        if not streams:
+            return None
+        events = logs.get_log_events(logGroupName=group, logStreamName=streams[0]["logStreamName"], limit=5)["events"]
+        lines: list[str] = [event["message"].strip() for event in events if event["message"].strip()]
+        return lines[-1] if lines else None
+
+    with contextlib.suppress(StageError):  # a script may say nothing
+        return loop.wait_for("the log", look, seconds=1)
+    return ""
 
 
 def _find_version(terminal: Terminal, narrator: Narrator, facts: Facts) -> None:
@@ -132,13 +146,12 @@ def _find_version(terminal: Terminal, narrator: Narrator, facts: Facts) -> None:
         waiting = [version for version in loop.versions(terminal) if version["ModelApprovalStatus"] == "PendingManualApproval"]
         if not waiting:
             raise StageError("no version waits for approval in the model registry", terminal.account_logs)
-        facts.pending_at = narrator.elapsed()
         facts.version_arn, facts.version = waiting[0]["ModelPackageArn"], int(waiting[0]["ModelPackageVersion"])
         package = terminal.client("sagemaker").describe_model_package(ModelPackageName=facts.version_arn)
         facts.metadata = package.get("CustomerMetadataProperties", {})
         _read_evidence(terminal, facts)
         seconds = facts.pending_at - facts.pushed_at
-        metric = f"{facts.metadata.get('metric', '')} {facts.metadata.get('metric-value', '')}"
+        metric = f"{facts.metadata['metric']} {float(facts.metadata['metric-value']):.4g}"
         stage.note = f"version {facts.version} of {PROJECT.model_package_group}, {metric}; {seconds:.1f} s after the push"
 
 

@@ -1,0 +1,163 @@
+"""One account, deployed once, for every test of the loop. Fixtures are the stations of a version; each needs the one before."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local_account.demo import loop
+from local_account.demo.terminal import Terminal
+from settings import PRODUCTION, PROJECT, STAGING
+
+ROOT = Path(__file__).resolve().parents[2]
+#: A bake of five simulated minutes takes half a second.
+SPEED = 600.0
+
+
+@dataclass
+class Person:
+    """Someone with a terminal, and a clone of their own to change and push."""
+
+    terminal: Terminal
+    clone: Path
+    repository: loop.Repository
+
+    def change(self, path: str, before: str, after: str) -> None:
+        file = self.clone / path
+        text = file.read_text(encoding="utf-8")
+        assert before in text, f"{path} has no {before!r} any more"
+        file.write_text(text.replace(before, after, 1), encoding="utf-8")
+
+    def push(self, message: str) -> str:
+        self.repository.commit(message)
+        return self.repository.push()
+
+    def executions(self, pipeline: str) -> set[str]:
+        return {execution["pipelineExecutionId"] for execution in loop.pipeline_executions(self.terminal, pipeline)}
+
+    def push_and_build(self, message: str) -> tuple[str, str]:
+        """Execution id and final status of the build that the push started."""
+        known = self.executions(PROJECT.build_pipeline)
+        self.push(message)
+        execution = loop.new_execution(self.terminal, PROJECT.build_pipeline, known)
+        return execution, loop.end_of_pipeline(self.terminal, PROJECT.build_pipeline, execution)
+
+    def finish_training(self, execution_arn: str) -> str:
+        """Final status of an execution of the SageMaker pipeline."""
+        loop.wait_for("the end of the training", lambda: loop.training_ended(self.terminal, execution_arn) or None)
+        answer = self.terminal.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=execution_arn)
+        return str(answer["PipelineExecutionStatus"])
+
+    def release(self, version_arn: str) -> str:
+        """Approve a version in the registry and then for production; the final status of its deployment."""
+        execution = self.approve(version_arn)
+        waiting = loop.wait_for("the approval for production", lambda: self.waiting_or_ended(execution))
+        assert isinstance(waiting, dict), loop.failure_of(self.terminal, PROJECT.deploy_pipeline, execution)
+        loop.answer_approval(self.terminal, waiting, "Approved", "test")
+        return loop.end_of_pipeline(self.terminal, PROJECT.deploy_pipeline, execution)
+
+    def approve(self, version_arn: str) -> str:
+        """Approve in the registry; the execution of the deploy pipeline that this started."""
+        return self.judge(version_arn, "Approved")
+
+    def judge(self, version_arn: str, status: str) -> str:
+        known = self.executions(PROJECT.deploy_pipeline)
+        loop.judge(self.terminal, version_arn, status, "test")
+        return loop.new_execution(self.terminal, PROJECT.deploy_pipeline, known)
+
+    def waiting_or_ended(self, execution: str) -> dict[str, str] | str | None:
+        status = loop.status_of(self.terminal, PROJECT.deploy_pipeline, execution)
+        if status in loop.PIPELINE_ENDS:
+            return status
+        waiting = loop.waiting_approval(self.terminal, execution)
+        return dict(waiting) if waiting else None
+
+
+@pytest.fixture(scope="session")
+def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    """The account with its infrastructure and data, and a clone whose tuning is short."""
+    directory = tmp_path_factory.mktemp("loop")
+    terminal = Terminal(ROOT, directory)
+    try:
+        terminal.start_account(speed=SPEED)
+        loop.bootstrap(terminal)
+        loop.synthesize(terminal, directory / "cdk.out")
+        loop.deploy(terminal, directory / "cdk.out")
+        loop.upload_data(terminal)
+        clone = directory / "clone"
+        _copy_working_tree(clone)
+        someone = Person(terminal, clone, loop.Repository(terminal, clone, directory / "clone.git"))
+        _shorten(someone)
+        yield someone
+    finally:
+        terminal.close()
+
+
+def _copy_working_tree(clone: Path) -> None:
+    """Every file that is not ignored, as `git ls-files` names it or, without a repository, as it lies there."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+    )
+    for name in listed.stdout.decode().split("\0"):
+        source = ROOT / name
+        if name and source.is_file():
+            target = clone / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes())
+
+
+def _shorten(person: Person) -> None:
+    """The loop is under test, not the search: one short trial for each algorithm."""
+    person.change("settings.py", "trials: int = 4", "trials: int = 1")
+    person.change("settings.py", "parallel_trials: int = 2", "parallel_trials: int = 1")
+    person.change("settings.py", '"rounds": 600', '"rounds": 60')
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version, and what each endpoint served at the moment when it came here."""
+
+    arn: str
+    commit: str
+    staging: str | None
+    production: str | None
+    deployment: str = ""
+
+
+def station(person: Person, version_arn: str, commit: str, deployment: str = "") -> Version:
+    live = {environment.name: loop.live_version(person.terminal, environment) for environment in (STAGING, PRODUCTION)}
+    return Version(version_arn, commit, live["staging"], live["production"], deployment)
+
+
+@pytest.fixture(scope="session")
+def registered(person: Person) -> Version:
+    """The first push has been built and trained."""
+    execution, status = person.push_and_build("First push")
+    assert status == "Succeeded", loop.failure_of(person.terminal, PROJECT.build_pipeline, execution)
+    training = loop.training_executions(person.terminal)[0]["PipelineExecutionArn"]
+    assert person.finish_training(training) == "Succeeded", loop.steps(person.terminal, training)
+    return station(person, loop.versions(person.terminal)[0]["ModelPackageArn"], person.repository.head())
+
+
+@pytest.fixture(scope="session")
+def staged(person: Person, registered: Version) -> Version:
+    """The first version is approved, serves staging and waits for the second approval."""
+    execution = person.approve(registered.arn)
+    waiting = loop.wait_for("the approval for production", lambda: person.waiting_or_ended(execution))
+    assert isinstance(waiting, dict), loop.failure_of(person.terminal, PROJECT.deploy_pipeline, execution)
+    return station(person, registered.arn, registered.commit, execution)
+
+
+@pytest.fixture(scope="session")
+def released(person: Person, staged: Version) -> Version:
+    """The first version serves production."""
+    waiting = loop.waiting_approval(person.terminal, staged.deployment)
+    assert waiting is not None
+    loop.answer_approval(person.terminal, waiting, "Approved", "test")
+    status = loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, staged.deployment)
+    assert status == "Succeeded", loop.failure_of(person.terminal, PROJECT.deploy_pipeline, staged.deployment)
+    return station(person, staged.arn, staged.commit, staged.deployment)

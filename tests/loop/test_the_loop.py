@@ -1,0 +1,150 @@
+"""The whole loop in one account, from the first push to a rollback, as a person goes through it."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from local_account.demo import loop
+from settings import DATASET, PRODUCTION, PROJECT
+
+ROW = b"0.455,0.365,0.095,0.514,0.2245,0.101,0.15,M"
+
+
+def invoke(person, body: bytes, content_type: str = "text/csv") -> tuple[int, str]:
+    """Status and body of the container's answer."""
+    runtime = person.terminal.client("sagemaker-runtime")
+    try:
+        answer = runtime.invoke_endpoint(EndpointName=PROJECT.endpoint_name(PRODUCTION), ContentType=content_type, Body=body)
+        return 200, answer["Body"].read().decode()
+    except runtime.exceptions.ModelError as error:
+        return int(error.response["OriginalStatusCode"]), error.response["OriginalMessage"]
+    except runtime.exceptions.ClientError as error:
+        return int(error.response["ResponseMetadata"]["HTTPStatusCode"]), str(error)
+
+
+def train(person, **parameters: str) -> tuple[str, str]:
+    """Start the SageMaker pipeline as the retraining triggers do; (execution, final status)."""
+    values = [{"Name": name, "Value": value} for name, value in parameters.items()]
+    answer = person.terminal.client("sagemaker").start_pipeline_execution(
+        PipelineName=PROJECT.sagemaker_pipeline, PipelineParameters=values
+    )
+    return answer["PipelineExecutionArn"], person.finish_training(answer["PipelineExecutionArn"])
+
+
+def facts_of(person, version_arn: str) -> dict[str, str]:
+    return person.terminal.client("sagemaker").describe_model_package(ModelPackageName=version_arn)["CustomerMetadataProperties"]
+
+
+def test_a_push_registers_a_version_that_waits_for_approval(person, registered):
+    newest = loop.versions(person.terminal)[-1]
+    assert (newest["ModelPackageArn"], newest["ModelPackageVersion"]) == (registered.arn, 1)
+    facts = facts_of(person, registered.arn)
+    assert facts["git-commit"] == registered.commit
+    assert float(facts["metric-value"]) <= DATASET.threshold
+
+
+def test_nothing_is_deployed_before_the_approval(registered):
+    assert (registered.staging, registered.production) == (None, None)
+
+
+def test_the_approval_rolls_that_version_to_staging_only(staged):
+    assert (staged.staging, staged.production) == (staged.arn, None)
+
+
+def test_the_second_approval_rolls_the_tested_version_to_production(released):
+    assert released.production == released.arn
+
+
+def test_production_answers_a_row_with_a_plausible_age(person, released):
+    status, answer = invoke(person, ROW)
+    assert status == 200
+    age = json.loads(answer)["predictions"][0]["score"]
+    assert 1 <= age <= 30  # as in the data
+
+
+@pytest.mark.parametrize(
+    ("claim", "body", "content_type"),
+    [
+        ("wrong content type", ROW, "image/png"),
+        ("too many columns", ROW + b",1,2", "text/csv"),
+        ("malformed CSV", b'"0.455,0.365', "text/csv"),
+        ("text for a number", ROW.replace(b"0.455", b"long"), "text/csv"),
+        ("malformed JSON", b'{"length": ', "application/json"),
+        ("7 MB", b"0.455," * (7 * 1024 * 1024 // 6), "text/csv"),
+    ],
+)
+def test_a_bad_request_is_refused_and_the_server_lives(person, released, claim, body, content_type):
+    status, _ = invoke(person, body, content_type)
+    assert 400 <= status < 500, claim
+    assert invoke(person, ROW)[0] == 200
+
+
+def test_a_push_of_documentation_starts_nothing(person, released):
+    builds = person.executions(PROJECT.build_pipeline)
+    (person.clone / "README.md").write_text("Only words.\n", encoding="utf-8")
+    person.push("Only words")
+    time.sleep(2)  # a push that builds has done so within a second
+    assert person.executions(PROJECT.build_pipeline) == builds
+
+
+def test_a_commit_whose_tests_fail_changes_nothing(person, released):
+    trainings, deployments = len(loop.training_executions(person.terminal)), person.executions(PROJECT.deploy_pipeline)
+    broken = person.clone / "tests" / "unit" / "test_broken.py"
+    broken.write_text("def test_that_fails():\n    assert 1 == 2, 'on purpose'\n", encoding="utf-8")
+    execution, status = person.push_and_build("Break a test")
+    broken.unlink()
+    assert status == "Failed"
+    assert "Build/" in loop.failure_of(person.terminal, PROJECT.build_pipeline, execution)
+    assert len(loop.training_executions(person.terminal)) == trainings
+    assert person.executions(PROJECT.deploy_pipeline) == deployments
+    assert loop.live_version(person.terminal, PRODUCTION) == released.arn
+
+
+def test_a_change_of_scaling_rolls_the_approved_version_without_training(person, released):
+    trainings, deployments = len(loop.training_executions(person.terminal)), person.executions(PROJECT.deploy_pipeline)
+    person.change("settings.py", "max_capacity=8,\n        schedules", "max_capacity=9,\n        schedules")
+    _, status = person.push_and_build("One instance more")
+    assert status == "Succeeded"
+    deployment = loop.new_execution(person.terminal, PROJECT.deploy_pipeline, deployments)
+    assert loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment) == "Succeeded"
+    resource = f"endpoint/{PROJECT.endpoint_name(PRODUCTION)}/variant/AllTraffic"
+    targets = person.terminal.client("application-autoscaling").describe_scalable_targets(
+        ServiceNamespace="sagemaker", ResourceIds=[resource]
+    )
+    assert targets["ScalableTargets"][0]["MaxCapacity"] == 9
+    assert len(loop.training_executions(person.terminal)) == trainings
+    assert loop.live_version(person.terminal, PRODUCTION) == released.arn
+
+
+def test_a_model_below_the_threshold_is_not_registered_and_the_failure_names_the_metric(person, released):
+    versions = [version["ModelPackageArn"] for version in loop.versions(person.terminal)]
+    execution, status = train(person, MetricThreshold="0.001")
+    assert status == "Failed"
+    reasons = " ".join(str(step.get("FailureReason", "")) for step in loop.steps(person.terminal, execution))
+    assert DATASET.metric in reasons
+    assert "0.001" in reasons
+    assert [version["ModelPackageArn"] for version in loop.versions(person.terminal)] == versions
+
+
+def test_an_unchanged_step_comes_from_the_cache(person, released):
+    execution, status = train(person, MetricThreshold="0.001", TriggerReason="again")
+    assert status == "Failed"
+    cached = {step["StepName"] for step in loop.steps(person.terminal, execution) if "CacheHitResult" in step}
+    assert "Prepare" in cached
+    assert "Evaluate" not in cached  # the version in production may have changed
+
+
+def test_rejecting_the_live_version_brings_back_the_one_before(person, released):
+    _, status = train(person, TriggerReason="a second version")
+    assert status == "Succeeded"
+    second = loop.versions(person.terminal)[0]["ModelPackageArn"]
+    assert second != released.arn
+    assert person.release(second) == "Succeeded"
+    assert loop.live_version(person.terminal, PRODUCTION) == second
+    deployment = person.judge(second, "Rejected")
+    assert loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment) == "Succeeded"
+    assert loop.live_version(person.terminal, PRODUCTION) == released.arn
+    assert "Staging/Approve" not in loop.actions(person.terminal, PROJECT.deploy_pipeline, deployment)
