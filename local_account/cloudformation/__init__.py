@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 from botocore.exceptions import ClientError
 
 from local_account.cloudformation import application_autoscaling, codecommit, codepipeline, s3, sagemaker, scheduler
+from local_account.cloudformation.completions import COMPLETIONS, completed
 from local_account.cloudformation.resource_type import handlers
 from local_account.context import Context
 
@@ -39,8 +40,10 @@ def install(context: Context) -> None:
 
     custom_resource._PORT = str(context.settings.port)  # where custom resources send their answers
     provisioners._RESOURCE_HANDLERS.update({resource.name: handlers(resource(context)) for resource in _RESOURCE_TYPES})
+    for name, completion in COMPLETIONS.items():
+        provisioners._RESOURCE_HANDLERS[name] = completed(context, provisioners._RESOURCE_HANDLERS[name], completion)
     original = getattr(stacks._runs_on_worker_thread, "__wrapped__", stacks._runs_on_worker_thread)
-    ours = {resource.name for resource in _RESOURCE_TYPES}
+    ours = {*COMPLETIONS, *(resource.name for resource in _RESOURCE_TYPES)}
 
     def runs_on_worker_thread(resource_type: str) -> bool:
         """Ours call back into the account's port, which the event loop must be free to answer."""

@@ -121,7 +121,7 @@ def test_an_export_is_imported_and_cannot_be_removed_meanwhile(account: Account,
 def test_termination_protection_is_respected(account: Account, stack: Stack) -> None:
     stack.create({"One": parameter("x")}, EnableTerminationProtection=True)
 
-    with pytest.raises(ClientError, match="[Tt]ermination"):
+    with pytest.raises(ClientError, match=r"[Tt]ermination"):
         account.client("cloudformation").delete_stack(StackName=stack.name)
 
     assert stack.settle() == "CREATE_COMPLETE"
@@ -345,6 +345,48 @@ def test_a_sagemaker_pipeline_takes_its_definition_from_the_template_or_from_s3(
         described = account.client("sagemaker").describe_pipeline(PipelineName=name)
         assert json.loads(described["PipelineDefinition"]) == json.loads(definition)
     assert account.client("sagemaker").describe_pipeline(PipelineName="from-template")["PipelineDescription"] == "new"
+
+
+def test_a_bucket_and_a_topic_have_all_that_their_template_says(account: Account, stack: Stack) -> None:
+    key = {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": {"Statement": []}}}
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": {"Fn::GetAtt": ["Key", "Arn"]}}
+    data = {
+        "BucketEncryption": {"ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": default, "BucketKeyEnabled": "true"}]},
+        "LifecycleConfiguration": {
+            "Rules": [
+                {
+                    "Id": "old",
+                    "Status": "Enabled",
+                    "Prefix": "capture/",
+                    "ExpirationInDays": "90",
+                    "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+                    "Transitions": [{"StorageClass": "GLACIER", "TransitionInDays": "10"}],
+                }
+            ]
+        },
+        "LoggingConfiguration": {"DestinationBucketName": {"Ref": "Logs"}, "LogFilePrefix": "data/"},
+    }
+    resources = {
+        "Key": key,
+        "Logs": {"Type": "AWS::S3::Bucket"},
+        "Data": {"Type": "AWS::S3::Bucket", "Properties": data},
+        "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"KmsMasterKeyId": {"Fn::GetAtt": ["Key", "Arn"]}}},
+    }
+    assert stack.create(resources) == "CREATE_COMPLETE", stack.reasons()
+
+    s3, bucket = account.client("s3"), stack.physical_id("Data")
+    encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"][0]
+    rule = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"][0]
+    logging = s3.get_bucket_logging(Bucket=bucket)["LoggingEnabled"]
+    topic = account.client("sns").get_topic_attributes(TopicArn=stack.physical_id("Topic"))["Attributes"]
+    assert encryption["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"] == topic["KmsMasterKeyId"]
+    assert stack.physical_id("Key") in topic["KmsMasterKeyId"]
+    assert (rule["Expiration"], rule["NoncurrentVersionExpiration"]) == ({"Days": 90}, {"NoncurrentDays": 30})
+    assert (rule["Filter"], rule["Transitions"]) == ({"Prefix": "capture/"}, [{"Days": 10, "StorageClass": "GLACIER"}])
+    assert logging == {"TargetBucket": stack.physical_id("Logs"), "TargetPrefix": "data/"}
+    s3.put_object(Bucket=bucket, Key="x", Body=b"still usable")
+    assert s3.get_object(Bucket=bucket, Key="x")["Body"].read() == b"still usable"
+    s3.delete_object(Bucket=bucket, Key="x")
 
 
 # --------------------------------------------------------------------------------------- values of templates

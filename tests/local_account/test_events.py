@@ -74,7 +74,10 @@ def test_patterns_with_or_wildcard_and_anything_but_select_events(account: Accou
 
 def test_an_input_transformer_shapes_what_the_target_gets(account: Account) -> None:
     queue = Queue(account)
-    transformer = {"InputPathsMap": {"who": "$.detail.name"}, "InputTemplate": '{"greeting": "hello <who>", "rule": <aws.events.rule-name>}'}
+    transformer = {
+        "InputPathsMap": {"who": "$.detail.name"},
+        "InputTemplate": '{"greeting": "hello <who>", "rule": <aws.events.rule-name>}',
+    }
     arn = add_rule(account, {"source": ["shop"]}, {"Arn": queue.arn, "InputTransformer": transformer})
 
     account.client("events").put_events(Entries=[{"Source": "shop", "DetailType": "order", "Detail": json.dumps({"name": "Ada"})}])

@@ -33,7 +33,9 @@ from local_account.context import AccountSettings
 PROJECT = Path(__file__).parents[2]
 
 
-def ask(account: Account, method: str = "GET", path: str = "/", headers: Mapping[str, str] | None = None, body: bytes = b"") -> tuple[int, bytes]:
+def ask(
+    account: Account, method: str = "GET", path: str = "/", headers: Mapping[str, str] | None = None, body: bytes = b""
+) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", account.settings.port, timeout=30)
     connection.request(method, path, body=body, headers=dict(headers or {}))
     response = connection.getresponse()
@@ -59,7 +61,9 @@ def client_with(account: Account, service: str, key: str, secret: str, token: st
 # --------------------------------------------------------------------------------------------- who is asking
 
 
-@pytest.mark.parametrize("path", ["/", "/bucket/key", "/_ministack/health", "/_ministack/reset", "/_ministack/config", "/2015-03-31/functions"])
+@pytest.mark.parametrize(
+    "path", ["/", "/bucket/key", "/_ministack/health", "/_ministack/reset", "/_ministack/config", "/2015-03-31/functions"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_unsigned_requests_are_refused(account: Account, method: str, path: str) -> None:
     status, body = ask(account, method, path)
@@ -126,7 +130,9 @@ def test_it_listens_on_the_loopback_address_only(account: Account) -> None:
 def test_an_assumed_role_is_served_with_its_own_key(account: Account) -> None:
     iam = account.client("iam")
     iam.create_role(RoleName="reader", AssumeRolePolicyDocument="{}")
-    role = account.client("sts").assume_role(RoleArn=f"arn:aws:iam::{account.settings.account_id}:role/reader", RoleSessionName="me")["Credentials"]
+    role = account.client("sts").assume_role(RoleArn=f"arn:aws:iam::{account.settings.account_id}:role/reader", RoleSessionName="me")[
+        "Credentials"
+    ]
 
     for service, operation in (("s3", "list_buckets"), ("sagemaker", "list_endpoints")):
         client = client_with(account, service, role["AccessKeyId"], role["SecretAccessKey"], role["SessionToken"])
@@ -170,7 +176,9 @@ def test_a_presigned_url_gives_one_object_for_a_while(account: Account, version:
         ("codeartifact", "list_domains", {}, "codeartifact:POST /v1/domains"),
     ],
 )
-def test_an_operation_that_is_missing_says_so_by_name(account: Account, service: str, operation: str, parameters: Any, named: str | None) -> None:
+def test_an_operation_that_is_missing_says_so_by_name(
+    account: Account, service: str, operation: str, parameters: Any, named: str | None
+) -> None:
     client = account.client(service)
     if named is None:  # a neighbour that exists: the account does not refuse everything
         assert getattr(client, operation)(**parameters)

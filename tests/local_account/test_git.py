@@ -112,7 +112,11 @@ def test_new_and_deleted_references_are_events(clone: Path, pushes: Any) -> None
 
     seen = {(detail["event"], detail["referenceType"], detail["referenceName"]) for detail in pushes(3)}
 
-    assert seen == {("referenceCreated", "branch", "feature/x"), ("referenceDeleted", "branch", "feature/x"), ("referenceCreated", "tag", "v1")}
+    assert seen == {
+        ("referenceCreated", "branch", "feature/x"),
+        ("referenceDeleted", "branch", "feature/x"),
+        ("referenceCreated", "tag", "v1"),
+    }
 
 
 def test_a_push_that_changes_nothing_is_no_event(account: Account, clone: Path, pushes: Any) -> None:

@@ -85,7 +85,12 @@ def test_a_disabled_schedule_does_not_fire(account: Account, queue: Any) -> None
 
 @pytest.mark.parametrize(
     ("expression", "zone", "said"),
-    [("cron(0 25 * * ? *)", "UTC", "25"), ("rate(0 minutes)", "UTC", "0"), ("rate(1 hour)", "Mars/Olympus", "Mars/Olympus"), ("soon", "UTC", "soon")],
+    [
+        ("cron(0 25 * * ? *)", "UTC", "25"),
+        ("rate(0 minutes)", "UTC", "0"),
+        ("rate(1 hour)", "Mars/Olympus", "Mars/Olympus"),
+        ("soon", "UTC", "soon"),
+    ],
 )
 def test_a_schedule_that_could_never_fire_is_refused(account: Account, expression: str, zone: str, said: str) -> None:
     with pytest.raises(ClientError) as error:
