@@ -185,4 +185,5 @@ class Build:
             durationInSeconds=int(now - phases[-1]["startTime"]),
             contexts=[{"statusCode": code, "message": message}],
         )
-        self._log.line(f"Phase complete: {phase} State: {status}" + (f" ({code}: {reason})" if reason else ""))
+        seconds = now - phases[-1]["startTime"]
+        self._log.line(f"Phase complete: {phase} State: {status} after {seconds:.1f} s" + (f" ({code}: {reason})" if reason else ""))
