@@ -506,7 +506,7 @@ ALGORITHMS = (
     ),
     Algorithm(
         name="random_forest",
-        fixed={"trees": 200},
+        fixed={"trees": 100},
         tuned={"max_depth": Range(low=6, high=12), "columns_per_split": Range(low=0.3, high=0.9)},
     ),
     Algorithm(name="linear", tuned={"l2": Range(low=0.001, high=100.0, log=True)}),

@@ -12,7 +12,7 @@ from algorithms import numbers
 
 __all__ = ["fit", "load"]
 
-DEFAULTS = {"trees": 200, "max_depth": 10, "columns_per_split": 0.6, "rows_per_tree": 0.632, "min_child_weight": 2.0}
+DEFAULTS = {"trees": 100, "max_depth": 10, "columns_per_split": 0.6, "rows_per_tree": 0.632, "min_child_weight": 2.0}
 
 
 def fit(train: Part, _validation: Part | None, about: Mapping[str, Any], hyperparameters: Mapping[str, str]) -> Trees:
