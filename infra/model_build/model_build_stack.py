@@ -32,7 +32,7 @@ class ModelBuildStack(cdk.Stack):
         **options: Any,
     ) -> None:
         description = f"{project.name}: repository, build and retraining"
-        super().__init__(scope, construct_id, description=description, termination_protection=project.retain_data, **options)
+        super().__init__(scope, construct_id, description=description, **options)
         self._repository = self._create_repository(project)
         self._dead_letters = DeadLetterQueue(self, "DeadLetters", key=foundation.key)
         BuildPipeline(self, "Pipeline", project=project, foundation=foundation, repository=self._repository, environments=environments)

@@ -32,7 +32,7 @@ class ModelDeployStack(cdk.Stack):
         **options: Any,
     ) -> None:
         description = f"{project.name}: rolls approved versions to staging and production"
-        super().__init__(scope, construct_id, description=description, termination_protection=project.retain_data, **options)
+        super().__init__(scope, construct_id, description=description, **options)
         self._dead_letters = DeadLetterQueue(self, "DeadLetters", key=foundation.key)
         deploy = DeployPipeline(
             self, "Deploy", project=project, foundation=foundation, repository=repository, staging=staging, production=production
