@@ -32,6 +32,7 @@ from local_account import (
     endpoints,
     events,
     monitoring,
+    s3_encryption,
     sagemaker,
     scaling,
     scheduler,
@@ -49,6 +50,7 @@ AREAS = (
     codepipeline,
     events,
     scheduler,
+    s3_encryption,
     cloudformation,
 )
 DESCRIPTION_FILE = "account.json"

@@ -78,6 +78,7 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("ministack.services.eventbridge", "_targets"): "AccountRegionScopedDict",
     ("ministack.services.eventbridge", "_validate_schedule_expression"): ("expr",),
     ("ministack.services.lambda_svc", "_GATEWAY_PORT"): "str",
+    ("ministack.services.s3", "_resolve_sse_write_headers"): ("headers", "bucket_name"),
     ("ministack.services.scheduler", "_create_schedule"): ("name", "body"),
     ("ministack.services.scheduler", "_error"): ("status", "code", "message"),
     ("ministack.services.scheduler", "_schedules"): "AccountRegionScopedDict",
