@@ -96,8 +96,8 @@ def _working_directory(directory: Path) -> Iterator[Path]:
     work, account = directory / "work", directory / "account"
     for earlier in (work, account, directory / "logs"):
         shutil.rmtree(earlier, ignore_errors=True)
-    for earlier in (directory / "index.html", directory / "timings.json"):
-        earlier.unlink(missing_ok=True)
+    for name in ("index.html", "report.html", "timings.json"):
+        (directory / name).unlink(missing_ok=True)
     work.mkdir()
     try:
         yield work

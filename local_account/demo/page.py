@@ -16,7 +16,7 @@ from settings import DATASET, PRODUCTION, PROJECT, STAGING
 
 
 def write(path: Path, facts: Facts) -> None:
-    """Render `page.html.j2`; the file appears complete or not at all."""
+    """Render `page.html.j2` and put the report beside it; each file appears complete or not at all."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -39,8 +39,13 @@ def write(path: Path, facts: Facts) -> None:
         journey=plots.journey(facts.stages),
         scaling=_scaling(facts.scaling),
     )
+    _write_whole(path.with_name("report.html"), facts.report_html)
+    _write_whole(path, html)
+
+
+def _write_whole(path: Path, text: str) -> None:
     temporary = path.with_suffix(".part")
-    temporary.write_text(html, encoding="utf-8")
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 

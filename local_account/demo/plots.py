@@ -56,7 +56,7 @@ def journey(stages: Sequence[Stage]) -> str:
         axes.invert_yaxis()
         axes.set_xlim(0, end * 1.02)
         axes.set_ylim(len(ordered) - 0.4, -0.6)
-        axes.set_xlabel("seconds since `make demo`")
+        axes.set_xlabel("seconds since the start")
         axes.grid(axis="x", color="#e6e9ec")
         axes.set_axisbelow(True)
         return _text_of(figure)
@@ -111,7 +111,7 @@ def _draw_instances(axes: Any, record: ScalingRecord, zone: ZoneInfo) -> None:
     axes.set_ylabel("instances in service")
     axes.set_ylim(0, record.most + 1.3)
     axes.yaxis.get_major_locator().set_params(integer=True)
-    axes.legend(title="acting rule", loc="upper right", frameon=False, bbox_to_anchor=(1, 0.92))
+    axes.legend(loc="lower left", frameon=False, ncols=len(RULE_COLOURS), bbox_to_anchor=(0, 1), borderaxespad=0.2, handletextpad=0.2)
 
 
 def _text_of(figure: Figure) -> str:

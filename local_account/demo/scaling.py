@@ -19,11 +19,14 @@ from local_account.demo.terminal import Terminal
 from local_account.demo.traffic import Phase, Profile, Traffic, rows_in_turn
 from settings import DATASET, PRODUCTION, PROJECT
 
-#: The morning of a working day: the office opens at 7, its people arrive within minutes, and leave again.
+#: A working morning: the office opens at 7 and everybody comes at once, for a while. The rush needs the most instances that
+#: the settings allow at close to their target, so that target tracking holds them until it is over.
 _OPENS_AT_HOUR = 7
-_MINUTES_BEFORE = 6
-_QUIET, _RUSH, _AFTERWARDS = 8.0, 110.0, 10.0
-_RUSH_BEGINS, _RUSH_ENDS, _STORY_ENDS = 9.0, 20.0, 75.0
+_MINUTES_BEFORE = 5
+_QUIET, _RUSH, _AFTERWARDS = 8.0, 150.0, 10.0
+_RUSH_BEGINS, _RUSH_ENDS, _STORY_ENDS = 8.0, 16.0, 75.0
+#: The picture goes on for this long after the last scale-in.
+_MINUTES_AFTER = 3.0
 
 
 def ask(terminal: Terminal, narrator: Narrator, facts: Facts) -> None:
@@ -149,6 +152,8 @@ class _Scaling:
             raise StageError(f"production stayed on {most} instances under {_RUSH:.0f} requests/s", None)
         back = self._narrator.begin("Traffic: scale in")
         self._until(lambda: self._watch.instances < most and self._settled())
+        settled = self._seen_minutes()
+        self._until(lambda: self._seen_minutes() > settled + _MINUTES_AFTER)
         back.note = f"{most} to {self._watch.instances} instances at {_AFTERWARDS:.0f} requests/s"
         self._narrator.end(back)
         return self._watch.activities(self._start)

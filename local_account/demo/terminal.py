@@ -95,8 +95,7 @@ class Terminal:
         )
         output = log.read_bytes()[before:].decode("utf-8", "replace")
         if code != 0:
-            reason = next((line for line in reversed(output.splitlines()) if line.strip()), f"exit code {code}")
-            raise StageError(f"`{' '.join(command[:3])}` failed: {_plain(reason)}", log)
+            raise StageError(f"`{' '.join(command[:3])}` failed: {_reason(output, code)}", log)
         return output
 
     def client(self, service: str) -> Any:
@@ -151,6 +150,13 @@ def _last_line(path: Path) -> str:
         lines = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
         return lines[-1] if lines else ""
     return ""
+
+
+def _reason(output: str, code: int) -> str:
+    """The line that says what failed, or else the last one."""
+    lines = [_plain(line) for line in output.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"\bfail: |\berror: |❌|_FAILED", line, re.IGNORECASE)]
+    return (telling or lines or [f"exit code {code}"])[0 if telling else -1]
 
 
 def _plain(text: str) -> str:
