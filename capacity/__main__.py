@@ -58,9 +58,15 @@ def parser() -> argparse.ArgumentParser:
         help="change an assumption (see docs/capacity.md, or capacity/model.py)",
     )
     add("--no-recommend", dest="recommend", action="store_false", help="only replay, do not search")
+    add("--min-capacity", type=int, help="lower bound for the search (default: the configured one)")
     add("--max-capacity", type=int, help="upper bound for the search (default: twice what the peak needs)")
     add("--requests", action="store_true", help="also replay single requests, which checks the fluid model")
-    add("--output", type=Path, default=Path("out/capacity/index.html"), help="HTML page (default: %(default)s)")
+    add(
+        "--output",
+        type=Path,
+        default=Path("out/capacity/index.html"),
+        help="HTML page, or the directory for its index.html (default: %(default)s)",
+    )
     add("--debug", action="store_true", help="show the traceback of an error")
     return result
 
@@ -95,7 +101,8 @@ def run(options: argparse.Namespace) -> int:
         _print_recommendation(found, situation, replays)
     from capacity import page  # matplotlib and jinja2 load here, and only here
 
-    path = page.write(options.output, configuration, situation, replays, found, prices=settings.PRICES.source, as_of=settings.PRICES.as_of)
+    target = options.output if options.output.suffix == ".html" else options.output / "index.html"
+    path = page.write(target, configuration, situation, replays, found, prices=settings.PRICES.source, as_of=settings.PRICES.as_of)
     print(f"\nPage: {path}")
     return 0
 
@@ -178,8 +185,10 @@ def _slo(slo_ms: float, measured: service.ServiceTime) -> float:
 def _search(
     options: argparse.Namespace, configuration: Configuration, choices: Sequence[InstanceOption], situation: Situation
 ) -> Recommendation:
-    if options.max_capacity is not None:
-        require(options.max_capacity >= 1, f"--max-capacity is {options.max_capacity}; allowed: 1 or more")
+    low = configuration.target.min_capacity if options.min_capacity is None else options.min_capacity
+    require(low >= 1, f"--min-capacity is {low}; allowed: 1 or more")
+    high = options.max_capacity
+    require(high is None or high >= low, f"--max-capacity is {high}; allowed: {low} (the minimum) or more")
     configured = [action.time_zone for action in configuration.scheduled_actions]
     zone = configured[0] if configured else settings.PROJECT.time_zone
     bar = Bar("searching")
@@ -189,7 +198,8 @@ def _search(
         situation.slo_seconds,
         situation.assumptions,
         time_zone=zone,
-        max_capacity=options.max_capacity,
+        min_capacity=low,
+        max_capacity=high,
         progress=bar.show,
     )
 

@@ -16,7 +16,7 @@ def settings_block(candidate: Candidate) -> str:
     """`Autoscaling(...)` to paste into the environment in settings.py, and the instance type that it is for."""
     lines = [
         f'instance_type="{candidate.option.instance_type}",',
-        f"initial_instance_count={candidate.min_capacity},",
+        f"initial_instance_count={max(candidate.min_capacity, min(2, candidate.max_capacity))},",  # gradual rollouts need 2
         "autoscaling=Autoscaling(",
         f"    min_capacity={candidate.min_capacity},",
         f"    max_capacity={candidate.max_capacity},",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,10 +28,12 @@ from capacity.service import ServiceTime
 from capacity.traffic import Traffic
 
 INVOCATIONS = PREDEFINED_METRICS["SageMakerVariantInvocationsPerInstance"]
-SAFETIES = (0.4, 0.5, 0.6, 0.65, 0.675, 0.7, 0.725, 0.75, 0.775, 0.8, 0.85, 0.9)
-COOLDOWNS = ((0, 0), (0, 120), (60, 300), (0, 600), (300, 600))  # scale-out, scale-in, in seconds
+Plan = tuple[float, int] | None  # utilisation that a scheduled minimum is sized for, slack in hours; None: no schedule
+SAFETIES = (0.4, 0.5, 0.6, 0.65, 0.7, 0.725, 0.75, 0.775, 0.8, 0.9)
+COOLDOWNS = ((0, 0), (60, 300), (0, 600), (300, 600))  # scale-out, scale-in, in seconds
 STEP_MARGINS = (None, 1.15, 1.4)  # alarm threshold as a multiple of the tracking target; None: no step policy
-SCHEDULES = (None, (0.75, 0), (0.9, 0), (0.75, 1))  # utilisation that the minimum is sized for, slack in hours; None: no schedule
+PLANS: tuple[Plan, ...] = (None, (0.75, 0), (0.9, 0), (0.75, 1))
+NEIGHBOURS = 600
 STEPS = ((100, 25), (150, 50), (200, 100))  # percent of the threshold, percent of the instances: StepScaling's defaults
 
 
@@ -50,6 +53,7 @@ class Candidate:
     option: InstanceOption
     min_capacity: int
     max_capacity: int
+    initial_count: int = 1  # at the beginning of the replay; a deployment retains what was there
     safety: float | None  # None: no target tracking
     scale_out_cooldown_seconds: int = 60
     scale_in_cooldown_seconds: int = 300
@@ -99,7 +103,13 @@ class Candidate:
         target = ScalableTarget(
             resource_id="endpoint/candidate/variant/AllTraffic", min_capacity=self.min_capacity, max_capacity=self.max_capacity
         )
-        return Configuration(target=target, policies=tuple(policies), scheduled_actions=actions, instance_type=self.option.instance_type)
+        return Configuration(
+            target=target,
+            policies=tuple(policies),
+            scheduled_actions=actions,
+            instance_type=self.option.instance_type,
+            initial_instance_count=max(self.min_capacity, min(self.max_capacity, self.initial_count)),
+        )
 
 
 def step_policy(threshold: float, *, cooldown_seconds: int = 120, evaluation_periods: int = 2) -> StepPolicy:
@@ -124,63 +134,90 @@ def step_policy(threshold: float, *, cooldown_seconds: int = 120, evaluation_per
     )
 
 
-def aws_sample(option: InstanceOption, min_capacity: int, max_capacity: int) -> Candidate:
-    """The defaults of AWS's sample notebooks: target 70 %, scale-out cooldown 300 s, scale-in cooldown 600 s.
+@dataclass(frozen=True)
+class Space:
+    """What the search may choose from, for one instance type. min_capacity, max_capacity: limits that the user sets."""
 
-    The notebooks write a bare 70; read as 70 invocations a minute it would keep instances idle, so it is read as 70 % of
-    what one instance can serve, which is the reading that costs less.
-    """
-    return Candidate(
-        option=option,
-        min_capacity=min_capacity,
-        max_capacity=max_capacity,
-        safety=0.7,
-        scale_out_cooldown_seconds=300,
-        scale_in_cooldown_seconds=600,
-        label="AWS sample notebook",
+    traffic: Traffic
+    option: InstanceOption
+    assumptions: Assumptions
+    time_zone: str = "Etc/UTC"
+    min_capacity: int = 1
+    max_capacity: int | None = None
+
+    @property
+    def most(self) -> int:
+        """Twice what the highest minute needs at full use: never binds on a good day, but caps a bad one."""
+        enough = max(2, math.ceil(2 * float(self.traffic.rate.max()) / self.option.service.max_requests_per_second))
+        return max(self.min_capacity, self.max_capacity or enough)
+
+    def _base(self) -> Candidate:
+        first = math.ceil(float(self.traffic.rate[0]) / (0.6 * self.option.service.max_requests_per_second))
+        return Candidate(
+            option=self.option,
+            min_capacity=self.min_capacity,
+            max_capacity=self.most,
+            initial_count=max(1, first),
+            safety=None,
+            time_zone=self.time_zone,
+        )
+
+    def sample(self) -> Candidate:
+        """The defaults of AWS's sample notebooks: target 70 %, scale-out cooldown 300 s, scale-in cooldown 600 s.
+
+        Read as 70 % of what one instance can serve, tracked by invocations: the strongest reading (see
+        benchmarks/capacity/README.md). The bounds are the search's.
+        """
+        return replace(self._base(), safety=0.7, scale_out_cooldown_seconds=300, scale_in_cooldown_seconds=600, label="AWS sample notebook")
+
+    def grid(self) -> Iterator[Candidate]:
+        """Every combination of the choices above, for each minimum that makes sense."""
+        plans = {plan: self._windows(plan) for plan in PLANS}
+        for low in self._minimums():
+            base = replace(self._base(), min_capacity=low)
+            for safety, (out, back), margin, plan in itertools.product(SAFETIES, COOLDOWNS, STEP_MARGINS, PLANS):
+                if plan is not None and not plans[plan]:
+                    continue  # the traffic has no daily pattern worth a schedule
+                yield _with(base, safety, out, back, margin, plans[plan])
+
+    def neighbours(self, centre: Candidate, seed: int = 1) -> Iterator[Candidate]:
+        """Candidates around a good one, finer than the grid; the same for the same seed."""
+        pick = random.Random(seed)
+        plans = [self._windows(plan) for plan in (None, *itertools.product((0.6, 0.7, 0.8, 0.9), (0, 1)))]
+        known = [plan for plan in plans if plan] or [()]
+        for _ in range(NEIGHBOURS):
+            safety = round(min(0.97, max(0.2, (centre.safety or 0.7) + pick.uniform(-0.06, 0.08))), 3)
+            out, back = pick.choice((0, 60, 120, 300, 600, 900)), pick.choice((0, 60, 300, 600, 900))
+            windows_ = pick.choice([(), centre.schedule, *known])
+            yield _with(centre, safety, out, back, pick.choice((None, None, 1.05, 1.15, 1.3)), windows_)
+
+    def _windows(self, plan: Plan) -> tuple[Window, ...]:
+        if plan is None:
+            return ()
+        safety, slack_hours = plan
+        return windows(
+            self.traffic,
+            self.option.service.max_requests_per_second * safety,
+            self.time_zone,
+            lead_seconds=self.assumptions.provisioning_seconds,
+            max_capacity=self.most,
+            slack_hours=slack_hours,
+        )
+
+    def _minimums(self) -> Sequence[int]:
+        """The user's, and enough for the quietest tenth of the time."""
+        quiet = float(sorted(self.traffic.rate)[len(self.traffic.rate) // 10])
+        needed = math.ceil(1.3 * quiet / self.option.service.max_requests_per_second)
+        return sorted({self.min_capacity, max(self.min_capacity, min(needed, self.most))})
+
+
+def _with(base: Candidate, safety: float, out: int, back: int, margin: float | None, plan: tuple[Window, ...]) -> Candidate:
+    low = base.min_capacity
+    return replace(
+        base,
+        safety=safety,
+        scale_out_cooldown_seconds=out,
+        scale_in_cooldown_seconds=back,
+        step_margin=margin,
+        schedule=tuple(w if w.min_capacity >= low else replace(w, min_capacity=low) for w in plan),
     )
-
-
-def candidates(
-    traffic: Traffic, option: InstanceOption, assumptions: Assumptions, time_zone: str, max_capacity: int | None
-) -> Iterator[Candidate]:
-    """Every combination of the choices above; about 660 for each minimum capacity that is tried."""
-    most = max_capacity or _enough(traffic, option.service)
-    schedules = {plan: _schedule(traffic, option, assumptions, time_zone, plan, most) for plan in SCHEDULES}
-    for low in _minimums(traffic, option.service, most):
-        base = Candidate(option=option, min_capacity=low, max_capacity=most, safety=None, time_zone=time_zone)
-        for safety, (out, back), margin, plan in itertools.product(SAFETIES, COOLDOWNS, STEP_MARGINS, SCHEDULES):
-            if plan is not None and not schedules[plan]:
-                continue  # the traffic has no daily pattern worth a schedule
-            yield replace(
-                base,
-                safety=safety,
-                scale_out_cooldown_seconds=out,
-                scale_in_cooldown_seconds=back,
-                step_margin=margin,
-                schedule=tuple(w if w.min_capacity >= low else replace(w, min_capacity=low) for w in schedules[plan]),
-            )
-
-
-def _schedule(
-    traffic: Traffic, option: InstanceOption, assumptions: Assumptions, time_zone: str, plan: tuple[float, int] | None, most: int
-) -> tuple[Window, ...]:
-    if plan is None:
-        return ()
-    safety, slack_hours = plan
-    per_instance = option.service.max_requests_per_second * safety
-    return windows(
-        traffic, per_instance, time_zone, lead_seconds=assumptions.provisioning_seconds, max_capacity=most, slack_hours=slack_hours
-    )
-
-
-def _minimums(traffic: Traffic, service: ServiceTime, most: int) -> Sequence[int]:
-    """One, two (survives an instance or a zone), and enough for the quietest tenth of the time."""
-    quiet = float(sorted(traffic.rate)[len(traffic.rate) // 10])
-    wanted = {1, 2, math.ceil(1.3 * quiet / service.max_requests_per_second)}
-    return sorted(value for value in wanted if 1 <= value <= most)
-
-
-def _enough(traffic: Traffic, service: ServiceTime) -> int:
-    """Twice what the highest minute needs at full use: the bound that must never bind in a good day, but caps a bad one."""
-    return max(2, math.ceil(2 * float(traffic.rate.max()) / service.max_requests_per_second))

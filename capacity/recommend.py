@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capacity import batch
-from capacity.candidates import Candidate, InstanceOption, aws_sample, candidates
+from capacity.candidates import Candidate, InstanceOption, Space
 from capacity.model import Assumptions, require
 from capacity.queueing import P99_BUDGET, LatencyTable
 from capacity.traffic import Traffic
@@ -61,6 +61,7 @@ def recommend(
     assumptions: Assumptions,
     *,
     time_zone: str = "Etc/UTC",
+    min_capacity: int = 1,
     max_capacity: int | None = None,
     budget: float = P99_BUDGET,
     workers: int = 2,
@@ -71,29 +72,35 @@ def recommend(
     progress: called with (replays done, replays to do). workers: processes; 1 stays in this one.
     """
     require(0 < budget < 1, f"breach budget is {budget}; allowed: between 0 and 1")
-    groups = [list(candidates(traffic, option, assumptions, time_zone, max_capacity)) for option in options]
-    for group, option in zip(groups, options, strict=True):
-        group.append(aws_sample(option, group[0].min_capacity, group[0].max_capacity))
+    spaces = [Space(traffic, option, assumptions, time_zone, min_capacity, max_capacity) for option in options]
     seen = [traffic, *[traffic.varied(seed) for seed in SEEN_SEEDS]]
-    outcomes = [outcome for group in _replay(groups, seen, slo_seconds, assumptions, workers, progress) for outcome in group]
-    samples = [o for o in outcomes if o.candidate.label]
-    safe = [o for o in outcomes if o.worst_breach <= MARGIN * budget]
-    holding = safe or [o for o in outcomes if o.worst_breach <= budget]
-    best = min(holding, key=lambda o: (o.usd, o.worst_breach)) if holding else None
-    closest = min(outcomes, key=lambda o: (o.worst_breach, o.usd))
-    sample = min(samples, key=lambda o: o.usd)
-    fresh = [traffic.varied(seed) for seed in HELD_OUT_SEEDS]
-    chosen = (best or closest).candidate
-    [[held_out], [sample_held_out]] = _replay([[chosen], [sample.candidate]], fresh, slo_seconds, assumptions, 1, None)
+    with _Replays(slo_seconds, assumptions, workers, progress) as replays:
+        outcomes = replays.of([[*space.grid(), space.sample()] for space in spaces], seen)
+        centre = choose(outcomes, budget).candidate
+        space = next(space for space in spaces if space.option is centre.option or space.option == centre.option)
+        outcomes += replays.of([list(space.neighbours(centre))], seen)
+        sample = min((o for o in outcomes if o.candidate.label), key=lambda o: o.usd)
+        chosen = choose(outcomes, budget)
+        fresh = [traffic.varied(seed) for seed in HELD_OUT_SEEDS]
+        held_out, sample_held_out = replays.of([[chosen.candidate], [sample.candidate]], fresh)
     return Recommendation(
-        best=best,
-        closest=closest,
+        best=chosen if chosen.worst_breach <= budget else None,
+        closest=chosen,
         held_out=held_out,
         sample=sample,
         sample_held_out=sample_held_out,
         curve=pareto(outcomes),
         tried=len(outcomes),
     )
+
+
+def choose(outcomes: Sequence[Outcome], budget: float) -> Outcome:
+    """The cheapest that holds with a margin, else the cheapest that holds, else the one that breaks the SLO least."""
+    for limit in (MARGIN * budget, budget):
+        holding = [o for o in outcomes if o.worst_breach <= limit]
+        if holding:
+            return min(holding, key=lambda o: (o.usd, o.worst_breach))
+    return min(outcomes, key=lambda o: (o.worst_breach, o.usd))
 
 
 def pareto(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
@@ -125,33 +132,31 @@ def _run_task(task: _Task) -> batch.BatchResult:
     return task.run()
 
 
-def _replay(
-    groups: Sequence[Sequence[Candidate]],
-    traffics: Sequence[Traffic],
-    slo_seconds: float,
-    assumptions: Assumptions,
-    workers: int,
-    progress: Callable[[int, int], None] | None,
-) -> list[list[Outcome]]:
-    tasks = [_Task(i, group, traffic, slo_seconds, assumptions) for i, group in enumerate(groups) for traffic in traffics]
-    results: list[list[batch.BatchResult]] = [[] for _ in groups]
-    to_do, done = sum(len(task.candidates) for task in tasks), 0
+class _Replays:
+    """Replays groups of candidates, in this process or spread over several."""
 
-    def take(task: _Task, result: batch.BatchResult) -> None:
-        nonlocal done
-        results[task.group].append(result)
-        done += len(task.candidates)
-        if progress:
-            progress(done, to_do)
+    def __init__(self, slo_seconds: float, assumptions: Assumptions, workers: int, progress: Callable[[int, int], None] | None) -> None:
+        self._slo_seconds, self._assumptions, self._progress = slo_seconds, assumptions, progress
+        self._pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else None
 
-    if workers == 1:
-        for task in tasks:
-            take(task, task.run())
-    else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            for task, result in zip(tasks, pool.map(_run_task, tasks), strict=True):
-                take(task, result)
-    return [_outcomes(group, found) for group, found in zip(groups, results, strict=True)]
+    def __enter__(self) -> _Replays:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+    def of(self, groups: Sequence[Sequence[Candidate]], traffics: Sequence[Traffic]) -> list[Outcome]:
+        """One outcome for each candidate, over all traffics. The candidates of a group share an instance type."""
+        tasks = [_Task(i, group, traffic, self._slo_seconds, self._assumptions) for i, group in enumerate(groups) for traffic in traffics]
+        to_do, done = sum(len(task.candidates) for task in tasks), 0
+        results: list[list[batch.BatchResult]] = [[] for _ in groups]
+        for task, result in zip(tasks, self._pool.map(_run_task, tasks) if self._pool else map(_run_task, tasks), strict=True):
+            results[task.group].append(result)
+            done += len(task.candidates)
+            if self._progress and to_do > 100:
+                self._progress(done, to_do)
+        return [outcome for group, found in zip(groups, results, strict=True) for outcome in _outcomes(group, found)]
 
 
 def _outcomes(group: Sequence[Candidate], results: Sequence[batch.BatchResult]) -> list[Outcome]:

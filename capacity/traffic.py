@@ -60,7 +60,8 @@ class Traffic:
         """
         random = np.random.default_rng(seed)
         shift = round(random.normal(0.0, shift_seconds) / self.step_seconds)
-        rate = np.roll(self.rate, shift) * math.exp(random.normal(0.0, level))
+        moved = np.clip(np.arange(len(self.rate)) - shift, 0, len(self.rate) - 1)
+        rate = self.rate[moved] * math.exp(random.normal(0.0, level))
         keep = math.exp(-self.step_seconds / 600.0)
         white = random.normal(0.0, noise * math.sqrt(1 - keep * keep), len(rate))
         coloured = np.empty_like(white)
@@ -81,8 +82,8 @@ def from_shape(text: str, *, start: float | None = None) -> Traffic:
         key, _, number = item.partition("=")
         require(key in values, f"traffic {text!r}: {key!r} is unknown; allowed: {', '.join(values)}")
         values[key] = _number(number, f"traffic {text!r}: {key}")
-        lowest = 0 if key == "seed" else 1e-9
-        require(values[key] >= lowest or key == "base", f"traffic {text!r}: {key} is {number}; allowed: more than 0")
+        positive = values[key] > 0 or (values[key] == 0 and key in ("base", "weekend", "hour"))
+        require(positive, f"traffic {text!r}: {key} is {number}; allowed: more than 0")
     require(values["days"] <= 366, f"traffic {text!r}: days is {values['days']:g}; allowed: up to 366")
     begin = DEFAULT_START.timestamp() if start is None else start
     minutes = np.arange(round(values.pop("days") * 1440)) * 60.0

@@ -1,0 +1,114 @@
+"""The search: better than what it is compared with, repeatable, honest, and its block is valid settings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import settings
+from capacity import instances, service, traffic
+from capacity.advice import reaction, settings_block, what_would_hold
+from capacity.batch import supported
+from capacity.candidates import InstanceOption, Space
+from capacity.model import Assumptions, CapacityError
+from capacity.recommend import Outcome, Recommendation, pareto, recommend
+
+SERVICE = service.given(20, p99_ms=60, workers=2)
+OPTION = InstanceOption(instance_type="ml.m5.large", usd_per_hour=0.115, service=SERVICE)
+
+
+@pytest.fixture(scope="module")
+def found() -> Recommendation:
+    return recommend(traffic.from_shape("diurnal:peak=300,base=20,days=0.6"), [OPTION], 0.150, Assumptions(), workers=1)
+
+
+def test_the_recommendation_holds_the_slo_and_is_on_the_curve(found: Recommendation) -> None:
+    assert found.best is not None and found.best.worst_breach <= 0.01
+    assert found.tried >= 1000
+    costs, breaches = [o.usd for o in found.curve], [o.worst_breach for o in found.curve]
+    assert costs == sorted(costs) and breaches == sorted(breaches, reverse=True)
+    assert not any(o.usd < found.best.usd and o.worst_breach < found.best.worst_breach for o in found.curve)
+
+
+def test_the_block_is_valid_settings_with_the_values_of_the_candidate(found: Recommendation) -> None:
+    names: dict[str, Any] = {name: getattr(settings, name) for name in ("Autoscaling", "TargetTracking", "StepScaling", "Step", "Schedule")}
+    block = settings_block(found.chosen.candidate)
+    values = eval(f"dict({block})", names)  # noqa: S307  # the block is code of this project, made a line above
+    scaling = values["autoscaling"]
+    assert values["instance_type"] == "ml.m5.large"
+    assert scaling.target_tracking.invocations_per_instance == pytest.approx(found.chosen.candidate.target_value, rel=1e-3)
+    assert len(scaling.schedules) == len(found.chosen.candidate.schedule)
+
+
+def test_every_candidate_can_be_replayed_and_its_block_is_valid() -> None:
+    week = traffic.from_shape("weekly:peak=300")
+    names: dict[str, Any] = {name: getattr(settings, name) for name in ("Autoscaling", "TargetTracking", "StepScaling", "Step", "Schedule")}
+    space = Space(week, OPTION, Assumptions(), "Europe/Madrid")
+    made = [*space.grid(), *space.neighbours(space.sample())]
+    assert len(made) >= 1000
+    for candidate in made[::37]:
+        assert supported(candidate.configuration())
+        block = eval(f"dict({settings_block(candidate)})", names)  # noqa: S307  # the block is code of this project, made here
+        replace(settings.PRODUCTION, **block)  # a production with gradual rollouts accepts it
+
+
+def test_pareto_keeps_only_what_nothing_beats() -> None:
+    sample = Space(traffic.from_shape("constant"), OPTION, Assumptions()).sample()
+    made = [
+        Outcome(candidate=sample, usd=u, worst_breach=b, most_instances=1) for u, b in ((1, 0.5), (2, 0.6), (2, 0.1), (3, 0.1), (4, 0.0))
+    ]
+    assert [(o.usd, o.worst_breach) for o in pareto(made)] == [(1, 0.5), (2, 0.1), (4, 0.0)]
+
+
+def test_a_flash_crowd_is_called_faster_than_provisioning() -> None:
+    crowd = traffic.from_shape("flash-crowd:peak=600,base=40")
+    fast = reaction(crowd, Assumptions())
+    assert fast.seconds == 3 * 60 + 60 + 10 + 240
+    assert fast.growth == pytest.approx(15.0, rel=0.05)
+    text = " ".join(what_would_hold(fast, 8, 22.08))
+    assert "static fleet of 8" in text and "scheduled action" in text and "15.0-fold" in text
+
+
+def test_smooth_traffic_leaves_time_to_react() -> None:
+    assert reaction(traffic.from_shape("ramp"), Assumptions()).growth < 1.2
+
+
+def answer(**changes: object) -> dict[str, Any]:
+    def one(kind: str, most: int, cost: float) -> dict[str, Any]:
+        return {
+            "EndpointConfiguration": {"InstanceType": kind, "InitialInstanceCount": 1},
+            "Metrics": {"MaxInvocations": most, "ModelLatency": 21000, "CostPerHour": cost},
+        }
+
+    return {
+        "Status": "COMPLETED",
+        "InferenceRecommendations": [one("ml.m5.xlarge", 12000, 0.23), one("ml.c5.large", 7200, 0.102)],
+        **changes,
+    }
+
+
+def test_inference_recommender_results_become_options(tmp_path: Path) -> None:
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps(answer()))
+    cheap, large = instances.read(path, SERVICE)
+    assert (cheap.instance_type, cheap.usd_per_hour) == ("ml.c5.large", 0.102)
+    assert cheap.service.max_requests_per_second == pytest.approx(120)
+    assert large.service.max_requests_per_second == pytest.approx(200)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"), [({"Status": "IN_PROGRESS"}, "is IN_PROGRESS"), ({"InferenceRecommendations": []}, "no recommendation")]
+)
+def test_an_unfinished_job_is_refused(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(CapacityError, match=said):
+        instances.options(answer(**changes), SERVICE)
+
+
+def test_the_cheaper_of_two_instance_types_is_found() -> None:
+    dear = InstanceOption(instance_type="ml.m5.xlarge", usd_per_hour=0.23, service=SERVICE)
+    chosen = recommend(traffic.from_shape("constant:peak=150,days=0.05"), [dear, OPTION], 0.150, Assumptions(), workers=1).chosen
+    assert chosen.candidate.option.instance_type == "ml.m5.large"
