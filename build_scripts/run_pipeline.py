@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import json
 import logging
 import warnings
@@ -27,6 +28,7 @@ from build_scripts.follow import follow
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.publish import code_files, code_prefix, publish
 
+COMMIT_PREFIX = "commit "
 _LOOK_BACK = 20  # executions; more would mean twenty failures in a row
 
 
@@ -54,18 +56,22 @@ def _canonical(definition: str) -> Any:
     return json.loads(definition)
 
 
-def upsert(sagemaker: Any, name: str, definition: str, role_arn: str, tags: Sequence[Mapping[str, str]]) -> str:
-    """Create or update the pipeline; returns created, updated or unchanged."""
+def upsert(sagemaker: Any, name: str, definition: str, role_arn: str, tags: Sequence[Mapping[str, str]], commit: str = "unknown") -> str:
+    """Create or update the pipeline; returns created, updated or unchanged.
+
+    The description names the commit that the definition is from: a retraining starts without a push, and reads it there.
+    """
+    described = {"PipelineDescription": f"{COMMIT_PREFIX}{commit}"}
     try:
         current = sagemaker.describe_pipeline(PipelineName=name)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("ResourceNotFound", "ValidationException"):
             raise
-        sagemaker.create_pipeline(PipelineName=name, PipelineDefinition=definition, RoleArn=role_arn, Tags=list(tags))
+        sagemaker.create_pipeline(PipelineName=name, PipelineDefinition=definition, RoleArn=role_arn, Tags=list(tags), **described)
         return "created"
     if _canonical(current["PipelineDefinition"]) == _canonical(definition) and current["RoleArn"] == role_arn:
         return "unchanged"
-    sagemaker.update_pipeline(PipelineName=name, PipelineDefinition=definition, RoleArn=role_arn)
+    sagemaker.update_pipeline(PipelineName=name, PipelineDefinition=definition, RoleArn=role_arn, **described)
     return "updated"
 
 
@@ -136,10 +142,13 @@ def _quiet() -> Iterator[None]:
         root.handlers[:] = handlers
 
 
+def default_values(definition: str) -> dict[str, str]:
+    return {parameter["Name"]: str(parameter.get("DefaultValue", "")) for parameter in json.loads(definition)["Parameters"]}
+
+
 def has_data(s3: Any, definition: str) -> str | None:
     """None if there are data files where the pipeline reads them, or no permission to look; otherwise that address."""
-    defaults = {parameter["Name"]: parameter.get("DefaultValue", "") for parameter in json.loads(definition)["Parameters"]}
-    url = str(defaults["InputDataUrl"])
+    url = default_values(definition)["InputDataUrl"]
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
     try:
         found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=5).get("Contents", [])
@@ -148,6 +157,17 @@ def has_data(s3: Any, definition: str) -> str | None:
             return None
         raise
     return None if any(not item["Key"].rsplit("/", 1)[-1].startswith("_") for item in found) else url
+
+
+def data_version(s3: Any, url: str) -> str:
+    """Changes whenever a file below `url` does. Step caching compares addresses, and would reuse the result of older data.
+
+    The Lambda infra/model_build/start_retraining computes the same value, so that all triggers share one cache.
+    """
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    files = sorted((item["Key"], item["ETag"]) for page in pages for item in page.get("Contents", []))
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
 
 
 def start(sagemaker: Any, name: str, parameters: Mapping[str, str], commit: str) -> str:
@@ -171,7 +191,7 @@ def main(arguments: Sequence[str]) -> int:
     _, uploaded = publish(s3, project.artifact_bucket, files, project.key_arn)
     print(f"code: {'published' if uploaded else 'unchanged'} at {code_uri}/")
     tags = [{"Key": "sagemaker:project-name", "Value": project.pipeline_name}, {"Key": "sagemaker:project-id", "Value": project.project_id}]
-    state = upsert(sagemaker, project.pipeline_name, definition, project.pipeline_role_arn, tags)
+    state = upsert(sagemaker, project.pipeline_name, definition, project.pipeline_role_arn, tags, project.commit)
     print(f"pipeline {project.pipeline_name}: {state}")
     empty = None if "InputDataUrl" in parameters else has_data(s3, definition)
     if empty:
@@ -180,7 +200,8 @@ def main(arguments: Sequence[str]) -> int:
     decision = plan(definition, recent_runs(sagemaker, project.pipeline_name), forced=bool(given.force or parameters))
     arn = decision.following
     if decision.start:
-        facts = {"GitCommit": project.commit, "TriggerReason": given.reason}
+        url = parameters.get("InputDataUrl") or default_values(definition)["InputDataUrl"]
+        facts = {"GitCommit": project.commit, "TriggerReason": given.reason, "InputDataVersion": data_version(s3, url)}
         arn = start(sagemaker, project.pipeline_name, {**facts, **parameters}, project.commit)
     print(f"{'started ' + str(arn) if decision.start else 'not started'}: {decision.reason}")
     return follow(sagemaker, arn) if given.wait and arn else 0

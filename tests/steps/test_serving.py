@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import features
+import flask
 import inference
 import numpy as np
 import pytest
@@ -48,9 +49,18 @@ def answer(
 
 
 def refusal(body: str | bytes, content_type: str = "text/csv", accept: str | None = None) -> tuple[int, str]:
-    with pytest.raises(inference.ToolkitError) as caught:
+    with pytest.raises(inference.RequestError) as caught:
         answer(body, content_type, accept)
     return caught.value.status_code, str(caught.value.message)
+
+
+def test_a_flask_server_answers_with_the_status_of_the_refusal() -> None:
+    """The container serves one model with Flask, which answers 500 to any error that is not one of its own kind."""
+    server = flask.Flask("container")
+    server.add_url_rule("/invocations", view_func=lambda: answer("1,2", "image/png")[0], methods=["POST"])
+    response = server.test_client().post("/invocations")
+    assert response.status_code == 415
+    assert "image/png" in response.text
 
 
 def test_csv_rows_are_answered_in_their_order() -> None:

@@ -8,9 +8,15 @@ from typing import Any
 import boto3
 import pytest
 
+from build_scripts import run_pipeline
 from infra.model_build.start_retraining import handler as start_retraining
 
-DEFAULTS = {"InputDataUrl": "s3://data/training/abalone/", "InputDataVersion": "unspecified", "TriggerReason": "manual"}
+DEFAULTS = {
+    "InputDataUrl": "s3://data/training/abalone/",
+    "InputDataVersion": "unspecified",
+    "TriggerReason": "manual",
+    "GitCommit": "abc123",
+}
 SCHEDULE = {"source": "schedule"}
 DRIFT = {"source": "aws.cloudwatch", "id": "e-1", "detail": {"alarmName": "mlops-production-drift", "state": {"value": "ALARM"}}}
 
@@ -39,7 +45,7 @@ def test_data_of_another_data_set_starts_nothing():
 
 def test_the_run_knows_what_started_it_and_which_data_it_reads():
     decision = start_retraining.plan(DRIFT, DEFAULTS, False, "v1")
-    assert decision.parameters == {"TriggerReason": "alarm mlops-production-drift", "InputDataVersion": "v1"}
+    assert decision.parameters == {"TriggerReason": "alarm mlops-production-drift", "InputDataVersion": "v1", "GitCommit": "abc123"}
 
 
 def test_an_unknown_event_is_an_error_that_reaches_the_dead_letter_queue():
@@ -70,7 +76,8 @@ class FakeSageMaker:
     def describe_pipeline(self, *, PipelineName: str) -> dict[str, str]:  # noqa: N803 - boto3's own name
         if PipelineName not in self.pipelines:
             raise KeyError(PipelineName)
-        return {"PipelineDefinition": json.dumps({"Parameters": [{"Name": k, "DefaultValue": v} for k, v in DEFAULTS.items()]})}
+        parameters = [{"Name": k, "DefaultValue": v} for k, v in DEFAULTS.items()]
+        return {"PipelineDefinition": json.dumps({"Parameters": parameters}), "PipelineDescription": "commit fedcba"}
 
     def list_pipeline_executions(self, **request: Any) -> dict[str, Any]:
         assert (request["SortBy"], request["SortOrder"]) == ("CreationTime", "Descending")
@@ -103,6 +110,19 @@ def test_an_active_run_is_found_among_finished_ones(account, status):
     sagemaker = account(FakeSageMaker(["Succeeded", status]))
     assert start_retraining.handler(SCHEDULE, None)["started"] is None
     assert sagemaker.started == []
+
+
+def test_a_retraining_is_registered_with_the_commit_of_the_deployed_definition(account):
+    sagemaker = account(FakeSageMaker([]))
+    start_retraining.handler(SCHEDULE, None)
+    assert {"Name": "GitCommit", "Value": "fedcba"} in sagemaker.started[0]["PipelineParameters"]
+
+
+def test_the_push_and_the_lambda_agree_on_the_data_version():
+    """Seam: two values for the same data would train again what the step cache already has."""
+    files, url = FakeS3({"training/abalone/b.csv": "2", "training/abalone/a.csv": "1"}), "s3://data/training/abalone/"
+    assert run_pipeline.data_version(files, url) == start_retraining.find_data_version(files, url)
+    assert run_pipeline.COMMIT_PREFIX == start_retraining.COMMIT_PREFIX
 
 
 def test_before_the_first_push_there_is_nothing_to_start(account):

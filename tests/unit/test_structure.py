@@ -24,6 +24,7 @@ CONTAINER = {
     "boto3",
     "botocore",
     "sagemaker_inference",
+    "werkzeug",
 }
 
 

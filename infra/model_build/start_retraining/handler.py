@@ -17,6 +17,7 @@ from typing import Any
 import boto3
 
 ACTIVE = ("Executing", "Stopping")
+COMMIT_PREFIX = "commit "
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def plan(event: Mapping[str, Any], defaults: Mapping[str, Any], run_is_active: b
         return Decision(False, f"{reason}, but a run is active")
     if new_data and not new_data.startswith(learns_from):
         return Decision(False, f"{reason}, but the pipeline learns from {learns_from}")
-    return Decision(True, reason, {"TriggerReason": reason, "InputDataVersion": data_version})
+    return Decision(True, reason, {"TriggerReason": reason, "InputDataVersion": data_version, "GitCommit": defaults["GitCommit"]})
 
 
 def reason_of(event: Mapping[str, Any]) -> str:
@@ -61,8 +62,11 @@ def data_url(event: Mapping[str, Any]) -> str | None:
 
 
 def default_parameters(client: Any, pipeline_name: str) -> dict[str, Any]:
-    definition = json.loads(client.describe_pipeline(PipelineName=pipeline_name)["PipelineDefinition"])
-    return {parameter["Name"]: parameter.get("DefaultValue") for parameter in definition["Parameters"]}
+    """Defaults by name; `GitCommit` is the one that `build_scripts/run_pipeline.py` put into the pipeline's description."""
+    pipeline = client.describe_pipeline(PipelineName=pipeline_name)
+    defaults = {item["Name"]: item.get("DefaultValue") for item in json.loads(pipeline["PipelineDefinition"])["Parameters"]}
+    described = pipeline.get("PipelineDescription", "")
+    return {**defaults, "GitCommit": described.removeprefix(COMMIT_PREFIX) if described.startswith(COMMIT_PREFIX) else "unknown"}
 
 
 def run_is_active(client: Any, pipeline_name: str) -> bool:

@@ -29,14 +29,33 @@ from cells import category, number
 from features import Labels
 from served import Served
 
-try:  # in the container: its server answers with the error's status code
-    from sagemaker_inference.errors import GenericInferenceToolkitError as ToolkitError  # type: ignore[import-not-found] # only in the container
-except ImportError:  # elsewhere: the same attributes
+try:  # the container's Flask server, which serves one model, answers with the status of an error of this kind
+    from werkzeug.exceptions import HTTPException as FlaskError
+except ImportError:
 
-    class ToolkitError(Exception):  # type: ignore[no-redef]
-        def __init__(self, status_code: int, message: str | None = None, phrase: str | None = None) -> None:
-            super().__init__(message)
-            self.status_code, self.message, self.phrase = status_code, message, phrase
+    class FlaskError(Exception):  # type: ignore[no-redef] # its stand-in elsewhere
+        pass
+
+
+try:  # its multi-model server answers with the status of an error of this kind
+    from sagemaker_inference.errors import BaseInferenceToolkitError as ToolkitError  # type: ignore[import-not-found] # only in the container
+except ImportError:
+
+    class ToolkitError(Exception):  # type: ignore[no-redef] # its stand-in elsewhere
+        pass
+
+
+class RequestError(FlaskError, ToolkitError):
+    """A request that cannot be answered. Both of the container's servers find the status under the name that they know."""
+
+    def __init__(self, status: int, message: str) -> None:
+        Exception.__init__(self, message)
+        self.code = self.status_code = status
+        self.description = self.message = self.phrase = message
+        self.response = None
+
+    def __str__(self) -> str:
+        return self.message
 
 
 JSON = "application/json"
@@ -52,14 +71,14 @@ def input_fn(body: bytes | str, content_type: str | None) -> list[Row]:
     """The rows of a request as cells. Raises a 415 for another content type and a 400 for a malformed body."""
     kind = (content_type or "").split(";")[0].strip().lower()
     if kind not in (CSV, JSON):
-        raise ToolkitError(415, f"content type {content_type!r} is not supported; send {CSV} or {JSON}")
+        raise RequestError(415, f"content type {content_type!r} is not supported; send {CSV} or {JSON}")
     try:
         text = body if isinstance(body, str) else bytes(body).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ToolkitError(400, f"the body is not UTF-8 (byte {error.start})") from None
+        raise RequestError(400, f"the body is not UTF-8 (byte {error.start})") from None
     rows = _csv_rows(text) if kind == CSV else _json_rows(text)
     if not rows:
-        raise ToolkitError(400, "the body has no rows")
+        raise RequestError(400, "the body has no rows")
     return rows
 
 
@@ -67,20 +86,20 @@ def _csv_rows(text: str) -> list[Row]:
     try:
         return [row for row in csv.reader(io.StringIO(text), strict=True) if row]
     except csv.Error as error:
-        raise ToolkitError(400, f"malformed CSV: {error}") from None
+        raise RequestError(400, f"malformed CSV: {error}") from None
 
 
 def _json_rows(text: str) -> list[Row]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ToolkitError(400, f"malformed JSON: {error}") from None
+        raise RequestError(400, f"malformed JSON: {error}") from None
     rows = document.get("instances") if isinstance(document, dict) else document
     if not isinstance(rows, list):
-        raise ToolkitError(400, 'JSON holds no rows; send {"instances": [[...], ...]}')
+        raise RequestError(400, 'JSON holds no rows; send {"instances": [[...], ...]}')
     rows = [row["features"] if isinstance(row, dict) and set(row) == {"features"} else row for row in rows]
     if not all(isinstance(row, list | dict) for row in rows):
-        raise ToolkitError(400, "each instance is a list of cells or an object of columns")
+        raise RequestError(400, "each instance is a list of cells or an object of columns")
     return rows
 
 
@@ -120,10 +139,10 @@ def _ordered(row: Row, index: int, names: list[str]) -> Sequence[Any]:
     if isinstance(row, dict):
         unknown = sorted(set(row) - set(names))
         if unknown:
-            raise ToolkitError(400, f"row {index + 1}: unknown column {unknown[0]!r}; the columns are {', '.join(names)}")
+            raise RequestError(400, f"row {index + 1}: unknown column {unknown[0]!r}; the columns are {', '.join(names)}")
         return [row.get(name) for name in names]
     if len(row) != len(names):
-        raise ToolkitError(400, f"row {index + 1} has {len(row)} columns instead of {len(names)}: {', '.join(names)}")
+        raise RequestError(400, f"row {index + 1} has {len(row)} columns instead of {len(names)}: {', '.join(names)}")
     return row
 
 
@@ -131,7 +150,7 @@ def _cell(read: Callable[[Any], Any], cell: Any, row: int, name: str, allowed: s
     try:
         return read(cell)
     except (ValueError, OverflowError):
-        raise ToolkitError(400, f"row {row + 1}: {name} is {str(cell)[:40]!r}, not {allowed}; leave it empty if it is unknown") from None
+        raise RequestError(400, f"row {row + 1}: {name} is {str(cell)[:40]!r}, not {allowed}; leave it empty if it is unknown") from None
 
 
 def _labels(values: list[str | None]) -> Labels:
@@ -148,7 +167,7 @@ def output_fn(prediction: dict[str, Any], accept: str | None) -> tuple[str, str]
             return json.dumps({"predictions": _records(prediction)}), JSON
         if kind in (CSV, "text/*"):
             return _csv_answer(prediction), CSV
-    raise ToolkitError(406, f"cannot answer as {accept!r}; accept {JSON} or {CSV}")
+    raise RequestError(406, f"cannot answer as {accept!r}; accept {JSON} or {CSV}")
 
 
 def _records(prediction: dict[str, Any]) -> list[dict[str, Any]]:
