@@ -1,0 +1,104 @@
+"""What the registry recorded about a version's making: enough to make it again.
+
+Input: a registered version. Output: `Lineage`. Used by reproduce.py. Next: recorded_inputs.py fetches what it names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from build_scripts.command_line import ProblemError
+from build_scripts.registry import describe
+
+#: Metadata of a version (pipelines/tabular/pipeline.py) without which it cannot be rebuilt.
+REQUIRED = (
+    "code-uri",
+    "code-hash",
+    "data-url",
+    "data-versions",
+    "data-sha256",
+    "model-sha256",
+    "libraries",
+    "algorithm",
+    "hyperparameters",
+)
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """`data_versions`: as pipelines/tabular/steps/data_versions.py writes it. `hyperparameters`: of the trial that won, as text.
+
+    `model_url`: where the registered model.tar.gz is; `model_sha256`: what it was when it was registered.
+    """
+
+    package: str
+    commit: str
+    image: str
+    code_uri: str
+    code_hash: str
+    data_url: str
+    data_versions: str
+    data_sha256: str
+    model_url: str
+    model_sha256: str
+    libraries: Mapping[str, str]
+    algorithm: str
+    hyperparameters: Mapping[str, str]
+
+
+def read(sagemaker: Any, package: str) -> Lineage:
+    """Raises ProblemError if the version does not exist, or names the facts that were not recorded."""
+    version = describe(sagemaker, package)
+    facts = version.facts
+    missing = [name for name in REQUIRED if facts.get(name) in (None, "", "unknown")]
+    model_url = _model_url(sagemaker, version.arn)
+    if not model_url:
+        missing.append("ModelDataUrl")
+    if missing:
+        reason = f"its lineage has no {', '.join(missing)}; versions that the training pipeline registered have it"
+        raise ProblemError(f"{version.arn} cannot be rebuilt: {reason}")
+    return Lineage(
+        package=version.arn,
+        commit=facts.get("git-commit", "unknown"),
+        image=facts.get("image", "unknown"),
+        code_uri=facts["code-uri"].rstrip("/"),
+        code_hash=facts["code-hash"],
+        data_url=facts["data-url"],
+        data_versions=facts["data-versions"],
+        data_sha256=facts["data-sha256"],
+        model_url=model_url,
+        model_sha256=facts["model-sha256"],
+        libraries=dict(item.split("=", 1) for item in facts["libraries"].split() if "=" in item),
+        algorithm=facts["algorithm"],
+        hyperparameters=_hyperparameters(sagemaker, version.arn, facts),
+    )
+
+
+def _model_url(sagemaker: Any, package: str) -> str:
+    specification = sagemaker.describe_model_package(ModelPackageName=package).get("InferenceSpecification") or {}
+    containers = specification.get("Containers") or [{}]
+    return str(containers[0].get("ModelDataUrl") or "")
+
+
+def _hyperparameters(sagemaker: Any, package: str, facts: Mapping[str, str]) -> dict[str, str]:
+    """Of the trial that won. A metadata value holds 256 characters: where they were cut, the tuning job still has them."""
+    try:
+        values = json.loads(facts["hyperparameters"])
+        return {name: str(value) for name, value in values.items()}
+    except (ValueError, AttributeError):
+        pass
+    job = facts.get(f"tuning-job-{facts['algorithm'].replace('_', '-')}")
+    try:
+        if not job:
+            raise KeyError("tuning-job")
+        name = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=job)["BestTrainingJob"]["TrainingJobName"]
+        given = sagemaker.describe_training_job(TrainingJobName=name)["HyperParameters"]
+    except (ClientError, KeyError) as error:
+        reason = f"its hyperparameters were cut ({facts['hyperparameters'][:40]}...), and tuning job {job} does not exist"
+        raise ProblemError(f"{package} cannot be rebuilt: {reason}") from error
+    return {name: value.strip('"') for name, value in given.items() if not name.startswith(("_", "sagemaker_")) and name != "algorithm"}
