@@ -56,7 +56,7 @@ class ProjectEnvironment:
 
     @property
     def project_id(self) -> str:
-        return self._variables.get("SAGEMAKER_PROJECT_ID") or PROJECT.name
+        return self._variables.get("SAGEMAKER_PROJECT_ID") or PROJECT.sagemaker_project_id
 
     @property
     def model_package_group(self) -> str:

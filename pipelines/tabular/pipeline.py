@@ -250,10 +250,17 @@ def _facts(
 
 
 def _gate(evaluate: ProcessingStep, register: Any) -> ConditionStep:
+    """Registers what passes, and refuses what does not. What is already in production is neither: the run ends well without a version."""
+    new = ConditionStep(
+        name="CheckNew",
+        conditions=[ConditionEquals(left=_measured(evaluate, "gate.is_new"), right=True)],
+        if_steps=[register],
+        else_steps=[],
+    )
     refuse = FailStep(name="Refuse", error_message=Join(on="", values=["Not registered: ", _measured(evaluate, "gate.reasons")]))
     return ConditionStep(
         name="CheckGate",
         conditions=[ConditionEquals(left=_measured(evaluate, "gate.passed"), right=True)],
-        if_steps=[register],
+        if_steps=[new],
         else_steps=[refuse],
     )

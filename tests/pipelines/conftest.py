@@ -34,5 +34,7 @@ def definition(definition_text: str) -> dict[str, Any]:
 def steps(definition: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Every step by name, those of the condition's branches too."""
     found = {step["Name"]: step for step in definition["Steps"]}
-    gate = found["CheckGate"]["Arguments"]
-    return found | {step["Name"]: step for step in [*gate["IfSteps"], *gate["ElseSteps"]]}
+    for condition in ("CheckGate", "CheckNew"):
+        branches = found[condition]["Arguments"]
+        found |= {step["Name"]: step for step in [*branches["IfSteps"], *branches["ElseSteps"]]}
+    return found

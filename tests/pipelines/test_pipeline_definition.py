@@ -224,13 +224,21 @@ def test_the_gate_decides_and_a_refusal_gives_its_reasons(steps: dict[str, dict[
     assert steps["Register"]["Arguments"]["ModelApprovalStatus"] == {"Get": "Parameters.ModelApprovalStatus"}
 
 
+def test_what_is_already_in_production_is_neither_registered_nor_a_failure(steps: dict[str, dict[str, Any]]) -> None:
+    new = steps["CheckNew"]["Arguments"]
+    assert new["Conditions"][0]["LeftValue"]["Std:JsonGet"]["Path"] == "gate.is_new"
+    assert [step["Name"] for step in new["IfSteps"]] == ["Register"]
+    assert new["ElseSteps"] == []
+
+
 def test_switching_the_data_set_is_one_argument() -> None:
     definition = json.loads(get_pipeline("us-east-1", ROLE, **ARGUMENTS, dataset=settings.ARRESTS).definition())
     text = json.dumps(definition)
     assert "training/arrests/" in text
     assert '"Maximize"' in text
     assert "validation:auc" in text
-    register = next(step for step in definition["Steps"] if step["Name"] == "CheckGate")["Arguments"]["IfSteps"][0]
+    gate = next(step for step in definition["Steps"] if step["Name"] == "CheckGate")
+    register = gate["Arguments"]["IfSteps"][0]["Arguments"]["IfSteps"][0]
     assert register["Arguments"]["Task"] == "CLASSIFICATION"
 
 

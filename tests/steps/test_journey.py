@@ -181,6 +181,13 @@ def test_the_version_in_production_is_scored_by_its_own_code_and_compared(abalon
     assert "Hyperparameter l2" in page
 
 
+def test_the_version_that_is_already_in_production_is_not_new(abalone: Journey, tmp_path: Path) -> None:
+    result = abalone.evaluate("--champion-model", str(abalone.model), "--output", str(tmp_path / "evaluation"))
+    assert "identical to the version in production: nothing to register" in result.stdout
+    assert as_json(tmp_path / "evaluation" / "evaluation.json")["gate"]["is_new"] is False
+    assert abalone.evaluation["gate"]["is_new"] is True
+
+
 def test_production_that_answers_another_question_is_not_compared(abalone: Journey, arrests: Journey) -> None:
     result = arrests.evaluate("--champion-model", str(abalone.model))
     assert "production predicts rings" in result.stdout

@@ -73,7 +73,10 @@ def main(argv: list[str]) -> None:
         f"test {decision['metric']} {decision['value']:.5g} (threshold {decision['threshold']:g}); "
         f"production: {evidence['champion']['detail']}"
     )
-    print("gate passed" if decision["passed"] else f"gate refused: {decision['reasons']}")
+    if not decision["passed"]:
+        print(f"gate refused: {decision['reasons']}")
+    else:
+        print("gate passed" if decision["is_new"] else "gate passed; identical to the version in production: nothing to register")
 
 
 def _evidence(options: argparse.Namespace, specification: Specification, scratch: Path) -> dict[str, Any]:
@@ -95,12 +98,15 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
         bias=bias,
         limits=specification.gate,
     )
+    lineage = _lineage(options, served, packed)
+    # A retraining on the same data makes the same bytes; a second version of them would be a question without content.
+    decision["is_new"] = rival["model_sha256"] != lineage["model_sha256"]
     train, _ = dataset.load(Path(options.train))
     test = Part(served.prepare(*behaviour.raw(rows, served)), rows.target, np.ones(rows.count))
     facts = {
         "gate": decision,
         "champion": {**rival, **(comparison or {})},
-        "lineage": _lineage(options, served, packed),
+        "lineage": lineage,
         "metrics": metrics,
         "groups": quality.by_group(specification.metric, rows, predicted),
         "bias": bias,
@@ -143,13 +149,14 @@ def _compare(
     elif options.champion_endpoint:
         current = champion.from_endpoint(options.champion_endpoint, scratch)
     preparation = json.loads((Path(options.preparation) / "preparation.json").read_text(encoding="utf-8"))
+    rival = {"name": current.name, "facts": current.facts, "model_sha256": current.sha256}
     obstacle = champion.incomparable(current, specification.dataset, preparation["classes"])
     if obstacle:
-        return {"name": current.name, "compared": False, "detail": f"not compared: {obstacle}", "facts": current.facts}, None
+        return {**rival, "compared": False, "detail": f"not compared: {obstacle}"}, None
     comparison = champion.compare(specification.metric, rows.target, predicted, champion.predict(current, rows, scratch))
     numbers = {name: np.nan if value is None else value for name, value in comparison.items()}
     detail = "{metric} {value:.5g}, gain {gain:+.3g} [{lower:+.3g}, {upper:+.3g}]".format(metric=specification.metric, **numbers)
-    return {"name": current.name, "compared": True, "detail": detail, "facts": current.facts}, comparison
+    return {**rival, "compared": True, "detail": detail}, comparison
 
 
 def _bias(specification: Specification, rows: Rows, predicted: Floats) -> dict[str, float | None] | None:

@@ -6,6 +6,7 @@ Input: the endpoint's name. Output: predictions of the champion, or why there ar
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 import subprocess
@@ -31,11 +32,12 @@ SCORING_TIMEOUT_SECONDS = 600
 
 @dataclass(frozen=True)
 class Champion:
-    """`name`: the package's ARN, or "none". `folder`: where it is unpacked. `facts`: its registry metadata."""
+    """`name`: the package's ARN, or "none". `folder`: where it is unpacked. `facts`: its registry metadata. `sha256`: of its archive."""
 
     name: str = "none"
     folder: Path | None = None
     facts: dict[str, str] = field(default_factory=dict)
+    sha256: str = ""
 
     @property
     def version(self) -> dict[str, Any]:
@@ -77,7 +79,7 @@ def from_endpoint(endpoint: str, scratch: Path) -> Champion:
 def from_archive(packed: Path, scratch: Path, name: str, facts: dict[str, str] | None = None) -> Champion:
     folder = scratch / "champion"
     archive.unpack(packed, folder)
-    return Champion(name, folder, facts or {})
+    return Champion(name, folder, facts or {}, hashlib.sha256(packed.read_bytes()).hexdigest())
 
 
 def incomparable(champion: Champion, dataset: dict[str, Any], classes: list[str] | None) -> str | None:
