@@ -30,7 +30,8 @@ local: setup  ## start the local account and stay; prints what to type next
 	@$(PY) -m local_account
 
 check: setup  ## ruff, mypy --strict, cfn-lint, cdk-nag and the policy checks
-	@ruff check . && ruff format --check . && mypy && $(PY) -m pytest tests/infra tests/unit/test_structure.py
+	@ruff check . && ruff format --check . && mypy && cd pipelines/tabular/steps && mypy --config-file ../../../pyproject.toml --explicit-package-bases --exclude '^$$' .
+	@$(PY) -m pytest tests/infra tests/unit/test_structure.py
 
 capacity: setup  ## simulate the configured scaling policies; ends with out/capacity/index.html
 	@$(PY) -m capacity --out out/capacity $(ARGS)

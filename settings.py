@@ -90,14 +90,26 @@ class DataSet:
 
     def __post_init__(self) -> None:
         where = f"DataSet({self.name!r})"
-        _require(bool(re.fullmatch(r"[a-z][a-z0-9-]{0,30}", self.name)), f"{where}.name", self.name, "a-z, 0-9 and '-', at most 31 characters")
-        _require(self.metric in METRICS[self.problem], f"{where}.metric", self.metric, f"one of {', '.join(METRICS[self.problem])} for {self.problem}")
+        _require(
+            bool(re.fullmatch(r"[a-z][a-z0-9-]{0,30}", self.name)), f"{where}.name", self.name, "a-z, 0-9 and '-', at most 31 characters"
+        )
+        _require(
+            self.metric in METRICS[self.problem],
+            f"{where}.metric",
+            self.metric,
+            f"one of {', '.join(METRICS[self.problem])} for {self.problem}",
+        )
         names = [*self.features, self.target, *([self.identifier] if self.identifier else [])]
         repeated = sorted({name for name in names if names.count(name) > 1})
         _require(not repeated, f"{where} columns", repeated, "each column in one role only")
         _require(bool(self.features), f"{where}.numeric and .categorical", (), "at least one column between them")
         is_binary = self.problem is Problem.BINARY
-        _require((self.positive_class is not None) == is_binary, f"{where}.positive_class", self.positive_class, "set for binary problems, None otherwise")
+        _require(
+            (self.positive_class is not None) == is_binary,
+            f"{where}.positive_class",
+            self.positive_class,
+            "set for binary problems, None otherwise",
+        )
         if self.facet is not None:
             columns = [column.name for column in self.categorical]
             _require(self.facet.column in columns, f"{where}.facet.column", self.facet.column, f"one of the categorical columns {columns}")
@@ -151,9 +163,19 @@ class Preparation:
         for name, allowed in choices.items():
             _require(getattr(self, name) in allowed, f"Preparation.{name}", getattr(self, name), " | ".join(allowed))
         _require(self.outlier_factor > 0, "Preparation.outlier_factor", self.outlier_factor, "more than 0")
-        _require(self.outlier_rule != "quantile" or self.outlier_factor < 50, "Preparation.outlier_factor", self.outlier_factor, "a tail of less than 50 %")
+        _require(
+            self.outlier_rule != "quantile" or self.outlier_factor < 50,
+            "Preparation.outlier_factor",
+            self.outlier_factor,
+            "a tail of less than 50 %",
+        )
         _require(2 <= self.max_categories <= 1000, "Preparation.max_categories", self.max_categories, "2 to 1000")
-        _require(self.select_features is None or self.select_features >= 1, "Preparation.select_features", self.select_features, "None or at least 1")
+        _require(
+            self.select_features is None or self.select_features >= 1,
+            "Preparation.select_features",
+            self.select_features,
+            "None or at least 1",
+        )
 
 
 # ------------------------------------------------------------------------------------- the training
@@ -185,7 +207,9 @@ class Algorithm:
     tuned: Mapping[str, Range]
 
     def __post_init__(self) -> None:
-        _require(bool(re.fullmatch(r"[a-z][a-z0-9_]{0,30}", self.name)), "Algorithm.name", self.name, "a-z, 0-9 and '_', at most 31 characters")
+        _require(
+            bool(re.fullmatch(r"[a-z][a-z0-9_]{0,30}", self.name)), "Algorithm.name", self.name, "a-z, 0-9 and '_', at most 31 characters"
+        )
         _require(bool(self.tuned), f"Algorithm({self.name!r}).tuned", self.tuned, "at least one hyperparameter")
 
 
@@ -202,7 +226,12 @@ class Tuning:
     def __post_init__(self) -> None:
         _require(self.strategy in ("Random", "Bayesian"), "Tuning.strategy", self.strategy, "Random | Bayesian")
         _require(1 <= self.trials <= 750, "Tuning.trials", self.trials, "1 to 750")
-        _require(1 <= self.parallel_trials <= min(100, self.trials), "Tuning.parallel_trials", self.parallel_trials, f"1 to {min(100, self.trials)}")
+        _require(
+            1 <= self.parallel_trials <= min(100, self.trials),
+            "Tuning.parallel_trials",
+            self.parallel_trials,
+            f"1 to {min(100, self.trials)}",
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -215,7 +244,9 @@ class Gate:
     max_equal_opportunity_difference: float | None = 0.2
 
     def __post_init__(self) -> None:
-        _require(0 < self.champion_significance < 0.5, "Gate.champion_significance", self.champion_significance, "more than 0, less than 0.5")
+        _require(
+            0 < self.champion_significance < 0.5, "Gate.champion_significance", self.champion_significance, "more than 0, less than 0.5"
+        )
         for name in ("max_difference_in_proportions", "min_disparate_impact", "max_equal_opportunity_difference"):
             limit = getattr(self, name)
             _require(limit is None or 0 < limit <= 1, f"Gate.{name}", limit, "None, or more than 0 and at most 1")
@@ -294,7 +325,12 @@ class StepScaling:
     def __post_init__(self) -> None:
         _require(self.invocations_per_instance > 0, "StepScaling.invocations_per_instance", self.invocations_per_instance, "more than 0")
         bounds = [step.at_least_percent_of_threshold for step in self.steps]
-        _require(bounds[:1] == [100] and bounds == sorted(set(bounds)), "StepScaling.steps", bounds, "bounds that start at 100 and rise, so that steps neither overlap nor leave a gap")
+        _require(
+            bounds[:1] == [100] and bounds == sorted(set(bounds)),
+            "StepScaling.steps",
+            bounds,
+            "bounds that start at 100 and rise, so that steps neither overlap nor leave a gap",
+        )
         changes = [step.change_percent for step in self.steps]
         _require(all(change > 0 for change in changes), "StepScaling.steps", changes, "changes of more than 0 %")
         _require(0 <= self.cooldown_seconds <= 3600, "StepScaling.cooldown_seconds", self.cooldown_seconds, "0 to 3600")
@@ -317,8 +353,15 @@ class Schedule:
         where = f"Schedule({self.name!r})"
         parts = self.cron.split()
         well_formed = len(parts) == 6 and all(_CRON_FIELD.fullmatch(part) for part in parts) and "?" in (parts[2], parts[4])
-        _require(well_formed, f"{where}.cron", self.cron, "six fields with '?' for day-of-month or day-of-week, such as '0 7 ? * MON-FRI *'")
-        _require(1 <= self.min_capacity <= self.max_capacity, f"{where}.min_capacity", self.min_capacity, f"1 to max_capacity ({self.max_capacity})")
+        _require(
+            well_formed, f"{where}.cron", self.cron, "six fields with '?' for day-of-month or day-of-week, such as '0 7 ? * MON-FRI *'"
+        )
+        _require(
+            1 <= self.min_capacity <= self.max_capacity,
+            f"{where}.min_capacity",
+            self.min_capacity,
+            f"1 to max_capacity ({self.max_capacity})",
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -334,8 +377,18 @@ class Autoscaling:
 
     def __post_init__(self) -> None:
         # A plain variant cannot scale to zero.
-        _require(1 <= self.min_capacity <= self.max_capacity, "Autoscaling.min_capacity", self.min_capacity, f"1 to max_capacity ({self.max_capacity})")
-        _require(self.time_zone in available_timezones(), "Autoscaling.time_zone", self.time_zone, "a name of the IANA time zone database, such as Europe/Madrid")
+        _require(
+            1 <= self.min_capacity <= self.max_capacity,
+            "Autoscaling.min_capacity",
+            self.min_capacity,
+            f"1 to max_capacity ({self.max_capacity})",
+        )
+        _require(
+            self.time_zone in available_timezones(),
+            "Autoscaling.time_zone",
+            self.time_zone,
+            "a name of the IANA time zone database, such as Europe/Madrid",
+        )
         names = [schedule.name for schedule in self.schedules]
         _require(len(names) == len(set(names)), "Autoscaling.schedules", names, "different names")
 
@@ -356,15 +409,26 @@ class Environment:
 
     def __post_init__(self) -> None:
         where = f"Environment({self.name!r})"
-        _require(bool(re.fullmatch(r"[a-z][a-z0-9-]{0,19}", self.name)), f"{where}.name", self.name, "a-z, 0-9 and '-', at most 20 characters")
+        _require(
+            bool(re.fullmatch(r"[a-z][a-z0-9-]{0,19}", self.name)), f"{where}.name", self.name, "a-z, 0-9 and '-', at most 20 characters"
+        )
         _require(self.instance_type.startswith("ml."), f"{where}.instance_type", self.instance_type, "a SageMaker type such as ml.m5.large")
         _require(0 <= self.data_capture_percent <= 100, f"{where}.data_capture_percent", self.data_capture_percent, "0 to 100")
         _require(self.p99_latency_ms > 0, f"{where}.p99_latency_ms", self.p99_latency_ms, "more than 0")
-        _require(0 < self.server_error_percent <= 100, f"{where}.server_error_percent", self.server_error_percent, "more than 0, at most 100")
+        _require(
+            0 < self.server_error_percent <= 100, f"{where}.server_error_percent", self.server_error_percent, "more than 0, at most 100"
+        )
         low, high = (self.autoscaling.min_capacity, self.autoscaling.max_capacity) if self.autoscaling else (1, 100)
-        _require(low <= self.initial_instance_count <= high, f"{where}.initial_instance_count", self.initial_instance_count, f"{low} to {high}")
+        _require(
+            low <= self.initial_instance_count <= high, f"{where}.initial_instance_count", self.initial_instance_count, f"{low} to {high}"
+        )
         gradual = self.rollout.routing is not Routing.ALL_AT_ONCE
-        _require(not gradual or self.initial_instance_count >= 2, f"{where}.initial_instance_count", self.initial_instance_count, f"at least 2 with {self.rollout.routing} routing")
+        _require(
+            not gradual or self.initial_instance_count >= 2,
+            f"{where}.initial_instance_count",
+            self.initial_instance_count,
+            f"at least 2 with {self.rollout.routing} routing",
+        )
 
 
 # --------------------------------------------------------------------------------------- the project
@@ -388,8 +452,18 @@ class Project:
     def __post_init__(self) -> None:
         _require(bool(re.fullmatch(r"[a-z][a-z0-9-]{1,19}", self.name)), "Project.name", self.name, "a-z, 0-9 and '-', 2 to 20 characters")
         _require(self.account is None or bool(re.fullmatch(r"\d{12}", self.account)), "Project.account", self.account, "None or 12 digits")
-        _require(self.time_zone in available_timezones(), "Project.time_zone", self.time_zone, "a name of the IANA time zone database, such as Europe/Madrid")
-        _require(self.retrain_cron is None or len(self.retrain_cron.split()) == 6, "Project.retrain_cron", self.retrain_cron, "None, or six cron fields such as '0 3 ? * SUN *'")
+        _require(
+            self.time_zone in available_timezones(),
+            "Project.time_zone",
+            self.time_zone,
+            "a name of the IANA time zone database, such as Europe/Madrid",
+        )
+        _require(
+            self.retrain_cron is None or len(self.retrain_cron.split()) == 6,
+            "Project.retrain_cron",
+            self.retrain_cron,
+            "None, or six cron fields such as '0 3 ? * SUN *'",
+        )
         retentions = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
         _require(self.log_retention_days in retentions, "Project.log_retention_days", self.log_retention_days, f"one of {retentions}")
 
@@ -438,7 +512,9 @@ class Prices:
     usd_per_hour: Mapping[str, float]
 
     def __post_init__(self) -> None:
-        _require(bool(re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", self.as_of)), "Prices.as_of", self.as_of, "a date such as 2025-06 or 2025-06-30")
+        _require(
+            bool(re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", self.as_of)), "Prices.as_of", self.as_of, "a date such as 2025-06 or 2025-06-30"
+        )
         for name, price in self.usd_per_hour.items():
             _require(price > 0, f"Prices.usd_per_hour[{name!r}]", price, "more than 0")
 

@@ -5,6 +5,7 @@ account dies, `kill -9` included, so no job, build or model server outlives the 
 Run as `python -S child_guard.py COMMAND [ARG ...]`; standard library only, to start fast.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,10 +14,8 @@ import threading
 
 
 def end_group(process_group: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):  # it had already ended
         os.killpg(process_group, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # it had already ended
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ class ServiceError(Exception):
         self.code, self.message, self.status = code, message, status
 
 
-class NotEmulated(ServiceError):
+class NotEmulatedError(ServiceError):
     """The local account does not have this operation. It says so rather than invent a success."""
 
     def __init__(self, service: str, operation: str) -> None:

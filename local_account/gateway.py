@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from local_account import clock_control, cloudformation, codecommit, emulators
 from local_account.context import Context
 from local_account.endpoints import runtime
-from local_account.errors import NotEmulated, ServiceError
+from local_account.errors import NotEmulatedError, ServiceError
 from local_account.protocols import error_response, operation_of
 from local_account.response import Response
 from local_account.signatures import Request, read_signature, verify
@@ -161,10 +161,10 @@ class Gateway:
         try:
             chunks, status, headers = run_wsgi_app(application, builder.get_environ(), buffered=True)
         except NotImplementedError as error:
-            raise NotEmulated(service, operation_of(request)) from error
+            raise NotEmulatedError(service, operation_of(request)) from error
         response = Response(int(status.split()[0]), b"".join(chunks), {name.lower(): value for name, value in headers})
         if response.status == 501 and b"The local account" not in response.body:
-            raise NotEmulated(service, operation_of(request))
+            raise NotEmulatedError(service, operation_of(request))
         return response
 
 
@@ -190,7 +190,7 @@ async def _ask_ministack(service: str, request: Request, scope: Mapping[str, Any
 async def _reply_error(service: str, request: Request, events: list[Event], send: Send) -> None:
     body = b"".join(event.get("body", b"") for event in events[1:])
     if events[0]["status"] == 501 or _UNKNOWN_OPERATION.search(body[:2000]):
-        await _reply(send, error_response(NotEmulated(service, operation_of(request)), request, service))
+        await _reply(send, error_response(NotEmulatedError(service, operation_of(request)), request, service))
         return
     for event in events:
         await send(event)

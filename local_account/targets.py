@@ -15,13 +15,13 @@ from typing import Any
 from botocore import xform_name
 
 from local_account.context import Context
-from local_account.errors import NotEmulated
+from local_account.errors import NotEmulatedError
 
 Target = Mapping[str, Any]
 
 
 def send(context: Context, target: Target, payload: str, own_input: str | None) -> None:
-    """Call the target once. Raises NotEmulated for a kind of target that this account does not have."""
+    """Call the target once. Raises NotEmulatedError for a kind of target that this account does not have."""
     arn = str(target.get("Arn", ""))
     service = arn.split(":")[2] if arn.count(":") >= 5 else arn
     if service == "scheduler":
@@ -29,7 +29,7 @@ def send(context: Context, target: Target, payload: str, own_input: str | None) 
         return
     call = _SENDERS.get(service)
     if call is None:
-        raise NotEmulated("events", f"PutTargets with a target of {service or 'no service'}")
+        raise NotEmulatedError("events", f"PutTargets with a target of {service or 'no service'}")
     call(context, target, payload, own_input)
 
 
@@ -76,7 +76,7 @@ def _code_pipeline(context: Context, target: Target, payload: str, own_input: st
 def _sagemaker_pipeline(context: Context, target: Target, payload: str, own_input: str | None) -> None:
     name = target["Arn"].rsplit(":pipeline/", 1)
     if len(name) != 2:
-        raise NotEmulated("events", f"PutTargets with target {target['Arn']}")
+        raise NotEmulatedError("events", f"PutTargets with target {target['Arn']}")
     parameters = (target.get("SageMakerPipelineParameters") or {}).get("PipelineParameterList") or []
     context.client("sagemaker").start_pipeline_execution(
         PipelineName=name[1],
@@ -110,7 +110,7 @@ def _send_to_any_api(context: Context, arn: str, payload: str) -> None:
     method = xform_name(operation[:1].upper() + operation[1:])
     client = context.client({"sfn": "stepfunctions", "eventbridge": "events"}.get(service, service))
     if not hasattr(client, method):
-        raise NotEmulated(service, operation)
+        raise NotEmulatedError(service, operation)
     getattr(client, method)(**json.loads(payload or "{}"))
 
 

@@ -13,7 +13,7 @@ from local_account.context import Context
 from local_account.emulators import moto_backends
 from local_account.endpoints import data_capture, lifecycle, rollout
 from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts, endpoints_of
-from local_account.errors import NotEmulated, ServiceError
+from local_account.errors import NotEmulatedError, ServiceError
 from local_account.moto_operations import Operation, install_operations
 
 _BUSY = ("Creating", "Updating", "RollingBack", "Deleting")
@@ -134,9 +134,9 @@ def _configuration(backend: Any, name: str) -> dict[str, Any]:
     stored = backend.endpoint_configs[name]
     for variant in stored.production_variants:
         if "ServerlessConfig" in variant:
-            raise NotEmulated("sagemaker", "CreateEndpoint with ServerlessConfig")
+            raise NotEmulatedError("sagemaker", "CreateEndpoint with ServerlessConfig")
     if stored.async_inference_config:
-        raise NotEmulated("sagemaker", "CreateEndpoint with AsyncInferenceConfig")
+        raise NotEmulatedError("sagemaker", "CreateEndpoint with AsyncInferenceConfig")
     return {
         "EndpointConfigName": name,
         "ProductionVariants": stored.production_variants,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from local_account.context import Context
-from local_account.errors import NotEmulated, ServiceError
+from local_account.errors import NotEmulatedError, ServiceError
 
 _CONTAINER_MODEL_DIRECTORY = "/opt/ml/model"
 
@@ -31,7 +31,7 @@ def container_of(context: Context, model_name: str) -> dict[str, Any]:
     model = sagemaker.describe_model(ModelName=model_name)
     containers = [model["PrimaryContainer"]] if model.get("PrimaryContainer") else model.get("Containers", [])
     if len(containers) != 1:
-        raise NotEmulated("sagemaker", f"CreateEndpoint of a model with {len(containers)} containers")
+        raise NotEmulatedError("sagemaker", f"CreateEndpoint of a model with {len(containers)} containers")
     container: dict[str, Any] = dict(containers[0])
     if "ModelPackageName" in container:
         package = sagemaker.describe_model_package(ModelPackageName=container["ModelPackageName"])

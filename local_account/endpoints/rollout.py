@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local_account.errors import NotEmulated, ServiceError
+from local_account.errors import NotEmulatedError, ServiceError
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def plan(configuration: Mapping[str, Any] | None, new_instances: int) -> Plan:
     """
     configuration = configuration or {}
     if "RollingUpdatePolicy" in configuration:
-        raise NotEmulated("sagemaker", "UpdateEndpoint with RollingUpdatePolicy")
+        raise NotEmulatedError("sagemaker", "UpdateEndpoint with RollingUpdatePolicy")
     policy = configuration.get("BlueGreenUpdatePolicy") or {}
     routing = policy.get("TrafficRoutingConfiguration") or {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
     alarms = (configuration.get("AutoRollbackConfiguration") or {}).get("Alarms") or []

@@ -19,7 +19,7 @@ from local_account.context import Context
 from local_account.endpoints.fleet import Instance, Variant
 from local_account.endpoints.instance_client import InstanceGoneError, NotConnectedError
 from local_account.endpoints.registry import Endpoint, endpoints_of
-from local_account.errors import NotEmulated, ServiceError
+from local_account.errors import NotEmulatedError, ServiceError
 from local_account.response import Response
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
@@ -60,7 +60,7 @@ async def _invoke(context: Context, endpoint_name: str, headers: Mapping[str, st
         raise ServiceError("ValidationError", f"1 validation error detected: Value at 'body' failed to satisfy constraint: {allowed}", 413)
     for option in ("target-model", "target-container-hostname", "session-id", "enable-explanations", "inference-component"):
         if f"{_PREFIX}{option}" in headers:
-            raise NotEmulated("sagemaker-runtime", f"InvokeEndpoint with {_PREFIX}{option}")
+            raise NotEmulatedError("sagemaker-runtime", f"InvokeEndpoint with {_PREFIX}{option}")
     fleet = endpoint.fleet
     if endpoint.candidate is not None and random.random() < endpoint.candidate_share:
         fleet = endpoint.candidate

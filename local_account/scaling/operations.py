@@ -19,7 +19,7 @@ from capacity.model import Assumptions, CapacityError, TargetTrackingPolicy
 from local_account.context import Context
 from local_account.emulators import moto_backends
 from local_account.endpoints.registry import endpoints_of
-from local_account.errors import NotEmulated, ServiceError
+from local_account.errors import NotEmulatedError, ServiceError
 from local_account.moto_operations import Operation, install_operations
 from local_account.scaling.activities import activities_of
 
@@ -196,7 +196,7 @@ def _delete_alarms(context: Context, policy: Any) -> None:
 
 def _supported(parameters: Mapping[str, Any], operation: str) -> None:
     if parameters.get("ServiceNamespace") != NAMESPACE or parameters.get("ScalableDimension") != DIMENSION:
-        raise NotEmulated("application-autoscaling", f"{operation} for {parameters.get('ScalableDimension')}")
+        raise NotEmulatedError("application-autoscaling", f"{operation} for {parameters.get('ScalableDimension')}")
 
 
 def _target(context: Context, resource_id: str) -> Any:

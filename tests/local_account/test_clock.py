@@ -16,7 +16,7 @@ from local_account.signatures import Request
 MONDAY = datetime(2030, 1, 7, tzinfo=UTC)
 
 
-def request(method: str, body: bytes = b"", password: str = "secret") -> Request:
+def request(method: str, body: bytes = b"", password: str = "secret") -> Request:  # noqa: S107 - the fake secret of this test
     credentials = base64.b64encode(f":{password}".encode()).decode()
     return Request(method=method, path=PATH, query="", headers={"authorization": f"Basic {credentials}"}, body=body)
 

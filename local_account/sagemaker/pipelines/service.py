@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from local_account.errors import NotEmulated, ServiceError
+from local_account.errors import NotEmulatedError, ServiceError
 from local_account.sagemaker import listing, requests
 from local_account.sagemaker.jobs.record import now
 from local_account.sagemaker.pipelines import definition as definitions
@@ -114,7 +114,7 @@ class Pipelines:
         """Start an execution. Repeating a ClientRequestToken answers the execution it started."""
         requests.check("StartPipelineExecution", request)
         if request.get("SelectiveExecutionConfig"):
-            raise NotEmulated("sagemaker", "StartPipelineExecution with SelectiveExecutionConfig")
+            raise NotEmulatedError("sagemaker", "StartPipelineExecution with SelectiveExecutionConfig")
         with self._lock:
             pipeline = self._get(request["PipelineName"])
             token = (pipeline["PipelineArn"], request["ClientRequestToken"])

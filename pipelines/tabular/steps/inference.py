@@ -38,7 +38,7 @@ except ImportError:
 
 
 try:  # its multi-model server answers with the status of an error of this kind
-    from sagemaker_inference.errors import BaseInferenceToolkitError as ToolkitError  # type: ignore[import-not-found] # only in the container
+    from sagemaker_inference.errors import BaseInferenceToolkitError as ToolkitError
 except ImportError:
 
     class ToolkitError(Exception):  # type: ignore[no-redef] # its stand-in elsewhere
