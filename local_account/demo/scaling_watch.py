@@ -91,9 +91,9 @@ class ScalingWatch:
 
 
 def who_acted(cause: str, policy_types: Mapping[str, str]) -> tuple[str, str]:
-    """Kind and name of the rule that an activity's cause names; longest policy name first, as one may begin like another."""
-    for name in sorted(policy_types, key=len, reverse=True):
-        if name in cause:
-            return (STEP if policy_types[name] == "StepScaling" else TARGET_TRACKING), name
+    """Kind and name of the rule that an activity's cause names."""
+    triggered = re.search(r"triggered policy ([\w.-]+)", cause)
+    if triggered and triggered[1] in policy_types:
+        return (STEP if policy_types[triggered[1]] == "StepScaling" else TARGET_TRACKING), triggered[1]
     scheduled = re.search(r"scheduled action (?:name )?[\"']?([\w.-]+)", cause)
     return (SCHEDULE, scheduled[1]) if scheduled else (OTHER, "")

@@ -137,11 +137,33 @@ def test_an_unchanged_step_comes_from_the_cache(person, released):
     assert "Evaluate" not in cached  # the version in production may have changed
 
 
-def test_rejecting_the_live_version_brings_back_the_one_before(person, released):
-    _, status = train(person, TriggerReason="a second version")
-    assert status == "Succeeded"
-    second = loop.versions(person.terminal)[0]["ModelPackageArn"]
+@pytest.fixture(scope="session")
+def second(person, released, tmp_path_factory) -> str:
+    """New data arrive, and the training that they start registers another version."""
+    known = {execution["PipelineExecutionArn"] for execution in loop.training_executions(person.terminal)}
+    bucket = person.terminal.outputs(loop.FOUNDATION)["DataBucketName"]
+    rows = loop.read_s3(person.terminal, f"s3://{bucket}/{loop.training_prefix()}{DATASET.name}.csv").splitlines(keepends=True)
+    newer = tmp_path_factory.mktemp("data") / f"{DATASET.name}.csv"
+    newer.write_bytes(b"".join(rows[:-500]))
+    person.terminal.run("upload-data", ["python", "-m", "build_scripts.upload_data", str(newer)])
+
+    def started() -> str | None:
+        arns = [execution["PipelineExecutionArn"] for execution in loop.training_executions(person.terminal)]
+        return next((arn for arn in arns if arn not in known), None)
+
+    training = loop.wait_for("the training that new data start", started, seconds=30)
+    assert person.finish_training(training) == "Succeeded", loop.steps(person.terminal, training)
+    return loop.versions(person.terminal)[0]["ModelPackageArn"]
+
+
+def test_new_data_register_another_version_that_is_compared_with_production(person, released, second):
     assert second != released.arn
+    facts, before = facts_of(person, second), facts_of(person, released.arn)
+    assert facts["data-sha256"] != before["data-sha256"]
+    assert facts["champion"] == released.arn
+
+
+def test_rejecting_the_live_version_brings_back_the_one_before(person, released, second):
     assert person.release(second) == "Succeeded"
     assert loop.live_version(person.terminal, PRODUCTION) == second
     deployment = person.judge(second, "Rejected")
