@@ -1,5 +1,6 @@
 """Shows a SageMaker pipeline execution as it happens: one line per step with its seconds and its numbers.
 
+    python -m build_scripts.follow
     python -m build_scripts.follow --execution-arn arn:aws:sagemaker:...
 
 Used by run_pipeline.py --wait. Exit code 1 if the execution failed, with the step's reason.
@@ -11,7 +12,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from build_scripts.command_line import VerdictError, parser, run
+from botocore.exceptions import ClientError
+
+from build_scripts.command_line import ProblemError, VerdictError, parser, run
 from build_scripts.project_environment import ProjectEnvironment
 
 _POLL_SECONDS = 1.0
@@ -85,11 +88,28 @@ def _reason(step: Mapping[str, Any]) -> str:
     return str(step.get("FailureReason") or ((step.get("Metadata") or {}).get("Fail") or {}).get("ErrorMessage") or "")
 
 
+def newest(sagemaker: Any, pipeline_name: str) -> str:
+    """ARN of the execution that started last. Raises ProblemError if there is none."""
+    try:
+        page = sagemaker.list_pipeline_executions(PipelineName=pipeline_name, SortBy="CreationTime", SortOrder="Descending", MaxResults=1)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("ResourceNotFound", "ValidationException"):
+            raise
+        page = {"PipelineExecutionSummaries": []}
+    if not page["PipelineExecutionSummaries"]:
+        raise ProblemError(
+            f"pipeline {pipeline_name} has not run yet; push a change, or start it with `python -m build_scripts.run_pipeline`"
+        )
+    return str(page["PipelineExecutionSummaries"][0]["PipelineExecutionArn"])
+
+
 def main(arguments: Sequence[str]) -> int:
     options = parser(__doc__)
-    options.add_argument("--execution-arn", required=True, help="the execution, as run_pipeline.py prints it")
+    options.add_argument("--execution-arn", help="the execution to follow (default: the newest)")
     given = options.parse_args(arguments)
-    return follow(ProjectEnvironment().client("sagemaker"), given.execution_arn)
+    project = ProjectEnvironment()
+    sagemaker = project.client("sagemaker")
+    return follow(sagemaker, given.execution_arn or newest(sagemaker, project.pipeline_name))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,10 @@ from pathlib import Path
 
 from local_account.account import DESCRIPTION_FILE, Account, CannotStartError
 from local_account.context import AccountSettings, Context
+from settings import DATASET, PRODUCTION, PROJECT
+
+#: A row of each example, as a request carries it: numeric columns, then categorical ones.
+_EXAMPLE_ROWS = {"abalone": "0.55,0.44,0.15,0.8945,0.3145,0.151,0.32,F", "arrests": "2001,21,3,White,Male,Yes,Yes"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,11 +75,15 @@ def _speed(text: str) -> float:
 
 
 def welcome(context: Context) -> str:
-    """What a person needs: the environment of a second terminal, and the first commands there."""
+    """What a person needs: the environment of a second terminal, and the journey of a change, command by command."""
     settings = context.settings
+    name = PROJECT.name
     environment = {**context.client_environment, "CDK_HOME": str(settings.state_directory / "cdk-home"), "CDK_DISABLE_VERSION_CHECK": "1"}
-    exports = "\n".join(f'  export {name}="{value}"' for name, value in environment.items())
-    repository = f"http://{settings.account_id}:{settings.secret}@127.0.0.1:{settings.port}/v1/repos"
+    exports = "\n".join(f'  export {variable}="{value}"' for variable, value in environment.items())
+    repository = f"http://{settings.account_id}:{settings.secret}@127.0.0.1:{settings.port}/v1/repos/{name}"
+    newest = f"--model-package-group-name {PROJECT.model_package_group} --sort-order Descending --max-items 1"
+    stages = "stageStates[].[stageName,latestExecution.status]"
+    approval = "stageStates[].actionStates[] | [?actionName=='Approve'].latestExecution.token | [0]"
     return f"""The local account {settings.account_id} answers on {settings.endpoint_url} until Ctrl-C.
 Logs: {settings.state_directory / "logs"}   For programs: {settings.state_directory / DESCRIPTION_FILE}
 
@@ -83,10 +91,28 @@ In a second terminal, in this directory:
 {exports}
   export PATH="$PWD/node_modules/.bin:$PWD/.venv/bin:$PATH"
 
+Infrastructure and data, once:
   cdk bootstrap aws://{settings.account_id}/{settings.region}
   cdk deploy --all --require-approval never
-  git push {repository}/mlops HEAD:main
-  aws codepipeline get-pipeline-state --name mlops-build
+  python -m build_scripts.upload_data --example {DATASET.name}
+
+A change: commit it, push it, watch it train.
+  git push {repository} HEAD:{PROJECT.branch}
+  aws codepipeline get-pipeline-state --name {PROJECT.build_pipeline} --query "{stages}" --output text
+  python -m build_scripts.follow
+
+Approve the version, as in SageMaker Studio; staging follows.
+  VERSION=$(aws sagemaker list-model-packages {newest} --query "ModelPackageSummaryList[0].ModelPackageArn" --output text | head -1)
+  aws sagemaker update-model-package --model-package-arn $VERSION --model-approval-status Approved
+  aws codepipeline get-pipeline-state --name {PROJECT.deploy_pipeline} --query "{stages}" --output text
+
+Approve production, once Staging has verified it; then ask it.
+  TOKEN=$(aws codepipeline get-pipeline-state --name {PROJECT.deploy_pipeline} --query "{approval}" --output text)
+  aws codepipeline put-approval-result --pipeline-name {PROJECT.deploy_pipeline} --stage-name Staging --action-name Approve \\
+      --token $TOKEN --result status=Approved,summary="staging is fine"
+  python -m deploy_scripts.status
+  aws sagemaker-runtime invoke-endpoint --endpoint-name {PROJECT.endpoint_name(PRODUCTION)} --content-type text/csv \\
+      --cli-binary-format raw-in-base64-out --body "{_EXAMPLE_ROWS.get(DATASET.name, "one,row,of,your,table")}" /dev/stdout
 """
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from build_scripts.command_line import ProblemError, VerdictError
-from build_scripts.follow import follow, line
+from build_scripts.follow import follow, line, newest
 from build_scripts.run_pipeline import checked_parameters, has_data, plan, upsert
 from tests.unit.script_account import S3, Pages, refusal
 
@@ -144,3 +144,12 @@ def test_failed_execution_ends_with_the_steps_reason() -> None:
     steps = [step("Refuse", "Failed", Metadata={"Fail": {"ErrorMessage": "Not registered: rmse 3.1 is above 2.4"}})]
     with pytest.raises(VerdictError, match=r"Refuse: Not registered: rmse 3\.1 is above 2\.4"):
         follow(Execution("Failed", steps), "arn:run", poll_seconds=0)
+
+
+def test_without_a_run_there_is_nothing_to_follow() -> None:
+    class NoRuns:
+        def list_pipeline_executions(self, **_: Any) -> dict[str, Any]:
+            return {"PipelineExecutionSummaries": []}
+
+    with pytest.raises(ProblemError, match="has not run yet; push a change"):
+        newest(NoRuns(), "mlops-training")
