@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="change an assumption (see docs/capacity.md, or capacity/model.py)",
+        help="change an assumption (Assumptions in capacity/model.py; the page lists them)",
     )
     add("--no-recommend", dest="recommend", action="store_false", help="only replay, do not search")
     add("--min-capacity", type=int, help="lower bound for the search (default: the configured one)")

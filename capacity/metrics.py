@@ -112,7 +112,8 @@ def _tick_value(metric: MetricSpecification, table: LatencyTable, tick_seconds: 
     if metric.name == "InvocationsPerInstance":
         return lambda rate, running, backlog: rate * tick_seconds / running
     if metric.name == "CPUUtilization":
-        return lambda rate, running, backlog: 100.0 * min(1.0, rate / (running * full) + (backlog > 0))
+        cores = table.service.workers  # CloudWatch adds up the cores: n of them can read n x 100 %
+        return lambda rate, running, backlog: 100.0 * cores * min(1.0, rate / (running * full) + (backlog > 0))
     if metric.name == "ConcurrentRequestsPerModel":
         concurrency = _Lookup(table.concurrency)
         return lambda rate, running, backlog: concurrency(rate / (running * full)) + backlog / running

@@ -8,13 +8,13 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 
 import matplotlib as mpl
 import matplotlib.dates as dates
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from capacity.compare import Situation
 from capacity.recommend import Outcome, Recommendation
@@ -22,6 +22,7 @@ from capacity.simulate import Floats, Replay
 
 LOAD, CAPACITY, RUNNING, LATENCY, LIMIT = "#4c6b8a", "#b9c9d9", "#1b6e53", "#8a4c6b", "#c0392b"
 KINDS = {"target tracking": "#1b6e53", "step scaling": "#d17a00", "scheduled": "#5b4bb5", "bounds": "#666666"}
+_PLAIN = FuncFormatter(lambda value, _: f"{value:g}")  # 200, not 2 x 10^2
 _POINTS = 1500  # a plot is no wider than this
 
 
@@ -31,6 +32,7 @@ def timeline(replay: Replay, situation: Situation) -> str:
     top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
     times, every = _times(replay)
     full = situation.service.max_requests_per_second
+    top.xaxis_date()
     top.fill_between(times, _most(replay.running * full, every), step="post", color=CAPACITY, label="capacity at full use")
     top.plot(times, _most(replay.load, every), color=LOAD, lw=1.2, label="load")
     top.set_ylabel("requests/s")
@@ -42,13 +44,16 @@ def timeline(replay: Replay, situation: Situation) -> str:
     bottom.fill_between(times, slo_ms, p99, where=p99 > slo_ms, color=LIMIT, alpha=0.35, label="SLO breached")
     bottom.axhline(slo_ms, color=LIMIT, ls="--", lw=1, label=f"SLO {slo_ms:g} ms")
     bottom.set_yscale("log")
+    bottom.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    bottom.yaxis.set_minor_formatter(NullFormatter())
+    bottom.yaxis.set_major_formatter(_PLAIN)
     bottom.set_ylabel("p99 latency, ms")
     _legend(bottom)
     _time_axis(bottom, replay)
     return _svg(figure)
 
 
-def _instances(axes: Axes, replay: Replay, times: Sequence[datetime], every: int) -> None:
+def _instances(axes: Axes, replay: Replay, times: Floats, every: int) -> None:
     axes.step(times, _most(replay.desired, every), where="post", color="#999999", lw=1, label="asked for")
     axes.step(times, _most(replay.running, every), where="post", color=RUNNING, lw=1.6, label="serving")
     for kind, colour in KINDS.items():
@@ -57,7 +62,7 @@ def _instances(axes: Axes, replay: Replay, times: Sequence[datetime], every: int
         if made:
             shown = acts or made
             axes.scatter(
-                [datetime.fromtimestamp(d.time, UTC) for d in shown],
+                _days(np.array([d.time for d in shown])),
                 [d.new for d in shown],
                 s=22,
                 color=colour,
@@ -101,6 +106,7 @@ def trade_off(found: Recommendation, replays: Sequence[Replay], situation: Situa
     axes.axvline(optimum.cost(situation.usd_per_hour), color="#666666", lw=1, ls=":", label="clairvoyant optimum")
     axes.axhline(1, color=LIMIT, ls="--", lw=1, label="p99 just held")
     axes.set_yscale("symlog", linthresh=0.1)
+    axes.yaxis.set_major_formatter(_PLAIN)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("USD for the length of the traffic")
     axes.set_ylabel("slower than the SLO at worst, %")
@@ -112,11 +118,15 @@ def _points(outcomes: Sequence[Outcome]) -> tuple[list[float], list[float]]:
     return [o.usd for o in outcomes], [100 * o.worst_breach for o in outcomes]
 
 
-def _times(replay: Replay) -> tuple[list[datetime], int]:
+def _days(unix_seconds: Floats) -> Floats:
+    """matplotlib's dates: days since the epoch."""
+    return np.asarray(unix_seconds / 86400.0)
+
+
+def _times(replay: Replay) -> tuple[Floats, int]:
     """Times of the points shown, and how many ticks each stands for."""
     every = max(1, -(-len(replay.load) // _POINTS))
-    begin = datetime.fromtimestamp(replay.start, UTC)
-    return [begin + timedelta(seconds=i * replay.tick_seconds) for i in range(0, len(replay.load), every)], every
+    return _days(replay.start + np.arange(0, len(replay.load), every) * replay.tick_seconds), every
 
 
 def _most(values: np.typing.NDArray[np.generic], every: int) -> Floats:

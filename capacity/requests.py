@@ -150,7 +150,7 @@ class _Endpoint:
             "Invocations": float(count),
             "InvocationsPerInstance": count / running,
             "ConcurrentRequestsPerModel": inside / running,
-            "CPUUtilization": 100.0 * busy,
+            "CPUUtilization": 100.0 * busy * self._service.workers,
             "ModelLatency": 1e6 * p99,
         }
 

@@ -1,0 +1,1 @@
+"""Numbers of the capacity tools: `python -m benchmarks.capacity` (see README.md here)."""

@@ -1,0 +1,84 @@
+"""The search over a week, and its result against AWS's sample notebook on four shapes, on traffic that it has not seen.
+
+Two readings of the sample's "70 %" (see README.md): 70 % of what an instance can serve, tracked by invocations; and the
+notebook's own metric, CPUUtilization, which CloudWatch adds up over the cores, so that 70 is 35 % of two cores.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from capacity import service, traffic
+from capacity.candidates import InstanceOption, Space
+from capacity.model import Assumptions, Configuration, MetricSpecification, TargetTrackingPolicy
+from capacity.queueing import LatencyTable
+from capacity.recommend import HELD_OUT_SEEDS, SEEN_SEEDS, recommend
+from capacity.simulate import Replay, simulate
+from capacity.traffic import Traffic
+
+SHAPES = ("weekly:peak=600", "diurnal:days=3,peak=300", "launch:days=3,peak=500", "flash-crowd:days=3,peak=600")
+SLO_SECONDS = 0.150
+OPTION = InstanceOption(instance_type="ml.m5.large", usd_per_hour=0.115, service=service.given(20, p99_ms=60, workers=2))
+CPU = MetricSpecification("CPUUtilization", "Average", 60, namespace="/aws/sagemaker/Endpoints")
+
+
+def week() -> dict[str, Any]:
+    """Time of one search over a week, two processes. The CPU time tells how much of it the machine gave."""
+    before, begin = os.times(), time.perf_counter()
+    found = recommend(traffic.from_shape(SHAPES[0]), [OPTION], SLO_SECONDS, Assumptions())
+    after = os.times()
+    own = after.user + after.system - before.user - before.system
+    children = after.children_user + after.children_system - before.children_user - before.children_system
+    return {
+        "configurations": found.tried,
+        "seconds": time.perf_counter() - begin,
+        "cpu_seconds": own + children,
+        "load_average": os.getloadavg()[0],
+    }
+
+
+def against_sample() -> dict[str, Any]:
+    return {shape: _one(traffic.from_shape(shape)) for shape in SHAPES}
+
+
+def _one(load: Traffic) -> dict[str, Any]:
+    """The recommendation, each reading of the sample, and the cheapest on the trade-off curve with no more slow requests than it."""
+    assumptions = Assumptions()
+    found = recommend(load, [OPTION], SLO_SECONDS, assumptions)
+    sample = Space(load, OPTION, assumptions).sample().configuration()
+    [tracking] = sample.policies
+    assert isinstance(tracking, TargetTrackingPolicy)
+    by_cpu = replace(sample, policies=(replace(tracking, metric=CPU, target_value=70.0),))
+    result = {"recommended": _held_out(found.chosen.candidate.configuration(), load)}
+    for name, reading in (("70_percent_of_capacity", sample), ("cpu_70", by_cpu)):
+        result[f"sample_{name}"] = _held_out(reading, load)
+        worst = max(replay.breach_share for replay in _replays(reading, load, (None, *SEEN_SEEDS)))
+        fewer = [outcome for outcome in found.curve if outcome.worst_breach <= 0.9 * worst]
+        if fewer:
+            match = min(fewer, key=lambda outcome: outcome.usd)
+            result[f"cheapest_with_no_more_breaches_than_{name}"] = _held_out(match.candidate.configuration(), load)
+    return result
+
+
+def _replays(configuration: Configuration, load: Traffic, seeds: Sequence[int | None]) -> list[Replay]:
+    """By the engine itself; None is the traffic as it is."""
+    table = LatencyTable.of(OPTION.service, SLO_SECONDS)
+    traffics = [load if seed is None else load.varied(seed) for seed in seeds]
+    return [simulate(configuration, one, OPTION.service, slo_seconds=SLO_SECONDS, table=table) for one in traffics]
+
+
+def _held_out(configuration: Configuration, load: Traffic) -> dict[str, float]:
+    """Means over the held-out variations, replayed by the engine itself."""
+    replays = _replays(configuration, load, HELD_OUT_SEEDS)
+    return {
+        "usd": float(np.mean([r.cost(OPTION.usd_per_hour) for r in replays])),
+        "slower_than_slo_percent": 100 * float(np.mean([r.breach_share for r in replays])),
+        "hours_with_slo_broken": float(np.mean([r.breached_hours for r in replays])),
+        "replays_with_p99_held": sum(r.breach_share <= 0.01 for r in replays),
+    }
