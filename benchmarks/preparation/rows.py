@@ -1,0 +1,45 @@
+"""A made-up table: 24 numeric columns with gaps and outliers, 6 categorical ones from 3 to 1000 categories, some with gaps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from settings import Categorical, DataSet, Numeric, Problem
+
+NUMERIC = [f"n{index:02}" for index in range(24)]
+CATEGORIES = {"c3": 3, "c8": 8, "c20": 20, "c50": 50, "c200": 200, "c1000": 1000}
+WITH_GAPS = {"c8", "c200"}
+
+DATASET = DataSet(
+    name="made-up",
+    problem=Problem.REGRESSION,
+    target="target",
+    numeric=tuple(Numeric(name=name) for name in NUMERIC),
+    categorical=tuple(Categorical(name=name) for name in CATEGORIES),
+    metric="rmse",
+    threshold=1.0,
+)
+
+
+def write(path: Path, rows: int) -> None:
+    """One Parquet file of `rows` rows, the same for the same number."""
+    generator = np.random.default_rng(11)
+    columns: dict[str, pa.Array] = {}
+    for index, name in enumerate(NUMERIC):
+        values = generator.normal(index, 1 + index / 4, rows)
+        values[generator.random(rows) < 0.01] *= 30  # outliers
+        gaps = generator.random(rows) < (0.05 if index % 3 == 0 else 0.0)
+        columns[name] = pa.array(values, mask=gaps)
+    for name, count in CATEGORIES.items():
+        # Frequencies fall like 1/rank, as those of towns and products do.
+        weights = 1 / np.arange(1, count + 1)
+        codes = generator.choice(count, rows, p=weights / weights.sum())
+        texts = pa.array([f"{name}-{index:04}" for index in range(count)])
+        chosen = texts.take(pa.array(codes, mask=generator.random(rows) < 0.03 if name in WITH_GAPS else None))
+        columns[name] = chosen
+    columns["target"] = pa.array(generator.normal(0, 1, rows))
+    parquet.write_table(pa.table(columns), path)
