@@ -198,11 +198,9 @@ def sender(runtime: Any, options: argparse.Namespace, body: bytes) -> Callable[[
             code = error.response["Error"]["Code"]
             original = error.response.get("OriginalStatusCode", status)
             if (
-                (code == "ModelError"
-                and original >= 500)
+                (code == "ModelError" and original >= 500)
                 or code in ("ThrottlingException", "ServiceUnavailable")
-                or (status >= 500
-                and code != "ModelError")
+                or (status >= 500 and code != "ModelError")
             ):
                 raise ConnectionError(code) from error
             raise LoadTestError(f"{options.endpoint} refuses the request: {error.response['Error']['Message']}") from error
@@ -218,18 +216,20 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    body = _body(options)
+    body, session = _body(options), boto3.Session()
     try:
-        described = boto3.client("sagemaker").describe_endpoint(EndpointName=options.endpoint)
+        sagemaker = session.client("sagemaker")
+        described = sagemaker.describe_endpoint(EndpointName=options.endpoint)
+        variants = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])["ProductionVariants"]
     except (BotoCoreError, ClientError) as error:
         raise LoadTestError(f"endpoint {options.endpoint} cannot be described: {error}") from error
     if described["EndpointStatus"] != "InService":
         raise LoadTestError(f"endpoint {options.endpoint} is {described['EndpointStatus']}; allowed: InService")
     count = sum(variant.get("CurrentInstanceCount", 1) for variant in described.get("ProductionVariants", [{}]))
-    runtime = boto3.client("sagemaker-runtime", config=Config(retries={"max_attempts": 0}, max_pool_connections=SENDERS_LIMIT))
+    runtime = session.client("sagemaker-runtime", config=Config(retries={"max_attempts": 0}, max_pool_connections=SENDERS_LIMIT))
     print(f"{options.endpoint}: {count} instance(s), at most {options.seconds:g} s and {options.max_rps:g} requests/s")
     stages = run_stages(sender(runtime, options, body), options, _show)
-    result = summarise(stages, options, max(1, count), None)
+    result = summarise(stages, options, max(1, count), variants[0].get("InstanceType"))
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
