@@ -1,4 +1,4 @@
-"""Finds the endpoint stacks' templates in what `python app.py` synthesized into cdk.out.
+"""Finds the endpoint stacks' templates in what `python app.py` synthesized into cdk.out, or kept_templates.py fetched there.
 
 Used by start_deployment.py (has a template changed?) and deploy_scripts/render.py (which one to deploy?).
 """
@@ -14,6 +14,9 @@ from build_scripts.command_line import ProblemError
 
 def template_file(assembly: Path, stack_name: str) -> Path:
     """The stack's template, also inside a nested assembly (a CDK Stage). Raises ProblemError."""
+    fetched = assembly / f"{stack_name}.template.json"
+    if fetched.is_file():
+        return fetched
     for manifest in sorted(assembly.rglob("manifest.json")):
         for artifact_id, artifact in json.loads(manifest.read_text(encoding="utf-8")).get("artifacts", {}).items():
             properties = artifact.get("properties", {})

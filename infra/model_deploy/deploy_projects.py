@@ -42,6 +42,7 @@ class DeployProjects(Construct):
         build = self._create("Render", "render", "Picks the newest approved version and renders the endpoint templates")
         self._allow_registry(build)
         self._allow_describe_endpoints(build)
+        self._foundation.artifact_bucket.grant_read(build, "code/templates/*")  # what the build of the commit kept
         return build
 
     def _create_still_approved(self) -> BuildProject:

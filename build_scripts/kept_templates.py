@@ -1,0 +1,70 @@
+"""Keeps the endpoint templates of a built commit, so that deploying the commit takes them instead of synthesizing again.
+
+    python -m build_scripts.kept_templates keep     in the build, after `python app.py`
+    python -m build_scripts.kept_templates fetch    in the deploy pipeline; exit 1 if the commit was not built (documentation only)
+
+Input: cdk.out and CODEBUILD_RESOLVED_SOURCE_VERSION. Output: s3://<artifact bucket>/code/templates/<commit>/<stack>.template.json,
+and back into cdk.out. What was tested is what is deployed. Next: deploy_scripts/render.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from build_scripts.command_line import ProblemError, VerdictError, parser, run
+from build_scripts.endpoint_templates import template_file
+from build_scripts.project_environment import ProjectEnvironment
+from settings import ENVIRONMENTS, PROJECT
+
+STACKS = tuple(PROJECT.endpoint_stack(environment) for environment in ENVIRONMENTS)
+
+
+def key(commit: str, stack: str) -> str:
+    return f"code/templates/{commit}/{stack}.template.json"
+
+
+def keep(s3: Any, bucket: str, commit: str, assembly: Path, key_arn: str | None) -> None:
+    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn} if key_arn else {}
+    for stack in STACKS:
+        s3.put_object(Bucket=bucket, Key=key(commit, stack), Body=template_file(assembly, stack).read_bytes(), **encryption)
+
+
+def fetch(s3: Any, bucket: str, commit: str, assembly: Path) -> None:
+    """All templates or none. Raises VerdictError if the commit's were not kept."""
+    try:
+        found = {stack: s3.get_object(Bucket=bucket, Key=key(commit, stack))["Body"].read() for stack in STACKS}
+    except ClientError as error:
+        # Without the permission to list, S3 answers AccessDenied for an object that is not there.
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "404", "AccessDenied"):
+            raise
+        raise VerdictError(f"no templates are kept for commit {commit}; synthesize them with `python app.py`") from error
+    assembly.mkdir(parents=True, exist_ok=True)
+    for stack, content in found.items():
+        (assembly / f"{stack}.template.json").write_bytes(content)
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = parser(__doc__)
+    options.add_argument("action", choices=("keep", "fetch"))
+    options.add_argument("--assembly", type=Path, default=Path("cdk.out"), help="what `python app.py` writes (default: %(default)s)")
+    options.add_argument("--commit", default=os.environ.get("CODEBUILD_RESOLVED_SOURCE_VERSION"), help="default: the build's")
+    given = options.parse_args(arguments)
+    if not given.commit:
+        raise ProblemError("no commit is given; use --commit, or set CODEBUILD_RESOLVED_SOURCE_VERSION as CodeBuild does")
+    project = ProjectEnvironment()
+    s3 = project.client("s3")
+    if given.action == "keep":
+        keep(s3, project.artifact_bucket, given.commit, given.assembly, project.key_arn)
+    else:
+        fetch(s3, project.artifact_bucket, given.commit, given.assembly)
+    print(f"endpoint templates of {given.commit[:12]}: {'kept' if given.action == 'keep' else 'as they were built'}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))

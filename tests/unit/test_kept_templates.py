@@ -1,0 +1,42 @@
+"""Claims about the templates that a build keeps: the deployment gets the same bytes, all of them or none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from build_scripts.command_line import VerdictError
+from build_scripts.endpoint_templates import template, template_file
+from build_scripts.kept_templates import STACKS, fetch, keep
+from tests.unit.script_account import S3
+
+
+def synthesized(folder: Path) -> Path:
+    """An assembly as CDK writes it: each endpoint stack in a nested assembly of its own."""
+    for stack in STACKS:
+        nested = folder / f"assembly-{stack}"
+        nested.mkdir(parents=True)
+        artifact = {"type": "aws:cloudformation:stack", "properties": {"templateFile": f"{stack}.template.json", "stackName": stack}}
+        (nested / "manifest.json").write_text(json.dumps({"artifacts": {stack: artifact}}), encoding="utf-8")
+        (nested / f"{stack}.template.json").write_text(json.dumps({"Description": stack}), encoding="utf-8")
+    return folder
+
+
+def test_a_deployment_gets_the_bytes_that_the_build_synthesized(tmp_path: Path) -> None:
+    s3, built, deploying = S3(), synthesized(tmp_path / "built"), tmp_path / "deploying"
+    keep(s3, "artifacts", "c0ffee", built, None)
+    fetch(s3, "artifacts", "c0ffee", deploying)
+    for stack in STACKS:
+        assert template_file(deploying, stack).read_bytes() == template_file(built, stack).read_bytes()
+        assert template(deploying, stack) == {"Description": stack}
+
+
+def test_a_commit_that_was_not_built_leaves_nothing_half_fetched(tmp_path: Path) -> None:
+    s3, built = S3(), synthesized(tmp_path / "built")
+    keep(s3, "artifacts", "c0ffee", built, None)
+    s3.objects.popitem()
+    with pytest.raises(VerdictError, match="c0ffee"):
+        fetch(s3, "artifacts", "c0ffee", tmp_path / "deploying")
+    assert not (tmp_path / "deploying").exists()
