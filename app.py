@@ -6,10 +6,8 @@ Input: settings.py and the feature flags of cdk.json. No lookups, no AWS calls. 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -20,15 +18,13 @@ except ValueError as error:  # a SettingsError says all there is to say
     print(error, file=sys.stderr)
     raise SystemExit(2) from None
 
-from infra.endpoint.endpoint_stage import EndpointStage
+from infra.endpoint.endpoint_stage import add_endpoint_stages
+from infra.feature_flags import CONTEXT
 from infra.foundation.foundation_stack import FoundationStack
 from infra.model_build.model_build_stack import ModelBuildStack
 from infra.model_deploy.model_deploy_stack import ModelDeployStack
 from infra.monitoring.monitoring_stack import MonitoringStack
 from infra.project_tags import add_project_tags
-
-# Only the CLI reads cdk.json: without this, tests and builds would use other feature flags than `cdk deploy`.
-CONTEXT = json.loads(Path(__file__).with_name("cdk.json").read_text(encoding="utf-8"))["context"]
 
 
 def build_app(
@@ -59,10 +55,8 @@ def build_app(
         dead_letters=[build.dead_letters, deploy.dead_letters],
         **common,
     )
-    for environment in environments:
-        # Stages of their own: the deploy pipeline rolls these out, and `cdk deploy --all` leaves them alone.
-        EndpointStage(app, project.endpoint_stack(environment), project=project, environment=environment)
-
+    # `cdk deploy --all` leaves these alone, and builds synthesize them without the rest (infra/endpoint/__main__.py).
+    add_endpoint_stages(app, project, environments)
     add_project_tags(app, project)
     return app
 

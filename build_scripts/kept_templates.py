@@ -1,6 +1,6 @@
 """Keeps the endpoint templates of a built commit, so that deploying the commit takes them instead of synthesizing again.
 
-    python -m build_scripts.kept_templates keep     in the build, after `python app.py`
+    python -m build_scripts.kept_templates keep     in the build, after `python -m infra.endpoint`
     python -m build_scripts.kept_templates fetch    in the deploy pipeline; exit 1 if the commit was not built (documentation only)
 
 Input: cdk.out and CODEBUILD_RESOLVED_SOURCE_VERSION. Output: s3://<artifact bucket>/code/templates/<commit>/<stack>.template.json,
@@ -42,7 +42,7 @@ def fetch(s3: Any, bucket: str, commit: str, assembly: Path) -> None:
         # Without the permission to list, S3 answers AccessDenied for an object that is not there.
         if error.response["Error"]["Code"] not in ("NoSuchKey", "404", "AccessDenied"):
             raise
-        raise VerdictError(f"no templates are kept for commit {commit}; synthesize them with `python app.py`") from error
+        raise VerdictError(f"no templates are kept for commit {commit}; synthesize them with `python -m infra.endpoint`") from error
     assembly.mkdir(parents=True, exist_ok=True)
     for stack, content in found.items():
         (assembly / f"{stack}.template.json").write_bytes(content)
@@ -51,7 +51,7 @@ def fetch(s3: Any, bucket: str, commit: str, assembly: Path) -> None:
 def main(arguments: Sequence[str]) -> int:
     options = parser(__doc__)
     options.add_argument("action", choices=("keep", "fetch"))
-    options.add_argument("--assembly", type=Path, default=Path("cdk.out"), help="what `python app.py` writes (default: %(default)s)")
+    options.add_argument("--assembly", type=Path, default=Path("cdk.out"), help="what `python -m infra.endpoint` writes (default: %(default)s)")
     options.add_argument("--commit", default=os.environ.get("CODEBUILD_RESOLVED_SOURCE_VERSION"), help="default: the build's")
     given = options.parse_args(arguments)
     if not given.commit:

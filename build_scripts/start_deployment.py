@@ -1,7 +1,7 @@
 """Starts the deploy pipeline when an endpoint's template has changed and a version is approved already.
 
 So a push that changes only endpoint or scaling settings rolls the approved version through the same gates,
-without training it again. Input: cdk.out (made by `python app.py`) and the deployed stacks. Next: deploy_scripts/render.py.
+without training it again. Input: cdk.out (made by `python -m infra.endpoint`) and the deployed stacks. Next: deploy_scripts/render.py.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def deployed_template(cloudformation: Any, stack_name: str) -> Any:
 
 def main(arguments: Sequence[str]) -> int:
     options = parser(__doc__)
-    options.add_argument("--assembly", type=Path, default=Path("cdk.out"), help="what `python app.py` wrote (default: %(default)s)")
+    options.add_argument("--assembly", type=Path, default=Path("cdk.out"), help="what `python -m infra.endpoint` wrote (default: %(default)s)")
     given = options.parse_args(arguments)
     project = ProjectEnvironment()
     stacks = [PROJECT.endpoint_stack(environment) for environment in ENVIRONMENTS]

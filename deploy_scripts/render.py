@@ -1,7 +1,7 @@
 """Chooses the version to deploy and pins it: one template and one parameter file per stage, used by both stages.
 
 The registry says what to deploy: the newest approved version, or the one that the pipeline variable ModelPackageArn names.
-Input: cdk.out (made by `python app.py`), REQUESTED_PACKAGE. Output: the folder rendered/ (artifact of the pipeline) and
+Input: cdk.out (made by `python -m infra.endpoint`), REQUESTED_PACKAGE. Output: the folder rendered/ (artifact of the pipeline) and
 rendered.env with MODEL_PACKAGE_ARN, MODEL_PACKAGE_VERSION and RETURNING ("true" for a version that served production before).
 Next: the CloudFormation actions of the deploy pipeline, then verify.py.
 """
@@ -136,7 +136,7 @@ def main(arguments: Sequence[str]) -> int:
 def _options() -> argparse.ArgumentParser:
     options = parser(__doc__)
     options.add_argument("--package", default=os.environ.get("REQUESTED_PACKAGE") or LATEST, help="a version's ARN (default: %(default)s)")
-    options.add_argument("--assembly", type=Path, default=Path("cdk.out"), help="what `python app.py` wrote (default: %(default)s)")
+    options.add_argument("--assembly", type=Path, default=Path("cdk.out"), help="what `python -m infra.endpoint` wrote (default: %(default)s)")
     options.add_argument("--output", type=Path, default=Path("rendered"), help="folder of templates and parameters (default: %(default)s)")
     options.add_argument("--variables", type=Path, default=Path("rendered.env"), help="file of shell exports (default: %(default)s)")
     return options

@@ -17,7 +17,7 @@ from constructs import Construct
 from infra.endpoint.endpoint_alarms import EndpointAlarms
 from infra.endpoint.guarded_endpoint import GuardedEndpoint
 from infra.endpoint.variant_autoscaling import VariantAutoscaling
-from infra.foundation.foundation_stack import export_name
+from infra.foundation.exports import export_name
 from infra.foundation.project_buckets import CAPTURE_PREFIX
 from infra.retained_log_group import RetainedLogGroup
 from settings import Environment, Project

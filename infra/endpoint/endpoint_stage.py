@@ -6,6 +6,8 @@ synthesizes it (a person, a build) gets the same bytes, and a difference means t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from constructs import Construct
 
@@ -19,3 +21,9 @@ class EndpointStage(cdk.Stage):
         super().__init__(scope, construct_id)
         EndpointStack(self, "Default", project=project, environment=environment, stack_name=project.endpoint_stack(environment))
         add_project_tags(self, project)
+
+
+def add_endpoint_stages(app: cdk.App, project: Project, environments: Sequence[Environment]) -> None:
+    """Stages of their own: the deploy pipeline rolls these out."""
+    for environment in environments:
+        EndpointStage(app, project.endpoint_stack(environment), project=project, environment=environment)

@@ -5,7 +5,7 @@ Exports its names for stacks that are deployed apart from the app (infra/endpoin
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_kms as kms
@@ -14,17 +14,15 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from infra.foundation.alert_topic import AlertTopic
+from infra.foundation.exports import export_name
 from infra.foundation.inference_role import InferenceRole
-from infra.foundation.network import Network
 from infra.foundation.pipeline_role import PipelineRole
 from infra.foundation.project_buckets import ProjectBuckets
 from infra.foundation.project_key import ProjectKey
 from settings import Project
 
-
-def export_name(project: Project, output: str) -> str:
-    """CloudFormation export of one output of this stack, for `Fn::ImportValue`."""
-    return f"{project.name}-foundation-{output}"
+if TYPE_CHECKING:
+    from infra.foundation.network import Network
 
 
 class FoundationStack(cdk.Stack):
@@ -40,7 +38,7 @@ class FoundationStack(cdk.Stack):
         self._alerts = AlertTopic(self, "Alerts", project=project, key=self._key)
         self._pipeline_role = PipelineRole(self, "PipelineRole", project=project, buckets=self._buckets, key=self._key)
         self._inference_role = InferenceRole(self, "InferenceRole", project=project, buckets=self._buckets, key=self._key)
-        self._network = Network(self, "Network", project=project, key=self._key) if project.in_vpc else None
+        self._network = self._private_network(project) if project.in_vpc else None
         self._export(project)
 
     @property
@@ -78,6 +76,11 @@ class FoundationStack(cdk.Stack):
     def availability_zones(self) -> list[str]:
         """Overrides the CDK's look-up of the account's zones: CloudFormation chooses them at deploy time."""
         return [cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(2)]
+
+    def _private_network(self, project: Project) -> Network:
+        from infra.foundation.network import Network  # EC2 is by far the largest part of the CDK, and most projects need none of it
+
+        return Network(self, "Network", project=project, key=self._key)
 
     def _register_models(self, project: Project, removal_policy: cdk.RemovalPolicy) -> None:
         group = sagemaker.CfnModelPackageGroup(

@@ -12,6 +12,7 @@ import aws_cdk as cdk
 import pytest
 
 from app import build_app
+from infra.endpoint.__main__ import build_endpoints
 from settings import PROJECT
 from tests.infra.conftest import ENDPOINTS
 
@@ -39,6 +40,14 @@ def test_templates_are_the_same_every_time(templates, variant):
 def test_an_endpoint_template_does_not_depend_on_who_synthesizes_it(templates, variant):
     concrete = variant(account="111122223333", region="eu-west-1")
     assert all(concrete[stack] == templates[stack] for stack in ENDPOINTS)
+
+
+def test_builds_synthesize_the_same_bytes_without_the_rest_of_the_app(app, tmp_path):
+    build_endpoints(outdir=str(tmp_path)).synth()
+    app.synth()
+    for stack in ENDPOINTS:
+        name = f"assembly-{stack}/{stack}.template.json"
+        assert (tmp_path / name).read_bytes() == (Path(app.outdir) / name).read_bytes()
 
 
 def test_nothing_is_looked_up(app):
