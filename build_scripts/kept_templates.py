@@ -51,7 +51,9 @@ def fetch(s3: Any, bucket: str, commit: str, assembly: Path) -> None:
 def main(arguments: Sequence[str]) -> int:
     options = parser(__doc__)
     options.add_argument("action", choices=("keep", "fetch"))
-    options.add_argument("--assembly", type=Path, default=Path("cdk.out"), help="what `python -m infra.endpoint` writes (default: %(default)s)")
+    options.add_argument(
+        "--assembly", type=Path, default=Path("cdk.out"), help="what `python -m infra.endpoint` writes (default: %(default)s)"
+    )
     options.add_argument("--commit", default=os.environ.get("CODEBUILD_RESOLVED_SOURCE_VERSION"), help="default: the build's")
     given = options.parse_args(arguments)
     if not given.commit:

@@ -49,7 +49,9 @@ def deployed_template(cloudformation: Any, stack_name: str) -> Any:
 
 def main(arguments: Sequence[str]) -> int:
     options = parser(__doc__)
-    options.add_argument("--assembly", type=Path, default=Path("cdk.out"), help="what `python -m infra.endpoint` wrote (default: %(default)s)")
+    options.add_argument(
+        "--assembly", type=Path, default=Path("cdk.out"), help="what `python -m infra.endpoint` wrote (default: %(default)s)"
+    )
     given = options.parse_args(arguments)
     project = ProjectEnvironment()
     stacks = [PROJECT.endpoint_stack(environment) for environment in ENVIRONMENTS]

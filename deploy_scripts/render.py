@@ -136,7 +136,9 @@ def main(arguments: Sequence[str]) -> int:
 def _options() -> argparse.ArgumentParser:
     options = parser(__doc__)
     options.add_argument("--package", default=os.environ.get("REQUESTED_PACKAGE") or LATEST, help="a version's ARN (default: %(default)s)")
-    options.add_argument("--assembly", type=Path, default=Path("cdk.out"), help="what `python -m infra.endpoint` wrote (default: %(default)s)")
+    options.add_argument(
+        "--assembly", type=Path, default=Path("cdk.out"), help="what `python -m infra.endpoint` wrote (default: %(default)s)"
+    )
     options.add_argument("--output", type=Path, default=Path("rendered"), help="folder of templates and parameters (default: %(default)s)")
     options.add_argument("--variables", type=Path, default=Path("rendered.env"), help="file of shell exports (default: %(default)s)")
     return options
