@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError, VerdictError, parser, run
 from build_scripts.project_environment import ProjectEnvironment
+from settings import PROJECT
 
 _POLL_SECONDS = 1.0
 _ENDED = ("Succeeded", "Failed", "Stopped")
@@ -88,19 +89,38 @@ def _reason(step: Mapping[str, Any]) -> str:
     return str(step.get("FailureReason") or ((step.get("Metadata") or {}).get("Fail") or {}).get("ErrorMessage") or "")
 
 
-def newest(sagemaker: Any, pipeline_name: str) -> str:
-    """ARN of the execution that started last. Raises ProblemError if there is none."""
+def newest(sagemaker: Any, pipeline_name: str) -> str | None:
+    """ARN of the execution that started last, if there is one."""
     try:
         page = sagemaker.list_pipeline_executions(PipelineName=pipeline_name, SortBy="CreationTime", SortOrder="Descending", MaxResults=1)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("ResourceNotFound", "ValidationException"):
             raise
-        page = {"PipelineExecutionSummaries": []}
-    if not page["PipelineExecutionSummaries"]:
-        raise ProblemError(
-            f"pipeline {pipeline_name} has not run yet; push a change, or start it with `python -m build_scripts.run_pipeline`"
-        )
-    return str(page["PipelineExecutionSummaries"][0]["PipelineExecutionArn"])
+        return None
+    return next((str(run["PipelineExecutionArn"]) for run in page["PipelineExecutionSummaries"]), None)
+
+
+def await_newest(sagemaker: Any, codepipeline: Any, pipeline_name: str, poll_seconds: float = _POLL_SECONDS) -> str:
+    """The newest execution; while a build runs, the one that it starts. Raises ProblemError if there is none and none comes."""
+    before = found = newest(sagemaker, pipeline_name)
+    if _is_building(codepipeline):
+        print("waiting for the build to start the training")
+        while found == before and _is_building(codepipeline):
+            time.sleep(poll_seconds)
+            found = newest(sagemaker, pipeline_name)
+    if found is None:
+        raise ProblemError(f"pipeline {pipeline_name} has not run yet; push a change, or run build_scripts.run_pipeline")
+    return found
+
+
+def _is_building(codepipeline: Any) -> bool:
+    try:
+        stages = codepipeline.get_pipeline_state(name=PROJECT.build_pipeline)["stageStates"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "PipelineNotFoundException":
+            raise
+        return False
+    return any(stage.get("latestExecution", {}).get("status") == "InProgress" for stage in stages)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -109,7 +129,8 @@ def main(arguments: Sequence[str]) -> int:
     given = options.parse_args(arguments)
     project = ProjectEnvironment()
     sagemaker = project.client("sagemaker")
-    return follow(sagemaker, given.execution_arn or newest(sagemaker, project.pipeline_name))
+    arn = given.execution_arn or await_newest(sagemaker, project.client("codepipeline"), project.pipeline_name)
+    return follow(sagemaker, arn)
 
 
 if __name__ == "__main__":

@@ -123,6 +123,8 @@ def _deploy_approvals(project: ProjectEnvironment) -> list[Waiting]:
 
 def show(placements: Sequence[Placement], waiting: Sequence[Waiting]) -> None:
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 120  # a log or a pipe has no width of its own, and columns must not be cut
     table = Table("stage", "version", "status", "since", "commit", "metric", "instances")
     for item in placements:
         table.add_row(item.stage, str(item.version or "-"), item.status, item.since, item.commit, item.metric, str(item.instances or "-"))

@@ -111,8 +111,9 @@ Approve production, once Staging has verified it; then ask it.
   aws codepipeline put-approval-result --pipeline-name {PROJECT.deploy_pipeline} --stage-name Staging --action-name Approve \\
       --token $TOKEN --result status=Approved,summary="staging is fine"
   python -m deploy_scripts.status
+  echo "{_EXAMPLE_ROWS.get(DATASET.name, "one,row,of,your,table")}" > out/row.csv
   aws sagemaker-runtime invoke-endpoint --endpoint-name {PROJECT.endpoint_name(PRODUCTION)} --content-type text/csv \\
-      --cli-binary-format raw-in-base64-out --body "{_EXAMPLE_ROWS.get(DATASET.name, "one,row,of,your,table")}" /dev/stdout
+      --body fileb://out/row.csv /dev/stdout
 """
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from build_scripts.command_line import ProblemError, VerdictError
-from build_scripts.follow import follow, line, newest
+from build_scripts.follow import await_newest, follow, line
 from build_scripts.run_pipeline import checked_parameters, has_data, plan, upsert
 from tests.unit.script_account import S3, Pages, refusal
 
@@ -146,10 +146,36 @@ def test_failed_execution_ends_with_the_steps_reason() -> None:
         follow(Execution("Failed", steps), "arn:run", poll_seconds=0)
 
 
-def test_without_a_run_there_is_nothing_to_follow() -> None:
-    class NoRuns:
-        def list_pipeline_executions(self, **_: Any) -> dict[str, Any]:
-            return {"PipelineExecutionSummaries": []}
+class Builds:
+    """CodePipeline whose build runs for a number of looks."""
 
+    def __init__(self, looks: int) -> None:
+        self._looks = looks
+
+    def get_pipeline_state(self, name: str) -> dict[str, Any]:
+        self._looks -= 1
+        return {"stageStates": [{"latestExecution": {"status": "InProgress" if self._looks >= 0 else "Succeeded"}}]}
+
+
+class Runs:
+    """SageMaker with one execution more at every look."""
+
+    def __init__(self, *arns: str) -> None:
+        self._arns = list(arns)
+
+    def list_pipeline_executions(self, **_: Any) -> dict[str, Any]:
+        arn = self._arns.pop(0) if len(self._arns) > 1 else self._arns[0]
+        return {"PipelineExecutionSummaries": [{"PipelineExecutionArn": arn}] if arn else []}
+
+
+def test_without_a_run_there_is_nothing_to_follow() -> None:
     with pytest.raises(ProblemError, match="has not run yet; push a change"):
-        newest(NoRuns(), "mlops-training")
+        await_newest(Runs(""), Builds(0), "mlops-training", poll_seconds=0)
+
+
+def test_while_a_build_runs_its_own_training_is_waited_for() -> None:
+    assert await_newest(Runs("old", "old", "new"), Builds(5), "mlops-training", poll_seconds=0) == "new"
+
+
+def test_a_build_that_starts_nothing_leaves_the_last_run_to_follow() -> None:
+    assert await_newest(Runs("old"), Builds(2), "mlops-training", poll_seconds=0) == "old"
