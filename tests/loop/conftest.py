@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from local_account.demo import loop
 from local_account.demo.terminal import Terminal
 from settings import PRODUCTION, PROJECT, STAGING
+from tests.loop.survivors import MARK
 
 ROOT = Path(__file__).resolve().parents[2]
 #: A bake of five simulated minutes takes half a second.
@@ -78,7 +80,16 @@ class Person:
 
 
 @pytest.fixture(scope="session")
-def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+def mark() -> Iterator[str]:
+    """In the environment of everything that the account of these tests starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        value = uuid.uuid4().hex
+        patch.setenv(MARK, value)
+        yield value
+
+
+@pytest.fixture(scope="session")
+def person(tmp_path_factory: pytest.TempPathFactory, mark: str) -> Iterator[Person]:
     """The account with its infrastructure and data, and a clone whose tuning is short."""
     directory = tmp_path_factory.mktemp("loop")
     terminal = Terminal(ROOT, directory)
@@ -111,7 +122,10 @@ def _copy_working_tree(clone: Path) -> None:
 
 
 def _shorten(person: Person) -> None:
-    """The loop is under test, not the search: one short trial for each algorithm."""
+    """The loop is under test: one short trial for each algorithm, and of the project's own tests the settings' alone."""
+    for path in (person.clone / "tests").rglob("test_*.py"):
+        if path.name not in ("test_settings.py", "test_split.py"):
+            path.unlink()
     person.change("settings.py", "trials: int = 4", "trials: int = 1")
     person.change("settings.py", "parallel_trials: int = 2", "parallel_trials: int = 1")
     person.change("settings.py", '"rounds": 600', '"rounds": 60')

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.loop.survivors import MARK, survivors, survivors_after
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(Path(__file__).parent))
-from survivors import MARK, survivors, survivors_after  # noqa: E402 - beside this file, which is no package
 
 
 def start_demo(out: Path, mark: str, *options: str) -> subprocess.Popen[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 
 import pytest
 
 from local_account.demo import loop
 from settings import DATASET, PRODUCTION, PROJECT
+from tests.loop.survivors import survivors, survivors_after
 
 ROW = b"0.455,0.365,0.095,0.514,0.2245,0.101,0.15,M"
 
@@ -32,6 +35,11 @@ def train(person, **parameters: str) -> tuple[str, str]:
         PipelineName=PROJECT.sagemaker_pipeline, PipelineParameters=values
     )
     return answer["PipelineExecutionArn"], person.finish_training(answer["PipelineExecutionArn"])
+
+
+def reasons(person, execution: str) -> str:
+    """Why the steps of a SageMaker execution failed."""
+    return " ".join(str(step.get("FailureReason", "")) for step in loop.steps(person.terminal, execution))
 
 
 def facts_of(person, version_arn: str) -> dict[str, str]:
@@ -123,9 +131,8 @@ def test_a_model_below_the_threshold_is_not_registered_and_the_failure_names_the
     versions = [version["ModelPackageArn"] for version in loop.versions(person.terminal)]
     execution, status = train(person, MetricThreshold="0.001")
     assert status == "Failed"
-    reasons = " ".join(str(step.get("FailureReason", "")) for step in loop.steps(person.terminal, execution))
-    assert DATASET.metric in reasons
-    assert "0.001" in reasons
+    assert DATASET.metric in reasons(person, execution)
+    assert "0.001" in reasons(person, execution)
     assert [version["ModelPackageArn"] for version in loop.versions(person.terminal)] == versions
 
 
@@ -144,7 +151,7 @@ def second(person, released, tmp_path_factory) -> str:
     bucket = person.terminal.outputs(loop.FOUNDATION)["DataBucketName"]
     rows = loop.read_s3(person.terminal, f"s3://{bucket}/{loop.training_prefix()}{DATASET.name}.csv").splitlines(keepends=True)
     newer = tmp_path_factory.mktemp("data") / f"{DATASET.name}.csv"
-    newer.write_bytes(b"".join(rows[:-500]))
+    newer.write_bytes(b"".join(rows[:-10]))
     person.terminal.run("upload-data", ["python", "-m", "build_scripts.upload_data", str(newer)])
 
     def started() -> str | None:
@@ -152,7 +159,7 @@ def second(person, released, tmp_path_factory) -> str:
         return next((arn for arn in arns if arn not in known), None)
 
     training = loop.wait_for("the training that new data start", started, seconds=30)
-    assert person.finish_training(training) == "Succeeded", loop.steps(person.terminal, training)
+    assert person.finish_training(training) == "Succeeded", reasons(person, training)
     return loop.versions(person.terminal)[0]["ModelPackageArn"]
 
 
@@ -170,3 +177,15 @@ def test_rejecting_the_live_version_brings_back_the_one_before(person, released,
     assert loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment) == "Succeeded"
     assert loop.live_version(person.terminal, PRODUCTION) == released.arn
     assert "Staging/Approve" not in loop.actions(person.terminal, PROJECT.deploy_pipeline, deployment)
+
+
+def test_killing_the_account_ends_its_model_servers_jobs_and_builds(person, released, mark):
+    """Last, because it takes the account of all the tests above."""
+    account = person.terminal.account["process_id"]
+    sagemaker = person.terminal.client("sagemaker")
+    values = [{"Name": "InputDataVersion", "Value": "another"}]  # nothing from the cache: jobs will run
+    training = sagemaker.start_pipeline_execution(PipelineName=PROJECT.sagemaker_pipeline, PipelineParameters=values)
+    loop.wait_for("a running job", lambda: loop.steps(person.terminal, training["PipelineExecutionArn"]) or None)
+    assert len(survivors(mark, person.terminal.directory)) > 3  # its guard, model servers, containers: or this could not fail
+    os.kill(account, signal.SIGKILL)
+    assert survivors_after(mark, person.terminal.directory) == []
