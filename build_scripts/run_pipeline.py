@@ -19,6 +19,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -105,9 +106,22 @@ def checked_parameters(definition: str, given: Mapping[str, str]) -> dict[str, s
     return dict(given)
 
 
+def code_address(project: ProjectEnvironment, files: Mapping[str, bytes]) -> str:
+    """Where publish.py puts the files; the definition names it."""
+    return f"s3://{project.artifact_bucket}/{code_prefix(files)}"
+
+
+def read_definition(path: Path, code_uri: str) -> str:
+    """What define_pipeline.py wrote. Raises ProblemError if it is there for other code than this checkout's."""
+    definition = path.read_text(encoding="utf-8")
+    if f"{code_uri}/" not in definition:
+        raise ProblemError(f"{path} does not use the code at {code_uri}/; write it again with `python -m build_scripts.define_pipeline`")
+    return definition
+
+
 def define(project: ProjectEnvironment, code_uri: str) -> str:
     """The definition's JSON. Imports the SageMaker SDK, which takes seconds."""
-    with _quiet():
+    with quiet():
         from pipelines.tabular.pipeline import get_pipeline
 
         pipeline = get_pipeline(
@@ -127,7 +141,7 @@ def define(project: ProjectEnvironment, code_uri: str) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """The SDK logs each look-up of an endpoint and a default, to a handler of its own on the root logger."""
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
@@ -185,8 +199,8 @@ def main(arguments: Sequence[str]) -> int:
     project = ProjectEnvironment()
     s3, sagemaker = project.client("s3"), project.client("sagemaker")
     files = code_files()
-    code_uri = f"s3://{project.artifact_bucket}/{code_prefix(files)}"
-    definition = define(project, code_uri)
+    code_uri = code_address(project, files)
+    definition = read_definition(given.definition, code_uri) if given.definition else define(project, code_uri)
     parameters = checked_parameters(definition, dict(given.parameter))
     _, uploaded = publish(s3, project.artifact_bucket, files, project.key_arn)
     print(f"code: {'published' if uploaded else 'unchanged'} at {code_uri}/")
@@ -212,6 +226,7 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument(
         "--parameter", action="append", default=[], type=_parameter, metavar="NAME=VALUE", help="a pipeline parameter; repeatable"
     )
+    options.add_argument("--definition", type=Path, help="what define_pipeline.py wrote (default: define it now)")
     options.add_argument("--reason", default="push", help="why it runs; kept with the version (default: %(default)s)")
     options.add_argument("--force", action="store_true", help="start although nothing has changed")
     options.add_argument("--wait", action="store_true", help="follow the execution to its end, with each step's numbers")

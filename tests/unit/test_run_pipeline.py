@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from build_scripts.command_line import ProblemError, VerdictError
 from build_scripts.follow import await_newest, follow, line
-from build_scripts.run_pipeline import checked_parameters, has_data, plan, upsert
+from build_scripts.run_pipeline import checked_parameters, has_data, plan, read_definition, upsert
 from tests.unit.script_account import S3, Pages, refusal
 
 DEFINITION = json.dumps(
@@ -48,6 +49,14 @@ def test_only_a_definition_that_did_not_run_well_is_started(runs: list[dict[str,
 def test_spelling_of_the_definition_does_not_matter() -> None:
     spaced = json.dumps(json.loads(DEFINITION), indent=4, sort_keys=True)
     assert not plan(spaced, [past("Succeeded")], forced=False).start
+
+
+def test_definition_made_for_other_code_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "definition.json"
+    path.write_text('{"S3Uri": "s3://bucket/code/aaaa/steps/"}')
+    assert read_definition(path, "s3://bucket/code/aaaa") == path.read_text()
+    with pytest.raises(ProblemError, match="does not use the code at s3://bucket/code/bbbb/"):
+        read_definition(path, "s3://bucket/code/bbbb")
 
 
 def test_running_execution_of_the_same_definition_is_followed_and_force_starts_anyway() -> None:
