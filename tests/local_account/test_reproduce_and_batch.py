@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from local_account.account import Account
+from settings import DATASET
 from tests.local_account.registered_version import DATA, Registered, register
 
 
@@ -25,3 +33,45 @@ def test_a_registered_version_is_rebuilt_byte_for_byte_although_the_data_has_mov
     facts = account.client("sagemaker").describe_model_package(ModelPackageName=registered.arn)["CustomerMetadataProperties"]
     assert finished.stdout.splitlines()[-1] == f"identical: model.tar.gz has sha256 {facts['model-sha256']}"
     assert facts["data-versions"] in finished.stdout
+
+
+def test_an_approved_version_scores_a_file_and_each_answer_is_that_of_its_row(
+    account: Account, registered: Registered, tmp_path: Path
+) -> None:
+    rows, sagemaker = tmp_path / "rows.csv", account.client("sagemaker")
+    lines = registered.data.read_text(encoding="utf-8").splitlines()
+    rows.write_text("\n".join(lines[:31]) + "\n", encoding="utf-8")
+    refused = registered.script("score_file", str(rows))
+    assert refused.returncode == 2
+    assert "no version of mlops-models is approved" in refused.stderr
+    sagemaker.update_model_package(ModelPackageArn=registered.arn, ModelApprovalStatus="Approved")
+    finished = registered.script("score_file", str(rows))
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    scored = list(csv.DictReader((tmp_path / "rows.scored.csv").open(encoding="utf-8")))
+    assert [{**row, "prediction": None} for row in scored] == [{**row, "prediction": None} for row in csv.DictReader(rows.open())]
+    assert [float(row["prediction"]) for row in scored] == golden_answers(account, registered, scored)
+    assert len({row["prediction"] for row in scored}) > 10, "rows differ, and so do their answers"
+
+
+def golden_answers(account: Account, registered: Registered, rows: list[dict[str, str]]) -> list[float]:
+    """What the registered archive's own code says of each row, asked directly."""
+    package = account.client("sagemaker").describe_model_package(ModelPackageName=registered.arn)
+    bucket, key = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"].removeprefix("s3://").split("/", 1)
+    packed = account.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    with tempfile.TemporaryDirectory() as folder:
+        tarfile.open(fileobj=io.BytesIO(packed)).extractall(folder, filter="data")
+        text = "".join(",".join(row[name] for name in DATASET.features) + "\n" for row in rows)
+        Path(folder, "rows.csv").write_text(text, encoding="utf-8")
+        arguments = ["--model-dir", folder, "--rows", f"{folder}/rows.csv", "--output", f"{folder}/answer.json"]
+        subprocess.run([sys.executable, f"{folder}/code/score.py", *arguments], check=True, timeout=120)
+        return [answer["score"] for answer in json.loads(Path(folder, "answer.json").read_text(encoding="utf-8"))["predictions"]]
+
+
+def test_rows_that_are_in_s3_already_are_scored_there(account: Account, registered: Registered) -> None:
+    account.client("s3").put_object(Bucket=DATA, Key="nightly/one.csv", Body=b"0.4,0.3,0.1,0.5,0.2,0.1,0.15,M\n")
+    finished = registered.script("score_file", f"s3://{DATA}/nightly/", "--version", "1")
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    folder = finished.stdout.splitlines()[-1].removeprefix("answers: ").split(",")[0]
+    bucket, prefix = folder.removeprefix("s3://").split("/", 1)
+    answer = account.client("s3").get_object(Bucket=bucket, Key=f"{prefix}one.csv.out")["Body"].read().decode()
+    assert answer.startswith("0.4,0.3,0.1,0.5,0.2,0.1,0.15,M,")

@@ -1,0 +1,160 @@
+"""Scores a file with a registered version: uploads it, runs the batch pipeline, brings the answers back.
+
+    python -m build_scripts.score_file shells.csv                  the newest approved version; writes shells.scored.csv
+    python -m build_scripts.score_file shells.parquet --version 3 --output scored.csv
+    python -m build_scripts.score_file s3://bucket/prefix/         rows that are in S3 already; says where the answers are
+
+A file has a header and every feature of settings.DATASET, in any order; further columns come back as they were. Rows in S3
+have no header, and the features in the order of settings.DATASET. Next: pipelines/batch/pipeline.py does the work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from build_scripts import batch_rows
+from build_scripts.command_line import ProblemError, VerdictError, parser, run
+from build_scripts.follow import follow
+from build_scripts.project_environment import ProjectEnvironment
+from build_scripts.recorded_inputs import bucket_and_key, read
+from build_scripts.registry import Version, describe, newest_approved, versions
+from build_scripts.run_pipeline import quiet, start, upsert
+from settings import DATASET, PROJECT, DataSet
+
+_HASH_LENGTH = 12  # enough to keep inputs apart
+
+
+@dataclass(frozen=True)
+class Places:
+    """Addresses of one run: the same rows and version have the same ones, so a repetition replaces its own answers."""
+
+    source: str
+    destination: str
+
+
+def find_version(sagemaker: Any, group: str, number: int | None) -> Version:
+    """Raises ProblemError if the version does not exist, or none is approved."""
+    if number is None:
+        approved = newest_approved(sagemaker, group)
+        if approved is None:
+            raise ProblemError(
+                f"no version of {group} is approved; approve one (`python -m deploy_scripts.approve`), or name one with --version"
+            )
+        return approved
+    numbers = {int(arn.rsplit("/", 1)[-1]): arn for arn in versions(sagemaker, group)}
+    if number not in numbers:
+        known = ", ".join(map(str, sorted(numbers))) or "none"
+        raise ProblemError(f"version {number} of {group} does not exist; existing: {known}")
+    return describe(sagemaker, numbers[number])
+
+
+def require_same_columns(s3: Any, version: Version, dataset: DataSet) -> None:
+    """The golden rows say which columns a version takes, in which order. Raises ProblemError if settings.py has others."""
+    golden = read(s3, version.facts["golden-url"]) if "golden-url" in version.facts else None
+    if golden is None:
+        raise ProblemError(f"version {version.number} does not say which columns it takes: its golden rows are gone")
+    header = next(csv.reader(io.StringIO(golden.decode("utf-8"))))
+    if header[:-2] != list(dataset.features):
+        commit = version.facts.get("git-commit", "unknown")
+        raise ProblemError(
+            f"version {version.number} takes {', '.join(header[:-2])}, but settings.DATASET has {', '.join(dataset.features)}; "
+            f"check out its commit {commit}, or choose another --version"
+        )
+
+
+def places(project: ProjectEnvironment, version: Version, name: str, content: bytes) -> Places:
+    digest = hashlib.sha256(content).hexdigest()[:_HASH_LENGTH]
+    return Places(
+        source=f"s3://{project.data_bucket}/batch/{DATASET.name}/{digest}/{name}",
+        destination=f"s3://{project.data_bucket}/predictions/{DATASET.name}/version-{version.number}/{digest}",
+    )
+
+
+def define(project: ProjectEnvironment) -> str:
+    """The batch pipeline's JSON. Imports the SageMaker SDK, which takes seconds."""
+    with quiet():
+        from pipelines.batch.pipeline import get_pipeline
+
+        pipeline = get_pipeline(
+            project.region,
+            project.pipeline_role_arn,
+            bucket=project.artifact_bucket,
+            data_bucket=project.data_bucket,
+            kms_key=project.key_arn,
+            subnets=project.subnets,
+            security_group_ids=project.security_group_ids,
+        )
+        return str(pipeline.definition())
+
+
+def score(project: ProjectEnvironment, version: Version, where: Places) -> None:
+    """Run the batch pipeline to its end. Raises VerdictError with the job's reason if it fails."""
+    sagemaker = project.client("sagemaker")
+    tags = [{"Key": "sagemaker:project-name", "Value": PROJECT.name}, {"Key": "sagemaker:project-id", "Value": project.project_id}]
+    state = upsert(sagemaker, PROJECT.batch_pipeline, define(project), project.pipeline_role_arn, tags)
+    print(f"pipeline {PROJECT.batch_pipeline}: {state}")
+    parameters = {"ModelPackageArn": version.arn, "InputDataUrl": where.source, "OutputDataUrl": where.destination}
+    arn = start(sagemaker, PROJECT.batch_pipeline, parameters, "unknown")
+    print(f"started {arn}", flush=True)
+    follow(sagemaker, arn)
+
+
+def score_local(project: ProjectEnvironment, version: Version, file: Path, output: Path) -> int:
+    """Number of rows. `output` is written only if every row has its answer."""
+    s3, table = project.client("s3"), batch_rows.read(file, DATASET)
+    content = batch_rows.request(table, DATASET)
+    where = places(project, version, f"{file.stem}.csv", content)
+    bucket, key = bucket_and_key(where.source)
+    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": project.key_arn} if project.key_arn else {}
+    s3.put_object(Bucket=bucket, Key=key, Body=content, **encryption)
+    print(f"uploaded {table.rows} rows to {where.source}")
+    score(project, version, where)
+    received = read(s3, f"{where.destination}/{file.stem}.csv.out")
+    if received is None:
+        raise VerdictError(f"the job succeeded, but {where.destination}/{file.stem}.csv.out does not exist")
+    batch_rows.write(output, table, batch_rows.answers(content, received), DATASET)
+    print(f"in S3: {where.destination}/{file.stem}.csv.out")
+    return int(table.rows)
+
+
+def main(arguments: Sequence[str]) -> int:
+    given = _options().parse_args(arguments)
+    in_s3 = given.file.startswith("s3://")
+    if in_s3 and given.output:
+        raise ProblemError("--output is for a file of this machine; the answers for rows in S3 stay in S3")
+    project = ProjectEnvironment()
+    version = find_version(project.client("sagemaker"), project.model_package_group, given.version)
+    require_same_columns(project.client("s3"), version, DATASET)
+    print(f"version {version.number} of {project.model_package_group} ({version.approval})")
+    if in_s3:
+        bucket_and_key(given.file)
+        where = Places(given.file, places(project, version, "", given.file.encode()).destination)
+        score(project, version, where)
+        print(f"answers: {where.destination}/, one .out for each file, each line with its prediction at the end")
+        return 0
+    file = Path(given.file)
+    output = given.output or file.with_name(f"{file.stem}.scored.csv")
+    if not output.parent.is_dir():
+        raise ProblemError(f"--output is {str(output)!r}, whose folder does not exist; make it first")
+    rows = score_local(project, version, file, output)
+    print(f"scored {rows} rows: {output}")
+    return 0
+
+
+def _options() -> argparse.ArgumentParser:
+    options = parser(__doc__)
+    options.add_argument("file", help="a .csv or .parquet file of this machine, or s3://bucket/prefix with CSV rows")
+    options.add_argument("--version", type=int, metavar="N", help="number of the version (default: the newest approved one)")
+    options.add_argument("--output", type=Path, metavar="FILE", help="where the scored CSV goes (default: <file>.scored.csv beside it)")
+    return options
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))

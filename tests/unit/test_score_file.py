@@ -1,0 +1,158 @@
+"""Claims about scoring a file: what is sent, what is refused before anything runs, and what comes back."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from build_scripts import batch_rows, command_line, score_file
+from build_scripts.command_line import ProblemError
+from settings import Categorical, DataSet, Numeric, Problem
+from tests.unit.script_account import ScriptAccount, install
+
+HOUSES = DataSet(
+    name="houses",
+    problem=Problem.REGRESSION,
+    target="price",
+    numeric=(Numeric(name="area"), Numeric(name="rooms")),
+    categorical=(Categorical(name="town"),),
+    metric="rmse",
+    threshold=1.0,
+)
+ROWS = 'id,town,rooms,area\na,"Lima, Peru",2,50.5\nb,NA,,70\n'
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
+    """One approved version of houses; the batch pipeline predicts ten times the rooms, and what it was asked is kept in `asked`."""
+    made = install(monkeypatch)
+    monkeypatch.setattr(score_file, "DATASET", HOUSES)
+    made.s3.put_object(Bucket="artifacts", Key="golden.csv", Body=b"area,rooms,town,price,prediction\n1,1,x,1,1\n")
+    made.sagemaker.add(1, **{"golden-url": "s3://artifacts/golden.csv"})
+    made.clients["asked"] = []
+
+    def run(_: Any, version: Any, where: score_file.Places) -> None:
+        made.clients["asked"].append((version.number, where))
+        source, destination = (address.removeprefix("s3://") for address in (where.source, where.destination))
+        lines = made.s3.objects[source].decode().splitlines()
+        answered = "".join(f"{line},{10 * float(line.split(',')[1] or 0)}\n" for line in lines)
+        made.s3.put_object(
+            Bucket="data", Key=f"{destination.removeprefix('data/')}/{source.rsplit('/', 1)[-1]}.out", Body=answered.encode()
+        )
+
+    monkeypatch.setattr(score_file, "score", run)
+    return made
+
+
+def scored(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
+    code = command_line.run(score_file.main, [str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    return code, printed.out + printed.err
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    file = tmp_path / "rows.csv"
+    file.write_text(ROWS, encoding="utf-8")
+    return file
+
+
+def test_columns_are_sent_in_the_order_of_a_request_and_come_back_in_the_persons(account, rows, capsys):
+    assert scored(capsys, rows)[0] == 0
+    where = account.clients["asked"][0][1]
+    assert account.s3.objects[where.source.removeprefix("s3://")] == b'50.5,2.0,"Lima, Peru"\n70.0,,\n'
+    assert list(csv.reader(rows.with_name("rows.scored.csv").open(encoding="utf-8"))) == [
+        ["id", "town", "rooms", "area", "prediction"],
+        ["a", "Lima, Peru", "2", "50.5", "20.0"],
+        ["b", "", "", "70", "0.0"],
+    ]
+
+
+def test_parquet_means_the_same_as_csv(account, rows, tmp_path, capsys):
+    table = pa.table({"town": ["Lima, Peru", None], "rooms": pa.array([2, None], pa.int8()), "area": pa.array([50.5, 70.0], pa.float32())})
+    parquet.write_table(table, tmp_path / "other.parquet")
+    assert scored(capsys, rows)[0] == 0
+    assert scored(capsys, tmp_path / "other.parquet")[0] == 0
+    sent = [account.s3.objects[where.source.removeprefix("s3://")] for _, where in account.clients["asked"]]
+    assert sent[0] == sent[1]
+
+
+def test_the_newest_approved_version_is_used_unless_another_is_named(account, rows, capsys):
+    for number, approval in ((2, "Approved"), (3, "Rejected")):
+        account.sagemaker.add(number, approval, **{"golden-url": "s3://artifacts/golden.csv"})
+    scored(capsys, rows)
+    scored(capsys, rows, "--version", "3")
+    assert [number for number, _ in account.clients["asked"]] == [2, 3]
+    assert len({where.destination for _, where in account.clients["asked"]}) == 2, "versions keep their answers apart"
+
+
+def test_rows_in_s3_are_scored_where_they_are(account, capsys):
+    account.s3.put_object(Bucket="lake", Key="rows/", Body=b"1,2,x\n")
+    code, text = scored(capsys, "s3://lake/rows/")
+    where = account.clients["asked"][0][1]
+    assert (code, where.source) == (0, "s3://lake/rows/")
+    assert f"answers: {where.destination}/" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("id,town,rooms\na,x,1\n", "rows.csv has no column area; it needs area, rooms, town"),
+        ("area,rooms,town\n", "has no rows"),
+        ("area,rooms,town\n1,two,x\n", "rooms is 'two' (rows.csv line 2)"),
+        ("area,rooms,town\n1,2,x\ninf,2,x\n", "area is infinite (rows.csv line 3)"),
+        ('area,rooms,town\n1,2,"a\nb"\n', "town has a line break (rows.csv line 2)"),
+        ("", "is empty (0 bytes)"),
+    ],
+)
+def test_a_file_that_cannot_be_scored_is_one_line_and_nothing_is_uploaded(account, rows, capsys, text, expected):
+    rows.write_text(text, encoding="utf-8")
+    writes = list(account.s3.writes)
+    code, said = scored(capsys, rows)
+    assert code == 2
+    assert expected in said
+    assert account.s3.writes == writes
+    assert not rows.with_name("rows.scored.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--version", "9"], "version 9 of mlops-models does not exist; existing: 1"),
+        (["--output", "/no/such/folder/x.csv"], "whose folder does not exist"),
+    ],
+)
+def test_wrong_options_are_one_line(account, rows, capsys, arguments, expected):
+    code, text = scored(capsys, rows, *arguments)
+    assert code == 2
+    assert expected in text
+
+
+def test_without_an_approved_version_the_person_is_told_what_to_do(account, rows, capsys):
+    account.sagemaker.packages[1]["ModelApprovalStatus"] = "PendingManualApproval"
+    code, text = scored(capsys, rows)
+    assert code == 2
+    assert "deploy_scripts.approve" in text
+
+
+def test_a_version_of_other_columns_is_refused_with_its_commit(account, rows, capsys):
+    account.s3.put_object(Bucket="artifacts", Key="golden.csv", Body=b"area,town,price,prediction\n")
+    account.sagemaker.packages[1]["CustomerMetadataProperties"]["git-commit"] = "abc123"
+    code, text = scored(capsys, rows)
+    assert code == 2
+    assert "check out its commit abc123" in text
+
+
+@pytest.mark.parametrize("received", [b"1,a,5\n", b"1,a,5\n3,b,6\n", b"1,a,5\n2,b,6\n4,c,7\n"])
+def test_answers_that_are_not_those_of_the_rows_are_never_written(received):
+    with pytest.raises(ProblemError):
+        batch_rows.answers(b"1,a\n2,b\n", received)
+
+
+def test_quoting_does_not_matter_when_answers_are_matched():
+    assert batch_rows.answers(b'1,"a, b"\n2,c\n', b'"1","a, b",yes,0.5\n2,c,no,0.1\n') == [["yes", "0.5"], ["no", "0.1"]]
