@@ -33,8 +33,8 @@ check: setup  ## ruff, mypy --strict, cfn-lint, cdk-nag and the policy checks
 	@ruff check . && ruff format --check . && mypy && cd pipelines/tabular/steps && mypy --config-file ../../../pyproject.toml --explicit-package-bases --exclude '^$$' .
 	@$(PY) -m pytest tests/infra tests/unit/test_structure.py
 
-capacity: setup  ## simulate the configured scaling policies; ends with out/capacity/index.html
-	@$(PY) -m capacity --out out/capacity $(ARGS)
+capacity: synth  ## simulate the configured scaling policies; ends with out/capacity/index.html (ARGS="--traffic day.csv ...")
+	@$(PY) -m capacity $(ARGS)
 
 bench: setup  ## measure the numbers of benchmarks/README.md again
 	@$(PY) -m benchmarks
