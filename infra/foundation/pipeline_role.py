@@ -34,7 +34,7 @@ class PipelineRole(SageMakerRole):
         self._arns = Arns(self, project)
         buckets.data.grant_read(self)
         buckets.artifacts.grant_read_write(self)
-        buckets.data.grant_write(self, "batch/*")
+        buckets.data.grant_write(self, "predictions/*")
         self._run_jobs(project)
         self._register_versions()
         self._read_champion(project)
