@@ -4,6 +4,8 @@
 PYTHON ?= python3
 PY     := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+# Where this is set, as in many containers, each of a demo's processes would compile the same packages again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit synth local check capacity bench lock clean

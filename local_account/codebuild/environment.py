@@ -19,10 +19,10 @@ from local_account.codebuild.buildspec import Buildspec, BuildspecError
 from local_account.codebuild.source import Source
 from local_account.context import Context
 
-# They would make a build import the account's checkout instead of its own source, change how its tests run,
-# or are meant for the emulators inside the account only.
+# They would make a build import the account's checkout instead of its own source, change how its tests run, compile
+# its modules again for each command, or are meant for the emulators inside the account only.
 _NOT_INHERITED = (
-    *("PYTHONPATH", "PYTHONHOME", "PYTEST_"),
+    *("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTEST_"),
     *("MINISTACK_", "MOTO_", "GATEWAY_PORT", "DOCKER_HOST", "LOG_LEVEL", "STATE_DIR", "S3_DATA_DIR"),
 )
 
