@@ -7,16 +7,16 @@ Input: settings.py and the feature flags of cdk.json. No lookups, no AWS calls. 
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
-import aws_cdk as cdk
+from settings_rules import SettingsError, stop
 
 try:
     from settings import PRODUCTION, PROJECT, STAGING, Environment, Project
-except ValueError as error:  # a SettingsError says all there is to say
-    print(error, file=sys.stderr)
-    raise SystemExit(2) from None
+except SettingsError as error:
+    stop(error)
+
+import aws_cdk as cdk
 
 from infra.endpoint.endpoint_stage import add_endpoint_stages
 from infra.feature_flags import CONTEXT

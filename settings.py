@@ -2,7 +2,7 @@
 
 The classes say what a value means and what is allowed; the values follow at the end of the file.
 `app.py` (infrastructure), `pipelines/` (what is trained) and the scripts all read from here.
-Standard library only: this file is imported everywhere, also by `cdk synth`.
+How they are checked: settings_rules.py. Standard library only: this file is imported everywhere, also by `cdk synth`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from zoneinfo import available_timezones
 
-
-class SettingsError(ValueError):
-    """A value of this file is not allowed. The message names the field, what it got and what is allowed."""
-
-
-def _require(condition: bool, field_name: str, got: object, allowed: str) -> None:
-    if not condition:
-        raise SettingsError(f"settings.py: {field_name} is {got!r}; allowed: {allowed}")
-
+from settings_rules import CRON, checked, is_cron
+from settings_rules import SettingsError as SettingsError  # what reading this file raises
+from settings_rules import require as _require
 
 # ---------------------------------------------------------------------------------------- the data
 
@@ -43,6 +37,7 @@ METRICS: Mapping[Problem, Mapping[str, bool]] = MappingProxyType(
 )
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Numeric:
     """A numeric column. `minimum` and `maximum` are what is physically possible: a value outside is a data error."""
@@ -57,6 +52,7 @@ class Numeric:
             _require(self.minimum < self.maximum, f"Numeric({self.name!r}).minimum", self.minimum, f"less than {self.maximum}")
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Categorical:
     """A categorical column. `values` lists every allowed category; None allows any."""
@@ -65,6 +61,7 @@ class Categorical:
     values: tuple[str, ...] | None = None
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facet:
     """The sensitive attribute whose groups are compared for bias, and the group that might be disadvantaged."""
@@ -73,6 +70,7 @@ class Facet:
     disadvantaged: str
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataSet:
     """What the table holds, what to predict, and how good is good enough (`metric` against `threshold`)."""
@@ -113,6 +111,8 @@ class DataSet:
         if self.facet is not None:
             columns = [column.name for column in self.categorical]
             _require(self.facet.column in columns, f"{where}.facet.column", self.facet.column, f"one of the categorical columns {columns}")
+            groups, group = self.categorical[columns.index(self.facet.column)].values, self.facet.disadvantaged
+            _require(groups is None or group in groups, f"{where}.facet.disadvantaged", group, f"one of {groups}, the values of the column")
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -124,6 +124,7 @@ class DataSet:
         return METRICS[self.problem][self.metric]
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Split:
     """Share of rows per part. The side of a row depends on its identifier and the salt only, so it is stable as data grows."""
@@ -137,6 +138,7 @@ class Split:
             _require(0.0 < share < 0.5, f"Split.{name}", share, "more than 0, less than 0.5")
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preparation:
     """One declarative specification; fitted on training rows only."""
@@ -181,6 +183,7 @@ class Preparation:
 # ------------------------------------------------------------------------------------- the training
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Range:
     """Values the tuner may try. Integers where both ends are ints. `log` searches on a logarithmic scale."""
@@ -198,6 +201,7 @@ class Range:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Algorithm:
     """A competitor: `pipelines/tabular/steps/algorithms/<name>.py`, its fixed hyperparameters and the tuned ones."""
@@ -211,13 +215,16 @@ class Algorithm:
             bool(re.fullmatch(r"[a-z][a-z0-9_]{0,30}", self.name)), "Algorithm.name", self.name, "a-z, 0-9 and '_', at most 31 characters"
         )
         _require(bool(self.tuned), f"Algorithm({self.name!r}).tuned", self.tuned, "at least one hyperparameter")
+        both = sorted(set(self.fixed) & set(self.tuned))
+        _require(not both, f"Algorithm({self.name!r}).tuned", both, "hyperparameters that are not in .fixed as well")
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tuning:
     """Budget of the search, for each algorithm."""
 
-    strategy: str = "Random"  # Random and Grid are reproducible with a seed; Bayesian needs fewer trials
+    strategy: str = "Random"  # Random is reproducible with a seed; Bayesian needs fewer trials
     trials: int = 4
     parallel_trials: int = 2
     early_stopping: bool = True
@@ -234,6 +241,7 @@ class Tuning:
         )
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gate:
     """What a version must pass besides the data set's own threshold. Limits are absolute values; None does not check."""
@@ -261,6 +269,7 @@ class Routing(StrEnum):
     LINEAR = "LINEAR"
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rollout:
     """How traffic moves to a new fleet. `step_percent` is the canary or the linear step; SageMaker allows at most 50."""
@@ -277,6 +286,7 @@ class Rollout:
         _require(0 <= self.termination_wait_seconds <= 3600, "Rollout.termination_wait_seconds", self.termination_wait_seconds, "0 to 3600")
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TargetTracking:
     """Keeps invocations per instance and minute at max RPS x safety x 60, the sizing formula of the SageMaker guide.
@@ -301,6 +311,7 @@ class TargetTracking:
         return self.max_rps_per_instance * self.safety * 60
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
     """Adds `change_percent` of the instances while the metric is at least `at_least_percent_of_threshold` of the alarm's."""
@@ -309,6 +320,7 @@ class Step:
     change_percent: int
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepScaling:
     """Reacts to invocations per instance above an alarm threshold, more steeply the further above it is."""
@@ -337,9 +349,7 @@ class StepScaling:
         _require(1 <= self.evaluation_periods <= 10, "StepScaling.evaluation_periods", self.evaluation_periods, "1 to 10")
 
 
-_CRON_FIELD = re.compile(r"[A-Z0-9*?,/#LW-]+", re.IGNORECASE)
-
-
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schedule:
     """Capacity bounds from a cron time on, in `Autoscaling.time_zone`: `minute hour day-of-month month day-of-week year`."""
@@ -351,11 +361,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         where = f"Schedule({self.name!r})"
-        parts = self.cron.split()
-        well_formed = len(parts) == 6 and all(_CRON_FIELD.fullmatch(part) for part in parts) and "?" in (parts[2], parts[4])
-        _require(
-            well_formed, f"{where}.cron", self.cron, "six fields with '?' for day-of-month or day-of-week, such as '0 7 ? * MON-FRI *'"
-        )
+        _require(is_cron(self.cron), f"{where}.cron", self.cron, CRON)
         _require(
             1 <= self.min_capacity <= self.max_capacity,
             f"{where}.min_capacity",
@@ -364,6 +370,7 @@ class Schedule:
         )
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Autoscaling:
     """All three kinds of scaling on one variant; leave one out with None or ()."""
@@ -393,6 +400,7 @@ class Autoscaling:
         _require(len(names) == len(set(names)), "Autoscaling.schedules", names, "different names")
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Environment:
     """One stage: its endpoint and how it is deployed, scaled and watched."""
@@ -412,7 +420,8 @@ class Environment:
         _require(
             bool(re.fullmatch(r"[a-z][a-z0-9-]{0,19}", self.name)), f"{where}.name", self.name, "a-z, 0-9 and '-', at most 20 characters"
         )
-        _require(self.instance_type.startswith("ml."), f"{where}.instance_type", self.instance_type, "a SageMaker type such as ml.m5.large")
+        is_type = bool(re.fullmatch(r"ml\.[a-z0-9-]+\.[a-z0-9]+", self.instance_type))
+        _require(is_type, f"{where}.instance_type", self.instance_type, "a SageMaker type such as ml.m5.large")
         _require(0 <= self.data_capture_percent <= 100, f"{where}.data_capture_percent", self.data_capture_percent, "0 to 100")
         _require(self.p99_latency_ms > 0, f"{where}.p99_latency_ms", self.p99_latency_ms, "more than 0")
         _require(
@@ -434,6 +443,7 @@ class Environment:
 # --------------------------------------------------------------------------------------- the project
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Project:
     """Names and project-wide choices. `account` and `region` None: taken from the CLI's environment at deploy time."""
@@ -458,12 +468,11 @@ class Project:
             self.time_zone,
             "a name of the IANA time zone database, such as Europe/Madrid",
         )
-        _require(
-            self.retrain_cron is None or len(self.retrain_cron.split()) == 6,
-            "Project.retrain_cron",
-            self.retrain_cron,
-            "None, or six cron fields such as '0 3 ? * SUN *'",
-        )
+        _require(self.retrain_cron is None or is_cron(self.retrain_cron), "Project.retrain_cron", self.retrain_cron, f"None, or {CRON}")
+        is_region = self.region is None or bool(re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", self.region))
+        _require(is_region, "Project.region", self.region, "None, or a region such as eu-west-1")
+        is_address = self.notification_email is None or bool(re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", self.notification_email))
+        _require(is_address, "Project.notification_email", self.notification_email, "None, or an e-mail address")
         retentions = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
         _require(self.log_retention_days in retentions, "Project.log_retention_days", self.log_retention_days, f"one of {retentions}")
 
@@ -502,6 +511,7 @@ class Project:
 # --------------------------------------------------------------------------------------- the prices
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prices:
     """On-demand USD per instance-hour of real-time inference, as noted on `as_of`. Only used to compare settings."""
@@ -588,6 +598,9 @@ ALGORITHMS = (
     Algorithm(name="linear", tuned={"l2": Range(low=0.001, high=100.0, log=True)}),
 )
 
+_COMPETING = [algorithm.name for algorithm in ALGORITHMS]
+_require(bool(_COMPETING) and len(_COMPETING) == len(set(_COMPETING)), "ALGORITHMS", _COMPETING, "at least one algorithm, each once")
+
 TUNING = Tuning()
 
 GATE = Gate()
@@ -613,6 +626,7 @@ PRODUCTION = Environment(
 )
 
 ENVIRONMENTS = (STAGING, PRODUCTION)
+_require(STAGING.name != PRODUCTION.name, "PRODUCTION.name", PRODUCTION.name, "another name than STAGING has")
 
 #: Used by `python -m capacity`. Prices change and differ by region: check yours, then edit the figure and the date.
 PRICES = Prices(

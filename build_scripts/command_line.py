@@ -9,17 +9,18 @@ import argparse
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from settings_rules import SettingsError, stop
 
 BAD_INPUT_EXIT = 2
 
 try:
     import settings as _checked_on_import  # noqa: F401 - read here for its errors only
-except ValueError as error:
-    print(f"error: {error}", file=sys.stderr)
-    raise SystemExit(BAD_INPUT_EXIT) from None
+except SettingsError as error:
+    stop(error)
 
 
 class ProblemError(Exception):
@@ -31,10 +32,21 @@ class VerdictError(Exception):
 
 
 def parser(description: str | None, epilog: str = "") -> argparse.ArgumentParser:
-    """A parser whose help is the module's docstring as it is written."""
-    made = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """A parser whose help is the module's docstring as it is written, and whose errors are one line."""
+    made = _Parser(prog=_program(), description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return made
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT_EXIT, f"error: {message}; `{self.prog} --help` lists what is allowed\n")
+
+
+def _program() -> str | None:
+    """`python -m build_scripts.publish`, as a person types it; None leaves it to argparse."""
+    specification = getattr(sys.modules["__main__"], "__spec__", None)
+    return f"python -m {specification.name}" if specification else None
 
 
 def run(main: Callable[[Sequence[str]], int | None], arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +57,7 @@ def run(main: Callable[[Sequence[str]], int | None], arguments: Sequence[str] | 
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except (ProblemError, VerdictError, ClientError, BotoCoreError, OSError) as error:
+    except (ProblemError, VerdictError, SettingsError, ClientError, BotoCoreError, OSError) as error:
         if "--debug" in given:
             traceback.print_exc()
         print(f"error: {explain(error)}", file=sys.stderr)
@@ -57,7 +69,9 @@ def explain(error: BaseException) -> str:
     if isinstance(error, ClientError):
         details: dict[str, Any] = error.response.get("Error", {})
         return f"{error.operation_name}: {details.get('Code')}: {' '.join(str(details.get('Message')).split())}"
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
     text = " ".join(str(error).split())
-    if isinstance(error, BotoCoreError):
-        return f"{text} Check AWS_PROFILE or the exports of `make local`."
+    if isinstance(error, BotoCoreError) and not isinstance(error, ParamValidationError):
+        return f"{text.rstrip('.')}. Check AWS_PROFILE or the exports of `make local`."
     return text

@@ -12,7 +12,13 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
-import settings
+from settings_rules import SettingsError, stop
+
+try:
+    import settings
+except SettingsError as error:
+    stop(error)
+
 from capacity import instances, service, template, traffic
 from capacity.advice import reaction, settings_block, what_would_hold
 from capacity.candidates import InstanceOption

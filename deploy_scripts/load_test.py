@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,14 +19,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import settings
+from build_scripts import command_line
+from build_scripts.project_environment import ProjectEnvironment
+from deploy_scripts.live_endpoint import describe_endpoint
+
+import settings  # isort: skip - after command_line, which turns its errors into one line
 
 QUANTILES = 200
 PLATEAU = 1.1  # more senders that add less than this factor have met the limit
 SECONDS_LIMIT, RATE_LIMIT, SENDERS_LIMIT = 3600, 5000, 64
 
 
-class LoadTestError(ValueError):
+class LoadTestError(command_line.ProblemError):
     """One line for the user: what was given or happened, and what is allowed."""
 
 
@@ -102,6 +105,8 @@ def check(options: argparse.Namespace) -> None:
         raise LoadTestError(f"--p99-ms is {options.p99_ms:g}; allowed: more than 0")
     if not 0 < options.safety <= 1:
         raise LoadTestError(f"--safety is {options.safety:g}; allowed: more than 0, at most 1")
+    if options.output and options.output.is_dir():
+        raise LoadTestError(f"--output {options.output} is a directory; allowed: a file")
 
 
 def example_row(dataset: settings.DataSet) -> bytes:
@@ -214,19 +219,19 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     check(options)
     import boto3
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
 
-    body, session = _body(options), boto3.Session()
-    try:
-        sagemaker = session.client("sagemaker")
-        described = sagemaker.describe_endpoint(EndpointName=options.endpoint)
-        variants = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])["ProductionVariants"]
-    except (BotoCoreError, ClientError) as error:
-        raise LoadTestError(f"endpoint {options.endpoint} cannot be described: {error}") from error
+    body, project = _body(options), ProjectEnvironment()
+    sagemaker = project.client("sagemaker")
+    described = describe_endpoint(sagemaker, options.endpoint)
+    if described is None:
+        raise LoadTestError(f"endpoint {options.endpoint} does not exist in {project.region}; deploy it, or name another with --endpoint")
+    variants = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])["ProductionVariants"]
     if described["EndpointStatus"] != "InService":
         raise LoadTestError(f"endpoint {options.endpoint} is {described['EndpointStatus']}; allowed: InService")
     count = sum(variant.get("CurrentInstanceCount", 1) for variant in described.get("ProductionVariants", [{}]))
-    runtime = session.client("sagemaker-runtime", config=Config(retries={"max_attempts": 0}, max_pool_connections=SENDERS_LIMIT))
+    runtime = boto3.client(
+        "sagemaker-runtime", region_name=project.region, config=Config(retries={"max_attempts": 0}, max_pool_connections=SENDERS_LIMIT)
+    )
     print(f"{options.endpoint}: {count} instance(s), at most {options.seconds:g} s and {options.max_rps:g} requests/s")
     stages = run_stages(sender(runtime, options, body), options, _show)
     result = summarise(stages, options, max(1, count), variants[0].get("InstanceType"))
@@ -254,14 +259,12 @@ def _show(stage: Stage) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    return command_line.run(_main, arguments)
+
+
+def _main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
-    try:
-        result = run(options)
-    except LoadTestError as error:
-        if options.debug:
-            raise
-        print(f"load_test: {error}", file=sys.stderr)
-        return 2
+    result = run(options)
     print(f"Max RPS per instance {result['max_rps_per_instance']:.1f} (limited by the {result['limited_by']})")
     print(
         f"Target tracking: {result['max_rps_per_instance']:.1f} x {options.safety:g} x 60 = "
@@ -272,4 +275,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

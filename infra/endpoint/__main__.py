@@ -7,16 +7,16 @@ validates them by the same rules. Next: build_scripts/start_deployment.py and de
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
-import aws_cdk as cdk
+from settings_rules import SettingsError, stop
 
 try:
     from settings import ENVIRONMENTS, PROJECT
-except ValueError as error:  # a SettingsError says all there is to say
-    print(error, file=sys.stderr)
-    raise SystemExit(2) from None
+except SettingsError as error:
+    stop(error)
+
+import aws_cdk as cdk
 
 from infra.endpoint.endpoint_stage import add_endpoint_stages
 from infra.feature_flags import CONTEXT

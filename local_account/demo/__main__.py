@@ -17,6 +17,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
+from settings_rules import SettingsError, stop
+
+try:
+    import settings as _checked_on_import  # noqa: F401 - read here for its errors only
+except SettingsError as error:
+    stop(error)
+
 from local_account.demo import page, story, timings
 from local_account.demo.errors import Interrupted, SetupError, StageError
 from local_account.demo.lock import only_one

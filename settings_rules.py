@@ -1,0 +1,133 @@
+"""How settings.py checks what a team writes there: names, types and ranges, each with one line that teaches.
+
+`checked` wraps the classes of settings.py, `require` states one rule, `is_cron` knows AWS's cron expressions, and
+`stop` is how a program ends that cannot read its settings.
+Standard library only, as settings.py.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from enum import StrEnum
+from types import NoneType, UnionType
+from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+
+Class = TypeVar("Class", bound=type)
+
+_LONGEST_SHOWN = 100
+_IN_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "True or False", NoneType: "None"}
+
+
+class SettingsError(ValueError):
+    """A value of settings.py is not allowed. The message names the field, what it got and what is allowed."""
+
+
+def require(condition: bool, field_name: str, got: object, allowed: str) -> None:
+    """Raises SettingsError unless `condition` holds."""
+    if not condition:
+        text = repr(got)
+        shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+        raise SettingsError(f"settings.py: {field_name} is {shown}; allowed: {allowed}")
+
+
+def stop(error: SettingsError) -> NoReturn:
+    """One line and exit code 2, instead of a traceback."""
+    print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(2) from None
+
+
+def checked(made: Class) -> Class:
+    """Checks the names and types of a dataclass's fields before its own `__post_init__`, so that a slip is one line too."""
+    construct: Any = made.__init__  # type: ignore[misc]  # of this very class: nothing inherits from it
+    known = {item.name: item for item in fields(made)}
+
+    @functools.wraps(construct)
+    def check_and_construct(self: object, **values: object) -> None:
+        name = values.get("name")
+        where = f"{made.__name__}({name!r})" if isinstance(name, str) else made.__name__
+        for given in values:
+            if given not in known:
+                raise SettingsError(f"settings.py: {where} has no field {given!r}; allowed: {', '.join(known)}")
+        hints = _hints(made)
+        for item in known.values():
+            hint = hints[item.name]
+            if item.name in values:
+                require(_fits(values[item.name], hint), f"{where}.{item.name}", values[item.name], _in_words(hint))
+            elif item.default is MISSING and item.default_factory is MISSING:
+                raise SettingsError(f"settings.py: {where}.{item.name} is missing; allowed: {_in_words(hint)}")
+        construct(self, **values)
+
+    made.__init__ = check_and_construct  # type: ignore[misc]  # same
+    return made
+
+
+@functools.cache
+def _hints(made: type) -> dict[str, Any]:
+    return get_type_hints(made)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a value has the annotated type. A whole number is a number too; True is none, and neither is NaN."""
+    if isinstance(hint, UnionType):
+        return any(_fits(value, choice) for choice in get_args(hint))
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(_fits(item, get_args(hint)[0]) for item in value)
+    if get_origin(hint) is Mapping:
+        keys, items = get_args(hint)
+        return isinstance(value, Mapping) and all(_fits(key, keys) and _fits(item, items) for key, item in value.items())
+    if hint in (int, float):
+        return isinstance(value, (int, hint)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, hint)
+
+
+def _in_words(hint: Any) -> str:
+    if isinstance(hint, UnionType):
+        return " or ".join(_in_words(choice) for choice in get_args(hint))
+    if get_origin(hint) is tuple:
+        return f"a tuple of {_in_words(get_args(hint)[0])}, written (a, b), or (a,) for one"
+    if get_origin(hint) is Mapping:
+        return f"a dictionary from {_in_words(get_args(hint)[0])} to {_in_words(get_args(hint)[1])}"
+    if issubclass(hint, StrEnum):
+        return " | ".join(f"{hint.__name__}.{member.name}" for member in hint)
+    return _IN_WORDS.get(hint, f"{hint.__name__}(...)")
+
+
+# ------------------------------------------------------------------------------------- cron expressions
+
+CRON = "six fields, minute hour day-of-month month day-of-week year, with '?' for one of the days, such as '0 7 ? * MON-FRI *'"
+
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+#: Per field: lowest and highest number, names for the numbers from the lowest on, and the special forms.
+_CRON_FIELDS: tuple[tuple[int, int, tuple[str, ...], str], ...] = (
+    (0, 59, (), r"\*"),
+    (0, 23, (), r"\*"),
+    (1, 31, (), r"\*|\?|L|LW|L-\d+|\d+W"),
+    (1, 12, _MONTHS, r"\*"),
+    (1, 7, _WEEKDAYS, r"\*|\?|L|([1-7]|[A-Z]{3})L|([1-7]|[A-Z]{3})#[1-5]"),
+    (1970, 2199, (), r"\*"),
+)
+
+
+def is_cron(text: str) -> bool:
+    """What EventBridge Scheduler and Application Auto Scaling take within `cron(...)`. Source: their pages on cron expressions."""
+    parts = text.upper().split()
+    if len(parts) != len(_CRON_FIELDS) or (parts[2] == "?") == (parts[4] == "?"):
+        return False
+    return all(_is_cron_item(item, *allowed) for part, allowed in zip(parts, _CRON_FIELDS, strict=True) for item in part.split(","))
+
+
+def _is_cron_item(item: str, low: int, high: int, names: tuple[str, ...], special: str) -> bool:
+    """`5`, `MON`, `1-5`, `*/15` or one of the special forms."""
+    start, slash, step = item.partition("/")
+    if slash and not (step.isdecimal() and int(step) > 0):
+        return False
+    if re.fullmatch(special, start):
+        return not slash or start == "*"
+    numbers = [low + names.index(end) if end in names else int(end) if end.isdecimal() else -1 for end in start.split("-")]
+    return len(numbers) <= 2 and numbers == sorted(numbers) and all(low <= number <= high for number in numbers)
