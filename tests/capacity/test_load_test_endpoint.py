@@ -44,4 +44,4 @@ def test_a_local_endpoint_is_measured_within_its_bounds(
     assert 0 < measured.mean_seconds < 5
     printed = capsys.readouterr()
     assert "settings.py: TargetTracking(max_rps_per_instance=" in printed.out
-    assert "nobody cannot be described" in printed.err and printed.err.count("\n") == 1
+    assert "nobody does not exist" in printed.err and printed.err.count("\n") == 1
