@@ -81,6 +81,7 @@ class Rebuild:
     def _python_run(self, step: str, *command: str) -> str:
         """Without credentials: the code needs none. Raises VerdictError with the script's own line."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON", "SM_"))}
+        inherited |= {name: os.environ[name] for name in ("SM_NUM_CPUS",) if name in os.environ}  # how many threads to use
         environment = {**inherited, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1", "SM_OUTPUT_DIR": self._at("failure")}
         finished = subprocess.run(
             [self._python, *command],

@@ -1,0 +1,1 @@
+"""Is a version that is made again the same, byte for byte, with one thread and with two?"""
