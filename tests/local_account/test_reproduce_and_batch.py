@@ -75,3 +75,16 @@ def test_rows_that_are_in_s3_already_are_scored_there(account: Account, register
     bucket, prefix = folder.removeprefix("s3://").split("/", 1)
     answer = account.client("s3").get_object(Bucket=bucket, Key=f"{prefix}one.csv.out")["Body"].read().decode()
     assert answer.startswith("0.4,0.3,0.1,0.5,0.2,0.1,0.15,M,")
+
+
+def test_a_version_that_does_not_exist_and_data_that_is_gone_are_one_line_each(account: Account, registered: Registered) -> None:
+    """The last test here: it deletes the data for good."""
+    unknown = registered.script("reproduce", "--model-package-arn", registered.arn.rsplit("/", 1)[0] + "/99")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert unknown.stderr.count("\n") == 1
+    s3, prefix = account.client("s3"), "training/abalone/"
+    for version in s3.list_object_versions(Bucket=DATA, Prefix=prefix)["Versions"]:
+        s3.delete_object(Bucket=DATA, Key=version["Key"], VersionId=version["VersionId"])
+    gone = registered.script("reproduce", "--model-package-arn", registered.arn)
+    assert gone.returncode == 2
+    assert gone.stderr.startswith("error: s3://data/training/abalone/ no longer has abalone.csv@")
