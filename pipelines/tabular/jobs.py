@@ -92,7 +92,8 @@ def script_step(
         max_runtime_in_seconds=MAX_RUNTIME_SECONDS,
         base_job_name=target.job_prefix(name),
         sagemaker_session=target.session,
-        env={"AWS_DEFAULT_REGION": target.region, "PYTHONUNBUFFERED": "1"},
+        # failure.py writes the reason where SageMaker reads a processing job's ExitMessage.
+        env={"AWS_DEFAULT_REGION": target.region, "PYTHONUNBUFFERED": "1", "SM_OUTPUT_DIR": "/opt/ml/output"},
         tags=target.tags,
         network_config=network,
     )

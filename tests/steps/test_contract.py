@@ -173,7 +173,9 @@ def test_a_header_without_rows_is_refused(tmp_path: Path) -> None:
         ("empty.parquet", b"", "empty (0 bytes)"),
         ("broken.parquet", b"not parquet at all", "not a Parquet file"),
         ("latin.csv", b"area,rooms,kind,town,price\n1,2,flat,Bogot\xe1,3\n", "line 2 is not UTF-8"),
-        ("ragged.csv", b"area,rooms,kind,town,price\n1,2\n", "not a CSV table"),
+        ("ragged.csv", b"area,rooms,kind,town,price\n1,2,flat,Lima,3\n1,2\n", "line 3 has 2 cells, the header 5"),
+        ("blank.csv", b"\n\n", "no header line"),
+        ("commas.csv", b"area;rooms\n1,5;2\n", "line 2 has 2 cells, the header 1; separate cells with commas"),
         ("notes.txt", b"hello", "neither .csv nor .parquet"),
     ],
 )
@@ -183,6 +185,51 @@ def test_a_broken_file_is_named(tmp_path: Path, name: str, content: bytes, expec
     text = message(tmp_path)
     assert name in text
     assert expected in text
+
+
+@pytest.mark.parametrize("content", [b"1,2,flat,Lima,3\n" * 9, b"area;rooms;kind;town;price\n" + b"1;2;flat;Lima;3\n" * 9])
+def test_a_table_without_any_known_column_is_told_how_to_begin(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "table.csv").write_bytes(content.replace(b"1,2,flat,Lima,3", b"1,2,flat,Lima,4", 1))
+    text = message(tmp_path)
+    assert "none of 'area', 'rooms', 'kind', 'town', 'price' is there" in text
+    assert "begin with a line of column names" in text
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+def test_a_table_too_small_for_three_parts_is_refused(tmp_path: Path, rows: int) -> None:
+    text = problems(tmp_path, {name: values[:rows] for name, values in houses().items()})
+    assert f"the table has {rows} row" in text
+    assert "at least 6" in text
+
+
+@pytest.mark.parametrize(("column", "dataset"), [("town", HOUSES), ("granted", LOANS), ("group", LOANS)])
+@pytest.mark.parametrize("cell", [[1, 2], b"\xff", {"a": 1}])
+def test_cells_of_a_parquet_file_that_are_no_category_are_refused(tmp_path: Path, column: str, dataset: DataSet, cell: Any) -> None:
+    columns = houses() if dataset is HOUSES else loans()
+    columns[column] = [cell] * len(columns[column])
+    (tmp_path / "data").mkdir()
+    parquet.write_table(pa.table(columns), tmp_path / "data" / "table.parquet")
+    assert f"column '{column}': holds " in message(tmp_path, dataset)
+
+
+def test_numbers_that_single_precision_does_not_hold_are_refused(tmp_path: Path) -> None:
+    columns = houses()
+    columns["price"][4] = 1e300
+    text = problems(tmp_path, columns)
+    assert "column 'price': values such as 1e+300" in text
+    assert "line 6" in text
+
+
+def test_files_with_different_types_are_refused(tmp_path: Path) -> None:
+    write_csv(tmp_path / "data" / "a.csv", houses())
+    parquet.write_table(pa.table(houses()), tmp_path / "data" / "b.parquet")
+    assert "b.parquet: column 'area' holds double, but string in a.csv" in message(tmp_path)
+
+
+def test_the_suffix_may_be_in_capitals(tmp_path: Path) -> None:
+    write_csv(tmp_path / "data" / "TABLE.CSV", houses())
+    assert message(tmp_path) == ""
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

@@ -236,7 +236,7 @@ def test_weights_are_refused_for_a_regression(tmp_path: Path) -> None:
 
 def test_too_few_rows_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="split has"):
-        prepared(tmp_path, {name: values[:3] for name, values in houses().items()})
+        prepared(tmp_path, {name: values[:7] for name, values in houses().items()})
     assert not (tmp_path / "out").exists()
 
 

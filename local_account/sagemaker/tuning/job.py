@@ -128,7 +128,7 @@ class Search:
             self._end("Stopped")
         elif not any(trial.status != "Failed" for trial in self.trials):
             first = self.trials[0].job.describe().get("FailureReason", "")
-            self._end("Failed", FailureReason=f"All {len(self.trials)} training jobs failed. {self.trials[0].job.name}: {first}"[:1024])
+            self._end("Failed", FailureReason=f"All {len(self.trials)} training jobs failed. First: {first}"[:1024])
         elif not self.ranked():
             self._end(
                 "Failed",

@@ -22,12 +22,15 @@ MOST_CATEGORIES = 10_000
 LEAKING_CORRELATION = 0.999
 FEWEST_ROWS_FOR_LEAKAGE = 20
 SHOWN_ROWS = 5
+SHOWN_COLUMNS = 20
+FEWEST_ROWS = 6
+LARGEST = float(np.finfo(np.float32).max)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong: where (column, rows from 0) and what to do."""
+    """One thing that is wrong: where (column, empty for the table; rows from 0) and what to do."""
 
     column: str
     problem: str
@@ -37,7 +40,8 @@ class Finding:
     def text(self, table: Table) -> str:
         places = ", ".join(table.locate(int(row)) for row in self.rows[:SHOWN_ROWS])
         more = f" and {len(self.rows) - SHOWN_ROWS} more" if len(self.rows) > SHOWN_ROWS else ""
-        return f"column {self.column!r}: {self.problem}" + (f" ({places}{more})" if places else "")
+        column = f"column {self.column!r}: " if self.column else ""
+        return f"{column}{self.problem}" + (f" ({places}{more})" if places else "")
 
 
 def require(table: Table, specification: Specification) -> list[str]:
@@ -54,11 +58,9 @@ def require(table: Table, specification: Specification) -> list[str]:
 
 def check(table: Table, specification: Specification) -> list[Finding]:
     """Everything that is wrong. Columns first: the other checks need them."""
-    missing = list(_columns(table, specification))
-    if missing:
-        return missing
-    if table.rows == 0:
-        return [Finding(specification.target, "the table has a header and no rows")]
+    unusable = list(_columns(table, specification)) or list(_types(table, specification)) or list(_rows(table))
+    if unusable:
+        return unusable
     findings = [
         *_identifier(table, specification),
         *(finding for column in specification.dataset["numeric"] for finding in _numeric(table, column)),
@@ -73,12 +75,37 @@ def check(table: Table, specification: Specification) -> list[Finding]:
 def _columns(table: Table, specification: Specification) -> Iterator[Finding]:
     given = table.columns.column_names
     expected = [*specification.features, specification.target, *([specification.identifier] if specification.identifier else [])]
-    for name in expected:
-        if name not in given:
-            yield Finding(name, f"missing; the table has {', '.join(map(repr, given[:20]))}")
+    missing = [name for name in expected if name not in given]
+    there = f"the table has {', '.join(map(repr, given[:SHOWN_COLUMNS]))}"
+    if len(missing) == len(expected):
+        columns = ", ".join(map(repr, expected[:SHOWN_COLUMNS]))
+        yield Finding("", f"none of {columns} is there: {there}; begin with a line of column names, and separate cells with commas")
+        return
+    for name in missing:
+        yield Finding(name, f"missing; {there}" if name == missing[-1] else "missing")
     for name in given:
         if name not in expected:
             yield Finding(name, "not in settings.py; add it to the DataSet or remove it from the data")
+
+
+def _types(table: Table, specification: Specification) -> Iterator[Finding]:
+    """Categories, classes and identifiers are text, numbers or truth values; dates have findings of their own."""
+    names = [*specification.categorical, *([specification.identifier] if specification.identifier else [])]
+    for name in names if specification.problem == "regression" else [*names, specification.target]:
+        held = table.columns.schema.field(name).type
+        value = held.value_type if pa.types.is_dictionary(held) else held
+        checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating)
+        is_date = pa.types.is_temporal(value) and name != specification.target
+        if not (is_date or pa.types.is_null(value) or any(check(value) for check in checks)):
+            yield Finding(name, f"holds {held}; derive text or a number from it, or remove it")
+
+
+def _rows(table: Table) -> Iterator[Finding]:
+    if table.rows == 0:
+        yield Finding("", "the table has a header and no rows")
+    elif table.rows < FEWEST_ROWS:
+        rows = f"{table.rows} row{'s' if table.rows > 1 else ''}"
+        yield Finding("", f"the table has {rows}; training, validation and test need two each, so give at least {FEWEST_ROWS}")
 
 
 def _identifier(table: Table, specification: Specification) -> Iterator[Finding]:
@@ -108,6 +135,9 @@ def _numeric(table: Table, column: dict[str, Any]) -> Iterator[Finding]:
         return
     if np.any(np.isinf(values)):
         yield Finding(name, "infinite values; leave the cell empty where a value is unknown", np.flatnonzero(np.isinf(values)).tolist())
+    beyond = np.flatnonzero(np.isfinite(values) & (np.abs(values) > LARGEST))
+    if len(beyond):
+        yield Finding(name, f"values such as {values[beyond[0]]:g}, beyond the {LARGEST:.1e} that models calculate with", beyond.tolist())
     yield from _range(name, values, column)
 
 

@@ -34,7 +34,7 @@ def run(main: Callable[[list[str]], None]) -> None:
         sys.exit(BAD_INPUT_EXIT)
     except Exception as problem:  # a bug: the traceback belongs in the log, the line in the console
         traceback.print_exc()
-        _report(f"{type(problem).__name__}: {problem}")
+        _report(f"{type(problem).__name__}: {(str(problem).splitlines() or [''])[0]}")  # libraries append stack traces
         sys.exit(BUG_EXIT)
 
 

@@ -6,10 +6,12 @@ Next: `contract.py` checks it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -43,7 +45,7 @@ class Table:
         """Where row `row` (from 0) is, as a person finds it: `part.csv line 12` or `part.parquet row 11`."""
         for source in self.sources:
             if row < source.rows:
-                return f"{source.name} line {row + 2}" if source.name.endswith(".csv") else f"{source.name} row {row + 1}"
+                return f"{source.name} line {row + 2}" if source.name.lower().endswith(".csv") else f"{source.name} row {row + 1}"
             row -= source.rows
         raise IndexError(row)
 
@@ -57,9 +59,19 @@ def read(path: str | Path) -> Table:
         if part.column_names != names:
             different = sorted(set(names) ^ set(part.column_names)) or ["their order"]
             raise BadInput(f"{file.name}: columns differ from {files[0].name}: {', '.join(different)}; give all files the same header")
-    whole = pa.concat_tables(parts, promote_options="permissive").combine_chunks() if len(parts) > 1 else parts[0].combine_chunks()
     sources = tuple(Source(file.name, part.num_rows) for file, part in zip(files, parts, strict=True))
-    return Table(whole, sources, _sha256(files))
+    return Table(_together(files, parts), sources, _sha256(files))
+
+
+def _together(files: Sequence[Path], parts: Sequence[pa.Table]) -> pa.Table:
+    try:
+        return pa.concat_tables(parts, promote_options="permissive").combine_chunks()
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        first = parts[0].schema
+        file, part = next((file, part) for file, part in zip(files, parts, strict=True) if not part.schema.equals(first))
+        field = next(field for field in part.schema if not field.type.equals(first.field(field.name).type))
+        given = f"{file.name}: column {field.name!r} holds {field.type}, but {first.field(field.name).type} in {files[0].name}"
+        raise BadInput(f"{given}; give all files the same types (the cells of a CSV file are text)") from None
 
 
 def floats(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float64]:
@@ -94,8 +106,8 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         raise BadInput(f"no data at {path.name!r}; upload a .csv or .parquet file to the prefix that InputDataUrl names")
     files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith((".", "_")))
-    data = [file for file in files if file.suffix in SUFFIXES]
-    other = [file.name for file in files if file.suffix not in SUFFIXES]
+    data = [file for file in files if file.suffix.lower() in SUFFIXES]
+    other = [file.name for file in files if file.suffix.lower() not in SUFFIXES]
     if other:
         raise BadInput(f"{other[0]} is neither .csv nor .parquet; keep only data files in the prefix that InputDataUrl names")
     if not data:
@@ -104,11 +116,11 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read_file(file: Path) -> pa.Table:
-    if file.suffix not in SUFFIXES:
+    if file.suffix.lower() not in SUFFIXES:
         raise BadInput(f"{file.name} is neither .csv nor .parquet; convert it")
     if file.stat().st_size == 0:
         raise BadInput(f"{file.name} is empty (0 bytes); upload it again")
-    table = _read_csv(file) if file.suffix == ".csv" else _read_parquet(file)
+    table = _read_csv(file) if file.suffix.lower() == ".csv" else _read_parquet(file)
     repeated = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if repeated:
         raise BadInput(f"{file.name}: column {repeated[0]!r} appears twice; rename one")
@@ -140,7 +152,32 @@ def _csv_problem(file: Path, error: Exception) -> str:
     except UnicodeDecodeError as problem:
         line = content.count(b"\n", 0, problem.start) + 1
         return f"line {line} is not UTF-8 (byte {content[problem.start]:#x}); save the file as UTF-8"
-    return f"not a CSV table: {str(error).splitlines()[0]}"
+    if "Empty CSV file" in str(error):
+        return "there is no header line; upload it again"
+    wrong = _first_wrong_row(file)
+    if wrong is None:
+        return f"not a CSV table: {str(error).splitlines()[0]}"
+    hint = "separate cells with commas, and put text with a comma in double quotes"
+    return f"line {wrong.number} has {wrong.actual_columns} cells, the header {wrong.expected_columns}; {hint}"
+
+
+def _first_wrong_row(file: Path) -> Any:
+    """The first row with another number of cells than the header: pyarrow's InvalidRow, or None."""
+    from pyarrow import csv
+
+    found: list[Any] = []
+
+    def keep(row: Any) -> str:
+        found.append(row)
+        return "error"
+
+    with contextlib.suppress(pa.ArrowInvalid):
+        csv.read_csv(
+            file,
+            read_options=csv.ReadOptions(use_threads=False),  # only then are rows numbered
+            parse_options=csv.ParseOptions(newlines_in_values=True, invalid_row_handler=keep),
+        )
+    return found[0] if found else None
 
 
 def _read_parquet(file: Path) -> pa.Table:
@@ -148,8 +185,8 @@ def _read_parquet(file: Path) -> pa.Table:
 
     try:
         return parquet.read_table(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise BadInput(f"{file.name} is not a Parquet file: {str(error).splitlines()[0]}; upload it again") from None
+    except (pa.ArrowInvalid, OSError):
+        raise BadInput(f"{file.name} is not a Parquet file, or a part of it is missing; upload it again") from None
 
 
 def _sha256(files: list[Path]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,9 +40,9 @@ def main(argv: list[str]) -> None:
     validation, _ = dataset.load(Path(options.validation))
     model = algorithms.find(options.algorithm).fit(train, validation, about, hyperparameters)
     predicted = model.predict(validation.features)
-    if not np.all(np.isfinite(predicted)):
+    value = measure(about["metric"], validation.target, predicted) if np.all(np.isfinite(predicted)) else math.nan
+    if not math.isfinite(value):
         raise BadInput(f"{options.algorithm} diverged with {hyperparameters}; narrow its ranges in settings.py ALGORITHMS")
-    value = measure(about["metric"], validation.target, predicted)
     folder = Path(options.model_dir)
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder)
