@@ -25,9 +25,14 @@ _SKIPPED = {"__pycache__", "specification.json"}  # a specification in the check
 
 def code_files(folder: Path = STEPS) -> dict[str, bytes]:
     """Relative path -> content of everything a step ships with, the specification included."""
-    files = [file for file in folder.rglob("*") if file.is_file() and not _SKIPPED & set(file.relative_to(folder).parts)]
+    files = [file for file in folder.rglob("*") if file.is_file() and not any(map(_is_skipped, file.relative_to(folder).parts))]
     published = {file.relative_to(folder).as_posix(): file.read_bytes() for file in files if file.suffix != ".pyc"}
     return dict(sorted({**published, "specification.json": specification_json().encode()}.items()))
+
+
+def _is_skipped(part: str) -> bool:
+    """Tools leave caches in the folder, such as .mypy_cache: the address must not depend on who has run them."""
+    return part in _SKIPPED or part.startswith(".")
 
 
 def code_prefix(files: Mapping[str, bytes]) -> str:

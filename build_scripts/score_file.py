@@ -69,6 +69,13 @@ def require_same_columns(s3: Any, version: Version, dataset: DataSet) -> None:
         )
 
 
+def require_objects(s3: Any, address: str) -> None:
+    """Raises ProblemError if nothing is there: an instance need not start to find that out."""
+    bucket, prefix = bucket_and_key(address)
+    if not s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("Contents"):
+        raise ProblemError(f"{address} has no objects; upload CSV rows without header, or give a file of this machine")
+
+
 def places(project: ProjectEnvironment, version: Version, name: str, content: bytes) -> Places:
     digest = hashlib.sha256(content).hexdigest()[:_HASH_LENGTH]
     return Places(
@@ -134,7 +141,7 @@ def main(arguments: Sequence[str]) -> int:
     require_same_columns(project.client("s3"), version, DATASET)
     print(f"version {version.number} of {project.model_package_group} ({version.approval})")
     if in_s3:
-        bucket_and_key(given.file)
+        require_objects(project.client("s3"), given.file)
         where = Places(given.file, places(project, version, "", given.file.encode()).destination)
         score(project, version, where)
         print(f"answers: {where.destination}/, one .out for each file, each line with its prediction at the end")

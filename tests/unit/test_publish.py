@@ -53,3 +53,12 @@ def test_settings_travel_with_the_code_and_caches_do_not(tmp_path: Path) -> None
     files = code_files(tmp_path)
     assert list(files) == ["specification.json", "train.py"]
     assert json.loads(files["specification.json"])["dataset"]["target"] == DATASET.target
+
+
+def test_what_tools_leave_behind_does_not_change_the_address(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("code")
+    before = code_files(tmp_path)
+    for name in (".mypy_cache/3.11/cache.db", ".DS_Store", "algorithms/__pycache__/linear.pyc"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("left behind")
+    assert code_files(tmp_path) == before

@@ -133,6 +133,12 @@ def test_wrong_options_are_one_line(account, rows, capsys, arguments, expected):
     assert expected in text
 
 
+def test_an_empty_prefix_is_found_before_anything_runs(account, capsys):
+    code, text = scored(capsys, "s3://lake/nothing/")
+    assert (code, account.clients["asked"]) == (2, [])
+    assert "s3://lake/nothing/ has no objects" in text
+
+
 def test_without_an_approved_version_the_person_is_told_what_to_do(account, rows, capsys):
     account.sagemaker.packages[1]["ModelApprovalStatus"] = "PendingManualApproval"
     code, text = scored(capsys, rows)
