@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,12 @@ from build_scripts.publish import code_files, code_prefix, publish
 
 COMMIT_PREFIX = "commit "
 _LOOK_BACK = 20  # executions; more would mean twenty failures in a row
+#: Patterns of parameter values by type or name, and what a person reads.
+_VALUES = {
+    "Integer": (r"[1-9]\d*", "whole numbers from 1"),  # all are counts
+    "Float": (r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", "numbers"),
+    "InputDataUrl": (r"s3://[a-z0-9][a-z0-9.-]+/.*", "s3://bucket/prefix/"),
+}
 
 
 @dataclass(frozen=True)
@@ -95,14 +102,12 @@ def checked_parameters(definition: str, given: Mapping[str, str]) -> dict[str, s
     for name, value in given.items():
         if name not in declared:
             raise ProblemError(f"parameter {name!r} is unknown; allowed: {', '.join(declared)} (pipelines/tabular/pipeline.py)")
-        convert: Any = {"Integer": int, "Float": float}.get(declared[name]["Type"], str)
-        try:
-            convert(value)
-        except ValueError as error:
-            raise ProblemError(f"parameter {name} is {value!r}; allowed: {declared[name]['Type'].lower()} values") from error
-        allowed = declared[name].get("EnumValues")
-        if allowed and value not in allowed:
-            raise ProblemError(f"parameter {name} is {value!r}; allowed: {', '.join(allowed)}")
+        allowed = _VALUES.get("InputDataUrl" if name == "InputDataUrl" else declared[name]["Type"])
+        if allowed and not re.fullmatch(allowed[0], value):
+            raise ProblemError(f"parameter {name} is {value!r}; allowed: {allowed[1]}")
+        choices = declared[name].get("EnumValues")
+        if choices and value not in choices:
+            raise ProblemError(f"parameter {name} is {value!r}; allowed: {', '.join(choices)}")
     return dict(given)
 
 
@@ -160,17 +165,19 @@ def default_values(definition: str) -> dict[str, str]:
     return {parameter["Name"]: str(parameter.get("DefaultValue", "")) for parameter in json.loads(definition)["Parameters"]}
 
 
-def has_data(s3: Any, definition: str) -> str | None:
-    """None if there are data files where the pipeline reads them, or no permission to look; otherwise that address."""
-    url = default_values(definition)["InputDataUrl"]
+def has_data(s3: Any, url: str) -> bool:
+    """Whether there are data files below `url`; also True without the permission to look. Raises ProblemError for no such bucket."""
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
     try:
         found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=5).get("Contents", [])
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException"):
-            return None
+        code = error.response["Error"]["Code"]
+        if code == "NoSuchBucket":
+            raise ProblemError(f"InputDataUrl is {url!r}, but there is no bucket {bucket!r}") from error
+        if code in ("AccessDenied", "AccessDeniedException"):
+            return True
         raise
-    return None if any(not item["Key"].rsplit("/", 1)[-1].startswith("_") for item in found) else url
+    return any(not item["Key"].rsplit("/", 1)[-1].startswith("_") for item in found)
 
 
 def data_version(s3: Any, url: str) -> str:
@@ -202,19 +209,21 @@ def main(arguments: Sequence[str]) -> int:
     code_uri = code_address(project, files)
     definition = read_definition(given.definition, code_uri) if given.definition else define(project, code_uri)
     parameters = checked_parameters(definition, dict(given.parameter))
+    url = parameters.get("InputDataUrl") or default_values(definition)["InputDataUrl"]
+    ready = has_data(s3, url)
+    if not ready and (given.wait or given.force or parameters):  # somebody waits for a training, not only a build for its end
+        raise ProblemError(f"there is no data at {url}; `python -m build_scripts.upload_data` uploads it and starts the training")
     _, uploaded = publish(s3, project.artifact_bucket, files, project.key_arn)
     print(f"code: {'published' if uploaded else 'unchanged'} at {code_uri}/")
     tags = [{"Key": "sagemaker:project-name", "Value": project.pipeline_name}, {"Key": "sagemaker:project-id", "Value": project.project_id}]
     state = upsert(sagemaker, project.pipeline_name, definition, project.pipeline_role_arn, tags, project.commit)
     print(f"pipeline {project.pipeline_name}: {state}")
-    empty = None if "InputDataUrl" in parameters else has_data(s3, definition)
-    if empty:
-        print(f"not started: there is no data at {empty} yet; `python -m build_scripts.upload_data` uploads it and starts the training")
+    if not ready:
+        print(f"not started: there is no data at {url} yet; `python -m build_scripts.upload_data` uploads it and starts the training")
         return 0
     decision = plan(definition, recent_runs(sagemaker, project.pipeline_name), forced=bool(given.force or parameters))
     arn = decision.following
     if decision.start:
-        url = parameters.get("InputDataUrl") or default_values(definition)["InputDataUrl"]
         facts = {"GitCommit": project.commit, "TriggerReason": given.reason, "InputDataVersion": data_version(s3, url)}
         arn = start(sagemaker, project.pipeline_name, {**facts, **parameters}, project.commit)
     print(f"{'started ' + str(arn) if decision.start else 'not started'}: {decision.reason}")

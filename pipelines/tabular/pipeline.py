@@ -7,6 +7,7 @@ same commit gives the same bytes; `build_scripts/run_pipeline.py` upserts and st
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pipelines.offline_session import OfflineSession, no_metadata_service  # isort: skip - before every other import of the SDK
@@ -23,8 +24,10 @@ from pipelines.tabular.jobs import PROCESSING, models_prefix, output_of, script_
 from pipelines.tabular.registration import register_step
 from pipelines.tabular.target import Target
 from settings import Algorithm, DataSet, Project, Tuning
+from settings_rules import require
 
 XGBOOST_VERSION = "3.2-0"
+ALGORITHM_FILES = Path(__file__).parent / "steps" / "algorithms"
 EVALUATION = PropertyFile(name="Evaluation", output_name="evaluation", path="evaluation.json")
 
 
@@ -71,6 +74,7 @@ def get_pipeline(
         security_group_ids=tuple(security_group_ids),
         session=OfflineSession(region, bucket),
     )
+    _require_known(algorithms)
     parameters = _parameters(target, dataset)
     prepare = _prepare(target, parameters)
     searches = [_search(target, algorithm, dataset, tuning, parameters, prepare) for algorithm in algorithms]
@@ -93,6 +97,14 @@ def get_pipeline(
         pipeline_experiment_config=None,
         pipeline_definition_config=PipelineDefinitionConfig(use_custom_job_prefix=True),
     )
+
+
+def _require_known(algorithms: Sequence[Algorithm]) -> None:
+    """Raises SettingsError, here rather than in every trial."""
+    known = sorted(file.stem for file in ALGORITHM_FILES.glob("[a-z]*.py"))
+    for algorithm in algorithms:
+        where = f"one of {', '.join(known)}, the files of pipelines/tabular/steps/algorithms/"
+        require(algorithm.name in known, "Algorithm.name", algorithm.name, where)
 
 
 def _parameters(target: Target, dataset: DataSet) -> dict[str, Parameter]:

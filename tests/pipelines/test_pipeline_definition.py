@@ -246,3 +246,9 @@ def test_adding_an_algorithm_is_one_line_of_settings() -> None:
     extra = settings.Algorithm(name="linear", tuned={"l2": settings.Range(low=1.0, high=2.0)})
     definition = json.loads(get_pipeline("us-east-1", ROLE, **ARGUMENTS, algorithms=(extra,)).definition())
     assert [step["Name"] for step in definition["Steps"]] == ["Prepare", "TuneLinear", "Choose", "Evaluate", "CheckGate"]
+
+
+def test_an_algorithm_without_a_file_is_refused_before_anything_runs() -> None:
+    unknown = settings.Algorithm(name="random_jungle", tuned={"l2": settings.Range(low=1.0, high=2.0)})
+    with pytest.raises(settings.SettingsError, match="is 'random_jungle'; allowed: one of gradient_boosting, linear, random_forest"):
+        get_pipeline("us-east-1", ROLE, **ARGUMENTS, algorithms=(unknown,))

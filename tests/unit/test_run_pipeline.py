@@ -20,6 +20,7 @@ DEFINITION = json.dumps(
         "Parameters": [
             {"Name": "InputDataUrl", "Type": "String", "DefaultValue": "s3://data/training/abalone/"},
             {"Name": "MetricThreshold", "Type": "Float", "DefaultValue": 2.4},
+            {"Name": "ProcessingInstanceCount", "Type": "Integer", "DefaultValue": 1},
             {"Name": "ModelApprovalStatus", "Type": "String", "EnumValues": ["Approved", "Rejected"]},
         ],
     }
@@ -68,7 +69,10 @@ def test_running_execution_of_the_same_definition_is_followed_and_force_starts_a
     ("given", "named"),
     [
         ({"Threshold": "1"}, "allowed: InputDataUrl"),
-        ({"MetricThreshold": "low"}, "float"),
+        ({"MetricThreshold": "low"}, "MetricThreshold is 'low'; allowed: numbers"),
+        ({"MetricThreshold": "nan"}, "MetricThreshold is 'nan'; allowed: numbers"),
+        ({"ProcessingInstanceCount": "0"}, "ProcessingInstanceCount is '0'; allowed: whole numbers from 1"),
+        ({"InputDataUrl": "data.csv"}, "InputDataUrl is 'data.csv'; allowed: s3://bucket/prefix/"),
         ({"ModelApprovalStatus": "Maybe"}, "Approved, Rejected"),
     ],
 )
@@ -80,9 +84,9 @@ def test_wrong_parameter_is_refused_by_name(given: dict[str, str], named: str) -
 def test_no_data_means_no_start_and_a_marker_is_no_data() -> None:
     s3 = S3()
     s3.put_object(Bucket="data", Key="training/abalone/_SUCCESS", Body=b"")
-    assert has_data(s3, DEFINITION) == "s3://data/training/abalone/"
+    assert not has_data(s3, "s3://data/training/abalone/")
     s3.put_object(Bucket="data", Key="training/abalone/abalone.csv", Body=b"a")
-    assert has_data(s3, DEFINITION) is None
+    assert has_data(s3, "s3://data/training/abalone/")
 
 
 class Pipelines:
@@ -188,3 +192,12 @@ def test_while_a_build_runs_its_own_training_is_waited_for() -> None:
 
 def test_a_build_that_starts_nothing_leaves_the_last_run_to_follow() -> None:
     assert await_newest(Runs("old"), Builds(2), "mlops-training", poll_seconds=0) == "old"
+
+
+def test_a_bucket_that_does_not_exist_is_named() -> None:
+    class NoBucket:
+        def list_objects_v2(self, **_: Any) -> None:
+            raise refusal("NoSuchBucket", "The specified bucket does not exist", "ListObjectsV2")
+
+    with pytest.raises(ProblemError, match="'s3://nowhere/x/', but there is no bucket 'nowhere'"):
+        has_data(NoBucket(), "s3://nowhere/x/")
