@@ -1,10 +1,11 @@
 """Keeps the endpoint templates of a built commit, so that deploying the commit takes them instead of synthesizing again.
 
     python -m build_scripts.kept_templates keep     in the build, after `python -m infra.endpoint`
-    python -m build_scripts.kept_templates fetch    in the deploy pipeline; exit 1 if the commit was not built (documentation only)
+    python -m build_scripts.kept_templates fetch    in the deploy pipeline; exit 1 if no commit was ever built
 
 Input: cdk.out and CODEBUILD_RESOLVED_SOURCE_VERSION. Output: s3://<artifact bucket>/code/templates/<commit>/<stack>.template.json,
-and back into cdk.out. What was tested is what is deployed. Next: deploy_scripts/render.py.
+and back into cdk.out. What was tested is what is deployed: a commit that was not built, because it is documentation or because
+its tests failed, is deployed with the templates of the newest commit that was. Next: deploy_scripts/render.py.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from settings import ENVIRONMENTS, PROJECT
 STACKS = tuple(PROJECT.endpoint_stack(environment) for environment in ENVIRONMENTS)
 
 
+NEWEST = "code/templates/newest"  # holds the commit that was built last
+
+
 def key(commit: str, stack: str) -> str:
     return f"code/templates/{commit}/{stack}.template.json"
 
@@ -32,20 +36,37 @@ def keep(s3: Any, bucket: str, commit: str, assembly: Path, key_arn: str | None)
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn} if key_arn else {}
     for stack in STACKS:
         s3.put_object(Bucket=bucket, Key=key(commit, stack), Body=template_file(assembly, stack).read_bytes(), **encryption)
+    s3.put_object(Bucket=bucket, Key=NEWEST, Body=commit.encode(), **encryption)  # last: what it names is complete
 
 
-def fetch(s3: Any, bucket: str, commit: str, assembly: Path) -> None:
-    """All templates or none. Raises VerdictError if the commit's were not kept."""
-    try:
-        found = {stack: s3.get_object(Bucket=bucket, Key=key(commit, stack))["Body"].read() for stack in STACKS}
-    except ClientError as error:
-        # Without the permission to list, S3 answers AccessDenied for an object that is not there.
-        if error.response["Error"]["Code"] not in ("NoSuchKey", "404", "AccessDenied"):
-            raise
-        raise VerdictError(f"no templates are kept for commit {commit}; synthesize them with `python -m infra.endpoint`") from error
+def fetch(s3: Any, bucket: str, commit: str, assembly: Path) -> str:
+    """The commit whose templates were put into `assembly`, all of them or none. Raises VerdictError if none was ever built."""
+    built, found = commit, _kept(s3, bucket, commit)
+    if found is None:
+        built = (_read(s3, bucket, NEWEST) or b"").decode()
+        found = _kept(s3, bucket, built) if built else None
+    if found is None:
+        raise VerdictError(f"no templates are kept for commit {commit} nor any other; synthesize them with `python -m infra.endpoint`")
     assembly.mkdir(parents=True, exist_ok=True)
     for stack, content in found.items():
         (assembly / f"{stack}.template.json").write_bytes(content)
+    return built
+
+
+def _kept(s3: Any, bucket: str, commit: str) -> dict[str, bytes] | None:
+    found = {stack: _read(s3, bucket, key(commit, stack)) for stack in STACKS}
+    complete = {stack: content for stack, content in found.items() if content is not None}
+    return complete if len(complete) == len(STACKS) else None
+
+
+def _read(s3: Any, bucket: str, name: str) -> bytes | None:
+    """The object, or None. Without the permission to list, S3 answers AccessDenied for one that is not there."""
+    try:
+        return bytes(s3.get_object(Bucket=bucket, Key=name)["Body"].read())
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "404", "AccessDenied"):
+            raise
+        return None
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -62,9 +83,11 @@ def main(arguments: Sequence[str]) -> int:
     s3 = project.client("s3")
     if given.action == "keep":
         keep(s3, project.artifact_bucket, given.commit, given.assembly, project.key_arn)
-    else:
-        fetch(s3, project.artifact_bucket, given.commit, given.assembly)
-    print(f"endpoint templates of {given.commit[:12]}: {'kept' if given.action == 'keep' else 'as they were built'}")
+        print(f"endpoint templates of {given.commit[:12]}: kept")
+        return 0
+    built = fetch(s3, project.artifact_bucket, given.commit, given.assembly)
+    newer = "" if built == given.commit else f" ({given.commit[:12]} was not built: documentation only, or its tests failed)"
+    print(f"endpoint templates of {built[:12]}: as they were built{newer}")
     return 0
 
 
