@@ -62,7 +62,7 @@ def test_errors_are_one_line_and_a_traceback_only_when_debugging(error: Exceptio
 
 
 def test_wrong_settings_are_one_line_for_every_script(tmp_path: Path) -> None:
-    (tmp_path / "settings.py").write_text("raise ValueError('settings.py: Split.test is 2')\n")
+    (tmp_path / "settings.py").write_text("from settings_rules import SettingsError\nraise SettingsError('settings.py: Split.test is 2')\n")
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import deploy_scripts.render"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert (ended.returncode, ended.stderr) == (2, "error: settings.py: Split.test is 2\n")
