@@ -91,7 +91,7 @@ def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
     environment = next((item for item in ENVIRONMENTS if item.name == given.stage), None)
     if environment is None:
-        raise ProblemError(f"stage is {given.stage!r}; allowed: {', '.join(item.name for item in ENVIRONMENTS)}")
+        raise ProblemError(f"--stage is {given.stage!r}; allowed: {', '.join(item.name for item in ENVIRONMENTS)}")
     if not given.package:
         raise ProblemError("MODEL_PACKAGE_ARN is not set; give --package")
     project = ProjectEnvironment()
