@@ -1,0 +1,44 @@
+"""`python -m benchmarks [NAME ...]`: measures the numbers of benchmarks/README.md again, one question after the other.
+
+Each is a package with a command of its own, such as `python -m benchmarks.orchestration --rounds 5`, and keeps its result in
+benchmarks/results/. They run one at a time, each in its own process: two at once would measure each other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+QUESTIONS = {
+    "loop": "how long the stages of `make demo` and the other commands take",
+    "orchestration": "what the local account adds to each step, against Metaflow",
+    "training": "the registered model against AWS's abalone sample",
+    "preparation": "one million rows against scikit-learn's own pipeline",
+    "reproducibility": "whether a registered version can be rebuilt bit for bit",
+    "capacity": "the simulator against theory, simpy and ciw; the recommendation against AWS's sample",
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to measure (default: all): {', '.join(QUESTIONS)}")
+    names = parser.parse_args(arguments).names or list(QUESTIONS)
+    unknown = [name for name in names if name not in QUESTIONS]
+    if unknown:
+        print(f"error: there is no benchmark {unknown[0]!r}; allowed: {', '.join(QUESTIONS)}", file=sys.stderr)
+        return 2
+    failed = []
+    for name in names:
+        print(f"\n== {name}: {QUESTIONS[name]}", flush=True)
+        finished = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=Path(__file__).parents[1], check=False)
+        failed += [name] if finished.returncode else []
+    if failed:
+        print(f"error: failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
