@@ -63,10 +63,10 @@ def line(step: Mapping[str, Any], facts: str) -> str:
 
 
 def numbers(sagemaker: Any, step: Mapping[str, Any]) -> str:
-    """What the step found out: a tuner's best trial, a condition's outcome, the registered version, a failure's reason."""
+    """What the step found out: a tuner's best trial, a condition's outcome, the registered version. Reasons of failures come last."""
     metadata = step.get("Metadata") or {}
     if step["StepStatus"] == "Failed":
-        return str(step.get("FailureReason") or (metadata.get("Fail") or {}).get("ErrorMessage") or "")
+        return ""
     if "TuningJob" in metadata:
         name = metadata["TuningJob"]["Arn"].rsplit("/", 1)[-1]
         best = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name).get("BestTrainingJob") or {}

@@ -174,6 +174,7 @@ def test_a_header_without_rows_is_refused(tmp_path: Path) -> None:
         ("broken.parquet", b"not parquet at all", "not a Parquet file"),
         ("latin.csv", b"area,rooms,kind,town,price\n1,2,flat,Bogot\xe1,3\n", "line 2 is not UTF-8"),
         ("ragged.csv", b"area,rooms,kind,town,price\n1,2,flat,Lima,3\n1,2\n", "line 3 has 2 cells, the header 5"),
+        ("header.csv", b"area,rooms,kind,town,price", "no row below the header"),
         ("blank.csv", b"\n\n", "no header line"),
         ("commas.csv", b"area;rooms\n1,5;2\n", "line 2 has 2 cells, the header 1; separate cells with commas"),
         ("notes.txt", b"hello", "neither .csv nor .parquet"),

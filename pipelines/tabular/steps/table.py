@@ -153,7 +153,7 @@ def _csv_problem(file: Path, error: Exception) -> str:
         line = content.count(b"\n", 0, problem.start) + 1
         return f"line {line} is not UTF-8 (byte {content[problem.start]:#x}); save the file as UTF-8"
     if "Empty CSV file" in str(error):
-        return "there is no header line; upload it again"
+        return f"{'there is no row below the header' if content.strip() else 'there is no header line'}; upload it again"
     wrong = _first_wrong_row(file)
     if wrong is None:
         return f"not a CSV table: {str(error).splitlines()[0]}"
