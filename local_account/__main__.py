@@ -13,19 +13,26 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from settings_rules import SettingsError, stop
+
+try:
+    from settings import DATASET, PRODUCTION, PROJECT
+except SettingsError as error:
+    stop(error)
+
+from local_account import arguments
 from local_account.account import DESCRIPTION_FILE, Account, CannotStartError
 from local_account.context import AccountSettings, Context
-from settings import DATASET, PRODUCTION, PROJECT
 
 #: A row of each example, as a request carries it: numeric columns, then categorical ones.
 _EXAMPLE_ROWS = {"abalone": "0.55,0.44,0.15,0.8945,0.3145,0.151,0.32,F", "arrests": "2001,21,3,White,Male,Yes,Yes"}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
-    stop = threading.Event()
+def main(command_line: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(command_line)
+    asked_to_stop = threading.Event()
     for stop_signal in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(stop_signal, lambda *_: stop.set())
+        signal.signal(stop_signal, lambda *_: asked_to_stop.set())
     try:
         settings = AccountSettings(state_directory=options.state, port=options.port, region=options.region, speed=options.speed)
         account = Account(settings).start()
@@ -36,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         print(welcome(account.context), flush=True)
-        stop.wait()
+        asked_to_stop.wait()
     finally:
         account.stop()
     return 0
@@ -46,32 +53,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local_account", description="Run an emulated AWS account on this machine until Ctrl-C."
     )
-    parser.add_argument("--port", type=_port, default=4566, help="port on 127.0.0.1; 0 takes a free one (default: %(default)s)")
+    parser.add_argument("--port", type=arguments.port, default=4566, help="port on 127.0.0.1; 0 takes a free one (default: %(default)s)")
     parser.add_argument(
         "--state", type=Path, default=Path("out/account"), help="directory for its files, emptied at the start (default: %(default)s)"
     )
-    parser.add_argument("--region", default="us-east-1", help="region of the account (default: %(default)s)")
+    parser.add_argument("--region", type=arguments.region, default="us-east-1", help="region of the account (default: %(default)s)")
     parser.add_argument(
-        "--speed", type=_speed, default=1.0, help="seconds of metrics, cooldowns and schedules per real second (default: %(default)s)"
+        "--speed",
+        type=arguments.speed,
+        default=1.0,
+        help="seconds of metrics, cooldowns and schedules per real second (default: %(default)s)",
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port; allowed: 0 to 65535")
-    return int(text)
-
-
-def _speed(text: str) -> float:
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a speed; allowed: more than 0, at most 3600")
-    return speed
 
 
 def welcome(context: Context) -> str:

@@ -88,6 +88,8 @@ class Account:
             if not self._running.acquire(blocking=False):
                 raise CannotStartError("A local account is already running in this process; stop it first.")
             stack.callback(self._running.release)
+            if shutil.which("git") is None:
+                raise CannotStartError("git is not on PATH, and the account's repositories need it. Install it with your package manager.")
             listener = stack.enter_context(_listen(self.settings.port))
             state_directory = self.settings.state_directory.resolve()
             stack.enter_context(_own(state_directory))
@@ -139,8 +141,11 @@ def _own(state_directory: Path) -> Any:
     leftovers = state_directory.is_dir() and any(state_directory.iterdir())
     if leftovers and not (state_directory / _LOCK_FILE).exists():
         raise CannotStartError(f"{state_directory} has files that no local account made. Choose an empty directory with --state.")
-    state_directory.mkdir(parents=True, exist_ok=True)
-    lock = (state_directory / _LOCK_FILE).open("a")
+    try:
+        state_directory.mkdir(parents=True, exist_ok=True)
+        lock = (state_directory / _LOCK_FILE).open("a")
+    except OSError as error:
+        raise CannotStartError(f"{state_directory} cannot be written ({error.strerror}). Choose another directory with --state.") from error
     try:
         _lock(lock, state_directory)
         for entry in state_directory.iterdir():

@@ -24,6 +24,7 @@ try:
 except SettingsError as error:
     stop(error)
 
+from local_account import arguments
 from local_account.demo import page, story, timings
 from local_account.demo.errors import Interrupted, SetupError, StageError
 from local_account.demo.lock import only_one
@@ -35,8 +36,8 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+def main(command_line: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(command_line)
     narrator = Narrator()
     try:
         with _stoppable(), only_one(options.out):
@@ -90,9 +91,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the whole loop offline: deploy, push, train, approve, release, scale. Ends with a page to look at.",
     )
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="directory for the page and the logs (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=0, help="port of the local account; 0 takes a free one (default: %(default)s)")
-    parser.add_argument("--speed", type=float, default=Options.speed, help="simulated seconds per second (default: %(default)g)")
-    parser.add_argument("--traffic-speed", type=float, default=Options.traffic_speed, help="during the traffic (default: %(default)g)")
+    parser.add_argument(
+        "--port", type=arguments.port, default=0, help="port of the local account; 0 takes a free one (default: %(default)s)"
+    )
+    parser.add_argument("--speed", type=arguments.speed, default=Options.speed, help="simulated seconds per second (default: %(default)g)")
+    parser.add_argument(
+        "--traffic-speed", type=arguments.speed, default=Options.traffic_speed, help="during the traffic (default: %(default)g)"
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 

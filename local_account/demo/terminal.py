@@ -39,6 +39,7 @@ class Terminal:
             [str(checkout / "node_modules" / ".bin"), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
         )
         self._need("cdk", "The CDK CLI is not installed here. Run `make setup`; it installs it with Node into this folder.")
+        self._need("node", "Node is not on PATH, which the CDK CLI needs. Run `make setup`; it installs it into this folder.")
         self._need("git", "git is not on PATH. Install it with your system's package manager.")
 
     def _need(self, command: str, otherwise: str) -> None:
