@@ -20,7 +20,7 @@ demo: setup  ## the whole loop offline: push, train, approve, deploy, scale; end
 	@$(PY) -m local_account.demo
 
 test: setup  ## every test that needs no AWS account
-	@$(PY) -m pytest tests --ignore=tests/aws
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 unit: setup  ## the fast tests only
 	@$(PY) -m pytest tests/unit

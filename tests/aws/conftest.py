@@ -14,7 +14,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--aws"):
+    if not config.getoption("--aws", default=False):
         for item in items:
             if "tests/aws" in item.path.as_posix():
                 item.add_marker(pytest.mark.skip(reason=REASON))
