@@ -14,6 +14,8 @@ help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## install the tools (skips what is there)
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not on PATH; install Python 3.11 to 3.13, or name yours: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@$(PYTHON) -c "import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else 'error: $(PYTHON) is %d.%d; allowed: 3.11 to 3.13, such as make PYTHON=python3.12 ...' % sys.version_info[:2])"
 	@$(PYTHON) -m build_scripts.install --environment .venv --node
 
 demo: setup  ## the whole loop offline: push, train, approve, deploy, scale; ends with out/demo/index.html
