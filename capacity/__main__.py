@@ -7,6 +7,7 @@ line on standard error and exit code 2 (`--debug` shows the traceback). Follow t
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -20,13 +21,12 @@ except SettingsError as error:
     stop(error)
 
 from capacity import instances, service, template, traffic
-from capacity.advice import reaction, settings_block, what_would_hold
+from capacity.advice import budget_words, caveat, outcome_words, settings_block
 from capacity.candidates import InstanceOption
 from capacity.compare import TABLE_HEADER, Situation, compare, table_rows
 from capacity.model import Assumptions, CapacityError, Configuration, require
 from capacity.progress import Bar
-from capacity.queueing import P99_BUDGET
-from capacity.recommend import Recommendation, recommend
+from capacity.recommend import Budget, Recommendation, recommend
 from capacity.requests import replay_requests
 from capacity.shapes import SHAPES
 from capacity.simulate import Replay
@@ -50,6 +50,8 @@ def parser() -> argparse.ArgumentParser:
         default=float(settings.PRODUCTION.p99_latency_ms),
         help="99 %% of requests are faster (default: %(default)g)",
     )
+    add("--slow-percent", type=float, default=1.0, help="requests that the recommendation may answer slower (default: %(default)g %%)")
+    add("--broken-hours", type=float, help="hours in which more than 1 %% may be slower, in the whole traffic (default: any number)")
     add("--service", type=Path, help="JSON of deploy_scripts/load_test.py: the measured service time")
     add("--service-mean-ms", type=float, help="mean service time, if not measured (default: what settings.py implies)")
     add("--service-p99-ms", type=float, help="its 99th percentile (default: three times the mean)")
@@ -96,13 +98,14 @@ def run(options: argparse.Namespace) -> int:
     own = _own_option(options, configuration)
     others = _other_options(options, own)
     slo_seconds = _slo(options.slo_p99_ms, own.service)
+    budget = _budget(options, own.service, slo_seconds)
     situation = Situation.of(load, own.service, slo_seconds, own.usd_per_hour, assumptions)
     replays = compare(configuration, situation)
     _print_situation(situation, own, options)
     _print_table(replays, situation)
     if options.requests:
         _print_requests(configuration, situation, replays)
-    found = _search(options, configuration, [own, *others], situation) if options.recommend else None
+    found = _search(options, configuration, [own, *others], situation, budget) if options.recommend else None
     if found:
         _print_recommendation(found, situation, replays)
     from capacity import page  # matplotlib and jinja2 load here, and only here
@@ -188,8 +191,22 @@ def _slo(slo_ms: float, measured: service.ServiceTime) -> float:
     return slo_ms / 1000
 
 
+def _budget(options: argparse.Namespace, measured: service.ServiceTime, slo_seconds: float) -> Budget:
+    floor = float((measured.seconds > slo_seconds).mean())
+    budget = Budget(slow_share=options.slow_percent / 100, broken_hours=math.inf if options.broken_hours is None else options.broken_hours)
+    require(
+        budget.slow_share > floor,
+        f"--slow-percent is {options.slow_percent:g}; allowed: more than {100 * floor:.3g}, which are slower without any waiting",
+    )
+    return budget
+
+
 def _search(
-    options: argparse.Namespace, configuration: Configuration, choices: Sequence[InstanceOption], situation: Situation
+    options: argparse.Namespace,
+    configuration: Configuration,
+    choices: Sequence[InstanceOption],
+    situation: Situation,
+    budget: Budget,
 ) -> Recommendation:
     low = configuration.target.min_capacity if options.min_capacity is None else options.min_capacity
     require(low >= 1, f"--min-capacity is {low}; allowed: 1 or more")
@@ -206,6 +223,7 @@ def _search(
         time_zone=zone,
         min_capacity=low,
         max_capacity=high,
+        budget=budget,
         progress=bar.show,
     )
 
@@ -246,24 +264,18 @@ def _print_requests(configuration: Configuration, situation: Situation, replays:
 
 
 def _print_recommendation(found: Recommendation, situation: Situation, replays: Sequence[Replay]) -> None:
-    chosen, unseen = found.chosen, found.held_out
     print(f"\nTried {found.tried:,} configurations, each on the traffic and on variations of it.")
-    if found.best:
-        print(f"Cheapest that holds the SLO: {chosen.usd:,.2f} USD; at worst {100 * chosen.worst_breach:.2f} % slower than the SLO.")
-    else:
-        print(f"None holds the SLO. Closest: {chosen.usd:,.2f} USD; at worst {100 * chosen.worst_breach:.2f} % slower than the SLO.")
-    print(f"On traffic it has not seen: {unseen.usd:,.2f} USD, at worst {100 * unseen.worst_breach:.2f} %.")
-    sample = found.sample_held_out
-    print(f"AWS's sample notebook settings there: {sample.usd:,.2f} USD, at worst {100 * sample.worst_breach:.2f} %.")
-    if found.best is None or unseen.worst_breach > P99_BUDGET:
-        static = next(r for r in replays if r.name.startswith("static"))
-        print("\nWhat no reactive policy can do, and what would:")
-        for line in what_would_hold(
-            reaction(situation.traffic, situation.assumptions), int(static.running[0]), static.cost(situation.usd_per_hour)
-        ):
-            print(f"- {line}")
+    allowed = budget_words(found.budget)
+    print(f"{f'Cheapest with {allowed}' if found.best else f'None has {allowed}. Closest'}: {outcome_words(found.chosen)}.")
+    print(f"On traffic it has not seen: {outcome_words(found.held_out)}.")
+    print(f"AWS's sample notebook settings there: {outcome_words(found.sample_held_out)}.")
+    static = next(r for r in replays if r.name.startswith("static"))
+    cost = static.cost(situation.usd_per_hour)
+    title, lines = caveat(found, situation.traffic, situation.assumptions, int(static.running[0]), cost)
+    if lines:
+        print("\n".join([f"\n{title}:", *[f"- {line}" for line in lines]]))
     print("\nFor settings.py:\n")
-    print(settings_block(chosen.candidate))
+    print(settings_block(found.chosen.candidate))
 
 
 if __name__ == "__main__":

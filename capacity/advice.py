@@ -7,9 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capacity.candidates import STEPS, Candidate
+from capacity.candidates import Candidate
 from capacity.model import Assumptions
+from capacity.queueing import P99_BUDGET
+from capacity.recommend import Budget, Outcome, Recommendation
 from capacity.traffic import Traffic
+
+
+def budget_words(budget: Budget) -> str:
+    """What is allowed: `at most 1 % slower than the SLO and 4 h broken`."""
+    hours = "" if math.isinf(budget.broken_hours) else f" and {budget.broken_hours:g} h broken"
+    return f"at most {100 * budget.slow_share:g} % slower than the SLO{hours}"
+
+
+def outcome_words(outcome: Outcome) -> str:
+    """Cost and the worst replay: an hour is broken when more than 1 % of its requests are slower than the SLO."""
+    return f"{outcome.usd:,.2f} USD, at worst {100 * outcome.worst_breach:.2f} % slower and {outcome.worst_hours:g} h broken"
 
 
 def settings_block(candidate: Candidate) -> str:
@@ -49,13 +62,15 @@ def _tracking_lines(candidate: Candidate) -> list[str]:
 def _step_lines(candidate: Candidate) -> list[str]:
     if candidate.step_margin is None:
         return ["    step_scaling=None,"]
-    steps = [f"            Step(at_least_percent_of_threshold={at}, change_percent={change})," for at, change in STEPS]
+    steps = [f"            Step(at_least_percent_of_threshold={at}, change_percent={change})," for at, change in candidate.steps]
     return [
         "    step_scaling=StepScaling(",
         f"        invocations_per_instance={candidate.step_threshold:g},",
         "        steps=(",
         *steps,
         "        ),",
+        f"        cooldown_seconds={candidate.step_cooldown_seconds},",
+        f"        evaluation_periods={candidate.step_periods},",
         "    ),",
     ]
 
@@ -96,6 +111,21 @@ def _largest_growth(traffic: Traffic, seconds: float) -> tuple[float, float]:
     factor = np.where(matters, after / np.maximum(before, 0.01 * max(float(traffic.rate.max()), 1e-9)), 1.0)
     index = int(np.argmax(factor))
     return max(1.0, float(factor[index])), traffic.start + index * traffic.step_seconds
+
+
+def caveat(
+    found: Recommendation, traffic: Traffic, assumptions: Assumptions, static_count: int, static_usd: float
+) -> tuple[str, list[str]]:
+    """Title and lines to say when the choice breaks the budget, in the search or on traffic it has not seen; empty otherwise."""
+    if found.holds_unseen:
+        return "", []
+    if found.best is None or found.held_out.worst_breach > P99_BUDGET:
+        title = "What no reactive policy can do, and what would"
+        return title, what_would_hold(reaction(traffic, assumptions), static_count, static_usd)
+    return "Not kept on other days", [
+        "On variations that the search has not seen, the recommendation breaks the SLO more often than was allowed. "
+        "Allow less than you can bear (--slow-percent, --broken-hours), or take a dearer point of the trade-off curve."
+    ]
 
 
 def what_would_hold(found: Reaction, static_count: int, static_usd: float) -> list[str]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from capacity.daily import Window, windows
+from capacity.daily import HOURS, WINDOWS_PER_DAY, Window, windows
 from capacity.model import (
     PREDEFINED_METRICS,
     Alarm,
@@ -33,8 +34,18 @@ SAFETIES = (0.4, 0.5, 0.6, 0.65, 0.7, 0.725, 0.75, 0.775, 0.8, 0.9)
 COOLDOWNS = ((0, 0), (60, 300), (0, 600), (300, 600))  # scale-out, scale-in, in seconds
 STEP_MARGINS = (None, 1.15, 1.4)  # alarm threshold as a multiple of the tracking target; None: no step policy
 PLANS: tuple[Plan, ...] = (None, (0.75, 0), (0.9, 0), (0.75, 1))
-NEIGHBOURS = 600
-STEPS = ((100, 25), (150, 50), (200, 100))  # percent of the threshold, percent of the instances: StepScaling's defaults
+Steps = tuple[tuple[int, int], ...]  # percent of the threshold, percent of the instances
+STEPS: Steps = ((100, 25), (150, 50), (200, 100))  # StepScaling's defaults
+FINE_STEPS: Steps = ((100, 10), (110, 20), (125, 35), (150, 60))
+#: What `neighbours` picks anew, by field of Candidate.
+CHOICES: Mapping[str, Sequence[Any]] = {
+    "scale_out_cooldown_seconds": (0, 60, 120, 180, 240, 300, 420, 600, 900),
+    "scale_in_cooldown_seconds": (0, 60, 120, 300, 450, 600, 900, 1200),
+    "step_margin": (None, None, 0.95, 0.97, 1.0, 1.03, 1.05, 1.1, 1.15, 1.3),
+    "steps": (STEPS, FINE_STEPS, ((100, 15), (130, 40), (175, 80))),
+    "step_cooldown_seconds": (60, 120, 240, 300, 600),
+    "step_periods": (1, 2, 3),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +68,10 @@ class Candidate:
     safety: float | None  # None: no target tracking
     scale_out_cooldown_seconds: int = 60
     scale_in_cooldown_seconds: int = 300
-    step_margin: float | None = None
+    step_margin: float | None = None  # None: no step policy
+    steps: Steps = STEPS
+    step_cooldown_seconds: int = 120
+    step_periods: int = 2
     schedule: tuple[Window, ...] = ()
     time_zone: str = "Etc/UTC"
     label: str = ""
@@ -89,7 +103,11 @@ class Candidate:
                 )
             )
         if self.step_margin is not None:
-            policies.append(step_policy(self.step_threshold))
+            policies.append(
+                step_policy(
+                    self.step_threshold, self.steps, cooldown_seconds=self.step_cooldown_seconds, evaluation_periods=self.step_periods
+                )
+            )
         actions = tuple(
             ScheduledAction(
                 name=window.name,
@@ -112,10 +130,10 @@ class Candidate:
         )
 
 
-def step_policy(threshold: float, *, cooldown_seconds: int = 120, evaluation_periods: int = 2) -> StepPolicy:
+def step_policy(threshold: float, changes: Steps = STEPS, *, cooldown_seconds: int = 120, evaluation_periods: int = 2) -> StepPolicy:
     """StepScaling of settings.py: percentages of the instances by how far the metric is above the alarm threshold."""
-    bounds = [(percent - 100) / 100 * threshold for percent, _ in STEPS] + [math.inf]
-    steps = [StepAdjustment(change, low, high) for (_, change), (low, high) in zip(STEPS, itertools.pairwise(bounds), strict=True)]
+    bounds = [(percent - 100) / 100 * threshold for percent, _ in changes] + [math.inf]
+    steps = [StepAdjustment(change, low, high) for (_, change), (low, high) in zip(changes, itertools.pairwise(bounds), strict=True)]
     alarm = Alarm(
         name="step-scaling",
         metric=INVOCATIONS,
@@ -180,18 +198,27 @@ class Space:
                     continue  # the traffic has no daily pattern worth a schedule
                 yield _with(base, safety, out, back, margin, plans[plan])
 
-    def neighbours(self, centre: Candidate, seed: int = 1) -> Iterator[Candidate]:
-        """Candidates around a good one, finer than the grid; the same for the same seed."""
+    def neighbours(self, parents: Sequence[Candidate], count: int, seed: int = 1) -> Iterator[Candidate]:
+        """`count` candidates that differ a little from good ones (best first), finer than the grid; the same for the same seed."""
         pick = random.Random(seed)
-        plans = [self._windows(plan) for plan in (None, *itertools.product((0.6, 0.7, 0.8, 0.9), (0, 1)))]
-        known = [plan for plan in plans if plan] or [()]
-        for _ in range(NEIGHBOURS):
-            safety = round(min(0.97, max(0.2, (centre.safety or 0.7) + pick.uniform(-0.06, 0.08))), 3)
-            out, back = pick.choice((0, 60, 120, 300, 600, 900)), pick.choice((0, 60, 300, 600, 900))
-            windows_ = pick.choice([(), centre.schedule, *known])
-            yield _with(centre, safety, out, back, pick.choice((None, None, 1.05, 1.15, 1.3)), windows_)
+        plans: list[tuple[Window, ...]] = [self._windows(plan) for plan in itertools.product((0.6, 0.7, 0.8, 0.9), (0, 1))]
+        plans += [plan for utilisation in (0.7, 0.8, 0.9, 1.0) if (plan := self._windows((utilisation, 0), per_day=HOURS))]
+        for _ in range(count):
+            yield self._changed(parents[int(len(parents) * pick.random() ** 2)], pick, [(), *filter(None, plans)])
 
-    def _windows(self, plan: Plan) -> tuple[Window, ...]:
+    def _changed(self, parent: Candidate, pick: random.Random, plans: Sequence[tuple[Window, ...]]) -> Candidate:
+        """A few of the parent's choices taken anew, the target moved a little."""
+        safety = round(min(0.97, max(0.2, (parent.safety or 0.7) + pick.gauss(0.0, 0.02))), 3)
+        new: dict[str, Any] = {}
+        for name, choices in CHOICES.items():
+            if pick.random() < 0.25:
+                new[name] = pick.choice(choices)
+        if pick.random() < 0.3:
+            low = parent.min_capacity
+            new["schedule"] = tuple(w if w.min_capacity >= low else replace(w, min_capacity=low) for w in pick.choice(plans))
+        return replace(parent, safety=safety, label="", **new)
+
+    def _windows(self, plan: Plan, per_day: int = WINDOWS_PER_DAY) -> tuple[Window, ...]:
         if plan is None:
             return ()
         safety, slack_hours = plan
@@ -202,6 +229,7 @@ class Space:
             lead_seconds=self.assumptions.provisioning_seconds,
             max_capacity=self.most,
             slack_hours=slack_hours,
+            per_day=per_day,
         )
 
     def _minimums(self) -> Sequence[int]:

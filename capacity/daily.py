@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from capacity.schedule import time_zone as zone_of
 from capacity.traffic import Traffic
 
-WINDOWS_PER_DAY = 3
+WINDOWS_PER_DAY = 3  # few enough to read and to keep up to date
+HOURS = 24
 _WORKING, _WEEKEND = "MON-FRI", "SAT,SUN"
 
 
@@ -30,11 +31,18 @@ class Window:
 
 
 def windows(
-    traffic: Traffic, per_instance: float, zone: str, *, lead_seconds: float, max_capacity: int, slack_hours: int = 0
+    traffic: Traffic,
+    per_instance: float,
+    zone: str,
+    *,
+    lead_seconds: float,
+    max_capacity: int,
+    slack_hours: int = 0,
+    per_day: int = WINDOWS_PER_DAY,
 ) -> tuple[Window, ...]:
     """Scheduled minimums that carry the usual load of each hour; empty if the day is flat.
 
-    slack_hours: also cover what comes this much earlier or later than usual.
+    slack_hours: also cover what comes this much earlier or later than usual. per_day: WINDOWS_PER_DAY, or HOURS for every change.
 
     per_instance: requests per second that one instance should carry. lead_seconds: how long before the hour to start, so
     that instances serve when it begins. Working days and weekends are told apart if the traffic has both.
@@ -46,7 +54,7 @@ def windows(
     both = all(np.isfinite(hourly[kind]).all() for kind in (_WORKING, _WEEKEND))
     groups = [(_WORKING, hourly[_WORKING]), (_WEEKEND, hourly[_WEEKEND])] if both else [("*", _known(hourly))]
     for days, need in groups:
-        for hour, count in _blocks(need):
+        for hour, count in _blocks(need) if per_day < HOURS else _changes(need):
             found.append(_window(days, hour, count, lead_seconds))
     levels = {window.min_capacity for window in found}
     return tuple(found) if len(levels) > 1 else ()
@@ -82,6 +90,11 @@ def _blocks(need: NDArray[np.float64]) -> list[tuple[int, int]]:
     edges = [*best[1], best[1][0] + 24]
     found = [(a, int(need[np.arange(a, b) % 24].max())) for a, b in itertools.pairwise(edges)]
     return [block for i, block in enumerate(found) if block[1] != found[i - 1][1]] or found[:1]
+
+
+def _changes(need: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """(hour, minimum) at each change of the need around the clock."""
+    return [(hour, int(need[hour])) for hour in range(HOURS) if need[hour] != need[hour - 1]] or [(0, int(need[0]))]
 
 
 def _choices() -> list[tuple[int, ...]]:

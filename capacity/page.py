@@ -13,7 +13,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from capacity import plots
-from capacity.advice import reaction, settings_block, what_would_hold
+from capacity.advice import budget_words, caveat, outcome_words, settings_block
 from capacity.assumption_notes import notes
 from capacity.compare import TABLE_HEADER, Situation, table_rows
 from capacity.model import Configuration, Policy, StepPolicy
@@ -56,6 +56,10 @@ def render(
         situation.replay(found.chosen.candidate.configuration(), "recommended") if found and _same_instance(found, configuration) else None
     )
     shown = [*replays, *([proposed] if proposed else [])]
+    title, lines = "", list[str]()
+    if found:
+        cost = static.cost(situation.usd_per_hour)
+        title, lines = caveat(found, situation.traffic, situation.assumptions, int(static.running[0]), cost)
     return environment.get_template("capacity.html").render(
         configuration=configuration,
         rules=[describe(policy) for policy in configuration.policies],
@@ -68,8 +72,11 @@ def render(
         proposed_timeline=plots.timeline(proposed, situation) if proposed else None,
         curve=plots.trade_off(found, replays, situation) if found else None,
         found=found,
+        outcome_words=outcome_words,
+        allowed=budget_words(found.budget) if found else "",
         block=settings_block(found.chosen.candidate) if found else "",
-        honest=_honest(found, situation, static),
+        honest_title=title,
+        honest=lines,
         decisions=[_decision(d.time, d.old, d.new, d.kind, d.rule, d.cause) for d in combination.decisions[:_MOST_DECISIONS]],
         left_out=max(0, len(combination.decisions) - _MOST_DECISIONS),
         colours=plots.KINDS,
@@ -94,13 +101,6 @@ def _verdict(replay: Replay, static: Replay, situation: Situation) -> str:
         f"{1000 * situation.slo_seconds:g} ms (1 % allowed), for {replay.cost(situation.usd_per_hour):,.2f} USD, "
         f"{against} the smallest static fleet that holds it."
     )
-
-
-def _honest(found: Recommendation | None, situation: Situation, static: Replay) -> list[str]:
-    """What to say when the search found nothing that also holds on unseen traffic."""
-    if found is None or (found.best is not None and found.held_out.worst_breach <= P99_BUDGET):
-        return []
-    return what_would_hold(reaction(situation.traffic, situation.assumptions), int(static.running[0]), static.cost(situation.usd_per_hour))
 
 
 def _decision(time: float, old: int, new: int, kind: str, rule: str, cause: str) -> dict[str, str]:

@@ -89,8 +89,12 @@ def side_by_side(replays: Sequence[Replay], situation: Situation) -> str:
     bars = right.barh(names, breaches, color=colours)
     right.bar_label(bars, labels=[f" {breach:.2f} %" for breach in breaches])
     right.axvline(1, color=LIMIT, ls="--", lw=1)
+    right.set_xscale("symlog", linthresh=1)  # half a percent matters, and one bar may be at 80
+    right.xaxis.set_major_formatter(_PLAIN)
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
     right.set_xlabel("requests slower than the SLO, % (dashed: p99 just held)")
-    right.margins(x=0.18)
+    right.set_xlim(0, 10 ** (0.4 + np.log10(max(1.5, *breaches))))
     return _svg(figure)
 
 
@@ -104,7 +108,8 @@ def trade_off(found: Recommendation, replays: Sequence[Replay], situation: Situa
     axes.scatter(*_points([found.held_out]), color=RUNNING, s=70, facecolors="none", zorder=4, label="the same on unseen traffic")
     optimum = next(r for r in replays if r.name.startswith("clairvoyant"))
     axes.axvline(optimum.cost(situation.usd_per_hour), color="#666666", lw=1, ls=":", label="clairvoyant optimum")
-    axes.axhline(1, color=LIMIT, ls="--", lw=1, label="p99 just held")
+    allowed = 100 * found.budget.slow_share
+    axes.axhline(allowed, color=LIMIT, ls="--", lw=1, label=f"{allowed:g} % allowed")
     axes.set_yscale("symlog", linthresh=0.1)
     axes.yaxis.set_major_formatter(_PLAIN)
     axes.set_ylim(bottom=0)

@@ -1,5 +1,8 @@
 """The search over a week, and its result against AWS's sample notebook on four shapes, on traffic that it has not seen.
 
+Twice: with the default budget (99 % within the SLO), and asked to break it no more often than the sample does on the traffic
+that the search sees, in slow requests and in hours whose p99 is above the SLO.
+
 Two readings of the sample's "70 %" (see README.md): 70 % of what an instance can serve, tracked by invocations; and the
 notebook's own metric, CPUUtilization, which CloudWatch adds up over the cores, so that 70 is 35 % of two cores.
 """
@@ -15,15 +18,18 @@ from typing import Any
 import numpy as np
 
 from capacity import service, traffic
+from capacity.advice import settings_block
 from capacity.candidates import InstanceOption, Space
 from capacity.model import Assumptions, Configuration, MetricSpecification, TargetTrackingPolicy
 from capacity.queueing import LatencyTable
-from capacity.recommend import HELD_OUT_SEEDS, SEEN_SEEDS, recommend
+from capacity.recommend import SEEN_SEEDS, Budget, recommend
 from capacity.simulate import Replay, simulate
 from capacity.traffic import Traffic
 
 SHAPES = ("weekly:peak=600", "diurnal:days=3,peak=300", "launch:days=3,peak=500", "flash-crowd:days=3,peak=600")
 SLO_SECONDS = 0.150
+HELD_OUT_SEEDS = tuple(range(101, 109))
+STRICT_ROUNDS = 3
 OPTION = InstanceOption(instance_type="ml.m5.large", usd_per_hour=0.115, service=service.given(20, p99_ms=60, workers=2))
 CPU = MetricSpecification("CPUUtilization", "Average", 60, namespace="/aws/sagemaker/Endpoints")
 
@@ -48,22 +54,32 @@ def against_sample() -> dict[str, Any]:
 
 
 def _one(load: Traffic) -> dict[str, Any]:
-    """The recommendation, each reading of the sample, and the cheapest on the trade-off curve with no more slow requests than it."""
+    """The recommendation, each reading of the sample, and the recommendation that may break the SLO no more often than it."""
     assumptions = Assumptions()
     found = recommend(load, [OPTION], SLO_SECONDS, assumptions)
     sample = Space(load, OPTION, assumptions).sample().configuration()
     [tracking] = sample.policies
     assert isinstance(tracking, TargetTrackingPolicy)
     by_cpu = replace(sample, policies=(replace(tracking, metric=CPU, target_value=70.0),))
-    result = {"recommended": _held_out(found.chosen.candidate.configuration(), load)}
-    for name, reading in (("70_percent_of_capacity", sample), ("cpu_70", by_cpu)):
+    result: dict[str, Any] = {"recommended": _held_out(found.chosen.candidate.configuration(), load)}
+    for name, reading in (("cpu_70", by_cpu), ("70_percent_of_capacity", sample)):
         result[f"sample_{name}"] = _held_out(reading, load)
-        worst = max(replay.breach_share for replay in _replays(reading, load, (None, *SEEN_SEEDS)))
-        fewer = [outcome for outcome in found.curve if outcome.worst_breach <= 0.9 * worst]
-        if fewer:
-            match = min(fewer, key=lambda outcome: outcome.usd)
-            result[f"cheapest_with_no_more_breaches_than_{name}"] = _held_out(match.candidate.configuration(), load)
+        strict = recommend(load, [OPTION], SLO_SECONDS, assumptions, budget=_as_good_as(reading, load), rounds=STRICT_ROUNDS)
+        chosen = strict.chosen.candidate
+        result[f"no_more_breaches_than_{name}"] = {
+            **_held_out(chosen.configuration(), load),
+            "held_while_searching": strict.best is not None,
+            "tried": strict.tried,
+            "settings": settings_block(chosen).splitlines(),
+        }
     return result
+
+
+def _as_good_as(reading: Configuration, load: Traffic) -> Budget:
+    """What the sample uses on the traffic that the search sees. Nothing is in reserve: both meet the same other days."""
+    replays = _replays(reading, load, (None, *SEEN_SEEDS))
+    slow, hours = np.mean([r.breach_share for r in replays]), np.mean([r.breached_hours for r in replays])
+    return Budget(slow_share=float(slow), broken_hours=float(hours), on_average=True, margin=0.97)
 
 
 def _replays(configuration: Configuration, load: Traffic, seeds: Sequence[int | None]) -> list[Replay]:

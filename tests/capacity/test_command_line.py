@@ -45,10 +45,16 @@ def test_the_recommendation_is_printed_and_drawn(tmp_path: Path, stack: Path, ca
         "flash-crowd:peak=150,base=10,hour=1,days=0.15",
         "--slo-p99-ms",
         "300",
+        "--slow-percent",
+        "0.5",
+        "--broken-hours",
+        "2",
     ]
     assert main(arguments) == 0
-    assert "autoscaling=Autoscaling(" in capsys.readouterr().out
-    assert "What would do better" in page.read_text()
+    shown = capsys.readouterr().out
+    assert "autoscaling=Autoscaling(" in shown and "at most 0.5 % slower than the SLO and 2 h broken" in shown
+    html = page.read_text()
+    assert "What would do better" in html and "at most 0.5 % slower than the SLO and 2 h broken" in html
 
 
 @pytest.mark.parametrize(
@@ -56,6 +62,9 @@ def test_the_recommendation_is_printed_and_drawn(tmp_path: Path, stack: Path, ca
     [
         (["--slo-p99-ms", "20"], "below the service time"),
         (["--slo-p99-ms", "0"], "more than 0"),
+        (["--slow-percent", "0"], "between 0 and 100 %"),
+        (["--slo-p99-ms", "160", "--slow-percent", "0.1"], "slower without any waiting"),
+        (["--broken-hours", "-1"], "0 or more"),
         (["--traffic", "tidal"], "unknown"),
         (["--traffic", "none.csv"], "cannot be read"),
         (["--template", "none.json"], "cannot be read"),

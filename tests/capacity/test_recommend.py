@@ -15,15 +15,16 @@ from capacity.advice import reaction, settings_block, what_would_hold
 from capacity.batch import supported
 from capacity.candidates import InstanceOption, Space
 from capacity.model import Assumptions, CapacityError
-from capacity.recommend import Outcome, Recommendation, pareto, recommend
+from capacity.recommend import Budget, Outcome, Recommendation, choose, pareto, recommend
 
 SERVICE = service.given(20, p99_ms=60, workers=2)
 OPTION = InstanceOption(instance_type="ml.m5.large", usd_per_hour=0.115, service=SERVICE)
+MORNING = traffic.from_shape("diurnal:peak=300,base=20,days=0.4")
 
 
 @pytest.fixture(scope="module")
 def found() -> Recommendation:
-    return recommend(traffic.from_shape("diurnal:peak=300,base=20,days=0.6"), [OPTION], 0.150, Assumptions(), workers=1)
+    return recommend(MORNING, [OPTION], 0.150, Assumptions(), workers=1)
 
 
 def test_the_recommendation_holds_the_slo_and_is_on_the_curve(found: Recommendation) -> None:
@@ -48,7 +49,7 @@ def test_every_candidate_can_be_replayed_and_its_block_is_valid() -> None:
     week = traffic.from_shape("weekly:peak=300")
     names: dict[str, Any] = {name: getattr(settings, name) for name in ("Autoscaling", "TargetTracking", "StepScaling", "Step", "Schedule")}
     space = Space(week, OPTION, Assumptions(), "Europe/Madrid")
-    made = [*space.grid(), *space.neighbours(space.sample())]
+    made = [*space.grid(), *space.neighbours([space.sample()], 600)]
     assert len(made) >= 1000
     for candidate in made[::37]:
         assert supported(candidate.configuration())
@@ -56,11 +57,39 @@ def test_every_candidate_can_be_replayed_and_its_block_is_valid() -> None:
         replace(settings.PRODUCTION, **block)  # a production with gradual rollouts accepts it
 
 
-def test_pareto_keeps_only_what_nothing_beats() -> None:
+def test_a_stricter_budget_is_kept_and_costs_more(found: Recommendation) -> None:
+    budget = Budget(slow_share=0.001, broken_hours=0)
+    strict = recommend(MORNING, [OPTION], 0.150, Assumptions(), budget=budget, rounds=0, workers=1)
+    assert strict.best is not None
+    assert strict.best.worst_breach <= 0.001 and strict.best.worst_hours == 0
+    assert found.chosen.worst_breach > 0.001 or found.chosen.worst_hours > 0  # the default spends what it may
+    assert strict.best.usd > found.chosen.usd
+
+
+def outcome(usd: float, *breaches: float, hours: tuple[float, ...] = (0.0,)) -> Outcome:
     sample = Space(traffic.from_shape("constant"), OPTION, Assumptions()).sample()
-    made = [
-        Outcome(candidate=sample, usd=u, worst_breach=b, most_instances=1) for u, b in ((1, 0.5), (2, 0.6), (2, 0.1), (3, 0.1), (4, 0.0))
-    ]
+    return Outcome(candidate=sample, usd=usd, breaches=breaches, broken_hours=hours, most_instances=1)
+
+
+def test_broken_hours_exclude_a_candidate_whose_share_is_fine() -> None:
+    cheap, dear = outcome(1, 0.001, hours=(0, 3)), outcome(2, 0.001, hours=(0, 1))
+    assert choose([cheap, dear], Budget()) is cheap
+    assert choose([cheap, dear], Budget(broken_hours=2)) is dear
+    assert choose([cheap, dear], Budget(broken_hours=2, on_average=True)) is cheap
+
+
+def test_the_worst_replay_counts_unless_the_mean_is_asked_for() -> None:
+    uneven, even = outcome(1, 0.0, 0.014), outcome(2, 0.007, 0.007)
+    assert choose([uneven, even], Budget()) is even
+    assert choose([uneven, even], Budget(on_average=True)) is uneven
+
+
+def test_when_nothing_holds_the_one_that_breaks_least_is_chosen() -> None:
+    assert choose([outcome(1, 0.5), outcome(2, 0.2)], Budget()).usd == 2
+
+
+def test_pareto_keeps_only_what_nothing_beats() -> None:
+    made = [outcome(u, b) for u, b in ((1, 0.5), (2, 0.6), (2, 0.1), (3, 0.1), (4, 0.0))]
     assert [(o.usd, o.worst_breach) for o in pareto(made)] == [(1, 0.5), (2, 0.1), (4, 0.0)]
 
 
@@ -110,5 +139,5 @@ def test_an_unfinished_job_is_refused(changes: dict[str, object], said: str) -> 
 
 def test_the_cheaper_of_two_instance_types_is_found() -> None:
     dear = InstanceOption(instance_type="ml.m5.xlarge", usd_per_hour=0.23, service=SERVICE)
-    chosen = recommend(traffic.from_shape("constant:peak=150,days=0.05"), [dear, OPTION], 0.150, Assumptions(), workers=1).chosen
+    chosen = recommend(traffic.from_shape("constant:peak=150,days=0.05"), [dear, OPTION], 0.150, Assumptions(), rounds=0, workers=1).chosen
     assert chosen.candidate.option.instance_type == "ml.m5.large"
