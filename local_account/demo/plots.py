@@ -23,19 +23,19 @@ from local_account.demo.scaling_watch import OTHER, SCHEDULE, STEP, TARGET_TRACK
 CHAPTER_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#AA4499")
 RULE_COLOURS = {SCHEDULE: "#AA4499", STEP: "#D55E00", TARGET_TRACKING: "#0072B2", OTHER: "#555555"}
 RULE_MARKS = {SCHEDULE: "s", STEP: "^", TARGET_TRACKING: "o", OTHER: "x"}
-_INK = "#33383d"
-_STYLE = {
+INK = "#33383d"
+STYLE = {
     "svg.fonttype": "none",  # text stays text: it can be read aloud, searched and selected
     "font.family": "sans-serif",
     "font.sans-serif": ["system-ui", "Segoe UI", "Helvetica", "Arial", "DejaVu Sans"],
     "font.size": 11,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
+    "text.color": INK,
+    "axes.labelcolor": INK,
     "axes.edgecolor": "#c3c8cd",
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
 }
 
 
@@ -43,7 +43,7 @@ def journey(stages: Sequence[Stage]) -> str:
     """A bar for each stage, from when it started to when it ended, in the order of their beginnings."""
     ordered = sorted(stages, key=lambda stage: stage.started)
     chapters = list(dict.fromkeys(stage.chapter for stage in ordered))
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": "journey"}):
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": "journey"}):
         figure = Figure(figsize=(10.5, 0.31 * len(ordered) + 0.9), layout="constrained")
         axes = figure.add_subplot()
         end = max(stage.started + stage.seconds for stage in ordered)
@@ -59,7 +59,7 @@ def journey(stages: Sequence[Stage]) -> str:
         axes.set_xlabel("seconds since the start")
         axes.grid(axis="x", color="#e6e9ec")
         axes.set_axisbelow(True)
-        return _text_of(figure)
+        return text_of(figure)
 
 
 def _label_bar(axes: Any, row: int, stage: Stage, end: float) -> None:
@@ -73,7 +73,7 @@ def _label_bar(axes: Any, row: int, stage: Stage, end: float) -> None:
 def scaling(record: ScalingRecord) -> str:
     """Above: answered requests per second. Below: instances, and a mark for each activity of a scaling rule."""
     zone = ZoneInfo(record.time_zone)
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": "scaling"}):
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": "scaling"}):
         figure = Figure(figsize=(10.5, 5.6), layout="constrained")
         load, count = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
         _draw_load(load, record, zone)
@@ -83,7 +83,7 @@ def scaling(record: ScalingRecord) -> str:
         for axes in (load, count):
             axes.grid(axis="y", color="#e6e9ec")
             axes.set_axisbelow(True)
-        return _text_of(figure)
+        return text_of(figure)
 
 
 def _draw_load(axes: Any, record: ScalingRecord, zone: ZoneInfo) -> None:
@@ -98,7 +98,7 @@ def _draw_load(axes: Any, record: ScalingRecord, zone: ZoneInfo) -> None:
 def _draw_instances(axes: Any, record: ScalingRecord, zone: ZoneInfo) -> None:
     times = [sample.time.astimezone(zone) for sample in record.samples]
     counts = [sample.instances for sample in record.samples]
-    axes.step(times, counts, where="post", color=_INK, linewidth=2)
+    axes.step(times, counts, where="post", color=INK, linewidth=2)
     axes.fill_between(times, counts, step="post", color="#eef1f4")
     for kind in RULE_COLOURS:
         acted = [activity for activity in record.activities if activity.kind == kind]
@@ -114,7 +114,7 @@ def _draw_instances(axes: Any, record: ScalingRecord, zone: ZoneInfo) -> None:
     axes.legend(loc="lower left", frameon=False, ncols=len(RULE_COLOURS), bbox_to_anchor=(0, 1), borderaxespad=0.2, handletextpad=0.2)
 
 
-def _text_of(figure: Figure) -> str:
+def text_of(figure: Figure) -> str:
     """The `<svg>` element alone, as wide as the page."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
