@@ -122,7 +122,7 @@ class Transformer:
     def _respond(self, body: bytes, content_type: str, accept: str) -> Answer:
         data: str | bytes = body
         if content_type.split(";")[0].strip().lower() in _TEXT_TYPES:
-            data = body.decode("utf-8")
+            data = body.decode("utf-8", errors="replace")  # as Flask's `Request.get_data(as_text=True)`
         if self._transform is not None:
             return _answer(_call(self._transform, self.model, data, content_type, accept), accept)
         try:

@@ -81,6 +81,7 @@ def test_production_answers_a_row_with_a_plausible_age(person, released):
         ("malformed CSV", b'"0.455,0.365', "text/csv"),
         ("text for a number", ROW.replace(b"0.455", b"long"), "text/csv"),
         ("malformed JSON", b'{"length": ', "application/json"),
+        ("not UTF-8", ROW + b"\xe1", "text/csv"),
         ("7 MB", b"0.455," * (7 * 1024 * 1024 // 6), "text/csv"),
     ],
 )

@@ -106,6 +106,7 @@ def test_a_charset_and_a_list_of_accepted_types_are_understood() -> None:
         ('"1,2,flat', "text/csv", 400, "malformed CSV"),
         ("", "text/csv", 400, "no rows"),
         (b"\xff\xfe", "text/csv", 400, "not UTF-8"),
+        ("1,2,Bogot\ufffd", "text/csv", 400, "not UTF-8 (character 10)"),  # as the container's Flask server decodes b"Bogot\xe1"
         ("{", "application/json", 400, "malformed JSON"),
         ("[" * 100_000, "application/json", 400, "malformed JSON"),
         ('{"rows": []}', "application/json", 400, "instances"),

@@ -72,10 +72,10 @@ def input_fn(body: bytes | str, content_type: str | None) -> list[Row]:
     kind = (content_type or "").split(";")[0].strip().lower()
     if kind not in (CSV, JSON):
         raise RequestError(415, f"content type {content_type!r} is not supported; send {CSV} or {JSON}")
-    try:
-        text = body if isinstance(body, str) else bytes(body).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise RequestError(400, f"the body is not UTF-8 (byte {error.start})") from None
+    # The container's Flask server decodes text itself and puts U+FFFD in place of what is not UTF-8.
+    text = body if isinstance(body, str) else bytes(body).decode("utf-8", errors="replace")
+    if "\ufffd" in text:
+        raise RequestError(400, f"the body is not UTF-8 (character {text.index(chr(0xFFFD)) + 1})")
     rows = _csv_rows(text) if kind == CSV else _json_rows(text)
     if not rows:
         raise RequestError(400, "the body has no rows")
