@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit synth local check capacity bench lock clean
+.PHONY: help setup demo test unit synth local check capacity day bench lock clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ check: setup  ## ruff, mypy --strict, cfn-lint, cdk-nag and the policy checks
 
 capacity: synth  ## simulate the configured scaling policies; ends with out/capacity/index.html (ARGS="--traffic day.csv ...")
 	@$(PY) -m capacity $(ARGS)
+
+day: synth  ## one accelerated day of scaling in the local account; ends with out/day/index.html (ARGS="--traffic day.csv ...")
+	@$(PY) -m local_account.demo.day $(ARGS)
 
 bench: setup  ## measure the numbers of benchmarks/README.md again
 	@$(PY) -m benchmarks

@@ -69,15 +69,17 @@ def picture(day: LocalDay, zone: ZoneInfo) -> str:
         load.fill_between(minutes, [requests / 60 for requests in day.requests], step="post", color="#9fb8cc", linewidth=0)
         load.set_ylabel("requests/s")
         load.set_ylim(bottom=0)
-        count.step(minutes, day.counts, where="pre", color=plots.INK, linewidth=2)
-        count.fill_between(minutes, day.counts, step="pre", color="#eef1f4")
+        # A count is what the end of its minute left; the first one is drawn from the beginning.
+        ends, counts = [*minutes, datetime.fromtimestamp(day.start + len(day.requests) * 60, zone)], [day.counts[0], *day.counts]
+        count.step(ends, counts, where="post", color=plots.INK, linewidth=2)
+        count.fill_between(ends, counts, step="post", color="#eef1f4")
         count.set_ylabel("instances")
         count.set_ylim(0, max(day.counts) + 1)
         count.yaxis.get_major_locator().set_params(integer=True)
         _draw_rules(lines, count, day, zone, rules)
         lines.xaxis.set_major_formatter(dates.DateFormatter("%H:%M", tz=zone))
         lines.set_xlabel(f"time of the simulated day ({zone.key})")
-        lines.set_xlim(minutes[0], minutes[-1])
+        lines.set_xlim(ends[0], ends[-1])
         for axes in (load, count):
             axes.grid(axis="y", color="#e6e9ec")
             axes.set_axisbelow(True)
@@ -105,7 +107,7 @@ def _draw_rules(axes: Any, count: Any, day: LocalDay, zone: ZoneInfo, rules: Seq
     count.axvline(deployed, color=_DEPLOYMENT_COLOUR, linewidth=1.2, linestyle="--")
     count.annotate(
         f"deployment: {day.deployment.before} → {day.deployment.after}", (deployed, 0.94), xycoords=("data", "axes fraction"),
-        xytext=(5, 0), textcoords="offset points", va="top", fontsize=9.5,
+        xytext=(5, 0), textcoords="offset points", va="top", fontsize=9.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )  # fmt: skip
     axes.set_yticks(range(len(rules) + 1), [*(f"{rule}\n({kind})" for kind, rule in rules), "deployment"], fontsize=9)
     for label, (kind, _) in zip(axes.get_yticklabels(), rules, strict=False):
