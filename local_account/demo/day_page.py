@@ -106,8 +106,8 @@ def _draw_rules(axes: Any, count: Any, day: LocalDay, zone: ZoneInfo, rules: Seq
     axes.plot(deployed, len(rules), "D", color=_DEPLOYMENT_COLOUR, markersize=7)
     count.axvline(deployed, color=_DEPLOYMENT_COLOUR, linewidth=1.2, linestyle="--")
     count.annotate(
-        f"deployment: {day.deployment.before} → {day.deployment.after}", (deployed, 0.94), xycoords=("data", "axes fraction"),
-        xytext=(5, 0), textcoords="offset points", va="top", fontsize=9.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        f"deployed: {day.deployment.before} → {day.deployment.after}", (deployed, 0.05), xycoords=("data", "axes fraction"),
+        xytext=(5, 0), textcoords="offset points", va="bottom", fontsize=9.5,
     )  # fmt: skip
     axes.set_yticks(range(len(rules) + 1), [*(f"{rule}\n({kind})" for kind, rule in rules), "deployment"], fontsize=9)
     for label, (kind, _) in zip(axes.get_yticklabels(), rules, strict=False):
