@@ -19,7 +19,7 @@ setup:  ## install the tools (skips what is there)
 	@$(PYTHON) -m build_scripts.install --environment .venv --node
 
 demo: setup  ## the whole loop offline: push, train, approve, deploy, scale; ends with out/demo/index.html
-	@$(PY) -m local_account.demo
+	@$(PY) -m local_account.demo $(ARGS)
 
 test: setup  ## every test that needs no AWS account
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -30,8 +30,8 @@ unit: setup  ## the fast tests only
 synth: setup  ## synthesize the CDK app offline into cdk.out
 	@cdk synth --quiet --no-notices
 
-local: setup  ## start the local account and stay; prints what to type next
-	@$(PY) -m local_account
+local: setup  ## start the local account and stay; prints what to type next (ARGS="--port 4567")
+	@$(PY) -m local_account $(ARGS)
 
 check: setup  ## ruff, mypy --strict, cfn-lint, cdk-nag and the policy checks
 	@ruff check . && ruff format --check . && mypy && cd pipelines/tabular/steps && mypy --config-file ../../../pyproject.toml --explicit-package-bases --exclude '^$$' .
