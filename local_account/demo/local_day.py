@@ -33,7 +33,7 @@ _POLL_SECONDS = 0.002
 #: What this day feeds to policies and alarms.
 METRICS = ("Invocations", "InvocationsPerInstance")
 
-#: In a day whose minutes are points, everything happens at once; the simulator is told the same.
+#: Minutes are points here: what is asked for has happened by the next one. The simulator is told the same.
 AT_ONCE = Assumptions(
     provisioning_seconds=0.0,
     scale_in_seconds=0.0,
@@ -87,8 +87,8 @@ class LocalDay:
             if minute == self.deployment.minute:
                 self._deploy()
             now = self.running()
-            # As in the simulator: new instances serve from the second of the minute's six ticks on, removed ones stop at once.
-            self._publish(minute, requests, requests * (1 / min(before, now) + 5 / now) / 6)
+            # As in the simulator: new instances serve a minute after they were asked for, removed ones stop at once.
+            self._publish(minute, requests, requests / min(before, now))
             before = now
             self._decide(self.start + (minute + 1) * _MINUTE)
             self.counts.append(self.running())
@@ -141,9 +141,13 @@ class LocalDay:
 
 
 def simulated(configuration: Configuration, requests: Sequence[float], start: float) -> list[Decision]:
-    """What the simulator decides on the same trace; a deployment takes no time in it. 1 ms a request, so that nothing waits."""
+    """What the simulator decides on the same trace, asked once a minute as the account's control loop is.
+
+    A deployment takes no time in it, and a request 1 ms, so that nothing waits.
+    """
     traffic = Traffic(rate=np.array(requests) / _MINUTE, step_seconds=_MINUTE, start=start)
-    return list(simulate(configuration, traffic, service.given(1.0), slo_seconds=1.0, assumptions=AT_ONCE).decisions)
+    one_ms = service.given(1.0)
+    return list(simulate(configuration, traffic, one_ms, slo_seconds=1.0, assumptions=AT_ONCE, tick_seconds=_MINUTE).decisions)
 
 
 def told(decisions: Sequence[Decision], start: float, minutes: int) -> list[tuple[int, int, int, str]]:

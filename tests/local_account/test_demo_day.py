@@ -107,8 +107,8 @@ def test_all_three_kinds_act_and_the_page_shows_which_one_acted_when(tmp_path: P
     assert rows[0] == ("07:00", "scheduled", "opening", "2 → 3")
     # The rush begins at 07:05: 3000 requests a minute on each of three instances, 1200 above the threshold for two minutes.
     assert rows[1] == ("07:07", "step scaling", "shop-steps", "3 → 4")
-    # Three minutes above the target: 4 x 2250 / 1200 = 7.5, rounded up.
-    assert rows[2][:3] == ("07:08", "target tracking", "shop-load")
+    # Three minutes above the target ask for 4 x 3000 / 1200 = 10; the maximum is 8.
+    assert rows[2] == ("07:08", "target tracking", "shop-load", "4 → 8")
     deployments = [row for row in rows if row[1] == "deployment"]
     assert [row[0::3] for row in deployments] == [("07:17", "8 → 8")], "although its configuration asks for two"
     assert rows[-1][1] == "target tracking" and int(rows[-1][3].split(" → ")[1]) == 3, "the schedule keeps three"
