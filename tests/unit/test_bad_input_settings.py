@@ -103,15 +103,14 @@ def test_cron_expressions_that_aws_refuses_are_refused(cron):
 
 @pytest.fixture(scope="module")
 def broken_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This project with a production that may have 2 to 1 instances."""
+    """This project with a search of no trials, whatever else its settings say."""
     folder = tmp_path_factory.mktemp("checkout")
     for name in ("infra", "pipelines", "build_scripts", "deploy_scripts", "local_account", "capacity"):
         (folder / name).symlink_to(ROOT / name)
     for name in ("app.py", "cdk.json", "settings_rules.py"):
         (folder / name).write_bytes((ROOT / name).read_bytes())
     settings = (ROOT / "settings.py").read_text(encoding="utf-8")
-    assert "        max_capacity=8,\n        schedules" in settings
-    (folder / "settings.py").write_text(settings.replace("max_capacity=8,\n        schedules", "max_capacity=1,\n        schedules"))
+    (folder / "settings.py").write_text(f"{settings}\n\nTUNING = Tuning(trials=0)\n", encoding="utf-8")
     return folder
 
 
@@ -120,6 +119,6 @@ def test_every_command_names_the_field_and_leaves_nothing(broken_checkout, comma
     before = sorted(path.name for path in broken_checkout.iterdir() if path.name != "__pycache__")
     result = subprocess.run([sys.executable, *command], cwd=broken_checkout, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 2
-    assert result.stderr.splitlines() == ["error: settings.py: Autoscaling.min_capacity is 2; allowed: 1 to max_capacity (1)"]
+    assert result.stderr.splitlines() == ["error: settings.py: Tuning.trials is 0; allowed: 1 to 750"]
     assert result.stdout == ""
     assert sorted(path.name for path in broken_checkout.iterdir() if path.name != "__pycache__") == before
