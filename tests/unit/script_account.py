@@ -1,4 +1,7 @@
-"""A hand-made account for the scripts' tests: a registry, an object store and an endpoint, as plain Python."""
+"""A hand-made account for the scripts' tests: a registry, an object store and an endpoint, as plain Python.
+
+Its project, stages and data set are hand-made too: builds run these tests, whatever a team has put into settings.py.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from build_scripts import start_deployment, upload_data
 from build_scripts.project_environment import ProjectEnvironment
+from deploy_scripts import approve, render, status, verify
+from settings import ABALONE, Autoscaling, Environment, Project
+
+PROJECT = Project(name="mlops")
+STAGING = Environment(name="staging")
+PRODUCTION = Environment(name="production", initial_instance_count=2, autoscaling=Autoscaling(min_capacity=2, max_capacity=8))
+ENVIRONMENTS = (STAGING, PRODUCTION)
+DATASET = ABALONE
+HAND_MADE = {"PROJECT": PROJECT, "STAGING": STAGING, "PRODUCTION": PRODUCTION, "ENVIRONMENTS": ENVIRONMENTS, "DATASET": DATASET}
 
 GROUP = "mlops-models"
 PACKAGE = f"arn:aws:sagemaker:us-east-1:111122223333:model-package/{GROUP}"
@@ -137,8 +150,11 @@ VARIABLES = {
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
-    """Environment and clients of a hand-made account, for the duration of a test."""
+    """Environment, settings and clients of a hand-made account, for the duration of a test."""
     account = ScriptAccount()
+    for module in (approve, render, start_deployment, status, upload_data, verify):
+        for name in HAND_MADE.keys() & vars(module).keys():
+            monkeypatch.setattr(module, name, HAND_MADE[name])
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
     for name in ("CODEBUILD_RESOLVED_SOURCE_VERSION", "REQUESTED_PACKAGE", "STAGE", "ENDPOINT_NAME", "MODEL_PACKAGE_ARN"):

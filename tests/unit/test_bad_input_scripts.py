@@ -21,7 +21,12 @@ SCRIPTS = {
     "deploy_scripts.render": [],
     "deploy_scripts.status": [],
     "deploy_scripts.still_approved": ["--package", "arn:aws:sagemaker:us-east-1:111122223333:model-package/mlops-models/1"],
-    "deploy_scripts.verify": ["--stage", "staging", "--package", "arn:aws:sagemaker:us-east-1:111122223333:model-package/mlops-models/1"],
+    "deploy_scripts.verify": [
+        "--stage",
+        STAGING.name,
+        "--package",
+        "arn:aws:sagemaker:us-east-1:111122223333:model-package/mlops-models/1",
+    ],
 }
 each_script = pytest.mark.parametrize("name", SCRIPTS)
 

@@ -10,9 +10,8 @@ import pytest
 
 from build_scripts.command_line import run
 from deploy_scripts import render
-from settings import ENVIRONMENTS, PROJECT
 from tests.unit import script_account
-from tests.unit.script_account import PACKAGE, ScriptAccount
+from tests.unit.script_account import ENVIRONMENTS, PACKAGE, PROJECT, ScriptAccount
 
 TEMPLATE: dict[str, Any] = {
     "Parameters": {"ModelPackageArn": {"Type": "String"}},

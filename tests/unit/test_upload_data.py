@@ -9,7 +9,6 @@ import pytest
 
 from build_scripts import upload_data
 from build_scripts.command_line import run
-from settings import DATASET
 from tests.unit import script_account
 from tests.unit.script_account import ScriptAccount
 
@@ -26,7 +25,6 @@ ROWS = [
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
-    assert DATASET.name == "abalone", "these rows are abalones"
     return script_account.install(monkeypatch)
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from build_scripts.command_line import VerdictError, run
 from deploy_scripts import checks, verify
-from settings import ARRESTS, DATASET
+from settings import ARRESTS
 from tests.unit import script_account
-from tests.unit.script_account import PACKAGE, ScriptAccount, refusal
+from tests.unit.script_account import DATASET, PACKAGE, ScriptAccount, refusal
 
 ROWS = [[str(index + 1)] * len(DATASET.numeric) + ["M"] * len(DATASET.categorical) for index in range(3)]
 
