@@ -129,7 +129,10 @@ def _last_log_line(terminal: Terminal, group: str, job: str) -> str:
     logs = terminal.client("logs")
 
     def look() -> str | None:
-        streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{job}/")["logStreams"]
+        try:
+            streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{job}/")["logStreams"]
+        except logs.exceptions.ResourceNotFoundException:  # the very first job of this kind: its group comes with its log
+            return None
         if not streams:
             return None
         events = logs.get_log_events(logGroupName=group, logStreamName=streams[0]["logStreamName"], limit=5)["events"]
