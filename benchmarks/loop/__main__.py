@@ -67,7 +67,9 @@ def _report(runs: Sequence[Run]) -> None:
         spent = f"{statistics.median(cpu):9.1f}" if cpu else ""
         print(f"{name:32}{median:9.1f}{TARGETS[name]:9.0f}{spent}{'' if median <= TARGETS[name] else '   over'}")
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps({"machine": describe_machine(), "scheduling": _scheduling(), "measures": measures}, indent=1) + "\n", encoding="utf-8")
+    RESULT.write_text(
+        json.dumps({"machine": describe_machine(), "scheduling": _scheduling(), "measures": measures}, indent=1) + "\n", encoding="utf-8"
+    )
     print(f"\n{os.path.relpath(RESULT)}")
 
 
