@@ -57,7 +57,7 @@ def _run(options: argparse.Namespace, narrator: Narrator) -> int:
     with _working_directory(directory) as working_directory:
         terminal = Terminal(_CHECKOUT, directory)
         try:
-            choices = Options(port=options.port, speed=options.speed, traffic_speed=options.traffic_speed)
+            choices = Options(port=options.port, speed=options.speed, traffic_speed=options.traffic_speed, data=options.data)
             facts = story.tell(terminal, narrator, choices, working_directory)
             with narrator.stage("The page is written"):
                 page.write(directory / "index.html", facts)
@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the whole loop offline: deploy, push, train, approve, release, scale. Ends with a page to look at.",
     )
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="directory for the page and the logs (default: %(default)s)")
+    parser.add_argument("--data", type=Path, help="your own CSV or Parquet file, for the DATASET of settings.py (default: the example's)")
     parser.add_argument(
         "--port", type=arguments.port, default=0, help="port of the local account; 0 takes a free one (default: %(default)s)"
     )

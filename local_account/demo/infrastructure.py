@@ -16,8 +16,8 @@ def start_account(terminal: Terminal, narrator: Narrator, port: int, speed: floa
         stage.note = f"{terminal.account['account_id']} on {terminal.account['endpoint_url']}, a simulated minute in {60 / speed:.2g} s"
 
 
-def deploy(terminal: Terminal, narrator: Narrator, assembly: Path) -> None:
-    """Bootstrap needs the account and synthesis the processor, so they share their time."""
+def deploy(terminal: Terminal, narrator: Narrator, assembly: Path, data: Path | None) -> None:
+    """Bootstrap needs the account and synthesis the processor, so they share their time. `data` None: the example's."""
     with ThreadPoolExecutor(1, thread_name_prefix="bootstrap") as pool:
         bootstrapping = pool.submit(_bootstrap, terminal, narrator)
         try:
@@ -33,7 +33,7 @@ def deploy(terminal: Terminal, narrator: Narrator, assembly: Path) -> None:
         deployed = terminal.client("cloudformation").describe_stacks()["Stacks"]
         stage.note = ", ".join(sorted(stack["StackName"] for stack in deployed if stack["StackName"] != "CDKToolkit"))
     with narrator.stage("Training data uploaded") as stage:
-        loop.upload_data(terminal)
+        loop.upload_data(terminal, data)
         stage.note = f"s3://{terminal.outputs(loop.FOUNDATION)['DataBucketName']}/{loop.training_prefix()}"
 
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from local_account.demo.errors import StageError
+from local_account.demo.errors import SetupError, StageError
 from local_account.demo.terminal import Terminal, quiet_git
-from settings import DATASET, PROJECT, Environment
+from settings import ABALONE, ARRESTS, DATASET, PROJECT, Environment
 
 POLL_SECONDS = 0.1
 #: No stage of the loop takes minutes on any machine: one that does hangs, and the story says so.
@@ -81,9 +81,22 @@ def deploy(terminal: Terminal, assembly: Path) -> None:
     terminal.run("cdk-deploy", command)
 
 
-def upload_data(terminal: Terminal) -> None:
-    """The example that settings.py is about; without the marker that would start a training before there is code to train with."""
-    terminal.run("upload-data", ["python", "-m", "build_scripts.upload_data", "--example", DATASET.name, "--no-trigger"])
+def require_data(terminal: Terminal, file: Path | None) -> None:
+    """Raises SetupError without data to train on, and StageError for a file that breaks the contract of settings.py."""
+    examples = [ABALONE.name, ARRESTS.name]
+    if file is None and DATASET.name not in examples:
+        raise SetupError(
+            f"settings.DATASET is {DATASET.name!r}, whose data is not part of this project. "
+            f"Give it with --data FILE, or set DATASET to an example ({', '.join(examples)})."
+        )
+    if file is not None:
+        terminal.run("check-data", ["python", "-m", "build_scripts.upload_data", "--check-only", str(file.resolve())])
+
+
+def upload_data(terminal: Terminal, file: Path | None = None) -> None:
+    """A person's file, or the example that settings.py is about; without the marker that would start a training before there is code."""
+    source = [str(file.resolve())] if file else ["--example", DATASET.name]
+    terminal.run("upload-data", ["python", "-m", "build_scripts.upload_data", *source, "--no-trigger"])
 
 
 # --------------------------------------------------------------------------------------------- the change

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_account.demo import infrastructure, release, scaling, training
+from local_account.demo import infrastructure, loop, release, scaling, training
 from local_account.demo.clock import AccountClock, next_monday
 from local_account.demo.facts import Facts
 from local_account.demo.narrator import Narrator
@@ -18,23 +18,25 @@ from settings import PRODUCTION
 
 @dataclass(frozen=True)
 class Options:
-    """`port` 0 takes a free one; the speeds are simulated seconds per real second."""
+    """`port` 0 takes a free one; the speeds are simulated seconds per real second; `data` None takes the example's."""
 
     port: int = 0
     speed: float = 60.0
     traffic_speed: float = 120.0
+    data: Path | None = None
 
 
 def tell(terminal: Terminal, narrator: Narrator, options: Options, working_directory: Path) -> Facts:
     """Live through the whole loop once. `working_directory` takes the cloud assembly and the repository."""
     facts = Facts(stages=narrator.stages)
+    loop.require_data(terminal, options.data)
     narrator.chapter("The account and its infrastructure")
     infrastructure.start_account(terminal, narrator, options.port, options.speed)
     facts.account = dict(terminal.account)
     clock = AccountClock(terminal.account)
     time_zone = PRODUCTION.autoscaling.time_zone if PRODUCTION.autoscaling else "Etc/UTC"
     clock.set(now=next_monday(time_zone))
-    infrastructure.deploy(terminal, narrator, working_directory / "cdk.out")
+    infrastructure.deploy(terminal, narrator, working_directory / "cdk.out", options.data)
     narrator.chapter("A change is pushed")
     training.push_and_train(terminal, narrator, facts, working_directory / "repository")
     narrator.chapter("The version is released")

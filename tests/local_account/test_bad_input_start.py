@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from local_account import __main__ as local
 from local_account.account import Account, CannotStartError
 from local_account.context import AccountSettings
 from local_account.demo import __main__ as demo
+from local_account.demo import loop
 from local_account.demo.lock import only_one
+from settings import ABALONE
 
 
 def account_refuses(state: Path) -> str:
@@ -48,6 +51,21 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path, demo_refuse
     assert demo_refuses(file).startswith(f"demo: {file} cannot be written")
     assert account_refuses(file).startswith(f"{file} cannot be written")
     assert file.read_text(encoding="utf-8") == "mine"
+
+
+def test_the_demo_of_other_data_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo_refuses: Callable[[Path], str]) -> None:
+    monkeypatch.setattr(loop, "DATASET", dataclasses.replace(ABALONE, name="shells"))
+    assert demo_refuses(tmp_path / "out").startswith("demo: settings.DATASET is 'shells', whose data is not part of this project. Give it")
+
+
+def test_the_demo_of_a_file_that_breaks_the_contract_ends_before_anything_is_deployed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.csv").write_text("nothing,known\n1,2\n", encoding="utf-8")
+    assert demo.main(["--out", str(tmp_path / "out"), "--data", str(tmp_path / "mine.csv")]) == 1
+    printed = capsys.readouterr()
+    assert "the data breaks the contract of settings.py" in printed.err.splitlines()[0]
+    assert "cdk" not in printed.out
 
 
 def test_files_that_no_account_made_are_left_alone(tmp_path: Path) -> None:
