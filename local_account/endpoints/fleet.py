@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local_account.endpoints.instance_client import InstanceClient
-from local_account.endpoints.launcher import Launcher
+from local_account.endpoints.launcher import Launcher, ServerDidNotStartError
 from local_account.endpoints.package import ServedModel
 from local_account.errors import ServiceError
 
@@ -68,23 +68,36 @@ class Variant:
                 self._add(self.desired - len(self.instances))
 
     def _add(self, count: int) -> None:
-        starting = [self._start() for _ in range(count)]
-        for instance in starting:
-            if not _becomes_healthy(instance):
-                for other in starting:
-                    self._launcher.stop(other.pid)
-                raise ServiceError(
-                    "ServiceException",
-                    f"The primary container for production variant {self.name} did not pass the ping health check. "
-                    f"Please check the log of this endpoint: {instance.log_file}",
-                )
-            self.instances = (*self.instances, instance)
+        """Start instances side by side, all or none. Raises ServiceError if one does not become healthy."""
+        starting: list[Instance] = []
+        try:
+            for _ in range(count):
+                starting.append(self._start())
+            for instance in starting:
+                if not _becomes_healthy(instance):
+                    raise self._unhealthy(instance.log_file)
+                self.instances = (*self.instances, instance)
+        except ServiceError:
+            self.instances = tuple(instance for instance in self.instances if instance not in starting)
+            for other in starting:
+                self._launcher.stop(other.pid)
+            raise
 
     def _start(self) -> Instance:
         self._started += 1
         log_file = self._log_path(self._started)
-        pid, port = self._launcher.start(self.model.directory, self.model.environment, log_file)
+        try:
+            pid, port = self._launcher.start(self.model.directory, self.model.environment, log_file)
+        except ServerDidNotStartError as error:
+            raise self._unhealthy(log_file) from error
         return Instance(pid, port, log_file)
+
+    def _unhealthy(self, log_file: Path) -> ServiceError:
+        return ServiceError(
+            "ServiceException",
+            f"The primary container for production variant {self.name} did not pass the ping health check. "
+            f"Please check the log of this endpoint: {log_file}",
+        )
 
     def _end(self, instance: Instance) -> None:
         deadline = time.monotonic() + DRAIN_SECONDS

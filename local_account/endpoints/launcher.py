@@ -28,6 +28,10 @@ _POLL_SECONDS = 0.002
 _LONG_SECONDS = 3600.0
 
 
+class ServerDidNotStartError(OSError):
+    """The model server ended, or took too long, before it had a port; the message names its log."""
+
+
 @dataclass(frozen=True)
 class _Running:
     process: RunningProcess
@@ -82,7 +86,7 @@ class Launcher:
         while not address.exists():
             if process.wait(_POLL_SECONDS) is not None or time.monotonic() > deadline:
                 process.stop()
-                raise OSError(f"a model server did not start; see {log_file}")
+                raise ServerDidNotStartError(f"a model server did not start; see {log_file}")
         pid, port = address.read_text(encoding="utf-8").split()
         return int(pid), int(port)
 
