@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 def welcome(context: Context) -> str:
     """What a person needs: the environment of a second terminal, and the journey of a change, command by command."""
     settings = context.settings
+    data = f"--example {DATASET.name}" if DATASET.name in _EXAMPLE_ROWS else "your-table.csv"
     name = PROJECT.name
     environment = {**context.client_environment, "CDK_HOME": str(settings.state_directory / "cdk-home"), "CDK_DISABLE_VERSION_CHECK": "1"}
     exports = "\n".join(f'  export {variable}="{value}"' for variable, value in environment.items())
@@ -88,7 +89,7 @@ In a second terminal, in this directory:
 Infrastructure and data, once:
   cdk bootstrap aws://{settings.account_id}/{settings.region}
   cdk deploy --all --require-approval never
-  python -m build_scripts.upload_data --example {DATASET.name}
+  python -m build_scripts.upload_data {data}
 
 A change: commit it, push it, watch it train.
   git push {repository} HEAD:{PROJECT.branch}
