@@ -59,7 +59,8 @@ def golden_answers(account: Account, registered: Registered, rows: list[dict[str
     bucket, key = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"].removeprefix("s3://").split("/", 1)
     packed = account.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     with tempfile.TemporaryDirectory() as folder:
-        tarfile.open(fileobj=io.BytesIO(packed)).extractall(folder, filter="data")
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            archive.extractall(folder, filter="data")
         text = "".join(",".join(row[name] for name in DATASET.features) + "\n" for row in rows)
         Path(folder, "rows.csv").write_text(text, encoding="utf-8")
         arguments = ["--model-dir", folder, "--rows", f"{folder}/rows.csv", "--output", f"{folder}/answer.json"]
