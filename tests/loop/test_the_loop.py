@@ -118,7 +118,8 @@ def test_a_change_of_scaling_rolls_the_approved_version_without_training(person,
     _, status = person.push_and_build("One instance more")
     assert status == "Succeeded"
     deployment = loop.new_execution(person.terminal, PROJECT.deploy_pipeline, deployments)
-    assert loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment) == "Succeeded"
+    ended = loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment)
+    assert ended == "Succeeded", loop.failure_of(person.terminal, PROJECT.deploy_pipeline, deployment)
     resource = f"endpoint/{PROJECT.endpoint_name(PRODUCTION)}/variant/AllTraffic"
     targets = person.terminal.client("application-autoscaling").describe_scalable_targets(
         ServiceNamespace="sagemaker", ResourceIds=[resource]
@@ -175,7 +176,8 @@ def test_rejecting_the_live_version_brings_back_the_one_before(person, released,
     assert person.release(second) == "Succeeded"
     assert loop.live_version(person.terminal, PRODUCTION) == second
     deployment = person.judge(second, "Rejected")
-    assert loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment) == "Succeeded"
+    ended = loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment)
+    assert ended == "Succeeded", loop.failure_of(person.terminal, PROJECT.deploy_pipeline, deployment)
     assert loop.live_version(person.terminal, PRODUCTION) == released.arn
     assert "Staging/Approve" not in loop.actions(person.terminal, PROJECT.deploy_pipeline, deployment)
 

@@ -146,3 +146,13 @@ def test_classes_are_compared_by_name() -> None:
     assert checks.metric(golden, answer("Yes", "Yes"), ARRESTS) == "metric: auc 0.5 on 2 golden rows"
     with pytest.raises(VerdictError, match="1 of 2 classes differ"):
         checks.as_evaluated("text/csv", answer("Yes", "No"), golden)
+
+
+def test_one_slow_moment_is_not_a_slow_endpoint() -> None:
+    seconds = iter([900.0] * 100 + [5.0] * 100)
+    assert "p99 5.0 ms" in verify.latency_line(lambda _: next(seconds), 500)
+
+
+def test_an_endpoint_that_stays_slow_is_refused() -> None:
+    with pytest.raises(VerdictError, match="p99 is 900 ms"):
+        verify.latency_line(lambda _: 900.0, 500)
