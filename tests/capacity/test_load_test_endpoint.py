@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import boto3
 import pytest
 
 from capacity import service
@@ -21,6 +22,7 @@ def test_a_local_endpoint_is_measured_within_its_bounds(
     with Account(AccountSettings(state_directory=tmp_path / "account", port=0)) as account:
         for name, value in account.context.client_environment.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials of the account of an earlier test
         create_configuration(account, "loaded", variant(create_model(account, "loaded")))
         account.client("sagemaker").create_endpoint(EndpointName="loaded", EndpointConfigName="loaded")
         wait_until_settled(account, "loaded")
