@@ -27,10 +27,11 @@ class ThreeSteps(FlowSpec):
     def train(self):
         work = os.environ["STEP_WORK"]
         channels = ["--train", f"{work}/prepared/train", "--validation", f"{work}/prepared/validation"]
-        run("train.py", "--algorithm", "linear", "--l2", "1.0", *channels, "--model-dir", f"{work}/candidates/candidate-linear")
+        run("train.py", "--algorithm", "linear", "--l2", "1.0", *channels, "--model-dir", f"{work}/model")
         # SageMaker hands the next step the packed model folder.
-        folder = Path(work, "candidates", "candidate-linear")
-        subprocess.run(["tar", "-czf", folder / "model.tar.gz", "-C", folder, "--exclude=model.tar.gz", "."], check=True)
+        packed = Path(work, "candidates", "candidate-linear", "model.tar.gz")
+        packed.parent.mkdir(parents=True)
+        subprocess.run(["tar", "-czf", packed, "-C", f"{work}/model", "."], check=True)
         self.next(self.end)
 
     @step
