@@ -14,6 +14,7 @@ from pathlib import Path
 
 QUESTIONS = {
     "loop": "how long the stages of `make demo` and the other commands take",
+    "caching": "a training again on the same code and data",
     "orchestration": "what the local account adds to each step, against Metaflow",
     "training": "the registered model against AWS's abalone sample",
     "preparation": "one million rows against scikit-learn's own pipeline",

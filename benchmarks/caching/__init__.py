@@ -1,0 +1,1 @@
+"""How long a training takes again when nothing that it runs has changed."""
