@@ -110,6 +110,9 @@ class EndpointStack(cdk.Stack):
                     instance_type=self._environment.instance_type,
                     initial_instance_count=self._environment.initial_instance_count,
                     initial_variant_weight=1,
+                    routing_config=sagemaker.CfnEndpointConfig.RoutingConfigProperty(
+                        routing_strategy=self._environment.request_routing.value
+                    ),
                 )
             ],
             data_capture_config=self._data_capture(),

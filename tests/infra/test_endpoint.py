@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 import pytest
 
 from infra.endpoint.endpoint_alarms import virtual_cpus
-from settings import PRODUCTION, STAGING, Autoscaling, Rollout, Routing, Schedule, TargetTracking
+from settings import PRODUCTION, STAGING, Autoscaling, RequestRouting, Rollout, Routing, Schedule, TargetTracking
 from tests.infra.conftest import ENDPOINTS
 
 PRODUCTION_STACK = "mlops-endpoint-production"
@@ -36,6 +36,12 @@ def test_what_a_version_replaces_is_unnamed(resources, kind):
 def test_the_model_is_the_package_of_the_parameter(resources, stack):
     model = only(resources("AWS::SageMaker::Model", stack))
     assert model["PrimaryContainer"] == {"ModelPackageName": {"Ref": "ModelPackageArn"}}
+
+
+@pytest.mark.parametrize("stack", ENDPOINTS)
+def test_a_request_goes_to_the_least_busy_instance(resources, stack):
+    (production_variant,) = only(resources("AWS::SageMaker::EndpointConfig", stack))["ProductionVariants"]
+    assert production_variant["RoutingConfig"] == {"RoutingStrategy": "LEAST_OUTSTANDING_REQUESTS"}
 
 
 def test_traffic_moves_in_a_canary_of_at_most_half(endpoint):
@@ -134,11 +140,12 @@ def test_what_the_endpoint_imports_the_foundation_exports(templates):
 
 
 def test_other_settings_make_other_endpoints(variant):
-    """Linear routing, concurrency tracking without steps, no capture, an instance with a disk of its own."""
+    """Linear rollout, random requests, concurrency tracking without steps, no capture, an instance with a disk of its own."""
     production = replace(
         PRODUCTION,
         instance_type="ml.g5.xlarge",
         data_capture_percent=0,
+        request_routing=RequestRouting.RANDOM,
         rollout=Rollout(routing=Routing.LINEAR, step_percent=25),
         autoscaling=Autoscaling(
             min_capacity=2, max_capacity=4, target_tracking=TargetTracking(concurrent_requests_per_model=5), step_scaling=None
@@ -154,6 +161,8 @@ def test_other_settings_make_other_endpoints(variant):
     by_type = {item["Type"]: item["Properties"] for item in template["Resources"].values()}
     traffic = by_type["AWS::SageMaker::Endpoint"]["DeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
     assert traffic["LinearStepSize"]["Value"] == 25
+    (production_variant,) = by_type["AWS::SageMaker::EndpointConfig"]["ProductionVariants"]
+    assert production_variant["RoutingConfig"] == {"RoutingStrategy": "RANDOM"}
     assert not {"KmsKeyId", "DataCaptureConfig"} & by_type["AWS::SageMaker::EndpointConfig"].keys()
     assert "ScheduledActions" not in by_type["AWS::ApplicationAutoScaling::ScalableTarget"]
     policies = [item["Properties"] for item in template["Resources"].values() if item["Type"].endswith("ScalingPolicy")]

@@ -38,6 +38,10 @@ COMMANDS = [
         (lambda: Project(name="ok", notification_email="me"), "Project.notification_email is 'me'; allowed: None, or an e-mail address"),
         (lambda: Environment(name="x", instance_type="ml.nope"), "Environment('x').instance_type is 'ml.nope'; allowed: a SageMaker type"),
         (lambda: Environment(name="x", rollout="CANARY"), "Environment('x').rollout is 'CANARY'; allowed: Rollout(...)"),
+        (
+            lambda: Environment(name="x", request_routing="PREFIX_AWARE"),
+            "Environment('x').request_routing is 'PREFIX_AWARE'; allowed: RequestRouting.RANDOM | RequestRouting.LEAST_OUTSTANDING",
+        ),
         (lambda: Categorical(name="sex", values="FIM"), "Categorical('sex').values is 'FIM'; allowed: a tuple of text, written (a, b)"),
         (lambda: data_set(problem="regression"), "DataSet('small').problem is 'regression'; allowed: Problem.REGRESSION | Problem.BINARY"),
         (lambda: data_set(threshold="2.4"), "DataSet('small').threshold is '2.4'; allowed: a number"),
