@@ -1,7 +1,7 @@
 """The instances behind an endpoint: real processes, grouped by production variant, and which of them gets a request.
 
-In: an endpoint configuration and a `ServedModel` per variant. Out: `Fleet.pick`, used by `runtime.py` for every invocation, and
-`Variant.scale_to`, used by `lifecycle.py`. During a deployment an endpoint has two fleets; see `rollout.py`.
+In: an endpoint configuration and a `ServedModel` per variant. Out: `Fleet.pick` and `Variant.acquire`, used by `runtime.py` for
+every invocation, and `Variant.scale_to`, used by `lifecycle.py`. During a deployment an endpoint has two fleets; see `rollout.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from local_account.endpoints.instance_client import InstanceClient
 from local_account.endpoints.launcher import Launcher, ServerDidNotStartError
 from local_account.endpoints.package import ServedModel
+from local_account.endpoints.routing import RoutingStrategy
 from local_account.errors import ServiceError
 
 #: The container start-up health check waits this long for `/ping`, as SageMaker's default does. Real seconds.
@@ -27,7 +28,7 @@ DRAIN_SECONDS = 5.0
 
 @dataclass(eq=False)
 class Instance:
-    """One model server process. `in_flight` counts the requests that it is answering."""
+    """One model server process. `in_flight` counts the requests that it is answering; only its variant changes it."""
 
     pid: int
     port: int
@@ -42,13 +43,23 @@ class Instance:
 class Variant:
     """A production variant: equal instances of one model. `instances` is replaced, never changed, so readers need no lock."""
 
-    def __init__(self, name: str, weight: float, model: ServedModel, launcher: Launcher, log_path: Callable[[int], Path]) -> None:
-        self.name, self.weight, self.model = name, weight, model
+    def __init__(
+        self,
+        name: str,
+        weight: float,
+        model: ServedModel,
+        launcher: Launcher,
+        log_path: Callable[[int], Path],
+        routing: RoutingStrategy,
+    ) -> None:
+        self.name, self.weight, self.model, self.routing = name, weight, model, routing
         self.instances: tuple[Instance, ...] = ()
         self.desired = 0
         self._launcher, self._log_path = launcher, log_path
         self._started = 0
         self._scaling = threading.Lock()
+        # Held for moments: an instance is chosen and its request counted before it can be taken away, or not chosen at all.
+        self._choosing = threading.Lock()
 
     def scale_to(self, count: int) -> None:
         """Start or end processes until there are `count` healthy ones. Raises ServiceError with the log's path if one does not start."""
@@ -56,8 +67,9 @@ class Variant:
             self.desired = count
             if len(self.instances) < count:
                 self._add(count - len(self.instances))
-            kept, surplus = self.instances[:count], self.instances[count:]
-            self.instances = kept
+            with self._choosing:
+                kept, surplus = self.instances[:count], self.instances[count:]
+                self.instances = kept
             for instance in surplus:
                 self._end(instance)
 
@@ -76,9 +88,11 @@ class Variant:
             for instance in starting:
                 if not _becomes_healthy(instance):
                     raise self._unhealthy(instance.log_file)
-                self.instances = (*self.instances, instance)
+                with self._choosing:
+                    self.instances = (*self.instances, instance)
         except ServiceError:
-            self.instances = tuple(instance for instance in self.instances if instance not in starting)
+            with self._choosing:
+                self.instances = tuple(instance for instance in self.instances if instance not in starting)
             for other in starting:
                 self._launcher.stop(other.pid)
             raise
@@ -107,17 +121,24 @@ class Variant:
 
     def forget(self, pid: int) -> bool:
         """Note that a process ended by itself. True if it was one of the serving instances, which then has to be replaced."""
-        serving = self.instances
-        self.instances = tuple(instance for instance in serving if instance.pid != pid)
-        return len(self.instances) < len(serving)
+        with self._choosing:
+            serving = self.instances
+            self.instances = tuple(instance for instance in serving if instance.pid != pid)
+            return len(self.instances) < len(serving)
 
-    def pick(self) -> Instance | None:
-        """The instance with the fewest requests in flight; any of them where several have. None without instances."""
-        instances = self.instances
-        if not instances:
-            return None
-        fewest = min(instance.in_flight for instance in instances)
-        return random.choice([instance for instance in instances if instance.in_flight == fewest])
+    def acquire(self) -> Instance | None:
+        """The instance for the next request, which is in flight there until `release`. None without instances."""
+        with self._choosing:
+            if not self.instances:
+                return None
+            instance = self.instances[self.routing.choose([each.in_flight for each in self.instances])]
+            instance.in_flight += 1
+            return instance
+
+    def release(self, instance: Instance) -> None:
+        """The request is over, however it ended and whether the instance still serves or not."""
+        with self._choosing:
+            instance.in_flight -= 1
 
 
 class Fleet:

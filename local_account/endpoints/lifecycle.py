@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from local_account.context import Context
-from local_account.endpoints import data_capture, package, rollout
+from local_account.endpoints import data_capture, package, rollout, routing
 from local_account.endpoints.fleet import Fleet, Variant
 from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts
 
@@ -136,7 +136,7 @@ def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
             model = package.unpack(context, variant["ModelName"], directory)
             weight = float(variant.get("InitialVariantWeight", 1.0))
             logs = _log_paths(context, f"{endpoint.name}/{variant['VariantName']}/{name}")
-            built = Variant(variant["VariantName"], weight, model, endpoints.launcher, logs)
+            built = Variant(variant["VariantName"], weight, model, endpoints.launcher, logs, routing.strategy_of(variant))
             fleet.variants[built.name] = built
             built.scale_to(counts[built.name])
             if endpoint.deleted.is_set():
@@ -203,6 +203,7 @@ def _take_over(
             "DesiredWeight": variant.weight,
             "CurrentInstanceCount": len(variant.instances),
             "DesiredInstanceCount": counts[name],
+            "RoutingConfig": {"RoutingStrategy": variant.routing.value},
         }
         for name, variant in candidate.variants.items()
     ]

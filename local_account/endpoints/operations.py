@@ -11,7 +11,7 @@ from typing import Any
 
 from local_account.context import Context
 from local_account.emulators import moto_backends
-from local_account.endpoints import data_capture, lifecycle, rollout
+from local_account.endpoints import data_capture, lifecycle, rollout, routing
 from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts, endpoints_of
 from local_account.errors import NotEmulatedError, ServiceError
 from local_account.moto_operations import Operation, install_operations
@@ -24,6 +24,7 @@ def install(context: Context) -> None:
     from moto.sagemaker.responses import SageMakerResponse
 
     operations: dict[str, Operation] = {
+        "create_endpoint_config": create_endpoint_config,
         "create_endpoint": create_endpoint,
         "update_endpoint": update_endpoint,
         "delete_endpoint": delete_endpoint,
@@ -34,6 +35,21 @@ def install(context: Context) -> None:
 
 def _backend(context: Context) -> Any:
     return moto_backends("sagemaker")[context.settings.account_id][context.settings.region]
+
+
+def create_endpoint_config(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Moto keeps what it is given; a routing strategy that the router would not follow is refused first."""
+    for variant in parameters["ProductionVariants"]:
+        routing.strategy_of(variant)
+    stored = _backend(context).create_endpoint_config(
+        endpoint_config_name=parameters["EndpointConfigName"],
+        production_variants=parameters["ProductionVariants"],
+        async_inference_config=parameters.get("AsyncInferenceConfig"),
+        data_capture_config=parameters.get("DataCaptureConfig"),
+        tags=parameters.get("Tags"),
+        kms_key_id=parameters.get("KmsKeyId"),
+    )
+    return {"EndpointConfigArn": stored.endpoint_config_arn}
 
 
 def create_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:

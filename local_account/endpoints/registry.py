@@ -55,6 +55,7 @@ class Endpoint:
             variant["CurrentInstanceCount"] = len(running.instances) if running else 0
             if running:
                 variant["CurrentWeight"] = running.weight
+                variant["RoutingConfig"] = {"RoutingStrategy": running.routing.value}
 
 
 class Endpoints:

@@ -88,15 +88,14 @@ async def _invoke(context: Context, endpoint_name: str, headers: Mapping[str, st
 
 
 async def _forward(endpoint: Endpoint, variant: Variant, headers: Mapping[str, str], body: bytes) -> tuple[ModelAnswer, Instance | None]:
-    """Send to the least busy instance; if that one is gone before it answered, to another."""
+    """Send to the instance that the variant's routing chooses; if it is gone before it saw the request, choose again."""
     started = time.perf_counter()
     instance = None
     for _ in range(_ATTEMPTS):
-        instance = variant.pick()
+        instance = variant.acquire()
         if instance is None:
             await asyncio.sleep(_RETRY_SECONDS)  # a crashed instance is being replaced
             continue
-        instance.in_flight += 1
         try:
             reply = await instance.client.post("/invocations", _forwarded(headers), body, INVOCATION_TIMEOUT_SECONDS)
             return ModelAnswer(reply.status, reply.body, reply.headers, time.perf_counter() - started), instance
@@ -109,7 +108,7 @@ async def _forward(endpoint: Endpoint, variant: Variant, headers: Mapping[str, s
         except InstanceGoneError:  # not tried again: a request that ends one instance would end them all
             return ModelAnswer(500, b"Worker died.", {}, time.perf_counter() - started), instance
         finally:
-            instance.in_flight -= 1
+            variant.release(instance)
     return ModelAnswer(503, b"no instance of the variant answered", {}, time.perf_counter() - started), instance
 
 

@@ -62,13 +62,14 @@ def create_model(account: Any, name: str, factor: float = 2.0, code: str | None 
     return name
 
 
-def variant(model: str, count: int = 1, name: str = "AllTraffic", weight: float = 1.0) -> dict[str, Any]:
+def variant(model: str, count: int = 1, name: str = "AllTraffic", weight: float = 1.0, **more: Any) -> dict[str, Any]:
     return {
         "VariantName": name,
         "ModelName": model,
         "InstanceType": "ml.m5.large",
         "InitialInstanceCount": count,
         "InitialVariantWeight": weight,
+        **more,
     }
 
 

@@ -19,7 +19,7 @@ def test_ministack_looks_its_own_functions_up_by_name_when_it_calls_them(hook: s
 
 
 def test_moto_has_the_operations_that_are_replaced() -> None:
-    for name in ("create_endpoint", "update_endpoint_weights_and_capacities", "delete_endpoint"):
+    for name in ("create_endpoint_config", "create_endpoint", "update_endpoint_weights_and_capacities", "delete_endpoint"):
         assert callable(getattr(SageMakerResponse, name)), name
     for name in ("register_scalable_target", "put_scaling_policy", "put_scheduled_action", "describe_scaling_policies"):
         assert callable(getattr(ApplicationAutoScalingResponse, name)), name

@@ -256,6 +256,35 @@ def test_an_endpoint_stack_lives_from_its_first_model_to_the_next_and_away(accou
     assert scaling.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"] == []
 
 
+def routed(bucket: str, routing: Mapping[str, Any]) -> dict[str, Any]:
+    """A model and a configuration of it, without an endpoint."""
+    resources = endpoint_resources(bucket, "good.tar.gz", "unused")
+    (variant,) = resources["Config"]["Properties"]["ProductionVariants"]
+    return {"Model": resources["Model"], "Config": {**resources["Config"], "Properties": {"ProductionVariants": [{**variant, **routing}]}}}
+
+
+def test_the_routing_of_a_template_reaches_the_endpoint_configuration(account: Account, bucket: str, stack: Stack) -> None:
+    routing = {"RoutingConfig": {"RoutingStrategy": "LEAST_OUTSTANDING_REQUESTS"}}
+    assert stack.create(routed(bucket, routing)) == "CREATE_COMPLETE", stack.reasons()
+
+    name = stack.physical_id("Config").rsplit("/", 1)[-1]
+    described = account.client("sagemaker").describe_endpoint_config(EndpointConfigName=name)
+    assert described["ProductionVariants"][0]["RoutingConfig"] == routing["RoutingConfig"]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "reason"),
+    [
+        ("PREFIX_AWARE", "does not implement sagemaker:CreateEndpointConfig with RoutingStrategy PREFIX_AWARE"),
+        ("ROUND_ROBIN", "'ROUND_ROBIN'; allowed: LEAST_OUTSTANDING_REQUESTS, RANDOM"),
+    ],
+)
+def test_a_routing_strategy_that_is_not_there_fails_the_stack(bucket: str, stack: Stack, strategy: str, reason: str) -> None:
+    assert stack.create(routed(bucket, {"RoutingConfig": {"RoutingStrategy": strategy}})) == "ROLLBACK_COMPLETE"
+
+    assert reason in stack.reasons()
+
+
 def test_an_endpoint_that_fails_fails_its_stack_and_leaves_nothing(account: Account, bucket: str, stack: Stack) -> None:
     assert stack.create(endpoint_resources(bucket, "broken.tar.gz", "never")) == "ROLLBACK_COMPLETE"
 

@@ -105,6 +105,15 @@ METHODS: dict[tuple[str, str, str], tuple[str, ...]] = {
     ("moto.codecommit.models", "CodeCommitBackend", "create_repository"): ("self", "repository_name", "repository_description"),
     ("moto.codecommit.models", "CodeCommitBackend", "delete_repository"): ("self", "repository_name"),
     ("moto.sagemaker.models", "SageMakerModelBackend", "create_endpoint"): ("self", "endpoint_name", "endpoint_config_name", "tags"),
+    ("moto.sagemaker.models", "SageMakerModelBackend", "create_endpoint_config"): (
+        "self",
+        "endpoint_config_name",
+        "production_variants",
+        "data_capture_config",
+        "async_inference_config",
+        "tags",
+        "kms_key_id",
+    ),
     ("moto.sagemaker.models", "SageMakerModelBackend", "delete_endpoint"): ("self", "endpoint_name"),
 }
 
