@@ -193,6 +193,18 @@ def test_a_repeated_request_token_starts_nothing_new(sagemaker: Any) -> None:
     assert len(sagemaker.list_pipeline_executions(PipelineName=name)["PipelineExecutionSummaries"]) == 1
 
 
+def test_a_deleted_pipeline_takes_its_runs_and_their_cache_along(sagemaker: Any) -> None:
+    steps = [writes("Once", "1", CacheConfig={"Enabled": True, "ExpireAfter": "30d"})]
+    name = small.create_pipeline(sagemaker, steps)
+    execution, _ = small.run_pipeline(sagemaker, name)
+    sagemaker.delete_pipeline(PipelineName=name)
+    with pytest.raises(ClientError, match="does not exist"):
+        sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution["PipelineExecutionArn"])
+    sagemaker.create_pipeline(PipelineName=name, PipelineDefinition=small.definition(steps), RoleArn=small.ROLE)
+    assert sagemaker.list_pipeline_executions(PipelineName=name)["PipelineExecutionSummaries"] == []
+    assert "CacheHitResult" not in small.run_pipeline(sagemaker, name)[1]["Once"]
+
+
 def test_an_execution_keeps_the_definition_and_parameters_it_was_started_with(sagemaker: Any) -> None:
     parameters = [{"Name": "Rate", "Type": "Float", "DefaultValue": 0.5}, {"Name": "Who", "Type": "String", "DefaultValue": "me"}]
     name = small.create_pipeline(sagemaker, [fails("End", "one")], parameters)

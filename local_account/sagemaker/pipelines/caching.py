@@ -82,3 +82,7 @@ class StepCache:
     def keep(self, pipeline: str, step: str, key: str, entry: CachedStep) -> None:
         with self._lock:
             self._entries[pipeline, step, key] = entry
+
+    def forget(self, pipeline: str) -> None:
+        with self._lock:
+            self._entries = {key: entry for key, entry in self._entries.items() if key[0] != pipeline}

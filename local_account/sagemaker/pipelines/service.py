@@ -72,18 +72,21 @@ class Pipelines:
             return {key: value for key, value in pipeline.items() if not key.startswith("_")}
 
     def delete(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Its executions, and what later ones could have reused of them, go with it: the next pipeline of that name begins anew."""
         requests.check("DeletePipeline", request)
         with self._lock:
             pipeline = self._get(request["PipelineName"])
-            active = [
-                item.arn
-                for item in self._executions.values()
-                if item.pipeline["PipelineArn"] == pipeline["PipelineArn"] and not item.ended.is_set()
-            ]
+            name, pipeline_arn = pipeline["PipelineName"], pipeline["PipelineArn"]
+            executions = [item for item in self._executions.values() if item.pipeline["PipelineArn"] == pipeline_arn]
+            active = [item.arn for item in executions if not item.ended.is_set()]
             if active:
-                raise ServiceError("ConflictException", f"Pipeline {pipeline['PipelineName']} has a running execution: {active[0]}")
-            self._pipelines.pop(pipeline["PipelineName"])
-        return {"PipelineArn": pipeline["PipelineArn"]}
+                raise ServiceError("ConflictException", f"Pipeline {name} has a running execution: {active[0]}")
+            self._pipelines.pop(name)
+            for execution in executions:
+                self._executions.pop(execution.arn)
+            self._tokens = {key: arn for key, arn in self._tokens.items() if key[0] != pipeline_arn}
+            self.services.cache.forget(pipeline_arn)
+        return {"PipelineArn": pipeline_arn}
 
     def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The newest first, as AWS lists pipelines."""
