@@ -100,7 +100,7 @@ def person(tmp_path_factory: pytest.TempPathFactory, mark: str) -> Iterator[Pers
         loop.deploy(terminal, directory / "cdk.out")
         loop.upload_data(terminal)
         clone = directory / "clone"
-        _copy_working_tree(clone)
+        copy_working_tree(clone)
         someone = Person(terminal, clone, loop.Repository(terminal, clone, directory / "clone.git"))
         _shorten(someone)
         yield someone
@@ -108,7 +108,7 @@ def person(tmp_path_factory: pytest.TempPathFactory, mark: str) -> Iterator[Pers
         terminal.close()
 
 
-def _copy_working_tree(clone: Path) -> None:
+def copy_working_tree(clone: Path) -> None:
     """Every file that is not ignored, as `git ls-files` names it or, without a repository, as it lies there."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True

@@ -20,6 +20,7 @@ SCRIPTS = {
     "deploy_scripts.load_test": [],
     "deploy_scripts.render": [],
     "deploy_scripts.status": [],
+    "deploy_scripts.tear_down": [],
     "deploy_scripts.still_approved": ["--package", "arn:aws:sagemaker:us-east-1:111122223333:model-package/mlops-models/1"],
     "deploy_scripts.verify": [
         "--stage",
