@@ -11,6 +11,7 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 
 from settings_rules import SettingsError, stop
@@ -21,12 +22,20 @@ except SettingsError as error:
     stop(error)
 
 from capacity import instances, service, template, traffic
-from capacity.advice import budget_words, caveat, outcome_words, settings_block
+from capacity.advice import ROUTING_WORDS, budget_words, caveat, outcome_words, settings_block
 from capacity.candidates import InstanceOption
 from capacity.compare import TABLE_HEADER, Situation, compare, table_rows
-from capacity.model import Assumptions, CapacityError, Configuration, require
+from capacity.model import (
+    LEAST_OUTSTANDING_REQUESTS,
+    ROUTING_STRATEGIES,
+    Assumptions,
+    CapacityError,
+    Configuration,
+    require,
+)
+from capacity.outcome import Budget
 from capacity.progress import Bar
-from capacity.recommend import Budget, Recommendation, recommend
+from capacity.recommend import Recommendation, recommend
 from capacity.requests import replay_requests
 from capacity.shapes import SHAPES
 from capacity.simulate import Replay
@@ -50,8 +59,19 @@ def parser() -> argparse.ArgumentParser:
         default=float(settings.PRODUCTION.p99_latency_ms),
         help="99 %% of requests are faster (default: %(default)g)",
     )
-    add("--slow-percent", type=float, default=1.0, help="requests that the recommendation may answer slower (default: %(default)g %%)")
+    add("--slow-percent", type=float, help="requests that the recommendation may answer slower (default: 1 %%, as a p99 allows)")
     add("--broken-hours", type=float, help="hours in which more than 1 %% may be slower, in the whole traffic (default: any number)")
+    add(
+        "--no-worse-than-configured",
+        action="store_true",
+        help="recommend what breaks the SLO no more often than the configured scaling does, for less",
+    )
+    add(
+        "--routing",
+        choices=ROUTING_STRATEGIES,
+        default=LEAST_OUTSTANDING_REQUESTS,
+        help="how the recommended variant routes requests to its instances (default: %(default)s)",
+    )
     add("--service", type=Path, help="JSON of deploy_scripts/load_test.py: the measured service time")
     add("--service-mean-ms", type=float, help="mean service time, if not measured (default: what settings.py implies)")
     add("--service-p99-ms", type=float, help="its 99th percentile (default: three times the mean)")
@@ -99,9 +119,11 @@ def run(options: argparse.Namespace) -> int:
     others = _other_options(options, own)
     slo_seconds = _slo(options.slo_p99_ms, own.service)
     budget = _budget(options, own.service, slo_seconds)
-    situation = Situation.of(load, own.service, slo_seconds, own.usd_per_hour, assumptions)
+    situation = Situation(
+        traffic=load, service=own.service, slo_seconds=slo_seconds, usd_per_hour=own.usd_per_hour, assumptions=assumptions
+    )
     replays = compare(configuration, situation)
-    _print_situation(situation, own, options)
+    _print_situation(situation, configuration, own, options)
     _print_table(replays, situation)
     if options.requests:
         _print_requests(configuration, situation, replays)
@@ -193,10 +215,14 @@ def _slo(slo_ms: float, measured: service.ServiceTime) -> float:
 
 def _budget(options: argparse.Namespace, measured: service.ServiceTime, slo_seconds: float) -> Budget:
     floor = float((measured.seconds > slo_seconds).mean())
-    budget = Budget(slow_share=options.slow_percent / 100, broken_hours=math.inf if options.broken_hours is None else options.broken_hours)
+    slow, hours = options.slow_percent, options.broken_hours
+    both = options.no_worse_than_configured and (slow is not None or hours is not None)
+    require(not both, "--no-worse-than-configured measures its own limits; allowed: without --slow-percent and --broken-hours")
+    percent = 1.0 if slow is None else slow
+    budget = Budget(slow_share=percent / 100, broken_hours=math.inf if hours is None else hours)
     require(
         budget.slow_share > floor,
-        f"--slow-percent is {options.slow_percent:g}; allowed: more than {100 * floor:.3g}, which are slower without any waiting",
+        f"--slow-percent is {percent:g}; allowed: more than {100 * floor:.3g}, which are slower without any waiting",
     )
     return budget
 
@@ -223,7 +249,9 @@ def _search(
         time_zone=zone,
         min_capacity=low,
         max_capacity=high,
+        routing=options.routing,
         budget=budget,
+        no_worse_than=configuration if options.no_worse_than_configured else None,
         progress=bar.show,
     )
 
@@ -231,11 +259,12 @@ def _search(
 # ------------------------------------------------------------------ what is printed
 
 
-def _print_situation(situation: Situation, own: InstanceOption, options: argparse.Namespace) -> None:
+def _print_situation(situation: Situation, configuration: Configuration, own: InstanceOption, options: argparse.Namespace) -> None:
     load, measured = situation.traffic, own.service
     print(f"Traffic   {load.name}: {load.requests:,.0f} requests in {load.seconds / 3600:,.1f} h, at most {load.rate.max():,.1f} a second")
     rate = f"{measured.max_requests_per_second:,.1f} requests/s at full use"
     print(f"Instance  {own.instance_type}, {own.usd_per_hour:g} USD/h: {rate} ({measured.source})")
+    print(f"Routing   {ROUTING_WORDS[configuration.routing]}")
     print(f"SLO       99 % of requests within {options.slo_p99_ms:g} ms\n")
 
 
@@ -266,9 +295,12 @@ def _print_requests(configuration: Configuration, situation: Situation, replays:
 def _print_recommendation(found: Recommendation, situation: Situation, replays: Sequence[Replay]) -> None:
     print(f"\nTried {found.tried:,} configurations, each on the traffic and on variations of it.")
     allowed = budget_words(found.budget)
-    print(f"{f'Cheapest with {allowed}' if found.best else f'None has {allowed}. Closest'}: {outcome_words(found.chosen)}.")
-    print(f"On traffic it has not seen: {outcome_words(found.held_out)}.")
-    print(f"AWS's sample notebook settings there: {outcome_words(found.sample_held_out)}.")
+    words = partial(outcome_words, on_average=found.budget.on_average)
+    print(f"{f'Cheapest with {allowed}' if found.best else f'None has {allowed}. Closest'}: {words(found.chosen)}.")
+    print(f"On traffic it has not seen: {words(found.held_out)}.")
+    if found.reference_held_out:
+        print(f"What is configured, there: {words(found.reference_held_out)}.")
+    print(f"AWS's sample notebook settings there: {words(found.sample_held_out)}.")
     static = next(r for r in replays if r.name.startswith("static"))
     cost = static.cost(situation.usd_per_hour)
     title, lines = caveat(found, situation.traffic, situation.assumptions, int(static.running[0]), cost)

@@ -8,20 +8,30 @@ from dataclasses import dataclass
 import numpy as np
 
 from capacity.candidates import Candidate
-from capacity.model import Assumptions
+from capacity.model import LEAST_OUTSTANDING_REQUESTS, RANDOM, Assumptions
+from capacity.outcome import Budget, Outcome
 from capacity.queueing import P99_BUDGET
-from capacity.recommend import Budget, Outcome, Recommendation
+from capacity.recommend import Recommendation
 from capacity.traffic import Traffic
+
+ROUTING_WORDS = {
+    RANDOM: "RANDOM: a request goes to any instance, busy or not",
+    LEAST_OUTSTANDING_REQUESTS: "LEAST_OUTSTANDING_REQUESTS: a request goes to the instance with the fewest in flight",
+}
 
 
 def budget_words(budget: Budget) -> str:
     """What is allowed: `at most 1 % slower than the SLO and 4 h broken`."""
-    hours = "" if math.isinf(budget.broken_hours) else f" and {budget.broken_hours:g} h broken"
-    return f"at most {100 * budget.slow_share:g} % slower than the SLO{hours}"
+    hours = "" if math.isinf(budget.broken_hours) else f" and {budget.broken_hours:.3g} h broken"
+    average = " on average" if budget.on_average else ""
+    return f"at most {100 * budget.slow_share:.3g} % slower than the SLO{hours}{average}"
 
 
-def outcome_words(outcome: Outcome) -> str:
-    """Cost and the worst replay: an hour is broken when more than 1 % of its requests are slower than the SLO."""
+def outcome_words(outcome: Outcome, *, on_average: bool = False) -> str:
+    """Cost and the worst replay (or their mean): an hour is broken when more than 1 % of its requests are slower than the SLO."""
+    if on_average:
+        slow, hours = np.mean(outcome.breaches), np.mean(outcome.broken_hours)
+        return f"{outcome.usd:,.2f} USD, on average {100 * slow:.3f} % slower and {hours:.1f} h broken"
     return f"{outcome.usd:,.2f} USD, at worst {100 * outcome.worst_breach:.2f} % slower and {outcome.worst_hours:g} h broken"
 
 
@@ -29,6 +39,7 @@ def settings_block(candidate: Candidate) -> str:
     """`Autoscaling(...)` to paste into the environment in settings.py, and the instance type that it is for."""
     lines = [
         f'instance_type="{candidate.option.instance_type}",',
+        f"request_routing=RequestRouting.{candidate.routing},",
         f"initial_instance_count={max(candidate.min_capacity, min(2, candidate.max_capacity))},",  # gradual rollouts need 2
         "autoscaling=Autoscaling(",
         f"    min_capacity={candidate.min_capacity},",

@@ -14,7 +14,9 @@ from typing import Any
 
 from capacity.daily import HOURS, WINDOWS_PER_DAY, Window, windows
 from capacity.model import (
+    LEAST_OUTSTANDING_REQUESTS,
     PREDEFINED_METRICS,
+    RANDOM,
     Alarm,
     Assumptions,
     Configuration,
@@ -32,17 +34,24 @@ INVOCATIONS = PREDEFINED_METRICS["SageMakerVariantInvocationsPerInstance"]
 Plan = tuple[float, int] | None  # utilisation that a scheduled minimum is sized for, slack in hours; None: no schedule
 SAFETIES = (0.4, 0.5, 0.6, 0.65, 0.7, 0.725, 0.75, 0.775, 0.8, 0.9)
 COOLDOWNS = ((0, 0), (60, 300), (0, 600), (300, 600))  # scale-out, scale-in, in seconds
-STEP_MARGINS = (None, 1.15, 1.4)  # alarm threshold as a multiple of the tracking target; None: no step policy
 PLANS: tuple[Plan, ...] = (None, (0.75, 0), (0.9, 0), (0.75, 1))
 Steps = tuple[tuple[int, int], ...]  # percent of the threshold, percent of the instances
 STEPS: Steps = ((100, 25), (150, 50), (200, 100))  # StepScaling's defaults
 FINE_STEPS: Steps = ((100, 10), (110, 20), (125, 35), (150, 60))
+STEEP_STEPS: Steps = ((100, 25), (150, 100), (250, 300), (400, 600))
+JUMP: Steps = ((100, 600),)  # a crowd comes: all at once, because nothing more can be added while the endpoint updates
+#: For the grid, as fields of Candidate. step_margin: alarm threshold as a multiple of the tracking target; None: no policy.
+STEP_POLICIES: tuple[Mapping[str, Any], ...] = (
+    {"step_margin": None},
+    {"step_margin": 1.15},
+    {"step_margin": 1.4, "steps": JUMP, "step_periods": 1},
+)
 #: What `neighbours` picks anew, by field of Candidate.
 CHOICES: Mapping[str, Sequence[Any]] = {
     "scale_out_cooldown_seconds": (0, 60, 120, 180, 240, 300, 420, 600, 900),
     "scale_in_cooldown_seconds": (0, 60, 120, 300, 450, 600, 900, 1200),
-    "step_margin": (None, None, 0.95, 0.97, 1.0, 1.03, 1.05, 1.1, 1.15, 1.3),
-    "steps": (STEPS, FINE_STEPS, ((100, 15), (130, 40), (175, 80))),
+    "step_margin": (None, None, 0.95, 0.97, 1.0, 1.03, 1.05, 1.1, 1.15, 1.3, 1.6),
+    "steps": (STEPS, FINE_STEPS, STEEP_STEPS, ((100, 15), (130, 40), (175, 80)), JUMP, ((100, 300),)),
     "step_cooldown_seconds": (60, 120, 240, 300, 600),
     "step_periods": (1, 2, 3),
 }
@@ -74,6 +83,7 @@ class Candidate:
     step_periods: int = 2
     schedule: tuple[Window, ...] = ()
     time_zone: str = "Etc/UTC"
+    routing: str = LEAST_OUTSTANDING_REQUESTS
     label: str = ""
 
     @property
@@ -127,6 +137,7 @@ class Candidate:
             scheduled_actions=actions,
             instance_type=self.option.instance_type,
             initial_instance_count=max(self.min_capacity, min(self.max_capacity, self.initial_count)),
+            routing=self.routing,
         )
 
 
@@ -154,7 +165,7 @@ def step_policy(threshold: float, changes: Steps = STEPS, *, cooldown_seconds: i
 
 @dataclass(frozen=True)
 class Space:
-    """What the search may choose from, for one instance type. min_capacity, max_capacity: limits that the user sets."""
+    """What the search may choose from, for one instance type. min_capacity, max_capacity, routing: what the user sets."""
 
     traffic: Traffic
     option: InstanceOption
@@ -162,6 +173,7 @@ class Space:
     time_zone: str = "Etc/UTC"
     min_capacity: int = 1
     max_capacity: int | None = None
+    routing: str = LEAST_OUTSTANDING_REQUESTS
 
     @property
     def most(self) -> int:
@@ -178,30 +190,39 @@ class Space:
             initial_count=max(1, first),
             safety=None,
             time_zone=self.time_zone,
+            routing=self.routing,
         )
 
     def sample(self) -> Candidate:
         """The defaults of AWS's sample notebooks: target 70 %, scale-out cooldown 300 s, scale-in cooldown 600 s.
 
         Read as 70 % of what one instance can serve, tracked by invocations: the strongest reading (see
-        benchmarks/capacity/README.md). The bounds are the search's.
+        benchmarks/capacity/README.md). Requests are routed as SageMaker does untold. The bounds are the search's.
         """
-        return replace(self._base(), safety=0.7, scale_out_cooldown_seconds=300, scale_in_cooldown_seconds=600, label="AWS sample notebook")
+        return replace(
+            self._base(),
+            safety=0.7,
+            scale_out_cooldown_seconds=300,
+            scale_in_cooldown_seconds=600,
+            routing=RANDOM,
+            label="AWS sample notebook",
+        )
 
     def grid(self) -> Iterator[Candidate]:
         """Every combination of the choices above, for each minimum that makes sense."""
         plans = {plan: self._windows(plan) for plan in PLANS}
         for low in self._minimums():
             base = replace(self._base(), min_capacity=low)
-            for safety, (out, back), margin, plan in itertools.product(SAFETIES, COOLDOWNS, STEP_MARGINS, PLANS):
+            for safety, (out, back), steps, plan in itertools.product(SAFETIES, COOLDOWNS, STEP_POLICIES, PLANS):
                 if plan is not None and not plans[plan]:
                     continue  # the traffic has no daily pattern worth a schedule
-                yield _with(base, safety, out, back, margin, plans[plan])
+                yield _with(base, safety, out, back, steps, plans[plan])
 
     def neighbours(self, parents: Sequence[Candidate], count: int, seed: int = 1) -> Iterator[Candidate]:
         """`count` candidates that differ a little from good ones (best first), finer than the grid; the same for the same seed."""
         pick = random.Random(seed)
-        plans: list[tuple[Window, ...]] = [self._windows(plan) for plan in itertools.product((0.6, 0.7, 0.8, 0.9), (0, 1))]
+        shares = (0.6, 0.7, 0.8, 0.9, 1.3, 2.0, 3.0)  # above 1: a part of the need is there before, the rest reacts
+        plans: list[tuple[Window, ...]] = [self._windows(plan) for plan in itertools.product(shares, (0, 1))]
         plans += [plan for utilisation in (0.7, 0.8, 0.9, 1.0) if (plan := self._windows((utilisation, 0), per_day=HOURS))]
         for _ in range(count):
             yield self._changed(parents[int(len(parents) * pick.random() ** 2)], pick, [(), *filter(None, plans)])
@@ -239,13 +260,13 @@ class Space:
         return sorted({self.min_capacity, max(self.min_capacity, min(needed, self.most))})
 
 
-def _with(base: Candidate, safety: float, out: int, back: int, margin: float | None, plan: tuple[Window, ...]) -> Candidate:
+def _with(base: Candidate, safety: float, out: int, back: int, steps: Mapping[str, Any], plan: tuple[Window, ...]) -> Candidate:
     low = base.min_capacity
     return replace(
         base,
         safety=safety,
         scale_out_cooldown_seconds=out,
         scale_in_cooldown_seconds=back,
-        step_margin=margin,
         schedule=tuple(w if w.min_capacity >= low else replace(w, min_capacity=low) for w in plan),
+        **steps,
     )

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from capacity.model import Assumptions, Configuration, StepPolicy, TargetTrackingPolicy
-from capacity.queueing import P99_BUDGET, LatencyTable
+from capacity.model import RANDOM, Assumptions, Configuration, StepPolicy, TargetTrackingPolicy
+from capacity.queueing import GRID, P99_BUDGET, LatencyTable
 from capacity.service import ServiceTime
 from capacity.simulate import TICK_SECONDS, Counts, Floats, Replay, judge, simulate
 from capacity.traffic import Traffic
@@ -20,25 +20,20 @@ from capacity.traffic import Traffic
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """What a configuration is judged on."""
+    """What configurations are judged on."""
 
     traffic: Traffic
     service: ServiceTime
     slo_seconds: float
     usd_per_hour: float
     assumptions: Assumptions
-    table: LatencyTable
+    _tables: dict[str, LatencyTable] = field(default_factory=dict, repr=False, compare=False)  # by routing strategy
 
-    @classmethod
-    def of(cls, traffic: Traffic, service: ServiceTime, slo_seconds: float, usd_per_hour: float, assumptions: Assumptions) -> Situation:
-        return cls(
-            traffic=traffic,
-            service=service,
-            slo_seconds=slo_seconds,
-            usd_per_hour=usd_per_hour,
-            assumptions=assumptions,
-            table=LatencyTable.of(service, slo_seconds),
-        )
+    def table(self, routing: str) -> LatencyTable:
+        """Latencies with this routing strategy; made once."""
+        if routing not in self._tables:
+            self._tables[routing] = LatencyTable.of(self.service, self.slo_seconds, routing, self.assumptions)
+        return self._tables[routing]
 
     def replay(self, configuration: Configuration, name: str) -> Replay:
         return simulate(
@@ -48,7 +43,7 @@ class Situation:
             slo_seconds=self.slo_seconds,
             assumptions=self.assumptions,
             name=name,
-            table=self.table,
+            table=self.table(configuration.routing),
         )
 
 
@@ -69,41 +64,45 @@ def parts(configuration: Configuration) -> dict[str, Configuration]:
 def compare(configuration: Configuration, situation: Situation) -> list[Replay]:
     """Replays of the parts, the combination, the cheapest static fleet and the clairvoyant optimum, in this order."""
     replays = [situation.replay(part, name) for name, part in parts(configuration).items()]
-    return [*replays, static_fleet(situation), clairvoyant(situation)]
+    return [*replays, static_fleet(situation, configuration.routing), clairvoyant(situation, configuration.routing)]
 
 
-def static_fleet(situation: Situation, budget: float = P99_BUDGET) -> Replay:
+def static_fleet(situation: Situation, routing: str = RANDOM, budget: float = P99_BUDGET) -> Replay:
     """The smallest constant number of instances that keeps the SLO, found by bisection."""
+    table = situation.table(routing)
     peak = float(situation.traffic.rate.max())
     high = max(1, math.ceil(peak / situation.service.max_requests_per_second))
-    while _constant(situation, high).breach_share > budget:
+    while _constant(situation, table, high).breach_share > budget:
         high *= 2
     low = 0
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if _constant(situation, middle).breach_share > budget else (low, middle)
-    return _constant(situation, high)
+        low, high = (middle, high) if _constant(situation, table, middle).breach_share > budget else (low, middle)
+    return _constant(situation, table, high)
 
 
-def _constant(situation: Situation, count: int) -> Replay:
+def _constant(situation: Situation, table: LatencyTable, count: int) -> Replay:
     load = situation.traffic.at_ticks(TICK_SECONDS)
-    return _known_counts(situation, np.full(len(load), count, np.int64), load, f"static fleet of {count}")
+    return _known_counts(situation, table, np.full(len(load), count, np.int64), load, f"static fleet of {count}")
 
 
-def clairvoyant(situation: Situation, budget: float = P99_BUDGET) -> Replay:
+def clairvoyant(situation: Situation, routing: str = RANDOM, budget: float = P99_BUDGET) -> Replay:
     """The fewest instances in each minute that keep that minute's SLO, known ahead and changed at no cost.
 
     No policy can be cheaper and keep the SLO in every minute; one that spends the 1 % on the peaks can be a little.
     """
-    load = situation.traffic.at_ticks(TICK_SECONDS)
-    per_instance = situation.table.highest_utilisation(budget) * situation.service.max_requests_per_second
-    counts = np.maximum(1, np.ceil(load / per_instance - 1e-9)).astype(np.int64)
-    return _known_counts(situation, counts, load, "clairvoyant optimum")
+    load, table = situation.traffic.at_ticks(TICK_SECONDS), situation.table(routing)
+    full = situation.service.max_requests_per_second
+    alone = max(float(GRID[1]), table.highest_utilisation(budget))
+    most = max(1, math.ceil(float(load.max()) / (alone * full)))  # a larger fleet needs no more than as many single instances
+    carried = np.array([count * full * table.highest_utilisation(budget, count) for count in range(1, most + 1)])
+    counts = 1 + np.minimum(np.searchsorted(carried, load - 1e-9), most - 1)
+    return _known_counts(situation, table, counts.astype(np.int64), load, "clairvoyant optimum")
 
 
-def _known_counts(situation: Situation, counts: Counts, load: Floats, name: str) -> Replay:
+def _known_counts(situation: Situation, table: LatencyTable, counts: Counts, load: Floats, name: str) -> Replay:
     waiting, lost = backlog_of(load, counts, situation.service.max_requests_per_second, situation.assumptions.client_timeout_seconds)
-    return judge(name, situation.traffic.start, TICK_SECONDS, load, counts, counts, waiting, lost, (), situation.table)
+    return judge(name, situation.traffic.start, TICK_SECONDS, load, counts, counts, waiting, lost, (), table)
 
 
 def backlog_of(load: Floats, counts: Counts, per_instance: float, timeout_seconds: float) -> tuple[Floats, Floats]:

@@ -5,6 +5,7 @@ Input: what happened in each tick. Output: the last published values of every me
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -115,19 +116,24 @@ def _tick_value(metric: MetricSpecification, table: LatencyTable, tick_seconds: 
         cores = table.service.workers  # CloudWatch adds up the cores: n of them can read n x 100 %
         return lambda rate, running, backlog: 100.0 * cores * min(1.0, rate / (running * full) + (backlog > 0))
     if metric.name == "ConcurrentRequestsPerModel":
-        concurrency = _Lookup(table.concurrency)
-        return lambda rate, running, backlog: concurrency(rate / (running * full)) + backlog / running
-    shown = table.p99 if metric.statistic.startswith("p") else table.concurrency / np.maximum(GRID * full, 1e-9)
+        concurrency = _Lookup(table, table.concurrency)
+        return lambda rate, running, backlog: concurrency(rate / (running * full), running) + backlog / running
+    rows = range(len(table.sizes))
+    percentile = metric.statistic.startswith("p")
+    shown = np.array([table.p99(row) for row in rows]) if percentile else table.concurrency / np.maximum(GRID * full, 1e-9)
     shown = np.where(GRID > 0, shown, table.service.mean_seconds)
-    latency = _Lookup(shown)
-    return lambda rate, running, backlog: 1e6 * (latency(rate / (running * full)) + backlog / (running * full))
+    latency = _Lookup(table, shown)
+    return lambda rate, running, backlog: 1e6 * (latency(rate / (running * full), running) + backlog / (running * full))
 
 
 class _Lookup:
     """A table on GRID as a fast function of utilisation, in steps of 1/1000 (numpy is slow for single numbers)."""
 
-    def __init__(self, values: Any) -> None:
-        self._values: list[float] = np.interp(np.arange(1001) / 1000, GRID, values).tolist()
+    def __init__(self, table: LatencyTable, values: Any) -> None:
+        """values: shape (len(table.sizes), len(GRID))."""
+        self._sizes = table.sizes
+        self._rows: list[list[float]] = [np.interp(np.arange(1001) / 1000, GRID, row).tolist() for row in values]
 
-    def __call__(self, utilisation: float) -> float:
-        return self._values[min(1000, int(utilisation * 1000))]
+    def __call__(self, utilisation: float, running: int) -> float:
+        row = self._rows[max(0, bisect_right(self._sizes, running) - 1)]
+        return row[min(1000, int(utilisation * 1000))]

@@ -24,6 +24,11 @@ def require(condition: bool, message: str) -> None:
         raise CapacityError(message)
 
 
+#: RoutingStrategy of ProductionVariantRoutingConfig, as far as it is simulated. RANDOM is what SageMaker does untold.
+RANDOM, LEAST_OUTSTANDING_REQUESTS = "RANDOM", "LEAST_OUTSTANDING_REQUESTS"
+ROUTING_STRATEGIES = (RANDOM, LEAST_OUTSTANDING_REQUESTS)
+
+
 @dataclass(frozen=True, slots=True)
 class MetricSpecification:
     """A CloudWatch metric as an alarm reads it: one value for each period."""
@@ -219,6 +224,11 @@ class Configuration:
     scheduled_actions: tuple[ScheduledAction, ...] = ()
     instance_type: str | None = None
     initial_instance_count: int | None = None
+    routing: str = RANDOM
+
+    def __post_init__(self) -> None:
+        known = self.routing in ROUTING_STRATEGIES
+        require(known, f"routing strategy {self.routing!r} is not simulated; allowed: {', '.join(ROUTING_STRATEGIES)}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -258,6 +268,10 @@ class Assumptions:
     scale_in_one_at_a_time: bool = False
     """False: target tracking removes in proportion to the metric; True: one instance per activity. Reason for False:
     the riskier of the two for latency, and the arithmetic that is documented for scale-out."""
+
+    least_outstanding_is_exact: bool = True
+    """LEAST_OUTSTANDING_REQUESTS knows the requests in flight on every instance. False: it does no better than RANDOM.
+    Reason: AWS documents that it considers the capacity of the instances, not how fresh its counts are; the truth is between."""
 
     evaluation_range_extra: int = 2
     """Periods beyond N that an alarm looks back for values when some are missing. Reason: the CloudWatch guide shows

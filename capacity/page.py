@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from capacity import plots
-from capacity.advice import budget_words, caveat, outcome_words, settings_block
+from capacity.advice import ROUTING_WORDS, budget_words, caveat, outcome_words, settings_block
 from capacity.assumption_notes import notes
 from capacity.compare import TABLE_HEADER, Situation, table_rows
 from capacity.model import Configuration, Policy, StepPolicy
@@ -72,7 +73,8 @@ def render(
         proposed_timeline=plots.timeline(proposed, situation) if proposed else None,
         curve=plots.trade_off(found, replays, situation) if found else None,
         found=found,
-        outcome_words=outcome_words,
+        words=partial(outcome_words, on_average=found.budget.on_average) if found else None,
+        routing=ROUTING_WORDS[configuration.routing],
         allowed=budget_words(found.budget) if found else "",
         block=settings_block(found.chosen.candidate) if found else "",
         honest_title=title,

@@ -17,10 +17,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from capacity.compare import Situation
-from capacity.recommend import Outcome, Recommendation
+from capacity.outcome import Budget, Outcome
+from capacity.recommend import Recommendation
 from capacity.simulate import Floats, Replay
 
 LOAD, CAPACITY, RUNNING, LATENCY, LIMIT = "#4c6b8a", "#b9c9d9", "#1b6e53", "#8a4c6b", "#c0392b"
+SAMPLE = "#d17a00"
 KINDS = {"target tracking": "#1b6e53", "step scaling": "#d17a00", "scheduled": "#5b4bb5", "bounds": "#666666"}
 _PLAIN = FuncFormatter(lambda value, _: f"{value:g}")  # 200, not 2 x 10^2
 _POINTS = 1500  # a plot is no wider than this
@@ -102,25 +104,27 @@ def trade_off(found: Recommendation, replays: Sequence[Replay], situation: Situa
     """Cost against the worst share of slow requests, for the candidates that no other beats."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     axes = figure.subplots()
-    axes.plot(*_points(found.curve), color=LOAD, marker="o", ms=3, lw=1, label="best for each cost")
-    axes.scatter(*_points([found.sample]), color="#d17a00", marker="s", zorder=3, label="AWS sample notebook")
-    axes.scatter(*_points([found.chosen]), color=RUNNING, s=70, zorder=4, label="recommended" if found.best else "closest")
-    axes.scatter(*_points([found.held_out]), color=RUNNING, s=70, facecolors="none", zorder=4, label="the same on unseen traffic")
+    budget = found.budget
+    axes.plot(*_points(found.curve, budget), color=LOAD, marker="o", ms=3, lw=1, label="best for each cost")
+    axes.scatter(*_points([found.chosen_on_curve], budget), color=RUNNING, s=70, zorder=4, label="recommended" if found.best else "closest")
+    axes.scatter(*_points([found.held_out], budget), color=RUNNING, s=70, facecolors="none", zorder=4, label="the same on unseen traffic")
+    sample = _points([found.sample_held_out], budget)
+    axes.scatter(*sample, color=SAMPLE, marker="s", facecolors="none", zorder=3, label="AWS sample notebook on unseen traffic")
     optimum = next(r for r in replays if r.name.startswith("clairvoyant"))
     axes.axvline(optimum.cost(situation.usd_per_hour), color="#666666", lw=1, ls=":", label="clairvoyant optimum")
-    allowed = 100 * found.budget.slow_share
-    axes.axhline(allowed, color=LIMIT, ls="--", lw=1, label=f"{allowed:g} % allowed")
+    allowed = 100 * budget.slow_share
+    axes.axhline(allowed, color=LIMIT, ls="--", lw=1, label=f"{allowed:.3g} % allowed")
     axes.set_yscale("symlog", linthresh=0.1)
     axes.yaxis.set_major_formatter(_PLAIN)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("USD for the length of the traffic")
-    axes.set_ylabel("slower than the SLO at worst, %")
+    axes.set_ylabel(f"slower than the SLO {'on average' if budget.on_average else 'at worst'}, %")
     _legend(axes)
     return _svg(figure)
 
 
-def _points(outcomes: Sequence[Outcome]) -> tuple[list[float], list[float]]:
-    return [o.usd for o in outcomes], [100 * o.worst_breach for o in outcomes]
+def _points(outcomes: Sequence[Outcome], budget: Budget) -> tuple[list[float], list[float]]:
+    return [outcome.usd for outcome in outcomes], [100 * budget.slow(outcome) for outcome in outcomes]
 
 
 def _days(unix_seconds: Floats) -> Floats:

@@ -1,26 +1,28 @@
 """Replays every single request: arrivals at random, service times drawn from the measured distribution, workers that queue.
 
-Inputs and output as for `simulate.py`, plus a seed. It shows what the fluid model averages away, and checks it. Requests go to
-an instance at random, as SageMaker's default routing does, so each instance is a first-come-first-served queue of its own:
-Lindley's recursion in numpy for one worker, the Kiefer-Wolfowitz recursion on a heap for several.
+Inputs and output as for `simulate.py`, plus a seed. It shows what the fluid model averages away, and checks it. With RANDOM
+routing each instance is a first-come-first-served queue of its own: Lindley's recursion in numpy for one worker, the
+Kiefer-Wolfowitz recursion on a heap for several. With LEAST_OUTSTANDING_REQUESTS the requests of all instances are replayed
+in one order, each sent to the instance that has the fewest in flight when it arrives.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import heapreplace
+from heapq import heapify, heappop, heappush, heapreplace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from capacity.control import ControlLoop
-from capacity.model import Assumptions, Configuration
+from capacity.model import LEAST_OUTSTANDING_REQUESTS, Assumptions, Configuration
 from capacity.queueing import LatencyTable
 from capacity.service import ServiceTime
 from capacity.simulate import TICK_SECONDS, Replay
 from capacity.traffic import Traffic
 
 Floats = NDArray[np.float64]
+_STRETCH = 1000  # requests that are looked at together: is there one among them that waits?
 
 
 class Instance:
@@ -61,6 +63,85 @@ class Instance:
         return np.maximum(starts - arrivals, 0.0), float(starts[-1] + services[-1])
 
 
+class LeastOutstandingFleet:
+    """Instances with `workers` servers each; a request goes to the one with the fewest in flight. Times as for `Instance`.
+
+    While fewer requests are in flight than there are workers, some instance has one free: nobody waits, whoever is chosen.
+    Such stretches are computed at once, without choosing; where one ends, what is in flight is dealt out evenly.
+    """
+
+    def __init__(self, workers: int, timeout_seconds: float = np.inf) -> None:
+        self._workers, self._timeout = workers, timeout_seconds
+        self._free: list[list[float]] = []  # for each instance, a heap: when each worker is free next
+        self._in_flight: list[int] = []
+        self._departures: list[tuple[float, int]] = []  # a heap over all instances: (time, instance)
+        self._not_dealt: Floats = np.zeros(0)  # departures of requests whose instance was not chosen; then the others are empty
+
+    def resize(self, running: int, now: float) -> None:
+        """The last instances go, with what they have in flight, or new ones come that are idle."""
+        if running < len(self._free):
+            self._deal(now)
+            del self._free[running:], self._in_flight[running:]
+            self._departures = [item for item in self._departures if item[1] < running]
+            heapify(self._departures)
+        while len(self._free) < running:
+            self._free.append([now] * self._workers)
+            self._in_flight.append(0)
+
+    def serve(self, arrivals: Floats, services: Floats) -> Floats:
+        """Waiting time of each request; infinite where it exceeds the timeout and is given up. arrivals: in order."""
+        parts = range(0, len(arrivals), _STRETCH)
+        return np.concatenate([np.zeros(0), *[self._serve(arrivals[i : i + _STRETCH], services[i : i + _STRETCH]) for i in parts]])
+
+    def _serve(self, arrivals: Floats, services: Floats) -> Floats:
+        departures = self._departures_if_nobody_waits(arrivals, services)
+        if departures is None:
+            self._deal(float(arrivals[0]))
+            return self._serve_one_by_one(arrivals, services)
+        self._not_dealt = departures
+        self._departures, self._in_flight = [], [0] * len(self._free)
+        self._free = [[float(arrivals[-1])] * self._workers for _ in self._free]
+        return np.zeros(len(arrivals))
+
+    def _departures_if_nobody_waits(self, arrivals: Floats, services: Floats) -> Floats | None:
+        """Those after the last arrival, in order; None if all workers are busy at some arrival."""
+        carried = np.concatenate([self._not_dealt, [time for time, _ in self._departures]])
+        departures = np.sort(np.concatenate([carried, arrivals + services]))
+        gone = np.searchsorted(departures, arrivals, side="right")
+        in_flight = len(carried) + np.arange(len(arrivals)) - gone
+        return None if in_flight.max() >= self._workers * len(self._free) else departures[gone[-1] :]
+
+    def _deal(self, now: float) -> None:
+        """Give the requests that are in flight to instances, in turn."""
+        count = len(self._free)
+        for turn, time in enumerate(self._not_dealt[self._not_dealt > now].tolist()):
+            heappush(self._departures, (time, turn % count))
+            self._in_flight[turn % count] += 1
+            heapreplace(self._free[turn % count], time)
+        self._not_dealt = np.zeros(0)
+
+    def _serve_one_by_one(self, arrivals: Floats, services: Floats) -> Floats:
+        every, in_flight, departures, timeout = self._free, self._in_flight, self._departures, self._timeout
+        waits: list[float] = []
+        add = waits.append
+        for arrival, service in zip(arrivals.tolist(), services.tolist(), strict=True):
+            while departures and departures[0][0] <= arrival:
+                in_flight[heappop(departures)[1]] -= 1
+            chosen = in_flight.index(min(in_flight))
+            free = every[chosen]
+            start = free[0]
+            if start <= arrival:
+                start = arrival
+            elif start - arrival > timeout:
+                add(np.inf)
+                continue
+            add(start - arrival)
+            heapreplace(free, start + service)
+            heappush(departures, (start + service, chosen))
+            in_flight[chosen] += 1
+        return np.array(waits)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RequestReplay:
     """A replay with its measured totals. `waits` and latencies are those of single requests."""
@@ -84,9 +165,10 @@ def replay_requests(
 ) -> RequestReplay:
     """Replay with the engine in the loop, as `simulate` does."""
     assumptions = assumptions or Assumptions()
-    table = LatencyTable.of(service, slo_seconds)
+    table = LatencyTable.of(service, slo_seconds, configuration.routing, assumptions)
     loop = ControlLoop(configuration, assumptions, table, tick_seconds=TICK_SECONDS, start=traffic.start, deployments=deployments)
-    endpoint = _Endpoint(service, assumptions, slo_seconds, np.random.default_rng(seed))
+    least_outstanding = table.routing == LEAST_OUTSTANDING_REQUESTS
+    endpoint = _Endpoint(service, assumptions, slo_seconds, np.random.default_rng(seed), least_outstanding=least_outstanding)
     load = traffic.at_ticks(TICK_SECONDS)
     running, desired = np.empty(len(load), np.int64), np.empty(len(load), np.int64)
     for tick, rate in enumerate(load.tolist()):
@@ -116,10 +198,13 @@ def replay_requests(
 class _Endpoint:
     """All instances, and what was measured in each tick."""
 
-    def __init__(self, service: ServiceTime, assumptions: Assumptions, slo_seconds: float, random: np.random.Generator) -> None:
+    def __init__(
+        self, service: ServiceTime, assumptions: Assumptions, slo_seconds: float, random: np.random.Generator, *, least_outstanding: bool
+    ) -> None:
         self._service, self._slo, self._random = service, slo_seconds, random
         self._timeout = assumptions.client_timeout_seconds
         self._instances: list[Instance] = []
+        self._fleet = LeastOutstandingFleet(service.workers, self._timeout) if least_outstanding else None
         self.counts: list[int] = []
         self.breach: list[float] = []
         self.p99: list[float] = []
@@ -129,10 +214,7 @@ class _Endpoint:
 
     def tick(self, now: float, rate: float, running: int) -> dict[str, float]:
         """Serve the requests of one tick. Returns the metrics of the tick by name."""
-        del self._instances[running:]
-        while len(self._instances) < running:
-            self._instances.append(Instance(self._service.workers, now, self._timeout))
-        latency = np.concatenate([self._serve(instance, now, rate / running) for instance in self._instances])
+        latency = self._latency(now, rate, running)
         count = len(latency)
         gone = int(np.isinf(latency).sum())
         self.lost += gone
@@ -154,10 +236,19 @@ class _Endpoint:
             "ModelLatency": 1e6 * p99,
         }
 
-    def _serve(self, instance: Instance, now: float, rate: float) -> Floats:
-        """Latencies at one instance. Poisson arrivals: given their number, their times are sorted uniform ones."""
+    def _latency(self, now: float, rate: float, running: int) -> Floats:
+        if self._fleet:
+            self._fleet.resize(running, now)
+            return self._serve(self._fleet, now, rate)
+        del self._instances[running:]
+        while len(self._instances) < running:
+            self._instances.append(Instance(self._service.workers, now, self._timeout))
+        return np.concatenate([self._serve(instance, now, rate / running) for instance in self._instances])
+
+    def _serve(self, queue: Instance | LeastOutstandingFleet, now: float, rate: float) -> Floats:
+        """Latencies in one queue. Poisson arrivals: given their number, their times are sorted uniform ones."""
         count = int(self._random.poisson(rate * TICK_SECONDS))
         gaps = np.cumsum(self._random.exponential(1.0, count + 1))
         arrivals = now + gaps[:-1] * (TICK_SECONDS / gaps[-1])
         services = self._service.seconds[self._random.integers(0, len(self._service.seconds), count)]
-        return instance.serve(arrivals, services) + services
+        return queue.serve(arrivals, services) + services

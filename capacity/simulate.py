@@ -2,7 +2,8 @@
 
 Inputs: `Configuration` (what is deployed), `Traffic`, `ServiceTime`, the SLO and the `Assumptions`. Output: `Replay`, with
 load, instances, latency and every decision. Requests are a flow here: what exceeds the capacity waits in a backlog; waiting
-below it follows `queueing.py`. `requests.py` replays single requests instead. Next: `compare.py`, `page.py`.
+below it follows `queueing.py`, by the variant's routing strategy. `requests.py` replays single requests instead.
+Next: `compare.py`, `page.py`.
 """
 
 from __future__ import annotations
@@ -79,9 +80,12 @@ def simulate(
     deployments: Sequence[tuple[float, float]] = (),
     table: LatencyTable | None = None,
 ) -> Replay:
-    """Replay with the engine in the loop. deployments: (seconds after the start, duration in seconds) of guarded updates."""
+    """Replay with the engine in the loop. deployments: (seconds after the start, duration in seconds) of guarded updates.
+
+    table: of this service time, SLO and routing, where the caller has it already.
+    """
     assumptions = assumptions or Assumptions()
-    table = table or LatencyTable.of(service, slo_seconds)
+    table = table or LatencyTable.of(service, slo_seconds, configuration.routing, assumptions)
     load = traffic.at_ticks(tick_seconds)
     loop = ControlLoop(configuration, assumptions, table, tick_seconds=tick_seconds, start=traffic.start, deployments=deployments)
     fleet = loop.fleet
@@ -159,8 +163,8 @@ def judge(
         desired=desired,
         billed=np.maximum(running, desired),
         backlog=backlog,
-        breach=np.maximum(table.breach_share(utilisation, wait), gone),
-        p99_seconds=table.p99_seconds(utilisation, wait),
+        breach=np.maximum(table.breach_share(utilisation, wait, running), gone),
+        p99_seconds=table.p99_seconds(utilisation, wait, running),
         lost=float(lost.sum()),
         decisions=tuple(decisions),
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from capacity.api import policy_from_api, scheduled_action_from_api
 from capacity.checks import check
-from capacity.model import Alarm, CapacityError, Configuration, MetricSpecification, Policy, ScalableTarget, require
+from capacity.model import RANDOM, Alarm, CapacityError, Configuration, MetricSpecification, Policy, ScalableTarget, require
 
 TARGET, POLICY, ALARM = (
     "AWS::ApplicationAutoScaling::ScalableTarget",
@@ -107,14 +107,13 @@ def _configuration(logical: str, resources: Resources, resolver: _Resolver) -> C
         _policy(key, r["Properties"], resources, resolver) for key, r in resources.items() if _is_policy_of(logical, target, r, resolver)
     ]
     actions = [scheduled_action_from_api(action) for action in properties.get("ScheduledActions", [])]
-    instance_type, count = _variant(resources, target, resolver)
+    variant = _variant(resources, target, resolver)
     return check(
         Configuration(
             target=target,
             policies=tuple(policies),
             scheduled_actions=tuple(actions),
-            instance_type=instance_type,
-            initial_instance_count=count,
+            **_of_variant(variant, resolver),
         )
     )
 
@@ -175,15 +174,24 @@ def _alarm(logical: str, properties: Mapping[str, Any], resolver: _Resolver) -> 
     )
 
 
-def _variant(resources: Resources, target: ScalableTarget, resolver: _Resolver) -> tuple[str | None, int | None]:
-    """Instance type and initial count of the variant that the target names, where the template has its endpoint config."""
-    variant = target.resource_id.rsplit("/", 1)[-1]
+def _variant(resources: Resources, target: ScalableTarget, resolver: _Resolver) -> Mapping[str, Any]:
+    """The production variant that the target names; empty where the template has no endpoint config with it."""
+    name = target.resource_id.rsplit("/", 1)[-1]
     for resource in resources.values():
-        if resource.get("Type") != "AWS::SageMaker::EndpointConfig":
-            continue
-        for production in resource["Properties"].get("ProductionVariants", []):
-            if resolver.text(production.get("VariantName")) == variant and "InstanceType" in production:
-                return resolver.text(production["InstanceType"]), int(
-                    resolver.number(production.get("InitialInstanceCount", 1), "InitialInstanceCount")
-                )
-    return None, None
+        if resource.get("Type") == "AWS::SageMaker::EndpointConfig":
+            for variant in resource["Properties"].get("ProductionVariants", []):
+                if resolver.text(variant.get("VariantName")) == name and "InstanceType" in variant:
+                    return dict(variant)
+    return {}
+
+
+def _of_variant(variant: Mapping[str, Any], resolver: _Resolver) -> dict[str, Any]:
+    """What the variant itself says, as fields of `Configuration`."""
+    if not variant:
+        return {}
+    routing = variant.get("RoutingConfig", {}).get("RoutingStrategy")
+    return {
+        "instance_type": resolver.text(variant["InstanceType"]),
+        "initial_instance_count": int(resolver.number(variant.get("InitialInstanceCount", 1), "InitialInstanceCount")),
+        "routing": RANDOM if routing is None else resolver.text(routing),
+    }

@@ -18,6 +18,7 @@ SECTIONS: dict[str, Callable[[], Any]] = {
     "single_requests": speed.single_requests,
     "same_queue": speed.same_queue,
     "published_graph": validation.figure,
+    "least_outstanding": validation.least_outstanding,
     "search_over_a_week": recommendation.week,
     "against_aws_sample_notebook": recommendation.against_sample,
     "erlang": validation.erlang,

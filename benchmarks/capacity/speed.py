@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import simpy
 
 from capacity import service, traffic
-from capacity.model import PREDEFINED_METRICS, Configuration, ScalableTarget, TargetTrackingPolicy
+from capacity.model import PREDEFINED_METRICS, ROUTING_STRATEGIES, Configuration, ScalableTarget, TargetTrackingPolicy
 from capacity.queueing import LatencyTable, mean_wait
 from capacity.requests import Instance, replay_requests
 from capacity.simulate import simulate
@@ -52,14 +53,18 @@ def fluid_day() -> dict[str, float]:
 
 
 def single_requests() -> dict[str, float]:
-    """Whole replays with the engine in the loop, 2,000 requests/s on about 40 instances."""
-    return {f"requests_per_second_{workers}_workers": _request_rate(workers) for workers in (1, 2, 8)}
+    """Whole replays with the engine in the loop, 2,000 requests/s on about 40 instances, by routing strategy and workers."""
+    return {
+        f"requests_per_second_{routing.lower()}_{workers}_workers": _request_rate(workers, routing)
+        for routing in ROUTING_STRATEGIES
+        for workers in (1, 2, 8)
+    }
 
 
-def _request_rate(workers: int) -> float:
+def _request_rate(workers: int, routing: str) -> float:
     load = traffic.from_shape("constant:peak=2000,days=0.02")
     measured = service.given(10.0 * workers, p99_ms=30.0 * workers, workers=workers)
-    scaled = configuration("SageMakerVariantInvocationsPerInstance", initial=40)
+    scaled = replace(configuration("SageMakerVariantInvocationsPerInstance", initial=40), routing=routing)
     counts: list[int] = []
     taken = seconds_of(lambda: counts.append(replay_requests(scaled, load, measured, slo_seconds=1.0).requests))
     return counts[0] / taken

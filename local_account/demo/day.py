@@ -114,7 +114,7 @@ def live(account: AccountSettings, declared: Declared, requests: Sequence[float]
     with Account(account) as running:
         local_day.stop_time(running)
         print(f"{declared.endpoint}: {instances} instances start, {len(requests)} minutes follow", flush=True)
-        other = day_stage.create_endpoint(running, declared.endpoint, instances)
+        other = day_stage.create_endpoint(running, declared.endpoint, instances, declared.configuration.routing)
         day_stage.register_scaling(running, declared)
         deployment = Deployment(len(requests) * MIDDAY // MINUTES, other, instances)
         day = LocalDay(running, declared.endpoint, requests, start, deployment)

@@ -81,8 +81,8 @@ def read(path: Path) -> Declared:
     return Declared(configuration, declared, alarms, target["Properties"].get("ScheduledActions", []))
 
 
-def create_endpoint(account: Account, name: str, instances: int) -> str:
-    """An endpoint in service, and a second configuration of it, whose name is the answer: what a deployment will ask for."""
+def create_endpoint(account: Account, name: str, instances: int, routing: str) -> str:
+    """An endpoint in service that routes requests so. The answer: a second configuration of it, for a deployment to ask for."""
     s3, sagemaker = account.client("s3"), account.client("sagemaker")
     s3.create_bucket(Bucket="stand-in")
     s3.put_object(Bucket="stand-in", Key="model.tar.gz", Body=_archive("code/inference.py", _INFERENCE))
@@ -93,7 +93,13 @@ def create_endpoint(account: Account, name: str, instances: int) -> str:
     }
     role = account.context.arn("iam", "role/stand-in").replace(f":{account.settings.region}:", "::")  # IAM is global
     sagemaker.create_model(ModelName="stand-in", PrimaryContainer=container, ExecutionRoleArn=role)
-    variant = {"VariantName": "AllTraffic", "ModelName": "stand-in", "InstanceType": "ml.m5.large", "InitialInstanceCount": instances}
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": "stand-in",
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": instances,
+        "RoutingConfig": {"RoutingStrategy": routing},
+    }
     for version in ("1", "2"):
         sagemaker.create_endpoint_config(EndpointConfigName=f"{name}-{version}", ProductionVariants=[variant])
     sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=f"{name}-1")

@@ -57,6 +57,15 @@ def test_the_recommendation_is_printed_and_drawn(tmp_path: Path, stack: Path, ca
     assert "What would do better" in html and "at most 0.5 % slower than the SLO and 2 h broken" in html
 
 
+def test_less_than_what_is_configured_costs_and_no_worse(tmp_path: Path, stack: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.html"
+    traffic = ["--traffic", "ramp:peak=150,base=10,days=0.1", "--slo-p99-ms", "300"]
+    assert main(["--template", str(stack), "--output", str(page), *traffic, "--no-worse-than-configured", "--routing", "RANDOM"]) == 0
+    shown = capsys.readouterr().out
+    assert "on average" in shown and "What is configured, there:" in shown and "RequestRouting.RANDOM" in shown
+    assert "What is configured, there:" in page.read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -65,6 +74,7 @@ def test_the_recommendation_is_printed_and_drawn(tmp_path: Path, stack: Path, ca
         (["--slow-percent", "0"], "between 0 and 100 %"),
         (["--slo-p99-ms", "160", "--slow-percent", "0.1"], "slower without any waiting"),
         (["--broken-hours", "-1"], "0 or more"),
+        (["--no-worse-than-configured", "--broken-hours", "1"], "measures its own limits"),
         (["--traffic", "tidal"], "unknown"),
         (["--traffic", "none.csv"], "cannot be read"),
         (["--template", "none.json"], "cannot be read"),

@@ -15,10 +15,14 @@ from capacity.advice import reaction, settings_block, what_would_hold
 from capacity.batch import supported
 from capacity.candidates import InstanceOption, Space
 from capacity.model import Assumptions, CapacityError
-from capacity.recommend import Budget, Outcome, Recommendation, choose, pareto, recommend
+from capacity.outcome import Budget, Trial
+from capacity.recommend import Recommendation, choose, pareto, recommend
 
 SERVICE = service.given(20, p99_ms=60, workers=2)
 OPTION = InstanceOption(instance_type="ml.m5.large", usd_per_hour=0.115, service=SERVICE)
+NAMES: dict[str, Any] = {
+    name: getattr(settings, name) for name in ("Autoscaling", "TargetTracking", "StepScaling", "Step", "Schedule", "RequestRouting")
+}
 MORNING = traffic.from_shape("diurnal:peak=300,base=20,days=0.4")
 
 
@@ -30,30 +34,30 @@ def found() -> Recommendation:
 def test_the_recommendation_holds_the_slo_and_is_on_the_curve(found: Recommendation) -> None:
     assert found.best is not None and found.best.worst_breach <= 0.01
     assert found.tried >= 1000
-    costs, breaches = [o.usd for o in found.curve], [o.worst_breach for o in found.curve]
+    costs, breaches = [trial.usd for trial in found.curve], [trial.worst_breach for trial in found.curve]
     assert costs == sorted(costs) and breaches == sorted(breaches, reverse=True)
-    assert not any(o.usd < found.best.usd and o.worst_breach < found.best.worst_breach for o in found.curve)
+    chosen = found.chosen_on_curve
+    assert not any(trial.usd < 0.99 * chosen.usd and trial.worst_breach < chosen.worst_breach for trial in found.curve)
 
 
 def test_the_block_is_valid_settings_with_the_values_of_the_candidate(found: Recommendation) -> None:
-    names: dict[str, Any] = {name: getattr(settings, name) for name in ("Autoscaling", "TargetTracking", "StepScaling", "Step", "Schedule")}
     block = settings_block(found.chosen.candidate)
-    values = eval(f"dict({block})", names)  # noqa: S307  # the block is code of this project, made a line above
+    values = eval(f"dict({block})", NAMES)  # noqa: S307  # the block is code of this project, made a line above
     scaling = values["autoscaling"]
     assert values["instance_type"] == "ml.m5.large"
     assert scaling.target_tracking.invocations_per_instance == pytest.approx(found.chosen.candidate.target_value, rel=1e-3)
     assert len(scaling.schedules) == len(found.chosen.candidate.schedule)
+    assert values["request_routing"] is settings.RequestRouting.LEAST_OUTSTANDING_REQUESTS
 
 
 def test_every_candidate_can_be_replayed_and_its_block_is_valid() -> None:
     week = traffic.from_shape("weekly:peak=300")
-    names: dict[str, Any] = {name: getattr(settings, name) for name in ("Autoscaling", "TargetTracking", "StepScaling", "Step", "Schedule")}
     space = Space(week, OPTION, Assumptions(), "Europe/Madrid")
     made = [*space.grid(), *space.neighbours([space.sample()], 600)]
     assert len(made) >= 1000
     for candidate in made[::37]:
         assert supported(candidate.configuration())
-        block = eval(f"dict({settings_block(candidate)})", names)  # noqa: S307  # the block is code of this project, made here
+        block = eval(f"dict({settings_block(candidate)})", NAMES)  # noqa: S307  # the block is code of this project, made here
         replace(settings.PRODUCTION, **block)  # a production with gradual rollouts accepts it
 
 
@@ -66,9 +70,49 @@ def test_a_stricter_budget_is_kept_and_costs_more(found: Recommendation) -> None
     assert strict.best.usd > found.chosen.usd
 
 
-def outcome(usd: float, *breaches: float, hours: tuple[float, ...] = (0.0,)) -> Outcome:
+def test_no_worse_than_the_sample_breaks_less_for_the_same_on_unseen_traffic() -> None:
+    """How much cheaper it is on longer traffic is in benchmarks/capacity."""
+    sample = Space(MORNING, OPTION, Assumptions()).sample().configuration()
+    better = recommend(MORNING, [OPTION], 0.150, Assumptions(), no_worse_than=sample, rounds=1, workers=1)
+    reference = better.reference_held_out
+    assert better.best is not None and better.holds_unseen and reference is not None
+    assert better.held_out.usd <= 1.01 * better.sample_held_out.usd  # the reference is the sample
+    assert sum(better.held_out.breaches) <= 0.7 * sum(reference.breaches)
+    assert sum(better.held_out.broken_hours) <= sum(reference.broken_hours)
+    assert reference.breaches == pytest.approx(better.sample_held_out.breaches, rel=0.05)  # by the engine, and in the batch
+
+
+def outcome(usd: float, *breaches: float, hours: tuple[float, ...] = (0.0,), strained: tuple[float, ...] = ()) -> Trial:
     sample = Space(traffic.from_shape("constant"), OPTION, Assumptions()).sample()
-    return Outcome(candidate=sample, usd=usd, breaches=breaches, broken_hours=hours, most_instances=1)
+    each = {"costs": (usd,) * len(breaches), "breaches": breaches, "broken_hours": hours, "strained_hours": strained or hours}
+    return Trial(candidate=sample, most_instances=1, **each)
+
+
+def test_an_hour_that_is_nearly_broken_counts_while_there_is_a_choice() -> None:
+    near, clear = outcome(1, 0.001, hours=(0,), strained=(2,)), outcome(2, 0.001, hours=(0,))
+    budget = Budget(broken_hours=0)
+    assert choose([near, clear], budget) is clear
+    assert choose([near], budget) is near and budget.holds(near)
+
+
+def test_of_two_that_cost_the_same_the_one_with_fewer_slow_requests_is_chosen() -> None:
+    cheap, good = outcome(1.0, 0.005), outcome(1.005, 0.001)
+    assert choose([cheap, good], Budget()) is good
+    assert choose([cheap, outcome(1.05, 0.001)], Budget()) is cheap
+
+
+def test_a_margin_that_makes_it_dearer_than_wanted_is_left_out() -> None:
+    tight, safe = outcome(1, 0.009), outcome(3, 0.001)
+    assert choose([tight, safe], Budget()) is safe
+    assert choose([tight, safe], Budget(usd=2)) is tight
+    assert choose([safe], Budget(usd=2)) is safe
+
+
+def test_more_replays_weigh_by_their_number() -> None:
+    both = outcome(1.0, 0.0, 0.0, hours=(0, 1)).joined(outcome(4.0, 0.3, hours=(5,)))
+    assert both.usd == pytest.approx(2.0)
+    assert both.breaches == (0.0, 0.0, 0.3) and both.broken_hours == (0, 1, 5)
+    assert both.part(0, 2).breaches == (0.0, 0.0) and both.part(-1, None).broken_hours == (5,)
 
 
 def test_broken_hours_exclude_a_candidate_whose_share_is_fine() -> None:

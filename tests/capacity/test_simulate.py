@@ -13,7 +13,9 @@ import pytest
 from capacity import batch, service, traffic
 from capacity.compare import Situation, clairvoyant, compare, static_fleet
 from capacity.model import (
+    LEAST_OUTSTANDING_REQUESTS,
     PREDEFINED_METRICS,
+    RANDOM,
     Alarm,
     Assumptions,
     Configuration,
@@ -171,30 +173,35 @@ def any_configuration(pick: random.Random) -> Configuration:
     return configured(*policies, low=low, high=low + pick.randint(0, 30), actions=actions)
 
 
-@pytest.mark.parametrize("shape", ["diurnal:peak=900", "flash-crowd:peak=800,base=50"])
-def test_the_batch_replay_decides_exactly_as_the_engine(shape: str) -> None:
+@pytest.mark.parametrize(("shape", "routing"), [("diurnal:peak=900", RANDOM), ("flash-crowd:peak=800,base=50", LEAST_OUTSTANDING_REQUESTS)])
+def test_the_batch_replay_decides_exactly_as_the_engine(shape: str, routing: str) -> None:
     pick = random.Random(7)
-    lanes = [any_configuration(pick) for _ in range(16)]
-    load = traffic.from_shape(shape).varied(3)
-    table = LatencyTable.of(SERVICE, SLO)
-    result, asked = batch.run(lanes, load, table, Assumptions(), trace=True)
+    made = [replace(any_configuration(pick), routing=routing) for _ in range(16)]
+    loads = [traffic.from_shape(shape).varied(seed) for seed in (3, 4)]
+    table = LatencyTable.of(SERVICE, SLO, routing)
+    result, asked = batch.run(made, loads, table, Assumptions(), trace=True)
     assert asked is not None
-    for lane, configuration in enumerate(lanes):
-        replay = simulate(configuration, load, SERVICE, slo_seconds=SLO, table=table)
-        np.testing.assert_array_equal(asked[:, lane], replay.desired)
-        assert result.instance_hours[lane] == pytest.approx(replay.instance_hours)
-        assert result.breach_share[lane] == pytest.approx(replay.breach_share, abs=2e-3)
+    for row, load in enumerate(loads):
+        for column, configuration in enumerate(made):
+            replay = simulate(configuration, load, SERVICE, slo_seconds=SLO, table=table)
+            np.testing.assert_array_equal(asked[:, row, column], replay.desired)
+            assert result.instance_hours[row, column] == pytest.approx(replay.instance_hours)
+            assert result.breach_share[row, column] == pytest.approx(replay.breach_share, abs=2e-3)
 
 
 def test_static_fleet_is_the_smallest_that_holds() -> None:
-    situation = Situation.of(traffic.from_shape("diurnal:peak=300"), SERVICE, SLO, 0.115, Assumptions())
+    situation = Situation(
+        traffic=traffic.from_shape("diurnal:peak=300"), service=SERVICE, slo_seconds=SLO, usd_per_hour=0.115, assumptions=Assumptions()
+    )
     fleet = static_fleet(situation)
     one_less = configured(low=int(fleet.running[0]) - 1, high=int(fleet.running[0]) - 1)
     assert fleet.breach_share <= 0.01 < situation.replay(one_less, "less").breach_share
 
 
 def test_nothing_that_holds_every_minute_is_cheaper_than_foresight() -> None:
-    situation = Situation.of(traffic.from_shape("diurnal:peak=300"), SERVICE, SLO, 0.115, Assumptions())
+    situation = Situation(
+        traffic=traffic.from_shape("diurnal:peak=300"), service=SERVICE, slo_seconds=SLO, usd_per_hour=0.115, assumptions=Assumptions()
+    )
     best = clairvoyant(situation)
     assert (best.breach <= 0.01).all()
     assert best.instance_hours < static_fleet(situation).instance_hours

@@ -12,7 +12,7 @@ import pytest
 from endpoint_template import RESOURCE, template
 
 from capacity.api import configuration_from_api
-from capacity.model import CapacityError, StepPolicy, TargetTrackingPolicy
+from capacity.model import LEAST_OUTSTANDING_REQUESTS, RANDOM, CapacityError, StepPolicy, TargetTrackingPolicy
 from capacity.template import configurations, read
 
 
@@ -28,6 +28,30 @@ def test_all_three_kinds_are_read() -> None:
     assert (alarm.threshold, alarm.evaluation_periods, alarm.datapoints_to_alarm) == (1800, 2, 2)
     assert alarm.metric.dimensions == (("EndpointName", "mlops-production"),)
     assert found.scheduled_actions[0].time_zone == "Europe/Madrid"
+
+
+@pytest.mark.parametrize(
+    ("config", "routing"),
+    [
+        (None, RANDOM),
+        ({"RoutingStrategy": "RANDOM"}, RANDOM),
+        ({"RoutingStrategy": LEAST_OUTSTANDING_REQUESTS}, LEAST_OUTSTANDING_REQUESTS),
+    ],
+)
+def test_the_routing_strategy_is_the_variant_s_and_random_if_it_says_nothing(config: dict[str, str] | None, routing: str) -> None:
+    changed = template()
+    [variant] = changed["Resources"]["Config"]["Properties"]["ProductionVariants"]
+    if config:
+        variant["RoutingConfig"] = config
+    assert configurations(changed)[0].routing == routing
+
+
+def test_a_routing_strategy_that_is_not_simulated_is_named() -> None:
+    changed = template()
+    [variant] = changed["Resources"]["Config"]["Properties"]["ProductionVariants"]
+    variant["RoutingConfig"] = {"RoutingStrategy": "PREFIX_AWARE"}
+    with pytest.raises(CapacityError, match="'PREFIX_AWARE' is not simulated; allowed: RANDOM, LEAST"):
+        configurations(changed)
 
 
 def test_the_api_gives_the_same_configuration() -> None:
