@@ -13,6 +13,7 @@ from capacity.candidates import Candidate
 from capacity.model import require
 from capacity.queueing import P99_BUDGET
 
+AS_GOOD_AS_NONE = 1e-5  # share of slow requests
 _EACH = ("costs", "breaches", "broken_hours", "strained_hours")
 
 
@@ -83,7 +84,7 @@ class Budget:
         The margin is small: on other days the reference has other traffic, too.
         """
         slow, hours = float(np.mean(reference.breaches)), float(np.mean(reference.broken_hours))
-        return cls(slow_share=max(slow, 1e-9), broken_hours=hours, on_average=True, margin=0.95, usd=reference.usd)
+        return cls(slow_share=max(slow, AS_GOOD_AS_NONE), broken_hours=hours, on_average=True, margin=0.95, usd=reference.usd)
 
     def holds(self, outcome: Outcome, *, with_margin: bool = False) -> bool:
         slow, hours = self._used(outcome, with_margin)
