@@ -16,6 +16,8 @@ from settings import DataSet, Problem
 
 #: Column of golden.csv with what the version answered when it was evaluated: a number, or the name of the decided class.
 PREDICTION = "prediction"
+#: An endpoint is Updating also while autoscaling changes its instances, and SystemUpdating while AWS patches them: it serves meanwhile.
+SERVING = ("InService", "Updating", "SystemUpdating")
 #: Equal up to the rounding of a float32 model's answer in text.
 RELATIVE_TOLERANCE = 1e-6
 
@@ -130,7 +132,7 @@ def latency(milliseconds: Sequence[float], limit_ms: int) -> str:
 def deployed(endpoint: Mapping[str, Any], live_package: str | None, wanted_package: str, wanted_config: str | None) -> str:
     """SageMaker can roll an update back and say InService: the live config and package must be the ones deployed."""
     name = endpoint["EndpointName"]
-    if endpoint["EndpointStatus"] != "InService":
+    if endpoint["EndpointStatus"] not in SERVING:
         raise VerdictError(f"endpoint {name} is {endpoint['EndpointStatus']}: {endpoint.get('FailureReason', 'no reason given')}")
     if live_package != wanted_package:
         raise VerdictError(f"endpoint {name} serves {live_package}, not {wanted_package}; SageMaker may have rolled the update back")

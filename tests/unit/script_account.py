@@ -91,7 +91,7 @@ class Registry:
         return f"{PACKAGE}/{number}"
 
     def serve(self, endpoint: str, number: int, instance_type: str = "ml.m5.large", config: str = "config-1") -> None:
-        self.endpoints[endpoint] = {"number": number, "type": instance_type, "config": config}
+        self.endpoints[endpoint] = {"number": number, "type": instance_type, "config": config, "status": "InService"}
 
     def list_model_packages(self, *, ModelPackageGroupName: str, ModelApprovalStatus: str | None = None, **_: Any) -> dict[str, Any]:  # noqa: N803
         if ModelPackageGroupName != GROUP:
@@ -118,7 +118,8 @@ class Registry:
     def describe_endpoint(self, *, EndpointName: str) -> dict[str, Any]:  # noqa: N803
         if EndpointName not in self.endpoints:
             raise refusal("ValidationException", "Could not find endpoint", "DescribeEndpoint")
-        return {"EndpointName": EndpointName, "EndpointStatus": "InService", "EndpointConfigName": self.endpoints[EndpointName]["config"]}
+        endpoint = self.endpoints[EndpointName]
+        return {"EndpointName": EndpointName, "EndpointStatus": endpoint["status"], "EndpointConfigName": endpoint["config"]}
 
     def describe_endpoint_config(self, *, EndpointConfigName: str) -> dict[str, Any]:  # noqa: N803
         endpoint = next(item for item in self.endpoints.values() if item["config"] == EndpointConfigName)

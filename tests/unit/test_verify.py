@@ -85,9 +85,18 @@ def test_staging_is_not_production(account: ScriptAccount) -> None:
     assert "served-production" not in account.sagemaker.packages[7]["CustomerMetadataProperties"]
 
 
+@pytest.mark.parametrize("status", ["Updating", "SystemUpdating"])
+def test_an_endpoint_whose_instances_change_meanwhile_serves(account: ScriptAccount, status: str) -> None:
+    """Autoscaling does not wait for a verification: the bounds that a deployment sets may be what makes it act."""
+    account.sagemaker.endpoints["mlops-production"]["status"] = status
+    assert check() == 0
+
+
 def broken(account: ScriptAccount, how: str) -> None:
     runtime, registry = account.clients["sagemaker-runtime"], account.sagemaker
-    if how == "another version is live":
+    if how == "taken back":
+        registry.endpoints["mlops-production"]["status"] = "RollingBack"
+    elif how == "another version is live":
         registry.serve("mlops-production", 6)
     elif how == "update rolled back":
         account.clients["cloudformation"].config = "config-2"
@@ -104,6 +113,7 @@ def broken(account: ScriptAccount, how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "named"),
     [
+        ("taken back", "is RollingBack"),
         ("another version is live", "rolled the update back"),
         ("update rolled back", "config-2"),
         ("other scores", "not the evaluated model"),
