@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -39,6 +40,11 @@ class Endpoint:
 
     def fleets(self) -> list[Fleet]:
         return [fleet for fleet in (self.fleet, self.candidate) if fleet is not None]
+
+    def serving(self) -> Fleet | None:
+        """The fleet for one request: the candidate by its share of the traffic, else the endpoint's own. None before there is one."""
+        candidate = self.candidate  # read once: the deployment may end on its own thread meanwhile
+        return candidate if candidate is not None and random.random() < self.candidate_share else self.fleet
 
     def variants(self) -> Iterable[Variant]:
         return [variant for fleet in self.fleets() for variant in fleet.variants.values()]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,6 +40,16 @@ class ModelAnswer:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Served:
+    """An answer and where it is from; no `instance` if the variant had none."""
+
+    endpoint: Endpoint
+    variant: Variant
+    instance: Instance | None
+    answer: ModelAnswer
+
+
 async def invoke(context: Context, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> Response:
     """Answer one invocation. Never raises for what a client or a model can do wrong."""
     try:
@@ -52,25 +61,9 @@ async def invoke(context: Context, endpoint_name: str, headers: Mapping[str, str
 
 async def _invoke(context: Context, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> Response:
     started = time.perf_counter()
-    endpoint = endpoints_of(context).by_name.get(endpoint_name)
-    if endpoint is None or endpoint.fleet is None:
-        raise ServiceError("ValidationError", f"Endpoint {endpoint_name} of account {context.settings.account_id} not found.")
-    if len(body) > MAX_PAYLOAD_BYTES:
-        allowed = f"Member must have length less than or equal to {MAX_PAYLOAD_BYTES}"
-        raise ServiceError("ValidationError", f"1 validation error detected: Value at 'body' failed to satisfy constraint: {allowed}", 413)
-    for option in ("target-model", "target-container-hostname", "session-id", "enable-explanations", "inference-component"):
-        if f"{_PREFIX}{option}" in headers:
-            raise NotEmulatedError("sagemaker-runtime", f"InvokeEndpoint with {_PREFIX}{option}")
-    fleet = endpoint.fleet
-    if endpoint.candidate is not None and random.random() < endpoint.candidate_share:
-        fleet = endpoint.candidate
-    variant = fleet.pick(headers.get(f"{_PREFIX}target-variant"))
-    endpoint.traffic.began(variant.name)
-    try:
-        answer, instance = await _forward(endpoint, variant, headers, body)
-    except BaseException:
-        endpoint.traffic.abandoned(variant.name)
-        raise
+    _check(headers, body)
+    served = await _serve(context, endpoint_name, headers, body)
+    endpoint, variant, answer = served.endpoint, served.variant, served.answer
     overhead = time.perf_counter() - started - answer.seconds
     minute = int(context.clock.now().timestamp() // 60)
     endpoint.traffic.ended(
@@ -82,34 +75,73 @@ async def _invoke(context: Context, endpoint_name: str, headers: Mapping[str, st
         overhead_latency=overhead * 1e6,
     )
     if not 200 <= answer.status < 300:
-        return _model_error(context, endpoint, answer, instance)
+        return _model_error(context, endpoint, answer, served.instance)
     _capture(endpoint, variant, headers, body, answer)
     return Response(200, answer.body, _answer_headers(variant, answer))
 
 
-async def _forward(endpoint: Endpoint, variant: Variant, headers: Mapping[str, str], body: bytes) -> tuple[ModelAnswer, Instance | None]:
-    """Send to the instance that the variant's routing chooses; if it is gone before it saw the request, choose again."""
-    started = time.perf_counter()
-    instance = None
-    for _ in range(_ATTEMPTS):
-        instance = variant.acquire()
-        if instance is None:
-            await asyncio.sleep(_RETRY_SECONDS)  # a crashed instance is being replaced
-            continue
+def _check(headers: Mapping[str, str], body: bytes) -> None:
+    """Raises ServiceError for what no endpoint answers."""
+    if len(body) > MAX_PAYLOAD_BYTES:
+        allowed = f"Member must have length less than or equal to {MAX_PAYLOAD_BYTES}"
+        raise ServiceError("ValidationError", f"1 validation error detected: Value at 'body' failed to satisfy constraint: {allowed}", 413)
+    for option in ("target-model", "target-container-hostname", "session-id", "enable-explanations", "inference-component"):
+        if f"{_PREFIX}{option}" in headers:
+            raise NotEmulatedError("sagemaker-runtime", f"InvokeEndpoint with {_PREFIX}{option}")
+
+
+async def _serve(context: Context, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> Served:
+    """Try until an instance has seen the request; it is in flight at the answer's variant, until the caller ends it there.
+
+    Each attempt chooses anew: a deployment may have replaced the fleet that the attempt before chose.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        endpoint, variant = _choose(context, endpoint_name, headers.get(f"{_PREFIX}target-variant"))
+        endpoint.traffic.began(variant.name)
         try:
-            reply = await instance.client.post("/invocations", _forwarded(headers), body, INVOCATION_TIMEOUT_SECONDS)
-            return ModelAnswer(reply.status, reply.body, reply.headers, time.perf_counter() - started), instance
-        except TimeoutError:
-            message = b"Your invocation timed out while waiting for a response from container primary."
-            return ModelAnswer(0, message, {}, time.perf_counter() - started), instance
-        except NotConnectedError as error:
-            _log.info("instance %s of %s did not answer: %s", instance.pid, endpoint.name, error)
-            await asyncio.sleep(_RETRY_SECONDS)
-        except InstanceGoneError:  # not tried again: a request that ends one instance would end them all
-            return ModelAnswer(500, b"Worker died.", {}, time.perf_counter() - started), instance
-        finally:
-            variant.release(instance)
-    return ModelAnswer(503, b"no instance of the variant answered", {}, time.perf_counter() - started), instance
+            answer, instance = await _forward(endpoint, variant, headers, body)
+            if answer is None:
+                await asyncio.sleep(_RETRY_SECONDS)  # a crashed instance is being replaced, or the whole fleet was
+        except BaseException:
+            endpoint.traffic.abandoned(variant.name)
+            raise
+        if answer is not None:
+            break
+        if attempt < _ATTEMPTS:
+            endpoint.traffic.abandoned(variant.name)
+    return Served(endpoint, variant, instance, answer or ModelAnswer(503, b"no instance of the variant answered", {}, 0.0))
+
+
+def _choose(context: Context, endpoint_name: str, target: str | None) -> tuple[Endpoint, Variant]:
+    """The variant that gets a request at this moment. Raises ServiceError without one."""
+    endpoint = endpoints_of(context).by_name.get(endpoint_name)
+    fleet = endpoint.serving() if endpoint is not None else None
+    if endpoint is None or fleet is None:
+        raise ServiceError("ValidationError", f"Endpoint {endpoint_name} of account {context.settings.account_id} not found.")
+    return endpoint, fleet.pick(target)
+
+
+async def _forward(
+    endpoint: Endpoint, variant: Variant, headers: Mapping[str, str], body: bytes
+) -> tuple[ModelAnswer | None, Instance | None]:
+    """Send to the instance that the variant's routing chooses. No answer if no instance has seen the request."""
+    started = time.perf_counter()
+    instance = variant.acquire()
+    if instance is None:
+        return None, None
+    try:
+        reply = await instance.client.post("/invocations", _forwarded(headers), body, INVOCATION_TIMEOUT_SECONDS)
+        return ModelAnswer(reply.status, reply.body, reply.headers, time.perf_counter() - started), instance
+    except TimeoutError:
+        message = b"Your invocation timed out while waiting for a response from container primary."
+        return ModelAnswer(0, message, {}, time.perf_counter() - started), instance
+    except NotConnectedError as error:
+        _log.info("instance %s of %s did not answer: %s", instance.pid, endpoint.name, error)
+        return None, instance
+    except InstanceGoneError:  # not tried again: a request that ends one instance would end them all
+        return ModelAnswer(500, b"Worker died.", {}, time.perf_counter() - started), instance
+    finally:
+        variant.release(instance)
 
 
 def _forwarded(headers: Mapping[str, str]) -> dict[str, str]:

@@ -161,7 +161,7 @@ def test_no_request_fails_while_a_deployment_takes_over(fast: Account, endpoint:
         while not done.is_set():
             answers.append(factor(fast, endpoint))
 
-    clients = [threading.Thread(target=ask) for _ in range(3)]
+    clients = [threading.Thread(target=ask) for _ in range(8)]
     for client in clients:
         client.start()
     update(fast, endpoint)
