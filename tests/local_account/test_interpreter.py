@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.model_build.start_retraining import handler as start_retraining
 from local_account.account import Account
 from local_account.errors import ServiceError
 from tests.local_account import sagemaker_requests as small
@@ -191,6 +194,50 @@ def test_a_repeated_request_token_starts_nothing_new(sagemaker: Any) -> None:
     first = sagemaker.start_pipeline_execution(PipelineName=name, ClientRequestToken=token)["PipelineExecutionArn"]
     assert sagemaker.start_pipeline_execution(PipelineName=name, ClientRequestToken=token)["PipelineExecutionArn"] == first
     assert len(sagemaker.list_pipeline_executions(PipelineName=name)["PipelineExecutionSummaries"]) == 1
+
+
+def test_a_repeated_request_token_keeps_the_first_requests_parameters(sagemaker: Any) -> None:
+    """The API's model names no error for it, and says that an idempotent operation completes no more than once."""
+    name = small.create_pipeline(sagemaker, [fails("End", "as asked")], [{"Name": "Who", "Type": "String", "DefaultValue": "me"}])
+    arns = {
+        sagemaker.start_pipeline_execution(
+            PipelineName=name, ClientRequestToken="t" * 40, PipelineParameters=[{"Name": "Who", "Value": who}]
+        )["PipelineExecutionArn"]
+        for who in ("you", "they")
+    }
+    assert len(arns) == 1
+    given = sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=arns.pop())["PipelineParameters"]
+    assert given == [{"Name": "Who", "Value": "you"}]
+
+
+def test_a_request_token_belongs_to_one_pipeline(sagemaker: Any) -> None:
+    names = [small.create_pipeline(sagemaker, [fails("End", "as asked")]) for _ in range(2)]
+    started = {sagemaker.start_pipeline_execution(PipelineName=name, ClientRequestToken="t" * 40)["PipelineExecutionArn"] for name in names}
+    assert len(started) == 2
+
+
+def test_two_retraining_events_at_the_same_moment_start_one_run(account: Account, sagemaker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    defaults = {"InputDataUrl": f"s3://{small.BUCKET}/data/", "InputDataVersion": "none", "TriggerReason": "manual", "GitCommit": "none"}
+    parameters = [{"Name": key, "Type": "String", "DefaultValue": value} for key, value in defaults.items()]
+    name = small.create_pipeline(sagemaker, [fails("End", "as asked")], parameters)
+    small.run_pipeline(sagemaker, name)
+    both_have_looked, look = threading.Barrier(2, timeout=30), start_retraining.latest_runs
+
+    def look_side_by_side(client: Any, pipeline_name: str) -> list[dict[str, Any]]:
+        runs = look(client, pipeline_name)
+        both_have_looked.wait()
+        return runs
+
+    monkeypatch.setattr(start_retraining, "latest_runs", look_side_by_side)
+    monkeypatch.setattr(start_retraining, "boto3", SimpleNamespace(client=account.client))
+    monkeypatch.setenv("SAGEMAKER_PIPELINE_NAME", name)
+    drift = {"source": "aws.cloudwatch", "id": "e-1", "detail": {"alarmName": "drift"}}
+    with ThreadPoolExecutor(2) as lambdas:
+        answers = list(lambdas.map(lambda event: start_retraining.handler(event, None), [drift, {"source": "schedule"}]))
+    arns = {answer["started"] for answer in answers}
+    runs = sagemaker.list_pipeline_executions(PipelineName=name)["PipelineExecutionSummaries"]
+    assert len(runs) == 2, "the one before, and one for both events"
+    assert arns == {runs[0]["PipelineExecutionArn"]}
 
 
 def test_a_deleted_pipeline_takes_its_runs_and_their_cache_along(sagemaker: Any) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
+from botocore.loaders import Loader
 
 from build_scripts import run_pipeline
 from infra.model_build.start_retraining import handler as start_retraining
@@ -25,32 +29,37 @@ def new_data(key: str) -> dict[str, Any]:
     return {"source": "aws.s3", "id": "e-2", "detail": {"bucket": {"name": "data"}, "object": {"key": key}}}
 
 
+def run(status: str, arn: str = "arn:run", cause: str = "event e-0") -> dict[str, str]:
+    """A run as ListPipelineExecutions tells it."""
+    return {"PipelineExecutionArn": arn, "PipelineExecutionStatus": status, "PipelineExecutionDescription": cause}
+
+
 @pytest.mark.parametrize("event", [SCHEDULE, DRIFT, new_data("training/abalone/_SUCCESS")])
 def test_every_trigger_starts_a_run(event):
-    assert start_retraining.plan(event, DEFAULTS, False, "v1").start
+    assert start_retraining.plan(event, DEFAULTS, [], "v1").start
 
 
 @pytest.mark.parametrize("event", [SCHEDULE, DRIFT, new_data("training/abalone/_SUCCESS")])
 def test_no_trigger_starts_a_second_run(event):
-    decision = start_retraining.plan(event, DEFAULTS, True, "v1")
+    decision = start_retraining.plan(event, DEFAULTS, [run("Executing")], "v1")
     assert not decision.start
     assert "a run is active" in decision.reason
 
 
 def test_data_of_another_data_set_starts_nothing():
-    decision = start_retraining.plan(new_data("training/arrests/_SUCCESS"), DEFAULTS, False, "v1")
+    decision = start_retraining.plan(new_data("training/arrests/_SUCCESS"), DEFAULTS, [], "v1")
     assert not decision.start
     assert "s3://data/training/abalone/" in decision.reason
 
 
 def test_the_run_knows_what_started_it_and_which_data_it_reads():
-    decision = start_retraining.plan(DRIFT, DEFAULTS, False, "v1")
+    decision = start_retraining.plan(DRIFT, DEFAULTS, [], "v1")
     assert decision.parameters == {"TriggerReason": "alarm mlops-production-drift", "InputDataVersion": "v1", "GitCommit": "abc123"}
 
 
 def test_an_unknown_event_is_an_error_that_reaches_the_dead_letter_queue():
     with pytest.raises(ValueError, match=r"aws\.ec2"):
-        start_retraining.plan({"source": "aws.ec2"}, DEFAULTS, False, "v1")
+        start_retraining.plan({"source": "aws.ec2"}, DEFAULTS, [], "v1")
 
 
 class FakeS3:
@@ -67,25 +76,50 @@ class FakeS3:
 
 
 class FakeSageMaker:
+    """One pipeline and its runs, newest first. The same token starts nothing new, whatever else the request says."""
+
     class exceptions:  # noqa: N801 - boto3's own name
         ResourceNotFound = KeyError
 
     def __init__(self, statuses: list[str], pipelines: tuple[str, ...] = ("mlops-training",)) -> None:
-        self.statuses, self.pipelines, self.started = statuses, pipelines, []
+        self.runs = [run(status, f"arn:old-{number}") for number, status in enumerate(statuses)]
+        self.pipelines, self.started = pipelines, []
+        self.created = datetime(2026, 1, 1, tzinfo=UTC)
+        self.after_listing: Callable[[], object] | None = None
+        self.refuses_other_parameters = False
 
-    def describe_pipeline(self, *, PipelineName: str) -> dict[str, str]:  # noqa: N803 - boto3's own name
+    def describe_pipeline(self, *, PipelineName: str) -> dict[str, Any]:  # noqa: N803 - boto3's own name
         if PipelineName not in self.pipelines:
             raise KeyError(PipelineName)
-        parameters = [{"Name": k, "DefaultValue": v} for k, v in DEFAULTS.items()]
-        return {"PipelineDefinition": json.dumps({"Parameters": parameters}), "PipelineDescription": "commit fedcba"}
+        definition = {"Parameters": [{"Name": k, "DefaultValue": v} for k, v in DEFAULTS.items()]}
+        return {
+            "PipelineArn": "arn:pipeline/mlops-training",
+            "PipelineDefinition": json.dumps(definition),
+            "PipelineDescription": "commit fedcba",
+            "CreationTime": self.created,
+        }
 
     def list_pipeline_executions(self, **request: Any) -> dict[str, Any]:
         assert (request["SortBy"], request["SortOrder"]) == ("CreationTime", "Descending")
-        return {"PipelineExecutionSummaries": [{"PipelineExecutionStatus": status} for status in self.statuses]}
+        seen = [dict(item) for item in self.runs]
+        after, self.after_listing = self.after_listing, None
+        if after:
+            after()
+        return {"PipelineExecutionSummaries": seen}
 
     def start_pipeline_execution(self, **request: Any) -> dict[str, str]:
+        for number, earlier in enumerate(self.started):
+            if earlier["ClientRequestToken"] == request["ClientRequestToken"]:
+                if self.refuses_other_parameters and earlier != request:
+                    raise ClientError({"Error": {"Code": "ConflictException"}}, "StartPipelineExecution")
+                return {"PipelineExecutionArn": f"arn:new-{number}"}
         self.started.append(request)
-        return {"PipelineExecutionArn": "arn:run"}
+        arn = f"arn:new-{len(self.started) - 1}"
+        self.runs.insert(0, run("Executing", arn, request["PipelineExecutionDescription"]))
+        return {"PipelineExecutionArn": arn}
+
+    def end(self, status: str) -> None:
+        self.runs[0]["PipelineExecutionStatus"] = status
 
 
 @pytest.fixture
@@ -99,10 +133,63 @@ def account(monkeypatch):
     return install
 
 
-def test_a_redelivered_event_starts_nothing_new(account):
+@pytest.mark.parametrize("statuses", [[], ["Succeeded", "Failed"]], ids=["first run", "later run"])
+@pytest.mark.parametrize("first", [DRIFT, SCHEDULE], ids=["drift", "schedule"])
+def test_two_events_that_saw_the_same_runs_start_one(account, statuses, first):
+    sagemaker = account(FakeSageMaker(statuses))
+    answers = []
+    sagemaker.after_listing = lambda: answers.append(start_retraining.handler(first, None))
+    answers.append(start_retraining.handler(new_data("training/abalone/_SUCCESS"), None))
+    assert [answer["started"] for answer in answers] == ["arn:new-0", "arn:new-0"]
+    assert len(sagemaker.started) == 1
+
+
+def test_an_event_whose_request_is_refused_finds_the_run_when_lambda_tries_again(account):
+    """AWS does not say what the same token with other parameters does; an error must neither hide nor start a second run."""
+    sagemaker = account(FakeSageMaker(["Succeeded"]))
+    sagemaker.refuses_other_parameters = True
+    sagemaker.after_listing = lambda: start_retraining.handler(DRIFT, None)
+    with pytest.raises(ClientError, match="ConflictException"):
+        start_retraining.handler(SCHEDULE, None)
+    assert "a run is active" in start_retraining.handler(SCHEDULE, None)["reason"]
+    assert len(sagemaker.started) == 1
+
+
+@pytest.mark.parametrize("status", ["Failed", "Succeeded", "Stopped"])
+def test_an_event_after_a_run_has_ended_starts_the_next(account, status):
+    sagemaker = account(FakeSageMaker([]))
+    start_retraining.handler(SCHEDULE, None)
+    sagemaker.end(status)
+    assert start_retraining.handler(SCHEDULE, None)["started"] == "arn:new-1"
+
+
+def test_a_pipeline_that_was_deleted_and_made_again_starts_its_first_run(account):
+    sagemaker = account(FakeSageMaker([]))
+    start_retraining.handler(SCHEDULE, None)
+    sagemaker.runs, sagemaker.created = [], datetime(2026, 1, 2, tzinfo=UTC)
+    assert start_retraining.handler(SCHEDULE, None)["started"] == "arn:new-1"
+
+
+def test_the_request_is_one_that_the_api_allows(account):
+    """Seam: the token's length is all that botocore's model of the operation asks of it."""
+    shapes = Loader().load_service_model("sagemaker", "service-2")["shapes"]
+    allowed = shapes[shapes["StartPipelineExecutionRequest"]["members"]["ClientRequestToken"]["shape"]]
+    assert set(allowed) == {"type", "min", "max"}
+    sagemaker = account(FakeSageMaker([]))
+    start_retraining.handler(SCHEDULE, None)
+    assert allowed["min"] <= len(sagemaker.started[0]["ClientRequestToken"]) <= allowed["max"]
+
+
+@pytest.mark.parametrize("status", ["Executing", "Failed", "Succeeded"])
+def test_a_redelivered_event_starts_nothing_new_even_when_its_run_is_over(account, status):
     sagemaker = account(FakeSageMaker(["Succeeded", "Failed"]))
-    assert start_retraining.handler(DRIFT, None)["started"] == "arn:run"
-    assert sagemaker.started[0]["ClientRequestToken"] == "e-1"
+    assert start_retraining.handler(DRIFT, None)["started"] == "arn:new-0"
+    sagemaker.end(status)
+    assert start_retraining.handler(DRIFT, None) == {
+        "started": None,
+        "reason": "alarm mlops-production-drift, but event e-1 has already started a run",
+    }
+    assert len(sagemaker.started) == 1
 
 
 @pytest.mark.parametrize("status", ["Executing", "Stopping"])

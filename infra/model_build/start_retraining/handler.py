@@ -2,6 +2,7 @@
 
 Input: an S3 "Object Created" event, a CloudWatch "Alarm State Change" event, or the schedule's `{"source": "schedule"}`.
 Output: `{"started": <execution ARN or None>, "reason": ...}`. Environment: SAGEMAKER_PIPELINE_NAME.
+Two events at the same moment get the same run (docs/decisions/0061-one-run-for-two-events.md).
 Next in the journey: pipelines/tabular/pipeline.py, the definition that then runs.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,14 +30,16 @@ class Decision:
     parameters: dict[str, str] = field(default_factory=dict)
 
 
-def plan(event: Mapping[str, Any], defaults: Mapping[str, Any], run_is_active: bool, data_version: str) -> Decision:
-    """`defaults` are the parameters of the deployed definition, by name.
+def plan(event: Mapping[str, Any], defaults: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], data_version: str) -> Decision:
+    """`defaults` are the parameters of the deployed definition, by name; `runs` are its latest executions, newest first.
 
     New data that the pipeline does not learn from (another data set's folder) starts nothing.
     """
     reason, new_data = reason_of(event), data_url(event)
     learns_from = defaults["InputDataUrl"]
-    if run_is_active:
+    if already_started(event, runs):
+        return Decision(False, f"{reason}, but {cause_of(event)} has already started a run")
+    if any(run["PipelineExecutionStatus"] in ACTIVE for run in runs):
         return Decision(False, f"{reason}, but a run is active")
     if new_data and not new_data.startswith(learns_from):
         return Decision(False, f"{reason}, but the pipeline learns from {learns_from}")
@@ -54,6 +57,27 @@ def reason_of(event: Mapping[str, Any]) -> str:
     raise ValueError(f"event source {source!r}; known: schedule, aws.cloudwatch, aws.s3")
 
 
+def cause_of(event: Mapping[str, Any]) -> str:
+    """The description of the run that an event starts. The schedule's events have no id."""
+    return f"event {event['id']}" if "id" in event else "schedule"
+
+
+def already_started(event: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether this is a redelivery: events come at least once, perhaps again when their run is over."""
+    return "id" in event and any(run.get("PipelineExecutionDescription") == cause_of(event) for run in runs)
+
+
+def request_token(pipeline: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
+    """The same for all who saw the same newest run, so that SageMaker starts one execution for them: a compare-and-set.
+
+    That execution is the newest from then on, however it ends, so whoever decides later has another token. The pipeline's creation
+    tells it from a deleted one of the same name. 64 characters; allowed are 32 to 128.
+    """
+    newest = runs[0]["PipelineExecutionArn"] if runs else None
+    seen = [pipeline["PipelineArn"], pipeline["CreationTime"].timestamp(), newest]
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+
+
 def data_url(event: Mapping[str, Any]) -> str | None:
     """Address of the object that an S3 event is about. EventBridge gives the key as it is, not URL-encoded."""
     if event["source"] != "aws.s3":
@@ -61,18 +85,17 @@ def data_url(event: Mapping[str, Any]) -> str | None:
     return f"s3://{event['detail']['bucket']['name']}/{event['detail']['object']['key']}"
 
 
-def default_parameters(client: Any, pipeline_name: str) -> dict[str, Any]:
+def default_parameters(pipeline: Mapping[str, Any]) -> dict[str, Any]:
     """Defaults by name; `GitCommit` is the one that `build_scripts/run_pipeline.py` put into the pipeline's description."""
-    pipeline = client.describe_pipeline(PipelineName=pipeline_name)
     defaults = {item["Name"]: item.get("DefaultValue") for item in json.loads(pipeline["PipelineDefinition"])["Parameters"]}
     described = pipeline.get("PipelineDescription", "")
     return {**defaults, "GitCommit": described.removeprefix(COMMIT_PREFIX) if described.startswith(COMMIT_PREFIX) else "unknown"}
 
 
-def run_is_active(client: Any, pipeline_name: str) -> bool:
-    """Looks at the newest runs; the API's own order is oldest first."""
+def latest_runs(client: Any, pipeline_name: str) -> list[dict[str, Any]]:
+    """Newest first; the API's own order is oldest first."""
     page = client.list_pipeline_executions(PipelineName=pipeline_name, SortBy="CreationTime", SortOrder="Descending", MaxResults=10)
-    return any(run["PipelineExecutionStatus"] in ACTIVE for run in page["PipelineExecutionSummaries"])
+    return list(page["PipelineExecutionSummaries"])
 
 
 def find_data_version(client: Any, url: str) -> str:
@@ -83,25 +106,27 @@ def find_data_version(client: Any, url: str) -> str:
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
 
 
-def start(client: Any, pipeline_name: str, parameters: Mapping[str, str], event: Mapping[str, Any]) -> str:
-    request: dict[str, Any] = {
-        "PipelineName": pipeline_name,
-        "PipelineParameters": [{"Name": name, "Value": value} for name, value in parameters.items()],
-    }
-    if "id" in event:  # a redelivered event starts nothing new
-        request["ClientRequestToken"] = event["id"]
-    return str(client.start_pipeline_execution(**request)["PipelineExecutionArn"])
+def start(client: Any, pipeline_name: str, parameters: Mapping[str, str], description: str, token: str) -> str:
+    execution = client.start_pipeline_execution(
+        PipelineName=pipeline_name,
+        PipelineParameters=[{"Name": name, "Value": value} for name, value in parameters.items()],
+        PipelineExecutionDescription=description,
+        ClientRequestToken=token,
+    )
+    return str(execution["PipelineExecutionArn"])
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, str | None]:
     sagemaker, name = boto3.client("sagemaker"), os.environ["SAGEMAKER_PIPELINE_NAME"]
     started = None
     try:
-        defaults = default_parameters(sagemaker, name)
+        pipeline = sagemaker.describe_pipeline(PipelineName=name)
+        defaults = default_parameters(pipeline)
         version = find_data_version(boto3.client("s3"), defaults["InputDataUrl"])
-        decision = plan(event, defaults, run_is_active(sagemaker, name), version)
+        runs = latest_runs(sagemaker, name)  # last, so that what is decided is about now
+        decision = plan(event, defaults, runs, version)
         if decision.start:
-            started = start(sagemaker, name, decision.parameters, event)
+            started = start(sagemaker, name, decision.parameters, cause_of(event), request_token(pipeline, runs))
     except sagemaker.exceptions.ResourceNotFound:
         decision = Decision(False, f"pipeline {name} does not exist yet; the first push creates it")
     print(f"{'started ' + started if started else 'nothing started'}: {decision.reason}")

@@ -114,7 +114,9 @@ class Pipelines:
     # ---- executions
 
     def start(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Start an execution. Repeating a ClientRequestToken answers the execution it started."""
+        """Start an execution. Repeating a pipeline's ClientRequestToken answers the execution it started, whatever else is asked for:
+        AWS documents no error for other parameters.
+        """
         requests.check("StartPipelineExecution", request)
         if request.get("SelectiveExecutionConfig"):
             raise NotEmulatedError("sagemaker", "StartPipelineExecution with SelectiveExecutionConfig")
