@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from settings_rules import SettingsError, stop
+from settings_rules import UNREADABLE, stop
 
 try:
     from settings import PRODUCTION, PROJECT, STAGING, Environment, Project
-except SettingsError as error:
+except UNREADABLE as error:
     stop(error)
 
 import aws_cdk as cdk

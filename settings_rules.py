@@ -11,9 +11,11 @@ import functools
 import math
 import re
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from enum import StrEnum
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
@@ -35,10 +37,23 @@ def require(condition: bool, field_name: str, got: object, allowed: str) -> None
         raise SettingsError(f"settings.py: {field_name} is {shown}; allowed: {allowed}")
 
 
-def stop(error: SettingsError) -> NoReturn:
+#: What `import settings` raises when a team has slipped: a value, a bracket, a name (`true` for True).
+UNREADABLE = (SettingsError, SyntaxError, NameError)
+
+
+def stop(error: SettingsError | SyntaxError | NameError) -> NoReturn:
     """One line and exit code 2, instead of a traceback."""
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {_in_one_line(error)}", file=sys.stderr)
     raise SystemExit(2) from None
+
+
+def _in_one_line(error: SettingsError | SyntaxError | NameError) -> str:
+    if isinstance(error, SettingsError):
+        return str(error)
+    if isinstance(error, SyntaxError):
+        return f"{Path(error.filename or 'settings.py').name} line {error.lineno}: {error.msg}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name} line {frame.lineno}: {error}"
 
 
 def checked(made: Class) -> Class:

@@ -13,13 +13,13 @@ from typing import Any, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from settings_rules import SettingsError, stop
+from settings_rules import UNREADABLE, SettingsError, stop
 
 BAD_INPUT_EXIT = 2
 
 try:
     import settings as _checked_on_import  # noqa: F401 - read here for its errors only
-except SettingsError as error:
+except UNREADABLE as error:
     stop(error)
 
 

@@ -14,11 +14,11 @@ from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
-from settings_rules import SettingsError, stop
+from settings_rules import UNREADABLE, stop
 
 try:
     import settings
-except SettingsError as error:
+except UNREADABLE as error:
     stop(error)
 
 from capacity import instances, service, template, traffic

@@ -13,11 +13,11 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from settings_rules import SettingsError, stop
+from settings_rules import UNREADABLE, stop
 
 try:
     from settings import DATASET, PRODUCTION, PROJECT
-except SettingsError as error:
+except UNREADABLE as error:
     stop(error)
 
 from local_account import arguments

@@ -17,11 +17,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from settings_rules import SettingsError, stop
+from settings_rules import UNREADABLE, stop
 
 try:
     import settings as _checked_on_import  # noqa: F401 - read here for its errors only
-except SettingsError as error:
+except UNREADABLE as error:
     stop(error)
 
 from local_account import arguments

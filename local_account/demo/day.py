@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from settings_rules import SettingsError, stop
+from settings_rules import UNREADABLE, stop
 
 try:
     import settings
-except SettingsError as error:
+except UNREADABLE as error:
     stop(error)
 
 import numpy as np

@@ -105,17 +105,33 @@ def test_cron_expressions_that_aws_refuses_are_refused(cron):
     assert not is_cron(cron)
 
 
-@pytest.fixture(scope="module")
-def broken_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This project with a search of no trials, whatever else its settings say."""
-    folder = tmp_path_factory.mktemp("checkout")
+def checkout_with(folder: Path, more: str) -> Path:
+    """This project with something added to its settings, whatever else they say."""
     for name in ("infra", "pipelines", "build_scripts", "deploy_scripts", "local_account", "capacity"):
         (folder / name).symlink_to(ROOT / name)
     for name in ("app.py", "cdk.json", "settings_rules.py"):
         (folder / name).write_bytes((ROOT / name).read_bytes())
     settings = (ROOT / "settings.py").read_text(encoding="utf-8")
-    (folder / "settings.py").write_text(f"{settings}\n\nTUNING = Tuning(trials=0)\n", encoding="utf-8")
+    (folder / "settings.py").write_text(f"{settings}\n{more}\n", encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="module")
+def broken_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search of no trials."""
+    return checkout_with(tmp_path_factory.mktemp("checkout"), "TUNING = Tuning(trials=0)")
+
+
+@pytest.mark.parametrize(
+    ("slip", "said"), [("TUNING = Tuning(trials=2", "'(' was never closed"), ("TUNING = Tuning(seed=true)", "name 'true' is not defined")]
+)
+def test_a_slip_in_python_is_one_line_with_its_number(tmp_path, slip, said):
+    checkout = checkout_with(tmp_path, slip)
+    line = (checkout / "settings.py").read_text(encoding="utf-8").splitlines().index(slip) + 1
+    command = [sys.executable, "-m", "local_account", "--help"]
+    result = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"error: settings.py line {line}: {said}") and result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[-1])
