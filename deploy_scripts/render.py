@@ -3,7 +3,7 @@
 The registry says what to deploy: the newest approved version, or the one that the pipeline variable ModelPackageArn names.
 Input: cdk.out (made by `python -m infra.endpoint`), REQUESTED_PACKAGE. Output: the folder rendered/ (artifact of the pipeline) and
 rendered.env with MODEL_PACKAGE_ARN, MODEL_PACKAGE_VERSION and RETURNING ("true" for a version that served production before).
-Next: the CloudFormation actions of the deploy pipeline, then verify.py.
+It ends when the staging endpoint can be updated. Next: the CloudFormation actions of the deploy pipeline, then verify.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from build_scripts.command_line import ProblemError, parser, run
 from build_scripts.endpoint_templates import resource, template
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe, newest_approved
-from settings import ENVIRONMENTS, PROJECT, Environment
+from deploy_scripts.wait_for_endpoint import wait_until_updatable
+from settings import ENVIRONMENTS, PROJECT, STAGING, Environment
 
 LATEST = "latest-approved"
 
@@ -129,7 +130,8 @@ def main(arguments: Sequence[str]) -> int:
     write(given.output, version, contents, project.foundation_outputs if needed else {})
     given.variables.write_text(exported(version), encoding="utf-8")
     returning = ", which served production before" if version.has_served_production else ""
-    print(f"deploying version {version.number}{returning}: {version.arn}")
+    print(f"deploying version {version.number}{returning}: {version.arn}", flush=True)
+    wait_until_updatable(sagemaker, PROJECT.endpoint_name(STAGING))
     return 0
 
 

@@ -1,6 +1,7 @@
 """Fails if the version that was tested on staging has been rejected since, so that production does not get it.
 
-Input: MODEL_PACKAGE_ARN. Exit code 1 if it is not approved any more. Next: the production deployment.
+Before that it waits until the production endpoint can be updated, so that a rejection meanwhile counts as well.
+Input: MODEL_PACKAGE_ARN. Exit code 1 if it is not approved any more, or the wait was in vain. Next: the production deployment.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Sequence
 from build_scripts.command_line import ProblemError, VerdictError, parser, run
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import describe
+from deploy_scripts.wait_for_endpoint import wait_until_updatable
+from settings import PRODUCTION, PROJECT
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -19,7 +22,9 @@ def main(arguments: Sequence[str]) -> int:
     arn = options.parse_args(arguments).package
     if not arn:
         raise ProblemError("MODEL_PACKAGE_ARN is not set; give --package")
-    version = describe(ProjectEnvironment().client("sagemaker"), arn)
+    sagemaker = ProjectEnvironment().client("sagemaker")
+    wait_until_updatable(sagemaker, PROJECT.endpoint_name(PRODUCTION))
+    version = describe(sagemaker, arn)
     if version.approval != "Approved":
         raise VerdictError(f"version {version.number} is {version.approval} now; production keeps what it has")
     print(f"version {version.number} is still approved")

@@ -1,7 +1,8 @@
 """The pipeline that rolls one approved version through the gates.
 
 Source -> Render -> Staging[Deploy, Verify, Approve] -> Production[StillApproved, Deploy, Verify]. A version that served
-production before returns without a second approval: StagingReturn[Deploy, Verify] runs instead of Staging.
+production before returns without a second approval: StagingReturn[Deploy, Verify] runs instead of Staging. Render and
+StillApproved also wait until the endpoint that comes next can be updated.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class DeployPipeline(Construct):
         environments = (staging, production)
         self._project = project
         self._foundation = foundation
-        self._projects = DeployProjects(self, "Projects", project=project, foundation=foundation, environments=environments)
+        self._projects = DeployProjects(self, "Projects", project=project, foundation=foundation, staging=staging, production=production)
         self._role = EndpointDeploymentRole(self, "CloudFormation", project=project, foundation=foundation, environments=environments)
         self._source = codepipeline.Artifact("Source")
         self._rendered = codepipeline.Artifact("Rendered")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from constructs import Construct
 
 from infra.arns import Arns
@@ -11,23 +9,37 @@ from infra.build_project import BuildProject
 from infra.foundation.foundation_stack import FoundationStack
 from settings import Environment, Project
 
+TIMEOUT_MINUTES = 20
+ENDPOINT_WAIT_MINUTES = 30  # deploy_scripts/wait_for_endpoint.py
+
 
 class DeployProjects(Construct):
-    """`render` pins a version, `still_approved` checks it again before production, `verify` calls the endpoint."""
+    """`render` pins a version, `still_approved` checks it again before production, `verify` calls the endpoint.
+
+    The first two also wait until the endpoint that is deployed next can be updated.
+    """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, project: Project, foundation: FoundationStack, environments: Sequence[Environment]
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        project: Project,
+        foundation: FoundationStack,
+        staging: Environment,
+        production: Environment,
     ) -> None:
         super().__init__(scope, construct_id)
         self._project = project
         self._foundation = foundation
-        self._environments = environments
+        self._environments = (staging, production)
+        self._production = production
         self._arns = Arns(self, project)
         self.render = self._create_render()
         self.still_approved = self._create_still_approved()
         self.verify = self._create_verify()
 
-    def _create(self, construct_id: str, buildspec: str, description: str) -> BuildProject:
+    def _create(self, construct_id: str, buildspec: str, description: str, *, waits: bool = False) -> BuildProject:
         return BuildProject(
             self,
             construct_id,
@@ -35,19 +47,21 @@ class DeployProjects(Construct):
             foundation=self._foundation,
             buildspec=f"deploy_scripts/{buildspec}.buildspec.yml",
             description=description,
-            timeout_minutes=20,
+            timeout_minutes=TIMEOUT_MINUTES + (ENDPOINT_WAIT_MINUTES if waits else 0),
         )
 
     def _create_render(self) -> BuildProject:
-        build = self._create("Render", "render", "Picks the newest approved version and renders the endpoint templates")
+        build = self._create("Render", "render", "Picks the newest approved version and renders the endpoint templates", waits=True)
         self._allow_registry(build)
         self._allow_describe_endpoints(build)
         self._foundation.artifact_bucket.grant_read(build, "code/templates/*")  # what the build of the commit kept
         return build
 
     def _create_still_approved(self) -> BuildProject:
-        build = self._create("StillApproved", "still_approved", "Stops a version that was rejected while it waited for production")
+        description = "Waits for the production endpoint, and stops a version that was rejected meanwhile"
+        build = self._create("StillApproved", "still_approved", description, waits=True)
         self._allow_registry(build)
+        build.allow("WaitForEndpoint", ["sagemaker:DescribeEndpoint"], [self._arns.endpoint(self._production)])
         return build
 
     def _create_verify(self) -> BuildProject:

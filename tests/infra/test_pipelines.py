@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+
+from deploy_scripts.wait_for_endpoint import LIMIT_MINUTES
 
 PACKAGE = "#{Render.MODEL_PACKAGE_ARN}"
 
@@ -49,6 +52,19 @@ def test_exactly_one_of_the_staging_stages_runs(stages):
 
     assert entry("Staging") == {"Variable": "#{Render.RETURNING}", "Operator": "NE", "Value": "true"}
     assert entry("StagingReturn") == {"Variable": "#{Render.RETURNING}", "Operator": "EQ", "Value": "true"}
+
+
+@pytest.mark.parametrize(("project", "endpoints"), [("render", ["production", "staging"]), ("stillapproved", ["production"])])
+def test_the_build_before_a_deployment_can_wait_for_its_endpoint(resources, project, endpoints):
+    """It has the time to wait to the end, and may look at the endpoint."""
+    builds = resources("AWS::CodeBuild::Project", "mlops-model-deploy").values()
+    (build,) = [build for build in builds if build["Name"] == f"mlops-{project}"]
+    assert build["TimeoutInMinutes"] >= LIMIT_MINUTES + 10
+    role = {"Ref": build["ServiceRole"]["Fn::GetAtt"][0]}
+    policies = [policy for policy in resources("AWS::IAM::Policy", "mlops-model-deploy").values() if role in policy["Roles"]]
+    statements = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+    (looking,) = [statement for statement in statements if "sagemaker:DescribeEndpoint" in statement["Action"]]
+    assert re.findall(r":endpoint/([^\"]+)", json.dumps(looking["Resource"])) == [f"mlops-{environment}" for environment in endpoints]
 
 
 def test_a_failure_in_production_rolls_back(stages):

@@ -54,14 +54,6 @@ class Person:
         answer = self.terminal.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=execution_arn)
         return str(answer["PipelineExecutionStatus"])
 
-    def release(self, version_arn: str) -> str:
-        """Approve a version in the registry and then for production; the final status of its deployment."""
-        execution = self.approve(version_arn)
-        waiting = loop.wait_for("the approval for production", lambda: self.waiting_or_ended(execution))
-        assert isinstance(waiting, dict), loop.failure_of(self.terminal, PROJECT.deploy_pipeline, execution)
-        loop.answer_approval(self.terminal, waiting, "Approved", "test")
-        return loop.end_of_pipeline(self.terminal, PROJECT.deploy_pipeline, execution)
-
     def approve(self, version_arn: str) -> str:
         """Approve in the registry; the execution of the deploy pipeline that this started."""
         return self.judge(version_arn, "Approved")

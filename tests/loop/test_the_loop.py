@@ -6,11 +6,15 @@ import json
 import os
 import signal
 import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from local_account.demo import loop
-from settings import DATASET, PRODUCTION, PROJECT
+from settings import DATASET, PRODUCTION, PROJECT, STAGING
+from tests.loop.conftest import Person
 from tests.loop.survivors import survivors, survivors_after
 
 ROW = b"0.455,0.365,0.095,0.514,0.2245,0.101,0.15,M"
@@ -114,17 +118,18 @@ def test_a_commit_whose_tests_fail_changes_nothing(person, released):
 
 def test_a_change_of_scaling_rolls_the_approved_version_without_training(person, released):
     trainings, deployments = len(loop.training_executions(person.terminal)), person.executions(PROJECT.deploy_pipeline)
-    person.change("settings.py", "max_capacity=8,\n        schedules", "max_capacity=9,\n        schedules")
+    person.change("settings.py", "min_capacity=3, max_capacity=8", "min_capacity=3, max_capacity=9")
     _, status = person.push_and_build("One instance more")
     assert status == "Succeeded"
     deployment = loop.new_execution(person.terminal, PROJECT.deploy_pipeline, deployments)
     ended = loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment)
     assert ended == "Succeeded", loop.failure_of(person.terminal, PROJECT.deploy_pipeline, deployment)
     resource = f"endpoint/{PROJECT.endpoint_name(PRODUCTION)}/variant/AllTraffic"
-    targets = person.terminal.client("application-autoscaling").describe_scalable_targets(
-        ServiceNamespace="sagemaker", ResourceIds=[resource]
+    # Not the bounds themselves, which scheduled actions move: here every 72 seconds.
+    scheduled = person.terminal.client("application-autoscaling").describe_scheduled_actions(
+        ServiceNamespace="sagemaker", ResourceId=resource, ScheduledActionNames=["business-hours"]
     )
-    assert targets["ScalableTargets"][0]["MaxCapacity"] == 9
+    assert scheduled["ScheduledActions"][0]["ScalableTargetAction"]["MaxCapacity"] == 9
     assert len(loop.training_executions(person.terminal)) == trainings
     assert loop.live_version(person.terminal, PRODUCTION) == released.arn
 
@@ -172,9 +177,75 @@ def test_new_data_register_another_version_that_is_compared_with_production(pers
     assert facts["champion"] == released.arn
 
 
-def test_rejecting_the_live_version_brings_back_the_one_before(person, released, second):
-    assert person.release(second) == "Succeeded"
+@dataclass(frozen=True)
+class SlowChange:
+    """Someone deploys to an endpoint what it already serves: it is Updating until `end`, as it is while autoscaling changes it."""
+
+    person: Person
+    endpoint: str
+
+    def begin(self) -> None:
+        self._set_alarm("OK")
+        sagemaker = self.person.terminal.client("sagemaker")
+        step = {"Type": "CAPACITY_PERCENT", "Value": 10}
+        traffic = {"Type": "LINEAR", "LinearStepSize": step, "WaitIntervalInSeconds": 3600}  # a minute here, in all
+        sagemaker.update_endpoint(
+            EndpointName=self.endpoint,
+            EndpointConfigName=sagemaker.describe_endpoint(EndpointName=self.endpoint)["EndpointConfigName"],
+            RetainAllVariantProperties=True,
+            DeploymentConfig={
+                "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": traffic},
+                "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "enough"}]},
+            },
+        )
+
+    def end(self) -> None:
+        self._set_alarm("ALARM")
+
+    def _set_alarm(self, state: str) -> None:
+        cloudwatch = self.person.terminal.client("cloudwatch")
+        metric = {"Namespace": "Test", "MetricName": "Nothing", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1}
+        cloudwatch.put_metric_alarm(
+            AlarmName="enough", **metric, Threshold=1, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore"
+        )
+        cloudwatch.set_alarm_state(AlarmName="enough", StateValue=state, StateReason="test")
+
+    def end_when_waited_for(self, execution: str, action: str) -> None:
+        """End it once the log of that action of the deploy pipeline says that it waits."""
+
+        def waited_for() -> bool | None:
+            details = loop.actions(self.person.terminal, PROJECT.deploy_pipeline, execution).get(action, {})
+            log = details.get("output", {}).get("executionResult", {}).get("externalExecutionUrl")
+            line = f"endpoint {self.endpoint} is Updating; waiting"
+            return bool(log and line in Path(urlsplit(log).path).read_text(encoding="utf-8")) or None
+
+        loop.wait_for(f"{action} to wait for {self.endpoint}", waited_for, seconds=30)
+        self.end()
+
+
+@pytest.fixture(scope="session")
+def replaced(person, second) -> str:
+    """The second version is released, and each endpoint is being changed when its turn comes; the execution that did it."""
+    staging, production = (SlowChange(person, PROJECT.endpoint_name(environment)) for environment in (STAGING, PRODUCTION))
+    staging.begin()
+    execution = person.approve(second)
+    staging.end_when_waited_for(execution, "Render/Render")
+    waiting = loop.wait_for("the approval for production", lambda: person.waiting_or_ended(execution))
+    assert isinstance(waiting, dict), loop.failure_of(person.terminal, PROJECT.deploy_pipeline, execution)
+    production.begin()
+    loop.answer_approval(person.terminal, waiting, "Approved", "test")
+    production.end_when_waited_for(execution, "Production/StillApproved")
+    status = loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, execution)
+    assert status == "Succeeded", loop.failure_of(person.terminal, PROJECT.deploy_pipeline, execution)
+    return execution
+
+
+def test_a_deployment_waits_for_an_endpoint_that_is_being_changed(person, second, replaced):
+    assert loop.status_of(person.terminal, PROJECT.deploy_pipeline, replaced) == "Succeeded"
     assert loop.live_version(person.terminal, PRODUCTION) == second
+
+
+def test_rejecting_the_live_version_brings_back_the_one_before(person, released, second, replaced):
     deployment = person.judge(second, "Rejected")
     ended = loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment)
     assert ended == "Succeeded", loop.failure_of(person.terminal, PROJECT.deploy_pipeline, deployment)

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from build_scripts import start_deployment, upload_data
 from build_scripts.project_environment import ProjectEnvironment
-from deploy_scripts import approve, render, status, verify
+from deploy_scripts import approve, render, status, still_approved, verify, wait_for_endpoint
 from settings import ABALONE, Autoscaling, Environment, Project
 
 PROJECT = Project(name="mlops")
@@ -153,7 +153,7 @@ VARIABLES = {
 def install(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
     """Environment, settings and clients of a hand-made account, for the duration of a test."""
     account = ScriptAccount()
-    for module in (approve, render, start_deployment, status, upload_data, verify):
+    for module in (approve, render, start_deployment, status, still_approved, upload_data, verify, wait_for_endpoint):
         for name in HAND_MADE.keys() & vars(module).keys():
             monkeypatch.setattr(module, name, HAND_MADE[name])
     for name, value in VARIABLES.items():
