@@ -359,7 +359,10 @@ class StepScaling:
 @checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schedule:
-    """Capacity bounds from a cron time on, in `Autoscaling.time_zone`: `minute hour day-of-month month day-of-week year`."""
+    """Capacity bounds from a cron time on, in `Autoscaling.time_zone`: `minute hour day-of-month month day-of-week year`.
+
+    A push that changes `Autoscaling.min_capacity` or `.max_capacity` puts those in force at once, until the next schedule's time.
+    """
 
     name: str
     cron: str
