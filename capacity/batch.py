@@ -152,66 +152,58 @@ class _Batch:
         self.base = np.zeros(both, np.int64)
         self.following = np.zeros(both, np.int8)  # activity under way: 1 out, -1 in
         self.recent: list[Floats] = []  # published values, newest last
+        self.backlog = np.zeros(self.shape)
 
     def run(self, trace: bool) -> tuple[BatchResult, Counts | None]:
         ticks = len(self.load)
         moves = self._bound_moves(ticks)
-        timeout = self.assumptions.client_timeout_seconds
-        backlog, bad, billed = np.zeros(self.shape), np.zeros(self.shape), np.zeros(self.shape)
-        most, breached, strained = self.running.copy(), np.zeros(self.shape, np.int64), np.zeros(self.shape, np.int64)
-        hour_ticks, hour_bad, hour_rate = round(3600 / self.tick), np.zeros(self.shape), np.zeros((self.shape[0], 1))
+        metric, tally = _InvocationsPerInstance(self.shape, self.tick, self.assumptions), _Tally(self.shape, self.tick)
         history = np.empty((ticks, *self.shape), np.int64) if trace else None
-        period_ticks, delay = round(60 / self.tick), self.assumptions.metric_delay_seconds + self.assumptions.alarm_action_seconds
-        waiting: list[tuple[float, Floats]] = []
-        period_sum = np.zeros(self.shape)
-        for tick in range(ticks):
-            now, rate = tick * self.tick, self.load[tick]
+        self._settle()
+        for tick, rate in enumerate(self.load):
+            now = tick * self.tick
             acts = self._arrive(now)
-            while waiting and waiting[0][0] <= now:
-                self.recent = [*self.recent, waiting.pop(0)[1]][-self.assumptions.scale_in_datapoints :]
-                acts = np.ones(self.shape, bool)
+            if metric.publish(now):
+                self.recent, acts = metric.recent, np.ones(self.shape, bool)
             for one, low, high in moves.get(tick, ()):
                 self.low_bound[one], self.high_bound[one] = low, high
                 acts[:, one] = True
             if acts.any():
                 self._decide(now, acts)
-                most = np.maximum(most, self.running)
-            capacity = self.full * self.running
-            backlog = np.maximum(0.0, backlog + (rate - capacity) * self.tick)
-            lost = None
-            if backlog.any():
-                lost = np.maximum(0.0, backlog - capacity * timeout)
-                backlog -= lost
-            hour_bad += rate * self.slow.share(rate, self.running, capacity, backlog, lost, self.tick)
-            hour_rate += rate
-            if (tick + 1) % hour_ticks == 0 or tick + 1 == ticks:
-                breached += hour_bad > P99_BUDGET * hour_rate
-                strained += hour_bad > STRAINED * P99_BUDGET * hour_rate
-                bad += hour_bad
-                hour_bad, hour_rate = np.zeros_like(hour_bad), np.zeros_like(hour_rate)
-            billed += np.maximum(self.running, self.desired)
-            period_sum += rate * self.tick / self.running
-            if (tick + 1) % period_ticks == 0:
-                waiting.append((now + self.tick + delay, period_sum))
-                period_sum = np.zeros(self.shape)
+                self._settle()
+                tally.most = np.maximum(tally.most, self.running)
+            tally.add(rate, self._serve(rate), self.billed)
+            metric.add(rate / self.running)
             if history is not None:
                 history[tick] = self.desired
-        result = BatchResult(
-            breach_share=bad / np.maximum(self.load.sum(axis=0), 1e-300),
-            breached_hours=breached,
-            strained_hours=strained,
-            instance_hours=billed * self.tick / 3600,
-            most_instances=most,
-        )
-        return result, history
+        return tally.result(), history
 
     def _arrive(self, now: float) -> Lanes:
         """Put instances to work that have come. Where something happened that the engine could react to."""
+        if now < self.next_arrival:
+            return np.zeros(self.shape, bool)
         arrived = (self.busy_until <= now) & (self.busy_until > _NEVER)
-        if arrived.any():
-            self.running = np.where(arrived, self.desired, self.running)
-            self.busy_until[arrived] = _NEVER
+        self.running = np.where(arrived, self.desired, self.running)
+        self.busy_until[arrived] = _NEVER
         return arrived
+
+    def _settle(self) -> None:
+        """What follows from the instance counts, until they change again."""
+        self.capacity = self.full * self.running
+        self.row = self.slow.first[self.running]
+        self.billed = np.maximum(self.running, self.desired)
+        self.next_arrival = float(np.where(self.busy_until > _NEVER, self.busy_until, np.inf).min())
+
+    def _serve(self, rate: Floats) -> Floats:
+        """One tick of requests. Share of them that is slower than the SLO or lost."""
+        self.backlog = np.maximum(0.0, self.backlog + (rate - self.capacity) * self.tick)
+        share = self.slow.served(rate, self.capacity, self.row)
+        if not self.backlog.any():
+            return share
+        lost = np.maximum(0.0, self.backlog - self.capacity * self.assumptions.client_timeout_seconds)
+        self.backlog -= lost
+        late = np.maximum(share, self.slow.queued(self.backlog / self.capacity))
+        return np.asarray(np.maximum(late, np.minimum(1.0, lost / np.maximum(rate * self.tick, 1e-300))))
 
     def _bound_moves(self, ticks: int) -> dict[int, list[tuple[int, int, int]]]:
         """tick -> (configuration, min, max), in the order in which scheduled actions run."""
@@ -326,22 +318,84 @@ class _Batch:
 
 
 class _SlowShare:
-    """Share of the requests that are slower than the SLO or lost, as `LatencyTable.breach_share`, quickly."""
+    """Share of the requests that are slower than the SLO, as `LatencyTable.breach_share`, quickly."""
 
     def __init__(self, table: LatencyTable, most: int) -> None:
         fine = np.arange(_UTILISATIONS + 1) / _UTILISATIONS
-        self._table = table
+        self._seconds, self._slo_seconds = table.service.seconds, table.slo_seconds
         self._breach = np.concatenate([np.interp(fine, GRID, row) for row in table.breach])
-        self._first = table.row(np.arange(most + 1)) * (_UTILISATIONS + 1)  # where the row of an instance count begins
-        self._scale = _UTILISATIONS / table.service.max_requests_per_second
+        self.first = table.row(np.arange(most + 1)) * (_UTILISATIONS + 1)  # where the row of an instance count begins
 
-    def share(self, rate: Floats, running: Counts, capacity: Floats, backlog: Floats, lost: Floats | None, tick_seconds: float) -> Floats:
-        """lost: None while nothing waits anywhere."""
-        utilisation = np.minimum(rate * self._scale / running, _UTILISATIONS).astype(np.int64)
-        share = self._breach[self._first[running] + utilisation]
-        if lost is None:
-            return np.asarray(share)
-        wait, service = backlog / capacity, self._table.service.seconds
-        queued = 1.0 - np.searchsorted(service, self._table.slo_seconds - wait, side="right") / len(service)
-        share = np.where(wait > 0, np.maximum(share, queued), share)
-        return np.asarray(np.maximum(share, np.minimum(1.0, lost / np.maximum(rate * tick_seconds, 1e-300))))
+    def served(self, rate: Floats, capacity: Floats, row: Counts) -> Floats:
+        """While nothing is left over from before. row: `first` of the instance counts."""
+        return np.asarray(self._breach[row + np.minimum(rate / capacity * _UTILISATIONS, _UTILISATIONS).astype(np.int64)])
+
+    def queued(self, wait: Floats) -> Floats:
+        """Behind a backlog that takes so many seconds to work off; 0 without one."""
+        late = 1.0 - np.searchsorted(self._seconds, self._slo_seconds - wait, side="right") / len(self._seconds)
+        return np.where(wait > 0, late, 0.0)
+
+
+class _InvocationsPerInstance:
+    """The metric: a sum for each minute, seen after its delay."""
+
+    def __init__(self, shape: tuple[int, int], tick_seconds: float, assumptions: Assumptions) -> None:
+        self._tick, self._ticks, self._keep = tick_seconds, round(60 / tick_seconds), assumptions.scale_in_datapoints
+        self._delay = assumptions.metric_delay_seconds + assumptions.alarm_action_seconds
+        self._sum, self._count, self._now = np.zeros(shape), 0, 0.0
+        self._waiting: list[tuple[float, Floats]] = []
+        self.recent: list[Floats] = []  # newest last
+
+    def publish(self, now: float) -> bool:
+        """Make visible what is due. True if a value was added."""
+        due = [value for time, value in self._waiting if time <= now]
+        if due:
+            self._waiting = self._waiting[len(due) :]
+            self.recent = [*self.recent, *due][-self._keep :]
+        return bool(due)
+
+    def add(self, rate: Floats) -> None:
+        """One tick, in requests per second and instance."""
+        self._sum = self._sum + rate * self._tick
+        self._count += 1
+        self._now += self._tick
+        if self._count == self._ticks:
+            self._waiting.append((self._now + self._delay, self._sum))
+            self._sum, self._count = np.zeros_like(self._sum), 0
+
+
+class _Tally:
+    """Adds up what the result is made of."""
+
+    def __init__(self, shape: tuple[int, int], tick_seconds: float) -> None:
+        self._tick_seconds, self._hour_ticks, self._ticks = tick_seconds, round(3600 / tick_seconds), 0
+        self._requests, self._slow, self._billed = np.zeros((shape[0], 1)), np.zeros(shape), np.zeros(shape)
+        self._hour_requests, self._hour_slow = np.zeros((shape[0], 1)), np.zeros(shape)
+        self._breached, self._strained = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        self.most = np.zeros(shape, np.int64)
+
+    def add(self, rate: Floats, slow_share: Floats, billed: Counts) -> None:
+        """One tick."""
+        self._hour_slow += rate * slow_share
+        self._hour_requests += rate
+        self._billed += billed
+        self._ticks += 1
+        if self._ticks % self._hour_ticks == 0:
+            self._end_hour()
+
+    def _end_hour(self) -> None:
+        self._breached += self._hour_slow > P99_BUDGET * self._hour_requests
+        self._strained += self._hour_slow > STRAINED * P99_BUDGET * self._hour_requests
+        self._slow += self._hour_slow
+        self._requests += self._hour_requests
+        self._hour_slow, self._hour_requests = np.zeros_like(self._hour_slow), np.zeros_like(self._hour_requests)
+
+    def result(self) -> BatchResult:
+        self._end_hour()  # the last one may be shorter; without requests it counts as nothing
+        return BatchResult(
+            breach_share=self._slow / np.maximum(self._requests, 1e-300),
+            breached_hours=self._breached,
+            strained_hours=self._strained,
+            instance_hours=self._billed * self._tick_seconds / 3600,
+            most_instances=self.most,
+        )

@@ -39,7 +39,7 @@ Steps = tuple[tuple[int, int], ...]  # percent of the threshold, percent of the 
 STEPS: Steps = ((100, 25), (150, 50), (200, 100))  # StepScaling's defaults
 FINE_STEPS: Steps = ((100, 10), (110, 20), (125, 35), (150, 60))
 STEEP_STEPS: Steps = ((100, 25), (150, 100), (250, 300), (400, 600))
-JUMP: Steps = ((100, 600),)  # a crowd comes: all at once, because nothing more can be added while the endpoint updates
+JUMP: Steps = ((100, 1000),)  # a crowd comes: to the maximum at once, because nothing can be added while the endpoint updates
 #: For the grid, as fields of Candidate. step_margin: alarm threshold as a multiple of the tracking target; None: no policy.
 STEP_POLICIES: tuple[Mapping[str, Any], ...] = (
     {"step_margin": None},
@@ -51,7 +51,7 @@ CHOICES: Mapping[str, Sequence[Any]] = {
     "scale_out_cooldown_seconds": (0, 60, 120, 180, 240, 300, 420, 600, 900),
     "scale_in_cooldown_seconds": (0, 60, 120, 300, 450, 600, 900, 1200),
     "step_margin": (None, None, 0.95, 0.97, 1.0, 1.03, 1.05, 1.1, 1.15, 1.3, 1.6),
-    "steps": (STEPS, FINE_STEPS, STEEP_STEPS, ((100, 15), (130, 40), (175, 80)), JUMP, ((100, 300),)),
+    "steps": (STEPS, FINE_STEPS, STEEP_STEPS, ((100, 15), (130, 40), (175, 80)), JUMP, ((100, 300),), ((100, 600),)),
     "step_cooldown_seconds": (60, 120, 240, 300, 600),
     "step_periods": (1, 2, 3),
 }

@@ -113,9 +113,9 @@ class LatencyTable:
 class _Waits:
     """P(wait > t) = C exp(-t / scale) for each utilisation on GRID: exact for M/M/c, Allen-Cunneen scaled otherwise.
 
-    `pooled` instances share their workers. Fewest outstanding is not least work: the request still waits for the worker of
-    the instance it was sent to, while another may become free, at most about one service time / workers longer. That
-    residual is added, which keeps the formula above a simulation of exact least outstanding requests (benchmarks/capacity).
+    `pooled` instances share their workers. Fewest outstanding is not least work: the request still waits for a worker of the
+    instance it was sent to, while another instance may have one free: about one service time / workers longer. That residual
+    is added, which keeps the formula above a simulation of exact least outstanding requests (benchmarks/capacity).
     """
 
     def __init__(self, service: ServiceTime, pooled: int) -> None:
@@ -124,7 +124,7 @@ class _Waits:
         self._seconds = service.seconds
         self._probability = np.array([erlang_c(servers, servers * float(utilisation)) for utilisation in GRID])
         self._scale = service.mean_seconds / (servers * np.maximum(1e-12, 1 - GRID)) * spread
-        self._residual = (1 - 1 / pooled) * service.mean_seconds / service.workers
+        self._residual = service.mean_seconds / service.workers if pooled > 1 else 0.0
 
     @property
     def mean(self) -> Floats:

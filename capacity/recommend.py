@@ -19,10 +19,10 @@ from capacity.outcome import WITHIN_P99, Budget, Outcome, Trial
 from capacity.replays import Replays
 from capacity.traffic import Traffic
 
-SEEN_SEEDS, CHECK_SEEDS, HELD_OUT_SEEDS = tuple(range(1, 9)), tuple(range(21, 33)), tuple(range(101, 109))
+SEEN_SEEDS, CHECK_SEEDS, HELD_OUT_SEEDS = tuple(range(1, 7)), tuple(range(21, 61)), tuple(range(101, 109))
 ROUNDS, CHANGES_PER_ROUND, PARENTS = 3, 200, 12
 FINALISTS, FINALS = 40, 4
-AS_GOOD_AS_NOTHING = 0.01  # of the cost
+LITTLE_MORE, RESERVE = 0.02, 0.3  # of the cost, and of what is saved: may be spent on safety
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +117,9 @@ def _finals(trials: Sequence[Trial], check: Sequence[Traffic], first: Budget, fi
     checked: list[Trial] = []
     left = list(trials)
     for turn in range(FINALS):
-        asked = replace(first, margin=first.margin * 0.7**turn)
-        left.sort(key=lambda trial: (asked.excess(trial) > 0, trial.usd * (1 + asked.excess(trial))))  # used at once
-        best, left = left[:FINALISTS], left[FINALISTS:]
+        best = _finalists(left, replace(first, margin=first.margin * 0.7**turn))
+        taken = {id(trial) for trial in best}
+        left = [trial for trial in left if id(trial) not in taken]
         more = replays.of([trial.candidate for trial in best], check)
         checked += [trial.joined(other) for trial, other in zip(best, more, strict=True)]
         if any(final.holds(trial, with_margin=True) for trial in checked):
@@ -127,19 +127,38 @@ def _finals(trials: Sequence[Trial], check: Sequence[Traffic], first: Budget, fi
     return choose(checked, final)
 
 
+def _finalists(trials: Sequence[Trial], budget: Budget) -> list[Trial]:
+    """Half of them the cheapest, those within the budget first; half the safest that do not cost much more."""
+    ranked = sorted(trials, key=lambda trial: (budget.excess(trial) > 0, trial.usd * (1 + budget.excess(trial))))
+    cheapest, others = ranked[: FINALISTS // 2], ranked[FINALISTS // 2 :]
+    limit = _limit(cheapest[0].usd, budget.usd)
+    affordable = [trial for trial in others if trial.usd <= limit and budget.excess(trial) == 0]
+    return [*cheapest, *sorted(affordable, key=_safety)[: FINALISTS // 2]]
+
+
 def choose(trials: Sequence[Trial], budget: Budget) -> Trial:
     """The cheapest that holds with a margin, else the cheapest that holds, else the one that breaks the SLO least.
 
-    A margin that costs more than the budget would like is left out, if that helps.
-
-    Of those that cost as good as nothing more than the cheapest, the one with the fewest slow requests.
+    A margin that makes it dearer than the budget would like is left out, if that helps. Of those that do not cost much more than
+    the cheapest, the safest is taken.
     """
     for usd, with_margin in itertools.product((budget.usd, math.inf), (True, False)):
         holding = [trial for trial in trials if trial.usd < usd and budget.holds(trial, with_margin=with_margin)]
         if holding:
-            limit = min(usd, (1 + AS_GOOD_AS_NOTHING) * min(trial.usd for trial in holding))
-            return min((trial for trial in holding if trial.usd <= limit), key=lambda trial: (sum(trial.breaches), trial.usd))
+            limit = _limit(min(trial.usd for trial in holding), usd)
+            return min((trial for trial in holding if trial.usd <= limit), key=_safety)
     return min(trials, key=lambda trial: (budget.excess(trial), trial.usd))
+
+
+def _limit(cheapest_usd: float, usd: float) -> float:
+    """What safety may cost: a little more than the cheapest, or a part of what that saves against `usd`, if that is a limit."""
+    saved = 0.0 if math.isinf(usd) else usd - cheapest_usd
+    return cheapest_usd + max(LITTLE_MORE * cheapest_usd, RESERVE * saved)
+
+
+def _safety(trial: Trial) -> tuple[float, float]:
+    """Fewer hours that are broken or nearly so, then fewer slow requests."""
+    return sum(trial.strained_hours), sum(trial.breaches)
 
 
 def pareto(trials: Sequence[Trial], budget: Budget = WITHIN_P99) -> tuple[Trial, ...]:

@@ -99,6 +99,7 @@ def test_of_two_that_cost_the_same_the_one_with_fewer_slow_requests_is_chosen() 
     cheap, good = outcome(1.0, 0.005), outcome(1.005, 0.001)
     assert choose([cheap, good], Budget()) is good
     assert choose([cheap, outcome(1.05, 0.001)], Budget()) is cheap
+    assert choose([cheap, dear := outcome(1.05, 0.001)], Budget(usd=1.5)) is dear  # a fifth of what is saved
 
 
 def test_a_margin_that_makes_it_dearer_than_wanted_is_left_out() -> None:
