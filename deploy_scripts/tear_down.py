@@ -97,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
     sagemaker, group = project.client("sagemaker"), project.model_package_group
     doomed = pipelines(sagemaker)
     print(f"pipelines: {', '.join(doomed) or 'none'}; versions of {group}: {len(versions(sagemaker, group))}")
-    if sys.stdin.isatty() and not given.yes and input("Delete them for good? [y/N] ").strip().lower() not in ("y", "yes"):
+    if not (given.yes or _person_agrees()):
         print("nothing changed")
         return 0
     for name in doomed:
@@ -106,6 +106,13 @@ def main(arguments: Sequence[str]) -> int:
         sagemaker.delete_model_package(ModelPackageName=arn)
     print("deleted; now the foundation stack can go")
     return 0
+
+
+def _person_agrees() -> bool:
+    """Raises ProblemError where nobody is there to ask."""
+    if not sys.stdin.isatty():
+        raise ProblemError("this deletes for good, and there is no terminal to ask; add --yes if it is meant")
+    return input("Delete them for good? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _options() -> argparse.ArgumentParser:

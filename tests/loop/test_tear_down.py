@@ -68,8 +68,10 @@ def commands() -> list[list[str]]:
 
 
 def as_run_here(command: list[str], assembly: Path) -> list[str]:
-    """`npx` would look for the CLI below the clone, one synthesis is enough, and nobody answers `cdk destroy` when it asks."""
+    """`npx` would look for the CLI below the clone, one synthesis is enough, and nobody answers what asks before it deletes."""
     command = command[1:] if command[0] == "npx" else command
+    if "deploy_scripts.tear_down" in command:
+        return [*command, "--yes"]
     if command[0] != "cdk":
         return command
     return [*command, "--app", str(assembly), "--no-notices", *(["--force"] if command[1] == "destroy" else [])]

@@ -86,7 +86,7 @@ def sagemaker(monkeypatch: pytest.MonkeyPatch) -> SageMaker:
 
 
 def test_pipelines_their_models_and_every_version_go(sagemaker: SageMaker, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(tear_down.main, []) == 0
+    assert run(tear_down.main, ["--yes"]) == 0
     assert sagemaker.runs == {}
     assert sagemaker.versions == {}
     assert sagemaker.models == {"of-another-project"}
@@ -94,8 +94,8 @@ def test_pipelines_their_models_and_every_version_go(sagemaker: SageMaker, capsy
 
 
 def test_a_repetition_finds_nothing_and_succeeds(sagemaker: SageMaker, capsys: pytest.CaptureFixture[str]) -> None:
-    run(tear_down.main, [])
-    assert run(tear_down.main, []) == 0
+    run(tear_down.main, ["--yes"])
+    assert run(tear_down.main, ["--yes"]) == 0
     assert f"pipelines: none; versions of {GROUP}: 0" in capsys.readouterr().out
 
 
@@ -123,3 +123,12 @@ def test_a_person_is_asked_and_may_say_no(sagemaker: SageMaker, monkeypatch: pyt
     assert run(tear_down.main, []) == 0
     assert len(sagemaker.versions) == 2
     assert set(sagemaker.runs) == {TRAINING, BATCH}
+
+
+def test_nothing_is_deleted_where_nobody_can_be_asked(
+    sagemaker: SageMaker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+    assert run(tear_down.main, []) == 2
+    assert "add --yes" in capsys.readouterr().err
+    assert len(sagemaker.versions) == 2
