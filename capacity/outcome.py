@@ -62,8 +62,8 @@ class Budget:
     """How often the SLO may be broken: a share of the requests, and hours in which more than 1 % of them are slower.
 
     on_average: judge the mean of the replays instead of the worst; to do no worse than settings whose mean is known.
-    margin: a candidate is preferred if it uses at most this part of slow_share, and if its hours are no more even when those
-    that are nearly broken count: other days may be worse than those replayed.
+    margin: a candidate is preferred if it uses at most this part of both, and if hours that are nearly broken count, too: other
+    days may be worse than those replayed.
     usd: what it should cost less than; only a preference.
     """
 
@@ -101,7 +101,7 @@ class Budget:
 
     def _used(self, outcome: Outcome, with_margin: bool) -> tuple[float, float]:
         if with_margin:
-            return self.slow(outcome) / self.margin, self._count(outcome.strained_hours)
+            return self.slow(outcome) / self.margin, self._count(outcome.strained_hours) / self.margin
         return self.slow(outcome), self._count(outcome.broken_hours)
 
     def _count(self, values: Sequence[float]) -> float:

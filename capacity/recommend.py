@@ -19,9 +19,9 @@ from capacity.outcome import WITHIN_P99, Budget, Outcome, Trial
 from capacity.replays import Replays
 from capacity.traffic import Traffic
 
-SEEN_SEEDS, CHECK_SEEDS, HELD_OUT_SEEDS = tuple(range(1, 7)), tuple(range(21, 61)), tuple(range(101, 109))
+SEEN_SEEDS, CHECK_SEEDS, HELD_OUT_SEEDS = tuple(range(1, 7)), tuple(range(21, 77)), tuple(range(101, 109))
 ROUNDS, CHANGES_PER_ROUND, PARENTS = 3, 200, 12
-FINALISTS, FINALS = 40, 4
+FINALISTS, FINALS = 45, 4
 LITTLE_MORE, RESERVE = 0.02, 0.3  # of the cost, and of what is saved: may be spent on safety
 
 
@@ -128,12 +128,14 @@ def _finals(trials: Sequence[Trial], check: Sequence[Traffic], first: Budget, fi
 
 
 def _finalists(trials: Sequence[Trial], budget: Budget) -> list[Trial]:
-    """Half of them the cheapest, those within the budget first; half the safest that do not cost much more."""
-    ranked = sorted(trials, key=lambda trial: (budget.excess(trial) > 0, trial.usd * (1 + budget.excess(trial))))
-    cheapest, others = ranked[: FINALISTS // 2], ranked[FINALISTS // 2 :]
+    """The cheapest within the margin, or next to it; the safest that do not cost much more; the cheapest without a margin."""
+    third = FINALISTS // 3
+    cheapest = sorted(trials, key=lambda trial: (budget.excess(trial) > 0, trial.usd * (1 + budget.excess(trial))))[:third]
     limit = _limit(cheapest[0].usd, budget.usd)
-    affordable = [trial for trial in others if trial.usd <= limit and budget.excess(trial) == 0]
-    return [*cheapest, *sorted(affordable, key=_safety)[: FINALISTS // 2]]
+    affordable = [trial for trial in trials if trial.usd <= limit and budget.excess(trial) == 0]
+    holding = [trial for trial in trials if budget.holds(trial)]
+    groups = [cheapest, sorted(affordable, key=_safety)[:third], sorted(holding, key=lambda trial: trial.usd)[:third]]
+    return list({id(trial): trial for group in groups for trial in group}.values())
 
 
 def choose(trials: Sequence[Trial], budget: Budget) -> Trial:
@@ -151,9 +153,8 @@ def choose(trials: Sequence[Trial], budget: Budget) -> Trial:
 
 
 def _limit(cheapest_usd: float, usd: float) -> float:
-    """What safety may cost: a little more than the cheapest, or a part of what that saves against `usd`, if that is a limit."""
-    saved = 0.0 if math.isinf(usd) else usd - cheapest_usd
-    return cheapest_usd + max(LITTLE_MORE * cheapest_usd, RESERVE * saved)
+    """What safety may cost: a little more than the cheapest or, where `usd` is to be undercut, a part of what that saves."""
+    return cheapest_usd + (LITTLE_MORE * cheapest_usd if math.isinf(usd) else RESERVE * (usd - cheapest_usd))
 
 
 def _safety(trial: Trial) -> tuple[float, float]:
