@@ -10,7 +10,7 @@ from build_scripts.command_line import VerdictError, run
 from deploy_scripts import render, still_approved, wait_for_endpoint
 from deploy_scripts.wait_for_endpoint import IN_PROGRESS, LIMIT_MINUTES, POLL_SECONDS, wait_until_updatable
 from tests.unit import script_account
-from tests.unit.script_account import PACKAGE, PROJECT, Registry, ScriptAccount
+from tests.unit.script_account import PACKAGE, Registry, ScriptAccount
 from tests.unit.test_render import TEMPLATE, synthesize
 
 NAME = "mlops-production"
@@ -71,7 +71,7 @@ def test_a_change_without_end_is_one_line_that_says_what_to_do(slept: list[float
     with pytest.raises(VerdictError) as caught:
         wait_until_updatable(Changing("Updating"), NAME)
     assert f"endpoint {NAME} is still Updating after {LIMIT_MINUTES} min" in str(caught.value)
-    assert f"start-pipeline-execution --name {PROJECT.deploy_pipeline}" in str(caught.value)
+    assert f"start-pipeline-execution --name {wait_for_endpoint.PROJECT.deploy_pipeline}" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert LIMIT_MINUTES * 60 <= sum(slept) <= LIMIT_MINUTES * 60 + POLL_SECONDS
     assert len(capsys.readouterr().out.splitlines()) == LIMIT_MINUTES + 1  # one a minute
