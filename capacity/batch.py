@@ -9,7 +9,6 @@ replays the winner with the engine. Sources: see `engine.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 
 from capacity.bounds import scheduled_times
 from capacity.model import PREDEFINED_METRICS, Assumptions, CapacityError, Configuration, StepPolicy, TargetTrackingPolicy
-from capacity.queueing import GRID, P99_BUDGET, LatencyTable
+from capacity.queueing import GRID, LatencyTable
+from capacity.tally import BatchResult, Tally
 from capacity.traffic import Traffic
 
 Floats = NDArray[np.float64]
@@ -27,18 +27,6 @@ INVOCATIONS = PREDEFINED_METRICS["SageMakerVariantInvocationsPerInstance"]
 _NEVER = -1e18
 _ROUNDING = 1e-9
 _UTILISATIONS = 1000
-STRAINED = 0.75
-
-
-@dataclass(frozen=True, kw_only=True)
-class BatchResult:
-    """Shape of each array: (traffics, configurations)."""
-
-    breach_share: Floats
-    breached_hours: Counts  # hours whose p99 is above the SLO
-    strained_hours: Counts  # those, and hours that use more than `STRAINED` of what the p99 allows
-    instance_hours: Floats
-    most_instances: Counts
 
 
 class _Tracking:
@@ -157,7 +145,7 @@ class _Batch:
     def run(self, trace: bool) -> tuple[BatchResult, Counts | None]:
         ticks = len(self.load)
         moves = self._bound_moves(ticks)
-        metric, tally = _InvocationsPerInstance(self.shape, self.tick, self.assumptions), _Tally(self.shape, self.tick)
+        metric, tally = _InvocationsPerInstance(self.shape, self.tick, self.assumptions), Tally(self.shape, self.tick)
         history = np.empty((ticks, *self.shape), np.int64) if trace else None
         self._settle()
         for tick, rate in enumerate(self.load):
@@ -362,40 +350,3 @@ class _InvocationsPerInstance:
         if self._count == self._ticks:
             self._waiting.append((self._now + self._delay, self._sum))
             self._sum, self._count = np.zeros_like(self._sum), 0
-
-
-class _Tally:
-    """Adds up what the result is made of."""
-
-    def __init__(self, shape: tuple[int, int], tick_seconds: float) -> None:
-        self._tick_seconds, self._hour_ticks, self._ticks = tick_seconds, round(3600 / tick_seconds), 0
-        self._requests, self._slow, self._billed = np.zeros((shape[0], 1)), np.zeros(shape), np.zeros(shape)
-        self._hour_requests, self._hour_slow = np.zeros((shape[0], 1)), np.zeros(shape)
-        self._breached, self._strained = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        self.most = np.zeros(shape, np.int64)
-
-    def add(self, rate: Floats, slow_share: Floats, billed: Counts) -> None:
-        """One tick."""
-        self._hour_slow += rate * slow_share
-        self._hour_requests += rate
-        self._billed += billed
-        self._ticks += 1
-        if self._ticks % self._hour_ticks == 0:
-            self._end_hour()
-
-    def _end_hour(self) -> None:
-        self._breached += self._hour_slow > P99_BUDGET * self._hour_requests
-        self._strained += self._hour_slow > STRAINED * P99_BUDGET * self._hour_requests
-        self._slow += self._hour_slow
-        self._requests += self._hour_requests
-        self._hour_slow, self._hour_requests = np.zeros_like(self._hour_slow), np.zeros_like(self._hour_requests)
-
-    def result(self) -> BatchResult:
-        self._end_hour()  # the last one may be shorter; without requests it counts as nothing
-        return BatchResult(
-            breach_share=self._slow / np.maximum(self._requests, 1e-300),
-            breached_hours=self._breached,
-            strained_hours=self._strained,
-            instance_hours=self._billed * self._tick_seconds / 3600,
-            most_instances=self.most,
-        )

@@ -14,6 +14,7 @@ from capacity.model import Assumptions, Configuration
 from capacity.outcome import Outcome, Trial
 from capacity.queueing import LatencyTable
 from capacity.simulate import simulate
+from capacity.tally import BatchResult
 from capacity.traffic import Traffic
 
 REPLAYS_AT_ONCE = 1500  # in one process: enough to make numpy's overhead small, few enough to stay in the processor's cache
@@ -29,16 +30,16 @@ class _Task:
     table: LatencyTable
     assumptions: Assumptions
 
-    def run(self) -> batch.BatchResult:
+    def run(self) -> BatchResult:
         configurations = [candidate.configuration() for candidate in self.candidates]
         return batch.run(configurations, self.traffics, self.table, self.assumptions)[0]
 
 
-def _run_task(task: _Task) -> batch.BatchResult:
+def _run_task(task: _Task) -> BatchResult:
     return task.run()
 
 
-def _trials(candidates: Sequence[Candidate], result: batch.BatchResult) -> list[Trial]:
+def _trials(candidates: Sequence[Candidate], result: BatchResult) -> list[Trial]:
     most = result.most_instances.max(axis=0)
     return [
         Trial(
