@@ -296,7 +296,7 @@ def _print_recommendation(found: Recommendation, situation: Situation, replays: 
     print(f"\nTried {found.tried:,} configurations, each on the traffic and on variations of it.")
     allowed = budget_words(found.budget)
     words = partial(outcome_words, on_average=found.budget.on_average)
-    print(f"{f'Cheapest with {allowed}' if found.best else f'None has {allowed}. Closest'}: {words(found.chosen)}.")
+    print(f"{f'Recommended, with {allowed}' if found.best else f'None has {allowed}. Closest'}: {words(found.chosen)}.")
     print(f"On traffic it has not seen: {words(found.held_out)}.")
     if found.reference_held_out:
         print(f"What is configured, there: {words(found.reference_held_out)}.")
