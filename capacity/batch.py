@@ -145,7 +145,7 @@ class _Batch:
     def run(self, trace: bool) -> tuple[BatchResult, Counts | None]:
         ticks = len(self.load)
         moves = self._bound_moves(ticks)
-        metric, tally = _InvocationsPerInstance(self.shape, self.tick, self.assumptions), Tally(self.shape, self.tick)
+        metric, tally = _InvocationsPerInstance(self.shape, self.tick, self.assumptions), Tally(self.running, self.tick)
         history = np.empty((ticks, *self.shape), np.int64) if trace else None
         self._settle()
         for tick, rate in enumerate(self.load):

@@ -84,10 +84,13 @@ class Replays:
     def reference(self, configuration: Configuration, option: InstanceOption, traffics: Sequence[Traffic]) -> Outcome:
         """Any configuration, by the engine itself; not every one is a candidate."""
         table = self._table(option, configuration.routing)
-        replays = [
-            simulate(configuration, traffic, table.service, slo_seconds=self._slo_seconds, assumptions=self._assumptions, table=table)
-            for traffic in traffics
-        ]
+        replays = []
+        for traffic in traffics:
+            replays.append(
+                simulate(configuration, traffic, table.service, slo_seconds=self._slo_seconds, assumptions=self._assumptions, table=table)
+            )
+            if self._progress:
+                self._progress(len(replays), len(traffics))
         return Outcome(
             costs=tuple(replay.cost(option.usd_per_hour) for replay in replays),
             breaches=tuple(replay.breach_share for replay in replays),

@@ -11,7 +11,7 @@ from capacity.queueing import P99_BUDGET
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
-STRAINED = 0.75
+STRAINED = 0.75  # of what the p99 allows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +28,14 @@ class BatchResult:
 class Tally:
     """Adds up what the result is made of."""
 
-    def __init__(self, shape: tuple[int, int], tick_seconds: float) -> None:
+    def __init__(self, running: Counts, tick_seconds: float) -> None:
+        """running: instances at the beginning."""
+        shape = running.shape
         self._tick_seconds, self._hour_ticks, self._ticks = tick_seconds, round(3600 / tick_seconds), 0
         self._requests, self._slow, self._billed = np.zeros((shape[0], 1)), np.zeros(shape), np.zeros(shape)
         self._hour_requests, self._hour_slow = np.zeros((shape[0], 1)), np.zeros(shape)
         self._breached, self._strained = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        self.most = np.zeros(shape, np.int64)
+        self.most = running.copy()
 
     def add(self, rate: Floats, slow_share: Floats, billed: Counts) -> None:
         """One tick."""

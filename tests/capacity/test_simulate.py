@@ -189,6 +189,12 @@ def test_the_batch_replay_decides_exactly_as_the_engine(shape: str, routing: str
             assert result.breach_share[row, column] == pytest.approx(replay.breach_share, abs=2e-3)
 
 
+def test_a_batch_in_which_nothing_acts_yet_still_counts_its_instances() -> None:
+    table = LatencyTable.of(SERVICE, SLO)
+    result, _ = batch.run([configured(tracking(), low=3)], [per_minute(30.0)], table, Assumptions())
+    assert result.most_instances.tolist() == [[3]]
+
+
 def test_static_fleet_is_the_smallest_that_holds() -> None:
     situation = Situation(
         traffic=traffic.from_shape("diurnal:peak=300"), service=SERVICE, slo_seconds=SLO, usd_per_hour=0.115, assumptions=Assumptions()
