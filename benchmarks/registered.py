@@ -20,6 +20,7 @@ from build_scripts.upload_data import example_file
 from local_account.account import Account
 from local_account.context import AccountSettings
 from settings import DATASET, PROJECT
+from tests.local_account.sagemaker_requests import create_data_version_function
 
 ROOT = Path(__file__).resolve().parents[1]
 ROLE = "arn:aws:iam::111122223333:role/benchmark"
@@ -50,6 +51,7 @@ def registered_abalone() -> Iterator[Registered]:
         for bucket in (ARTIFACTS, DATA):
             s3.create_bucket(Bucket=bucket)
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        create_data_version_function(account)
         data = example_file("abalone", Path(scratch))
         s3.upload_file(str(data), DATA, f"training/abalone/{data.name}")
         environment = {

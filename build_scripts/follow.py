@@ -72,6 +72,8 @@ def numbers(sagemaker: Any, step: Mapping[str, Any]) -> str:
         best = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name).get("BestTrainingJob") or {}
         metric = best.get("FinalHyperParameterTuningJobObjectiveMetric")
         return f"best {metric['MetricName']} {metric['Value']:.4g}" if metric else ""
+    if "Lambda" in metadata:
+        return ", ".join(output["Value"] for output in metadata["Lambda"].get("OutputParameters", []))
     if "Condition" in metadata:
         return f"condition is {metadata['Condition'].get('Outcome')}"
     if "RegisterModel" in metadata:

@@ -59,6 +59,10 @@ class ProjectEnvironment:
         return self._variables.get("SAGEMAKER_PROJECT_ID") or PROJECT.sagemaker_project_id
 
     @property
+    def tags(self) -> list[dict[str, str]]:
+        return PROJECT.tags(self.project_id)
+
+    @property
     def model_package_group(self) -> str:
         return self._variables.get("MODEL_PACKAGE_GROUP") or PROJECT.model_package_group
 

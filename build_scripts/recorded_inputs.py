@@ -6,11 +6,10 @@ runs; of the data, the S3 versions that the lineage names. Next: reproduce.py ru
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from botocore.exceptions import ClientError
 from build_scripts.command_line import ProblemError, VerdictError
 from build_scripts.publish import code_prefix
 from build_scripts.recorded_lineage import Lineage
+from build_scripts.step_modules import load
 
 #: `name@version`, as pipelines/tabular/steps/data_versions.py joins them; a name may hold spaces and @, a version holds neither.
 _NAMED_VERSION = re.compile(r"(\S.*?@[^\s@]+)(?= |$)")
@@ -35,10 +35,11 @@ class _Version:
     id: str
     since: datetime
     deleted: bool = False
+    identity: str = ""  # as the lineage names it
 
     @property
     def name(self) -> str:
-        return f"{_file_name(self.key)}@{self.id}"
+        return f"{_file_name(self.key)}@{self.identity}"
 
 
 def bucket_and_key(url: str) -> tuple[str, str]:
@@ -106,11 +107,10 @@ def _recorded(history: list[_Version], lineage: Lineage) -> list[_Version]:
     found = [version for version in history if not version.deleted and version.name in wanted]
     if " ".join(version.name for version in found) == recorded:
         return found
-    if ", sha256 " in recorded:  # too many to name: the moment at which the prefix held exactly these
-        digest = recorded.rsplit(" ", 1)[-1]
+    if " sha256:" in recorded:  # too many to name: the moment at which the prefix held exactly these
         for moment in sorted({version.since for version in history}, reverse=True):
             current = _at(history, moment)
-            if hashlib.sha256(" ".join(version.name for version in current).encode()).hexdigest() == digest:
+            if load("data_versions").digest([version.name for version in current]) == recorded:
                 return current
         raise ProblemError(
             f"{lineage.data_url} never held the recorded {recorded}, as far as S3 remembers; {lineage.package} cannot be rebuilt"
@@ -133,14 +133,19 @@ def _history(s3: Any, bucket: str, prefix: str) -> Iterator[_Version]:
     """Every version of every data file below the prefix, by key and newest first, as S3 lists them."""
     try:
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-            for field, deleted in (("Versions", False), ("DeleteMarkers", True)):
-                for item in page.get(field, []):
-                    if not _file_name(item["Key"]).startswith(("_", ".")) and not item["Key"].endswith("/"):
-                        yield _Version(item["Key"], item["VersionId"], item["LastModified"], deleted)
+            for item in filter(_is_data, page.get("Versions", [])):
+                identity = load("data_versions").identity(item)
+                yield _Version(item["Key"], item["VersionId"], item["LastModified"], identity=identity)
+            for item in filter(_is_data, page.get("DeleteMarkers", [])):
+                yield _Version(item["Key"], item["VersionId"], item["LastModified"], deleted=True)
     except ClientError as error:
         if error.response["Error"]["Code"] not in _ABSENT:
             raise
         raise ProblemError(f"bucket {bucket} does not exist any more; its data cannot be fetched") from error
+
+
+def _is_data(item: Mapping[str, Any]) -> bool:
+    return bool(load("data_versions").is_data(item["Key"]))
 
 
 def _file_name(key: str) -> str:

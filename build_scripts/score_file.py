@@ -97,6 +97,7 @@ def define(project: ProjectEnvironment) -> str:
             kms_key=project.key_arn,
             subnets=project.subnets,
             security_group_ids=project.security_group_ids,
+            project_id=project.project_id,
         )
         return str(pipeline.definition())
 
@@ -104,8 +105,7 @@ def define(project: ProjectEnvironment) -> str:
 def score(project: ProjectEnvironment, version: Version, where: Places) -> None:
     """Run the batch pipeline to its end. Raises VerdictError with the job's reason if it fails."""
     sagemaker = project.client("sagemaker")
-    tags = [{"Key": "sagemaker:project-name", "Value": PROJECT.name}, {"Key": "sagemaker:project-id", "Value": project.project_id}]
-    state = upsert(sagemaker, PROJECT.batch_pipeline, define(project), project.pipeline_role_arn, tags)
+    state = upsert(sagemaker, PROJECT.batch_pipeline, define(project), project.pipeline_role_arn, project.tags)
     print(f"pipeline {PROJECT.batch_pipeline}: {state}")
     parameters = {"ModelPackageArn": version.arn, "InputDataUrl": where.source, "OutputDataUrl": where.destination}
     arn = start(sagemaker, PROJECT.batch_pipeline, parameters, "unknown")

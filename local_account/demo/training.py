@@ -106,6 +106,8 @@ def _numbers(terminal: Terminal, step: Mapping[str, Any]) -> str:
         jobs = terminal.client("sagemaker").list_processing_jobs(SortBy="CreationTime", SortOrder="Descending")["ProcessingJobSummaries"]
         name = next(job["ProcessingJobName"] for job in jobs if job["ProcessingJobArn"] == metadata["ProcessingJob"]["Arn"])
         return _last_log_line(terminal, "/aws/sagemaker/ProcessingJobs", name)
+    if "Lambda" in metadata:
+        return ", ".join(output["Value"] for output in metadata["Lambda"].get("OutputParameters", []))
     if "Condition" in metadata:
         return "passed" if metadata["Condition"].get("Outcome") == "True" else "refused"
     if "RegisterModel" in metadata or "Model" in metadata:

@@ -257,7 +257,7 @@ def test_killing_the_account_ends_its_model_servers_jobs_and_builds(person, rele
     """Last, because it takes the account of all the tests above."""
     account = person.terminal.account["process_id"]
     sagemaker = person.terminal.client("sagemaker")
-    values = [{"Name": "InputDataVersion", "Value": "another"}]  # nothing from the cache: jobs will run
+    values = [{"Name": "CacheKey", "Value": "another"}]  # nothing from the cache: jobs will run
     training = sagemaker.start_pipeline_execution(PipelineName=PROJECT.sagemaker_pipeline, PipelineParameters=values)
     loop.wait_for("a running job", lambda: loop.steps(person.terminal, training["PipelineExecutionArn"]) or None)
     assert len(survivors(mark, person.terminal.directory)) > 3  # its guard, model servers, containers: or this could not fail

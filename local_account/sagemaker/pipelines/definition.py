@@ -8,14 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from local_account.sagemaker.pipelines import caching, conditions, parameters
+from local_account.sagemaker.pipelines import caching, conditions, lambda_outputs, parameters
 from local_account.sagemaker.pipelines.expressions import references
+from local_account.sagemaker.pipelines.paths import parse
 
 VERSION = "2020-12-01"
-RUNNABLE_TYPES = ("Processing", "Training", "Tuning", "Transform", "Model", "RegisterModel", "Condition", "Fail")
+RUNNABLE_TYPES = ("Processing", "Training", "Tuning", "Transform", "Model", "RegisterModel", "Lambda", "Condition", "Fail")
 #: Types of the schema that need a service the local account does not have.
 OTHER_TYPES = (
-    "Callback", "Lambda", "QualityCheck", "ClarifyCheck", "EMR", "EMRServerless", "AutoML", "EndpointConfig", "Endpoint",
+    "Callback", "QualityCheck", "ClarifyCheck", "EMR", "EMRServerless", "AutoML", "EndpointConfig", "Endpoint",
     "InferenceComponent", "Lineage", "Job", "Cleanup", "ForEach", "NotebookJob", "MonitorBatchTransform",
 )  # fmt: skip
 
@@ -108,6 +109,7 @@ def _step_problems(steps: Sequence[Step], parameter_names: set[str]) -> Iterator
             if kind == "Parameters" and rest not in parameter_names:
                 yield f"step {step.name} refers to parameter {rest}, which is not declared"
         yield from _property_file_problems(step, {other.name: other for other in steps})
+        yield from _output_problems(step, {other.name: other for other in steps})
         try:
             caching.lifetime((step.document.get("CacheConfig") or {}).get("ExpireAfter"))
         except ValueError as error:
@@ -124,6 +126,17 @@ def _property_file_problems(step: Step, steps: Mapping[str, Step]) -> Iterator[s
             names = [str(item.get("PropertyFileName")) for item in steps[source].document.get("PropertyFiles") or []]
             if path.removeprefix("PropertyFiles.") not in names:
                 yield f"step {step.name} refers to {path} of step {source}, which has {', '.join(names) or 'no property files'}"
+
+
+def _output_problems(step: Step, steps: Mapping[str, Step]) -> Iterator[str]:
+    if step.type == "Lambda":
+        yield from lambda_outputs.problems(step.document)
+    for kind, rest in references(step.arguments):
+        source, _, path = rest.partition(".")
+        if kind == "Steps" and source in steps and steps[source].type == "Lambda":
+            known = lambda_outputs.names(steps[source].document)
+            if parse(path)[:1] != ["OutputParameters"] or parse(path)[1:] not in [[name] for name in known]:
+                yield f"step {step.name} refers to {path} of step {source}, which has OutputParameters {', '.join(known) or 'none'}"
 
 
 def _refuse(problems: Iterator[str] | Sequence[str]) -> None:
