@@ -38,7 +38,7 @@ class ProjectFunction(lambda_.Function):
     ) -> None:
         log_group = RetainedLogGroup(scope, f"{construct_id}Logs", retention_days=log_retention_days, key=key)
         role = ServiceRole(scope, f"{construct_id}Role", service="lambda.amazonaws.com", description=description)
-        unwanted = ["__pycache__", "*.pyc"] if files is None else ["*", *(f"!{name}" for name in files)]
+        unwanted = ["__pycache__", "*.pyc"] if files is None else ["*", ".*", *(f"!{name}" for name in files)]
         super().__init__(
             scope,
             construct_id,
