@@ -1,6 +1,6 @@
 """Turns a person's file into what a batch job reads, and its answers into a file a person can open.
 
-Input: CSV with header or Parquet. Output: CSV without header, the features in the order of settings.DATASET, every cell
+Input: CSV with header or Parquet. Output: CSV without header, the features in the order of the version's contract, every cell
 as training reads it; and, after the job, the person's own columns with the predictions beside them. Used by score_file.py.
 """
 
@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from build_scripts.command_line import ProblemError
+from build_scripts.invocation import csv_body
 from build_scripts.step_modules import load
-from settings import DataSet, Problem
+from build_scripts.version_contract import Contract
+from settings import Problem
 
 
-def read(path: Path, dataset: DataSet) -> Any:
+def read(path: Path, contract: Contract) -> Any:
     """The `table.Table` of a file that has every feature and at least one row. Raises ProblemError."""
     if not path.is_file():
         raise ProblemError(f"{path} is not a file; give one .csv or .parquet file, or an s3:// address")
@@ -26,21 +28,19 @@ def read(path: Path, dataset: DataSet) -> Any:
         table = load("table").read(path)
     except bad_input as error:
         raise ProblemError(str(error)) from error
-    missing = [name for name in dataset.features if name not in table.columns.column_names]
+    missing = [name for name in contract.features if name not in table.columns.column_names]
     if missing:
-        raise ProblemError(f"{path.name} has no column {', '.join(missing)}; it needs {', '.join(dataset.features)} (settings.DATASET)")
+        raise ProblemError(f"{path.name} has no column {', '.join(missing)}; the version takes {', '.join(contract.features)}")
     if not table.rows:
         raise ProblemError(f"{path.name} has no rows; there is nothing to score")
     return table
 
 
-def request(table: Any, dataset: DataSet) -> bytes:
+def request(table: Any, contract: Contract) -> bytes:
     """CSV lines, one per row. Raises ProblemError naming the column and the line of a cell that no model can read."""
-    columns = [_numbers(table, column.name) for column in dataset.numeric]
-    columns += [_categories(table, column.name) for column in dataset.categorical]
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
-    return text.getvalue().encode()
+    columns = [_numbers(table, name) for name in contract.numeric]
+    columns += [_categories(table, name) for name in contract.categorical]
+    return csv_body(list(zip(*columns, strict=True)))
 
 
 def _numbers(table: Any, name: str) -> list[str]:
@@ -89,19 +89,19 @@ def answers(sent: bytes, received: bytes) -> list[list[str]]:
     return [line[len(row) :] for row, line in zip(rows, joined, strict=True)]
 
 
-def write(path: Path, table: Any, predictions: Sequence[Sequence[str]], dataset: DataSet) -> None:
+def write(path: Path, table: Any, predictions: Sequence[Sequence[str]], contract: Contract) -> None:
     """The file's own columns, then what the version says about each row."""
     own = [["" if cell is None else cell for cell in column.to_pylist()] for column in table.columns.columns]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*table.columns.column_names, *prediction_names(dataset, len(predictions[0]))])
+        writer.writerow([*table.columns.column_names, *prediction_names(contract, len(predictions[0]))])
         writer.writerows([*cells, *said] for cells, said in zip(zip(*own, strict=True), predictions, strict=True))
 
 
-def prediction_names(dataset: DataSet, count: int) -> list[str]:
+def prediction_names(contract: Contract, count: int) -> list[str]:
     """What pipelines/tabular/steps/inference.py answers as CSV: a value, a probability, or a class and all probabilities."""
-    if dataset.problem is Problem.BINARY:
-        return [f"probability_{dataset.positive_class}"]
+    if contract.problem is Problem.BINARY:
+        return [f"probability_{contract.positive_class}"]
     return ["prediction", *(f"probability_{index}" for index in range(1, count))]
 
 

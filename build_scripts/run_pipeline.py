@@ -28,6 +28,7 @@ from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError, parser, run
 from build_scripts.follow import follow
+from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.publish import code_files, code_prefix, publish
 from build_scripts.step_modules import load
@@ -73,11 +74,8 @@ def upsert(sagemaker: Any, name: str, definition: str, role_arn: str, tags: Sequ
     The description names the commit that the definition is from: a retraining starts without a push, and reads it there.
     """
     described = {"PipelineDescription": f"{COMMIT_PREFIX}{commit}"}
-    try:
-        current = sagemaker.describe_pipeline(PipelineName=name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("ResourceNotFound", "ValidationException"):
-            raise
+    current = found(sagemaker.describe_pipeline, PipelineName=name)
+    if current is None:
         sagemaker.create_pipeline(PipelineName=name, PipelineDefinition=definition, RoleArn=role_arn, Tags=list(tags), **described)
         return "created"
     if _canonical(current["PipelineDefinition"]) == _canonical(definition) and current["RoleArn"] == role_arn:

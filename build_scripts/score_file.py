@@ -4,29 +4,28 @@
     python -m build_scripts.score_file shells.parquet --version 3 --output scored.csv
     python -m build_scripts.score_file s3://bucket/prefix/         rows that are in S3 already; says where the answers are
 
-A file has a header and every feature of settings.DATASET, in any order; further columns come back as they were. Rows in S3
-have no header, and the features in the order of settings.DATASET. Next: pipelines/batch/pipeline.py does the work.
+A file has a header and every feature that the version takes, in any order; further columns come back as they were. Rows in S3
+have no header, and the features in the version's order. Next: pipelines/batch/pipeline.py does the work.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from build_scripts import batch_rows
+from build_scripts import batch_rows, version_contract
 from build_scripts.command_line import ProblemError, VerdictError, parser, run
 from build_scripts.follow import follow
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.recorded_inputs import bucket_and_key, read
 from build_scripts.registry import Version, describe, newest_approved, versions
 from build_scripts.run_pipeline import quiet, start, upsert
-from settings import DATASET, PROJECT, DataSet
+from build_scripts.version_contract import Contract
+from settings import PROJECT
 
 _HASH_LENGTH = 12  # enough to keep inputs apart
 
@@ -55,20 +54,6 @@ def find_version(sagemaker: Any, group: str, number: int | None) -> Version:
     return describe(sagemaker, numbers[number])
 
 
-def require_same_columns(s3: Any, version: Version, dataset: DataSet) -> None:
-    """The golden rows say which columns a version takes, in which order. Raises ProblemError if settings.py has others."""
-    golden = read(s3, version.facts["golden-url"]) if "golden-url" in version.facts else None
-    if golden is None:
-        raise ProblemError(f"version {version.number} does not say which columns it takes: its golden rows are gone")
-    header = next(csv.reader(io.StringIO(golden.decode("utf-8"))))
-    if header[:-2] != list(dataset.features):
-        commit = version.facts.get("git-commit", "unknown")
-        raise ProblemError(
-            f"version {version.number} takes {', '.join(header[:-2])}, but settings.DATASET has {', '.join(dataset.features)}; "
-            f"check out its commit {commit}, or choose another --version"
-        )
-
-
 def require_objects(s3: Any, address: str) -> None:
     """Raises ProblemError if nothing is there: an instance need not start to find that out."""
     bucket, prefix = bucket_and_key(address)
@@ -76,11 +61,11 @@ def require_objects(s3: Any, address: str) -> None:
         raise ProblemError(f"{address} has no objects; upload CSV rows without header, or give a file of this machine")
 
 
-def places(project: ProjectEnvironment, version: Version, name: str, content: bytes) -> Places:
+def places(project: ProjectEnvironment, version: Version, contract: Contract, name: str, content: bytes) -> Places:
     digest = hashlib.sha256(content).hexdigest()[:_HASH_LENGTH]
     return Places(
-        source=f"s3://{project.data_bucket}/batch/{DATASET.name}/{digest}/{name}",
-        destination=f"s3://{project.data_bucket}/predictions/{DATASET.name}/version-{version.number}/{digest}",
+        source=f"s3://{project.data_bucket}/batch/{contract.dataset}/{digest}/{name}",
+        destination=f"s3://{project.data_bucket}/predictions/{contract.dataset}/version-{version.number}/{digest}",
     )
 
 
@@ -113,11 +98,11 @@ def score(project: ProjectEnvironment, version: Version, where: Places) -> None:
     follow(sagemaker, arn)
 
 
-def score_local(project: ProjectEnvironment, version: Version, file: Path, output: Path) -> int:
+def score_local(project: ProjectEnvironment, version: Version, contract: Contract, file: Path, output: Path) -> int:
     """Number of rows. `output` is written only if every row has its answer."""
-    s3, table = project.client("s3"), batch_rows.read(file, DATASET)
-    content = batch_rows.request(table, DATASET)
-    where = places(project, version, f"{file.stem}.csv", content)
+    s3, table = project.client("s3"), batch_rows.read(file, contract)
+    content = batch_rows.request(table, contract)
+    where = places(project, version, contract, f"{file.stem}.csv", content)
     bucket, key = bucket_and_key(where.source)
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": project.key_arn} if project.key_arn else {}
     s3.put_object(Bucket=bucket, Key=key, Body=content, **encryption)
@@ -126,7 +111,7 @@ def score_local(project: ProjectEnvironment, version: Version, file: Path, outpu
     received = read(s3, f"{where.destination}/{file.stem}.csv.out")
     if received is None:
         raise VerdictError(f"the job succeeded, but {where.destination}/{file.stem}.csv.out does not exist")
-    batch_rows.write(output, table, batch_rows.answers(content, received), DATASET)
+    batch_rows.write(output, table, batch_rows.answers(content, received), contract)
     print(f"in S3: {where.destination}/{file.stem}.csv.out")
     return int(table.rows)
 
@@ -138,11 +123,11 @@ def main(arguments: Sequence[str]) -> int:
         raise ProblemError("--output is for a file of this machine; the answers for rows in S3 stay in S3")
     project = ProjectEnvironment()
     version = find_version(project.client("sagemaker"), project.model_package_group, given.version)
-    require_same_columns(project.client("s3"), version, DATASET)
+    contract = version_contract.read(project.client("s3"), version)
     print(f"version {version.number} of {project.model_package_group} ({version.approval})")
     if in_s3:
         require_objects(project.client("s3"), given.file)
-        where = Places(given.file, places(project, version, "", given.file.encode()).destination)
+        where = Places(given.file, places(project, version, contract, "", given.file.encode()).destination)
         score(project, version, where)
         print(f"answers: {where.destination}/, one .out for each file, each line with its prediction at the end")
         return 0
@@ -150,7 +135,7 @@ def main(arguments: Sequence[str]) -> int:
     output = given.output or file.with_name(f"{file.stem}.scored.csv")
     if not output.parent.is_dir():
         raise ProblemError(f"--output is {str(output)!r}, whose folder does not exist; make it first")
-    rows = score_local(project, version, file, output)
+    rows = score_local(project, version, contract, file, output)
     print(f"scored {rows} rows: {output}")
     return 0
 

@@ -47,6 +47,9 @@ def evidence(version: Version, evaluation: Mapping[str, Any] | None) -> dict[str
     if gate:
         reasons = gate.get("reasons") or ""
         shown["gate"] = "passed" if gate.get("passed") else f"not passed: {reasons}"
+    comparison = ((evaluation or {}).get("champion") or {}).get("detail")
+    if comparison:
+        shown["production"] = comparison
     return {"version": str(version.number), "status": version.approval, **shown}
 
 

@@ -281,7 +281,7 @@ def test_a_version_that_does_not_exist_is_one_line_and_exit_2(registered, capsys
     code, text = rebuild(capsys, number=7)
     assert code == 2
     assert text.count("\n") == 1
-    assert f"{PACKAGE}/7 is not a model package version" in text
+    assert f"{PACKAGE}/7 does not exist in the registry" in text
 
 
 def test_archives_with_equal_files_differ_in_compression_only(registered):

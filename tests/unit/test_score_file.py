@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,7 @@ ROWS = 'id,town,rooms,area\na,"Lima, Peru",2,50.5\nb,NA,,70\n'
 def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
     """One approved version of houses; the batch pipeline predicts ten times the rooms, and what it was asked is kept in `asked`."""
     made = install(monkeypatch)
-    monkeypatch.setattr(score_file, "DATASET", HOUSES)
-    made.s3.put_object(Bucket="artifacts", Key="golden.csv", Body=b"area,rooms,town,price,prediction\n1,1,x,1,1\n")
-    made.sagemaker.add(1, **{"golden-url": "s3://artifacts/golden.csv"})
+    made.register(1, HOUSES, [["1", "1", "x", "1", "1"]])
     made.clients["asked"] = []
 
     def run(_: Any, version: Any, where: score_file.Places) -> None:
@@ -83,8 +82,9 @@ def test_parquet_means_the_same_as_csv(account, rows, tmp_path, capsys):
 
 
 def test_the_newest_approved_version_is_used_unless_another_is_named(account, rows, capsys):
-    for number, approval in ((2, "Approved"), (3, "Rejected")):
-        account.sagemaker.add(number, approval, **{"golden-url": "s3://artifacts/golden.csv"})
+    for number in (2, 3):
+        account.register(number, HOUSES, [["1", "1", "x", "1", "1"]])
+    account.sagemaker.packages[3]["ModelApprovalStatus"] = "Rejected"
     scored(capsys, rows)
     scored(capsys, rows, "--version", "3")
     assert [number for number, _ in account.clients["asked"]] == [2, 3]
@@ -102,7 +102,7 @@ def test_rows_in_s3_are_scored_where_they_are(account, capsys):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("id,town,rooms\na,x,1\n", "rows.csv has no column area; it needs area, rooms, town"),
+        ("id,town,rooms\na,x,1\n", "rows.csv has no column area; the version takes area, rooms, town"),
         ("area,rooms,town\n", "has no rows"),
         ("area,rooms,town\n1,two,x\n", "rooms is 'two' (rows.csv line 2)"),
         ("area,rooms,town\n1,2,x\ninf,2,x\n", "area is infinite (rows.csv line 3)"),
@@ -146,12 +146,22 @@ def test_without_an_approved_version_the_person_is_told_what_to_do(account, rows
     assert "deploy_scripts.approve" in text
 
 
-def test_a_version_of_other_columns_is_refused_with_its_commit(account, rows, capsys):
-    account.s3.put_object(Bucket="artifacts", Key="golden.csv", Body=b"area,town,price,prediction\n")
-    account.sagemaker.packages[1]["CustomerMetadataProperties"]["git-commit"] = "abc123"
+def test_an_earlier_version_is_sent_its_own_columns(account, rows, capsys):
+    """Whatever settings.py describes today."""
+    earlier = replace(HOUSES, name="flats", numeric=(Numeric(name="rooms"), Numeric(name="area")), categorical=())
+    account.register(1, earlier, [["1", "1", "1", "1"]])
+    rows.write_text("area,rooms\n50.5,2\n", encoding="utf-8")
+    assert scored(capsys, rows)[0] == 0
+    where = account.clients["asked"][0][1]
+    assert account.s3.objects[where.source.removeprefix("s3://")] == b"2.0,50.5\n"
+    assert "/flats/" in where.source and "/flats/" in where.destination
+
+
+def test_a_version_whose_archive_is_gone_is_not_scored_with(account, rows, capsys):
+    del account.s3.objects["artifacts/1/model.tar.gz"]
     code, text = scored(capsys, rows)
     assert code == 2
-    assert "check out its commit abc123" in text
+    assert "its archive s3://artifacts/1/model.tar.gz is gone" in text
 
 
 @pytest.mark.parametrize("received", [b"1,a,5\n", b"1,a,5\n3,b,6\n", b"1,a,5\n2,b,6\n4,c,7\n"])
