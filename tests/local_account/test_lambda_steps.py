@@ -110,6 +110,8 @@ def test_an_answer_without_a_declared_output_fails_the_step(sagemaker: Any, func
         ([asks("answers", {})], "allowed: the ARN of a Lambda function"),
         ([asks(ANY, {}, [("x", "Text")])], "an OutputType of String, Integer, Float, Boolean"),
         ([asks(ANY, {}), writes(output("other"))], "which has OutputParameters text, number"),
+        ([asks(ANY, {}), writes({"Get": "Steps.Ask"})], "which has OutputParameters text, number"),
+        ([asks(ANY, {}), writes({"Get": "Steps.Ask.OutputParameters['text']['more']"})], "which has OutputParameters text, number"),
     ],
 )
 def test_a_definition_whose_lambda_step_could_never_run_is_refused(sagemaker: Any, steps: list[dict[str, Any]], says: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from local_account.sagemaker.pipelines import caching, conditions, lambda_outputs, parameters
 from local_account.sagemaker.pipelines.expressions import references
-from local_account.sagemaker.pipelines.paths import parse
+from local_account.sagemaker.pipelines.paths import PathError, Segment, parse
 
 VERSION = "2020-12-01"
 RUNNABLE_TYPES = ("Processing", "Training", "Tuning", "Transform", "Model", "RegisterModel", "Lambda", "Condition", "Fail")
@@ -135,8 +135,15 @@ def _output_problems(step: Step, steps: Mapping[str, Step]) -> Iterator[str]:
         source, _, path = rest.partition(".")
         if kind == "Steps" and source in steps and steps[source].type == "Lambda":
             known = lambda_outputs.names(steps[source].document)
-            if parse(path)[:1] != ["OutputParameters"] or parse(path)[1:] not in [[name] for name in known]:
-                yield f"step {step.name} refers to {path} of step {source}, which has OutputParameters {', '.join(known) or 'none'}"
+            if _segments(path) not in [["OutputParameters", name] for name in known]:
+                yield f"step {step.name} refers to {path!r} of step {source}, which has OutputParameters {', '.join(known) or 'none'}"
+
+
+def _segments(path: str) -> list[Segment]:
+    try:
+        return parse(path)
+    except PathError:
+        return []
 
 
 def _refuse(problems: Iterator[str] | Sequence[str]) -> None:
