@@ -201,7 +201,7 @@ def test_a_definition_that_could_never_run_is_refused(document: str, message: st
         definition.read(document)
 
 
-@pytest.mark.parametrize("kind", ["Lambda", "Callback", "EMR", "QualityCheck", "Dance"])
+@pytest.mark.parametrize("kind", ["Callback", "EMR", "QualityCheck", "Dance"])
 def test_a_step_type_that_cannot_run_is_refused_by_name(kind: str) -> None:
     with pytest.raises(definition.UnsupportedStepError, match=f"{kind} \\(step A\\)"):
         definition.read(text(step("A", kind)))
