@@ -44,7 +44,8 @@ def read(s3: Any, version: Version) -> Contract:
     bucket, _, key = (version.model_url or "").removeprefix("s3://").partition("/")
     answer = found(s3.get_object, Bucket=bucket, Key=key) if key else None
     if answer is None:
-        raise ProblemError(f"version {version.number} does not say what it takes: its archive {version.model_url or '(it names none)'} is gone")
+        where = version.model_url or "of which it names no address"
+        raise ProblemError(f"version {version.number} does not say what it takes: its archive {where} is gone")
     try:
         return from_preparation(_member(answer["Body"]))
     except (tarfile.TarError, OSError, EOFError, KeyError, ValueError, TypeError) as error:
