@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from cells import category, shown
-from features import Labels
+from features import Codes, Labels
 from numpy.typing import NDArray
 
 #: Models calculate in single precision: a larger number is infinite to them.
@@ -38,30 +38,30 @@ class Allowed:
         declared = {column["name"]: column for column in (*dataset.get("numeric", ()), *dataset.get("categorical", ()))}
         self._numeric = [declared.get(name, {"name": name}) for name in numeric]
         self._categorical = [(name, values_of(declared.get(name, {}))) for name in categorical]
+        self._known = [None if values is None else frozenset((*values, None)) for _, values in self._categorical]
         bounds = [_bounds(column) for column in self._numeric]
         self._lowest = np.array([max(low, -LARGEST) for low, _ in bounds], dtype=np.float64)
         self._highest = np.array([min(high, LARGEST) for _, high in bounds], dtype=np.float64)
 
     def first_outside(self, numeric: NDArray[np.float64], categorical: Sequence[Labels]) -> Outside | None:
         """numeric: rows x columns, NaN where missing; categorical: distinct values and codes. A missing value is allowed."""
-        found = [*self._numbers(numeric), *self._categories(categorical)]
-        return min(found, key=lambda outside: outside.row) if found else None
+        wrong = (numeric < self._lowest) | (numeric > self._highest)
+        strange = [index for index, known in enumerate(self._known) if known is not None and not known.issuperset(categorical[index][0])]
+        if not (strange or np.count_nonzero(wrong)):
+            return None
+        found = [*self._numbers(numeric, wrong), *(self._category(index, *categorical[index]) for index in strange)]
+        return min(found, key=lambda outside: outside.row)
 
-    def _numbers(self, numeric: NDArray[np.float64]) -> Iterator[Outside]:
-        outside = (numeric < self._lowest) | (numeric > self._highest)
-        if outside.any():
-            row, index = (int(place[0]) for place in np.nonzero(outside))
+    def _numbers(self, numeric: NDArray[np.float64], wrong: NDArray[np.bool_]) -> Iterator[Outside]:
+        for row, index in np.argwhere(wrong)[:1].tolist():
             value = float(numeric[row, index])
             yield Outside(row, self._numeric[index]["name"], in_digits(value), range_in_words(self._numeric[index], value))
 
-    def _categories(self, categorical: Sequence[Labels]) -> Iterator[Outside]:
-        for (name, values), (distinct, codes) in zip(self._categorical, categorical, strict=True):
-            if values is None:
-                continue
-            strange = [code for code, value in enumerate(distinct) if value is not None and value not in values]
-            if strange:
-                row = int(np.flatnonzero(np.isin(codes, strange))[0])
-                yield Outside(row, name, shown(distinct[codes[row]]), in_words(values))
+    def _category(self, index: int, distinct: Sequence[str | None], codes: Codes) -> Outside:
+        name, values = self._categorical[index]
+        strange = [code for code, value in enumerate(distinct) if value is not None and value not in (values or ())]
+        row = int(np.flatnonzero(np.isin(codes, strange))[0])
+        return Outside(row, name, shown(distinct[codes[row]]), in_words(values or ()))
 
 
 def values_of(column: Mapping[str, Any]) -> tuple[str, ...] | None:
