@@ -41,7 +41,7 @@ METRICS: Mapping[Problem, Mapping[str, bool]] = MappingProxyType(
 @checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Numeric:
-    """A numeric column. `minimum` and `maximum` are what is physically possible: a value outside is a data error."""
+    """A numeric column. `minimum` and `maximum` are what is physically possible: a value outside is a data error, also in a request."""
 
     name: str
     unit: str = ""
@@ -56,7 +56,10 @@ class Numeric:
 @checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Categorical:
-    """A categorical column. `values` lists every allowed category; None allows any. Written as they are read: "True" becomes true."""
+    """A categorical column. `values` lists every category that the data and a request may hold; None allows any.
+
+    They are read as cells are: "True" is true, "4.0" is 4 (docs/decisions/0062-a-value-means-the-same-everywhere.md).
+    """
 
     name: str
     values: tuple[str, ...] | None = None

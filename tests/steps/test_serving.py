@@ -122,6 +122,8 @@ def test_a_charset_and_a_list_of_accepted_types_are_understood() -> None:
         ('{"instances": [{"garden": 1}]}', "application/json", 400, "unknown column 'garden'"),
         ('{"instances": [[1, 2, ["flat"]]]}', "application/json", 400, "kind is"),
         ('{"instances": [[true, 2, "flat"]]}', "application/json", 400, "area is"),
+        ("area,rooms,kind\n1,2,flat", "text/csv", 400, "row 1 holds column names (area); send the rows without them"),
+        ("1;2;flat", "text/csv", 400, "row 1 has 1 columns instead of 3: area, rooms, kind; separate cells with commas"),
         ('"39,1",2,flat', "text/csv", 400, "row 1: area is '39,1', not a number: a decimal comma; write 39.1"),
         ("1,2,flat\n1,$5,flat", "text/csv", 400, "row 2: rooms is '$5', not a number: a currency sign; write 5"),
         ("1,5 km,flat", "text/csv", 400, "rooms is '5 km', not a number: the unit 'km'; write 5"),

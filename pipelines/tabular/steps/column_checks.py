@@ -192,7 +192,8 @@ def _binary(name: str, classes: Sequence[str], positive: str) -> Iterator[Findin
     if len(classes) > 2:
         yield Finding(name, f"{len(classes)} classes [{listed(classes)}] in a binary problem; set Problem.MULTICLASS or repair the data")
     elif positive not in classes:
-        yield Finding(name, f"the positive class {positive!r} of settings.py does not occur; the classes are {listed(classes)}")
+        problem = f"the positive class {positive!r} of settings.py does not occur; the classes are {listed(classes)}"
+        yield Finding(name, f"{problem}; set DataSet.positive_class to one of them, or repair the data")
 
 
 def _gaps(name: str, missing: NDArray[np.bool_]) -> Iterator[Finding]:

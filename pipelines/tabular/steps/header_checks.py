@@ -33,7 +33,8 @@ def of_columns(table: Table, specification: Specification) -> Iterator[Finding]:
         return
     yield from _spelling(misspelt)
     for name in missing:
-        yield Finding(name, f"missing; {there}" if name == missing[-1] else "missing")
+        problem = "missing; add it to the data, or remove it from settings.py"
+        yield Finding(name, f"{problem}; {there}" if name == missing[-1] else problem)
     for place, name in enumerate(given, start=1):
         if name not in expected and name not in misspelt.values():
             yield _further(table, place, name)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -153,7 +154,8 @@ def _ordered(row: Row, index: int, names: list[str]) -> Sequence[Any]:
             raise RequestError(400, f"row {index + 1}: unknown column {shown(unknown[0])}; the columns are {', '.join(names)}")
         return [row.get(name) for name in names]
     if len(row) != len(names):
-        raise RequestError(400, f"row {index + 1} has {len(row)} columns instead of {len(names)}: {', '.join(names)}")
+        hint = "; separate cells with commas" if len(row) == 1 and re.search(r"[;\t|]", str(row[0])) else ""
+        raise RequestError(400, f"row {index + 1} has {len(row)} columns instead of {len(names)}: {', '.join(names)}{hint}")
     return row
 
 
@@ -162,6 +164,8 @@ def _cell(read: Callable[[Any], Any], cell: Any, row: int, name: str) -> Any:
         return read(cell)
     except ValueError:
         pass
+    if cell == name:
+        raise RequestError(400, f"row {row + 1} holds column names ({name}); send the rows without them")
     kind = number_texts.of(cell) if read is number and isinstance(cell, str) else number_texts.ANY
     sentence = kind.sentence("not a number" if read is number else "not a category")
     raise RequestError(400, f"row {row + 1}: {name} is {shown(cell)}, {sentence}")
