@@ -205,9 +205,11 @@ def test_a_table_too_small_for_three_parts_is_refused(tmp_path: Path, rows: int)
     assert "at least 6" in text
 
 
-@pytest.mark.parametrize(("column", "dataset"), [("town", HOUSES), ("granted", LOANS), ("group", LOANS)])
+@pytest.mark.parametrize(
+    ("column", "dataset"), [("town", HOUSES), ("granted", LOANS), ("group", LOANS), ("area", HOUSES), ("price", HOUSES)]
+)
 @pytest.mark.parametrize("cell", [[1, 2], b"\xff", {"a": 1}])
-def test_cells_of_a_parquet_file_that_are_no_category_are_refused(tmp_path: Path, column: str, dataset: DataSet, cell: Any) -> None:
+def test_cells_of_a_parquet_file_that_are_no_values_are_refused(tmp_path: Path, column: str, dataset: DataSet, cell: Any) -> None:
     columns = houses() if dataset is HOUSES else loans()
     columns[column] = [cell] * len(columns[column])
     (tmp_path / "data").mkdir()

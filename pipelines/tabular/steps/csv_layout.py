@@ -68,7 +68,8 @@ def _title(records: Sequence[Record]) -> str | None:
     if names is None or names[0] == records[0][0] or len(title) > width / 2 or any(map(_is_number, names[1])):
         return None
     given = f"line {records[0][0]} is a title ({shown(' '.join(title))}), not the column names"
-    return f"{given}; begin the file with line {names[0]} ({', '.join(cell[:20] for cell in names[1][:SHOWN_NAMES])})"
+    names_in_one_line = " ".join(", ".join(cell[:20] for cell in names[1][:SHOWN_NAMES]).split())
+    return f"{given}; begin the file with line {names[0]} ({names_in_one_line})"
 
 
 def _is_number(cell: str) -> bool:

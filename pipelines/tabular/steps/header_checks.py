@@ -82,14 +82,16 @@ def counts_rows(table: Table, name: str) -> bool:
 
 
 def of_types(table: Table, specification: Specification) -> Iterator[Finding]:
-    """Categories, classes and identifiers are text, numbers or truth values; dates have findings of their own."""
-    names = [*specification.categorical, *([specification.identifier] if specification.identifier else [])]
-    for name in names if specification.problem == "regression" else [*names, specification.target]:
+    """Every column is text, numbers or truth values; dates have findings of their own, but for a class."""
+    numbers = [*specification.numeric, *([specification.target] if specification.problem == "regression" else [])]
+    texts = [*specification.categorical, *([specification.identifier] if specification.identifier else [])]
+    classes = [specification.target] if specification.problem != "regression" else []
+    scalar = (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null, is_text)
+    for name in [*numbers, *texts, *classes]:
         held = plain(table.columns[name].slice(0, 0)).type
-        scalar = (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null, is_text)
-        is_date = pa.types.is_temporal(held) and name != specification.target
+        is_date = pa.types.is_temporal(held) and name not in classes
         if not (is_date or any(check(held) for check in scalar)):
             yield Finding(name, f"holds {held}; write it as text or a number, or remove it")
-        elif name in table.widened:
+        elif name in table.widened and name not in numbers:
             types = " and ".join(table.widened[name])
             yield Finding(name, f"holds {types} in different files, so that one category is two; give all files the same type")
