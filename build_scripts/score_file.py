@@ -4,8 +4,9 @@
     python -m build_scripts.score_file shells.parquet --version 3 --output scored.csv
     python -m build_scripts.score_file s3://bucket/prefix/         rows that are in S3 already; says where the answers are
 
-A file has a header and every feature that the version takes, in any order; further columns come back as they were. Rows in S3
-have no header, and the features in the version's order. Next: pipelines/batch/pipeline.py does the work.
+A file has a header and every feature that the version takes, in any order; further columns come back as they were. Its cells are
+checked against the version's own contract before anything runs. Rows in S3 have no header, and the features in the version's order;
+the version refuses what it does not allow, and the job fails. Next: pipelines/batch/pipeline.py.
 """
 
 from __future__ import annotations

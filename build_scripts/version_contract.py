@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from build_scripts.command_line import ProblemError
@@ -23,7 +23,10 @@ PREPARATION = "preparation.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
-    """Columns in the order of a request: numeric, then categorical. `classes` in the order of their index; empty for a regression."""
+    """Columns in the order of a request: numeric, then categorical. `classes` in the order of their index; empty for a regression.
+
+    `described`: the data set as settings.py had it, with what each column may hold.
+    """
 
     dataset: str
     problem: Problem
@@ -33,6 +36,7 @@ class Contract:
     metric: str
     classes: tuple[str, ...] = ()
     positive_class: str | None = None
+    described: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -65,6 +69,7 @@ def from_preparation(state: Mapping[str, Any]) -> Contract:
         metric=dataset["metric"],
         classes=tuple(state["classes"] or ()),
         positive_class=dataset["positive_class"],
+        described=dataset,
     )
 
 

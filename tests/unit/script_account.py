@@ -124,6 +124,15 @@ class Registry:
     def update_model_package(self, *, ModelPackageArn: str, **changes: Any) -> None:  # noqa: N803
         self.describe_model_package(ModelPackageName=ModelPackageArn).update(changes)
 
+    def describe_pipeline(self, *, PipelineName: str) -> dict[str, Any]:  # noqa: N803
+        if PipelineName not in self.pipelines:
+            raise refusal("ResourceNotFound", "Pipeline does not exist", "DescribePipeline")
+        return self.pipelines[PipelineName]
+
+    def list_pipeline_executions(self, *, PipelineName: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        self.describe_pipeline(PipelineName=PipelineName)
+        return {"PipelineExecutionSummaries": self.executions}
+
     def describe_endpoint(self, *, EndpointName: str) -> dict[str, Any]:  # noqa: N803
         if EndpointName not in self.endpoints:
             raise refusal("ValidationException", "Could not find endpoint", "DescribeEndpoint")
@@ -142,11 +151,9 @@ class Registry:
         return {"Containers": [{"ModelPackageName": f"{PACKAGE}/{ModelName.split('-')[1]}"}]}
 
 
-def packed(dataset: DataSet, classes: list[str] | None = None) -> bytes:
-    """model.tar.gz of a version, as far as scripts read it: the data set that prepare.py keeps in there, and the classes."""
-    kept = {"dataset": json.loads(specification_json(dataset))["dataset"], "classes": classes}
-    archive: bytes = load("archive").pack({"preparation.json": json.dumps(kept).encode()})
-    return archive
+def prepared(dataset: DataSet, classes: list[str] | None = None) -> dict[str, Any]:
+    """preparation.json of a version, as far as scripts read it: the data set that prepare.py keeps in there, and the classes."""
+    return {"dataset": json.loads(specification_json(dataset))["dataset"], "classes": classes}
 
 
 def golden_csv(dataset: DataSet, rows: Sequence[Sequence[str]]) -> bytes:
@@ -156,16 +163,29 @@ def golden_csv(dataset: DataSet, rows: Sequence[Sequence[str]]) -> bytes:
     return text.getvalue().encode()
 
 
+class Stacks:
+    """The part of CloudFormation that knows which stacks there are."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
+        if StackName not in self.names:
+            raise refusal("ValidationError", f"Stack with id {StackName} does not exist", "DescribeStacks")
+        return {"Stacks": [{"StackName": StackName}]}
+
+
 class ScriptAccount:
     """Replaces the clients that the scripts ask for."""
 
     def __init__(self) -> None:
-        self.s3, self.sagemaker = S3(), Registry()
-        self.clients: dict[str, Any] = {"s3": self.s3, "sagemaker": self.sagemaker}
+        self.s3, self.sagemaker, self.cloudformation = S3(), Registry(), Stacks()
+        self.clients: dict[str, Any] = {"s3": self.s3, "sagemaker": self.sagemaker, "cloudformation": self.cloudformation}
 
     def register(self, number: int, dataset: DataSet, rows: Sequence[Sequence[str]], classes: list[str] | None = None, **facts: str) -> str:
         """An approved version of a data set with its archive and its golden rows, whatever settings.py says; its ARN."""
-        self.s3.objects[f"artifacts/{number}/model.tar.gz"] = packed(dataset, classes)
+        kept = json.dumps(prepared(dataset, classes)).encode()
+        self.s3.objects[f"artifacts/{number}/model.tar.gz"] = load("archive").pack({"preparation.json": kept})
         self.s3.objects[f"artifacts/{number}/golden.csv"] = golden_csv(dataset, rows)
         return self.sagemaker.add(number, **{"golden-url": f"s3://artifacts/{number}/golden.csv", **facts})
 

@@ -14,10 +14,9 @@ from build_scripts import golden, invocation
 from build_scripts.command_line import VerdictError, run
 from build_scripts.version_contract import from_preparation
 from deploy_scripts import checks, verify
-from pipelines.tabular.specification import specification_json
 from settings import ARRESTS, Categorical, Numeric
 from tests.unit import script_account
-from tests.unit.script_account import DATASET, PACKAGE, ScriptAccount, golden_csv, refusal
+from tests.unit.script_account import DATASET, PACKAGE, ScriptAccount, golden_csv, prepared, refusal
 
 ROWS = [[str(index + 1)] * len(DATASET.numeric) + ["M"] * len(DATASET.categorical) for index in range(3)]
 
@@ -210,7 +209,7 @@ def test_an_endpoint_whose_description_was_deleted_serves_no_known_version(
 
 
 def test_classes_are_compared_by_name() -> None:
-    contract = from_preparation({"dataset": json.loads(specification_json(ARRESTS))["dataset"], "classes": ["No", "Yes"]})
+    contract = from_preparation(prepared(ARRESTS, ["No", "Yes"]))
     cells = ["1"] * len(ARRESTS.features)
     known = golden.parse(golden_csv(ARRESTS, [[*cells, "Yes", "Yes"], [*cells, "No", "Yes"]]).decode(), contract)
 
