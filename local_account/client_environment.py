@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LEADS_ELSEWHERE = ("AWS_", "CDK_")
 _LOOPBACK = ("127.0.0.1", "localhost")
 #: Python, curl and git read both, and differ in which they prefer.
-_NO_PROXY = ("NO_PROXY", "no_proxy")
+NO_PROXY = ("NO_PROXY", "no_proxy")
 #: Where one of these is set, the CDK CLI (its library `proxy-from-env`) reads it instead.
 _NO_PROXY_OF_NPM = ("npm_config_no_proxy", "NPM_CONFIG_NO_PROXY")
 #: Where programs keep what they work out once: in the project's own folder, since a home folder may be read-only.
@@ -68,7 +68,7 @@ def without_proxy_here(exceptions: str) -> str:
 
 
 def _no_proxy_variables(inherited: Mapping[str, str]) -> tuple[str, ...]:
-    return (*_NO_PROXY, *(name for name in _NO_PROXY_OF_NPM if name in inherited))
+    return (*NO_PROXY, *(name for name in _NO_PROXY_OF_NPM if name in inherited))
 
 
 def only_ours(inherited: Mapping[str, str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 Part = TypeVar("Part")
 
-_PLAIN_NAME = re.compile(r"\w[\w.@+=,: -]*")
+_PLAIN_NAME = re.compile(r"\w[^/\\\x00-\x1f]*")
 _LONGEST_NAME_BYTES = 240  # file systems take 255; files beside it have endings
 _PLAIN_NAME_RULE = f"it must be one part of a path, at most {_LONGEST_NAME_BYTES} bytes, and begin with a letter, a digit or an underscore"
 

@@ -57,7 +57,8 @@ def test_a_schedule_that_cannot_be_fired_does_not_stop_the_others(account: Accou
 
     arn, receive = queue
     broken = create_schedule(account, arn, "rate(10 minutes)")
-    records._schedules[f"default/{broken}"]["Target"] = None
+    settings = account.settings
+    records._schedules._data[settings.account_id, settings.region, f"default/{broken}"]["Target"] = None
     name = create_schedule(account, arn, "rate(10 minutes)")
 
     assert {"from": name} in receive(10)
