@@ -38,8 +38,6 @@ _UNKNOWN_OPERATION = re.compile(
 )
 #: Paths of MiniStack that belong to no service of AWS: they show, change and reset the emulator itself. No bucket's name begins so.
 _INTERNAL = re.compile(r"/(_|health$)")
-#: What AWS serves under a host name of its own: functions' URLs and HTTP APIs.
-_OWN_HOSTS = re.compile(r"/_aws/(lambda-url|execute-api)/")
 #: The answer of a custom resource or wait handle to CloudFormation. It is not signed: its random path is the permission.
 _SIGNALS = re.compile(r"/_ministack/cfn-(response|signal)/[\w%-]{16,}")
 _INVOCATION = re.compile(r"/endpoints/([^/]+)/invocations")
@@ -127,7 +125,7 @@ class Gateway:
             )
         secret = self._secret_of(signature.access_key)
         verify_head(request, signature, secret)
-        if _INTERNAL.match(path) and not _OWN_HOSTS.match(path):
+        if _INTERNAL.match(path):
             raise ServiceError("AccessDenied", f"{path} is not a path of any service of AWS.", 403)
         body = await incoming.read(request_body.limit_of(signature.service))
         verify_body(request, signature, secret, body.sha256)
