@@ -67,7 +67,7 @@ def create_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
         variant["DesiredInstanceCount"] = desired_counts(configuration["ProductionVariants"])[variant["VariantName"]]
     endpoint = endpoints.by_name[name] = Endpoint(record)
     lifecycle.set_status(endpoints.context, endpoint, "Creating")
-    endpoints.context.in_background(lifecycle.create, endpoints, endpoint, configuration)
+    endpoints.context.in_background(lifecycle.create, endpoints, endpoint, configuration, failed=lifecycle.broken_off(endpoints, endpoint))
     return {"EndpointArn": record.arn}
 
 
@@ -96,7 +96,9 @@ def update_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
     }
     endpoint.record.capture_source = configuration["EndpointConfigName"]
     lifecycle.set_status(endpoints.context, endpoint, "Updating")
-    endpoints.context.in_background(lifecycle.update, endpoints, endpoint, configuration, plan, capture)
+    endpoints.context.in_background(
+        lifecycle.update, endpoints, endpoint, configuration, plan, capture, failed=lifecycle.broken_off(endpoints, endpoint)
+    )
     return {"EndpointArn": endpoint.record.arn}
 
 
@@ -111,7 +113,7 @@ def update_endpoint_weights_and_capacities(context: Context, parameters: dict[st
             if change.get(key) is not None:
                 variant[key] = change[key]
     lifecycle.set_status(endpoints.context, endpoint, "Updating")
-    endpoints.context.in_background(lifecycle.scale, endpoints, endpoint, wanted)
+    endpoints.context.in_background(lifecycle.scale, endpoints, endpoint, wanted, failed=lifecycle.broken_off(endpoints, endpoint))
     return {"EndpointArn": endpoint.record.arn}
 
 

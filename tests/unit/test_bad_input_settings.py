@@ -117,8 +117,8 @@ def checkout_with(folder: Path, more: str) -> Path:
     """This project with something added to its settings, whatever else they say."""
     for name in ("infra", "pipelines", "build_scripts", "deploy_scripts", "local_account", "capacity"):
         (folder / name).symlink_to(ROOT / name)
-    for name in ("app.py", "cdk.json", "settings_rules.py"):
-        (folder / name).write_bytes((ROOT / name).read_bytes())
+    for path in (ROOT / "cdk.json", *ROOT.glob("*.py")):
+        (folder / path.name).write_bytes(path.read_bytes())
     settings = (ROOT / "settings.py").read_text(encoding="utf-8")
     (folder / "settings.py").write_text(f"{settings}\n{more}\n", encoding="utf-8")
     return folder

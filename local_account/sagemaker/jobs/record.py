@@ -122,15 +122,20 @@ class Jobs:
             "LastModifiedTime": moment,
             **defaults,
         }
-        directory = self.context.settings.state_directory / "jobs" / self.kind.arn_part / name
+        directory = self.context.directory("jobs", self.kind.arn_part, name)
         job = Job(self.kind, description, self.context.log_path(self.kind.arn_part, name), directory)
         with self._lock:
             if name.lower() in self._jobs:
                 raise ServiceError("ResourceInUse", f"{self.kind.resource} {name} exists already: {self._jobs[name.lower()].arn}")
             self._jobs[name.lower()] = job
         self._tell(job)
-        self.context.in_background(work, job)
+        self.context.in_background(work, job, failed=lambda error: self._broken_off(job, error))
         return job
+
+    def _broken_off(self, job: Job, error: Exception) -> None:
+        """The work itself failed, such as on a full disk. Whoever waits for the job must learn it."""
+        if not job.ended.is_set():
+            self.end(job, "Failed", **{self.kind.end_field: now()}, FailureReason=f"InternalServerError: {error!r}")
 
     def get(self, name: str) -> Job:
         """By name in any case: people cut names out of ARNs, which have them in lower case."""
