@@ -14,6 +14,7 @@ from typing import Any
 
 import algorithms
 import numpy as np
+from decisions import HALF, Predictions
 from features import Labels, Matrix, Preparer
 from numpy.typing import NDArray
 
@@ -33,12 +34,21 @@ class Served:
         """Raw columns in the order of a request."""
         return [*self.preparer.numeric, *self.preparer.categorical]
 
+    @property
+    def threshold(self) -> float | None:
+        """The probability from which on the positive class is decided. One half for versions older than the fitted threshold."""
+        return None if self.about["classes"] is None else float(self.version.get("decision_threshold") or HALF)
+
     def prepare(self, numeric: NDArray[np.float64], categorical: Sequence[Labels]) -> Matrix:
         return self.preparer.transform(numeric, categorical)
 
     def predict(self, numeric: NDArray[np.float64], categorical: Sequence[Labels]) -> NDArray[np.float64]:
         """Raw rows -> values, probabilities of the positive class, or rows x classes."""
         return np.asarray(self.model.predict(self.prepare(numeric, categorical)), dtype=np.float64)
+
+    def answer(self, numeric: NDArray[np.float64], categorical: Sequence[Labels]) -> Predictions:
+        """The same with what is decided."""
+        return Predictions.of(self.predict(numeric, categorical), self.threshold)
 
 
 def load(folder: Path) -> Served:
