@@ -86,6 +86,7 @@ def get_pipeline(
         model=choose,
         evaluate=evaluate,
         facts=_facts(target, dataset, parameters, evaluate, algorithms, searches),
+        measured=lambda path: _measured(evaluate, path),
         approval_status=parameters["ModelApprovalStatus"],
     )
     return Pipeline(
