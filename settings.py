@@ -15,7 +15,7 @@ from math import isfinite
 from types import MappingProxyType
 from zoneinfo import available_timezones
 
-from settings_rules import CRON, checked, is_cron
+from settings_rules import CRON, check_values, checked, is_cron
 from settings_rules import SettingsError as SettingsError  # what reading this file raises
 from settings_rules import require as _require
 
@@ -692,9 +692,6 @@ ALGORITHMS = (
     Algorithm(name="linear", tuned={"l2": Range(low=0.001, high=100.0, log=True)}),
 )
 
-_COMPETING = [algorithm.name for algorithm in ALGORITHMS]
-_require(bool(_COMPETING) and len(_COMPETING) == len(set(_COMPETING)), "ALGORITHMS", _COMPETING, "at least one algorithm, each once")
-
 TUNING = Tuning()
 
 GATE = Gate()
@@ -720,7 +717,6 @@ PRODUCTION = Environment(
 )
 
 ENVIRONMENTS = (STAGING, PRODUCTION)
-_require(STAGING.name != PRODUCTION.name, "PRODUCTION.name", PRODUCTION.name, "another name than STAGING has")
 
 #: Used by `python -m capacity`. Prices change and differ by region: check yours, then edit the figure and the date.
 PRICES = Prices(
@@ -741,3 +737,22 @@ PRICES = Prices(
         "ml.g5.xlarge": 1.408,
     },
 )
+
+# -------------------------------------------------------------------------------------- between the values
+
+check_values(
+    globals(),
+    DATASET=DataSet,
+    PREPARATION=Preparation,
+    ALGORITHMS=tuple[Algorithm, ...],
+    TUNING=Tuning,
+    GATE=Gate,
+    PROJECT=Project,
+    STAGING=Environment,
+    PRODUCTION=Environment,
+    ENVIRONMENTS=tuple[Environment, ...],
+    PRICES=Prices,
+)
+_COMPETING = [algorithm.name for algorithm in ALGORITHMS]
+_require(bool(_COMPETING) and len(_COMPETING) == len(set(_COMPETING)), "ALGORITHMS", _COMPETING, "at least one algorithm, each once")
+_require(STAGING.name != PRODUCTION.name, "PRODUCTION.name", PRODUCTION.name, "another name than STAGING has")
