@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from settings import Algorithm, Categorical, DataSet, Environment, Facet, Gate, Numeric, Project, Range, Schedule, SettingsError, Tuning
-from settings_rules import check_values, is_cron
+from settings_rules import UNREADABLE, check_values, is_cron, stop
 from tests.unit.test_settings import binary, data_set
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,18 +168,29 @@ def broken_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'; compare it"),
     ],
 )
-def test_a_slip_in_python_is_one_line_with_its_number(tmp_path, slip, said):
-    checkout = checkout_with(tmp_path, slip)
-    line = (checkout / "settings.py").read_text(encoding="utf-8").splitlines().index(slip) + 1
-    code, complaint = complaint_in(checkout)
-    assert code == 2
+def test_a_slip_in_python_is_one_line_with_its_number(tmp_path, capsys, slip, said):
+    settings = (ROOT / "settings.py").read_text(encoding="utf-8")
+    complaint = complaint_about(tmp_path, f"{settings}\n{slip}\n", capsys)
+    line = f"{settings}\n{slip}\n".splitlines().index(slip) + 1
     assert complaint.startswith(f"error: settings.py line {line}: {said}") and complaint.count("\n") == 1
 
 
-def complaint_in(checkout: Path) -> tuple[int, str]:
-    command = [sys.executable, "-m", "local_account", "--help"]
-    result = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=60, check=False)
-    return result.returncode, result.stderr
+def complaint_about(folder: Path, source: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command says that reads settings of this text; it ends with exit code 2."""
+    written = folder / "settings.py"
+    written.write_text(source, encoding="utf-8")
+    specification = importlib.util.spec_from_file_location("settings_with_a_slip", written)
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[module.__name__] = module
+    try:
+        with pytest.raises(UNREADABLE) as refusal:
+            specification.loader.exec_module(module)
+        with pytest.raises(SystemExit) as end:
+            stop(refusal.value)
+    finally:
+        del sys.modules[module.__name__]
+    assert end.value.code == 2
+    return capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -203,11 +215,9 @@ def test_what_competes_is_a_tuple_of_algorithms(value):
         check_values({"ALGORITHMS": value}, ALGORITHMS=tuple[Algorithm, ...])
 
 
-def test_settings_py_has_its_values_checked(tmp_path):
-    checkout = checkout_with(tmp_path, "")
-    written = checkout / "settings.py"
-    written.write_text(re.sub(r"(?m)^GATE = .*$", "GATE = 'strict'", written.read_text(encoding="utf-8")), encoding="utf-8")
-    assert complaint_in(checkout) == (2, "error: settings.py: GATE is 'strict'; allowed: Gate(...)\n")
+def test_settings_py_has_its_values_checked(tmp_path, capsys):
+    settings = re.sub(r"(?m)^GATE = .*$", "GATE = 'strict'", (ROOT / "settings.py").read_text(encoding="utf-8"))
+    assert complaint_about(tmp_path, settings, capsys) == "error: settings.py: GATE is 'strict'; allowed: Gate(...)\n"
 
 
 def test_debug_shows_the_traceback_before_the_line(tmp_path):
