@@ -151,8 +151,12 @@ def test_a_linear_model_that_is_as_good_is_the_first_thing_that_the_report_and_t
     assert said[-1].startswith("gate passed with") and "linear model" in said[-1]
     assert "linear model" in journey.evaluation["gate"]["warned_of"]
     page = (tmp_path / "evaluation" / "report.html").read_text(encoding="utf-8")
-    assert page.index("a plain linear model is") < page.index("<h2>Gate")
+    assert page.index("A plain linear model is") < page.index("<h2>Gate")
     assert "Passed the gate, with" in page
+    specification = as_json(journey.specification)
+    specification["gate"]["compare_with_linear"] = False
+    journey.specification.write_text(json.dumps(specification))
+    assert journey.evaluate().stdout.splitlines()[-1] == "gate passed"
 
 
 def test_a_chosen_linear_model_is_not_compared_with_itself(tmp_path: Path) -> None:

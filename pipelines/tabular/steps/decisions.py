@@ -22,7 +22,7 @@ HALF = 0.5
 CLOSEST_SCORES = 1e-6
 RESAMPLES = 200
 #: Rows times resamples: with many rows few resamples say the same.
-MOST_RESAMPLED = 20_000_000
+MOST_RESAMPLED = 2_000_000
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def decide(evidence: Evidence, limits: Mapping[str, Any]) -> dict[str, Any]:
     checks += [_constant(metric, found, limits["constant_significance"]) for metric, found in evidence.constants.items()]
     if evidence.bias is not None:
         checks += _bias(evidence.bias, limits)
-    if evidence.linear is not None and limits["compare_with_linear"]:
+    if evidence.linear is not None:
         checks.append(_linear(evidence.metric, evidence.value, evidence.linear))
     if evidence.calibration is not None and limits["max_calibration_error"] is not None:
         checks.append(_calibration(evidence.calibration, limits["max_calibration_error"]))
