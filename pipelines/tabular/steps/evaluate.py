@@ -112,7 +112,7 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
         champion=comparison,
         bias=bias,
         calibration=calibrated,
-        **_yardsticks(parts, served, predicted, with_linear=specification.gate["compare_with_linear"]),
+        **_yardsticks(specification, parts, served, predicted),
     )
     decision = gate.decide(judged, specification.gate)
     # A retraining on the same data makes the same bytes; a second version of them would be a question without content.
@@ -145,10 +145,10 @@ def _prepared(options: argparse.Namespace, rows: Rows, served: Served) -> dict[s
     return {"train": dataset.load(Path(options.train))[0], "validation": dataset.load(Path(options.validation))[0], "test": test}
 
 
-def _yardsticks(parts: dict[str, Part], served: Served, predicted: Predictions, *, with_linear: bool) -> dict[str, Any]:
+def _yardsticks(specification: Specification, parts: dict[str, Part], served: Served, predicted: Predictions) -> dict[str, Any]:
     """What the version is measured against on the test rows: each class, a constant answer and a plain linear model."""
     train, test = parts["train"], parts["test"]
-    metric, classes = str(served.about["metric"]), served.about["classes"]
+    metric, classes = specification.metric, served.about["classes"]
     missing: dict[str, int] = {}
     if classes is not None:
         occurs, decided = (np.bincount(labels.astype(np.int64), minlength=len(classes)) for labels in (test.target, predicted.decided))
@@ -158,7 +158,7 @@ def _yardsticks(parts: dict[str, Part], served: Served, predicted: Predictions, 
         for name in dict.fromkeys([metric] if classes is None else [metric, "log_loss"])
     }
     linear = None
-    if with_linear and served.version["algorithm"] != "linear":
+    if specification.gate["compare_with_linear"] and served.version["algorithm"] != "linear":
         plain = yardsticks.linear(train, parts["validation"], test, served.about, served.version.get("decision_metric"))
         linear = compare(metric, test.target, predicted, plain)
     return {"never_decided": missing, "constants": constants, "linear": linear}
