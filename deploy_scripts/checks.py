@@ -108,7 +108,9 @@ def metric(golden: Golden, answer: Answer, dataset: DataSet) -> str:
     else:
         binary = dataset.problem is Problem.BINARY
         truth = [float(cell == dataset.positive_class) if binary else float(cell) for cell in golden.truth]
-        value = load("measures").measure(name, np.array(truth), np.array(answer.scores))
+        scores = np.array(answer.scores)
+        decided = np.array([float(label == dataset.positive_class) for label in answer.labels]) if binary else scores
+        value = load("measures").measure(name, np.array(truth), load("decisions").Predictions(scores, decided))
     if not math.isfinite(value):
         raise VerdictError(f"{name} on {len(golden.rows)} golden rows is {value}")
     return f"metric: {name} {value:.4g} on {len(golden.rows)} golden rows"

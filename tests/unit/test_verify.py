@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -156,6 +157,18 @@ def test_classes_are_compared_by_name() -> None:
     assert checks.metric(golden, answer("Yes", "Yes"), ARRESTS) == "metric: auc 0.5 on 2 golden rows"
     with pytest.raises(VerdictError, match="1 of 2 classes differ"):
         checks.as_evaluated("text/csv", answer("Yes", "No"), golden)
+
+
+def test_a_metric_of_decisions_is_measured_by_what_the_endpoint_decided() -> None:
+    """A probability of 0.3 is decided as Yes where the version's threshold is 0.2: the labels count, not one half."""
+    header = ",".join([*ARRESTS.features, ARRESTS.target, "prediction"])
+    cells = ",".join(["1"] * len(ARRESTS.features))
+    dataset = replace(ARRESTS, metric="f1")
+    golden = checks.read_golden(f"{header}\n{cells},Yes,Yes\n{cells},No,No\n", dataset)
+    given = [{"score": 0.3, "predicted_label": "Yes"}, {"score": 0.1, "predicted_label": "No"}]
+    answer = checks.read_answer(json.dumps({"predictions": given}).encode(), 2, dataset)
+    assert checks.metric(golden, answer, dataset) == "metric: f1 1 on 2 golden rows"
+    assert checks.metric(golden, answer, replace(ARRESTS, metric="average_precision")) == "metric: average_precision 1 on 2 golden rows"
 
 
 def test_one_slow_moment_is_not_a_slow_endpoint() -> None:
