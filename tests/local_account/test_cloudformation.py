@@ -275,8 +275,11 @@ def test_the_routing_of_a_template_reaches_the_endpoint_configuration(account: A
 @pytest.mark.parametrize(
     ("strategy", "reason"),
     [
-        ("PREFIX_AWARE", "does not implement sagemaker:CreateEndpointConfig with RoutingStrategy PREFIX_AWARE"),
-        ("ROUND_ROBIN", "'ROUND_ROBIN'; allowed: LEAST_OUTSTANDING_REQUESTS, RANDOM"),
+        (
+            "PREFIX_AWARE",
+            "does not implement sagemaker:CreateEndpointConfig with ProductionVariants[].RoutingConfig.RoutingStrategy PREFIX_AWARE",
+        ),
+        ("ROUND_ROBIN", "Value 'ROUND_ROBIN' at 'productionVariants.1.member.routingConfig.routingStrategy'"),
     ],
 )
 def test_a_routing_strategy_that_is_not_there_fails_the_stack(bucket: str, stack: Stack, strategy: str, reason: str) -> None:

@@ -91,9 +91,6 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("moto.codecommit.responses", "CodeCommitResponse"): "class",
     ("moto.codepipeline.models", "codepipeline_backends"): "BackendDict",
     ("moto.codepipeline.responses", "CodePipelineResponse"): "class",
-    ("moto.core.responses", "ActionResult"): "class",
-    ("moto.sagemaker.models", "sagemaker_backends"): "BackendDict",
-    ("moto.sagemaker.responses", "SageMakerResponse"): "class",
     ("moto.server", "create_backend_app"): ("service",),
 }
 
@@ -104,17 +101,6 @@ OUR_OWN = {("ministack.services.cloudwatch", "_alarms_are_ours")}
 METHODS: dict[tuple[str, str, str], tuple[str, ...]] = {
     ("moto.codecommit.models", "CodeCommitBackend", "create_repository"): ("self", "repository_name", "repository_description"),
     ("moto.codecommit.models", "CodeCommitBackend", "delete_repository"): ("self", "repository_name"),
-    ("moto.sagemaker.models", "SageMakerModelBackend", "create_endpoint"): ("self", "endpoint_name", "endpoint_config_name", "tags"),
-    ("moto.sagemaker.models", "SageMakerModelBackend", "create_endpoint_config"): (
-        "self",
-        "endpoint_config_name",
-        "production_variants",
-        "data_capture_config",
-        "async_inference_config",
-        "tags",
-        "kms_key_id",
-    ),
-    ("moto.sagemaker.models", "SageMakerModelBackend", "delete_endpoint"): ("self", "endpoint_name"),
 }
 
 

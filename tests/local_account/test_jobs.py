@@ -205,7 +205,7 @@ def test_logs_are_in_cloudwatch_logs_too(sagemaker: Any, account: Account) -> No
         (
             small.script_mode("train.py"),
             {"AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "Pipe"}},
-            "File or FastFile",
+            "CreateTrainingJob with AlgorithmSpecification.TrainingInputMode Pipe",
         ),
     ],
 )
