@@ -140,8 +140,8 @@ def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
     counts = desired_counts(configuration["ProductionVariants"])
     try:
         for variant in configuration["ProductionVariants"]:
-            directory = context.settings.state_directory / "endpoints" / endpoint.name / name / variant["VariantName"]
-            model = package.unpack(context, variant["ModelName"], directory)
+            opt_ml = context.settings.state_directory / "endpoints" / endpoint.name / name / variant["VariantName"]
+            model = package.unpack(context, variant["ModelName"], opt_ml / "model")
             weight = float(variant.get("InitialVariantWeight", 1.0))
             logs = _log_paths(context, f"{endpoint.name}/{variant['VariantName']}/{name}")
             patience = float(variant.get("ContainerStartupHealthCheckTimeoutInSeconds") or HEALTH_CHECK_SECONDS)
