@@ -79,6 +79,13 @@ def test_an_output_that_would_not_be_written_is_refused_by_name(sagemaker: Any, 
         sagemaker.describe_processing_job(ProcessingJobName=request["ProcessingJobName"])
 
 
+def test_a_pipeline_whose_step_would_be_refused_is_not_created(sagemaker: Any) -> None:
+    outputs = [{"OutputName": "f", "FeatureStoreOutput": {"FeatureGroupName": {"Get": "Execution.PipelineName"}}}]
+    arguments = {**small.processing("noop"), "ProcessingOutputConfig": {"Outputs": outputs}}
+    with pytest.raises(ClientError, match=r"NotImplemented.*CreateProcessingJob with .*FeatureStoreOutput"):
+        small.create_pipeline(sagemaker, [{"Name": "A", "Type": "Processing", "Arguments": arguments}])
+
+
 def test_a_member_that_says_nothing_is_not_refused(sagemaker: Any) -> None:
     name = small.new_name("job")
     sagemaker.create_training_job(

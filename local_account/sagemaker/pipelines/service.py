@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_account.errors import ServiceError
-from local_account.sagemaker import listing
+from local_account.sagemaker import listing, refused
 from local_account.sagemaker.jobs.record import now
 from local_account.sagemaker.pipelines import definition as definitions
+from local_account.sagemaker.pipelines import schema
 from local_account.sagemaker.pipelines.execution import Execution, Services, parameters_as_text
 from local_account.sagemaker.pipelines.parameters import ParameterError, resolve
 from local_account.sagemaker.tags import tags_of
@@ -196,7 +197,11 @@ class Pipelines:
             raise ServiceError("ValidationException", "Give either PipelineDefinition or PipelineDefinitionS3Location.")
         text = request.get("PipelineDefinition") or self._read(location)
         try:
-            return text, definitions.read(text)
+            definition = definitions.read(text)
+            for step in definition.steps.values():
+                if step.type in schema.OPERATIONS:
+                    refused.refuse(schema.OPERATIONS[step.type], step.arguments)
+            return text, definition
         except definitions.DefinitionError as error:
             raise ServiceError("ValidationException", str(error)) from error
         except definitions.UnsupportedStepError as error:
