@@ -56,7 +56,7 @@ def metadata_problems(metadata: Any) -> Iterator[str]:
         return
     for name, value in (metadata or {}).items():
         if not re.fullmatch(r"[A-Za-z0-9\-_]{1,128}", name) or not isinstance(value, str) or len(value) > 1024:
-            yield f"Metadata has {name!r}: {str(value)[:60]!r}; allowed: names of letters, digits, - and _ (128), and texts (1024 characters)"
+            yield f"Metadata has {name!r}: {str(value)[:60]!r}; allowed: names of letters, digits, - and _ (128), texts (1024 characters)"
 
 
 def step_problems(document: Mapping[str, Any]) -> Iterator[str]:
