@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from local_account import clock_control, cloudformation, codecommit, emulators
+from local_account.api import members, reading
 from local_account.context import Context
 from local_account.endpoints import runtime
 from local_account.errors import NotEmulatedError, ServiceError
@@ -125,9 +126,12 @@ class Gateway:
 
     async def _dispatch(self, service: str, request: Request, scope: Mapping[str, Any], send: Send) -> None:
         invocation = _INVOCATION.fullmatch(request.path)
-        if service == "sagemaker" and invocation:
+        if service == "sagemaker" and invocation:  # many a second: it knows its few members itself
             await _reply(send, await runtime.invoke(self._context, unquote(invocation[1]), request.headers, request.body))
-        elif service == "sagemaker":
+            return
+        if not _SIGNALS.fullmatch(request.path):
+            _require_emulated(service, request)
+        if service == "sagemaker":
             await _reply(send, await asyncio.to_thread(api_of(self._context).answer, request))
         elif service in emulators.MOTO_SERVICES:
             await _reply(send, await asyncio.to_thread(self._ask_moto, service, request))
@@ -231,6 +235,14 @@ async def _reply(send: Send, response: Response) -> None:
     length = [(b"content-length", str(len(response.body)).encode())]
     await send({"type": "http.response.start", "status": response.status, "headers": headers + length})
     await send({"type": "http.response.body", "body": response.body})
+
+
+def _require_emulated(service: str, request: Request) -> None:
+    """Raises ServiceError for what this account does not have: a service, an operation, a member of a request."""
+    call = reading.read(service, request)
+    if call is None:
+        raise NotEmulatedError(service, operation_of(request))
+    members.require_emulated(call)
 
 
 def application(context: Context) -> Callable[..., Awaitable[None]]:

@@ -62,10 +62,6 @@ def _topic(context: Context, target: Target, payload: str, own_input: str | None
     context.client("sns").publish(TopicArn=target["Arn"], Message=payload)
 
 
-def _state_machine(context: Context, target: Target, payload: str, own_input: str | None) -> None:
-    context.client("stepfunctions").start_execution(stateMachineArn=target["Arn"], input=payload)
-
-
 def _code_pipeline(context: Context, target: Target, payload: str, own_input: str | None) -> None:
     """The target's own input may set variables and source revisions; an event starts the pipeline with its defaults."""
     overrides = json.loads(own_input) if own_input else {}
@@ -108,7 +104,7 @@ def _send_to_any_api(context: Context, arn: str, payload: str) -> None:
     """`arn:aws:scheduler:::aws-sdk:<service>:<operation>`, a schedule's universal target: the input holds the parameters."""
     service, operation = arn.split(":")[-2:]
     method = xform_name(operation[:1].upper() + operation[1:])
-    client = context.client({"sfn": "stepfunctions", "eventbridge": "events"}.get(service, service))
+    client = context.client({"eventbridge": "events"}.get(service, service))
     if not hasattr(client, method):
         raise NotEmulatedError(service, operation)
     getattr(client, method)(**json.loads(payload or "{}"))
@@ -118,7 +114,6 @@ _SENDERS: Mapping[str, Callable[[Context, Target, str, str | None], None]] = {
     "lambda": _function,
     "sqs": _queue,
     "sns": _topic,
-    "states": _state_machine,
     "codepipeline": _code_pipeline,
     "sagemaker": _sagemaker_pipeline,
     "codebuild": _build_project,

@@ -43,7 +43,9 @@ class ScalableTarget(ModifiableType):
         target = {key: value for key, value in new.items() if key != "ScheduledActions"}
         if "Tags" in target:  # a list of pairs in templates, a map in this API
             target["Tags"] = {tag["Key"]: tag["Value"] for tag in target["Tags"]}
-        client.register_scalable_target(**api_request(client, "RegisterScalableTarget", target))
+        arn = client.register_scalable_target(**api_request(client, "RegisterScalableTarget", target))["ScalableTargetARN"]
+        if old:  # registering again leaves the tags of an existing target as they are
+            _retag(client, arn, target.get("Tags") or {})
         scheduled = {action["ScheduledActionName"]: action for action in new.get("ScheduledActions", [])}
         for action in old.get("ScheduledActions", []):
             if action["ScheduledActionName"] not in scheduled:
@@ -82,6 +84,14 @@ class ScalingPolicy(ModifiableType):
         if "ScalingTargetId" in properties:
             return dict(_identity(properties["ScalingTargetId"]))
         return {name: properties[name] for name in _IDENTITY}
+
+
+def _retag(client: Any, arn: str, wanted: dict[str, str]) -> None:
+    gone = sorted(set(client.list_tags_for_resource(ResourceARN=arn)["Tags"]) - set(wanted))
+    if gone:
+        client.untag_resource(ResourceARN=arn, TagKeys=gone)
+    if wanted:
+        client.tag_resource(ResourceARN=arn, Tags=wanted)
 
 
 def _policy_name(arn: str) -> str:

@@ -12,6 +12,12 @@ from local_account.errors import ServiceError
 #: Where the API reference names no default for MaxResults, and the most that it allows.
 MOST_RESULTS = 100
 
+_TIMES = (
+    ("CreationTimeAfter", "CreationTimeBefore", "CreationTime"),
+    ("CreatedAfter", "CreatedBefore", "CreationTime"),
+    ("LastModifiedTimeAfter", "LastModifiedTimeBefore", "LastModifiedTime"),
+)
+
 
 def page(
     items: Sequence[Mapping[str, Any]],
@@ -65,10 +71,7 @@ def _matches(item: Mapping[str, Any], request: Mapping[str, Any], name_field: st
         return False
     if any(request.get(member) is not None and item.get(field) != request[member] for member, field in equal.items()):
         return False
-    return all(
-        _in_time(item.get(field), request.get(f"{member}After"), request.get(f"{member}Before"))
-        for member, field in (("CreationTime", "CreationTime"), ("Created", "CreationTime"), ("LastModifiedTime", "LastModifiedTime"))
-    )
+    return all(_in_time(item.get(field), request.get(after), request.get(before)) for after, before, field in _TIMES)
 
 
 def _in_time(moment: datetime | None, after: Any, before: Any) -> bool:

@@ -1,7 +1,7 @@
 """Holds requests and answers to botocore's own model of SageMaker, also those that a pipeline makes on a user's behalf.
 
 `check` is called at each door: by `api.py` for what clients send, by `pipelines/steps.py` for what steps ask for. What is behind
-the doors can rely on types, required members and enums, and on `refused.py`: no member arrives that would be dropped.
+the doors can rely on types, required members and enums, and that no member arrives that would be dropped: `api/members.py`, `refused.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from local_account.api import members
+from local_account.api.reading import Call
 from local_account.errors import ServiceError
 from local_account.sagemaker import refused
 
@@ -36,7 +38,14 @@ def check(operation: str, request: Mapping[str, Any]) -> None:
     if wrong:
         count = f"{len(wrong)} validation error{'s' if len(wrong) > 1 else ''} detected"
         raise ServiceError("ValidationException", f"{count}: {'; '.join(wrong)}")
-    refused.refuse(operation, request)
+    refuse(operation, request)
+
+
+def refuse(operation: str, request: Mapping[str, Any]) -> None:
+    """Raises NotImplemented that names the first member of `request` that is not acted on. What the model does not have is left aside."""
+    known = as_shape(service_model().operation_model(operation).input_shape, request)
+    members.require_emulated(Call("sagemaker", operation, known))
+    refused.refuse(operation, known)
 
 
 def _outside_enums(value: Any, shape: Any, path: str) -> Iterator[str]:

@@ -39,6 +39,9 @@ def install(context: Context) -> None:
         "put_scheduled_action": put_scheduled_action,
         "delete_scheduled_action": delete_scheduled_action,
         "describe_scaling_activities": describe_scaling_activities,
+        "list_tags_for_resource": list_tags_for_resource,
+        "tag_resource": tag_resource,
+        "untag_resource": untag_resource,
     }
     install_operations(context, ApplicationAutoScalingResponse, operations)
 
@@ -74,6 +77,8 @@ def register_scalable_target(context: Context, parameters: dict[str, Any]) -> di
     target = backend(context).register_scalable_target(
         NAMESPACE, parameters["ResourceId"], DIMENSION, int(low), int(high), parameters.get("RoleARN"), parameters.get("SuspendedState")
     )
+    if existing is None:  # tags of an existing target are changed by TagResource only
+        target.tags = dict(parameters.get("Tags") or {})
     return {"ScalableTargetARN": target.arn}
 
 
@@ -153,6 +158,31 @@ def describe_scaling_activities(context: Context, parameters: dict[str, Any]) ->
     start, limit = int(parameters.get("NextToken") or 0), int(parameters.get("MaxResults") or 50)
     more = {"NextToken": str(start + limit)} if len(found) > start + limit else {}
     return {"ScalingActivities": found[start : start + limit], **more}
+
+
+def list_tags_for_resource(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
+    return {"Tags": _tags(context, parameters["ResourceARN"])}
+
+
+def tag_resource(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
+    _tags(context, parameters["ResourceARN"]).update(parameters["Tags"])
+    return {}
+
+
+def untag_resource(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
+    tags = _tags(context, parameters["ResourceARN"])
+    for key in parameters["TagKeys"]:
+        tags.pop(key, None)
+    return {}
+
+
+def _tags(context: Context, arn: str) -> dict[str, str]:
+    """The tags of a scalable target; policies and scheduled actions have none."""
+    for target in backend(context).targets.get(DIMENSION, {}).values():
+        if target.arn == arn:
+            tags: dict[str, str] = target.tags
+            return tags
+    raise ServiceError("ResourceNotFoundException", f"There is no scalable target {arn}.")
 
 
 def _create_alarms(context: Context, resource_id: str, policy_arn: str, policy: TargetTrackingPolicy) -> list[SimpleNamespace]:

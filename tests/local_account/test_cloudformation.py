@@ -277,7 +277,7 @@ def test_the_routing_of_a_template_reaches_the_endpoint_configuration(account: A
     [
         (
             "PREFIX_AWARE",
-            "does not implement sagemaker:CreateEndpointConfig with ProductionVariants[].RoutingConfig.RoutingStrategy PREFIX_AWARE",
+            "does not implement sagemaker:CreateEndpointConfig with ProductionVariants.RoutingConfig.RoutingStrategy PREFIX_AWARE",
         ),
         ("ROUND_ROBIN", "Value 'ROUND_ROBIN' at 'productionVariants.1.member.routingConfig.routingStrategy'"),
     ],

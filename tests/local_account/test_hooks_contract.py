@@ -91,6 +91,13 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("moto.codecommit.responses", "CodeCommitResponse"): "class",
     ("moto.codepipeline.models", "codepipeline_backends"): "BackendDict",
     ("moto.codepipeline.responses", "CodePipelineResponse"): "class",
+    ("moto.core.parse", "PROTOCOL_PARSERS"): "dict",
+    ("moto.core.parse", "RequestParserError"): "class",
+    ("moto.core.request", "Request"): "class",
+    ("moto.core.request", "determine_request_protocol"): ("service_model", "content_type"),
+    ("moto.core.responses", "ActionResult"): "class",
+    ("moto.core.routing", "get_service_router"): "_lru_cache_wrapper",
+    ("moto.core.utils", "get_service_model"): "_lru_cache_wrapper",
     ("moto.server", "create_backend_app"): ("service",),
 }
 

@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -128,17 +129,18 @@ def become_nobody() -> None:
 
 @namespaces
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else to try it")
-def test_somebody_without_rights_has_it_too(tmp_path: Path) -> None:
-    folder = tmp_path / "ml"
-    folder.mkdir()
-    for path in (folder, *folder.parents):
-        if path.is_relative_to(tmp_path.parents[2]) and path.owner() == "root":
-            path.chmod(0o777)
-    command = [sys.executable, "-S", "-E", opt_ml.__file__, str(folder), "sh", "-c", "id -u; echo mine > /opt/ml/a; cat /opt/ml/a"]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, preexec_fn=become_nobody)
+def test_somebody_without_rights_has_it_too() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # pytest's and the account's are for their user only
+        os.chown(folder, 65534, 65534)
+        finished = as_nobody(folder)
     if "Permission denied" in finished.stderr or "can't open file" in finished.stderr:
         pytest.skip("this checkout or interpreter can only be read by root")
     assert finished.stdout.split() == ["65534", "mine"], finished.stderr
+
+
+def as_nobody(folder: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-S", "-E", opt_ml.__file__, folder, "sh", "-c", "id -u; echo mine > /opt/ml/a; cat /opt/ml/a"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, preexec_fn=become_nobody)
 
 
 def become(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:

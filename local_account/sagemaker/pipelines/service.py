@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_account.errors import ServiceError
-from local_account.sagemaker import listing, refused
+from local_account.sagemaker import listing, requests
 from local_account.sagemaker.jobs.record import now
 from local_account.sagemaker.pipelines import definition as definitions
 from local_account.sagemaker.pipelines import schema
@@ -200,7 +200,7 @@ class Pipelines:
             definition = definitions.read(text)
             for step in definition.steps.values():
                 if step.type in schema.OPERATIONS:
-                    refused.refuse(schema.OPERATIONS[step.type], step.arguments)
+                    requests.refuse(schema.OPERATIONS[step.type], step.arguments)
             return text, definition
         except definitions.DefinitionError as error:
             raise ServiceError("ValidationException", str(error)) from error

@@ -1,0 +1,79 @@
+"""Holds every member of a request against the lists of what this account does with it, and refuses the rest by name.
+
+AWS acts on what it is sent. An emulator that drops a member in silence makes up a success, so nothing passes the port that
+is not listed in `lists/<service>.yaml`: `operations` names, for each operation and each nested structure, the members that
+are acted on (a name without a line of its own stands for all below it); `stored` those that may be sent although nothing
+here depends on them, with the reason. Input: a `Call`. Output: nothing, or ServiceError. Read by `gateway.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local_account.api.reading import Call, input_shape
+from local_account.errors import NotEmulatedError, ServiceError
+
+LISTS = Path(__file__).with_name("lists")
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """`acted`: by operation, or operation and path such as `CreatePipeline.pipeline.stages`. `stored`: member or path -> reason.
+
+    Lists and maps leave no trace in a path: `ProductionVariants.VariantName` is that member of every variant.
+    """
+
+    acted: Mapping[str, frozenset[str]]
+    stored: Mapping[str, str]
+
+    def takes(self, operation: str, path: tuple[str, ...]) -> bool:
+        """Whether a member is listed. Its parent is, or it would not be asked for."""
+        place = ".".join((operation, *path[:-1]))
+        names = self.acted.get(place)
+        return names is None or path[-1] in names or path[-1] in self.stored or f"{place}.{path[-1]}" in self.stored
+
+
+@functools.cache
+def coverage(service: str) -> Coverage:
+    """What is listed for a service of botocore's name."""
+    import yaml
+
+    document = yaml.safe_load((LISTS / f"{service}.yaml").read_text(encoding="utf-8"))
+    acted = {place: frozenset((names or "").split()) for place, names in document["operations"].items()}
+    return Coverage(acted, document.get("stored") or {})
+
+
+def require_emulated(call: Call) -> None:
+    """Raises NotEmulatedError for an operation or a member that is not listed, ServiceError for one that AWS does not have."""
+    covered = coverage(call.service)
+    if call.operation not in covered.acted:
+        raise NotEmulatedError(call.service, call.operation)
+    shape = input_shape(call.service, call.operation)
+    for path, is_known in _members(shape, call.parameters, ()):
+        name = ".".join(path)
+        if not is_known:
+            raise ServiceError("ValidationException", f"{call.operation} has no parameter {name}.")
+        if not covered.takes(call.operation, path):
+            raise NotEmulatedError(call.service, f"{call.operation} with {name}")
+
+
+def _members(shape: Any, value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], bool]]:
+    """The path of every member that is given, and whether the model has it; parents before what is in them."""
+    if shape is None or value is None:
+        return
+    if shape.type_name == "list" and isinstance(value, list):
+        for item in value:
+            yield from _members(shape.member, item, path)
+    elif shape.type_name == "map" and isinstance(value, Mapping):
+        for item in value.values():
+            yield from _members(shape.value, item, path)
+    elif shape.type_name == "structure" and isinstance(value, Mapping) and not getattr(shape, "is_document_type", False):
+        for name, item in value.items():
+            if item is not None:
+                member = shape.members.get(name)
+                yield (*path, name), member is not None
+                yield from _members(member, item, (*path, name))

@@ -1,0 +1,144 @@
+"""Reads a request of any AWS protocol as its operation and parameters, by botocore's own models of the services.
+
+Input: a request as it came over the wire, and the service that it was signed for. Output: a `Call` whose parameters have
+the model's member names. moto's routers and parsers do it for the REST and query protocols, botocore's for CBOR.
+JSON bodies are kept as they are, so that a member that the model does not know is seen too. Next: `members.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local_account.errors import ServiceError
+from local_account.signatures import Request
+
+#: By the name in the signature: the botocore models that a request may be of, the likeliest first.
+SERVICES: Mapping[str, tuple[str, ...]] = {
+    "application-autoscaling": ("application-autoscaling",),
+    "cloudformation": ("cloudformation",),
+    "codebuild": ("codebuild",),
+    "codecommit": ("codecommit",),
+    "codepipeline": ("codepipeline",),
+    "events": ("events",),
+    "iam": ("iam",),
+    "kms": ("kms",),
+    "lambda": ("lambda",),
+    "logs": ("logs",),
+    "monitoring": ("cloudwatch",),
+    "s3": ("s3",),
+    "sagemaker": ("sagemaker", "sagemaker-runtime"),
+    "scheduler": ("scheduler",),
+    "secretsmanager": ("secretsmanager",),
+    "sns": ("sns",),
+    "sqs": ("sqs",),
+    "ssm": ("ssm",),
+    "sts": ("sts",),
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """`service` is botocore's name; `parameters` by member name, values as the protocol gives them."""
+
+    service: str
+    operation: str
+    parameters: Mapping[str, Any]
+
+
+def read(service: str, request: Request) -> Call | None:
+    """The call; None for a service that this account does not have or a request that is no operation of it.
+
+    Raises ServiceError (400) for a body that is not of its protocol.
+    """
+    for name in SERVICES.get(service, ()):
+        try:
+            call = _read_cbor(name, request) if request.headers.get("smithy-protocol") == "rpc-v2-cbor" else _read(name, request)
+        except (ValueError, TypeError, AttributeError, KeyError) as error:  # how the parsers say that a body is malformed
+            raise ServiceError("SerializationException", f"The request is malformed: {error}") from error
+        if call:
+            return call
+    return None
+
+
+def input_shape(service: str, operation: str) -> Any:
+    """botocore's model of the operation's parameters; None where it takes none."""
+    return model(service).operation_model(operation).input_shape
+
+
+@functools.cache
+def model(service: str) -> Any:
+    """botocore's model of a service."""
+    from moto.core.utils import get_service_model
+
+    return get_service_model(service)
+
+
+def _read(service: str, request: Request) -> Call | None:
+    from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
+    from moto.core.request import Request as Parsed
+    from moto.core.request import determine_request_protocol
+    from moto.core.routing import get_service_router
+    from werkzeug.exceptions import NotFound
+
+    url = f"http://{request.headers.get('host', 'localhost')}{request.path}" + (f"?{request.query}" if request.query else "")
+    parsed = Parsed.from_primitives(request.method, url, _without_encoding(request.headers), request.body)
+    try:
+        protocol = determine_request_protocol(model(service), parsed.content_type)
+        operation, in_path = get_service_router(service).match(parsed)
+    except (NotFound, NotImplementedError):
+        return None
+    if protocol == "json":
+        return Call(service, operation.name, {**in_path, **_json(request.body)})
+    document = {
+        "body": request.body,
+        "headers": parsed.headers,
+        "method": request.method,
+        "url_params": in_path,
+        "url_path": request.path,
+        "values": parsed.values,
+    }
+    try:
+        parameters = PROTOCOL_PARSERS[protocol](operation).parse(document)
+    except RequestParserError as error:
+        raise ServiceError("MalformedXML", f"The XML you provided was not well-formed: {str(error).splitlines()[0]}") from error
+    if protocol == "rest-json" and operation.input_shape is not None and "payload" not in operation.input_shape.serialization:
+        parameters = {**_unknown(operation.input_shape, _json(request.body)), **parameters}
+    return Call(service, operation.name, {name: value for name, value in parameters.items() if value is not None})
+
+
+def _without_encoding(headers: Mapping[str, str]) -> dict[str, str]:
+    """A streamed S3 body keeps its chunk signatures here; only its headers are read."""
+    return {name: value for name, value in headers.items() if name not in ("content-encoding", "transfer-encoding")}
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    document = json.loads(body or b"{}")
+    if not isinstance(document, dict):
+        raise ValueError("the body is not a JSON object")
+    return document
+
+
+def _unknown(shape: Any, document: Mapping[str, Any]) -> dict[str, Any]:
+    known = {member.serialization.get("name", name) for name, member in shape.members.items()}
+    return {name: value for name, value in document.items() if name not in known}
+
+
+def _read_cbor(service: str, request: Request) -> Call | None:
+    """https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html: /service/<service>/operation/<operation>."""
+    operation = request.path.rsplit("/", 1)[-1]
+    if operation not in model(service).operation_names:
+        return None
+    reader = _cbor_reader()
+    document = reader.parse_data_item(reader.get_peekable_stream_from_bytes(request.body)) if request.body else {}
+    return Call(service, operation, document)
+
+
+@functools.cache
+def _cbor_reader() -> Any:
+    from botocore.parsers import BaseCBORParser
+
+    return BaseCBORParser()

@@ -1,0 +1,199 @@
+"""Nothing that a client sends is dropped in silence: every member of every operation is acted on, stored with a reason, or refused."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_account.account import Account
+from local_account.api.members import LISTS, Coverage, coverage, require_emulated
+from local_account.api.reading import SERVICES, Call, model
+from local_account.errors import NotEmulatedError, ServiceError
+
+Path_ = tuple[str, ...]
+
+EVERY_SERVICE = sorted(name for names in SERVICES.values() for name in names)
+#: Where the code is that answers a service: ours, and the emulator's under it.
+ANSWERED_BY = {
+    "application-autoscaling": ("local_account/scaling", "local_account/cloudformation", "capacity", "moto.applicationautoscaling"),
+    "cloudformation": ("local_account/cloudformation", "ministack.services.cloudformation"),
+    "cloudwatch": ("local_account/monitoring", "ministack.services.cloudwatch"),
+    "codebuild": ("local_account/codebuild", "ministack.services.codebuild"),
+    "codecommit": ("local_account/codecommit.py", "local_account/git_repositories.py", "moto.codecommit"),
+    "codepipeline": ("local_account/codepipeline", "local_account/cloudformation"),
+    "events": ("local_account/events.py", "local_account/targets.py", "ministack.services.eventbridge"),
+    "iam": ("ministack.services.iam",),
+    "kms": ("ministack.services.kms",),
+    "lambda": ("ministack.services.lambda_svc",),
+    "logs": ("ministack.services.cloudwatch_logs",),
+    "s3": ("ministack.services.s3",),
+    "sagemaker": ("local_account/sagemaker", "local_account/endpoints"),
+    "sagemaker-runtime": ("local_account/endpoints",),
+    "scheduler": ("local_account/scheduler.py", "local_account/targets.py", "local_account/events.py", "ministack.services.scheduler"),
+    "secretsmanager": ("ministack.services.secretsmanager",),
+    "sns": ("ministack.services.sns",),
+    "sqs": ("ministack.services.sqs",),
+    "ssm": ("ministack.services.ssm",),
+    "sts": ("ministack.services.sts",),
+}
+
+
+def members_of(shape: Any, path: Path_ = (), inside: tuple[str, ...] = ()) -> Iterator[tuple[Path_, Any]]:
+    """Every member below a structure, as the path that the lists use, with its shape. A structure in itself is entered once."""
+    while shape is not None and shape.type_name in ("list", "map"):
+        shape = shape.member if shape.type_name == "list" else shape.value
+    if shape is None or shape.type_name != "structure" or shape.name in inside:
+        return
+    for name, member in shape.members.items():
+        yield (*path, name), member
+        yield from members_of(member, (*path, name), (*inside, shape.name))
+
+
+def request_with(shape: Any, path: Path_) -> Any:
+    """The smallest request that gives the member at `path`."""
+    if shape.type_name == "list":
+        return [request_with(shape.member, path)]
+    if shape.type_name == "map":
+        return {"key": request_with(shape.value, path)}
+    if not path:
+        return "value"
+    return {path[0]: request_with(shape.members[path[0]], path[1:])}
+
+
+def is_listed(covered: Coverage, operation: str, path: Path_) -> bool:
+    """By the meaning of the lists: a member's name is in its structure's line, or that structure has no line of its own."""
+    for length in range(1, len(path) + 1):
+        place, name = ".".join((operation, *path[: length - 1])), path[length - 1]
+        names = covered.acted.get(place)
+        if names is not None and name not in names and name not in covered.stored and f"{place}.{name}" not in covered.stored:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("service", EVERY_SERVICE)
+def test_every_member_of_every_operation_is_listed_or_refused_by_name(service: str) -> None:
+    covered, known = coverage(service), model(service)
+    for operation in known.operation_names:
+        shape = known.operation_model(operation).input_shape
+        if operation not in covered.acted:
+            with pytest.raises(NotEmulatedError, match=f"{service}:{operation}"):
+                require_emulated(Call(service, operation, {}))
+            continue
+        for path, _ in members_of(shape):
+            call = Call(service, operation, request_with(shape, path))
+            if is_listed(covered, operation, path):
+                require_emulated(call)
+            else:
+                with pytest.raises(NotEmulatedError, match=rf"{operation} with {path[0]}"):
+                    require_emulated(call)
+
+
+@pytest.mark.parametrize("service", EVERY_SERVICE)
+def test_the_lists_name_only_what_aws_has(service: str) -> None:
+    covered, known = coverage(service), model(service)
+    every_name: set[str] = set()
+    for place, names in covered.acted.items():
+        operation, *path = place.split(".")
+        shape = known.operation_model(operation).input_shape
+        for name in path:
+            shape = _structure(shape).members[name]
+        allowed = set(_structure(shape).members) if shape is not None else set()
+        every_name |= allowed
+        assert names <= allowed, f"{place} has no {', '.join(sorted(names - allowed))}"
+    for stored in covered.stored:
+        assert stored.rsplit(".", 1)[-1] in every_name, f"stored {stored} is a member of no listed operation"
+
+
+def _structure(shape: Any) -> Any:
+    while shape.type_name in ("list", "map"):
+        shape = shape.member if shape.type_name == "list" else shape.value
+    return shape
+
+
+def test_each_service_has_a_list_and_each_list_a_service() -> None:
+    assert sorted(path.stem for path in LISTS.glob("*.yaml")) == EVERY_SERVICE
+
+
+@pytest.mark.parametrize("service", EVERY_SERVICE)
+def test_a_member_that_is_called_acted_on_is_read_by_the_code_that_answers(service: str) -> None:
+    """The name, or what it is called on the wire, occurs in that code. A part of the address or a whole body needs no name there."""
+    covered, known, texts = coverage(service), model(service), texts_of(ANSWERED_BY[service])
+    unread = []
+    for place, names in covered.acted.items():
+        operation, *path = place.split(".")
+        shape = known.operation_model(operation).input_shape
+        for name in path:
+            shape = _structure(shape).members[name]
+        for name in sorted(names):
+            serialization = _structure(shape).members[name].serialization
+            wire = str(serialization.get("name", name)).lower()
+            spellings = {name.lower(), wire, wire.removeprefix("x-amzn-sagemaker-")}
+            is_whole = serialization.get("location") == "uri" or _structure(shape).serialization.get("payload") == name
+            if not is_whole and f"{place}.{name}" not in covered.acted and not spellings & texts:
+                unread.append(f"{place}.{name}")
+    assert unread == []
+
+
+@functools.cache
+def texts_of(places: tuple[str, ...]) -> frozenset[str]:
+    """Every word of every text constant and every argument's name in the code of these places, in lower case."""
+    found: set[str] = set()
+    for place in places:
+        for file in _files(place):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+                    text = node.value.decode("latin-1") if isinstance(node.value, bytes) else node.value
+                    found.update(re.findall(r"[a-z0-9_-]+", text.lower()))
+                elif isinstance(node, ast.arg):
+                    found.add(node.arg.replace("_", ""))
+    return frozenset(found)
+
+
+def _files(place: str) -> list[Path]:
+    if "/" in place or place == "capacity":
+        path = Path(__file__).parents[2] / place
+        return sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    spec = importlib.util.find_spec(place)
+    assert spec and spec.origin
+    origin = Path(spec.origin)
+    return sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
+
+
+def test_a_member_that_aws_does_not_have_is_a_mistake_of_the_client() -> None:
+    with pytest.raises(ServiceError) as error:
+        require_emulated(Call("sagemaker", "DeleteModel", {"ModelName": "x", "Mode1Name": "x"}))
+
+    assert (error.value.code, error.value.status) == ("ValidationException", 400)
+    assert "Mode1Name" in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "request_", "named"),
+    [
+        ("kms", "create_key", {"XksKeyId": "x"}, "kms:CreateKey with XksKeyId"),
+        ("s3", "put_object", {"Bucket": "b", "Key": "k", "ACL": "public-read"}, "s3:PutObject with ACL"),
+        ("sns", "publish", {"PhoneNumber": "+1", "Message": "m"}, "sns:Publish with PhoneNumber"),
+        ("lambda", "invoke", {"FunctionName": "f", "TenantId": "t"}, "lambda:Invoke with TenantId"),
+        (
+            "events",
+            "put_targets",
+            {"Rule": "r", "Targets": [{"Id": "1", "Arn": "arn:x", "EcsParameters": {"TaskDefinitionArn": "a"}}]},
+            "events:PutTargets with Targets.EcsParameters",
+        ),
+        ("cloudwatch", "put_metric_data", {"Namespace": "n", "EntityMetricData": []}, "cloudwatch:PutMetricData with EntityMetricData"),
+    ],
+)
+def test_the_port_refuses_it_in_every_protocol(account: Account, service: str, operation: str, request_: Any, named: str) -> None:
+    with pytest.raises(ClientError) as error:
+        getattr(account.client(service), operation)(**request_)
+
+    assert error.value.response["Error"]["Code"] == "NotImplemented"
+    assert error.value.response["Error"]["Message"] == f"The local account does not implement {named}."
