@@ -4,6 +4,14 @@
 PYTHON ?= python3
 PY     := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+# What tools keep for the next time is kept in this folder: a home folder may be read-only.
+export CDK_HOME := $(CURDIR)/.cache/cdk
+export JSII_RUNTIME_PACKAGE_CACHE_ROOT ?= $(CURDIR)/.cache/jsii
+export MPLCONFIGDIR ?= $(CURDIR)/.cache/matplotlib
+# `make` asks no host but the package indexes, and those only where something is missing.
+export CDK_DISABLE_CLI_TELEMETRY := true
+export CDK_DISABLE_VERSION_CHECK := 1
+export CDK_NOTICES := false
 # Where this is set, as in many containers, each of a demo's processes would compile the same packages again.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -28,7 +36,7 @@ unit: setup  ## the fast tests only
 	@$(PY) -m pytest tests/unit
 
 synth: setup  ## synthesize the CDK app offline into cdk.out
-	@cdk synth --quiet --no-notices
+	@cdk synth --quiet
 
 local: setup  ## start the local account and stay; prints what to type next (ARGS="--port 4567")
 	@$(PY) -m local_account $(ARGS)
@@ -50,5 +58,5 @@ lock:  ## compile requirements.lock anew from pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --all-extras pyproject.toml -o requirements.lock
 
 clean:  ## remove everything that the commands above made
-	@rm -rf .venv node_modules cdk.out out .state .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv node_modules cdk.out out .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

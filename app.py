@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import infra  # noqa: F401 - before aws_cdk, which it tells where to unpack itself
 from settings_rules import UNREADABLE, stop
 
 try:

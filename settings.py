@@ -16,6 +16,7 @@ from zoneinfo import available_timezones
 
 from settings_rules import CRON, checked, is_cron
 from settings_rules import SettingsError as SettingsError  # what reading this file raises
+from settings_rules import one_form as _one_form
 from settings_rules import require as _require
 
 # ---------------------------------------------------------------------------------------- the data
@@ -40,7 +41,7 @@ METRICS: Mapping[Problem, Mapping[str, bool]] = MappingProxyType(
 @checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Numeric:
-    """A numeric column. `minimum` and `maximum` are what is physically possible: a value outside is a data error."""
+    """A numeric column. `minimum` and `maximum` are what is physically possible: a value outside is a data error, also in a request."""
 
     name: str
     unit: str = ""
@@ -55,10 +56,24 @@ class Numeric:
 @checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Categorical:
-    """A categorical column. `values` lists every allowed category; None allows any."""
+    """A categorical column. `values` lists every category that the data and a request may hold; None allows any.
+
+    They are read as cells are: "True" is true, "4.0" is 4 (docs/decisions/0062-a-value-means-the-same-everywhere.md).
+    """
 
     name: str
     values: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.values is None:
+            return
+        where = f"Categorical({self.name!r}).values"
+        _require(bool(self.values), where, self.values, "at least one category, or None for any")
+        values = tuple(_one_form(value, where) for value in self.values)
+        for index, value in enumerate(values):
+            same = self.values[values.index(value)]
+            _require(values.index(value) == index, where, (same, self.values[index]), f"different categories; both are read as {value!r}")
+        object.__setattr__(self, "values", values)
 
 
 @checked
@@ -68,6 +83,9 @@ class Facet:
 
     column: str
     disadvantaged: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "disadvantaged", _one_form(self.disadvantaged, f"Facet({self.column!r}).disadvantaged"))
 
 
 @checked
@@ -108,6 +126,8 @@ class DataSet:
             self.positive_class,
             "set for binary problems, None otherwise",
         )
+        if self.positive_class is not None:
+            object.__setattr__(self, "positive_class", _one_form(self.positive_class, f"{where}.positive_class"))
         if self.facet is not None:
             columns = [column.name for column in self.categorical]
             _require(self.facet.column in columns, f"{where}.facet.column", self.facet.column, f"one of the categorical columns {columns}")

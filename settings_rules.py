@@ -1,13 +1,14 @@
 """How settings.py checks what a team writes there: names, types and ranges, each with one line that teaches.
 
-`checked` wraps the classes of settings.py, `require` states one rule, `is_cron` knows AWS's cron expressions, and
-`stop` is how a program ends that cannot read its settings.
+`checked` wraps the classes of settings.py, `require` states one rule, `one_form` brings a declared category into the form in which
+the steps read it, `is_cron` knows AWS's cron expressions, and `stop` is how a program ends that cannot read its settings.
 Standard library only, as settings.py.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib.util
 import math
 import re
 import sys
@@ -110,6 +111,29 @@ def _in_words(hint: Any) -> str:
     if issubclass(hint, StrEnum):
         return " | ".join(f"{hint.__name__}.{member.name}" for member in hint)
     return _IN_WORDS.get(hint, f"{hint.__name__}(...)")
+
+
+# ------------------------------------------------------------------------------------- categories
+
+_CELLS = Path(__file__).resolve().parent / "pipelines" / "tabular" / "steps" / "cells.py"
+
+
+@functools.cache
+def _cells() -> Any:
+    """The module by which training and serving read a cell. By its path: the steps' folder runs alone, and is no package."""
+    specification = importlib.util.spec_from_file_location("cells", _CELLS)
+    assert specification is not None and specification.loader is not None  # noqa: S101 - a .py file has both
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def one_form(value: str, field_name: str) -> str:
+    """A category as the steps read it: "True" is true, "4.0" is 4, " F" is F. Raises SettingsError for a text that means missing."""
+    category: str | None = _cells().category(value)
+    if category is None:
+        raise SettingsError(f"settings.py: {field_name} is {value!r}, which is read as a missing value; allowed: another text")
+    return category
 
 
 # ------------------------------------------------------------------------------------- cron expressions

@@ -1,14 +1,17 @@
 """Turns a person's file into what a batch job reads, and its answers into a file a person can open.
 
-Input: CSV with header or Parquet. Output: CSV without header, the features in the order of settings.DATASET, every cell
-as training reads it; and, after the job, the person's own columns with the predictions beside them. Used by score_file.py.
+Input: CSV with header or Parquet. Output: CSV without header, the features in the order of a request, every cell in its one form
+(pipelines/tabular/steps/cells.py); and, after the job, the person's own columns with the predictions beside them. What the version
+would refuse is refused here, with the line of the file. Used by score_file.py.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +19,11 @@ from build_scripts.command_line import ProblemError
 from build_scripts.step_modules import load
 from settings import DataSet, Problem
 
+_SHOWN_COLUMNS = 20
+
 
 def read(path: Path, dataset: DataSet) -> Any:
-    """The `table.Table` of a file that has every feature and at least one row. Raises ProblemError."""
+    """The `table.Table` of a file that has every feature, at least one row, and no column of the answer's name. Raises ProblemError."""
     if not path.is_file():
         raise ProblemError(f"{path} is not a file; give one .csv or .parquet file, or an s3:// address")
     bad_input: Any = load("failure").BadInput
@@ -26,56 +31,76 @@ def read(path: Path, dataset: DataSet) -> Any:
         table = load("table").read(path)
     except bad_input as error:
         raise ProblemError(str(error)) from error
-    missing = [name for name in dataset.features if name not in table.columns.column_names]
+    names, shown = table.columns.column_names, load("cells").shown
+    missing = [name for name in dataset.features if name not in names]
     if missing:
-        raise ProblemError(f"{path.name} has no column {', '.join(missing)}; it needs {', '.join(dataset.features)} (settings.DATASET)")
+        there = ", ".join(shown(name) for name in names[:_SHOWN_COLUMNS])
+        needed = f"it needs {', '.join(dataset.features)} (settings.DATASET)"
+        raise ProblemError(f"{path.name} has no column {', '.join(missing)}; {needed}, and has {there}")
+    taken = [name for name in names if _is_answer(name, dataset)]
+    if taken:
+        raise ProblemError(f"{path.name} has a column {shown(taken[0])}, which is how the answer is called; rename it, or remove it")
     if not table.rows:
         raise ProblemError(f"{path.name} has no rows; there is nothing to score")
     return table
 
 
-def request(table: Any, dataset: DataSet) -> bytes:
-    """CSV lines, one per row. Raises ProblemError naming the column and the line of a cell that no model can read."""
-    columns = [_numbers(table, column.name) for column in dataset.numeric]
-    columns += [_categories(table, column.name) for column in dataset.categorical]
+def _is_answer(name: str, dataset: DataSet) -> bool:
+    """Whether `prediction_names` may make a column of this name, whatever the version answers."""
+    return name == "prediction" or bool(re.fullmatch(rf"probability_(\d+|{re.escape(str(dataset.positive_class))})", name))
+
+
+def request(table: Any, contract: Mapping[str, Any]) -> bytes:
+    """CSV lines, one per row. `contract`: the data set that the version was trained for.
+
+    Raises ProblemError naming the column and the line of a cell that no model can read, or that the version does not allow.
+    """
+    numeric = [str(column["name"]) for column in contract["numeric"]]
+    categorical = [str(column["name"]) for column in contract["categorical"]]
+    numbers = load("features").stack({name: _numbers(table, name) for name in numeric}, numeric, table.rows)
+    categories = [_categories(table, name) for name in categorical]
+    outside = load("allowed").Allowed(contract, numeric, categorical).first_outside(numbers, categories)
+    if outside:
+        place = table.locate(outside.row)
+        raise ProblemError(f"{outside.column} is {outside.cell} ({place}); allowed: {outside.allowed}, or nothing where it is unknown")
+    columns = [["" if math.isnan(value) else repr(value) for value in column.tolist()] for column in numbers.T]
+    columns += [["" if distinct[code] is None else distinct[code] for code in codes.tolist()] for distinct, codes in categories]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
     return text.getvalue().encode()
 
 
-def _numbers(table: Any, name: str) -> list[str]:
+def _numbers(table: Any, name: str) -> Any:
     import numpy as np
-    import pyarrow as pa
 
-    column = table.columns[name]
+    unreadable: Any = load("column_values").UnreadableError
     try:
-        values = load("table").floats(column)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        row, cell = _first_that_is_no_number(column.to_pylist())
-        raise ProblemError(f"{name} is {cell!r} ({table.locate(row)}); allowed: a number, or nothing where it is unknown") from None
+        values = table.numbers(name)
+    except unreadable as error:
+        texts = load("number_texts")
+        kind, places = next(iter(texts.kinds(error.texts).items()))
+        row, cell = error.rows[places[0]], load("cells").shown(error.texts[places[0]])
+        is_infinite = kind.what == texts.INFINITE
+        given = f"{name} is {'infinite' if is_infinite else cell} ({table.locate(row)})"
+        raise ProblemError(f"{given}; {kind.remedy}" if is_infinite else kind.sentence(f"{given}, not a number")) from None
     if np.isinf(values).any():
         row = int(np.flatnonzero(np.isinf(values))[0])
-        raise ProblemError(f"{name} is infinite ({table.locate(row)}); allowed: a number, or nothing where it is unknown")
-    return ["" if np.isnan(value) else repr(value) for value in values.tolist()]
+        raise ProblemError(f"{name} is infinite ({table.locate(row)}); leave the cell empty where a value is unknown")
+    return values
 
 
-def _first_that_is_no_number(cells: Sequence[Any]) -> tuple[int, Any]:
-    number = load("cells").number
-    for row, cell in enumerate(cells):
-        try:
-            number(cell)
-        except (ValueError, OverflowError):
-            return row, cell
-    return 0, cells[0]
-
-
-def _categories(table: Any, name: str) -> list[str]:
-    distinct, codes = load("table").labels(table.columns[name])
+def _categories(table: Any, name: str) -> Any:
+    unreadable: Any = load("column_values").UnreadableError
+    try:
+        distinct, codes = table.categories(name)
+    except unreadable as error:
+        row, cell = error.rows[0], load("cells").shown(error.texts[0])
+        raise ProblemError(f"{name} is {cell} ({table.locate(row)}), not a category; leave the cell empty where it is unknown") from None
     for index, value in enumerate(distinct):
         if value is not None and ("\n" in value or "\r" in value):
             row = codes.tolist().index(index)
             raise ProblemError(f"{name} has a line break ({table.locate(row)}); a batch job cuts its input at line breaks, so remove it")
-    return ["" if distinct[code] is None else str(distinct[code]) for code in codes.tolist()]
+    return distinct, codes
 
 
 def answers(sent: bytes, received: bytes) -> list[list[str]]:
@@ -91,11 +116,20 @@ def answers(sent: bytes, received: bytes) -> list[list[str]]:
 
 def write(path: Path, table: Any, predictions: Sequence[Sequence[str]], dataset: DataSet) -> None:
     """The file's own columns, then what the version says about each row."""
-    own = [["" if cell is None else cell for cell in column.to_pylist()] for column in table.columns.columns]
+    own = [_own_cells(column) for column in table.columns.columns]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*table.columns.column_names, *prediction_names(dataset, len(predictions[0]))])
         writer.writerows([*cells, *said] for cells, said in zip(zip(*own, strict=True), predictions, strict=True))
+
+
+def _own_cells(column: Any) -> list[Any]:
+    """Numbers in single precision with the digits that they need: 0.1, not 0.10000000149011612."""
+    import pyarrow as pa
+
+    if pa.types.is_float32(column.type) or pa.types.is_float16(column.type):
+        return ["" if math.isnan(cell) else str(cell) for cell in column.to_numpy()]
+    return ["" if cell is None else cell for cell in column.to_pylist()]
 
 
 def prediction_names(dataset: DataSet, count: int) -> list[str]:

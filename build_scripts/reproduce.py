@@ -89,6 +89,7 @@ class Rebuild:
             cwd=self._folder / "code",
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=_STEP_TIMEOUT_SECONDS,
             check=False,
         )

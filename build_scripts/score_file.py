@@ -4,17 +4,19 @@
     python -m build_scripts.score_file shells.parquet --version 3 --output scored.csv
     python -m build_scripts.score_file s3://bucket/prefix/         rows that are in S3 already; says where the answers are
 
-A file has a header and every feature of settings.DATASET, in any order; further columns come back as they were. Rows in S3
-have no header, and the features in the order of settings.DATASET. Next: pipelines/batch/pipeline.py does the work.
+A file has a header and every feature of settings.DATASET, in any order; further columns come back as they were. Its cells are
+checked against the contract that the version was trained for before anything runs. Rows in S3 have no header, and the features in
+the order of settings.DATASET; the version refuses what it does not allow, and the job fails. Next: pipelines/batch/pipeline.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import io
-from collections.abc import Sequence
+import json
+import tarfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,18 +57,29 @@ def find_version(sagemaker: Any, group: str, number: int | None) -> Version:
     return describe(sagemaker, numbers[number])
 
 
-def require_same_columns(s3: Any, version: Version, dataset: DataSet) -> None:
-    """The golden rows say which columns a version takes, in which order. Raises ProblemError if settings.py has others."""
-    golden = read(s3, version.facts["golden-url"]) if "golden-url" in version.facts else None
-    if golden is None:
-        raise ProblemError(f"version {version.number} does not say which columns it takes: its golden rows are gone")
-    header = next(csv.reader(io.StringIO(golden.decode("utf-8"))))
-    if header[:-2] != list(dataset.features):
-        commit = version.facts.get("git-commit", "unknown")
-        raise ProblemError(
-            f"version {version.number} takes {', '.join(header[:-2])}, but settings.DATASET has {', '.join(dataset.features)}; "
-            f"check out its commit {commit}, or choose another --version"
-        )
+def contract_of(s3: Any, version: Version) -> dict[str, Any]:
+    """The data set that a version was trained for, from its own archive. Raises ProblemError if that is gone."""
+    packed = read(s3, version.model_url) if version.model_url else None
+    if packed is None:
+        raise ProblemError(f"version {version.number} has no model any more: {version.model_url} does not exist; choose another --version")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            member = archive.extractfile("preparation.json")
+            return dict(json.load(member)["dataset"]) if member else {}
+    except (tarfile.TarError, KeyError, ValueError) as error:
+        raise ProblemError(f"version {version.number} does not say what it was trained for ({error}); choose another --version") from error
+
+
+def require_same_question(contract: Mapping[str, Any], version: Version, dataset: DataSet) -> None:
+    """Raises ProblemError if settings.py has other columns in a request than the version, or predicts something else."""
+    otherwise = f"check out its commit {version.facts.get('git-commit', 'unknown')}, or choose another --version"
+    if list(contract["features"]) != list(dataset.features):
+        takes = f"version {version.number} takes {', '.join(contract['features'])}"
+        raise ProblemError(f"{takes}, but settings.DATASET has {', '.join(dataset.features)}; {otherwise}")
+    for name in ("problem", "positive_class"):
+        if contract[name] != getattr(dataset, name):
+            theirs, ours = contract[name], getattr(dataset, name)
+            raise ProblemError(f"version {version.number} has the {name} {theirs}, but settings.DATASET has {ours}; {otherwise}")
 
 
 def require_objects(s3: Any, address: str) -> None:
@@ -113,10 +126,10 @@ def score(project: ProjectEnvironment, version: Version, where: Places) -> None:
     follow(sagemaker, arn)
 
 
-def score_local(project: ProjectEnvironment, version: Version, file: Path, output: Path) -> int:
+def score_local(project: ProjectEnvironment, version: Version, contract: Mapping[str, Any], file: Path, output: Path) -> int:
     """Number of rows. `output` is written only if every row has its answer."""
     s3, table = project.client("s3"), batch_rows.read(file, DATASET)
-    content = batch_rows.request(table, DATASET)
+    content = batch_rows.request(table, contract)
     where = places(project, version, f"{file.stem}.csv", content)
     bucket, key = bucket_and_key(where.source)
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": project.key_arn} if project.key_arn else {}
@@ -138,7 +151,8 @@ def main(arguments: Sequence[str]) -> int:
         raise ProblemError("--output is for a file of this machine; the answers for rows in S3 stay in S3")
     project = ProjectEnvironment()
     version = find_version(project.client("sagemaker"), project.model_package_group, given.version)
-    require_same_columns(project.client("s3"), version, DATASET)
+    contract = contract_of(project.client("s3"), version)
+    require_same_question(contract, version, DATASET)
     print(f"version {version.number} of {project.model_package_group} ({version.approval})")
     if in_s3:
         require_objects(project.client("s3"), given.file)
@@ -150,7 +164,7 @@ def main(arguments: Sequence[str]) -> int:
     output = given.output or file.with_name(f"{file.stem}.scored.csv")
     if not output.parent.is_dir():
         raise ProblemError(f"--output is {str(output)!r}, whose folder does not exist; make it first")
-    rows = score_local(project, version, file, output)
+    rows = score_local(project, version, contract, file, output)
     print(f"scored {rows} rows: {output}")
     return 0
 

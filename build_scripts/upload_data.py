@@ -4,7 +4,8 @@
     python -m build_scripts.upload_data measurements.parquet  your own CSV or Parquet file
 
 The check is the one the pipeline does (pipelines/tabular/steps/contract.py): a file that breaks it is not uploaded.
-The marker _SUCCESS goes last and starts a training; --no-trigger leaves it out. Next: run_pipeline.py.
+The marker _SUCCESS goes last and starts a training where the project is deployed and learns from this data; --no-trigger leaves
+it out. What starts, or why nothing does, is the last line. Next: run_pipeline.py.
 """
 
 from __future__ import annotations
@@ -16,13 +17,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from build_scripts.command_line import ProblemError, parser, run
 from build_scripts.project_environment import ProjectEnvironment
+from build_scripts.run_pipeline import default_values
 from build_scripts.step_modules import load
 from pipelines.tabular.specification import specification_json
-from settings import ABALONE, ARRESTS, DATASET, DataSet
+from settings import ABALONE, ARRESTS, DATASET, PROJECT, DataSet
 
 MARKER = "_SUCCESS"
+#: The stack with the rule that the marker wakes (infra/model_build/retraining.py).
+TRIGGER_STACK = f"{PROJECT.name}-model-build"
 EXAMPLES = {"abalone": ABALONE, "arrests": ARRESTS}
 
 
@@ -40,6 +46,8 @@ def check(path: Path, dataset: DataSet) -> tuple[int, list[str]]:
     """Number of rows and the warnings. Raises ProblemError with everything that is wrong; uploads nothing."""
     if not path.is_file():
         raise ProblemError(f"{path} is not a file; give one .csv or .parquet file")
+    if path.name.startswith((".", "_")):
+        raise ProblemError(f"{path.name} begins with {path.name[0]!r}, and training leaves out such files; rename it")
     with tempfile.TemporaryDirectory() as folder:
         specification = Path(folder) / "specification.json"
         specification.write_text(specification_json(dataset), encoding="utf-8")
@@ -71,6 +79,37 @@ def _other_files(s3: Any, bucket: str, dataset: DataSet, name: str) -> list[str]
     return [other for other in names if other != name and not other.startswith("_")]
 
 
+def outlook(project: ProjectEnvironment, address: str) -> str:
+    """What the marker starts, or why nothing starts and what would start it: as start_retraining/handler.py decides."""
+    sagemaker, name = project.client("sagemaker"), project.pipeline_name
+    try:
+        pipeline = sagemaker.describe_pipeline(PipelineName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("ResourceNotFound", "ValidationException"):
+            raise
+        return f"nothing starts: pipeline {name} does not exist yet; the first push makes it and starts it"
+    learns_from = default_values(pipeline["PipelineDefinition"])["InputDataUrl"]
+    if not address.startswith(learns_from):
+        return f"nothing starts: the deployed {name} learns from {learns_from}; push the DATASET of settings.py, which starts it"
+    by_hand = "`python -m build_scripts.run_pipeline --force` starts it"
+    if not _exists(project.client("cloudformation"), TRIGGER_STACK):
+        return f"nothing starts: stack {TRIGGER_STACK}, which watches for new data, is not deployed; {by_hand}"
+    newest = sagemaker.list_pipeline_executions(PipelineName=name, SortBy="CreationTime", SortOrder="Descending", MaxResults=1)
+    if any(execution["PipelineExecutionStatus"] in ("Executing", "Stopping") for execution in newest["PipelineExecutionSummaries"]):
+        return f"nothing starts: a run is active, which may have begun without this file; when it has ended, {by_hand}"
+    return f"training starts: {name}; `python -m build_scripts.follow` shows each step"
+
+
+def _exists(cloudformation: Any, stack: str) -> bool:
+    try:
+        cloudformation.describe_stacks(StackName=stack)
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        return False
+    return True
+
+
 def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
     dataset = EXAMPLES[given.example] if given.example else DATASET
@@ -88,12 +127,15 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         project = ProjectEnvironment()
         s3 = project.client("s3")
+        # Before the marker: afterwards the run that it starts is itself active.
+        prefix = f"s3://{project.data_bucket}/training/{dataset.name}/"
+        expected = "nothing starts (--no-trigger)" if given.no_trigger else outlook(project, prefix)
         address = upload(s3, project.data_bucket, dataset, path, project.key_arn, trigger=not given.no_trigger)
     print(f"uploaded {rows} rows to {address}")
     others = _other_files(s3, project.data_bucket, dataset, path.name)
     if others:
         print(f"training reads it together with {', '.join(others)}")
-    print("training was not asked for (--no-trigger)" if given.no_trigger else "training starts, unless a run is active")
+    print(expected)
     return 0
 
 

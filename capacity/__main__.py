@@ -14,6 +14,7 @@ from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
+from plain_signs import print_anywhere
 from settings_rules import UNREADABLE, stop
 
 try:
@@ -100,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    print_anywhere()
     options = parser().parse_args(arguments)
     try:
         return run(options)

@@ -7,12 +7,13 @@ cannot start. Next: `account.py`.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from plain_signs import print_anywhere
 from settings_rules import UNREADABLE, stop
 
 try:
@@ -20,19 +21,19 @@ try:
 except UNREADABLE as error:
     stop(error)
 
-from local_account import arguments
+from local_account import arguments, client_environment
 from local_account.account import DESCRIPTION_FILE, Account, CannotStartError
 from local_account.context import AccountSettings, Context
 
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: A row of each example, as a request carries it: numeric columns, then categorical ones.
 _EXAMPLE_ROWS = {"abalone": "0.55,0.44,0.15,0.8945,0.3145,0.151,0.32,F", "arrests": "2001,21,3,White,Male,Yes,Yes"}
 
 
 def main(command_line: Sequence[str] | None = None) -> int:
+    print_anywhere()
     options = _parser().parse_args(command_line)
-    asked_to_stop = threading.Event()
-    for stop_signal in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(stop_signal, lambda *_: asked_to_stop.set())
+    wait_for_signal = _stop_signals()
     try:
         settings = AccountSettings(state_directory=options.state, port=options.port, region=options.region, speed=options.speed)
         account = Account(settings).start()
@@ -42,11 +43,35 @@ def main(command_line: Sequence[str] | None = None) -> int:
         print(f"local account: {error}", file=sys.stderr)
         return 2
     try:
-        print(welcome(account.context), flush=True)
-        asked_to_stop.wait()
+        print(welcome(account.context, replaced_another=account.replaced_another), flush=True)
+        wait_for_signal()
     finally:
         account.stop()
     return 0
+
+
+_REPLACED = """It is a new account. What the one before it in this directory had (stacks, data, repositories, models, endpoints, logs)
+ended with it, and its exports no longer work: begin with the exports below, in every terminal, and with `cdk bootstrap`.
+"""
+
+
+def _stop_signals() -> Callable[[], None]:
+    """From here on, a signal that asks to stop is kept for whoever calls the result, which returns once there was one.
+
+    The system may hand a signal to any thread. Python's handler then waits for the main thread, which a lock would never let go
+    (https://docs.python.org/3/library/signal.html#signals-and-threads): only the wake-up file, written at once, is sure to reach it.
+    """
+    receiving, waking = os.pipe()
+    os.set_blocking(waking, False)
+    for stop_signal in _STOP_SIGNALS:
+        signal.signal(stop_signal, lambda *_: None)
+    signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+
+    def wait() -> None:
+        while os.read(receiving, 1)[0] not in _STOP_SIGNALS:  # another signal for which Python has a handler
+            continue
+
+    return wait
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,23 +93,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def welcome(context: Context) -> str:
+def welcome(context: Context, *, replaced_another: bool = False) -> str:
     """What a person needs: the environment of a second terminal, and the journey of a change, command by command."""
+    again = _REPLACED if replaced_another else ""
     settings = context.settings
     data = f"--example {DATASET.name}" if DATASET.name in _EXAMPLE_ROWS else "your-table.csv"
     name = PROJECT.name
-    environment = {**context.client_environment, "CDK_HOME": str(settings.state_directory / "cdk-home"), "CDK_DISABLE_VERSION_CHECK": "1"}
-    exports = "\n".join(f'  export {variable}="{value}"' for variable, value in environment.items())
+    exports = "\n".join(f"  {line}" for line in client_environment.shell_lines(settings, os.environ))
     repository = f"http://{settings.account_id}:{settings.secret}@127.0.0.1:{settings.port}/v1/repos/{name}"
     newest = f"--model-package-group-name {PROJECT.model_package_group} --sort-order Descending --max-items 1"
     stages = "stageStates[].[stageName,latestExecution.status]"
     approval = "stageStates[].actionStates[] | [?actionName=='Approve'].latestExecution.token | [0]"
     return f"""The local account {settings.account_id} answers on {settings.endpoint_url} until Ctrl-C.
-Logs: {settings.state_directory / "logs"}   For programs: {settings.state_directory / DESCRIPTION_FILE}
+{again}Logs: {settings.state_directory / "logs"}   For programs: {settings.state_directory / DESCRIPTION_FILE}
 
 In a second terminal, in this directory:
 {exports}
   export PATH="$PWD/node_modules/.bin:$PWD/.venv/bin:$PATH"
+(In fish, instead of the line with unset: {client_environment.UNSET_IN_FISH})
 
 Infrastructure and data, once:
   cdk bootstrap aws://{settings.account_id}/{settings.region}
@@ -113,4 +139,8 @@ Approve production, once Staging has verified it; then ask it.
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Everything is stopped and put away. A thread that still waits for an answer must not keep the process, as sys.exit would let it.
+    os._exit(code)

@@ -37,6 +37,7 @@ from local_account import (
     scaling,
     scheduler,
 )
+from local_account.client_environment import LEADS_ELSEWHERE
 from local_account.context import AccountSettings, Context
 
 #: Each has `install(context)`; the order matters where one wraps another's hook.
@@ -71,6 +72,7 @@ class Account:
         self.settings = settings
         self._stack = contextlib.ExitStack()
         self._context: Context | None = None
+        self.replaced_another = False  # whether an earlier account's resources were in the state directory
 
     @property
     def context(self) -> Context:
@@ -92,7 +94,7 @@ class Account:
                 raise CannotStartError("git is not on PATH, and the account's repositories need it. Install it with your package manager.")
             listener = stack.enter_context(_listen(self.settings.port))
             state_directory = self.settings.state_directory.resolve()
-            stack.enter_context(_own(state_directory))
+            self.replaced_another = stack.enter_context(_own(state_directory))
             port = listener.getsockname()[1]
             self.settings = dataclasses.replace(self.settings, port=port, state_directory=state_directory)
             context = Context(self.settings)
@@ -137,13 +139,16 @@ def _listen(port: int) -> socket.socket:
 
 @contextlib.contextmanager
 def _own(state_directory: Path) -> Any:
-    """Hold the state directory for this account alone, and start from an empty one: an account begins without resources."""
+    """Hold the state directory for this account alone, and start from an empty one: an account begins without resources.
+
+    Yields whether there was an earlier account in it.
+    """
     leftovers = state_directory.is_dir() and any(state_directory.iterdir())
     if leftovers and not (state_directory / _LOCK_FILE).exists():
         raise CannotStartError(f"{state_directory} has files that no local account made. Choose an empty directory with --state.")
     try:
         state_directory.mkdir(parents=True, exist_ok=True)
-        lock = (state_directory / _LOCK_FILE).open("a")
+        lock = (state_directory / _LOCK_FILE).open("a", encoding="utf-8")
     except OSError as error:
         raise CannotStartError(f"{state_directory} cannot be written ({error.strerror}). Choose another directory with --state.") from error
     try:
@@ -153,7 +158,7 @@ def _own(state_directory: Path) -> Any:
                 shutil.rmtree(entry)
             elif entry.name != _LOCK_FILE:
                 entry.unlink()
-        yield
+        yield leftovers
     finally:
         (state_directory / DESCRIPTION_FILE).unlink(missing_ok=True)
         shutil.rmtree(state_directory / "tmp", ignore_errors=True)
@@ -173,7 +178,7 @@ def _lock(lock: IO[str], state_directory: Path) -> None:
 def _log_to(path: Path) -> Any:
     """Collect what the emulators and our services log in one file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path)
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s [%(name)s] %(message)s"))
     logging.getLogger().addHandler(handler)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -193,7 +198,8 @@ def _served(context: Context, listener: socket.socket) -> Any:
     from local_account.gateway import Gateway
 
     config = Config()
-    config.bind = [f"fd://{os.dup(listener.fileno())}"]  # hypercorn closes it
+    # hypercorn closes it when it stops. A second descriptor would keep the port open, and who connects then would wait for an answer.
+    config.bind = [f"fd://{listener.detach()}"]
     config.loglevel = "WARNING"
     config.graceful_timeout = 0.5
     config.keep_alive_timeout = 75
@@ -234,9 +240,10 @@ def _describe(context: Context) -> None:
         "speed": settings.speed,
         "process_id": os.getpid(),
         "environment": context.client_environment,
+        "not_inherited": list(LEADS_ELSEWHERE),  # what its clients must not have besides: all variables that begin so
         "log": str(context.log_path("account", "account")),
     }
     path = settings.state_directory / DESCRIPTION_FILE
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(description, file, indent=2)

@@ -25,12 +25,9 @@ _MAXIMUM_SPEED = 3600.0
 
 def serve_clock(context: Context, request: Request) -> Response:
     """Answer a request for `PATH`. Raises ServiceError (400) for values that are not allowed."""
-    if not codecommit.knows_the_secret(context, request.headers.get("authorization", "")):
-        return Response(
-            401,
-            b"The password is the secret access key that the local account printed.\n",
-            {"www-authenticate": 'Basic realm="local account"'},
-        )
+    refused = codecommit.refusal(context, request)
+    if refused is not None:
+        return refused
     if request.method == "PUT":
         _change(context, request.body)
     elif request.method != "GET":

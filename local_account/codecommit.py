@@ -8,8 +8,8 @@ Event format: https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
+import logging
 import os
 import re
 import subprocess
@@ -25,17 +25,27 @@ from local_account.moto_operations import Operation, install_operations
 from local_account.response import Response
 from local_account.signatures import Request
 
+_log = logging.getLogger(__name__)
+
 HTTP_PREFIX = "/v1/repos/"
-_GIT_PATH = re.compile(r"/v1/repos/([\w.-]{1,100})(/(?:info/refs|git-upload-pack|git-receive-pack|HEAD|objects/[\w/.-]+))")
+#: "Any combination of letters, numbers, periods, underscores, and dashes between 1 and 100 characters … cannot end in .git" (CodeCommit
+#: user guide, "Quotas"). No address leads to `.` and `..`, and a program takes what begins with a dash for an option: not these either.
+_NAME = re.compile(r"(?!\.{1,2}$|-)(?!.*\.git$)[A-Za-z0-9_.-]{1,100}")
+_GIT_PATH = re.compile(r"/v1/repos/([\w.-]{1,100})(/info/refs|/git-upload-pack|/git-receive-pack)", re.ASCII)
+_GIT_METHODS = {"/info/refs": "GET", "/git-upload-pack": "POST", "/git-receive-pack": "POST"}  # https://git-scm.com/docs/http-protocol
 _push_lock = threading.Lock()  # a push's events come from comparing references before and after it
 
 
 def repository(context: Context, name: str) -> GitRepository:
     """The repository's content. Raises ServiceError if there is no such repository."""
-    found = GitRepository(context.settings.state_directory / "git" / f"{name}.git")
-    if not re.fullmatch(r"[\w.-]{1,100}", name or "") or not found.exists:
+    found = _stored(context, name) if _NAME.fullmatch(name or "") else None
+    if found is None or not found.exists:
         raise ServiceError("RepositoryDoesNotExistException", f"{name} does not exist")
     return found
+
+
+def _stored(context: Context, name: str) -> GitRepository:
+    return GitRepository(context.settings.state_directory / "git" / f"{name}.git")  # a name that `_NAME` allows
 
 
 def clone_url(context: Context, name: str) -> str:
@@ -54,11 +64,19 @@ def install(context: Context) -> None:
 def _creating(context: Context, original: Callable[..., Any]) -> Callable[..., Any]:
     original = getattr(original, "__wrapped__", original)
 
-    def create_repository(backend: Any, *arguments: Any) -> Any:
-        metadata = original(backend, *arguments)
-        name = metadata["repositoryName"]
+    def create_repository(backend: Any, name: str, *arguments: Any) -> Any:
+        from moto.codecommit.exceptions import InvalidRepositoryNameException
+
+        if not _NAME.fullmatch(name):
+            raise InvalidRepositoryNameException
+        metadata = original(backend, name, *arguments)
         metadata["cloneUrlHttp"] = clone_url(context, name)
-        GitRepository(context.settings.state_directory / "git" / f"{name}.git").create()
+        try:
+            _stored(context, name).create()
+        except Exception:  # such as a full disk: a repository without its content is none
+            del backend.repositories[name]
+            _stored(context, name).delete()
+            raise
         return metadata
 
     create_repository.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps moto's own
@@ -70,7 +88,8 @@ def _deleting(context: Context, original: Callable[..., Any]) -> Callable[..., A
 
     def delete_repository(backend: Any, repository_name: str) -> Any:
         repository_id = original(backend, repository_name)
-        GitRepository(context.settings.state_directory / "git" / f"{repository_name}.git").delete()
+        if _NAME.fullmatch(repository_name):
+            _stored(context, repository_name).delete()
         return repository_id
 
     delete_repository.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps moto's own
@@ -80,18 +99,29 @@ def _deleting(context: Context, original: Callable[..., Any]) -> Callable[..., A
 # ------------------------------------------------------------------------------------- git over HTTP
 
 
+def refusal(context: Context, request: Request) -> Response | None:
+    """The answer to a request that does not carry the run's secret as its password; None for one that does."""
+    if knows_the_secret(context, request.headers.get("authorization", "")):
+        return None
+    message = b"The password is the secret access key that the local account printed; for git, use the address that it printed.\n"
+    return Response(401, message, {"www-authenticate": 'Basic realm="local account"', "content-type": "text/plain"})
+
+
 def serve_git(context: Context, request: Request) -> Response:
     """Answer `git clone`, `fetch` or `push`, and tell the event bus which references a push changed."""
-    if not knows_the_secret(context, request.headers.get("authorization", "")):
-        return Response(401, b"Use the clone URL that the local account printed.\n", {"www-authenticate": 'Basic realm="local account"'})
+    refused = refusal(context, request)
+    if refused is not None:
+        return refused
     match = _GIT_PATH.fullmatch(request.path)
     try:
         git = repository(context, match[1]) if match else None
     except ServiceError:
         git = None
     if git is None or match is None:
-        return Response(404, b"There is no such repository.\n", {"content-type": "text/plain"})
-    if not match[2].endswith("/git-receive-pack"):
+        return _refused(404, "There is no such repository.")
+    if _GIT_METHODS[match[2]] != request.method:
+        return _refused(405, f"{match[2]} answers {_GIT_METHODS[match[2]]} only.")
+    if match[2] != "/git-receive-pack":
         return _http_backend(context, request, match[1], match[2])
     with _push_lock:
         before = git.references()
@@ -134,7 +164,7 @@ def knows_the_secret(context: Context, authorization: str) -> bool:
     scheme, _, encoded = authorization.partition(" ")
     try:
         password = base64.b64decode(encoded, validate=True).partition(b":")[2]
-    except binascii.Error:
+    except ValueError:  # no base64, or not even ASCII
         return False
     return scheme.lower() == "basic" and hmac.compare_digest(password, context.settings.secret.encode())
 
@@ -156,14 +186,23 @@ def _http_backend(context: Context, request: Request, name: str, git_path: str) 
         "REMOTE_ADDR": "127.0.0.1",
         "TMPDIR": os.environ.get("TMPDIR", ""),
     }
-    output = subprocess.run(["git", "http-backend"], input=request.body, env=environment, capture_output=True, check=False).stdout
-    head, _, body = output.partition(b"\r\n\r\n")
+    if any("\0" in value for value in environment.values()):
+        return _refused(400, "A header of the request has a zero byte.")
+    finished = subprocess.run(["git", "http-backend"], input=request.body, env=environment, capture_output=True, check=False)
+    head, _, body = finished.stdout.partition(b"\r\n\r\n")
+    if finished.returncode or not head:  # it ends in the middle of a request that it cannot read
+        _log.warning("git http-backend: %s %s: %s", request.method, git_path, finished.stderr.decode(errors="replace").strip())
+        return _refused(400, "Git cannot read this request.")
     headers = {}
     for line in head.decode("latin-1").split("\r\n"):
         header, _, value = line.partition(": ")
         headers[header.lower()] = value
     status = int(headers.pop("status", "200").split()[0])
     return Response(status, body, headers)
+
+
+def _refused(status: int, message: str) -> Response:
+    return Response(status, f"{message}\n".encode(), {"content-type": "text/plain"})
 
 
 # --------------------------------------------------------------------------------------- operations

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextvars
 import json
+import logging
 import os
+import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -12,10 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from local_account import client_environment
 from local_account.clock import Clock
+from local_account.errors import ServiceError
 from local_account.processes import Processes
 
+_log = logging.getLogger(__name__)
+
 Part = TypeVar("Part")
+
+_PLAIN_NAME = re.compile(r"\w[^/\\\x00-\x1f]*")
+_LONGEST_NAME_BYTES = 240  # file systems take 255; files beside it have endings
+_PLAIN_NAME_RULE = f"it must be one part of a path, at most {_LONGEST_NAME_BYTES} bytes, and begin with a letter, a digit or an underscore"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,20 +69,11 @@ class Context:
     @property
     def client_environment(self) -> dict[str, str]:
         """What a stock AWS client needs in its environment to talk to this account, and to nothing else."""
-        return {
-            "AWS_ENDPOINT_URL": self.settings.endpoint_url,
-            "AWS_ACCESS_KEY_ID": self.settings.account_id,
-            "AWS_SECRET_ACCESS_KEY": self.settings.secret,
-            "AWS_DEFAULT_REGION": self.settings.region,
-            "AWS_REGION": self.settings.region,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_PAGER": "",
-        }
+        return client_environment.client_environment(self.settings, os.environ)
 
     def process_environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Environment of a build, job or model server: the caller's without its AWS profile, the account's, then `extra`."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return {**inherited, **self.client_environment, **(extra or {})}
+        """Environment of a build, job or model server: the caller's without what leads elsewhere, the account's, then `extra`."""
+        return {**client_environment.process_environment(self.settings, os.environ), **(extra or {})}
 
     def client(self, service: str) -> Any:
         """A boto3 client that calls back into this account through its public port."""
@@ -102,16 +103,47 @@ class Context:
             set_request_region(self.settings.region)
             eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
-        contextvars.copy_context().run(put)
+        try:
+            contextvars.copy_context().run(put)
+        except Exception:  # what a service did stays done when nobody can be told
+            _log.exception("event %s of %s is lost", detail_type, source)
 
-    def in_background(self, work: Callable[..., None], *arguments: Any) -> threading.Thread:
-        """Run `work` on a daemon thread; the account does not wait for it when it stops."""
-        thread = threading.Thread(target=work, args=arguments, daemon=True, name=getattr(work, "__name__", "work"))
+    def in_background(
+        self, work: Callable[..., None], *arguments: Any, failed: Callable[[Exception], None] | None = None, name: str = ""
+    ) -> threading.Thread:
+        """Run `work` on a daemon thread called `name`; the account does not wait for it when it stops.
+
+        Whatever `work` raises is logged and given to `failed`, which ends the record that the work was about: nothing that the API
+        shows may be under way for ever because the thread behind it is gone.
+        """
+
+        def run() -> None:
+            try:
+                work(*arguments)
+            except Exception as error:  # the last one who can: a thread has no caller
+                if self.stopping.is_set():
+                    return
+                _log.exception("%s failed", thread.name)
+                if failed is not None:
+                    failed(error)
+
+        thread = threading.Thread(target=run, daemon=True, name=name or getattr(work, "__name__", "work"))
         thread.start()
         return thread
 
     def arn(self, service: str, resource: str) -> str:
         return f"arn:aws:{service}:{self.settings.region}:{self.settings.account_id}:{resource}"
+
+    def directory(self, *names: str) -> Path:
+        """A folder of the account's state for what people name: `directory("jobs", name)`.
+
+        Raises ServiceError for a name that is not one plain part of a path: it would lead out of its place, or be read as an option
+        by the programs that get it. Each service's own pattern is stricter; this is what holds if one is not checked.
+        """
+        for name in names:
+            if not _PLAIN_NAME.fullmatch(name) or len(name.encode()) > _LONGEST_NAME_BYTES:
+                raise ServiceError("ValidationException", f"The name {name[:_LONGEST_NAME_BYTES]!r} cannot be used: {_PLAIN_NAME_RULE}.")
+        return self.settings.state_directory.joinpath(*names)
 
     def log_path(self, kind: str, name: str) -> Path:
         """File for the output of one build, job or model server, such as logs/processing-job/<name>.log."""

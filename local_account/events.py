@@ -91,7 +91,7 @@ def deliver(context: Context, delivery: Delivery) -> None:
         try:
             targets.send(context, delivery.target, delivery.payload, delivery.own_input)
             return
-        except (ClientError, BotoCoreError, ServiceError, ValueError) as error:
+        except Exception as error:  # an event that cannot be sent goes to the dead-letter queue, whatever the reason
             code, message = _describe(error)
             exhausted = "MaximumRetryAttempts" if attempt >= attempts_left else ""
             if context.clock.now() >= too_old:

@@ -13,10 +13,11 @@ import logging
 import re
 import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
-from local_account import clock_control, cloudformation, codecommit, emulators
+from local_account import clock_control, cloudformation, codecommit, emulators, request_body
 from local_account.api import members, reading
 from local_account.context import Context
 from local_account.endpoints import runtime
@@ -24,7 +25,7 @@ from local_account.errors import NotEmulatedError, ServiceError
 from local_account.protocols import error_response, operation_of
 from local_account.response import Response
 from local_account.sagemaker.api import api_of
-from local_account.signatures import Request, read_signature, verify
+from local_account.signatures import Request, read_signature, verify_body, verify_head
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ Send = Callable[[Event], Awaitable[None]]
 _UNKNOWN_OPERATION = re.compile(
     rb"UnknownOperation|InvalidAction|NotImplemented|UnsupportedOperation\b|No route for|Unsupported service|not implemented", re.I
 )
+#: Paths of MiniStack that belong to no service of AWS: they show, change and reset the emulator itself. No bucket's name begins so.
+_INTERNAL = re.compile(r"/(_|health$)")
 #: The answer of a custom resource or wait handle to CloudFormation. It is not signed: its random path is the permission.
 _SIGNALS = re.compile(r"/_ministack/cfn-(response|signal)/[\w%-]{16,}")
 _INVOCATION = re.compile(r"/endpoints/([^/]+)/invocations")
@@ -71,21 +74,16 @@ class Gateway:
             query=scope["query_string"].decode("latin-1"),
             headers=_headers(scope),
         )
-        service = ""
+        service, incoming = "", request_body.Incoming(receive, request.headers)
         try:
             self._refuse_strangers(request)
-            request = Request(
-                method=request.method, path=request.path, query=request.query, headers=request.headers, body=await _body(receive)
-            )
-            if request.path.startswith(codecommit.HTTP_PREFIX):
-                await _reply(send, await asyncio.to_thread(codecommit.serve_git, self._context, request))
+            if request.path.startswith(codecommit.HTTP_PREFIX) or request.path == clock_control.PATH:
+                await _reply(send, await self._for_the_password(request, incoming))
                 return
-            if request.path == clock_control.PATH:
-                await _reply(send, clock_control.serve_clock(self._context, request))
-                return
-            service = self._authenticate(request)
+            service, request = await self._authenticate(request, scope["path"], incoming)
             await self._dispatch(service, request, scope, send)
         except ServiceError as error:
+            await incoming.forget()  # a client that still sends would not see its answer
             await _reply(send, error_response(error, request, service))
         except Exception:  # a bug of ours or of an emulator: the client gets an AWS error, the log the traceback
             _log.exception("%s:%s failed", service, operation_of(request))
@@ -101,17 +99,38 @@ class Gateway:
         if "origin" in request.headers:
             raise ServiceError("AccessDenied", "The local account does not answer browsers.", 403)
 
-    def _authenticate(self, request: Request) -> str:
-        """The service that a correctly signed request is for. Raises ServiceError (403) otherwise."""
+    async def _for_the_password(self, request: Request, incoming: request_body.Incoming) -> Response:
+        """Git and the account's clock ask for the secret as a password (HTTP basic authentication); the body is read after that."""
+        refusal = codecommit.refusal(self._context, request)
+        if refusal is not None:
+            await incoming.forget()
+            return refusal
+        body = await incoming.read(request_body.limit_of("git"))
+        request = replace(request, body=body.content)
+        if request.path == clock_control.PATH:
+            return clock_control.serve_clock(self._context, request)
+        return await asyncio.to_thread(codecommit.serve_git, self._context, request)
+
+    async def _authenticate(self, request: Request, path: str, incoming: request_body.Incoming) -> tuple[str, Request]:
+        """The service that a correctly signed request is for, and the request with its body. Raises ServiceError (403) otherwise.
+
+        `path` is the request's own, decoded, as MiniStack sees it.
+        """
         if request.method == "PUT" and _SIGNALS.fullmatch(request.path):
-            return "cloudformation"
+            body = await incoming.read(request_body.SIGNAL_BYTES)
+            return "cloudformation", replace(request, body=body.content)
         signature = read_signature(request)
         if signature is None:
             raise ServiceError(
                 "MissingAuthenticationToken", "The request is not signed. Use the exports that the local account printed.", 403
             )
-        verify(request, signature, self._secret_of(signature.access_key))
-        return signature.service
+        secret = self._secret_of(signature.access_key)
+        verify_head(request, signature, secret)
+        if _INTERNAL.match(path):
+            raise ServiceError("AccessDenied", f"{path} is not a path of any service of AWS.", 403)
+        body = await incoming.read(request_body.limit_of(signature.service))
+        verify_body(request, signature, secret, body.sha256)
+        return signature.service, replace(request, body=body.content)
 
     def _secret_of(self, access_key: str) -> str:
         settings = self._context.settings
@@ -219,15 +238,6 @@ def _headers(scope: Mapping[str, Any]) -> Mapping[str, str]:
     for name, value in pairs:
         joined[name] = f"{joined[name]},{value}" if name in joined else value
     return joined
-
-
-async def _body(receive: Receive) -> bytes:
-    chunks = []
-    while True:
-        event = await receive()
-        chunks.append(event.get("body", b""))
-        if event["type"] != "http.request" or not event.get("more_body"):
-            return b"".join(chunks)
 
 
 async def _reply(send: Send, response: Response) -> None:

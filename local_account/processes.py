@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _GUARD = Path(__file__).with_name("child_guard.py")
+_LONGEST_WAIT_SECONDS = 1.0
 
 
 class Processes:
@@ -58,8 +62,12 @@ class Processes:
     ) -> int:
         """Run a guarded command to its end and return its exit code. Raises subprocess.TimeoutExpired, having ended it."""
         process = self.start(command, environment=environment, working_directory=working_directory, log_file=log_file)
+        deadline = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
         try:
-            return process.wait(timeout_seconds)
+            while (left := deadline - time.monotonic()) > 0:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return process.wait(min(left, _LONGEST_WAIT_SECONDS))  # a longer one would hold up a signal to this process
+            raise subprocess.TimeoutExpired(command, timeout_seconds or 0)
         finally:
             self.stop(process)
 

@@ -43,53 +43,62 @@ def _run(context: Context) -> None:
         now = context.clock.now()
         if now <= since:
             continue
-        for fire_due in (_fire_schedules, _fire_rules):
-            try:
-                contextvars.copy_context().run(fire_due, context, since, now)
-            except Exception:  # one broken record must not stop the clock for all others
-                _log.exception("schedules could not be fired")
+        for fire_due, records in ((_fire_schedule, _schedules()), (_fire_rule, _rules())):
+            for key, record in records:
+                try:
+                    contextvars.copy_context().run(fire_due, context, key, record, since, now)
+                except Exception:  # one broken record must not stop the clock for all others
+                    _log.exception("schedule %s could not be fired", record.get("Arn"))
         since = now
 
 
-def _fire_schedules(context: Context, since: datetime, now: datetime) -> None:
+def _schedules() -> list[tuple[Any, dict[str, Any]]]:
     from ministack.services import scheduler as records
 
-    for key, record in list(records._schedules._data.items()):
-        if record.get("State") != "ENABLED":
-            continue
-        created = _moment(record.get("_local_created")) or since
-        parsed = _parse_schedule(record, created)
-        for due in _occurrences(parsed, max(since, created), now, record["Arn"]):
-            target = record["Target"]
-            payload = target.get("Input") or json.dumps(_event(context, "aws.scheduler", record["Arn"], due))
-            context.in_background(deliver, context, Delivery(record["Arn"], target, payload, target.get("Input")))
-        if record.get("ActionAfterCompletion") == "DELETE" and parsed.next_after(now) is None:
-            records._schedules._data.pop(key, None)
+    return [(key, record) for key, record in list(records._schedules._data.items()) if record.get("State") == "ENABLED"]
 
 
-def _fire_rules(context: Context, since: datetime, now: datetime) -> None:
+def _rules() -> list[tuple[Any, dict[str, Any]]]:
+    from ministack.services import eventbridge
+
+    rules = list(eventbridge._rules._data.items())
+    return [(key, rule) for key, rule in rules if rule.get("State") == "ENABLED" and rule.get("ScheduleExpression")]
+
+
+def _fire_schedule(context: Context, key: Any, record: dict[str, Any], since: datetime, now: datetime) -> None:
+    from ministack.services import scheduler as records
+
+    created = _moment(record.get("_local_created")) or since
+    parsed = _parse_schedule(record, created)
+    for due in _occurrences(parsed, max(since, created), now, record["Arn"]):
+        target = record["Target"]
+        payload = target.get("Input") or json.dumps(_event(context, "aws.scheduler", record["Arn"], due))
+        context.in_background(deliver, context, Delivery(record["Arn"], target, payload, target.get("Input")))
+    if record.get("ActionAfterCompletion") == "DELETE" and parsed.next_after(now) is None:
+        records._schedules._data.pop(key, None)
+
+
+def _fire_rule(context: Context, key: tuple[str, str, str], rule: dict[str, Any], since: datetime, now: datetime) -> None:
     from ministack.core.responses import set_request_account_id, set_request_region
     from ministack.services import eventbridge
 
-    for (account_id, region, key), rule in list(eventbridge._rules._data.items()):
-        if rule.get("State") != "ENABLED" or not rule.get("ScheduleExpression"):
-            continue
-        created = _moment(rule.setdefault("_LocalCreated", since.timestamp())) or since
-        for due in _occurrences(schedule.parse(rule["ScheduleExpression"], created=created), max(since, created), now, rule["Arn"]):
-            set_request_account_id(account_id)
-            set_request_region(region)
-            event = {
-                "EventId": str(uuid.uuid4()),
-                "Source": "aws.events",
-                "DetailType": "Scheduled Event",
-                "Detail": "{}",
-                "Time": int(due.timestamp()),
-                "Resources": [rule["Arn"]],
-                "Account": account_id,
-                "Region": region,
-            }
-            for target in eventbridge._targets._data.get((account_id, region, key), []):
-                eventbridge._invoke_target(target, event, rule)
+    account_id, region, _ = key
+    created = _moment(rule.setdefault("_LocalCreated", since.timestamp())) or since
+    for due in _occurrences(schedule.parse(rule["ScheduleExpression"], created=created), max(since, created), now, rule["Arn"]):
+        set_request_account_id(account_id)
+        set_request_region(region)
+        event = {
+            "EventId": str(uuid.uuid4()),
+            "Source": "aws.events",
+            "DetailType": "Scheduled Event",
+            "Detail": "{}",
+            "Time": int(due.timestamp()),
+            "Resources": [rule["Arn"]],
+            "Account": account_id,
+            "Region": region,
+        }
+        for target in eventbridge._targets._data.get(key, []):
+            eventbridge._invoke_target(target, event, rule)
 
 
 def _occurrences(parsed: schedule.Schedule, since: datetime, now: datetime, arn: str) -> list[datetime]:

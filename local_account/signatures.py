@@ -3,12 +3,12 @@ version 2 URL that boto3 still makes for S3 (`generate_presigned_url`).
 
 The account listens on a port that every program of this machine can reach; the secret is what tells its
 own clients from the others. botocore computes the expected signature, so the rules are Amazon's own:
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html. Next: `gateway.py`, which asks.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html. Next: `gateway.py`, which asks twice: by the headers before it
+reads a body, and by the body.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from local_account.errors import ServiceError
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _ALLOWED_SKEW = timedelta(minutes=15)  # as AWS
+_LONGEST_SECONDS = 7 * 24 * 3600  # of a pre-signed URL, as in AWS
 _UNHASHED_PAYLOADS = ("UNSIGNED-PAYLOAD", "STREAMING-")
 
 
@@ -65,6 +66,8 @@ def read_signature(request: Request) -> Signature | None:
         query = dict(parse_qsl(request.query, keep_blank_values=True))
         if query.get("X-Amz-Algorithm") == _ALGORITHM:
             expires = int(query.get("X-Amz-Expires", "0"))
+            if not 0 <= expires <= _LONGEST_SECONDS:
+                raise ValueError(f"X-Amz-Expires is {expires}; allowed: 0 to {_LONGEST_SECONDS} seconds")
             return _signature(
                 query["X-Amz-Credential"], query["X-Amz-SignedHeaders"], query["X-Amz-Signature"], query["X-Amz-Date"], expires
             )
@@ -92,23 +95,51 @@ def _signature(credential: str, signed_headers: str, value: str, timestamp: str,
 
 
 def _version_2(access_key: str, value: str, expires_at: str) -> Signature:
-    if datetime.fromtimestamp(int(expires_at), UTC) < datetime.now(UTC):
+    if int(expires_at) < datetime.now(UTC).timestamp():
         raise ServiceError("AccessDenied", "The pre-signed URL has expired.", 403)
     return Signature(
         access_key=access_key, date="", region="", service="s3", signed_headers=(), value=value, timestamp="", expires_at=expires_at
     )
 
 
-def verify(request: Request, signature: Signature, secret_key: str) -> None:
-    """Raise ServiceError (403) unless `signature` was made over this very request with `secret_key`, recently."""
+def verify_head(request: Request, signature: Signature, secret_key: str) -> None:
+    """Raise ServiceError (403) for what the headers alone show to be wrong, before the body is read: an old signature, or a wrong one
+    where the client has signed the hash that it says its body has, or none.
+    """
     if not signature.expires_at:
         _check_time(signature)
+    if _signed_payload(request, signature) is not None:
+        _check_value(request, signature, secret_key, "")
+
+
+def verify_body(request: Request, signature: Signature, secret_key: str, body_sha256: str) -> None:
+    """After `verify_head`: raise ServiceError unless the body is the one that was signed. `body_sha256` in hexadecimal."""
     claimed_hash = request.headers.get("x-amz-content-sha256", "")
-    if claimed_hash and not claimed_hash.startswith(_UNHASHED_PAYLOADS) and claimed_hash != hashlib.sha256(request.body).hexdigest():
+    if claimed_hash and not claimed_hash.startswith(_UNHASHED_PAYLOADS) and claimed_hash != body_sha256:
         raise ServiceError("XAmzContentSHA256Mismatch", "The body does not match its signed SHA-256.", 400)
-    expected = _expected_value(request, signature, secret_key)
-    if not hmac.compare_digest(expected, signature.value):
-        message = "The request is not signed with this local account's secret. Use the exports that it printed when it started."
+    if _signed_payload(request, signature) is None:
+        _check_value(request, signature, secret_key, body_sha256)
+
+
+def _signed_payload(request: Request, signature: Signature) -> str | None:
+    """What stands for the body in the signed text, as far as the headers say; None where only the body itself can tell."""
+    if signature.expires_at:
+        return ""  # version 2 signs no body
+    if signature.service == "s3" and signature.expires_seconds is not None:
+        return "UNSIGNED-PAYLOAD"
+    return request.headers.get("x-amz-content-sha256") if "x-amz-content-sha256" in signature.signed_headers else None
+
+
+def _check_value(request: Request, signature: Signature, secret_key: str, body_sha256: str) -> None:
+    try:
+        expected = _expected_value(request, signature, secret_key, body_sha256)
+    except (ValueError, TypeError) as error:  # a path or header that no client of AWS could have signed
+        raise ServiceError("IncompleteSignature", f"The request cannot be signed: {error}", 403) from error
+    if not hmac.compare_digest(expected.encode(), signature.value.encode("utf-8", "surrogateescape")):
+        message = (
+            "The request is not signed with this local account's secret. Use the exports that it printed when it started: "
+            "each start is a new account, with a secret of its own and none of the resources of the one before."
+        )
         raise ServiceError("SignatureDoesNotMatch", message, 403)
 
 
@@ -123,7 +154,7 @@ def _check_time(signature: Signature) -> None:
         raise ServiceError("RequestExpired", f"The request was signed at {signature.timestamp}, which is too long ago or ahead.", 403)
 
 
-def _expected_value(request: Request, signature: Signature, secret_key: str) -> str:
+def _expected_value(request: Request, signature: Signature, secret_key: str, body_sha256: str) -> str:
     query = "&".join(pair for pair in request.query.split("&") if not pair.startswith("X-Amz-Signature="))
     url = f"http://{request.headers.get('host', '')}{request.path}" + (f"?{query}" if query else "")
     if signature.expires_at:
@@ -133,19 +164,17 @@ def _expected_value(request: Request, signature: Signature, secret_key: str) -> 
     signed = HTTPHeaders()
     for name in signature.signed_headers:
         signed[name] = " ".join(request.headers.get(name, "").split())
-    aws_request = AWSRequest(method=request.method, url=url, headers=signed, data=request.body)
+    aws_request = AWSRequest(method=request.method, url=url, headers=signed)
     aws_request.context["timestamp"] = signature.timestamp
-    unsigned_payload = signature.service == "s3" and signature.expires_seconds is not None
-    signer = _signer(signature, Credentials(signature.access_key, secret_key), unsigned_payload)
+    signer = _signer(signature, Credentials(signature.access_key, secret_key), _signed_payload(request, signature) or body_sha256)
     canonical = signer.canonical_request(aws_request)
     return str(signer.signature(signer.string_to_sign(aws_request, canonical), aws_request))
 
 
-def _signer(signature: Signature, credentials: Credentials, unsigned_payload: bool) -> Any:
-    """botocore's signer for the service, which signs exactly the headers that the client named."""
+def _signer(signature: Signature, credentials: Credentials, payload: str) -> Any:
+    """botocore's signer for the service, which signs exactly the headers that the client named, and `payload` for the body."""
     base: Callable[..., Any] = S3SigV4Auth if signature.service == "s3" else SigV4Auth
     signer = base(credentials, signature.service, signature.region)
     signer.headers_to_sign = lambda aws_request: aws_request.headers
-    if unsigned_payload:
-        signer.payload = lambda aws_request: "UNSIGNED-PAYLOAD"
+    signer.payload = lambda aws_request: payload
     return signer

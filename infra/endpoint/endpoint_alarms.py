@@ -82,16 +82,23 @@ class EndpointAlarms(Construct):
         )
 
     def _no_traffic(self) -> cloudwatch.CfnAlarm:
-        """SageMaker sends no data point for a minute without requests, so missing data is the finding."""
+        """Calls a person when requests have ceased: there were some, and then none for more than an hour.
+
+        SageMaker sends no value for a minute without requests, so their absence is the finding, and the state for it is
+        INSUFFICIENT_DATA. An alarm begins in that state and acts on changes only: an endpoint that has just been made calls nobody until
+        its first request, whereas missing data that count as breaching would be an alarm at the first evaluation.
+        Source: CloudWatch user guide, "Configuring how CloudWatch alarms treat missing data" and "Alarm actions".
+        """
         return self._alarm(
             "no-traffic",
-            "No request for an hour",
+            "Requests have ceased: none for more than an hour (INSUFFICIENT_DATA)",
             namespace=_REQUESTS,
             metric_name="Invocations",
             statistic="Sum",
             threshold=1,
             comparison_operator="LessThanThreshold",
-            treat_missing_data="breaching",
+            treat_missing_data="missing",
+            insufficient_data_actions=[self._topic_arn],
             period=900,
             evaluation_periods=4,
         )

@@ -30,7 +30,7 @@ class Build:
 
     def __init__(self, context: Context, project: Mapping[str, Any], record: dict[str, Any]) -> None:
         self._context, self._project, self._record = context, project, record
-        self._directory = context.settings.state_directory / "builds" / record["id"].replace(":", "_")
+        self._directory = context.directory("builds", record["id"].replace(":", "_"))
         self._log = BuildLog(context, record)
         self._shell: BuildShell | None = None
         self._stop_asked = False
@@ -41,16 +41,24 @@ class Build:
             self._shell.stop()
 
     def run(self) -> None:
+        """Blocks until the build has ended, well or not: a FAULT is the account's own failure, whose phase says why."""
         status = "FAULT"
         try:
             status = self._run()
+        except Exception as error:
+            self._end_phase(self._record["currentPhase"], "FAULT", "INTERNAL_SERVICE_ERROR", f"{type(error).__name__}: {error}")
+            raise
         finally:
             if not self._context.settings.debug:
                 shutil.rmtree(self._directory, ignore_errors=True)
             self._end_phase("FINALIZING", "SUCCEEDED")
             self._log.flush()
-            self._record.update(buildStatus=status, currentPhase="COMPLETED", endTime=time.time(), buildComplete=True)
-            self._record["phases"].append({"phaseType": "COMPLETED", "startTime": time.time()})
+            self.end(status)
+
+    def end(self, status: str) -> None:
+        """Say in the record that the build is over."""
+        self._record.update(buildStatus=status, currentPhase="COMPLETED", endTime=time.time(), buildComplete=True)
+        self._record["phases"].append({"phaseType": "COMPLETED", "startTime": time.time()})
 
     def _run(self) -> str:
         self._end_phase("QUEUED", "SUCCEEDED")
@@ -79,7 +87,7 @@ class Build:
             path = (source.directory / text).resolve()
             if not path.is_relative_to(source.directory.resolve()) or not path.is_file():
                 raise BuildspecError(f"the source has no buildspec {text!r}")
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
         spec = parse(text)
         for note in spec.ignored:
             self._log.line(f"ignored {note}")

@@ -15,6 +15,8 @@ _MOST_EVENTS_PER_CALL = 5000  # PutLogEvents accepts 10,000 events and 1 MiB
 
 
 class BuildLog:
+    """A log that cannot be written, such as on a full disk, does not end the build: what comes next does, with its reason in the record."""
+
     def __init__(self, context: Context, record: dict[str, Any]) -> None:
         self.path = context.log_path("build", record["id"])
         self._context = context
@@ -22,16 +24,18 @@ class BuildLog:
         self._sent = 0
         self._lock = threading.Lock()
         self._opened = False
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.touch()
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.touch()
 
     def line(self, text: str) -> None:
-        with self.path.open("a") as log:
+        """Add a line of the service's own."""
+        with contextlib.suppress(OSError), self.path.open("a", encoding="utf-8") as log:
             log.write(f"[build] {text}\n")
 
     def flush(self) -> None:
         """Copy complete lines that are new to the log stream. A log that cannot be copied does not fail the build."""
-        with self._lock, contextlib.suppress(ClientError, BotoCoreError):
+        with self._lock, contextlib.suppress(ClientError, BotoCoreError, OSError):
             with self.path.open("rb") as log:
                 log.seek(self._sent)
                 new = log.read()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextvars
 import copy
 import logging
+import re
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -33,6 +34,7 @@ _OVERRIDES = {
     "sourceTypeOverride": ("source", "type"),
     "timeoutInMinutesOverride": ("timeoutInMinutes",),
 }
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-_]{1,149}")  # botocore's model of CodeBuild: ProjectName
 _OTHER_PARAMETERS = {"projectName", "sourceVersion", "environmentVariablesOverride", "idempotencyToken"}
 
 
@@ -74,14 +76,15 @@ class CodeBuild:
         record.update(buildStatus="IN_PROGRESS", buildComplete=False, currentPhase="QUEUED", phases=[{"phaseType": "SUBMITTED"}])
         record["phases"][0].update(phaseStatus="SUCCEEDED", startTime=record["startTime"], endTime=record["startTime"], durationInSeconds=0)
         record["logs"] = self._logs(project, build_id)
+        build = self._running[build_id] = Build(self._context, project, record)  # first, since what it raises is no build
         codebuild._builds[build_id] = record
         if token:
             self._started[token] = build_id
-        self._running[build_id] = Build(self._context, project, record)
         # MiniStack keeps records per account and region in context variables.
-        threading.Thread(
-            target=contextvars.copy_context().run, args=(codebuild._execute_build, build_id, project), daemon=True, name=f"build {build_id}"
-        ).start()
+        run = contextvars.copy_context().run
+        self._context.in_background(
+            run, codebuild._execute_build, build_id, project, failed=lambda _: build.end("FAULT"), name=f"build {build_id}"
+        )
         return record
 
     def _logs(self, project: Mapping[str, Any], build_id: str) -> dict[str, str]:
@@ -105,7 +108,7 @@ class CodeBuild:
         self._emit(record, "IN_PROGRESS")
         try:
             self._running[build_id].run()
-        except Exception:  # the record already says FAULT; the reason belongs into the account's log
+        except Exception:  # the record already says FAULT and why; the traceback belongs into the account's log
             _log.exception("build %s failed inside the local account", build_id)
         finally:
             self._running.pop(build_id, None)
@@ -178,6 +181,7 @@ def _hook() -> None:
     from ministack.services import codebuild
     from ministack.services.cloudformation import provisioners
 
+    codebuild._create_project = _with_checked_name(codebuild._create_project)
     codebuild._start_build = lambda request: _account().start(request)
     codebuild._stop_build = lambda request: _account().stop(request)
     codebuild._execute_build = lambda build_id, project: _account().execute(build_id, project)
@@ -189,10 +193,30 @@ def _hook() -> None:
     }
 
 
+def _with_checked_name(create: Callable[[dict[str, Any]], _Response]) -> Callable[[dict[str, Any]], _Response]:
+    """CreateProject that refuses what CodeBuild's model does not allow as a name; MiniStack takes any."""
+
+    def create_project(request: dict[str, Any]) -> _Response:
+        from ministack.core.responses import error_response_json
+
+        if not _NAME.fullmatch(str(request.get("name"))):
+            return error_response_json("InvalidInputException", _name_problem(request.get("name")), 400)
+        return create(request)
+
+    return create_project
+
+
+def _name_problem(name: Any) -> str:
+    return f"Project name {name!r} is not valid; allowed: 2 to 150 letters, digits, dashes and underscores, the first a letter or a digit"
+
+
 def _with_logs(handler: Callable[..., tuple[str, dict[str, Any]]], properties_at: int) -> Callable[..., tuple[str, dict[str, Any]]]:
     def handle(*arguments: Any, **named: Any) -> tuple[str, dict[str, Any]]:
         from ministack.services import codebuild
 
+        asked = arguments[properties_at].get("Name")
+        if asked is not None and not _NAME.fullmatch(str(asked)):
+            raise ValueError(_name_problem(asked))
         name, attributes = handler(*arguments, **named)
         settings = (arguments[properties_at].get("LogsConfig") or {}).get("CloudWatchLogs") or {}
         codebuild._projects[name]["logsConfig"] = {

@@ -70,14 +70,13 @@ class BuildShell:
         if not commands:
             return
         script, saved, running = (self._state / name for name in ("commands.sh", "saved.json", "running"))
-        script.write_text(_script(commands, saved, running))
+        script.write_text(_script(commands, saved, running), encoding="utf-8")
         exit_code = self._run_script(script)
         if saved.exists():
-            state = json.loads(saved.read_text())
-            self.environment, self._directory = state["environment"], Path(state["directory"])
+            self.environment, self._directory = _read(saved)
             saved.unlink()
         if exit_code != 0:
-            raise CommandError(running.read_text() if running.exists() else commands[0], exit_code)
+            raise CommandError(running.read_text(encoding="utf-8") if running.exists() else commands[0], exit_code)
 
     def _run_script(self, script: Path) -> int:
         process = self._processes.start(
@@ -100,6 +99,15 @@ class BuildShell:
         finally:
             self._processes.stop(process)
             self._on_output()
+
+
+def _read(saved: Path) -> tuple[dict[str, str], Path]:
+    """Environment and working directory that the last commands left. Raises OSError if they could not be kept to their end."""
+    try:
+        state = json.loads(saved.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise OSError(f"what the commands exported could not be written; is the disk full? ({saved})") from error
+    return state["environment"], Path(state["directory"])
 
 
 def _script(commands: Sequence[str], saved: Path, running: Path) -> str:

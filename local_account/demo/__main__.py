@@ -2,7 +2,7 @@
 
 Output: one line for each stage; `<out>/index.html`, the story to look at; `<out>/timings.json`; `<out>/logs` of the commands
 and `<out>/account/logs` of builds, jobs and model servers.
-Exit code 0; 1 if a stage failed, with its reason and log; 2 if it cannot start; 128 + signal if it was stopped.
+Exit code 0; 1 if a stage failed, with its reason and log; 2 if it cannot start, or its account ends; 128 + signal if it was stopped.
 Whatever happens, nothing it started goes on. Next: `story.py`.
 """
 
@@ -13,10 +13,12 @@ import contextlib
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
+from plain_signs import print_anywhere
 from settings_rules import UNREADABLE, stop
 
 try:
@@ -26,42 +28,49 @@ except UNREADABLE as error:
 
 from local_account import arguments
 from local_account.demo import page, story, timings
-from local_account.demo.errors import Interrupted, SetupError, StageError
+from local_account.demo.errors import AccountEndedError, Interrupted, SetupError, StageError
 from local_account.demo.lock import only_one
 from local_account.demo.narrator import Narrator
 from local_account.demo.story import Options
 from local_account.demo.terminal import Terminal
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: This process sends it to itself.
+_ACCOUNT_ENDED = signal.SIGUSR1
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, _ACCOUNT_ENDED)
 
 
 def main(command_line: Sequence[str] | None = None) -> int:
+    print_anywhere()
     options = _parser().parse_args(command_line)
     narrator = Narrator()
     try:
-        with _stoppable(), only_one(options.out):
-            return _run(options, narrator)
+        with _stoppable() as account_ended, only_one(options.out):
+            return _run(options, narrator, account_ended)
     except SetupError as error:
         if options.debug:
             raise
         narrator.complain(f"demo: {error}")
+        return 2
+    except AccountEndedError as ended:
+        narrator.complain(f"demo: {ended}")
         return 2
     except Interrupted as interrupted:
         narrator.complain("demo: stopped; nothing that it started goes on")
         return 128 + interrupted.signal_number
 
 
-def _run(options: argparse.Namespace, narrator: Narrator) -> int:
+def _run(options: argparse.Namespace, narrator: Narrator, account_ended: Callable[[str], None]) -> int:
     directory = options.out.resolve()
     with _working_directory(directory) as working_directory:
         terminal = Terminal(_CHECKOUT, directory)
         try:
-            choices = Options(port=options.port, speed=options.speed, traffic_speed=options.traffic_speed, data=options.data)
+            choices = Options(options.port, options.speed, options.traffic_speed, options.data, on_account_end=account_ended)
             facts = story.tell(terminal, narrator, choices, working_directory)
             with narrator.stage("The page is written"):
                 page.write(directory / "index.html", facts)
         except StageError as error:
+            _blame_the_account(terminal, error)
             if options.debug:
                 raise
             narrator.complain(f"demo: {error}")
@@ -70,6 +79,7 @@ def _run(options: argparse.Namespace, narrator: Narrator) -> int:
         except SetupError:
             raise
         except Exception as error:
+            _blame_the_account(terminal, error)
             if options.debug:
                 raise
             narrator.complain(f"demo: {type(error).__name__}: {error}")
@@ -83,6 +93,13 @@ def _run(options: argparse.Namespace, narrator: Narrator) -> int:
     logs = f"{options.out / 'logs'}, {options.out / 'account' / 'logs'}"
     narrator.say(f"\nDone in {narrator.elapsed():.0f} s. Look at it: {options.out / 'index.html'}   Logs: {logs}")
     return 0
+
+
+def _blame_the_account(terminal: Terminal, error: Exception) -> None:
+    """Raises AccountEndedError if there is no account any more: the error is then only how the story noticed it."""
+    reason = terminal.how_the_account_ended()
+    if reason:
+        raise AccountEndedError(reason) from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -125,15 +142,25 @@ def _working_directory(directory: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """Signals that ask to stop become `Interrupted`, so that every `finally` on the way out is run."""
+def _stoppable() -> Iterator[Callable[[str], None]]:
+    """Signals that ask to stop become `Interrupted`, so that every `finally` on the way out is run.
+
+    Yields how another thread tells the story at once, whatever it is waiting for, that the account has ended and why.
+    """
+    ended: list[str] = []
 
     def interrupt(number: int, _: FrameType | None) -> None:
+        if number == _ACCOUNT_ENDED and ended:
+            raise AccountEndedError(ended[0])
         raise Interrupted(number)
+
+    def account_ended(reason: str) -> None:
+        ended.append(reason)
+        signal.pthread_kill(threading.main_thread().ident or 0, _ACCOUNT_ENDED)
 
     before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
     try:
-        yield
+        yield account_ended
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from plain_signs import print_anywhere
 from settings_rules import UNREADABLE, stop
 
 try:
@@ -48,6 +49,7 @@ _MONDAY = datetime(2026, 1, 5)
 
 
 def main(command_line: Sequence[str] | None = None) -> int:
+    print_anywhere()
     options = _parser().parse_args(command_line)
     try:
         declared = day_stage.read(options.template)

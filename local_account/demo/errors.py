@@ -17,6 +17,13 @@ class StageError(Exception):
         self.log = log
 
 
+class AccountEndedError(BaseException):
+    """The local account ended in the middle of the story; the message says how and where its logs are. Exit code 2.
+
+    Not an Exception: whatever fails next, on any thread, fails because of this.
+    """
+
+
 class Interrupted(BaseException):
     """Ctrl-C or a signal that asks to stop. Not an Exception, so that nothing but the clean-up handles it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from local_account.demo.narrator import Narrator
 from local_account.demo.terminal import Terminal
 
 
-def start_account(terminal: Terminal, narrator: Narrator, port: int, speed: float) -> None:
+def start_account(terminal: Terminal, narrator: Narrator, port: int, speed: float, on_end: Callable[[str], None] | None = None) -> None:
     with narrator.stage("Local account starts") as stage:
-        terminal.start_account(port=port, speed=speed)
+        terminal.start_account(port=port, speed=speed, on_end=on_end)
         stage.note = f"{terminal.account['account_id']} on {terminal.account['endpoint_url']}, a simulated minute in {60 / speed:.2g} s"
 
 
@@ -24,10 +25,10 @@ def deploy(terminal: Terminal, narrator: Narrator, assembly: Path, data: Path | 
             with narrator.stage("cdk synth") as stage:
                 stacks = loop.synthesize(terminal, assembly)
                 stage.note = f"{len(stacks)} stacks"
+            bootstrapping.result()
         except BaseException:
             terminal.close()  # or the end of this block would wait for the bootstrap
             raise
-        bootstrapping.result()
     with narrator.stage("cdk deploy --all") as stage:
         loop.deploy(terminal, assembly)
         deployed = terminal.client("cloudformation").describe_stacks()["Stacks"]

@@ -46,9 +46,7 @@ def bootstrap(terminal: Terminal) -> None:
 
 def synthesize(terminal: Terminal, assembly: Path) -> list[str]:
     """Write the cloud assembly and return its stacks' names."""
-    terminal.run(
-        "cdk-synth", ["cdk", "synth", "--quiet", "--no-notices", "--output", str(assembly)], extra=_synthesis_environment(terminal)
-    )
+    terminal.run("cdk-synth", ["cdk", "synth", "--quiet", "--output", str(assembly)], extra=_synthesis_environment(terminal))
     manifest = json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))
     return sorted(
         artifact.get("properties", {}).get("stackName", name)
@@ -74,7 +72,6 @@ def deploy(terminal: Terminal, assembly: Path) -> None:
         "never",
         "--concurrency",
         "4",
-        "--no-notices",
         "--progress",
         "events",
     ]

@@ -5,6 +5,7 @@ In: a `Terminal` and a `Narrator`. Out: `Facts`, what happened, for `timings.py`
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class Options:
     speed: float = 60.0
     traffic_speed: float = 120.0
     data: Path | None = None
+    on_account_end: Callable[[str], None] | None = None  # called on another thread, with the reason
 
 
 def tell(terminal: Terminal, narrator: Narrator, options: Options, working_directory: Path) -> Facts:
@@ -31,7 +33,7 @@ def tell(terminal: Terminal, narrator: Narrator, options: Options, working_direc
     facts = Facts(stages=narrator.stages)
     loop.require_data(terminal, options.data)
     narrator.chapter("The account and its infrastructure")
-    infrastructure.start_account(terminal, narrator, options.port, options.speed)
+    infrastructure.start_account(terminal, narrator, options.port, options.speed, options.on_account_end)
     facts.account = dict(terminal.account)
     clock = AccountClock(terminal.account)
     time_zone = PRODUCTION.autoscaling.time_zone if PRODUCTION.autoscaling else "Etc/UTC"

@@ -14,16 +14,19 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from local_account.client_environment import cdk_environment, in_utf8, only_ours
 from local_account.demo.errors import SetupError, StageError
 from local_account.processes import Processes
 
 _START_TIMEOUT_SECONDS = 60.0
 _STOP_TIMEOUT_SECONDS = 5.0
+_MOMENT_SECONDS = 0.5
 
 
 class Terminal:
@@ -35,6 +38,9 @@ class Terminal:
         self.account: Mapping[str, Any] = {}
         self._processes = Processes()
         self._clients: dict[str, Any] = {}
+        self._closing = threading.Event()
+        self._account_process: subprocess.Popen[bytes] | None = None
+        self._before: dict[str, str] | None = None  # this process's environment without the account
         self._path = os.pathsep.join(
             [str(checkout / "node_modules" / ".bin"), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
         )
@@ -49,17 +55,11 @@ class Terminal:
     @property
     def environment(self) -> dict[str, str]:
         """What the person exported: the account's values, and nothing that would lead elsewhere."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_", "GIT_"))}
-        private = self.directory / "work" / "home"
+        inherited = {name: value for name, value in in_utf8(only_ours(os.environ)).items() if not name.startswith("GIT_")}
         return {
             **inherited,
             "PATH": self._path,
-            "NO_PROXY": "127.0.0.1,localhost",
-            "no_proxy": "127.0.0.1,localhost",
-            "CDK_HOME": str(private / "cdk"),
-            "CDK_DISABLE_VERSION_CHECK": "1",
-            "AWS_CONFIG_FILE": str(private / "no-aws-config"),
-            "AWS_SHARED_CREDENTIALS_FILE": str(private / "no-aws-credentials"),
+            **cdk_environment(str(self.directory / "work" / "cdk")),
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
@@ -71,8 +71,13 @@ class Terminal:
         """Where the account keeps the log of every build, job and model server."""
         return self.directory / "account" / "logs"
 
-    def start_account(self, *, port: int = 0, speed: float = 1.0, clock_start: str | None = None) -> None:
-        """Start `python -m local_account` and return when it answers. Raises SetupError with the account's own reason."""
+    def start_account(
+        self, *, port: int = 0, speed: float = 1.0, clock_start: str | None = None, on_end: Callable[[str], None] | None = None
+    ) -> None:
+        """Start `python -m local_account` and return when it answers. Raises SetupError with the account's own reason.
+
+        `on_end` is called on a thread of its own, with how it ended and where its logs are, if the account ends before `close`.
+        """
         state = self.directory / "account"
         log = self.logs / "account.log"
         command = [sys.executable, "-m", "local_account", "--port", str(port), "--state", str(state), "--speed", str(speed)]
@@ -86,6 +91,33 @@ class Terminal:
                 raise SetupError(_last_line(log) or f"The local account did not start; see {log}")
             time.sleep(0.02)
         self.account = account
+        self._account_process = process
+        self._become_client()
+        if on_end is not None:
+            threading.Thread(target=self._watch_account, args=(process, on_end), daemon=True, name="account-watch").start()
+
+    def _watch_account(self, process: subprocess.Popen[bytes], on_end: Callable[[str], None]) -> None:
+        process.wait()
+        if not self._closing.is_set():
+            on_end(self.how_the_account_ended())
+
+    def how_the_account_ended(self) -> str:
+        """One line with its logs if the account has ended by itself, even a moment ago; empty while it runs, or where there is none."""
+        if self._account_process is None or self._closing.is_set():
+            return ""
+        try:
+            code = self._account_process.wait(_MOMENT_SECONDS)
+        except subprocess.TimeoutExpired:
+            return ""
+        own_log = self.account_logs / "account" / "account.log"
+        last = _last_line(own_log)
+        said = f"; last in its log: {last}" if last else ""
+        return f"the local account ended {_how(code)}{said}. Logs: {self.logs / 'account.log'}, {own_log}"
+
+    def _become_client(self) -> None:
+        """While the account runs, this process is a client of it, too: no profile or endpoint of the person leads it elsewhere."""
+        self._before = dict(os.environ)
+        _replace_environment({**only_ours(os.environ), **self.account["environment"]})
 
     def run(self, name: str, command: Sequence[str], *, cwd: Path | None = None, extra: Mapping[str, str] | None = None) -> str:
         """Run a command to its end and return what it printed. Raises StageError with its last line and its log."""
@@ -122,10 +154,19 @@ class Terminal:
 
     def close(self) -> None:
         """Stop the account in order, then end whatever else still runs. Safe to repeat."""
+        self._closing.set()
         if self.account:
             _ask_to_stop(self.account["process_id"])
         self._processes.close()
         self.account = {}
+        if self._before is not None:
+            _replace_environment(self._before)
+            self._before = None
+
+
+def _replace_environment(environment: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 def _ask_to_stop(process_id: int) -> None:
@@ -151,6 +192,13 @@ def _last_line(path: Path) -> str:
         lines = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
         return lines[-1] if lines else ""
     return ""
+
+
+def _how(code: int) -> str:
+    """How a guarded process ended, from its exit code: 128 + n stands for signal n."""
+    with contextlib.suppress(ValueError):
+        return f"by signal {signal.Signals(code - 128).name}"
+    return f"with exit code {code}"
 
 
 def _reason(output: str, code: int) -> str:

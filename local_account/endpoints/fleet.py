@@ -92,7 +92,7 @@ class Variant:
                     raise self._unhealthy(instance.log_file)
                 with self._choosing:
                     self.instances = (*self.instances, instance)
-        except ServiceError:
+        except Exception:
             with self._choosing:
                 self.instances = tuple(instance for instance in self.instances if instance not in starting)
             for other in starting:

@@ -99,4 +99,4 @@ class Launcher:
         while code is None:
             code = process.wait(_LONG_SECONDS)
         if pid in self._running:  # nobody asked for it: on a thread of its own, since it may start another instance and stop this one
-            threading.Thread(target=self._on_end, args=(pid, code), daemon=True).start()
+            self._context.in_background(self._on_end, pid, code)

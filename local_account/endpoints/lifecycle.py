@@ -50,6 +50,16 @@ def set_status(context: Context, endpoint: Endpoint, status: str, reason: str | 
     context.emit("aws.sagemaker", "SageMaker Endpoint State Change", detail, [record.arn])
 
 
+def broken_off(endpoints: Endpoints, endpoint: Endpoint) -> Callable[[Exception], None]:
+    """How an endpoint's record ends when the work on it was broken off by a failure of its own: what serves, serves on."""
+
+    def end(error: Exception) -> None:
+        if not endpoint.deleted.is_set():
+            set_status(endpoints.context, endpoint, "Failed" if endpoint.fleet is None else "InService", _reason(error))
+
+    return end
+
+
 def create(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str, Any]) -> None:
     """Bring up a new endpoint: InService, or Failed with the reason."""
     context = endpoints.context
@@ -140,7 +150,7 @@ def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
     counts = desired_counts(configuration["ProductionVariants"])
     try:
         for variant in configuration["ProductionVariants"]:
-            opt_ml = context.settings.state_directory / "endpoints" / endpoint.name / name / variant["VariantName"]
+            opt_ml = context.directory("endpoints", endpoint.name, name, variant["VariantName"])
             model = package.unpack(context, variant["ModelName"], opt_ml / "model")
             weight = float(variant.get("InitialVariantWeight", 1.0))
             logs = _log_paths(context, f"{endpoint.name}/{variant['VariantName']}/{name}")

@@ -73,7 +73,7 @@ def create_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
     endpoint = endpoints.by_name[name] = Endpoint(record)
     tags_of(context).add(record.arn, parameters.get("Tags"))
     lifecycle.set_status(context, endpoint, "Creating")
-    context.in_background(lifecycle.create, endpoints, endpoint, configuration)
+    context.in_background(lifecycle.create, endpoints, endpoint, configuration, failed=lifecycle.broken_off(endpoints, endpoint))
     return {"EndpointArn": record.arn}
 
 
@@ -132,7 +132,8 @@ def update_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
         "StartTime": context.clock.now(),
     }
     lifecycle.set_status(context, endpoint, "Updating")
-    context.in_background(lifecycle.update, endpoints, endpoint, configuration, plan, capture)
+    failed = lifecycle.broken_off(endpoints, endpoint)
+    context.in_background(lifecycle.update, endpoints, endpoint, configuration, plan, capture, failed=failed)
     return {"EndpointArn": endpoint.record.arn}
 
 
@@ -145,8 +146,9 @@ def update_endpoint_weights_and_capacities(context: Context, parameters: dict[st
         for key in ("DesiredWeight", "DesiredInstanceCount"):
             if change.get(key) is not None:
                 variant[key] = change[key]
+    endpoints = endpoints_of(context)
     lifecycle.set_status(context, endpoint, "Updating")
-    context.in_background(lifecycle.scale, endpoints_of(context), endpoint, wanted)
+    context.in_background(lifecycle.scale, endpoints, endpoint, wanted, failed=lifecycle.broken_off(endpoints, endpoint))
     return {"EndpointArn": endpoint.record.arn}
 
 

@@ -58,14 +58,13 @@ class AlarmLoop:
                 return
             self._evaluated[name] = due
             evaluation = alarms.evaluate(alarm, store.series, now)
-        except (ValueError, KeyError, TypeError) as error:  # an alarm that cannot be evaluated says so in its own state
+        except Exception as error:  # an alarm that cannot be evaluated says so in its own state, and the others are evaluated
             evaluation = Evaluation("INSUFFICIENT_DATA", f"The local account cannot evaluate this alarm: {error}", (), now)
+            alarm["StateReason"] = evaluation.reason
         self.evaluations[name] = evaluation
         if evaluation.state != alarm["StateValue"]:
             _log.info("alarm %s: %s -> %s: %s", name, alarm["StateValue"], evaluation.state, evaluation.reason)
-            _change(alarm, evaluation, now)
-        else:
-            alarm["StateReason"] = evaluation.reason
+            _change(alarm, evaluation, now)  # an unchanged state keeps the reason that it was entered for
 
 
 def _change(alarm: dict[str, Any], evaluation: Evaluation, now: float) -> None:

@@ -27,6 +27,7 @@ _WORDS = {
     "LessThanThreshold": "less than",
     "LessThanOrEqualToThreshold": "less than or equal to",
 }
+_TREATED = {"breaching": "Breaching", "notBreaching": "NonBreaching"}
 
 
 @dataclass(frozen=True)
@@ -104,21 +105,38 @@ def _stat(metric: Mapping[str, Any], statistic: str, unit: str | None) -> Metric
 
 
 def _reason(rule: Alarm, state: str, values: Sequence[float | None], end: float) -> str:
-    """In CloudWatch's words, so that a person finds the same in the cloud."""
-    period, newest = rule.metric.period_seconds, list(values[-rule.evaluation_periods :])
+    """In CloudWatch's words, as a person finds them in the cloud: of the values that decided, which may be older than N periods."""
+    period, count = rule.metric.period_seconds, rule.evaluation_periods
     if state == "INSUFFICIENT_DATA":
-        return f"Insufficient Data: {newest.count(None)} datapoints were unknown."
-    starts = [end - period * (len(newest) - at) for at in range(len(newest))]
-    shown = [
-        f"{value:g} ({datetime.fromtimestamp(start, UTC):%d/%m/%y %H:%M:%S})"
-        for value, start in zip(newest, starts, strict=True)
-        if value is not None and BEYOND[rule.comparison](value, rule.threshold) == (state == "ALARM")
+        unknown = list(values[-count:]).count(None)
+        return f"Insufficient Data: {_counted(unknown, 'datapoint')} {'was' if unknown == 1 else 'were'} unknown."
+    starts = [end - period * (len(values) - at) for at in range(len(values))]
+    used = [(value, start) for value, start in zip(values, starts, strict=True) if value is not None][-count:]
+    decided = [
+        f"{float(value)} ({datetime.fromtimestamp(start, UTC):%d/%m/%y %H:%M:%S})"
+        for value, start in used
+        if BEYOND[rule.comparison](value, rule.threshold) == (state == "ALARM")
     ]
-    if not shown:
-        treatment = rule.treat_missing_data
-        return f"Threshold Crossed: no datapoints were received for {rule.evaluation_periods} periods and missing ones are {treatment}."
-    negation = "" if state == "ALARM" else "not "
+    filled = _filled(rule, count - len(used))
+    and_filled = f" and {filled}" if filled else ""
+    if not decided:
+        return f"Threshold Crossed: no datapoints were received for {_counted(count, 'period')}{and_filled}."
+    enough = rule.datapoints_to_alarm if state == "ALARM" else count - rule.datapoints_to_alarm + 1
+    transition = "OK -> ALARM" if state == "ALARM" else "ALARM -> OK"
     return (
-        f"Threshold Crossed: {len(shown)} out of the last {rule.evaluation_periods} datapoints [{', '.join(shown)}] was {negation}"
-        f"{_WORDS[rule.comparison]} the threshold ({rule.threshold:g}) (minimum {rule.datapoints_to_alarm} for an alarm)."
+        f"Threshold Crossed: {len(decided)} out of the last {_counted(count, 'datapoint')} [{', '.join(decided)}] was "
+        f"{'' if state == 'ALARM' else 'not '}{_WORDS[rule.comparison]} the threshold ({rule.threshold}){and_filled} "
+        f"(minimum {_counted(enough, 'datapoint')} for {transition} transition)."
     )
+
+
+def _filled(rule: Alarm, missing: int) -> str:
+    """What was taken for the periods without a value; empty where none was needed, or where their treatment takes nothing."""
+    if not missing or rule.treat_missing_data not in _TREATED:
+        return ""
+    was = "was" if missing == 1 else "were"
+    return f"{_counted(missing, 'missing datapoint')} {was} treated as [{_TREATED[rule.treat_missing_data]}]"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aws_cdk as cdk
 import pytest
 
 from app import build_app
+
+if TYPE_CHECKING:
+    import aws_cdk as cdk  # the app imports it first, having said where it may unpack itself
 
 Templates = Mapping[str, Mapping[str, Any]]
 ENDPOINTS = ("mlops-endpoint-staging", "mlops-endpoint-production")

@@ -9,6 +9,8 @@ from zoneinfo import available_timezones
 
 import pytest
 
+from capacity.alarms import INSUFFICIENT_DATA, state_of
+from capacity.model import Alarm, MetricSpecification
 from infra.endpoint.endpoint_alarms import virtual_cpus
 from settings import PRODUCTION, STAGING, Autoscaling, RequestRouting, Rollout, Routing, Schedule, TargetTracking
 from tests.infra.conftest import ENDPOINTS
@@ -125,6 +127,30 @@ def test_only_a_protected_endpoint_alarms_without_traffic(resources):
     names = {alarm["AlarmName"] for alarm in resources("AWS::CloudWatch::Alarm").values()}
     assert "mlops-production-no-traffic" in names
     assert "mlops-staging-no-traffic" not in names
+
+
+def test_a_new_endpoint_calls_nobody_and_requests_that_cease_do(resources):
+    """CloudWatch's own table of missing data, over the periods of the synthesized alarm."""
+    (alarm,) = [found for found in resources("AWS::CloudWatch::Alarm").values() if found["AlarmName"] == "mlops-production-no-traffic"]
+    rule = Alarm(
+        name=alarm["AlarmName"],
+        metric=MetricSpecification(alarm["MetricName"], period_seconds=alarm["Period"]),
+        comparison=alarm["ComparisonOperator"],
+        threshold=alarm["Threshold"],
+        evaluation_periods=alarm["EvaluationPeriods"],
+        datapoints_to_alarm=alarm["EvaluationPeriods"],
+        treat_missing_data=alarm["TreatMissingData"],
+    )
+    actions = {"ALARM": alarm["AlarmActions"], "OK": alarm.get("OKActions"), INSUFFICIENT_DATA: alarm["InsufficientDataActions"]}
+    silence = [None] * 6
+    created = INSUFFICIENT_DATA  # in which CloudWatch makes every alarm
+    assert state_of(rule, silence, created) == created  # no change, so no action
+    served = state_of(rule, [None, None, None, None, None, 3.0], created)
+    assert (served, actions[served]) == ("OK", None)
+    ceased = state_of(rule, silence, served)
+    assert ceased != served
+    assert actions[ceased] == [{"Fn::ImportValue": "mlops-foundation-AlertTopicArn"}]
+    assert rule.metric.period_seconds * rule.evaluation_periods == 3600
 
 
 def test_staging_without_autoscaling_takes_its_size_from_the_settings(resources):

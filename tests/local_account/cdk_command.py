@@ -23,9 +23,8 @@ def run_cdk(account: Account, app: Path, *arguments: str) -> str:
     state = account.settings.state_directory
     environment = account.context.process_environment(
         {
-            "CDK_HOME": str(state / "cdk-home"),
-            "CDK_DISABLE_VERSION_CHECK": "1",
             "HOME": str(state),
+            "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(PROJECT / ".cache" / "jsii"),
             "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
         }
     )
@@ -39,7 +38,6 @@ def run_cdk(account: Account, app: Path, *arguments: str) -> str:
         str(state / "cdk.out"),
         "--no-color",
         "--ci",
-        "--no-notices",
     ]
     finished = subprocess.run(
         command, env=environment, cwd=app.parent, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local_account.account import Account
-from local_account.monitoring import alarms
+from local_account.monitoring import alarm_loop, alarms
 from local_account.monitoring.store import MetricStat
 
 NOW = 600_000.0
@@ -68,7 +68,40 @@ def test_missing_data_is_treated_as_configured(treatment: str, state: str) -> No
 
 def test_the_reason_shows_the_breaching_values_and_when_they_were() -> None:
     reason = alarms.evaluate(alarm(), reading(11, 12, 1), NOW).reason
-    assert "2 out of the last 3 datapoints [11 (07/01/70 22:37:00), 12 (07/01/70 22:38:00)] was greater than the threshold (10)" in reason
+    assert reason == (
+        "Threshold Crossed: 2 out of the last 3 datapoints [11.0 (07/01/70 22:37:00), 12.0 (07/01/70 22:38:00)] was greater than "
+        "the threshold (10.0) (minimum 2 datapoints for OK -> ALARM transition)."
+    )
+
+
+def test_an_alarm_that_is_on_gives_the_values_that_made_it_so_however_old() -> None:
+    """Nothing was reported in the newest periods: the values before them decide, and are the reason."""
+    evaluation = alarms.evaluate(alarm(TreatMissingData="notBreaching"), reading(11, 12, 13, None, None), NOW)
+    assert evaluation.state == "ALARM"
+    assert evaluation.reason.startswith("Threshold Crossed: 3 out of the last 3 datapoints [11.0 (07/01/70 22:35:00), 12.0")
+
+
+@pytest.mark.parametrize(
+    ("treatment", "values", "reason"),
+    [
+        ("breaching", (), "no datapoints were received for 3 periods and 3 missing datapoints were treated as [Breaching]."),
+        ("notBreaching", (), "no datapoints were received for 3 periods and 3 missing datapoints were treated as [NonBreaching]."),
+        ("breaching", (1, 1, None), "2 out of the last 3 datapoints"),
+        (
+            "breaching",
+            (11, None, None, None, None),
+            "was greater than the threshold (10.0) and 2 missing datapoints were treated as [Breaching]",
+        ),
+    ],
+)
+def test_the_reason_says_what_missing_values_were_taken_for(treatment: str, values: tuple[float | None, ...], reason: str) -> None:
+    assert reason in alarms.evaluate(alarm(TreatMissingData=treatment), reading(*values), NOW).reason
+
+
+@pytest.mark.parametrize(("periods", "reason"), [(1, "1 datapoint was unknown."), (3, "3 datapoints were unknown.")])
+def test_too_few_values_are_the_reason_of_an_alarm_without_a_state(periods: int, reason: str) -> None:
+    silent = alarm(TreatMissingData="missing", EvaluationPeriods=periods, DatapointsToAlarm=1)
+    assert alarms.evaluate(silent, reading(), NOW).reason == f"Insufficient Data: {reason}"
 
 
 def test_an_alarm_on_metric_math_reads_all_its_queries() -> None:
@@ -137,6 +170,34 @@ def test_an_alarm_fires_notifies_and_recovers(fast: Account) -> None:
     wait_for(lambda: state(fast, "fires") == "OK", "recovery once the minute is over")
     history = fast.client("cloudwatch").describe_alarm_history(AlarmName="fires")["AlarmHistoryItems"]
     assert any(item["HistorySummary"].endswith("to ALARM") for item in history)
+
+
+def test_an_alarm_on_silence_acts_when_values_cease_and_not_when_it_is_made(fast: Account) -> None:
+    """As `<endpoint>-no-traffic` is made: with nothing to look at it stays as it began, and its reason does too."""
+    topic = fast.client("sns").create_topic(Name="silence")["TopicArn"]
+    queue = fast.client("sqs").create_queue(QueueName="silence")["QueueUrl"]
+    arn = fast.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    fast.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    silence = {
+        "EvaluationPeriods": 1,
+        "DatapointsToAlarm": 1,
+        "TreatMissingData": "missing",
+        "Dimensions": [{"Name": "Where", "Value": "silent"}],
+    }
+    put_alarm(fast, "silence", InsufficientDataActions=[topic], AlarmActions=[topic], Threshold=1000, **silence)
+    wait_for(lambda: "silence" in alarm_loop.loop_of(fast.context).evaluations, "the first evaluation")
+    made = fast.client("cloudwatch").describe_alarms(AlarmNames=["silence"])["MetricAlarms"][0]
+    assert (made["StateValue"], made["StateReason"]) == ("INSUFFICIENT_DATA", "Unchecked: Initial alarm creation")
+
+    put_value(fast, 1, where="silent")
+    wait_for(lambda: state(fast, "silence") == "OK", "the first value")
+    wait_for(lambda: state(fast, "silence") == "INSUFFICIENT_DATA", "silence")
+    told = [json.loads(json.loads(message["Body"])["Message"]) for message in _messages(fast, queue)]
+    assert [(each["OldStateValue"], each["NewStateValue"]) for each in told] == [("OK", "INSUFFICIENT_DATA")]
+
+
+def _messages(account: Account, queue: str) -> list[Any]:
+    return list(account.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=2, MaxNumberOfMessages=10)["Messages"])
 
 
 def test_other_dimensions_do_not_fire_an_alarm(fast: Account) -> None:

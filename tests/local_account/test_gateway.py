@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -284,6 +285,23 @@ def handler(event, context):
         time.sleep(600)
     return {'process': os.getpid()}
 """
+
+
+def test_a_restart_says_what_is_gone(tmp_path: Path) -> None:
+    """Not to be found out by SignatureDoesNotMatch: what the earlier account had, and its exports."""
+    said = []
+    for _ in range(2):
+        command = [sys.executable, "-m", "local_account", "--port", "0", "--state", str(tmp_path / "state")]
+        process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+        while not (tmp_path / "state" / "account.json").exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        said.append(process.communicate(timeout=60)[0])
+
+    assert "It is a new account" not in said[0]
+    assert "It is a new account" in said[1]
+    assert "its exports no longer work" in " ".join(said[1].split())
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -52,6 +52,19 @@ def create_schedule(account: Account, queue_arn: str, expression: str, **options
     return name
 
 
+def test_a_schedule_that_cannot_be_fired_does_not_stop_the_others(account: Account, queue: Any) -> None:
+    from ministack.services import scheduler as records
+
+    arn, receive = queue
+    broken = create_schedule(account, arn, "rate(10 minutes)")
+    settings = account.settings
+    records._schedules._data[settings.account_id, settings.region, f"default/{broken}"]["Target"] = None
+    name = create_schedule(account, arn, "rate(10 minutes)")
+
+    assert {"from": name} in receive(10)
+    account.client("scheduler").delete_schedule(Name=broken)
+
+
 def test_a_rate_fires_again_and_again(account: Account, queue: Any) -> None:
     arn, receive = queue
     name = create_schedule(account, arn, "rate(10 minutes)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -56,6 +57,20 @@ def test_a_stopped_demo_leaves_nothing_behind(tmp_path, moment, stop, code):
     assert survivors(mark, tmp_path)  # or this test could not fail
     demo.send_signal(stop)
     assert demo.wait(20) == code
+    assert survivors_after(mark, tmp_path) == []
+
+
+def test_an_account_that_ends_in_the_middle_is_the_reason_at_once(tmp_path):
+    """Not the failures that follow from it, which the CDK repeats for a minute."""
+    mark = uuid.uuid4().hex
+    demo = start_demo(tmp_path / "demo", mark)
+    read_until(demo, "Local account starts")
+    account = json.loads((tmp_path / "demo" / "account" / "account.json").read_text())
+    os.kill(account["process_id"], signal.SIGKILL)
+    _, errors = demo.communicate(timeout=50)
+    assert demo.returncode == 2
+    assert errors.splitlines()[-1].startswith("demo: the local account ended by signal SIGKILL")
+    assert str(tmp_path / "demo" / "logs" / "account.log") in errors
     assert survivors_after(mark, tmp_path) == []
 
 

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import evaluate
@@ -20,10 +21,10 @@ from evaluation import behaviour
 from evaluation.champion import compare
 from sklego.datasets import load_abalone, load_arrests
 
-from settings import ABALONE, ARRESTS, DataSet
+from settings import ABALONE, ARRESTS, Categorical, DataSet, Numeric
 from tests.steps.conftest import STEPS
 from tests.steps.journey import BUDGET, Journey
-from tests.steps.small_data import LOANS, SPECIES, as_json, loans, species, write_csv
+from tests.steps.small_data import HOUSES, LOANS, SPECIES, as_json, houses, loans, species, write_csv
 
 
 def begin(folder: Path, dataset: DataSet) -> Journey:
@@ -192,6 +193,21 @@ def test_production_that_answers_another_question_is_not_compared(abalone: Journ
     result = arrests.evaluate("--champion-model", str(abalone.model))
     assert "production predicts rings" in result.stdout
     arrests.evaluate()
+
+
+def test_production_is_compared_on_values_that_only_the_new_contract_allows(tmp_path: Path) -> None:
+    """At its endpoint it refuses them; a category or range that is declared later must not end every training."""
+    write_csv(tmp_path / "old" / "data" / "houses.csv", houses())
+    old = Journey.begin(tmp_path / "old", HOUSES)
+    old.all(algorithms=("linear",))
+    columns = houses(400)
+    columns["kind"][::5], columns["area"][::7] = ["castle"] * 80, [1500.0] * 58
+    kinds = Categorical(name="kind", values=("flat", "house", "castle"))
+    wider = replace(HOUSES, numeric=(Numeric(name="area"), HOUSES.numeric[1]), categorical=(kinds, HOUSES.categorical[1]))
+    write_csv(tmp_path / "new" / "data" / "houses.csv", columns)
+    evaluation = Journey.begin(tmp_path / "new", wider).all("--champion-model", str(old.model), algorithms=("linear",))
+    assert evaluation["champion"]["compared"]
+    assert evaluation["champion"]["gain"] > 0
 
 
 def test_a_threshold_that_no_model_can_meet_is_refused_with_the_reason(abalone: Journey, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from settings import Categorical, DataSet, Facet, Numeric, Problem
 from tests.steps.small_data import HOUSES, LOANS, as_json, houses, loans, write_csv, write_specification
 
 NUMBERS = st.one_of(st.none(), st.floats(-1e12, 1e12, allow_nan=False), st.integers(-10, 10), st.just(-0.0), st.just(5e-324))
@@ -145,6 +146,75 @@ def test_csv_and_parquet_and_many_files_give_the_same_parts(tmp_path: Path) -> N
     prepare.main(["--data", str(many / "data"), "--output", str(many / "out"), "--specification", str(settings_file)])
     for name in ("features", "target"):
         np.testing.assert_array_equal(np.load(one / "train" / f"{name}.npy"), np.load(many / "out" / "train" / f"{name}.npy"))
+
+
+MEMBERS = DataSet(
+    name="members",
+    problem=Problem.BINARY,
+    target="stayed",
+    positive_class="True",
+    identifier="id",
+    numeric=(Numeric(name="fee"),),
+    categorical=(Categorical(name="grade", values=("1.0", "2.0", "3.0")), Categorical(name="abroad")),
+    facet=Facet(column="abroad", disadvantaged="True"),
+    metric="auc",
+    threshold=0.5,
+)
+
+
+def members() -> dict[str, list[Any]]:
+    generator = np.random.default_rng(6)
+    columns: dict[str, list[Any]] = {"id": list(range(300)), "fee": (generator.integers(0, 80, 300) / 8).tolist()}
+    columns["grade"] = [None, *generator.integers(1, 4, 299).tolist()]
+    columns["abroad"] = generator.choice([True, False], 300).tolist()
+    columns["stayed"] = generator.choice([True, False], 300).tolist()
+    return columns
+
+
+def test_one_table_is_prepared_alike_however_it_is_written(tmp_path: Path) -> None:
+    """Identifiers, categories, classes, the split and the baseline of the monitoring: as pandas, a person and Parquet write them."""
+    columns = members()
+    pandas = {**columns, "grade": [None if cell is None else f"{cell}.0" for cell in columns["grade"]]}
+    person = {name: [None if cell is None else f" {str(cell).lower()} " for cell in cells] for name, cells in columns.items()}
+    person["id"] = [f"{cell}.0" for cell in columns["id"]]
+    types = {"id": pa.decimal128(12, 2), "fee": pa.float32(), "grade": pa.float32()}
+    packed = {name: pa.array(cells, types.get(name)) for name, cells in columns.items()}
+    packed["stayed"] = pa.array([str(cell) for cell in columns["stayed"]]).dictionary_encode()
+    (tmp_path / "packed" / "data").mkdir(parents=True)
+    parquet.write_table(pa.table(packed), tmp_path / "packed" / "data" / "table.parquet")
+    specified = write_specification(tmp_path / "packed" / "specification.json", MEMBERS)
+    arguments = ["--data", str(tmp_path / "packed" / "data"), "--output", str(tmp_path / "packed" / "out")]
+    prepare.main([*arguments, "--specification", str(specified)])
+    outputs = [
+        tmp_path / "packed" / "out",
+        prepared(tmp_path / "pandas", pandas, MEMBERS),
+        prepared(tmp_path / "person", person, MEMBERS),
+    ]
+    for name in (
+        "train/features.npy",
+        "train/target.npy",
+        "validation/features.npy",
+        "preparation/preparation.json",
+        "preparation/statistics.json",
+    ):
+        assert len({(output / name).read_bytes() for output in outputs}) == 1, name
+    state, described = (as_json(outputs[0] / "preparation" / f"{name}.json") for name in ("preparation", "statistics"))
+    assert state["classes"] == ["false", "true"]
+    assert [column["categories"] for column in state["categorical"]] == [["1", "2", "3"], ["false", "true"]]
+    buckets = {
+        feature["name"]: feature["string_statistics"]["distribution"]["categorical"]["buckets"] for feature in described["features"][1:]
+    }
+    assert {bucket["value"] for bucket in buckets["grade"]} == {"1", "2", "3"}
+
+
+def test_equal_rows_that_cannot_be_split_are_named(tmp_path: Path) -> None:
+    columns = {"income": [1.0] * 100 + [2.0] * 100, "group": ["a"] * 200, "granted": ["no", "yes"] * 100}
+    with pytest.raises(BadInput, match=r"the table's 200 rows are only 2 different ones, and equal rows stay on one side; tell them apart"):
+        prepared(tmp_path / "two", columns, LOANS)
+    columns = {name: [*cells[:300], *[cells[301]] * 100] for name, cells in loans().items()}
+    columns["granted"] = ["no"] * 300 + ["yes"] * 100
+    with pytest.raises(BadInput, match=r"class 'yes' does not occur in the (train|validation|test) split: its 100 rows are all equal"):
+        prepared(tmp_path / "one", columns, LOANS)
 
 
 @pytest.mark.parametrize("rule", ["iqr", "quantile", "zscore"])

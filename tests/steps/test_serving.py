@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import features
 import flask
@@ -38,8 +39,15 @@ class Sum:
         return np.eye(self.classes)[(total > 10).astype(int)]
 
 
-def version(classes: list[str] | None = None) -> served.Served:
-    return served.Served(features.Preparer(COLUMNS), Sum(len(classes or [])), {"classes": classes}, {}, {})
+#: `rooms` has no bounds, and only `kind` is declared.
+CONTRACT = {
+    "numeric": [{"name": "area", "minimum": 0, "maximum": 120}, {"name": "rooms", "minimum": None, "maximum": None}],
+    "categorical": [{"name": "kind", "values": ["flat", "house", "true", "4"]}],
+}
+
+
+def version(classes: list[str] | None = None, dataset: dict[str, Any] | None = None) -> served.Served:
+    return served.Served(features.Preparer(COLUMNS), Sum(len(classes or [])), {"classes": classes}, {}, dataset or {})
 
 
 def answer(
@@ -114,12 +122,84 @@ def test_a_charset_and_a_list_of_accepted_types_are_understood() -> None:
         ('{"instances": [{"garden": 1}]}', "application/json", 400, "unknown column 'garden'"),
         ('{"instances": [[1, 2, ["flat"]]]}', "application/json", 400, "kind is"),
         ('{"instances": [[true, 2, "flat"]]}', "application/json", 400, "area is"),
+        ("area,rooms,kind\n1,2,flat", "text/csv", 400, "row 1 holds column names (area); send the rows without them"),
+        ("1;2;flat", "text/csv", 400, "row 1 has 1 columns instead of 3: area, rooms, kind; separate cells with commas"),
+        ('"39,1",2,flat', "text/csv", 400, "row 1: area is '39,1', not a number: a decimal comma; write 39.1"),
+        ("1,2,flat\n1,$5,flat", "text/csv", 400, "row 2: rooms is '$5', not a number: a currency sign; write 5"),
+        ("1,5 km,flat", "text/csv", 400, "rooms is '5 km', not a number: the unit 'km'; write 5"),
+        ("-,2,flat", "text/csv", 400, "not a number: a sign for a missing value; leave the cell empty"),
+        ("1e300,2,flat", "text/csv", 400, "row 1: area is 1"),
+        ('{"instances": [[1, 2, Infinity]]}', "application/json", 400, "row 1: kind is 'inf', not a category"),
+        ('{"instances": [[1, 2, {"a": 1}]]}', "application/json", 400, "not a category"),
     ],
 )
 def test_bad_requests_name_what_is_wrong(body: str | bytes, kind: str, status: int, words: str) -> None:
     code, message = refusal(body, kind)
     assert code == status
     assert words in message
+
+
+def test_a_long_cell_is_shown_short() -> None:
+    """And read in one pass: a pattern that looks at each digit again for each digit would take hours."""
+    long = "9" * 1_000_000 + "x"
+    _, message = refusal(json.dumps([[long, 2, "flat"]]), "application/json")
+    assert message.startswith("row 1: area is '9999")
+    assert message.endswith("(1000001 characters), not a number; leave it empty if it is unknown")
+    assert len(refusal(json.dumps([{long: 1}]), "application/json")[1]) < 200
+
+
+def outcome(body: str, kind: str = "text/csv") -> str:
+    """The refusal of a version with a contract, or nothing."""
+    try:
+        inference.predict_fn(inference.input_fn(body, kind), version(dataset=CONTRACT))
+    except inference.RequestError as refused:
+        assert refused.status_code == 400
+        return refused.message
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("1,2,flat\n1,2,castle", "row 2: kind is 'castle'; allowed: flat, house, true, 4"),
+        ("1,2,Flat", "row 1: kind is 'Flat'; allowed: flat, house, true, 4"),
+        ("1,2,flat\n121,2,flat\n1,2,castle", "row 2: area is 121; allowed: 0 to 120"),
+        ("1,2,castle\n121,2,flat", "row 1: kind is 'castle'; allowed: flat, house, true, 4"),
+        ("-0.5,2,flat", "row 1: area is -0.5; allowed: 0 to 120"),
+        ("1,1e39,flat", "row 1: rooms is 1e+39; allowed: -3.4e+38 to 3.4e+38, which models calculate with"),
+    ],
+)
+def test_what_training_refuses_is_refused(body: str, message: str) -> None:
+    assert outcome(body) == message
+
+
+@pytest.mark.parametrize("body", ["1,2, flat\u00a0", "0,2,house", "120.0,-9,4.0", "1,2,TRUE", ",,", "NA,nan,None", "\ufeff1,2,flat"])
+def test_what_training_takes_is_answered(body: str) -> None:
+    assert outcome(body) == ""
+
+
+def test_json_means_the_same_as_csv() -> None:
+    for cell in (True, "true", 4, 4.0, "4.00", None):
+        assert outcome(json.dumps([[1, 2, cell]]), "application/json") == ""
+    assert outcome("\ufeff" + json.dumps([[1, 2, 5]]), "application/json").startswith("row 1: kind is '5'; allowed: ")
+
+
+def test_very_many_declared_categories_are_shown_in_part() -> None:
+    model = version(dataset={"categorical": [{"name": "kind", "values": [f"k{index}" for index in range(1000)]}]})
+    with pytest.raises(inference.RequestError) as refused:
+        inference.predict_fn([["1", "2", "x"]], model)
+    assert refused.value.message.endswith("k18, k19 and 980 more")
+
+
+@pytest.mark.parametrize(
+    ("bounds", "allowed"),
+    [({"minimum": 0}, "at least 0"), ({"maximum": -5.5}, "at most -5.5"), ({"minimum": -7, "maximum": -6}, "-7 to -6")],
+)
+def test_a_range_is_told_in_words(bounds: dict[str, float], allowed: str) -> None:
+    model = version(dataset={"numeric": [{"name": "area", **bounds}]})
+    with pytest.raises(inference.RequestError) as refused:
+        inference.predict_fn([["-1", "2", "flat"]], model)
+    assert refused.value.message == f"row 1: area is -1; allowed: {allowed}"
 
 
 def test_an_answer_of_another_type_is_not_acceptable() -> None:

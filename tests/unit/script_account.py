@@ -115,6 +115,15 @@ class Registry:
     def update_model_package(self, *, ModelPackageArn: str, **changes: Any) -> None:  # noqa: N803
         self.describe_model_package(ModelPackageName=ModelPackageArn).update(changes)
 
+    def describe_pipeline(self, *, PipelineName: str) -> dict[str, Any]:  # noqa: N803
+        if PipelineName not in self.pipelines:
+            raise refusal("ResourceNotFound", "Pipeline does not exist", "DescribePipeline")
+        return self.pipelines[PipelineName]
+
+    def list_pipeline_executions(self, *, PipelineName: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        self.describe_pipeline(PipelineName=PipelineName)
+        return {"PipelineExecutionSummaries": self.executions}
+
     def describe_endpoint(self, *, EndpointName: str) -> dict[str, Any]:  # noqa: N803
         if EndpointName not in self.endpoints:
             raise refusal("ValidationException", "Could not find endpoint", "DescribeEndpoint")
@@ -129,12 +138,24 @@ class Registry:
         return {"Containers": [{"ModelPackageName": f"{PACKAGE}/{ModelName.split('-')[1]}"}]}
 
 
+class Stacks:
+    """The part of CloudFormation that knows which stacks there are."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
+        if StackName not in self.names:
+            raise refusal("ValidationError", f"Stack with id {StackName} does not exist", "DescribeStacks")
+        return {"Stacks": [{"StackName": StackName}]}
+
+
 class ScriptAccount:
     """Replaces the clients that the scripts ask for."""
 
     def __init__(self) -> None:
-        self.s3, self.sagemaker = S3(), Registry()
-        self.clients: dict[str, Any] = {"s3": self.s3, "sagemaker": self.sagemaker}
+        self.s3, self.sagemaker, self.cloudformation = S3(), Registry(), Stacks()
+        self.clients: dict[str, Any] = {"s3": self.s3, "sagemaker": self.sagemaker, "cloudformation": self.cloudformation}
 
     def client(self, service: str) -> Any:
         return self.clients[service]

@@ -43,6 +43,14 @@ COMMANDS = [
             "Environment('x').request_routing is 'PREFIX_AWARE'; allowed: RequestRouting.RANDOM | RequestRouting.LEAST_OUTSTANDING",
         ),
         (lambda: Categorical(name="sex", values="FIM"), "Categorical('sex').values is 'FIM'; allowed: a tuple of text, written (a, b)"),
+        (lambda: Categorical(name="c", values=()), "Categorical('c').values is (); allowed: at least one category, or None for any"),
+        (
+            lambda: Categorical(name="c", values=("5", "4.0", "4")),
+            "Categorical('c').values is ('4.0', '4'); allowed: different categories; both are read as '4'",
+        ),
+        (lambda: Categorical(name="c", values=("True", "TRUE")), "Categorical('c').values is ('True', 'TRUE'); allowed: different"),
+        (lambda: Categorical(name="c", values=("a", " NA")), "Categorical('c').values is ' NA', which is read as a missing value"),
+        (lambda: Facet(column="c", disadvantaged=""), "Facet('c').disadvantaged is '', which is read as a missing value"),
         (lambda: data_set(problem="regression"), "DataSet('small').problem is 'regression'; allowed: Problem.REGRESSION | Problem.BINARY"),
         (lambda: data_set(threshold="2.4"), "DataSet('small').threshold is '2.4'; allowed: a number"),
         (lambda: data_set(threshold=float("nan")), "DataSet('small').threshold is nan; allowed: a number"),
@@ -109,8 +117,8 @@ def checkout_with(folder: Path, more: str) -> Path:
     """This project with something added to its settings, whatever else they say."""
     for name in ("infra", "pipelines", "build_scripts", "deploy_scripts", "local_account", "capacity"):
         (folder / name).symlink_to(ROOT / name)
-    for name in ("app.py", "cdk.json", "settings_rules.py"):
-        (folder / name).write_bytes((ROOT / name).read_bytes())
+    for path in (ROOT / "cdk.json", *ROOT.glob("*.py")):
+        (folder / path.name).write_bytes(path.read_bytes())
     settings = (ROOT / "settings.py").read_text(encoding="utf-8")
     (folder / "settings.py").write_text(f"{settings}\n{more}\n", encoding="utf-8")
     return folder

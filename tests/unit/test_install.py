@@ -150,3 +150,23 @@ def test_an_interrupted_cdk_installation_is_not_taken_for_a_whole_one(tmp_path: 
     )
     install.install_node_tools(tmp_path / "python")
     assert ran == ["npm ci"]
+
+
+def test_a_home_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The installers' own caches are in the home folder; a file in its place can be written by nobody, root included."""
+    home = tmp_path / "home"
+    home.write_text("")
+    monkeypatch.setenv("HOME", str(home / "below"))
+    for variable in ("UV_CACHE_DIR", "npm_config_cache", "UV_INDEX_URL", "UV_DEFAULT_INDEX"):
+        monkeypatch.delenv(variable, raising=False)
+    given: list[dict[str, str]] = []
+    monkeypatch.setattr(install, "_run", lambda *_, environment, **__: given.append(dict(environment)))
+    monkeypatch.setattr(install, "_has_installer", lambda *_: True)
+    monkeypatch.setattr(install, "ROOT", tmp_path)
+    (tmp_path / "package.json").write_text('{"devDependencies": {"aws-cdk": "2.0.0"}}')
+
+    install.install_packages(Path(sys.executable), tmp_path)
+    install.install_node_tools(Path(sys.executable))
+
+    caches = [Path(environment[name]) for environment, name in zip(given, ("UV_CACHE_DIR", "npm_config_cache"), strict=True)]
+    assert all(cache.is_relative_to(tmp_path / ".cache") for cache in caches)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import io
+import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +28,29 @@ HOUSES = DataSet(
     metric="rmse",
     threshold=1.0,
 )
+#: What the approved version was trained for.
+CONTRACT = {
+    "problem": "regression",
+    "positive_class": None,
+    "features": ["area", "rooms", "town"],
+    "numeric": [{"name": "area", "minimum": 0, "maximum": 1000}, {"name": "rooms", "minimum": None, "maximum": None}],
+    "categorical": [{"name": "town", "values": ["Lima, Peru", "x", "4", "true"]}],
+}
 ROWS = 'id,town,rooms,area\na,"Lima, Peru",2,50.5\nb,NA,,70\n'
+
+
+def register(account: ScriptAccount, number: int, approval: str = "Approved", **contract: Any) -> None:
+    """A version whose archive says what it was trained for."""
+    packed = io.BytesIO()
+    content = json.dumps({"dataset": {**CONTRACT, **contract}}).encode()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("preparation.json")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    account.s3.put_object(Bucket="artifacts", Key=f"{number}/model.tar.gz", Body=packed.getvalue())
+    account.sagemaker.add(number, approval)
+    containers = [{"ModelDataUrl": f"s3://artifacts/{number}/model.tar.gz"}]
+    account.sagemaker.packages[number]["InferenceSpecification"]["Containers"] = containers
 
 
 @pytest.fixture
@@ -32,8 +58,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
     """One approved version of houses; the batch pipeline predicts ten times the rooms, and what it was asked is kept in `asked`."""
     made = install(monkeypatch)
     monkeypatch.setattr(score_file, "DATASET", HOUSES)
-    made.s3.put_object(Bucket="artifacts", Key="golden.csv", Body=b"area,rooms,town,price,prediction\n1,1,x,1,1\n")
-    made.sagemaker.add(1, **{"golden-url": "s3://artifacts/golden.csv"})
+    register(made, 1)
     made.clients["asked"] = []
 
     def run(_: Any, version: Any, where: score_file.Places) -> None:
@@ -84,7 +109,7 @@ def test_parquet_means_the_same_as_csv(account, rows, tmp_path, capsys):
 
 def test_the_newest_approved_version_is_used_unless_another_is_named(account, rows, capsys):
     for number, approval in ((2, "Approved"), (3, "Rejected")):
-        account.sagemaker.add(number, approval, **{"golden-url": "s3://artifacts/golden.csv"})
+        register(account, number, approval)
     scored(capsys, rows)
     scored(capsys, rows, "--version", "3")
     assert [number for number, _ in account.clients["asked"]] == [2, 3]
@@ -108,6 +133,12 @@ def test_rows_in_s3_are_scored_where_they_are(account, capsys):
         ("area,rooms,town\n1,2,x\ninf,2,x\n", "area is infinite (rows.csv line 3)"),
         ('area,rooms,town\n1,2,"a\nb"\n', "town has a line break (rows.csv line 2)"),
         ("", "is empty (0 bytes)"),
+        ("area,rooms,town\n\n1,2,x\n\n1,2,Quito\n", "town is 'Quito' (rows.csv line 5); allowed: Lima, Peru, x, 4, true"),
+        ('area,rooms,town\n1,2,x\n"1,5",2,x\n', "area is '1,5' (rows.csv line 3), not a number: a decimal comma; write 1.5"),
+        ("area,rooms,town\n1,2,x\n1001,2,x\n", "area is 1001 (rows.csv line 3); allowed: 0 to 1000"),
+        ("area,rooms,town,prediction\n1,2,x,7\n", "rows.csv has a column 'prediction', which is how the answer is called; rename it"),
+        ("area;rooms;town\n1;2;x\n", "cells are separated by semicolons"),
+        (f"area,rooms,town\n{'9' * 1_200_000}x,2,x\n", "(1200001 characters)"),
     ],
 )
 def test_a_file_that_cannot_be_scored_is_one_line_and_nothing_is_uploaded(account, rows, capsys, text, expected):
@@ -116,6 +147,7 @@ def test_a_file_that_cannot_be_scored_is_one_line_and_nothing_is_uploaded(accoun
     code, said = scored(capsys, rows)
     assert code == 2
     assert expected in said
+    assert len(said) < 500
     assert account.s3.writes == writes
     assert not rows.with_name("rows.scored.csv").exists()
 
@@ -146,12 +178,86 @@ def test_without_an_approved_version_the_person_is_told_what_to_do(account, rows
     assert "deploy_scripts.approve" in text
 
 
-def test_a_version_of_other_columns_is_refused_with_its_commit(account, rows, capsys):
-    account.s3.put_object(Bucket="artifacts", Key="golden.csv", Body=b"area,town,price,prediction\n")
+def test_cells_are_sent_in_their_one_form(account, rows, capsys):
+    rows.write_text("area,rooms,town\n 1 ,+2, TRUE\n.5,1e1,4.0\n", encoding="utf-8")
+    assert scored(capsys, rows)[0] == 0
+    where = account.clients["asked"][0][1]
+    assert account.s3.objects[where.source.removeprefix("s3://")] == b"1.0,2.0,true\n0.5,10.0,4\n"
+
+
+def test_the_versions_own_contract_decides_what_is_allowed(account, rows, capsys):
+    """Not today's settings.py, which may allow more or less."""
+    register(account, 2, categorical=[{"name": "town", "values": ["Quito"]}])
+    rows.write_text("area,rooms,town\n1,2,Quito\n", encoding="utf-8")
+    assert scored(capsys, rows, "--version", "2")[0] == 0
+    code, text = scored(capsys, rows, "--version", "1")
+    assert code == 2
+    assert "town is 'Quito'" in text
+
+
+@pytest.mark.parametrize(
+    ("contract", "said"),
+    [
+        ({"features": ["area", "town"]}, "version 1 takes area, town, but settings.DATASET has area, rooms, town"),
+        ({"problem": "binary"}, "version 1 has the problem binary, but settings.DATASET has regression"),
+    ],
+)
+def test_a_version_of_another_question_is_refused_with_its_commit(account, rows, capsys, contract, said):
+    register(account, 1, **contract)
     account.sagemaker.packages[1]["CustomerMetadataProperties"]["git-commit"] = "abc123"
     code, text = scored(capsys, rows)
     assert code == 2
+    assert said in text
     assert "check out its commit abc123" in text
+
+
+def test_a_version_without_its_archive_is_one_line(account, rows, capsys):
+    del account.s3.objects["artifacts/1/model.tar.gz"]
+    code, text = scored(capsys, rows)
+    assert code == 2
+    assert "version 1 has no model any more" in text
+
+
+@pytest.mark.parametrize(
+    ("problem", "name", "is_taken"),
+    [
+        (Problem.BINARY, "probability_yes", True),
+        (Problem.BINARY, "prediction", True),
+        (Problem.BINARY, "probability_no", False),
+        (Problem.MULTICLASS, "probability_2", True),
+        (Problem.MULTICLASS, "prediction", True),
+        (Problem.REGRESSION, "Prediction", False),
+        (Problem.REGRESSION, "prediction_2025", False),
+    ],
+)
+def test_no_column_gets_the_name_of_an_answer(tmp_path, problem, name, is_taken):
+    metric = {Problem.BINARY: "auc", Problem.MULTICLASS: "accuracy", Problem.REGRESSION: "rmse"}[problem]
+    positive = "yes" if problem is Problem.BINARY else None
+    dataset = dataclasses.replace(HOUSES, problem=problem, metric=metric, positive_class=positive)
+    (tmp_path / "rows.csv").write_text(f"area,rooms,town,{name}\n1,2,x,3\n", encoding="utf-8")
+    if is_taken:
+        with pytest.raises(ProblemError, match=f"has a column '{name}'"):
+            batch_rows.read(tmp_path / "rows.csv", dataset)
+    else:
+        names = batch_rows.prediction_names(dataset, 4)
+        assert name not in names
+        batch_rows.read(tmp_path / "rows.csv", dataset)
+
+
+def test_every_name_of_an_answer_is_kept_free(tmp_path):
+    for dataset in (HOUSES, dataclasses.replace(HOUSES, problem=Problem.MULTICLASS, metric="accuracy")):
+        for name in batch_rows.prediction_names(dataset, 12):
+            (tmp_path / "rows.csv").write_text(f"area,rooms,town,{name}\n1,2,x,3\n", encoding="utf-8")
+            with pytest.raises(ProblemError):
+                batch_rows.read(tmp_path / "rows.csv", dataset)
+
+
+def test_the_files_own_numbers_come_back_as_they_were(account, tmp_path, capsys):
+    columns = {"area": pa.array([0.1, None], pa.float32()), "rooms": [1, 2], "town": ["x", "x"], "seen": [True, None]}
+    parquet.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    assert scored(capsys, tmp_path / "rows.parquet")[0] == 0
+    lines = (tmp_path / "rows.scored.csv").read_text(encoding="utf-8").splitlines()
+    assert lines == ["area,rooms,town,seen,prediction", "0.1,1,x,True,10.0", ",2,x,,20.0"]
 
 
 @pytest.mark.parametrize("received", [b"1,a,5\n", b"1,a,5\n3,b,6\n", b"1,a,5\n2,b,6\n4,c,7\n"])

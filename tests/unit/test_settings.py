@@ -95,5 +95,18 @@ def test_features_keep_numeric_before_categorical():
     assert data.features == ("b", "a", "c")
 
 
+def test_declared_categories_are_in_the_form_in_which_cells_are_read():
+    column = settings.Categorical(name="c", values=("True", " 4.0", "Bogota\u0301"))
+    assert column.values == ("true", "4", "Bogot\u00e1")
+    facet = settings.Facet(column="c", disadvantaged="TRUE")
+    data = data_set(problem=Problem.BINARY, positive_class="1.0", metric="auc", threshold=0.5, categorical=(column,), facet=facet)
+    assert (data.facet.disadvantaged, data.positive_class) == ("true", "1")
+
+
+def test_declared_categories_stay_as_they_are_when_they_are_read_again():
+    column = settings.Categorical(name="c", values=("True", "4.0"))
+    assert dataclasses.replace(column) == column
+
+
 def test_the_examples_that_ship_are_valid_and_differ():
     assert {settings.ABALONE.problem, settings.ARRESTS.problem} == {Problem.REGRESSION, Problem.BINARY}

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"settings", "settings_rules", "app", "infra", "pipelines", "build_scripts", "deploy_scripts", "local_account", "capacity"}
+SHARED = {"settings_rules", "plain_signs"}  # whoever may import the settings may import these
+OURS = {"settings", "app", "infra", "pipelines", "build_scripts", "deploy_scripts", "local_account", "capacity"} | SHARED
 CDK = {"aws_cdk", "constructs", "cdk_nag"}
 CONTAINER = {
     "numpy",
@@ -44,6 +45,7 @@ def rule(pattern: str, *, ours: set[str] = frozenset(), third_party: set[str] | 
 # First match wins, so the narrower patterns come first.
 RULES = [
     rule("settings_rules.py"),
+    rule("plain_signs.py"),
     rule("settings.py", ours={"settings"}),
     rule("app.py", ours={"infra", "settings"}, third_party=CDK),
     rule("infra/*/*/*.py", third_party={"boto3", "botocore"}),  # Lambda folders: self-contained
@@ -86,7 +88,7 @@ def violations(path: Path) -> list[str]:
         if package in sys.stdlib_module_names or (shipped and package in siblings(path)):
             continue
         if package in OURS:
-            allowed = package in applied.ours or (package == "settings_rules" and "settings" in applied.ours)
+            allowed = package in applied.ours or (package in SHARED and "settings" in applied.ours)
         else:
             allowed = applied.third_party is None or package in applied.third_party
             allowed = allowed and not (relative.parts[0] == "local_account" and package in NEVER_IN_LOCAL_ACCOUNT)
@@ -106,7 +108,7 @@ def _matches_deep(relative: Path, pattern: str) -> bool:
 
 def project_files() -> list[Path]:
     tops = [ROOT / name for name in sorted(OURS)]
-    modules = [ROOT / "settings.py", ROOT / "settings_rules.py", ROOT / "app.py"]
+    modules = [ROOT / f"{name}.py" for name in ("settings", "app", *sorted(SHARED))]
     return [path for path in [*modules, *(file for top in tops for file in sorted(top.rglob("*.py")))] if path.is_file()]
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
 from build_scripts import upload_data
 from build_scripts.command_line import run
+from build_scripts.project_environment import ProjectEnvironment
 from tests.unit import script_account
 from tests.unit.script_account import ScriptAccount
 
 HEADER = "sex,length,diameter,height,whole_weight,shucked_weight,viscera_weight,shell_weight,rings"
+PIPELINE = ProjectEnvironment().pipeline_name
 ROWS = [
     "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15",
     "F,0.53,0.42,0.135,0.677,0.2565,0.1415,0.21,9",
@@ -56,6 +59,8 @@ def test_no_trigger_leaves_the_marker_out(account: ScriptAccount, tmp_path: Path
         ("broken.parquet", b"PAR1 but not really", "not a Parquet file"),
         ("latin.csv", "\n".join([HEADER, ROWS[0].replace("M", "\xd1")]).encode("latin-1"), "UTF-8"),
         ("table.xlsx", b"PK", "neither .csv nor .parquet"),
+        ("_table.csv", "\n".join([HEADER, *ROWS]).encode(), "begins with '_', and training leaves out such files; rename it"),
+        ("semicolons.csv", "\n".join([HEADER, *ROWS]).replace(",", ";").encode(), "cells are separated by semicolons"),
     ],
 )
 def test_bad_file_is_one_line_and_uploads_nothing(
@@ -66,6 +71,43 @@ def test_bad_file_is_one_line_and_uploads_nothing(
     assert named in error
     assert error.count("\n") == 1
     assert account.s3.writes == []
+
+
+def deployed(account: ScriptAccount, learns_from: str = "s3://data/training/abalone/") -> ScriptAccount:
+    """An account whose training pipeline learns from an address, and whose trigger watches it."""
+    parameters = [{"Name": "InputDataUrl", "Type": "String", "DefaultValue": learns_from}]
+    account.sagemaker.pipelines[PIPELINE] = {"PipelineDefinition": json.dumps({"Parameters": parameters})}
+    account.cloudformation.names.add(upload_data.TRIGGER_STACK)
+    return account
+
+
+def last_line(capsys: pytest.CaptureFixture[str], tmp_path: Path, *options: str) -> str:
+    assert run(upload_data.main, [table(tmp_path, "\n".join([HEADER, *ROWS]) + "\n"), *options]) == 0
+    return capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_training_that_starts_is_announced(account: ScriptAccount, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    deployed(account)
+    account.sagemaker.executions = [{"PipelineExecutionStatus": "Succeeded"}]
+    assert last_line(capsys, tmp_path).startswith("training starts")
+
+
+def test_where_nothing_starts_it_says_why_and_what_to_do(
+    account: ScriptAccount, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = last_line(capsys, tmp_path)
+    assert said.startswith("nothing starts: pipeline ") and "the first push makes it and starts it" in said
+    said = last_line(capsys, tmp_path, "--no-trigger")
+    assert said == "nothing starts (--no-trigger)"
+    deployed(account, "s3://data/training/arrests/")
+    said = last_line(capsys, tmp_path)
+    assert "learns from s3://data/training/arrests/; push the DATASET of settings.py" in said
+    deployed(account).cloudformation.names.clear()
+    said = last_line(capsys, tmp_path)
+    assert "which watches for new data, is not deployed" in said and "run_pipeline --force" in said
+    deployed(account).sagemaker.executions = [{"PipelineExecutionStatus": "Executing"}]
+    said = last_line(capsys, tmp_path)
+    assert "a run is active" in said and "run_pipeline --force" in said
 
 
 def test_missing_file_is_named(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ def publish(context: Context, job: Job, log_path: Path, host: str) -> None:
     if not log_path.exists() or context.stopping.is_set():
         return
     client, group, stream = context.client("logs"), job.kind.log_group, f"{job.name}/{host}-{int(time.time() * 1000)}"
-    lines = log_path.read_text(errors="replace").splitlines()[-_MAX_LINES:]
+    lines = log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-_MAX_LINES:]
     moment = int(time.time() * 1000)
     events = [{"timestamp": moment, "message": line[:4000] or " "} for line in lines]
     try:

@@ -49,7 +49,7 @@ class Container:
     def read_message(self, container_path: str, limit: int = 900) -> str:
         """What the script wrote for its caller, such as `/opt/ml/output/failure`; empty if nothing. At most `limit` characters."""
         try:
-            return self.path(container_path).read_text(errors="replace").strip()[:limit]
+            return self.path(container_path).read_text(encoding="utf-8", errors="replace").strip()[:limit]
         except OSError:
             return ""
 

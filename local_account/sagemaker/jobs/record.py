@@ -42,6 +42,10 @@ class JobKind:
         return f"{self.resource}Arn"
 
     @property
+    def end_field(self) -> str:
+        return f"{self.resource.removesuffix('Job')}EndTime"
+
+    @property
     def status_field(self) -> str:
         return f"{self.resource}Status"
 
@@ -137,7 +141,7 @@ class Jobs:
             "LastModifiedTime": moment,
             **defaults,
         }
-        directory = self.context.settings.state_directory / "jobs" / self.kind.arn_part / name
+        directory = self.context.directory("jobs", self.kind.arn_part, name)
         job = Job(self.kind, description, self.context.log_path(self.kind.arn_part, name), directory)
         with self._lock:
             if name.lower() in self._jobs:
@@ -145,8 +149,13 @@ class Jobs:
             self._jobs[name.lower()] = job
         tags_of(self.context).add(job.arn, request.get("Tags"))
         self._tell(job)
-        self.context.in_background(work, job)
+        self.context.in_background(work, job, failed=lambda error: self._broken_off(job, error))
         return job
+
+    def _broken_off(self, job: Job, error: Exception) -> None:
+        """The work itself failed, such as on a full disk. Whoever waits for the job must learn it."""
+        if not job.ended.is_set():
+            self.end(job, "Failed", **{self.kind.end_field: now()}, FailureReason=f"InternalServerError: {error!r}")
 
     def get(self, name: str) -> Job:
         """By name in any case: people cut names out of ARNs, which have them in lower case."""

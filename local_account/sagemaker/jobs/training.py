@@ -69,7 +69,7 @@ class TrainingJobs:
         self._phase(job, "Training", "The training script runs")
         self.jobs.change(job, TrainingStartTime=now())
         log = self.runner.log_path(job, hosts[0], len(hosts))
-        watch_log = (lambda: watch(log.read_text(errors="replace") if log.exists() else "")) if watch else None
+        watch_log = (lambda: watch(log.read_text(encoding="utf-8", errors="replace") if log.exists() else "")) if watch else None
         try:
             code = self.runner.run(job, launches, description["StoppingCondition"].get("MaxRuntimeInSeconds"), watch_log)
         finally:  # SageMaker keeps what a stopped job had written
@@ -172,7 +172,7 @@ class TrainingJobs:
     def _end(self, job: Job, patterns: Mapping[str, re.Pattern[str]], status: str, secondary: str, message: str, **changes: Any) -> None:
         self._phase(job, secondary, message)
         moment = now()
-        log = job.log_path.read_text(errors="replace") if job.log_path.exists() else ""
+        log = job.log_path.read_text(encoding="utf-8", errors="replace") if job.log_path.exists() else ""
         final = [{"MetricName": name, "Value": value, "Timestamp": moment} for name, value in metrics.final_values(log, patterns).items()]
         started = job.description.get("TrainingStartTime")
         seconds = max(1, round((moment - started).total_seconds())) if started else 0

@@ -90,8 +90,8 @@ class Execution:
         self._lock = threading.RLock()
 
     def run(self) -> None:
-        self._tell_execution("Executing")
         try:
+            self._tell_execution("Executing")
             self._run_steps()
             status = self._progress.status()
         except Exception as error:  # whatever it is, the execution must not hang
@@ -101,8 +101,10 @@ class Execution:
             self.failure_reason = "Step failure: One or multiple steps failed. " + " | ".join(
                 f"{step.name}: {step.failure_reason}" for step in failed
             )
-        self._set_status(status)
-        self.ended.set()
+        try:
+            self._set_status(status)
+        finally:
+            self.ended.set()
 
     def stop(self) -> None:
         with self._lock:

@@ -164,7 +164,7 @@ class ModelPackages:
         """Who decided what, when, in a file that one can read later: AWS has this in CloudTrail."""
         path = self.context.log_path("model-registry", package.get("ModelPackageGroupName") or package["ModelPackageName"])
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as log:
+        with path.open("a", encoding="utf-8") as log:
             words = (
                 package["LastModifiedTime"].isoformat(),
                 package["ModelPackageArn"],

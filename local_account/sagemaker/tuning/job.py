@@ -227,7 +227,7 @@ class Search:
                 continue
             if not trial.job.ended.is_set():
                 return
-            log = trial.job.log_path.read_text(errors="replace") if trial.job.log_path.exists() else ""
+            log = trial.job.log_path.read_text(encoding="utf-8", errors="replace") if trial.job.log_path.exists() else ""
             values = metrics.series(log, self.pattern)
             trial.stopped_at = self._stop_epoch(trial.index, values) if early and trial.job.status != "Failed" else None
             trial.objectives = values[: trial.stopped_at]

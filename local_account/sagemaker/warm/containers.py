@@ -62,6 +62,7 @@ class WarmContainers:
                     [sys.executable, "-I", str(_SERVER), self._address, *PACKAGES],
                     # One thread each while importing: a pool made now could not be used by the children.
                     environment={"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8",
+                                 "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", ""),
                                  "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg", "OMP_WAIT_POLICY": "passive"},
                     working_directory=self.context.settings.state_directory,
                     log_file=self.context.log_path("warm-containers", "server"),

@@ -2,7 +2,8 @@
 
 Input: raw training rows (written by `prepare.py`), and the predictions on the test rows (added by `evaluate.py` as
 the feature `prediction`). Numeric features hold at most ten buckets of about equally many rows, whose outermost ones
-are open for new values; categorical ones hold a count per value. The monitor compares captured requests with them.
+are open for new values; categorical ones hold a count per value, in the one form of `cells.category`. The monitor compares
+captured requests with them, and reads their cells by the same rule: a request's 4 and true are the baseline's "4" and "true".
 """
 
 from __future__ import annotations

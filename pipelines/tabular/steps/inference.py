@@ -1,7 +1,8 @@
 """Serves a version: raw rows in, predictions out. Runs in the SageMaker XGBoost serving container and in the local account.
 
 Requests: `text/csv` without header, columns in the order of settings.py (numeric, then categorical), empty
-cells for missing values; or `application/json` as {"instances": [[...], ...]} or [{"column": value}, ...].
+cells for missing values; or `application/json` as {"instances": [[...], ...]} or [{"column": value}, ...]. A cell means
+what it means in training (cells.py), and what training refuses is refused here: an undeclared category, a number out of its range.
 Answers: JSON {"predictions": [{"score": ...}]}, or CSV with one line per row. Bad requests answer 4xx.
 
 The container calls model_fn once, then input_fn, predict_fn and output_fn for each request.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,8 +26,9 @@ from numpy.typing import NDArray
 if str(Path(__file__).parent) not in sys.path:
     sys.path.insert(0, str(Path(__file__).parent))
 
+import number_texts
 import served
-from cells import category, number
+from cells import category, number, shown
 from features import Labels
 from served import Served
 
@@ -76,6 +79,7 @@ def input_fn(body: bytes | str, content_type: str | None) -> list[Row]:
     text = body if isinstance(body, str) else bytes(body).decode("utf-8", errors="replace")
     if "\ufffd" in text:
         raise RequestError(400, f"the body is not UTF-8 (character {text.index(chr(0xFFFD)) + 1})")
+    text = text.removeprefix("\ufeff")
     rows = _csv_rows(text) if kind == CSV else _json_rows(text)
     if not rows:
         raise RequestError(400, "the body has no rows")
@@ -105,7 +109,7 @@ def _json_rows(text: str) -> list[Row]:
 
 def predict_fn(rows: list[Row], model: Served) -> dict[str, Any]:
     """Values, or probabilities with the decided class."""
-    predicted = model.predict(*columns(rows, model))
+    predicted = model.predict(*_require_allowed(*columns(rows, model), model))
     classes = model.about["classes"]
     if classes is None:
         return {"score": predicted.tolist()}
@@ -127,11 +131,19 @@ def columns(rows: Sequence[Row], model: Served) -> tuple[NDArray[np.float64], li
     numeric = np.empty((len(ordered), count), dtype=np.float64)
     for row, cells in enumerate(ordered):
         for column in range(count):
-            numeric[row, column] = _cell(number, cells[column], row, names[column], "a number")
+            numeric[row, column] = _cell(number, cells[column], row, names[column])
     categorical = [
-        _labels([_cell(category, cells[column], row, names[column], "a category") for row, cells in enumerate(ordered)])
+        _labels([_cell(category, cells[column], row, names[column]) for row, cells in enumerate(ordered)])
         for column in range(count, len(names))
     ]
+    return numeric, categorical
+
+
+def _require_allowed(numeric: NDArray[np.float64], categorical: list[Labels], model: Served) -> tuple[NDArray[np.float64], list[Labels]]:
+    """The same columns. Raises a 400 naming row and column of a value that the version's contract does not allow."""
+    outside = model.allowed.first_outside(numeric, categorical)
+    if outside:
+        raise RequestError(400, f"row {outside.row + 1}: {outside.column} is {outside.cell}; allowed: {outside.allowed}")
     return numeric, categorical
 
 
@@ -139,18 +151,24 @@ def _ordered(row: Row, index: int, names: list[str]) -> Sequence[Any]:
     if isinstance(row, dict):
         unknown = sorted(set(row) - set(names))
         if unknown:
-            raise RequestError(400, f"row {index + 1}: unknown column {unknown[0]!r}; the columns are {', '.join(names)}")
+            raise RequestError(400, f"row {index + 1}: unknown column {shown(unknown[0])}; the columns are {', '.join(names)}")
         return [row.get(name) for name in names]
     if len(row) != len(names):
-        raise RequestError(400, f"row {index + 1} has {len(row)} columns instead of {len(names)}: {', '.join(names)}")
+        hint = "; separate cells with commas" if len(row) == 1 and re.search(r"[;\t|]", str(row[0])) else ""
+        raise RequestError(400, f"row {index + 1} has {len(row)} columns instead of {len(names)}: {', '.join(names)}{hint}")
     return row
 
 
-def _cell(read: Callable[[Any], Any], cell: Any, row: int, name: str, allowed: str) -> Any:
+def _cell(read: Callable[[Any], Any], cell: Any, row: int, name: str) -> Any:
     try:
         return read(cell)
-    except (ValueError, OverflowError):
-        raise RequestError(400, f"row {row + 1}: {name} is {str(cell)[:40]!r}, not {allowed}; leave it empty if it is unknown") from None
+    except ValueError:
+        pass
+    if cell == name:
+        raise RequestError(400, f"row {row + 1} holds column names ({name}); send the rows without them")
+    kind = number_texts.of(cell) if read is number and isinstance(cell, str) else number_texts.ANY
+    sentence = kind.sentence("not a number" if read is number else "not a category")
+    raise RequestError(400, f"row {row + 1}: {name} is {shown(cell)}, {sentence}")
 
 
 def _labels(values: list[str | None]) -> Labels:

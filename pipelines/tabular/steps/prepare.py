@@ -23,6 +23,7 @@ import pyarrow as pa
 import split
 import table as tables
 import weights
+from contract import Copies
 from dataset import Part, Rows
 from failure import BadInput
 from pyarrow import parquet
@@ -48,8 +49,10 @@ def main(argv: list[str]) -> None:
     table = tables.read(options.data)
     warnings = contract.require(table, specification)
     rows, classes = _rows(table, specification)
-    masks = dict(zip(PARTS, _split(table, rows, specification), strict=True))
-    _require_usable(rows, masks, classes)
+    buckets = _buckets(table, rows, specification)
+    shares = specification.preparation["split"]
+    masks = dict(zip(PARTS, split.sides(buckets, shares["validation"], shares["test"]), strict=True))
+    _require_usable(rows, buckets, masks, classes)
     state, parts = _prepare(rows, masks, specification, classes)
     lineage = {
         "data_sha256": table.sha256,
@@ -68,33 +71,33 @@ def main(argv: list[str]) -> None:
 
 def _rows(table: tables.Table, specification: Specification) -> tuple[Rows, list[str] | None]:
     """Typed columns, and the classes in the order of their index (the positive class of a binary problem last)."""
-    columns = table.columns
-    numeric = {name: tables.floats(columns[name]) for name in specification.numeric}
-    categorical = {name: tables.labels(columns[name]) for name in specification.categorical}
+    numeric = {name: table.numbers(name) for name in specification.numeric}
+    categorical = {name: table.categories(name) for name in specification.categorical}
     if specification.problem == "regression":
-        return Rows(numeric, categorical, tables.floats(columns[specification.target]), table.rows), None
-    answers = tables.labels(columns[specification.target])
+        return Rows(numeric, categorical, table.numbers(specification.target), table.rows), None
+    answers = table.categories(specification.target)
     positive = specification.dataset["positive_class"]
     classes = sorted((str(value) for value in answers[0] if value is not None), key=lambda name: (name == positive, name))
     return Rows(numeric, categorical, dataset.class_index(answers, classes), table.rows), classes
 
 
-def _split(table: tables.Table, rows: Rows, specification: Specification) -> Any:
-    settings = specification.preparation["split"]
+def _buckets(table: tables.Table, rows: Rows, specification: Specification) -> split.Buckets:
+    salt = specification.preparation["split"]["salt"]
     if specification.identifier:
-        identifiers = table.columns[specification.identifier].cast(pa.string()).to_pylist()
-        buckets = split.identifier_buckets(identifiers, settings["salt"])
-    else:
-        buckets = split.content_buckets(rows.numeric, rows.categorical, settings["salt"])
-    return split.sides(buckets, settings["validation"], settings["test"])
+        distinct, codes = table.categories(specification.identifier)
+        return split.identifier_buckets([distinct[code] for code in codes.tolist()], salt)
+    return split.content_buckets(rows.numeric, rows.categorical, salt)
 
 
-def _require_usable(rows: Rows, masks: dict[str, Any], classes: list[str] | None) -> None:
+def _require_usable(rows: Rows, buckets: split.Buckets, masks: dict[str, Any], classes: list[str] | None) -> None:
     counts = {name: int(np.count_nonzero(mask)) for name, mask in masks.items()}
+    copies = {"": Copies(rows.count, len(np.unique(buckets)))}
     present = None
     if classes is not None:
         present = {name: [classes[int(index)] for index in np.unique(rows.target[mask])] for name, mask in masks.items()}
-    contract.require_usable_split(counts, present)
+        of_classes = {name: buckets[rows.target == index] for index, name in enumerate(classes)}
+        copies |= {name: Copies(len(of_class), len(np.unique(of_class))) for name, of_class in of_classes.items()}
+    contract.require_usable_split(counts, present, copies)
 
 
 def _prepare(

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import algorithms
 import numpy as np
+from allowed import Allowed
 from features import Labels, Matrix, Preparer
 from numpy.typing import NDArray
 
@@ -32,6 +34,11 @@ class Served:
     def features(self) -> list[str]:
         """Raw columns in the order of a request."""
         return [*self.preparer.numeric, *self.preparer.categorical]
+
+    @cached_property
+    def allowed(self) -> Allowed:
+        """What a request may hold, by the contract in `dataset`."""
+        return Allowed(self.dataset, self.preparer.numeric, self.preparer.categorical)
 
     def prepare(self, numeric: NDArray[np.float64], categorical: Sequence[Labels]) -> Matrix:
         return self.preparer.transform(numeric, categorical)

@@ -1,51 +1,96 @@
 """Reads the data: one CSV or Parquet file, or a folder of them, as columns.
 
 Input: a path. Output: a `Table` of pyarrow columns with where each row came from, and the hash of the bytes.
-Next: `contract.py` checks it.
+How a CSV file is read: `csv_files.py`; what cells are: `column_values.py`. Next: `contract.py` checks the table.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import csv_files
+import file_kinds
 import pyarrow as pa
-import pyarrow.compute as pc
-from cells import MISSING, category
+from cells import shown
+from column_values import floats as floats
+from column_values import labels as labels
+from column_values import plain
 from failure import BadInput
-from numpy.typing import NDArray
+from features import Floats, Labels
 
 SUFFIXES = (".csv", ".parquet")
+#: As many places of a finding are shown.
+SHOWN_ROWS = 5
+SHOWN_COLUMNS = 20
 
 
 @dataclass(frozen=True)
 class Source:
-    name: str
+    """A file and how many rows it has."""
+
+    file: Path
     rows: int
+
+    def place(self, row: int) -> str:
+        """Row `row` (from 0) as a person finds it: `line 12` of a CSV file, `row 11` of another."""
+        lines = self._lines
+        return f"row {row + 1}" if lines is None else f"line {lines[row]}"
+
+    @cached_property
+    def _lines(self) -> Sequence[int] | None:
+        return csv_files.first_lines(self.file, self.rows) if self.file.suffix.lower() == ".csv" else None
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns by name, the files they came from in order, and the SHA-256 of those files' names and bytes."""
+    """Columns by name, the files they came from in order, and the SHA-256 of those files' names and bytes.
+
+    `widened`: the columns of numbers whose files hold different types, and those types.
+    """
 
     columns: pa.Table
     sources: tuple[Source, ...]
     sha256: str
+    widened: dict[str, list[str]] = field(default_factory=dict)
+    _numbers: dict[str, Floats] = field(default_factory=dict, repr=False, compare=False)
+    _categories: dict[str, Labels] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def rows(self) -> int:
         return int(self.columns.num_rows)
 
+    def numbers(self, name: str) -> Floats:
+        """`floats` of a column, which is read once."""
+        if name not in self._numbers:
+            self._numbers[name] = floats(self.columns[name])
+        return self._numbers[name]
+
+    def categories(self, name: str) -> Labels:
+        """`labels` of a column, which is read once."""
+        if name not in self._categories:
+            self._categories[name] = labels(self.columns[name])
+        return self._categories[name]
+
     def locate(self, row: int) -> str:
-        """Where row `row` (from 0) is, as a person finds it: `part.csv line 12` or `part.parquet row 11`."""
+        """Where row `row` (from 0) is: `part.csv line 12` or `part.parquet row 11`."""
+        return self.places([row])
+
+    def places(self, rows: Sequence[int]) -> str:
+        """Where rows are, the first few, each file named once: `a.csv line 3, line 7, b.csv line 2 and 12 more`."""
+        found = groupby(map(self._find, rows[:SHOWN_ROWS]), key=lambda place: place[0])
+        files = [f"{source.file.name} {', '.join(source.place(row) for _, row in places)}" for source, places in found]
+        return ", ".join(files) + (f" and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS else "")
+
+    def _find(self, row: int) -> tuple[Source, int]:
         for source in self.sources:
             if row < source.rows:
-                return f"{source.name} line {row + 2}" if source.name.lower().endswith(".csv") else f"{source.name} row {row + 1}"
+                return source, row
             row -= source.rows
         raise IndexError(row)
 
@@ -57,10 +102,11 @@ def read(path: str | Path) -> Table:
     names = parts[0].column_names
     for file, part in zip(files, parts, strict=True):
         if part.column_names != names:
-            different = sorted(set(names) ^ set(part.column_names)) or ["their order"]
-            raise BadInput(f"{file.name}: columns differ from {files[0].name}: {', '.join(different)}; give all files the same header")
-    sources = tuple(Source(file.name, part.num_rows) for file, part in zip(files, parts, strict=True))
-    return Table(_together(files, parts), sources, _sha256(files))
+            different = sorted(set(names) ^ set(part.column_names))
+            listed = ", ".join(map(shown, different[:SHOWN_COLUMNS])) or "their order"
+            raise BadInput(f"{file.name}: columns differ from {files[0].name}: {listed}; give all files the same header")
+    sources = tuple(Source(file, part.num_rows) for file, part in zip(files, parts, strict=True))
+    return Table(_together(files, parts), sources, _sha256(files), _widened(parts))
 
 
 def _together(files: Sequence[Path], parts: Sequence[pa.Table]) -> pa.Table:
@@ -70,34 +116,18 @@ def _together(files: Sequence[Path], parts: Sequence[pa.Table]) -> pa.Table:
         first = parts[0].schema
         file, part = next((file, part) for file, part in zip(files, parts, strict=True) if not part.schema.equals(first))
         field = next(field for field in part.schema if not field.type.equals(first.field(field.name).type))
-        given = f"{file.name}: column {field.name!r} holds {field.type}, but {first.field(field.name).type} in {files[0].name}"
+        given = f"{file.name}: column {shown(field.name)} holds {field.type}, but {first.field(field.name).type} in {files[0].name}"
         raise BadInput(f"{given}; give all files the same types (the cells of a CSV file are text)") from None
 
 
-def floats(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float64]:
-    """A numeric column as float64 with NaN for missing. Raises pyarrow's ArrowInvalid for text that is no number."""
-    if pa.types.is_boolean(column.type):
-        raise pa.ArrowInvalid("booleans are not numbers")
-    if pa.types.is_string(column.type):
-        # The same texts are missing as in a request: compare `cells.number`.
-        trimmed = pc.utf8_trim_whitespace(column)
-        column = pc.if_else(pc.is_in(trimmed, value_set=pa.array(sorted(MISSING))), pa.scalar(None, pa.string()), trimmed)
-    values = (
-        column.cast(pa.float64()).to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.cast(pa.float64()).to_numpy()
-    )
-    return np.asarray(values, dtype=np.float64)
-
-
-def labels(column: pa.ChunkedArray | pa.Array) -> tuple[Sequence[str | None], NDArray[np.int64]]:
-    """A categorical column as its distinct values and, for each row, the index of its value."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode(null_encoding="encode")
-    raw = [category(value) for value in encoded.dictionary.to_pylist()]
-    indices = encoded.indices.fill_null(len(raw)).to_numpy(zero_copy_only=False).astype(np.int64)
-    values: list[str | None] = [*raw, None]
-    distinct = list(dict.fromkeys(values))
-    position = {value: index for index, value in enumerate(distinct)}
-    return distinct, np.array([position[value] for value in values], dtype=np.int64)[indices]
+def _widened(parts: Sequence[pa.Table]) -> dict[str, list[str]]:
+    """In single precision 0.1 is another number than in double precision, and a whole number of 17 digits is none in either."""
+    found = {}
+    for name in parts[0].column_names:
+        types = list(dict.fromkeys(part.schema.field(name).type for part in parts if not pa.types.is_null(part.schema.field(name).type)))
+        if len(types) > 1 and any(map(pa.types.is_floating, types)):
+            found[name] = list(map(str, types))
+    return found
 
 
 def _files(path: Path) -> list[Path]:
@@ -116,77 +146,32 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read_file(file: Path) -> pa.Table:
-    if file.suffix.lower() not in SUFFIXES:
-        raise BadInput(f"{file.name} is neither .csv nor .parquet; convert it")
     if file.stat().st_size == 0:
         raise BadInput(f"{file.name} is empty (0 bytes); upload it again")
-    table = _read_csv(file) if file.suffix.lower() == ".csv" else _read_parquet(file)
-    repeated = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
-    if repeated:
-        raise BadInput(f"{file.name}: column {repeated[0]!r} appears twice; rename one")
-    return table
-
-
-def _read_csv(file: Path) -> pa.Table:
-    """Every column as text: what a cell means is decided in one place, `cells.py`."""
-    from pyarrow import csv
-
-    try:
-        with csv.open_csv(file) as head:
-            names = head.schema.names
-        return csv.read_csv(
-            file,
-            parse_options=csv.ParseOptions(newlines_in_values=True),
-            convert_options=csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), null_values=sorted(MISSING), strings_can_be_null=True
-            ),
-        )
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        raise BadInput(f"{file.name}: {_csv_problem(file, error)}") from None
-
-
-def _csv_problem(file: Path, error: Exception) -> str:
-    content = file.read_bytes()
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as problem:
-        line = content.count(b"\n", 0, problem.start) + 1
-        return f"line {line} is not UTF-8 (byte {content[problem.start]:#x}); save the file as UTF-8"
-    if "Empty CSV file" in str(error):
-        return f"{'there is no row below the header' if content.strip() else 'there is no header line'}; upload it again"
-    wrong = _first_wrong_row(file)
-    if wrong is None:
-        return f"not a CSV table: {str(error).splitlines()[0]}"
-    hint = "separate cells with commas, and put text with a comma in double quotes"
-    return f"line {wrong.number} has {wrong.actual_columns} cells, the header {wrong.expected_columns}; {hint}"
-
-
-def _first_wrong_row(file: Path) -> Any:
-    """The first row with another number of cells than the header: pyarrow's InvalidRow, or None."""
-    from pyarrow import csv
-
-    found: list[Any] = []
-
-    def keep(row: Any) -> str:
-        found.append(row)
-        return "error"
-
-    with contextlib.suppress(pa.ArrowInvalid):
-        csv.read_csv(
-            file,
-            read_options=csv.ReadOptions(use_threads=False),  # only then are rows numbered
-            parse_options=csv.ParseOptions(newlines_in_values=True, invalid_row_handler=keep),
-        )
-    return found[0] if found else None
+    what, remedy = file_kinds.mistaken(file) or ("", "convert it")
+    if file.suffix.lower() not in SUFFIXES:
+        raise BadInput(f"{file.name} is neither .csv nor .parquet{what and f', but {what}'}; {remedy}")
+    is_csv = file.suffix.lower() == ".csv"
+    if what:
+        raise BadInput(f"{file.name} is not {'CSV' if is_csv else 'Parquet'}, but {what}; {remedy}")
+    return csv_files.read(file) if is_csv else _read_parquet(file)
 
 
 def _read_parquet(file: Path) -> pa.Table:
+    """Without dictionaries, in which the same values are another type."""
     from pyarrow import parquet
 
     try:
-        return parquet.read_table(file)
+        table = parquet.read_table(file)
     except (pa.ArrowInvalid, OSError):
         raise BadInput(f"{file.name} is not a Parquet file, or a part of it is missing; upload it again") from None
+    repeated = [name for name, count in Counter(table.column_names).items() if count > 1]
+    if repeated:
+        raise BadInput(f"{file.name}: column {shown(repeated[0])} appears twice; rename one")
+    dictionaries = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
+    for name in dictionaries:
+        table = table.set_column(table.column_names.index(name), name, plain(table[name]))
+    return table
 
 
 def _sha256(files: list[Path]) -> str:

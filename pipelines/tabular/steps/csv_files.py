@@ -1,0 +1,118 @@
+"""Reads a CSV file as columns of text, and says on which line of the file a row begins.
+
+Input: a path. Output: a pyarrow table in which every column is text: what a cell means is decided in one place, `cells.py`.
+Next: `table.py`. What is wrong with a file that is no table: `csv_layout.py`.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import csv_layout
+import pyarrow as pa
+from cells import MISSING
+from failure import BadInput
+
+#: pyarrow's own size. A row that is longer is read in one block, which is as large as its file.
+_BLOCK_BYTES = 1 << 20
+_LARGEST_BLOCK_BYTES = 2**31 - 1
+_READ_BYTES = 1 << 24
+
+
+def read(file: Path) -> pa.Table:
+    """Every column as text, null where a cell is missing. Raises BadInput naming the file and the line."""
+    try:
+        columns = _read(file)
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        unreadable = _not_utf8(file) or _open_quote(file) or csv_layout.problem(records(file), str(error))
+        raise BadInput(f"{file.name}: {unreadable}") from None
+    problem = csv_layout.of_names(columns.column_names, records(file)) or _open_quote(file)
+    if problem:
+        raise BadInput(f"{file.name}: {problem}")
+    return columns
+
+
+def _read(file: Path) -> pa.Table:
+    try:
+        return _columns(file, _BLOCK_BYTES)
+    except pa.ArrowInvalid:
+        if file.stat().st_size <= _BLOCK_BYTES:
+            raise
+        return _columns(file, min(file.stat().st_size + 1, _LARGEST_BLOCK_BYTES))
+
+
+def _columns(file: Path, block_bytes: int) -> pa.Table:
+    from pyarrow import csv as arrow
+
+    options = arrow.ReadOptions(block_size=block_bytes)
+    with arrow.open_csv(file, read_options=options) as head:
+        names = head.schema.names
+    return arrow.read_csv(
+        file,
+        read_options=options,
+        parse_options=arrow.ParseOptions(newlines_in_values=True),
+        convert_options=arrow.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), null_values=sorted(MISSING), strings_can_be_null=True
+        ),
+    )
+
+
+def records(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line on which it begins, cells) of each record that pyarrow reads, the column names first. Blank lines are none."""
+    longest = csv.field_size_limit(sys.maxsize)  # its default would refuse a cell of more than 128 KiB
+    try:
+        with file.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+            reader = csv.reader(stream)
+            line = 1
+            for cells in reader:
+                if cells:
+                    yield line, cells
+                line = reader.line_num + 1
+    finally:
+        csv.field_size_limit(longest)
+
+
+def first_lines(file: Path, rows: int) -> list[int] | range | None:
+    """The line on which each of the file's `rows` rows begins; None if that cannot be told."""
+    if _count(file, b"\n") == rows + 1:  # a line for each record, the column names included
+        return range(2, rows + 2)
+    lines = [line for line, _ in records(file)][1:]
+    return lines if len(lines) == rows else None
+
+
+def _count(file: Path, text: bytes) -> int:
+    """How often it occurs; of line ends, the missing one after the last line too."""
+    found, last = 0, b"\n"
+    with file.open("rb") as stream:
+        while block := stream.read(_READ_BYTES):
+            found, last = found + block.count(text), block[-1:]
+    return found + (text == b"\n" and last != b"\n")
+
+
+def _not_utf8(file: Path) -> str | None:
+    content = file.read_bytes()
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        line = content.count(b"\n", 0, problem.start) + 1
+        return f"line {line} is not UTF-8 (byte {content[problem.start]:#x}); save the file as UTF-8"
+    return None
+
+
+def _open_quote(file: Path) -> str | None:
+    """A double quote without its partner swallows the rows after it, and they would be one long category."""
+    if _count(file, b'"') % 2 == 0:
+        return None
+    begun = 1
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.reader(stream, strict=True)
+        try:
+            for _ in reader:
+                begun = reader.line_num + 1
+        except csv.Error as error:
+            if "unexpected end of data" in str(error):
+                return f'the row on line {begun} opens a double quote that nothing closes; close it, or double it ("") where it is text'
+    return None

@@ -1,0 +1,17 @@
+"""Tests see nothing of the machine that could lead them elsewhere, except those that are told to ask a real account (`--aws`).
+
+Done when this file is read, which is before any test's module: the SageMaker SDK asks for the person's profile as soon as it is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from local_account.client_environment import NO_PROXY, in_utf8, only_ours, without_proxy_here
+
+if "--aws" not in sys.argv:
+    own = in_utf8(only_ours(os.environ))
+    own |= {name: without_proxy_here(own.get(name, "")) for name in NO_PROXY}
+    os.environ.clear()
+    os.environ.update(own)
