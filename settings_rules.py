@@ -1,27 +1,30 @@
 """How settings.py checks what a team writes there: names, types and ranges, each with one line that teaches.
 
-`checked` wraps the classes of settings.py, `require` states one rule, `one_form` brings a declared category into the form in which
-the steps read it, `is_cron` knows AWS's cron expressions, and `stop` is how a program ends that cannot read its settings.
+`checked` wraps the classes of settings.py, `check_values` looks at the values made of them, `require` states one rule, `one_form` brings
+a declared category into the form in which the steps read it, `is_cron` knows AWS's cron expressions, and `stop` is how a program ends
+that cannot read its settings.
 Standard library only, as settings.py.
 """
 
 from __future__ import annotations
 
+import builtins
+import difflib
 import functools
 import importlib.util
-import math
 import re
 import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from enum import StrEnum
+from enum import EnumType, StrEnum
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 Class = TypeVar("Class", bound=type)
 
+_FILE = "settings.py"
 _LONGEST_SHOWN = 100
 _IN_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "True or False", NoneType: "None"}
 
@@ -33,28 +36,57 @@ class SettingsError(ValueError):
 def require(condition: bool, field_name: str, got: object, allowed: str) -> None:
     """Raises SettingsError unless `condition` holds."""
     if not condition:
-        text = repr(got)
-        shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
-        raise SettingsError(f"settings.py: {field_name} is {shown}; allowed: {allowed}")
+        raise SettingsError(f"{_FILE}: {field_name} is {_shown(got)}; allowed: {allowed}")
 
 
-#: What `import settings` raises when a team has slipped: a value, a bracket, a name (`true` for True).
-UNREADABLE = (SettingsError, SyntaxError, NameError)
+def _shown(value: object) -> str:
+    text = f"{type(value).__name__}.{value.name}" if isinstance(value, StrEnum) else repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
-def stop(error: SettingsError | SyntaxError | NameError) -> NoReturn:
-    """One line and exit code 2, instead of a traceback."""
+#: What `import settings` may raise when a team has slipped. That can be anything Python says about a file of values: a bracket, a
+#: name, a member that an enum has not got, a list where one value belongs.
+UNREADABLE = (Exception,)
+
+
+def stop(error: Exception) -> NoReturn:
+    """One line and exit code 2, instead of a traceback, which `--debug` still shows."""
+    if "--debug" in sys.argv:
+        traceback.print_exception(error)
     print(f"error: {_in_one_line(error)}", file=sys.stderr)
     raise SystemExit(2) from None
 
 
-def _in_one_line(error: SettingsError | SyntaxError | NameError) -> str:
+def _in_one_line(error: Exception) -> str:
     if isinstance(error, SettingsError):
         return str(error)
     if isinstance(error, SyntaxError):
-        return f"{Path(error.filename or 'settings.py').name} line {error.lineno}: {error.msg}"
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(frame.filename).name} line {frame.lineno}: {error}"
+        return f"{Path(error.filename or _FILE).name} line {error.lineno}: {error.msg}"
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = next((frame for frame in reversed(frames) if Path(frame.filename).name == _FILE), frames[-1])
+    return f"{Path(frame.filename).name} line {frame.lineno}: {_explained(error)}"
+
+
+def _explained(error: Exception) -> str:
+    """Python's own words, and what was probably meant."""
+    said = " ".join(str(error).split())
+    if isinstance(error, NameError):
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        close = difflib.get_close_matches(error.name or "", [*frame.f_globals, *vars(builtins)], n=1)
+        return f"{said}; did you mean {close[0]}?" if close else said
+    if isinstance(error, AttributeError) and isinstance(error.obj, EnumType):
+        return f"{error.obj.__name__} has no {error.name}; allowed: {_members(error.obj)}"
+    if isinstance(error, TypeError) and "unhashable" in said:
+        return f"{said}; braces make a set: write a tuple, (a, b), or (a,) for one"
+    return f"{type(error).__name__}: {said}; compare it with the values that ship with the template"
+
+
+def check_values(values: Mapping[str, Any], **types: Any) -> None:
+    """Raises SettingsError for a value of settings.py that is not there, or is of another type."""
+    for name, hint in types.items():
+        if name not in values:
+            raise SettingsError(f"{_FILE}: {name} is missing; allowed: {_in_words(hint)}")
+        require(_fits(values[name], hint), name, values[name], _in_words(hint))
 
 
 def checked(made: Class) -> Class:
@@ -63,19 +95,23 @@ def checked(made: Class) -> Class:
     known = {item.name: item for item in fields(made)}
 
     @functools.wraps(construct)
-    def check_and_construct(self: object, **values: object) -> None:
+    def check_and_construct(self: object, *positional: object, **values: object) -> None:
+        if positional:
+            named = ", ".join(f"{name}={_shown(value)}" for name, value in zip(known, positional, strict=False))
+            said = f"{made.__name__}({_shown(positional[0])}) has a value without a name"
+            raise SettingsError(f"{_FILE}: {said}; allowed: each value by its name, {made.__name__}({named}); it has {', '.join(known)}")
         name = values.get("name")
         where = f"{made.__name__}({name!r})" if isinstance(name, str) else made.__name__
         for given in values:
             if given not in known:
-                raise SettingsError(f"settings.py: {where} has no field {given!r}; allowed: {', '.join(known)}")
+                raise SettingsError(f"{_FILE}: {where} has no field {given!r}; allowed: {', '.join(known)}")
         hints = _hints(made)
         for item in known.values():
             hint = hints[item.name]
             if item.name in values:
                 require(_fits(values[item.name], hint), f"{where}.{item.name}", values[item.name], _in_words(hint))
             elif item.default is MISSING and item.default_factory is MISSING:
-                raise SettingsError(f"settings.py: {where}.{item.name} is missing; allowed: {_in_words(hint)}")
+                raise SettingsError(f"{_FILE}: {where}.{item.name} is missing; allowed: {_in_words(hint)}")
         construct(self, **values)
 
     made.__init__ = check_and_construct  # type: ignore[misc]  # same
@@ -97,7 +133,7 @@ def _fits(value: object, hint: Any) -> bool:
         keys, items = get_args(hint)
         return isinstance(value, Mapping) and all(_fits(key, keys) and _fits(item, items) for key, item in value.items())
     if hint in (int, float):
-        return isinstance(value, (int, hint)) and not isinstance(value, bool) and math.isfinite(value)
+        return isinstance(value, (int, hint)) and not isinstance(value, bool) and -sys.float_info.max <= value <= sys.float_info.max
     return isinstance(value, hint)
 
 
@@ -109,8 +145,12 @@ def _in_words(hint: Any) -> str:
     if get_origin(hint) is Mapping:
         return f"a dictionary from {_in_words(get_args(hint)[0])} to {_in_words(get_args(hint)[1])}"
     if issubclass(hint, StrEnum):
-        return " | ".join(f"{hint.__name__}.{member.name}" for member in hint)
+        return _members(hint)
     return _IN_WORDS.get(hint, f"{hint.__name__}(...)")
+
+
+def _members(names: EnumType) -> str:
+    return " | ".join(f"{names.__name__}.{member}" for member in names.__members__)
 
 
 # ------------------------------------------------------------------------------------- categories

@@ -131,9 +131,9 @@ def _own_cells(column: Any) -> list[Any]:
 
 
 def prediction_names(contract: Contract, count: int) -> list[str]:
-    """What pipelines/tabular/steps/inference.py answers as CSV: a value, a probability, or a class and all probabilities."""
+    """What pipelines/tabular/steps/inference.py answers as CSV: a value, or a class and its probabilities; once a probability alone."""
     if contract.problem is Problem.BINARY:
-        return [f"probability_{contract.positive_class}"]
+        return [*(["prediction"] if count > 1 else []), f"probability_{contract.positive_class}"]
     return ["prediction", *(f"probability_{index}" for index in range(1, count))]
 
 

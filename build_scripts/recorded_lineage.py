@@ -6,6 +6,7 @@ Input: a registered version. Output: `Lineage`. Used by reproduce.py. Next: reco
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,8 @@ REQUIRED = (
     "algorithm",
     "hyperparameters",
 )
+#: A metadata value of this length may have lost its end.
+_LONGEST_FACT = 256
 
 
 @dataclass(frozen=True)
@@ -80,11 +83,9 @@ def read(sagemaker: Any, package: str) -> Lineage:
 
 def _hyperparameters(sagemaker: Any, package: str, facts: Mapping[str, str]) -> dict[str, str]:
     """Of the trial that won. A metadata value holds 256 characters: where they were cut, the tuning job still has them."""
-    try:
-        values = json.loads(facts["hyperparameters"])
-        return {name: str(value) for name, value in values.items()}
-    except (ValueError, AttributeError):
-        pass
+    recorded = _pairs(facts["hyperparameters"])
+    if recorded is not None:
+        return recorded
     job = facts.get(f"tuning-job-{facts['algorithm'].replace('_', '-')}")
     try:
         if not job:
@@ -95,3 +96,13 @@ def _hyperparameters(sagemaker: Any, package: str, facts: Mapping[str, str]) -> 
         reason = f"its hyperparameters were cut ({facts['hyperparameters'][:40]}...), and tuning job {job} does not exist"
         raise ProblemError(f"{package} cannot be rebuilt: {reason}") from error
     return {name: value.strip('"') for name, value in given.items() if not name.startswith(("_", "sagemaker_")) and name != "algorithm"}
+
+
+def _pairs(text: str) -> dict[str, str] | None:
+    """`name=value name=value`, or JSON in versions from before; None if it may have been cut."""
+    if re.fullmatch(r"(\w+=\S+)( \w+=\S+)*", text) and len(text) < _LONGEST_FACT:
+        return dict(item.split("=", 1) for item in text.split(" "))
+    try:
+        return {name: str(value) for name, value in json.loads(text).items()}
+    except (ValueError, AttributeError):
+        return None

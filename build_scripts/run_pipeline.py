@@ -32,14 +32,19 @@ from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.publish import code_files, code_prefix, publish
 from build_scripts.step_modules import load
+from settings import DATASET, DataSet
 
 COMMIT_PREFIX = "commit "
 _LOOK_BACK = 20  # executions; more would mean twenty failures in a row
-#: Patterns of parameter values by type or name, and what a person reads.
+#: What the registry takes as a version's metadata (CustomerMetadataValue in SageMaker's service model), where these are recorded.
+_METADATA = (r"[\w .:/=+\-@]{1,256}", "1 to 256 letters, numbers, spaces and _ . : / = + - @")
+#: Patterns of parameter values by name or type, and what a person reads.
 _VALUES = {
     "Integer": (r"[1-9]\d*", "whole numbers from 1"),  # all are counts
     "Float": (r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", "numbers"),
     "InputDataUrl": (r"s3://[a-z0-9][a-z0-9.-]+/.*", "s3://bucket/prefix/"),
+    "GitCommit": _METADATA,
+    "TriggerReason": _METADATA,
 }
 
 
@@ -97,18 +102,22 @@ def recent_runs(sagemaker: Any, name: str) -> list[dict[str, str]]:
     return runs
 
 
-def checked_parameters(definition: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Raises ProblemError for a name that the pipeline does not declare, or a value that is not of its type."""
+def checked_parameters(definition: str, given: Mapping[str, str], dataset: DataSet = DATASET) -> dict[str, str]:
+    """Raises ProblemError for a name that the pipeline does not declare, or a value that is not of its type or range."""
     declared = {parameter["Name"]: parameter for parameter in json.loads(definition)["Parameters"]}
     for name, value in given.items():
         if name not in declared:
             raise ProblemError(f"parameter {name!r} is unknown; allowed: {', '.join(declared)} (pipelines/tabular/pipeline.py)")
-        allowed = _VALUES.get("InputDataUrl" if name == "InputDataUrl" else declared[name]["Type"])
+        allowed = _VALUES.get(name) or _VALUES.get(declared[name]["Type"])
         if allowed and not re.fullmatch(allowed[0], value):
             raise ProblemError(f"parameter {name} is {value!r}; allowed: {allowed[1]}")
         choices = declared[name].get("EnumValues")
         if choices and value not in choices:
             raise ProblemError(f"parameter {name} is {value!r}; allowed: {', '.join(choices)}")
+        if name == "MetricThreshold" and not dataset.judged_by.can_be(float(value)):
+            raise ProblemError(
+                f"parameter {name} is {value!r}; allowed for {dataset.metric}, the metric of settings.py: {dataset.judged_by.allowed}"
+            )
     return dict(given)
 
 
@@ -200,6 +209,7 @@ def main(arguments: Sequence[str]) -> int:
     code_uri = code_address(project, files)
     definition = read_definition(given.definition, code_uri) if given.definition else define(project, code_uri)
     parameters = checked_parameters(definition, dict(given.parameter))
+    checked_parameters(definition, {"TriggerReason": given.reason})
     url = parameters.get("InputDataUrl") or default_values(definition)["InputDataUrl"]
     ready = has_data(s3, url)
     if not ready and (given.wait or given.force or parameters):  # somebody waits for a training, not only a build for its end

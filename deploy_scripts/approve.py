@@ -23,7 +23,19 @@ from build_scripts.registry import Version, describe, versions
 
 _LONGEST_COMMENT = 1024  # of ApprovalDescription
 #: Facts in the order in which an approver asks for them.
-_FACTS = ("metric", "metric-value", "threshold", "champion", "algorithm", "git-commit", "trigger", "data-url", "report-url")
+_FACTS = (
+    "metric",
+    "metric-value",
+    "threshold",
+    "decision-metric",
+    "decision-threshold",
+    "champion",
+    "algorithm",
+    "git-commit",
+    "trigger",
+    "data-url",
+    "report-url",
+)
 
 
 def find(sagemaker: Any, group: str, number: int | None) -> Version:
@@ -47,6 +59,7 @@ def evidence(version: Version, evaluation: Mapping[str, Any] | None) -> dict[str
     if gate:
         reasons = gate.get("reasons") or ""
         shown["gate"] = "passed" if gate.get("passed") else f"not passed: {reasons}"
+        shown |= {f"warning {number}": text for number, text in enumerate(gate.get("warnings") or [], start=1)}
     comparison = ((evaluation or {}).get("champion") or {}).get("detail")
     if comparison:
         shown["production"] = comparison

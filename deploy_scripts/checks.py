@@ -48,7 +48,9 @@ def metric(golden: Golden, answer: Answer, contract: Contract) -> str:
     else:
         binary = contract.problem is Problem.BINARY
         truth = [float(cell == contract.positive_class) if binary else float(cell) for cell in golden.truth]
-        value = measures.measure(name, np.array(truth), np.array(answer.scores))
+        scores = np.array(answer.scores)
+        decided = np.array([float(label == contract.positive_class) for label in answer.labels]) if binary else scores
+        value = measures.measure(name, np.array(truth), load("decisions").Predictions(scores, decided))
     if not math.isfinite(value):
         raise VerdictError(f"{name} on {len(golden.rows)} golden rows is {value}")
     return f"metric: {name} {value:.4g} on {len(golden.rows)} golden rows"

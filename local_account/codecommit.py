@@ -215,6 +215,14 @@ def _list_repositories(context: Context, parameters: dict[str, Any]) -> Mapping[
     }
 
 
+def _update_repository_description(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:
+    record = _records(context).get(parameters["repositoryName"])
+    if record is None:
+        raise ServiceError("RepositoryDoesNotExistException", f"{parameters['repositoryName']} does not exist")
+    record.repository_metadata["repositoryDescription"] = parameters.get("repositoryDescription", "")
+    return {}
+
+
 def _list_branches(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:
     references = repository(context, parameters["repositoryName"]).references()
     return {"branches": [name.removeprefix("refs/heads/") for name in references if name.startswith("refs/heads/")]}
@@ -295,6 +303,7 @@ def _get_blob(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]
 
 _OPERATIONS: Mapping[str, Operation] = {
     "list_repositories": _list_repositories,
+    "update_repository_description": _update_repository_description,
     "list_branches": _list_branches,
     "get_branch": _get_branch,
     "get_commit": _get_commit,

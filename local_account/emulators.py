@@ -21,7 +21,7 @@ from typing import Any
 
 from local_account.context import Context
 
-MOTO_SERVICES = ("sagemaker", "application-autoscaling", "codepipeline", "codecommit")
+MOTO_SERVICES = ("application-autoscaling", "codepipeline", "codecommit")
 _MOTO_PACKAGES = {"application-autoscaling": "applicationautoscaling"}
 
 # A MiniStack Lambda worker reads its events from standard input and ends when that closes. A handler that is

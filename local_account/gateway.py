@@ -1,7 +1,7 @@
 """The account's one port: checks who is asking, then hands a request to the service that it was signed for.
 
-Input: HTTP as ASGI events. Output: the answer of MiniStack (most services), moto (`emulators.MOTO_SERVICES`),
-the git server (`codecommit.py`) or an endpoint (`endpoints/`). Nothing is answered without the run's secret.
+Input: HTTP as ASGI events. Output: the answer of MiniStack (most services), moto (`emulators.MOTO_SERVICES`), SageMaker
+(`sagemaker/api.py`), the git server (`codecommit.py`) or an endpoint (`endpoints/`). Nothing is answered without the run's secret.
 Next: `signatures.py`, `codecommit.py`, `cloudformation/`.
 """
 
@@ -24,6 +24,7 @@ from local_account.endpoints import runtime
 from local_account.errors import NotEmulatedError, ServiceError
 from local_account.protocols import error_response, operation_of
 from local_account.response import Response
+from local_account.sagemaker.api import api_of
 from local_account.signatures import Request, read_signature, verify_body, verify_head
 
 _log = logging.getLogger(__name__)
@@ -149,7 +150,9 @@ class Gateway:
             return
         if not _SIGNALS.fullmatch(request.path):
             _require_emulated(service, request)
-        if service in emulators.MOTO_SERVICES:
+        if service == "sagemaker":
+            await _reply(send, await asyncio.to_thread(api_of(self._context).answer, request))
+        elif service in emulators.MOTO_SERVICES:
             await _reply(send, await asyncio.to_thread(self._ask_moto, service, request))
         else:
             if service == "cloudformation":

@@ -1,6 +1,7 @@
-"""CloudFormation: MiniStack's engine (order, events, rollback, exports) with the resource types that it lacks.
+"""CloudFormation: MiniStack's engine (order, events, rollback, exports), with resource types of ours where it lacks or drops something.
 
-Next: `resource_type.py` (what our types share), then one module per service.
+`properties.py` says which properties of which types are acted on, `stack_status.py` which operations a stack's status allows,
+`completions.py` what MiniStack's own types lack. Next: `resource_type.py` (what our types share), then one module per service.
 """
 
 from __future__ import annotations
@@ -10,8 +11,17 @@ from urllib.parse import parse_qs
 
 from botocore.exceptions import ClientError
 
-from local_account.cloudformation import application_autoscaling, codecommit, codepipeline, s3, sagemaker, scheduler
-from local_account.cloudformation.completions import COMPLETIONS, completed
+from local_account.cloudformation import (
+    application_autoscaling,
+    codecommit,
+    codepipeline,
+    properties,
+    s3,
+    sagemaker,
+    scheduler,
+    stack_status,
+)
+from local_account.cloudformation.completions import completed
 from local_account.cloudformation.resource_type import handlers
 from local_account.context import Context
 
@@ -26,6 +36,7 @@ _RESOURCE_TYPES = (
     application_autoscaling.ScalableTarget,
     application_autoscaling.ScalingPolicy,
     scheduler.Schedule,
+    s3.Bucket,
     s3.AutoDeleteObjects,
 )
 #: Operations that start to change a stack and answer before it is done.
@@ -39,18 +50,14 @@ def install(context: Context) -> None:
     from ministack.services.cloudformation import custom_resource, provisioners, stacks
 
     custom_resource._PORT = str(context.settings.port)  # where custom resources send their answers
-    provisioners._RESOURCE_HANDLERS.update({resource.name: handlers(resource(context)) for resource in _RESOURCE_TYPES})
-    for name, completion in COMPLETIONS.items():
-        provisioners._RESOURCE_HANDLERS[name] = completed(context, provisioners._RESOURCE_HANDLERS[name], completion)
-    original = getattr(stacks._runs_on_worker_thread, "__wrapped__", stacks._runs_on_worker_thread)
-    ours = {*COMPLETIONS, *(resource.name for resource in _RESOURCE_TYPES)}
-
-    def runs_on_worker_thread(resource_type: str) -> bool:
-        """Ours call back into the account's port, which the event loop must be free to answer."""
-        return resource_type in ours or bool(original(resource_type))
-
-    runs_on_worker_thread.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
-    stacks._runs_on_worker_thread = runs_on_worker_thread
+    stack_status.install()
+    ours = {resource.name: handlers(resource(context)) for resource in _RESOURCE_TYPES}
+    table = provisioners._RESOURCE_HANDLERS
+    for name in {*table, *ours}:
+        table[name] = properties.held(name, ours.get(name) or completed(context, name, table[name]))
+    taggable = [name for name in ours if "Tags" in properties.coverage().acted.get(name, ())]
+    provisioners._STACK_TAG_PROPERTY.update(dict.fromkeys(taggable, ("Tags", "list")))
+    stacks._runs_on_worker_thread = lambda resource_type: True  # they call back into the account's port, which the event loop answers
 
 
 def wait_until_settled(context: Context, form: bytes) -> None:

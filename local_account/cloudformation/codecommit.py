@@ -18,7 +18,6 @@ class Repository(ModifiableType):
     """Ref: the repository id. GetAtt: Name, Arn, CloneUrlHttp, CloneUrlSsh."""
 
     name = "AWS::CodeCommit::Repository"
-    name_property = "RepositoryName"
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
         client = self.context.client("codecommit")
@@ -34,7 +33,12 @@ class Repository(ModifiableType):
         return metadata["repositoryId"], self._attributes(name)
 
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
-        """Code is for the creation only, as in AWS; the rest has no effect on what the local account does."""
+        """Code is for the creation only, as in AWS."""
+        name, description = old["RepositoryName"], str(new.get("RepositoryDescription", ""))
+        if new["RepositoryName"] != name:
+            raise ValueError(f"The local account does not rename repository {name}; its files would stay where they are.")
+        if description != str(old.get("RepositoryDescription", "")):
+            self.context.client("codecommit").update_repository_description(repositoryName=name, repositoryDescription=description)
         return self._attributes(new["RepositoryName"])
 
     def delete(self, physical_id: str, properties: Properties) -> None:
@@ -46,7 +50,8 @@ class Repository(ModifiableType):
 
     def _first_commit(self, name: str, code: Properties) -> None:
         location = code["S3"]
-        body = self.context.client("s3").get_object(Bucket=location["Bucket"], Key=location["Key"])["Body"].read()
+        version = {"VersionId": location["ObjectVersion"]} if "ObjectVersion" in location else {}
+        body = self.context.client("s3").get_object(Bucket=location["Bucket"], Key=location["Key"], **version)["Body"].read()
         git = codecommit.repository(self.context, name)
         with tempfile.TemporaryDirectory() as directory:
             with zipfile.ZipFile(io.BytesIO(body)) as archive:

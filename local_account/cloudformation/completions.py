@@ -1,90 +1,180 @@
-"""Finishes MiniStack's own resource types that drop properties: what the template says is put through the public API afterwards.
+"""MiniStack's own resource types, held to AWS where they are not: what they drop is put through the public API afterwards.
 
-A bucket without its encryption or a topic without its key would look like a success and be another resource. Used by `__init__.py`.
+A topic without its key, or a policy on a bucket that is not there, would look like a success and be another resource. MiniStack also
+makes a resource over one of the same name, and so takes its content; AWS fails. Used by `__init__.py`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from local_account.cloudformation.resource_type import Properties, api_request
 from local_account.context import Context
 
-Completion = Callable[[Context, str, Properties], None]
+#: (account, physical id, properties before, properties now). Raises for what AWS refuses.
+Completion = Callable[[Context, str, Properties, Properties], None]
 
 
-def completed(context: Context, entry: Mapping[str, Any], completion: Completion) -> dict[str, Any]:
-    """MiniStack's entry for a type, with `completion(context, physical_id, properties)` after each create and update."""
+def completed(context: Context, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """MiniStack's entry for the type `name`, with its completion after each create and update."""
     original: Mapping[str, Any] = entry.get("completes", entry)  # an earlier account of this process has completed it
+    completion = COMPLETIONS.get(name, _nothing)
 
     def create(logical_id: str, properties: Properties, stack_name: str) -> Any:
+        _require_free(context, name, properties)
         physical_id, attributes = original["create"](logical_id, properties, stack_name)
         try:
-            completion(context, physical_id, properties)
+            completion(context, physical_id, {}, properties)
         except Exception:
-            original["delete"](physical_id, properties)  # the engine does not know of it yet
+            _delete(original, physical_id, properties, logical_id)  # the engine does not know of it yet
             raise
         return physical_id, attributes
 
     def update(physical_id: str, old: Properties, new: Properties, *names: str) -> Any:
         updated_id, attributes = original["update"](physical_id, old, new, *names)
-        completion(context, updated_id, new)
+        completion(context, updated_id, old, new)
         return updated_id, attributes
 
-    return {**original, "create": create, "update": update, "completes": original}
+    return {**original, "create": create, **({"update": update} if "update" in original else {}), "completes": original}
 
 
-def _bucket(context: Context, name: str, properties: Properties) -> None:
-    """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-s3-bucket.html"""
-    client = context.client("s3")
-    if "BucketEncryption" in properties:
-        rules = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-        renamed = [{_ENCRYPTION_NAMES.get(key, key): value for key, value in rule.items()} for rule in rules]
-        configuration = {"Bucket": name, "ServerSideEncryptionConfiguration": {"Rules": renamed}}
-        client.put_bucket_encryption(**api_request(client, "PutBucketEncryption", configuration))
-    if "LifecycleConfiguration" in properties:
-        rules = [_lifecycle_rule(rule) for rule in properties["LifecycleConfiguration"]["Rules"]]
-        configuration = {"Bucket": name, "LifecycleConfiguration": {"Rules": rules}}
-        client.put_bucket_lifecycle_configuration(**api_request(client, "PutBucketLifecycleConfiguration", configuration))
-    if "LoggingConfiguration" in properties:
-        logging = properties["LoggingConfiguration"]
-        enabled = {"TargetBucket": logging.get("DestinationBucketName", name), "TargetPrefix": logging.get("LogFilePrefix", "")}
-        client.put_bucket_logging(Bucket=name, BucketLoggingStatus={"LoggingEnabled": enabled})
+def _delete(entry: Mapping[str, Any], physical_id: str, properties: Properties, logical_id: str) -> None:
+    entry["delete"](physical_id, properties, *([logical_id] if entry.get("delete_with_logical_id") else []))
 
 
-_ENCRYPTION_NAMES = {"ServerSideEncryptionByDefault": "ApplyServerSideEncryptionByDefault"}
-_LIFECYCLE_NAMES = {"Id": "ID", "Transition": "Transitions", "NoncurrentVersionTransition": "NoncurrentVersionTransitions"}
-_OUTSIDE_FILTER = {"ObjectSizeGreaterThan", "ObjectSizeLessThan", "TagFilters", "ExpirationDate", "NoncurrentVersionExpirationInDays"}
+def _nothing(context: Context, physical_id: str, old: Properties, new: Properties) -> None:
+    pass
 
 
-def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """A rule of a template as the API writes it."""
-    unsupported = sorted(_OUTSIDE_FILTER & rule.keys())
-    if unsupported:
-        raise ValueError(f"LifecycleConfiguration.Rules.{unsupported[0]} is not supported by the local account")
-    converted: dict[str, Any] = {"Filter": {"Prefix": rule.get("Prefix", "")}}
-    expiration = {"ExpirationInDays": "Days", "ExpiredObjectDeleteMarker": "ExpiredObjectDeleteMarker"}
-    if wanted := {expiration[key]: rule[key] for key in expiration if key in rule}:
-        converted["Expiration"] = wanted
-    for key, value in rule.items():
-        if key != "Prefix" and key not in expiration:
-            converted[_LIFECYCLE_NAMES.get(key, key)] = [value] if key in ("Transition", "NoncurrentVersionTransition") else _days(value)
-    return converted
+# -------------------------------------------------------------------------------------------- names that are taken
 
 
-def _days(value: Any) -> Any:
-    """Transitions name their days differently in a template."""
-    if not isinstance(value, list):
-        return value
-    return [{{"TransitionInDays": "Days", "TransitionDate": "Date"}.get(key, key): part for key, part in item.items()} for item in value]
+def _require_free(context: Context, resource_type: str, properties: Properties) -> None:
+    """Raises ValueError if the template gives a name that something has already."""
+    if resource_type not in _NAMED:
+        return
+    name_property, service, find = _NAMED[resource_type]
+    name = properties.get(name_property)
+    try:
+        found = find(context.client(service), str(name)) if name else None
+    except ClientError:  # how most services say that there is no such thing
+        return
+    if found:
+        raise ValueError(f"Resource of type '{resource_type}' with identifier '{name}' already exists.")
 
 
-def _topic(context: Context, arn: str, properties: Properties) -> None:
-    if "KmsMasterKeyId" in properties:
-        context.client("sns").set_topic_attributes(
-            TopicArn=arn, AttributeName="KmsMasterKeyId", AttributeValue=str(properties["KmsMasterKeyId"])
-        )
+#: Type -> the property with its name, and what finds one of that name: something true, or a ClientError.
+_NAMED: Mapping[str, tuple[str, str, Callable[[Any, str], object]]] = {
+    "AWS::CloudWatch::Alarm": ("AlarmName", "cloudwatch", lambda client, name: client.describe_alarms(AlarmNames=[name])["MetricAlarms"]),
+    "AWS::CloudWatch::Dashboard": ("DashboardName", "cloudwatch", lambda client, name: client.get_dashboard(DashboardName=name)),
+    "AWS::Events::Rule": ("Name", "events", lambda client, name: client.describe_rule(Name=name)),
+    "AWS::IAM::ManagedPolicy": (
+        "ManagedPolicyName",
+        "iam",
+        lambda client, name: any(policy["PolicyName"] == name for policy in client.list_policies(Scope="Local")["Policies"]),
+    ),
+    "AWS::IAM::Role": ("RoleName", "iam", lambda client, name: client.get_role(RoleName=name)),
+    "AWS::KMS::Alias": (
+        "AliasName",
+        "kms",
+        lambda client, name: any(alias["AliasName"] == name for alias in client.list_aliases()["Aliases"]),
+    ),
+    "AWS::Lambda::Function": ("FunctionName", "lambda", lambda client, name: client.get_function(FunctionName=name)),
+    "AWS::Logs::LogGroup": (
+        "LogGroupName",
+        "logs",
+        lambda client, name: any(
+            group["logGroupName"] == name for group in client.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        ),
+    ),
+    "AWS::SNS::Topic": (
+        "TopicName",
+        "sns",
+        lambda client, name: any(topic["TopicArn"].endswith(f":{name}") for topic in client.list_topics()["Topics"]),
+    ),
+    "AWS::SQS::Queue": ("QueueName", "sqs", lambda client, name: client.get_queue_url(QueueName=name)),
+}
 
 
-COMPLETIONS: Mapping[str, Completion] = {"AWS::S3::Bucket": _bucket, "AWS::SNS::Topic": _topic}
+# ------------------------------------------------------------------------------------------- what would be dropped
+
+
+def _topic(context: Context, arn: str, old: Properties, new: Properties) -> None:
+    if old.get("KmsMasterKeyId") != new.get("KmsMasterKeyId"):
+        key = str(new.get("KmsMasterKeyId", ""))
+        context.client("sns").set_topic_attributes(TopicArn=arn, AttributeName="KmsMasterKeyId", AttributeValue=key)
+
+
+def _subscription(context: Context, arn: str, old: Properties, new: Properties) -> None:
+    context.client("sns").get_subscription_attributes(SubscriptionArn=arn)  # MiniStack subscribes to topics that are not there
+
+
+def _function(context: Context, name: str, old: Properties, new: Properties) -> None:
+    if old.get("DeadLetterConfig") != new.get("DeadLetterConfig"):
+        configuration = new.get("DeadLetterConfig") or {"TargetArn": ""}
+        context.client("lambda").update_function_configuration(FunctionName=name, DeadLetterConfig=configuration)
+
+
+def _permission(context: Context, physical_id: str, old: Properties, new: Properties) -> None:
+    context.client("lambda").get_function_configuration(FunctionName=new["FunctionName"])  # of a function that is not there
+
+
+def _role(context: Context, name: str, old: Properties, new: Properties) -> None:
+    client, boundary = context.client("iam"), new.get("PermissionsBoundary")
+    if boundary and boundary != old.get("PermissionsBoundary"):
+        client.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
+    elif not boundary and old.get("PermissionsBoundary"):
+        client.delete_role_permissions_boundary(RoleName=name)
+
+
+def _rule(context: Context, name: str, old: Properties, new: Properties) -> None:
+    """Put once more, so that a pattern, a schedule, a bus and the targets are held to what PutRule and PutTargets allow."""
+    client = context.client("events")
+    bus = {"EventBusName": new["EventBusName"]} if "EventBusName" in new else {}
+    given: Properties = {key: new[key] for key in ("ScheduleExpression", "State", "Description", "RoleArn") if key in new}
+    if "EventPattern" in new:
+        given["EventPattern"] = _text(new["EventPattern"])
+    client.put_rule(Name=name, **given, **bus)
+    if targets := new.get("Targets"):
+        client.put_targets(**api_request(client, "PutTargets", {"Rule": name, "Targets": targets, **bus}))
+
+
+def _alias_target(context: Context, name: str, old: Properties, new: Properties) -> None:
+    context.client("kms").describe_key(KeyId=new["TargetKeyId"])  # MiniStack takes an alias for a key that is not there
+
+
+def _bucket_policy(context: Context, physical_id: str, old: Properties, new: Properties) -> None:
+    context.client("s3").put_bucket_policy(Bucket=new["Bucket"], Policy=_text(new["PolicyDocument"]))
+
+
+def _topic_policy(context: Context, physical_id: str, old: Properties, new: Properties) -> None:
+    for topic in new["Topics"]:
+        policy = _text(new["PolicyDocument"])
+        context.client("sns").set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+
+
+def _queue_policy(context: Context, physical_id: str, old: Properties, new: Properties) -> None:
+    for queue in new["Queues"]:
+        context.client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": _text(new["PolicyDocument"])})
+
+
+def _text(document: Any) -> str:
+    return document if isinstance(document, str) else json.dumps(document)
+
+
+COMPLETIONS: Mapping[str, Completion] = {
+    "AWS::Events::Rule": _rule,
+    "AWS::IAM::Role": _role,
+    "AWS::KMS::Alias": _alias_target,
+    "AWS::Lambda::Function": _function,
+    "AWS::Lambda::Permission": _permission,
+    "AWS::S3::BucketPolicy": _bucket_policy,
+    "AWS::SNS::Subscription": _subscription,
+    "AWS::SNS::Topic": _topic,
+    "AWS::SNS::TopicPolicy": _topic_policy,
+    "AWS::SQS::QueuePolicy": _queue_policy,
+}

@@ -68,8 +68,29 @@ class ModifiableType(ResourceType):
 
 
 def handlers(resource: ResourceType) -> dict[str, Any]:
-    """The entry of MiniStack's table of resource types."""
-    return {"create": resource.create, "update": resource.update, "update_with_logical_id": True, "delete": resource.delete}
+    """The entry of MiniStack's table of resource types. The tags that CloudFormation itself adds to a stack's own are not for APIs."""
+
+    def create(logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
+        return resource.create(logical_id, _without_system_tags(properties), stack_name)
+
+    def update(physical_id: str, old: Properties, new: Properties, stack_name: str, logical_id: str) -> tuple[str, Attributes]:
+        return resource.update(physical_id, _without_system_tags(old), _without_system_tags(new), stack_name, logical_id)
+
+    return {"create": create, "update": update, "update_with_logical_id": True, "delete": resource.delete}
+
+
+def _without_system_tags(properties: Properties) -> Properties:
+    if "Tags" not in properties:
+        return properties
+    tags = [tag for tag in properties["Tags"] if not tag["Key"].startswith("aws:")]
+    rest = {key: value for key, value in properties.items() if key != "Tags"}
+    return {**rest, "Tags": tags} if tags else rest
+
+
+def tag_changes(old: Properties, new: Properties) -> tuple[dict[str, str], list[str]]:
+    """Tags to set, by key, and keys to remove."""
+    before, after = ({tag["Key"]: str(tag["Value"]) for tag in properties.get("Tags", [])} for properties in (old, new))
+    return {key: value for key, value in after.items() if before.get(key) != value}, sorted(before.keys() - after.keys())
 
 
 def generated_name(stack_name: str, logical_id: str, maximum_length: int = 63) -> str:

@@ -13,10 +13,10 @@ from local_account.cloudformation.resource_type import (
     Attributes,
     ModifiableType,
     Properties,
-    ResourceType,
     api_request,
     generated_name,
     last_part,
+    tag_changes,
 )
 
 _POLL_SECONDS = 0.1
@@ -25,6 +25,14 @@ _ENDPOINT_IN_PROGRESS = ("Creating", "Updating", "SystemUpdating", "RollingBack"
 
 def _without(properties: Properties, *names: str) -> Properties:
     return {key: value for key, value in properties.items() if key not in names}
+
+
+def _retag(client: Any, arn: str, old: Properties, new: Properties) -> None:
+    tags, gone = tag_changes(old, new)
+    if tags:
+        client.add_tags(ResourceArn=arn, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+    if gone:
+        client.delete_tags(ResourceArn=arn, TagKeys=gone)
 
 
 class ModelPackageGroup(ModifiableType):
@@ -38,18 +46,37 @@ class ModelPackageGroup(ModifiableType):
         client = self.context.client("sagemaker")
         request = api_request(client, "CreateModelPackageGroup", _without(properties, "ModelPackageGroupPolicy"))
         arn = client.create_model_package_group(**request)["ModelPackageGroupArn"]
-        described = client.describe_model_package_group(ModelPackageGroupName=request["ModelPackageGroupName"])
-        return arn, {
+        try:
+            self._set_policy(last_part(arn), {}, properties)
+        except Exception:
+            client.delete_model_package_group(ModelPackageGroupName=last_part(arn))  # a failed create leaves nothing behind
+            raise
+        return arn, self._attributes(arn)
+
+    def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
+        self._set_policy(last_part(physical_id), old, new)
+        _retag(self.context.client("sagemaker"), physical_id, old, new)
+        return self._attributes(physical_id)
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        self.context.client("sagemaker").delete_model_package_group(ModelPackageGroupName=last_part(physical_id))
+
+    def _set_policy(self, name: str, old: Properties, new: Properties) -> None:
+        """The resource policy by which other accounts may use the group."""
+        client, policy = self.context.client("sagemaker"), new.get("ModelPackageGroupPolicy")
+        if policy and policy != old.get("ModelPackageGroupPolicy"):
+            text = policy if isinstance(policy, str) else json.dumps(policy)
+            client.put_model_package_group_policy(ModelPackageGroupName=name, ResourcePolicy=text)
+        elif not policy and old.get("ModelPackageGroupPolicy"):
+            client.delete_model_package_group_policy(ModelPackageGroupName=name)
+
+    def _attributes(self, arn: str) -> Attributes:
+        described = self.context.client("sagemaker").describe_model_package_group(ModelPackageGroupName=last_part(arn))
+        return {
             "ModelPackageGroupArn": arn,
             "ModelPackageGroupStatus": described["ModelPackageGroupStatus"],
             "CreationTime": described["CreationTime"].isoformat(),
         }
-
-    def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
-        return {"ModelPackageGroupArn": physical_id, "ModelPackageGroupStatus": "Completed"}
-
-    def delete(self, physical_id: str, properties: Properties) -> None:
-        self.context.client("sagemaker").delete_model_package_group(ModelPackageGroupName=last_part(physical_id))
 
 
 class Pipeline(ModifiableType):
@@ -68,7 +95,8 @@ class Pipeline(ModifiableType):
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
         client = self.context.client("sagemaker")
         rest = api_request(client, "UpdatePipeline", _without(new, "PipelineDefinition", "Tags"))
-        client.update_pipeline(**rest, PipelineDefinition=self._definition(new))
+        arn = client.update_pipeline(**rest, PipelineDefinition=self._definition(new))["PipelineArn"]
+        _retag(client, arn, old, new)
         return {}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
@@ -85,11 +113,14 @@ class Pipeline(ModifiableType):
         return str(stored["Body"].read().decode())
 
 
-class Model(ResourceType):
-    """Ref: the ARN. GetAtt: ModelName. Every change replaces it."""
+class Model(ModifiableType):
+    """Ref: the ARN. GetAtt: ModelName. Every change but one of its tags replaces it."""
 
     name = "AWS::SageMaker::Model"
     name_property = "ModelName"
+    create_only = frozenset(
+        ("Containers", "EnableNetworkIsolation", "ExecutionRoleArn", "InferenceExecutionConfig", "PrimaryContainer", "VpcConfig")
+    )
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
         client = self.context.client("sagemaker")
@@ -97,21 +128,35 @@ class Model(ResourceType):
         arn = client.create_model(**api_request(client, "CreateModel", {**properties, "ModelName": name}))["ModelArn"]
         return arn, {"ModelName": name}
 
+    def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
+        _retag(self.context.client("sagemaker"), physical_id, old, new)
+        return {"ModelName": last_part(physical_id)}
+
     def delete(self, physical_id: str, properties: Properties) -> None:
         self.context.client("sagemaker").delete_model(ModelName=last_part(physical_id))
 
 
-class EndpointConfig(ResourceType):
-    """Ref: the ARN. GetAtt: EndpointConfigName. Every change replaces it."""
+class EndpointConfig(ModifiableType):
+    """Ref: the ARN. GetAtt: EndpointConfigName. Every change but one of its tags replaces it."""
 
     name = "AWS::SageMaker::EndpointConfig"
     name_property = "EndpointConfigName"
+    create_only = frozenset(
+        (
+            *("AsyncInferenceConfig", "DataCaptureConfig", "EnableNetworkIsolation", "ExecutionRoleArn", "ExplainerConfig"),
+            *("KmsKeyId", "MetricsConfig", "ProductionVariants", "ShadowProductionVariants", "VpcConfig"),
+        )
+    )
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
         client = self.context.client("sagemaker")
         name = properties.get("EndpointConfigName") or generated_name(stack_name, logical_id)
         request = api_request(client, "CreateEndpointConfig", {**properties, "EndpointConfigName": name})
         return client.create_endpoint_config(**request)["EndpointConfigArn"], {"EndpointConfigName": name}
+
+    def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
+        _retag(self.context.client("sagemaker"), physical_id, old, new)
+        return {"EndpointConfigName": last_part(physical_id)}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
         self.context.client("sagemaker").delete_endpoint_config(EndpointConfigName=last_part(physical_id))
@@ -138,6 +183,9 @@ class Endpoint(ModifiableType):
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
         client = self.context.client("sagemaker")
         name, config = last_part(physical_id), _config(new)
+        _retag(client, physical_id, old, new)
+        if _without(old, "Tags") == _without(new, "Tags"):  # UpdateEndpoint would deploy the same once more
+            return {"EndpointName": name}
         request = {**_without(new, "Tags"), "EndpointName": name, "EndpointConfigName": config}
         client.update_endpoint(**api_request(client, "UpdateEndpoint", request))
         settled = self._settled(name)

@@ -20,7 +20,7 @@ from local_account.endpoints.package import ServedModel
 from local_account.endpoints.routing import RoutingStrategy
 from local_account.errors import ServiceError
 
-#: The container start-up health check waits this long for `/ping`, as SageMaker's default does. Real seconds.
+#: The container start-up health check waits this long for `/ping` unless the variant says how long, as in SageMaker. Real seconds.
 HEALTH_CHECK_SECONDS = 240.0
 #: An instance that is taken away may finish the requests it has. Real seconds.
 DRAIN_SECONDS = 5.0
@@ -51,8 +51,10 @@ class Variant:
         launcher: Launcher,
         log_path: Callable[[int], Path],
         routing: RoutingStrategy,
+        health_check_seconds: float = HEALTH_CHECK_SECONDS,
     ) -> None:
         self.name, self.weight, self.model, self.routing = name, weight, model, routing
+        self._health_check_seconds = health_check_seconds
         self.instances: tuple[Instance, ...] = ()
         self.desired = 0
         self._launcher, self._log_path = launcher, log_path
@@ -86,7 +88,7 @@ class Variant:
             for _ in range(count):
                 starting.append(self._start())
             for instance in starting:
-                if not _becomes_healthy(instance):
+                if not _becomes_healthy(instance, self._health_check_seconds):
                     raise self._unhealthy(instance.log_file)
                 with self._choosing:
                     self.instances = (*self.instances, instance)
@@ -165,10 +167,10 @@ class Fleet:
             variant.scale_to(0)
 
 
-def _becomes_healthy(instance: Instance) -> bool:
+def _becomes_healthy(instance: Instance, seconds: float) -> bool:
     """Wait for `GET /ping` to answer 200. The connection waits in the listener's queue while the model loads."""
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", instance.port, timeout=HEALTH_CHECK_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", instance.port, timeout=seconds)
         connection.request("GET", "/ping")
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):

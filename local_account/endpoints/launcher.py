@@ -48,7 +48,10 @@ class Launcher:
         self.environment = {"PYTHONPATH": str(_PROJECT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
     def start(self, directory: Path, environment: Mapping[str, str], log_file: Path) -> tuple[int, int]:
-        """Start an instance; returns its process id and port. Raises OSError if it cannot start."""
+        """Start an instance of the model in `directory`, the `model` of its `/opt/ml`; returns its process id and port.
+
+        Raises OSError if it cannot start.
+        """
         address = self._context.settings.state_directory / "endpoints" / "instances" / uuid.uuid4().hex
         address.parent.mkdir(parents=True, exist_ok=True)
         specification = address.with_suffix(".json")
@@ -60,6 +63,7 @@ class Launcher:
                 environment=self._context.process_environment(self.environment),
                 working_directory=directory,
                 log_file=log_file,
+                opt_ml=directory.parent,
             )
             pid, port = self._address(process, address, log_file)
         finally:

@@ -6,13 +6,14 @@ the final status with its reason, and `SageMaker Endpoint State Change` events.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from local_account.context import Context
 from local_account.endpoints import data_capture, package, rollout, routing
-from local_account.endpoints.fleet import Fleet, Variant
+from local_account.endpoints.fleet import HEALTH_CHECK_SECONDS, Fleet, Variant
 from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts
 
 #: Alarms are looked at this often while a step bakes, in simulated seconds, but not more often than in real ones.
@@ -37,7 +38,7 @@ def set_status(context: Context, endpoint: Endpoint, status: str, reason: str | 
     """Change what DescribeEndpoint says, and tell the event bus. `reason` stays visible until the next change."""
     record = endpoint.record
     record.endpoint_status, record.failure_reason = status, reason
-    record.last_modified_time = context.clock.now().replace(tzinfo=None)
+    record.last_modified_time = context.clock.now()
     detail = {
         "EndpointName": endpoint.name,
         "EndpointArn": record.arn,
@@ -79,17 +80,24 @@ def update(
     endpoint: Endpoint,
     configuration: Mapping[str, Any],
     plan: rollout.Plan,
-    capture: Mapping[str, Any] | None,
+    capture: tuple[str, Mapping[str, Any] | None],
 ) -> None:
-    """Deploy a configuration blue/green. The old fleet serves until the new one has proven itself, and again if it does not."""
+    """Deploy a configuration blue/green. The old fleet serves until the new one has proven itself, and again if it does not.
+
+    `capture` is what data capture is to be afterwards, after the name of the configuration that says so.
+    """
     context, old = endpoints.context, endpoint.fleet
     with endpoint.changing:
         try:
+            started = time.monotonic()
             candidate = _build(endpoints, endpoint, configuration)
+            # Building takes real time, baking the account's: a fast clock must not make processes late.
+            left_seconds = plan.timeout_seconds - (time.monotonic() - started)
+            deadline = context.clock.now().timestamp() + left_seconds
             endpoint.candidate = candidate
             for share in plan.shares:
                 endpoint.candidate_share = share
-                _bake(context, endpoint, plan)
+                _bake(context, endpoint, plan, deadline)
         except Exception as error:  # any failure keeps the old fleet; the reason is shown
             _roll_back(context, endpoint, error)
             return
@@ -142,11 +150,12 @@ def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
     counts = desired_counts(configuration["ProductionVariants"])
     try:
         for variant in configuration["ProductionVariants"]:
-            directory = context.directory("endpoints", endpoint.name, name, variant["VariantName"])
-            model = package.unpack(context, variant["ModelName"], directory)
+            opt_ml = context.directory("endpoints", endpoint.name, name, variant["VariantName"])
+            model = package.unpack(context, variant["ModelName"], opt_ml / "model")
             weight = float(variant.get("InitialVariantWeight", 1.0))
             logs = _log_paths(context, f"{endpoint.name}/{variant['VariantName']}/{name}")
-            built = Variant(variant["VariantName"], weight, model, endpoints.launcher, logs, routing.strategy_of(variant))
+            patience = float(variant.get("ContainerStartupHealthCheckTimeoutInSeconds") or HEALTH_CHECK_SECONDS)
+            built = Variant(variant["VariantName"], weight, model, endpoints.launcher, logs, routing.strategy_of(variant), patience)
             fleet.variants[built.name] = built
             built.scale_to(counts[built.name])
             if endpoint.deleted.is_set():
@@ -161,14 +170,19 @@ def _log_paths(context: Context, name: str) -> Callable[[int], Path]:
     return lambda number: context.log_path("endpoint", f"{name}-{number}")
 
 
-def _bake(context: Context, endpoint: Endpoint, plan: rollout.Plan) -> None:
-    """Watch the rollback alarms for a step's bake time. Raises RollbackError when one trips, or the endpoint goes."""
-    deadline = context.clock.now().timestamp() + plan.bake_seconds
+def _bake(context: Context, endpoint: Endpoint, plan: rollout.Plan, deadline: float) -> None:
+    """Watch the rollback alarms for a step's bake time. Raises RollbackError when one trips, the deployment takes too long, or the
+    endpoint goes. `deadline` is simulated time in seconds since 1970.
+    """
+    end = context.clock.now().timestamp() + plan.bake_seconds
     while True:
         tripped = rollout.tripped(plan, _alarm_states(context, plan.alarms))
         if tripped:
             raise RollbackError(f"The deployment was rolled back because these alarms were in ALARM: {', '.join(tripped)}.")
-        left = deadline - context.clock.now().timestamp()
+        now = context.clock.now().timestamp()
+        if now > deadline:
+            raise RollbackError(f"The deployment took longer than its MaximumExecutionTimeoutInSeconds of {plan.timeout_seconds:g}.")
+        left = end - now
         if left <= 0:
             return
         pause = max(min(_BAKE_POLL_SIMULATED_SECONDS, left), _POLL_REAL_SECONDS * context.clock.speed)
@@ -199,7 +213,7 @@ def _take_over(
     endpoint: Endpoint,
     candidate: Fleet,
     configuration: Mapping[str, Any],
-    capture: Mapping[str, Any] | None,
+    capture: tuple[str, Mapping[str, Any] | None],
 ) -> None:
     """All traffic is on the new fleet: it becomes the endpoint's."""
     record = endpoint.record
@@ -218,8 +232,9 @@ def _take_over(
         for name, variant in candidate.variants.items()
     ]
     record.pending_deployment_summary = None
-    record.data_capture_config = data_capture.summary(capture)
-    previous, endpoint.capture = endpoint.capture, data_capture.start(context, endpoint.name, capture)
+    record.capture_source, capture_configuration = capture
+    record.data_capture_config = data_capture.summary(capture_configuration)
+    previous, endpoint.capture = endpoint.capture, data_capture.start(context, endpoint.name, capture_configuration)
     if previous is not None:
         previous.close()
 

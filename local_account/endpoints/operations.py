@@ -1,90 +1,127 @@
-"""The endpoint operations of the SageMaker API, put in place of moto's, which only keeps records.
+"""The endpoint operations of the SageMaker API, and those of models and endpoint configurations.
 
-In: API calls through moto's `SageMakerResponse`. Out: the call's answer at once; the work goes on in `lifecycle.py`.
-The checks and messages are those of SageMaker, as far as its API reference and its answers tell.
+In: API calls (`local_account/sagemaker/api.py` has held them to AWS's model). Out: the call's answer at once; the work goes on in
+`lifecycle.py`. The checks and messages are those of SageMaker, as far as its API reference and its answers tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from local_account.context import Context
-from local_account.emulators import moto_backends
-from local_account.endpoints import data_capture, lifecycle, rollout, routing
-from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts, endpoints_of
-from local_account.errors import NotEmulatedError, ServiceError
-from local_account.moto_operations import Operation, install_operations
+from local_account.endpoints import data_capture, lifecycle, rollout
+from local_account.endpoints.configurations import configurations_of
+from local_account.endpoints.models import models_of
+from local_account.endpoints.registry import Endpoint, Record, desired_counts, endpoints_of
+from local_account.errors import ServiceError
+from local_account.sagemaker import listing
+from local_account.sagemaker.api import api_of
+from local_account.sagemaker.search.service import search_of
+from local_account.sagemaker.tags import tags_of
 
 _BUSY = ("Creating", "Updating", "RollingBack", "Deleting")
 
 
 def install(context: Context) -> None:
-    """Put the operations in place for this account. Accounts of one process follow one another."""
-    from moto.sagemaker.responses import SageMakerResponse
-
-    operations: dict[str, Operation] = {
-        "create_endpoint_config": create_endpoint_config,
-        "create_endpoint": create_endpoint,
-        "update_endpoint": update_endpoint,
-        "delete_endpoint": delete_endpoint,
-        "update_endpoint_weights_and_capacities": update_endpoint_weights_and_capacities,
+    """Put the operations behind this account's API."""
+    models, configurations = models_of(context), configurations_of(context)
+    of_endpoints: dict[str, Callable[[Context, dict[str, Any]], Mapping[str, Any]]] = {
+        "CreateEndpoint": create_endpoint,
+        "DescribeEndpoint": describe_endpoint,
+        "ListEndpoints": list_endpoints,
+        "UpdateEndpoint": update_endpoint,
+        "DeleteEndpoint": delete_endpoint,
+        "UpdateEndpointWeightsAndCapacities": update_endpoint_weights_and_capacities,
     }
-    install_operations(context, SageMakerResponse, operations)
-
-
-def _backend(context: Context) -> Any:
-    return moto_backends("sagemaker")[context.settings.account_id][context.settings.region]
-
-
-def create_endpoint_config(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Moto keeps what it is given; a routing strategy that the router would not follow is refused first."""
-    for variant in parameters["ProductionVariants"]:
-        routing.strategy_of(variant)
-    stored = _backend(context).create_endpoint_config(
-        endpoint_config_name=parameters["EndpointConfigName"],
-        production_variants=parameters["ProductionVariants"],
-        async_inference_config=parameters.get("AsyncInferenceConfig"),
-        data_capture_config=parameters.get("DataCaptureConfig"),
-        tags=parameters.get("Tags"),
-        kms_key_id=parameters.get("KmsKeyId"),
-    )
-    return {"EndpointConfigArn": stored.endpoint_config_arn}
+    api_of(context).operations |= {
+        **{name: functools.partial(operation, context) for name, operation in of_endpoints.items()},
+        "CreateModel": models.create,
+        "DescribeModel": models.describe,
+        "ListModels": models.list,
+        "DeleteModel": models.delete,
+        "CreateEndpointConfig": configurations.create,
+        "DescribeEndpointConfig": configurations.describe,
+        "ListEndpointConfigs": configurations.list,
+        "DeleteEndpointConfig": configurations.delete,
+    }
+    search_of(context).resources["Endpoint"] = functools.partial(all_endpoints, context)
 
 
 def create_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
-    endpoints, backend = endpoints_of(context), _backend(context)
+    endpoints = endpoints_of(context)
     name = parameters["EndpointName"]
-    if name in backend.endpoints:
-        raise _refused(f'Cannot create already existing endpoint "{backend.endpoints[name].arn}".')
-    configuration = _configuration(backend, parameters["EndpointConfigName"])
-    rollout.plan(parameters.get("DeploymentConfig"), sum(desired_counts(configuration["ProductionVariants"]).values()))
-    record = backend.create_endpoint(name, configuration["EndpointConfigName"], parameters.get("Tags"))
+    if name in endpoints.by_name:
+        raise _refused(f'Cannot create already existing endpoint "{endpoints.by_name[name].record.arn}".')
+    configuration = configurations_of(context).describe(parameters)
+    counts = desired_counts(configuration["ProductionVariants"])
+    rollout.plan(parameters.get("DeploymentConfig"), sum(counts.values()))
+    record = Record(name, context.arn("sagemaker", f"endpoint/{name}"), configuration["EndpointConfigName"], context.clock.now())
+    record.capture_source = configuration["EndpointConfigName"]
     record.last_deployment_config = parameters.get("DeploymentConfig")
     record.data_capture_config = data_capture.summary(configuration.get("DataCaptureConfig"))
-    for variant in record.production_variants:
-        variant.update(CurrentInstanceCount=0, **_weights(configuration, variant["VariantName"]))
-        variant["DesiredInstanceCount"] = desired_counts(configuration["ProductionVariants"])[variant["VariantName"]]
+    record.production_variants = [
+        {
+            "VariantName": variant["VariantName"],
+            "CurrentInstanceCount": 0,
+            "DesiredInstanceCount": counts[variant["VariantName"]],
+            **_weights(variant),
+        }
+        for variant in configuration["ProductionVariants"]
+    ]
     endpoint = endpoints.by_name[name] = Endpoint(record)
-    lifecycle.set_status(endpoints.context, endpoint, "Creating")
-    endpoints.context.in_background(lifecycle.create, endpoints, endpoint, configuration, failed=lifecycle.broken_off(endpoints, endpoint))
+    tags_of(context).add(record.arn, parameters.get("Tags"))
+    lifecycle.set_status(context, endpoint, "Creating")
+    context.in_background(lifecycle.create, endpoints, endpoint, configuration, failed=lifecycle.broken_off(endpoints, endpoint))
     return {"EndpointArn": record.arn}
 
 
+def describe_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
+    return _endpoint(context, parameters["EndpointName"]).record.describe()
+
+
+def endpoints_that_serve(context: Context, model_name: str) -> list[dict[str, Any]]:
+    """Descriptions of the endpoints whose configuration has a variant of the model."""
+    found = []
+    for endpoint in list(endpoints_of(context).by_name.values()):
+        configuration = configurations_of(context).find(endpoint.record.endpoint_config_name) or {"ProductionVariants": []}
+        if any(variant["ModelName"] == model_name for variant in configuration["ProductionVariants"]):
+            found.append(endpoint.record.describe())
+    return found
+
+
+def list_endpoints(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The newest first, ten unless asked otherwise, as AWS lists endpoints."""
+    items, token = listing.page(
+        all_endpoints(context),
+        parameters,
+        sort_fields={"Name": "EndpointName", "CreationTime": "CreationTime", "Status": "EndpointStatus"},
+        default_order="Descending",
+        name_field="EndpointName",
+        equal={"StatusEquals": "EndpointStatus"},
+        default_results=10,
+    )
+    return listing.answer("Endpoints", items, token)
+
+
+def all_endpoints(context: Context) -> list[dict[str, Any]]:
+    return [endpoint.record.describe() for endpoint in list(endpoints_of(context).by_name.values())]
+
+
 def update_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
-    endpoints, backend = endpoints_of(context), _backend(context)
-    endpoint = _changeable(endpoints, parameters["EndpointName"])
-    configuration = _configuration(backend, parameters["EndpointConfigName"])
-    excluded: set[str] = set()
+    endpoints, configurations = endpoints_of(context), configurations_of(context)
+    endpoint = _changeable(context, parameters["EndpointName"])
+    configuration = configurations.describe(parameters)
+    capture = (configuration["EndpointConfigName"], configuration.get("DataCaptureConfig"))
     if parameters.get("RetainAllVariantProperties"):
-        listed = parameters.get("ExcludeRetainedVariantProperties") or []
-        excluded = {prop["VariantPropertyType"] for prop in listed}
+        excluded = {prop["VariantPropertyType"] for prop in parameters.get("ExcludeRetainedVariantProperties") or []}
         if "DesiredInstanceCount" not in excluded:
-            _check_instance_types(backend, endpoint, configuration)
+            _check_instance_types(context, endpoint, configuration)
         configuration = retain_properties(configuration, endpoint.record.production_variants, excluded)
-        capture = configuration.get("DataCaptureConfig") if "DataCaptureConfig" in excluded else _running_capture(backend, endpoint)
-    else:
-        capture = configuration.get("DataCaptureConfig")
+        if "DataCaptureConfig" not in excluded:
+            source = endpoint.record.capture_source
+            capture = (source, (configurations.find(source) or {}).get("DataCaptureConfig"))
     deployment = parameters.get("DeploymentConfig")
     if deployment is None and parameters.get("RetainDeploymentConfig"):
         deployment = endpoint.record.last_deployment_config
@@ -92,39 +129,35 @@ def update_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
     endpoint.record.last_deployment_config = deployment
     endpoint.record.pending_deployment_summary = {
         "EndpointConfigName": configuration["EndpointConfigName"],
-        "StartTime": endpoints.context.clock.now().timestamp(),
+        "StartTime": context.clock.now(),
     }
-    endpoint.record.capture_source = configuration["EndpointConfigName"]
-    lifecycle.set_status(endpoints.context, endpoint, "Updating")
-    endpoints.context.in_background(
-        lifecycle.update, endpoints, endpoint, configuration, plan, capture, failed=lifecycle.broken_off(endpoints, endpoint)
-    )
+    lifecycle.set_status(context, endpoint, "Updating")
+    failed = lifecycle.broken_off(endpoints, endpoint)
+    context.in_background(lifecycle.update, endpoints, endpoint, configuration, plan, capture, failed=failed)
     return {"EndpointArn": endpoint.record.arn}
 
 
 def update_endpoint_weights_and_capacities(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
-    endpoints = endpoints_of(context)
-    endpoint = _changeable(endpoints, parameters["EndpointName"])
-    wanted = parameters.get("DesiredWeightsAndCapacities") or []
+    endpoint = _changeable(context, parameters["EndpointName"])
+    wanted = parameters["DesiredWeightsAndCapacities"]
     _check_wanted(endpoint, wanted)
     for change in wanted:
         variant = endpoint.variant_record(change["VariantName"])
         for key in ("DesiredWeight", "DesiredInstanceCount"):
             if change.get(key) is not None:
                 variant[key] = change[key]
-    lifecycle.set_status(endpoints.context, endpoint, "Updating")
-    endpoints.context.in_background(lifecycle.scale, endpoints, endpoint, wanted, failed=lifecycle.broken_off(endpoints, endpoint))
+    endpoints = endpoints_of(context)
+    lifecycle.set_status(context, endpoint, "Updating")
+    context.in_background(lifecycle.scale, endpoints, endpoint, wanted, failed=lifecycle.broken_off(endpoints, endpoint))
     return {"EndpointArn": endpoint.record.arn}
 
 
 def delete_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
-    endpoints, backend = endpoints_of(context), _backend(context)
-    name = parameters["EndpointName"]
-    endpoint = endpoints.by_name.pop(name, None)
-    if endpoint is None:
-        raise _refused(f'Could not find endpoint "{context.arn("sagemaker", f"endpoint/{name}")}".')
+    endpoints = endpoints_of(context)
+    endpoint = _endpoint(context, parameters["EndpointName"])
+    endpoints.by_name.pop(endpoint.name, None)
     lifecycle.delete(endpoints, endpoint)
-    backend.delete_endpoint(name)
+    tags_of(context).forget(endpoint.record.arn)
     return {}
 
 
@@ -145,54 +178,34 @@ def retain_properties(configuration: Mapping[str, Any], running: Sequence[Mappin
     return {**configuration, "ProductionVariants": retained}
 
 
-def _configuration(backend: Any, name: str) -> dict[str, Any]:
-    if name not in backend.endpoint_configs:
-        arn = f"arn:aws:sagemaker:{backend.region_name}:{backend.account_id}:endpoint-config/{name}"
-        raise _refused(f'Could not find endpoint configuration "{arn}".')
-    stored = backend.endpoint_configs[name]
-    for variant in stored.production_variants:
-        if "ServerlessConfig" in variant:
-            raise NotEmulatedError("sagemaker", "CreateEndpoint with ServerlessConfig")
-    if stored.async_inference_config:
-        raise NotEmulatedError("sagemaker", "CreateEndpoint with AsyncInferenceConfig")
-    return {
-        "EndpointConfigName": name,
-        "ProductionVariants": stored.production_variants,
-        "DataCaptureConfig": stored.data_capture_config or None,
-    }
-
-
-def _check_instance_types(backend: Any, endpoint: Endpoint, configuration: Mapping[str, Any]) -> None:
+def _check_instance_types(context: Context, endpoint: Endpoint, configuration: Mapping[str, Any]) -> None:
     """Retained instance counts need the instance types to stay: SageMaker fails such an update."""
-    current = backend.endpoint_configs.get(endpoint.record.endpoint_config_name)
-    types = {variant["VariantName"]: variant.get("InstanceType") for variant in current.production_variants} if current else {}
+    current = configurations_of(context).find(endpoint.record.endpoint_config_name) or {"ProductionVariants": []}
+    types = {variant["VariantName"]: variant["InstanceType"] for variant in current["ProductionVariants"]}
     for variant in configuration["ProductionVariants"]:
-        old = types.get(variant["VariantName"], variant.get("InstanceType"))
-        if old != variant.get("InstanceType"):
+        old = types.get(variant["VariantName"], variant["InstanceType"])
+        if old != variant["InstanceType"]:
             raise _refused(
                 f"Variant {variant['VariantName']} retains its instance count, so its InstanceType cannot change from {old} to "
-                f"{variant.get('InstanceType')}. Exclude DesiredInstanceCount from the retained properties, or keep the type."
+                f"{variant['InstanceType']}. Exclude DesiredInstanceCount from the retained properties, or keep the type."
             )
 
 
-def _running_capture(backend: Any, endpoint: Endpoint) -> Any:
-    """The data capture configuration that the endpoint runs with now."""
-    source = getattr(endpoint.record, "capture_source", endpoint.record.endpoint_config_name)
-    configuration = backend.endpoint_configs.get(source)
-    return (configuration.data_capture_config or None) if configuration else None
-
-
-def _weights(configuration: Mapping[str, Any], name: str) -> dict[str, float]:
-    variant = next(variant for variant in configuration["ProductionVariants"] if variant["VariantName"] == name)
+def _weights(variant: Mapping[str, Any]) -> dict[str, float]:
     weight = float(variant.get("InitialVariantWeight", 1.0))
     return {"CurrentWeight": weight, "DesiredWeight": weight}
 
 
-def _changeable(endpoints: Endpoints, name: str) -> Endpoint:
-    """The endpoint, if it exists and nothing else is changing it."""
-    endpoint = endpoints.by_name.get(name)
+def _endpoint(context: Context, name: str) -> Endpoint:
+    endpoint = endpoints_of(context).by_name.get(name)
     if endpoint is None:
-        raise _refused(f'Could not find endpoint "{endpoints.context.arn("sagemaker", f"endpoint/{name}")}".')
+        raise _refused(f'Could not find endpoint "{context.arn("sagemaker", f"endpoint/{name}")}".')
+    return endpoint
+
+
+def _changeable(context: Context, name: str) -> Endpoint:
+    """The endpoint, if it exists and nothing else is changing it."""
+    endpoint = _endpoint(context, name)
     if endpoint.status in _BUSY:
         raise _refused(f'Cannot update in-progress endpoint "{endpoint.record.arn}".')
     if endpoint.status != "InService":

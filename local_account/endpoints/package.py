@@ -1,6 +1,6 @@
-"""Finds what a SageMaker model serves and unpacks it: image environment, code and model files.
+"""Unpacks what a SageMaker model serves: image environment, code and model files.
 
-In: a model name (CreateModel, by container or by model package). Out: `ServedModel`, ready for `fleet.py` to start instances of.
+In: a model name (`models.py` finds its container, also in a model package). Out: `ServedModel`, ready for `fleet.py` to start instances of.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import shutil
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from local_account.context import Context
-from local_account.errors import NotEmulatedError, ServiceError
+from local_account.endpoints.models import models_of
+from local_account.errors import ServiceError
 
 _CONTAINER_MODEL_DIRECTORY = "/opt/ml/model"
 
@@ -25,25 +25,9 @@ class ServedModel:
     environment: dict[str, str]
 
 
-def container_of(context: Context, model_name: str) -> dict[str, Any]:
-    """The one container of a model, with the model package's image, data and environment where the model names a package."""
-    sagemaker = context.client("sagemaker")
-    model = sagemaker.describe_model(ModelName=model_name)
-    containers = [model["PrimaryContainer"]] if model.get("PrimaryContainer") else model.get("Containers", [])
-    if len(containers) != 1:
-        raise NotEmulatedError("sagemaker", f"CreateEndpoint of a model with {len(containers)} containers")
-    container: dict[str, Any] = dict(containers[0])
-    if "ModelPackageName" in container:
-        package = sagemaker.describe_model_package(ModelPackageName=container["ModelPackageName"])
-        specified = package["InferenceSpecification"]["Containers"][0]
-        environment = {**(specified.get("Environment") or {}), **(container.get("Environment") or {})}
-        container = {**specified, **container, "Environment": environment}
-    return container
-
-
 def unpack(context: Context, model_name: str, directory: Path) -> ServedModel:
     """Download and extract the model into `directory`, which is replaced. Raises ServiceError that says what is wrong with it."""
-    container = container_of(context, model_name)
+    container = models_of(context).container(model_name)
     url = container.get("ModelDataUrl") or container.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri", "")
     if not url.startswith("s3://") or not url.endswith(".tar.gz"):
         raise ServiceError("ValidationException", f"model {model_name}: the model data is {url!r}; allowed: s3://<bucket>/<key>.tar.gz")

@@ -1,4 +1,4 @@
-"""The endpoints of one account: their fleets, traffic counters and data capture, beside moto's record of each.
+"""The endpoints of one account: their fleets, traffic counters and data capture, and what DescribeEndpoint tells of each.
 
 `operations.py` changes it when an API call arrives, `lifecycle.py` while a deployment runs; `runtime.py` and `monitoring` read it.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from local_account.context import Context
@@ -17,10 +19,43 @@ from local_account.endpoints.launcher import Launcher
 from local_account.endpoints.traffic import Traffic
 
 
-class Endpoint:
-    """One endpoint. `record` is moto's object, which DescribeEndpoint reads; the rest is what really runs."""
+@dataclass
+class Record:
+    """What the API tells of an endpoint. `capture_source` is the configuration whose data capture it runs with."""
 
-    def __init__(self, record: Any) -> None:
+    endpoint_name: str
+    arn: str
+    endpoint_config_name: str
+    creation_time: datetime
+    production_variants: list[dict[str, Any]] = field(default_factory=list)
+    endpoint_status: str = "Creating"
+    failure_reason: str | None = None
+    last_modified_time: datetime | None = None
+    data_capture_config: dict[str, Any] | None = None
+    last_deployment_config: Mapping[str, Any] | None = None
+    pending_deployment_summary: dict[str, Any] | None = None
+    capture_source: str = ""
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "EndpointName": self.endpoint_name,
+            "EndpointArn": self.arn,
+            "EndpointConfigName": self.endpoint_config_name,
+            "ProductionVariants": [dict(variant) for variant in self.production_variants],
+            "DataCaptureConfig": self.data_capture_config,
+            "EndpointStatus": self.endpoint_status,
+            "FailureReason": self.failure_reason,
+            "CreationTime": self.creation_time,
+            "LastModifiedTime": self.last_modified_time or self.creation_time,
+            "LastDeploymentConfig": self.last_deployment_config,
+            "PendingDeploymentSummary": self.pending_deployment_summary,
+        }
+
+
+class Endpoint:
+    """One endpoint. `record` is what the API tells of it; the rest is what really runs."""
+
+    def __init__(self, record: Record) -> None:
         self.record = record
         self.traffic = Traffic()
         self.fleet: Fleet | None = None
@@ -32,11 +67,11 @@ class Endpoint:
 
     @property
     def name(self) -> str:
-        return str(self.record.endpoint_name)
+        return self.record.endpoint_name
 
     @property
     def status(self) -> str:
-        return str(self.record.endpoint_status)
+        return self.record.endpoint_status
 
     def fleets(self) -> list[Fleet]:
         return [fleet for fleet in (self.fleet, self.candidate) if fleet is not None]
@@ -51,8 +86,7 @@ class Endpoint:
 
     def variant_record(self, name: str) -> dict[str, Any]:
         """What DescribeEndpoint says of a variant. Raises StopIteration for a variant that is not there."""
-        record: dict[str, Any] = next(variant for variant in self.record.production_variants if variant["VariantName"] == name)
-        return record
+        return next(variant for variant in self.record.production_variants if variant["VariantName"] == name)
 
     def refresh_record(self) -> None:
         """Let DescribeEndpoint tell the instances that are running now."""

@@ -6,21 +6,26 @@ Source: SageMaker Developer Guide, "Blue/Green Deployments" and the API referenc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local_account.errors import NotEmulatedError, ServiceError
+from local_account.errors import ServiceError
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`shares` are the new fleet's growing shares of traffic, the last one 1.0; alarms are watched for `bake_seconds` after each."""
+    """`shares` are the new fleet's growing shares of traffic, the last one 1.0; alarms are watched for `bake_seconds` after each.
+
+    A deployment that has not moved all traffic after `timeout_seconds` goes back.
+    """
 
     shares: tuple[float, ...]
     bake_seconds: float
     termination_wait_seconds: float
     alarms: tuple[str, ...]
+    timeout_seconds: float = math.inf
 
 
 def plan(configuration: Mapping[str, Any] | None, new_instances: int) -> Plan:
@@ -29,17 +34,23 @@ def plan(configuration: Mapping[str, Any] | None, new_instances: int) -> Plan:
     `new_instances` is the size of the new fleet, for sizes given in instances. Raises ServiceError for what SageMaker refuses.
     """
     configuration = configuration or {}
-    if "RollingUpdatePolicy" in configuration:
-        raise NotEmulatedError("sagemaker", "UpdateEndpoint with RollingUpdatePolicy")
     policy = configuration.get("BlueGreenUpdatePolicy") or {}
     routing = policy.get("TrafficRoutingConfiguration") or {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
     alarms = (configuration.get("AutoRollbackConfiguration") or {}).get("Alarms") or []
-    return Plan(
+    planned = Plan(
         shares=_shares(routing, new_instances),
         bake_seconds=float(routing.get("WaitIntervalInSeconds") or 0),
         termination_wait_seconds=float(policy.get("TerminationWaitInSeconds") or 0),
         alarms=tuple(alarm["AlarmName"] for alarm in alarms),
+        timeout_seconds=float(policy.get("MaximumExecutionTimeoutInSeconds") or math.inf),
     )
+    waiting = planned.bake_seconds * len(planned.shares) + planned.termination_wait_seconds
+    if planned.timeout_seconds <= waiting:
+        raise _refused(
+            f"MaximumExecutionTimeoutInSeconds is {planned.timeout_seconds:g}; allowed: more than the {waiting:g} seconds that "
+            "WaitIntervalInSeconds and TerminationWaitInSeconds add up to"
+        )
+    return planned
 
 
 def _shares(routing: Mapping[str, Any], new_instances: int) -> tuple[float, ...]:

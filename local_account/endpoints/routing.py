@@ -1,6 +1,6 @@
 """Which instance of a variant gets a request: the strategies of SageMaker's `ProductionVariantRoutingConfig`. Pure.
 
-In: a production variant of an endpoint configuration, checked when the configuration is created (`operations.py`). Out: the
+In: a production variant of an endpoint configuration, checked when the configuration is created. Out: the
 strategy that `fleet.py` asks for every request. Source: API reference of ProductionVariantRoutingConfig.
 """
 
@@ -10,8 +10,6 @@ import random
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
-
-from local_account.errors import NotEmulatedError, ServiceError
 
 
 class RoutingStrategy(StrEnum):
@@ -27,15 +25,8 @@ class RoutingStrategy(StrEnum):
 
 
 def strategy_of(variant: Mapping[str, Any]) -> RoutingStrategy:
-    """What a production variant asks for, RANDOM if nothing, as in SageMaker. Raises ServiceError for what cannot be followed."""
+    """What a production variant asks for, RANDOM if nothing, as in SageMaker. What else SageMaker has is refused with the request
+    (`local_account/sagemaker/refused.py`).
+    """
     configuration = variant.get("RoutingConfig")
-    if configuration is None:
-        return RoutingStrategy.RANDOM
-    strategy = configuration.get("RoutingStrategy")
-    if strategy == "PREFIX_AWARE" or "PrefixAwareRoutingConfig" in configuration:
-        raise NotEmulatedError("sagemaker", "CreateEndpointConfig with RoutingStrategy PREFIX_AWARE")
-    if strategy not in list(RoutingStrategy):
-        allowed = ", ".join(RoutingStrategy)
-        message = f"RoutingConfig.RoutingStrategy of variant {variant['VariantName']} is {strategy!r}; allowed: {allowed}"
-        raise ServiceError("ValidationException", message)
-    return RoutingStrategy(strategy)
+    return RoutingStrategy(configuration["RoutingStrategy"]) if configuration else RoutingStrategy.RANDOM

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from local_account.errors import ServiceError
+
+#: Where the API reference names no default for MaxResults, and the most that it allows.
+MOST_RESULTS = 100
+
+_TIMES = (
+    ("CreationTimeAfter", "CreationTimeBefore", "CreationTime"),
+    ("CreatedAfter", "CreatedBefore", "CreationTime"),
+    ("LastModifiedTimeAfter", "LastModifiedTimeBefore", "LastModifiedTime"),
+)
 
 
 def page(
@@ -18,6 +28,7 @@ def page(
     default_order: str = "Ascending",
     name_field: str | None = None,
     equal: Mapping[str, str] | None = None,
+    default_results: int = MOST_RESULTS,
 ) -> tuple[list[Mapping[str, Any]], str | None]:
     """One page of `items` and the token of the next one.
 
@@ -28,14 +39,23 @@ def page(
     field = sort_fields.get(request.get("SortBy") or default_sort)
     if field is None:
         raise ServiceError("ValidationException", f"SortBy is {request.get('SortBy')!r}; allowed: {', '.join(sort_fields)}")
-    order = request.get("SortOrder") or default_order
-    positions = sorted(
-        range(len(chosen)), key=lambda position: (_sort_key(chosen[position].get(field)), position), reverse=order == "Descending"
-    )
-    chosen = [chosen[position] for position in positions]
-    start = int(request.get("NextToken") or 0)
-    end = start + int(request.get("MaxResults") or 100)
-    return chosen[start:end], str(end) if end < len(chosen) else None
+    chosen = in_order(chosen, lambda item: item.get(field), request.get("SortOrder") or default_order)
+    return cut(chosen, request, default_results)
+
+
+def in_order(items: Sequence[Any], value: Any, order: str) -> list[Any]:
+    """`items` by `value(item)`, those without a value first; of two equals the one made first counts as less."""
+    positions = sorted(range(len(items)), key=lambda position: (_sort_key(value(items[position])), position), reverse=order == "Descending")
+    return [items[position] for position in positions]
+
+
+def cut(items: Sequence[Any], request: Mapping[str, Any], default_results: int = MOST_RESULTS) -> tuple[list[Any], str | None]:
+    """The page that NextToken and MaxResults ask for, and the token of the next one. Raises ServiceError for an unknown token."""
+    token = request.get("NextToken") or "0"
+    if not re.fullmatch(r"[0-9]{1,9}", token) or int(token) > len(items):
+        raise ServiceError("ValidationException", f"Invalid pagination token given: {token}")
+    end = int(token) + int(request.get("MaxResults") or default_results)
+    return list(items[int(token) : end]), str(end) if end < len(items) else None
 
 
 def answer(key: str, items: Sequence[Any], token: str | None) -> dict[str, Any]:
@@ -51,19 +71,21 @@ def _matches(item: Mapping[str, Any], request: Mapping[str, Any], name_field: st
         return False
     if any(request.get(member) is not None and item.get(field) != request[member] for member, field in equal.items()):
         return False
-    return all(
-        _in_time(item.get(field), request.get(f"{member}After"), request.get(f"{member}Before"))
-        for member, field in (("CreationTime", "CreationTime"), ("Created", "CreationTime"), ("LastModifiedTime", "LastModifiedTime"))
-    )
+    return all(_in_time(item.get(field), request.get(after), request.get(before)) for after, before, field in _TIMES)
 
 
 def _in_time(moment: datetime | None, after: Any, before: Any) -> bool:
-    if after is not None and (moment is None or moment <= _aware(after)):
+    if after is not None and (moment is None or moment <= moment_of(after)):
         return False
-    return before is None or (moment is not None and moment < _aware(before))
+    return before is None or (moment is not None and moment < moment_of(before))
 
 
-def _aware(moment: Any) -> datetime:
-    if isinstance(moment, datetime):
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return datetime.fromtimestamp(float(moment), UTC)
+def moment_of(value: Any) -> datetime:
+    """A time as a request may give it: a datetime, seconds since 1970, or ISO 8601 text. Raises a ValidationException."""
+    from botocore.utils import parse_to_aware_datetime
+
+    try:
+        moment: datetime = parse_to_aware_datetime(value)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ServiceError("ValidationException", f"{value!r} is no time: {error}") from error

@@ -1,4 +1,4 @@
-"""Puts our SageMaker behind the public API: the operations that moto lacks or only records."""
+"""Puts our SageMaker behind its API: every operation that this package has, and what Search finds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from local_account.context import Context
-from local_account.moto_operations import Operation, install_operations
+from local_account.endpoints.models import models_of
+from local_account.endpoints.operations import endpoints_that_serve
+from local_account.sagemaker.api import Operation, api_of
 from local_account.sagemaker.jobs.processing import ProcessingJobs
 from local_account.sagemaker.jobs.record import Job, Jobs
 from local_account.sagemaker.jobs.running import Runner
@@ -16,153 +18,142 @@ from local_account.sagemaker.pipelines.caching import StepCache
 from local_account.sagemaker.pipelines.execution import Services
 from local_account.sagemaker.pipelines.service import Pipelines
 from local_account.sagemaker.pipelines.steps import StepRunner
-from local_account.sagemaker.registry.groups import ModelPackageGroups
-from local_account.sagemaker.registry.packages import ModelPackages
-from local_account.sagemaker.tags import Tags
+from local_account.sagemaker.registry.packages import packages_of
+from local_account.sagemaker.search.service import Records, search_of
+from local_account.sagemaker.tags import tags_of
 from local_account.sagemaker.transform.job import TransformJobs
 from local_account.sagemaker.tuning.job import TuningJobs
 from local_account.sagemaker.warm.containers import warm_containers_of
 
-Call = Callable[[dict[str, Any]], Mapping[str, Any] | None]
-
 
 class SageMaker:
-    """The SageMaker of one account."""
+    """The SageMaker of one account. Endpoints are in `local_account/endpoints/`."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.warm = warm_containers_of(context)
         runner, data = Runner(context, self.warm), S3Data(context)
-        self.tags = Tags()
-        self.groups = ModelPackageGroups(context)
-        self.packages = ModelPackages(context, self.groups)
+        self.packages = packages_of(context)
+        self.groups = self.packages.groups
         self.processing, self.training = ProcessingJobs(runner, data), TrainingJobs(runner, data)
         self.tuning, self.transform = TuningJobs(self.training), TransformJobs(runner, data)
-        steps = StepRunner(self.processing, self.training, self.tuning, self.transform, self.packages)
+        steps = StepRunner(self.processing, self.training, self.tuning, self.transform, models_of(context), self.packages)
         self.pipelines = Pipelines(Services(context, steps, data, StepCache()))
 
-    def operations(self) -> dict[str, Call]:
-        """Every operation that is ours, by its name in snake case."""
-        return {**self._pipeline_operations(), **self._job_operations(), **self._registry_operations()}
+    def operations(self) -> dict[str, Operation]:
+        """Every operation by its name."""
+        tags = tags_of(self.context)
+        general: dict[str, Operation] = {
+            "AddTags": tags.add_tags,
+            "DeleteTags": tags.delete_tags,
+            "ListTags": tags.list_tags,
+            "Search": search_of(self.context).search,
+        }
+        return {**general, **self._pipeline_operations(), **self._job_operations(), **self._registry_operations()}
 
-    def _pipeline_operations(self) -> dict[str, Call]:
-        pipelines = self.pipelines
+    def searched(self) -> dict[str, Records]:
+        """What Search finds of this package, by resource type."""
         return {
-            "create_pipeline": self._warming(self._tagging(pipelines.create, "PipelineArn")),
-            "update_pipeline": self._warming(pipelines.update),
-            "describe_pipeline": pipelines.describe,
-            "delete_pipeline": pipelines.delete,
-            "list_pipelines": pipelines.list,
-            "start_pipeline_execution": self._warming(pipelines.start),
-            "stop_pipeline_execution": pipelines.stop,
-            "describe_pipeline_execution": pipelines.describe_execution,
-            "describe_pipeline_definition_for_execution": pipelines.definition_for_execution,
-            "list_pipeline_parameters_for_execution": pipelines.parameters_for_execution,
-            "list_pipeline_executions": pipelines.list_executions,
-            "list_pipeline_execution_steps": pipelines.list_steps,
+            "TrainingJob": self.training.jobs.all,
+            "HyperParameterTuningJob": self.tuning.jobs.all,
+            "ModelPackage": self.packages.all,
+            "ModelPackageGroup": self.groups.all,
+            "Pipeline": self.pipelines.all,
+            "PipelineExecution": self.pipelines.all_executions,
+            "Model": self._models_in_use,
         }
 
-    def _job_operations(self) -> dict[str, Call]:
-        found: dict[str, Call] = {"list_training_jobs_for_hyper_parameter_tuning_job": self.tuning.trials}
-        kinds: tuple[tuple[str, Jobs, Callable[[dict[str, Any]], Job]], ...] = (
-            ("processing_job", self.processing.jobs, self.processing.create),
-            ("training_job", self.training.jobs, self.training.create),
-            ("transform_job", self.transform.jobs, self.transform.create),
-            ("hyper_parameter_tuning_job", self.tuning.jobs, self.tuning.create),
+    def _models_in_use(self) -> list[Mapping[str, Any]]:
+        """Models as SageMaker's model dashboard has them: with the endpoints that serve them and their latest transform job."""
+        latest = {job["ModelName"]: job for job in self.transform.jobs.all()}
+        return [
+            {
+                "Model": {**model, "Tags": tags_of(self.context).of(model["ModelArn"])},
+                "Endpoints": endpoints_that_serve(self.context, model["ModelName"]),
+                "LastBatchTransformJob": latest.get(model["ModelName"]),
+            }
+            for model in models_of(self.context).all()
+        ]
+
+    def _pipeline_operations(self) -> dict[str, Operation]:
+        pipelines = self.pipelines
+        return {
+            "CreatePipeline": self._warming(pipelines.create),
+            "UpdatePipeline": self._warming(pipelines.update),
+            "DescribePipeline": pipelines.describe,
+            "DeletePipeline": pipelines.delete,
+            "ListPipelines": pipelines.list,
+            "StartPipelineExecution": self._warming(pipelines.start),
+            "StopPipelineExecution": pipelines.stop,
+            "DescribePipelineExecution": pipelines.describe_execution,
+            "DescribePipelineDefinitionForExecution": pipelines.definition_for_execution,
+            "ListPipelineParametersForExecution": pipelines.parameters_for_execution,
+            "ListPipelineExecutions": pipelines.list_executions,
+            "ListPipelineExecutionSteps": pipelines.list_steps,
+        }
+
+    def _job_operations(self) -> dict[str, Operation]:
+        found: dict[str, Operation] = {"ListTrainingJobsForHyperParameterTuningJob": self.tuning.trials}
+        kinds: tuple[tuple[Jobs, Callable[[dict[str, Any]], Job]], ...] = (
+            (self.processing.jobs, self.processing.create),
+            (self.training.jobs, self.training.create),
+            (self.transform.jobs, self.transform.create),
+            (self.tuning.jobs, self.tuning.create),
         )
-        for name, jobs, create in kinds:
+        for jobs, create in kinds:
+            name = jobs.kind.resource
             found |= {
-                f"create_{name}": self._tagging(_creating(create, jobs), jobs.kind.arn_field),
-                f"describe_{name}": _describing(jobs),
-                f"list_{name}s": jobs.list,
-                f"stop_{name}": _stopping(jobs),
+                f"Create{name}": _creating(create, jobs),
+                f"Describe{name}": _describing(jobs),
+                f"List{name}s": jobs.list,
+                f"Stop{name}": _stopping(jobs),
             }
         return found
 
-    def _registry_operations(self) -> dict[str, Call]:
+    def _registry_operations(self) -> dict[str, Operation]:
         groups, packages = self.groups, self.packages
         return {
-            "create_model_package_group": self._warming(self._tagging(groups.create, "ModelPackageGroupArn")),
-            "describe_model_package_group": lambda request: groups.get(request["ModelPackageGroupName"]),
-            "delete_model_package_group": packages.delete_group,
-            "list_model_package_groups": groups.list,
-            "put_model_package_group_policy": groups.put_policy,
-            "get_model_package_group_policy": groups.get_policy,
-            "delete_model_package_group_policy": groups.delete_policy,
-            "create_model_package": self._tagging(packages.create, "ModelPackageArn"),
-            "describe_model_package": packages.describe,
-            "batch_describe_model_package": packages.describe_several,
-            "update_model_package": packages.update,
-            "delete_model_package": packages.delete,
-            "list_model_packages": packages.list,
+            "CreateModelPackageGroup": self._warming(groups.create),
+            "DescribeModelPackageGroup": lambda request: groups.get(request["ModelPackageGroupName"]),
+            "DeleteModelPackageGroup": packages.delete_group,
+            "ListModelPackageGroups": groups.list,
+            "PutModelPackageGroupPolicy": groups.put_policy,
+            "GetModelPackageGroupPolicy": groups.get_policy,
+            "DeleteModelPackageGroupPolicy": groups.delete_policy,
+            "CreateModelPackage": packages.create,
+            "DescribeModelPackage": packages.describe,
+            "BatchDescribeModelPackage": packages.describe_several,
+            "UpdateModelPackage": packages.update,
+            "DeleteModelPackage": packages.delete,
+            "ListModelPackages": packages.list,
         }
 
-    def _warming(self, call: Call) -> Call:
+    def _warming(self, operation: Operation) -> Operation:
         """Jobs will follow soon: let the containers import their packages meanwhile."""
 
         def warmed(request: dict[str, Any]) -> Mapping[str, Any] | None:
-            answer = call(request)
+            answer = operation(request)
             self.warm.prepare()
             return answer
 
         return warmed
 
-    def _tagging(self, call: Call, arn_field: str) -> Call:
-        def tagged(request: dict[str, Any]) -> Mapping[str, Any] | None:
-            answer = call(request)
-            self.tags.add((answer or {})[arn_field], request.get("Tags"))
-            return answer
-
-        return tagged
-
 
 def install(context: Context) -> SageMaker:
-    """Put this account's SageMaker behind moto's API. A later account replaces it."""
-    from moto.sagemaker.responses import SageMakerResponse
-
+    """Put this account's SageMaker behind its API."""
     service = SageMaker(context)
-    install_operations(context, SageMakerResponse, {name: _operation(call) for name, call in service.operations().items()})
-    _install_tags(SageMakerResponse, service.tags)
+    api_of(context).operations |= service.operations()
+    search_of(context).resources |= service.searched()
     return service
 
 
-def _operation(call: Call) -> Operation:
-    return lambda _, request: call(request) or {}
-
-
-def _creating(create: Callable[[dict[str, Any]], Job], jobs: Jobs) -> Call:
+def _creating(create: Callable[[dict[str, Any]], Job], jobs: Jobs) -> Operation:
     return lambda request: {jobs.kind.arn_field: create(request).arn}
 
 
-def _describing(jobs: Jobs) -> Call:
+def _describing(jobs: Jobs) -> Operation:
     return lambda request: jobs.get(request[jobs.kind.name_field]).describe()
 
 
-def _stopping(jobs: Jobs) -> Call:
+def _stopping(jobs: Jobs) -> Operation:
     return lambda request: jobs.stop(request[jobs.kind.name_field])
-
-
-_MOTO_TAGS: dict[str, Any] = {}
-
-
-def _install_tags(response_class: Any, tags: Tags) -> None:
-    """Tags of what we keep come from us, those of everything else from moto."""
-    from moto.core.responses import ActionResult
-
-    for name in ("add_tags", "list_tags", "delete_tags"):
-        _MOTO_TAGS.setdefault(name, getattr(response_class, name))
-
-    def route(name: str, own: Callable[[str, Any], Mapping[str, Any]]) -> Callable[[Any], Any]:
-        def call(response: Any) -> Any:
-            arn = response._get_param("ResourceArn")
-            return ActionResult(own(arn, response)) if tags.knows(arn) else _MOTO_TAGS[name](response)
-
-        return call
-
-    def remove(arn: str, response: Any) -> dict[str, Any]:
-        tags.remove(arn, response._get_param("TagKeys") or [])
-        return {}
-
-    response_class.add_tags = route("add_tags", lambda arn, response: {"Tags": tags.add(arn, response._get_param("Tags"))})
-    response_class.list_tags = route("list_tags", lambda arn, response: {"Tags": tags.list(arn)})
-    response_class.delete_tags = route("delete_tags", remove)

@@ -1,37 +1,69 @@
-"""Tags of the resources that this package keeps, by ARN."""
+"""Tags of everything that SageMaker keeps here, by ARN."""
 
 from __future__ import annotations
 
+import builtins
+import re
 import threading
 from collections.abc import Iterable, Mapping
+from typing import Any
+
+from local_account.context import Context
+from local_account.errors import ServiceError
+from local_account.sagemaker import listing
+
+#: `…:model-package/<group>/<version>`. Only groups and packages without versions have tags: API reference of CreateModelPackage, Tags.
+_VERSION = re.compile(r".*:model-package/[^/]+/\d+")
+#: What AWS says of them (https://github.com/aws/aws-cdk/issues/33699).
+NOT_OF_VERSIONS = "Tags are not supported in Model Package versions. Please add them to the Model Package Group"
 
 
 class Tags:
-    """AddTags, DeleteTags and ListTags."""
+    """AddTags, DeleteTags and ListTags. A resource is known from its creation to its deletion, with or without tags."""
 
     def __init__(self) -> None:
         self._tags: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
 
-    def add(self, arn: str, tags: Iterable[Mapping[str, str]] | None) -> list[dict[str, str]]:
+    def add(self, arn: str, tags: Iterable[Mapping[str, str]] | None) -> None:
+        """Tags of a resource that is being created."""
         with self._lock:
-            known = self._tags.setdefault(arn, {})
-            known.update({tag["Key"]: tag["Value"] for tag in tags or []})
-            return _as_list(known)
+            self._tags[arn] = {tag["Key"]: tag["Value"] for tag in tags or []}
 
-    def remove(self, arn: str, keys: Iterable[str]) -> None:
+    def forget(self, arn: str) -> None:
         with self._lock:
-            for key in keys:
-                self._tags.get(arn, {}).pop(key, None)
+            self._tags.pop(arn, None)
 
-    def list(self, arn: str) -> list[dict[str, str]]:
+    def of(self, arn: str) -> builtins.list[dict[str, str]]:
         with self._lock:
-            return _as_list(self._tags.get(arn, {}))
+            return [{"Key": key, "Value": value} for key, value in self._tags.get(arn, {}).items()]
 
-    def knows(self, arn: str) -> bool:
+    def add_tags(self, request: Mapping[str, Any]) -> dict[str, Any]:
         with self._lock:
-            return arn in self._tags
+            self._known(request["ResourceArn"]).update({tag["Key"]: tag["Value"] for tag in request["Tags"]})
+        return {"Tags": self.of(request["ResourceArn"])}
+
+    def delete_tags(self, request: Mapping[str, Any]) -> None:
+        with self._lock:
+            known = self._known(request["ResourceArn"])
+            for key in request["TagKeys"]:
+                known.pop(key, None)
+
+    def list_tags(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            self._known(request["ResourceArn"])
+        items, token = listing.cut(self.of(request["ResourceArn"]), request)
+        return listing.answer("Tags", items, token)
+
+    def _known(self, arn: str) -> dict[str, str]:
+        """A resource's tags. Raises a ValidationException for what has none, and never can have."""
+        if _VERSION.fullmatch(arn):
+            raise ServiceError("ValidationException", NOT_OF_VERSIONS)
+        if arn not in self._tags:
+            raise ServiceError("ValidationException", f"Resource {arn} does not exist.")
+        return self._tags[arn]
 
 
-def _as_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
+def tags_of(context: Context) -> Tags:
+    """The tags of an account; the same object at every call."""
+    return context.part(Tags, Tags)

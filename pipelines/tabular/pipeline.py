@@ -90,6 +90,7 @@ def get_pipeline(
         model=choose,
         evaluate=evaluate,
         facts=_facts(target, dataset, parameters, evaluate, algorithms, searches),
+        measured=lambda path: _measured(evaluate, path),
         approval_status=parameters["ModelApprovalStatus"],
     )
     return Pipeline(
@@ -213,6 +214,7 @@ def _evaluate(target: Target, parameters: dict[str, Parameter], prepare: Process
             *("--model", f"{PROCESSING}/input/model"),
             *("--choice", f"{PROCESSING}/input/choice"),
             *("--train", f"{PROCESSING}/input/train"),
+            *("--validation", f"{PROCESSING}/input/validation"),
             *("--test", f"{PROCESSING}/input/test"),
             *("--preparation", f"{PROCESSING}/input/preparation"),
             *("--threshold", parameters["MetricThreshold"].to_string()),
@@ -224,6 +226,7 @@ def _evaluate(target: Target, parameters: dict[str, Parameter], prepare: Process
             "model": output_of(choose, "model"),
             "choice": output_of(choose, "choice"),
             "train": output_of(prepare, "train"),
+            "validation": output_of(prepare, "validation"),
             "test": output_of(prepare, "test"),
             "preparation": output_of(prepare, "preparation"),
         },
@@ -257,8 +260,11 @@ def _facts(
         "algorithm": "lineage.algorithm",
         "hyperparameters": "lineage.hyperparameters",
         "metric-value": "gate.value",
+        "warnings": "gate.warned_of",
         "champion": "champion.name",
     }
+    if dataset.decides_by is not None:
+        measured |= {"decision-metric": "lineage.decision_metric", "decision-threshold": "lineage.decision_threshold"}
     jobs = {
         f"tuning-job-{algorithm.name.replace('_', '-')}": search.properties.HyperParameterTuningJobName
         for algorithm, search in zip(algorithms, searches, strict=True)

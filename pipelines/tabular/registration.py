@@ -6,8 +6,7 @@ version is reachable from the registry; the version is deployed by the `*-deploy
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipelines.tabular.target import Target  # isort: skip - before every other import of the SDK
@@ -21,6 +20,7 @@ from sagemaker.mlops.workflow import ModelStep, ProcessingStep
 from sagemaker.serve.model_builder import ModelBuilder
 
 from pipelines.tabular.jobs import SERVICE_RETRY, output_of
+from pipelines.tabular.model_card import model_card
 from settings import DataSet
 
 CONTENT_TYPES = ["text/csv", "application/json"]
@@ -36,9 +36,13 @@ def register_step(
     model: ProcessingStep,
     evaluate: ProcessingStep,
     facts: Mapping[str, Any],
+    measured: Callable[[str], Any],
     approval_status: Parameter,
 ) -> ModelStep:
-    """`facts`: CustomerMetadataProperties. AWS allows 50 entries, keys of 128 and values of 256 characters."""
+    """`facts`: CustomerMetadataProperties. AWS allows 50 entries, keys of 128 and values of 256 characters.
+
+    `measured`: the variable for a place of evaluation.json.
+    """
     builder = ModelBuilder(
         s3_model_data_url=Join(on="/", values=[output_of(model, "model"), "model.tar.gz"]),
         image_uri=target.image,
@@ -76,65 +80,10 @@ def register_step(
         ),
         customer_metadata_properties=dict(facts),
         model_card=ModelPackageModelCard(
-            model_card_content=_card(target, dataset, facts),
+            model_card_content=model_card(target, dataset, facts, measured),
             model_card_status="PendingReview",
         ),
         domain="MACHINE_LEARNING",
         task="REGRESSION" if dataset.problem == "regression" else "CLASSIFICATION",
     )
     return ModelStep(name="Register", step_args=request, retry_policies=[SERVICE_RETRY])
-
-
-def _card(target: Target, dataset: DataSet, facts: Mapping[str, Any]) -> Join:
-    """The model card as JSON whose `{fact}` places SageMaker fills in when the step runs.
-
-    Schema: "Model package model card schema (Studio)" of the SageMaker guide. Only facts without quotes or
-    backslashes are used, so that the result stays valid JSON.
-    """
-    sensitive = (
-        f"Groups of {dataset.facet.column} are compared for bias; see the report."
-        if dataset.facet
-        else "No sensitive attribute is declared."
-    )
-    card = {
-        "model_overview": {"model_creator": target.project},
-        "intended_uses": {
-            "purpose_of_model": f"Predict {dataset.target} of {dataset.name} ({dataset.problem}).",
-            "intended_uses": "Rows with the columns of the data contract: " + ", ".join(dataset.features),
-            "factors_affecting_model_efficiency": "Inputs outside the training ranges; see the drift baselines.",
-            "risk_rating": "Unknown",
-        },
-        "training_details": {
-            "training_observations": "Algorithm {algorithm}; data sha256 {data-sha256}; code {code-hash}; commit {git-commit}.",
-        },
-        "evaluation_details": [
-            {
-                "name": "Held-out test rows",
-                "evaluation_observation": "Gate: {metric} against threshold {threshold}. Report: {report-url}",
-                "metric_groups": [
-                    {"name": "quality", "metric_data": [{"name": dataset.metric, "type": "number", "value": "{metric-value}"}]}
-                ],
-            }
-        ],
-        "additional_information": {
-            "ethical_considerations": sensitive,
-            "caveats_and_recommendations": "Compare with the version in production in the report before approving.",
-        },
-    }
-    # The schema wants a number there, and SageMaker's Join makes text: the quotes around that one place go.
-    text = json.dumps(card, sort_keys=True).replace('"{metric-value}"', "{metric-value}")
-    return Join(on="", values=_fill(text, facts))
-
-
-def _fill(text: str, facts: Mapping[str, Any]) -> list[Any]:
-    """Splits at every `{fact}` of `facts` and puts its variable in its place."""
-    pieces: list[Any] = [text]
-    for name, value in facts.items():
-        place = "{" + name + "}"
-        next_pieces: list[Any] = []
-        for piece in pieces:
-            parts = piece.split(place) if isinstance(piece, str) else [piece]
-            for index, part in enumerate(parts):
-                next_pieces += [value, part] if index else [part]
-        pieces = next_pieces
-    return [piece for piece in pieces if not isinstance(piece, str) or piece]

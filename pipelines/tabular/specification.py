@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import settings
-from settings import Algorithm, DataSet, Gate, Preparation, Tuning
+from settings import Algorithm, DataSet, Gate, Preparation, Problem, Tuning
 
 
 def specification_json(
@@ -22,9 +22,16 @@ def specification_json(
     gate: Gate = settings.GATE,
 ) -> str:
     """Settings as JSON with sorted keys, so that equal settings give equal bytes."""
+    judged = dataset.judged_by
+    derived = {
+        "features": dataset.features,
+        "more_is_better": judged.more_is_better,
+        "threshold_range": {"lowest": judged.lowest, "highest": judged.highest, "allowed": judged.allowed},
+        "decision_metric": dataset.decides_by,
+    }
     document = {
-        "dataset": {**asdict(dataset), "features": dataset.features, "more_is_better": dataset.more_is_better},
-        "preparation": asdict(preparation),
+        "dataset": {**asdict(dataset), **derived},
+        "preparation": {**asdict(preparation), "reweigh_facet": _reweighs(preparation, dataset)},
         "algorithms": [
             {
                 "name": algorithm.name,
@@ -37,3 +44,9 @@ def specification_json(
         "gate": asdict(gate),
     }
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _reweighs(preparation: Preparation, dataset: DataSet) -> bool:
+    if preparation.reweigh_facet is None:
+        return dataset.facet is not None and dataset.problem is Problem.BINARY
+    return preparation.reweigh_facet

@@ -8,8 +8,6 @@ import pytest
 from ministack.services import cloudwatch
 from moto.applicationautoscaling.models import ApplicationAutoscalingBackend, FakeScheduledAction
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
-from moto.sagemaker.models import FakeEndpoint, FakeEndpointConfig
-from moto.sagemaker.responses import SageMakerResponse
 
 
 @pytest.mark.parametrize("hook", ["_evaluate_alarm", "_put_metric_alarm", "_dispatch_alarm_actions", "_set_alarm_state"])
@@ -19,16 +17,10 @@ def test_ministack_looks_its_own_functions_up_by_name_when_it_calls_them(hook: s
 
 
 def test_moto_has_the_operations_that_are_replaced() -> None:
-    for name in ("create_endpoint_config", "create_endpoint", "update_endpoint_weights_and_capacities", "delete_endpoint"):
-        assert callable(getattr(SageMakerResponse, name)), name
     for name in ("register_scalable_target", "put_scaling_policy", "put_scheduled_action", "describe_scaling_policies"):
         assert callable(getattr(ApplicationAutoScalingResponse, name)), name
 
 
 def test_moto_records_have_the_attributes_that_are_written() -> None:
-    endpoint = inspect.getsource(FakeEndpoint.__init__)
-    for attribute in ("endpoint_status", "failure_reason", "production_variants", "endpoint_config_name", "data_capture_config"):
-        assert f"self.{attribute}" in endpoint, attribute
-    assert "self.production_variants" in inspect.getsource(FakeEndpointConfig.__init__)
     assert "self.policies" in inspect.getsource(ApplicationAutoscalingBackend.__init__)
     assert {"schedule", "timezone", "scalable_target_action"} <= set(inspect.signature(FakeScheduledAction.__init__).parameters)

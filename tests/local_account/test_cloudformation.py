@@ -14,56 +14,7 @@ from botocore.exceptions import ClientError
 from local_account.account import Account
 from local_account.cloudformation.resource_type import api_request, generated_name
 from tests.local_account.endpoint_models import ENVIRONMENT, INFERENCE, archive, invoke
-
-ROLE = "arn:aws:iam::111122223333:role/Model"
-FINISHED = ("_COMPLETE", "_FAILED")
-
-
-class Stack:
-    """A stack of the account, changed one template at a time."""
-
-    def __init__(self, account: Account, name: str) -> None:
-        self.name, self._client = name, account.client("cloudformation")
-
-    def create(self, resources: Mapping[str, Any], outputs: Mapping[str, Any] | None = None, **options: Any) -> str:
-        self._client.create_stack(StackName=self.name, TemplateBody=template(resources, outputs), **options)
-        return self.settle()
-
-    def update(self, resources: Mapping[str, Any], outputs: Mapping[str, Any] | None = None, **options: Any) -> str:
-        self._client.update_stack(StackName=self.name, TemplateBody=template(resources, outputs), **options)
-        return self.settle()
-
-    def delete(self) -> None:
-        self._client.delete_stack(StackName=self.name)
-        self._client.get_waiter("stack_delete_complete").wait(StackName=self.name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-
-    def settle(self) -> str:
-        """The status once it is final; waits on the resources, not on a fixed time."""
-        import time
-
-        while True:
-            status = str(self.describe()["StackStatus"])
-            if status.endswith(FINISHED) and not status.endswith("CLEANUP_IN_PROGRESS"):
-                return status
-            time.sleep(0.05)
-
-    def describe(self) -> dict[str, Any]:
-        return dict(self._client.describe_stacks(StackName=self.name)["Stacks"][0])
-
-    def outputs(self) -> dict[str, str]:
-        return {output["OutputKey"]: output["OutputValue"] for output in self.describe().get("Outputs", [])}
-
-    def physical_id(self, logical_id: str) -> str:
-        detail = self._client.describe_stack_resource(StackName=self.name, LogicalResourceId=logical_id)
-        return str(detail["StackResourceDetail"]["PhysicalResourceId"])
-
-    def reasons(self) -> str:
-        events = self._client.describe_stack_events(StackName=self.name)["StackEvents"]
-        return "\n".join(event.get("ResourceStatusReason", "") for event in events)
-
-
-def template(resources: Mapping[str, Any], outputs: Mapping[str, Any] | None = None) -> str:
-    return json.dumps({"Resources": resources, **({"Outputs": outputs} if outputs else {})})
+from tests.local_account.stacks import ROLE, Stack, parameter
 
 
 @pytest.fixture
@@ -74,10 +25,6 @@ def stack(account: Account, request: pytest.FixtureRequest) -> Iterator[Stack]:
     yield stack
     account.client("cloudformation").update_termination_protection(StackName=name, EnableTerminationProtection=False)
     stack.delete()
-
-
-def parameter(value: str) -> dict[str, Any]:
-    return {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": value}}
 
 
 def model(bucket: str, key: str = "good.tar.gz", **properties: Any) -> dict[str, Any]:
@@ -275,8 +222,11 @@ def test_the_routing_of_a_template_reaches_the_endpoint_configuration(account: A
 @pytest.mark.parametrize(
     ("strategy", "reason"),
     [
-        ("PREFIX_AWARE", "does not implement sagemaker:CreateEndpointConfig with RoutingStrategy PREFIX_AWARE"),
-        ("ROUND_ROBIN", "'ROUND_ROBIN'; allowed: LEAST_OUTSTANDING_REQUESTS, RANDOM"),
+        (
+            "PREFIX_AWARE",
+            "does not implement sagemaker:CreateEndpointConfig with ProductionVariants.RoutingConfig.RoutingStrategy PREFIX_AWARE",
+        ),
+        ("ROUND_ROBIN", "Value 'ROUND_ROBIN' at 'productionVariants.1.member.routingConfig.routingStrategy'"),
     ],
 )
 def test_a_routing_strategy_that_is_not_there_fails_the_stack(bucket: str, stack: Stack, strategy: str, reason: str) -> None:
@@ -416,6 +366,240 @@ def test_a_bucket_and_a_topic_have_all_that_their_template_says(account: Account
     s3.put_object(Bucket=bucket, Key="x", Body=b"still usable")
     assert s3.get_object(Bucket=bucket, Key="x")["Body"].read() == b"still usable"
     s3.delete_object(Bucket=bucket, Key="x")
+
+
+def test_a_bucket_has_its_other_settings_too_and_loses_what_its_template_drops(account: Account, stack: Stack) -> None:
+    queue = {"Type": "AWS::SQS::Queue"}
+    event = {"Event": "s3:ObjectCreated:*", "Queue": {"Fn::GetAtt": ["Queue", "Arn"]}}
+    prefix = {"S3Key": {"Rules": [{"Name": "prefix", "Value": "in/"}]}}
+    settings = {
+        "VersioningConfiguration": {"Status": "Enabled"},
+        "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]},
+        "Tags": [{"Key": "team", "Value": "a"}],
+        "CorsConfiguration": {
+            "CorsRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"], "ExposedHeaders": ["etag"], "MaxAge": 60}]
+        },
+        "LifecycleConfiguration": {
+            "Rules": [{"Status": "Enabled", "NoncurrentVersionTransitions": [{"StorageClass": "GLACIER", "TransitionInDays": 5}]}]
+        },
+        "NotificationConfiguration": {
+            "QueueConfigurations": [{**event, "Filter": prefix}],
+            "EventBridgeConfiguration": {"EventBridgeEnabled": True},
+        },
+    }
+    assert stack.create({"Queue": queue, "Data": {"Type": "AWS::S3::Bucket", "Properties": settings}}) == "CREATE_COMPLETE", stack.reasons()
+
+    s3, bucket = account.client("s3"), stack.physical_id("Data")
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    assert s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"] == settings["OwnershipControls"]
+    assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == settings["Tags"]
+    (rule,) = s3.get_bucket_cors(Bucket=bucket)["CORSRules"]
+    assert (rule["ExposeHeaders"], rule["MaxAgeSeconds"]) == (["etag"], 60)
+    (aged,) = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert aged["NoncurrentVersionTransitions"] == [{"NoncurrentDays": 5, "StorageClass": "GLACIER"}]
+    told = s3.get_bucket_notification_configuration(Bucket=bucket)
+    assert told["QueueConfigurations"][0]["Filter"]["Key"]["FilterRules"][0]["Value"] == "in/"
+    assert "EventBridgeConfiguration" in told
+
+    assert stack.update({"Queue": queue, "Data": {"Type": "AWS::S3::Bucket"}}) == "UPDATE_COMPLETE", stack.reasons()
+
+    assert stack.physical_id("Data") == bucket
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Suspended"
+    told = s3.get_bucket_notification_configuration(Bucket=bucket)
+    assert not {"QueueConfigurations", "EventBridgeConfiguration"} & told.keys()
+    for read in (
+        s3.get_bucket_tagging,
+        s3.get_bucket_cors,
+        s3.get_bucket_lifecycle_configuration,
+        s3.get_bucket_ownership_controls,
+    ):
+        with pytest.raises(ClientError):
+            read(Bucket=bucket)
+
+
+def policy_of_group(name: str, action: str) -> dict[str, Any]:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::444455556666:root"},
+        "Action": [action],
+        "Resource": f"arn:aws:sagemaker:us-east-1:111122223333:model-package-group/{name}",
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def test_the_policy_of_a_model_package_group_is_put_changed_and_removed(account: Account, stack: Stack) -> None:
+    sagemaker = account.client("sagemaker")
+
+    def shared(action: str) -> dict[str, Any]:
+        resource = group("shared-models")
+        return {**resource, "Properties": {**resource["Properties"], "ModelPackageGroupPolicy": policy_of_group("shared-models", action)}}
+
+    for change, action in ((stack.create, "sagemaker:DescribeModelPackage"), (stack.update, "sagemaker:ListModelPackages")):
+        assert change({"Group": shared(action)}).endswith("E_COMPLETE"), stack.reasons()
+        stored = sagemaker.get_model_package_group_policy(ModelPackageGroupName="shared-models")["ResourcePolicy"]
+        assert json.loads(stored) == policy_of_group("shared-models", action)
+
+    assert stack.update({"Group": group("shared-models")}) == "UPDATE_COMPLETE"
+
+    with pytest.raises(ClientError, match="Cannot find"):
+        sagemaker.get_model_package_group_policy(ModelPackageGroupName="shared-models")
+    assert sagemaker.describe_model_package_group(ModelPackageGroupName="shared-models")["ModelPackageGroupStatus"] == "Completed"
+
+
+def test_a_group_whose_policy_is_refused_is_not_left_behind(account: Account, stack: Stack) -> None:
+    unreadable = {"Type": "AWS::SageMaker::ModelPackageGroup", "Properties": {"ModelPackageGroupName": "unreadable"}}
+    unreadable["Properties"]["ModelPackageGroupPolicy"] = "not JSON"  # type: ignore[index]  # of the literal above
+
+    assert stack.create({"Group": unreadable}) == "ROLLBACK_COMPLETE"
+
+    assert account.client("sagemaker").list_model_package_groups(NameContains="unreadable")["ModelPackageGroupSummaryList"] == []
+
+
+def test_tags_reach_the_resources_of_our_types_and_change_without_replacing_them(account: Account, bucket: str, stack: Stack) -> None:
+    def tagged(team: str) -> dict[str, Any]:
+        tags = {"Tags": [{"Key": "team", "Value": team}]}
+        resource = group("tagged-models")
+        return {
+            "Group": {**resource, "Properties": {**resource["Properties"], **tags}},
+            "Model": model(bucket, **tags),
+        }
+
+    def tags_of(logical_id: str) -> dict[str, str]:
+        listed = account.client("sagemaker").list_tags(ResourceArn=stack.physical_id(logical_id))["Tags"]
+        return {tag["Key"]: tag["Value"] for tag in listed}
+
+    stack.create(tagged("a"), Tags=[{"Key": "owner", "Value": "us"}])
+    first = stack.physical_id("Model")
+    assert tags_of("Group") == tags_of("Model") == {"team": "a", "owner": "us"}
+
+    assert stack.update(tagged("b"), Tags=[{"Key": "cost", "Value": "1"}]) == "UPDATE_COMPLETE", stack.reasons()
+
+    assert stack.physical_id("Model") == first
+    assert tags_of("Group") == tags_of("Model") == {"team": "b", "cost": "1"}
+
+
+def test_a_function_has_its_dead_letter_queue_and_a_role_its_boundary(account: Account, stack: Stack) -> None:
+    trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    allow = {"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+
+    def resources(function: Mapping[str, Any], role: Mapping[str, Any]) -> dict[str, Any]:
+        code = {"ZipFile": "def handler(event, context): return 1"}
+        return {
+            "Queue": {"Type": "AWS::SQS::Queue"},
+            "Boundary": {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": allow}},
+            "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust, **role}},
+            "Function": {
+                "Type": "AWS::Lambda::Function",
+                "Properties": {"Code": code, "Handler": "index.handler", "Runtime": "python3.12", "Role": ROLE, **function},
+            },
+        }
+
+    dead_letters = {"DeadLetterConfig": {"TargetArn": {"Fn::GetAtt": ["Queue", "Arn"]}}}
+    stack.create(resources(dead_letters, {"PermissionsBoundary": {"Ref": "Boundary"}}), Capabilities=["CAPABILITY_IAM"])
+    function, role = stack.physical_id("Function"), stack.physical_id("Role")
+    configuration = account.client("lambda").get_function_configuration(FunctionName=function)
+    boundary = account.client("iam").get_role(RoleName=role)["Role"]["PermissionsBoundary"]
+    assert configuration["DeadLetterConfig"]["TargetArn"].endswith(stack.physical_id("Queue").rsplit("/", 1)[-1])
+    assert boundary["PermissionsBoundaryArn"] == stack.physical_id("Boundary")
+
+    assert stack.update(resources({}, {}), Capabilities=["CAPABILITY_IAM"]) == "UPDATE_COMPLETE", stack.reasons()
+
+    assert not account.client("lambda").get_function_configuration(FunctionName=function).get("DeadLetterConfig", {}).get("TargetArn")
+    assert "PermissionsBoundary" not in account.client("iam").get_role(RoleName=role)["Role"]
+
+
+def test_a_resource_is_not_made_over_one_of_the_same_name(account: Account, stack: Stack) -> None:
+    logs = account.client("logs")
+    logs.create_log_group(logGroupName="/kept/from/before")
+    logs.create_log_stream(logGroupName="/kept/from/before", logStreamName="first")
+
+    again = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/kept/from/before"}}
+    assert stack.create({"Group": again}) == "ROLLBACK_COMPLETE"
+
+    assert "already exists" in stack.reasons()
+    assert [stream["logStreamName"] for stream in logs.describe_log_streams(logGroupName="/kept/from/before")["logStreams"]] == ["first"]
+
+
+NOTHING = "arn:aws:sns:us-east-1:111122223333:nothing"
+ANYONE = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "properties"),
+    [
+        ("AWS::S3::BucketPolicy", {"Bucket": "nothing", "PolicyDocument": ANYONE}),
+        ("AWS::SNS::TopicPolicy", {"Topics": [NOTHING], "PolicyDocument": ANYONE}),
+        ("AWS::SQS::QueuePolicy", {"Queues": ["http://sqs/111122223333/nothing"], "PolicyDocument": ANYONE}),
+        ("AWS::SNS::Subscription", {"TopicArn": NOTHING, "Protocol": "email", "Endpoint": "somebody@example.com"}),
+        ("AWS::Lambda::Permission", {"FunctionName": "nothing", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}),
+        ("AWS::KMS::Alias", {"AliasName": "alias/of-nothing", "TargetKeyId": "12345678-1234-1234-1234-123456789012"}),
+        ("AWS::Events::Rule", {"ScheduleExpression": "every now and then"}),
+        ("AWS::Events::Rule", {"ScheduleExpression": "rate(1 day)", "EventBusName": "nothing"}),
+        (
+            "AWS::Events::Rule",
+            {"ScheduleExpression": "rate(1 day)", "Targets": [{"Id": "a", "Arn": NOTHING, "EcsParameters": {"TaskDefinitionArn": "a"}}]},
+        ),
+    ],
+)
+def test_what_the_service_would_refuse_fails_the_stack(stack: Stack, resource_type: str, properties: dict[str, Any]) -> None:
+    assert stack.create({"Made": {"Type": resource_type, "Properties": properties}}) == "ROLLBACK_COMPLETE"
+
+
+def test_a_repository_is_described_anew_and_not_renamed(account: Account, stack: Stack) -> None:
+    def repository(name: str, description: str) -> dict[str, Any]:
+        return {"Type": "AWS::CodeCommit::Repository", "Properties": {"RepositoryName": name, "RepositoryDescription": description}}
+
+    stack.create({"Code": repository("described", "one")})
+    assert stack.update({"Code": repository("described", "two")}) == "UPDATE_COMPLETE"
+    metadata = account.client("codecommit").get_repository(repositoryName="described")["repositoryMetadata"]
+    assert metadata["repositoryDescription"] == "two"
+
+    assert stack.update({"Code": repository("renamed", "two")}) == "UPDATE_ROLLBACK_COMPLETE"
+
+    assert "does not rename repository described" in stack.reasons()
+    assert account.client("codecommit").get_repository(repositoryName="described")
+
+
+def test_a_pipelines_transitions_and_tags_follow_its_template(account: Account, stack: Stack) -> None:
+    account.client("s3").create_bucket(Bucket="cfn-artifacts")
+
+    def pipeline(**properties: Any) -> dict[str, Any]:
+        def stage(name: str, category: str, provider: str, **action: Any) -> dict[str, Any]:
+            kind = {"Category": category, "Owner": "AWS", "Provider": provider, "Version": "1"}
+            return {"Name": name, "Actions": [{"Name": name, "ActionTypeId": kind, **action}]}
+
+        source = {"RepositoryName": "any", "BranchName": "main"}
+        return {
+            "Type": "AWS::CodePipeline::Pipeline",
+            "Properties": {
+                "Name": "changing",
+                "RoleArn": ROLE,
+                "ArtifactStore": {"Type": "S3", "Location": "cfn-artifacts"},
+                "Stages": [
+                    stage("Source", "Source", "CodeCommit", Configuration=source, OutputArtifacts=[{"Name": "code"}]),
+                    stage("Ask", "Approval", "Manual"),
+                ],
+                **properties,
+            },
+        }
+
+    def is_open() -> bool:
+        states = account.client("codepipeline").get_pipeline_state(name="changing")["stageStates"]
+        return bool(states[1]["inboundTransitionState"]["enabled"])
+
+    def tags() -> list[dict[str, str]]:
+        arn = "arn:aws:codepipeline:us-east-1:111122223333:changing"
+        return list(account.client("codepipeline").list_tags_for_resource(resourceArn=arn)["tags"])
+
+    assert stack.create({"Pipeline": pipeline(Tags=[{"Key": "team", "Value": "a"}])}) == "CREATE_COMPLETE", stack.reasons()
+    assert (is_open(), tags()) == (True, [{"key": "team", "value": "a"}])
+
+    closed = {"DisableInboundStageTransitions": [{"StageName": "Ask", "Reason": "holidays"}]}
+    assert stack.update({"Pipeline": pipeline(**closed)}) == "UPDATE_COMPLETE", stack.reasons()
+    assert (is_open(), tags()) == (False, [])
+
+    assert stack.update({"Pipeline": pipeline()}) == "UPDATE_COMPLETE", stack.reasons()
+    assert is_open()
 
 
 # --------------------------------------------------------------------------------------- values of templates

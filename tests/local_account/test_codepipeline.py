@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from local_account.account import Account
 from tests.local_account import small_pipelines as small
+from tests.local_account.stacks import Stack, impossible, parameter, template
 
 TEMPLATE = json.dumps(
     {
@@ -277,3 +278,20 @@ def test_failed_stack_names_the_resource(account: Account) -> None:
     )
     small.wait(account, "bad-stack", small.start(account, "bad-stack"))
     assert "AWS::Nothing::Here" in small.action_state(account, "bad-stack", "Deploy", "Deploy")["errorDetails"]["message"]
+
+
+def test_a_stack_that_is_as_asked_for_is_a_success_even_after_a_rollback(account: Account) -> None:
+    good = template({"One": parameter("x")}, {"Name": {"Value": {"Ref": "One"}}})
+    stack = Stack(account, "taken-back")
+    stack.create(json.loads(good)["Resources"], json.loads(good)["Outputs"])
+    assert stack.update({"One": parameter("y"), "Two": impossible()}) == "UPDATE_ROLLBACK_COMPLETE"
+    deploy = {"ActionMode": "CREATE_UPDATE", "StackName": stack.name, "TemplatePath": "made::template.json", "RoleArn": small.ROLE}
+    small.create(
+        account,
+        "again",
+        stage("Make", small.command("Make", f"echo '{good}' > template.json", outputArtifacts=[{"name": "made"}])),
+        stage("Deploy", small.action("Deploy", "Deploy", "CloudFormation", deploy, inputArtifacts=[{"name": "made"}], namespace="Stack")),
+        stage("Check", small.command("Check", 'test -n "$NAME"', env={"NAME": "#{Stack.Name}"})),
+    )
+    assert small.wait(account, "again", small.start(account, "again")) == "Succeeded", small.failure(account, "again")
+    assert small.action_state(account, "again", "Deploy", "Deploy")["summary"] == "No updates are to be performed."

@@ -51,8 +51,8 @@ def captured(account: Account, endpoint: str) -> dict[str, list[Any]]:
 
 
 def endpoint(account: Account, name: str, capture: dict[str, Any]) -> str:
-    create_model(account, "doubling")
-    create_configuration(account, name, variant("doubling"), capture=capture)
+    create_model(account, name)
+    create_configuration(account, name, variant(name), capture=capture)
     assert create_endpoint(account, name, name)["EndpointStatus"] == "InService"
     return name
 

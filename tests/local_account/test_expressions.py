@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -107,6 +108,12 @@ TRUE, FALSE = compare("Equals", 1, 1), compare("Equals", 1, 2)
         ({"Type": "Not", "Condition": FALSE}, True),
         ({"Type": "Or", "Conditions": [FALSE, TRUE]}, True),
         ({"Type": "Or", "Conditions": [FALSE, {"Type": "Not", "Condition": TRUE}]}, False),
+        # What the published schema has and the SDK does not write.
+        (compare("NotEquals", {"Get": "Parameters.Count"}, 3), False),
+        (compare("NotEquals", "3", 3), True),
+        ({"Type": "NotIn", "QueryValue": 5, "Values": [1, 2]}, True),
+        ({"Type": "In", "Value": 2, "In": [1, 2]}, True),
+        ({"Type": "NotIn", "Value": 2, "In": [1, 2]}, False),
     ],
 )
 def test_every_type_of_condition_decides(condition: dict[str, Any], outcome: bool) -> None:
@@ -131,6 +138,22 @@ def test_a_condition_with_a_foreign_member_is_refused_by_name() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("condition", "problem"),
+    [
+        (compare("Equals", [1], 1), r"LeftValue \[1\]; allowed: text, a number, a boolean or a function"),
+        (compare("Equals", None, 1), "LeftValue None"),
+        (compare("LessThan", {"a": 1}, 1), "LeftValue"),
+        (compare("LessThan", {"Std:Max": [1, 2]}, 1), "function 'Std:Max' is unknown; allowed: Get, Std:Join, Std:JsonGet"),
+        ({"Type": "In", "QueryValue": 1, "Values": 1}, "Values 1; allowed: a list"),
+        ({"Type": "Or", "Conditions": TRUE}, "allowed: a list"),
+    ],
+)
+def test_a_condition_that_compares_what_has_no_value_is_refused(condition: dict[str, Any], problem: str) -> None:
+    (found,) = conditions.problems(condition)
+    assert re.search(problem, found)
+
+
 DECLARED = [
     {"Name": "Text", "Type": "String", "DefaultValue": "a", "EnumValues": ["a", "b"]},
     {"Name": "Whole", "Type": "Integer", "DefaultValue": 1},
@@ -151,6 +174,14 @@ def test_parameters_take_their_types_from_the_declaration() -> None:
         ({"Text": "c"}, "allowed: 'a', 'b'"),
         ({"Whole": "1.5"}, "Whole is '1.5'"),
         ({"Real": "much"}, "Real is 'much'"),
+        # Numbers for Python, and none in JSON.
+        ({"Whole": "1_000"}, "Whole is '1_000'"),
+        ({"Whole": "१"}, "Whole is"),
+        ({"Whole": " 1"}, "Whole is ' 1'"),
+        ({"Real": "nan"}, "Real is 'nan'"),
+        ({"Real": "inf"}, "Real is 'inf'"),
+        ({"Real": "1e999"}, "Real is '1e999'"),
+        ({"Real": "1_0.5"}, "Real is '1_0.5'"),
         ({"Yes": "maybe"}, "true or false"),
     ],
 )
@@ -164,8 +195,44 @@ def test_a_parameter_without_default_must_be_given() -> None:
         parameters.resolve([{"Name": "Data", "Type": "String"}], {})
 
 
+def test_a_parameter_without_type_is_text() -> None:
+    declared = [{"Name": "Data", "DefaultValue": "a"}]
+    assert parameters.problems(declared) == []
+    assert parameters.resolve(declared, {"Data": "3"}) == {"Data": "3"}
+
+
+@pytest.mark.parametrize("text", ["-1.5e3", "7", "+7", ".5", "7."])
+def test_the_usual_forms_of_a_number_are_numbers(text: str) -> None:
+    assert parameters.resolve(DECLARED, {"Real": text})["Real"] == float(text)
+
+
+@pytest.mark.parametrize(
+    ("declaration", "problem"),
+    [
+        ({"Name": "a b"}, "other characters"),
+        ({"Type": "String"}, "a text 'Name'"),
+        ({"Name": "A", "Type": "Number"}, "allowed: String, Integer, Float, Boolean"),
+        ({"Name": "A", "Default": 1}, "cannot have 'Default'; allowed: Name, Type, Description, DefaultValue"),
+        ({"Name": "A", "Type": "Integer", "EnumValues": [1]}, "cannot have 'EnumValues'"),
+        ({"Name": "A", "Type": "Integer", "DefaultValue": "1"}, "'1'; allowed: a value of type Integer"),
+        ({"Name": "A", "Type": "Integer", "DefaultValue": 1.0}, "1.0; allowed: a value of type Integer"),
+        ({"Name": "A", "Type": "Integer", "DefaultValue": True}, "True; allowed: a value of type Integer"),
+        ({"Name": "A", "Type": "Boolean", "DefaultValue": "true"}, "'true'; allowed: a value of type Boolean"),
+        ({"Name": "A", "Type": "String", "DefaultValue": 1}, "1'; allowed: a text"),
+        ({"Name": "A", "EnumValues": ["a"], "DefaultValue": "b"}, "allowed: 'a'"),
+    ],
+)
+def test_a_declaration_that_the_schema_does_not_have_is_refused(declaration: dict[str, Any], problem: str) -> None:
+    (found,) = parameters.problems([declaration])
+    assert problem in found
+
+
 def step(name: str, kind: str = "Fail", **more: Any) -> dict[str, Any]:
     return {"Name": name, "Type": kind, "Arguments": {"ErrorMessage": "x"}, **more}
+
+
+def job(name: str, **more: Any) -> dict[str, Any]:
+    return {"Name": name, "Type": "Processing", "Arguments": {"AppSpecification": {"ImageUri": "i"}}, **more}
 
 
 def text(*steps: dict[str, Any], version: str = "2020-12-01") -> str:
@@ -193,11 +260,75 @@ def check(name: str, if_steps: list[Any], else_steps: list[Any], **more: Any) ->
             text(step("A"), {"Name": "B", "Type": "Fail", "Arguments": {"ErrorMessage": {"Get": "Steps.A.PropertyFiles.R"}}}),
             "no property files",
         ),
-        (text(step("A", CacheConfig={"Enabled": True, "ExpireAfter": "soon"})), "ExpireAfter is 'soon'"),
+        (text(job("A", CacheConfig={"Enabled": True, "ExpireAfter": "soon"})), "ExpireAfter is 'soon'"),
+        # What the published schema does not have.
+        (text(step("A", Retries=3)), "cannot have 'Retries'; allowed: Name, Type, DependsOn"),
+        (text(step("A", CacheConfig={"Enabled": True})), "a step of type Fail cannot have 'CacheConfig'"),
+        (text(step("A b")), "its name 'A b' has other characters"),
+        (text({"Name": "A", "Type": "Fail"}), "needs an object 'Arguments'"),
+        (text(step("A", DependsOn="B")), "DependsOn is 'B'; allowed: a list"),
+        (text(step("A"), step("B", DependsOn=[{"Step": "A", "Trigger": "Never"}])), "allowed: Completed, Failed, Stopped, Any"),
+        (text(job("A", CacheConfig={"Enabled": "yes"})), "Enabled is 'yes'; allowed: true or false"),
+        (text(job("A", RetryPolicies=[{"ExceptionType": ["Step.WHATEVER"]}])), "'Step.WHATEVER'; allowed: Step.SERVICE_FAULT"),
+        (
+            text(job("A", RetryPolicies=[{"ExceptionType": ["Step.THROTTLING"], "MaxAttempts": "2"}])),
+            "MaxAttempts is '2'; allowed: an integer",
+        ),
+        (text(job("A", PropertyFiles=[{"Name": "R"}])), "allowed: objects with the texts PropertyFileName"),
+        (text({**job("A"), "Arguments": {"AppSpecifcation": {}}}), "Arguments cannot have 'AppSpecifcation'; allowed: ProcessingInputs"),
+        (text({**job("A"), "Arguments": {"AppSpecification": {"ImageUri": {"a": 1}}}}), "AppSpecification.ImageUri is .* allowed: string"),
+        (text({**job("A"), "Arguments": {"Environment": {"Std:Max": [1]}}}), "function 'Std:Max' is unknown"),
+        (text({**job("A"), "Arguments": {"Environment": {"A": {"Std:Join": {"Values": "a"}}}}}), "a list 'Values'"),
+        (
+            text({**job("A"), "Arguments": {"Environment": {"A": {"Std:Join": {"Values": ["a"]}, "B": "c"}}}}),
+            "stands beside B; allowed: alone",
+        ),
+        (text({**job("A"), "Arguments": {"Environment": {"A": {"Std:JsonGet": {"Path": "a"}}}}}), "either 'PropertyFile' or 'S3Uri'"),
+        (text({**job("A"), "Arguments": {"Environment": {"A": {"Get": "Variables.X"}}}}), "Get 'Variables.X'; allowed: Parameters.<name>"),
+        (text({**job("A"), "Arguments": {"Environment": {"A": {"Get": "Execution.Nmae"}}}}), "allowed: Execution.PipelineName"),
+        ('{"Steps": [{"Name": "A", "Type": "Fail", "Arguments": {"ErrorMessage": NaN}}]}', "NaN is no number of JSON"),
+        (json.dumps({"Steps": [step("A")], "Parameter": []}), "cannot have 'Parameter'; allowed: Version, Metadata, Parameters"),
+        (json.dumps({"Steps": [step("A")], "Metadata": {"a": 1}}), "Metadata has 'a'"),
+        (
+            text({"Name": "A", "Type": "Condition", "Arguments": {"Conditions": [TRUE], "IfSteps": step("B")}}),
+            "IfSteps of step A is no list",
+        ),
     ],
 )
 def test_a_definition_that_could_never_run_is_refused(document: str, message: str) -> None:
     with pytest.raises(definition.DefinitionError, match=message):
+        definition.read(document)
+
+
+def test_what_the_schema_and_the_sdk_have_is_accepted() -> None:
+    retry = {"ExceptionType": "Step.THROTTLING", "IntervalSeconds": 1, "BackoffRate": 2.0, "MaxAttempts": 2}
+    document = {
+        "Metadata": {"team": "a"},
+        "Parameters": [{"Name": "Data", "Description": "where it is"}],
+        "PipelineExperimentConfig": {"ExperimentName": {"Get": "Execution.PipelineName"}, "TrialName": "t"},
+        "MlflowConfig": None,
+        "Steps": [
+            job(
+                "A", CacheConfig={"Enabled": True, "ExpireAfter": "P30D"}, RetryPolicies=[retry, {"ExceptionType": ["Step.SERVICE_FAULT"]}]
+            ),
+            step("B", DependsOn=["A", {"Step": "A", "Trigger": "Any"}], DisplayName="the end", Description="why"),
+        ],
+    }
+    read = definition.read(json.dumps(document))
+    assert list(read.steps) == ["A", "B"]
+    scope = Scope(execution={"PipelineName": "p"}, experiment=read.experiment)
+    assert evaluate({"Get": "PipelineExperimentConfig.ExperimentName"}, scope) == "p"
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (text({**job("A"), "Arguments": {"Environment": {"A": {"Get": "Execution.ProcessingJobName"}}}}), "Execution.ProcessingJobName"),
+        (json.dumps({"Steps": [step("A")], "MlflowConfig": {"MlflowResourceArn": "arn"}}), "MlflowConfig"),
+    ],
+)
+def test_what_the_schema_has_and_the_account_has_not_is_refused_by_name(document: str, message: str) -> None:
+    with pytest.raises(definition.UnsupportedStepError, match=message):
         definition.read(document)
 
 

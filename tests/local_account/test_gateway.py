@@ -354,7 +354,7 @@ def test_the_callers_environment_comes_back(tmp_path: Path, monkeypatch: pytest.
         "        assert account.client('s3').list_buckets()['Buckets'] == []\n"
         "        account.client('s3').create_bucket(Bucket='only-here')\n"
         "        assert account.client('sagemaker').list_models()['Models'] == []\n"
-        "        account.client('sagemaker').create_model(ModelName='m', ExecutionRoleArn='arn:aws:iam::111122223333:role/x')\n"
+        "        account.client('sagemaker').create_model(ModelName='m', PrimaryContainer={'Image': 'x'})\n"
         "assert dict(os.environ) == before, set(os.environ) ^ set(before)\n"
     )
     finished = subprocess.run(

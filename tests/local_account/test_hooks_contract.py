@@ -36,9 +36,15 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("ministack.core.responses", "set_request_account_id"): ("access_key_id",),
     ("ministack.core.responses", "set_request_region"): ("region",),
     ("ministack.core.router", "_is_aws_service_name"): ("scope_name",),
+    ("ministack.services.cloudformation.changesets", "_find_change_set"): ("cs_name", "stack_name"),
     ("ministack.services.cloudformation.custom_resource", "_PORT"): "str",
     ("ministack.services.cloudformation.custom_resource", "reset"): (),
+    ("ministack.services.cloudformation.handlers", "_ACTION_HANDLERS"): "dict",
+    ("ministack.services.cloudformation.handlers", "_resolve_stack"): ("stack_name",),
+    ("ministack.services.cloudformation.helpers", "_error"): ("code", "message", "status"),
+    ("ministack.services.cloudformation.helpers", "_xml"): ("status", "root_tag", "inner"),
     ("ministack.services.cloudformation.provisioners", "_RESOURCE_HANDLERS"): "dict",
+    ("ministack.services.cloudformation.provisioners", "_STACK_TAG_PROPERTY"): "dict",
     ("ministack.services.cloudformation.provisioners", "_cw_metric_alarm_record"): ("name", "props"),
     ("ministack.services.cloudformation.stacks", "_runs_on_worker_thread"): ("resource_type",),
     ("ministack.services.cloudwatch", "_alarms"): "AccountRegionScopedDict",
@@ -100,8 +106,6 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("moto.core.responses", "ActionResult"): "class",
     ("moto.core.routing", "get_service_router"): "_lru_cache_wrapper",
     ("moto.core.utils", "get_service_model"): "_lru_cache_wrapper",
-    ("moto.sagemaker.models", "sagemaker_backends"): "BackendDict",
-    ("moto.sagemaker.responses", "SageMakerResponse"): "class",
     ("moto.server", "create_backend_app"): ("service",),
 }
 
@@ -112,17 +116,6 @@ OUR_OWN = {("ministack.services.cloudwatch", "_alarms_are_ours")}
 METHODS: dict[tuple[str, str, str], tuple[str, ...]] = {
     ("moto.codecommit.models", "CodeCommitBackend", "create_repository"): ("self", "repository_name", "repository_description"),
     ("moto.codecommit.models", "CodeCommitBackend", "delete_repository"): ("self", "repository_name"),
-    ("moto.sagemaker.models", "SageMakerModelBackend", "create_endpoint"): ("self", "endpoint_name", "endpoint_config_name", "tags"),
-    ("moto.sagemaker.models", "SageMakerModelBackend", "create_endpoint_config"): (
-        "self",
-        "endpoint_config_name",
-        "production_variants",
-        "data_capture_config",
-        "async_inference_config",
-        "tags",
-        "kms_key_id",
-    ),
-    ("moto.sagemaker.models", "SageMakerModelBackend", "delete_endpoint"): ("self", "endpoint_name"),
 }
 
 

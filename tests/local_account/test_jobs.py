@@ -205,7 +205,7 @@ def test_logs_are_in_cloudwatch_logs_too(sagemaker: Any, account: Account) -> No
         (
             small.script_mode("train.py"),
             {"AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "Pipe"}},
-            "File or FastFile",
+            "CreateTrainingJob with AlgorithmSpecification.TrainingInputMode Pipe",
         ),
     ],
 )
@@ -300,6 +300,7 @@ def run_script(warm: WarmContainers, folder: Path, text: str, *command: str, **e
         environment={"PATH": os.environ["PATH"], **environment},
         working_directory=folder,
         log_file=log,
+        opt_ml=folder,
     )
     code = process_.wait(60)
     process_.stop()
@@ -359,7 +360,8 @@ def test_no_warm_job_outlives_an_account_that_is_killed(tmp_path: Path) -> None:
         "import sys, time\nfrom pathlib import Path\nfrom local_account.context import AccountSettings, Context\n"
         "from local_account.sagemaker.warm.containers import WarmContainers\n"
         "folder = Path(sys.argv[1])\nwarm = WarmContainers(Context(AccountSettings(state_directory=folder, port=1)))\n"
-        "job = warm.start([sys.executable, str(folder / 'job.py')], environment={}, working_directory=folder, log_file=folder / 'log')\n"
+        "job = warm.start([sys.executable, str(folder / 'job.py')], environment={}, working_directory=folder,\n"
+        "                 log_file=folder / 'log', opt_ml=folder)\n"
         "time.sleep(60)\n"
     )
     account = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=Path(__file__).parents[2])

@@ -35,7 +35,7 @@ ANSWERED_BY = {
     "lambda": ("ministack.services.lambda_svc",),
     "logs": ("ministack.services.cloudwatch_logs",),
     "s3": ("ministack.services.s3",),
-    "sagemaker": ("local_account/sagemaker", "local_account/endpoints", "moto.sagemaker"),
+    "sagemaker": ("local_account/sagemaker", "local_account/endpoints"),
     "sagemaker-runtime": ("local_account/endpoints",),
     "scheduler": ("local_account/scheduler.py", "local_account/targets.py", "local_account/events.py", "ministack.services.scheduler"),
     "secretsmanager": ("ministack.services.secretsmanager",),

@@ -142,7 +142,7 @@ def test_a_version_of_a_missing_group_is_refused(sagemaker: Any) -> None:
         register(sagemaker, "nowhere")
 
 
-def test_tags_of_groups_are_kept_and_those_of_models_stay_with_moto(sagemaker: Any, group: str) -> None:
+def test_tags_of_groups_and_models_are_kept(sagemaker: Any, group: str) -> None:
     arn = sagemaker.describe_model_package_group(ModelPackageGroupName=group)["ModelPackageGroupArn"]
     sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "stage", "Value": "b"}])
     sagemaker.delete_tags(ResourceArn=arn, TagKeys=["team"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -62,6 +63,15 @@ def test_without_configuration_everything_moves_at_once_and_nothing_is_watched()
 def test_a_step_that_sagemaker_refuses_is_refused(routing: dict[str, Any], message: str) -> None:
     with pytest.raises(ServiceError, match=message):
         rollout.plan(blue_green(routing), new_instances=4)
+
+
+def test_a_timeout_that_the_waiting_alone_would_reach_is_refused() -> None:
+    configuration = blue_green({"Type": "LINEAR", "LinearStepSize": percent(50), "WaitIntervalInSeconds": 300}, termination_seconds=60)
+    configuration["BlueGreenUpdatePolicy"]["MaximumExecutionTimeoutInSeconds"] = 660
+    with pytest.raises(ServiceError, match="is 660; allowed: more than the 660 seconds"):
+        rollout.plan(configuration, new_instances=4)
+    configuration["BlueGreenUpdatePolicy"]["MaximumExecutionTimeoutInSeconds"] = 661
+    assert rollout.plan(configuration, new_instances=4).timeout_seconds == 661
 
 
 def test_only_the_properties_that_are_not_excluded_are_retained() -> None:
@@ -151,6 +161,18 @@ def test_a_model_that_does_not_start_leaves_the_old_one_serving(fast: Account, e
     assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", "old")
     assert "did not pass the ping health check" in described["FailureReason"]
     assert factor(fast, endpoint) == 2.0
+
+
+def test_a_deployment_that_takes_too_long_goes_back(fast: Account, endpoint: str) -> None:
+    configuration = blue_green({"Type": "CANARY", "CanarySize": percent(50), "WaitIntervalInSeconds": 300})
+    configuration["BlueGreenUpdatePolicy"]["MaximumExecutionTimeoutInSeconds"] = 700
+    update(fast, endpoint, DeploymentConfig=configuration)
+    state = endpoints_of(fast.context).by_name[endpoint]
+    while state.candidate is None:
+        time.sleep(0.005)
+    fast.context.clock.change(now=fast.context.clock.now() + timedelta(seconds=701))
+    described = wait_until_settled(fast, endpoint)
+    assert described["EndpointConfigName"] == "old" and "MaximumExecutionTimeoutInSeconds of 700" in described["FailureReason"]
 
 
 def test_no_request_fails_while_a_deployment_takes_over(fast: Account, endpoint: str) -> None:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,17 +46,21 @@ class Journey:
     def prepare(self, **options: Any) -> subprocess.CompletedProcess[str]:
         return self.script("prepare", "--data", str(self.folder / "data"), "--output", str(self.folder), *self._specified(), **options)
 
-    def train(self, algorithm: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    def train(self, algorithm: str, hyperparameters: Mapping[str, str] | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
         trained = self.folder / "trained" / algorithm
-        pairs = [text for name, value in BUDGET[algorithm].items() for text in (f"--{name}", value)]
+        pairs = [text for name, value in (hyperparameters or BUDGET[algorithm]).items() for text in (f"--{name}", value)]
         folders = ["--train", str(self.folder / "train"), "--validation", str(self.folder / "validation"), "--model-dir", str(trained)]
         result = self.script("train", "--algorithm", algorithm, *folders, *pairs, "--_tuning_objective_metric", "ignored", **options)
         if trained.is_dir():
-            candidate = self.folder / "candidates" / f"candidate-{algorithm.replace('_', '-')}"
-            candidate.mkdir(parents=True, exist_ok=True)
-            with tarfile.open(candidate / "model.tar.gz", "w:gz") as archive:
-                archive.add(trained, arcname=".")
+            self.pack(algorithm)
         return result
+
+    def pack(self, algorithm: str) -> None:
+        """What SageMaker does with a trial's model folder."""
+        candidate = self.folder / "candidates" / f"candidate-{algorithm.replace('_', '-')}"
+        candidate.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(candidate / "model.tar.gz", "w:gz") as archive:
+            archive.add(self.folder / "trained" / algorithm, arcname=".")
 
     def choose(self, **options: Any) -> subprocess.CompletedProcess[str]:
         folders = [
@@ -69,7 +74,7 @@ class Journey:
         return self.script("choose", *folders, *self._specified(), **options)
 
     def evaluate(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        names = ("model", "choice", "train", "test", "preparation")
+        names = ("model", "choice", "train", "validation", "test", "preparation")
         folders = [text for name in names for text in (f"--{name}", str(self.folder / name))]
         output = ["--output", str(self.folder / "evaluation")]
         return self.script("evaluate", *folders, *output, *self._specified(), *arguments, **options)

@@ -34,6 +34,17 @@ LOANS = DataSet(
     metric="auc",
     threshold=0.5,
 )
+#: Predict `ill`, one in four: nearly everyone whose `pain` is above a point, hardly anyone else. All that can be ranked is
+#: ranked by one tree, so the AUC is at its best when the probabilities have hardly moved from one in four.
+PATIENTS = DataSet(
+    name="patients",
+    problem=Problem.BINARY,
+    target="ill",
+    positive_class="yes",
+    numeric=(Numeric(name="pain", minimum=0, maximum=1), Numeric(name="age")),
+    metric="auc",
+    threshold=0.7,
+)
 SPECIES = DataSet(
     name="species",
     problem=Problem.MULTICLASS,
@@ -60,6 +71,14 @@ def loans(rows: int = 400, seed: int = 4) -> dict[str, list[Any]]:
     group = generator.choice(["a", "b"], rows)
     granted = np.where(income + 5 * (group == "a") + generator.normal(0, 8, rows) > 30, "yes", "no")
     return {"income": income.tolist(), "group": group.tolist(), "granted": granted.tolist()}
+
+
+def patients(rows: int = 600, seed: int = 1) -> dict[str, list[Any]]:
+    generator = np.random.default_rng(seed)
+    pain = generator.random(rows).round(4)
+    age = generator.normal(50, 9, rows).round(1)
+    ill = generator.random(rows) < np.where(pain > 0.75, 0.85, 0.06)
+    return {"pain": pain.tolist(), "age": age.tolist(), "ill": np.where(ill, "yes", "no").tolist()}
 
 
 def species(rows: int = 300, seed: int = 5) -> dict[str, list[Any]]:
@@ -90,4 +109,18 @@ def as_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-__all__ = ["ABALONE", "ARRESTS", "HOUSES", "LOANS", "SPECIES", "as_json", "houses", "loans", "species", "write_csv", "write_specification"]
+__all__ = [
+    "ABALONE",
+    "ARRESTS",
+    "HOUSES",
+    "LOANS",
+    "PATIENTS",
+    "SPECIES",
+    "as_json",
+    "houses",
+    "loans",
+    "patients",
+    "species",
+    "write_csv",
+    "write_specification",
+]

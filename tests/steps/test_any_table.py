@@ -145,9 +145,18 @@ def registered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     with tarfile.open(candidate / "model.tar.gz", "w:gz") as packed:
         packed.add(folder / "trial", arcname=".")
     choose.main(
-        ["--candidates", at("candidates"), "--preparation", at("preparation"), "--output", at("."), "--specification", specification]
+        [
+            "--candidates",
+            at("candidates"),
+            "--preparation",
+            at("preparation"),
+            "--output",
+            at("."),
+            "--specification",
+            specification,
+        ]
     )
-    inputs = [text for name in ("model", "choice", "train", "test", "preparation") for text in (f"--{name}", at(name))]
+    inputs = [text for name in ("model", "choice", "train", "validation", "test", "preparation") for text in (f"--{name}", at(name))]
     evaluate.main([*inputs, "--output", at("evaluation"), "--specification", specification])
 
     objects = Objects({"model.tar.gz": folder / "model" / "model.tar.gz", "golden.csv": folder / "evaluation" / "golden.csv"})

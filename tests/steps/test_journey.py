@@ -17,8 +17,9 @@ import inference
 import numpy as np
 import pytest
 import xgboost
+from decisions import Predictions
 from evaluation import behaviour
-from evaluation.champion import compare
+from evaluation.comparison import compare
 from sklego.datasets import load_abalone, load_arrests
 
 from settings import ABALONE, ARRESTS, Categorical, DataSet, Numeric
@@ -286,6 +287,6 @@ def test_the_chosen_model_is_no_worse_than_the_abalone_sample_of_aws(abalone: Jo
     rows = evaluate._test_rows(abalone.folder / "test", served)
     raw = behaviour.raw(rows, served)
     theirs = np.asarray(booster.inplace_predict(served.prepare(*raw)), dtype=np.float64)
-    comparison = compare("rmse", rows.target, served.predict(*raw), theirs)
+    comparison = compare("rmse", rows.target, served.answer(*raw), Predictions.of(theirs, None))
     assert comparison["p_not_worse"] is not None
     assert comparison["p_not_worse"] > 0.05, json.dumps(comparison)

@@ -1,24 +1,25 @@
-"""Metrics equal scikit-learn's, bias metrics equal fairlearn's, and the gate says everything that is wrong."""
+"""Metrics equal scikit-learn's, bias metrics equal fairlearn's, and what changed is what differs."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pytest
 import weights
-from evaluation import changes, fairness, gate, quality
-from evaluation.champion import compare
-from measures import METRICS, decide
+from decisions import DECIDED, HALF, Predictions
+from evaluation import changes, fairness, quality
+from measures import LESS_IS_BETTER, METRICS, REPORTED, measure
 from numpy.typing import NDArray
+from resampling import bootstrap, interval, resamples
 from sklearn import metrics as reference
+
+import settings
 
 Floats = NDArray[np.float64]
 ROWS = 300
 
 
 def resampled(seed: int = 2) -> Floats:
-    return next(quality.resamples(ROWS, 3, seed))
+    return next(resamples(ROWS, 3, seed))
 
 
 def binary(seed: int = 1) -> tuple[Floats, Floats]:
@@ -39,12 +40,15 @@ REGRESSION = {
     "mae": reference.mean_absolute_error,
     "r2": reference.r2_score,
 }
-DECIDED = {
+OF_DECISIONS = {
     "accuracy": reference.accuracy_score,
+    "balanced_accuracy": reference.balanced_accuracy_score,
     "precision": reference.precision_score,
     "recall": reference.recall_score,
     "f1": reference.f1_score,
+    "macro_f1": lambda *answers, **weight: reference.f1_score(*answers, average="macro", **weight),
 }
+OF_RANKS = {"auc": reference.roc_auc_score, "average_precision": reference.average_precision_score}
 
 
 @pytest.mark.parametrize("name", REGRESSION)
@@ -52,32 +56,84 @@ def test_regression_metrics_equal_scikit_learn(name: str) -> None:
     generator = np.random.default_rng(0)
     target = generator.normal(1e4, 3, ROWS)  # a large offset: cancellation would show
     predicted = target + generator.normal(0, 2, ROWS)
-    for weight, value in zip(resampled(), METRICS[name](target, predicted, resampled()), strict=True):
+    for weight, value in zip(resampled(), METRICS[name](target, Predictions.of(predicted, None), resampled()), strict=True):
         assert value == pytest.approx(REGRESSION[name](target, predicted, sample_weight=weight), rel=1e-9)
 
 
-@pytest.mark.parametrize("name", DECIDED)
-def test_decisions_equal_scikit_learn(name: str) -> None:
-    target, predicted = binary()
+@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.7])
+@pytest.mark.parametrize("name", OF_DECISIONS)
+def test_decisions_equal_scikit_learn(name: str, threshold: float) -> None:
+    target, scores = binary()
+    predicted = Predictions.of(scores, threshold)
     for weight, value in zip(resampled(), METRICS[name](target, predicted, resampled()), strict=True):
-        assert value == pytest.approx(DECIDED[name](target, decide(predicted), sample_weight=weight))
+        assert value == pytest.approx(OF_DECISIONS[name](target, scores >= threshold, sample_weight=weight))
+
+
+@pytest.mark.parametrize("name", OF_RANKS)
+def test_ranks_equal_scikit_learn_with_ties_and_weights(name: str) -> None:
+    target, scores = binary()
+    assert len(np.unique(scores)) < ROWS / 2, "ties are part of the case"
+    uneven = np.random.default_rng(8).uniform(0.1, 5, (3, ROWS))
+    for several_weights in (resampled(), uneven):
+        for weight, value in zip(several_weights, METRICS[name](target, Predictions.of(scores, HALF), several_weights), strict=True):
+            assert value == pytest.approx(OF_RANKS[name](target, scores, sample_weight=weight))
+
+
+def test_average_precision_of_a_case_counted_by_hand() -> None:
+    """Positive, negative, positive, negative from the highest score on: precision 1 at recall 1/2, and 2/3 at recall 1."""
+    target, scores = np.array([1.0, 0, 1, 0]), np.array([0.9, 0.8, 0.7, 0.1])
+    assert measure("average_precision", target, Predictions.of(scores, HALF)) == pytest.approx((1 + 2 / 3) / 2)
+    tied = np.full(4, 0.3)
+    assert measure("average_precision", target, Predictions.of(tied, HALF)) == pytest.approx(0.5), (
+        "without an order: the share of positives"
+    )
+
+
+def test_every_metric_of_the_settings_is_one_that_the_steps_compute_report_and_rank_the_same_way() -> None:
+    for problem, metrics in settings.METRICS.items():
+        for name, about in metrics.items():
+            assert name in METRICS and name in REPORTED[problem]
+            assert about.more_is_better is (name not in LESS_IS_BETTER)
+            assert about.judges_decisions is (name in DECIDED)
+
+
+@pytest.mark.parametrize("problem", settings.METRICS)
+def test_no_predictions_leave_the_range_that_the_settings_give_a_metric(problem: str) -> None:
+    generator = np.random.default_rng(4)
+    target = np.arange(20.0) if problem == "regression" else np.repeat([0.0, 1.0], 10)
+    if problem == "regression":
+        cases = [Predictions.of(values, None) for values in (target, -target, generator.normal(size=20))]
+    else:
+        right = np.stack([1 - target, target], axis=1)
+        scores = [right[:, 1], 1 - right[:, 1], generator.random(20)] if problem == "binary" else [right, right[:, ::-1]]
+        cases = [Predictions.of(values, HALF) for values in scores]
+    for name, about in settings.METRICS[problem].items():
+        measured = [measure(name, target, case) for case in cases]
+        assert all(about.can_be(value) for value in measured), (name, measured)
+        best = measured[0]
+        assert best in (about.lowest, about.highest) or best == pytest.approx(0, abs=1e-12), "the first case is perfect"
 
 
 def test_probabilities_equal_scikit_learn() -> None:
-    target, predicted = binary()
+    target, scores = binary()
     labels, table = several()
     for index, weight in enumerate(resampled()):
-        assert METRICS["auc"](target, predicted, resampled())[index] == pytest.approx(
-            reference.roc_auc_score(target, predicted, sample_weight=weight)
-        )
-        assert METRICS["log_loss"](target, predicted, resampled())[index] == pytest.approx(
-            reference.log_loss(target, predicted, sample_weight=weight)
-        )
-        assert METRICS["log_loss"](labels, table, resampled())[index] == pytest.approx(
-            reference.log_loss(labels, table, sample_weight=weight)
-        )
-        expected = reference.f1_score(labels, table.argmax(axis=1), average="macro", sample_weight=weight)
-        assert METRICS["macro_f1"](labels, table, resampled())[index] == pytest.approx(expected)
+        expected = reference.log_loss(target, scores, sample_weight=weight)
+        assert METRICS["log_loss"](target, Predictions.of(scores, HALF), resampled())[index] == pytest.approx(expected)
+        expected = reference.log_loss(labels, table, sample_weight=weight)
+        assert METRICS["log_loss"](labels, Predictions.of(table, None), resampled())[index] == pytest.approx(expected)
+
+
+def test_decisions_among_several_classes_equal_scikit_learn() -> None:
+    labels, table = several()
+    decided = table.argmax(axis=1)
+    for index, weight in enumerate(resampled()):
+        for name, expected in (
+            ("accuracy", reference.accuracy_score(labels, decided, sample_weight=weight)),
+            ("balanced_accuracy", reference.balanced_accuracy_score(labels, decided, sample_weight=weight)),
+            ("macro_f1", reference.f1_score(labels, decided, average="macro", sample_weight=weight)),
+        ):
+            assert METRICS[name](labels, Predictions.of(table, None), resampled())[index] == pytest.approx(expected)
 
 
 def test_roc_and_precision_recall_curves_have_scikit_learns_areas() -> None:
@@ -96,17 +152,15 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     generator = np.random.default_rng(11)
     hits = 0
     for _ in range(100):
-        errors = generator.normal(size=150)
-        sampled = quality.bootstrap({"rmse": lambda weight, errors=errors: METRICS["rmse"](errors, np.zeros(150), weight)}, 150, 400)[
-            "rmse"
-        ]
-        lower, upper = quality.interval(sampled)
+        errors, nothing = generator.normal(size=150), Predictions.of(np.zeros(150), None)
+        sampled = bootstrap({"rmse": lambda weight, errors=errors, nothing=nothing: METRICS["rmse"](errors, nothing, weight)}, 150, 400)
+        lower, upper = interval(sampled["rmse"])
         hits += lower is not None and upper is not None and lower <= 1 <= upper
     assert hits >= 85
 
 
 def test_resamples_draw_every_row_with_equal_chance() -> None:
-    drawn = np.concatenate(list(quality.resamples(50, 400)))
+    drawn = np.concatenate(list(resamples(50, 400)))
     assert (drawn.sum(axis=1) == 50).all()
     assert drawn.mean() == 1
     assert np.abs(drawn.mean(axis=0) - 1).max() < 0.3
@@ -152,66 +206,6 @@ def test_balanced_weights_equal_scikit_learn() -> None:
     np.testing.assert_allclose(weights.balanced(classes), compute_sample_weight("balanced", classes))
 
 
-LIMITS = {
-    "champion_significance": 0.05,
-    "max_difference_in_proportions": 0.2,
-    "min_disparate_impact": 0.8,
-    "max_equal_opportunity_difference": 0.2,
-}
-
-
-def decision(**changed: Any) -> dict[str, Any]:
-    return gate.decide(**{"metric": "rmse", "value": 2.0, "threshold": 2.5, "comparison": None, "bias": None, "limits": LIMITS, **changed})
-
-
-def test_a_good_model_passes() -> None:
-    assert decision()["passed"]
-    assert decision(metric="auc", value=0.9, threshold=0.8)["passed"]
-
-
-def test_the_threshold_holds_in_the_direction_of_the_metric() -> None:
-    assert not decision(value=3.0)["passed"]
-    assert "rmse is 3; at most 2.5" in decision(value=3.0)["reasons"]
-    assert not decision(metric="auc", value=0.7, threshold=0.8)["passed"]
-    assert not decision(value=float("nan"))["passed"]
-
-
-def test_every_reason_is_given() -> None:
-    bias = {"DPPL": 0.5, "DI": 0.5, "EOD": 0.1}
-    worse = {"value": 1.0, "gain": -1.0, "lower": -2.0, "upper": -0.5, "p_not_worse": 0.0}
-    refused = decision(value=3.0, bias=bias, comparison=worse)
-    assert [check["passed"] for check in refused["checks"]] == [False, False, False, False, True]
-    for part in ("rmse is 3", "significantly worse", "DPPL is 0.5", "DI is 0.5"):
-        assert part in refused["reasons"]
-    assert "EOD" not in refused["reasons"]
-
-
-def test_a_limit_of_none_is_not_checked() -> None:
-    assert decision(bias={"DPPL": 0.9, "DI": 0.9, "EOD": 0.0}, limits={**LIMITS, "max_difference_in_proportions": None})["passed"]
-
-
-def test_a_worse_challenger_is_refused_and_an_equal_one_is_not() -> None:
-    generator = np.random.default_rng(5)
-    target = generator.normal(size=ROWS)
-    champion = target + generator.normal(0, 1, ROWS)
-    much_worse = compare("rmse", target, target + generator.normal(0, 2, ROWS), champion)
-    assert not decision(comparison=much_worse)["passed"]
-    same = compare("rmse", target, champion.copy(), champion)
-    assert same["gain"] == 0
-    assert decision(comparison=same)["passed"]
-    assert decision(comparison=compare("rmse", target, target + generator.normal(0, 0.5, ROWS), champion))["passed"]
-
-
-def test_pairing_finds_a_small_but_steady_difference() -> None:
-    """The same errors plus a little: unpaired intervals overlap, paired ones do not."""
-    generator = np.random.default_rng(6)
-    target = generator.normal(size=ROWS)
-    errors = generator.normal(0, 1, ROWS)
-    paired = compare("rmse", target, target + 1.05 * errors, target + errors)
-    assert paired["upper"] is not None
-    assert paired["upper"] < 0
-
-
 def test_what_changed_lists_only_what_differs() -> None:
     production = {
         "data_sha256": "a" * 64,
@@ -233,3 +227,24 @@ def test_what_changed_lists_only_what_differs() -> None:
         "Hyperparameter trees": ("-", "200"),
         "Library xgboost": ("3.1.0", "3.2.0"),
     }
+
+
+def test_a_version_from_before_thresholds_were_fitted_decided_at_one_half() -> None:
+    rows = changes.since({"algorithm": "linear"}, {"algorithm": "linear", "decision_threshold": 0.2, "decision_metric": "f1"})
+    assert rows == [{"what": "Decision threshold", "production": "0.5", "candidate": "0.2 (for f1)"}]
+
+
+def test_curves_keep_their_ends_and_stay_small_whatever_the_number_of_rows() -> None:
+    """evaluation.json is a property file, of which SageMaker Pipelines reads 2 MB."""
+    generator = np.random.default_rng(9)
+    scores = generator.random(50_000)
+    target = (generator.random(50_000) < scores).astype(float)
+    roc = quality.roc(target, scores)
+    assert len(roc["true_positive_rates"]) < 2000
+    assert (roc["true_positive_rates"][0], roc["true_positive_rates"][-1], roc["false_positive_rates"][-1]) == (0.0, 1.0, 1.0)
+    assert np.trapezoid(roc["true_positive_rates"], roc["false_positive_rates"]) == pytest.approx(
+        reference.roc_auc_score(target, scores), abs=1e-3
+    )
+    assert len(quality.precision_recall(target, scores)["recalls"]) < 2000
+    labels = generator.integers(0, 500, 5000).astype(float)
+    assert len(quality.confusion(labels, labels, [str(index) for index in range(500)])) <= 100

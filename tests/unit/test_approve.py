@@ -46,6 +46,20 @@ def test_gates_verdict_is_part_of_the_evidence(account: ScriptAccount, capsys: p
     assert "not passed: bias" in capsys.readouterr().out
 
 
+def test_the_warnings_of_the_gate_and_the_decision_threshold_are_part_of_the_evidence(
+    account: ScriptAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.sagemaker.packages[2]["ModelMetrics"] = {"ModelQuality": {"Statistics": {"S3Uri": "s3://artifacts/evaluation.json"}}}
+    account.sagemaker.packages[2]["CustomerMetadataProperties"] |= {"decision-metric": "f1", "decision-threshold": "0.31"}
+    gate = {"passed": True, "reasons": "every check passed", "warnings": ["a linear model is as good", "scores are off"]}
+    account.s3.objects["artifacts/evaluation.json"] = json.dumps({"gate": gate}).encode()
+    run(approve.main, ["--version", "2", "--yes"])
+    shown = capsys.readouterr().out
+    for word in ("a linear model is as good", "scores are off", "0.31"):
+        assert word in shown
+    assert shown.index("scores are off") < shown.index("version 2 is approved")
+
+
 def test_rejecting_needs_no_pending_version(account: ScriptAccount) -> None:
     assert run(approve.main, ["--version", "1", "--reject", "--yes"]) == 0
     assert approval(account, 1) == "Rejected"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from settings import Algorithm, Categorical, Environment, Facet, Project, Range, Schedule, SettingsError, Tuning
-from settings_rules import is_cron
-from tests.unit.test_settings import data_set
+from settings import Algorithm, Categorical, DataSet, Environment, Facet, Gate, Numeric, Project, Range, Schedule, SettingsError, Tuning
+from settings_rules import UNREADABLE, check_values, is_cron, stop
+from tests.unit.test_settings import binary, data_set
 
 ROOT = Path(__file__).resolve().parents[2]
+LINEAR = Algorithm(name="linear", tuned={"l2": Range(low=0.1, high=1)})
 COMMANDS = [
     ["app.py"],
     ["-m", "infra.endpoint"],
@@ -64,6 +67,31 @@ COMMANDS = [
             lambda: Algorithm(name="linear", fixed={"l2": 1}, tuned={"l2": Range(low=0, high=1)}),
             "Algorithm('linear').tuned is ['l2']; allowed: hyperparameters that are not in .fixed as well",
         ),
+        (
+            lambda: Numeric("age"),
+            "Numeric('age') has a value without a name; allowed: each value by its name, Numeric(name='age'); it has name, unit, minimum",
+        ),
+        (lambda: Range(1, 2), "Range(1) has a value without a name; allowed: each value by its name, Range(low=1, high=2)"),
+        (lambda: data_set(threshold=10**400), "DataSet('small').threshold is 1000"),
+        (lambda: data_set(numeric={Numeric(name="x")}), "DataSet('small').numeric is {Numeric(name='x', unit='', minimum=None"),
+        (lambda: data_set(numeric=("x",)), "DataSet('small').numeric is ('x',); allowed: a tuple of Numeric(...), written (a, b), or (a,)"),
+        (lambda: data_set(threshold=-1.0), "DataSet('small').threshold is -1.0; allowed: at least 0, which is what rmse can be"),
+        (lambda: data_set(metric="r2", threshold=1.5), "DataSet('small').threshold is 1.5; allowed: at most 1, which is what r2 can be"),
+        (lambda: binary(metric="auc", threshold=7), "DataSet('small').threshold is 7; allowed: 0 to 1, which is what auc can be"),
+        (
+            lambda: binary(metric="accuracy", threshold=-1),
+            "DataSet('small').threshold is -1; allowed: 0 to 1, which is what accuracy can be",
+        ),
+        (lambda: binary(metric="average_precision", threshold=1.01), "DataSet('small').threshold is 1.01; allowed: 0 to 1"),
+        (lambda: binary(metric="log_loss", threshold=-0.1), "DataSet('small').threshold is -0.1; allowed: at least 0"),
+        (
+            lambda: binary(decision_metric="auc"),
+            "DataSet('small').decision_metric is 'auc'; allowed: None, or one of accuracy, balanced_accuracy, f1, macro_f1",
+        ),
+        (lambda: data_set(decision_metric="f1"), "DataSet('small').decision_metric is 'f1'; allowed: None for regression"),
+        (lambda: Gate(constant_significance=0.9), "Gate.constant_significance is 0.9; allowed: None, or more than 0 and less than 0.5"),
+        (lambda: Gate(max_calibration_error=0), "Gate.max_calibration_error is 0; allowed: None, or more than 0 and at most 1"),
+        (lambda: Gate(every_class_predicted=1), "Gate.every_class_predicted is 1; allowed: True or False"),
         (lambda: Schedule(name="s", cron="99 7 ? * MON *", min_capacity=1, max_capacity=2), "Schedule('s').cron is '99 7 ? * MON *'"),
     ],
 )
@@ -131,15 +159,82 @@ def broken_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("slip", "said"), [("TUNING = Tuning(trials=2", "'(' was never closed"), ("TUNING = Tuning(seed=true)", "name 'true' is not defined")]
+    ("slip", "said"),
+    [
+        ("TUNING = Tuning(trials=2", "'(' was never closed"),
+        ("TUNING = Tuning(seed=true)", "name 'true' is not defined; did you mean True?"),
+        ("MINE = Dataset(name='mine')", "name 'Dataset' is not defined; did you mean DataSet?"),
+        ("MINE = Problem.BINERY", "Problem has no BINERY; allowed: Problem.REGRESSION | Problem.BINARY | Problem.MULTICLASS"),
+        ("MINE = Problem('binery')", "ValueError: 'binery' is not a valid Problem; compare it with the values that ship"),
+        (
+            "MINE = {Algorithm(name='linear', tuned={'l2': Range(low=1, high=2)})}",
+            "unhashable type: 'dict'; braces make a set: write a tuple",
+        ),
+        ("MINE = Numeric(name='x')(Numeric(name='y'))", "TypeError: 'Numeric' object is not callable; compare it"),
+        ("MINE = ABALONE.nme", "AttributeError: 'DataSet' object has no attribute 'nme'; compare it"),
+        ("MINE = [][0]", "IndexError: list index out of range; compare it"),
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'; compare it"),
+    ],
 )
-def test_a_slip_in_python_is_one_line_with_its_number(tmp_path, slip, said):
-    checkout = checkout_with(tmp_path, slip)
-    line = (checkout / "settings.py").read_text(encoding="utf-8").splitlines().index(slip) + 1
-    command = [sys.executable, "-m", "local_account", "--help"]
+def test_a_slip_in_python_is_one_line_with_its_number(tmp_path, capsys, slip, said):
+    settings = (ROOT / "settings.py").read_text(encoding="utf-8")
+    complaint = complaint_about(tmp_path, f"{settings}\n{slip}\n", capsys)
+    line = f"{settings}\n{slip}\n".splitlines().index(slip) + 1
+    assert complaint.startswith(f"error: settings.py line {line}: {said}") and complaint.count("\n") == 1
+
+
+def complaint_about(folder: Path, source: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command says that reads settings of this text; it ends with exit code 2."""
+    written = folder / "settings.py"
+    written.write_text(source, encoding="utf-8")
+    specification = importlib.util.spec_from_file_location("settings_with_a_slip", written)
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[module.__name__] = module
+    try:
+        with pytest.raises(UNREADABLE) as refusal:
+            specification.loader.exec_module(module)
+        with pytest.raises(SystemExit) as end:
+            stop(refusal.value)
+    finally:
+        del sys.modules[module.__name__]
+    assert end.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"DATASET": "abalone"}, "DATASET is 'abalone'; allowed: DataSet(...)"),
+        ({}, "DATASET is missing; allowed: DataSet(...)"),
+        ({"DATASET": (data_set(),)}, "DATASET is (DataSet(name='small'"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named(values, said):
+    with pytest.raises(SettingsError) as refusal:
+        check_values(values, DATASET=DataSet)
+    assert str(refusal.value).startswith(f"settings.py: {said}")
+
+
+@pytest.mark.parametrize("value", [Algorithm, [LINEAR], LINEAR, (LINEAR, "random_forest")], ids=["class", "list", "bare", "name"])
+def test_what_competes_is_a_tuple_of_algorithms(value):
+    with pytest.raises(
+        SettingsError, match=r"ALGORITHMS is .*; allowed: a tuple of Algorithm\(\.\.\.\), written \(a, b\), or \(a,\) for one"
+    ):
+        check_values({"ALGORITHMS": value}, ALGORITHMS=tuple[Algorithm, ...])
+
+
+def test_settings_py_has_its_values_checked(tmp_path, capsys):
+    settings = re.sub(r"(?m)^GATE = .*$", "GATE = 'strict'", (ROOT / "settings.py").read_text(encoding="utf-8"))
+    assert complaint_about(tmp_path, settings, capsys) == "error: settings.py: GATE is 'strict'; allowed: Gate(...)\n"
+
+
+def test_debug_shows_the_traceback_before_the_line(tmp_path):
+    checkout = checkout_with(tmp_path, "MINE = [][0]")
+    command = [sys.executable, "-m", "local_account", "--debug"]
     result = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 2
-    assert result.stderr.startswith(f"error: settings.py line {line}: {said}") and result.stderr.count("\n") == 1
+    assert "Traceback" in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("error: settings.py line")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[-1])

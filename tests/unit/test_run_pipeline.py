@@ -13,7 +13,7 @@ from build_scripts.command_line import ProblemError, VerdictError, run
 from build_scripts.follow import await_newest, follow, line, numbers
 from build_scripts.publish import code_files, code_prefix
 from build_scripts.run_pipeline import checked_parameters, has_data, main, plan, read_definition, upsert
-from settings import PROJECT, Project
+from settings import ABALONE, ARRESTS, PROJECT, Project
 from tests.unit import script_account
 from tests.unit.script_account import S3, Pages, ScriptAccount, refusal
 
@@ -24,6 +24,8 @@ DEFINITION = json.dumps(
             {"Name": "InputDataUrl", "Type": "String", "DefaultValue": "s3://data/training/abalone/"},
             {"Name": "MetricThreshold", "Type": "Float", "DefaultValue": 2.4},
             {"Name": "ProcessingInstanceCount", "Type": "Integer", "DefaultValue": 1},
+            {"Name": "GitCommit", "Type": "String", "DefaultValue": "unknown"},
+            {"Name": "TriggerReason", "Type": "String", "DefaultValue": "manual"},
             {"Name": "ModelApprovalStatus", "Type": "String", "EnumValues": ["Approved", "Rejected"]},
         ],
     }
@@ -74,6 +76,12 @@ def test_running_execution_of_the_same_definition_is_followed_and_force_starts_a
         ({"Threshold": "1"}, "allowed: InputDataUrl"),
         ({"MetricThreshold": "low"}, "MetricThreshold is 'low'; allowed: numbers"),
         ({"MetricThreshold": "nan"}, "MetricThreshold is 'nan'; allowed: numbers"),
+        ({"MetricThreshold": "inf"}, "MetricThreshold is 'inf'; allowed: numbers"),
+        ({"MetricThreshold": "1e999"}, "MetricThreshold is '1e999'; allowed for rmse, the metric of settings.py: at least 0"),
+        ({"MetricThreshold": "-2.4"}, "MetricThreshold is '-2.4'; allowed for rmse, the metric of settings.py: at least 0"),
+        ({"GitCommit": 'a"b'}, "allowed: 1 to 256 letters, numbers, spaces and"),
+        ({"TriggerReason": "new, better data"}, "allowed: 1 to 256 letters, numbers, spaces and"),
+        ({"TriggerReason": "x" * 257}, "allowed: 1 to 256 letters, numbers, spaces and"),
         ({"ProcessingInstanceCount": "0"}, "ProcessingInstanceCount is '0'; allowed: whole numbers from 1"),
         ({"InputDataUrl": "data.csv"}, "InputDataUrl is 'data.csv'; allowed: s3://bucket/prefix/"),
         ({"ModelApprovalStatus": "Maybe"}, "Approved, Rejected"),
@@ -81,7 +89,13 @@ def test_running_execution_of_the_same_definition_is_followed_and_force_starts_a
 )
 def test_wrong_parameter_is_refused_by_name(given: dict[str, str], named: str) -> None:
     with pytest.raises(ProblemError, match=named):
-        checked_parameters(DEFINITION, given)
+        checked_parameters(DEFINITION, given, ABALONE)
+
+
+def test_a_threshold_is_checked_against_the_metric_of_the_data_set() -> None:
+    assert checked_parameters(DEFINITION, {"MetricThreshold": "1.5"}, ABALONE) == {"MetricThreshold": "1.5"}
+    with pytest.raises(ProblemError, match=r"MetricThreshold is '1\.5'; allowed for auc, the metric of settings\.py: 0 to 1"):
+        checked_parameters(DEFINITION, {"MetricThreshold": "1.5"}, ARRESTS)
 
 
 def test_no_data_means_no_start_and_a_marker_is_no_data() -> None:

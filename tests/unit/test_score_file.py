@@ -262,3 +262,9 @@ def test_answers_that_are_not_those_of_the_rows_are_never_written(received):
 
 def test_quoting_does_not_matter_when_answers_are_matched():
     assert batch_rows.answers(b'1,"a, b"\n2,c\n', b'"1","a, b",yes,0.5\n2,c,no,0.1\n') == [["yes", "0.5"], ["no", "0.1"]]
+
+
+def test_a_binary_version_answers_the_class_and_its_probability_and_an_older_one_the_probability() -> None:
+    loans = dataclasses.replace(HOUSES, problem=Problem.BINARY, positive_class="yes", metric="auc", threshold=0.5)
+    assert batch_rows.prediction_names(loans, 2) == ["prediction", "probability_yes"]
+    assert batch_rows.prediction_names(loans, 1) == ["probability_yes"]

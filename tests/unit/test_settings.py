@@ -1,10 +1,13 @@
 """Settings refuse what AWS or common sense would refuse later, and say which field, what it got and what is allowed."""
 
 import dataclasses
+import json
 
 import pytest
 
 import settings
+from build_scripts.step_modules import load
+from pipelines.tabular.specification import specification_json
 from settings import (
     Autoscaling,
     Environment,
@@ -35,6 +38,10 @@ def data_set(**changes: object) -> settings.DataSet:
         "threshold": 1.0,
     }
     return settings.DataSet(**{**values, **changes})  # type: ignore[arg-type]  # wrong types are part of what is tested
+
+
+def binary(**changes: object) -> settings.DataSet:
+    return data_set(**{"problem": Problem.BINARY, "positive_class": "yes", "metric": "auc", "threshold": 0.7, **changes})
 
 
 @pytest.mark.parametrize(
@@ -106,6 +113,54 @@ def test_declared_categories_are_in_the_form_in_which_cells_are_read():
 def test_declared_categories_stay_as_they_are_when_they_are_read_again():
     column = settings.Categorical(name="c", values=("True", "4.0"))
     assert dataclasses.replace(column) == column
+
+
+@pytest.mark.parametrize(
+    ("changes", "decides_by"),
+    [
+        ({}, "balanced_accuracy"),
+        ({"metric": "log_loss"}, "balanced_accuracy"),
+        ({"metric": "average_precision"}, "balanced_accuracy"),
+        ({"metric": "f1"}, "f1"),
+        ({"metric": "accuracy"}, "accuracy"),
+        ({"metric": "accuracy", "decision_metric": "macro_f1"}, "macro_f1"),
+    ],
+)
+def test_the_threshold_is_fitted_for_what_is_named_then_for_a_metric_of_decisions_then_for_balanced_accuracy(changes, decides_by):
+    assert binary(**changes).decides_by == decides_by
+
+
+def test_only_two_classes_are_told_by_a_threshold():
+    assert data_set().decides_by is None
+    assert data_set(problem=Problem.MULTICLASS, metric="accuracy", threshold=0.5).decides_by is None
+
+
+@pytest.mark.parametrize(("metric", "threshold"), [("rmse", 0), ("rmse", 1e6), ("r2", -3), ("r2", 1), ("mae", 0.1)])
+def test_every_value_that_the_metric_can_have_is_a_threshold(metric, threshold):
+    assert data_set(metric=metric, threshold=threshold).threshold == threshold
+
+
+def test_training_is_reweighed_where_the_gate_judges_decisions_about_a_facet_unless_the_team_says_otherwise():
+    facet = {
+        "categorical": (settings.Categorical(name="group", values=("a", "b")),),
+        "facet": settings.Facet(column="group", disadvantaged="b"),
+    }
+    for dataset, preparation, expected in (
+        (binary(), Preparation(), False),
+        (binary(**facet), Preparation(), True),
+        (data_set(**facet), Preparation(), False),
+        (binary(**facet), Preparation(reweigh_facet=False), False),
+        (binary(**facet), Preparation(reweigh_facet=True), True),
+    ):
+        assert json.loads(specification_json(dataset, preparation))["preparation"]["reweigh_facet"] is expected
+
+
+def test_the_schema_of_the_data_does_not_change_with_how_it_is_judged(tmp_path):
+    hashes = set()
+    for dataset in (binary(), binary(metric="f1", threshold=0.2), binary(decision_metric="f1")):
+        (tmp_path / "specification.json").write_text(specification_json(dataset), encoding="utf-8")
+        hashes.add(load("specification").load(tmp_path / "specification.json").schema_sha256)
+    assert len(hashes) == 1
 
 
 def test_the_examples_that_ship_are_valid_and_differ():

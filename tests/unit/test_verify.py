@@ -223,6 +223,18 @@ def test_classes_are_compared_by_name() -> None:
         checks.as_evaluated("text/csv", answer("Yes", "No"), known)
 
 
+def test_a_metric_of_decisions_is_measured_by_what_the_endpoint_decided() -> None:
+    """A probability of 0.3 is decided as Yes where the version's threshold is 0.2: the labels count, not one half."""
+    contract = from_preparation(prepared(replace(ARRESTS, metric="f1"), ["No", "Yes"]))
+    cells = ["1"] * len(ARRESTS.features)
+    known = golden.parse(golden_csv(ARRESTS, [[*cells, "Yes", "Yes"], [*cells, "No", "No"]]).decode(), contract)
+    given = [{"score": 0.3, "predicted_label": "Yes"}, {"score": 0.1, "predicted_label": "No"}]
+    answer = invocation.read_answer(json.dumps({"predictions": given}).encode(), 2, contract)
+    assert checks.metric(known, answer, contract) == "metric: f1 1 on 2 golden rows"
+    other = replace(contract, metric="average_precision")
+    assert checks.metric(known, answer, other) == "metric: average_precision 1 on 2 golden rows"
+
+
 def test_one_slow_moment_is_not_a_slow_endpoint() -> None:
     seconds = iter([900.0] * 100 + [5.0] * 100)
     assert "p99 5.0 ms" in verify.latency_line(lambda _: next(seconds), 500)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -46,24 +47,40 @@ def _deploy(job: Job, stack_name: str, *, replace: bool) -> None:
     if stack and replace and stack["StackStatus"] in _FAILED:
         _delete(job, stack_name)
         stack = None
-    if stack is None:
-        job.run.external_id = cloudformation.create_stack(**request)["StackId"]
-    else:
-        job.run.external_id = stack["StackId"]
-        try:
-            cloudformation.update_stack(**request)
-        except ClientError as error:
-            if "No updates are to be performed" not in error.response["Error"]["Message"]:
-                raise
-            job.run.summary = "No updates are to be performed."
-    ended = _wait(job, stack_name)
-    if ended is None or ended["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        status = ended["StackStatus"] if ended else "gone"
-        raise ActionError("JobFailed", f"stack {stack_name} is {status}: {_first_failure(cloudformation, job.run.external_id)}")
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in ended.get("Outputs", [])}
+    if stack is None or not _is_as_asked_for(job, stack, request):
+        stack = _changed(job, stack, request)
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     job.run.output_variables = outputs
     if job.configuration.get("OutputFileName"):
         job.put_output(_output_artifact(job.configuration["OutputFileName"], outputs))
+
+
+def _is_as_asked_for(job: Job, stack: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
+    """Start the update. True if there is nothing to update, which is a success whatever update brought the stack there: also one that
+    was rolled back to what is asked for now.
+    """
+    job.run.external_id = stack["StackId"]
+    try:
+        job.context.client("cloudformation").update_stack(**request)
+    except ClientError as error:
+        if "No updates are to be performed" not in error.response["Error"]["Message"]:
+            raise
+        job.run.summary = "No updates are to be performed."
+        return True
+    return False
+
+
+def _changed(job: Job, stack: Mapping[str, Any] | None, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The stack once its creation or its update, which has begun, has succeeded."""
+    cloudformation = job.context.client("cloudformation")
+    if stack is None:
+        job.run.external_id = cloudformation.create_stack(**request)["StackId"]
+    ended = _wait(job, request["StackName"])
+    if ended is None or ended["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        status = ended["StackStatus"] if ended else "gone"
+        reason = _first_failure(cloudformation, job.run.external_id)
+        raise ActionError("JobFailed", f"stack {request['StackName']} is {status}: {reason}")
+    return ended
 
 
 def _delete(job: Job, stack_name: str) -> None:

@@ -1,8 +1,9 @@
 """One instance's container: its disk under `/opt/ml`, its configuration files and its environment.
 
-The real path `/opt/ml` cannot be made on every machine, so a container has a directory of its own, and `/opt/ml` in arguments and
-environment is rewritten to it. Contract: "How Amazon SageMaker provides training information" and "Build your own processing
-container" in the SageMaker guide, and the sagemaker-training toolkit for `SM_*`. Next: `running.py`.
+A container has a directory of its own, and `/opt/ml` in arguments and environment is rewritten to it. Where the machine allows it, the
+process also sees that directory as `/opt/ml` (`local_account/sagemaker/warm/opt_ml.py`).
+Contract: "How Amazon SageMaker provides training information" and "Build your own processing container" in the SageMaker guide, and the
+sagemaker-training toolkit for `SM_*`. Next: `running.py`.
 """
 
 from __future__ import annotations

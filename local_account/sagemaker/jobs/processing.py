@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_account.errors import ServiceError
-from local_account.sagemaker import requests
 from local_account.sagemaker.jobs import cloudwatch_logs
 from local_account.sagemaker.jobs.container import Container, base_environment, host_names
 from local_account.sagemaker.jobs.record import PROCESSING, Job, JobFailedError, Jobs, JobStoppedError, now
@@ -27,17 +26,17 @@ class ProcessingJobs:
 
     def create(self, request: Mapping[str, Any]) -> Job:
         """Start a job. Raises ServiceError if the request cannot be run; nothing is started then."""
-        requests.check("CreateProcessingJob", request)
         if not request["AppSpecification"].get("ContainerEntrypoint"):
             raise ServiceError(
                 "ValidationException",
                 "The local account runs no container images: AppSpecification.ContainerEntrypoint must name the command.",
             )
         for item in request.get("ProcessingInputs", []):
-            if "S3Input" not in item or item["S3Input"].get("S3CompressionType", "None") != "None":
-                raise ServiceError(
-                    "NotImplemented", f"The local account reads uncompressed S3Input only; input {item['InputName']} is not.", 501
-                )
+            if "S3Input" not in item:
+                raise ServiceError("ValidationException", f"ProcessingInputs: {item['InputName']} needs S3Input or DatasetDefinition.")
+        cluster = request["ProcessingResources"]["ClusterConfig"]
+        if "InstanceType" not in cluster or "InstanceCount" not in cluster:
+            raise ServiceError("ValidationException", "ProcessingResources.ClusterConfig needs InstanceType and InstanceCount.")
         defaults = {"StoppingCondition": {"MaxRuntimeInSeconds": _DEFAULT_MAX_SECONDS}} if "StoppingCondition" not in request else {}
         return self.jobs.create(request, defaults, self._run)
 
@@ -118,6 +117,7 @@ class _Uploads:
     def __init__(self, data: S3Data, description: Mapping[str, Any], containers: list[Container]) -> None:
         self.data, self.containers = data, containers
         self.outputs = [output["S3Output"] for output in _outputs(description)]
+        self.key = (description.get("ProcessingOutputConfig") or {}).get("KmsKeyId")
         self._seen: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
 
     def continuous(self) -> None:
@@ -132,4 +132,4 @@ class _Uploads:
             if output.get("S3UploadMode", "EndOfJob") == mode:
                 for container in self.containers:
                     seen = self._seen.setdefault((output["LocalPath"], container.host), {})
-                    self.data.upload(container.path(output["LocalPath"]), output["S3Uri"], seen)
+                    self.data.upload(container.path(output["LocalPath"]), output["S3Uri"], self.key, seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,19 +13,25 @@ from typing import Any
 from local_account.context import Context
 from local_account.errors import ServiceError
 from local_account.sagemaker import listing
+from local_account.sagemaker.tags import tags_of
 
-_SUMMARY = ("CreationTime", "LastModifiedTime", "FailureReason", "ExitMessage", "TrainingJobStatusCounters", "ObjectiveStatusCounters")
 ENDED = ("Completed", "Failed", "Stopped")
 
 
 @dataclass(frozen=True)
 class JobKind:
-    """Names that differ between kinds. `resource` is the stem of every field name, such as TrainingJob."""
+    """Names that differ between kinds. `resource` is the stem of every field name, such as TrainingJob.
+
+    `sorted_by`, `order` and `results` are what the API reference of its List operation names as defaults.
+    """
 
     resource: str
     arn_part: str
     event: str
     log_group: str = ""
+    sorted_by: str = "CreationTime"
+    order: str = "Ascending"
+    results: int = listing.MOST_RESULTS
 
     @property
     def name_field(self) -> str:
@@ -45,8 +52,21 @@ class JobKind:
 
 PROCESSING = JobKind("ProcessingJob", "processing-job", "SageMaker Processing Job State Change", "/aws/sagemaker/ProcessingJobs")
 TRAINING = JobKind("TrainingJob", "training-job", "SageMaker Training Job State Change", "/aws/sagemaker/TrainingJobs")
-TRANSFORM = JobKind("TransformJob", "transform-job", "SageMaker Transform Job State Change", "/aws/sagemaker/TransformJobs")
-TUNING = JobKind("HyperParameterTuningJob", "hyper-parameter-tuning-job", "SageMaker HyperParameter Tuning Job State Change")
+TRANSFORM = JobKind(
+    "TransformJob",
+    "transform-job",
+    "SageMaker Transform Job State Change",
+    "/aws/sagemaker/TransformJobs",
+    order="Descending",
+    results=10,
+)
+TUNING = JobKind(
+    "HyperParameterTuningJob",
+    "hyper-parameter-tuning-job",
+    "SageMaker HyperParameter Tuning Job State Change",
+    sorted_by="Name",
+    results=10,
+)
 
 
 class JobFailedError(Exception):
@@ -87,13 +107,12 @@ class Job:
             return dict(self.description)
 
     def summary(self) -> dict[str, Any]:
-        """What List shows of the job."""
+        """The description, with what List shows besides it."""
         described = self.describe()
-        names = (self.kind.name_field, self.kind.arn_field, self.kind.status_field, self.kind.end_field, *_SUMMARY)
-        found = {name: described[name] for name in names if name in described}
         if self.kind is TUNING:
-            found["Strategy"] = described["HyperParameterTuningJobConfig"]["Strategy"]
-        return found
+            described |= {"Strategy": described["HyperParameterTuningJobConfig"]["Strategy"]}
+            described["ResourceLimits"] = described["HyperParameterTuningJobConfig"]["ResourceLimits"]
+        return described
 
 
 def now() -> datetime:
@@ -111,7 +130,7 @@ class Jobs:
         self._lock = threading.Lock()
 
     def create(self, request: Mapping[str, Any], defaults: Mapping[str, Any], work: Callable[[Job], None]) -> Job:
-        """Record a job and start `work` on a thread. The job's name must be new. Tags are kept by the caller."""
+        """Record a job and start `work` on a thread. The job's name must be new."""
         name = request[self.kind.name_field]
         moment = now()
         description = {
@@ -128,6 +147,7 @@ class Jobs:
             if name.lower() in self._jobs:
                 raise ServiceError("ResourceInUse", f"{self.kind.resource} {name} exists already: {self._jobs[name.lower()].arn}")
             self._jobs[name.lower()] = job
+        tags_of(self.context).add(job.arn, request.get("Tags"))
         self._tell(job)
         self.context.in_background(work, job, failed=lambda error: self._broken_off(job, error))
         return job
@@ -166,16 +186,22 @@ class Jobs:
             job.stop_requested.set()
         self.change(job, **{self.kind.status_field: "Stopping"})
 
-    def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def all(self) -> builtins.list[dict[str, Any]]:
         with self._lock:
-            summaries = [job.summary() for job in self._jobs.values()]
+            jobs = list(self._jobs.values())
+        return [job.summary() for job in jobs]
+
+    def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
         items, token = listing.page(
-            summaries,
+            self.all(),
             request,
             sort_fields={"Name": self.kind.name_field, "CreationTime": "CreationTime", "Status": self.kind.status_field},
-            # ListTrainingJobs and its siblings sort by creation, the oldest first, unless asked otherwise.
             name_field=self.kind.name_field,
-            equal={"StatusEquals": self.kind.status_field},
+            # No job here has a warm pool or a training plan, so these two find nothing.
+            equal={"StatusEquals": self.kind.status_field, "WarmPoolStatusEquals": "WarmPoolStatus", "TrainingPlanArnEquals": "PlanArn"},
+            default_sort=self.kind.sorted_by,
+            default_order=self.kind.order,
+            default_results=self.kind.results,
         )
         return listing.answer(f"{self.kind.resource}Summaries", items, token)
 

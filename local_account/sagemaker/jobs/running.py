@@ -80,6 +80,7 @@ class Runner:
                 environment={**inherited, "PYTHONUNBUFFERED": "1", **launch.environment},
                 working_directory=launch.working_directory,
                 log_file=self.log_path(job, launch.container.host, host_count),
+                opt_ml=launch.container.path("/opt/ml"),
             )
         except OSError as error:
             raise JobFailedError(f"InternalServerError: the container could not start: {error}") from error

@@ -40,9 +40,9 @@ class S3Data:
     def client(self) -> Any:
         return self.context.client("s3")
 
-    def read(self, uri: str) -> bytes:
+    def read(self, uri: str, version: str | None = None) -> bytes:
         bucket, key = split(uri)
-        return bytes(self.client.get_object(Bucket=bucket, Key=key)["Body"].read())
+        return bytes(self.client.get_object(Bucket=bucket, Key=key, **({"VersionId": version} if version else {}))["Body"].read())
 
     def read_json(self, uri: str) -> Any:
         try:
@@ -83,7 +83,9 @@ class S3Data:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self._cached(item), target)
 
-    def upload(self, directory: Path, uri: str, unchanged_since: dict[str, tuple[int, int]] | None = None) -> None:
+    def upload(
+        self, directory: Path, uri: str, key_id: str | None = None, unchanged_since: dict[str, tuple[int, int]] | None = None
+    ) -> None:
         """Put every file below `directory` under `uri`. With `unchanged_since`, only what changed; it is updated."""
         for path in sorted(directory.rglob("*")) if directory.is_dir() else []:
             if not path.is_file():
@@ -93,8 +95,13 @@ class S3Data:
                 if unchanged_since.get(relative) == (status.st_size, status.st_mtime_ns):
                     continue
                 unchanged_since[relative] = (status.st_size, status.st_mtime_ns)
-            bucket, key = split(f"{uri.rstrip('/')}/{relative}")
-            self.client.upload_file(str(path), bucket, key)
+            self.upload_file(path, f"{uri.rstrip('/')}/{relative}", key_id)
+
+    def upload_file(self, path: Path, uri: str, key_id: str | None = None) -> None:
+        """Put one file, encrypted with the KMS key that a job's output names, or as the bucket says."""
+        bucket, key = split(uri)
+        encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id} if key_id else {}
+        self.client.upload_file(str(path), bucket, key, ExtraArgs=encryption)
 
     def _list(self, bucket: str, prefix: str) -> list[S3Object]:
         try:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from local_account.errors import ServiceError
-from local_account.sagemaker import requests
 from local_account.sagemaker.jobs import cloudwatch_logs, metrics, script_mode
 from local_account.sagemaker.jobs.container import Container, base_environment, host_names
 from local_account.sagemaker.jobs.record import TRAINING, Job, JobFailedError, Jobs, JobStoppedError, now
@@ -33,9 +32,8 @@ class TrainingJobs:
 
     def create(self, request: Mapping[str, Any], more: Mapping[str, Any] | None = None, watch: WatchLog | None = None) -> Job:
         """Start a job. `more` goes into its description (the tuner's own fields). Raises ServiceError; nothing is started then."""
-        requests.check("CreateTrainingJob", request)
-        _refuse_what_cannot_run(request)
-        patterns = metrics.compile_definitions(request["AlgorithmSpecification"].get("MetricDefinitions", []))
+        check_training(request)
+        patterns = metrics.compile_definitions((request.get("AlgorithmSpecification") or {}).get("MetricDefinitions", []))
         output = request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
         defaults = {
             "ModelArtifacts": {"S3ModelArtifacts": f"{output}/{request['TrainingJobName']}/output/model.tar.gz"},
@@ -64,8 +62,8 @@ class TrainingJobs:
     def _work(self, job: Job, patterns: Mapping[str, re.Pattern[str]], watch: WatchLog | None) -> None:
         description = job.describe()
         self._phase(job, "Downloading", "Downloading the input data and the code")
-        hosts = host_names(description["ResourceConfig"].get("InstanceCount", 1))
-        instance_type = description["ResourceConfig"].get("InstanceType", "ml.m5.large")
+        hosts = host_names(description["ResourceConfig"]["InstanceCount"])
+        instance_type = description["ResourceConfig"]["InstanceType"]
         containers = [Container(job.working_directory / host, host, hosts, instance_type) for host in hosts]
         launches = self._prepare(description, containers)
         self._phase(job, "Training", "The training script runs")
@@ -101,7 +99,7 @@ class TrainingJobs:
         return [self._launch(description, container, script_mode.decoded(hyperparameters)) for container in containers]
 
     def _launch(self, description: Mapping[str, Any], container: Container, hyperparameters: Mapping[str, Any]) -> Launch:
-        algorithm = description["AlgorithmSpecification"]
+        algorithm = description.get("AlgorithmSpecification") or {}
         channels = [channel["ChannelName"] for channel in description.get("InputDataConfig", [])]
         program = str(hyperparameters.get(script_mode.PROGRAM, ""))
         if algorithm.get("ContainerEntrypoint"):
@@ -147,8 +145,7 @@ class TrainingJobs:
                         destination.parent.mkdir(parents=True, exist_ok=True)
                         shutil.copyfile(path, destination)
             if pack({"": merged}, target):
-                bucket, key = split(f"{base}/{name}.tar.gz")
-                self.data.client.upload_file(str(target), bucket, key)
+                self.data.upload_file(target, f"{base}/{name}.tar.gz", description["OutputDataConfig"].get("KmsKeyId"))
         checkpoints = description.get("CheckpointConfig")
         if checkpoints:
             self.data.upload(containers[0].path(checkpoints.get("LocalPath") or _CHECKPOINTS), checkpoints["S3Uri"])
@@ -200,8 +197,9 @@ def _channel_config(channel: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _refuse_what_cannot_run(request: Mapping[str, Any]) -> None:
-    hyperparameters, algorithm = request.get("HyperParameters") or {}, request["AlgorithmSpecification"]
+def check_training(request: Mapping[str, Any]) -> None:
+    """Raises a ValidationException for a request that says too little to be run."""
+    hyperparameters, algorithm = request.get("HyperParameters") or {}, request.get("AlgorithmSpecification") or {}
     script = script_mode.PROGRAM in hyperparameters and script_mode.SUBMIT_DIRECTORY in hyperparameters
     if not script and not algorithm.get("ContainerEntrypoint"):
         raise ServiceError(
@@ -210,20 +208,9 @@ def _refuse_what_cannot_run(request: Mapping[str, Any]) -> None:
             "or AlgorithmSpecification.ContainerEntrypoint.",
         )
     for channel in request.get("InputDataConfig", []):
-        source = channel["DataSource"].get("S3DataSource")
-        modes = (
-            channel.get("InputMode") or algorithm["TrainingInputMode"],
-            channel.get("CompressionType", "None"),
-            channel.get("RecordWrapperType", "None"),
-        )
-        if (
-            source is None
-            or source["S3DataType"] not in ("S3Prefix", "ManifestFile")
-            or modes not in (("File", "None", "None"), ("FastFile", "None", "None"))
-        ):
-            raise ServiceError(
-                "NotImplemented",
-                f"The local account reads channels from S3 (S3Prefix or ManifestFile, File or FastFile mode, uncompressed); "
-                f"{channel['ChannelName']} is not.",
-                501,
-            )
+        if "S3DataSource" not in channel["DataSource"]:
+            raise ServiceError("ValidationException", f"InputDataConfig: DataSource of channel {channel['ChannelName']} is empty.")
+    resources = request.get("ResourceConfig") or {}
+    missing = [name for name in ("InstanceType", "InstanceCount") if name not in resources]
+    if missing:
+        raise ServiceError("ValidationException", f"ResourceConfig needs {' and '.join(missing)}.")

@@ -1,4 +1,8 @@
-"""The conditions of a Condition step. Pure. Source: `sagemaker.core.workflow.conditions` and the definition schema."""
+"""The conditions of a Condition step. Pure.
+
+Source: `sagemaker.core.workflow.conditions` and the published definition schema, which names the members of `In` differently and has
+`NotEquals` and `NotIn`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from local_account.sagemaker.pipelines import expressions
 from local_account.sagemaker.pipelines.expressions import ExpressionError, Scope, evaluate
 
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -14,13 +19,13 @@ _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "LessThan": operator.lt,
     "LessThanOrEqualTo": operator.le,
 }
-#: Members that each type of condition has besides `Type`. SageMaker refuses a definition with others.
-MEMBERS: Mapping[str, frozenset[str]] = {
-    "Equals": frozenset({"LeftValue", "RightValue"}),
-    **{name: frozenset({"LeftValue", "RightValue"}) for name in _ORDER},
-    "In": frozenset({"QueryValue", "Values"}),
-    "Not": frozenset({"Condition"}),
-    "Or": frozenset({"Conditions"}),
+_TWO = ("Equals", "NotEquals", *_ORDER)
+#: Members that each type of condition has besides `Type`, the SDK's first. SageMaker refuses a definition with others.
+MEMBERS: Mapping[str, tuple[frozenset[str], ...]] = {
+    **{name: (frozenset({"LeftValue", "RightValue"}),) for name in _TWO},
+    **{name: (frozenset({"QueryValue", "Values"}), frozenset({"Value", "In"})) for name in ("In", "NotIn")},
+    "Not": (frozenset({"Condition"}),),
+    "Or": (frozenset({"Conditions"}),),
 }
 
 
@@ -36,11 +41,14 @@ def holds(condition: Mapping[str, Any], scope: Scope) -> bool:
         return not holds(condition["Condition"], scope)
     if kind == "Or":
         return any(holds(alternative, scope) for alternative in condition["Conditions"])
-    if kind == "In":
-        query = evaluate(condition["QueryValue"], scope)
-        return any(_equal(query, evaluate(value, scope)) for value in condition["Values"])
+    if kind in ("In", "NotIn"):
+        query, listed = (condition["QueryValue"], condition["Values"]) if "Values" in condition else (condition["Value"], condition["In"])
+        found = any(_equal(evaluate(query, scope), evaluate(value, scope)) for value in listed)
+        return found is (kind == "In")
     left, right = evaluate(condition["LeftValue"], scope), evaluate(condition["RightValue"], scope)
-    return _equal(left, right) if kind == "Equals" else _in_order(kind, left, right)
+    if kind in ("Equals", "NotEquals"):
+        return _equal(left, right) is (kind == "Equals")
+    return _in_order(kind, left, right)
 
 
 def problems(condition: Any) -> list[str]:
@@ -48,13 +56,29 @@ def problems(condition: Any) -> list[str]:
     if not isinstance(condition, dict) or condition.get("Type") not in MEMBERS:
         kind = condition.get("Type") if isinstance(condition, dict) else condition
         return [f"condition type {kind!r} is unknown; allowed: {', '.join(MEMBERS)}"]
-    members = set(condition) - {"Type"}
-    wrong = [f"condition {condition['Type']} cannot have {name!r}" for name in sorted(members - MEMBERS[condition["Type"]])]
-    wrong += [f"condition {condition['Type']} lacks {name!r}" for name in sorted(MEMBERS[condition["Type"]] - members)]
+    kind, members = condition["Type"], set(condition) - {"Type"}
+    allowed = max(MEMBERS[kind], key=lambda names: len(names & members))
+    wrong = [f"condition {kind} cannot have {name!r}" for name in sorted(members - allowed)]
+    wrong += [f"condition {kind} lacks {name!r}" for name in sorted(allowed - members)]
     if wrong:
         return wrong
-    inner = [condition["Condition"]] if condition["Type"] == "Not" else condition.get("Conditions", [])
-    return [problem for nested in inner for problem in problems(nested)]
+    if kind in ("Not", "Or"):
+        inner = [condition["Condition"]] if kind == "Not" else condition["Conditions"]
+        if not isinstance(inner, list):
+            return [f"condition Or has Conditions {inner!r}; allowed: a list"]
+        return [problem for nested in inner for problem in problems(nested)]
+    return [problem for name in sorted(members) for problem in _value_problems(kind, name, condition[name])]
+
+
+def _value_problems(kind: str, name: str, value: Any) -> list[str]:
+    """What is wrong with a value that a condition compares: a text, number or boolean, or a function that stands for one."""
+    if name in ("Values", "In"):
+        if not isinstance(value, list):
+            return [f"condition {kind} has {name} {value!r}; allowed: a list"]
+        return [problem for item in value for problem in _value_problems(kind, "a value", item)]
+    if value is None or isinstance(value, list) or (isinstance(value, dict) and not expressions.is_expression(value)):
+        return [f"condition {kind} has {name} {value!r}; allowed: text, a number, a boolean or a function"]
+    return list(expressions.problems(value))
 
 
 def _equal(left: Any, right: Any) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import graphlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from local_account.sagemaker.pipelines import caching, conditions, lambda_outputs, parameters
-from local_account.sagemaker.pipelines.expressions import references
+from local_account.sagemaker.pipelines import caching, conditions, lambda_outputs, parameters, schema
+from local_account.sagemaker.pipelines.expressions import OTHER_EXECUTION_VARIABLES, problems, references
 from local_account.sagemaker.pipelines.paths import PathError, Segment, parse
 
 VERSION = "2020-12-01"
@@ -26,7 +26,7 @@ class DefinitionError(ValueError):
 
 
 class UnsupportedStepError(ValueError):
-    """The definition is well formed, but has a step of a type that the local account does not run."""
+    """The definition is well formed, but needs what the local account has not, such as a step of another type."""
 
 
 @dataclass(frozen=True)
@@ -51,45 +51,61 @@ class Definition:
 
     parameters: Sequence[Mapping[str, Any]]
     steps: Mapping[str, Step]
+    experiment: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read(text: str) -> Definition:
     """Parse and check a definition. Raises DefinitionError or UnsupportedStepError."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=_no_number)
     except ValueError as error:
         raise DefinitionError(f"Unable to parse pipeline definition: it is not JSON ({error}).") from error
     if not isinstance(document, dict) or not isinstance(document.get("Steps"), list) or not document["Steps"]:
         raise DefinitionError("Unable to parse pipeline definition: it needs a list 'Steps' with at least one step.")
-    if document.get("Version") != VERSION:
+    if document.get("Version", VERSION) != VERSION:
         raise DefinitionError(f"Unable to parse pipeline definition: Version is {document.get('Version')!r}; allowed: {VERSION}.")
-    declared = document.get("Parameters") or []
-    steps = list(_steps(document["Steps"], None))
+    declared, experiment = document.get("Parameters") or [], document.get("PipelineExperimentConfig") or {}
+    unknown = sorted(set(document) - set(schema.TOP_LEVEL))
+    _refuse([f"it cannot have {name!r}; allowed: {', '.join(schema.TOP_LEVEL)}" for name in unknown])
+    _refuse(schema.metadata_problems(document.get("Metadata")))
     _refuse(parameters.problems(declared))
+    _refuse(problems(experiment))
+    steps = list(_steps(document["Steps"], None))
+    _refuse(f"step {step.name}: {problem}" for step in steps for problem in schema.step_problems(step.document))
     _refuse(_step_problems(steps, {parameter["Name"] for parameter in declared}))
-    definition = Definition(declared, {step.name: step for step in steps})
+    definition = Definition(declared, {step.name: step for step in steps}, experiment)
     _refuse_cycles(definition)
     _refuse_unsupported(definition)
+    if document.get("MlflowConfig"):
+        raise UnsupportedStepError("The local account does not track executions with MLflow (MlflowConfig).")
     return definition
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _steps(documents: Sequence[Any], branch: tuple[str, bool] | None) -> Iterator[Step]:
     for document in documents:
         if not isinstance(document, dict) or not isinstance(document.get("Name"), str) or not isinstance(document.get("Type"), str):
             raise DefinitionError(f"Unable to parse pipeline definition: a step needs 'Name' and 'Type', got {str(document)[:80]}.")
-        arguments = document.get("Arguments") or {}
+        arguments = document["Arguments"] if isinstance(document.get("Arguments"), dict) else {}
         own = {key: value for key, value in arguments.items() if key not in ("IfSteps", "ElseSteps")}
         yield Step(document["Name"], document["Type"], own, _triggers(document, own, branch), branch, document)
         if document["Type"] == "Condition":
-            yield from _steps(arguments.get("IfSteps") or [], (document["Name"], True))
-            yield from _steps(arguments.get("ElseSteps") or [], (document["Name"], False))
+            for branch_name, outcome in (("IfSteps", True), ("ElseSteps", False)):
+                inner = arguments.get(branch_name) or []
+                if not isinstance(inner, list):
+                    raise DefinitionError(f"Unable to parse pipeline definition: {branch_name} of step {document['Name']} is no list.")
+                yield from _steps(inner, (document["Name"], outcome))
 
 
 def _triggers(document: Mapping[str, Any], arguments: Mapping[str, Any], branch: tuple[str, bool] | None) -> dict[str, str]:
     triggers = {rest.partition(".")[0]: "Completed" for kind, rest in references(arguments) if kind == "Steps"}
     if branch:
         triggers[branch[0]] = "Completed"
-    for dependency in document.get("DependsOn") or []:
+    dependencies = document.get("DependsOn")
+    for dependency in dependencies if isinstance(dependencies, list) else []:
         # A plain name waits for success; `{"Step": …, "Trigger": …}` is a run condition of SDK v3 (StepDependency).
         if isinstance(dependency, dict):
             triggers.setdefault(str(dependency.get("Step")), str(dependency.get("Trigger", "Completed")))
@@ -115,7 +131,8 @@ def _step_problems(steps: Sequence[Step], parameter_names: set[str]) -> Iterator
         except ValueError as error:
             yield f"step {step.name}: {error}"
         if step.type == "Condition":
-            for condition in step.arguments.get("Conditions") or [None]:
+            listed = step.arguments.get("Conditions")
+            for condition in listed if isinstance(listed, list) and listed else [listed]:
                 yield from (f"step {step.name}: {problem}" for problem in conditions.problems(condition))
 
 
@@ -129,8 +146,6 @@ def _property_file_problems(step: Step, steps: Mapping[str, Step]) -> Iterator[s
 
 
 def _output_problems(step: Step, steps: Mapping[str, Step]) -> Iterator[str]:
-    if step.type == "Lambda":
-        yield from lambda_outputs.problems(step.document)
     for kind, rest in references(step.arguments):
         source, _, path = rest.partition(".")
         if kind == "Steps" and source in steps and steps[source].type == "Lambda":
@@ -146,8 +161,8 @@ def _segments(path: str) -> list[Segment]:
         return []
 
 
-def _refuse(problems: Iterator[str] | Sequence[str]) -> None:
-    found = list(problems)
+def _refuse(found_problems: Iterable[str]) -> None:
+    found = list(dict.fromkeys(found_problems))
     if found:
         raise DefinitionError(f"Unable to parse pipeline definition: {'; '.join(found)}.")
 
@@ -161,6 +176,9 @@ def _refuse_cycles(definition: Definition) -> None:
 
 def _refuse_unsupported(definition: Definition) -> None:
     for step in definition.steps.values():
+        for kind, rest in references(step.arguments):
+            if kind == "Execution" and rest in OTHER_EXECUTION_VARIABLES:
+                raise UnsupportedStepError(f"The local account does not have Execution.{rest} (step {step.name}).")
         if step.type not in RUNNABLE_TYPES:
             known = "does not run" if step.type in OTHER_TYPES else "does not know"
             raise UnsupportedStepError(

@@ -237,7 +237,14 @@ class Execution:
         }
         with self._lock:
             properties = dict(self._properties)
-        return Scope(self.parameters, execution, properties, self._property_files(properties), self.services.data.read_json)
+        return Scope(
+            parameters=self.parameters,
+            execution=execution,
+            experiment=self.definition.experiment,
+            step_properties=properties,
+            property_files=self._property_files(properties),
+            read_json=self.services.data.read_json,
+        )
 
     def _property_files(self, properties: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         """Where the property files of every step that ended well are."""

@@ -1,7 +1,8 @@
 """The expressions of a pipeline definition: `Get`, `Std:Join` and `Std:JsonGet`, nested at will.
 
 Pure: JSON files are read through `Scope.read_json`. Source: pipeline definition schema 2020-12-01 and what the SageMaker Python
-SDK emits (`sagemaker.core.workflow.functions`). Next: `conditions.py`.
+SDK emits (`sagemaker.core.workflow.functions`). `problems` is asked when a definition is read, `evaluate` when a step runs.
+Next: `conditions.py`.
 """
 
 from __future__ import annotations
@@ -24,9 +25,80 @@ class Scope:
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
     execution: Mapping[str, Any] = field(default_factory=dict)
+    experiment: Mapping[str, Any] = field(default_factory=dict)
     step_properties: Mapping[str, Any] = field(default_factory=dict)
     property_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # step -> property file name -> S3 URI
     read_json: Callable[[str], Any] = lambda uri: None
+
+
+#: What `Get` may begin with, and the variables of `Execution` (`sagemaker.core.workflow.execution_variables`) that there are here.
+KINDS = ("Parameters", "Execution", "Steps", "PipelineExperimentConfig")
+EXECUTION_VARIABLES = ("PipelineName", "PipelineArn", "PipelineExecutionId", "PipelineExecutionArn", "StartDateTime", "CurrentDateTime")
+#: Those that stand for the name of the job of their own step, which is known too late here.
+OTHER_EXECUTION_VARIABLES = ("TrainingJobName", "ProcessingJobName")
+
+_GET, _JOIN, _JSON_GET, _FUNCTION = "Get", "Std:Join", "Std:JsonGet", "Std:"
+
+
+def is_expression(value: Any) -> bool:
+    """Whether `value` stands for another: an object whose one member is a function, known or not."""
+    return isinstance(value, dict) and len(value) == 1 and (_GET in value or next(iter(value)).startswith(_FUNCTION))
+
+
+def problems(value: Any) -> Iterator[str]:
+    """What is wrong with the form of the expressions in `value`; nothing if they can be evaluated."""
+    if isinstance(value, list):
+        for element in value:
+            yield from problems(element)
+    elif isinstance(value, dict):
+        functions = [key for key in value if key.startswith(_FUNCTION)]
+        if functions and len(value) > 1:
+            yield f"function {functions[0]} stands beside {', '.join(key for key in value if key != functions[0])}; allowed: alone"
+        elif is_expression(value):
+            yield from _function_problems(*next(iter(value.items())))
+        else:
+            for element in value.values():
+                yield from problems(element)
+
+
+def _function_problems(name: str, argument: Any) -> Iterator[str]:
+    if name == _GET:
+        kind, _, rest = argument.partition(".") if isinstance(argument, str) else ("", "", "")
+        if kind not in KINDS or not rest:
+            yield f"Get {argument!r}; allowed: {', '.join(f'{each}.<name>' for each in KINDS)}"
+        elif kind == "Execution" and rest not in (*EXECUTION_VARIABLES, *OTHER_EXECUTION_VARIABLES):
+            yield f"Get {argument!r}; allowed: {', '.join(f'Execution.{each}' for each in EXECUTION_VARIABLES)}"
+    elif name == _JOIN:
+        yield from _join_problems(argument)
+    elif name == _JSON_GET:
+        yield from _json_get_problems(argument)
+    else:
+        yield f"function {name!r} is unknown; allowed: {_GET}, {_JOIN}, {_JSON_GET}"
+
+
+def _join_problems(join: Any) -> Iterator[str]:
+    if not isinstance(join, dict) or not isinstance(join.get("Values"), list) or not set(join) <= {"On", "Values"}:
+        yield f"{_JOIN} is {str(join)[:80]!r}; allowed: an object with a list 'Values' and a text 'On'"
+        return
+    if not isinstance(join.get("On", ""), str):
+        yield f"{_JOIN} has On {join['On']!r}; allowed: text"
+    for value in join["Values"]:
+        if isinstance(value, list) or (isinstance(value, dict) and not is_expression(value)):
+            yield f"{_JOIN} joins {str(value)[:80]!r}; allowed: texts, numbers, booleans and functions"
+        yield from problems(value)
+
+
+def _json_get_problems(json_get: Any) -> Iterator[str]:
+    sources = {"PropertyFile", "S3Uri"}
+    if not isinstance(json_get, dict) or len(sources & set(json_get)) != 1 or not set(json_get) <= {*sources, "Path"}:
+        yield f"{_JSON_GET} is {str(json_get)[:80]!r}; allowed: an object with 'Path', and with either 'PropertyFile' or 'S3Uri'"
+        return
+    if not isinstance(json_get.get("Path"), str):
+        yield f"{_JSON_GET} has Path {json_get.get('Path')!r}; allowed: text"
+    file = json_get.get("PropertyFile")
+    if file is not None and ".PropertyFiles." not in str(file.get(_GET) if isinstance(file, dict) else ""):
+        yield f"{_JSON_GET} has PropertyFile {file!r}; allowed: a Get of Steps.<name>.PropertyFiles.<name>"
+    yield from problems(list(json_get.values()))
 
 
 def evaluate(value: Any, scope: Scope) -> Any:
@@ -35,12 +107,12 @@ def evaluate(value: Any, scope: Scope) -> Any:
         return [evaluate(element, scope) for element in value]
     if not isinstance(value, dict):
         return value
-    if set(value) == {"Get"}:
-        return _get(value["Get"], scope)
-    if set(value) == {"Std:Join"}:
-        return _join(value["Std:Join"], scope)
-    if set(value) == {"Std:JsonGet"}:
-        return _json_get(value["Std:JsonGet"], scope)
+    if set(value) == {_GET}:
+        return _get(value[_GET], scope)
+    if set(value) == {_JOIN}:
+        return _join(value[_JOIN], scope)
+    if set(value) == {_JSON_GET}:
+        return _json_get(value[_JSON_GET], scope)
     return {key: evaluate(element, scope) for key, element in value.items()}
 
 
@@ -50,8 +122,8 @@ def references(value: Any) -> Iterator[tuple[str, str]]:
         for element in value:
             yield from references(element)
     elif isinstance(value, dict):
-        if set(value) == {"Get"}:
-            kind, _, rest = str(value["Get"]).partition(".")
+        if set(value) == {_GET}:
+            kind, _, rest = str(value[_GET]).partition(".")
             yield kind, rest
         else:
             for element in value.values():
@@ -71,9 +143,11 @@ def _get(path: str, scope: Scope) -> Any:
         return scope.execution[rest]
     if kind == "Steps":
         return _step_property(rest, scope)
-    known = {"Parameters": scope.parameters, "Execution": scope.execution}.get(kind)
+    if kind == "PipelineExperimentConfig" and rest in scope.experiment:
+        return evaluate(scope.experiment[rest], scope)
+    known = {"Parameters": scope.parameters, "Execution": scope.execution, "PipelineExperimentConfig": scope.experiment}.get(kind)
     if known is None:
-        raise ExpressionError(f"Get {path!r}: allowed are Parameters.<name>, Execution.<variable> and Steps.<name>.<property>")
+        raise ExpressionError(f"Get {path!r}: allowed are {', '.join(f'{each}.<name>' for each in KINDS)}")
     raise ExpressionError(f"Get {path!r}: {kind} has {', '.join(known) or 'nothing'}")
 
 
@@ -105,7 +179,7 @@ def _json_get(json_get: Mapping[str, Any], scope: Scope) -> Any:
 
 
 def _property_file(reference: Any, scope: Scope) -> str:
-    _, _, rest = str(reference.get("Get") if isinstance(reference, dict) else reference).partition(".")
+    _, _, rest = str(reference[_GET]).partition(".")
     step, _, file_path = rest.partition(".")
     name = file_path.removeprefix("PropertyFiles.")
     try:

@@ -1,7 +1,7 @@
 """Output parameters of Lambda steps: what a definition declares, and what the function's answer makes of it. Pure.
 
 Sources: the definition's schema 2020-12-01 (LambdaStep); the SDK's documentation of LambdaStep, by which output parameters are not
-nested and what is nested becomes one text; OutputParameter of the SageMaker API for the limits. Used by `steps.py`, `definition.py`.
+nested and what is nested becomes one text; OutputParameter of the SageMaker API for the limits. Used by `steps.py` and `schema.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+#: Members of a Lambda step that other steps do not have.
+MEMBERS = ("FunctionArn", "OutputParameters")
 _TYPES: Mapping[str, tuple[type, ...]] = {"Integer": (int,), "Float": (int, float), "Boolean": (bool,)}
 _FUNCTION_ARN = re.compile(r"arn:aws[a-z\-]*:lambda:[a-z0-9\-]*:[0-9]{12}:function:.+")
 _MOST_OUTPUTS, _LONGEST_VALUE = 50, 1024
@@ -22,17 +24,17 @@ class OutputError(ValueError):
 
 def problems(document: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with a Lambda step's own members."""
-    name = document["Name"]
-    arn = document.get("FunctionArn")
+    arn, outputs = document.get("FunctionArn"), document.get("OutputParameters") or []
     if not isinstance(arn, str) or not _FUNCTION_ARN.fullmatch(arn):
-        yield f"step {name} has FunctionArn {arn!r}; allowed: the ARN of a Lambda function"
-    outputs = document.get("OutputParameters") or []
-    if len(outputs) > _MOST_OUTPUTS:
-        yield f"step {name} has {len(outputs)} output parameters; allowed: {_MOST_OUTPUTS}"
+        yield f"FunctionArn is {arn!r}; allowed: the ARN of a Lambda function"
+    if not isinstance(outputs, list) or len(outputs) > _MOST_OUTPUTS:
+        yield f"OutputParameters is {str(outputs)[:60]!r}; allowed: a list of at most {_MOST_OUTPUTS}"
+        return
     for output in outputs:
-        if not output.get("OutputName") or output.get("OutputType") not in ("String", *_TYPES):
-            types = ", ".join(["String", *_TYPES])
-            yield f"step {name} has the output parameter {output!r}; allowed: an OutputName, and an OutputType of {types}"
+        if not isinstance(output, dict) or set(output) != {"OutputName", "OutputType"} or not isinstance(output["OutputName"], str):
+            yield f"OutputParameters has {output!r}; allowed: objects with the texts OutputName and OutputType"
+        elif output["OutputType"] not in (kinds := ("String", *_TYPES)):
+            yield f"OutputParameters has OutputType {output['OutputType']!r}; allowed: {', '.join(kinds)}"
 
 
 def names(document: Mapping[str, Any]) -> list[str]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import builtins
 import threading
 from collections.abc import Mapping
 from typing import Any
 
-from local_account.errors import NotEmulatedError, ServiceError
+from local_account.errors import ServiceError
 from local_account.sagemaker import listing, requests
 from local_account.sagemaker.jobs.record import now
 from local_account.sagemaker.pipelines import definition as definitions
+from local_account.sagemaker.pipelines import schema
 from local_account.sagemaker.pipelines.execution import Execution, Services, parameters_as_text
 from local_account.sagemaker.pipelines.parameters import ParameterError, resolve
+from local_account.sagemaker.tags import tags_of
 
 _DESCRIBED = ("PipelineName", "PipelineDisplayName", "PipelineDescription", "RoleArn", "ParallelismConfiguration")
 
@@ -29,7 +32,6 @@ class Pipelines:
     # ---- pipelines
 
     def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        requests.check("CreatePipeline", request)
         name = request["PipelineName"]
         text, _ = self._definition(request)
         with self._lock:
@@ -54,10 +56,11 @@ class Pipelines:
                 "LastModifiedBy": {},
                 "_token": request["ClientRequestToken"],
             }
-            return {"PipelineArn": self._pipelines[name]["PipelineArn"]}
+            arn = self._pipelines[name]["PipelineArn"]
+            tags_of(self.services.context).add(arn, request.get("Tags"))
+            return {"PipelineArn": arn}
 
     def update(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        requests.check("UpdatePipeline", request)
         pipeline = self._get(request["PipelineName"])
         changes = {member: request[member] for member in _DESCRIBED if member in request}
         if request.get("PipelineDefinition") or request.get("PipelineDefinitionS3Location"):
@@ -67,13 +70,12 @@ class Pipelines:
         return {"PipelineArn": pipeline["PipelineArn"]}
 
     def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """With the time of the latest execution, as AWS tells it."""
         with self._lock:
-            pipeline = self._get(request["PipelineName"])
-            return {key: value for key, value in pipeline.items() if not key.startswith("_")}
+            return self._with_last_run(self._get(request["PipelineName"]))
 
     def delete(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Its executions, and what later ones could have reused of them, go with it: the next pipeline of that name begins anew."""
-        requests.check("DeletePipeline", request)
         with self._lock:
             pipeline = self._get(request["PipelineName"])
             name, pipeline_arn = pipeline["PipelineName"], pipeline["PipelineArn"]
@@ -86,30 +88,24 @@ class Pipelines:
                 self._executions.pop(execution.arn)
             self._tokens = {key: arn for key, arn in self._tokens.items() if key[0] != pipeline_arn}
             self.services.cache.forget(pipeline_arn)
+            tags_of(self.services.context).forget(pipeline_arn)
         return {"PipelineArn": pipeline_arn}
 
     def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The newest first, as AWS lists pipelines."""
-        members = (
-            "PipelineArn",
-            "PipelineName",
-            "PipelineDisplayName",
-            "PipelineDescription",
-            "RoleArn",
-            "CreationTime",
-            "LastModifiedTime",
-        )
-        with self._lock:
-            summaries = [{key: item[key] for key in members if key in item} for item in self._pipelines.values()]
-            for summary in summaries:
-                times = [item.created for item in self._executions.values() if item.pipeline["PipelineArn"] == summary["PipelineArn"]]
-                if times:
-                    summary["LastExecutionTime"] = times[-1]
         prefix = request.get("PipelineNamePrefix") or ""
-        chosen = [summary for summary in summaries if summary["PipelineName"].startswith(prefix)]
+        chosen = [pipeline for pipeline in self.all() if pipeline["PipelineName"].startswith(prefix)]
         fields = {"Name": "PipelineName", "CreationTime": "CreationTime"}
         items, token = listing.page(chosen, request, sort_fields=fields, default_order="Descending")
         return listing.answer("PipelineSummaries", items, token)
+
+    def all(self) -> builtins.list[dict[str, Any]]:
+        with self._lock:
+            return [self._with_last_run(pipeline) for pipeline in self._pipelines.values()]
+
+    def _with_last_run(self, pipeline: Mapping[str, Any]) -> dict[str, Any]:
+        times = [item.created for item in self._executions.values() if item.pipeline["PipelineArn"] == pipeline["PipelineArn"]]
+        return {**pipeline, **({"LastRunTime": times[-1], "LastExecutionTime": times[-1]} if times else {})}
 
     # ---- executions
 
@@ -117,9 +113,6 @@ class Pipelines:
         """Start an execution. Repeating a pipeline's ClientRequestToken answers the execution it started, whatever else is asked for:
         AWS documents no error for other parameters.
         """
-        requests.check("StartPipelineExecution", request)
-        if request.get("SelectiveExecutionConfig"):
-            raise NotEmulatedError("sagemaker", "StartPipelineExecution with SelectiveExecutionConfig")
         with self._lock:
             pipeline = self._get(request["PipelineName"])
             token = (pipeline["PipelineArn"], request["ClientRequestToken"])
@@ -155,39 +148,39 @@ class Pipelines:
         return {"PipelineDefinition": execution.pipeline["PipelineDefinition"], "CreationTime": execution.created}
 
     def parameters_for_execution(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        return {"PipelineParameters": parameters_as_text(self._execution(request).parameters)}
+        items, token = listing.cut(parameters_as_text(self._execution(request).parameters), request)
+        return listing.answer("PipelineParameters", items, token)
 
     def list_executions(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The newest first, as AWS lists executions."""
         arn = self._get(request["PipelineName"])["PipelineArn"]
-        with self._lock:
-            executions = [item for item in self._executions.values() if item.pipeline["PipelineArn"] == arn]
-        summaries = []
-        for execution in executions:
-            described = execution.describe()
-            members = ("PipelineExecutionArn", "PipelineExecutionStatus", "PipelineExecutionDescription", "PipelineExecutionDisplayName")
-            summary = {member: described[member] for member in members if member in described}
-            reason = {"PipelineExecutionFailureReason": described["FailureReason"]} if "FailureReason" in described else {}
-            summaries.append({**summary, **reason, "StartTime": execution.created, "CreationTime": execution.created})
+        summaries = [
+            {**execution, "PipelineExecutionFailureReason": execution.get("FailureReason"), "StartTime": execution["CreationTime"]}
+            for execution in self.all_executions()
+            if execution["PipelineArn"] == arn
+        ]
         fields = {"CreationTime": "CreationTime", "PipelineExecutionArn": "PipelineExecutionArn"}
         items, token = listing.page(summaries, request, sort_fields=fields, default_order="Descending")
-        return listing.answer(
-            "PipelineExecutionSummaries", [{key: value for key, value in item.items() if key != "CreationTime"} for item in items], token
-        )
+        return listing.answer("PipelineExecutionSummaries", items, token)
+
+    def all_executions(self) -> builtins.list[dict[str, Any]]:
+        with self._lock:
+            executions = list(self._executions.values())
+        return [{**execution.describe(), "PipelineParameters": parameters_as_text(execution.parameters)} for execution in executions]
 
     def list_steps(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Steps that were started, the latest first unless asked otherwise."""
         steps = self._execution(request).list_steps()
         if (request.get("SortOrder") or "Descending") == "Descending":
             steps.reverse()
-        start = int(request.get("NextToken") or 0)
-        end = start + int(request.get("MaxResults") or 100)
-        return listing.answer("PipelineExecutionSteps", steps[start:end], str(end) if end < len(steps) else None)
+        items, token = listing.cut(steps, request)
+        return listing.answer("PipelineExecutionSteps", items, token)
 
     def _execution(self, request: Mapping[str, Any]) -> Execution:
-        execution = self._executions.get(request["PipelineExecutionArn"])
+        arn = request.get("PipelineExecutionArn")
+        execution = self._executions.get(arn) if arn else None
         if execution is None:
-            raise ServiceError("ResourceNotFound", f"Pipeline execution {request['PipelineExecutionArn']} does not exist.")
+            raise ServiceError("ResourceNotFound", f"Pipeline execution {arn} does not exist.")
         return execution
 
     def _get(self, name_or_arn: str) -> dict[str, Any]:
@@ -204,7 +197,11 @@ class Pipelines:
             raise ServiceError("ValidationException", "Give either PipelineDefinition or PipelineDefinitionS3Location.")
         text = request.get("PipelineDefinition") or self._read(location)
         try:
-            return text, definitions.read(text)
+            definition = definitions.read(text)
+            for step in definition.steps.values():
+                if step.type in schema.OPERATIONS:
+                    requests.refuse(schema.OPERATIONS[step.type], step.arguments)
+            return text, definition
         except definitions.DefinitionError as error:
             raise ServiceError("ValidationException", str(error)) from error
         except definitions.UnsupportedStepError as error:
@@ -213,6 +210,6 @@ class Pipelines:
     def _read(self, location: Mapping[str, Any]) -> str:
         uri = f"s3://{location['Bucket']}/{location['ObjectKey']}"
         try:
-            return self.services.data.read(uri).decode()
-        except self.services.data.client.exceptions.ClientError as error:
+            return self.services.data.read(uri, location.get("VersionId")).decode()
+        except (self.services.data.client.exceptions.ClientError, UnicodeDecodeError) as error:
             raise ServiceError("ValidationException", f"PipelineDefinitionS3Location: {uri} cannot be read: {error}") from error

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from local_account.endpoints.models import Models
 from local_account.errors import ServiceError
 from local_account.sagemaker import requests
 from local_account.sagemaker.jobs.processing import ProcessingJobs
@@ -63,9 +64,16 @@ class StepRunner:
     """Runs steps of every type but Condition, which only the execution itself can decide."""
 
     def __init__(
-        self, processing: ProcessingJobs, training: TrainingJobs, tuning: TuningJobs, transform: TransformJobs, packages: ModelPackages
+        self,
+        processing: ProcessingJobs,
+        training: TrainingJobs,
+        tuning: TuningJobs,
+        transform: TransformJobs,
+        models: Models,
+        packages: ModelPackages,
     ) -> None:
-        self.processing, self.training, self.tuning, self.transform, self.packages = processing, training, tuning, transform, packages
+        self.processing, self.training, self.tuning, self.transform = processing, training, tuning, transform
+        self.models, self.packages = models, packages
         self._run: Mapping[str, Callable[[StepCall], StepResult]] = {
             "Processing": self._processing,
             "Training": self._training,
@@ -125,21 +133,14 @@ class StepRunner:
         return StepResult(job.describe(), {"TransformJob": {"Arn": job.arn}})
 
     def _model(self, call: StepCall) -> StepResult:
-        from botocore.exceptions import ClientError
-
         request = self._request("CreateModel", call, "ModelName")
-        requests.check("CreateModel", request)
-        client = self.processing.runner.context.client("sagemaker")
-        try:
-            client.create_model(**request)
-        except ClientError as error:
-            raise ServiceError(error.response["Error"]["Code"], error.response["Error"]["Message"]) from error
-        described = client.describe_model(ModelName=request["ModelName"])
-        described.pop("ResponseMetadata", None)
+        self.models.create(request)
+        described = self.models.describe(request)
         return StepResult(described, {"Model": {"Arn": described["ModelArn"]}})
 
     def _register_model(self, call: StepCall) -> StepResult:
         request = requests.as_modelled("CreateModelPackage", dict(call.arguments))
+        requests.check("CreateModelPackage", request)
         request.setdefault("MetadataProperties", {}).setdefault("GeneratedBy", call.execution_arn)
         group = request.get("ModelPackageGroupName", "")
         if group and not group.startswith("arn:") and not self.packages.groups.exists(group):
@@ -176,14 +177,16 @@ class StepRunner:
         raise StepFailedError(message)
 
     def _request(self, operation: str, call: StepCall, name_field: str) -> dict[str, Any]:
-        """The arguments as a request: typed as the API wants them, with a name of its own for every attempt.
+        """The arguments as a request: typed as the API wants them, held to its model, with a name of its own for every attempt.
 
         A name in the definition is a prefix (`use_custom_job_prefix` of the SDK's PipelineDefinitionConfig).
         """
         arguments: dict[str, Any] = requests.as_modelled(operation, dict(call.arguments))
         arguments.pop("ExperimentConfig", None)
         name = job_name(call.execution_id, call.step.name, _NAME_LIMITS.get(call.step.type, 63), arguments.get(name_field) or "")
-        return {**arguments, name_field: name}
+        request = {**arguments, name_field: name}
+        requests.check(operation, request)
+        return request
 
     def _wait(self, call: StepCall, job: Job, stop: Callable[[str], None], label: str) -> Job:
         call.note({label: {"Arn": job.arn}})

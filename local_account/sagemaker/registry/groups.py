@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import threading
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from local_account.context import Context
 from local_account.errors import ServiceError
 from local_account.sagemaker import listing
 from local_account.sagemaker.jobs.record import now
+from local_account.sagemaker.tags import tags_of
 
 
 class ModelPackageGroups:
@@ -29,13 +31,13 @@ class ModelPackageGroups:
             if name in self._groups:
                 raise ServiceError("ValidationException", f"Model Package Group already exists: {arn}")
             self._groups[name] = {
-                "ModelPackageGroupName": name,
+                **{key: value for key, value in request.items() if key != "Tags"},
                 "ModelPackageGroupArn": arn,
-                "ModelPackageGroupDescription": request.get("ModelPackageGroupDescription"),
                 "CreationTime": now(),
                 "CreatedBy": {},
                 "ModelPackageGroupStatus": "Completed",
             }
+        tags_of(self.context).add(arn, request.get("Tags"))
         return {"ModelPackageGroupArn": arn}
 
     def get(self, name_or_arn: str) -> dict[str, Any]:
@@ -44,25 +46,27 @@ class ModelPackageGroups:
             group = next((group for known, group in self._groups.items() if name in (known, known.lower())), None)
         if group is None:
             raise ServiceError("ValidationException", f"Model Package Group {name} does not exist.")
-        return {key: value for key, value in group.items() if value is not None}
+        return dict(group)
+
+    def all(self) -> builtins.list[dict[str, Any]]:
+        with self._lock:
+            return [dict(group) for group in self._groups.values()]
 
     def exists(self, name: str) -> bool:
         with self._lock:
             return name in self._groups
 
     def delete(self, name_or_arn: str) -> None:
-        name = self.get(name_or_arn)["ModelPackageGroupName"]
+        group = self.get(name_or_arn)
         with self._lock:
-            self._groups.pop(name)
-            self._policies.pop(name, None)
+            self._groups.pop(group["ModelPackageGroupName"])
+            self._policies.pop(group["ModelPackageGroupName"], None)
+        tags_of(self.context).forget(group["ModelPackageGroupArn"])
 
     def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        with self._lock:
-            groups = [
-                {key: value for key, value in group.items() if key != "CreatedBy" and value is not None} for group in self._groups.values()
-            ]
+        """Those of this account: no other account shares any with it."""
         items, token = listing.page(
-            groups,
+            [] if request.get("CrossAccountFilterOption") == "CrossAccount" else self.all(),
             request,
             sort_fields={"Name": "ModelPackageGroupName", "CreationTime": "CreationTime"},
             name_field="ModelPackageGroupName",

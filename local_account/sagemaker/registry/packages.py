@@ -1,7 +1,4 @@
-"""Model packages: versions in a group, with everything they were registered with, and events for every change.
-
-moto's own keeps fewer fields, and in 5.2.5 an approval wipes CustomerMetadataProperties; so this replaces it.
-"""
+"""Model packages: versions in a group, with everything they were registered with, and events for every change."""
 
 from __future__ import annotations
 
@@ -12,16 +9,16 @@ from typing import Any
 
 from local_account.context import Context
 from local_account.errors import ServiceError
-from local_account.sagemaker import listing, requests
+from local_account.sagemaker import listing
 from local_account.sagemaker.jobs.record import now
 from local_account.sagemaker.registry.groups import ModelPackageGroups
+from local_account.sagemaker.tags import NOT_OF_VERSIONS, tags_of
 
 _EVENT = "SageMaker Model Package State Change"
-_SUMMARY = (
-    "ModelPackageName", "ModelPackageGroupName", "ModelPackageVersion", "ModelPackageArn", "ModelPackageDescription", "CreationTime",
-    "ModelPackageStatus", "ModelApprovalStatus", "ModelLifeCycle", "ModelPackageRegistrationType",
+_REPLACED = (
+    "ModelApprovalStatus", "ApprovalDescription", "InferenceSpecification", "SourceUri", "ModelCard", "ModelLifeCycle",
+    "ModelPackageRegistrationType",
 )  # fmt: skip
-_REPLACED = ("ModelApprovalStatus", "ApprovalDescription", "InferenceSpecification", "SourceUri", "ModelCard", "ModelLifeCycle")
 _METADATA = "CustomerMetadataProperties"
 
 
@@ -32,13 +29,14 @@ class ModelPackages:
         self.context, self.groups = context, groups
         self._packages: dict[str, dict[str, Any]] = {}
         self._next_version: dict[str, int] = {}
-        self._tokens: dict[str, str] = {}
+        self._tokens: dict[tuple[str, str], str] = {}  # operation and ClientToken -> ARN
         self._lock = threading.RLock()
 
     def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Register a version (ModelPackageGroupName) or a single package (ModelPackageName). Repeating a ClientToken changes nothing."""
-        requests.check("CreateModelPackage", request)
-        token = request.get("ClientToken")
+        token = ("CreateModelPackage", request.get("ClientToken") or "")
+        if request.get("ModelPackageGroupName") and request.get("Tags"):
+            raise ServiceError("ValidationException", NOT_OF_VERSIONS)
         with self._lock:
             if token in self._tokens:
                 return {"ModelPackageArn": self._tokens[token]}
@@ -53,8 +51,10 @@ class ModelPackages:
             if "ModelPackageVersion" in package:
                 package.setdefault("ModelApprovalStatus", "PendingManualApproval")
             self._packages[package["ModelPackageArn"]] = package
-            if token:
+            if token[1]:
                 self._tokens[token] = package["ModelPackageArn"]
+        if "ModelPackageVersion" not in package:
+            tags_of(self.context).add(package["ModelPackageArn"], request.get("Tags"))
         self._tell(package, [])
         return {"ModelPackageArn": package["ModelPackageArn"]}
 
@@ -66,20 +66,20 @@ class ModelPackages:
         """BatchDescribeModelPackage: those that exist, and an error for each that does not."""
         found: dict[str, Any] = {}
         errors: dict[str, Any] = {}
-        members = (*_SUMMARY, "InferenceSpecification")
         for arn in request["ModelPackageArnList"]:
             try:
-                package = self.describe({"ModelPackageName": arn})
-                found[arn] = {name: package[name] for name in members if name in package}
+                found[arn] = self.describe({"ModelPackageName": arn})
             except ServiceError as error:
                 errors[arn] = {"ErrorCode": error.code, "ErrorResponse": error.message}
         return {"ModelPackageSummaries": found, "BatchDescribeModelPackageErrorMap": errors}
 
     def update(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Change a package. Metadata is merged into what is there; everything else that is given replaces it."""
-        requests.check("UpdateModelPackage", request)
         with self._lock:
             package = self._get(request["ModelPackageArn"])
+            token = ("UpdateModelPackage", request.get("ClientToken") or "")
+            if token in self._tokens:
+                return {"ModelPackageArn": package["ModelPackageArn"]}
             before = {name: package.get(name) for name in (*_REPLACED, _METADATA, "AdditionalInferenceSpecifications")}
             package |= {name: request[name] for name in _REPLACED if name in request}
             removed = request.get("CustomerMetadataPropertiesToRemove") or []
@@ -91,6 +91,8 @@ class ModelPackages:
                 package["AdditionalInferenceSpecifications"] = [*package.get("AdditionalInferenceSpecifications", []), *added]
             changed = [name for name, value in before.items() if package.get(name) != value]
             package |= {"LastModifiedTime": now(), "LastModifiedBy": {}}
+            if token[1]:
+                self._tokens[token] = package["ModelPackageArn"]
             told = dict(package)
         if "ModelApprovalStatus" in changed:
             self._note_approval(told, before["ModelApprovalStatus"])
@@ -100,6 +102,7 @@ class ModelPackages:
     def delete(self, request: Mapping[str, Any]) -> dict[str, Any]:
         with self._lock:
             package = self._packages.pop(self._get(request["ModelPackageName"])["ModelPackageArn"])
+        tags_of(self.context).forget(package["ModelPackageArn"])
         self._tell({**package, "ModelPackageStatus": "Deleting"}, [])
         return {}
 
@@ -112,16 +115,18 @@ class ModelPackages:
             self.groups.delete(name)
         return {}
 
+    def all(self) -> builtins.list[dict[str, Any]]:
+        with self._lock:
+            return [dict(package) for package in self._packages.values()]
+
     def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Ascending by creation unless asked otherwise: the oldest version comes first. Without a group: packages without versions."""
         group = request.get("ModelPackageGroupName")
         kind = request.get("ModelPackageType") or ("Versioned" if group else "Unversioned")
         name = self.groups.get(group)["ModelPackageGroupName"] if group else None
-        with self._lock:
-            summaries = [{key: package[key] for key in _SUMMARY if key in package} for package in self._packages.values()]
         chosen = [
             item
-            for item in summaries
+            for item in self.all()
             if (name is None or item.get("ModelPackageGroupName") == name)
             and (kind == "Both" or (kind == "Versioned") == ("ModelPackageVersion" in item))
         ]
@@ -172,3 +177,8 @@ class ModelPackages:
         left_out = ("ModelCard", "AdditionalInferenceSpecifications")  # can be larger than an event may be
         detail = {**{key: value for key, value in package.items() if key not in left_out}, "UpdatedModelPackageFields": changed}
         self.context.emit("aws.sagemaker", _EVENT, detail, [package["ModelPackageArn"]])
+
+
+def packages_of(context: Context) -> ModelPackages:
+    """The model packages of an account; the same object at every call."""
+    return context.part(ModelPackages, lambda: ModelPackages(context, ModelPackageGroups(context)))

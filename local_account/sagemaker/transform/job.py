@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from local_account.endpoints import package
+from local_account.endpoints.models import models_of
 from local_account.errors import ServiceError
-from local_account.sagemaker import requests
 from local_account.sagemaker.jobs import cloudwatch_logs
 from local_account.sagemaker.jobs.container import Container
 from local_account.sagemaker.jobs.record import TRANSFORM, Job, JobFailedError, Jobs, JobStoppedError, now
 from local_account.sagemaker.jobs.running import Launch, Runner, failure_reason
-from local_account.sagemaker.jobs.s3_data import S3Data, split
+from local_account.sagemaker.jobs.s3_data import S3Data
 from local_account.sagemaker.transform.json_path import JsonPathError, select
 
 _WORKER = Path(__file__).with_name("worker.py")
@@ -33,12 +33,8 @@ class TransformJobs:
 
     def create(self, request: Mapping[str, Any]) -> Job:
         """Start a job. Raises ServiceError if the request cannot be run; nothing is started then."""
-        requests.check("CreateTransformJob", request)
-        _refuse_what_cannot_run(request)
-        try:
-            package.container_of(self.runner.context, request["ModelName"])
-        except self.runner.context.client("sagemaker").exceptions.ClientError as error:
-            raise ServiceError("ValidationException", error.response["Error"]["Message"]) from error
+        _check(request)
+        models_of(self.runner.context).container(request["ModelName"])  # raises for a model that cannot be served
         return self.jobs.create(request, {}, self._run)
 
     def _run(self, job: Job) -> None:
@@ -75,7 +71,7 @@ class TransformJobs:
         job.exit_code = code
         if code:
             raise JobFailedError(failure_reason(container, _FAILURE, code, job.log_path))
-        self._upload(container, specification["files"], description["TransformOutput"]["S3OutputPath"])
+        self._upload(container, specification["files"], description["TransformOutput"])
 
     def _specification(
         self, description: Mapping[str, Any], container: Container, served: package.ServedModel, files: list[str]
@@ -97,19 +93,16 @@ class TransformJobs:
             "join_source": processing.get("JoinSource") or "None",
         }
 
-    def _upload(self, container: Container, files: list[list[str]], output_path: str) -> None:
+    def _upload(self, container: Container, files: list[list[str]], output: Mapping[str, Any]) -> None:
         base = container.path("/opt/ml/out")
         for _, target in files:
-            bucket, key = split(f"{output_path.rstrip('/')}/{Path(target).relative_to(base).as_posix()}")
-            self.data.client.upload_file(target, bucket, key)
+            uri = f"{output['S3OutputPath'].rstrip('/')}/{Path(target).relative_to(base).as_posix()}"
+            self.data.upload_file(Path(target), uri, output.get("KmsKeyId"))
 
 
-def _refuse_what_cannot_run(request: Mapping[str, Any]) -> None:
+def _check(request: Mapping[str, Any]) -> None:
+    """Raises a ValidationException for records that cannot be joined, and for filters that are no JSONPath."""
     source, processing = request["TransformInput"], request.get("DataProcessing") or {}
-    if source.get("SplitType", "None") not in ("None", "Line") or source.get("CompressionType", "None") != "None":
-        raise ServiceError("NotImplemented", "The local account transforms uncompressed input with SplitType None or Line.", 501)
-    if source["DataSource"]["S3DataSource"]["S3DataType"] not in ("S3Prefix", "ManifestFile"):
-        raise ServiceError("NotImplemented", "The local account transforms S3Prefix or ManifestFile input.", 501)
     if processing.get("JoinSource") == "Input" and source.get("SplitType", "None") == "None" and source.get("ContentType") == "text/csv":
         raise ServiceError("ValidationException", "JoinSource Input with text/csv needs SplitType Line, so that there are records to join.")
     for member in ("InputFilter", "OutputFilter"):

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local_account.errors import ServiceError
-from local_account.sagemaker import listing, requests
+from local_account.sagemaker import listing
 from local_account.sagemaker.jobs import metrics
 from local_account.sagemaker.jobs.record import TUNING, Job, Jobs, now
-from local_account.sagemaker.jobs.training import TrainingJobs
+from local_account.sagemaker.jobs.training import TrainingJobs, check_training
 from local_account.sagemaker.tuning import early_stopping, ranges, strategies
 
 _POLL_SECONDS = 0.25
@@ -46,8 +46,8 @@ class TuningJobs:
 
     def create(self, request: Mapping[str, Any]) -> Job:
         """Start a search. Raises ServiceError if it cannot be run; nothing is started then."""
-        requests.check("CreateHyperParameterTuningJob", request)
         search = Search(self, request)
+        check_training(search.training_request("trial", {}))  # what no trial could be created with
         defaults = {"TrainingJobStatusCounters": search.counters(), "ObjectiveStatusCounters": search.objective_counters()}
         return self.jobs.create(request, defaults, lambda job: self._run(job, search))
 
@@ -71,11 +71,12 @@ class TuningJobs:
             "Status": "TrainingJobStatus",
             "FinalObjectiveMetricValue": "_objective",
         }
+        if request.get("SortBy") == "FinalObjectiveMetricValue":  # "training jobs that did not return an objective metric are not listed"
+            summaries = [summary for summary in summaries if summary["_objective"] is not None]
         items, token = listing.page(
-            summaries, request, sort_fields=fields, default_sort="Name", equal={"StatusEquals": "TrainingJobStatus"}
+            summaries, request, sort_fields=fields, default_sort="Name", equal={"StatusEquals": "TrainingJobStatus"}, default_results=10
         )
-        shown = [{key: value for key, value in item.items() if key != "_objective"} for item in items]
-        return listing.answer("TrainingJobSummaries", shown, token)
+        return listing.answer("TrainingJobSummaries", items, token)
 
     def _summaries(self, name: str) -> list[dict[str, Any]]:
         search = self._searches.get(name)  # None for a moment, until the job's thread runs
@@ -90,7 +91,7 @@ class Search:
     """One tuning job's work."""
 
     def __init__(self, service: TuningJobs, request: Mapping[str, Any]) -> None:
-        _refuse_what_cannot_run(request)
+        _check(request)
         self.service = service
         self.config = request["HyperParameterTuningJobConfig"]
         self.definition = request["TrainingJobDefinition"]
@@ -167,7 +168,7 @@ class Search:
         tuned = strategies.hyperparameters(self.ranges, point)
         name = f"{self.name}-{index + 1:03d}-{secrets.token_hex(4)}"
         job = self.service.training.create(
-            self._training_request(name, tuned),
+            self.training_request(name, tuned),
             {"TunedHyperParameters": tuned, "TuningJobArn": self.job.arn if self.job else ""},
             watch=lambda log: self._watch(index, log),
         )
@@ -187,16 +188,15 @@ class Search:
         trial.job.ended.wait()
         self._ended.put(trial)
 
-    def _training_request(self, name: str, tuned: Mapping[str, str]) -> dict[str, Any]:
+    def training_request(self, name: str, tuned: Mapping[str, str]) -> dict[str, Any]:
+        """CreateTrainingJob of one trial."""
         static = self.definition.get("StaticHyperParameters") or {}
         members = (
             "RoleArn", "InputDataConfig", "OutputDataConfig", "ResourceConfig", "StoppingCondition", "CheckpointConfig", "VpcConfig",
             "EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining", "RetryStrategy",
         )  # fmt: skip
         request = {member: self.definition[member] for member in members if member in self.definition}
-        request["AlgorithmSpecification"] = {
-            key: value for key, value in self.definition["AlgorithmSpecification"].items() if key != "AlgorithmName"
-        }
+        request["AlgorithmSpecification"] = self.definition["AlgorithmSpecification"]
         environment = dict(self.definition.get("Environment") or {})
         if self.parallel > 1:  # trials that run together share the CPUs
             environment.setdefault("OMP_NUM_THREADS", "1")
@@ -296,13 +296,8 @@ class Search:
             self.service.jobs.end(self.job, status, HyperParameterTuningEndTime=now(), **more)
 
 
-def _refuse_what_cannot_run(request: Mapping[str, Any]) -> None:
-    config = request["HyperParameterTuningJobConfig"]
-    asked = [name for name in ("WarmStartConfig", "TrainingJobDefinitions") if request.get(name)]
-    asked += ["Autotune"] if request.get("Autotune") else []
-    asked += ["Strategy Hyperband"] if config["Strategy"] == "Hyperband" else []
-    if asked:
-        raise ServiceError("NotImplemented", f"The local account does not implement {', '.join(asked)} of hyperparameter tuning jobs.", 501)
-    definition = request.get("TrainingJobDefinition")
+def _check(request: Mapping[str, Any]) -> None:
+    """Raises a ValidationException for a request that says too little to be run."""
+    config, definition = request["HyperParameterTuningJobConfig"], request.get("TrainingJobDefinition")
     if not definition or not (config.get("HyperParameterTuningJobObjective") or definition.get("TuningObjective")):
         raise ServiceError("ValidationException", "A tuning job needs TrainingJobDefinition and an objective.")

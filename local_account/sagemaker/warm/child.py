@@ -1,4 +1,4 @@
-"""A forked child becomes the job: its environment, directory, log and arguments, then its script as `__main__`.
+"""A forked child becomes the job: its `/opt/ml`, environment, directory, log and arguments, then its script as `__main__`.
 
 Runs in the process that `server.py` forked and never returns. Standard library only.
 """
@@ -13,14 +13,20 @@ import types
 from pathlib import Path
 from typing import Any, NoReturn
 
+import opt_ml  # type: ignore[import-not-found]  # beside this file, like `child` itself
 
-def run(request: dict[str, Any]) -> NoReturn:
-    """`request`: command (script or `-m module`, then arguments), environment, directory, log."""
+
+def run(request: dict[str, Any], has_own_opt_ml: bool) -> NoReturn:
+    """`request`: command (script or `-m module`, then arguments), environment, directory, log, and the folder to be `/opt/ml`."""
     for caught in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
         signal.signal(caught, signal.SIG_DFL)
     redirect(request["log"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    if has_own_opt_ml:
+        opt_ml.enter(request["opt_ml"])
+    else:
+        opt_ml.guard()
     os.chdir(request["directory"])
     seed_numpy()
     limit_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
@@ -62,7 +68,8 @@ def execute(command: list[str]) -> int:
     search_path = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     own_directory = str(Path(__file__).parent)
     sys.path[:] = search_path + [entry for entry in sys.path if entry != own_directory]
-    sys.modules.pop("child", None)
+    for own in ("child", "opt_ml"):
+        sys.modules.pop(own, None)
     try:
         if command[0] == "-m":
             import runpy

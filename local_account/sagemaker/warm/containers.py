@@ -21,7 +21,7 @@ from typing import Protocol
 
 from local_account.context import Context
 
-_SERVER = Path(__file__).with_name("server.py")
+_SERVER, _OPT_ML = Path(__file__).with_name("server.py"), Path(__file__).with_name("opt_ml.py")
 #: What a tabular job imports; about three seconds in all.
 PACKAGES = (
     "numpy", "pandas", "scipy.stats", "scipy.sparse", "pyarrow.parquet", "sklearn.ensemble", "sklearn.linear_model",
@@ -68,18 +68,31 @@ class WarmContainers:
                     log_file=self.context.log_path("warm-containers", "server"),
                 )  # fmt: skip
 
-    def start(self, command: Sequence[str], *, environment: Mapping[str, str], working_directory: Path, log_file: Path) -> RunningProcess:
-        """Start a command; its output is appended to `log_file`. Raises OSError if it cannot start."""
+    def start(
+        self, command: Sequence[str], *, environment: Mapping[str, str], working_directory: Path, log_file: Path, opt_ml: Path
+    ) -> RunningProcess:
+        """Start a command, for which `opt_ml` is `/opt/ml`; its output is appended to `log_file`. Raises OSError if it cannot start."""
         log_file.parent.mkdir(parents=True, exist_ok=True)
         script = _python_script(command)
         if script and not any(name in environment for name in _STARTUP_VARIABLES):
             self.prepare()
             connection = self._connect()
             if connection:
-                request = {"command": script, "environment": dict(environment), "directory": str(working_directory), "log": str(log_file)}
-                return _Forked(connection, request)
+                return _Forked(
+                    connection,
+                    {
+                        "command": script,
+                        "environment": dict(environment),
+                        "directory": str(working_directory),
+                        "log": str(log_file),
+                        "opt_ml": str(opt_ml),
+                    },
+                )
         process = self.context.processes.start(
-            command, environment={"PYTHONUNBUFFERED": "1", **environment}, working_directory=working_directory, log_file=log_file
+            [sys.executable, "-S", "-E", str(_OPT_ML), str(opt_ml), *command],
+            environment={"PYTHONUNBUFFERED": "1", **environment},
+            working_directory=working_directory,
+            log_file=log_file,
         )
         return _Ordinary(process)
 

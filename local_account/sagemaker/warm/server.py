@@ -1,7 +1,7 @@
 """Imports the container's packages once, then forks a child for every job that the account asks for. Linux only.
 
 Run by `containers.py` as `python -I server.py ADDRESS PACKAGE…`; ADDRESS names an abstract Unix socket, which only the account's
-user may use. One connection is one job: the account sends one line of JSON (command, environment, directory, log), is answered
+user may use. One connection is one job: the account sends one line of JSON (command, environment, directory, log, opt_ml), is answered
 `started`, then the exit code. `T` on the connection asks the job to end, closing the connection ends it at once. A watcher process
 ends all jobs if this process dies. Standard library only. Next: `child.py`.
 """
@@ -21,6 +21,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 import child  # type: ignore[import-not-found]  # beside this file, which is run as a script
+import opt_ml  # type: ignore[import-not-found]  # the same
 
 
 def start_watcher() -> int:
@@ -50,6 +51,7 @@ class Server:
 
     def __init__(self, address: str, watcher: int) -> None:
         self.watcher = watcher
+        self.has_own_opt_ml = opt_ml.available()
         self.selector = selectors.DefaultSelector()
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind("\0" + address)
@@ -92,7 +94,7 @@ class Server:
                 os.close(descriptor)
             os.close(self.watcher)
             os.close(hold)
-            child.run(request)
+            child.run(request, self.has_own_opt_ml)
         os.close(hold)
         os.write(self.watcher, f"+{process}\n".encode())
         os.write(release, b"g")

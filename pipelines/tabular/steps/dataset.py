@@ -49,7 +49,7 @@ class Part:
 
 
 def save(part: Part, folder: Path, about: dict[str, Any]) -> None:
-    """Writes `features.npy`, `target.npy`, `weight.npy` and `about.json` (problem, metric, classes, column names)."""
+    """Writes `features.npy`, `target.npy`, `weight.npy` and `about.json` (problem, metrics, classes, column names)."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("features", "target", "weight"):
         np.save(folder / f"{name}.npy", getattr(part, name), allow_pickle=False)

@@ -1,18 +1,16 @@
 """Step 4: the evidence. Judges the chosen version on untouched test rows, raw, the way requests come.
 
-Inputs: `--model` (model.tar.gz), `--choice`, `--train` (prepared rows, for the learning curve), `--test` (raw rows),
-`--preparation` (data lineage and drift statistics). Outputs in `--output`: evaluation.json (SageMaker's metrics
-schema, the gate and the lineage), report.html, golden.csv, bias.json, explainability.json, statistics.json,
+Inputs: `--model` (model.tar.gz), `--choice`, `--train` and `--validation` (prepared rows, for what the version is measured
+against), `--test` (raw rows), `--preparation` (data lineage and drift statistics). Outputs in `--output`: evaluation.json
+(SageMaker's metrics schema, the gate and the lineage), report.html, golden.csv, bias.json, explainability.json, statistics.json,
 constraints.json, model_constraints.json. Next: the pipeline's condition reads `gate.passed`; `deploy_scripts/verify.py` reads golden.csv.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import hashlib
-import io
 import json
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,26 +19,25 @@ import archive
 import baseline
 import dataset
 import failure
-import inference
 import numpy as np
 import served as serving
 from dataset import Part, Rows
-from evaluation import behaviour, champion, changes, fairness, gate, quality, report
-from measures import LESS_IS_BETTER, decide
+from decisions import Predictions
+from evaluation import behaviour, calibration, champion, changes, fairness, gate, golden, lineage, quality, report, yardsticks
+from evaluation.comparison import compare
+from failure import BadInput
+from measures import LESS_IS_BETTER
 from numpy.typing import NDArray
 from served import Served
 from specification import Specification, load
 
 Floats = NDArray[np.float64]
 
-GOLDEN_ROWS = 50
 SCHEMA = {
     "regression": "regression_metrics",
     "binary": "binary_classification_metrics",
     "multiclass": "multiclass_classification_metrics",
 }
-#: A registry's metadata value holds 256 characters.
-LONGEST_FACT = 256
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--model", default="/opt/ml/processing/input/model", help="folder with model.tar.gz")
     arguments.add_argument("--choice", default="/opt/ml/processing/input/choice", help="output `choice` of choose.py")
     arguments.add_argument("--train", default="/opt/ml/processing/input/train", help="output `train` of prepare.py")
+    arguments.add_argument("--validation", default="/opt/ml/processing/input/validation", help="output `validation` of prepare.py")
     arguments.add_argument("--test", default="/opt/ml/processing/input/test", help="output `test` of prepare.py")
     arguments.add_argument("--preparation", default="/opt/ml/processing/input/preparation", help="output `preparation` of prepare.py")
     arguments.add_argument("--threshold", type=float, help="limit for the metric; default: DataSet.threshold")
@@ -62,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> None:
     options = parser().parse_args(argv)
     specification = load(options.specification)
+    _require_possible(options.threshold, specification)
     with tempfile.TemporaryDirectory() as scratch:
         evidence = _evidence(options, specification, Path(scratch))
     output = Path(options.output)
@@ -73,10 +72,23 @@ def main(argv: list[str]) -> None:
         f"test {decision['metric']} {decision['value']:.5g} (threshold {decision['threshold']:g}); "
         f"production: {evidence['champion']['detail']}"
     )
+    for warning in decision["warnings"]:
+        print(f"warning: {warning}")
+    count = len(decision["warnings"])
+    warned = f" with {count} warning{'s' if count > 1 else ''}: {decision['warned_of']}" if count else ""
     if not decision["passed"]:
         print(f"gate refused: {decision['reasons']}")
     else:
-        print("gate passed" if decision["is_new"] else "gate passed; identical to the version in production: nothing to register")
+        print(f"gate passed{warned}" + ("" if decision["is_new"] else "; identical to the version in production: nothing to register"))
+
+
+def _require_possible(threshold: float | None, specification: Specification) -> None:
+    """Raises BadInput for a threshold that is no number, or that the metric cannot reach: the pipeline can be started with any."""
+    possible = specification.dataset["threshold_range"]
+    lowest, highest = (-math.inf if possible["lowest"] is None else possible["lowest"], possible["highest"] or math.inf)
+    if threshold is not None and not (math.isfinite(threshold) and lowest <= threshold <= highest):
+        where = "the parameter MetricThreshold, or DataSet.threshold in settings.py"
+        raise BadInput(f"--threshold is {threshold:g}; allowed for {specification.metric}: {possible['allowed']} ({where})")
 
 
 def _evidence(options: argparse.Namespace, specification: Specification, scratch: Path) -> dict[str, Any]:
@@ -84,45 +96,72 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
     archive.unpack(packed, scratch / "challenger")
     served = serving.load(scratch / "challenger")
     rows = _test_rows(Path(options.test), served)
-    predicted = served.predict(*behaviour.raw(rows, served))
+    parts = _prepared(options, rows, served)
+    predicted = served.answer(*behaviour.raw(rows, served))
     metrics = quality.overall(specification.problem, rows.target, predicted)
     rival, comparison = _compare(options, specification, rows, predicted, scratch)
     bias = _bias(specification, rows, predicted)
+    data = json.loads((Path(options.preparation) / "lineage.json").read_text(encoding="utf-8"))
+    where_from = lineage.facts(data, served.version, packed.read_bytes(), options.git_commit)
+    calibrated = None if served.about["classes"] is None else calibration.error(rows.target, predicted)
     value = metrics[specification.metric]["value"]
-    threshold = specification.dataset["threshold"] if options.threshold is None else options.threshold
-    decision = gate.decide(
+    judged = gate.Evidence(
         metric=specification.metric,
         value=float(value if value is not None else np.nan),
-        threshold=threshold,
-        comparison=comparison,
+        threshold=specification.dataset["threshold"] if options.threshold is None else options.threshold,
+        champion=comparison,
         bias=bias,
-        limits=specification.gate,
+        calibration=calibrated,
+        **_yardsticks(specification, parts, served, predicted),
     )
-    lineage = _lineage(options, served, packed)
+    decision = gate.decide(judged, specification.gate)
     # A retraining on the same data makes the same bytes; a second version of them would be a question without content.
-    decision["is_new"] = rival["model_sha256"] != lineage["model_sha256"]
-    train, _ = dataset.load(Path(options.train))
-    test = Part(served.prepare(*behaviour.raw(rows, served)), rows.target, np.ones(rows.count))
+    decision["is_new"] = rival["model_sha256"] != where_from["model_sha256"]
     facts = {
         "gate": decision,
         "champion": {**rival, **(comparison or {})},
-        "lineage": lineage,
+        "lineage": where_from,
         "metrics": metrics,
         "groups": quality.by_group(specification.metric, rows, predicted),
         "bias": bias,
         "attributions": behaviour.attributions(rows, served),
-        "learning_curve": behaviour.learning_curve(train, test, served),
+        "learning_curve": behaviour.learning_curve(parts["train"], parts["validation"], parts["test"], served),
         "robustness": behaviour.robustness(rows, served),
-        "latency": behaviour.latency(_golden_body(rows, served, scratch, 1)[1], served),
+        "latency": behaviour.latency(golden.body(rows, served, scratch, 1)[1], served),
         "model_bytes": packed.stat().st_size,
         "rows": served.version["rows"],
         "choice": json.loads((Path(options.choice) / "choice.json").read_text(encoding="utf-8")),
         "changes": _changes(options, rival, served, scratch),
-        "warnings": json.loads((Path(options.preparation) / "lineage.json").read_text(encoding="utf-8"))["warnings"],
+        "warnings": data["warnings"],
         "curves": _curves(specification.problem, rows.target, predicted, served.about["classes"]),
     }
     files = _files(facts, specification, options, rows, predicted, served, scratch)
     return {**facts, "files": files}
+
+
+def _prepared(options: argparse.Namespace, rows: Rows, served: Served) -> dict[str, Part]:
+    """Prepared rows of all parts; the test rows are prepared here, the way a request is."""
+    test = Part(served.prepare(*behaviour.raw(rows, served)), rows.target, np.ones(rows.count))
+    return {"train": dataset.load(Path(options.train))[0], "validation": dataset.load(Path(options.validation))[0], "test": test}
+
+
+def _yardsticks(specification: Specification, parts: dict[str, Part], served: Served, predicted: Predictions) -> dict[str, Any]:
+    """What the version is measured against on the test rows: each class, a constant answer and a plain linear model."""
+    train, test = parts["train"], parts["test"]
+    metric, classes = specification.metric, served.about["classes"]
+    missing: dict[str, int] = {}
+    if classes is not None:
+        occurs, decided = (np.bincount(labels.astype(np.int64), minlength=len(classes)) for labels in (test.target, predicted.decided))
+        missing = {name: int(count) for name, count, said in zip(classes, occurs, decided, strict=True) if count and not said}
+    constants = {
+        name: compare(name, test.target, predicted, yardsticks.constant(name, train.target, served.about, len(test.target)))
+        for name in dict.fromkeys([metric] if classes is None else [metric, "log_loss"])
+    }
+    linear = None
+    if specification.gate["compare_with_linear"] and served.version["algorithm"] != "linear":
+        plain = yardsticks.linear(train, parts["validation"], test, served.about, served.version.get("decision_metric"))
+        linear = compare(metric, test.target, predicted, plain)
+    return {"never_decided": missing, "constants": constants, "linear": linear}
 
 
 def _test_rows(folder: Path, served: Served) -> Rows:
@@ -140,7 +179,7 @@ def _test_rows(folder: Path, served: Served) -> Rows:
 
 
 def _compare(
-    options: argparse.Namespace, specification: Specification, rows: Rows, predicted: Floats, scratch: Path
+    options: argparse.Namespace, specification: Specification, rows: Rows, predicted: Predictions, scratch: Path
 ) -> tuple[dict[str, Any], dict[str, float | None] | None]:
     """The champion's name and what became of it, and the paired comparison where there is one."""
     current = champion.Champion()
@@ -153,50 +192,30 @@ def _compare(
     obstacle = champion.incomparable(current, specification.dataset, preparation["classes"])
     if obstacle:
         return {**rival, "compared": False, "detail": f"not compared: {obstacle}"}, None
-    comparison = champion.compare(specification.metric, rows.target, predicted, champion.predict(current, rows, scratch))
+    comparison = compare(specification.metric, rows.target, predicted, champion.predict(current, rows, scratch))
     numbers = {name: np.nan if value is None else value for name, value in comparison.items()}
     detail = "{metric} {value:.5g}, gain {gain:+.3g} [{lower:+.3g}, {upper:+.3g}]".format(metric=specification.metric, **numbers)
     return {**rival, "compared": True, "detail": detail}, comparison
 
 
-def _bias(specification: Specification, rows: Rows, predicted: Floats) -> dict[str, float | None] | None:
+def _bias(specification: Specification, rows: Rows, predicted: Predictions) -> dict[str, float | None] | None:
     """Bias metrics of a binary problem with a facet. The positive class is the favourable outcome."""
     facet = specification.facet
     if facet is None or specification.problem != "binary":
         return None
     group = np.array([value == facet["disadvantaged"] for value in rows.texts(facet["column"])])
-    return fairness.measures(group, rows.target == 1, decide(predicted) == 1)
+    return fairness.measures(group, rows.target == 1, predicted.decided == 1)
 
 
-def _curves(problem: str, target: Floats, predicted: Floats, classes: list[str] | None) -> dict[str, Any]:
+def _curves(problem: str, target: Floats, predicted: Predictions, classes: list[str] | None) -> dict[str, Any]:
     if problem == "regression":
-        return {"target": target.tolist(), "predicted": predicted.tolist()}
-    curves: dict[str, Any] = {"confusion_matrix": quality.confusion(target, decide(predicted), classes or [])}
+        return {"target": target.tolist(), "predicted": predicted.scores.tolist()}
+    curves: dict[str, Any] = {"confusion_matrix": quality.confusion(target, predicted.decided, classes or [])}
     if problem == "binary":
-        curves["receiver_operating_characteristic_curve"] = quality.roc(target, predicted)
-        curves["precision_recall_curve"] = quality.precision_recall(target, predicted)
-        curves["calibration"] = quality.calibration(target, predicted)
+        curves["receiver_operating_characteristic_curve"] = quality.roc(target, predicted.scores)
+        curves["precision_recall_curve"] = quality.precision_recall(target, predicted.scores)
+        curves["calibration"] = calibration.curve(target, predicted.scores)
     return curves
-
-
-def _lineage(options: argparse.Namespace, served: Served, packed: Path) -> dict[str, str]:
-    """Short texts: each becomes one metadata value of the registered version."""
-    data = json.loads((Path(options.preparation) / "lineage.json").read_text(encoding="utf-8"))
-    version = served.version
-    facts = {
-        "git_commit": options.git_commit,
-        "data_url": data["data_url"],
-        "data_sha256": data["data_sha256"],
-        "data_versions": data["data_versions"],
-        "schema_sha256": version["schema_sha256"],
-        "specification_sha256": version["specification_sha256"],
-        "code_sha256": version["code_sha256"],
-        "model_sha256": hashlib.sha256(packed.read_bytes()).hexdigest(),
-        "libraries": " ".join(f"{name}={number}" for name, number in sorted(version["libraries"].items())),
-        "algorithm": version["algorithm"],
-        "hyperparameters": json.dumps(version["hyperparameters"], sort_keys=True, separators=(",", ":")),
-    }
-    return {name: (value or "unknown")[:LONGEST_FACT] for name, value in facts.items()}
 
 
 def _changes(options: argparse.Namespace, rival: dict[str, Any], served: Served, scratch: Path) -> list[dict[str, str]]:
@@ -209,37 +228,12 @@ def _changes(options: argparse.Namespace, rival: dict[str, Any], served: Served,
     return [commits, *changes.since(production, served.version), *([code] if code else [])]
 
 
-def _golden_body(rows: Rows, served: Served, scratch: Path, count: int) -> tuple[Rows, str]:
-    """The first `count` test rows, and the request that carries them."""
-    first = np.arange(rows.count) < count
-    chosen = rows.take(first)
-    champion.write_rows(chosen, served.features, scratch / "golden-rows.csv")
-    return chosen, (scratch / "golden-rows.csv").read_text(encoding="utf-8")
-
-
-def _golden(rows: Rows, served: Served, scratch: Path) -> str:
-    """Rows with the true answer and what this version must answer: the features, the target, `prediction`.
-
-    A class is written as its name, and its prediction is the decided class; numbers keep every bit.
-    """
-    chosen, body = _golden_body(rows, served, scratch, GOLDEN_ROWS)
-    answer = inference.predict_fn(inference.input_fn(body, inference.CSV), served)
-    classes = served.about["classes"]
-    truth = [repr(value) if classes is None else classes[int(value)] for value in chosen.target.tolist()]
-    given = [repr(value) for value in answer["score"]] if classes is None else answer["predicted_label"]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*served.features, served.dataset["target"], "prediction"])
-    writer.writerows([*cells, true, said] for cells, true, said in zip(csv.reader(io.StringIO(body)), truth, given, strict=True))
-    return text.getvalue()
-
-
 def _files(
     facts: dict[str, Any],
     specification: Specification,
     options: argparse.Namespace,
     rows: Rows,
-    predicted: Floats,
+    predicted: Predictions,
     served: Served,
     scratch: Path,
 ) -> dict[str, str]:
@@ -255,7 +249,7 @@ def _files(
     }
     statistics = json.loads((Path(options.preparation) / "statistics.json").read_text(encoding="utf-8"))
     constraints = baseline.constraints(statistics)
-    scores = predicted if predicted.ndim == 1 else predicted.max(axis=1)
+    scores = predicted.scores if predicted.scores.ndim == 1 else predicted.scores.max(axis=1)
     statistics["features"].append(baseline.numeric("prediction", scores))
     metric, threshold = facts["gate"]["metric"], facts["gate"]["threshold"]
     operator = "GreaterThanThreshold" if metric in LESS_IS_BETTER else "LessThanThreshold"
@@ -279,7 +273,7 @@ def _files(
         },
     }
     files = {name: json.dumps(_plain(document), indent=1, allow_nan=False) for name, document in documents.items()}
-    return {**files, "golden.csv": _golden(rows, served, scratch), "report.html": report.render(facts, specification)}
+    return {**files, "golden.csv": golden.text(rows, served, scratch), "report.html": report.render(facts, specification)}
 
 
 def _bias_report(specification: Specification, bias: dict[str, float | None] | None) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 Requests: `text/csv` without header, columns in the order of settings.py (numeric, then categorical), empty
 cells for missing values; or `application/json` as {"instances": [[...], ...]} or [{"column": value}, ...]. A cell means
 what it means in training (cells.py), and what training refuses is refused here: an undeclared category, a number out of its range.
-Answers: JSON {"predictions": [{"score": ...}]}, or CSV with one line per row. Bad requests answer 4xx.
+Answers: JSON {"predictions": [{"score": ...}]}, or CSV with one line per row; with the decided class where there are classes.
+Bad requests answer 4xx.
 
 The container calls model_fn once, then input_fn, predict_fn and output_fn for each request.
 """
@@ -29,6 +30,7 @@ if str(Path(__file__).parent) not in sys.path:
 import number_texts
 import served
 from cells import category, number, shown
+from decisions import decide
 from features import Labels
 from served import Served
 
@@ -113,14 +115,10 @@ def predict_fn(rows: list[Row], model: Served) -> dict[str, Any]:
     classes = model.about["classes"]
     if classes is None:
         return {"score": predicted.tolist()}
+    labels = [classes[int(index)] for index in decide(predicted, model.threshold)]
     if predicted.ndim == 1:
-        return {"score": predicted.tolist(), "predicted_label": [classes[int(value >= 0.5)] for value in predicted]}
-    decided = predicted.argmax(axis=1)
-    return {
-        "score": predicted.max(axis=1).tolist(),
-        "predicted_label": [classes[index] for index in decided],
-        "probabilities": predicted.tolist(),
-    }
+        return {"score": predicted.tolist(), "predicted_label": labels}
+    return {"score": predicted.max(axis=1).tolist(), "predicted_label": labels, "probabilities": predicted.tolist()}
 
 
 def columns(rows: Sequence[Row], model: Served) -> tuple[NDArray[np.float64], list[Labels]]:
@@ -193,11 +191,12 @@ def _records(prediction: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _csv_answer(prediction: dict[str, Any]) -> str:
-    """Regression and binary: the score. Multiclass: the label, then each class's probability."""
-    if "probabilities" not in prediction:
+    """Regression: the score. Classes: the label, then the probability of the positive class, or of each of several."""
+    if "predicted_label" not in prediction:
         return "\n".join(repr(score) for score in prediction["score"]) + "\n"
+    probabilities = prediction.get("probabilities") or [[score] for score in prediction["score"]]
     answer = io.StringIO()
     writer = csv.writer(answer, lineterminator="\n")
-    for label, probabilities in zip(prediction["predicted_label"], prediction["probabilities"], strict=True):
-        writer.writerow([label, *map(repr, probabilities)])
+    for label, numbers in zip(prediction["predicted_label"], probabilities, strict=True):
+        writer.writerow([label, *map(repr, numbers)])
     return answer.getvalue()

@@ -177,6 +177,7 @@ def _write(
     about = {
         "problem": state["dataset"]["problem"],
         "metric": state["dataset"]["metric"],
+        "decision_metric": state["dataset"]["decision_metric"],
         "classes": state["classes"],
         "columns": state["outputs"],
     }

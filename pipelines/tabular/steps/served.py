@@ -16,6 +16,7 @@ from typing import Any
 import algorithms
 import numpy as np
 from allowed import Allowed
+from decisions import HALF, Predictions
 from features import Labels, Matrix, Preparer
 from numpy.typing import NDArray
 
@@ -40,12 +41,21 @@ class Served:
         """What a request may hold, by the contract in `dataset`."""
         return Allowed(self.dataset, self.preparer.numeric, self.preparer.categorical)
 
+    @property
+    def threshold(self) -> float | None:
+        """The probability from which on the positive class is decided. One half for versions older than the fitted threshold."""
+        return None if self.about["classes"] is None else float(self.version.get("decision_threshold") or HALF)
+
     def prepare(self, numeric: NDArray[np.float64], categorical: Sequence[Labels]) -> Matrix:
         return self.preparer.transform(numeric, categorical)
 
     def predict(self, numeric: NDArray[np.float64], categorical: Sequence[Labels]) -> NDArray[np.float64]:
         """Raw rows -> values, probabilities of the positive class, or rows x classes."""
         return np.asarray(self.model.predict(self.prepare(numeric, categorical)), dtype=np.float64)
+
+    def answer(self, numeric: NDArray[np.float64], categorical: Sequence[Labels]) -> Predictions:
+        """The same with what is decided."""
+        return Predictions.of(self.predict(numeric, categorical), self.threshold)
 
 
 def load(folder: Path) -> Served:

@@ -63,7 +63,8 @@ class Specification:
     @property
     def schema_sha256(self) -> str:
         """Changes with the columns, their ranges and the target; not with how good is good enough."""
-        schema = {name: value for name, value in self.dataset.items() if name not in ("metric", "threshold", "more_is_better")}
+        judgement = ("metric", "threshold", "threshold_range", "more_is_better", "decision_metric")
+        schema = {name: value for name, value in self.dataset.items() if name not in judgement}
         return _sha256(schema)
 
     @property

@@ -1,7 +1,8 @@
 """Step 2: one trial. Fits the algorithm named by a hyperparameter and prints its quality on the validation rows.
 
 Inputs: the channels `train` and `validation` that `prepare.py` wrote. Output: the model folder, which SageMaker packs
-as `model.tar.gz`. The tuner reads the line `validation-<metric>:<value>`. Next: `choose.py`.
+as `model.tar.gz`, with `trial.json`: the hyperparameters in force, the decision threshold of a binary problem and the quality.
+The tuner reads the line `validation-<metric>:<value>`. Next: `choose.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import algorithms
 import dataset
 import failure
 import numpy as np
+from decisions import Predictions, fit_threshold
 from failure import BadInput
 from measures import measure
 
@@ -39,14 +41,25 @@ def main(argv: list[str]) -> None:
     train, about = dataset.load(Path(options.train))
     validation, _ = dataset.load(Path(options.validation))
     model = algorithms.find(options.algorithm).fit(train, validation, about, hyperparameters)
-    predicted = model.predict(validation.features)
-    value = measure(about["metric"], validation.target, predicted) if np.all(np.isfinite(predicted)) else math.nan
+    scores = model.predict(validation.features)
+    diverged = BadInput(f"{options.algorithm} diverged with {hyperparameters}; narrow its ranges in settings.py ALGORITHMS")
+    if not np.all(np.isfinite(scores)):
+        raise diverged
+    threshold = fit_threshold(about["decision_metric"], validation.target, scores) if about["problem"] == "binary" else None
+    value = measure(about["metric"], validation.target, Predictions.of(scores, threshold))
     if not math.isfinite(value):
-        raise BadInput(f"{options.algorithm} diverged with {hyperparameters}; narrow its ranges in settings.py ALGORITHMS")
+        raise diverged
     folder = Path(options.model_dir)
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder)
-    trial = {"algorithm": options.algorithm, "hyperparameters": model.settings, "metric": about["metric"], "validation": value}
+    trial = {
+        "algorithm": options.algorithm,
+        "hyperparameters": model.settings,
+        "metric": about["metric"],
+        "validation": value,
+    }
+    if threshold is not None:
+        trial |= {"decision_metric": about["decision_metric"], "decision_threshold": threshold}
     (folder / TRIAL_FILE).write_text(json.dumps(trial, sort_keys=True), encoding="utf-8")
     print(f"{options.algorithm} {json.dumps(model.settings, sort_keys=True)}")
     print(f"validation-{about['metric']}:{value:.9g}")

@@ -1,4 +1,4 @@
-"""Gradient-boosted trees (XGBoost), stopped early on the validation rows."""
+"""Gradient-boosted trees (XGBoost), stopped early by the loss on the validation rows."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import algorithms
 import inference
 import numpy as np
 from dataset import Part, Rows
+from decisions import Predictions, fit_threshold
 from features import stack
 from measures import measure
 from numpy.typing import NDArray
@@ -42,12 +43,12 @@ def attributions(rows: Rows, served: Served) -> dict[str, float]:
     return dict(sorted(totals.items(), key=lambda item: -item[1]))
 
 
-def learning_curve(train: Part, test: Part, served: Served) -> list[dict[str, Any]]:
-    """The metric on test and training rows when the same algorithm learns from a share of the training rows."""
+def learning_curve(train: Part, validation: Part, test: Part, served: Served) -> list[dict[str, Any]]:
+    """The metric on test and training rows when the same algorithm learns from a share of the training rows, and decides as it does."""
     order = np.random.default_rng(SEED).permutation(len(train.target))[:MOST_CURVE_ROWS]
     algorithm = algorithms.find(served.version["algorithm"])
     hyperparameters = {name: str(value) for name, value in served.version["hyperparameters"].items()}
-    about, metric = served.about, served.about["metric"]
+    about, metric, decision_metric = served.about, served.about["metric"], served.version.get("decision_metric")
     points = []
     for share in CURVE_SHARES:
         rows = np.sort(order[: max(2, int(share * len(order)))])
@@ -55,11 +56,12 @@ def learning_curve(train: Part, test: Part, served: Served) -> list[dict[str, An
         if about["classes"] and len(np.unique(part.target)) < len(about["classes"]):
             continue  # a class is missing: nothing can be learned from so few rows
         model = algorithm.fit(part, None, about, hyperparameters)
+        threshold = fit_threshold(decision_metric, validation.target, model.predict(validation.features)) if decision_metric else None
         points.append(
             {
                 "rows": len(rows),
-                "test": measure(metric, test.target, model.predict(test.features)),
-                "train": measure(metric, part.target, model.predict(part.features)),
+                "test": measure(metric, test.target, Predictions.of(model.predict(test.features), threshold)),
+                "train": measure(metric, part.target, Predictions.of(model.predict(part.features), threshold)),
             }
         )
     return points
@@ -71,7 +73,7 @@ def robustness(rows: Rows, served: Served) -> list[dict[str, Any]]:
     metric = served.about["metric"]
 
     def measured(changed: Floats, labels: list[Any]) -> float:
-        return measure(metric, rows.target, served.predict(changed, labels))
+        return measure(metric, rows.target, served.answer(changed, labels))
 
     results = []
     for index, name in enumerate(served.preparer.numeric):

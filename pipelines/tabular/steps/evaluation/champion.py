@@ -1,6 +1,6 @@
-"""The version now in production, scored on the same test rows with its own code, and compared by a paired bootstrap.
+"""The version now in production, scored on the same test rows with its own code.
 
-Input: the endpoint's name. Output: predictions of the champion, or why there are none. Next: `gate.py`.
+Input: the endpoint's name. Output: predictions of the champion, or why there are none. Next: `comparison.py`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,8 @@ from urllib.parse import urlsplit
 import archive
 import numpy as np
 from dataset import Rows
+from decisions import Predictions
 from failure import BadInput
-from measures import LESS_IS_BETTER, METRICS
-from numpy.typing import NDArray
-
-from evaluation.quality import bootstrap, interval
-
-Floats = NDArray[np.float64]
 
 SCORING_TIMEOUT_SECONDS = 600
 
@@ -128,8 +123,8 @@ def incomparable(champion: Champion, dataset: dict[str, Any], classes: list[str]
     return f"production needs the column {gone[0]!r}" if gone else None
 
 
-def predict(champion: Champion, rows: Rows, scratch: Path) -> Floats:
-    """The champion's predictions on raw rows, by its own code. Raises BadInput."""
+def predict(champion: Champion, rows: Rows, scratch: Path) -> Predictions:
+    """What the champion answers to raw rows, by its own code: so it decides as it does in production. Raises BadInput."""
     source, answer = scratch / "rows.csv", scratch / "answer.json"
     write_rows(rows, champion.preparation["dataset"]["features"], source)
     script = Path(__file__).parents[1] / "score.py"
@@ -139,8 +134,12 @@ def predict(champion: Champion, rows: Rows, scratch: Path) -> Floats:
         reason = (result.stderr.strip().splitlines() or ["no message"])[-1]
         raise BadInput(f"the version in production ({champion.name}) could not score the test rows: {reason}")
     records = json.loads(answer.read_text(encoding="utf-8"))["predictions"]
-    several = champion.preparation["classes"] is not None and len(champion.preparation["classes"]) > 2
-    return np.array([record["probabilities" if several else "score"] for record in records], dtype=np.float64)
+    several = "probabilities" in records[0]
+    scores = np.array([record["probabilities" if several else "score"] for record in records], dtype=np.float64)
+    classes = champion.preparation["classes"]
+    if classes is None:
+        return Predictions.of(scores, None)
+    return Predictions(scores, np.array([classes.index(record["predicted_label"]) for record in records], dtype=np.float64))
 
 
 def write_rows(rows: Rows, names: list[str], path: Path) -> None:
@@ -155,26 +154,3 @@ def write_rows(rows: Rows, names: list[str], path: Path) -> None:
 
 def _text(value: float) -> str:
     return "" if math.isnan(value) else repr(value)
-
-
-def compare(metric: str, target: Floats, challenger: Floats, champion: Floats) -> dict[str, float | None]:
-    """`gain`: how much better the challenger is (positive is better, in the metric's units), with its interval.
-
-    `p_not_worse`: the share of paired resamples in which the challenger is at least as good (one-sided).
-    """
-    sign = -1.0 if metric in LESS_IS_BETTER else 1.0
-
-    def gain(weight: Floats) -> Floats:
-        return np.asarray(sign * (METRICS[metric](target, challenger, weight) - METRICS[metric](target, champion, weight)))
-
-    sampled = bootstrap({"gain": gain}, len(target))["gain"]
-    known = sampled[np.isfinite(sampled)]
-    lower, upper = interval(sampled)
-    value = float(METRICS[metric](target, champion, np.ones((1, len(target))))[0])
-    return {
-        "value": value,
-        "gain": float(gain(np.ones((1, len(target))))[0]),
-        "lower": lower,
-        "upper": upper,
-        "p_not_worse": float((known >= 0).mean()) if len(known) else None,
-    }

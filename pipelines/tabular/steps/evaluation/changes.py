@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import archive
+from decisions import HALF
 
 
 def since(production: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -21,6 +22,7 @@ def since(production: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[d
         _row("Settings", _short(production.get("specification_sha256")), _short(candidate.get("specification_sha256"))),
         _row("Code", _short(production.get("code_sha256")), _short(candidate.get("code_sha256"))),
         _row("Algorithm", production.get("algorithm"), candidate.get("algorithm")),
+        *_thresholds(production, candidate),
         *_each("Hyperparameter", production.get("hyperparameters", {}), candidate.get("hyperparameters", {})),
         *_each("Library", production.get("libraries", {}), candidate.get("libraries", {})),
     ]
@@ -32,6 +34,15 @@ def in_code(production: Path, candidate: Path) -> dict[str, str] | None:
     theirs, ours = archive.code_files(production), archive.code_files(candidate)
     different = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
     return _row("Changed scripts", "-", ", ".join(different)) if different else None
+
+
+def _thresholds(production: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Of binary versions. Those from before thresholds were fitted decide at one half."""
+    both = [
+        f"{version['decision_threshold']:g} (for {version['decision_metric']})" if "decision_threshold" in version else f"{HALF:g}"
+        for version in (production, candidate)
+    ]
+    return [_row("Decision threshold", *both)]
 
 
 def _each(what: str, production: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -54,16 +54,24 @@ def regression(target: list[float], predicted: list[float], name: str) -> dict[s
 
 
 def binary(curves: dict[str, Any]) -> dict[str, str]:
-    """ROC, precision-recall and calibration."""
+    """ROC and precision-recall with the point at which the version decides, and calibration."""
     roc, pr, calibration = (curves[name] for name in ("receiver_operating_characteristic_curve", "precision_recall_curve", "calibration"))
+    (right_no, wrong_yes), (wrong_no, right_yes) = (list(row.values()) for row in curves["confusion_matrix"].values())
+    found = right_yes / max(right_yes + wrong_no, 1)
+
+    def mark(axes: Any, across: float, up: float) -> None:
+        axes.plot([across], [up], "o", color=ORANGE, ms=7, label="as decided")
+        axes.legend(frameon=False, loc="lower right")
 
     def draw_roc(axes: Any) -> None:
         axes.plot(roc["false_positive_rates"], roc["true_positive_rates"], color=BLUE)
         axes.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
+        mark(axes, wrong_yes / max(wrong_yes + right_no, 1), found)
         axes.set(xlabel="false positive rate", ylabel="true positive rate")
 
     def draw_precision(axes: Any) -> None:
         axes.plot(pr["recalls"], pr["precisions"], color=BLUE)
+        mark(axes, found, right_yes / max(right_yes + wrong_yes, 1))
         axes.set(xlabel="recall", ylabel="precision", ylim=(0, 1.02))
 
     def draw_calibration(axes: Any) -> None:

@@ -1,57 +1,32 @@
 """How good the predictions are, how sure that is, and for whom.
 
-Input: answers, predictions and the raw test rows. Output: metrics with percentile bootstrap intervals
-(Efron & Tibshirani 1993, chapter 13), overall and for each group.
+Input: answers, predictions and the raw test rows. Output: metrics with bootstrap intervals, overall and for each group, and the
+curves of a classification, thinned so that evaluation.json stays small.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from dataset import Rows
+from decisions import Predictions
 from measures import METRICS, REPORTED
 from numpy.typing import NDArray
+from resampling import bootstrap, interval
 
 Floats = NDArray[np.float64]
 
-RESAMPLES = 1000
 GROUP_RESAMPLES = 200
-CONFIDENCE = 0.95
-SEED = 20
-LARGEST_BLOCK = 4_000_000  # weights held at once: 32 MB
 FEWEST_IN_GROUP = 10
 MOST_GROUPS = 12
+#: A step reads its property file, which evaluation.json is, up to 2 MB (quotas of SageMaker Pipelines).
+MOST_POINTS = 1000
+MOST_CLASSES = 100
 
 
-def resamples(rows: int, count: int = RESAMPLES, seed: int = SEED) -> Iterator[Floats]:
-    """Blocks of bootstrap weights (resamples x rows): how often each row was drawn. The same for the same rows, count and seed."""
-    generator = np.random.default_rng(seed)
-    block = max(1, min(count, LARGEST_BLOCK // max(rows, 1)))
-    for start in range(0, count, block):
-        size = min(block, count - start)
-        drawn = generator.integers(0, rows, (size, rows)) + np.arange(size)[:, None] * rows
-        yield np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows).astype(np.float64)
-
-
-def bootstrap(statistics: Mapping[str, Callable[[Floats], Floats]], rows: int, count: int = RESAMPLES) -> dict[str, Floats]:
-    """Each statistic of the same resamples, so that differences between them are paired."""
-    blocks = [{name: statistic(weight) for name, statistic in statistics.items()} for weight in resamples(rows, count)]
-    return {name: np.concatenate([block[name] for block in blocks]) for name in statistics}
-
-
-def interval(values: Floats) -> tuple[float | None, float | None]:
-    """The central 95 % of the resampled values; None where a metric is undefined."""
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return None, None
-    tail = (1 - CONFIDENCE) / 2
-    lower, upper = np.quantile(known, [tail, 1 - tail])
-    return float(lower), float(upper)
-
-
-def overall(problem: str, target: Floats, predicted: Floats) -> dict[str, dict[str, float | None]]:
+def overall(problem: str, target: Floats, predicted: Predictions) -> dict[str, dict[str, float | None]]:
     """SageMaker's metrics schema (value, standard_deviation) with the interval's ends beside it."""
     names = REPORTED[problem]
     ones = np.ones((1, len(target)))
@@ -70,7 +45,7 @@ def overall(problem: str, target: Floats, predicted: Floats) -> dict[str, dict[s
     return result
 
 
-def by_group(metric: str, rows: Rows, predicted: Floats) -> list[dict[str, Any]]:
+def by_group(metric: str, rows: Rows, predicted: Predictions) -> list[dict[str, Any]]:
     """The metric for every category of every categorical column with enough rows: a good average can hide a bad part."""
     groups = []
     for column, (distinct, codes) in rows.categorical.items():
@@ -82,8 +57,8 @@ def by_group(metric: str, rows: Rows, predicted: Floats) -> list[dict[str, Any]]
     return groups
 
 
-def _group(metric: str, target: Floats, predicted: Floats, mask: NDArray[np.bool_]) -> dict[str, Any]:
-    answers, guesses = target[mask], predicted[mask]
+def _group(metric: str, target: Floats, predicted: Predictions, mask: NDArray[np.bool_]) -> dict[str, Any]:
+    answers, guesses = target[mask], predicted.take(mask)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = float(METRICS[metric](answers, guesses, np.ones((1, len(answers))))[0])
         sampled = bootstrap({metric: lambda weight: METRICS[metric](answers, guesses, weight)}, len(answers), GROUP_RESAMPLES)
@@ -92,37 +67,34 @@ def _group(metric: str, target: Floats, predicted: Floats, mask: NDArray[np.bool
 
 
 def confusion(target: Floats, decided: Floats, classes: list[str]) -> dict[str, dict[str, int]]:
-    """Rows by true class, then by decided class: SageMaker's `confusion_matrix`."""
+    """Rows by true class, then by decided class: SageMaker's `confusion_matrix`. Of more than MOST_CLASSES, those with the most rows."""
     pairs = np.zeros((len(classes), len(classes)), dtype=np.int64)
     np.add.at(pairs, (target.astype(np.int64), decided.astype(np.int64)), 1)
-    return {true: {guess: int(pairs[i, j]) for j, guess in enumerate(classes)} for i, true in enumerate(classes)}
+    shown = np.sort(np.argsort(-pairs.sum(axis=1), kind="stable")[:MOST_CLASSES]).tolist()
+    return {classes[i]: {classes[j]: int(pairs[i, j]) for j in shown} for i in shown}
 
 
-def roc(target: Floats, predicted: Floats) -> dict[str, list[float]]:
-    """False and true positive rates at every threshold, from strictest to loosest."""
-    positives, negatives, _ = _cumulated(target, predicted)
+def roc(target: Floats, scores: Floats) -> dict[str, list[float]]:
+    """False and true positive rates at thresholds from the strictest to the loosest."""
+    positives, negatives = _cumulated(target, scores)
     return {
         "false_positive_rates": [0.0, *(negatives / max(negatives[-1], 1)).tolist()],
         "true_positive_rates": [0.0, *(positives / max(positives[-1], 1)).tolist()],
     }
 
 
-def precision_recall(target: Floats, predicted: Floats) -> dict[str, list[float]]:
-    positives, negatives, _ = _cumulated(target, predicted)
+def precision_recall(target: Floats, scores: Floats) -> dict[str, list[float]]:
+    positives, negatives = _cumulated(target, scores)
     return {
         "precisions": (positives / (positives + negatives)).tolist(),
         "recalls": (positives / max(positives[-1], 1)).tolist(),
     }
 
 
-def _cumulated(target: Floats, predicted: Floats) -> tuple[Floats, Floats, Floats]:
-    order = np.argsort(-predicted, kind="stable")
-    ranked, positive = predicted[order], target[order] == 1
+def _cumulated(target: Floats, scores: Floats) -> tuple[Floats, Floats]:
+    """Positive and negative rows from each distinct score on, highest first; at most MOST_POINTS, the last one among them."""
+    order = np.argsort(-scores, kind="stable")
+    ranked, positive = scores[order], target[order] == 1
     ends = np.flatnonzero(np.r_[np.diff(ranked) != 0, True])
-    return np.cumsum(positive)[ends].astype(float), np.cumsum(~positive)[ends].astype(float), ranked[ends]
-
-
-def calibration(target: Floats, predicted: Floats, bins: int = 10) -> dict[str, list[float]]:
-    """Mean prediction and mean answer in bins of equally many rows: on the diagonal where predictions mean what they say."""
-    parts = np.array_split(np.argsort(predicted, kind="stable"), min(bins, len(predicted)))
-    return {"predicted": [float(predicted[part].mean()) for part in parts], "observed": [float(target[part].mean()) for part in parts]}
+    kept = ends[np.unique(np.linspace(0, len(ends) - 1, min(len(ends), MOST_POINTS)).round().astype(int))]
+    return np.cumsum(positive)[kept].astype(float), np.cumsum(~positive)[kept].astype(float)

@@ -1,0 +1,124 @@
+"""CreateModel and its siblings: what a model was created with, and the one container that is served for it.
+
+`package.py` unpacks the container, for endpoints and for batch transform. A model of several containers (an inference pipeline) and
+a package of several are refused where a model is made of them: served by the first one alone, they would answer something else.
+"""
+
+from __future__ import annotations
+
+import builtins
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from local_account.context import Context
+from local_account.errors import NotEmulatedError, ServiceError
+from local_account.sagemaker import listing, refused
+from local_account.sagemaker.registry.packages import packages_of
+from local_account.sagemaker.tags import tags_of
+
+
+class Models:
+    """All models of one account, by name, in the order in which they were created."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._models: dict[str, dict[str, Any]] = {}
+        self._lock = threading.Lock()
+
+    def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        name = request["ModelName"]
+        arn = self._context.arn("sagemaker", f"model/{name}")
+        self._resolved(_only_container(request))
+        with self._lock:
+            if name in self._models:
+                raise ServiceError("ValidationException", f'Cannot create already existing model "{arn}".')
+            self._models[name] = {
+                "EnableNetworkIsolation": False,
+                **{key: value for key, value in request.items() if key != "Tags"},
+                "ModelArn": arn,
+                "CreationTime": self._context.clock.now(),
+            }
+        tags_of(self._context).add(arn, request.get("Tags"))
+        return {"ModelArn": arn}
+
+    def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            model = self._models.get(request["ModelName"])
+        if model is None:
+            raise _not_found(self._context, request["ModelName"])
+        return dict(model)
+
+    def exists(self, name: str) -> bool:
+        with self._lock:
+            return name in self._models
+
+    def delete(self, request: Mapping[str, Any]) -> None:
+        with self._lock:
+            model = self._models.pop(request["ModelName"], None)
+        if model is None:
+            raise _not_found(self._context, request["ModelName"])
+        tags_of(self._context).forget(model["ModelArn"])
+
+    def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The newest first, as AWS lists models."""
+        fields = {"Name": "ModelName", "CreationTime": "CreationTime"}
+        items, token = listing.page(self.all(), request, sort_fields=fields, default_order="Descending", name_field="ModelName")
+        return listing.answer("Models", items, token)
+
+    def all(self) -> builtins.list[dict[str, Any]]:
+        with self._lock:
+            return [dict(model) for model in self._models.values()]
+
+    def container(self, name: str) -> dict[str, Any]:
+        """The container of a model as it is served: with the image, data and environment of the model package that it names.
+
+        Raises ServiceError if there is no such model or package any more, or if it cannot be served here.
+        """
+        return self._resolved(_only_container(self.describe({"ModelName": name})))
+
+    def _resolved(self, container: Mapping[str, Any]) -> dict[str, Any]:
+        if "ModelPackageName" not in container:
+            return dict(container)
+        package = packages_of(self._context).describe({"ModelPackageName": container["ModelPackageName"]})
+        specified = _specification(package, container.get("InferenceSpecificationName"))["Containers"]
+        if len(specified) != 1:
+            raise NotEmulatedError("sagemaker", f"CreateModel of a model package with {len(specified)} containers (an inference pipeline)")
+        refused.refuse_by(refused.CONTAINER, "CreateModel of a model package", specified[0])
+        environment = {**(specified[0].get("Environment") or {}), **(container.get("Environment") or {})}
+        return {**specified[0], **container, "Environment": environment}
+
+
+def models_of(context: Context) -> Models:
+    """The models of an account; the same object at every call."""
+    return context.part(Models, lambda: Models(context))
+
+
+def _only_container(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The container of a model. Raises ServiceError for a request that has none, or more than the local account serves."""
+    if model.get("PrimaryContainer") and model.get("Containers"):
+        raise ServiceError("ValidationException", "A model has PrimaryContainer or Containers; both are given.")
+    containers = [model["PrimaryContainer"]] if model.get("PrimaryContainer") else model.get("Containers") or []
+    if not containers:
+        raise ServiceError("ValidationException", "A model needs PrimaryContainer or Containers; neither is given.")
+    if len(containers) > 1:
+        raise NotEmulatedError("sagemaker", f"CreateModel with {len(containers)} Containers (an inference pipeline)")
+    if not containers[0].get("Image") and not containers[0].get("ModelPackageName"):
+        raise ServiceError("ValidationException", "A container of a model needs Image or ModelPackageName; neither is given.")
+    only: Mapping[str, Any] = containers[0]
+    return only
+
+
+def _specification(package: Mapping[str, Any], name: str | None) -> Mapping[str, Any]:
+    """The package's inference specification, or the additional one of that name. Raises a ValidationException without it."""
+    named = {each["Name"]: each for each in package.get("AdditionalInferenceSpecifications", [])}
+    found = named.get(name) if name else package.get("InferenceSpecification")
+    if found is None:
+        asked = f"inference specification {name!r}; it has {', '.join(named) or 'no additional ones'}" if name else "InferenceSpecification"
+        raise ServiceError("ValidationException", f"Model package {package['ModelPackageArn']} has no {asked}.")
+    specification: Mapping[str, Any] = found
+    return specification
+
+
+def _not_found(context: Context, name: str) -> ServiceError:
+    return ServiceError("ValidationException", f'Could not find model "{context.arn("sagemaker", f"model/{name}")}".')

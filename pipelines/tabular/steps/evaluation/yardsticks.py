@@ -1,0 +1,50 @@
+"""Models that are worth nothing or little, to measure the chosen one against: a constant, and a plain linear model.
+
+Input: prepared training rows. Output: their predictions for the test rows. Next: `comparison.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from algorithms import linear as linear_models
+from dataset import Part
+from decisions import DECIDED, Predictions, fit_threshold
+from measures import measure
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+MOST_TRAINING_ROWS = 200_000
+
+
+def constant(metric: str, target: Floats, about: Mapping[str, Any], rows: int) -> Predictions:
+    """The same answer for all `rows`: the class shares or the mean of the training answers `target` (the median, for `mae`).
+
+    The decided class is the one that is best by the metric on the training rows; the most frequent one otherwise.
+    """
+    if about["problem"] == "regression":
+        return Predictions.of(np.full(rows, np.median(target) if metric == "mae" else target.mean()), None)
+    counts = np.bincount(target.astype(np.int64), minlength=len(about["classes"]))
+    decided = max(range(len(counts)), key=lambda label: (_if_always(metric, target, label), counts[label]))
+    shares = counts / len(target)
+    scores = np.full(rows, shares[1]) if about["problem"] == "binary" else np.tile(shares, (rows, 1))
+    return Predictions(scores, np.full(rows, float(decided)))
+
+
+def _if_always(metric: str, target: Floats, label: int) -> float:
+    """The metric if everyone gets this class; 0 for a metric that does not look at decisions."""
+    return measure(metric, target, Predictions(target, np.full(len(target), float(label)))) if metric in DECIDED else 0.0
+
+
+def linear(train: Part, validation: Part, test: Part, about: Mapping[str, Any], decision_metric: str | None) -> Predictions:
+    """A linear model with its default regularisation, on the same prepared rows; it decides by a threshold fitted as the version's was.
+
+    Of very many training rows a part is enough: its coefficients hardly move any more.
+    """
+    step = -(-len(train.target) // MOST_TRAINING_ROWS)
+    model = linear_models.fit(Part(train.features[::step], train.target[::step], train.weight[::step]), None, about, {})
+    threshold = fit_threshold(decision_metric, validation.target, model.predict(validation.features)) if decision_metric else None
+    return Predictions.of(model.predict(test.features), threshold)
