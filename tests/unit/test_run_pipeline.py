@@ -209,9 +209,9 @@ def test_a_project_s_tags_are_its_name_and_the_id_that_studio_gave() -> None:
 
 
 def test_a_parameter_alone_shares_the_cache(started: Runner) -> None:
-    (given,) = started("--parameter", "MetricThreshold=2.0")
+    (given,) = started("--parameter", "ProcessingInstanceCount=2")
     assert "CacheKey" not in given
-    assert given["MetricThreshold"] == "2.0"
+    assert given["ProcessingInstanceCount"] == "2"
 
 
 def test_who_forces_with_a_cache_key_gets_that_one(started: Runner) -> None:
