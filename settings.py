@@ -607,6 +607,16 @@ class Project:
         return f"p-{self.name}"
 
     @property
+    def data_version_function(self) -> str:
+        """Lambda function that a training asks first which data there is; the definition names it without looking it up."""
+        return f"{self.name}-data-version"
+
+    def tags(self, project_id: str | None = None) -> list[dict[str, str]]:
+        """By which Studio and the cost report group what belongs together, whoever makes it. `project_id`: where Studio gave another."""
+        values = {"sagemaker:project-name": self.name, "sagemaker:project-id": project_id or self.sagemaker_project_id}
+        return [{"Key": key, "Value": value} for key, value in values.items()]
+
+    @property
     def build_pipeline(self) -> str:
         return f"{self.name}-build"
 

@@ -6,16 +6,19 @@ Used by benchmarks.training (how good is it?) and benchmarks.reproducibility (ca
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from build_scripts.recorded_inputs import read
 from build_scripts.registry import Version, describe, versions
+from build_scripts.step_modules import STEPS
 from build_scripts.upload_data import example_file
 from local_account.account import Account
 from local_account.context import AccountSettings
@@ -50,6 +53,7 @@ def registered_abalone() -> Iterator[Registered]:
         for bucket in (ARTIFACTS, DATA):
             s3.create_bucket(Bucket=bucket)
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        _create_data_version_function(account)
         data = example_file("abalone", Path(scratch))
         s3.upload_file(str(data), DATA, f"training/abalone/{data.name}")
         environment = {
@@ -68,6 +72,22 @@ def registered_abalone() -> Iterator[Registered]:
         model = read(s3, package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
         assert model is not None
         yield Registered(version, data, model, environment)
+
+
+def _create_data_version_function(account: Account) -> None:
+    """What a training asks first, as infra/model_build/data_version.py deploys it."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in ("data_versions.py", "failure.py"):
+            archive.write(STEPS / name, name)
+    account.client("lambda").create_function(
+        FunctionName=PROJECT.data_version_function,
+        Runtime="python3.14",
+        Role=ROLE,
+        Handler="data_versions.handler",
+        Code={"ZipFile": packed.getvalue()},
+        Timeout=60,
+    )
 
 
 def _script(environment: Mapping[str, str], name: str, *arguments: str) -> subprocess.CompletedProcess[str]:

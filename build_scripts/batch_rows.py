@@ -1,8 +1,8 @@
 """Turns a person's file into what a batch job reads, and its answers into a file a person can open.
 
-Input: CSV with header or Parquet. Output: CSV without header, the features in the order of a request, every cell in its one form
-(pipelines/tabular/steps/cells.py); and, after the job, the person's own columns with the predictions beside them. What the version
-would refuse is refused here, with the line of the file. Used by score_file.py.
+Input: CSV with header or Parquet. Output: CSV without header, the features in the order of the version's contract, every cell in its
+one form (pipelines/tabular/steps/cells.py); and, after the job, the person's own columns with the predictions beside them. What the
+version would refuse is refused here, with the line of the file. Used by score_file.py.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from build_scripts.command_line import ProblemError
+from build_scripts.invocation import csv_body
 from build_scripts.step_modules import load
-from settings import DataSet, Problem
+from build_scripts.version_contract import Contract
+from settings import Problem
 
 _SHOWN_COLUMNS = 20
 
 
-def read(path: Path, dataset: DataSet) -> Any:
+def read(path: Path, contract: Contract) -> Any:
     """The `table.Table` of a file that has every feature, at least one row, and no column of the answer's name. Raises ProblemError."""
     if not path.is_file():
         raise ProblemError(f"{path} is not a file; give one .csv or .parquet file, or an s3:// address")
@@ -32,12 +34,12 @@ def read(path: Path, dataset: DataSet) -> Any:
     except bad_input as error:
         raise ProblemError(str(error)) from error
     names, shown = table.columns.column_names, load("cells").shown
-    missing = [name for name in dataset.features if name not in names]
+    missing = [name for name in contract.features if name not in names]
     if missing:
         there = ", ".join(shown(name) for name in names[:_SHOWN_COLUMNS])
-        needed = f"it needs {', '.join(dataset.features)} (settings.DATASET)"
-        raise ProblemError(f"{path.name} has no column {', '.join(missing)}; {needed}, and has {there}")
-    taken = [name for name in names if _is_answer(name, dataset)]
+        needed = f"the version takes {', '.join(contract.features)}"
+        raise ProblemError(f"{path.name} has no column {', '.join(missing)}; {needed}, and the file has {there}")
+    taken = [name for name in names if _is_answer(name, contract)]
     if taken:
         raise ProblemError(f"{path.name} has a column {shown(taken[0])}, which is how the answer is called; rename it, or remove it")
     if not table.rows:
@@ -45,29 +47,25 @@ def read(path: Path, dataset: DataSet) -> Any:
     return table
 
 
-def _is_answer(name: str, dataset: DataSet) -> bool:
+def _is_answer(name: str, contract: Contract) -> bool:
     """Whether `prediction_names` may make a column of this name, whatever the version answers."""
-    return name == "prediction" or bool(re.fullmatch(rf"probability_(\d+|{re.escape(str(dataset.positive_class))})", name))
+    return name == "prediction" or bool(re.fullmatch(rf"probability_(\d+|{re.escape(str(contract.positive_class))})", name))
 
 
-def request(table: Any, contract: Mapping[str, Any]) -> bytes:
-    """CSV lines, one per row. `contract`: the data set that the version was trained for.
-
-    Raises ProblemError naming the column and the line of a cell that no model can read, or that the version does not allow.
+def request(table: Any, contract: Contract) -> bytes:
+    """CSV lines, one per row. Raises ProblemError naming the column and the line of a cell that no model can read, or that the version
+    does not allow.
     """
-    numeric = [str(column["name"]) for column in contract["numeric"]]
-    categorical = [str(column["name"]) for column in contract["categorical"]]
-    numbers = load("features").stack({name: _numbers(table, name) for name in numeric}, numeric, table.rows)
-    categories = [_categories(table, name) for name in categorical]
-    outside = load("allowed").Allowed(contract, numeric, categorical).first_outside(numbers, categories)
+    numbers = load("features").stack({name: _numbers(table, name) for name in contract.numeric}, list(contract.numeric), table.rows)
+    categories = [_categories(table, name) for name in contract.categorical]
+    allowed = load("allowed").Allowed(contract.described, list(contract.numeric), list(contract.categorical))
+    outside = allowed.first_outside(numbers, categories)
     if outside:
         place = table.locate(outside.row)
         raise ProblemError(f"{outside.column} is {outside.cell} ({place}); allowed: {outside.allowed}, or nothing where it is unknown")
     columns = [["" if math.isnan(value) else repr(value) for value in column.tolist()] for column in numbers.T]
     columns += [["" if distinct[code] is None else distinct[code] for code in codes.tolist()] for distinct, codes in categories]
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
-    return text.getvalue().encode()
+    return csv_body(list(zip(*columns, strict=True)))
 
 
 def _numbers(table: Any, name: str) -> Any:
@@ -114,12 +112,12 @@ def answers(sent: bytes, received: bytes) -> list[list[str]]:
     return [line[len(row) :] for row, line in zip(rows, joined, strict=True)]
 
 
-def write(path: Path, table: Any, predictions: Sequence[Sequence[str]], dataset: DataSet) -> None:
+def write(path: Path, table: Any, predictions: Sequence[Sequence[str]], contract: Contract) -> None:
     """The file's own columns, then what the version says about each row."""
     own = [_own_cells(column) for column in table.columns.columns]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*table.columns.column_names, *prediction_names(dataset, len(predictions[0]))])
+        writer.writerow([*table.columns.column_names, *prediction_names(contract, len(predictions[0]))])
         writer.writerows([*cells, *said] for cells, said in zip(zip(*own, strict=True), predictions, strict=True))
 
 
@@ -132,10 +130,10 @@ def _own_cells(column: Any) -> list[Any]:
     return ["" if cell is None else cell for cell in column.to_pylist()]
 
 
-def prediction_names(dataset: DataSet, count: int) -> list[str]:
+def prediction_names(contract: Contract, count: int) -> list[str]:
     """What pipelines/tabular/steps/inference.py answers as CSV: a value, or a class and its probabilities; once a probability alone."""
-    if dataset.problem is Problem.BINARY:
-        return [*(["prediction"] if count > 1 else []), f"probability_{dataset.positive_class}"]
+    if contract.problem is Problem.BINARY:
+        return [*(["prediction"] if count > 1 else []), f"probability_{contract.positive_class}"]
     return ["prediction", *(f"probability_{index}" for index in range(1, count))]
 
 

@@ -12,9 +12,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from build_scripts.command_line import ProblemError, VerdictError, parser, run
+from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from settings import PROJECT
 
@@ -72,6 +71,8 @@ def numbers(sagemaker: Any, step: Mapping[str, Any]) -> str:
         best = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name).get("BestTrainingJob") or {}
         metric = best.get("FinalHyperParameterTuningJobObjectiveMetric")
         return f"best {metric['MetricName']} {metric['Value']:.4g}" if metric else ""
+    if "Lambda" in metadata:
+        return ", ".join(output["Value"] for output in metadata["Lambda"].get("OutputParameters", []))
     if "Condition" in metadata:
         return f"condition is {metadata['Condition'].get('Outcome')}"
     if "RegisterModel" in metadata:
@@ -91,36 +92,27 @@ def _reason(step: Mapping[str, Any]) -> str:
 
 def newest(sagemaker: Any, pipeline_name: str) -> str | None:
     """ARN of the execution that started last, if there is one."""
-    try:
-        page = sagemaker.list_pipeline_executions(PipelineName=pipeline_name, SortBy="CreationTime", SortOrder="Descending", MaxResults=1)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("ResourceNotFound", "ValidationException"):
-            raise
-        return None
+    newest_first = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 1}
+    page = found(sagemaker.list_pipeline_executions, PipelineName=pipeline_name, **newest_first) or {"PipelineExecutionSummaries": []}
     return next((str(run["PipelineExecutionArn"]) for run in page["PipelineExecutionSummaries"]), None)
 
 
 def await_newest(sagemaker: Any, codepipeline: Any, pipeline_name: str, poll_seconds: float = _POLL_SECONDS) -> str:
     """The newest execution; while a build runs, the one that it starts. Raises ProblemError if there is none and none comes."""
-    before = found = newest(sagemaker, pipeline_name)
+    before = newest_now = newest(sagemaker, pipeline_name)
     if _is_building(codepipeline):
         print("waiting for the build to start the training")
-        while found == before and _is_building(codepipeline):
+        while newest_now == before and _is_building(codepipeline):
             time.sleep(poll_seconds)
-            found = newest(sagemaker, pipeline_name)
-    if found is None:
+            newest_now = newest(sagemaker, pipeline_name)
+    if newest_now is None:
         raise ProblemError(f"pipeline {pipeline_name} has not run yet; push a change, or run build_scripts.run_pipeline")
-    return found
+    return newest_now
 
 
 def _is_building(codepipeline: Any) -> bool:
-    try:
-        stages = codepipeline.get_pipeline_state(name=PROJECT.build_pipeline)["stageStates"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "PipelineNotFoundException":
-            raise
-        return False
-    return any(stage.get("latestExecution", {}).get("status") == "InProgress" for stage in stages)
+    state = found(codepipeline.get_pipeline_state, name=PROJECT.build_pipeline) or {"stageStates": []}
+    return any(stage.get("latestExecution", {}).get("status") == "InProgress" for stage in state["stageStates"])
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -13,9 +13,9 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError
+from build_scripts.missing import found
 from settings import PROJECT
 
 FOUNDATION_STACK = f"{PROJECT.name}-foundation"
@@ -59,6 +59,10 @@ class ProjectEnvironment:
         return self._variables.get("SAGEMAKER_PROJECT_ID") or PROJECT.sagemaker_project_id
 
     @property
+    def tags(self) -> list[dict[str, str]]:
+        return PROJECT.tags(self.project_id)
+
+    @property
     def model_package_group(self) -> str:
         return self._variables.get("MODEL_PACKAGE_GROUP") or PROJECT.model_package_group
 
@@ -86,16 +90,13 @@ class ProjectEnvironment:
 
     @cached_property
     def foundation_outputs(self) -> dict[str, str]:
-        try:
-            stack = self.client("cloudformation").describe_stacks(StackName=FOUNDATION_STACK)["Stacks"][0]
-        except ClientError as error:
-            if "does not exist" not in str(error):
-                raise
+        answer = found(self.client("cloudformation").describe_stacks, StackName=FOUNDATION_STACK)
+        if answer is None:
             message = (
                 f"stack {FOUNDATION_STACK} does not exist in {self.region}; deploy it (`npx cdk deploy --all`), or choose another account"
             )
-            raise ProblemError(message) from error
-        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+            raise ProblemError(message)
+        return {output["OutputKey"]: output["OutputValue"] for output in answer["Stacks"][0].get("Outputs", [])}
 
     def _find(self, variable: str, output: str) -> str:
         if self._variables.get(variable):

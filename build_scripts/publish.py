@@ -15,6 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from build_scripts.command_line import parser, run
+from build_scripts.missing import is_missing
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.step_modules import STEPS, load
 from pipelines.tabular.specification import specification_json
@@ -57,7 +58,7 @@ def _exists(s3: Any, bucket: str, key: str) -> bool:
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
+        if is_missing(error):
             return False
         raise
     return True

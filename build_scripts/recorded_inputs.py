@@ -6,11 +6,10 @@ runs; of the data, the S3 versions that the lineage names. Next: reproduce.py ru
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,12 +18,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError, VerdictError
+from build_scripts.missing import found, is_missing
 from build_scripts.publish import code_prefix
 from build_scripts.recorded_lineage import Lineage
+from build_scripts.step_modules import load
 
 #: `name@version`, as pipelines/tabular/steps/data_versions.py joins them; a name may hold spaces and @, a version holds neither.
 _NAMED_VERSION = re.compile(r"(\S.*?@[^\s@]+)(?= |$)")
-_ABSENT = ("404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket", "NotFound")
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,11 @@ class _Version:
     id: str
     since: datetime
     deleted: bool = False
+    identity: str = ""  # as the lineage names it
 
     @property
     def name(self) -> str:
-        return f"{_file_name(self.key)}@{self.id}"
+        return f"{_file_name(self.key)}@{self.identity}"
 
 
 def bucket_and_key(url: str) -> tuple[str, str]:
@@ -52,12 +53,8 @@ def bucket_and_key(url: str) -> tuple[str, str]:
 def read(s3: Any, url: str, version: str | None = None) -> bytes | None:
     """None if there is no such object or version."""
     bucket, key = bucket_and_key(url)
-    try:
-        return bytes(s3.get_object(Bucket=bucket, Key=key, **({"VersionId": version} if version else {}))["Body"].read())
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _ABSENT:
-            return None
-        raise
+    answer = found(s3.get_object, Bucket=bucket, Key=key, **({"VersionId": version} if version else {}))
+    return None if answer is None else bytes(answer["Body"].read())
 
 
 def fetch_code(s3: Any, lineage: Lineage, folder: Path) -> int:
@@ -72,9 +69,9 @@ def fetch_code(s3: Any, lineage: Lineage, folder: Path) -> int:
     except (tarfile.TarError, OSError, EOFError) as error:
         raise VerdictError(f"differs: the code at {address} is no longer the archive that was published ({error})") from error
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    found = code_prefix(files).rsplit("/", 1)[-1]
-    if found != lineage.code_hash:
-        raise VerdictError(f"differs: the code at {address} has hash {found}, recorded {lineage.code_hash}; it was changed and is not run")
+    digest = code_prefix(files).rsplit("/", 1)[-1]
+    if digest != lineage.code_hash:
+        raise VerdictError(f"differs: the code at {address} has hash {digest}, recorded {lineage.code_hash}; it was changed and is not run")
     return len(files)
 
 
@@ -103,19 +100,18 @@ def _recorded(history: list[_Version], lineage: Lineage) -> list[_Version]:
             raise ProblemError(f"{lineage.data_url} has no data any more; {lineage.package} cannot be rebuilt")
         return [_Version(version.key, "", version.since) for version in current]
     wanted = set(_NAMED_VERSION.findall(recorded))
-    found = [version for version in history if not version.deleted and version.name in wanted]
-    if " ".join(version.name for version in found) == recorded:
-        return found
-    if ", sha256 " in recorded:  # too many to name: the moment at which the prefix held exactly these
-        digest = recorded.rsplit(" ", 1)[-1]
+    named = [version for version in history if not version.deleted and version.name in wanted]
+    if " ".join(version.name for version in named) == recorded:
+        return named
+    if " sha256:" in recorded:  # too many to name: the moment at which the prefix held exactly these
         for moment in sorted({version.since for version in history}, reverse=True):
             current = _at(history, moment)
-            if hashlib.sha256(" ".join(version.name for version in current).encode()).hexdigest() == digest:
+            if load("data_versions").digest([version.name for version in current]) == recorded:
                 return current
         raise ProblemError(
             f"{lineage.data_url} never held the recorded {recorded}, as far as S3 remembers; {lineage.package} cannot be rebuilt"
         )
-    gone = sorted(wanted - {version.name for version in found})
+    gone = sorted(wanted - {version.name for version in named})
     raise ProblemError(f"{lineage.data_url} no longer has {', '.join(gone) or recorded}; {lineage.package} cannot be rebuilt")
 
 
@@ -133,14 +129,19 @@ def _history(s3: Any, bucket: str, prefix: str) -> Iterator[_Version]:
     """Every version of every data file below the prefix, by key and newest first, as S3 lists them."""
     try:
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-            for field, deleted in (("Versions", False), ("DeleteMarkers", True)):
-                for item in page.get(field, []):
-                    if not _file_name(item["Key"]).startswith(("_", ".")) and not item["Key"].endswith("/"):
-                        yield _Version(item["Key"], item["VersionId"], item["LastModified"], deleted)
+            for item in filter(_is_data, page.get("Versions", [])):
+                identity = load("data_versions").identity(item)
+                yield _Version(item["Key"], item["VersionId"], item["LastModified"], identity=identity)
+            for item in filter(_is_data, page.get("DeleteMarkers", [])):
+                yield _Version(item["Key"], item["VersionId"], item["LastModified"], deleted=True)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _ABSENT:
+        if not is_missing(error):
             raise
         raise ProblemError(f"bucket {bucket} does not exist any more; its data cannot be fetched") from error
+
+
+def _is_data(item: Mapping[str, Any]) -> bool:
+    return bool(load("data_versions").is_data(item["Key"]))
 
 
 def _file_name(key: str) -> str:

@@ -59,10 +59,9 @@ def read(sagemaker: Any, package: str) -> Lineage:
     version = describe(sagemaker, package)
     facts = version.facts
     missing = [name for name in REQUIRED if facts.get(name) in (None, "", "unknown")]
-    model_url = _model_url(sagemaker, version.arn)
-    if not model_url:
+    if not version.model_url:
         missing.append("ModelDataUrl")
-    if missing:
+    if missing or not version.model_url:
         reason = f"its lineage has no {', '.join(missing)}; versions that the training pipeline registered have it"
         raise ProblemError(f"{version.arn} cannot be rebuilt: {reason}")
     return Lineage(
@@ -74,18 +73,12 @@ def read(sagemaker: Any, package: str) -> Lineage:
         data_url=facts["data-url"],
         data_versions=facts["data-versions"],
         data_sha256=facts["data-sha256"],
-        model_url=model_url,
+        model_url=version.model_url,
         model_sha256=facts["model-sha256"],
         libraries=dict(item.split("=", 1) for item in facts["libraries"].split() if "=" in item),
         algorithm=facts["algorithm"],
         hyperparameters=_hyperparameters(sagemaker, version.arn, facts),
     )
-
-
-def _model_url(sagemaker: Any, package: str) -> str:
-    specification = sagemaker.describe_model_package(ModelPackageName=package).get("InferenceSpecification") or {}
-    containers = specification.get("Containers") or [{}]
-    return str(containers[0].get("ModelDataUrl") or "")
 
 
 def _hyperparameters(sagemaker: Any, package: str, facts: Mapping[str, str]) -> dict[str, str]:

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from build_scripts.command_line import ProblemError
+from build_scripts.missing import found
 
 #: Metadata that verify.py writes once a version has served production.
 SERVED_PRODUCTION = "served-production"
@@ -37,14 +36,11 @@ class Version:
         return SERVED_PRODUCTION in self.facts
 
 
-def describe(sagemaker: Any, arn: str) -> Version:
-    """Raises ProblemError if the version does not exist."""
-    try:
-        package = sagemaker.describe_model_package(ModelPackageName=arn)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("ValidationException", "ResourceNotFound"):
-            raise
-        raise ProblemError(f"{arn} is not a model package version: {error.response['Error']['Message']}") from error
+def find(sagemaker: Any, arn: str) -> Version | None:
+    """None if the version was deleted, which SageMaker allows also while an endpoint serves it."""
+    package = found(sagemaker.describe_model_package, ModelPackageName=arn)
+    if package is None:
+        return None
     inference = package.get("InferenceSpecification") or {}
     statistics = ((package.get("ModelMetrics") or {}).get("ModelQuality") or {}).get("Statistics") or {}
     return Version(
@@ -60,19 +56,32 @@ def describe(sagemaker: Any, arn: str) -> Version:
     )
 
 
+def describe(sagemaker: Any, arn: str) -> Version:
+    """Raises ProblemError if the version does not exist."""
+    version = find(sagemaker, arn)
+    if version is None:
+        raise ProblemError(
+            f"version {arn} does not exist in the registry; `python -m deploy_scripts.status` shows what runs and what waits"
+        )
+    return version
+
+
+def number_of(arn: str) -> int | None:
+    """Of a version, from its ARN alone: that is what is left of a deleted one. None for a package that has no versions."""
+    last = arn.rsplit("/", 1)[-1]
+    return int(last) if last.isdecimal() else None
+
+
 def versions(sagemaker: Any, group: str, approval: str | None = None) -> list[str]:
     """ARNs of the group's complete versions, newest version first."""
     request = {"ModelPackageGroupName": group, "SortBy": "CreationTime", "SortOrder": "Descending"}
     if approval:
         request["ModelApprovalStatus"] = approval
-    try:
-        pages = list(sagemaker.get_paginator("list_model_packages").paginate(**request))
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("ValidationException", "ResourceNotFound"):
-            raise
-        raise ProblemError(f"model package group {group} does not exist; deploy the stacks with `npx cdk deploy --all`") from error
-    found = [summary for page in pages for summary in page["ModelPackageSummaryList"] if summary["ModelPackageStatus"] == "Completed"]
-    return [summary["ModelPackageArn"] for summary in sorted(found, key=lambda summary: summary["ModelPackageVersion"], reverse=True)]
+    pages = found(lambda: list(sagemaker.get_paginator("list_model_packages").paginate(**request)))
+    if pages is None:
+        raise ProblemError(f"model package group {group} does not exist; deploy the stacks with `npx cdk deploy --all`")
+    complete = [summary for page in pages for summary in page["ModelPackageSummaryList"] if summary["ModelPackageStatus"] == "Completed"]
+    return [summary["ModelPackageArn"] for summary in sorted(complete, key=lambda summary: summary["ModelPackageVersion"], reverse=True)]
 
 
 def newest_approved(sagemaker: Any, group: str) -> Version | None:

@@ -4,7 +4,8 @@ Input: pipelines/tabular/pipeline.py, settings.py, and the steps' code, which it
 Output: an execution, unless one with the same definition has succeeded or is running.
 
     python -m build_scripts.run_pipeline --wait
-    python -m build_scripts.run_pipeline --parameter MetricThreshold=2.2 --wait
+    python -m build_scripts.run_pipeline --parameter MetricThreshold=2.2 --wait    what has not changed comes from the step cache
+    python -m build_scripts.run_pipeline --force --wait                            nothing does
 
 Next: follow.py shows an execution; the version it registers waits for approval (deploy_scripts/approve.py).
 """
@@ -13,10 +14,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import json
 import logging
 import re
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,8 +28,10 @@ from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError, parser, run
 from build_scripts.follow import follow
+from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.publish import code_files, code_prefix, publish
+from build_scripts.step_modules import load
 from settings import DATASET, DataSet
 
 COMMIT_PREFIX = "commit "
@@ -60,8 +63,9 @@ def plan(definition: str, runs: Sequence[Mapping[str, str]], *, forced: bool) ->
         if past["status"] in ("Executing", "Succeeded"):
             if _canonical(past["definition"]) != _canonical(definition):
                 return Decision(True, "the definition has changed")
-            state = "is running" if past["status"] == "Executing" else "has succeeded"
-            return Decision(False, f"the same definition {state}", past["arn"] if past["status"] == "Executing" else None)
+            if past["status"] == "Executing":
+                return Decision(False, "the same definition is running", past["arn"])
+            return Decision(False, "the same definition has succeeded; a complete upload of new data starts it, and so does --force")
     return Decision(True, "no run has succeeded with it yet" if runs else "first run")
 
 
@@ -75,11 +79,8 @@ def upsert(sagemaker: Any, name: str, definition: str, role_arn: str, tags: Sequ
     The description names the commit that the definition is from: a retraining starts without a push, and reads it there.
     """
     described = {"PipelineDescription": f"{COMMIT_PREFIX}{commit}"}
-    try:
-        current = sagemaker.describe_pipeline(PipelineName=name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("ResourceNotFound", "ValidationException"):
-            raise
+    current = found(sagemaker.describe_pipeline, PipelineName=name)
+    if current is None:
         sagemaker.create_pipeline(PipelineName=name, PipelineDefinition=definition, RoleArn=role_arn, Tags=list(tags), **described)
         return "created"
     if _canonical(current["PipelineDefinition"]) == _canonical(definition) and current["RoleArn"] == role_arn:
@@ -177,8 +178,10 @@ def default_values(definition: str) -> dict[str, str]:
 def has_data(s3: Any, url: str) -> bool:
     """Whether there are data files below `url`; also True without the permission to look. Raises ProblemError for no such bucket."""
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    is_data = load("data_versions").is_data
     try:
-        found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=5).get("Contents", [])
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return any(is_data(item["Key"]) for page in pages for item in page.get("Contents", []))
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "NoSuchBucket":
@@ -186,18 +189,6 @@ def has_data(s3: Any, url: str) -> bool:
         if code in ("AccessDenied", "AccessDeniedException"):
             return True
         raise
-    return any(not item["Key"].rsplit("/", 1)[-1].startswith("_") for item in found)
-
-
-def data_version(s3: Any, url: str) -> str:
-    """Changes whenever a file below `url` does. Step caching compares addresses, and would reuse the result of older data.
-
-    The Lambda infra/model_build/start_retraining computes the same value, so that all triggers share one cache.
-    """
-    bucket, _, prefix = url.removeprefix("s3://").partition("/")
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    files = sorted((item["Key"], item["ETag"]) for page in pages for item in page.get("Contents", []))
-    return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
 
 
 def start(sagemaker: Any, name: str, parameters: Mapping[str, str], commit: str) -> str:
@@ -225,8 +216,7 @@ def main(arguments: Sequence[str]) -> int:
         raise ProblemError(f"there is no data at {url}; `python -m build_scripts.upload_data` uploads it and starts the training")
     _, uploaded = publish(s3, project.artifact_bucket, files, project.key_arn)
     print(f"code: {'published' if uploaded else 'unchanged'} at {code_uri}/")
-    tags = [{"Key": "sagemaker:project-name", "Value": project.pipeline_name}, {"Key": "sagemaker:project-id", "Value": project.project_id}]
-    state = upsert(sagemaker, project.pipeline_name, definition, project.pipeline_role_arn, tags, project.commit)
+    state = upsert(sagemaker, project.pipeline_name, definition, project.pipeline_role_arn, project.tags, project.commit)
     print(f"pipeline {project.pipeline_name}: {state}")
     if not ready:
         print(f"not started: there is no data at {url} yet; `python -m build_scripts.upload_data` uploads it and starts the training")
@@ -234,7 +224,7 @@ def main(arguments: Sequence[str]) -> int:
     decision = plan(definition, recent_runs(sagemaker, project.pipeline_name), forced=bool(given.force or parameters))
     arn = decision.following
     if decision.start:
-        facts = {"GitCommit": project.commit, "TriggerReason": given.reason, "InputDataVersion": data_version(s3, url)}
+        facts = {"GitCommit": project.commit, "TriggerReason": given.reason, **({"CacheKey": uuid.uuid4().hex} if given.force else {})}
         arn = start(sagemaker, project.pipeline_name, {**facts, **parameters}, project.commit)
     print(f"{'started ' + str(arn) if decision.start else 'not started'}: {decision.reason}")
     return follow(sagemaker, arn) if given.wait and arn else 0
@@ -247,7 +237,7 @@ def _options() -> argparse.ArgumentParser:
     )
     options.add_argument("--definition", type=Path, help="what define_pipeline.py wrote (default: define it now)")
     options.add_argument("--reason", default="push", help="why it runs; kept with the version (default: %(default)s)")
-    options.add_argument("--force", action="store_true", help="start although nothing has changed")
+    options.add_argument("--force", action="store_true", help="train anew although nothing has changed: no step comes from the cache")
     options.add_argument("--wait", action="store_true", help="follow the execution to its end, with each step's numbers")
     return options
 

@@ -4,31 +4,29 @@
     python -m build_scripts.score_file shells.parquet --version 3 --output scored.csv
     python -m build_scripts.score_file s3://bucket/prefix/         rows that are in S3 already; says where the answers are
 
-A file has a header and every feature of settings.DATASET, in any order; further columns come back as they were. Its cells are
-checked against the contract that the version was trained for before anything runs. Rows in S3 have no header, and the features in
-the order of settings.DATASET; the version refuses what it does not allow, and the job fails. Next: pipelines/batch/pipeline.py.
+A file has a header and every feature that the version takes, in any order; further columns come back as they were. Its cells are
+checked against the version's own contract before anything runs. Rows in S3 have no header, and the features in the version's order;
+the version refuses what it does not allow, and the job fails. Next: pipelines/batch/pipeline.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import io
-import json
-import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from build_scripts import batch_rows
+from build_scripts import batch_rows, version_contract
 from build_scripts.command_line import ProblemError, VerdictError, parser, run
 from build_scripts.follow import follow
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.recorded_inputs import bucket_and_key, read
 from build_scripts.registry import Version, describe, newest_approved, versions
 from build_scripts.run_pipeline import quiet, start, upsert
-from settings import DATASET, PROJECT, DataSet
+from build_scripts.version_contract import Contract
+from settings import PROJECT
 
 _HASH_LENGTH = 12  # enough to keep inputs apart
 
@@ -57,31 +55,6 @@ def find_version(sagemaker: Any, group: str, number: int | None) -> Version:
     return describe(sagemaker, numbers[number])
 
 
-def contract_of(s3: Any, version: Version) -> dict[str, Any]:
-    """The data set that a version was trained for, from its own archive. Raises ProblemError if that is gone."""
-    packed = read(s3, version.model_url) if version.model_url else None
-    if packed is None:
-        raise ProblemError(f"version {version.number} has no model any more: {version.model_url} does not exist; choose another --version")
-    try:
-        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-            member = archive.extractfile("preparation.json")
-            return dict(json.load(member)["dataset"]) if member else {}
-    except (tarfile.TarError, KeyError, ValueError) as error:
-        raise ProblemError(f"version {version.number} does not say what it was trained for ({error}); choose another --version") from error
-
-
-def require_same_question(contract: Mapping[str, Any], version: Version, dataset: DataSet) -> None:
-    """Raises ProblemError if settings.py has other columns in a request than the version, or predicts something else."""
-    otherwise = f"check out its commit {version.facts.get('git-commit', 'unknown')}, or choose another --version"
-    if list(contract["features"]) != list(dataset.features):
-        takes = f"version {version.number} takes {', '.join(contract['features'])}"
-        raise ProblemError(f"{takes}, but settings.DATASET has {', '.join(dataset.features)}; {otherwise}")
-    for name in ("problem", "positive_class"):
-        if contract[name] != getattr(dataset, name):
-            theirs, ours = contract[name], getattr(dataset, name)
-            raise ProblemError(f"version {version.number} has the {name} {theirs}, but settings.DATASET has {ours}; {otherwise}")
-
-
 def require_objects(s3: Any, address: str) -> None:
     """Raises ProblemError if nothing is there: an instance need not start to find that out."""
     bucket, prefix = bucket_and_key(address)
@@ -89,11 +62,11 @@ def require_objects(s3: Any, address: str) -> None:
         raise ProblemError(f"{address} has no objects; upload CSV rows without header, or give a file of this machine")
 
 
-def places(project: ProjectEnvironment, version: Version, name: str, content: bytes) -> Places:
+def places(project: ProjectEnvironment, version: Version, contract: Contract, name: str, content: bytes) -> Places:
     digest = hashlib.sha256(content).hexdigest()[:_HASH_LENGTH]
     return Places(
-        source=f"s3://{project.data_bucket}/batch/{DATASET.name}/{digest}/{name}",
-        destination=f"s3://{project.data_bucket}/predictions/{DATASET.name}/version-{version.number}/{digest}",
+        source=f"s3://{project.data_bucket}/batch/{contract.dataset}/{digest}/{name}",
+        destination=f"s3://{project.data_bucket}/predictions/{contract.dataset}/version-{version.number}/{digest}",
     )
 
 
@@ -110,6 +83,7 @@ def define(project: ProjectEnvironment) -> str:
             kms_key=project.key_arn,
             subnets=project.subnets,
             security_group_ids=project.security_group_ids,
+            project_id=project.project_id,
         )
         return str(pipeline.definition())
 
@@ -117,8 +91,7 @@ def define(project: ProjectEnvironment) -> str:
 def score(project: ProjectEnvironment, version: Version, where: Places) -> None:
     """Run the batch pipeline to its end. Raises VerdictError with the job's reason if it fails."""
     sagemaker = project.client("sagemaker")
-    tags = [{"Key": "sagemaker:project-name", "Value": PROJECT.name}, {"Key": "sagemaker:project-id", "Value": project.project_id}]
-    state = upsert(sagemaker, PROJECT.batch_pipeline, define(project), project.pipeline_role_arn, tags)
+    state = upsert(sagemaker, PROJECT.batch_pipeline, define(project), project.pipeline_role_arn, project.tags)
     print(f"pipeline {PROJECT.batch_pipeline}: {state}")
     parameters = {"ModelPackageArn": version.arn, "InputDataUrl": where.source, "OutputDataUrl": where.destination}
     arn = start(sagemaker, PROJECT.batch_pipeline, parameters, "unknown")
@@ -126,11 +99,11 @@ def score(project: ProjectEnvironment, version: Version, where: Places) -> None:
     follow(sagemaker, arn)
 
 
-def score_local(project: ProjectEnvironment, version: Version, contract: Mapping[str, Any], file: Path, output: Path) -> int:
+def score_local(project: ProjectEnvironment, version: Version, contract: Contract, file: Path, output: Path) -> int:
     """Number of rows. `output` is written only if every row has its answer."""
-    s3, table = project.client("s3"), batch_rows.read(file, DATASET)
+    s3, table = project.client("s3"), batch_rows.read(file, contract)
     content = batch_rows.request(table, contract)
-    where = places(project, version, f"{file.stem}.csv", content)
+    where = places(project, version, contract, f"{file.stem}.csv", content)
     bucket, key = bucket_and_key(where.source)
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": project.key_arn} if project.key_arn else {}
     s3.put_object(Bucket=bucket, Key=key, Body=content, **encryption)
@@ -139,7 +112,7 @@ def score_local(project: ProjectEnvironment, version: Version, contract: Mapping
     received = read(s3, f"{where.destination}/{file.stem}.csv.out")
     if received is None:
         raise VerdictError(f"the job succeeded, but {where.destination}/{file.stem}.csv.out does not exist")
-    batch_rows.write(output, table, batch_rows.answers(content, received), DATASET)
+    batch_rows.write(output, table, batch_rows.answers(content, received), contract)
     print(f"in S3: {where.destination}/{file.stem}.csv.out")
     return int(table.rows)
 
@@ -151,12 +124,11 @@ def main(arguments: Sequence[str]) -> int:
         raise ProblemError("--output is for a file of this machine; the answers for rows in S3 stay in S3")
     project = ProjectEnvironment()
     version = find_version(project.client("sagemaker"), project.model_package_group, given.version)
-    contract = contract_of(project.client("s3"), version)
-    require_same_question(contract, version, DATASET)
+    contract = version_contract.read(project.client("s3"), version)
     print(f"version {version.number} of {project.model_package_group} ({version.approval})")
     if in_s3:
         require_objects(project.client("s3"), given.file)
-        where = Places(given.file, places(project, version, "", given.file.encode()).destination)
+        where = Places(given.file, places(project, version, contract, "", given.file.encode()).destination)
         score(project, version, where)
         print(f"answers: {where.destination}/, one .out for each file, each line with its prediction at the end")
         return 0

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from build_scripts.command_line import parser, run
 from build_scripts.endpoint_templates import template
+from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, newest_approved
 from settings import ENVIRONMENTS, PROJECT
@@ -38,12 +37,10 @@ def plan(approved: Version | None, wanted: Mapping[str, Any], deployed: Mapping[
 
 
 def deployed_template(cloudformation: Any, stack_name: str) -> Any:
-    try:
-        body = cloudformation.get_template(StackName=stack_name, TemplateStage="Original")["TemplateBody"]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return None
-        raise
+    answer = found(cloudformation.get_template, StackName=stack_name, TemplateStage="Original")
+    if answer is None:
+        return None
+    body = answer["TemplateBody"]
     return json.loads(body) if isinstance(body, str) else json.loads(json.dumps(body))
 
 

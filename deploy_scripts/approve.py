@@ -60,6 +60,9 @@ def evidence(version: Version, evaluation: Mapping[str, Any] | None) -> dict[str
         reasons = gate.get("reasons") or ""
         shown["gate"] = "passed" if gate.get("passed") else f"not passed: {reasons}"
         shown |= {f"warning {number}": text for number, text in enumerate(gate.get("warnings") or [], start=1)}
+    comparison = ((evaluation or {}).get("champion") or {}).get("detail")
+    if comparison:
+        shown["production"] = comparison
     return {"version": str(version.number), "status": version.approval, **shown}
 
 

@@ -1,33 +1,52 @@
-"""What an endpoint serves now, by asking SageMaker: its config, model and model package."""
+"""What an endpoint serves now, by asking SageMaker: its config, model and model package. Each of them may have been deleted meanwhile."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
+from build_scripts.command_line import ProblemError
+from build_scripts.missing import found
+from build_scripts.registry import Version, find, number_of
 
 
 def describe_endpoint(sagemaker: Any, name: str) -> dict[str, Any] | None:
     """None if there is no such endpoint."""
-    try:
-        endpoint: dict[str, Any] = sagemaker.describe_endpoint(EndpointName=name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
-            return None
-        raise
+    endpoint: dict[str, Any] | None = found(sagemaker.describe_endpoint, EndpointName=name)
     return endpoint
 
 
+def first_variant(sagemaker: Any, endpoint: dict[str, Any]) -> dict[str, Any] | None:
+    """The configuration of the endpoint's first variant; None if its endpoint config was deleted, without which it goes on serving."""
+    config = found(sagemaker.describe_endpoint_config, EndpointConfigName=endpoint["EndpointConfigName"])
+    return dict(config["ProductionVariants"][0]) if config else None
+
+
 def served_package(sagemaker: Any, endpoint: dict[str, Any]) -> str | None:
-    """ARN of the model package behind the endpoint's first variant; None for a model without one."""
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-    model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+    """ARN of the model package behind the endpoint's first variant; None for a model without one, and where config or model are gone."""
+    variant = first_variant(sagemaker, endpoint)
+    model = found(sagemaker.describe_model, ModelName=variant["ModelName"]) if variant else None
+    if model is None:
+        return None
     containers = [*model.get("Containers", []), *([model["PrimaryContainer"]] if model.get("PrimaryContainer") else [])]
     return next((container["ModelPackageName"] for container in containers if container.get("ModelPackageName")), None)
 
 
+def served_version(sagemaker: Any, name: str) -> tuple[dict[str, Any], Version]:
+    """The endpoint and the version that it serves. Raises ProblemError saying which of them there is not."""
+    endpoint = describe_endpoint(sagemaker, name)
+    if endpoint is None:
+        raise ProblemError(f"endpoint {name} does not exist; deploy it, or name another with --endpoint")
+    package = served_package(sagemaker, endpoint)
+    if package is None:
+        raise ProblemError(f"endpoint {name} serves a model that is of no registered version, or whose description was deleted")
+    version = find(sagemaker, package)
+    if version is None:
+        raise ProblemError(f"endpoint {name} serves version {number_of(package)}, which was deleted from the registry; release another one")
+    return endpoint, version
+
+
 def deployed_config(cloudformation: Any, stack_name: str) -> str | None:
-    """Name of the endpoint config that the stack deployed last; None if the stack has none."""
-    resources = cloudformation.describe_stack_resources(StackName=stack_name)["StackResources"]
-    found = [item["PhysicalResourceId"] for item in resources if item["ResourceType"] == "AWS::SageMaker::EndpointConfig"]
-    return str(found[0]).rsplit("/", 1)[-1] if found else None
+    """Name of the endpoint config that the stack deployed last; None if there is no stack, or it has none."""
+    answer = found(cloudformation.describe_stack_resources, StackName=stack_name) or {"StackResources": []}
+    configs = [item["PhysicalResourceId"] for item in answer["StackResources"] if item["ResourceType"] == "AWS::SageMaker::EndpointConfig"]
+    return str(configs[0]).rsplit("/", 1)[-1] if configs else None

@@ -9,6 +9,7 @@ guide computes from it (max RPS x safety x 60), and with `--output` the service-
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import threading
 import time
@@ -19,9 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from build_scripts import command_line
+from build_scripts import command_line, golden, invocation, version_contract
 from build_scripts.project_environment import ProjectEnvironment
-from deploy_scripts.live_endpoint import describe_endpoint
+from deploy_scripts.live_endpoint import describe_endpoint, first_variant, served_version
 
 import settings  # isort: skip - after command_line, which turns its errors into one line
 
@@ -84,8 +85,8 @@ def parser() -> argparse.ArgumentParser:
         help="slower than this counts as too much load (default: %(default)g)",
     )
     add("--safety", type=float, default=0.5, help="share of the maximum to plan with (default: %(default)g)")
-    add("--payload", type=Path, help="file with the body of a request (default: an example row of the data set in settings.py)")
-    add("--content-type", default="text/csv", help="default: %(default)s")
+    add("--payload", type=Path, help="file with the body of a request (default: the version's golden rows, one after the other)")
+    add("--content-type", default=invocation.CSV, help="default: %(default)s")
     add("--output", type=Path, help="write the result as JSON, for `python -m capacity --service`")
     add("--debug", action="store_true", help="show the traceback of an error")
     return result
@@ -105,15 +106,11 @@ def check(options: argparse.Namespace) -> None:
         raise LoadTestError(f"--p99-ms is {options.p99_ms:g}; allowed: more than 0")
     if not 0 < options.safety <= 1:
         raise LoadTestError(f"--safety is {options.safety:g}; allowed: more than 0, at most 1")
+    known = (invocation.CSV, invocation.JSON)
+    if options.payload is None and options.content_type not in known:
+        raise LoadTestError(f"--content-type is {options.content_type!r}; without --payload allowed: {', '.join(known)}")
     if options.output and options.output.is_dir():
         raise LoadTestError(f"--output {options.output} is a directory; allowed: a file")
-
-
-def example_row(dataset: settings.DataSet) -> bytes:
-    """One CSV row in the order of the features: the middle of each numeric range, the first category."""
-    middle = [((n.minimum or 0.0) + (n.maximum if n.maximum is not None else 1.0)) / 2 for n in dataset.numeric]
-    first = [c.values[0] if c.values else "" for c in dataset.categorical]
-    return (",".join([*(f"{value:g}" for value in middle), *first]) + "\n").encode()
 
 
 def run_stage(send: Callable[[], None], senders: int, seconds: float, limiter: Limiter) -> Stage:
@@ -191,11 +188,18 @@ def summarise(stages: Sequence[Stage], options: argparse.Namespace, instance_cou
     }
 
 
-def sender(runtime: Any, options: argparse.Namespace, body: bytes) -> Callable[[], None]:
-    """Sends one request. A refusal of the request itself (4xx) ends the test; throttling and 5xx are counted."""
+def sender(runtime: Any, options: argparse.Namespace, bodies: Sequence[bytes]) -> Callable[[], None]:
+    """Sends one request: the next of `bodies`, and again from the first.
+
+    A refusal of the request itself (4xx) ends the test; throttling and 5xx are counted.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
+    lock, endless = threading.Lock(), itertools.cycle(bodies)
+
     def send() -> None:
+        with lock:
+            body = next(endless)
         try:
             runtime.invoke_endpoint(EndpointName=options.endpoint, ContentType=options.content_type, Body=body)["Body"].read()
         except ClientError as error:
@@ -220,12 +224,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     import boto3
     from botocore.config import Config
 
-    body, project = _body(options), ProjectEnvironment()
+    payload, project = _payload(options), ProjectEnvironment()
     sagemaker = project.client("sagemaker")
     described = describe_endpoint(sagemaker, options.endpoint)
     if described is None:
         raise LoadTestError(f"endpoint {options.endpoint} does not exist in {project.region}; deploy it, or name another with --endpoint")
-    variants = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])["ProductionVariants"]
+    variant = first_variant(sagemaker, described) or {}
     if described["EndpointStatus"] != "InService":
         raise LoadTestError(f"endpoint {options.endpoint} is {described['EndpointStatus']}; allowed: InService")
     count = sum(variant.get("CurrentInstanceCount", 1) for variant in described.get("ProductionVariants", [{}]))
@@ -233,17 +237,26 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "sagemaker-runtime", region_name=project.region, config=Config(retries={"max_attempts": 0}, max_pool_connections=SENDERS_LIMIT)
     )
     print(f"{options.endpoint}: {count} instance(s), at most {options.seconds:g} s and {options.max_rps:g} requests/s")
-    stages = run_stages(sender(runtime, options, body), options, _show)
-    result = summarise(stages, options, max(1, count), variants[0].get("InstanceType"))
+    bodies = [payload] if payload is not None else golden_bodies(project, options)
+    stages = run_stages(sender(runtime, options, bodies), options, _show)
+    result = summarise(stages, options, max(1, count), variant.get("InstanceType"))
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return result
 
 
-def _body(options: argparse.Namespace) -> bytes:
+def golden_bodies(project: ProjectEnvironment, options: argparse.Namespace) -> list[bytes]:
+    """One request for each golden row of the version that is served: what it surely takes, and as different as real rows are."""
+    _, version = served_version(project.client("sagemaker"), options.endpoint)
+    contract = version_contract.read(project.client("s3"), version)
+    rows = golden.read(project.client("s3"), version, contract).rows
+    return [invocation.body([row], options.content_type, contract) for row in rows]
+
+
+def _payload(options: argparse.Namespace) -> bytes | None:
     if options.payload is None:
-        return example_row(settings.DATASET)
+        return None
     try:
         return bytes(options.payload.read_bytes())
     except OSError as error:

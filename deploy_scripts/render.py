@@ -16,12 +16,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from build_scripts.command_line import ProblemError, parser, run
 from build_scripts.endpoint_templates import resource, template
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe, newest_approved
+from deploy_scripts.live_endpoint import describe_endpoint, first_variant
 from deploy_scripts.wait_for_endpoint import wait_until_updatable
 from settings import ENVIRONMENTS, PROJECT, STAGING, Environment
 
@@ -81,15 +80,10 @@ def refuse_impossible(environment: Environment, version: Version, content: dict[
 
 
 def live_instance_type(sagemaker: Any, endpoint_name: str) -> str | None:
-    """Instance type that serves now; None if there is no endpoint."""
-    try:
-        endpoint = sagemaker.describe_endpoint(EndpointName=endpoint_name)
-        config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
-            return None
-        raise
-    return str(config["ProductionVariants"][0]["InstanceType"])
+    """Instance type that serves now; None if there is no endpoint, or nothing says so any more."""
+    endpoint = describe_endpoint(sagemaker, endpoint_name)
+    variant = first_variant(sagemaker, endpoint) if endpoint else None
+    return str(variant["InstanceType"]) if variant else None
 
 
 def write(output: Path, version: Version, contents: Mapping[str, Any], outputs: Mapping[str, str]) -> None:

@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.table import Table
 
 from build_scripts.command_line import parser, run
+from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.registry import Version, describe, versions
+from build_scripts.registry import Version, find, number_of, versions
 from deploy_scripts.live_endpoint import describe_endpoint, served_package
 from settings import ENVIRONMENTS, PROJECT
 
@@ -46,14 +46,16 @@ class Waiting:
     command: str
 
 
-def placement(stage: str, name: str, endpoint: dict[str, Any] | None, version: Version | None) -> Placement:
+def placement(stage: str, name: str, endpoint: dict[str, Any] | None, package: str | None, version: Version | None) -> Placement:
+    """`package`: ARN of what the endpoint serves; `version`: what the registry says about it, None if it was deleted there."""
     if endpoint is None:
         return Placement(stage, name)
+    gone = "" if version else ", version deleted from the registry" if package else ", of no known version"
     return Placement(
         stage=stage,
         endpoint=name,
-        status=endpoint["EndpointStatus"],
-        version=version.number if version else None,
+        status=f"{endpoint['EndpointStatus']}{gone}",
+        version=number_of(package) if package else None,
         since=_time(endpoint.get("LastModifiedTime")),
         commit=(version.facts.get("git-commit", "") if version else "")[:12],
         metric=quality(version) if version else "",
@@ -70,20 +72,20 @@ def quality(version: Version) -> str:
         return f"{name} {value}"
 
 
-def waiting_versions(found: Sequence[Version]) -> list[Waiting]:
+def waiting_versions(pending: Sequence[Version]) -> list[Waiting]:
     return [
         Waiting(
             f"version {version.number} {quality(version)}".strip(),
             _time(version.created),
             f"python -m deploy_scripts.approve --version {version.number}",
         )
-        for version in found
+        for version in pending
     ]
 
 
 def waiting_stages(state: dict[str, Any]) -> list[Waiting]:
     """Manual approvals of the deploy pipeline that are waiting now."""
-    found = []
+    waiting = []
     for stage in state["stageStates"]:
         for action in stage.get("actionStates", []):
             latest = action.get("latestExecution") or {}
@@ -92,8 +94,8 @@ def waiting_stages(state: dict[str, Any]) -> list[Waiting]:
                     f"aws codepipeline put-approval-result --pipeline-name {state['pipelineName']} --stage-name {stage['stageName']} "
                     f"--action-name {action['actionName']} --token {latest['token']} --result status=Approved,summary=ok"
                 )
-                found.append(Waiting(f"{stage['stageName']} {action['actionName']}", _time(latest.get("lastStatusChange")), command))
-    return found
+                waiting.append(Waiting(f"{stage['stageName']} {action['actionName']}", _time(latest.get("lastStatusChange")), command))
+    return waiting
 
 
 def _time(value: datetime | None) -> str:
@@ -107,18 +109,14 @@ def collect(project: ProjectEnvironment) -> tuple[list[Placement], list[Waiting]
         name = PROJECT.endpoint_name(environment)
         endpoint = describe_endpoint(sagemaker, name)
         package = served_package(sagemaker, endpoint) if endpoint else None
-        placements.append(placement(environment.name, name, endpoint, describe(sagemaker, package) if package else None))
-    pending = [describe(sagemaker, arn) for arn in versions(sagemaker, project.model_package_group, "PendingManualApproval")]
-    return placements, [*waiting_versions(pending), *_deploy_approvals(project)]
+        placements.append(placement(environment.name, name, endpoint, package, find(sagemaker, package) if package else None))
+    pending = [find(sagemaker, arn) for arn in versions(sagemaker, project.model_package_group, "PendingManualApproval")]
+    return placements, [*waiting_versions([version for version in pending if version]), *_deploy_approvals(project)]
 
 
 def _deploy_approvals(project: ProjectEnvironment) -> list[Waiting]:
-    try:
-        return waiting_stages(project.client("codepipeline").get_pipeline_state(name=project.deploy_pipeline_name))
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "PipelineNotFoundException":
-            return []
-        raise
+    state = found(project.client("codepipeline").get_pipeline_state, name=project.deploy_pipeline_name)
+    return waiting_stages(state) if state else []
 
 
 def show(placements: Sequence[Placement], waiting: Sequence[Waiting]) -> None:

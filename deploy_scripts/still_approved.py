@@ -1,4 +1,4 @@
-"""Fails if the version that was tested on staging has been rejected since, so that production does not get it.
+"""Fails if the version that was tested on staging has been rejected or deleted since, so that production does not get it.
 
 Before that it waits until the production endpoint can be updated, so that a rejection meanwhile counts as well.
 Input: MODEL_PACKAGE_ARN. Exit code 1 if it is not approved any more, or the wait was in vain. Next: the production deployment.
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from build_scripts.command_line import ProblemError, VerdictError, parser, run
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.registry import describe
+from build_scripts.registry import find, number_of
 from deploy_scripts.wait_for_endpoint import wait_until_updatable
 from settings import PRODUCTION, PROJECT
 
@@ -24,7 +24,9 @@ def main(arguments: Sequence[str]) -> int:
         raise ProblemError("MODEL_PACKAGE_ARN is not set; give --package")
     sagemaker = ProjectEnvironment().client("sagemaker")
     wait_until_updatable(sagemaker, PROJECT.endpoint_name(PRODUCTION))
-    version = describe(sagemaker, arn)
+    version = find(sagemaker, arn)
+    if version is None:
+        raise VerdictError(f"version {number_of(arn)} was deleted from the registry meanwhile; production keeps what it has")
     if version.approval != "Approved":
         raise VerdictError(f"version {version.number} is {version.approval} now; production keeps what it has")
     print(f"version {version.number} is still approved")

@@ -18,13 +18,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError, parser, run
+from build_scripts.missing import is_missing
 from build_scripts.project_environment import ProjectEnvironment
 from settings import ENVIRONMENTS, PROJECT
 
 _POLL_SECONDS = 1.0
 _ACTIVE = ("Executing", "Stopping")
-#: How CloudFormation and SageMaker say that there is no such thing.
-_NOT_FOUND = ("ValidationError", "ValidationException", "ResourceNotFound")
 
 
 def stacks_left(cloudformation: Any) -> list[str]:
@@ -80,7 +79,7 @@ def _found(call: Callable[..., Any], **request: str) -> bool:
     try:
         call(**request)
     except ClientError as error:
-        if error.response["Error"]["Code"] in _NOT_FOUND:
+        if is_missing(error):
             return False
         raise
     return True
@@ -103,7 +102,7 @@ def main(arguments: Sequence[str]) -> int:
     for name in doomed:
         delete_pipeline(sagemaker, name)
     for arn in versions(sagemaker, group):  # again, because a run may have registered one more until it stopped
-        sagemaker.delete_model_package(ModelPackageName=arn)
+        _found(sagemaker.delete_model_package, ModelPackageName=arn)
     print("deleted; now the foundation stack can go")
     return 0
 

@@ -2,6 +2,7 @@
 
 Checks: live config and package; answers to CSV and JSON; equal to the evaluated scores on the golden rows; the metric on
 them; a wrong content type is refused; latency of single rows against settings.py. The first failed check ends it (exit 1).
+Columns, problem, classes and metric are the version's own, so one that goes back is judged by what it was made for.
 Input: STAGE, ENDPOINT_NAME, MODEL_PACKAGE_ARN. Output: lines; in production the version is marked as having served
 (`served-production` in its metadata), which is how render.py knows a version that returns. Next: approve, or production.
 """
@@ -17,12 +18,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from build_scripts import golden, invocation, version_contract
 from build_scripts.command_line import ProblemError, VerdictError, parser, run
+from build_scripts.golden import Golden
+from build_scripts.invocation import body, read_answer
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import SERVED_PRODUCTION, Version, describe
+from build_scripts.version_contract import Contract
 from deploy_scripts import checks
 from deploy_scripts.live_endpoint import deployed_config, describe_endpoint, served_package
-from settings import DATASET, ENVIRONMENTS, PRODUCTION, PROJECT, Environment
+from settings import ENVIRONMENTS, PRODUCTION, PROJECT, Environment
 
 LATENCY_REQUESTS = 100
 LATENCY_ROUNDS = 3
@@ -55,21 +60,20 @@ class Endpoint:
         return (time.perf_counter() - started) * 1000
 
 
-def check_answers(endpoint: Endpoint, golden: checks.Golden, environment: Environment) -> list[str]:
+def check_answers(endpoint: Endpoint, known: Golden, contract: Contract, environment: Environment) -> list[str]:
     """One line per check. Raises VerdictError at the first that fails."""
-    rows = len(golden.rows)
-    from_csv = checks.read_answer(endpoint.ask(checks.csv_body(golden.rows), "text/csv"), rows, DATASET)
-    from_json = checks.read_answer(endpoint.ask(checks.json_body(golden.rows, DATASET), "application/json"), rows, DATASET)
+    count = len(known.rows)
+    kinds = (invocation.CSV, invocation.JSON)
+    answers = {kind: read_answer(endpoint.ask(body(known.rows, kind, contract), kind), count, contract) for kind in kinds}
     lines = [
-        checks.as_evaluated("text/csv", from_csv, golden),
-        checks.as_evaluated("application/json", from_json, golden),
-        checks.metric(golden, from_csv, DATASET),
+        *(checks.as_evaluated(kind, answer, known) for kind, answer in answers.items()),
+        checks.metric(known, answers[invocation.CSV], contract),
         checks.refused(endpoint.status_for(b"\x00", "application/x-nothing-we-know")),
     ]
-    single = [checks.csv_body([row]) for row in golden.rows]
+    single = [invocation.csv_body([row]) for row in known.rows]
     for index in range(WARM_UP_REQUESTS):
-        endpoint.ask(single[index % rows], "text/csv")
-    return [*lines, latency_line(lambda index: endpoint.milliseconds(single[index % rows], "text/csv"), environment.p99_latency_ms)]
+        endpoint.ask(single[index % count], invocation.CSV)
+    return [*lines, latency_line(lambda index: endpoint.milliseconds(single[index % count], invocation.CSV), environment.p99_latency_ms)]
 
 
 def latency_line(ask: Callable[[int], float], limit_ms: int) -> str:
@@ -84,14 +88,6 @@ def latency_line(ask: Callable[[int], float], limit_ms: int) -> str:
             if not rounds_left:
                 raise
     raise AssertionError("LATENCY_ROUNDS is at least 1")
-
-
-def golden_rows(s3: Any, version: Version) -> checks.Golden:
-    url = version.facts.get("golden-url")
-    if not url:
-        raise ProblemError(f"version {version.number} has no golden-url in its metadata; train it again")
-    bucket, _, key = url.removeprefix("s3://").partition("/")
-    return checks.read_golden(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode(), DATASET)
 
 
 def mark_served(sagemaker: Any, version: Version) -> None:
@@ -115,9 +111,10 @@ def main(arguments: Sequence[str]) -> int:
         raise ProblemError(f"endpoint {name} does not exist; deploy it first")
     wanted_config = deployed_config(project.client("cloudformation"), PROJECT.endpoint_stack(environment))
     print(checks.deployed(endpoint, served_package(sagemaker, endpoint), given.package, wanted_config), flush=True)
-    version = describe(sagemaker, given.package)
-    golden = golden_rows(project.client("s3"), version)
-    for line in check_answers(Endpoint(project.client("sagemaker-runtime"), name), golden, environment):
+    version, s3 = describe(sagemaker, given.package), project.client("s3")
+    contract = version_contract.read(s3, version)
+    known = golden.read(s3, version, contract)
+    for line in check_answers(Endpoint(project.client("sagemaker-runtime"), name), known, contract, environment):
         print(line, flush=True)
     if environment.name == PRODUCTION.name:
         mark_served(sagemaker, version)

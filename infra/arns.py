@@ -44,6 +44,11 @@ class Arns:
     def code_pipeline(self, name: str) -> str:
         return self._stack.format_arn(service="codepipeline", resource=name)
 
+    def function(self, name: str) -> str:
+        return self._stack.format_arn(
+            service="lambda", resource="function", resource_name=name, arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
+        )
+
     def log_groups(self, prefix: str) -> str:
         return self._stack.format_arn(
             service="logs", resource="log-group", resource_name=f"{prefix}*", arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME

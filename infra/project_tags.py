@@ -1,4 +1,4 @@
-"""The tags by which SageMaker Studio and the cost report group what belongs to the project."""
+"""The tags by which SageMaker Studio and the cost report group what belongs to the project: settings.Project.tags."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from settings import Project
 
 def add_project_tags(scope: Construct, project: Project) -> None:
     """Tags every resource below `scope`. The CDK does not carry tags into a stage, so each stage calls this too."""
-    cdk.Tags.of(scope).add("sagemaker:project-name", project.name)
-    cdk.Tags.of(scope).add("sagemaker:project-id", project.sagemaker_project_id)
+    for tag in project.tags():
+        cdk.Tags.of(scope).add(tag["Key"], tag["Value"])

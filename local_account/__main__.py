@@ -17,7 +17,7 @@ from plain_signs import print_anywhere
 from settings_rules import UNREADABLE, stop
 
 try:
-    from settings import DATASET, PRODUCTION, PROJECT
+    from settings import ABALONE, ARRESTS, DATASET, PRODUCTION, PROJECT
 except UNREADABLE as error:
     stop(error)
 
@@ -26,8 +26,6 @@ from local_account.account import DESCRIPTION_FILE, Account, CannotStartError
 from local_account.context import AccountSettings, Context
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: A row of each example, as a request carries it: numeric columns, then categorical ones.
-_EXAMPLE_ROWS = {"abalone": "0.55,0.44,0.15,0.8945,0.3145,0.151,0.32,F", "arrests": "2001,21,3,White,Male,Yes,Yes"}
 
 
 def main(command_line: Sequence[str] | None = None) -> int:
@@ -97,7 +95,7 @@ def welcome(context: Context, *, replaced_another: bool = False) -> str:
     """What a person needs: the environment of a second terminal, and the journey of a change, command by command."""
     again = _REPLACED if replaced_another else ""
     settings = context.settings
-    data = f"--example {DATASET.name}" if DATASET.name in _EXAMPLE_ROWS else "your-table.csv"
+    data = f"--example {DATASET.name}" if DATASET.name in (ABALONE.name, ARRESTS.name) else "your-table.csv"
     name = PROJECT.name
     exports = "\n".join(f"  {line}" for line in client_environment.shell_lines(settings, os.environ))
     repository = f"http://{settings.account_id}:{settings.secret}@127.0.0.1:{settings.port}/v1/repos/{name}"
@@ -132,7 +130,7 @@ Approve production, once Staging has verified it; then ask it.
   aws codepipeline put-approval-result --pipeline-name {PROJECT.deploy_pipeline} --stage-name Staging --action-name Approve \\
       --token $TOKEN --result status=Approved,summary="staging is fine"
   python -m deploy_scripts.status
-  echo "{_EXAMPLE_ROWS.get(DATASET.name, "one,row,of,your,table")}" > out/row.csv
+  python -m deploy_scripts.example_request --output out/row.csv
   aws sagemaker-runtime invoke-endpoint --endpoint-name {PROJECT.endpoint_name(PRODUCTION)} --content-type text/csv \\
       --body fileb://out/row.csv /dev/stdout
 """

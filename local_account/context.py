@@ -22,6 +22,7 @@ from local_account.processes import Processes
 _log = logging.getLogger(__name__)
 
 Part = TypeVar("Part")
+_USUAL_SECONDS = 60
 
 _PLAIN_NAME = re.compile(r"\w[^/\\\x00-\x1f]*")
 _LONGEST_NAME_BYTES = 240  # file systems take 255; files beside it have endings
@@ -53,7 +54,7 @@ class Context:
         self.clock = Clock(settings.speed)
         self.processes = Processes()
         self.stopping = threading.Event()
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, int], Any] = {}
         self._clients_lock = threading.Lock()
         self._parts: dict[type[Any], Any] = {}
         self._parts_lock = threading.RLock()  # making one part may ask for another
@@ -75,21 +76,27 @@ class Context:
         """Environment of a build, job or model server: the caller's without what leads elsewhere, the account's, then `extra`."""
         return {**client_environment.process_environment(self.settings, os.environ), **(extra or {})}
 
-    def client(self, service: str) -> Any:
-        """A boto3 client that calls back into this account through its public port."""
+    def client(self, service: str, *, answers_within_seconds: int = _USUAL_SECONDS) -> Any:
+        """A boto3 client that calls back into this account through its public port. What may take longer than usual is asked once only."""
         import boto3
         from botocore.config import Config
 
         with self._clients_lock:
-            if service not in self._clients:
+            key = (service, answers_within_seconds)
+            if key not in self._clients:
                 session = boto3.Session(
                     aws_access_key_id=self.settings.account_id,
                     aws_secret_access_key=self.settings.secret,
                     region_name=self.settings.region,
                 )
-                config = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}, max_pool_connections=32)
-                self._clients[service] = session.client(service, endpoint_url=self.settings.endpoint_url, config=config)
-            return self._clients[service]
+                config = Config(
+                    retries={"max_attempts": 1 if answers_within_seconds == _USUAL_SECONDS else 0},
+                    s3={"addressing_style": "path"},
+                    max_pool_connections=32,
+                    read_timeout=answers_within_seconds,
+                )
+                self._clients[key] = session.client(service, endpoint_url=self.settings.endpoint_url, config=config)
+            return self._clients[key]
 
     def emit(self, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()) -> None:
         """Put an event of an AWS service on the default event bus, where the account's rules see it."""

@@ -46,6 +46,8 @@ with no_metadata_service():
 for _logger in ("sagemaker", "sagemaker.config", "sagemaker.core.utils.utils"):
     logging.getLogger(_logger).setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", message="Running within a PipelineSession")
+# A Lambda step names a function that a stack owns: that the SDK does not update it is meant, too.
+warnings.filterwarnings("ignore", message="Lambda function won't be updated")
 
 
 def _stay_silent(*_args: object, **_kwargs: object) -> None:

@@ -35,6 +35,7 @@ class PipelineRole(SageMakerRole):
         buckets.data.grant_read(self)
         buckets.artifacts.grant_read_write(self)
         buckets.data.grant_write(self, "predictions/*")
+        self.allow("DataVersion", ["lambda:InvokeFunction"], [self._arns.function(project.data_version_function)])
         self._run_jobs(project)
         self._register_versions()
         self._read_champion(project)

@@ -15,6 +15,7 @@ from constructs import Construct
 from infra.dead_letter_queue import DeadLetterQueue
 from infra.foundation.foundation_stack import FoundationStack
 from infra.model_build.build_pipeline import BuildPipeline
+from infra.model_build.data_version import DataVersion
 from infra.model_build.push_routing import PushRouting
 from infra.model_build.retraining import Retraining
 from settings import Environment, Project
@@ -39,6 +40,7 @@ class ModelBuildStack(cdk.Stack):
         PushRouting(
             self, "PushRouting", project=project, foundation=foundation, repository=self._repository, dead_letters=self._dead_letters
         )
+        DataVersion(self, "DataVersion", project=project, foundation=foundation)
         Retraining(self, "Retraining", project=project, foundation=foundation, environments=environments, dead_letters=self._dead_letters)
         self._show_clone_urls()
 

@@ -53,7 +53,6 @@ class Retraining(Construct):
         actions = ["DescribePipeline", "ListPipelineExecutions", "StartPipelineExecution"]
         pipeline = Arns(self, project).sagemaker("pipeline", project.sagemaker_pipeline)
         function.allow("Retrain", [f"sagemaker:{action}" for action in actions], [pipeline])
-        function.allow("DataVersion", ["s3:ListBucket"], [foundation.data_bucket.bucket_arn])
         return function
 
     def _on_new_data(self, foundation: FoundationStack) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from build_scripts.version_contract import Contract
 from local_account.demo.narrator import Stage
 from local_account.demo.scaling_watch import Activity, Sample
 
@@ -46,7 +47,7 @@ class ScalingRecord:
 
 @dataclass
 class Facts:
-    """Filled chapter by chapter. Times are seconds since the demo began."""
+    """Filled chapter by chapter. Times are seconds since the demo began; `golden_rows` are cells in the order of `contract`."""
 
     stages: Sequence[Stage]
     account: Mapping[str, Any] = field(default_factory=dict)
@@ -61,6 +62,7 @@ class Facts:
     metadata: Mapping[str, str] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     report_html: str = ""
-    golden_rows: Sequence[bytes] = ()
+    contract: Contract | None = None
+    golden_rows: Sequence[Sequence[str]] = ()
     exchanges: list[Exchange] = field(default_factory=list)
     scaling: ScalingRecord | None = None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from build_scripts.invocation import CSV, JSON, csv_body, json_body
+from build_scripts.version_contract import Contract
 from local_account.demo import loop
 from local_account.demo.clock import AccountClock
 from local_account.demo.errors import StageError
@@ -17,7 +18,7 @@ from local_account.demo.narrator import Narrator
 from local_account.demo.scaling_watch import SCHEDULE, STEP, TARGET_TRACKING, Activity, ScalingWatch
 from local_account.demo.terminal import Terminal
 from local_account.demo.traffic import Phase, Profile, Traffic, rows_in_turn
-from settings import DATASET, PRODUCTION, PROJECT
+from settings import PRODUCTION, PROJECT
 
 #: A working morning: the office opens at 7 and everybody comes at once, for a while. The rush needs the most instances that
 #: the settings allow at close to their target, so that target tracking holds them until it is over.
@@ -31,21 +32,28 @@ _MINUTES_AFTER = 3.0
 
 def ask(terminal: Terminal, narrator: Narrator, facts: Facts) -> None:
     """Good and bad requests, as they will come. The endpoint must answer the first kind and refuse the second, and live."""
-    header, *rows = facts.golden_rows
-    columns = header.decode().split(",")
-    features = [_features(row, columns) for row in rows]
+    contract, rows = _known(facts)
     asking = _Asking(terminal, facts)
     with narrator.stage("Requests to production") as stage:
-        asking.ask("One row", "text/csv", features[0], expected=200)
-        asking.ask("Three rows", "text/csv", b"\n".join(features[:3]), expected=200)
-        asking.ask("One row as JSON", "application/json", _as_json(features[0]), expected=200)
+        asking.ask("One row", CSV, csv_body(rows[:1]), expected=200)
+        asking.ask("Three rows", CSV, csv_body(rows[:3]), expected=200)
+        asking.ask("One row as JSON", JSON, json_body(rows[:1], contract), expected=200)
         asking.ask("A picture", "image/png", b"\x89PNG", expected=415)
-        asking.ask("Too many columns", "text/csv", features[0] + b",1,2,3", expected=400)
-        asking.ask("Not numbers", "text/csv", b",".join([b"many"] * len(DATASET.features)), expected=400)
-        asking.ask("One row again: it lives", "text/csv", features[0], expected=200)
+        asking.ask("Too many columns", CSV, csv_body([[*rows[0], "1", "2", "3"]]), expected=400)
+        if contract.numeric:
+            asking.ask("Not numbers", CSV, csv_body([["many"] * len(contract.features)]), expected=400)
+        asking.ask("One row again: it lives", CSV, csv_body(rows[:1]), expected=200)
         refused = sum(400 <= exchange.status < 500 for exchange in facts.exchanges)
         first = facts.exchanges[0]
-        stage.note = f"{first.request} -> {first.answer} ({first.milliseconds:.0f} ms); {refused} bad requests refused with 4xx"
+        shown = first.request.replace("\n", "\\n")  # a category may hold a line break
+        stage.note = f"{shown} -> {first.answer} ({first.milliseconds:.0f} ms); {refused} bad requests refused with 4xx"
+
+
+def _known(facts: Facts) -> tuple[Contract, Sequence[Sequence[str]]]:
+    """What the released version takes, and rows of it."""
+    if facts.contract is None:
+        raise StageError("no version was registered, so nobody knows what to ask", None)
+    return facts.contract, facts.golden_rows
 
 
 class _Asking:
@@ -58,7 +66,7 @@ class _Asking:
         began = time.monotonic()
         status, answer = self._send(content_type, body)
         milliseconds = (time.monotonic() - began) * 1000
-        shown = body.decode("utf-8", "replace")
+        shown = body.decode("utf-8", "replace").strip()
         self._facts.exchanges.append(Exchange(title, content_type, shown, status, answer, milliseconds))
         if status // 100 != expected // 100:
             raise StageError(f"{title}: production answered {status} {answer[:200]}, expected {expected}", self._log)
@@ -71,19 +79,6 @@ class _Asking:
             return int(error.response["OriginalStatusCode"]), str(error.response["OriginalMessage"]).strip()
         except self._runtime.exceptions.ClientError as error:
             return int(error.response["ResponseMetadata"]["HTTPStatusCode"]), str(error)
-
-
-def _features(row: bytes, columns: list[str]) -> bytes:
-    """The columns that a request carries, in the order of the data contract."""
-    values = dict(zip(columns, row.decode().split(","), strict=True))
-    return ",".join(values[name] for name in DATASET.features).encode()
-
-
-def _as_json(row: bytes) -> bytes:
-    numeric = {column.name for column in DATASET.numeric}
-    values = zip(DATASET.features, row.decode().split(","), strict=True)
-    columns = {name: float(value) if name in numeric else value for name, value in values}
-    return json.dumps({"instances": [columns]}).encode()
 
 
 def scale(terminal: Terminal, narrator: Narrator, facts: Facts, clock: AccountClock, speed: float) -> None:
@@ -122,14 +117,13 @@ def _before_opening(now: datetime, time_zone: str) -> datetime:
 
 
 def _sender(terminal: Terminal, facts: Facts) -> Callable[[], None]:
-    header, *rows = facts.golden_rows
-    columns = header.decode().split(",")
-    following = rows_in_turn([_features(row, columns) for row in rows])
+    _, rows = _known(facts)
+    following = rows_in_turn([csv_body([row]) for row in rows])
     runtime: Any = terminal.client("sagemaker-runtime")
     endpoint = PROJECT.endpoint_name(PRODUCTION)
 
     def send() -> None:
-        runtime.invoke_endpoint(EndpointName=endpoint, ContentType="text/csv", Body=following())["Body"].read()
+        runtime.invoke_endpoint(EndpointName=endpoint, ContentType=CSV, Body=following())["Body"].read()
 
     return send
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from build_scripts import golden, registry, version_contract
 from local_account.demo import loop
 from local_account.demo.errors import StageError
 from local_account.demo.facts import Facts
@@ -106,6 +107,8 @@ def _numbers(terminal: Terminal, step: Mapping[str, Any]) -> str:
         jobs = terminal.client("sagemaker").list_processing_jobs(SortBy="CreationTime", SortOrder="Descending")["ProcessingJobSummaries"]
         name = next(job["ProcessingJobName"] for job in jobs if job["ProcessingJobArn"] == metadata["ProcessingJob"]["Arn"])
         return _last_log_line(terminal, "/aws/sagemaker/ProcessingJobs", name)
+    if "Lambda" in metadata:
+        return ", ".join(output["Value"] for output in metadata["Lambda"].get("OutputParameters", []))
     if "Condition" in metadata:
         return "passed" if metadata["Condition"].get("Outcome") == "True" else "refused"
     if "RegisterModel" in metadata or "Model" in metadata:
@@ -150,16 +153,16 @@ def _find_version(terminal: Terminal, narrator: Narrator, facts: Facts) -> None:
         if not waiting:
             raise StageError("no version waits for approval in the model registry", terminal.account_logs)
         facts.version_arn, facts.version = waiting[0]["ModelPackageArn"], int(waiting[0]["ModelPackageVersion"])
-        package = terminal.client("sagemaker").describe_model_package(ModelPackageName=facts.version_arn)
-        facts.metadata = package.get("CustomerMetadataProperties", {})
-        _read_evidence(terminal, facts)
+        _read_evidence(terminal, facts, registry.describe(terminal.client("sagemaker"), facts.version_arn))
         seconds = facts.pending_at - facts.pushed_at
         metric = f"{facts.metadata['metric']} {float(facts.metadata['metric-value']):.4g}"
         stage.note = f"version {facts.version} of {PROJECT.model_package_group}, {metric}; {seconds:.1f} s after the push"
 
 
-def _read_evidence(terminal: Terminal, facts: Facts) -> None:
+def _read_evidence(terminal: Terminal, facts: Facts, version: registry.Version) -> None:
+    facts.metadata = version.facts
     folder = facts.metadata["report-url"].rpartition("/")[0]
     facts.report_html = loop.read_s3(terminal, f"{folder}/report.html").decode("utf-8")
     facts.evaluation = json.loads(loop.read_s3(terminal, f"{folder}/evaluation.json"))
-    facts.golden_rows = loop.read_s3(terminal, facts.metadata["golden-url"]).splitlines()
+    facts.contract = version_contract.read(terminal.client("s3"), version)
+    facts.golden_rows = golden.read(terminal.client("s3"), version, facts.contract).rows

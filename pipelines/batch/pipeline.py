@@ -53,6 +53,7 @@ def get_pipeline(
     subnets: Sequence[str] = (),
     security_group_ids: Sequence[str] = (),
     project: Project = settings.PROJECT,
+    project_id: str | None = None,
     dataset: DataSet = settings.DATASET,
     pipeline_name: str | None = None,
     instance_count: int = 1,
@@ -79,7 +80,7 @@ def get_pipeline(
         volume_kms_key=kms_key,
         max_payload=MAX_PAYLOAD_MB,
         base_transform_job_name=f"{project.name}-batch",
-        tags=[{"Key": "sagemaker:project-name", "Value": project.name}],
+        tags=project.tags(project_id),
         sagemaker_session=session,
     )
     step_args = transformer.transform(data=source, content_type="text/csv", split_type="Line", join_source="Input")

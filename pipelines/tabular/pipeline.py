@@ -1,4 +1,4 @@
-"""The SageMaker Pipeline: prepare -> tune each algorithm -> choose -> evaluate -> gate -> register, or fail with the reasons.
+"""The SageMaker Pipeline: what is the data? prepare -> tune each algorithm -> choose -> evaluate -> gate -> register, or say why not.
 
 Wiring only: what each step does is in `steps/`. The definition is a pure function of the arguments, so the
 same commit gives the same bytes; `build_scripts/run_pipeline.py` upserts and starts it. Next: `jobs.py`, then `registration.py`.
@@ -13,11 +13,13 @@ from typing import Any
 from pipelines.offline_session import OfflineSession, no_metadata_service  # isort: skip - before every other import of the SDK
 
 from sagemaker.core import image_uris
+from sagemaker.core.lambda_helper import Lambda
 from sagemaker.core.workflow.conditions import ConditionEquals
 from sagemaker.core.workflow.functions import Join, JsonGet, PropertyFile
 from sagemaker.core.workflow.parameters import Parameter, ParameterFloat, ParameterInteger, ParameterString
 from sagemaker.core.workflow.pipeline_definition_config import PipelineDefinitionConfig
 from sagemaker.mlops.workflow import ConditionStep, FailStep, Pipeline, ProcessingStep, TuningStep
+from sagemaker.mlops.workflow.lambda_step import LambdaOutput, LambdaStep
 
 import settings
 from pipelines.tabular.jobs import PROCESSING, models_prefix, output_of, script_step, tuning_step
@@ -64,10 +66,11 @@ def get_pipeline(
         data_bucket=data_bucket,
         code_uri=code_uri.rstrip("/"),
         project=project.name,
-        project_id=project_id or project.name,
+        tags=project.tags(project_id),
         pipeline=pipeline_name or project.sagemaker_pipeline,
         model_package_group=model_package_group or project.model_package_group,
         champion_endpoint=champion_endpoint or project.endpoint_name(settings.PRODUCTION),
+        data_version_function_name=project.data_version_function,
         image=image_uris.retrieve("xgboost", region, version=XGBOOST_VERSION),
         kms_key=kms_key,
         subnets=tuple(subnets),
@@ -76,7 +79,8 @@ def get_pipeline(
     )
     _require_known(algorithms)
     parameters = _parameters(target, dataset)
-    prepare = _prepare(target, parameters)
+    data_version = _data_version(target, parameters)
+    prepare = _prepare(target, parameters, data_version)
     searches = [_search(target, algorithm, dataset, tuning, parameters, prepare) for algorithm in algorithms]
     choose = _choose(target, parameters, prepare, algorithms, searches)
     evaluate = _evaluate(target, parameters, prepare, choose)
@@ -92,7 +96,7 @@ def get_pipeline(
     return Pipeline(
         name=target.pipeline,
         parameters=list(parameters.values()),
-        steps=[prepare, *searches, choose, evaluate, _gate(evaluate, register)],
+        steps=[data_version, prepare, *searches, choose, evaluate, _gate(evaluate, register)],
         sagemaker_session=target.session,
         # An experiment per execution is not used: the registry holds what a person compares.
         pipeline_experiment_config=None,
@@ -113,8 +117,8 @@ def _parameters(target: Target, dataset: DataSet) -> dict[str, Parameter]:
     statuses = ["PendingManualApproval", "Approved", "Rejected"]
     parameters: list[Parameter] = [
         ParameterString("InputDataUrl", default_value=f"s3://{target.data_bucket}/training/{dataset.name}/"),
-        # SageMaker's cache compares addresses, not content: a starter that knows what is in the prefix says so here.
-        ParameterString("InputDataVersion", default_value="unspecified"),
+        # Runs with the same key share what they have in common; another one trains everything anew (run_pipeline --force).
+        ParameterString("CacheKey", default_value="shared"),
         ParameterString("ProcessingInstanceType", default_value="ml.m5.xlarge"),
         ParameterInteger("ProcessingInstanceCount", default_value=1),
         ParameterString("TrainingInstanceType", default_value="ml.m5.xlarge"),
@@ -131,7 +135,21 @@ def _processing(parameters: dict[str, Parameter]) -> tuple[Parameter, Parameter]
     return parameters["ProcessingInstanceType"], parameters["ProcessingInstanceCount"]
 
 
-def _prepare(target: Target, parameters: dict[str, Parameter]) -> ProcessingStep:
+def _data_version(target: Target, parameters: dict[str, Parameter]) -> LambdaStep:
+    """Says what the data is now. Never cached: SageMaker's cache compares addresses and arguments, and this is how it learns of new data.
+
+    A function and not a job, because it answers within a second (docs/decisions/0066-the-run-asks-what-the-data-is.md).
+    """
+    return LambdaStep(
+        name="DataVersion",
+        description="The S3 versions of the files that this run learns from",
+        lambda_func=Lambda(function_arn=target.data_version_function, session=target.session),
+        inputs={"url": parameters["InputDataUrl"]},
+        outputs=[LambdaOutput(output_name="version")],
+    )
+
+
+def _prepare(target: Target, parameters: dict[str, Parameter], data_version: LambdaStep) -> ProcessingStep:
     return script_step(
         target,
         "Prepare",
@@ -139,7 +157,8 @@ def _prepare(target: Target, parameters: dict[str, Parameter]) -> ProcessingStep
         arguments=[
             *("--data", f"{PROCESSING}/input/data"),
             *("--data-url", parameters["InputDataUrl"]),
-            *("--data-version", parameters["InputDataVersion"]),
+            *("--data-version", data_version.properties.Outputs["version"]),
+            *("--cache-key", parameters["CacheKey"]),
             *("--output", f"{PROCESSING}/output"),
         ],
         inputs={"data": parameters["InputDataUrl"]},

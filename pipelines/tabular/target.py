@@ -28,10 +28,11 @@ class Target:
     data_bucket: str
     code_uri: str
     project: str
-    project_id: str
+    tags: list[dict[str, str]]
     pipeline: str
     model_package_group: str
     champion_endpoint: str
+    data_version_function_name: str
     image: str
     kms_key: str | None = None
     subnets: tuple[str, ...] = ()
@@ -39,8 +40,10 @@ class Target:
     session: OfflineSession = field(repr=False)
 
     @property
-    def tags(self) -> list[dict[str, str]]:
-        return [{"Key": "sagemaker:project-name", "Value": self.project}, {"Key": "sagemaker:project-id", "Value": self.project_id}]
+    def data_version_function(self) -> str:
+        """ARN of the function that says which data there is (infra/model_build/data_version.py): of the role's account."""
+        _, partition, _, _, account, *_ = self.role.split(":")
+        return f"arn:{partition}:lambda:{self.region}:{account}:function:{self.data_version_function_name}"
 
     @property
     def code_hash(self) -> str:

@@ -12,6 +12,7 @@ from build_scripts import run_pipeline, upload_data
 from build_scripts.publish import code_files, publish
 from local_account.account import Account
 from settings import PROJECT
+from tests.local_account.sagemaker_requests import create_data_version_function
 from tests.local_account.small_pipelines import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +42,7 @@ def register(account: Account, folder: Path) -> Registered:
     data = upload_data.example_file("abalone", folder)
     s3.upload_file(str(data), DATA, f"training/abalone/{data.name}")
     environment = _environment(account)
+    create_data_version_function(account)
     code_uri, _ = publish(s3, ARTIFACTS, code_files())
     defined = _run(environment, str(DEFINE), code_uri, ROLE, ARTIFACTS, DATA)
     assert defined.returncode == 0, defined.stderr

@@ -7,7 +7,11 @@ import json
 import tarfile
 import time
 import uuid
+import zipfile
+from pathlib import Path
 from typing import Any
+
+from settings import PROJECT
 
 ROLE = "arn:aws:iam::111122223333:role/jobs"
 IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/xgboost:3.2-0"
@@ -89,6 +93,25 @@ def publish(s3: Any, scripts: dict[str, str]) -> None:
     s3.put_object(Bucket=BUCKET, Key="code.tar.gz", Body=archive.getvalue())
     s3.put_object(Bucket=BUCKET, Key="data/one.csv", Body="1,2\n3,4\n")
     s3.put_object(Bucket=BUCKET, Key="data/two.csv", Body="5,6\n")
+
+
+def create_function(account: Any, name: str, files: dict[str, str], handler: str = "handler.handler") -> str:
+    """A Lambda function of these files; its ARN."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file, text in files.items():
+            archive.writestr(file, text)
+    created = account.client("lambda").create_function(
+        FunctionName=name, Runtime="python3.14", Role=ROLE, Handler=handler, Code={"ZipFile": packed.getvalue()}, Timeout=60
+    )
+    return str(created["FunctionArn"])
+
+
+def create_data_version_function(account: Any) -> str:
+    """The function that the training pipeline asks first, as infra/model_build/data_version.py deploys it."""
+    steps = Path(__file__).resolve().parents[2] / "pipelines" / "tabular" / "steps"
+    files = {name: (steps / name).read_text(encoding="utf-8") for name in ("data_versions.py", "failure.py")}
+    return create_function(account, PROJECT.data_version_function, files, "data_versions.handler")
 
 
 def new_name(stem: str) -> str:

@@ -24,6 +24,7 @@ from build_scripts.run_pipeline import start
 from local_account.account import Account
 from pipelines.tabular.specification import specification_json
 from settings import DataSet
+from tests.local_account.sagemaker_requests import create_data_version_function
 from tests.local_account.small_pipelines import wait_for
 from tests.steps.small_data import HOUSES, LOANS, houses, loans
 
@@ -122,6 +123,7 @@ def runs(account: Account) -> Runs:
     s3, sagemaker = account.client("s3"), account.client("sagemaker")
     for bucket in ("artifacts", "data"):
         s3.create_bucket(Bucket=bucket)
+    create_data_version_function(account)
     definitions = _definitions(_published(s3, HOUSES), _published(s3, LOANS))
     for name, definition in definitions.items():
         sagemaker.create_pipeline(PipelineName=name, PipelineDefinition=definition, RoleArn=ROLE)
@@ -134,6 +136,7 @@ def runs(account: Account) -> Runs:
         for number, (name, case) in enumerate(CASES.items())
     }
     arns["no data"] = start(sagemaker, "houses", {"InputDataUrl": "s3://data/nothing/"}, "unknown")
+    arns["no bucket"] = start(sagemaker, "houses", {"InputDataUrl": "s3://nowhere/x/"}, "unknown")
     arns["threshold"] = start(sagemaker, "houses", {**good, "MetricThreshold": "0.001"}, "unknown")
     arns["every trial fails"] = start(sagemaker, "doomed", good, "unknown")
     return Runs(account, arns)
@@ -152,7 +155,7 @@ def _definitions(*code_uris: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_bad_data_fails_the_first_step_and_says_what_is_wrong(runs: Runs, name: str) -> None:
+def test_bad_data_fails_the_preparation_and_says_what_is_wrong(runs: Runs, name: str) -> None:
     outcome = runs.outcome(name)
     assert outcome["PipelineExecutionStatus"] == "Failed"
     assert CASES[name].says in outcome["FailureReason"]
@@ -161,10 +164,17 @@ def test_bad_data_fails_the_first_step_and_says_what_is_wrong(runs: Runs, name: 
     assert runs.failed_steps(name) == ["Prepare"]
 
 
-def test_a_prefix_without_data_fails_the_first_step(runs: Runs) -> None:
-    assert runs.outcome("no data")["PipelineExecutionStatus"] == "Failed"
-    assert runs.failed_steps("no data") == ["Prepare"]
-    assert "s3://data/nothing/" in runs.outcome("no data")["FailureReason"]
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("no data", "there is no data at s3://data/nothing/; `python -m build_scripts.upload_data` uploads it"),
+        ("no bucket", "InputDataUrl is 's3://nowhere/x/', but there is no bucket 'nowhere'"),
+    ],
+)
+def test_an_address_without_data_ends_the_run_before_any_job_starts(runs: Runs, name: str, says: str) -> None:
+    assert runs.outcome(name)["PipelineExecutionStatus"] == "Failed"
+    assert runs.failed_steps(name) == ["DataVersion"]
+    assert says in runs.outcome(name)["FailureReason"]
 
 
 def test_a_threshold_that_no_model_meets_is_named_with_what_was_reached(runs: Runs) -> None:

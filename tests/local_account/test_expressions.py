@@ -332,7 +332,7 @@ def test_what_the_schema_has_and_the_account_has_not_is_refused_by_name(document
         definition.read(document)
 
 
-@pytest.mark.parametrize("kind", ["Lambda", "Callback", "EMR", "QualityCheck", "Dance"])
+@pytest.mark.parametrize("kind", ["Callback", "EMR", "QualityCheck", "Dance"])
 def test_a_step_type_that_cannot_run_is_refused_by_name(kind: str) -> None:
     with pytest.raises(definition.UnsupportedStepError, match=f"{kind} \\(step A\\)"):
         definition.read(text(step("A", kind)))

@@ -217,7 +217,7 @@ def test_a_request_token_belongs_to_one_pipeline(sagemaker: Any) -> None:
 
 
 def test_two_retraining_events_at_the_same_moment_start_one_run(account: Account, sagemaker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    defaults = {"InputDataUrl": f"s3://{small.BUCKET}/data/", "InputDataVersion": "none", "TriggerReason": "manual", "GitCommit": "none"}
+    defaults = {"InputDataUrl": f"s3://{small.BUCKET}/data/", "TriggerReason": "manual", "GitCommit": "none"}
     parameters = [{"Name": key, "Type": "String", "DefaultValue": value} for key, value in defaults.items()]
     name = small.create_pipeline(sagemaker, [fails("End", "as asked")], parameters)
     small.run_pipeline(sagemaker, name)
@@ -270,7 +270,7 @@ def test_an_execution_keeps_the_definition_and_parameters_it_was_started_with(sa
     [
         ("not json", "ValidationException", "not JSON"),
         (small.definition([fails("A", {"Get": "Steps.Gone.Arn"})]), "ValidationException", "Gone, which does not exist"),
-        (small.definition([{"Name": "A", "Type": "Lambda", "Arguments": {}}]), "NotImplemented", "type Lambda"),
+        (small.definition([{"Name": "A", "Type": "Callback", "Arguments": {}}]), "NotImplemented", "type Callback"),
     ],
 )
 def test_a_pipeline_that_cannot_run_is_not_created(sagemaker: Any, document: str, code: str, message: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import signal
@@ -151,14 +153,17 @@ def test_an_unchanged_step_comes_from_the_cache(person, released):
     assert "Evaluate" not in cached  # the version in production may have changed
 
 
+def training_data(person) -> bytes:
+    bucket = person.terminal.outputs(loop.FOUNDATION)["DataBucketName"]
+    return loop.read_s3(person.terminal, f"s3://{bucket}/{loop.training_prefix()}{DATASET.name}.csv")
+
+
 @pytest.fixture(scope="session")
 def second(person, released, tmp_path_factory) -> str:
     """New data arrive, and the training that they start registers another version."""
     known = {execution["PipelineExecutionArn"] for execution in loop.training_executions(person.terminal)}
-    bucket = person.terminal.outputs(loop.FOUNDATION)["DataBucketName"]
-    rows = loop.read_s3(person.terminal, f"s3://{bucket}/{loop.training_prefix()}{DATASET.name}.csv").splitlines(keepends=True)
     newer = tmp_path_factory.mktemp("data") / f"{DATASET.name}.csv"
-    newer.write_bytes(b"".join(rows[:-10]))
+    newer.write_bytes(b"".join(training_data(person).splitlines(keepends=True)[:-10]))
     person.terminal.run("upload-data", ["python", "-m", "build_scripts.upload_data", str(newer)])
 
     def started() -> str | None:
@@ -175,6 +180,38 @@ def test_new_data_register_another_version_that_is_compared_with_production(pers
     facts, before = facts_of(person, second), facts_of(person, released.arn)
     assert facts["data-sha256"] != before["data-sha256"]
     assert facts["champion"] == released.arn
+
+
+def test_whatever_starts_it_a_run_learns_from_the_data_that_is_there(person, released, second):
+    """Nobody told the retraining which data it is: the run has asked itself."""
+    training = person.terminal.client("sagemaker").describe_model_package(ModelPackageName=second)["MetadataProperties"]["GeneratedBy"]
+    steps = {step["StepName"]: step for step in loop.steps(person.terminal, training)}
+    (version,) = [output["Value"] for output in steps["DataVersion"]["Metadata"]["Lambda"]["OutputParameters"]]
+    assert version == facts_of(person, second)["data-versions"] != facts_of(person, released.arn)["data-versions"]
+    assert "CacheHitResult" not in steps["Prepare"]
+
+
+@pytest.fixture(scope="session")
+def other_columns(person, released, second, tmp_path_factory) -> str:
+    """A push takes one column away and adds another one; the version that it trains."""
+    table = list(csv.DictReader(io.StringIO(training_data(person).decode())))
+    for row in table:
+        row["density"] = str(float(row["whole_weight"]) / (float(row.pop("height")) + 0.01))
+    newer = tmp_path_factory.mktemp("columns") / f"{DATASET.name}.csv"
+    with newer.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(table[0]))
+        writer.writeheader()
+        writer.writerows(table)
+    person.change("settings.py", 'Numeric(name="height", unit="200 mm", minimum=0, maximum=2)', 'Numeric(name="density", minimum=0)')
+    upload = ["python", "-m", "build_scripts.upload_data", str(newer), "--no-trigger"]
+    person.terminal.run("upload-data", upload, cwd=person.clone)
+    known = len(loop.versions(person.terminal))
+    execution, status = person.push_and_build("One column less, and one more")
+    assert status == "Succeeded", loop.failure_of(person.terminal, PROJECT.build_pipeline, execution)
+    training = loop.training_executions(person.terminal)[0]["PipelineExecutionArn"]
+    assert person.finish_training(training) == "Succeeded", reasons(person, training)
+    assert len(loop.versions(person.terminal)) == known + 1
+    return loop.versions(person.terminal)[0]["ModelPackageArn"]
 
 
 @dataclass(frozen=True)
@@ -224,11 +261,11 @@ class SlowChange:
 
 
 @pytest.fixture(scope="session")
-def replaced(person, second) -> str:
-    """The second version is released, and each endpoint is being changed when its turn comes; the execution that did it."""
+def replaced(person, other_columns) -> str:
+    """The version of other columns is released, and each endpoint is being changed when its turn comes; the execution that did it."""
     staging, production = (SlowChange(person, PROJECT.endpoint_name(environment)) for environment in (STAGING, PRODUCTION))
     staging.begin()
-    execution = person.approve(second)
+    execution = person.approve(other_columns)
     staging.end_when_waited_for(execution, "Render/Render")
     waiting = loop.wait_for("the approval for production", lambda: person.waiting_or_ended(execution))
     assert isinstance(waiting, dict), loop.failure_of(person.terminal, PROJECT.deploy_pipeline, execution)
@@ -240,24 +277,38 @@ def replaced(person, second) -> str:
     return execution
 
 
-def test_a_deployment_waits_for_an_endpoint_that_is_being_changed(person, second, replaced):
+def test_a_deployment_waits_for_an_endpoint_that_is_being_changed(person, other_columns, replaced):
     assert loop.status_of(person.terminal, PROJECT.deploy_pipeline, replaced) == "Succeeded"
-    assert loop.live_version(person.terminal, PRODUCTION) == second
+    assert loop.live_version(person.terminal, PRODUCTION) == other_columns
 
 
-def test_rejecting_the_live_version_brings_back_the_one_before(person, released, second, replaced):
-    deployment = person.judge(second, "Rejected")
+def test_rejecting_the_live_version_brings_back_the_one_before_also_where_main_has_other_columns(person, released, other_columns, replaced):
+    deployment = person.judge(other_columns, "Rejected")
     ended = loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment)
     assert ended == "Succeeded", loop.failure_of(person.terminal, PROJECT.deploy_pipeline, deployment)
     assert loop.live_version(person.terminal, PRODUCTION) == released.arn
     assert "Staging/Approve" not in loop.actions(person.terminal, PROJECT.deploy_pipeline, deployment)
 
 
+def test_production_s_version_that_was_deleted_is_shown_and_training_goes_on(person, released, other_columns, replaced):
+    """SageMaker lets it be deleted, and the endpoint goes on serving it."""
+    person.terminal.client("sagemaker").delete_model_package(ModelPackageName=released.arn)
+    shown = json.loads(person.terminal.run("status", ["python", "-m", "deploy_scripts.status", "--json"]))
+    production = next(stage for stage in shown["stages"] if stage["stage"] == PRODUCTION.name)
+    assert (production["version"], production["status"]) == (1, "InService, version deleted from the registry")
+    execution, status = train(person)
+    assert status == "Succeeded", reasons(person, execution)
+    newest = facts_of(person, loop.versions(person.terminal)[0]["ModelPackageArn"])
+    evaluation = json.loads(loop.read_s3(person.terminal, newest["report-url"].replace("report.html", "evaluation.json")))
+    assert newest["champion"] == released.arn
+    assert evaluation["champion"]["detail"] == "not compared: version 1 in production was deleted from the registry"
+
+
 def test_killing_the_account_ends_its_model_servers_jobs_and_builds(person, released, mark):
     """Last, because it takes the account of all the tests above."""
     account = person.terminal.account["process_id"]
     sagemaker = person.terminal.client("sagemaker")
-    values = [{"Name": "InputDataVersion", "Value": "another"}]  # nothing from the cache: jobs will run
+    values = [{"Name": "CacheKey", "Value": "another"}]  # nothing from the cache: jobs will run
     training = sagemaker.start_pipeline_execution(PipelineName=PROJECT.sagemaker_pipeline, PipelineParameters=values)
     loop.wait_for("a running job", lambda: loop.steps(person.terminal, training["PipelineExecutionArn"]) or None)
     assert len(survivors(mark, person.terminal.directory)) > 3  # its guard, model servers, containers: or this could not fail

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipelines.batch.pipeline import get_pipeline
+from settings import PROJECT
 from tests.pipelines.conftest import ROLE
 
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1"
@@ -24,12 +25,13 @@ def test_the_model_is_the_package_that_is_named_at_the_start(batch: dict[str, An
     assert batch["Steps"][0]["Arguments"]["PrimaryContainer"] == {"ModelPackageName": {"Get": "Parameters.ModelPackageArn"}}
 
 
-def test_each_answer_comes_back_beside_its_row_encrypted(batch: dict[str, Any]) -> None:
+def test_each_answer_comes_back_beside_its_row_encrypted_and_tagged(batch: dict[str, Any]) -> None:
     transform = batch["Steps"][1]["Arguments"]
     assert transform["ModelName"] == {"Get": "Steps.CreateModel.ModelName"}
     assert transform["DataProcessing"]["JoinSource"] == "Input"
     assert transform["TransformInput"]["SplitType"] == "Line"
     assert transform["TransformOutput"]["AssembleWith"] == "Line"
+    assert transform["Tags"] == PROJECT.tags()
     assert transform["TransformOutput"]["KmsKeyId"] == transform["TransformResources"]["VolumeKmsKeyId"] == KEY
 
 

@@ -131,7 +131,7 @@ def test_jobs_are_encrypted_in_the_vpc_and_tagged(steps: dict[str, dict[str, Any
         assert arguments["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] == ARGUMENTS["kms_key"]
         assert arguments["ProcessingOutputConfig"]["KmsKeyId"] == ARGUMENTS["kms_key"]
         assert arguments["NetworkConfig"]["VpcConfig"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
-        assert {"Key": "sagemaker:project-name", "Value": "mlops"} in arguments["Tags"]
+        assert arguments["Tags"] == settings.PROJECT.tags()
         assert arguments["ProcessingJobName"].startswith("mlops-")
     for name in TUNING:
         trial = steps[name]["Arguments"]["TrainingJobDefinition"]
@@ -154,8 +154,31 @@ def test_a_commit_does_not_break_the_cache(steps: dict[str, dict[str, Any]]) -> 
         assert "Parameters.TriggerReason" not in json.dumps(steps[name])
 
 
-def test_new_data_at_the_same_address_can_be_told_from_old(steps: dict[str, dict[str, Any]]) -> None:
-    assert {"Get": "Parameters.InputDataVersion"} in steps["Prepare"]["Arguments"]["AppSpecification"]["ContainerArguments"]
+def test_whoever_starts_it_a_run_asks_first_what_the_data_is(definition: dict[str, Any], steps: dict[str, dict[str, Any]]) -> None:
+    """And Prepare's cache goes by the answer: no starter has to say anything."""
+    first = definition["Steps"][0]
+    assert (first["Type"], first["Arguments"]) == ("Lambda", {"url": {"Get": "Parameters.InputDataUrl"}})
+    assert "CacheConfig" not in first
+    given = steps["Prepare"]["Arguments"]["AppSpecification"]["ContainerArguments"]
+    assert given[given.index("--data-version") + 1] == {"Get": f"Steps.{first['Name']}.OutputParameters['version']"}
+    assert [output["OutputName"] for output in first["OutputParameters"]] == ["version"]
+    assert all("DefaultValue" in parameter for parameter in definition["Parameters"])
+
+
+def test_the_function_that_a_run_asks_is_the_one_of_its_role_s_account(definition: dict[str, Any]) -> None:
+    arn = f"arn:aws:lambda:us-east-1:111122223333:function:{settings.PROJECT.data_version_function}"
+    assert definition["Steps"][0]["FunctionArn"] == arn
+    elsewhere = get_pipeline("cn-north-1", ROLE.replace("arn:aws:", "arn:aws-cn:"), **ARGUMENTS).definition()
+    assert json.loads(elsewhere)["Steps"][0]["FunctionArn"] == arn.replace("arn:aws:", "arn:aws-cn:").replace("us-east-1", "cn-north-1")
+
+
+def test_another_cache_key_trains_everything_anew(definition: dict[str, Any], steps: dict[str, dict[str, Any]]) -> None:
+    """Prepare then runs, and everything after it reads what this run has written."""
+    assert {"Get": "Parameters.CacheKey"} in steps["Prepare"]["Arguments"]["AppSpecification"]["ContainerArguments"]
+    for name in [*TUNING, "Choose"]:
+        assert "Steps.Prepare.ProcessingOutputConfig" in json.dumps(steps[name])
+    written = [json.dumps(output) for output in steps["Prepare"]["Arguments"]["ProcessingOutputConfig"]["Outputs"]]
+    assert all("Execution.PipelineExecutionId" in output for output in written)
 
 
 def test_trials_are_written_where_the_chosen_one_is_looked_for(steps: dict[str, dict[str, Any]]) -> None:
@@ -315,7 +338,7 @@ def test_switching_the_data_set_is_one_argument() -> None:
 def test_adding_an_algorithm_is_one_line_of_settings() -> None:
     extra = settings.Algorithm(name="linear", tuned={"l2": settings.Range(low=1.0, high=2.0)})
     definition = json.loads(get_pipeline("us-east-1", ROLE, **ARGUMENTS, algorithms=(extra,)).definition())
-    assert [step["Name"] for step in definition["Steps"]] == ["Prepare", "TuneLinear", "Choose", "Evaluate", "CheckGate"]
+    assert [step["Name"] for step in definition["Steps"]] == ["DataVersion", "Prepare", "TuneLinear", "Choose", "Evaluate", "CheckGate"]
 
 
 def test_an_algorithm_without_a_file_is_refused_before_anything_runs() -> None:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from build_scripts import batch_rows
+from build_scripts.version_contract import from_preparation
 from settings import Categorical, DataSet, Numeric, Problem
 from tests.steps.small_data import as_json, write_csv, write_specification
 
@@ -183,7 +184,8 @@ def test_the_same_rows_are_the_same_prediction_in_every_form(
     parquet.write_table(pa.table(dict(zip(names, held, strict=True))), tmp_path / "rows.parquet")
     for name in ("rows.csv", "rows.parquet"):
         assert learned(tmp_path / name, version) == expected
-        batch = batch_rows.request(batch_rows.read(tmp_path / name, FLATS), version.dataset)
+        contract = from_preparation({"dataset": version.dataset, "classes": None})
+        batch = batch_rows.request(batch_rows.read(tmp_path / name, contract), contract)
         assert scored(batch, "text/csv", version) == expected
 
 

@@ -5,8 +5,10 @@ Its project, stages and data set are hand-made too: builds run these tests, what
 
 from __future__ import annotations
 
+import csv
 import io
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -14,8 +16,10 @@ from botocore.exceptions import ClientError
 
 from build_scripts import start_deployment, upload_data
 from build_scripts.project_environment import ProjectEnvironment
+from build_scripts.step_modules import load
 from deploy_scripts import approve, render, status, still_approved, verify, wait_for_endpoint
-from settings import ABALONE, Autoscaling, Environment, Project
+from pipelines.tabular.specification import specification_json
+from settings import ABALONE, Autoscaling, DataSet, Environment, Project
 
 PROJECT = Project(name="mlops")
 STAGING = Environment(name="staging")
@@ -78,6 +82,7 @@ class Registry:
         self.endpoints: dict[str, dict[str, Any]] = {}
         self.pipelines: dict[str, dict[str, Any]] = {}
         self.executions: list[dict[str, Any]] = []
+        self.deleted: set[str] = set()  # "config" and "model" of every endpoint, which go on serving without
 
     def add(self, number: int, approval: str = "Approved", **facts: str) -> str:
         self.packages[number] = {
@@ -86,7 +91,11 @@ class Registry:
             "ModelPackageStatus": "Completed",
             "ModelApprovalStatus": approval,
             "CustomerMetadataProperties": facts,
-            "InferenceSpecification": {"SupportedRealtimeInferenceInstanceTypes": ["ml.m5.large"], "SupportedContentTypes": ["text/csv"]},
+            "InferenceSpecification": {
+                "SupportedRealtimeInferenceInstanceTypes": ["ml.m5.large"],
+                "SupportedContentTypes": ["text/csv"],
+                "Containers": [{"ModelDataUrl": f"s3://artifacts/{number}/model.tar.gz"}],
+            },
         }
         return f"{PACKAGE}/{number}"
 
@@ -95,7 +104,7 @@ class Registry:
 
     def list_model_packages(self, *, ModelPackageGroupName: str, ModelApprovalStatus: str | None = None, **_: Any) -> dict[str, Any]:  # noqa: N803
         if ModelPackageGroupName != GROUP:
-            raise refusal("ValidationException", "no such group", "ListModelPackages")
+            raise refusal("ValidationException", f"ModelPackageGroup {ModelPackageGroupName} does not exist.", "ListModelPackages")
         wanted = (ModelApprovalStatus, None)
         return {
             "ModelPackageSummaryList": [
@@ -109,7 +118,7 @@ class Registry:
     def describe_model_package(self, *, ModelPackageName: str) -> dict[str, Any]:  # noqa: N803
         number = int(ModelPackageName.rsplit("/", 1)[-1])
         if number not in self.packages:
-            raise refusal("ValidationException", "does not exist", "DescribeModelPackage")
+            raise refusal("ValidationException", f"ModelPackage {ModelPackageName} does not exist.", "DescribeModelPackage")
         return self.packages[number]
 
     def update_model_package(self, *, ModelPackageArn: str, **changes: Any) -> None:  # noqa: N803
@@ -131,11 +140,27 @@ class Registry:
         return {"EndpointName": EndpointName, "EndpointStatus": endpoint["status"], "EndpointConfigName": endpoint["config"]}
 
     def describe_endpoint_config(self, *, EndpointConfigName: str) -> dict[str, Any]:  # noqa: N803
-        endpoint = next(item for item in self.endpoints.values() if item["config"] == EndpointConfigName)
+        endpoint = next((item for item in self.endpoints.values() if item["config"] == EndpointConfigName), None)
+        if endpoint is None or "config" in self.deleted:
+            raise refusal("ValidationException", f'Could not find endpoint configuration "{EndpointConfigName}".', "DescribeEndpointConfig")
         return {"ProductionVariants": [{"ModelName": f"model-{endpoint['number']}", "InstanceType": endpoint["type"]}]}
 
     def describe_model(self, *, ModelName: str) -> dict[str, Any]:  # noqa: N803
+        if "model" in self.deleted:
+            raise refusal("ValidationException", f'Could not find model "{ModelName}".', "DescribeModel")
         return {"Containers": [{"ModelPackageName": f"{PACKAGE}/{ModelName.split('-')[1]}"}]}
+
+
+def prepared(dataset: DataSet, classes: list[str] | None = None) -> dict[str, Any]:
+    """preparation.json of a version, as far as scripts read it: the data set that prepare.py keeps in there, and the classes."""
+    return {"dataset": json.loads(specification_json(dataset))["dataset"], "classes": classes}
+
+
+def golden_csv(dataset: DataSet, rows: Sequence[Sequence[str]]) -> bytes:
+    """Each row: the features, the true answer, the version's answer."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([[*dataset.features, dataset.target, "prediction"], *rows])
+    return text.getvalue().encode()
 
 
 class Stacks:
@@ -156,6 +181,13 @@ class ScriptAccount:
     def __init__(self) -> None:
         self.s3, self.sagemaker, self.cloudformation = S3(), Registry(), Stacks()
         self.clients: dict[str, Any] = {"s3": self.s3, "sagemaker": self.sagemaker, "cloudformation": self.cloudformation}
+
+    def register(self, number: int, dataset: DataSet, rows: Sequence[Sequence[str]], classes: list[str] | None = None, **facts: str) -> str:
+        """An approved version of a data set with its archive and its golden rows, whatever settings.py says; its ARN."""
+        kept = json.dumps(prepared(dataset, classes)).encode()
+        self.s3.objects[f"artifacts/{number}/model.tar.gz"] = load("archive").pack({"preparation.json": kept})
+        self.s3.objects[f"artifacts/{number}/golden.csv"] = golden_csv(dataset, rows)
+        return self.sagemaker.add(number, **{"golden-url": f"s3://artifacts/{number}/golden.csv", **facts})
 
     def client(self, service: str) -> Any:
         return self.clients[service]

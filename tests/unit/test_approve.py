@@ -91,3 +91,39 @@ def test_status_says_where_versions_are_and_what_waits(account: ScriptAccount, c
     assert (production["version"], production["commit"], production["metric"]) == (1, "0123456789ab", "rmse 2.2")
     assert [item["what"] for item in shown["waiting"]] == ["version 2 rmse 2.1", "Staging Approve"]
     assert "--token t-1" in shown["waiting"][1]["command"]
+
+
+def test_a_version_in_production_that_was_deleted_is_shown_with_what_is_known(
+    account: ScriptAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.sagemaker.serve("mlops-production", 1)
+    account.sagemaker.serve("mlops-staging", 2, config="config-2")
+    del account.sagemaker.packages[1]
+    assert run(status.main, ["--json"]) == 0
+    staging, production = json.loads(capsys.readouterr().out)["stages"]
+    assert (production["version"], production["status"]) == (1, "InService, version deleted from the registry")
+    assert (staging["version"], staging["status"], staging["metric"]) == (2, "InService", "rmse 2.1")
+    assert run(status.main, []) == 0
+    assert "deleted from the registry" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("gone", ["config", "model"])
+def test_an_endpoint_whose_description_was_deleted_is_shown(account: ScriptAccount, capsys: pytest.CaptureFixture[str], gone: str) -> None:
+    account.sagemaker.serve("mlops-production", 1)
+    account.sagemaker.deleted.add(gone)
+    assert run(status.main, ["--json"]) == 0
+    production = json.loads(capsys.readouterr().out)["stages"][1]
+    assert (production["version"], production["status"]) == (None, "InService, of no known version")
+
+
+def test_version_deleted_meanwhile_stops_production(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(still_approved.main, ["--package", f"{PACKAGE}/8"]) == 1
+    assert "version 8 was deleted from the registry meanwhile; production keeps what it has" in capsys.readouterr().err
+
+
+def test_the_evidence_says_how_it_compares_with_production(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    account.sagemaker.packages[2]["ModelMetrics"] = {"ModelQuality": {"Statistics": {"S3Uri": "s3://artifacts/evaluation.json"}}}
+    detail = "not compared: version 1 in production was deleted from the registry"
+    account.s3.objects["artifacts/evaluation.json"] = json.dumps({"gate": {"passed": True}, "champion": {"detail": detail}}).encode()
+    assert run(approve.main, ["--version", "2", "--yes"]) == 0
+    assert detail in capsys.readouterr().out

@@ -17,6 +17,7 @@ SCRIPTS = {
     "build_scripts.publish": [],
     "build_scripts.run_pipeline": [],
     "deploy_scripts.approve": [],
+    "deploy_scripts.example_request": [],
     "deploy_scripts.load_test": [],
     "deploy_scripts.render": [],
     "deploy_scripts.status": [],

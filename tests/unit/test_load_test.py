@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import settings
+from build_scripts.command_line import ProblemError
+from build_scripts.project_environment import ProjectEnvironment
 from capacity import service
 from deploy_scripts import load_test
-from deploy_scripts.load_test import Limiter, LoadTestError, Stage, example_row, main, parser, run_stage, run_stages, sender, summarise
+from deploy_scripts.load_test import (
+    Limiter,
+    LoadTestError,
+    Stage,
+    golden_bodies,
+    main,
+    parser,
+    run_stage,
+    run_stages,
+    sender,
+    summarise,
+)
+from tests.unit import script_account
 
 
 def options(*arguments: str) -> Any:
@@ -25,7 +41,15 @@ def stage(senders: int, rps: float, latency_ms: float, errors: int = 0) -> Stage
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--seconds", "0"], ["--seconds", "-1"], ["--max-rps", "0"], ["--max-rps", "1e9"], ["--safety", "0"], ["--max-senders", "0"]],
+    [
+        ["--seconds", "0"],
+        ["--seconds", "-1"],
+        ["--max-rps", "0"],
+        ["--max-rps", "1e9"],
+        ["--safety", "0"],
+        ["--max-senders", "0"],
+        ["--content-type", "image/png"],
+    ],
 )
 def test_bounds_that_do_not_bound_are_refused_before_anything_is_sent(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--endpoint", "e", *arguments]) == 2
@@ -84,8 +108,48 @@ def test_an_endpoint_that_is_too_slow_from_the_start_is_said() -> None:
         summarise([stage(1, 1, 5000)], options("--p99-ms", "100"), 1, None)
 
 
-def test_the_example_row_has_every_feature() -> None:
-    assert len(example_row(settings.DATASET).decode().split(",")) == len(settings.DATASET.features)
+class Answers:
+    """A model server that answers everything and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+
+    def invoke_endpoint(self, **request: Any) -> dict[str, Any]:
+        self.bodies.append(request["Body"])
+        return {"Body": io.BytesIO(b"{}")}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "first"),
+    [
+        ("text/csv", b',"1,5","a ""b"""\n'),
+        ("application/json", '{"instances": [{"größe": null, "lane, road": "1,5", "side": "a \\"b\\""}]}'.encode()),
+    ],
+)
+def test_it_sends_the_golden_rows_of_the_version_that_is_served(monkeypatch: pytest.MonkeyPatch, content_type: str, first: bytes) -> None:
+    """Not of the data set in settings.py, which may be another one by now, and in the form of a client's."""
+    account = script_account.install(monkeypatch)
+    dataset = replace(
+        settings.ABALONE,
+        numeric=(settings.Numeric(name="größe"),),
+        categorical=(settings.Categorical(name="lane, road"), settings.Categorical(name="side")),
+    )
+    account.register(3, dataset, [["", "1,5", 'a "b"', "1", "1"], ["2", "x", "y", "1", "1"]])
+    account.sagemaker.serve("e", 3)
+    bodies = golden_bodies(ProjectEnvironment(), options("--content-type", content_type))
+    runtime = Answers()
+    send = sender(runtime, options(), bodies)
+    for _ in range(3):
+        send()
+    assert runtime.bodies == [bodies[0], bodies[1], bodies[0]]
+    assert bodies[0] == first
+
+
+def test_a_version_that_was_deleted_has_no_golden_rows_and_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = script_account.install(monkeypatch)
+    account.sagemaker.serve("e", 3)
+    with pytest.raises(ProblemError, match="serves version 3, which was deleted from the registry"):
+        golden_bodies(ProjectEnvironment(), options())
 
 
 class Runtime:
@@ -110,12 +174,12 @@ class Runtime:
 
 def test_a_refused_request_ends_the_test_and_an_overload_is_counted() -> None:
     with pytest.raises(LoadTestError, match="refuses the request"):
-        sender(Runtime("ModelError", 415), options(), b"")()
+        sender(Runtime("ModelError", 415), options(), [b""])()
     with pytest.raises(ConnectionError):
-        sender(Runtime("ModelError", 503), options(), b"")()
+        sender(Runtime("ModelError", 503), options(), [b""])()
     runtime = Runtime("ThrottlingException")
     with pytest.raises(ConnectionError):
-        sender(runtime, options(), b"")()
+        sender(runtime, options(), [b""])()
     assert runtime.asked == ["e"]
 
 

@@ -102,6 +102,20 @@ def test_instance_type_change_under_kept_capacity_is_refused(account: ScriptAcco
     assert not Path("rendered").exists()
 
 
+def test_a_version_is_deployed_over_one_that_was_deleted(account: ScriptAccount) -> None:
+    account.sagemaker.serve("mlops-production", 1)
+    account.sagemaker.add(2)
+    assert run(render.main, []) == 0
+    assert rendered("production")["Parameters"]["ModelPackageArn"] == f"{PACKAGE}/2"
+
+
+def test_an_endpoint_whose_config_was_deleted_can_be_deployed_to(account: ScriptAccount) -> None:
+    account.sagemaker.add(1)
+    account.sagemaker.serve("mlops-production", 1)
+    account.sagemaker.deleted.add("config")
+    assert run(render.main, []) == 0
+
+
 def test_instance_type_that_the_version_does_not_allow_is_refused(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
     account.sagemaker.add(1)
     account.sagemaker.packages[1]["InferenceSpecification"]["SupportedRealtimeInferenceInstanceTypes"] = ["ml.g5.xlarge"]

@@ -176,11 +176,11 @@ def test_names_with_spaces_and_at_signs_are_found(registered, capsys):
 
 def test_many_files_are_found_by_the_moment_at_which_the_prefix_held_them(registered, capsys):
     listed = f"rows.csv@{registered.data_version}"
-    registered.record(data_versions=f"1 files, sha256 {hashlib.sha256(listed.encode()).hexdigest()}")
+    registered.record(data_versions=f"1 files sha256:{hashlib.sha256(listed.encode()).hexdigest()}")
     registered.s3.put("data", f"{DATA}more.csv", b"1,1\n")
     registered.s3.put("data", f"{DATA}rows.csv", None)
     assert rebuild(capsys)[0] == 0
-    registered.record(data_versions=f"1 files, sha256 {'0' * 64}")
+    registered.record(data_versions=f"1 files sha256:{'0' * 64}")
     code, text = rebuild(capsys)
     assert code == 2
     assert "never held" in text
@@ -281,7 +281,7 @@ def test_a_version_that_does_not_exist_is_one_line_and_exit_2(registered, capsys
     code, text = rebuild(capsys, number=7)
     assert code == 2
     assert text.count("\n") == 1
-    assert f"{PACKAGE}/7 is not a model package version" in text
+    assert f"{PACKAGE}/7 does not exist in the registry" in text
 
 
 def test_archives_with_equal_files_differ_in_compression_only(registered):

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from build_scripts.command_line import ProblemError, VerdictError
-from build_scripts.follow import await_newest, follow, line
-from build_scripts.run_pipeline import checked_parameters, has_data, plan, read_definition, upsert
-from settings import ABALONE, ARRESTS
-from tests.unit.script_account import S3, Pages, refusal
+from build_scripts.command_line import ProblemError, VerdictError, run
+from build_scripts.follow import await_newest, follow, line, numbers
+from build_scripts.publish import code_files, code_prefix
+from build_scripts.run_pipeline import checked_parameters, has_data, main, plan, read_definition, upsert
+from settings import ABALONE, ARRESTS, PROJECT, Project
+from tests.unit import script_account
+from tests.unit.script_account import S3, Pages, ScriptAccount, refusal
 
 DEFINITION = json.dumps(
     {
@@ -113,8 +115,9 @@ class Pipelines:
             raise refusal("ResourceNotFound", "Pipeline does not exist", "DescribePipeline")
         return self.current
 
-    def create_pipeline(self, **_: Any) -> None:
+    def create_pipeline(self, **request: Any) -> None:
         self.calls.append("create")
+        self.created = request
 
     def update_pipeline(self, **_: Any) -> None:
         self.calls.append("update")
@@ -133,6 +136,87 @@ def test_pipeline_is_created_updated_or_left_alone(current: dict[str, str] | Non
     pipelines = Pipelines(current)
     upsert(pipelines, "mlops-training", DEFINITION, "role", [])
     assert pipelines.calls == call
+
+
+class Started(Pipelines):
+    """An account whose pipeline has run well with the definition that is published now."""
+
+    def __init__(self, definition: str) -> None:
+        super().__init__({"PipelineDefinition": definition, "RoleArn": script_account.VARIABLES["SAGEMAKER_PIPELINE_ROLE_ARN"]})
+        self.given: list[dict[str, str]] = []
+
+    def list_pipeline_executions(self, **_: Any) -> dict[str, Any]:
+        return {"PipelineExecutionSummaries": [{"PipelineExecutionArn": "arn:old", "PipelineExecutionStatus": "Succeeded"}]}
+
+    def describe_pipeline_definition_for_execution(self, **_: str) -> dict[str, str]:
+        assert self.current is not None
+        return {"PipelineDefinition": self.current["PipelineDefinition"]}
+
+    def start_pipeline_execution(self, **request: Any) -> dict[str, str]:
+        self.given.append({item["Name"]: item["Value"] for item in request["PipelineParameters"]})
+        return {"PipelineExecutionArn": "arn:new"}
+
+
+class Runner:
+    """Runs the script with some arguments; the answer is the parameters of every execution that it has started so far."""
+
+    def __init__(self, account: ScriptAccount, definition: Path) -> None:
+        self.account, self._definition = account, definition
+
+    def __call__(self, *arguments: str) -> list[dict[str, str]]:
+        assert run(main, ["--definition", str(self._definition), *arguments]) == 0
+        given: list[dict[str, str]] = self.account.clients["sagemaker"].given
+        return given
+
+
+@pytest.fixture
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
+    account = script_account.install(monkeypatch)
+    account.s3.put_object(Bucket="data", Key="training/abalone/abalone.csv", Body=b"a")
+    code = f"s3://artifacts/{code_prefix(code_files())}/steps/"
+    parameters = [*json.loads(DEFINITION)["Parameters"], {"Name": "CacheKey", "Type": "String", "DefaultValue": "shared"}]
+    file = tmp_path / "definition.json"
+    file.write_text(json.dumps({**json.loads(DEFINITION), "Parameters": parameters, "Steps": [code]}))
+    account.clients["sagemaker"] = Started(file.read_text())
+    return Runner(account, file)
+
+
+def test_what_has_run_well_is_not_started_and_the_line_says_how_it_would_be(started: Runner, capsys: pytest.CaptureFixture[str]) -> None:
+    assert started() == []
+    said = capsys.readouterr().out
+    assert "not started: the same definition has succeeded" in said
+    assert "new data" in said and "--force" in said
+
+
+def test_force_takes_nothing_from_the_cache_and_each_time_anew(started: Runner) -> None:
+    keys = [given["CacheKey"] for given in (started("--force"), started("--force"))[-1]]
+    assert len({"shared", *keys}) == 3
+
+
+def test_the_pipeline_is_tagged_as_its_jobs_and_stacks_are(started: Runner) -> None:
+    """Studio and the cost report would else show two projects."""
+    pipelines = started.account.clients["sagemaker"]
+    pipelines.current = None
+    pipelines.list_pipeline_executions = lambda **_: {"PipelineExecutionSummaries": []}
+    started()
+    assert pipelines.created["Tags"] == PROJECT.tags()
+
+
+def test_a_project_s_tags_are_its_name_and_the_id_that_studio_gave() -> None:
+    project = Project(name="shells")
+    assert {tag["Key"]: tag["Value"] for tag in project.tags()} == {"sagemaker:project-name": "shells", "sagemaker:project-id": "p-shells"}
+    assert {tag["Key"]: tag["Value"] for tag in project.tags("p-7")}["sagemaker:project-id"] == "p-7"
+
+
+def test_a_parameter_alone_shares_the_cache(started: Runner) -> None:
+    (given,) = started("--parameter", "ProcessingInstanceCount=2")
+    assert "CacheKey" not in given
+    assert given["ProcessingInstanceCount"] == "2"
+
+
+def test_who_forces_with_a_cache_key_gets_that_one(started: Runner) -> None:
+    (given,) = started("--force", "--parameter", "CacheKey=mine")
+    assert given["CacheKey"] == "mine"
 
 
 class Execution:
@@ -166,6 +250,11 @@ def test_each_step_is_shown_once_with_its_seconds_and_its_result(capsys: pytest.
 
 def test_cached_step_says_so() -> None:
     assert "(cached)" in line(step("Prepare", CacheHitResult={"SourcePipelineExecutionArn": "arn:old"}), "")
+
+
+def test_the_first_step_says_which_data_it_is() -> None:
+    outputs = [{"Name": "version", "Value": "abalone.csv@v1"}]
+    assert numbers(None, step("DataVersion", Metadata={"Lambda": {"Arn": "arn:f", "OutputParameters": outputs}})) == "abalone.csv@v1"
 
 
 def test_failed_execution_ends_with_the_steps_reason() -> None:
@@ -211,6 +300,9 @@ def test_a_build_that_starts_nothing_leaves_the_last_run_to_follow() -> None:
 
 def test_a_bucket_that_does_not_exist_is_named() -> None:
     class NoBucket:
+        def get_paginator(self, _: str) -> Pages:
+            return Pages(self.list_objects_v2)
+
         def list_objects_v2(self, **_: Any) -> None:
             raise refusal("NoSuchBucket", "The specified bucket does not exist", "ListObjectsV2")
 

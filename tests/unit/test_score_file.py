@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import io
-import json
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +13,9 @@ from pyarrow import parquet
 
 from build_scripts import batch_rows, command_line, score_file
 from build_scripts.command_line import ProblemError
+from build_scripts.version_contract import Contract, from_preparation
 from settings import Categorical, DataSet, Numeric, Problem
-from tests.unit.script_account import ScriptAccount, install
+from tests.unit.script_account import ScriptAccount, install, prepared
 
 HOUSES = DataSet(
     name="houses",
@@ -29,35 +27,28 @@ HOUSES = DataSet(
     threshold=1.0,
 )
 #: What the approved version was trained for.
-CONTRACT = {
-    "problem": "regression",
-    "positive_class": None,
-    "features": ["area", "rooms", "town"],
-    "numeric": [{"name": "area", "minimum": 0, "maximum": 1000}, {"name": "rooms", "minimum": None, "maximum": None}],
-    "categorical": [{"name": "town", "values": ["Lima, Peru", "x", "4", "true"]}],
-}
+TRAINED_FOR = dataclasses.replace(
+    HOUSES,
+    numeric=(Numeric(name="area", minimum=0, maximum=1000), Numeric(name="rooms")),
+    categorical=(Categorical(name="town", values=("Lima, Peru", "x", "4", "true")),),
+)
 ROWS = 'id,town,rooms,area\na,"Lima, Peru",2,50.5\nb,NA,,70\n'
 
 
-def register(account: ScriptAccount, number: int, approval: str = "Approved", **contract: Any) -> None:
+def register(account: ScriptAccount, number: int, approval: str = "Approved", **changes: Any) -> None:
     """A version whose archive says what it was trained for."""
-    packed = io.BytesIO()
-    content = json.dumps({"dataset": {**CONTRACT, **contract}}).encode()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        member = tarfile.TarInfo("preparation.json")
-        member.size = len(content)
-        archive.addfile(member, io.BytesIO(content))
-    account.s3.put_object(Bucket="artifacts", Key=f"{number}/model.tar.gz", Body=packed.getvalue())
-    account.sagemaker.add(number, approval)
-    containers = [{"ModelDataUrl": f"s3://artifacts/{number}/model.tar.gz"}]
-    account.sagemaker.packages[number]["InferenceSpecification"]["Containers"] = containers
+    account.register(number, dataclasses.replace(TRAINED_FOR, **changes), [])
+    account.sagemaker.packages[number]["ModelApprovalStatus"] = approval
+
+
+def contract_of(dataset: DataSet) -> Contract:
+    return from_preparation(prepared(dataset))
 
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
     """One approved version of houses; the batch pipeline predicts ten times the rooms, and what it was asked is kept in `asked`."""
     made = install(monkeypatch)
-    monkeypatch.setattr(score_file, "DATASET", HOUSES)
     register(made, 1)
     made.clients["asked"] = []
 
@@ -127,7 +118,10 @@ def test_rows_in_s3_are_scored_where_they_are(account, capsys):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("id,town,rooms\na,x,1\n", "rows.csv has no column area; it needs area, rooms, town"),
+        (
+            "id,town,rooms\na,x,1\n",
+            "rows.csv has no column area; the version takes area, rooms, town, and the file has 'id', 'town', 'rooms'",
+        ),
         ("area,rooms,town\n", "has no rows"),
         ("area,rooms,town\n1,two,x\n", "rooms is 'two' (rows.csv line 2)"),
         ("area,rooms,town\n1,2,x\ninf,2,x\n", "area is infinite (rows.csv line 3)"),
@@ -187,7 +181,7 @@ def test_cells_are_sent_in_their_one_form(account, rows, capsys):
 
 def test_the_versions_own_contract_decides_what_is_allowed(account, rows, capsys):
     """Not today's settings.py, which may allow more or less."""
-    register(account, 2, categorical=[{"name": "town", "values": ["Quito"]}])
+    register(account, 2, categorical=(Categorical(name="town", values=("Quito",)),))
     rows.write_text("area,rooms,town\n1,2,Quito\n", encoding="utf-8")
     assert scored(capsys, rows, "--version", "2")[0] == 0
     code, text = scored(capsys, rows, "--version", "1")
@@ -195,27 +189,27 @@ def test_the_versions_own_contract_decides_what_is_allowed(account, rows, capsys
     assert "town is 'Quito'" in text
 
 
-@pytest.mark.parametrize(
-    ("contract", "said"),
-    [
-        ({"features": ["area", "town"]}, "version 1 takes area, town, but settings.DATASET has area, rooms, town"),
-        ({"problem": "binary"}, "version 1 has the problem binary, but settings.DATASET has regression"),
-    ],
-)
-def test_a_version_of_another_question_is_refused_with_its_commit(account, rows, capsys, contract, said):
-    register(account, 1, **contract)
-    account.sagemaker.packages[1]["CustomerMetadataProperties"]["git-commit"] = "abc123"
-    code, text = scored(capsys, rows)
-    assert code == 2
-    assert said in text
-    assert "check out its commit abc123" in text
+def test_an_earlier_version_is_sent_its_own_columns(account, rows, capsys):
+    """Whatever settings.py describes today."""
+    register(account, 1, name="flats", numeric=(Numeric(name="rooms"), Numeric(name="area")), categorical=())
+    rows.write_text("area,rooms\n50.5,2\n", encoding="utf-8")
+    assert scored(capsys, rows)[0] == 0
+    where = account.clients["asked"][0][1]
+    assert account.s3.objects[where.source.removeprefix("s3://")] == b"2.0,50.5\n"
+    assert "/flats/" in where.source and "/flats/" in where.destination
+
+
+def test_an_earlier_version_s_answers_are_named_by_what_it_decides(account, rows, capsys):
+    register(account, 1, problem=Problem.BINARY, metric="auc", positive_class="sold", target="state")
+    assert scored(capsys, rows)[0] == 0
+    assert rows.with_name("rows.scored.csv").read_text(encoding="utf-8").splitlines()[0].endswith(",probability_sold")
 
 
 def test_a_version_without_its_archive_is_one_line(account, rows, capsys):
     del account.s3.objects["artifacts/1/model.tar.gz"]
     code, text = scored(capsys, rows)
     assert code == 2
-    assert "version 1 has no model any more" in text
+    assert "its archive s3://artifacts/1/model.tar.gz is gone" in text
 
 
 @pytest.mark.parametrize(
@@ -237,19 +231,19 @@ def test_no_column_gets_the_name_of_an_answer(tmp_path, problem, name, is_taken)
     (tmp_path / "rows.csv").write_text(f"area,rooms,town,{name}\n1,2,x,3\n", encoding="utf-8")
     if is_taken:
         with pytest.raises(ProblemError, match=f"has a column '{name}'"):
-            batch_rows.read(tmp_path / "rows.csv", dataset)
+            batch_rows.read(tmp_path / "rows.csv", contract_of(dataset))
     else:
-        names = batch_rows.prediction_names(dataset, 4)
+        names = batch_rows.prediction_names(contract_of(dataset), 4)
         assert name not in names
-        batch_rows.read(tmp_path / "rows.csv", dataset)
+        batch_rows.read(tmp_path / "rows.csv", contract_of(dataset))
 
 
 def test_every_name_of_an_answer_is_kept_free(tmp_path):
     for dataset in (HOUSES, dataclasses.replace(HOUSES, problem=Problem.MULTICLASS, metric="accuracy")):
-        for name in batch_rows.prediction_names(dataset, 12):
+        for name in batch_rows.prediction_names(contract_of(dataset), 12):
             (tmp_path / "rows.csv").write_text(f"area,rooms,town,{name}\n1,2,x,3\n", encoding="utf-8")
             with pytest.raises(ProblemError):
-                batch_rows.read(tmp_path / "rows.csv", dataset)
+                batch_rows.read(tmp_path / "rows.csv", contract_of(dataset))
 
 
 def test_the_files_own_numbers_come_back_as_they_were(account, tmp_path, capsys):

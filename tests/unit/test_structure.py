@@ -55,6 +55,7 @@ RULES = [
     rule("build_scripts/**/*.py", ours={"build_scripts", "pipelines", "settings"}, third_party=None),
     rule("deploy_scripts/**/*.py", ours={"build_scripts", "deploy_scripts", "pipelines", "settings", "capacity"}, third_party=None),
     rule("capacity/**/*.py", ours={"capacity", "settings"}, third_party={"numpy", "matplotlib", "jinja2", "boto3", "botocore", "rich"}),
+    rule("local_account/demo/*.py", ours={"build_scripts", "local_account", "settings", "capacity"}, third_party=None),  # a person's tools
     rule("local_account/**/*.py", ours={"local_account", "settings", "capacity"}, third_party=None),
 ]
 NEVER_IN_LOCAL_ACCOUNT = CDK
@@ -127,6 +128,8 @@ def test_every_part_imports_only_what_it_may():
         ("pipelines/tabular/steps/train.py", "import xgboost", False),
         ("capacity/engine.py", "from local_account import clock", True),
         ("build_scripts/publish.py", "import infra", True),
+        ("local_account/demo/scaling.py", "import build_scripts.invocation", False),
+        ("local_account/gateway.py", "import build_scripts.invocation", True),
     ],
 )
 def test_the_rule_finds_a_forbidden_import(tmp_path, monkeypatch, path, source, expected):

@@ -99,6 +99,17 @@ def test_a_repetition_finds_nothing_and_succeeds(sagemaker: SageMaker, capsys: p
     assert f"pipelines: none; versions of {GROUP}: 0" in capsys.readouterr().out
 
 
+def test_a_version_that_somebody_else_deletes_meanwhile_is_no_error(sagemaker: SageMaker) -> None:
+    deleted = sagemaker.delete_model_package
+
+    def delete_twice(**request: str) -> None:
+        deleted(**request)
+        raise refusal("ValidationException", f"ModelPackage {request['ModelPackageName']} does not exist.", "DeleteModelPackage")
+
+    sagemaker.delete_model_package = delete_twice  # type: ignore[method-assign] # for this test only
+    assert run(tear_down.main, ["--yes"]) == 0
+
+
 def test_settings_that_keep_data_are_obeyed(
     sagemaker: SageMaker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from dataclasses import replace
@@ -9,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from build_scripts import golden, invocation
 from build_scripts.command_line import VerdictError, run
+from build_scripts.version_contract import from_preparation
 from deploy_scripts import checks, verify
-from settings import ARRESTS
+from settings import ARRESTS, Categorical, Numeric
 from tests.unit import script_account
-from tests.unit.script_account import DATASET, PACKAGE, ScriptAccount, refusal
+from tests.unit.script_account import DATASET, PACKAGE, ScriptAccount, golden_csv, prepared, refusal
 
 ROWS = [[str(index + 1)] * len(DATASET.numeric) + ["M"] * len(DATASET.categorical) for index in range(3)]
 
@@ -22,9 +25,8 @@ def score(row: list[Any]) -> float:
     return float(row[0]) * 2
 
 
-def golden_csv() -> str:
-    header = [*DATASET.features, DATASET.target, "prediction"]
-    return "\n".join([",".join(header), *(",".join([*row, str(score(row) + 1), str(score(row))]) for row in ROWS)]) + "\n"
+def with_answers(rows: list[list[str]]) -> list[list[str]]:
+    return [[*row, str(score(row) + 1), str(score(row))] for row in rows]
 
 
 class Runtime:
@@ -35,9 +37,9 @@ class Runtime:
 
     def invoke_endpoint(self, *, Body: bytes, ContentType: str, **_: str) -> dict[str, Any]:  # noqa: N803 - boto3 spells them so
         if ContentType == "text/csv":
-            rows = [line.split(",") for line in Body.decode().splitlines()]
+            rows = list(csv.reader(io.StringIO(Body.decode())))
         elif ContentType == "application/json":
-            rows = json.loads(Body)["instances"]
+            rows = [list(instance.values()) for instance in json.loads(Body)["instances"]]
         elif self.refuses:
             error = refusal("ModelError", "unsupported", "InvokeEndpoint")
             error.response["OriginalStatusCode"] = 415
@@ -63,10 +65,9 @@ class Stacks:
 def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
     made = script_account.install(monkeypatch)
     made.clients |= {"sagemaker-runtime": Runtime(), "cloudformation": Stacks()}
-    made.sagemaker.add(7, **{"golden-url": "s3://artifacts/golden.csv", "git-commit": "abc"})
+    made.register(7, DATASET, with_answers(ROWS), **{"git-commit": "abc"})
     made.sagemaker.serve("mlops-production", 7)
     made.sagemaker.serve("mlops-staging", 7)
-    made.s3.objects["artifacts/golden.csv"] = golden_csv().encode()
     return made
 
 
@@ -144,31 +145,94 @@ def test_version_without_golden_rows_is_said(account: ScriptAccount, capsys: pyt
     assert "no golden-url" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("numeric", "categorical"),
+    [
+        (("size", "length", "height"), ("sex",)),  # without the columns that main has now, and with one that it has not
+        (("length, mm",), ()),
+    ],
+)
+def test_a_version_that_returns_is_judged_by_its_own_columns(
+    account: ScriptAccount, numeric: tuple[str, ...], categorical: tuple[str, ...]
+) -> None:
+    """Main has moved on, and the way back must stay open."""
+    columns = {
+        "numeric": tuple(Numeric(name=name) for name in numeric),
+        "categorical": tuple(Categorical(name=name) for name in categorical),
+    }
+    earlier = replace(DATASET, target="weight", **columns)
+    rows = [[str(index + 1)] * len(numeric) + ["x"] * len(categorical) for index in range(3)]
+    account.register(3, earlier, with_answers(rows))
+    account.sagemaker.serve("mlops-production", 3)
+    assert check(number=3) == 0
+
+
+def test_a_version_that_returns_is_measured_by_its_own_metric(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    account.register(3, replace(DATASET, metric="mae"), with_answers(ROWS))
+    account.sagemaker.serve("mlops-production", 3)
+    assert check(number=3) == 0
+    assert "metric: mae 1 on 3 golden rows" in capsys.readouterr().out
+
+
+def test_a_gap_in_the_first_golden_row_is_asked_for_as_a_gap(account: ScriptAccount) -> None:
+    rows = [[ROWS[0][0], "", *ROWS[0][2:]], *ROWS[1:]]
+    account.register(7, DATASET, with_answers(rows))
+    assert check() == 0
+
+
+@pytest.mark.parametrize(
+    ("gone", "named"),
+    [
+        ("model.tar.gz", "version 7 does not say what it takes: its archive s3://artifacts/7/model.tar.gz is gone"),
+        ("golden.csv", "the golden rows of version 7 are gone: s3://artifacts/7/golden.csv does not exist"),
+    ],
+)
+def test_evidence_that_was_deleted_is_named(account: ScriptAccount, capsys: pytest.CaptureFixture[str], gone: str, named: str) -> None:
+    del account.s3.objects[f"artifacts/7/{gone}"]
+    assert check() == 2
+    assert named in capsys.readouterr().err
+
+
+def test_an_archive_of_another_kind_is_said(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    account.s3.objects["artifacts/7/model.tar.gz"] = b"no archive"
+    assert check() == 2
+    assert "has no preparation.json as the training pipeline writes it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("gone", ["config", "model"])
+def test_an_endpoint_whose_description_was_deleted_serves_no_known_version(
+    account: ScriptAccount, capsys: pytest.CaptureFixture[str], gone: str
+) -> None:
+    account.sagemaker.deleted.add(gone)
+    assert check() == 1
+    assert "serves None, not" in capsys.readouterr().err
+
+
 def test_classes_are_compared_by_name() -> None:
-    header = ",".join([*ARRESTS.features, ARRESTS.target, "prediction"])
-    cells = ",".join(["1"] * len(ARRESTS.features))
-    golden = checks.read_golden(f"{header}\n{cells},Yes,Yes\n{cells},No,Yes\n", ARRESTS)
+    contract = from_preparation(prepared(ARRESTS, ["No", "Yes"]))
+    cells = ["1"] * len(ARRESTS.features)
+    known = golden.parse(golden_csv(ARRESTS, [[*cells, "Yes", "Yes"], [*cells, "No", "Yes"]]).decode(), contract)
 
-    def answer(*labels: str) -> checks.Answer:
+    def answer(*labels: str) -> invocation.Answer:
         body = json.dumps({"predictions": [{"score": 0.7, "predicted_label": label} for label in labels]}).encode()
-        return checks.read_answer(body, 2, ARRESTS)
+        return invocation.read_answer(body, 2, contract)
 
-    assert "2 answers equal" in checks.as_evaluated("text/csv", answer("Yes", "Yes"), golden)
-    assert checks.metric(golden, answer("Yes", "Yes"), ARRESTS) == "metric: auc 0.5 on 2 golden rows"
+    assert "2 answers equal" in checks.as_evaluated("text/csv", answer("Yes", "Yes"), known)
+    assert checks.metric(known, answer("Yes", "Yes"), contract) == "metric: auc 0.5 on 2 golden rows"
     with pytest.raises(VerdictError, match="1 of 2 classes differ"):
-        checks.as_evaluated("text/csv", answer("Yes", "No"), golden)
+        checks.as_evaluated("text/csv", answer("Yes", "No"), known)
 
 
 def test_a_metric_of_decisions_is_measured_by_what_the_endpoint_decided() -> None:
     """A probability of 0.3 is decided as Yes where the version's threshold is 0.2: the labels count, not one half."""
-    header = ",".join([*ARRESTS.features, ARRESTS.target, "prediction"])
-    cells = ",".join(["1"] * len(ARRESTS.features))
-    dataset = replace(ARRESTS, metric="f1")
-    golden = checks.read_golden(f"{header}\n{cells},Yes,Yes\n{cells},No,No\n", dataset)
+    contract = from_preparation(prepared(replace(ARRESTS, metric="f1"), ["No", "Yes"]))
+    cells = ["1"] * len(ARRESTS.features)
+    known = golden.parse(golden_csv(ARRESTS, [[*cells, "Yes", "Yes"], [*cells, "No", "No"]]).decode(), contract)
     given = [{"score": 0.3, "predicted_label": "Yes"}, {"score": 0.1, "predicted_label": "No"}]
-    answer = checks.read_answer(json.dumps({"predictions": given}).encode(), 2, dataset)
-    assert checks.metric(golden, answer, dataset) == "metric: f1 1 on 2 golden rows"
-    assert checks.metric(golden, answer, replace(ARRESTS, metric="average_precision")) == "metric: average_precision 1 on 2 golden rows"
+    answer = invocation.read_answer(json.dumps({"predictions": given}).encode(), 2, contract)
+    assert checks.metric(known, answer, contract) == "metric: f1 1 on 2 golden rows"
+    other = replace(contract, metric="average_precision")
+    assert checks.metric(known, answer, other) == "metric: average_precision 1 on 2 golden rows"
 
 
 def test_one_slow_moment_is_not_a_slow_endpoint() -> None:

@@ -30,7 +30,7 @@ class Decision:
     parameters: dict[str, str] = field(default_factory=dict)
 
 
-def plan(event: Mapping[str, Any], defaults: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], data_version: str) -> Decision:
+def plan(event: Mapping[str, Any], defaults: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> Decision:
     """`defaults` are the parameters of the deployed definition, by name; `runs` are its latest executions, newest first.
 
     New data that the pipeline does not learn from (another data set's folder) starts nothing.
@@ -43,7 +43,7 @@ def plan(event: Mapping[str, Any], defaults: Mapping[str, Any], runs: Sequence[M
         return Decision(False, f"{reason}, but a run is active")
     if new_data and not new_data.startswith(learns_from):
         return Decision(False, f"{reason}, but the pipeline learns from {learns_from}")
-    return Decision(True, reason, {"TriggerReason": reason, "InputDataVersion": data_version, "GitCommit": defaults["GitCommit"]})
+    return Decision(True, reason, {"TriggerReason": reason, "GitCommit": defaults["GitCommit"]})
 
 
 def reason_of(event: Mapping[str, Any]) -> str:
@@ -98,14 +98,6 @@ def latest_runs(client: Any, pipeline_name: str) -> list[dict[str, Any]]:
     return list(page["PipelineExecutionSummaries"])
 
 
-def find_data_version(client: Any, url: str) -> str:
-    """Changes whenever a file below `url` does: step caching compares addresses, and would reuse the old data's result."""
-    bucket, _, prefix = url.removeprefix("s3://").partition("/")
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    files = sorted((item["Key"], item["ETag"]) for page in pages for item in page.get("Contents", []))
-    return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
-
-
 def start(client: Any, pipeline_name: str, parameters: Mapping[str, str], description: str, token: str) -> str:
     execution = client.start_pipeline_execution(
         PipelineName=pipeline_name,
@@ -122,9 +114,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, str | None]:
     try:
         pipeline = sagemaker.describe_pipeline(PipelineName=name)
         defaults = default_parameters(pipeline)
-        version = find_data_version(boto3.client("s3"), defaults["InputDataUrl"])
         runs = latest_runs(sagemaker, name)  # last, so that what is decided is about now
-        decision = plan(event, defaults, runs, version)
+        decision = plan(event, defaults, runs)
         if decision.start:
             started = start(sagemaker, name, decision.parameters, cause_of(event), request_token(pipeline, runs))
     except sagemaker.exceptions.ResourceNotFound:

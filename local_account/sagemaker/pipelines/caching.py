@@ -31,11 +31,17 @@ _UNITS = {"Y": 365 * 86400, "MO": 30 * 86400, "W": 7 * 86400, "D": 86400, "H": 3
 _DURATION = re.compile(r"P?((?:\d+[ymwd])*)(?:T((?:\d+[hms])*))?", re.IGNORECASE)
 
 
-def signature(step_type: str, arguments: Mapping[str, Any]) -> str | None:
-    """Digest of the evaluated arguments that matter; None for types that SageMaker does not cache."""
-    if step_type not in _COMPARED:
+def signature(step_type: str, arguments: Mapping[str, Any], function_arn: str | None = None) -> str | None:
+    """Digest of the evaluated arguments that matter; None for types that SageMaker does not cache.
+
+    The page above has no Lambda steps, but the schema and the SDK give them a CacheConfig: the function and all it is given count.
+    """
+    if step_type == "Lambda":
+        compared: dict[str, Any] = {"FunctionArn": function_arn, "Arguments": dict(arguments)}
+    elif step_type in _COMPARED:
+        compared = {name: arguments.get(name) for name in _COMPARED[step_type]}
+    else:
         return None
-    compared = {name: arguments.get(name) for name in _COMPARED[step_type]}
     training = compared.get("TrainingJobDefinition")
     if isinstance(training, dict):
         compared["TrainingJobDefinition"] = {name: training.get(name) for name in _COMPARED_OF_TRAINING_DEFINITION}

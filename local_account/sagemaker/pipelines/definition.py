@@ -8,14 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from local_account.sagemaker.pipelines import caching, conditions, parameters, schema
+from local_account.sagemaker.pipelines import caching, conditions, lambda_outputs, parameters, schema
 from local_account.sagemaker.pipelines.expressions import OTHER_EXECUTION_VARIABLES, problems, references
+from local_account.sagemaker.pipelines.paths import PathError, Segment, parse
 
 VERSION = "2020-12-01"
-RUNNABLE_TYPES = ("Processing", "Training", "Tuning", "Transform", "Model", "RegisterModel", "Condition", "Fail")
+RUNNABLE_TYPES = ("Processing", "Training", "Tuning", "Transform", "Model", "RegisterModel", "Lambda", "Condition", "Fail")
 #: Types of the schema that need a service the local account does not have.
 OTHER_TYPES = (
-    "Callback", "Lambda", "QualityCheck", "ClarifyCheck", "EMR", "EMRServerless", "AutoML", "EndpointConfig", "Endpoint",
+    "Callback", "QualityCheck", "ClarifyCheck", "EMR", "EMRServerless", "AutoML", "EndpointConfig", "Endpoint",
     "InferenceComponent", "Lineage", "Job", "Cleanup", "ForEach", "NotebookJob", "MonitorBatchTransform",
 )  # fmt: skip
 
@@ -124,6 +125,7 @@ def _step_problems(steps: Sequence[Step], parameter_names: set[str]) -> Iterator
             if kind == "Parameters" and rest not in parameter_names:
                 yield f"step {step.name} refers to parameter {rest}, which is not declared"
         yield from _property_file_problems(step, {other.name: other for other in steps})
+        yield from _output_problems(step, {other.name: other for other in steps})
         try:
             caching.lifetime((step.document.get("CacheConfig") or {}).get("ExpireAfter"))
         except ValueError as error:
@@ -141,6 +143,22 @@ def _property_file_problems(step: Step, steps: Mapping[str, Step]) -> Iterator[s
             names = [str(item.get("PropertyFileName")) for item in steps[source].document.get("PropertyFiles") or []]
             if path.removeprefix("PropertyFiles.") not in names:
                 yield f"step {step.name} refers to {path} of step {source}, which has {', '.join(names) or 'no property files'}"
+
+
+def _output_problems(step: Step, steps: Mapping[str, Step]) -> Iterator[str]:
+    for kind, rest in references(step.arguments):
+        source, _, path = rest.partition(".")
+        if kind == "Steps" and source in steps and steps[source].type == "Lambda":
+            known = lambda_outputs.names(steps[source].document)
+            if _segments(path) not in [["OutputParameters", name] for name in known]:
+                yield f"step {step.name} refers to {path!r} of step {source}, which has OutputParameters {', '.join(known) or 'none'}"
+
+
+def _segments(path: str) -> list[Segment]:
+    try:
+        return parse(path)
+    except PathError:
+        return []
 
 
 def _refuse(found_problems: Iterable[str]) -> None:

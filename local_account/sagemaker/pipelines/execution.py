@@ -202,7 +202,7 @@ class Execution:
             return StepResult(dict(cached.properties), dict(cached.metadata))
         call = StepCall(step, arguments, self.id, self.arn, self.stop_requested, lambda metadata: self._note(record, metadata))
         result = self.services.runner.run(call, self._pause, lambda attempts: setattr(record, "attempts", attempts))
-        memory_key = caching.signature(step.type, arguments)
+        memory_key = caching.signature(step.type, arguments, step.document.get("FunctionArn"))
         if memory_key:  # also without CacheConfig: it lets a run look for *any* earlier run of the step
             entry = caching.CachedStep(self.arn, now(), result.properties, result.metadata)
             self.services.cache.keep(pipeline, step.name, memory_key, entry)
@@ -217,7 +217,8 @@ class Execution:
         if not config.get("Enabled"):
             return None, None
         try:
-            return caching.signature(step.type, arguments), caching.lifetime(config.get("ExpireAfter"))
+            key = caching.signature(step.type, arguments, step.document.get("FunctionArn"))
+            return key, caching.lifetime(config.get("ExpireAfter"))
         except ValueError as error:
             raise StepFailedError(f"ClientError: {error}") from error
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local_account.sagemaker.pipelines import expressions
+from local_account.sagemaker.pipelines import expressions, lambda_outputs
 from local_account.sagemaker.requests import service_model
 
 #: Operation that a step of each type calls with its arguments.
@@ -36,6 +36,7 @@ _MORE: Mapping[str, tuple[str, ...]] = {
     "Transform": _JOB,
     "Model": ("RetryPolicies",),
     "RegisterModel": ("RetryPolicies",),
+    "Lambda": ("CacheConfig", *lambda_outputs.MEMBERS),
     "Condition": (),
     "Fail": (),
 }
@@ -67,11 +68,16 @@ def step_problems(document: Mapping[str, Any]) -> Iterator[str]:
     if kind not in _MORE:
         return
     yield from _unknown(document, (*_EVERY_STEP, *_MORE[kind]), f"a step of type {kind}")
-    arguments = document.get("Arguments")
+    if kind == "Lambda":
+        yield from lambda_outputs.problems(document)
+    arguments = document.get("Arguments", {} if kind == "Lambda" else None)  # a function may be given nothing
     if not isinstance(arguments, dict):
         yield "it needs an object 'Arguments'"
         return
-    yield from _unknown(arguments, _ARGUMENTS[kind], "Arguments") if kind in _ARGUMENTS else argument_problems(kind, arguments)
+    if kind in _ARGUMENTS:
+        yield from _unknown(arguments, _ARGUMENTS[kind], "Arguments")
+    elif kind in OPERATIONS:
+        yield from argument_problems(kind, arguments)
     yield from expressions.problems({name: value for name, value in arguments.items() if name not in ("IfSteps", "ElseSteps")})
     for name in ("DisplayName", "Description"):
         yield from _wrong_type(document, name, _TEXT)

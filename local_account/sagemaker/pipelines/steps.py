@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import threading
@@ -16,13 +17,15 @@ from local_account.sagemaker import requests
 from local_account.sagemaker.jobs.processing import ProcessingJobs
 from local_account.sagemaker.jobs.record import Job
 from local_account.sagemaker.jobs.training import TrainingJobs
-from local_account.sagemaker.pipelines import retrying
+from local_account.sagemaker.pipelines import lambda_outputs, retrying
 from local_account.sagemaker.pipelines.definition import Step
 from local_account.sagemaker.registry.packages import ModelPackages
 from local_account.sagemaker.transform.job import TransformJobs
 from local_account.sagemaker.tuning.job import TuningJobs
 
 _NAME_LIMITS = {"Tuning": 32}
+#: A Lambda step fails after ten minutes, however long the function may take: https://github.com/aws/sagemaker-python-sdk/issues/3236
+_LAMBDA_LIMIT_SECONDS = 600
 
 
 class StepFailedError(Exception):
@@ -78,6 +81,7 @@ class StepRunner:
             "Transform": self._transform,
             "Model": self._model,
             "RegisterModel": self._register_model,
+            "Lambda": self._lambda,
             "Fail": self._fail,
         }
 
@@ -143,6 +147,29 @@ class StepRunner:
             self.packages.groups.create({"ModelPackageGroupName": group})  # a RegisterModel step makes a missing group
         arn = self.packages.create(request)["ModelPackageArn"]
         return StepResult(self.packages.describe({"ModelPackageName": arn}), {"RegisterModel": {"Arn": arn}})
+
+    def _lambda(self, call: StepCall) -> StepResult:
+        """Invoke the function and wait: one that runs cannot be stopped, as StopPipelineExecution says."""
+        from botocore.exceptions import ClientError, ReadTimeoutError
+
+        arn, declared = call.step.document["FunctionArn"], call.step.document.get("OutputParameters") or []
+        call.note({"Lambda": {"Arn": arn}})
+        client = self.processing.runner.context.client("lambda", answers_within_seconds=_LAMBDA_LIMIT_SECONDS)
+        try:
+            answer = client.invoke(FunctionName=arn, Payload=json.dumps(call.arguments).encode())
+            said = json.loads(answer["Payload"].read() or "null")
+        except ClientError as error:
+            raise ServiceError(error.response["Error"]["Code"], error.response["Error"]["Message"]) from error
+        except ReadTimeoutError as error:
+            raise StepFailedError(f"ClientError: {arn} did not answer within {_LAMBDA_LIMIT_SECONDS} s") from error
+        if answer.get("FunctionError"):
+            raise StepFailedError(f"ClientError: {arn} failed: {said.get('errorMessage', said)}")
+        try:
+            values = lambda_outputs.values(declared, said)
+        except lambda_outputs.OutputError as error:
+            raise StepFailedError(f"ClientError: {arn}: {error}") from error
+        shown = [{"Name": name, "Value": lambda_outputs.as_text(value)} for name, value in values.items()]
+        return StepResult({"OutputParameters": values}, {"Lambda": {"Arn": arn, "OutputParameters": shown}})
 
     def _fail(self, call: StepCall) -> StepResult:
         message = str(call.arguments.get("ErrorMessage", ""))

@@ -1,34 +1,86 @@
-"""Which S3 versions the data had, for the lineage.
+"""Which data there is at an address now: the S3 versions of its files, as one short text.
 
-Input: the URL of the data. Output: one short text. Without S3 (a laptop, a test) the data's hash is its only identity.
+Two ask this file. The Lambda function `<project>-data-version` (infra/model_build/data_version.py) is made of it: every run asks that
+first, so that SageMaker's step cache, which compares arguments and addresses, learns of new data. `prepare.py` asks again once it has
+read the files. Input: an address. Output: text, also for the lineage, where build_scripts/recorded_inputs.py reads it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from urllib.parse import urlsplit
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-#: A registry's metadata value holds 256 characters.
+from failure import BadInput
+
+#: A registry's metadata value and a job's argument hold 256 characters.
 LONGEST = 250
+#: What a metadata value may consist of (CustomerMetadataValue of the SageMaker API: letters, separators, numbers and these).
+_ALLOWED = re.compile(r"[\w .:/=+\-@]*")
+#: Said where there was no S3: on a laptop and in a test the data's hash is its only identity.
+UNVERSIONED = "unversioned"
 
 
-def find(url: str) -> str:
-    """`name@version` of each file, or the hash of that list where it is long; "unversioned" where S3 knows none."""
-    parts = urlsplit(url)
-    if parts.scheme != "s3":
-        return "unversioned"
+def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:
+    """The Lambda function. Input: `{"url": "s3://bucket/prefix"}`. Output: `{"version": ...}`, an output parameter of the step."""
+    import boto3
+
+    version = find(boto3.client("s3"), str(event["url"]))
+    print(f"{event['url']}: {version}")
+    return {"version": version}
+
+
+def require_unchanged(url: str, version: str) -> None:
+    """Raises BadInput if the files at `url` are not those of `version`: they were replaced before or while they were read."""
+    import boto3  # takes a third of a second; not needed on a laptop
+
+    if find(boto3.client("s3"), url) != version:
+        raise BadInput(f"the data at {url} changed while the run started; start it again")
+
+
+def find(s3: Any, url: str) -> str:
+    """`name@version` of each file, or the hash of that list where a registry could not hold it. Raises BadInput without a file."""
+    versions = [f"{item['Key'].rsplit('/', 1)[-1]}@{identity(item)}" for item in _current(s3, url)]
+    if not versions:
+        raise BadInput(f"there is no data at {url}; `python -m build_scripts.upload_data` uploads it, or give another InputDataUrl")
+    text = " ".join(versions)
+    if len(text) <= LONGEST and _ALLOWED.fullmatch(text):
+        return text
+    return digest(versions)
+
+
+def digest(versions: list[str]) -> str:
+    """The versions of many files in the space of one."""
+    return f"{len(versions)} files sha256:{hashlib.sha256(' '.join(versions).encode()).hexdigest()}"
+
+
+def identity(item: Mapping[str, Any]) -> str:
+    """Another one whenever the content is. A bucket without versioning calls every content `null`: there the ETag tells them apart."""
+    return str(item["VersionId"] if item["VersionId"] != "null" else item["ETag"].strip('"'))
+
+
+def is_data(key: str) -> bool:
+    """Whether a key is a file that table.py reads: not a folder, and not a marker such as _SUCCESS or a hidden file."""
+    name = key.rsplit("/", 1)[-1]
+    return bool(name) and not name.startswith(("_", "."))
+
+
+def _current(s3: Any, url: str) -> Iterator[Mapping[str, Any]]:
+    """The newest version of every file, by key. The same prefix as an input of type S3Prefix: `a` covers `a/b` and `ab`."""
+    from botocore.exceptions import ClientError
+
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    if not url.startswith("s3://") or not bucket:
+        raise BadInput(f"InputDataUrl is {url!r}; allowed: s3://bucket/prefix/")
     try:
-        import boto3  # takes a third of a second; not needed on a laptop
-
-        pages = boto3.client("s3").get_paginator("list_object_versions").paginate(Bucket=parts.netloc, Prefix=parts.path.lstrip("/"))
-        versions = [
-            f"{item['Key'].rsplit('/', 1)[-1]}@{item['VersionId']}"
-            for page in pages
-            for item in page.get("Versions", [])
-            if item["IsLatest"] and not item["Key"].rsplit("/", 1)[-1].startswith(("_", "."))
-        ]
-    except Exception as error:  # evidence, not a condition: the hash of the bytes is in the lineage in any case
-        print(f"warning: the S3 versions of {url} are unknown ({type(error).__name__}); the lineage holds the data's hash only")
-        return "unversioned"
-    text = " ".join(versions) or "unversioned"
-    return text if len(text) <= LONGEST else f"{len(versions)} files, sha256 {hashlib.sha256(text.encode()).hexdigest()}"
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+            yield from (item for item in page.get("Versions", []) if item["IsLatest"] and is_data(item["Key"]))
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "NoSuchBucket":
+            raise BadInput(f"InputDataUrl is {url!r}, but there is no bucket {bucket!r}") from error
+        if code in ("AccessDenied", "AllAccessDisabled"):
+            where = "allowed: training/ of the project's data bucket (infra/model_build/data_version.py and the pipeline's role)"
+            raise BadInput(f"InputDataUrl is {url!r}, which may not be listed; {where}") from error
+        raise

@@ -36,7 +36,8 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--data", default="/opt/ml/processing/input/data", help="a .csv or .parquet file, or a folder of them")
     arguments.add_argument("--data-url", default="", help="where the data came from (s3://...), for the lineage")
-    arguments.add_argument("--data-version", default="unspecified", help="what the caller knows about the data; only keeps caches apart")
+    arguments.add_argument("--data-version", default=data_versions.UNVERSIONED, help="what the data was when the run started")
+    arguments.add_argument("--cache-key", default="shared", help="only keeps runs apart that must not share what they have in common")
     arguments.add_argument("--output", default="/opt/ml/processing/output", help="folder for the outputs")
     arguments.add_argument("--specification", help="specification.json; default: the one beside this script")
     return arguments
@@ -47,6 +48,9 @@ def main(argv: list[str]) -> None:
     options = parser().parse_args(argv)
     specification = load(options.specification)
     table = tables.read(options.data)
+    if options.data_version != data_versions.UNVERSIONED:
+        # The step cache will remember what is read here under this version: files that were replaced meanwhile must not get in there.
+        data_versions.require_unchanged(options.data_url, options.data_version)
     warnings = contract.require(table, specification)
     rows, classes = _rows(table, specification)
     buckets = _buckets(table, rows, specification)
@@ -57,7 +61,7 @@ def main(argv: list[str]) -> None:
     lineage = {
         "data_sha256": table.sha256,
         "data_url": options.data_url,
-        "data_versions": data_versions.find(options.data_url),
+        "data_versions": options.data_version,
         "rows": {name: int(np.count_nonzero(mask)) for name, mask in masks.items()},
         "warnings": warnings,
     }

@@ -9,8 +9,11 @@ import csv
 import hashlib
 import json
 import math
+import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,12 +30,16 @@ SCORING_TIMEOUT_SECONDS = 600
 
 @dataclass(frozen=True)
 class Champion:
-    """`name`: the package's ARN, or "none". `folder`: where it is unpacked. `facts`: its registry metadata. `sha256`: of its archive."""
+    """`name`: the package's ARN, or "none". `folder`: where it is unpacked; None without one, and then `absent` says why.
+
+    `facts`: its registry metadata. `sha256`: of its archive.
+    """
 
     name: str = "none"
     folder: Path | None = None
     facts: dict[str, str] = field(default_factory=dict)
     sha256: str = ""
+    absent: str = "no version is in production"
 
     @property
     def version(self) -> dict[str, Any]:
@@ -46,29 +53,55 @@ class Champion:
 def from_endpoint(endpoint: str, scratch: Path) -> Champion:
     """Endpoint -> configuration -> model -> model package -> archive. A missing endpoint has no champion.
 
-    Raises BadInput when AWS refuses: a comparison that is quietly skipped is no gate.
+    SageMaker lets each of the others be deleted while the endpoint goes on serving. Nobody can compare with it then, and that is said: a
+    later version has to be able to replace it. Raises BadInput when AWS refuses: a comparison that is quietly skipped is no gate.
     """
     import boto3  # only needed with an endpoint
     from botocore.exceptions import BotoCoreError, ClientError
 
-    sagemaker = boto3.client("sagemaker")
+    sagemaker, s3 = boto3.client("sagemaker"), boto3.client("s3")
+    packed = scratch / "champion.tar.gz"
     try:
-        try:
-            config = sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointConfigName"]
-        except ClientError as error:
-            if "could not find" in str(error).lower() or "not found" in str(error).lower():
-                return Champion()
-            raise
-        variant = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0]
-        model = sagemaker.describe_model(ModelName=variant["ModelName"])
-        container = model.get("PrimaryContainer") or model["Containers"][0]
-        package = sagemaker.describe_model_package(ModelPackageName=container["ModelPackageName"])
+        described = _found(sagemaker.describe_endpoint, EndpointName=endpoint)
+        if described is None:
+            return Champion()
+        config = _found(sagemaker.describe_endpoint_config, EndpointConfigName=described["EndpointConfigName"])
+        if config is None:
+            return Champion(absent=f"the endpoint config of {endpoint} was deleted")
+        model = _found(sagemaker.describe_model, ModelName=config["ProductionVariants"][0]["ModelName"])
+        if model is None:
+            return Champion(absent=f"the model of {endpoint} was deleted")
+        name = str((model.get("PrimaryContainer") or model["Containers"][0]).get("ModelPackageName") or "none")
+        if name == "none":
+            return Champion(absent=f"{endpoint} serves a model of no registered version")
+        package = _found(sagemaker.describe_model_package, ModelPackageName=name)
+        if package is None:
+            return Champion(name=name, absent=f"version {name.rsplit('/', 1)[-1]} in production was deleted from the registry")
         place = urlsplit(package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
-        packed = scratch / "champion.tar.gz"
-        boto3.client("s3").download_file(place.netloc, place.path.lstrip("/"), str(packed))
+        content = _found(s3.get_object, Bucket=place.netloc, Key=place.path.lstrip("/"))
+        if content is None:
+            return Champion(name=name, absent=f"the archive of version {name.rsplit('/', 1)[-1]} in production was deleted from S3")
+        with packed.open("wb") as file:
+            shutil.copyfileobj(content["Body"], file)
     except (BotoCoreError, ClientError, KeyError) as error:
         raise BadInput(f"the version that serves {endpoint} cannot be read for the comparison: {type(error).__name__} {error}") from None
     return from_archive(packed, scratch, package["ModelPackageArn"], package.get("CustomerMetadataProperties", {}))
+
+
+def _found(call: Callable[..., Any], **request: str) -> Any:
+    """What the call answers; None where AWS says that there is no such thing.
+
+    SageMaker's describes say it in the words of a ValidationException: `Could not find ...`, or `... does not exist`.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        return call(**request)
+    except ClientError as error:
+        code, message = str(error.response["Error"].get("Code")), str(error.response["Error"].get("Message"))
+        if code in ("NoSuchKey", "NoSuchBucket", "404") or re.search(r"could not find|not found|does not exist", message, re.IGNORECASE):
+            return None
+        raise
 
 
 def from_archive(packed: Path, scratch: Path, name: str, facts: dict[str, str] | None = None) -> Champion:
@@ -80,7 +113,7 @@ def from_archive(packed: Path, scratch: Path, name: str, facts: dict[str, str] |
 def incomparable(champion: Champion, dataset: dict[str, Any], classes: list[str] | None) -> str | None:
     """Why the champion cannot be scored on these rows, or None. It answers another question, or needs a column that is gone."""
     if champion.folder is None:
-        return "no version is in production"
+        return champion.absent
     theirs = champion.preparation
     if (theirs["dataset"]["problem"], theirs["dataset"]["target"]) != (dataset["problem"], dataset["target"]):
         return f"production predicts {theirs['dataset']['target']} ({theirs['dataset']['problem']})"

@@ -1,0 +1,58 @@
+"""Writes a request that an endpoint answers: golden rows of the version that it serves, as a client sends them.
+
+    python -m deploy_scripts.example_request --output out/row.csv
+    python -m deploy_scripts.example_request --endpoint mlops-staging --rows 3 --content-type application/json
+
+Input: the registry. Output: a file, or the text on standard output. Next: `aws sagemaker-runtime invoke-endpoint --body fileb://...`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from build_scripts import golden, invocation, version_contract
+from build_scripts.command_line import ProblemError, parser, run
+from build_scripts.project_environment import ProjectEnvironment
+from deploy_scripts.live_endpoint import served_version
+from settings import PRODUCTION, PROJECT
+
+
+def request(project: ProjectEnvironment, endpoint: str, count: int, content_type: str) -> bytes:
+    """Raises ProblemError where there is no such endpoint, no version behind it, or fewer rows."""
+    _, version = served_version(project.client("sagemaker"), endpoint)
+    s3 = project.client("s3")
+    contract = version_contract.read(s3, version)
+    rows = golden.read(s3, version, contract).rows
+    if not 1 <= count <= len(rows):
+        raise ProblemError(f"--rows is {count}; allowed: 1 to {len(rows)}, the golden rows of version {version.number}")
+    return invocation.body(rows[:count], content_type, contract)
+
+
+def main(arguments: Sequence[str]) -> int:
+    given = _options().parse_args(arguments)
+    body = request(ProjectEnvironment(), given.endpoint, given.rows, given.content_type)
+    if given.output is None:
+        sys.stdout.write(body.decode())
+        return 0
+    given.output.parent.mkdir(parents=True, exist_ok=True)
+    given.output.write_bytes(body)
+    print(f"{given.output}: {given.rows} row{'s' if given.rows > 1 else ''} as {given.content_type}")
+    return 0
+
+
+def _options() -> argparse.ArgumentParser:
+    options = parser(__doc__)
+    options.add_argument("--endpoint", default=PROJECT.endpoint_name(PRODUCTION), help="whose request (default: %(default)s)")
+    options.add_argument("--rows", type=int, default=1, help="number of rows (default: %(default)s)")
+    options.add_argument(
+        "--content-type", choices=(invocation.CSV, invocation.JSON), default=invocation.CSV, help="how (default: %(default)s)"
+    )
+    options.add_argument("--output", type=Path, metavar="FILE", help="where it goes (default: standard output)")
+    return options
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))

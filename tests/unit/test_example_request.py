@@ -1,0 +1,59 @@
+"""Claims about the example request: what it writes, the endpoint that it names answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from build_scripts.command_line import run
+from deploy_scripts import example_request
+from settings import Categorical, DataSet, Numeric, Problem
+from tests.unit import script_account
+from tests.unit.script_account import ScriptAccount
+
+SHOPS = DataSet(
+    name="shops",
+    problem=Problem.REGRESSION,
+    target="sales",
+    numeric=(Numeric(name="area"),),
+    categorical=(Categorical(name="town"),),
+    metric="rmse",
+    threshold=1.0,
+)
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
+    made = script_account.install(monkeypatch)
+    made.register(4, SHOPS, [["", "Bogotá, D.C.", "1", "1"], ["2.5", "Lima", "1", "1"]])
+    made.sagemaker.serve("shop-endpoint", 4)
+    return made
+
+
+def test_it_is_a_row_of_the_version_that_is_served(account: ScriptAccount, tmp_path: Path) -> None:
+    file = tmp_path / "new" / "row.csv"
+    assert run(example_request.main, ["--endpoint", "shop-endpoint", "--output", str(file)]) == 0
+    assert file.read_bytes() == ',"Bogotá, D.C."\n'.encode()
+
+
+def test_as_json_each_cell_has_its_name(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(example_request.main, ["--endpoint", "shop-endpoint", "--rows", "2", "--content-type", "application/json"]) == 0
+    instances = json.loads(capsys.readouterr().out)["instances"]
+    assert instances == [{"area": None, "town": "Bogotá, D.C."}, {"area": 2.5, "town": "Lima"}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--endpoint", "nobody"], "endpoint nobody does not exist"),
+        (["--endpoint", "shop-endpoint", "--rows", "3"], "--rows is 3; allowed: 1 to 2"),
+        (["--endpoint", "shop-endpoint", "--rows", "0"], "--rows is 0; allowed: 1 to 2"),
+    ],
+)
+def test_what_there_is_not_is_one_line(
+    account: ScriptAccount, capsys: pytest.CaptureFixture[str], arguments: list[str], named: str
+) -> None:
+    assert run(example_request.main, arguments) == 2
+    assert named in capsys.readouterr().err
