@@ -27,6 +27,7 @@ def test_classes_that_the_scores_separate_are_separated_by_a_short_number() -> N
         assert fit_threshold(metric, target, scores) == 0.25
 
 
+@pytest.mark.thorough
 def test_calibrated_scores_get_the_thresholds_that_theory_gives() -> None:
     """Accuracy: one half. Balanced accuracy: the share of positives. F1: half of the best F1 (Lipton, Elkan & Naryanaswamy 2014)."""
     target, scores = calibrated(20_000, 0.0, 0.7)
@@ -80,6 +81,7 @@ def test_the_same_rows_give_the_same_threshold() -> None:
     assert len({fit_threshold("balanced_accuracy", target, scores) for _ in range(3)}) == 1
 
 
+@pytest.mark.thorough
 def test_resampling_the_rows_makes_the_threshold_steadier_than_the_best_one_of_few_rows() -> None:
     """Over 40 samples of 50 rows: the spread of the fitted threshold against that of the single best one."""
     fitted, single = [], []

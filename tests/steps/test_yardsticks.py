@@ -64,6 +64,7 @@ def predictions(rows: int, distort: Any = lambda chance: chance, seed: int = 1) 
     return (generator.random(rows) < chance).astype(float), Predictions.of(np.clip(distort(chance), 0, 1), HALF)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("rows", [45, 400, 5000])
 def test_calibrated_predictions_stay_below_what_chance_shows_on_as_many_rows(rows: int) -> None:
     """1 in 100 is called uncalibrated by definition; of 50 samples more than 4 would have a chance below 1 in 1000."""
