@@ -20,7 +20,7 @@ NAG = {
     r"IAM5\[Resource::.*:scalable-target/\*\]": "Application Auto Scaling makes the target's id",
     r"IAM5\[Resource::.*:role/aws-service-role/sagemaker\.application-autoscaling.*\]": "AWS names the service-linked role",
     r"IAM5\[Resource::.*:alarm:TargetTracking-endpoint/mlops-(staging|production)/\*\]": "target tracking names its own alarms",
-    r"IAM5\[Resource::<RetrainingStartRetraining.*\.Arn>:\*\]": "the function's versions, added by the CDK's schedule target",
+    r"IAM5\[Resource::<(RetrainingStartRetraining|UnusedRemoveUnused).*\.Arn>:\*\]": "the functions' versions, by the CDK's schedule target",
 }
 
 #: Statements of IAM policies that allow an action on `*`: action -> why no ARN is possible.

@@ -50,5 +50,5 @@ def test_without_a_network_there_is_none(deployed):
 @pytest.mark.parametrize("variables", [{}, {"CODEBUILD_BUILD_ID": "mlops-build:1"}])
 def test_jobs_do_not_run_outside_of_a_network_that_is_wanted_and_not_deployed(deployed, variables):
     deployed({}, in_vpc=True)
-    with pytest.raises(ProblemError, match=r"in_vpc is True in settings\.py, but stack mlops-foundation has no network; `npx cdk deploy"):
+    with pytest.raises(ProblemError, match=r"in_vpc is True in settings\.py, but stack \S+-foundation has no network; `npx cdk deploy"):
         _ = ProjectEnvironment(variables).subnets
