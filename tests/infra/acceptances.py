@@ -4,7 +4,6 @@ from __future__ import annotations
 
 #: cdk-nag AwsSolutions: pattern of the rule (with its finding) -> reason.
 NAG = {
-    r"SQS3$": "the queue is itself a dead-letter queue, only not of another queue",
     r"IAM5\[Action::kms:(GenerateDataKey|ReEncrypt)\*\]": "action sets of the CDK's key grants, on our key",
     r"IAM5\[Action::cloudformation:(DescribeStack|GetTemplate)\*\]": "action sets of the CDK's deploy action, on the endpoint stacks",
     r"IAM5\[Resource::\*\]": "reviewed one by one in STAR_RESOURCES",
@@ -20,7 +19,7 @@ NAG = {
     r"IAM5\[Resource::.*:scalable-target/\*\]": "Application Auto Scaling makes the target's id",
     r"IAM5\[Resource::.*:role/aws-service-role/sagemaker\.application-autoscaling.*\]": "AWS names the service-linked role",
     r"IAM5\[Resource::.*:alarm:TargetTracking-endpoint/mlops-(staging|production)/\*\]": "target tracking names its own alarms",
-    r"IAM5\[Resource::<(RetrainingStartRetraining|UnusedRemoveUnused).*\.Arn>:\*\]": "the functions' versions, by the CDK's schedule target",
+    r"IAM5\[Resource::<(RetrainingStartRetraining|UnusedRemoveUnused).*\.Arn>:\*\]": "the functions' versions, by the CDK's schedules",
 }
 
 #: Statements of IAM policies that allow an action on `*`: action -> why no ARN is possible.

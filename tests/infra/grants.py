@@ -43,6 +43,8 @@ _NAMES = ("RoleName", "Name", "ProjectName", "FunctionName", "PipelineName", "Lo
 
 
 def _named(resource: Mapping[str, Any], logical_id: str) -> str:
+    if resource.get("Type") == "AWS::SNS::Topic":  # whose Ref is its ARN
+        return f"arn:aws:sns:us-east-1:111122223333:<{logical_id}>"
     found = [resource.get("Properties", {}).get(name) for name in _NAMES]
     return next((name for name in found if isinstance(name, str)), f"<{logical_id}>")
 

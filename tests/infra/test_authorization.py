@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -37,6 +38,22 @@ def test_what_takes_no_resource_is_allowed_on_all(allowed: Any) -> None:
         definition = reference[service]["Actions"].get(verb.lower())
         if definition is not None and not definition.get("Resources"):
             assert (name, action) in on_all, f"{name}: {action} takes no resource"
+
+
+def test_what_acts_on_a_kind_of_resource_is_allowed_on_one_of_that_kind(allowed: Any) -> None:
+    """Allowed on another kind's ARN, such an action is never allowed either."""
+    reference = authorization()
+    by_role: dict[tuple[str, str], list[str]] = {}
+    for name, action, resources in allowed:
+        by_role.setdefault((name, action), []).extend(resources)
+    for (name, action), resources in by_role.items():
+        service, _, verb = action.partition(":")
+        kinds = reference[service]["Actions"].get(verb.lower(), {}).get("Resources", [])
+        known = {kind.lower(): definition for kind, definition in reference[service]["Resources"].items()}
+        formats = [form for kind in kinds for form in known[kind.lower()]["ARNFormats"]]
+        expressions = [re.sub(r"\$\{\w+\}", ".*", form) for form in formats]
+        fits = any(resource == "*" or re.fullmatch(expression, resource) for resource in resources for expression in expressions)
+        assert fits or not formats, f"{name}: {action} acts on {', '.join(kinds)}, and is allowed on {resources}"
 
 
 def test_a_key_makes_grants_for_aws_services_only(templates: Any) -> None:
