@@ -43,7 +43,7 @@ def build_app(
     environments = (staging, production)
     name = project.name
 
-    foundation = FoundationStack(app, f"{name}-foundation", **common)
+    foundation = FoundationStack(app, f"{name}-foundation", environments=environments, **common)
     build = ModelBuildStack(app, f"{name}-model-build", foundation=foundation, environments=environments, **common)
     deploy = ModelDeployStack(
         app, f"{name}-model-deploy", foundation=foundation, repository=build.repository, staging=staging, production=production, **common

@@ -611,6 +611,11 @@ class Project:
         """Lambda function that a training asks first which data there is; the definition names it without looking it up."""
         return f"{self.name}-data-version"
 
+    @property
+    def remove_unused_function(self) -> str:
+        """Lambda function that deletes what no endpoint uses any more; a person invokes it by this name before its stack goes."""
+        return f"{self.name}-remove-unused"
+
     def tags(self, project_id: str | None = None) -> list[dict[str, str]]:
         """By which Studio and the cost report group what belongs together, whoever makes it. `project_id`: where Studio gave another."""
         values = {"sagemaker:project-name": self.name, "sagemaker:project-id": project_id or self.sagemaker_project_id}

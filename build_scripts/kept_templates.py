@@ -20,12 +20,13 @@ from botocore.exceptions import ClientError
 from build_scripts.command_line import ProblemError, VerdictError, parser, run
 from build_scripts.endpoint_templates import template_file
 from build_scripts.project_environment import ProjectEnvironment
+from build_scripts.write_once import put_once
 from settings import ENVIRONMENTS, PROJECT
 
 STACKS = tuple(PROJECT.endpoint_stack(environment) for environment in ENVIRONMENTS)
 
 
-NEWEST = "code/templates/newest"  # holds the commit that was built last
+NEWEST = "newest-build"  # holds the commit that was built last
 
 
 def key(commit: str, stack: str) -> str:
@@ -35,7 +36,7 @@ def key(commit: str, stack: str) -> str:
 def keep(s3: Any, bucket: str, commit: str, assembly: Path, key_arn: str | None) -> None:
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn} if key_arn else {}
     for stack in STACKS:
-        s3.put_object(Bucket=bucket, Key=key(commit, stack), Body=template_file(assembly, stack).read_bytes(), **encryption)
+        put_once(s3, bucket, key(commit, stack), template_file(assembly, stack).read_bytes(), encryption)
     s3.put_object(Bucket=bucket, Key=NEWEST, Body=commit.encode(), **encryption)  # last: what it names is complete
 
 

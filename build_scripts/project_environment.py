@@ -72,11 +72,12 @@ class ProjectEnvironment:
 
     @property
     def subnets(self) -> tuple[str, ...]:
-        return _list(self._variables.get("VPC_SUBNET_IDS"))
+        """Of the project's VPC; none without one."""
+        return self._network("VPC_SUBNET_IDS", "SubnetIds")
 
     @property
     def security_group_ids(self) -> tuple[str, ...]:
-        return _list(self._variables.get("VPC_SECURITY_GROUP_IDS"))
+        return self._network("VPC_SECURITY_GROUP_IDS", "SecurityGroupId")
 
     @property
     def commit(self) -> str:
@@ -104,6 +105,20 @@ class ProjectEnvironment:
         if output not in self.foundation_outputs:
             raise ProblemError(f"{variable} is not set, and stack {FOUNDATION_STACK} has no output {output}")
         return self.foundation_outputs[output]
+
+    def _network(self, variable: str, output: str) -> tuple[str, ...]:
+        """What is deployed decides. A build has it as variables, and may not ask for the stack's outputs.
+
+        Raises ProblemError where settings.py wants a VPC and none is deployed: jobs must not run outside of it meanwhile.
+        """
+        text = self._variables.get(variable)
+        if text is None and "CODEBUILD_BUILD_ID" not in self._variables:
+            text = self.foundation_outputs.get(output)
+        if not text and PROJECT.in_vpc:
+            raise ProblemError(
+                f"Project.in_vpc is True in settings.py, but stack {FOUNDATION_STACK} has no network; `npx cdk deploy --all`"
+            )
+        return _list(text)
 
 
 def _list(text: str | None) -> tuple[str, ...]:

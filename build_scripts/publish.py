@@ -18,6 +18,7 @@ from build_scripts.command_line import parser, run
 from build_scripts.missing import is_missing
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.step_modules import STEPS, load
+from build_scripts.write_once import put_once
 from pipelines.tabular.specification import specification_json
 
 HASH_LENGTH = 16
@@ -49,16 +50,16 @@ def publish(s3: Any, bucket: str, files: Mapping[str, bytes], key_arn: str | Non
         return f"s3://{bucket}/{prefix}", False
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn} if key_arn else {}
     for path, content in files.items():
-        s3.put_object(Bucket=bucket, Key=f"{prefix}/steps/{path}", Body=content, **encryption)
-    s3.put_object(Bucket=bucket, Key=archive, Body=load("archive").pack(files), **encryption)
-    return f"s3://{bucket}/{prefix}", True
+        put_once(s3, bucket, f"{prefix}/steps/{path}", content, encryption)
+    return f"s3://{bucket}/{prefix}", put_once(s3, bucket, archive, load("archive").pack(files), encryption)
 
 
 def _exists(s3: Any, bucket: str, key: str) -> bool:
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if is_missing(error):
+        # Without the permission to list, S3 answers 403 for what is not there; writing it says what is the case.
+        if is_missing(error) or error.response["Error"]["Code"] in ("403", "AccessDenied"):
             return False
         raise
     return True

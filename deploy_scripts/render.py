@@ -57,9 +57,10 @@ def parameters(version: Version, content: Mapping[str, Any], outputs: Mapping[st
 def template_configuration(version: Version, content: Mapping[str, Any], outputs: Mapping[str, str]) -> dict[str, Any]:
     """CodePipeline's "template configuration" file: parameters and stack tags.
 
-    The commit is no tag: it would make every deployment change every resource of the stack.
+    No tag may differ from one deployment to the next: CloudFormation gives a stack's tags to every resource, and would update each of them.
+    For a scalable target that sets the bounds back which a schedule had set. What is deployed say the stack's parameter and its output.
     """
-    return {"Parameters": parameters(version, content, outputs), "Tags": {"model-version": str(version.number)}}
+    return {"Parameters": parameters(version, content, outputs), "Tags": {tag["Key"]: tag["Value"] for tag in PROJECT.tags()}}
 
 
 def refuse_impossible(environment: Environment, version: Version, content: dict[str, Any], live_instance_type: str | None) -> None:

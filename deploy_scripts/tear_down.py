@@ -1,8 +1,9 @@
-"""Deletes what no stack owns, so that the foundation stack can go: the SageMaker pipelines and the registered versions.
+"""Deletes what no stack owns: the SageMaker pipelines, the registered versions, and what earlier deployments left.
 
     python -m deploy_scripts.tear_down
 
-Builds make the pipelines, runs register versions, and CloudFormation cannot delete a model package group that has any.
+Builds make the pipelines, runs register versions, and CloudFormation cannot delete a model package group that has any. Models and
+endpoint configurations of earlier deployments are kept by CloudFormation (infra/endpoint/endpoint_stack.py).
 README.md, "Tear down", says when: after every other stack. A push or the schedule would bring the pipelines back, and a
 deleted version wakes the deploy pipeline, which rolls out the one approved before.
 """
@@ -22,6 +23,7 @@ from build_scripts.missing import is_missing
 from build_scripts.project_environment import ProjectEnvironment
 from settings import ENVIRONMENTS, PROJECT
 
+ENDPOINT_TAG = "made-for-endpoint"  # as infra/endpoint/endpoint_stack.py sets it
 _POLL_SECONDS = 1.0
 _ACTIVE = ("Executing", "Stopping")
 
@@ -74,6 +76,21 @@ def _models(sagemaker: Any, execution: str) -> list[str]:
     return [model["Arn"].rsplit("/", 1)[-1] for model in made if "Arn" in model]
 
 
+def left_by_deployments(sagemaker: Any) -> tuple[list[str], list[str]]:
+    """Names of the endpoint configurations and of the models that were made for the project's endpoints, which are gone by now."""
+    endpoints = {PROJECT.endpoint_name(environment) for environment in ENVIRONMENTS}
+
+    def ours(operation: str, items: str, kind: str) -> list[str]:
+        summaries = [item for page in sagemaker.get_paginator(operation).paginate() for item in page[items]]
+        return [item[f"{kind}Name"] for item in summaries if endpoints & _endpoints_of(sagemaker, item[f"{kind}Arn"])]
+
+    return ours("list_endpoint_configs", "EndpointConfigs", "EndpointConfig"), ours("list_models", "Models", "Model")
+
+
+def _endpoints_of(sagemaker: Any, arn: str) -> set[str]:
+    return {tag["Value"] for tag in sagemaker.list_tags(ResourceArn=arn)["Tags"] if tag["Key"] == ENDPOINT_TAG}
+
+
 def _found(call: Callable[..., Any], **request: str) -> bool:
     """False if AWS answers that there is no such thing."""
     try:
@@ -94,8 +111,9 @@ def main(arguments: Sequence[str]) -> int:
     if left:
         raise ProblemError(f"these stacks have to go first: {', '.join(left)}; README.md, 'Tear down', has the commands")
     sagemaker, group = project.client("sagemaker"), project.model_package_group
-    doomed = pipelines(sagemaker)
+    doomed, (configurations, models) = pipelines(sagemaker), left_by_deployments(sagemaker)
     print(f"pipelines: {', '.join(doomed) or 'none'}; versions of {group}: {len(versions(sagemaker, group))}")
+    print(f"left by earlier deployments: {len(configurations)} endpoint configurations, {len(models)} models")
     if not (given.yes or _person_agrees()):
         print("nothing changed")
         return 0
@@ -103,6 +121,10 @@ def main(arguments: Sequence[str]) -> int:
         delete_pipeline(sagemaker, name)
     for arn in versions(sagemaker, group):  # again, because a run may have registered one more until it stopped
         _found(sagemaker.delete_model_package, ModelPackageName=arn)
+    for name in configurations:
+        _found(sagemaker.delete_endpoint_config, EndpointConfigName=name)
+    for name in models:
+        _found(sagemaker.delete_model, ModelName=name)
     print("deleted; now the foundation stack can go")
     return 0
 

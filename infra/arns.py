@@ -49,12 +49,12 @@ class Arns:
             service="lambda", resource="function", resource_name=name, arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
         )
 
-    def log_groups(self, prefix: str) -> str:
-        return self._stack.format_arn(
-            service="logs", resource="log-group", resource_name=f"{prefix}*", arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
-        )
+    def log_group(self, name: str) -> list[str]:
+        """The group and its streams."""
+        arn = self._stack.format_arn(service="logs", resource="log-group", resource_name=name, arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME)
+        return [arn, f"{arn}:*"]
 
-    def alarms(self, prefix: str) -> str:
+    def alarm(self, name: str) -> str:
         return self._stack.format_arn(
-            service="cloudwatch", resource="alarm", resource_name=f"{prefix}*", arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
+            service="cloudwatch", resource="alarm", resource_name=name, arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
         )

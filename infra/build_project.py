@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 import aws_cdk as cdk
 from aws_cdk import aws_codebuild as codebuild
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from infra.artifact_role import ArtifactRole
 from infra.foundation.foundation_stack import FoundationStack
 from infra.retained_log_group import RetainedLogGroup
 from settings import Project
@@ -20,7 +20,10 @@ IMAGE = codebuild.LinuxBuildImage.STANDARD_8_0
 
 
 class BuildProject(codebuild.PipelineProject):
-    """`buildspec` is a path in the repository. `environment` adds to the common variables (`common_environment`)."""
+    """`buildspec` is a path in the repository, `pipeline_name` the CodePipeline that runs it.
+
+    `environment` adds to the common variables (`common_environment`).
+    """
 
     def __init__(
         self,
@@ -29,18 +32,28 @@ class BuildProject(codebuild.PipelineProject):
         *,
         project: Project,
         foundation: FoundationStack,
+        pipeline_name: str,
         buildspec: str,
         description: str,
         timeout_minutes: int,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         log_group = RetainedLogGroup(scope, f"{construct_id}Logs", retention_days=project.log_retention_days, key=foundation.key)
+        role = ArtifactRole(
+            scope,
+            f"{construct_id}Role",
+            service="codebuild.amazonaws.com",
+            description=description,
+            bucket=foundation.artifact_bucket,
+            pipeline_name=pipeline_name,
+        )
         variables = {**common_environment(project, foundation), **(environment or {})}
         super().__init__(
             scope,
             construct_id,
             project_name=f"{project.name}-{construct_id.lower()}",
             description=description,
+            role=role,
             build_spec=codebuild.BuildSpec.from_source_filename(buildspec),
             environment=codebuild.BuildEnvironment(build_image=IMAGE, compute_type=codebuild.ComputeType.SMALL),
             environment_variables={name: codebuild.BuildEnvironmentVariable(value=value) for name, value in variables.items()},
@@ -49,9 +62,7 @@ class BuildProject(codebuild.PipelineProject):
             logging=codebuild.LoggingOptions(cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=log_group)),
             timeout=cdk.Duration.minutes(timeout_minutes),
         )
-
-    def allow(self, sid: str, actions: list[str], resources: list[str], conditions: dict[str, object] | None = None) -> None:
-        self.add_to_role_policy(iam.PolicyStatement(sid=sid, actions=actions, resources=resources, conditions=conditions))
+        self.allow = role.allow
 
 
 def common_environment(project: Project, foundation: FoundationStack) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import aws_cdk as cdk
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -20,3 +22,23 @@ class DeadLetterQueue(sqs.Queue):
             enforce_ssl=True,
             retention_period=cdk.Duration.days(14),
         )
+
+    def accept_from(self, rule: events.IRule) -> None:
+        """Lets EventBridge put a rule's undelivered events here. Of the CDK's targets only some do that by themselves.
+
+        Source: "Using dead-letter queues" of the EventBridge user guide.
+        """
+        self.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["sqs:SendMessage"],
+                resources=[self.queue_arn],
+                conditions={"ArnEquals": {"aws:SourceArn": rule.rule_arn}},
+            )
+        )
+
+    def add_to_resource_policy(self, statement: iam.PolicyStatement) -> iam.AddToResourcePolicyResult:
+        """Whoever may send does it for this account: also where the CDK's own constructs allow it."""
+        if statement.effect == iam.Effect.ALLOW:
+            statement.add_conditions({"StringEquals": {"aws:SourceAccount": cdk.Stack.of(self).account}})
+        return super().add_to_resource_policy(statement)

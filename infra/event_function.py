@@ -25,6 +25,7 @@ class EventFunction(ProjectFunction):
         dead_letters: sqs.IQueue,
         key: kms.IKey,
         log_retention_days: int,
+        function_name: str | None = None,
     ) -> None:
         super().__init__(
             scope,
@@ -34,6 +35,7 @@ class EventFunction(ProjectFunction):
             key=key,
             log_retention_days=log_retention_days,
             environment=environment,
+            function_name=function_name,
             retry_attempts=2,
             dead_letter_queue=dead_letters,
         )

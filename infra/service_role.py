@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -30,6 +32,6 @@ class ServiceRole(iam.Role):
             conditions={"StringEquals": {"iam:PassedToService": self._service}},
         )
 
-    def allow(self, sid: str, actions: list[str], resources: list[str], conditions: dict[str, object] | None = None) -> None:
+    def allow(self, sid: str, actions: list[str], resources: list[str], conditions: Mapping[str, object] | None = None) -> None:
         """One named statement, so that a reader of the role sees what each permission is for."""
         self.add_to_policy(iam.PolicyStatement(sid=sid, actions=actions, resources=resources, conditions=conditions))

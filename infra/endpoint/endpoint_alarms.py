@@ -13,6 +13,10 @@ from settings import Environment
 _REQUESTS = "AWS/SageMaker"
 _INSTANCES = "/aws/sagemaker/Endpoints"
 _MICROSECONDS = 1000  # per millisecond: ModelLatency is in microseconds
+SERVER_ERRORS, LATENCY = "server-errors", "latency-p99"
+#: Ends of the names of the alarms that undo an update: SageMaker watches them as the endpoint's role.
+ROLLBACK = (SERVER_ERRORS, LATENCY)
+OTHERS = ("cpu", "memory", "no-traffic")
 CPU_PERCENT = 90
 MEMORY_PERCENT = 85
 
@@ -47,7 +51,7 @@ class EndpointAlarms(Construct):
     def _server_errors(self, percent: float) -> cloudwatch.CfnAlarm:
         """SageMaker sends 1 for a request that failed and 0 for others: their average is the rate."""
         return self._alarm(
-            "server-errors",
+            SERVER_ERRORS,
             f"More than {percent:g} % of the requests answered 5xx",
             namespace=_REQUESTS,
             metric_name="Invocation5XXErrors",
@@ -59,7 +63,7 @@ class EndpointAlarms(Construct):
 
     def _latency(self, p99_ms: int) -> cloudwatch.CfnAlarm:
         return self._alarm(
-            "latency-p99",
+            LATENCY,
             f"p99 model latency above {p99_ms} ms",
             namespace=_REQUESTS,
             metric_name="ModelLatency",

@@ -22,6 +22,8 @@ from infra.foundation.project_buckets import CAPTURE_PREFIX
 from infra.retained_log_group import RetainedLogGroup
 from settings import Environment, Project
 
+#: Names the endpoint that a model or a configuration was made for, because CloudFormation names them (infra/model_deploy/remove_unused).
+ENDPOINT_TAG = "made-for-endpoint"
 VARIANT = "AllTraffic"  # a new name would deregister and create anew the scalable target
 
 # Instance families with disks of their own encrypt those by hardware, and SageMaker refuses a key for them.
@@ -29,7 +31,11 @@ _LOCAL_DISK = re.compile(r"ml\.(\w+dn?|g\d\w*|p[345]\w*|trn\d\w*)\.")
 
 
 class EndpointStack(cdk.Stack):
-    """Model and configuration are unnamed: a new version makes new ones, then the endpoint moves to them."""
+    """Model and configuration are unnamed: a new version makes new ones, then the endpoint moves to them.
+
+    CloudFormation keeps the replaced ones. SageMaker may go back to them by itself and stay in service, and CloudFormation, which sees the
+    endpoint in service, would delete what still serves. infra/model_deploy/remove_unused deletes them once no endpoint uses them.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, project: Project, environment: Environment, **options: Any) -> None:
         super().__init__(
@@ -81,15 +87,26 @@ class EndpointStack(cdk.Stack):
         days = self._project.log_retention_days
         return RetainedLogGroup(self, "Logs", retention_days=days, key=key, name=f"/aws/sagemaker/Endpoints/{self._name}")
 
+    def _tags(self) -> list[cdk.CfnTag]:
+        return [cdk.CfnTag(key=ENDPOINT_TAG, value=self._name)]
+
+    @staticmethod
+    def _kept_when_replaced(resource: cdk.CfnResource) -> None:
+        resource.cfn_options.update_replace_policy = cdk.CfnDeletionPolicy.RETAIN
+        resource.cfn_options.deletion_policy = cdk.CfnDeletionPolicy.DELETE  # the current one goes with its stack
+
     def _model(self) -> sagemaker.CfnModel:
-        return sagemaker.CfnModel(
+        model = sagemaker.CfnModel(
             self,
             "Model",
+            tags=self._tags(),
             execution_role_arn=self._imported("InferenceRoleArn"),
             enable_network_isolation=True,  # the container needs nothing but its requests
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(model_package_name=self._package.value_as_string),
             vpc_config=self._vpc_config(),
         )
+        self._kept_when_replaced(model)
+        return model
 
     def _vpc_config(self) -> sagemaker.CfnModel.VpcConfigProperty | None:
         if not self._project.in_vpc:
@@ -99,9 +116,10 @@ class EndpointStack(cdk.Stack):
 
     def _configuration(self, model: sagemaker.CfnModel) -> sagemaker.CfnEndpointConfig:
         own_disk = _LOCAL_DISK.match(self._environment.instance_type)
-        return sagemaker.CfnEndpointConfig(
+        configuration = sagemaker.CfnEndpointConfig(
             self,
             "Configuration",
+            tags=self._tags(),
             kms_key_id=None if own_disk else self._imported("KeyArn"),
             production_variants=[
                 sagemaker.CfnEndpointConfig.ProductionVariantProperty(
@@ -117,6 +135,8 @@ class EndpointStack(cdk.Stack):
             ],
             data_capture_config=self._data_capture(),
         )
+        self._kept_when_replaced(configuration)
+        return configuration
 
     def _data_capture(self) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty | None:
         """Requests and answers as JSON lines under `capture/<endpoint>/<variant>/yyyy/mm/dd/hh/`, for monitoring."""

@@ -13,6 +13,7 @@ from constructs import Construct
 from settings import Autoscaling, Schedule, StepScaling, TargetTracking
 
 _INVOCATIONS = "SageMakerVariantInvocationsPerInstance"
+LOAD = "load"  # ends the name of the alarm that scales in steps
 _CONCURRENCY = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
 
 
@@ -105,7 +106,7 @@ class VariantAutoscaling(Construct):
         cloudwatch.CfnAlarm(
             self,
             "Load",
-            alarm_name=f"{self._endpoint_name}-load",
+            alarm_name=f"{self._endpoint_name}-{LOAD}",
             alarm_description="Scales out in steps: requests per instance and minute",
             alarm_actions=[policy_arn],
             namespace="AWS/SageMaker",

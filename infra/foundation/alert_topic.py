@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
@@ -16,6 +17,7 @@ class AlertTopic(sns.Topic):
 
     def __init__(self, scope: Construct, construct_id: str, *, project: Project, key: kms.IKey) -> None:
         super().__init__(scope, construct_id, master_key=key, enforce_ssl=True)
-        self.grant_publish(iam.ServicePrincipal("cloudwatch.amazonaws.com"))
+        account = cdk.Stack.of(self).account
+        self.grant_publish(iam.ServicePrincipal("cloudwatch.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": account}}))
         if project.notification_email:
             self.add_subscription(subscriptions.EmailSubscription(project.notification_email))

@@ -5,6 +5,7 @@ Exports its names for stacks that are deployed apart from the app (infra/endpoin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
@@ -19,7 +20,7 @@ from infra.foundation.inference_role import InferenceRole
 from infra.foundation.pipeline_role import PipelineRole
 from infra.foundation.project_buckets import ProjectBuckets
 from infra.foundation.project_key import ProjectKey
-from settings import Project
+from settings import Environment, Project
 
 if TYPE_CHECKING:
     from infra.foundation.network import Network
@@ -28,16 +29,20 @@ if TYPE_CHECKING:
 class FoundationStack(cdk.Stack):
     """Kept, and protected from deletion, as long as `Project.retain_data` is set."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, project: Project, **options: Any) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, project: Project, environments: Sequence[Environment], **options: Any
+    ) -> None:
         description = f"{project.name}: key, buckets, model registry, alerts and roles"
         super().__init__(scope, construct_id, description=description, termination_protection=project.retain_data, **options)
+        self._project = project
         removal_policy = cdk.RemovalPolicy.RETAIN if project.retain_data else cdk.RemovalPolicy.DESTROY
         self._key = ProjectKey(self, "Key", project=project, removal_policy=removal_policy)
         self._buckets = ProjectBuckets(self, "Buckets", project=project, key=self._key, removal_policy=removal_policy)
         self._register_models(project, removal_policy)
         self._alerts = AlertTopic(self, "Alerts", project=project, key=self._key)
-        self._pipeline_role = PipelineRole(self, "PipelineRole", project=project, buckets=self._buckets, key=self._key)
-        self._inference_role = InferenceRole(self, "InferenceRole", project=project, buckets=self._buckets, key=self._key)
+        given: dict[str, Any] = {"project": project, "environments": environments, "buckets": self._buckets, "key": self._key}
+        self._pipeline_role = PipelineRole(self, "PipelineRole", **given)
+        self._inference_role = InferenceRole(self, "InferenceRole", **given)
         self._network = self._private_network(project) if project.in_vpc else None
         self._export(project)
 
@@ -52,6 +57,11 @@ class FoundationStack(cdk.Stack):
     @property
     def artifact_bucket(self) -> s3.IBucket:
         return self._buckets.artifacts
+
+    @property
+    def run_objects(self) -> str:
+        """ARN pattern of what the training pipeline's runs write."""
+        return self._buckets.run_objects(self._project)
 
     @property
     def alerts(self) -> AlertTopic:
@@ -80,7 +90,7 @@ class FoundationStack(cdk.Stack):
     def _private_network(self, project: Project) -> Network:
         from infra.foundation.network import Network  # EC2 is by far the largest part of the CDK, and most projects need none of it
 
-        return Network(self, "Network", project=project, key=self._key)
+        return Network(self, "Network", project=project, key=self._key, buckets=[self.data_bucket, self.artifact_bucket])
 
     def _register_models(self, project: Project, removal_policy: cdk.RemovalPolicy) -> None:
         group = sagemaker.CfnModelPackageGroup(

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.retained_log_group import RetainedLogGroup
@@ -25,9 +30,10 @@ _SERVICES = {
 class Network(Construct):
     """Two availability zones, no internet. Properties: `subnet_ids`, `security_group_id`."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, project: Project, key: kms.IKey) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, project: Project, key: kms.IKey, buckets: Sequence[s3.IBucket]) -> None:
         super().__init__(scope, construct_id)
         self.vpc = self._vpc()
+        self._reach_s3(buckets)
         self._security_group = ec2.SecurityGroup(
             self,
             "Workloads",
@@ -54,11 +60,31 @@ class Network(Construct):
             nat_gateways=0,
             restrict_default_security_group=False,  # would add a Lambda function; nothing uses that group
             subnet_configuration=[ec2.SubnetConfiguration(name="Isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=24)],
-            gateway_endpoints={"S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3)},
         )
         for name, service in _SERVICES.items():
             vpc.add_interface_endpoint(name, service=service)
         return vpc
+
+    def _reach_s3(self, buckets: Sequence[s3.IBucket]) -> None:
+        """Only our buckets, as our account, and the layers of container images: what runs inside can carry nothing elsewhere.
+
+        Source: "Give SageMaker AI Training Jobs Access to Resources in Your Amazon VPC", and "Create the Amazon S3 gateway endpoint" of the
+        ECR user guide for the bucket of the layers. CodeBuild runs outside of this VPC.
+        """
+        stack = cdk.Stack.of(self)
+        endpoint = self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
+        own = {"StringEquals": {"aws:PrincipalAccount": stack.account}}
+        find = ["s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketLocation"]
+        use = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload"]
+        layers = f"arn:{stack.partition}:s3:::prod-{stack.region}-starport-layer-bucket/*"
+        for actions, resources, conditions in (
+            (find, [bucket.bucket_arn for bucket in buckets], own),
+            (use, [bucket.arn_for_objects("*") for bucket in buckets], own),
+            (["s3:GetObject"], [layers], None),  # ECR signs these requests, not we
+        ):
+            endpoint.add_to_policy(
+                iam.PolicyStatement(principals=[iam.AnyPrincipal()], actions=actions, resources=resources, conditions=conditions)
+            )
 
     def _allow_traffic(self) -> None:
         # Destinations are the VPC's interface endpoints and S3's public addresses behind the gateway endpoint.

@@ -1,70 +1,108 @@
-"""Role of the SageMaker pipelines and of the jobs they start: reads data, writes artifacts, registers versions."""
+"""Role of the SageMaker pipelines and of the jobs they start: reads data, writes what a run makes, registers versions.
+
+Whoever pushes decides what runs with it. So it cannot approve a version, nor change what later decides about one: published code,
+endpoint templates, another pipeline's artifacts (docs/decisions/0077-what-a-push-cannot-reach.md).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.arns import Arns
-from infra.foundation.project_buckets import ProjectBuckets
+from infra.foundation.project_buckets import CODE, ProjectBuckets
+from infra.foundation.project_key import FOR_AWS_RESOURCES
 from infra.foundation.sagemaker_role import SageMakerRole
 from infra.monitoring.drift_metrics import namespace
-from settings import Project
+from settings import Environment, Project
 
-_JOBS = {
-    "training-job": "TrainingJob",
-    "processing-job": "ProcessingJob",
-    "hyper-parameter-tuning-job": "HyperParameterTuningJob",
-    "transform-job": "TransformJob",
-}
+#: Log groups of jobs, which the whole account shares.
+_JOB_LOGS = ("ProcessingJobs", "TrainingJobs", "TransformJobs")
+#: Metadata by which a version returns to production without an approval (build_scripts/registry.py): only Verify writes it.
+SERVED = "served-production"
 
 
 class PipelineRole(SageMakerRole):
     """Passed to SageMaker by the build, and by the pipeline to its own jobs."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, project: Project, buckets: ProjectBuckets, key: kms.IKey) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        project: Project,
+        environments: Sequence[Environment],
+        buckets: ProjectBuckets,
+        key: kms.IKey,
+    ) -> None:
+        log_groups = [f"/aws/sagemaker/{kind}" for kind in _JOB_LOGS]
         super().__init__(
             scope,
             construct_id,
             project=project,
             description=f"Training, evaluation and batch jobs of {project.name}",
-            log_group_prefix="/aws/sagemaker/",
+            log_groups=log_groups,
             namespaces=["/aws/sagemaker/*", namespace(project)],
         )
         self._arns = Arns(self, project)
-        buckets.data.grant_read(self)
-        buckets.artifacts.grant_read_write(self)
-        buckets.data.grant_write(self, "predictions/*")
+        self._own = project.tags()[0]
+        self._read_and_write(project, buckets)
         self.allow("DataVersion", ["lambda:InvokeFunction"], [self._arns.function(project.data_version_function)])
         self._run_jobs(project)
         self._register_versions()
-        self._read_champion(project)
-        self._create_log_groups()
+        self._read_champion(environments)
+        # No stack of ours can own them: they belong to the whole account.
+        self.allow("LogGroups", ["logs:CreateLogGroup"], [arn for name in log_groups for arn in self._arns.log_group(name)])
         self.grant_pass_role(self)
         key.grant_encrypt_decrypt(self)
-        key.grant(self, "kms:CreateGrant", "kms:DescribeKey")  # volumes of the jobs
+        key.grant(self, "kms:DescribeKey")
+        self.allow("Volumes", ["kms:CreateGrant"], [key.key_arn], FOR_AWS_RESOURCES)
+
+    def _read_and_write(self, project: Project, buckets: ProjectBuckets) -> None:
+        self.allow("FindBuckets", ["s3:ListBucket", "s3:GetBucketLocation"], [buckets.data.bucket_arn, buckets.artifacts.bucket_arn])
+        read = [buckets.data.arn_for_objects("*"), buckets.artifacts.arn_for_objects(CODE), buckets.run_objects(project)]
+        self.allow("Read", ["s3:GetObject"], read)
+        self.allow("DataVersions", ["s3:ListBucketVersions"], [buckets.data.bucket_arn])
+        write = [buckets.run_objects(project), buckets.data.arn_for_objects("predictions/*")]
+        self.allow("Write", ["s3:PutObject", "s3:AbortMultipartUpload"], write)
 
     def _run_jobs(self, project: Project) -> None:
-        # `<project>-` where a step sets its job's prefix, `pipelines-` where SageMaker names the job.
-        names = (f"{project.name}-*", "pipelines-*")
-        actions = [f"sagemaker:{verb}{job}" for job in _JOBS.values() for verb in ("Create", "Describe", "Stop")]
-        actions += ["sagemaker:ListTrainingJobsForHyperParameterTuningJob", "sagemaker:AddTags", "sagemaker:ListTags"]
-        self.allow("Jobs", actions, [self._arns.sagemaker(kind, name) for kind in _JOBS for name in names])
-        models = [self._arns.sagemaker("model", name) for name in names]
-        self.allow("Models", ["sagemaker:CreateModel", "sagemaker:DescribeModel", "sagemaker:DeleteModel", "sagemaker:AddTags"], models)
+        """Jobs by the names that SageMaker gives them, and by the project's tag, because not every name holds the project's.
+
+        `<prefix>-<execution>-<token>` where a step sets its job's prefix, `pipelines-<execution>-<step>-<token>` where it does not.
+        A tuning job's name has 32 characters at most and is `<execution>-<first seven characters of the step>-<token>`, whatever the
+        step sets; SageMaker writes ARNs in small letters. Its trials need no permission of this role.
+        Source: "IAM Access Management" of SageMaker Pipelines, and the names that executions gave.
+        """
+        names = {
+            "processing-job": [f"{project.name}-*"],
+            "hyper-parameter-tuning-job": ["*-Tune*", "*-tune*"],
+            "transform-job": ["pipelines-*"],
+            "model": ["pipelines-*"],
+        }
+        resources = [self._arns.sagemaker(kind, name) for kind, patterns in names.items() for name in patterns]
+        kinds = ("ProcessingJob", "HyperParameterTuningJob", "TransformJob", "Model")
+        made = {"StringEquals": {f"aws:RequestTag/{self._own['Key']}": self._own["Value"]}}
+        self.allow("StartJobs", [*(f"sagemaker:Create{kind}" for kind in kinds), "sagemaker:AddTags"], resources, made)
+        ours = {"StringEquals": {f"aws:ResourceTag/{self._own['Key']}": self._own["Value"]}}
+        follow = [f"sagemaker:{verb}{kind}" for kind in kinds[:3] for verb in ("Describe", "Stop")]
+        follow += ["sagemaker:DescribeModel", "sagemaker:ListTrainingJobsForHyperParameterTuningJob", "sagemaker:ListTags"]
+        self.allow("FollowJobs", follow, resources, ours)
 
     def _register_versions(self) -> None:
-        actions = ("CreateModelPackage", "DescribeModelPackage", "DescribeModelPackageGroup", "ListModelPackages", "AddTags", "ListTags")
-        self.allow(
-            "Registry", [f"sagemaker:{action}" for action in actions], [self._arns.model_package_group(), self._arns.model_packages()]
-        )
+        registry = [self._arns.model_package_group(), self._arns.model_packages()]
+        actions = ("DescribeModelPackage", "DescribeModelPackageGroup", "ListModelPackages", "AddTags", "ListTags")
+        self.allow("Registry", [f"sagemaker:{action}" for action in actions], registry)
+        undecided: dict[str, object] = {
+            "StringEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"},
+            "Null": {f"sagemaker:CustomerMetadataProperties/{SERVED}": "true"},
+        }
+        self.allow("RegisterUndecided", ["sagemaker:CreateModelPackage"], registry, undecided)
 
-    def _read_champion(self, project: Project) -> None:
+    def _read_champion(self, environments: Sequence[Environment]) -> None:
         """Evaluation compares with the version that an endpoint serves now."""
-        endpoints = self._arns.sagemaker("endpoint", f"{project.name}-*")
-        actions = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel"]
-        self.allow("Champion", actions, [endpoints, *self._arns.hosting_configurations()])
-
-    def _create_log_groups(self) -> None:
-        # The groups of jobs belong to the whole account (/aws/sagemaker/TrainingJobs): no stack of ours can own them.
-        self.allow("LogGroups", ["logs:CreateLogGroup"], [self._arns.log_groups("/aws/sagemaker/")])
+        endpoints = [self._arns.endpoint(environment) for environment in environments]
+        self.allow("ChampionEndpoint", ["sagemaker:DescribeEndpoint"], endpoints)
+        self.allow("Champion", ["sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel"], self._arns.hosting_configurations())

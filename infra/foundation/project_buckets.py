@@ -12,6 +12,8 @@ from constructs import Construct
 
 from settings import Project
 
+#: Of the artifact bucket: published code, endpoint templates of a commit, and the commit that was built last.
+CODE, TEMPLATES, NEWEST_BUILD = "code/*", "code/templates/*", "newest-build"
 CAPTURE_PREFIX = "capture/"  # SageMaker appends <endpoint>/<variant>/yyyy/mm/dd/hh/
 CAPTURE_DAYS = 90
 OLD_VERSION_DAYS = 90
@@ -30,6 +32,10 @@ class ProjectBuckets(Construct):
         self.data = self._bucket("Data", [self._expire_capture(), self._expire_old_versions()])
         self.artifacts = self._bucket("Artifacts", [self._expire_old_versions()])
         self._send_events(self.data)
+
+    def run_objects(self, project: Project) -> str:
+        """ARN pattern of what the training pipeline's runs write: prepared data, models, evidence."""
+        return self.artifacts.arn_for_objects(f"pipelines/{project.sagemaker_pipeline}/*")
 
     def _access_log_bucket(self) -> s3.Bucket:
         return s3.Bucket(

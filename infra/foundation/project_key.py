@@ -9,6 +9,9 @@ from constructs import Construct
 
 from settings import Project
 
+#: Condition of `kms:CreateGrant`: only for a service that acts for the caller, such as for a job's volume.
+FOR_AWS_RESOURCES: dict[str, object] = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+
 
 class ProjectKey(kms.Key):
     """Rotated yearly. Roles get its use from their own policies; only services that act without a role are named here."""
@@ -32,7 +35,7 @@ class ProjectKey(kms.Key):
             iam.PolicyStatement(
                 sid="AlarmsAndEvents",
                 principals=[iam.ServicePrincipal(f"{service}.amazonaws.com") for service in ("cloudwatch", "events")],
-                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
                 resources=["*"],  # in a key policy, the key itself
                 conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(self).account}},
             )
@@ -47,6 +50,7 @@ class ProjectKey(kms.Key):
                 principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
                 actions=["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:DescribeKey"],
                 resources=["*"],  # in a key policy, the key itself
+                # Logs sends no source account with its requests; the group's ARN holds the account.
                 conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
             )
         )

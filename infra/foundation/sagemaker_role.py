@@ -11,21 +11,21 @@ from settings import Project
 
 
 class SageMakerRole(ServiceRole):
-    """Base of the pipeline's and the endpoint's role. `log_group_prefix` and `namespaces` say where it may write."""
+    """Base of the pipeline's and the endpoint's role. `log_groups` and `namespaces` say where it may write."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, project: Project, description: str, log_group_prefix: str, namespaces: list[str]
+        self, scope: Construct, construct_id: str, *, project: Project, description: str, log_groups: list[str], namespaces: list[str]
     ) -> None:
         super().__init__(scope, construct_id, service="sagemaker.amazonaws.com", description=description, own_account_only=True)
-        self._log(Arns(self, project), log_group_prefix)
+        self._log(Arns(self, project), log_groups)
         self._publish_metrics(namespaces)
         self._pull_images()
         if project.in_vpc:
             self._use_network()
 
-    def _log(self, arns: Arns, prefix: str) -> None:
+    def _log(self, arns: Arns, groups: list[str]) -> None:
         actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
-        self.allow("Logs", actions, [arns.log_groups(prefix)])
+        self.allow("Logs", actions, [arn for group in groups for arn in arns.log_group(group)])
 
     def _publish_metrics(self, namespaces: list[str]) -> None:
         # PutMetricData takes no resource; the namespace is what narrows it.

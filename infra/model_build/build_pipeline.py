@@ -13,8 +13,10 @@ from aws_cdk import aws_codepipeline_actions as actions
 from constructs import Construct
 
 from infra.arns import Arns
+from infra.artifact_role import ArtifactRole
 from infra.build_project import BuildProject
 from infra.foundation.foundation_stack import FoundationStack
+from infra.foundation.project_buckets import CODE, NEWEST_BUILD
 from settings import Environment, Project
 
 BUILDSPEC = "build_scripts/buildspec.yml"
@@ -46,13 +48,18 @@ class BuildPipeline(Construct):
             "Build",
             project=project,
             foundation=foundation,
+            pipeline_name=project.build_pipeline,
             buildspec=BUILDSPEC,
             description="Tests the code, publishes it, and starts what changed: training or a deployment",
             timeout_minutes=30,
         )
 
     def _allow_publish(self, build: BuildProject, foundation: FoundationStack) -> None:
-        foundation.artifact_bucket.grant_read_write(build, "code/*")
+        """Code and templates are written once: who pushes cannot replace what an earlier commit was built and tested with."""
+        bucket = foundation.artifact_bucket
+        build.allow("ReadPublished", ["s3:GetObject"], [bucket.arn_for_objects(CODE)])
+        build.allow("PublishOnce", ["s3:PutObject"], [bucket.arn_for_objects(CODE)], {"Null": {"s3:if-none-match": "false"}})
+        build.allow("NewestBuild", ["s3:PutObject"], [bucket.arn_for_objects(NEWEST_BUILD)])
         foundation.key.grant_encrypt_decrypt(build)
 
     def _allow_training(self, build: BuildProject, foundation: FoundationStack) -> None:
@@ -90,6 +97,14 @@ class BuildPipeline(Construct):
             pipeline_type=codepipeline.PipelineType.V2,
             execution_mode=codepipeline.ExecutionMode.QUEUED,  # every pushed commit is tested, in order
             artifact_bucket=foundation.artifact_bucket,
+            role=ArtifactRole(
+                self,
+                "PipelineRole",
+                service="codepipeline.amazonaws.com",
+                description="Runs the actions of the build pipeline",
+                bucket=foundation.artifact_bucket,
+                pipeline_name=project.build_pipeline,
+            ),
             use_pipeline_role_for_actions=True,
             restart_execution_on_update=False,
         )

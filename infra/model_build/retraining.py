@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_scheduler_targets as scheduler_targets
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.arns import Arns
 from infra.event_function import EventFunction
 from infra.foundation.foundation_stack import FoundationStack
+from infra.function_schedule import FunctionSchedule
 from infra.monitoring.drift_metrics import drift_alarm_name
 from settings import Environment, Project
 
@@ -80,16 +78,13 @@ class Retraining(Construct):
         events.Rule(self, construct_id, description=description, event_pattern=pattern, targets=[target])
 
     def _on_schedule(self, cron: str, time_zone: str) -> None:
-        # EventBridge Scheduler, not a scheduled rule: it knows time zones and daylight saving.
-        scheduler.Schedule(
+        FunctionSchedule(
             self,
             "Schedule",
+            function=self._function,
+            dead_letters=self._dead_letters,
+            cron=cron,
+            time_zone=time_zone,
             description="Regular retraining",
-            schedule=scheduler.ScheduleExpression.expression(f"cron({cron})", cdk.TimeZone.of(time_zone)),
-            target=scheduler_targets.LambdaInvoke(
-                self._function,
-                dead_letter_queue=self._dead_letters,
-                input=scheduler.ScheduleTargetInput.from_object({"source": "schedule"}),
-                retry_attempts=10,
-            ),
+            payload={"source": "schedule"},
         )

@@ -10,18 +10,18 @@ import aws_cdk as cdk
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.dead_letter_queue import DeadLetterQueue
 from settings import Project
 
 
 class ApprovalRule(Construct):
     def __init__(
-        self, scope: Construct, construct_id: str, *, project: Project, pipeline: codepipeline.IPipeline, dead_letters: sqs.IQueue
+        self, scope: Construct, construct_id: str, *, project: Project, pipeline: codepipeline.IPipeline, dead_letters: DeadLetterQueue
     ) -> None:
         super().__init__(scope, construct_id)
-        events.Rule(
+        rule = events.Rule(
             self,
             "Changed",
             description=f"The approval of a {project.name} version changed",
@@ -41,7 +41,8 @@ class ApprovalRule(Construct):
             ),
             targets=[self._target(pipeline, dead_letters)],
         )
+        dead_letters.accept_from(rule)
 
     @staticmethod
-    def _target(pipeline: codepipeline.IPipeline, dead_letters: sqs.IQueue) -> targets.CodePipeline:
+    def _target(pipeline: codepipeline.IPipeline, dead_letters: DeadLetterQueue) -> targets.CodePipeline:
         return targets.CodePipeline(pipeline, dead_letter_queue=dead_letters, retry_attempts=10, max_event_age=cdk.Duration.hours(1))

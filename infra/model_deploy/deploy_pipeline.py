@@ -44,7 +44,7 @@ class DeployPipeline(Construct):
         production: Environment,
     ) -> None:
         super().__init__(scope, construct_id)
-        environments = (staging, production)
+        self._environments = environments = (staging, production)
         self._project = project
         self._foundation = foundation
         self._projects = DeployProjects(self, "Projects", project=project, foundation=foundation, staging=staging, production=production)
@@ -72,7 +72,13 @@ class DeployPipeline(Construct):
             self,
             "Pipeline",
             pipeline_name=self._project.deploy_pipeline,
-            role=DeployPipelineRole(self, "PipelineRole"),
+            role=DeployPipelineRole(
+                self,
+                "PipelineRole",
+                project=self._project,
+                environments=self._environments,
+                bucket=self._foundation.artifact_bucket,
+            ),
             pipeline_type=codepipeline.PipelineType.V2,
             execution_mode=codepipeline.ExecutionMode.SUPERSEDED,
             variables=[self._requested],

@@ -1,16 +1,33 @@
-"""Role of the deploy pipeline. Its permissions come from the CDK's actions, one of which is too wide."""
+"""Role of the deploy pipeline. Its permissions come from the CDK's actions, some of which are too wide and one too narrow."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.service_role import ServiceRole
+from infra.arns import Arns
+from infra.artifact_role import ArtifactRole
+from settings import Environment, Project
 
 
-class DeployPipelineRole(ServiceRole):
-    def __init__(self, scope: Construct, construct_id: str) -> None:
-        super().__init__(scope, construct_id, service="codepipeline.amazonaws.com", description="Runs the actions of the deploy pipeline")
+class DeployPipelineRole(ArtifactRole):
+    def __init__(
+        self, scope: Construct, construct_id: str, *, project: Project, environments: Sequence[Environment], bucket: s3.IBucket
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            service="codepipeline.amazonaws.com",
+            description="Runs the actions of the deploy pipeline",
+            bucket=bucket,
+            pipeline_name=project.deploy_pipeline,
+        )
+        stacks = [Arns(self, project).endpoint_stack(environment) for environment in environments]
+        self.allow("StackTags", ["cloudformation:TagResource", "cloudformation:UntagResource"], stacks)  # template configurations have tags
+        self.allow("ValidateTemplate", ["cloudformation:ValidateTemplate"], ["*"])  # takes no resource, and the CDK grants it on the stack
 
     def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
         """Narrows what the CDK's CloudFormation action adds: a role that could be passed to any service."""

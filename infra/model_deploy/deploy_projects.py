@@ -7,6 +7,7 @@ from constructs import Construct
 from infra.arns import Arns
 from infra.build_project import BuildProject
 from infra.foundation.foundation_stack import FoundationStack
+from infra.foundation.project_buckets import NEWEST_BUILD, TEMPLATES
 from settings import Environment, Project
 
 TIMEOUT_MINUTES = 20
@@ -45,6 +46,7 @@ class DeployProjects(Construct):
             construct_id,
             project=self._project,
             foundation=self._foundation,
+            pipeline_name=self._project.deploy_pipeline,
             buildspec=f"deploy_scripts/{buildspec}.buildspec.yml",
             description=description,
             timeout_minutes=TIMEOUT_MINUTES + (ENDPOINT_WAIT_MINUTES if waits else 0),
@@ -54,7 +56,8 @@ class DeployProjects(Construct):
         build = self._create("Render", "render", "Picks the newest approved version and renders the endpoint templates", waits=True)
         self._allow_registry(build)
         self._allow_describe_endpoints(build)
-        self._foundation.artifact_bucket.grant_read(build, "code/templates/*")  # what the build of the commit kept
+        kept = [self._foundation.artifact_bucket.arn_for_objects(keys) for keys in (TEMPLATES, NEWEST_BUILD)]
+        build.allow("KeptTemplates", ["s3:GetObject"], kept)  # what the build of the commit kept
         return build
 
     def _create_still_approved(self) -> BuildProject:
@@ -71,8 +74,10 @@ class DeployProjects(Construct):
         build.allow("Invoke", ["sagemaker:InvokeEndpoint"], [self._arns.endpoint(environment) for environment in self._environments])
         stacks = [self._arns.endpoint_stack(environment) for environment in self._environments]
         build.allow("DeployedConfiguration", ["cloudformation:DescribeStackResources"], stacks)
-        build.allow("RecordServed", ["sagemaker:UpdateModelPackage"], [self._arns.model_packages()])
-        self._foundation.artifact_bucket.grant_read(build)  # golden rows travel with the version's evaluation
+        # It writes down that a version has served, and can neither approve one nor take back what another wrote.
+        nothing_else = {"Null": {"sagemaker:ModelApprovalStatus": "true", "sagemaker:CustomerMetadataPropertiesToRemove": "true"}}
+        build.allow("RecordServed", ["sagemaker:UpdateModelPackage"], [self._arns.model_packages()], nothing_else)
+        build.allow("Versions", ["s3:GetObject"], [self._foundation.run_objects])  # golden rows travel with the version's evaluation
         return build
 
     def _allow_registry(self, build: BuildProject) -> None:

@@ -1,4 +1,8 @@
-"""Role with which CloudFormation deploys the endpoint stacks: their resource types, by name where a name is known."""
+"""Role with which CloudFormation deploys the endpoint stacks: their resource types, by name where a name is known.
+
+What it needs are the `permissions` of the handlers in AWS's schemas of these types, as far as we set the properties that need them;
+tests/infra/test_deployment_roles.py holds it to that.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,10 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from infra.arns import Arns
+from infra.endpoint.endpoint_alarms import OTHERS, ROLLBACK
+from infra.endpoint.variant_autoscaling import LOAD
 from infra.foundation.foundation_stack import FoundationStack
+from infra.foundation.project_key import FOR_AWS_RESOURCES
 from infra.service_role import ServiceRole
 from settings import Environment, Project
 
@@ -25,20 +32,29 @@ class EndpointDeploymentRole(ServiceRole):
             scope, construct_id, service="cloudformation.amazonaws.com", description=f"Deploys the endpoints of {project.name}"
         )
         self._arns = Arns(self, project)
+        self._own = project.tags()[0]
         self._host(environments)
         self._scale()
         self._watch(project, environments)
         self._encrypt(foundation)
 
     def _host(self, environments: Sequence[Environment]) -> None:
-        verbs = ("Create", "Delete", "Describe")
-        actions = [f"sagemaker:{verb}{kind}" for kind in ("Model", "EndpointConfig") for verb in verbs]
-        tags = ["sagemaker:AddTags", "sagemaker:DeleteTags", "sagemaker:ListTags"]
-        self.allow("HostingConfigurations", actions + tags, self._arns.hosting_configurations())
-        actions = [f"sagemaker:{verb}Endpoint" for verb in (*verbs, "Update")] + ["sagemaker:UpdateEndpointWeightsAndCapacities"]
+        """CloudFormation names models and configurations, so the project's tag says which are ours: as they are made, and as they are."""
+        configurations, kinds = self._arns.hosting_configurations(), ("Model", "EndpointConfig")
+        made = {"StringEquals": {f"aws:RequestTag/{self._own['Key']}": self._own["Value"]}}
+        self.allow("MakeConfigurations", [*(f"sagemaker:Create{kind}" for kind in kinds), "sagemaker:AddTags"], configurations, made)
+        ours = {"StringEquals": {f"aws:ResourceTag/{self._own['Key']}": self._own["Value"]}}
+        changes = [*(f"sagemaker:Delete{kind}" for kind in kinds), "sagemaker:AddTags", "sagemaker:DeleteTags"]
+        self.allow("ChangeConfigurations", changes, configurations, ours)
+        # Without a condition: CloudFormation also asks for what may be gone, which has no tags.
+        self.allow("ReadConfigurations", [*(f"sagemaker:Describe{kind}" for kind in kinds), "sagemaker:ListTags"], configurations)
+        actions = [f"sagemaker:{verb}Endpoint" for verb in ("Create", "Update")]
+        endpoints = [self._arns.endpoint(environment) for environment in environments]
         # Creating and updating an endpoint is also authorised on the configuration it gets.
-        resources = [self._arns.endpoint(environment) for environment in environments] + [self._arns.hosting_configurations()[1]]
-        self.allow("Endpoints", actions + tags, resources)
+        self.allow("Endpoints", actions, endpoints)
+        self.allow("UseConfigurations", actions, configurations[1:], ours)
+        actions = [f"sagemaker:{verb}Endpoint" for verb in ("Describe", "Delete")]
+        self.allow("OwnEndpoints", [*actions, *(f"sagemaker:{verb}Tags" for verb in ("Add", "Delete", "List"))], endpoints)
         self.allow("Versions", ["sagemaker:DescribeModelPackage"], [self._arns.model_packages()])
 
     def _scale(self) -> None:
@@ -49,22 +65,26 @@ class EndpointDeploymentRole(ServiceRole):
         tags = [f"application-autoscaling:{verb}" for verb in ("TagResource", "UntagResource", "ListTagsForResource")]
         self.allow("Scaling", actions + tags, [targets])
         kinds = ("ScalableTargets", "ScalingPolicies", "ScheduledActions")
-        self.allow("DescribeScaling", [f"application-autoscaling:Describe{kind}" for kind in kinds], ["*"])  # takes no resource
+        described = [f"application-autoscaling:Describe{kind}" for kind in kinds]
+        self.allow("DescribeScaling", [*described, "cloudwatch:GetMetricData"], ["*"])  # take no resource
         linked = stack.format_arn(service="iam", region="", resource="role", resource_name=f"aws-service-role/{_SCALING}/*")
         self.allow("ScalingRole", ["iam:CreateServiceLinkedRole"], [linked], {"StringEquals": {"iam:AWSServiceName": _SCALING}})
 
     def _watch(self, project: Project, environments: Sequence[Environment]) -> None:
-        prefixes = [f"{project.endpoint_name(environment)}-" for environment in environments]
+        names = [project.endpoint_name(environment) for environment in environments]
+        ours = [self._arns.alarm(f"{name}-{what}") for name in names for what in (*ROLLBACK, *OTHERS, LOAD)]
         # Target tracking makes alarms of its own, named after the scalable target.
-        alarms = [self._arns.alarms(prefix) for prefix in (*prefixes, "TargetTracking-endpoint/")]
+        tracking = [self._arns.alarm(f"TargetTracking-endpoint/{name}/*") for name in names]
         verbs = ("PutMetricAlarm", "DeleteAlarms", "DescribeAlarms", "TagResource", "UntagResource", "ListTagsForResource")
-        self.allow("Alarms", [f"cloudwatch:{verb}" for verb in verbs], alarms)
-        groups = [self._arns.log_groups(f"/aws/sagemaker/Endpoints/{project.endpoint_name(environment)}") for environment in environments]
+        self.allow("Alarms", [f"cloudwatch:{verb}" for verb in verbs], ours + tracking)
+        groups = [arn for name in names for arn in self._arns.log_group(f"/aws/sagemaker/Endpoints/{name}")]
         verbs = ("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy", "AssociateKmsKey", "DisassociateKmsKey")
-        tags = ("TagResource", "UntagResource", "ListTagsForResource")
-        self.allow("LogGroups", [f"logs:{verb}" for verb in (*verbs, *tags)], groups)
-        self.allow("DescribeLogGroups", ["logs:DescribeLogGroups"], [self._arns.log_groups("")])
+        reading = ("GetDataProtectionPolicy", "TagResource", "UntagResource", "ListTagsForResource")
+        self.allow("LogGroups", [f"logs:{verb}" for verb in (*verbs, *reading)], groups)
+        kinds = ("LogGroups", "IndexPolicies", "ResourcePolicies")
+        self.allow("DescribeLogGroups", [f"logs:Describe{kind}" for kind in kinds], ["*"])  # take no resource
 
     def _encrypt(self, foundation: FoundationStack) -> None:
         foundation.inference_role.grant_pass_role(self)
-        foundation.key.grant(self, "kms:CreateGrant", "kms:DescribeKey")
+        foundation.key.grant(self, "kms:DescribeKey")
+        self.allow("Volumes", ["kms:CreateGrant"], [foundation.key.key_arn], FOR_AWS_RESOURCES)

@@ -1,4 +1,4 @@
-"""From an approved version to production: the approval rule and the deploy pipeline.
+"""From an approved version to production: the approval rule, the deploy pipeline, and who tidies up after it.
 
 Next: infra/model_deploy/deploy_pipeline.py, then infra/endpoint/endpoint_stack.py for what it deploys.
 """
@@ -15,6 +15,7 @@ from infra.dead_letter_queue import DeadLetterQueue
 from infra.foundation.foundation_stack import FoundationStack
 from infra.model_deploy.approval_rule import ApprovalRule
 from infra.model_deploy.deploy_pipeline import DeployPipeline
+from infra.model_deploy.unused_configurations import UnusedConfigurations
 from settings import Environment, Project
 
 
@@ -38,6 +39,14 @@ class ModelDeployStack(cdk.Stack):
             self, "Deploy", project=project, foundation=foundation, repository=repository, staging=staging, production=production
         )
         ApprovalRule(self, "Approval", project=project, pipeline=deploy.pipeline, dead_letters=self._dead_letters)
+        UnusedConfigurations(
+            self,
+            "Unused",
+            project=project,
+            foundation=foundation,
+            environments=(staging, production),
+            dead_letters=self._dead_letters,
+        )
 
     @property
     def dead_letters(self) -> DeadLetterQueue:

@@ -8,12 +8,15 @@ https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details-phases
 
 from __future__ import annotations
 
+import platform
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from local_account.codebuild import runtimes, stand_in
 from local_account.codebuild.build_log import BuildLog
 from local_account.codebuild.buildspec import PHASES, Buildspec, BuildspecError, Phase, parse
 from local_account.codebuild.environment import build_environment
@@ -99,7 +102,7 @@ class Build:
         shell = BuildShell(
             self._context.processes,
             program=spec.shell,
-            environment=build_environment(self._context, self._project, self._record, source, spec),
+            environment=build_environment(self._context, self._project, self._record, source, spec, self._python(source, spec)),
             directory=source.directory,
             state_directory=state,
             log_file=self._log.path,
@@ -109,6 +112,19 @@ class Build:
         if self._stop_asked:
             shell.stop()
         return shell
+
+    def _python(self, source: Source, spec: Buildspec) -> Path:
+        """The folder of the build's `python`: the account's own, where that may stand in for what CodeBuild would run."""
+        chosen = runtimes.select(str((self._project.get("environment") or {}).get("image") or ""), spec.runtimes)
+        for note in chosen.notes:
+            self._log.line(note)
+        if chosen.python is None or stand_in.can_stand_in(chosen.python, source.directory):
+            if chosen.python:
+                self._log.line(f"python is {platform.python_version()}, the local account's, in the place of {chosen.python}")
+            # Not resolved: the Python of a virtual environment is a link to one outside of it.
+            return Path(sys.executable).parent
+        self._log.line(f"python is {chosen.python}, {'as named' if 'python' in spec.runtimes else 'the default of the image'}")
+        return stand_in.make(self._directory / "python", chosen.python)
 
     def _run_phases(self, spec: Buildspec) -> str:
         assert self._shell is not None  # noqa: S101 - opened by the caller

@@ -43,6 +43,7 @@ class ArtifactFiles:
 @dataclass(frozen=True, kw_only=True)
 class Buildspec:
     phases: Mapping[str, Phase]
+    runtimes: Mapping[str, str] = field(default_factory=dict)  # of phases.install.runtime-versions
     shell: str = "sh"
     variables: Mapping[str, str] = field(default_factory=dict)
     parameter_store: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +75,7 @@ def parse(text: str) -> Buildspec:
         raise BuildspecError(f"unknown phases: {', '.join(unknown_phases)}; allowed: {', '.join(PHASES)}")
     return Buildspec(
         phases={name: _phase(name, phases[name]) for name in PHASES if name in phases},
+        runtimes=_runtimes(text, phases),
         shell=_shell(environment),
         variables={name: str(value) for name, value in _mapping(environment.get("variables"), "env.variables").items()},
         parameter_store=_mapping(environment.get("parameter-store"), "env.parameter-store"),
@@ -106,6 +108,17 @@ def _phase(name: str, value: Any) -> Phase:
     )
 
 
+def _runtimes(text: str, phases: Mapping[str, Any]) -> Mapping[str, str]:
+    """Versions as they are written: YAML would read 3.10 as the number 3.1. Only `install` has them."""
+    for name, phase in phases.items():
+        if name != "install" and isinstance(phase, Mapping) and "runtime-versions" in phase:
+            raise BuildspecError(f"phases.{name} has runtime-versions; allowed: in phases.install")
+    written = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - the base loader makes nothing but texts, lists and mappings
+    install = _mapping(written.get("phases"), "phases").get("install")
+    versions = install.get("runtime-versions") if isinstance(install, Mapping) else None
+    return {name: str(version) for name, version in _mapping(versions or None, "phases.install.runtime-versions").items()}
+
+
 def _artifacts(section: Mapping[str, Any]) -> ArtifactFiles | None:
     if "secondary-artifacts" in section:
         raise BuildspecError("the local account does not implement artifacts.secondary-artifacts")
@@ -125,10 +138,9 @@ def _artifacts(section: Mapping[str, Any]) -> ArtifactFiles | None:
 def _ignored(spec: Mapping[str, Any], phases: Mapping[str, Any]) -> tuple[str, ...]:
     sections = [f"{name}: has no effect in the local account" for name in ("reports", "cache", "run-as") if name in spec]
     sections += [
-        f"phases.{name}.{key}: the local account uses its own Python environment and user"
+        f"phases.{name}.run-as: the local account uses its own user"
         for name, phase in phases.items()
-        for key in ("runtime-versions", "run-as")
-        if isinstance(phase, Mapping) and key in phase
+        if isinstance(phase, Mapping) and "run-as" in phase
     ]
     return tuple(sections)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,12 +27,10 @@ _NOT_INHERITED = (
 
 
 def build_environment(
-    context: Context, project: Mapping[str, Any], record: Mapping[str, Any], source: Source, spec: Buildspec
+    context: Context, project: Mapping[str, Any], record: Mapping[str, Any], source: Source, spec: Buildspec, tools: Path
 ) -> dict[str, str]:
-    """Raises BuildspecError for a parameter or secret that cannot be read."""
+    """`tools`: the folder of the build's `python`. Raises BuildspecError for a parameter or secret that cannot be read."""
     inherited = {name: value for name, value in context.process_environment().items() if not name.startswith(_NOT_INHERITED)}
-    # Not resolved: the Python of a virtual environment is a link to one outside of it.
-    tools = Path(sys.executable).parent
     environment = {
         **inherited,
         "PATH": f"{tools}{os.pathsep}{inherited.get('PATH', os.defpath)}",

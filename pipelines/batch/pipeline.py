@@ -64,7 +64,8 @@ def get_pipeline(
     source = ParameterString("InputDataUrl", default_value=f"s3://{data_bucket}/batch/{dataset.name}/")
     destination = ParameterString("OutputDataUrl", default_value=f"s3://{data_bucket}/predictions/{dataset.name}/")
     instance_type = ParameterString("TransformInstanceType", default_value="ml.m5.large")
-    request: dict[str, Any] = {"ExecutionRoleArn": role, "PrimaryContainer": {"ModelPackageName": package}}
+    tags = project.tags(project_id)  # by which the role's permissions tell the project's models and jobs from others
+    request: dict[str, Any] = {"ExecutionRoleArn": role, "PrimaryContainer": {"ModelPackageName": package}, "Tags": tags}
     if subnets:
         request["VpcConfig"] = {"Subnets": list(subnets), "SecurityGroupIds": list(security_group_ids)}
     model = CreatePackagedModelStep("CreateModel", request)
@@ -80,7 +81,7 @@ def get_pipeline(
         volume_kms_key=kms_key,
         max_payload=MAX_PAYLOAD_MB,
         base_transform_job_name=f"{project.name}-batch",
-        tags=project.tags(project_id),
+        tags=tags,
         sagemaker_session=session,
     )
     step_args = transformer.transform(data=source, content_type="text/csv", split_type="Line", join_source="Input")

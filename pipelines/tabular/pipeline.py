@@ -113,8 +113,7 @@ def _require_known(algorithms: Sequence[Algorithm]) -> None:
 
 
 def _parameters(target: Target, dataset: DataSet) -> dict[str, Parameter]:
-    """Names follow the SageMaker project templates."""
-    statuses = ["PendingManualApproval", "Approved", "Rejected"]
+    """Names follow the SageMaker project templates. Of approvals only the undecided one: the role may register no other."""
     parameters: list[Parameter] = [
         ParameterString("InputDataUrl", default_value=f"s3://{target.data_bucket}/training/{dataset.name}/"),
         # Runs with the same key share what they have in common; another one trains everything anew (run_pipeline --force).
@@ -123,7 +122,7 @@ def _parameters(target: Target, dataset: DataSet) -> dict[str, Parameter]:
         ParameterInteger("ProcessingInstanceCount", default_value=1),
         ParameterString("TrainingInstanceType", default_value="ml.m5.xlarge"),
         ParameterInteger("TrainingInstanceCount", default_value=1),
-        ParameterString("ModelApprovalStatus", default_value="PendingManualApproval", enum_values=statuses),
+        ParameterString("ModelApprovalStatus", default_value="PendingManualApproval", enum_values=["PendingManualApproval"]),
         ParameterFloat("MetricThreshold", default_value=dataset.threshold),
         ParameterString("GitCommit", default_value="unknown"),
         ParameterString("TriggerReason", default_value="manual"),

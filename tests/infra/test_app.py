@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LAMBDAS = {
     "route_push": ROOT / "infra/model_build/route_push/handler.py",
     "start_retraining": ROOT / "infra/model_build/start_retraining/handler.py",
+    "remove_unused": ROOT / "infra/model_deploy/remove_unused/handler.py",
 }
 LOGGING = ("AWS::Lambda::Function", "AWS::CodeBuild::Project")
 
@@ -98,6 +99,22 @@ def test_a_private_network_needs_no_lookup_and_reaches_jobs_and_endpoints(varian
     assert {"VPC_SUBNET_IDS", "VPC_SECURITY_GROUP_IDS"} <= names
 
 
+def test_a_private_network_reaches_the_project_s_buckets_as_this_account_and_no_other_bucket(variant):
+    resources = variant(project=replace(PROJECT, in_vpc=True))["mlops-foundation"]["Resources"]
+    endpoints = [item["Properties"] for item in resources.values() if item["Type"] == "AWS::EC2::VPCEndpoint"]
+    (s3,) = [endpoint for endpoint in endpoints if endpoint["VpcEndpointType"] == "Gateway"]
+    for statement in s3["PolicyDocument"]["Statement"]:
+        reached = json.dumps(statement["Resource"])
+        assert '"*"' not in reached
+        if "starport-layer-bucket" in reached:  # layers of container images, which ECR's own requests fetch
+            assert statement["Action"] == "s3:GetObject"
+        else:
+            assert "BucketsData" in reached
+            assert "BucketsArtifacts" in reached
+            assert "BucketsAccessLogs" not in reached
+            assert statement["Condition"] == {"StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}}
+
+
 def test_every_log_expires(templates, resources):
     groups = resources("AWS::Logs::LogGroup")
     assert groups
@@ -112,11 +129,11 @@ def test_every_log_expires(templates, resources):
 def test_every_target_of_a_rule_or_schedule_has_a_dead_letter_queue(resources):
     targets = [target for rule in resources("AWS::Events::Rule").values() for target in rule["Targets"]]
     targets += [schedule["Target"] for schedule in resources("AWS::Scheduler::Schedule").values()]
-    assert len(targets) == 5
+    assert len(targets) == 6
     assert all("Arn" in target["DeadLetterConfig"] for target in targets)
     functions = resources("AWS::Lambda::Function")
     woken = {name for name in functions if any(json.dumps(target["Arn"]).find(name.split("/")[1]) > 0 for target in targets)}
-    assert len(woken) == 2
+    assert len(woken) == 3
     assert all("DeadLetterConfig" in functions[name] for name in woken)
 
 

@@ -35,6 +35,17 @@ def test_what_a_version_replaces_is_unnamed(resources, kind):
 
 
 @pytest.mark.parametrize("stack", ENDPOINTS)
+def test_what_a_version_replaces_stays_because_sagemaker_may_have_gone_back_to_it(templates, stack):
+    """SageMaker can undo an update and stay in service; CloudFormation then believes that the old configuration is of no use."""
+    kept = [item for item in templates[stack]["Resources"].values() if item["Type"].endswith(("::Model", "::EndpointConfig"))]
+    assert len(kept) == 2
+    for item in kept:
+        assert (item["UpdateReplacePolicy"], item["DeletionPolicy"]) == ("Retain", "Delete")
+        tags = {tag["Key"]: tag["Value"] for tag in item["Properties"]["Tags"]}
+        assert tags["made-for-endpoint"] == stack.replace("-endpoint", "")
+
+
+@pytest.mark.parametrize("stack", ENDPOINTS)
 def test_the_model_is_the_package_of_the_parameter(resources, stack):
     model = only(resources("AWS::SageMaker::Model", stack))
     assert model["PrimaryContainer"] == {"ModelPackageName": {"Ref": "ModelPackageArn"}}

@@ -133,7 +133,7 @@ def test_the_rule_waits_for_the_alarms_that_monitoring_has(patterns, resources):
 
 
 def test_retraining_is_scheduled_in_the_projects_time_zone(resources):
-    ((_, schedule),) = resources("AWS::Scheduler::Schedule").items()
+    ((_, schedule),) = resources("AWS::Scheduler::Schedule", "mlops-model-build").items()
     assert (schedule["ScheduleExpression"], schedule["ScheduleExpressionTimezone"]) == ("cron(0 3 ? * SUN *)", "Etc/UTC")
     assert json.loads(schedule["Target"]["Input"]) == {"source": "schedule"}
 

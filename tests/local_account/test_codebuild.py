@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from local_account.codebuild.build import Build
 from local_account.codebuild.buildspec import BuildspecError, parse
 from local_account.codebuild.files import ArtifactError, pack, select, unpack
+from local_account.codebuild.runtimes import select as select_runtimes
 from local_account.codebuild.service import with_overrides
 from local_account.context import AccountSettings, Context
 
@@ -259,6 +260,8 @@ def test_log_reaches_cloudwatch(account: Account) -> None:
         (spec("phases: {build: {on-failure: RETRY, commands: [a]}}"), "on-failure is 'RETRY'"),
         (spec("env: {shell: powershell.exe}"), "env.shell is 'powershell.exe'"),
         (spec("phases: {build: {commands: [{echo: a}]}}"), "list of strings"),
+        (spec("phases: {build: {runtime-versions: {python: 3.12}, commands: [a]}}"), "phases.build has runtime-versions"),
+        (spec("phases: {install: {runtime-versions: 3.12}}"), "phases.install.runtime-versions is str"),
     ],
 )
 def test_buildspec_that_cannot_run_is_refused_by_name(text: str, named: str) -> None:
@@ -267,9 +270,72 @@ def test_buildspec_that_cannot_run_is_refused_by_name(text: str, named: str) -> 
 
 
 def test_ignored_sections_are_said_in_the_log(account: Account) -> None:
-    account.run(spec("reports: {tests: {files: [r.xml]}}\nphases: {install: {runtime-versions: {python: 3.12}}}"))
+    account.run(spec("reports: {tests: {files: [r.xml]}}\nphases: {install: {run-as: builder}}"))
     assert "ignored reports" in account.log
-    assert "ignored phases.install.runtime-versions" in account.log
+    assert "ignored phases.install.run-as" in account.log
+
+
+STANDARD = {"environment": {"image": "aws/codebuild/standard:8.0"}}
+#: Allows the Python that runs the tests, whichever it is, and 3.13; not the default of CodeBuild's image.
+PYPROJECT = '[project]\nrequires-python = ">=3.11,<3.14"\n'
+REFUSES_NEW = "import sys\nsys.exit(0 if sys.version_info[:2] < (3, 14) else f'too new: {sys.version_info.minor}')"
+
+
+def test_a_build_without_a_named_python_runs_the_default_of_its_image(account: Account) -> None:
+    """CodeBuild's standard:8.0 has 3.14.3, which this project's dependencies do not support."""
+    commands = spec("phases: {build: {commands: [python --version, python3 check.py]}}")
+    record = account.run(commands, {"pyproject.toml": PYPROJECT, "check.py": REFUSES_NEW}, **STANDARD)
+    assert record["buildStatus"] == "FAILED"
+    assert "\nPython 3.14.3\n" in account.log
+    assert "\ntoo new: 14\n" in account.log
+
+
+@pytest.mark.parametrize("version", ["3.12", "3.13", "'3.13'", "3.12.1"])
+def test_a_build_with_a_python_that_the_project_takes_runs(account: Account, version: str) -> None:
+    commands = f"phases: {{install: {{runtime-versions: {{python: {version}}}}}, build: {{commands: [python check.py]}}}}"
+    record = account.run(spec(commands), {"pyproject.toml": PYPROJECT, "check.py": REFUSES_NEW}, **STANDARD)
+    assert record["buildStatus"] == "SUCCEEDED"
+    assert f"Selecting 'python' runtime version '{version.strip(chr(39))}' based on manual selections..." in account.log
+
+
+def test_a_python_that_the_project_does_not_take_is_the_one_that_was_named(account: Account) -> None:
+    """Also 3.10, which YAML reads as the number 3.1."""
+    commands = spec("phases: {install: {runtime-versions: {python: 3.10}}, build: {commands: [python version.py]}}")
+    files = {"pyproject.toml": PYPROJECT, "version.py": "import platform; print(platform.python_version())"}
+    account.run(commands, files, **STANDARD)
+    assert "\n3.10.20\n" in account.log
+
+
+def test_a_build_starts_with_no_package_of_the_account(account: Account) -> None:
+    account.run(spec("phases: {build: {commands: [python -m yaml]}}"), {"pyproject.toml": PYPROJECT}, **STANDARD)
+    assert "No module named yaml" in account.log
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("docker: 20", "Unknown runtime named 'docker'. This build image has the following runtimes: dotnet, golang, java, nodejs, php"),
+        ("python: three", "Unknown runtime version named 'three' of python. This build image has the following versions: 3.10, 3.11, 3.12"),
+        ("nodejs: 2.x.y", "Unknown runtime version named '2.x.y' of nodejs. This build image has the following versions: 22, 24"),
+    ],
+)
+def test_a_runtime_that_the_image_has_not_is_refused_in_the_words_of_codebuild(account: Account, asked: str, words: str) -> None:
+    record = account.run(spec(f"phases: {{install: {{runtime-versions: {{{asked}}}}}, build: {{commands: [echo]}}}}"), **STANDARD)
+    context = phase(record, "DOWNLOAD_SOURCE")["contexts"][0]
+    assert (record["buildStatus"], context["statusCode"]) == ("FAILED", "YAML_FILE_ERROR")
+    assert context["message"].startswith(words)
+
+
+@pytest.mark.parametrize(("asked", "python"), [("latest", "3.14.3"), ("3.x", "3.14.3"), ("3.11", "3.11.15"), ("3.9.2", "3.9.2")])
+def test_runtime_versions_are_chosen_as_the_user_guide_says(asked: str, python: str) -> None:
+    assert select_runtimes("aws/codebuild/standard:8.0", {"python": asked}).python == python
+
+
+def test_an_image_that_is_not_known_takes_the_machine_s_python_and_says_so(account: Account) -> None:
+    commands = spec("phases: {install: {runtime-versions: {python: 3.10}}, build: {commands: [python check.py]}}")
+    record = account.run(commands, {"pyproject.toml": PYPROJECT, "check.py": REFUSES_NEW}, environment={"image": "team/own:1"})
+    assert record["buildStatus"] == "SUCCEEDED"
+    assert "ignored runtime-versions" in account.log
 
 
 def test_artifact_selection(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_newest_approved_version_is_pinned_for_every_stage(account: ScriptAccoun
     account.sagemaker.add(3, "PendingManualApproval")
     assert run(render.main, []) == 0
     assert [rendered(item.name)["Parameters"] for item in ENVIRONMENTS] == [{"ModelPackageArn": f"{PACKAGE}/2"}] * len(ENVIRONMENTS)
-    assert rendered("production")["Tags"]["model-version"] == "2"
+    assert rendered("production")["Parameters"]["ModelPackageArn"].endswith("/2")
     assert json.loads(Path("rendered/mlops-endpoint-staging.template.json").read_text()) == TEMPLATE
 
 

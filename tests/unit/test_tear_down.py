@@ -30,7 +30,8 @@ class SageMaker:
 
     def __init__(self) -> None:
         self.runs = {TRAINING: {"run/1": "Succeeded", "run/2": "Executing"}, BATCH: {"run/3": "Succeeded"}}
-        self.models = {"pipelines-run3-model", "of-another-project"}
+        self.models = {"pipelines-run3-model", "of-another-project", "model-old", "model-theirs"}
+        self.configurations = {"config-old", "config-theirs"}
         self.versions = {f"{PACKAGE}/1": "Completed", f"{PACKAGE}/2": "Failed"}
 
     def describe_pipeline(self, *, PipelineName: str) -> None:  # noqa: N803
@@ -56,6 +57,20 @@ class SageMaker:
         if {"Executing", "Stopping"} & set(self.runs[PipelineName].values()):
             raise refusal("ConflictException", "has a running execution", "DeletePipeline")
         del self.runs[PipelineName]
+
+    def list_models(self) -> dict[str, Any]:
+        return {"Models": [{"ModelName": name, "ModelArn": f"arn:model/{name}"} for name in sorted(self.models)]}
+
+    def list_endpoint_configs(self) -> dict[str, Any]:
+        names = sorted(self.configurations)
+        return {"EndpointConfigs": [{"EndpointConfigName": name, "EndpointConfigArn": f"arn:config/{name}"} for name in names]}
+
+    def list_tags(self, *, ResourceArn: str) -> dict[str, Any]:  # noqa: N803
+        endpoint = {"old": "mlops-production", "theirs": "mlops-x-production"}.get(ResourceArn.rsplit("-", 1)[-1])
+        return {"Tags": [{"Key": "made-for-endpoint", "Value": endpoint}] if endpoint else []}
+
+    def delete_endpoint_config(self, *, EndpointConfigName: str) -> None:  # noqa: N803
+        self.configurations.remove(EndpointConfigName)
 
     def delete_model(self, *, ModelName: str) -> None:  # noqa: N803
         self.models.remove(ModelName)
@@ -89,7 +104,8 @@ def test_pipelines_their_models_and_every_version_go(sagemaker: SageMaker, capsy
     assert run(tear_down.main, ["--yes"]) == 0
     assert sagemaker.runs == {}
     assert sagemaker.versions == {}
-    assert sagemaker.models == {"of-another-project"}
+    assert sagemaker.models == {"of-another-project", "model-theirs"}
+    assert sagemaker.configurations == {"config-theirs"}
     assert f"pipelines: {TRAINING}, {BATCH}; versions of {GROUP}: 2" in capsys.readouterr().out
 
 

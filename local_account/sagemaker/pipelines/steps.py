@@ -23,7 +23,6 @@ from local_account.sagemaker.registry.packages import ModelPackages
 from local_account.sagemaker.transform.job import TransformJobs
 from local_account.sagemaker.tuning.job import TuningJobs
 
-_NAME_LIMITS = {"Tuning": 32}
 #: A Lambda step fails after ten minutes, however long the function may take: https://github.com/aws/sagemaker-python-sdk/issues/3236
 _LAMBDA_LIMIT_SECONDS = 600
 
@@ -183,7 +182,10 @@ class StepRunner:
         """
         arguments: dict[str, Any] = requests.as_modelled(operation, dict(call.arguments))
         arguments.pop("ExperimentConfig", None)
-        name = job_name(call.execution_id, call.step.name, _NAME_LIMITS.get(call.step.type, 63), arguments.get(name_field) or "")
+        if call.step.type == "Tuning":
+            name = tuning_job_name(call.execution_id, call.step.name)
+        else:
+            name = job_name(call.execution_id, call.step.name, arguments.get(name_field) or "")
         request = {**arguments, name_field: name}
         requests.check(operation, request)
         return request
@@ -205,15 +207,14 @@ class StepRunner:
         return job
 
 
-def job_name(execution_id: str, step_name: str, limit: int, custom_prefix: str = "") -> str:
-    """`pipelines-<execution>-<step>-<random>`, as SageMaker names a pipeline's jobs, or `<prefix>-<execution>-<random>`.
-
-    Names have at most `limit` characters: tuning jobs are allowed 32 only.
-    """
+def job_name(execution_id: str, step_name: str, custom_prefix: str = "") -> str:
+    """`pipelines-<execution>-<step>-<token>`, as SageMaker names a pipeline's jobs, or `<prefix>-<execution>-<token>`; 63 characters."""
     suffix = secrets.token_hex(5)
-    if limit <= 32:
-        start = f"{execution_id[:6]}-{custom_prefix or step_name}"
-    else:
-        start = f"{custom_prefix[: limit - 24]}-{execution_id}" if custom_prefix else f"pipelines-{execution_id}-{step_name}"
-    start = re.sub(r"[^a-zA-Z0-9]+", "-", start)[: limit - len(suffix) - 1].strip("-")
+    start = f"{custom_prefix[:39]}-{execution_id}" if custom_prefix else f"pipelines-{execution_id}-{step_name}"
+    start = re.sub(r"[^a-zA-Z0-9]+", "-", start)[: 62 - len(suffix)].strip("-")
     return f"{start}-{suffix}"
+
+
+def tuning_job_name(execution_id: str, step_name: str) -> str:
+    """`<execution>-<first seven characters of the step>-<token>`: a tuning job's name has 32 characters, and a step's prefix no effect."""
+    return f"{execution_id}-{step_name[:7].strip('-')}-{secrets.token_hex(5)}"

@@ -1,0 +1,84 @@
+"""Every role that CloudFormation is given may do what CloudFormation does for the resource types that it deploys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from build_scripts.registry import Version
+from deploy_scripts.render import template_configuration
+from tests.infra.acceptances import NOT_CALLED, NOT_SET
+from tests.infra.conftest import ENDPOINTS
+from tests.infra.grants import Role, handlers, only, roles
+
+
+@pytest.fixture(scope="session")
+def deploying(templates: Any) -> Role:
+    return only(roles(templates), "DeployCloudFormation")
+
+
+@pytest.fixture(scope="session")
+def deployed(templates: Any) -> dict[str, list[dict[str, Any]]]:
+    """Resource type -> properties of each resource of the stacks that CloudFormation deploys with that role."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for stack in ENDPOINTS:
+        for resource in templates[stack]["Resources"].values():
+            found.setdefault(resource["Type"], []).append(resource.get("Properties", {}))
+    return found
+
+
+def test_the_role_may_do_what_the_handlers_of_its_resource_types_do(deploying: Role, deployed: Any) -> None:
+    """AWS's own schemas say which actions creating, reading, updating and deleting a resource calls."""
+    accepted = {action for actions in NOT_SET.values() for action in actions} | set(NOT_CALLED)
+    for kind in deployed:
+        called = {action for name, actions in handlers(kind).items() if name != "list" for action in actions}
+        assert called, f"{kind} publishes no handlers"
+        lacking = sorted(action for action in called - accepted if not deploying.may(action))
+        assert lacking == [], f"{kind} needs {lacking}"
+
+
+def test_an_action_is_left_out_only_while_its_property_is_not_set(deployed: Any) -> None:
+    for (kind, name), actions in NOT_SET.items():
+        assert not any(name in properties for properties in deployed[kind]), f"{kind}.{name} is set now: allow {actions}"
+
+
+def test_every_exception_is_still_one(deploying: Role, deployed: Any) -> None:
+    called = {action for kind in deployed for actions in handlers(kind).values() for action in actions}
+    excepted = {action for actions in NOT_SET.values() for action in actions} | set(NOT_CALLED)
+    assert excepted <= called, "no handler calls these any more"
+    assert {action for action in excepted if deploying.may(action)} == set(), "allowed, and excepted as well"
+
+
+def test_whoever_deploys_a_stack_with_tags_may_tag_it(templates: Any) -> None:
+    assert template_configuration(Version("arn", 1, "Approved"), {}, {})["Tags"]
+    pipeline = only(roles(templates), "DeployPipelineRole")
+    for stack in ENDPOINTS:
+        arn = f"arn:aws:cloudformation:us-east-1:111122223333:stack/{stack}/an-id"
+        for action in ("cloudformation:CreateStack", "cloudformation:TagResource", "cloudformation:UntagResource"):
+            assert pipeline.may(action, arn), f"{action} on {stack}"
+
+
+def test_two_versions_are_deployed_with_the_same_stack_tags() -> None:
+    """A tag that changes would change every resource of the stack, also the scalable target whose bounds a schedule has set."""
+    first, second = (template_configuration(Version("arn", number, "Approved"), {}, {})["Tags"] for number in (1, 2))
+    assert first == second
+
+
+def test_sagemaker_may_watch_the_alarms_that_roll_an_endpoint_back(templates: Any) -> None:
+    """It asks for them as the endpoint's execution role."""
+    role = only(roles(templates), "InferenceRole")
+    for stack in ENDPOINTS:
+        resources = templates[stack]["Resources"]
+        (endpoint,) = [item["Properties"] for item in resources.values() if item["Type"] == "AWS::SageMaker::Endpoint"]
+        for alarm in endpoint["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]:
+            name = resources[alarm["AlarmName"]["Ref"]]["Properties"]["AlarmName"]
+            assert role.may("cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:us-east-1:111122223333:alarm:{name}"), name
+
+
+def test_every_alarm_of_an_endpoint_stack_is_one_that_the_role_may_make(templates: Any, deploying: Role) -> None:
+    for stack in ENDPOINTS:
+        for resource in templates[stack]["Resources"].values():
+            if resource["Type"] == "AWS::CloudWatch::Alarm":
+                name = resource["Properties"]["AlarmName"]
+                assert deploying.may("cloudwatch:PutMetricAlarm", f"arn:aws:cloudwatch:us-east-1:111122223333:alarm:{name}"), name

@@ -1,0 +1,122 @@
+"""The pipelines' definitions and the role they run with: every job by its name and tag, every address that is read or written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local_account.sagemaker.pipelines.steps import job_name, tuning_job_name
+from pipelines.batch import pipeline as batch
+from pipelines.tabular import pipeline as tabular
+from settings import PROJECT
+from tests.infra.grants import Role, only, roles
+
+PLACES = {"bucket": "artifacts", "data_bucket": "data", "kms_key": "arn:aws:kms:us-east-1:111122223333:key/0", "project_id": "p"}
+ROLE = "arn:aws:iam::111122223333:role/pipeline"
+EXECUTION = "abcdefghijkl"
+#: Step type -> action, resource kind and where its request has the job's name.
+JOBS = {
+    "Processing": ("CreateProcessingJob", "processing-job", "ProcessingJobName"),
+    "Tuning": ("CreateHyperParameterTuningJob", "hyper-parameter-tuning-job", None),
+    "Transform": ("CreateTransformJob", "transform-job", "TransformJobName"),
+    "Model": ("CreateModel", "model", "ModelName"),
+}
+
+
+@pytest.fixture(scope="session")
+def role(templates: Any) -> Role:
+    return only(roles(templates), "foundation/PipelineRole")
+
+
+@pytest.fixture(scope="session")
+def steps() -> list[dict[str, Any]]:
+    definitions = (
+        tabular.get_pipeline("us-east-1", ROLE, code_uri="s3://artifacts/code/0123456789abcdef", **PLACES),
+        batch.get_pipeline("us-east-1", ROLE, **PLACES),
+    )
+    return [step for definition in definitions for step in json.loads(definition.definition())["Steps"]]
+
+
+@pytest.fixture(scope="session")
+def jobs(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [step for step in steps if step["Type"] in JOBS]
+
+
+def name_of(step: dict[str, Any]) -> str:
+    """As SageMaker names the step's job."""
+    _, _, member = JOBS[step["Type"]]
+    if member is None:
+        return tuning_job_name(EXECUTION, step["Name"])
+    return job_name(EXECUTION, step["Name"], step["Arguments"].get(member) or "")
+
+
+def test_every_kind_of_job_is_there(jobs: list[dict[str, Any]]) -> None:
+    assert {job["Type"] for job in jobs} == set(JOBS)
+
+
+def test_a_tuning_job_s_name_has_32_characters_at_most_and_begins_with_the_execution() -> None:
+    name = tuning_job_name("abcdefghijkl", "TuneGradientBoosting")
+    assert name.startswith("abcdefghijkl-TuneGra-")
+    assert len(name) <= 32
+
+
+def test_the_role_may_start_every_job_by_the_name_that_sagemaker_gives_it(role: Role, jobs: list[dict[str, Any]]) -> None:
+    for step in jobs:
+        action, kind, _ = JOBS[step["Type"]]
+        for name in (name_of(step), name_of(step).lower()):  # ARNs are in small letters
+            arn = f"arn:aws:sagemaker:us-east-1:111122223333:{kind}/{name}"
+            for needed in (action, action.replace("Create", "Describe"), "AddTags", "ListTags"):
+                assert role.may(f"sagemaker:{needed}", arn), f"{needed} on {arn}"
+
+
+def test_every_job_has_the_tag_by_which_the_role_knows_it(role: Role, jobs: list[dict[str, Any]]) -> None:
+    (own,) = {
+        tuple(statement.condition["StringEquals"].items()) for job, _, _ in JOBS.values() for statement in role.allowing(f"sagemaker:{job}")
+    }
+    ((key, value),) = own
+    for step in jobs:
+        tags = {tag["Key"]: tag["Value"] for tag in step["Arguments"]["Tags"]}
+        assert tags[key.removeprefix("aws:RequestTag/")] == value == PROJECT.name, step["Name"]
+
+
+def test_a_job_without_the_tag_is_not_ours_to_follow(role: Role) -> None:
+    for kind in ("ProcessingJob", "HyperParameterTuningJob", "TransformJob"):
+        for verb in ("Describe", "Stop"):
+            for statement in role.allowing(f"sagemaker:{verb}{kind}"):
+                assert statement.condition == {"StringEquals": {"aws:ResourceTag/sagemaker:project-name": PROJECT.name}}
+
+
+def addresses(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Member and address of every S3 URI of a request; variables of other steps and parameters are left out."""
+    if isinstance(value, dict):
+        if set(value) == {"Std:Join"}:
+            parts = [part if isinstance(part, str) else EXECUTION for part in value["Std:Join"]["Values"]]
+            yield from addresses(value["Std:Join"]["On"].join(parts), place)
+            return
+        for name, item in value.items():
+            yield from addresses(item, f"{place}.{name}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from addresses(item, place)
+    elif isinstance(value, str) and value.startswith("s3://"):
+        yield place, value
+
+
+def test_the_role_may_read_and_write_every_address_of_the_definitions(role: Role, jobs: list[dict[str, Any]], templates: Any) -> None:
+    buckets = {
+        name: next(
+            f"arn:aws:s3:::<{item}>" for item in templates["mlops-foundation"]["Resources"] if item.startswith(f"Buckets{name.title()}")
+        )
+        for name in ("data", "artifacts")
+    }
+    seen = set()
+    for step in jobs:
+        for place, address in addresses(step["Arguments"]):
+            bucket, _, key = address.removeprefix("s3://").partition("/")
+            action = "s3:PutObject" if "Output" in place else "s3:GetObject"
+            seen.add(action)
+            assert role.may(action, f"{buckets[bucket]}/{key}/file"), f"{step['Name']}{place}: {action} on {address}"
+    assert seen == {"s3:PutObject", "s3:GetObject"}
