@@ -120,6 +120,11 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
     facts = {
         "gate": decision,
         "champion": {**rival, **(comparison or {})},
+        # What the registry keeps of these: as text, which is all that it takes (registry_text.py).
+        "metadata": {
+            **where_from,
+            **lineage.texts({"metric_value": repr(judged.value), "warnings": decision["warned_of"], "champion": rival["name"]}),
+        },
         "lineage": where_from,
         "metrics": metrics,
         "groups": quality.by_group(specification.metric, rows, predicted),
@@ -245,7 +250,7 @@ def _files(
     }
     evaluation = {
         schema: {**facts["metrics"], **shown},
-        **{name: facts[name] for name in ("gate", "champion", "lineage", "latency", "model_bytes", "rows")},
+        **{name: facts[name] for name in ("gate", "champion", "lineage", "metadata", "latency", "model_bytes", "rows")},
     }
     statistics = json.loads((Path(options.preparation) / "statistics.json").read_text(encoding="utf-8"))
     constraints = baseline.constraints(statistics)
