@@ -55,6 +55,7 @@ class DeployProjects(Construct):
         self._allow_registry(build)
         self._allow_describe_endpoints(build)
         self._foundation.artifact_bucket.grant_read(build, "code/templates/*")  # what the build of the commit kept
+        self._foundation.artifact_bucket.grant_read(build, "pipelines/*")  # the archive has to be the one that was evaluated
         return build
 
     def _create_still_approved(self) -> BuildProject:
