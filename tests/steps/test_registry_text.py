@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from typing import Any
 
+import evaluate
 import pytest
 import registry_text
 from evaluation import lineage
@@ -44,6 +46,16 @@ def test_every_fact_of_a_version_is_text_within_the_pattern(hyperparameters: dic
     }
     data = {"data_url": f"s3://{name}", "data_sha256": "3" * 64, "data_versions": name}
     assert all(map(is_customer_metadata_value, lineage.facts(data, version, b"packed", commit).values()))
+
+
+def test_evaluation_json_stays_within_what_a_step_reads_however_long_the_names_of_classes_are() -> None:
+    names = [f"{index} {'x' * 300}" for index in range(100)]
+    matrix = {name: dict.fromkeys(names, 0) for name in names}
+    metrics = {"accuracy": {"value": 0.5}}
+    written = evaluate.property_file({"s": {**metrics, "confusion_matrix": matrix}, "gate": {"passed": True}}, "s", ["confusion_matrix"])
+    assert json.loads(written) == {"s": metrics, "gate": {"passed": True}}
+    few = {"s": {**metrics, "confusion_matrix": {"a": {"a": 1}}}}
+    assert json.loads(evaluate.property_file(few, "s", ["confusion_matrix"])) == few
 
 
 @given(st.dictionaries(TEXTS, VALUES, min_size=1, max_size=4))

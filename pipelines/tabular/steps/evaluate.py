@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ from served import Served
 from specification import Specification, load
 
 Floats = NDArray[np.float64]
+
+#: What a step of the pipeline reads of a property file (quotas of SageMaker Pipelines: 2 MB).
+MOST_PROPERTY_BYTES = 2 * 1024 * 1024
 
 SCHEMA = {
     "regression": "regression_metrics",
@@ -263,7 +267,6 @@ def _files(
         schema.replace("metrics", "constraints"): {metric: {"threshold": threshold, "comparison_operator": operator}},
     }
     documents = {
-        "evaluation.json": evaluation,
         "statistics.json": statistics,
         "constraints.json": constraints,
         "model_constraints.json": model_constraints,
@@ -277,8 +280,22 @@ def _files(
             },
         },
     }
-    files = {name: json.dumps(_plain(document), indent=1, allow_nan=False) for name, document in documents.items()}
+    files = {name: as_json(document) for name, document in documents.items()}
+    files["evaluation.json"] = property_file(evaluation, schema, shown)
     return {**files, "golden.csv": golden.text(rows, served, scratch), "report.html": report.render(facts, specification)}
+
+
+def as_json(document: Any) -> str:
+    return json.dumps(_plain(document), indent=1, allow_nan=False)
+
+
+def property_file(evaluation: dict[str, Any], schema: str, curves: Collection[str]) -> str:
+    """evaluation.json. The names of many classes can make it larger than a step reads: then the curves are in the report only."""
+    text = as_json(evaluation)
+    if len(text.encode()) <= MOST_PROPERTY_BYTES:
+        return text
+    metrics = {name: value for name, value in evaluation[schema].items() if name not in curves}
+    return as_json({**evaluation, schema: metrics})
 
 
 def _bias_report(specification: Specification, bias: dict[str, float | None] | None) -> dict[str, Any]:
