@@ -9,20 +9,24 @@ Used by run_pipeline.py --wait. Exit code 1 if the execution failed, with the st
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from build_scripts.command_line import ProblemError, VerdictError, parser, run
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
+from build_scripts.trial_logs import reason as reason_of_trials
 from settings import PROJECT
 
 _POLL_SECONDS = 1.0
 _ENDED = ("Succeeded", "Failed", "Stopped")
 
 
-def follow(sagemaker: Any, arn: str, poll_seconds: float = _POLL_SECONDS) -> int:
-    """Print each step as it ends. Raises VerdictError with the reason if the execution fails."""
+def follow(sagemaker: Any, arn: str, poll_seconds: float = _POLL_SECONDS, *, logs: Any = None) -> int:
+    """Print each step as it ends. Raises VerdictError with the reason if the execution fails.
+
+    `logs`: the client for CloudWatch Logs, where the reason of a failed trial is.
+    """
     from rich.console import Console  # a build that does not wait does not need it
 
     console = Console(soft_wrap=True, highlight=False)
@@ -43,7 +47,7 @@ def follow(sagemaker: Any, arn: str, poll_seconds: float = _POLL_SECONDS) -> int
             status.update(f"{running} ({time.monotonic() - started:.0f} s)")
             time.sleep(poll_seconds)
     if execution["PipelineExecutionStatus"] != "Succeeded":
-        raise VerdictError(failure(execution, steps))
+        raise VerdictError(failure(execution, steps, lambda search: reason_of_trials(sagemaker, logs, search) if logs else ""))
     return 0
 
 
@@ -80,14 +84,19 @@ def numbers(sagemaker: Any, step: Mapping[str, Any]) -> str:
     return ""
 
 
-def failure(execution: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> str:
-    reasons = [f"{step['StepName']}: {reason}" for step in steps if step["StepStatus"] == "Failed" and (reason := _reason(step))]
+def failure(execution: Mapping[str, Any], steps: Sequence[Mapping[str, Any]], of_trials: Callable[[str], str] = lambda _: "") -> str:
+    """`of_trials`: what the trials of a tuning job said, by its ARN."""
+    failed = [step for step in steps if step["StepStatus"] == "Failed"]
+    reasons = [f"{step['StepName']}: {reason}" for step in failed if (reason := _reason(step, of_trials))]
     text = "; ".join(reasons) or execution.get("FailureReason") or "no reason given"
     return f"pipeline execution {execution['PipelineExecutionStatus'].lower()}: {text}"
 
 
-def _reason(step: Mapping[str, Any]) -> str:
-    return str(step.get("FailureReason") or ((step.get("Metadata") or {}).get("Fail") or {}).get("ErrorMessage") or "")
+def _reason(step: Mapping[str, Any], of_trials: Callable[[str], str]) -> str:
+    metadata = step.get("Metadata") or {}
+    said = str(step.get("FailureReason") or (metadata.get("Fail") or {}).get("ErrorMessage") or "")
+    trials = of_trials(metadata["TuningJob"]["Arn"]) if "TuningJob" in metadata else ""
+    return " ".join(part for part in (said, trials) if part)
 
 
 def newest(sagemaker: Any, pipeline_name: str) -> str | None:
@@ -122,7 +131,7 @@ def main(arguments: Sequence[str]) -> int:
     project = ProjectEnvironment()
     sagemaker = project.client("sagemaker")
     arn = given.execution_arn or await_newest(sagemaker, project.client("codepipeline"), project.pipeline_name)
-    return follow(sagemaker, arn)
+    return follow(sagemaker, arn, logs=project.client("logs"))
 
 
 if __name__ == "__main__":

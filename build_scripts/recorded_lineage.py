@@ -5,11 +5,11 @@ Input: a registered version. Output: `Lineage`. Used by reproduce.py. Next: reco
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
 
@@ -75,7 +75,7 @@ def read(sagemaker: Any, package: str) -> Lineage:
         data_sha256=facts["data-sha256"],
         model_url=version.model_url,
         model_sha256=facts["model-sha256"],
-        libraries=dict(item.split("=", 1) for item in facts["libraries"].split() if "=" in item),
+        libraries=_pairs(facts["libraries"]) or {},
         algorithm=facts["algorithm"],
         hyperparameters=_hyperparameters(sagemaker, version.arn, facts),
     )
@@ -99,10 +99,12 @@ def _hyperparameters(sagemaker: Any, package: str, facts: Mapping[str, str]) -> 
 
 
 def _pairs(text: str) -> dict[str, str] | None:
-    """`name=value name=value`, or JSON in versions from before; None if it may have been cut."""
-    if re.fullmatch(r"(\w+=\S+)( \w+=\S+)*", text) and len(text) < _LONGEST_FACT:
-        return dict(item.split("=", 1) for item in text.split(" "))
-    try:
-        return {name: str(value) for name, value in json.loads(text).items()}
-    except (ValueError, AttributeError):
+    """What pipelines/tabular/steps/registry_text.py wrote: `name=value name=value`, escaped with `@`. None if it may have been cut."""
+    if not re.fullmatch(r"([^= ]+=[^= ]*)( [^= ]+=[^= ]*)*", text) or len(text) >= _LONGEST_FACT:
         return None
+    halves = (item.split("=") for item in text.split(" "))
+    return {_plain(name): _plain(value) for name, value in halves}
+
+
+def _plain(escaped: str) -> str:
+    return unquote(escaped.replace("@", "%"))

@@ -227,7 +227,7 @@ def main(arguments: Sequence[str]) -> int:
         facts = {"GitCommit": project.commit, "TriggerReason": given.reason, **({"CacheKey": uuid.uuid4().hex} if given.force else {})}
         arn = start(sagemaker, project.pipeline_name, {**facts, **parameters}, project.commit)
     print(f"{'started ' + str(arn) if decision.start else 'not started'}: {decision.reason}")
-    return follow(sagemaker, arn) if given.wait and arn else 0
+    return follow(sagemaker, arn, logs=project.client("logs")) if given.wait and arn else 0
 
 
 def _options() -> argparse.ArgumentParser:

@@ -1,7 +1,8 @@
 """Asks the endpoint that was just deployed, for real: is it the right version, does it answer rightly and fast enough?
 
-Checks: live config and package; answers to CSV and JSON; equal to the evaluated scores on the golden rows; the metric on
-them; a wrong content type is refused; latency of single rows against settings.py. The first failed check ends it (exit 1).
+Checks: live config and package; the archive is the evaluated one (exit 2); answers to CSV and JSON; equal to the evaluated scores on
+the golden rows; the metric on them; a wrong content type is refused; latency of single rows against settings.py. The first failed check
+ends it (exit 1).
 Columns, problem, classes and metric are the version's own, so one that goes back is judged by what it was made for.
 Input: STAGE, ENDPOINT_NAME, MODEL_PACKAGE_ARN. Output: lines; in production the version is marked as having served
 (`served-production` in its metadata), which is how render.py knows a version that returns. Next: approve, or production.
@@ -20,6 +21,7 @@ from botocore.exceptions import ClientError
 
 from build_scripts import golden, invocation, version_contract
 from build_scripts.command_line import ProblemError, VerdictError, parser, run
+from build_scripts.evaluated_artifact import require_unchanged
 from build_scripts.golden import Golden
 from build_scripts.invocation import body, read_answer
 from build_scripts.project_environment import ProjectEnvironment
@@ -112,6 +114,7 @@ def main(arguments: Sequence[str]) -> int:
     wanted_config = deployed_config(project.client("cloudformation"), PROJECT.endpoint_stack(environment))
     print(checks.deployed(endpoint, served_package(sagemaker, endpoint), given.package, wanted_config), flush=True)
     version, s3 = describe(sagemaker, given.package), project.client("s3")
+    print(require_unchanged(s3, version), flush=True)
     contract = version_contract.read(s3, version)
     known = golden.read(s3, version, contract)
     for line in check_answers(Endpoint(project.client("sagemaker-runtime"), name), known, contract, environment):

@@ -28,7 +28,7 @@ class DataVersion(Construct):
             "Function",
             folder=STEPS,
             module="data_versions",
-            files=["data_versions.py", "failure.py"],
+            files=["data_versions.py", "failure.py", "registry_text.py"],
             function_name=project.data_version_function,
             description="Says which data a training learns from",
             key=foundation.key,

@@ -58,6 +58,7 @@ class DeployProjects(Construct):
         self._allow_describe_endpoints(build)
         kept = [self._foundation.artifact_bucket.arn_for_objects(keys) for keys in (TEMPLATES, NEWEST_BUILD)]
         build.allow("KeptTemplates", ["s3:GetObject"], kept)  # what the build of the commit kept
+        build.allow("Versions", ["s3:GetObject"], [self._foundation.run_objects])  # the archive has to be the one that was evaluated
         return build
 
     def _create_still_approved(self) -> BuildProject:

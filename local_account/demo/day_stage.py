@@ -89,7 +89,11 @@ def create_endpoint(account: Account, name: str, instances: int, routing: str) -
     container = {
         "Image": "xgboost:3.2-0",
         "ModelDataUrl": "s3://stand-in/model.tar.gz",
-        "Environment": {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"},
+        "Environment": {
+            "SAGEMAKER_PROGRAM": "inference.py",
+            "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+            "PIP_NO_BUILD_ISOLATION": "0",
+        },
     }
     role = account.context.arn("iam", "role/stand-in").replace(f":{account.settings.region}:", "::")  # IAM is global
     sagemaker.create_model(ModelName="stand-in", PrimaryContainer=container, ExecutionRoleArn=role)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from build_scripts import golden, registry, version_contract
+from build_scripts import golden, registry, trial_logs, version_contract
 from local_account.demo import loop
 from local_account.demo.errors import StageError
 from local_account.demo.facts import Facts
@@ -51,7 +51,9 @@ class _Change:
         failed = [step for step in self._steps.values() if step["StepStatus"] == "Failed"]
         if failed:
             reason = failed[-1].get("FailureReason", "no reason given")
-            raise StageError(f"step {failed[-1]['StepName']} failed: {reason}", self._terminal.account_logs)
+            search = failed[-1].get("Metadata", {}).get("TuningJob")
+            said = trial_logs.reason(self._terminal.client("sagemaker"), self._terminal.client("logs"), search["Arn"]) if search else ""
+            raise StageError(f"step {failed[-1]['StepName']} failed: {reason} {said}".rstrip(), self._terminal.account_logs)
         loop.wait_for("the end of the build", self._build_ended)
 
     def _training_started(self) -> str | None:

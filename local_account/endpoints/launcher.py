@@ -13,12 +13,13 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from local_account.context import Context
+from local_account.endpoints.package import ServedModel
 from local_account.sagemaker.warm.containers import RunningProcess, warm_containers_of
 
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -47,23 +48,29 @@ class Launcher:
         # One thread per instance, so that instances share the machine as separate machines would not disturb each other.
         self.environment = {"PYTHONPATH": str(_PROJECT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
-    def start(self, directory: Path, environment: Mapping[str, str], log_file: Path) -> tuple[int, int]:
-        """Start an instance of the model in `directory`, the `model` of its `/opt/ml`; returns its process id and port.
+    def start(self, model: ServedModel, log_file: Path) -> tuple[int, int]:
+        """Start an instance of the model, whose directory is the `model` of its `/opt/ml`; returns its process id and port.
 
         Raises OSError if it cannot start.
         """
         address = self._context.settings.state_directory / "endpoints" / "instances" / uuid.uuid4().hex
         address.parent.mkdir(parents=True, exist_ok=True)
         specification = address.with_suffix(".json")
-        content = {"directory": str(directory), "environment": dict(environment), "address": str(address)}
+        content = {
+            "directory": str(model.directory),
+            "code": str(model.code),
+            "environment": model.environment,
+            "has_network": model.has_network,
+            "address": str(address),
+        }
         specification.write_text(json.dumps(content), encoding="utf-8")
         try:
             process = warm_containers_of(self._context).start(
                 [sys.executable, "-m", "local_account.endpoints.model_server", str(specification)],
                 environment=self._context.process_environment(self.environment),
-                working_directory=directory,
+                working_directory=model.directory,
                 log_file=log_file,
-                opt_ml=directory.parent,
+                opt_ml=model.directory.parent,
             )
             pid, port = self._address(process, address, log_file)
         finally:

@@ -2,7 +2,7 @@
 
 `GET /ping` answers 200 once the model is loaded; `POST /invocations` answers a prediction. In: a specification file (see `main`)
 that `launcher.py` writes; it starts this as `python -m local_account.endpoints.model_server FILE`. `serving_contract.py` decides
-what a request answers.
+what a request answers; `local_account/sagemaker/program.py` whether the image could start at all.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from local_account.endpoints import serving_contract
-from local_account.endpoints.serving_contract import Transformer
-
-#: SAGEMAKER_MAX_REQUEST_SIZE of the container.
-MAX_REQUEST_BYTES = 6 * 1024 * 1024
+from local_account.endpoints.serving_contract import Server
+from local_account.sagemaker import program
 
 
 class ModelServer(ThreadingHTTPServer):
@@ -27,11 +26,11 @@ class ModelServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, listener: socket.socket, transformer: Transformer) -> None:
+    def __init__(self, listener: socket.socket, served: Server) -> None:
         super().__init__(listener.getsockname(), _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listener
-        self.transformer = transformer
+        self.served = served
         self.worker = threading.Lock()
 
 
@@ -43,31 +42,26 @@ class _Handler(BaseHTTPRequestHandler):
     server: ModelServer
 
     def do_GET(self) -> None:
-        if self.path == "/ping":
-            self._reply(200, "text/plain", b"")
-        else:
-            self._reply(404, "text/plain", b"only /ping and /invocations are served\n")
+        self._answer(b"")
 
     def do_POST(self) -> None:
         try:
             length = int(self.headers.get("content-length", ""))
         except ValueError:
             self.close_connection = True
-            return self._reply(411, "text/plain", b"the request has no Content-Length\n")
-        if length > MAX_REQUEST_BYTES:
-            self.close_connection = True
-            return self._reply(413, "text/plain", f"the request has {length} bytes; at most {MAX_REQUEST_BYTES}\n".encode())
-        body = self.rfile.read(length)
-        if self.path != "/invocations":
-            return self._reply(404, "text/plain", b"only /ping and /invocations are served\n")
-        with self.server.worker:
-            answer = self.server.transformer.respond(body, self.headers.get("content-type"), self.headers.get("accept"))
-        return self._reply(answer.status, answer.content_type, answer.body)
+            return self._reply(411, {"content-type": "text/plain"}, b"the request has no Content-Length\n")
+        return self._answer(self.rfile.read(length))
 
-    def _reply(self, status: int, content_type: str, body: bytes) -> None:
+    def _answer(self, body: bytes) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        with self.server.worker:
+            answer = self.server.served.answer(self.command, self.path, headers, body)
+        self._reply(answer.status, answer.headers, answer.body)
+
+    def _reply(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.send_response_only(status)
-        self.send_header("content-type", content_type)
-        self.send_header("content-length", str(len(body)))
+        for name, value in {**headers, "content-length": str(len(body))}.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
@@ -76,17 +70,21 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def main(specification_file: str) -> None:
-    """Serve what the specification names: `directory` of the model, `environment` of the container, `address` to write the port to."""
+    """Serve what the specification names: `directory` of the model, its `code`, `environment` of the container, `address` for the port."""
     specification = json.loads(Path(specification_file).read_text(encoding="utf-8"))
-    directory, environment = Path(specification["directory"]), specification["environment"]
+    directory, code, environment = Path(specification["directory"]), Path(specification["code"]), specification["environment"]
+    try:
+        program.require_installable(code, environment, has_network=specification["has_network"])
+    except program.NotInstalledError as failed:
+        sys.exit(failed.log)
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)  # connections wait here while the model loads
     _announce(Path(specification["address"]), listener.getsockname()[1])
     leave_the_project()
     os.environ.update(environment)
     os.chdir(directory)
-    transformer = serving_contract.load(directory, environment)
+    served = serving_contract.load(directory, code, environment)
     print(f"serving {environment['SAGEMAKER_PROGRAM']} on port {listener.getsockname()[1]}", flush=True)
-    ModelServer(listener, transformer).serve_forever()
+    ModelServer(listener, served).serve_forever()
 
 
 def _announce(address: Path, port: int) -> None:

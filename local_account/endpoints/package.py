@@ -1,6 +1,7 @@
 """Unpacks what a SageMaker model serves: image environment, code and model files.
 
 In: a model name (`models.py` finds its container, also in a model package). Out: `ServedModel`, ready for `fleet.py` to start instances of.
+The program is copied to `/opt/ml/code`, as the image does when it starts (`local_account/sagemaker/program.py`).
 """
 
 from __future__ import annotations
@@ -13,33 +14,48 @@ from pathlib import Path
 from local_account.context import Context
 from local_account.endpoints.models import models_of
 from local_account.errors import ServiceError
+from local_account.sagemaker.program import has_network
 
 _CONTAINER_MODEL_DIRECTORY = "/opt/ml/model"
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """Unpacked model files and the environment their container gets, with the container's paths replaced by local ones."""
+    """Unpacked model files and the environment their container gets, with the container's paths replaced by local ones.
+
+    `code`: the program, the container's `/opt/ml/code`. `has_network`: whether its start may fetch anything.
+    """
 
     directory: Path
+    code: Path
     environment: dict[str, str]
+    has_network: bool
 
 
 def unpack(context: Context, model_name: str, directory: Path) -> ServedModel:
     """Download and extract the model into `directory`, which is replaced. Raises ServiceError that says what is wrong with it."""
-    container = models_of(context).container(model_name)
+    models = models_of(context)
+    container, connected = models.container(model_name), has_network(models.describe({"ModelName": model_name}))
     url = container.get("ModelDataUrl") or container.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri", "")
     if not url.startswith("s3://") or not url.endswith(".tar.gz"):
         raise ServiceError("ValidationException", f"model {model_name}: the model data is {url!r}; allowed: s3://<bucket>/<key>.tar.gz")
     shutil.rmtree(directory, ignore_errors=True)
     _extract(context, url, directory)
     environment = dict(container.get("Environment") or {})
-    submitted = environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
-    if submitted.startswith("s3://"):
-        _extract(context, submitted, directory / "code")
-        environment["SAGEMAKER_SUBMIT_DIRECTORY"] = f"{_CONTAINER_MODEL_DIRECTORY}/code"
     local = {name: str(value).replace(_CONTAINER_MODEL_DIRECTORY, str(directory)) for name, value in environment.items()}
-    return ServedModel(directory, {"SM_MODEL_DIR": str(directory), **local})
+    code = directory.parent / "code"
+    _submit(context, local.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), code, connected)
+    return ServedModel(directory, code, {"SM_MODEL_DIR": str(directory), **local}, connected)
+
+
+def _submit(context: Context, source: str, code: Path, connected: bool) -> None:
+    """`download_and_extract` of sagemaker_containers/_files.py: an address in S3, which takes a network, or a folder of the container."""
+    shutil.rmtree(code, ignore_errors=True)
+    code.mkdir(parents=True)
+    if source.startswith("s3://") and connected:
+        _extract(context, source, code)
+    elif source and Path(source).is_dir():
+        shutil.copytree(source, code, dirs_exist_ok=True)
 
 
 def _extract(context: Context, url: str, directory: Path) -> None:

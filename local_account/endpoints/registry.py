@@ -17,6 +17,7 @@ from local_account.endpoints.data_capture import DataCapture
 from local_account.endpoints.fleet import Fleet, Variant
 from local_account.endpoints.launcher import Launcher
 from local_account.endpoints.traffic import Traffic
+from local_account.sagemaker.jobs.record import LONGEST_REASON
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Record:
             "ProductionVariants": [dict(variant) for variant in self.production_variants],
             "DataCaptureConfig": self.data_capture_config,
             "EndpointStatus": self.endpoint_status,
-            "FailureReason": self.failure_reason,
+            "FailureReason": self.failure_reason[:LONGEST_REASON] if self.failure_reason else None,
             "CreationTime": self.creation_time,
             "LastModifiedTime": self.last_modified_time or self.creation_time,
             "LastDeploymentConfig": self.last_deployment_config,

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.tabular.target import Target  # isort: skip - before every other import of the SDK
+from pipelines.tabular.target import PROGRAM_ENVIRONMENT, Target  # isort: skip - before every other import of the SDK
 
 from sagemaker.core.network import NetworkConfig
 from sagemaker.core.parameter import ContinuousParameter, IntegerParameter
@@ -160,7 +160,7 @@ def tuning_step(
 
 
 class SecuredTuningStep(TuningStep):  # type: ignore[misc] # the SDK ships no types
-    """A tuning step whose trials keep the trainer's volume key and VPC: the SDK's tuner (3.27.0) drops both."""
+    """A tuning step whose trials keep the trainer's environment, volume key and VPC: the SDK's tuner (3.27.0) drops all three."""
 
     def __init__(self, target: Target, **options: Any) -> None:
         super().__init__(**options)
@@ -170,6 +170,7 @@ class SecuredTuningStep(TuningStep):  # type: ignore[misc] # the SDK ships no ty
     def arguments(self) -> Any:
         request = super().arguments
         trial = request["TrainingJobDefinition"]
+        trial["Environment"] = dict(PROGRAM_ENVIRONMENT)
         if self._target.kms_key:
             trial["ResourceConfig"]["VolumeKmsKeyId"] = self._target.kms_key
         if self._target.subnets:

@@ -50,7 +50,7 @@ def model_card(target: Target, dataset: DataSet, facts: Mapping[str, Any], measu
     )
     made_of = Text(
         *("Algorithm ", facts["algorithm"], "; data sha256 ", facts["data-sha256"], "; code ", facts["code-hash"]),
-        *("; commit ", measured("lineage.git_commit"), "."),
+        *("; commit ", facts["git-commit"], "."),
     )
     judged = ["Gate: ", dataset.metric, " against threshold ", facts["threshold"], ". Report: ", facts["report-url"], "."]
     if "decision-threshold" in facts:

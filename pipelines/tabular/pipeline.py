@@ -30,6 +30,21 @@ from settings_rules import require
 
 XGBOOST_VERSION = "3.2-0"
 ALGORITHM_FILES = Path(__file__).parent / "steps" / "algorithms"
+#: Metadata of a version that `metadata` of evaluation.json has under the same name with underscores.
+MEASURED_FACTS = (
+    "data-sha256",
+    "data-versions",
+    "schema-sha256",
+    "specification-sha256",
+    "code-sha256",
+    "model-sha256",
+    "libraries",
+    "algorithm",
+    "hyperparameters",
+    "metric-value",
+    "warnings",
+    "champion",
+)
 EVALUATION = PropertyFile(name="Evaluation", output_name="evaluation", path="evaluation.json")
 
 
@@ -83,13 +98,13 @@ def get_pipeline(
     prepare = _prepare(target, parameters, data_version)
     searches = [_search(target, algorithm, dataset, tuning, parameters, prepare) for algorithm in algorithms]
     choose = _choose(target, parameters, prepare, algorithms, searches)
-    evaluate = _evaluate(target, parameters, prepare, choose)
+    evaluate = _evaluate(target, parameters, data_version, prepare, choose)
     register = register_step(
         target,
         dataset=dataset,
         model=choose,
         evaluate=evaluate,
-        facts=_facts(target, dataset, parameters, evaluate, algorithms, searches),
+        facts=_facts(target, dataset, parameters, data_version, evaluate, algorithms, searches),
         measured=lambda path: _measured(evaluate, path),
         approval_status=parameters["ModelApprovalStatus"],
     )
@@ -135,7 +150,8 @@ def _processing(parameters: dict[str, Parameter]) -> tuple[Parameter, Parameter]
 
 
 def _data_version(target: Target, parameters: dict[str, Parameter]) -> LambdaStep:
-    """Says what the data is now. Never cached: SageMaker's cache compares addresses and arguments, and this is how it learns of new data.
+    """Says what the data is now, and how the registry can record who asks. Never cached: SageMaker's cache compares addresses and
+    arguments, and this is how it learns of new data.
 
     A function and not a job, because it answers within a second (docs/decisions/0066-the-run-asks-what-the-data-is.md).
     """
@@ -143,8 +159,8 @@ def _data_version(target: Target, parameters: dict[str, Parameter]) -> LambdaSte
         name="DataVersion",
         description="The S3 versions of the files that this run learns from",
         lambda_func=Lambda(function_arn=target.data_version_function, session=target.session),
-        inputs={"url": parameters["InputDataUrl"]},
-        outputs=[LambdaOutput(output_name="version")],
+        inputs={"url": parameters["InputDataUrl"], "commit": parameters["GitCommit"], "trigger": parameters["TriggerReason"]},
+        outputs=[LambdaOutput(output_name=name) for name in ("version", "commit", "trigger")],
     )
 
 
@@ -203,7 +219,9 @@ def _choose(
     )
 
 
-def _evaluate(target: Target, parameters: dict[str, Parameter], prepare: ProcessingStep, choose: ProcessingStep) -> ProcessingStep:
+def _evaluate(
+    target: Target, parameters: dict[str, Parameter], data_version: LambdaStep, prepare: ProcessingStep, choose: ProcessingStep
+) -> ProcessingStep:
     """Not cached: the version now in production is outside of its arguments, and it must be compared with today's."""
     return script_step(
         target,
@@ -218,7 +236,7 @@ def _evaluate(target: Target, parameters: dict[str, Parameter], prepare: Process
             *("--preparation", f"{PROCESSING}/input/preparation"),
             *("--threshold", parameters["MetricThreshold"].to_string()),
             *("--champion-endpoint", target.champion_endpoint),
-            *("--git-commit", parameters["GitCommit"]),
+            *("--git-commit", data_version.properties.Outputs["commit"]),
             *("--output", f"{PROCESSING}/output/evaluation"),
         ],
         inputs={
@@ -243,34 +261,26 @@ def _facts(
     target: Target,
     dataset: DataSet,
     parameters: dict[str, Parameter],
+    data_version: LambdaStep,
     evaluate: ProcessingStep,
     algorithms: Sequence[Algorithm],
     searches: Sequence[TuningStep],
 ) -> dict[str, Any]:
-    """CustomerMetadataProperties: where a version came from, enough to rebuild it with `build_scripts/reproduce.py`."""
+    """CustomerMetadataProperties: where a version came from, enough to rebuild it with `build_scripts/reproduce.py`.
+
+    Each value is text of the registry's alphabet: of settings.py, of what DataVersion let through, or of `metadata` in evaluation.json.
+    """
     evidence = output_of(evaluate, "evaluation")
-    measured = {
-        "data-sha256": "lineage.data_sha256",
-        "data-versions": "lineage.data_versions",
-        "schema-sha256": "lineage.schema_sha256",
-        "specification-sha256": "lineage.specification_sha256",
-        "model-sha256": "lineage.model_sha256",
-        "libraries": "lineage.libraries",
-        "algorithm": "lineage.algorithm",
-        "hyperparameters": "lineage.hyperparameters",
-        "metric-value": "gate.value",
-        "warnings": "gate.warned_of",
-        "champion": "champion.name",
-    }
+    measured = list(MEASURED_FACTS)
     if dataset.decides_by is not None:
-        measured |= {"decision-metric": "lineage.decision_metric", "decision-threshold": "lineage.decision_threshold"}
+        measured += ["decision-metric", "decision-threshold"]
     jobs = {
         f"tuning-job-{algorithm.name.replace('_', '-')}": search.properties.HyperParameterTuningJobName
         for algorithm, search in zip(algorithms, searches, strict=True)
     }
     return {
-        "git-commit": parameters["GitCommit"],
-        "trigger": parameters["TriggerReason"],
+        "git-commit": data_version.properties.Outputs["commit"],
+        "trigger": data_version.properties.Outputs["trigger"],
         "dataset": dataset.name,
         "data-url": parameters["InputDataUrl"],
         "code-uri": target.code_uri,
@@ -280,7 +290,7 @@ def _facts(
         "threshold": parameters["MetricThreshold"].to_string(),
         "golden-url": Join(on="/", values=[evidence, "golden.csv"]),
         "report-url": Join(on="/", values=[evidence, "report.html"]),
-        **{name: _measured(evaluate, path) for name, path in measured.items()},
+        **{name: _measured(evaluate, f"metadata.{name.replace('-', '_')}") for name in measured},
         **jobs,
     }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipelines.tabular.target import Target  # isort: skip - before every other import of the SDK
+from pipelines.tabular.target import PROGRAM_ENVIRONMENT, Target  # isort: skip - before every other import of the SDK
 
 from sagemaker.core.drift_check_baselines import DriftCheckBaselines
 from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
@@ -49,7 +49,7 @@ def register_step(
         sagemaker_session=target.session,
         role_arn=target.role,
         # The archive carries code/inference.py, so no repacking job is needed.
-        env_vars={"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"},
+        env_vars={"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code", **PROGRAM_ENVIRONMENT},
     )
 
     def evidence(name: str) -> MetricsSource:

@@ -12,6 +12,12 @@ from pipelines.offline_session import OfflineSession  # isort: skip - before eve
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
 from sagemaker.core.workflow.functions import Join
 
+#: What every job and model needs whose image starts a program of ours. The image runs `pip install .` on the program when it starts
+#: (sagemaker_containers/_modules.py), and its pip, 26.1, builds in an environment of its own, for which it fetches setuptools from
+#: the internet: without a network it does not start, and with one an unpinned package comes in. The image has setuptools.
+#: The option is one that switches off, so 0 and false mean no isolation, and 1 and true mean isolation (docs/decisions/0079).
+PROGRAM_ENVIRONMENT = {"PIP_NO_BUILD_ISOLATION": "0"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Target:

@@ -12,26 +12,34 @@ from local_account.endpoints.registry import endpoints_of
 #: Multiplies the numbers of a CSV row; `FACTOR` tells models apart. "boom" is a bug in the code, "exit" a crash.
 INFERENCE = """
 import json, os, sys
-from sagemaker_containers.beta.framework.errors import UnsupportedFormatError
+import flask
 
 def model_fn(model_dir):
     return FACTOR
 
 def input_fn(data, content_type):
     if content_type != "text/csv":
-        raise UnsupportedFormatError(content_type)
+        return flask.Response(f"content type {content_type} is not supported", 415, mimetype="text/plain")
     if data == "exit":
         os._exit(3)
     return [float(value) for value in data.split(",")]
 
 def predict_fn(row, model):
+    if isinstance(row, flask.Response):
+        return row
     return [model * value for value in row]
 
 def output_fn(prediction, accept):
+    if isinstance(prediction, flask.Response):
+        return prediction
     return json.dumps(prediction), "application/json"
 """
 
-ENVIRONMENT = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
+ENVIRONMENT = {
+    "SAGEMAKER_PROGRAM": "inference.py",
+    "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+    "PIP_NO_BUILD_ISOLATION": "0",  # as every model needs that serves without a network
+}
 
 
 def archive(files: dict[str, str]) -> bytes:
@@ -46,7 +54,9 @@ def archive(files: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def create_model(account: Any, name: str, factor: float = 2.0, code: str | None = None) -> str:
+def create_model(
+    account: Any, name: str, factor: float = 2.0, code: str | None = None, environment: dict[str, str] = ENVIRONMENT, **more: Any
+) -> str:
     """Put a model into the bucket `models` and create it in SageMaker; returns its name."""
     # These models need no library. A variable that the warm containers cannot take in makes instances ordinary processes,
     # which saves the seconds that importing the libraries takes.
@@ -55,9 +65,9 @@ def create_model(account: Any, name: str, factor: float = 2.0, code: str | None 
     s3.create_bucket(Bucket="models")
     source = (INFERENCE if code is None else code).replace("FACTOR", repr(factor))
     s3.put_object(Bucket="models", Key=f"{name}/model.tar.gz", Body=archive({"code/inference.py": source}))
-    container = {"Image": "xgboost:3.2-0", "ModelDataUrl": f"s3://models/{name}/model.tar.gz", "Environment": ENVIRONMENT}
+    container = {"Image": "xgboost:3.2-0", "ModelDataUrl": f"s3://models/{name}/model.tar.gz", "Environment": environment}
     account.client("sagemaker").create_model(
-        ModelName=name, PrimaryContainer=container, ExecutionRoleArn="arn:aws:iam::111122223333:role/Model"
+        ModelName=name, PrimaryContainer=container, ExecutionRoleArn="arn:aws:iam::111122223333:role/Model", **more
     )
     return name
 

@@ -110,7 +110,7 @@ def create_function(account: Any, name: str, files: dict[str, str], handler: str
 def create_data_version_function(account: Any) -> str:
     """The function that the training pipeline asks first, as infra/model_build/data_version.py deploys it."""
     steps = Path(__file__).resolve().parents[2] / "pipelines" / "tabular" / "steps"
-    files = {name: (steps / name).read_text(encoding="utf-8") for name in ("data_versions.py", "failure.py")}
+    files = {name: (steps / name).read_text(encoding="utf-8") for name in ("data_versions.py", "failure.py", "registry_text.py")}
     return create_function(account, PROJECT.data_version_function, files, "data_versions.handler")
 
 

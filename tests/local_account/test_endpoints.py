@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError
 from local_account.account import Account
 from local_account.endpoints.registry import endpoints_of
 from tests.local_account.endpoint_models import (
+    ENVIRONMENT,
     create_configuration,
     create_endpoint,
     create_model,
@@ -134,6 +136,44 @@ def test_a_model_that_cannot_load_fails_the_endpoint_and_names_the_log(account: 
     with pytest.raises(ClientError, match="can only be deleted"):
         account.client("sagemaker").update_endpoint(EndpointName="broken", EndpointConfigName="broken")
     account.client("sagemaker").delete_endpoint(EndpointName="broken")
+
+
+def fails_to_start(account: Account, name: str) -> str:
+    """The log of an endpoint's instance that did not start."""
+    create_configuration(account, name, variant(name))
+    described = create_endpoint(account, name, name)
+    assert described["EndpointStatus"] == "Failed"
+    account.client("sagemaker").delete_endpoint(EndpointName=name)
+    return Path(described["FailureReason"].split(": ")[-1]).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "without"),
+    [("isolated", {"EnableNetworkIsolation": True}), ("in-a-vpc", {"VpcConfig": {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}})],
+)
+def test_without_a_network_a_program_that_pip_would_fetch_setuptools_for_does_not_start(
+    account: Account, name: str, without: dict[str, Any]
+) -> None:
+    environment = {key: value for key, value in ENVIRONMENT.items() if key != "PIP_NO_BUILD_ISOLATION"}
+    create_model(account, name, environment=environment, **without)
+    log = fails_to_start(account, name)
+    assert "ERROR: No matching distribution found for setuptools>=40.8.0" in log
+    assert 'InstallModuleError:\nCommand "/opt/venv/bin/python3 -m pip install ."' in log
+
+
+def test_the_program_is_imported_from_where_the_image_copies_it_to(account: Account) -> None:
+    """/opt/ml/code: what lies beside its folder in the archive is not beside it there."""
+    code = "from pathlib import Path\nFOUND = (Path(__file__).parents[1] / 'weights').exists()\n"
+    create_model(account, "moved", code=f"{code}def model_fn(model_dir):\n    return Path(__file__).as_posix()\n"
+                 "def transform_fn(model, data, kind, accept):\n    return model.split('/')[-2] + str(FOUND), 'text/plain'\n")  # fmt: skip
+    create_configuration(account, "moved", variant("moved"))
+    create_endpoint(account, "moved", "moved")
+    assert invoke(account, "moved")["Body"] == b"codeFalse"
+
+
+def test_a_model_that_names_no_folder_of_its_program_does_not_start(account: Account) -> None:
+    create_model(account, "nowhere", environment={"SAGEMAKER_PROGRAM": "inference.py"})
+    assert "there is no inference.py in /opt/ml/code" in fails_to_start(account, "nowhere")
 
 
 def test_a_second_endpoint_of_the_same_name_is_refused(account: Account, endpoint: str) -> None:

@@ -75,6 +75,26 @@ def test_a_condition_on_a_property_file_takes_one_branch_only(sagemaker: Any) ->
     assert "Good" not in ran
 
 
+def test_a_file_that_a_step_reads_has_at_most_2_mb(sagemaker: Any, account: Account) -> None:
+    for name, size in (("most", 2 * 1024 * 1024), ("larger", 2 * 1024 * 1024 + 1)):
+        body = json.dumps({"a": 1, "rest": ""})
+        account.client("s3").put_object(Bucket=small.BUCKET, Key=f"{name}.json", Body=body.replace('""', f'"{"x" * (size - len(body))}"'))
+        value = {"Std:JsonGet": {"S3Uri": f"s3://{small.BUCKET}/{name}.json", "Path": "a"}}
+        read = condition("Read", [{"Type": "Equals", "LeftValue": value, "RightValue": 1}], [], [])
+        _, ran = small.run_pipeline(sagemaker, small.create_pipeline(sagemaker, [read]))
+        assert ran["Read"]["StepStatus"] == ("Succeeded" if name == "most" else "Failed")
+    assert "the file has 2097153 bytes, and the maximum size is 2097152" in ran["Read"]["FailureReason"]
+
+
+def test_a_reason_keeps_the_lengths_and_the_one_line_of_the_service_s_model(sagemaker: Any) -> None:
+    """FailureReason: 1,024 characters; PipelineExecutionFailureReason: 1,300 on one line."""
+    message = "\n".join(["no"] * 1000)
+    execution, ran = small.run_pipeline(sagemaker, small.create_pipeline(sagemaker, [fails("Long", message)]))
+    assert len(ran["Long"]["FailureReason"]) == 1024
+    assert "\n" not in execution["FailureReason"]
+    assert len(execution["FailureReason"]) <= 1300
+
+
 def test_properties_of_one_step_are_the_input_of_the_next(sagemaker: Any, account: Account) -> None:
     copy = writes("Second", "seen")
     source = {"Get": "Steps.First.ProcessingOutputConfig.Outputs['out'].S3Output.S3Uri"}

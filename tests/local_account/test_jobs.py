@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -162,11 +163,38 @@ def test_metrics_are_the_last_values_that_the_patterns_find(sagemaker: Any) -> N
     assert statuses == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
 
 
-def test_a_failed_training_job_says_what_its_script_wrote_and_where_its_log_is(sagemaker: Any) -> None:
+def test_the_toolkit_writes_its_own_reason_over_the_one_that_a_script_left(sagemaker: Any) -> None:
+    """`_trainer.py` of sagemaker-containers: the command, and exit code 1 whatever the script's was. What the script said is in the log."""
     job = train(sagemaker, small.training_definition(), **small.script_mode("fail.py"))
     assert job["TrainingJobStatus"] == "Failed"
-    assert job["FailureReason"].startswith("AlgorithmError: target column rings is constant, exit code: 3; log: ")
-    assert Path(job["FailureReason"].rpartition("log: ")[2]).exists()
+    reason, _, log = job["FailureReason"].rpartition("; log: ")
+    assert re.fullmatch(r'AlgorithmError: ExecuteUserScriptError:\nCommand "\S+/python3 -m fail( --\S+ \S+)*", exit code: 1', reason)
+    lines = Path(log).read_text(encoding="utf-8").splitlines()
+    assert lines[-1].startswith('Command "')
+
+
+def test_a_script_that_is_the_entrypoint_leaves_its_own_reason(sagemaker: Any) -> None:
+    """Without the toolkit, SageMaker reads what the script wrote to /opt/ml/output/failure."""
+    own = {"ContainerEntrypoint": ["sh", "-c", "printf constant > /opt/ml/output/failure; exit 3"], "TrainingImage": "xgboost:3.2-0"}
+    request = small.training_definition(AlgorithmSpecification={**own, "TrainingInputMode": "File"})
+    assert train(sagemaker, request)["FailureReason"].startswith("AlgorithmError: constant, exit code: 3; log: ")
+
+
+@pytest.mark.parametrize(("value", "starts"), [(None, False), ("0", True), ("false", True), ("1", False), ("true", False)])
+def test_without_a_network_a_program_is_installed_only_if_pip_may_use_what_the_image_has(
+    sagemaker: Any, value: str | None, starts: bool
+) -> None:
+    """pip 26.1, run in the image's way without an index: `PIP_NO_BUILD_ISOLATION` is read as an option that switches off."""
+    environment = {} if value is None else {"PIP_NO_BUILD_ISOLATION": value}
+    request = small.training_definition(EnableNetworkIsolation=True, Environment=environment)
+    job = train(sagemaker, request, **small.script_mode("train.py"))
+    assert (job["TrainingJobStatus"] == "Completed") is starts
+    if not starts:
+        assert job["FailureReason"].startswith(
+            'AlgorithmError: InstallModuleError:\nCommand "/opt/venv/bin/python3 -m pip install .", exit code: 1'
+        )
+        log = Path(job["FailureReason"].rpartition("log: ")[2]).read_text(encoding="utf-8")
+        assert "ERROR: No matching distribution found for setuptools>=40.8.0" in log
 
 
 def test_a_job_over_its_time_is_stopped_and_says_so(sagemaker: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import importlib
 import json
 import os
 import socket
@@ -13,29 +14,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import flask
 import pytest
 
 from local_account.endpoints import serving_contract
 from local_account.endpoints.model_server import ModelServer
-from local_account.endpoints.serving_contract import (
-    Answer,
-    BaseInferenceToolkitError,
-    ContractError,
-    GenericInferenceToolkitError,
-    Transformer,
-    UnsupportedFormatError,
-)
+from local_account.endpoints.serving_contract import BaseInferenceToolkitError, ContractError, Server, UnsupportedFormatError
 
 
 def model_fn(_directory: str) -> str:
     return "model"
 
 
-def transformer(**functions: Any) -> Transformer:
-    return Transformer({"model_fn": model_fn, **functions}, Path("unused"))
+def served(**functions: Any) -> Server:
+    return Server({"model_fn": model_fn, **functions}, Path("unused"))
 
 
-def echo(**functions: Any) -> Transformer:
+def echo(**functions: Any) -> Server:
     """Answers what `input_fn` got, as text."""
     given: Mapping[str, Any] = {
         "input_fn": lambda data, content_type: (data, content_type),
@@ -43,73 +38,81 @@ def echo(**functions: Any) -> Transformer:
         "output_fn": lambda prediction, accept: (repr((*prediction, accept)), "text/plain"),
         **functions,
     }
-    return transformer(**given)
+    return served(**given)
 
 
 def test_text_types_arrive_as_text_and_others_as_bytes() -> None:
     assert echo().respond(b"1", "text/csv", "*/*").body == b"('1', 'text/csv', 'model', 'application/json')"
     assert echo().respond(b"1", "application/x-npy", "text/csv").body == b"(b'1', 'application/x-npy', 'model', 'text/csv')"
+    assert echo().respond(b"1", "text/csv; a=b").body == b"(b'1', 'text/csv; a=b', 'model', 'application/json')"
 
 
 def test_transform_fn_replaces_the_three() -> None:
-    served = transformer(transform_fn=lambda model, data, content_type, accept: (f"{model} {data} {accept}", "text/plain"))
-    assert served.respond(b"x", "text/csv", "text/csv") == Answer(200, "text/plain", b"model x text/csv")
+    answer = served(transform_fn=lambda model, data, content_type, accept: (f"{model} {data} {accept}", "text/plain")).respond(
+        b"x", "text/csv", "text/csv"
+    )
+    assert (answer.status, answer.headers["content-type"], answer.body) == (200, "text/plain; charset=utf-8", b"model x text/csv")
 
 
 def test_transform_fn_beside_input_fn_is_refused() -> None:
     with pytest.raises(ContractError, match="transform_fn cannot be used together"):
-        transformer(transform_fn=model_fn, input_fn=model_fn)
+        served(transform_fn=model_fn, input_fn=model_fn)
 
 
-def test_a_function_may_take_the_context() -> None:
-    assert echo(predict_fn=lambda data, model, context: (*data, context)).respond(b"1", "text/csv", None).status == 200
-
-
-@pytest.mark.parametrize(
-    ("stage", "error", "status"),
-    [
-        ("input_fn", UnsupportedFormatError("image/png"), 415),
-        ("output_fn", UnsupportedFormatError("image/png"), 406),
-        ("input_fn", BaseInferenceToolkitError(400, "too many columns", "Bad Request"), 400),
-        ("input_fn", GenericInferenceToolkitError(422), 422),
-        ("predict_fn", SimpleNamespace, 500),
-        ("input_fn", ValueError("plain"), 500),
-    ],
-)
-def test_an_error_answers_the_status_that_the_container_gives_it(stage: str, error: Any, status: int) -> None:
+@pytest.mark.parametrize("stage", ["input_fn", "predict_fn", "output_fn"])
+@pytest.mark.parametrize("error", [UnsupportedFormatError("image/png"), BaseInferenceToolkitError(400, "no", "Bad"), ValueError("plain")])
+def test_whatever_is_raised_is_a_500(stage: str, error: Exception) -> None:
     def fail(*_: Any) -> Any:
-        raise error if isinstance(error, Exception) else RuntimeError("bug")
+        raise error
 
-    answer = echo(**{stage: fail}).respond(b"1", "text/csv", None)
-    assert answer.status == status
+    assert echo(**{stage: fail}).respond(b"1", "text/csv").status == 500
 
 
-def test_the_container_s_error_types_can_be_imported_under_their_own_names() -> None:
+def test_a_function_that_wants_a_context_is_a_500_as_it_gets_none() -> None:
+    assert echo(predict_fn=lambda data, model, context: data).respond(b"1", "text/csv").status == 500
+
+
+def test_a_response_keeps_its_status_its_type_and_its_headers() -> None:
+    refusal = flask.Response("no", 415, {"x-more": "1"}, mimetype="text/plain")
+    answer = echo(output_fn=lambda prediction, accept: refusal).respond(b"1", "text/csv")
+    assert (answer.status, answer.body, answer.headers["x-more"]) == (415, b"no", "1")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_the_container_s_own_names_can_be_imported_as_in_the_image() -> None:
     serving_contract.install_container_modules()
     try:
         from sagemaker_containers.beta.framework import errors as old
         from sagemaker_inference import errors as new
 
-        assert new.GenericInferenceToolkitError is GenericInferenceToolkitError
-        assert old.UnsupportedFormatError is new.UnsupportedFormatError is UnsupportedFormatError
+        assert new.BaseInferenceToolkitError is BaseInferenceToolkitError
+        assert old.UnsupportedFormatError is UnsupportedFormatError
+        with pytest.raises(ImportError):
+            importlib.import_module("sagemaker_containers.beta.framework.errors")
     finally:
         for name in [name for name in sys.modules if name.split(".")[0] in ("sagemaker_containers", "sagemaker_inference")]:
             del sys.modules[name]
 
 
 @pytest.mark.parametrize(
-    ("environment", "message"), [({}, "has no SAGEMAKER_PROGRAM"), ({"SAGEMAKER_PROGRAM": "inference.py"}, "no inference.py in")]
+    ("environment", "message"),
+    [
+        ({}, "has no SAGEMAKER_PROGRAM"),
+        ({"SAGEMAKER_PROGRAM": "inference.py"}, "no inference.py in /opt/ml/code"),
+        ({"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/x"}, "no inference.py in SAGEMAKER_SUBMIT_DIRECTORY, /x"),
+    ],
 )
 def test_a_package_without_program_says_what_it_lacks(tmp_path: Path, environment: dict[str, str], message: str) -> None:
     with pytest.raises(ContractError, match=message):
-        serving_contract.load(tmp_path, environment)
+        serving_contract.load(tmp_path, tmp_path, environment)
 
 
-def test_defaults_read_csv_and_write_json() -> None:
-    model = SimpleNamespace(predict=lambda data: [data.num_row(), data.num_col()])
-    served = Transformer({"model_fn": lambda _directory: model}, Path("unused"))
-    assert json.loads(served.respond(b"1,2,3\n4,5,6", "text/csv", None).body) == [2, 3]
-    assert served.respond(b"[1]", "application/json", None).status == 415
+def test_defaults_read_csv_and_write_json_or_csv() -> None:
+    model = SimpleNamespace(predict=lambda data, validate_features: [data.num_row(), data.num_col()])
+    server = Server({"model_fn": lambda _directory: model}, Path("unused"))
+    assert json.loads(server.respond(b"1,2,3\n4,,6", "text/csv").body) == [2, 3]
+    assert server.respond(b"1,2,3\n4,,6", "text/csv", "text/csv").body == b"2\n3\n"
+    assert server.respond(b"[1]", "application/json").status == 500
 
 
 @pytest.fixture
@@ -138,13 +141,12 @@ def test_many_requests_share_one_connection(server: http.client.HTTPConnection) 
     assert server.sock is sock, "the connection was kept alive"
 
 
-def test_other_paths_and_oversized_bodies_are_refused(server: http.client.HTTPConnection) -> None:
-    server.request("GET", "/models")
-    assert server.getresponse().read() == b"only /ping and /invocations are served\n"
-    server.putrequest("POST", "/invocations")
-    server.putheader("content-length", str(7 * 1024 * 1024))
-    server.endheaders()
-    assert server.getresponse().status == 413
+def test_other_paths_and_methods_are_refused(server: http.client.HTTPConnection) -> None:
+    for method, path, status in (("GET", "/models", 404), ("GET", "/invocations", 405), ("POST", "/ping", 405)):
+        server.request(method, path, body=b"")
+        response = server.getresponse()
+        response.read()
+        assert response.status == status
 
 
 def test_an_instance_cannot_import_the_project(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,11 +85,14 @@ def test_a_count_of_predictions_that_does_not_match_is_an_error() -> None:
 
 
 INFERENCE = """
-import json, os
+import flask, json, os
 def model_fn(directory): return json.load(open(os.path.join(directory, "factor.json")))
-def input_fn(body, content_type): return [[float(field) for field in line.split(",")] for line in body.splitlines()]
-def predict_fn(rows, factor): return [sum(row) * factor for row in rows]
-def output_fn(prediction, accept): return "\\n".join(str(value) for value in prediction)
+def input_fn(body, content_type):
+    if body == "?": return flask.Response("? is no number", 400)
+    return [[float(field) for field in line.split(",")] for line in body.splitlines()]
+def predict_fn(rows, factor): return rows if isinstance(rows, flask.Response) else [sum(row) * factor for row in rows]
+def output_fn(prediction, accept):
+    return prediction if isinstance(prediction, flask.Response) else "\\n".join(str(value) for value in prediction)
 """
 
 
@@ -139,11 +143,32 @@ def test_predictions_are_joined_with_their_records(account: Account, model: str)
 
 
 def test_a_record_that_the_model_refuses_fails_the_job_with_its_words(account: Account, model: str) -> None:
-    account.client("s3").put_object(Bucket=small.BUCKET, Key="bad/rows.csv", Body="1,x\n")
+    account.client("s3").put_object(Bucket=small.BUCKET, Key="bad/rows.csv", Body="?\n")
     job = transform(account, model, "bad/")
     assert job["TransformJobStatus"] == "Failed"
-    assert "could not convert string to float: 'x'" in job["FailureReason"]
-    assert "log: " in job["FailureReason"]
+    assert "the model answered 400 for b'?'…: ? is no number" in job["FailureReason"]
+
+
+def test_a_record_on_which_the_program_breaks_fails_the_job_and_the_log_says_why(account: Account, model: str) -> None:
+    account.client("s3").put_object(Bucket=small.BUCKET, Key="broken/rows.csv", Body="1,x\n")
+    reason = transform(account, model, "broken/")["FailureReason"]
+    assert "the model answered 500 for b'1,x'" in reason
+    assert "could not convert string to float: 'x'" in Path(reason.rpartition("log: ")[2]).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("value", "status"), [("1", "Failed"), ("0", "Completed")])
+def test_a_model_in_network_isolation_starts_only_if_its_program_needs_no_download(
+    account: Account, model: str, value: str, status: str
+) -> None:
+    sagemaker = account.client("sagemaker")
+    container = sagemaker.describe_model(ModelName=model)["PrimaryContainer"]
+    container["Environment"] = {**container["Environment"], "PIP_NO_BUILD_ISOLATION": value}
+    name = f"isolated-{value}"
+    sagemaker.create_model(ModelName=name, ExecutionRoleArn=small.ROLE, PrimaryContainer=container, EnableNetworkIsolation=True)
+    job = transform(account, name, "data/")
+    assert job["TransformJobStatus"] == status
+    if status == "Failed":
+        assert 'InstallModuleError: Command "/opt/venv/bin/python3 -m pip install ."' in job["FailureReason"]
 
 
 def test_a_transform_of_a_model_that_does_not_exist_is_not_created(account: Account, model: str) -> None:

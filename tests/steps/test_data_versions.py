@@ -95,6 +95,8 @@ def test_what_a_registry_cannot_hold_is_told_by_its_hash(names: list[str]) -> No
         (Bucket("training/houses/_SUCCESS@v1"), URL, "there is no data at"),
         (Bucket(refuses="NoSuchBucket"), URL, "there is no bucket 'data'"),
         (Bucket(refuses="AccessDenied"), URL, "may not be listed; allowed: training/ of the project's data bucket"),
+        (Bucket("a,b/rows.csv@v1"), "s3://data/a,b/", "InputDataUrl is 's3://data/a,b/' (14 characters); allowed: 1 to 256 letters"),
+        (Bucket(), f"s3://data/{'a' * 300}/", "(311 characters); allowed: 1 to 256"),
         (Bucket(), "data/houses.csv", "InputDataUrl is 'data/houses.csv'; allowed: s3://bucket/prefix/"),
     ],
 )
@@ -112,7 +114,9 @@ def test_another_error_of_s3_is_not_taken_for_missing_data() -> None:
 
 def test_the_function_answers_what_the_step_declares(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boto3, "client", lambda _: Bucket("training/houses/a.csv@v1"))
-    assert data_versions.handler({"url": URL}, None) == {"version": "a.csv@v1"}
+    asked = {"url": URL, "commit": "0123abc", "trigger": "weekly (Monday), please"}
+    answered = {"version": "a.csv@v1", "commit": "0123abc", "trigger": "weekly _Monday__ please"}
+    assert data_versions.handler(asked, None) == answered
 
 
 def arguments(folder: Path, version: str) -> list[str]:

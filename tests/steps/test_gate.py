@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import registry_text
 from decisions import Predictions
-from evaluation import gate, registry_text
+from evaluation import gate
 from evaluation.comparison import compare
 from numpy.typing import NDArray
 
@@ -136,11 +137,3 @@ def test_what_the_registry_and_a_failed_step_show_is_within_their_limits_whateve
         assert judged["warned_of"] == registry_text.metadata(judged["warned_of"])
         card = json.loads(f'{{"caveats": "{judged["caveats"]}"}}')
         assert len(card["caveats"]) <= 1500
-
-
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    [("fix: größer, (v1.0)", "fix: größer_ _v1.0_"), ("", "unknown"), ("a" * 300, "a" * 256), ("learning_rate=0.1 depth=3", None)],
-)
-def test_metadata_holds_the_characters_that_sagemaker_allows(given: str, kept: str | None) -> None:
-    assert registry_text.metadata(given) == (given if kept is None else kept)

@@ -16,6 +16,7 @@ import evaluate
 import inference
 import numpy as np
 import pytest
+import registry_text
 import xgboost
 from decisions import Predictions
 from evaluation import behaviour
@@ -63,10 +64,11 @@ def test_the_metrics_follow_sagemakers_schema(abalone: Journey, arrests: Journey
 
 
 def test_what_the_registry_records_is_short_text(abalone: Journey) -> None:
-    lineage = abalone.evaluation["lineage"]
-    assert all(isinstance(value, str) and 0 < len(value) <= 256 for value in lineage.values())
-    assert lineage["git_commit"] == "0123abc"
-    assert "xgboost=3.2.0" in lineage["libraries"]
+    recorded = abalone.evaluation["metadata"]
+    assert all(map(registry_text.is_metadata, recorded.values()))
+    assert recorded["git_commit"] == "0123abc"
+    assert "xgboost=3.2.0" in recorded["libraries"]
+    assert float(recorded["metric_value"]) == abalone.evaluation["gate"]["value"]
     assert isinstance(abalone.evaluation["gate"]["passed"], bool)
     assert isinstance(abalone.evaluation["gate"]["reasons"], str)
 

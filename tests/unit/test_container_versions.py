@@ -17,6 +17,7 @@ CONTAINER = {
     "numpy": "2.1.0",
     "scipy": "1.15.0",
     "pyarrow": "22.0.0",
+    "flask": "3.1.3",
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from build_scripts.command_line import run
+from build_scripts.step_modules import load
 from deploy_scripts import render
 from tests.unit import script_account
 from tests.unit.script_account import ENVIRONMENTS, PACKAGE, PROJECT, ScriptAccount
@@ -100,6 +101,35 @@ def test_instance_type_change_under_kept_capacity_is_refused(account: ScriptAcco
     assert run(render.main, []) == 2
     assert "Environment('production').instance_type changes from ml.c5.large to 'ml.m5.large'" in capsys.readouterr().err
     assert not Path("rendered").exists()
+
+
+@pytest.mark.parametrize(
+    ("members", "named"),
+    [
+        ({"code/inference.py": b"# answers", "model": b"another"}, "not what was evaluated: s3://artifacts/1/model.tar.gz has sha256"),
+        ({"code/inference.py": b"# else"}, "not what was evaluated: the code in s3://artifacts/1/model.tar.gz has sha256"),
+        (None, "its archive s3://artifacts/1/model.tar.gz is gone"),
+    ],
+)
+def test_an_archive_that_is_not_the_evaluated_one_is_named_and_nothing_written(
+    account: ScriptAccount, capsys: pytest.CaptureFixture[str], members: dict[str, bytes] | None, named: str
+) -> None:
+    account.sagemaker.add(1)
+    archive = account.s3.objects.pop("artifacts/1/model.tar.gz")
+    if members is not None:
+        account.s3.objects["artifacts/1/model.tar.gz"] = load("archive").pack(members)
+        assert account.s3.objects["artifacts/1/model.tar.gz"] != archive
+    assert run(render.main, []) == 2
+    error = capsys.readouterr().err
+    assert named in error
+    assert error.count("\n") == 1
+    assert not Path("rendered").exists()
+
+
+def test_a_version_that_does_not_say_what_was_evaluated_is_not_deployed(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    account.sagemaker.add(1, **{"model-sha256": "unknown"})
+    assert run(render.main, []) == 2
+    assert "version 1 does not say what was evaluated: its metadata has no model-sha256" in capsys.readouterr().err
 
 
 def test_a_version_is_deployed_over_one_that_was_deleted(account: ScriptAccount) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from build_scripts import command_line, reproduce
+from build_scripts import command_line, recorded_lineage, reproduce
 from build_scripts.archive_difference import compare
 from build_scripts.publish import code_prefix
 from build_scripts.step_modules import load
@@ -102,6 +102,7 @@ class Registered:
     def __init__(self, account: ScriptAccount) -> None:
         self.s3 = VersionedS3()
         account.clients["s3"] = self.s3
+        self.sagemaker = account.sagemaker
         address = code_prefix(CODE)
         self.s3.put("artifacts", f"{address}/sourcedir.tar.gz", load("archive").pack(CODE))
         self.code_key = f"{address}/sourcedir.tar.gz"
@@ -117,7 +118,7 @@ class Registered:
             "model-sha256": hashlib.sha256(self.model).hexdigest(),
             "libraries": "numpy=2.1.0 python=3.12.0",
             "algorithm": "tree",
-            "hyperparameters": '{"depth":3}',
+            "hyperparameters": "depth=3",
         }
         account.sagemaker.add(1, **self.facts)
         self.package = account.sagemaker.packages[1]
@@ -215,7 +216,7 @@ def test_code_that_would_leave_its_folder_is_refused(registered, capsys, tmp_pat
 
 
 def test_other_hyperparameters_are_named_with_the_file_and_value_that_differ(registered, capsys):
-    registered.record(hyperparameters='{"depth":4}')
+    registered.record(hyperparameters="depth=4")
     code, text = rebuild(capsys)
     assert code == 1
     assert 'model.json: depth "3" -> "4"' in text
@@ -236,7 +237,7 @@ def test_a_stored_artifact_that_was_changed_or_lost_is_told_from_a_rebuild_that_
 
 
 def test_a_step_that_fails_gives_its_own_reason(registered, capsys):
-    registered.record(hyperparameters='{"depth":0}')
+    registered.record(hyperparameters="depth=0")
     code, text = rebuild(capsys)
     assert (code, text.splitlines()[-1]) == (1, "error: not rebuilt: train failed: depth is 0; allowed: 1 or more")
 
@@ -252,12 +253,18 @@ def test_hyperparameters_that_the_registry_cut_come_from_the_tuning_job(register
 
     monkeypatch.setattr(Registry, "describe_hyper_parameter_tuning_job", describe_search, raising=False)
     monkeypatch.setattr(Registry, "describe_training_job", lambda _, TrainingJobName: {"HyperParameters": given}, raising=False)  # noqa: N803
-    registered.record(hyperparameters='{"depth":', tuning_job_tree="search")
+    registered.record(hyperparameters="depth=" + "3" * 250, tuning_job_tree="search")
     code, text = rebuild(capsys)
     assert code == 2
     assert "tuning job search does not exist" in text
     jobs["search"] = {"BestTrainingJob": {"TrainingJobName": "trial"}}
     assert rebuild(capsys)[0] == 0
+
+
+def test_hyperparameters_of_any_characters_are_read_as_they_were(registered):
+    given = {"monotone_constraints": "(1,0,-1)", "a b": "{'x': \"~ñ%\"}", "mail": "a@28b.com", "empty": ""}
+    registered.record(hyperparameters=load("registry_text").pairs(given))
+    assert recorded_lineage.read(registered.sagemaker, f"{PACKAGE}/1").hyperparameters == given
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,7 @@ CONTAINER = {
     "jinja2",
     "boto3",
     "botocore",
-    "sagemaker_inference",
-    "werkzeug",
+    "flask",
 }
 
 

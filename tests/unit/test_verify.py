@@ -112,6 +112,16 @@ def broken(account: ScriptAccount, how: str) -> None:
         runtime.refuses = False
 
 
+def test_an_archive_that_was_changed_after_the_evaluation_is_named_and_nothing_is_marked(
+    account: ScriptAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Even if it answers the golden rows as the evaluated one did."""
+    account.s3.objects["artifacts/7/model.tar.gz"] += b"x"
+    assert check() == 2
+    assert "version 7 is not what was evaluated: s3://artifacts/7/model.tar.gz has sha256" in capsys.readouterr().err
+    assert "served-production" not in account.sagemaker.packages[7]["CustomerMetadataProperties"]
+
+
 @pytest.mark.parametrize(
     ("how", "named"),
     [
@@ -140,7 +150,7 @@ def test_slow_endpoint_fails(account: ScriptAccount, monkeypatch: pytest.MonkeyP
 
 
 def test_version_without_golden_rows_is_said(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
-    account.sagemaker.packages[7]["CustomerMetadataProperties"] = {}
+    del account.sagemaker.packages[7]["CustomerMetadataProperties"]["golden-url"]
     assert check() == 2
     assert "no golden-url" in capsys.readouterr().err
 
@@ -183,7 +193,7 @@ def test_a_gap_in_the_first_golden_row_is_asked_for_as_a_gap(account: ScriptAcco
 @pytest.mark.parametrize(
     ("gone", "named"),
     [
-        ("model.tar.gz", "version 7 does not say what it takes: its archive s3://artifacts/7/model.tar.gz is gone"),
+        ("model.tar.gz", "its archive s3://artifacts/7/model.tar.gz is gone"),
         ("golden.csv", "the golden rows of version 7 are gone: s3://artifacts/7/golden.csv does not exist"),
     ],
 )
@@ -195,6 +205,10 @@ def test_evidence_that_was_deleted_is_named(account: ScriptAccount, capsys: pyte
 
 def test_an_archive_of_another_kind_is_said(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
     account.s3.objects["artifacts/7/model.tar.gz"] = b"no archive"
+    assert check() == 2
+    assert "version 7 is not what was evaluated: s3://artifacts/7/model.tar.gz has sha256" in capsys.readouterr().err
+    del account.s3.objects["artifacts/7/model.tar.gz"]
+    account.sagemaker.add(7, **{"golden-url": "s3://artifacts/7/golden.csv"})  # evaluated as it is, and no other pipeline's
     assert check() == 2
     assert "has no preparation.json as the training pipeline writes it" in capsys.readouterr().err
 

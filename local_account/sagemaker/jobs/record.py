@@ -16,6 +16,8 @@ from local_account.sagemaker import listing
 from local_account.sagemaker.tags import tags_of
 
 ENDED = ("Completed", "Failed", "Stopped")
+#: Characters of a FailureReason (botocore's model).
+LONGEST_REASON = 1024
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,8 @@ class Jobs:
             self._tell(job)
 
     def end(self, job: Job, status: str, **changes: Any) -> None:
+        if "FailureReason" in changes:
+            changes["FailureReason"] = changes["FailureReason"][:LONGEST_REASON]
         self.change(job, **{self.kind.status_field: status}, **changes)
         job.ended.set()
 

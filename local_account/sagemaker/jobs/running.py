@@ -14,12 +14,11 @@ from pathlib import Path
 
 from local_account.context import Context
 from local_account.sagemaker.jobs.container import Container
-from local_account.sagemaker.jobs.record import Job, JobFailedError, JobStoppedError
+from local_account.sagemaker.jobs.record import LONGEST_REASON, Job, JobFailedError, JobStoppedError
 from local_account.sagemaker.warm.containers import RunningProcess, WarmContainers
 
 _POLL_SECONDS = 0.25
 _GRACE_SECONDS = 5  # SageMaker gives 120 s between SIGTERM and SIGKILL; a person at a laptop does not wait that long
-_REASON_LIMIT = 1024  # characters of a FailureReason
 
 
 @dataclass(frozen=True)
@@ -120,10 +119,14 @@ def failure_reason(container: Container, message_path: str, exit_code: int, log_
 
     The script says it in `message_path`; if it did not, the last line of its log is taken.
     """
-    ending = f", exit code: {exit_code}; log: {log_path}"
     message = container.read_message(message_path) or last_line(log_path) or "the script wrote nothing"
-    message = " ".join(message.split())
-    return f"AlgorithmError: {message[: _REASON_LIMIT - len(ending) - 16]}{ending}"
+    return algorithm_error(" ".join(message.split()), exit_code, log_path)
+
+
+def algorithm_error(message: str, exit_code: int, log_path: Path) -> str:
+    """A FailureReason, at most 1,024 characters: a long message loses its end."""
+    beginning, ending = "AlgorithmError: ", f", exit code: {exit_code}; log: {log_path}"
+    return f"{beginning}{message[: LONGEST_REASON - len(beginning) - len(ending)]}{ending}"
 
 
 def last_line(log_path: Path) -> str:

@@ -44,11 +44,15 @@ class S3Data:
         bucket, key = split(uri)
         return bytes(self.client.get_object(Bucket=bucket, Key=key, **({"VersionId": version} if version else {}))["Body"].read())
 
-    def read_json(self, uri: str) -> Any:
+    def read_json(self, uri: str, most_bytes: int | None = None) -> Any:
+        """Raises OSError if there is no such object, or a larger one than `most_bytes`, and ValueError for what is no JSON."""
         try:
-            return json.loads(self.read(uri))
+            content = self.read(uri)
         except self.client.exceptions.NoSuchKey as error:
             raise OSError(f"{uri} does not exist") from error
+        if most_bytes is not None and len(content) > most_bytes:
+            raise OSError(f"the file has {len(content)} bytes, and the maximum size is {most_bytes}")
+        return json.loads(content)
 
     def write(self, uri: str, body: bytes) -> None:
         bucket, key = split(uri)

@@ -1,16 +1,18 @@
-"""Script mode: what the sagemaker-training toolkit does inside a framework container before it runs the user's script.
+"""Script mode: what the image's toolkit does before it runs the user's script as a module, and what it says when that fails.
 
 Hyperparameters `sagemaker_submit_directory` (a tar.gz in S3) and `sagemaker_program` name the code; all other hyperparameters
 become arguments, and everything else the script may want is in `SM_*` variables.
-Source: github.com/aws/sagemaker-training-toolkit (environment.py, mapping.py, params.py).
+Source: sagemaker-containers 2.8.6.post2 (_env.py, _mapping.py, _modules.py, _errors.py, _trainer.py), which the XGBoost image runs.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from local_account.sagemaker import program
 from local_account.sagemaker.jobs.container import Container
 
 PROGRAM, SUBMIT_DIRECTORY = "sagemaker_program", "sagemaker_submit_directory"
@@ -35,6 +37,23 @@ def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
     return line
 
 
+def command(hyperparameters: Mapping[str, Any]) -> list[str]:
+    """`python -m train --max_depth 5`, in the folder of the code."""
+    module = str(hyperparameters[PROGRAM]).removesuffix(".py")
+    return [program.PYTHON, "-m", module, *arguments(hyperparameters)]
+
+
+def failed(hyperparameters: Mapping[str, Any]) -> str:
+    """What the toolkit writes to `/opt/ml/output/failure`, over what the script has written there."""
+    return f'ExecuteUserScriptError:\nCommand "{" ".join(command(hyperparameters))}"'
+
+
+def append_to_log(log: Path, said: str) -> None:
+    """The toolkit's own lines come after the script's."""
+    with log.open("a", encoding="utf-8") as stream:
+        stream.write(f"sagemaker-containers ERROR    {said}\n")
+
+
 def environment(
     container: Container, job_name: str, hyperparameters: Mapping[str, Any], channels: Sequence[str], module: str
 ) -> dict[str, str]:
@@ -54,14 +73,15 @@ def environment(
         "SM_JOB_NAME": job_name,
         "SM_MODULE_NAME": module.removesuffix(".py"),
         "SM_USER_ENTRY_POINT": module,
-        "SM_USER_ARGS": json.dumps(arguments(hyperparameters)),
-        "SM_CHANNELS": json.dumps(sorted(channels)),
-        "SM_HPS": json.dumps(own),
+        "SM_USER_ARGS": arguments(hyperparameters),
+        "SM_CHANNELS": sorted(channels),
+        "SM_HPS": own,
         "SM_LOG_LEVEL": "20",
         "TRAINING_JOB_NAME": job_name,
-        **{f"SM_HP_{name.upper()}": _as_argument(value) for name, value in own.items()},
+        **{f"SM_HP_{name.upper()}": value for name, value in own.items()},
     }
-    return {**{name: container.path(path).as_posix() for name, path in paths.items()}, **values}
+    places = {name: container.path(path).as_posix() for name, path in paths.items()}
+    return {**places, **{name: _as_variable(value) for name, value in values.items()}}
 
 
 def code_directory(container: Container) -> str:
@@ -75,7 +95,15 @@ def _json_or_text(text: str) -> Any:
         return text
 
 
+def _as_variable(value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
 def _as_argument(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, dict):
         return ",".join(f"{name}={item}" for name, item in sorted(value.items()))
     return str(value)

@@ -7,13 +7,15 @@ import re
 import shutil
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from local_account.errors import ServiceError
+from local_account.sagemaker import program
 from local_account.sagemaker.jobs import cloudwatch_logs, metrics, script_mode
 from local_account.sagemaker.jobs.container import Container, base_environment, host_names
 from local_account.sagemaker.jobs.record import TRAINING, Job, JobFailedError, Jobs, JobStoppedError, now
-from local_account.sagemaker.jobs.running import Launch, Runner, failure_reason
+from local_account.sagemaker.jobs.running import Launch, Runner, algorithm_error, failure_reason
 from local_account.sagemaker.jobs.s3_data import S3Data, pack, share, split
 
 _FAILURE = "/opt/ml/output/failure"
@@ -65,10 +67,10 @@ class TrainingJobs:
         hosts = host_names(description["ResourceConfig"]["InstanceCount"])
         instance_type = description["ResourceConfig"]["InstanceType"]
         containers = [Container(job.working_directory / host, host, hosts, instance_type) for host in hosts]
-        launches = self._prepare(description, containers)
+        log = self.runner.log_path(job, hosts[0], len(hosts))
+        launches = self._prepare(description, containers, log)
         self._phase(job, "Training", "The training script runs")
         self.jobs.change(job, TrainingStartTime=now())
-        log = self.runner.log_path(job, hosts[0], len(hosts))
         watch_log = (lambda: watch(log.read_text(encoding="utf-8", errors="replace") if log.exists() else "")) if watch else None
         try:
             code = self.runner.run(job, launches, description["StoppingCondition"].get("MaxRuntimeInSeconds"), watch_log)
@@ -77,10 +79,11 @@ class TrainingJobs:
             self._upload(description, containers)
         job.exit_code = code
         if code:
+            self._require_own_entrypoint(description, log)
             raise JobFailedError(failure_reason(containers[0], _FAILURE, code, log))
         self._end(job, patterns, "Completed", "Completed", "")
 
-    def _prepare(self, description: Mapping[str, Any], containers: Sequence[Container]) -> list[Launch]:
+    def _prepare(self, description: Mapping[str, Any], containers: Sequence[Container], log: Path) -> list[Launch]:
         channels = description.get("InputDataConfig", [])
         hyperparameters = description.get("HyperParameters") or {}
         for index, container in enumerate(containers):
@@ -96,27 +99,44 @@ class TrainingJobs:
                 mine = share(objects, index, len(containers), source.get("S3DataDistributionType"))
                 self.data.fetch(mine, container.path(f"/opt/ml/input/data/{channel['ChannelName']}"))
             self._restore_checkpoints(description, container)
-        return [self._launch(description, container, script_mode.decoded(hyperparameters)) for container in containers]
+        return [self._launch(description, container, script_mode.decoded(hyperparameters), log) for container in containers]
 
-    def _launch(self, description: Mapping[str, Any], container: Container, hyperparameters: Mapping[str, Any]) -> Launch:
+    def _launch(self, description: Mapping[str, Any], container: Container, hyperparameters: Mapping[str, Any], log: Path) -> Launch:
         algorithm = description.get("AlgorithmSpecification") or {}
         channels = [channel["ChannelName"] for channel in description.get("InputDataConfig", [])]
-        program = str(hyperparameters.get(script_mode.PROGRAM, ""))
+        script = str(hyperparameters.get(script_mode.PROGRAM, ""))
         if algorithm.get("ContainerEntrypoint"):
             command = [container.localise(part) for part in [*algorithm["ContainerEntrypoint"], *algorithm.get("ContainerArguments", [])]]
         else:
             self._unpack_code(str(hyperparameters[script_mode.SUBMIT_DIRECTORY]), container)
-            if not container.path(f"/opt/ml/code/{program}").is_file():
+            if not container.path(f"/opt/ml/code/{script}").is_file():
                 raise JobFailedError(
-                    f"AlgorithmError: {hyperparameters[script_mode.SUBMIT_DIRECTORY]} has no {program}, named by {script_mode.PROGRAM}"
+                    f"AlgorithmError: {hyperparameters[script_mode.SUBMIT_DIRECTORY]} has no {script}, named by {script_mode.PROGRAM}"
                 )
-            script = container.path(f"/opt/ml/code/{program}").as_posix()
-            command = ["python3", script, *(container.localise(part) for part in script_mode.arguments(hyperparameters))]
+            self._install(description, container, description.get("Environment") or {}, log)
+            command = ["python3", *(container.localise(part) for part in script_mode.command(hyperparameters)[1:])]
         environment = {
-            **script_mode.environment(container, description["TrainingJobName"], hyperparameters, channels, program),
+            **script_mode.environment(container, description["TrainingJobName"], hyperparameters, channels, script),
             **base_environment(container, self.runner.context.settings.region, description.get("Environment") or {}),
         }
         return Launch(container, command, environment, container.path("/opt/ml/code"))
+
+    def _require_own_entrypoint(self, description: Mapping[str, Any], log: Path) -> None:
+        """Raises JobFailedError in the words of the toolkit, where that has run the script: it writes its reason over the script's."""
+        if (description.get("AlgorithmSpecification") or {}).get("ContainerEntrypoint"):
+            return
+        said = script_mode.failed(script_mode.decoded(description.get("HyperParameters") or {}))
+        script_mode.append_to_log(log, said)
+        raise JobFailedError(algorithm_error(said, 1, log))
+
+    def _install(self, description: Mapping[str, Any], container: Container, environment: Mapping[str, str], log: Path) -> None:
+        """Raises JobFailedError if the image could not install the program."""
+        try:
+            connected = program.has_network(description)
+            program.require_installable(container.path("/opt/ml/code"), environment, has_network=connected)
+        except program.NotInstalledError as failed:
+            script_mode.append_to_log(log, failed.log)
+            raise JobFailedError(algorithm_error(str(failed), 1, log)) from failed
 
     def _unpack_code(self, source: str, container: Container) -> None:
         target = container.path("/opt/ml/code")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local_account.context import Context
-from local_account.sagemaker.jobs.record import now
+from local_account.sagemaker.jobs.record import LONGEST_REASON, now
 from local_account.sagemaker.jobs.s3_data import S3Data
 from local_account.sagemaker.pipelines import caching, conditions
 from local_account.sagemaker.pipelines.definition import Definition, Step
@@ -47,12 +47,16 @@ class StepRecord:
             "StartTime": self.started,
             "EndTime": self.ended,
             "StepStatus": self.status,
-            "FailureReason": self.failure_reason or None,
+            "FailureReason": self.failure_reason[:LONGEST_REASON] or None,
             "Metadata": self.metadata,
             "AttemptCount": self.attempts or None,
             "CacheHitResult": {"SourcePipelineExecutionArn": self.cached_from} if self.cached_from else None,
         }
         return {key: value for key, value in found.items() if value is not None}
+
+
+#: What a step reads of another step's file ("Pipelines" quotas of SageMaker: a property file has at most 2 MB).
+_PROPERTY_FILE_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,8 @@ class Execution:
                 or f"execution-{int(self.created.timestamp() * 1000)}",
                 "PipelineExecutionStatus": self.status,
                 "PipelineExecutionDescription": self.request.get("PipelineExecutionDescription"),
-                "FailureReason": self.failure_reason[:1300] or None,
+                # PipelineExecutionFailureReason: one line of at most 1,300 characters.
+                "FailureReason": " ".join(self.failure_reason.split())[:1300] or None,
                 "CreationTime": self.created,
                 "LastModifiedTime": self.modified,
                 "CreatedBy": {},
@@ -243,7 +248,7 @@ class Execution:
             experiment=self.definition.experiment,
             step_properties=properties,
             property_files=self._property_files(properties),
-            read_json=self.services.data.read_json,
+            read_json=lambda uri: self.services.data.read_json(uri, _PROPERTY_FILE_BYTES),
         )
 
     def _property_files(self, properties: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -79,6 +79,8 @@ class TransformJobs:
         processing, source, output = description.get("DataProcessing") or {}, description["TransformInput"], description["TransformOutput"]
         return {
             "model_directory": str(served.directory),
+            "code": str(served.code),
+            "has_network": served.has_network,
             "environment": {**served.environment, **(description.get("Environment") or {})},
             "files": [[str(container.path("/opt/ml/input") / name), str(container.path("/opt/ml/out") / f"{name}.out")] for name in files],
             "failure": str(container.path(_FAILURE)),

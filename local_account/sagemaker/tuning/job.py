@@ -128,8 +128,11 @@ class Search:
         if job.stop_requested.is_set() or self.service.context.stopping.is_set():
             self._end("Stopped")
         elif not any(trial.status != "Failed" for trial in self.trials):
-            first = self.trials[0].job.describe().get("FailureReason", "")
-            self._end("Failed", FailureReason=f"All {len(self.trials)} training jobs failed. First: {first}"[:1024])
+            self._end(
+                "Failed",
+                FailureReason=f"No training job succeeded after {len(self.trials)} attempts. For additional details, please take a look at "
+                "the training job failures by listing training jobs for the hyperparameter tuning job.",
+            )
         elif not self.ranked():
             self._end(
                 "Failed",

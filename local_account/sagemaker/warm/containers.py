@@ -27,7 +27,7 @@ PACKAGES = (
     "numpy", "pandas", "scipy.stats", "scipy.sparse", "pyarrow.parquet", "sklearn.ensemble", "sklearn.linear_model",
     "sklearn.model_selection", "sklearn.metrics", "sklearn.preprocessing", "sklearn.inspection", "sklearn.calibration", "xgboost",
     "threadpoolctl", "runpy", "argparse", "csv", "hashlib", "logging", "tarfile", "tempfile", "matplotlib.figure",
-    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_agg", "flask",
 )  # fmt: skip
 _STARTUP_VARIABLES = ("PYTHONHASHSEED", "PYTHONHOME", "PYTHONOPTIMIZE", "LD_PRELOAD", "LD_LIBRARY_PATH")
 

@@ -8,27 +8,27 @@ read the files. Input: an address. Output: text, also for the lineage, where bui
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from failure import BadInput
+from registry_text import LONGEST_METADATA, is_metadata, metadata
 
-#: A registry's metadata value and a job's argument hold 256 characters.
-LONGEST = 250
-#: What a metadata value may consist of (CustomerMetadataValue of the SageMaker API: letters, separators, numbers and these).
-_ALLOWED = re.compile(r"[\w .:/=+\-@]*")
 #: Said where there was no S3: on a laptop and in a test the data's hash is its only identity.
 UNVERSIONED = "unversioned"
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:
-    """The Lambda function. Input: `{"url": "s3://bucket/prefix"}`. Output: `{"version": ...}`, an output parameter of the step."""
+    """The Lambda function. Input: `{"url": "s3://bucket/prefix", "commit": ..., "trigger": ...}`.
+
+    Output: `{"version": ..., "commit": ..., "trigger": ...}`, output parameters of the step: all three as the registry can record them,
+    and as a job's argument takes them. Whoever starts a run may write anything, and Register would refuse it when all is done.
+    """
     import boto3
 
     version = find(boto3.client("s3"), str(event["url"]))
     print(f"{event['url']}: {version}")
-    return {"version": version}
+    return {"version": version, **{name: metadata(str(event.get(name) or "")) for name in ("commit", "trigger")}}
 
 
 def require_unchanged(url: str, version: str) -> None:
@@ -40,14 +40,18 @@ def require_unchanged(url: str, version: str) -> None:
 
 
 def find(s3: Any, url: str) -> str:
-    """`name@version` of each file, or the hash of that list where a registry could not hold it. Raises BadInput without a file."""
+    """`name@version` of each file, or the hash of that list where a registry could not hold it.
+
+    Raises BadInput without a file, and for an address that the registry could not hold, from which nobody could build the version again.
+    """
+    if not is_metadata(url):
+        allowed = f"1 to {LONGEST_METADATA} letters, digits, spaces and _ . : / = + - @, which the registry can record"
+        raise BadInput(f"InputDataUrl is {url[:LONGEST_METADATA]!r} ({len(url)} characters); allowed: {allowed}")
     versions = [f"{item['Key'].rsplit('/', 1)[-1]}@{identity(item)}" for item in _current(s3, url)]
     if not versions:
         raise BadInput(f"there is no data at {url}; `python -m build_scripts.upload_data` uploads it, or give another InputDataUrl")
     text = " ".join(versions)
-    if len(text) <= LONGEST and _ALLOWED.fullmatch(text):
-        return text
-    return digest(versions)
+    return text if is_metadata(text) else digest(versions)
 
 
 def digest(versions: list[str]) -> str:

@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ from served import Served
 from specification import Specification, load
 
 Floats = NDArray[np.float64]
+
+#: What a step of the pipeline reads of a property file (quotas of SageMaker Pipelines: 2 MB).
+MOST_PROPERTY_BYTES = 2 * 1024 * 1024
 
 SCHEMA = {
     "regression": "regression_metrics",
@@ -120,6 +124,11 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
     facts = {
         "gate": decision,
         "champion": {**rival, **(comparison or {})},
+        # What the registry keeps of these: as text, which is all that it takes (registry_text.py).
+        "metadata": {
+            **where_from,
+            **lineage.texts({"metric_value": repr(judged.value), "warnings": decision["warned_of"], "champion": rival["name"]}),
+        },
         "lineage": where_from,
         "metrics": metrics,
         "groups": quality.by_group(specification.metric, rows, predicted),
@@ -245,7 +254,7 @@ def _files(
     }
     evaluation = {
         schema: {**facts["metrics"], **shown},
-        **{name: facts[name] for name in ("gate", "champion", "lineage", "latency", "model_bytes", "rows")},
+        **{name: facts[name] for name in ("gate", "champion", "lineage", "metadata", "latency", "model_bytes", "rows")},
     }
     statistics = json.loads((Path(options.preparation) / "statistics.json").read_text(encoding="utf-8"))
     constraints = baseline.constraints(statistics)
@@ -258,7 +267,6 @@ def _files(
         schema.replace("metrics", "constraints"): {metric: {"threshold": threshold, "comparison_operator": operator}},
     }
     documents = {
-        "evaluation.json": evaluation,
         "statistics.json": statistics,
         "constraints.json": constraints,
         "model_constraints.json": model_constraints,
@@ -272,8 +280,22 @@ def _files(
             },
         },
     }
-    files = {name: json.dumps(_plain(document), indent=1, allow_nan=False) for name, document in documents.items()}
+    files = {name: as_json(document) for name, document in documents.items()}
+    files["evaluation.json"] = property_file(evaluation, schema, shown)
     return {**files, "golden.csv": golden.text(rows, served, scratch), "report.html": report.render(facts, specification)}
+
+
+def as_json(document: Any) -> str:
+    return json.dumps(_plain(document), indent=1, allow_nan=False)
+
+
+def property_file(evaluation: dict[str, Any], schema: str, curves: Collection[str]) -> str:
+    """evaluation.json. The names of many classes can make it larger than a step reads: then the curves are in the report only."""
+    text = as_json(evaluation)
+    if len(text.encode()) <= MOST_PROPERTY_BYTES:
+        return text
+    metrics = {name: value for name, value in evaluation[schema].items() if name not in curves}
+    return as_json({**evaluation, schema: metrics})
 
 
 def _bias_report(specification: Specification, bias: dict[str, float | None] | None) -> dict[str, Any]:

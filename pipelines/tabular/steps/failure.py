@@ -1,7 +1,8 @@
 """How a step fails: one line for a person, where SageMaker looks for it, and a non-zero exit.
 
-SageMaker shows `/opt/ml/output/failure` as a training job's FailureReason and `/opt/ml/output/message` as a
-processing job's ExitMessage. Used by every script of this folder.
+SageMaker shows `/opt/ml/output/message` as a processing job's ExitMessage. A training job's `/opt/ml/output/failure` belongs to the
+toolkit in the image, which writes over whatever a script has left there; so a trial's line is in its log, where
+build_scripts/trial_logs.py finds it by its beginning, `error: `. Used by every script of this folder.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 BAD_INPUT_EXIT = 2
 BUG_EXIT = 1
-#: FailureReason and ExitMessage hold 1024 characters.
+#: An ExitMessage holds 1024 characters.
 LONGEST = 1000
 
 
@@ -44,5 +45,4 @@ def _report(message: str) -> None:
     folder = Path(os.environ.get("SM_OUTPUT_DIR", "/opt/ml/output"))
     if folder.is_dir() or "SM_OUTPUT_DIR" in os.environ:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("failure", "message"):
-            (folder / name).write_text(line, encoding="utf-8")
+        (folder / "message").write_text(line, encoding="utf-8")

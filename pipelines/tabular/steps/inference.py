@@ -4,23 +4,25 @@ Requests: `text/csv` without header, columns in the order of settings.py (numeri
 cells for missing values; or `application/json` as {"instances": [[...], ...]} or [{"column": value}, ...]. A cell means
 what it means in training (cells.py), and what training refuses is refused here: an undeclared category, a number out of its range.
 Answers: JSON {"predictions": [{"score": ...}]}, or CSV with one line per row; with the decided class where there are classes.
-Bad requests answer 4xx.
+Bad requests answer 4xx: the function that refuses one returns the response, and those after it pass it on.
 
-The container calls model_fn once, then input_fn, predict_fn and output_fn for each request.
+The container calls model_fn once, then input_fn, predict_fn and output_fn for each request. Used by evaluation/golden.py, too.
 """
 
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from flask import Response
 from numpy.typing import NDArray
 
 # The container imports this file by path; its siblings are in the same folder.
@@ -34,33 +36,35 @@ from decisions import decide
 from features import Labels
 from served import Served
 
-try:  # the container's Flask server, which serves one model, answers with the status of an error of this kind
-    from werkzeug.exceptions import HTTPException as FlaskError
-except ImportError:
 
-    class FlaskError(Exception):  # type: ignore[no-redef] # its stand-in elsewhere
-        pass
-
-
-try:  # its multi-model server answers with the status of an error of this kind
-    from sagemaker_inference.errors import BaseInferenceToolkitError as ToolkitError
-except ImportError:
-
-    class ToolkitError(Exception):  # type: ignore[no-redef] # its stand-in elsewhere
-        pass
-
-
-class RequestError(FlaskError, ToolkitError):
-    """A request that cannot be answered. Both of the container's servers find the status under the name that they know."""
+class RequestError(Exception):
+    """A request that cannot be answered, and the status that says so."""
 
     def __init__(self, status: int, message: str) -> None:
-        Exception.__init__(self, message)
-        self.code = self.status_code = status
-        self.description = self.message = self.phrase = message
-        self.response = None
+        super().__init__(message)
+        self.status, self.message = status, message
 
-    def __str__(self) -> str:
-        return self.message
+
+Answer = TypeVar("Answer")
+
+
+def refusing(function: Callable[[Any, Any], Answer]) -> Callable[[Any, Any], Answer | Response]:
+    """The function, returning what it refuses as an HTTP response, and passing on what the function before it has refused.
+
+    The container's server keeps the status of a response that it is given. Whatever is raised it wraps into an error of its own, of
+    which Flask makes a 500 (`error_wrapper` of sagemaker_containers/_functions.py), and that counts as a fault of the endpoint.
+    """
+
+    @functools.wraps(function)
+    def answered(given: Any, further: Any) -> Answer | Response:
+        if isinstance(given, Response):
+            return given
+        try:
+            return function(given, further)
+        except RequestError as refused:
+            return Response(f"{refused.message}\n", refused.status, mimetype="text/plain")
+
+    return answered
 
 
 JSON = "application/json"
@@ -72,8 +76,9 @@ def model_fn(model_dir: str) -> Served:
     return served.load(Path(model_dir))
 
 
+@refusing
 def input_fn(body: bytes | str, content_type: str | None) -> list[Row]:
-    """The rows of a request as cells. Raises a 415 for another content type and a 400 for a malformed body."""
+    """The rows of a request as cells. Refuses with a 415 another content type, and with a 400 a malformed body."""
     kind = (content_type or "").split(";")[0].strip().lower()
     if kind not in (CSV, JSON):
         raise RequestError(415, f"content type {content_type!r} is not supported; send {CSV} or {JSON}")
@@ -109,8 +114,9 @@ def _json_rows(text: str) -> list[Row]:
     return rows
 
 
+@refusing
 def predict_fn(rows: list[Row], model: Served) -> dict[str, Any]:
-    """Values, or probabilities with the decided class."""
+    """Values, or probabilities with the decided class. Refuses with a 400 what the version's contract does not allow."""
     predicted = model.predict(*_require_allowed(*columns(rows, model), model))
     classes = model.about["classes"]
     if classes is None:
@@ -175,8 +181,9 @@ def _labels(values: list[str | None]) -> Labels:
     return list(position), np.array(codes, dtype=np.int64)
 
 
+@refusing
 def output_fn(prediction: dict[str, Any], accept: str | None) -> tuple[str, str]:
-    """The answer and its content type. Raises a 406 for a type other than JSON and CSV."""
+    """The answer and its content type. Refuses with a 406 any type but JSON and CSV."""
     wanted = [kind.split(";")[0].strip().lower() for kind in (accept or JSON).split(",")]
     for kind in wanted:
         if kind in (JSON, "*/*", "application/*"):

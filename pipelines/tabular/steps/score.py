@@ -31,6 +31,8 @@ def main(argv: list[str]) -> None:
         column.update(minimum=None, maximum=None, values=None)
     rows = version.input_fn(Path(options.rows).read_bytes(), "text/csv")
     answer = version.output_fn(version.predict_fn(rows, model), "application/json")
+    if hasattr(answer, "status_code"):  # a refusal, as a response
+        sys.exit(answer.get_data(as_text=True).strip())
     Path(options.output).write_text(answer[0] if isinstance(answer, tuple) else answer, encoding="utf-8")
 
 

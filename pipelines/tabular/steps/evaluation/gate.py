@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import registry_text
 from measures import LESS_IS_BETTER
-
-from evaluation import registry_text
 
 #: A pipeline's failure message holds 3072 characters (API reference, PipelineExecutionFailureReason and FailStep); this leaves room
 #: for its beginning.

@@ -12,6 +12,8 @@ from pathlib import Path
 import inference
 import numpy as np
 from dataset import Rows
+from failure import BadInput
+from flask import Response
 from served import Served
 
 from evaluation import champion
@@ -27,9 +29,14 @@ def body(rows: Rows, served: Served, scratch: Path, count: int) -> tuple[Rows, s
 
 
 def text(rows: Rows, served: Served, scratch: Path) -> str:
-    """The features, the target, `prediction`. A class is written as its name, as is the decided one; numbers keep every bit."""
+    """The features, the target, `prediction`. A class is written as its name, as is the decided one; numbers keep every bit.
+
+    Raises BadInput if the version does not answer them.
+    """
     chosen, request = body(rows, served, scratch, GOLDEN_ROWS)
     answer = inference.predict_fn(inference.input_fn(request, inference.CSV), served)
+    if isinstance(answer, Response):
+        raise BadInput(f"the version refuses test rows that passed the contract: {answer.get_data(as_text=True).strip()}")
     classes = served.about["classes"]
     truth = [repr(value) if classes is None else classes[int(value)] for value in chosen.target.tolist()]
     given = [repr(value) for value in answer["score"]] if classes is None else answer["predicted_label"]

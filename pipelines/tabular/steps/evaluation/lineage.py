@@ -10,12 +10,12 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from evaluation.registry_text import LONGEST_METADATA, metadata
+from registry_text import metadata, pairs
 
 
 def facts(data: Mapping[str, Any], version: Mapping[str, Any], packed: bytes, git_commit: str) -> dict[str, str]:
     found = {
-        "git_commit": metadata(git_commit),
+        "git_commit": git_commit,
         "data_url": data["data_url"],
         "data_sha256": data["data_sha256"],
         "data_versions": data["data_versions"],
@@ -23,15 +23,15 @@ def facts(data: Mapping[str, Any], version: Mapping[str, Any], packed: bytes, gi
         "specification_sha256": version["specification_sha256"],
         "code_sha256": version["code_sha256"],
         "model_sha256": hashlib.sha256(packed).hexdigest(),
-        "libraries": _pairs(version["libraries"]),
+        "libraries": pairs(version["libraries"]),
         "algorithm": version["algorithm"],
-        "hyperparameters": _pairs(version["hyperparameters"]),
+        "hyperparameters": pairs(version["hyperparameters"]),
     }
     if "decision_threshold" in version:
         found |= {"decision_metric": version["decision_metric"], "decision_threshold": repr(version["decision_threshold"])}
-    return {name: (value or "unknown")[:LONGEST_METADATA] for name, value in found.items()}
+    return texts(found)
 
 
-def _pairs(values: Mapping[str, Any]) -> str:
-    """`name=value`, separated by spaces: JSON has characters that metadata may not have."""
-    return " ".join(f"{name}={value}" for name, value in sorted(values.items()))
+def texts(facts: Mapping[str, str]) -> dict[str, str]:
+    """Each as the registry takes it."""
+    return {name: metadata(value) for name, value in facts.items()}

@@ -1,0 +1,69 @@
+"""Whether a version's archive is still what was evaluated: the model, the preparation and the code that answers, byte for byte.
+
+Jobs write where models are kept, so what is there when a version is deployed need not be what its metrics and its report are about.
+Input: a `Version`, whose metadata has the hashes that the evaluation took (`model-sha256`, `code-sha256`). Output: a line, or one line
+that names what differs. Used by render.py before anything is deployed and by verify.py afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+import tempfile
+from typing import Any
+
+from build_scripts.command_line import ProblemError
+from build_scripts.missing import found
+from build_scripts.registry import Version
+from build_scripts.step_modules import load
+
+#: Metadata of a version (pipelines/tabular/pipeline.py).
+MODEL, CODE = "model-sha256", "code-sha256"
+_CODE_FOLDER = "code/"
+_REMEDY = "restore that version of the object, or train again"
+
+
+def require_unchanged(s3: Any, version: Version) -> str:
+    """A line that says so. Raises ProblemError for an archive that is gone or another one, and for a version without the hashes."""
+    missing = [name for name in (MODEL, CODE) if version.facts.get(name) in (None, "", "unknown")]
+    if missing:
+        reason = f"its metadata has no {', '.join(missing)}, which every version that the training pipeline registers has"
+        raise ProblemError(f"version {version.number} does not say what was evaluated: {reason}; train again")
+    bucket, _, key = (version.model_url or "").removeprefix("s3://").partition("/")
+    answer = found(s3.get_object, Bucket=bucket, Key=key) if key else None
+    if answer is None:
+        raise ProblemError(f"version {version.number} cannot be deployed: its archive {version.model_url or ''} is gone; train again")
+    with tempfile.TemporaryFile() as archive:
+        digest = hashlib.sha256()
+        while block := answer["Body"].read(1 << 20):
+            digest.update(block)
+            archive.write(block)
+        archive.seek(0)
+        code = _code_hash(archive)
+    if code is not None and code != version.facts[CODE]:
+        raise _changed(version, "the code in ", CODE, code)
+    if digest.hexdigest() != version.facts[MODEL]:
+        raise _changed(version, "", MODEL, digest.hexdigest())
+    return f"artifact: model.tar.gz and its code are what was evaluated (sha256 {digest.hexdigest()[:12]})"
+
+
+def _changed(version: Version, what: str, name: str, now: str) -> ProblemError:
+    return ProblemError(
+        f"version {version.number} is not what was evaluated: {what}{version.model_url} has sha256 {now}, "
+        f"evaluated {version.facts[name]}; {_REMEDY}"
+    )
+
+
+def _code_hash(archive: Any) -> str | None:
+    """As pipelines/tabular/steps/choose.py takes it of the files that it packs. None for what is no archive."""
+    try:
+        with tarfile.open(fileobj=archive, mode="r:gz") as members:
+            names = {member.name.removeprefix("./"): member for member in members if member.isfile()}
+            files = {
+                name.removeprefix(_CODE_FOLDER): content.read()
+                for name, member in names.items()
+                if name.startswith(_CODE_FOLDER) and (content := members.extractfile(member))
+            }
+    except (tarfile.TarError, OSError, EOFError):
+        return None
+    return str(load("archive").sha256(files))
