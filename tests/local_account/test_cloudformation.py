@@ -60,7 +60,7 @@ def test_an_export_is_imported_and_cannot_be_removed_meanwhile(account: Account,
 
     stored = account.client("ssm").get_parameter(Name=importer.physical_id("Copy"))["Parameter"]["Value"]
     assert stored == stack.outputs()["Queue"]
-    with pytest.raises(ClientError, match="imported by stack importer"):
+    with pytest.raises(ClientError, match="Cannot delete export shared-queue as it is in use by importer"):
         account.client("cloudformation").delete_stack(StackName=stack.name)
     importer.delete()
 
