@@ -8,7 +8,7 @@ AWS answers, so that they can be searched for. Used by `template_rules.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from local_account.cloudformation.templates import TemplateError
@@ -51,6 +51,8 @@ _CONDITION_ARGUMENTS: Mapping[str, tuple[int, int, str]] = {
 }
 #: "You can use the following functions in the Fn::Equals condition": FindInMap, Join, Ref, Select, Split, Sub.
 _IN_CONDITIONS = frozenset({"Fn::FindInMap", "Fn::Join", "Fn::Select", "Fn::Split", "Fn::Sub", "Ref"})
+#: Functions whose value is never a list.
+_ONE_TEXT = frozenset({"Fn::Base64", "Fn::Join", "Fn::Sub", "Fn::ToJsonString"})
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_.:]+")
 
@@ -91,8 +93,21 @@ def references(value: Any, conditions: Mapping[str, bool] | None = None) -> Iter
             yield from references(argument, conditions)
 
 
+def check_lists(value: Any, lists: Container[str]) -> None:
+    """Raises TemplateError where Fn::Join or Fn::Select get one text: MiniStack would join its letters.
+
+    `lists` are the parameters of list types. What an attribute, a mapping, an import or a condition gives is known only later.
+    """
+    for function, argument in functions(value):
+        given = argument[1] if function in ("Fn::Join", "Fn::Select") else []
+        kind, of = next(iter(given.items())) if isinstance(given, Mapping) and len(given) == 1 else ("", None)
+        one = kind in _ONE_TEXT or (kind == "Ref" and of not in lists and of != "AWS::NotificationARNs")
+        if one or not isinstance(given, (list, Mapping)):
+            raise TemplateError(str((_ARGUMENTS[function] or ("",))[-1]))
+
+
 def _of_text(argument: Any, conditions: Mapping[str, bool] | None) -> Iterator[Reference]:
-    text, given = argument if isinstance(argument, list) else (argument, {})
+    text, given = (*argument, {})[:2] if isinstance(argument, list) else (argument, {})
     for variable in _VARIABLE.findall(text):
         if not variable.startswith("!") and variable not in given:
             name, _, attribute = variable.partition(".")
@@ -146,6 +161,8 @@ def _check_argument(function: str, argument: Any) -> None:
         if not isinstance(argument, list) or not fewest <= len(argument) <= most:
             raise TemplateError(sentence)
         if function in ("Fn::Join", "Fn::Split") and not isinstance(argument[0], str):
+            raise TemplateError(sentence)
+        if function == "Fn::Select" and not isinstance(argument[0], Mapping) and not str(argument[0]).isdecimal():
             raise TemplateError(sentence)
         if function == "Fn::If" and not isinstance(argument[0], str):
             raise TemplateError("Template error: Fn::If requires a list argument with the first element being a condition")

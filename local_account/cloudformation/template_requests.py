@@ -40,9 +40,8 @@ def _rule_for_a_stack(params: Params) -> Answer | None:
     body, refused = _body(params, stack)
     if body is None:
         return refused
-    before: Mapping[str, Any] = stack.get("_resolved_params", {})
     try:
-        _check_for_a_stack(templates.read(body), list(_given(params)), before)
+        _check_for_a_stack(templates.read(body), list(_given(params)), stack)
     except TemplateError as problem:
         return error("ValidationError", str(problem))
     return None
@@ -90,24 +89,35 @@ def _given(params: Params) -> Iterator[Given]:
         number += 1
 
 
-def _check_for_a_stack(template: Template, given: list[Given], before: Mapping[str, Any]) -> None:
+def _check_for_a_stack(template: Template, given: list[Given], stack: Mapping[str, Any]) -> None:
+    """`stack` is that which the operation changes; empty if it makes one."""
     from ministack.services import ssm
     from ministack.services.cloudformation import engine
 
+    before: Mapping[str, Any] = stack.get("_resolved_params", {})
     _check_sections(template)
     sent = [{"Key": item.name, "Value": item.value or "", "UsePreviousValue": item.as_before} for item in given]
     template = engine._apply_transforms(template, sent, before)
     if failure := getattr(template, "error", None):  # how MiniStack says that a transform failed
         raise TemplateError(failure)
     _check_parts(template)
+    _check_types(template, stack.get("_resources", {}))
     template_parameters.check_values(
         template.get("Parameters", {}), given, before, lambda name: ssm.resolve_parameter_value(name) is not None
     )
     try:
         conditions = template_conditions.evaluate(template, engine._resolve_parameters(template, sent, before))
-    except ValueError as problem:  # a pattern that a value does not match, a key that a mapping has not got
+    except (TypeError, ValueError) as problem:  # a pattern that a value does not match, a key that a mapping has not got, a list for a text
         raise TemplateError(str(problem)) from problem
     template_rules.check_references(template, conditions)
+
+
+def _check_types(template: Template, made: Mapping[str, Any]) -> None:
+    """MiniStack would hand a resource of one type to another."""
+    common = [(name, resource) for name, resource in template["Resources"].items() if name in made]
+    if changed := [name for name, resource in common if resource["Type"] != made[name]["ResourceType"]]:
+        which = f"The new template modifies resource type of the following resources: [{', '.join(changed)}]"
+        raise TemplateError(f"Update of resource type is not permitted. {which}")
 
 
 def _check_sections(template: Template) -> None:

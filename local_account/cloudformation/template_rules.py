@@ -43,6 +43,8 @@ _SNAPSHOTS = frozenset(
         *("AWS::Neptune::DBCluster", "AWS::RDS::DBCluster", "AWS::RDS::DBInstance", "AWS::Redshift::Cluster"),
     )
 )
+_LIST_TYPE = re.compile(r"List<|CommaDelimitedList")
+_DYNAMIC_REFERENCE = re.compile(r"\{\{resolve:([^:}]*)")
 _NAME = re.compile(r"[A-Za-z0-9]+")
 _FORMAT = "Template format error:"
 
@@ -91,7 +93,8 @@ def _check_transforms(template: Template, account_id: str) -> None:
 
 def check(template: Template) -> None:
     """Everything that holds whatever the parameters are; after the transforms. Raises TemplateError."""
-    resources, conditions = template["Resources"], template.get("Conditions", {})
+    resources, conditions, parameters = template["Resources"], template.get("Conditions", {}), template.get("Parameters", {})
+    lists = [name for name, definition in parameters.items() if _LIST_TYPE.search(definition["Type"])]
     _check_names(template)
     for logical_id, resource in resources.items():
         _check_resource(logical_id, resource)
@@ -101,6 +104,8 @@ def check(template: Template) -> None:
     for section in ("Resources", "Outputs"):
         for value in template.get(section, {}).values():
             template_functions.check(value, section)
+            template_functions.check_lists(value, lists)
+            _check_dynamic_references(value)
             if "Condition" in value and str(value["Condition"]) not in conditions:
                 raise TemplateError(
                     f"{_FORMAT} Unresolved condition dependency {value['Condition']} in the {section} block of the template"
@@ -249,6 +254,24 @@ def _conditions_of(definition: Any) -> Iterator[str]:
             yield from _conditions_of(part)
     elif function != "Fn::Equals":
         raise TemplateError(f"{_FORMAT} Conditions can only be boolean operations on parameters and other conditions")
+
+
+def _check_dynamic_references(value: Any) -> None:
+    """A reference to a service that has none would stay the text that it is.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html
+    """
+    for text in _texts(value):
+        for service in _DYNAMIC_REFERENCE.findall(text):
+            if service not in ("ssm", "ssm-secure", "secretsmanager"):
+                raise TemplateError(f"Template error: dynamic reference to {service}; there are ssm, ssm-secure and secretsmanager")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts(item)
 
 
 def _check_rules(template: Template) -> None:

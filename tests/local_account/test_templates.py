@@ -79,6 +79,14 @@ REFUSED: list[tuple[Template | str, str]] = [
     (one({"Fn::Equals": ["a", "a"]}), "Template error: Fn::Equals is for the Conditions of a template, not for its Resources"),
     (one({"Fn::Join": ["", ["a"]], "Fn::Sub": "b"}), "Fn::Join must be the only member of its object; beside it there is Fn::Sub"),
     (one({"Fn::Join": ["-"]}), "Template error: every Fn::Join object requires two parameters"),
+    (one({"Fn::Join": ["-", "letters"]}), "(2) a list of strings to be joined or a function that returns a list of strings"),
+    (one({"Fn::Join": ["-", {"Ref": "AWS::Region"}]}), "(2) a list of strings to be joined or a function that returns a list of strings"),
+    (one({"Fn::Select": ["first", ["a"]]}), "Template error: Fn::Select requires a list argument with two elements: an integer index"),
+    (
+        one({"Fn::Select": [0, {"Fn::Sub": "a,b"}]}),
+        "Template error: Fn::Select requires a list argument with two elements: an integer index",
+    ),
+    (one("{{resolve:s3:/a}}"), "dynamic reference to s3; there are ssm, ssm-secure and secretsmanager"),
     (one({"Fn::If": ["No", "a", "b"]}), "Template error: unresolved condition dependency No in Fn::If"),
     ("Resources: {One: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: !Nope x}}}", "unsupported function: Fn::Nope"),
     # circles
@@ -333,3 +341,13 @@ def test_a_handler_that_misses_a_property_says_which(account: Account) -> None:
     assert stack.create({"Pipeline": pipeline}) == "ROLLBACK_COMPLETE"
 
     assert "Stages" in stack.reasons()
+
+
+def test_a_resource_does_not_become_one_of_another_type(account: Account) -> None:
+    stack, client = Stack(account, "retyped"), account.client("cloudformation")
+    stack.create({"One": parameter("x")})
+    body = json.dumps({"Resources": {"One": {"Type": "AWS::SNS::Topic"}}})
+
+    for operation, rest in ((client.update_stack, {}), (client.create_change_set, {"ChangeSetName": "c"})):
+        with pytest.raises(ClientError, match=r"Update of resource type is not permitted\. .* of the following resources: \[One\]"):
+            operation(StackName=stack.name, TemplateBody=body, **rest)
