@@ -1,7 +1,9 @@
-"""CloudFormation: MiniStack's engine (order, events, rollback, exports), with resource types of ours where it lacks or drops something.
+"""CloudFormation: MiniStack's engine (order, events, rollback), with resource types of ours where it lacks or drops something.
 
-`properties.py` says which properties of which types are acted on, `stack_status.py` which operations a stack's status allows,
-`completions.py` what MiniStack's own types lack. Next: `resource_type.py` (what our types share), then one module per service.
+Before an operation begins, rules are asked (`operations.py`): `stack_status.py` which operations a stack's status allows,
+`template_requests.py` whether the template and its parameters hold, `exports.py` and `change_sets.py` the rest. `properties.py` says
+which properties of which types are acted on, `completions.py` what MiniStack's own types lack. Next: `resource_type.py` (what our types
+share), then one module per service.
 """
 
 from __future__ import annotations
@@ -13,16 +15,20 @@ from botocore.exceptions import ClientError
 
 from local_account.cloudformation import (
     application_autoscaling,
+    change_sets,
     codecommit,
     codepipeline,
+    exports,
+    operations,
     properties,
     s3,
     sagemaker,
     scheduler,
     stack_status,
+    template_requests,
 )
 from local_account.cloudformation.completions import completed
-from local_account.cloudformation.resource_type import handlers
+from local_account.cloudformation.resource_type import handlers, in_sentences
 from local_account.context import Context
 
 _RESOURCE_TYPES = (
@@ -48,13 +54,18 @@ _POLL_SECONDS = 0.05
 
 def install(context: Context) -> None:
     from ministack.services.cloudformation import custom_resource, provisioners, stacks
+    from ministack.services.cloudformation import handlers as actions
 
     custom_resource._PORT = str(context.settings.port)  # where custom resources send their answers
-    stack_status.install()
+    actions._capabilities_enforced = lambda: True  # MiniStack asks for them only where it holds every request against policies
+    for part in (template_requests, exports, change_sets):
+        part.install()
+    rules = (*stack_status.RULES.items(), *template_requests.rules(), ("DeleteStack", exports.refuse_deletion))
+    operations.install(rules, {"CreateChangeSet": change_sets.complete})
     ours = {resource.name: handlers(resource(context)) for resource in _RESOURCE_TYPES}
     table = provisioners._RESOURCE_HANDLERS
     for name in {*table, *ours}:
-        table[name] = properties.held(name, ours.get(name) or completed(context, name, table[name]))
+        table[name] = in_sentences(properties.held(name, ours.get(name) or completed(context, name, table[name])))
     taggable = [name for name in ours if "Tags" in properties.coverage().acted.get(name, ())]
     provisioners._STACK_TAG_PROPERTY.update(dict.fromkeys(taggable, ("Tags", "list")))
     stacks._runs_on_worker_thread = lambda resource_type: True  # they call back into the account's port, which the event loop answers

@@ -10,22 +10,25 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from local_account.cloudformation.resource_type import Properties, api_request
 from local_account.context import Context
 
 #: (account, physical id, properties before, properties now). Raises for what AWS refuses.
 Completion = Callable[[Context, str, Properties, Properties], None]
+#: (account, properties before, properties now). Raises if what the properties name is not there.
+Requirement = Callable[[Context, Properties, Properties], None]
 
 
 def completed(context: Context, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """MiniStack's entry for the type `name`, with its completion after each create and update."""
+    """MiniStack's entry for the type `name`: what it refers to is looked for before, what it would drop is put after each change."""
     original: Mapping[str, Any] = entry.get("completes", entry)  # an earlier account of this process has completed it
-    completion = COMPLETIONS.get(name, _nothing)
+    completion, require = COMPLETIONS.get(name, _nothing), REQUIREMENTS.get(name, _require_nothing)
 
     def create(logical_id: str, properties: Properties, stack_name: str) -> Any:
         _require_free(context, name, properties)
+        require(context, {}, properties)
         physical_id, attributes = original["create"](logical_id, properties, stack_name)
         try:
             completion(context, physical_id, {}, properties)
@@ -35,6 +38,7 @@ def completed(context: Context, name: str, entry: Mapping[str, Any]) -> dict[str
         return physical_id, attributes
 
     def update(physical_id: str, old: Properties, new: Properties, *names: str) -> Any:
+        require(context, old, new)
         updated_id, attributes = original["update"](physical_id, old, new, *names)
         completion(context, updated_id, old, new)
         return updated_id, attributes
@@ -100,6 +104,57 @@ _NAMED: Mapping[str, tuple[str, str, Callable[[Any, str], object]]] = {
 }
 
 
+# ------------------------------------------------------------------------------------- what must be there before
+
+
+def _require_nothing(context: Context, old: Properties, new: Properties) -> None:
+    pass
+
+
+def _require_code(context: Context, old: Properties, new: Properties) -> None:
+    """MiniStack makes a function without code, which answers every call with a success of its own."""
+    code = new.get("Code") or {}
+    if "S3Bucket" not in code or code == old.get("Code"):
+        return
+    version = {"VersionId": code["S3ObjectVersion"]} if "S3ObjectVersion" in code else {}
+    try:
+        context.client("s3").head_object(Bucket=code["S3Bucket"], Key=code.get("S3Key", ""), **version)
+    except (ClientError, ParamValidationError) as error:
+        place = f"s3://{code['S3Bucket']}/{code.get('S3Key', '')}"
+        raise ValueError(
+            "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist. "
+            f"(Service: Lambda, Status Code: 400; {place})"
+        ) from error
+
+
+def _require_policies(context: Context, old: Properties, new: Properties) -> None:
+    client = context.client("iam")
+    for arn in _added("ManagedPolicyArns", old, new):
+        client.get_policy(PolicyArn=arn)
+
+
+def _require_entities(context: Context, old: Properties, new: Properties) -> None:
+    """MiniStack attaches a managed policy to those of its roles, users and groups that there are."""
+    client = context.client("iam")
+    for role in _added("Roles", old, new):
+        client.get_role(RoleName=role)
+    for user in _added("Users", old, new):
+        client.get_user(UserName=user)
+    for group in _added("Groups", old, new):
+        raise ValueError(f"The group with name {group} cannot be found: the local account has no groups of users.")
+
+
+def _added(name: str, old: Properties, new: Properties) -> list[str]:
+    return [item for item in new.get(name) or [] if item not in (old.get(name) or [])]
+
+
+REQUIREMENTS: Mapping[str, Requirement] = {
+    "AWS::IAM::ManagedPolicy": _require_entities,
+    "AWS::IAM::Role": _require_policies,
+    "AWS::Lambda::Function": _require_code,
+}
+
+
 # ------------------------------------------------------------------------------------------- what would be dropped
 
 
@@ -143,6 +198,11 @@ def _rule(context: Context, name: str, old: Properties, new: Properties) -> None
         client.put_targets(**api_request(client, "PutTargets", {"Rule": name, "Targets": targets, **bus}))
 
 
+def _log_group(context: Context, name: str, old: Properties, new: Properties) -> None:
+    if "RetentionInDays" in new:  # once more, because only the API asks whether it is one of the periods that there are
+        context.client("logs").put_retention_policy(logGroupName=name, retentionInDays=int(new["RetentionInDays"]))
+
+
 def _alias_target(context: Context, name: str, old: Properties, new: Properties) -> None:
     context.client("kms").describe_key(KeyId=new["TargetKeyId"])  # MiniStack takes an alias for a key that is not there
 
@@ -172,6 +232,7 @@ COMPLETIONS: Mapping[str, Completion] = {
     "AWS::KMS::Alias": _alias_target,
     "AWS::Lambda::Function": _function,
     "AWS::Lambda::Permission": _permission,
+    "AWS::Logs::LogGroup": _log_group,
     "AWS::S3::BucketPolicy": _bucket_policy,
     "AWS::SNS::Subscription": _subscription,
     "AWS::SNS::Topic": _topic,

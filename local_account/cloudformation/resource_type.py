@@ -7,6 +7,7 @@ types from botocore's own model of the operation and refuses a property that the
 
 from __future__ import annotations
 
+import functools
 import json
 import secrets
 from abc import ABC, abstractmethod
@@ -77,6 +78,25 @@ def handlers(resource: ResourceType) -> dict[str, Any]:
         return resource.update(physical_id, _without_system_tags(old), _without_system_tags(new), stack_name, logical_id)
 
     return {"create": create, "update": update, "update_with_logical_id": True, "delete": resource.delete}
+
+
+def in_sentences(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry of a type whose failures are sentences: Python's words for a value that is missing or of another type are none."""
+
+    def said(handler: Any) -> Any:
+        @functools.wraps(handler)
+        def handle(*arguments: Any) -> Any:
+            try:
+                return handler(*arguments)
+            except KeyError as error:  # as CloudFormation names a property that a type requires
+                name = str(error.args[0])  # of a property, or of the member of an API that it has become
+                raise ValueError(f"Model validation failed (#: required key [{name[:1].upper()}{name[1:]}] not found)") from error
+            except (TypeError, AttributeError, IndexError) as error:
+                raise ValueError(f"Model validation failed (a property has not the type that it needs: {error})") from error
+
+        return handle
+
+    return {**entry, **{name: said(entry[name]) for name in ("create", "update", "delete") if name in entry}}
 
 
 def _without_system_tags(properties: Properties) -> Properties:

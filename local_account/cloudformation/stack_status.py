@@ -2,82 +2,59 @@
 
 Without this a change set on a stack in DELETE_FAILED finds "no changes", and `cdk deploy` reports success over resources that are gone.
 Statuses: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html (what each allows). The messages are AWS's,
-so that they can be searched for. Used by `__init__.py`: a rule goes before MiniStack's handler of its operation.
+so that they can be searched for. Used by `__init__.py`, which puts the rules before MiniStack's handlers (`operations.py`).
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-Params = Mapping[str, Any]
-#: What MiniStack's handlers answer: status, headers, body.
-Answer = tuple[int, dict[str, str], bytes]
-#: An answer in place of the handler's, or None if the status allows the operation.
-Rule = Callable[[Params], Answer | None]
+from local_account.cloudformation.operations import Answer, Params, Rule, error, is_true, stack_of, text
 
 _UPDATABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"})
 #: What a failure leaves when rollback is disabled: to be tried again, or rolled back.
 _PAUSED = frozenset({"CREATE_FAILED", "UPDATE_FAILED"})
 
 
-def install() -> None:
-    from ministack.services.cloudformation import handlers
-
-    for operation, rule in _RULES.items():
-        original = handlers._ACTION_HANDLERS[operation]
-        handlers._ACTION_HANDLERS[operation] = _held(getattr(original, "__wrapped__", original), rule)
-
-
-def _held(original: Callable[[Params], Answer], rule: Rule) -> Callable[[Params], Answer]:
-    @functools.wraps(original)
-    def answer(params: Params) -> Answer:
-        return rule(params) or original(params)
-
-    return answer
-
-
 def _create_stack(params: Params) -> Answer | None:
     """A name is taken until its stack is deleted, whatever became of it."""
-    stack = _stack(params)
-    return _error("AlreadyExistsException", f"Stack [{stack['StackName']}] already exists") if stack else None
+    stack = stack_of(params)
+    return error("AlreadyExistsException", f"Stack [{stack['StackName']}] already exists") if stack else None
 
 
 def _update_stack(params: Params) -> Answer | None:
-    stack = _stack(params)
+    stack = stack_of(params)
     if stack is None or stack["StackStatus"] not in _PAUSED:
         return _not_updatable(stack)
-    if _text(params, "DisableRollback").lower() != "true":
+    if not is_true(params, "DisableRollback"):
         return _paused(stack)
-    return _error("ValidationError", f"The local account updates a stack in {stack['StackStatus']} by a change set only.")
+    return error("ValidationError", f"The local account updates a stack in {stack['StackStatus']} by a change set only.")
 
 
 def _create_change_set(params: Params) -> Answer | None:
-    stack = _stack(params)
-    if stack is None or _text(params, "ChangeSetType") != "CREATE":
+    stack = stack_of(params)
+    if stack is None or text(params, "ChangeSetType") != "CREATE":
         return _not_updatable(stack)
     if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
         return None
-    name = _text(params, "ChangeSetName")
-    return _error(
-        "ValidationError", f"Stack [{stack['StackName']}] already exists and cannot be created again with the changeSet [{name}]."
-    )
+    name = text(params, "ChangeSetName")
+    return error("ValidationError", f"Stack [{stack['StackName']}] already exists and cannot be created again with the changeSet [{name}].")
 
 
 def _execute_change_set(params: Params) -> Answer | None:
     from ministack.services.cloudformation.changesets import _find_change_set
 
-    _, change_set = _find_change_set(_text(params, "ChangeSetName"), _text(params, "StackName"))
+    _, change_set = _find_change_set(text(params, "ChangeSetName"), text(params, "StackName"))
     if change_set is None:
         return None  # MiniStack says that there is none
     where = f"ChangeSet [{change_set['ChangeSetId']}] cannot be executed in its current"
     if change_set["Status"] != "CREATE_COMPLETE":
-        return _error("InvalidChangeSetStatus", f"{where} status of [{change_set['Status']}]")
+        return error("InvalidChangeSetStatus", f"{where} status of [{change_set['Status']}]")
     if change_set["ExecutionStatus"] != "AVAILABLE":
-        return _error("InvalidChangeSetStatus", f"{where} execution status of [{change_set['ExecutionStatus']}]")
-    stack = _stack({"StackName": change_set["StackId"]})
-    if stack and stack["StackStatus"] in _PAUSED and _text(params, "DisableRollback").lower() != "true":
+        return error("InvalidChangeSetStatus", f"{where} execution status of [{change_set['ExecutionStatus']}]")
+    stack = stack_of({"StackName": change_set["StackId"]})
+    if stack and stack["StackStatus"] in _PAUSED and not is_true(params, "DisableRollback"):
         return _paused(stack)
     return None if stack and stack["StackStatus"] == "REVIEW_IN_PROGRESS" else _not_updatable(stack)
 
@@ -85,7 +62,7 @@ def _execute_change_set(params: Params) -> Answer | None:
 def _delete_stack(params: Params) -> Answer | None:
     from ministack.services.cloudformation.helpers import _xml
 
-    stack = _stack(params)
+    stack = stack_of(params)
     status = stack["StackStatus"] if stack else ""
     if stack is None or not status.endswith("_IN_PROGRESS") or status == "REVIEW_IN_PROGRESS":
         return None
@@ -93,13 +70,13 @@ def _delete_stack(params: Params) -> Answer | None:
         begun: Answer = _xml(200, "DeleteStackResponse", "")
         return begun
     if status == "CREATE_IN_PROGRESS":  # AWS breaks the creation off
-        return _error(
+        return error(
             "ValidationError", f"The local account deletes stack [{stack['StackName']}] once its creation has ended; it is {status}."
         )
-    return _error("ValidationError", f"Stack [{stack['StackId']}] cannot be deleted while in status {status}")
+    return error("ValidationError", f"Stack [{stack['StackId']}] cannot be deleted while in status {status}")
 
 
-_RULES: Mapping[str, Rule] = {
+RULES: Mapping[str, Rule] = {
     "CreateStack": _create_stack,
     "UpdateStack": _update_stack,
     "CreateChangeSet": _create_change_set,
@@ -111,35 +88,13 @@ _RULES: Mapping[str, Rule] = {
 def _not_updatable(stack: Mapping[str, Any] | None) -> Answer | None:
     if stack is None or stack["StackStatus"] in _UPDATABLE | _PAUSED:
         return None
-    return _error("ValidationError", f"Stack:{stack['StackId']} is in {stack['StackStatus']} state and can not be updated.")
+    return error("ValidationError", f"Stack:{stack['StackId']} is in {stack['StackStatus']} state and can not be updated.")
 
 
 def _paused(stack: Mapping[str, Any]) -> Answer:
     """https://github.com/aws/aws-cli/issues/6368 quotes it."""
-    return _error(
+    return error(
         "ValidationError",
         f"This stack is currently in a non-terminal [{stack['StackStatus']}] state. To update the stack from this state, please use the "
         "disable-rollback parameter with update-stack API. To rollback to the last known good state, use the rollback-stack API",
     )
-
-
-def _error(code: str, message: str) -> Answer:
-    from ministack.services.cloudformation import helpers
-
-    answer: Answer = helpers._error(code, message)
-    return answer
-
-
-def _stack(params: Params) -> Mapping[str, Any] | None:
-    """The stack that a request names, by name or id; None if there is none any more."""
-    from ministack.services.cloudformation.handlers import _resolve_stack
-
-    name = _text(params, "StackName")
-    stack: Mapping[str, Any] | None = _resolve_stack(name) if name else None
-    return stack if stack and stack["StackStatus"] != "DELETE_COMPLETE" else None
-
-
-def _text(params: Params, name: str) -> str:
-    """A parameter, which a query string gives as a list."""
-    value = params.get(name, "")
-    return str(value[0] if isinstance(value, list) else value)

@@ -60,7 +60,7 @@ def test_an_export_is_imported_and_cannot_be_removed_meanwhile(account: Account,
 
     stored = account.client("ssm").get_parameter(Name=importer.physical_id("Copy"))["Parameter"]["Value"]
     assert stored == stack.outputs()["Queue"]
-    with pytest.raises(ClientError, match="imported by stack importer"):
+    with pytest.raises(ClientError, match="Cannot delete export shared-queue as it is in use by importer"):
         account.client("cloudformation").delete_stack(StackName=stack.name)
     importer.delete()
 
@@ -520,8 +520,13 @@ def test_a_resource_is_not_made_over_one_of_the_same_name(account: Account, stac
     assert [stream["logStreamName"] for stream in logs.describe_log_streams(logGroupName="/kept/from/before")["logStreams"]] == ["first"]
 
 
+TRUST = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
 NOTHING = "arn:aws:sns:us-east-1:111122223333:nothing"
 ANYONE = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
+
+
+ANYTHING = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+FUNCTION = {"Handler": "index.handler", "Runtime": "python3.12", "Role": ROLE}
 
 
 @pytest.mark.parametrize(
@@ -533,6 +538,12 @@ ANYONE = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Re
         ("AWS::SNS::Subscription", {"TopicArn": NOTHING, "Protocol": "email", "Endpoint": "somebody@example.com"}),
         ("AWS::Lambda::Permission", {"FunctionName": "nothing", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}),
         ("AWS::KMS::Alias", {"AliasName": "alias/of-nothing", "TargetKeyId": "12345678-1234-1234-1234-123456789012"}),
+        ("AWS::IAM::Role", {"AssumeRolePolicyDocument": TRUST, "ManagedPolicyArns": ["arn:aws:iam::111122223333:policy/nothing"]}),
+        ("AWS::IAM::ManagedPolicy", {"PolicyDocument": ANYTHING, "Roles": ["nothing"]}),
+        ("AWS::IAM::ManagedPolicy", {"PolicyDocument": ANYTHING, "Users": ["nothing"]}),
+        ("AWS::IAM::ManagedPolicy", {"PolicyDocument": ANYTHING, "Groups": ["nothing"]}),
+        ("AWS::Lambda::Function", {**FUNCTION, "Code": {"S3Bucket": "nothing", "S3Key": "code.zip"}}),
+        ("AWS::Logs::LogGroup", {"RetentionInDays": 8}),
         ("AWS::Events::Rule", {"ScheduleExpression": "every now and then"}),
         ("AWS::Events::Rule", {"ScheduleExpression": "rate(1 day)", "EventBusName": "nothing"}),
         (
@@ -542,7 +553,22 @@ ANYONE = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Re
     ],
 )
 def test_what_the_service_would_refuse_fails_the_stack(stack: Stack, resource_type: str, properties: dict[str, Any]) -> None:
-    assert stack.create({"Made": {"Type": resource_type, "Properties": properties}}) == "ROLLBACK_COMPLETE"
+    made = {"Made": {"Type": resource_type, "Properties": properties}}
+
+    assert stack.create(made, Capabilities=["CAPABILITY_IAM"]) == "ROLLBACK_COMPLETE"
+
+
+def test_a_function_whose_code_is_gone_keeps_the_code_that_it_has(account: Account, stack: Stack) -> None:
+    def function(code: dict[str, Any]) -> dict[str, Any]:
+        return {"Function": {"Type": "AWS::Lambda::Function", "Properties": {**FUNCTION, "Code": code}}}
+
+    assert stack.create(function({"ZipFile": "def handler(event, context): return 'kept'"})) == "CREATE_COMPLETE", stack.reasons()
+
+    assert stack.update(function({"S3Bucket": "nothing", "S3Key": "code.zip"})) == "UPDATE_ROLLBACK_COMPLETE"
+
+    assert "S3 Error Code: NoSuchKey" in stack.reasons()
+    answer = account.client("lambda").invoke(FunctionName=stack.physical_id("Function"))
+    assert answer["Payload"].read() == b'"kept"'
 
 
 def test_a_repository_is_described_anew_and_not_renamed(account: Account, stack: Stack) -> None:

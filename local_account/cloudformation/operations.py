@@ -1,0 +1,72 @@
+"""What is asked before MiniStack answers an operation on stacks: rules, each of which lets it pass or answers in its place.
+
+In: the operation's parameters as the request has them. Out: None, or an error in the form and the words of CloudFormation.
+Used by `stack_status.py`, `templates_of_requests.py` and `change_sets.py`, which have the rules; installed by `__init__.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+Params = Mapping[str, Any]
+#: What MiniStack's handlers answer: status, headers, body.
+Answer = tuple[int, dict[str, str], bytes]
+#: An answer in place of the handler's, or None if nothing speaks against the operation.
+Rule = Callable[[Params], Answer | None]
+#: What comes after an answer: it may change what the operation has recorded, not the answer.
+Afterwards = Callable[[Params], None]
+
+
+def install(rules: Iterable[tuple[str, Rule]], afterwards: Mapping[str, Afterwards]) -> None:
+    """Put the rules of each operation before its handler, in the order given."""
+    from ministack.services.cloudformation import handlers
+
+    table = handlers._ACTION_HANDLERS
+    by_operation: dict[str, list[Rule]] = {operation: [] for operation in afterwards}
+    for operation, rule in rules:
+        by_operation.setdefault(operation, []).append(rule)
+    for operation, its_rules in by_operation.items():
+        original = getattr(table[operation], "__wrapped__", table[operation])  # an earlier account of this process has put its own
+        table[operation] = _held(original, its_rules, afterwards.get(operation))
+
+
+def _held(original: Callable[[Params], Answer], rules: list[Rule], afterwards: Afterwards | None) -> Callable[[Params], Answer]:
+    @functools.wraps(original)
+    def answer(params: Params) -> Answer:
+        for rule in rules:
+            if refused := rule(params):
+                return refused
+        answered = original(params)
+        if afterwards and answered[0] == 200:
+            afterwards(params)
+        return answered
+
+    return answer
+
+
+def error(code: str, message: str) -> Answer:
+    from ministack.services.cloudformation import helpers
+
+    answer: Answer = helpers._error(code, message)
+    return answer
+
+
+def stack_of(params: Params) -> Mapping[str, Any] | None:
+    """The stack that a request names, by name or id; None if there is none any more."""
+    from ministack.services.cloudformation.handlers import _resolve_stack
+
+    name = text(params, "StackName")
+    stack: Mapping[str, Any] | None = _resolve_stack(name) if name else None
+    return stack if stack and stack["StackStatus"] != "DELETE_COMPLETE" else None
+
+
+def text(params: Params, name: str) -> str:
+    """A parameter, which a query string gives as a list."""
+    value = params.get(name, "")
+    return str(value[0] if isinstance(value, list) else value)
+
+
+def is_true(params: Params, name: str) -> bool:
+    return text(params, name).lower() == "true"
