@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import split
 from allowed import in_digits
 from findings import Finding, plural
 from numpy.typing import NDArray
@@ -29,9 +30,16 @@ FEWEST_ROWS_FOR_TOTALS = 20
 
 
 def leakage(table: Table, specification: Specification) -> Iterator[Finding]:
-    """A feature that almost equals the target is usually recorded after it: the model would fail in production."""
-    if table.rows < FEWEST_ROWS_FOR_LEAKAGE:
-        return
+    """A feature that almost equals the target is usually recorded after it: the model would fail in production.
+
+    Few different rows say nothing of it: through two of them goes a straight line, whatever they are.
+    """
+    suspects = list(_suspects(table, specification)) if table.rows >= FEWEST_ROWS_FOR_LEAKAGE else []
+    if suspects and _different(table, specification)[1].num_rows >= FEWEST_ROWS_FOR_LEAKAGE:
+        yield from suspects
+
+
+def _suspects(table: Table, specification: Specification) -> Iterator[Finding]:
     advice = "it may be known only after the event; remove it from settings.py"
     target = _target(table, specification)
     for name in specification.numeric:
@@ -56,11 +64,12 @@ def copies(table: Table, specification: Specification) -> Iterator[Finding]:
     """Equal rows are no error without an identifier (two people may be alike), but a person should know."""
     if specification.identifier is not None:
         return
-    columns = {f"number {name}": pa.array(table.numbers(name) + 0.0, from_pandas=True) for name in specification.numeric}
-    columns |= {f"category {name}": pa.array(table.categories(name)[1]) for name in specification.categorical}
-    names = [*columns, "target"]
-    rows = pa.table({**columns, "target": _target(table, specification), "row": np.arange(table.rows)})
-    grouped = rows.group_by(names).aggregate([("row", "min")])
+    different, grouped = _different(table, specification)
+    if split.is_coarse(table.rows, different, grouped.num_rows, specification.problem):
+        problem = f"the {table.rows} rows are only {different} different ones by their features, so equal rows count as observations of"
+        problem += " their own and stand on every side of the split; remove those that are copies of one observation"
+        yield Finding("", problem, is_error=False)
+        return
     repeated = table.rows - grouped.num_rows
     if repeated:
         is_copy = np.ones(table.rows, dtype=bool)
@@ -70,6 +79,14 @@ def copies(table: Table, specification: Specification) -> Iterator[Finding]:
         )
         advice = "remove them if they are one observation, or tell them apart by DataSet.identifier"
         yield Finding("", f"{problem}; {advice}", np.flatnonzero(is_copy).tolist(), is_error=False)
+
+
+def _different(table: Table, specification: Specification) -> tuple[int, pa.Table]:
+    """How many rows differ by their features; and those that differ by features and answer, with the first place (`row_min`) of each."""
+    columns = {f"number {name}": pa.array(table.numbers(name) + 0.0, from_pandas=True) for name in specification.numeric}
+    columns |= {f"category {name}": pa.array(table.categories(name)[1]) for name in specification.categorical}
+    rows = pa.table({**columns, "target": _target(table, specification), "row": np.arange(table.rows)})
+    return rows.group_by(list(columns)).aggregate([]).num_rows, rows.group_by([*columns, "target"]).aggregate([("row", "min")])
 
 
 def totals(table: Table, specification: Specification) -> Iterator[Finding]:
