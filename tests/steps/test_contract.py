@@ -455,6 +455,88 @@ def test_large_values_of_a_heavy_tail_and_a_common_category_are_no_totals(tmp_pa
     assert warnings(tmp_path, columns) == ""
 
 
+def with_sums(columns: dict[str, list[Any]], **cells: Any) -> dict[str, list[Any]]:
+    """A last row of the sums of every column of numbers, and of these cells."""
+    sums = {name: round(sum(values), 3) for name, values in columns.items() if not isinstance(values[0], str)}
+    return {name: [*values, sums.get(name, cells.get(name))] for name, values in columns.items()}
+
+
+def test_a_row_of_sums_is_named_and_not_the_leakage_that_it_feigns(tmp_path: Path) -> None:
+    """Its values are so large that every column follows the target: a person once was told to remove them all."""
+    dataset = replace(HOUSES, numeric=(Numeric(name="area"), Numeric(name="rooms")))
+    text = warnings(tmp_path, with_sums(houses()), dataset)
+    assert "a row unlike all others, perhaps a total: area is " in text
+    assert "the sum of all others" in text
+    assert "table.csv line 202" in text
+    assert "leakage" not in text
+
+
+def test_a_far_value_does_not_feign_leakage_either(tmp_path: Path) -> None:
+    dataset = replace(HOUSES, numeric=(Numeric(name="area"), Numeric(name="rooms")))
+    columns = houses()
+    for name in ("area", "rooms", "price"):
+        columns[name][7] = columns[name][7] * 100_000
+    text = warnings(tmp_path, columns, dataset)
+    assert "leakage" not in text
+    assert "times as far from the others" in text
+    assert "table.csv line 9" in text
+
+
+def test_a_total_that_breaks_the_contract_is_the_one_problem(tmp_path: Path) -> None:
+    """Beyond the maximum, of no declared category, without an answer: one row, and one thing to do."""
+    columns = with_sums(houses(), kind="Total")
+    columns["price"][-1] = None
+    text = problems(tmp_path, columns)
+    assert "1 problem" not in text and "problems" not in text
+    assert "a row unlike all others, perhaps a total: area is " in text
+    assert "kind is 'Total'; remove it if it is no observation: with it, column 'area': above the maximum 1000" in text
+    assert text.endswith("(table.csv line 202)")
+
+
+def test_totals_of_a_class_and_of_each_file_are_named(tmp_path: Path) -> None:
+    columns = {name: [*cells, {"income": 12.0, "group": "a", "granted": "Total:"}[name]] for name, cells in loans().items()}
+    assert "perhaps a total: granted is 'Total:'" in problems(tmp_path / "class", columns, LOANS)
+    dataset = replace(HOUSES, numeric=(Numeric(name="area"), Numeric(name="rooms")))
+    for name, seed in (("a", 3), ("b", 5)):
+        write_csv(tmp_path / "files" / "data" / f"{name}.csv", with_sums(houses(seed=seed), kind="flat", town="Lima"))
+    loaded = specification.load(write_specification(tmp_path / "files" / "specification.json", dataset))
+    text = "\n".join(contract.require(tables.read(tmp_path / "files" / "data"), loaded))
+    assert "a.csv line 202" in text and "b.csv line 202" in text
+    assert "leakage" not in text
+
+
+def test_a_table_of_few_different_rows_is_no_evidence_of_leakage(tmp_path: Path) -> None:
+    assert "leakage" not in problems(tmp_path, {name: cells[:2] * 100 for name, cells in houses().items()})
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (["area", " rooms", "kind", "town", "price"], "the column names again; remove them"),
+        (["m2", "number", "", "", "EUR"], "text in every column of numbers, 'm2', 'number', 'EUR': a second header or a note"),
+        (["m²", "number", "", "", "EUR"], "text in every column of numbers, 'm²', 'number', 'EUR': a second header or a note"),
+        (["Source: land registry", "", "", "", ""], "a row of one cell, 'Source: land registry', without an answer: a note"),
+        (["", "", "", "", ""], "empty row; remove it"),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 90, 200])
+def test_a_row_that_is_no_observation_is_one_problem(tmp_path: Path, row: list[str], expected: str, place: int) -> None:
+    columns = {name: [*cells[:place], cell, *cells[place:]] for (name, cells), cell in zip(houses().items(), row, strict=True)}
+    text = problems(tmp_path, columns)
+    assert expected in text
+    assert "problems" not in text
+    assert text.endswith(f"(table.csv line {place + 2})")
+
+
+def test_what_is_wrong_beside_such_a_row_is_said_with_its_own_line(tmp_path: Path) -> None:
+    columns = {name: [name, *cells] for name, cells in houses().items()}
+    columns["kind"][8] = "castle"
+    text = problems(tmp_path, columns)
+    assert "2 problems: the column names again" in text
+    assert "values ['castle'] are not among" in text
+    assert text.endswith("(table.csv line 10)")
+
+
 def test_a_feature_that_counts_the_rows_is_named(tmp_path: Path) -> None:
     dataset = replace(HOUSES, numeric=(*HOUSES.numeric, Numeric(name="nr")))
     assert "column 'nr': counts the rows" in warnings(tmp_path, {**houses(), "nr": list(range(200))}, dataset)

@@ -1,4 +1,4 @@
-"""What only several columns or rows together show: leakage, copies of rows, rows that sum up others.
+"""What only several columns or rows together show: leakage, copies of rows.
 
 Input: a `Table` whose columns are as settings.py says. Output: findings. Used by `contract.py`.
 """
@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import split
-from allowed import in_digits
 from findings import Finding, plural
 from numpy.typing import NDArray
 from specification import Specification
@@ -18,15 +17,6 @@ from table import Table
 
 LEAKING_CORRELATION = 0.999
 FEWEST_ROWS_FOR_LEAKAGE = 20
-#: What a spreadsheet calls a row that sums up the others.
-TOTALS = frozenset(
-    {"total", "totals", "grand total", "subtotal", "sub total", "sum", "average", "mean", "total general", "suma", "summe", "gesamt"}
-)
-#: More rows of that name than this share are a category of the data.
-MOST_TOTALS = 0.02
-#: A value this many times as far from all others as they are from each other is no observation like them.
-FAR = 100.0
-FEWEST_ROWS_FOR_TOTALS = 20
 
 
 def leakage(table: Table, specification: Specification) -> Iterator[Finding]:
@@ -87,46 +77,6 @@ def _different(table: Table, specification: Specification) -> tuple[int, pa.Tabl
     columns |= {f"category {name}": pa.array(table.categories(name)[1]) for name in specification.categorical}
     rows = pa.table({**columns, "target": _target(table, specification), "row": np.arange(table.rows)})
     return rows.group_by(list(columns)).aggregate([]).num_rows, rows.group_by([*columns, "target"]).aggregate([("row", "min")])
-
-
-def totals(table: Table, specification: Specification) -> Iterator[Finding]:
-    """A row of sums or means at the end of a spreadsheet, or a value in another unit. The rule knows two signs, and warns at either:
-
-    - A category or the identifier is called Total or the like, in few rows.
-    - One number is far outside of all others: `FAR` times the distance between their smallest and largest, or ten times their
-      largest and equal to their sum. Of heavy-tailed columns (incomes, city sizes) the largest value is rarely that far.
-    """
-    reasons: dict[int, list[str]] = {}
-    for name in [*specification.categorical, *([specification.identifier] if specification.identifier else [])]:
-        distinct, codes = table.categories(name)
-        called = [code for code, value in enumerate(distinct) if value is not None and value.casefold().rstrip(" :.") in TOTALS]
-        rows = np.flatnonzero(np.isin(codes, called)).tolist()
-        if len(rows) <= max(1, MOST_TOTALS * table.rows):
-            for row in rows:
-                reasons.setdefault(row, []).append(f"{name} is {distinct[codes[row]]!r}")
-    for name in [*specification.numeric, *([specification.target] if specification.problem == "regression" else [])]:
-        row, reason = _far(name, table.numbers(name))
-        if reason:
-            reasons.setdefault(row, []).append(reason)
-    for row, found in sorted(reasons.items()):
-        problem = f"a row unlike all others, perhaps a total: {', '.join(found)}; remove it if it is no observation"
-        yield Finding("", problem, [row], is_error=False)
-
-
-def _far(name: str, values: NDArray[np.float64]) -> tuple[int, str]:
-    """The row of the value farthest outside, and what is wrong with it; no reason if nothing is."""
-    present = np.flatnonzero(~np.isnan(values))
-    if len(present) < FEWEST_ROWS_FOR_TOTALS:
-        return 0, ""
-    row = int(present[np.argmax(np.abs(values[present] - np.median(values[present])))])
-    value, others = float(values[row]), values[present[present != row]]
-    span, distance = float(np.ptp(others)), max(float(others.min()) - value, value - float(others.max()))
-    text, total = f"{name} is {in_digits(value)}", float(others.sum())
-    if np.isclose(value, total, rtol=1e-3, atol=0) and abs(value) > 10 * float(np.abs(others).max()) > 0:
-        return row, f"{text}, the sum of all others"
-    if span > 0 and distance > FAR * span:
-        return row, f"{text}, {distance / span:.0f} times as far from the others as they are from each other"
-    return row, ""
 
 
 def _target(table: Table, specification: Specification) -> NDArray[np.float64]:
