@@ -321,6 +321,27 @@ def test_identifiers_that_are_one_number_are_named(tmp_path: Path) -> None:
         ("True", "a truth value", "write 1 or 0"),
         ("31/12/2025", "dates", "derive a number"),
         ("1e400", "a number too large", "repair it"),
+        ("Yes", "a truth value", "write 1 or 0"),
+        ("2025-12", "dates", "derive a number"),
+        ('"12,34,567"', "thousands separators", "write 1234567"),
+        ("193 ‰", "a per-mille sign", "write 193"),
+        ("4.27k", "the factor 'k'", "write 4270"),
+        ("300K", "the factor 'K'", "write 300000 (300 if K is a unit)"),
+        ("3.5 Mio. €", "the factor 'Mio.'", "write 3500000"),
+        ("$5m", "a currency sign", "write 5000000"),
+        ("5 m", "the unit 'm'", "write 5, and name the unit"),
+        ("~4269", "a sign for about", "write 4269"),
+        ('"ca. 1,5 kg"', "a sign for about", "write 1.5"),
+        ("<4269", "a bound and no value", "such as the bound 4269"),
+        ("65+", "a bound and no value", "such as the bound 65"),
+        ("4269-4272", "a range", "such as its middle 4270.5"),
+        ("10 to 20 km", "a range", "such as its middle 15"),
+        ("4269*", "a mark of a note", "write 4269"),
+        ("4269 [a]", "a mark of a note", "write 4269"),
+        ("1/2", "a fraction", "write 0.5"),
+        ("1 1/4", "a fraction", "write 1.25"),
+        ("12:30", "a time", "such as 750 for minutes"),
+        ("0:01:30", "a time", "such as 90 for seconds"),
     ],
 )
 def test_a_cell_that_is_no_number_says_what_it_is_and_how_to_write_it(tmp_path: Path, cell: str, what: str, remedy: str) -> None:
@@ -333,7 +354,7 @@ def test_a_cell_that_is_no_number_says_what_it_is_and_how_to_write_it(tmp_path: 
     assert "table.csv line 6" in text
 
 
-@pytest.mark.parametrize("cell", ["x1", "3rd", "12:30", "1d5", "39.1 39.2", "5-", "-" * 100, "- " + " " * 100_000 + "x"])
+@pytest.mark.parametrize("cell", ["x1", "3rd", "1/0", "1d5", "39.1 39.2", "5-", "-" * 100, "- " + " " * 100_000 + "x"])
 def test_a_cell_that_is_no_kind_of_number_is_not_explained_away(tmp_path: Path, cell: str) -> None:
     columns = houses()
     columns["rooms"][4] = cell
@@ -347,6 +368,22 @@ def test_only_a_column_of_text_is_advised_to_be_categorical(tmp_path: Path) -> N
     )
     text = problems(tmp_path, {**houses(), "price": names})
     assert "'price': values such as 'big' are not numbers; set Problem.BINARY or Problem.MULTICLASS" in text
+
+
+@pytest.mark.parametrize("column", ["area", "price"])
+@pytest.mark.parametrize("cell", ["~42", "<42", "42-43", "12:30", "42*", "1/2", '"12,34,567"', "42 ‰", "4.2k"])
+def test_a_column_of_numbers_as_people_write_them_is_not_told_to_become_classes(tmp_path: Path, column: str, cell: str) -> None:
+    text = problems(tmp_path, {**houses(), column: [cell] * 200})
+    assert "are not numbers: " in text
+    assert "categorical" not in text and "Problem." not in text
+
+
+def test_whether_a_column_is_text_is_decided_by_the_cells_that_are_there(tmp_path: Path) -> None:
+    columns = houses()
+    columns["rooms"] = [None] * 150 + ["big"] * 40 + [3] * 10
+    assert "make it categorical" in problems(tmp_path / "text", columns)
+    columns["rooms"] = [None] * 150 + ["big"] * 10 + [3] * 40
+    assert "repair them, or leave the cell empty" in problems(tmp_path / "numbers", columns)
 
 
 def test_a_comma_is_read_by_the_whole_column(tmp_path: Path) -> None:
