@@ -271,15 +271,18 @@ class Preparation:
 @checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Range:
-    """Values the tuner may try. Integers where both ends are ints. `log` searches on a logarithmic scale."""
+    """Values the tuner may try. Integers where both ends are ints, otherwise floats. `log` searches on a logarithmic scale."""
 
-    low: float
-    high: float
+    low: int | float
+    high: int | float
     log: bool = False
 
     def __post_init__(self) -> None:
         _require(self.low < self.high, "Range.low", self.low, f"less than high ({self.high})")
         _require(not self.log or self.low > 0, "Range.low", self.low, "more than 0 on a logarithmic scale")
+        if not self.is_integer:
+            for name in ("low", "high"):
+                object.__setattr__(self, name, float(getattr(self, name)))
 
     @property
     def is_integer(self) -> bool:

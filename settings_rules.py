@@ -90,7 +90,10 @@ def check_values(values: Mapping[str, Any], **types: Any) -> None:
 
 
 def checked(made: Class) -> Class:
-    """Checks the names and types of a dataclass's fields before its own `__post_init__`, so that a slip is one line too."""
+    """Checks the names and types of a dataclass's fields before its own `__post_init__`, so that a slip is one line too.
+
+    `__post_init__` sees a number as it was written, and says so where it refuses it; whoever reads the field, as what it is annotated.
+    """
     construct: Any = made.__init__  # type: ignore[misc]  # of this very class: nothing inherits from it
     known = {item.name: item for item in fields(made)}
 
@@ -113,6 +116,8 @@ def checked(made: Class) -> Class:
             elif item.default is MISSING and item.default_factory is MISSING:
                 raise SettingsError(f"{_FILE}: {where}.{item.name} is missing; allowed: {_in_words(hint)}")
         construct(self, **values)
+        for name in known:
+            object.__setattr__(self, name, _in_type(getattr(self, name), hints[name]))
 
     made.__init__ = check_and_construct  # type: ignore[misc]  # same
     return made
@@ -137,9 +142,22 @@ def _fits(value: object, hint: Any) -> bool:
     return isinstance(value, hint)
 
 
+def _in_type(value: Any, hint: Any) -> Any:
+    """A whole number where a float is meant is that float: 5 and 5.0 are one value to the code that reads it, too, which may tell them
+    apart (a pipeline's parameters do). What fits an annotation with `int` in it stays as it is."""
+    if isinstance(hint, UnionType):
+        return _in_type(value, next(choice for choice in get_args(hint) if _fits(value, choice)))
+    if get_origin(hint) is tuple:
+        return tuple(_in_type(item, get_args(hint)[0]) for item in value)
+    if get_origin(hint) is Mapping:
+        return {key: _in_type(item, get_args(hint)[1]) for key, item in value.items()}
+    return float(value) if hint is float and isinstance(value, int) else value
+
+
 def _in_words(hint: Any) -> str:
     if isinstance(hint, UnionType):
-        return " or ".join(_in_words(choice) for choice in get_args(hint))
+        choices = get_args(hint)
+        return " or ".join(_in_words(choice) for choice in choices if choice is not int or float not in choices)
     if get_origin(hint) is tuple:
         return f"a tuple of {_in_words(get_args(hint)[0])}, written (a, b), or (a,) for one"
     if get_origin(hint) is Mapping:

@@ -3,7 +3,9 @@
     python -m build_scripts.upload_data --example abalone     the example that settings.py is about (abalone | arrests)
     python -m build_scripts.upload_data measurements.parquet  your own CSV or Parquet file
 
-The check is the one the pipeline does (pipelines/tabular/steps/contract.py): a file that breaks it is not uploaded.
+The check is the one the pipeline does (pipelines/tabular/steps/parts.py), the split into training, validation and test rows included,
+of this file together with those that lie at its address already: what training would refuse is not uploaded. A file of the same name
+is replaced; --replace takes the place of them all.
 The marker _SUCCESS goes last and starts a training where the project is deployed and learns from this data; --no-trigger leaves
 it out. What starts, or why nothing does, is the last line. Next: run_pipeline.py.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,11 +27,13 @@ from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.run_pipeline import default_values
 from build_scripts.step_modules import load
 from pipelines.tabular.specification import specification_json
-from settings import ABALONE, ARRESTS, DATASET, PROJECT, DataSet
+from settings import ABALONE, ARRESTS, DATASET, PREPARATION, PROJECT, DataSet
 
 MARKER = "_SUCCESS"
 #: The stack with the rule that the marker wakes (infra/model_build/retraining.py).
 TRIGGER_STACK = f"{PROJECT.name}-model-build"
+#: As many files at the address are named.
+SHOWN_FILES = 5
 EXAMPLES = {"abalone": ABALONE, "arrests": ARRESTS}
 
 
@@ -43,40 +48,73 @@ def example_file(name: str, folder: Path) -> Path:
 
 
 def check(path: Path, dataset: DataSet) -> tuple[int, list[str]]:
-    """Number of rows and the warnings. Raises ProblemError with everything that is wrong; uploads nothing."""
+    """Number of rows and the warnings of a file alone. Raises ProblemError with everything that is wrong; uploads nothing."""
     if not path.is_file():
         raise ProblemError(f"{path} is not a file; give one .csv or .parquet file")
     if path.name.startswith((".", "_")):
         raise ProblemError(f"{path.name} begins with {path.name[0]!r}, and training leaves out such files; rename it")
+    return _verdict(path, dataset)
+
+
+def check_beside(s3: Any, bucket: str, path: Path, others: Sequence[str], dataset: DataSet) -> list[str]:
+    """The warnings of a file together with those that lie at its address, as training reads them. Raises ProblemError."""
+    with tempfile.TemporaryDirectory() as folder:
+        for key in others:
+            there = Path(folder) / key.removeprefix(_prefix(dataset))
+            there.parent.mkdir(parents=True, exist_ok=True)
+            with there.open("wb") as file:
+                shutil.copyfileobj(s3.get_object(Bucket=bucket, Key=key)["Body"], file)
+        (Path(folder) / path.name).symlink_to(path.resolve())
+        try:
+            return _verdict(Path(folder), dataset)[1]
+        except ProblemError as error:
+            given = f"{path.name} fits alone, but training reads it together with {_names(others)}: {error}"
+            raise ProblemError(f"{given}; to put it in their place, add --replace") from error
+
+
+def _verdict(data: Path, dataset: DataSet) -> tuple[int, list[str]]:
+    """What Prepare says of a file or a folder, before it prepares anything (pipelines/tabular/steps/parts.py)."""
     with tempfile.TemporaryDirectory() as folder:
         specification = Path(folder) / "specification.json"
-        specification.write_text(specification_json(dataset), encoding="utf-8")
+        specification.write_text(specification_json(dataset, PREPARATION), encoding="utf-8")
         bad_input: Any = load("failure").BadInput
         try:
-            table = load("table").read(path)
-            warnings: list[str] = load("contract").require(table, load("specification").load(specification))
+            table = load("table").read(data)
+            warnings: list[str] = load("parts").require(table, load("specification").load(specification)).warnings
         except bad_input as error:
             raise ProblemError(str(error)) from error
     return int(table.rows), warnings
 
 
-def upload(s3: Any, bucket: str, dataset: DataSet, path: Path, key_arn: str | None, *, trigger: bool) -> str:
-    """The file's address. Its SHA-256 is kept as metadata; the marker is written only after the file is there."""
-    prefix = f"training/{dataset.name}"
+def upload(s3: Any, bucket: str, dataset: DataSet, path: Path, key_arn: str | None, *, replaced: Sequence[str] = (), trigger: bool) -> str:
+    """The file's address. Its SHA-256 is kept as metadata; the marker is written only after the file is there and `replaced` is gone."""
+    prefix = _prefix(dataset)
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn} if key_arn else {}
-    s3.put_object(Bucket=bucket, Key=f"{prefix}/{path.name}", Body=content, Metadata={"sha256": digest}, **encryption)
+    s3.put_object(Bucket=bucket, Key=f"{prefix}{path.name}", Body=content, Metadata={"sha256": digest}, **encryption)
+    for key in replaced:
+        s3.delete_object(Bucket=bucket, Key=key)
     if trigger:
-        s3.put_object(Bucket=bucket, Key=f"{prefix}/{MARKER}", Body=digest.encode(), **encryption)
-    return f"s3://{bucket}/{prefix}/{path.name}"
+        s3.put_object(Bucket=bucket, Key=f"{prefix}{MARKER}", Body=digest.encode(), **encryption)
+    return f"s3://{bucket}/{prefix}{path.name}"
 
 
-def _other_files(s3: Any, bucket: str, dataset: DataSet, name: str) -> list[str]:
-    """Data files of the prefix besides the one uploaded: training reads them all together."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"training/{dataset.name}/")
-    names = [item["Key"].rsplit("/", 1)[-1] for page in pages for item in page.get("Contents", [])]
-    return [other for other in names if other != name and not other.startswith("_")]
+def other_files(s3: Any, bucket: str, dataset: DataSet, name: str) -> list[str]:
+    """Keys of the files at the address besides the one of that name: training reads them all together."""
+    prefix = _prefix(dataset)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    return [key for key in keys if key != f"{prefix}{name}" and not key.endswith("/") and key.rsplit("/", 1)[-1][0] not in "._"]
+
+
+def _prefix(dataset: DataSet) -> str:
+    return f"training/{dataset.name}/"
+
+
+def _names(keys: Sequence[str]) -> str:
+    names = [key.rsplit("/", 1)[-1] for key in keys]
+    return ", ".join(names[:SHOWN_FILES]) + (f" and {len(names) - SHOWN_FILES} more" if len(names) > SHOWN_FILES else "")
 
 
 def outlook(project: ProjectEnvironment, address: str) -> str:
@@ -120,23 +158,32 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = example_file(given.example, Path(folder)) if given.example else given.file
         rows, warnings = check(path, dataset)
-        for warning in warnings:
-            print(f"warning: {warning}")
         if given.check_only:
+            _print_warnings(warnings)
             print(f"{path.name}: {rows} rows fit the contract of {dataset.name}")
             return 0
         project = ProjectEnvironment()
         s3 = project.client("s3")
+        others = other_files(s3, project.data_bucket, dataset, path.name)
+        if others and not given.replace:
+            warnings = check_beside(s3, project.data_bucket, path, others, dataset)
+        _print_warnings(warnings)
         # Before the marker: afterwards the run that it starts is itself active.
-        prefix = f"s3://{project.data_bucket}/training/{dataset.name}/"
-        expected = "nothing starts (--no-trigger)" if given.no_trigger else outlook(project, prefix)
-        address = upload(s3, project.data_bucket, dataset, path, project.key_arn, trigger=not given.no_trigger)
+        expected = (
+            "nothing starts (--no-trigger)" if given.no_trigger else outlook(project, f"s3://{project.data_bucket}/{_prefix(dataset)}")
+        )
+        replaced = others if given.replace else []
+        address = upload(s3, project.data_bucket, dataset, path, project.key_arn, replaced=replaced, trigger=not given.no_trigger)
     print(f"uploaded {rows} rows to {address}")
-    others = _other_files(s3, project.data_bucket, dataset, path.name)
     if others:
-        print(f"training reads it together with {', '.join(others)}")
+        print(f"it replaces {_names(others)}" if given.replace else f"training reads it together with {_names(others)}")
     print(expected)
     return 0
+
+
+def _print_warnings(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        print(f"warning: {warning}")
 
 
 def _options() -> argparse.ArgumentParser:
@@ -145,7 +192,8 @@ def _options() -> argparse.ArgumentParser:
     source.add_argument("file", nargs="?", type=Path, help="a .csv or .parquet file with the columns of settings.DATASET")
     source.add_argument("--example", choices=sorted(EXAMPLES), help="one of the two data sets that come with the template")
     options.add_argument("--no-trigger", action="store_true", help="upload without starting a training")
-    options.add_argument("--check-only", action="store_true", help="only check the file; needs no account")
+    options.add_argument("--check-only", action="store_true", help="only check the file, alone; needs no account")
+    options.add_argument("--replace", action="store_true", help="take the place of every file at the address, not of one of the same name")
     return options
 
 

@@ -404,3 +404,14 @@ def test_an_algorithm_without_a_file_is_refused_before_anything_runs() -> None:
     unknown = settings.Algorithm(name="random_jungle", tuned={"l2": settings.Range(low=1.0, high=2.0)})
     with pytest.raises(settings.SettingsError, match="is 'random_jungle'; allowed: one of gradient_boosting, linear, random_forest"):
         get_pipeline("us-east-1", ROLE, **ARGUMENTS, algorithms=(unknown,))
+
+
+def test_whole_numbers_in_settings_are_the_parameters_that_floats_are() -> None:
+    """A threshold of 5 once ended a build in the SDK's TypeError: its float parameter takes no int."""
+
+    def definition(five: float) -> str:
+        dataset = replace(settings.ABALONE, threshold=five)
+        linear = settings.Algorithm(name="linear", tuned={"l2": settings.Range(low=0.5, high=five)})
+        return str(get_pipeline("us-east-1", ROLE, **ARGUMENTS, dataset=dataset, algorithms=(linear,)).definition())
+
+    assert definition(5) == definition(5.0)

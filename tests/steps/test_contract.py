@@ -321,6 +321,27 @@ def test_identifiers_that_are_one_number_are_named(tmp_path: Path) -> None:
         ("True", "a truth value", "write 1 or 0"),
         ("31/12/2025", "dates", "derive a number"),
         ("1e400", "a number too large", "repair it"),
+        ("Yes", "a truth value", "write 1 or 0"),
+        ("2025-12", "dates", "derive a number"),
+        ('"12,34,567"', "thousands separators", "write 1234567"),
+        ("193 ‰", "a per-mille sign", "write 193"),
+        ("4.27k", "the factor 'k'", "write 4270"),
+        ("300K", "the factor 'K'", "write 300000 (300 if K is a unit)"),
+        ("3.5 Mio. €", "the factor 'Mio.'", "write 3500000"),
+        ("$5m", "a currency sign", "write 5000000"),
+        ("5 m", "the unit 'm'", "write 5, and name the unit"),
+        ("~4269", "a sign for about", "write 4269"),
+        ('"ca. 1,5 kg"', "a sign for about", "write 1.5"),
+        ("<4269", "a bound and no value", "such as the bound 4269"),
+        ("65+", "a bound and no value", "such as the bound 65"),
+        ("4269-4272", "a range", "such as its middle 4270.5"),
+        ("10 to 20 km", "a range", "such as its middle 15"),
+        ("4269*", "a mark of a note", "write 4269"),
+        ("4269 [a]", "a mark of a note", "write 4269"),
+        ("1/2", "a fraction", "write 0.5"),
+        ("1 1/4", "a fraction", "write 1.25"),
+        ("12:30", "a time", "such as 750 for minutes"),
+        ("0:01:30", "a time", "such as 90 for seconds"),
     ],
 )
 def test_a_cell_that_is_no_number_says_what_it_is_and_how_to_write_it(tmp_path: Path, cell: str, what: str, remedy: str) -> None:
@@ -333,7 +354,7 @@ def test_a_cell_that_is_no_number_says_what_it_is_and_how_to_write_it(tmp_path: 
     assert "table.csv line 6" in text
 
 
-@pytest.mark.parametrize("cell", ["x1", "3rd", "12:30", "1d5", "39.1 39.2", "5-", "-" * 100, "- " + " " * 100_000 + "x"])
+@pytest.mark.parametrize("cell", ["x1", "3rd", "1/0", "1d5", "39.1 39.2", "5-", "-" * 100, "- " + " " * 100_000 + "x"])
 def test_a_cell_that_is_no_kind_of_number_is_not_explained_away(tmp_path: Path, cell: str) -> None:
     columns = houses()
     columns["rooms"][4] = cell
@@ -347,6 +368,22 @@ def test_only_a_column_of_text_is_advised_to_be_categorical(tmp_path: Path) -> N
     )
     text = problems(tmp_path, {**houses(), "price": names})
     assert "'price': values such as 'big' are not numbers; set Problem.BINARY or Problem.MULTICLASS" in text
+
+
+@pytest.mark.parametrize("column", ["area", "price"])
+@pytest.mark.parametrize("cell", ["~42", "<42", "42-43", "12:30", "42*", "1/2", '"12,34,567"', "42 ‰", "4.2k"])
+def test_a_column_of_numbers_as_people_write_them_is_not_told_to_become_classes(tmp_path: Path, column: str, cell: str) -> None:
+    text = problems(tmp_path, {**houses(), column: [cell] * 200})
+    assert "are not numbers: " in text
+    assert "categorical" not in text and "Problem." not in text
+
+
+def test_whether_a_column_is_text_is_decided_by_the_cells_that_are_there(tmp_path: Path) -> None:
+    columns = houses()
+    columns["rooms"] = [None] * 150 + ["big"] * 40 + [3] * 10
+    assert "make it categorical" in problems(tmp_path / "text", columns)
+    columns["rooms"] = [None] * 150 + ["big"] * 10 + [3] * 40
+    assert "repair them, or leave the cell empty" in problems(tmp_path / "numbers", columns)
 
 
 def test_a_comma_is_read_by_the_whole_column(tmp_path: Path) -> None:
@@ -453,6 +490,88 @@ def test_large_values_of_a_heavy_tail_and_a_common_category_are_no_totals(tmp_pa
     columns["price"] = [round(1000 / (rank + 1), 3) for rank in range(200)]
     columns["town"] = ["total", "partial"] * 100
     assert warnings(tmp_path, columns) == ""
+
+
+def with_sums(columns: dict[str, list[Any]], **cells: Any) -> dict[str, list[Any]]:
+    """A last row of the sums of every column of numbers, and of these cells."""
+    sums = {name: round(sum(values), 3) for name, values in columns.items() if not isinstance(values[0], str)}
+    return {name: [*values, sums.get(name, cells.get(name))] for name, values in columns.items()}
+
+
+def test_a_row_of_sums_is_named_and_not_the_leakage_that_it_feigns(tmp_path: Path) -> None:
+    """Its values are so large that every column follows the target: a person once was told to remove them all."""
+    dataset = replace(HOUSES, numeric=(Numeric(name="area"), Numeric(name="rooms")))
+    text = warnings(tmp_path, with_sums(houses()), dataset)
+    assert "a row unlike all others, perhaps a total: area is " in text
+    assert "the sum of all others" in text
+    assert "table.csv line 202" in text
+    assert "leakage" not in text
+
+
+def test_a_far_value_does_not_feign_leakage_either(tmp_path: Path) -> None:
+    dataset = replace(HOUSES, numeric=(Numeric(name="area"), Numeric(name="rooms")))
+    columns = houses()
+    for name in ("area", "rooms", "price"):
+        columns[name][7] = columns[name][7] * 100_000
+    text = warnings(tmp_path, columns, dataset)
+    assert "leakage" not in text
+    assert "times as far from the others" in text
+    assert "table.csv line 9" in text
+
+
+def test_a_total_that_breaks_the_contract_is_the_one_problem(tmp_path: Path) -> None:
+    """Beyond the maximum, of no declared category, without an answer: one row, and one thing to do."""
+    columns = with_sums(houses(), kind="Total")
+    columns["price"][-1] = None
+    text = problems(tmp_path, columns)
+    assert "1 problem" not in text and "problems" not in text
+    assert "a row unlike all others, perhaps a total: area is " in text
+    assert "kind is 'Total'; remove it if it is no observation: with it, column 'area': above the maximum 1000" in text
+    assert text.endswith("(table.csv line 202)")
+
+
+def test_totals_of_a_class_and_of_each_file_are_named(tmp_path: Path) -> None:
+    columns = {name: [*cells, {"income": 12.0, "group": "a", "granted": "Total:"}[name]] for name, cells in loans().items()}
+    assert "perhaps a total: granted is 'Total:'" in problems(tmp_path / "class", columns, LOANS)
+    dataset = replace(HOUSES, numeric=(Numeric(name="area"), Numeric(name="rooms")))
+    for name, seed in (("a", 3), ("b", 5)):
+        write_csv(tmp_path / "files" / "data" / f"{name}.csv", with_sums(houses(seed=seed), kind="flat", town="Lima"))
+    loaded = specification.load(write_specification(tmp_path / "files" / "specification.json", dataset))
+    text = "\n".join(contract.require(tables.read(tmp_path / "files" / "data"), loaded))
+    assert "a.csv line 202" in text and "b.csv line 202" in text
+    assert "leakage" not in text
+
+
+def test_a_table_of_few_different_rows_is_no_evidence_of_leakage(tmp_path: Path) -> None:
+    assert "leakage" not in problems(tmp_path, {name: cells[:2] * 100 for name, cells in houses().items()})
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (["area", " rooms", "kind", "town", "price"], "the column names again; remove them"),
+        (["m2", "number", "", "", "EUR"], "text in every column of numbers, 'm2', 'number', 'EUR': a second header or a note"),
+        (["m²", "number", "", "", "EUR"], "text in every column of numbers, 'm²', 'number', 'EUR': a second header or a note"),
+        (["Source: land registry", "", "", "", ""], "a row of one cell, 'Source: land registry', without an answer: a note"),
+        (["", "", "", "", ""], "empty row; remove it"),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 90, 200])
+def test_a_row_that_is_no_observation_is_one_problem(tmp_path: Path, row: list[str], expected: str, place: int) -> None:
+    columns = {name: [*cells[:place], cell, *cells[place:]] for (name, cells), cell in zip(houses().items(), row, strict=True)}
+    text = problems(tmp_path, columns)
+    assert expected in text
+    assert "problems" not in text
+    assert text.endswith(f"(table.csv line {place + 2})")
+
+
+def test_what_is_wrong_beside_such_a_row_is_said_with_its_own_line(tmp_path: Path) -> None:
+    columns = {name: [name, *cells] for name, cells in houses().items()}
+    columns["kind"][8] = "castle"
+    text = problems(tmp_path, columns)
+    assert "2 problems: the column names again" in text
+    assert "values ['castle'] are not among" in text
+    assert text.endswith("(table.csv line 10)")
 
 
 def test_a_feature_that_counts_the_rows_is_named(tmp_path: Path) -> None:

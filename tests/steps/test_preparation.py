@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from settings import Categorical, DataSet, Facet, Numeric, Problem
+from settings import Categorical, DataSet, Facet, Numeric, Problem, Split
 from tests.steps.small_data import HOUSES, LOANS, as_json, houses, loans, write_csv, write_specification
 
 NUMBERS = st.one_of(st.none(), st.floats(-1e12, 1e12, allow_nan=False), st.integers(-10, 10), st.just(-0.0), st.just(5e-324))
@@ -110,8 +112,6 @@ def test_the_state_is_readable_json_and_survives_it(version: served.Served, tmp_
 
 def test_only_training_rows_are_fitted(tmp_path: Path) -> None:
     """Test rows that become extreme leave the fitted state as it was: the split depends on the identifier only."""
-    from dataclasses import replace
-
     dataset = replace(HOUSES, identifier="id")
     columns = {**houses(), "id": [f"h{index}" for index in range(200)]}
     first = prepared(tmp_path / "first", columns, dataset)
@@ -208,13 +208,78 @@ def test_one_table_is_prepared_alike_however_it_is_written(tmp_path: Path) -> No
 
 
 def test_equal_rows_that_cannot_be_split_are_named(tmp_path: Path) -> None:
-    columns = {"income": [1.0] * 100 + [2.0] * 100, "group": ["a"] * 200, "granted": ["no", "yes"] * 100}
+    columns = {name: [*cells[:2]] * 100 for name, cells in houses().items()}
     with pytest.raises(BadInput, match=r"the table's 200 rows are only 2 different ones, and equal rows stay on one side; tell them apart"):
-        prepared(tmp_path / "two", columns, LOANS)
+        prepared(tmp_path / "two", columns)
     columns = {name: [*cells[:300], *[cells[301]] * 100] for name, cells in loans().items()}
     columns["granted"] = ["no"] * 300 + ["yes"] * 100
     with pytest.raises(BadInput, match=r"class 'yes' does not occur in the (train|validation|test) split: its 100 rows are all equal"):
         prepared(tmp_path / "one", columns, LOANS)
+
+
+WORDS = DataSet(
+    name="words",
+    problem=Problem.MULTICLASS,
+    target="kind",
+    numeric=(),
+    categorical=(Categorical(name="colour"), Categorical(name="shape")),
+    metric="accuracy",
+    threshold=0.1,
+)
+
+
+def words(rows: int = 900) -> dict[str, list[Any]]:
+    """Eleven different rows by their features; the rare class, one row in a hundred, has the features of one that is common."""
+    generator = np.random.default_rng(21)
+    place = generator.integers(0, 11, rows)
+    kinds = ["apple" if index < 4 else "pear" if index < 8 else "plum" for index in place]
+    kinds = ["quince" if row % 100 == 0 else kind for row, kind in enumerate(kinds)]
+    place = [3 if kind == "quince" else index for kind, index in zip(kinds, place.tolist(), strict=True)]
+    return {"colour": [f"c{index % 4}" for index in place], "shape": [f"s{index // 4}" for index in place], "kind": kinds}
+
+
+@pytest.mark.parametrize("salt", ["1", "2", "3", "4"])
+def test_a_table_of_few_different_rows_has_every_class_on_every_side_and_the_shares_that_settings_name(tmp_path: Path, salt: str) -> None:
+    out = prepared(tmp_path, words(), WORDS, split=Split(salt=salt))
+    classes = as_json(out / "preparation" / "preparation.json")["classes"]
+    for part in ("train", "validation"):
+        assert set(np.load(out / part / "target.npy")) == set(range(len(classes)))
+    test = parquet.read_table(out / "test" / "test.parquet")
+    assert set(test["kind"].to_pylist()) == set(classes) == {"apple", "pear", "plum", "quince"}
+    assert test.num_rows == pytest.approx(0.15 * 900, rel=0.1)
+    said = as_json(out / "preparation" / "lineage.json")["warnings"]
+    assert any("the 900 rows are only 11 different ones by their features, so equal rows count as observations" in line for line in said)
+
+
+def test_rows_of_a_table_of_few_different_rows_stay_on_their_side_as_it_grows_in_whatever_order(tmp_path: Path) -> None:
+    columns = words()
+    small = prepared(tmp_path / "small", {name: cells[:500] for name, cells in columns.items()}, WORDS)
+    large = prepared(tmp_path / "large", columns, WORDS)
+    turned = prepared(tmp_path / "turned", {name: cells[::-1] for name, cells in columns.items()}, WORDS)
+
+    def tests(out: Path) -> Counter[tuple[str, ...]]:
+        return Counter(tuple(row.values()) for row in parquet.read_table(out / "test" / "test.parquet").to_pylist())
+
+    assert tests(small) <= tests(large) == tests(turned)
+    before, after = (Counter(zip(*(cells[:count] for cells in columns.values()), strict=True)) for count in (500, 900))
+    gone = before - tests(small)
+    assert gone <= after - tests(large)  # what trained or validated does not come to test
+
+
+def test_a_regression_by_categories_alone_is_split_by_row_where_equal_rows_differ_in_the_answer(tmp_path: Path) -> None:
+    dataset = replace(WORDS, problem=Problem.REGRESSION, target="price", metric="rmse", threshold=10.0)
+    columns = words()
+    prices = np.random.default_rng(1).normal(10, 1, 900).round(3)
+    out = prepared(tmp_path, {"colour": columns["colour"], "shape": columns["shape"], "price": prices.tolist()}, dataset)
+    assert parquet.read_table(out / "test" / "test.parquet").num_rows == pytest.approx(0.15 * 900, rel=0.2)
+
+
+def test_a_table_that_is_there_twice_is_still_split_by_content(tmp_path: Path) -> None:
+    """The same file under two names: no row may train on one side and test on the other."""
+    columns = {name: cells * 2 for name, cells in loans().items()}
+    out = prepared(tmp_path, columns, LOANS)
+    in_test = Counter(tuple(row.values()) for row in parquet.read_table(out / "test" / "test.parquet").to_pylist())
+    assert in_test and all(count % 2 == 0 for count in in_test.values())
 
 
 @pytest.mark.parametrize("rule", ["iqr", "quantile", "zscore"])

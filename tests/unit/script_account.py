@@ -20,14 +20,21 @@ from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.step_modules import load
 from deploy_scripts import approve, render, status, still_approved, verify, wait_for_endpoint
 from pipelines.tabular.specification import specification_json
-from settings import ABALONE, Autoscaling, DataSet, Environment, Project
+from settings import ABALONE, Autoscaling, DataSet, Environment, Preparation, Project
 
 PROJECT = Project(name="mlops")
 STAGING = Environment(name="staging")
 PRODUCTION = Environment(name="production", initial_instance_count=2, autoscaling=Autoscaling(min_capacity=2, max_capacity=8))
 ENVIRONMENTS = (STAGING, PRODUCTION)
 DATASET = ABALONE
-HAND_MADE = {"PROJECT": PROJECT, "STAGING": STAGING, "PRODUCTION": PRODUCTION, "ENVIRONMENTS": ENVIRONMENTS, "DATASET": DATASET}
+HAND_MADE = {
+    "PROJECT": PROJECT,
+    "STAGING": STAGING,
+    "PRODUCTION": PRODUCTION,
+    "ENVIRONMENTS": ENVIRONMENTS,
+    "DATASET": DATASET,
+    "PREPARATION": Preparation(),
+}
 
 GROUP = "mlops-models"
 PACKAGE = f"arn:aws:sagemaker:us-east-1:111122223333:model-package/{GROUP}"
@@ -62,6 +69,9 @@ class S3:
         if f"{Bucket}/{Key}" not in self.objects:
             raise refusal("NoSuchKey", "no such key", "GetObject")
         return {"Body": io.BytesIO(self.objects[f"{Bucket}/{Key}"])}
+
+    def delete_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803
+        self.objects.pop(f"{Bucket}/{Key}", None)
 
     def head_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803
         if f"{Bucket}/{Key}" not in self.objects:

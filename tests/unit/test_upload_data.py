@@ -26,6 +26,15 @@ ROWS = [
 ]
 
 
+#: Enough rows for every part of the split: those above, each a little larger than the one before.
+MORE_ROWS = [
+    ",".join([row.split(",")[0], *(f"{float(cell) * (1 + copy / 100):.4f}" for cell in row.split(",")[1:-1]), row.split(",")[-1]])
+    for copy in range(8)
+    for row in ROWS
+]
+GOOD = "\n".join([HEADER, *MORE_ROWS]) + "\n"
+
+
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
     return script_account.install(monkeypatch)
@@ -38,14 +47,14 @@ def table(folder: Path, text: str | bytes, name: str = "mine.csv") -> str:
 
 
 def test_good_file_is_uploaded_with_its_hash_and_then_marked(account: ScriptAccount, tmp_path: Path) -> None:
-    path = table(tmp_path, "\n".join([HEADER, *ROWS]) + "\n")
+    path = table(tmp_path, GOOD)
     assert run(upload_data.main, [path]) == 0
     assert account.s3.writes == ["training/abalone/mine.csv", "training/abalone/_SUCCESS"]
     assert account.s3.metadata["data/training/abalone/mine.csv"]["sha256"] == hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def test_no_trigger_leaves_the_marker_out(account: ScriptAccount, tmp_path: Path) -> None:
-    assert run(upload_data.main, [table(tmp_path, "\n".join([HEADER, *ROWS]) + "\n"), "--no-trigger"]) == 0
+    assert run(upload_data.main, [table(tmp_path, GOOD), "--no-trigger"]) == 0
     assert account.s3.writes == ["training/abalone/mine.csv"]
 
 
@@ -60,6 +69,7 @@ def test_no_trigger_leaves_the_marker_out(account: ScriptAccount, tmp_path: Path
         ("latin.csv", "\n".join([HEADER, ROWS[0].replace("M", "\xd1")]).encode("latin-1"), "UTF-8"),
         ("table.xlsx", b"PK", "neither .csv nor .parquet"),
         ("_table.csv", "\n".join([HEADER, *ROWS]).encode(), "begins with '_', and training leaves out such files; rename it"),
+        ("few.csv", "\n".join([HEADER, *ROWS]).encode(), "split has 0 rows of 6; give more data"),
         ("semicolons.csv", "\n".join([HEADER, *ROWS]).replace(",", ";").encode(), "cells are separated by semicolons"),
     ],
 )
@@ -73,6 +83,47 @@ def test_bad_file_is_one_line_and_uploads_nothing(
     assert account.s3.writes == []
 
 
+# ------------------------------------------------------------------------------- beside what lies at the address
+
+
+def test_a_file_that_does_not_go_with_those_at_the_address_is_refused(
+    account: ScriptAccount, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header, *rows = GOOD.splitlines()
+    older = "\n".join([f"{header},weight", *(f"{row},1" for row in rows)])
+    account.s3.objects["data/training/abalone/older.csv"] = older.encode()
+    assert run(upload_data.main, [table(tmp_path, GOOD)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: mine.csv fits alone, but training reads it together with older.csv: ")
+    assert "columns differ" in error and "'weight'" in error and error.endswith("to put it in their place, add --replace\n")
+    assert error.count("\n") == 1
+    assert account.s3.writes == []
+
+
+def test_replace_takes_the_place_of_every_file_but_of_what_is_no_data(
+    account: ScriptAccount, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("older.csv", "more/oldest.parquet", "_notes.txt"):
+        account.s3.objects[f"data/training/abalone/{name}"] = b"no table"
+    assert run(upload_data.main, [table(tmp_path, GOOD), "--replace"]) == 0
+    assert set(account.s3.objects) == {f"data/training/abalone/{name}" for name in ("mine.csv", "_SUCCESS", "_notes.txt")}
+    assert "it replaces older.csv, oldest.parquet" in capsys.readouterr().out
+
+
+def test_a_file_of_the_same_name_is_replaced_whatever_it_holds(account: ScriptAccount, tmp_path: Path) -> None:
+    account.s3.objects["data/training/abalone/mine.csv"] = b"no table"
+    assert run(upload_data.main, [table(tmp_path, GOOD)]) == 0
+    assert account.s3.objects["data/training/abalone/mine.csv"] == GOOD.encode()
+
+
+def test_files_that_go_together_are_checked_together(account: ScriptAccount, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    account.s3.objects["data/training/abalone/2025/older.csv"] = GOOD.encode()
+    assert run(upload_data.main, [table(tmp_path, GOOD)]) == 0
+    said = capsys.readouterr().out
+    assert "warning: 48 rows repeat another row" in said  # the file alone has no copies
+    assert "training reads it together with older.csv" in said
+
+
 def deployed(account: ScriptAccount, learns_from: str = "s3://data/training/abalone/") -> ScriptAccount:
     """An account whose training pipeline learns from an address, and whose trigger watches it."""
     parameters = [{"Name": "InputDataUrl", "Type": "String", "DefaultValue": learns_from}]
@@ -82,7 +133,7 @@ def deployed(account: ScriptAccount, learns_from: str = "s3://data/training/abal
 
 
 def last_line(capsys: pytest.CaptureFixture[str], tmp_path: Path, *options: str) -> str:
-    assert run(upload_data.main, [table(tmp_path, "\n".join([HEADER, *ROWS]) + "\n"), *options]) == 0
+    assert run(upload_data.main, [table(tmp_path, GOOD), *options]) == 0
     return capsys.readouterr().out.splitlines()[-1]
 
 
@@ -115,7 +166,7 @@ def test_missing_file_is_named(account: ScriptAccount, capsys: pytest.CaptureFix
     assert "nowhere.csv is not a file" in capsys.readouterr().err
 
 
-def test_both_examples_fit_their_contracts(tmp_path: Path) -> None:
+def test_both_examples_fit_their_contracts(account: ScriptAccount, tmp_path: Path) -> None:
     for name, dataset in upload_data.EXAMPLES.items():
         rows, _ = upload_data.check(upload_data.example_file(name, tmp_path), dataset)
         assert rows > 4000

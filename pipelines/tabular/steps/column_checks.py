@@ -51,7 +51,7 @@ def of_numeric(table: Table, column: dict[str, Any], if_text: str = "make it cat
     try:
         values = table.numbers(name)
     except UnreadableError as error:
-        yield from _not_numbers(name, error, table.rows, if_text)
+        yield from _not_numbers(name, error, table.rows - table.columns[name].null_count, if_text)
         return
     if np.all(np.isnan(values)):
         yield Finding(name, "every value is missing; remove the column from settings.py or repair the data")
@@ -67,15 +67,18 @@ def of_numeric(table: Table, column: dict[str, Any], if_text: str = "make it cat
         yield Finding(name, "counts the rows: an index is no knowledge about a row; remove it from settings.py", is_error=False)
 
 
-def _not_numbers(name: str, error: UnreadableError, count: int, if_text: str) -> Iterator[Finding]:
+def _not_numbers(name: str, error: UnreadableError, present: int, if_text: str) -> Iterator[Finding]:
+    """Only where most cells are no kind of number is the column none of numbers; elsewhere, it has bad cells."""
     for kind, places in number_texts.kinds(error.texts).items():
         rows, example = [error.rows[place] for place in places], listed([error.texts[places[0]]])
         if kind.what == number_texts.INFINITE:
             yield Finding(name, f"infinite values such as {example}; {kind.remedy}", rows)
-        elif kind == number_texts.ANY and len(rows) > count / 2:
+        elif kind == number_texts.ANY and len(rows) > present / 2:
             yield Finding(name, f"values such as {example} are not numbers; {if_text} in settings.py or repair the data", rows)
         else:
-            yield Finding(name, kind.sentence(f"values such as {example} are not numbers", in_data=True), rows)
+            sentence = kind.sentence(f"values such as {example} are not numbers", in_data=True)
+            classes = kind.what == number_texts.TRUTH and len(rows) > present / 2
+            yield Finding(name, f"{sentence}, or {if_text} in settings.py" if classes else sentence, rows)
 
 
 def _range(name: str, values: NDArray[np.float64], column: dict[str, Any]) -> Iterator[Finding]:

@@ -6,11 +6,12 @@ pipeline, with everything that is wrong: what is there, what is allowed, the col
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import column_checks
 import header_checks
+import other_rows
 import table_checks
 from cells import shown
 from failure import BadInput
@@ -36,23 +37,62 @@ def require(table: Table, specification: Specification) -> list[str]:
 
 
 def check(table: Table, specification: Specification) -> list[Finding]:
-    """Everything that is wrong. Columns first: the other checks need them."""
+    """Everything that is wrong. Columns first: the other checks need them. Then the rows that explain the rest, which is judged without."""
     unusable = list(header_checks.of_columns(table, specification)) or list(header_checks.of_types(table, specification))
     if unusable:
         return unusable
     if table.rows == 0:
         return [Finding("", f"the table has a header and no rows; give at least {FEWEST_ROWS}")]
-    findings = [
-        *_rows(table),
+    foreign = list(other_rows.foreign(table, specification))
+    rows = _without(table, foreign)
+    certain, unsure = _totals(rows, specification)
+    observations = _without(rows, certain)
+    findings = _moved([*_rows(observations), *_of_columns(observations, specification)], observations)
+    if certain:
+        certain = _explaining(certain, _moved(_of_columns(rows, specification), rows), findings)
+    found = [*foreign, *_moved(certain, rows), *findings]
+    if any(finding.is_error for finding in findings):
+        return found
+    alike = _without(rows, [*certain, *unsure])
+    checks = (table_checks.leakage, table_checks.copies)
+    return [*found, *(finding for look in checks for finding in _moved(look(alike, specification), alike)), *_moved(unsure, rows)]
+
+
+def _of_columns(table: Table, specification: Specification) -> list[Finding]:
+    return [
         *column_checks.of_identifier(table, specification),
         *(finding for column in specification.dataset["numeric"] for finding in column_checks.of_numeric(table, column)),
         *(finding for column in specification.dataset["categorical"] for finding in column_checks.of_categorical(table, column)),
         *column_checks.of_target(table, specification),
     ]
-    if any(finding.is_error for finding in findings):
-        return findings
-    checks = (table_checks.leakage, table_checks.copies, table_checks.totals)
-    return [*findings, *(finding for look in checks for finding in look(table, specification))]
+
+
+def _totals(table: Table, specification: Specification) -> tuple[list[Finding], list[Finding]]:
+    """Those that are totals for sure, and those that are only unlike all other rows."""
+    found = list(other_rows.totals(table, specification))
+    return [finding for finding, is_certain in found if is_certain], [finding for finding, is_certain in found if not is_certain]
+
+
+def _explaining(totals: Sequence[Finding], with_them: Sequence[Finding], without: Sequence[Finding]) -> list[Finding]:
+    """Totals are errors where they are why the contract is broken; what is then wrong stands beside them, once."""
+    known = {(finding.column, finding.problem) for finding in without}
+    caused = [finding for finding in with_them if finding.is_error and (finding.column, finding.problem) not in known]
+    if len([finding for finding in with_them if finding.is_error]) <= len([finding for finding in without if finding.is_error]):
+        return list(totals)
+    because = f": with it, column {shown(caused[0].column)}: {caused[0].problem}"
+    return [replace(finding, problem=finding.problem + because * (finding is totals[0]), is_error=True) for finding in totals]
+
+
+def _without(table: Table, findings: Sequence[Finding]) -> Table:
+    """The table without the rows that the findings are about, unless none would be left."""
+    rows = {row for finding in findings for row in finding.rows}
+    return table.without(sorted(rows)) if 0 < len(rows) < table.rows else table
+
+
+def _moved(findings: Iterable[Finding], seen: Table) -> list[Finding]:
+    """Findings about a part of the table, by the places of its rows in the whole."""
+    left = seen.left
+    return [finding if left is None else replace(finding, rows=left[list(finding.rows)].tolist()) for finding in findings]
 
 
 def _rows(table: Table) -> list[Finding]:

@@ -10,20 +10,26 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from cells import NUMBER, WHITE_SPACE, number, shown
 
 INFINITE = "an infinite value"
+TRUTH = "a truth value"
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}")
+#: As a category it may stand for itself.
+_MONTH = re.compile(r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])")
 #: What people write for a missing value besides `cells.MISSING`. In a numeric column it is nothing else.
 GAPS = frozenset({"-", "--", "---", "–", "—", "?", "??", ".", "..", "...", "*", "#"}) | frozenset(
     {"n.a.", "n.a", "na", "na.", "nan", "none", "missing", "unknown"}
 )
 SPREADSHEET_ERROR = re.compile(r"#(N/A|NAME\?|NULL!|NUM!|REF!|VALUE!|DIV/0!|SPILL!|CALC!)")
 
-#: Groups of three digits: 3,750.5 and 3.750,5, 3'750.5 and 3 750,5.
+_TRUTH_VALUES = frozenset({"true", "false", "yes", "no", "y", "n", "ja", "nein", "oui", "non", "sí", "si", "on", "off"})
+
+#: Groups of three digits: 3,750.5 and 3.750,5, 3'750.5 and 3 750,5; and India's of two, 12,34,567.
 _GROUPED = re.compile(
-    r"[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+(?:\.[0-9]+)?|(?:\.[0-9]{3}){2,}|(?:\.[0-9]{3})+,[0-9]+|(?:['’\s][0-9]{3})+(?:[.,][0-9]+)?)"
+    r"[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}(?:\.[0-9]+)?|[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+(?:\.[0-9]+)?|(?:\.[0-9]{3}){2,}|(?:\.[0-9]{3})+,[0-9]+|(?:['’\s][0-9]{3})+(?:[.,][0-9]+)?)"
 )
 _DECIMAL_COMMA = re.compile(r"[0-9]*,[0-9]+")
 _SYMBOLS = "$€£¥₹₽₩₺₫฿¢"
@@ -31,10 +37,30 @@ _CODES = "EUR|USD|GBP|CHF|JPY|CNY|INR|BRL|MXN|COP|CAD|AUD|SEK|NOK|DKK|PLN"
 _CURRENCY = rf"[{_SYMBOLS}]|{_CODES}"
 #: Letters, such as kg, km/h or °C; what has digits in it is no unit, and neither are an exponent and an ordinal.
 _UNIT = r"(?!(?:e|st|nd|rd|th)\b)°?[^\W\d_]+(?:[/·][^\W\d_]+)?[²³]?\.?|°"
+_FACTORS = {"k": 10**3, "thousand": 10**3, "tsd": 10**3, "m": 10**6, "mn": 10**6, "mio": 10**6, "million": 10**6} | {
+    "millions": 10**6,
+    "bn": 10**9,
+    "mrd": 10**9,
+    "billion": 10**9,
+    "billions": 10**9,
+}
+#: A small m is a metre, except beside a currency.
+_FACTOR = r"k|K|M|thousand|[Tt]sd\.?|[Mm]n|[Mm]io\.?|[Mm]illions?|bn|[Mm]rd\.?|[Bb]illions?"
 _WRITTEN = re.compile(
     rf"(?P<bracket>\()?(?P<minus>-?)\s*(?P<front>{_CURRENCY})?\s*(?P<sign>[-+]?)\s*"
     rf"(?P<digits>{_GROUPED.pattern}|{_DECIMAL_COMMA.pattern}|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
-    rf"\s*(?:(?P<currency>{_CURRENCY})|(?P<percent>%)|(?P<unit>{_UNIT}))?(?(bracket)\))"
+    rf"\s*(?:(?P<factor>{_FACTOR})(?![^\W\d_]))?\s*(?:(?P<currency>{_CURRENCY})|(?P<percent>[%‰])|(?P<unit>{_UNIT}))?(?(bracket)\))"
+)
+#: What stands before or after a number, or between two of them, and says how it is meant.
+_ABOUT = re.compile(r"(?:~|≈|≃|ca\.?|circa|about|around|approx\.?|etwa)\s*(?P<rest>.+)", re.IGNORECASE)
+_BOUND = re.compile(
+    r"(?:[<>]=?|[≤≥]|under|over|up to|less than|more than|at least|at most)\s*(?P<below>.+)|(?P<above>.+?)\s*\+", re.IGNORECASE
+)
+_NOTE = re.compile(r"(?P<rest>.+?)\s*(?:\*+|†+|‡+|§|\[\w{1,3}\]|\([a-z]\))")
+_RANGE = re.compile(r"(?P<low>.+?)\s*(?:[-–—…]|\.{2,}|\bto\b|\bbis\b)\s*(?P<high>.+)")
+_FRACTION = re.compile(r"(?:(?P<whole>[0-9]+)\s+)?(?P<over>[0-9]+(?:\.[0-9]+)?)\s*[/⁄]\s*(?P<under>[0-9]+(?:\.[0-9]+)?)")
+_TIME = re.compile(
+    r"(?P<first>[0-9]{1,3}):(?P<second>[0-5][0-9])(?::(?P<third>[0-5][0-9])(?:\.[0-9]+)?)?(?:\s*[ap]\.?m\.?)?", re.IGNORECASE
 )
 #: No number that a person writes is longer, and patterns take long for long texts.
 _LONGEST = 60
@@ -81,19 +107,61 @@ def of(text: str, *, decimal_comma: bool = False) -> Kind:
         return ANY
     if text.lower() in GAPS or SPREADSHEET_ERROR.fullmatch(text):
         return Kind("a sign for a missing value", "leave the cell empty where a value is unknown")
-    if text.lower() in ("true", "false"):
-        return Kind("a truth value", "write 1 or 0", "write 1 or 0, or make it a category or a class in settings.py")
+    if text.lower() in _TRUTH_VALUES:
+        return Kind(TRUTH, "write 1 or 0")
     if text.lower().lstrip("+-") in ("inf", "infinity"):
         return Kind(INFINITE, "leave the cell empty where a value is unknown")
     if re.fullmatch(r"0x[0-9a-f]+|[1-9][0-9]*(_[0-9]+)+", text.lower()):
         return Kind("a number as programs write it", f"write {int(text, 0)}")
-    if DATE.fullmatch(text):
+    if DATE.fullmatch(text) or _MONTH.fullmatch(text):
         return Kind("dates", "derive a number such as the year or an age in days")
     if NUMBER.fullmatch(text):  # of such a text `cells.number` refuses only what is infinite
         return Kind("a number too large to calculate with", "repair it, or leave the cell empty")
     if not text.isascii() and _is_number(_in_ascii(text)):
         return Kind("digits or a minus sign of another script", f"write {_in_ascii(text)}")
-    return _written_for_people(text, decimal_comma) or ANY
+    return _written_for_people(text, decimal_comma) or _of_more_than_a_number(text, decimal_comma) or ANY
+
+
+def _of_more_than_a_number(text: str, decimal_comma: bool) -> Kind | None:
+    """A number and how it is meant (about, at least, a note), or a value that takes two of them (a range, a fraction, a time)."""
+    time = _TIME.fullmatch(text)
+    if time:
+        unit = "minutes" if time["third"] is None else "seconds"
+        count = 60 * int(time["first"]) + int(time["second"])
+        count = count if time["third"] is None else 60 * count + int(time["third"])
+        return Kind("a time", f"write it as a number in one unit, such as {count} for {unit}")
+    fraction = _FRACTION.fullmatch(text)
+    if fraction and Decimal(fraction["under"]):
+        value = Decimal(fraction["whole"] or 0) + Decimal(fraction["over"]) / Decimal(fraction["under"])
+        return Kind("a fraction", f"write {_in_full(round(value, 4))}")
+    for pattern, what in ((_ABOUT, "a sign for about"), (_NOTE, "a mark of a note")):
+        found = pattern.fullmatch(text)
+        plain = _plain(found["rest"], decimal_comma) if found else None
+        if plain:
+            return Kind(what, f"write {plain}")
+    bound = _BOUND.fullmatch(text)
+    plain = _plain(bound["below"] or bound["above"], decimal_comma) if bound else None
+    if plain:
+        return Kind("a bound and no value", f"write a number, such as the bound {plain}, or leave the cell empty where a value is unknown")
+    ends = _RANGE.fullmatch(text)
+    low, high = (_plain(ends[name], decimal_comma) for name in ("low", "high")) if ends else (None, None)
+    if low and high:
+        return Kind("a range", f"write one number, such as its middle {_in_full((Decimal(low) + Decimal(high)) / 2)}")
+    return None
+
+
+def _plain(text: str, decimal_comma: bool) -> str | None:
+    """The number in a text that is one, as programs or as people write it."""
+    if NUMBER.fullmatch(text):
+        return text.removeprefix("+")
+    parts = _WRITTEN.fullmatch(text)
+    return _number_of(parts, decimal_comma) if parts else None
+
+
+def _in_full(value: Decimal) -> str:
+    """Without an exponent and needless zeros."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _written_for_people(text: str, decimal_comma: bool) -> Kind | None:
@@ -101,23 +169,33 @@ def _written_for_people(text: str, decimal_comma: bool) -> Kind | None:
     parts = _WRITTEN.fullmatch(text)
     if parts is None:
         return None
-    minus = "-" if parts["bracket"] or parts["minus"] or parts["sign"] == "-" else ""
-    digits = re.sub(r"['’\s]", "", parts["digits"])
-    decimal = _decimal_sign(digits, decimal_comma)
-    plain = minus + (digits if decimal == "." else digits.replace(".", "").replace(",", ".")).replace(",", "")
+    plain, digits = _number_of(parts, decimal_comma), re.sub(r"['’\s]", "", parts["digits"])
     advice = f"write {plain}"
+    if parts["factor"]:
+        unless = f" ({_number_of(parts, decimal_comma, factor=False)} if K is a unit)" if parts["factor"] == "K" else ""
+        return Kind(f"the factor {shown(parts['factor'])}", advice + unless)
     if parts["front"] or parts["currency"]:
         return Kind("a currency sign", advice)
     if parts["percent"]:
-        return Kind("a percent sign", advice)
+        return Kind("a percent sign" if parts["percent"] == "%" else "a per-mille sign", advice)
     if parts["unit"]:
         return Kind(f"the unit {shown(parts['unit'])}", advice, f"{advice}, and name the unit in settings.py (Numeric.unit)")
-    if "," in digits and decimal == ",":
+    if "," in digits and _decimal_sign(digits, decimal_comma) == ",":
         return Kind("a decimal comma", advice)
     if not _GROUPED.fullmatch(parts["digits"]):
         return Kind("a sign apart from its number", advice)
     is_ambiguous = re.fullmatch(r"[0-9]{1,3},[0-9]{3}", digits)
-    return Kind("thousands separators", advice + (f" ({minus}{digits.replace(',', '.')} if it is a decimal comma)" if is_ambiguous else ""))
+    return Kind("thousands separators", advice + (f" ({plain[:-3]}.{plain[-3:]} if it is a decimal comma)" if is_ambiguous else ""))
+
+
+def _number_of(parts: re.Match[str], decimal_comma: bool, *, factor: bool = True) -> str:
+    """What `_WRITTEN` has found, as `cells.number` reads it."""
+    minus = "-" if parts["bracket"] or parts["minus"] or parts["sign"] == "-" else ""
+    digits = re.sub(r"['’\s]", "", parts["digits"])
+    decimal = _decimal_sign(digits, decimal_comma)
+    plain = minus + (digits if decimal == "." else digits.replace(".", "").replace(",", ".")).replace(",", "")
+    name = parts["factor"] or (parts["unit"] if parts["front"] and parts["unit"] == "m" else None)
+    return _in_full(Decimal(plain) * _FACTORS[name.lower().rstrip(".")]) if name and factor else plain
 
 
 def _decimal_sign(digits: str, decimal_comma: bool) -> str:

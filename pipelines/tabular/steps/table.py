@@ -16,6 +16,7 @@ from pathlib import Path
 
 import csv_files
 import file_kinds
+import numpy as np
 import pyarrow as pa
 from cells import shown
 from column_values import floats as floats
@@ -23,6 +24,7 @@ from column_values import labels as labels
 from column_values import plain
 from failure import BadInput
 from features import Floats, Labels
+from numpy.typing import NDArray
 
 SUFFIXES = (".csv", ".parquet")
 #: As many places of a finding are shown.
@@ -51,13 +53,15 @@ class Source:
 class Table:
     """Columns by name, the files they came from in order, and the SHA-256 of those files' names and bytes.
 
-    `widened`: the columns of numbers whose files hold different types, and those types.
+    `widened`: the columns of numbers whose files hold different types, and those types. `left`: where some rows were taken out, the
+    places of the others in the files, counted from 0 through all of them.
     """
 
     columns: pa.Table
     sources: tuple[Source, ...]
     sha256: str
     widened: dict[str, list[str]] = field(default_factory=dict)
+    left: NDArray[np.int64] | None = None
     _numbers: dict[str, Floats] = field(default_factory=dict, repr=False, compare=False)
     _categories: dict[str, Labels] = field(default_factory=dict, repr=False, compare=False)
 
@@ -77,6 +81,19 @@ class Table:
             self._categories[name] = labels(self.columns[name])
         return self._categories[name]
 
+    @property
+    def file_of_row(self) -> NDArray[np.int64]:
+        """The index of each row's file in `sources`."""
+        files = np.repeat(np.arange(len(self.sources)), [source.rows for source in self.sources])
+        return files if self.left is None else files[self.left]
+
+    def without(self, rows: Sequence[int]) -> Table:
+        """The table without some of its rows; the others are found where they are."""
+        stays = np.ones(self.rows, dtype=bool)
+        stays[list(rows)] = False
+        left = np.arange(self.rows) if self.left is None else self.left
+        return Table(self.columns.filter(pa.array(stays)), self.sources, self.sha256, self.widened, left[stays])
+
     def locate(self, row: int) -> str:
         """Where row `row` (from 0) is: `part.csv line 12` or `part.parquet row 11`."""
         return self.places([row])
@@ -88,6 +105,7 @@ class Table:
         return ", ".join(files) + (f" and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS else "")
 
     def _find(self, row: int) -> tuple[Source, int]:
+        row = row if self.left is None else int(self.left[row])
         for source in self.sources:
             if row < source.rows:
                 return source, row

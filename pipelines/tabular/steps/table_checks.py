@@ -1,4 +1,4 @@
-"""What only several columns or rows together show: leakage, copies of rows, rows that sum up others.
+"""What only several columns or rows together show: leakage, copies of rows.
 
 Input: a `Table` whose columns are as settings.py says. Output: findings. Used by `contract.py`.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-from allowed import in_digits
+import split
 from findings import Finding, plural
 from numpy.typing import NDArray
 from specification import Specification
@@ -17,21 +17,19 @@ from table import Table
 
 LEAKING_CORRELATION = 0.999
 FEWEST_ROWS_FOR_LEAKAGE = 20
-#: What a spreadsheet calls a row that sums up the others.
-TOTALS = frozenset(
-    {"total", "totals", "grand total", "subtotal", "sub total", "sum", "average", "mean", "total general", "suma", "summe", "gesamt"}
-)
-#: More rows of that name than this share are a category of the data.
-MOST_TOTALS = 0.02
-#: A value this many times as far from all others as they are from each other is no observation like them.
-FAR = 100.0
-FEWEST_ROWS_FOR_TOTALS = 20
 
 
 def leakage(table: Table, specification: Specification) -> Iterator[Finding]:
-    """A feature that almost equals the target is usually recorded after it: the model would fail in production."""
-    if table.rows < FEWEST_ROWS_FOR_LEAKAGE:
-        return
+    """A feature that almost equals the target is usually recorded after it: the model would fail in production.
+
+    Few different rows say nothing of it: through two of them goes a straight line, whatever they are.
+    """
+    suspects = list(_suspects(table, specification)) if table.rows >= FEWEST_ROWS_FOR_LEAKAGE else []
+    if suspects and _different(table, specification)[1].num_rows >= FEWEST_ROWS_FOR_LEAKAGE:
+        yield from suspects
+
+
+def _suspects(table: Table, specification: Specification) -> Iterator[Finding]:
     advice = "it may be known only after the event; remove it from settings.py"
     target = _target(table, specification)
     for name in specification.numeric:
@@ -56,11 +54,12 @@ def copies(table: Table, specification: Specification) -> Iterator[Finding]:
     """Equal rows are no error without an identifier (two people may be alike), but a person should know."""
     if specification.identifier is not None:
         return
-    columns = {f"number {name}": pa.array(table.numbers(name) + 0.0, from_pandas=True) for name in specification.numeric}
-    columns |= {f"category {name}": pa.array(table.categories(name)[1]) for name in specification.categorical}
-    names = [*columns, "target"]
-    rows = pa.table({**columns, "target": _target(table, specification), "row": np.arange(table.rows)})
-    grouped = rows.group_by(names).aggregate([("row", "min")])
+    different, grouped = _different(table, specification)
+    if split.is_coarse(table.rows, different, grouped.num_rows, specification.problem):
+        problem = f"the {table.rows} rows are only {different} different ones by their features, so equal rows count as observations of"
+        problem += " their own and stand on every side of the split; remove those that are copies of one observation"
+        yield Finding("", problem, is_error=False)
+        return
     repeated = table.rows - grouped.num_rows
     if repeated:
         is_copy = np.ones(table.rows, dtype=bool)
@@ -72,44 +71,12 @@ def copies(table: Table, specification: Specification) -> Iterator[Finding]:
         yield Finding("", f"{problem}; {advice}", np.flatnonzero(is_copy).tolist(), is_error=False)
 
 
-def totals(table: Table, specification: Specification) -> Iterator[Finding]:
-    """A row of sums or means at the end of a spreadsheet, or a value in another unit. The rule knows two signs, and warns at either:
-
-    - A category or the identifier is called Total or the like, in few rows.
-    - One number is far outside of all others: `FAR` times the distance between their smallest and largest, or ten times their
-      largest and equal to their sum. Of heavy-tailed columns (incomes, city sizes) the largest value is rarely that far.
-    """
-    reasons: dict[int, list[str]] = {}
-    for name in [*specification.categorical, *([specification.identifier] if specification.identifier else [])]:
-        distinct, codes = table.categories(name)
-        called = [code for code, value in enumerate(distinct) if value is not None and value.casefold().rstrip(" :.") in TOTALS]
-        rows = np.flatnonzero(np.isin(codes, called)).tolist()
-        if len(rows) <= max(1, MOST_TOTALS * table.rows):
-            for row in rows:
-                reasons.setdefault(row, []).append(f"{name} is {distinct[codes[row]]!r}")
-    for name in [*specification.numeric, *([specification.target] if specification.problem == "regression" else [])]:
-        row, reason = _far(name, table.numbers(name))
-        if reason:
-            reasons.setdefault(row, []).append(reason)
-    for row, found in sorted(reasons.items()):
-        problem = f"a row unlike all others, perhaps a total: {', '.join(found)}; remove it if it is no observation"
-        yield Finding("", problem, [row], is_error=False)
-
-
-def _far(name: str, values: NDArray[np.float64]) -> tuple[int, str]:
-    """The row of the value farthest outside, and what is wrong with it; no reason if nothing is."""
-    present = np.flatnonzero(~np.isnan(values))
-    if len(present) < FEWEST_ROWS_FOR_TOTALS:
-        return 0, ""
-    row = int(present[np.argmax(np.abs(values[present] - np.median(values[present])))])
-    value, others = float(values[row]), values[present[present != row]]
-    span, distance = float(np.ptp(others)), max(float(others.min()) - value, value - float(others.max()))
-    text, total = f"{name} is {in_digits(value)}", float(others.sum())
-    if np.isclose(value, total, rtol=1e-3, atol=0) and abs(value) > 10 * float(np.abs(others).max()) > 0:
-        return row, f"{text}, the sum of all others"
-    if span > 0 and distance > FAR * span:
-        return row, f"{text}, {distance / span:.0f} times as far from the others as they are from each other"
-    return row, ""
+def _different(table: Table, specification: Specification) -> tuple[int, pa.Table]:
+    """How many rows differ by their features; and those that differ by features and answer, with the first place (`row_min`) of each."""
+    columns = {f"number {name}": pa.array(table.numbers(name) + 0.0, from_pandas=True) for name in specification.numeric}
+    columns |= {f"category {name}": pa.array(table.categories(name)[1]) for name in specification.categorical}
+    rows = pa.table({**columns, "target": _target(table, specification), "row": np.arange(table.rows)})
+    return rows.group_by(list(columns)).aggregate([]).num_rows, rows.group_by([*columns, "target"]).aggregate([("row", "min")])
 
 
 def _target(table: Table, specification: Specification) -> NDArray[np.float64]:

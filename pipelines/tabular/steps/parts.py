@@ -1,0 +1,126 @@
+"""Which rows train, validate and test, and what is fitted on the training rows; or why a table cannot be learned from.
+
+Input: a `Table` and the specification. Output: `Parts`, or BadInput. Everything that Prepare refuses is refused here, before anything
+is prepared or written: so the check at upload (build_scripts/upload_data.py) calls this too, and its verdict is the pipeline's.
+Next: `prepare.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import contract
+import dataset
+import features
+import numpy as np
+import split
+import weights
+from contract import Copies
+from dataset import Rows
+from failure import BadInput
+from features import Floats
+from numpy.typing import NDArray
+from specification import Specification
+from table import Table
+
+PARTS = ("train", "validation", "test")
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All rows and the mask of each part; the training rows that are learned from with their weights, and what is fitted on them.
+
+    `classes` in the order of their index (the positive class of a binary problem last), None for a regression.
+    """
+
+    rows: Rows
+    classes: list[str] | None
+    masks: Mapping[str, Mask]
+    train: Rows
+    fitted: Mapping[str, Any]
+    weight: Floats
+    warnings: list[str]
+
+
+def require(table: Table, specification: Specification) -> Parts:
+    """The parts of a table that keeps the contract. Raises BadInput with everything that is wrong."""
+    warnings = contract.require(table, specification)
+    rows, classes = _rows(table, specification)
+    buckets = _buckets(table, rows, specification)
+    shares = specification.preparation["split"]
+    masks = dict(zip(PARTS, split.sides(buckets, shares["validation"], shares["test"]), strict=True))
+    _require_usable(rows, buckets, masks, classes)
+    train, fitted = _fit(rows.take(masks["train"]), specification)
+    return Parts(rows, classes, masks, train, fitted, _weight(train, specification), warnings)
+
+
+def _rows(table: Table, specification: Specification) -> tuple[Rows, list[str] | None]:
+    """Typed columns, and the classes in the order of their index (the positive class of a binary problem last)."""
+    numeric = {name: table.numbers(name) for name in specification.numeric}
+    categorical = {name: table.categories(name) for name in specification.categorical}
+    if specification.problem == "regression":
+        return Rows(numeric, categorical, table.numbers(specification.target), table.rows), None
+    answers = table.categories(specification.target)
+    positive = specification.dataset["positive_class"]
+    classes = sorted((str(value) for value in answers[0] if value is not None), key=lambda name: (name == positive, name))
+    return Rows(numeric, categorical, dataset.class_index(answers, classes), table.rows), classes
+
+
+def _buckets(table: Table, rows: Rows, specification: Specification) -> split.Buckets:
+    salt = specification.preparation["split"]["salt"]
+    if specification.identifier:
+        distinct, codes = table.categories(specification.identifier)
+        return split.identifier_buckets([distinct[code] for code in codes.tolist()], salt)
+    numeric, categorical, name = dict(rows.numeric), dict(rows.categorical), specification.target
+    if specification.problem == "regression":
+        numeric[name] = rows.target
+    else:
+        categorical[name] = table.categories(name)
+    buckets, answered = (split.content_buckets(*columns, salt) for columns in ((rows.numeric, rows.categorical), (numeric, categorical)))
+    by_features, by_everything = (len(np.unique(found)) for found in (buckets, answered))
+    is_coarse = split.is_coarse(rows.count, by_features, by_everything, specification.problem)
+    return split.spread(answered) if is_coarse else buckets
+
+
+def _require_usable(rows: Rows, buckets: split.Buckets, masks: Mapping[str, Mask], classes: list[str] | None) -> None:
+    counts = {name: int(np.count_nonzero(mask)) for name, mask in masks.items()}
+    copies = {"": Copies(rows.count, len(np.unique(buckets)))}
+    present = None
+    if classes is not None:
+        present = {name: [classes[int(index)] for index in np.unique(rows.target[mask])] for name, mask in masks.items()}
+        of_classes = {name: buckets[rows.target == index] for index, name in enumerate(classes)}
+        copies |= {name: Copies(len(of_class), len(np.unique(of_class))) for name, of_class in of_classes.items()}
+    contract.require_usable_split(counts, present, copies)
+
+
+def _fit(train: Rows, specification: Specification) -> tuple[Rows, dict[str, Any]]:
+    """The training rows without outliers, where those are dropped, and the state fitted on all of them."""
+    for name, values in train.numeric.items():
+        if np.all(np.isnan(values)):
+            raise BadInput(f"column {name!r} has no value in the training rows; remove it from settings.py or give more data")
+    fitted = features.fit(train.numeric, train.categorical, specification.preparation)
+    if specification.preparation["outlier_action"] == "drop":
+        train = train.take(~features.outliers(fitted, train.numeric))
+        if train.count < 2:
+            raise BadInput("outlier_action='drop' leaves fewer than two training rows; raise Preparation.outlier_factor in settings.py")
+    return train, fitted
+
+
+def _weight(rows: Rows, specification: Specification) -> Any:
+    preparation = specification.preparation
+    weight = np.ones(rows.count)
+    if not (preparation["balance_classes"] or preparation["reweigh_facet"]):
+        return weight
+    if specification.problem == "regression":
+        raise BadInput("Preparation.balance_classes and reweigh_facet need classes; set both to False in settings.py for a regression")
+    classes = rows.target.astype(np.int64)
+    if preparation["balance_classes"]:
+        weight = weight * weights.balanced(classes)
+    if preparation["reweigh_facet"]:
+        if specification.facet is None:
+            raise BadInput("Preparation.reweigh_facet needs a facet; name it in the DataSet in settings.py")
+        weight = weight * weights.reweighed(classes, rows.categorical[specification.facet["column"]][1])
+    return weight / weight.mean()
