@@ -1,7 +1,8 @@
 """CloudFormation: MiniStack's engine (order, events, rollback, exports), with resource types of ours where it lacks or drops something.
 
-`properties.py` says which properties of which types are acted on, `stack_status.py` which operations a stack's status allows,
-`completions.py` what MiniStack's own types lack. Next: `resource_type.py` (what our types share), then one module per service.
+`properties.py` says which properties of which types are acted on, `schemas.py` which values they may have, `stack_status.py` which
+operations a stack's status allows, `conditions.py` and `completions.py` what MiniStack's conditions and types lack.
+Next: `resource_type.py` (what our types share), then one module per service.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from local_account.cloudformation import (
     application_autoscaling,
     codecommit,
     codepipeline,
+    conditions,
     properties,
     s3,
     sagemaker,
@@ -51,6 +53,7 @@ def install(context: Context) -> None:
 
     custom_resource._PORT = str(context.settings.port)  # where custom resources send their answers
     stack_status.install()
+    conditions.install()
     ours = {resource.name: handlers(resource(context)) for resource in _RESOURCE_TYPES}
     table = provisioners._RESOURCE_HANDLERS
     for name in {*table, *ours}:
