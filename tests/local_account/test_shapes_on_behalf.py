@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 
 from local_account import targets
 from local_account.account import Account
@@ -142,6 +142,11 @@ def test_a_targets_input_is_refused_as_its_service_refuses_it(
 
     assert said in error.value.message
     assert not _is_temporary(error.value)  # so it goes to the dead-letter queue, and is not tried again
+
+
+def test_what_a_client_would_not_even_send_is_not_tried_again() -> None:
+    assert not _is_temporary(ParamValidationError(report="no"))
+    assert _is_temporary(EndpointConnectionError(endpoint_url="http://localhost"))
 
 
 def test_a_target_that_no_service_here_has_is_named(account: Account) -> None:
