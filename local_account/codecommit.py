@@ -32,6 +32,8 @@ HTTP_PREFIX = "/v1/repos/"
 #: user guide, "Quotas"). No address leads to `.` and `..`, and a program takes what begins with a dash for an option: not these either.
 _NAME = re.compile(r"(?!\.{1,2}$|-)(?!.*\.git$)[A-Za-z0-9_.-]{1,100}")
 _GIT_PATH = re.compile(r"/v1/repos/([\w.-]{1,100})(/info/refs|/git-upload-pack|/git-receive-pack)", re.ASCII)
+#: AWS CodeCommit user guide, "Quotas": of what GetFile answers; botocore's model has it as `FileContent`, too.
+_LARGEST_FILE_BYTES = 6 * 1024**2
 _GIT_METHODS = {"/info/refs": "GET", "/git-upload-pack": "POST", "/git-receive-pack": "POST"}  # https://git-scm.com/docs/http-protocol
 _push_lock = threading.Lock()  # a push's events come from comparing references before and after it
 
@@ -288,6 +290,9 @@ def _get_file(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]
     if blob is None:
         raise ServiceError("FileDoesNotExistException", f"{parameters['filePath']} is not in commit {commit}")
     content = git.git("cat-file", "blob", blob.identifier)
+    if len(content) > _LARGEST_FILE_BYTES:
+        allowed = f"allowed: {_LARGEST_FILE_BYTES:,}; `git clone` has files of any size"
+        raise ServiceError("FileTooLargeException", f"{blob.path} has {len(content):,} bytes; {allowed}")
     mode = {"100755": "EXECUTABLE", "120000": "SYMLINK"}.get(blob.mode, "NORMAL")
     described = {"commitId": commit, "blobId": blob.identifier, "filePath": blob.path, "fileMode": mode, "fileSize": len(content)}
     return {**described, "fileContent": base64.b64encode(content).decode()}

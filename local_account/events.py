@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from local_account import targets
 from local_account.context import Context
@@ -109,7 +109,7 @@ def _is_temporary(error: Exception) -> bool:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return (status >= 500 and status != 501) or _describe(error)[0] in _THROTTLING
-    return isinstance(error, BotoCoreError)
+    return isinstance(error, BotoCoreError) and not isinstance(error, ParamValidationError)
 
 
 def _describe(error: Exception) -> tuple[str, str]:

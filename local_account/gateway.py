@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
 import re
 import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -18,7 +19,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from local_account import clock_control, cloudformation, codecommit, emulators, request_body
-from local_account.api import members, reading
+from local_account.api import answers, reading, validation, wording
 from local_account.context import Context
 from local_account.endpoints import runtime
 from local_account.errors import NotEmulatedError, ServiceError
@@ -146,10 +147,16 @@ class Gateway:
     async def _dispatch(self, service: str, request: Request, scope: Mapping[str, Any], send: Send) -> None:
         invocation = _INVOCATION.fullmatch(request.path)
         if service == "sagemaker" and invocation:  # many a second: it knows its few members itself
-            await _reply(send, await runtime.invoke(self._context, unquote(invocation[1]), request.headers, request.body))
+            name = unquote(invocation[1])
+            validation.require_valid_invocation(name, request.headers)
+            await _reply(send, await runtime.invoke(self._context, name, request.headers, request.body))
             return
         if not _SIGNALS.fullmatch(request.path):
-            _require_emulated(service, request)
+            call = _checked(service, request)
+            if answers.SWITCH in os.environ:
+                send = _recorded(call, send)
+            if service == "codecommit" or service not in (*emulators.MOTO_SERVICES, "sagemaker"):
+                send = _worded(call, send)
         if service == "sagemaker":
             await _reply(send, await asyncio.to_thread(api_of(self._context).answer, request))
         elif service in emulators.MOTO_SERVICES:
@@ -247,12 +254,49 @@ async def _reply(send: Send, response: Response) -> None:
     await send({"type": "http.response.body", "body": response.body})
 
 
-def _require_emulated(service: str, request: Request) -> None:
-    """Raises ServiceError for what this account does not have: a service, an operation, a member of a request."""
+def _checked(service: str, request: Request) -> reading.Call:
+    """What a request asks for. Raises ServiceError for what this account does not have, and for what AWS would not take."""
     call = reading.read(service, request)
     if call is None:
         raise NotEmulatedError(service, operation_of(request))
-    members.require_emulated(call)
+    validation.require_allowed(call)
+    return call
+
+
+def _worded(call: reading.Call, send: Send) -> Send:
+    """Sends an emulator's good answer in the form that the model has."""
+    change, events = wording.of_call(call), list[Event]()
+    if change is None:
+        return send
+
+    async def send_worded(event: Event) -> None:
+        if event["type"] == "http.response.start" and not 200 <= event["status"] < 300:
+            events.append({})  # an error goes through, and what follows it
+        if events and not events[0]:
+            await send(event)
+            return
+        events.append(event)
+        if event["type"] == "http.response.body" and not event.get("more_body"):
+            body = change(b"".join(part.get("body", b"") for part in events[1:]))
+            headers = [(name, value) for name, value in events[0]["headers"] if name.lower() != b"content-length"]
+            await send({**events[0], "headers": [*headers, (b"content-length", str(len(body)).encode())]})
+            await send({"type": "http.response.body", "body": body})
+
+    return send_worded
+
+
+def _recorded(call: reading.Call, send: Send) -> Send:
+    """Sends on, and holds the whole answer to the operation's model."""
+    events: list[Event] = []
+
+    async def send_and_hold(event: Event) -> None:
+        await send(event)
+        events.append(event)
+        if event["type"] == "http.response.body" and not event.get("more_body"):
+            head = {name.decode("latin-1"): value.decode("latin-1") for name, value in events[0]["headers"]}
+            answers.record(call, events[0]["status"], head, b"".join(part.get("body", b"") for part in events[1:]))
+
+    return send_and_hold
 
 
 def application(context: Context) -> Callable[..., Awaitable[None]]:

@@ -14,6 +14,8 @@ from typing import Any
 
 from botocore import xform_name
 
+from local_account.api.reading import EMULATED, Call, model
+from local_account.api.validation import require_allowed
 from local_account.context import Context
 from local_account.errors import NotEmulatedError
 
@@ -33,6 +35,12 @@ def send(context: Context, target: Target, payload: str, own_input: str | None) 
     call(context, target, payload, own_input)
 
 
+def _call(context: Context, service: str, operation: str, parameters: Mapping[str, Any]) -> Any:
+    """Ask a service for the user. What its model does not allow is refused as the service does it, before a client of ours would."""
+    require_allowed(Call(service, operation, parameters))
+    return getattr(context.client(service), xform_name(operation))(**parameters)
+
+
 def send_to_queue(context: Context, queue_arn: str, body: str, attributes: Mapping[str, str]) -> None:
     """Write a message with string attributes, as a dead-letter queue gets them."""
     client = context.client("sqs")
@@ -49,24 +57,24 @@ def _function(context: Context, target: Target, payload: str, own_input: str | N
         json.loads(payload)
     except ValueError:
         payload = json.dumps(payload)  # a plain-text input reaches a function as a JSON string
-    context.client("lambda").invoke(FunctionName=target["Arn"], InvocationType="Event", Payload=payload.encode())
+    _call(context, "lambda", "Invoke", {"FunctionName": target["Arn"], "InvocationType": "Event", "Payload": payload.encode()})
 
 
 def _queue(context: Context, target: Target, payload: str, own_input: str | None) -> None:
     group = (target.get("SqsParameters") or {}).get("MessageGroupId")
     fifo = {"MessageGroupId": group, "MessageDeduplicationId": uuid.uuid4().hex} if group else {}
-    context.client("sqs").send_message(QueueUrl=_queue_url(context, target["Arn"]), MessageBody=payload, **fifo)
+    _call(context, "sqs", "SendMessage", {"QueueUrl": _queue_url(context, target["Arn"]), "MessageBody": payload, **fifo})
 
 
 def _topic(context: Context, target: Target, payload: str, own_input: str | None) -> None:
-    context.client("sns").publish(TopicArn=target["Arn"], Message=payload)
+    _call(context, "sns", "Publish", {"TopicArn": target["Arn"], "Message": payload})
 
 
 def _code_pipeline(context: Context, target: Target, payload: str, own_input: str | None) -> None:
     """The target's own input may set variables and source revisions; an event starts the pipeline with its defaults."""
     overrides = json.loads(own_input) if own_input else {}
     known = {name: overrides[name] for name in ("variables", "sourceRevisions") if isinstance(overrides, dict) and name in overrides}
-    context.client("codepipeline").start_pipeline_execution(name=target["Arn"].rsplit(":", 1)[-1], **known)
+    _call(context, "codepipeline", "StartPipelineExecution", {"name": target["Arn"].rsplit(":", 1)[-1], **known})
 
 
 def _sagemaker_pipeline(context: Context, target: Target, payload: str, own_input: str | None) -> None:
@@ -74,16 +82,14 @@ def _sagemaker_pipeline(context: Context, target: Target, payload: str, own_inpu
     if len(name) != 2:
         raise NotEmulatedError("events", f"PutTargets with target {target['Arn']}")
     parameters = (target.get("SageMakerPipelineParameters") or {}).get("PipelineParameterList") or []
-    context.client("sagemaker").start_pipeline_execution(
-        PipelineName=name[1],
-        ClientRequestToken=uuid.uuid4().hex,
-        PipelineParameters=[{"Name": item["Name"], "Value": str(item["Value"])} for item in parameters],
-    )
+    given = [{"Name": item["Name"], "Value": str(item["Value"])} for item in parameters]
+    request = {"PipelineName": name[1], "ClientRequestToken": uuid.uuid4().hex, "PipelineParameters": given}
+    _call(context, "sagemaker", "StartPipelineExecution", request)
 
 
 def _build_project(context: Context, target: Target, payload: str, own_input: str | None) -> None:
     overrides = json.loads(own_input) if own_input else {}
-    context.client("codebuild").start_build(projectName=target["Arn"].rsplit("/", 1)[-1], **overrides)
+    _call(context, "codebuild", "StartBuild", {"projectName": target["Arn"].rsplit("/", 1)[-1], **overrides})
 
 
 def _log_group(context: Context, target: Target, payload: str, own_input: str | None) -> None:
@@ -97,17 +103,16 @@ def _event_bus(context: Context, target: Target, payload: str, own_input: str | 
     """A schedule may put an event of its own on a bus (rules hand buses to MiniStack)."""
     parameters = target.get("EventBridgeParameters") or {}
     entry = {"EventBusName": target["Arn"], "Source": parameters["Source"], "DetailType": parameters["DetailType"], "Detail": payload}
-    context.client("events").put_events(Entries=[entry])
+    _call(context, "events", "PutEvents", {"Entries": [entry]})
 
 
 def _send_to_any_api(context: Context, arn: str, payload: str) -> None:
     """`arn:aws:scheduler:::aws-sdk:<service>:<operation>`, a schedule's universal target: the input holds the parameters."""
-    service, operation = arn.split(":")[-2:]
-    method = xform_name(operation[:1].upper() + operation[1:])
-    client = context.client({"eventbridge": "events"}.get(service, service))
-    if not hasattr(client, method):
+    named, operation = arn.split(":")[-2:]
+    service, operation = {"eventbridge": "events"}.get(named, named), operation[:1].upper() + operation[1:]
+    if service not in EMULATED or operation not in model(service).operation_names:
         raise NotEmulatedError(service, operation)
-    getattr(client, method)(**json.loads(payload or "{}"))
+    _call(context, service, operation, json.loads(payload or "{}"))
 
 
 _SENDERS: Mapping[str, Callable[[Context, Target, str, str | None], None]] = {

@@ -15,3 +15,8 @@ if "--aws" not in sys.argv:
     own |= {name: without_proxy_here(own.get(name, "")) for name in NO_PROXY}
     os.environ.clear()
     os.environ.update(own)
+
+from tests.held_answers import every_answer_is_one_of_aws as every_answer_is_one_of_aws  # a fixture is found by its name here
+from tests.held_answers import switch_on
+
+switch_on()

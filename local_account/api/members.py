@@ -3,14 +3,14 @@
 AWS acts on what it is sent. An emulator that drops a member in silence makes up a success, so nothing passes the port that
 is not listed in `lists/<service>.yaml`: `operations` names, for each operation and each nested structure, the members that
 are acted on (a name without a line of its own stands for all below it); `stored` those that may be sent although nothing
-here depends on them, with the reason. Input: a `Call`. Output: nothing, or ServiceError. Read by `gateway.py`.
+here depends on them, with the reason. Input: a `Call`. Output: nothing, or ServiceError. Read by `gateway.py`. Next: `validation.py`.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,33 @@ class Coverage:
     """`acted`: by operation, or operation and path such as `CreatePipeline.pipeline.stages`. `stored`: member or path -> reason.
 
     Lists and maps leave no trace in a path: `ProductionVariants.VariantName` is that member of every variant.
+    `unenforced` and `refuses_with` are for `validation.py`, `answers_otherwise` for `answers.py`.
     """
 
     acted: Mapping[str, frozenset[str]]
     stored: Mapping[str, str]
+    unenforced: Mapping[str, str] = field(default_factory=dict)
+    refuses_with: str = ""
+    answers_otherwise: Mapping[str, str] = field(default_factory=dict)
+
+    def is_unenforced(self, operation: str, names: tuple[str, ...]) -> bool:
+        """Whether the service takes any value at this path."""
+        return _has(self.unenforced, operation, names)
+
+    def is_answered_otherwise(self, operation: str, names: tuple[str, ...]) -> bool:
+        return _has(self.answers_otherwise, operation, names)
 
     def takes(self, operation: str, path: tuple[str, ...]) -> bool:
         """Whether a member is listed. Its parent is, or it would not be asked for."""
         place = ".".join((operation, *path[:-1]))
         names = self.acted.get(place)
         return names is None or path[-1] in names or path[-1] in self.stored or f"{place}.{path[-1]}" in self.stored
+
+
+def _has(table: Mapping[str, str], operation: str, names: tuple[str, ...]) -> bool:
+    """By `Operation.path`, or by the end of the path."""
+    path = (operation, *names)
+    return bool(table) and any(".".join(path[start:]) in table for start in range(len(path)))
 
 
 @functools.cache
@@ -44,7 +61,8 @@ def coverage(service: str) -> Coverage:
 
     document = yaml.safe_load((LISTS / f"{service}.yaml").read_text(encoding="utf-8"))
     acted = {place: frozenset((names or "").split()) for place, names in document["operations"].items()}
-    return Coverage(acted, document.get("stored") or {})
+    given = {name: document[name] for name in ("unenforced", "refuses_with", "answers_otherwise") if name in document}
+    return Coverage(acted, document.get("stored") or {}, **given)
 
 
 def require_emulated(call: Call) -> None:

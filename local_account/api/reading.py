@@ -39,6 +39,9 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
     "sts": ("sts",),
 }
 
+#: botocore's names of the services that this account has.
+EMULATED = frozenset(name for names in SERVICES.values() for name in names)
+
 
 #: How the parsers say that a body is malformed. RecursionError: it is nested deeper than any model.
 _MALFORMED = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
@@ -110,7 +113,7 @@ def _read(service: str, request: Request) -> Call | None:
     except RequestParserError as error:
         raise ServiceError("MalformedXML", f"The XML you provided was not well-formed: {str(error).splitlines()[0]}") from error
     if protocol == "rest-json" and operation.input_shape is not None and "payload" not in operation.input_shape.serialization:
-        parameters = {**_unknown(operation.input_shape, _json(request.body)), **parameters}
+        parameters = {**parameters, **_by_member(operation.input_shape, _json(request.body))}
     return Call(service, operation.name, {name: value for name, value in parameters.items() if value is not None})
 
 
@@ -126,9 +129,17 @@ def _json(body: bytes) -> dict[str, Any]:
     return document
 
 
-def _unknown(shape: Any, document: Mapping[str, Any]) -> dict[str, Any]:
-    known = {member.serialization.get("name", name) for name, member in shape.members.items()}
-    return {name: value for name, value in document.items() if name not in known}
+def _by_member(shape: Any, value: Any) -> Any:
+    """A JSON value with the names that the model has for its members, also where it is of another type; unknown ones are left."""
+    if shape.type_name == "structure" and isinstance(value, Mapping) and not shape.is_document_type:
+        members = {member.serialization.get("name", name): name for name, member in shape.members.items()}
+        named = {members.get(name, name): item for name, item in value.items()}
+        return {name: _by_member(shape.members[name], item) if name in shape.members else item for name, item in named.items()}
+    if shape.type_name == "list" and isinstance(value, list):
+        return [_by_member(shape.member, item) for item in value]
+    if shape.type_name == "map" and isinstance(value, Mapping):
+        return {name: _by_member(shape.value, item) for name, item in value.items()}
+    return value
 
 
 def _read_cbor(service: str, request: Request) -> Call | None:

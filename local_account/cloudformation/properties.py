@@ -2,6 +2,7 @@
 
 A type that the list does not have is refused as a whole: nobody has held it against AWS. The list has the form of those of requests
 (`local_account/api/members.py`). What a type passes on to a service's API is held to that API's list as well. Used by `__init__.py`.
+Next: `schemas.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from local_account.api.members import Coverage
+from local_account.cloudformation import schemas
 
 LIST = Path(__file__).with_name("properties.yaml")
 #: Their properties are what their own code makes of them.
@@ -28,20 +30,23 @@ def coverage() -> Coverage:
 
 
 def held(resource_type: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry of MiniStack's table for a type, which refuses what is not listed before anything is created or changed."""
+    """The entry of MiniStack's table for a type, which refuses what is not listed or not valid before anything is created or changed."""
 
     def create(logical_id: str, given: Mapping[str, Any], *names: str) -> Any:
-        _require_acted_on(resource_type, given)
+        require_acted_on(resource_type, given)
+        schemas.require_valid(resource_type, logical_id, given)
         return entry["create"](logical_id, given, *names)
 
-    def update(physical_id: str, old: Mapping[str, Any], new: Mapping[str, Any], *names: str) -> Any:
-        _require_acted_on(resource_type, new)
+    def update(physical_id: str, old: Mapping[str, Any], new: Mapping[str, Any], stack_name: str, logical_id: str) -> Any:
+        require_acted_on(resource_type, new)
+        schemas.require_valid(resource_type, logical_id, new)
+        names = (stack_name, logical_id) if entry.get("update_with_logical_id") else (stack_name,)
         return entry["update"](physical_id, old, new, *names)
 
-    return {**entry, "create": create, **({"update": update} if "update" in entry else {})}
+    return {**entry, "create": create, **({"update": update, "update_with_logical_id": True} if "update" in entry else {})}
 
 
-def _require_acted_on(resource_type: str, given: Mapping[str, Any]) -> None:
+def require_acted_on(resource_type: str, given: Mapping[str, Any]) -> None:
     """Raises ValueError that names the first property which nothing here acts on; CloudFormation makes it the resource's failure."""
     if resource_type in _ANY_PROPERTY:
         return

@@ -181,7 +181,6 @@ def _hook() -> None:
     from ministack.services import codebuild
     from ministack.services.cloudformation import provisioners
 
-    codebuild._create_project = _with_checked_name(codebuild._create_project)
     codebuild._start_build = lambda request: _account().start(request)
     codebuild._stop_build = lambda request: _account().stop(request)
     codebuild._execute_build = lambda build_id, project: _account().execute(build_id, project)
@@ -191,19 +190,6 @@ def _hook() -> None:
         "create": _with_logs(handlers["create"], properties_at=1),
         "update": _with_logs(handlers["update"], properties_at=2),
     }
-
-
-def _with_checked_name(create: Callable[[dict[str, Any]], _Response]) -> Callable[[dict[str, Any]], _Response]:
-    """CreateProject that refuses what CodeBuild's model does not allow as a name; MiniStack takes any."""
-
-    def create_project(request: dict[str, Any]) -> _Response:
-        from ministack.core.responses import error_response_json
-
-        if not _NAME.fullmatch(str(request.get("name"))):
-            return error_response_json("InvalidInputException", _name_problem(request.get("name")), 400)
-        return create(request)
-
-    return create_project
 
 
 def _name_problem(name: Any) -> str:

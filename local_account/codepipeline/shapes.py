@@ -59,11 +59,13 @@ def _stage_state(pipeline: Pipeline, stage: Mapping[str, Any]) -> Json:
         if run.entry_conditions:
             state["beforeEntryConditionState"] = _conditions(run.entry_conditions)
         if run.automatic_retries or run.manual_retries:
-            state["retryStageMetadata"] = {
-                "autoStageRetryAttempt": run.automatic_retries,
-                "manualStageRetryAttempt": run.manual_retries,
-                "latestRetryTrigger": "ManualStageRetry" if run.manual_retries else "AutomatedStageRetry",
-            }
+            state["retryStageMetadata"] = without_empty(
+                {
+                    "autoStageRetryAttempt": run.automatic_retries or None,
+                    "manualStageRetryAttempt": run.manual_retries or None,
+                    "latestRetryTrigger": "ManualStageRetry" if run.manual_retries else "AutomatedStageRetry",
+                }
+            )
     return state
 
 

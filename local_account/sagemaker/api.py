@@ -1,4 +1,4 @@
-"""SageMaker's API of one account: finds the operation that a request names, holds the request to AWS's model, and answers.
+"""SageMaker's API of one account: finds the operation that a request names, and answers. The port has checked its members.
 
 In: `Request`, from the gateway. Out: `Response` in AWS JSON 1.1, or ServiceError, also for an operation that this account has not.
 `operations.py` and `local_account/endpoints/` add their operations. Protocol: https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html.
@@ -14,7 +14,7 @@ from typing import Any
 from local_account.context import Context
 from local_account.errors import NotEmulatedError, ServiceError
 from local_account.response import Response
-from local_account.sagemaker import requests
+from local_account.sagemaker import refused, requests
 from local_account.signatures import Request
 
 #: An operation: the request's members in, the answer's out. The answer may have more than the operation's model has.
@@ -34,8 +34,8 @@ class Api:
         name = request.headers.get("x-amz-target", "").rpartition(".")[2]
         if name not in self.operations:
             raise NotEmulatedError("sagemaker", name or f"{request.method} {request.path}")
-        parameters = _members(request.body)
-        requests.check(name, parameters)
+        parameters = requests.given(name, _members(request.body))
+        refused.refuse(name, parameters)
         answer = requests.answered(name, self.operations[name](parameters) or {})
         return Response(200, json.dumps(answer, default=_seconds).encode(), {"content-type": _CONTENT_TYPE})
 

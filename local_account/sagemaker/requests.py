@@ -1,18 +1,18 @@
 """Holds requests and answers to botocore's own model of SageMaker, also those that a pipeline makes on a user's behalf.
 
-`check` is called at each door: by `api.py` for what clients send, by `pipelines/steps.py` for what steps ask for. What is behind
-the doors can rely on types, required members and enums, and that no member arrives that would be dropped: `api/members.py`, `refused.py`.
+What clients send is checked at the port (`gateway.py`); `check` does the same for what a pipeline's steps ask for (`pipelines/steps.py`).
+What is behind these doors can rely on types, required members, enums, lengths and patterns, and that no member arrives that would be
+dropped: `api/validation.py`, `api/members.py`, `refused.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from local_account.api import members
+from local_account.api import members, validation
 from local_account.api.reading import Call
-from local_account.errors import ServiceError
 from local_account.sagemaker import refused
 
 
@@ -25,20 +25,9 @@ def service_model() -> Any:
 
 
 def check(operation: str, request: Mapping[str, Any]) -> None:
-    """Raises a ValidationException that names every missing, unknown or mistyped member of `request` and every value that no enum has,
-    or NotImplemented for a member that the local account does not act on.
-    """
-    from botocore.validate import ParamValidator
-
-    shape = service_model().operation_model(operation).input_shape
-    report = ParamValidator().validate(request, shape)
-    if report.has_errors():
-        raise ServiceError("ValidationException", f"{operation}: {report.generate_report()}".replace("\n", "; "))
-    wrong = list(_outside_enums(request, shape, ""))
-    if wrong:
-        count = f"{len(wrong)} validation error{'s' if len(wrong) > 1 else ''} detected"
-        raise ServiceError("ValidationException", f"{count}: {'; '.join(wrong)}")
-    refuse(operation, request)
+    """Raises ServiceError as the port does for a request that AWS's model does not allow, or that asks for what is not acted on."""
+    validation.require_allowed(Call("sagemaker", operation, request))
+    refused.refuse(operation, request)
 
 
 def refuse(operation: str, request: Mapping[str, Any]) -> None:
@@ -46,23 +35,6 @@ def refuse(operation: str, request: Mapping[str, Any]) -> None:
     known = as_shape(service_model().operation_model(operation).input_shape, request)
     members.require_emulated(Call("sagemaker", operation, known))
     refused.refuse(operation, known)
-
-
-def _outside_enums(value: Any, shape: Any, path: str) -> Iterator[str]:
-    """What AWS says of values that are not in their enum, such as `productionVariants.1.member.instanceType`."""
-    if shape.type_name == "structure":
-        for name, item in value.items():
-            member = f"{name[:1].lower()}{name[1:]}"
-            yield from _outside_enums(item, shape.members[name], f"{path}.{member}" if path else member)
-    elif shape.type_name == "list":
-        for position, item in enumerate(value, start=1):
-            yield from _outside_enums(item, shape.member, f"{path}.{position}.member")
-    elif shape.type_name == "map":
-        for key, item in value.items():
-            yield from _outside_enums(item, shape.value, f"{path}.{key}.member")
-    elif getattr(shape, "enum", None) and value not in shape.enum:
-        allowed = f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
-        yield f"Value '{value}' at '{path}' failed to satisfy constraint: {allowed}"
 
 
 def as_modelled(operation: str, request: Any) -> Any:
@@ -85,6 +57,12 @@ def _coerce(value: Any, shape: Any) -> Any:
     if shape.type_name in ("integer", "long") and isinstance(value, str) and value.lstrip("-").isdigit():
         return int(value)
     return value
+
+
+def given(operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a request that have a value: null on the wire is none."""
+    shape = service_model().operation_model(operation).input_shape
+    return dict(as_shape(shape, request)) if shape is not None else {}
 
 
 def answered(operation: str, answer: Mapping[str, Any]) -> dict[str, Any]:

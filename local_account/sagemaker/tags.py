@@ -14,6 +14,7 @@ from local_account.sagemaker import listing
 
 #: `…:model-package/<group>/<version>`. Only groups and packages without versions have tags: API reference of CreateModelPackage, Tags.
 _VERSION = re.compile(r".*:model-package/[^/]+/\d+")
+_MOST_TAGS = 50  # of one resource, as `TagList` of botocore's model has it
 #: What AWS says of them (https://github.com/aws/aws-cdk/issues/33699).
 NOT_OF_VERSIONS = "Tags are not supported in Model Package versions. Please add them to the Model Package Group"
 
@@ -40,7 +41,11 @@ class Tags:
 
     def add_tags(self, request: Mapping[str, Any]) -> dict[str, Any]:
         with self._lock:
-            self._known(request["ResourceArn"]).update({tag["Key"]: tag["Value"] for tag in request["Tags"]})
+            known = self._known(request["ResourceArn"])
+            wanted = known | {tag["Key"]: tag["Value"] for tag in request["Tags"]}
+            if len(wanted) > _MOST_TAGS:
+                raise ServiceError("ValidationException", f"{request['ResourceArn']} would have {len(wanted)} tags; allowed: {_MOST_TAGS}.")
+            known.update(wanted)
         return {"Tags": self.of(request["ResourceArn"])}
 
     def delete_tags(self, request: Mapping[str, Any]) -> None:

@@ -24,6 +24,12 @@ from local_account.moto_operations import Operation, install_operations
 from local_account.scaling.activities import activities_of
 
 NAMESPACE, DIMENSION = "sagemaker", "sagemaker:variant:DesiredInstanceCount"
+#: The role that is used whatever role is given, and that is answered.
+#: Source: Application Auto Scaling user guide, "Service-linked roles for Application Auto Scaling".
+_SERVICE_LINKED_ROLE = (
+    "arn:aws:iam::{}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
+    "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+)
 _RESOURCE = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
 
 
@@ -74,8 +80,9 @@ def register_scalable_target(context: Context, parameters: dict[str, Any]) -> di
         raise _refused(f"MinCapacity is {low}; allowed for a variant: at least 1")
     if int(high) < int(low):
         raise _refused(f"Maximum capacity {high} cannot be less than minimum capacity {low}.")
+    role = parameters.get("RoleARN") or _SERVICE_LINKED_ROLE.format(context.settings.account_id)
     target = backend(context).register_scalable_target(
-        NAMESPACE, parameters["ResourceId"], DIMENSION, int(low), int(high), parameters.get("RoleARN"), parameters.get("SuspendedState")
+        NAMESPACE, parameters["ResourceId"], DIMENSION, int(low), int(high), role, parameters.get("SuspendedState")
     )
     if existing is None:  # tags of an existing target are changed by TagResource only
         target.tags = dict(parameters.get("Tags") or {})

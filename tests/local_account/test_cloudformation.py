@@ -226,7 +226,7 @@ def test_the_routing_of_a_template_reaches_the_endpoint_configuration(account: A
             "PREFIX_AWARE",
             "does not implement sagemaker:CreateEndpointConfig with ProductionVariants.RoutingConfig.RoutingStrategy PREFIX_AWARE",
         ),
-        ("ROUND_ROBIN", "Value 'ROUND_ROBIN' at 'productionVariants.1.member.routingConfig.routingStrategy'"),
+        ("ROUND_ROBIN", "#/ProductionVariants/0/RoutingConfig/RoutingStrategy: failed validation constraint for keyword [enum]"),
     ],
 )
 def test_a_routing_strategy_that_is_not_there_fails_the_stack(bucket: str, stack: Stack, strategy: str, reason: str) -> None:

@@ -304,7 +304,7 @@ def test_every_other_name_that_aws_allows_is_a_repository(account: Account, name
 def test_a_build_project_has_a_name_that_codebuild_allows(account: Account, name: str) -> None:
     import botocore.exceptions
 
-    with pytest.raises(botocore.exceptions.ClientError, match="is not valid; allowed"):
+    with pytest.raises(botocore.exceptions.ClientError, match="at 'name' failed to satisfy constraint"):
         account.client("codebuild").create_project(
             name=name,
             source={"type": "NO_SOURCE", "buildspec": "version: 0.2"},

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local_account.account import Account
 
@@ -129,12 +130,20 @@ def test_a_push_that_changes_nothing_is_no_event(account: Account, clone: Path, 
 
 def test_a_large_push_arrives_whole(account: Account, name: str, clone: Path) -> None:
     """More than git's 1 MiB `http.postBuffer`, so the pack is sent in chunks."""
-    content = base64.b64encode(random.Random(1).randbytes(6_000_000)).decode()
+    content = base64.b64encode(random.Random(1).randbytes(4_000_000)).decode()
     head = commit(clone, {"data/large.txt": content}, "large")
     git("push", "--quiet", "origin", "main", cwd=clone)
 
     stored = account.client("codecommit").get_file(repositoryName=name, filePath="data/large.txt")
     assert (stored["commitId"], stored["fileContent"].decode()) == (head, content)
+
+
+def test_a_file_that_is_longer_than_an_answer_may_be_is_not_told(account: Account, name: str, clone: Path) -> None:
+    commit(clone, {"data/longer.txt": "x" * (6 * 1024**2 + 1)}, "longer")
+    git("push", "--quiet", "origin", "main", cwd=clone)
+
+    with pytest.raises(ClientError, match=r"FileTooLargeException.*data/longer.txt has 6,291,457 bytes"):
+        account.client("codecommit").get_file(repositoryName=name, filePath="data/longer.txt")
 
 
 def test_many_references_are_fetched_with_a_compressed_request(account: Account, name: str, clone: Path, tmp_path: Path) -> None:

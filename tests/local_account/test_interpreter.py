@@ -137,7 +137,7 @@ def test_a_wrongly_formed_job_fails_its_step_and_says_what_is_missing(sagemaker:
     steps = [{"Name": "NoRole", "Type": "Processing", "Arguments": arguments}]
     _, ran = small.run_pipeline(sagemaker, small.create_pipeline(sagemaker, steps))
     assert "Validation" in ran["NoRole"]["FailureReason"]
-    assert 'Missing required parameter in input: "RoleArn"' in ran["NoRole"]["FailureReason"]
+    assert "Value null at 'roleArn' failed to satisfy constraint: Member must not be null" in ran["NoRole"]["FailureReason"]
 
 
 def test_stopping_an_execution_leaves_no_process(sagemaker: Any, account: Account) -> None:

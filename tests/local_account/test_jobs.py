@@ -218,7 +218,7 @@ def test_logs_are_in_cloudwatch_logs_too(sagemaker: Any, account: Account) -> No
     ("hyperparameters", "change", "message"),
     [
         ({}, {}, "runs no container images"),
-        (small.script_mode("train.py"), {"RoleArn": None}, "RoleArn"),
+        (small.script_mode("train.py"), {"RoleArn": None}, "Value null at 'roleArn' failed to satisfy constraint: Member must not be null"),
         (
             small.script_mode("train.py"),
             {

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from local_account.api.constraints import NOT_NULL, Checks
 from local_account.sagemaker.pipelines import expressions, lambda_outputs
-from local_account.sagemaker.requests import service_model
+from local_account.sagemaker.requests import as_modelled, service_model
 
 #: Operation that a step of each type calls with its arguments.
 OPERATIONS: Mapping[str, str] = {
@@ -25,6 +26,8 @@ OPERATIONS: Mapping[str, str] = {
 }
 TOP_LEVEL = ("Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps")
 
+#: Checks what a definition says outright.
+_LITERALS = Checks(deferred=expressions.is_expression)
 _NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")
 _EVERY_STEP = ("Name", "Type", "DependsOn", "DisplayName", "Description", "Arguments")
 _JOB = ("RetryPolicies", "CacheConfig")
@@ -101,8 +104,17 @@ def is_of(value: Any, kind: str) -> bool:
 
 
 def argument_problems(kind: str, arguments: Any) -> Iterator[str]:
-    """Members of a step's arguments that the operation does not have, and structures where it has none."""
-    return _shape_problems(service_model().operation_model(OPERATIONS[kind]).input_shape, arguments, "Arguments")
+    """Members of a step's arguments that the operation does not have, structures where it has none, and literals that break its model.
+
+    What is missing and what expressions stand for is known when the step runs, and checked then.
+    """
+    shape = service_model().operation_model(OPERATIONS[kind]).input_shape
+    misshapen = list(_shape_problems(shape, arguments, "Arguments"))
+    yield from misshapen
+    if not misshapen:
+        for problem in _LITERALS.of(shape)(as_modelled(OPERATIONS[kind], arguments)):
+            if problem.rule != NOT_NULL:
+                yield str(problem)
 
 
 def _shape_problems(shape: Any, value: Any, path: str) -> Iterator[str]:
