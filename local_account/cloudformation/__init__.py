@@ -2,8 +2,8 @@
 
 Before an operation begins, rules are asked (`operations.py`): `stack_status.py` which operations a stack's status allows,
 `template_requests.py` whether the template and its parameters hold, `exports.py` and `change_sets.py` the rest. `properties.py` says
-which properties of which types are acted on, `schemas.py` which values they may have, `conditions.py` and `completions.py` what
-MiniStack's conditions and types lack. Next: `resource_type.py` (what our types share), then one module per service.
+which properties of which types are acted on, `schemas.py` which values they may have, `completions.py` what
+MiniStack's own types lack. Next: `resource_type.py` (what our types share), then one module per service.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from local_account.cloudformation import (
     change_sets,
     codecommit,
     codepipeline,
-    conditions,
     exports,
     operations,
     properties,
@@ -63,7 +62,6 @@ def install(context: Context) -> None:
         part.install()
     rules = (*stack_status.RULES.items(), *template_requests.rules(), ("DeleteStack", exports.refuse_deletion))
     operations.install(rules, {"CreateChangeSet": change_sets.complete})
-    conditions.install()
     ours = {resource.name: handlers(resource(context)) for resource in _RESOURCE_TYPES}
     table = provisioners._RESOURCE_HANDLERS
     for name in {*table, *ours}:
