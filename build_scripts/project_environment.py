@@ -107,12 +107,12 @@ class ProjectEnvironment:
         return self.foundation_outputs[output]
 
     def _network(self, variable: str, output: str) -> tuple[str, ...]:
-        """What is deployed decides. A build has it as variables, and may not ask for the stack's outputs.
+        """What is deployed decides. Who has the project's places as variables, as a build has, has the network among them or has none.
 
         Raises ProblemError where settings.py wants a VPC and none is deployed: jobs must not run outside of it meanwhile.
         """
         text = self._variables.get(variable)
-        if text is None and "CODEBUILD_BUILD_ID" not in self._variables:
+        if text is None and not self._variables.get("ARTIFACT_BUCKET"):
             text = self.foundation_outputs.get(output)
         if not text and PROJECT.in_vpc:
             raise ProblemError(

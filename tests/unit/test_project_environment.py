@@ -36,7 +36,7 @@ def test_by_hand_the_network_is_the_deployed_one(deployed, in_vpc):
 
 def test_a_build_has_it_as_variables_and_asks_nobody(deployed):
     deployed({"SubnetIds": "never-asked"}, in_vpc=True)
-    build = {"CODEBUILD_BUILD_ID": "mlops-build:1", "VPC_SUBNET_IDS": "subnet-3, subnet-4", "VPC_SECURITY_GROUP_IDS": "sg-2"}
+    build = {"ARTIFACT_BUCKET": "artifacts", "VPC_SUBNET_IDS": "subnet-3, subnet-4", "VPC_SECURITY_GROUP_IDS": "sg-2"}
     assert ProjectEnvironment(build).subnets == ("subnet-3", "subnet-4")
     assert ProjectEnvironment(build).security_group_ids == ("sg-2",)
 
@@ -44,10 +44,10 @@ def test_a_build_has_it_as_variables_and_asks_nobody(deployed):
 def test_without_a_network_there_is_none(deployed):
     deployed({}, in_vpc=False)
     assert ProjectEnvironment({}).subnets == ()
-    assert ProjectEnvironment({"CODEBUILD_BUILD_ID": "mlops-build:1"}).subnets == ()
+    assert ProjectEnvironment({"ARTIFACT_BUCKET": "artifacts"}).subnets == ()
 
 
-@pytest.mark.parametrize("variables", [{}, {"CODEBUILD_BUILD_ID": "mlops-build:1"}])
+@pytest.mark.parametrize("variables", [{}, {"ARTIFACT_BUCKET": "artifacts"}])
 def test_jobs_do_not_run_outside_of_a_network_that_is_wanted_and_not_deployed(deployed, variables):
     deployed({}, in_vpc=True)
     with pytest.raises(ProblemError, match=r"in_vpc is True in settings\.py, but stack \S+-foundation has no network; `npx cdk deploy"):
