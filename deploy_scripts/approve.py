@@ -96,13 +96,20 @@ def main(arguments: Sequence[str]) -> int:
     if version.approval == decision:
         print(f"version {version.number} is already {decision.lower()}")
         return 0
-    if sys.stdin.isatty() and not given.yes and input(f"{decision} version {version.number}? [y/N] ").strip().lower() not in ("y", "yes"):
+    if not given.yes and not _confirmed(f"{decision} version {version.number}? [y/N] "):
         print("nothing changed")
         return 0
     comment = {"ApprovalDescription": given.comment} if given.comment else {}
     sagemaker.update_model_package(ModelPackageArn=version.arn, ModelApprovalStatus=decision, **comment)
     print(f"version {version.number} is {decision.lower()}; `python -m deploy_scripts.status` shows where it goes")
     return 0
+
+
+def _confirmed(question: str) -> bool:
+    """Raises ProblemError where nobody can be asked: an approval starts a deployment."""
+    if not sys.stdin.isatty():
+        raise ProblemError("this is no terminal, so nobody can confirm it; nothing changed. Give --yes to decide without being asked")
+    return input(question).strip().lower() in ("y", "yes")
 
 
 def _options() -> argparse.ArgumentParser:

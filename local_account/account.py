@@ -55,7 +55,9 @@ AREAS = (
     cloudformation,
 )
 DESCRIPTION_FILE = "account.json"
-_LOCK_FILE = ".lock"
+#: Shows that a directory is an account's, which its next one may empty: a name that nothing else gives to a file.
+_LOCK_FILE = ".local-account.lock"
+_OWNER_ONLY = 0o700
 _START_TIMEOUT_SECONDS = 30.0
 
 
@@ -99,13 +101,14 @@ class Account:
             self.settings = dataclasses.replace(self.settings, port=port, state_directory=state_directory)
             context = Context(self.settings)
             self._context = context
-            stack.enter_context(_log_to(context.log_path("account", "account")))
-            stack.enter_context(emulators.installed(context))
-            stack.callback(context.close)
-            for area in AREAS:
-                area.install(context)
-            stack.enter_context(_served(context, listener))
-            _describe(context)
+            with _writable(state_directory):
+                stack.enter_context(_log_to(context.log_path("account", "account")))
+                stack.enter_context(emulators.installed(context))
+                stack.callback(context.close)
+                for area in AREAS:
+                    area.install(context)
+                stack.enter_context(_served(context, listener))
+                _describe(context)
             self._stack = stack.pop_all()
         return self
 
@@ -146,11 +149,10 @@ def _own(state_directory: Path) -> Any:
     leftovers = state_directory.is_dir() and any(state_directory.iterdir())
     if leftovers and not (state_directory / _LOCK_FILE).exists():
         raise CannotStartError(f"{state_directory} has files that no local account made. Choose an empty directory with --state.")
-    try:
+    with _writable(state_directory):
         state_directory.mkdir(parents=True, exist_ok=True)
+        state_directory.chmod(_OWNER_ONLY)  # a secret, people's data and their code
         lock = (state_directory / _LOCK_FILE).open("a", encoding="utf-8")
-    except OSError as error:
-        raise CannotStartError(f"{state_directory} cannot be written ({error.strerror}). Choose another directory with --state.") from error
     try:
         _lock(lock, state_directory)
         for entry in state_directory.iterdir():
@@ -163,6 +165,15 @@ def _own(state_directory: Path) -> Any:
         (state_directory / DESCRIPTION_FILE).unlink(missing_ok=True)
         shutil.rmtree(state_directory / "tmp", ignore_errors=True)
         lock.close()
+
+
+@contextlib.contextmanager
+def _writable(state_directory: Path) -> Any:
+    """Files are made within this block. One that cannot be, on a full disk for instance, is a reason not to start."""
+    try:
+        yield
+    except OSError as error:
+        raise CannotStartError(f"{state_directory} cannot be written ({error.strerror}). Choose another directory with --state.") from error
 
 
 def _lock(lock: IO[str], state_directory: Path) -> None:

@@ -40,6 +40,10 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+#: How the parsers say that a body is malformed. RecursionError: it is nested deeper than any model.
+_MALFORMED = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
+
+
 @dataclass(frozen=True)
 class Call:
     """`service` is botocore's name; `parameters` by member name, values as the protocol gives them."""
@@ -57,7 +61,7 @@ def read(service: str, request: Request) -> Call | None:
     for name in SERVICES.get(service, ()):
         try:
             call = _read_cbor(name, request) if request.headers.get("smithy-protocol") == "rpc-v2-cbor" else _read(name, request)
-        except (ValueError, TypeError, AttributeError, KeyError) as error:  # how the parsers say that a body is malformed
+        except _MALFORMED as error:
             raise ServiceError("SerializationException", f"The request is malformed: {error}") from error
         if call:
             return call

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from local_account import __main__ as local
+from local_account import account
 from local_account.account import Account, CannotStartError
 from local_account.context import AccountSettings
 from local_account.demo import __main__ as demo
@@ -69,9 +72,23 @@ def test_the_demo_of_a_file_that_breaks_the_contract_ends_before_anything_is_dep
 
 
 def test_files_that_no_account_made_are_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
+    for name in ("thesis.txt", ".lock"):  # the second is what many programs call their lock
+        (tmp_path / name).write_text("mine", encoding="utf-8")
     assert f"{tmp_path} has files that no local account made" in account_refuses(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "thesis.txt"]
+
+
+def test_a_disk_that_is_full_when_the_account_starts_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def on_a_full_disk(_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(account, "_describe", on_a_full_disk)
+    assert account_refuses(tmp_path) == (f"{tmp_path} cannot be written (No space left on device). Choose another directory with --state.")
+
+
+def test_only_its_owner_reads_what_an_account_keeps(tmp_path: Path) -> None:
+    with Account(AccountSettings(state_directory=tmp_path / "state", port=0)):
+        assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
 
 
 def test_without_git_both_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo_refuses: Callable[[Path], str]) -> None:

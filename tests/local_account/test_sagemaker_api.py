@@ -127,7 +127,7 @@ def test_every_operation_answers_any_request_as_aws_would(busy: Account) -> None
     assert wrong == []
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"\xff\xfe"])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"\xff\xfe", b'{"a":' + b"[" * 100_000])
 def test_a_body_that_is_no_request_is_refused_in_json(account: Account, body: bytes) -> None:
     status, answer = ask(account, "CreateModel", body)
     assert (status, answer["__type"]) == (400, "ValidationException" if body == b"" else "SerializationException")

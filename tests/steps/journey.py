@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from settings import DataSet
+from tests.steps import forked_script
 from tests.steps.conftest import STEPS
 from tests.steps.small_data import write_specification
 
@@ -38,8 +38,7 @@ class Journey:
 
     def script(self, name: str, *arguments: str, threads: int = 1, check: bool = True) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "SM_NUM_CPUS": str(threads), "SM_OUTPUT_DIR": str(self.folder / "failure")}
-        command = [sys.executable, str(STEPS / f"{name}.py"), *arguments]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+        result = forked_script.run(STEPS / f"{name}.py", arguments, environment)
         assert not check or result.returncode == 0, result.stderr
         return result
 

@@ -66,6 +66,13 @@ def test_a_class_that_is_never_predicted_refuses_and_is_named_unless_the_team_de
     assert "never predicted: class '1' (14 rows)" in allowed["warnings"][0]
 
 
+def test_a_regression_is_not_asked_for_its_classes() -> None:
+    assert [check["name"] for check in decision()["checks"]] == ["rmse at most 2.5"]
+    assert "every class is predicted" in [
+        check["name"] for check in decision(metric="auc", value=0.9, threshold=0.8, never_decided={})["checks"]
+    ]
+
+
 def test_a_model_that_is_not_shown_to_be_better_than_a_constant_is_refused_unless_the_team_decides_otherwise() -> None:
     constants = {"auc": BETTER, "log_loss": NOT_BETTER}
     refused = decision(metric="auc", value=0.93, threshold=0.75, constants=constants)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 
 import pytest
 
@@ -58,6 +60,13 @@ def test_the_warnings_of_the_gate_and_the_decision_threshold_are_part_of_the_evi
     for word in ("a linear model is as good", "scores are off", "0.31"):
         assert word in shown
     assert shown.index("scores are off") < shown.index("version 2 is approved")
+
+
+def test_nothing_is_decided_unasked(account: ScriptAccount, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    assert run(approve.main, ["--version", "2"]) == 2
+    assert "--yes" in capsys.readouterr().err
+    assert approval(account, 2) == "PendingManualApproval"
 
 
 def test_rejecting_needs_no_pending_version(account: ScriptAccount) -> None:

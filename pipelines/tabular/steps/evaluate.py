@@ -158,7 +158,7 @@ def _yardsticks(specification: Specification, parts: dict[str, Part], served: Se
     """What the version is measured against on the test rows: each class, a constant answer and a plain linear model."""
     train, test = parts["train"], parts["test"]
     metric, classes = specification.metric, served.about["classes"]
-    missing: dict[str, int] = {}
+    missing: dict[str, int] | None = None
     if classes is not None:
         occurs, decided = (np.bincount(labels.astype(np.int64), minlength=len(classes)) for labels in (test.target, predicted.decided))
         missing = {name: int(count) for name, count, said in zip(classes, occurs, decided, strict=True) if count and not said}

@@ -28,10 +28,10 @@ Check = dict[str, Any]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the gate judges. None or empty: there is nothing of the kind to judge.
+    """What the gate judges. None, and no constants: there is nothing of the kind to judge.
 
     `champion`, `constants` (by metric) and `linear`: what `comparison.compare` found. `bias`: `fairness.measures`.
-    `never_decided`: test rows of each class that is never predicted, by name. `calibration`: `calibration.error`.
+    `never_decided`: test rows of each class that is never predicted, by name; None for a regression. `calibration`: `calibration.error`.
     """
 
     metric: str
@@ -39,7 +39,7 @@ class Evidence:
     threshold: float
     champion: Comparison | None = None
     bias: Comparison | None = None
-    never_decided: Mapping[str, int] = field(default_factory=dict)
+    never_decided: Mapping[str, int] | None = None
     constants: Mapping[str, Comparison] = field(default_factory=dict)
     linear: Comparison | None = None
     calibration: Mapping[str, float] | None = None
@@ -50,7 +50,8 @@ def decide(evidence: Evidence, limits: Mapping[str, Any]) -> dict[str, Any]:
     checks = [_threshold(evidence)]
     if evidence.champion is not None:
         checks.append(_champion(evidence.metric, evidence.champion, limits["champion_significance"]))
-    checks.append(_every_class(evidence.never_decided, limits["every_class_predicted"]))
+    if evidence.never_decided is not None:
+        checks.append(_every_class(evidence.never_decided, limits["every_class_predicted"]))
     checks += [_constant(metric, found, limits["constant_significance"]) for metric, found in evidence.constants.items()]
     if evidence.bias is not None:
         checks += _bias(evidence.bias, limits)
