@@ -24,6 +24,8 @@ from settings import PRODUCTION, PROJECT
 #: the settings allow at close to their target, so that target tracking holds them until it is over.
 _OPENS_AT_HOUR = 7
 _MINUTES_BEFORE = 5
+#: The clock runs on until it is told to jump, a simulated minute in a second or so.
+_AHEAD = timedelta(minutes=5)
 _QUIET, _RUSH, _AFTERWARDS = 8.0, 150.0, 10.0
 _RUSH_BEGINS, _RUSH_ENDS, _STORY_ENDS = 8.0, 16.0, 75.0
 #: The picture goes on for this long after the last scale-in.
@@ -86,8 +88,9 @@ def scale(terminal: Terminal, narrator: Narrator, facts: Facts, clock: AccountCl
     if PRODUCTION.autoscaling is None:
         narrator.say("  production does not scale: settings.PRODUCTION.autoscaling is None")
         return
-    morning = _before_opening(clock.now(), PRODUCTION.autoscaling.time_zone)
-    clock.set(now=morning, speed=speed, requests_keep_pace=True)
+    opening = before_opening(clock.now(), PRODUCTION.autoscaling.time_zone)
+    clock.set(now=opening, speed=speed, requests_keep_pace=True)
+    morning = opening or clock.now()
     watch = ScalingWatch(terminal, PRODUCTION, clock)
     profile = Profile([Phase(0, _QUIET), Phase(_RUSH_BEGINS, _RUSH), Phase(_RUSH_ENDS, _AFTERWARDS)], _STORY_ENDS)
     traffic = Traffic(profile, _sender(terminal, facts), lambda: (clock.now() - morning).total_seconds() / 60)
@@ -109,11 +112,11 @@ def scale(terminal: Terminal, narrator: Narrator, facts: Facts, clock: AccountCl
     )
 
 
-def _before_opening(now: datetime, time_zone: str) -> datetime:
-    """Shortly before seven of the same day; later on, when the day is already further."""
+def before_opening(now: datetime, time_zone: str) -> datetime | None:
+    """Shortly before seven of the same day; None on a machine so slow that the day is already further: the clock cannot go back."""
     here = now.astimezone(ZoneInfo(time_zone))
-    opening = here.replace(hour=_OPENS_AT_HOUR, minute=0, second=0, microsecond=0)
-    return max(here, opening - timedelta(minutes=_MINUTES_BEFORE))
+    opening = here.replace(hour=_OPENS_AT_HOUR, minute=0, second=0, microsecond=0) - timedelta(minutes=_MINUTES_BEFORE)
+    return opening if opening > here + _AHEAD else None
 
 
 def _sender(terminal: Terminal, facts: Facts) -> Callable[[], None]:

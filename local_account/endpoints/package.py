@@ -35,7 +35,7 @@ class ServedModel:
 def unpack(context: Context, model_name: str, directory: Path) -> ServedModel:
     """Download and extract the model into `directory`, which is replaced. Raises ServiceError that says what is wrong with it."""
     models = models_of(context)
-    container, connected = models.container(model_name), has_network(models.describe({"ModelName": model_name}))
+    container, model = models.container(model_name), models.describe({"ModelName": model_name})
     url = container.get("ModelDataUrl") or container.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri", "")
     if not url.startswith("s3://") or not url.endswith(".tar.gz"):
         raise ServiceError("ValidationException", f"model {model_name}: the model data is {url!r}; allowed: s3://<bucket>/<key>.tar.gz")
@@ -44,15 +44,15 @@ def unpack(context: Context, model_name: str, directory: Path) -> ServedModel:
     environment = dict(container.get("Environment") or {})
     local = {name: str(value).replace(_CONTAINER_MODEL_DIRECTORY, str(directory)) for name, value in environment.items()}
     code = directory.parent / "code"
-    _submit(context, local.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), code, connected)
-    return ServedModel(directory, code, {"SM_MODEL_DIR": str(directory), **local}, connected)
+    _submit(context, local.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), code, isolated=model["EnableNetworkIsolation"])
+    return ServedModel(directory, code, {"SM_MODEL_DIR": str(directory), **local}, has_network(model))
 
 
-def _submit(context: Context, source: str, code: Path, connected: bool) -> None:
-    """`download_and_extract` of sagemaker_containers/_files.py: an address in S3, which takes a network, or a folder of the container."""
+def _submit(context: Context, source: str, code: Path, *, isolated: bool) -> None:
+    """`download_and_extract` of sagemaker_containers/_files.py: an address in S3, which isolation cuts off, or a folder there."""
     shutil.rmtree(code, ignore_errors=True)
     code.mkdir(parents=True)
-    if source.startswith("s3://") and connected:
+    if source.startswith("s3://") and not isolated:
         _extract(context, source, code)
     elif source and Path(source).is_dir():
         shutil.copytree(source, code, dirs_exist_ok=True)

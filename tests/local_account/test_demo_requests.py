@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -73,3 +74,10 @@ def test_the_demo_asks_for_any_table_what_a_client_would(kind: str, tmp_path: An
     assert runtime.understood[:4] == [rows[0], *rows]
     as_json = [None if cell == "" else float(cell) if index < len(numeric) else cell for index, cell in enumerate(rows[0])]
     assert as_json in runtime.understood
+
+
+@pytest.mark.parametrize(("at", "opens"), [((2, 0), (6, 55)), ((6, 49), (6, 55)), ((6, 54), None), ((7, 33), None)])
+def test_the_morning_begins_shortly_before_seven_or_now_but_never_in_the_past(at: tuple[int, int], opens: tuple[int, int] | None) -> None:
+    """The account's clock runs on while it is asked to jump, and refuses to go back."""
+    opening = scaling.before_opening(datetime(2026, 11, 30, *at, tzinfo=UTC), "UTC")
+    assert opening == (opens and datetime(2026, 11, 30, *opens, tzinfo=UTC))

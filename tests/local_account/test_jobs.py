@@ -180,6 +180,20 @@ def test_a_script_that_is_the_entrypoint_leaves_its_own_reason(sagemaker: Any) -
     assert train(sagemaker, request)["FailureReason"].startswith("AlgorithmError: constant, exit code: 3; log: ")
 
 
+def code_channel() -> dict[str, Any]:
+    return {
+        "ChannelName": "code",
+        "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{small.BUCKET}/code.tar.gz"}},
+    }
+
+
+def test_in_network_isolation_the_code_is_not_fetched_from_s3(sagemaker: Any) -> None:
+    """The toolkit would do it in the container, which reaches nothing; a channel is brought by SageMaker."""
+    request = small.training_definition(EnableNetworkIsolation=True, Environment={"PIP_NO_BUILD_ISOLATION": "0"})
+    job = train(sagemaker, request, **small.script_mode("train.py"))
+    assert "code.tar.gz cannot be fetched in network isolation; give the code as a channel" in job["FailureReason"]
+
+
 @pytest.mark.parametrize(("value", "starts"), [(None, False), ("0", True), ("false", True), ("1", False), ("true", False)])
 def test_without_a_network_a_program_is_installed_only_if_pip_may_use_what_the_image_has(
     sagemaker: Any, value: str | None, starts: bool
@@ -187,7 +201,10 @@ def test_without_a_network_a_program_is_installed_only_if_pip_may_use_what_the_i
     """pip 26.1, run in the image's way without an index: `PIP_NO_BUILD_ISOLATION` is read as an option that switches off."""
     environment = {} if value is None else {"PIP_NO_BUILD_ISOLATION": value}
     request = small.training_definition(EnableNetworkIsolation=True, Environment=environment)
-    job = train(sagemaker, request, **small.script_mode("train.py"))
+    request["InputDataConfig"].append(code_channel())
+    job = train(
+        sagemaker, request, **{**small.script_mode("train.py"), "sagemaker_submit_directory": "/opt/ml/input/data/code/code.tar.gz"}
+    )
     assert (job["TrainingJobStatus"] == "Completed") is starts
     if not starts:
         assert job["FailureReason"].startswith(

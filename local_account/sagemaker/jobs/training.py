@@ -108,7 +108,7 @@ class TrainingJobs:
         if algorithm.get("ContainerEntrypoint"):
             command = [container.localise(part) for part in [*algorithm["ContainerEntrypoint"], *algorithm.get("ContainerArguments", [])]]
         else:
-            self._unpack_code(str(hyperparameters[script_mode.SUBMIT_DIRECTORY]), container)
+            self._unpack_code(str(hyperparameters[script_mode.SUBMIT_DIRECTORY]), container, description, log)
             if not container.path(f"/opt/ml/code/{script}").is_file():
                 raise JobFailedError(
                     f"AlgorithmError: {hyperparameters[script_mode.SUBMIT_DIRECTORY]} has no {script}, named by {script_mode.PROGRAM}"
@@ -138,16 +138,28 @@ class TrainingJobs:
             script_mode.append_to_log(log, failed.log)
             raise JobFailedError(algorithm_error(str(failed), 1, log)) from failed
 
-    def _unpack_code(self, source: str, container: Container) -> None:
+    def _unpack_code(self, source: str, container: Container, description: Mapping[str, Any], log: Path) -> None:
+        """`download_and_extract` of the toolkit, which fetches the code itself: an address in S3, or a folder or archive of a channel."""
         target = container.path("/opt/ml/code")
-        if not source.startswith("s3://"):  # a channel that holds the code
-            shutil.copytree(container.path(source), target, dirs_exist_ok=True)
+        if not source.startswith("s3://"):
+            given = container.path(source)
+            if given.is_file():
+                self._extract(given.read_bytes(), source, target)
+            else:
+                shutil.copytree(given, target, dirs_exist_ok=True)
             return
+        if description.get("EnableNetworkIsolation"):
+            said = f"framework error: \n{source} cannot be fetched in network isolation; give the code as a channel"
+            script_mode.append_to_log(log, said)
+            raise JobFailedError(algorithm_error(said, 1, log))
         bucket, key = split(source)
         if not self.data.exists(source):
             raise JobFailedError(f"ClientError: {script_mode.SUBMIT_DIRECTORY} s3://{bucket}/{key} does not exist")
+        self._extract(self.data.read(source), source, target)
+
+    def _extract(self, content: bytes, source: str, target: Path) -> None:
         try:
-            with tarfile.open(fileobj=io.BytesIO(self.data.read(source))) as archive:
+            with tarfile.open(fileobj=io.BytesIO(content)) as archive:
                 archive.extractall(target, filter="data")
         except tarfile.TarError as error:
             raise JobFailedError(f"AlgorithmError: {source} cannot be unpacked: {error}") from error
