@@ -436,6 +436,7 @@ def test_a_column_name_in_another_spelling_is_named(tmp_path: Path) -> None:
         ("Unnamed: 0", [7] * 200, "column 'Unnamed: 0': is an index by its name"),
         ("nr", range(1, 201), "column 'nr': counts the rows, so it is an index"),
         ("nr", range(2, 202), "column 'nr': not in settings.py"),
+        ("", [7] * 200, "column 1 has no name and is an index by its place"),
     ],
 )
 def test_an_index_is_called_one(tmp_path: Path, name: str, cells: Any, expected: str) -> None:
@@ -444,12 +445,22 @@ def test_an_index_is_called_one(tmp_path: Path, name: str, cells: Any, expected:
     assert ("to_csv(index=False)" in text) == ("index" in expected)
 
 
+@pytest.mark.parametrize(("name", "given"), [("", "column 6 has no name and"), ("Unnamed: 5", "column 'Unnamed: 5':")])
+def test_a_comma_at_the_end_of_every_line_makes_no_index(tmp_path: Path, name: str, given: str) -> None:
+    text = problems(tmp_path, {**houses(), name: [None] * 200})
+    assert f"{given} is empty, as a comma at the end of every line makes it; remove that comma" in text
+    assert "index" not in text
+    assert "has no name and is not in settings.py; name it, or remove it" in problems(tmp_path / "full", {**houses(), "": ["x"] * 200})
+
+
 def test_the_index_of_a_pandas_frame_in_parquet_is_called_one(tmp_path: Path) -> None:
     import pandas as pd
 
     (tmp_path / "data").mkdir()
     pd.DataFrame(houses()).sample(frac=1, random_state=1).to_parquet(tmp_path / "data" / "a.parquet")
-    assert "column '__index_level_0__': is an index by its name" in message(tmp_path)
+    text = message(tmp_path)
+    assert "column '__index_level_0__': is an index by its name" in text
+    assert "pandas.DataFrame.to_parquet(index=False)" in text
 
 
 # ------------------------------------------------------------------------------------------------------------- warnings
@@ -594,6 +605,22 @@ def test_categories_that_a_slip_made_are_named(tmp_path: Path) -> None:
     assert "'lima', 'Lima' differ in capitals or spaces only" in text
     assert "the category '?' looks like a missing value" in text
     assert "(table.csv line 3)" in text
+
+
+def test_control_characters_are_refused_wherever_text_is(tmp_path: Path) -> None:
+    for place, column, dataset, table in (("category", "town", HOUSES, houses()), ("class", "granted", LOANS, loans())):
+        table[column][4] = f"{table[column][4]}\0"
+        text = problems(tmp_path / place, table, dataset)
+        assert f"column '{column}': values such as " in text
+        assert "\\x00' hold control characters, as damaged files do; repair the data (table.csv line 6)" in text
+
+
+def test_a_category_as_long_as_a_document_is_a_warning(tmp_path: Path) -> None:
+    columns = houses()
+    columns["town"][3] = "x" * 1_200_000
+    text = warnings(tmp_path, columns)
+    assert "(1200000 characters) are free text, or rows between quotes" in text
+    assert len(text) < 500
 
 
 def test_copies_are_found_whatever_they_are_written_as(tmp_path: Path) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import itertools
+import lzma
+import shutil
+import subprocess
+import tempfile
 import zipfile
 from pathlib import Path
 
+import pandas
 import pyarrow as pa
 import pytest
 import table as tables
@@ -35,6 +41,22 @@ def zipped(*names: str) -> bytes:
         for name in names:
             archive.writestr(name, "content")
     return packed.getvalue()
+
+
+def zipped_table() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("table.csv", f"{HEADER}{ROW}")
+    return stream.getvalue()
+
+
+def of_pandas(write: str) -> bytes:
+    """What a writer of pandas makes of the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "written"
+        options = {"write_index": False, "version": 118} if write == "to_stata" else {}
+        getattr(pandas.read_csv(io.StringIO(f"{HEADER}{ROW}")), write)(path, **options)
+        return path.read_bytes()
 
 
 def packed(write: object) -> bytes:
@@ -78,7 +100,7 @@ def test_a_file_under_another_name_is_called_what_it_is(tmp_path: Path, name: st
     ("content", "words"),
     [
         ("island;mass\nDream;39,1\nDream;40,5\n", ["semicolons (';')", "decimals written with ','", "sep=';', decimal=','"]),
-        ("island;mass\nDream;39\nDream;40\n", ["semicolons (';')", "sep=';')"]),
+        ("island;mass\nDream;39\nDream;40\n", ["semicolons (';')", "sep=';', dtype=str)"]),
         ("island\tmass\nDream\t39\n", ["separated by tabs"]),
         ("island|mass\nDream|39\n", ["separated by vertical bars"]),
         (
@@ -87,7 +109,12 @@ def test_a_file_under_another_name_is_called_what_it_is(tmp_path: Path, name: st
         ),
         (f"Penguins 2024,,,\n{HEADER}{ROW}", ["line 1 is a title ('Penguins 2024')", "begin the file with line 2"]),
         (f"# made by a tool\n# today\n{HEADER}{ROW}{ROW}{ROW}", ["is a title", "begin the file with line 3"]),
-        (f"{HEADER.strip()},,\n{ROW.strip()},,\n", ["columns 5, 6 have no name", "name them, or remove them"]),
+        (f"{HEADER.strip()},,\n{ROW.strip()},,\n", ["columns 5, 6 are empty: every line ends with 2 commas too many"]),
+        (f"{HEADER.strip()},,\n{ROW.strip()},1,2\n", ["columns 5, 6 have no name", "name them, or remove them"]),
+        (f"{HEADER}{ROW}{ROW}\nSource: Statistics Office\n", ["line 5 has 1 cell, the header 4: 'Source: Statistics Office' is a note"]),
+        (f"{HEADER}{ROW}{ROW}Source: Office, 2024\nPrinted: today\n", ["line 4 has 2 cells", "'Source: Office, 2024' is a note"]),
+        (f"{HEADER}{ROW}page 2\n{ROW}", ["line 3 has 1 cell, the header 4: 'page 2' is a note"]),
+        (f"{HEADER}{ROW}Dream,ma", ["line 3 has 2 cells, the header 4; separate cells"]),
         ("a,b,a\n1,2,3\n", ["column 'a' appears twice; rename one"]),
         (f"{HEADER}1,{ROW}2,{ROW}3,{ROW}", ["line 2 has 5 cells, the header 4", "begin with an index"]),
         (f"{HEADER}{ROW.strip()},\n{ROW.strip()},\n", ["every row ends with a comma; remove it"]),
@@ -102,6 +129,57 @@ def test_a_file_that_is_no_table_is_told_why(tmp_path: Path, content: str, words
     message = refusal(tmp_path, "a.csv", content)
     for expected in words:
         assert expected in message
+
+
+#: The bytes of a file under a name, and the tool besides Python that the advice needs.
+ADVISED = {
+    "my table.csv": (gzip.compress(f"{HEADER}{ROW}".encode()), "gunzip"),
+    "a.csv.gz": (gzip.compress(f"{HEADER}{ROW}".encode()), "gunzip"),
+    "bz2.csv": (bz2.compress(f"{HEADER}{ROW}".encode()), "bunzip2"),
+    "xz.csv": (lzma.compress(f"{HEADER}{ROW}".encode()), "unxz"),
+    "zip.csv": (zipped_table(), "python3"),
+    "lines.csv": ('{"island": "Dream", "sex": "male", "bill": 39.1, "mass": 3750}\n' * 2, ""),
+    "line.jsonl": ('{"island": "Dream", "sex": "male", "bill": 39.1, "mass": 3750}', ""),
+    "it's.json": ('[{"island": "Dream", "sex": "male", "bill": 39.1, "mass": 3750}]', ""),
+    "columns.json": ('{"island": {"0": "Dream"}, "sex": {"0": "male"}, "bill": {"0": 39.1}, "mass": {"0": 3750}}', ""),
+    "printed.json": ('[\n {\n  "island": "Dream", "sex": "male", "bill": 39.1, "mass": 3750\n }\n]', ""),
+    "tabs.tsv": (f"{HEADER}{ROW}".replace(",", "\t"), ""),
+    "semicolons.csv": (f"{HEADER}{ROW}".replace(",", ";"), ""),
+    "decimals.csv": (f"{HEADER}{ROW}".replace(",", ";").replace("39.1", "39,1"), ""),
+    "feather.csv": (of_pandas("to_feather"), ""),
+    "pickle.csv": (of_pandas("to_pickle"), ""),
+    "orc.csv": (of_pandas("to_orc"), ""),
+    "stata.csv": (of_pandas("to_stata"), ""),
+}
+
+
+@pytest.mark.parametrize("name", ADVISED)
+def test_a_command_that_a_message_gives_makes_a_table_that_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    content, tool = ADVISED[name]
+    if tool and shutil.which(tool) is None:
+        pytest.skip(f"{tool} is not at hand")
+    command = refusal(tmp_path, name, content).split("`")[1]
+    monkeypatch.chdir(tmp_path)
+    if tool:
+        subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, timeout=60)
+    else:
+        exec(command, {"pandas": pandas})  # noqa: S102 - the very words of the message
+    made = sorted(path for path in tmp_path.rglob("*") if path.is_file() and path.name != name)
+    assert len(made) == 1
+    table = tables.read(made[0])
+    assert table.columns.column_names == ["island", "sex", "bill", "mass"]
+    assert (table.categories("island")[0], table.numbers("bill")[0], table.numbers("mass")[0]) == (["Dream"], 39.1, 3750)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.txt", f"{HEADER}{ROW}", "neither .csv nor .parquet; give its name the ending .csv"),
+        ("a.bin", b"\xff\x01,\x02", "neither .csv nor .parquet; write the table as CSV or Parquet"),
+    ],
+)
+def test_a_file_of_another_ending_is_looked_into(tmp_path: Path, name: str, content: bytes | str, expected: str) -> None:
+    assert expected in refusal(tmp_path, name, content)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ Input: a `Table` that has the columns of settings.py. Output: findings. Used by 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,8 +21,12 @@ from numpy.typing import NDArray
 from specification import Specification
 from table import Table
 
+#: Longer categories are free text, or several rows between quotes.
+LONGEST_CATEGORY = 1000
 MOST_CATEGORIES = 10_000
 FREE_TEXT_FROM = 100
+#: Control characters of ASCII, but for tab and line breaks.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def of_identifier(table: Table, specification: Specification) -> Iterator[Finding]:
@@ -33,6 +38,7 @@ def of_identifier(table: Table, specification: Specification) -> Iterator[Findin
     except UnreadableError as error:
         yield _not_categories(name, error)
         return
+    yield from _damaged(name, distinct, codes)
     missing = np.array([value is None for value in distinct])[codes]
     if np.any(missing):
         yield Finding(name, "an identifier is missing; each row needs its own", np.flatnonzero(missing).tolist())
@@ -103,6 +109,7 @@ def of_categorical(table: Table, column: dict[str, Any]) -> Iterator[Finding]:
     except UnreadableError as error:
         yield _not_categories(name, error)
         return
+    yield from _damaged(name, distinct, codes)
     present = [value for value in distinct if value is not None]
     if not present:
         yield Finding(name, "every value is missing; remove the column from settings.py or repair the data")
@@ -123,6 +130,19 @@ def of_categorical(table: Table, column: dict[str, Any]) -> Iterator[Finding]:
 def _not_categories(name: str, error: UnreadableError) -> Finding:
     problem = f"values such as {listed(error.texts[:1])} are no categories; leave the cell empty where a value is unknown"
     return Finding(name, problem, error.rows)
+
+
+def _damaged(name: str, distinct: Sequence[str | None], codes: NDArray[np.int64]) -> Iterator[Finding]:
+    """Characters that no keyboard writes, and cells that no category fills."""
+    present = [value for value in distinct if value is not None]
+    damaged = [value for value in present if _CONTROL.search(value)]
+    if damaged:
+        problem = f"values such as {listed(damaged[:1])} hold control characters, as damaged files do; repair the data"
+        yield Finding(name, problem, _rows_of(damaged, distinct, codes))
+    long = [value for value in present if len(value) > LONGEST_CATEGORY]
+    if long:
+        problem = f"values such as {listed(long[:1])} are free text, or rows between quotes; shorten them, or close the quotes"
+        yield Finding(name, problem, _rows_of(long, distinct, codes), is_error=False)
 
 
 def _rows_of(values: Sequence[str], distinct: Sequence[str | None], codes: NDArray[np.int64]) -> list[int]:
@@ -181,6 +201,7 @@ def of_target(table: Table, specification: Specification) -> Iterator[Finding]:
     except UnreadableError as error:
         yield _not_categories(name, error)
         return
+    yield from _damaged(name, distinct, codes)
     yield from _gaps(name, np.array([value is None for value in distinct])[codes])
     classes = sorted(value for value in distinct if value is not None)
     if len(classes) < 2:

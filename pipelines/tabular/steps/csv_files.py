@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import csv_layout
@@ -27,9 +28,9 @@ def read(file: Path) -> pa.Table:
     try:
         columns = _read(file)
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        unreadable = _not_utf8(file) or _open_quote(file) or csv_layout.problem(records(file), str(error))
+        unreadable = _not_utf8(file) or _open_quote(file) or csv_layout.problem(records(file), str(error), file.name)
         raise BadInput(f"{file.name}: {unreadable}") from None
-    problem = csv_layout.of_names(columns.column_names, records(file)) or _open_quote(file)
+    problem = csv_layout.of_names(columns.column_names, records(file), file.name) or _open_quote(file)
     if problem:
         raise BadInput(f"{file.name}: {problem}")
     return columns
@@ -73,6 +74,15 @@ def records(file: Path) -> Iterator[tuple[int, list[str]]]:
                 line = reader.line_num + 1
     finally:
         csv.field_size_limit(longest)
+
+
+def under_another_name(file: Path) -> str:
+    """How a file of text that is not called .csv is laid out and what to do, for the end of a sentence; of other files what they may be."""
+    first = list(islice(records(file), csv_layout.LOOKED_AT)) if not _not_utf8(file) else []
+    delimiter = csv_layout.delimiter(first, file.name) if first else None
+    if delimiter:
+        return f"; {delimiter}"
+    return "; give its name the ending .csv" if first and len(first[0][1]) > 1 else "; write the table as CSV or Parquet"
 
 
 def first_lines(file: Path, rows: int) -> list[int] | range | None:

@@ -18,46 +18,53 @@ Record = tuple[int, list[str]]
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _DECIMAL_COMMA = re.compile(r"-?[0-9]+,[0-9]+")
 #: So many records tell how a file is laid out.
-_LOOKED_AT = 100
+LOOKED_AT = 100
 SHOWN_NAMES = 5
 
 
-def of_names(names: Sequence[str], records: Iterable[Record]) -> str | None:
+def of_names(names: Sequence[str], records: Iterable[Record], file: str) -> str | None:
     """What is wrong with the line of column names of a file that could be read, or None."""
-    if len(names) == 1 and any(delimiter in names[0] for delimiter in _DELIMITERS):
-        return problem(records, "")
+    if len(names) == 1 and any(sign in names[0] for sign in _DELIMITERS):
+        return problem(records, "", file)
     unnamed = [str(index) for index, name in enumerate(names, start=1) if not name.strip()]
     if len(unnamed) > 1:
-        advice = f"columns {', '.join(unnamed[:SHOWN_NAMES])} have no name; name them, or remove them"
-        return _title(list(islice(records, _LOOKED_AT))) or advice
+        first = list(islice(records, LOOKED_AT))
+        columns = f"columns {', '.join(unnamed[:SHOWN_NAMES])}"
+        if all(not cell.strip() for _, cells in first for cell in cells[len(names) - len(unnamed) :]):
+            return f"{columns} are empty: every line ends with {len(unnamed)} commas too many; remove these commas"
+        return _title(first) or f"{columns} have no name; name them, or remove them"
     repeated = [name for name, count in Counter(names).items() if count > 1]
     return f"column {shown(repeated[0])} appears twice; rename one" if repeated else None
 
 
-def problem(records: Iterable[Record], error: str) -> str:
+def problem(records: Iterable[Record], error: str, file: str) -> str:
     """What is wrong with a file that could not be read; `error` is the reader's own word."""
     remaining = iter(records)
-    first = list(islice(remaining, _LOOKED_AT))
+    first = list(islice(remaining, LOOKED_AT))
     if len(first) <= 1:
         return f"there is {'no row below the header' if first else 'no header line'}; upload it again"
-    found = _delimiter(first) or _title(first)
+    found = delimiter(first, file) or _title(first)
     if found:
         return found
-    wrong = next((record for record in chain(first, remaining) if len(record[1]) != len(first[0][1])), None)
-    return _row(first, *wrong) if wrong else f"not a CSV table: {(error or 'unreadable').splitlines()[0]}"
+    every = chain(first, remaining)
+    wrong = next((record for record in every if len(record[1]) != len(first[0][1])), None)
+    if wrong is None:
+        return f"not a CSV table: {(error or 'unreadable').splitlines()[0]}"
+    return _note(first, wrong, list(islice(every, LOOKED_AT))) or _row(first, *wrong)
 
 
-def _delimiter(records: Sequence[Record]) -> str | None:
+def delimiter(records: Sequence[Record], file: str) -> str | None:
+    """Another delimiter than a comma, with the command that writes the file anew."""
     header = records[0][1]
-    found = next((delimiter for delimiter in _DELIMITERS if delimiter in header[0]), None) if len(header) == 1 else None
+    found = next((sign for sign in _DELIMITERS if sign in header[0]), None) if len(header) == 1 else None
     if found is None:
         return None
     cells = [cell for _, split in records[1:] for cell in ",".join(split).split(found)]
     given = f"cells are separated by {_DELIMITERS[found]} ({found!r})"
-    remedy, further = "separate them with ','", ""
+    remedy, further = "separate them with ','", ", dtype=str"  # so that 007 stays 007
     if any(_DECIMAL_COMMA.fullmatch(cell.strip()) for cell in cells):
         given, remedy, further = f"{given} and decimals written with ','", f"{remedy} and write decimals with '.'", ", decimal=','"
-    return f"{given}; {remedy}, such as with pandas.read_csv(file, sep={found!r}{further}).to_csv(file, index=False)"
+    return f"{given}; {remedy}, `pandas.read_csv({file!r}, sep={found!r}{further}).to_csv('converted.csv', index=False)`"
 
 
 def _title(records: Sequence[Record]) -> str | None:
@@ -77,6 +84,19 @@ def _is_number(cell: str) -> bool:
         return not math.isnan(number(cell))
     except ValueError:
         return False
+
+
+def _note(records: Sequence[Record], found: Record, below: Sequence[Record]) -> str | None:
+    """A line of words in one cell, or one below the table in few cells: no row, or the beginning of one."""
+    line, cells = found
+    width = len(records[0][1])
+    words = [cell for cell in cells if cell.strip()]
+    is_below = all(len(further) != width for _, further in below)
+    is_sentence = len(words) == 1 or (bool(words) and is_below and len(words) <= width / 2 and (":" in words[0] or " " in words[0].strip()))
+    if width < 3 or not is_sentence or _is_number(words[0]):
+        return None
+    given = f"line {line} has {len(cells)} cell{'s' if len(cells) != 1 else ''}, the header {width}"
+    return f"{given}: {shown(', '.join(map(str.strip, words)))} is a note, or a row that was cut off; remove it, or upload the whole file"
 
 
 def _row(records: Sequence[Record], line: int, cells: Sequence[str]) -> str:

@@ -62,14 +62,22 @@ def _spelling(misspelt: Mapping[str, str]) -> Iterator[Finding]:
 
 def _further(table: Table, place: int, name: str) -> Finding:
     """A column that settings.py does not name."""
-    where = f"column {place}" if not name else ""
+    is_parquet = table.sources[0].file.suffix.lower() == ".parquet"
+    leave_out = f"leave it out, such as with pandas.DataFrame.to_{'parquet' if is_parquet else 'csv'}(index=False)"
+    is_last = place == len(table.columns.column_names)
     if counts_rows(table, name):
-        problem = "counts the rows, so it is an index; leave it out, such as with pandas.DataFrame.to_csv(index=False)"
-    elif _INDEX_NAME.fullmatch(name):
-        problem = "is an index by its name; leave it out, such as with pandas.DataFrame.to_csv(index=False)"
+        problem = f"counts the rows, so it is an index; {leave_out}"
+    elif _INDEX_NAME.fullmatch(name) and is_last and table.columns[name].null_count == table.rows:
+        problem = "is empty, as a comma at the end of every line makes it; remove that comma"
+    elif _INDEX_NAME.fullmatch(name) and (name or place == 1):
+        problem = f"is an index by its {'name' if name else 'place'}; {leave_out}"
     else:
-        problem = "not in settings.py; add it to the DataSet or remove it from the data"
-    return Finding(name, f"{where} has no name and {problem}" if where else problem)
+        problem = (
+            "not in settings.py; add it to the DataSet or remove it from the data"
+            if name
+            else "is not in settings.py; name it, or remove it"
+        )
+    return Finding(name, problem if name else f"column {place} has no name and {problem}")
 
 
 def counts_rows(table: Table, name: str) -> bool:

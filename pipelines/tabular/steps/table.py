@@ -166,9 +166,10 @@ def _files(path: Path) -> list[Path]:
 def _read_file(file: Path) -> pa.Table:
     if file.stat().st_size == 0:
         raise BadInput(f"{file.name} is empty (0 bytes); upload it again")
-    what, remedy = file_kinds.mistaken(file) or ("", "convert it")
+    what, remedy = file_kinds.mistaken(file) or ("", "")
     if file.suffix.lower() not in SUFFIXES:
-        raise BadInput(f"{file.name} is neither .csv nor .parquet{what and f', but {what}'}; {remedy}")
+        further = f", but {what}; {remedy}" if what else csv_files.under_another_name(file)
+        raise BadInput(f"{file.name} is neither .csv nor .parquet{further}")
     is_csv = file.suffix.lower() == ".csv"
     if what:
         raise BadInput(f"{file.name} is not {'CSV' if is_csv else 'Parquet'}, but {what}; {remedy}")
