@@ -21,9 +21,10 @@ def install() -> None:
 
     original = getattr(engine._evaluate_conditions, "__wrapped__", engine._evaluate_conditions)
     evaluate = _with_functions(original)
-    for module in (changesets, engine, handlers, stacks):
-        if hasattr(module, "_evaluate_conditions"):
-            module._evaluate_conditions = evaluate
+    changesets._evaluate_conditions = evaluate
+    engine._evaluate_conditions = evaluate
+    handlers._evaluate_conditions = evaluate
+    stacks._evaluate_conditions = evaluate
 
 
 def _with_functions(original: Evaluate) -> Evaluate:
