@@ -48,9 +48,8 @@ def problems(call: Call, status: int, headers: Mapping[str, str], body: bytes) -
     except Exception as error:  # whatever a client's parser raises is what the client's user would see
         return [f"what no client can read: {error!r}"]
     parsed.pop("ResponseMetadata", None)
-    if payload is not None and payload.type_name != "structure":
-        parsed.pop(shape.serialization["payload"], None)
-    found = checks_of(call.service).of(shape)(parsed)
+    is_file = (shape.serialization["payload"],) if payload is not None and payload.type_name != "structure" else None
+    found = [problem for problem in checks_of(call.service).of(shape)(parsed) if problem.names != is_file]
     known = coverage(call.service)
     return [*unknown, *(str(problem) for problem in found if not known.is_answered_otherwise(call.operation, problem.names))]
 

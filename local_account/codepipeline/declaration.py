@@ -1,12 +1,13 @@
 """Checks the structure of a pipeline before it is stored, as the service does, and says what the local account cannot run.
 
+Names, modes and types are checked at the port (`local_account/api/validation.py`).
+
 https://docs.aws.amazon.com/codepipeline/latest/userguide/pipeline-requirements.html
 """
 
 from __future__ import annotations
 
 import copy
-import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -14,18 +15,13 @@ from typing import Any
 from local_account.codepipeline.conditions import RULES
 from local_account.errors import ServiceError
 
-_NAME = re.compile(r"[A-Za-z0-9.@_-]{1,100}")
-_MODES = ("SUPERSEDED", "QUEUED", "PARALLEL")
-
 
 def checked(pipeline: dict[str, Any], version: int) -> dict[str, Any]:
     """A copy with the defaults filled in. Raises ServiceError (InvalidStructureException, NotImplemented)."""
     result = copy.deepcopy(pipeline)
-    _require(bool(_NAME.fullmatch(result.get("name", ""))), f"pipeline name {result.get('name')!r}: 1 to 100 of A-Z a-z 0-9 . @ - _")
-    stages = result.get("stages", [])
+    stages = result["stages"]
     _require(len(stages) >= 2, f"Pipeline has only {len(stages)} stage(s). There should be a minimum of 2 stages in a pipeline")
     _require_unique("stage", (stage["name"] for stage in stages))
-    _require(result.get("executionMode", "SUPERSEDED") in _MODES, f"executionMode must be one of {', '.join(_MODES)}")
     _require("artifactStore" in result or "artifactStores" in result, "artifactStore or artifactStores is missing")
     if result.get("pipelineType", "V1") == "V1":
         _require(not result.get("variables"), "pipeline variables need pipelineType V2")

@@ -122,7 +122,6 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
     ),
     ("ministack.services.codebuild", "_build_id"): ("project_name",),
     ("ministack.services.codebuild", "_builds"): "AccountRegionScopedDict",
-    ("ministack.services.codebuild", "_create_project"): ("data",),
     ("ministack.services.codebuild", "_execute_build"): ("build_id", "project"),
     ("ministack.services.codebuild", "_make_build_record"): ("project", "build_id", "source_version"),
     ("ministack.services.codebuild", "_projects"): "AccountRegionScopedDict",
