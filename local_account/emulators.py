@@ -11,29 +11,46 @@ import asyncio
 import contextlib
 import importlib
 import os
+import subprocess
 import sys
 import tempfile
 import types
+import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from local_account.context import Context
+from local_account.processes import GUARD
 
 MOTO_SERVICES = ("application-autoscaling", "codepipeline", "codecommit")
 _MOTO_PACKAGES = {"application-autoscaling": "applicationautoscaling"}
 
-# A MiniStack Lambda worker reads its events from standard input and ends when that closes. A handler that is
-# busy when the account is killed would go on: this prelude ends it as soon as its parent is gone.
-_LAMBDA_LIFELINE = """
-import os as _os, threading as _threading, time as _time
-def _end_with_parent(_parent=_os.getppid()):
-    while _os.getppid() == _parent:
-        _time.sleep(0.2)
-    _os._exit(1)
-_threading.Thread(target=_end_with_parent, daemon=True).start()
-"""
+
+class _GuardedWorker(subprocess.Popen[str]):
+    """A Lambda worker below a guard (`child_guard.py`): it ends with everything that its handlers started, and with the account."""
+
+    def __init__(self, command: Sequence[str], **options: Any) -> None:
+        watched, self._lifeline = os.pipe()
+        try:
+            guard = [sys.executable, "-S", "-E", str(GUARD), "--lifeline", str(watched)]
+            super().__init__([*guard, *command], pass_fds=(watched,), start_new_session=True, **options)
+        except BaseException:
+            os.close(self._lifeline)
+            raise
+        finally:
+            os.close(watched)
+
+    def kill(self) -> None:
+        """At once, but by the guard: killed itself, it could end nothing."""
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+
+    def __del__(self, _warn: Any = warnings.warn) -> None:
+        self.kill()
+        super().__del__(_warn)  # type: ignore[misc]  # Popen has it, its stub has not
 
 
 @contextlib.contextmanager
@@ -109,8 +126,9 @@ def _leave_out_what_is_not_used() -> None:
 def _guard_lambda_workers() -> None:
     from ministack.core import lambda_runtime
 
-    if not lambda_runtime._PYTHON_WORKER_SCRIPT.startswith(_LAMBDA_LIFELINE):
-        lambda_runtime._PYTHON_WORKER_SCRIPT = _LAMBDA_LIFELINE + lambda_runtime._PYTHON_WORKER_SCRIPT
+    guarded = types.ModuleType("subprocess")
+    guarded.__dict__.update(vars(subprocess), Popen=_GuardedWorker)
+    lambda_runtime.subprocess = guarded
 
 
 def attach_to_loop() -> None:
