@@ -15,12 +15,12 @@ import subprocess
 import sys
 import tempfile
 import types
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from local_account.api.rules import functions
 from local_account.context import Context
 from local_account.processes import GUARD
 
@@ -48,9 +48,9 @@ class _GuardedWorker(subprocess.Popen[str]):
             os.close(self._lifeline)
             self._lifeline = -1
 
-    def __del__(self, _warn: Any = warnings.warn) -> None:
+    def __del__(self) -> None:
         self.kill()
-        super().__del__(_warn)  # type: ignore[misc]  # Popen has it, its stub has not
+        super().__del__()
 
 
 @contextlib.contextmanager
@@ -62,6 +62,7 @@ def installed(context: Context) -> Iterator[None]:
         _leave_out_what_is_not_used()
         _set_ministack_port(context)
         _guard_lambda_workers()
+        _refuse_what_does_not_run()
         yield
     finally:
         reset()
@@ -129,6 +130,34 @@ def _guard_lambda_workers() -> None:
     guarded = types.ModuleType("subprocess")
     guarded.__dict__.update(vars(subprocess), Popen=_GuardedWorker)
     lambda_runtime.subprocess = guarded
+
+
+def _refuse_what_does_not_run() -> None:
+    """A function without code, or of a language that does not run here, fails; MiniStack answers for it as if it had run.
+
+    Code that is not where a template says fails where it is fetched, with Lambda's own words.
+    """
+    from ministack.services import lambda_svc
+
+    original_run = getattr(lambda_svc._execute_function_dispatch, "original", lambda_svc._execute_function_dispatch)
+    original_fetch = getattr(lambda_svc._fetch_code_from_s3, "original", lambda_svc._fetch_code_from_s3)
+
+    def run(function: dict[str, Any], config: dict[str, Any], *rest: Any) -> Any:
+        runtime = str(config.get("Runtime", ""))
+        if function.get("code_zip") and functions.runs_here(runtime):
+            return original_run(function, config, *rest)
+        reason = f"The local account does not run {runtime or 'images'}" if function.get("code_zip") else "The function has no code"
+        return {"body": {"errorType": "Runtime.InvalidEntrypoint", "errorMessage": reason}, "error": True, "log": reason}
+
+    def fetch(bucket: str, key: str, version_id: str | None = None) -> bytes:
+        code = original_fetch(bucket, key, version_id)
+        if code is None:
+            reason = f"there is no object s3://{bucket}/{key}"
+            raise ValueError(f"Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: {reason}")
+        return bytes(code)
+
+    run.original, fetch.original = original_run, original_fetch  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
+    lambda_svc._execute_function_dispatch, lambda_svc._fetch_code_from_s3 = run, fetch
 
 
 def attach_to_loop() -> None:

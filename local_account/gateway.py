@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from local_account import clock_control, cloudformation, codecommit, emulators, request_body
-from local_account.api import members, reading
+from local_account.api import members, reading, tokens, values
+from local_account.api.rules import rule
 from local_account.context import Context
 from local_account.endpoints import runtime
 from local_account.errors import NotEmulatedError, ServiceError
@@ -51,6 +52,7 @@ class Gateway:
         self._context = context
         self._moto_lock = threading.Lock()
         self._moto: dict[str, Any] = {}
+        self._tokens = tokens.Tokens()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -148,8 +150,14 @@ class Gateway:
         if service == "sagemaker" and invocation:  # many a second: it knows its few members itself
             await _reply(send, await runtime.invoke(self._context, unquote(invocation[1]), request.headers, request.body))
             return
+        call = None
         if not _SIGNALS.fullmatch(request.path):
-            _require_emulated(service, request)
+            call = _emulated(service, request)
+            self._tokens.require_known(call)
+            if rule.has_rules(call):
+                await asyncio.to_thread(rule.require, self._context, call)
+        if call is not None and tokens.member_of(call.service, call.operation):
+            send = self._remembering(call, send)
         if service == "sagemaker":
             await _reply(send, await asyncio.to_thread(api_of(self._context).answer, request))
         elif service in emulators.MOTO_SERVICES:
@@ -158,6 +166,19 @@ class Gateway:
             if service == "cloudformation":
                 send = self._once_stack_is_settled(request, send)
             await _ask_ministack(service, request, scope, send)
+
+    def _remembering(self, call: reading.Call, send: Send) -> Send:
+        """Let an answer through once the token of its next page is known: the client may come with it at once."""
+        held: list[Event] = []
+
+        async def send_later(event: Event) -> None:
+            held.append(event)
+            if event["type"] == "http.response.body" and not event.get("more_body"):
+                self._tokens.remember(call, _response_of(held))
+                for each in held:
+                    await send(each)
+
+        return send_later
 
     def _once_stack_is_settled(self, request: Request, send: Send) -> Send:
         """Hold the answer to a change of a stack for a moment: `cdk` looks every five seconds, most stacks take less than one."""
@@ -247,12 +268,19 @@ async def _reply(send: Send, response: Response) -> None:
     await send({"type": "http.response.body", "body": response.body})
 
 
-def _require_emulated(service: str, request: Request) -> None:
-    """Raises ServiceError for what this account does not have: a service, an operation, a member of a request."""
+def _response_of(events: list[Event]) -> Response:
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in events[0].get("headers", [])}
+    return Response(events[0]["status"], b"".join(event.get("body", b"") for event in events[1:]), headers)
+
+
+def _emulated(service: str, request: Request) -> reading.Call:
+    """The call that a request is. Raises ServiceError for what this account does not have: a service, an operation, a member, a value."""
     call = reading.read(service, request)
     if call is None:
         raise NotEmulatedError(service, operation_of(request))
     members.require_emulated(call)
+    values.require_emulated(call)
+    return call
 
 
 def application(context: Context) -> Callable[..., Awaitable[None]]:

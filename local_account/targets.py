@@ -14,6 +14,8 @@ from typing import Any
 
 from botocore import xform_name
 
+from local_account.api.members import coverage
+from local_account.api.reading import SERVICES
 from local_account.context import Context
 from local_account.errors import NotEmulatedError
 
@@ -31,6 +33,17 @@ def send(context: Context, target: Target, payload: str, own_input: str | None) 
     if call is None:
         raise NotEmulatedError("events", f"PutTargets with a target of {service or 'no service'}")
     call(context, target, payload, own_input)
+
+
+def is_emulated(arn: str) -> bool:
+    """Whether a target can be called: a service of this account, or for a schedule's universal target an operation of one."""
+    parts = arn.split(":")
+    if parts[2] != "scheduler":
+        return parts[2] in _SENDERS and (parts[2] != "sagemaker" or ":pipeline/" in arn)
+    service, operation = {"eventbridge": "events"}.get(parts[-2], parts[-2]), parts[-1]
+    if service not in {name for names in SERVICES.values() for name in names}:
+        return False
+    return operation[:1].upper() + operation[1:] in coverage(service).acted
 
 
 def send_to_queue(context: Context, queue_arn: str, body: str, attributes: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_account.account import Account
+from local_account.api import values
 from local_account.api.members import LISTS, Coverage, coverage, require_emulated
 from local_account.api.reading import SERVICES, Call, model
 from local_account.errors import NotEmulatedError, ServiceError
@@ -197,3 +198,21 @@ def test_the_port_refuses_it_in_every_protocol(account: Account, service: str, o
 
     assert error.value.response["Error"]["Code"] == "NotImplemented"
     assert error.value.response["Error"]["Message"] == f"The local account does not implement {named}."
+
+
+@pytest.mark.parametrize("service", EVERY_SERVICE)
+def test_the_values_that_alone_are_taken_are_values_of_aws(service: str) -> None:
+    known = model(service)
+    for path, taken in values.allowed(service).items():
+        operation, *names = path.split(".")
+        shape = known.operation_model(operation).input_shape
+        for name in names:
+            shape = _structure(shape).members[name]
+        assert operation in coverage(service).acted
+        assert taken <= set(getattr(shape, "enum", None) or taken), f"{path} has other values"
+
+
+def test_another_value_is_refused_by_name() -> None:
+    values.require_emulated(Call("kms", "CreateKey", {"KeySpec": "SYMMETRIC_DEFAULT", "MultiRegion": False}))
+    with pytest.raises(NotEmulatedError, match="kms:CreateKey with KeySpec RSA_2048; implemented: SYMMETRIC_DEFAULT"):
+        values.require_emulated(Call("kms", "CreateKey", {"KeySpec": "RSA_2048"}))

@@ -22,7 +22,9 @@ from tests.local_account import sagemaker_requests as small
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux gives orphans to a guard")
 
 #: Started twice removed: its parent ends at once, and its session is its own.
-ESCAPE = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', sys.argv[1]], start_new_session=True)"
+ESCAPE = (
+    "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', sys.argv[1]], start_new_session=True)"
+)
 
 
 @pytest.fixture
@@ -73,9 +75,7 @@ def escaping(mark: str) -> str:
 
 def test_a_guarded_command(tmp_path: Path, mark: str) -> None:
     log = tmp_path / "log"
-    code = Processes().run(
-        [sys.executable, "-c", escaping(mark)], environment=dict(os.environ), working_directory=tmp_path, log_file=log
-    )
+    code = Processes().run([sys.executable, "-c", escaping(mark)], environment=dict(os.environ), working_directory=tmp_path, log_file=log)
 
     assert (code, log.read_text()) == (0, "it runs\n")
     assert is_gone(mark)
@@ -128,7 +128,10 @@ def test_a_function_of_an_account_that_ends(tmp_path: Path, mark: str) -> None:
     code.write_bytes(zipped(f"def handler(event, context):\n    exec({escaping(mark)!r}, {{}})\n    return 'it runs'\n"))
     for how in ("stopped", "killed"):
         answer = subprocess.run(
-            [sys.executable, "-c", program, str(tmp_path / how), str(code), how], cwd=Path(__file__).parents[2], capture_output=True, text=True
+            [sys.executable, "-c", program, str(tmp_path / how), str(code), how],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
         )
 
         assert json.loads(answer.stdout.splitlines()[0]) == "it runs", answer.stderr

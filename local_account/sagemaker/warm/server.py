@@ -52,7 +52,8 @@ def tell_guard(guard: int, with_signal: signal.Signals) -> None:
 def load_child_guard() -> Any:
     """`local_account/child_guard.py`, by its path: the folder that it is in must not be on the path of a job's script."""
     specification = importlib.util.spec_from_file_location("child_guard", Path(__file__).parents[2] / "child_guard.py")
-    assert specification and specification.loader
+    if specification is None or specification.loader is None:
+        raise ImportError("child_guard.py is not beside this package")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
