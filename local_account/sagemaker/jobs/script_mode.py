@@ -15,6 +15,7 @@ from local_account.sagemaker.jobs.container import Container
 
 PROGRAM, SUBMIT_DIRECTORY = "sagemaker_program", "sagemaker_submit_directory"
 _CODE = "/opt/ml/code"
+_OBJECTIVE = "_tuning_objective_metric"  # the tuner's own (`_params.py`, TUNING_METRIC)
 
 
 def decoded(hyperparameters: Mapping[str, str]) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def decoded(hyperparameters: Mapping[str, str]) -> dict[str, Any]:
 
 def for_the_script(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
     """Without those that speak to the toolkit or name the tuner's objective."""
-    return {name: value for name, value in hyperparameters.items() if not name.startswith(("sagemaker_", "_"))}
+    return {name: value for name, value in hyperparameters.items() if not name.startswith("sagemaker_") and name != _OBJECTIVE}
 
 
 def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
@@ -76,6 +77,8 @@ def _json_or_text(text: str) -> Any:
 
 
 def _as_argument(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, dict):
         return ",".join(f"{name}={item}" for name, item in sorted(value.items()))
     return str(value)
