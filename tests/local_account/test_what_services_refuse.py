@@ -39,6 +39,7 @@ def shop(account: Account) -> Account:
     account.client("events").put_targets(Rule="shop", Targets=[{"Id": "1", "Arn": f"arn:aws:sqs:{HERE}:shop"}])
     trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
     account.client("iam").create_role(RoleName="shop", AssumeRolePolicyDocument=json.dumps(trust))
+    account.client("iam").create_user(UserName="clerk")
     return account
 
 
@@ -154,6 +155,7 @@ REFUSED = [
     ("iam", "create_role", {"RoleName": "new", "AssumeRolePolicyDocument": "not json"}, "MalformedPolicyDocument"),
     ("iam", "put_role_policy", {"RoleName": "shop", "PolicyName": "p", "PolicyDocument": "[]"}, "MalformedPolicyDocument"),
     ("iam", "attach_role_policy", {"RoleName": "shop", "PolicyArn": "arn:aws:iam::111122223333:policy/none"}, "NoSuchEntity"),
+    ("iam", "delete_access_key", {"UserName": "clerk", "AccessKeyId": "AKIANOTTHECLERKSKEY1"}, "NoSuchEntity"),
     ("s3", "put_bucket_policy", {"Bucket": "shop", "Policy": "not json"}, "MalformedPolicy"),
     ("s3", "get_object", {"Bucket": "shop", "Key": "order", "ExpectedBucketOwner": "444455556666"}, "AccessDenied"),
     ("s3", "get_object", {"Bucket": "shop", "Key": "order", "PartNumber": 2}, "InvalidPartNumber"),

@@ -32,3 +32,14 @@ def _attached(context: Context, request: Mapping[str, Any]) -> None:
         raise ServiceError("InvalidInput", f"ARN {arn} is not valid.")
     if not arn.startswith("arn:aws:iam::aws:policy/") and not is_there(context.client("iam").get_policy, PolicyArn=arn):
         raise ServiceError("NoSuchEntity", f"Policy {arn} does not exist or is not attachable.", 404)
+
+
+@rule("iam", "DeleteAccessKey")
+def _own_key(context: Context, request: Mapping[str, Any]) -> None:
+    """A key is deleted of the user who has it."""
+    user, key = request.get("UserName"), request.get("AccessKeyId")
+    if not user:
+        return
+    keys = context.client("iam").list_access_keys(UserName=user)["AccessKeyMetadata"]
+    if key not in [each["AccessKeyId"] for each in keys]:
+        raise ServiceError("NoSuchEntity", f"The Access Key with id {key} cannot be found.", 404)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from local_account.api.reading import Call
@@ -27,13 +27,17 @@ def rule(service: str, *operations: str) -> Callable[[Rule], Rule]:
     return register
 
 
+def registered(service: str, operation: str) -> Sequence[Rule]:
+    return _RULES.get((service, operation), ())
+
+
 def has_rules(call: Call) -> bool:
-    return (call.service, call.operation) in _RULES
+    return bool(registered(call.service, call.operation))
 
 
 def require(context: Context, call: Call) -> None:
     """Raises ServiceError for what a rule of the operation refuses. May ask the account itself, so not on its event loop."""
-    for each in _RULES.get((call.service, call.operation), ()):
+    for each in registered(call.service, call.operation):
         each(context, call.parameters)
 
 
