@@ -127,7 +127,7 @@ def test_each_service_has_a_list_and_each_list_a_service() -> None:
 
 @pytest.mark.parametrize("service", EVERY_SERVICE)
 def test_a_member_that_is_called_acted_on_is_read_by_the_code_of_its_operation(service: str) -> None:
-    """The name, or what it is called on the wire, is a word of what that operation reaches. A part of the address, or a whole body, has none."""
+    """The name, or what it is called on the wire, is a word that the operation reaches. A part of the address or a whole body has none."""
     covered, known = coverage(service), model(service)
     unread = []
     for place, names in covered.acted.items():
