@@ -55,7 +55,11 @@ def _declaration_problems(parameter: Any) -> Iterator[str]:
     for member in sorted(set(parameter) - set(allowed)):
         yield f"parameter {name} cannot have {member!r}; allowed: {', '.join(allowed)}"
     values = parameter.get("EnumValues")
-    if values is not None and not (isinstance(values, list) and values and all(isinstance(value, str) for value in values)):
+    if (
+        kind == "String"
+        and values is not None
+        and not (isinstance(values, list) and values and all(isinstance(value, str) for value in values))
+    ):
         yield f"parameter {name} has EnumValues {str(values)[:60]!r}; allowed: a list of texts"
         return
     default = parameter.get("DefaultValue")
