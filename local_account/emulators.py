@@ -11,29 +11,46 @@ import asyncio
 import contextlib
 import importlib
 import os
+import subprocess
 import sys
 import tempfile
 import types
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from local_account.api.rules import functions
 from local_account.context import Context
+from local_account.processes import GUARD
 
 MOTO_SERVICES = ("application-autoscaling", "codepipeline", "codecommit")
 _MOTO_PACKAGES = {"application-autoscaling": "applicationautoscaling"}
 
-# A MiniStack Lambda worker reads its events from standard input and ends when that closes. A handler that is
-# busy when the account is killed would go on: this prelude ends it as soon as its parent is gone.
-_LAMBDA_LIFELINE = """
-import os as _os, threading as _threading, time as _time
-def _end_with_parent(_parent=_os.getppid()):
-    while _os.getppid() == _parent:
-        _time.sleep(0.2)
-    _os._exit(1)
-_threading.Thread(target=_end_with_parent, daemon=True).start()
-"""
+
+class _GuardedWorker(subprocess.Popen[str]):
+    """A Lambda worker below a guard (`child_guard.py`): it ends with everything that its handlers started, and with the account."""
+
+    def __init__(self, command: Sequence[str], **options: Any) -> None:
+        watched, self._lifeline = os.pipe()
+        try:
+            guard = [sys.executable, "-S", "-E", str(GUARD), "--lifeline", str(watched)]
+            super().__init__([*guard, *command], pass_fds=(watched,), start_new_session=True, **options)
+        except BaseException:
+            os.close(self._lifeline)
+            raise
+        finally:
+            os.close(watched)
+
+    def kill(self) -> None:
+        """At once, but by the guard: killed itself, it could end nothing."""
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+
+    def __del__(self) -> None:
+        self.kill()
+        super().__del__()
 
 
 @contextlib.contextmanager
@@ -45,6 +62,7 @@ def installed(context: Context) -> Iterator[None]:
         _leave_out_what_is_not_used()
         _set_ministack_port(context)
         _guard_lambda_workers()
+        _refuse_what_does_not_run()
         yield
     finally:
         reset()
@@ -109,8 +127,37 @@ def _leave_out_what_is_not_used() -> None:
 def _guard_lambda_workers() -> None:
     from ministack.core import lambda_runtime
 
-    if not lambda_runtime._PYTHON_WORKER_SCRIPT.startswith(_LAMBDA_LIFELINE):
-        lambda_runtime._PYTHON_WORKER_SCRIPT = _LAMBDA_LIFELINE + lambda_runtime._PYTHON_WORKER_SCRIPT
+    guarded = types.ModuleType("subprocess")
+    guarded.__dict__.update(vars(subprocess), Popen=_GuardedWorker)
+    lambda_runtime.subprocess = guarded
+
+
+def _refuse_what_does_not_run() -> None:
+    """A function without code, or of a language that does not run here, fails; MiniStack answers for it as if it had run.
+
+    Code that is not where a template says fails where it is fetched, with Lambda's own words.
+    """
+    from ministack.services import lambda_svc
+
+    original_run = getattr(lambda_svc._execute_function_dispatch, "original", lambda_svc._execute_function_dispatch)
+    original_fetch = getattr(lambda_svc._fetch_code_from_s3, "original", lambda_svc._fetch_code_from_s3)
+
+    def run(function: dict[str, Any], config: dict[str, Any], *rest: Any) -> Any:
+        runtime = str(config.get("Runtime", ""))
+        if function.get("code_zip") and functions.runs_here(runtime):
+            return original_run(function, config, *rest)
+        reason = f"The local account does not run {runtime or 'images'}" if function.get("code_zip") else "The function has no code"
+        return {"body": {"errorType": "Runtime.InvalidEntrypoint", "errorMessage": reason}, "error": True, "log": reason}
+
+    def fetch(bucket: str, key: str, version_id: str | None = None) -> bytes:
+        code = original_fetch(bucket, key, version_id)
+        if code is None:
+            reason = f"there is no object s3://{bucket}/{key}"
+            raise ValueError(f"Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: {reason}")
+        return bytes(code)
+
+    run.original, fetch.original = original_run, original_fetch  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
+    lambda_svc._execute_function_dispatch, lambda_svc._fetch_code_from_s3 = run, fetch
 
 
 def attach_to_loop() -> None:

@@ -54,6 +54,43 @@ def install(context: Context) -> None:
 
     invoke_target.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
     eventbridge._invoke_target = invoke_target
+    eventbridge._put_events = _without_faulty_entries(context, eventbridge._put_events)
+
+
+def _without_faulty_entries(context: Context, original: Callable[..., Any]) -> Callable[..., Any]:
+    """PutEvents puts the good entries and answers, in the place of each other, what is wrong with it. MiniStack puts them all."""
+    original = getattr(original, "__wrapped__", original)
+
+    def put_events(data: Mapping[str, Any], allow_aws_source: bool = False) -> Any:
+        entries = data.get("Entries") or []
+        faults = [fault_of(entry) for entry in entries]
+        good = [entry for entry, fault in zip(entries, faults, strict=True) if fault is None]
+        answer = original({**data, "Entries": good}, allow_aws_source=allow_aws_source)
+        if len(good) == len(entries) or answer[0] != 200:
+            return answer
+        put = json.loads(answer[2])
+        results = iter(put["Entries"])
+        merged = [next(results) if fault is None else {"ErrorCode": fault[0], "ErrorMessage": fault[1]} for fault in faults]
+        failed = put["FailedEntryCount"] + len(entries) - len(good)
+        return answer[0], answer[1], json.dumps({"FailedEntryCount": failed, "Entries": merged}).encode()
+
+    put_events.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
+    return put_events
+
+
+def fault_of(entry: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Error code and message of an entry that no bus takes; None for a good one.
+
+    https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html
+    """
+    for member in ("Source", "DetailType", "Detail"):
+        if not entry.get(member):
+            return "InvalidArgument", f"Parameter {member} is not valid. Reason: {member} is a required argument."
+    try:
+        detail = json.loads(entry["Detail"])
+    except (ValueError, RecursionError):
+        detail = None
+    return None if isinstance(detail, dict) else ("MalformedDetail", "Detail is malformed.")
 
 
 def _render(target: Mapping[str, Any], rule: Mapping[str, Any], view: Any) -> tuple[str | None, str]:

@@ -19,7 +19,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from local_account import clock_control, cloudformation, codecommit, emulators, request_body
-from local_account.api import answers, reading, validation, wording
+from local_account.api import answers, reading, tokens, validation, values, wording
+from local_account.api.rules import rule
 from local_account.context import Context
 from local_account.endpoints import runtime
 from local_account.errors import NotEmulatedError, ServiceError
@@ -52,6 +53,7 @@ class Gateway:
         self._context = context
         self._moto_lock = threading.Lock()
         self._moto: dict[str, Any] = {}
+        self._tokens = tokens.Tokens()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -153,12 +155,18 @@ class Gateway:
                 send = _recorded(reading.Call("sagemaker-runtime", "InvokeEndpoint", {}), send)
             await _reply(send, await runtime.invoke(self._context, name, request.headers, request.body))
             return
+        call = None
         if not _SIGNALS.fullmatch(request.path):
             call = _checked(service, request)
+            self._tokens.require_known(call)
+            if rule.has_rules(call):
+                await asyncio.to_thread(rule.require, self._context, call)
             if answers.SWITCH in os.environ:
                 send = _recorded(call, send)
             if service == "codecommit" or service not in (*emulators.MOTO_SERVICES, "sagemaker"):
                 send = _worded(call, send)
+            if tokens.member_of(call.service, call.operation):
+                send = self._remembering(call, send)
         if service == "sagemaker":
             await _reply(send, await asyncio.to_thread(api_of(self._context).answer, request))
         elif service in emulators.MOTO_SERVICES:
@@ -167,6 +175,19 @@ class Gateway:
             if service == "cloudformation":
                 send = self._once_stack_is_settled(request, send)
             await _ask_ministack(service, request, scope, send)
+
+    def _remembering(self, call: reading.Call, send: Send) -> Send:
+        """Let an answer through once the token of its next page is known: the client may come with it at once."""
+        held: list[Event] = []
+
+        async def send_later(event: Event) -> None:
+            held.append(event)
+            if event["type"] == "http.response.body" and not event.get("more_body"):
+                self._tokens.remember(call, _response_of(held))
+                for each in held:
+                    await send(each)
+
+        return send_later
 
     def _once_stack_is_settled(self, request: Request, send: Send) -> Send:
         """Hold the answer to a change of a stack for a moment: `cdk` looks every five seconds, most stacks take less than one."""
@@ -262,6 +283,7 @@ def _checked(service: str, request: Request) -> reading.Call:
     if call is None:
         raise NotEmulatedError(service, operation_of(request))
     validation.require_allowed(call)
+    values.require_emulated(call)
     return call
 
 
@@ -299,6 +321,11 @@ def _recorded(call: reading.Call, send: Send) -> Send:
             answers.record(call, events[0]["status"], head, b"".join(part.get("body", b"") for part in events[1:]))
 
     return send_and_hold
+
+
+def _response_of(events: list[Event]) -> Response:
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in events[0].get("headers", [])}
+    return Response(events[0]["status"], b"".join(event.get("body", b"") for event in events[1:]), headers)
 
 
 def application(context: Context) -> Callable[..., Awaitable[None]]:

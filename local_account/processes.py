@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_GUARD = Path(__file__).with_name("child_guard.py")
+GUARD = Path(__file__).with_name("child_guard.py")
 _LONGEST_WAIT_SECONDS = 1.0
 
 
@@ -38,7 +38,7 @@ class Processes:
             log_file.parent.mkdir(parents=True, exist_ok=True)
             with log_file.open("ab") as log:
                 process = subprocess.Popen(
-                    [sys.executable, "-S", "-E", str(_GUARD), *command],
+                    [sys.executable, "-S", "-E", str(GUARD), *command],
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=subprocess.STDOUT,

@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore import xform_name
 
+from local_account.api.members import coverage
 from local_account.api.reading import EMULATED, Call, model
 from local_account.api.validation import require_allowed
 from local_account.context import Context
@@ -39,6 +40,17 @@ def _call(context: Context, service: str, operation: str, parameters: Mapping[st
     """Ask a service for the user. What its model does not allow is refused as the service does it, before a client of ours would."""
     require_allowed(Call(service, operation, parameters))
     return getattr(context.client(service), xform_name(operation))(**parameters)
+
+
+def is_emulated(arn: str) -> bool:
+    """Whether a target can be called: a service of this account, or for a schedule's universal target an operation of one."""
+    parts = arn.split(":")
+    if parts[2] != "scheduler":
+        return parts[2] in _SENDERS and (parts[2] != "sagemaker" or ":pipeline/" in arn)
+    service, operation = {"eventbridge": "events"}.get(parts[-2], parts[-2]), parts[-1]
+    if service not in EMULATED:
+        return False
+    return operation[:1].upper() + operation[1:] in coverage(service).acted
 
 
 def send_to_queue(context: Context, queue_arn: str, body: str, attributes: Mapping[str, str]) -> None:

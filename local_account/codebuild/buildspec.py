@@ -14,7 +14,15 @@ import yaml
 PHASES = ("install", "pre_build", "build", "post_build")
 _SECTIONS = {"version", "env", "phases", "artifacts", "reports", "cache", "proxy", "batch", "run-as"}
 _SHELLS = {"bash": "bash", "sh": "sh", "/bin/sh": "sh"}
-_PHASE_KEYS = {"commands", "finally", "on-failure", "run-as", "runtime-versions"}
+_ENVIRONMENT_KEYS = {"shell", "variables", "parameter-store", "secrets-manager", "exported-variables"}
+_ARTIFACT_KEYS = {"files", "name", "base-directory", "discard-paths", "exclude-paths"}
+#: Of the reference, and not done here: what they ask for would be left out.
+_NOT_DONE = {
+    *("batch", "proxy", "reports", "run-as"),
+    *("env.git-credential-helper", "artifacts.secondary-artifacts", "artifacts.enable-symlinks", "artifacts.s3-prefix"),
+    *(f"phases.{phase}.run-as" for phase in PHASES),
+}
+_PHASE_KEYS = {"commands", "finally", "on-failure", "runtime-versions"}
 
 
 class BuildspecError(ValueError):
@@ -65,11 +73,12 @@ def parse(text: str) -> Buildspec:
     unknown = sorted(set(spec) - _SECTIONS)
     if unknown:
         raise BuildspecError(f"unknown buildspec sections: {', '.join(unknown)}; allowed: {', '.join(sorted(_SECTIONS))}")
-    for section in ("batch", "proxy"):
-        if section in spec:
-            raise BuildspecError(f"the local account does not implement the buildspec section {section!r}")
     environment = _mapping(spec.get("env"), "env")
     phases = _mapping(spec.get("phases"), "phases")
+    _refuse_not_done(spec, phases)
+    if not phases:
+        raise BuildspecError(f"the buildspec has no phases; allowed: at least one of {', '.join(PHASES)}")
+    _refuse_unknown("env", environment, _ENVIRONMENT_KEYS)
     unknown_phases = sorted(set(phases) - set(PHASES))
     if unknown_phases:
         raise BuildspecError(f"unknown phases: {', '.join(unknown_phases)}; allowed: {', '.join(PHASES)}")
@@ -82,8 +91,23 @@ def parse(text: str) -> Buildspec:
         secrets_manager=_mapping(environment.get("secrets-manager"), "env.secrets-manager"),
         exported_variables=_strings(environment.get("exported-variables"), "env.exported-variables"),
         artifacts=_artifacts(_mapping(spec.get("artifacts"), "artifacts")),
-        ignored=_ignored(spec, phases),
+        ignored=_ignored(spec),
     )
+
+
+def _refuse_not_done(spec: Mapping[str, Any], phases: Mapping[str, Any]) -> None:
+    """Raises BuildspecError for a key of the reference that this account does not act on."""
+    inner = {"env": spec.get("env"), "artifacts": spec.get("artifacts"), **{f"phases.{name}": phase for name, phase in phases.items()}}
+    given = [*spec, *(f"{place}.{key}" for place, section in inner.items() if isinstance(section, Mapping) for key in section)]
+    asked = [name for name in given if name in _NOT_DONE]
+    if asked:
+        raise BuildspecError(f"the local account does not implement {', '.join(asked)} of a buildspec")
+
+
+def _refuse_unknown(place: str, section: Mapping[str, Any], allowed: set[str]) -> None:
+    unknown = sorted(set(section) - allowed)
+    if unknown:
+        raise BuildspecError(f"{place} has unknown keys: {', '.join(unknown)}; allowed: {', '.join(sorted(allowed))}")
 
 
 def _shell(environment: Mapping[str, Any]) -> str:
@@ -95,9 +119,9 @@ def _shell(environment: Mapping[str, Any]) -> str:
 
 def _phase(name: str, value: Any) -> Phase:
     phase = _mapping(value, f"phases.{name}")
-    unknown = sorted(set(phase) - _PHASE_KEYS)
-    if unknown:
-        raise BuildspecError(f"phases.{name} has unknown keys: {', '.join(unknown)}; allowed: {', '.join(sorted(_PHASE_KEYS))}")
+    _refuse_unknown(f"phases.{name}", phase, _PHASE_KEYS)
+    if not phase.get("commands") and not (name == "install" and phase.get("runtime-versions")):
+        raise BuildspecError(f"phases.{name} has no commands")
     on_failure = phase.get("on-failure")
     if on_failure not in (None, "ABORT", "CONTINUE"):
         raise BuildspecError(f"phases.{name}.on-failure is {on_failure!r}; the local account implements ABORT and CONTINUE")
@@ -120,10 +144,9 @@ def _runtimes(text: str, phases: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _artifacts(section: Mapping[str, Any]) -> ArtifactFiles | None:
-    if "secondary-artifacts" in section:
-        raise BuildspecError("the local account does not implement artifacts.secondary-artifacts")
     if not section:
         return None
+    _refuse_unknown("artifacts", section, _ARTIFACT_KEYS)
     files = _strings(section.get("files"), "artifacts.files")
     if not files:
         raise BuildspecError("artifacts.files is empty; allowed: at least one pattern, such as '**/*'")
@@ -135,14 +158,8 @@ def _artifacts(section: Mapping[str, Any]) -> ArtifactFiles | None:
     )
 
 
-def _ignored(spec: Mapping[str, Any], phases: Mapping[str, Any]) -> tuple[str, ...]:
-    sections = [f"{name}: has no effect in the local account" for name in ("reports", "cache", "run-as") if name in spec]
-    sections += [
-        f"phases.{name}.run-as: the local account uses its own user"
-        for name, phase in phases.items()
-        if isinstance(phase, Mapping) and "run-as" in phase
-    ]
-    return tuple(sections)
+def _ignored(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(f"{name}: has no effect in the local account" for name in ("cache",) if name in spec)
 
 
 def _mapping(value: Any, where: str) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from local_account.codepipeline import actions as actions_of_account
 from local_account.codepipeline.conditions import RULES
 from local_account.errors import ServiceError
 
@@ -44,6 +45,7 @@ def _check_stage(stage: dict[str, Any], *, is_first: bool) -> None:
         action.setdefault("configuration", {})
         action.setdefault("inputArtifacts", [])
         action.setdefault("outputArtifacts", [])
+        actions_of_account.check(action)
     for condition in (stage.get("beforeEntry") or {}).get("conditions", []):
         for rule in condition.get("rules", []):
             provider = rule["ruleTypeId"]["provider"]

@@ -29,7 +29,7 @@ class Models:
     def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
         name = request["ModelName"]
         arn = self._context.arn("sagemaker", f"model/{name}")
-        self._resolved(_only_container(request))
+        self._require_data(self._resolved(_only_container(request)))
         with self._lock:
             if name in self._models:
                 raise ServiceError("ValidationException", f'Cannot create already existing model "{arn}".')
@@ -41,6 +41,21 @@ class Models:
             }
         tags_of(self._context).add(arn, request.get("Tags"))
         return {"ModelArn": arn}
+
+    def _require_data(self, container: Mapping[str, Any]) -> None:
+        """Raises a ValidationException, as CreateModel does, for model data that is not there."""
+        from botocore.exceptions import ClientError
+
+        url = container.get("ModelDataUrl") or ((container.get("ModelDataSource") or {}).get("S3DataSource") or {}).get("S3Uri")
+        if not url:
+            return
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        if not url.startswith("s3://") or not bucket or not key:
+            raise ServiceError("ValidationException", f"ModelDataUrl {url!r} is not an S3 URI; allowed: s3://bucket/key")
+        try:
+            self._context.client("s3").head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            raise ServiceError("ValidationException", f"Could not find model data at {url}.") from error
 
     def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
         with self._lock:

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 def install(context: Context) -> None:
     """Start to publish and to evaluate for this account, until it stops."""
-    from local_account.monitoring import alarm_hooks, alarm_loop, endpoint_metrics, heartbeat, service_metrics
+    from local_account.monitoring import alarm_hooks, alarm_loop, endpoint_metrics, heartbeat, log_patterns, service_metrics
 
     alarm_hooks.install(context)
+    log_patterns.install(context)
     heartbeat.on_beat(context, endpoint_metrics.Publisher(context).publish)
     services = service_metrics.ServiceMetrics(context)
     services.watch_events()

@@ -65,6 +65,11 @@ def identifiers(expression: str) -> set[str]:
     }
 
 
+def functions(tree: ast.expr) -> set[str]:
+    """Names of the functions that an expression calls, known here or not."""
+    return {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+
+
 def evaluate(expression: str, values: Mapping[str, Value]) -> Value:
     """Value for one period. A missing operand makes the result missing, except where FILL or IF says otherwise."""
     return _evaluate(parse(expression), values)

@@ -22,12 +22,12 @@ CONTAINER = (
 )
 
 _CHANNEL = (
-    *("CompressionType=Gzip", "RecordWrapperType=RecordIO", "InputMode=Pipe"),
+    *("CompressionType=Gzip", "RecordWrapperType=RecordIO", "InputMode=Pipe", "InputMode=FastFile"),
     *("DataSource.S3DataSource.S3DataType=AugmentedManifestFile", "DataSource.S3DataSource.S3DataType=Converse"),
 )
 #: Of what CreateTrainingJob and the definition of a tuning job's trials have in common.
 _TRAINING = (
-    "AlgorithmSpecification.TrainingInputMode=Pipe",
+    *("AlgorithmSpecification.TrainingInputMode=Pipe", "AlgorithmSpecification.TrainingInputMode=FastFile"),
     *(f"InputDataConfig.{rule}" for rule in _CHANNEL),
     "OutputDataConfig.CompressionType=NONE",
 )

@@ -104,10 +104,24 @@ def test_failed_build_fails_the_execution_with_command_and_log(account: Account)
     assert "latestExecution" not in small.stage_state(account, "failing", "Never")
 
 
-def test_unknown_provider_fails_naming_it(account: Account) -> None:
-    small.create(account, "unknown", stage("Go", small.action("Fly", "Deploy", "ElasticBeanstalk", {})))
-    small.wait(account, "unknown", small.start(account, "unknown"))
-    assert "AWS/ElasticBeanstalk (Deploy)" in small.action_state(account, "unknown", "Go", "Fly")["errorDetails"]["message"]
+@pytest.mark.parametrize(
+    ("action", "code", "named"),
+    [
+        (("Deploy", "ElasticBeanstalk", {}), "NotImplemented", "Deploy AWS ElasticBeanstalk"),
+        (("Deploy", "Foo", {}), "InvalidActionDeclarationException", "Provider: 'Foo'"),
+        (("Invoke", "Lambda", {"FunctionName": "f", "Extra": "1"}), "InvalidActionDeclarationException", "unknown configuration 'Extra'"),
+        (("Invoke", "Lambda", {}), "InvalidActionDeclarationException", "missing required configuration 'FunctionName'"),
+        (("Build", "CodeBuild", {"ProjectName": "p", "BatchEnabled": "true"}), "NotImplemented", "BatchEnabled"),
+        (("Deploy", "CloudFormation", {"ActionMode": "FOO", "StackName": "s"}), "InvalidActionDeclarationException", "'FOO'"),
+        (("Deploy", "CloudFormation", {"ActionMode": "CHANGE_SET_EXECUTE", "StackName": "s"}), "NotImplemented", "CHANGE_SET_EXECUTE"),
+    ],
+)
+def test_an_action_that_could_not_run_is_refused_as_its_pipeline_is_made(account: Account, action: Any, code: str, named: str) -> None:
+    with pytest.raises(ClientError, match=named) as error:
+        small.create(account, "unknown", stage("Go", small.action("Fly", *action)))
+
+    assert error.value.response["Error"]["Code"] == code
+    assert "unknown" not in [pipeline["name"] for pipeline in account.client("codepipeline").list_pipelines()["pipelines"]]
 
 
 def test_unset_variable_fails_the_action(account: Account) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local_account.account import Account
 from local_account.events import _at_path
@@ -126,15 +127,9 @@ def test_an_event_whose_target_is_gone_goes_to_the_dead_letter_queue(account: Ac
     assert attributes["ERROR_CODE"] == "ResourceNotFoundException"
 
 
-def test_a_target_that_this_account_cannot_call_is_not_lost_silently(account: Account) -> None:
-    dead = Queue(account)
-    add_rule(account, {"source": ["shop.odd"]}, {"Arn": account.context.arn("batch", "job-queue/x"), "DeadLetterConfig": {"Arn": dead.arn}})
-
-    account.client("events").put_events(Entries=[{"Source": "shop.odd", "DetailType": "order", "Detail": "{}"}])
-
-    message = dead.receive()
-    assert message is not None
-    assert message["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "NotImplemented"
+def test_a_target_that_this_account_cannot_call_is_refused_as_it_is_put(account: Account) -> None:
+    with pytest.raises(ClientError, match="does not implement events:PutTargets with a target of batch"):
+        add_rule(account, {"source": ["shop.odd"]}, {"Arn": account.context.arn("batch", "job-queue/x")})
 
 
 def test_clients_cannot_pretend_to_be_an_aws_service(account: Account) -> None:

@@ -130,7 +130,8 @@ def test_it_listens_on_the_loopback_address_only(account: Account) -> None:
 
 def test_an_assumed_role_is_served_with_its_own_key(account: Account) -> None:
     iam = account.client("iam")
-    iam.create_role(RoleName="reader", AssumeRolePolicyDocument="{}")
+    trust = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+    iam.create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps(trust))
     role = account.client("sts").assume_role(RoleArn=f"arn:aws:iam::{account.settings.account_id}:role/reader", RoleSessionName="me")[
         "Credentials"
     ]

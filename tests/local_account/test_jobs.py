@@ -224,10 +224,12 @@ def test_logs_are_in_cloudwatch_logs_too(sagemaker: Any, account: Account) -> No
     job = train(sagemaker, small.training_definition(), **small.script_mode("train.py"))
     logs, group = account.client("logs"), "/aws/sagemaker/TrainingJobs"
     deadline = time.monotonic() + 10
-    while not (streams := logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=job["TrainingJobName"])["logStreams"]):
+    events: list[Any] = []
+    while not events:
         assert time.monotonic() < deadline, "the log was never copied"
         time.sleep(0.05)
-    events = logs.get_log_events(logGroupName=group, logStreamName=streams[0]["logStreamName"])["events"]
+        for stream in logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=job["TrainingJobName"])["logStreams"]:
+            events = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
     assert [event["message"] for event in events] == ["loss=0.9", "loss=0.25"]
 
 

@@ -6,16 +6,19 @@ import ast
 import functools
 import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from local_account.account import Account
+from local_account.api import values
 from local_account.api.members import LISTS, Coverage, coverage, require_emulated
 from local_account.api.reading import SERVICES, Call, model
+from local_account.api.rules.rule import registered
 from local_account.errors import NotEmulatedError, ServiceError
 
 Path_ = tuple[str, ...]
@@ -123,37 +126,114 @@ def test_each_service_has_a_list_and_each_list_a_service() -> None:
 
 
 @pytest.mark.parametrize("service", EVERY_SERVICE)
-def test_a_member_that_is_called_acted_on_is_read_by_the_code_that_answers(service: str) -> None:
-    """The name, or what it is called on the wire, occurs in that code. A part of the address or a whole body needs no name there."""
-    covered, known, texts = coverage(service), model(service), texts_of(ANSWERED_BY[service])
+def test_a_member_that_is_called_acted_on_is_read_by_the_code_of_its_operation(service: str) -> None:
+    """The name, or what it is called on the wire, is a word that the operation reaches. A part of the address or a whole body has none."""
+    covered, known = coverage(service), model(service)
     unread = []
     for place, names in covered.acted.items():
         operation, *path = place.split(".")
         shape = known.operation_model(operation).input_shape
         for name in path:
             shape = _structure(shape).members[name]
+        texts = words_of(service, operation) if names else frozenset()
         for name in sorted(names):
             serialization = _structure(shape).members[name].serialization
             wire = str(serialization.get("name", name)).lower()
             spellings = {name.lower(), wire, wire.removeprefix("x-amzn-sagemaker-")}
             is_whole = serialization.get("location") == "uri" or _structure(shape).serialization.get("payload") == name
+            if f"{place}.{name}" in values.allowed(service):  # read at the port
+                continue
             if not is_whole and f"{place}.{name}" not in covered.acted and not spellings & texts:
                 unread.append(f"{place}.{name}")
     assert unread == []
 
 
-@functools.cache
-def texts_of(places: tuple[str, ...]) -> frozenset[str]:
-    """Every word of every text constant and every argument's name in the code of these places, in lower case."""
+def words_of(service: str, operation: str) -> frozenset[str]:
+    """Of our own code all words: it has a module for each subject. Of an emulator's, which has one for a service, those of the functions
+    that the operation reaches; and those of the rules at the port for this operation."""
     found: set[str] = set()
-    for place in places:
-        for file in _files(place):
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
-                    text = node.value.decode("latin-1") if isinstance(node.value, bytes) else node.value
-                    found.update(re.findall(r"[a-z0-9_-]+", text.lower()))
-                elif isinstance(node, ast.arg):
-                    found.add(node.arg.replace("_", ""))
+    for place in ANSWERED_BY[service]:
+        found |= (
+            _words(*(_tree(file) for file in _files(place)))
+            if not place.startswith(("ministack.", "moto."))
+            else _reached(place, operation)
+        )
+    for rule in registered(service, operation):
+        file = Path(rule.__code__.co_filename)
+        found |= _reached_from(_functions((file,)), [rule.__name__])
+    return frozenset(found)
+
+
+def _reached(place: str, operation: str) -> set[str]:
+    """Words of what an operation reaches: from the function that is called as it is, or that a table names for it."""
+    files = tuple(_files(place))
+    functions = _functions(files)
+    name = xform_name(operation)
+    tables = _tables(files).get(operation, [])
+    entries = [entry for entry in (name, f"_{name}", *tables) if entry in functions]
+    return _reached_from(functions, entries) if entries else _words(*(_tree(file) for file in files))
+
+
+@functools.cache
+def _tables(files: tuple[Path, ...]) -> dict[str, list[str]]:
+    """Operation -> the functions that a table of a module names for it."""
+    found: dict[str, list[str]] = {}
+    for node in (node for file in files for node in ast.walk(_tree(file)) if isinstance(node, ast.Dict)):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(value, ast.Name):
+                found.setdefault(str(key.value), []).append(value.id)
+    return found
+
+
+def _reached_from(functions: Mapping[str, ast.AST], entries: list[str]) -> set[str]:
+    reached, todo = set(), list(entries)
+    while todo:
+        name = todo.pop()
+        if name in functions and name not in reached:
+            reached.add(name)
+            todo += _mentioned(functions[name])
+    return _words(*(functions[name] for name in reached))
+
+
+@functools.cache
+def _mentioned(function: ast.AST) -> list[str]:
+    nodes = list(ast.walk(function))
+    return [node.id for node in nodes if isinstance(node, ast.Name)] + [node.attr for node in nodes if isinstance(node, ast.Attribute)]
+
+
+@functools.cache
+def _functions(files: tuple[Path, ...]) -> dict[str, ast.AST]:
+    """Functions and methods by name, and the constants of the modules that they may use, which are words of theirs."""
+    found: dict[str, ast.AST] = {}
+    for file in files:
+        for node in ast.walk(_tree(file)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                found[node.name] = node
+        for statement in _tree(file).body:
+            targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+            found.update({target.id: statement for target in targets if isinstance(target, ast.Name)})
+    return found
+
+
+@functools.cache
+def _tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def _words(*nodes: ast.AST) -> set[str]:
+    """Every word of every text constant and every argument's name, in lower case."""
+    return set().union(*(_words_in(node) for node in nodes))
+
+
+@functools.cache
+def _words_in(part: ast.AST) -> frozenset[str]:
+    found: set[str] = set()
+    for node in ast.walk(part):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+            text = node.value.decode("latin-1") if isinstance(node.value, bytes) else node.value
+            found.update(re.findall(r"[a-z0-9_-]+", text.lower()))
+        elif isinstance(node, ast.arg):
+            found.add(node.arg.replace("_", ""))
     return frozenset(found)
 
 
@@ -197,3 +277,21 @@ def test_the_port_refuses_it_in_every_protocol(account: Account, service: str, o
 
     assert error.value.response["Error"]["Code"] == "NotImplemented"
     assert error.value.response["Error"]["Message"] == f"The local account does not implement {named}."
+
+
+@pytest.mark.parametrize("service", EVERY_SERVICE)
+def test_the_values_that_alone_are_taken_are_values_of_aws(service: str) -> None:
+    known = model(service)
+    for path, taken in values.allowed(service).items():
+        operation, *names = path.split(".")
+        shape = known.operation_model(operation).input_shape
+        for name in names:
+            shape = _structure(shape).members[name]
+        assert operation in coverage(service).acted
+        assert taken <= set(getattr(shape, "enum", None) or taken), f"{path} has other values"
+
+
+def test_another_value_is_refused_by_name() -> None:
+    values.require_emulated(Call("kms", "CreateKey", {"KeySpec": "SYMMETRIC_DEFAULT", "MultiRegion": False}))
+    with pytest.raises(NotEmulatedError, match="kms:CreateKey with KeySpec RSA_2048; implemented: SYMMETRIC_DEFAULT"):
+        values.require_emulated(Call("kms", "CreateKey", {"KeySpec": "RSA_2048"}))

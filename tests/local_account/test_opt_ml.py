@@ -212,7 +212,7 @@ def test_the_environments_own_sitecustomize_still_comes(tmp_path: Path) -> None:
 
 
 def test_a_shell_that_could_write_to_the_machines_folder_is_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opt_ml, "available", lambda: False)
+    monkeypatch.setattr(opt_ml, "available", lambda isolated=False: False)
     monkeypatch.setattr(opt_ml, "_is_writable", lambda: True)
     with pytest.raises(SystemExit, match="sh is not started: it could write to this machine's own /opt/ml"):
         opt_ml.main(str(tmp_path), shlex.split("sh -c true"))

@@ -89,11 +89,12 @@ def test_a_pipeline_whose_step_would_be_refused_is_not_created(sagemaker: Any) -
 # --------------------------------------------------------------------------------------- what Describe tells
 
 
-def test_describe_tells_everything_that_a_model_was_created_with(sagemaker: Any) -> None:
+def test_describe_tells_everything_that_a_model_was_created_with(sagemaker: Any, model: str) -> None:
     given = {
         "ModelName": small.new_name("m"),
         "PrimaryContainer": {
             **CONTAINER,
+            "ModelDataUrl": sagemaker.describe_model(ModelName=model)["PrimaryContainer"]["ModelDataUrl"],
             "ContainerHostname": "first",
             "Mode": "SingleModel",
             "ImageConfig": {"RepositoryAccessMode": "Vpc"},

@@ -18,8 +18,12 @@ from local_account.codepipeline.records import now
 _DEFAULT_TIMEOUT_MINUTES = 7 * 24 * 60
 
 
+CONFIGURATION: tuple[str, ...] = ("NotificationArn", "CustomData", "ExternalEntityLink")
+REQUIRED: tuple[str, ...] = ()
+
+
 def run(job: Job) -> None:
-    job.refuse_other_configuration("NotificationArn", "CustomData", "ExternalEntityLink")
+    job.refuse_other_configuration(*CONFIGURATION)
     minutes = int(job.run.declaration.get("timeoutInMinutes") or _DEFAULT_TIMEOUT_MINUTES)
     with job.changed:
         job.run.token = str(uuid.uuid4())

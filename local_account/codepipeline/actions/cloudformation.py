@@ -16,20 +16,21 @@ from botocore.exceptions import ClientError
 
 from local_account.codepipeline.actions.job import ActionError, Job
 
-_CONFIGURATION = (
+CONFIGURATION = (
     *("ActionMode", "StackName", "TemplatePath", "TemplateConfiguration"),
     *("ParameterOverrides", "Capabilities", "RoleArn", "OutputFileName"),
 )
-_MODES = ("CREATE_UPDATE", "REPLACE_ON_FAILURE", "DELETE_ONLY")
+REQUIRED = ("ActionMode", "StackName")
+MODES = ("CREATE_UPDATE", "REPLACE_ON_FAILURE", "DELETE_ONLY")
 #: REPLACE_ON_FAILURE deletes a stack that is in one of these states.
 _FAILED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED")
 
 
 def run(job: Job) -> None:
-    job.refuse_other_configuration(*_CONFIGURATION)
+    job.refuse_other_configuration(*CONFIGURATION)
     mode, stack_name = job.required("ActionMode"), job.required("StackName")
-    if mode not in _MODES:
-        raise ActionError("ConfigurationError", f"The local account does not implement ActionMode {mode}; implemented: {', '.join(_MODES)}")
+    if mode not in MODES:
+        raise ActionError("ConfigurationError", f"The local account does not implement ActionMode {mode}; implemented: {', '.join(MODES)}")
     job.run.external_id = stack_name
     try:
         if mode == "DELETE_ONLY":

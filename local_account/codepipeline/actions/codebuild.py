@@ -14,9 +14,11 @@ from botocore.exceptions import ClientError
 from local_account.codepipeline.actions.job import ActionError, Job
 from local_account.codepipeline.records import Artifact
 
+CONFIGURATION, REQUIRED = ("ProjectName", "PrimarySource", "EnvironmentVariables"), ("ProjectName",)
+
 
 def run(job: Job) -> None:
-    job.refuse_other_configuration("ProjectName", "PrimarySource", "EnvironmentVariables")
+    job.refuse_other_configuration(*CONFIGURATION)
     if len(job.run.outputs) > 1:
         raise ActionError("ConfigurationError", "The local account implements one output artifact per build (no secondary artifacts)")
     codebuild = job.context.client("codebuild")

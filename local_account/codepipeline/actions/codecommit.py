@@ -15,8 +15,12 @@ from local_account.errors import ServiceError
 _FIELDS = "%an%x00%aI%x00%cI%x00%B"  # author, author date, committer date, message
 
 
+CONFIGURATION = ("RepositoryName", "BranchName", "PollForSourceChanges", "OutputArtifactFormat")
+REQUIRED = ("RepositoryName", "BranchName")
+
+
 def run(job: Job) -> None:
-    job.refuse_other_configuration("RepositoryName", "BranchName", "PollForSourceChanges", "OutputArtifactFormat")
+    job.refuse_other_configuration(*CONFIGURATION)
     name, branch = job.required("RepositoryName"), job.required("BranchName")
     if job.configuration.get("OutputArtifactFormat", "CODE_ZIP") != "CODE_ZIP":
         raise ActionError("ConfigurationError", "The local account implements OutputArtifactFormat CODE_ZIP only")

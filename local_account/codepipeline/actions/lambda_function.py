@@ -18,8 +18,11 @@ _TIMEOUT_SECONDS = 20 * 60.0  # of a job whose function never reports
 results: dict[str, dict[str, Any] | None] = {}
 
 
+CONFIGURATION, REQUIRED = ("FunctionName", "UserParameters"), ("FunctionName",)
+
+
 def run(job: Job) -> None:
-    job.refuse_other_configuration("FunctionName", "UserParameters")
+    job.refuse_other_configuration(*CONFIGURATION)
     job_id = job.run.action_execution_id
     job.run.external_id = job_id
     results[job_id] = None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 import shutil
 from collections.abc import Mapping
 from typing import Any
 
 from local_account.errors import ServiceError
-from local_account.sagemaker.jobs import cloudwatch_logs
+from local_account.sagemaker.jobs import cloudwatch_logs, isolation
 from local_account.sagemaker.jobs.container import Container, base_environment, host_names
 from local_account.sagemaker.jobs.record import PROCESSING, Job, JobFailedError, Jobs, JobStoppedError, now
 from local_account.sagemaker.jobs.running import Launch, Runner, failure_reason
@@ -37,6 +38,9 @@ class ProcessingJobs:
         cluster = request["ProcessingResources"]["ClusterConfig"]
         if "InstanceType" not in cluster or "InstanceCount" not in cluster:
             raise ServiceError("ValidationException", "ProcessingResources.ClusterConfig needs InstanceType and InstanceCount.")
+        _check_paths(request)
+        if _is_isolated(request):
+            isolation.require_possible("CreateProcessingJob", cluster["InstanceCount"])
         defaults = {"StoppingCondition": {"MaxRuntimeInSeconds": _DEFAULT_MAX_SECONDS}} if "StoppingCondition" not in request else {}
         return self.jobs.create(request, defaults, self._run)
 
@@ -103,7 +107,23 @@ class ProcessingJobs:
             command,
             {"PROCESSING_JOB_NAME": description["ProcessingJobName"], **environment},
             container.path("/opt/ml/processing"),
+            isolated=_is_isolated(description),
         )
+
+
+def _is_isolated(request: Mapping[str, Any]) -> bool:
+    return bool((request.get("NetworkConfig") or {}).get("EnableNetworkIsolation"))
+
+
+def _check_paths(request: Mapping[str, Any]) -> None:
+    """Raises a ValidationException for data that would lie outside of `/opt/ml/processing`.
+
+    API reference, ProcessingS3Input: "LocalPath is an absolute path to the input data"; all of the guide's are below that folder.
+    """
+    inputs = [item["S3Input"].get("LocalPath") for item in request.get("ProcessingInputs", [])]
+    for path in [*inputs, *(output["S3Output"]["LocalPath"] for output in _outputs(request))]:
+        if path and not f"{posixpath.normpath(path)}/".startswith("/opt/ml/processing/"):
+            raise ServiceError("ValidationException", f"LocalPath {path} is not below /opt/ml/processing.")
 
 
 def _outputs(description: Mapping[str, Any]) -> list[Mapping[str, Any]]:

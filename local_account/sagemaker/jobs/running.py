@@ -14,6 +14,7 @@ from pathlib import Path
 
 from local_account.context import Context
 from local_account.sagemaker.jobs.container import Container
+from local_account.sagemaker.jobs.isolation import without_credentials
 from local_account.sagemaker.jobs.record import LONGEST_REASON, Job, JobFailedError, JobStoppedError
 from local_account.sagemaker.warm.containers import RunningProcess, WarmContainers
 
@@ -23,12 +24,13 @@ _GRACE_SECONDS = 5  # SageMaker gives 120 s between SIGTERM and SIGKILL; a perso
 
 @dataclass(frozen=True)
 class Launch:
-    """One instance: what to run, where, and with what environment besides the account's."""
+    """One instance: what to run, where, with what environment besides the account's, and whether without a network."""
 
     container: Container
     command: Sequence[str]
     environment: Mapping[str, str]
     working_directory: Path
+    isolated: bool = False
 
 
 class Runner:
@@ -73,13 +75,15 @@ class Runner:
     def _start(self, job: Job, launch: Launch, host_count: int) -> RunningProcess:
         command = resolve(launch.command)
         inherited = {name: value for name, value in self.context.process_environment().items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        environment = {**inherited, "PYTHONUNBUFFERED": "1", **launch.environment}
         try:
             return self.warm.start(
                 command,
-                environment={**inherited, "PYTHONUNBUFFERED": "1", **launch.environment},
+                environment=without_credentials(environment) if launch.isolated else environment,
                 working_directory=launch.working_directory,
                 log_file=self.log_path(job, launch.container.host, host_count),
                 opt_ml=launch.container.path("/opt/ml"),
+                isolated=launch.isolated,
             )
         except OSError as error:
             raise JobFailedError(f"InternalServerError: the container could not start: {error}") from error

@@ -17,6 +17,7 @@ from local_account.sagemaker.jobs.container import Container
 
 PROGRAM, SUBMIT_DIRECTORY = "sagemaker_program", "sagemaker_submit_directory"
 _CODE = "/opt/ml/code"
+_OBJECTIVE = "_tuning_objective_metric"  # the tuner's own (`_params.py`, TUNING_METRIC)
 
 
 def decoded(hyperparameters: Mapping[str, str]) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def decoded(hyperparameters: Mapping[str, str]) -> dict[str, Any]:
 
 def for_the_script(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
     """Without those that speak to the toolkit or name the tuner's objective."""
-    return {name: value for name, value in hyperparameters.items() if not name.startswith(("sagemaker_", "_"))}
+    return {name: value for name, value in hyperparameters.items() if not name.startswith("sagemaker_") and name != _OBJECTIVE}
 
 
 def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:

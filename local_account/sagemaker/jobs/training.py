@@ -12,7 +12,7 @@ from typing import Any
 
 from local_account.errors import ServiceError
 from local_account.sagemaker import program
-from local_account.sagemaker.jobs import cloudwatch_logs, metrics, script_mode
+from local_account.sagemaker.jobs import cloudwatch_logs, isolation, metrics, script_mode
 from local_account.sagemaker.jobs.container import Container, base_environment, host_names
 from local_account.sagemaker.jobs.record import TRAINING, Job, JobFailedError, Jobs, JobStoppedError, now
 from local_account.sagemaker.jobs.running import Launch, Runner, algorithm_error, failure_reason
@@ -20,6 +20,7 @@ from local_account.sagemaker.jobs.s3_data import S3Data, pack, share, split
 
 _FAILURE = "/opt/ml/output/failure"
 _CHECKPOINTS = "/opt/ml/checkpoints"
+_DEFAULT_MAX_SECONDS = 86400
 
 #: Called a few times a second with the log so far.
 WatchLog = Callable[[str], None]
@@ -35,16 +36,27 @@ class TrainingJobs:
     def create(self, request: Mapping[str, Any], more: Mapping[str, Any] | None = None, watch: WatchLog | None = None) -> Job:
         """Start a job. `more` goes into its description (the tuner's own fields). Raises ServiceError; nothing is started then."""
         check_training(request)
+        self.check_data(request)
         patterns = metrics.compile_definitions((request.get("AlgorithmSpecification") or {}).get("MetricDefinitions", []))
         output = request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
         defaults = {
             "ModelArtifacts": {"S3ModelArtifacts": f"{output}/{request['TrainingJobName']}/output/model.tar.gz"},
             "SecondaryStatus": "Starting",
             "SecondaryStatusTransitions": [{"Status": "Starting", "StartTime": now(), "StatusMessage": "Waiting for a CPU"}],
-            **({"StoppingCondition": {"MaxRuntimeInSeconds": 86400}} if "StoppingCondition" not in request else {}),
+            **({"StoppingCondition": {"MaxRuntimeInSeconds": _DEFAULT_MAX_SECONDS}} if "StoppingCondition" not in request else {}),
             **(more or {}),
         }
         return self.jobs.create(request, defaults, lambda job: self._run(job, patterns, watch))
+
+    def check_data(self, request: Mapping[str, Any]) -> None:
+        """Raises a ValidationException, as CreateTrainingJob does, for a channel without any object."""
+        for channel in request.get("InputDataConfig", []):
+            source = channel["DataSource"]["S3DataSource"]
+            if source["S3DataType"] == "S3Prefix":
+                try:
+                    self.data.find(source["S3Uri"])
+                except JobFailedError as error:
+                    raise ServiceError("ValidationException", str(error).removeprefix("ClientError: ")) from error
 
     def _run(self, job: Job, patterns: Mapping[str, re.Pattern[str]], watch: WatchLog | None) -> None:
         try:
@@ -119,7 +131,8 @@ class TrainingJobs:
             **script_mode.environment(container, description["TrainingJobName"], hyperparameters, channels, script),
             **base_environment(container, self.runner.context.settings.region, description.get("Environment") or {}),
         }
-        return Launch(container, command, environment, container.path("/opt/ml/code"))
+        isolated = bool(description.get("EnableNetworkIsolation"))
+        return Launch(container, command, environment, container.path("/opt/ml/code"), isolated=isolated)
 
     def _require_own_entrypoint(self, description: Mapping[str, Any], log: Path) -> None:
         """Raises JobFailedError in the words of the toolkit, where that has run the script: it writes its reason over the script's."""
@@ -163,6 +176,11 @@ class TrainingJobs:
                 archive.extractall(target, filter="data")
         except tarfile.TarError as error:
             raise JobFailedError(f"AlgorithmError: {source} cannot be unpacked: {error}") from error
+        if (target / "requirements.txt").exists():
+            raise JobFailedError(
+                f"ClientError: {source} has a requirements.txt, which the container installs before the script starts. The local account "
+                "installs nothing: leave it out of the archive, and put packages that the image lacks into the image"
+            )
 
     def _upload(self, description: Mapping[str, Any], containers: Sequence[Container]) -> None:
         base = f"{description['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{description['TrainingJobName']}/output"
@@ -246,3 +264,19 @@ def check_training(request: Mapping[str, Any]) -> None:
     missing = [name for name in ("InstanceType", "InstanceCount") if name not in resources]
     if missing:
         raise ServiceError("ValidationException", f"ResourceConfig needs {' and '.join(missing)}.")
+    _check_spot(request)
+    if request.get("EnableNetworkIsolation"):
+        isolation.require_possible("CreateTrainingJob", resources["InstanceCount"])
+
+
+def _check_spot(request: Mapping[str, Any]) -> None:
+    """API reference, StoppingCondition: MaxWaitTimeInSeconds "must be equal to or greater than MaxRuntimeInSeconds" of a spot job."""
+    limits, is_spot = request.get("StoppingCondition") or {}, request.get("EnableManagedSpotTraining")
+    longest, waits = limits.get("MaxRuntimeInSeconds", _DEFAULT_MAX_SECONDS), limits.get("MaxWaitTimeInSeconds")
+    if is_spot and (waits is None or waits < longest):
+        raise ServiceError(
+            "ValidationException",
+            f"Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds, {longest}.",
+        )
+    if waits and not is_spot:
+        raise ServiceError("ValidationException", "MaxWaitTimeInSeconds above 0 is not allowed when EnableManagedSpotTraining is false.")

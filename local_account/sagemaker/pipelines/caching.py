@@ -22,7 +22,7 @@ _COMPARED: Mapping[str, tuple[str, ...]] = {
         "HyperParameters", "InputDataConfig",
     ),
     "Tuning": ("HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions"),
-    "Transform": ("BatchStrategy", "DataProcessing", "Environment", "MaxPayloadInMB", "ModelName", "TransformInput"),
+    "Transform": ("DataProcessing", "Environment", "ModelName", "TransformInput"),
 }  # fmt: skip
 _COMPARED_OF_TRAINING_DEFINITION = (
     "AlgorithmSpecification", "HyperParameterRanges", "InputDataConfig", "StaticHyperParameters", "TuningObjective",

@@ -51,7 +51,7 @@ def problems(value: Any) -> Iterator[str]:
         for element in value:
             yield from problems(element)
     elif isinstance(value, dict):
-        functions = [key for key in value if key.startswith(_FUNCTION)]
+        functions = [key for key in value if key.startswith(_FUNCTION) or (key == _GET and _is_reference(value[key]))]
         if functions and len(value) > 1:
             yield f"function {functions[0]} stands beside {', '.join(key for key in value if key != functions[0])}; allowed: alone"
         elif is_expression(value):
@@ -59,6 +59,10 @@ def problems(value: Any) -> Iterator[str]:
         else:
             for element in value.values():
                 yield from problems(element)
+
+
+def _is_reference(path: Any) -> bool:
+    return isinstance(path, str) and path.partition(".")[0] in KINDS and "." in path
 
 
 def _function_problems(name: str, argument: Any) -> Iterator[str]:

@@ -54,6 +54,14 @@ def _declaration_problems(parameter: Any) -> Iterator[str]:
     allowed = (*_MEMBERS, *(("EnumValues",) if kind == "String" else ()))
     for member in sorted(set(parameter) - set(allowed)):
         yield f"parameter {name} cannot have {member!r}; allowed: {', '.join(allowed)}"
+    values = parameter.get("EnumValues")
+    if (
+        kind == "String"
+        and values is not None
+        and not (isinstance(values, list) and values and all(isinstance(value, str) for value in values))
+    ):
+        yield f"parameter {name} has EnumValues {str(values)[:60]!r}; allowed: a list of texts"
+        return
     default = parameter.get("DefaultValue")
     for member, text in (("Description", parameter.get("Description")), ("DefaultValue", default if kind == "String" else None)):
         if text is not None and not (isinstance(text, str) and len(text) <= _LONGEST_TEXT):

@@ -35,10 +35,10 @@ class Pipelines:
         name = request["PipelineName"]
         text, _ = self._definition(request)
         with self._lock:
-            if name in self._pipelines:
-                same = request["ClientRequestToken"] == self._pipelines[name]["_token"]
-                if same:
-                    return {"PipelineArn": self._pipelines[name]["PipelineArn"]}
+            known = next((item for item in self._pipelines.values() if item["PipelineName"].lower() == name.lower()), None)
+            if known:  # also one that differs in case only: the ARN has the name in lower case, and is one pipeline's
+                if known["PipelineName"] == name and request["ClientRequestToken"] == known["_token"]:
+                    return {"PipelineArn": known["PipelineArn"]}
                 raise ServiceError(
                     "ValidationException",
                     f"Pipeline names must be unique within an AWS account and region. Pipeline with name ({name}) already exists.",

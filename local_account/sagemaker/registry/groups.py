@@ -28,7 +28,7 @@ class ModelPackageGroups:
         name = request["ModelPackageGroupName"]
         arn = self.context.arn("sagemaker", f"model-package-group/{name.lower()}")
         with self._lock:
-            if name in self._groups:
+            if name.lower() in map(str.lower, self._groups):  # the ARN has the name in lower case, and is one group's
                 raise ServiceError("ValidationException", f"Model Package Group already exists: {arn}")
             self._groups[name] = {
                 **{key: value for key, value in request.items() if key != "Tags"},

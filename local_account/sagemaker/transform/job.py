@@ -11,7 +11,7 @@ from typing import Any
 from local_account.endpoints import package
 from local_account.endpoints.models import models_of
 from local_account.errors import ServiceError
-from local_account.sagemaker.jobs import cloudwatch_logs
+from local_account.sagemaker.jobs import cloudwatch_logs, isolation
 from local_account.sagemaker.jobs.container import Container
 from local_account.sagemaker.jobs.record import TRANSFORM, Job, JobFailedError, Jobs, JobStoppedError, now
 from local_account.sagemaker.jobs.running import Launch, Runner, failure_reason
@@ -35,6 +35,8 @@ class TransformJobs:
         """Start a job. Raises ServiceError if the request cannot be run; nothing is started then."""
         _check(request)
         models_of(self.runner.context).container(request["ModelName"])  # raises for a model that cannot be served
+        if self._is_isolated(request):
+            isolation.require_possible("CreateTransformJob of a model")
         return self.jobs.create(request, {}, self._run)
 
     def _run(self, job: Job) -> None:
@@ -66,12 +68,22 @@ class TransformJobs:
         container.write_json("/opt/ml/job.json", specification)
         self.jobs.change(job, TransformStartTime=now())
         command = [sys.executable, str(_WORKER), str(container.path("/opt/ml/job.json"))]
-        launch = Launch(container, command, {"PYTHONPATH": str(_PROJECT), **specification["environment"]}, container.path("/opt/ml/model"))
+        launch = Launch(
+            container,
+            command,
+            {"PYTHONPATH": str(_PROJECT), **specification["environment"]},
+            container.path("/opt/ml/model"),
+            isolated=self._is_isolated(description),
+        )
         code = self.runner.run(job, [launch], None)
         job.exit_code = code
         if code:
             raise JobFailedError(failure_reason(container, _FAILURE, code, job.log_path))
         self._upload(container, specification["files"], description["TransformOutput"])
+
+    def _is_isolated(self, request: Mapping[str, Any]) -> bool:
+        """A transform job is isolated if its model is."""
+        return bool(models_of(self.runner.context).describe(request).get("EnableNetworkIsolation"))
 
     def _specification(
         self, description: Mapping[str, Any], container: Container, served: package.ServedModel, files: list[str]

@@ -47,7 +47,9 @@ class TuningJobs:
     def create(self, request: Mapping[str, Any]) -> Job:
         """Start a search. Raises ServiceError if it cannot be run; nothing is started then."""
         search = Search(self, request)
-        check_training(search.training_request("trial", {}))  # what no trial could be created with
+        trial = search.training_request("trial", {})
+        check_training(trial)  # what no trial could be created with
+        self.training.check_data(trial)
         defaults = {"TrainingJobStatusCounters": search.counters(), "ObjectiveStatusCounters": search.objective_counters()}
         return self.jobs.create(request, defaults, lambda job: self._run(job, search))
 

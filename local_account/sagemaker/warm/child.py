@@ -17,14 +17,16 @@ import opt_ml  # type: ignore[import-not-found]  # beside this file, like `child
 
 
 def run(request: dict[str, Any], has_own_opt_ml: bool) -> NoReturn:
-    """`request`: command (script or `-m module`, then arguments), environment, directory, log, and the folder to be `/opt/ml`."""
+    """`request`: command (script or `-m module`, then arguments), environment, directory, log, the folder to be `/opt/ml`, isolated."""
     for caught in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
         signal.signal(caught, signal.SIG_DFL)
     redirect(request["log"])
     os.environ.clear()
     os.environ.update(request["environment"])
     if has_own_opt_ml:
-        opt_ml.enter(request["opt_ml"])
+        opt_ml.enter(request["opt_ml"], bool(request.get("isolated")))
+    elif request.get("isolated"):
+        sys.exit("not started: this machine lets a process have no network of its own")
     else:
         opt_ml.guard()
     os.chdir(request["directory"])

@@ -69,9 +69,19 @@ class WarmContainers:
                 )  # fmt: skip
 
     def start(
-        self, command: Sequence[str], *, environment: Mapping[str, str], working_directory: Path, log_file: Path, opt_ml: Path
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        working_directory: Path,
+        log_file: Path,
+        opt_ml: Path,
+        isolated: bool = False,
     ) -> RunningProcess:
-        """Start a command, for which `opt_ml` is `/opt/ml`; its output is appended to `log_file`. Raises OSError if it cannot start."""
+        """Start a command, for which `opt_ml` is `/opt/ml`, without a network if it is to be `isolated` (`jobs/isolation.py`).
+
+        Its output is appended to `log_file`. Raises OSError if it cannot start.
+        """
         log_file.parent.mkdir(parents=True, exist_ok=True)
         script = _python_script(command)
         if script and not any(name in environment for name in _STARTUP_VARIABLES):
@@ -86,10 +96,11 @@ class WarmContainers:
                         "directory": str(working_directory),
                         "log": str(log_file),
                         "opt_ml": str(opt_ml),
+                        "isolated": isolated,
                     },
                 )
         process = self.context.processes.start(
-            [sys.executable, "-S", "-E", str(_OPT_ML), str(opt_ml), *command],
+            [sys.executable, "-S", "-E", str(_OPT_ML), *(["--isolated"] if isolated else []), str(opt_ml), *command],
             environment={"PYTHONUNBUFFERED": "1", **environment},
             working_directory=working_directory,
             log_file=log_file,

@@ -2,14 +2,18 @@
 
 Where Linux allows it, the process gets a mount namespace in which `/opt/ml` is the job's folder: for Python, for libraries, and for
 everything that it starts. Elsewhere (macOS, hardened kernels, most containers) a Python process that uses a path below `/opt/ml` ends
-with one line that names the path, before anything is touched (docs/decisions/0070).
-Run as `python -S -E opt_ml.py FOLDER COMMAND [ARGUMENT ...]`, or used by `child.py` in a forked process. Standard library only.
+with one line that names the path, before anything is touched (docs/decisions/0070). A job that is to be isolated also gets a network
+namespace, with a loopback of its own and nothing else (docs/decisions/0090).
+Run as `python -S -E opt_ml.py [--isolated] FOLDER COMMAND [ARGUMENT ...]`, or used by `child.py` in a forked process.
+Standard library only.
 """
 
 import ctypes
 import os
 import re
 import shutil
+import socket
+import struct
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -20,15 +24,16 @@ OPT_ML = "/opt/ml"
 #: Holds the `sitecustomize.py` through which Python processes that a guarded process starts are guarded, too.
 GUARD = str(Path(__file__).with_name("guard"))
 
-_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
+_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 
 
 # ------------------------------------------------------------------------------------------ a mount namespace
 
 
-def available() -> bool:
-    """Whether a process of this user may have a `/opt/ml` of its own. Tried in a process that does nothing else."""
+def available(isolated: bool = False) -> bool:
+    """Whether a process of this user may have a `/opt/ml`, and a network, of its own. Tried in a process that does nothing else."""
     if not sys.platform.startswith("linux"):
         return False
     with tempfile.TemporaryDirectory() as temporary:
@@ -37,26 +42,40 @@ def available() -> bool:
         process = os.fork()
         if process == 0:
             try:
-                enter(str(folder))
+                enter(str(folder), isolated)
                 os._exit(0)
             except BaseException:  # whatever it is, the answer is no
                 os._exit(1)
         return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
 
 
-def enter(folder: str) -> None:
-    """Let `/opt/ml` be `folder` for this process and those that it starts. The process must have one thread. Raises OSError."""
+def enter(folder: str, isolated: bool = False) -> None:
+    """Let `/opt/ml` be `folder` for this process and those that it starts, and let them have no network if they are to be isolated.
+
+    The process must have one thread. Raises OSError.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     user, group = os.getuid(), os.getgid()
-    if libc.unshare(_CLONE_NEWNS):  # root may; others need a user namespace first, in which they are who they were
-        _check(libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS), "unshare")
+    wanted = _CLONE_NEWNS | (_CLONE_NEWNET if isolated else 0)
+    if libc.unshare(wanted):  # root may; others need a user namespace first, in which they are who they were
+        _check(libc.unshare(_CLONE_NEWUSER | wanted), "unshare")
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
         Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    if isolated:
+        _start_loopback()
     _mount(libc, "none", "/", "", _MS_REC | _MS_PRIVATE)  # nothing of what follows is seen outside
     if not Path(OPT_ML).is_dir():
         _make_room(libc, Path(folder))
     _mount(libc, folder, OPT_ML, "", _MS_BIND | _MS_REC)
+
+
+def _start_loopback() -> None:
+    """In a new network there is a loopback, but it is off: netdevice(7)."""
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", _IFF_UP))
 
 
 def _make_room(libc: Any, folder: Path) -> None:
@@ -137,10 +156,12 @@ def _refusing(original: Any) -> Any:
 # ---------------------------------------------------------------------------------------------- as a command
 
 
-def main(folder: str, command: Sequence[str]) -> NoReturn:
-    """Become `command`, with a `/opt/ml` of its own or guarded."""
-    if available():
-        enter(folder)
+def main(folder: str, command: Sequence[str], isolated: bool = False) -> NoReturn:
+    """Become `command`, with a `/opt/ml` of its own or guarded, and with no network if it is to be isolated."""
+    if available(isolated):
+        enter(folder, isolated)
+    elif isolated:
+        sys.exit(f"{command[0]} is not started: this machine lets a process have no network of its own")
     elif not Path(command[0]).name.startswith("python") and _is_writable():
         sys.exit(f"{command[0]} is not started: it could write to this machine's own {OPT_ML}, and mount namespaces are not allowed here")
     else:
@@ -158,4 +179,5 @@ def _is_writable() -> bool:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    given = sys.argv[2:] if sys.argv[1] == "--isolated" else sys.argv[1:]
+    main(given[0], given[1:], isolated=sys.argv[1] == "--isolated")

@@ -2,13 +2,15 @@
 
 Run by `containers.py` as `python -I server.py ADDRESS PACKAGE…`; ADDRESS names an abstract Unix socket, which only the account's
 user may use. One connection is one job: the account sends one line of JSON (command, environment, directory, log, opt_ml), is answered
-`started`, then the exit code. `T` on the connection asks the job to end, closing the connection ends it at once. A watcher process
-ends all jobs if this process dies. Standard library only. Next: `child.py`.
+`started`, then the exit code. `T` on the connection asks the job to end, closing the connection ends it at once. Above each job
+stands its guard (`local_account/child_guard.py`), and a watcher process ends all jobs if this process dies. Standard library only.
+Next: `child.py`.
 """
 
 import contextlib
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import selectors
@@ -37,13 +39,24 @@ def start_watcher() -> int:
         for line in lines:  # "+123" a job started, "-123" it ended
             (jobs.add if line[0] == "+" else jobs.discard)(int(line[1:]))
     for job in jobs:
-        end_group(job, signal.SIGKILL)
+        tell_guard(job, signal.SIGHUP)
     os._exit(0)
 
 
-def end_group(process_group: int, with_signal: signal.Signals) -> None:
+def tell_guard(guard: int, with_signal: signal.Signals) -> None:
+    """A job's guard passes SIGTERM on to the job, and ends the job with all it started at SIGHUP."""
     with contextlib.suppress(ProcessLookupError, PermissionError):  # it had already ended
-        os.killpg(process_group, with_signal)
+        os.kill(guard, with_signal)
+
+
+def load_child_guard() -> Any:
+    """`local_account/child_guard.py`, by its path: the folder that it is in must not be on the path of a job's script."""
+    specification = importlib.util.spec_from_file_location("child_guard", Path(__file__).parents[2] / "child_guard.py")
+    if specification is None or specification.loader is None:
+        raise ImportError("child_guard.py is not beside this package")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
 
 
 class Server:
@@ -52,6 +65,7 @@ class Server:
     def __init__(self, address: str, watcher: int) -> None:
         self.watcher = watcher
         self.has_own_opt_ml = opt_ml.available()
+        self.child_guard = load_child_guard()
         self.selector = selectors.DefaultSelector()
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind("\0" + address)
@@ -94,6 +108,7 @@ class Server:
                 os.close(descriptor)
             os.close(self.watcher)
             os.close(hold)
+            self.child_guard.stand_guard()
             child.run(request, self.has_own_opt_ml)
         os.close(hold)
         os.write(self.watcher, f"+{process}\n".encode())
@@ -110,14 +125,13 @@ class Server:
             message = connection.recv(16)
         except OSError:
             message = b""
-        end_group(self.jobs[connection][0], signal.SIGTERM if message else signal.SIGKILL)
+        tell_guard(self.jobs[connection][0], signal.SIGTERM if message else signal.SIGHUP)
         if not message:
             self.selector.unregister(connection)  # or it would be readable for ever
 
     def finish(self, connection: socket.socket) -> None:
         process, descriptor = self.jobs.pop(connection)
-        end_group(process, signal.SIGKILL)  # what the job left running in the background
-        _, status = os.waitpid(process, 0)
+        _, status = os.waitpid(process, 0)  # of its guard, which has ended what the job left running
         os.write(self.watcher, f"-{process}\n".encode())
         self.selector.unregister(descriptor)
         os.close(descriptor)
