@@ -164,7 +164,7 @@ class Gateway:
             if answers.SWITCH in os.environ:
                 send = _recorded(call, send)
             if service == "codecommit" or service not in (*emulators.MOTO_SERVICES, "sagemaker"):
-                send = _worded(call, send)
+                send = _worded(call, request, send)
             if tokens.member_of(call.service, call.operation):
                 send = self._remembering(call, send)
         if service == "sagemaker":
@@ -287,9 +287,10 @@ def _checked(service: str, request: Request) -> reading.Call:
     return call
 
 
-def _worded(call: reading.Call, send: Send) -> Send:
+def _worded(call: reading.Call, request: Request, send: Send) -> Send:
     """Sends an emulator's good answer in the form that the model has."""
-    change, events = wording.of_call(call), list[Event]()
+    is_cbor = request.headers.get("smithy-protocol") == "rpc-v2-cbor"
+    change, events = wording.of_call(call, is_cbor=is_cbor), list[Event]()
     if change is None:
         return send
 

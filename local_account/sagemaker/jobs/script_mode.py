@@ -51,6 +51,7 @@ def failed(hyperparameters: Mapping[str, Any]) -> str:
 
 def append_to_log(log: Path, said: str) -> None:
     """The toolkit's own lines come after the script's."""
+    log.parent.mkdir(parents=True, exist_ok=True)  # a script may not have started yet
     with log.open("a", encoding="utf-8") as stream:
         stream.write(f"sagemaker-containers ERROR    {said}\n")
 
