@@ -55,8 +55,11 @@ class Decision:
     following: str | None = None  # ARN of the execution that already does it
 
 
-def plan(definition: str, runs: Sequence[Mapping[str, str]], *, forced: bool) -> Decision:
-    """`runs`, newest first: arn, status and definition of recent executions. Only one that succeeded or runs counts."""
+def plan(definition: str, runs: Sequence[Mapping[str, str]], *, forced: bool, data: str = "") -> Decision:
+    """`runs`, newest first: arn, status, definition and data of recent executions. Only one that succeeded or runs counts.
+
+    `data`: the versions of the files that are there now; empty where they may not be looked at.
+    """
     if forced:
         return Decision(True, "asked for")
     for past in runs:
@@ -65,6 +68,8 @@ def plan(definition: str, runs: Sequence[Mapping[str, str]], *, forced: bool) ->
                 return Decision(True, "the definition has changed")
             if past["status"] == "Executing":
                 return Decision(False, "the same definition is running", past["arn"])
+            if data and past.get("data", data) != data:
+                return Decision(True, "the data have changed")
             return Decision(False, "the same definition has succeeded; a complete upload of new data starts it, and so does --force")
     return Decision(True, "no run has succeeded with it yet" if runs else "first run")
 
@@ -96,10 +101,33 @@ def recent_runs(sagemaker: Any, name: str) -> list[dict[str, str]]:
         arn, status = summary["PipelineExecutionArn"], summary["PipelineExecutionStatus"]
         counts = status in ("Executing", "Succeeded")
         definition = sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)["PipelineDefinition"] if counts else ""
-        runs.append({"arn": arn, "status": status, "definition": definition})
+        runs.append({"arn": arn, "status": status, "definition": definition, **data_of(sagemaker, arn, status)})
         if counts:
             break
     return runs
+
+
+def data_of(sagemaker: Any, arn: str, status: str) -> dict[str, str]:
+    """`data`: what an execution that succeeded has learned from, as its first step said. Nothing if it may not be asked."""
+    if status != "Succeeded":
+        return {}
+    try:
+        pages = list(sagemaker.get_paginator("list_pipeline_execution_steps").paginate(PipelineExecutionArn=arn))
+    except ClientError:
+        return {}
+    steps = [step for page in pages for step in page["PipelineExecutionSteps"]]
+    lambdas = [step["Metadata"]["Lambda"] for step in steps if "Lambda" in step.get("Metadata", {})]
+    outputs = {output["Name"]: output["Value"] for each in lambdas for output in each.get("OutputParameters", [])}
+    return {"data": outputs["version"]} if "version" in outputs else {}
+
+
+def data_now(s3: Any, url: str) -> str:
+    """The versions of the files at `url`, in the words of the first step; empty where they may not be listed."""
+    data_versions = load("data_versions")
+    try:
+        return str(data_versions.find(s3, url))
+    except (data_versions.BadInput, ClientError):
+        return ""
 
 
 def checked_parameters(definition: str, given: Mapping[str, str], dataset: DataSet = DATASET) -> dict[str, str]:
@@ -221,7 +249,8 @@ def main(arguments: Sequence[str]) -> int:
     if not ready:
         print(f"not started: there is no data at {url} yet; `python -m build_scripts.upload_data` uploads it and starts the training")
         return 0
-    decision = plan(definition, recent_runs(sagemaker, project.pipeline_name), forced=bool(given.force or parameters))
+    runs = recent_runs(sagemaker, project.pipeline_name)
+    decision = plan(definition, runs, forced=bool(given.force or parameters), data=data_now(s3, url))
     arn = decision.following
     if decision.start:
         facts = {"GitCommit": project.commit, "TriggerReason": given.reason, **({"CacheKey": uuid.uuid4().hex} if given.force else {})}

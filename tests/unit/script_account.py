@@ -81,8 +81,12 @@ class S3:
         keys = [name.split("/", 1)[1] for name in self.objects if name.startswith(f"{Bucket}/{Prefix}")]
         return {"Contents": [{"Key": key} for key in keys]}
 
-    def get_paginator(self, _: str) -> Pages:
-        return Pages(self.list_objects_v2)
+    def list_object_versions(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:  # noqa: N803
+        found = self.list_objects_v2(Bucket=Bucket, Prefix=Prefix)["Contents"]
+        return {"Versions": [{**item, "VersionId": "first", "IsLatest": True} for item in found]}
+
+    def get_paginator(self, operation: str) -> Pages:
+        return Pages(getattr(self, operation))
 
 
 class Registry:
@@ -130,8 +134,11 @@ class Registry:
             ]
         }
 
-    def get_paginator(self, _: str) -> Pages:
-        return Pages(self.list_model_packages)
+    def list_pipeline_execution_steps(self, *, PipelineExecutionArn: str) -> dict[str, Any]:  # noqa: N803
+        return {"PipelineExecutionSteps": []}
+
+    def get_paginator(self, operation: str) -> Pages:
+        return Pages(getattr(self, operation))
 
     def describe_model_package(self, *, ModelPackageName: str) -> dict[str, Any]:  # noqa: N803
         number = int(ModelPackageName.rsplit("/", 1)[-1])

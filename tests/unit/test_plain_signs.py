@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough  # a program is started for each terminal
+
 ROOT = Path(__file__).resolve().parents[2]
 #: What a terminal may be: the environment, and the encoding in which it would show what it gets.
 TERMINALS = [

@@ -12,7 +12,7 @@ import pytest
 from build_scripts.command_line import ProblemError, VerdictError, run
 from build_scripts.follow import await_newest, follow, line, numbers
 from build_scripts.publish import code_files, code_prefix
-from build_scripts.run_pipeline import checked_parameters, has_data, main, plan, read_definition, upsert
+from build_scripts.run_pipeline import checked_parameters, data_of, has_data, main, plan, read_definition, upsert
 from settings import ABALONE, ARRESTS, PROJECT, Project
 from tests.unit import script_account
 from tests.unit.script_account import S3, Pages, ScriptAccount, refusal
@@ -50,6 +50,27 @@ def past(status: str, definition: str = DEFINITION) -> dict[str, str]:
 )
 def test_only_a_definition_that_did_not_run_well_is_started(runs: list[dict[str, str]], starts: bool) -> None:
     assert plan(DEFINITION, runs, forced=False).start is starts
+
+
+@pytest.mark.parametrize(
+    ("learned_from", "now", "starts"),
+    [("a.csv@1", "a.csv@2", True), ("a.csv@1", "a.csv@1", False), ("a.csv@1", "", False)],  # the last: a role that may not look
+)
+def test_data_that_were_replaced_are_trained_on(learned_from: str, now: str, starts: bool) -> None:
+    decision = plan(DEFINITION, [{**past("Succeeded"), "data": learned_from}], forced=False, data=now)
+    assert decision.start is starts
+    assert ("data have changed" in decision.reason) is starts
+
+
+def test_the_data_of_a_run_are_those_that_its_first_step_named() -> None:
+    class Runs:
+        def get_paginator(self, name: str) -> Pages:
+            said = {"OutputParameters": [{"Name": "commit", "Value": "abc"}, {"Name": "version", "Value": "a.csv@1"}]}
+            steps = [{"StepName": "Prepare", "Metadata": {}}, {"StepName": "DataVersion", "Metadata": {"Lambda": said}}]
+            return Pages(lambda **_: {"PipelineExecutionSteps": steps})
+
+    assert data_of(Runs(), "arn:run", "Succeeded") == {"data": "a.csv@1"}
+    assert data_of(Runs(), "arn:run", "Executing") == {}
 
 
 def test_spelling_of_the_definition_does_not_matter() -> None:
@@ -151,6 +172,9 @@ class Started(Pipelines):
     def describe_pipeline_definition_for_execution(self, **_: str) -> dict[str, str]:
         assert self.current is not None
         return {"PipelineDefinition": self.current["PipelineDefinition"]}
+
+    def get_paginator(self, _: str) -> Pages:
+        return Pages(lambda **_: {"PipelineExecutionSteps": []})
 
     def start_pipeline_execution(self, **request: Any) -> dict[str, str]:
         self.given.append({item["Name"]: item["Value"] for item in request["PipelineParameters"]})
