@@ -289,8 +289,7 @@ def _checked(service: str, request: Request) -> reading.Call:
 
 def _worded(call: reading.Call, request: Request, send: Send) -> Send:
     """Sends an emulator's good answer in the form that the model has."""
-    is_cbor = request.headers.get("smithy-protocol") == "rpc-v2-cbor"
-    change, events = wording.of_call(call, is_cbor=is_cbor), list[Event]()
+    change, events = wording.of_call(call, request.headers.get("content-type", "")), list[Event]()
     if change is None:
         return send
 

@@ -12,7 +12,6 @@ import functools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from local_account.api.reading import Call, model
@@ -25,10 +24,13 @@ Worded = Callable[[bytes], bytes]
 
 
 @functools.cache
-def worded(service: str, operation: str) -> Worded | None:
-    """What to do with the body of a good answer; None where it must go through as it is: a file, an XML document, CBOR."""
+def worded(service: str, operation: str, *, is_json: bool = False) -> Worded | None:
+    """What to do with the body of a good answer; None where it must go through as it is: a file, an XML document, CBOR.
+
+    `is_json`: whether the client asked in JSON, whatever the service's first protocol is.
+    """
     shape = model(service).operation_model(operation).output_shape
-    protocol = model(service).metadata["protocol"]
+    protocol = "json" if is_json else model(service).metadata["protocol"]
     if shape is None or "payload" in shape.serialization:
         return None
     if protocol in ("json", "rest-json"):
@@ -36,47 +38,27 @@ def worded(service: str, operation: str) -> Worded | None:
     return _query(shape) if protocol == "query" else None
 
 
-def of_call(call: Call, *, is_cbor: bool = False) -> Worded | None:
-    return _cbor(call.service, call.operation) if is_cbor else worded(call.service, call.operation)
+def of_call(call: Call, content_type: str) -> Worded | None:
+    return worded(call.service, call.operation, is_json="x-amz-json" in content_type)
 
 
-@functools.cache
-def _cbor(service: str, operation: str) -> Worded | None:
-    """Times are numbers of seconds with tag 1 (https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html), read as moments."""
-    import cbor2
-
-    shape = model(service).operation_model(operation).output_shape
-    if shape is None:
-        return None
-    return lambda body: cbor2.dumps(_worded_json(shape, cbor2.loads(body), _moment), datetime_as_timestamp=True) if body else body
-
-
-def _moment(text: str) -> datetime:
-    from botocore.utils import parse_timestamp
-
-    moment: datetime = parse_timestamp(text)
-    return moment
-
-
-def _seconds(text: str) -> float:
-    return _moment(text).timestamp()
-
-
-def _worded_json(shape: Any, value: Any, time_of: Callable[[str], Any] = _seconds) -> Any:
+def _worded_json(shape: Any, value: Any) -> Any:
     if shape.type_name == "structure" and isinstance(value, Mapping) and not shape.is_document_type:
         members = {member.serialization.get("name", name): (name, member) for name, member in shape.members.items()}
         kept = {wire: (item, *members[wire]) for wire, item in value.items() if item is not None and wire in members}
         return {
-            wire: _worded_json(member, item, time_of)
+            wire: _worded_json(member, item)
             for wire, (item, name, member) in kept.items()
             if name in shape.required_members or not _is_hollow(member, item)
         }
     if shape.type_name == "list" and isinstance(value, list):
-        return [_worded_json(shape.member, item, time_of) for item in value]
+        return [_worded_json(shape.member, item) for item in value]
     if shape.type_name == "map" and isinstance(value, Mapping):
-        return {name: _worded_json(shape.value, item, time_of) for name, item in value.items()}
+        return {name: _worded_json(shape.value, item) for name, item in value.items()}
     if shape.type_name == "timestamp" and isinstance(value, str) and shape.serialization.get("timestampFormat") in (None, "unixTimestamp"):
-        return time_of(value)
+        from botocore.utils import parse_timestamp
+
+        return parse_timestamp(value).timestamp()
     return value
 
 
