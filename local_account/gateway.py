@@ -8,6 +8,7 @@ Next: `signatures.py`, `codecommit.py`, `cloudformation/`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import re
@@ -15,10 +16,13 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from local_account import clock_control, cloudformation, codecommit, emulators, request_body
 from local_account.api import members, reading
+from local_account.api.reading import Call
+from local_account.authorization.credentials import Credentials
+from local_account.cloudformation import deployer
 from local_account.context import Context
 from local_account.endpoints import runtime
 from local_account.errors import NotEmulatedError, ServiceError
@@ -80,8 +84,8 @@ class Gateway:
             if request.path.startswith(codecommit.HTTP_PREFIX) or request.path == clock_control.PATH:
                 await _reply(send, await self._for_the_password(request, incoming))
                 return
-            service, request = await self._authenticate(request, scope["path"], incoming)
-            await self._dispatch(service, request, scope, send)
+            service, request, caller = await self._authenticate(request, scope["path"], incoming)
+            await self._dispatch(service, request, caller, scope, send)
         except ServiceError as error:
             await incoming.forget()  # a client that still sends would not see its answer
             await _reply(send, error_response(error, request, service))
@@ -111,45 +115,38 @@ class Gateway:
             return clock_control.serve_clock(self._context, request)
         return await asyncio.to_thread(codecommit.serve_git, self._context, request)
 
-    async def _authenticate(self, request: Request, path: str, incoming: request_body.Incoming) -> tuple[str, Request]:
-        """The service that a correctly signed request is for, and the request with its body. Raises ServiceError (403) otherwise.
+    async def _authenticate(self, request: Request, path: str, incoming: request_body.Incoming) -> tuple[str, Request, Credentials | None]:
+        """The service that a correctly signed request is for, the request with its body, and who asks; nobody for what needs no signature.
+
+        Raises ServiceError (403) otherwise.
 
         `path` is the request's own, decoded, as MiniStack sees it.
         """
         if request.method == "PUT" and _SIGNALS.fullmatch(request.path):
             body = await incoming.read(request_body.SIGNAL_BYTES)
-            return "cloudformation", replace(request, body=body.content)
+            return "cloudformation", replace(request, body=body.content), None
         signature = read_signature(request)
         if signature is None:
             raise ServiceError(
                 "MissingAuthenticationToken", "The request is not signed. Use the exports that the local account printed.", 403
             )
-        secret = self._secret_of(signature.access_key)
+        secret = self._context.keyring.secret_of(signature.access_key)
         verify_head(request, signature, secret)
         if _INTERNAL.match(path):
             raise ServiceError("AccessDenied", f"{path} is not a path of any service of AWS.", 403)
         body = await incoming.read(request_body.limit_of(signature.service))
         verify_body(request, signature, secret, body.sha256)
-        return signature.service, replace(request, body=body.content)
+        return signature.service, replace(request, body=body.content), Credentials(signature.access_key, secret, _token(request))
 
-    def _secret_of(self, access_key: str) -> str:
-        settings = self._context.settings
-        if access_key == settings.account_id:
-            return settings.secret
-        from ministack.core.iam_evaluator import ResolvedCredential, resolve_credential
-
-        credential = resolve_credential(access_key, settings.account_id)  # IAM users and assumed roles
-        if not isinstance(credential, ResolvedCredential) or re.fullmatch(r"\d{12}|test", access_key):
-            raise ServiceError("UnrecognizedClientException", f"Access key {access_key} is not known to this local account.", 403)
-        return str(credential.secret_access_key)
-
-    async def _dispatch(self, service: str, request: Request, scope: Mapping[str, Any], send: Send) -> None:
+    async def _dispatch(self, service: str, request: Request, caller: Credentials | None, scope: Mapping[str, Any], send: Send) -> None:
         invocation = _INVOCATION.fullmatch(request.path)
         if service == "sagemaker" and invocation:  # many a second: it knows its few members itself
+            self._authorize(caller, Call("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": unquote(invocation[1])}))
             await _reply(send, await runtime.invoke(self._context, unquote(invocation[1]), request.headers, request.body))
             return
-        if not _SIGNALS.fullmatch(request.path):
-            _require_emulated(service, request)
+        call = None if _SIGNALS.fullmatch(request.path) else _require_emulated(service, request)
+        if call is not None:
+            self._authorize(caller, call)
         if service == "sagemaker":
             await _reply(send, await asyncio.to_thread(api_of(self._context).answer, request))
         elif service in emulators.MOTO_SERVICES:
@@ -157,7 +154,12 @@ class Gateway:
         else:
             if service == "cloudformation":
                 send = self._once_stack_is_settled(request, send)
-            await _ask_ministack(service, request, scope, send)
+            with deployer.deploying(self._context, call, caller) if call and caller else contextlib.nullcontext():
+                await _ask_ministack(service, request, scope, send)
+
+    def _authorize(self, caller: Credentials | None, call: Call) -> None:
+        if caller is not None:
+            self._context.authorizer.require_of(caller, call.service, call.operation, call.parameters)
 
     def _once_stack_is_settled(self, request: Request, send: Send) -> Send:
         """Hold the answer to a change of a stack for a moment: `cdk` looks every five seconds, most stacks take less than one."""
@@ -247,12 +249,21 @@ async def _reply(send: Send, response: Response) -> None:
     await send({"type": "http.response.body", "body": response.body})
 
 
-def _require_emulated(service: str, request: Request) -> None:
-    """Raises ServiceError for what this account does not have: a service, an operation, a member of a request."""
+def _require_emulated(service: str, request: Request) -> Call:
+    """The call. Raises ServiceError for what this account does not have: a service, an operation, a member of a request."""
     call = reading.read(service, request)
     if call is None:
         raise NotEmulatedError(service, operation_of(request))
     members.require_emulated(call)
+    return call
+
+
+def _token(request: Request) -> str:
+    """The session token that comes with temporary credentials, in the header or in a pre-signed address."""
+    in_address = dict(parse_qsl(request.query, keep_blank_values=True)) if "oken=" in request.query else {}
+    return (
+        request.headers.get("x-amz-security-token") or in_address.get("X-Amz-Security-Token") or in_address.get("x-amz-security-token", "")
+    )
 
 
 def application(context: Context) -> Callable[..., Awaitable[None]]:

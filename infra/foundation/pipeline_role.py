@@ -49,7 +49,9 @@ class PipelineRole(SageMakerRole):
         names = (f"{project.name}-*", "pipelines-*")
         actions = [f"sagemaker:{verb}{job}" for job in _JOBS.values() for verb in ("Create", "Describe", "Stop")]
         actions += ["sagemaker:ListTrainingJobsForHyperParameterTuningJob", "sagemaker:AddTags", "sagemaker:ListTags"]
-        self.allow("Jobs", actions, [self._arns.sagemaker(kind, name) for kind in _JOBS for name in names])
+        # A tuning step's job is named after the execution, whose id nobody knows before.
+        tuning = self._arns.sagemaker("hyper-parameter-tuning-job", "*")
+        self.allow("Jobs", actions, [*(self._arns.sagemaker(kind, name) for kind in _JOBS for name in names), tuning])
         models = [self._arns.sagemaker("model", name) for name in names]
         self.allow("Models", ["sagemaker:CreateModel", "sagemaker:DescribeModel", "sagemaker:DeleteModel", "sagemaker:AddTags"], models)
 

@@ -20,6 +20,7 @@ from local_account.cloudformation import (
     sagemaker,
     scheduler,
     stack_status,
+    template_conditions,
 )
 from local_account.cloudformation.completions import completed
 from local_account.cloudformation.resource_type import handlers
@@ -51,6 +52,7 @@ def install(context: Context) -> None:
 
     custom_resource._PORT = str(context.settings.port)  # where custom resources send their answers
     stack_status.install()
+    template_conditions.install()
     ours = {resource.name: handlers(resource(context)) for resource in _RESOURCE_TYPES}
     table = provisioners._RESOURCE_HANDLERS
     for name in {*table, *ours}:

@@ -103,7 +103,7 @@ class Variant:
         self._started += 1
         log_file = self._log_path(self._started)
         try:
-            pid, port = self._launcher.start(self.model.directory, self.model.environment, log_file)
+            pid, port = self._launcher.start(self.model.directory, self.model.environment, log_file, self.model.credentials)
         except ServerDidNotStartError as error:
             raise self._unhealthy(log_file) from error
         return Instance(pid, port, log_file)

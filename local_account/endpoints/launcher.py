@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_account.authorization.credentials import Credentials
 from local_account.context import Context
 from local_account.sagemaker.warm.containers import RunningProcess, warm_containers_of
 
@@ -47,7 +48,9 @@ class Launcher:
         # One thread per instance, so that instances share the machine as separate machines would not disturb each other.
         self.environment = {"PYTHONPATH": str(_PROJECT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
-    def start(self, directory: Path, environment: Mapping[str, str], log_file: Path) -> tuple[int, int]:
+    def start(
+        self, directory: Path, environment: Mapping[str, str], log_file: Path, credentials: Credentials | None = None
+    ) -> tuple[int, int]:
         """Start an instance of the model in `directory`, the `model` of its `/opt/ml`; returns its process id and port.
 
         Raises OSError if it cannot start.
@@ -60,7 +63,7 @@ class Launcher:
         try:
             process = warm_containers_of(self._context).start(
                 [sys.executable, "-m", "local_account.endpoints.model_server", str(specification)],
-                environment=self._context.process_environment(self.environment),
+                environment=self._context.process_environment(credentials, self.environment),
                 working_directory=directory,
                 log_file=log_file,
                 opt_ml=directory.parent,

@@ -13,6 +13,7 @@ from typing import Any
 
 from local_account.context import Context
 from local_account.errors import NotEmulatedError, ServiceError
+from local_account.roles import Role, sagemaker_role
 from local_account.sagemaker import listing, refused
 from local_account.sagemaker.registry.packages import packages_of
 from local_account.sagemaker.tags import tags_of
@@ -87,6 +88,20 @@ class Models:
         refused.refuse_by(refused.CONTAINER, "CreateModel of a model package", specified[0])
         environment = {**(specified[0].get("Environment") or {}), **(container.get("Environment") or {})}
         return {**specified[0], **container, "Environment": environment}
+
+    def role(self, name: str) -> Role:
+        """The execution role of a model, in whose name its data is read, its containers run and its logs are written.
+
+        Raises ServiceError for a model that has none, which SageMaker cannot run either.
+        """
+        model = self.describe({"ModelName": name})
+        if "ExecutionRoleArn" not in model:
+            raise ServiceError("ValidationException", f"model {name} has no ExecutionRoleArn, so SageMaker may not read its data")
+        return sagemaker_role(self._context, model["ExecutionRoleArn"], model["ModelArn"])
+
+    def is_isolated(self, name: str) -> bool:
+        """Whether the model's containers have no network: neither credentials nor an address to ask."""
+        return bool(self.describe({"ModelName": name}).get("EnableNetworkIsolation"))
 
 
 def models_of(context: Context) -> Models:

@@ -16,6 +16,7 @@ from capacity.api import policy_from_api, scheduled_action_from_api, with_dimens
 from capacity.bounds import scheduled_times
 from capacity.engine import tracking_alarms
 from capacity.model import Assumptions, CapacityError, TargetTrackingPolicy
+from local_account.authorization import linked_roles
 from local_account.context import Context
 from local_account.emulators import moto_backends
 from local_account.endpoints.registry import endpoints_of
@@ -74,6 +75,7 @@ def register_scalable_target(context: Context, parameters: dict[str, Any]) -> di
         raise _refused(f"MinCapacity is {low}; allowed for a variant: at least 1")
     if int(high) < int(low):
         raise _refused(f"Maximum capacity {high} cannot be less than minimum capacity {low}.")
+    context.keyring.here(lambda: linked_roles.make(context.settings.account_id, NAMESPACE))
     target = backend(context).register_scalable_target(
         NAMESPACE, parameters["ResourceId"], DIMENSION, int(low), int(high), parameters.get("RoleARN"), parameters.get("SuspendedState")
     )
