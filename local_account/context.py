@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 Part = TypeVar("Part")
 _USUAL_SECONDS = 60
+_MOST_CLIENTS = 256
 
 _PLAIN_NAME = re.compile(r"\w[^/\\\x00-\x1f]*")
 _LONGEST_NAME_BYTES = 240  # file systems take 255; files beside it have endings
@@ -60,6 +61,7 @@ class Context:
         self.keyring = Keyring(settings.account_id, settings.region, settings.secret)
         self.existing = Existing(settings.account_id, settings.region)
         self.authorizer = Authorizer(self.keyring, self.existing)
+        self._session: Any = None
         self._clients: dict[tuple[str, str, int], Any] = {}
         self._clients_lock = threading.Lock()
         self._parts: dict[type[Any], Any] = {}
@@ -112,19 +114,24 @@ class Context:
         with self._clients_lock:
             key = (credentials.access_key, service, answers_within_seconds)
             if key not in self._clients:
-                session = boto3.Session(
-                    aws_access_key_id=credentials.access_key,
-                    aws_secret_access_key=credentials.secret,
-                    aws_session_token=credentials.token or None,
-                    region_name=self.settings.region,
-                )
+                # One session for all: it keeps the services' models, which take longer to read than a client to make.
+                self._session = self._session or boto3.Session(region_name=self.settings.region)
                 config = Config(
                     retries={"max_attempts": 1 if answers_within_seconds == _USUAL_SECONDS else 0},
                     s3={"addressing_style": "path"},
                     max_pool_connections=32,
                     read_timeout=answers_within_seconds,
                 )
-                self._clients[key] = session.client(service, endpoint_url=self.settings.endpoint_url, config=config)
+                self._clients[key] = self._session.client(
+                    service,
+                    endpoint_url=self.settings.endpoint_url,
+                    config=config,
+                    aws_access_key_id=credentials.access_key,
+                    aws_secret_access_key=credentials.secret,
+                    aws_session_token=credentials.token or None,
+                )
+                if len(self._clients) > _MOST_CLIENTS:  # sessions end, and nobody asks in their name again
+                    del self._clients[next(iter(self._clients))]
             return self._clients[key]
 
     def emit(self, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()) -> None:

@@ -11,6 +11,7 @@ NAG = {
     r"IAM5\[Resource::\*\]": "reviewed one by one in STAR_RESOURCES",
     r"IAM5\[Resource::.*Buckets(Data|Artifacts).*/\*\]": "objects of one of our buckets, or of one prefix in it",
     r"IAM5\[Resource::.*:sagemaker:.*/(mlops|pipelines)-\*\]": "jobs and models of our pipelines: SageMaker completes their names",
+    r"IAM5\[Resource::.*:hyper-parameter-tuning-job/\*\]": "a tuning step's job is named after the execution, whose id nobody knows before",
     r"IAM5\[Resource::.*:sagemaker:.*:(model|endpoint-config)/\*\]": "CloudFormation names these, so that each version gets new ones",
     r"IAM5\[Resource::.*:model-package/mlops-models/\*\]": "the versions of our group",
     r"IAM5\[Resource::.*:pipeline/mlops-(training|batch)/execution/\*\]": "the executions of our pipelines",

@@ -68,9 +68,7 @@ def test_the_cdks_condition_keys_are_answered() -> None:
     assert [key for key in sorted(used) if not is_answered(key) and not key.startswith(NOT_HERE)] == []
 
 
-@pytest.mark.parametrize(
-    "key", ["sagemaker:InstanceTypes", "sagemaker:NetworkIsolation", "sagemaker:VolumeKmsKeyArn", "sagemaker:ModelApprovalStatus"]
-)
+@pytest.mark.parametrize("key", ["InstanceTypes", "NetworkIsolation", "VolumeKmsKeyArn", "ModelApprovalStatus"])
 def test_keys_of_sagemaker_are_answered(key: str) -> None:
     assert is_answered(f"sagemaker:{key}")
 
