@@ -17,6 +17,9 @@ from local_account.authorization.requests import sources
 HERE = "us-east-1:111122223333"
 ROLE = "arn:aws:iam::111122223333:role/r"
 
+SCALING = "sagemaker.application-autoscaling.amazonaws.com"
+LINKED_ROLE = f"arn:aws:iam::111122223333:role/aws-service-role/{SCALING}/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+
 
 def operations() -> Iterator[tuple[str, str]]:
     for path in sorted(LISTS.glob("*.yaml")):
@@ -134,7 +137,10 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         "application-autoscaling",
         "RegisterScalableTarget",
         {"ServiceNamespace": "sagemaker", "ResourceId": "endpoint/e/variant/v"},
-        [("application-autoscaling:RegisterScalableTarget", f"arn:aws:application-autoscaling:{HERE}:scalable-target/*")],
+        [
+            ("application-autoscaling:RegisterScalableTarget", f"arn:aws:application-autoscaling:{HERE}:scalable-target/*"),
+            ("iam:CreateServiceLinkedRole", LINKED_ROLE),
+        ],
     ),
     ("cloudformation", "UpdateStack", {"StackName": "s"}, [("cloudformation:UpdateStack", f"arn:aws:cloudformation:{HERE}:stack/s/*")]),
     ("sts", "GetCallerIdentity", {}, []),
