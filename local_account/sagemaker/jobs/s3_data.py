@@ -32,14 +32,14 @@ class S3Object:
 class S3Data:
     """S3 as one account's jobs see it, each in the name of its role (`of`)."""
 
-    def __init__(self, context: Context, role: Role | None = None) -> None:
+    def __init__(self, context: Context, role: Role | None = None, lock: threading.Lock | None = None) -> None:
         self.context, self._role = context, role
         self._cache = context.settings.state_directory / "cache" / "s3"
-        self._lock = threading.Lock()
+        self._lock = lock or threading.Lock()  # of the cache, which all roles share
 
     def of(self, role: Role) -> S3Data:
         """The same objects, asked for in the name of a role."""
-        return S3Data(self.context, role)
+        return S3Data(self.context, role, self._lock)
 
     @property
     def client(self) -> Any:
@@ -138,8 +138,8 @@ class S3Data:
         if self._role is not None:  # who may not read an object may not have it from the cache either
             self._role.require("s3", "GetObject", {"Bucket": item.bucket, "Key": item.key})
         path = self._cache / hashlib.sha256(f"{item.bucket}/{item.key}/{item.etag}".encode()).hexdigest()
-        if not path.exists():
-            with self._lock:
+        with self._lock:
+            if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 partial = path.with_suffix(".partial")
                 self.client.download_file(item.bucket, item.key, str(partial))
