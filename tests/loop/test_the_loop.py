@@ -186,8 +186,8 @@ def test_whatever_starts_it_a_run_learns_from_the_data_that_is_there(person, rel
     """Nobody told the retraining which data it is: the run has asked itself."""
     training = person.terminal.client("sagemaker").describe_model_package(ModelPackageName=second)["MetadataProperties"]["GeneratedBy"]
     steps = {step["StepName"]: step for step in loop.steps(person.terminal, training)}
-    (version,) = [output["Value"] for output in steps["DataVersion"]["Metadata"]["Lambda"]["OutputParameters"]]
-    assert version == facts_of(person, second)["data-versions"] != facts_of(person, released.arn)["data-versions"]
+    said = {output["Name"]: output["Value"] for output in steps["DataVersion"]["Metadata"]["Lambda"]["OutputParameters"]}
+    assert said["version"] == facts_of(person, second)["data-versions"] != facts_of(person, released.arn)["data-versions"]
     assert "CacheHitResult" not in steps["Prepare"]
 
 

@@ -237,14 +237,13 @@ class TrainingJobs:
         log = job.log_path.read_text(encoding="utf-8", errors="replace") if job.log_path.exists() else ""
         final = [{"MetricName": name, "Value": value, "Timestamp": moment} for name, value in metrics.final_values(log, patterns).items()]
         started = job.description.get("TrainingStartTime")
-        seconds = max(1, round((moment - started).total_seconds())) if started else 0
+        seconds = max(1, round((moment - started).total_seconds())) if started else None  # 1 is the least that the model has
         self.jobs.end(
             job,
             status,
             TrainingEndTime=moment,
             FinalMetricDataList=final,
-            TrainingTimeInSeconds=seconds,
-            BillableTimeInSeconds=seconds,
+            **({"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds} if seconds else {}),
             **changes,
         )
 

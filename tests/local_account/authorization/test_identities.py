@@ -98,11 +98,11 @@ def processing(account: Account, name: str, script: str, **more: Any) -> dict[st
     return small.wait(lambda: sagemaker.describe_processing_job(ProcessingJobName=name), "ProcessingJobStatus")
 
 
-SAY = "import os, pathlib\ndef say(text): pathlib.Path('/opt/ml/output/message').write_text(text)\n"
+SAY = "import os, pathlib; say = pathlib.Path('/opt/ml/output/message').write_text; "
 
 
 def test_a_job_is_a_session_of_its_role(account: Account) -> None:
-    script = f"{SAY}import boto3\nsay(boto3.client('sts').get_caller_identity()['Arn'])"
+    script = f"{SAY}import boto3; say(boto3.client('sts').get_caller_identity()['Arn'])"
     assert processing(account, "who", script)["ExitMessage"] == session_of("jobs", "SageMaker")
 
 
