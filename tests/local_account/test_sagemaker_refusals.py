@@ -199,9 +199,3 @@ def test_what_cannot_be_isolated_is_refused(sagemaker: Any, monkeypatch: pytest.
     )
     call, _ = train(sagemaker, EnableNetworkIsolation=True)
     assert "no network of its own" in code_of(call)
-
-
-def test_credentials_are_what_leads_to_the_account() -> None:
-    given = {"AWS_REGION": "r", "AWS_SECRET_ACCESS_KEY": "s", "AWS_ENDPOINT_URL": "u", "AWS_CONFIG_FILE": "f", "PATH": "p"}
-
-    assert isolation.without_credentials(given) == {"AWS_REGION": "r", "PATH": "p"}

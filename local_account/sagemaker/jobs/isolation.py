@@ -11,12 +11,9 @@ import functools
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 
 from local_account.errors import NotEmulatedError
 from local_account.sagemaker.warm import opt_ml
-
-_KEPT = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
 @functools.cache
@@ -35,8 +32,3 @@ def require_possible(operation: str, instance_count: int = 1) -> None:
         )
     if instance_count > 1:
         raise NotEmulatedError("sagemaker", f"{operation} with EnableNetworkIsolation and {instance_count} instances, which AWS lets talk")
-
-
-def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment in which no client of AWS finds this account, or another one."""
-    return {name: value for name, value in environment.items() if not name.startswith("AWS_") or name in _KEPT}
