@@ -139,6 +139,7 @@ def test_a_category_that_determines_the_class_is_a_leakage_suspect(tmp_path: Pat
     assert "'group': leakage suspect" in problems(tmp_path, columns, LOANS)
 
 
+@pytest.mark.thorough
 def test_a_hundred_thousand_categories_are_refused(tmp_path: Path) -> None:
     rows = 100_000
     columns = houses(rows)
