@@ -616,6 +616,13 @@ def test_control_characters_are_refused_wherever_text_is(tmp_path: Path) -> None
         assert "\\x00' hold control characters, as damaged files do; repair the data (table.csv line 6)" in text
 
 
+def test_text_that_was_lost_before_it_came_is_refused_as_in_a_request(tmp_path: Path) -> None:
+    columns = houses()
+    columns["town"][4] = "Bogot\ufffd"
+    text = problems(tmp_path, columns)
+    assert "hold U+FFFD, which stands where a program could not read the text; repair the data (table.csv line 6)" in text
+
+
 def test_a_category_as_long_as_a_document_is_a_warning(tmp_path: Path) -> None:
     columns = houses()
     columns["town"][3] = "x" * 1_200_000
