@@ -237,7 +237,8 @@ def main(arguments: Sequence[str]) -> int:
     code_uri = code_address(project, files)
     definition = read_definition(given.definition, code_uri) if given.definition else define(project, code_uri)
     parameters = checked_parameters(definition, dict(given.parameter))
-    checked_parameters(definition, {"TriggerReason": given.reason})
+    reason = given.reason or ("manual" if project.commit == "unknown" else "push")
+    checked_parameters(definition, {"TriggerReason": reason})
     url = parameters.get("InputDataUrl") or default_values(definition)["InputDataUrl"]
     ready = has_data(s3, url)
     if not ready and (given.wait or given.force or parameters):  # somebody waits for a training, not only a build for its end
@@ -253,7 +254,7 @@ def main(arguments: Sequence[str]) -> int:
     decision = plan(definition, runs, forced=bool(given.force or parameters), data=data_now(s3, url))
     arn = decision.following
     if decision.start:
-        facts = {"GitCommit": project.commit, "TriggerReason": given.reason, **({"CacheKey": uuid.uuid4().hex} if given.force else {})}
+        facts = {"GitCommit": project.commit, "TriggerReason": reason, **({"CacheKey": uuid.uuid4().hex} if given.force else {})}
         arn = start(sagemaker, project.pipeline_name, {**facts, **parameters}, project.commit)
     print(f"{'started ' + str(arn) if decision.start else 'not started'}: {decision.reason}")
     return follow(sagemaker, arn, logs=project.client("logs")) if given.wait and arn else 0
@@ -265,7 +266,7 @@ def _options() -> argparse.ArgumentParser:
         "--parameter", action="append", default=[], type=_parameter, metavar="NAME=VALUE", help="a pipeline parameter; repeatable"
     )
     options.add_argument("--definition", type=Path, help="what define_pipeline.py wrote (default: define it now)")
-    options.add_argument("--reason", default="push", help="why it runs; kept with the version (default: %(default)s)")
+    options.add_argument("--reason", help="why it runs; kept with the version (default: push in a build, manual by hand)")
     options.add_argument("--force", action="store_true", help="train anew although nothing has changed: no step comes from the cache")
     options.add_argument("--wait", action="store_true", help="follow the execution to its end, with each step's numbers")
     return options

@@ -16,7 +16,14 @@ if "--aws" not in sys.argv:
     os.environ.clear()
     os.environ.update(own)
 
+from hypothesis import settings
+
 from tests.held_answers import every_answer_is_one_of_aws as every_answer_is_one_of_aws  # a fixture is found by its name here
 from tests.held_answers import switch_on
 
 switch_on()
+
+# The same inputs each time, however slow the machine: whether a commit passes depends on the commit. New ones are drawn by
+# `pytest --hypothesis-profile default`.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")

@@ -216,8 +216,3 @@ def quiet_git(*arguments: str) -> list[str]:
     """git as this story's author, untouched by the machine's own configuration."""
     identity = ["-c", "user.name=Data Scientist", "-c", "user.email=data-scientist@example.com"]
     return ["git", *identity, "-c", "commit.gpgsign=false", "-c", "core.autocrlf=false", "-c", "init.defaultBranch=main", *arguments]
-
-
-def which_version(command: Sequence[str], environment: Mapping[str, str]) -> str:
-    """First line that a tool prints about itself."""
-    return subprocess.run(command, env=dict(environment), capture_output=True, text=True, check=True).stdout.splitlines()[0]

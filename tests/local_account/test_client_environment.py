@@ -22,7 +22,7 @@ from local_account.demo.terminal import Terminal
 from tests.local_account.hostile_environment import hostile_environment
 
 PROJECT = Path(__file__).parents[2]
-SETTINGS = AccountSettings(state_directory=Path('/work/a "b" $HOME'), port=4566)
+SETTINGS = AccountSettings(state_directory=Path('/srv/a "b" $HOME'), port=4566)
 ADMINISTRATOR = Credentials("AKIAEXAMPLE", "secret")
 
 

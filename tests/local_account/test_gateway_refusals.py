@@ -171,7 +171,7 @@ def test_the_answer_to_an_old_key_says_that_an_account_begins_anew(account: Acco
 HEADER = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=60)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(authorization=st.one_of(HEADER, HEADER.map(lambda text: f"Basic {text}"), HEADER.map(lambda text: f"basic  {text}")))
 def test_no_password_is_broken(authorization: str) -> None:
     class Account:
@@ -204,7 +204,7 @@ QUERIES = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(path=HEADER.map(lambda text: f"/{text}"), query=QUERIES, headers=FIELDS)
 def test_no_signature_is_broken(path: str, query: str, headers: dict[str, str]) -> None:
     """Either there is none, or it is refused by an error of AWS's."""

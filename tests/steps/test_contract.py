@@ -139,6 +139,7 @@ def test_a_category_that_determines_the_class_is_a_leakage_suspect(tmp_path: Pat
     assert "'group': leakage suspect" in problems(tmp_path, columns, LOANS)
 
 
+@pytest.mark.thorough
 def test_a_hundred_thousand_categories_are_refused(tmp_path: Path) -> None:
     rows = 100_000
     columns = houses(rows)
@@ -613,6 +614,13 @@ def test_control_characters_are_refused_wherever_text_is(tmp_path: Path) -> None
         text = problems(tmp_path / place, table, dataset)
         assert f"column '{column}': values such as " in text
         assert "\\x00' hold control characters, as damaged files do; repair the data (table.csv line 6)" in text
+
+
+def test_text_that_was_lost_before_it_came_is_refused_as_in_a_request(tmp_path: Path) -> None:
+    columns = houses()
+    columns["town"][4] = "Bogot\ufffd"
+    text = problems(tmp_path, columns)
+    assert "hold U+FFFD, which stands where a program could not read the text; repair the data (table.csv line 6)" in text
 
 
 def test_a_category_as_long_as_a_document_is_a_warning(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ NUMBERS = st.one_of(st.none(), st.floats(-1e12, 1e12, allow_nan=False), st.integ
 TEXTS = st.one_of(
     st.none(),
     st.sampled_from(["Lima", "Quito", "nan", "NA", "", " Lima", '"', "a,b", "línea\n2", "1", "1.0"]),
-    st.text(max_size=6).filter(lambda text: "\r" not in text and "\0" not in text),
+    # Training and requests refuse U+FFFD; NUL and a lone carriage return are refused by pyarrow's reader.
+    st.text(max_size=6).filter(lambda text: not {"\r", "\0", "\ufffd"} & set(text)),
 )
 
 
@@ -73,7 +74,7 @@ def as_trained(rows: list[list[Any]], version: served.Served, folder: Path) -> A
     return version.prepare(features.stack(numeric, version.preparer.numeric, table.rows), labels)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(NUMBERS, NUMBERS, TEXTS, TEXTS).map(list), min_size=1, max_size=6))
 def test_no_row_is_prepared_differently_in_training_and_serving(tmp_path: Path, version: served.Served, rows: list[list[Any]]) -> None:
     batch = as_trained(rows, version, tmp_path)

@@ -11,6 +11,8 @@ import pytest
 from build_scripts import command_line
 from settings import PROJECT, STAGING
 
+pytestmark = pytest.mark.thorough  # programs are started
+
 #: Every script that talks to an account, with arguments that are good.
 SCRIPTS = {
     "build_scripts.follow": [],

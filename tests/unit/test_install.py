@@ -10,6 +10,8 @@ import pytest
 
 from build_scripts import install
 
+pytestmark = pytest.mark.thorough  # programs are started
+
 LOCK = """\
 alpha==1.2 \\
     --hash=sha256:aa \\

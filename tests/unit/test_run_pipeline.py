@@ -217,6 +217,13 @@ def test_force_takes_nothing_from_the_cache_and_each_time_anew(started: Runner) 
     assert len({"shared", *keys}) == 3
 
 
+def test_a_version_says_whether_a_build_or_a_person_started_its_training(started: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert started("--force")[-1]["TriggerReason"] == "manual"
+    assert started("--force", "--reason", "fix")[-1]["TriggerReason"] == "fix"
+    monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "0123456789abcdef")
+    assert started("--force")[-1]["TriggerReason"] == "push"
+
+
 def test_the_pipeline_is_tagged_as_its_jobs_and_stacks_are(started: Runner) -> None:
     """Studio and the cost report would else show two projects."""
     pipelines = started.account.clients["sagemaker"]

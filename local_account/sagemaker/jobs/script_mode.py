@@ -86,10 +86,6 @@ def environment(
     return {**places, **{name: _as_variable(value) for name, value in values.items()}}
 
 
-def code_directory(container: Container) -> str:
-    return container.path(_CODE).as_posix()
-
-
 def _json_or_text(text: str) -> Any:
     try:
         return json.loads(text)

@@ -25,8 +25,12 @@ from table import Table
 LONGEST_CATEGORY = 1000
 MOST_CATEGORIES = 10_000
 FREE_TEXT_FROM = 100
-#: Control characters of ASCII, but for tab and line breaks.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+#: Characters that nobody writes: controls of ASCII but for tab and line breaks, and the sign for text that was lost.
+_DAMAGE = {
+    re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"): "control characters, as damaged files do",
+    # The model server cannot tell it from a request that is not UTF-8, so that a category with it could never be asked for.
+    re.compile("\ufffd"): "U+FFFD, which stands where a program could not read the text",
+}
 
 
 def of_identifier(table: Table, specification: Specification) -> Iterator[Finding]:
@@ -135,10 +139,11 @@ def _not_categories(name: str, error: UnreadableError) -> Finding:
 def _damaged(name: str, distinct: Sequence[str | None], codes: NDArray[np.int64]) -> Iterator[Finding]:
     """Characters that no keyboard writes, and cells that no category fills."""
     present = [value for value in distinct if value is not None]
-    damaged = [value for value in present if _CONTROL.search(value)]
-    if damaged:
-        problem = f"values such as {listed(damaged[:1])} hold control characters, as damaged files do; repair the data"
-        yield Finding(name, problem, _rows_of(damaged, distinct, codes))
+    for marks, what in _DAMAGE.items():
+        damaged = [value for value in present if marks.search(value)]
+        if damaged:
+            problem = f"values such as {listed(damaged[:1])} hold {what}; repair the data"
+            yield Finding(name, problem, _rows_of(damaged, distinct, codes))
     long = [value for value in present if len(value) > LONGEST_CATEGORY]
     if long:
         problem = f"values such as {listed(long[:1])} are free text, or rows between quotes; shorten them, or close the quotes"
