@@ -46,6 +46,8 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any] | None = 
     asked = [(wanted.name, resource) for wanted in _wanted(call) for resource in resources_of(existing, call, wanted)]
     if call.service == "s3" and call.operation in _S3_SOURCE:
         asked.append(_of_the_source(call))
+    if call.service == "lambda":
+        asked += _of_the_code(call)
     if tagging := _tag_on_create(call):
         asked += [(tagging, resource) for _, resource in asked]
     return [Check(action, resource, Keys(call, existing, resource, given or {})) for action, resource in asked]
@@ -142,6 +144,14 @@ def _of_the_source(call: Call) -> tuple[str, str]:
     else:
         name, _, version = unquote(str(source)).lstrip("/").partition("?versionId=")
     return "s3:GetObjectVersion" if version else "s3:GetObject", f"arn:aws:s3:::{name}"
+
+
+def _of_the_code(call: Call) -> Iterator[tuple[str, str]]:
+    """Lambda API reference, FunctionCode and LayerVersionContentInput: Lambda fetches the code in S3 with the caller's permission."""
+    code = call.parameters.get("Code") or call.parameters.get("Content") or call.parameters
+    if isinstance(code, Mapping) and code.get("S3Bucket") and code.get("S3Key"):
+        action_name = "s3:GetObjectVersion" if code.get("S3ObjectVersion") else "s3:GetObject"
+        yield action_name, f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}"
 
 
 def _tag_on_create(call: Call) -> str | None:

@@ -209,7 +209,7 @@ def _rule(context: Context, name: str, old: Properties, new: Properties) -> None
 
 def _log_group(context: Context, name: str, old: Properties, new: Properties) -> None:
     if "RetentionInDays" in new:  # once more, because only the API asks whether it is one of the periods that there are
-        context.client("logs").put_retention_policy(logGroupName=name, retentionInDays=int(new["RetentionInDays"]))
+        deployer.client(context, "logs").put_retention_policy(logGroupName=name, retentionInDays=int(new["RetentionInDays"]))
 
 
 def _alias_target(context: Context, name: str, old: Properties, new: Properties) -> None:

@@ -114,10 +114,6 @@ class Models:
             raise ServiceError("ValidationException", f"model {name} has no ExecutionRoleArn, so SageMaker may not read its data")
         return sagemaker_role(self._context, model["ExecutionRoleArn"], model["ModelArn"])
 
-    def is_isolated(self, name: str) -> bool:
-        """Whether the model's containers have no network: neither credentials nor an address to ask."""
-        return bool(self.describe({"ModelName": name}).get("EnableNetworkIsolation"))
-
 
 def models_of(context: Context) -> Models:
     """The models of an account; the same object at every call."""

@@ -16,6 +16,7 @@ from local_account.context import Context
 from local_account.endpoints.models import models_of
 from local_account.errors import ServiceError
 from local_account.roles import Role
+from local_account.sagemaker.jobs import isolation
 from local_account.sagemaker.program import has_network
 
 _CONTAINER_MODEL_DIRECTORY = "/opt/ml/model"
@@ -46,7 +47,7 @@ def unpack(context: Context, model_name: str, directory: Path) -> ServedModel:
     shutil.rmtree(directory, ignore_errors=True)
     _extract(role, url, directory)
     environment = dict(container.get("Environment") or {})
-    isolated = bool(model.get("EnableNetworkIsolation"))
+    isolated = isolation.is_wanted(model)
     local = {name: str(value).replace(_CONTAINER_MODEL_DIRECTORY, str(directory)) for name, value in environment.items()}
     code = directory.parent / "code"
     _submit(role, local.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), code, isolated=isolated)

@@ -11,9 +11,16 @@ import functools
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from typing import Any
 
 from local_account.errors import NotEmulatedError
 from local_account.sagemaker.warm import opt_ml
+
+
+def is_wanted(given: Mapping[str, Any]) -> bool:
+    """Whether a model, or the request or description of a job, asks for it; a processing job does so in its `NetworkConfig`."""
+    return bool((given.get("NetworkConfig") or given).get("EnableNetworkIsolation"))
 
 
 @functools.cache

@@ -40,7 +40,7 @@ class ProcessingJobs:
         if "InstanceType" not in cluster or "InstanceCount" not in cluster:
             raise ServiceError("ValidationException", "ProcessingResources.ClusterConfig needs InstanceType and InstanceCount.")
         _check_paths(request)
-        if _is_isolated(request):
+        if isolation.is_wanted(request):
             isolation.require_possible("CreateProcessingJob", cluster["InstanceCount"])
         defaults = {"StoppingCondition": {"MaxRuntimeInSeconds": _DEFAULT_MAX_SECONDS}} if "StoppingCondition" not in request else {}
         return self.jobs.create(request, defaults, self._run)
@@ -75,7 +75,7 @@ class ProcessingJobs:
         uploads = _Uploads(data, description, containers)
         launches = [self._launch(container, description) for container in containers]
         max_seconds = description["StoppingCondition"]["MaxRuntimeInSeconds"]
-        credentials = None if job.is_isolated else role.credentials
+        credentials = None if isolation.is_wanted(job.description) else role.credentials
         code = self.runner.run(job, launches, max_seconds, uploads.continuous, credentials=credentials)
         job.exit_code = code
         message = containers[0].read_message(_MESSAGE, 1024)
@@ -115,12 +115,8 @@ class ProcessingJobs:
             command,
             {"PROCESSING_JOB_NAME": description["ProcessingJobName"], **environment},
             container.path("/opt/ml/processing"),
-            isolated=_is_isolated(description),
+            isolated=isolation.is_wanted(description),
         )
-
-
-def _is_isolated(request: Mapping[str, Any]) -> bool:
-    return bool((request.get("NetworkConfig") or {}).get("EnableNetworkIsolation"))
 
 
 def _check_paths(request: Mapping[str, Any]) -> None:

@@ -115,12 +115,6 @@ class Job:
     def status(self) -> str:
         return str(self.description[self.kind.status_field])
 
-    @property
-    def is_isolated(self) -> bool:
-        """Whether its containers have no network: neither credentials nor an address to ask."""
-        configuration = self.description.get("NetworkConfig") or self.description
-        return bool(configuration.get("EnableNetworkIsolation"))
-
     def describe(self) -> dict[str, Any]:
         with self.lock:
             return dict(self.description)

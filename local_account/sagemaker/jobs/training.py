@@ -90,7 +90,7 @@ class TrainingJobs:
         self.jobs.change(job, TrainingStartTime=now())
         watch_log = (lambda: watch(log.read_text(encoding="utf-8", errors="replace") if log.exists() else "")) if watch else None
         max_seconds = description["StoppingCondition"].get("MaxRuntimeInSeconds")
-        credentials = None if job.is_isolated else role.credentials
+        credentials = None if isolation.is_wanted(job.description) else role.credentials
         try:
             code = self.runner.run(job, launches, max_seconds, watch_log, credentials=credentials)
         finally:  # SageMaker keeps what a stopped job had written
@@ -143,8 +143,7 @@ class TrainingJobs:
             **script_mode.environment(container, description["TrainingJobName"], hyperparameters, channels, script),
             **base_environment(container, self.runner.context.settings.region, description.get("Environment") or {}),
         }
-        isolated = bool(description.get("EnableNetworkIsolation"))
-        return Launch(container, command, environment, container.path("/opt/ml/code"), isolated=isolated)
+        return Launch(container, command, environment, container.path("/opt/ml/code"), isolated=isolation.is_wanted(description))
 
     def _require_own_entrypoint(self, description: Mapping[str, Any], log: Path) -> None:
         """Raises JobFailedError in the words of the toolkit, where that has run the script: it writes its reason over the script's."""

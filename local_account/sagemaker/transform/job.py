@@ -35,7 +35,7 @@ class TransformJobs:
         """Start a job. Raises ServiceError if the request cannot be run; nothing is started then."""
         _check(request)
         models_of(self.runner.context).container(request["ModelName"])  # raises for a model that cannot be served
-        if self._is_isolated(request):
+        if isolation.is_wanted(models_of(self.runner.context).describe(request)):
             isolation.require_possible("CreateTransformJob of a model")
         return self.jobs.create(request, {}, self._run)
 
@@ -69,7 +69,7 @@ class TransformJobs:
         container.write_json("/opt/ml/job.json", specification)
         self.jobs.change(job, TransformStartTime=now())
         command = [sys.executable, str(_WORKER), str(container.path("/opt/ml/job.json"))]
-        isolated = self._is_isolated(description)
+        isolated = isolation.is_wanted(models_of(self.runner.context).describe(description))
         environment = {"PYTHONPATH": str(_PROJECT), **specification["environment"]}
         launch = Launch(container, command, environment, container.path("/opt/ml/model"), isolated=isolated)
         code = self.runner.run(job, [launch], None, credentials=None if isolated else role.credentials)
@@ -77,10 +77,6 @@ class TransformJobs:
         if code:
             raise JobFailedError(failure_reason(container, _FAILURE, code, job.log_path))
         self._upload(self.data.of(role), container, specification["files"], description["TransformOutput"])
-
-    def _is_isolated(self, request: Mapping[str, Any]) -> bool:
-        """A transform job is isolated if its model is."""
-        return bool(models_of(self.runner.context).describe(request).get("EnableNetworkIsolation"))
 
     def _specification(
         self, description: Mapping[str, Any], container: Container, served: package.ServedModel, files: list[str]

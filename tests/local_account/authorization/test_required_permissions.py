@@ -107,6 +107,12 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         {"Bucket": "b", "Key": "k", "CopySource": "other/source%20key"},
         [("s3:PutObject", "arn:aws:s3:::b/k"), ("s3:GetObject", "arn:aws:s3:::other/source key")],
     ),
+    (
+        "lambda",
+        "UpdateFunctionCode",
+        {"FunctionName": "f", "S3Bucket": "b", "S3Key": "k"},
+        [("lambda:UpdateFunctionCode", f"arn:aws:lambda:{HERE}:function:f"), ("s3:GetObject", "arn:aws:s3:::b/k")],
+    ),
     ("lambda", "Invoke", {"FunctionName": "f"}, [("lambda:InvokeFunction", f"arn:aws:lambda:{HERE}:function:f")]),
     (
         "lambda",
