@@ -56,7 +56,9 @@ class Models:
         try:
             sagemaker_role(self._context, request["ExecutionRoleArn"], arn).client("s3").head_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            raise ServiceError("ValidationException", f"Could not find model data at {url}.") from error
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 403:
+                raise ServiceError("ValidationException", f"Could not find model data at {url}.") from error
+            raise ServiceError("ValidationException", _cannot_access(url, request["ExecutionRoleArn"], self._context)) from error
 
     def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
         with self._lock:
@@ -113,6 +115,15 @@ class Models:
         if "ExecutionRoleArn" not in model:
             raise ServiceError("ValidationException", f"model {name} has no ExecutionRoleArn, so SageMaker may not read its data")
         return sagemaker_role(self._context, model["ExecutionRoleArn"], model["ModelArn"])
+
+
+def _cannot_access(url: str, role_arn: str, context: Context) -> str:
+    """As CreateModel words it (AWS re:Post, "Could not access model data at s3://…")."""
+    return (
+        f'Could not access model data at {url}. Please ensure that the role "{role_arn}" exists and that its trust relationship policy '
+        'allows the action "sts:AssumeRole" for the service principal "sagemaker.amazonaws.com". Also ensure that the role has '
+        f'"s3:GetObject" permissions and that the object is located in {context.settings.region}.'
+    )
 
 
 def models_of(context: Context) -> Models:
