@@ -16,6 +16,7 @@ QUESTIONS = {
     "loop": "how long the stages of `make demo` and the other commands take",
     "caching": "a training again on the same code and data",
     "orchestration": "what the local account adds to each step, against Metaflow",
+    "authorization": "what deciding about a request costs",
     "training": "the registered model against AWS's abalone sample",
     "preparation": "one million rows against scikit-learn's own pipeline",
     "reproducibility": "whether a registered version can be rebuilt bit for bit",

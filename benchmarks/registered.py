@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.role import ROLE, make_role
 from build_scripts.recorded_inputs import read
 from build_scripts.registry import Version, describe, versions
 from build_scripts.step_modules import STEPS
@@ -25,7 +26,6 @@ from local_account.context import AccountSettings
 from settings import DATASET, PROJECT
 
 ROOT = Path(__file__).resolve().parents[1]
-ROLE = "arn:aws:iam::111122223333:role/benchmark"
 ARTIFACTS, DATA = "artifacts", "data"
 
 
@@ -49,6 +49,7 @@ def registered_abalone() -> Iterator[Registered]:
     if DATASET.name != "abalone":
         raise SystemExit(f"this benchmark is about abalone, but settings.py has DATASET = {DATASET.name!r}; set DATASET = ABALONE first")
     with tempfile.TemporaryDirectory() as scratch, Account(AccountSettings(state_directory=Path(scratch, "account"), port=0)) as account:
+        make_role(account.client("iam"))
         s3, sagemaker = account.client("s3"), account.client("sagemaker")
         for bucket in (ARTIFACTS, DATA):
             s3.create_bucket(Bucket=bucket)

@@ -31,12 +31,15 @@ from local_account import (
     emulators,
     endpoints,
     events,
+    function_roles,
     monitoring,
+    notifications,
     s3_encryption,
     sagemaker,
     scaling,
     scheduler,
 )
+from local_account.authorization import simulation
 from local_account.client_environment import LEADS_ELSEWHERE
 from local_account.context import AccountSettings, Context
 
@@ -49,6 +52,8 @@ AREAS = (
     scaling,
     codebuild,
     codepipeline,
+    function_roles,
+    notifications,
     events,
     scheduler,
     s3_encryption,
@@ -83,8 +88,8 @@ class Account:
         return self._context
 
     def client(self, service: str) -> Any:
-        """A boto3 client of this account."""
-        return self.context.client(service)
+        """A boto3 client of this account, for its administrator."""
+        return self.context.administrators_client(service)
 
     def start(self) -> Self:
         """Serve, and return when requests are answered. Raises CannotStartError, having undone everything."""
@@ -105,6 +110,8 @@ class Account:
                 stack.enter_context(_log_to(context.log_path("account", "account")))
                 stack.enter_context(emulators.installed(context))
                 stack.callback(context.close)
+                context.keyring.make_administrator()
+                simulation.install(self.settings.region)
                 for area in AREAS:
                     area.install(context)
                 stack.enter_context(_served(context, listener))

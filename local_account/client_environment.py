@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from local_account.authorization.credentials import Credentials
     from local_account.context import AccountSettings
 
 LEADS_ELSEWHERE = ("AWS_", "CDK_")
@@ -35,13 +36,15 @@ UNSET = "unset AWS_PROFILE $(env | sed -n 's/^\\(AWS_[A-Za-z0-9_]*\\)=.*/\\1/p; 
 UNSET_IN_FISH = "set -e AWS_PROFILE (set --names --export | string match --regex '^(?:AWS|CDK)_.*')"
 
 
-def client_environment(settings: AccountSettings, inherited: Mapping[str, str]) -> dict[str, str]:
-    """What to set on top of an environment that `only_ours` has cleaned. Proxies stay, but never for this machine."""
+def client_environment(settings: AccountSettings, credentials: Credentials | None, inherited: Mapping[str, str]) -> dict[str, str]:
+    """What to set on top of an environment that `only_ours` has cleaned. Proxies stay, but never for this machine.
+
+    Without credentials there is no address of the account either: that is how a container under network isolation lives.
+    """
     own_files = settings.state_directory / "client"
+    reachable = {"AWS_ENDPOINT_URL": settings.endpoint_url, **credentials.environment} if credentials else {}
     return {
-        "AWS_ENDPOINT_URL": settings.endpoint_url,
-        "AWS_ACCESS_KEY_ID": settings.account_id,
-        "AWS_SECRET_ACCESS_KEY": settings.secret,
+        **reachable,
         "AWS_DEFAULT_REGION": settings.region,
         "AWS_REGION": settings.region,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -81,14 +84,14 @@ def in_utf8(inherited: Mapping[str, str]) -> dict[str, str]:
     return {**{name: value for name, value in inherited.items() if not name.startswith(_LOCALE_PREFIXES)}, **_LOCALE}
 
 
-def process_environment(settings: AccountSettings, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment of a process that the account starts."""
-    return {**CACHES, **in_utf8(only_ours(inherited)), **client_environment(settings, inherited)}
+def process_environment(settings: AccountSettings, credentials: Credentials | None, inherited: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of a process that the account starts in the name of `credentials`."""
+    return {**CACHES, **in_utf8(only_ours(inherited)), **client_environment(settings, credentials, inherited)}
 
 
-def shell_lines(settings: AccountSettings, inherited: Mapping[str, str]) -> list[str]:
+def shell_lines(settings: AccountSettings, credentials: Credentials, inherited: Mapping[str, str]) -> list[str]:
     """Commands for bash, zsh and dash that make a terminal a client of this account; fish takes all but the first, `UNSET_IN_FISH`."""
-    quoted = {name: _in_double_quotes(value) for name, value in client_environment(settings, inherited).items()}
+    quoted = {name: _in_double_quotes(value) for name, value in client_environment(settings, credentials, inherited).items()}
     extended = {name: f"{','.join(_LOOPBACK)},${name}" for name in _no_proxy_variables(inherited)}  # by what that terminal has
     return [UNSET, *(f'export {name}="{value}"' for name, value in {**quoted, **extended}.items())]
 

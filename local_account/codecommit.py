@@ -16,8 +16,10 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from local_account import emulators
+from local_account.authorization.credentials import ADMINISTRATOR
 from local_account.context import Context
 from local_account.errors import ServiceError
 from local_account.git_repositories import Blob, Difference, GitRepository, git_environment
@@ -123,6 +125,13 @@ def serve_git(context: Context, request: Request) -> Response:
         return _refused(404, "There is no such repository.")
     if _GIT_METHODS[match[2]] != request.method:
         return _refused(405, f"{match[2]} answers {_GIT_METHODS[match[2]]} only.")
+    pushes = "git-receive-pack" in (match[2].removeprefix("/"), dict(parse_qsl(request.query)).get("service"))
+    try:
+        context.authorizer.require_of(
+            context.keyring.administrator, "codecommit", "GitPush" if pushes else "GitPull", {"repositoryName": match[1]}
+        )
+    except ServiceError as error:
+        return _refused(403, error.message)
     if match[2] != "/git-receive-pack":
         return _http_backend(context, request, match[1], match[2])
     with _push_lock:
@@ -142,7 +151,7 @@ def announce(context: Context, name: str, before: Mapping[str, str], after: Mapp
             continue
         event = "referenceCreated" if old is None else "referenceDeleted" if new is None else "referenceUpdated"
         detail = {
-            "callerUserArn": f"arn:aws:iam::{context.settings.account_id}:root",
+            "callerUserArn": f"arn:aws:iam::{context.settings.account_id}:user/{ADMINISTRATOR}",
             "event": event,
             "repositoryName": name,
             "repositoryId": metadata["repositoryId"],

@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from local_account import client_environment
+from local_account.authorization.credentials import Credentials, Keyring
+from local_account.authorization.enforcement import Authorizer
+from local_account.authorization.existing import Existing
 from local_account.clock import Clock
 from local_account.errors import ServiceError
 from local_account.processes import Processes
@@ -23,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 Part = TypeVar("Part")
 _USUAL_SECONDS = 60
+_MOST_CLIENTS = 256
 
 _PLAIN_NAME = re.compile(r"\w[^/\\\x00-\x1f]*")
 _LONGEST_NAME_BYTES = 240  # file systems take 255; files beside it have endings
@@ -54,7 +58,11 @@ class Context:
         self.clock = Clock(settings.speed)
         self.processes = Processes()
         self.stopping = threading.Event()
-        self._clients: dict[tuple[str, int], Any] = {}
+        self.keyring = Keyring(settings.account_id, settings.region, settings.secret)
+        self.existing = Existing(settings.account_id, settings.region)
+        self.authorizer = Authorizer(self.keyring, self.existing)
+        self._session: Any = None
+        self._clients: dict[tuple[str, str, int], Any] = {}
         self._clients_lock = threading.Lock()
         self._parts: dict[type[Any], Any] = {}
         self._parts_lock = threading.RLock()  # making one part may ask for another
@@ -69,33 +77,61 @@ class Context:
 
     @property
     def client_environment(self) -> dict[str, str]:
-        """What a stock AWS client needs in its environment to talk to this account, and to nothing else."""
-        return client_environment.client_environment(self.settings, os.environ)
+        """What the person at the keyboard needs in an environment to talk to this account, and to nothing else."""
+        return client_environment.client_environment(self.settings, self.keyring.administrator, os.environ)
 
-    def process_environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Environment of a build, job or model server: the caller's without what leads elsewhere, the account's, then `extra`."""
-        return {**client_environment.process_environment(self.settings, os.environ), **(extra or {})}
+    def process_environment(self, credentials: Credentials | None, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Environment of a build, job or model server: the caller's without what leads elsewhere, the account's, then `extra`.
+
+        `credentials` are those of the role that it runs as; without them it has no address to ask, either.
+        """
+        return {**client_environment.process_environment(self.settings, credentials, os.environ), **(extra or {})}
 
     def client(self, service: str, *, answers_within_seconds: int = _USUAL_SECONDS) -> Any:
-        """A boto3 client that calls back into this account through its public port. What may take longer than usual is asked once only."""
+        """A boto3 client for the emulator's own bookkeeping: it may do everything. What may take longer than usual is asked once only.
+
+        A service that acts for a role uses a `Role` (`roles.py`); one that acts in its own name, `client_of_service`.
+        """
+        return self._client(self.keyring.internal, service, answers_within_seconds)
+
+    def administrators_client(self, service: str) -> Any:
+        """A boto3 client of the person at the keyboard."""
+        return self._client(self.keyring.administrator, service, _USUAL_SECONDS)
+
+    def client_with(self, credentials: Credentials, service: str, answers_within_seconds: int | None = None) -> Any:
+        """A boto3 client of whoever has these credentials (`roles.py`)."""
+        return self._client(credentials, service, answers_within_seconds or _USUAL_SECONDS)
+
+    def client_of_service(self, service_principal: str, service: str, *, source_arn: str = "") -> Any:
+        """A boto3 client that asks as a service of AWS for one of the account's resources, which only a resource's policy can allow."""
+        return self._client(self.keyring.of_service(service_principal, source_arn), service, _USUAL_SECONDS)
+
+    def _client(self, credentials: Credentials, service: str, answers_within_seconds: int) -> Any:
+        """A boto3 client that calls back into this account through its public port."""
         import boto3
         from botocore.config import Config
 
         with self._clients_lock:
-            key = (service, answers_within_seconds)
+            key = (credentials.access_key, service, answers_within_seconds)
             if key not in self._clients:
-                session = boto3.Session(
-                    aws_access_key_id=self.settings.account_id,
-                    aws_secret_access_key=self.settings.secret,
-                    region_name=self.settings.region,
-                )
+                # One session for all: it keeps the services' models, which take longer to read than a client to make.
+                self._session = self._session or boto3.Session(region_name=self.settings.region)
                 config = Config(
                     retries={"max_attempts": 1 if answers_within_seconds == _USUAL_SECONDS else 0},
                     s3={"addressing_style": "path"},
                     max_pool_connections=32,
                     read_timeout=answers_within_seconds,
                 )
-                self._clients[key] = session.client(service, endpoint_url=self.settings.endpoint_url, config=config)
+                self._clients[key] = self._session.client(
+                    service,
+                    endpoint_url=self.settings.endpoint_url,
+                    config=config,
+                    aws_access_key_id=credentials.access_key,
+                    aws_secret_access_key=credentials.secret,
+                    aws_session_token=credentials.token or None,
+                )
+                if len(self._clients) > _MOST_CLIENTS:  # sessions end, and nobody asks in their name again
+                    del self._clients[next(iter(self._clients))]
             return self._clients[key]
 
     def emit(self, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()) -> None:

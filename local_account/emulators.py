@@ -77,6 +77,7 @@ def _set_environment(context: Context) -> None:
     temporary.mkdir(parents=True, exist_ok=True)
     tempfile.tempdir = str(temporary)
     environment = context.process_environment(
+        context.keyring.internal,
         {
             "TMPDIR": str(temporary),
             "GATEWAY_PORT": str(settings.port),
@@ -91,7 +92,7 @@ def _set_environment(context: Context) -> None:
             "DOCKER_HOST": f"unix://{temporary}/no-docker.sock",
             "MOTO_ACCOUNT_ID": settings.account_id,
             "MOTO_DISABLE_GLOBAL_CORS": "true",
-        }
+        },
     )
     os.environ.clear()
     os.environ.update(environment)

@@ -126,7 +126,7 @@ def deliver(context: Context, delivery: Delivery) -> None:
     attempt, wait_seconds = 0, 1.0
     while True:
         try:
-            targets.send(context, delivery.target, delivery.payload, delivery.own_input)
+            targets.send(context, delivery.origin_arn, delivery.target, delivery.payload, delivery.own_input)
             return
         except Exception as error:  # an event that cannot be sent goes to the dead-letter queue, whatever the reason
             code, message = _describe(error)
@@ -177,9 +177,11 @@ def _give_up(context: Context, delivery: Delivery, code: str, message: str, atte
         **({"EXHAUSTED_RETRY_CONDITION": exhausted} if exhausted else {}),
     }
     try:
-        targets.send_to_queue(context, queue_arn, delivery.payload, attributes)
+        # The Scheduler writes letters in the name of the target's role, EventBridge in its own (guides of both, on dead-letter queues).
+        role_arn = str(delivery.target.get("RoleArn") or "") if ":scheduler:" in delivery.origin_arn else ""
+        targets.send_to_queue(targets.Sender(context, delivery.origin_arn, role_arn), queue_arn, delivery.payload, attributes)
         _count(context, "InvocationsSentToDlq", name)
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, ServiceError) as error:
         _log.error("%s could not write to its dead-letter queue %s: %s", delivery.origin_arn, queue_arn, error)
         _count(context, "InvocationsFailedToBeSentToDlq", name)
 

@@ -8,6 +8,7 @@ Next: `signatures.py`, `codecommit.py`, `cloudformation/`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
@@ -16,11 +17,13 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from local_account import clock_control, cloudformation, codecommit, emulators, request_body
 from local_account.api import answers, reading, tokens, validation, values, wording
 from local_account.api.rules import rule
+from local_account.authorization.credentials import Credentials
+from local_account.cloudformation import deployer
 from local_account.context import Context
 from local_account.endpoints import runtime
 from local_account.errors import NotEmulatedError, ServiceError
@@ -83,8 +86,8 @@ class Gateway:
             if request.path.startswith(codecommit.HTTP_PREFIX) or request.path == clock_control.PATH:
                 await _reply(send, await self._for_the_password(request, incoming))
                 return
-            service, request = await self._authenticate(request, scope["path"], incoming)
-            await self._dispatch(service, request, scope, send)
+            service, request, caller = await self._authenticate(request, scope["path"], incoming)
+            await self._dispatch(service, request, caller, scope, send)
         except ServiceError as error:
             await incoming.forget()  # a client that still sends would not see its answer
             await _reply(send, error_response(error, request, service))
@@ -114,43 +117,35 @@ class Gateway:
             return clock_control.serve_clock(self._context, request)
         return await asyncio.to_thread(codecommit.serve_git, self._context, request)
 
-    async def _authenticate(self, request: Request, path: str, incoming: request_body.Incoming) -> tuple[str, Request]:
-        """The service that a correctly signed request is for, and the request with its body. Raises ServiceError (403) otherwise.
+    async def _authenticate(self, request: Request, path: str, incoming: request_body.Incoming) -> tuple[str, Request, Credentials | None]:
+        """The service that a correctly signed request is for, the request with its body, and who asks; nobody for what needs no signature.
+
+        Raises ServiceError (403) otherwise.
 
         `path` is the request's own, decoded, as MiniStack sees it.
         """
         if request.method == "PUT" and _SIGNALS.fullmatch(request.path):
             body = await incoming.read(request_body.SIGNAL_BYTES)
-            return "cloudformation", replace(request, body=body.content)
+            return "cloudformation", replace(request, body=body.content), None
         signature = read_signature(request)
         if signature is None:
             raise ServiceError(
                 "MissingAuthenticationToken", "The request is not signed. Use the exports that the local account printed.", 403
             )
-        secret = self._secret_of(signature.access_key)
+        secret = self._context.keyring.secret_of(signature.access_key)
         verify_head(request, signature, secret)
         if _INTERNAL.match(path):
             raise ServiceError("AccessDenied", f"{path} is not a path of any service of AWS.", 403)
         body = await incoming.read(request_body.limit_of(signature.service))
         verify_body(request, signature, secret, body.sha256)
-        return signature.service, replace(request, body=body.content)
+        return signature.service, replace(request, body=body.content), Credentials(signature.access_key, secret, _token(request))
 
-    def _secret_of(self, access_key: str) -> str:
-        settings = self._context.settings
-        if access_key == settings.account_id:
-            return settings.secret
-        from ministack.core.iam_evaluator import ResolvedCredential, resolve_credential
-
-        credential = resolve_credential(access_key, settings.account_id)  # IAM users and assumed roles
-        if not isinstance(credential, ResolvedCredential) or re.fullmatch(r"\d{12}|test", access_key):
-            raise ServiceError("UnrecognizedClientException", f"Access key {access_key} is not known to this local account.", 403)
-        return str(credential.secret_access_key)
-
-    async def _dispatch(self, service: str, request: Request, scope: Mapping[str, Any], send: Send) -> None:
+    async def _dispatch(self, service: str, request: Request, caller: Credentials | None, scope: Mapping[str, Any], send: Send) -> None:
         invocation = _INVOCATION.fullmatch(request.path)
         if service == "sagemaker" and invocation:  # many a second: it knows its few members itself
             name = unquote(invocation[1])
             validation.require_valid_invocation(name, request.headers)
+            self._authorize(caller, reading.Call("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": name}))
             if answers.SWITCH in os.environ:
                 send = _recorded(reading.Call("sagemaker-runtime", "InvokeEndpoint", {}), send)
             await _reply(send, await runtime.invoke(self._context, name, request.headers, request.body))
@@ -158,6 +153,7 @@ class Gateway:
         call = None
         if not _SIGNALS.fullmatch(request.path):
             call = _checked(service, request)
+            self._authorize(caller, call)
             self._tokens.require_known(call)
             if rule.has_rules(call):
                 await asyncio.to_thread(rule.require, self._context, call)
@@ -174,7 +170,12 @@ class Gateway:
         else:
             if service == "cloudformation":
                 send = self._once_stack_is_settled(request, send)
-            await _ask_ministack(service, request, scope, send)
+            with deployer.deploying(self._context, call, caller) if call and caller else contextlib.nullcontext():
+                await _ask_ministack(service, request, scope, send)
+
+    def _authorize(self, caller: Credentials | None, call: reading.Call) -> None:
+        if caller is not None:
+            self._context.authorizer.require_of(caller, call.service, call.operation, call.parameters)
 
     def _remembering(self, call: reading.Call, send: Send) -> Send:
         """Let an answer through once the token of its next page is known: the client may come with it at once."""
@@ -326,6 +327,14 @@ def _recorded(call: reading.Call, send: Send) -> Send:
 def _response_of(events: list[Event]) -> Response:
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in events[0].get("headers", [])}
     return Response(events[0]["status"], b"".join(event.get("body", b"") for event in events[1:]), headers)
+
+
+def _token(request: Request) -> str:
+    """The session token that comes with temporary credentials, in the header or in a pre-signed address."""
+    in_address = dict(parse_qsl(request.query, keep_blank_values=True)) if "oken=" in request.query else {}
+    return (
+        request.headers.get("x-amz-security-token") or in_address.get("X-Amz-Security-Token") or in_address.get("x-amz-security-token", "")
+    )
 
 
 def application(context: Context) -> Callable[..., Awaitable[None]]:

@@ -10,6 +10,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from botocore import xform_name
@@ -19,27 +20,57 @@ from local_account.api.reading import EMULATED, Call, model
 from local_account.api.validation import require_allowed
 from local_account.context import Context
 from local_account.errors import NotEmulatedError
+from local_account.roles import Role
 
 Target = Mapping[str, Any]
 
 
-def send(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+@dataclass(frozen=True)
+class Sender:
+    """In whose name a rule or schedule asks: its target's role, or EventBridge itself, which the target's policy must allow."""
+
+    context: Context
+    origin_arn: str
+    role_arn: str = ""
+
+    @property
+    def service(self) -> str:
+        return "scheduler.amazonaws.com" if ":scheduler:" in self.origin_arn else "events.amazonaws.com"
+
+    def client(self, service: str) -> Any:
+        """Raises ServiceError (AccessDenied) for a role that the service may not assume."""
+        if self.role_arn:
+            return Role(self.context, self.role_arn, self.service, self._name, self._source_arn).client(service)
+        return self.context.client_of_service(self.service, service, source_arn=self.origin_arn)
+
+    @property
+    def _name(self) -> str:
+        return self.origin_arn.rsplit("/", 1)[-1]
+
+    @property
+    def _source_arn(self) -> str:
+        """A schedule's role may be tied to its group: EventBridge Scheduler user guide, "Confused deputy prevention"."""
+        return self.origin_arn.rsplit("/", 1)[0].replace(":schedule/", ":schedule-group/")
+
+
+def send(context: Context, origin_arn: str, target: Target, payload: str, own_input: str | None) -> None:
     """Call the target once. Raises NotEmulatedError for a kind of target that this account does not have."""
+    sender = Sender(context, origin_arn, str(target.get("RoleArn") or ""))
     arn = str(target.get("Arn", ""))
     service = arn.split(":")[2] if arn.count(":") >= 5 else arn
     if service == "scheduler":
-        _send_to_any_api(context, arn, payload)
+        _send_to_any_api(sender, arn, payload)
         return
     call = _SENDERS.get(service)
     if call is None:
         raise NotEmulatedError("events", f"PutTargets with a target of {service or 'no service'}")
-    call(context, target, payload, own_input)
+    call(sender, target, payload, own_input)
 
 
-def _call(context: Context, service: str, operation: str, parameters: Mapping[str, Any]) -> Any:
+def _call(sender: Sender, service: str, operation: str, parameters: Mapping[str, Any]) -> Any:
     """Ask a service for the user. What its model does not allow is refused as the service does it, before a client of ours would."""
     require_allowed(Call(service, operation, parameters))
-    return getattr(context.client(service), xform_name(operation))(**parameters)
+    return getattr(sender.client(service), xform_name(operation))(**parameters)
 
 
 def is_emulated(arn: str) -> bool:
@@ -53,81 +84,81 @@ def is_emulated(arn: str) -> bool:
     return operation[:1].upper() + operation[1:] in coverage(service).acted
 
 
-def send_to_queue(context: Context, queue_arn: str, body: str, attributes: Mapping[str, str]) -> None:
+def send_to_queue(sender: Sender, queue_arn: str, body: str, attributes: Mapping[str, str]) -> None:
     """Write a message with string attributes, as a dead-letter queue gets them."""
-    client = context.client("sqs")
+    client = sender.client("sqs")
     typed = {name: {"DataType": "String", "StringValue": value or "-"} for name, value in attributes.items()}
-    client.send_message(QueueUrl=_queue_url(context, queue_arn), MessageBody=body, MessageAttributes=typed)
+    client.send_message(QueueUrl=_queue_url(sender.context, queue_arn), MessageBody=body, MessageAttributes=typed)
 
 
 def _queue_url(context: Context, queue_arn: str) -> str:
     return str(context.client("sqs").get_queue_url(QueueName=queue_arn.rsplit(":", 1)[-1])["QueueUrl"])
 
 
-def _function(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+def _function(sender: Sender, target: Target, payload: str, own_input: str | None) -> None:
     try:
         json.loads(payload)
     except ValueError:
         payload = json.dumps(payload)  # a plain-text input reaches a function as a JSON string
-    _call(context, "lambda", "Invoke", {"FunctionName": target["Arn"], "InvocationType": "Event", "Payload": payload.encode()})
+    _call(sender, "lambda", "Invoke", {"FunctionName": target["Arn"], "InvocationType": "Event", "Payload": payload.encode()})
 
 
-def _queue(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+def _queue(sender: Sender, target: Target, payload: str, own_input: str | None) -> None:
     group = (target.get("SqsParameters") or {}).get("MessageGroupId")
     fifo = {"MessageGroupId": group, "MessageDeduplicationId": uuid.uuid4().hex} if group else {}
-    _call(context, "sqs", "SendMessage", {"QueueUrl": _queue_url(context, target["Arn"]), "MessageBody": payload, **fifo})
+    _call(sender, "sqs", "SendMessage", {"QueueUrl": _queue_url(sender.context, target["Arn"]), "MessageBody": payload, **fifo})
 
 
-def _topic(context: Context, target: Target, payload: str, own_input: str | None) -> None:
-    _call(context, "sns", "Publish", {"TopicArn": target["Arn"], "Message": payload})
+def _topic(sender: Sender, target: Target, payload: str, own_input: str | None) -> None:
+    _call(sender, "sns", "Publish", {"TopicArn": target["Arn"], "Message": payload})
 
 
-def _code_pipeline(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+def _code_pipeline(sender: Sender, target: Target, payload: str, own_input: str | None) -> None:
     """The target's own input may set variables and source revisions; an event starts the pipeline with its defaults."""
     overrides = json.loads(own_input) if own_input else {}
     known = {name: overrides[name] for name in ("variables", "sourceRevisions") if isinstance(overrides, dict) and name in overrides}
-    _call(context, "codepipeline", "StartPipelineExecution", {"name": target["Arn"].rsplit(":", 1)[-1], **known})
+    _call(sender, "codepipeline", "StartPipelineExecution", {"name": target["Arn"].rsplit(":", 1)[-1], **known})
 
 
-def _sagemaker_pipeline(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+def _sagemaker_pipeline(sender: Sender, target: Target, payload: str, own_input: str | None) -> None:
     name = target["Arn"].rsplit(":pipeline/", 1)
     if len(name) != 2:
         raise NotEmulatedError("events", f"PutTargets with target {target['Arn']}")
     parameters = (target.get("SageMakerPipelineParameters") or {}).get("PipelineParameterList") or []
     given = [{"Name": item["Name"], "Value": str(item["Value"])} for item in parameters]
     request = {"PipelineName": name[1], "ClientRequestToken": uuid.uuid4().hex, "PipelineParameters": given}
-    _call(context, "sagemaker", "StartPipelineExecution", request)
+    _call(sender, "sagemaker", "StartPipelineExecution", request)
 
 
-def _build_project(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+def _build_project(sender: Sender, target: Target, payload: str, own_input: str | None) -> None:
     overrides = json.loads(own_input) if own_input else {}
-    _call(context, "codebuild", "StartBuild", {"projectName": target["Arn"].rsplit("/", 1)[-1], **overrides})
+    _call(sender, "codebuild", "StartBuild", {"projectName": target["Arn"].rsplit("/", 1)[-1], **overrides})
 
 
-def _log_group(context: Context, target: Target, payload: str, own_input: str | None) -> None:
-    client = context.client("logs")
+def _log_group(sender: Sender, target: Target, payload: str, own_input: str | None) -> None:
+    client = sender.client("logs")
     group, stream = target["Arn"].split(":log-group:", 1)[1].removesuffix(":*"), uuid.uuid4().hex
     client.create_log_stream(logGroupName=group, logStreamName=stream)
     client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[{"timestamp": int(time.time() * 1000), "message": payload}])
 
 
-def _event_bus(context: Context, target: Target, payload: str, own_input: str | None) -> None:
+def _event_bus(sender: Sender, target: Target, payload: str, own_input: str | None) -> None:
     """A schedule may put an event of its own on a bus (rules hand buses to MiniStack)."""
     parameters = target.get("EventBridgeParameters") or {}
     entry = {"EventBusName": target["Arn"], "Source": parameters["Source"], "DetailType": parameters["DetailType"], "Detail": payload}
-    _call(context, "events", "PutEvents", {"Entries": [entry]})
+    _call(sender, "events", "PutEvents", {"Entries": [entry]})
 
 
-def _send_to_any_api(context: Context, arn: str, payload: str) -> None:
+def _send_to_any_api(sender: Sender, arn: str, payload: str) -> None:
     """`arn:aws:scheduler:::aws-sdk:<service>:<operation>`, a schedule's universal target: the input holds the parameters."""
     named, operation = arn.split(":")[-2:]
     service, operation = {"eventbridge": "events"}.get(named, named), operation[:1].upper() + operation[1:]
     if service not in EMULATED or operation not in model(service).operation_names:
         raise NotEmulatedError(service, operation)
-    _call(context, service, operation, json.loads(payload or "{}"))
+    _call(sender, service, operation, json.loads(payload or "{}"))
 
 
-_SENDERS: Mapping[str, Callable[[Context, Target, str, str | None], None]] = {
+_SENDERS: Mapping[str, Callable[[Sender, Target, str, str | None], None]] = {
     "lambda": _function,
     "sqs": _queue,
     "sns": _topic,

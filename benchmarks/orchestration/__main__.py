@@ -23,6 +23,7 @@ from typing import Any
 
 from benchmarks.machine import describe_machine
 from benchmarks.orchestration.three_steps import definition
+from benchmarks.role import ROLE, make_role
 from build_scripts.publish import code_files
 from build_scripts.step_modules import load
 from local_account.account import Account
@@ -31,7 +32,7 @@ from local_account.context import AccountSettings
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 METAFLOW = "metaflow==2.19.39"
-BUCKET, ROLE = "orchestration-benchmark", "arn:aws:iam::111122223333:role/benchmark"
+BUCKET = "orchestration-benchmark"
 STEPS = 3
 
 
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         files = {**code_files(), "timed.py": (HERE / "timed.py").read_bytes()}
         data = _abalone(work / "data")
         with Account(AccountSettings(state_directory=work / "account", port=0)) as account:
+            make_role(account.client("iam"))
             local = _LocalAccount(account, files, data, work / "seconds.txt")
             results: dict[str, list[dict[str, float]]] = {"local account": [], "Metaflow": []}
             for round_number in range(rounds + 1):

@@ -30,7 +30,9 @@ class DeployPipelineRole(ArtifactRole):
         self.allow("ValidateTemplate", ["cloudformation:ValidateTemplate"], ["*"])  # takes no resource, and the CDK grants it on the stack
 
     def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
-        """Narrows what the CDK's CloudFormation action adds: a role that could be passed to any service."""
+        """Narrows what the CDK's CloudFormation action adds, a role that could be passed to any service, and adds what it leaves out."""
         if "iam:PassRole" in statement.actions:
             statement.add_conditions({"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}})
+        if "cloudformation:CreateStack" in statement.actions:  # the endpoint stacks have tags, which the CDK's action does not think of
+            statement.add_actions("cloudformation:TagResource", "cloudformation:UntagResource")
         return super().add_to_principal_policy(statement)

@@ -33,13 +33,13 @@ class ScalableTarget(ModifiableType):
         return {"Id": physical_id}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        client = self.context.client("application-autoscaling")
+        client = self.client("application-autoscaling")
         for action in properties.get("ScheduledActions", []):
             client.delete_scheduled_action(ScheduledActionName=action["ScheduledActionName"], **_identity(physical_id))
         client.deregister_scalable_target(**_identity(physical_id))
 
     def _register(self, physical_id: str, old: Properties, new: Properties) -> None:
-        client = self.context.client("application-autoscaling")
+        client = self.client("application-autoscaling")
         target = {key: value for key, value in new.items() if key != "ScheduledActions"}
         if "Tags" in target:  # a list of pairs in templates, a map in this API
             target["Tags"] = {tag["Key"]: tag["Value"] for tag in target["Tags"]}
@@ -70,11 +70,11 @@ class ScalingPolicy(ModifiableType):
         return {"Arn": self._put(name, new), "PolicyName": name}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        client = self.context.client("application-autoscaling")
+        client = self.client("application-autoscaling")
         client.delete_scaling_policy(PolicyName=_policy_name(physical_id), **self._target(properties))
 
     def _put(self, name: str, properties: Properties) -> str:
-        client = self.context.client("application-autoscaling")
+        client = self.client("application-autoscaling")
         settings = {key: value for key, value in properties.items() if key != "ScalingTargetId"}
         request = {**settings, **self._target(properties), "PolicyName": name}
         return str(client.put_scaling_policy(**api_request(client, "PutScalingPolicy", request))["PolicyARN"])

@@ -20,7 +20,7 @@ class Repository(ModifiableType):
     name = "AWS::CodeCommit::Repository"
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
-        client = self.context.client("codecommit")
+        client = self.client("codecommit")
         name = properties["RepositoryName"]
         description = str(properties.get("RepositoryDescription", ""))
         metadata = client.create_repository(repositoryName=name, repositoryDescription=description)["repositoryMetadata"]
@@ -38,20 +38,20 @@ class Repository(ModifiableType):
         if new["RepositoryName"] != name:
             raise ValueError(f"The local account does not rename repository {name}; its files would stay where they are.")
         if description != str(old.get("RepositoryDescription", "")):
-            self.context.client("codecommit").update_repository_description(repositoryName=name, repositoryDescription=description)
+            self.client("codecommit").update_repository_description(repositoryName=name, repositoryDescription=description)
         return self._attributes(new["RepositoryName"])
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        self.context.client("codecommit").delete_repository(repositoryName=properties["RepositoryName"])
+        self.client("codecommit").delete_repository(repositoryName=properties["RepositoryName"])
 
     def _attributes(self, name: str) -> Attributes:
-        metadata = self.context.client("codecommit").get_repository(repositoryName=name)["repositoryMetadata"]
+        metadata = self.client("codecommit").get_repository(repositoryName=name)["repositoryMetadata"]
         return {"Name": name, "Arn": metadata["Arn"], "CloneUrlHttp": metadata["cloneUrlHttp"], "CloneUrlSsh": metadata["cloneUrlSsh"]}
 
     def _first_commit(self, name: str, code: Properties) -> None:
         location = code["S3"]
         version = {"VersionId": location["ObjectVersion"]} if "ObjectVersion" in location else {}
-        body = self.context.client("s3").get_object(Bucket=location["Bucket"], Key=location["Key"], **version)["Body"].read()
+        body = self.client("s3").get_object(Bucket=location["Bucket"], Key=location["Key"], **version)["Body"].read()
         git = codecommit.repository(self.context, name)
         with tempfile.TemporaryDirectory() as directory:
             with zipfile.ZipFile(io.BytesIO(body)) as archive:

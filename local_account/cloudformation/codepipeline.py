@@ -31,12 +31,12 @@ class Pipeline(ModifiableType):
         request = self._request("CreatePipeline", name, properties)
         if properties.get("Tags"):
             request["tags"] = [{"key": tag["Key"], "value": tag["Value"]} for tag in properties["Tags"]]
-        created = self.context.client("codepipeline").create_pipeline(**request)["pipeline"]
+        created = self.client("codepipeline").create_pipeline(**request)["pipeline"]
         self._set_transitions(name, {}, properties)
         return name, {"Version": str(created.get("version", 1))}
 
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
-        client = self.context.client("codepipeline")
+        client = self.client("codepipeline")
         updated = client.update_pipeline(**self._request("UpdatePipeline", physical_id, new))["pipeline"]
         self._set_transitions(physical_id, old, new)
         self._retag(physical_id, old, new)
@@ -45,10 +45,10 @@ class Pipeline(ModifiableType):
         return {"Version": str(updated.get("version", 1))}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        self.context.client("codepipeline").delete_pipeline(name=physical_id)
+        self.client("codepipeline").delete_pipeline(name=physical_id)
 
     def _set_transitions(self, name: str, old: Properties, new: Properties) -> None:
-        client = self.context.client("codepipeline")
+        client = self.client("codepipeline")
         before, after = (
             {item["StageName"]: item["Reason"] for item in given.get("DisableInboundStageTransitions", [])} for given in (old, new)
         )
@@ -59,7 +59,7 @@ class Pipeline(ModifiableType):
                 client.disable_stage_transition(pipelineName=name, stageName=stage, transitionType="Inbound", reason=reason)
 
     def _retag(self, name: str, old: Properties, new: Properties) -> None:
-        client, arn = self.context.client("codepipeline"), self.context.arn("codepipeline", name)
+        client, arn = self.client("codepipeline"), self.context.arn("codepipeline", name)
         tags, gone = tag_changes(old, new)
         if tags:
             client.tag_resource(resourceArn=arn, tags=[{"key": key, "value": value} for key, value in tags.items()])
@@ -71,7 +71,7 @@ class Pipeline(ModifiableType):
         stores = structure.pop("ArtifactStores", None)
         if stores:  # the API wants region -> store, the template has a list
             structure["ArtifactStores"] = {store["Region"]: store["ArtifactStore"] for store in stores}
-        request = api_request(self.context.client("codepipeline"), operation, {"Pipeline": {**structure, "Name": name}})
+        request = api_request(self.client("codepipeline"), operation, {"Pipeline": {**structure, "Name": name}})
         for stage in request["pipeline"]["stages"]:
             for action in stage["actions"]:
                 action.setdefault("runOrder", 1)

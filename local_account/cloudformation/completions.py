@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
+from local_account.cloudformation import deployer, made_by_ministack
 from local_account.cloudformation.resource_type import Properties, api_request
 from local_account.context import Context
 
@@ -27,6 +28,7 @@ def completed(context: Context, name: str, entry: Mapping[str, Any]) -> dict[str
     completion, require = COMPLETIONS.get(name, _nothing), REQUIREMENTS.get(name, _require_nothing)
 
     def create(logical_id: str, properties: Properties, stack_name: str) -> Any:
+        made_by_ministack.require_create(context, name, properties, stack_name, logical_id)
         _require_free(context, name, properties)
         require(context, {}, properties)
         physical_id, attributes = original["create"](logical_id, properties, stack_name)
@@ -39,11 +41,18 @@ def completed(context: Context, name: str, entry: Mapping[str, Any]) -> dict[str
 
     def update(physical_id: str, old: Properties, new: Properties, *names: str) -> Any:
         require(context, old, new)
+        made_by_ministack.require_update(context, name, physical_id, new)
         updated_id, attributes = original["update"](physical_id, old, new, *names)
         completion(context, updated_id, old, new)
         return updated_id, attributes
 
-    return {**original, "create": create, **({"update": update} if "update" in original else {}), "completes": original}
+    def delete(physical_id: str, properties: Properties, *names: str) -> Any:
+        made_by_ministack.require_delete(context, name, physical_id, properties)
+        return original["delete"](physical_id, properties, *names)
+
+    updates = {"update": update} if "update" in original else {}
+    deletes = {"delete": delete} if "delete" in original else {}
+    return {**original, "create": create, **updates, **deletes, "completes": original}
 
 
 def _delete(entry: Mapping[str, Any], physical_id: str, properties: Properties, logical_id: str) -> None:
@@ -64,7 +73,7 @@ def _require_free(context: Context, resource_type: str, properties: Properties) 
     name_property, service, find = _NAMED[resource_type]
     name = properties.get(name_property)
     try:
-        found = find(context.client(service), str(name)) if name else None
+        found = find(context.client(service), str(name)) if name else None  # the service looks itself
     except ClientError:  # how most services say that there is no such thing
         return
     if found:
@@ -161,7 +170,7 @@ REQUIREMENTS: Mapping[str, Requirement] = {
 def _topic(context: Context, arn: str, old: Properties, new: Properties) -> None:
     if old.get("KmsMasterKeyId") != new.get("KmsMasterKeyId"):
         key = str(new.get("KmsMasterKeyId", ""))
-        context.client("sns").set_topic_attributes(TopicArn=arn, AttributeName="KmsMasterKeyId", AttributeValue=key)
+        deployer.client(context, "sns").set_topic_attributes(TopicArn=arn, AttributeName="KmsMasterKeyId", AttributeValue=key)
 
 
 def _subscription(context: Context, arn: str, old: Properties, new: Properties) -> None:
@@ -171,7 +180,7 @@ def _subscription(context: Context, arn: str, old: Properties, new: Properties) 
 def _function(context: Context, name: str, old: Properties, new: Properties) -> None:
     if old.get("DeadLetterConfig") != new.get("DeadLetterConfig"):
         configuration = new.get("DeadLetterConfig") or {"TargetArn": ""}
-        context.client("lambda").update_function_configuration(FunctionName=name, DeadLetterConfig=configuration)
+        deployer.client(context, "lambda").update_function_configuration(FunctionName=name, DeadLetterConfig=configuration)
 
 
 def _permission(context: Context, physical_id: str, old: Properties, new: Properties) -> None:
@@ -179,7 +188,7 @@ def _permission(context: Context, physical_id: str, old: Properties, new: Proper
 
 
 def _role(context: Context, name: str, old: Properties, new: Properties) -> None:
-    client, boundary = context.client("iam"), new.get("PermissionsBoundary")
+    client, boundary = deployer.client(context, "iam"), new.get("PermissionsBoundary")
     if boundary and boundary != old.get("PermissionsBoundary"):
         client.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
     elif not boundary and old.get("PermissionsBoundary"):
@@ -188,7 +197,7 @@ def _role(context: Context, name: str, old: Properties, new: Properties) -> None
 
 def _rule(context: Context, name: str, old: Properties, new: Properties) -> None:
     """Put once more, so that a pattern, a schedule, a bus and the targets are held to what PutRule and PutTargets allow."""
-    client = context.client("events")
+    client = deployer.client(context, "events")
     bus = {"EventBusName": new["EventBusName"]} if "EventBusName" in new else {}
     given: Properties = {key: new[key] for key in ("ScheduleExpression", "State", "Description", "RoleArn") if key in new}
     if "EventPattern" in new:
@@ -200,7 +209,7 @@ def _rule(context: Context, name: str, old: Properties, new: Properties) -> None
 
 def _log_group(context: Context, name: str, old: Properties, new: Properties) -> None:
     if "RetentionInDays" in new:  # once more, because only the API asks whether it is one of the periods that there are
-        context.client("logs").put_retention_policy(logGroupName=name, retentionInDays=int(new["RetentionInDays"]))
+        deployer.client(context, "logs").put_retention_policy(logGroupName=name, retentionInDays=int(new["RetentionInDays"]))
 
 
 def _alias_target(context: Context, name: str, old: Properties, new: Properties) -> None:
@@ -208,18 +217,18 @@ def _alias_target(context: Context, name: str, old: Properties, new: Properties)
 
 
 def _bucket_policy(context: Context, physical_id: str, old: Properties, new: Properties) -> None:
-    context.client("s3").put_bucket_policy(Bucket=new["Bucket"], Policy=_text(new["PolicyDocument"]))
+    deployer.client(context, "s3").put_bucket_policy(Bucket=new["Bucket"], Policy=_text(new["PolicyDocument"]))
 
 
 def _topic_policy(context: Context, physical_id: str, old: Properties, new: Properties) -> None:
     for topic in new["Topics"]:
         policy = _text(new["PolicyDocument"])
-        context.client("sns").set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+        deployer.client(context, "sns").set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
 
 
 def _queue_policy(context: Context, physical_id: str, old: Properties, new: Properties) -> None:
     for queue in new["Queues"]:
-        context.client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": _text(new["PolicyDocument"])})
+        deployer.client(context, "sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": _text(new["PolicyDocument"])})
 
 
 def _text(document: Any) -> str:

@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from local_account.cloudformation import deployer
 from local_account.context import Context
 
 Properties = dict[str, Any]
@@ -32,6 +33,10 @@ class ResourceType(ABC):
 
     def __init__(self, context: Context) -> None:
         self.context = context
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of whoever deploys the stack."""
+        return deployer.client(self.context, service)
 
     @abstractmethod
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:

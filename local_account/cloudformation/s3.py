@@ -22,7 +22,7 @@ class Bucket(ModifiableType):
     name_property = "BucketName"
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
-        client = self.context.client("s3")
+        client = self.client("s3")
         name = str(properties.get("BucketName") or generated_name(stack_name, logical_id)).lower()
         if self._exists(name):  # which CreateBucket answers with success to a bucket's owner, in us-east-1
             raise ValueError(f"{name} already exists")
@@ -38,7 +38,7 @@ class Bucket(ModifiableType):
         return name, self._attributes(name)
 
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
-        client = self.context.client("s3")
+        client = self.client("s3")
         for name, setting in SETTINGS.items():
             if name in new and new[name] != old.get(name):
                 setting.put(client, physical_id, new[name])
@@ -47,7 +47,7 @@ class Bucket(ModifiableType):
         return self._attributes(physical_id)
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        client = self.context.client("s3")
+        client = self.client("s3")
         try:
             client.delete_bucket(Bucket=physical_id)
         except client.exceptions.NoSuchBucket:
@@ -59,7 +59,7 @@ class Bucket(ModifiableType):
 
     def _exists(self, name: str) -> bool:
         try:
-            self.context.client("s3").head_bucket(Bucket=name)
+            self.client("s3").head_bucket(Bucket=name)
         except ClientError:
             return False
         return True
@@ -91,7 +91,7 @@ class AutoDeleteObjects(ModifiableType):
         return {}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        client = self.context.client("s3")
+        client = self.client("s3")
         bucket = properties["BucketName"]
         try:
             pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket)

@@ -43,7 +43,7 @@ class ModelPackageGroup(ModifiableType):
     create_only = frozenset({"ModelPackageGroupDescription"})
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
-        client = self.context.client("sagemaker")
+        client = self.client("sagemaker")
         request = api_request(client, "CreateModelPackageGroup", _without(properties, "ModelPackageGroupPolicy"))
         arn = client.create_model_package_group(**request)["ModelPackageGroupArn"]
         try:
@@ -55,15 +55,15 @@ class ModelPackageGroup(ModifiableType):
 
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
         self._set_policy(last_part(physical_id), old, new)
-        _retag(self.context.client("sagemaker"), physical_id, old, new)
+        _retag(self.client("sagemaker"), physical_id, old, new)
         return self._attributes(physical_id)
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        self.context.client("sagemaker").delete_model_package_group(ModelPackageGroupName=last_part(physical_id))
+        self.client("sagemaker").delete_model_package_group(ModelPackageGroupName=last_part(physical_id))
 
     def _set_policy(self, name: str, old: Properties, new: Properties) -> None:
         """The resource policy by which other accounts may use the group."""
-        client, policy = self.context.client("sagemaker"), new.get("ModelPackageGroupPolicy")
+        client, policy = self.client("sagemaker"), new.get("ModelPackageGroupPolicy")
         if policy and policy != old.get("ModelPackageGroupPolicy"):
             text = policy if isinstance(policy, str) else json.dumps(policy)
             client.put_model_package_group_policy(ModelPackageGroupName=name, ResourcePolicy=text)
@@ -71,7 +71,7 @@ class ModelPackageGroup(ModifiableType):
             client.delete_model_package_group_policy(ModelPackageGroupName=name)
 
     def _attributes(self, arn: str) -> Attributes:
-        described = self.context.client("sagemaker").describe_model_package_group(ModelPackageGroupName=last_part(arn))
+        described = self.client("sagemaker").describe_model_package_group(ModelPackageGroupName=last_part(arn))
         return {
             "ModelPackageGroupArn": arn,
             "ModelPackageGroupStatus": described["ModelPackageGroupStatus"],
@@ -86,21 +86,21 @@ class Pipeline(ModifiableType):
     name_property = "PipelineName"
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
-        client = self.context.client("sagemaker")
+        client = self.client("sagemaker")
         token = {"ClientRequestToken": uuid.uuid4().hex}
         rest = api_request(client, "CreatePipeline", _without(properties, "PipelineDefinition"))
         client.create_pipeline(**rest, **token, PipelineDefinition=self._definition(properties))
         return rest["PipelineName"], {}
 
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
-        client = self.context.client("sagemaker")
+        client = self.client("sagemaker")
         rest = api_request(client, "UpdatePipeline", _without(new, "PipelineDefinition", "Tags"))
         arn = client.update_pipeline(**rest, PipelineDefinition=self._definition(new))["PipelineArn"]
         _retag(client, arn, old, new)
         return {}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        self.context.client("sagemaker").delete_pipeline(PipelineName=physical_id, ClientRequestToken=uuid.uuid4().hex)
+        self.client("sagemaker").delete_pipeline(PipelineName=physical_id, ClientRequestToken=uuid.uuid4().hex)
 
     def _definition(self, properties: Properties) -> str:
         definition = properties["PipelineDefinition"]
@@ -109,7 +109,7 @@ class Pipeline(ModifiableType):
             return body if isinstance(body, str) else json.dumps(body)
         location = definition["PipelineDefinitionS3Location"]
         version = {"VersionId": location["Version"]} if "Version" in location else {}
-        stored = self.context.client("s3").get_object(Bucket=location["Bucket"], Key=location["Key"], **version)
+        stored = self.client("s3").get_object(Bucket=location["Bucket"], Key=location["Key"], **version)
         return str(stored["Body"].read().decode())
 
 
@@ -123,17 +123,17 @@ class Model(ModifiableType):
     )
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
-        client = self.context.client("sagemaker")
+        client = self.client("sagemaker")
         name = properties.get("ModelName") or generated_name(stack_name, logical_id)
         arn = client.create_model(**api_request(client, "CreateModel", {**properties, "ModelName": name}))["ModelArn"]
         return arn, {"ModelName": name}
 
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
-        _retag(self.context.client("sagemaker"), physical_id, old, new)
+        _retag(self.client("sagemaker"), physical_id, old, new)
         return {"ModelName": last_part(physical_id)}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        self.context.client("sagemaker").delete_model(ModelName=last_part(physical_id))
+        self.client("sagemaker").delete_model(ModelName=last_part(physical_id))
 
 
 class EndpointConfig(ModifiableType):
@@ -149,17 +149,17 @@ class EndpointConfig(ModifiableType):
     )
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
-        client = self.context.client("sagemaker")
+        client = self.client("sagemaker")
         name = properties.get("EndpointConfigName") or generated_name(stack_name, logical_id)
         request = api_request(client, "CreateEndpointConfig", {**properties, "EndpointConfigName": name})
         return client.create_endpoint_config(**request)["EndpointConfigArn"], {"EndpointConfigName": name}
 
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
-        _retag(self.context.client("sagemaker"), physical_id, old, new)
+        _retag(self.client("sagemaker"), physical_id, old, new)
         return {"EndpointConfigName": last_part(physical_id)}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        self.context.client("sagemaker").delete_endpoint_config(EndpointConfigName=last_part(physical_id))
+        self.client("sagemaker").delete_endpoint_config(EndpointConfigName=last_part(physical_id))
 
 
 class Endpoint(ModifiableType):
@@ -170,7 +170,7 @@ class Endpoint(ModifiableType):
     _UPDATE_ONLY = ("ExcludeRetainedVariantProperties", "RetainAllVariantProperties", "RetainDeploymentConfig")
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
-        client = self.context.client("sagemaker")
+        client = self.client("sagemaker")
         name = properties.get("EndpointName") or generated_name(stack_name, logical_id)
         request = {**_without(properties, *self._UPDATE_ONLY), "EndpointName": name, "EndpointConfigName": _config(properties)}
         client.create_endpoint(**api_request(client, "CreateEndpoint", request))
@@ -181,7 +181,7 @@ class Endpoint(ModifiableType):
             raise
 
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
-        client = self.context.client("sagemaker")
+        client = self.client("sagemaker")
         name, config = last_part(physical_id), _config(new)
         _retag(client, physical_id, old, new)
         if _without(old, "Tags") == _without(new, "Tags"):  # UpdateEndpoint would deploy the same once more
@@ -196,12 +196,12 @@ class Endpoint(ModifiableType):
         return {"EndpointName": name}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        self.context.client("sagemaker").delete_endpoint(EndpointName=last_part(physical_id))
+        self.client("sagemaker").delete_endpoint(EndpointName=last_part(physical_id))
 
     def _settled(self, name: str) -> dict[str, Any]:
         """The endpoint once nothing is in progress. Raises ValueError with SageMaker's reason if it is not in service then."""
         while True:
-            endpoint: dict[str, Any] = self.context.client("sagemaker").describe_endpoint(EndpointName=name)
+            endpoint: dict[str, Any] = self.client("sagemaker").describe_endpoint(EndpointName=name)
             if endpoint["EndpointStatus"] not in _ENDPOINT_IN_PROGRESS:
                 break
             if self.context.stopping.wait(_POLL_SECONDS):

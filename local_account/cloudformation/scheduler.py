@@ -20,23 +20,23 @@ class Schedule(ModifiableType):
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
         name = properties.get("Name") or generated_name(stack_name, logical_id, 64)
-        arn = self.context.client("scheduler").create_schedule(**self._request("CreateSchedule", name, properties))["ScheduleArn"]
+        arn = self.client("scheduler").create_schedule(**self._request("CreateSchedule", name, properties))["ScheduleArn"]
         return name, {"Arn": arn}
 
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
-        arn = self.context.client("scheduler").update_schedule(**self._request("UpdateSchedule", physical_id, new))["ScheduleArn"]
+        arn = self.client("scheduler").update_schedule(**self._request("UpdateSchedule", physical_id, new))["ScheduleArn"]
         return {"Arn": arn}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
         group = {"GroupName": properties["GroupName"]} if "GroupName" in properties else {}
-        client = self.context.client("scheduler")
+        client = self.client("scheduler")
         try:
             client.delete_schedule(Name=physical_id, **group)
         except client.exceptions.ResourceNotFoundException:
             return  # it was for one time only and deleted itself
 
     def _request(self, operation: str, name: str, properties: Properties) -> dict[str, Any]:
-        request = api_request(self.context.client("scheduler"), operation, {**properties, "Name": name})
+        request = api_request(self.client("scheduler"), operation, {**properties, "Name": name})
         for date in ("StartDate", "EndDate"):
             if isinstance(request.get(date), str):
                 request[date] = datetime.fromisoformat(request[date].replace("Z", "+00:00"))

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from local_account.codebuild import runtimes, stand_in
 from local_account.codebuild.build_log import BuildLog
 from local_account.codebuild.buildspec import PHASES, Buildspec, BuildspecError, Phase, parse
@@ -24,6 +26,8 @@ from local_account.codebuild.files import ArtifactError, pack, select
 from local_account.codebuild.shell import BuildShell, BuildStoppedError, BuildTimeoutError, CommandError
 from local_account.codebuild.source import Source, fetch
 from local_account.context import Context
+from local_account.errors import ServiceError
+from local_account.roles import build_role
 
 _PHASE_FAILURES = (CommandError, BuildTimeoutError, BuildStoppedError)
 
@@ -34,7 +38,8 @@ class Build:
     def __init__(self, context: Context, project: Mapping[str, Any], record: dict[str, Any]) -> None:
         self._context, self._project, self._record = context, project, record
         self._directory = context.directory("builds", record["id"].replace(":", "_"))
-        self._log = BuildLog(context, record)
+        self._role = build_role(context, project, record["id"])
+        self._log = BuildLog(self._role, record)
         self._shell: BuildShell | None = None
         self._stop_asked = False
 
@@ -69,7 +74,7 @@ class Build:
         try:
             source, spec = self._download()
             self._shell = self._open_shell(source, spec)
-        except (BuildspecError, ValueError, OSError) as error:
+        except (BuildspecError, ValueError, OSError, ServiceError) as error:
             self._end_phase("DOWNLOAD_SOURCE", "FAILED", "YAML_FILE_ERROR" if isinstance(error, BuildspecError) else "CLIENT_ERROR", error)
             return "FAILED"
         self._end_phase("DOWNLOAD_SOURCE", "SUCCEEDED")
@@ -83,7 +88,7 @@ class Build:
 
     def _download(self) -> tuple[Source, Buildspec]:
         self._begin_phase("DOWNLOAD_SOURCE")
-        source = fetch(self._context, self._project, self._record, self._directory)
+        source = fetch(self._role, self._project, self._record, self._directory)
         text = str(self._project["source"].get("buildspec") or "buildspec.yml")
         is_path = "\n" not in text and text.endswith((".yml", ".yaml"))
         if is_path:
@@ -102,7 +107,7 @@ class Build:
         shell = BuildShell(
             self._context.processes,
             program=spec.shell,
-            environment=build_environment(self._context, self._project, self._record, source, spec, self._python(source, spec)),
+            environment=build_environment(self._role, self._project, self._record, source, spec, self._python(source, spec)),
             directory=source.directory,
             state_directory=state,
             log_file=self._log.path,
@@ -167,14 +172,14 @@ class Build:
         try:
             if spec.artifacts and target.get("type") == "S3":
                 self._put_artifacts(target, select(spec.artifacts, source.directory), source.metadata)
-        except ArtifactError as error:
+        except (ArtifactError, ClientError) as error:
             self._end_phase("UPLOAD_ARTIFACTS", "FAILED", "CLIENT_ERROR", error)
             return False
         self._end_phase("UPLOAD_ARTIFACTS", "SUCCEEDED")
         return True
 
     def _put_artifacts(self, target: Mapping[str, Any], files: dict[str, Path], metadata: dict[str, str]) -> None:
-        s3, bucket = self._context.client("s3"), target["location"].removeprefix("arn:aws:s3:::")
+        s3, bucket = self._role.client("s3"), target["location"].removeprefix("arn:aws:s3:::")
         name = target.get("name") or self._project["name"]
         build_id = self._record["id"].split(":")[1] if target.get("namespaceType") == "BUILD_ID" else ""
         prefix = "/".join(part.strip("/") for part in (target.get("path") or "", build_id, name) if part.strip("/"))

@@ -9,7 +9,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_account.context import Context
+from local_account.errors import ServiceError
+from local_account.roles import Role
 
 _MOST_EVENTS_PER_CALL = 5000  # PutLogEvents accepts 10,000 events and 1 MiB
 
@@ -17,9 +18,9 @@ _MOST_EVENTS_PER_CALL = 5000  # PutLogEvents accepts 10,000 events and 1 MiB
 class BuildLog:
     """A log that cannot be written, such as on a full disk, does not end the build: what comes next does, with its reason in the record."""
 
-    def __init__(self, context: Context, record: dict[str, Any]) -> None:
-        self.path = context.log_path("build", record["id"])
-        self._context = context
+    def __init__(self, role: Role, record: dict[str, Any]) -> None:
+        self.path = role.context.log_path("build", record["id"])
+        self._role = role
         self._logs = record["logs"]
         self._sent = 0
         self._lock = threading.Lock()
@@ -35,7 +36,7 @@ class BuildLog:
 
     def flush(self) -> None:
         """Copy complete lines that are new to the log stream. A log that cannot be copied does not fail the build."""
-        with self._lock, contextlib.suppress(ClientError, BotoCoreError, OSError):
+        with self._lock, contextlib.suppress(ClientError, BotoCoreError, OSError, ServiceError):
             with self.path.open("rb") as log:
                 log.seek(self._sent)
                 new = log.read()
@@ -46,13 +47,15 @@ class BuildLog:
                 self._put(lines[first : first + _MOST_EVENTS_PER_CALL])
 
     def _put(self, lines: list[str]) -> None:
-        logs = self._context.client("logs")
+        logs = self._role.client("logs")
         stream = {"logGroupName": self._logs["groupName"], "logStreamName": self._logs["streamName"]}
         if not self._opened:
             with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
-                logs.create_log_group(logGroupName=stream["logGroupName"])
-            with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
-                logs.create_log_stream(**stream)
+                try:
+                    logs.create_log_stream(**stream)
+                except logs.exceptions.ResourceNotFoundException:  # a group that is there needs no permission to make one
+                    logs.create_log_group(logGroupName=stream["logGroupName"])
+                    logs.create_log_stream(**stream)
             self._opened = True
         now = int(time.time() * 1000)
         # The service refuses empty events.

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from local_account.codebuild.buildspec import Buildspec, BuildspecError
 from local_account.codebuild.source import Source
 from local_account.context import Context
+from local_account.roles import Role
 
 # They would make a build import the account's checkout instead of its own source, change how its tests run, compile
 # its modules again for each command, or are meant for the emulators inside the account only.
@@ -27,10 +28,11 @@ _NOT_INHERITED = (
 
 
 def build_environment(
-    context: Context, project: Mapping[str, Any], record: Mapping[str, Any], source: Source, spec: Buildspec, tools: Path
+    role: Role, project: Mapping[str, Any], record: Mapping[str, Any], source: Source, spec: Buildspec, tools: Path
 ) -> dict[str, str]:
     """`tools`: the folder of the build's `python`. Raises BuildspecError for a parameter or secret that cannot be read."""
-    inherited = {name: value for name, value in context.process_environment().items() if not name.startswith(_NOT_INHERITED)}
+    whole = role.context.process_environment(role.credentials)
+    inherited = {name: value for name, value in whole.items() if not name.startswith(_NOT_INHERITED)}
     environment = {
         **inherited,
         "PATH": f"{tools}{os.pathsep}{inherited.get('PATH', os.defpath)}",
@@ -39,11 +41,11 @@ def build_environment(
         "CI": "true",
     }
     environment |= spec.variables
-    environment |= {name: _parameter(context, key) for name, key in spec.parameter_store.items()}
-    environment |= {name: _secret(context, reference) for name, reference in spec.secrets_manager.items()}
+    environment |= {name: _parameter(role, key) for name, key in spec.parameter_store.items()}
+    environment |= {name: _secret(role, reference) for name, reference in spec.secrets_manager.items()}
     for variable in (project.get("environment") or {}).get("environmentVariables") or []:
-        environment[variable["name"]] = _declared(context, variable)
-    return environment | _service_variables(context, record, source)
+        environment[variable["name"]] = _declared(role, variable)
+    return environment | _service_variables(role.context, record, source)
 
 
 def _service_variables(context: Context, record: Mapping[str, Any], source: Source) -> dict[str, str]:
@@ -67,25 +69,25 @@ def _service_variables(context: Context, record: Mapping[str, Any], source: Sour
     return variables | {f"CODEBUILD_SRC_DIR_{name}": str(directory) for name, directory in source.secondary.items()}
 
 
-def _declared(context: Context, variable: Mapping[str, str]) -> str:
+def _declared(role: Role, variable: Mapping[str, str]) -> str:
     kind = variable.get("type", "PLAINTEXT")
     if kind == "PLAINTEXT":
         return str(variable["value"])
     if kind == "PARAMETER_STORE":
-        return _parameter(context, variable["value"])
+        return _parameter(role, variable["value"])
     if kind == "SECRETS_MANAGER":
-        return _secret(context, variable["value"])
+        return _secret(role, variable["value"])
     raise BuildspecError(f"environment variable {variable['name']} has type {kind!r}; allowed: PLAINTEXT, PARAMETER_STORE, SECRETS_MANAGER")
 
 
-def _parameter(context: Context, name: str) -> str:
+def _parameter(role: Role, name: str) -> str:
     try:
-        return str(context.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
+        return str(role.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
     except ClientError as error:
         raise BuildspecError(f"parameter {name!r} of the Parameter Store cannot be read: {error}") from error
 
 
-def _secret(context: Context, reference: str) -> str:
+def _secret(role: Role, reference: str) -> str:
     """`secret-id:json-key:version-stage:version-id`, the last three optional; an ARN has colons of its own."""
     parts = reference.split(":")
     id_parts = 7 if reference.startswith("arn:") else 1
@@ -93,7 +95,7 @@ def _secret(context: Context, reference: str) -> str:
     json_key, stage, version = ([*parts[id_parts:], "", "", ""])[:3]
     request = {"SecretId": secret_id} | ({"VersionStage": stage} if stage else {}) | ({"VersionId": version} if version else {})
     try:
-        value = str(context.client("secretsmanager").get_secret_value(**request)["SecretString"])
+        value = str(role.client("secretsmanager").get_secret_value(**request)["SecretString"])
         return str(json.loads(value)[json_key]) if json_key else value
     except (ClientError, KeyError, ValueError) as error:
         raise BuildspecError(f"secret {reference!r} cannot be read: {error}") from error

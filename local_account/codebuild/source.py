@@ -11,8 +11,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local_account.codebuild.files import unpack
-from local_account.context import Context
 from local_account.errors import ServiceError
+from local_account.roles import Role
 
 #: Metadata that the local CodePipeline puts on its artifacts, for CODEBUILD_RESOLVED_SOURCE_VERSION and CODEBUILD_INITIATOR.
 REVISION_METADATA, PIPELINE_METADATA = "codepipeline-revision", "codepipeline-name"
@@ -31,7 +31,7 @@ class Source:
     metadata: dict[str, str] = field(default_factory=dict)  # of the source object; the output keeps it
 
 
-def fetch(context: Context, project: Mapping[str, Any], record: Mapping[str, Any], directory: Path) -> Source:
+def fetch(role: Role, project: Mapping[str, Any], record: Mapping[str, Any], directory: Path) -> Source:
     """Unpack the primary source to `directory`/src and the secondary ones beside it. Raises ValueError."""
     main = directory / "src"
     main.mkdir(parents=True)
@@ -41,11 +41,11 @@ def fetch(context: Context, project: Mapping[str, Any], record: Mapping[str, Any
     for other in project.get("secondarySources") or []:
         secondary[other["sourceIdentifier"]] = directory / f"src_{other['sourceIdentifier']}"
         secondary[other["sourceIdentifier"]].mkdir()
-        _fetch_s3(context, other, secondary[other["sourceIdentifier"]])
+        _fetch_s3(role, other, secondary[other["sourceIdentifier"]])
     if kind == "NO_SOURCE":
         return Source(directory=main, secondary=secondary)
     if kind == "S3":
-        metadata = _fetch_s3(context, primary, main)
+        metadata = _fetch_s3(role, primary, main)
         pipeline = metadata.get(PIPELINE_METADATA)
         return Source(
             directory=main,
@@ -58,24 +58,24 @@ def fetch(context: Context, project: Mapping[str, Any], record: Mapping[str, Any
         )
     if kind == "CODECOMMIT":
         asked = str(record.get("sourceVersion") or "")
-        commit = _fetch_codecommit(context, location, asked, main)
+        commit = _fetch_codecommit(role, location, asked, main)
         return Source(directory=main, location=location, version=asked, revision=commit, secondary=secondary)
     raise ValueError(f"the local account does not implement source type {kind!r}; implemented: S3, CODECOMMIT, NO_SOURCE")
 
 
-def _fetch_s3(context: Context, source: Mapping[str, Any], directory: Path) -> Mapping[str, str]:
+def _fetch_s3(role: Role, source: Mapping[str, Any], directory: Path) -> Mapping[str, str]:
     if source.get("type") != "S3":
         raise ValueError(f"the local account does not implement secondary source type {source.get('type')!r}; implemented: S3")
     bucket, _, key = source["location"].removeprefix("arn:aws:s3:::").partition("/")
     try:
-        answer = context.client("s3").get_object(Bucket=bucket, Key=key)
+        answer = role.client("s3").get_object(Bucket=bucket, Key=key)
     except ClientError as error:
         raise ValueError(f"the source s3://{bucket}/{key} cannot be read: {error}") from error
     unpack(answer["Body"].read(), directory)
     return dict(answer["Metadata"])
 
 
-def _fetch_codecommit(context: Context, clone_url: str, version: str, directory: Path) -> str:
+def _fetch_codecommit(role: Role, clone_url: str, version: str, directory: Path) -> str:
     # Imported here: the repository store is another area of the account, and most builds do not need it.
     from local_account.codecommit import repository
 
@@ -83,7 +83,8 @@ def _fetch_codecommit(context: Context, clone_url: str, version: str, directory:
     if not matched:
         raise ValueError(f"source location is {clone_url!r}; allowed: the HTTP clone URL of a CodeCommit repository")
     try:
-        content = repository(context, matched[1])
+        role.require("codecommit", "GitPull", {"repositoryName": matched[1]})
+        content = repository(role.context, matched[1])
         commit = content.resolve(version or "HEAD")
         unpack(content.zip_archive(commit), directory)
     except ServiceError as error:

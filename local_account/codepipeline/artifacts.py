@@ -8,7 +8,7 @@ from typing import Any
 
 from local_account.codebuild.source import PIPELINE_METADATA, REVISION_METADATA
 from local_account.codepipeline.records import Artifact
-from local_account.context import Context
+from local_account.roles import Role
 
 
 def new_artifact(declaration: Mapping[str, Any], name: str, region: str) -> Artifact:
@@ -18,8 +18,8 @@ def new_artifact(declaration: Mapping[str, Any], name: str, region: str) -> Arti
     return Artifact(name=name, bucket=store["location"], key=key)
 
 
-def put(context: Context, pipeline_name: str, artifact: Artifact, content: bytes) -> None:
-    context.client("s3").put_object(
+def put(role: Role, pipeline_name: str, artifact: Artifact, content: bytes) -> None:
+    role.client("s3").put_object(
         Bucket=artifact.bucket,
         Key=artifact.key,
         Body=content,
@@ -28,6 +28,6 @@ def put(context: Context, pipeline_name: str, artifact: Artifact, content: bytes
     )
 
 
-def get(context: Context, artifact: Artifact) -> bytes:
-    content: bytes = context.client("s3").get_object(Bucket=artifact.bucket, Key=artifact.key)["Body"].read()
+def get(role: Role, artifact: Artifact) -> bytes:
+    content: bytes = role.client("s3").get_object(Bucket=artifact.bucket, Key=artifact.key)["Body"].read()
     return content

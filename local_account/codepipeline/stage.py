@@ -10,6 +10,8 @@ import threading
 from itertools import groupby
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from local_account.codepipeline.actions import PROVIDERS
 from local_account.codepipeline.actions.job import AbandonedError, ActionError, Job
 from local_account.codepipeline.announcements import announce_action, announce_stage
@@ -18,6 +20,7 @@ from local_account.codepipeline.conditions import evaluate
 from local_account.codepipeline.records import ActionRun, Execution, Pipeline, StageRun, now
 from local_account.codepipeline.variables import UnresolvedVariableError, resolve_configuration
 from local_account.context import Context
+from local_account.errors import ServiceError
 
 _log = logging.getLogger(__name__)
 
@@ -97,6 +100,10 @@ class StageRunner:
             status = "Abandoned"
         except ActionError as error:
             status, run.error = "Failed", {"code": error.code, "message": error.message}
+        except ServiceError as error:  # such as a role that CodePipeline may not assume
+            status, run.error = "Failed", {"code": "PermissionError", "message": error.message}
+        except ClientError as error:
+            status, run.error = "Failed", {"code": "PermissionError", "message": error.response["Error"].get("Message", str(error))}
         except Exception as error:
             _log.exception("action %s of %s failed inside the local account", run.name, pipeline.name)
             status, run.error = "Failed", {"code": "JobFailed", "message": f"{type(error).__name__}: {error}"}

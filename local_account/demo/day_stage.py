@@ -81,6 +81,17 @@ def read(path: Path) -> Declared:
     return Declared(configuration, declared, alarms, target["Properties"].get("ScheduledActions", []))
 
 
+def _role(account: Account) -> str:
+    """The stand-in's execution role, which reads its model and watches the alarms of a deployment."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    allowed = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket", "cloudwatch:DescribeAlarms"], "Resource": "*"}
+    iam = account.client("iam")
+    made = iam.create_role(RoleName="stand-in", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust}))
+    policy = json.dumps({"Version": "2012-10-17", "Statement": allowed})
+    iam.put_role_policy(RoleName="stand-in", PolicyName="stand-in", PolicyDocument=policy)
+    return str(made["Role"]["Arn"])
+
+
 def create_endpoint(account: Account, name: str, instances: int, routing: str) -> str:
     """An endpoint in service that routes requests so. The answer: a second configuration of it, for a deployment to ask for."""
     s3, sagemaker = account.client("s3"), account.client("sagemaker")
@@ -95,7 +106,7 @@ def create_endpoint(account: Account, name: str, instances: int, routing: str) -
             "PIP_NO_BUILD_ISOLATION": "0",
         },
     }
-    role = account.context.arn("iam", "role/stand-in").replace(f":{account.settings.region}:", "::")  # IAM is global
+    role = _role(account)
     sagemaker.create_model(ModelName="stand-in", PrimaryContainer=container, ExecutionRoleArn=role)
     variant = {
         "VariantName": "AllTraffic",

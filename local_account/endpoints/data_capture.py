@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_account.context import Context
+from local_account.roles import Role
 
 _log = logging.getLogger(__name__)
 
@@ -37,8 +38,8 @@ def encode(data: bytes, content_type: str, headers: Mapping[str, Any]) -> tuple[
 class DataCapture:
     """Captures for one endpoint. `close` writes what is left."""
 
-    def __init__(self, context: Context, endpoint_name: str, configuration: Mapping[str, Any]) -> None:
-        self._context, self._endpoint_name = context, endpoint_name
+    def __init__(self, context: Context, role: Role, endpoint_name: str, configuration: Mapping[str, Any]) -> None:
+        self._context, self._role, self._endpoint_name = context, role, endpoint_name
         self._percentage = float(configuration["InitialSamplingPercentage"])
         bucket, _, prefix = str(configuration["DestinationS3Uri"]).removeprefix("s3://").partition("/")
         self._bucket, self._prefix = bucket, prefix.strip("/")
@@ -77,7 +78,7 @@ class DataCapture:
             key = "/".join(filter(None, (self._prefix, self._endpoint_name, variant, f"{now:%Y/%m/%d/%H}", name)))
             body = "".join(f"{line}\n" for line in lines).encode()
             try:
-                self._context.client("s3").put_object(Bucket=self._bucket, Key=key, Body=body, **self._encryption)
+                self._role.client("s3").put_object(Bucket=self._bucket, Key=key, Body=body, **self._encryption)
             except Exception as error:  # as in SageMaker, a failing capture never fails the endpoint
                 _log.warning("data capture of %s could not write s3://%s/%s: %s", self._endpoint_name, self._bucket, key, error)
 
@@ -88,11 +89,11 @@ class DataCapture:
         self._flush()
 
 
-def start(context: Context, endpoint_name: str, configuration: Mapping[str, Any] | None) -> DataCapture | None:
-    """Data capture as configured, or None where it is absent or disabled."""
+def start(context: Context, role: Role, endpoint_name: str, configuration: Mapping[str, Any] | None) -> DataCapture | None:
+    """Data capture as configured, in the name of the model's role, or None where it is absent or disabled."""
     if not configuration or str(configuration.get("EnableCapture", True)).lower() == "false":
         return None
-    return DataCapture(context, endpoint_name, configuration)
+    return DataCapture(context, role, endpoint_name, configuration)
 
 
 def summary(configuration: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -67,7 +67,7 @@ class Launcher:
         try:
             process = warm_containers_of(self._context).start(
                 [sys.executable, "-m", "local_account.endpoints.model_server", str(specification)],
-                environment=self._context.process_environment(self.environment),
+                environment=self._context.process_environment(model.credentials, self.environment),
                 working_directory=model.directory,
                 log_file=log_file,
                 opt_ml=model.directory.parent,

@@ -14,7 +14,9 @@ from typing import Any
 from local_account.context import Context
 from local_account.endpoints import data_capture, package, rollout, routing
 from local_account.endpoints.fleet import HEALTH_CHECK_SECONDS, Fleet, Variant
+from local_account.endpoints.models import models_of
 from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts
+from local_account.roles import Role
 
 #: Alarms are looked at this often while a step bakes, in simulated seconds, but not more often than in real ones.
 _BAKE_POLL_SIMULATED_SECONDS = 5.0
@@ -66,7 +68,9 @@ def create(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
     with endpoint.changing:
         try:
             endpoint.fleet = _build(endpoints, endpoint, configuration)
-            endpoint.capture = data_capture.start(context, endpoint.name, configuration.get("DataCaptureConfig"))
+            endpoint.capture = data_capture.start(
+                context, _role(context, configuration), endpoint.name, configuration.get("DataCaptureConfig")
+            )
         except Exception as error:  # whatever keeps it from serving is the endpoint's FailureReason
             set_status(context, endpoint, "Failed", _reason(error))
             return
@@ -97,7 +101,7 @@ def update(
             endpoint.candidate = candidate
             for share in plan.shares:
                 endpoint.candidate_share = share
-                _bake(context, endpoint, plan, deadline)
+                _bake(context, _role(context, configuration), endpoint, plan, deadline)
         except Exception as error:  # any failure keeps the old fleet; the reason is shown
             _roll_back(context, endpoint, error)
             return
@@ -170,13 +174,13 @@ def _log_paths(context: Context, name: str) -> Callable[[int], Path]:
     return lambda number: context.log_path("endpoint", f"{name}-{number}")
 
 
-def _bake(context: Context, endpoint: Endpoint, plan: rollout.Plan, deadline: float) -> None:
+def _bake(context: Context, role: Role, endpoint: Endpoint, plan: rollout.Plan, deadline: float) -> None:
     """Watch the rollback alarms for a step's bake time. Raises RollbackError when one trips, the deployment takes too long, or the
     endpoint goes. `deadline` is simulated time in seconds since 1970.
     """
     end = context.clock.now().timestamp() + plan.bake_seconds
     while True:
-        tripped = rollout.tripped(plan, _alarm_states(context, plan.alarms))
+        tripped = rollout.tripped(plan, _alarm_states(role, plan.alarms))
         if tripped:
             raise RollbackError(f"The deployment was rolled back because these alarms were in ALARM: {', '.join(tripped)}.")
         now = context.clock.now().timestamp()
@@ -201,10 +205,16 @@ def _interrupted(context: Context, endpoint: Endpoint, simulated_seconds: float)
     return True
 
 
-def _alarm_states(context: Context, names: Sequence[str]) -> list[dict[str, Any]]:
+def _role(context: Context, configuration: Mapping[str, Any]) -> Role:
+    """In whose name SageMaker works for an endpoint: the role of its model (the first one's, of several)."""
+    return models_of(context).role(configuration["ProductionVariants"][0]["ModelName"])
+
+
+def _alarm_states(role: Role, names: Sequence[str]) -> list[dict[str, Any]]:
+    """SageMaker developer guide, "Deployment guardrails": the execution role needs `cloudwatch:DescribeAlarms`."""
     if not names:
         return []
-    described = context.client("cloudwatch").describe_alarms(AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    described = role.client("cloudwatch").describe_alarms(AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"])
     return [*described.get("MetricAlarms", []), *described.get("CompositeAlarms", [])]
 
 
@@ -234,7 +244,10 @@ def _take_over(
     record.pending_deployment_summary = None
     record.capture_source, capture_configuration = capture
     record.data_capture_config = data_capture.summary(capture_configuration)
-    previous, endpoint.capture = endpoint.capture, data_capture.start(context, endpoint.name, capture_configuration)
+    previous, endpoint.capture = (
+        endpoint.capture,
+        data_capture.start(context, _role(context, configuration), endpoint.name, capture_configuration),
+    )
     if previous is not None:
         previous.close()
 

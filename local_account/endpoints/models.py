@@ -13,6 +13,7 @@ from typing import Any
 
 from local_account.context import Context
 from local_account.errors import NotEmulatedError, ServiceError
+from local_account.roles import Role, sagemaker_role
 from local_account.sagemaker import listing, refused
 from local_account.sagemaker.registry.packages import packages_of
 from local_account.sagemaker.tags import tags_of
@@ -29,7 +30,7 @@ class Models:
     def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
         name = request["ModelName"]
         arn = self._context.arn("sagemaker", f"model/{name}")
-        self._require_data(self._resolved(_only_container(request)))
+        self._require_data(self._resolved(_only_container(request)), request, arn)
         with self._lock:
             if name in self._models:
                 raise ServiceError("ValidationException", f'Cannot create already existing model "{arn}".')
@@ -42,20 +43,22 @@ class Models:
         tags_of(self._context).add(arn, request.get("Tags"))
         return {"ModelArn": arn}
 
-    def _require_data(self, container: Mapping[str, Any]) -> None:
-        """Raises a ValidationException, as CreateModel does, for model data that is not there."""
+    def _require_data(self, container: Mapping[str, Any], request: Mapping[str, Any], arn: str) -> None:
+        """Raises a ValidationException, as CreateModel does, for model data that is not there, or not for the model's role."""
         from botocore.exceptions import ClientError
 
         url = container.get("ModelDataUrl") or ((container.get("ModelDataSource") or {}).get("S3DataSource") or {}).get("S3Uri")
-        if not url:
+        if not url or "ExecutionRoleArn" not in request:  # without a role, its first use fails (`role`)
             return
         bucket, _, key = url.removeprefix("s3://").partition("/")
         if not url.startswith("s3://") or not bucket or not key:
             raise ServiceError("ValidationException", f"ModelDataUrl {url!r} is not an S3 URI; allowed: s3://bucket/key")
         try:
-            self._context.client("s3").head_object(Bucket=bucket, Key=key)
+            sagemaker_role(self._context, request["ExecutionRoleArn"], arn).client("s3").head_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            raise ServiceError("ValidationException", f"Could not find model data at {url}.") from error
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 403:
+                raise ServiceError("ValidationException", f"Could not find model data at {url}.") from error
+            raise ServiceError("ValidationException", _cannot_access(url, request["ExecutionRoleArn"], self._context)) from error
 
     def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
         with self._lock:
@@ -102,6 +105,25 @@ class Models:
         refused.refuse_by(refused.CONTAINER, "CreateModel of a model package", specified[0])
         environment = {**(specified[0].get("Environment") or {}), **(container.get("Environment") or {})}
         return {**specified[0], **container, "Environment": environment}
+
+    def role(self, name: str) -> Role:
+        """The execution role of a model, in whose name its data is read, its containers run and its logs are written.
+
+        Raises ServiceError for a model that has none, which SageMaker cannot run either.
+        """
+        model = self.describe({"ModelName": name})
+        if "ExecutionRoleArn" not in model:
+            raise ServiceError("ValidationException", f"model {name} has no ExecutionRoleArn, so SageMaker may not read its data")
+        return sagemaker_role(self._context, model["ExecutionRoleArn"], model["ModelArn"])
+
+
+def _cannot_access(url: str, role_arn: str, context: Context) -> str:
+    """As CreateModel words it (AWS re:Post, "Could not access model data at s3://…")."""
+    return (
+        f'Could not access model data at {url}. Please ensure that the role "{role_arn}" exists and that its trust relationship policy '
+        'allows the action "sts:AssumeRole" for the service principal "sagemaker.amazonaws.com". Also ensure that the role has '
+        f'"s3:GetObject" permissions and that the object is located in {context.settings.region}.'
+    )
 
 
 def models_of(context: Context) -> Models:

@@ -11,9 +11,12 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_account.authorization.credentials import Credentials
 from local_account.context import Context
 from local_account.endpoints.models import models_of
 from local_account.errors import ServiceError
+from local_account.roles import Role
+from local_account.sagemaker.jobs import isolation
 from local_account.sagemaker.program import has_network
 
 _CONTAINER_MODEL_DIRECTORY = "/opt/ml/model"
@@ -23,47 +26,51 @@ _CONTAINER_MODEL_DIRECTORY = "/opt/ml/model"
 class ServedModel:
     """Unpacked model files and the environment their container gets, with the container's paths replaced by local ones.
 
-    `code`: the program, the container's `/opt/ml/code`. `has_network`: whether its start may fetch anything.
+    `code`: the program, the container's `/opt/ml/code`. `has_network`: whether its start may fetch anything. `credentials` are those of
+    the model's role; a model under network isolation has none.
     """
 
     directory: Path
     code: Path
     environment: dict[str, str]
     has_network: bool
+    credentials: Credentials | None
 
 
 def unpack(context: Context, model_name: str, directory: Path) -> ServedModel:
     """Download and extract the model into `directory`, which is replaced. Raises ServiceError that says what is wrong with it."""
     models = models_of(context)
-    container, model = models.container(model_name), models.describe({"ModelName": model_name})
+    container, model, role = models.container(model_name), models.describe({"ModelName": model_name}), models.role(model_name)
     url = container.get("ModelDataUrl") or container.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri", "")
     if not url.startswith("s3://") or not url.endswith(".tar.gz"):
         raise ServiceError("ValidationException", f"model {model_name}: the model data is {url!r}; allowed: s3://<bucket>/<key>.tar.gz")
     shutil.rmtree(directory, ignore_errors=True)
-    _extract(context, url, directory)
+    _extract(role, url, directory)
     environment = dict(container.get("Environment") or {})
+    isolated = isolation.is_wanted(model)
     local = {name: str(value).replace(_CONTAINER_MODEL_DIRECTORY, str(directory)) for name, value in environment.items()}
     code = directory.parent / "code"
-    _submit(context, local.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), code, isolated=model["EnableNetworkIsolation"])
-    return ServedModel(directory, code, {"SM_MODEL_DIR": str(directory), **local}, has_network(model))
+    _submit(role, local.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), code, isolated=isolated)
+    credentials = None if isolated else role.credentials
+    return ServedModel(directory, code, {"SM_MODEL_DIR": str(directory), **local}, has_network(model), credentials)
 
 
-def _submit(context: Context, source: str, code: Path, *, isolated: bool) -> None:
+def _submit(role: Role, source: str, code: Path, *, isolated: bool) -> None:
     """`download_and_extract` of sagemaker_containers/_files.py: an address in S3, which isolation cuts off, or a folder there."""
     shutil.rmtree(code, ignore_errors=True)
     code.mkdir(parents=True)
     if source.startswith("s3://") and not isolated:
-        _extract(context, source, code)
+        _extract(role, source, code)
     elif source and Path(source).is_dir():
         shutil.copytree(source, code, dirs_exist_ok=True)
 
 
-def _extract(context: Context, url: str, directory: Path) -> None:
+def _extract(role: Role, url: str, directory: Path) -> None:
     bucket, _, key = url.removeprefix("s3://").partition("/")
     directory.mkdir(parents=True, exist_ok=True)
     archive = directory.parent / f"{directory.name}.download"
     try:
-        context.client("s3").download_file(bucket, key, str(archive))
+        role.client("s3").download_file(bucket, key, str(archive))
         with tarfile.open(archive) as tar:
             tar.extractall(directory, filter="data")
     except tarfile.TarError as error:

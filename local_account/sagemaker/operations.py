@@ -144,6 +144,8 @@ def install(context: Context) -> SageMaker:
     service = SageMaker(context)
     api_of(context).operations |= service.operations()
     search_of(context).resources |= service.searched()
+    context.existing.tags_elsewhere = tags_of(context).of
+    context.existing.policy_elsewhere = service.groups.policy_for
     return service
 
 

@@ -16,6 +16,7 @@ from capacity.api import policy_from_api, scheduled_action_from_api, with_dimens
 from capacity.bounds import scheduled_times
 from capacity.engine import tracking_alarms
 from capacity.model import Assumptions, CapacityError, TargetTrackingPolicy
+from local_account.authorization import linked_roles
 from local_account.context import Context
 from local_account.emulators import moto_backends
 from local_account.endpoints.registry import endpoints_of
@@ -81,6 +82,7 @@ def register_scalable_target(context: Context, parameters: dict[str, Any]) -> di
     if int(high) < int(low):
         raise _refused(f"Maximum capacity {high} cannot be less than minimum capacity {low}.")
     role = parameters.get("RoleARN") or _SERVICE_LINKED_ROLE.format(context.settings.account_id)
+    context.keyring.here(lambda: linked_roles.make(context.settings.account_id, NAMESPACE))
     target = backend(context).register_scalable_target(
         NAMESPACE, parameters["ResourceId"], DIMENSION, int(low), int(high), role, parameters.get("SuspendedState")
     )

@@ -12,6 +12,7 @@ from deploy_scripts import load_test
 from local_account.account import Account
 from local_account.context import AccountSettings
 from tests.local_account.endpoint_models import create_configuration, create_model, variant, wait_until_settled
+from tests.local_account.roles import make_role
 
 
 def test_a_local_endpoint_is_measured_within_its_bounds(
@@ -20,9 +21,11 @@ def test_a_local_endpoint_is_measured_within_its_bounds(
     result, body = tmp_path / "load.json", tmp_path / "row.csv"
     body.write_text("1,2,3")
     with Account(AccountSettings(state_directory=tmp_path / "account", port=0)) as account:
-        for name, value in account.context.client_environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials of the account of an earlier test
+        make_role(account, "Model")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", account.context.settings.endpoint_url)
+        person = account.context.keyring.administrator  # not in the environment: there, MiniStack takes them for the root user's
+        session = boto3.Session(person.access_key, person.secret, region_name=account.context.settings.region)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
         create_configuration(account, "loaded", variant(create_model(account, "loaded")))
         account.client("sagemaker").create_endpoint(EndpointName="loaded", EndpointConfigName="loaded")
         wait_until_settled(account, "loaded")

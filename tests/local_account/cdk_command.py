@@ -22,11 +22,12 @@ def run_cdk(account: Account, app: Path, *arguments: str) -> str:
         pytest.skip("the CDK CLI is not installed; run `npm ci`")
     state = account.settings.state_directory
     environment = account.context.process_environment(
+        account.context.keyring.administrator,
         {
             "HOME": str(state),
             "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(PROJECT / ".cache" / "jsii"),
             "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
-        }
+        },
     )
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
     command = [

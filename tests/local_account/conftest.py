@@ -9,12 +9,16 @@ import pytest
 
 from local_account.account import Account
 from local_account.context import AccountSettings
+from tests.local_account.roles import make_roles
 
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """An empty account on a free port. `account.client("s3")` is a boto3 client, `account.context` what services share."""
+    """An account on a free port, with the roles that its tests name (`roles.py`).
+
+    `account.client("s3")` is a boto3 client, `account.context` what services share."""
     with Account(AccountSettings(state_directory=tmp_path_factory.mktemp("account"), port=0)) as running:
+        make_roles(running)
         yield running
 
 

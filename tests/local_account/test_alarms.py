@@ -13,6 +13,7 @@ import pytest
 from local_account.account import Account
 from local_account.monitoring import alarm_loop, alarms
 from local_account.monitoring.store import MetricStat
+from tests.local_account.roles import open_to_services
 
 NOW = 600_000.0
 
@@ -157,8 +158,8 @@ def put_value(account: Account, value: float, where: str = "here", metric: str =
 
 
 def test_an_alarm_fires_notifies_and_recovers(fast: Account) -> None:
-    topic = fast.client("sns").create_topic(Name="alerts")["TopicArn"]
-    queue = fast.client("sqs").create_queue(QueueName="alerts")["QueueUrl"]
+    topic = fast.client("sns").create_topic(Name="alerts", Attributes=open_to_services())["TopicArn"]
+    queue = fast.client("sqs").create_queue(QueueName="alerts", Attributes=open_to_services())["QueueUrl"]
     arn = fast.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     fast.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     one_minute = {"EvaluationPeriods": 1, "DatapointsToAlarm": 1, "TreatMissingData": "notBreaching"}
@@ -174,8 +175,8 @@ def test_an_alarm_fires_notifies_and_recovers(fast: Account) -> None:
 
 def test_an_alarm_on_silence_acts_when_values_cease_and_not_when_it_is_made(fast: Account) -> None:
     """As `<endpoint>-no-traffic` is made: with nothing to look at it stays as it began, and its reason does too."""
-    topic = fast.client("sns").create_topic(Name="silence")["TopicArn"]
-    queue = fast.client("sqs").create_queue(QueueName="silence")["QueueUrl"]
+    topic = fast.client("sns").create_topic(Name="silence", Attributes=open_to_services())["TopicArn"]
+    queue = fast.client("sqs").create_queue(QueueName="silence", Attributes=open_to_services())["QueueUrl"]
     arn = fast.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     fast.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     silence = {
@@ -210,7 +211,7 @@ def test_other_dimensions_do_not_fire_an_alarm(fast: Account) -> None:
 
 def test_a_state_change_is_an_event(fast: Account) -> None:
     events, sqs = fast.client("events"), fast.client("sqs")
-    queue = sqs.create_queue(QueueName="alarm-events")["QueueUrl"]
+    queue = sqs.create_queue(QueueName="alarm-events", Attributes=open_to_services())["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_rule(Name="alarms", EventPattern=json.dumps({"source": ["aws.cloudwatch"], "detail": {"state": {"value": ["ALARM"]}}}))
     events.put_targets(Rule="alarms", Targets=[{"Id": "queue", "Arn": arn}])

@@ -16,12 +16,14 @@ import pytest
 
 from local_account import client_environment
 from local_account.account import Account
+from local_account.authorization.credentials import Credentials
 from local_account.context import AccountSettings
 from local_account.demo.terminal import Terminal
 from tests.local_account.hostile_environment import hostile_environment
 
 PROJECT = Path(__file__).parents[2]
 SETTINGS = AccountSettings(state_directory=Path('/srv/a "b" $HOME'), port=4566)
+ADMINISTRATOR = Credentials("AKIAEXAMPLE", "secret")
 
 
 def exported(shell: str, environment: dict[str, str], lines: list[str]) -> dict[str, str]:
@@ -40,13 +42,13 @@ def test_the_exports_leave_nothing_that_leads_elsewhere(tmp_path: Path, shell: s
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     hostile = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **hostile_environment(tmp_path)}
-    lines = client_environment.shell_lines(SETTINGS, hostile)
+    lines = client_environment.shell_lines(SETTINGS, ADMINISTRATOR, hostile)
     if shell == "fish":
         lines[0] = client_environment.UNSET_IN_FISH
 
     seen = exported(shell, hostile, lines)
 
-    ours = client_environment.client_environment(SETTINGS, {})
+    ours = client_environment.client_environment(SETTINGS, ADMINISTRATOR, {})
     leading = {name: value for name, value in seen.items() if name.startswith(("AWS_", "CDK_"))}
     assert leading == {name: value for name, value in ours.items() if name.startswith(("AWS_", "CDK_"))}
     assert seen["NO_PROXY"].split(",") == ["127.0.0.1", "localhost", "intranet.example.com"]
@@ -59,7 +61,7 @@ def test_the_exports_work_in_a_terminal_that_has_nothing_to_unset(tmp_path: Path
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     plain = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    lines = client_environment.shell_lines(SETTINGS, plain)
+    lines = client_environment.shell_lines(SETTINGS, ADMINISTRATOR, plain)
     if shell == "fish":
         lines[0] = client_environment.UNSET_IN_FISH
 
@@ -80,8 +82,11 @@ def test_this_machine_joins_the_hosts_that_need_no_proxy(exceptions: str, extend
 
 
 def test_npms_own_list_of_hosts_is_extended_where_there_is_one() -> None:
-    assert client_environment.client_environment(SETTINGS, {"npm_config_no_proxy": "x"})["npm_config_no_proxy"] == "127.0.0.1,localhost,x"
-    assert "npm_config_no_proxy" not in client_environment.client_environment(SETTINGS, {})
+    assert (
+        client_environment.client_environment(SETTINGS, ADMINISTRATOR, {"npm_config_no_proxy": "x"})["npm_config_no_proxy"]
+        == "127.0.0.1,localhost,x"
+    )
+    assert "npm_config_no_proxy" not in client_environment.client_environment(SETTINGS, ADMINISTRATOR, {})
 
 
 HANDS_ON = r"""
@@ -125,7 +130,7 @@ def test_stock_tools_reach_the_account_from_a_hostile_terminal_and_ask_no_other_
     repository = f"http://{settings.account_id}:{settings.secret}@127.0.0.1:{settings.port}/v1/repos/hands-on"
     hostile = {"PATH": path, "HOME": str(tmp_path), "REPOSITORY": repository, **hostile_environment(tmp_path, proxy[0])}
     (tmp_path / ".gitconfig").write_text(f"[http]\n\tproxy = {hostile['http_proxy']}\n")
-    lines = client_environment.shell_lines(settings, hostile)
+    lines = client_environment.shell_lines(settings, account.context.keyring.administrator, hostile)
 
     finished = subprocess.run(
         ["bash", "--norc", "-c", "\n".join([*lines, HANDS_ON])],
@@ -164,7 +169,10 @@ def test_a_process_of_the_account_is_led_nowhere_else_and_writes_utf8(
     log = tmp_path / "log"
 
     code = account.context.processes.run(
-        [sys.executable, "-c", script], environment=account.context.process_environment(), working_directory=tmp_path, log_file=log
+        [sys.executable, "-c", script],
+        environment=account.context.process_environment(account.context.keyring.administrator),
+        working_directory=tmp_path,
+        log_file=log,
     )
 
     assert (code, log.read_text(encoding="utf-8")) == (0, "é → ✓ True utf-8\n")

@@ -327,7 +327,8 @@ def test_a_sagemaker_pipeline_takes_its_definition_from_the_template_or_from_s3(
 
 
 def test_a_bucket_and_a_topic_have_all_that_their_template_says(account: Account, stack: Stack) -> None:
-    key = {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": {"Statement": []}}}
+    statement = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "kms:*", "Resource": "*"}
+    key = {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": {"Statement": [statement]}}}
     default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": {"Fn::GetAtt": ["Key", "Arn"]}}
     data = {
         "BucketEncryption": {"ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": default, "BucketKeyEnabled": "true"}]},
@@ -369,7 +370,9 @@ def test_a_bucket_and_a_topic_have_all_that_their_template_says(account: Account
 
 
 def test_a_bucket_has_its_other_settings_too_and_loses_what_its_template_drops(account: Account, stack: Stack) -> None:
-    queue = {"Type": "AWS::SQS::Queue"}
+    statement = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"}
+    policy = {"Queues": [{"Ref": "Queue"}], "PolicyDocument": {"Statement": [statement]}}
+    queue = {"Queue": {"Type": "AWS::SQS::Queue"}, "Open": {"Type": "AWS::SQS::QueuePolicy", "Properties": policy}}
     event = {"Event": "s3:ObjectCreated:*", "Queue": {"Fn::GetAtt": ["Queue", "Arn"]}}
     prefix = {"S3Key": {"Rules": [{"Name": "prefix", "Value": "in/"}]}}
     settings = {
@@ -387,7 +390,8 @@ def test_a_bucket_has_its_other_settings_too_and_loses_what_its_template_drops(a
             "EventBridgeConfiguration": {"EventBridgeEnabled": True},
         },
     }
-    assert stack.create({"Queue": queue, "Data": {"Type": "AWS::S3::Bucket", "Properties": settings}}) == "CREATE_COMPLETE", stack.reasons()
+    data = {"Type": "AWS::S3::Bucket", "Properties": settings, "DependsOn": "Open"}
+    assert stack.create({**queue, "Data": data}) == "CREATE_COMPLETE", stack.reasons()
 
     s3, bucket = account.client("s3"), stack.physical_id("Data")
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
@@ -401,7 +405,7 @@ def test_a_bucket_has_its_other_settings_too_and_loses_what_its_template_drops(a
     assert told["QueueConfigurations"][0]["Filter"]["Key"]["FilterRules"][0]["Value"] == "in/"
     assert "EventBridgeConfiguration" in told
 
-    assert stack.update({"Queue": queue, "Data": {"Type": "AWS::S3::Bucket"}}) == "UPDATE_COMPLETE", stack.reasons()
+    assert stack.update({**queue, "Data": {"Type": "AWS::S3::Bucket"}}) == "UPDATE_COMPLETE", stack.reasons()
 
     assert stack.physical_id("Data") == bucket
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Suspended"

@@ -14,6 +14,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from local_account.authorization.credentials import Credentials, Keyring
 from local_account.codebuild.build import Build
 from local_account.codebuild.buildspec import BuildspecError, parse
 from local_account.codebuild.files import ArtifactError, pack, select, unpack
@@ -56,14 +57,27 @@ class FakeParameters:
         return {"Parameter": {"Value": "teal"}}
 
 
+class AnyRole(Keyring):
+    """CodeBuild may assume every role."""
+
+    CREDENTIALS = Credentials("ASIAEXAMPLE", "secret", "token")
+
+    def assume(self, role_arn: str, service: str, session_name: str, source_arn: str = "") -> Credentials:
+        assert (role_arn, service) == ("arn:aws:iam::111122223333:role/tests", "codebuild.amazonaws.com")
+        return self.CREDENTIALS
+
+
 class Account(Context):
-    """A context whose clients are fakes: builds need no emulator."""
+    """A context whose clients are fakes, of whichever role: builds need no emulator."""
 
     def __init__(self, directory: Path, *, debug: bool = False) -> None:
         super().__init__(AccountSettings(state_directory=directory, port=1, debug=debug))
         self.fakes: dict[str, Any] = {"s3": FakeS3(), "logs": FakeLogs(), "ssm": FakeParameters()}
 
-    def client(self, service: str) -> Any:
+        self.keyring = AnyRole(self.settings.account_id, self.settings.region, self.settings.secret)
+
+    def client_with(self, credentials: Credentials, service: str, answers_within_seconds: int | None = None) -> Any:
+        assert credentials == AnyRole.CREDENTIALS
         return self.fakes[service]
 
     def build(self, buildspec: str, files: dict[str, str] | None = None, **project: Any) -> tuple[Build, dict[str, Any]]:
@@ -74,6 +88,7 @@ class Account(Context):
         self.fakes["s3"].objects["artifacts", "source.zip"] = buffer.getvalue()
         described = {
             "name": "tests",
+            "serviceRole": "tests",
             "source": {"type": "S3", "location": "artifacts/source.zip", "buildspec": buildspec},
             "artifacts": {"type": "S3", "location": "artifacts", "path": "out", "name": "result.zip", "packaging": "ZIP"},
             **project,

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from local_account.account import Account
 from tests.local_account import small_pipelines as small
+from tests.local_account.roles import open_to_services
 from tests.local_account.stacks import Stack, impossible, parameter, template
 
 TEMPLATE = json.dumps(
@@ -150,8 +151,8 @@ def test_same_run_order_runs_side_by_side(account: Account, tmp_path: Path) -> N
 
 
 def test_approval_waits_and_continues_after_approval(account: Account) -> None:
-    topic = account.client("sns").create_topic(Name="approvals")["TopicArn"]
-    queue = account.client("sqs").create_queue(QueueName="approvals")["QueueUrl"]
+    topic = account.client("sns").create_topic(Name="approvals", Attributes=open_to_services())["TopicArn"]
+    queue = account.client("sqs").create_queue(QueueName="approvals", Attributes=open_to_services())["QueueUrl"]
     account.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:111122223333:approvals")
     small.create(
         account, "approved", stage("Gate", small.approval(NotificationArn=topic, CustomData="commit #{SourceVariables.BranchName}"))

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from local_account.account import Account
 from tests.local_account import small_pipelines as small
+from tests.local_account.roles import open_to_services
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -180,7 +181,7 @@ def test_approval_that_is_abandoned_cannot_be_given(account: Account) -> None:
 
 
 def test_every_change_of_state_is_an_event(account: Account) -> None:
-    queue = account.client("sqs").create_queue(QueueName="pipeline-events")["QueueUrl"]
+    queue = account.client("sqs").create_queue(QueueName="pipeline-events", Attributes=open_to_services())["QueueUrl"]
     pattern = {"source": ["aws.codepipeline"], "detail": {"pipeline": ["eventful"]}}
     account.client("events").put_rule(Name="pipeline-events", EventPattern=json.dumps(pattern))
     account.client("events").put_targets(

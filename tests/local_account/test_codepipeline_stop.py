@@ -10,6 +10,7 @@ import psutil
 from local_account.account import Account
 from local_account.context import AccountSettings
 from tests.local_account import small_pipelines as small
+from tests.local_account.roles import make_roles
 
 
 def is_running(pid: int) -> bool:
@@ -23,6 +24,7 @@ def test_stopped_account_leaves_no_process_thread_or_source(tmp_path: Path) -> N
     pid_file = tmp_path / "pid"
     settings = AccountSettings(state_directory=tmp_path / "state", port=0)
     with Account(settings) as account:
+        make_roles(account)
         small.prepare(account)
         small.commit(account, tmp_path / "files", {"readme.md": "hello"})
         small.create(account, "running", {"name": "Go", "actions": [small.command("Go", f"echo $$ > {pid_file}; sleep 300")]})

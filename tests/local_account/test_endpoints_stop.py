@@ -12,10 +12,12 @@ from local_account.account import Account
 from local_account.context import AccountSettings
 from local_account.endpoints.registry import endpoints_of
 from tests.local_account.endpoint_models import create_configuration, create_endpoint, create_model, invoke, variant
+from tests.local_account.roles import make_roles
 
 
 def test_stopping_the_account_leaves_no_model_server(tmp_path: Path) -> None:
     with Account(AccountSettings(state_directory=tmp_path / "account", port=0)) as account:
+        make_roles(account)
         create_model(account, "doubling")
         del endpoints_of(account.context).launcher.environment["PYTHONHASHSEED"]  # from the warm containers, as outside of tests
         create_configuration(account, "two", variant("doubling", count=2))

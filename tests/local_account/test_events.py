@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from local_account.account import Account
 from local_account.events import _at_path
+from tests.local_account.roles import open_to_services
 
 NOTHING_SECONDS = 1  # how long a queue is watched to conclude that nothing comes
 
@@ -21,7 +22,7 @@ class Queue:
 
     def __init__(self, account: Account) -> None:
         self._client = account.client("sqs")
-        self.url = self._client.create_queue(QueueName=f"queue-{uuid.uuid4().hex[:8]}")["QueueUrl"]
+        self.url = self._client.create_queue(QueueName=f"queue-{uuid.uuid4().hex[:8]}", Attributes=open_to_services())["QueueUrl"]
         self.arn = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
     def receive(self, wait_seconds: int = 10) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from local_account.endpoints.registry import Endpoint
 from local_account.events import Delivery, deliver
 from tests.local_account import small_pipelines as small
 from tests.local_account.endpoint_models import create_configuration, create_model, variant
+from tests.local_account.roles import open_to_services
 from tests.local_account.sagemaker_requests import new_name, processing, publish, wait
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -165,7 +166,7 @@ def test_an_event_whose_delivery_fails_in_an_unknown_way_goes_to_the_dead_letter
     def send(*_: Any) -> None:
         raise FULL
 
-    queue = account.client("sqs").create_queue(QueueName="dead")["QueueUrl"]
+    queue = account.client("sqs").create_queue(QueueName="dead", Attributes=open_to_services())["QueueUrl"]
     monkeypatch.setattr(targets, "send", send)
     dead = {"Arn": account.context.arn("sqs", "dead")}
     deliver(account.context, Delivery("arn:aws:events:us-east-1:111122223333:rule/x", {"Arn": "x", "DeadLetterConfig": dead}, "lost"))

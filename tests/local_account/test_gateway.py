@@ -29,7 +29,9 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from local_account.account import Account, CannotStartError
+from local_account.authorization.credentials import ADMINISTRATOR_KEY
 from local_account.context import AccountSettings
+from tests.local_account.roles import make_role, trust
 
 PROJECT = Path(__file__).parents[2]
 
@@ -50,7 +52,7 @@ def signed_headers(account: Account, body: bytes, secret: str = "") -> dict[str,
         {"x-amz-target": "AmazonSSM.GetParameters", "content-type": "application/x-amz-json-1.1"},
         data=body,
     )
-    SigV4Auth(Credentials(account.settings.account_id, secret or account.settings.secret), "ssm", "us-east-1").add_auth(request)
+    SigV4Auth(Credentials(ADMINISTRATOR_KEY, secret or account.settings.secret), "ssm", "us-east-1").add_auth(request)
     return dict(request.headers.items())
 
 
@@ -129,12 +131,9 @@ def test_it_listens_on_the_loopback_address_only(account: Account) -> None:
 
 
 def test_an_assumed_role_is_served_with_its_own_key(account: Account) -> None:
-    iam = account.client("iam")
-    trust = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
-    iam.create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps(trust))
-    role = account.client("sts").assume_role(RoleArn=f"arn:aws:iam::{account.settings.account_id}:role/reader", RoleSessionName="me")[
-        "Credentials"
-    ]
+    trusted = trust() | {"Statement": {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole"}}
+    arn = make_role(account, "reader", trusted=trusted)
+    role = account.client("sts").assume_role(RoleArn=arn, RoleSessionName="me")["Credentials"]
 
     for service, operation in (("s3", "list_buckets"), ("sagemaker", "list_endpoints")):
         client = client_with(account, service, role["AccessKeyId"], role["SecretAccessKey"], role["SessionToken"])
@@ -151,7 +150,7 @@ def fetch(url: str) -> bytes:
 @pytest.mark.parametrize("version", ["s3", "s3v4"])
 def test_a_presigned_url_gives_one_object_for_a_while(account: Account, version: str) -> None:
     settings = account.settings
-    session = boto3.Session(aws_access_key_id=settings.account_id, aws_secret_access_key=settings.secret, region_name=settings.region)
+    session = boto3.Session(aws_access_key_id=ADMINISTRATOR_KEY, aws_secret_access_key=settings.secret, region_name=settings.region)
     s3 = session.client("s3", endpoint_url=settings.endpoint_url, config=Config(signature_version=version))
     account.client("s3").create_bucket(Bucket=f"shared-{version}")
     account.client("s3").put_object(Bucket=f"shared-{version}", Key="a b/ü+c.txt", Body=b"secret text")
@@ -313,7 +312,8 @@ def test_no_process_outlives_it_however_it_ends(tmp_path: Path, ending: signal.S
             aws_secret_access_key=description["environment"]["AWS_SECRET_ACCESS_KEY"],
             region_name=description["region"],
         )
-        functions = session.client("lambda", endpoint_url=description["endpoint_url"])
+        functions, iam = (session.client(service, endpoint_url=description["endpoint_url"]) for service in ("lambda", "iam"))
+        iam.create_role(RoleName="x", AssumeRolePolicyDocument=json.dumps(trust()))
         functions.create_function(
             FunctionName="busy",
             Runtime="python3.12",

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from local_account import request_body
 from local_account.account import Account
+from local_account.authorization.credentials import ADMINISTRATOR_KEY
 from local_account.codecommit import knows_the_secret
 from local_account.context import Context
 from local_account.errors import ServiceError
@@ -34,7 +35,7 @@ def signed(
     """Headers of a request as a client of AWS signs it."""
     request = AWSRequest(method, account.settings.endpoint_url + path, {"content-type": "application/x-amz-json-1.1"}, data=body)
     signer = S3SigV4Auth if service == "s3" else SigV4Auth
-    credentials = Credentials(key or account.settings.account_id, secret or account.settings.secret)
+    credentials = Credentials(key or ADMINISTRATOR_KEY, secret or account.settings.secret)
     signer(credentials, service, "us-east-1").add_auth(request)
     return dict(request.headers.items())
 
@@ -152,7 +153,7 @@ def test_nobody_reaches_the_emulator_behind_the_services(account: Account, servi
     account.client("ssm").put_parameter(Name="/kept", Value="yes", Type="String", Overwrite=True)
     request = AWSRequest(method, account.settings.endpoint_url + path)
     signer = S3SigV4Auth if service == "s3" else SigV4Auth
-    signer(Credentials(account.settings.account_id, account.settings.secret), service, "us-east-1").add_auth(request)
+    signer(Credentials(ADMINISTRATOR_KEY, account.settings.secret), service, "us-east-1").add_auth(request)
 
     status, answer = ask(account, method, path, dict(request.headers.items()))
 

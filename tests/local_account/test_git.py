@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_account.account import Account
+from tests.local_account.roles import open_to_services
 
 
 def git(*arguments: str, cwd: Path | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -70,7 +71,7 @@ def pushes(account: Account) -> Callable[[int], Sequence[dict[str, Any]]]:
     """Collects the details of CodeCommit events: call it with how many to wait for."""
     sqs, events = account.client("sqs"), account.client("events")
     rule = f"pushes-{uuid.uuid4().hex[:8]}"
-    url = sqs.create_queue(QueueName=rule)["QueueUrl"]
+    url = sqs.create_queue(QueueName=rule, Attributes=open_to_services())["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_rule(Name=rule, EventPattern=json.dumps({"source": ["aws.codecommit"]}))
     events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": arn}])

@@ -33,7 +33,7 @@ ANSWERED_BY = {
     "codecommit": ("local_account/codecommit.py", "local_account/git_repositories.py", "moto.codecommit"),
     "codepipeline": ("local_account/codepipeline", "local_account/cloudformation"),
     "events": ("local_account/events.py", "local_account/targets.py", "ministack.services.eventbridge"),
-    "iam": ("ministack.services.iam",),
+    "iam": ("ministack.services.iam", "local_account/authorization/simulation.py"),
     "kms": ("ministack.services.kms",),
     "lambda": ("ministack.services.lambda_svc",),
     "logs": ("ministack.services.cloudwatch_logs",),

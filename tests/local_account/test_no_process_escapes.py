@@ -114,11 +114,13 @@ def zipped(code: str) -> bytes:
 def test_a_function_of_an_account_that_ends(tmp_path: Path, mark: str) -> None:
     """Between two invocations a function is frozen, not ended: what it started goes on until the account ends."""
     program = (
-        "import boto3, os, sys\nfrom pathlib import Path\nfrom local_account.account import Account\n"
+        "import boto3, json, os, sys\nfrom pathlib import Path\nfrom local_account.account import Account\n"
         "from local_account.context import AccountSettings\n"
         "with Account(AccountSettings(state_directory=Path(sys.argv[1]), port=0)) as account:\n"
         "    client = account.client('lambda')\n"
-        "    role = 'arn:aws:iam::111122223333:role/f'\n"
+        "    trust = {'Statement': {'Effect': 'Allow', 'Principal': {'Service': 'lambda.amazonaws.com'}, 'Action': 'sts:AssumeRole'}}\n"
+        "    iam = account.client('iam')\n"
+        "    role = iam.create_role(RoleName='f', AssumeRolePolicyDocument=json.dumps(trust))['Role']['Arn']\n"
         "    client.create_function(FunctionName='f', Runtime='python3.12', Handler='index.handler', Timeout=60, Role=role,\n"
         "        Code={'ZipFile': Path(sys.argv[2]).read_bytes()})\n"
         "    print(client.invoke(FunctionName='f', Payload=b'{}')['Payload'].read().decode(), flush=True)\n"

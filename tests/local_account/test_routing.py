@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 import settings
 from local_account.account import Account
+from local_account.authorization.credentials import ADMINISTRATOR_KEY
 from local_account.endpoints import routing, runtime
 from local_account.endpoints.fleet import Instance, Variant
 from local_account.endpoints.registry import Endpoint, endpoints_of
@@ -218,7 +219,7 @@ def test_a_request_whose_client_went_away_counts_until_its_instance_is_free(
         "sagemaker-runtime",
         endpoint_url=account.settings.endpoint_url,
         region_name=account.settings.region,
-        aws_access_key_id=account.settings.account_id,
+        aws_access_key_id=ADMINISTRATOR_KEY,
         aws_secret_access_key=account.settings.secret,
         config=Config(read_timeout=0.3, retries={"total_max_attempts": 1}),
     )

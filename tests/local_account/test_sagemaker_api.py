@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from local_account.account import Account
 from local_account.api.reading import Call
 from local_account.api.validation import require_allowed
+from local_account.authorization.credentials import ADMINISTRATOR_KEY
 from local_account.errors import ServiceError
 from local_account.sagemaker.api import api_of
 from local_account.sagemaker.requests import service_model
@@ -30,7 +31,7 @@ def ask(account: Account, operation: str, body: bytes) -> tuple[int, dict[str, A
     settings = account.settings
     headers = {"x-amz-target": f"SageMaker.{operation}", "content-type": "application/x-amz-json-1.1"}
     request = AWSRequest("POST", f"{settings.endpoint_url}/", headers, data=body)
-    SigV4Auth(Credentials(settings.account_id, settings.secret), "sagemaker", settings.region).add_auth(request)
+    SigV4Auth(Credentials(ADMINISTRATOR_KEY, settings.secret), "sagemaker", settings.region).add_auth(request)
     connection = http.client.HTTPConnection("127.0.0.1", settings.port, timeout=30)
     connection.request("POST", "/", body=body, headers=dict(request.headers.items()))
     response = connection.getresponse()

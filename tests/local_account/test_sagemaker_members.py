@@ -225,7 +225,11 @@ def test_a_model_serves_the_inference_specification_that_it_names(account: Accou
         for name in ("plain", "special")
     )
     arn = register(sagemaker, plain, AdditionalInferenceSpecifications=[{"Name": "special", "Containers": special["Containers"]}])
-    sagemaker.create_model(ModelName="special", PrimaryContainer={"ModelPackageName": arn, "InferenceSpecificationName": "special"})
+    sagemaker.create_model(
+        ModelName="special",
+        ExecutionRoleArn=small.ROLE,
+        PrimaryContainer={"ModelPackageName": arn, "InferenceSpecificationName": "special"},
+    )
     sagemaker.create_endpoint_config(EndpointConfigName="special", ProductionVariants=[variant("special")])
     assert create_endpoint(account, "special", "special")["EndpointStatus"] == "InService"
     runtime = account.client("sagemaker-runtime")
@@ -286,7 +290,7 @@ def test_an_instance_gets_the_time_to_start_that_its_variant_says(tmp_path: Path
     stopped: list[int] = []
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never answers /ping
         launcher: Any = SimpleNamespace(start=lambda *_: (7, silent.getsockname()[1]), stop=stopped.append)
-        model: Any = SimpleNamespace(directory=tmp_path, environment={})
+        model: Any = SimpleNamespace(directory=tmp_path, environment={}, credentials=None)
         impatient = Variant("AllTraffic", 1.0, model, launcher, lambda number: tmp_path, RoutingStrategy.RANDOM, health_check_seconds=0.1)
         with pytest.raises(ServiceError, match="did not pass the ping health check"):
             impatient.scale_to(1)

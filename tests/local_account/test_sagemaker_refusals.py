@@ -11,6 +11,7 @@ from local_account.account import Account
 from local_account.sagemaker.jobs import isolation, script_mode
 from local_account.sagemaker.pipelines import caching
 from tests.local_account import sagemaker_requests as small
+from tests.local_account.roles import make_role
 
 ALONE = """
 import os, socket, sys
@@ -59,6 +60,13 @@ def test_a_model_is_made_of_data_that_is_there(sagemaker: Any) -> None:
         container = {"Image": small.IMAGE, "ModelDataUrl": url}
         refused = code_of(sagemaker.create_model, ModelName="m", PrimaryContainer=container, ExecutionRoleArn=small.ROLE)
         assert refused == f"ValidationException: Could not find model data at {url}."
+
+
+def test_a_model_s_data_is_read_by_its_role(account: Account, sagemaker: Any) -> None:
+    role = make_role(account, "reads-nothing", {"Effect": "Deny", "Action": "s3:*", "Resource": "*"})
+    container = {"Image": small.IMAGE, "ModelDataUrl": f"s3://{small.BUCKET}/train.py"}
+    refused = code_of(sagemaker.create_model, ModelName="m", PrimaryContainer=container, ExecutionRoleArn=role)
+    assert f"Could not access model data at s3://{small.BUCKET}/train.py" in refused and role in refused
 
 
 def train(sagemaker: Any, **more: Any) -> Any:
@@ -199,9 +207,3 @@ def test_what_cannot_be_isolated_is_refused(sagemaker: Any, monkeypatch: pytest.
     )
     call, _ = train(sagemaker, EnableNetworkIsolation=True)
     assert "no network of its own" in code_of(call)
-
-
-def test_credentials_are_what_leads_to_the_account() -> None:
-    given = {"AWS_REGION": "r", "AWS_SECRET_ACCESS_KEY": "s", "AWS_ENDPOINT_URL": "u", "AWS_CONFIG_FILE": "f", "PATH": "p"}
-
-    assert isolation.without_credentials(given) == {"AWS_REGION": "r", "PATH": "p"}

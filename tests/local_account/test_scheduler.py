@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from local_account import scheduler
 from local_account.account import Account
 from local_account.context import AccountSettings
+from tests.local_account.roles import make_roles, open_to_services
 
 MINUTES_PER_SECOND = 60
 ROLE = "arn:aws:iam::111122223333:role/scheduler"
@@ -24,6 +25,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """An account in which a minute passes in a sixtieth of a second."""
     speed = 60.0 * MINUTES_PER_SECOND
     with Account(AccountSettings(state_directory=tmp_path_factory.mktemp("account"), port=0, speed=speed)) as running:
+        make_roles(running)
         yield running
 
 
@@ -31,7 +33,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 def queue(account: Account) -> tuple[str, Callable[[int], list[Any]]]:
     """A new queue: its ARN, and a function that waits up to so many seconds for messages and returns their bodies."""
     client = account.client("sqs")
-    url = client.create_queue(QueueName=f"queue-{uuid.uuid4().hex[:8]}")["QueueUrl"]
+    url = client.create_queue(QueueName=f"queue-{uuid.uuid4().hex[:8]}", Attributes=open_to_services())["QueueUrl"]
     arn = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
     def receive(wait_seconds: int) -> list[Any]:

@@ -14,6 +14,7 @@ from local_account import targets
 from local_account.account import Account
 from local_account.api.reading import read
 from local_account.api.validation import require_allowed
+from local_account.authorization.credentials import ADMINISTRATOR_KEY
 from local_account.errors import NotEmulatedError, ServiceError
 from local_account.events import _is_temporary
 from local_account.sagemaker.pipelines import definition as definitions
@@ -21,11 +22,13 @@ from local_account.sagemaker.pipelines import schema
 from local_account.signatures import Request
 from tests.local_account import sagemaker_requests as small
 
+ORIGIN = "arn:aws:scheduler:us-east-1:111122223333:schedule/default/s"
+
 
 def unchecked(account: Account, service: str) -> Any:
     """A client that leaves all checks to the service."""
     settings = account.settings
-    session = boto3.Session(aws_access_key_id=settings.account_id, aws_secret_access_key=settings.secret, region_name=settings.region)
+    session = boto3.Session(aws_access_key_id=ADMINISTRATOR_KEY, aws_secret_access_key=settings.secret, region_name=settings.region)
     config = Config(parameter_validation=False, retries={"max_attempts": 1}, s3={"addressing_style": "path"})
     return session.client(service, endpoint_url=settings.endpoint_url, config=config)
 
@@ -138,7 +141,7 @@ def test_a_targets_input_is_refused_as_its_service_refuses_it(
     account: Account, target: str, payload: dict[str, Any], own_input: dict[str, Any] | None, said: str
 ) -> None:
     with pytest.raises(ServiceError) as error:
-        targets.send(account.context, {"Arn": target}, json.dumps(payload), json.dumps(own_input) if own_input else None)
+        targets.send(account.context, ORIGIN, {"Arn": target}, json.dumps(payload), json.dumps(own_input) if own_input else None)
 
     assert said in error.value.message
     assert not _is_temporary(error.value)  # so it goes to the dead-letter queue, and is not tried again
@@ -151,7 +154,7 @@ def test_what_a_client_would_not_even_send_is_not_tried_again() -> None:
 
 def test_a_target_that_no_service_here_has_is_named(account: Account) -> None:
     with pytest.raises(NotEmulatedError, match="dynamodb:PutItem"):
-        targets.send(account.context, {"Arn": "arn:aws:scheduler:::aws-sdk:dynamodb:putItem"}, "{}", None)
+        targets.send(account.context, ORIGIN, {"Arn": "arn:aws:scheduler:::aws-sdk:dynamodb:putItem"}, "{}", None)
 
 
 def test_a_json_body_may_say_null_for_what_it_does_not_say(account: Account) -> None:

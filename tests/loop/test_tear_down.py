@@ -43,8 +43,8 @@ LISTS = {
     "iam": [("list_roles", "Roles", "RoleName")],
 }
 SCALING = ("describe_scalable_targets", "describe_scaling_policies", "describe_scheduled_actions")
-#: README: what the whole account shares. The bootstrap's own resources, and the log groups of SageMaker's jobs.
-SHARED = re.compile(r"CDKToolkit|cdk-hnb659fds-.*|/aws/sagemaker/\w+Jobs")
+#: README: what the whole account shares. The bootstrap's own resources, the log groups of SageMaker's jobs, AWS's own role for scaling.
+SHARED = re.compile(r"CDKToolkit|cdk-hnb659fds-.*|/aws/sagemaker/\w+Jobs|AWSServiceRoleFor\w+")
 
 
 def what_exists(terminal: Terminal) -> set[str]:
@@ -96,14 +96,15 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
 
 
 def _register(terminal: Terminal) -> str:
-    """A version whose model is in the artifact bucket, where an overwritten and a deleted object are too."""
+    """A version whose model is where a run puts it in the artifact bucket, with an overwritten and a deleted object."""
     s3, bucket = terminal.client("s3"), terminal.outputs(loop.FOUNDATION)["ArtifactBucketName"]
+    key = f"pipelines/{PROJECT.sagemaker_pipeline}/run/model.tar.gz"
     for content in (archive({"code/inference.py": INFERENCE.replace("FACTOR", "2.0")}),) * 2:
-        s3.put_object(Bucket=bucket, Key="model.tar.gz", Body=content)
+        s3.put_object(Bucket=bucket, Key=key, Body=content)
     s3.put_object(Bucket=bucket, Key="old", Body=b"old")
     s3.delete_object(Bucket=bucket, Key="old")
     s3.put_object(Bucket=terminal.outputs(loop.FOUNDATION)["DataBucketName"], Key="training/table.csv", Body=b"1")
-    container = {"Image": requests.IMAGE, "ModelDataUrl": f"s3://{bucket}/model.tar.gz", "Environment": ENVIRONMENT}
+    container = {"Image": requests.IMAGE, "ModelDataUrl": f"s3://{bucket}/{key}", "Environment": ENVIRONMENT}
     specification = {"Containers": [container], "SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["text/csv"]}
     registered = terminal.client("sagemaker").create_model_package(
         ModelPackageGroupName=PROJECT.model_package_group, InferenceSpecification=specification, ModelApprovalStatus="PendingManualApproval"

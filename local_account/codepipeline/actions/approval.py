@@ -50,7 +50,7 @@ def _notify(job: Job, minutes: int) -> None:
         "customData": job.configuration.get("CustomData"),
     }
     try:
-        job.context.client("sns").publish(
+        job.role.client("sns").publish(
             TopicArn=job.configuration["NotificationArn"],
             Subject=f"APPROVAL NEEDED: AWS CodePipeline {job.pipeline_name}"[:100],
             Message=json.dumps({"region": job.context.settings.region, "approval": approval}),

@@ -42,7 +42,7 @@ def run(job: Job) -> None:
 
 
 def _deploy(job: Job, stack_name: str, *, replace: bool) -> None:
-    cloudformation = job.context.client("cloudformation")
+    cloudformation = job.role.client("cloudformation")
     request = _request(job, stack_name)
     stack = _describe(cloudformation, stack_name)
     if stack and replace and stack["StackStatus"] in _FAILED:
@@ -62,7 +62,7 @@ def _is_as_asked_for(job: Job, stack: Mapping[str, Any], request: Mapping[str, A
     """
     job.run.external_id = stack["StackId"]
     try:
-        job.context.client("cloudformation").update_stack(**request)
+        job.role.client("cloudformation").update_stack(**request)
     except ClientError as error:
         if "No updates are to be performed" not in error.response["Error"]["Message"]:
             raise
@@ -73,7 +73,7 @@ def _is_as_asked_for(job: Job, stack: Mapping[str, Any], request: Mapping[str, A
 
 def _changed(job: Job, stack: Mapping[str, Any] | None, request: Mapping[str, Any]) -> dict[str, Any]:
     """The stack once its creation or its update, which has begun, has succeeded."""
-    cloudformation = job.context.client("cloudformation")
+    cloudformation = job.role.client("cloudformation")
     if stack is None:
         job.run.external_id = cloudformation.create_stack(**request)["StackId"]
     ended = _wait(job, request["StackName"])
@@ -85,7 +85,7 @@ def _changed(job: Job, stack: Mapping[str, Any] | None, request: Mapping[str, An
 
 
 def _delete(job: Job, stack_name: str) -> None:
-    cloudformation = job.context.client("cloudformation")
+    cloudformation = job.role.client("cloudformation")
     if _describe(cloudformation, stack_name) is None:
         return
     cloudformation.delete_stack(StackName=stack_name)
@@ -144,7 +144,7 @@ def _describe(cloudformation: Any, stack_name: str) -> dict[str, Any] | None:
 
 
 def _wait(job: Job, stack_name: str) -> dict[str, Any] | None:
-    cloudformation = job.context.client("cloudformation")
+    cloudformation = job.role.client("cloudformation")
 
     def settled() -> list[dict[str, Any] | None]:
         stack = _describe(cloudformation, stack_name)

@@ -21,7 +21,7 @@ def run(job: Job) -> None:
     job.refuse_other_configuration(*CONFIGURATION)
     if len(job.run.outputs) > 1:
         raise ActionError("ConfigurationError", "The local account implements one output artifact per build (no secondary artifacts)")
-    codebuild = job.context.client("codebuild")
+    codebuild = job.role.client("codebuild")
     try:
         build = codebuild.start_build(**_request(job))["build"]
     except (ClientError, ValueError) as error:

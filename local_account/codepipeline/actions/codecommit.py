@@ -14,6 +14,9 @@ from local_account.errors import ServiceError
 
 _FIELDS = "%an%x00%aI%x00%cI%x00%B"  # author, author date, committer date, message
 
+#: CodePipeline user guide, "CodeCommit source action reference": what the service role needs for it.
+_NEEDED = ("GetBranch", "GetCommit", "UploadArchive", "GetUploadArchiveStatus")
+
 
 CONFIGURATION = ("RepositoryName", "BranchName", "PollForSourceChanges", "OutputArtifactFormat")
 REQUIRED = ("RepositoryName", "BranchName")
@@ -25,6 +28,8 @@ def run(job: Job) -> None:
     if job.configuration.get("OutputArtifactFormat", "CODE_ZIP") != "CODE_ZIP":
         raise ActionError("ConfigurationError", "The local account implements OutputArtifactFormat CODE_ZIP only")
     try:
+        for operation in _NEEDED:
+            job.role.require("codecommit", operation, {"repositoryName": name})
         source = repository(job.context, name)
         commit = source.resolve(job.execution.source_overrides.get(job.run.name) or f"refs/heads/{branch}")
         _, authored, committed, message = source.git("show", "--no-patch", f"--format={_FIELDS}", commit).decode().split("\0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import Any
 from local_account.codepipeline import artifacts
 from local_account.codepipeline.records import ActionRun, Execution
 from local_account.context import Context
+from local_account.roles import Role, pipeline_role
 
 _POLL_SECONDS = 0.15
 
@@ -46,6 +48,12 @@ class Job:
     def pipeline_name(self) -> str:
         return str(self.execution.declaration["name"])
 
+    @functools.cached_property
+    def role(self) -> Role:
+        """In whose name the action works."""
+        action_role = str(self.run.declaration.get("roleArn") or "")
+        return pipeline_role(self.context, self.execution.declaration, self.execution.execution_id, action_role)
+
     def required(self, key: str) -> str:
         value = self.configuration.get(key)
         if not value:
@@ -67,7 +75,7 @@ class Job:
         if not separator or artifact is None:
             names = ", ".join(artifact.name for artifact in self.run.inputs)
             raise ActionError("ConfigurationError", f"{location!r} is not <artifact>::<path>; input artifacts: {names}")
-        with zipfile.ZipFile(io.BytesIO(artifacts.get(self.context, artifact))) as bundle:
+        with zipfile.ZipFile(io.BytesIO(artifacts.get(self.role, artifact))) as bundle:
             try:
                 return bundle.read(path)
             except KeyError as error:
@@ -77,7 +85,7 @@ class Job:
         """Store the content of the action's only output artifact."""
         for output in self.run.outputs[:1]:
             output.revision = revision or self.revision
-            artifacts.put(self.context, self.pipeline_name, output, content)
+            artifacts.put(self.role, self.pipeline_name, output, content)
 
     @property
     def revision(self) -> str:

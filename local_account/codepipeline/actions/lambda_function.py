@@ -27,7 +27,7 @@ def run(job: Job) -> None:
     job.run.external_id = job_id
     results[job_id] = None
     try:
-        answer = job.context.client("lambda").invoke(
+        answer = job.role.client("lambda").invoke(
             FunctionName=job.required("FunctionName"), Payload=json.dumps({"CodePipeline.job": _event(job)}).encode()
         )
         if answer.get("FunctionError"):

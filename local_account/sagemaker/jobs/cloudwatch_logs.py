@@ -6,24 +6,27 @@ import logging
 import time
 from pathlib import Path
 
-from local_account.context import Context
+from local_account.errors import ServiceError
+from local_account.roles import Role
 from local_account.sagemaker.jobs.record import Job
 
 _LOG = logging.getLogger(__name__)
 _MAX_LINES = 5000  # of the end; the file has everything
 
 
-def publish(context: Context, job: Job, log_path: Path, host: str) -> None:
+def publish(role: Role, job: Job, log_path: Path, host: str) -> None:
     """Put the log into `/aws/sagemaker/<kind>`, stream `<job>/<host>-<epoch ms>`. A failure is noted in the account's own log only."""
     from botocore.exceptions import BotoCoreError, ClientError
 
+    context = role.context
     if not log_path.exists() or context.stopping.is_set():
         return
-    client, group, stream = context.client("logs"), job.kind.log_group, f"{job.name}/{host}-{int(time.time() * 1000)}"
+    group, stream = job.kind.log_group, f"{job.name}/{host}-{int(time.time() * 1000)}"
     lines = log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-_MAX_LINES:]
     moment = int(time.time() * 1000)
     events = [{"timestamp": moment, "message": line[:4000] or " "} for line in lines]
     try:
+        client = role.client("logs")
         try:
             client.create_log_stream(logGroupName=group, logStreamName=stream)
         except client.exceptions.ResourceNotFoundException:
@@ -31,6 +34,6 @@ def publish(context: Context, job: Job, log_path: Path, host: str) -> None:
             client.create_log_stream(logGroupName=group, logStreamName=stream)
         for start in range(0, len(events), 1000):
             client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events[start : start + 1000])
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ServiceError) as error:
         if not context.stopping.is_set():
             _LOG.warning("log of %s is not in CloudWatch Logs: %s; it is in %s", job.name, error, log_path)

@@ -12,11 +12,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from typing import Any
 
 from local_account.errors import NotEmulatedError
 from local_account.sagemaker.warm import opt_ml
 
-_KEPT = ("AWS_REGION", "AWS_DEFAULT_REGION")
+
+def is_wanted(given: Mapping[str, Any]) -> bool:
+    """Whether a model, or the request or description of a job, asks for it; a processing job does so in its `NetworkConfig`."""
+    return bool((given.get("NetworkConfig") or given).get("EnableNetworkIsolation"))
 
 
 @functools.cache
@@ -35,8 +39,3 @@ def require_possible(operation: str, instance_count: int = 1) -> None:
         )
     if instance_count > 1:
         raise NotEmulatedError("sagemaker", f"{operation} with EnableNetworkIsolation and {instance_count} instances, which AWS lets talk")
-
-
-def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment in which no client of AWS finds this account, or another one."""
-    return {name: value for name, value in environment.items() if not name.startswith("AWS_") or name in _KEPT}

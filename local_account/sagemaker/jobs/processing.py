@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_account.errors import ServiceError
+from local_account.roles import Role, sagemaker_role
 from local_account.sagemaker.jobs import cloudwatch_logs, isolation
 from local_account.sagemaker.jobs.container import Container, base_environment, host_names
-from local_account.sagemaker.jobs.record import PROCESSING, Job, JobFailedError, Jobs, JobStoppedError, now
+from local_account.sagemaker.jobs.record import PROCESSING, Job, JobFailedError, Jobs, JobStoppedError, failure_of, now
 from local_account.sagemaker.jobs.running import Launch, Runner, failure_reason
 from local_account.sagemaker.jobs.s3_data import S3Data, share
 
@@ -39,7 +40,7 @@ class ProcessingJobs:
         if "InstanceType" not in cluster or "InstanceCount" not in cluster:
             raise ServiceError("ValidationException", "ProcessingResources.ClusterConfig needs InstanceType and InstanceCount.")
         _check_paths(request)
-        if _is_isolated(request):
+        if isolation.is_wanted(request):
             isolation.require_possible("CreateProcessingJob", cluster["InstanceCount"])
         defaults = {"StoppingCondition": {"MaxRuntimeInSeconds": _DEFAULT_MAX_SECONDS}} if "StoppingCondition" not in request else {}
         return self.jobs.create(request, defaults, self._run)
@@ -55,10 +56,10 @@ class ProcessingJobs:
         except JobFailedError as failed:
             self.jobs.end(job, "Failed", ProcessingEndTime=now(), FailureReason=str(failed))
         except Exception as error:  # whatever it is, the job must not hang
-            self.jobs.end(job, "Failed", ProcessingEndTime=now(), FailureReason=f"InternalServerError: {error!r}")
+            self.jobs.end(job, "Failed", ProcessingEndTime=now(), FailureReason=failure_of(error))
         finally:
             shutil.rmtree(job.working_directory, ignore_errors=True)
-        cloudwatch_logs.publish(self.runner.context, job, job.log_path, "algo-1")
+        cloudwatch_logs.publish(self._role(job), job, job.log_path, "algo-1")
 
     def _work(self, job: Job) -> None:
         description = job.describe()
@@ -67,11 +68,15 @@ class ProcessingJobs:
         containers = [Container(job.working_directory / host, host, hosts, cluster["InstanceType"]) for host in hosts]
         for container in containers:
             self._prepare(container, description)
-        self._fetch_inputs(description, containers)
+        role = self._role(job)
+        data = self.data.of(role)
+        self._fetch_inputs(data, description, containers)
         self.jobs.change(job, ProcessingStartTime=now())
-        uploads = _Uploads(self.data, description, containers)
+        uploads = _Uploads(data, description, containers)
         launches = [self._launch(container, description) for container in containers]
-        code = self.runner.run(job, launches, description["StoppingCondition"]["MaxRuntimeInSeconds"], uploads.continuous)
+        max_seconds = description["StoppingCondition"]["MaxRuntimeInSeconds"]
+        credentials = None if isolation.is_wanted(job.description) else role.credentials
+        code = self.runner.run(job, launches, max_seconds, uploads.continuous, credentials=credentials)
         job.exit_code = code
         message = containers[0].read_message(_MESSAGE, 1024)
         exit_message = {"ExitMessage": message} if message else {}
@@ -90,13 +95,16 @@ class ProcessingJobs:
         container.write_json("/opt/ml/config/resourceconfig.json", container.resource_config())
         container.make(*(output["S3Output"]["LocalPath"] for output in _outputs(description)))
 
-    def _fetch_inputs(self, description: Mapping[str, Any], containers: list[Container]) -> None:
+    def _role(self, job: Job) -> Role:
+        return sagemaker_role(self.runner.context, job.description["RoleArn"], job.arn)
+
+    def _fetch_inputs(self, data: S3Data, description: Mapping[str, Any], containers: list[Container]) -> None:
         for item in description.get("ProcessingInputs", []):
             source = item["S3Input"]
-            objects = self.data.find(source["S3Uri"], source.get("S3DataType", "S3Prefix"))
+            objects = data.find(source["S3Uri"], source.get("S3DataType", "S3Prefix"))
             for index, container in enumerate(containers):
                 mine = share(objects, index, len(containers), source.get("S3DataDistributionType"))
-                self.data.fetch(mine, container.path(source.get("LocalPath") or f"/opt/ml/processing/input/{item['InputName']}"))
+                data.fetch(mine, container.path(source.get("LocalPath") or f"/opt/ml/processing/input/{item['InputName']}"))
 
     def _launch(self, container: Container, description: Mapping[str, Any]) -> Launch:
         application = description["AppSpecification"]
@@ -107,12 +115,8 @@ class ProcessingJobs:
             command,
             {"PROCESSING_JOB_NAME": description["ProcessingJobName"], **environment},
             container.path("/opt/ml/processing"),
-            isolated=_is_isolated(description),
+            isolated=isolation.is_wanted(description),
         )
-
-
-def _is_isolated(request: Mapping[str, Any]) -> bool:
-    return bool((request.get("NetworkConfig") or {}).get("EnableNetworkIsolation"))
 
 
 def _check_paths(request: Mapping[str, Any]) -> None:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from local_account.context import Context
 from local_account.errors import ServiceError
 from local_account.sagemaker import listing
@@ -73,6 +75,15 @@ TUNING = JobKind(
 
 class JobFailedError(Exception):
     """The job cannot go on; the message is its FailureReason."""
+
+
+def failure_of(error: Exception) -> str:
+    """The FailureReason of a job that an unexpected error has ended: AWS says "ClientError" where a request of its role was refused."""
+    if isinstance(error, ServiceError):
+        return f"ClientError: {error.code}: {error.message}"
+    if isinstance(error, ClientError):
+        return f"ClientError: {error.response['Error'].get('Code', '')}: {error.response['Error'].get('Message', '')}"
+    return f"InternalServerError: {error!r}"
 
 
 class JobStoppedError(Exception):

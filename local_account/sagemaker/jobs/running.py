@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_account.authorization.credentials import Credentials
 from local_account.context import Context
 from local_account.sagemaker.jobs.container import Container
-from local_account.sagemaker.jobs.isolation import without_credentials
 from local_account.sagemaker.jobs.record import LONGEST_REASON, Job, JobFailedError, JobStoppedError
 from local_account.sagemaker.warm.containers import RunningProcess, WarmContainers
 
@@ -55,14 +55,24 @@ class Runner:
         if job.stop_requested.is_set() or self.context.stopping.is_set():
             raise JobStoppedError("stopped by a request")
 
-    def run(self, job: Job, launches: Sequence[Launch], max_seconds: float | None, watch: Callable[[], None] | None = None) -> int:
+    def run(
+        self,
+        job: Job,
+        launches: Sequence[Launch],
+        max_seconds: float | None,
+        watch: Callable[[], None] | None = None,
+        *,
+        credentials: Credentials | None,
+    ) -> int:
         """Run to the end and return the first exit code that is not 0. `watch` is called a few times a second.
+
+        `credentials` are those of the job's role; containers under network isolation get none.
 
         Raises JobStoppedError if the job was stopped or ran longer than `max_seconds`, JobFailedError if it could not start.
         """
         processes: list[RunningProcess] = []
         try:
-            processes = [self._start(job, launch, len(launches)) for launch in launches]
+            processes = [self._start(job, launch, len(launches), credentials) for launch in launches]
             codes = self._wait(job, processes, max_seconds, watch or (lambda: None))
         finally:
             for process in processes:
@@ -72,14 +82,14 @@ class Runner:
     def log_path(self, job: Job, host: str, host_count: int) -> Path:
         return job.log_path if host_count == 1 else job.log_path.with_suffix(f".{host}.log")
 
-    def _start(self, job: Job, launch: Launch, host_count: int) -> RunningProcess:
+    def _start(self, job: Job, launch: Launch, host_count: int, credentials: Credentials | None) -> RunningProcess:
         command = resolve(launch.command)
-        inherited = {name: value for name, value in self.context.process_environment().items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-        environment = {**inherited, "PYTHONUNBUFFERED": "1", **launch.environment}
+        whole = self.context.process_environment(credentials)
+        inherited = {name: value for name, value in whole.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
         try:
             return self.warm.start(
                 command,
-                environment=without_credentials(environment) if launch.isolated else environment,
+                environment={**inherited, "PYTHONUNBUFFERED": "1", **launch.environment},
                 working_directory=launch.working_directory,
                 log_file=self.log_path(job, launch.container.host, host_count),
                 opt_ml=launch.container.path("/opt/ml"),

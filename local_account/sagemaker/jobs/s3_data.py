@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from local_account.context import Context
+from local_account.roles import Role
 from local_account.sagemaker.jobs.record import JobFailedError
 
 
@@ -29,16 +30,22 @@ class S3Object:
 
 
 class S3Data:
-    """S3 as one account's jobs see it."""
+    """S3 as one account's jobs see it, each in the name of its role (`of`)."""
 
-    def __init__(self, context: Context) -> None:
-        self.context = context
+    def __init__(self, context: Context, role: Role | None = None, lock: threading.Lock | None = None) -> None:
+        self.context, self._role = context, role
         self._cache = context.settings.state_directory / "cache" / "s3"
-        self._lock = threading.Lock()
+        self._lock = lock or threading.Lock()  # of the cache, which all roles share
+
+    def of(self, role: Role) -> S3Data:
+        """The same objects, asked for in the name of a role."""
+        return S3Data(self.context, role, self._lock)
 
     @property
     def client(self) -> Any:
-        return self.context.client("s3")
+        if self._role is None:
+            raise TypeError("say in whose name: `data.of(role)`")
+        return self._role.client("s3")
 
     def read(self, uri: str, version: str | None = None) -> bytes:
         bucket, key = split(uri)
@@ -128,9 +135,11 @@ class S3Data:
         return objects
 
     def _cached(self, item: S3Object) -> Path:
+        if self._role is not None:  # who may not read an object may not have it from the cache either
+            self._role.require("s3", "GetObject", {"Bucket": item.bucket, "Key": item.key})
         path = self._cache / hashlib.sha256(f"{item.bucket}/{item.key}/{item.etag}".encode()).hexdigest()
-        if not path.exists():
-            with self._lock:
+        with self._lock:
+            if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 partial = path.with_suffix(".partial")
                 self.client.download_file(item.bucket, item.key, str(partial))

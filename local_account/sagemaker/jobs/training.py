@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from local_account.errors import ServiceError
+from local_account.roles import Role, sagemaker_role
 from local_account.sagemaker import program
 from local_account.sagemaker.jobs import cloudwatch_logs, isolation, metrics, script_mode
 from local_account.sagemaker.jobs.container import Container, base_environment, host_names
-from local_account.sagemaker.jobs.record import TRAINING, Job, JobFailedError, Jobs, JobStoppedError, now
+from local_account.sagemaker.jobs.record import TRAINING, Job, JobFailedError, Jobs, JobStoppedError, failure_of, now
 from local_account.sagemaker.jobs.running import Launch, Runner, algorithm_error, failure_reason
 from local_account.sagemaker.jobs.s3_data import S3Data, pack, share, split
 
@@ -50,11 +51,13 @@ class TrainingJobs:
 
     def check_data(self, request: Mapping[str, Any]) -> None:
         """Raises a ValidationException, as CreateTrainingJob does, for a channel without any object."""
+        arn = self.runner.context.arn("sagemaker", f"{TRAINING.arn_part}/{request['TrainingJobName'].lower()}")
+        data = self.data.of(sagemaker_role(self.runner.context, request["RoleArn"], arn))
         for channel in request.get("InputDataConfig", []):
             source = channel["DataSource"]["S3DataSource"]
             if source["S3DataType"] == "S3Prefix":
                 try:
-                    self.data.find(source["S3Uri"])
+                    data.find(source["S3Uri"])
                 except JobFailedError as error:
                     raise ServiceError("ValidationException", str(error).removeprefix("ClientError: ")) from error
 
@@ -68,10 +71,10 @@ class TrainingJobs:
         except JobFailedError as failed:
             self._end(job, patterns, "Failed", "Failed", str(failed), FailureReason=str(failed))
         except Exception as error:  # whatever it is, the job must not hang
-            self._end(job, patterns, "Failed", "Failed", "", FailureReason=f"InternalServerError: {error!r}")
+            self._end(job, patterns, "Failed", "Failed", "", FailureReason=failure_of(error))
         finally:
             shutil.rmtree(job.working_directory, ignore_errors=True)
-        cloudwatch_logs.publish(self.runner.context, job, job.log_path, "algo-1")
+        cloudwatch_logs.publish(self._role(job), job, job.log_path, "algo-1")
 
     def _work(self, job: Job, patterns: Mapping[str, re.Pattern[str]], watch: WatchLog | None) -> None:
         description = job.describe()
@@ -80,22 +83,29 @@ class TrainingJobs:
         instance_type = description["ResourceConfig"]["InstanceType"]
         containers = [Container(job.working_directory / host, host, hosts, instance_type) for host in hosts]
         log = self.runner.log_path(job, hosts[0], len(hosts))
-        launches = self._prepare(description, containers, log)
+        role = self._role(job)
+        data = self.data.of(role)
+        launches = self._prepare(data, description, containers, log)
         self._phase(job, "Training", "The training script runs")
         self.jobs.change(job, TrainingStartTime=now())
         watch_log = (lambda: watch(log.read_text(encoding="utf-8", errors="replace") if log.exists() else "")) if watch else None
+        max_seconds = description["StoppingCondition"].get("MaxRuntimeInSeconds")
+        credentials = None if isolation.is_wanted(job.description) else role.credentials
         try:
-            code = self.runner.run(job, launches, description["StoppingCondition"].get("MaxRuntimeInSeconds"), watch_log)
+            code = self.runner.run(job, launches, max_seconds, watch_log, credentials=credentials)
         finally:  # SageMaker keeps what a stopped job had written
             self._phase(job, "Uploading", "Uploading the model")
-            self._upload(description, containers)
+            self._upload(data, description, containers)
         job.exit_code = code
         if code:
             self._require_own_entrypoint(description, log)
             raise JobFailedError(failure_reason(containers[0], _FAILURE, code, log))
         self._end(job, patterns, "Completed", "Completed", "")
 
-    def _prepare(self, description: Mapping[str, Any], containers: Sequence[Container], log: Path) -> list[Launch]:
+    def _role(self, job: Job) -> Role:
+        return sagemaker_role(self.runner.context, job.description["RoleArn"], job.arn)
+
+    def _prepare(self, data: S3Data, description: Mapping[str, Any], containers: Sequence[Container], log: Path) -> list[Launch]:
         channels = description.get("InputDataConfig", [])
         hyperparameters = description.get("HyperParameters") or {}
         for index, container in enumerate(containers):
@@ -107,20 +117,22 @@ class TrainingJobs:
             container.write_json("/opt/ml/input/config/resourceconfig.json", container.resource_config())
             for channel in channels:
                 source = channel["DataSource"]["S3DataSource"]
-                objects = self.data.find(source["S3Uri"], source["S3DataType"])
+                objects = data.find(source["S3Uri"], source["S3DataType"])
                 mine = share(objects, index, len(containers), source.get("S3DataDistributionType"))
-                self.data.fetch(mine, container.path(f"/opt/ml/input/data/{channel['ChannelName']}"))
-            self._restore_checkpoints(description, container)
-        return [self._launch(description, container, script_mode.decoded(hyperparameters), log) for container in containers]
+                data.fetch(mine, container.path(f"/opt/ml/input/data/{channel['ChannelName']}"))
+            self._restore_checkpoints(data, description, container)
+        return [self._launch(data, description, container, script_mode.decoded(hyperparameters), log) for container in containers]
 
-    def _launch(self, description: Mapping[str, Any], container: Container, hyperparameters: Mapping[str, Any], log: Path) -> Launch:
+    def _launch(
+        self, data: S3Data, description: Mapping[str, Any], container: Container, hyperparameters: Mapping[str, Any], log: Path
+    ) -> Launch:
         algorithm = description.get("AlgorithmSpecification") or {}
         channels = [channel["ChannelName"] for channel in description.get("InputDataConfig", [])]
         script = str(hyperparameters.get(script_mode.PROGRAM, ""))
         if algorithm.get("ContainerEntrypoint"):
             command = [container.localise(part) for part in [*algorithm["ContainerEntrypoint"], *algorithm.get("ContainerArguments", [])]]
         else:
-            self._unpack_code(str(hyperparameters[script_mode.SUBMIT_DIRECTORY]), container, description, log)
+            self._unpack_code(data, str(hyperparameters[script_mode.SUBMIT_DIRECTORY]), container, description, log)
             if not container.path(f"/opt/ml/code/{script}").is_file():
                 raise JobFailedError(
                     f"AlgorithmError: {hyperparameters[script_mode.SUBMIT_DIRECTORY]} has no {script}, named by {script_mode.PROGRAM}"
@@ -131,8 +143,7 @@ class TrainingJobs:
             **script_mode.environment(container, description["TrainingJobName"], hyperparameters, channels, script),
             **base_environment(container, self.runner.context.settings.region, description.get("Environment") or {}),
         }
-        isolated = bool(description.get("EnableNetworkIsolation"))
-        return Launch(container, command, environment, container.path("/opt/ml/code"), isolated=isolated)
+        return Launch(container, command, environment, container.path("/opt/ml/code"), isolated=isolation.is_wanted(description))
 
     def _require_own_entrypoint(self, description: Mapping[str, Any], log: Path) -> None:
         """Raises JobFailedError in the words of the toolkit, where that has run the script: it writes its reason over the script's."""
@@ -151,7 +162,7 @@ class TrainingJobs:
             script_mode.append_to_log(log, failed.log)
             raise JobFailedError(algorithm_error(str(failed), 1, log)) from failed
 
-    def _unpack_code(self, source: str, container: Container, description: Mapping[str, Any], log: Path) -> None:
+    def _unpack_code(self, data: S3Data, source: str, container: Container, description: Mapping[str, Any], log: Path) -> None:
         """`download_and_extract` of the toolkit, which fetches the code itself: an address in S3, or a folder or archive of a channel."""
         target = container.path("/opt/ml/code")
         if not source.startswith("s3://"):
@@ -166,9 +177,9 @@ class TrainingJobs:
             script_mode.append_to_log(log, said)
             raise JobFailedError(algorithm_error(said, 1, log))
         bucket, key = split(source)
-        if not self.data.exists(source):
+        if not data.exists(source):
             raise JobFailedError(f"ClientError: {script_mode.SUBMIT_DIRECTORY} s3://{bucket}/{key} does not exist")
-        self._extract(self.data.read(source), source, target)
+        self._extract(data.read(source), source, target)
 
     def _extract(self, content: bytes, source: str, target: Path) -> None:
         try:
@@ -182,7 +193,7 @@ class TrainingJobs:
                 "installs nothing: leave it out of the archive, and put packages that the image lacks into the image"
             )
 
-    def _upload(self, description: Mapping[str, Any], containers: Sequence[Container]) -> None:
+    def _upload(self, data: S3Data, description: Mapping[str, Any], containers: Sequence[Container]) -> None:
         base = f"{description['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{description['TrainingJobName']}/output"
         for name, folder in (("model", "/opt/ml/model"), ("output", "/opt/ml/output/data")):
             target = containers[0].root / f"{name}.tar.gz"
@@ -195,19 +206,19 @@ class TrainingJobs:
                         destination.parent.mkdir(parents=True, exist_ok=True)
                         shutil.copyfile(path, destination)
             if pack({"": merged}, target):
-                self.data.upload_file(target, f"{base}/{name}.tar.gz", description["OutputDataConfig"].get("KmsKeyId"))
+                data.upload_file(target, f"{base}/{name}.tar.gz", description["OutputDataConfig"].get("KmsKeyId"))
         checkpoints = description.get("CheckpointConfig")
         if checkpoints:
-            self.data.upload(containers[0].path(checkpoints.get("LocalPath") or _CHECKPOINTS), checkpoints["S3Uri"])
+            data.upload(containers[0].path(checkpoints.get("LocalPath") or _CHECKPOINTS), checkpoints["S3Uri"])
 
-    def _restore_checkpoints(self, description: Mapping[str, Any], container: Container) -> None:
+    def _restore_checkpoints(self, data: S3Data, description: Mapping[str, Any], container: Container) -> None:
         checkpoints = description.get("CheckpointConfig")
         if not checkpoints:
             return
         folder = checkpoints.get("LocalPath") or _CHECKPOINTS
         container.make(folder)
         try:
-            self.data.fetch(self.data.find(checkpoints["S3Uri"]), container.path(folder))
+            data.fetch(data.find(checkpoints["S3Uri"]), container.path(folder))
         except JobFailedError:
             return  # nothing was saved before: a first run
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local_account.context import Context
+from local_account.roles import sagemaker_role
 from local_account.sagemaker.jobs.record import LONGEST_REASON, now
 from local_account.sagemaker.jobs.s3_data import S3Data
 from local_account.sagemaker.pipelines import caching, conditions
@@ -84,6 +85,7 @@ class Execution:
         self.pipeline = dict(pipeline)  # as it was at the start: a later update does not change a running execution
         self.id = _new_id()
         self.arn = f"{pipeline['PipelineArn']}/execution/{self.id}"
+        self.role = sagemaker_role(services.context, pipeline["RoleArn"], pipeline["PipelineArn"])
         self.created = self.modified = now()
         self.status, self.failure_reason = "Executing", ""
         self.steps: dict[str, StepRecord] = {}
@@ -205,7 +207,7 @@ class Execution:
         if cached:
             record.cached_from = cached.execution_arn
             return StepResult(dict(cached.properties), dict(cached.metadata))
-        call = StepCall(step, arguments, self.id, self.arn, self.stop_requested, lambda metadata: self._note(record, metadata))
+        call = StepCall(step, self.role, arguments, self.id, self.arn, self.stop_requested, lambda metadata: self._note(record, metadata))
         result = self.services.runner.run(call, self._pause, lambda attempts: setattr(record, "attempts", attempts))
         memory_key = caching.signature(step.type, arguments, step.document.get("FunctionArn"))
         if memory_key:  # also without CacheConfig: it lets a run look for *any* earlier run of the step
@@ -248,7 +250,7 @@ class Execution:
             experiment=self.definition.experiment,
             step_properties=properties,
             property_files=self._property_files(properties),
-            read_json=lambda uri: self.services.data.read_json(uri, _PROPERTY_FILE_BYTES),
+            read_json=lambda uri: self.services.data.of(self.role).read_json(uri, _PROPERTY_FILE_BYTES),
         )
 
     def _property_files(self, properties: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -7,7 +7,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from local_account.errors import ServiceError
+from local_account.roles import sagemaker_role
 from local_account.sagemaker import listing, requests
 from local_account.sagemaker.jobs.record import now
 from local_account.sagemaker.pipelines import definition as definitions
@@ -195,7 +198,7 @@ class Pipelines:
         location = request.get("PipelineDefinitionS3Location") or {}
         if bool(location) == bool(request.get("PipelineDefinition")):
             raise ServiceError("ValidationException", "Give either PipelineDefinition or PipelineDefinitionS3Location.")
-        text = request.get("PipelineDefinition") or self._read(location)
+        text = request.get("PipelineDefinition") or self._read(request, location)
         try:
             definition = definitions.read(text)
             for step in definition.steps.values():
@@ -207,9 +210,13 @@ class Pipelines:
         except definitions.UnsupportedStepError as error:
             raise ServiceError("NotImplemented", str(error), 501) from error
 
-    def _read(self, location: Mapping[str, Any]) -> str:
-        uri = f"s3://{location['Bucket']}/{location['ObjectKey']}"
+    def _read(self, request: Mapping[str, Any], location: Mapping[str, Any]) -> str:
+        """In the name of the role that the request gives the pipeline, or that the pipeline has."""
+        uri, name = f"s3://{location['Bucket']}/{location['ObjectKey']}", request["PipelineName"]
+        role_arn = request.get("RoleArn") or self._get(name)["RoleArn"]
+        context = self.services.context
+        data = self.services.data.of(sagemaker_role(context, role_arn, context.arn("sagemaker", f"pipeline/{name.lower()}")))
         try:
-            return self.services.data.read(uri, location.get("VersionId")).decode()
-        except (self.services.data.client.exceptions.ClientError, UnicodeDecodeError) as error:
+            return data.read(uri, location.get("VersionId")).decode()
+        except (ClientError, UnicodeDecodeError) as error:
             raise ServiceError("ValidationException", f"PipelineDefinitionS3Location: {uri} cannot be read: {error}") from error

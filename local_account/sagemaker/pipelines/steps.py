@@ -13,6 +13,7 @@ from typing import Any
 
 from local_account.endpoints.models import Models
 from local_account.errors import ServiceError
+from local_account.roles import Role
 from local_account.sagemaker import requests
 from local_account.sagemaker.jobs.processing import ProcessingJobs
 from local_account.sagemaker.jobs.record import Job
@@ -52,6 +53,7 @@ class StepCall:
     """One step with its evaluated arguments, in one execution. `note` is told the metadata as soon as it is known."""
 
     step: Step
+    role: Role
     arguments: Mapping[str, Any]
     execution_id: str
     execution_arn: str
@@ -143,7 +145,10 @@ class StepRunner:
         request.setdefault("MetadataProperties", {}).setdefault("GeneratedBy", call.execution_arn)
         group = request.get("ModelPackageGroupName", "")
         if group and not group.startswith("arn:") and not self.packages.groups.exists(group):
-            self.packages.groups.create({"ModelPackageGroupName": group})  # a RegisterModel step makes a missing group
+            missing = {"ModelPackageGroupName": group}  # a RegisterModel step makes a missing group
+            call.role.require("sagemaker", "CreateModelPackageGroup", missing)
+            self.packages.groups.create(missing)
+        call.role.require("sagemaker", "CreateModelPackage", request)
         arn = self.packages.create(request)["ModelPackageArn"]
         return StepResult(self.packages.describe({"ModelPackageName": arn}), {"RegisterModel": {"Arn": arn}})
 
@@ -153,7 +158,7 @@ class StepRunner:
 
         arn, declared = call.step.document["FunctionArn"], call.step.document.get("OutputParameters") or []
         call.note({"Lambda": {"Arn": arn}})
-        client = self.processing.runner.context.client("lambda", answers_within_seconds=_LAMBDA_LIMIT_SECONDS)
+        client = call.role.client("lambda", answers_within_seconds=_LAMBDA_LIMIT_SECONDS)
         try:
             answer = client.invoke(FunctionName=arn, Payload=json.dumps(call.arguments).encode())
             said = json.loads(answer["Payload"].read() or "null")
@@ -188,6 +193,7 @@ class StepRunner:
             name = job_name(call.execution_id, call.step.name, arguments.get(name_field) or "")
         request = {**arguments, name_field: name}
         requests.check(operation, request)
+        call.role.require("sagemaker", operation, request)  # the pipeline asks in its role's name
         return request
 
     def _wait(self, call: StepCall, job: Job, stop: Callable[[str], None], label: str) -> Job:

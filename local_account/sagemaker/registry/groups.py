@@ -88,6 +88,11 @@ class ModelPackageGroups:
             raise ServiceError("ValidationException", f"Cannot find resource policy for: {name}")
         return {"ResourcePolicy": self._policies[name]}
 
+    def policy_for(self, arn: str) -> str | None:
+        """The policy that decides about a group or one of its versions, by its ARN; None if there is none."""
+        kind, _, rest = arn.rpartition(":")[2].partition("/")
+        return self._policies.get(rest.partition("/")[0]) if kind in ("model-package-group", "model-package") else None
+
     def delete_policy(self, request: Mapping[str, Any]) -> dict[str, Any]:
         self._policies.pop(self.get(request["ModelPackageGroupName"])["ModelPackageGroupName"], None)
         return {}

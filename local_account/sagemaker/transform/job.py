@@ -13,7 +13,7 @@ from local_account.endpoints.models import models_of
 from local_account.errors import ServiceError
 from local_account.sagemaker.jobs import cloudwatch_logs, isolation
 from local_account.sagemaker.jobs.container import Container
-from local_account.sagemaker.jobs.record import TRANSFORM, Job, JobFailedError, Jobs, JobStoppedError, now
+from local_account.sagemaker.jobs.record import TRANSFORM, Job, JobFailedError, Jobs, JobStoppedError, failure_of, now
 from local_account.sagemaker.jobs.running import Launch, Runner, failure_reason
 from local_account.sagemaker.jobs.s3_data import S3Data
 from local_account.sagemaker.transform.json_path import JsonPathError, select
@@ -35,7 +35,7 @@ class TransformJobs:
         """Start a job. Raises ServiceError if the request cannot be run; nothing is started then."""
         _check(request)
         models_of(self.runner.context).container(request["ModelName"])  # raises for a model that cannot be served
-        if self._is_isolated(request):
+        if isolation.is_wanted(models_of(self.runner.context).describe(request)):
             isolation.require_possible("CreateTransformJob of a model")
         return self.jobs.create(request, {}, self._run)
 
@@ -51,39 +51,32 @@ class TransformJobs:
         except ServiceError as error:
             self.jobs.end(job, "Failed", TransformEndTime=now(), FailureReason=f"ClientError: {error.message}")
         except Exception as error:  # whatever it is, the job must not hang
-            self.jobs.end(job, "Failed", TransformEndTime=now(), FailureReason=f"InternalServerError: {error!r}")
+            self.jobs.end(job, "Failed", TransformEndTime=now(), FailureReason=failure_of(error))
         finally:
             shutil.rmtree(job.working_directory, ignore_errors=True)
-        cloudwatch_logs.publish(self.runner.context, job, job.log_path, "algo-1")
+        cloudwatch_logs.publish(models_of(self.runner.context).role(job.describe()["ModelName"]), job, job.log_path, "algo-1")
 
     def _work(self, job: Job) -> None:
         description = job.describe()
         container = Container(job.working_directory, "algo-1", ["algo-1"], description["TransformResources"]["InstanceType"])
         container.make("/opt/ml/output", "/opt/ml/input", "/opt/ml/out")
         source = description["TransformInput"]["DataSource"]["S3DataSource"]
-        objects = self.data.find(source["S3Uri"], source["S3DataType"])
-        self.data.fetch(objects, container.path("/opt/ml/input"))
+        role = models_of(self.runner.context).role(description["ModelName"])
+        objects = self.data.of(role).find(source["S3Uri"], source["S3DataType"])
+        self.data.of(role).fetch(objects, container.path("/opt/ml/input"))
         served = package.unpack(self.runner.context, description["ModelName"], container.path("/opt/ml/model"))
         specification = self._specification(description, container, served, [relative for _, relative in objects])
         container.write_json("/opt/ml/job.json", specification)
         self.jobs.change(job, TransformStartTime=now())
         command = [sys.executable, str(_WORKER), str(container.path("/opt/ml/job.json"))]
-        launch = Launch(
-            container,
-            command,
-            {"PYTHONPATH": str(_PROJECT), **specification["environment"]},
-            container.path("/opt/ml/model"),
-            isolated=self._is_isolated(description),
-        )
-        code = self.runner.run(job, [launch], None)
+        isolated = isolation.is_wanted(models_of(self.runner.context).describe(description))
+        environment = {"PYTHONPATH": str(_PROJECT), **specification["environment"]}
+        launch = Launch(container, command, environment, container.path("/opt/ml/model"), isolated=isolated)
+        code = self.runner.run(job, [launch], None, credentials=None if isolated else role.credentials)
         job.exit_code = code
         if code:
             raise JobFailedError(failure_reason(container, _FAILURE, code, job.log_path))
-        self._upload(container, specification["files"], description["TransformOutput"])
-
-    def _is_isolated(self, request: Mapping[str, Any]) -> bool:
-        """A transform job is isolated if its model is."""
-        return bool(models_of(self.runner.context).describe(request).get("EnableNetworkIsolation"))
+        self._upload(self.data.of(role), container, specification["files"], description["TransformOutput"])
 
     def _specification(
         self, description: Mapping[str, Any], container: Container, served: package.ServedModel, files: list[str]
@@ -107,11 +100,11 @@ class TransformJobs:
             "join_source": processing.get("JoinSource") or "None",
         }
 
-    def _upload(self, container: Container, files: list[list[str]], output: Mapping[str, Any]) -> None:
+    def _upload(self, data: S3Data, container: Container, files: list[list[str]], output: Mapping[str, Any]) -> None:
         base = container.path("/opt/ml/out")
         for _, target in files:
             uri = f"{output['S3OutputPath'].rstrip('/')}/{Path(target).relative_to(base).as_posix()}"
-            self.data.upload_file(Path(target), uri, output.get("KmsKeyId"))
+            data.upload_file(Path(target), uri, output.get("KmsKeyId"))
 
 
 def _check(request: Mapping[str, Any]) -> None:

@@ -18,7 +18,9 @@ class Announcements(cdk.Stack):
     def __init__(self, scope: cdk.App, name: str) -> None:
         super().__init__(scope, name)
         bucket = s3.Bucket(self, "Files", removal_policy=cdk.RemovalPolicy.DESTROY, auto_delete_objects=True)
-        greeting = ssm.StringParameter(self, "Greeting", string_value=self.node.try_get_context("greeting") or "hello")
+        greeting = ssm.StringParameter(
+            self, "Greeting", parameter_name="announcements-greeting", string_value=self.node.try_get_context("greeting") or "hello"
+        )
         topic = sns.Topic(self, "Topic")
         inbox = sqs.Queue(self, "Inbox")
         topic.add_subscription(subscriptions.SqsSubscription(inbox, raw_message_delivery=True))

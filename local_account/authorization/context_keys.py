@@ -1,0 +1,187 @@
+"""The context keys of a request, worked out when a condition asks for one.
+
+Global keys: IAM user guide, "AWS global condition context keys". A service's key takes its value from the member of its own name
+(`cloudwatch:namespace` from `Namespace`), wherever that is in the request; `_MEMBERS` has those with another. Next: `evaluation.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from local_account.api.reading import Call, input_shape
+from local_account.authorization.existing import Existing
+
+#: Service's key in lower case without its prefix -> the members that hold its value, in lower case.
+_MEMBERS: Mapping[str, tuple[str, ...]] = {
+    "sagemaker:instancetypes": ("instancetype",),
+    "sagemaker:acceleratortypes": ("acceleratortype",),
+    "sagemaker:networkisolation": ("enablenetworkisolation",),
+    "sagemaker:intercontainertrafficencryption": ("enableintercontainertrafficencryption",),
+    "sagemaker:vpcsubnets": ("subnets",),
+    "sagemaker:vpcsecuritygroupids": ("securitygroupids",),
+    "sagemaker:volumekmskeyarn": ("volumekmskeyid",),
+    "sagemaker:outputkmskeyarn": ("kmskeyid",),
+    "sagemaker:modelarn": ("modelname",),
+    "s3:x-amz-server-side-encryption": ("serversideencryption",),
+    "s3:x-amz-server-side-encryption-aws-kms-key-id": ("ssekmskeyid",),
+    "kms:granteeprincipal": ("granteeprincipal",),
+    "lambda:functionarn": ("functionname",),
+    "codepipeline:pipeline": ("pipelinename",),
+}
+#: The key's last part names an entry of a map.
+_MAPS: Mapping[str, str] = {
+    "kms:encryptioncontext:": "encryptioncontext",
+    "sagemaker:customermetadataproperties/": "customermetadataproperties",
+}
+#: This port stands for the services' TLS endpoints, which a client on the same machine reaches without one.
+_OF_EVERY_REQUEST: Mapping[str, Any] = {"s3:tlsversion": "1.3", "s3:signatureversion": "AWS4-HMAC-SHA256", "s3:authtype": "REST-HEADER"}
+_RESOURCE_TAG = re.compile(r"(?:aws|[a-z0-9-]+):resourcetag/(.+)")
+#: What `Keys`, MiniStack's evaluator and `principals.py` answer themselves.
+_ANSWERED_FOR_ALL = {
+    "aws": (
+        "principalarn",
+        "principalaccount",
+        "principaltype",
+        "currenttime",
+        "epochtime",
+        "requestedregion",
+        "securetransport",
+        "sourceip",
+        "tagkeys",
+        "resourceaccount",
+        "userid",
+        "username",
+        "sourcearn",
+        "sourceaccount",
+        "viaawsservice",
+        "principalisawsservice",
+        "principalservicename",
+        "tokenissuetime",
+        "calledvia",
+    ),
+    "s3": ("resourceaccount",),
+    "kms": (
+        "calleraccount",
+        "viaservice",
+        "grantisforawsresource",
+        "requestalias",
+    ),
+    "iam": (
+        "passedtoservice",
+        "associatedresourcearn",
+    ),
+    "sts": (
+        "externalid",
+        "rolesessionname",
+    ),
+}
+GLOBAL = frozenset(f"{prefix}:{name}" for prefix, names in _ANSWERED_FOR_ALL.items() for name in names)
+GLOBAL_PREFIXES = ("aws:requesttag/", "aws:resourcetag/", "aws:principaltag/")
+
+
+class Keys(dict[str, Any]):
+    """Context keys of one request on one resource. `given` (lower case) are those that whoever asks knows better than the request."""
+
+    def __init__(self, call: Call, existing: Existing, resource: str, given: Mapping[str, Any]) -> None:
+        super().__init__(given)
+        self._call, self._existing, self._resource = call, existing, resource
+
+    def __contains__(self, key: object) -> bool:
+        return self.get(str(key)) is not None
+
+    def __getitem__(self, key: str) -> Any:
+        return self.get(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value, a list for a key that has several; `default` for a key that this request does not have."""
+        if not super().__contains__(key):
+            self[key] = self._work_out(key)
+        found = super().__getitem__(key)
+        return default if found is None else found
+
+    def _work_out(self, key: str) -> Any:
+        if key in _OF_EVERY_REQUEST:
+            return _OF_EVERY_REQUEST[key]
+        if key == "aws:tagkeys":
+            return tag_keys(self._call) or None
+        if key.startswith("aws:requesttag/"):
+            return next((value for name, value in tags_of(self._call) if name.lower() == key[len("aws:requesttag/") :]), None)
+        if key == "kms:calleraccount":
+            return self._existing.account_id
+        if key == "kms:requestalias":
+            name = str(self._call.parameters.get("KeyId", ""))
+            return name if name.startswith("alias/") else None
+        if match := _RESOURCE_TAG.fullmatch(key):
+            found = {name.lower(): value for name, value in self._existing.tags(self._resource).items()}
+            return found.get(match[1])
+        return _from_members(self._call, key)
+
+
+def _from_members(call: Call, key: str) -> Any:
+    for prefix, member in _MAPS.items():
+        if key.startswith(prefix):
+            entries = next(iter(_named(call.parameters, (member,))), None)
+            lowered = {str(name).lower(): value for name, value in entries.items()} if isinstance(entries, Mapping) else {}
+            return lowered.get(key.removeprefix(prefix))
+    found: list[str] = []
+    for value in _named(call.parameters, members_of(key)):
+        found += [_text(item) for item in value] if isinstance(value, list) else [_text(value)]
+    return found if len(found) > 1 else (found[0] if found else None)
+
+
+def members_of(key: str) -> tuple[str, ...]:
+    """The members, in lower case, from which a service's key takes its value."""
+    return _MEMBERS.get(key, (key.partition(":")[2].replace("-", "").lower(),))
+
+
+def _named(value: Any, names: tuple[str, ...]) -> Iterator[Any]:
+    """The values of all members of these names, the nearest first."""
+    if isinstance(value, Mapping):
+        yield from (item for name, item in value.items() if str(name).lower() in names and item is not None)
+        for item in value.values():
+            yield from _named(item, names)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _named(item, names)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+def tags_of(call: Call) -> list[tuple[str, str]]:
+    """The tags that a request gives to a resource: a list of pairs, or a map."""
+    given = call.parameters.get("Tags") or call.parameters.get("tags") or ()
+    if isinstance(given, Mapping):
+        return [(str(name), str(value)) for name, value in given.items()]
+    lowered = [{str(name).lower(): value for name, value in tag.items()} for tag in given if isinstance(tag, Mapping)]
+    return [(str(tag.get("key", tag.get("tagkey", ""))), str(tag.get("value", tag.get("tagvalue", "")))) for tag in lowered]
+
+
+def tag_keys(call: Call) -> list[str]:
+    removed = call.parameters.get("TagKeys") or call.parameters.get("tagKeys") or ()
+    return [name for name, _ in tags_of(call)] + [str(name) for name in removed]
+
+
+@functools.cache
+def is_known(key: str, service: str, operations: tuple[str, ...]) -> bool:
+    """Whether a condition on this key (any case) can be answered for requests of a service's operations."""
+    key = key.lower()
+    if key in GLOBAL or key in _OF_EVERY_REQUEST or key.startswith(GLOBAL_PREFIXES) or _RESOURCE_TAG.fullmatch(key):
+        return True
+    in_map = next((member for prefix, member in _MAPS.items() if key.startswith(prefix)), "")
+    names = (in_map,) if in_map else members_of(key)
+    return any(_has_member(input_shape(service, operation), names, ()) for operation in operations)
+
+
+def _has_member(shape: Any, names: tuple[str, ...], seen: tuple[str, ...]) -> bool:
+    if shape is None or shape.name in seen:
+        return False
+    below = (*seen, shape.name)
+    if shape.type_name == "structure":
+        return any(name.lower() in names or _has_member(member, names, below) for name, member in shape.members.items())
+    return _has_member(shape.member, names, below) if shape.type_name == "list" else False

@@ -1,0 +1,176 @@
+"""Keys: whose they are, and temporary ones for what the account's services start in the name of a role.
+
+Three kinds sign here. A user's or a session's, which MiniStack keeps as in AWS. A service's own (`events.amazonaws.com` writing to a
+queue), which only a resource's policy can allow. And the emulator's, for its bookkeeping, whose secret never leaves this process.
+Input: access keys, role ARNs. Output: `Principal`s and `Credentials`. Next: `principals.py`.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from local_account.authorization import policies, principals
+from local_account.authorization.evaluation import decide
+from local_account.authorization.principals import Principal
+from local_account.authorization.requests import Check
+from local_account.errors import ServiceError
+
+ADMINISTRATOR = "administrator"
+ADMINISTRATOR_KEY = "AKIALOCALADMINISTRAT"
+_ADMINISTRATOR_ACCESS = "arn:aws:iam::aws:policy/AdministratorAccess"
+_LASTS_SECONDS = 12 * 3600
+_RENEW_SECONDS = 1800
+_SESSION_NAME = re.compile(r"[^\w+=,.@-]", re.ASCII)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    access_key: str
+    secret: str
+    token: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a client needs in its environment to be this principal."""
+        token = {"AWS_SESSION_TOKEN": self.token} if self.token else {}
+        return {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret, **token}
+
+
+class Keyring:
+    """The keys of one account. Thread-safe."""
+
+    def __init__(self, account_id: str, region: str, administrators_secret: str) -> None:
+        self._account_id, self._region = account_id, region
+        self._administrators_secret = administrators_secret
+        self.internal = Credentials(account_id, secrets.token_hex(20))
+        self._services: dict[str, tuple[Credentials, Principal]] = {}
+        self._by_service: dict[tuple[str, str], Credentials] = {}
+        self._sessions: dict[tuple[str, str, str, str], tuple[Credentials, float]] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def administrator(self) -> Credentials:
+        """The keys of the person at the keyboard."""
+        return Credentials(ADMINISTRATOR_KEY, self._administrators_secret)
+
+    def make_administrator(self) -> None:
+        """A user who may do everything: somebody has to begin, and AWS advises against its root user for that."""
+        from ministack.services import iam
+
+        def make() -> None:
+            iam._create_user({"UserName": [ADMINISTRATOR]})
+            iam._users[ADMINISTRATOR]["AttachedPolicies"].append(_ADMINISTRATOR_ACCESS)
+            record = {"UserName": ADMINISTRATOR, "AccessKeyId": ADMINISTRATOR_KEY, "SecretAccessKey": self._administrators_secret}
+            iam._access_keys[ADMINISTRATOR_KEY] = {**record, "Status": "Active", "CreateDate": iam._now()}
+
+        self.here(make)
+
+    def here(self, work: Callable[[], Result]) -> Result:
+        """Run something that reads MiniStack's records in this account's name, on whichever thread."""
+        from ministack.core.responses import set_request_account_id, set_request_region
+
+        def run() -> Result:
+            set_request_account_id(self._account_id)
+            set_request_region(self._region)
+            return work()
+
+        return contextvars.copy_context().run(run)
+
+    # ------------------------------------------------------------------------------- who signed
+
+    def secret_of(self, access_key: str) -> str:
+        """Raises ServiceError (403) for a key that nobody has, or has any more."""
+        if access_key == self.internal.access_key:
+            return self.internal.secret
+        if access_key in self._services:
+            return self._services[access_key][0].secret
+        return str(self._resolved(access_key).secret_access_key)
+
+    def principal_of(self, access_key: str, token: str) -> Principal:
+        """Raises ServiceError (403) for a key that nobody has, or temporary credentials without their token."""
+        from ministack.services import sts
+
+        if access_key == self.internal.access_key:
+            return principals.internal(self._account_id)
+        if access_key in self._services:
+            return self._services[access_key][1]
+        session = sts._sessions.get(access_key) or {}
+        if session and not secrets.compare_digest(str(session.get("SessionToken", "")).encode(), token.encode()):
+            raise ServiceError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
+        return principals.of_credential(self._resolved(access_key), session)
+
+    def _resolved(self, access_key: str) -> Any:
+        from ministack.core.iam_evaluator import ResolvedCredential, is_root_access_key, resolve_credential
+
+        found = None if is_root_access_key(access_key) else resolve_credential(access_key, self._account_id)
+        if isinstance(found, ResolvedCredential):
+            return found
+        code, message = "UnrecognizedClientException", f"Access key {access_key} is not known to this local account."
+        if found is not None and found.code == "ExpiredTokenException":
+            code, message = found.code, found.message
+        raise ServiceError(code, message, 403)
+
+    # --------------------------------------------------------------------------- whom we make ask
+
+    def assume(self, role_arn: str, service: str, session_name: str, source_arn: str = "") -> Credentials:
+        """Temporary credentials of a role for an AWS service, once the role's trust policy has let that service assume it.
+
+        `source_arn` is what the service acts for, which a trust policy may ask about. Raises ServiceError (AccessDenied) as STS does.
+        """
+        name = _SESSION_NAME.sub("-", session_name)[:64].ljust(2, "-")
+        self._require_trust(role_arn, service, source_arn)
+        key = (role_arn, service, name, source_arn)
+        with self._lock:
+            known = self._sessions.get(key)
+            if known is None or known[1] < time.time() + _RENEW_SECONDS:
+                known = self._session(role_arn, name), time.time() + _LASTS_SECONDS
+                self._sessions[key] = known
+            return known[0]
+
+    def _require_trust(self, role_arn: str, service: str, source_arn: str) -> None:
+        asking = principals.service(service, self._account_id, source_arn)
+        check = Check("sts:AssumeRole", role_arn, dict(asking.keys))
+        trust = self.here(lambda: policies.of_trust(role_arn))
+        decision = decide(asking, check, self._region, trust)
+        if not decision.allowed:
+            message = (
+                f"{service} is not authorized to perform: sts:AssumeRole on resource: {role_arn}: the role does not exist, or its trust "
+                f"policy does not let {service} assume it{f' for {source_arn}' if source_arn else ''}."
+            )
+            raise ServiceError("AccessDenied", message, 403)
+
+    def _session(self, role_arn: str, name: str) -> Credentials:
+        from ministack.services import sts
+
+        role_name = role_arn.rsplit("/", 1)[-1]
+        made = Credentials(f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20), secrets.token_hex(40))
+        record = {
+            "Arn": f"arn:aws:sts::{self._account_id}:assumed-role/{role_name}/{name}",
+            "UserId": f"{self.here(lambda: sts._role_id(role_arn))}:{name}",
+            "SecretAccessKey": made.secret,
+            "SessionToken": made.token,
+            "Expiration": time.time() + _LASTS_SECONDS,
+            "AccountId": self._account_id,
+            "PrincipalType": "AssumedRole",
+        }
+        sts.register_session(made.access_key, record)
+        return made
+
+    def of_service(self, service: str, source_arn: str = "") -> Credentials:
+        """Keys of a service that asks in its own name for one of the account's resources."""
+        with self._lock:
+            key = (service, source_arn)
+            if key not in self._by_service:
+                made = Credentials(f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20))
+                self._by_service[key] = made
+                self._services[made.access_key] = (made, principals.service(service, self._account_id, source_arn))
+            return self._by_service[key]

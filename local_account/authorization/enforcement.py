@@ -1,0 +1,88 @@
+"""Refuses what the asking principal may not do, in the words and with the code of the service that was asked.
+
+Input: a principal and a `Call`. Output: nothing, or ServiceError. Sources of the words: IAM user guide, "Troubleshoot access denied
+error messages"; of the codes: the services' API references, "Common errors". Used by `gateway.py`. Next: nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from local_account.api.reading import Call
+from local_account.authorization import key_use, linked_roles, passing, policies, requests
+from local_account.authorization.actions import tables
+from local_account.authorization.credentials import Credentials, Keyring
+from local_account.authorization.evaluation import IDENTITY, Decision, decide
+from local_account.authorization.existing import Existing
+from local_account.authorization.principals import Principal
+from local_account.authorization.requests import Check
+from local_account.errors import ServiceError
+
+#: Services that speak AWS JSON or REST JSON answer `AccessDeniedException`; those of the query and XML protocols, `AccessDenied`.
+_QUERY = ("iam", "sts", "cloudformation", "s3", "cloudwatch", "sqs")
+_CODES = {"sns": "AuthorizationError", "ec2": "UnauthorizedOperation"}
+#: Over AWS JSON a client's error has status 400.
+_JSON_STATUS = 400
+_FORBIDDEN = 403
+_REST_JSON = ("lambda", "scheduler")
+
+
+class Authorizer:
+    """Asks the policies of one account. Thread-safe: it keeps nothing."""
+
+    def __init__(self, keyring: Keyring, existing: Existing) -> None:
+        self._keyring, self._existing = keyring, existing
+
+    def require(self, principal: Principal, call: Call) -> None:
+        """Raise ServiceError for the first permission that the principal lacks."""
+        if not principal.is_internal:
+            self._keyring.here(lambda: _require(self._existing, principal, call))
+
+    def require_of(self, credentials: Credentials, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
+        """The same for what a service of ours does for a role without sending a request. `parameters` as the API has them."""
+        self.require(self._keyring.principal_of(credentials.access_key, credentials.token), Call(service, operation, parameters))
+
+
+def _require(existing: Existing, principal: Principal, call: Call) -> None:
+    for check in checks_of(existing, call, principal.keys if principal.is_service else {}):
+        statements = policies.of_resource(existing, check.action, check.resource)
+        if principal.is_service and statements is None and check.action.partition(":")[0] in policies.WITH_POLICIES:
+            continue  # there is no such resource, and its service says so
+        decision = decide(principal, check, existing.region, statements)
+        if not decision.allowed:
+            raise refusal(principal, check, decision, call.service)
+
+
+def checks_of(existing: Existing, call: Call, given: Mapping[str, Any]) -> list[Check]:
+    """All that a request needs: its own actions, the roles that it passes or makes, the keys that it makes a service use."""
+    if call.operation in _FREE.get(call.service, ()):
+        return []
+    return [check for part in (requests, passing, linked_roles, key_use) for check in part.checks_of(existing, call, given)]
+
+
+def _free() -> Mapping[str, frozenset[str]]:
+    named = [name.split(":") for name in tables()["always_allowed"]]
+    return {service: frozenset(name for prefix, name in named if prefix == service) for service, _ in named}
+
+
+_FREE = _free()
+
+
+def refusal(principal: Principal, check: Check, decision: Decision, service: str) -> ServiceError:
+    """The error that AWS answers. `service` is the one that was asked, which may be another than the action's."""
+    who = principal.arn if principal.is_service else f"User: {principal.arn}"
+    what = f"{who} is not authorized to perform: {check.action} on resource: {check.resource}"
+    article = "an" if decision.lacking == IDENTITY else "a"
+    if decision.explicit:
+        named = f": {decision.policy}" if decision.policy.startswith("arn:") else ""
+        why = f"with an explicit deny in {article} {decision.lacking}{named}"
+    else:
+        why = f"because no {decision.lacking} allows the {check.action} action"
+    return ServiceError(*_code_of(service, f"{what} {why}"))
+
+
+def _code_of(service: str, message: str) -> tuple[str, str, int]:
+    if service in _CODES or service in _QUERY:
+        return _CODES.get(service, "AccessDenied"), message, _FORBIDDEN
+    return "AccessDeniedException", message, _FORBIDDEN if service in _REST_JSON else _JSON_STATUS

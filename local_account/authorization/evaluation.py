@@ -1,0 +1,136 @@
+"""IAM's decision about one check, and what was lacking if it is no.
+
+The order is that of the IAM user guide, "Policy evaluation logic" (one account, no organization): an explicit deny anywhere ends it;
+a resource's policy that names the user or the session itself allows it; one that names the role or everybody allows it within the
+boundary and the session's policies; else an identity-based policy must allow it, within both, and a key or a role must agree.
+MiniStack's evaluator says whether a statement matches. Input: `Principal`, `Check`. Output: `Decision`. Next: `enforcement.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from local_account.authorization import policies
+from local_account.authorization.policies import Policy, ResourceStatement
+from local_account.authorization.principals import Principal
+from local_account.authorization.requests import Check
+
+IDENTITY, BOUNDARY, SESSION, RESOURCE = "identity-based policy", "permissions boundary", "session policy", "resource-based policy"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`lacking` is the kind of policy that denied (`explicit`) or did not allow; `policy` the one that denied, if it has a name."""
+
+    allowed: bool
+    lacking: str = ""
+    explicit: bool = False
+    policy: str = ""
+
+
+_ALLOWED = Decision(True)
+
+
+def decide(principal: Principal, check: Check, region: str, statements: Sequence[ResourceStatement] | None = None) -> Decision:
+    """`statements`: the resource's own policy, where it has one."""
+    if principal.is_internal:
+        return _ALLOWED
+    asked = _asked(principal, check, region)
+    own = statements or ()
+    layers = ((IDENTITY, principal.identity), (BOUNDARY, _layer(principal.boundary)), (SESSION, principal.session or ()))
+    for kind, layer in layers:
+        if denying := _matching(asked, layer, "Deny"):
+            return Decision(False, kind, explicit=True, policy=denying.name)
+    if _allows(asked, [item.statement for item in own if _is_for(item, principal)], "Deny"):
+        return Decision(False, RESOURCE, explicit=True)
+    if principal.is_service:
+        return _ALLOWED if _allows(asked, [item.statement for item in own if _is_for(item, principal)]) else Decision(False, RESOURCE)
+    if _allows(asked, [item.statement for item in own if _names_itself(item.principal, principal.arn)]):
+        return _ALLOWED
+    narrowed = _narrowed(asked, principal)
+    by_name = _allows(asked, [item.statement for item in own if _names(item.principal, principal.arn)])
+    if by_name:
+        return narrowed or _ALLOWED
+    if not _matching(asked, principal.identity, "Allow"):
+        return Decision(False, IDENTITY)
+    if narrowed:
+        return narrowed
+    must_agree = check.action.partition(":")[0] in policies.REQUIRED_BY and statements is not None
+    if must_agree and not _allows(asked, [item.statement for item in own if _is_for(item, principal)]):
+        return Decision(False, RESOURCE)
+    return _ALLOWED
+
+
+def _asked(principal: Principal, check: Check, region: str) -> Any:
+    from ministack.core.iam_evaluator import EvalContext
+
+    return EvalContext(
+        principal_arn=principal.role_arn,
+        principal_type=principal.kind,
+        principal_account=principal.account_id,
+        action=check.action,
+        resource_arn=check.resource,
+        region=region,
+        source_ip="127.0.0.1",
+        secure_transport=True,  # the port stands for TLS endpoints (`context_keys.py`)
+        service_context=dict(check.keys) if type(check.keys) is dict else check.keys,
+        principal_keys=dict(principal.keys),
+    )
+
+
+def _layer(policy: Policy | None) -> tuple[Policy, ...]:
+    return (policy,) if policy else ()
+
+
+def _narrowed(asked: Any, principal: Principal) -> Decision | None:
+    """The refusal of a boundary or of the session's policies that do not allow it."""
+    if principal.boundary is not None and not _matching(asked, (principal.boundary,), "Allow"):
+        return Decision(False, BOUNDARY)
+    if principal.session is not None and not _matching(asked, principal.session, "Allow"):
+        return Decision(False, SESSION)
+    return None
+
+
+def _matching(asked: Any, layer: Iterable[Policy], effect: str) -> Policy | None:
+    return next((policy for policy in layer if _allows(asked, policy.statements, effect)), None)
+
+
+def _allows(asked: Any, statements: Sequence[Any], effect: str = "Allow") -> bool:
+    from ministack.core.iam_evaluator import _first_match
+
+    return _first_match(asked, statements, effect) is not None
+
+
+def _is_for(item: ResourceStatement, principal: Principal) -> bool:
+    """Whether a statement is for this principal, by name, as one of an account, or as everybody."""
+    if item.everybody_but is not None:
+        return not _listed(item.everybody_but, principal)
+    return _listed(item.principal, principal)
+
+
+def _listed(named: Any, principal: Principal) -> bool:
+    from ministack.core.iam_evaluator import _principal_matches, _service_principal_matches
+
+    if principal.is_service:
+        return named == "*" or bool(_service_principal_matches(named, principal.arn)) or "*" in _arns(named)
+    return any(bool(_principal_matches({"AWS": [arn]}, principal.arn)) for arn in _arns(named))
+
+
+def _arns(named: Any) -> list[str]:
+    listed = named.get("AWS", []) if isinstance(named, dict) else named
+    return [listed] if isinstance(listed, str) else list(listed or [])
+
+
+def _names(named: Any, arn: str) -> bool:
+    """More than the principal's account: itself, its role, or everybody."""
+    from ministack.core.iam_evaluator import _names_caller
+
+    return bool(named) and bool(_names_caller(named, arn))
+
+
+def _names_itself(named: Any, arn: str) -> bool:
+    from ministack.core.iam_evaluator import _names_caller_directly
+
+    return bool(named) and bool(_names_caller_directly(named, arn))

@@ -1,0 +1,104 @@
+"""What a name in a request means in this account: a role's path, a key behind an alias, a secret's ending.
+
+AWS authorises on the ARN of what is there, which a request need not spell out. Input: names. Output: ARNs. Used by `requests.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from local_account.authorization.actions import ResourceType
+
+_KEY_ID_LENGTH = 36
+
+
+class Existing:
+    """The account as its policies see it. `tags_elsewhere(arn)` gives the tags of what MiniStack does not keep, as pairs of Key and Value,
+    `policy_elsewhere(arn)` the policy of such a resource as text, if it has one. Who keeps them sets both.
+    """
+
+    def __init__(self, account_id: str, region: str) -> None:
+        self.account_id, self.region = account_id, region
+        self.tags_elsewhere: Callable[[str], Iterable[Mapping[str, str]]] = _no_tags
+        self.policy_elsewhere: Callable[[str], str | None] = _no_policy
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """The tags of a resource that is there; none for anything else."""
+        from ministack.services import tagging
+
+        found: Mapping[str, str] | None = tagging.resource_tags(arn)
+        return dict(found) if found else {tag["Key"]: tag["Value"] for tag in self.tags_elsewhere(arn)}
+
+    def arn_of(self, kind: ResourceType, names: Mapping[str, str]) -> str | None:
+        """The ARN of something that is there under a name of its own kind; None for what is named as its format says."""
+        value = next(iter(names.values()), "")
+        if kind.service in ("iam", "sts"):
+            return _identity_arn(kind.name, value)
+        if (kind.service, kind.name) == ("kms", "key"):
+            return self.key_arn(value)
+        if (kind.service, kind.name.lower()) == ("secretsmanager", "secret"):
+            return self._secret_arn(value)
+        return None
+
+    def as_named(self, kind: ResourceType, arn: str) -> str:
+        """An ARN as policies see it: a log group's without the `:*` that some requests end with."""
+        return arn.removesuffix(":*") if kind.service == "logs" else arn
+
+    def plain(self, kind: ResourceType, variable: str, value: str) -> str:
+        """A member's value as the ARN's format wants it."""
+        if kind.service == "sqs":
+            return value.rsplit("/", 1)[-1]  # of a queue's URL
+        if kind.service == "ssm":
+            return value.lstrip("/")
+        if kind.service == "kms":
+            return value.removeprefix("alias/")
+        if kind.service == "codebuild":
+            return value.split(":", 1)[0]  # of a build's id
+        if kind.name == "model-package" and "/" not in value:
+            return f"{value}/*"  # a version that has no number yet
+        if value.startswith("arn:"):
+            return value.split(":")[-1].split("/", 1)[-1]
+        return value
+
+    def key_arn(self, name: str) -> str | None:
+        """The key behind an id, an ARN, an alias or a ciphertext; None if there is none."""
+        from ministack.services import kms
+
+        if name.startswith("alias/aws/"):
+            return f"arn:aws:kms:{self.region}:{self.account_id}:key/{name.removeprefix('alias/')}"
+        key: Mapping[str, Any] | None = kms._resolve_key(name) or kms._resolve_key(_key_in(name))
+        return str(key["Arn"]) if key else None
+
+    def _secret_arn(self, name: str) -> str | None:
+        from ministack.services import secretsmanager
+
+        _, secret = secretsmanager._resolve(name)
+        return str(secret["ARN"]) if secret else None
+
+
+def _identity_arn(kind: str, name: str) -> str | None:
+    from ministack.services import iam
+
+    if kind == "role" and name.endswith(".amazonaws.com"):
+        return f"arn:aws:iam::{iam.get_account_id()}:role/aws-service-role/{name}/*"
+    store = {"role": iam._roles, "user": iam._users}.get(kind)
+    found = store.get(name) if store is not None else None
+    return str(found["Arn"]) if found else None
+
+
+def _key_in(ciphertext: str) -> str:
+    """A symmetric ciphertext begins with its key's id."""
+    try:
+        return base64.b64decode(ciphertext)[:_KEY_ID_LENGTH].decode()
+    except ValueError:
+        return ""
+
+
+def _no_tags(arn: str) -> Iterable[Mapping[str, str]]:
+    return ()
+
+
+def _no_policy(arn: str) -> str | None:
+    return None

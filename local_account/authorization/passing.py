@@ -1,0 +1,52 @@
+"""`iam:PassRole`: who hands a role to a service needs permission for that role and that service.
+
+By rule: every member of the request's model whose name ends in "role" or "role ARN" and that holds the ARN of a role. Source: IAM user
+guide, "Grant a user permissions to pass a role to an AWS service". Input: a `Call`. Output: `Check`s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from local_account.api.reading import Call, input_shape, model
+from local_account.authorization.actions import actions_of, prefix_of
+from local_account.authorization.context_keys import Keys
+from local_account.authorization.existing import Existing
+from local_account.authorization.requests import Check, resources_of
+
+_ROLE_MEMBER = re.compile(r"(?:.*role|.*role_?arn)", re.IGNORECASE)
+_ROLE_ARN = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/.+")
+#: They speak about roles instead of handing them to a service.
+_SPEAK_OF_ROLES = ("iam", "sts", "kms")
+#: The service that the role is for, where its name is not the one that it is called by.
+_RECEIVERS = {"sagemaker-runtime": "sagemaker", "cloudwatch": "cloudwatch"}
+#: Application Auto Scaling takes a role for old clients and uses its service-linked one: its API reference, RegisterScalableTarget.
+_IGNORED = ("application-autoscaling",)
+
+
+def checks_of(existing: Existing, call: Call, given: Mapping[str, Any]) -> list[Check]:
+    """A check for every role that the request hands over."""
+    if call.service in _SPEAK_OF_ROLES or call.service in _IGNORED or call.operation not in model(call.service).operation_names:
+        return []
+    roles = dict.fromkeys(_roles(input_shape(call.service, call.operation), call.parameters))
+    if not roles:
+        return []
+    receiver = f"{_RECEIVERS.get(call.service, prefix_of(call.service))}.amazonaws.com"
+    resource = resources_of(existing, call, actions_of(call.service, call.operation)[0])[0]
+    keys = {**given, "iam:passedtoservice": receiver, "iam:associatedresourcearn": resource}
+    return [Check("iam:PassRole", role, Keys(call, existing, role, keys)) for role in roles]
+
+
+def _roles(shape: Any, value: Any, name: str = "") -> Iterator[str]:
+    if shape is None or value is None:
+        return
+    if shape.type_name == "structure" and isinstance(value, Mapping):
+        for member, item in value.items():
+            yield from _roles(shape.members.get(member), item, member)
+    elif shape.type_name == "list" and isinstance(value, list):
+        for item in value:
+            yield from _roles(shape.member, item, name)
+    elif isinstance(value, str) and _ROLE_MEMBER.fullmatch(name) and _ROLE_ARN.fullmatch(value):
+        yield value

@@ -1,0 +1,139 @@
+"""The policies that stand in the account, parsed once for as long as their text stays the same.
+
+Input: names of roles and users, ARNs of resources. Output: statements. MiniStack keeps the documents and parses them; a role of
+the project has some twenty statements, and every request asks them, so what is parsed is remembered by its text: a changed policy
+is another text. Next: `principals.py`, `evaluation.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from local_account.authorization.existing import Existing
+
+#: Whose resources have policies, by which services of AWS may be let in.
+WITH_POLICIES = ("kms", "lambda", "s3", "sns", "sqs")
+#: Resources that nobody may use unless their own policy says so, or leaves it to the account's: IAM user guide, "Policy evaluation
+#: logic"; KMS developer guide, "Key policies".
+REQUIRED_BY = ("kms", "sts")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Statements under a name that a refusal can give: a managed policy's ARN, or an inline policy's name."""
+
+    name: str
+    statements: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class ResourceStatement:
+    """One statement of a resource's policy: for whom (`Principal`, or everybody but `NotPrincipal`), and what."""
+
+    principal: Any
+    everybody_but: Any
+    statement: Any
+
+
+def policy(name: str, document: str | Mapping[str, Any] | None) -> Policy:
+    return Policy(name, _statements(_text(document)))
+
+
+def of_role(account_id: str, name: str) -> tuple[tuple[Policy, ...], Policy | None]:
+    """A role's identity-based policies and its permissions boundary; none of either for a role that is not there."""
+    from ministack.services import iam
+
+    role: Mapping[str, Any] = iam._roles.get_scoped(account_id, None, name) or {}
+    return _of_identity(account_id, role, role.get("InlinePolicies") or {})
+
+
+def of_user(account_id: str, name: str) -> tuple[tuple[Policy, ...], Policy | None]:
+    """A user's own policies, those of its groups, and its permissions boundary."""
+    from ministack.services import iam
+
+    user: Mapping[str, Any] = iam._users.get_scoped(account_id, None, name) or {}
+    found, boundary = _of_identity(account_id, user, iam._user_inline_policies.get_scoped(account_id, None, name) or {})
+    for (owner, group_name), group in list(iam._groups._data.items()):
+        if owner == account_id and name in group.get("Users", ()):
+            inline = iam._group_inline_policies.get_scoped(account_id, None, group_name) or {}
+            found += _of_identity(account_id, group, inline)[0]
+    return found, boundary
+
+
+def managed(account_id: str, arn: str) -> Policy:
+    """A managed policy by its ARN; one that allows nothing if it is not there."""
+    from ministack.core.iam_evaluator import _resolve_managed_policy_document
+
+    return policy(arn, _resolve_managed_policy_document(arn, account_id))
+
+
+def _of_identity(account_id: str, identity: Mapping[str, Any], inline: Mapping[str, Any]) -> tuple[tuple[Policy, ...], Policy | None]:
+    attached = [managed(account_id, arn) for arn in identity.get("AttachedPolicies") or ()]
+    boundary = identity.get("PermissionsBoundary") or None
+    arn = boundary.get("PermissionsBoundaryArn") if isinstance(boundary, Mapping) else boundary
+    return (*(policy(name, document) for name, document in inline.items()), *attached), managed(account_id, arn) if arn else None
+
+
+def of_resource(existing: Existing, action: str, arn: str) -> Sequence[ResourceStatement] | None:
+    """The statements of a resource's own policy; None for a resource that is not there, or whose kind has none."""
+    from ministack.core import iam_evaluator
+
+    service = action.partition(":")[0]
+    if service == "sts":
+        return of_trust(arn)
+    if service == "sagemaker":
+        text = existing.policy_elsewhere(arn)
+        return resource_statements(text) if text else None
+    if service == "logs":
+        return None
+    found = iam_evaluator._resource_policy(service, arn)
+    if found is None:
+        return None
+    document = found[0]
+    if service == "kms" and not document:
+        return resource_statements(_KEY_WITHOUT_POLICY)
+    return resource_statements(_text(document)) if document else ()
+
+
+def of_trust(role_arn: str) -> Sequence[ResourceStatement]:
+    """A role's trust policy; nobody may assume a role that is not there."""
+    from ministack.services import iam
+
+    role = iam._roles.get(role_arn.rsplit("/", 1)[-1])
+    return resource_statements(_text(role["AssumeRolePolicyDocument"])) if role and role["Arn"] == role_arn else ()
+
+
+@functools.lru_cache(maxsize=512)
+def resource_statements(text: str) -> tuple[ResourceStatement, ...]:
+    """A resource's policy, parsed."""
+    listed = json.loads(text or "{}").get("Statement", [])
+    found = []
+    for item in [listed] if isinstance(listed, dict) else listed:
+        parsed = _parse([item if "Resource" in item or "NotResource" in item else {**item, "Resource": "*"}])
+        found += [ResourceStatement(item.get("Principal"), item.get("NotPrincipal"), statement) for statement in parsed]
+    return tuple(found)
+
+
+#: KMS developer guide, "Default key policy": the account's own policies decide.
+_KEY_WITHOUT_POLICY = json.dumps({"Statement": {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*"}})
+
+
+@functools.lru_cache(maxsize=1024)
+def _statements(text: str) -> tuple[Any, ...]:
+    listed = json.loads(text or "{}").get("Statement", [])
+    return tuple(_parse([listed] if isinstance(listed, dict) else listed))
+
+
+def _parse(statements: Iterable[Mapping[str, Any]]) -> list[Any]:
+    from ministack.core.iam_evaluator import parse_policy_document
+
+    parsed: list[Any] = parse_policy_document({"Statement": list(statements)})
+    return parsed
+
+
+def _text(document: str | Mapping[str, Any] | None) -> str:
+    return document if isinstance(document, str) else json.dumps(document or {})

@@ -1,0 +1,88 @@
+"""Who asks: a user, a session of a role, or a service of AWS, with every policy that decides for them.
+
+Input: what an access key stands for (`credentials.py`). Output: a `Principal`. Next: `evaluation.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from local_account.authorization import policies
+from local_account.authorization.policies import Policy
+
+
+@dataclass(frozen=True)
+class Principal:
+    """`arn` as `sts get-caller-identity` gives it; a service's is its name, such as `events.amazonaws.com`.
+
+    `identity` are the identity-based policies. `boundary` and `session` narrow them and are None where there are none.
+    `keys` are context keys about who asks, in lower case. `is_internal`: the emulator's own bookkeeping, which nobody else can be.
+    """
+
+    arn: str
+    kind: str
+    account_id: str
+    identity: tuple[Policy, ...] = ()
+    boundary: Policy | None = None
+    session: tuple[Policy, ...] | None = None
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    is_internal: bool = False
+
+    @property
+    def is_service(self) -> bool:
+        return self.kind == "AWSService"
+
+    @property
+    def role_arn(self) -> str:
+        """Of a session of a role, the role as policies name it; else `arn`."""
+        return str(self.keys.get("aws:principalarn", self.arn))
+
+
+def internal(account_id: str) -> Principal:
+    return Principal(f"arn:aws:iam::{account_id}:root", "Root", account_id, is_internal=True)
+
+
+def service(name: str, account_id: str, source_arn: str) -> Principal:
+    """A service of AWS that asks in its own name, on behalf of one of the account's resources.
+
+    IAM user guide, "The confused deputy problem": it says for which with `aws:SourceArn` and `aws:SourceAccount`.
+    """
+    keys = {
+        "aws:sourceaccount": account_id,
+        "aws:sourcearn": source_arn or None,
+        "aws:principalisawsservice": "true",
+        "aws:principalservicename": name,
+    }
+    return Principal(name, "AWSService", account_id, keys={key: value for key, value in keys.items() if value})
+
+
+def of_credential(credential: Any, session: Mapping[str, Any]) -> Principal:
+    """The principal of a key that MiniStack has resolved; `session` is its record of temporary credentials, empty for a user's."""
+    from ministack.core.iam_evaluator import _principal_keys
+
+    account_id, kind = credential.account_id, credential.principal_type
+    keys = dict(_principal_keys(credential))
+    if kind == "AssumedRole":
+        name = credential.principal_arn.split("/")[1]
+        identity, boundary = policies.of_role(account_id, name)
+        keys["aws:principalarn"] = _role_arn(account_id, name)
+    else:
+        identity, boundary = policies.of_user(account_id, credential.principal_name)
+    return Principal(credential.principal_arn, kind, account_id, identity, boundary, _of_session(session, account_id), keys)
+
+
+def _of_session(session: Mapping[str, Any], account_id: str) -> tuple[Policy, ...] | None:
+    passed = session.get("SessionPolicies")
+    if not passed:
+        return None
+    inline = [policies.policy("the session policy", passed["Policy"])] if passed.get("Policy") else []
+    return (*inline, *(policies.managed(account_id, arn) for arn in passed.get("PolicyArns") or ()))
+
+
+def _role_arn(account_id: str, name: str) -> str:
+    from ministack.services import iam
+
+    role = iam._roles.get_scoped(account_id, None, name)
+    return str(role["Arn"]) if role else f"arn:aws:iam::{account_id}:role/{name}"

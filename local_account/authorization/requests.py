@@ -1,0 +1,163 @@
+"""What a request asks permission for: actions, each on a resource, with the context keys that conditions may test.
+
+Input: a `Call` (`api/reading.py`) and where the account is. Output: `Check`s, in the order in which they are asked. Each ARN format
+that the reference lists for the action is filled with the members of the request that bear its variables' names (`tables.yaml` has
+the exceptions); a member that is an ARN of the type stands for itself. Next: `evaluation.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from local_account.api.reading import Call
+from local_account.authorization.actions import Action, ResourceType, action, actions_of, prefix_of, tables
+from local_account.authorization.context_keys import Keys, tags_of
+from local_account.authorization.existing import Existing
+
+_S3_SOURCE = ("CopyObject", "UploadPartCopy")
+#: S3 user guide, "Required permissions": a version is asked for by an action of its own.
+_OF_A_VERSION = (
+    *("GetObject", "DeleteObject", "GetObjectAcl", "GetObjectAttributes"),
+    *("GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging"),
+)
+_TAG_ACTIONS = ("tag", "untag", "addtags", "deletetags", "removetags")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question to the policies. `resource` is an ARN or `*`; `keys` are context keys in lower case with their values."""
+
+    action: str
+    resource: str = "*"
+    keys: Mapping[str, Any] = field(default_factory=dict)
+
+
+def checks_of(existing: Existing, call: Call, given: Mapping[str, Any] | None = None) -> list[Check]:
+    """Every check of a request, without the roles that it passes (`passing.py`) and the keys that it makes a service use (`key_use.py`).
+
+    `given` are context keys that whoever asks knows (`aws:SourceArn` of a rule).
+    Raises KeyError for an operation that AWS's reference does not have.
+    """
+    asked = [(wanted.name, resource) for wanted in _wanted(call) for resource in resources_of(existing, call, wanted)]
+    if call.service == "s3" and call.operation in _S3_SOURCE:
+        asked.append(_of_the_source(call))
+    if call.service == "lambda":
+        asked += _of_the_code(call)
+    if tagging := _tag_on_create(call):
+        asked += [(tagging, resource) for _, resource in asked]
+    return [Check(action, resource, Keys(call, existing, resource, given or {})) for action, resource in asked]
+
+
+def _wanted(call: Call) -> Iterator[Action]:
+    for wanted in actions_of(call.service, call.operation):
+        name = wanted.name.removeprefix("s3:")
+        if call.service == "s3" and call.parameters.get("VersionId") and name in _OF_A_VERSION:
+            yield action("s3", name.replace("Object", "ObjectVersion", 1))
+        else:
+            yield wanted
+    if call.service == "s3" and call.parameters.get("Tagging") and call.operation in ("PutObject", "CopyObject"):
+        yield action("s3", "PutObjectTagging")
+
+
+def resources_of(existing: Existing, call: Call, wanted: Action) -> list[str]:
+    """The ARNs that an action is asked on; `*` for an action that is on none, or whose request names none."""
+    found: dict[str, None] = {}
+    for kind in wanted.types:
+        for arn in _of_type(existing, call, kind):
+            found[arn] = None
+    return list(found) or ["*"]
+
+
+def _of_type(existing: Existing, call: Call, kind: ResourceType) -> Iterator[str]:
+    given = [value for value in _strings(call.parameters) if value.startswith("arn:") and kind.pattern.fullmatch(value)]
+    if given:
+        yield from (existing.as_named(kind, value) for value in given)
+        return
+    place = {"Partition": "aws", "Region": existing.region, "Account": existing.account_id}
+    if not kind.variables:
+        yield kind.fill(place)
+        return
+    values = [_values(call, kind.service, variable) for variable in kind.variables]
+    for combination in itertools.product(*values) if all(values) else ():
+        if kind.service == "events" and "EventBusName" in kind.variables and len(kind.variables) > 1 and combination[0] == "default":
+            continue  # a rule of the default bus has a format of its own
+        if len(combination) == 1 and combination[0].startswith("arn:"):
+            if kind.pattern.fullmatch(combination[0]):
+                yield existing.as_named(kind, combination[0])
+            continue
+        names = dict(zip(kind.variables, combination, strict=True))
+        arn = existing.arn_of(kind, names)
+        yield arn or kind.fill({**place, **{variable: existing.plain(kind, variable, value) for variable, value in names.items()}})
+
+
+def _values(call: Call, service: str, variable: str) -> list[str]:
+    """What a request gives for a variable of an ARN format; nothing where it gives none."""
+    for place in sources(call.service, call.operation, service, variable):
+        if place == "*" or place.startswith("="):
+            return [place.removeprefix("=")]
+        found = list(_at(call.parameters, place.split(".")))
+        if found:
+            return found
+    return []
+
+
+@functools.cache
+def sources(called: str, operation: str, service: str, variable: str) -> Sequence[str]:
+    """The members, in order of preference, that may hold a variable's value; names of members begin with either case."""
+    names = tables()["names"]
+    for table in (names.get(f"{prefix_of(called)}:{operation}", {}), names.get(service, {})):
+        if variable in table:
+            listed: list[str] = table[variable]
+            return listed
+    return [variable, variable[:1].lower() + variable[1:]]
+
+
+def _at(value: Any, path: Sequence[str]) -> Iterator[str]:
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _at(item, path)
+    elif path and isinstance(value, Mapping):
+        yield from _at(value.get(path[0]), path[1:])
+    elif not path and isinstance(value, str | bytes) and value:
+        yield value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+def _strings(parameters: Mapping[str, Any]) -> Iterator[str]:
+    """The request's own strings and lists of strings, not what is deeper: a nested ARN is of something that it refers to."""
+    for value in parameters.values():
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list):
+            yield from (item for item in value if isinstance(item, str))
+
+
+def _of_the_source(call: Call) -> tuple[str, str]:
+    """S3 API reference, CopyObject: `s3:GetObject` of the source, or of its version."""
+    source = call.parameters.get("CopySource") or ""
+    if isinstance(source, Mapping):
+        name, version = f"{source.get('Bucket')}/{source.get('Key')}", source.get("VersionId")
+    else:
+        name, _, version = unquote(str(source)).lstrip("/").partition("?versionId=")
+    return "s3:GetObjectVersion" if version else "s3:GetObject", f"arn:aws:s3:::{name}"
+
+
+def _of_the_code(call: Call) -> Iterator[tuple[str, str]]:
+    """Lambda API reference, FunctionCode and LayerVersionContentInput: Lambda fetches the code in S3 with the caller's permission."""
+    code = call.parameters.get("Code") or call.parameters.get("Content") or call.parameters
+    if isinstance(code, Mapping) and code.get("S3Bucket") and code.get("S3Key"):
+        action_name = "s3:GetObjectVersion" if code.get("S3ObjectVersion") else "s3:GetObject"
+        yield action_name, f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}"
+
+
+def _tag_on_create(call: Call) -> str | None:
+    prefix = prefix_of(call.service)
+    listed = tables()["tag_on_create"].get(prefix)
+    if listed is None or not tags_of(call) or call.operation.lower().startswith(_TAG_ACTIONS):
+        return None
+    name = listed.get(call.operation) if isinstance(listed, Mapping) else listed
+    return f"{prefix}:{name}" if name else None

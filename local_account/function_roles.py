@@ -1,0 +1,58 @@
+"""Gives every Lambda function the credentials of its execution role, and has its failures delivered in that role's name.
+
+MiniStack runs the functions; without this they would run as the account's root. Source: Lambda developer guide, "Defining Lambda
+function permissions with an execution role", and "Adding a dead-letter queue" (the role needs the queue's permission).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from local_account.context import Context
+from local_account.errors import ServiceError
+from local_account.roles import Role
+
+_log = logging.getLogger(__name__)
+
+
+def install(context: Context) -> None:
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    lambda_runtime.execution_credentials = lambda config: _credentials(context, config)
+    original = getattr(lambda_svc._route_async_failure, "__wrapped__", lambda_svc._route_async_failure)
+    lambda_svc._route_async_failure = _in_the_roles_name(context, original)
+
+
+def role_of(context: Context, config: Mapping[str, Any]) -> Role:
+    """A function's execution role; `config` as GetFunctionConfiguration answers it."""
+    return Role(context, str(config.get("Role", "")), "lambda.amazonaws.com", str(config["FunctionName"]), str(config["FunctionArn"]))
+
+
+def _credentials(context: Context, config: Mapping[str, Any]) -> dict[str, str]:
+    credentials = role_of(context, config).credentials
+    return {"AWS_SESSION_TOKEN": "", **credentials.environment}
+
+
+def _in_the_roles_name(context: Context, original: Callable[..., None]) -> Callable[..., None]:
+    def route(target_arn: str, function_name: str, event: dict[str, Any], result: dict[str, Any]) -> None:
+        from ministack.services import lambda_svc
+
+        config = lambda_svc._functions.get(function_name, {}).get("config", {})
+        service = target_arn.split(":")[2] if target_arn.count(":") >= 5 else ""
+        operation, member = _DELIVERIES.get(service, ("", ""))
+        try:
+            if operation:
+                value = target_arn.rsplit(":", 1)[-1] if service == "sqs" else target_arn
+                role_of(context, config).require(service, operation, {member: value})
+            original(target_arn, function_name, event, result)
+        except ServiceError as error:
+            _log.error("%s could not deliver a failed event to %s: %s", function_name, target_arn, error.message)
+
+    route.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
+    return route
+
+
+_DELIVERIES = {"sqs": ("SendMessage", "QueueName"), "sns": ("Publish", "TopicArn"), "lambda": ("Invoke", "FunctionName")}

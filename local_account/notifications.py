@@ -1,0 +1,69 @@
+"""What SNS and CloudWatch deliver, they deliver in their own names, and only where the receiver's policy lets them.
+
+MiniStack hands messages over inside its process. Sources: SNS developer guide, "Subscribing an SQS queue" and "Using Lambda with SNS"
+(`sns.amazonaws.com`, for the topic); CloudWatch user guide, "Notifying users on alarm changes" (`cloudwatch.amazonaws.com`, for the
+alarm; a topic's key must allow it, too). What is refused is lost, as in AWS, and the account's log says why.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from local_account.api.reading import Call
+from local_account.authorization import principals
+from local_account.context import Context
+from local_account.errors import ServiceError
+
+_log = logging.getLogger(__name__)
+_ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
+
+
+def install(context: Context) -> None:
+    from ministack.services import cloudwatch, sns, sqs
+
+    original = getattr(sns._deliver_to_lambda, "__wrapped__", sns._deliver_to_lambda)
+    sns._deliver_to_lambda = _to_functions_that_allow(context, original)
+    sqs.queue_policy_allows = lambda queue_arn, service, source_arn, source_account: allowed(
+        context, service, source_arn, "sqs", "SendMessage", {"QueueName": queue_arn.rsplit(":", 1)[-1]}
+    )
+    dispatch = getattr(cloudwatch._dispatch_alarm_actions, "__wrapped__", cloudwatch._dispatch_alarm_actions)
+    cloudwatch._dispatch_alarm_actions = _to_topics_that_allow(context, dispatch)
+
+
+def allowed(context: Context, service: str, source_arn: str, target: str, operation: str, parameters: Mapping[str, Any]) -> bool:
+    """Whether an AWS service may ask for an operation on behalf of one of the account's resources."""
+    asking = principals.service(service, context.settings.account_id, source_arn)
+    try:
+        context.authorizer.require(asking, Call(target, operation, parameters))
+    except ServiceError as error:
+        _log.warning("%s cannot deliver for %s: %s", service, source_arn, error.message)
+        return False
+    return True
+
+
+def _to_functions_that_allow(context: Context, original: Callable[..., None]) -> Callable[..., None]:
+    def deliver(endpoint: str, envelope: str, topic_arn: str, *rest: Any) -> None:
+        if allowed(context, "sns.amazonaws.com", topic_arn, "lambda", "Invoke", {"FunctionName": endpoint}):
+            original(endpoint, envelope, topic_arn, *rest)
+
+    deliver.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
+    return deliver
+
+
+def _to_topics_that_allow(context: Context, original: Callable[..., None]) -> Callable[..., None]:
+    def dispatch(alarm: Mapping[str, Any], old_state: str, new_state: str, reason: str) -> None:
+        source = str(alarm.get("AlarmArn", ""))
+        kept = {
+            name: [
+                arn
+                for arn in alarm.get(name) or ()
+                if ":sns:" not in arn or allowed(context, "cloudwatch.amazonaws.com", source, "sns", "Publish", {"TopicArn": arn})
+            ]
+            for name in _ACTIONS
+        }
+        original({**alarm, **kept}, old_state, new_state, reason)
+
+    dispatch.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps what was there before
+    return dispatch
