@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,19 +31,20 @@ class Run:
     load_average: float
 
 
-def command(root: Path, name: str, arguments: Sequence[str]) -> list[Run]:
-    """Seconds until the command has ended. Raises SystemExit with its last lines if it fails."""
+def command(root: Path, name: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> list[Run]:
+    """Seconds until the command has ended. Raises SystemExit with its last lines if it fails. `environment`: what it has besides ours."""
     load, cpu, started = os.getloadavg()[0], _cpu_of_children(), time.monotonic()
-    finished = subprocess.run(arguments, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    both = {**os.environ, **(environment or {})}
+    finished = subprocess.run(arguments, cwd=root, env=both, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     seconds = time.monotonic() - started
     if finished.returncode:
         raise SystemExit(f"error: {name} failed:\n" + "\n".join(finished.stdout.splitlines()[-15:]))
     return [Run(name, seconds, _cpu_of_children() - cpu, load)]
 
 
-def demo(root: Path, directory: Path) -> list[Run]:
+def demo(root: Path, directory: Path, environment: Mapping[str, str] | None = None) -> list[Run]:
     """The whole demo, and the stages that it times itself: from the push, and from the approval."""
-    whole = command(root, "whole_demo", [sys.executable, "-m", "local_account.demo", "--out", str(directory)])[0]
+    whole = command(root, "whole_demo", [sys.executable, "-m", "local_account.demo", "--out", str(directory)], environment)[0]
     stages = json.loads((directory / "timings.json").read_text(encoding="utf-8"))["measured_seconds"]
     stages["whole_demo"] = whole.value  # with the start of Python and the clean-up, as the person waits for it
     return [Run(name, seconds, whole.cpu_seconds if name == whole.name else None, whole.load_average) for name, seconds in stages.items()]
