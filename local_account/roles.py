@@ -32,6 +32,11 @@ class Role:
     def credentials(self) -> Credentials:
         return self.context.keyring.assume(self.arn, self.service, self.session_name, self.source_arn)
 
+    @property
+    def may_be_assumed(self) -> bool:
+        """Whether the role is there and trusts the service."""
+        return self.context.keyring.trusts(self.arn, self.service, self.source_arn)
+
     def client(self, service: str, *, answers_within_seconds: int | None = None) -> Any:
         """A boto3 client of this role."""
         return self.context.client_with(self.credentials, service, answers_within_seconds)

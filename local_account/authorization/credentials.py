@@ -136,12 +136,15 @@ class Keyring:
                 self._sessions[key] = known
             return known[0]
 
-    def _require_trust(self, role_arn: str, service: str, source_arn: str) -> None:
+    def trusts(self, role_arn: str, service: str, source_arn: str = "") -> bool:
+        """Whether a role is there and its trust policy lets a service assume it, for `source_arn`."""
         asking = principals.service(service, self._account_id, source_arn)
         check = Check("sts:AssumeRole", role_arn, dict(asking.keys))
         trust = self.here(lambda: policies.of_trust(role_arn))
-        decision = decide(asking, check, self._region, trust)
-        if not decision.allowed:
+        return decide(asking, check, self._region, trust).allowed
+
+    def _require_trust(self, role_arn: str, service: str, source_arn: str) -> None:
+        if not self.trusts(role_arn, service, source_arn):
             message = (
                 f"{service} is not authorized to perform: sts:AssumeRole on resource: {role_arn}: the role does not exist, or its trust "
                 f"policy does not let {service} assume it{f' for {source_arn}' if source_arn else ''}."

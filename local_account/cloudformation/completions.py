@@ -12,6 +12,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
+from local_account.api.reading import Call
+from local_account.api.rules import rule
 from local_account.cloudformation import deployer, made_by_ministack
 from local_account.cloudformation.resource_type import Properties, api_request
 from local_account.context import Context
@@ -142,6 +144,10 @@ def _require_policies(context: Context, old: Properties, new: Properties) -> Non
         client.get_policy(PolicyArn=arn)
 
 
+def _require_key_policy(context: Context, old: Properties, new: Properties) -> None:
+    rule.require(context, Call("kms", "PutKeyPolicy", {"Policy": _text(new["KeyPolicy"])}))
+
+
 def _require_entities(context: Context, old: Properties, new: Properties) -> None:
     """MiniStack attaches a managed policy to those of its roles, users and groups that there are."""
     client = context.client("iam")
@@ -160,6 +166,7 @@ def _added(name: str, old: Properties, new: Properties) -> list[str]:
 REQUIREMENTS: Mapping[str, Requirement] = {
     "AWS::IAM::ManagedPolicy": _require_entities,
     "AWS::IAM::Role": _require_policies,
+    "AWS::KMS::Key": _require_key_policy,
     "AWS::Lambda::Function": _require_code,
 }
 
@@ -188,11 +195,24 @@ def _permission(context: Context, physical_id: str, old: Properties, new: Proper
 
 
 def _role(context: Context, name: str, old: Properties, new: Properties) -> None:
+    """Its policies are put once more, so that they are held to IAM's grammar and quotas, and to what the deployer may do."""
+    for policy in new.get("Policies") or []:
+        _put_policy(context, name, policy)
     client, boundary = deployer.client(context, "iam"), new.get("PermissionsBoundary")
     if boundary and boundary != old.get("PermissionsBoundary"):
         client.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
     elif not boundary and old.get("PermissionsBoundary"):
         client.delete_role_permissions_boundary(RoleName=name)
+
+
+def _policy(context: Context, physical_id: str, old: Properties, new: Properties) -> None:
+    for role in new.get("Roles") or []:
+        _put_policy(context, role, new)
+
+
+def _put_policy(context: Context, role: str, policy: Properties) -> None:
+    document = _text(policy["PolicyDocument"])
+    deployer.client(context, "iam").put_role_policy(RoleName=role, PolicyName=policy["PolicyName"], PolicyDocument=document)
 
 
 def _rule(context: Context, name: str, old: Properties, new: Properties) -> None:
@@ -237,6 +257,7 @@ def _text(document: Any) -> str:
 
 COMPLETIONS: Mapping[str, Completion] = {
     "AWS::Events::Rule": _rule,
+    "AWS::IAM::Policy": _policy,
     "AWS::IAM::Role": _role,
     "AWS::KMS::Alias": _alias_target,
     "AWS::Lambda::Function": _function,

@@ -484,7 +484,7 @@ def test_tags_reach_the_resources_of_our_types_and_change_without_replacing_them
 
 def test_a_function_has_its_dead_letter_queue_and_a_role_its_boundary(account: Account, stack: Stack) -> None:
     trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
-    allow = {"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 
     def resources(function: Mapping[str, Any], role: Mapping[str, Any]) -> dict[str, Any]:
         code = {"ZipFile": "def handler(event, context): return 1"}
@@ -529,7 +529,7 @@ NOTHING = "arn:aws:sns:us-east-1:111122223333:nothing"
 ANYONE = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
 
 
-ANYTHING = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 FUNCTION = {"Handler": "index.handler", "Runtime": "python3.12", "Role": ROLE}
 
 

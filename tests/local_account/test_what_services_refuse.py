@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from local_account.account import Account
 from tests.local_account.sagemaker_requests import new_name
 
-ROLE = "arn:aws:iam::111122223333:role/anything"
+ROLE = "arn:aws:iam::111122223333:role/any"
 HERE = "us-east-1:111122223333"
 SUM = {"Metric": {"Namespace": "shop", "MetricName": "orders"}, "Period": 60, "Stat": "Sum"}
 NOW_MS = int(time.time() * 1000)

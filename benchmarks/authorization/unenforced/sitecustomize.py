@@ -15,7 +15,7 @@ if sys.orig_argv[1:3] == ["-m", "local_account"]:
     from local_account.authorization.enforcement import Authorizer
 
     Authorizer.require = lambda self, principal, call: None
-    Keyring._require_trust = lambda self, role_arn, service, source_arn: None
+    Keyring.trusts = lambda self, role_arn, service, source_arn="": True
     rule.has_rules = lambda call: False
     gateway._checked = reading.read
     validation.require_valid_invocation = lambda endpoint_name, headers: None

@@ -6,6 +6,32 @@ services as functions `(context, parameters)`, which raise the service's own err
 Next: `rule.py`.
 """
 
-from local_account.api.rules import cloudwatch, delivery, events, functions, identity, keys, logs, objects, parameters, queues, topics
+from local_account.api.rules import (
+    cloudwatch,
+    delivery,
+    events,
+    functions,
+    handed_roles,
+    identity,
+    keys,
+    logs,
+    objects,
+    parameters,
+    queues,
+    topics,
+)
 
-__all__ = ["cloudwatch", "delivery", "events", "functions", "identity", "keys", "logs", "objects", "parameters", "queues", "topics"]
+__all__ = [
+    "cloudwatch",
+    "delivery",
+    "events",
+    "functions",
+    "handed_roles",
+    "identity",
+    "keys",
+    "logs",
+    "objects",
+    "parameters",
+    "queues",
+    "topics",
+]

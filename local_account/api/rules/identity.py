@@ -1,4 +1,4 @@
-"""IAM: policy documents that are JSON, and policies that are there.
+"""IAM: policy documents within the grammar and the quotas, and policies that are there.
 
 Errors: https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html and API_CreateRole.html.
 """
@@ -8,20 +8,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from local_account.api.rules.rule import is_there, json_of, rule
+from local_account.api.rules import policy_documents
+from local_account.api.rules.rule import is_there, rule
 from local_account.context import Context
 from local_account.errors import ServiceError
 
-_DOCUMENTS = ("AssumeRolePolicyDocument", "PolicyDocument")
+
+@rule("iam", "CreateRole", "UpdateAssumeRolePolicy")
+def _trust(context: Context, request: Mapping[str, Any]) -> None:
+    document = request.get("AssumeRolePolicyDocument") or request.get("PolicyDocument") or ""
+    policy_documents.require_trust_policy(context, document)
+    if policy_documents.length(document) > policy_documents.LONGEST_TRUST:
+        raise _exceeded(f"Cannot exceed quota for ACLSizePerRole: {policy_documents.LONGEST_TRUST}")
 
 
-@rule("iam", "CreateRole", "UpdateAssumeRolePolicy", "PutRolePolicy", "PutUserPolicy", "CreatePolicy", "CreatePolicyVersion")
-def _document(context: Context, request: Mapping[str, Any]) -> None:
-    for member in _DOCUMENTS:
-        if member in request:
-            malformed = ServiceError("MalformedPolicyDocument", "This policy contains invalid Json")
-            if not json_of(request[member], malformed).get("Statement"):
-                raise ServiceError("MalformedPolicyDocument", "Missing required field Statement")
+@rule("iam", "PutRolePolicy", "PutUserPolicy")
+def _inline(context: Context, request: Mapping[str, Any]) -> None:
+    """What all inline policies of a role or a user have together is limited."""
+    policy_documents.require_identity_policy(request["PolicyDocument"])
+    kind, longest = ("role", policy_documents.LONGEST_OF_ROLE) if "RoleName" in request else ("user", policy_documents.LONGEST_OF_USER)
+    name = request.get("RoleName") or request.get("UserName") or ""
+    others = _inline_policies(context, kind, name)
+    others.pop(request["PolicyName"], None)
+    if sum(map(policy_documents.length, [*others.values(), request["PolicyDocument"]])) > longest:
+        raise _exceeded(f"Maximum policy size of {longest} bytes exceeded for {kind} {name}")
+
+
+@rule("iam", "CreatePolicy", "CreatePolicyVersion")
+def _managed(context: Context, request: Mapping[str, Any]) -> None:
+    policy_documents.require_identity_policy(request["PolicyDocument"], is_managed=True)
+    if policy_documents.length(request["PolicyDocument"]) > policy_documents.LONGEST_MANAGED:
+        raise _exceeded(f"Cannot exceed quota for PolicySize: {policy_documents.LONGEST_MANAGED}")
 
 
 @rule("iam", "AttachRolePolicy", "AttachUserPolicy")
@@ -34,6 +51,14 @@ def _attached(context: Context, request: Mapping[str, Any]) -> None:
         raise ServiceError("NoSuchEntity", f"Policy {arn} does not exist or is not attachable.", 404)
 
 
+@rule("iam", "AttachRolePolicy")
+def _number(context: Context, request: Mapping[str, Any]) -> None:
+    role = _entity(context, "role", request["RoleName"])
+    attached = {*map(str, role.get("AttachedPolicies", ())), request["PolicyArn"]}
+    if len(attached) > policy_documents.MOST_ATTACHED:
+        raise _exceeded(f"Cannot exceed quota for PoliciesPerRole: {policy_documents.MOST_ATTACHED}")
+
+
 @rule("iam", "DeleteAccessKey")
 def _own_key(context: Context, request: Mapping[str, Any]) -> None:
     """A key is deleted of the user who has it."""
@@ -43,3 +68,19 @@ def _own_key(context: Context, request: Mapping[str, Any]) -> None:
     keys = context.client("iam").list_access_keys(UserName=user)["AccessKeyMetadata"]
     if key not in [each["AccessKeyId"] for each in keys]:
         raise ServiceError("NoSuchEntity", f"The Access Key with id {key} cannot be found.", 404)
+
+
+def _entity(context: Context, kind: str, name: str) -> Mapping[str, Any]:
+    """A role or user as MiniStack keeps it; nothing for one that is not there."""
+    from ministack.services import iam
+
+    found: Mapping[str, Any] | None = context.keyring.here(lambda: (iam._roles if kind == "role" else iam._users).get(name))
+    return found or {}
+
+
+def _inline_policies(context: Context, kind: str, name: str) -> dict[str, str]:
+    return dict(_entity(context, kind, name).get("InlinePolicies", {}))
+
+
+def _exceeded(message: str) -> ServiceError:
+    return ServiceError("LimitExceeded", message, 409)

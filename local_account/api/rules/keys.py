@@ -1,4 +1,4 @@
-"""KMS: policies that are JSON, aliases that may be given, and a key that is the one that encrypted.
+"""KMS: policies that a key can have, aliases that may be given, and a key that is the one that encrypted.
 
 Errors: https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html, API_CreateAlias.html and API_PutKeyPolicy.html.
 """
@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from local_account.api.rules.rule import is_there, json_of, rule
+from local_account.api.rules.policy_documents import require_resource_policy
+from local_account.api.rules.rule import is_there, rule
 from local_account.context import Context
 from local_account.errors import ServiceError
+
+#: Bytes of a key policy: KMS developer guide, "Resource quotas".
+LONGEST_POLICY = 32_768
 
 
 @rule("kms", "CreateKey", "PutKeyPolicy")
 def _policy(context: Context, request: Mapping[str, Any]) -> None:
     if "Policy" in request:
-        error = ServiceError("MalformedPolicyDocumentException", "The new key policy is not valid: it is not a JSON object.")
-        if not json_of(request["Policy"], error).get("Statement"):
-            raise ServiceError("MalformedPolicyDocumentException", "The new key policy has no Statement.")
+        require_resource_policy(context, request["Policy"], "MalformedPolicyDocumentException", LONGEST_POLICY)
 
 
 @rule("kms", "CreateAlias", "UpdateAlias")

@@ -1,4 +1,4 @@
-"""S3: whose bucket it is, policies that are JSON, parts that are large enough, keys that are there.
+"""S3: whose bucket it is, policies that a bucket can have, parts that are large enough, keys that are there.
 
 Errors: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and API_CompleteMultipartUpload.html ("EntityTooSmall").
 """
@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_account.api.reading import model
+from local_account.api.rules import policy_documents
 from local_account.api.rules.rule import is_there, json_of, rule
 from local_account.context import Context
 from local_account.errors import ServiceError
 
 _SMALLEST_PART_BYTES = 5 * 1024**2
+#: Bytes of a bucket's policy.
+LONGEST_POLICY = 20_480
 _OWNERS = ("ExpectedBucketOwner", "ExpectedSourceBucketOwner")
 
 
@@ -29,11 +32,29 @@ def _register() -> None:
             rule("s3", operation)(_owner)
 
 
+def _require_own(statement: Mapping[str, Any], bucket: str) -> None:
+    """A bucket's policy speaks of S3 and of that bucket."""
+    actions, resources = _listed(statement, "Action", "NotAction"), _listed(statement, "Resource", "NotResource")
+    if not all(action == "*" or action.lower().startswith("s3:") for action in actions):
+        raise ServiceError("MalformedPolicy", "Policy has invalid action")
+    own = f"arn:aws:s3:::{bucket}"
+    if not all(resource == "*" or resource == own or resource.startswith((f"{own}/", f"{own}*")) for resource in resources):
+        raise ServiceError("MalformedPolicy", "Policy has invalid resource")
+
+
+def _listed(statement: Mapping[str, Any], *names: str) -> list[str]:
+    found: Any = next((statement[name] for name in names if name in statement), [])
+    return [found] if isinstance(found, str) else list(found)
+
+
 @rule("s3", "PutBucketPolicy")
 def _policy(context: Context, request: Mapping[str, Any]) -> None:
     malformed = ServiceError("MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'")
     if not json_of(request.get("Policy"), malformed).get("Statement"):
         raise ServiceError("MalformedPolicy", "Missing required field Statement")
+    policy_documents.require_resource_policy(context, request["Policy"], "MalformedPolicy", LONGEST_POLICY)
+    for statement in policy_documents.statements_of(request["Policy"]):
+        _require_own(statement, request["Bucket"])
 
 
 @rule("s3", "PutObject", "CopyObject", "CreateMultipartUpload")

@@ -10,12 +10,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from local_account.api.rules.policy_documents import require_resource_policy
 from local_account.api.rules.rule import json_of, rule
 from local_account.context import Context
 from local_account.errors import ServiceError
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
 _HALF_DAY = 43_200
+#: Bytes of a queue's policy: SQS developer guide, "Quotas related to policies".
+LONGEST_POLICY = 8_192
 #: Attribute -> a range of whole numbers, the words that are taken, "json" for a document, None for any text.
 _ATTRIBUTES: Mapping[str, Any] = {
     "DelaySeconds": (0, 900),
@@ -43,6 +46,12 @@ def _attributes(context: Context, request: Mapping[str, Any]) -> None:
             raise ServiceError("InvalidAttributeName", f"Unknown Attribute {name}.")
         if not _is_allowed(_ATTRIBUTES[name], value):
             raise ServiceError("InvalidAttributeValue", f"Invalid value for the parameter {name}.")
+
+
+@rule("sqs", "CreateQueue", "SetQueueAttributes")
+def _policy(context: Context, request: Mapping[str, Any]) -> None:
+    if given := (request.get("Attributes") or {}).get("Policy"):
+        require_resource_policy(context, given, "InvalidAttributeValue", LONGEST_POLICY, names_resource=False)
 
 
 def _is_allowed(allowed: Any, value: Any) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from local_account.api.rules.policy_documents import require_resource_policy
 from local_account.api.rules.rule import is_there, json_of, rule
 from local_account.context import Context
 from local_account.errors import NotEmulatedError, ServiceError
@@ -17,6 +18,8 @@ from local_account.errors import NotEmulatedError, ServiceError
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9_-]{1,256}|[A-Za-z0-9_-]{1,251}\.fifo")
 _SUBJECT = re.compile(r"[\x20-\x7e]{1,100}")
 _MOST_BYTES = 262_144
+#: Bytes of a topic's policy.
+LONGEST_POLICY = 30_720
 #: Attribute -> the values that are taken; "json" is a document, None any text.
 _TOPIC: Mapping[str, Any] = {
     "DisplayName": None,
@@ -55,6 +58,13 @@ def _topic_attribute(context: Context, request: Mapping[str, Any]) -> None:
 @rule("sns", "SetSubscriptionAttributes")
 def _subscription_attribute(context: Context, request: Mapping[str, Any]) -> None:
     _attribute("SetSubscriptionAttributes", _SUBSCRIPTION, str(request.get("AttributeName")), request.get("AttributeValue"))
+
+
+@rule("sns", "CreateTopic", "SetTopicAttributes")
+def _policy(context: Context, request: Mapping[str, Any]) -> None:
+    given = request["AttributeValue"] if request.get("AttributeName") == "Policy" else (request.get("Attributes") or {}).get("Policy")
+    if given:
+        require_resource_policy(context, given, "InvalidParameter", LONGEST_POLICY, names_resource=False)
 
 
 @rule("sns", "Subscribe")
