@@ -120,7 +120,7 @@ def _shorten(person: Person) -> None:
             path.unlink()
     person.change("settings.py", "trials: int = 4", "trials: int = 1")
     person.change("settings.py", "parallel_trials: int = 2", "parallel_trials: int = 1")
-    person.change("settings.py", '"rounds": 600', '"rounds": 60')
+    person.change("settings.py", '"num_round": 600', '"num_round": 60')
 
 
 @dataclass(frozen=True)
