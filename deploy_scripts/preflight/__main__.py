@@ -48,7 +48,7 @@ SECTIONS: Mapping[str, Mapping[str, Check]] = {
         "identity": check_identity,
         "region": check_region,
         "bootstrap": bootstrap.check_version,
-        "its resources": bootstrap.check_resources,
+        "bootstrap resources": bootstrap.check_resources,
         "scaling role": service_roles.check_service_roles,
         "source of the code": source.check_source,
     },

@@ -44,9 +44,9 @@ def check_resources(situation: Situation) -> Iterator[Finding]:
     if gone:
         found = f"gone: {', '.join(gone)}"
         advice = "delete the stack CDKToolkit, if it is there, and bootstrap again"
-        yield failed("its resources", found, advice, _command(situation, next(iter(parameters))))
+        yield failed("bootstrap resources", found, advice, _command(situation, next(iter(parameters))))
     elif _buckets(situation):
-        yield passed("its resources", "the bucket for assets and the roles that cdk assumes are there")
+        yield passed("bootstrap resources", "the bucket for assets and the roles that cdk assumes are there")
 
 
 def _asked_for(situation: Situation) -> dict[str, int]:

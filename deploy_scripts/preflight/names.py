@@ -61,8 +61,13 @@ KINDS: Mapping[str, Kind] = {
     "AWS::SageMaker::ModelPackageGroup": Kind(
         "ModelPackageGroupName",
         _found("sagemaker", "describe_model_package_group", "ModelPackageGroupName"),
-        "the registry of an earlier deployment. To keep its versions, take it into the new stack; to drop them, delete them and the group,",
-        ("npx cdk import {stack}", "aws sagemaker delete-model-package-group --model-package-group-name {name}"),
+        "the registry of an earlier deployment. To keep its versions, import it (the CLI asks for each resource: give the group's ARN, leave "
+        "the others empty). To drop them, set Project.retain_data=False and type the other two. Take one way,",
+        (
+            "npx cdk import {stack}",
+            "python -m deploy_scripts.tear_down",
+            "aws sagemaker delete-model-package-group --model-package-group-name {name}",
+        ),
     ),
     "AWS::CodeCommit::Repository": Kind(
         "RepositoryName",

@@ -98,7 +98,7 @@ def prices(account: Account, use: Use) -> dict[str, float]:
         attributes = product["product"]["attributes"]
         name = attributes.get("instanceName") or str(attributes.get("instanceType", "")).split("-")[0]
         if (price := _on_demand(product)) is not None:
-            found[str(name)] = price
+            found[str(name)] = max(price, found.get(str(name), 0.0))  # beside it a free tier may be listed
     return found
 
 

