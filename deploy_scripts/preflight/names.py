@@ -61,8 +61,8 @@ KINDS: Mapping[str, Kind] = {
     "AWS::SageMaker::ModelPackageGroup": Kind(
         "ModelPackageGroupName",
         _found("sagemaker", "describe_model_package_group", "ModelPackageGroupName"),
-        "the registry of an earlier deployment. To keep its versions, import it (the CLI asks for each resource: give the group's ARN, leave the "
-        "others empty). To drop them, set Project.retain_data=False and type the other two. Take one way,",
+        "the registry of an earlier deployment. To keep its versions, import it (the CLI asks for each resource: give the "
+        "group's ARN, leave the others empty). To drop them, set Project.retain_data=False and type the other two. Take one way,",
         (
             "npx cdk import {stack}",
             "python -m deploy_scripts.tear_down",
