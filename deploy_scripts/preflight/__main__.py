@@ -25,6 +25,7 @@ from deploy_scripts.preflight import (
     assembly,
     bootstrap,
     cost,
+    fits,
     names,
     network,
     offers,
@@ -54,7 +55,12 @@ SECTIONS: Mapping[str, Mapping[str, Check]] = {
     },
     "Tools": {"Python": tools.check_python, "CDK CLI": tools.check_cli, "libraries": tools.check_libraries},
     "Earlier deployments": {"stacks": stack_states.check_stacks, "names": names.check_names, "left behind": names.check_leftovers},
-    "Image and instance types": {"image": offers.check_image, "instance types": offers.check_instance_types},
+    "Image and instance types": {
+        "image": offers.check_image,
+        "instance types": offers.check_instance_types,
+        "allowed types": fits.check_version,
+        "scaling": fits.check_scaling,
+    },
     "Quotas": {"endpoints": quotas.check_endpoints, "jobs": quotas.check_jobs, "builds": quotas.check_builds},
     "Network": {
         "VPC endpoints": network.check_endpoint_services,

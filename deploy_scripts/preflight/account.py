@@ -46,6 +46,7 @@ READS: Mapping[tuple[str, str], str] = {
     ("sagemaker", "describe_endpoint_config"): "sagemaker:DescribeEndpointConfig",
     ("sagemaker", "describe_model_package_group"): "sagemaker:DescribeModelPackageGroup",
     ("sagemaker", "list_endpoints"): "sagemaker:ListEndpoints",
+    ("sagemaker", "list_pipelines"): "sagemaker:ListPipelines",
     ("service-quotas", "list_aws_default_service_quotas"): "servicequotas:ListAWSDefaultServiceQuotas",
     ("service-quotas", "list_requested_service_quota_change_history_by_quota"): (
         "servicequotas:ListRequestedServiceQuotaChangeHistoryByQuota"

@@ -64,6 +64,7 @@ NOTHING = {
     "lambda:GetFunctionConfiguration": Refused("ResourceNotFoundException", status=404),
     "logs:DescribeLogGroups": {"logGroups": []},
     "sagemaker:ListEndpoints": {"Endpoints": []},
+    "sagemaker:ListPipelines": {"PipelineSummaries": []},
     "sagemaker:DescribeEndpoint": Refused("ValidationException", "Could not find endpoint"),
     "sagemaker:DescribeModelPackageGroup": Refused("ValidationException", "ModelPackageGroup does not exist."),
     "service-quotas:ListServiceQuotas": {"Quotas": []},

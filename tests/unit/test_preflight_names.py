@@ -110,6 +110,19 @@ def test_buckets_of_an_earlier_deployment_are_named_and_do_not_stand_in_the_way(
     assert "aws s3 sync" in line.advice
 
 
+def test_pipelines_that_builds_made_are_named_while_no_stack_is_there():
+    summary = {"PipelineArn": ARN, "CreationTime": WHEN}
+    left = {
+        "sagemaker:ListPipelines": {
+            "PipelineSummaries": [{"PipelineName": name, **summary} for name in ("mlops-training", "mlops-training-2")]
+        }
+    }
+    buckets, line = found(names.check_leftovers, situation(Aws(left), stacks=[stack("mlops")]))
+    assert signs([buckets, line]) == "✓✓"
+    assert line.found.endswith(": mlops-training")
+    assert len(found(names.check_leftovers, situation(Aws({**left, **deployed()}), stacks=[stack("mlops")]))) == 1
+
+
 # ---------------------------------------------------------------------------------------- network
 
 LOGS = "com.amazonaws.eu-west-1.logs"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from deploy_scripts.preflight import cost, offers, quotas
+from deploy_scripts.preflight import cost, fits, offers, quotas
 from deploy_scripts.preflight.finding import NotSeenError, Sign
 from deploy_scripts.preflight.needs import Need, Use
 from settings import Environment
@@ -214,6 +215,28 @@ def test_a_region_without_the_image_fails_and_the_jobs_are_not_seen():
     assert "Unsupported region" in line.found
     with pytest.raises(NotSeenError, match="Unsupported region"):
         found(quotas.check_jobs, given)
+
+
+def test_a_burstable_type_that_scales_fails_and_one_that_does_not_is_fine():
+    steady = Environment(name="staging", instance_type="ml.t2.medium")
+    scaled = replace(PRODUCTION, instance_type="ml.t2.medium")
+    line = only(fits.check_scaling, situation(environments=[steady, scaled]))
+    assert line.sign is Sign.FAILED
+    assert "production" in line.found
+    assert "autoscaling=None" in line.advice
+
+
+def registering(*types: str) -> dict[str, object]:
+    package = {"InferenceSpecification": {"SupportedRealtimeInferenceInstanceTypes": list(types)}}
+    step = {"Name": "Register", "Type": "RegisterModel", "Arguments": package}
+    return {"Steps": [{"Name": "Gate", "Type": "Condition", "Arguments": {"Conditions": [], "IfSteps": [step]}}]}
+
+
+@pytest.mark.parametrize(("allowed", "sign"), [("ml.c5.large", Sign.FAILED), ("ml.m5.large", Sign.PASSED)])
+def test_a_type_that_a_registered_version_may_not_run_on_fails(allowed, sign):
+    line = only(fits.check_version, situation(definitions=[registering(allowed)]))
+    assert line.sign is sign
+    assert sign is Sign.PASSED or "registration.py" in line.advice
 
 
 # ----------------------------------------------------------------------------------------- cost
