@@ -26,6 +26,7 @@ from deploy_scripts.preflight import (
     bootstrap,
     cost,
     fits,
+    leftovers,
     names,
     network,
     offers,
@@ -54,7 +55,7 @@ SECTIONS: Mapping[str, Mapping[str, Check]] = {
         "source of the code": source.check_source,
     },
     "Tools": {"Python": tools.check_python, "CDK CLI": tools.check_cli, "libraries": tools.check_libraries},
-    "Earlier deployments": {"stacks": stack_states.check_stacks, "names": names.check_names, "left behind": names.check_leftovers},
+    "Earlier deployments": {"stacks": stack_states.check_stacks, "names": names.check_names, "left behind": leftovers.check_leftovers},
     "Image and instance types": {
         "image": offers.check_image,
         "instance types": offers.check_instance_types,

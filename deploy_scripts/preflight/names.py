@@ -1,7 +1,7 @@
 """Names that the templates give, and that somebody else or an earlier, retained deployment has already.
 
 CloudFormation refuses to create what exists. A name is the stack's own if the stack lists it; everything else in the templates is named by
-CloudFormation and cannot clash. Types with a name: `KINDS`; a test holds it to the templates.
+CloudFormation and cannot clash. Types with a name: `KINDS`; a test holds it to the templates. Next: `leftovers.py`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from deploy_scripts.preflight.account import Account
 from deploy_scripts.preflight.assembly import Stack
 from deploy_scripts.preflight.finding import Finding, NotSeenError, failed, not_seen, passed
 from deploy_scripts.preflight.situation import Situation
-from deploy_scripts.preflight.stack_states import resources_of, status_of
+from deploy_scripts.preflight.stack_states import resources_of
 
-_HASH = 8  # characters by which the CDK ends a logical id; CloudFormation may cut a long name within them
 _OTHER = "or choose another Project.name in settings.py"
 
 
@@ -151,35 +150,3 @@ def _in_the_way(situation: Situation, stack: Stack, kind: str, name: str) -> Fin
         return failed("names", f"{what} {name} belongs to stack {of}", f"another deployment has this name: delete that stack, {_OTHER}")
     commands = [command.format(name=name, stack=stack.name) for command in entry.commands]
     return failed("names", found, f"{entry.advice} {_OTHER}", *commands)
-
-
-def check_leftovers(situation: Situation) -> Iterator[Finding]:
-    """What earlier stacks of this name left and cannot clash: buckets and SageMaker pipelines. Whoever deploys should know of them."""
-    yield _buckets(situation)
-    yield from _pipelines(situation)
-
-
-def _buckets(situation: Situation) -> Finding:
-    left: list[str] = []
-    for stack in situation.stacks:
-        buckets = [logical_id for logical_id, item in stack.resources("AWS::S3::Bucket").items() if "BucketName" not in item]
-        own = set(resources_of(situation, stack).values()) if buckets else set()
-        for logical_id in buckets:
-            prefix = f"{stack.name}-{logical_id[:-_HASH]}".lower()
-            found = situation.account.read_all("s3", "list_buckets", "Buckets", Prefix=prefix)
-            left += [item["Name"] for item in found if item["Name"] not in own and item["Name"].startswith(prefix)]
-    if not left:
-        return passed("left behind", "no bucket of an earlier deployment")
-    advice = "the new stacks make buckets of their own. Copy what you need (`aws s3 sync`), delete the rest when nobody misses it"
-    return passed("left behind", f"buckets of an earlier deployment: {', '.join(left)}", advice)
-
-
-def _pipelines(situation: Situation) -> Iterator[Finding]:
-    """Builds make them, no stack. With nothing deployed they are an earlier deployment's, whose roles are gone."""
-    if any(status_of(situation, stack) for stack in situation.stacks):
-        return
-    names = (situation.project.sagemaker_pipeline, situation.project.batch_pipeline)
-    prefix = f"{situation.project.name}-"
-    summaries = situation.account.read_all("sagemaker", "list_pipelines", "PipelineSummaries", PipelineNamePrefix=prefix)
-    if left := [item["PipelineName"] for item in summaries if item["PipelineName"] in names]:
-        yield passed("left behind", f"SageMaker pipelines of an earlier deployment: {', '.join(left)}", "the next build takes them over")

@@ -11,7 +11,8 @@ from typing import Any
 from deploy_scripts.preflight.account import Account
 from deploy_scripts.preflight.assembly import Place, Stack
 from deploy_scripts.preflight.finding import Finding, NotSeenError
-from deploy_scripts.preflight.needs import Need, Use, endpoint_needs, job_needs, merged
+from deploy_scripts.preflight.job_needs import job_needs, merged
+from deploy_scripts.preflight.needs import Need, Use, endpoint_needs
 from settings import Environment, Prices, Project
 
 #: Looks at one thing. What it cannot see it says by raising NotSeenError, which ends it but not the checks after it.

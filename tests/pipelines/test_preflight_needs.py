@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from deploy_scripts.preflight.needs import Use, job_needs
+from deploy_scripts.preflight.job_needs import job_needs
+from deploy_scripts.preflight.needs import Use
 from pipelines.batch.pipeline import get_pipeline as batch
 from pipelines.tabular.pipeline import get_pipeline
 from settings import Algorithm, Range, Tuning

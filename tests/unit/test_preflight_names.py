@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy_scripts.preflight import names, network
+from deploy_scripts.preflight import leftovers, names, network
 from deploy_scripts.preflight.finding import NotSeenError, Sign
 from tests.unit.preflight_account import Aws, denied, deployed, found, only, quota, quotas, signs, situation, stack
 
@@ -103,7 +103,7 @@ def test_a_name_that_cloudformation_makes_is_not_asked_for():
 def test_buckets_of_an_earlier_deployment_are_named_and_do_not_stand_in_the_way():
     buckets = {"s3:ListBuckets": {"Buckets": [{"Name": "mlops-data-0ldbucket"}, {"Name": "mlops-data-ournew"}]}}
     aws = Aws({**buckets, **deployed(("Data12345678", "mlops-data-ournew"))})
-    line = only(names.check_leftovers, situation(aws, stacks=[stack("mlops", {"Data12345678": ("AWS::S3::Bucket", {})})]))
+    line = only(leftovers.check_leftovers, situation(aws, stacks=[stack("mlops", {"Data12345678": ("AWS::S3::Bucket", {})})]))
     assert line.sign is Sign.PASSED
     assert "mlops-data-0ldbucket" in line.found
     assert "ournew" not in line.found
@@ -117,10 +117,10 @@ def test_pipelines_that_builds_made_are_named_while_no_stack_is_there():
             "PipelineSummaries": [{"PipelineName": name, **summary} for name in ("mlops-training", "mlops-training-2")]
         }
     }
-    buckets, line = found(names.check_leftovers, situation(Aws(left), stacks=[stack("mlops")]))
+    buckets, line = found(leftovers.check_leftovers, situation(Aws(left), stacks=[stack("mlops")]))
     assert signs([buckets, line]) == "✓✓"
     assert line.found.endswith(": mlops-training")
-    assert len(found(names.check_leftovers, situation(Aws({**left, **deployed()}), stacks=[stack("mlops")]))) == 1
+    assert len(found(leftovers.check_leftovers, situation(Aws({**left, **deployed()}), stacks=[stack("mlops")]))) == 1
 
 
 # ---------------------------------------------------------------------------------------- network

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from deploy_scripts.preflight.needs import Need, Use, capacity_range, endpoint_needs, job_needs, merged
+from deploy_scripts.preflight.job_needs import job_needs, merged
+from deploy_scripts.preflight.needs import Need, Use, capacity_range, endpoint_needs
 from tests.unit.preflight_account import PRODUCTION, STAGING
 
 PARAMETERS = [{"Name": "Type", "DefaultValue": "ml.m5.xlarge"}, {"Name": "Count", "DefaultValue": 2}]
