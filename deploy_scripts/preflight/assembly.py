@@ -5,6 +5,7 @@ Input: cdk.out, the CLI's cloud assembly (manifest.json, nested ones in folders)
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -64,8 +65,13 @@ class Place:
 
     @property
     def _pseudo(self) -> dict[str, str]:
-        partition = Session().get_partition_for_region(self.region)
-        return {"AWS::Region": self.region, "AWS::AccountId": self.account, "AWS::Partition": partition}
+        return {"AWS::Region": self.region, "AWS::AccountId": self.account, "AWS::Partition": partition_of(self.region)}
+
+
+@functools.cache
+def partition_of(region: str) -> str:
+    """`aws`, `aws-cn` or the like. Botocore reads all of AWS's endpoints for it."""
+    return str(Session().get_partition_for_region(region))
 
 
 def read(folder: Path) -> list[Stack]:

@@ -8,6 +8,7 @@ The image's address is the SageMaker SDK's (`image_uris.retrieve`); that it is t
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -108,6 +109,7 @@ def _on_demand(product: dict[str, Any]) -> float | None:
     return next((float(dimension["pricePerUnit"]["USD"]) for dimension in dimensions if "USD" in dimension["pricePerUnit"]), None)
 
 
+@functools.cache
 def _types(use: Use) -> list[str]:
     return list(Session().get_service_model("sagemaker").shape_for(use.shape).enum)
 

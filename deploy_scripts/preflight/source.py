@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from build_scripts.command_line import explain
+from deploy_scripts.preflight.assembly import partition_of
 from deploy_scripts.preflight.finding import Finding, NotSeenError, failed, not_seen, passed, unseen
 from deploy_scripts.preflight.situation import Situation
 
@@ -36,7 +37,7 @@ def _source_actions(situation: Situation) -> list[dict[str, Any]]:
 
 
 def _codecommit(situation: Situation) -> Finding:
-    if situation.region not in Session().get_available_regions("codecommit", _partition(situation.region)):
+    if situation.region not in Session().get_available_regions("codecommit", partition_of(situation.region)):
         return failed(_WHAT, f"CodeCommit is not offered in {situation.region} (botocore's endpoints)", f"{_INSTEAD}, or another region")
     try:
         count = len(situation.account.read_all("codecommit", "list_repositories", "repositories"))
@@ -47,10 +48,6 @@ def _codecommit(situation: Situation) -> Finding:
     if count:
         return passed(_WHAT, f"CodeCommit, which the account uses: {count} {'repository' if count == 1 else 'repositories'}")
     return passed(_WHAT, "CodeCommit answers; it has no repository yet, and has been open to new customers again since November 2025")
-
-
-def _partition(region: str) -> str:
-    return str(Session().get_partition_for_region(region))
 
 
 def _connection(action: dict[str, Any]) -> str | None:

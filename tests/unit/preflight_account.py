@@ -32,6 +32,9 @@ PRICES = Prices(region="us-east-1", as_of="2025-06", source="a page", usd_per_ho
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/sagemaker-xgboost:3.2-0"
 
 
+_SESSION = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+
+
 class Refused:
     """An answer that is an error of the service."""
 
@@ -92,8 +95,7 @@ class Aws:
     def client(self, service: str, region: str) -> Any:
         Aws._asked = self  # a client takes long to make, so that tests share them
         if (service, region) not in self._clients:
-            session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=region)
-            client = session.client(service)
+            client = _SESSION.client(service, region_name=region)
             client.meta.events.register("before-parameter-build.*.*", _remember)
             client.meta.events.register("before-call.*.*", lambda model, context, **_: Aws._asked._answer(service, model, context))
             self._clients[service, region] = client
