@@ -19,6 +19,13 @@ from deploy_scripts.preflight.finding import NotSeenError, Sign, failed, not_see
 from tests.unit import script_account
 from tests.unit.preflight_account import REGION, Aws, Refused, denied, situation, stack
 
+LONG = failed(
+    "endpoint ml.m5.large",
+    "has 4, needs 18 (both fleets of an update: staging 2 × 1, production 2 × 8), others use 3, and a good deal more of explanation",
+    "ask for more, or less in settings.py: " + "instance_type, " * 12,
+    "aws service-quotas request-service-quota-increase --service-code sagemaker --quota-code L-614B09FD --desired-value 21",
+)
+
 
 @pytest.mark.parametrize("action", sorted(set(READS.values())))
 def test_every_permission_that_it_asks_for_only_reads(action):
@@ -97,14 +104,16 @@ def test_with_every_permission_lacking_each_check_is_still_a_line(tmp_path):
     assert not [finding for finding in lines.values() if finding.sign is Sign.FAILED and "lack" in finding.found]
 
 
-# ------------------------------------------------------------------------------------------ table
+@pytest.mark.parametrize(("findings", "code"), [([LONG], 1), ([unseen("y", "no")], 0), ([passed("x", "fine")], 0), ([], 0)])
+def test_only_a_failure_ends_with_1(findings, code, monkeypatch, capsys):
+    monkeypatch.setattr(preflight, "look", lambda folder: situation())
+    monkeypatch.setattr(preflight, "examine", lambda given: {"Section": findings})
+    assert [run(preflight.main, options) for options in ([], ["--json"])] == [code, code]
+    printed = capsys.readouterr().out
+    assert [finding["what"] for finding in json.loads(printed[printed.index("{") :])["Section"]] == [finding.what for finding in findings]
 
-LONG = failed(
-    "endpoint ml.m5.large",
-    "has 4, needs 18 (both fleets of an update: staging 2 × 1, production 2 × 8), others use 3, and a good deal more of explanation",
-    "ask for more, or less in settings.py: " + "instance_type, " * 12,
-    "aws service-quotas request-service-quota-increase --service-code sagemaker --quota-code L-614B09FD --desired-value 21",
-)
+
+# ------------------------------------------------------------------------------------------ table
 
 
 def test_no_line_is_wider_than_100_columns():

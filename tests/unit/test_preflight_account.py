@@ -269,6 +269,12 @@ def test_a_stack_that_was_never_made_stands_in_the_way_of_a_pipeline_but_not_of_
     assert (signs(by_cli), signs(by_pipeline)) == ("✓", "✗✓")
 
 
+def test_a_stack_of_which_only_a_change_set_was_made_is_none():
+    lines = found(stack_states.check_stacks, situation(Aws(deployed(status="REVIEW_IN_PROGRESS")), stacks=[stack("mlops")]))
+    assert signs(lines) == "✓"
+    assert "none of 1" in lines[0].found
+
+
 def test_stacks_that_are_there_are_named():
     assert "1 of 1 are deployed: mlops" in only(stack_states.check_stacks, situation(Aws(deployed()), stacks=[stack("mlops")])).found
     assert "none of 1" in only(stack_states.check_stacks, situation(stacks=[stack("mlops")])).found

@@ -122,6 +122,12 @@ def test_jobs_are_held_to_the_quota_of_their_use():
     assert signs(lines) == "✗✓"
 
 
+def test_two_pipelines_that_share_a_type_are_one_line():
+    name = "ml.m5.xlarge for processing job usage"
+    given = situation(account(quota(name, 1)), definitions=[job("Prepare"), job("Monitor")])
+    assert only(quotas.check_jobs, given).sign is Sign.PASSED
+
+
 def pipelines(*providers: str):
     return {
         f"P{number}": (
