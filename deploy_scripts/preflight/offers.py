@@ -19,7 +19,7 @@ from botocore.session import Session
 from deploy_scripts.preflight.account import Account
 from deploy_scripts.preflight.finding import Finding, NotSeenError, failed, not_seen, passed
 from deploy_scripts.preflight.needs import Need, Use
-from deploy_scripts.preflight.service_quotas import find_quota
+from deploy_scripts.preflight.service_quotas import Quota, find_quota
 from deploy_scripts.preflight.situation import Situation
 
 _IMAGE = re.compile(r'"((\d{12})\.dkr\.ecr\.[\w.-]+/([\w./-]+):([\w.-]+))"')
@@ -68,23 +68,36 @@ def check_instance_types(situation: Situation) -> Iterator[Finding]:
 
 
 def offers(account: Account, need: Need, reasons: dict[str, NotSeenError]) -> tuple[bool | None, str]:
-    """Whether the region has the type for this use, and who says so; None if nobody does. `reasons` takes why a source did not answer."""
-    try:
-        if sold := prices(account, need.use):
-            return (
-                need.instance_type in sold,
-                _PRICE_LIST if need.instance_type in sold else f"not sold in {account.region} (AWS Price List)",
-            )
-    except NotSeenError as error:
-        reasons[_PRICE_LIST] = error
-    try:
-        if find_quota(account, "sagemaker", need.use.quota(need.instance_type)):
-            return True, _QUOTAS
-    except NotSeenError as error:
-        reasons[_QUOTAS] = error
+    """Whether the region has the type for this use, and who says so; None if nobody does. `reasons` takes why a source did not answer.
+
+    An account that may run some has the type, whatever the list of prices leaves out.
+    """
+    sold, quota = _sold(account, need, reasons), _quota(account, need, reasons)
+    if need.instance_type in sold:
+        return True, _PRICE_LIST
+    if quota is not None and (quota["Value"] > 0 or not sold):
+        return True, _QUOTAS
+    if sold:
+        return False, f"not sold in {account.region} ({_PRICE_LIST})"
     if need.instance_type not in _types(need.use):
         return False, "no such type in SageMaker's API (botocore)"
     return None, ""
+
+
+def _sold(account: Account, need: Need, reasons: dict[str, NotSeenError]) -> dict[str, float]:
+    try:
+        return prices(account, need.use)
+    except NotSeenError as error:
+        reasons[_PRICE_LIST] = error
+        return {}
+
+
+def _quota(account: Account, need: Need, reasons: dict[str, NotSeenError]) -> Quota | None:
+    try:
+        return find_quota(account, "sagemaker", need.use.quota(need.instance_type))
+    except NotSeenError as error:
+        reasons[_QUOTAS] = error
+        return None
 
 
 def prices(account: Account, use: Use) -> dict[str, float]:

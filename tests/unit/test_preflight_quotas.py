@@ -174,6 +174,12 @@ def test_a_type_that_the_region_does_not_sell_for_endpoints_fails():
     assert "settings.py" in line.advice
 
 
+@pytest.mark.parametrize(("has", "sign"), [(0, Sign.FAILED), (2, Sign.PASSED)])
+def test_a_type_that_the_account_may_run_is_offered_whatever_the_price_list_leaves_out(has, sign):
+    aws = account(quota(ENDPOINTS, has), **{SOLD: sold(Hosting=[product("ml.c5.large", 0.1)])})
+    assert only(offers.check_instance_types, situation(aws)).sign is sign
+
+
 def test_the_line_says_who_knows_that_a_type_is_offered():
     by_price = only(offers.check_instance_types, situation(Aws({SOLD: sold(Hosting=[product("ml.m5.large", 0.1)])})))
     by_quota = only(offers.check_instance_types, situation(account(quota(ENDPOINTS, 0))))
