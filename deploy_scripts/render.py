@@ -129,6 +129,7 @@ def main(arguments: Sequence[str]) -> int:
     given.variables.write_text(exported(version), encoding="utf-8")
     returning = ", which served production before" if version.has_served_production else ""
     print(f"deploying version {version.number}{returning}: {version.arn}", flush=True)
+    print("if CloudFormation refuses it (a quota, a name, a role), `make preflight` says what to do", flush=True)
     wait_until_updatable(sagemaker, PROJECT.endpoint_name(STAGING))
     return 0
 
