@@ -13,7 +13,9 @@ from tests.pipelines.conftest import ARGUMENTS, ROLE
 
 
 def test_searches_run_side_by_side_and_the_steps_around_them_do_not():
-    algorithms = [Algorithm(name=name, tuned={"l2": Range(low=0.1, high=1)}) for name in ("linear", "random_forest")]
+    algorithms = [
+        Algorithm(name=name, fixed={"num_round": 1}, tuned={"lambda": Range(low=0.1, high=1)}) for name in ("linear", "random_forest")
+    ]
     tuning = Tuning(trials=6, parallel_trials=3)
     definition = json.loads(get_pipeline("us-east-1", ROLE, **ARGUMENTS, algorithms=algorithms, tuning=tuning).definition())
     counts = {need.use: need.count for need in job_needs(definition)}
