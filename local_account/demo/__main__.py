@@ -1,7 +1,7 @@
 """`python -m local_account.demo` (`make demo`): the whole loop offline, from `cdk bootstrap` to an endpoint that scales.
 
-Output: one line for each stage; `<out>/index.html`, the story to look at; `<out>/timings.json`; `<out>/logs` of the commands
-and `<out>/account/logs` of builds, jobs and model servers.
+Output: one line for each stage; `<out>/index.html`, the story to look at; `<out>/permissions.html`, what each role used;
+`<out>/timings.json`; `<out>/logs` of the commands and `<out>/account/logs` of builds, jobs and model servers.
 Exit code 0; 1 if a stage failed, with its reason and log; 2 if it cannot start, or its account ends; 128 + signal if it was stopped.
 Whatever happens, nothing it started goes on. Next: `story.py`.
 """
@@ -126,7 +126,7 @@ def _working_directory(directory: Path) -> Iterator[Path]:
     work, account = directory / "work", directory / "account"
     for earlier in (work, account, directory / "logs"):
         shutil.rmtree(earlier, ignore_errors=True)
-    for name in ("index.html", "report.html", "timings.json"):
+    for name in ("index.html", "report.html", "permissions.html", "timings.json"):
         (directory / name).unlink(missing_ok=True)
     work.mkdir()
     try:
