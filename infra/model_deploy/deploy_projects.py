@@ -8,6 +8,7 @@ from infra.arns import Arns
 from infra.build_project import BuildProject
 from infra.foundation.foundation_stack import FoundationStack
 from infra.foundation.project_buckets import NEWEST_BUILD, TEMPLATES
+from infra.ownership import not_another_s
 from settings import Environment, Project
 
 TIMEOUT_MINUTES = 20
@@ -87,5 +88,6 @@ class DeployProjects(Construct):
 
     def _allow_describe_endpoints(self, build: BuildProject) -> None:
         endpoints = [self._arns.endpoint(environment) for environment in self._environments]
-        actions = [f"sagemaker:Describe{kind}" for kind in ("Endpoint", "EndpointConfig", "Model")]
-        build.allow("DescribeEndpoints", actions, endpoints + self._arns.hosting_configurations())
+        build.allow("DescribeEndpoints", ["sagemaker:DescribeEndpoint"], endpoints)
+        actions = ["sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel"]
+        build.allow("DescribeServed", actions, self._arns.hosting_configurations(), not_another_s(self._project))
