@@ -90,8 +90,8 @@ class PipelineRole(SageMakerRole):
         self.allow("FollowJobs", follow, resources, is_ours(project))
 
     def _register_versions(self) -> None:
-        registry = [self._arns.model_package_group(), self._arns.model_packages()]
-        actions = ("DescribeModelPackage", "DescribeModelPackageGroup", "ListModelPackages", "AddTags", "ListTags")
+        registry = self._arns.registry()
+        actions = ("DescribeModelPackage", "DescribeModelPackageGroup", "AddTags")
         self.allow("Registry", [f"sagemaker:{action}" for action in actions], registry)
         undecided: dict[str, object] = {
             "StringEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"},

@@ -70,22 +70,21 @@ class BuildPipeline(Construct):
             "StartPipelineExecution",
             "ListPipelineExecutions",
             "AddTags",
-            "ListTags",
         ]
-        follow = ["DescribePipelineExecution", "DescribePipelineDefinitionForExecution", "ListPipelineExecutionSteps"]
-        build.allow("SageMakerPipelines", [f"sagemaker:{action}" for action in upsert + follow], self._arns.pipelines())
+        compare = ["DescribePipelineDefinitionForExecution", "ListPipelineExecutionSteps"]
+        build.allow("SageMakerPipelines", [f"sagemaker:{action}" for action in upsert + compare], self._arns.training_pipeline())
         below: dict[str, object] = {"StringLike": {"s3:prefix": TRAINING_PREFIX}}
         build.allow("LookForData", ["s3:ListBucket", "s3:ListBucketVersions"], [foundation.data_bucket.bucket_arn], below)
         foundation.pipeline_role.grant_pass_role(build)
 
     def _allow_deployment(self, build: BuildProject, project: Project, environments: Sequence[Environment]) -> None:
         """A push that changes only an endpoint template rolls the version that is approved already."""
-        registry = [self._arns.model_package_group(), self._arns.model_packages()]
-        build.allow("ReadRegistry", ["sagemaker:ListModelPackages", "sagemaker:DescribeModelPackage"], registry)
+        build.allow("ListVersions", ["sagemaker:ListModelPackages"], self._arns.registry())
+        build.allow("ReadVersions", ["sagemaker:DescribeModelPackage"], [self._arns.model_packages()])
         stacks = [self._arns.endpoint_stack(environment) for environment in environments]
-        build.allow("CompareTemplates", ["cloudformation:DescribeStacks", "cloudformation:GetTemplate"], stacks)
+        build.allow("CompareTemplates", ["cloudformation:GetTemplate"], stacks)
         deploy = self._arns.code_pipeline(project.deploy_pipeline)
-        build.allow("StartDeployment", ["codepipeline:StartPipelineExecution", "codepipeline:ListPipelineExecutions"], [deploy])
+        build.allow("StartDeployment", ["codepipeline:StartPipelineExecution"], [deploy])
 
     def _assemble(
         self, project: Project, foundation: FoundationStack, repository: codecommit.IRepository, build: BuildProject
