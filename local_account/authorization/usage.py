@@ -7,7 +7,7 @@ it allows and nobody asked for, and whether something fails without it. Pure. Ne
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from local_account.authorization import policies
@@ -34,7 +34,11 @@ class Role:
     def without(self, policy: str, index: int) -> Role:
         """The same role after one statement was taken away."""
         left = [item for place, item in enumerate(_statements(self.documents[policy])) if place != index]
-        return Role(self.arn, self.stack, self.logical_id, self.trusted, {**self.documents, policy: {"Statement": left}})
+        return replace(self, documents={**self.documents, policy: {"Statement": left}})
+
+    def without_policy(self, policy: str) -> Role:
+        """The same role without a whole policy, if it has it."""
+        return replace(self, documents={name: document for name, document in self.documents.items() if name != policy})
 
     def principal(self) -> Principal:
         identity = tuple(policies.policy(name, document) for name, document in self.documents.items())
