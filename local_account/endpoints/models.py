@@ -18,6 +18,8 @@ from local_account.sagemaker import listing, refused
 from local_account.sagemaker.registry.packages import packages_of
 from local_account.sagemaker.tags import tags_of
 
+_FORBIDDEN = 403
+
 
 class Models:
     """All models of one account, by name, in the order in which they were created."""
@@ -56,7 +58,17 @@ class Models:
         try:
             sagemaker_role(self._context, request["ExecutionRoleArn"], arn).client("s3").head_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            raise ServiceError("ValidationException", f"Could not find model data at {url}.") from error
+            refused = error.response["ResponseMetadata"]["HTTPStatusCode"] == _FORBIDDEN
+            said = self._no_access(url, request["ExecutionRoleArn"]) if refused else f"Could not find model data at {url}."
+            raise ServiceError("ValidationException", said) from error
+
+    def _no_access(self, url: str, role_arn: str) -> str:
+        """CreateModel's sentence, as AWS's forum and its guide "Troubleshooting model deployment errors" quote it."""
+        return (
+            f'Could not access model data at {url}. Please ensure that the role "{role_arn}" exists and that its trust relationship policy '
+            f'allows the action "sts:AssumeRole" for the service principal "sagemaker.amazonaws.com". Also ensure that the role has '
+            f'"s3:GetObject" permissions and that the object is located in {self._context.settings.region}.'
+        )
 
     def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
         with self._lock:

@@ -18,7 +18,9 @@ from local_account import clock_control, permissions
 from local_account.account import Account
 from local_account.authorization.record import MOST_RESOURCES
 from local_account.authorization.usage import Grant, Role, allowing_statements, measured
+from local_account.demo import __main__ as demo
 from local_account.demo import own_paths, permissions_page
+from local_account.demo.errors import StageError
 from local_account.roles import sagemaker_role
 from tests.local_account.roles import make_role, set_policy, trust
 
@@ -177,3 +179,17 @@ with Account(AccountSettings(state_directory=Path({str(tmp_path)!r}), port=0)) a
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
     report = json.loads((tmp_path / permissions.FILE).read_text(encoding="utf-8"))
     assert [grant["never_used"] for role in report["roles"] for grant in role["grants"]] == [READ["Action"]]
+
+
+def test_a_demo_that_ends_early_names_the_page_of_what_was_refused(
+    account: Account, asked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ends_early(*_: Any) -> None:
+        raise StageError("Prepare failed")
+
+    monkeypatch.setattr(demo.story, "tell", ends_early)
+    monkeypatch.setattr(demo, "ask", lambda *_: permissions.report(account.context))
+    assert demo.main(["--out", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert str(tmp_path / "permissions.html") in (said.out + said.err)
+    assert "logs:DeleteLogGroup" in (tmp_path / "permissions.html").read_text(encoding="utf-8")
