@@ -147,9 +147,8 @@ def _time(value: datetime | None) -> str:
 
 def collect(project: ProjectEnvironment) -> tuple[list[Placement], list[Failure], list[Waiting]]:
     sagemaker = project.client("sagemaker")
-    states = [state for name in (PROJECT.build_pipeline, project.deploy_pipeline_name) if (state := _state(project, name))]
-    codebuild, logs = project.client("codebuild"), project.client("logs")
-    failures = [item for state in states for item in failed_stages(state, lambda build: build_logs.reason(codebuild, logs, build))]
+    build, deploy = _state(project, PROJECT.build_pipeline), _state(project, project.deploy_pipeline_name)
+    failures = [failure for state in (build, deploy) if state for failure in failed_stages(state, lambda build: _said(project, build))]
     failures += failed_training(project.pipeline_name, _newest_training(sagemaker, project.pipeline_name))
     placements = []
     for environment in ENVIRONMENTS:
@@ -159,7 +158,7 @@ def collect(project: ProjectEnvironment) -> tuple[list[Placement], list[Failure]
         package = served_package(sagemaker, endpoint) if endpoint else None
         placements.append(placement(environment.name, name, endpoint, package, find(sagemaker, package) if package else None))
     pending = [find(sagemaker, arn) for arn in versions(sagemaker, project.model_package_group, "PendingManualApproval")]
-    approvals = [waiting for state in states for waiting in waiting_stages(state)]
+    approvals = waiting_stages(deploy) if deploy else []
     return placements, failures, [*waiting_versions([version for version in pending if version]), *approvals]
 
 
@@ -167,6 +166,10 @@ def _state(project: ProjectEnvironment, pipeline: str) -> dict[str, Any] | None:
     """None if there is no such CodePipeline."""
     state: dict[str, Any] | None = found(project.client("codepipeline").get_pipeline_state, name=pipeline)
     return state
+
+
+def _said(project: ProjectEnvironment, build_id: str) -> str:
+    return build_logs.reason(project.client("codebuild"), project.client("logs"), build_id)
 
 
 def _newest_training(sagemaker: Any, name: str) -> dict[str, Any] | None:
