@@ -23,9 +23,9 @@ from local_account.authorization.principals import Principal
 from local_account.authorization.requests import Check
 from settings import PROJECT
 from tests.infra.acceptances import STAR_RESOURCES
-from tests.infra.grants import Role, Statement, matches, roles
+from tests.infra.grants import Role, Statement, roles
 
-OTHERS = ("mlops-x", "mlops2")
+OTHERS = (f"{PROJECT.name}-x", f"{PROJECT.name}2")
 #: What is within reach all the same: (role, action, resource), patterns -> the reason.
 SHARED = {
     (r"(Pipeline|Inference)Role", r"logs:.*", r".*:log-group:/aws/sagemaker/(Processing|Training|Transform)Jobs.*"): (
@@ -155,7 +155,6 @@ def test_a_role_reaches_what_is_its_own(own: dict[str, Role], templates: Any) ->
 
 def test_a_wildcard_after_our_name_would_be_seen(other: tuple[str, list[str]]) -> None:
     project, arns = other
-    careless = Statement(["sagemaker:StopProcessingJob"], ["arn:aws:sagemaker:us-east-1:111122223333:processing-job/mlops*"])
-    role = Role("Careless", "mlops-foundation", "sagemaker.amazonaws.com", [careless])
+    careless = Statement(["sagemaker:StopProcessingJob"], [f"arn:aws:sagemaker:us-east-1:111122223333:processing-job/{PROJECT.name}*"])
+    role = Role("Careless", "foundation", "sagemaker.amazonaws.com", [careless])
     assert [name for _, name, _ in reaches({"careless": role}, project, arns)] == ["sagemaker:StopProcessingJob"]
-    assert matches("mlops*", project)

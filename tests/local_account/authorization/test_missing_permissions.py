@@ -156,6 +156,15 @@ def test_a_model_and_an_endpoint_whose_role_may_not_read_the_archive_say_so(acco
     assert says(failure.reason, "s3:GetObject", "arn:aws:s3:::models/unreadable/model.tar.gz")
 
 
+def test_a_function_that_may_not_do_its_work_answers_with_the_reason(account: Account, lacks: Callable[..., str]) -> None:
+    code = "import boto3\n\ndef handler(event, context):\n    return boto3.client('sqs').list_queues()\n"
+    name = small.create_function(account, "refused", {"handler.py": code}).rsplit(":", 1)[-1]
+    account.client("lambda").update_function_configuration(FunctionName=name, Role=lacks("sqs:ListQueues"))
+    answer = account.client("lambda").invoke(FunctionName=name)
+    assert answer["FunctionError"] == "Unhandled"
+    assert says(json.loads(answer["Payload"].read())["errorMessage"], "sqs:ListQueues", r"\*")
+
+
 def test_an_event_that_a_function_does_not_let_in_waits_in_the_dead_letter_queue_with_the_reason(account: Account) -> None:
     """EventBridge user guide, "Using dead-letter queues": the attributes say why."""
     sqs, events = account.client("sqs"), account.client("events")
