@@ -98,12 +98,13 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
 def _register(terminal: Terminal) -> str:
     """A version whose model is in the artifact bucket, where an overwritten and a deleted object are too."""
     s3, bucket = terminal.client("s3"), terminal.outputs(loop.FOUNDATION)["ArtifactBucketName"]
+    key = f"pipelines/{PROJECT.sagemaker_pipeline}/model.tar.gz"  # where an endpoint's role may read
     for content in (archive({"code/inference.py": INFERENCE.replace("FACTOR", "2.0")}),) * 2:
-        s3.put_object(Bucket=bucket, Key="model.tar.gz", Body=content)
+        s3.put_object(Bucket=bucket, Key=key, Body=content)
     s3.put_object(Bucket=bucket, Key="old", Body=b"old")
     s3.delete_object(Bucket=bucket, Key="old")
     s3.put_object(Bucket=terminal.outputs(loop.FOUNDATION)["DataBucketName"], Key="training/table.csv", Body=b"1")
-    container = {"Image": requests.IMAGE, "ModelDataUrl": f"s3://{bucket}/model.tar.gz", "Environment": ENVIRONMENT}
+    container = {"Image": requests.IMAGE, "ModelDataUrl": f"s3://{bucket}/{key}", "Environment": ENVIRONMENT}
     specification = {"Containers": [container], "SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["text/csv"]}
     registered = terminal.client("sagemaker").create_model_package(
         ModelPackageGroupName=PROJECT.model_package_group, InferenceSpecification=specification, ModelApprovalStatus="PendingManualApproval"
