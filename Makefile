@@ -16,7 +16,7 @@ export CDK_NOTICES := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit synth preflight local check capacity day bench lock clean
+.PHONY: help setup demo test unit synth preflight local check capacity day parity bench lock clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ capacity: synth  ## simulate the configured scaling policies; ends with out/capa
 
 day: synth  ## one accelerated day of scaling in the local account; ends with out/day/index.html (ARGS="--traffic day.csv ...")
 	@$(PY) -m local_account.demo.day $(ARGS)
+
+parity: setup  ## write docs/parity.md anew: what the local account enforces as AWS does, and what not
+	@$(PY) tests/parity.py
 
 bench: setup  ## measure the numbers of benchmarks/README.md again
 	@$(PY) -m benchmarks

@@ -9,6 +9,9 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+#: What a producer needs of an encrypted queue's key: "Key management" of the SQS developer guide. The CDK's grant gives more.
+TO_SEND = ("kms:GenerateDataKey", "kms:Decrypt")
+
 
 class DeadLetterQueue(sqs.Queue):
     """Keeps a message for 14 days, the longest that SQS allows: time for someone to read why and to send it again."""

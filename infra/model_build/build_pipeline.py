@@ -17,6 +17,7 @@ from infra.artifact_role import ArtifactRole
 from infra.build_project import BuildProject
 from infra.foundation.foundation_stack import FoundationStack
 from infra.foundation.project_buckets import CODE, NEWEST_BUILD
+from infra.model_build.data_version import TRAINING_PREFIX
 from settings import Environment, Project
 
 BUILDSPEC = "build_scripts/buildspec.yml"
@@ -60,7 +61,6 @@ class BuildPipeline(Construct):
         build.allow("ReadPublished", ["s3:GetObject"], [bucket.arn_for_objects(CODE)])
         build.allow("PublishOnce", ["s3:PutObject"], [bucket.arn_for_objects(CODE)], {"Null": {"s3:if-none-match": "false"}})
         build.allow("NewestBuild", ["s3:PutObject"], [bucket.arn_for_objects(NEWEST_BUILD)])
-        foundation.key.grant_encrypt_decrypt(build)
 
     def _allow_training(self, build: BuildProject, foundation: FoundationStack) -> None:
         upsert = [
@@ -70,21 +70,21 @@ class BuildPipeline(Construct):
             "StartPipelineExecution",
             "ListPipelineExecutions",
             "AddTags",
-            "ListTags",
         ]
-        follow = ["DescribePipelineExecution", "DescribePipelineDefinitionForExecution", "ListPipelineExecutionSteps"]
-        build.allow("SageMakerPipelines", [f"sagemaker:{action}" for action in upsert + follow], self._arns.pipelines())
-        build.allow("LookForData", ["s3:ListBucket"], [foundation.data_bucket.bucket_arn])
+        compare = ["DescribePipelineDefinitionForExecution", "ListPipelineExecutionSteps"]
+        build.allow("SageMakerPipelines", [f"sagemaker:{action}" for action in upsert + compare], self._arns.training_pipeline())
+        below: dict[str, object] = {"StringLike": {"s3:prefix": TRAINING_PREFIX}}
+        build.allow("LookForData", ["s3:ListBucket", "s3:ListBucketVersions"], [foundation.data_bucket.bucket_arn], below)
         foundation.pipeline_role.grant_pass_role(build)
 
     def _allow_deployment(self, build: BuildProject, project: Project, environments: Sequence[Environment]) -> None:
         """A push that changes only an endpoint template rolls the version that is approved already."""
-        registry = [self._arns.model_package_group(), self._arns.model_packages()]
-        build.allow("ReadRegistry", ["sagemaker:ListModelPackages", "sagemaker:DescribeModelPackage"], registry)
+        build.allow("ListVersions", ["sagemaker:ListModelPackages"], self._arns.registry())
+        build.allow("ReadVersions", ["sagemaker:DescribeModelPackage"], [self._arns.model_packages()])
         stacks = [self._arns.endpoint_stack(environment) for environment in environments]
-        build.allow("CompareTemplates", ["cloudformation:DescribeStacks", "cloudformation:GetTemplate"], stacks)
+        build.allow("CompareTemplates", ["cloudformation:GetTemplate"], stacks)
         deploy = self._arns.code_pipeline(project.deploy_pipeline)
-        build.allow("StartDeployment", ["codepipeline:StartPipelineExecution", "codepipeline:ListPipelineExecutions"], [deploy])
+        build.allow("StartDeployment", ["codepipeline:StartPipelineExecution"], [deploy])
 
     def _assemble(
         self, project: Project, foundation: FoundationStack, repository: codecommit.IRepository, build: BuildProject

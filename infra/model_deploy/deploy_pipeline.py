@@ -44,7 +44,7 @@ class DeployPipeline(Construct):
         production: Environment,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._environments = environments = (staging, production)
+        environments = (staging, production)
         self._project = project
         self._foundation = foundation
         self._projects = DeployProjects(self, "Projects", project=project, foundation=foundation, staging=staging, production=production)
@@ -76,7 +76,6 @@ class DeployPipeline(Construct):
                 self,
                 "PipelineRole",
                 project=self._project,
-                environments=self._environments,
                 bucket=self._foundation.artifact_bucket,
             ),
             pipeline_type=codepipeline.PipelineType.V2,

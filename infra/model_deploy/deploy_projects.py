@@ -8,9 +8,11 @@ from infra.arns import Arns
 from infra.build_project import BuildProject
 from infra.foundation.foundation_stack import FoundationStack
 from infra.foundation.project_buckets import NEWEST_BUILD, TEMPLATES
+from infra.ownership import not_another_s
 from settings import Environment, Project
 
 TIMEOUT_MINUTES = 20
+_RESOURCES = {"EndpointConfig": "endpoint-config", "Model": "model"}
 ENDPOINT_WAIT_MINUTES = 30  # deploy_scripts/wait_for_endpoint.py
 
 
@@ -54,8 +56,9 @@ class DeployProjects(Construct):
 
     def _create_render(self) -> BuildProject:
         build = self._create("Render", "render", "Picks the newest approved version and renders the endpoint templates", waits=True)
-        self._allow_registry(build)
-        self._allow_describe_endpoints(build)
+        build.allow("ListVersions", ["sagemaker:ListModelPackages"], self._arns.registry())
+        self._allow_versions(build)
+        self._allow_describe_served(build, "EndpointConfig")
         kept = [self._foundation.artifact_bucket.arn_for_objects(keys) for keys in (TEMPLATES, NEWEST_BUILD)]
         build.allow("KeptTemplates", ["s3:GetObject"], kept)  # what the build of the commit kept
         build.allow("Versions", ["s3:GetObject"], [self._foundation.run_objects])  # the archive has to be the one that was evaluated
@@ -64,14 +67,14 @@ class DeployProjects(Construct):
     def _create_still_approved(self) -> BuildProject:
         description = "Waits for the production endpoint, and stops a version that was rejected meanwhile"
         build = self._create("StillApproved", "still_approved", description, waits=True)
-        self._allow_registry(build)
+        self._allow_versions(build)
         build.allow("WaitForEndpoint", ["sagemaker:DescribeEndpoint"], [self._arns.endpoint(self._production)])
         return build
 
     def _create_verify(self) -> BuildProject:
         build = self._create("Verify", "verify", "Calls the endpoint: schema, latency, golden rows, and that it serves the pinned version")
-        self._allow_registry(build)
-        self._allow_describe_endpoints(build)
+        self._allow_versions(build)
+        self._allow_describe_served(build, "EndpointConfig", "Model")
         build.allow("Invoke", ["sagemaker:InvokeEndpoint"], [self._arns.endpoint(environment) for environment in self._environments])
         stacks = [self._arns.endpoint_stack(environment) for environment in self._environments]
         build.allow("DeployedConfiguration", ["cloudformation:DescribeStackResources"], stacks)
@@ -81,11 +84,11 @@ class DeployProjects(Construct):
         build.allow("Versions", ["s3:GetObject"], [self._foundation.run_objects])  # golden rows travel with the version's evaluation
         return build
 
-    def _allow_registry(self, build: BuildProject) -> None:
-        registry = [self._arns.model_package_group(), self._arns.model_packages()]
-        build.allow("ReadRegistry", ["sagemaker:ListModelPackages", "sagemaker:DescribeModelPackage"], registry)
+    def _allow_versions(self, build: BuildProject) -> None:
+        build.allow("ReadVersions", ["sagemaker:DescribeModelPackage"], [self._arns.model_packages()])
 
-    def _allow_describe_endpoints(self, build: BuildProject) -> None:
+    def _allow_describe_served(self, build: BuildProject, *kinds: str) -> None:
         endpoints = [self._arns.endpoint(environment) for environment in self._environments]
-        actions = [f"sagemaker:Describe{kind}" for kind in ("Endpoint", "EndpointConfig", "Model")]
-        build.allow("DescribeEndpoints", actions, endpoints + self._arns.hosting_configurations())
+        build.allow("DescribeEndpoints", ["sagemaker:DescribeEndpoint"], endpoints)
+        configurations = [self._arns.sagemaker(_RESOURCES[kind], "*") for kind in kinds]  # CloudFormation names them
+        build.allow("DescribeServed", [f"sagemaker:Describe{kind}" for kind in kinds], configurations, not_another_s(self._project))

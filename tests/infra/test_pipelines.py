@@ -8,6 +8,7 @@ import re
 import pytest
 
 from deploy_scripts.wait_for_endpoint import LIMIT_MINUTES
+from tests.infra.grants import as_list
 
 PACKAGE = "#{Render.MODEL_PACKAGE_ARN}"
 
@@ -63,7 +64,7 @@ def test_the_build_before_a_deployment_can_wait_for_its_endpoint(resources, proj
     role = {"Ref": build["ServiceRole"]["Fn::GetAtt"][0]}
     policies = [policy for policy in resources("AWS::IAM::Policy", "mlops-model-deploy").values() if role in policy["Roles"]]
     statements = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
-    (looking,) = [statement for statement in statements if "sagemaker:DescribeEndpoint" in statement["Action"]]
+    (looking,) = [statement for statement in statements if "sagemaker:DescribeEndpoint" in as_list(statement["Action"])]
     assert re.findall(r":endpoint/([^\"]+)", json.dumps(looking["Resource"])) == [f"mlops-{environment}" for environment in endpoints]
 
 

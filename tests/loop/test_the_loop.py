@@ -14,11 +14,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from local_account import permissions
+from local_account.authorization.usage import Grant, Role, allowing_statements
 from local_account.demo import loop
+from local_account.demo.own_paths import PERMISSIONS, ask
 from settings import DATASET, PRODUCTION, PROJECT, STAGING
+from tests.infra.unused_grants import reason
 from tests.loop.conftest import Person
 from tests.loop.survivors import survivors, survivors_after
 
+REGION = "us-east-1"
+#: The policy that SlowChange gives an endpoint's role, for an alarm that no template has.
+OF_THIS_TEST = "enough"
 ROW = b"0.455,0.365,0.095,0.514,0.2245,0.101,0.15,M"
 
 
@@ -247,7 +254,7 @@ class SlowChange:
         role = sagemaker.describe_model(ModelName=variant["ModelName"])["ExecutionRoleArn"].rpartition("/")[2]
         statement = {"Effect": "Allow", "Action": "cloudwatch:DescribeAlarms", "Resource": "*"}
         policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
-        self.person.terminal.client("iam").put_role_policy(RoleName=role, PolicyName="enough", PolicyDocument=policy)
+        self.person.terminal.client("iam").put_role_policy(RoleName=role, PolicyName=OF_THIS_TEST, PolicyDocument=policy)
 
     def _set_alarm(self, state: str) -> None:
         cloudwatch = self.person.terminal.client("cloudwatch")
@@ -312,6 +319,51 @@ def test_production_s_version_that_was_deleted_is_shown_and_training_goes_on(per
     evaluation = json.loads(loop.read_s3(person.terminal, newest["report-url"].replace("report.html", "evaluation.json")))
     assert newest["champion"] == released.arn
     assert evaluation["champion"]["detail"] == "not compared: version 1 in production was deleted from the registry"
+
+
+@pytest.fixture(scope="session")
+def used(person, released, second, other_columns, replaced) -> list[tuple[Role, list[Grant]]]:
+    """What each role of the project's stacks was granted, and what the whole loop above used of it."""
+    roles, requests = permissions.read(ask(person.terminal.account, "GET", PERMISSIONS))
+    assert any(asked.allowed for asked in requests)
+    return [(role, [grant for grant in grants if grant.policy != OF_THIS_TEST]) for role, grants in roles if is_ours(role)]
+
+
+def is_ours(role: Role) -> bool:
+    """Made by one of the app's stacks, not by `cdk bootstrap`."""
+    return role.stack.startswith(f"{PROJECT.name}-")
+
+
+def test_what_a_role_is_granted_it_uses_or_a_reason_keeps_it(used):
+    """The whole loop has run: whatever nothing asked for is listed with its reason in tests/infra/unused_grants.py, or goes."""
+    never = {(role.logical_id, action) for role, grants in used for grant in grants for action in grant.never_used}
+    elsewhere = {(role.logical_id, action) for role, grants in used for grant in grants for action in grant.used}
+    assert {(role, action) for role, action in never - elsewhere if reason(role, action) is None} == set()
+
+
+def test_each_statement_that_is_removed_is_missed(person, used):
+    """A mutation test of the policies. The engine decides each recorded request again, under its role's policies less one statement.
+
+    A statement of which nothing was used is not missed here; the test above has its reasons.
+    """
+    _, requests = permissions.read(ask(person.terminal.account, "GET", PERMISSIONS))
+    tried, unnoticed = 0, []
+    for role, grants in ((role.without_policy(OF_THIS_TEST), grants) for role, grants in used):
+        own = [asked for asked in requests if asked.role == role.arn and allowing_statements(role, asked, REGION)]
+        for grant in (grant for grant in grants if grant.used):
+            tried += 1
+            mutant = role.without(grant.policy, grant.index)
+            if all(allowing_statements(mutant, asked, REGION) for asked in own):
+                unnoticed.append((role.logical_id, grant.sid or grant.index, grant.actions))
+    assert tried > 50
+    assert unnoticed == []
+
+
+def test_nothing_of_the_loop_asks_for_what_it_may_not(person, used):
+    """A refusal that a script takes for an answer is a permission that is missing, or a question that need not be asked."""
+    _, requests = permissions.read(ask(person.terminal.account, "GET", PERMISSIONS))
+    refused = [(asked.principal.split("/")[1], asked.action, asked.resource) for asked in requests if not asked.allowed]
+    assert [entry for entry in refused if entry[0].startswith(f"{PROJECT.name}-")] == []
 
 
 def test_killing_the_account_ends_its_model_servers_jobs_and_builds(person, released, mark):
