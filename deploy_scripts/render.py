@@ -2,8 +2,8 @@
 
 The registry says what to deploy: the newest approved version, or the one that the pipeline variable ModelPackageArn names. Its archive has
 to be the one that was evaluated.
-Input: cdk.out (made by `python -m infra.endpoint`), REQUESTED_PACKAGE. Output: the folder rendered/ (artifact of the pipeline) and
-rendered.env with MODEL_PACKAGE_ARN, MODEL_PACKAGE_VERSION and RETURNING ("true" for a version that served production before).
+Input: cdk.out (from kept_templates.py), REQUESTED_PACKAGE. Output: the folder rendered/ (artifact of the pipeline) and
+rendered.env with MODEL_PACKAGE_ARN and MODEL_PACKAGE_VERSION.
 It ends when the staging endpoint can be updated. Next: the CloudFormation actions of the deploy pipeline, then verify.py.
 """
 
@@ -104,11 +104,7 @@ def write(output: Path, version: Version, contents: Mapping[str, Any], outputs: 
 
 def exported(version: Version) -> str:
     """Shell assignments; the buildspec exports them as variables of the pipeline."""
-    values = {
-        "MODEL_PACKAGE_ARN": version.arn,
-        "MODEL_PACKAGE_VERSION": str(version.number),
-        "RETURNING": "true" if version.has_served_production else "false",
-    }
+    values = {"MODEL_PACKAGE_ARN": version.arn, "MODEL_PACKAGE_VERSION": str(version.number)}
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
@@ -127,8 +123,7 @@ def main(arguments: Sequence[str]) -> int:
     needed = {name for content in contents.values() for name in content.get("Parameters", {})} - {"ModelPackageArn"}
     write(given.output, version, contents, project.foundation_outputs if needed else {})
     given.variables.write_text(exported(version), encoding="utf-8")
-    returning = ", which served production before" if version.has_served_production else ""
-    print(f"deploying version {version.number}{returning}: {version.arn}", flush=True)
+    print(f"deploying version {version.number}: {version.arn}", flush=True)
     wait_until_updatable(sagemaker, PROJECT.endpoint_name(STAGING))
     return 0
 

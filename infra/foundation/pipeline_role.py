@@ -20,8 +20,6 @@ from settings import Environment, Project
 
 #: Log groups of jobs, which the whole account shares.
 _JOB_LOGS = ("ProcessingJobs", "TrainingJobs", "TransformJobs")
-#: Metadata by which a version returns to production without an approval (build_scripts/registry.py): only Verify writes it.
-SERVED = "served-production"
 
 
 class PipelineRole(SageMakerRole):
@@ -95,10 +93,7 @@ class PipelineRole(SageMakerRole):
         registry = [self._arns.model_package_group(), self._arns.model_packages()]
         actions = ("DescribeModelPackage", "DescribeModelPackageGroup", "ListModelPackages", "AddTags", "ListTags")
         self.allow("Registry", [f"sagemaker:{action}" for action in actions], registry)
-        undecided: dict[str, object] = {
-            "StringEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"},
-            "Null": {f"sagemaker:CustomerMetadataProperties/{SERVED}": "true"},
-        }
+        undecided: dict[str, object] = {"StringEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"}}
         self.allow("RegisterUndecided", ["sagemaker:CreateModelPackage"], registry, undecided)
 
     def _read_champion(self, environments: Sequence[Environment]) -> None:

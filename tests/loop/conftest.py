@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +62,13 @@ class Person:
         known = self.executions(PROJECT.deploy_pipeline)
         loop.judge(self.terminal, version_arn, status, "test")
         return loop.new_execution(self.terminal, PROJECT.deploy_pipeline, known)
+
+    def let_into_production(self, execution: str, before: Callable[[], None] = lambda: None) -> None:
+        """Answer the approval that a deployment asks for once it is on staging, having done what comes `before`."""
+        waiting = loop.wait_for("the approval for production", lambda: self.waiting_or_ended(execution))
+        assert isinstance(waiting, dict), loop.failure_of(self.terminal, PROJECT.deploy_pipeline, execution)
+        before()
+        loop.answer_approval(self.terminal, waiting, "Approved", "test")
 
     def waiting_or_ended(self, execution: str) -> dict[str, str] | str | None:
         status = loop.status_of(self.terminal, PROJECT.deploy_pipeline, execution)

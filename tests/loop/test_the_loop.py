@@ -118,12 +118,13 @@ def test_a_commit_whose_tests_fail_changes_nothing(person, released):
     assert loop.live_version(person.terminal, PRODUCTION) == released.arn
 
 
-def test_a_change_of_scaling_rolls_the_approved_version_without_training(person, released):
+def test_a_change_of_scaling_rolls_the_approved_version_without_training_and_asks(person, released):
     trainings, deployments = len(loop.training_executions(person.terminal)), person.executions(PROJECT.deploy_pipeline)
     person.change("settings.py", "min_capacity=3, max_capacity=8", "min_capacity=3, max_capacity=9")
     _, status = person.push_and_build("One instance more")
     assert status == "Succeeded"
     deployment = loop.new_execution(person.terminal, PROJECT.deploy_pipeline, deployments)
+    person.let_into_production(deployment)
     ended = loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment)
     assert ended == "Succeeded", loop.failure_of(person.terminal, PROJECT.deploy_pipeline, deployment)
     resource = f"endpoint/{PROJECT.endpoint_name(PRODUCTION)}/variant/AllTraffic"
@@ -267,10 +268,7 @@ def replaced(person, other_columns) -> str:
     staging.begin()
     execution = person.approve(other_columns)
     staging.end_when_waited_for(execution, "Render/Render")
-    waiting = loop.wait_for("the approval for production", lambda: person.waiting_or_ended(execution))
-    assert isinstance(waiting, dict), loop.failure_of(person.terminal, PROJECT.deploy_pipeline, execution)
-    production.begin()
-    loop.answer_approval(person.terminal, waiting, "Approved", "test")
+    person.let_into_production(execution, production.begin)
     production.end_when_waited_for(execution, "Production/StillApproved")
     status = loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, execution)
     assert status == "Succeeded", loop.failure_of(person.terminal, PROJECT.deploy_pipeline, execution)
