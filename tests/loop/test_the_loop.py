@@ -225,11 +225,13 @@ class SlowChange:
     def begin(self) -> None:
         self._set_alarm("OK")
         sagemaker = self.person.terminal.client("sagemaker")
+        configuration = sagemaker.describe_endpoint(EndpointName=self.endpoint)["EndpointConfigName"]
+        self._let_the_endpoint_see_the_alarm(configuration)
         step = {"Type": "CAPACITY_PERCENT", "Value": 10}
         traffic = {"Type": "LINEAR", "LinearStepSize": step, "WaitIntervalInSeconds": 3600}  # a minute here, in all
         sagemaker.update_endpoint(
             EndpointName=self.endpoint,
-            EndpointConfigName=sagemaker.describe_endpoint(EndpointName=self.endpoint)["EndpointConfigName"],
+            EndpointConfigName=configuration,
             RetainAllVariantProperties=True,
             DeploymentConfig={
                 "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": traffic},
@@ -239,6 +241,14 @@ class SlowChange:
 
     def end(self) -> None:
         self._set_alarm("ALARM")
+
+    def _let_the_endpoint_see_the_alarm(self, configuration: str) -> None:
+        sagemaker = self.person.terminal.client("sagemaker")
+        variant = sagemaker.describe_endpoint_config(EndpointConfigName=configuration)["ProductionVariants"][0]
+        role = sagemaker.describe_model(ModelName=variant["ModelName"])["ExecutionRoleArn"].rpartition("/")[2]
+        statement = {"Effect": "Allow", "Action": "cloudwatch:DescribeAlarms", "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        self.person.terminal.client("iam").put_role_policy(RoleName=role, PolicyName="enough", PolicyDocument=policy)
 
     def _set_alarm(self, state: str) -> None:
         cloudwatch = self.person.terminal.client("cloudwatch")
