@@ -1,7 +1,7 @@
 """Chooses the version to deploy and pins it: one template and one parameter file per stage, used by both stages.
 
 The registry says what to deploy: the newest approved version, or the one that the pipeline variable ModelPackageArn names. Its archive has
-to be the one that was evaluated.
+to be the one that was evaluated, and made by the commit that it names.
 Input: cdk.out (from kept_templates.py), REQUESTED_PACKAGE. Output: the folder rendered/ (artifact of the pipeline) and
 rendered.env with MODEL_PACKAGE_ARN and MODEL_PACKAGE_VERSION.
 It ends when the staging endpoint can be updated. Next: the CloudFormation actions of the deploy pipeline, then verify.py.
@@ -19,7 +19,7 @@ from typing import Any
 
 from build_scripts.command_line import ProblemError, parser, run
 from build_scripts.endpoint_templates import resource, template
-from build_scripts.evaluated_artifact import require_unchanged
+from build_scripts.evaluated_artifact import require_code_of, require_unchanged
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe, newest_approved
 from deploy_scripts.live_endpoint import describe_endpoint, first_variant
@@ -114,6 +114,7 @@ def main(arguments: Sequence[str]) -> int:
     sagemaker = project.client("sagemaker")
     version = choose(sagemaker, project.model_package_group, given.package)
     print(require_unchanged(project.client("s3"), version))
+    require_code_of(version, project.commit)
     contents = {
         PROJECT.endpoint_stack(environment): template(given.assembly, PROJECT.endpoint_stack(environment)) for environment in ENVIRONMENTS
     }

@@ -127,7 +127,7 @@ def test_stock_tools_reach_the_account_from_a_hostile_terminal_and_ask_no_other_
 ) -> None:
     settings = account.settings
     path = os.pathsep.join([str(PROJECT / "node_modules" / ".bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
-    repository = f"http://{settings.account_id}:{settings.secret}@127.0.0.1:{settings.port}/v1/repos/hands-on"
+    repository = f"{settings.endpoint_url}/v1/repos/hands-on"
     hostile = {"PATH": path, "HOME": str(tmp_path), "REPOSITORY": repository, **hostile_environment(tmp_path, proxy[0])}
     (tmp_path / ".gitconfig").write_text(f"[http]\n\tproxy = {hostile['http_proxy']}\n")
     lines = client_environment.shell_lines(settings, account.context.keyring.administrator, hostile)
@@ -147,6 +147,25 @@ def test_stock_tools_reach_the_account_from_a_hostile_terminal_and_ask_no_other_
     assert answers == ["111122223333", "0", "0", "hands-on", "['hands-on']", "['/x']", "listed", "helped"]
     assert "bootstrapped" in bootstrapped, finished.stdout + finished.stderr
     assert proxy[1] == []
+
+
+def test_git_finds_the_secret_without_an_argument_and_keeps_what_the_person_has_set(tmp_path: Path) -> None:
+    theirs = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "user.name",
+        "GIT_CONFIG_VALUE_0": "Me",
+    }
+    lines = client_environment.shell_lines(SETTINGS, ADMINISTRATOR, theirs)
+    script = "\n".join([*lines, "git config user.name", "printf 'url=http://127.0.0.1:4566/v1/repos/x\\n' | git credential fill"])
+
+    finished = subprocess.run(["bash", "--norc", "-c", script], env=theirs, capture_output=True, text=True, check=True)
+
+    name, *filled = finished.stdout.splitlines()
+    assert name == "Me"
+    assert f"password={ADMINISTRATOR.secret}" in filled
+    assert ADMINISTRATOR.secret not in client_environment.git_environment("http://127.0.0.1:4566", {}).values()
 
 
 def test_what_the_demo_runs_is_led_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 from local_account.demo import loop
 from local_account.demo.terminal import Terminal
 from settings import PRODUCTION, PROJECT, STAGING
+from tests.loop.seen_processes import Watch
 from tests.loop.survivors import MARK
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,9 +89,22 @@ def mark() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def person(tmp_path_factory: pytest.TempPathFactory, mark: str) -> Iterator[Person]:
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the account of these tests, with all that belongs to it."""
+    return tmp_path_factory.mktemp("loop")
+
+
+@pytest.fixture(scope="session")
+def seen_processes(directory: Path) -> Iterator[Watch]:
+    watch = Watch(directory)
+    watch.start()
+    yield watch
+    watch.stop()
+
+
+@pytest.fixture(scope="session")
+def person(directory: Path, mark: str, seen_processes: Watch) -> Iterator[Person]:
     """The account with its infrastructure and data, and a clone whose tuning is short."""
-    directory = tmp_path_factory.mktemp("loop")
     terminal = Terminal(ROOT, directory)
     try:
         terminal.start_account(speed=SPEED)

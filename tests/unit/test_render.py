@@ -60,6 +60,18 @@ def test_rejecting_the_live_version_goes_back_to_the_one_before(account: ScriptA
     assert f"MODEL_PACKAGE_ARN={PACKAGE}/1" in Path("rendered.env").read_text()
 
 
+def test_a_version_that_other_code_than_its_commit_s_made_is_not_deployed(
+    account: ScriptAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Something lay beside the published code, and its jobs imported it."""
+    monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "c0ffee")
+    account.sagemaker.add(1, **{"git-commit": "c0ffee"})
+    assert run(render.main, []) == 2
+    assert "version 1 was not made by the code of commit c0ffee: its code-sha256 is" in capsys.readouterr().err
+    account.sagemaker.add(2, **{"git-commit": "another"})
+    assert run(render.main, []) == 0
+
+
 def test_requested_version_wins_over_the_newest(account: ScriptAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     account.sagemaker.add(1)
     account.sagemaker.add(2)
