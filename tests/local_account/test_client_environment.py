@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socketserver
+import stat
 import subprocess
 import sys
 import threading
@@ -177,6 +178,25 @@ def test_what_the_demo_runs_is_led_nowhere_else(tmp_path: Path, monkeypatch: pyt
     assert [name for name in seen if name.startswith("AWS_")] == []
     assert {name for name in seen if name.startswith("CDK_")} == set(client_environment.cdk_environment(""))
     assert seen["CDK_HOME"].startswith(str(tmp_path))
+
+
+def test_what_the_demo_logs_is_for_its_owner_only(tmp_path: Path) -> None:
+    """The account's log begins with the exports that it prints, the secret among them."""
+    assert stat.S_IMODE(Terminal(PROJECT, tmp_path / "new").logs.stat().st_mode) == 0o700
+
+
+def test_a_process_of_the_account_has_of_the_caller_s_environment_only_what_a_build_needs(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GITHUB_TOKEN", "DATABASE_URL", "SSH_AUTH_SOCK", "PYTHONPATH", "PYTEST_ADDOPTS", "MINISTACK_HOST", "VIRTUAL_ENV"):
+        monkeypatch.setenv(name, "theirs")
+    for name in ("https_proxy", "PIP_INDEX_URL", "SSL_CERT_FILE", "TZ"):
+        monkeypatch.setenv(name, "needed")
+
+    seen = account.context.process_environment(None)
+
+    assert "theirs" not in seen.values()
+    assert {name for name, value in seen.items() if value == "needed"} == {"https_proxy", "PIP_INDEX_URL", "SSL_CERT_FILE", "TZ"}
 
 
 def test_a_process_of_the_account_is_led_nowhere_else_and_writes_utf8(
