@@ -43,7 +43,7 @@ def fetch(s3: Any, bucket: str, commit: str, assembly: Path) -> None:
     if None in found.values():
         raise ProblemError(
             f"no endpoint templates of commit {commit[:12]} are kept: its build did not succeed, so it is not deployed; "
-            f"`aws lambda invoke --function-name {PROJECT.start_deployment_function} out.json` deploys one that was built"
+            f"`aws lambda invoke --function-name {PROJECT.start_deployment_function} /dev/stdout` deploys one that was built"
         )
     assembly.mkdir(parents=True, exist_ok=True)
     for stack, content in found.items():

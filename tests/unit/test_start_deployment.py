@@ -96,6 +96,7 @@ class Aws:
     def __init__(self) -> None:
         self.started: list[dict[str, Any]] = []
         self.template = {"Resources": {"Size": 1}}
+        self.live = 2
 
     def client(self, _: str) -> Aws:
         return self
@@ -108,12 +109,17 @@ class Aws:
 
     def paginate(self, *, pipelineName: str) -> list[dict[str, Any]]:  # noqa: N803 - boto3 spells them so
         def execution(name: str, commit: str, status: str, started: int) -> dict[str, Any]:
-            revisions = [{"actionName": "Repository", "revisionId": commit}]
+            revisions = [{"actionName": "Repository", "revisionId": commit}] if commit else []
             return {"pipelineExecutionId": name, "status": status, "sourceRevisions": revisions, "startTime": day(started)}
 
         found = {
             "build": [("b2", "second", "Succeeded", 6), ("bx", "broken", "Failed", 5), ("b1", "first", "Succeeded", 1)],
-            "deploy": [("2", "first", "Succeeded", 4), ("x", "broken", "Failed", 3), ("1", "first", "Succeeded", 2)],
+            "deploy": [
+                ("?", "", "Succeeded", 5),
+                ("2", "first", "Succeeded", 4),
+                ("x", "broken", "Failed", 3),
+                ("1", "first", "Succeeded", 2),
+            ][0 if self.live == 2 else 2 :],
         }
         return [{"pipelineExecutionSummaries": [execution(*given) for given in found[pipelineName]]}]
 
@@ -184,6 +190,14 @@ def test_a_build_starts_a_deployment_only_where_a_template_differs(aws: Aws, cap
 def test_a_stack_that_is_not_there_is_deployed(aws: Aws):
     aws.template = {}
     assert start_deployment.handler({"source": "aws.codepipeline", "id": "e3"}, None)["started"] == "started"
+
+
+def test_a_person_who_deploys_again_gets_the_settings_that_did_not_get_out(aws: Aws):
+    aws.live, aws.template = 1, {"Resources": {"Size": 2}}
+    start_deployment.handler({}, None)
+    aws.template = {"Resources": {"Size": 1}}
+    start_deployment.handler({}, None)
+    assert [request["sourceRevisions"][0]["revisionValue"] for request in aws.started] == ["second", "first"]
 
 
 def test_a_person_names_a_version_and_gets_only_an_approved_one(aws: Aws):

@@ -141,7 +141,7 @@ def succeeded(client: Any, pipeline: str) -> Iterator[dict[str, Any]]:
 
 def commits(client: Any, pipeline: str) -> list[str]:
     """The commits that were built and tested, newest first."""
-    return [_commit(execution) for execution in succeeded(client, pipeline) if execution.get("sourceRevisions")]
+    return [commit for execution in succeeded(client, pipeline) if (commit := _commit(execution))]
 
 
 def releases_since(client: Any, pipeline: str, since: datetime) -> list[Release]:
@@ -150,6 +150,8 @@ def releases_since(client: Any, pipeline: str, since: datetime) -> list[Release]
     for execution in succeeded(client, pipeline):
         if found and execution["startTime"] < since:
             break
+        if not _commit(execution):  # nothing says what it deployed, and it decides nothing
+            continue
         detail = client.get_pipeline_execution(pipelineName=pipeline, pipelineExecutionId=execution["pipelineExecutionId"])
         given = {variable["name"]: variable.get("resolvedValue", "") for variable in detail["pipelineExecution"].get("variables", [])}
         found.append(Release(given.get(PACKAGE, ""), _commit(execution), execution["startTime"]))
@@ -181,12 +183,16 @@ def _deployed(client: Any, stack: str) -> Any:
 
 
 def decide(event: Mapping[str, Any], names: Names, version: Version | None, codepipeline: Any) -> Decision:
+    """A person who asks for what production has means the settings, if those have changed: a deployment of them may have failed."""
     built = commits(codepipeline, names.build_pipeline)
     releases = releases_since(codepipeline, names.deploy_pipeline, version.created) if version else []
-    if event.get("source") != "aws.codepipeline":
-        return plan_version(version, releases, built)
-    changed = changed_stacks(boto3.client("s3"), boto3.client("cloudformation"), names, built[0]) if version and built else []
-    return plan_settings(version, releases, built, changed)
+    by_hand, live = "source" not in event, version is not None and bool(releases) and releases[0].package == version.arn
+    if event.get("source") == "aws.codepipeline" or (by_hand and live):
+        changed = changed_stacks(boto3.client("s3"), boto3.client("cloudformation"), names, built[0]) if version and built else []
+        settings = plan_settings(version, releases, built, changed)
+        if settings.start or not by_hand:
+            return settings
+    return plan_version(version, releases, built)
 
 
 def start(client: Any, names: Names, version: Version, decision: Decision, token: str | None) -> str:
