@@ -45,6 +45,7 @@ def attempts(aims: Mapping[str, Any]) -> dict[str, Callable[[], object]]:
         "replace a template": put(aims["template"]),
         "replace a template once": put(aims["template"], IfNoneMatch="*"),
         "replace code": put(aims["code"]),
+        "add to code": put(f"{aims['code']}.py", IfNoneMatch="*"),
         "replace the newest build": put("newest-build"),
         "replace a deployment's artifact": put(aims["artifact"]),
         "replace a model": put(aims["model"]),

@@ -82,6 +82,11 @@ def test_what_production_already_runs_is_not_deployed_again():
     assert not plan_settings(version(3), [release(3, "first")], ["first"], ["production"]).start
 
 
+def test_settings_that_wait_for_their_approval_are_not_deployed_a_second_time():
+    decision = plan_settings(version(3), [release(3, "first")], ["scaled", "first"], ["production"], under_way=True)
+    assert (decision.start, decision.reason) == (False, "scaled is already on its way")
+
+
 class Pages:
     def __init__(self, answer: dict[str, Any]) -> None:
         self._answer = answer
@@ -97,6 +102,7 @@ class Aws:
         self.started: list[dict[str, Any]] = []
         self.template = {"Resources": {"Size": 1}}
         self.live = 2
+        self.under_way: list[tuple[str, str, str, int]] = []
 
     def client(self, _: str) -> Aws:
         return self
@@ -112,14 +118,10 @@ class Aws:
             revisions = [{"actionName": "Repository", "revisionId": commit}] if commit else []
             return {"pipelineExecutionId": name, "status": status, "sourceRevisions": revisions, "startTime": day(started)}
 
+        released = [("?", "", "Succeeded", 5), ("2", "first", "Succeeded", 4), ("x", "broken", "Failed", 3), ("1", "first", "Succeeded", 2)]
         found = {
             "build": [("b2", "second", "Succeeded", 6), ("bx", "broken", "Failed", 5), ("b1", "first", "Succeeded", 1)],
-            "deploy": [
-                ("?", "", "Succeeded", 5),
-                ("2", "first", "Succeeded", 4),
-                ("x", "broken", "Failed", 3),
-                ("1", "first", "Succeeded", 2),
-            ][0 if self.live == 2 else 2 :],
+            "deploy": [*self.under_way, *(given for given in released if given[0] != "2" or self.live == 2)],
         }
         return [{"pipelineExecutionSummaries": [execution(*given) for given in found[pipelineName]]}]
 
@@ -185,6 +187,11 @@ def test_a_build_starts_a_deployment_only_where_a_template_differs(aws: Aws, cap
     (request,) = aws.started
     assert request["sourceRevisions"][0]["revisionValue"] == "second"
     assert {"name": "Returning", "value": "false"} in request["variables"]
+
+
+def test_a_build_whose_commit_is_being_deployed_starts_nothing(aws: Aws):
+    aws.template, aws.under_way = {"Resources": {"Size": 2}}, [("3", "second", "InProgress", 7)]
+    assert start_deployment.handler({"source": "aws.codepipeline", "id": "e4"}, None)["started"] is None
 
 
 def test_a_stack_that_is_not_there_is_deployed(aws: Aws):

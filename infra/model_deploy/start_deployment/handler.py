@@ -90,15 +90,20 @@ def plan_version(version: Version | None, releases: Sequence[Release], built: Se
     return Decision(True, f"{_name(version)} is approved", commit)
 
 
-def plan_settings(version: Version | None, releases: Sequence[Release], built: Sequence[str], changed: Sequence[str]) -> Decision:
+def plan_settings(
+    version: Version | None, releases: Sequence[Release], built: Sequence[str], changed: Sequence[str], *, under_way: bool = False
+) -> Decision:
     """What goes out after a build or a deployment: the approved version with the newest commit, if that has other endpoint templates.
 
-    `changed`: the stacks whose kept template of that commit is not the deployed one. Code that was pushed asks a person.
+    `changed`: the stacks whose kept template of that commit is not the deployed one. Code that was pushed asks a person. `under_way`: that
+    commit is being deployed, and may wait for that person.
     """
     if version is None:
         return Decision(False, "no version is approved yet; approving one deploys it")
     if not built or (releases and releases[0].commit == built[0]):
         return Decision(False, "production runs the newest commit that was built")
+    if under_way:
+        return Decision(False, f"{built[0]} is already on its way")
     if not changed:
         return Decision(False, "the endpoint templates are the ones deployed")
     return Decision(True, f"{_name(version)} goes out with a changed {', '.join(changed)}", built[0])
@@ -137,6 +142,12 @@ def succeeded(client: Any, pipeline: str) -> Iterator[dict[str, Any]]:
     """Summaries of the executions that ended well, newest first, as CodePipeline lists them. It remembers twelve months."""
     for page in client.get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline):
         yield from (execution for execution in page["pipelineExecutionSummaries"] if execution["status"] == "Succeeded")
+
+
+def is_under_way(client: Any, pipeline: str, commit: str) -> bool:
+    pages = client.get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline)
+    executions = (execution for page in pages for execution in page["pipelineExecutionSummaries"])
+    return any(execution["status"] == "InProgress" and _commit(execution) == commit for execution in executions)
 
 
 def commits(client: Any, pipeline: str) -> list[str]:
@@ -189,7 +200,8 @@ def decide(event: Mapping[str, Any], names: Names, version: Version | None, code
     by_hand, live = "source" not in event, version is not None and bool(releases) and releases[0].package == version.arn
     if event.get("source") == "aws.codepipeline" or (by_hand and live):
         changed = changed_stacks(boto3.client("s3"), boto3.client("cloudformation"), names, built[0]) if version and built else []
-        settings = plan_settings(version, releases, built, changed)
+        under_way = bool(changed) and is_under_way(codepipeline, names.deploy_pipeline, built[0])
+        settings = plan_settings(version, releases, built, changed, under_way=under_way)
         if settings.start or not by_hand:
             return settings
     return plan_version(version, releases, built)
