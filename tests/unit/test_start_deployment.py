@@ -189,8 +189,10 @@ def test_a_build_starts_a_deployment_only_where_a_template_differs(aws: Aws, cap
     assert {"name": "Returning", "value": "false"} in request["variables"]
 
 
-def test_a_build_whose_commit_is_being_deployed_starts_nothing(aws: Aws):
-    aws.template, aws.under_way = {"Resources": {"Size": 2}}, [("3", "second", "InProgress", 7)]
+@pytest.mark.parametrize("commit", ["second", ""])
+def test_a_build_whose_commit_is_being_deployed_starts_nothing(aws: Aws, commit: str):
+    """Also where the other deployment has only begun, as when a version is approved while its build's event is on its way."""
+    aws.template, aws.under_way = {"Resources": {"Size": 2}}, [("3", commit, "InProgress", 7)]
     assert start_deployment.handler({"source": "aws.codepipeline", "id": "e4"}, None)["started"] is None
 
 

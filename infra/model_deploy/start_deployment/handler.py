@@ -145,9 +145,10 @@ def succeeded(client: Any, pipeline: str) -> Iterator[dict[str, Any]]:
 
 
 def is_under_way(client: Any, pipeline: str, commit: str) -> bool:
+    """Also true while a deployment has only begun and has no source revision: once it has succeeded, this is asked again."""
     pages = client.get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline)
     executions = (execution for page in pages for execution in page["pipelineExecutionSummaries"])
-    return any(execution["status"] == "InProgress" and _commit(execution) == commit for execution in executions)
+    return any(execution["status"] == "InProgress" and _commit(execution) in ("", commit) for execution in executions)
 
 
 def commits(client: Any, pipeline: str) -> list[str]:
