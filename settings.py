@@ -623,6 +623,11 @@ class Project:
         """Lambda function that deletes what no endpoint uses any more; a person invokes it by this name before its stack goes."""
         return f"{self.name}-remove-unused"
 
+    @property
+    def start_deployment_function(self) -> str:
+        """Lambda function that starts the deploy pipeline; a person invokes it by this name to deploy again."""
+        return f"{self.name}-start-deployment"
+
     def tags(self, project_id: str | None = None) -> list[dict[str, str]]:
         """By which Studio and the cost report group what belongs together, whoever makes it. `project_id`: where Studio gave another."""
         values = {"sagemaker:project-name": self.name, "sagemaker:project-id": project_id or self.sagemaker_project_id}

@@ -21,8 +21,6 @@ from settings import Environment, Project
 
 #: Log groups of jobs, which the whole account shares.
 _JOB_LOGS = ("ProcessingJobs", "TrainingJobs", "TransformJobs")
-#: Metadata by which a version returns to production without an approval (build_scripts/registry.py): only Verify writes it.
-SERVED = "served-production"
 
 
 class PipelineRole(SageMakerRole):
@@ -93,10 +91,7 @@ class PipelineRole(SageMakerRole):
         registry = self._arns.registry()
         actions = ("DescribeModelPackage", "DescribeModelPackageGroup", "AddTags")
         self.allow("Registry", [f"sagemaker:{action}" for action in actions], registry)
-        undecided: dict[str, object] = {
-            "StringEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"},
-            "Null": {f"sagemaker:CustomerMetadataProperties/{SERVED}": "true"},
-        }
+        undecided: dict[str, object] = {"StringEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"}}
         self.allow("RegisterUndecided", ["sagemaker:CreateModelPackage"], registry, undecided)
 
     def _read_champion(self, project: Project, environments: Sequence[Environment]) -> None:

@@ -1,4 +1,7 @@
-"""The three builds of the deploy pipeline, each with only the permissions of its script in deploy_scripts/."""
+"""The three builds of the deploy pipeline, each with only the permissions of its script in deploy_scripts/.
+
+They run what a push brought, so none of them can write what later decides about a version.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from constructs import Construct
 from infra.arns import Arns
 from infra.build_project import BuildProject
 from infra.foundation.foundation_stack import FoundationStack
-from infra.foundation.project_buckets import NEWEST_BUILD, TEMPLATES
+from infra.foundation.project_buckets import TEMPLATES
 from infra.ownership import not_another_s
 from settings import Environment, Project
 
@@ -56,11 +59,10 @@ class DeployProjects(Construct):
 
     def _create_render(self) -> BuildProject:
         build = self._create("Render", "render", "Picks the newest approved version and renders the endpoint templates", waits=True)
-        build.allow("ListVersions", ["sagemaker:ListModelPackages"], self._arns.registry())
         self._allow_versions(build)
         self._allow_describe_served(build, "EndpointConfig")
-        kept = [self._foundation.artifact_bucket.arn_for_objects(keys) for keys in (TEMPLATES, NEWEST_BUILD)]
-        build.allow("KeptTemplates", ["s3:GetObject"], kept)  # what the build of the commit kept
+        kept = self._foundation.artifact_bucket.arn_for_objects(TEMPLATES)
+        build.allow("KeptTemplates", ["s3:GetObject"], [kept])  # what the build of the commit kept
         build.allow("Versions", ["s3:GetObject"], [self._foundation.run_objects])  # the archive has to be the one that was evaluated
         return build
 
@@ -78,9 +80,6 @@ class DeployProjects(Construct):
         build.allow("Invoke", ["sagemaker:InvokeEndpoint"], [self._arns.endpoint(environment) for environment in self._environments])
         stacks = [self._arns.endpoint_stack(environment) for environment in self._environments]
         build.allow("DeployedConfiguration", ["cloudformation:DescribeStackResources"], stacks)
-        # It writes down that a version has served, and can neither approve one nor take back what another wrote.
-        nothing_else = {"Null": {"sagemaker:ModelApprovalStatus": "true", "sagemaker:CustomerMetadataPropertiesToRemove": "true"}}
-        build.allow("RecordServed", ["sagemaker:UpdateModelPackage"], [self._arns.model_packages()], nothing_else)
         build.allow("Versions", ["s3:GetObject"], [self._foundation.run_objects])  # golden rows travel with the version's evaluation
         return build
 
