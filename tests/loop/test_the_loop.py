@@ -401,7 +401,7 @@ def aims(person: Person, released_arn: str, pending_arn: str, commit: str) -> di
             "InferenceSpecification": specification,
         },
         "deploy_pipeline": PROJECT.deploy_pipeline,
-        "batch_pipeline": PROJECT.batch_pipeline,
+        "pipeline": PROJECT.sagemaker_pipeline,
         "start_function": PROJECT.start_deployment_function,
     }
 

@@ -175,7 +175,22 @@ def test_rejecting_the_live_version_starts_the_one_before_at_production_s_commit
     (request,) = aws.started
     assert {item["name"]: item["value"] for item in request["variables"]} == {"ModelPackageArn": f"{GROUP}/1", "Returning": "true"}
     assert request["sourceRevisions"] == [{"actionName": "Repository", "revisionType": "COMMIT_ID", "revisionValue": "first"}]
-    assert request["clientRequestToken"] == "e1"  # a redelivered event starts nothing new
+
+
+def test_two_events_at_once_start_one_deployment(aws: Aws):
+    """The approval's and its build's: both read that nothing is under way. CodePipeline starts one execution for one token."""
+    start_deployment.handler({"source": "aws.sagemaker", "id": "e1"}, None)
+    start_deployment.handler({"source": "aws.sagemaker", "id": "e2"}, None)
+    aws.under_way = [("later", "first", "Failed", 8)]
+    start_deployment.handler({"source": "aws.sagemaker", "id": "e1"}, None)
+    first, second, after_another = (request["clientRequestToken"] for request in aws.started)
+    assert first == second != after_another
+
+
+def test_a_redelivered_event_starts_nothing_while_its_deployment_goes_on(aws: Aws, capsys: pytest.CaptureFixture[str]):
+    aws.under_way = [("1", "", "InProgress", 7)]
+    assert start_deployment.handler({"source": "aws.sagemaker", "id": "e1"}, None)["started"] is None
+    assert "version 1 is already on its way" in capsys.readouterr().out
 
 
 def test_a_build_starts_a_deployment_only_where_a_template_differs(aws: Aws, capsys: pytest.CaptureFixture[str]):
@@ -212,4 +227,3 @@ def test_a_person_who_deploys_again_gets_the_settings_that_did_not_get_out(aws: 
 def test_a_person_names_a_version_and_gets_only_an_approved_one(aws: Aws):
     assert start_deployment.handler({"package": f"{GROUP}/2"}, None)["started"] is None
     assert start_deployment.handler({"package": f"{GROUP}/1"}, None)["started"] == "started"
-    assert "clientRequestToken" not in aws.started[0]

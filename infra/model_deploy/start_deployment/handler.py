@@ -8,6 +8,7 @@ Output: `{"started": <execution id or None>, "reason": ...}`. Environment: see `
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,14 +74,16 @@ class Decision:
     returning: bool = False
 
 
-def plan_version(version: Version | None, releases: Sequence[Release], built: Sequence[str]) -> Decision:
+def plan_version(version: Version | None, releases: Sequence[Release], built: Sequence[str], *, under_way: bool = False) -> Decision:
     """What goes out when an approval changed. `releases` and `built`, the commits whose build succeeded, are newest first.
 
     A version that served production goes back with what production runs now: both were approved by a person. Another one goes out with the
-    commit that made it, or with production's own where that is newer, so that no later push comes along.
+    commit that made it, or with production's own where that is newer, so that no later push comes along. `under_way`: it is being deployed.
     """
     if version is None:
         return Decision(False, "no version is approved; approving one deploys it")
+    if under_way:
+        return Decision(False, f"{_name(version)} is already on its way")
     if releases and has_served(version, releases):
         return Decision(True, f"{_name(version)} served production before", releases[0].commit, returning=True)
     known = [version.commit, *(release.commit for release in releases[:1])]
@@ -139,16 +142,25 @@ def _approved_arns(client: Any, group: str) -> list[str]:
 
 
 def succeeded(client: Any, pipeline: str) -> Iterator[dict[str, Any]]:
-    """Summaries of the executions that ended well, newest first, as CodePipeline lists them. It remembers twelve months."""
+    """The executions that ended well, newest first."""
+    return (execution for execution in executions(client, pipeline) if execution["status"] == "Succeeded")
+
+
+def executions(client: Any, pipeline: str) -> Iterator[dict[str, Any]]:
+    """Summaries, newest first, as CodePipeline lists them. It remembers twelve months."""
     for page in client.get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline):
-        yield from (execution for execution in page["pipelineExecutionSummaries"] if execution["status"] == "Succeeded")
+        yield from page["pipelineExecutionSummaries"]
 
 
 def is_under_way(client: Any, pipeline: str, commit: str) -> bool:
     """Also true while a deployment has only begun and has no source revision: once it has succeeded, this is asked again."""
-    pages = client.get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline)
-    executions = (execution for page in pages for execution in page["pipelineExecutionSummaries"])
-    return any(execution["status"] == "InProgress" and _commit(execution) in ("", commit) for execution in executions)
+    return any(execution["status"] == "InProgress" and _commit(execution) in ("", commit) for execution in executions(client, pipeline))
+
+
+def is_being_deployed(client: Any, pipeline: str, version: Version) -> bool:
+    """Whether an execution that has not ended is of that version: its event came twice, or a build started it a moment before."""
+    running = (execution for execution in executions(client, pipeline) if execution["status"] == "InProgress")
+    return any(_package(client, pipeline, execution) == version.arn for execution in running)
 
 
 def commits(client: Any, pipeline: str) -> list[str]:
@@ -164,10 +176,14 @@ def releases_since(client: Any, pipeline: str, since: datetime) -> list[Release]
             break
         if not _commit(execution):  # nothing says what it deployed, and it decides nothing
             continue
-        detail = client.get_pipeline_execution(pipelineName=pipeline, pipelineExecutionId=execution["pipelineExecutionId"])
-        given = {variable["name"]: variable.get("resolvedValue", "") for variable in detail["pipelineExecution"].get("variables", [])}
-        found.append(Release(given.get(PACKAGE, ""), _commit(execution), execution["startTime"]))
+        found.append(Release(_package(client, pipeline, execution), _commit(execution), execution["startTime"]))
     return found
+
+
+def _package(client: Any, pipeline: str, execution: Mapping[str, Any]) -> str:
+    detail = client.get_pipeline_execution(pipelineName=pipeline, pipelineExecutionId=execution["pipelineExecutionId"])
+    given = {variable["name"]: variable.get("resolvedValue", "") for variable in detail["pipelineExecution"].get("variables", [])}
+    return str(given.get(PACKAGE, ""))
 
 
 def _commit(execution: Mapping[str, Any]) -> str:
@@ -205,11 +221,20 @@ def decide(event: Mapping[str, Any], names: Names, version: Version | None, code
         settings = plan_settings(version, releases, built, changed, under_way=under_way)
         if settings.start or not by_hand:
             return settings
-    return plan_version(version, releases, built)
+    under_way = version is not None and is_being_deployed(codepipeline, names.deploy_pipeline, version)
+    return plan_version(version, releases, built, under_way=under_way)
 
 
-def start(client: Any, names: Names, version: Version, decision: Decision, token: str | None) -> str:
-    """The event's id as token: a redelivered event starts nothing new."""
+def request_token(client: Any, names: Names, version: Version, decision: Decision) -> str:
+    """The same for all that decide the same about what the newest execution left: of two events at once only one starts something.
+
+    What it starts is the newest execution from then on, so whoever decides later has another token, and sees what is under way.
+    """
+    newest = next((execution["pipelineExecutionId"] for execution in executions(client, names.deploy_pipeline)), "")
+    return hashlib.sha256("|".join((version.arn, decision.commit, newest)).encode()).hexdigest()
+
+
+def start(client: Any, names: Names, version: Version, decision: Decision) -> str:
     execution = client.start_pipeline_execution(
         name=names.deploy_pipeline,
         variables=[
@@ -217,7 +242,7 @@ def start(client: Any, names: Names, version: Version, decision: Decision, token
             {"name": RETURNING, "value": "true" if decision.returning else "false"},
         ],
         sourceRevisions=[{"actionName": names.source_action, "revisionType": "COMMIT_ID", "revisionValue": decision.commit}],
-        **({"clientRequestToken": token} if token else {}),
+        clientRequestToken=request_token(client, names, version, decision),
     )
     return str(execution["pipelineExecutionId"])
 
@@ -226,6 +251,6 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, str | None]:
     names, codepipeline = Names.of(os.environ), boto3.client("codepipeline")
     version = approved(boto3.client("sagemaker"), names.group, event.get("package"))
     decision = decide(event, names, version, codepipeline)
-    started = start(codepipeline, names, version, decision, event.get("id")) if version and decision.start else None
+    started = start(codepipeline, names, version, decision) if version and decision.start else None
     print(f"{f'started {started} with {decision.commit}' if started else 'nothing started'}: {decision.reason}")
     return {"started": started, "reason": decision.reason}
