@@ -36,6 +36,16 @@ FACTS = (
         "the first tuning step",
     ),
     Fact(
+        "The tuner takes sagemaker-xgboost for its own algorithm, also with a program of ours: the image's names, no metric definitions",
+        "aws/sagemaker-xgboost-container#121 and #113, aws/sagemaker-python-sdk#2226",
+        "the first tuning step",
+    ),
+    Fact(
+        "It takes every fixed hyperparameter and every objective that the image declares, and finds `[0]#011validation-<metric>:<value>`",
+        "the image's hyperparameter_validation.py and metrics.py",
+        "the first trial",
+    ),
+    Fact(
         "The registry takes the metadata that a version is registered with",
         "SageMaker's service model: pattern and length of CustomerMetadataValue",
         "the first registration",
