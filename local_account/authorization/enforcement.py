@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_account.api.reading import Call
-from local_account.authorization import key_use, linked_roles, passing, policies, requests
+from local_account.authorization import key_use, linked_roles, passing, policies, requests, scaling_trials
 from local_account.authorization.actions import tables
 from local_account.authorization.credentials import Credentials, Keyring
 from local_account.authorization.evaluation import IDENTITY, Decision, decide
@@ -45,6 +45,15 @@ class Authorizer:
 
 
 def _require(existing: Existing, principal: Principal, call: Call) -> None:
+    _require_each(existing, principal, call)
+    for tried in scaling_trials.tried(call):
+        try:
+            _require_each(existing, principal, tried)
+        except ServiceError as refused:
+            raise ServiceError("ValidationException", refused.message) from refused
+
+
+def _require_each(existing: Existing, principal: Principal, call: Call) -> None:
     for check in checks_of(existing, call, principal.keys if principal.is_service else {}):
         statements = policies.of_resource(existing, check.action, check.resource)
         if principal.is_service and statements is None and check.action.partition(":")[0] in policies.WITH_POLICIES:

@@ -217,9 +217,27 @@ def test_scaling_for_the_first_time_needs_the_service_linked_role(account: Accou
     with pytest.raises(ClientError, match="iam:CreateServiceLinkedRole"):
         role.client("application-autoscaling").register_scalable_target(**target)
     named = {"StringEquals": {"iam:AWSServiceName": "sagemaker.application-autoscaling.amazonaws.com"}}
-    may(allow("application-autoscaling:*"), allow("iam:CreateServiceLinkedRole", Condition=named))
+    may(allow("application-autoscaling:*"), allow("iam:CreateServiceLinkedRole", Condition=named), allow(TRIED))
     with pytest.raises(ClientError, match="create the endpoint first"):
         role.client("application-autoscaling").register_scalable_target(**target)
+
+
+TRIED = [
+    *("sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:UpdateEndpointWeightsAndCapacities"),
+    *("cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
+]
+
+
+@pytest.mark.parametrize("lacking", TRIED)
+def test_a_target_is_registered_only_for_whom_may_do_what_scaling_needs(role: Role, may: Callable[..., None], lacking: str) -> None:
+    """Named resources do not do: it tries with names that it makes up."""
+    target: dict[str, Any] = {**SCALABLE, "MinCapacity": 1, "MaxCapacity": 2}
+    named = [f"arn:aws:sagemaker:{HERE}:endpoint/e", f"arn:aws:sagemaker:{HERE}:endpoint-config/c", f"arn:aws:cloudwatch:{HERE}:alarm:a"]
+    others = [action for action in TRIED if action != lacking]
+    may(allow(["application-autoscaling:*", "iam:CreateServiceLinkedRole", *others]), allow(lacking, named))
+    with pytest.raises(ClientError, match=f"not authorized to perform: {lacking} ") as refused:
+        role.client("application-autoscaling").register_scalable_target(**target)
+    assert refused.value.response["Error"]["Code"] == "ValidationException"
 
 
 def test_a_function_that_a_topic_calls_must_let_it(account: Account) -> None:
