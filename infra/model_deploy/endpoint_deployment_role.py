@@ -64,7 +64,7 @@ class EndpointDeploymentRole(ServiceRole):
         self.allow("Versions", ["sagemaker:DescribeModelPackage"], [self._arns.model_packages()])
 
     def _scale(self) -> None:
-        """`TryScaling` is on `*`: the service tries with no name at all, or one made up for the occasion, and refuses the target if it may not.
+        """`TryScaling` is on `*`: the service tries with no name, or one that it makes up, and refuses the target if it may not.
 
         No condition can narrow that: the requests bear no tag, and `aws:CalledVia` does not name Application Auto Scaling.
         Sources: Application Auto Scaling user guide, "Permissions validation for API calls on target resources" and, for SageMaker,
