@@ -86,10 +86,13 @@ class PipelineRole(SageMakerRole):
         kinds = ("ProcessingJob", "HyperParameterTuningJob", "TransformJob", "Model")
         made = {"StringEquals": {f"aws:RequestTag/{self._own['Key']}": self._own["Value"]}}
         self.allow("StartJobs", [*(f"sagemaker:Create{kind}" for kind in kinds), "sagemaker:AddTags"], resources, made)
+        # By name alone: a job's tags may take minutes to count (`_wait_until` of the SageMaker SDK's
+        # sagemaker/core/helper/session_helper.py waits five for them), and it is described a second after it was made.
+        follow = [f"sagemaker:Describe{kind}" for kind in kinds]
+        follow += ["sagemaker:ListTrainingJobsForHyperParameterTuningJob", "sagemaker:ListTags"]
+        self.allow("FollowJobs", follow, resources)
         ours = {"StringEquals": {f"aws:ResourceTag/{self._own['Key']}": self._own["Value"]}}
-        follow = [f"sagemaker:{verb}{kind}" for kind in kinds[:3] for verb in ("Describe", "Stop")]
-        follow += ["sagemaker:DescribeModel", "sagemaker:ListTrainingJobsForHyperParameterTuningJob", "sagemaker:ListTags"]
-        self.allow("FollowJobs", follow, resources, ours)
+        self.allow("StopJobs", [f"sagemaker:Stop{kind}" for kind in kinds[:3]], resources, ours)
 
     def _register_versions(self) -> None:
         registry = [self._arns.model_package_group(), self._arns.model_packages()]

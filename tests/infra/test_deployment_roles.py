@@ -101,3 +101,11 @@ def test_the_role_may_do_what_application_auto_scaling_tries_before_it_registers
     """Its user guide, "Permissions validation for API calls on target resources": with made-up names, or none."""
     assert "AWS::ApplicationAutoScaling::ScalableTarget" in deployed
     assert deploying.may(action, tried_on)
+
+
+@pytest.mark.parametrize("action", ["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"])
+def test_an_endpoint_gets_a_configuration_whose_tags_do_not_count_yet(deploying: Role, action: str) -> None:
+    """CloudFormation makes it a second before, and gives it a name that says nothing of the project."""
+    statements = deploying.allowing(action, "arn:aws:sagemaker:us-east-1:111122223333:endpoint-config/configuration-aBcDeFgHiJkL")
+    assert any(not statement.condition for statement in statements)
+    assert not deploying.may(action, "arn:aws:sagemaker:us-east-1:111122223333:endpoint/of-others")
