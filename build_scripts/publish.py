@@ -12,10 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from build_scripts.command_line import parser, run
-from build_scripts.missing import is_missing
+from build_scripts.missing import found_object
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.step_modules import STEPS, load
 from build_scripts.write_once import put_once
@@ -55,14 +53,8 @@ def publish(s3: Any, bucket: str, files: Mapping[str, bytes], key_arn: str | Non
 
 
 def _exists(s3: Any, bucket: str, key: str) -> bool:
-    try:
-        s3.head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        # Without the permission to list, S3 answers 403 for what is not there; writing it says what is the case.
-        if is_missing(error) or error.response["Error"]["Code"] in ("403", "AccessDenied"):
-            return False
-        raise
-    return True
+    """Whoever may not tell writes it, and is told then what is the case."""
+    return found_object(s3.head_object, Bucket=bucket, Key=key) is not None
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_account.api.reading import Call
-from local_account.authorization import key_use, linked_roles, passing, policies, requests, scaling_trials
+from local_account.authorization import key_use, linked_roles, passing, policies, requests, scaling_trials, session_limits
 from local_account.authorization.actions import tables
 from local_account.authorization.credentials import Credentials, Keyring
 from local_account.authorization.evaluation import IDENTITY, Decision, decide
@@ -46,6 +46,7 @@ class Authorizer:
 
 def _require(existing: Existing, principal: Principal, call: Call) -> None:
     _require_each(existing, principal, call)
+    session_limits.require(principal, call)
     for tried in scaling_trials.tried(call):
         try:
             _require_each(existing, principal, tried)
