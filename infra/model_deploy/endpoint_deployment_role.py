@@ -44,7 +44,7 @@ class EndpointDeploymentRole(ServiceRole):
         self._encrypt(foundation)
 
     def _host(self, environments: Sequence[Environment]) -> None:
-        """CloudFormation names models and configurations: the project's tag says which are ours, as they are made and as they are changed."""
+        """CloudFormation names models and configurations: the project's tag says which are ours, as they are made and changed."""
         configurations, kinds = self._arns.hosting_configurations(), ("Model", "EndpointConfig")
         made = {"StringEquals": {f"aws:RequestTag/{self._own['Key']}": self._own["Value"]}}
         self.allow("MakeConfigurations", [*(f"sagemaker:Create{kind}" for kind in kinds), "sagemaker:AddTags"], configurations, made)
