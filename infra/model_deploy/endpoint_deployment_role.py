@@ -87,8 +87,8 @@ class EndpointDeploymentRole(ServiceRole):
     def _watch(self, project: Project, environments: Sequence[Environment]) -> None:
         names = [project.endpoint_name(environment) for environment in environments]
         ours = [self._arns.alarm(f"{name}-{what}") for name in names for what in (*ROLLBACK, *OTHERS, LOAD)]
-        verbs = ("TagResource", "UntagResource", "ListTagsForResource")  # the alarms themselves are made with TryScaling
-        self.allow("Alarms", [f"cloudwatch:{verb}" for verb in verbs], ours)
+        tagging = ("TagResource", "UntagResource", "ListTagsForResource")  # the alarms themselves are made with TryScaling
+        self.allow("Alarms", [f"cloudwatch:{verb}" for verb in tagging], ours)
         groups = [arn for name in names for arn in self._arns.log_group(f"/aws/sagemaker/Endpoints/{name}")]
         verbs = ("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy", "AssociateKmsKey", "DisassociateKmsKey")
         reading = ("GetDataProtectionPolicy", "TagResource", "UntagResource", "ListTagsForResource")
