@@ -70,6 +70,17 @@ def test_a_log_group_of_a_stack_has_a_key_that_logs_may_use(account: Account) ->
     assert again.create({"Group": {**group, "Properties": {**group["Properties"], "KmsKeyId": shut_key}}}) == "ROLLBACK_COMPLETE"
 
 
+def test_a_stack_makes_a_key_and_the_log_group_that_it_encrypts(account: Account) -> None:
+    groups = {"Fn::Sub": "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:*"}
+    encrypting = logs(Condition={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}})
+    policy = {"Version": "2012-10-17", "Statement": [ACCOUNT, encrypting]}
+    resources = {
+        "Key": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": policy}},
+        "Group": {"Type": "AWS::Logs::LogGroup", "Properties": {"KmsKeyId": {"Fn::GetAtt": ["Key", "Arn"]}}},
+    }
+    assert Stack(account, small.new_name("both")).create(resources) == "CREATE_COMPLETE"
+
+
 def test_a_key_that_is_not_there_is_no_log_group_s(account: Account) -> None:
     with pytest.raises(ClientError, match="could not be found") as refused:
         account.client("logs").create_log_group(logGroupName="/x", kmsKeyId=f"arn:aws:kms:{HERE}:key/11111111-2222-3333-4444-555555555555")
