@@ -19,6 +19,7 @@ from settings_rules import CRON, check_hyperparameters, check_values, checked, i
 from settings_rules import SettingsError as SettingsError  # what reading this file raises
 from settings_rules import one_form as _one_form
 from settings_rules import require as _require
+from settings_rules import require_name as _require_name
 
 # ---------------------------------------------------------------------------------------- the data
 
@@ -147,9 +148,7 @@ class DataSet:
 
     def __post_init__(self) -> None:
         where = f"DataSet({self.name!r})"
-        _require(
-            bool(re.fullmatch(r"[a-z][a-z0-9-]{0,30}", self.name)), f"{where}.name", self.name, "a-z, 0-9 and '-', at most 31 characters"
-        )
+        _require_name(f"{where}.name", self.name, longest=31)
         _require(
             self.metric in METRICS[self.problem],
             f"{where}.metric",
@@ -537,9 +536,7 @@ class Environment:
 
     def __post_init__(self) -> None:
         where = f"Environment({self.name!r})"
-        _require(
-            bool(re.fullmatch(r"[a-z][a-z0-9-]{0,19}", self.name)), f"{where}.name", self.name, "a-z, 0-9 and '-', at most 20 characters"
-        )
+        _require_name(f"{where}.name", self.name, longest=20)
         is_type = bool(re.fullmatch(r"ml\.[a-z0-9-]+\.[a-z0-9]+", self.instance_type))
         _require(is_type, f"{where}.instance_type", self.instance_type, "a SageMaker type such as ml.m5.large")
         _require(0 <= self.data_capture_percent <= 100, f"{where}.data_capture_percent", self.data_capture_percent, "0 to 100")
@@ -580,7 +577,7 @@ class Project:
     in_vpc: bool = False  # run jobs and endpoints in a VPC of their own, with private endpoints to AWS services
 
     def __post_init__(self) -> None:
-        _require(bool(re.fullmatch(r"[a-z][a-z0-9-]{1,19}", self.name)), "Project.name", self.name, "a-z, 0-9 and '-', 2 to 20 characters")
+        _require_name("Project.name", self.name, longest=20, shortest=2)
         _require(self.account is None or bool(re.fullmatch(r"\d{12}", self.account)), "Project.account", self.account, "None or 12 digits")
         _require(
             self.time_zone in available_timezones(),

@@ -39,6 +39,13 @@ def require(condition: bool, field_name: str, got: object, allowed: str) -> None
         raise SettingsError(f"{_FILE}: {field_name} is {_shown(got)}; allowed: {allowed}")
 
 
+def require_name(field_name: str, name: str, *, longest: int, shortest: int = 1) -> None:
+    """Raises SettingsError for what cannot be part of a name in AWS: stacks, parameters and resources put '-' and more behind it."""
+    is_one = re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", name) is not None and shortest <= len(name) <= longest
+    size = f"{shortest} to {longest} characters" if shortest > 1 else f"at most {longest} characters"
+    require(is_one, field_name, name, f"a-z, 0-9 and '-', with a letter first and no '-' last, {size}")
+
+
 def _shown(value: object) -> str:
     text = f"{type(value).__name__}.{value.name}" if isinstance(value, StrEnum) else repr(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

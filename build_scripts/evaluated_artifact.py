@@ -13,7 +13,7 @@ import tempfile
 from typing import Any
 
 from build_scripts.command_line import ProblemError
-from build_scripts.missing import found
+from build_scripts.missing import found_object
 from build_scripts.registry import Version
 from build_scripts.step_modules import STEPS, load
 
@@ -30,9 +30,10 @@ def require_unchanged(s3: Any, version: Version) -> str:
         reason = f"its metadata has no {', '.join(missing)}, which every version that the training pipeline registers has"
         raise ProblemError(f"version {version.number} does not say what was evaluated: {reason}; train again")
     bucket, _, key = (version.model_url or "").removeprefix("s3://").partition("/")
-    answer = found(s3.get_object, Bucket=bucket, Key=key) if key else None
+    answer = found_object(s3.get_object, Bucket=bucket, Key=key) if key else None
     if answer is None:
-        raise ProblemError(f"version {version.number} cannot be deployed: its archive {version.model_url or ''} is gone; train again")
+        where = f"its archive {version.model_url or ''} is gone, or may not be read with these credentials"
+        raise ProblemError(f"version {version.number} cannot be deployed: {where}; train again, or allow s3:GetObject")
     with tempfile.TemporaryFile() as archive:
         digest = hashlib.sha256()
         while block := answer["Body"].read(1 << 20):

@@ -15,10 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from build_scripts.command_line import ProblemError, parser, run
 from build_scripts.endpoint_templates import template_file
+from build_scripts.missing import found_object
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.write_once import put_once
 from settings import ENVIRONMENTS, PROJECT
@@ -51,13 +50,8 @@ def fetch(s3: Any, bucket: str, commit: str, assembly: Path) -> None:
 
 
 def _read(s3: Any, bucket: str, name: str) -> bytes | None:
-    """The object, or None. Without the permission to list, S3 answers AccessDenied for one that is not there."""
-    try:
-        return bytes(s3.get_object(Bucket=bucket, Key=name)["Body"].read())
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("NoSuchKey", "404", "AccessDenied"):
-            raise
-        return None
+    answer = found_object(s3.get_object, Bucket=bucket, Key=name)
+    return None if answer is None else bytes(answer["Body"].read())
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -23,6 +23,8 @@ _CODES = {
     "RepositoryNotFoundException",
 }
 _CODES_OF_S3 = {"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "NotFound", "404"}
+#: Of a GET, and of a HEAD, whose answer has no words.
+_REFUSED_BY_S3 = {"AccessDenied", "403", "Forbidden"}
 #: CloudFormation's is ValidationError.
 _SAID_IN_WORDS = ("ValidationException", "ValidationError")
 _WORDS = re.compile(r"could not find|does not exist|not found", re.IGNORECASE)
@@ -31,6 +33,21 @@ _WORDS = re.compile(r"could not find|does not exist|not found", re.IGNORECASE)
 def is_missing(error: ClientError) -> bool:
     code = str(error.response["Error"].get("Code"))
     return code in _CODES | _CODES_OF_S3 or (code in _SAID_IN_WORDS and bool(_WORDS.search(str(error.response["Error"].get("Message")))))
+
+
+def is_missing_or_unreadable(error: ClientError) -> bool:
+    """Of an object: S3 tells only who may list the bucket that it is not there, and refuses all others as if it were (GetObject)."""
+    return is_missing(error) or str(error.response["Error"].get("Code")) in _REFUSED_BY_S3
+
+
+def found_object(call: Callable[..., Any], **request: Any) -> Any:
+    """What S3 answers; None for an object that is not there, or that whoever asks may not read."""
+    try:
+        return call(**request)
+    except ClientError as error:
+        if is_missing_or_unreadable(error):
+            return None
+        raise
 
 
 def found(call: Callable[..., Any], **request: Any) -> Any:

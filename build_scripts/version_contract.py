@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from build_scripts.command_line import ProblemError
-from build_scripts.missing import found
+from build_scripts.missing import found_object
 from build_scripts.registry import Version
 from settings import Problem
 
@@ -44,12 +44,12 @@ class Contract:
 
 
 def read(s3: Any, version: Version) -> Contract:
-    """Raises ProblemError if the archive is gone, or is none that the training pipeline made."""
+    """Raises ProblemError if the archive is gone or not to be read, or is none that the training pipeline made."""
     bucket, _, key = (version.model_url or "").removeprefix("s3://").partition("/")
-    answer = found(s3.get_object, Bucket=bucket, Key=key) if key else None
+    answer = found_object(s3.get_object, Bucket=bucket, Key=key) if key else None
     if answer is None:
         where = version.model_url or "of which it names no address"
-        raise ProblemError(f"version {version.number} does not say what it takes: its archive {where} is gone")
+        raise ProblemError(f"version {version.number} does not say what it takes: its archive {where} is gone, or may not be read")
     try:
         return from_preparation(_member(answer["Body"]))
     except (tarfile.TarError, OSError, EOFError, KeyError, ValueError, TypeError) as error:

@@ -83,9 +83,12 @@ class PipelineRole(SageMakerRole):
         resources = [self._arns.sagemaker(kind, name) for kind, patterns in names.items() for name in patterns]
         kinds = ("ProcessingJob", "HyperParameterTuningJob", "TransformJob", "Model")
         self.allow("StartJobs", [*(f"sagemaker:Create{kind}" for kind in kinds), "sagemaker:AddTags"], resources, makes_as_ours(project))
-        follow = [f"sagemaker:{verb}{kind}" for kind in kinds[:3] for verb in ("Describe", "Stop")]
-        follow += ["sagemaker:DescribeModel", "sagemaker:ListTrainingJobsForHyperParameterTuningJob", "sagemaker:ListTags"]
-        self.allow("FollowJobs", follow, resources, is_ours(project))
+        # A job's tags may take minutes to count (`_wait_until` of the SageMaker SDK's sagemaker/core/helper/session_helper.py
+        # waits five for them), and it is described a second after it was made: the condition is met by what has none.
+        follow = [f"sagemaker:Describe{kind}" for kind in kinds]
+        follow += ["sagemaker:ListTrainingJobsForHyperParameterTuningJob", "sagemaker:ListTags"]
+        self.allow("FollowJobs", follow, resources, not_another_s(project))
+        self.allow("StopJobs", [f"sagemaker:Stop{kind}" for kind in kinds[:3]], resources, is_ours(project))
 
     def _register_versions(self) -> None:
         registry = self._arns.registry()

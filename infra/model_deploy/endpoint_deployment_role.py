@@ -21,6 +21,11 @@ from infra.service_role import ServiceRole
 from settings import Environment, Project
 
 _SCALING = "sagemaker.application-autoscaling.amazonaws.com"
+#: What Application Auto Scaling tries in the caller's name before it registers a target.
+_TRIED = (
+    *("sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:UpdateEndpointWeightsAndCapacities"),
+    *("cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
+)
 
 
 class EndpointDeploymentRole(ServiceRole):
@@ -43,21 +48,30 @@ class EndpointDeploymentRole(ServiceRole):
         configurations, kinds = self._arns.hosting_configurations(), ("Model", "EndpointConfig")
         making = [*(f"sagemaker:Create{kind}" for kind in kinds), "sagemaker:AddTags"]
         self.allow("MakeConfigurations", making, configurations, makes_as_ours(project))
+        # Whom a roll-back within seconds cannot delete yet, `unused_configurations.py` deletes later.
         changes = [*(f"sagemaker:Delete{kind}" for kind in kinds), "sagemaker:AddTags", "sagemaker:DeleteTags"]
         self.allow("ChangeConfigurations", changes, configurations, is_ours(project))
-        # CloudFormation also asks for what may be gone, which has no tags.
-        reading = [*(f"sagemaker:Describe{kind}" for kind in kinds), "sagemaker:ListTags"]
+        # CloudFormation also asks for what may be gone, which has no tags. Configurations are read with TryScaling.
+        reading = ["sagemaker:DescribeModel", "sagemaker:ListTags"]
         self.allow("ReadConfigurations", reading, configurations, not_another_s(project))
         actions = [f"sagemaker:{verb}Endpoint" for verb in ("Create", "Update")]
         endpoints = [self._arns.endpoint(environment) for environment in environments]
-        # Creating and updating an endpoint is also authorised on the configuration it gets.
         self.allow("Endpoints", actions, endpoints)
-        self.allow("UseConfigurations", actions, configurations[1:], is_ours(project))
-        actions = [f"sagemaker:{verb}Endpoint" for verb in ("Describe", "Delete")]
-        self.allow("OwnEndpoints", [*actions, *(f"sagemaker:{verb}Tags" for verb in ("Add", "Delete", "List"))], endpoints)
+        # Also authorised on the configuration that the endpoint gets. It was made a second ago, when its tags may not count yet
+        # (`_wait_until` of the SageMaker SDK's sagemaker/core/helper/session_helper.py waits minutes for them).
+        self.allow("UseConfigurations", actions, configurations[1:], not_another_s(project))
+        verbs = ("DeleteEndpoint", "AddTags", "DeleteTags", "ListTags")
+        self.allow("OwnEndpoints", [f"sagemaker:{verb}" for verb in verbs], endpoints)
         self.allow("Versions", ["sagemaker:DescribeModelPackage"], [self._arns.model_packages()])
 
     def _scale(self, project: Project) -> None:
+        """`TryScaling` is on `*`: the service tries with no name, or one that it makes up, and refuses the target if it may not.
+
+        No condition can narrow that: the requests bear no tag, and `aws:CalledVia` does not name Application Auto Scaling.
+        Sources: Application Auto Scaling user guide, "Permissions validation for API calls on target resources" and, for SageMaker,
+        "Identity-based policy examples"; github.com/aws-controllers-k8s/community/issues/2110 shows such a name.
+        """
+        self.allow("TryScaling", list(_TRIED), ["*"])
         stack = cdk.Stack.of(self)
         targets = stack.format_arn(service="application-autoscaling", resource="scalable-target", resource_name="*")
         verbs = {"ScalableTarget": ("Register", "Deregister"), "ScalingPolicy": ("Put", "Delete"), "ScheduledAction": ("Put", "Delete")}
@@ -73,10 +87,8 @@ class EndpointDeploymentRole(ServiceRole):
     def _watch(self, project: Project, environments: Sequence[Environment]) -> None:
         names = [project.endpoint_name(environment) for environment in environments]
         ours = [self._arns.alarm(f"{name}-{what}") for name in names for what in (*ROLLBACK, *OTHERS, LOAD)]
-        # Target tracking makes alarms of its own, named after the scalable target.
-        tracking = [self._arns.alarm(f"TargetTracking-endpoint/{name}/*") for name in names]
-        verbs = ("PutMetricAlarm", "DeleteAlarms", "DescribeAlarms", "TagResource", "UntagResource", "ListTagsForResource")
-        self.allow("Alarms", [f"cloudwatch:{verb}" for verb in verbs], ours + tracking)
+        tagging = ("TagResource", "UntagResource", "ListTagsForResource")  # the alarms themselves are made with TryScaling
+        self.allow("Alarms", [f"cloudwatch:{verb}" for verb in tagging], ours)
         groups = [arn for name in names for arn in self._arns.log_group(f"/aws/sagemaker/Endpoints/{name}")]
         verbs = ("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy", "AssociateKmsKey", "DisassociateKmsKey")
         reading = ("GetDataProtectionPolicy", "TagResource", "UntagResource", "ListTagsForResource")

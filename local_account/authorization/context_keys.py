@@ -38,7 +38,12 @@ _MAPS: Mapping[str, str] = {
     "sagemaker:customermetadataproperties/": "customermetadataproperties",
 }
 #: This port stands for the services' TLS endpoints, which a client on the same machine reaches without one.
-_OF_EVERY_REQUEST: Mapping[str, Any] = {"s3:tlsversion": "1.3", "s3:signatureversion": "AWS4-HMAC-SHA256", "s3:authtype": "REST-HEADER"}
+_OF_EVERY_REQUEST: Mapping[str, Any] = {
+    "s3:tlsversion": "1.3",
+    "s3:signatureversion": "AWS4-HMAC-SHA256",
+    "s3:authtype": "REST-HEADER",
+    "aws:viaawsservice": "false",  # unless whoever asks says so
+}
 _RESOURCE_TAG = re.compile(r"(?:aws|[a-z0-9-]+):resourcetag/(.+)")
 #: What `Keys`, MiniStack's evaluator and `principals.py` answer themselves.
 _ANSWERED_FOR_ALL = {
@@ -62,6 +67,8 @@ _ANSWERED_FOR_ALL = {
         "principalservicename",
         "tokenissuetime",
         "calledvia",
+        "calledviafirst",
+        "calledvialast",
     ),
     "s3": ("resourceaccount",),
     "kms": (

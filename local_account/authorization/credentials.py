@@ -54,6 +54,8 @@ class Keyring:
         self.internal = Credentials(account_id, secrets.token_hex(20))
         self._services: dict[str, tuple[Credentials, Principal]] = {}
         self._by_service: dict[tuple[str, str], Credentials] = {}
+        self._forwarded: dict[str, tuple[Credentials, Credentials, str]] = {}
+        self._by_caller: dict[tuple[str, str], Credentials] = {}
         self._sessions: dict[tuple[str, str, str, str], tuple[Credentials, float]] = {}
         self._lock = threading.RLock()
 
@@ -93,6 +95,8 @@ class Keyring:
             return self.internal.secret
         if access_key in self._services:
             return self._services[access_key][0].secret
+        if access_key in self._forwarded:
+            return self._forwarded[access_key][0].secret
         return str(self._resolved(access_key).secret_access_key)
 
     def principal_of(self, access_key: str, token: str) -> Principal:
@@ -103,6 +107,9 @@ class Keyring:
             return principals.internal(self._account_id)
         if access_key in self._services:
             return self._services[access_key][1]
+        if access_key in self._forwarded:
+            _, caller, service = self._forwarded[access_key]
+            return principals.through(self.principal_of(caller.access_key, caller.token), service)
         session = sts._sessions.get(access_key) or {}
         if session and not secrets.compare_digest(str(session.get("SessionToken", "")).encode(), token.encode()):
             raise ServiceError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
@@ -177,3 +184,15 @@ class Keyring:
                 self._by_service[key] = made
                 self._services[made.access_key] = (made, principals.service(service, self._account_id, source_arn))
             return self._by_service[key]
+
+    def in_the_name_of(self, caller: Credentials, service: str) -> Credentials:
+        """Keys with which a service asks for its caller, with the caller's permissions. IAM user guide, "Forward access sessions"."""
+        if caller.access_key == self.internal.access_key:
+            return caller
+        with self._lock:
+            key = (caller.access_key, service)
+            if key not in self._by_caller:
+                made = Credentials(f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20), secrets.token_hex(40))
+                self._by_caller[key] = made
+                self._forwarded[made.access_key] = (made, caller, service)
+            return self._by_caller[key]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_account.api.reading import Call
-from local_account.authorization import key_use, linked_roles, passing, policies, requests
+from local_account.authorization import key_lockout, key_use, linked_roles, passing, policies, requests, scaling_trials, session_limits
 from local_account.authorization.actions import tables
 from local_account.authorization.credentials import Credentials, Keyring
 from local_account.authorization.evaluation import IDENTITY, Decision, decide
@@ -41,12 +41,37 @@ class Authorizer:
         if not principal.is_internal:
             self._keyring.here(lambda: _require(self._existing, self.record, principal, call))
 
+    def lets_service(self, service: str, action: str, key: str, given: Mapping[str, Any]) -> bool:
+        """Whether a key's policy lets a service of AWS use it in its own name. `given` are context keys in lower case.
+
+        It says for which account it asks only in the context (`kms:EncryptionContext:...`).
+        """
+
+        def ask() -> bool:
+            arn = self._existing.key_arn(key) or key
+            check = Check(action, arn, dict(given))
+            asking = Principal(service, "AWSService", self._existing.account_id)
+            return decide(asking, check, self._existing.region, policies.of_resource(self._existing, action, arn)).allowed
+
+        return self._keyring.here(ask)
+
     def require_of(self, credentials: Credentials, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
         """The same for what a service of ours does for a role without sending a request. `parameters` as the API has them."""
         self.require(self._keyring.principal_of(credentials.access_key, credentials.token), Call(service, operation, parameters))
 
 
 def _require(existing: Existing, record: Record, principal: Principal, call: Call) -> None:
+    _require_each(existing, record, principal, call)
+    session_limits.require(principal, call)
+    key_lockout.require(existing, principal, call)
+    for tried in scaling_trials.tried(call):
+        try:
+            _require_each(existing, record, principal, tried)
+        except ServiceError as refused:
+            raise ServiceError("ValidationException", refused.message) from refused
+
+
+def _require_each(existing: Existing, record: Record, principal: Principal, call: Call) -> None:
     for check in checks_of(existing, call, principal.keys if principal.is_service else {}):
         statements = policies.of_resource(existing, check.action, check.resource)
         if principal.is_service and statements is None and check.action.partition(":")[0] in policies.WITH_POLICIES:

@@ -3,7 +3,8 @@
 The order is that of the IAM user guide, "Policy evaluation logic" (one account, no organization): an explicit deny anywhere ends it;
 a resource's policy that names the user or the session itself allows it; one that names the role or everybody allows it within the
 boundary and the session's policies; else an identity-based policy must allow it, within both, and a key or a role must agree.
-MiniStack's evaluator says whether a statement matches. Input: `Principal`, `Check`. Output: `Decision`. Next: `enforcement.py`.
+Input: `Principal`, `Check`. Output: `Decision`. Next: `statements.py`,
+`enforcement.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from local_account.authorization import policies
 from local_account.authorization.policies import Policy, ResourceStatement
 from local_account.authorization.principals import Principal
 from local_account.authorization.requests import Check
+from local_account.authorization.statements import Statement
 
 IDENTITY, BOUNDARY, SESSION, RESOURCE = "identity-based policy", "permissions boundary", "session policy", "resource-based policy"
 
@@ -47,7 +49,7 @@ def decide(principal: Principal, check: Check, region: str, statements: Sequence
     for kind, layer in layers:
         if denying := _matching(asked, layer, "Deny"):
             return Decision(False, kind, explicit=True, policy=denying.name)
-    if _allows(asked, [item.statement for item in own if _is_for(item, principal)], "Deny"):
+    if _allows(asked, [item.statement for item in own if _is_denied(item, principal)], "Deny"):
         return Decision(False, RESOURCE, explicit=True)
     if principal.is_service:
         return _ALLOWED if _allows(asked, [item.statement for item in own if _is_for(item, principal)]) else Decision(False, RESOURCE)
@@ -113,17 +115,14 @@ def _matching(asked: Any, layer: Iterable[Policy], effect: str) -> Policy | None
     return next((policy for policy in layer if _allows(asked, policy.statements, effect)), None)
 
 
-def _first(asked: Any, layer: Iterable[Policy], effect: str) -> Any:
+def _first(asked: Any, layer: Iterable[Policy], effect: str) -> Statement | None:
     """The first statement that matches."""
-    from ministack.core.iam_evaluator import _first_match
+    statements = (statement for policy in layer for statement in policy.statements)
+    return next((statement for statement in statements if statement.effect == effect and statement.matches(asked)), None)
 
-    return next((found for policy in layer if (found := _first_match(asked, policy.statements, effect)) is not None), None)
 
-
-def _allows(asked: Any, statements: Sequence[Any], effect: str = "Allow") -> bool:
-    from ministack.core.iam_evaluator import _first_match
-
-    return _first_match(asked, statements, effect) is not None
+def _allows(asked: Any, statements: Iterable[Statement], effect: str = "Allow") -> bool:
+    return any(statement.effect == effect and statement.matches(asked) for statement in statements)
 
 
 def _is_for(item: ResourceStatement, principal: Principal) -> bool:
@@ -131,6 +130,20 @@ def _is_for(item: ResourceStatement, principal: Principal) -> bool:
     if item.everybody_but is not None:
         return not _listed(item.everybody_but, principal)
     return _listed(item.principal, principal)
+
+
+def _is_denied(item: ResourceStatement, principal: Principal) -> bool:
+    """Whether a statement, if it denies, does so to this principal.
+
+    `NotPrincipal` spares whose every identity it lists: a user and its account, a session, its role and their account.
+    Source: IAM user guide, "AWS JSON policy elements: NotPrincipal", "Specifying NotPrincipal with Deny".
+    """
+    if item.everybody_but is None or principal.is_service:
+        return _is_for(item, principal)
+    spared = _arns(item.everybody_but)
+    account = (principal.account_id, f"arn:aws:iam::{principal.account_id}:root")
+    identities = {principal.arn, principal.role_arn} - {account[1]}
+    return "*" not in spared and not (any(name in spared for name in account) and identities <= set(spared))
 
 
 def _listed(named: Any, principal: Principal) -> bool:

@@ -23,7 +23,8 @@ _S3_READS = ("GetObject", "HeadObject", "GetObjectAttributes")
 #: KMS developer guide, S3 user guide ("Uploading and copying using multipart upload"): its parts are encrypted with the same data key.
 _S3_PARTS = ("UploadPart", "UploadPartCopy", "CompleteMultipartUpload")
 _SENDS = {"sns": ("Publish", "PublishBatch"), "sqs": ("SendMessage", "SendMessageBatch")}
-_DISKS = ("VolumeKmsKeyId",)
+#: Operation -> members with the key of its instances' disks; every other operation has it as `VolumeKmsKeyId`.
+_DISKS = {"CreateEndpointConfig": ("KmsKeyId",)}
 
 
 def checks_of(existing: Existing, call: Call, given: Mapping[str, Any]) -> list[Check]:
@@ -32,7 +33,8 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any]) -> list[
     for action, name, context in _uses(call):
         arn = existing.key_arn(name) if name else None
         if arn and ":key/aws/" not in arn:
-            keys = {**given, "kms:viaservice": f"{call.service}.{existing.region}.amazonaws.com", **context}
+            via = {"kms:viaservice": f"{call.service}.{existing.region}.amazonaws.com", "aws:viaawsservice": "true"}
+            keys = {**given, **via, **context}
             found.append(Check(f"kms:{action}", arn, Keys(call, existing, arn, keys)))
     return found
 
@@ -124,11 +126,13 @@ def _of_secrets(call: Call) -> Iterator[Use]:
 
 def _disks(call: Call) -> list[str]:
     """SageMaker developer guide, "Encrypt output data and storage volume with AWS KMS", and CreateEndpointConfig, KmsKeyId."""
+    if call.operation in _DISKS:
+        return [str(call.parameters[name]) for name in _DISKS[call.operation] if call.parameters.get(name)]
     found: list[str] = []
 
     def look(value: Any) -> None:
         if isinstance(value, Mapping):
-            found.extend(str(item) for name, item in value.items() if name in _DISKS and item)
+            found.extend(str(item) for name, item in value.items() if name == "VolumeKmsKeyId" and item)
             for item in value.values():
                 look(item)
         elif isinstance(value, list):

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from local_account.authorization.existing import Existing
+from local_account.authorization.statements import Statement, parse
 
 #: Whose resources have policies, by which services of AWS may be let in.
 WITH_POLICIES = ("kms", "lambda", "s3", "sns", "sqs")
@@ -27,7 +28,7 @@ class Policy:
     """Statements under a name that a refusal can give: a managed policy's ARN, or an inline policy's name."""
 
     name: str
-    statements: tuple[Any, ...]
+    statements: tuple[Statement, ...]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class ResourceStatement:
 
     principal: Any
     everybody_but: Any
-    statement: Any
+    statement: Statement
 
 
 def policy(name: str, document: str | Mapping[str, Any] | None) -> Policy:
@@ -110,10 +111,10 @@ def of_trust(role_arn: str) -> Sequence[ResourceStatement]:
 @functools.lru_cache(maxsize=512)
 def resource_statements(text: str) -> tuple[ResourceStatement, ...]:
     """A resource's policy, parsed."""
-    listed = json.loads(text or "{}").get("Statement", [])
+    listed, version = _listed(text)
     found = []
-    for item in [listed] if isinstance(listed, dict) else listed:
-        parsed = _parse([item if "Resource" in item or "NotResource" in item else {**item, "Resource": "*"}])
+    for item in listed:
+        parsed = parse([item if "Resource" in item or "NotResource" in item else {**item, "Resource": "*"}], version)
         found += [ResourceStatement(item.get("Principal"), item.get("NotPrincipal"), statement) for statement in parsed]
     return tuple(found)
 
@@ -123,16 +124,15 @@ _KEY_WITHOUT_POLICY = json.dumps({"Statement": {"Effect": "Allow", "Principal": 
 
 
 @functools.lru_cache(maxsize=1024)
-def _statements(text: str) -> tuple[Any, ...]:
-    listed = json.loads(text or "{}").get("Statement", [])
-    return tuple(_parse([listed] if isinstance(listed, dict) else listed))
+def _statements(text: str) -> tuple[Statement, ...]:
+    return parse(*_listed(text))
 
 
-def _parse(statements: Iterable[Mapping[str, Any]]) -> list[Any]:
-    from ministack.core.iam_evaluator import parse_policy_document
-
-    parsed: list[Any] = parse_policy_document({"Statement": list(statements)})
-    return parsed
+def _listed(text: str) -> tuple[list[Mapping[str, Any]], str]:
+    """A policy's statements, and the version of the language that they are written in."""
+    document = json.loads(text or "{}")
+    listed = document.get("Statement", [])
+    return [listed] if isinstance(listed, dict) else listed, str(document.get("Version", ""))
 
 
 def _text(document: str | Mapping[str, Any] | None) -> str:

@@ -6,7 +6,7 @@ Input: what an access key stands for (`credentials.py`). Output: a `Principal`. 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from local_account.authorization import policies
@@ -56,6 +56,13 @@ def service(name: str, account_id: str, source_arn: str) -> Principal:
         "aws:principalservicename": name,
     }
     return Principal(name, "AWSService", account_id, keys={key: value for key, value in keys.items() if value})
+
+
+def through(caller: Principal, name: str) -> Principal:
+    """A principal for whom a service asks: IAM user guide, "AWS global condition context keys", aws:CalledVia and its like."""
+    chain = [*caller.keys.get("aws:calledvia", ()), name]
+    keys = {"aws:calledvia": chain, "aws:calledviafirst": chain[0], "aws:calledvialast": chain[-1], "aws:viaawsservice": "true"}
+    return replace(caller, keys={**caller.keys, **keys})
 
 
 def of_credential(credential: Any, session: Mapping[str, Any]) -> Principal:

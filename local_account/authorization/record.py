@@ -83,6 +83,6 @@ def _condition_keys(principal: Principal, action: str) -> Iterator[str]:
     from ministack.core.iam_evaluator import _action_matches
 
     for policy in principal.identity:
-        for statement in policy.statements:
-            if statement.conditions and _action_matches(action, statement.actions, statement.not_actions):
-                yield from (key.lower() for wanted in statement.conditions.values() for key in wanted)
+        for parsed in (statement.parsed for statement in policy.statements):
+            if parsed.conditions and _action_matches(action, parsed.actions, parsed.not_actions):
+                yield from (key.lower() for wanted in parsed.conditions.values() for key in wanted)

@@ -20,6 +20,7 @@ from local_account.authorization.context_keys import Keys, tags_of
 from local_account.authorization.existing import Existing
 
 _S3_SOURCE = ("CopyObject", "UploadPartCopy")
+_S3_READS = ("GetObject", "HeadObject", "GetObjectAttributes")
 #: S3 user guide, "Required permissions": a version is asked for by an action of its own.
 _OF_A_VERSION = (
     *("GetObject", "DeleteObject", "GetObjectAcl", "GetObjectAttributes"),
@@ -46,6 +47,8 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any] | None = 
     asked = [(wanted.name, resource) for wanted in _wanted(call) for resource in resources_of(existing, call, wanted)]
     if call.service == "s3" and call.operation in _S3_SOURCE:
         asked.append(_of_the_source(call))
+    if call.service == "s3":
+        asked += _of_the_missing(call)
     if call.service == "lambda":
         asked += _of_the_code(call)
     if tagging := _tag_on_create(call):
@@ -144,6 +147,21 @@ def _of_the_source(call: Call) -> tuple[str, str]:
     else:
         name, _, version = unquote(str(source)).lstrip("/").partition("?versionId=")
     return "s3:GetObjectVersion" if version else "s3:GetObject", f"arn:aws:s3:::{name}"
+
+
+def _of_the_missing(call: Call) -> Iterator[tuple[str, str]]:
+    """S3 API reference, GetObject and HeadObject: only who may list a bucket learns that it lacks an object; all others are refused."""
+    from ministack.services import s3
+
+    if call.operation in _S3_SOURCE:
+        bucket, _, key = _of_the_source(call)[1].removeprefix("arn:aws:s3:::").partition("/")
+    elif call.operation in _S3_READS and not call.parameters.get("VersionId"):
+        bucket, key = str(call.parameters.get("Bucket", "")), str(call.parameters.get("Key", ""))
+    else:
+        return
+    found = s3._buckets.get(bucket)
+    if found is not None and key not in found.get("objects", {}):
+        yield "s3:ListBucket", f"arn:aws:s3:::{bucket}"
 
 
 def _of_the_code(call: Call) -> Iterator[tuple[str, str]]:

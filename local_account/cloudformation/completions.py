@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError, ParamValidationError
 
 from local_account.api.reading import Call
-from local_account.api.rules import rule
+from local_account.api.rules import identity, rule
 from local_account.cloudformation import deployer, made_by_ministack
 from local_account.cloudformation.resource_type import Properties, api_request
 from local_account.context import Context
@@ -139,13 +139,19 @@ def _require_code(context: Context, old: Properties, new: Properties) -> None:
 
 
 def _require_policies(context: Context, old: Properties, new: Properties) -> None:
-    client = context.client("iam")
-    for arn in _added("ManagedPolicyArns", old, new):
-        client.get_policy(PolicyArn=arn)
+    """Also the boundary, of which the role is made with none that is not there."""
+    for arn in [*_added("ManagedPolicyArns", old, new), *([new["PermissionsBoundary"]] if new.get("PermissionsBoundary") else [])]:
+        identity.require_managed_policy(context, arn)
 
 
 def _require_key_policy(context: Context, old: Properties, new: Properties) -> None:
     rule.require(context, Call("kms", "PutKeyPolicy", {"Policy": _text(new["KeyPolicy"])}))
+
+
+def _require_log_key(context: Context, old: Properties, new: Properties) -> None:
+    if old and new.get("KmsKeyId") != old.get("KmsKeyId") and new.get("KmsKeyId"):
+        request = {"logGroupName": new.get("LogGroupName", "a-log-group"), "kmsKeyId": new["KmsKeyId"]}
+        rule.require(context, Call("logs", "AssociateKmsKey", request))
 
 
 def _require_entities(context: Context, old: Properties, new: Properties) -> None:
@@ -168,6 +174,7 @@ REQUIREMENTS: Mapping[str, Requirement] = {
     "AWS::IAM::Role": _require_policies,
     "AWS::KMS::Key": _require_key_policy,
     "AWS::Lambda::Function": _require_code,
+    "AWS::Logs::LogGroup": _require_log_key,
 }
 
 

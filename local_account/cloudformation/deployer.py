@@ -50,7 +50,7 @@ def _credentials(context: Context, call: Call, caller: Credentials) -> Credentia
         roles[name] = str(given)
     role_arn = roles.get(name)
     if not role_arn:
-        return caller
+        return context.keyring.in_the_name_of(caller, "cloudformation.amazonaws.com")
     return context.keyring.assume(
         role_arn, "cloudformation.amazonaws.com", "AWSCloudFormation", context.arn("cloudformation", f"stack/{name}/*")
     )

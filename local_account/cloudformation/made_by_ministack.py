@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from local_account.api.reading import Call, input_shape
@@ -35,11 +35,14 @@ class Made:
     member: str = ""
     update: str = ""
     deleted_member: str = ""
+    #: Property -> member of the operations, where it has another name.
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     def parameters(self, operation: str, properties: Properties, name: str) -> dict[str, Any]:
         """The properties that the operation knows, and the name; it may begin with a small letter there."""
         shape = input_shape(self.service, operation)
         members = {} if shape is None else {member.lower(): member for member in shape.members}
+        properties = {self.renamed.get(key, key): value for key, value in properties.items()}
         given = {members[key.lower()]: value for key, value in properties.items() if key.lower() in members}
         given = {member: _as_sent(shape.members[member], value) for member, value in given.items()}
         if members.get("attributes") == "Attributes":
@@ -73,7 +76,7 @@ _TYPES: Mapping[str, Made] = {
     "AWS::IAM::ManagedPolicy": Made("iam", "CreatePolicy", "DeletePolicy", "ManagedPolicyName", "PolicyName", update="CreatePolicyVersion"),
     "AWS::IAM::Role": Made("iam", "CreateRole", "DeleteRole", "RoleName", update="UpdateRole"),
     "AWS::KMS::Alias": Made("kms", "CreateAlias", "DeleteAlias", "AliasName", update="UpdateAlias"),
-    "AWS::KMS::Key": Made("kms", "CreateKey", "ScheduleKeyDeletion", "KeyId", update="PutKeyPolicy"),
+    "AWS::KMS::Key": Made("kms", "CreateKey", "ScheduleKeyDeletion", "KeyId", update="PutKeyPolicy", renamed={"KeyPolicy": "Policy"}),
     "AWS::Lambda::EventInvokeConfig": Made("lambda", "PutFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig", "FunctionName"),
     "AWS::Lambda::Function": Made("lambda", "CreateFunction", "DeleteFunction", "FunctionName", update="UpdateFunctionConfiguration"),
     "AWS::Lambda::Permission": Made("lambda", "AddPermission", "RemovePermission", "FunctionName"),

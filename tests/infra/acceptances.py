@@ -18,7 +18,6 @@ NAG = {
     r"IAM5\[Resource::.*:repository/sagemaker-\*\]": "AWS's framework images, in an account per region",
     r"IAM5\[Resource::.*:scalable-target/\*\]": "Application Auto Scaling makes the target's id",
     r"IAM5\[Resource::.*:role/aws-service-role/sagemaker\.application-autoscaling.*\]": "AWS names the service-linked role",
-    r"IAM5\[Resource::.*:alarm:TargetTracking-endpoint/mlops-(staging|production)/\*\]": "target tracking names its own alarms",
     r"IAM5\[Resource::<(RetrainingStartRetraining|UnusedRemoveUnused).*\.Arn>:\*\]": "the functions' versions, by the CDK's schedules",
 }
 
@@ -36,6 +35,13 @@ STAR_RESOURCES = {
     "application-autoscaling:DescribeScalableTargets": "takes no resource",
     "application-autoscaling:DescribeScalingPolicies": "takes no resource",
     "application-autoscaling:DescribeScheduledActions": "takes no resource",
+    **dict.fromkeys(
+        (
+            *("sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:UpdateEndpointWeightsAndCapacities"),
+            *("cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
+        ),
+        "Application Auto Scaling tries it with no name, or one that it makes up, and refuses to register a target without it",
+    ),
 }
 
 #: cfn-lint: rule -> reason.

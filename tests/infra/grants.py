@@ -161,3 +161,8 @@ def authorization() -> dict[str, Any]:
     """AWS's service authorization reference as cfn-lint ships it: service -> `Actions` (with their resource types) and `Resources`."""
     reference: dict[str, Any] = json.loads((_DATA / "AdditionalSpecs" / "Policies.json").read_text(encoding="utf-8"))
     return reference
+
+
+def is_met_without_tags(condition: Mapping[str, Any] | None) -> bool:
+    """Whether a condition holds for a resource whose tags do not count yet: there is none, or it asks only where there are tags."""
+    return all(operator.endswith("IfExists") for operator in condition or {})

@@ -10,7 +10,7 @@ from build_scripts.registry import Version
 from deploy_scripts.render import template_configuration
 from tests.infra.acceptances import NOT_CALLED, NOT_SET
 from tests.infra.conftest import ENDPOINTS
-from tests.infra.grants import Role, handlers, only, roles
+from tests.infra.grants import Role, handlers, is_met_without_tags, only, roles
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +82,30 @@ def test_every_alarm_of_an_endpoint_stack_is_one_that_the_role_may_make(template
             if resource["Type"] == "AWS::CloudWatch::Alarm":
                 name = resource["Properties"]["AlarmName"]
                 assert deploying.may("cloudwatch:PutMetricAlarm", f"arn:aws:cloudwatch:us-east-1:111122223333:alarm:{name}"), name
+
+
+@pytest.mark.parametrize(
+    ("action", "tried_on"),
+    [
+        ("sagemaker:DescribeEndpoint", "arn:aws:sagemaker:us-east-1:111122223333:endpoint/made-up"),
+        ("sagemaker:DescribeEndpointConfig", "arn:aws:sagemaker:us-east-1:111122223333:endpoint-config/made-up"),
+        ("sagemaker:UpdateEndpointWeightsAndCapacities", "arn:aws:sagemaker:us-east-1:111122223333:endpoint/made-up"),
+        ("cloudwatch:PutMetricAlarm", "*"),
+        ("cloudwatch:DescribeAlarms", "*"),
+        ("cloudwatch:DeleteAlarms", "*"),
+    ],
+)
+def test_the_role_may_do_what_application_auto_scaling_tries_before_it_registers_a_target(
+    deploying: Role, deployed: Any, action: str, tried_on: str
+) -> None:
+    """Its user guide, "Permissions validation for API calls on target resources": with made-up names, or none."""
+    assert "AWS::ApplicationAutoScaling::ScalableTarget" in deployed
+    assert deploying.may(action, tried_on)
+
+
+@pytest.mark.parametrize("action", ["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"])
+def test_an_endpoint_gets_a_configuration_whose_tags_do_not_count_yet(deploying: Role, action: str) -> None:
+    """CloudFormation makes it a second before, and gives it a name that says nothing of the project."""
+    statements = deploying.allowing(action, "arn:aws:sagemaker:us-east-1:111122223333:endpoint-config/configuration-aBcDeFgHiJkL")
+    assert any(is_met_without_tags(statement.condition) for statement in statements)
+    assert not deploying.may(action, "arn:aws:sagemaker:us-east-1:111122223333:endpoint/of-others")

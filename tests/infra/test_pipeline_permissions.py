@@ -12,7 +12,7 @@ from local_account.sagemaker.pipelines.steps import job_name, tuning_job_name
 from pipelines.batch import pipeline as batch
 from pipelines.tabular import pipeline as tabular
 from settings import PROJECT
-from tests.infra.grants import Role, only, roles
+from tests.infra.grants import Role, is_met_without_tags, only, roles
 
 PLACES = {"bucket": "artifacts", "data_bucket": "data", "kms_key": "arn:aws:kms:us-east-1:111122223333:key/0", "project_id": "p"}
 ROLE = "arn:aws:iam::111122223333:role/pipeline"
@@ -82,11 +82,21 @@ def test_every_job_has_the_tag_by_which_the_role_knows_it(role: Role, jobs: list
         assert tags[key.removeprefix("aws:RequestTag/")] == value == PROJECT.name, step["Name"]
 
 
-def test_a_job_without_the_tag_is_not_ours_to_follow(role: Role) -> None:
+def test_a_job_without_the_tag_is_not_ours_to_stop(role: Role) -> None:
     for kind in ("ProcessingJob", "HyperParameterTuningJob", "TransformJob"):
-        for verb in ("Describe", "Stop"):
-            for statement in role.allowing(f"sagemaker:{verb}{kind}"):
-                assert statement.condition == {"StringEquals": {"aws:ResourceTag/sagemaker:project-name": PROJECT.name}}
+        for statement in role.allowing(f"sagemaker:Stop{kind}"):
+            assert statement.condition == {"StringEquals": {"aws:ResourceTag/sagemaker:project-name": PROJECT.name}}
+
+
+def test_a_job_is_followed_before_its_tags_count(role: Role, jobs: list[dict[str, Any]]) -> None:
+    """SageMaker's tags count in IAM minutes after a job was made at times; it is described at once."""
+    for step in jobs:
+        action, kind, _ = JOBS[step["Type"]]
+        arn = f"arn:aws:sagemaker:us-east-1:111122223333:{kind}/{name_of(step)}"
+        for needed in (action.replace("Create", "Describe"), "ListTags"):
+            assert any(is_met_without_tags(statement.condition) for statement in role.allowing(f"sagemaker:{needed}", arn)), (
+                f"{needed} on {arn}"
+            )
 
 
 def addresses(value: Any, place: str = "") -> Iterator[tuple[str, str]]:

@@ -97,14 +97,18 @@ def publish(s3: Any, scripts: dict[str, str]) -> None:
 
 def create_function(account: Any, name: str, files: dict[str, str], handler: str = "handler.handler") -> str:
     """A Lambda function of these files; its ARN."""
+    created = account.client("lambda").create_function(
+        FunctionName=name, Runtime="python3.14", Role=ROLE, Handler=handler, Code={"ZipFile": zipped(files)}, Timeout=60
+    )
+    return str(created["FunctionArn"])
+
+
+def zipped(files: dict[str, str]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for file, text in files.items():
             archive.writestr(file, text)
-    created = account.client("lambda").create_function(
-        FunctionName=name, Runtime="python3.14", Role=ROLE, Handler=handler, Code={"ZipFile": packed.getvalue()}, Timeout=60
-    )
-    return str(created["FunctionArn"])
+    return packed.getvalue()
 
 
 def create_data_version_function(account: Any) -> str:

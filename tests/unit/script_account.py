@@ -73,9 +73,10 @@ class S3:
     def delete_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803
         self.objects.pop(f"{Bucket}/{Key}", None)
 
-    def head_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803
+    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         if f"{Bucket}/{Key}" not in self.objects:
             raise refusal("404", "Not Found", "HeadObject")
+        return {}
 
     def list_objects_v2(self, *, Bucket: str, Prefix: str, **_: Any) -> dict[str, Any]:  # noqa: N803
         keys = [name.split("/", 1)[1] for name in self.objects if name.startswith(f"{Bucket}/{Prefix}")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from build_scripts.missing import found, is_missing
+from build_scripts.missing import found, found_object, is_missing
 from tests.unit.script_account import refusal
 
 
@@ -42,6 +42,16 @@ def test_another_refusal_is_not_taken_for_it(code: str, message: str) -> None:
         raise refusal(code, message, "Describe")
 
     assert not is_missing(refusal(code, message, "Describe"))
+    with pytest.raises(ClientError):
+        found(call)
+
+
+@pytest.mark.parametrize(("code", "message"), [("AccessDenied", "User is not authorized to perform: s3:ListBucket"), ("403", "Forbidden")])
+def test_an_object_that_may_not_be_read_is_as_one_that_is_not_there(code: str, message: str) -> None:
+    def call() -> None:
+        raise refusal(code, message, "GetObject")
+
+    assert found_object(call) is None
     with pytest.raises(ClientError):
         found(call)
 

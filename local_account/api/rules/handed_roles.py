@@ -25,6 +25,24 @@ def _of_a_function(context: Context, request: Mapping[str, Any]) -> None:
         _require(Role(context, request["Role"], "lambda.amazonaws.com", name, arn), ServiceError("InvalidParameterValueException", said))
 
 
+@rule("lambda", "CreateFunction", "UpdateFunctionConfiguration")
+def _dead_letters(context: Context, request: Mapping[str, Any]) -> None:
+    """Lambda writes them as the function's role. Lambda developer guide, "Adding a dead-letter queue"."""
+    target = str((request.get("DeadLetterConfig") or {}).get("TargetArn") or "")
+    name = str(request["FunctionName"]).rsplit(":", 1)[-1]
+    if not target:
+        return
+    role_arn = request.get("Role") or context.client("lambda").get_function_configuration(FunctionName=name)["Role"]
+    role = Role(context, role_arn, "lambda.amazonaws.com", name, context.arn("lambda", f"function:{name}"))
+    service, operation, member = ("sns", "Publish", "TopicArn") if ":sns:" in target else ("sqs", "SendMessage", "QueueUrl")
+    address = target if service == "sns" else target.rsplit(":", 1)[-1]  # of a queue's URL, permissions ask for the name
+    try:
+        role.require(service, operation, {member: address})
+    except ServiceError as refused:
+        said = f"The provided execution role does not have permissions to call {operation} on {service.upper()}"
+        raise ServiceError("InvalidParameterValueException", said) from refused
+
+
 @rule("codebuild", "CreateProject", "UpdateProject")
 def _of_a_project(context: Context, request: Mapping[str, Any]) -> None:
     if request.get("serviceRole"):

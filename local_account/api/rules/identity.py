@@ -11,7 +11,7 @@ from typing import Any
 from local_account.api.rules import policy_documents
 from local_account.api.rules.rule import is_there, rule
 from local_account.context import Context
-from local_account.errors import ServiceError
+from local_account.errors import NotEmulatedError, ServiceError
 
 
 @rule("iam", "CreateRole", "UpdateAssumeRolePolicy")
@@ -43,12 +43,30 @@ def _managed(context: Context, request: Mapping[str, Any]) -> None:
 
 @rule("iam", "AttachRolePolicy", "AttachUserPolicy")
 def _attached(context: Context, request: Mapping[str, Any]) -> None:
-    """A policy of this account must be there. Those of AWS itself (`arn:aws:iam::aws:`) are not listed here: each may be attached."""
-    arn = request.get("PolicyArn", "")
+    require_managed_policy(context, request.get("PolicyArn", ""))
+
+
+@rule("iam", "CreateRole", "CreateUser", "PutRolePermissionsBoundary")
+def _boundary(context: Context, request: Mapping[str, Any]) -> None:
+    if request.get("PermissionsBoundary"):
+        require_managed_policy(context, request["PermissionsBoundary"])
+
+
+@rule("sts", "AssumeRole")
+def _of_session(context: Context, request: Mapping[str, Any]) -> None:
+    for policy in request.get("PolicyArns") or []:
+        require_managed_policy(context, policy["arn"])
+
+
+def require_managed_policy(context: Context, arn: str) -> None:
+    """A policy that is there. One of AWS (`arn:aws:iam::aws:`) whose statements this account does not have would allow nothing."""
     if not arn.startswith("arn:aws:iam::"):
         raise ServiceError("InvalidInput", f"ARN {arn} is not valid.")
-    if not arn.startswith("arn:aws:iam::aws:policy/") and not is_there(context.client("iam").get_policy, PolicyArn=arn):
-        raise ServiceError("NoSuchEntity", f"Policy {arn} does not exist or is not attachable.", 404)
+    if is_there(context.client("iam").get_policy, PolicyArn=arn):
+        return
+    if arn.startswith("arn:aws:iam::aws:policy/"):
+        raise NotEmulatedError("iam", f"the managed policy {arn}, whose statements it does not have; give the role a policy of your own")
+    raise ServiceError("NoSuchEntity", f"Policy {arn} does not exist or is not attachable.", 404)
 
 
 @rule("iam", "AttachRolePolicy")

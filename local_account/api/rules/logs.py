@@ -20,6 +20,29 @@ _HOUR_MS = 3_600_000
 _OLDEST_MS, _NEWEST_MS, _LONGEST_BATCH_MS = 14 * 24 * _HOUR_MS, 2 * _HOUR_MS, 24 * _HOUR_MS
 
 
+#: What Logs does with a group's key: CloudWatch Logs user guide, "Encrypt log data in CloudWatch Logs using AWS KMS".
+_KEY_USES = ("Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", "GenerateDataKey", "DescribeKey")
+
+
+@rule("logs", "CreateLogGroup", "AssociateKmsKey")
+def _key(context: Context, request: Mapping[str, Any]) -> None:
+    """The key's policy must let Logs use it for the group.
+
+    Error: API reference, CreateLogGroup, for a key that is not there; github.com/hashicorp/terraform-provider-aws/issues/29282 for one
+    that Logs may not use.
+    """
+    if not request.get("kmsKeyId"):
+        return
+    if not is_there(context.client("kms").describe_key, KeyId=request["kmsKeyId"]):
+        raise ServiceError(_INVALID, f"The specified KMS Key Id could not be found. '{request['logGroupName']}'")
+    group = context.arn("logs", f"log-group:{request['logGroupName']}")
+    service = f"logs.{context.settings.region}.amazonaws.com"
+    given = {"kms:encryptioncontext:aws:logs:arn": group}
+    if not all(context.authorizer.lets_service(service, f"kms:{use}", str(request["kmsKeyId"]), given) for use in _KEY_USES):
+        said = f"The specified KMS key does not exist or is not allowed to be used with Arn '{group}'"
+        raise ServiceError("AccessDeniedException", said)
+
+
 @rule("logs", "FilterLogEvents", "PutSubscriptionFilter")
 def _pattern(context: Context, request: Mapping[str, Any]) -> None:
     try:

@@ -49,6 +49,23 @@ def require_trust_policy(context: Context, document: str) -> None:
 
 def require_resource_policy(context: Context, document: str, code: str, longest: int, *, names_resource: bool = True) -> None:
     """Raises `code` for a policy that no resource can have. `longest`: how many bytes its service takes."""
+    _require_grammar(document, code, names_resource=names_resource)
+    if stranger := missing_principal(context, document):
+        raise ServiceError(code, f"Invalid principal in policy: {stranger}")
+    if len(document.encode()) > longest:
+        raise ServiceError(code, f"The policy has {len(document.encode())} bytes; allowed: at most {longest}")
+
+
+def is_resource_policy(document: str) -> bool:
+    """Whether a document is within the grammar of a resource's policy."""
+    try:
+        _require_grammar(document, "", names_resource=True)
+    except ServiceError:
+        return False
+    return True
+
+
+def _require_grammar(document: str, code: str, *, names_resource: bool) -> None:
     from moto.iam.policy_validation import BaseIAMPolicyValidator
 
     try:
@@ -59,10 +76,6 @@ def require_resource_policy(context: Context, document: str, code: str, longest:
         for given in (("Principal", "NotPrincipal"), *((("Resource", "NotResource"),) if names_resource else ())):
             if not any(name in statement for name in given):
                 raise ServiceError(code, f"Missing required field {given[0]}")
-    if stranger := missing_principal(context, document):
-        raise ServiceError(code, f"Invalid principal in policy: {stranger}")
-    if len(document.encode()) > longest:
-        raise ServiceError(code, f"The policy has {len(document.encode())} bytes; allowed: at most {longest}")
 
 
 def missing_principal(context: Context, document: str) -> str | None:

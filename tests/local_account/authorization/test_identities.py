@@ -17,6 +17,7 @@ from local_account.errors import ServiceError
 from local_account.roles import sagemaker_role
 from tests.local_account import sagemaker_requests as small
 from tests.local_account.roles import make_role, trust
+from tests.local_account.stacks import Stack, template
 
 WHO = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
 
@@ -84,6 +85,57 @@ def test_a_function_is_a_session_of_its_execution_role(account: Account) -> None
     role = make_role(account, "function-role", trusted=trust(["lambda.amazonaws.com"]))
     source = "import boto3\ndef handler(event, context):\n    return boto3.client('sts').get_caller_identity()['Arn']\n"
     assert function(account, "who", source, role) == session_of("function-role", "who")
+
+
+# IAM user guide, "AWS global condition context keys": CloudFormation asks with the permissions of its caller, and says so.
+@pytest.mark.parametrize(
+    ("condition", "with_a_role", "is_made"),
+    [
+        ({"ForAnyValue:StringEquals": {"aws:CalledVia": ["cloudformation.amazonaws.com"]}}, False, True),
+        ({"StringEquals": {"aws:CalledViaFirst": "cloudformation.amazonaws.com"}}, False, True),
+        ({"StringEquals": {"aws:CalledViaLast": "cloudformation.amazonaws.com"}}, False, True),
+        ({"Bool": {"aws:ViaAWSService": "true"}}, False, True),
+        ({"Bool": {"aws:ViaAWSService": "false"}}, False, False),
+        ({"ForAnyValue:StringEquals": {"aws:CalledVia": ["dynamodb.amazonaws.com"]}}, False, False),
+        ({"Bool": {"aws:ViaAWSService": "true"}}, True, False),
+    ],
+)
+def test_what_cloudformation_asks_for_its_caller_is_known_by_that(
+    account: Account, condition: dict[str, Any], with_a_role: bool, is_made: bool
+) -> None:
+    stacks = {"Effect": "Allow", "Action": ["cloudformation:*", "iam:PassRole"], "Resource": "*"}
+    topics = {"Effect": "Allow", "Action": "sns:*", "Resource": "*", "Condition": condition}
+    name = small.new_name("via")
+    arn = make_role(account, name, stacks, topics)
+    caller = sagemaker_role(account.context, arn, "arn:x")
+    options = {"RoleARN": arn} if with_a_role else {}
+    body = template({"Topic": {"Type": "AWS::SNS::Topic"}})
+    caller.client("cloudformation").create_stack(StackName=name, TemplateBody=body, **options)
+    assert (Stack(account, name).settle() == "CREATE_COMPLETE") is is_made
+
+
+def test_a_direct_request_is_via_no_service(account: Account) -> None:
+    direct = {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"Bool": {"aws:ViaAWSService": "false"}}}
+    caller = sagemaker_role(account.context, make_role(account, "direct", direct), "arn:x")
+    caller.client("s3").list_buckets()
+
+
+# STS API reference, AssumeRole, DurationSeconds; IAM user guide, "Methods to assume a role": role chaining.
+def test_a_session_lasts_as_long_as_its_role_allows(account: Account) -> None:
+    everybody = {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": everybody})
+    iam, sts = account.client("iam"), account.client("sts")
+    short = iam.create_role(RoleName="an-hour", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    long = iam.create_role(RoleName="two-hours", AssumeRolePolicyDocument=document, MaxSessionDuration=7200)["Role"]["Arn"]
+    with pytest.raises(ClientError, match="exceeds the MaxSessionDuration set for this role") as refused:
+        sts.assume_role(RoleArn=short, RoleSessionName="me", DurationSeconds=3601)
+    assert refused.value.response["Error"]["Code"] == "ValidationError"
+    sts.assume_role(RoleArn=long, RoleSessionName="me", DurationSeconds=7200)
+
+    chained = sagemaker_role(account.context, make_role(account, "chained"), "arn:x").client("sts")
+    chained.assume_role(RoleArn=long, RoleSessionName="me", DurationSeconds=3600)
+    with pytest.raises(ClientError, match="1 hour session limit for roles assumed by role chaining"):
+        chained.assume_role(RoleArn=long, RoleSessionName="me", DurationSeconds=3601)
 
 
 def processing(account: Account, name: str, script: str, **more: Any) -> dict[str, Any]:

@@ -168,11 +168,150 @@ def test_a_keys_policy_must_agree() -> None:
     assert ask(session("r"), "kms:Decrypt", key, for_principal(f"arn:aws:iam::{ACCOUNT}:role/r", "kms:*")).allowed
 
 
-def test_not_principal_denies_everybody_else() -> None:
+ROOT = f"arn:aws:iam::{ACCOUNT}:root"
+
+
+@pytest.mark.parametrize(
+    ("spared", "is_spared"),
+    [
+        ([f"arn:aws:iam::{ACCOUNT}:role/r", f"arn:aws:sts::{ACCOUNT}:assumed-role/r/s", ROOT], True),
+        ([f"arn:aws:iam::{ACCOUNT}:role/r", f"arn:aws:sts::{ACCOUNT}:assumed-role/r/s", ACCOUNT], True),
+        ([f"arn:aws:iam::{ACCOUNT}:role/r"], False),
+        ([f"arn:aws:iam::{ACCOUNT}:role/r", ROOT], False),
+        ([f"arn:aws:iam::{ACCOUNT}:role/r", f"arn:aws:sts::{ACCOUNT}:assumed-role/r/s"], False),
+        ([f"arn:aws:iam::{ACCOUNT}:role/other", ROOT], False),
+    ],
+)
+def test_not_principal_spares_a_session_whose_role_and_account_are_listed_too(spared: list[str], is_spared: bool) -> None:
     """ "AWS JSON policy elements: NotPrincipal", with Deny."""
-    but = document({"Effect": "Deny", "NotPrincipal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/r"}, "Action": "s3:*", "Resource": "*"})
-    assert ask(session("r", allow("*")), "s3:GetObject", "arn:aws:s3:::b/k", but).allowed
-    assert not ask(session("other", allow("*")), "s3:GetObject", "arn:aws:s3:::b/k", but).allowed
+    but = document({"Effect": "Deny", "NotPrincipal": {"AWS": spared}, "Action": "s3:*", "Resource": "*"})
+    assert ask(session("r", allow("*")), "s3:GetObject", "arn:aws:s3:::b/k", but).allowed is is_spared
+
+
+@pytest.mark.parametrize(("account", "is_spared"), [([ROOT], True), ([], False)])
+def test_not_principal_spares_a_user_whose_account_is_listed_too(account: list[str], is_spared: bool) -> None:
+    spared = [f"arn:aws:iam::{ACCOUNT}:user/u", *account]
+    but = document({"Effect": "Deny", "NotPrincipal": {"AWS": spared}, "Action": "s3:*", "Resource": "*"})
+    assert ask(user("u", allow("*")), "s3:GetObject", "arn:aws:s3:::b/k", but).allowed is is_spared
+
+
+# "IAM policy elements: Variables and tags".
+ANN = {"aws:username": "ann", "aws:principaltag/team": "red", "aws:userid": "AIDA1", "s3:prefix": "ann/x", "aws:tagkeys": ["a", "b"]}
+
+
+def decides(*statements: Statement, resource: str = "arn:aws:s3:::b/ann/x", version: str = "2012-10-17", **keys: Any) -> bool:
+    """Whether a user whose one policy has these statements may read an object; `keys` None: as `ANN`."""
+    text = json.dumps({"Version": version, "Statement": statements})
+    asking = Principal(f"arn:aws:iam::{ACCOUNT}:user/ann", "User", ACCOUNT, (policy("own", text),))
+    return decide(asking, Check("s3:GetObject", resource, keys.get("keys", ANN)), "us-east-1").allowed
+
+
+@pytest.mark.parametrize(
+    ("pattern", "named", "other"),
+    [
+        ("${aws:username}/*", "ann/x", "bob/x"),
+        ("${AWS:UserName}/*", "ann/x", "bob/x"),
+        ("${aws:PrincipalTag/team}/*", "red/x", "blue/x"),
+        ("${aws:userid}/*", "AIDA1/x", "AIDA2/x"),
+        ("${aws:PrincipalTag/none, 'all'}/*", "all/x", "none/x"),
+        ("${aws:username, 'all'}/*", "ann/x", "all/x"),
+        ("a${*}b", "a*b", "axb"),
+        ("a${?}b", "a?b", "axb"),
+        ("${$}{x}", "${x}", "x"),
+        ("${aws:PrincipalTag/team}/${aws:username}", "red/ann", "red/bob"),
+    ],
+)
+def test_a_variable_in_a_resource_is_the_requests_own_value(pattern: str, named: str, other: str) -> None:
+    mine = allow("s3:*", f"arn:aws:s3:::b/{pattern}")
+    assert decides(mine, resource=f"arn:aws:s3:::b/{named}")
+    assert not decides(mine, resource=f"arn:aws:s3:::b/{other}")
+    but = deny("s3:*", f"arn:aws:s3:::b/{pattern}")
+    assert not decides(allow("*"), but, resource=f"arn:aws:s3:::b/{named}")
+    assert decides(allow("*"), but, resource=f"arn:aws:s3:::b/{other}")
+
+
+def test_a_deny_of_all_but_ones_own_spares_ones_own() -> None:
+    but = {"Effect": "Deny", "Action": "s3:*", "NotResource": "arn:aws:s3:::b/${aws:username}/*"}
+    assert decides(allow("*"), but, resource="arn:aws:s3:::b/ann/x")
+    assert not decides(allow("*"), but, resource="arn:aws:s3:::b/bob/x")
+
+
+@pytest.mark.parametrize(
+    ("operator", "key", "value", "allowed"),
+    [
+        ("StringLike", "s3:prefix", "${aws:username}/*", True),
+        ("StringLike", "s3:prefix", "${aws:userid}/*", False),
+        ("StringEquals", "s3:prefix", "${aws:username}/x", True),
+        ("StringEquals", "s3:prefix", "${s3:prefix}", True),
+        ("StringNotEquals", "s3:prefix", "${aws:username}/x", False),
+        ("StringNotEquals", "s3:prefix", "${aws:PrincipalTag/none}/x", False),
+        ("StringEquals", "s3:prefix", ["${aws:PrincipalTag/none}", "ann/x"], True),
+        ("StringEqualsIfExists", "aws:PrincipalTag/none", "${aws:PrincipalTag/none}", True),
+        ("ForAllValues:StringEquals", "aws:TagKeys", ["a", "${aws:PrincipalTag/none, 'b'}"], True),
+        ("ArnLike", "aws:PrincipalArn", "arn:aws:iam::*:user/${aws:username}", True),
+        ("ArnNotEquals", "aws:PrincipalArn", "arn:aws:iam::*:user/${aws:username}", False),
+    ],
+)
+def test_a_variable_in_a_condition_is_the_requests_own_value(operator: str, key: str, value: Any, allowed: bool) -> None:
+    assert decides(allow("s3:*", Condition={operator: {key: value}})) is allowed
+
+
+def test_what_needs_a_value_that_the_request_lacks_does_not_match() -> None:
+    nobody: dict[str, Any] = {}
+    assert not decides(allow("s3:*", "arn:aws:s3:::b/${aws:username}/*"), resource="arn:aws:s3:::b//x", keys=nobody)
+    assert decides(allow("*"), deny("s3:*", "arn:aws:s3:::b/${aws:username}/*"), keys=nobody)
+    assert decides(allow("s3:*", ["arn:aws:s3:::b/${aws:username}/*", "arn:aws:s3:::b/ann/*"]), keys=nobody)
+    assert decides(allow("*"), {"Effect": "Deny", "Action": "s3:*", "NotResource": "arn:aws:s3:::b/${aws:username}/*"}, keys=nobody)
+    assert not decides(allow("s3:*", "arn:aws:s3:::b/${aws:TagKeys}/*"), resource="arn:aws:s3:::b/a/x")
+
+
+def test_a_value_with_a_wildcard_is_no_pattern() -> None:
+    tagged = {"aws:principaltag/team": "*"}
+    assert not decides(allow("s3:*", "arn:aws:s3:::b/${aws:PrincipalTag/team}/*"), keys=tagged)
+    assert decides(allow("s3:*", "arn:aws:s3:::b/${aws:PrincipalTag/team}/*"), resource="arn:aws:s3:::b/*/x", keys=tagged)
+    assert not decides(
+        allow("s3:*", Condition={"StringLike": {"s3:prefix": "${aws:PrincipalTag/team}"}}), keys={**tagged, "s3:prefix": "x"}
+    )
+
+
+def test_variables_are_of_the_last_part_of_an_arn_and_of_the_newer_language() -> None:
+    region = {"aws:requestedregion": "us-east-1"}
+    assert not decides(allow("s3:*", "arn:aws:s3:${aws:RequestedRegion}::b/x"), resource="arn:aws:s3:us-east-1::b/x", keys=region)
+    mine = allow("s3:*", "arn:aws:s3:::b/${aws:username}/*")
+    assert not decides(mine, version="2008-10-17")
+    assert decides(mine, resource="arn:aws:s3:::b/${aws:username}/x", version="2008-10-17")
+
+
+def test_a_variable_in_a_resources_own_policy_is_filled_in_too() -> None:
+    own = document({**allow("s3:GetObject", "arn:aws:s3:::b/${aws:username}/*"), "Principal": "*"})
+    assert ask(user("ann"), "s3:GetObject", "arn:aws:s3:::b/ann/x", own, {"aws:username": "ann"}).allowed
+    assert not ask(user("bob"), "s3:GetObject", "arn:aws:s3:::b/ann/x", own, {"aws:username": "bob"}).allowed
+
+
+# "Condition operators", Amazon Resource Name operators: "Each of the six colon-delimited components of the ARN is checked separately".
+@pytest.mark.parametrize(
+    ("pattern", "matches"),
+    [
+        (f"arn:aws:iam::{ACCOUNT}:user/ann", True),
+        ("arn:aws:iam::*:user/*", True),
+        ("arn:*:*:*:*:*", True),
+        ("arn:aws:*:user/ann", False),
+        ("arn:aws:*:*:user/ann", False),
+        ("arn:aws:iam*:user/ann", False),
+        (f"arn:aws:iam:?:{ACCOUNT}:user/ann", False),
+    ],
+)
+@pytest.mark.parametrize("operator", ["ArnLike", "ArnEquals", "ArnNotLike", "ArnNotEquals"])
+def test_an_arn_is_compared_part_by_part(operator: str, pattern: str, matches: bool) -> None:
+    assert decides(allow("s3:*", Condition={operator: {"aws:PrincipalArn": pattern}})) is (matches is ("Not" not in operator))
+
+
+def test_a_wildcard_of_a_resource_stays_within_its_part() -> None:
+    queue = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"
+    assert decides(allow("s3:*", "arn:aws:sqs:*:*:q"), resource=queue)
+    assert not decides(allow("s3:*", "arn:aws:sqs:*:q:*"), resource=queue)
+    assert not decides(allow("s3:*", "arn:aws:s3:::b:*:x"), resource="arn:aws:s3:::b/x")
+    assert not decides(allow("s3:*", "arn:*:*:*:q:*"), resource=f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:q:x")
 
 
 # "Conditions with multiple context keys or values": all keys (AND), any value (OR), none of the values for negated operators.

@@ -145,6 +145,48 @@ def test_s3_uses_a_key_only_for_whom_may_use_it(account: Account, role: Role, ma
     assert role.client("s3").get_object(Bucket="encrypted", Key="k")["Body"].read() == b"x"
 
 
+def test_whoever_may_not_list_a_bucket_does_not_learn_that_it_lacks_an_object(
+    account: Account, role: Role, may: Callable[..., None]
+) -> None:
+    """S3 API reference, GetObject: 404 with `s3:ListBucket`, 403 without."""
+    account.client("s3").create_bucket(Bucket="half-open")
+    account.client("s3").put_object(Bucket="half-open", Key="there", Body=b"x")
+    s3 = role.client("s3")
+    may(allow(["s3:GetObject", "s3:PutObject"]))
+    assert s3.get_object(Bucket="half-open", Key="there")["Body"].read() == b"x"
+    calls: list[tuple[Callable[..., Any], dict[str, Any]]] = [
+        (s3.get_object, {"Key": "none"}),
+        (s3.head_object, {"Key": "none"}),
+        (s3.copy_object, {"Key": "copy", "CopySource": "half-open/none"}),
+    ]
+
+    def statuses() -> list[int]:
+        found = []
+        for call, given in calls:
+            with pytest.raises(ClientError) as refused:
+                call(Bucket="half-open", **given)
+            found.append(refused.value.response["ResponseMetadata"]["HTTPStatusCode"])
+        return found
+
+    assert statuses() == [403, 403, 403]
+    with pytest.raises(ClientError, match="s3:ListBucket on resource: arn:aws:s3:::half-open"):
+        s3.get_object(Bucket="half-open", Key="none")
+    may(allow(["s3:GetObject", "s3:PutObject", "s3:ListBucket"]))
+    assert statuses() == [404, 404, 404]
+
+
+def test_the_disks_of_an_endpoint_are_encrypted_for_whom_may_use_the_key(account: Account, role: Role, may: Callable[..., None]) -> None:
+    """SageMaker API reference, CreateEndpointConfig, KmsKeyId; as of jobs, it makes a grant for its instances."""
+    key = account.client("kms").create_key()["KeyMetadata"]["Arn"]
+    variant = {"VariantName": "v", "ModelName": "m", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    request = {"EndpointConfigName": "encrypted", "KmsKeyId": key, "ProductionVariants": [variant]}
+    for lacking in ("kms:CreateGrant", "kms:DescribeKey"):
+        others = [action for action in ("sagemaker:*", "kms:CreateGrant", "kms:DescribeKey") if action != lacking]
+        may(allow(others))
+        with pytest.raises(ClientError, match=f"{lacking} on resource: {key}"):
+            role.client("sagemaker").create_endpoint_config(**request)
+
+
 def test_a_buckets_policy_refuses_even_an_administrator(account: Account) -> None:
     account.client("s3").create_bucket(Bucket="closed")
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::closed/*"}
@@ -217,9 +259,27 @@ def test_scaling_for_the_first_time_needs_the_service_linked_role(account: Accou
     with pytest.raises(ClientError, match="iam:CreateServiceLinkedRole"):
         role.client("application-autoscaling").register_scalable_target(**target)
     named = {"StringEquals": {"iam:AWSServiceName": "sagemaker.application-autoscaling.amazonaws.com"}}
-    may(allow("application-autoscaling:*"), allow("iam:CreateServiceLinkedRole", Condition=named))
+    may(allow("application-autoscaling:*"), allow("iam:CreateServiceLinkedRole", Condition=named), allow(TRIED))
     with pytest.raises(ClientError, match="create the endpoint first"):
         role.client("application-autoscaling").register_scalable_target(**target)
+
+
+TRIED = [
+    *("sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:UpdateEndpointWeightsAndCapacities"),
+    *("cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
+]
+
+
+@pytest.mark.parametrize("lacking", TRIED)
+def test_a_target_is_registered_only_for_whom_may_do_what_scaling_needs(role: Role, may: Callable[..., None], lacking: str) -> None:
+    """Named resources do not do: it tries with names that it makes up."""
+    target: dict[str, Any] = {**SCALABLE, "MinCapacity": 1, "MaxCapacity": 2}
+    named = [f"arn:aws:sagemaker:{HERE}:endpoint/e", f"arn:aws:sagemaker:{HERE}:endpoint-config/c", f"arn:aws:cloudwatch:{HERE}:alarm:a"]
+    others = [action for action in TRIED if action != lacking]
+    may(allow(["application-autoscaling:*", "iam:CreateServiceLinkedRole", *others]), allow(lacking, named))
+    with pytest.raises(ClientError, match=f"not authorized to perform: {lacking} ") as refused:
+        role.client("application-autoscaling").register_scalable_target(**target)
+    assert refused.value.response["Error"]["Code"] == "ValidationException"
 
 
 def test_a_function_that_a_topic_calls_must_let_it(account: Account) -> None:
