@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import importlib
 import os
 import subprocess
@@ -25,6 +26,8 @@ from local_account.context import Context
 from local_account.processes import GUARD
 
 MOTO_SERVICES = ("application-autoscaling", "codepipeline", "codecommit")
+#: The service that MiniStack answers for at the moment; none for a signal to CloudFormation, which its path leads on.
+_served: contextvars.ContextVar[str] = contextvars.ContextVar("served", default="")
 _MOTO_PACKAGES = {"application-autoscaling": "applicationautoscaling"}
 
 
@@ -61,6 +64,7 @@ def installed(context: Context) -> Iterator[None]:
         _set_environment(context)
         _leave_out_what_is_not_used()
         _set_ministack_port(context)
+        _route_by_the_signature()
         _guard_lambda_workers()
         _refuse_what_does_not_run()
         yield
@@ -123,6 +127,44 @@ def _leave_out_what_is_not_used() -> None:
     from ministack.core import router
 
     router._is_aws_service_name = lambda scope_name: True
+
+
+@contextlib.contextmanager
+def serving(service: str) -> Iterator[None]:
+    """While MiniStack answers one request: the service that the request was signed and checked for."""
+    token = _served.set(service)
+    try:
+        yield
+    finally:
+        _served.reset(token)
+
+
+def _route_by_the_signature() -> None:
+    """MiniStack guesses a request's service from its headers, host and path, and has many more services than this account.
+
+    A request that a policy has allowed reaches the service of that policy's action, and nothing that its address looks like.
+    """
+    import ministack.app as app
+
+    original = getattr(app.detect_service, "original", app.detect_service)
+
+    def detect_service(*request: Any) -> str:
+        return _served.get() or str(original(*request))
+
+    detect_service.original = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
+    app.detect_service = detect_service
+    for name in ("_handle_pre_body_request", "_handle_post_body_shortcuts", "_handle_special_data_plane_request"):
+        setattr(app, name, _unless_served(getattr(app, name)))
+
+
+def _unless_served(shortcut: Callable[..., Any]) -> Callable[..., Any]:
+    original = getattr(shortcut, "original", shortcut)
+
+    async def handle(*request: Any, **more: Any) -> Any:
+        return None if _served.get() else await original(*request, **more)
+
+    handle.original = original  # type: ignore[attr-defined]  # the same
+    return handle
 
 
 def _guard_lambda_workers() -> None:

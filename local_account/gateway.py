@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from local_account import clock_control, cloudformation, codecommit, emulators, request_body
-from local_account.api import answers, reading, tokens, validation, values, wording
+from local_account.api import answers, one_meaning, reading, tokens, validation, values, wording
 from local_account.api.rules import rule
 from local_account.authorization.credentials import Credentials
 from local_account.cloudformation import deployer
@@ -30,7 +30,7 @@ from local_account.errors import NotEmulatedError, ServiceError
 from local_account.protocols import error_response, operation_of
 from local_account.response import Response
 from local_account.sagemaker.api import api_of
-from local_account.signatures import Request, read_signature, verify_body, verify_head
+from local_account.signatures import Request, read_signature, require_region, verify_body, verify_head
 
 _log = logging.getLogger(__name__)
 
@@ -134,6 +134,7 @@ class Gateway:
             )
         secret = self._context.keyring.secret_of(signature.access_key)
         verify_head(request, signature, secret)
+        require_region(signature, self._context.settings.region)
         if _INTERNAL.match(path):
             raise ServiceError("AccessDenied", f"{path} is not a path of any service of AWS.", 403)
         body = await incoming.read(request_body.limit_of(signature.service))
@@ -142,7 +143,7 @@ class Gateway:
 
     async def _dispatch(self, service: str, request: Request, caller: Credentials | None, scope: Mapping[str, Any], send: Send) -> None:
         invocation = _INVOCATION.fullmatch(request.path)
-        if service == "sagemaker" and invocation:  # many a second: it knows its few members itself
+        if service == "sagemaker" and invocation and request.method == "POST":  # many a second: it knows its few members itself
             name = unquote(invocation[1])
             validation.require_valid_invocation(name, request.headers)
             self._authorize(caller, reading.Call("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": name}))
@@ -151,8 +152,10 @@ class Gateway:
             await _reply(send, await runtime.invoke(self._context, name, request.headers, request.body))
             return
         call = None
-        if not _SIGNALS.fullmatch(request.path):
+        if caller is not None:
+            request = one_meaning.unambiguous(service, request)
             call = _checked(service, request)
+            request = one_meaning.handed_on(call, request, caller.access_key, self._context.settings.region, service)
             self._authorize(caller, call)
             self._tokens.require_known(call)
             if rule.has_rules(call):
@@ -241,7 +244,15 @@ async def _ask_ministack(service: str, request: Request, scope: Mapping[str, Any
             if not event.get("more_body"):
                 await _reply_error(service, request, withheld, send)
 
-    await ministack.app.app(scope, _replay(request.body), watch)
+    with contextlib.nullcontext() if _SIGNALS.fullmatch(request.path) else emulators.serving(service):
+        await ministack.app.app(_scope_of(request, scope), _replay(request.body), watch)
+
+
+def _scope_of(request: Request, scope: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The request as it was read, for MiniStack, which reads the event of its arrival."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()]
+    path = {"path": unquote(request.path), "raw_path": request.path.encode("latin-1"), "query_string": request.query.encode("latin-1")}
+    return {**scope, **path, "method": request.method, "headers": headers}
 
 
 async def _reply_error(service: str, request: Request, events: list[Event], send: Send) -> None:
