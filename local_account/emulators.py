@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import functools
 import importlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -65,6 +67,7 @@ def installed(context: Context) -> Iterator[None]:
         _leave_out_what_is_not_used()
         _set_ministack_port(context)
         _route_by_the_signature()
+        _match_every_character()
         _guard_lambda_workers()
         _refuse_what_does_not_run()
         yield
@@ -165,6 +168,19 @@ def _unless_served(shortcut: Callable[..., Any]) -> Callable[..., Any]:
 
     handle.original = original  # type: ignore[attr-defined]  # the same
     return handle
+
+
+def _match_every_character() -> None:
+    """IAM user guide, "Resource": `*` is any combination of characters, `?` any single one. MiniStack's stop at the end of a line."""
+    from ministack.core import iam_evaluator
+
+    @functools.lru_cache(maxsize=4096)
+    def compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
+        signs = {"*": ".*", "?": "."}
+        whole = "".join(signs.get(sign) or re.escape(sign) for sign in pattern)
+        return re.compile(rf"{whole}\Z", re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+
+    iam_evaluator._fnmatch_compile = compiled
 
 
 def _guard_lambda_workers() -> None:

@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, unquote
 from local_account import clock_control, cloudformation, codecommit, emulators, request_body
 from local_account.api import answers, one_meaning, reading, tokens, validation, values, wording
 from local_account.api.rules import rule
+from local_account.authorization import deletions
 from local_account.authorization.credentials import Credentials
 from local_account.cloudformation import deployer
 from local_account.context import Context
@@ -46,6 +47,8 @@ _UNKNOWN_OPERATION = re.compile(
 _INTERNAL = re.compile(r"/(_|health$)")
 #: The answer of a custom resource or wait handle to CloudFormation. It is not signed: its random path is the permission.
 _SIGNALS = re.compile(r"/_ministack/cfn-(response|signal)/[\w%-]{16,}")
+#: IAM user guide, "IAM identifiers": how an access key of a user begins, which comes without a session's token.
+_LASTING_KEYS = "AKIA"
 _INVOCATION = re.compile(r"/endpoints/([^/]+)/invocations")
 
 
@@ -139,7 +142,10 @@ class Gateway:
             raise ServiceError("AccessDenied", f"{path} is not a path of any service of AWS.", 403)
         body = await incoming.read(request_body.limit_of(signature.service))
         verify_body(request, signature, secret, body.sha256)
-        return signature.service, replace(request, body=body.content), Credentials(signature.access_key, secret, _token(request))
+        caller = Credentials(signature.access_key, secret, _token(request))
+        if caller.token and signature.access_key.startswith(_LASTING_KEYS):
+            raise ServiceError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
+        return signature.service, replace(request, body=body.content), caller
 
     async def _dispatch(self, service: str, request: Request, caller: Credentials | None, scope: Mapping[str, Any], send: Send) -> None:
         invocation = _INVOCATION.fullmatch(request.path)
@@ -154,9 +160,17 @@ class Gateway:
         call = None
         if caller is not None:
             request = one_meaning.unambiguous(service, request)
-            call = _checked(service, request)
+            call = self._context.authorizer.completed(caller, _checked(service, request))
             request = one_meaning.handed_on(call, request, caller.access_key, self._context.settings.region, service)
-            self._authorize(caller, call)
+            if deletions.is_list(call):
+                refused = deletions.refused(call, functools.partial(self._authorize, caller))
+                allowed = deletions.without(request, call, refused) if refused else request
+                if allowed is None:
+                    await _reply(send, deletions.answer(refused))
+                    return
+                request, send = allowed, _changed(deletions.with_errors(refused) if refused else None, send)
+            else:
+                self._authorize(caller, call)
             self._tokens.require_known(call)
             if rule.has_rules(call):
                 await asyncio.to_thread(rule.require, self._context, call)
@@ -301,11 +315,16 @@ def _checked(service: str, request: Request) -> reading.Call:
 
 def _worded(call: reading.Call, request: Request, send: Send) -> Send:
     """Sends an emulator's good answer in the form that the model has."""
-    change, events = wording.of_call(call, request.headers.get("content-type", "")), list[Event]()
+    return _changed(wording.of_call(call, request.headers.get("content-type", "")), send)
+
+
+def _changed(change: Callable[[bytes], bytes] | None, send: Send) -> Send:
+    """Sends a good answer with another body."""
     if change is None:
         return send
+    events = list[Event]()
 
-    async def send_worded(event: Event) -> None:
+    async def send_changed(event: Event) -> None:
         if event["type"] == "http.response.start" and not 200 <= event["status"] < 300:
             events.append({})  # an error goes through, and what follows it
         if events and not events[0]:
@@ -318,7 +337,7 @@ def _worded(call: reading.Call, request: Request, send: Send) -> Send:
             await send({**events[0], "headers": [*headers, (b"content-length", str(len(body)).encode())]})
             await send({"type": "http.response.body", "body": body})
 
-    return send_worded
+    return send_changed
 
 
 def _recorded(call: reading.Call, send: Send) -> Send:
