@@ -77,6 +77,8 @@ def handed_on(call: Call, request: Request, access_key: str, region: str, servic
         metadata = model(call.service).metadata
         target = {"x-amz-target": f"{metadata['targetPrefix']}.{call.operation}"}
         return replace(request, method="POST", path="/", query="", headers={**headers, **target})
+    if service == "s3" and "/" in str(call.parameters.get("Bucket", "")):  # what is an object to one reader, and a bucket to the other
+        raise ServiceError("InvalidBucketName", "The specified bucket is not valid.")
     return replace(request, query=_own_query(call, request.query), headers=_own_headers(call, headers))
 
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from local_account.account import Account
-from tests.local_account.authorization.signed_requests import FORM, JSON, User, allow
+from tests.local_account.authorization.signed_requests import FORM, JSON, User, allow, deny
 from tests.local_account.roles import EVERYTHING, make_role
 
 
@@ -139,6 +139,13 @@ def test_the_bucket_in_the_hosts_name_is_the_one_that_is_asked_for(account: Acco
     status, answer = with_own_bucket.ask("s3", "GET", "/mine-bucket/k", host=host)
     assert (status, "SECRET" in answer) == (403, False)
     assert User.make(account, EVERYTHING).ask("s3", "GET", "/mine-bucket/k", host=host) == (200, "SECRET")
+
+
+@pytest.mark.parametrize("path", ["/theirs-bucket%2Fmine-bucket%2Fk", "//theirs-bucket/mine-bucket/k", "/%2Ftheirs-bucket/mine-bucket/k"])
+def test_an_object_is_no_bucket_and_a_bucket_has_no_slash(account: Account, path: str) -> None:
+    lister = User.make(account, allow("s3:*"), deny("s3:GetObject", "arn:aws:s3:::theirs-bucket/*"))
+    status, answer = lister.ask("s3", "GET", path)
+    assert (status, "SECRET" in answer) == (400, False), answer
 
 
 def test_a_source_in_the_address_is_a_copy(account: Account) -> None:
