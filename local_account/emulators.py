@@ -156,8 +156,9 @@ def _route_by_the_signature() -> None:
 
     detect_service.original = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
     app.detect_service = detect_service
-    for name in ("_handle_pre_body_request", "_handle_post_body_shortcuts", "_handle_special_data_plane_request"):
-        setattr(app, name, _unless_served(getattr(app, name)))
+    app._handle_pre_body_request = _unless_served(app._handle_pre_body_request)
+    app._handle_post_body_shortcuts = _unless_served(app._handle_post_body_shortcuts)
+    app._handle_special_data_plane_request = _unless_served(app._handle_special_data_plane_request)
 
 
 def _unless_served(shortcut: Callable[..., Any]) -> Callable[..., Any]:

@@ -32,7 +32,7 @@ def is_list(call: Call) -> bool:
 
 def refused(call: Call, authorize: Callable[[Call], None]) -> list[Object]:
     """The objects that the caller may not delete. `authorize` raises ServiceError (403, AccessDenied) for one of these."""
-    found = []
+    found: list[Object] = []
     for each in deletions_of(call):
         try:
             authorize(each)
