@@ -16,7 +16,7 @@ export CDK_NOTICES := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit synth local check capacity day bench lock clean
+.PHONY: help setup demo test unit synth preflight local check capacity day parity bench lock clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ unit: setup  ## the fast tests only
 synth: setup  ## synthesize the CDK app offline into cdk.out
 	@cdk synth --quiet
 
+preflight: synth  ## would a deployment succeed in the account that the environment names? reads only (ARGS="--json" or "--policy")
+	@$(PY) -m deploy_scripts.preflight $(ARGS)
+
 local: setup  ## start the local account and stay; prints what to type next (ARGS="--port 4567")
 	@$(PY) -m local_account $(ARGS)
 
@@ -50,6 +53,9 @@ capacity: synth  ## simulate the configured scaling policies; ends with out/capa
 
 day: synth  ## one accelerated day of scaling in the local account; ends with out/day/index.html (ARGS="--traffic day.csv ...")
 	@$(PY) -m local_account.demo.day $(ARGS)
+
+parity: setup  ## write docs/parity.md anew: what the local account enforces as AWS does, and what not
+	@$(PY) tests/parity.py
 
 bench: setup  ## measure the numbers of benchmarks/README.md again
 	@$(PY) -m benchmarks

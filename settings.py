@@ -15,7 +15,7 @@ from math import isfinite
 from types import MappingProxyType
 from zoneinfo import available_timezones
 
-from settings_rules import CRON, check_values, checked, is_cron
+from settings_rules import CRON, check_hyperparameters, check_values, checked, is_cron
 from settings_rules import SettingsError as SettingsError  # what reading this file raises
 from settings_rules import one_form as _one_form
 from settings_rules import require as _require
@@ -292,7 +292,10 @@ class Range:
 @checked
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Algorithm:
-    """A competitor: `pipelines/tabular/steps/algorithms/<name>.py`, its fixed hyperparameters and the tuned ones."""
+    """A competitor: `pipelines/tabular/steps/algorithms/<name>.py`, its fixed hyperparameters and the tuned ones.
+
+    Their names are those of the XGBoost image, whatever the algorithm: SageMaker's tuner takes no others (steps/tuner_contract.py).
+    """
 
     name: str
     fixed: Mapping[str, str | int | float] = field(default_factory=dict)
@@ -305,6 +308,7 @@ class Algorithm:
         _require(bool(self.tuned), f"Algorithm({self.name!r}).tuned", self.tuned, "at least one hyperparameter")
         both = sorted(set(self.fixed) & set(self.tuned))
         _require(not both, f"Algorithm({self.name!r}).tuned", both, "hyperparameters that are not in .fixed as well")
+        check_hyperparameters(self.name, self.fixed, {name: (values.low, values.high) for name, values in self.tuned.items()})
 
 
 @checked
@@ -619,6 +623,11 @@ class Project:
         """Lambda function that deletes what no endpoint uses any more; a person invokes it by this name before its stack goes."""
         return f"{self.name}-remove-unused"
 
+    @property
+    def start_deployment_function(self) -> str:
+        """Lambda function that starts the deploy pipeline; a person invokes it by this name to deploy again."""
+        return f"{self.name}-start-deployment"
+
     def tags(self, project_id: str | None = None) -> list[dict[str, str]]:
         """By which Studio and the cost report group what belongs together, whoever makes it. `project_id`: where Studio gave another."""
         values = {"sagemaker:project-name": self.name, "sagemaker:project-id": project_id or self.sagemaker_project_id}
@@ -714,9 +723,9 @@ PREPARATION = Preparation()
 ALGORITHMS = (
     Algorithm(
         name="gradient_boosting",
-        fixed={"rounds": 600},
+        fixed={"num_round": 600},
         tuned={
-            "learning_rate": Range(low=0.02, high=0.2, log=True),
+            "eta": Range(low=0.02, high=0.2, log=True),
             "max_depth": Range(low=3, high=7),
             "min_child_weight": Range(low=1.0, high=12.0),
             "subsample": Range(low=0.6, high=1.0),
@@ -724,10 +733,10 @@ ALGORITHMS = (
     ),
     Algorithm(
         name="random_forest",
-        fixed={"trees": 100},
-        tuned={"max_depth": Range(low=6, high=12), "columns_per_split": Range(low=0.3, high=0.9)},
+        fixed={"num_round": 1},
+        tuned={"max_depth": Range(low=6, high=12), "colsample_bynode": Range(low=0.3, high=0.9)},
     ),
-    Algorithm(name="linear", tuned={"l2": Range(low=0.001, high=100.0, log=True)}),
+    Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": Range(low=0.001, high=100.0, log=True)}),
 )
 
 TUNING = Tuning()

@@ -173,13 +173,13 @@ def _members(names: EnumType) -> str:
 
 # ------------------------------------------------------------------------------------- categories
 
-_CELLS = Path(__file__).resolve().parent / "pipelines" / "tabular" / "steps" / "cells.py"
+_STEPS = Path(__file__).resolve().parent / "pipelines" / "tabular" / "steps"
 
 
 @functools.cache
-def _cells() -> Any:
-    """The module by which training and serving read a cell. By its path: the steps' folder runs alone, and is no package."""
-    specification = importlib.util.spec_from_file_location("cells", _CELLS)
+def steps_module(name: str) -> Any:
+    """A module that the steps share with settings and definition. By its path: the steps' folder runs alone, and is no package."""
+    specification = importlib.util.spec_from_file_location(name, _STEPS / f"{name}.py")
     assert specification is not None and specification.loader is not None  # noqa: S101 - a .py file has both
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
@@ -188,10 +188,31 @@ def _cells() -> Any:
 
 def one_form(value: str, field_name: str) -> str:
     """A category as the steps read it: "True" is true, "4.0" is 4, " F" is F. Raises SettingsError for a text that means missing."""
-    category: str | None = _cells().category(value)
+    category: str | None = steps_module("cells").category(value)
     if category is None:
         raise SettingsError(f"settings.py: {field_name} is {value!r}, which is read as a missing value; allowed: another text")
     return category
+
+
+# ------------------------------------------------------------------------------------- hyperparameters
+
+
+def check_hyperparameters(algorithm: str, fixed: Mapping[str, Any], tuned: Mapping[str, tuple[float, float]]) -> None:
+    """Raises SettingsError for what SageMaker's tuner would not take of the XGBoost image: a name, a range, or `num_round` missing."""
+    contract = steps_module("tuner_contract")
+    field = f"Algorithm({algorithm!r})"
+    for name, (low, high) in tuned.items():
+        known = contract.TUNABLE.get(name)
+        require(known is not None, f"{field}.tuned", name, ", ".join(sorted(contract.TUNABLE)))
+        reaches_below = low <= known.low if known.is_open else low < known.low
+        bounds = f"{'more than' if known.is_open else 'from'} {known.low:g}{f' to {known.high:g}' if known.high < float('inf') else ''}"
+        require(not reaches_below and high <= known.high, f"{field}.tuned[{name!r}]", (low, high), bounds)
+        is_whole = isinstance(low, int) and isinstance(high, int)
+        require(is_whole or not known.is_integer, f"{field}.tuned[{name!r}]", (low, high), "whole numbers")
+    for name in fixed:
+        require(name in contract.DECLARED, f"{field}.fixed", name, ", ".join(sorted(contract.DECLARED)))
+    given = contract.REQUIRED in fixed or contract.REQUIRED in tuned
+    require(given, f"{field}.fixed", dict(fixed), f"with {contract.REQUIRED}, which the image wants; 1 where nothing is boosted")
 
 
 # ------------------------------------------------------------------------------------- cron expressions

@@ -6,6 +6,7 @@ Imported before `settings`, so that a wrong value in there is one line too.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from plain_signs import print_anywhere
 from settings_rules import UNREADABLE, SettingsError, stop
 
 BAD_INPUT_EXIT = 2
+#: How services name a quota that is reached, as an error's code or in the reason why a step or an endpoint failed.
+_QUOTA_REACHED = re.compile(r"LimitExceeded|QuotaExceeded|account-level service limit|service quota", re.IGNORECASE)
 
 try:
     import settings as _checked_on_import  # noqa: F401 - read here for its errors only
@@ -62,8 +65,14 @@ def run(main: Callable[[Sequence[str]], int | None], arguments: Sequence[str] | 
     except (ProblemError, VerdictError, SettingsError, ClientError, BotoCoreError, OSError) as error:
         if "--debug" in given:
             traceback.print_exc()
-        print(f"error: {explain(error)}", file=sys.stderr)
+        print(f"error: {with_pointer(explain(error))}", file=sys.stderr)
         return 1 if isinstance(error, VerdictError) else BAD_INPUT_EXIT
+
+
+def with_pointer(reason: str) -> str:
+    """The reason, and where to look if it is a quota: deploy_scripts/preflight/ knows them all, with the command that asks for more."""
+    pointer = "; `make preflight` shows each quota beside what the settings need, and how to ask for more"
+    return f"{reason}{pointer}" if _QUOTA_REACHED.search(reason) else reason
 
 
 def explain(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """Finds the endpoint stacks' templates in what `python -m infra.endpoint` synthesized into cdk.out, or kept_templates.py fetched there.
 
-Used by start_deployment.py (has a template changed?) and deploy_scripts/render.py (which one to deploy?).
+Used by deploy_scripts/render.py.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any
 from build_scripts.command_line import ProblemError
 from build_scripts.missing import found
 from build_scripts.registry import Version
-from build_scripts.step_modules import load
+from build_scripts.step_modules import STEPS, load
 
 #: Metadata of a version (pipelines/tabular/pipeline.py).
 MODEL, CODE = "model-sha256", "code-sha256"
@@ -45,6 +45,22 @@ def require_unchanged(s3: Any, version: Version) -> str:
     if digest.hexdigest() != version.facts[MODEL]:
         raise _changed(version, "", MODEL, digest.hexdigest())
     return f"artifact: model.tar.gz and its code are what was evaluated (sha256 {digest.hexdigest()[:12]})"
+
+
+def require_code_of(version: Version, commit: str) -> None:
+    """Raises ProblemError if other code than this checkout's made a version that says that this commit made it.
+
+    Its jobs import what lies at their code's address, and whoever can build can add a file there; `code-sha256` is of all that lay there.
+    A version that another commit made says nothing about this checkout.
+    """
+    if version.facts.get("git-commit") != commit:
+        return
+    code = str(load("archive").sha256(load("archive").code_files(STEPS)))
+    if version.facts[CODE] != code:
+        raise ProblemError(
+            f"version {version.number} was not made by the code of commit {commit[:12]}: its {CODE} is {version.facts[CODE]}, "
+            f"the commit's {code}; look at what lies beside the published code, and train again"
+        )
 
 
 def _changed(version: Version, what: str, name: str, now: str) -> ProblemError:

@@ -1,11 +1,11 @@
 """Keeps the endpoint templates of a built commit, so that deploying the commit takes them instead of synthesizing again.
 
     python -m build_scripts.kept_templates keep     in the build, after `python -m infra.endpoint`
-    python -m build_scripts.kept_templates fetch    in the deploy pipeline; exit 1 if no commit was ever built
+    python -m build_scripts.kept_templates fetch    in the deploy pipeline
 
 Input: cdk.out and CODEBUILD_RESOLVED_SOURCE_VERSION. Output: s3://<artifact bucket>/code/templates/<commit>/<stack>.template.json,
-and back into cdk.out. What was tested is what is deployed: a commit that was not built, because it is documentation or because
-its tests failed, is deployed with the templates of the newest commit that was. Next: deploy_scripts/render.py.
+and back into cdk.out. What was tested is what is deployed: a commit that was not built has no templates and is not deployed.
+Next: infra/model_deploy/start_deployment/, which compares them with what is deployed; deploy_scripts/render.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from build_scripts.command_line import ProblemError, VerdictError, parser, run
+from build_scripts.command_line import ProblemError, parser, run
 from build_scripts.endpoint_templates import template_file
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.write_once import put_once
@@ -26,38 +26,28 @@ from settings import ENVIRONMENTS, PROJECT
 STACKS = tuple(PROJECT.endpoint_stack(environment) for environment in ENVIRONMENTS)
 
 
-NEWEST = "newest-build"  # holds the commit that was built last
-
-
 def key(commit: str, stack: str) -> str:
     return f"code/templates/{commit}/{stack}.template.json"
 
 
 def keep(s3: Any, bucket: str, commit: str, assembly: Path, key_arn: str | None) -> None:
+    """Raises ProblemError if other templates are kept under the commit's name: whoever wrote them was not its build."""
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn} if key_arn else {}
     for stack in STACKS:
         put_once(s3, bucket, key(commit, stack), template_file(assembly, stack).read_bytes(), encryption)
-    s3.put_object(Bucket=bucket, Key=NEWEST, Body=commit.encode(), **encryption)  # last: what it names is complete
 
 
-def fetch(s3: Any, bucket: str, commit: str, assembly: Path) -> str:
-    """The commit whose templates were put into `assembly`, all of them or none. Raises VerdictError if none was ever built."""
-    built, found = commit, _kept(s3, bucket, commit)
-    if found is None:
-        built = (_read(s3, bucket, NEWEST) or b"").decode()
-        found = _kept(s3, bucket, built) if built else None
-    if found is None:
-        raise VerdictError(f"no templates are kept for commit {commit} nor any other; synthesize them with `python -m infra.endpoint`")
+def fetch(s3: Any, bucket: str, commit: str, assembly: Path) -> None:
+    """Put the commit's templates into `assembly`, all of them or none. Raises ProblemError if they were not kept."""
+    found = {stack: _read(s3, bucket, key(commit, stack)) for stack in STACKS}
+    if None in found.values():
+        raise ProblemError(
+            f"no endpoint templates of commit {commit[:12]} are kept: its build did not succeed, so it is not deployed; "
+            f"`aws lambda invoke --function-name {PROJECT.start_deployment_function} /dev/stdout` deploys one that was built"
+        )
     assembly.mkdir(parents=True, exist_ok=True)
     for stack, content in found.items():
-        (assembly / f"{stack}.template.json").write_bytes(content)
-    return built
-
-
-def _kept(s3: Any, bucket: str, commit: str) -> dict[str, bytes] | None:
-    found = {stack: _read(s3, bucket, key(commit, stack)) for stack in STACKS}
-    complete = {stack: content for stack, content in found.items() if content is not None}
-    return complete if len(complete) == len(STACKS) else None
+        (assembly / f"{stack}.template.json").write_bytes(content or b"")
 
 
 def _read(s3: Any, bucket: str, name: str) -> bytes | None:
@@ -84,11 +74,9 @@ def main(arguments: Sequence[str]) -> int:
     s3 = project.client("s3")
     if given.action == "keep":
         keep(s3, project.artifact_bucket, given.commit, given.assembly, project.key_arn)
-        print(f"endpoint templates of {given.commit[:12]}: kept")
-        return 0
-    built = fetch(s3, project.artifact_bucket, given.commit, given.assembly)
-    newer = "" if built == given.commit else f" ({given.commit[:12]} was not built: documentation only, or its tests failed)"
-    print(f"endpoint templates of {built[:12]}: as they were built{newer}")
+    else:
+        fetch(s3, project.artifact_bucket, given.commit, given.assembly)
+    print(f"endpoint templates of {given.commit[:12]}: {'kept' if given.action == 'keep' else 'as they were built'}")
     return 0
 
 

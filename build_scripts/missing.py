@@ -13,7 +13,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-_CODES = {"ResourceNotFound", "ResourceNotFoundException", "PipelineNotFoundException"}
+_CODES = {
+    "ResourceNotFound",
+    "ResourceNotFoundException",
+    "PipelineNotFoundException",
+    "NoSuchEntity",
+    "ParameterNotFound",
+    "RepositoryDoesNotExistException",
+    "RepositoryNotFoundException",
+}
 _CODES_OF_S3 = {"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "NotFound", "404"}
 #: CloudFormation's is ValidationError.
 _SAID_IN_WORDS = ("ValidationException", "ValidationError")

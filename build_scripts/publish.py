@@ -2,23 +2,23 @@
 
 Input: pipelines/tabular/steps/ and the specification made from settings.py.
 Output: s3://<artifact bucket>/code/<hash>/ with every file under steps/, and sourcedir.tar.gz of the same files.
-Equal code gives an equal address, so a commit that does not change it publishes nothing and retrains nothing.
+Equal code gives an equal address, so a commit that does not change it publishes nothing and retrains nothing. What is at that address
+already has to be that code and nothing besides: a job downloads all of it.
 Next: run_pipeline.py.
 """
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from build_scripts.command_line import parser, run
-from build_scripts.missing import is_missing
+from build_scripts.command_line import ProblemError, parser, run
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.step_modules import STEPS, load
-from build_scripts.write_once import put_once
+from build_scripts.write_once import put_once, require_same
 from pipelines.tabular.specification import specification_json
 
 HASH_LENGTH = 16
@@ -43,26 +43,41 @@ def code_prefix(files: Mapping[str, bytes]) -> str:
 
 
 def publish(s3: Any, bucket: str, files: Mapping[str, bytes], key_arn: str | None = None) -> tuple[str, bool]:
-    """The code's address, and whether it had to be uploaded. The archive goes last: where it is, everything is."""
+    """The code's address, and whether it had to be uploaded. The archive goes last: where it is, everything is.
+
+    Raises ProblemError for other or further objects at that address, which some other build wrote there.
+    """
     prefix = code_prefix(files)
-    archive = f"{prefix}/sourcedir.tar.gz"
-    if _exists(s3, bucket, archive):
-        return f"s3://{bucket}/{prefix}", False
+    archive, packed = f"{prefix}/sourcedir.tar.gz", load("archive").pack(files)
+    wanted = {f"{prefix}/steps/{path}": content for path, content in files.items()}
+    there = _keys(s3, bucket, f"{prefix}/")
+    if strange := sorted(there - {*wanted, archive}):
+        raise ProblemError(
+            f"s3://{bucket}/{strange[0]} is none of the {len(files)} files of this code, and every job that runs it would get it; "
+            "find out who wrote it, delete it, and build again"
+        )
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn} if key_arn else {}
-    for path, content in files.items():
-        put_once(s3, bucket, f"{prefix}/steps/{path}", content, encryption)
-    return f"s3://{bucket}/{prefix}", put_once(s3, bucket, archive, load("archive").pack(files), encryption)
+    for key, content in wanted.items():
+        if key in there:
+            require_same(s3, bucket, key, content)
+        else:
+            put_once(s3, bucket, key, content, encryption)
+    if archive in there:
+        require_same(s3, bucket, archive, packed, _same_archive)
+    return f"s3://{bucket}/{prefix}", archive not in there and put_once(s3, bucket, archive, packed, encryption, _same_archive)
 
 
-def _exists(s3: Any, bucket: str, key: str) -> bool:
+def _keys(s3: Any, bucket: str, prefix: str) -> set[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return {item["Key"] for page in pages for item in page.get("Contents", [])}
+
+
+def _same_archive(one: bytes, other: bytes) -> bool:
+    """By content: versions of zlib differ in how they compress."""
     try:
-        s3.head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        # Without the permission to list, S3 answers 403 for what is not there; writing it says what is the case.
-        if is_missing(error) or error.response["Error"]["Code"] in ("403", "AccessDenied"):
-            return False
-        raise
-    return True
+        return gzip.decompress(one) == gzip.decompress(other)
+    except (OSError, EOFError, zlib.error):
+        return False
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,6 +1,6 @@
 """Reads the model registry: which versions are approved, and the facts that travel with a version.
 
-Used by start_deployment.py and by every script of deploy_scripts/.
+Used by every script of deploy_scripts/.
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ from typing import Any
 
 from build_scripts.command_line import ProblemError
 from build_scripts.missing import found
-
-#: Metadata that verify.py writes once a version has served production.
-SERVED_PRODUCTION = "served-production"
 
 
 @dataclass(frozen=True)
@@ -30,10 +27,6 @@ class Version:
     content_types: tuple[str, ...] = ()
     evaluation_uri: str | None = None
     model_url: str | None = None
-
-    @property
-    def has_served_production(self) -> bool:
-        return SERVED_PRODUCTION in self.facts
 
 
 def find(sagemaker: Any, arn: str) -> Version | None:

@@ -4,7 +4,7 @@
     python -m deploy_scripts.approve --version 3 --reject --comment "worse for one group"
 
 Approving deploys the version to staging; rejecting the version that is live returns to the one approved before.
-Next: status.py shows where it is.
+Next: status.py shows where it is. Before the first approval, `make preflight` shows whether the account has room for both fleets.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     comment = {"ApprovalDescription": given.comment} if given.comment else {}
     sagemaker.update_model_package(ModelPackageArn=version.arn, ModelApprovalStatus=decision, **comment)
-    print(f"version {version.number} is {decision.lower()}; `python -m deploy_scripts.status` shows where it goes")
+    room = "" if given.reject else ", `make preflight` whether the account has room for both fleets"
+    print(f"version {version.number} is {decision.lower()}; `python -m deploy_scripts.status` shows where it goes{room}")
     return 0
 
 

@@ -1,9 +1,9 @@
 """Chooses the version to deploy and pins it: one template and one parameter file per stage, used by both stages.
 
 The registry says what to deploy: the newest approved version, or the one that the pipeline variable ModelPackageArn names. Its archive has
-to be the one that was evaluated.
-Input: cdk.out (made by `python -m infra.endpoint`), REQUESTED_PACKAGE. Output: the folder rendered/ (artifact of the pipeline) and
-rendered.env with MODEL_PACKAGE_ARN, MODEL_PACKAGE_VERSION and RETURNING ("true" for a version that served production before).
+to be the one that was evaluated, and made by the commit that it names.
+Input: cdk.out (from kept_templates.py), REQUESTED_PACKAGE. Output: the folder rendered/ (artifact of the pipeline) and
+rendered.env with MODEL_PACKAGE_ARN and MODEL_PACKAGE_VERSION.
 It ends when the staging endpoint can be updated. Next: the CloudFormation actions of the deploy pipeline, then verify.py.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 
 from build_scripts.command_line import ProblemError, parser, run
 from build_scripts.endpoint_templates import resource, template
-from build_scripts.evaluated_artifact import require_unchanged
+from build_scripts.evaluated_artifact import require_code_of, require_unchanged
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe, newest_approved
 from deploy_scripts.live_endpoint import describe_endpoint, first_variant
@@ -104,11 +104,7 @@ def write(output: Path, version: Version, contents: Mapping[str, Any], outputs: 
 
 def exported(version: Version) -> str:
     """Shell assignments; the buildspec exports them as variables of the pipeline."""
-    values = {
-        "MODEL_PACKAGE_ARN": version.arn,
-        "MODEL_PACKAGE_VERSION": str(version.number),
-        "RETURNING": "true" if version.has_served_production else "false",
-    }
+    values = {"MODEL_PACKAGE_ARN": version.arn, "MODEL_PACKAGE_VERSION": str(version.number)}
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
@@ -118,6 +114,7 @@ def main(arguments: Sequence[str]) -> int:
     sagemaker = project.client("sagemaker")
     version = choose(sagemaker, project.model_package_group, given.package)
     print(require_unchanged(project.client("s3"), version))
+    require_code_of(version, project.commit)
     contents = {
         PROJECT.endpoint_stack(environment): template(given.assembly, PROJECT.endpoint_stack(environment)) for environment in ENVIRONMENTS
     }
@@ -127,8 +124,8 @@ def main(arguments: Sequence[str]) -> int:
     needed = {name for content in contents.values() for name in content.get("Parameters", {})} - {"ModelPackageArn"}
     write(given.output, version, contents, project.foundation_outputs if needed else {})
     given.variables.write_text(exported(version), encoding="utf-8")
-    returning = ", which served production before" if version.has_served_production else ""
-    print(f"deploying version {version.number}{returning}: {version.arn}", flush=True)
+    print(f"deploying version {version.number}: {version.arn}", flush=True)
+    print("if CloudFormation refuses it (a quota, a name, a role), `make preflight` says what to do", flush=True)
     wait_until_updatable(sagemaker, PROJECT.endpoint_name(STAGING))
     return 0
 

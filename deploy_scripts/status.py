@@ -1,4 +1,4 @@
-"""Shows which version is where, since when, from which commit and how good; and what waits for a decision.
+"""Shows which version is where, since when, from which commit and how good; what failed last, and why; and what waits for a decision.
 
 python -m deploy_scripts.status          a table
 python -m deploy_scripts.status --json   the same for a program
@@ -7,7 +7,7 @@ python -m deploy_scripts.status --json   the same for a program
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from build_scripts.command_line import parser, run
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, find, number_of, versions
+from deploy_scripts import build_logs
 from deploy_scripts.live_endpoint import describe_endpoint, served_package
 from settings import ENVIRONMENTS, PROJECT
 
@@ -44,6 +45,16 @@ class Waiting:
     what: str
     since: str
     command: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The last run of something that failed, until the next one: its reason in AWS's words, and where its log is."""
+
+    what: str
+    since: str
+    reason: str
+    log: str = ""
 
 
 def placement(stage: str, name: str, endpoint: dict[str, Any] | None, package: str | None, version: Version | None) -> Placement:
@@ -98,28 +109,75 @@ def waiting_stages(state: dict[str, Any]) -> list[Waiting]:
     return waiting
 
 
+def failed_stages(state: dict[str, Any], said: Callable[[str], str] = lambda build_id: "") -> list[Failure]:
+    """Actions that failed in the execution that each stage of a CodePipeline had last. `said(build id)`: the reason in a build's log."""
+    failures = []
+    for stage in state["stageStates"]:
+        if (stage.get("latestExecution") or {}).get("status") != "Failed":
+            continue
+        for action in stage.get("actionStates", []):
+            latest = action.get("latestExecution") or {}
+            if latest.get("status") == "Failed":
+                reason = (latest.get("errorDetails") or {}).get("message") or latest.get("summary") or "no reason given"
+                in_log = said(latest["externalExecutionId"]) if latest.get("externalExecutionId") else ""
+                reason = f"{reason} {in_log}" if in_log and in_log not in reason else reason
+                what = f"{state['pipelineName']} {stage['stageName']} {action['actionName']}"
+                failures.append(Failure(what, _time(latest.get("lastStatusChange")), reason, latest.get("externalExecutionUrl") or ""))
+    return failures
+
+
+def failed_training(name: str, newest: dict[str, Any] | None) -> list[Failure]:
+    """`newest`: summary of the SageMaker pipeline's last execution."""
+    if newest is None or newest["PipelineExecutionStatus"] != "Failed":
+        return []
+    reason = newest.get("PipelineExecutionFailureReason") or "no reason given"
+    return [Failure(name, _time(newest.get("StartTime")), reason)]
+
+
+def failed_endpoint(name: str, endpoint: dict[str, Any] | None) -> list[Failure]:
+    """SageMaker keeps why an endpoint failed, or went back to the fleet before."""
+    if endpoint is None or not endpoint.get("FailureReason"):
+        return []
+    return [Failure(f"endpoint {name}", _time(endpoint.get("LastModifiedTime")), endpoint["FailureReason"])]
+
+
 def _time(value: datetime | None) -> str:
     return value.strftime("%Y-%m-%d %H:%M") if value else ""
 
 
-def collect(project: ProjectEnvironment) -> tuple[list[Placement], list[Waiting]]:
+def collect(project: ProjectEnvironment) -> tuple[list[Placement], list[Failure], list[Waiting]]:
     sagemaker = project.client("sagemaker")
+    build, deploy = _state(project, PROJECT.build_pipeline), _state(project, project.deploy_pipeline_name)
+    failures = [failure for state in (build, deploy) if state for failure in failed_stages(state, lambda build: _said(project, build))]
+    failures += failed_training(project.pipeline_name, _newest_training(sagemaker, project.pipeline_name))
     placements = []
     for environment in ENVIRONMENTS:
         name = PROJECT.endpoint_name(environment)
         endpoint = describe_endpoint(sagemaker, name)
+        failures += failed_endpoint(name, endpoint)
         package = served_package(sagemaker, endpoint) if endpoint else None
         placements.append(placement(environment.name, name, endpoint, package, find(sagemaker, package) if package else None))
     pending = [find(sagemaker, arn) for arn in versions(sagemaker, project.model_package_group, "PendingManualApproval")]
-    return placements, [*waiting_versions([version for version in pending if version]), *_deploy_approvals(project)]
+    approvals = waiting_stages(deploy) if deploy else []
+    return placements, failures, [*waiting_versions([version for version in pending if version]), *approvals]
 
 
-def _deploy_approvals(project: ProjectEnvironment) -> list[Waiting]:
-    state = found(project.client("codepipeline").get_pipeline_state, name=project.deploy_pipeline_name)
-    return waiting_stages(state) if state else []
+def _state(project: ProjectEnvironment, pipeline: str) -> dict[str, Any] | None:
+    """None if there is no such CodePipeline."""
+    state: dict[str, Any] | None = found(project.client("codepipeline").get_pipeline_state, name=pipeline)
+    return state
 
 
-def show(placements: Sequence[Placement], waiting: Sequence[Waiting]) -> None:
+def _said(project: ProjectEnvironment, build_id: str) -> str:
+    return build_logs.reason(project.client("codebuild"), project.client("logs"), build_id)
+
+
+def _newest_training(sagemaker: Any, name: str) -> dict[str, Any] | None:
+    page = found(sagemaker.list_pipeline_executions, PipelineName=name, SortBy="CreationTime", SortOrder="Descending", MaxResults=1)
+    return next(iter((page or {}).get("PipelineExecutionSummaries", [])), None)
+
+
+def show(placements: Sequence[Placement], failures: Sequence[Failure], waiting: Sequence[Waiting]) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 120  # a log or a pipe has no width of its own, and columns must not be cut
@@ -127,6 +185,9 @@ def show(placements: Sequence[Placement], waiting: Sequence[Waiting]) -> None:
     for item in placements:
         table.add_row(item.stage, str(item.version or "-"), item.status, item.since, item.commit, item.metric, str(item.instances or "-"))
     console.print(table)
+    for failure in failures:
+        text = f"failed on {failure.since}: {failure.what}\n  {failure.reason}"
+        console.print(f"{text}\n  log: {failure.log}" if failure.log else text, soft_wrap=True, markup=False)
     for decision in waiting:
         console.print(f"waits since {decision.since}: {decision.what}\n  {decision.command}", soft_wrap=True, markup=False)
     if not waiting:
@@ -137,11 +198,12 @@ def main(arguments: Sequence[str]) -> int:
     options = parser(__doc__)
     options.add_argument("--json", action="store_true", help="print JSON")
     given = options.parse_args(arguments)
-    placements, waiting = collect(ProjectEnvironment())
+    placements, failures, waiting = collect(ProjectEnvironment())
     if given.json:
-        print(json.dumps({"stages": [asdict(item) for item in placements], "waiting": [asdict(item) for item in waiting]}, indent=2))
+        listed: dict[str, Sequence[Placement | Failure | Waiting]] = {"stages": placements, "failures": failures, "waiting": waiting}
+        print(json.dumps({name: [asdict(item) for item in items] for name, items in listed.items()}, indent=2))
     else:
-        show(placements, waiting)
+        show(placements, failures, waiting)
     return 0
 
 

@@ -4,8 +4,8 @@ Checks: live config and package; the archive is the evaluated one (exit 2); answ
 the golden rows; the metric on them; a wrong content type is refused; latency of single rows against settings.py. The first failed check
 ends it (exit 1).
 Columns, problem, classes and metric are the version's own, so one that goes back is judged by what it was made for.
-Input: STAGE, ENDPOINT_NAME, MODEL_PACKAGE_ARN. Output: lines; in production the version is marked as having served
-(`served-production` in its metadata), which is how render.py knows a version that returns. Next: approve, or production.
+Input: STAGE, ENDPOINT_NAME, MODEL_PACKAGE_ARN. Output: lines. It writes nothing down: that a version served production is what
+CodePipeline remembers of this execution. Next: approve, or production.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -25,11 +24,11 @@ from build_scripts.evaluated_artifact import require_unchanged
 from build_scripts.golden import Golden
 from build_scripts.invocation import body, read_answer
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.registry import SERVED_PRODUCTION, Version, describe
+from build_scripts.registry import describe
 from build_scripts.version_contract import Contract
 from deploy_scripts import checks
 from deploy_scripts.live_endpoint import deployed_config, describe_endpoint, served_package
-from settings import ENVIRONMENTS, PRODUCTION, PROJECT, Environment
+from settings import ENVIRONMENTS, PROJECT, Environment
 
 LATENCY_REQUESTS = 100
 LATENCY_ROUNDS = 3
@@ -92,13 +91,6 @@ def latency_line(ask: Callable[[int], float], limit_ms: int) -> str:
     raise AssertionError("LATENCY_ROUNDS is at least 1")
 
 
-def mark_served(sagemaker: Any, version: Version) -> None:
-    """Remember that the version served production. All facts are sent again, so none is lost whichever way they are merged."""
-    if not version.has_served_production:
-        facts = {**version.facts, SERVED_PRODUCTION: datetime.now(UTC).isoformat(timespec="seconds")}
-        sagemaker.update_model_package(ModelPackageArn=version.arn, CustomerMetadataProperties=facts)
-
-
 def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
     environment = next((item for item in ENVIRONMENTS if item.name == given.stage), None)
@@ -119,9 +111,7 @@ def main(arguments: Sequence[str]) -> int:
     known = golden.read(s3, version, contract)
     for line in check_answers(Endpoint(project.client("sagemaker-runtime"), name), known, contract, environment):
         print(line, flush=True)
-    if environment.name == PRODUCTION.name:
-        mark_served(sagemaker, version)
-        print(f"version {version.number} serves production")
+    print(f"version {version.number} serves {environment.name}")
     return 0
 
 

@@ -40,5 +40,5 @@ def wait_until_updatable(sagemaker: Any, name: str) -> None:
     raise VerdictError(
         f"endpoint {name} is still {status} after {LIMIT_MINUTES} min, and SageMaker updates it only once that is over; see why with "
         f"`aws sagemaker describe-endpoint --endpoint-name {name}`, then deploy again with "
-        f"`aws codepipeline start-pipeline-execution --name {PROJECT.deploy_pipeline}`"
+        f"`aws lambda invoke --function-name {PROJECT.start_deployment_function} /dev/stdout`"
     )

@@ -18,10 +18,9 @@ class Arns:
     def sagemaker(self, kind: str, name: str) -> str:
         return self._stack.format_arn(service="sagemaker", resource=kind, resource_name=name)
 
-    def pipelines(self) -> list[str]:
-        """Both SageMaker pipelines and their executions."""
-        names = (self._project.sagemaker_pipeline, self._project.batch_pipeline)
-        return [self.sagemaker("pipeline", f"{name}{rest}") for name in names for rest in ("", "/execution/*")]
+    def training_pipeline(self) -> list[str]:
+        """The SageMaker pipeline that trains, and its executions."""
+        return [self.sagemaker("pipeline", f"{self._project.sagemaker_pipeline}{rest}") for rest in ("", "/execution/*")]
 
     def model_package_group(self) -> str:
         return self.sagemaker("model-package-group", self._project.model_package_group)
@@ -29,6 +28,10 @@ class Arns:
     def model_packages(self) -> str:
         """Every version of the group."""
         return self.sagemaker("model-package", f"{self._project.model_package_group}/*")
+
+    def registry(self) -> list[str]:
+        """Group and versions: AWS's guide lists the versions by the group, its authorization reference by a version."""
+        return [self.model_package_group(), self.model_packages()]
 
     def endpoint(self, environment: Environment) -> str:
         return self.sagemaker("endpoint", self._project.endpoint_name(environment))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import aws_cdk as cdk
 from aws_cdk import aws_codebuild as codebuild
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.artifact_role import ArtifactRole
@@ -39,7 +40,7 @@ class BuildProject(codebuild.PipelineProject):
         environment: Mapping[str, str] | None = None,
     ) -> None:
         log_group = RetainedLogGroup(scope, f"{construct_id}Logs", retention_days=project.log_retention_days, key=foundation.key)
-        role = ArtifactRole(
+        role = _BuildRole(
             scope,
             f"{construct_id}Role",
             service="codebuild.amazonaws.com",
@@ -63,6 +64,14 @@ class BuildProject(codebuild.PipelineProject):
             timeout=cdk.Duration.minutes(timeout_minutes),
         )
         self.allow = role.allow
+
+
+class _BuildRole(ArtifactRole):
+    def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
+        """Leaves out the log group that CodeBuild would make if the project had none; the CDK's own constructs call this."""
+        if "logs:CreateLogGroup" in statement.actions:
+            return iam.AddToPrincipalPolicyResult(statement_added=True)
+        return super().add_to_principal_policy(statement)
 
 
 def common_environment(project: Project, foundation: FoundationStack) -> dict[str, str]:

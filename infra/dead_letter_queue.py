@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import aws_cdk as cdk
-from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
+
+#: What a producer needs of an encrypted queue's key: "Key management" of the SQS developer guide. The CDK's grant gives more.
+TO_SEND = ("kms:GenerateDataKey", "kms:Decrypt")
 
 
 class DeadLetterQueue(sqs.Queue):
@@ -21,20 +23,6 @@ class DeadLetterQueue(sqs.Queue):
             encryption_master_key=key,
             enforce_ssl=True,
             retention_period=cdk.Duration.days(14),
-        )
-
-    def accept_from(self, rule: events.IRule) -> None:
-        """Lets EventBridge put a rule's undelivered events here. Of the CDK's targets only some do that by themselves.
-
-        Source: "Using dead-letter queues" of the EventBridge user guide.
-        """
-        self.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal("events.amazonaws.com")],
-                actions=["sqs:SendMessage"],
-                resources=[self.queue_arn],
-                conditions={"ArnEquals": {"aws:SourceArn": rule.rule_arn}},
-            )
         )
 
     def add_to_resource_policy(self, statement: iam.PolicyStatement) -> iam.AddToResourcePolicyResult:

@@ -8,6 +8,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.dead_letter_queue import TO_SEND
 from infra.project_function import ProjectFunction
 
 
@@ -39,4 +40,5 @@ class EventFunction(ProjectFunction):
             retry_attempts=2,
             dead_letter_queue=dead_letters,
         )
-        dead_letters.grant_send_messages(self.role)
+        # The CDK's function may send to it; that it may use the queue's key, the CDK leaves out.
+        dead_letters.encryption_master_key.grant(self.role, *TO_SEND)

@@ -11,6 +11,7 @@ from aws_cdk import aws_scheduler_targets as targets
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.dead_letter_queue import TO_SEND
 from infra.service_role import ServiceRole
 
 
@@ -31,7 +32,7 @@ class FunctionSchedule(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         role = ServiceRole(self, "Role", service="scheduler.amazonaws.com", description=description, own_account_only=True)
-        dead_letters.grant_send_messages(role)  # and the use of the queue's key, which the CDK's target leaves out
+        dead_letters.encryption_master_key.grant(role, *TO_SEND)  # which the CDK's target leaves out
         scheduler.Schedule(
             self,
             "Schedule",

@@ -98,7 +98,7 @@ def welcome(context: Context, *, replaced_another: bool = False) -> str:
     data = f"--example {DATASET.name}" if DATASET.name in (ABALONE.name, ARRESTS.name) else "your-table.csv"
     name = PROJECT.name
     exports = "\n".join(f"  {line}" for line in client_environment.shell_lines(settings, context.keyring.administrator, os.environ))
-    repository = f"http://{settings.account_id}:{settings.secret}@127.0.0.1:{settings.port}/v1/repos/{name}"
+    repository = f"{settings.endpoint_url}/v1/repos/{name}"
     newest = f"--model-package-group-name {PROJECT.model_package_group} --sort-order Descending --max-items 1"
     stages = "stageStates[].[stageName,latestExecution.status]"
     approval = "stageStates[].actionStates[] | [?actionName=='Approve'].latestExecution.token | [0]"

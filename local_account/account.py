@@ -34,6 +34,7 @@ from local_account import (
     function_roles,
     monitoring,
     notifications,
+    permissions,
     s3_encryption,
     sagemaker,
     scaling,
@@ -116,6 +117,7 @@ class Account:
                     area.install(context)
                 stack.enter_context(_served(context, listener))
                 _describe(context)
+            stack.callback(permissions.write, context)
             self._stack = stack.pop_all()
         return self
 

@@ -81,7 +81,7 @@ class Context:
         return client_environment.client_environment(self.settings, self.keyring.administrator, os.environ)
 
     def process_environment(self, credentials: Credentials | None, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Environment of a build, job or model server: the caller's without what leads elsewhere, the account's, then `extra`.
+        """Environment of a build, job or model server: what it needs of the caller's, the account's, then `extra`.
 
         `credentials` are those of the role that it runs as; without them it has no address to ask, either.
         """

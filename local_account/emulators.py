@@ -19,10 +19,11 @@ import sys
 import tempfile
 import types
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from local_account import client_environment
 from local_account.api.rules import functions
 from local_account.context import Context
 from local_account.processes import GUARD
@@ -34,13 +35,18 @@ _MOTO_PACKAGES = {"application-autoscaling": "applicationautoscaling"}
 
 
 class _GuardedWorker(subprocess.Popen[str]):
-    """A Lambda worker below a guard (`child_guard.py`): it ends with everything that its handlers started, and with the account."""
+    """A Lambda worker below a guard (`child_guard.py`): it ends with everything that its handlers started, and with the account.
 
-    def __init__(self, command: Sequence[str], **options: Any) -> None:
+    MiniStack gives it the account's own environment with the function's; of the account's it keeps what a function needs.
+    """
+
+    def __init__(self, command: Sequence[str], *, env: Mapping[str, str], **options: Any) -> None:
+        kept = client_environment.only_needed(env)
+        own = {name: value for name, value in env.items() if name.startswith("AWS_") or os.environ.get(name) != value}
         watched, self._lifeline = os.pipe()
         try:
             guard = [sys.executable, "-S", "-E", str(GUARD), "--lifeline", str(watched)]
-            super().__init__([*guard, *command], pass_fds=(watched,), start_new_session=True, **options)
+            super().__init__([*guard, *command], env={**kept, **own}, pass_fds=(watched,), start_new_session=True, **options)
         except BaseException:
             os.close(self._lifeline)
             raise
@@ -83,8 +89,8 @@ def _set_environment(context: Context) -> None:
     temporary = settings.state_directory / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     tempfile.tempdir = str(temporary)
-    environment = context.process_environment(
-        context.keyring.internal,
+    environment = client_environment.own_environment(settings, context.keyring.internal, os.environ)
+    environment.update(
         {
             "TMPDIR": str(temporary),
             "GATEWAY_PORT": str(settings.port),

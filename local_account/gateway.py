@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from local_account import clock_control, cloudformation, codecommit, emulators, request_body
+from local_account import clock_control, cloudformation, codecommit, emulators, permissions, request_body
 from local_account.api import answers, one_meaning, reading, tokens, validation, values, wording
 from local_account.api.rules import rule
 from local_account.authorization import deletions
@@ -49,6 +49,8 @@ _INTERNAL = re.compile(r"/(_|health$)")
 _SIGNALS = re.compile(r"/_ministack/cfn-(response|signal)/[\w%-]{16,}")
 #: IAM user guide, "IAM identifiers": how an access key of a user begins, which comes without a session's token.
 _LASTING_KEYS = "AKIA"
+#: What AWS has nothing like, and who answers it.
+_OWN_PATHS = {clock_control.PATH: clock_control.serve_clock, permissions.PATH: permissions.serve_permissions}
 _INVOCATION = re.compile(r"/endpoints/([^/]+)/invocations")
 
 
@@ -86,7 +88,7 @@ class Gateway:
         service, incoming = "", request_body.Incoming(receive, request.headers)
         try:
             self._refuse_strangers(request)
-            if request.path.startswith(codecommit.HTTP_PREFIX) or request.path == clock_control.PATH:
+            if request.path.startswith(codecommit.HTTP_PREFIX) or request.path in _OWN_PATHS:
                 await _reply(send, await self._for_the_password(request, incoming))
                 return
             service, request, caller = await self._authenticate(request, scope["path"], incoming)
@@ -109,15 +111,15 @@ class Gateway:
             raise ServiceError("AccessDenied", "The local account does not answer browsers.", 403)
 
     async def _for_the_password(self, request: Request, incoming: request_body.Incoming) -> Response:
-        """Git and the account's clock ask for the secret as a password (HTTP basic authentication); the body is read after that."""
+        """Git and what is the account's own ask for the secret as a password (HTTP basic authentication); the body is read after that."""
         refusal = codecommit.refusal(self._context, request)
         if refusal is not None:
             await incoming.forget()
             return refusal
         body = await incoming.read(request_body.limit_of("git"))
         request = replace(request, body=body.content)
-        if request.path == clock_control.PATH:
-            return clock_control.serve_clock(self._context, request)
+        if request.path in _OWN_PATHS:
+            return await asyncio.to_thread(_OWN_PATHS[request.path], self._context, request)
         return await asyncio.to_thread(codecommit.serve_git, self._context, request)
 
     async def _authenticate(self, request: Request, path: str, incoming: request_body.Incoming) -> tuple[str, Request, Credentials | None]:

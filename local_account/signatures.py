@@ -105,11 +105,14 @@ def _version_2(access_key: str, value: str, expires_at: str) -> Signature:
 
 def verify_head(request: Request, signature: Signature, secret_key: str) -> None:
     """Raise ServiceError (403) for what the headers alone show to be wrong, before the body is read: an old signature, or a wrong one
-    where the client has signed the hash that it says its body has, or none.
+    where the client has signed the hash that it says its body has, or none. For S3 it must: "Authenticating Requests (AWS Signature
+    Version 4)" of the S3 API reference, where every request has the header x-amz-content-sha256.
     """
     if not signature.expires_at:
         _check_time(signature)
         _check_headers(request, signature)
+    if signature.service == "s3" and _signed_payload(request, signature) is None:  # S3's own words; its bodies are the large ones
+        raise ServiceError("InvalidRequest", "Missing required header for this request: x-amz-content-sha256", 400)
     if _signed_payload(request, signature) is not None:
         _check_value(request, signature, secret_key, "")
 

@@ -89,7 +89,7 @@ def _train(bucket: str, role: str, seconds_file: Path) -> dict[str, Any]:
         "Environment": _environment(seconds_file, "train"),
         "HyperParameters": {
             "algorithm": "linear",
-            "l2": "1.0",
+            "lambda": "1.0",
             "sagemaker_program": json.dumps("timed.py"),
             "sagemaker_submit_directory": json.dumps(f"s3://{bucket}/code/sourcedir.tar.gz"),
         },

@@ -32,9 +32,9 @@ LARGE_ROWS = 20_000
 FEWEST_CELLS_PER_THREAD = 500_000  # of pipelines/tabular/steps/trees.py
 #: Short, because only the bytes matter.
 TRIALS = {
-    "gradient_boosting": {"rounds": "60", "subsample": "0.7"},
-    "random_forest": {"trees": "20", "max_depth": "6"},
-    "linear": {"l2": "1.0"},
+    "gradient_boosting": {"num_round": "60", "subsample": "0.7"},
+    "random_forest": {"num_parallel_tree": "20", "max_depth": "6"},
+    "linear": {"lambda": "1.0"},
 }
 
 

@@ -1,7 +1,7 @@
 """`python -m infra.endpoint` synthesizes the endpoint stacks alone into cdk.out: all that builds need, in half the time of app.py.
 
 Input: settings.py and the feature flags of cdk.json. The templates are the bytes that `python app.py` writes, and CDK
-validates them by the same rules. Next: build_scripts/start_deployment.py and deploy_scripts/render.py read them.
+validates them by the same rules. Next: build_scripts/kept_templates.py keeps them.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class InferenceRole(SageMakerRole):
         captured = [buckets.data.arn_for_objects(f"{CAPTURE_PREFIX}{project.endpoint_name(item)}/*") for item in environments]
         self.allow("Capture", ["s3:PutObject"], captured)
         self.allow("FindBuckets", ["s3:ListBucket", "s3:GetBucketLocation"], [buckets.data.bucket_arn, buckets.artifacts.bucket_arn])
-        key.grant_encrypt_decrypt(self)
+        key.grant(self, "kms:Decrypt", "kms:GenerateDataKey")
         self._watch_updates(project, environments)
 
     def _watch_updates(self, project: Project, environments: Sequence[Environment]) -> None:

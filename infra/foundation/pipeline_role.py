@@ -16,12 +16,11 @@ from infra.foundation.project_buckets import CODE, ProjectBuckets
 from infra.foundation.project_key import FOR_AWS_RESOURCES
 from infra.foundation.sagemaker_role import SageMakerRole
 from infra.monitoring.drift_metrics import namespace
+from infra.ownership import is_ours, makes_as_ours, not_another_s
 from settings import Environment, Project
 
 #: Log groups of jobs, which the whole account shares.
 _JOB_LOGS = ("ProcessingJobs", "TrainingJobs", "TransformJobs")
-#: Metadata by which a version returns to production without an approval (build_scripts/registry.py): only Verify writes it.
-SERVED = "served-production"
 
 
 class PipelineRole(SageMakerRole):
@@ -47,17 +46,16 @@ class PipelineRole(SageMakerRole):
             namespaces=["/aws/sagemaker/*", namespace(project)],
         )
         self._arns = Arns(self, project)
-        self._own = project.tags()[0]
         self._read_and_write(project, buckets)
         self.allow("DataVersion", ["lambda:InvokeFunction"], [self._arns.function(project.data_version_function)])
         self._run_jobs(project)
         self._register_versions()
-        self._read_champion(environments)
+        self._read_champion(project, environments)
         # No stack of ours can own them: they belong to the whole account.
         self.allow("LogGroups", ["logs:CreateLogGroup"], [arn for name in log_groups for arn in self._arns.log_group(name)])
         self.grant_pass_role(self)
-        key.grant_encrypt_decrypt(self)
-        key.grant(self, "kms:DescribeKey")
+        # SageMaker wants Encrypt of whoever names a key for outputs: API reference, OutputDataConfig.
+        key.grant(self, *(f"kms:{action}" for action in ("Decrypt", "Encrypt", "GenerateDataKey", "DescribeKey")))
         self.allow("Volumes", ["kms:CreateGrant"], [key.key_arn], FOR_AWS_RESOURCES)
 
     def _read_and_write(self, project: Project, buckets: ProjectBuckets) -> None:
@@ -84,25 +82,21 @@ class PipelineRole(SageMakerRole):
         }
         resources = [self._arns.sagemaker(kind, name) for kind, patterns in names.items() for name in patterns]
         kinds = ("ProcessingJob", "HyperParameterTuningJob", "TransformJob", "Model")
-        made = {"StringEquals": {f"aws:RequestTag/{self._own['Key']}": self._own["Value"]}}
-        self.allow("StartJobs", [*(f"sagemaker:Create{kind}" for kind in kinds), "sagemaker:AddTags"], resources, made)
-        ours = {"StringEquals": {f"aws:ResourceTag/{self._own['Key']}": self._own["Value"]}}
+        self.allow("StartJobs", [*(f"sagemaker:Create{kind}" for kind in kinds), "sagemaker:AddTags"], resources, makes_as_ours(project))
         follow = [f"sagemaker:{verb}{kind}" for kind in kinds[:3] for verb in ("Describe", "Stop")]
         follow += ["sagemaker:DescribeModel", "sagemaker:ListTrainingJobsForHyperParameterTuningJob", "sagemaker:ListTags"]
-        self.allow("FollowJobs", follow, resources, ours)
+        self.allow("FollowJobs", follow, resources, is_ours(project))
 
     def _register_versions(self) -> None:
-        registry = [self._arns.model_package_group(), self._arns.model_packages()]
-        actions = ("DescribeModelPackage", "DescribeModelPackageGroup", "ListModelPackages", "AddTags", "ListTags")
+        registry = self._arns.registry()
+        actions = ("DescribeModelPackage", "DescribeModelPackageGroup", "AddTags")
         self.allow("Registry", [f"sagemaker:{action}" for action in actions], registry)
-        undecided: dict[str, object] = {
-            "StringEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"},
-            "Null": {f"sagemaker:CustomerMetadataProperties/{SERVED}": "true"},
-        }
+        undecided: dict[str, object] = {"StringEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"}}
         self.allow("RegisterUndecided", ["sagemaker:CreateModelPackage"], registry, undecided)
 
-    def _read_champion(self, environments: Sequence[Environment]) -> None:
+    def _read_champion(self, project: Project, environments: Sequence[Environment]) -> None:
         """Evaluation compares with the version that an endpoint serves now."""
         endpoints = [self._arns.endpoint(environment) for environment in environments]
         self.allow("ChampionEndpoint", ["sagemaker:DescribeEndpoint"], endpoints)
-        self.allow("Champion", ["sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel"], self._arns.hosting_configurations())
+        reads = ["sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel"]
+        self.allow("Champion", reads, self._arns.hosting_configurations(), not_another_s(project))

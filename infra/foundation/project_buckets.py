@@ -12,8 +12,8 @@ from constructs import Construct
 
 from settings import Project
 
-#: Of the artifact bucket: published code, endpoint templates of a commit, and the commit that was built last.
-CODE, TEMPLATES, NEWEST_BUILD = "code/*", "code/templates/*", "newest-build"
+#: Of the artifact bucket: published code, and the endpoint templates of each commit that was built.
+CODE, TEMPLATES = "code/*", "code/templates/*"
 CAPTURE_PREFIX = "capture/"  # SageMaker appends <endpoint>/<variant>/yyyy/mm/dd/hh/
 CAPTURE_DAYS = 90
 OLD_VERSION_DAYS = 90

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from aws_cdk import aws_codecommit as codecommit
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_codepipeline_actions as actions
@@ -16,8 +14,9 @@ from infra.arns import Arns
 from infra.artifact_role import ArtifactRole
 from infra.build_project import BuildProject
 from infra.foundation.foundation_stack import FoundationStack
-from infra.foundation.project_buckets import CODE, NEWEST_BUILD
-from settings import Environment, Project
+from infra.foundation.project_buckets import CODE
+from infra.model_build.data_version import TRAINING_PREFIX
+from settings import Project
 
 BUILDSPEC = "build_scripts/buildspec.yml"
 SOURCE_ACTION = "Repository"
@@ -32,14 +31,12 @@ class BuildPipeline(Construct):
         project: Project,
         foundation: FoundationStack,
         repository: codecommit.IRepository,
-        environments: Sequence[Environment],
     ) -> None:
         super().__init__(scope, construct_id)
         self._arns = Arns(self, project)
         build = self._build_project(project, foundation)
         self._allow_publish(build, foundation)
         self._allow_training(build, foundation)
-        self._allow_deployment(build, project, environments)
         self._assemble(project, foundation, repository, build)
 
     def _build_project(self, project: Project, foundation: FoundationStack) -> BuildProject:
@@ -58,9 +55,8 @@ class BuildPipeline(Construct):
         """Code and templates are written once: who pushes cannot replace what an earlier commit was built and tested with."""
         bucket = foundation.artifact_bucket
         build.allow("ReadPublished", ["s3:GetObject"], [bucket.arn_for_objects(CODE)])
+        build.allow("ListPublished", ["s3:ListBucket"], [bucket.bucket_arn], {"StringLike": {"s3:prefix": CODE}})
         build.allow("PublishOnce", ["s3:PutObject"], [bucket.arn_for_objects(CODE)], {"Null": {"s3:if-none-match": "false"}})
-        build.allow("NewestBuild", ["s3:PutObject"], [bucket.arn_for_objects(NEWEST_BUILD)])
-        foundation.key.grant_encrypt_decrypt(build)
 
     def _allow_training(self, build: BuildProject, foundation: FoundationStack) -> None:
         upsert = [
@@ -70,21 +66,12 @@ class BuildPipeline(Construct):
             "StartPipelineExecution",
             "ListPipelineExecutions",
             "AddTags",
-            "ListTags",
         ]
-        follow = ["DescribePipelineExecution", "DescribePipelineDefinitionForExecution", "ListPipelineExecutionSteps"]
-        build.allow("SageMakerPipelines", [f"sagemaker:{action}" for action in upsert + follow], self._arns.pipelines())
-        build.allow("LookForData", ["s3:ListBucket"], [foundation.data_bucket.bucket_arn])
+        compare = ["DescribePipelineDefinitionForExecution", "ListPipelineExecutionSteps"]
+        build.allow("SageMakerPipelines", [f"sagemaker:{action}" for action in upsert + compare], self._arns.training_pipeline())
+        below: dict[str, object] = {"StringLike": {"s3:prefix": TRAINING_PREFIX}}
+        build.allow("LookForData", ["s3:ListBucket", "s3:ListBucketVersions"], [foundation.data_bucket.bucket_arn], below)
         foundation.pipeline_role.grant_pass_role(build)
-
-    def _allow_deployment(self, build: BuildProject, project: Project, environments: Sequence[Environment]) -> None:
-        """A push that changes only an endpoint template rolls the version that is approved already."""
-        registry = [self._arns.model_package_group(), self._arns.model_packages()]
-        build.allow("ReadRegistry", ["sagemaker:ListModelPackages", "sagemaker:DescribeModelPackage"], registry)
-        stacks = [self._arns.endpoint_stack(environment) for environment in environments]
-        build.allow("CompareTemplates", ["cloudformation:DescribeStacks", "cloudformation:GetTemplate"], stacks)
-        deploy = self._arns.code_pipeline(project.deploy_pipeline)
-        build.allow("StartDeployment", ["codepipeline:StartPipelineExecution", "codepipeline:ListPipelineExecutions"], [deploy])
 
     def _assemble(
         self, project: Project, foundation: FoundationStack, repository: codecommit.IRepository, build: BuildProject

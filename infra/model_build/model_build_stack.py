@@ -36,7 +36,7 @@ class ModelBuildStack(cdk.Stack):
         super().__init__(scope, construct_id, description=description, **options)
         self._repository = self._create_repository(project)
         self._dead_letters = DeadLetterQueue(self, "DeadLetters", key=foundation.key)
-        BuildPipeline(self, "Pipeline", project=project, foundation=foundation, repository=self._repository, environments=environments)
+        BuildPipeline(self, "Pipeline", project=project, foundation=foundation, repository=self._repository)
         PushRouting(
             self, "PushRouting", project=project, foundation=foundation, repository=self._repository, dead_letters=self._dead_letters
         )

@@ -2,7 +2,8 @@
 
 Source -> Render -> Staging[Deploy, Verify, Approve] -> Production[StillApproved, Deploy, Verify]. A version that served
 production before returns without a second approval: StagingReturn[Deploy, Verify] runs instead of Staging. Render and
-StillApproved also wait until the endpoint that comes next can be updated.
+StillApproved also wait until the endpoint that comes next can be updated. Version, commit and whether it returns are decided by
+start_deployment/, never by what runs in here: all of that is pushed code.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ from infra.model_deploy.endpoint_deployment_role import EndpointDeploymentRole
 from settings import Environment, Project
 
 LATEST = "latest-approved"
+#: Variables, which start_deployment/handler.py sets.
+PACKAGE_VARIABLE, RETURNING_VARIABLE = "ModelPackageArn", "Returning"
 PACKAGE = "#{Render.MODEL_PACKAGE_ARN}"
 VERSION = "#{Render.MODEL_PACKAGE_VERSION}"
-RETURNING = "#{Render.RETURNING}"
+SOURCE_ACTION, SOURCE_NAMESPACE = "Repository", "Source"
+COMMIT = f"#{{{SOURCE_NAMESPACE}.CommitId}}"
 APPROVAL_DAYS = 7
 
 
@@ -44,28 +48,29 @@ class DeployPipeline(Construct):
         production: Environment,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._environments = environments = (staging, production)
+        environments = (staging, production)
         self._project = project
         self._foundation = foundation
         self._projects = DeployProjects(self, "Projects", project=project, foundation=foundation, staging=staging, production=production)
         self._role = EndpointDeploymentRole(self, "CloudFormation", project=project, foundation=foundation, environments=environments)
         self._source = codepipeline.Artifact("Source")
         self._rendered = codepipeline.Artifact("Rendered")
-        self._requested = self._variable()
+        self._requested = codepipeline.Variable(
+            variable_name=PACKAGE_VARIABLE,
+            default_value=LATEST,
+            description="ARN of one approved version to deploy; by default the newest approved one",
+        )
+        self._returning = codepipeline.Variable(
+            variable_name=RETURNING_VARIABLE,
+            default_value="false",
+            description="true only for a version that served production before: then nobody is asked to approve it again",
+        )
         self.pipeline = self._create_pipeline()
         self._add_source_stage(repository)
         self._add_render_stage()
         self._add_staging_stage(staging)
         self._add_staging_return_stage(staging)
         self._add_production_stage(production)
-
-    @staticmethod
-    def _variable() -> codepipeline.Variable:
-        return codepipeline.Variable(
-            variable_name="ModelPackageArn",
-            default_value=LATEST,
-            description="ARN of one approved version to deploy; by default the newest approved one",
-        )
 
     def _create_pipeline(self) -> codepipeline.Pipeline:
         return codepipeline.Pipeline(
@@ -76,12 +81,11 @@ class DeployPipeline(Construct):
                 self,
                 "PipelineRole",
                 project=self._project,
-                environments=self._environments,
                 bucket=self._foundation.artifact_bucket,
             ),
             pipeline_type=codepipeline.PipelineType.V2,
             execution_mode=codepipeline.ExecutionMode.SUPERSEDED,
-            variables=[self._requested],
+            variables=[self._requested, self._returning],
             artifact_bucket=self._foundation.artifact_bucket,
             use_pipeline_role_for_actions=True,
             restart_execution_on_update=False,
@@ -89,7 +93,8 @@ class DeployPipeline(Construct):
 
     def _add_source_stage(self, repository: codecommit.IRepository) -> None:
         checkout = actions.CodeCommitSourceAction(
-            action_name="Repository",
+            action_name=SOURCE_ACTION,
+            variables_namespace=SOURCE_NAMESPACE,
             repository=repository,
             branch=self._project.branch,
             output=self._source,
@@ -119,19 +124,20 @@ class DeployPipeline(Construct):
             action_name="Approve",
             run_order=3,
             notification_topic=self._foundation.alerts,
-            additional_information=f"Version {VERSION} passed verification on staging. Roll {PACKAGE} to production?",
+            additional_information=f"Version {VERSION}, deployed by commit {COMMIT}, passed verification on staging. "
+            f"Roll {PACKAGE} to production?",
             timeout=cdk.Duration.days(APPROVAL_DAYS),
         )
         self.pipeline.add_stage(
             stage_name="Staging",
-            before_entry=_skip_unless(RETURNING, "NE", "true"),
+            before_entry=_skip_unless(self._returning.reference(), "NE", "true"),
             actions=[self._deploy(staging, run_order=1), self._verify(staging, run_order=2), approve],
         )
 
     def _add_staging_return_stage(self, staging: Environment) -> None:
         self.pipeline.add_stage(
             stage_name="StagingReturn",
-            before_entry=_skip_unless(RETURNING, "EQ", "true"),
+            before_entry=_skip_unless(self._returning.reference(), "EQ", "true"),
             actions=[self._deploy(staging, run_order=1), self._verify(staging, run_order=2)],
         )
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.arns import Arns
 from infra.artifact_role import ArtifactRole
-from settings import Environment, Project
+from settings import Project
 
 
 class DeployPipelineRole(ArtifactRole):
-    def __init__(
-        self, scope: Construct, construct_id: str, *, project: Project, environments: Sequence[Environment], bucket: s3.IBucket
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, project: Project, bucket: s3.IBucket) -> None:
         super().__init__(
             scope,
             construct_id,
@@ -25,8 +20,6 @@ class DeployPipelineRole(ArtifactRole):
             bucket=bucket,
             pipeline_name=project.deploy_pipeline,
         )
-        stacks = [Arns(self, project).endpoint_stack(environment) for environment in environments]
-        self.allow("StackTags", ["cloudformation:TagResource", "cloudformation:UntagResource"], stacks)  # template configurations have tags
         self.allow("ValidateTemplate", ["cloudformation:ValidateTemplate"], ["*"])  # takes no resource, and the CDK grants it on the stack
 
     def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:

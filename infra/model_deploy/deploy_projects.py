@@ -1,4 +1,7 @@
-"""The three builds of the deploy pipeline, each with only the permissions of its script in deploy_scripts/."""
+"""The three builds of the deploy pipeline, each with only the permissions of its script in deploy_scripts/.
+
+They run what a push brought, so none of them can write what later decides about a version.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ from constructs import Construct
 from infra.arns import Arns
 from infra.build_project import BuildProject
 from infra.foundation.foundation_stack import FoundationStack
-from infra.foundation.project_buckets import NEWEST_BUILD, TEMPLATES
+from infra.foundation.project_buckets import TEMPLATES
+from infra.ownership import not_another_s
 from settings import Environment, Project
 
 TIMEOUT_MINUTES = 20
+_RESOURCES = {"EndpointConfig": "endpoint-config", "Model": "model"}
 ENDPOINT_WAIT_MINUTES = 30  # deploy_scripts/wait_for_endpoint.py
 
 
@@ -54,38 +59,35 @@ class DeployProjects(Construct):
 
     def _create_render(self) -> BuildProject:
         build = self._create("Render", "render", "Picks the newest approved version and renders the endpoint templates", waits=True)
-        self._allow_registry(build)
-        self._allow_describe_endpoints(build)
-        kept = [self._foundation.artifact_bucket.arn_for_objects(keys) for keys in (TEMPLATES, NEWEST_BUILD)]
-        build.allow("KeptTemplates", ["s3:GetObject"], kept)  # what the build of the commit kept
+        self._allow_versions(build)
+        self._allow_describe_served(build, "EndpointConfig")
+        kept = self._foundation.artifact_bucket.arn_for_objects(TEMPLATES)
+        build.allow("KeptTemplates", ["s3:GetObject"], [kept])  # what the build of the commit kept
         build.allow("Versions", ["s3:GetObject"], [self._foundation.run_objects])  # the archive has to be the one that was evaluated
         return build
 
     def _create_still_approved(self) -> BuildProject:
         description = "Waits for the production endpoint, and stops a version that was rejected meanwhile"
         build = self._create("StillApproved", "still_approved", description, waits=True)
-        self._allow_registry(build)
+        self._allow_versions(build)
         build.allow("WaitForEndpoint", ["sagemaker:DescribeEndpoint"], [self._arns.endpoint(self._production)])
         return build
 
     def _create_verify(self) -> BuildProject:
         build = self._create("Verify", "verify", "Calls the endpoint: schema, latency, golden rows, and that it serves the pinned version")
-        self._allow_registry(build)
-        self._allow_describe_endpoints(build)
+        self._allow_versions(build)
+        self._allow_describe_served(build, "EndpointConfig", "Model")
         build.allow("Invoke", ["sagemaker:InvokeEndpoint"], [self._arns.endpoint(environment) for environment in self._environments])
         stacks = [self._arns.endpoint_stack(environment) for environment in self._environments]
         build.allow("DeployedConfiguration", ["cloudformation:DescribeStackResources"], stacks)
-        # It writes down that a version has served, and can neither approve one nor take back what another wrote.
-        nothing_else = {"Null": {"sagemaker:ModelApprovalStatus": "true", "sagemaker:CustomerMetadataPropertiesToRemove": "true"}}
-        build.allow("RecordServed", ["sagemaker:UpdateModelPackage"], [self._arns.model_packages()], nothing_else)
         build.allow("Versions", ["s3:GetObject"], [self._foundation.run_objects])  # golden rows travel with the version's evaluation
         return build
 
-    def _allow_registry(self, build: BuildProject) -> None:
-        registry = [self._arns.model_package_group(), self._arns.model_packages()]
-        build.allow("ReadRegistry", ["sagemaker:ListModelPackages", "sagemaker:DescribeModelPackage"], registry)
+    def _allow_versions(self, build: BuildProject) -> None:
+        build.allow("ReadVersions", ["sagemaker:DescribeModelPackage"], [self._arns.model_packages()])
 
-    def _allow_describe_endpoints(self, build: BuildProject) -> None:
+    def _allow_describe_served(self, build: BuildProject, *kinds: str) -> None:
         endpoints = [self._arns.endpoint(environment) for environment in self._environments]
-        actions = [f"sagemaker:Describe{kind}" for kind in ("Endpoint", "EndpointConfig", "Model")]
-        build.allow("DescribeEndpoints", actions, endpoints + self._arns.hosting_configurations())
+        build.allow("DescribeEndpoints", ["sagemaker:DescribeEndpoint"], endpoints)
+        configurations = [self._arns.sagemaker(_RESOURCES[kind], "*") for kind in kinds]  # CloudFormation names them
+        build.allow("DescribeServed", [f"sagemaker:Describe{kind}" for kind in kinds], configurations, not_another_s(self._project))

@@ -16,6 +16,7 @@ from infra.endpoint.endpoint_alarms import OTHERS, ROLLBACK
 from infra.endpoint.variant_autoscaling import LOAD
 from infra.foundation.foundation_stack import FoundationStack
 from infra.foundation.project_key import FOR_AWS_RESOURCES
+from infra.ownership import is_ours, makes_as_ours, not_another_s
 from infra.service_role import ServiceRole
 from settings import Environment, Project
 
@@ -32,38 +33,37 @@ class EndpointDeploymentRole(ServiceRole):
             scope, construct_id, service="cloudformation.amazonaws.com", description=f"Deploys the endpoints of {project.name}"
         )
         self._arns = Arns(self, project)
-        self._own = project.tags()[0]
-        self._host(environments)
-        self._scale()
+        self._host(project, environments)
+        self._scale(project)
         self._watch(project, environments)
         self._encrypt(foundation)
 
-    def _host(self, environments: Sequence[Environment]) -> None:
+    def _host(self, project: Project, environments: Sequence[Environment]) -> None:
         """CloudFormation names models and configurations, so the project's tag says which are ours: as they are made, and as they are."""
         configurations, kinds = self._arns.hosting_configurations(), ("Model", "EndpointConfig")
-        made = {"StringEquals": {f"aws:RequestTag/{self._own['Key']}": self._own["Value"]}}
-        self.allow("MakeConfigurations", [*(f"sagemaker:Create{kind}" for kind in kinds), "sagemaker:AddTags"], configurations, made)
-        ours = {"StringEquals": {f"aws:ResourceTag/{self._own['Key']}": self._own["Value"]}}
+        making = [*(f"sagemaker:Create{kind}" for kind in kinds), "sagemaker:AddTags"]
+        self.allow("MakeConfigurations", making, configurations, makes_as_ours(project))
         changes = [*(f"sagemaker:Delete{kind}" for kind in kinds), "sagemaker:AddTags", "sagemaker:DeleteTags"]
-        self.allow("ChangeConfigurations", changes, configurations, ours)
-        # Without a condition: CloudFormation also asks for what may be gone, which has no tags.
-        self.allow("ReadConfigurations", [*(f"sagemaker:Describe{kind}" for kind in kinds), "sagemaker:ListTags"], configurations)
+        self.allow("ChangeConfigurations", changes, configurations, is_ours(project))
+        # CloudFormation also asks for what may be gone, which has no tags.
+        reading = [*(f"sagemaker:Describe{kind}" for kind in kinds), "sagemaker:ListTags"]
+        self.allow("ReadConfigurations", reading, configurations, not_another_s(project))
         actions = [f"sagemaker:{verb}Endpoint" for verb in ("Create", "Update")]
         endpoints = [self._arns.endpoint(environment) for environment in environments]
         # Creating and updating an endpoint is also authorised on the configuration it gets.
         self.allow("Endpoints", actions, endpoints)
-        self.allow("UseConfigurations", actions, configurations[1:], ours)
+        self.allow("UseConfigurations", actions, configurations[1:], is_ours(project))
         actions = [f"sagemaker:{verb}Endpoint" for verb in ("Describe", "Delete")]
         self.allow("OwnEndpoints", [*actions, *(f"sagemaker:{verb}Tags" for verb in ("Add", "Delete", "List"))], endpoints)
         self.allow("Versions", ["sagemaker:DescribeModelPackage"], [self._arns.model_packages()])
 
-    def _scale(self) -> None:
+    def _scale(self, project: Project) -> None:
         stack = cdk.Stack.of(self)
         targets = stack.format_arn(service="application-autoscaling", resource="scalable-target", resource_name="*")
         verbs = {"ScalableTarget": ("Register", "Deregister"), "ScalingPolicy": ("Put", "Delete"), "ScheduledAction": ("Put", "Delete")}
         actions = [f"application-autoscaling:{verb}{kind}" for kind, pair in verbs.items() for verb in pair]
         tags = [f"application-autoscaling:{verb}" for verb in ("TagResource", "UntagResource", "ListTagsForResource")]
-        self.allow("Scaling", actions + tags, [targets])
+        self.allow("Scaling", actions + tags, [targets], not_another_s(project))
         kinds = ("ScalableTargets", "ScalingPolicies", "ScheduledActions")
         described = [f"application-autoscaling:Describe{kind}" for kind in kinds]
         self.allow("DescribeScaling", [*described, "cloudwatch:GetMetricData"], ["*"])  # take no resource

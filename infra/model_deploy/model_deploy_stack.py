@@ -1,4 +1,4 @@
-"""From an approved version to production: the approval rule, the deploy pipeline, and who tidies up after it.
+"""From an approved version to production: what starts the deploy pipeline, the pipeline, and who tidies up after it.
 
 Next: infra/model_deploy/deploy_pipeline.py, then infra/endpoint/endpoint_stack.py for what it deploys.
 """
@@ -13,8 +13,8 @@ from constructs import Construct
 
 from infra.dead_letter_queue import DeadLetterQueue
 from infra.foundation.foundation_stack import FoundationStack
-from infra.model_deploy.approval_rule import ApprovalRule
 from infra.model_deploy.deploy_pipeline import DeployPipeline
+from infra.model_deploy.deployment_start import DeploymentStart
 from infra.model_deploy.unused_configurations import UnusedConfigurations
 from settings import Environment, Project
 
@@ -35,18 +35,12 @@ class ModelDeployStack(cdk.Stack):
         description = f"{project.name}: rolls approved versions to staging and production"
         super().__init__(scope, construct_id, description=description, **options)
         self._dead_letters = DeadLetterQueue(self, "DeadLetters", key=foundation.key)
-        deploy = DeployPipeline(
+        DeployPipeline(
             self, "Deploy", project=project, foundation=foundation, repository=repository, staging=staging, production=production
         )
-        ApprovalRule(self, "Approval", project=project, pipeline=deploy.pipeline, dead_letters=self._dead_letters)
-        UnusedConfigurations(
-            self,
-            "Unused",
-            project=project,
-            foundation=foundation,
-            environments=(staging, production),
-            dead_letters=self._dead_letters,
-        )
+        given: dict[str, Any] = {"project": project, "foundation": foundation, "dead_letters": self._dead_letters}
+        DeploymentStart(self, "Start", environments=(staging, production), **given)
+        UnusedConfigurations(self, "Unused", environments=(staging, production), **given)
 
     @property
     def dead_letters(self) -> DeadLetterQueue:

@@ -65,9 +65,10 @@ class UnusedConfigurations(Construct):
     def _allow(function: EventFunction, arns: Arns, environments: Sequence[Environment], endpoints: list[str]) -> None:
         configurations = arns.hosting_configurations()
         function.allow("ListAll", ["sagemaker:ListModels", "sagemaker:ListEndpointConfigs"], ["*"])  # take no resource
-        function.allow("Whose", ["sagemaker:ListTags", "sagemaker:DescribeEndpointConfig"], configurations)
+        function.allow("Whose", ["sagemaker:ListTags"], configurations)
         function.allow("InUse", ["sagemaker:DescribeEndpoint"], [arns.endpoint(environment) for environment in environments])
         stacks = [arns.endpoint_stack(environment) for environment in environments]
         function.allow("Deployed", ["cloudformation:DescribeStacks", "cloudformation:DescribeStackResources"], stacks)
         ours = {"StringEquals": {f"aws:ResourceTag/{ENDPOINT_TAG}": endpoints}}
+        function.allow("Models", ["sagemaker:DescribeEndpointConfig"], configurations[1:], ours)
         function.allow("Delete", ["sagemaker:DeleteModel", "sagemaker:DeleteEndpointConfig"], configurations, ours)

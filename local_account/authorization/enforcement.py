@@ -16,6 +16,7 @@ from local_account.authorization.credentials import Credentials, Keyring
 from local_account.authorization.evaluation import IDENTITY, Decision, decide
 from local_account.authorization.existing import Existing
 from local_account.authorization.principals import Principal
+from local_account.authorization.record import Record
 from local_account.authorization.requests import Check
 from local_account.errors import ServiceError
 
@@ -29,15 +30,16 @@ _REST_JSON = ("lambda", "scheduler")
 
 
 class Authorizer:
-    """Asks the policies of one account. Thread-safe: it keeps nothing."""
+    """Asks the policies of one account. Thread-safe: it keeps nothing but the `record` of what was asked."""
 
     def __init__(self, keyring: Keyring, existing: Existing) -> None:
         self._keyring, self._existing = keyring, existing
+        self.record = Record()
 
     def require(self, principal: Principal, call: Call) -> None:
         """Raise ServiceError for the first permission that the principal lacks."""
         if not principal.is_internal:
-            self._keyring.here(lambda: _require(self._existing, principal, call))
+            self._keyring.here(lambda: _require(self._existing, self.record, principal, call))
 
     def completed(self, credentials: Credentials, call: Call) -> Call:
         """A call with the user that it means, where it names none: the caller's own. Raises ServiceError for a caller that is no user."""
@@ -54,12 +56,13 @@ class Authorizer:
         self.require(self._keyring.principal_of(credentials.access_key, credentials.token), Call(service, operation, parameters))
 
 
-def _require(existing: Existing, principal: Principal, call: Call) -> None:
+def _require(existing: Existing, record: Record, principal: Principal, call: Call) -> None:
     for check in checks_of(existing, call, principal.keys if principal.is_service else {}):
         statements = policies.of_resource(existing, check.action, check.resource)
         if principal.is_service and statements is None and check.action.partition(":")[0] in policies.WITH_POLICIES:
             continue  # there is no such resource, and its service says so
         decision = decide(principal, check, existing.region, statements)
+        record.note(principal, check, decision)
         if not decision.allowed:
             raise refusal(principal, check, decision, call.service)
 

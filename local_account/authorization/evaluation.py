@@ -22,12 +22,16 @@ IDENTITY, BOUNDARY, SESSION, RESOURCE = "identity-based policy", "permissions bo
 
 @dataclass(frozen=True)
 class Decision:
-    """`lacking` is the kind of policy that denied (`explicit`) or did not allow; `policy` the one that denied, if it has a name."""
+    """`lacking` is the kind of policy that denied (`explicit`) or did not allow; `policy` the one that denied, if it has a name.
+
+    `statement` is the one of the identity-based policies that allowed it; None where the resource's policy did alone.
+    """
 
     allowed: bool
     lacking: str = ""
     explicit: bool = False
     policy: str = ""
+    statement: Any = None
 
 
 _ALLOWED = Decision(True)
@@ -53,14 +57,26 @@ def decide(principal: Principal, check: Check, region: str, statements: Sequence
     by_name = _allows(asked, [item.statement for item in own if _names(item.principal, principal.arn)])
     if by_name:
         return narrowed or _ALLOWED
-    if not _matching(asked, principal.identity, "Allow"):
+    allowing = _first(asked, principal.identity, "Allow")
+    if allowing is None:
         return Decision(False, IDENTITY)
     if narrowed:
         return narrowed
     must_agree = check.action.partition(":")[0] in policies.REQUIRED_BY and statements is not None
     if must_agree and not _allows(asked, [item.statement for item in own if _is_for(item, principal)]):
         return Decision(False, RESOURCE)
-    return _ALLOWED
+    return Decision(True, statement=allowing)
+
+
+def allowing(principal: Principal, check: Check, region: str) -> list[tuple[str, int]]:
+    """Every statement of the identity-based policies that allows it, as name of its policy and its place there, counted from 0."""
+    asked = _asked(principal, check, region)
+    return [
+        (policy.name, index)
+        for policy in principal.identity
+        for index, statement in enumerate(policy.statements)
+        if _allows(asked, [statement])
+    ]
 
 
 def _asked(principal: Principal, check: Check, region: str) -> Any:
@@ -95,6 +111,13 @@ def _narrowed(asked: Any, principal: Principal) -> Decision | None:
 
 def _matching(asked: Any, layer: Iterable[Policy], effect: str) -> Policy | None:
     return next((policy for policy in layer if _allows(asked, policy.statements, effect)), None)
+
+
+def _first(asked: Any, layer: Iterable[Policy], effect: str) -> Any:
+    """The first statement that matches."""
+    from ministack.core.iam_evaluator import _first_match
+
+    return next((found for policy in layer if (found := _first_match(asked, policy.statements, effect)) is not None), None)
 
 
 def _allows(asked: Any, statements: Sequence[Any], effect: str = "Allow") -> bool:

@@ -19,20 +19,12 @@ from local_account.codebuild.source import Source
 from local_account.context import Context
 from local_account.roles import Role
 
-# They would make a build import the account's checkout instead of its own source, change how its tests run, compile
-# its modules again for each command, or are meant for the emulators inside the account only.
-_NOT_INHERITED = (
-    *("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTEST_"),
-    *("MINISTACK_", "MOTO_", "GATEWAY_PORT", "DOCKER_HOST", "LOG_LEVEL", "STATE_DIR", "S3_DATA_DIR"),
-)
-
 
 def build_environment(
     role: Role, project: Mapping[str, Any], record: Mapping[str, Any], source: Source, spec: Buildspec, tools: Path
 ) -> dict[str, str]:
     """`tools`: the folder of the build's `python`. Raises BuildspecError for a parameter or secret that cannot be read."""
-    whole = role.context.process_environment(role.credentials)
-    inherited = {name: value for name, value in whole.items() if not name.startswith(_NOT_INHERITED)}
+    inherited = role.context.process_environment(role.credentials)
     environment = {
         **inherited,
         "PATH": f"{tools}{os.pathsep}{inherited.get('PATH', os.defpath)}",

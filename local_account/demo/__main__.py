@@ -1,7 +1,7 @@
 """`python -m local_account.demo` (`make demo`): the whole loop offline, from `cdk bootstrap` to an endpoint that scales.
 
-Output: one line for each stage; `<out>/index.html`, the story to look at; `<out>/timings.json`; `<out>/logs` of the commands
-and `<out>/account/logs` of builds, jobs and model servers.
+Output: one line for each stage; `<out>/index.html`, the story to look at; `<out>/permissions.html`, what each role used;
+`<out>/timings.json`; `<out>/logs` of the commands and `<out>/account/logs` of builds, jobs and model servers.
 Exit code 0; 1 if a stage failed, with its reason and log; 2 if it cannot start, or its account ends; 128 + signal if it was stopped.
 Whatever happens, nothing it started goes on. Next: `story.py`.
 """
@@ -27,10 +27,11 @@ except UNREADABLE as error:
     stop(error)
 
 from local_account import arguments
-from local_account.demo import page, story, timings
+from local_account.demo import page, permissions_page, story, timings
 from local_account.demo.errors import AccountEndedError, Interrupted, SetupError, StageError
 from local_account.demo.lock import only_one
 from local_account.demo.narrator import Narrator
+from local_account.demo.own_paths import PERMISSIONS, ask
 from local_account.demo.story import Options
 from local_account.demo.terminal import Terminal
 
@@ -74,7 +75,8 @@ def _run(options: argparse.Namespace, narrator: Narrator, account_ended: Callabl
             if options.debug:
                 raise
             narrator.complain(f"demo: {error}")
-            narrator.complain(f"demo: the story ends here. Log: {error.log or terminal.account_logs}")
+            refused = _permissions(terminal, directory, options)
+            narrator.complain(f"demo: the story ends here. Log: {error.log or terminal.account_logs}{refused}")
             return 1
         except SetupError:
             raise
@@ -93,6 +95,17 @@ def _run(options: argparse.Namespace, narrator: Narrator, account_ended: Callabl
     logs = f"{options.out / 'logs'}, {options.out / 'account' / 'logs'}"
     narrator.say(f"\nDone in {narrator.elapsed():.0f} s. Look at it: {options.out / 'index.html'}   Logs: {logs}")
     return 0
+
+
+def _permissions(terminal: Terminal, directory: Path, options: argparse.Namespace) -> str:
+    """Also a story that ended early has the page of what was refused; where it is, for the last line."""
+    try:
+        report = ask(terminal.account, "GET", PERMISSIONS)
+    except (OSError, KeyError, StageError):  # no account, or none that answers any more
+        return ""
+    permissions_page.write(directory / permissions_page.NAME, report)
+    refused = permissions_page.summary(report).refused
+    return f"   Refused: {refused} different requests, {options.out / permissions_page.NAME}" if refused else ""
 
 
 def _blame_the_account(terminal: Terminal, error: Exception) -> None:
@@ -126,7 +139,7 @@ def _working_directory(directory: Path) -> Iterator[Path]:
     work, account = directory / "work", directory / "account"
     for earlier in (work, account, directory / "logs"):
         shutil.rmtree(earlier, ignore_errors=True)
-    for name in ("index.html", "report.html", "timings.json"):
+    for name in ("index.html", "report.html", "permissions.html", "timings.json"):
         (directory / name).unlink(missing_ok=True)
     work.mkdir()
     try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import http.client
 import json
 import time
 from collections.abc import Mapping
@@ -11,19 +9,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from local_account.demo.errors import StageError
-
-_PATH = "/_local/clock"
+from local_account.demo.own_paths import CLOCK, ask
 
 
 class AccountClock:
     """`now` is computed here from the last answer, so that asking costs nothing."""
 
     def __init__(self, account: Mapping[str, Any]) -> None:
-        self._port = int(account["port"])
-        password = account["environment"]["AWS_SECRET_ACCESS_KEY"]
-        self._authorization = "Basic " + base64.b64encode(f":{password}".encode()).decode()
-        self._take(self._ask("GET"))
+        self._account = account
+        self._take(ask(account, "GET", CLOCK))
 
     @property
     def speed(self) -> float:
@@ -36,20 +30,7 @@ class AccountClock:
         """Change the speed, jump forward, count requests at the clock's pace. Raises StageError with the account's reason."""
         values = {"speed": speed, "now": now and now.isoformat(), "requests_keep_pace": requests_keep_pace}
         wanted = {name: value for name, value in values.items() if value is not None}
-        self._take(self._ask("PUT", json.dumps(wanted).encode()))
-
-    def _ask(self, method: str, body: bytes | None = None) -> Mapping[str, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
-        try:
-            connection.request(method, _PATH, body, {"Authorization": self._authorization})
-            answer = connection.getresponse()
-            text = answer.read().decode()
-            if answer.status != 200:
-                raise StageError(f"the account's clock answered {answer.status}: {text}")
-            told: Mapping[str, Any] = json.loads(text)
-            return told
-        finally:
-            connection.close()
+        self._take(ask(self._account, "PUT", CLOCK, json.dumps(wanted).encode()))
 
     def _take(self, told: Mapping[str, Any]) -> None:
         self._then, self._speed, self._real = datetime.fromisoformat(told["now"]), float(told["speed"]), time.monotonic()

@@ -66,3 +66,4 @@ class Facts:
     golden_rows: Sequence[Sequence[str]] = ()
     exchanges: list[Exchange] = field(default_factory=list)
     scaling: ScalingRecord | None = None
+    permissions: Mapping[str, Any] = field(default_factory=dict)

@@ -126,9 +126,7 @@ class Repository:
 
     def push(self) -> str:
         """Push to the account's repository; returns the commit's id."""
-        account = self._terminal.account
-        address = f"http://{account['account_id']}:{account['environment']['AWS_SECRET_ACCESS_KEY']}@127.0.0.1:{account['port']}/v1/repos/{PROJECT.name}"
-        self._run("push", "--quiet", address, f"HEAD:{PROJECT.branch}")
+        self._run("push", "--quiet", f"{self._terminal.account['endpoint_url']}/v1/repos/{PROJECT.name}", f"HEAD:{PROJECT.branch}")
         return self.head()
 
 

@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 
-from local_account.demo import plots, timings
+from local_account.demo import permissions_page, plots, timings
 from local_account.demo.facts import Facts, ScalingRecord
 from local_account.demo.narrator import Stage
 from settings import DATASET, PRODUCTION, PROJECT, STAGING
 
 
 def write(path: Path, facts: Facts) -> None:
-    """Render `page.html.j2` and put the report beside it; each file appears complete or not at all."""
+    """Render `page.html.j2` and put the report and the page of permissions beside it; each file appears complete or not at all."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -38,7 +38,10 @@ def write(path: Path, facts: Facts) -> None:
         chapter_colours=plots.CHAPTER_COLOURS,
         journey=plots.journey(facts.stages),
         scaling=_scaling(facts.scaling),
+        permissions=permissions_page.summary(facts.permissions) if facts.permissions else None,
     )
+    if facts.permissions:
+        permissions_page.write(path.with_name(permissions_page.NAME), facts.permissions)
     _write_whole(path.with_name("report.html"), facts.report_html)
     _write_whole(path, html)
 

@@ -13,6 +13,7 @@ from local_account.demo import infrastructure, loop, release, scaling, training
 from local_account.demo.clock import AccountClock, next_monday
 from local_account.demo.facts import Facts
 from local_account.demo.narrator import Narrator
+from local_account.demo.own_paths import PERMISSIONS, ask
 from local_account.demo.terminal import Terminal
 from settings import PRODUCTION
 
@@ -46,4 +47,5 @@ def tell(terminal: Terminal, narrator: Narrator, options: Options, working_direc
     narrator.chapter("Production meets its traffic")
     scaling.ask(terminal, narrator, facts)
     scaling.scale(terminal, narrator, facts, clock, options.traffic_speed)
+    facts.permissions = ask(terminal.account, "GET", PERMISSIONS)
     return facts

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from local_account.client_environment import cdk_environment, in_utf8, only_ours
+from local_account.client_environment import cdk_environment, git_environment, in_utf8, only_ours
 from local_account.demo.errors import SetupError, StageError
 from local_account.processes import Processes
 
@@ -35,6 +35,8 @@ class Terminal:
     def __init__(self, checkout: Path, directory: Path) -> None:
         self.checkout, self.directory = checkout, directory
         self.logs = directory / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.logs.chmod(0o700)  # the account's own log begins with the exports, the secret among them
         self.account: Mapping[str, Any] = {}
         self._processes = Processes()
         self._clients: dict[str, Any] = {}
@@ -64,6 +66,7 @@ class Terminal:
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
             **self.account.get("environment", {}),
+            **(git_environment(self.account["endpoint_url"], {}) if self.account else {}),
         }
 
     @property

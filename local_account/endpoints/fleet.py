@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local_account.endpoints import router_key
 from local_account.endpoints.instance_client import InstanceClient
 from local_account.endpoints.launcher import Launcher, ServerDidNotStartError
 from local_account.endpoints.package import ServedModel
@@ -33,11 +34,12 @@ class Instance:
     pid: int
     port: int
     log_file: Path
+    key: str = field(default="", repr=False)
     in_flight: int = 0
     client: InstanceClient = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = InstanceClient(self.port)
+        self.client = InstanceClient(self.port, self.key)
 
 
 class Variant:
@@ -101,12 +103,12 @@ class Variant:
 
     def _start(self) -> Instance:
         self._started += 1
-        log_file = self._log_path(self._started)
+        log_file, key = self._log_path(self._started), router_key.new_key()
         try:
-            pid, port = self._launcher.start(self.model, log_file)
+            pid, port = self._launcher.start(self.model, log_file, key)
         except ServerDidNotStartError as error:
             raise self._unhealthy(log_file) from error
-        return Instance(pid, port, log_file)
+        return Instance(pid, port, log_file, key)
 
     def _unhealthy(self, log_file: Path) -> ServiceError:
         return ServiceError(
@@ -171,7 +173,7 @@ def _becomes_healthy(instance: Instance, seconds: float) -> bool:
     """Wait for `GET /ping` to answer 200. The connection waits in the listener's queue while the model loads."""
     try:
         connection = http.client.HTTPConnection("127.0.0.1", instance.port, timeout=seconds)
-        connection.request("GET", "/ping")
+        connection.request("GET", "/ping", headers={router_key.HEADER: instance.key})
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from local_account.endpoints.router_key import HEADER
+
 
 class InstanceGoneError(ConnectionError):
     """The instance ended, or closed the connection, while it had the request."""
@@ -29,13 +31,13 @@ class Reply:
 class InstanceClient:
     """Connections to one port of this machine, used one request at a time each. Belongs to one event loop."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, key: str) -> None:
+        self._port, self._key = port, key
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes, timeout_seconds: float) -> Reply:
         """Send one request. Raises InstanceGoneError, or TimeoutError after `timeout_seconds`."""
-        lines = [f"POST {path} HTTP/1.1", f"host: 127.0.0.1:{self._port}", f"content-length: {len(body)}"]
+        lines = [f"POST {path} HTTP/1.1", f"host: 127.0.0.1:{self._port}", f"content-length: {len(body)}", f"{HEADER}: {self._key}"]
         lines += [f"{name}: {value}" for name, value in headers.items() if "\n" not in value and "\r" not in value]
         request = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + body
         reader, writer = self._idle.pop() if self._idle else await self._connect()

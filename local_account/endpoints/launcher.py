@@ -48,8 +48,10 @@ class Launcher:
         # One thread per instance, so that instances share the machine as separate machines would not disturb each other.
         self.environment = {"PYTHONPATH": str(_PROJECT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
-    def start(self, model: ServedModel, log_file: Path) -> tuple[int, int]:
+    def start(self, model: ServedModel, log_file: Path, key: str) -> tuple[int, int]:
         """Start an instance of the model, whose directory is the `model` of its `/opt/ml`; returns its process id and port.
+
+        It answers only who has the `key`.
 
         Raises OSError if it cannot start.
         """
@@ -62,7 +64,9 @@ class Launcher:
             "environment": model.environment,
             "has_network": model.has_network,
             "address": str(address),
+            "router_key": key,
         }
+        specification.touch(0o600)
         specification.write_text(json.dumps(content), encoding="utf-8")
         try:
             process = warm_containers_of(self._context).start(

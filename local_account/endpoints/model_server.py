@@ -1,8 +1,9 @@
 """One instance of an endpoint: an HTTP server in a process of its own, as the container is on a SageMaker instance.
 
-`GET /ping` answers 200 once the model is loaded; `POST /invocations` answers a prediction. In: a specification file (see `main`)
-that `launcher.py` writes; it starts this as `python -m local_account.endpoints.model_server FILE`. `serving_contract.py` decides
-what a request answers; `local_account/sagemaker/program.py` whether the image could start at all.
+`GET /ping` answers 200 once the model is loaded; `POST /invocations` answers a prediction; nobody but the endpoint's router is answered
+(`router_key.py`). In: a specification file (see `main`) that `launcher.py` writes; it starts this as
+`python -m local_account.endpoints.model_server FILE`. `serving_contract.py` decides what a request answers;
+`local_account/sagemaker/program.py` whether the image could start at all.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from local_account.endpoints import serving_contract
+from local_account.endpoints import router_key, serving_contract
 from local_account.endpoints.serving_contract import Server
 from local_account.sagemaker import program
 
@@ -26,11 +27,11 @@ class ModelServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, listener: socket.socket, served: Server) -> None:
+    def __init__(self, listener: socket.socket, served: Server, key: str) -> None:
         super().__init__(listener.getsockname(), _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listener
-        self.served = served
+        self.served, self.key = served, key
         self.worker = threading.Lock()
 
 
@@ -42,18 +43,35 @@ class _Handler(BaseHTTPRequestHandler):
     server: ModelServer
 
     def do_GET(self) -> None:
-        self._answer(b"")
+        if headers := self._headers_of_the_router():
+            self._answer(headers, b"")
 
     def do_POST(self) -> None:
+        headers = self._headers_of_the_router()
+        if headers is None:
+            return None
         try:
             length = int(self.headers.get("content-length", ""))
         except ValueError:
             self.close_connection = True
             return self._reply(411, {"content-type": "text/plain"}, b"the request has no Content-Length\n")
-        return self._answer(self.rfile.read(length))
+        return self._answer(headers, self.rfile.read(length))
 
-    def _answer(self, body: bytes) -> None:
+    def _headers_of_the_router(self) -> dict[str, str] | None:
+        """What the container gets to see of the headers; None, with an answer and without reading on, for anybody but the router."""
         headers = {name.lower(): value for name, value in self.headers.items()}
+        if router_key.is_from_the_router(headers, self.server.key):
+            del headers[router_key.HEADER]
+            return headers
+        self.close_connection = True
+        self._reply(
+            403,
+            {"content-type": "text/plain", "connection": "close"},
+            b"an instance answers its endpoint's router only; use InvokeEndpoint\n",
+        )
+        return None
+
+    def _answer(self, headers: Mapping[str, str], body: bytes) -> None:
         with self.server.worker:
             answer = self.server.served.answer(self.command, self.path, headers, body)
         self._reply(answer.status, answer.headers, answer.body)
@@ -70,7 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def main(specification_file: str) -> None:
-    """Serve what the specification names: `directory` of the model, its `code`, `environment` of the container, `address` for the port."""
+    """Serve what the specification names: `directory` of the model, its `code`, `environment` of the container, where to write the
+    `address`, and the `router_key`.
+    """
     specification = json.loads(Path(specification_file).read_text(encoding="utf-8"))
     directory, code, environment = Path(specification["directory"]), Path(specification["code"]), specification["environment"]
     try:
@@ -84,7 +104,7 @@ def main(specification_file: str) -> None:
     os.chdir(directory)
     served = serving_contract.load(directory, code, environment)
     print(f"serving {environment['SAGEMAKER_PROGRAM']} on port {listener.getsockname()[1]}", flush=True)
-    ModelServer(listener, served).serve_forever()
+    ModelServer(listener, served, specification["router_key"]).serve_forever()
 
 
 def _announce(address: Path, port: int) -> None:

@@ -18,6 +18,8 @@ from local_account.sagemaker import listing, refused
 from local_account.sagemaker.registry.packages import packages_of
 from local_account.sagemaker.tags import tags_of
 
+_FORBIDDEN = 403
+
 
 class Models:
     """All models of one account, by name, in the order in which they were created."""
@@ -56,7 +58,7 @@ class Models:
         try:
             sagemaker_role(self._context, request["ExecutionRoleArn"], arn).client("s3").head_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 403:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != _FORBIDDEN:
                 raise ServiceError("ValidationException", f"Could not find model data at {url}.") from error
             raise ServiceError("ValidationException", _cannot_access(url, request["ExecutionRoleArn"], self._context)) from error
 

@@ -69,6 +69,8 @@ def _extract(role: Role, url: str, directory: Path) -> None:
     bucket, _, key = url.removeprefix("s3://").partition("/")
     directory.mkdir(parents=True, exist_ok=True)
     archive = directory.parent / f"{directory.name}.download"
+    # The answer to a HEAD, with which boto3 begins, has no words: this says who may not read what.
+    role.require("s3", "GetObject", {"Bucket": bucket, "Key": key})
     try:
         role.client("s3").download_file(bucket, key, str(archive))
         with tarfile.open(archive) as tar:

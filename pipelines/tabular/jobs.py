@@ -29,7 +29,10 @@ from sagemaker.train.configs import Compute, InputData, Networking, OutputDataCo
 from sagemaker.train.tuner import HyperparameterTuner
 
 from settings import Algorithm, DataSet, Range, Tuning
+from settings_rules import steps_module
 
+#: What SageMaker's tuner takes of a program in the XGBoost image.
+CONTRACT = steps_module("tuner_contract")
 PROCESSING = "/opt/ml/processing"
 CODE = f"{PROCESSING}/input/code"
 MAX_RUNTIME_SECONDS = 4 * 60 * 60
@@ -139,8 +142,7 @@ def tuning_step(
         _trainer(target, algorithm, instance),
         objective_metric_name=objective(dataset),
         objective_type="Maximize" if dataset.more_is_better else "Minimize",
-        metric_definitions=[{"Name": objective(dataset), "Regex": rf"validation-{dataset.metric}:([-+0-9.eE]+)"}],
-        hyperparameter_ranges={name: _range(values) for name, values in sorted(algorithm.tuned.items())},
+        hyperparameter_ranges={name: _range(name, values) for name, values in sorted(algorithm.tuned.items())},
         strategy=tuning.strategy,
         max_jobs=tuning.trials,
         max_parallel_jobs=tuning.parallel_trials,
@@ -152,6 +154,7 @@ def tuning_step(
     inputs = [InputData(channel_name=name, data_source=uri, content_type="application/x-npy") for name, uri in channels.items()]
     return SecuredTuningStep(
         target,
+        algorithm,
         name=tuning_step_name(algorithm),
         step_args=tuner.tune(inputs=inputs),
         cache_config=CACHED,
@@ -162,15 +165,15 @@ def tuning_step(
 class SecuredTuningStep(TuningStep):  # type: ignore[misc] # the SDK ships no types
     """A tuning step whose trials keep the trainer's environment, volume key and VPC: the SDK's tuner (3.27.0) drops all three."""
 
-    def __init__(self, target: Target, **options: Any) -> None:
+    def __init__(self, target: Target, algorithm: Algorithm, **options: Any) -> None:
         super().__init__(**options)
-        self._target = target
+        self._target, self._algorithm = target, algorithm
 
     @property
     def arguments(self) -> Any:
         request = super().arguments
         trial = request["TrainingJobDefinition"]
-        trial["Environment"] = dict(PROGRAM_ENVIRONMENT)
+        trial["Environment"] = {**PROGRAM_ENVIRONMENT, CONTRACT.ALGORITHM_VARIABLE: self._algorithm.name}
         if self._target.kms_key:
             trial["ResourceConfig"]["VolumeKmsKeyId"] = self._target.kms_key
         if self._target.subnets:
@@ -179,7 +182,8 @@ class SecuredTuningStep(TuningStep):  # type: ignore[misc] # the SDK ships no ty
 
 
 def objective(dataset: DataSet) -> str:
-    return f"validation:{dataset.metric}"
+    """As the XGBoost image calls the metric: the tuner takes no definitions of ours."""
+    return str(CONTRACT.objective(dataset.metric, dataset.problem.value))
 
 
 def tuning_step_name(algorithm: Algorithm) -> str:
@@ -208,15 +212,16 @@ def _trainer(target: Target, algorithm: Algorithm, instance: tuple[Parameter, Pa
             instance_type=instance_type, instance_count=instance_count, volume_size_in_gb=VOLUME_GIB, volume_kms_key_id=target.kms_key
         ),
         networking=networking,
-        hyperparameters={"algorithm": algorithm.name, **algorithm.fixed, **script_mode},
+        hyperparameters={**algorithm.fixed, **script_mode},
         stopping_condition=StoppingCondition(max_runtime_in_seconds=MAX_RUNTIME_SECONDS),
         output_data_config=OutputDataConfig(s3_output_path=f"s3://{target.bucket}/{models_prefix(target)}", kms_key_id=target.kms_key),
         tags=[Tag(key=tag["Key"], value=tag["Value"]) for tag in target.tags],
     )
 
 
-def _range(values: Range) -> ContinuousParameter | IntegerParameter:
+def _range(name: str, values: Range) -> ContinuousParameter | IntegerParameter:
+    """Of the kind that the image declares, however the numbers are written."""
     scaling = "Logarithmic" if values.log else "Linear"
-    if values.is_integer:
+    if CONTRACT.TUNABLE[name].is_integer:
         return IntegerParameter(int(values.low), int(values.high), scaling_type=scaling)
     return ContinuousParameter(values.low, values.high, scaling_type=scaling)

@@ -60,3 +60,13 @@ NOT_CALLED = dict.fromkeys(
     ("lambda:GetProvisionedConcurrencyConfig", "lambda:PutProvisionedConcurrencyConfig", "lambda:DeleteProvisionedConcurrencyConfig"),
     "for scalable targets of Lambda; ours are of SageMaker",
 )
+
+_PASSED = "a role is handed to a service with iam:PassRole, which works within the role's own account only"
+#: Statements that let a service in for any account: (type of the resource, service) -> why they may.
+ANY_ACCOUNT = {
+    ("AWS::IAM::Role", service): _PASSED
+    for service in (
+        *("codebuild.amazonaws.com", "codepipeline.amazonaws.com", "cloudformation.amazonaws.com", "lambda.amazonaws.com"),
+        "vpc-flow-logs.amazonaws.com",
+    )
+}

@@ -129,11 +129,11 @@ def test_every_log_expires(templates, resources):
 def test_every_target_of_a_rule_or_schedule_has_a_dead_letter_queue(resources):
     targets = [target for rule in resources("AWS::Events::Rule").values() for target in rule["Targets"]]
     targets += [schedule["Target"] for schedule in resources("AWS::Scheduler::Schedule").values()]
-    assert len(targets) == 6
+    assert len(targets) == 7
     assert all("Arn" in target["DeadLetterConfig"] for target in targets)
     functions = resources("AWS::Lambda::Function")
     woken = {name for name in functions if any(json.dumps(target["Arn"]).find(name.split("/")[1]) > 0 for target in targets)}
-    assert len(woken) == 3
+    assert len(woken) == 4
     assert all("DeadLetterConfig" in functions[name] for name in woken)
 
 

@@ -118,7 +118,7 @@ def artifacts(templates: Any) -> str:
     return f"arn:aws:s3:::<{logical_id}>"
 
 
-DECIDES = ("code/0123456789abcdef/steps/train.py", "code/templates/0abc/mlops-endpoint-production.template.json", "newest-build")
+DECIDES = ("code/0123456789abcdef/steps/train.py", "code/templates/0abc/mlops-endpoint-production.template.json")
 ARTIFACT = "mlops-deploy/Rendered/0a1b2c3d.zip"
 MODEL = "pipelines/mlops-training/abcdefghijkl/choose/model/model.tar.gz"
 
@@ -145,7 +145,7 @@ def test_an_endpoint_reads_models_and_writes_only_what_it_captures(templates: An
 def test_a_build_cannot_replace_what_an_earlier_one_published(templates: Any, artifacts: str) -> None:
     """`if-none-match` is a condition of the request: S3 then refuses to write over an object."""
     role = only(roles(templates), "PipelineBuildRole")
-    for key in DECIDES[:2]:
+    for key in DECIDES:
         granting = role.allowing("s3:PutObject", f"{artifacts}/{key}")
         assert granting
         assert all(statement.condition == {"Null": {"s3:if-none-match": "false"}} for statement in granting), key
@@ -175,40 +175,43 @@ def test_a_pipeline_reaches_its_own_artifacts_and_no_other_s(templates: Any, art
 
 
 def test_pushed_code_registers_versions_only_as_undecided(templates: Any) -> None:
-    """A version that is approved, or says that it has served, would be deployed without a person."""
+    """A version that is approved would be deployed without a person."""
     registering = {name: role.allowing("sagemaker:CreateModelPackage") for name, role in roles(templates).items()}
     (role,) = [name for name, statements in registering.items() if statements]
     assert role.startswith("mlops-foundation/PipelineRole")
     (statement,) = registering[role]
-    assert statement.condition["StringEquals"] == {"sagemaker:ModelApprovalStatus": "PendingManualApproval"}
-    assert statement.condition["Null"] == {"sagemaker:CustomerMetadataProperties/served-production": "true"}
+    assert statement.condition == {"StringEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"}}
 
 
-def test_nobody_who_runs_pushed_code_can_approve(templates: Any) -> None:
-    updating = {name: role.allowing("sagemaker:UpdateModelPackage") for name, role in roles(templates).items()}
-    (role,) = [name for name, statements in updating.items() if statements]
-    assert "Verify" in role
-    (statement,) = updating[role]
-    assert statement.condition["Null"]["sagemaker:ModelApprovalStatus"] == "true"
-    assert statement.condition["Null"]["sagemaker:CustomerMetadataPropertiesToRemove"] == "true"
+@pytest.mark.parametrize(
+    "action",
+    [
+        "sagemaker:UpdateModelPackage",
+        "sagemaker:DeleteModelPackage",
+        "codepipeline:PutApprovalResult",
+        "codepipeline:RollbackStage",
+        "codepipeline:UpdatePipeline",
+        "lambda:UpdateFunctionCode",
+        "lambda:UpdateFunctionConfiguration",
+    ],
+)
+def test_no_role_approves_or_changes_who_decides(templates: Any, action: str) -> None:
+    """People do, with roles of their own."""
+    assert [name for name, role in roles(templates).items() if role.may(action)] == []
 
 
-def test_the_metadata_that_spares_an_approval_is_the_one_that_render_reads() -> None:
-    from build_scripts.registry import SERVED_PRODUCTION
-    from infra.foundation.pipeline_role import SERVED
+def test_only_the_function_that_decides_starts_a_deployment(templates: Any) -> None:
+    """What it starts becomes CodePipeline's history, by which a version returns to production without an approval."""
+    deploy = "arn:aws:codepipeline:us-east-1:111122223333:mlops-deploy"
+    starting = [name for name, role in roles(templates).items() if role.may("codepipeline:StartPipelineExecution", deploy)]
+    assert len(starting) == 1
+    assert roles(templates)[starting[0]].service == "lambda.amazonaws.com"
+    assert "StartDeployment" in starting[0]
+    assert [name for name, role in roles(templates).items() if role.may("lambda:InvokeFunction") and "Start" in name] == []
 
-    assert SERVED == SERVED_PRODUCTION
 
+def test_the_function_that_decides_sets_the_variables_that_the_pipeline_has() -> None:
+    from infra.model_deploy.deploy_pipeline import PACKAGE_VARIABLE, RETURNING_VARIABLE
+    from infra.model_deploy.start_deployment.handler import PACKAGE, RETURNING
 
-def test_a_policy_of_a_topic_a_queue_a_key_or_a_bucket_names_the_account(templates: Any) -> None:
-    """A service acts for whoever asks it: without the account, also for a stranger's alarm, rule or log."""
-    checked = 0
-    for stack, template in templates.items():
-        for logical_id, resource in template["Resources"].items():
-            properties = resource.get("Properties", {})
-            for statement in (properties.get("KeyPolicy") or properties.get("PolicyDocument") or {}).get("Statement", []):
-                principal = statement.get("Principal")
-                if statement["Effect"] == "Allow" and isinstance(principal, dict) and "Service" in principal:
-                    checked += 1
-                    assert "AWS::AccountId" in str(statement.get("Condition")), f"{stack}/{logical_id}: {statement.get('Sid')}"
-    assert checked >= 6
+    assert (PACKAGE, RETURNING) == (PACKAGE_VARIABLE, RETURNING_VARIABLE)

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from deploy_scripts.wait_for_endpoint import LIMIT_MINUTES
+from tests.infra.grants import as_list
 
 PACKAGE = "#{Render.MODEL_PACKAGE_ARN}"
 
@@ -50,8 +51,8 @@ def test_exactly_one_of_the_staging_stages_runs(stages):
         assert rule["RuleTypeId"]["Provider"] == "VariableCheck"
         return rule["Configuration"]
 
-    assert entry("Staging") == {"Variable": "#{Render.RETURNING}", "Operator": "NE", "Value": "true"}
-    assert entry("StagingReturn") == {"Variable": "#{Render.RETURNING}", "Operator": "EQ", "Value": "true"}
+    assert entry("Staging") == {"Variable": "#{variables.Returning}", "Operator": "NE", "Value": "true"}
+    assert entry("StagingReturn") == {"Variable": "#{variables.Returning}", "Operator": "EQ", "Value": "true"}
 
 
 @pytest.mark.parametrize(("project", "endpoints"), [("render", ["production", "staging"]), ("stillapproved", ["production"])])
@@ -63,7 +64,7 @@ def test_the_build_before_a_deployment_can_wait_for_its_endpoint(resources, proj
     role = {"Ref": build["ServiceRole"]["Fn::GetAtt"][0]}
     policies = [policy for policy in resources("AWS::IAM::Policy", "mlops-model-deploy").values() if role in policy["Roles"]]
     statements = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
-    (looking,) = [statement for statement in statements if "sagemaker:DescribeEndpoint" in statement["Action"]]
+    (looking,) = [statement for statement in statements if "sagemaker:DescribeEndpoint" in as_list(statement["Action"])]
     assert re.findall(r":endpoint/([^\"]+)", json.dumps(looking["Resource"])) == [f"mlops-{environment}" for environment in endpoints]
 
 
@@ -73,10 +74,19 @@ def test_a_failure_in_production_rolls_back(stages):
 
 
 def test_a_person_can_name_the_version_to_deploy(deploy, stages):
-    (variable,) = deploy["Variables"]
-    assert (variable["Name"], variable["DefaultValue"]) == ("ModelPackageArn", "latest-approved")
+    assert {item["Name"]: item["DefaultValue"] for item in deploy["Variables"]} == {
+        "ModelPackageArn": "latest-approved",
+        "Returning": "false",
+    }
     given = json.loads(stages["Render"]["Actions"][0]["Configuration"]["EnvironmentVariables"])
     assert {item["name"]: item["value"] for item in given}["REQUESTED_PACKAGE"] == "#{variables.ModelPackageArn}"
+
+
+def test_the_approver_is_told_the_version_and_the_commit_that_deploys_it(deploy, stages):
+    source, approve = stages["Source"]["Actions"][0], stages["Staging"]["Actions"][-1]
+    told = approve["Configuration"]["CustomData"]
+    assert f"#{{{source['Namespace']}.CommitId}}" in told
+    assert PACKAGE in told
 
 
 @pytest.mark.parametrize("stage", ["Staging", "StagingReturn", "Production"])
@@ -121,6 +131,11 @@ def test_only_a_change_of_the_approval_deploys(patterns):
     assert detail["ModelApprovalStatus"] == ["Approved", "Rejected"]
     assert {"UpdatedModelPackageFields": ["ModelApprovalStatus"]} in detail["$or"]
     assert {"UpdatedModelPackageFields": [{"exists": False}]} in detail["$or"]
+
+
+def test_a_build_and_a_deployment_that_succeeded_wake_what_compares_templates(patterns):
+    detail = pattern_of(patterns, "aws.codepipeline")["detail"]
+    assert detail == {"pipeline": ["mlops-build", "mlops-deploy"], "state": ["SUCCEEDED"]}
 
 
 def test_one_marker_ends_an_upload(patterns):

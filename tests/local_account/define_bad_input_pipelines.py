@@ -15,9 +15,9 @@ from pipelines.tabular.pipeline import get_pipeline
 from settings import Algorithm, Range, Tuning
 
 ONE_TRIAL = Tuning(trials=1, parallel_trials=1)
-LINEAR = Algorithm(name="linear", tuned={"l2": Range(low=0.5, high=1.0)})
+LINEAR = Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": Range(low=0.5, high=1.0)})
 #: Nobody has this hyperparameter.
-DOOMED = Algorithm(name="linear", fixed={"magic": 1}, tuned={"l2": Range(low=0.5, high=1.0)})
+DOOMED = Algorithm(name="linear", fixed={"num_round": 1, "gamma": 1}, tuned={"lambda": Range(low=0.5, high=1.0)})
 PLACES = {"bucket": "artifacts", "data_bucket": "data"}
 ROLE = "arn:aws:iam::111122223333:role/pipeline"
 

@@ -11,7 +11,8 @@ from pipelines.tabular.pipeline import get_pipeline
 from settings import Algorithm, Range, Tuning
 
 #: What is registered matters here, not how good it is.
-ALGORITHMS = (Algorithm(name="gradient_boosting", fixed={"rounds": 80, "patience": 15}, tuned={"max_depth": Range(low=3, high=4)}),)
+ROUNDS = {"num_round": 80, "early_stopping_rounds": 15}
+ALGORITHMS = (Algorithm(name="gradient_boosting", fixed=ROUNDS, tuned={"max_depth": Range(low=3, high=4)}),)
 
 
 def main(code_uri: str, role: str, bucket: str, data_bucket: str) -> None:

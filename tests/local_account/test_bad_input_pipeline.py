@@ -192,7 +192,7 @@ def test_a_search_whose_every_trial_fails_gives_the_reason_that_a_script_left_in
     assert runs.failed_steps("every trial fails") == ["TuneLinear"]
     sagemaker, logs = runs.account.client("sagemaker"), runs.account.client("logs")
     assert run(lambda _: follow(sagemaker, runs.arns["every trial fails"], poll_seconds=0.1, logs=logs), []) == 1
-    assert "linear has no hyperparameter 'magic'; it has l2" in capsys.readouterr().err
+    assert "linear has no hyperparameter 'gamma'; it has lambda" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["missing target", "threshold", "every trial fails"])

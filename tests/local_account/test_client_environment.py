@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socketserver
+import stat
 import subprocess
 import sys
 import threading
@@ -127,7 +128,7 @@ def test_stock_tools_reach_the_account_from_a_hostile_terminal_and_ask_no_other_
 ) -> None:
     settings = account.settings
     path = os.pathsep.join([str(PROJECT / "node_modules" / ".bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
-    repository = f"http://{settings.account_id}:{settings.secret}@127.0.0.1:{settings.port}/v1/repos/hands-on"
+    repository = f"{settings.endpoint_url}/v1/repos/hands-on"
     hostile = {"PATH": path, "HOME": str(tmp_path), "REPOSITORY": repository, **hostile_environment(tmp_path, proxy[0])}
     (tmp_path / ".gitconfig").write_text(f"[http]\n\tproxy = {hostile['http_proxy']}\n")
     lines = client_environment.shell_lines(settings, account.context.keyring.administrator, hostile)
@@ -149,6 +150,25 @@ def test_stock_tools_reach_the_account_from_a_hostile_terminal_and_ask_no_other_
     assert proxy[1] == []
 
 
+def test_git_finds_the_secret_without_an_argument_and_keeps_what_the_person_has_set(tmp_path: Path) -> None:
+    theirs = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "user.name",
+        "GIT_CONFIG_VALUE_0": "Me",
+    }
+    lines = client_environment.shell_lines(SETTINGS, ADMINISTRATOR, theirs)
+    script = "\n".join([*lines, "git config user.name", "printf 'url=http://127.0.0.1:4566/v1/repos/x\\n' | git credential fill"])
+
+    finished = subprocess.run(["bash", "--norc", "-c", script], env=theirs, capture_output=True, text=True, check=True)
+
+    name, *filled = finished.stdout.splitlines()
+    assert name == "Me"
+    assert f"password={ADMINISTRATOR.secret}" in filled
+    assert ADMINISTRATOR.secret not in client_environment.git_environment("http://127.0.0.1:4566", {}).values()
+
+
 def test_what_the_demo_runs_is_led_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in hostile_environment(tmp_path).items():
         monkeypatch.setenv(name, value)
@@ -158,6 +178,25 @@ def test_what_the_demo_runs_is_led_nowhere_else(tmp_path: Path, monkeypatch: pyt
     assert [name for name in seen if name.startswith("AWS_")] == []
     assert {name for name in seen if name.startswith("CDK_")} == set(client_environment.cdk_environment(""))
     assert seen["CDK_HOME"].startswith(str(tmp_path))
+
+
+def test_what_the_demo_logs_is_for_its_owner_only(tmp_path: Path) -> None:
+    """The account's log begins with the exports that it prints, the secret among them."""
+    assert stat.S_IMODE(Terminal(PROJECT, tmp_path / "new").logs.stat().st_mode) == 0o700
+
+
+def test_a_process_of_the_account_has_of_the_caller_s_environment_only_what_a_build_needs(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GITHUB_TOKEN", "DATABASE_URL", "SSH_AUTH_SOCK", "PYTHONPATH", "PYTEST_ADDOPTS", "MINISTACK_HOST", "VIRTUAL_ENV"):
+        monkeypatch.setenv(name, "theirs")
+    for name in ("https_proxy", "PIP_INDEX_URL", "SSL_CERT_FILE", "TZ"):
+        monkeypatch.setenv(name, "needed")
+
+    seen = account.context.process_environment(None)
+
+    assert "theirs" not in seen.values()
+    assert {name for name, value in seen.items() if value == "needed"} == {"https_proxy", "PIP_INDEX_URL", "SSL_CERT_FILE", "TZ"}
 
 
 def test_a_process_of_the_account_is_led_nowhere_else_and_writes_utf8(

@@ -82,6 +82,15 @@ def test_a_signature_over_the_hash_of_the_body_is_checked_before_the_body(accoun
     assert b"SignatureDoesNotMatch" in answer_before_the_body(account, forged, "/bucket/key")
 
 
+def test_what_s3_would_store_is_not_read_unless_its_hash_is_signed(account: Account) -> None:
+    """An access key is no secret, and without the hash only the whole body, of gigabytes perhaps, would show a forgery."""
+    without = {name: value for name, value in signed(account, "PUT", "/bucket/key", "s3").items() if name.lower() != "x-amz-content-sha256"}
+    without["Authorization"] = without["Authorization"].replace("x-amz-content-sha256;", "")
+    answer = answer_before_the_body(account, without, "/bucket/key")
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"Missing required header for this request: x-amz-content-sha256" in answer
+
+
 def test_a_body_that_is_longer_than_the_service_takes_is_refused_before_it_is_read(account: Account) -> None:
     answer = answer_before_the_body(account, signed(account, "PUT", "/"))
     assert answer.startswith(b"HTTP/1.1 413")

@@ -17,7 +17,7 @@ from typing import Any
 import flask
 import pytest
 
-from local_account.endpoints import serving_contract
+from local_account.endpoints import router_key, serving_contract
 from local_account.endpoints.model_server import ModelServer
 from local_account.endpoints.serving_contract import BaseInferenceToolkitError, ContractError, Server, UnsupportedFormatError
 
@@ -115,10 +115,14 @@ def test_defaults_read_csv_and_write_json_or_csv() -> None:
     assert server.respond(b"[1]", "application/json").status == 500
 
 
+KEY = "0f" * 16
+ROUTER = {router_key.HEADER: KEY}
+
+
 @pytest.fixture
 def server() -> Iterator[http.client.HTTPConnection]:
     listener = socket.create_server(("127.0.0.1", 0))
-    running = ModelServer(listener, echo())
+    running = ModelServer(listener, echo(), KEY)
     thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     connection = http.client.HTTPConnection("127.0.0.1", listener.getsockname()[1], timeout=5)
@@ -131,11 +135,11 @@ def server() -> Iterator[http.client.HTTPConnection]:
 
 def test_many_requests_share_one_connection(server: http.client.HTTPConnection) -> None:
     for path in ("/ping", "/ping"):
-        server.request("GET", path)
+        server.request("GET", path, headers=ROUTER)
         response = server.getresponse()
         assert (response.status, response.read()) == (200, b"")
     sock = server.sock
-    server.request("POST", "/invocations", body=b"1", headers={"content-type": "text/csv"})
+    server.request("POST", "/invocations", body=b"1", headers={"content-type": "text/csv", **ROUTER})
     response = server.getresponse()
     assert response.status == 200 and response.read().startswith(b"('1',")
     assert server.sock is sock, "the connection was kept alive"
@@ -143,10 +147,46 @@ def test_many_requests_share_one_connection(server: http.client.HTTPConnection) 
 
 def test_other_paths_and_methods_are_refused(server: http.client.HTTPConnection) -> None:
     for method, path, status in (("GET", "/models", 404), ("GET", "/invocations", 405), ("POST", "/ping", 405)):
-        server.request(method, path, body=b"")
+        server.request(method, path, body=b"", headers=ROUTER)
         response = server.getresponse()
         response.read()
         assert response.status == status
+
+
+@pytest.mark.parametrize("headers", [{}, {router_key.HEADER: "another"}, {router_key.HEADER: ""}])
+def test_an_instance_answers_its_router_only_and_does_not_read_what_others_send(
+    server: http.client.HTTPConnection, headers: dict[str, str]
+) -> None:
+    for method, path in (("GET", "/ping"), ("POST", "/invocations")):
+        server.putrequest(method, path)
+        for name, value in {"content-length": str(10**9), **headers}.items():
+            server.putheader(name, value)
+        server.endheaders()  # and not one byte of the body
+        response = server.getresponse()
+        assert (response.status, b"router only" in response.read()) == (403, True)
+
+
+def test_the_container_sees_neither_the_key_nor_its_header() -> None:
+    seen: dict[str, str] = {}
+
+    class Remembers:
+        def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> serving_contract.Answer:
+            seen.update(headers)
+            return serving_contract.Answer(200, {}, b"")
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = ModelServer(listener, Remembers(), KEY)  # type: ignore[arg-type]
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    connection = http.client.HTTPConnection("127.0.0.1", listener.getsockname()[1], timeout=5)
+    connection.request("POST", "/invocations", body=b"1", headers={"content-type": "text/csv", **ROUTER})
+    assert connection.getresponse().status == 200
+    connection.close()
+    running.shutdown()
+    thread.join()
+    running.server_close()
+    assert seen["content-type"] == "text/csv"
+    assert KEY not in str(seen) and router_key.HEADER not in seen
 
 
 def test_an_instance_cannot_import_the_project(tmp_path: Path) -> None:

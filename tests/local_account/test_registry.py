@@ -87,7 +87,7 @@ def test_approval_keeps_the_metadata_and_metadata_is_merged(sagemaker: Any, grou
 def test_an_event_names_the_fields_that_changed_and_no_others(sagemaker: Any, group: str, told: Told) -> None:
     arn = register(sagemaker, group)
     sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
-    sagemaker.update_model_package(ModelPackageArn=arn, CustomerMetadataProperties={"served-production": "now"})
+    sagemaker.update_model_package(ModelPackageArn=arn, CustomerMetadataProperties={"checked-by": "me"})
     sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
     changes = [event for event in told if event["kind"] == "SageMaker Model Package State Change"]
     assert [event["UpdatedModelPackageFields"] for event in changes] == [[], ["ModelApprovalStatus"], ["CustomerMetadataProperties"], []]

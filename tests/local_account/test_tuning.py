@@ -125,7 +125,7 @@ def test_a_median_of_too_few_trials_stops_nothing() -> None:
 
 @pytest.fixture(scope="module")
 def sagemaker(account: Account) -> Any:
-    small.publish(account.client("s3"), {"train.py": TRAIN})
+    small.publish(account.client("s3"), {"train.py": TRAIN, "boosted.py": BOOSTED})
     return account.client("sagemaker")
 
 
@@ -159,6 +159,69 @@ def run(sagemaker: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[d
     )
     trials = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)["TrainingJobSummaries"]
     return described, trials
+
+
+OWN_IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0"
+BOOSTED = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--eta", type=float); parser.add_argument("--num_round"); parser.add_argument("--_tuning_objective_metric")
+options = parser.parse_args()
+print(f"[0]#011train-rmse:9#011validation-rmse:{options.eta}")
+"""
+
+
+def of_aws(
+    static: dict[str, str], ranges_: dict[str, Any], objective: str = "validation:rmse", direction: str = "Minimize"
+) -> dict[str, Any]:
+    """A search in the image of AWS's XGBoost algorithm."""
+    request = tuning(trials=2, ParameterRanges=ranges_, static=static)
+    request["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"] = {"Type": direction, "MetricName": objective}
+    definition = request["TrainingJobDefinition"]
+    definition["AlgorithmSpecification"] = {"TrainingImage": OWN_IMAGE, "TrainingInputMode": "File"}
+    definition["StaticHyperParameters"]["sagemaker_program"] = '"boosted.py"'
+    return request
+
+
+def continuous(name: str, low: str = "0.1", high: str = "0.5") -> dict[str, Any]:
+    return {"ContinuousParameterRanges": [{"Name": name, "MinValue": low, "MaxValue": high}]}
+
+
+def test_a_program_in_the_xgboost_image_is_tuned_by_the_image_s_metrics(sagemaker: Any) -> None:
+    described, trials = run(sagemaker, of_aws({"num_round": "1"}, continuous("eta")))
+    assert described["HyperParameterTuningJobStatus"] == "Completed", described.get("FailureReason")
+    for trial in trials:
+        assert trial["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] == pytest.approx(float(trial["TunedHyperParameters"]["eta"]))
+
+
+# aws/sagemaker-xgboost-container#121 and #113: SageMaker holds the image for an algorithm of its own, also in script mode.
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (of_aws({"num_round": "1"}, continuous("learning_rate")), "learning_rate isn't tunable"),
+        (of_aws({"num_round": "1"}, continuous("eta", high="2")), "[0.1, 2] of hyperparameter eta"),
+        (of_aws({"num_round": "1"}, continuous("max_depth", "1", "3")), "max_depth isn't tunable"),  # it is an integer
+        (of_aws({}, continuous("eta")), "num_round is required"),
+        (of_aws({"num_round": "1"}, continuous("eta"), "validation:average_precision", "Maximize"), "none of the algorithm's"),
+        (of_aws({"num_round": "1"}, continuous("eta"), direction="Maximize"), "none of the algorithm's"),
+    ],
+)
+def test_what_the_xgboost_image_does_not_tune_is_refused(sagemaker: Any, request_: dict[str, Any], said: str) -> None:
+    with pytest.raises(ClientError, match="ValidationException") as error:
+        sagemaker.create_hyper_parameter_tuning_job(**request_)
+    assert said in str(error.value)
+
+
+def test_the_metrics_of_the_xgboost_image_are_aws_s(sagemaker: Any) -> None:
+    request = of_aws({"num_round": "1"}, continuous("eta"))
+    metrics = [{"Name": "validation:rmse", "Regex": "rmse:(.*)"}]
+    request["TrainingJobDefinition"]["AlgorithmSpecification"]["MetricDefinitions"] = metrics
+    with pytest.raises(ClientError, match="You can't override the metric definitions for Amazon SageMaker algorithms"):
+        sagemaker.create_hyper_parameter_tuning_job(**request)
+    job = {**small.training_definition(), "HyperParameters": small.script_mode("train.py"), "TrainingJobName": small.new_name("own")}
+    job["AlgorithmSpecification"] = {**job["AlgorithmSpecification"], "TrainingImage": OWN_IMAGE}
+    with pytest.raises(ClientError, match="You can't override the metric definitions for Amazon SageMaker algorithms"):
+        sagemaker.create_training_job(**job)
 
 
 def test_the_best_trial_has_the_lowest_loss_and_is_a_real_training_job(sagemaker: Any, account: Account) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from local_account.demo import loop
 from local_account.demo.terminal import Terminal
 from settings import PRODUCTION, PROJECT, STAGING
+from tests.loop.seen_processes import Watch
 from tests.loop.survivors import MARK
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +64,13 @@ class Person:
         loop.judge(self.terminal, version_arn, status, "test")
         return loop.new_execution(self.terminal, PROJECT.deploy_pipeline, known)
 
+    def let_into_production(self, execution: str, before: Callable[[], None] = lambda: None) -> None:
+        """Answer the approval that a deployment asks for once it is on staging, having done what comes `before`."""
+        waiting = loop.wait_for("the approval for production", lambda: self.waiting_or_ended(execution))
+        assert isinstance(waiting, dict), loop.failure_of(self.terminal, PROJECT.deploy_pipeline, execution)
+        before()
+        loop.answer_approval(self.terminal, waiting, "Approved", "test")
+
     def waiting_or_ended(self, execution: str) -> dict[str, str] | str | None:
         status = loop.status_of(self.terminal, PROJECT.deploy_pipeline, execution)
         if status in loop.PIPELINE_ENDS:
@@ -81,9 +89,22 @@ def mark() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def person(tmp_path_factory: pytest.TempPathFactory, mark: str) -> Iterator[Person]:
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the account of these tests, with all that belongs to it."""
+    return tmp_path_factory.mktemp("loop")
+
+
+@pytest.fixture(scope="session")
+def seen_processes(directory: Path) -> Iterator[Watch]:
+    watch = Watch(directory)
+    watch.start()
+    yield watch
+    watch.stop()
+
+
+@pytest.fixture(scope="session")
+def person(directory: Path, mark: str, seen_processes: Watch) -> Iterator[Person]:
     """The account with its infrastructure and data, and a clone whose tuning is short."""
-    directory = tmp_path_factory.mktemp("loop")
     terminal = Terminal(ROOT, directory)
     try:
         terminal.start_account(speed=SPEED)
@@ -120,7 +141,7 @@ def _shorten(person: Person) -> None:
             path.unlink()
     person.change("settings.py", "trials: int = 4", "trials: int = 1")
     person.change("settings.py", "parallel_trials: int = 2", "parallel_trials: int = 1")
-    person.change("settings.py", '"rounds": 600', '"rounds": 60')
+    person.change("settings.py", '"num_round": 600', '"num_round": 60')
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ DATASET = DataSet(
     threshold=0.6,
 )
 PREPARATION = Preparation(normalisation="robust", max_categories=5)
-ALGORITHMS = (Algorithm(name="linear", tuned={"l2": Range(low=0.1, high=1.0)}),)
+ALGORITHMS = (Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": Range(low=0.1, high=1.0)}),)
 TUNING = Tuning(trials=2, strategy="Bayesian")
 GATE = Gate(min_disparate_impact=None)
 PROJECT = Project(name="churn", region="eu-west-1", in_vpc=True, retrain_cron=None)

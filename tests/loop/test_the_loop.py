@@ -14,11 +14,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from local_account import permissions
+from local_account.authorization.usage import Grant, Role, allowing_statements
 from local_account.demo import loop
+from local_account.demo.own_paths import PERMISSIONS, ask
 from settings import DATASET, PRODUCTION, PROJECT, STAGING
+from tests.infra.unused_grants import reason
 from tests.loop.conftest import Person
 from tests.loop.survivors import survivors, survivors_after
 
+REGION = "us-east-1"
+#: The policy that SlowChange gives an endpoint's role, for an alarm that no template has.
+OF_THIS_TEST = "enough"
 ROW = b"0.455,0.365,0.095,0.514,0.2245,0.101,0.15,M"
 
 
@@ -118,12 +125,13 @@ def test_a_commit_whose_tests_fail_changes_nothing(person, released):
     assert loop.live_version(person.terminal, PRODUCTION) == released.arn
 
 
-def test_a_change_of_scaling_rolls_the_approved_version_without_training(person, released):
+def test_a_change_of_scaling_rolls_the_approved_version_without_training_and_asks(person, released):
     trainings, deployments = len(loop.training_executions(person.terminal)), person.executions(PROJECT.deploy_pipeline)
     person.change("settings.py", "min_capacity=3, max_capacity=8", "min_capacity=3, max_capacity=9")
     _, status = person.push_and_build("One instance more")
     assert status == "Succeeded"
     deployment = loop.new_execution(person.terminal, PROJECT.deploy_pipeline, deployments)
+    person.let_into_production(deployment)
     ended = loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment)
     assert ended == "Succeeded", loop.failure_of(person.terminal, PROJECT.deploy_pipeline, deployment)
     resource = f"endpoint/{PROJECT.endpoint_name(PRODUCTION)}/variant/AllTraffic"
@@ -247,7 +255,7 @@ class SlowChange:
         role = sagemaker.describe_model(ModelName=variant["ModelName"])["ExecutionRoleArn"].rpartition("/")[2]
         statement = {"Effect": "Allow", "Action": "cloudwatch:DescribeAlarms", "Resource": "*"}
         policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
-        self.person.terminal.client("iam").put_role_policy(RoleName=role, PolicyName="enough", PolicyDocument=policy)
+        self.person.terminal.client("iam").put_role_policy(RoleName=role, PolicyName=OF_THIS_TEST, PolicyDocument=policy)
 
     def _set_alarm(self, state: str) -> None:
         cloudwatch = self.person.terminal.client("cloudwatch")
@@ -277,10 +285,7 @@ def replaced(person, other_columns) -> str:
     staging.begin()
     execution = person.approve(other_columns)
     staging.end_when_waited_for(execution, "Render/Render")
-    waiting = loop.wait_for("the approval for production", lambda: person.waiting_or_ended(execution))
-    assert isinstance(waiting, dict), loop.failure_of(person.terminal, PROJECT.deploy_pipeline, execution)
-    production.begin()
-    loop.answer_approval(person.terminal, waiting, "Approved", "test")
+    person.let_into_production(execution, production.begin)
     production.end_when_waited_for(execution, "Production/StillApproved")
     status = loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, execution)
     assert status == "Succeeded", loop.failure_of(person.terminal, PROJECT.deploy_pipeline, execution)
@@ -292,12 +297,201 @@ def test_a_deployment_waits_for_an_endpoint_that_is_being_changed(person, other_
     assert loop.live_version(person.terminal, PRODUCTION) == other_columns
 
 
-def test_rejecting_the_live_version_brings_back_the_one_before_also_where_main_has_other_columns(person, released, other_columns, replaced):
+@pytest.fixture(scope="session")
+def returned(person, other_columns, replaced) -> str:
+    """The live version is rejected; the execution that this started."""
     deployment = person.judge(other_columns, "Rejected")
     ended = loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment)
     assert ended == "Succeeded", loop.failure_of(person.terminal, PROJECT.deploy_pipeline, deployment)
+    return deployment
+
+
+def test_rejecting_the_live_version_brings_back_the_one_before_also_where_main_has_other_columns(person, released, returned):
     assert loop.live_version(person.terminal, PRODUCTION) == released.arn
-    assert "Staging/Approve" not in loop.actions(person.terminal, PROJECT.deploy_pipeline, deployment)
+    assert "Staging/Approve" not in loop.actions(person.terminal, PROJECT.deploy_pipeline, returned)
+
+
+@pytest.fixture(scope="session")
+def used(person, released, second, other_columns, replaced, returned) -> list[tuple[Role, list[Grant]]]:
+    """What each role of the project's stacks was granted, and what the whole loop above used of it; attacks come after."""
+    roles, requests = permissions.read(ask(person.terminal.account, "GET", PERMISSIONS))
+    assert any(asked.allowed for asked in requests)
+    return [(role, [grant for grant in grants if grant.policy != OF_THIS_TEST]) for role, grants in roles if is_ours(role)]
+
+
+def is_ours(role: Role) -> bool:
+    """Made by one of the app's stacks, not by `cdk bootstrap`."""
+    return role.stack.startswith(f"{PROJECT.name}-")
+
+
+def test_what_a_role_is_granted_it_uses_or_a_reason_keeps_it(used):
+    """The whole loop has run: whatever nothing asked for is listed with its reason in tests/infra/unused_grants.py, or goes."""
+    never = {(role.logical_id, action) for role, grants in used for grant in grants for action in grant.never_used}
+    elsewhere = {(role.logical_id, action) for role, grants in used for grant in grants for action in grant.used}
+    assert {(role, action) for role, action in never - elsewhere if reason(role, action) is None} == set()
+
+
+def test_each_statement_that_is_removed_is_missed(person, used):
+    """A mutation test of the policies. The engine decides each recorded request again, under its role's policies less one statement.
+
+    A statement of which nothing was used is not missed here; the test above has its reasons.
+    """
+    _, requests = permissions.read(ask(person.terminal.account, "GET", PERMISSIONS))
+    tried, unnoticed = 0, []
+    for role, grants in ((role.without_policy(OF_THIS_TEST), grants) for role, grants in used):
+        own = [asked for asked in requests if asked.role == role.arn and allowing_statements(role, asked, REGION)]
+        for grant in (grant for grant in grants if grant.used):
+            tried += 1
+            mutant = role.without(grant.policy, grant.index)
+            if all(allowing_statements(mutant, asked, REGION) for asked in own):
+                unnoticed.append((role.logical_id, grant.sid or grant.index, grant.actions))
+    assert tried > 50
+    assert unnoticed == []
+
+
+def test_nothing_of_the_loop_asks_for_what_it_may_not(person, used):
+    """A refusal that a script takes for an answer is a permission that is missing, or a question that need not be asked."""
+    _, requests = permissions.read(ask(person.terminal.account, "GET", PERMISSIONS))
+    refused = [(asked.principal.split("/")[1], asked.action, asked.resource) for asked in requests if not asked.allowed]
+    assert [entry for entry in refused if entry[0].startswith(f"{PROJECT.name}-")] == []
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A push of someone who wants a version of their own in production, and what it tried. `forged`: the version that it trained."""
+
+    outcomes: dict[str, dict[str, str]]  # role -> what -> code of the refusal, or "done"
+    forged: str
+    deployment: str  # of the version that it made, which a person approved in the registry
+    forged_pipeline: str  # why the pipeline failed that would have registered a version as approved
+
+
+def attempted(log: str) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for line in log.splitlines():
+        if line.startswith("attack "):
+            role, what, outcome = line.removeprefix("attack ").split(": ", 2)
+            found.setdefault(role, {})[what] = outcome
+    return found
+
+
+def log_of_action(person: Person, pipeline: str, execution: str, action: str) -> str:
+    result = loop.actions(person.terminal, pipeline, execution)[action]["output"]["executionResult"]
+    return Path(urlsplit(result["externalExecutionUrl"]).path).read_text(encoding="utf-8")
+
+
+def aims(person: Person, released_arn: str, pending_arn: str, commit: str) -> dict[str, object]:
+    """What the attack is about: the released version's objects, a version that waits, and one that says it is approved."""
+    sagemaker = person.terminal.client("sagemaker")
+    version = sagemaker.describe_model_package(ModelPackageName=released_arn)
+    container = {name: version["InferenceSpecification"]["Containers"][0][name] for name in ("Image", "ModelDataUrl")}
+    bucket, _, model = container["ModelDataUrl"].removeprefix("s3://").partition("/")
+    specification = {"Containers": [container], "SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["text/csv"]}
+    return {
+        "bucket": bucket,
+        "model": model,
+        "template": f"code/templates/{commit}/{PROJECT.endpoint_stack(PRODUCTION)}.template.json",
+        "code": f"{facts_of(person, released_arn)['code-uri'].removeprefix(f's3://{bucket}/')}/steps/train.py",
+        "artifact": f"{PROJECT.deploy_pipeline}/Rendered/forged",
+        "pending": pending_arn,
+        "approved_version": {
+            "ModelPackageGroupName": PROJECT.model_package_group,
+            "ModelApprovalStatus": "Approved",
+            "CustomerMetadataProperties": {"served-production": "2026-01-01"},
+            "InferenceSpecification": specification,
+        },
+        "deploy_pipeline": PROJECT.deploy_pipeline,
+        "pipeline": PROJECT.sagemaker_pipeline,
+        "start_function": PROJECT.start_deployment_function,
+    }
+
+
+def put_the_attack_in(person: Person, given: dict[str, object]) -> None:
+    """Into the build, a job's step, Render and Verify; and the version that it trains says that it has served."""
+    for folder in (".", "pipelines/tabular/steps"):
+        (person.clone / folder / "aims.json").write_text(json.dumps(given), encoding="utf-8")
+        (person.clone / folder / "pushed_attack.py").write_bytes(Path(__file__).with_name("pushed_attack.py").read_bytes())
+    first = "      - python -m build_scripts.run_pipeline"
+    person.change("build_scripts/buildspec.yml", first, f"      - python pushed_attack.py build\n{first}")
+    job = 'import pushed_attack\n\n        pushed_attack.main("job", Path(__file__).with_name("aims.json"))'
+    script = f"    try:\n        failure.run(main)\n    finally:\n        {job}"
+    person.change("pipelines/tabular/steps/evaluate.py", "    failure.run(main)", script)
+    fact = '        "dataset": dataset.name,'
+    person.change("pipelines/tabular/pipeline.py", fact, f'        "served-production": "2026-01-01",\n{fact}')
+    rendered = "      - . ./rendered.env"
+    forged = "      - export RETURNING=true Returning=true"
+    person.change("deploy_scripts/render.buildspec.yml", rendered, f"      - python pushed_attack.py render\n{rendered}\n{forged}")
+    person.change("deploy_scripts/render.buildspec.yml", "  exported-variables:", "  exported-variables:\n    - RETURNING\n    - Returning")
+    verify = "      - python -m deploy_scripts.verify"
+    person.change("deploy_scripts/verify.buildspec.yml", verify, f"      - python pushed_attack.py verify\n{verify}")
+
+
+@pytest.fixture(scope="session")
+def attack(person, released, second, returned) -> Attack:
+    """One push that attacks wherever it is run. Production serves the first version again, and a person approves what the push trained."""
+    put_the_attack_in(person, aims(person, released.arn, second, released.commit))
+    execution, status = person.push_and_build("A harmless clean-up")
+    assert status == "Succeeded", loop.failure_of(person.terminal, PROJECT.build_pipeline, execution)
+    build = log_of_action(person, PROJECT.build_pipeline, execution, "Build/TestAndTrain")
+    forged_pipeline = attempted(build)["pipeline"]["started"]
+    training = loop.training_executions(person.terminal)[0]["PipelineExecutionArn"]
+    assert person.finish_training(training) == "Succeeded", reasons(person, training)
+    forged = loop.versions(person.terminal)[0]["ModelPackageArn"]
+    deployment = person.approve(forged)
+    waiting = loop.wait_for("the approval for production", lambda: person.waiting_or_ended(deployment))
+    assert isinstance(waiting, dict), loop.failure_of(person.terminal, PROJECT.deploy_pipeline, deployment)
+    assert person.finish_training(forged_pipeline) == "Failed"
+    jobs = "".join(path.read_text(encoding="utf-8") for path in person.terminal.account_logs.rglob("*.log"))
+    return Attack({**attempted(jobs), **attempted(build)}, forged, deployment, reasons(person, forged_pipeline))
+
+
+DONE = "done"
+#: What each role is refused: everything, but for what a row allows and why that gets nobody to production.
+ALLOWED = {
+    ("build", "replace a template once"): "PreconditionFailed",  # it may write new objects, and none that is there
+    ("build", "add to code"): DONE,  # named by the next publish of that code, and by Render (tests/unit/test_write_once.py, test_render.py)
+    ("render", "replace a deployment's artifact"): DONE,  # its own output is there: what it renders goes to staging, then to a person
+    ("job", "replace a model"): DONE,  # jobs write below one prefix: caught by the hash before and after a deployment
+}
+
+
+@pytest.mark.parametrize("role", ["build", "job", "render", "verify"])
+def test_nothing_that_a_push_runs_can_approve_mark_start_or_replace(attack, role):
+    outcomes = {what: outcome for what, outcome in attack.outcomes[role].items() if what != "the caller's environment"}
+    expected = {what: ALLOWED.get((role, what), "AccessDenied") for what in outcomes}
+    assert len(outcomes) == 14
+    assert {what: outcome.removesuffix("Exception") for what, outcome in outcomes.items()} == expected
+
+
+def test_a_pushed_definition_cannot_register_a_version_as_approved(person, attack):
+    assert "AccessDenied" in attack.forged_pipeline
+    assert "sagemaker:CreateModelPackage" in attack.forged_pipeline
+
+
+def test_a_version_that_says_it_has_served_waits_for_a_person_like_any_other(person, released, attack):
+    """Neither its metadata nor what the pushed Render exports spares the approval."""
+    assert facts_of(person, attack.forged)["served-production"]
+    assert loop.waiting_approval(person.terminal, attack.deployment) is not None
+    assert loop.live_version(person.terminal, PRODUCTION) == released.arn
+
+
+def test_an_archive_that_a_job_replaced_is_not_deployed_again(person, released, attack):
+    """Rejecting what waits brings the released version back, whose archive is another one by now."""
+    before = loop.live_version(person.terminal, PRODUCTION)
+    waiting = loop.waiting_approval(person.terminal, attack.deployment)
+    assert waiting is not None
+    deployment = person.judge(attack.forged, "Rejected")
+    loop.answer_approval(person.terminal, waiting, "Rejected", "not ours")
+    assert loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment) == "Failed"
+    log = log_of_action(person, PROJECT.deploy_pipeline, deployment, "Render/Render")
+    assert "version 1 is not what was evaluated" in log
+    assert attempted(log) == {}  # the scripts are of the commit that production runs, not of the push
+    assert loop.live_version(person.terminal, PRODUCTION) == before == released.arn
+
+
+def test_what_runs_has_nothing_of_the_caller_s_environment(attack):
+    seen = {role: outcomes["the caller's environment"] for role, outcomes in attack.outcomes.items() if role != "pipeline"}
+    assert seen == dict.fromkeys(("build", "job", "render", "verify"), "is not here")
 
 
 def test_production_s_version_that_was_deleted_is_shown_and_training_goes_on(person, released, other_columns, replaced):
@@ -312,6 +506,14 @@ def test_production_s_version_that_was_deleted_is_shown_and_training_goes_on(per
     evaluation = json.loads(loop.read_s3(person.terminal, newest["report-url"].replace("report.html", "evaluation.json")))
     assert newest["champion"] == released.arn
     assert evaluation["champion"]["detail"] == "not compared: version 1 in production was deleted from the registry"
+
+
+def test_no_process_has_a_secret_among_its_arguments(seen_processes, attack):
+    """Arguments can be read by everyone on the machine. Builds, jobs, functions, model servers, git and the CDK have run by now."""
+    secrets = {value for process in seen_processes for value in process.secrets}
+    assert secrets
+    assert any("git" in process.arguments and "push" in process.arguments for process in seen_processes)
+    assert [process.arguments for process in seen_processes if any(secret in process.arguments for secret in secrets)] == []
 
 
 def test_killing_the_account_ends_its_model_servers_jobs_and_builds(person, released, mark):

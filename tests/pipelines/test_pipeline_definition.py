@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import json
 import os
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 import settings
+from local_account.sagemaker.jobs import first_party
 from pipelines.tabular.pipeline import get_pipeline
 from tests.pipelines.conftest import ARGUMENTS, ROLE
 
@@ -86,25 +86,34 @@ def test_every_hyperparameter_is_one_the_algorithm_has(steps: dict[str, dict[str
     static = arguments["TrainingJobDefinition"]["StaticHyperParameters"]
     ranges = arguments["HyperParameterTuningJobConfig"]["ParameterRanges"]
     given = [name for name in static if not name.startswith("sagemaker_")] + [item["Name"] for kind in ranges.values() for item in kind]
-    assert static["algorithm"] == algorithm
-    assert set(given) - {"algorithm"} <= set(script(f"algorithms.{algorithm}").DEFAULTS)
+    assert arguments["TrainingJobDefinition"]["Environment"]["ALGORITHM"] == algorithm
+    assert set(given) <= set(script(f"algorithms.{algorithm}").DEFAULTS)
     assert {channel["ChannelName"] for channel in arguments["TrainingJobDefinition"]["InputDataConfig"]} == {"train", "validation"}
 
 
-def test_the_tuner_reads_the_line_that_training_prints(steps: dict[str, dict[str, Any]]) -> None:
-    source = (STEPS / "train.py").read_text(encoding="utf-8")
-    formats = [ast.unparse(node) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.JoinedStr)]
-    assert any("validation-" in text for text in formats)
-    for name in TUNING:
-        definition = steps[name]["Arguments"]["TrainingJobDefinition"]["AlgorithmSpecification"]["MetricDefinitions"][0]
-        for line, value in (("validation-rmse:2.1534", "2.1534"), ("validation-rmse:1.2e-05", "1.2e-05"), ("validation-rmse:-0.5", "-0.5")):
-            match = re.search(definition["Regex"], line)
-            assert match is not None
-            assert match.group(1) == value
-        assert (
-            steps[name]["Arguments"]["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["MetricName"]
-            == definition["Name"]
-        )
+@pytest.mark.parametrize("name", TUNING)
+def test_sagemaker_takes_a_search_for_its_own_algorithm(steps: dict[str, dict[str, Any]], name: str) -> None:
+    """It holds the XGBoost image for one, also where the program is ours (`first_party.py` has the sources)."""
+    search, definition = steps[name]["Arguments"]["HyperParameterTuningJobConfig"], steps[name]["Arguments"]["TrainingJobDefinition"]
+
+    assert "MetricDefinitions" not in definition["AlgorithmSpecification"]
+    first_party.check_tuning(definition, search["ParameterRanges"], search["HyperParameterTuningJobObjective"])
+
+
+@pytest.mark.parametrize("problem", list(settings.Problem))
+def test_the_tuner_reads_the_line_that_training_prints(steps: dict[str, dict[str, Any]], problem: settings.Problem) -> None:
+    """Every metric of every problem is one of the image's, in its direction, and its line is found by the image's expression."""
+    image = steps["TuneLinear"]["Arguments"]["TrainingJobDefinition"]["AlgorithmSpecification"]
+    patterns = {each["Name"]: each["Regex"] for each in first_party.metric_definitions(image)}
+    contract = script("tuner_contract")
+    for metric, about in settings.METRICS[problem].items():
+        objective = contract.objective(metric, problem.value)
+        direction = "Maximize" if about.more_is_better else "Minimize"
+        request = {"AlgorithmSpecification": image, "StaticHyperParameters": {"num_round": "1"}}
+        first_party.check_tuning(request, {}, {"MetricName": objective, "Type": direction})
+        for value, text in ((2.1534, "2.1534"), (1.2e-05, "1.2e-05"), (-0.5, "-0.5")):
+            found = re.findall(patterns[objective], contract.line(metric, problem.value, value))
+            assert found == [text]
 
 
 def test_tuning_follows_the_settings_and_is_seeded(steps: dict[str, dict[str, Any]]) -> None:
@@ -395,13 +404,13 @@ def test_switching_the_data_set_is_one_argument() -> None:
 
 
 def test_adding_an_algorithm_is_one_line_of_settings() -> None:
-    extra = settings.Algorithm(name="linear", tuned={"l2": settings.Range(low=1.0, high=2.0)})
+    extra = settings.Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": settings.Range(low=1.0, high=2.0)})
     definition = json.loads(get_pipeline("us-east-1", ROLE, **ARGUMENTS, algorithms=(extra,)).definition())
     assert [step["Name"] for step in definition["Steps"]] == ["DataVersion", "Prepare", "TuneLinear", "Choose", "Evaluate", "CheckGate"]
 
 
 def test_an_algorithm_without_a_file_is_refused_before_anything_runs() -> None:
-    unknown = settings.Algorithm(name="random_jungle", tuned={"l2": settings.Range(low=1.0, high=2.0)})
+    unknown = settings.Algorithm(name="random_jungle", fixed={"num_round": 1}, tuned={"lambda": settings.Range(low=1.0, high=2.0)})
     with pytest.raises(settings.SettingsError, match="is 'random_jungle'; allowed: one of gradient_boosting, linear, random_forest"):
         get_pipeline("us-east-1", ROLE, **ARGUMENTS, algorithms=(unknown,))
 
@@ -411,7 +420,7 @@ def test_whole_numbers_in_settings_are_the_parameters_that_floats_are() -> None:
 
     def definition(five: float) -> str:
         dataset = replace(settings.ABALONE, threshold=five)
-        linear = settings.Algorithm(name="linear", tuned={"l2": settings.Range(low=0.5, high=five)})
+        linear = settings.Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": settings.Range(low=0.5, high=five)})
         return str(get_pipeline("us-east-1", ROLE, **ARGUMENTS, dataset=dataset, algorithms=(linear,)).definition())
 
     assert definition(5) == definition(5.0)

@@ -19,9 +19,9 @@ from tests.steps.small_data import write_specification
 
 #: Small enough for a test, large enough to learn.
 BUDGET = {
-    "gradient_boosting": {"rounds": "120", "learning_rate": "0.1", "max_depth": "4"},
-    "random_forest": {"trees": "50", "max_depth": "8"},
-    "linear": {"l2": "1.0"},
+    "gradient_boosting": {"num_round": "120", "eta": "0.1", "max_depth": "4"},
+    "random_forest": {"num_parallel_tree": "50", "max_depth": "8"},
+    "linear": {"lambda": "1.0"},
 }
 
 

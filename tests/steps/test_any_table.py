@@ -138,7 +138,7 @@ def registered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         return str(folder / name)
 
     prepare.main(["--data", at("table.csv"), "--output", at("."), "--specification", specification])
-    trial = ["--algorithm", "linear", "--l2", "1.0", "--model-dir", at("trial")]
+    trial = ["--algorithm", "linear", "--lambda", "1.0", "--model-dir", at("trial")]
     train.main([*trial, "--train", at("train"), "--validation", at("validation")])
     candidate = folder / "candidates" / "candidate-linear"
     candidate.mkdir(parents=True)

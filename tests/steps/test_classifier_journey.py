@@ -18,7 +18,7 @@ from settings import DataSet
 from tests.steps.journey import Journey
 from tests.steps.small_data import PATIENTS, as_json, patients, write_csv, write_specification
 
-SLOW = {"rounds": "600", "learning_rate": "0.03", "max_depth": "3"}
+SLOW = {"num_round": "600", "eta": "0.03", "max_depth": "3"}
 
 
 def begin(folder: Path, dataset: DataSet = PATIENTS) -> Journey:
@@ -170,7 +170,7 @@ def test_probabilities_that_are_far_off_warn(tmp_path: Path) -> None:
     write_csv(tmp_path / "data" / "patients.csv", patients())
     journey = Journey.begin(tmp_path, PATIENTS)
     journey.prepare()
-    journey.train("gradient_boosting", {**SLOW, "rounds": "3"})
+    journey.train("gradient_boosting", {**SLOW, "num_round": "3"})
     journey.choose()
     journey.evaluate()
     assert "calibration" in journey.evaluation["gate"]["warned_of"]
@@ -209,7 +209,7 @@ def test_average_precision_can_be_the_metric_all_the_way(tmp_path: Path) -> None
 def test_training_again_with_the_recorded_hyperparameters_gives_the_same_bytes_and_threshold(trained: Journey, tmp_path: Path) -> None:
     """What build_scripts/reproduce.py does: the rounds in force instead of those that were allowed."""
     recorded = dict(pair.split("=") for pair in trained.evaluation["lineage"]["hyperparameters"].split(" "))
-    assert int(recorded["rounds"]) < 600
+    assert int(recorded["num_round"]) < 600
     again = trained.again(tmp_path / "again")
     again.prepare()
     again.train("gradient_boosting", recorded)

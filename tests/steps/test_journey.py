@@ -182,7 +182,7 @@ def test_the_version_in_production_is_scored_by_its_own_code_and_compared(abalon
     assert champion["gain"] == pytest.approx(champion["value"] - evaluation["regression_metrics"]["rmse"]["value"])
     page = (challenger.folder / "evaluation" / "report.html").read_text(encoding="utf-8")
     assert abalone.evaluation["lineage"]["algorithm"] in page
-    assert "Hyperparameter l2" in page
+    assert "Hyperparameter lambda" in page
 
 
 def test_the_version_that_is_already_in_production_is_not_new(abalone: Journey, tmp_path: Path) -> None:
@@ -250,8 +250,8 @@ def test_a_bad_trial_is_one_line(tmp_path: Path) -> None:
     folders = ["--train", str(tmp_path / "train"), "--validation", str(tmp_path / "validation"), "--model-dir", str(tmp_path / "trained")]
     for arguments, expected in (
         (["--algorithm", "magic"], "algorithm 'magic' is unknown; available: gradient_boosting"),
-        (["--algorithm", "linear", "--l2", "much"], "l2 is 'much'; give a number"),
-        (["--algorithm", "linear", "--depth", "3"], "no hyperparameter 'depth'; it has l2"),
+        (["--algorithm", "linear", "--lambda", "much"], "lambda is 'much'; give a number"),
+        (["--algorithm", "linear", "--depth", "3"], "no hyperparameter 'depth'; it has lambda"),
     ):
         result = journey.script("train", *arguments, *folders, check=False)
         assert result.returncode == 2

@@ -210,21 +210,21 @@ def test_what_changed_lists_only_what_differs() -> None:
     production = {
         "data_sha256": "a" * 64,
         "algorithm": "linear",
-        "hyperparameters": {"l2": 1.0},
+        "hyperparameters": {"lambda": 1.0},
         "libraries": {"numpy": "2.1.0", "xgboost": "3.1.0"},
         "rows": {"train": 10},
     }
     candidate = {
         **production,
         "algorithm": "random_forest",
-        "hyperparameters": {"trees": 200},
+        "hyperparameters": {"num_parallel_tree": 200},
         "libraries": {"numpy": "2.1.0", "xgboost": "3.2.0"},
     }
     rows = {row["what"]: (row["production"], row["candidate"]) for row in changes.since(production, candidate)}
     assert rows == {
         "Algorithm": ("linear", "random_forest"),
-        "Hyperparameter l2": ("1", "-"),
-        "Hyperparameter trees": ("-", "200"),
+        "Hyperparameter lambda": ("1", "-"),
+        "Hyperparameter num_parallel_tree": ("-", "200"),
         "Library xgboost": ("3.1.0", "3.2.0"),
     }
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from build_scripts import start_deployment, upload_data
+from build_scripts import upload_data
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.step_modules import load
 from deploy_scripts import approve, render, status, still_approved, verify, wait_for_endpoint
@@ -234,7 +234,7 @@ VARIABLES = {
 def install(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
     """Environment, settings and clients of a hand-made account, for the duration of a test."""
     account = ScriptAccount()
-    for module in (approve, render, start_deployment, status, still_approved, upload_data, verify, wait_for_endpoint):
+    for module in (approve, render, status, still_approved, upload_data, verify, wait_for_endpoint):
         for name in HAND_MADE.keys() & vars(module).keys():
             monkeypatch.setattr(module, name, HAND_MADE[name])
     for name, value in VARIABLES.items():

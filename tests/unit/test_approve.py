@@ -136,3 +136,39 @@ def test_the_evidence_says_how_it_compares_with_production(account: ScriptAccoun
     account.s3.objects["artifacts/evaluation.json"] = json.dumps({"gate": {"passed": True}, "champion": {"detail": detail}}).encode()
     assert run(approve.main, ["--version", "2", "--yes"]) == 0
     assert detail in capsys.readouterr().out
+
+
+REFUSED = "User: arn:aws:sts::111122223333:assumed-role/build/b is not authorized to perform: s3:PutObject on resource: arn:aws:s3:::a/k"
+
+
+class FailedBuild:
+    """CodePipeline, CodeBuild and its log, after a build whose role lacked a permission."""
+
+    def get_pipeline_state(self, name: str) -> dict[str, object]:
+        failed = {"status": "Failed", "errorDetails": {"message": "exit status 1"}, "externalExecutionId": "b:1"}
+        stage = {"stageName": "Build", "latestExecution": {"status": "Failed"}}
+        return {"pipelineName": name, "stageStates": [{**stage, "actionStates": [{"actionName": "Test", "latestExecution": failed}]}]}
+
+    def batch_get_builds(self, ids: list[str]) -> dict[str, object]:
+        return {"builds": [{"id": ids[0], "logs": {"groupName": "g", "streamName": "s"}}]}
+
+    def get_log_events(self, **_: object) -> dict[str, object]:
+        return {"events": [{"message": text} for text in ("collecting\n", f"error: PutObject: AccessDenied: {REFUSED}\n", "done\n")]}
+
+
+def test_status_says_what_failed_last_and_which_permission_it_lacked(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    account.clients |= dict.fromkeys(("codepipeline", "codebuild", "logs"), FailedBuild())
+    assert run(status.main, ["--json"]) == 0
+    failures = json.loads(capsys.readouterr().out)["failures"]
+    assert failures[0]["what"].endswith(" Build Test")
+    assert failures[0]["reason"] == f"exit status 1 error: PutObject: AccessDenied: {REFUSED}"
+    assert run(status.main, []) == 0
+    assert REFUSED in capsys.readouterr().out
+
+
+def test_status_says_why_the_last_training_and_an_endpoint_failed() -> None:
+    summary = {"PipelineExecutionStatus": "Failed", "PipelineExecutionFailureReason": REFUSED}
+    assert [failure.reason for failure in status.failed_training("mlops-training", summary)] == [REFUSED]
+    assert status.failed_training("mlops-training", {**summary, "PipelineExecutionStatus": "Succeeded"}) == []
+    assert [failure.what for failure in status.failed_endpoint("e", {"FailureReason": REFUSED})] == ["endpoint e"]
+    assert status.failed_endpoint("e", {"EndpointStatus": "InService"}) == []

@@ -83,7 +83,9 @@ def test_without_an_assembly_it_says_how_to_make_one(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    line = complaint("build_scripts.start_deployment", capsys)
+    for name in ("AWS_REGION", "ARTIFACT_BUCKET", "KMS_KEY_ARN"):
+        monkeypatch.setenv(name, "us-east-1")
+    line = complaint("build_scripts.kept_templates", capsys, "keep", "--commit", "abc")
     assert line == f"error: cdk.out has no stack {PROJECT.endpoint_stack(STAGING)}; synthesize it first with `python -m infra.endpoint`"
 
 

@@ -15,7 +15,7 @@ from settings_rules import UNREADABLE, check_values, is_cron, stop
 from tests.unit.test_settings import binary, data_set
 
 ROOT = Path(__file__).resolve().parents[2]
-LINEAR = Algorithm(name="linear", tuned={"l2": Range(low=0.1, high=1)})
+LINEAR = Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": Range(low=0.1, high=1)})
 COMMANDS = [
     ["app.py"],
     ["-m", "infra.endpoint"],
@@ -64,8 +64,28 @@ COMMANDS = [
         ),
         (lambda: Algorithm(name="linear", tuned={"l2": (0.1, 1)}), "Algorithm('linear').tuned is {'l2': (0.1, 1)}; allowed: a dictionary"),
         (
-            lambda: Algorithm(name="linear", fixed={"l2": 1}, tuned={"l2": Range(low=0, high=1)}),
-            "Algorithm('linear').tuned is ['l2']; allowed: hyperparameters that are not in .fixed as well",
+            lambda: Algorithm(name="linear", fixed={"lambda": 1, "num_round": 1}, tuned={"lambda": Range(low=0, high=1)}),
+            "Algorithm('linear').tuned is ['lambda']; allowed: hyperparameters that are not in .fixed as well",
+        ),
+        (
+            lambda: Algorithm(name="linear", fixed={"num_round": 1}, tuned={"l2": Range(low=0, high=1)}),
+            "Algorithm('linear').tuned is 'l2'; allowed: alpha, colsample_bylevel, colsample_bynode, colsample_bytree, eta, gamma, lambda",
+        ),
+        (
+            lambda: Algorithm(name="linear", fixed={"num_round": 1, "trees": 9}, tuned={"lambda": Range(low=0, high=1)}),
+            "Algorithm('linear').fixed is 'trees'; allowed: alpha, base_score",
+        ),
+        (
+            lambda: Algorithm(name="linear", tuned={"lambda": Range(low=0, high=1)}),
+            "Algorithm('linear').fixed is {}; allowed: with num_round, which the image wants; 1 where nothing is boosted",
+        ),
+        (
+            lambda: Algorithm(name="forest", fixed={"num_round": 1}, tuned={"subsample": Range(low=0.0, high=1.0)}),
+            "Algorithm('forest').tuned['subsample'] is (0.0, 1.0); allowed: more than 0 to 1",
+        ),
+        (
+            lambda: Algorithm(name="forest", fixed={"num_round": 1}, tuned={"max_depth": Range(low=1.5, high=3.0)}),
+            "Algorithm('forest').tuned['max_depth'] is (1.5, 3.0); allowed: whole numbers",
         ),
         (
             lambda: Numeric("age"),
@@ -167,7 +187,7 @@ def broken_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("MINE = Problem.BINERY", "Problem has no BINERY; allowed: Problem.REGRESSION | Problem.BINARY | Problem.MULTICLASS"),
         ("MINE = Problem('binery')", "ValueError: 'binery' is not a valid Problem; compare it with the values that ship"),
         (
-            "MINE = {Algorithm(name='linear', tuned={'l2': Range(low=1, high=2)})}",
+            "MINE = {Algorithm(name='linear', fixed={'num_round': 1}, tuned={'lambda': Range(low=1, high=2)})}",
             "unhashable type: 'dict'; braces make a set: write a tuple",
         ),
         ("MINE = Numeric(name='x')(Numeric(name='y'))", "TypeError: 'Numeric' object is not callable; compare it"),

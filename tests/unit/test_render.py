@@ -54,17 +54,22 @@ def test_newest_approved_version_is_pinned_for_every_stage(account: ScriptAccoun
 
 
 def test_rejecting_the_live_version_goes_back_to_the_one_before(account: ScriptAccount) -> None:
-    account.sagemaker.add(1, "Approved", **{"served-production": "2026-01-01"})
-    account.sagemaker.add(2, "Rejected", **{"served-production": "2026-02-01"})
+    account.sagemaker.add(1, "Approved")
+    account.sagemaker.add(2, "Rejected")
     assert run(render.main, []) == 0
     assert f"MODEL_PACKAGE_ARN={PACKAGE}/1" in Path("rendered.env").read_text()
-    assert "RETURNING=true" in Path("rendered.env").read_text()
 
 
-def test_version_that_never_served_is_not_returning(account: ScriptAccount) -> None:
-    account.sagemaker.add(1)
-    run(render.main, [])
-    assert "RETURNING=false" in Path("rendered.env").read_text()
+def test_a_version_that_other_code_than_its_commit_s_made_is_not_deployed(
+    account: ScriptAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Something lay beside the published code, and its jobs imported it."""
+    monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "c0ffee")
+    account.sagemaker.add(1, **{"git-commit": "c0ffee"})
+    assert run(render.main, []) == 2
+    assert "version 1 was not made by the code of commit c0ffee: its code-sha256 is" in capsys.readouterr().err
+    account.sagemaker.add(2, **{"git-commit": "another"})
+    assert run(render.main, []) == 0
 
 
 def test_requested_version_wins_over_the_newest(account: ScriptAccount, monkeypatch: pytest.MonkeyPatch) -> None:

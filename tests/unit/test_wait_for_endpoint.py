@@ -71,7 +71,7 @@ def test_a_change_without_end_is_one_line_that_says_what_to_do(slept: list[float
     with pytest.raises(VerdictError) as caught:
         wait_until_updatable(Changing("Updating"), NAME)
     assert f"endpoint {NAME} is still Updating after {LIMIT_MINUTES} min" in str(caught.value)
-    assert f"start-pipeline-execution --name {wait_for_endpoint.PROJECT.deploy_pipeline}" in str(caught.value)
+    assert f"lambda invoke --function-name {wait_for_endpoint.PROJECT.start_deployment_function}" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert LIMIT_MINUTES * 60 <= sum(slept) <= LIMIT_MINUTES * 60 + POLL_SECONDS
     assert len(capsys.readouterr().out.splitlines()) == LIMIT_MINUTES + 1  # one a minute

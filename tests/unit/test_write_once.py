@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from build_scripts.kept_templates import NEWEST, keep, key
-from build_scripts.publish import publish
+from build_scripts.command_line import ProblemError
+from build_scripts.kept_templates import keep, key
+from build_scripts.publish import code_prefix, publish
 from build_scripts.write_once import put_once
 
 
@@ -23,16 +26,22 @@ class Bucket:
             raise ClientError({"Error": {"Code": "PreconditionFailed", "Message": "At least one did not hold"}}, "PutObject")
         self.objects[Key] = Body
 
-    def head_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803
-        """As for a caller who may not list the bucket: what is not there is forbidden."""
-        if Key not in self.objects:
-            raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        return {"Body": io.BytesIO(self.objects[Key])}
+
+    def get_paginator(self, _: str) -> Bucket:
+        return self
+
+    def paginate(self, *, Bucket: str, Prefix: str) -> list[dict[str, Any]]:  # noqa: N803
+        return [{"Contents": [{"Key": key} for key in self.objects if key.startswith(Prefix)]}]
 
 
 def test_the_first_writer_s_object_stays():
     bucket = Bucket()
     assert put_once(bucket, "b", "k", b"first", {})
-    assert not put_once(bucket, "b", "k", b"second", {})
+    assert not put_once(bucket, "b", "k", b"first", {})
+    with pytest.raises(ProblemError, match="s3://b/k is there with other content than this commit's"):
+        put_once(bucket, "b", "k", b"second", {})
     assert bucket.objects == {"k": b"first"}
 
 
@@ -47,19 +56,38 @@ def test_another_refusal_is_an_error():
         put_once(bucket, "b", "k", b"x", {})
 
 
-def test_code_is_published_once_also_without_the_permission_to_list():
+def test_code_is_published_once():
     bucket, files = Bucket(), {"train.py": b"1"}
     address, uploaded = publish(bucket, "b", files)
+    before = dict(bucket.objects)
     assert uploaded
-    bucket.objects[f"{address.removeprefix('s3://b/')}/steps/train.py"] = b"as it was"
     assert publish(bucket, "b", files) == (address, False)
-    assert b"as it was" in bucket.objects.values()
+    assert bucket.objects == before
 
 
-def test_templates_of_a_commit_are_the_first_that_were_built_of_it(monkeypatch, tmp_path):
+@pytest.mark.parametrize("name", ["steps/train.py", "sourcedir.tar.gz", "steps/json.py"])
+def test_another_build_s_objects_at_the_address_of_this_code_are_named(name: str):
+    """Whoever sees the code can compute its address before it is built; a module of that name would be imported by every job."""
+    bucket, files = Bucket(), {"train.py": b"1"}
+    prefix = code_prefix(files)
+    bucket.objects[f"{prefix}/{name}"] = b"forged"
+    with pytest.raises(ProblemError, match=f"s3://b/{prefix}/{name} is "):
+        publish(bucket, "b", files)
+
+
+def test_an_archive_that_another_zlib_compressed_is_the_same():
+    bucket, files = Bucket(), {"train.py": b"1" * 1000}
+    address, _ = publish(bucket, "b", files)
+    archive = f"{address.removeprefix('s3://b/')}/sourcedir.tar.gz"
+    bucket.objects[archive] = gzip.compress(gzip.decompress(bucket.objects[archive]), compresslevel=1)
+    assert publish(bucket, "b", files) == (address, False)
+
+
+def test_templates_that_another_build_kept_for_a_commit_are_named(monkeypatch, tmp_path):
     monkeypatch.setattr("build_scripts.kept_templates.STACKS", ("stack",))
     bucket = Bucket()
-    for content in ("first", "second"):
-        (tmp_path / "stack.template.json").write_text(content)
+    bucket.objects[key("abc", "stack")] = b"forged"
+    (tmp_path / "stack.template.json").write_text("of the commit")
+    with pytest.raises(ProblemError, match=key("abc", "stack")):
         keep(bucket, "b", "abc", tmp_path, None)
-    assert bucket.objects == {key("abc", "stack"): b"first", NEWEST: b"abc"}
+    assert bucket.objects == {key("abc", "stack"): b"forged"}

@@ -31,7 +31,7 @@ def require_identity_policy(document: str, *, is_managed: bool = False) -> None:
     """Raises MalformedPolicyDocument for a policy that cannot be a user's or a role's. Only a managed one must have the newer version."""
     from moto.iam.policy_validation import IAMPolicyDocumentValidator
 
-    _validate(IAMPolicyDocumentValidator, document if is_managed else _in_newer_version(document))
+    _validate(IAMPolicyDocumentValidator, _as_moto_has_it(document, keeps_version=is_managed))
     if any("Principal" in statement or "NotPrincipal" in statement for statement in statements_of(document)):
         raise _malformed("Policy document should not specify a principal.")
 
@@ -40,7 +40,7 @@ def require_trust_policy(context: Context, document: str) -> None:
     """Raises MalformedPolicyDocument for a policy that cannot say who assumes a role."""
     from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 
-    _validate(IAMTrustPolicyDocumentValidator, _in_newer_version(document))
+    _validate(IAMTrustPolicyDocumentValidator, _as_moto_has_it(document))
     if not all("Principal" in statement or "NotPrincipal" in statement for statement in statements_of(document)):
         raise _malformed("AssumeRole policy must contain principals.")  # the words of IAM are not published
     if stranger := missing_principal(context, document):
@@ -52,7 +52,7 @@ def require_resource_policy(context: Context, document: str, code: str, longest:
     from moto.iam.policy_validation import BaseIAMPolicyValidator
 
     try:
-        _validate(BaseIAMPolicyValidator, _in_newer_version(document))
+        _validate(BaseIAMPolicyValidator, _as_moto_has_it(document))
     except ServiceError as error:
         raise ServiceError(code, error.message) from error
     for statement in statements_of(document):
@@ -94,14 +94,18 @@ def _exists(context: Context, arn: str) -> bool:
     return stored is not None and stored["Arn"] == arn
 
 
-def _in_newer_version(document: str) -> str:
-    """A document of the older version, which is what one without `Version` has: its grammar lacks policy variables only."""
+def _as_moto_has_it(document: str, *, keeps_version: bool = False) -> str:
+    """A document in the form that moto's validators know, which want the newer version and conditions of texts.
+
+    The older version is what a document without `Version` has: its grammar lacks policy variables only. A condition's value may be a number
+    (IAM user guide, "Grammar of the IAM JSON policy language": `<condition_value>` is a string, a number or a truth value).
+    """
     try:
-        read = json.loads(document)
+        read = json.loads(document, parse_int=str, parse_float=str)
     except ValueError:
         return document
     is_older = isinstance(read, dict) and read.get("Version", "2008-10-17") == "2008-10-17"
-    return json.dumps({**read, "Version": "2012-10-17"}) if is_older else document
+    return json.dumps({**read, "Version": "2012-10-17"} if is_older and not keeps_version else read)
 
 
 def _validate(validator: Any, document: str) -> None:

@@ -84,12 +84,10 @@ class Runner:
 
     def _start(self, job: Job, launch: Launch, host_count: int, credentials: Credentials | None) -> RunningProcess:
         command = resolve(launch.command)
-        whole = self.context.process_environment(credentials)
-        inherited = {name: value for name, value in whole.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
         try:
             return self.warm.start(
                 command,
-                environment={**inherited, "PYTHONUNBUFFERED": "1", **launch.environment},
+                environment={**self.context.process_environment(credentials), "PYTHONUNBUFFERED": "1", **launch.environment},
                 working_directory=launch.working_directory,
                 log_file=self.log_path(job, launch.container.host, host_count),
                 opt_ml=launch.container.path("/opt/ml"),

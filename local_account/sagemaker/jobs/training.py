@@ -13,7 +13,7 @@ from typing import Any
 from local_account.errors import ServiceError
 from local_account.roles import Role, sagemaker_role
 from local_account.sagemaker import program
-from local_account.sagemaker.jobs import cloudwatch_logs, isolation, metrics, script_mode
+from local_account.sagemaker.jobs import cloudwatch_logs, first_party, isolation, metrics, script_mode
 from local_account.sagemaker.jobs.container import Container, base_environment, host_names
 from local_account.sagemaker.jobs.record import TRAINING, Job, JobFailedError, Jobs, JobStoppedError, failure_of, now
 from local_account.sagemaker.jobs.running import Launch, Runner, algorithm_error, failure_reason
@@ -38,7 +38,7 @@ class TrainingJobs:
         """Start a job. `more` goes into its description (the tuner's own fields). Raises ServiceError; nothing is started then."""
         check_training(request)
         self.check_data(request)
-        patterns = metrics.compile_definitions((request.get("AlgorithmSpecification") or {}).get("MetricDefinitions", []))
+        patterns = metrics.compile_definitions(first_party.metric_definitions(request.get("AlgorithmSpecification") or {}))
         output = request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
         defaults = {
             "ModelArtifacts": {"S3ModelArtifacts": f"{output}/{request['TrainingJobName']}/output/model.tar.gz"},

@@ -10,7 +10,7 @@ from typing import Any
 
 from local_account.errors import ServiceError
 from local_account.sagemaker import listing
-from local_account.sagemaker.jobs import metrics
+from local_account.sagemaker.jobs import first_party, metrics
 from local_account.sagemaker.jobs.record import TUNING, Job, Jobs, now
 from local_account.sagemaker.jobs.training import TrainingJobs, check_training
 from local_account.sagemaker.tuning import early_stopping, ranges, strategies
@@ -102,6 +102,7 @@ class Search:
         seed = int(self.config["RandomSeed"]) if "RandomSeed" in self.config else secrets.randbelow(2**31)
         try:
             parameter_ranges = self.config.get("ParameterRanges") or self.definition.get("HyperParameterRanges") or {}
+            first_party.check_tuning(self.definition, parameter_ranges, self.objective)
             self.ranges = ranges.read(parameter_ranges)
             self.strategy = strategies.choose(self.config["Strategy"], self.ranges, seed)
         except ValueError as error:
@@ -239,7 +240,7 @@ class Search:
             trial.read = True
 
     def _objective_pattern(self) -> Any:
-        definitions = metrics.compile_definitions(self.definition["AlgorithmSpecification"].get("MetricDefinitions", []))
+        definitions = metrics.compile_definitions(first_party.metric_definitions(self.definition["AlgorithmSpecification"]))
         name = self.objective["MetricName"]
         if name not in definitions:
             raise ServiceError(

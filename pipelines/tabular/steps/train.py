@@ -2,7 +2,7 @@
 
 Inputs: the channels `train` and `validation` that `prepare.py` wrote. Output: the model folder, which SageMaker packs
 as `model.tar.gz`, with `trial.json`: the hyperparameters in force, the decision threshold of a binary problem and the quality.
-The tuner reads the line `validation-<metric>:<value>`. Next: `choose.py`.
+The tuner reads the line of `tuner_contract.py`. Next: `choose.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import algorithms
 import dataset
 import failure
 import numpy as np
+import tuner_contract
 from decisions import Predictions, fit_threshold
 from failure import BadInput
 from measures import measure
@@ -27,7 +28,8 @@ TRIAL_FILE = "trial.json"
 
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(description=__doc__, epilog="Further --name value pairs are the algorithm's hyperparameters.")
-    arguments.add_argument("--algorithm", required=True, help="a module of algorithms/")
+    named = os.environ.get(tuner_contract.ALGORITHM_VARIABLE)
+    arguments.add_argument("--algorithm", default=named, required=named is None, help="a module of algorithms/")
     arguments.add_argument("--train", default=os.environ.get("SM_CHANNEL_TRAIN", "/opt/ml/input/data/train"))
     arguments.add_argument("--validation", default=os.environ.get("SM_CHANNEL_VALIDATION", "/opt/ml/input/data/validation"))
     arguments.add_argument("--model-dir", default=os.environ.get("SM_MODEL_DIR", "/opt/ml/model"))
@@ -62,7 +64,7 @@ def main(argv: list[str]) -> None:
         trial |= {"decision_metric": about["decision_metric"], "decision_threshold": threshold}
     (folder / TRIAL_FILE).write_text(json.dumps(trial, sort_keys=True), encoding="utf-8")
     print(f"{options.algorithm} {json.dumps(model.settings, sort_keys=True)}")
-    print(f"validation-{about['metric']}:{value:.9g}")
+    print(tuner_contract.line(about["metric"], about["problem"], value))
 
 
 def _pairs(rest: Sequence[str]) -> dict[str, str]:

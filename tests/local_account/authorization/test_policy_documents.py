@@ -46,6 +46,11 @@ def test_a_role_s_policy_is_within_iam_s_grammar(account: Account, text: str, sa
     assert answer.startswith("MalformedPolicyDocument: ") and said in answer
 
 
+def test_a_condition_may_compare_with_a_number(account: Account) -> None:
+    recent = {**READ, "Condition": {"NumericGreaterThan": {"s3:TlsVersion": 1.2}}}
+    account.client("iam").put_role_policy(RoleName="any", PolicyName="recent", PolicyDocument=document(recent))
+
+
 def test_only_a_managed_policy_must_have_the_newer_version(account: Account) -> None:
     older = document(READ, version="2008-10-17")
     account.client("iam").put_role_policy(RoleName="any", PolicyName="older", PolicyDocument=older)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from algorithms import numbers
 
-DEFAULTS = {"l2": 1.0}
+#: `lambda` is the strength of the L2 penalty. SageMaker's tuner wants `num_round` of every program; nothing is boosted here.
+DEFAULTS = {"lambda": 1.0, "num_round": 1}
 MODEL_FILE = "linear.json"
 
 
@@ -71,9 +72,9 @@ def fit(train: Part, _validation: Part | None, about: Mapping[str, Any], hyperpa
 
     given = numbers(hyperparameters, DEFAULTS, "linear")
     if about["problem"] == "regression":
-        estimator = Ridge(alpha=given["l2"], solver="cholesky")
+        estimator = Ridge(alpha=given["lambda"], solver="cholesky")
     else:
-        estimator = LogisticRegression(C=1 / given["l2"], max_iter=2000)
+        estimator = LogisticRegression(C=1 / given["lambda"], max_iter=2000)
     # One thread: how a product is divided among threads changes its last bits.
     with threadpool_limits(limits=1):
         estimator.fit(train.features.astype(np.float64), train.target, sample_weight=train.weight)

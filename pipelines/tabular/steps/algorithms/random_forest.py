@@ -12,7 +12,14 @@ from algorithms import numbers
 
 __all__ = ["fit", "load"]
 
-DEFAULTS = {"trees": 100, "max_depth": 10, "columns_per_split": 0.6, "rows_per_tree": 0.632, "min_child_weight": 2.0}
+DEFAULTS = {
+    "num_round": 1,  # more would be a boosted forest
+    "num_parallel_tree": 100,
+    "max_depth": 10,
+    "colsample_bynode": 0.6,
+    "subsample": 0.632,
+    "min_child_weight": 2.0,
+}
 
 
 def fit(train: Part, _validation: Part | None, about: Mapping[str, Any], hyperparameters: Mapping[str, str]) -> Trees:
@@ -20,12 +27,8 @@ def fit(train: Part, _validation: Part | None, about: Mapping[str, Any], hyperpa
     given = numbers(hyperparameters, DEFAULTS, "random_forest")
     parameters = {
         **base_parameters(about, train),
-        "num_parallel_tree": given["trees"],
-        "learning_rate": 1.0,
-        "reg_lambda": 1e-5,  # the value of XGBRFRegressor: leaves hold plain means
-        "subsample": given["rows_per_tree"],
-        "colsample_bynode": given["columns_per_split"],
-        "max_depth": given["max_depth"],
-        "min_child_weight": given["min_child_weight"],
+        "eta": 1.0,
+        "lambda": 1e-5,  # the value of XGBRFRegressor: leaves hold plain means
+        **{name: value for name, value in given.items() if name != "num_round"},
     }
-    return Trees(xgboost.train(parameters, matrix_of(train), 1, verbose_eval=False), given)
+    return Trees(xgboost.train(parameters, matrix_of(train), given["num_round"], verbose_eval=False), given)

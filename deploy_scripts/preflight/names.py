@@ -1,0 +1,152 @@
+"""Names that the templates give, and that somebody else or an earlier, retained deployment has already.
+
+CloudFormation refuses to create what exists. A name is the stack's own if the stack lists it; everything else in the templates is named by
+CloudFormation and cannot clash. Types with a name: `KINDS`; a test holds it to the templates. Next: `leftovers.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from deploy_scripts.preflight.account import Account
+from deploy_scripts.preflight.assembly import Stack
+from deploy_scripts.preflight.finding import Finding, NotSeenError, failed, not_seen, passed
+from deploy_scripts.preflight.situation import Situation
+from deploy_scripts.preflight.stack_states import resources_of
+
+_OTHER = "or choose another Project.name in settings.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a type is named and found, and what to do about one that is in the way. Commands have `{name}` and `{stack}`."""
+
+    property: str
+    exists: Callable[[Account, str], bool]
+    advice: str
+    commands: tuple[str, ...] = ()
+
+
+def _found(service: str, operation: str, parameter: str) -> Callable[[Account, str], bool]:
+    return lambda account, name: account.find(service, operation, **{parameter: name}) is not None
+
+
+def _listed(service: str, operation: str, member: str, key: str, **request: str) -> Callable[[Account, str], bool]:
+    """`request` may have `{name}`."""
+
+    def exists(account: Account, name: str) -> bool:
+        given = {parameter: value.format(name=name) for parameter, value in request.items()}
+        return any(item[key] == name for item in account.read_all(service, operation, member, **given))
+
+    return exists
+
+
+def _alarm(account: Account, name: str) -> bool:
+    return bool(account.read_all("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNames=[name]))
+
+
+def _project(account: Account, name: str) -> bool:
+    return bool(account.read("codebuild", "batch_get_projects", names=[name])["projects"])
+
+
+KINDS: Mapping[str, Kind] = {
+    "AWS::KMS::Alias": Kind(
+        "AliasName",
+        _listed("kms", "list_aliases", "Aliases", "AliasName"),
+        "the key stays, and what it encrypted stays readable; delete the alias,",
+        ("aws kms delete-alias --alias-name {name}",),
+    ),
+    "AWS::SageMaker::ModelPackageGroup": Kind(
+        "ModelPackageGroupName",
+        _found("sagemaker", "describe_model_package_group", "ModelPackageGroupName"),
+        "the registry of an earlier deployment. To keep its versions, import it (the CLI asks for each resource: give the "
+        "group's ARN, leave the others empty). To drop them, set Project.retain_data=False and type the other two. Take one way,",
+        (
+            "npx cdk import {stack}",
+            "python -m deploy_scripts.tear_down",
+            "aws sagemaker delete-model-package-group --model-package-group-name {name}",
+        ),
+    ),
+    "AWS::CodeCommit::Repository": Kind(
+        "RepositoryName",
+        _found("codecommit", "get_repository", "repositoryName"),
+        "the repository of an earlier deployment. Your clone has its history (compare with `git ls-remote`); delete it,",
+        ("aws codecommit delete-repository --repository-name {name}",),
+    ),
+    "AWS::Logs::LogGroup": Kind(
+        "LogGroupName",
+        _listed("logs", "describe_log_groups", "logGroups", "logGroupName", logGroupNamePrefix="{name}"),
+        "SageMaker or an earlier deployment made it. Export what you need, then delete it,",
+        ("aws logs delete-log-group --log-group-name {name}",),
+    ),
+    "AWS::SageMaker::Endpoint": Kind(
+        "EndpointName",
+        _found("sagemaker", "describe_endpoint", "EndpointName"),
+        "somebody's endpoint, which serves. Once nobody calls it, delete it,",
+        ("aws sagemaker delete-endpoint --endpoint-name {name}",),
+    ),
+    "AWS::CodeBuild::Project": Kind("Name", _project, "delete it,", ("aws codebuild delete-project --name {name}",)),
+    "AWS::CodePipeline::Pipeline": Kind(
+        "Name", _found("codepipeline", "get_pipeline", "name"), "delete it,", ("aws codepipeline delete-pipeline --name {name}",)
+    ),
+    "AWS::Lambda::Function": Kind(
+        "FunctionName",
+        _found("lambda", "get_function_configuration", "FunctionName"),
+        "delete it,",
+        ("aws lambda delete-function --function-name {name}",),
+    ),
+    "AWS::CloudWatch::Alarm": Kind("AlarmName", _alarm, "delete it,", ("aws cloudwatch delete-alarms --alarm-names {name}",)),
+    "AWS::CloudWatch::Dashboard": Kind(
+        "DashboardName",
+        _found("cloudwatch", "get_dashboard", "DashboardName"),
+        "delete it,",
+        ("aws cloudwatch delete-dashboards --dashboard-names {name}",),
+    ),
+}
+#: Named in the templates, but within a resource of the same stack: they cannot be there without it.
+WITHIN_ANOTHER = ("AWS::ApplicationAutoScaling::ScalingPolicy", "AWS::IAM::Policy")
+
+
+def check_names(situation: Situation) -> Iterator[Finding]:
+    """A line for each name in the way, and one for the rest."""
+    free = own = 0
+    blind: dict[str, NotSeenError] = {}
+    for stack in situation.stacks:
+        ours = resources_of(situation, stack)
+        for kind, logical_id, name in named(situation, stack):
+            if logical_id in ours:
+                own += 1
+                continue
+            try:
+                if KINDS[kind].exists(situation.account, name):
+                    yield _in_the_way(situation, stack, kind, name)
+                else:
+                    free += 1
+            except NotSeenError as error:
+                blind.setdefault(error.reason, error)
+    for reason in blind.values():
+        yield not_seen("names", reason)
+    yield passed("names", f"{free} are free, {own} are the deployed stacks' own; CloudFormation chooses all others")
+
+
+def named(situation: Situation, stack: Stack) -> Iterator[tuple[str, str, str]]:
+    """Type, logical id and name of what a template names for the whole account."""
+    for kind, entry in KINDS.items():
+        for logical_id, properties in stack.resources(kind).items():
+            if name := situation.place.text(properties.get(entry.property)):
+                yield kind, logical_id, name
+
+
+def _in_the_way(situation: Situation, stack: Stack, kind: str, name: str) -> Finding:
+    what, entry = kind.rsplit("::", 1)[-1], KINDS[kind]
+    found = f"{what} {name} exists, and is not of stack {stack.name}"
+    try:
+        owner = situation.account.find("cloudformation", "describe_stack_resources", PhysicalResourceId=name)
+    except NotSeenError:
+        owner = None
+    if owner and owner["StackResources"]:
+        of = owner["StackResources"][0]["StackName"]
+        return failed("names", f"{what} {name} belongs to stack {of}", f"another deployment has this name: delete that stack, {_OTHER}")
+    commands = [command.format(name=name, stack=stack.name) for command in entry.commands]
+    return failed("names", found, f"{entry.advice} {_OTHER}", *commands)

@@ -1,0 +1,93 @@
+"""What the template takes for a fact about AWS and no test here can show: each with its source, and with what would show it.
+
+`make parity` writes it into docs/parity.md. A fact that a real account has shown goes into a test of this folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fact:
+    claim: str
+    source: str
+    shown_by: str
+
+
+#: The day of the last whole run of tests/aws against a real account; None: never.
+LAST_RUN: str | None = None
+
+FACTS = (
+    Fact(
+        "With PIP_NO_BUILD_ISOLATION=0 the XGBoost 3.2-0 image installs the program without a network",
+        "pip's own option parsing; the image's start script",
+        "the first endpoint, which has network isolation",
+    ),
+    Fact(
+        "A refusal that output_fn returns as flask.Response reaches the client with its status",
+        "sagemaker_containers, run here (tests/local_account/test_container_code.py)",
+        "Verify on staging",
+    ),
+    Fact("CodeBuild runs Python 3.12 by runtime-versions on standard:8.0", "the image's Dockerfile", "the first build"),
+    Fact(
+        "A tuning step's job is named <execution>-<step>-<token>, at most 32 characters",
+        "names that executions gave",
+        "the first tuning step",
+    ),
+    Fact(
+        "The tuner takes sagemaker-xgboost for its own algorithm, also with a program of ours: the image's names, no metric definitions",
+        "aws/sagemaker-xgboost-container#121 and #113, aws/sagemaker-python-sdk#2226",
+        "the first tuning step",
+    ),
+    Fact(
+        "It takes every fixed hyperparameter and every objective that the image declares, and finds `[0]#011validation-<metric>:<value>`",
+        "the image's hyperparameter_validation.py and metrics.py",
+        "the first trial",
+    ),
+    Fact(
+        "The registry takes the metadata that a version is registered with",
+        "SageMaker's service model: pattern and length of CustomerMetadataValue",
+        "the first registration",
+    ),
+    Fact(
+        "A condition on aws:ResourceTag with IfExists is met by what is gone, so that the answer is that it is gone",
+        "IAM user guide, IfExists condition operators",
+        "the first update of an endpoint, after which CloudFormation deletes nothing that serves",
+    ),
+    Fact(
+        "aws:ResourceTag is there when a model, an endpoint configuration or a scalable target is described, tagged or changed",
+        "Service Authorization Reference, resource types of SageMaker and Application Auto Scaling",
+        "a second project in the same account",
+    ),
+    Fact(
+        "CloudFormation gives a stack's tags to scalable targets and log groups",
+        "tagging of the types' schemas",
+        "the first endpoint's stack",
+    ),
+    Fact(
+        "SageMaker asks for an update's alarms as the endpoint's role",
+        "SageMaker guide, Auto-Rollback Configuration",
+        "the second deployment",
+    ),
+    Fact(
+        "RegisterModel needs no permission but CreateModelPackage, DescribeModelPackageGroup and AddTags",
+        "guide of SageMaker Pipelines, IAM Access Management",
+        "the first registration",
+    ),
+    Fact(
+        "An undelivered event reaches the encrypted dead-letter queue",
+        "EventBridge user guide, Using dead-letter queues",
+        "a rule whose target is gone",
+    ),
+    Fact(
+        "SageMaker needs neither kms:ReEncrypt* nor kms:GenerateDataKeyWithoutPlaintext of its execution roles",
+        "S3 user guide, Using SSE-KMS",
+        "the first job",
+    ),
+    Fact(
+        "A new account's quotas allow the instance types of settings.py",
+        "Service Quotas: many defaults are 0",
+        "the first job and the first endpoint",
+    ),
+)

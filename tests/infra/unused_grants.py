@@ -1,0 +1,135 @@
+"""What a role is granted and the loop never uses, each with the reason why it stays. tests/loop holds the loop's record against this.
+
+A grant that nothing uses and that no reason keeps is too wide: it goes. There are three kinds of reason. AWS asks for it where the local
+account does not (`ONLY_AWS`), which only a real account can show; it is for failures and clean-up that the loop does not have (`SELDOM`);
+or another test than the loop's uses it (`ELSEWHERE`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ONLY_AWS, SELDOM, ELSEWHERE = "only AWS", "seldom", "elsewhere"
+
+
+@dataclass(frozen=True)
+class Unused:
+    """`roles` and `actions` are patterns of whole names: of a role's logical id, and of an action as the template has it.
+
+    `whose` says the roles in words.
+    """
+
+    roles: str
+    actions: str
+    kind: str
+    reason: str
+
+    @property
+    def whose(self) -> str:
+        return _WHOSE[self.roles]
+
+    def covers(self, role: str, action: str) -> bool:
+        return re.fullmatch(self.roles, role) is not None and re.fullmatch(self.actions, action) is not None
+
+
+_PIPELINE, _INFERENCE = r"PipelineRole\w*", r"InferenceRole\w*"
+_BUILDS = r"(PipelineBuild|DeployProjects\w+)Role\w*"
+_CODE_PIPELINES = r"(PipelinePipeline|DeployPipeline)Role\w*"
+_SAGEMAKER = r"(Pipeline|Inference)Role\w*"
+_FUNCTIONS = r"(DataVersionFunction|PushRoutingRoutePush|RetrainingStartRetraining|StartStartDeployment|UnusedRemoveUnused)Role\w*"
+_SCHEDULES = r"(RetrainingSchedule|UnusedDaily)Role\w*"
+_ENDPOINTS = r"DeployCloudFormation\w*"
+_REMOVE_UNUSED = r"UnusedRemoveUnusedRole\w*"
+_BUILD_PIPELINE, _DEPLOY_PIPELINE = r"PipelinePipelineRole\w*", r"DeployPipelineRole\w*"
+_CI = f"{_BUILDS}|{_CODE_PIPELINES}"
+_WHOSE = {
+    _PIPELINE: "the training pipeline and its jobs",
+    _INFERENCE: "endpoints",
+    _SAGEMAKER: "jobs and endpoints",
+    _FUNCTIONS: "functions",
+    _REMOVE_UNUSED: "the function that tidies up",
+    _SCHEDULES: "schedules",
+    _CODE_PIPELINES: "CodePipelines",
+    _BUILD_PIPELINE: "the build pipeline",
+    _DEPLOY_PIPELINE: "the deploy pipeline",
+    _CI: "builds and CodePipelines",
+    _ENDPOINTS: "CloudFormation, for endpoints",
+}
+
+UNUSED = (
+    Unused(_SAGEMAKER, r"ecr:\w+", ONLY_AWS, "the image of a container is pulled; the local account runs none"),
+    Unused(_SAGEMAKER, r"cloudwatch:PutMetricData", ONLY_AWS, "SageMaker publishes a container's metrics as its role"),
+    Unused(_INFERENCE, r"logs:\w+", ONLY_AWS, "SageMaker writes an endpoint's log as its role"),
+    Unused(_PIPELINE, r"logs:DescribeLogStreams", ONLY_AWS, "SageMaker's list of an execution role's log actions"),
+    Unused(_SAGEMAKER, r"s3:(GetBucketLocation|ListBucket)", ONLY_AWS, "SageMaker looks where a bucket is, and what a prefix holds"),
+    Unused(_PIPELINE, r"kms:Encrypt", ONLY_AWS, "API reference, OutputDataConfig: the role must have it where a key is named"),
+    Unused(_PIPELINE, r"s3:AbortMultipartUpload", SELDOM, "a job is stopped while it uploads a large file"),
+    Unused(
+        _PIPELINE,
+        r"sagemaker:(Describe(ProcessingJob|HyperParameterTuningJob|TransformJob)|ListTrainingJobsForHyperParameterTuningJob|ListTags)",
+        ONLY_AWS,
+        "guide of SageMaker Pipelines, IAM Access Management: it follows its jobs as the pipeline's role; here they are its own",
+    ),
+    Unused(_PIPELINE, r"sagemaker:Stop\w+", SELDOM, "an execution is stopped while a job runs; in AWS SageMaker asks as the role"),
+    Unused(_PIPELINE, r"sagemaker:(CreateModel|CreateTransformJob|DescribeModel)", ELSEWHERE, "the pipeline that scores files"),
+    Unused(
+        _PIPELINE,
+        r"sagemaker:(DescribeModelPackageGroup|AddTags)",
+        ONLY_AWS,
+        "SageMaker looks for the group, and tags what a step makes",
+    ),
+    Unused(_FUNCTIONS, r"logs:\w+", ONLY_AWS, "Lambda writes a function's log as its role; here it is a file"),
+    Unused(
+        _FUNCTIONS, r"(sqs:SendMessage|kms:\w+)", SELDOM, "an event that the function failed on three times goes to the encrypted queue"
+    ),
+    Unused(_REMOVE_UNUSED, r"sagemaker:Delete\w+", SELDOM, "only what earlier deployments left is deleted, once a day"),
+    Unused(_REMOVE_UNUSED, r"\w+:(List|Describe)\w+", SELDOM, "it runs once a day, which the loop need not reach"),
+    Unused(_SCHEDULES, r"(sqs:SendMessage|kms:\w+)", SELDOM, "an invocation that could not be made goes to the encrypted queue"),
+    Unused(_SCHEDULES, r"lambda:InvokeFunction", SELDOM, "once a day or a week, which the loop need not reach"),
+    Unused(
+        _CI,
+        r"s3:(GetBucket\w+|GetObjectVersion)",
+        ONLY_AWS,
+        "user guides of CodeBuild and CodePipeline: their role policies",
+    ),
+    Unused(
+        _CI,
+        r"kms:(DescribeKey|Encrypt|Decrypt|ReEncrypt\*|GenerateDataKey\*)",
+        ONLY_AWS,
+        "user guides of CodeBuild and CodePipeline: what their roles need of a customer managed key; here S3 alone uses it",
+    ),
+    Unused(_BUILD_PIPELINE, r"s3:GetObject", ONLY_AWS, "CodePipeline reads the artifact that it hands to a build"),
+    Unused(
+        _CODE_PIPELINES, r"(codebuild:StopBuild|codecommit:CancelUploadArchive)", SELDOM, "an execution is stopped or abandoned on its way"
+    ),
+    Unused(
+        _DEPLOY_PIPELINE,
+        r"cloudformation:(GetTemplate\*|[GS]etStackPolicy|ValidateTemplate|DeleteStack|UntagResource)",
+        ONLY_AWS,
+        "the CDK's list for an action that creates, updates or replaces a stack; a failed first creation and a tag that goes are seldom",
+    ),
+    Unused(
+        _ENDPOINTS,
+        r"[\w-]+:(Describe|List|Get|Delete|Deregister|Untag|Disassociate)\w+",
+        ONLY_AWS,
+        "CloudFormation's handlers, as AWS publishes them, read and delete by these (tests/infra/test_deployment_roles.py)",
+    ),
+    Unused(
+        _ENDPOINTS,
+        r"(logs:(AssociateKmsKey|PutRetentionPolicy)|kms:\w+|[\w-]+:(TagResource|AddTags)|sagemaker:AddTags)",
+        ONLY_AWS,
+        "CloudFormation's handlers, which the local account joins in one; SageMaker makes the grant for an instance's volume",
+    ),
+)
+
+
+def reason(role: str, action: str) -> str | None:
+    """Why a role has an action that the loop never uses; None if nothing keeps it. `role`: logical id."""
+    return next((entry.reason for entry in UNUSED if entry.covers(role, action)), None)
+
+
+def stale(granted: Mapping[str, set[str]]) -> list[Unused]:
+    """Entries for what no role is granted any more. `granted`: actions by logical id."""
+    return [entry for entry in UNUSED if not any(entry.covers(role, action) for role, actions in granted.items() for action in actions)]

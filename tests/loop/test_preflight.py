@@ -1,0 +1,30 @@
+"""Preflight after a deployment: everything that is there is the project's own, and nothing stands in the way of the next one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from settings import ENVIRONMENTS, PROJECT
+from tests.loop.conftest import ROOT, Person
+
+
+def test_a_deployed_account_is_ready_to_be_deployed_to_again(person: Person) -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "deploy_scripts.preflight", "--json", "--assembly", str(person.terminal.directory / "cdk.out")],
+        cwd=ROOT,
+        env=person.terminal.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    findings = [finding for section in json.loads(made.stdout).values() for finding in section]
+    assert [finding for finding in findings if finding["sign"] == "✗"] == []
+    assert made.returncode == 0
+    by_name = {finding["what"]: finding for finding in findings}
+    assert f"{PROJECT.name}-foundation" in by_name["stacks"]["found"]
+    assert " 0 are the deployed stacks' own" not in by_name["names"]["found"]
+    assert by_name["left behind"]["found"] == "no bucket of an earlier deployment"
+    assert by_name["bootstrap"]["sign"] == by_name["bootstrap resources"]["sign"] == "✓"
+    assert all(environment.instance_type in json.dumps(findings) for environment in ENVIRONMENTS)

@@ -1,0 +1,196 @@
+"""An AWS account of hand-made answers for the tests of preflight. Requests and answers are held to botocore's own models.
+
+Project, stages and templates are hand-made too: builds run these tests, whatever a team has put into settings.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import boto3
+from botocore.validate import ParamValidator
+
+from deploy_scripts.preflight.account import Account
+from deploy_scripts.preflight.assembly import Stack
+from deploy_scripts.preflight.finding import Finding
+from deploy_scripts.preflight.situation import Check, Situation
+from settings import Autoscaling, Environment, Prices, Project, Schedule
+
+REGION, ACCOUNT = "eu-west-1", "111122223333"
+IDENTITY = {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/ada", "UserId": "AIDAEXAMPLE"}
+PROJECT = Project(name="mlops")
+STAGING = Environment(name="staging")
+SCALING = Autoscaling(
+    min_capacity=2, max_capacity=6, schedules=(Schedule(name="day", cron="0 7 ? * * *", min_capacity=3, max_capacity=8),), step_scaling=None
+)
+PRODUCTION = Environment(name="production", initial_instance_count=2, autoscaling=SCALING)
+PRICES = Prices(region="us-east-1", as_of="2025-06", source="a page", usd_per_hour={"ml.m5.large": 0.1})
+IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/sagemaker-xgboost:3.2-0"
+
+
+_SESSION = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+
+
+class Refused:
+    """An answer that is an error of the service."""
+
+    def __init__(self, code: str, message: str = "no", status: int = 400) -> None:
+        self.parsed = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        self.status = status
+
+
+def denied(action: str) -> Refused:
+    return Refused("AccessDeniedException", f"{IDENTITY['Arn']} is not authorized to perform: {action}", 403)
+
+
+#: What an account answers that has nothing, and is asked for what it has not got.
+NOTHING = {
+    "sts:GetCallerIdentity": IDENTITY,
+    "ssm:GetParameter": Refused("ParameterNotFound"),
+    "iam:GetRole": Refused("NoSuchEntity", status=404),
+    "s3:HeadBucket": Refused("404", status=404),
+    "s3:ListBuckets": {"Buckets": []},
+    "cloudformation:DescribeStacks": Refused("ValidationError", "Stack with id mlops does not exist"),
+    "cloudformation:DescribeStackResources": Refused("ValidationError", "Stack for mlops does not exist"),
+    "cloudformation:ListStackResources": {"StackResourceSummaries": []},
+    "cloudwatch:DescribeAlarms": {"MetricAlarms": []},
+    "cloudwatch:GetDashboard": Refused("ResourceNotFound", status=404),
+    "codebuild:BatchGetProjects": {"projects": []},
+    "codecommit:ListRepositories": {"repositories": []},
+    "codecommit:GetRepository": Refused("RepositoryDoesNotExistException"),
+    "codepipeline:GetPipeline": Refused("PipelineNotFoundException"),
+    "kms:ListAliases": {"Aliases": []},
+    "lambda:GetFunctionConfiguration": Refused("ResourceNotFoundException", status=404),
+    "logs:DescribeLogGroups": {"logGroups": []},
+    "sagemaker:ListEndpoints": {"Endpoints": []},
+    "sagemaker:ListPipelines": {"PipelineSummaries": []},
+    "sagemaker:DescribeEndpoint": Refused("ValidationException", "Could not find endpoint"),
+    "sagemaker:DescribeModelPackageGroup": Refused("ValidationException", "ModelPackageGroup does not exist."),
+    "service-quotas:ListServiceQuotas": {"Quotas": []},
+    "service-quotas:ListAWSDefaultServiceQuotas": {"Quotas": []},
+    "service-quotas:ListRequestedServiceQuotaChangeHistoryByQuota": {"RequestedQuotas": []},
+    "pricing:GetProducts": {"PriceList": []},
+    "ecr:BatchGetImage": {"images": [], "failures": []},
+    "ec2:DescribeVpcs": {"Vpcs": []},
+}
+
+
+class Aws:
+    """`answers` by `service:Operation`, beside NOTHING; a function gets the request's members. `calls` are what was asked."""
+
+    _clients: ClassVar[dict[tuple[str, str], Any]] = {}
+    _asked: ClassVar[Aws]
+
+    def __init__(self, answers: Mapping[str, Any] | None = None) -> None:
+        self.answers: dict[str, Any] = {**NOTHING, **(answers or {})}
+        self.calls: list[str] = []
+
+    def account(self) -> Account:
+        return Account(REGION, self.client)
+
+    def client(self, service: str, region: str) -> Any:
+        Aws._asked = self  # a client takes long to make, so that tests share them
+        if (service, region) not in self._clients:
+            client = _SESSION.client(service, region_name=region)
+            client.meta.events.register("before-parameter-build.*.*", _remember)
+            client.meta.events.register("before-call.*.*", lambda model, context, **_: Aws._asked._answer(service, model, context))
+            self._clients[service, region] = client
+        return self._clients[service, region]
+
+    def _answer(self, service: str, model: Any, context: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        name = f"{service}:{model.name}"
+        self.calls.append(name)
+        answer = self.answers[name]
+        answer = answer(context["asked"]) if callable(answer) else answer
+        if isinstance(answer, Refused):
+            return SimpleNamespace(status_code=answer.status), answer.parsed
+        problems = ParamValidator().validate(answer, model.output_shape)
+        assert not problems.has_errors(), problems.generate_report()
+        return SimpleNamespace(status_code=200), {**answer, "ResponseMetadata": {"HTTPStatusCode": 200}}
+
+
+def _remember(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    context["asked"] = dict(params)
+
+
+def quota(name: str, value: float, *, code: str = "L-1", service: str = "sagemaker", adjustable: bool = True) -> dict[str, Any]:
+    return {"QuotaName": name, "Value": value, "QuotaCode": code, "ServiceCode": service, "Adjustable": adjustable}
+
+
+def quotas(*found: Mapping[str, Any]) -> Any:
+    """The answer of ListServiceQuotas, and of the defaults."""
+    return lambda asked: {"Quotas": [item for item in found if item["ServiceCode"] == asked["ServiceCode"]]}
+
+
+def product(instance_type: str, usd: float) -> str:
+    """One line of the Price List, as GetProducts answers them."""
+    price = {"pricePerUnit": {"USD": f"{usd:.10f}"}, "unit": "Hrs"}
+    terms = {"OnDemand": {"SKU.TERM": {"priceDimensions": {"SKU.TERM.RATE": price}}}}
+    return json.dumps({"product": {"attributes": {"instanceName": instance_type, "regionCode": REGION}}, "terms": terms})
+
+
+def stack(name: str, resources: Mapping[str, Any] | None = None, **options: Any) -> Stack:
+    """`resources`: logical id -> (type, properties)."""
+    made = {logical_id: {"Type": kind, "Properties": properties} for logical_id, (kind, properties) in (resources or {}).items()}
+    return Stack(name, {"Resources": made}, **options)
+
+
+def deployed(*resources: tuple[str, str], status: str = "CREATE_COMPLETE") -> dict[str, Any]:
+    """Answers about a stack that has these resources (logical id, physical id)."""
+    when = "2026-11-27T00:00:00Z"
+    summaries = [
+        {"LogicalResourceId": logical, "PhysicalResourceId": physical, "ResourceStatus": "CREATE_COMPLETE", "ResourceType": "AWS::X::Y"}
+        | {"LastUpdatedTimestamp": when}
+        for logical, physical in resources
+    ]
+    return {
+        "cloudformation:DescribeStacks": {"Stacks": [{"StackName": "mlops", "StackStatus": status, "CreationTime": when}]},
+        "cloudformation:ListStackResources": {"StackResourceSummaries": summaries},
+    }
+
+
+def situation(
+    aws: Aws | None = None,
+    *,
+    stacks: Sequence[Stack] = (),
+    definitions: Sequence[Mapping[str, Any]] = (),
+    environments: Sequence[Environment] = (STAGING, PRODUCTION),
+    project: Project = PROJECT,
+    region: str = REGION,
+    root: Path = Path(),
+    define: Any = None,
+) -> Situation:
+    return Situation(
+        project=project,
+        environments=environments,
+        prices=PRICES,
+        account=(aws or Aws()).account(),
+        identity=IDENTITY,
+        region_of_the_environment=region,
+        stacks=stacks,
+        define=define or (lambda: definitions),
+        root=root,
+    )
+
+
+def found(check: Check, given: Situation) -> list[Finding]:
+    """The check's findings; what it cannot see is raised."""
+    return list(check(given))
+
+
+def only(check: Check, given: Situation) -> Finding:
+    (finding,) = found(check, given)
+    return finding
+
+
+def signs(findings: Sequence[Finding]) -> str:
+    return "".join(finding.sign for finding in findings)
+
+
+def says(finding: Finding) -> str:
+    """All that a person reads of it."""
+    return " ".join([finding.what, finding.found, finding.advice, *finding.commands])
