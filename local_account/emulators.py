@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
+import functools
 import importlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,6 +29,8 @@ from local_account.context import Context
 from local_account.processes import GUARD
 
 MOTO_SERVICES = ("application-autoscaling", "codepipeline", "codecommit")
+#: The service that MiniStack answers for at the moment; none for a signal to CloudFormation, which its path leads on.
+_served: contextvars.ContextVar[str] = contextvars.ContextVar("served", default="")
 _MOTO_PACKAGES = {"application-autoscaling": "applicationautoscaling"}
 
 
@@ -67,6 +72,8 @@ def installed(context: Context) -> Iterator[None]:
         _set_environment(context)
         _leave_out_what_is_not_used()
         _set_ministack_port(context)
+        _route_by_the_signature()
+        _match_every_character()
         _guard_lambda_workers()
         _refuse_what_does_not_run()
         yield
@@ -129,6 +136,58 @@ def _leave_out_what_is_not_used() -> None:
     from ministack.core import router
 
     router._is_aws_service_name = lambda scope_name: True
+
+
+@contextlib.contextmanager
+def serving(service: str) -> Iterator[None]:
+    """While MiniStack answers one request: the service that the request was signed and checked for."""
+    token = _served.set(service)
+    try:
+        yield
+    finally:
+        _served.reset(token)
+
+
+def _route_by_the_signature() -> None:
+    """MiniStack guesses a request's service from its headers, host and path, and has many more services than this account.
+
+    A request that a policy has allowed reaches the service of that policy's action, and nothing that its address looks like.
+    """
+    import ministack.app as app
+
+    original = getattr(app.detect_service, "original", app.detect_service)
+
+    def detect_service(*request: Any) -> str:
+        return _served.get() or str(original(*request))
+
+    detect_service.original = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
+    app.detect_service = detect_service
+    app._handle_pre_body_request = _unless_served(app._handle_pre_body_request)
+    app._handle_post_body_shortcuts = _unless_served(app._handle_post_body_shortcuts)
+    app._handle_special_data_plane_request = _unless_served(app._handle_special_data_plane_request)
+
+
+def _unless_served(shortcut: Callable[..., Any]) -> Callable[..., Any]:
+    original = getattr(shortcut, "original", shortcut)
+
+    async def handle(*request: Any, **more: Any) -> Any:
+        return None if _served.get() else await original(*request, **more)
+
+    handle.original = original  # type: ignore[attr-defined]  # the same
+    return handle
+
+
+def _match_every_character() -> None:
+    """IAM user guide, "Resource": `*` is any combination of characters, `?` any single one. MiniStack's stop at the end of a line."""
+    from ministack.core import iam_evaluator
+
+    @functools.lru_cache(maxsize=4096)
+    def compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
+        signs = {"*": ".*", "?": "."}
+        whole = "".join(signs.get(sign) or re.escape(sign) for sign in pattern)
+        return re.compile(rf"{whole}\Z", re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+
+    iam_evaluator._fnmatch_compile = compiled
 
 
 def _guard_lambda_workers() -> None:

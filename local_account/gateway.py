@@ -20,8 +20,9 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from local_account import clock_control, cloudformation, codecommit, emulators, permissions, request_body
-from local_account.api import answers, reading, tokens, validation, values, wording
+from local_account.api import answers, one_meaning, reading, tokens, validation, values, wording
 from local_account.api.rules import rule
+from local_account.authorization import deletions
 from local_account.authorization.credentials import Credentials
 from local_account.cloudformation import deployer
 from local_account.context import Context
@@ -30,7 +31,7 @@ from local_account.errors import NotEmulatedError, ServiceError
 from local_account.protocols import error_response, operation_of
 from local_account.response import Response
 from local_account.sagemaker.api import api_of
-from local_account.signatures import Request, read_signature, verify_body, verify_head
+from local_account.signatures import Request, read_signature, require_region, verify_body, verify_head
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ _UNKNOWN_OPERATION = re.compile(
 _INTERNAL = re.compile(r"/(_|health$)")
 #: The answer of a custom resource or wait handle to CloudFormation. It is not signed: its random path is the permission.
 _SIGNALS = re.compile(r"/_ministack/cfn-(response|signal)/[\w%-]{16,}")
+#: IAM user guide, "IAM identifiers": how an access key of a user begins, which comes without a session's token.
+_LASTING_KEYS = "AKIA"
 #: What AWS has nothing like, and who answers it.
 _OWN_PATHS = {clock_control.PATH: clock_control.serve_clock, permissions.PATH: permissions.serve_permissions}
 _INVOCATION = re.compile(r"/endpoints/([^/]+)/invocations")
@@ -136,15 +139,19 @@ class Gateway:
             )
         secret = self._context.keyring.secret_of(signature.access_key)
         verify_head(request, signature, secret)
+        require_region(signature, self._context.settings.region)
         if _INTERNAL.match(path):
             raise ServiceError("AccessDenied", f"{path} is not a path of any service of AWS.", 403)
         body = await incoming.read(request_body.limit_of(signature.service))
         verify_body(request, signature, secret, body.sha256)
-        return signature.service, replace(request, body=body.content), Credentials(signature.access_key, secret, _token(request))
+        caller = Credentials(signature.access_key, secret, _token(request))
+        if caller.token and signature.access_key.startswith(_LASTING_KEYS):
+            raise ServiceError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
+        return signature.service, replace(request, body=body.content), caller
 
     async def _dispatch(self, service: str, request: Request, caller: Credentials | None, scope: Mapping[str, Any], send: Send) -> None:
         invocation = _INVOCATION.fullmatch(request.path)
-        if service == "sagemaker" and invocation:  # many a second: it knows its few members itself
+        if service == "sagemaker" and invocation and request.method == "POST":  # many a second: it knows its few members itself
             name = unquote(invocation[1])
             validation.require_valid_invocation(name, request.headers)
             self._authorize(caller, reading.Call("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": name}))
@@ -153,9 +160,19 @@ class Gateway:
             await _reply(send, await runtime.invoke(self._context, name, request.headers, request.body))
             return
         call = None
-        if not _SIGNALS.fullmatch(request.path):
-            call = _checked(service, request)
-            self._authorize(caller, call)
+        if caller is not None:
+            request = one_meaning.unambiguous(service, request)
+            call = self._context.authorizer.completed(caller, _checked(service, request))
+            request = one_meaning.handed_on(call, request, caller.access_key, self._context.settings.region, service)
+            if deletions.is_list(call):
+                refused = deletions.refused(call, functools.partial(self._authorize, caller))
+                allowed = deletions.without(request, call, refused) if refused else request
+                if allowed is None:
+                    await _reply(send, deletions.answer(refused))
+                    return
+                request, send = allowed, _changed(deletions.with_errors(refused) if refused else None, send)
+            else:
+                self._authorize(caller, call)
             self._tokens.require_known(call)
             if rule.has_rules(call):
                 await asyncio.to_thread(rule.require, self._context, call)
@@ -243,7 +260,15 @@ async def _ask_ministack(service: str, request: Request, scope: Mapping[str, Any
             if not event.get("more_body"):
                 await _reply_error(service, request, withheld, send)
 
-    await ministack.app.app(scope, _replay(request.body), watch)
+    with contextlib.nullcontext() if _SIGNALS.fullmatch(request.path) else emulators.serving(service):
+        await ministack.app.app(_scope_of(request, scope), _replay(request.body), watch)
+
+
+def _scope_of(request: Request, scope: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The request as it was read, for MiniStack, which reads the event of its arrival."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()]
+    path = {"path": unquote(request.path), "raw_path": request.path.encode("latin-1"), "query_string": request.query.encode("latin-1")}
+    return {**scope, **path, "method": request.method, "headers": headers}
 
 
 async def _reply_error(service: str, request: Request, events: list[Event], send: Send) -> None:
@@ -292,11 +317,16 @@ def _checked(service: str, request: Request) -> reading.Call:
 
 def _worded(call: reading.Call, request: Request, send: Send) -> Send:
     """Sends an emulator's good answer in the form that the model has."""
-    change, events = wording.of_call(call, request.headers.get("content-type", "")), list[Event]()
+    return _changed(wording.of_call(call, request.headers.get("content-type", "")), send)
+
+
+def _changed(change: Callable[[bytes], bytes] | None, send: Send) -> Send:
+    """Sends a good answer with another body."""
     if change is None:
         return send
+    events = list[Event]()
 
-    async def send_worded(event: Event) -> None:
+    async def send_changed(event: Event) -> None:
         if event["type"] == "http.response.start" and not 200 <= event["status"] < 300:
             events.append({})  # an error goes through, and what follows it
         if events and not events[0]:
@@ -309,7 +339,7 @@ def _worded(call: reading.Call, request: Request, send: Send) -> Send:
             await send({**events[0], "headers": [*headers, (b"content-length", str(len(body)).encode())]})
             await send({"type": "http.response.body", "body": body})
 
-    return send_worded
+    return send_changed
 
 
 def _recorded(call: reading.Call, send: Send) -> Send:

@@ -26,6 +26,7 @@ from local_account.errors import ServiceError
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _ALLOWED_SKEW = timedelta(minutes=15)  # as AWS
 _LONGEST_SECONDS = 7 * 24 * 3600  # of a pre-signed URL, as in AWS
+_GLOBAL_SERVICES, _GLOBAL_REGION = ("iam", "sts"), "us-east-1"
 _UNHASHED_PAYLOADS = ("UNSIGNED-PAYLOAD", "STREAMING-")
 
 
@@ -109,6 +110,7 @@ def verify_head(request: Request, signature: Signature, secret_key: str) -> None
     """
     if not signature.expires_at:
         _check_time(signature)
+        _check_headers(request, signature)
     if signature.service == "s3" and _signed_payload(request, signature) is None:  # S3's own words; its bodies are the large ones
         raise ServiceError("InvalidRequest", "Missing required header for this request: x-amz-content-sha256", 400)
     if _signed_payload(request, signature) is not None:
@@ -146,6 +148,29 @@ def _check_value(request: Request, signature: Signature, secret_key: str, body_s
         raise ServiceError("SignatureDoesNotMatch", message, 403)
 
 
+def require_region(signature: Signature, region: str) -> None:
+    """Raise ServiceError for a request that is meant for another region: this account is in one, and policies may ask for it.
+
+    IAM and STS have global endpoints, which sign for us-east-1: IAM user guide, "Elements of an AWS API request signature".
+    """
+    is_global = signature.service in _GLOBAL_SERVICES and signature.region == _GLOBAL_REGION
+    if signature.expires_at or signature.region == region or is_global:
+        return
+    if signature.service == "s3":
+        message = f"The authorization header is malformed; the region '{signature.region}' is wrong; expecting '{region}'"
+        raise ServiceError("AuthorizationHeaderMalformed", message, 400)
+    message = f"Credential should be scoped to a valid region, not {signature.region!r}: the local account is in {region}."
+    raise ServiceError("SignatureDoesNotMatch", message, 403)
+
+
+def _check_headers(request: Request, signature: Signature) -> None:
+    """IAM user guide, "Create a signed AWS API request": all x-amz-* headers are signed. The words are S3's."""
+    unsigned = [name for name in request.headers if name.startswith("x-amz-") and name not in signature.signed_headers]
+    if unsigned:
+        message = f"There were headers present in the request which were not signed: {', '.join(unsigned)}"
+        raise ServiceError("AccessDenied", message, 403)
+
+
 def _check_time(signature: Signature) -> None:
     try:
         signed_at = datetime.strptime(signature.timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
@@ -163,7 +188,7 @@ def _expected_value(request: Request, signature: Signature, secret_key: str, bod
     if signature.expires_at:
         version_2 = HmacV1Auth(Credentials(signature.access_key, secret_key))
         version_2._get_date = lambda: signature.expires_at  # a URL is signed over its end, not over the time of signing
-        return str(version_2.get_signature(request.method, urlsplit(url), HTTPHeaders()))
+        return str(version_2.get_signature(request.method, urlsplit(url), _version_2_headers(request)))
     signed = HTTPHeaders()
     for name in signature.signed_headers:
         signed[name] = " ".join(request.headers.get(name, "").split())
@@ -172,6 +197,19 @@ def _expected_value(request: Request, signature: Signature, secret_key: str, bod
     signer = _signer(signature, Credentials(signature.access_key, secret_key), _signed_payload(request, signature) or body_sha256)
     canonical = signer.canonical_request(aws_request)
     return str(signer.signature(signer.string_to_sign(aws_request, canonical), aws_request))
+
+
+def _version_2_headers(request: Request) -> HTTPHeaders:
+    """What version 2 signs besides the address: every header of AWS's own, and those that the address carries in its query.
+
+    Source: S3 user guide, "Signing and authenticating REST requests", CanonicalizedAmzHeaders.
+    """
+    headers = HTTPHeaders()
+    for name, value in [*parse_qsl(request.query, keep_blank_values=True), *request.headers.items()]:
+        in_address = name in ("content-type", "content-md5") and name not in request.headers
+        if name.lower().startswith("x-amz-") or in_address:
+            headers[name.lower()] = value
+    return headers
 
 
 def _signer(signature: Signature, credentials: Credentials, payload: str) -> Any:

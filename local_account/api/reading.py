@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,9 +40,14 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
     "sts": ("sts",),
 }
 
+#: How the header `smithy-protocol` names the binary protocol.
+CBOR = "rpc-v2-cbor"
+
 #: botocore's names of the services that this account has.
 EMULATED = frozenset(name for names in SERVICES.values() for name in names)
 
+
+_CBOR_PATH = re.compile(r"/service/\w+/operation/(\w+)")
 
 #: How the parsers say that a body is malformed. RecursionError: it is nested deeper than any model.
 _MALFORMED = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
@@ -63,7 +69,7 @@ def read(service: str, request: Request) -> Call | None:
     """
     for name in SERVICES.get(service, ()):
         try:
-            call = _read_cbor(name, request) if request.headers.get("smithy-protocol") == "rpc-v2-cbor" else _read(name, request)
+            call = _read_cbor(name, request) if request.headers.get("smithy-protocol") == CBOR else _read(name, request)
         except _MALFORMED as error:
             raise ServiceError("SerializationException", f"The request is malformed: {error}") from error
         if call:
@@ -123,10 +129,18 @@ def _without_encoding(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _json(body: bytes) -> dict[str, Any]:
-    document = json.loads(body or b"{}")
+    document = json.loads(body or b"{}", object_pairs_hook=_each_once)
     if not isinstance(document, dict):
         raise ValueError("the body is not a JSON object")
     return document
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """RFC 8259 §4: what a name means that is there twice is up to whoever reads it, and there are two readers here."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is given twice in one object")
+    return found
 
 
 def _by_member(shape: Any, value: Any) -> Any:
@@ -144,7 +158,8 @@ def _by_member(shape: Any, value: Any) -> Any:
 
 def _read_cbor(service: str, request: Request) -> Call | None:
     """https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html: /service/<service>/operation/<operation>."""
-    operation = request.path.rsplit("/", 1)[-1]
+    found = _CBOR_PATH.fullmatch(request.path)
+    operation = found[1] if found else ""
     if operation not in model(service).operation_names:
         return None
     reader = _cbor_reader()

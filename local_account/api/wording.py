@@ -24,13 +24,13 @@ Worded = Callable[[bytes], bytes]
 
 
 @functools.cache
-def worded(service: str, operation: str, *, is_json: bool = False) -> Worded | None:
+def worded(service: str, operation: str, content_type: str = "") -> Worded | None:
     """What to do with the body of a good answer; None where it must go through as it is: a file, an XML document, CBOR.
 
-    `is_json`: whether the client asked in JSON, whatever the service's first protocol is.
+    `content_type` is the request's: the client may ask in another protocol than the service's first.
     """
     shape = model(service).operation_model(operation).output_shape
-    protocol = "json" if is_json else model(service).metadata["protocol"]
+    protocol = _protocol(service, content_type)
     if shape is None or "payload" in shape.serialization:
         return None
     if protocol in ("json", "rest-json"):
@@ -39,7 +39,17 @@ def worded(service: str, operation: str, *, is_json: bool = False) -> Worded | N
 
 
 def of_call(call: Call, content_type: str) -> Worded | None:
-    return worded(call.service, call.operation, is_json="x-amz-json" in content_type)
+    return worded(call.service, call.operation, content_type)
+
+
+def _protocol(service: str, content_type: str) -> str:
+    """The protocol of the answer; none for a query to a service that speaks another first: its model does not name what a query's
+    answer has.
+    """
+    first = str(model(service).metadata["protocol"])
+    if "x-amz-json" in content_type:
+        return "json"
+    return "" if "x-www-form-urlencoded" in content_type and first != "query" else first
 
 
 def _worded_json(shape: Any, value: Any) -> Any:

@@ -39,7 +39,7 @@ class ResourceType:
     def pattern(self) -> re.Pattern[str]:
         """Matches whole ARNs of this type."""
         parts = _VARIABLE.split(self.arn_format)
-        return re.compile("".join(re.escape(part) if index % 2 == 0 else _slot(part) for index, part in enumerate(parts)))
+        return re.compile("".join(re.escape(part) if index % 2 == 0 else _slot(part) for index, part in enumerate(parts)), re.DOTALL)
 
     def fill(self, values: Mapping[str, str]) -> str:
         return _VARIABLE.sub(lambda match: values[match[1]], self.arn_format)

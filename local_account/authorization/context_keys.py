@@ -1,7 +1,8 @@
 """The context keys of a request, worked out when a condition asks for one.
 
 Global keys: IAM user guide, "AWS global condition context keys". A service's key takes its value from the member of its own name
-(`cloudwatch:namespace` from `Namespace`), wherever that is in the request; `_MEMBERS` has those with another. Next: `evaluation.py`.
+(`cloudwatch:namespace` from `Namespace`), wherever the operation's model has one; `_MEMBERS` has those with another. What a caller
+names, such as the entries of a map, is no member and gives no key. Next: `evaluation.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local_account.api.reading import Call, input_shape
+from local_account.api.reading import Call, input_shape, model
+from local_account.authorization.actions import prefix_of
 from local_account.authorization.existing import Existing
 
 #: Service's key in lower case without its prefix -> the members that hold its value, in lower case.
@@ -122,6 +124,8 @@ class Keys(dict[str, Any]):
         if key == "kms:requestalias":
             name = str(self._call.parameters.get("KeyId", ""))
             return name if name.startswith("alias/") else None
+        if key == "iam:permissionsboundary" and not self._call.parameters.get("PermissionsBoundary"):
+            return self._existing.boundary(self._resource)
         if match := _RESOURCE_TAG.fullmatch(key):
             found = {name.lower(): value for name, value in self._existing.tags(self._resource).items()}
             return found.get(match[1])
@@ -129,13 +133,16 @@ class Keys(dict[str, Any]):
 
 
 def _from_members(call: Call, key: str) -> Any:
+    if key.partition(":")[0] != prefix_of(call.service) or call.operation not in model(call.service).operation_names:
+        return None  # no request says this of itself
+    shape = input_shape(call.service, call.operation)
     for prefix, member in _MAPS.items():
         if key.startswith(prefix):
-            entries = next(iter(_named(call.parameters, (member,))), None)
+            entries = next(iter(_named(shape, call.parameters, (member,))), None)
             lowered = {str(name).lower(): value for name, value in entries.items()} if isinstance(entries, Mapping) else {}
             return lowered.get(key.removeprefix(prefix))
     found: list[str] = []
-    for value in _named(call.parameters, members_of(key)):
+    for value in _named(shape, call.parameters, members_of(key)):
         found += [_text(item) for item in value] if isinstance(value, list) else [_text(value)]
     return found if len(found) > 1 else (found[0] if found else None)
 
@@ -145,15 +152,18 @@ def members_of(key: str) -> tuple[str, ...]:
     return _MEMBERS.get(key, (key.partition(":")[2].replace("-", "").lower(),))
 
 
-def _named(value: Any, names: tuple[str, ...]) -> Iterator[Any]:
-    """The values of all members of these names, the nearest first."""
-    if isinstance(value, Mapping):
-        yield from (item for name, item in value.items() if str(name).lower() in names and item is not None)
-        for item in value.values():
-            yield from _named(item, names)
-    elif isinstance(value, list):
+def _named(shape: Any, value: Any, names: tuple[str, ...]) -> Iterator[Any]:
+    """The values of all members of these names, the nearest first. What the model does not have is none, nor is what is in a map."""
+    if shape is None:
+        return
+    if shape.type_name == "structure" and isinstance(value, Mapping):
+        known = [(name, item, shape.members[name]) for name, item in value.items() if name in shape.members and item is not None]
+        yield from (item for name, item, _ in known if name.lower() in names)
+        for _, item, member in known:
+            yield from _named(member, item, names)
+    elif shape.type_name == "list" and isinstance(value, list):
         for item in value:
-            yield from _named(item, names)
+            yield from _named(shape.member, item, names)
 
 
 def _text(value: Any) -> str:

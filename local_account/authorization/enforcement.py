@@ -55,6 +55,16 @@ class Authorizer:
 
         return self._keyring.here(ask)
 
+    def completed(self, credentials: Credentials, call: Call) -> Call:
+        """A call with the user that it means, where it names none: the caller's own. Raises ServiceError for a caller that is no user."""
+        if call.service != "iam" or call.operation not in tables()["of_own_user"] or call.parameters.get("UserName"):
+            return call
+        principal = self._keyring.here(lambda: self._keyring.principal_of(credentials.access_key, credentials.token))
+        name = principal.keys.get("aws:username")
+        if not name:
+            raise ServiceError("ValidationError", "Must specify userName when calling with non-User credentials", 400)
+        return Call(call.service, call.operation, {**call.parameters, "UserName": str(name)})
+
     def require_of(self, credentials: Credentials, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
         """The same for what a service of ours does for a role without sending a request. `parameters` as the API has them."""
         self.require(self._keyring.principal_of(credentials.access_key, credentials.token), Call(service, operation, parameters))

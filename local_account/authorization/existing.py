@@ -36,6 +36,8 @@ class Existing:
         value = next(iter(names.values()), "")
         if kind.service in ("iam", "sts"):
             return _identity_arn(kind.name, value)
+        if (kind.service, kind.name) == ("cloudformation", "stack") and value.split(":")[-1].startswith("changeSet/"):
+            return _stack_of_change_set(value)
         if (kind.service, kind.name) == ("kms", "key"):
             return self.key_arn(value)
         if (kind.service, kind.name.lower()) == ("secretsmanager", "secret"):
@@ -54,6 +56,12 @@ class Existing:
             return value.lstrip("/")
         if kind.service == "kms":
             return value.removeprefix("alias/")
+        if kind.service == "iam":
+            return value.lstrip("/")  # of a path, which ARNs have without its first slash
+        if kind.service == "logs":
+            return value.split(":log-group:")[-1].removesuffix(":*")
+        if kind.service == "lambda":
+            return value.split("function:")[-1]  # of a partial ARN: Lambda API reference, FunctionName
         if kind.service == "codebuild":
             return value.split(":", 1)[0]  # of a build's id
         if kind.name == "model-package" and "/" not in value:
@@ -61,6 +69,16 @@ class Existing:
         if value.startswith("arn:"):
             return value.split(":")[-1].split("/", 1)[-1]
         return value
+
+    def boundary(self, arn: str) -> str | None:
+        """The ARN of the permissions boundary of a role or user, if it has one."""
+        from ministack.services import iam
+
+        kind, _, path = arn.rpartition(":")[2].partition("/")
+        store = {"role": iam._roles, "user": iam._users}.get(kind)
+        found = (store.get(path.rsplit("/", 1)[-1]) or {}) if store is not None else {}
+        given = found.get("PermissionsBoundary")
+        return str(given["PermissionsBoundaryArn"] if isinstance(given, Mapping) else given) if given else None
 
     def key_arn(self, name: str) -> str | None:
         """The key behind an id, an ARN, an alias or a ciphertext; None if there is none."""
@@ -86,6 +104,13 @@ def _identity_arn(kind: str, name: str) -> str | None:
     store = {"role": iam._roles, "user": iam._users}.get(kind)
     found = store.get(name) if store is not None else None
     return str(found["Arn"]) if found else None
+
+
+def _stack_of_change_set(arn: str) -> str | None:
+    from ministack.services.cloudformation import changesets
+
+    _, found = changesets._find_change_set(arn, "")
+    return str(found["StackId"]) if found else None
 
 
 def _key_in(ciphertext: str) -> str:

@@ -2,13 +2,14 @@
 
 Input: a `Call` (`api/reading.py`) and where the account is. Output: `Check`s, in the order in which they are asked. Each ARN format
 that the reference lists for the action is filled with the members of the request that bear its variables' names (`tables.yaml` has
-the exceptions); a member that is an ARN of the type stands for itself. Next: `evaluation.py`.
+the exceptions); one of these that is an ARN of the type, or a member that is called an ARN, stands for itself. Next: `evaluation.py`.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,9 @@ _OF_A_VERSION = (
     *("GetObject", "DeleteObject", "GetObjectAcl", "GetObjectAttributes"),
     *("GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging"),
 )
+#: How a member's name ends that holds ARNs, in lower case.
+_ARN_ENDINGS = ("arn", "arns", "arnlist")
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _TAG_ACTIONS = ("tag", "untag", "addtags", "deletetags", "removetags")
 
 
@@ -44,6 +48,8 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any] | None = 
     `given` are context keys that whoever asks knows (`aws:SourceArn` of a rule).
     Raises KeyError for an operation that AWS's reference does not have.
     """
+    if (call.service, call.operation) == ("s3", "DeleteObjects"):
+        return [check for each in deletions_of(call) for check in checks_of(existing, each, given)]
     asked = [(wanted.name, resource) for wanted in _wanted(call) for resource in resources_of(existing, call, wanted)]
     if call.service == "s3" and call.operation in _S3_SOURCE:
         asked.append(_of_the_source(call))
@@ -54,6 +60,13 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any] | None = 
     if tagging := _tag_on_create(call):
         asked += [(tagging, resource) for _, resource in asked]
     return [Check(action, resource, Keys(call, existing, resource, given or {})) for action, resource in asked]
+
+
+def deletions_of(call: Call) -> list[Call]:
+    """The single requests that stand for a DeleteObjects: S3 API reference, DeleteObjects, Permissions."""
+    objects = (call.parameters.get("Delete") or {}).get("Objects") or ()
+    bucket = call.parameters.get("Bucket", "")
+    return [Call("s3", "DeleteObject", {"Bucket": bucket, **each}) for each in objects if isinstance(each, Mapping)]
 
 
 def _wanted(call: Call) -> Iterator[Action]:
@@ -77,36 +90,69 @@ def resources_of(existing: Existing, call: Call, wanted: Action) -> list[str]:
 
 
 def _of_type(existing: Existing, call: Call, kind: ResourceType) -> Iterator[str]:
-    given = [value for value in _strings(call.parameters) if value.startswith("arn:") and kind.pattern.fullmatch(value)]
-    if given:
-        yield from (existing.as_named(kind, value) for value in given)
-        return
+    given = list(dict.fromkeys(value for value in _naming(call, kind) if kind.pattern.fullmatch(value)))
+    yield from (existing.as_named(kind, value) for value in given)
     place = {"Partition": "aws", "Region": existing.region, "Account": existing.account_id}
-    if not kind.variables:
+    if not kind.variables and not given:
         yield kind.fill(place)
         return
-    values = [_values(call, kind.service, variable) for variable in kind.variables]
-    for combination in itertools.product(*values) if all(values) else ():
+    found = [_values(call, kind.service, variable) for variable in kind.variables]
+    if not found or (given and any(values.are_made_up for values in found)):
+        return
+    for combination in itertools.product(*(values.given for values in found)):
         if kind.service == "events" and "EventBusName" in kind.variables and len(kind.variables) > 1 and combination[0] == "default":
             continue  # a rule of the default bus has a format of its own
         if len(combination) == 1 and combination[0].startswith("arn:"):
-            if kind.pattern.fullmatch(combination[0]):
-                yield existing.as_named(kind, combination[0])
-            continue
+            continue  # it stands for itself, or is of another type
         names = dict(zip(kind.variables, combination, strict=True))
         arn = existing.arn_of(kind, names)
         yield arn or kind.fill({**place, **{variable: existing.plain(kind, variable, value) for variable, value in names.items()}})
 
 
-def _values(call: Call, service: str, variable: str) -> list[str]:
+def _naming(call: Call, kind: ResourceType) -> Iterator[str]:
+    """What may be the ARN of a request's resource: the members that hold the format's variables, and those that are called an ARN.
+
+    Never another member's text, whatever it looks like: a description that is an ARN describes.
+    """
+    for variable in kind.variables:
+        for source in sources(call.service, call.operation, kind.service, variable):
+            yield from _at_source(call, source)
+    for name, value in call.parameters.items():
+        if name.lower().endswith(_ARN_ENDINGS):
+            yield from _at(value, ())
+
+
+@dataclass(frozen=True)
+class _Values:
+    """`are_made_up`: the request gives none; these are what the service takes then."""
+
+    given: list[str]
+    are_made_up: bool = False
+
+
+def _values(call: Call, service: str, variable: str) -> _Values:
     """What a request gives for a variable of an ARN format; nothing where it gives none."""
-    for place in sources(call.service, call.operation, service, variable):
-        if place == "*" or place.startswith("="):
-            return [place.removeprefix("=")]
-        found = list(_at(call.parameters, place.split(".")))
-        if found:
-            return found
-    return []
+    listed = sources(call.service, call.operation, service, variable)
+    otherwise = next((source.removeprefix("=") for source in listed if _is_made_up(source)), "")
+    for source in listed:
+        found = list(_at_source(call, source))
+        if any(found):
+            return _Values(list(dict.fromkeys(value or otherwise for value in found if value or otherwise)))
+    return _Values([otherwise] if otherwise else [], are_made_up=True)
+
+
+def _is_made_up(source: str) -> bool:
+    return source == "*" or source.startswith("=")
+
+
+def _at_source(call: Call, source: str) -> Iterator[str]:
+    """What is at a place that `tables.yaml` names; "" for every item of a list that lacks it."""
+    if "{" in source:
+        names = _PLACEHOLDER.findall(source)
+        if all(call.parameters.get(name) for name in names):
+            yield _PLACEHOLDER.sub(lambda match: str(call.parameters[match[1]]), source)
+    elif not _is_made_up(source):
+        yield from _at(call.parameters, source.split("."))
 
 
 @functools.cache
@@ -123,20 +169,12 @@ def sources(called: str, operation: str, service: str, variable: str) -> Sequenc
 def _at(value: Any, path: Sequence[str]) -> Iterator[str]:
     if isinstance(value, list | tuple):
         for item in value:
-            yield from _at(item, path)
+            found = list(_at(item, path))
+            yield from found or ([""] if path else ())
     elif path and isinstance(value, Mapping):
         yield from _at(value.get(path[0]), path[1:])
     elif not path and isinstance(value, str | bytes) and value:
         yield value.decode("latin-1") if isinstance(value, bytes) else value
-
-
-def _strings(parameters: Mapping[str, Any]) -> Iterator[str]:
-    """The request's own strings and lists of strings, not what is deeper: a nested ARN is of something that it refers to."""
-    for value in parameters.values():
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, list):
-            yield from (item for item in value if isinstance(item, str))
 
 
 def _of_the_source(call: Call) -> tuple[str, str]:

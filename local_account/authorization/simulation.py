@@ -6,14 +6,19 @@ only if the request brings it. Input: the request's form. Output: MiniStack's fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from xml.sax.saxutils import escape
 
 from local_account.authorization import policies
-from local_account.authorization.evaluation import decide
+from local_account.authorization.context_keys import GLOBAL
+from local_account.authorization.evaluation import Decision, decide
 from local_account.authorization.principals import Principal
 from local_account.authorization.requests import Check
+
+#: How AWS names the policies of a simulation's own.
+_INPUT = "PolicyInputList."
 
 Params = Mapping[str, Sequence[str]]
 
@@ -25,7 +30,8 @@ def install(region: str) -> None:
         return _answer("SimulatePrincipalPolicy", region, params, _principal(params))
 
     def simulate_custom(params: Params) -> Any:
-        given = tuple(policies.policy("PolicyInputList", text) for text in _listed(params, "PolicyInputList"))
+        texts = enumerate(_listed(params, "PolicyInputList"), start=1)
+        given = tuple(policies.policy(f"{_INPUT}{number}", text) for number, text in texts)
         user = f"arn:aws:iam::{iam.get_account_id()}:root"
         return _answer("SimulateCustomPolicy", region, params, Principal(user, "User", iam.get_account_id(), given))
 
@@ -63,13 +69,55 @@ def _answer(operation: str, region: str, params: Params, principal: Principal | 
     return iam._xml(200, f"{operation}Response", f"<{operation}Result>{inner}</{operation}Result>", ns="iam")
 
 
+class _Given(dict[str, Any]):
+    """The context keys of a simulation, which remembers those that a condition asked for and nobody gave."""
+
+    def __init__(self, keys: Mapping[str, Any]) -> None:
+        super().__init__(keys)
+        self.missing: dict[str, None] = {}
+
+    def __contains__(self, key: object) -> bool:
+        is_given = super().__contains__(key)
+        if not is_given and key not in GLOBAL:
+            self.missing[str(key)] = None
+        return is_given
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return super().get(key, default) if key in self else default
+
+
 def _result(principal: Principal, action: str, resource: str, region: str, keys: Mapping[str, Any]) -> str:
-    decision = decide(principal, Check(action, resource, keys), region)
+    given = _Given(keys)
+    decision = decide(principal, Check(action, resource, given), region)
     said = "allowed" if decision.allowed else "explicitDeny" if decision.explicit else "implicitDeny"
+    deciding = () if said == "implicitDeny" else _deciding(principal, Check(action, resource, keys), region, decision)
+    matched = "".join(_statement(name, principal) for name in deciding)
+    missing = "".join(f"<member>{escape(name)}</member>" for name in given.missing if name not in principal.keys)
     return (
         f"<member><EvalActionName>{escape(action)}</EvalActionName><EvalResourceName>{escape(resource)}</EvalResourceName>"
-        f"<EvalDecision>{said}</EvalDecision><MatchedStatements></MatchedStatements><MissingContextValues></MissingContextValues></member>"
+        f"<EvalDecision>{said}</EvalDecision><MatchedStatements>{matched}</MatchedStatements>"
+        f"<MissingContextValues>{missing}</MissingContextValues></member>"
     )
+
+
+def _deciding(principal: Principal, check: Check, region: str, decision: Decision) -> Iterator[str]:
+    """The names of the identity-based policies that, alone, decide as all do."""
+    for policy in principal.identity:
+        alone = decide(replace(principal, identity=(policy,), boundary=None, session=None), check, region)
+        if alone.allowed if decision.allowed else alone.explicit:
+            yield policy.name
+
+
+def _statement(policy: str, principal: Principal) -> str:
+    """IAM API reference, Statement: the policy's name and where it comes from."""
+    if policy.startswith("arn:"):
+        kind = "aws-managed" if ":iam::aws:" in policy else "user-managed"
+    elif policy.startswith(_INPUT):
+        kind = "none"
+    else:
+        kind = "user" if principal.kind == "User" else "role"
+    name = escape(policy.rsplit("/", 1)[-1])
+    return f"<member><SourcePolicyId>{name}</SourcePolicyId><SourcePolicyType>{kind}</SourcePolicyType></member>"
 
 
 def _keys(params: Params) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def _stack_name(parameters: Mapping[str, Any]) -> str:
     if not named and parameters.get("ChangeSetName"):
         from ministack.services.cloudformation import changesets
 
-        found = changesets._find_change_set(str(parameters["ChangeSetName"]), "")
+        _, found = changesets._find_change_set(str(parameters["ChangeSetName"]), "")
         named = str((found or {}).get("StackName") or "")
     return named.split(":stack/")[-1].split("/")[0]
 

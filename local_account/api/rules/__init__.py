@@ -7,6 +7,7 @@ Next: `rule.py`.
 """
 
 from local_account.api.rules import (
+    changes,
     cloudwatch,
     delivery,
     events,
@@ -22,6 +23,7 @@ from local_account.api.rules import (
 )
 
 __all__ = [
+    "changes",
     "cloudwatch",
     "delivery",
     "events",
