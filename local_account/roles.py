@@ -56,8 +56,7 @@ def build_role(context: Context, project: Mapping[str, Any], build_id: str) -> R
 
     The trust policy may name the project: CodeBuild user guide, "Cross-service confused deputy prevention".
     """
-    given = str(project["serviceRole"])
-    arn = given if given.startswith("arn:") else f"arn:aws:iam::{context.settings.account_id}:role/{given}"
+    arn = context.existing.role_arn(str(project["serviceRole"]))
     session_name = f"AWSCodeBuild-{build_id.partition(':')[2]}"
     return Role(context, arn, "codebuild.amazonaws.com", session_name, context.arn("codebuild", f"project/{project['name']}"))
 
