@@ -26,6 +26,8 @@ _CODES = {"sns": "AuthorizationError", "ec2": "UnauthorizedOperation"}
 _JSON_STATUS = 400
 _FORBIDDEN = 403
 _REST_JSON = ("lambda", "scheduler")
+#: STS API reference, GetSessionToken: "Temporary credentials cannot call it"; what narrows a session would be gone from the next one.
+_OF_LASTING_KEYS = ("sts", "GetSessionToken")
 
 
 class Authorizer:
@@ -45,6 +47,8 @@ class Authorizer:
 
 
 def _require(existing: Existing, principal: Principal, call: Call) -> None:
+    if principal.is_temporary and (call.service, call.operation) == _OF_LASTING_KEYS:
+        raise ServiceError("AccessDenied", f"Cannot call {call.operation} with session credentials", _FORBIDDEN)
     for check in checks_of(existing, call, principal.keys if principal.is_service else {}):
         statements = policies.of_resource(existing, check.action, check.resource)
         if principal.is_service and statements is None and check.action.partition(":")[0] in policies.WITH_POLICIES:

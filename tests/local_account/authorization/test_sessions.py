@@ -95,7 +95,10 @@ def test_a_user_with_a_policy_of_its_own_cannot_be_deleted(account: Account) -> 
     account.client("iam").put_user_policy(UserName="with-policy", PolicyName="p", PolicyDocument=policy)
     with pytest.raises(ClientError, match="DeleteConflict"):
         account.client("iam").delete_user(UserName="with-policy")
-    assert account.client("iam").get_user(UserName="with-policy")
+    account.client("iam").delete_user_policy(UserName="with-policy", PolicyName="p")
+    account.client("iam").delete_user(UserName="with-policy")
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        account.client("iam").delete_user(UserName="with-policy")
 
 
 @pytest.mark.parametrize("attached", [True, False])
