@@ -19,7 +19,8 @@ class Principal:
     """`arn` as `sts get-caller-identity` gives it; a service's is its name, such as `events.amazonaws.com`.
 
     `identity` are the identity-based policies. `boundary` and `session` narrow them and are None where there are none.
-    `keys` are context keys about who asks, in lower case. `is_temporary`: by credentials that end. `is_internal`: the emulator's own bookkeeping, which nobody else can be.
+    `keys` are context keys about who asks, in lower case. `is_temporary`: with credentials that end. `is_internal`: the emulator's own
+    bookkeeping, which nobody else can be.
     """
 
     arn: str

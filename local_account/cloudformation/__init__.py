@@ -18,6 +18,7 @@ from local_account.cloudformation import (
     change_sets,
     codecommit,
     codepipeline,
+    deployer,
     exports,
     operations,
     properties,
@@ -61,7 +62,7 @@ def install(context: Context) -> None:
     for part in (template_requests, exports, change_sets):
         part.install()
     rules = (*stack_status.RULES.items(), *template_requests.rules(), ("DeleteStack", exports.refuse_deletion))
-    operations.install(rules, {"CreateChangeSet": change_sets.complete})
+    operations.install(rules, (("CreateChangeSet", change_sets.complete), *deployer.afterwards(context)))
     ours = {resource.name: handlers(resource(context)) for resource in _RESOURCE_TYPES}
     table = provisioners._RESOURCE_HANDLERS
     for name in {*table, *ours}:
