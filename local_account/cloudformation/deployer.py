@@ -1,9 +1,9 @@
 """In whose name a stack's resources are made: the role that the operation or an earlier one gave, or whoever asked.
 
-Source: CloudFormation user guide, "CloudFormation service role": once a stack has a role, every later operation uses it; and CreateChangeSet,
-RoleARN: a change set's role is the stack's from its execution on. Roles are kept by the ids of stacks, which no later stack has, once
-CloudFormation has taken the operation. MiniStack works on a stack in a task of the request, which takes along what `deploying` has set.
-Used by the types of this package.
+Source: CloudFormation user guide, "CloudFormation service role": once a stack has a role, every later operation uses it; and API
+reference, CreateChangeSet, RoleARN: a change set's role is the stack's from its execution on. Roles are kept by the ids of stacks, which
+no later stack has, once CloudFormation has taken the operation. MiniStack works on a stack in a task of the request, which takes along
+what `deploying` has set. Used by the types of this package.
 """
 
 from __future__ import annotations
