@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import ClientError
 
 from local_account.api.rules.rule import is_there
 from local_account.cloudformation import made_by_ministack
@@ -122,22 +122,6 @@ def _require_nothing(context: Context, old: Properties, new: Properties) -> None
     pass
 
 
-def _require_code(context: Context, old: Properties, new: Properties) -> None:
-    """MiniStack makes a function without code, which answers every call with a success of its own."""
-    code = new.get("Code") or {}
-    if "S3Bucket" not in code or code == old.get("Code"):
-        return
-    version = {"VersionId": code["S3ObjectVersion"]} if "S3ObjectVersion" in code else {}
-    try:
-        context.client("s3").head_object(Bucket=code["S3Bucket"], Key=code.get("S3Key", ""), **version)
-    except (ClientError, ParamValidationError) as error:
-        place = f"s3://{code['S3Bucket']}/{code.get('S3Key', '')}"
-        raise ValueError(
-            "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist. "
-            f"(Service: Lambda, Status Code: 400; {place})"
-        ) from error
-
-
 def _require_policies(context: Context, old: Properties, new: Properties) -> None:
     client = context.client("iam")
     for arn in _added("ManagedPolicyArns", old, new):
@@ -180,7 +164,6 @@ def _added(name: str, old: Properties, new: Properties) -> list[str]:
 REQUIREMENTS: Mapping[str, Requirement] = {
     "AWS::IAM::ManagedPolicy": _require_entities,
     "AWS::IAM::Role": _require_policies,
-    "AWS::Lambda::Function": _require_code,
     "AWS::S3::BucketPolicy": _require_bucket,
     "AWS::SNS::TopicPolicy": _require_topics,
     "AWS::SQS::QueuePolicy": _require_queues,
