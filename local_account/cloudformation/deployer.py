@@ -13,11 +13,13 @@ import contextvars
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from local_account.api.reading import Call
 from local_account.authorization.credentials import Credentials
 from local_account.cloudformation.operations import Afterwards, Params, text
 from local_account.context import Context
+from local_account.errors import ServiceError
 
 _CHANGES = ("CreateStack", "UpdateStack", "DeleteStack", "CreateChangeSet", "ExecuteChangeSet", "RollbackStack", "ContinueUpdateRollback")
 
@@ -61,8 +63,10 @@ def _roles(context: Context) -> StackRoles:
 def deploying(context: Context, call: Call, caller: Credentials) -> Iterator[None]:
     """For a request that changes a stack: what it brings about is asked for by the stack's role, or by the caller.
 
-    Raises ServiceError (AccessDenied) for a role that CloudFormation may not assume.
+    Raises ServiceError (AccessDenied) for a role that CloudFormation may not assume, and for a template that the caller may not read.
     """
+    if call.service == "cloudformation" and call.parameters.get("TemplateURL"):
+        _require_template(context, str(call.parameters["TemplateURL"]), caller)
     if call.service != "cloudformation" or call.operation not in _CHANGES:
         yield
         return
@@ -71,6 +75,15 @@ def deploying(context: Context, call: Call, caller: Credentials) -> Iterator[Non
         yield
     finally:
         _deployment.reset(token)
+
+
+def _require_template(context: Context, url: str, caller: Credentials) -> None:
+    """CloudFormation fetches a template in S3 as the caller: API reference, CreateStack, TemplateURL. The path begins with the bucket."""
+    bucket, _, key = unquote(urlsplit(url).path).lstrip("/").partition("/")
+    try:
+        context.authorizer.require_of(caller, "s3", "GetObject", {"Bucket": bucket, "Key": key})
+    except ServiceError as error:
+        raise ServiceError("ValidationError", f"S3 error: Access Denied ({error.message})") from error
 
 
 def _begin(context: Context, call: Call, caller: Credentials) -> Deployment:

@@ -185,6 +185,20 @@ def test_a_parameter_of_ssm_is_read_in_the_deployers_name(account: Account, depl
         deployer.client("cloudformation").create_stack(StackName="typed", TemplateBody=json.dumps(template))
 
 
+@pytest.mark.parametrize("operation", ["create_stack", "validate_template"])
+def test_a_template_in_s3_is_read_as_the_caller(account: Account, deployer: User, guarded: dict[str, str], operation: str) -> None:
+    body = json.dumps({"Resources": {"W": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}})
+    account.client("s3").put_object(Bucket="guarded", Key="t.json", Body=body)
+    request = {"TemplateURL": f"{account.settings.endpoint_url}/guarded/t.json"} | (
+        {"StackName": "from-s3"} if "create" in operation else {}
+    )
+    let_user(account, "deployer", allow("cloudformation:*"))
+    with pytest.raises(ClientError, match=r"not authorized to perform: s3:GetObject on resource: arn:aws:s3:::guarded/t.json"):
+        getattr(deployer.client("cloudformation"), operation)(**request)
+    let_user(account, "deployer", allow(["cloudformation:*", "s3:GetObject"]))
+    getattr(deployer.client("cloudformation"), operation)(**request)
+
+
 @pytest.mark.parametrize("kind", ["Custom::Mine", "AWS::CloudFormation::CustomResource", "Custom::S3AutoDeleteObjects"])
 def test_a_custom_resources_provider_is_called_in_the_deployers_name(
     account: Account, deploy: Callable[..., tuple[str, str]], kind: str
