@@ -133,7 +133,8 @@ def _require(context: Context, resource_type: str, operation: str, change: Chang
     for service, name, parameters in operations_of(context, resource_type, operation, change):
         deployer.require(context, service, name, parameters)
         shape = input_shape(service, name)
-        if change.new and (shape is None or {*shape.required_members} <= {*parameters}):
+        is_there = bool(change.old) or resource_type not in _TYPES or name == operation  # nobody finds what is only about to be made
+        if change.new and is_there and (shape is None or {*shape.required_members} <= {*parameters}):
             rule.require(context, Call(service, name, parameters))
 
 
