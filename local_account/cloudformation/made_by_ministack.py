@@ -101,7 +101,7 @@ _TYPES: Mapping[str, Made] = {
 def require_create(context: Context, resource_type: str, properties: Properties, stack_name: str, logical_id: str) -> None:
     """Raises ServiceError for a deployer that may not make it, with all that it has."""
     made = _TYPES.get(resource_type)
-    name = str(properties.get(made.name) if made else "") or _name_made_up(stack_name, logical_id, properties)
+    name = str((made and properties.get(made.name)) or _name_made_up(stack_name, logical_id, properties))
     _require(context, resource_type, made.create if made else "", Change(name, "", {}, properties))
 
 
