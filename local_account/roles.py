@@ -51,13 +51,24 @@ def sagemaker_role(context: Context, arn: str, source_arn: str) -> Role:
     return Role(context, arn, "sagemaker.amazonaws.com", "SageMaker", source_arn)
 
 
+def require_sagemaker_role(context: Context, arn: str, source_arn: str) -> Role:
+    """The execution role of something that is about to be made. Raises ServiceError, as SageMaker's operations do, if it cannot be assumed.
+
+    SageMaker developer guide, "How to use SageMaker AI execution roles"; the words are the service's answer.
+    """
+    role = sagemaker_role(context, arn, source_arn)
+    if not role.may_be_assumed:
+        said = "Please ensure that the role exists and allows principal 'sagemaker.amazonaws.com' to assume the role."
+        raise ServiceError("ValidationException", f"Could not assume role {arn}. {said}")
+    return role
+
+
 def build_role(context: Context, project: Mapping[str, Any], build_id: str) -> Role:
     """A project's service role; it may be named without its ARN (API reference, CreateProject, serviceRole).
 
     The trust policy may name the project: CodeBuild user guide, "Cross-service confused deputy prevention".
     """
-    given = str(project["serviceRole"])
-    arn = given if given.startswith("arn:") else f"arn:aws:iam::{context.settings.account_id}:role/{given}"
+    arn = context.existing.role_arn(str(project["serviceRole"]))
     session_name = f"AWSCodeBuild-{build_id.partition(':')[2]}"
     return Role(context, arn, "codebuild.amazonaws.com", session_name, context.arn("codebuild", f"project/{project['name']}"))
 

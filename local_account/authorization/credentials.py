@@ -133,13 +133,16 @@ class Keyring:
 
         `source_arn` is what the service acts for, which a trust policy may ask about. Raises ServiceError (AccessDenied) as STS does.
         """
+        from ministack.services import sts
+
         name = _SESSION_NAME.sub("-", session_name)[:64].ljust(2, "-")
         self._require_trust(role_arn, service, source_arn)
-        key = (role_arn, service, name, source_arn)
+        role_id = self.here(lambda: sts._role_id(role_arn))  # a role that was made anew under its name is another one
+        key = (role_id, service, name, source_arn)
         with self._lock:
             known = self._sessions.get(key)
             if known is None or known[1] < time.time() + _RENEW_SECONDS:
-                known = self._session(role_arn, name), time.time() + _LASTS_SECONDS
+                known = self._session(role_arn, role_id, name), time.time() + _LASTS_SECONDS
                 self._sessions[key] = known
             return known[0]
 
@@ -158,14 +161,14 @@ class Keyring:
             )
             raise ServiceError("AccessDenied", message, 403)
 
-    def _session(self, role_arn: str, name: str) -> Credentials:
+    def _session(self, role_arn: str, role_id: str, name: str) -> Credentials:
         from ministack.services import sts
 
         role_name = role_arn.rsplit("/", 1)[-1]
         made = Credentials(f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20), secrets.token_hex(40))
         record = {
             "Arn": f"arn:aws:sts::{self._account_id}:assumed-role/{role_name}/{name}",
-            "UserId": f"{self.here(lambda: sts._role_id(role_arn))}:{name}",
+            "UserId": f"{role_id}:{name}",
             "SecretAccessKey": made.secret,
             "SessionToken": made.token,
             "Expiration": time.time() + _LASTS_SECONDS,

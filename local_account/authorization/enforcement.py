@@ -27,6 +27,8 @@ _CODES = {"sns": "AuthorizationError", "ec2": "UnauthorizedOperation"}
 _JSON_STATUS = 400
 _FORBIDDEN = 403
 _REST_JSON = ("lambda", "scheduler")
+#: STS API reference, GetSessionToken: "Temporary credentials cannot call it"; what narrows a session would be gone from the next one.
+_OF_LASTING_KEYS = ("sts", "GetSessionToken")
 
 
 class Authorizer:
@@ -71,6 +73,8 @@ class Authorizer:
 
 
 def _require(existing: Existing, record: Record, principal: Principal, call: Call) -> None:
+    if principal.is_temporary and (call.service, call.operation) == _OF_LASTING_KEYS:
+        raise ServiceError("AccessDenied", f"Cannot call {call.operation} with session credentials", _FORBIDDEN)
     _require_each(existing, record, principal, call)
     session_limits.require(principal, call)
     key_lockout.require(existing, principal, call)

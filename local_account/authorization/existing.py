@@ -44,6 +44,15 @@ class Existing:
             return self._secret_arn(value)
         return None
 
+    def role_arn(self, given: str) -> str:
+        """A role that a request gives by its ARN or, where a service takes that, by its name: its path is known if it is there."""
+        from ministack.services import iam
+
+        if given.startswith("arn:"):
+            return given
+        role = iam._roles.get_scoped(self.account_id, None, given.rsplit("/", 1)[-1])
+        return str(role["Arn"]) if role else f"arn:aws:iam::{self.account_id}:role/{given}"
+
     def as_named(self, kind: ResourceType, arn: str) -> str:
         """An ARN as policies see it: a log group's without the `:*` that some requests end with."""
         return arn.removesuffix(":*") if kind.service == "logs" else arn

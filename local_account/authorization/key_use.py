@@ -9,9 +9,12 @@ for nothing: its policy allows whoever may use the service. Input: a `Call`. Out
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
+from local_account import s3_encryption
 from local_account.api.reading import Call
 from local_account.authorization.context_keys import Keys
 from local_account.authorization.existing import Existing
@@ -22,6 +25,7 @@ _S3_WRITES = ("PutObject", "CopyObject", "CreateMultipartUpload")
 _S3_READS = ("GetObject", "HeadObject", "GetObjectAttributes")
 #: KMS developer guide, S3 user guide ("Uploading and copying using multipart upload"): its parts are encrypted with the same data key.
 _S3_PARTS = ("UploadPart", "UploadPartCopy", "CompleteMultipartUpload")
+_S3_COPIES = ("CopyObject", "UploadPartCopy")
 _SENDS = {"sns": ("Publish", "PublishBatch"), "sqs": ("SendMessage", "SendMessageBatch")}
 #: Operation -> members with the key of its instances' disks; every other operation has it as `VolumeKmsKeyId`.
 _DISKS = {"CreateEndpointConfig": ("KmsKeyId",)}
@@ -62,32 +66,63 @@ def _uses(call: Call) -> Iterator[Use]:
 
 def _of_objects(call: Call) -> Iterator[Use]:
     bucket, key = str(call.parameters.get("Bucket", "")), str(call.parameters.get("Key", ""))
-    context = {"kms:encryptioncontext:aws:s3:arn": f"arn:aws:s3:::{bucket}/{key}"}
-    if call.operation in _S3_WRITES:
-        yield "GenerateDataKey", _key_of_write(call, bucket), context
-    if call.operation == "CreateMultipartUpload" or call.operation in _S3_PARTS:
-        yield "Decrypt", _key_of_write(call, bucket), context
+    if call.operation in (*_S3_WRITES, *_S3_PARTS):
+        name, has_bucket_key = _of_upload(call) if call.operation in _S3_PARTS else _of_write(call, bucket)
+        context = _of_s3(bucket, key, has_bucket_key)
+        if call.operation in _S3_WRITES:
+            yield "GenerateDataKey", name, context
+        if call.operation == "CreateMultipartUpload" or call.operation in _S3_PARTS:
+            yield "Decrypt", name, context
     if call.operation in _S3_READS:
-        yield "Decrypt", _key_of_object(bucket, key), context
-    if call.operation == "CopyObject":
-        source = str(call.parameters.get("CopySource") or "").lstrip("/").partition("?")[0]
-        name, _, path = source.partition("/")
-        yield "Decrypt", _key_of_object(name, path), {"kms:encryptioncontext:aws:s3:arn": f"arn:aws:s3:::{source}"}
+        yield from _of_read(bucket, key, str(call.parameters.get("VersionId") or ""))
+    if call.operation in _S3_COPIES:
+        yield from _of_read(*_source(call.parameters.get("CopySource")))
 
 
-def _key_of_write(call: Call, bucket: str) -> str:
+def _of_s3(bucket: str, key: str, has_bucket_key: bool) -> Mapping[str, Any]:
+    """The encryption context: the object, or the bucket whose key encrypts it (`s3_encryption.py`)."""
+    arn = f"arn:aws:s3:::{bucket}" if has_bucket_key else f"arn:aws:s3:::{bucket}/{key}"
+    return {"kms:encryptioncontext:aws:s3:arn": arn}
+
+
+def _of_write(call: Call, bucket: str) -> tuple[str, bool]:
+    """The key of what is written, and whether a bucket key is between it and the object."""
     from ministack.services import s3
 
+    has_bucket_key = s3_encryption.has_bucket_key(bucket, call.parameters.get("BucketKeyEnabled"))
     if call.parameters.get("ServerSideEncryption"):
-        return str(call.parameters.get("SSEKMSKeyId") or "")  # none: the account's own key, or no key at all
-    return str(s3._bucket_default_sse_headers(bucket).get(_KEY_HEADER, ""))
+        return str(call.parameters.get("SSEKMSKeyId") or ""), has_bucket_key  # none: the account's own key, or no key at all
+    return str(s3._bucket_default_sse_headers(bucket).get(_KEY_HEADER, "")), has_bucket_key
 
 
-def _key_of_object(bucket: str, key: str) -> str:
+def _of_upload(call: Call) -> tuple[str, bool]:
+    """A part is encrypted as the upload was begun, whatever the bucket's default is by now."""
     from ministack.services import s3
 
-    stored = (s3._buckets.get(bucket) or {}).get("objects", {}).get(key)
-    return str(s3._stored_sse_headers(stored).get(_KEY_HEADER, "")) if stored else ""
+    upload = s3._multipart_uploads.get(call.parameters.get("UploadId")) or {}
+    headers = s3._stored_sse_headers(upload)
+    return str(headers.get(_KEY_HEADER, "")), s3_encryption.BUCKET_KEY_HEADER in headers
+
+
+def _source(given: Any) -> tuple[str, str, str]:
+    """Bucket, key and version of a CopySource, which is split before it is decoded: a key may have a question mark."""
+    if isinstance(given, Mapping):
+        return str(given.get("Bucket")), str(given.get("Key")), str(given.get("VersionId") or "")
+    path, _, version = str(given or "").partition("?versionId=")
+    bucket, _, key = unquote(path).lstrip("/").partition("/")
+    return bucket, key, version
+
+
+def _of_read(bucket: str, key: str, version: str) -> Iterator[Use]:
+    """What is stored says with which key it was encrypted, each version for itself."""
+    from ministack.services import s3
+
+    stored: Mapping[str, Any] | None = (s3._buckets.get(bucket) or {}).get("objects", {}).get(key)
+    if version:
+        versions = s3._object_versions.get((bucket, key)) or ()
+        stored = next((each for each in versions if each["version_id"] == version), stored if version == "null" else None)
+    headers = s3._stored_sse_headers(stored) if stored else {}
+    yield "Decrypt", str(headers.get(_KEY_HEADER, "")), _of_s3(bucket, key, s3_encryption.BUCKET_KEY_HEADER in headers)
 
 
 def _key_of_messages(call: Call) -> str:
@@ -103,25 +138,57 @@ def _key_of_messages(call: Call) -> str:
 
 
 def _of_parameters(call: Call) -> Iterator[Use]:
+    """Systems Manager user guide, "How AWS Systems Manager Parameter Store uses AWS KMS"."""
     from ministack.services import ssm
 
-    if call.operation == "PutParameter" and call.parameters.get("Type") == "SecureString":
-        yield "Encrypt", str(call.parameters.get("KeyId") or ""), {}
-    elif call.parameters.get("WithDecryption"):
-        for name in [call.parameters.get("Name"), *(call.parameters.get("Names") or ())]:
-            record = ssm._parameters.get(name) if name else None
-            yield "Decrypt", str((record or {}).get("KeyId") or ""), {}
+    given = call.parameters
+    if call.operation == "PutParameter":
+        _, record = ssm._lookup_parameter(str(given.get("Name", "")), flexible_name=True)
+        if (given.get("Type") or (record or {}).get("Type")) == "SecureString":
+            action = "GenerateDataKey" if given.get("Tier") == "Advanced" else "Encrypt"
+            yield action, str(given.get("KeyId") or (record or {}).get("KeyId") or ""), {}
+    elif given.get("WithDecryption"):
+        for record in _parameters_read(given):
+            yield "Decrypt", str(record.get("KeyId") or ""), {"kms:encryptioncontext:parameter_arn": record.get("ARN")}
+
+
+def _parameters_read(given: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """By name or ARN, with a version or label after it, or all below a path."""
+    from ministack.services import ssm
+
+    for name in filter(None, [given.get("Name"), *(given.get("Names") or ())]):
+        _, found = ssm._lookup_parameter(_WITHOUT_SELECTOR.sub(r"\1", str(name)), flexible_name=True)
+        yield from filter(None, [found])
+    if path := str(given.get("Path") or ""):
+        below = path.rstrip("/") + "/"
+        for name, record in list(ssm._parameters.items()):
+            if name.startswith(below) and (given.get("Recursive") or "/" not in name.removeprefix(below)):
+                yield record
+
+
+#: Parameter Store's selectors: `/x:3`, `/x:label`, `arn:…:parameter/x:3`.
+_WITHOUT_SELECTOR = re.compile(r"^(arn:(?:[^:]*:){4}[^:]+|(?!arn:)[^:]+):.*$")
 
 
 def _of_secrets(call: Call) -> Iterator[Use]:
+    """Secrets Manager user guide, "Secret encryption and decryption": what is written needs both, also with the key that a secret has."""
     from ministack.services import secretsmanager
 
-    if call.operation in ("CreateSecret", "UpdateSecret") and call.parameters.get("KmsKeyId"):
+    given = call.parameters
+    named = [str(name) for name in (given.get("SecretId"), *(given.get("SecretIdList") or ())) if name]
+    if call.operation == "BatchGetSecretValue" and given.get("Filters"):
+        named = list(secretsmanager._secrets.keys())
+    records = [record for _, record in map(secretsmanager._resolve, named) if record]
+    if call.operation in _SECRET_WRITES and (given.get("KmsKeyId") or given.get("SecretString") or given.get("SecretBinary")):
+        key = str(given.get("KmsKeyId") or (records[0].get("KmsKeyId") if records else "") or "")
         for action in ("GenerateDataKey", "Decrypt"):
-            yield action, str(call.parameters["KmsKeyId"]), {}
-    elif call.operation == "GetSecretValue":
-        _, record = secretsmanager._resolve(str(call.parameters.get("SecretId", "")))
-        yield "Decrypt", str((record or {}).get("KmsKeyId") or ""), {}
+            yield action, key, {}
+    elif call.operation in _SECRET_READS:
+        for record in records:
+            yield "Decrypt", str(record.get("KmsKeyId") or ""), {"kms:encryptioncontext:secretarn": record["ARN"]}
+
+
+_SECRET_WRITES, _SECRET_READS = ("CreateSecret", "UpdateSecret", "PutSecretValue"), ("GetSecretValue", "BatchGetSecretValue")
 
 
 def _disks(call: Call) -> list[str]:

@@ -1,7 +1,7 @@
 """`iam:PassRole`: who hands a role to a service needs permission for that role and that service.
 
-By rule: every member of the request's model whose name ends in "role" or "role ARN" and that holds the ARN of a role. Source: IAM user
-guide, "Grant a user permissions to pass a role to an AWS service". Input: a `Call`. Output: `Check`s.
+By rule: every member of the request's model that is called after a role, whether it holds an ARN or, as CodeBuild's may, a name. Source:
+IAM user guide, "Grant a user permissions to pass a role to an AWS service". Input: a `Call`. Output: `Check`s.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from local_account.authorization.context_keys import Keys
 from local_account.authorization.existing import Existing
 from local_account.authorization.requests import Check, resources_of
 
-_ROLE_MEMBER = re.compile(r"(?:.*role|.*role_?arn)", re.IGNORECASE)
-_ROLE_ARN = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/.+")
+#: `RoleArn`, `serviceRole`, `serviceRoleOverride`, `ExecutionRoleArns`; not `approverRoles`, who decide, or `RoleSessionName`.
+_ROLE_MEMBER = re.compile(r".*role(?:_?arns?|override)?", re.IGNORECASE)
+_ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/.+|(?!arn:).+")
 #: They speak about roles instead of handing them to a service.
 _SPEAK_OF_ROLES = ("iam", "sts", "kms")
 #: The service that the role is for, where its name is not the one that it is called by.
@@ -30,7 +31,8 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any]) -> list[
     """A check for every role that the request hands over."""
     if call.service in _SPEAK_OF_ROLES or call.service in _IGNORED or call.operation not in model(call.service).operation_names:
         return []
-    roles = dict.fromkeys(_roles(input_shape(call.service, call.operation), call.parameters))
+    given_roles = _roles(input_shape(call.service, call.operation), call.parameters)
+    roles = dict.fromkeys(existing.role_arn(role) for role in given_roles)
     if not roles:
         return []
     receiver = f"{_RECEIVERS.get(call.service, prefix_of(call.service))}.amazonaws.com"
@@ -48,5 +50,5 @@ def _roles(shape: Any, value: Any, name: str = "") -> Iterator[str]:
     elif shape.type_name == "list" and isinstance(value, list):
         for item in value:
             yield from _roles(shape.member, item, name)
-    elif isinstance(value, str) and _ROLE_MEMBER.fullmatch(name) and _ROLE_ARN.fullmatch(value):
+    elif isinstance(value, str) and _ROLE_MEMBER.fullmatch(name) and _ROLE.fullmatch(value):
         yield value

@@ -11,6 +11,7 @@ from typing import Any
 
 from local_account.authorization import policies
 from local_account.authorization.policies import Policy
+from local_account.errors import ServiceError
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Principal:
     """`arn` as `sts get-caller-identity` gives it; a service's is its name, such as `events.amazonaws.com`.
 
     `identity` are the identity-based policies. `boundary` and `session` narrow them and are None where there are none.
-    `keys` are context keys about who asks, in lower case. `is_internal`: the emulator's own bookkeeping, which nobody else can be.
+    `keys` are context keys about who asks, in lower case. `is_temporary`: with credentials that end. `is_internal`: the emulator's own
+    bookkeeping, which nobody else can be.
     """
 
     arn: str
@@ -28,6 +30,7 @@ class Principal:
     boundary: Policy | None = None
     session: tuple[Policy, ...] | None = None
     keys: Mapping[str, Any] = field(default_factory=dict)
+    is_temporary: bool = False
     is_internal: bool = False
 
     @property
@@ -66,8 +69,13 @@ def through(caller: Principal, name: str) -> Principal:
 
 
 def of_credential(credential: Any, session: Mapping[str, Any]) -> Principal:
-    """The principal of a key that MiniStack has resolved; `session` is its record of temporary credentials, empty for a user's."""
+    """The principal of a key that MiniStack has resolved; `session` is its record of temporary credentials, empty for a user's.
+
+    Raises ServiceError (403) if whom a session was made from is gone, also if there is another of the same name by now.
+    """
     from ministack.core.iam_evaluator import _principal_keys
+
+    _require_origin(credential, session)
 
     account_id, kind = credential.account_id, credential.principal_type
     keys = dict(_principal_keys(credential))
@@ -77,7 +85,24 @@ def of_credential(credential: Any, session: Mapping[str, Any]) -> Principal:
         keys["aws:principalarn"] = _role_arn(account_id, name)
     else:
         identity, boundary = policies.of_user(account_id, credential.principal_name)
-    return Principal(credential.principal_arn, kind, account_id, identity, boundary, _of_session(session, account_id), keys)
+    narrowed = _of_session(session, account_id)
+    return Principal(credential.principal_arn, kind, account_id, identity, boundary, narrowed, keys, is_temporary=bool(session))
+
+
+def _require_origin(credential: Any, session: Mapping[str, Any]) -> None:
+    """IAM user guide, "IAM identifiers", unique IDs: a session is of the role or user with an id, not of whoever has its name later."""
+    from ministack.services import iam
+
+    if not session:
+        return
+    if credential.principal_type == "AssumedRole":
+        role = iam._roles.get_scoped(credential.account_id, None, credential.principal_arn.split("/")[1])
+        is_there = bool(role) and role["RoleId"] == credential.principal_id.partition(":")[0]
+    else:
+        user = iam._users.get_scoped(credential.account_id, None, credential.principal_name)
+        is_there = bool(user) and user["UserId"] == credential.principal_id
+    if not is_there:
+        raise ServiceError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
 
 
 def _of_session(session: Mapping[str, Any], account_id: str) -> tuple[Policy, ...] | None:

@@ -18,6 +18,7 @@ from local_account.cloudformation import (
     change_sets,
     codecommit,
     codepipeline,
+    deployer,
     exports,
     operations,
     properties,
@@ -25,6 +26,7 @@ from local_account.cloudformation import (
     sagemaker,
     scheduler,
     stack_status,
+    template_reads,
     template_requests,
 )
 from local_account.cloudformation.completions import completed
@@ -60,8 +62,9 @@ def install(context: Context) -> None:
     actions._capabilities_enforced = lambda: True  # MiniStack asks for them only where it holds every request against policies
     for part in (template_requests, exports, change_sets):
         part.install()
+    template_reads.install(context)
     rules = (*stack_status.RULES.items(), *template_requests.rules(), ("DeleteStack", exports.refuse_deletion))
-    operations.install(rules, {"CreateChangeSet": change_sets.complete})
+    operations.install(rules, (("CreateChangeSet", change_sets.complete), *deployer.afterwards(context)))
     ours = {resource.name: handlers(resource(context)) for resource in _RESOURCE_TYPES}
     table = provisioners._RESOURCE_HANDLERS
     for name in {*table, *ours}:

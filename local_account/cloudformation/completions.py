@@ -1,20 +1,22 @@
 """MiniStack's own resource types, held to AWS where they are not: what they drop is put through the public API afterwards.
 
 A topic without its key, or a policy on a bucket that is not there, would look like a success and be another resource. MiniStack also
-makes a resource over one of the same name, and so takes its content; AWS fails. Used by `__init__.py`.
+makes a resource over one of the same name, and so takes its content; AWS fails. All that the deployer must be allowed to do is asked
+before anything is done (`made_by_ministack.py`), so what comes afterwards is the emulator's own. Used by `__init__.py`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import ClientError
 
 from local_account.api.reading import Call
 from local_account.api.rules import identity, rule
-from local_account.cloudformation import deployer, made_by_ministack
+from local_account.api.rules.rule import is_there
+from local_account.cloudformation import made_by_ministack
+from local_account.cloudformation.property_operations import text_of
 from local_account.cloudformation.resource_type import Properties, api_request
 from local_account.context import Context
 
@@ -42,8 +44,8 @@ def completed(context: Context, name: str, entry: Mapping[str, Any]) -> dict[str
         return physical_id, attributes
 
     def update(physical_id: str, old: Properties, new: Properties, *names: str) -> Any:
+        made_by_ministack.require_update(context, name, physical_id, old, new)
         require(context, old, new)
-        made_by_ministack.require_update(context, name, physical_id, new)
         updated_id, attributes = original["update"](physical_id, old, new, *names)
         completion(context, updated_id, old, new)
         return updated_id, attributes
@@ -122,30 +124,28 @@ def _require_nothing(context: Context, old: Properties, new: Properties) -> None
     pass
 
 
-def _require_code(context: Context, old: Properties, new: Properties) -> None:
-    """MiniStack makes a function without code, which answers every call with a success of its own."""
-    code = new.get("Code") or {}
-    if "S3Bucket" not in code or code == old.get("Code"):
-        return
-    version = {"VersionId": code["S3ObjectVersion"]} if "S3ObjectVersion" in code else {}
-    try:
-        context.client("s3").head_object(Bucket=code["S3Bucket"], Key=code.get("S3Key", ""), **version)
-    except (ClientError, ParamValidationError) as error:
-        place = f"s3://{code['S3Bucket']}/{code.get('S3Key', '')}"
-        raise ValueError(
-            "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist. "
-            f"(Service: Lambda, Status Code: 400; {place})"
-        ) from error
-
-
 def _require_policies(context: Context, old: Properties, new: Properties) -> None:
     """Also the boundary, of which the role is made with none that is not there."""
     for arn in [*_added("ManagedPolicyArns", old, new), *([new["PermissionsBoundary"]] if new.get("PermissionsBoundary") else [])]:
         identity.require_managed_policy(context, arn)
 
 
-def _require_key_policy(context: Context, old: Properties, new: Properties) -> None:
-    rule.require(context, Call("kms", "PutKeyPolicy", {"Policy": _text(new["KeyPolicy"])}))
+def _require_bucket(context: Context, old: Properties, new: Properties) -> None:
+    """MiniStack sets a policy on a bucket that is not there, and over one that somebody else has set."""
+    bucket = new["Bucket"]
+    context.client("s3").head_bucket(Bucket=bucket)
+    if bucket != old.get("Bucket") and is_there(context.client("s3").get_bucket_policy, Bucket=bucket):
+        raise ValueError(f"The bucket policy already exists on bucket {bucket}.")
+
+
+def _require_topics(context: Context, old: Properties, new: Properties) -> None:
+    for topic in new["Topics"]:
+        context.client("sns").get_topic_attributes(TopicArn=topic)
+
+
+def _require_queues(context: Context, old: Properties, new: Properties) -> None:
+    for queue in new["Queues"]:
+        context.client("sqs").get_queue_attributes(QueueUrl=queue)
 
 
 def _require_log_key(context: Context, old: Properties, new: Properties) -> None:
@@ -172,9 +172,10 @@ def _added(name: str, old: Properties, new: Properties) -> list[str]:
 REQUIREMENTS: Mapping[str, Requirement] = {
     "AWS::IAM::ManagedPolicy": _require_entities,
     "AWS::IAM::Role": _require_policies,
-    "AWS::KMS::Key": _require_key_policy,
-    "AWS::Lambda::Function": _require_code,
     "AWS::Logs::LogGroup": _require_log_key,
+    "AWS::S3::BucketPolicy": _require_bucket,
+    "AWS::SNS::TopicPolicy": _require_topics,
+    "AWS::SQS::QueuePolicy": _require_queues,
 }
 
 
@@ -184,7 +185,7 @@ REQUIREMENTS: Mapping[str, Requirement] = {
 def _topic(context: Context, arn: str, old: Properties, new: Properties) -> None:
     if old.get("KmsMasterKeyId") != new.get("KmsMasterKeyId"):
         key = str(new.get("KmsMasterKeyId", ""))
-        deployer.client(context, "sns").set_topic_attributes(TopicArn=arn, AttributeName="KmsMasterKeyId", AttributeValue=key)
+        context.client("sns").set_topic_attributes(TopicArn=arn, AttributeName="KmsMasterKeyId", AttributeValue=key)
 
 
 def _subscription(context: Context, arn: str, old: Properties, new: Properties) -> None:
@@ -194,7 +195,7 @@ def _subscription(context: Context, arn: str, old: Properties, new: Properties) 
 def _function(context: Context, name: str, old: Properties, new: Properties) -> None:
     if old.get("DeadLetterConfig") != new.get("DeadLetterConfig"):
         configuration = new.get("DeadLetterConfig") or {"TargetArn": ""}
-        deployer.client(context, "lambda").update_function_configuration(FunctionName=name, DeadLetterConfig=configuration)
+        context.client("lambda").update_function_configuration(FunctionName=name, DeadLetterConfig=configuration)
 
 
 def _permission(context: Context, physical_id: str, old: Properties, new: Properties) -> None:
@@ -202,33 +203,23 @@ def _permission(context: Context, physical_id: str, old: Properties, new: Proper
 
 
 def _role(context: Context, name: str, old: Properties, new: Properties) -> None:
-    """Its policies are put once more, so that they are held to IAM's grammar and quotas, and to what the deployer may do."""
+    """Its policies are put once more, so that all of them together are held to IAM's quotas."""
+    client, boundary = context.client("iam"), new.get("PermissionsBoundary")
     for policy in new.get("Policies") or []:
-        _put_policy(context, name, policy)
-    client, boundary = deployer.client(context, "iam"), new.get("PermissionsBoundary")
+        client.put_role_policy(RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=text_of(policy["PolicyDocument"]))
     if boundary and boundary != old.get("PermissionsBoundary"):
         client.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
     elif not boundary and old.get("PermissionsBoundary"):
         client.delete_role_permissions_boundary(RoleName=name)
 
 
-def _policy(context: Context, physical_id: str, old: Properties, new: Properties) -> None:
-    for role in new.get("Roles") or []:
-        _put_policy(context, role, new)
-
-
-def _put_policy(context: Context, role: str, policy: Properties) -> None:
-    document = _text(policy["PolicyDocument"])
-    deployer.client(context, "iam").put_role_policy(RoleName=role, PolicyName=policy["PolicyName"], PolicyDocument=document)
-
-
 def _rule(context: Context, name: str, old: Properties, new: Properties) -> None:
     """Put once more, so that a pattern, a schedule, a bus and the targets are held to what PutRule and PutTargets allow."""
-    client = deployer.client(context, "events")
+    client = context.client("events")
     bus = {"EventBusName": new["EventBusName"]} if "EventBusName" in new else {}
     given: Properties = {key: new[key] for key in ("ScheduleExpression", "State", "Description", "RoleArn") if key in new}
     if "EventPattern" in new:
-        given["EventPattern"] = _text(new["EventPattern"])
+        given["EventPattern"] = text_of(new["EventPattern"])
     client.put_rule(Name=name, **given, **bus)
     if targets := new.get("Targets"):
         client.put_targets(**api_request(client, "PutTargets", {"Rule": name, "Targets": targets, **bus}))
@@ -236,43 +227,20 @@ def _rule(context: Context, name: str, old: Properties, new: Properties) -> None
 
 def _log_group(context: Context, name: str, old: Properties, new: Properties) -> None:
     if "RetentionInDays" in new:  # once more, because only the API asks whether it is one of the periods that there are
-        deployer.client(context, "logs").put_retention_policy(logGroupName=name, retentionInDays=int(new["RetentionInDays"]))
+        context.client("logs").put_retention_policy(logGroupName=name, retentionInDays=int(new["RetentionInDays"]))
 
 
 def _alias_target(context: Context, name: str, old: Properties, new: Properties) -> None:
     context.client("kms").describe_key(KeyId=new["TargetKeyId"])  # MiniStack takes an alias for a key that is not there
 
 
-def _bucket_policy(context: Context, physical_id: str, old: Properties, new: Properties) -> None:
-    deployer.client(context, "s3").put_bucket_policy(Bucket=new["Bucket"], Policy=_text(new["PolicyDocument"]))
-
-
-def _topic_policy(context: Context, physical_id: str, old: Properties, new: Properties) -> None:
-    for topic in new["Topics"]:
-        policy = _text(new["PolicyDocument"])
-        deployer.client(context, "sns").set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
-
-
-def _queue_policy(context: Context, physical_id: str, old: Properties, new: Properties) -> None:
-    for queue in new["Queues"]:
-        deployer.client(context, "sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": _text(new["PolicyDocument"])})
-
-
-def _text(document: Any) -> str:
-    return document if isinstance(document, str) else json.dumps(document)
-
-
 COMPLETIONS: Mapping[str, Completion] = {
     "AWS::Events::Rule": _rule,
-    "AWS::IAM::Policy": _policy,
     "AWS::IAM::Role": _role,
     "AWS::KMS::Alias": _alias_target,
     "AWS::Lambda::Function": _function,
     "AWS::Lambda::Permission": _permission,
     "AWS::Logs::LogGroup": _log_group,
-    "AWS::S3::BucketPolicy": _bucket_policy,
     "AWS::SNS::Subscription": _subscription,
     "AWS::SNS::Topic": _topic,
-    "AWS::SNS::TopicPolicy": _topic_policy,
-    "AWS::SQS::QueuePolicy": _queue_policy,
 }

@@ -1,20 +1,23 @@
 """Asks whether the deployer may make, change or delete what MiniStack makes inside its process, and whether the service would.
 
-Our own types call the public API in the deployer's name; MiniStack's do not, so this says which operation of the API stands for each.
-It is the one that the type's handlers in CloudFormation's registry begin with; what else they call (reading, waiting) is not asked
-here. Used by `completions.py`. Next: `deployer.py`.
+Our own types call the public API in the deployer's name; MiniStack's do not, so this says which operation of the API makes, changes and
+deletes each, and `property_operations.py` which ones its properties need besides. All are asked before anything is done. What the handlers
+in CloudFormation's registry only read or wait for is not asked. Used by `completions.py`. Next: `property_operations.py`, `deployer.py`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from local_account.api.reading import Call, input_shape
 from local_account.api.rules import rule
-from local_account.cloudformation import deployer
+from local_account.authorization.actions import actions_of
+from local_account.authorization.requests import resources_of
+from local_account.cloudformation import deployer, property_operations, schemas
+from local_account.cloudformation.property_operations import Change
 from local_account.cloudformation.resource_type import Properties
 from local_account.context import Context
 
@@ -26,7 +29,10 @@ _LONGEST_NAME = 64
 
 @dataclass(frozen=True)
 class Made:
-    """`name` is the property that names the resource, `member` the one of the operations, where it has another name."""
+    """`name` is the property that names the resource, `member` the one of the operations, where it has another name.
+
+    Without `update`, the operation that makes it changes it as well.
+    """
 
     service: str
     create: str
@@ -35,15 +41,15 @@ class Made:
     member: str = ""
     update: str = ""
     deleted_member: str = ""
-    #: Property -> member of the operations, where it has another name.
-    renamed: Mapping[str, str] = field(default_factory=dict)
+    #: Property -> the operations' member, where the names differ by more than the case of their letters.
+    others: Mapping[str, str] = field(default_factory=dict)
 
     def parameters(self, operation: str, properties: Properties, name: str) -> dict[str, Any]:
         """The properties that the operation knows, and the name; it may begin with a small letter there."""
         shape = input_shape(self.service, operation)
         members = {} if shape is None else {member.lower(): member for member in shape.members}
-        properties = {self.renamed.get(key, key): value for key, value in properties.items()}
-        given = {members[key.lower()]: value for key, value in properties.items() if key.lower() in members}
+        named = {self.others.get(key, key).lower(): value for key, value in properties.items()}
+        given = {members[key]: value for key, value in named.items() if key in members}
         given = {member: _as_sent(shape.members[member], value) for member, value in given.items()}
         if members.get("attributes") == "Attributes":
             given["Attributes"] = self._attributes(properties, members)
@@ -76,12 +82,15 @@ _TYPES: Mapping[str, Made] = {
     "AWS::IAM::ManagedPolicy": Made("iam", "CreatePolicy", "DeletePolicy", "ManagedPolicyName", "PolicyName", update="CreatePolicyVersion"),
     "AWS::IAM::Role": Made("iam", "CreateRole", "DeleteRole", "RoleName", update="UpdateRole"),
     "AWS::KMS::Alias": Made("kms", "CreateAlias", "DeleteAlias", "AliasName", update="UpdateAlias"),
-    "AWS::KMS::Key": Made("kms", "CreateKey", "ScheduleKeyDeletion", "KeyId", update="PutKeyPolicy", renamed={"KeyPolicy": "Policy"}),
-    "AWS::Lambda::EventInvokeConfig": Made("lambda", "PutFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig", "FunctionName"),
+    "AWS::KMS::Key": Made("kms", "CreateKey", "ScheduleKeyDeletion", "KeyId", update="PutKeyPolicy", others={"KeyPolicy": "Policy"}),
+    "AWS::Lambda::EventInvokeConfig": Made(
+        *("lambda", "PutFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig", "FunctionName"),
+        update="UpdateFunctionEventInvokeConfig",
+    ),
     "AWS::Lambda::Function": Made("lambda", "CreateFunction", "DeleteFunction", "FunctionName", update="UpdateFunctionConfiguration"),
     "AWS::Lambda::Permission": Made("lambda", "AddPermission", "RemovePermission", "FunctionName"),
-    "AWS::Logs::LogGroup": Made("logs", "CreateLogGroup", "DeleteLogGroup", "LogGroupName", update="PutRetentionPolicy"),
-    "AWS::SNS::Subscription": Made("sns", "Subscribe", "Unsubscribe", "TopicArn"),
+    "AWS::Logs::LogGroup": Made("logs", "CreateLogGroup", "DeleteLogGroup", "LogGroupName"),
+    "AWS::SNS::Subscription": Made("sns", "Subscribe", "Unsubscribe", "TopicArn", update="SetSubscriptionAttributes"),
     "AWS::SNS::Topic": Made("sns", "CreateTopic", "DeleteTopic", "TopicName", "Name", update="SetTopicAttributes"),
     "AWS::SQS::Queue": Made("sqs", "CreateQueue", "DeleteQueue", "QueueName", update="SetQueueAttributes"),
     "AWS::SSM::Parameter": Made("ssm", "PutParameter", "DeleteParameter", "Name"),
@@ -90,11 +99,10 @@ _TYPES: Mapping[str, Made] = {
 
 
 def require_create(context: Context, resource_type: str, properties: Properties, stack_name: str, logical_id: str) -> None:
-    """Raises ServiceError for a deployer that may not make it."""
+    """Raises ServiceError for a deployer that may not make it, with all that it has."""
     made = _TYPES.get(resource_type)
-    if made is not None:
-        name = str(properties.get(made.name) or _name_made_up(stack_name, logical_id, properties))
-        _require(context, made.service, made.create, made.parameters(made.create, properties, name))
+    name = str((made and properties.get(made.name)) or _name_made_up(stack_name, logical_id, properties))
+    _require(context, resource_type, made.create if made else "", Change(name, "", {}, properties))
 
 
 def _name_made_up(stack_name: str, logical_id: str, properties: Properties) -> str:
@@ -102,25 +110,60 @@ def _name_made_up(stack_name: str, logical_id: str, properties: Properties) -> s
     return f"{f'{stack_name}-{logical_id}'[: _LONGEST_NAME - len(_UNKNOWN) - len(ending) - 1]}-{_UNKNOWN}{ending}"
 
 
-def require_update(context: Context, resource_type: str, physical_id: str, properties: Properties) -> None:
-    made = _TYPES.get(resource_type)
-    if made is not None:
-        operation = made.update or made.create
-        _require(context, made.service, operation, made.parameters(operation, properties, _name(made, physical_id, properties)))
+def require_update(context: Context, resource_type: str, physical_id: str, old: Properties, new: Properties) -> None:
+    """Raises ServiceError for a deployer that may not change what differs; what has to be replaced is made and deleted."""
+    made, own = _TYPES.get(resource_type), property_operations.BY_TYPE.get(resource_type)
+    changed = {name for name in {*old, *new} if old.get(name) != new.get(name)} - {"Tags"}
+    if made and changed & schemas.create_only(resource_type):
+        _require(context, resource_type, made.create, Change(str(new.get(made.name) or physical_id), "", {}, new))
+        require_delete(context, resource_type, physical_id, old)
+        return
+    rest = changed - (own.properties if own else frozenset())
+    change = Change(_name(made, physical_id, new), "", old, new)
+    _require(context, resource_type, (made.update or made.create) if made and rest else "", change)
 
 
 def require_delete(context: Context, resource_type: str, physical_id: str, properties: Properties) -> None:
     made = _TYPES.get(resource_type)
-    if made is not None:
-        name = _name(made, physical_id, properties)
-        deployer.require(context, made.service, made.delete, made.parameters(made.delete, {}, name))
+    _require(context, resource_type, made.delete if made else "", Change(_name(made, physical_id, properties), "", properties, {}))
 
 
-def _require(context: Context, service: str, operation: str, parameters: dict[str, Any]) -> None:
-    deployer.require(context, service, operation, parameters)
-    rule.require(context, Call(service, operation, parameters))
+def _require(context: Context, resource_type: str, operation: str, change: Change) -> None:
+    """Ask for the operation (none: only for those of properties), with the properties that it knows, and for all others of the change."""
+    for service, name, parameters in operations_of(context, resource_type, operation, change):
+        deployer.require(context, service, name, parameters)
+        shape = input_shape(service, name)
+        is_there = bool(change.old) or resource_type not in _TYPES or name == operation  # nobody finds what is only about to be made
+        if change.new and is_there and (shape is None or {*shape.required_members} <= {*parameters}):
+            rule.require(context, Call(service, name, parameters))
 
 
-def _name(made: Made, physical_id: str, properties: Properties) -> str:
+def operations_of(context: Context, resource_type: str, operation: str, change: Change) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Service, name and parameters of every operation that a change of a resource stands for; `operation` is the one on the whole of it."""
+    made, own = _TYPES.get(resource_type), property_operations.BY_TYPE.get(resource_type)
+    new = property_operations.without_tags_of_no_api(resource_type, change.new)
+    old = property_operations.without_tags_of_no_api(resource_type, change.old)
+    change = replace(change, old=old, new=new)
+    if made:
+        change = replace(change, arn=_arn(context, made, change))
+        if operation:
+            yield made.service, operation, made.parameters(operation, change.new, change.name)
+        for name, parameters in property_operations.of_tags(resource_type, made.service, change):
+            yield made.service, name, parameters
+    if own:
+        for name, parameters in own.operations(change):
+            yield own.service, name, parameters
+
+
+def _arn(context: Context, made: Made, change: Change) -> str:
+    """What policies call the resource, by the operation that deletes it: each is on one."""
+    if change.name.startswith("arn:"):
+        return change.name
+    call = Call(made.service, made.delete, made.parameters(made.delete, {}, change.name))
+    action = actions_of(made.service, made.delete)[0]
+    return context.keyring.here(lambda: resources_of(context.existing, call, action))[0]
+
+
+def _name(made: Made | None, physical_id: str, properties: Properties) -> str:
     """A permission's physical id is not the name of its function; all others are names, ARNs or addresses of what they identify."""
-    return str(properties[made.name]) if made.name == "FunctionName" and made.create == "AddPermission" else physical_id
+    return str(properties[made.name]) if made and made.name == "FunctionName" and made.create == "AddPermission" else physical_id

@@ -19,28 +19,31 @@ Rule = Callable[[Params], Answer | None]
 Afterwards = Callable[[Params], None]
 
 
-def install(rules: Iterable[tuple[str, Rule]], afterwards: Mapping[str, Afterwards]) -> None:
-    """Put the rules of each operation before its handler, in the order given."""
+def install(rules: Iterable[tuple[str, Rule]], afterwards: Iterable[tuple[str, Afterwards]]) -> None:
+    """Put the rules of each operation before its handler, and what comes afterwards behind it, in the order given."""
     from ministack.services.cloudformation import handlers
 
     table = handlers._ACTION_HANDLERS
-    by_operation: dict[str, list[Rule]] = {operation: [] for operation in afterwards}
+    before: dict[str, list[Rule]] = {}
+    behind: dict[str, list[Afterwards]] = {}
     for operation, rule in rules:
-        by_operation.setdefault(operation, []).append(rule)
-    for operation, its_rules in by_operation.items():
+        before.setdefault(operation, []).append(rule)
+    for operation, afterward in afterwards:
+        behind.setdefault(operation, []).append(afterward)
+    for operation in {**before, **behind}:
         original = getattr(table[operation], "__wrapped__", table[operation])  # an earlier account of this process has put its own
-        table[operation] = _held(original, its_rules, afterwards.get(operation))
+        table[operation] = _held(original, before.get(operation, []), behind.get(operation, []))
 
 
-def _held(original: Callable[[Params], Answer], rules: list[Rule], afterwards: Afterwards | None) -> Callable[[Params], Answer]:
+def _held(original: Callable[[Params], Answer], rules: list[Rule], afterwards: list[Afterwards]) -> Callable[[Params], Answer]:
     @functools.wraps(original)
     def answer(params: Params) -> Answer:
         for rule in rules:
             if refused := rule(params):
                 return refused
         answered = original(params)
-        if afterwards and answered[0] == 200:
-            afterwards(params)
+        for afterward in afterwards if answered[0] == 200 else ():
+            afterward(params)
         return answered
 
     return answer

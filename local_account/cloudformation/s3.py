@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_account.cloudformation import template_reads
 from local_account.cloudformation.resource_type import Attributes, ModifiableType, Properties, generated_name
 from local_account.cloudformation.s3_settings import SETTINGS
 
@@ -85,12 +86,15 @@ class AutoDeleteObjects(ModifiableType):
     create_only = frozenset({"BucketName"})
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
+        template_reads.require_provider(self.context, properties)
         return f"{properties['BucketName']}/auto-delete", {}
 
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
+        template_reads.require_provider(self.context, new)
         return {}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
+        template_reads.require_provider(self.context, properties)
         client = self.client("s3")
         bucket = properties["BucketName"]
         try:

@@ -45,6 +45,12 @@ def schema_of(resource_type: str) -> Mapping[str, Any] | None:
     return read
 
 
+def create_only(resource_type: str) -> frozenset[str]:
+    """The properties whose change needs a new resource."""
+    pointers = (schema_of(resource_type) or {}).get("createOnlyProperties") or ()
+    return frozenset(pointer.removeprefix("/properties/").partition("/")[0] for pointer in pointers)
+
+
 def _readable(node: Any) -> Any:
     """Maps by the pattern of their keys, said so that only our own reading of Java's patterns is asked (`_pattern`)."""
     if isinstance(node, list):

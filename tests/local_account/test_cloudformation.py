@@ -570,7 +570,7 @@ def test_a_function_whose_code_is_gone_keeps_the_code_that_it_has(account: Accou
 
     assert stack.update(function({"S3Bucket": "nothing", "S3Key": "code.zip"})) == "UPDATE_ROLLBACK_COMPLETE"
 
-    assert "S3 Error Code: NoSuchKey" in stack.reasons()
+    assert "S3 Error Code: NoSuchBucket" in stack.reasons()
     answer = account.client("lambda").invoke(FunctionName=stack.physical_id("Function"))
     assert answer["Payload"].read() == b'"kept"'
 

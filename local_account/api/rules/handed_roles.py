@@ -2,7 +2,8 @@
 
 Sources of the words: Lambda developer guide, "Troubleshoot execution issues"; CodeBuild user guide, "Troubleshooting", "CodeBuild is not
 authorized to perform: sts:AssumeRole"; CodePipeline and EventBridge Scheduler say them in the console and in CloudFormation's events.
-SageMaker's jobs and models ask at their own start (`roles.py`). An IAM change is seen at once here; AWS takes seconds.
+SageMaker's jobs and models ask when
+they are made (`roles.py`), as steps of a pipeline make them, too. An IAM change is seen at once here; AWS takes seconds.
 """
 
 from __future__ import annotations

@@ -77,6 +77,15 @@ def _number(context: Context, request: Mapping[str, Any]) -> None:
         raise _exceeded(f"Cannot exceed quota for PoliciesPerRole: {policy_documents.MOST_ATTACHED}")
 
 
+@rule("iam", "DeleteUser")
+def _no_policies_left(context: Context, request: Mapping[str, Any]) -> None:
+    """MiniStack looks for attached policies only; a role's inline ones it finds itself."""
+    from ministack.services import iam
+
+    if context.keyring.here(lambda: iam._user_inline_policies.get(request["UserName"])):
+        raise ServiceError("DeleteConflict", "Cannot delete entity, must delete policies first.", 409)
+
+
 @rule("iam", "DeleteAccessKey")
 def _own_key(context: Context, request: Mapping[str, Any]) -> None:
     """A key is deleted of the user who has it."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_account.errors import ServiceError
-from local_account.roles import Role, sagemaker_role
+from local_account.roles import Role, require_sagemaker_role, sagemaker_role
 from local_account.sagemaker.jobs import cloudwatch_logs, isolation
 from local_account.sagemaker.jobs.container import Container, base_environment, host_names
 from local_account.sagemaker.jobs.record import PROCESSING, Job, JobFailedError, Jobs, JobStoppedError, failure_of, now
@@ -40,6 +40,8 @@ class ProcessingJobs:
         if "InstanceType" not in cluster or "InstanceCount" not in cluster:
             raise ServiceError("ValidationException", "ProcessingResources.ClusterConfig needs InstanceType and InstanceCount.")
         _check_paths(request)
+        arn = self.runner.context.arn("sagemaker", f"{PROCESSING.arn_part}/{request['ProcessingJobName'].lower()}")
+        require_sagemaker_role(self.runner.context, request["RoleArn"], arn)
         if isolation.is_wanted(request):
             isolation.require_possible("CreateProcessingJob", cluster["InstanceCount"])
         defaults = {"StoppingCondition": {"MaxRuntimeInSeconds": _DEFAULT_MAX_SECONDS}} if "StoppingCondition" not in request else {}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from local_account.errors import ServiceError
-from local_account.roles import Role, sagemaker_role
+from local_account.roles import Role, require_sagemaker_role, sagemaker_role
 from local_account.sagemaker import program
 from local_account.sagemaker.jobs import cloudwatch_logs, first_party, isolation, metrics, script_mode
 from local_account.sagemaker.jobs.container import Container, base_environment, host_names
@@ -50,9 +50,9 @@ class TrainingJobs:
         return self.jobs.create(request, defaults, lambda job: self._run(job, patterns, watch))
 
     def check_data(self, request: Mapping[str, Any]) -> None:
-        """Raises a ValidationException, as CreateTrainingJob does, for a channel without any object."""
+        """Raises a ValidationException, as CreateTrainingJob does, for a role that cannot be assumed or a channel without any object."""
         arn = self.runner.context.arn("sagemaker", f"{TRAINING.arn_part}/{request['TrainingJobName'].lower()}")
-        data = self.data.of(sagemaker_role(self.runner.context, request["RoleArn"], arn))
+        data = self.data.of(require_sagemaker_role(self.runner.context, request["RoleArn"], arn))
         for channel in request.get("InputDataConfig", []):
             source = channel["DataSource"]["S3DataSource"]
             if source["S3DataType"] == "S3Prefix":

@@ -11,6 +11,7 @@ from typing import Any
 from local_account.endpoints import package
 from local_account.endpoints.models import models_of
 from local_account.errors import ServiceError
+from local_account.roles import require_sagemaker_role
 from local_account.sagemaker.jobs import cloudwatch_logs, isolation
 from local_account.sagemaker.jobs.container import Container
 from local_account.sagemaker.jobs.record import TRANSFORM, Job, JobFailedError, Jobs, JobStoppedError, failure_of, now
@@ -34,8 +35,11 @@ class TransformJobs:
     def create(self, request: Mapping[str, Any]) -> Job:
         """Start a job. Raises ServiceError if the request cannot be run; nothing is started then."""
         _check(request)
-        models_of(self.runner.context).container(request["ModelName"])  # raises for a model that cannot be served
-        if isolation.is_wanted(models_of(self.runner.context).describe(request)):
+        models = models_of(self.runner.context)
+        models.container(request["ModelName"])  # raises for a model that cannot be served
+        role = models.role(request["ModelName"])
+        require_sagemaker_role(self.runner.context, role.arn, role.source_arn)
+        if isolation.is_wanted(models.describe(request)):
             isolation.require_possible("CreateTransformJob of a model")
         return self.jobs.create(request, {}, self._run)
 

@@ -6,6 +6,7 @@ import io
 import json
 import time
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -165,11 +166,42 @@ def test_a_job_without_a_network_has_neither_credentials_nor_an_address(account:
     assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"} & set(names)
 
 
-def test_a_job_does_not_run_where_sagemaker_may_not_assume_its_role(account: Account) -> None:
-    role = make_role(account, "functions-only", trusted=trust(["lambda.amazonaws.com"]))
-    described = processing(account, "untrusted", "pass", RoleArn=role)
-    assert described["ProcessingJobStatus"] == "Failed"
-    assert "sagemaker.amazonaws.com is not authorized to perform: sts:AssumeRole" in described["FailureReason"]
+@pytest.mark.parametrize("role", ["functions-only", "nobody"])
+def test_a_job_is_not_made_with_a_role_that_sagemaker_may_not_assume(account: Account, role: str) -> None:
+    if role != "nobody":
+        make_role(account, role, trusted=trust(["lambda.amazonaws.com"]))
+    sagemaker, arn = account.client("sagemaker"), f"arn:aws:iam::111122223333:role/{role}"
+    training = {**small.training_definition(RoleArn=arn), "TrainingJobName": f"by-{role}", "HyperParameters": small.script_mode("x.py")}
+    making: dict[str, Callable[[], Any]] = {
+        "ProcessingJob": lambda: processing(account, f"by-{role}", "pass", RoleArn=arn),
+        "TrainingJob": lambda: sagemaker.create_training_job(**training),
+    }
+    for kind, make in making.items():
+        with pytest.raises(ClientError, match=f"Could not assume role {arn}") as refused:
+            make()
+        assert refused.value.response["Error"]["Code"] == "ValidationException"
+        listed = {"ProcessingJob": sagemaker.list_processing_jobs, "TrainingJob": sagemaker.list_training_jobs}[kind]()
+        assert f"by-{role}" not in [summary[f"{kind}Name"] for summary in listed[f"{kind}Summaries"]]
+
+
+def test_a_transform_job_is_not_made_with_a_model_whose_role_is_gone(account: Account) -> None:
+    role = make_role(account, "scoring")
+    account.client("s3").create_bucket(Bucket="model-of-nobody")
+    account.client("s3").put_object(Bucket="model-of-nobody", Key="model.tar.gz", Body=b"x")
+    sagemaker = account.client("sagemaker")
+    container = {"Image": small.IMAGE, "ModelDataUrl": "s3://model-of-nobody/model.tar.gz"}
+    sagemaker.create_model(ModelName="orphan", ExecutionRoleArn=role, PrimaryContainer=container)
+    account.client("iam").delete_role_policy(RoleName="scoring", PolicyName="permissions")
+    account.client("iam").delete_role(RoleName="scoring")
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://model-of-nobody/"}}
+    with pytest.raises(ClientError, match=f"Could not assume role {role}"):
+        sagemaker.create_transform_job(
+            TransformJobName="orphaned",
+            ModelName="orphan",
+            TransformInput={"DataSource": source, "ContentType": "text/csv"},
+            TransformOutput={"S3OutputPath": "s3://model-of-nobody/out"},
+            TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        )
 
 
 def test_a_trust_policy_may_ask_for_whom_the_service_works(account: Account) -> None:

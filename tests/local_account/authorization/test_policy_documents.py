@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_account.account import Account
-from local_account.cloudformation import _RESOURCE_TYPES, completions, made_by_ministack, properties
+from local_account.cloudformation import _RESOURCE_TYPES, made_by_ministack, properties, property_operations
 from tests.local_account.roles import make_role, trust
 from tests.local_account.stacks import Stack
 
@@ -164,4 +164,4 @@ OF_CLOUDFORMATION = {"AWS::CDK::Metadata", "AWS::CloudFormation::WaitCondition",
 def test_every_type_of_resource_is_asked_for_in_the_deployer_s_name() -> None:
     types = {name for name in properties.coverage().acted if name.count(".") == 0}
     ours = {resource.name for resource in _RESOURCE_TYPES}
-    assert types - ours - set(made_by_ministack._TYPES) - set(completions.COMPLETIONS) == OF_CLOUDFORMATION
+    assert types - ours - set(made_by_ministack._TYPES) - set(property_operations.BY_TYPE) == OF_CLOUDFORMATION

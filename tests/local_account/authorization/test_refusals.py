@@ -12,9 +12,11 @@ from botocore.exceptions import ClientError
 
 from local_account import notifications
 from local_account.account import Account
+from local_account.api.reading import Call
+from local_account.authorization import passing
 from local_account.roles import Role, sagemaker_role
 from tests.local_account import sagemaker_requests as small
-from tests.local_account.roles import EVERYTHING, make_role, set_policy
+from tests.local_account.roles import EVERYTHING, make_role, set_policy, trust
 
 HERE = "us-east-1:111122223333"
 
@@ -292,3 +294,38 @@ def test_a_function_that_a_topic_calls_must_let_it(account: Account) -> None:
         FunctionName=arn, StatementId="sns", Action="lambda:InvokeFunction", Principal="sns.amazonaws.com", SourceArn=topic
     )
     assert notifications.allowed(account.context, *asked)
+
+
+def test_a_role_that_is_given_by_its_name_is_passed_as_well(account: Account, role: Role, may: Callable[..., None]) -> None:
+    """CodeBuild takes a role without its ARN; a role's path is part of what is asked for."""
+    policy = json.dumps(trust(["codebuild.amazonaws.com"]))
+    account.client("iam").create_role(RoleName="named", Path="/builds/", AssumeRolePolicyDocument=policy)
+    project = {
+        "name": "by-name",
+        "source": {"type": "NO_SOURCE", "buildspec": "version: 0.2"},
+        "artifacts": {"type": "NO_ARTIFACTS"},
+        "environment": {"type": "LINUX_CONTAINER", "image": "aws/codebuild/standard:8.0", "computeType": "BUILD_GENERAL1_SMALL"},
+        "serviceRole": "named",
+    }
+    may(allow("codebuild:*"))
+    with pytest.raises(ClientError, match="iam:PassRole on resource: arn:aws:iam::111122223333:role/builds/named"):
+        role.client("codebuild").create_project(**project)
+    may(allow("codebuild:*"), allow("iam:PassRole", "arn:aws:iam::111122223333:role/builds/named"))
+    role.client("codebuild").create_project(**project)
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters"),
+    [
+        ("codebuild", "StartBuild", {"projectName": "p", "serviceRoleOverride": "x"}),
+        ("codebuild", "StartBuild", {"projectName": "p", "serviceRoleOverride": "arn:aws:iam::111122223333:role/x"}),
+        ("sagemaker", "CreateAlgorithm", {"ValidationSpecification": {"ValidationRole": "arn:aws:iam::111122223333:role/x"}}),
+        ("logs", "PutSubscriptionFilter", {"logGroupName": "g", "roleArn": "arn:aws:iam::111122223333:role/x"}),
+    ],
+)
+def test_every_member_that_is_a_role_is_one_that_is_passed(
+    account: Account, service: str, operation: str, parameters: dict[str, Any]
+) -> None:
+    call = Call(service, operation, parameters)
+    asked = account.context.keyring.here(lambda: passing.checks_of(account.context.existing, call, {}))
+    assert [(check.action, check.resource) for check in asked] == [("iam:PassRole", "arn:aws:iam::111122223333:role/x")]
