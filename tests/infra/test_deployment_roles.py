@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -109,3 +110,17 @@ def test_an_endpoint_gets_a_configuration_whose_tags_do_not_count_yet(deploying:
     statements = deploying.allowing(action, "arn:aws:sagemaker:us-east-1:111122223333:endpoint-config/configuration-aBcDeFgHiJkL")
     assert any(is_met_without_tags(statement.condition) for statement in statements)
     assert not deploying.may(action, "arn:aws:sagemaker:us-east-1:111122223333:endpoint/of-others")
+
+
+    """Lambda refuses a function whose role may not send to its dead letters: "... does not have permissions to call SendMessage on SQS"."""
+    """Lambda refuses a function whose role may not send to its dead-letter queue: "The provided execution role does not have permissions"."""
+    functions = 0
+    for template in templates.values():
+        for name, function in template["Resources"].items():
+            if function["Type"] != "AWS::Lambda::Function" or "DeadLetterConfig" not in function["Properties"]:
+                continue
+            functions += 1
+            waited_for = {key: template["Resources"][key] for key in function.get("DependsOn", [])}
+            sends = [key for key, resource in waited_for.items() if "sqs:SendMessage" in json.dumps(resource["Properties"])]
+            assert sends, f"{name} depends on {', '.join(waited_for)}"
+    assert functions >= 3
