@@ -39,9 +39,19 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_page_tokens.py",
         "local_account/test_answers.py",
     ),
-    "Identity": ("local_account/authorization/test_identities.py",),
+    "Identity": (
+        "local_account/authorization/test_identities.py",
+        "local_account/authorization/test_sessions.py",
+        "local_account/authorization/test_stack_roles.py",
+    ),
     "Authorisation": (
+        "local_account/authorization/test_one_meaning.py",
+        "local_account/authorization/test_checked_resource.py",
+        "local_account/authorization/test_policy_documents.py",
         "local_account/authorization/test_policy_evaluation.py",
+        "local_account/authorization/test_services_permissions.py",
+        "local_account/authorization/test_stack_permissions.py",
+        "local_account/authorization/test_key_use.py",
         "local_account/authorization/test_required_permissions.py",
         "local_account/authorization/test_refusals.py",
         "local_account/authorization/test_missing_permissions.py",
@@ -113,7 +123,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
 OWN = (
     *("test_alarms_hooks", "test_bad_input_start", "test_client_environment", "test_clock", "test_codepipeline_stop", "test_demo_day"),
     *("test_demo_requests", "test_endpoints_stop", "test_full_disk", "test_gateway", "test_gateway_refusals", "test_hooks_contract"),
-    *("test_no_process_escapes", "test_stop_signal", "authorization/test_permissions_report", "test_parity"),
+    *("test_no_process_escapes", "test_stop_signal", "authorization/test_permissions_report", "test_parity", "test_preflight"),
 )
 #: How a paragraph of a decision begins that says what the local account does otherwise.
 _OTHERWISE = re.compile(r"\*\*(Simplified|Not asked|What remains|What the local account still does differently)\.?\*\*")

@@ -112,8 +112,8 @@ def test_an_endpoint_gets_a_configuration_whose_tags_do_not_count_yet(deploying:
     assert not deploying.may(action, "arn:aws:sagemaker:us-east-1:111122223333:endpoint/of-others")
 
 
+def test_a_function_waits_for_the_policies_that_lambda_asks_about(templates: Any) -> None:
     """Lambda refuses a function whose role may not send to its dead letters: "... does not have permissions to call SendMessage on SQS"."""
-    """Lambda refuses a function whose role may not send to its dead-letter queue: "The provided execution role does not have permissions"."""
     functions = 0
     for template in templates.values():
         for name, function in template["Resources"].items():
