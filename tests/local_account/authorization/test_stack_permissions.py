@@ -86,6 +86,19 @@ def test_what_a_property_needs_is_asked_as_well(
     assert f"not authorized to perform: {lacking} on resource" in reasons
 
 
+def test_what_the_template_does_not_name_is_asked_for_under_the_stack_s_name(account: Account, deployer: User) -> None:
+    """CloudFormation makes names up that begin with the stack's, and permissions are given by that."""
+    own = {"Effect": "Allow", "Action": "events:*", "Resource": "arn:aws:events:us-east-1:111122223333:rule/named-*"}
+    let_user(account, "deployer", allow(["cloudformation:*"]), own)
+    queue = account.client("sqs").create_queue(QueueName="named")["QueueUrl"].rsplit("/", 1)[-1]
+    targets = [{"Id": "1", "Arn": f"arn:aws:sqs:us-east-1:111122223333:{queue}"}]
+    rule = {"Type": "AWS::Events::Rule", "Properties": {"ScheduleExpression": "rate(1 day)", "Targets": targets}}
+    for name, status in (("named", "CREATE_COMPLETE"), ("other", "ROLLBACK_COMPLETE")):
+        stack = Stack(account, name)
+        stack._client = deployer.client("cloudformation")
+        assert stack.create({"R": rule}) == status, stack.reasons()
+
+
 def test_a_refused_policy_was_never_in_force(account: Account, deploy: Callable[..., tuple[str, str]]) -> None:
     deploy({"Type": "AWS::IAM::Policy", "Properties": {"PolicyName": "p", "Users": ["deployer"], "PolicyDocument": EVERYTHING}})
     assert account.client("iam").list_user_policies(UserName="deployer")["PolicyNames"] == ["permissions"]
