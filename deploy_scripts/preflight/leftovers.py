@@ -38,7 +38,7 @@ def _pipelines(situation: Situation) -> Iterator[Finding]:
     if any(status_of(situation, stack) for stack in situation.stacks):
         return
     names = (situation.project.sagemaker_pipeline, situation.project.batch_pipeline)
-    prefix = f"{situation.project.name}-"
-    summaries = situation.account.read_all("sagemaker", "list_pipelines", "PipelineSummaries", PipelineNamePrefix=prefix)
+    # The API's prefix is a name itself, which ends with a letter or a digit.
+    summaries = situation.account.read_all("sagemaker", "list_pipelines", "PipelineSummaries", PipelineNamePrefix=situation.project.name)
     if left := [item["PipelineName"] for item in summaries if item["PipelineName"] in names]:
         yield passed(_WHAT, f"SageMaker pipelines of an earlier deployment: {', '.join(left)}", "the next build takes them over")

@@ -22,6 +22,7 @@ from deploy_scripts.preflight.account import READS, Account, policy
 from deploy_scripts.preflight.finding import Finding, Sign
 from local_account.account import Account as LocalAccount
 from settings import PROJECT
+from tests.local_account import sagemaker_requests as small
 
 ROOT = Path(__file__).parents[2]
 USER = "planner"
@@ -104,6 +105,26 @@ def test_what_the_local_account_does_not_have_is_not_seen_but_what_is_needed_is_
     for use in ("endpoint", "training", "processing", "transform"):
         assert re.search(rf"^  \? {use} ml\.\S+ +needs \d+ ", typed.stdout, re.MULTILINE), use
     assert "the local account has no Service Quotas" in " ".join(typed.stdout.split())
+
+
+def test_nothing_that_it_asks_is_refused_as_malformed(typed: subprocess.CompletedProcess[str]) -> None:
+    """The port holds each request to AWS's model: what AWS would not take is not a line that "could not be seen"."""
+    unseen = re.findall(r"^  \? (.*(?:\n {28}.*)*)", typed.stdout, re.MULTILINE)
+    assert unseen
+    assert [line for line in unseen if "the local account has no" not in " ".join(line.split())] == []
+
+
+def test_pipelines_of_an_earlier_deployment_are_listed(
+    account: LocalAccount, assembly: Path, planner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sagemaker = account.client("sagemaker")
+    fail = small.definition([{"Name": "Stop", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}}])
+    sagemaker.create_pipeline(PipelineName=PROJECT.sagemaker_pipeline, PipelineDefinition=fail, RoleArn=small.ROLE)
+    try:
+        left = examined(assembly, planner(policy()["Statement"][0]["Action"])[0], monkeypatch)["left behind"]
+    finally:
+        sagemaker.delete_pipeline(PipelineName=PROJECT.sagemaker_pipeline, ClientRequestToken="t" * 32)
+    assert any(f"earlier deployment: {PROJECT.sagemaker_pipeline}" in finding.found for finding in left)
 
 
 def test_its_table_has_at_most_100_columns(typed: subprocess.CompletedProcess[str]) -> None:
