@@ -1,11 +1,12 @@
-"""How every script ends: exit 0, or one line that teaches and exit 2; the traceback only with `--debug`. It prints on any terminal.
+"""How every script begins and ends: it reads what the team has set, and ends with 0, or with one line that teaches and exit 2.
 
-Imported before `settings`, so that a wrong value in there is one line too.
+The traceback comes only with `--debug`. It prints on any terminal.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import traceback
@@ -15,16 +16,26 @@ from typing import Any, NoReturn
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from plain_signs import print_anywhere
-from settings_rules import UNREADABLE, SettingsError, stop
+from schema.errors import BAD_INPUT_EXIT, UNREADABLE, SettingsError, stop
+from schema.reading import Settings, read
 
-BAD_INPUT_EXIT = 2
 #: How services name a quota that is reached, as an error's code or in the reason why a step or an endpoint failed.
 _QUOTA_REACHED = re.compile(r"LimitExceeded|QuotaExceeded|account-level service limit|service quota", re.IGNORECASE)
 
-try:
-    import settings as _checked_on_import  # noqa: F401 - read here for its errors only
-except UNREADABLE as error:
-    stop(error)
+
+def read_settings() -> Settings:
+    """What the team has set. For `main` of a script: everything else is given what it needs. A slip ends the program with one line."""
+    try:
+        return read()
+    except UNREADABLE as error:
+        stop(error)
+
+
+def add_model_option(options: argparse.ArgumentParser) -> None:
+    """`--model`, for `settings.model(given.model)`. A build of one model has it in its environment."""
+    options.add_argument(
+        "--model", default=os.environ.get("MODEL"), metavar="NAME", help="a file of models/; may be left out where there is only one"
+    )
 
 
 class ProblemError(Exception):

@@ -16,15 +16,15 @@ from botocore.config import Config
 
 from build_scripts.command_line import ProblemError
 from build_scripts.missing import found
-from settings import PROJECT
-
-FOUNDATION_STACK = f"{PROJECT.name}-foundation"
+from schema import ModelNames, Project
 
 
 class ProjectEnvironment:
     """Looked up when first asked for; the environment wins over the stack's outputs. Raises ProblemError."""
 
-    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+    def __init__(self, project: Project, variables: Mapping[str, str] | None = None) -> None:
+        self.project = project
+        self.names = project.names
         self._variables = os.environ if variables is None else variables
 
     @property
@@ -46,29 +46,19 @@ class ProjectEnvironment:
     def key_arn(self) -> str:
         return self._find("KMS_KEY_ARN", "KeyArn")
 
-    @property
-    def pipeline_role_arn(self) -> str:
-        return self._find("SAGEMAKER_PIPELINE_ROLE_ARN", "PipelineRoleArn")
-
-    @property
-    def pipeline_name(self) -> str:
-        return self._variables.get("SAGEMAKER_PIPELINE_NAME") or PROJECT.sagemaker_pipeline
+    def role_arn(self, name: str) -> str:
+        """ARN of a role of the project's account, which the key's ARN names."""
+        _, partition, _, _, account, *_ = self.key_arn.split(":")
+        return f"arn:{partition}:iam::{account}:role/{name}"
 
     @property
     def project_id(self) -> str:
-        return self._variables.get("SAGEMAKER_PROJECT_ID") or PROJECT.sagemaker_project_id
+        """Of the tag `sagemaker:project-id`, where Studio gave the project one."""
+        return self._variables.get("SAGEMAKER_PROJECT_ID") or self.names.project_id
 
-    @property
-    def tags(self) -> list[dict[str, str]]:
-        return PROJECT.tags(self.project_id)
-
-    @property
-    def model_package_group(self) -> str:
-        return self._variables.get("MODEL_PACKAGE_GROUP") or PROJECT.model_package_group
-
-    @property
-    def deploy_pipeline_name(self) -> str:
-        return self._variables.get("DEPLOY_PIPELINE_NAME") or PROJECT.deploy_pipeline
+    def tags(self, names: ModelNames) -> list[dict[str, str]]:
+        """For what a script makes of a model, as the stacks tag it."""
+        return [{"Key": key, "Value": value} for key, value in {**names.tags, "sagemaker:project-id": self.project_id}.items()]
 
     @property
     def subnets(self) -> tuple[str, ...]:
@@ -91,11 +81,9 @@ class ProjectEnvironment:
 
     @cached_property
     def foundation_outputs(self) -> dict[str, str]:
-        answer = found(self.client("cloudformation").describe_stacks, StackName=FOUNDATION_STACK)
+        answer = found(self.client("cloudformation").describe_stacks, StackName=self.names.foundation_stack)
         if answer is None:
-            message = (
-                f"stack {FOUNDATION_STACK} does not exist in {self.region}; deploy it (`npx cdk deploy --all`), or choose another account"
-            )
+            message = f"stack {self.names.foundation_stack} does not exist in {self.region}; deploy it (`npx cdk deploy --all`), or choose another account"
             raise ProblemError(message)
         return {output["OutputKey"]: output["OutputValue"] for output in answer["Stacks"][0].get("Outputs", [])}
 
@@ -103,7 +91,7 @@ class ProjectEnvironment:
         if self._variables.get(variable):
             return str(self._variables[variable])
         if output not in self.foundation_outputs:
-            raise ProblemError(f"{variable} is not set, and stack {FOUNDATION_STACK} has no output {output}")
+            raise ProblemError(f"{variable} is not set, and stack {self.names.foundation_stack} has no output {output}")
         return self.foundation_outputs[output]
 
     def _network(self, variable: str, output: str) -> tuple[str, ...]:
@@ -114,9 +102,9 @@ class ProjectEnvironment:
         text = self._variables.get(variable)
         if text is None and not self._variables.get("ARTIFACT_BUCKET"):
             text = self.foundation_outputs.get(output)
-        if not text and PROJECT.in_vpc:
+        if not text and self.project.in_vpc:
             raise ProblemError(
-                f"Project.in_vpc is True in settings.py, but stack {FOUNDATION_STACK} has no network; `npx cdk deploy --all`"
+                f"Project.in_vpc is True in settings.py, but stack {self.names.foundation_stack} has no network; `npx cdk deploy --all`"
             )
         return _list(text)
 

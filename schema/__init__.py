@@ -1,0 +1,63 @@
+"""The classes of what a team writes in settings.py and models/, declarative and checked; and the names that follow from them.
+
+Start at model.py (one model), project.py (what all share), names.py (every physical name); reading.py reads the files.
+"""
+
+from schema.data import Categorical, DataSet, Facet, Numeric
+from schema.errors import SettingsError
+from schema.metrics import METRICS, Metric, Problem
+from schema.model import Model, Retraining
+from schema.names import EnvironmentNames, ModelNames, ProjectNames, ServingNames
+from schema.project import CodeCommit, CodeConnection, Environment, Prices, Project, Source
+from schema.serving import (
+    Autoscaling,
+    Batch,
+    Endpoint,
+    RequestRouting,
+    Rollout,
+    Routing,
+    Schedule,
+    Step,
+    StepScaling,
+    TargetTracking,
+)
+from schema.training import Algorithm, Gate, Preparation, Range, Split, Tuning
+
+__all__ = [
+    "METRICS",
+    "Algorithm",
+    "Autoscaling",
+    "Batch",
+    "Categorical",
+    "CodeCommit",
+    "CodeConnection",
+    "DataSet",
+    "Endpoint",
+    "Environment",
+    "EnvironmentNames",
+    "Facet",
+    "Gate",
+    "Metric",
+    "Model",
+    "ModelNames",
+    "Numeric",
+    "Preparation",
+    "Prices",
+    "Problem",
+    "Project",
+    "ProjectNames",
+    "Range",
+    "RequestRouting",
+    "Retraining",
+    "Rollout",
+    "Routing",
+    "Schedule",
+    "ServingNames",
+    "SettingsError",
+    "Source",
+    "Split",
+    "Step",
+    "StepScaling",
+    "TargetTracking",
+    "Tuning",
+]

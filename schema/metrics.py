@@ -1,0 +1,62 @@
+"""The problems that a model can solve, and the metrics that judge each: their direction and their range, once.
+
+Their formulas: pipelines/tabular/steps/measures.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite
+from types import MappingProxyType
+
+
+class Problem(StrEnum):
+    REGRESSION = "regression"
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """The direction and the range of a metric; `judges_decisions`: it looks at the decided classes, not at probabilities."""
+
+    more_is_better: bool
+    lowest: float | None = 0.0
+    highest: float | None = 1.0
+    judges_decisions: bool = False
+
+    def can_be(self, value: float) -> bool:
+        return isfinite(value) and (self.lowest is None or self.lowest <= value) and (self.highest is None or value <= self.highest)
+
+    @property
+    def allowed(self) -> str:
+        if self.lowest is None:
+            return f"at most {self.highest:g}"
+        return f"at least {self.lowest:g}" if self.highest is None else f"{self.lowest:g} to {self.highest:g}"
+
+
+_ERROR = Metric(more_is_better=False, highest=None)
+_OF_RANKS = Metric(more_is_better=True)
+_OF_DECISIONS = Metric(more_is_better=True, judges_decisions=True)
+
+#: Metrics that the gate and the search can use, per problem.
+METRICS: Mapping[Problem, Mapping[str, Metric]] = MappingProxyType(
+    {
+        Problem.REGRESSION: MappingProxyType(
+            {"mse": _ERROR, "rmse": _ERROR, "mae": _ERROR, "r2": Metric(more_is_better=True, lowest=None)},
+        ),
+        Problem.BINARY: MappingProxyType(
+            {
+                "auc": _OF_RANKS,
+                "average_precision": _OF_RANKS,
+                **dict.fromkeys(("accuracy", "balanced_accuracy", "f1", "macro_f1"), _OF_DECISIONS),
+                "log_loss": _ERROR,
+            }
+        ),
+        Problem.MULTICLASS: MappingProxyType(
+            {**dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1"), _OF_DECISIONS), "log_loss": _ERROR}
+        ),
+    }
+)

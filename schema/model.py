@@ -1,0 +1,72 @@
+"""One model: what it learns from, how it is made, how each environment serves it, and when it is trained again.
+
+A team writes one as `models/<name>.py`; its name is the file's. Next: schema/reading.py, which reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field, model_validator
+
+from schema.data import DataSet
+from schema.errors import require
+from schema.names import RESERVED_MODELS, ModelNames
+from schema.project import Project
+from schema.serving import Batch, Endpoint
+from schema.steps import algorithms, kinds
+from schema.times import Cron, TimeZone
+from schema.training import Algorithm, Gate, Preparation, Tuning
+from schema.value import NAME_PATTERN, Value
+
+LONGEST_NAME = 20
+
+
+class Retraining(Value):
+    """What trains a model without a push. A run is never started while one is active."""
+
+    cron: Cron | None = "0 3 ? * SUN *"
+    time_zone: TimeZone = "Etc/UTC"
+    on_new_data: bool = True  # a complete upload under training/<model>/
+    on_drift: bool = True  # a drift alarm of an environment
+
+
+class Model(Value):
+    """`serving`: by the name of the environment. `name`: that of the file, with '-' for '_'."""
+
+    name: str = Field(default="", pattern=rf"({NAME_PATTERN})|^$", max_length=LONGEST_NAME, description="the name of its file")
+    pipeline: str = "tabular"
+    data: DataSet
+    preparation: Preparation = Preparation()
+    algorithms: tuple[Algorithm, ...]
+    tuning: Tuning = Tuning()
+    gate: Gate = Gate()
+    serving: Mapping[str, Endpoint | Batch]
+    retraining: Retraining = Retraining()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Model:
+        self.require(
+            self.pipeline in kinds(), "pipeline", self.pipeline, f"one of {', '.join(kinds())}, the folders of pipelines/ that train"
+        )
+        names = [algorithm.name for algorithm in self.algorithms]
+        self.require(bool(names) and len(names) == len(set(names)), "algorithms", names, "at least one algorithm, each once")
+        known = algorithms(self.pipeline)
+        allowed = f"one of {', '.join(known)}, the files of pipelines/{self.pipeline}/steps/algorithms/"
+        for name in names:
+            self.require(name in known, "algorithms", name, allowed)
+        same_kind = len({type(served) for served in self.serving.values()}) == 1
+        self.require(same_kind, "serving", dict(self.serving), "an Endpoint for each environment, or a Batch for each")
+        return self
+
+    @property
+    def is_batch_only(self) -> bool:
+        return all(isinstance(served, Batch) for served in self.serving.values())
+
+    def names(self, project: Project) -> ModelNames:
+        return project.names.model(self.name)
+
+
+def check_name(name: str) -> None:
+    """Raises SettingsError for a model that would be called like something of the project's own."""
+    require(name not in RESERVED_MODELS, "the model's name", name, f"another name than {', '.join(RESERVED_MODELS)}, which the project has")

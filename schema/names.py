@@ -1,0 +1,259 @@
+"""Every physical name, made here and nowhere else: of the project, of a model, of an environment, of a model in an environment.
+
+The parts of a name are joined by two hyphens, which no part has (schema/value.py): so no name is another's beginning by accident. What
+begins with `x--` is the project x's and not x-y's, and what begins with `x--fish--` is the model fish's and not fish-large's, in
+permissions, rules, prefixes and alarms (docs/decisions/0108-names-that-do-not-meet.md).
+Lengths: SageMaker allows 63 characters for an endpoint, Lambda and IAM 64; 16 + 20 + 12 and a kind of 10 fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: The one variant of an endpoint. A new name would deregister the scalable target and make it anew.
+VARIANT = "AllTraffic"
+SEPARATOR = "--"
+#: Words that stand where a model's name could: stacks of the project.
+RESERVED_MODELS = ("foundation", "build", "environment")
+
+
+def _joined(*parts: str) -> str:
+    return SEPARATOR.join(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectNames:
+    """What all models share."""
+
+    project: str
+
+    @property
+    def prefix(self) -> str:
+        """What every name of the project begins with, but for the repository's."""
+        return f"{self.project}{SEPARATOR}"
+
+    @property
+    def foundation_stack(self) -> str:
+        return _joined(self.project, "foundation")
+
+    @property
+    def build_stack(self) -> str:
+        return _joined(self.project, "build")
+
+    @property
+    def repository(self) -> str:
+        return self.project
+
+    @property
+    def build_pipeline(self) -> str:
+        """CodePipeline that a push starts; its one CodeBuild project is called the same."""
+        return _joined(self.project, "build")
+
+    @property
+    def key_alias(self) -> str:
+        return f"alias/{self.project}"
+
+    def data_bucket(self, account: str, region: str) -> str:
+        """Bucket names are the whole world's, so account and region are part of them; known ones need no export to another account."""
+        return _joined(self.project, f"data-{account}-{region}")
+
+    def artifact_bucket(self, account: str, region: str) -> str:
+        return _joined(self.project, f"artifacts-{account}-{region}")
+
+    @property
+    def project_id(self) -> str:
+        """Value of the tag `sagemaker:project-id`, by which Studio groups what belongs together."""
+        return f"p-{self.project}"
+
+    def export(self, output: str) -> str:
+        """CloudFormation export of an output of the foundation stack."""
+        return f"{self.foundation_stack}-{output}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """By which Studio and the cost report group what belongs together, whoever makes it."""
+        return {"sagemaker:project-name": self.project, "sagemaker:project-id": self.project_id}
+
+    def model(self, name: str) -> ModelNames:
+        return ModelNames(project=self.project, model=name)
+
+    def environment(self, name: str) -> EnvironmentNames:
+        return EnvironmentNames(project=self.project, environment=name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentNames:
+    """What an environment has where it lives, whatever models serve there."""
+
+    project: str
+    environment: str
+
+    @property
+    def stack(self) -> str:
+        return _joined(self.project, "environment", self.environment)
+
+    @property
+    def key_alias(self) -> str:
+        return f"alias/{_joined(self.project, self.environment)}"
+
+    def bucket(self, account: str, region: str) -> str:
+        """Captured requests, batch input and predictions."""
+        return _joined(self.project, f"{self.environment}-{account}-{region}")
+
+    @property
+    def remove_unused_function(self) -> str:
+        """Lambda function that deletes what no endpoint uses any more; a person invokes it by this name before the stacks go."""
+        return _joined(self.project, "environment", self.environment, "remove-unused")
+
+    @property
+    def deployment_role(self) -> str:
+        """IAM role by which CloudFormation deploys serving stacks: named, because another account's pipeline passes it."""
+        return _joined(self.project, self.environment, "deployment")
+
+    def export(self, output: str) -> str:
+        """CloudFormation export of an output of the environment's stack, which serving stacks of the same account and region import."""
+        return f"{self.stack}-{output}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {**ProjectNames(project=self.project).tags, "environment": self.environment}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelNames:
+    """What one model has where it is trained."""
+
+    project: str
+    model: str
+
+    @property
+    def of_project(self) -> ProjectNames:
+        return ProjectNames(project=self.project)
+
+    @property
+    def prefix(self) -> str:
+        """What every name of the model begins with, but for its stack and its package group."""
+        return _joined(self.project, self.model, "")
+
+    @property
+    def stack(self) -> str:
+        return _joined(self.project, self.model)
+
+    @property
+    def model_package_group(self) -> str:
+        return _joined(self.project, self.model)
+
+    @property
+    def training_pipeline(self) -> str:
+        """SageMaker pipeline."""
+        return _joined(self.project, self.model, "training")
+
+    @property
+    def pipeline_role(self) -> str:
+        """IAM role of the training pipeline and its jobs: named, because the build passes it."""
+        return _joined(self.project, self.model, "training")
+
+    @property
+    def batch_pipeline(self) -> str:
+        """SageMaker pipeline that scores a file with any version."""
+        return _joined(self.project, self.model, "batch")
+
+    @property
+    def deploy_pipeline(self) -> str:
+        """CodePipeline."""
+        return _joined(self.project, self.model, "deploy")
+
+    def deploy_project(self, step: str) -> str:
+        """CodeBuild project of a step of the deploy pipeline: render, verify, still-approved."""
+        return _joined(self.project, self.model, step)
+
+    @property
+    def data_version_function(self) -> str:
+        """Lambda function that a training asks first which data there is; the definition names it without looking it up."""
+        return _joined(self.project, self.model, "data-version")
+
+    @property
+    def start_deployment_function(self) -> str:
+        """Lambda function that starts the deploy pipeline; a person invokes it by this name to deploy again."""
+        return _joined(self.project, self.model, "start-deployment")
+
+    def job(self, step: str) -> str:
+        """Beginning of the names of a step's jobs, to which SageMaker adds the execution's id."""
+        return _joined(self.project, self.model, step.lower())
+
+    @property
+    def dashboard(self) -> str:
+        return _joined(self.project, self.model)
+
+    def alarm(self, what: str) -> str:
+        return _joined(self.project, self.model, what)
+
+    @property
+    def metrics_namespace(self) -> str:
+        """CloudWatch namespace of what monitoring finds."""
+        return f"{self.project}/{self.model}/Monitoring"
+
+    @property
+    def training_data(self) -> str:
+        """Prefix in the data bucket."""
+        return f"training/{self.model}/"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {**self.of_project.tags, "model": self.model}
+
+    def at(self, environment: str) -> ServingNames:
+        return ServingNames(project=self.project, model=self.model, environment=environment)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingNames:
+    """One model in one environment."""
+
+    project: str
+    model: str
+    environment: str
+
+    @property
+    def stack(self) -> str:
+        return _joined(self.project, self.model, self.environment)
+
+    @property
+    def endpoint(self) -> str:
+        return _joined(self.project, self.model, self.environment)
+
+    @property
+    def inference_role(self) -> str:
+        """IAM role that the model runs as in this environment."""
+        return _joined(self.project, self.model, self.environment)
+
+    @property
+    def log_group(self) -> str:
+        return f"/aws/sagemaker/Endpoints/{self.endpoint}"
+
+    def alarm(self, what: str) -> str:
+        return _joined(self.endpoint, what)
+
+    @property
+    def start_scoring_function(self) -> str:
+        """Lambda function of a batch model that scores what has been uploaded."""
+        return _joined(self.project, self.model, self.environment, "score")
+
+    @property
+    def capture(self) -> str:
+        """Prefix in the environment's bucket; SageMaker adds the endpoint's name below `capture/` by itself."""
+        return f"capture/{self.endpoint}/"
+
+    @property
+    def batch_input(self) -> str:
+        """Prefix in the environment's bucket."""
+        return f"batch/{self.model}/"
+
+    @property
+    def predictions(self) -> str:
+        """Prefix in the environment's bucket."""
+        return f"predictions/{self.model}/"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {**ModelNames(project=self.project, model=self.model).tags, "environment": self.environment}

@@ -1,0 +1,115 @@
+"""Reads what a team has written: settings.py and every file of models/. For entry points only; everything else is given what it needs.
+
+Input: the folder of the project. Output: `Settings`. Raises SettingsError, or whatever Python says about the file, of which
+`schema.errors.stop` makes one line.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from schema.errors import SettingsError, require, shown
+from schema.model import LONGEST_NAME, Model, check_name
+from schema.project import Environment, Prices, Project, Source
+
+ROOT = Path(__file__).resolve().parents[1]
+_Kind = TypeVar("_Kind")
+_FILE_NAME = re.compile(r"[a-z](_?[a-z0-9])*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """`environments` in the order in which a version passes them: what is tested first, then what serves. `models` by name, sorted."""
+
+    project: Project
+    environments: tuple[Environment, ...]
+    source: Source
+    prices: Prices
+    models: Mapping[str, Model]
+
+    @property
+    def staging(self) -> Environment:
+        return self.environments[0]
+
+    @property
+    def production(self) -> Environment:
+        return self.environments[-1]
+
+    def environment(self, name: str) -> Environment:
+        """Raises SettingsError, naming the known ones."""
+        found = {environment.name: environment for environment in self.environments}
+        require(name in found, "environment", name, " | ".join(found))
+        return found[name]
+
+    def model(self, name: str | None = None) -> Model:
+        """None: the only one. Raises SettingsError, naming the known ones."""
+        known = ", ".join(self.models) or "none: models/ has no file"
+        if name is None:
+            if len(self.models) != 1:
+                raise SettingsError(f"--model is missing; allowed: {known}")
+            return next(iter(self.models.values()))
+        require(name in self.models, "--model", name, known)
+        return self.models[name]
+
+
+def read(root: Path = ROOT) -> Settings:
+    """Everything, checked, also how it fits together."""
+    values = _run(root / "settings.py", "settings.py")
+    environments = _environments(values)
+    models = [_model(file, environments) for file in sorted((root / "models").glob("[!_]*.py"))]
+    return Settings(
+        project=_value(values, "PROJECT", Project),
+        environments=environments,
+        source=_value(values, "SOURCE", Source, "CodeCommit() or CodeConnection(...)"),
+        prices=_value(values, "PRICES", Prices),
+        models={model.name: model for model in models},
+    )
+
+
+def _run(file: Path, name: str) -> ModuleType:
+    """The file's values. By its path, so that nothing else of the same name is taken for it."""
+    specification = importlib.util.spec_from_file_location(name, file)
+    assert specification is not None and specification.loader is not None  # noqa: S101 - a .py file has both
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def _value(values: ModuleType, name: str, kind: type[_Kind], allowed: str = "") -> _Kind:
+    value = getattr(values, name, None)
+    if not isinstance(value, kind):
+        said = "is missing" if value is None else f"is {shown(value)}"
+        raise SettingsError(f"{values.__name__}: {name} {said}; allowed: {allowed or f'{kind.__name__}(...)'}")
+    return value
+
+
+def _environments(values: ModuleType) -> tuple[Environment, ...]:
+    """Two: what a version passes first, and what serves."""
+    given = getattr(values, "ENVIRONMENTS", None)
+    are_environments = isinstance(given, tuple) and all(isinstance(item, Environment) for item in given)
+    allowed = "a tuple of two Environment(...): where a version is tested, then where it serves"
+    require(are_environments and len(given or ()) == 2, f"{values.__name__}: ENVIRONMENTS", given, allowed)
+    environments: tuple[Environment, ...] = given or ()
+    names = [environment.name for environment in environments]
+    require(len(set(names)) == len(names), f"{values.__name__}: ENVIRONMENTS", names, "different names")
+    return environments
+
+
+def _model(file: Path, environments: Sequence[Environment]) -> Model:
+    where = f"models/{file.name}"
+    allowed = f"a-z, 0-9 and '_', with a letter first, no '_' last and no two of them together, at most {LONGEST_NAME} characters"
+    require(bool(_FILE_NAME.fullmatch(file.stem)) and len(file.stem) <= LONGEST_NAME, f"{where}: the file's name", file.stem, allowed)
+    name = file.stem.replace("_", "-")
+    check_name(name)
+    model = _value(_run(file, where), "MODEL", Model)
+    serving, known = list(model.serving), [environment.name for environment in environments]
+    require(
+        sorted(serving) == sorted(known), f"{where}: Model.serving", serving, f"one entry for each of {', '.join(known)} of settings.py"
+    )
+    return model.but(name=name)
