@@ -15,6 +15,8 @@ VARIANT = "AllTraffic"
 SEPARATOR = "--"
 #: Words that stand where a model's name could: stacks of the project.
 RESERVED_MODELS = ("foundation", "build", "environment")
+#: Words that stand where an environment's name could: roles of a model, buckets of the project.
+RESERVED_ENVIRONMENTS = ("training", "data", "artifacts")
 
 
 def _joined(*parts: str) -> str:
@@ -108,7 +110,7 @@ class EnvironmentNames:
     @property
     def deployment_role(self) -> str:
         """IAM role by which CloudFormation deploys serving stacks: named, because another account's pipeline passes it."""
-        return _joined(self.project, self.environment, "deployment")
+        return _joined(self.project, "environment", self.environment, "deployment")
 
     def export(self, output: str) -> str:
         """CloudFormation export of an output of the environment's stack, which serving stacks of the same account and region import."""

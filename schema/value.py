@@ -58,7 +58,7 @@ class Value(BaseModel):
 
 
 def _called(made: type[Value], name: object) -> str:
-    return f"{made.__name__}({name!r})" if isinstance(name, str) else made.__name__
+    return f"{made.__name__}({name!r})" if isinstance(name, str) and name else made.__name__
 
 
 def _in_one_line(made: type[Value], values: Mapping[str, Any], wrong: ErrorDetails) -> str:
