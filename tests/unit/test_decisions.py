@@ -10,7 +10,8 @@ ROW = re.compile(r"\| (\d+) \| \[(.+)\]\((\d{4}-[a-z0-9-]+\.md)\) \| (\d{4}-\d{2
 def test_every_decision_is_in_the_index_by_its_own_heading():
     files = sorted(DECISIONS.glob("[0-9]*.md"))
     headings = {file.name: file.read_text(encoding="utf-8").splitlines()[0] for file in files}
-    listed = [ROW.fullmatch(line) for line in (DECISIONS / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")][1:]
+    lines = (DECISIONS / "README.md").read_text(encoding="utf-8").splitlines()
+    listed = [ROW.fullmatch(line) for line in lines if line.startswith("| ")][1:]  # without the table's head
     assert all(listed)
     rows = [row for row in listed if row]
     assert {row[3]: f"# {row[1]}. {row[2]}" for row in rows} == headings
