@@ -26,6 +26,7 @@ from local_account.cloudformation import (
     sagemaker,
     scheduler,
     stack_status,
+    status_events,
     template_reads,
     template_requests,
 )
@@ -63,6 +64,7 @@ def install(context: Context) -> None:
     for part in (template_requests, exports, change_sets):
         part.install()
     template_reads.install(context)
+    status_events.install(context)
     rules = (*stack_status.RULES.items(), *template_requests.rules(), ("DeleteStack", exports.refuse_deletion))
     operations.install(rules, (("CreateChangeSet", change_sets.complete), *deployer.afterwards(context)))
     ours = {resource.name: handlers(resource(context)) for resource in _RESOURCE_TYPES}

@@ -145,3 +145,24 @@ def test_clients_cannot_pretend_to_be_an_aws_service(account: Account) -> None:
 )
 def test_an_input_path_selects_a_part_or_else_the_whole_event(path: str, part: Any) -> None:
     assert _at_path({"detail": {"a": {"b": 1}}}, path) == part
+
+
+def test_a_stack_that_was_made_is_an_event(account):
+    queue, name = Queue(account), f"stack-{uuid.uuid4().hex[:8]}"
+    detail = {"stack-id": [{"wildcard": f"arn:aws:cloudformation:*:stack/{name}/*"}], "status-details": {"status": ["CREATE_COMPLETE"]}}
+    add_rule(
+        account,
+        {"source": ["aws.cloudformation"], "detail-type": ["CloudFormation Stack Status Change"], "detail": detail},
+        {"Arn": queue.arn},
+    )
+    template = {"Resources": {"Parameter": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}}}
+    stack_id = account.client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template))["StackId"]
+    message = queue.receive()
+    assert message is not None
+    event = json.loads(message["Body"])
+    assert event["resources"] == [stack_id]
+    assert event["detail"] == {
+        "stack-id": stack_id,
+        "status-details": {"status": "CREATE_COMPLETE", "status-reason": ""},
+        "client-request-token": "",
+    }
