@@ -1,6 +1,6 @@
 """Every physical name, made here and nowhere else: of the project, of a model, of an environment, of a model in an environment.
 
-The parts of a name are joined by two hyphens, which no part has (schema/value.py): so no name is another's beginning by accident. What
+The parts of a name are joined by two hyphens, which no part has (settings_schema/value.py): so no name is another's beginning by accident. What
 begins with `x--` is the project x's and not x-y's, and what begins with `x--fish--` is the model fish's and not fish-large's, in
 permissions, rules, prefixes and alarms (docs/decisions/0108-names-that-do-not-meet.md).
 Lengths: SageMaker allows 63 characters for an endpoint, Lambda and IAM 64; 16 + 20 + 12 and a kind of 10 fit.
