@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.names import RESERVED_ENVIRONMENTS, RESERVED_MODELS, ProjectNames
-from schema.value import NAME_PATTERN
+from settings_schema.names import RESERVED_ENVIRONMENTS, RESERVED_MODELS, ProjectNames
+from settings_schema.value import NAME_PATTERN
 
 ACCOUNT, REGION = "111122223333", "ap-southeast-2"
 #: Names of the kind that a person may give, short, so that many of them begin with one another.
@@ -21,7 +21,7 @@ ENVIRONMENTS = PARTS.filter(lambda text: text not in RESERVED_ENVIRONMENTS)
 
 def texts(value: object) -> Iterator[str]:
     """Every name that is a property of a class of names; tags and prefixes of objects in buckets are not physical names."""
-    left_out = {"prefix", "training_data", "batch_input", "predictions", "capture", "project_id"}
+    left_out = {"prefix", "job_prefix", "training_data", "batch_input", "predictions", "capture", "project_id"}
     for attribute, member in vars(type(value)).items():
         if isinstance(member, property) and attribute not in left_out and isinstance(text := getattr(value, attribute), str):
             yield text
@@ -91,7 +91,7 @@ def test_no_name_of_another_model_begins_like_this_one_s(model, other):
     [("project", 63), ("environment", 64), ("model", 64), ("serving", 64)],
 )
 def test_aws_takes_the_longest_names(where, longest):
-    """63: a bucket; 64: an IAM role, a Lambda function. The lengths are those that schema/ allows."""
+    """63: a bucket; 64: an IAM role, a Lambda function. The lengths are those that settings_schema/ allows."""
     names = {
         name.removeprefix("/aws/sagemaker/Endpoints/").removeprefix("alias/") for name in all_names("p" * 16, "m" * 20, "e" * 12)[where]
     }

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from schema.errors import SettingsError, in_one_line
-from schema.reading import read
+from settings_schema.errors import SettingsError, in_one_line
+from settings_schema.reading import read
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = """
-from schema import CodeCommit, Environment, Prices, Project
+from settings_schema import CodeCommit, Environment, Prices, Project
 PROJECT = Project(name="small")
 ENVIRONMENTS = (Environment(name="try"), Environment(name="live"))
 SOURCE = CodeCommit()
 PRICES = Prices(region="eu-west-1", as_of="2026-01", source="a page", usd_per_hour={"ml.m5.large": 0.1})
 """
 MODEL = """
-from schema import Algorithm, Batch, DataSet, Model, Numeric, Problem, Range
+from settings_schema import Algorithm, Batch, DataSet, Model, Numeric, Problem, Range
 MODEL = Model(
     data=DataSet(problem=Problem.REGRESSION, target="y", numeric=(Numeric(name="x"),), metric="rmse", threshold=1.0),
     algorithms=(Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": Range(low=0.1, high=1)}),),
@@ -112,6 +112,6 @@ def test_a_file_s_name_must_be_a_model_s(project, name):
 
 
 def test_the_json_schema_says_every_field_of_a_model():
-    shown = subprocess.run([sys.executable, "-m", "schema", "Model"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run([sys.executable, "-m", "settings_schema", "Model"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for field in ("serving", "retraining", "algorithms", "threshold"):
         assert f'"{field}"' in shown

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from schema.names import RESERVED_ENVIRONMENTS, EnvironmentNames, ProjectNames
-from schema.value import Value, name_field
+from settings_schema.names import RESERVED_ENVIRONMENTS, EnvironmentNames, ProjectNames
+from settings_schema.value import Value, name_field
 
 _Account = Annotated[str, Field(pattern=r"^\d{12}$", description="12 digits")]
 _Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="a region such as eu-west-1")]
