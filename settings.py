@@ -1,9 +1,9 @@
 """What is true for all models: the project, where it runs, where its code lies. Each model is a file of models/.
 
-What is allowed: schema/project.py. Read by entry points only (schema/reading.py).
+What is allowed: settings_schema/project.py. Read by entry points only (settings_schema/reading.py).
 """
 
-from schema import CodeCommit, Environment, Prices, Project
+from settings_schema import CodeCommit, Environment, Prices, Project
 
 PROJECT = Project(name="mlops")
 

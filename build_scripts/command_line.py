@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from plain_signs import print_anywhere
-from schema.errors import BAD_INPUT_EXIT, UNREADABLE, SettingsError, stop
-from schema.reading import Settings, read
+from settings_schema.errors import BAD_INPUT_EXIT, UNREADABLE, SettingsError, stop
+from settings_schema.reading import Settings, read
 
 #: How services name a quota that is reached, as an error's code or in the reason why a step or an endpoint failed.
 _QUOTA_REACHED = re.compile(r"LimitExceeded|QuotaExceeded|account-level service limit|service quota", re.IGNORECASE)

@@ -16,7 +16,7 @@ from botocore.config import Config
 
 from build_scripts.command_line import ProblemError
 from build_scripts.missing import found
-from schema import ModelNames, Project
+from settings_schema import ModelNames, Project
 
 
 class ProjectEnvironment:

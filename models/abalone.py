@@ -1,10 +1,10 @@
 """Abalone: predict the age (rings) from measurements. Served by an endpoint.
 
-Data: UCI, shipped offline by the package scikit-lego (`build_scripts.upload_data --example`). What each field means: schema/model.py.
+Data: UCI, shipped offline by the package scikit-lego (`build_scripts.upload_data --example`). What each field means: settings_schema/model.py.
 """
 
 from pipelines.tabular.competitors import COMPETITORS
-from schema import Autoscaling, Categorical, DataSet, Endpoint, Model, Numeric, Problem, Rollout, Routing, Schedule
+from settings_schema import Autoscaling, Categorical, DataSet, Endpoint, Model, Numeric, Problem, Rollout, Routing, Schedule
 
 MODEL = Model(
     data=DataSet(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schema import Algorithm, Range
+from settings_schema import Algorithm, Range
 
 COMPETITORS = (
     Algorithm(

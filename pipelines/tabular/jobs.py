@@ -27,9 +27,9 @@ from sagemaker.mlops.workflow.retry import (
 from sagemaker.train import ModelTrainer
 from sagemaker.train.configs import Compute, InputData, Networking, OutputDataConfig, StoppingCondition
 from sagemaker.train.tuner import HyperparameterTuner
+from settings_rules import steps_module
 
 from settings import Algorithm, DataSet, Range, Tuning
-from settings_rules import steps_module
 
 #: What SageMaker's tuner takes of a program in the XGBoost image.
 CONTRACT = steps_module("tuner_contract")

@@ -20,13 +20,13 @@ from sagemaker.core.workflow.parameters import Parameter, ParameterFloat, Parame
 from sagemaker.core.workflow.pipeline_definition_config import PipelineDefinitionConfig
 from sagemaker.mlops.workflow import ConditionStep, FailStep, Pipeline, ProcessingStep, TuningStep
 from sagemaker.mlops.workflow.lambda_step import LambdaOutput, LambdaStep
+from settings_rules import require
 
 import settings
 from pipelines.tabular.jobs import PROCESSING, models_prefix, output_of, script_step, tuning_step
 from pipelines.tabular.registration import register_step
 from pipelines.tabular.target import Target
 from settings import Algorithm, DataSet, Project, Tuning
-from settings_rules import require
 
 XGBOOST_VERSION = "3.2-0"
 ALGORITHM_FILES = Path(__file__).parent / "steps" / "algorithms"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from schema.errors import SettingsError, require
+from settings_schema.errors import SettingsError, require
 
 PIPELINES = Path(__file__).resolve().parents[1] / "pipelines"
 

@@ -3,13 +3,13 @@
 Start at model.py (one model), project.py (what all share), names.py (every physical name); reading.py reads the files.
 """
 
-from schema.data import Categorical, DataSet, Facet, Numeric
-from schema.errors import SettingsError
-from schema.metrics import METRICS, Metric, Problem
-from schema.model import Model, Retraining
-from schema.names import EnvironmentNames, ModelNames, ProjectNames, ServingNames
-from schema.project import CodeCommit, CodeConnection, Environment, Prices, Project, Source
-from schema.serving import (
+from settings_schema.data import Categorical, DataSet, Facet, Numeric
+from settings_schema.errors import SettingsError
+from settings_schema.metrics import METRICS, Metric, Problem
+from settings_schema.model import Model, Retraining
+from settings_schema.names import EnvironmentNames, ModelNames, ProjectNames, ServingNames
+from settings_schema.project import CodeCommit, CodeConnection, Environment, Prices, Project, Source
+from settings_schema.serving import (
     Autoscaling,
     Batch,
     Endpoint,
@@ -21,7 +21,7 @@ from schema.serving import (
     StepScaling,
     TargetTracking,
 )
-from schema.training import Algorithm, Gate, Preparation, Range, Split, Tuning
+from settings_schema.training import Algorithm, Gate, Preparation, Range, Split, Tuning
 
 __all__ = [
     "METRICS",

@@ -1,6 +1,6 @@
 """Every physical name, made here and nowhere else: of the project, of a model, of an environment, of a model in an environment.
 
-The parts of a name are joined by two hyphens, which no part has (schema/value.py): so no name is another's beginning by accident. What
+The parts of a name are joined by two hyphens, which no part has (settings_schema/value.py): so no name is another's beginning by accident. What
 begins with `x--` is the project x's and not x-y's, and what begins with `x--fish--` is the model fish's and not fish-large's, in
 permissions, rules, prefixes and alarms (docs/decisions/0108-names-that-do-not-meet.md).
 Lengths: SageMaker allows 63 characters for an endpoint, Lambda and IAM 64; 16 + 20 + 12 and a kind of 10 fit.
@@ -8,6 +8,7 @@ Lengths: SageMaker allows 63 characters for an endpoint, Lambda and IAM 64; 16 +
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 #: The one variant of an endpoint. A new name would deregister the scalable target and make it anew.
@@ -15,6 +16,12 @@ VARIANT = "AllTraffic"
 SEPARATOR = "--"
 #: Words that stand where a model's name could: stacks of the project.
 RESERVED_MODELS = ("foundation", "build", "environment")
+#: Words that stand where an environment's name could: roles of a model, buckets of the project.
+RESERVED_ENVIRONMENTS = ("training", "data", "artifacts")
+#: A job's name has 63 characters (ProcessingJobName of SageMaker's service model), and SageMaker Pipelines makes it of the one in the
+#: definition as `<name>-<execution>-<token>-<failures>`: 12, 10 and 2 characters (aws/sagemaker-python-sdk#3946, which brought the prefix).
+LONGEST_JOB_PREFIX = 63 - len("-") - 12 - len("-") - 10 - len("-") - 2
+_LONGEST_STEP = len("evaluate")
 
 
 def _joined(*parts: str) -> str:
@@ -108,7 +115,7 @@ class EnvironmentNames:
     @property
     def deployment_role(self) -> str:
         """IAM role by which CloudFormation deploys serving stacks: named, because another account's pipeline passes it."""
-        return _joined(self.project, self.environment, "deployment")
+        return _joined(self.project, "environment", self.environment, "deployment")
 
     @property
     def verify_role(self) -> str:
@@ -182,9 +189,18 @@ class ModelNames:
         """Lambda function that starts the deploy pipeline; a person invokes it by this name to deploy again."""
         return _joined(self.project, self.model, "start-deployment")
 
+    @property
+    def job_prefix(self) -> str:
+        """What the names of the model's jobs begin with, for permissions. Where the model's name would not fit, a part and a digest of it."""
+        room = LONGEST_JOB_PREFIX - _LONGEST_STEP - len(_joined(self.project, "", ""))
+        if len(self.model) <= room:
+            return self.prefix
+        digest = hashlib.sha256(self.model.encode()).hexdigest()[:5]
+        return _joined(self.project, f"{self.model[: room - len(digest) - 1].rstrip('-')}-{digest}", "")
+
     def job(self, step: str) -> str:
         """Beginning of the names of a step's jobs, to which SageMaker adds the execution's id."""
-        return _joined(self.project, self.model, step.lower())
+        return f"{self.job_prefix}{step.lower()[:_LONGEST_STEP]}"
 
     @property
     def dashboard(self) -> str:
@@ -202,6 +218,16 @@ class ModelNames:
     def training_data(self) -> str:
         """Prefix in the data bucket."""
         return f"training/{self.model}/"
+
+    @property
+    def batch_input(self) -> str:
+        """Prefix of what is to be scored: in an environment's bucket by its stack, in the data bucket by hand."""
+        return f"batch/{self.model}/"
+
+    @property
+    def predictions(self) -> str:
+        """Prefix of the answers, in the bucket where the rows are."""
+        return f"predictions/{self.model}/"
 
     @property
     def tags(self) -> dict[str, str]:
@@ -254,15 +280,19 @@ class ServingNames:
         return f"capture/{self.endpoint}/"
 
     @property
+    def of_model(self) -> ModelNames:
+        return ModelNames(project=self.project, model=self.model)
+
+    @property
     def batch_input(self) -> str:
         """Prefix in the environment's bucket."""
-        return f"batch/{self.model}/"
+        return self.of_model.batch_input
 
     @property
     def predictions(self) -> str:
         """Prefix in the environment's bucket."""
-        return f"predictions/{self.model}/"
+        return self.of_model.predictions
 
     @property
     def tags(self) -> dict[str, str]:
-        return {**ModelNames(project=self.project, model=self.model).tags, "environment": self.environment}
+        return {**self.of_model.tags, "environment": self.environment}

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from schema.times import Cron, TimeZone
-from schema.value import Value
+from settings_schema.times import Cron, TimeZone
+from settings_schema.value import Value
 
 _InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", description="a SageMaker type such as ml.m5.large")]
 

@@ -16,11 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from schema.errors import SettingsError, members, require, shown
+from settings_schema.errors import SettingsError, members, require, shown
 
 _IN_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "True or False", NoneType: "None"}
 
-#: What can be part of a name in AWS. No two hyphens in a row: they separate the parts of a name (schema/names.py).
+#: What can be part of a name in AWS. No two hyphens in a row: they separate the parts of a name (settings_schema/names.py).
 NAME_PATTERN = r"^[a-z](-?[a-z0-9])*$"
 
 
@@ -58,7 +58,7 @@ class Value(BaseModel):
 
 
 def _called(made: type[Value], name: object) -> str:
-    return f"{made.__name__}({name!r})" if isinstance(name, str) else made.__name__
+    return f"{made.__name__}({name!r})" if isinstance(name, str) and name else made.__name__
 
 
 def _in_one_line(made: type[Value], values: Mapping[str, Any], wrong: ErrorDetails) -> str:

@@ -1,7 +1,7 @@
 """Reads what a team has written: settings.py and every file of models/. For entry points only; everything else is given what it needs.
 
 Input: the folder of the project. Output: `Settings`. Raises SettingsError, or whatever Python says about the file, of which
-`schema.errors.stop` makes one line.
+`settings_schema.errors.stop` makes one line.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-from schema.errors import SettingsError, require, shown
-from schema.model import LONGEST_NAME, Model, check_name
-from schema.project import Environment, Prices, Project, Source
+from settings_schema.errors import SettingsError, require, shown
+from settings_schema.model import LONGEST_NAME, Model, check_name
+from settings_schema.project import Environment, Prices, Project, Source
 
 ROOT = Path(__file__).resolve().parents[1]
 _Kind = TypeVar("_Kind")

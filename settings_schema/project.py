@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
-from schema.names import EnvironmentNames, ProjectNames
-from schema.value import Value, name_field
+from settings_schema.names import RESERVED_ENVIRONMENTS, EnvironmentNames, ProjectNames
+from settings_schema.value import Value, name_field
 
 _Account = Annotated[str, Field(pattern=r"^\d{12}$", description="12 digits")]
 _Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="a region such as eu-west-1")]
@@ -36,6 +36,12 @@ class Project(Value):
     retain_data: bool = True  # keep buckets, key, repository and registry when the stacks go
     in_vpc: bool = False  # train in a VPC of its own, with private endpoints to AWS services
 
+    @model_validator(mode="after")
+    def _buckets_may_be_called_so(self) -> Project:
+        """Source: "Bucket naming rules" of the S3 user guide."""
+        self.require(self.name != "xn", "name", self.name, "another name: S3 takes no bucket whose name begins with xn--")
+        return self
+
     @property
     def names(self) -> ProjectNames:
         return ProjectNames(project=self.name)
@@ -49,6 +55,12 @@ class Environment(Value):
     region: _Region | None = None
     protected: bool = False  # termination protection, and data is kept when the stacks go
     in_vpc: bool = False  # endpoints and batch jobs run in a VPC of the environment's own
+
+    @model_validator(mode="after")
+    def _is_not_a_word_of_ours(self) -> Environment:
+        allowed = f"another name than {', '.join(RESERVED_ENVIRONMENTS)}, which the project has"
+        self.require(self.name not in RESERVED_ENVIRONMENTS, "name", self.name, allowed)
+        return self
 
     def names(self, project: Project) -> EnvironmentNames:
         return project.names.environment(self.name)

@@ -1,6 +1,6 @@
 """One model: what it learns from, how it is made, how each environment serves it, and when it is trained again.
 
-A team writes one as `models/<name>.py`; its name is the file's. Next: schema/reading.py, which reads them.
+A team writes one as `models/<name>.py`; its name is the file's. Next: settings_schema/reading.py, which reads them.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from collections.abc import Mapping
 
 from pydantic import Field, model_validator
 
-from schema.data import DataSet
-from schema.errors import require
-from schema.names import RESERVED_MODELS, ModelNames
-from schema.project import Project
-from schema.serving import Batch, Endpoint
-from schema.steps import algorithms, kinds
-from schema.times import Cron, TimeZone
-from schema.training import Algorithm, Gate, Preparation, Tuning
-from schema.value import NAME_PATTERN, Value
+from settings_schema.data import DataSet
+from settings_schema.errors import require
+from settings_schema.names import RESERVED_MODELS, ModelNames
+from settings_schema.project import Project
+from settings_schema.serving import Batch, Endpoint
+from settings_schema.steps import algorithms, kinds
+from settings_schema.times import Cron, TimeZone
+from settings_schema.training import Algorithm, Gate, Preparation, Tuning
+from settings_schema.value import NAME_PATTERN, Value
 
 LONGEST_NAME = 20
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from schema.steps import check_hyperparameters
-from schema.value import Value
+from settings_schema.steps import check_hyperparameters
+from settings_schema.value import Value
 
 
 class Split(Value):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import field_validator, model_validator
 
-from schema.errors import require
-from schema.metrics import METRICS, Metric, Problem
-from schema.steps import one_form
-from schema.value import Value
+from settings_schema.errors import require
+from settings_schema.metrics import METRICS, Metric, Problem
+from settings_schema.steps import one_form
+from settings_schema.value import Value
 
 
 class Numeric(Value):

@@ -1,0 +1,117 @@
+"""What a team writes is read from settings.py and models/: the folder is the registry, and a slip is one line with its file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from settings_schema.errors import SettingsError, in_one_line
+from settings_schema.reading import read
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = """
+from settings_schema import CodeCommit, Environment, Prices, Project
+PROJECT = Project(name="small")
+ENVIRONMENTS = (Environment(name="try"), Environment(name="live"))
+SOURCE = CodeCommit()
+PRICES = Prices(region="eu-west-1", as_of="2026-01", source="a page", usd_per_hour={"ml.m5.large": 0.1})
+"""
+MODEL = """
+from settings_schema import Algorithm, Batch, DataSet, Model, Numeric, Problem, Range
+MODEL = Model(
+    data=DataSet(problem=Problem.REGRESSION, target="y", numeric=(Numeric(name="x"),), metric="rmse", threshold=1.0),
+    algorithms=(Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": Range(low=0.1, high=1)}),),
+    serving={"try": Batch(), "live": Batch()},
+)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "settings.py").write_text(SETTINGS)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "fish.py").write_text(MODEL)
+    return tmp_path
+
+
+def test_every_file_of_the_folder_is_a_model_called_like_its_file(project):
+    (project / "models" / "fish_large.py").write_text(MODEL)
+    (project / "models" / "__init__.py").write_text("")
+    settings = read(project)
+    assert list(settings.models) == ["fish", "fish-large"]
+    assert settings.models["fish-large"].name == "fish-large"
+    assert (settings.staging.name, settings.production.name) == ("try", "live")
+
+
+def test_the_only_model_needs_no_name(project):
+    assert read(project).model().name == "fish"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [(None, "--model is missing; allowed: bird, fish"), ("cat", "--model is 'cat'; allowed: bird, fish")]
+)
+def test_one_of_several_models_is_named_and_a_wrong_name_gets_the_known_ones(project, name, message):
+    (project / "models" / "bird.py").write_text(MODEL)
+    with pytest.raises(SettingsError, match=f"^{message}$"):
+        read(project).model(name)
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "message"),
+    [
+        ("settings.py", 'name="small"', 'name="small--er"', "settings.py line 3: Project.name is 'small--er'; allowed: a-z, 0-9 and '-'"),
+        ("settings.py", 'name="small"', 'name="xn"', "settings.py line 3: Project('xn').name is 'xn'; allowed: another name"),
+        ("settings.py", 'name="live"', 'name="try"', "settings.py: ENVIRONMENTS is ['try', 'try']; allowed: different names"),
+        (
+            "settings.py",
+            'name="live"',
+            'name="training"',
+            "settings.py line 4: Environment('training').name is 'training'; allowed: another",
+        ),
+        ("settings.py", "SOURCE = CodeCommit()", "SOURCE = 'git'", "settings.py: SOURCE is 'git'; allowed: CodeCommit() or CodeConnection"),
+        ("settings.py", "SOURCE = CodeCommit()", "", "settings.py: SOURCE is missing; allowed: CodeCommit() or CodeConnection(...)"),
+        ("settings.py", "ENVIRONMENTS = (", "ENVIRONMENTS = [", "settings.py line 4: closing parenthesis"),
+        ("models/fish.py", "threshold=1.0", "threshold='1'", "models/fish.py line 4: DataSet.threshold is '1'; allowed: a number"),
+        (
+            "models/fish.py",
+            '"live": Batch()',
+            '"prod": Batch()',
+            "models/fish.py: Model.serving is ['try', 'prod']; allowed: one entry for each",
+        ),
+        ("models/fish.py", '"live": Batch()', '"live": Endpoint()', "models/fish.py line 6: name 'Endpoint' is not defined"),
+        ("models/fish.py", "MODEL = Model(", "FISH = Model(", "models/fish.py: MODEL is missing; allowed: Model(...)"),
+        ("models/fish.py", 'name="linear"', 'name="deep"', "models/fish.py line 3: Model.algorithms is 'deep'; allowed: one of"),
+        (
+            "models/fish.py",
+            "data=DataSet",
+            'pipeline="images", data=DataSet',
+            "models/fish.py line 3: Model.pipeline is 'images'; allowed: one of",
+        ),
+    ],
+)
+def test_a_slip_is_one_line_with_its_file(project, file, before, after, message):
+    path = project / file
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+    with pytest.raises(Exception) as refusal:
+        read(project)
+    line = in_one_line(refusal.value)
+    assert line.startswith(message)
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("name", ["environment", "Fish", "fish__a", "fish_", "a" * 21, "2fish"])
+def test_a_file_s_name_must_be_a_model_s(project, name):
+    (project / "models" / f"{name}.py").write_text(MODEL)
+    with pytest.raises(SettingsError, match="name"):
+        read(project)
+
+
+def test_the_json_schema_says_every_field_of_a_model():
+    shown = subprocess.run([sys.executable, "-m", "settings_schema", "Model"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for field in ("serving", "retraining", "algorithms", "threshold"):
+        assert f'"{field}"' in shown
