@@ -1,7 +1,7 @@
 """Shows the evidence for a version, then approves or rejects it. What SageMaker Studio's registry page does.
 
-    python -m deploy_scripts.approve --version 3 --comment "better on small shells"
-    python -m deploy_scripts.approve --version 3 --reject --comment "worse for one group"
+    python -m deploy_scripts.approve --model abalone --version 3 --comment "better on small shells"
+    python -m deploy_scripts.approve --model abalone --version 3 --reject --comment "worse for one group"
 
 Approving deploys the version to staging; rejecting the version that is live returns to the one approved before.
 Next: status.py shows where it is. Before the first approval, `make preflight` shows whether the account has room for both fleets.
@@ -17,7 +17,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from build_scripts.command_line import ProblemError, parser, run
+from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe, versions
 
@@ -88,9 +88,11 @@ def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
     if len(given.comment) > _LONGEST_COMMENT:
         raise ProblemError(f"--comment has {len(given.comment)} characters; allowed: {_LONGEST_COMMENT}")
-    project = ProjectEnvironment()
+    settings = read_settings()
+    names = settings.model(given.model).names(settings.project)
+    project = ProjectEnvironment(settings.project)
     sagemaker = project.client("sagemaker")
-    version = find(sagemaker, project.model_package_group, given.version)
+    version = find(sagemaker, names.model_package_group, given.version)
     show(evidence(version, read_evaluation(project.client("s3"), version)))
     decision = "Rejected" if given.reject else "Approved"
     if version.approval == decision:
@@ -115,6 +117,7 @@ def _confirmed(question: str) -> bool:
 
 def _options() -> argparse.ArgumentParser:
     options = parser(__doc__)
+    add_model_option(options)
     options.add_argument("--version", type=int, help="number of the version (default: the newest that waits)")
     options.add_argument("--reject", action="store_true", help="reject instead of approve")
     options.add_argument("--comment", default="", help="why; kept with the version")
