@@ -131,9 +131,7 @@ def _prepare(target: Target, parameters: dict[str, Parameter], data_version: Lam
     )
 
 
-def _search(
-    target: Target, algorithm: Algorithm, model: Model, parameters: dict[str, Parameter], prepare: ProcessingStep
-) -> TuningStep:
+def _search(target: Target, algorithm: Algorithm, model: Model, parameters: dict[str, Parameter], prepare: ProcessingStep) -> TuningStep:
     return tuning_step(
         target,
         algorithm,

@@ -163,7 +163,9 @@ def _yardsticks(specification: Specification, parts: dict[str, Part], served: Se
         occurs, decided = (np.bincount(labels.astype(np.int64), minlength=len(classes)) for labels in (test.target, predicted.decided))
         missing = {name: int(count) for name, count, said in zip(classes, occurs, decided, strict=True) if count and not said}
     constants = {
-        name: _compared(specification, name, test.target, predicted, yardsticks.constant(name, train.target, served.about, len(test.target)))
+        name: _compared(
+            specification, name, test.target, predicted, yardsticks.constant(name, train.target, served.about, len(test.target))
+        )
         for name in dict.fromkeys([metric] if classes is None else [metric, "log_loss"])
     }
     linear = None
@@ -213,9 +215,7 @@ def _compare(
     return {**rival, "compared": True, "detail": detail}, comparison
 
 
-def _compared(
-    specification: Specification, metric: str, target: Floats, ours: Predictions, theirs: Predictions
-) -> dict[str, float | None]:
+def _compared(specification: Specification, metric: str, target: Floats, ours: Predictions, theirs: Predictions) -> dict[str, float | None]:
     return compare(metric, target, ours, theirs, more_is_better=specification.more_is_better(metric))
 
 

@@ -107,7 +107,9 @@ def _fit(train: Rows, specification: Specification) -> tuple[Rows, dict[str, Any
     if specification.preparation["outlier_action"] == "drop":
         train = train.take(~features.outliers(fitted, train.numeric))
         if train.count < 2:
-            raise BadInput("outlier_action='drop' leaves fewer than two training rows; raise Preparation.outlier_factor in the model's file")
+            raise BadInput(
+                "outlier_action='drop' leaves fewer than two training rows; raise Preparation.outlier_factor in the model's file"
+            )
     return train, fitted
 
 

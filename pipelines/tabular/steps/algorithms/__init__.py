@@ -44,7 +44,9 @@ def find(name: str) -> Any:
     """The module of an algorithm. Raises BadInput naming those that exist."""
     available = sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_"))
     if name not in available:
-        raise BadInput(f"algorithm {name!r} is unknown; available: {', '.join(available)} (algorithms of the model's file, steps/algorithms/)")
+        raise BadInput(
+            f"algorithm {name!r} is unknown; available: {', '.join(available)} (algorithms of the model's file, steps/algorithms/)"
+        )
     return importlib.import_module(f"algorithms.{name}")
 
 
@@ -58,5 +60,7 @@ def numbers(given: Mapping[str, str], defaults: Mapping[str, float | int], algor
         try:
             values[name] = type(default)(float(given[name])) if name in given else default
         except ValueError:
-            raise BadInput(f"{algorithm} hyperparameter {name} is {given[name]!r}; give a number (algorithms of the model's file)") from None
+            raise BadInput(
+                f"{algorithm} hyperparameter {name} is {given[name]!r}; give a number (algorithms of the model's file)"
+            ) from None
     return values

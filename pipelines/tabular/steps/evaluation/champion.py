@@ -163,7 +163,9 @@ def unseen(champion: Champion, preparation: Mapping[str, Any], rows: Rows) -> ND
 def _split(preparation: Mapping[str, Any]) -> tuple[Any, ...]:
     """What a row's side of the split depends on."""
     dataset, by = preparation["dataset"], preparation.get("split_by")
-    told_apart = dataset["identifier"] if by == "identifier" else [sorted(_columns(preparation, kind)) for kind in ("numeric", "categorical")]
+    told_apart = (
+        dataset["identifier"] if by == "identifier" else [sorted(_columns(preparation, kind)) for kind in ("numeric", "categorical")]
+    )
     return by, told_apart, preparation["preparation"]["split"]
 
 

@@ -83,7 +83,9 @@ def _check(name: str, passed: bool, detail: str, *, subject: str = "", refuses: 
 def _threshold(evidence: Evidence) -> Check:
     metric, value, threshold = evidence.metric, evidence.value, evidence.threshold
     word = "at least" if evidence.more_is_better else "at most"
-    detail = f"{metric} is {value:.4g}; {word} {threshold:g} is needed (DataSet.threshold in the model's file, or the parameter MetricThreshold)"
+    detail = (
+        f"{metric} is {value:.4g}; {word} {threshold:g} is needed (DataSet.threshold in the model's file, or the parameter MetricThreshold)"
+    )
     return _check(f"{metric} {word} {threshold:g}", value >= threshold if evidence.more_is_better else value <= threshold, detail)
 
 
