@@ -3,10 +3,10 @@
 Input: models/, pipelines/<kind>/pipeline.py and the steps' code, which it publishes first (publish.py).
 Output: an execution of a model, unless one with the same definition has succeeded or is running.
 
-    python -m build_scripts.run_pipeline --definitions out/definitions      a build: every model; one that fails keeps no other from starting
+    python -m build_scripts.run_pipeline --definitions out/definitions   a build: every model; one that fails keeps no other from starting
     python -m build_scripts.run_pipeline --model abalone --wait
-    python -m build_scripts.run_pipeline --model abalone --parameter MetricThreshold=2.2 --wait    what has not changed comes from the cache
-    python -m build_scripts.run_pipeline --model abalone --force --wait                            nothing does
+    python -m build_scripts.run_pipeline --model abalone --parameter MetricThreshold=2.2 --wait   what has not changed comes from the cache
+    python -m build_scripts.run_pipeline --model abalone --force --wait                           nothing does
 
 Of a model whose stack is not there the code is published, and nothing starts: once `npx cdk deploy` has made it, the build runs again.
 Next: follow.py shows an execution; the version it registers waits for approval (deploy_scripts/approve.py).
@@ -188,55 +188,60 @@ def start(sagemaker: Any, name: str, parameters: Mapping[str, str], commit: str)
 
 
 def is_deployed(cloudformation: Any, stack: str) -> bool:
-    """Whether the model has its role, its registry and what else a run needs. Not while its stack is made for the first time, or has failed."""
+    """Whether the model has its role, its registry and what else a run needs. Not while its stack is made for the first time."""
     answer = found(cloudformation.describe_stacks, StackName=stack)
     status = str(answer["Stacks"][0]["StackStatus"]) if answer else ""
     return status == "CREATE_COMPLETE" or status.startswith(("UPDATE_", "IMPORT_"))
 
 
 class Training:
-    """One model's pipeline, as this commit makes it. `definition` None: it is defined when it is asked for."""
+    """One model's pipeline, as this commit makes it. `definition`: what define_pipeline.py wrote; None defines it now."""
 
     def __init__(self, place: ProjectEnvironment, model: Model, definition: Path | None) -> None:
         self._place, self._model, self._names = place, model, model.names(place.project)
         self._files = code_files(model)
         self._code_uri = code_address(place.artifact_bucket, self._files)
-        self._definition = definition
+        self._definition = read_definition(definition, self._code_uri) if definition else define(place, model, self._code_uri)
         self._sagemaker, self._s3 = place.client("sagemaker"), place.client("s3")
 
     def run(self, given: argparse.Namespace) -> str | None:
         """ARN of the execution that this starts, or that does it already. Raises ProblemError, ClientError and BotoCoreError."""
-        place, pipeline = self._place, self._names.training_pipeline
-        definition = read_definition(self._definition, self._code_uri) if self._definition else define(place, self._model, self._code_uri)
-        parameters = checked_parameters(definition, dict(given.parameter), self._model.data)
-        reason = given.reason or ("manual" if place.commit == "unknown" else "push")
-        checked_parameters(definition, {"TriggerReason": reason}, self._model.data)
-        url = parameters.get("InputDataUrl") or default_values(definition)["InputDataUrl"]
-        ready = has_data(self._s3, url)
-        missing = f"there is no data at {url}"
+        parameters = checked_parameters(self._definition, dict(given.parameter), self._model.data)
+        reason = given.reason or ("manual" if self._place.commit == "unknown" else "push")
+        checked_parameters(self._definition, {"TriggerReason": reason}, self._model.data)
+        url = parameters.get("InputDataUrl") or default_values(self._definition)["InputDataUrl"]
         remedy = f"`python -m build_scripts.upload_data --model {self._model.name}` uploads it and starts the training"
-        if not ready and (given.wait or given.force or parameters):  # somebody waits for a training, not only a build for its end
-            raise ProblemError(f"{missing}; {remedy}")
-        _, uploaded = publish(self._s3, place.artifact_bucket, self._files, place.key_arn)
+        without_data = "" if has_data(self._s3, url) else f"there is no data at {url}; {remedy}"
+        if without_data and (given.wait or given.force or parameters):  # somebody waits for a training, not only a build for its end
+            raise ProblemError(without_data)
+        self._publish()
+        stack = self._names.stack
+        is_there = is_deployed(self._place.client("cloudformation"), stack)
+        if is_there:
+            self._upsert()
+        obstacle = without_data if is_there else f"stack {stack} is not deployed; `npx cdk deploy {stack}` makes it and starts the training"
+        if obstacle:
+            print(f"not started: {obstacle}")
+            return None
+        return self._start({"TriggerReason": reason, **parameters}, url, forced=bool(given.force or parameters), anew=given.force)
+
+    def _publish(self) -> None:
+        _, uploaded = publish(self._s3, self._place.artifact_bucket, self._files, self._place.key_arn)
         print(f"code: {'published' if uploaded else 'unchanged'} at {self._code_uri}/")
-        if not is_deployed(place.client("cloudformation"), self._names.stack):
-            print(
-                f"not started: stack {self._names.stack} is not deployed; `npx cdk deploy {self._names.stack}` makes it and starts the training"
-            )
-            return None
+
+    def _upsert(self) -> None:
+        place, pipeline = self._place, self._names.training_pipeline
         role = place.role_arn(self._names.pipeline_role)
-        state = upsert(self._sagemaker, pipeline, definition, role, place.tags(self._names), place.commit)
+        state = upsert(self._sagemaker, pipeline, self._definition, role, place.tags(self._names), place.commit)
         print(f"pipeline {pipeline}: {state}")
-        if not ready:
-            print(f"not started: {missing} yet; {remedy}")
-            return None
-        decision = plan(
-            definition, recent_runs(self._sagemaker, pipeline), forced=bool(given.force or parameters), data=data_now(self._s3, url)
-        )
+
+    def _start(self, parameters: Mapping[str, str], url: str, *, forced: bool, anew: bool) -> str | None:
+        pipeline, commit = self._names.training_pipeline, self._place.commit
+        decision = plan(self._definition, recent_runs(self._sagemaker, pipeline), forced=forced, data=data_now(self._s3, url))
         arn = decision.following
         if decision.start:
-            facts = {"GitCommit": place.commit, "TriggerReason": reason, **({"CacheKey": uuid.uuid4().hex} if given.force else {})}
-            arn = start(self._sagemaker, pipeline, {**facts, **parameters}, place.commit)
+            facts = {"GitCommit": commit, **({"CacheKey": uuid.uuid4().hex} if anew else {})}
+            arn = start(self._sagemaker, pipeline, {**facts, **parameters}, commit)
         print(f"{'started ' + str(arn) if decision.start else 'not started'}: {decision.reason}")
         return arn
 

@@ -1,6 +1,7 @@
-"""Where the steps of a kind of pipeline are, and a module of `pipelines/tabular/steps/`, which import their siblings by bare name as they do in the container.
+"""Where the steps of a kind of pipeline are, and a way to load one of the tabular ones.
 
-So the data is checked, packed and measured here by the very code that does it in the pipeline.
+They import their siblings by bare name, as they do in the container. So the data is checked, packed and measured here by the very
+code that does it in the pipeline.
 """
 
 from __future__ import annotations

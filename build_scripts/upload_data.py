@@ -26,7 +26,7 @@ from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.run_pipeline import default_values, is_deployed
 from build_scripts.step_modules import load
 from pipelines.tabular.specification import specification_json
-from settings_schema import Model, ModelNames
+from settings_schema import Model
 
 MARKER = "_SUCCESS"
 #: As many files at the address are named.
@@ -109,9 +109,13 @@ def _names(keys: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN_FILES]) + (f" and {len(names) - SHOWN_FILES} more" if len(names) > SHOWN_FILES else "")
 
 
-def outlook(place: ProjectEnvironment, names: ModelNames, address: str) -> str:
+def outlook(place: ProjectEnvironment, model: Model, address: str) -> str:
     """What the marker starts, or why nothing starts and what would start it: as the start_retraining function decides."""
+    names = model.names(place.project)
     sagemaker, name = place.client("sagemaker"), names.training_pipeline
+    by_hand = f"`python -m build_scripts.run_pipeline --model {model.name} --force` starts it"
+    if not model.retraining.on_new_data:
+        return f"nothing starts: Retraining.on_new_data of {model.name} is False; {by_hand}"
     if not is_deployed(place.client("cloudformation"), names.stack):
         return f"nothing starts: stack {names.stack}, which watches for new data, is not deployed; `npx cdk deploy {names.stack}`"
     pipeline = found(sagemaker.describe_pipeline, PipelineName=name)
@@ -122,9 +126,8 @@ def outlook(place: ProjectEnvironment, names: ModelNames, address: str) -> str:
         return f"nothing starts: the deployed {name} learns from {learns_from}; a push makes it anew, and starts it"
     newest = sagemaker.list_pipeline_executions(PipelineName=name, SortBy="CreationTime", SortOrder="Descending", MaxResults=1)
     if any(execution["PipelineExecutionStatus"] in ("Executing", "Stopping") for execution in newest["PipelineExecutionSummaries"]):
-        by_hand = f"`python -m build_scripts.run_pipeline --model {names.model} --force` starts it"
         return f"nothing starts: a run is active, which may have begun without this file; when it has ended, {by_hand}"
-    return f"training starts: {name}; `python -m build_scripts.follow --model {names.model}` shows each step"
+    return f"training starts: {name}; `python -m build_scripts.follow --model {model.name}` shows each step"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -146,7 +149,7 @@ def main(arguments: Sequence[str]) -> int:
             warnings = check_beside(s3, bucket, path, others, model, prefix)
         _print_warnings(warnings)
         # Before the marker: afterwards the run that it starts is itself active.
-        expected = "nothing starts (--no-trigger)" if given.no_trigger else outlook(place, names, f"s3://{bucket}/{prefix}")
+        expected = "nothing starts (--no-trigger)" if given.no_trigger else outlook(place, model, f"s3://{bucket}/{prefix}")
         replaced = others if given.replace else []
         address = upload(s3, bucket, prefix, path, place.key_arn, replaced=replaced, trigger=not given.no_trigger)
     print(f"uploaded {rows} rows to {address}")

@@ -214,7 +214,8 @@ def _facts(
 ) -> dict[str, Any]:
     """CustomerMetadataProperties: where a version came from, enough to rebuild it with `build_scripts/reproduce.py`.
 
-    Each value is text of the registry's alphabet: of the model's file, of what DataVersion let through, or of `metadata` in evaluation.json.
+    Each value is text of the registry's alphabet: of the model's file, of what DataVersion let through, or of `metadata` in its
+    evaluation.json.
     """
     evidence = output_of(evaluate, "evaluation")
     dataset, measured = model.data, list(MEASURED_FACTS)

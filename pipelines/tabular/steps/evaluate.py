@@ -3,7 +3,8 @@
 Inputs: `--model` (model.tar.gz), `--choice`, `--train` and `--validation` (prepared rows, for what the version is measured
 against), `--test` (raw rows), `--preparation` (data lineage and drift statistics). Outputs in `--output`: evaluation.json
 (SageMaker's metrics schema, the gate and the lineage), report.html, golden.csv, bias.json, explainability.json, statistics.json,
-constraints.json, model_constraints.json, contract.json (what the version takes and answers). Next: the pipeline's condition reads `gate.passed`; `deploy_scripts/verify.py` reads golden.csv.
+constraints.json, model_constraints.json, contract.json (what the version takes and answers). Next: the pipeline's condition reads
+`gate.passed`; `deploy_scripts/verify.py` reads golden.csv and contract.json.
 """
 
 from __future__ import annotations
