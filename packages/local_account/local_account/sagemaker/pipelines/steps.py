@@ -217,7 +217,7 @@ def job_name(execution_id: str, step_name: str, custom_prefix: str = "") -> str:
     """`pipelines-<execution>-<step>-<token>`, as SageMaker names a pipeline's jobs, or `<prefix>-<execution>-<token>`; 63 characters."""
     suffix = secrets.token_hex(5)
     start = f"{custom_prefix[:39]}-{execution_id}" if custom_prefix else f"pipelines-{execution_id}-{step_name}"
-    start = re.sub(r"[^a-zA-Z0-9]+", "-", start)[: 62 - len(suffix)].strip("-")
+    start = re.sub(r"[^a-zA-Z0-9-]+", "-", start)[: 62 - len(suffix)].strip("-")
     return f"{start}-{suffix}"
 
 
