@@ -85,8 +85,10 @@ class ProjectEnvironment:
     def foundation_outputs(self) -> dict[str, str]:
         answer = found(self.client("cloudformation").describe_stacks, StackName=self.names.foundation_stack)
         if answer is None:
-            message = f"stack {self.names.foundation_stack} does not exist in {self.region}; deploy it (`npx cdk deploy --all`), or choose another account"
-            raise ProblemError(message)
+            stack = self.names.foundation_stack
+            raise ProblemError(
+                f"stack {stack} does not exist in {self.region}; deploy it (`npx cdk deploy --all`), or choose another account"
+            )
         return {output["OutputKey"]: output["OutputValue"] for output in answer["Stacks"][0].get("Outputs", [])}
 
     def _find(self, variable: str, output: str) -> str:

@@ -1,7 +1,7 @@
 """Every physical name, made here and nowhere else: of the project, of a model, of an environment, of a model in an environment.
 
-The parts of a name are joined by two hyphens, which no part has (settings_schema/value.py): so no name is another's beginning by accident. What
-begins with `x--` is the project x's and not x-y's, and what begins with `x--fish--` is the model fish's and not fish-large's, in
+The parts of a name are joined by two hyphens, which no part has (settings_schema/value.py): so no name is another's beginning by accident.
+What begins with `x--` is the project x's and not x-y's, and what begins with `x--fish--` is the model fish's and not fish-large's, in
 permissions, rules, prefixes and alarms (docs/decisions/0108-names-that-do-not-meet.md).
 Lengths: SageMaker allows 63 characters for an endpoint, Lambda and IAM 64; 16 + 20 + 12 and a kind of 10 fit.
 """
@@ -191,7 +191,7 @@ class ModelNames:
 
     @property
     def job_prefix(self) -> str:
-        """What the names of the model's jobs begin with, for permissions. Where the model's name would not fit, a part and a digest of it."""
+        """What the names of the model's jobs begin with, for permissions. A name that would not fit is cut, with a digest of it."""
         room = LONGEST_JOB_PREFIX - _LONGEST_STEP - len(_joined(self.project, "", ""))
         if len(self.model) <= room:
             return self.prefix

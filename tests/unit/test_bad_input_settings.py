@@ -22,8 +22,9 @@ COMMANDS = [
     ["-m", "build_scripts.run_pipeline"],
     ["-m", "deploy_scripts.status"],
     ["-m", "deploy_scripts.load_test"],
-    ["-m", "local_account.demo"],
-    ["-m", "capacity"],
+    ["-m", "demo"],
+    ["-m", "demo.local"],
+    ["-m", "deploy_scripts.capacity_plan"],
 ]
 
 
@@ -163,7 +164,7 @@ def test_cron_expressions_that_aws_refuses_are_refused(cron):
 
 def checkout_with(folder: Path, more: str) -> Path:
     """This project with something added to its settings, whatever else they say."""
-    for name in ("infra", "pipelines", "build_scripts", "deploy_scripts", "local_account", "capacity"):
+    for name in ("infra", "pipelines", "build_scripts", "deploy_scripts", "demo"):
         (folder / name).symlink_to(ROOT / name)
     for path in (ROOT / "cdk.json", *ROOT.glob("*.py")):
         (folder / path.name).write_bytes(path.read_bytes())
@@ -250,7 +251,7 @@ def test_settings_py_has_its_values_checked(tmp_path, capsys):
 
 def test_debug_shows_the_traceback_before_the_line(tmp_path):
     checkout = checkout_with(tmp_path, "MINE = [][0]")
-    command = [sys.executable, "-m", "local_account", "--debug"]
+    command = [sys.executable, "-m", "demo", "--debug"]
     result = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 2
     assert "Traceback" in result.stderr
