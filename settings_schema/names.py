@@ -270,9 +270,10 @@ class ServingNames:
         """Lambda function of a batch model that scores what has been uploaded."""
         return _joined(self.project, self.model, self.environment, "score")
 
-    def verification_job(self, run: str) -> str:
-        """Transform job that scores a version's golden rows after a deployment. `run`: at most 8 characters, of the 63 that a job may have."""
-        return _joined(self.endpoint, run)
+    @property
+    def job_prefix(self) -> str:
+        """What the names of a batch model's transform jobs begin with; 9 characters are left of the 63 that a job's name may have."""
+        return _joined(self.endpoint, "")
 
     @property
     def capture(self) -> str:
