@@ -304,4 +304,3 @@ def read_s3(terminal: Terminal, uri: str) -> bytes:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     body: bytes = terminal.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     return body
-

@@ -177,9 +177,7 @@ def _sender(terminal: Terminal, facts: ModelFacts) -> Callable[[], None]:
 class _Scaling:
     """Tells each scaling activity when it happens; ends when capacity is back at what it was before the rush."""
 
-    def __init__(
-        self, narrator: Narrator, subject: Subject, watch: ScalingWatch, traffic: Traffic, start: datetime, rates: Rates
-    ) -> None:
+    def __init__(self, narrator: Narrator, subject: Subject, watch: ScalingWatch, traffic: Traffic, start: datetime, rates: Rates) -> None:
         self._narrator, self._subject, self._watch, self._traffic, self._start = narrator, subject, watch, traffic, start
         self._rates, self._zone = rates, start.tzinfo
         self._told: set[str] = set()

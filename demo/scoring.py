@@ -30,7 +30,9 @@ def score(terminal: Terminal, narrator: Narrator, model: ModelFacts) -> None:
     with narrator.stage(subject.titled("A file is scored")) as stage:
         model.scored = _score(terminal, subject, model.golden)
         first = model.scored.rows[0]
-        stage.note = f"{len(model.scored.rows)} rows, started by {model.scored.started_by}: {first[0]} -> {first[1]}; {model.scored.predictions}"
+        stage.note = (
+            f"{len(model.scored.rows)} rows, started by {model.scored.started_by}: {first[0]} -> {first[1]}; {model.scored.predictions}"
+        )
 
 
 def _score(terminal: Terminal, subject: Subject, golden: Golden) -> Scored:
