@@ -12,8 +12,9 @@ import sys
 from collections.abc import Sequence
 
 from build_scripts.command_line import add_model_option, read_settings
+from build_scripts.upload_data import EXAMPLES
 from demo.scoring import FILE, MARKER
-from demo.subject import EXAMPLES, Subject, subject
+from demo.subject import Subject, subject
 from local_account import __main__ as local_account
 from local_account.context import Context
 from settings_schema import Batch, SettingsError
@@ -40,9 +41,8 @@ def journey(context: Context, settings: Settings, told: Sequence[Subject]) -> st
     uploads = "\n".join(f"  python -m build_scripts.upload_data {_data(one)} --no-trigger" for one in told)
     follow = "\n".join(f"  python -m build_scripts.follow --model {one.name}" for one in told)
     approvals = "\n".join(_approval(one, settings.staging.name) for one in told)
-    answers = "\n".join(
-        _answers(one, names.environment(settings.production.name).bucket(account.account_id, account.region)) for one in told
-    )
+    bucket = names.environment(settings.production.name).bucket(account.account_id, account.region)
+    answers = "\n".join(_answers(one, bucket) for one in told)
     return f"""The tools of this project:
   export PATH="$PWD/node_modules/.bin:$PWD/.venv/bin:$PATH"
 
@@ -68,6 +68,7 @@ Ask for answers:
 
 
 _STAGES = "stageStates[].[stageName,latestExecution.status]"
+_NEWEST = "ModelPackageSummaryList[0].ModelPackageArn"
 _TOKEN = "stageStates[].actionStates[] | [?actionName=='Approve'].latestExecution.token | [0]"  # noqa: S105 - a query, no secret
 
 
@@ -76,9 +77,9 @@ def _data(one: Subject) -> str:
 
 
 def _approval(one: Subject, first: str) -> str:
-    newest = f"--model-package-group-name {one.names.model_package_group} --sort-order Descending --max-items 1"
+    newest = f"--model-package-group-name {one.names.model_package_group} --sort-order Descending --max-items 1 --output text"
     pipeline = one.names.deploy_pipeline
-    return f"""  VERSION=$(aws sagemaker list-model-packages {newest} --query "ModelPackageSummaryList[0].ModelPackageArn" --output text | head -1)
+    return f"""  VERSION=$(aws sagemaker list-model-packages {newest} --query "{_NEWEST}" | head -1)
   aws sagemaker update-model-package --model-package-arn $VERSION --model-approval-status Approved
   aws codepipeline get-pipeline-state --name {pipeline} --query "{_STAGES}" --output text
   TOKEN=$(aws codepipeline get-pipeline-state --name {pipeline} --query "{_TOKEN}" --output text)

@@ -284,7 +284,7 @@ def instance_count(terminal: Terminal, names: ServingNames) -> int:
 
 
 def live_version(terminal: Terminal, names: ServingNames) -> str | None:
-    """Model package of the model that an environment has: that its endpoint serves, or that its batches are scored with. None without one."""
+    """Model package behind an environment's endpoint, or behind what scores its batches; None while there is none."""
     sagemaker = terminal.client("sagemaker")
     try:
         endpoint = sagemaker.describe_endpoint(EndpointName=names.endpoint)

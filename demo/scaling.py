@@ -1,4 +1,4 @@
-"""Chapter 4 of a model with endpoints: production answers good and bad requests, then scales out and in under traffic, in simulated time."""
+"""Chapter 4 of a model with endpoints: production answers good and bad requests, then scales under traffic, in simulated time."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class Rates:
 
 
 def rates(scaling: Autoscaling) -> Rates:
-    """Of a model that a policy scales, in proportion to what the largest fleet takes at the lowest target, so that each model gets a morning of its own size."""
+    """In proportion to what the largest fleet takes at the lowest target, so that each model that a policy scales has its own morning."""
     targets = [rule.invocations_per_instance for rule in (scaling.target_tracking, scaling.step_scaling) if rule]
     whole = min(_MOST_RPS / _RUSH, scaling.max_capacity * min(targets) / 60)
     return Rates(_QUIET * whole, _RUSH * whole, _AFTERWARDS * whole)
