@@ -29,10 +29,9 @@ def score(terminal: Terminal, narrator: Narrator, model: ModelFacts) -> None:
         raise StageError("no version was registered, so nobody knows what to score")
     with narrator.stage(subject.titled("A file is scored")) as stage:
         model.scored = _score(terminal, subject, model.golden)
-        first = model.scored.rows[0]
-        stage.note = (
-            f"{len(model.scored.rows)} rows, started by {model.scored.started_by}: {first[0]} -> {first[1]}; {model.scored.predictions}"
-        )
+        scored = model.scored
+        (row, answer, _), *_ = scored.rows
+        stage.note = f"{len(scored.rows)} rows, started by {scored.started_by}: {row} -> {answer}; {scored.predictions}"
 
 
 def _score(terminal: Terminal, subject: Subject, golden: Golden) -> Scored:

@@ -1,6 +1,6 @@
 """The story in order: infrastructure, a change, the training of each model, its release, its work. Each chapter is a file of its own.
 
-In: a `Terminal`, a `Narrator`, and whose story it is. Out: `Facts`, what happened, for `timings.py` and `page.py`; StageError ends it early.
+In: a `Terminal`, a `Narrator`, and whose story it is. Out: `Facts`, what happened, for `timings.py` and `page.py`; StageError ends it.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ def tell(
     narrator.chapter("The versions are released" if len(facts.models) > 1 else "The version is released")
     side_by_side([release.releasing(terminal, narrator, model) for model in facts.models])
     narrator.chapter("Production at work")
-    _work(terminal, narrator, settings, facts, clock, options.traffic_speed)
+    _work(terminal, narrator, facts, clock, options.traffic_speed)
     facts.permissions = ask(terminal.account, "GET", PERMISSIONS)
     return facts
 
 
-def _work(terminal: Terminal, narrator: Narrator, settings: Settings, facts: Facts, clock: AccountClock, speed: float) -> None:
+def _work(terminal: Terminal, narrator: Narrator, facts: Facts, clock: AccountClock, speed: float) -> None:
     """Files are scored, and endpoints answer; then the traffic of a morning has the machine to itself."""
     served = [model for model in facts.models if not model.subject.model.is_batch_only]
     for model in facts.models:
         if model in served:
             traffic.ask(terminal, narrator, model)
         else:
-            scoring.score(terminal, narrator, settings, model)
+            scoring.score(terminal, narrator, model)
     for model in traffic.scaled(served):
         traffic.scale(terminal, narrator, model, clock, speed)
