@@ -129,9 +129,7 @@ class Answers:
 def test_it_sends_the_golden_rows_of_the_version_that_is_served(monkeypatch: pytest.MonkeyPatch, content_type: str, first: bytes) -> None:
     """Not of the model's columns today, which may be another one by now, and in the form of a client's."""
     account = script_account.install(monkeypatch)
-    dataset = MODEL.data.but(
-        numeric=(Numeric(name="größe"),), categorical=(Categorical(name="lane, road"), Categorical(name="side"))
-    )
+    dataset = MODEL.data.but(numeric=(Numeric(name="größe"),), categorical=(Categorical(name="lane, road"), Categorical(name="side")))
     account.register(3, dataset, [["", "1,5", 'a "b"', "1", "1"], ["2", "x", "y", "1", "1"]])
     account.sagemaker.serve("e", 3)
     bodies = golden_bodies(ProjectEnvironment(PROJECT), account.sagemaker, options("--content-type", content_type))

@@ -24,7 +24,14 @@ def account(monkeypatch: pytest.MonkeyPatch) -> DeployedAccount:
     monkeypatch.setattr(retirement, "_POLL_SECONDS", 0)
     for name in ("fish", *OTHERS):
         deploy_model(made, name, "try", "live")
-    for stack in ("shop--foundation", "shop--build", "shop--environment--try", "shop--environment--live", "shop-x--fish", "shop-x--fish--live"):
+    for stack in (
+        "shop--foundation",
+        "shop--build",
+        "shop--environment--try",
+        "shop--environment--live",
+        "shop-x--fish",
+        "shop-x--fish--live",
+    ):
         made.cloudformation.add(stack)
     made.functions.functions |= {"shop--environment--try--remove-unused", "shop--environment--live--remove-unused"}
     return made

@@ -84,13 +84,20 @@ def test_a_batch_model_shows_its_schedule_and_what_it_scored_last(account: Deplo
     assert live["scored"] == "2026-11 (Completed, 2026-11-27 04:03)"
     account.sagemaker.jobs[1] |= {"TransformJobStatus": "Failed", "FailureReason": "ClientError: a row is malformed"}
     failure = shown(capsys)["failures"][-1]
-    assert (failure["what"], failure["reason"]) == ("arrests in live", "transform job shop--arrests--live--1: ClientError: a row is malformed")
+    assert (failure["what"], failure["reason"]) == (
+        "arrests in live",
+        "transform job shop--arrests--live--1: ClientError: a row is malformed",
+    )
 
 
 @pytest.mark.parametrize(
     ("stacks", "what", "command"),
     [
-        (["shop--fish", "shop--fish--live"], "model fish is not set any more, but shop--fish, shop--fish--live are still there", "--model fish"),
+        (
+            ["shop--fish", "shop--fish--live"],
+            "model fish is not set any more, but shop--fish, shop--fish--live are still there",
+            "--model fish",
+        ),
         (
             ["shop--environment--old", "shop--abalone--old"],
             "environment old is not set any more, but shop--environment--old, shop--abalone--old are still there",
@@ -126,7 +133,9 @@ def test_a_version_that_was_deleted_is_shown_with_what_is_known(account: Deploye
 
 
 @pytest.mark.parametrize("gone", ["config", "model"])
-def test_an_endpoint_whose_description_was_deleted_is_shown(account: DeployedAccount, capsys: pytest.CaptureFixture[str], gone: str) -> None:
+def test_an_endpoint_whose_description_was_deleted_is_shown(
+    account: DeployedAccount, capsys: pytest.CaptureFixture[str], gone: str
+) -> None:
     account.sagemaker.deleted.add(gone)
     live = shown(capsys)["stages"][1]
     assert (live["version"], live["status"]) == (None, "InService, of no known version")
@@ -145,7 +154,11 @@ class FailedBuild:
 def test_status_says_what_failed_last_and_which_permission_it_lacked(account: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:
     account.clients |= dict.fromkeys(("codebuild", "logs"), FailedBuild())
     failed = {"status": "Failed", "errorDetails": {"message": "exit status 1"}, "externalExecutionId": "b:1"}
-    stage = {"stageName": "Build", "latestExecution": {"status": "Failed"}, "actionStates": [{"actionName": "Test", "latestExecution": failed}]}
+    stage = {
+        "stageName": "Build",
+        "latestExecution": {"status": "Failed"},
+        "actionStates": [{"actionName": "Test", "latestExecution": failed}],
+    }
     account.codepipeline.states["shop--build"]["stageStates"] = [stage]
     failures = shown(capsys)["failures"]
     assert failures[0]["what"] == "shop--build Build Test"
@@ -192,7 +205,12 @@ def test_twenty_models_take_one_listing_of_stacks_and_one_look_at_each_endpoint(
     set_values(monkeypatch, replace(SETTINGS, models={name: MODEL.but(name=name) for name in names}))
     looked: list[str] = []
     describe = account.sagemaker.describe_endpoint
-    monkeypatch.setattr(account.sagemaker, "describe_endpoint", lambda *, EndpointName: (looked.append(EndpointName), describe(EndpointName=EndpointName))[1])
+
+    def noted(**request: str) -> dict[str, Any]:
+        looked.append(request["EndpointName"])
+        return describe(**request)
+
+    monkeypatch.setattr(account.sagemaker, "describe_endpoint", noted)
     account.cloudformation.asked.clear()
     assert run(status.main, []) == 0
     assert account.cloudformation.asked == ["all"]
