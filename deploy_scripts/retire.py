@@ -37,7 +37,7 @@ def kept(project: ProjectEnvironment, names: ModelNames, places: Sequence[Enviro
     if count := len(versions(sagemaker, group)):
         query = "--query 'ModelPackageSummaryList[].[ModelPackageArn]'"
         listed = f"aws sagemaker list-model-packages --model-package-group-name {group} {query}"
-        yield f"{count} versions of {group} (Project.retain_data)"
+        yield f"{count} version{'s' if count > 1 else ''} of {group} (Project.retain_data)"
         yield f"  {listed} --output text | xargs -n 1 aws sagemaker delete-model-package --model-package-name"
         yield f"  aws sagemaker delete-model-package-group --model-package-group-name {group}"
     yield "data, evidence, and what was captured and scored, as far as there is any"

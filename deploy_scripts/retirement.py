@@ -80,9 +80,10 @@ def delete_stacks(doomed: Sequence[Deployment]) -> None:
     """All are asked to go before one is waited for. Protection is lifted: `refuse_protected` asked before. Raises VerdictError."""
     for item in doomed:
         cloudformation = item.place.client("cloudformation")
+        if _settled(cloudformation, item.name) is None:
+            continue
         if item.is_protected:
             cloudformation.update_termination_protection(StackName=item.name, EnableTerminationProtection=False)
-        _settled(cloudformation, item.name)
         print(f"deleting stack {item.name}", flush=True)
         cloudformation.delete_stack(StackName=item.name)
     for item in doomed:

@@ -20,7 +20,9 @@ OPTION = InstanceOption(instance_type="ml.c5.large", usd_per_hour=0.1, service=g
 NAMES: dict[str, Any] = {
     name: getattr(settings_schema, name) for name in ("Autoscaling", "TargetTracking", "StepScaling", "Step", "Schedule", "RequestRouting")
 }
-PRICES = settings_schema.Prices(region="eu-west-1", as_of="2026-01", source="a list", usd_per_hour={"ml.c5.large": 0.102, "ml.m5.large": 0.115})
+PRICES = settings_schema.Prices(
+    region="eu-west-1", as_of="2026-01", source="a list", usd_per_hour={"ml.c5.large": 0.102, "ml.m5.large": 0.115}
+)
 
 
 def told(endpoint: settings_schema.Endpoint) -> argparse.Namespace:
