@@ -1,4 +1,4 @@
-"""Where every alarm of the project speaks."""
+"""Where every alarm of a place speaks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from settings import Project
+from settings_schema import Project
 
 
 class AlertTopic(sns.Topic):

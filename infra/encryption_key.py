@@ -1,29 +1,35 @@
-"""The key that encrypts the project's data, artifacts, logs, queues and alerts."""
+"""The key of a place: it encrypts the data, artifacts, logs, queues and alerts there."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from settings import Project
+from infra.places import Place
+from infra.service_role import Permission
+from settings_schema import Project
 
 #: Condition of `kms:CreateGrant`: only for a service that acts for the caller, such as for a job's volume.
 FOR_AWS_RESOURCES: dict[str, object] = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+#: What reading encrypted objects takes: "Create a pipeline that uses resources from another AWS account" of the CodePipeline user guide.
+TO_READ = ("kms:Decrypt", "kms:DescribeKey")
 
 
-class ProjectKey(kms.Key):
-    """Rotated yearly. Roles get its use from their own policies; only services that act without a role are named here."""
+class EncryptionKey(kms.Key):
+    """Rotated yearly. Roles of its account get its use from their own policies; only services that act without a role are named here."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, project: Project, removal_policy: cdk.RemovalPolicy) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, project: Project, alias: str, description: str) -> None:
         super().__init__(
             scope,
             construct_id,
-            alias=f"alias/{project.name}",
-            description=f"Data, artifacts and messages of {project.name}",
+            alias=alias,
+            description=description,
             enable_key_rotation=True,
-            removal_policy=removal_policy,
+            removal_policy=cdk.RemovalPolicy.RETAIN if project.retain_data else cdk.RemovalPolicy.DESTROY,
             pending_window=cdk.Duration.days(30 if project.retain_data else 7),
         )
         self._let_alarms_and_events_publish()
@@ -54,3 +60,12 @@ class ProjectKey(kms.Key):
                 conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
             )
         )
+
+
+def by_alias(sid: str, place: Place, alias: str, actions: Sequence[str]) -> Permission:
+    """Use of a key of another stack or account, whose id nobody knows before it is there.
+
+    An alias is no resource of such a permission, so it is a condition on the account's keys: "Use aliases to control access to KMS keys" of
+    the KMS developer guide.
+    """
+    return Permission(sid, actions, [place.arn("kms", "key/*")], {"ForAnyValue:StringEquals": {"kms:ResourceAliases": alias}})

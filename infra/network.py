@@ -1,4 +1,4 @@
-"""Optional private network: jobs and endpoints run in isolated subnets and reach AWS services through VPC endpoints only."""
+"""Optional private network of a place: jobs and endpoints run in isolated subnets and reach AWS services through VPC endpoints only."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.retained_log_group import RetainedLogGroup
 from infra.service_role import ServiceRole
-from settings import Project
 
 _SERVICES = {
     "SageMakerApi": ec2.InterfaceVpcEndpointAwsService.SAGEMAKER_API,
@@ -28,9 +26,9 @@ _SERVICES = {
 
 
 class Network(Construct):
-    """Two availability zones, no internet. Properties: `subnet_ids`, `security_group_id`."""
+    """Two availability zones, no internet; `buckets` are the ARNs of those that are reached."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, project: Project, key: kms.IKey, buckets: Sequence[s3.IBucket]) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, log_retention_days: int, key: kms.IKey, buckets: Sequence[str]) -> None:
         super().__init__(scope, construct_id)
         self.vpc = self._vpc()
         self._reach_s3(buckets)
@@ -42,15 +40,13 @@ class Network(Construct):
             allow_all_outbound=False,
         )
         self._allow_traffic()
-        self._log_flows(project, key)
+        self._log_flows(log_retention_days, key)
 
     @property
-    def subnet_ids(self) -> list[str]:
-        return [subnet.subnet_id for subnet in self.vpc.isolated_subnets]
-
-    @property
-    def security_group_id(self) -> str:
-        return self._security_group.security_group_id
+    def outputs(self) -> dict[str, str]:
+        """What a job or a model has to name to run inside."""
+        subnets = ",".join(subnet.subnet_id for subnet in self.vpc.isolated_subnets)
+        return {"SubnetIds": subnets, "SecurityGroupId": self._security_group.security_group_id}
 
     def _vpc(self) -> ec2.Vpc:
         vpc = ec2.Vpc(
@@ -65,7 +61,7 @@ class Network(Construct):
             vpc.add_interface_endpoint(name, service=service)
         return vpc
 
-    def _reach_s3(self, buckets: Sequence[s3.IBucket]) -> None:
+    def _reach_s3(self, buckets: Sequence[str]) -> None:
         """Only our buckets, as our account, and the layers of container images: what runs inside can carry nothing elsewhere.
 
         Source: "Give SageMaker AI Training Jobs Access to Resources in Your Amazon VPC", and "Create the Amazon S3 gateway endpoint" of the
@@ -78,8 +74,8 @@ class Network(Construct):
         use = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload"]
         layers = f"arn:{stack.partition}:s3:::prod-{stack.region}-starport-layer-bucket/*"
         for actions, resources, conditions in (
-            (find, [bucket.bucket_arn for bucket in buckets], own),
-            (use, [bucket.arn_for_objects("*") for bucket in buckets], own),
+            (find, list(buckets), own),
+            (use, [f"{bucket}/*" for bucket in buckets], own),
             (["s3:GetObject"], [layers], None),  # ECR signs these requests, not we
         ):
             endpoint.add_to_policy(
@@ -92,7 +88,7 @@ class Network(Construct):
         self._security_group.add_egress_rule(self._security_group, ec2.Port.all_tcp(), "Instances of one distributed job")
         self._security_group.add_ingress_rule(self._security_group, ec2.Port.all_tcp(), "Instances of one distributed job")
 
-    def _log_flows(self, project: Project, key: kms.IKey) -> None:
-        group = RetainedLogGroup(self, "FlowLogs", retention_days=project.log_retention_days, key=key)
+    def _log_flows(self, log_retention_days: int, key: kms.IKey) -> None:
+        group = RetainedLogGroup(self, "FlowLogs", retention_days=log_retention_days, key=key)
         role = ServiceRole(self, "FlowLogsRole", service="vpc-flow-logs.amazonaws.com", description="Writes VPC flow logs")
         self.vpc.add_flow_log("Flows", destination=ec2.FlowLogDestination.to_cloud_watch_logs(group, role))

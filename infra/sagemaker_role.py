@@ -5,27 +5,37 @@ from __future__ import annotations
 import aws_cdk as cdk
 from constructs import Construct
 
-from infra.arns import Arns
+from infra.places import Place
 from infra.service_role import ServiceRole
-from settings import Project
 
 
 class SageMakerRole(ServiceRole):
-    """Base of the pipeline's and the endpoint's role. `log_groups` and `namespaces` say where it may write."""
+    """Base of a pipeline's and a served model's role. `log_groups` and `namespaces` say where it may write."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, project: Project, description: str, log_groups: list[str], namespaces: list[str]
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        place: Place,
+        role_name: str,
+        description: str,
+        log_groups: list[str],
+        namespaces: list[str],
+        in_vpc: bool,
     ) -> None:
-        super().__init__(scope, construct_id, service="sagemaker.amazonaws.com", description=description, own_account_only=True)
-        self._log(Arns(self, project), log_groups)
+        super().__init__(
+            scope, construct_id, service="sagemaker.amazonaws.com", description=description, role_name=role_name, own_account_only=True
+        )
+        self._log(place, log_groups)
         self._publish_metrics(namespaces)
         self._pull_images()
-        if project.in_vpc:
+        if in_vpc:
             self._use_network()
 
-    def _log(self, arns: Arns, groups: list[str]) -> None:
+    def _log(self, place: Place, groups: list[str]) -> None:
         actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
-        self.allow("Logs", actions, [arn for group in groups for arn in arns.log_group(group)])
+        self.allow("Logs", actions, [arn for group in groups for arn in place.log_group(group)])
 
     def _publish_metrics(self, namespaces: list[str]) -> None:
         # PutMetricData takes no resource; the namespace is what narrows it.

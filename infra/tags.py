@@ -1,14 +1,14 @@
-"""The tags by which SageMaker Studio and the cost report group what belongs to the project: settings.Project.tags."""
+"""The tags by which SageMaker Studio and the cost report group what belongs together: `tags` of the names in settings_schema/names.py."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import aws_cdk as cdk
 from constructs import Construct
 
-from settings import Project
 
-
-def add_project_tags(scope: Construct, project: Project) -> None:
+def add_tags(scope: Construct, tags: Mapping[str, str]) -> None:
     """Tags every resource below `scope`. The CDK does not carry tags into a stage, so each stage calls this too."""
-    for tag in project.tags():
-        cdk.Tags.of(scope).add(tag["Key"], tag["Value"])
+    for key, value in tags.items():
+        cdk.Tags.of(scope).add(key, value)

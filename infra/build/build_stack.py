@@ -1,66 +1,56 @@
-"""From a push to a trained, registered version: repository, build pipeline, push routing and retraining triggers.
+"""What turns a push into trained versions, for all models: repository, push routing and the build.
 
-Next: infra/model_build/build_pipeline.py, then infra/model_deploy/model_deploy_stack.py for what approval starts.
+Next: infra/build/build_pipeline.py, then infra/model/model_stack.py for what one model has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_codecommit as codecommit
-from constructs import Construct
 
+from infra.build.build_pipeline import BuildPipeline
+from infra.build.push_routing import PushRouting
 from infra.dead_letter_queue import DeadLetterQueue
+from infra.failure_alarms import FailureAlarms
 from infra.foundation.foundation_stack import FoundationStack
-from infra.model_build.build_pipeline import BuildPipeline
-from infra.model_build.data_version import DataVersion
-from infra.model_build.push_routing import PushRouting
-from infra.model_build.retraining import Retraining
-from settings import Environment, Project
+from infra.places import Context
+from infra.tags import add_tags
+from settings_schema import CodeCommit
+
+if TYPE_CHECKING:
+    from constructs import Construct
 
 
-class ModelBuildStack(cdk.Stack):
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        project: Project,
-        foundation: FoundationStack,
-        environments: Sequence[Environment],
-        **options: Any,
-    ) -> None:
-        description = f"{project.name}: repository, build and retraining"
-        super().__init__(scope, construct_id, description=description, **options)
-        self._repository = self._create_repository(project)
-        self._dead_letters = DeadLetterQueue(self, "DeadLetters", key=foundation.key)
-        BuildPipeline(self, "Pipeline", project=project, foundation=foundation, repository=self._repository)
-        PushRouting(
-            self, "PushRouting", project=project, foundation=foundation, repository=self._repository, dead_letters=self._dead_letters
-        )
-        DataVersion(self, "DataVersion", project=project, foundation=foundation)
-        Retraining(self, "Retraining", project=project, foundation=foundation, environments=environments, dead_letters=self._dead_letters)
-        self._show_clone_urls()
+class BuildStack(cdk.Stack):
+    def __init__(self, scope: Construct, construct_id: str, *, context: Context, foundation: FoundationStack, **options: Any) -> None:
+        project = context.project
+        super().__init__(scope, construct_id, description=f"{project.name}: repository and build", **options)
+        self._context = context
+        self._foundation = foundation
+        self._alarms = FailureAlarms(self, "Failures", alarm_name=project.names.alarm, topic=foundation.alerts)
+        BuildPipeline(self, "Pipeline", context=context, foundation=foundation)
+        self._alarms.watch_code_pipeline("failed", project.names.build_pipeline)
+        if isinstance(context.settings.source, CodeCommit):
+            self._route_pushes(self._create_repository())
+        add_tags(self, project.names.tags)
 
-    @property
-    def repository(self) -> codecommit.IRepository:
-        return self._repository
-
-    @property
-    def dead_letters(self) -> DeadLetterQueue:
-        return self._dead_letters
-
-    def _create_repository(self, project: Project) -> codecommit.Repository:
+    def _create_repository(self) -> codecommit.Repository:
         """Empty: the first push brings the code, and starts the first build."""
+        project = self._context.project
         repository = codecommit.Repository(
-            self, "Repository", repository_name=project.name, description=f"Code of the {project.name} model and its infrastructure"
+            self, "Repository", repository_name=project.names.repository, description=f"Models of {project.name} and their infrastructure"
         )
         repository.apply_removal_policy(cdk.RemovalPolicy.RETAIN if project.retain_data else cdk.RemovalPolicy.DESTROY)
+        cdk.CfnOutput(self, "RepositoryName", value=repository.repository_name)
+        cdk.CfnOutput(self, "RepositoryCloneUrl", value=f"codecommit::{self.region}://{repository.repository_name}")
+        cdk.CfnOutput(self, "RepositoryCloneUrlHttp", value=repository.repository_clone_url_http)
         return repository
 
-    def _show_clone_urls(self) -> None:
-        cdk.CfnOutput(self, "RepositoryName", value=self._repository.repository_name)
-        cdk.CfnOutput(self, "RepositoryCloneUrl", value=f"codecommit::{self.region}://{self._repository.repository_name}")
-        cdk.CfnOutput(self, "RepositoryCloneUrlHttp", value=self._repository.repository_clone_url_http)
+    def _route_pushes(self, repository: codecommit.IRepository) -> None:
+        dead_letters = DeadLetterQueue(self, "DeadLetters", key=self._foundation.key)
+        PushRouting(
+            self, "PushRouting", context=self._context, foundation=self._foundation, repository=repository, dead_letters=dead_letters
+        )
+        self._alarms.watch_queue(dead_letters)

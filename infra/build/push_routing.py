@@ -13,43 +13,34 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.arns import Arns
+from infra.build.code_source import DOCUMENTATION, SOURCE_ACTION
 from infra.event_function import EventFunction
 from infra.foundation.foundation_stack import FoundationStack
-from infra.model_build.build_pipeline import SOURCE_ACTION
-from settings import Project
-
-DOCUMENTATION = ("*.md", "docs/*", "LICENSE", "CHANGELOG*")
+from infra.places import Context
 
 
 class PushRouting(Construct):
-    """`DOCUMENTATION` are shell patterns of paths; `*` also matches `/`."""
-
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        project: Project,
+        context: Context,
         foundation: FoundationStack,
         repository: codecommit.IRepository,
         dead_letters: sqs.IQueue,
     ) -> None:
         super().__init__(scope, construct_id)
-        function = self._function(project, foundation, dead_letters)
-        function.allow("ChangedPaths", ["codecommit:GetDifferences"], [repository.repository_arn])
-        build = Arns(self, project).code_pipeline(project.build_pipeline)
-        function.allow("StartBuild", ["codepipeline:StartPipelineExecution"], [build])
-        self._route(project, repository, function, dead_letters)
-
-    def _function(self, project: Project, foundation: FoundationStack, dead_letters: sqs.IQueue) -> EventFunction:
-        return EventFunction(
+        project = context.project
+        build = project.names.build_pipeline
+        function = EventFunction(
             self,
             "RoutePush",
             folder=Path(__file__).with_name("route_push"),
+            function_name=project.names.route_push_function,
             description="Starts the build of a push, unless only documentation changed",
             environment={
-                "BUILD_PIPELINE_NAME": project.build_pipeline,
+                "BUILD_PIPELINE_NAME": build,
                 "SOURCE_ACTION_NAME": SOURCE_ACTION,
                 "DOCUMENTATION_PATTERNS": ",".join(DOCUMENTATION),
             },
@@ -57,12 +48,15 @@ class PushRouting(Construct):
             key=foundation.key,
             log_retention_days=project.log_retention_days,
         )
+        function.allow("ChangedPaths", ["codecommit:GetDifferences"], [repository.repository_arn])
+        function.allow("StartBuild", ["codepipeline:StartPipelineExecution"], [context.places.home.code_pipeline(build)])
+        self._route(project.branch, repository, function, dead_letters)
 
-    def _route(self, project: Project, repository: codecommit.IRepository, function: EventFunction, dead_letters: sqs.IQueue) -> None:
+    def _route(self, branch: str, repository: codecommit.IRepository, function: EventFunction, dead_letters: sqs.IQueue) -> None:
         events.Rule(
             self,
             "Pushed",
-            description=f"A push to {project.branch} of {project.name}",
+            description=f"A push to {branch}",
             event_pattern=events.EventPattern(
                 source=["aws.codecommit"],
                 detail_type=["CodeCommit Repository State Change"],
@@ -70,7 +64,7 @@ class PushRouting(Construct):
                 detail={
                     "event": ["referenceCreated", "referenceUpdated"],
                     "referenceType": ["branch"],
-                    "referenceName": [project.branch],
+                    "referenceName": [branch],
                 },
             ),
             targets=[targets.LambdaFunction(function, dead_letter_queue=dead_letters, retry_attempts=10)],

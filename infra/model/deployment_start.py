@@ -7,7 +7,7 @@ production needs a person's approval, so nothing that a push brings may do it. N
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from pathlib import Path
 
 from aws_cdk import aws_events as events
@@ -15,12 +15,13 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.arns import Arns
+from infra.build.code_source import SOURCE_ACTION
+from infra.environment.verification import Verification
 from infra.event_function import EventFunction
 from infra.foundation.foundation_stack import FoundationStack
-from infra.foundation.project_buckets import TEMPLATES
-from infra.model_deploy.deploy_pipeline import SOURCE_ACTION
-from settings import Environment, Project
+from infra.places import Context
+from infra.private_bucket import TEMPLATES
+from settings_schema import Model
 
 
 class DeploymentStart(Construct):
@@ -29,57 +30,70 @@ class DeploymentStart(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        project: Project,
+        context: Context,
+        model: Model,
         foundation: FoundationStack,
-        environments: Sequence[Environment],
         dead_letters: sqs.IQueue,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._context = context
+        self._names = model.names(context.project)
         self._dead_letters = dead_letters
-        self._function = self._create_function(project, foundation, environments)
-        self._allow(project, foundation, environments)
-        self._on_approval(project)
-        self._on_success(project)
+        self._function = self._create_function(foundation)
+        self._allow(foundation)
+        for environment in context.settings.environments:
+            Verification(context, model, environment).let_compare(self._function)
+        self._on_approval()
+        self._on_success()
 
-    def _create_function(self, project: Project, foundation: FoundationStack, environments: Sequence[Environment]) -> EventFunction:
+    def _create_function(self, foundation: FoundationStack) -> EventFunction:
         return EventFunction(
             self,
             "StartDeployment",
             folder=Path(__file__).with_name("start_deployment"),
-            function_name=project.start_deployment_function,
+            function_name=self._names.start_deployment_function,
             description="Decides which version is deployed from which commit, and starts it",
             environment={
-                "MODEL_PACKAGE_GROUP": project.model_package_group,
-                "BUILD_PIPELINE_NAME": project.build_pipeline,
-                "DEPLOY_PIPELINE_NAME": project.deploy_pipeline,
+                "MODEL_PACKAGE_GROUP": self._names.model_package_group,
+                "BUILD_PIPELINE_NAME": self._context.project.names.build_pipeline,
+                "DEPLOY_PIPELINE_NAME": self._names.deploy_pipeline,
                 "SOURCE_ACTION_NAME": SOURCE_ACTION,
                 "ARTIFACT_BUCKET": foundation.artifact_bucket.bucket_name,
-                "ENDPOINT_STACKS": ",".join(project.endpoint_stack(environment) for environment in environments),
+                "SERVING_STACKS": json.dumps(self._stacks()),
             },
             dead_letters=self._dead_letters,
             key=foundation.key,
-            log_retention_days=project.log_retention_days,
+            log_retention_days=self._context.project.log_retention_days,
         )
 
-    def _allow(self, project: Project, foundation: FoundationStack, environments: Sequence[Environment]) -> None:
-        arns, function = Arns(self, project), self._function
-        registry = [arns.model_package_group(), arns.model_packages()]
+    def _stacks(self) -> list[dict[str, str]]:
+        """`role`: to be assumed, where it is another account."""
+        stacks = []
+        for environment in self._context.settings.environments:
+            names, places = self._names.at(environment.name), self._context.places
+            role = places.of(environment).role(names.verify_role) if places.is_elsewhere(environment) else ""
+            stacks.append({"name": names.stack, "region": places.of(environment).region, "role": role})
+        return stacks
+
+    def _allow(self, foundation: FoundationStack) -> None:
+        home, function = self._context.places.home, self._function
+        registry = home.registry(self._names.model_package_group)
         function.allow("ReadRegistry", ["sagemaker:ListModelPackages", "sagemaker:DescribeModelPackage"], registry)
-        build, deploy = arns.code_pipeline(project.build_pipeline), arns.code_pipeline(project.deploy_pipeline)
+        build, deploy = home.code_pipeline(self._context.project.names.build_pipeline), home.code_pipeline(self._names.deploy_pipeline)
         function.allow("WhatWasBuiltAndReleased", ["codepipeline:ListPipelineExecutions"], [build, deploy])
         function.allow("WhatWasReleased", ["codepipeline:GetPipelineExecution"], [deploy])
         function.allow("Start", ["codepipeline:StartPipelineExecution"], [deploy])
-        function.allow("KeptTemplates", ["s3:GetObject"], [foundation.artifact_bucket.arn_for_objects(TEMPLATES)])
+        bucket = foundation.artifact_bucket
+        function.allow("KeptTemplates", ["s3:GetObject"], [bucket.arn_for_objects(TEMPLATES)])
+        function.allow("WhatWasKept", ["s3:ListBucket"], [bucket.bucket_arn], {"StringLike": {"s3:prefix": TEMPLATES}})
         foundation.key.grant_decrypt(function)
-        stacks = [arns.endpoint_stack(environment) for environment in environments]
-        function.allow("DeployedTemplates", ["cloudformation:GetTemplate"], stacks)
 
-    def _on_approval(self, project: Project) -> None:
+    def _on_approval(self) -> None:
         pattern = events.EventPattern(
             source=["aws.sagemaker"],
             detail_type=["SageMaker Model Package State Change"],
             detail={
-                "ModelPackageGroupName": [project.model_package_group],
+                "ModelPackageGroupName": [self._names.model_package_group],
                 "ModelApprovalStatus": ["Approved", "Rejected"],
                 # The same event tells of metadata edits, which must not start a deployment. A version that is
                 # registered as approved has no list of updated fields.
@@ -89,16 +103,16 @@ class DeploymentStart(Construct):
                 ],
             },
         )
-        self._rule("Changed", f"The approval of a {project.name} version changed", pattern)
+        self._rule("Changed", "The approval of a version changed", pattern)
 
-    def _on_success(self, project: Project) -> None:
+    def _on_success(self) -> None:
         """A commit was built and tested, or one went to production, after which a newer one may still have to."""
         pattern = events.EventPattern(
             source=["aws.codepipeline"],
             detail_type=["CodePipeline Pipeline Execution State Change"],
-            detail={"pipeline": [project.build_pipeline, project.deploy_pipeline], "state": ["SUCCEEDED"]},
+            detail={"pipeline": [self._context.project.names.build_pipeline, self._names.deploy_pipeline], "state": ["SUCCEEDED"]},
         )
-        self._rule("Succeeded", f"A build or a deployment of {project.name} succeeded", pattern)
+        self._rule("Succeeded", "A build or a deployment succeeded", pattern)
 
     def _rule(self, construct_id: str, description: str, pattern: events.EventPattern) -> None:
         target = targets.LambdaFunction(self._function, dead_letter_queue=self._dead_letters, retry_attempts=10)

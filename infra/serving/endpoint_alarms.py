@@ -8,7 +8,8 @@ from __future__ import annotations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from settings import Environment
+from settings_schema import Endpoint, ServingNames
+from settings_schema.names import VARIANT
 
 _REQUESTS = "AWS/SageMaker"
 _INSTANCES = "/aws/sagemaker/Endpoints"
@@ -30,22 +31,22 @@ def virtual_cpus(instance_type: str) -> int:
 
 
 class EndpointAlarms(Construct):
-    """Alarm names are `<endpoint>-<what>`, so that the dashboard of another stack can show them."""
+    """Alarms are named, so that the environment's roles know them."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, endpoint_name: str, variant: str, environment: Environment, topic_arn: str
+        self, scope: Construct, construct_id: str, *, names: ServingNames, serving: Endpoint, calls_without_traffic: bool, topic_arn: str
     ) -> None:
         super().__init__(scope, construct_id)
-        self._endpoint_name = endpoint_name
+        self._names = names
         self._topic_arn = topic_arn
         self._dimensions = [
-            cloudwatch.CfnAlarm.DimensionProperty(name="EndpointName", value=endpoint_name),
-            cloudwatch.CfnAlarm.DimensionProperty(name="VariantName", value=variant),
+            cloudwatch.CfnAlarm.DimensionProperty(name="EndpointName", value=names.endpoint),
+            cloudwatch.CfnAlarm.DimensionProperty(name="VariantName", value=VARIANT),
         ]
-        self.rollback = [self._server_errors(environment.server_error_percent), self._latency(environment.p99_latency_ms)]
-        self._instance_alarm("cpu", "CPUUtilization", CPU_PERCENT * virtual_cpus(environment.instance_type))
+        self.rollback = [self._server_errors(serving.server_error_percent), self._latency(serving.p99_latency_ms)]
+        self._instance_alarm("cpu", "CPUUtilization", CPU_PERCENT * virtual_cpus(serving.instance_type))
         self._instance_alarm("memory", "MemoryUtilization", MEMORY_PERCENT)
-        if environment.protected:
+        if calls_without_traffic:
             self._no_traffic()
 
     def _server_errors(self, percent: float) -> cloudwatch.CfnAlarm:
@@ -112,7 +113,7 @@ class EndpointAlarms(Construct):
         return cloudwatch.CfnAlarm(
             self,
             "".join(part.title() for part in what.split("-")),
-            alarm_name=f"{self._endpoint_name}-{what}",
+            alarm_name=self._names.alarm(what),
             alarm_description=description,
             alarm_actions=[self._topic_arn],
             dimensions=self._dimensions,

@@ -11,7 +11,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from settings import Environment, Rollout, Routing
+from settings_schema import Endpoint, Rollout, Routing
 
 UPDATE_TIMEOUT_SECONDS = 7200
 
@@ -26,11 +26,11 @@ class GuardedEndpoint(Construct):
         *,
         name: str,
         configuration: sagemaker.CfnEndpointConfig,
-        environment: Environment,
+        serving: Endpoint,
         alarms: Sequence[cloudwatch.CfnAlarm],
     ) -> None:
         super().__init__(scope, construct_id)
-        scales = environment.autoscaling is not None
+        scales = serving.autoscaling is not None
         self._endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
@@ -39,7 +39,7 @@ class GuardedEndpoint(Construct):
             # Without it every update would go back to the configuration's instance count, in the middle of the day's peak.
             retain_all_variant_properties=scales,
             exclude_retained_variant_properties=self._from_new_configuration() if scales else None,
-            deployment_config=self._deployment(environment.rollout, alarms),
+            deployment_config=self._deployment(serving.rollout, alarms),
         )
 
     @property

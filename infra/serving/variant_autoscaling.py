@@ -10,7 +10,8 @@ from aws_cdk import aws_applicationautoscaling as appscaling
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from settings import Autoscaling, Schedule, StepScaling, TargetTracking
+from settings_schema import Autoscaling, Schedule, ServingNames, StepScaling, TargetTracking
+from settings_schema.names import VARIANT
 
 _INVOCATIONS = "SageMakerVariantInvocationsPerInstance"
 LOAD = "load"  # ends the name of the alarm that scales in steps
@@ -18,10 +19,9 @@ _CONCURRENCY = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
 
 
 class VariantAutoscaling(Construct):
-    def __init__(self, scope: Construct, construct_id: str, *, endpoint_name: str, variant: str, autoscaling: Autoscaling) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, names: ServingNames, autoscaling: Autoscaling) -> None:
         super().__init__(scope, construct_id)
-        self._endpoint_name = endpoint_name
-        self._variant = variant
+        self._names = names
         self._target = self._scalable_target(autoscaling)
         if autoscaling.target_tracking is not None:
             self._track(autoscaling.target_tracking)
@@ -34,7 +34,7 @@ class VariantAutoscaling(Construct):
             "Target",
             service_namespace="sagemaker",
             scalable_dimension="sagemaker:variant:DesiredInstanceCount",
-            resource_id=f"endpoint/{self._endpoint_name}/variant/{self._variant}",
+            resource_id=f"endpoint/{self._names.endpoint}/variant/{VARIANT}",
             min_capacity=autoscaling.min_capacity,
             max_capacity=autoscaling.max_capacity,
             scheduled_actions=[self._scheduled_action(schedule, autoscaling.time_zone) for schedule in autoscaling.schedules] or None,
@@ -61,7 +61,7 @@ class VariantAutoscaling(Construct):
         appscaling.CfnScalingPolicy(
             self,
             name,
-            policy_name=f"{self._endpoint_name}-{name.lower()}",
+            policy_name=self._names.scaling_policy(name.lower()),
             policy_type="TargetTrackingScaling",
             scaling_target_id=self._target.ref,
             target_tracking_scaling_policy_configuration=appscaling.CfnScalingPolicy.TargetTrackingScalingPolicyConfigurationProperty(
@@ -76,7 +76,7 @@ class VariantAutoscaling(Construct):
         policy = appscaling.CfnScalingPolicy(
             self,
             "Steps",
-            policy_name=f"{self._endpoint_name}-steps",
+            policy_name=self._names.scaling_policy("steps"),
             policy_type="StepScaling",
             scaling_target_id=self._target.ref,
             step_scaling_policy_configuration=appscaling.CfnScalingPolicy.StepScalingPolicyConfigurationProperty(
@@ -106,15 +106,15 @@ class VariantAutoscaling(Construct):
         cloudwatch.CfnAlarm(
             self,
             "Load",
-            alarm_name=f"{self._endpoint_name}-{LOAD}",
+            alarm_name=self._names.alarm(LOAD),
             alarm_description="Scales out in steps: requests per instance and minute",
             alarm_actions=[policy_arn],
             namespace="AWS/SageMaker",
             metric_name="InvocationsPerInstance",
             statistic="Sum",
             dimensions=[
-                dimension(name="EndpointName", value=self._endpoint_name),
-                dimension(name="VariantName", value=self._variant),
+                dimension(name="EndpointName", value=self._names.endpoint),
+                dimension(name="VariantName", value=VARIANT),
             ],
             period=60,
             evaluation_periods=scaling.evaluation_periods,

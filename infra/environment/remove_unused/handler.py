@@ -1,8 +1,9 @@
 """Lambda: deletes the models and endpoint configurations of earlier deployments that no endpoint uses any more.
 
-CloudFormation keeps what it replaces (infra/endpoint/endpoint_stack.py): SageMaker may have gone back to it, and then it still serves.
-Input: any event; a schedule's. Output: `{"deleted": [names], "waiting": [endpoints whose deployment is not over]}`.
-Environment: ENDPOINTS (`<endpoint>=<stack>`, separated by commas) and ENDPOINT_TAG, the tag that names the endpoint something was made for.
+CloudFormation keeps what it replaces (infra/serving/endpoint_stack.py): SageMaker may have gone back to it, and then it still serves.
+Input: any event; a schedule's. Output: `{"deleted": [names], "waiting": [names of what is being deployed]}`.
+Environment: DEPLOYMENTS, names separated by commas, each of a stack and of the endpoint that it has, unless it is for batch only; and
+MADE_FOR_TAG, the tag that says for which of them something was made.
 """
 
 from __future__ import annotations
@@ -77,17 +78,17 @@ def _tag(client: Any, arn: str, key: str) -> str | None:
     return next((tag["Value"] for tag in tags if tag["Key"] == key), None)
 
 
-def deployment(sagemaker: Any, cloudformation: Any, endpoint: str, stack: str) -> Deployment:
+def deployment(sagemaker: Any, cloudformation: Any, name: str) -> Deployment:
     """Asked after what there is was listed: what a deployment makes from then on is in no list; what it goes back to is in its stack."""
-    described = _unless_gone(sagemaker.describe_endpoint, EndpointName=endpoint)
-    deployed = _unless_gone(cloudformation.describe_stacks, StackName=stack)
+    described = _unless_gone(sagemaker.describe_endpoint, EndpointName=name)
+    deployed = _unless_gone(cloudformation.describe_stacks, StackName=name)
     statuses = [deployed["Stacks"][0]["StackStatus"].endswith("_COMPLETE")] if deployed else []
     statuses += [described["EndpointStatus"] in ("InService", "Failed")] if described else []
     if not all(statuses):
         return Deployment(settled=False)
     used = {described["EndpointConfigName"]} if described else set()
     if deployed:
-        resources = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
+        resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
         used |= {str(item.get("PhysicalResourceId", "")).rsplit("/", 1)[-1] for item in resources}
     return Deployment(settled=True, in_use=frozenset(used))
 
@@ -104,10 +105,10 @@ def _unless_gone(call: Any, **request: str) -> Any:
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, list[str]]:
-    sagemaker, cloudformation, tag = boto3.client("sagemaker"), boto3.client("cloudformation"), os.environ["ENDPOINT_TAG"]
-    stacks = dict(pair.split("=") for pair in os.environ["ENDPOINTS"].split(","))
+    sagemaker, cloudformation, tag = boto3.client("sagemaker"), boto3.client("cloudformation"), os.environ["MADE_FOR_TAG"]
+    names = os.environ["DEPLOYMENTS"].split(",")
     configurations, models = configurations_made(sagemaker, tag), models_made(sagemaker, tag)
-    deployments = {endpoint: deployment(sagemaker, cloudformation, endpoint, stack) for endpoint, stack in stacks.items()}
+    deployments = {name: deployment(sagemaker, cloudformation, name) for name in names}
     decision = plan(configurations, models, deployments)
     for name in decision.configurations:
         _unless_gone(sagemaker.delete_endpoint_config, EndpointConfigName=name)

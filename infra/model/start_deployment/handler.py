@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,20 +19,29 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-#: Variables of the deploy pipeline (infra/model_deploy/deploy_pipeline.py).
+#: Variables of the deploy pipeline (infra/model/deploy_pipeline.py).
 PACKAGE, RETURNING = "ModelPackageArn", "Returning"
 
 
 @dataclass(frozen=True)
+class Stack:
+    """`role` is assumed to look at it, where it is in another account."""
+
+    name: str
+    region: str
+    role: str = ""
+
+
+@dataclass(frozen=True)
 class Names:
-    """`stacks`: of the endpoints. Templates are at `code/templates/<commit>/<stack>.template.json` of `bucket`."""
+    """`stacks` serve the model. Their templates are at `code/templates/<commit>/<stack>.template.json` of `bucket`."""
 
     group: str
     build_pipeline: str
     deploy_pipeline: str
     source_action: str
     bucket: str
-    stacks: tuple[str, ...]
+    stacks: tuple[Stack, ...]
 
     @classmethod
     def of(cls, variables: Mapping[str, str]) -> Names:
@@ -42,7 +51,7 @@ class Names:
             deploy_pipeline=variables["DEPLOY_PIPELINE_NAME"],
             source_action=variables["SOURCE_ACTION_NAME"],
             bucket=variables["ARTIFACT_BUCKET"],
-            stacks=tuple(variables["ENDPOINT_STACKS"].split(",")),
+            stacks=tuple(Stack(**given) for given in json.loads(variables["SERVING_STACKS"])),
         )
 
 
@@ -190,13 +199,34 @@ def _commit(execution: Mapping[str, Any]) -> str:
     return next((str(revision.get("revisionId", "")) for revision in execution.get("sourceRevisions", [])), "")
 
 
-def changed_stacks(s3: Any, cloudformation: Any, names: Names, commit: str) -> list[str]:
-    """The endpoint stacks whose deployed template is not the one that the build of this commit kept."""
-    return [stack for stack in names.stacks if _kept(s3, names.bucket, commit, stack) != _deployed(cloudformation, stack)]
+def changed_stacks(s3: Any, client: Callable[[Stack], Any], names: Names, commit: str) -> list[str]:
+    """Of which the deployed template is not the one that the build of this commit kept. `client` gives CloudFormation where a stack is.
+
+    A commit without the model keeps none of its templates, and says nothing about how to deploy it.
+    """
+    prefix = f"code/templates/{commit}/"
+    listed = s3.get_paginator("list_objects_v2").paginate(Bucket=names.bucket, Prefix=prefix)
+    kept = {item["Key"] for page in listed for item in page.get("Contents", [])}
+    keys = {stack: f"{prefix}{stack.name}.template.json" for stack in names.stacks}
+    return [stack.name for stack, key in keys.items() if key in kept and _kept(s3, names.bucket, key) != _deployed(client(stack), stack.name)]
 
 
-def _kept(s3: Any, bucket: str, commit: str, stack: str) -> Any:
-    return json.loads(s3.get_object(Bucket=bucket, Key=f"code/templates/{commit}/{stack}.template.json")["Body"].read())
+def _kept(s3: Any, bucket: str, key: str) -> Any:
+    return json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+
+
+def cloudformation(stack: Stack) -> Any:
+    """Source: "Switching to an IAM role (AWS API)" of the IAM user guide."""
+    if not stack.role:
+        return boto3.client("cloudformation", region_name=stack.region)
+    assumed = boto3.client("sts").assume_role(RoleArn=stack.role, RoleSessionName="start-deployment")["Credentials"]
+    return boto3.client(
+        "cloudformation",
+        region_name=stack.region,
+        aws_access_key_id=assumed["AccessKeyId"],
+        aws_secret_access_key=assumed["SecretAccessKey"],
+        aws_session_token=assumed["SessionToken"],
+    )
 
 
 def _deployed(client: Any, stack: str) -> Any:
@@ -216,7 +246,7 @@ def decide(event: Mapping[str, Any], names: Names, version: Version | None, code
     releases = releases_since(codepipeline, names.deploy_pipeline, version.created) if version else []
     by_hand, live = "source" not in event, version is not None and bool(releases) and releases[0].package == version.arn
     if event.get("source") == "aws.codepipeline" or (by_hand and live):
-        changed = changed_stacks(boto3.client("s3"), boto3.client("cloudformation"), names, built[0]) if version and built else []
+        changed = changed_stacks(boto3.client("s3"), cloudformation, names, built[0]) if version and built else []
         under_way = bool(changed) and is_under_way(codepipeline, names.deploy_pipeline, built[0])
         settings = plan_settings(version, releases, built, changed, under_way=under_way)
         if settings.start or not by_hand:

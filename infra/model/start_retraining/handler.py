@@ -1,7 +1,8 @@
-"""Lambda: starts the SageMaker training pipeline for a schedule, new data or drift, unless a run is active.
+"""Lambda: starts the SageMaker training pipeline for a schedule, new data or drift, unless a run is active; for a new model, the build.
 
-Input: an S3 "Object Created" event, a CloudWatch "Alarm State Change" event, or the schedule's `{"source": "schedule"}`.
-Output: `{"started": <execution ARN or None>, "reason": ...}`. Environment: SAGEMAKER_PIPELINE_NAME.
+Input: an S3 "Object Created" event, a CloudWatch "Alarm State Change" event, the schedule's `{"source": "schedule"}`, or CloudFormation's
+"Stack Status Change", after which the build makes the pipeline and starts it. Output: `{"started": <what or None>, "reason": ...}`.
+Environment: SAGEMAKER_PIPELINE_NAME, BUILD_PIPELINE_NAME.
 Two events at the same moment get the same run (docs/decisions/0061-one-run-for-two-events.md).
 Next in the journey: pipelines/tabular/pipeline.py, the definition that then runs.
 """
@@ -18,6 +19,7 @@ from typing import Any
 import boto3
 
 ACTIVE = ("Executing", "Stopping")
+NEW_MODEL = "aws.cloudformation"
 COMMIT_PREFIX = "commit "
 
 
@@ -46,6 +48,16 @@ def plan(event: Mapping[str, Any], defaults: Mapping[str, Any], runs: Sequence[M
     return Decision(True, reason, {"TriggerReason": reason, "GitCommit": defaults["GitCommit"]})
 
 
+def plan_build(builds: Sequence[Mapping[str, Any]]) -> Decision:
+    """For a model whose stack was just made. `builds`: the executions of the build pipeline, newest first.
+
+    A build that is under way or waits may have passed the point where it looks for the model's stack, so it is no reason to start none.
+    """
+    if not builds:
+        return Decision(False, "the model is new, and so is the project: the first push is built")
+    return Decision(True, "the model is new: the build makes its pipeline and starts it")
+
+
 def reason_of(event: Mapping[str, Any]) -> str:
     source = event["source"]
     if source == "schedule":
@@ -54,7 +66,7 @@ def reason_of(event: Mapping[str, Any]) -> str:
         return f"alarm {event['detail']['alarmName']}"
     if source == "aws.s3":
         return f"new data: {data_url(event)}"
-    raise ValueError(f"event source {source!r}; known: schedule, aws.cloudwatch, aws.s3")
+    raise ValueError(f"event source {source!r}; known: schedule, aws.cloudwatch, aws.s3, {NEW_MODEL}")
 
 
 def cause_of(event: Mapping[str, Any]) -> str:
@@ -108,7 +120,24 @@ def start(client: Any, pipeline_name: str, parameters: Mapping[str, str], descri
     return str(execution["PipelineExecutionArn"])
 
 
+def start_build(client: Any, name: str, event: Mapping[str, Any]) -> str:
+    """The branch as it is. The event's id as token: a redelivered event starts nothing new."""
+    return str(client.start_pipeline_execution(name=name, clientRequestToken=event["id"])["pipelineExecutionId"])
+
+
 def handler(event: Mapping[str, Any], context: object) -> dict[str, str | None]:
+    decision, started = build(event) if event["source"] == NEW_MODEL else train(event)
+    print(f"{'started ' + started if started else 'nothing started'}: {decision.reason}")
+    return {"started": started, "reason": decision.reason}
+
+
+def build(event: Mapping[str, Any]) -> tuple[Decision, str | None]:
+    codepipeline, name = boto3.client("codepipeline"), os.environ["BUILD_PIPELINE_NAME"]
+    decision = plan_build(codepipeline.list_pipeline_executions(pipelineName=name, maxResults=1)["pipelineExecutionSummaries"])
+    return decision, start_build(codepipeline, name, event) if decision.start else None
+
+
+def train(event: Mapping[str, Any]) -> tuple[Decision, str | None]:
     sagemaker, name = boto3.client("sagemaker"), os.environ["SAGEMAKER_PIPELINE_NAME"]
     started = None
     try:
@@ -119,6 +148,5 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, str | None]:
         if decision.start:
             started = start(sagemaker, name, decision.parameters, cause_of(event), request_token(pipeline, runs))
     except sagemaker.exceptions.ResourceNotFound:
-        decision = Decision(False, f"pipeline {name} does not exist yet; the first push creates it")
-    print(f"{'started ' + started if started else 'nothing started'}: {decision.reason}")
-    return {"started": started, "reason": decision.reason}
+        decision = Decision(False, f"pipeline {name} does not exist yet; the build of a push makes it")
+    return decision, started
