@@ -27,7 +27,7 @@ setup:  ## install the tools (skips what is there)
 	@$(PYTHON) -m build_scripts.install --environment .venv --node
 
 demo: setup  ## the whole loop offline: push, train, approve, deploy, scale; ends with out/demo/index.html
-	@$(PY) -m local_account.demo $(ARGS)
+	@$(PY) -m demo $(ARGS)
 
 test: setup  ## every test that needs no AWS account
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -42,17 +42,17 @@ preflight: synth  ## would a deployment succeed in the account that the environm
 	@$(PY) -m deploy_scripts.preflight $(ARGS)
 
 local: setup  ## start the local account and stay; prints what to type next (ARGS="--port 4567")
-	@$(PY) -m local_account $(ARGS)
+	@$(PY) -m demo.local $(ARGS)
 
 check: setup  ## ruff, mypy --strict, cfn-lint, cdk-nag and the policy checks
 	@ruff check . && ruff format --check . && mypy && cd pipelines/tabular/steps && mypy --config-file ../../../pyproject.toml --explicit-package-bases --exclude '^$$' .
 	@$(PY) -m pytest tests/infra tests/unit/test_structure.py
 
 capacity: synth  ## simulate the configured scaling policies; ends with out/capacity/index.html (ARGS="--traffic day.csv ...")
-	@$(PY) -m capacity $(ARGS)
+	@$(PY) -m deploy_scripts.capacity_plan $(ARGS)
 
 day: synth  ## one accelerated day of scaling in the local account; ends with out/day/index.html (ARGS="--traffic day.csv ...")
-	@$(PY) -m local_account.demo.day $(ARGS)
+	@$(PY) -m demo.day $(ARGS)
 
 parity: setup  ## write docs/parity.md anew: what the local account enforces as AWS does, and what not
 	@$(PY) tests/parity.py
@@ -61,7 +61,8 @@ bench: setup  ## measure the numbers of benchmarks/README.md again
 	@$(PY) -m benchmarks
 
 lock:  ## compile requirements.lock anew from pyproject.toml
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --all-extras pyproject.toml -o requirements.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --all-extras \
+	  --no-emit-package sagemaker-capacity pyproject.toml packages/local_account/pyproject.toml packages/capacity/pyproject.toml -o requirements.lock
 
 clean:  ## remove everything that the commands above made
 	@rm -rf .venv node_modules cdk.out out .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,7 +19,7 @@ from build_scripts.command_line import ProblemError
 from build_scripts.invocation import csv_body
 from build_scripts.step_modules import load
 from build_scripts.version_contract import Contract
-from settings import Problem
+from settings_schema import Problem
 
 _SHOWN_COLUMNS = 20
 

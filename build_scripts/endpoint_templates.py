@@ -1,4 +1,4 @@
-"""Finds the endpoint stacks' templates in what `python -m infra.endpoint` synthesized into cdk.out, or kept_templates.py fetched there.
+"""Finds the serving stacks' templates in what `python -m infra.serving` synthesized into cdk.out, or kept_templates.py fetched there.
 
 Used by deploy_scripts/render.py.
 """
@@ -22,7 +22,7 @@ def template_file(assembly: Path, stack_name: str) -> Path:
             properties = artifact.get("properties", {})
             if artifact.get("type") == "aws:cloudformation:stack" and properties.get("stackName", artifact_id) == stack_name:
                 return manifest.parent / str(properties["templateFile"])
-    raise ProblemError(f"{assembly} has no stack {stack_name}; synthesize it first with `python -m infra.endpoint`")
+    raise ProblemError(f"{assembly} has no stack {stack_name}; synthesize it first with `python -m infra.serving`")
 
 
 def template(assembly: Path, stack_name: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Shows a SageMaker pipeline execution as it happens: one line per step with its seconds and its numbers.
 
-    python -m build_scripts.follow
+    python -m build_scripts.follow --model abalone            its newest execution
     python -m build_scripts.follow --execution-arn arn:aws:sagemaker:...
 
 Used by run_pipeline.py --wait. Exit code 1 if the execution failed, with the step's reason.
@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from build_scripts.command_line import ProblemError, VerdictError, parser, run
+from build_scripts.command_line import ProblemError, VerdictError, add_model_option, parser, read_settings, run
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.trial_logs import reason as reason_of_trials
-from settings import PROJECT
+from settings_schema import ModelNames
 
 _POLL_SECONDS = 1.0
 _ENDED = ("Succeeded", "Failed", "Stopped")
@@ -106,32 +106,36 @@ def newest(sagemaker: Any, pipeline_name: str) -> str | None:
     return next((str(run["PipelineExecutionArn"]) for run in page["PipelineExecutionSummaries"]), None)
 
 
-def await_newest(sagemaker: Any, codepipeline: Any, pipeline_name: str, poll_seconds: float = _POLL_SECONDS) -> str:
-    """The newest execution; while a build runs, the one that it starts. Raises ProblemError if there is none and none comes."""
-    before = newest_now = newest(sagemaker, pipeline_name)
-    if _is_building(codepipeline):
+def await_newest(sagemaker: Any, codepipeline: Any, names: ModelNames, poll_seconds: float = _POLL_SECONDS) -> str:
+    """The model's newest execution; while a build runs, the one that it starts. Raises ProblemError if there is none and none comes."""
+    pipeline, build = names.training_pipeline, names.of_project.build_pipeline
+    before = newest_now = newest(sagemaker, pipeline)
+    if _is_building(codepipeline, build):
         print("waiting for the build to start the training")
-        while newest_now == before and _is_building(codepipeline):
+        while newest_now == before and _is_building(codepipeline, build):
             time.sleep(poll_seconds)
-            newest_now = newest(sagemaker, pipeline_name)
+            newest_now = newest(sagemaker, pipeline)
     if newest_now is None:
-        raise ProblemError(f"pipeline {pipeline_name} has not run yet; push a change, or run build_scripts.run_pipeline")
+        raise ProblemError(f"pipeline {pipeline} has not run yet; push a change, or run build_scripts.run_pipeline")
     return newest_now
 
 
-def _is_building(codepipeline: Any) -> bool:
-    state = found(codepipeline.get_pipeline_state, name=PROJECT.build_pipeline) or {"stageStates": []}
+def _is_building(codepipeline: Any, build: str) -> bool:
+    state = found(codepipeline.get_pipeline_state, name=build) or {"stageStates": []}
     return any(stage.get("latestExecution", {}).get("status") == "InProgress" for stage in state["stageStates"])
 
 
 def main(arguments: Sequence[str]) -> int:
     options = parser(__doc__)
-    options.add_argument("--execution-arn", help="the execution to follow (default: the newest)")
+    add_model_option(options)
+    options.add_argument("--execution-arn", help="the execution to follow (default: the model's newest)")
     given = options.parse_args(arguments)
-    project = ProjectEnvironment()
-    sagemaker = project.client("sagemaker")
-    arn = given.execution_arn or await_newest(sagemaker, project.client("codepipeline"), project.pipeline_name)
-    return follow(sagemaker, arn, logs=project.client("logs"))
+    settings = read_settings()
+    place = ProjectEnvironment(settings.project)
+    sagemaker, arn = place.client("sagemaker"), given.execution_arn
+    if arn is None:
+        arn = await_newest(sagemaker, place.client("codepipeline"), settings.model(given.model).names(settings.project))
+    return follow(sagemaker, arn, logs=place.client("logs"))
 
 
 if __name__ == "__main__":

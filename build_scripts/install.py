@@ -1,4 +1,4 @@
-"""Installs exactly what requirements.lock pins, and only if something differs from what is there.
+"""Installs exactly what requirements.lock pins, and the tools of packages/, and only if something differs from what is there.
 
     python -m build_scripts.install                              into the Python that runs this (CodeBuild)
     python -m build_scripts.install --environment .venv --node   into a virtual environment, with the CDK CLI (make)
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import operator
 import os
 import platform
 import re
@@ -19,10 +18,10 @@ import sys
 import sysconfig
 import tempfile
 import time
+import tomllib
 import venv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from plain_signs import print_anywhere
 
@@ -30,17 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.lock"
 SUPPORTED = ((3, 11), (3, 13))
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)(?:\s*;\s*([^\\]+?))?\s*\\?$")
-_COMPARISON = re.compile(r"(\w+)\s*(==|!=|<=|>=|<|>)\s*'([^']*)'")
-
-
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+#: The tools that come along, each a project of its own; an installed one leads here, so that an edit counts at once.
+TOOLS = (ROOT / "packages" / "capacity", ROOT / "packages" / "local_account")
 
 
 class InstallError(Exception):
@@ -48,43 +38,14 @@ class InstallError(Exception):
 
 
 def pins(lock: str) -> dict[str, str]:
-    """Normalised name -> version of every package that the lock pins for this Python and system."""
-    found = {}
-    for line in lock.splitlines():
-        matched = _PIN.match(line)
-        if matched and (matched[3] is None or marker_holds(matched[3])):
-            found[_normalised(matched[1])] = matched[2]
-    return found
+    """Normalised name -> version of every package that the lock pins for this Python and system.
 
+    Raises ImportError where `packaging`, which the lock brings, is not installed.
+    """
+    from packaging.markers import Marker
 
-def marker_holds(marker: str) -> bool:
-    """Environment markers as `uv pip compile` writes them: comparisons joined with `and` and `or`. Raises InstallError."""
-    return any(all(_compare(term) for term in group.split(" and ")) for group in marker.split(" or "))
-
-
-def _compare(comparison: str) -> bool:
-    matched = _COMPARISON.fullmatch(comparison.strip())
-    values = {
-        "sys_platform": sys.platform,
-        "platform_system": platform.system(),
-        "platform_machine": platform.machine(),
-        "os_name": os.name,
-        "implementation_name": sys.implementation.name,
-        "platform_python_implementation": platform.python_implementation(),
-        "python_version": ".".join(platform.python_version_tuple()[:2]),
-        "python_full_version": platform.python_version(),
-    }
-    if not matched or matched[1] not in values:
-        raise InstallError(f"requirements.lock has the marker {comparison!r}, which build_scripts/install.py cannot read")
-    # Versions as tuples of numbers, names as tuples of one text: both compare as they should.
-    number = matched[1].startswith("python")
-    left: tuple[object, ...] = _version(values[matched[1]]) if number else (values[matched[1]],)
-    right: tuple[object, ...] = _version(matched[3]) if number else (matched[3],)
-    return bool(_OPERATORS[matched[2]](left, right))
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
+    lines = [matched.groups() for line in lock.splitlines() if (matched := _PIN.match(line))]
+    return {_normalised(name): version for name, version, marker in lines if not marker or Marker(marker).evaluate()}
 
 
 def _normalised(name: str) -> str:
@@ -100,8 +61,14 @@ def installed(site_packages: Path) -> dict[str, str]:
     return found
 
 
-def differences(wanted: dict[str, str], found: dict[str, str]) -> list[str]:
-    return [f"{name} {version}" for name, version in wanted.items() if found.get(name) != version]
+def missing(lock: str, site_packages: Path) -> list[str]:
+    """The packages of the lock that are not there in its version."""
+    found = installed(site_packages)
+    if "packaging" not in found:  # it reads the lock's markers; without it little can be there
+        return [matched[1] for line in lock.splitlines() if (matched := _PIN.match(line))]
+    if str(site_packages) not in sys.path:
+        sys.path.append(str(site_packages))
+    return [f"{name} {version}" for name, version in pins(lock).items() if found.get(name) != version]
 
 
 def only(lock: str, name: str) -> Iterator[str]:
@@ -117,7 +84,7 @@ def only(lock: str, name: str) -> Iterator[str]:
 def install_packages(python: Path, site_packages: Path) -> None:
     """Bring `python` to what the lock says. Raises InstallError."""
     lock = LOCK.read_text(encoding="utf-8")
-    different = differences(pins(lock), installed(site_packages))
+    different = missing(lock, site_packages)
     if not different:
         print("packages: as in requirements.lock")
         return
@@ -125,14 +92,48 @@ def install_packages(python: Path, site_packages: Path) -> None:
     started = time.monotonic()
     uv_pin = list(only(lock, "uv"))
     if uv_pin and _has_installer(python, uv_pin):  # resolves nothing, downloads side by side: minutes become seconds
-        command: list[str | Path] = [python, "-m", "uv", "pip", "install", "--python", python, "--require-hashes", "--no-deps", "-r", LOCK]
-        _run(command, "uv pip install", advice=_INDEX_ADVICE, environment=_uv_environment(python))
+        _run([*_uv(python), "--require-hashes", "-r", LOCK], "uv pip install", advice=_INDEX_ADVICE, environment=_uv_environment(python))
     else:
-        _run([python, "-m", "pip", *_PIP_OPTIONS, "-r", LOCK], "pip install", advice=_INDEX_ADVICE)
+        _run([*_pip(python), "--require-hashes", "-r", LOCK], "pip install", advice=_INDEX_ADVICE)
     print(f"packages: installed in {time.monotonic() - started:.0f} s")
 
 
-_PIP_OPTIONS = ("install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "--no-deps")
+def install_tools(python: Path, site_packages: Path, *, shared: bool) -> None:
+    """Let `python` find the tools in this folder. Their needs, and what builds them, are in the lock: nothing is downloaded.
+
+    `shared`: other checkouts use this Python too (a build's, in an emulated account); tools that it already has stay where they are.
+    """
+    absent = [tool for tool in TOOLS if tool.is_dir() and not _leads_to(tool, site_packages, anywhere=shared)]
+    if not absent:
+        return
+    editable = [part for tool in absent for part in ("--editable", tool)]
+    has_uv = "uv" in installed(site_packages)
+    command = [*_uv(python), "--offline"] if has_uv else [*_pip(python), "--no-index"]
+    advice = "Remove .venv and install again"
+    _run([*command, "--no-build-isolation", *editable], "installing packages/", advice=advice, environment=_own_cache("UV_CACHE_DIR"))
+    print(f"tools: {', '.join(tool.name for tool in absent)} from packages/")
+
+
+def _leads_to(tool: Path, site_packages: Path, *, anywhere: bool) -> bool:
+    """Whether the environment has the tool from this folder, or from `anywhere`: the origin that every installer records (PEP 610)."""
+    project = tomllib.loads((tool / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    name = project["name"].replace("-", "_")
+    for folder in site_packages.glob(f"{name}-*.dist-info"):
+        origin = folder / "direct_url.json"
+        here = origin.is_file() and json.loads(origin.read_text(encoding="utf-8"))["url"] == tool.as_uri()
+        if anywhere or (here and folder.name == f"{name}-{project['version']}.dist-info"):
+            return True
+    return False
+
+
+def _uv(python: Path) -> list[str | Path]:
+    return [python, "-m", "uv", "pip", "install", "--python", python, "--no-deps"]
+
+
+def _pip(python: Path) -> list[str | Path]:
+    return [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"]
+
+
 _INDEX_ADVICE = "Check the network, or name a package index of your own (PIP_INDEX_URL)"
 _NO_CONNECTION = re.compile(r"connection broken|Connection\w*Error|timed out|name resolution|SSLError")
 
@@ -142,7 +143,7 @@ def _has_installer(python: Path, uv_pin: Sequence[str]) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         pin = Path(folder) / "uv.txt"
         pin.write_text("\n".join(uv_pin) + "\n", encoding="utf-8")
-        tried = _capture([python, "-m", "pip", *_PIP_OPTIONS, "-r", pin])
+        tried = _capture([*_pip(python), "--require-hashes", "-r", pin])
     if tried.returncode and _NO_CONNECTION.search(tried.stderr):
         raise InstallError(f"pip install uv failed: {_reason(tried.stderr)}. {_INDEX_ADVICE}")
     return tried.returncode == 0
@@ -254,6 +255,7 @@ def main(arguments: Sequence[str]) -> int:
         if given.environment:
             python, site_packages = make_environment((ROOT / given.environment).absolute())
         install_packages(python, site_packages)
+        install_tools(python, site_packages, shared=given.environment is None)
         if given.node:
             install_node_tools(python)
     except (InstallError, OSError) as error:

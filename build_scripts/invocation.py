@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from build_scripts.command_line import VerdictError
 from build_scripts.version_contract import Contract
-from settings import Problem
+from settings_schema import Problem
 
 CSV, JSON = "text/csv", "application/json"
 Rows = Sequence[Sequence[str]]

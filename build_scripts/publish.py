@@ -1,6 +1,9 @@
-"""Publishes the code of the pipeline's steps to the artifact bucket, under the hash of its content.
+"""Publishes the code of a model's steps to the artifact bucket, under the hash of its content.
 
-Input: pipelines/tabular/steps/ and the specification made from settings.py.
+    python -m build_scripts.publish --model abalone
+
+Input: pipelines/<kind>/steps/ and the specification made from the model's file: so a change of one model is a new address of that one,
+and a change of shared steps one of each.
 Output: s3://<artifact bucket>/code/<hash>/ with every file under steps/, and sourcedir.tar.gz of the same files.
 Equal code gives an equal address, so a commit that does not change it publishes nothing and retrains nothing. What is at that address
 already has to be that code and nothing besides: a job downloads all of it.
@@ -12,24 +15,28 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from build_scripts.command_line import ProblemError, parser, run
+from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.step_modules import STEPS, load
+from build_scripts.step_modules import folder, load
 from build_scripts.write_once import put_once, require_same
 from pipelines.tabular.specification import specification_json
+from settings_schema import Model
 
 HASH_LENGTH = 16
-_SKIPPED = {"__pycache__", "specification.json"}  # a specification in the checkout is not what settings.py says now
+AT_ONCE = 8  # requests; a client of boto3 keeps ten connections
+_SKIPPED = {"__pycache__", "specification.json"}  # a specification in the checkout is not what the model's file says now
 
 
-def code_files(folder: Path = STEPS) -> dict[str, bytes]:
-    """Relative path -> content of everything a step ships with, the specification included."""
-    files = [file for file in folder.rglob("*") if file.is_file() and not any(map(_is_skipped, file.relative_to(folder).parts))]
-    published = {file.relative_to(folder).as_posix(): file.read_bytes() for file in files if file.suffix != ".pyc"}
-    return dict(sorted({**published, "specification.json": specification_json().encode()}.items()))
+def code_files(model: Model, steps: Path | None = None) -> dict[str, bytes]:
+    """Relative path -> content of everything a step ships with, the specification included. `steps`: default, those of its pipeline."""
+    root = steps or folder(model.pipeline)
+    files = [file for file in root.rglob("*") if file.is_file() and not any(map(_is_skipped, file.relative_to(root).parts))]
+    published = {file.relative_to(root).as_posix(): file.read_bytes() for file in files if file.suffix != ".pyc"}
+    return dict(sorted({**published, "specification.json": specification_json(model).encode()}.items()))
 
 
 def _is_skipped(part: str) -> bool:
@@ -40,6 +47,11 @@ def _is_skipped(part: str) -> bool:
 def code_prefix(files: Mapping[str, bytes]) -> str:
     """`code/<hash>`: the same for the same files, whatever machine or time."""
     return f"code/{load('archive').sha256(files)[:HASH_LENGTH]}"
+
+
+def code_address(bucket: str, files: Mapping[str, bytes]) -> str:
+    """Where `publish` puts the files; the definition names it."""
+    return f"s3://{bucket}/{code_prefix(files)}"
 
 
 def publish(s3: Any, bucket: str, files: Mapping[str, bytes], key_arn: str | None = None) -> tuple[str, bool]:
@@ -57,11 +69,15 @@ def publish(s3: Any, bucket: str, files: Mapping[str, bytes], key_arn: str | Non
             "find out who wrote it, delete it, and build again"
         )
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn} if key_arn else {}
-    for key, content in wanted.items():
+
+    def settle(key: str) -> None:
         if key in there:
-            require_same(s3, bucket, key, content)
+            require_same(s3, bucket, key, wanted[key])
         else:
-            put_once(s3, bucket, key, content, encryption)
+            put_once(s3, bucket, key, wanted[key], encryption)
+
+    with ThreadPoolExecutor(AT_ONCE) as several:  # dozens of small files for each model: most of the time is spent on the way
+        list(several.map(settle, wanted))
     if archive in there:
         require_same(s3, bucket, archive, packed, _same_archive)
     return f"s3://{bucket}/{prefix}", archive not in there and put_once(s3, bucket, archive, packed, encryption, _same_archive)
@@ -81,10 +97,13 @@ def _same_archive(one: bytes, other: bytes) -> bool:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser(__doc__).parse_args(arguments)
-    project = ProjectEnvironment()
-    files = code_files()
-    uri, uploaded = publish(project.client("s3"), project.artifact_bucket, files, project.key_arn)
+    options = parser(__doc__)
+    add_model_option(options)
+    given = options.parse_args(arguments)
+    settings = read_settings()
+    files = code_files(settings.model(given.model))
+    place = ProjectEnvironment(settings.project)
+    uri, uploaded = publish(place.client("s3"), place.artifact_bucket, files, place.key_arn)
     print(f"{'published' if uploaded else 'unchanged'}: {len(files)} files at {uri}/")
     return 0
 

@@ -1,6 +1,6 @@
 """Rebuilds a registered version from its lineage and says whether the result is the same, byte for byte.
 
-    python -m build_scripts.reproduce --model-package-arn arn:aws:sagemaker:...:model-package/mlops-models/3
+    python -m build_scripts.reproduce --model-package-arn arn:aws:sagemaker:...:model-package/mlops--abalone/3
     python -m build_scripts.reproduce --model-package-arn ... --save rebuilt.tar.gz
 
 Input: the registry, and what it names: the published code, the versions of the data, the hyperparameters of the trial
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from build_scripts.archive_difference import compare
-from build_scripts.command_line import ProblemError, VerdictError, parser, run
+from build_scripts.command_line import ProblemError, VerdictError, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.recorded_inputs import fetch_code, fetch_data, read
 from build_scripts.recorded_lineage import Lineage
@@ -160,9 +160,9 @@ def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
     if given.save and given.save.is_dir():
         raise ProblemError(f"--save is {str(given.save)!r}, a folder; give the name of a file")
-    project = ProjectEnvironment()
-    s3 = project.client("s3")
-    lineage = read_lineage(project.client("sagemaker"), given.model_package_arn)
+    place = ProjectEnvironment(read_settings().project)
+    s3 = place.client("s3")
+    lineage = read_lineage(place.client("sagemaker"), given.model_package_arn)
     with tempfile.TemporaryDirectory() as scratch:
         rebuilt = rebuild(s3, lineage, Path(scratch), given.python)
     if given.save:

@@ -1,38 +1,38 @@
-"""Creates or updates the SageMaker pipeline, and starts it if it is not what ran last.
+"""Creates or updates the models' SageMaker pipelines, and starts each that is not what ran last.
 
-Input: pipelines/tabular/pipeline.py, settings.py, and the steps' code, which it publishes first (publish.py).
-Output: an execution, unless one with the same definition has succeeded or is running.
+Input: models/, pipelines/<kind>/pipeline.py and the steps' code, which it publishes first (publish.py).
+Output: an execution of a model, unless one with the same definition has succeeded or is running.
 
-    python -m build_scripts.run_pipeline --wait
-    python -m build_scripts.run_pipeline --parameter MetricThreshold=2.2 --wait    what has not changed comes from the step cache
-    python -m build_scripts.run_pipeline --force --wait                            nothing does
+    python -m build_scripts.run_pipeline --definitions out/definitions   a build: every model; one that fails keeps no other from starting
+    python -m build_scripts.run_pipeline --model abalone --wait
+    python -m build_scripts.run_pipeline --model abalone --parameter MetricThreshold=2.2 --wait   what has not changed comes from the cache
+    python -m build_scripts.run_pipeline --model abalone --force --wait                           nothing does
 
+Of a model whose stack is not there the code is published, and nothing starts: once `npx cdk deploy` has made it, the build runs again.
 Next: follow.py shows an execution; the version it registers waits for approval (deploy_scripts/approve.py).
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import logging
 import re
 import uuid
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from build_scripts.command_line import ProblemError, parser, run
+from build_scripts.command_line import ProblemError, add_model_option, explain, parser, read_settings, run
+from build_scripts.define_pipeline import define, file_of
 from build_scripts.follow import follow
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.publish import code_files, code_prefix, publish
+from build_scripts.publish import code_address, code_files, publish
 from build_scripts.step_modules import load
-from settings import DATASET, DataSet
+from settings_schema import DataSet, Model
 
 COMMIT_PREFIX = "commit "
 _LOOK_BACK = 20  # executions; more would mean twenty failures in a row
@@ -130,7 +130,7 @@ def data_now(s3: Any, url: str) -> str:
         return ""
 
 
-def checked_parameters(definition: str, given: Mapping[str, str], dataset: DataSet = DATASET) -> dict[str, str]:
+def checked_parameters(definition: str, given: Mapping[str, str], dataset: DataSet) -> dict[str, str]:
     """Raises ProblemError for a name that the pipeline does not declare, or a value that is not of its type or range."""
     declared = {parameter["Name"]: parameter for parameter in json.loads(definition)["Parameters"]}
     for name, value in given.items():
@@ -144,14 +144,9 @@ def checked_parameters(definition: str, given: Mapping[str, str], dataset: DataS
             raise ProblemError(f"parameter {name} is {value!r}; allowed: {', '.join(choices)}")
         if name == "MetricThreshold" and not dataset.judged_by.can_be(float(value)):
             raise ProblemError(
-                f"parameter {name} is {value!r}; allowed for {dataset.metric}, the metric of settings.py: {dataset.judged_by.allowed}"
+                f"parameter {name} is {value!r}; allowed for {dataset.metric}, the model's metric: {dataset.judged_by.allowed}"
             )
     return dict(given)
-
-
-def code_address(project: ProjectEnvironment, files: Mapping[str, bytes]) -> str:
-    """Where publish.py puts the files; the definition names it."""
-    return f"s3://{project.artifact_bucket}/{code_prefix(files)}"
 
 
 def read_definition(path: Path, code_uri: str) -> str:
@@ -160,43 +155,6 @@ def read_definition(path: Path, code_uri: str) -> str:
     if f"{code_uri}/" not in definition:
         raise ProblemError(f"{path} does not use the code at {code_uri}/; write it again with `python -m build_scripts.define_pipeline`")
     return definition
-
-
-def define(project: ProjectEnvironment, code_uri: str) -> str:
-    """The definition's JSON. Imports the SageMaker SDK, which takes seconds."""
-    with quiet():
-        from pipelines.tabular.pipeline import get_pipeline
-
-        pipeline = get_pipeline(
-            project.region,
-            project.pipeline_role_arn,
-            code_uri=code_uri,
-            bucket=project.artifact_bucket,
-            data_bucket=project.data_bucket,
-            kms_key=project.key_arn,
-            subnets=project.subnets,
-            security_group_ids=project.security_group_ids,
-            project_id=project.project_id,
-            pipeline_name=project.pipeline_name,
-            model_package_group=project.model_package_group,
-        )
-        return str(pipeline.definition())
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """The SDK logs each look-up of an endpoint and a default, to a handler of its own on the root logger."""
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(logging.NOTSET)
-        root.setLevel(level)
-        root.handlers[:] = handlers
 
 
 def default_values(definition: str) -> dict[str, str]:
@@ -229,43 +187,102 @@ def start(sagemaker: Any, name: str, parameters: Mapping[str, str], commit: str)
     return str(sagemaker.start_pipeline_execution(**request)["PipelineExecutionArn"])
 
 
+def is_deployed(cloudformation: Any, stack: str) -> bool:
+    """Whether the model has its role, its registry and what else a run needs. Not while its stack is made for the first time."""
+    answer = found(cloudformation.describe_stacks, StackName=stack)
+    status = str(answer["Stacks"][0]["StackStatus"]) if answer else ""
+    return status == "CREATE_COMPLETE" or status.startswith(("UPDATE_", "IMPORT_"))
+
+
+class Training:
+    """One model's pipeline, as this commit makes it. `definition`: what define_pipeline.py wrote; None defines it now."""
+
+    def __init__(self, place: ProjectEnvironment, model: Model, definition: Path | None) -> None:
+        self._place, self._model, self._names = place, model, model.names(place.project)
+        self._files = code_files(model)
+        self._code_uri = code_address(place.artifact_bucket, self._files)
+        self._definition = read_definition(definition, self._code_uri) if definition else define(place, model, self._code_uri)
+        self._sagemaker, self._s3 = place.client("sagemaker"), place.client("s3")
+
+    def run(self, given: argparse.Namespace) -> str | None:
+        """ARN of the execution that this starts, or that does it already. Raises ProblemError, ClientError and BotoCoreError."""
+        parameters = checked_parameters(self._definition, dict(given.parameter), self._model.data)
+        reason = given.reason or ("manual" if self._place.commit == "unknown" else "push")
+        checked_parameters(self._definition, {"TriggerReason": reason}, self._model.data)
+        url = parameters.get("InputDataUrl") or default_values(self._definition)["InputDataUrl"]
+        remedy = f"`python -m build_scripts.upload_data --model {self._model.name}` uploads it and starts the training"
+        without_data = "" if has_data(self._s3, url) else f"there is no data at {url}; {remedy}"
+        if without_data and (given.wait or given.force or parameters):  # somebody waits for a training, not only a build for its end
+            raise ProblemError(without_data)
+        self._publish()
+        stack = self._names.stack
+        is_there = is_deployed(self._place.client("cloudformation"), stack)
+        if is_there:
+            self._upsert()
+        obstacle = without_data if is_there else f"stack {stack} is not deployed; `npx cdk deploy {stack}` makes it and starts the training"
+        if obstacle:
+            print(f"not started: {obstacle}")
+            return None
+        return self._start({"TriggerReason": reason, **parameters}, url, forced=bool(given.force or parameters), anew=given.force)
+
+    def _publish(self) -> None:
+        _, uploaded = publish(self._s3, self._place.artifact_bucket, self._files, self._place.key_arn)
+        print(f"code: {'published' if uploaded else 'unchanged'} at {self._code_uri}/")
+
+    def _upsert(self) -> None:
+        place, pipeline = self._place, self._names.training_pipeline
+        role = place.role_arn(self._names.pipeline_role)
+        state = upsert(self._sagemaker, pipeline, self._definition, role, place.tags(self._names), place.commit)
+        print(f"pipeline {pipeline}: {state}")
+
+    def _start(self, parameters: Mapping[str, str], url: str, *, forced: bool, anew: bool) -> str | None:
+        pipeline, commit = self._names.training_pipeline, self._place.commit
+        decision = plan(self._definition, recent_runs(self._sagemaker, pipeline), forced=forced, data=data_now(self._s3, url))
+        arn = decision.following
+        if decision.start:
+            facts = {"GitCommit": commit, **({"CacheKey": uuid.uuid4().hex} if anew else {})}
+            arn = start(self._sagemaker, pipeline, {**facts, **parameters}, commit)
+        print(f"{'started ' + str(arn) if decision.start else 'not started'}: {decision.reason}")
+        return arn
+
+
+def run_all(place: ProjectEnvironment, models: Sequence[Model], given: argparse.Namespace) -> None:
+    """Every model, whatever becomes of the others. Raises ProblemError that names those which could not start, each with its reason."""
+    failed = []
+    for model in models:
+        print(f"model {model.name}")
+        try:
+            Training(place, model, file_of(given.definitions, model)).run(given)
+        except (ProblemError, ClientError, BotoCoreError, OSError) as error:
+            failed.append(f"{model.name}: {explain(error)}")
+            print(f"not started: {explain(error)}")
+    if failed:
+        raise ProblemError(f"{len(failed)} of {len(models)} models could not be started: {'; '.join(failed)}")
+
+
 def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
-    project = ProjectEnvironment()
-    s3, sagemaker = project.client("s3"), project.client("sagemaker")
-    files = code_files()
-    code_uri = code_address(project, files)
-    definition = read_definition(given.definition, code_uri) if given.definition else define(project, code_uri)
-    parameters = checked_parameters(definition, dict(given.parameter))
-    reason = given.reason or ("manual" if project.commit == "unknown" else "push")
-    checked_parameters(definition, {"TriggerReason": reason})
-    url = parameters.get("InputDataUrl") or default_values(definition)["InputDataUrl"]
-    ready = has_data(s3, url)
-    if not ready and (given.wait or given.force or parameters):  # somebody waits for a training, not only a build for its end
-        raise ProblemError(f"there is no data at {url}; `python -m build_scripts.upload_data` uploads it and starts the training")
-    _, uploaded = publish(s3, project.artifact_bucket, files, project.key_arn)
-    print(f"code: {'published' if uploaded else 'unchanged'} at {code_uri}/")
-    state = upsert(sagemaker, project.pipeline_name, definition, project.pipeline_role_arn, project.tags, project.commit)
-    print(f"pipeline {project.pipeline_name}: {state}")
-    if not ready:
-        print(f"not started: there is no data at {url} yet; `python -m build_scripts.upload_data` uploads it and starts the training")
+    settings = read_settings()
+    place = ProjectEnvironment(settings.project)
+    if given.definitions and given.model is None:
+        if given.wait or given.parameter:
+            raise ProblemError("--wait and --parameter are for one model; name it with --model")
+        run_all(place, list(settings.models.values()), given)
         return 0
-    runs = recent_runs(sagemaker, project.pipeline_name)
-    decision = plan(definition, runs, forced=bool(given.force or parameters), data=data_now(s3, url))
-    arn = decision.following
-    if decision.start:
-        facts = {"GitCommit": project.commit, "TriggerReason": reason, **({"CacheKey": uuid.uuid4().hex} if given.force else {})}
-        arn = start(sagemaker, project.pipeline_name, {**facts, **parameters}, project.commit)
-    print(f"{'started ' + str(arn) if decision.start else 'not started'}: {decision.reason}")
-    return follow(sagemaker, arn, logs=project.client("logs")) if given.wait and arn else 0
+    model = settings.model(given.model)
+    arn = Training(place, model, file_of(given.definitions, model) if given.definitions else None).run(given)
+    return follow(place.client("sagemaker"), arn, logs=place.client("logs")) if given.wait and arn else 0
 
 
 def _options() -> argparse.ArgumentParser:
     options = parser(__doc__)
+    add_model_option(options)
     options.add_argument(
         "--parameter", action="append", default=[], type=_parameter, metavar="NAME=VALUE", help="a pipeline parameter; repeatable"
     )
-    options.add_argument("--definition", type=Path, help="what define_pipeline.py wrote (default: define it now)")
+    options.add_argument(
+        "--definitions", type=Path, help="the folder that define_pipeline.py wrote, for every model (default: define one now)"
+    )
     options.add_argument("--reason", help="why it runs; kept with the version (default: push in a build, manual by hand)")
     options.add_argument("--force", action="store_true", help="train anew although nothing has changed: no step comes from the cache")
     options.add_argument("--wait", action="store_true", help="follow the execution to its end, with each step's numbers")

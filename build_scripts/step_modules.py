@@ -1,6 +1,7 @@
-"""Loads a module of `pipelines/tabular/steps/`, which import their siblings by bare name as they do in the container.
+"""Where the steps of a kind of pipeline are, and a way to load one of the tabular ones.
 
-So the data is checked, packed and measured here by the very code that does it in the pipeline.
+They import their siblings by bare name, as they do in the container. So the data is checked, packed and measured here by the very
+code that does it in the pipeline.
 """
 
 from __future__ import annotations
@@ -10,8 +11,13 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-ROOT = Path(__file__).resolve().parents[1]
-STEPS = ROOT / "pipelines" / "tabular" / "steps"
+from settings_schema.steps import PIPELINES
+
+STEPS = PIPELINES / "tabular" / "steps"
+
+
+def folder(kind: str) -> Path:
+    return PIPELINES / kind / "steps"
 
 
 def load(name: str) -> ModuleType:

@@ -1,13 +1,13 @@
-"""What a registered version takes and answers: by its own archive, because today's settings.py may have moved on.
+"""What a registered version takes and answers: by its own contract, because today's file of the model may have moved on.
 
-Input: a `Version`. Output: a `Contract`. Used wherever a version is asked or judged: verify.py, load_test.py, example_request.py,
-score_file.py and the demo (docs/decisions/0067-a-version-is-judged-by-its-own-contract.md). Next: golden.py, invocation.py.
+Input: a `Version`, whose evidence has `contract.json` (pipelines/tabular/steps/served.py makes it of what the archive says of itself).
+Output: a `Contract`. Used wherever a version is asked or judged: verify.py, load_test.py, example_request.py, score_file.py and the demo
+(docs/decisions/0112-a-version-carries-its-contract.md). Next: golden.py, invocation.py.
 """
 
 from __future__ import annotations
 
 import json
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,20 +15,20 @@ from typing import Any
 from build_scripts.command_line import ProblemError
 from build_scripts.missing import found_object
 from build_scripts.registry import Version
-from settings import Problem
+from settings_schema import Problem
 
-#: Member of model.tar.gz that pipelines/tabular/steps/prepare.py writes: the data set that it was prepared for, and the classes.
-PREPARATION = "preparation.json"
+#: Metadata of a version (pipelines/tabular/pipeline.py).
+URL = "contract-url"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
     """Columns in the order of a request: numeric, then categorical. `classes` in the order of their index; empty for a regression.
 
-    `described`: the data set as settings.py had it, with what each column may hold.
+    `described`: the data set as the model's file had it, with what each column may hold. `code_sha256`: of the code that answers.
     """
 
-    dataset: str
+    model: str
     problem: Problem
     target: str
     numeric: tuple[str, ...]
@@ -36,7 +36,9 @@ class Contract:
     metric: str
     classes: tuple[str, ...] = ()
     positive_class: str | None = None
+    code_sha256: str = ""
     described: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    preparation: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -44,24 +46,26 @@ class Contract:
 
 
 def read(s3: Any, version: Version) -> Contract:
-    """Raises ProblemError if the archive is gone or not to be read, or is none that the training pipeline made."""
-    bucket, _, key = (version.model_url or "").removeprefix("s3://").partition("/")
-    answer = found_object(s3.get_object, Bucket=bucket, Key=key) if key else None
+    """Raises ProblemError if the version names none, or it is gone, not to be read, or none that the training pipeline made."""
+    url = version.facts.get(URL)
+    if not url:
+        raise ProblemError(f"version {version.number} does not say what it takes: its metadata has no {URL}; train it again")
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    answer = found_object(s3.get_object, Bucket=bucket, Key=key)
     if answer is None:
-        where = version.model_url or "of which it names no address"
-        raise ProblemError(f"version {version.number} does not say what it takes: its archive {where} is gone, or may not be read")
+        raise ProblemError(f"version {version.number} does not say what it takes: {url} is gone, or may not be read; train it again")
     try:
-        return from_preparation(_member(answer["Body"]))
-    except (tarfile.TarError, OSError, EOFError, KeyError, ValueError, TypeError) as error:
-        where = f"its archive {version.model_url} has no {PREPARATION} as the training pipeline writes it ({error})"
+        return from_preparation(json.load(answer["Body"]))
+    except (KeyError, ValueError, TypeError) as error:
+        where = f"{url} is no contract as the training pipeline writes it ({error})"
         raise ProblemError(f"version {version.number} does not say what it takes: {where}") from error
 
 
 def from_preparation(state: Mapping[str, Any]) -> Contract:
-    """`state`: preparation.json as it is. Raises KeyError, ValueError and TypeError for anything else."""
+    """`state`: contract.json, or the preparation.json that it is made of. Raises KeyError, ValueError and TypeError for anything else."""
     dataset = state["dataset"]
     return Contract(
-        dataset=dataset["name"],
+        model=state["model"],
         problem=Problem(dataset["problem"]),
         target=dataset["target"],
         numeric=tuple(column["name"] for column in dataset["numeric"]),
@@ -69,14 +73,7 @@ def from_preparation(state: Mapping[str, Any]) -> Contract:
         metric=dataset["metric"],
         classes=tuple(state["classes"] or ()),
         positive_class=dataset["positive_class"],
+        code_sha256=state.get("code_sha256") or "",
         described=dataset,
+        preparation=state.get("preparation") or {},
     )
-
-
-def _member(stream: Any) -> dict[str, Any]:
-    """Read while it comes, and no further: the model itself can be large."""
-    with tarfile.open(fileobj=stream, mode="r|gz") as archive:
-        for member in archive:
-            if member.name.removeprefix("./") == PREPARATION and (file := archive.extractfile(member)):
-                return dict(json.load(file))
-    raise KeyError(PREPARATION)

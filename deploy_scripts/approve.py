@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from botocore.exceptions import ClientError
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe, versions
+from deploy_scripts.agreement import person_agrees
 
 _LONGEST_COMMENT = 1024  # of ApprovalDescription
 #: Facts in the order in which an approver asks for them.
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str]) -> int:
     if version.approval == decision:
         print(f"version {version.number} is already {decision.lower()}")
         return 0
-    if not given.yes and not _confirmed(f"{decision} version {version.number}? [y/N] "):
+    if not person_agrees(f"{decision} version {version.number}?", asked=given.yes):
         print("nothing changed")
         return 0
     comment = {"ApprovalDescription": given.comment} if given.comment else {}
@@ -106,13 +106,6 @@ def main(arguments: Sequence[str]) -> int:
     room = "" if given.reject else ", `make preflight` whether the account has room for both fleets"
     print(f"version {version.number} is {decision.lower()}; `python -m deploy_scripts.status` shows where it goes{room}")
     return 0
-
-
-def _confirmed(question: str) -> bool:
-    """Raises ProblemError where nobody can be asked: an approval starts a deployment."""
-    if not sys.stdin.isatty():
-        raise ProblemError("this is no terminal, so nobody can confirm it; nothing changed. Give --yes to decide without being asked")
-    return input(question).strip().lower() in ("y", "yes")
 
 
 def _options() -> argparse.ArgumentParser:

@@ -1,22 +1,23 @@
 """What of the project is deployed, found by what there is: whatever settings.py and models/ say by now.
 
-A stack's name says what it is of (schema/names.py), so one listing for each account and region is enough. Used by status.py, retire.py
-and tear_down.py.
+A stack's name says what it is of (settings_schema/names.py), so one listing for each account and region is enough. Used by status.py,
+retire.py and tear_down.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.environment_place import EnvironmentPlace, Role
-from schema import Environment, ProjectNames
-from schema.names import RESERVED_MODELS, SEPARATOR
-from schema.reading import Settings
+from settings_schema import Environment, ProjectNames
+from settings_schema.names import RESERVED_MODELS, SEPARATOR
+from settings_schema.reading import Settings
 
 _OF_ENVIRONMENT = "environment"
+_NOT_THERE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,8 @@ def outputs_of(stack: Mapping[str, Any]) -> dict[str, str]:
 
 
 def deployments(places: Iterable[EnvironmentPlace]) -> list[Deployment]:
-    """Of every account and region that `places` name, each asked once. What only a change set made is none."""
-    distinct = {place.where: place for place in places}
-    found = [deployment for place in distinct.values() for deployment in _at(place)]
-    return [deployment for deployment in found if deployment.stack["StackStatus"] not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")]
+    """Of every account and region that `places` name, each asked once."""
+    return [deployment for place in {place.where: place for place in places}.values() for deployment in at_place(place)]
 
 
 def places_of(project: ProjectEnvironment, settings: Settings, role: Role) -> list[EnvironmentPlace]:
@@ -63,12 +62,13 @@ def places_of(project: ProjectEnvironment, settings: Settings, role: Role) -> li
     return [EnvironmentPlace(project, environment, role) for environment in (*settings.environments, own)]
 
 
-def _at(place: EnvironmentPlace) -> Iterator[Deployment]:
+def at_place(place: EnvironmentPlace) -> list[Deployment]:
+    """Of one account and region. What only a change set made is none."""
     names = ProjectNames(project=place.names.project)
-    for page in place.client("cloudformation").get_paginator("describe_stacks").paginate():
-        for stack in page["Stacks"]:
-            if stack["StackName"].startswith(names.prefix):
-                yield Deployment(place, stack, *_owners(stack["StackName"].removeprefix(names.prefix).split(SEPARATOR)))
+    pages = place.client("cloudformation").get_paginator("describe_stacks").paginate()
+    stacks = [stack for page in pages for stack in page["Stacks"] if stack["StackStatus"] not in _NOT_THERE]
+    ours = [stack for stack in stacks if stack["StackName"].startswith(names.prefix)]
+    return [Deployment(place, stack, *_owners(stack["StackName"].removeprefix(names.prefix).split(SEPARATOR))) for stack in ours]
 
 
 def _owners(parts: Sequence[str]) -> tuple[str | None, str | None]:

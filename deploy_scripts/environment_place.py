@@ -15,12 +15,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError, explain
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.preflight.assembly import partition_of
-from schema import Environment
+from settings_schema import Environment
 
 _CDK_JSON = Path(__file__).resolve().parents[1] / "cdk.json"
 _QUALIFIER = "@aws-cdk/core:bootstrapQualifier"
@@ -58,11 +59,13 @@ class EnvironmentPlace:
         """The same for environments that share an account and a region; None is the caller's account."""
         return (None if self._is_callers else self._wanted), self.region
 
-    def client(self, service: str) -> Any:
-        if self._is_callers and self.region == self._project.region:
-            return self._project.client(service)
-        variables = {**os.environ, "AWS_REGION": self.region}
-        return ProjectEnvironment(self._project.project, variables).client(service, **self._credentials)
+    def client(self, service: str, config: Config | None = None, region: str | None = None) -> Any:
+        """`region`: another one of the same account."""
+        region = region or self.region
+        if self._is_callers and region == self._project.region:
+            return self._project.client(service, config) if config else self._project.client(service)
+        there = ProjectEnvironment(self._project.project, {**os.environ, "AWS_REGION": region})
+        return there.client(service, config, **self._credentials)
 
     @property
     def role_arn(self) -> str:
@@ -99,9 +102,16 @@ class EnvironmentPlace:
     def _closed(self) -> str:
         opens = f"`npx cdk deploy {self.names.stack}` makes it"
         if self._role is not Role.VERIFY:
-            opens = f"`npx cdk bootstrap aws://{self._wanted}/{self.region} --trust {self._caller}` makes it, with the policies that deploy"
+            opens = f"`{bootstrap_command(str(self._wanted), self.region, self._caller, qualifier())}` makes it"
         profile = f"or choose credentials of {self._wanted} (AWS_PROFILE)"
-        return f"environment {self.environment.name} lives in {self._wanted}, and {self._caller} may not assume {self.role_arn}; {opens}, {profile}"
+        lives = f"environment {self.environment.name} lives in {self._wanted}"
+        return f"{lives}, and {self._caller} may not assume {self.role_arn}; {opens}, {profile}"
+
+
+def bootstrap_command(account: str, region: str, trusted: str | None, named: str) -> str:
+    """`trusted`: another account that deploys into this one, with the policies that `cdk bootstrap` then wants to be told."""
+    trust = f" --trust {trusted} --cloudformation-execution-policies arn:aws:iam::aws:policy/AdministratorAccess" if trusted else ""
+    return f"npx cdk bootstrap aws://{account}/{region}{trust}{'' if named == _DEFAULT_QUALIFIER else f' --qualifier {named}'}"
 
 
 def qualifier() -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from build_scripts.command_line import ProblemError
 from build_scripts.missing import found
 from build_scripts.registry import Version, find, number_of
-from schema import Endpoint, Environment, Model
+from settings_schema import Endpoint, Environment, Model
 
 
 def endpoint_of(model: Model, environment: Environment) -> Endpoint:

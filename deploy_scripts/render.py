@@ -20,7 +20,7 @@ from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.live_endpoint import describe_endpoint, first_variant
-from schema import Endpoint, Environment, Model, ServingNames
+from settings_schema import Endpoint, Environment, Model, ServingNames
 
 _PACKAGE = "ModelPackageArn"
 

@@ -17,8 +17,8 @@ from build_scripts.golden import Golden
 from build_scripts.invocation import CSV, Answer, Rows, csv_body
 from build_scripts.version_contract import Contract
 from deploy_scripts.environment_place import EnvironmentPlace
-from schema import Batch, Problem, ServingNames
-from schema.serving import has_own_disk
+from settings_schema import Batch, Problem, ServingNames
+from settings_schema.serving import has_own_disk
 
 _FOLDER = "verification"
 _FILE = "golden.csv"
@@ -41,7 +41,7 @@ def answers(place: EnvironmentPlace, names: ServingNames, serving: Batch, model_
 
 def request(place: EnvironmentPlace, names: ServingNames, serving: Batch, model_name: str) -> dict[str, Any]:
     """Each job has answers of its own, so that none are taken for another's."""
-    job, key = names.verification_job(secrets.token_hex(4)), place.names.key_alias
+    job, key = f"{names.job_prefix}{secrets.token_hex(4)}", place.names.key_alias
     source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{place.bucket}/{names.batch_input}{_FOLDER}/{_FILE}"}
     disk = {} if has_own_disk(serving.instance_type) else {"VolumeKmsKeyId": key}
     return {

@@ -17,7 +17,7 @@ from build_scripts.command_line import VerdictError, add_model_option, parser, r
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.live_endpoint import describe_endpoint
-from schema import Endpoint, ModelNames
+from settings_schema import Endpoint, ModelNames
 
 #: The statuses that pass by themselves. Any other one is left to the deployment, which may be what repairs it.
 IN_PROGRESS = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")

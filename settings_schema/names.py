@@ -1,7 +1,7 @@
 """Every physical name, made here and nowhere else: of the project, of a model, of an environment, of a model in an environment.
 
-The parts of a name are joined by two hyphens, which no part has (settings_schema/value.py): so no name is another's beginning by accident. What
-begins with `x--` is the project x's and not x-y's, and what begins with `x--fish--` is the model fish's and not fish-large's, in
+The parts of a name are joined by two hyphens, which no part has (settings_schema/value.py): so no name is another's beginning by accident.
+What begins with `x--` is the project x's and not x-y's, and what begins with `x--fish--` is the model fish's and not fish-large's, in
 permissions, rules, prefixes and alarms (docs/decisions/0108-names-that-do-not-meet.md).
 Lengths: SageMaker allows 63 characters for an endpoint, Lambda and IAM 64; 16 + 20 + 12 and a kind of 10 fit.
 """
@@ -200,7 +200,7 @@ class ModelNames:
 
     @property
     def job_prefix(self) -> str:
-        """What the names of the model's jobs begin with, for permissions. Where the model's name would not fit, a part and a digest of it."""
+        """What the names of the model's jobs begin with, for permissions. A name that would not fit is cut, with a digest of it."""
         room = LONGEST_JOB_PREFIX - _LONGEST_STEP - len(_joined(self.project, "", ""))
         if len(self.model) <= room:
             return self.prefix
@@ -316,9 +316,10 @@ class ServingNames:
         """Lambda function of a batch model that scores what has been uploaded."""
         return _joined(self.project, self.model, self.environment, "score")
 
-    def verification_job(self, run: str) -> str:
-        """Transform job that scores a version's golden rows after a deployment. `run`: at most 8 characters, of the 63 that a job may have."""
-        return _joined(self.endpoint, run)
+    @property
+    def job_prefix(self) -> str:
+        """What the names of a batch model's transform jobs begin with; 9 characters are left of the 63 that a job's name may have."""
+        return _joined(self.endpoint, "")
 
     @property
     def start_scoring_log_group(self) -> str:

@@ -18,8 +18,9 @@ if "--aws" not in sys.argv:
 
 from hypothesis import settings
 
-from tests.held_answers import every_answer_is_one_of_aws as every_answer_is_one_of_aws  # a fixture is found by its name here
-from tests.held_answers import switch_on
+# A fixture is found by its name here.
+from packages.local_account.tests.held_answers import every_answer_is_one_of_aws as every_answer_is_one_of_aws
+from packages.local_account.tests.held_answers import switch_on
 
 switch_on()
 

@@ -5,7 +5,7 @@
 Nothing in the page is written by hand. What holds is the first sentence of each test module; what is simplified are the reasons in
 `local_account/api/lists/` and the paragraphs of decisions that say so; what is not there is counted against botocore's models; what only
 a real account can show are the tests and the facts of tests/aws, and the grants of tests/infra/unused_grants.py that AWS alone uses.
-tests/local_account/test_parity.py fails when the page is another one. Output: the page, also as text (`page`).
+tests/journeys/test_parity.py fails when the page is another one. Output: the page, also as text (`page`).
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "parity.md"
-LISTS = ROOT / "local_account" / "api" / "lists"
+LISTS = ROOT / "packages" / "local_account" / "local_account" / "api" / "lists"
 _TESTS = ROOT / "tests"
 
-#: Topic -> the test modules that show it, below tests/. Each module of tests/local_account is in one, or in `OWN`.
+#: Topic -> the test modules that show it: `local_account/` is that package's tests, others are below tests/.
+#: Each module of packages/local_account/tests is in one, or in `OWN`.
 TOPICS: Mapping[str, Sequence[str]] = {
     "Shapes of requests and answers": (
         "local_account/test_shapes.py",
@@ -54,7 +55,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/authorization/test_key_use.py",
         "local_account/authorization/test_required_permissions.py",
         "local_account/authorization/test_refusals.py",
-        "local_account/authorization/test_missing_permissions.py",
+        "journeys/test_missing_permissions.py",
         "infra/test_deployment_roles.py",
         "infra/test_condition_keys.py",
         "infra/test_other_projects.py",
@@ -64,6 +65,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_templates.py",
         "local_account/test_conditions.py",
         "local_account/test_properties.py",
+        "journeys/test_templates.py",
         "local_account/test_schemas.py",
         "local_account/test_cloudformation.py",
         "local_account/test_change_sets.py",
@@ -78,20 +80,20 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_codepipeline_concurrency.py",
     ),
     "Containers: training, processing, serving": (
-        "local_account/test_container_code.py",
+        "journeys/test_container_code.py",
         "local_account/test_model_server.py",
         "local_account/test_jobs.py",
         "local_account/test_opt_ml.py",
         "local_account/test_tuning.py",
         "local_account/test_transform.py",
-        "local_account/test_reproduce_and_batch.py",
+        "journeys/test_reproduce_and_batch.py",
     ),
     "SageMaker Pipelines and the registry": (
         "local_account/test_expressions.py",
         "local_account/test_interpreter.py",
         "local_account/test_lambda_steps.py",
         "local_account/test_caching.py",
-        "local_account/test_bad_input_pipeline.py",
+        "journeys/test_bad_input_pipeline.py",
         "local_account/test_registry.py",
         "local_account/test_search.py",
     ),
@@ -102,7 +104,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_takeover.py",
         "local_account/test_data_capture.py",
         "local_account/test_scaling.py",
-        "local_account/test_scaling_day.py",
+        "journeys/test_scaling_day.py",
     ),
     "Events, schedules, metrics, alarms": (
         "local_account/test_events.py",
@@ -119,11 +121,10 @@ TOPICS: Mapping[str, Sequence[str]] = {
     ),
     "Encryption": ("local_account/test_s3_encryption.py",),
 }
-#: Modules of tests/local_account about the emulator itself, which has no counterpart in AWS.
+#: Modules of packages/local_account/tests about the emulator itself, which has no counterpart in AWS.
 OWN = (
-    *("test_alarms_hooks", "test_bad_input_start", "test_client_environment", "test_clock", "test_codepipeline_stop", "test_demo_day"),
-    *("test_demo_requests", "test_endpoints_stop", "test_full_disk", "test_gateway", "test_gateway_refusals", "test_hooks_contract"),
-    *("test_no_process_escapes", "test_stop_signal", "authorization/test_permissions_report", "test_parity", "test_preflight"),
+    *("test_alarms_hooks", "test_client_environment", "test_clock", "test_codepipeline_stop", "test_endpoints_stop", "test_full_disk"),
+    *("test_gateway", "test_gateway_refusals", "test_hooks_contract", "test_no_process_escapes", "test_stop_signal"),
 )
 #: How a paragraph of a decision begins that says what the local account does otherwise.
 _OTHERWISE = re.compile(r"\*\*(Simplified|Not asked|What remains|What the local account still does differently)\.?\*\*")
@@ -161,14 +162,15 @@ def _enforced() -> Iterator[str]:
     yield "|---|---|---|"
     for topic, modules in TOPICS.items():
         for place, module in enumerate(modules):
-            path = _TESTS / module
-            yield f"| {topic if place == 0 else ''} | {_cell(claim(path))} | [{path.name}](../tests/{module}) |"
+            path = where(module)
+            link = path.relative_to(ROOT).as_posix()
+            yield f"| {topic if place == 0 else ''} | {_cell(claim(path))} | [{path.name}](../{link}) |"
 
 
 def _simplified() -> Iterator[str]:
     yield "\n## Simplified\n"
     yield "What may be sent and changes nothing here, with the reason. The lists are what the port checks each request against"
-    yield "([tests](../tests/local_account/test_members.py)).\n"
+    yield "([tests](../packages/local_account/tests/test_members.py)).\n"
     yield "| service | members | why nothing depends on them |"
     yield "|---|---|---|"
     for service, document in _lists().items():
@@ -188,7 +190,7 @@ def _simplified() -> Iterator[str]:
 def _missing() -> Iterator[str]:
     yield "\n## Not there\n"
     yield "Services that are not in this table are not there at all. An operation that is missing, and a member that nothing would act on,"
-    yield "is answered with `NotImplemented` and its name ([tests](../tests/local_account/test_members.py)).\n"
+    yield "is answered with `NotImplemented` and its name ([tests](../packages/local_account/tests/test_members.py)).\n"
     yield "| service | operations there | of AWS's |"
     yield "|---|---|---|"
     for service, document in _lists().items():
@@ -222,6 +224,12 @@ def _only_aws() -> Iterator[str]:
 
 
 # ------------------------------------------------------------------------------------------ what it is made from
+
+
+def where(module: str) -> Path:
+    """The file of a module of `TOPICS`."""
+    package, _, rest = module.partition("/")
+    return ROOT / "packages" / package / "tests" / rest if package == "local_account" else _TESTS / module
 
 
 def claim(path: Path) -> str:

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from capacity import service, traffic
-from capacity.advice import settings_block
 from capacity.candidates import InstanceOption, Space
 from capacity.model import LEAST_OUTSTANDING_REQUESTS, Assumptions, Configuration, MetricSpecification, TargetTrackingPolicy
 from capacity.queueing import LatencyTable
 from capacity.recommend import recommend
 from capacity.simulate import simulate
 from capacity.traffic import Traffic
+from deploy_scripts.settings_block import settings_block
 
 SHAPES = ("weekly:peak=600", "diurnal:days=3,peak=300", "launch:days=3,peak=500", "flash-crowd:days=3,peak=600")
 SLO_SECONDS = 0.150

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.loop.waiting import Run, command, demo, ready
 from benchmarks.machine import describe_machine
-from local_account.demo.timings import GOALS
+from demo.timings import GOALS
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / "benchmarks" / "results" / "loop.json"

@@ -44,7 +44,7 @@ def command(root: Path, name: str, arguments: Sequence[str], environment: Mappin
 
 def demo(root: Path, directory: Path, environment: Mapping[str, str] | None = None) -> list[Run]:
     """The whole demo, and the stages that it times itself: from the push, and from the approval."""
-    whole = command(root, "whole_demo", [sys.executable, "-m", "local_account.demo", "--out", str(directory)], environment)[0]
+    whole = command(root, "whole_demo", [sys.executable, "-m", "demo", "--out", str(directory)], environment)[0]
     stages = json.loads((directory / "timings.json").read_text(encoding="utf-8"))["measured_seconds"]
     stages["whole_demo"] = whole.value  # with the start of Python and the clean-up, as the person waits for it
     return [Run(name, seconds, whole.cpu_seconds if name == whole.name else None, whole.load_average) for name, seconds in stages.items()]

@@ -1,13 +1,12 @@
 """The batch pipeline: an approved version scores a file, and every answer comes back beside its row.
 
-Parameters: the model package, the data (CSV without header, columns in the order of settings.py) and where the
-answers go. Output: `<file>.out`, each input row with its prediction as the last column. The package is the one
-that the endpoint serves, so a row gets the same answer in both.
+Parameters: the model package, the data (CSV without header, columns in the order of the version's contract) and where
+the answers go. Output: `<file>.out`, each input row with its prediction as the last column. The package is the one
+that an environment serves, so a row gets the same answer in both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from pipelines.offline_session import OfflineSession, no_metadata_service  # isort: skip - before every other import of the SDK
@@ -19,8 +18,8 @@ from sagemaker.mlops.workflow import Pipeline, TransformStep
 from sagemaker.mlops.workflow.retry import SageMakerJobExceptionTypeEnum, SageMakerJobStepRetryPolicy
 from sagemaker.mlops.workflow.steps import ConfigurableRetryStep, StepTypeEnum
 
-import settings
-from settings import DataSet, Project
+from pipelines.place import Place
+from settings_schema import ModelNames
 
 MAX_PAYLOAD_MB = 6  # what the serving container accepts
 
@@ -43,31 +42,18 @@ class CreatePackagedModelStep(ConfigurableRetryStep):  # type: ignore[misc] # th
 
 
 @no_metadata_service()
-def get_pipeline(
-    region: str,
-    role: str,
-    *,
-    bucket: str,
-    data_bucket: str,
-    kms_key: str | None = None,
-    subnets: Sequence[str] = (),
-    security_group_ids: Sequence[str] = (),
-    project: Project = settings.PROJECT,
-    project_id: str | None = None,
-    dataset: DataSet = settings.DATASET,
-    pipeline_name: str | None = None,
-    instance_count: int = 1,
-) -> Pipeline:
-    """`ModelPackageArn` has no default: a version is named when the pipeline is started."""
-    session = OfflineSession(region, bucket)
+def get_pipeline(names: ModelNames, place: Place, *, instance_count: int = 1) -> Pipeline:
+    """A model's pipeline. `ModelPackageArn` has no default: a version is named when the pipeline is started."""
+    session = OfflineSession(place.region, place.artifact_bucket)
     package = ParameterString("ModelPackageArn")
-    source = ParameterString("InputDataUrl", default_value=f"s3://{data_bucket}/batch/{dataset.name}/")
-    destination = ParameterString("OutputDataUrl", default_value=f"s3://{data_bucket}/predictions/{dataset.name}/")
+    source = ParameterString("InputDataUrl", default_value=f"s3://{place.data_bucket}/{names.batch_input}")
+    destination = ParameterString("OutputDataUrl", default_value=f"s3://{place.data_bucket}/{names.predictions}")
     instance_type = ParameterString("TransformInstanceType", default_value="ml.m5.large")
-    tags = project.tags(project_id)  # by which the role's permissions tell the project's models and jobs from others
+    tags = place.tags(names)  # by which the role's permissions tell the model's jobs from others
+    role = place.role_arn(names.pipeline_role)
     request: dict[str, Any] = {"ExecutionRoleArn": role, "PrimaryContainer": {"ModelPackageName": package}, "Tags": tags}
-    if subnets:
-        request["VpcConfig"] = {"Subnets": list(subnets), "SecurityGroupIds": list(security_group_ids)}
+    if place.subnets:
+        request["VpcConfig"] = {"Subnets": list(place.subnets), "SecurityGroupIds": list(place.security_group_ids)}
     model = CreatePackagedModelStep("CreateModel", request)
     transformer = Transformer(
         model_name=model.properties.ModelName,
@@ -77,10 +63,10 @@ def get_pipeline(
         assemble_with="Line",
         accept="text/csv",
         output_path=destination,
-        output_kms_key=kms_key,
-        volume_kms_key=kms_key,
+        output_kms_key=place.key_arn,
+        volume_kms_key=place.key_arn,
         max_payload=MAX_PAYLOAD_MB,
-        base_transform_job_name=f"{project.name}-batch",
+        base_transform_job_name=names.job("batch"),
         tags=tags,
         sagemaker_session=session,
     )
@@ -88,7 +74,7 @@ def get_pipeline(
     # Not cached: the same address may hold new rows, and scoring them is the point.
     score = TransformStep(name="Score", step_args=step_args, retry_policies=[_retry()])
     return Pipeline(
-        name=pipeline_name or f"{project.name}-batch",
+        name=names.batch_pipeline,
         parameters=[package, source, destination, instance_type],
         steps=[model, score],
         sagemaker_session=session,

@@ -1,6 +1,6 @@
 """Builds the jobs of the pipeline: a script in the XGBoost image, and a tuned algorithm.
 
-Input: a `Target` and settings. Output: steps for `pipeline.py`. Nothing here knows what a script does.
+Input: a `Target` and a model. Output: steps for `pipeline.py`. Nothing here knows what a script does.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from sagemaker.mlops.workflow.retry import (
 from sagemaker.train import ModelTrainer
 from sagemaker.train.configs import Compute, InputData, Networking, OutputDataConfig, StoppingCondition
 from sagemaker.train.tuner import HyperparameterTuner
-from settings_rules import steps_module
 
-from settings import Algorithm, DataSet, Range, Tuning
+from settings_schema import Algorithm, DataSet, Model, Range
+from settings_schema.steps import steps_module
 
 #: What SageMaker's tuner takes of a program in the XGBoost image.
 CONTRACT = steps_module("tuner_contract")
@@ -93,7 +93,7 @@ def script_step(
         volume_kms_key=target.kms_key,
         output_kms_key=target.kms_key,
         max_runtime_in_seconds=MAX_RUNTIME_SECONDS,
-        base_job_name=target.job_prefix(name),
+        base_job_name=target.names.job(name),
         sagemaker_session=target.session,
         # failure.py writes the reason where SageMaker reads a processing job's ExitMessage.
         env={"AWS_DEFAULT_REGION": target.region, "PYTHONUNBUFFERED": "1", "SM_OUTPUT_DIR": "/opt/ml/output"},
@@ -132,12 +132,12 @@ def tuning_step(
     target: Target,
     algorithm: Algorithm,
     *,
-    dataset: DataSet,
-    tuning: Tuning,
+    model: Model,
     instance: tuple[Parameter, Parameter],
     channels: Mapping[str, Any],
 ) -> TuningStep:
     """Searches the hyperparameters of one algorithm with SageMaker's tuner; every trial runs `steps/train.py`."""
+    dataset, tuning = model.data, model.tuning
     tuner = HyperparameterTuner(
         _trainer(target, algorithm, instance),
         objective_metric_name=objective(dataset),
@@ -148,7 +148,7 @@ def tuning_step(
         max_parallel_jobs=tuning.parallel_trials,
         early_stopping_type="Auto" if tuning.early_stopping else "Off",
         random_seed=tuning.seed,
-        base_tuning_job_name=target.job_prefix(algorithm.name.replace("_", "-")),
+        base_tuning_job_name=target.names.job(hyphened(algorithm)),
         tags=target.tags,
     )
     inputs = [InputData(channel_name=name, data_source=uri, content_type="application/x-npy") for name, uri in channels.items()]
@@ -174,8 +174,7 @@ class SecuredTuningStep(TuningStep):  # type: ignore[misc] # the SDK ships no ty
         request = super().arguments
         trial = request["TrainingJobDefinition"]
         trial["Environment"] = {**PROGRAM_ENVIRONMENT, CONTRACT.ALGORITHM_VARIABLE: self._algorithm.name}
-        if self._target.kms_key:
-            trial["ResourceConfig"]["VolumeKmsKeyId"] = self._target.kms_key
+        trial["ResourceConfig"]["VolumeKmsKeyId"] = self._target.kms_key
         if self._target.subnets:
             trial["VpcConfig"] = {"Subnets": list(self._target.subnets), "SecurityGroupIds": list(self._target.security_group_ids)}
         return request
@@ -186,6 +185,11 @@ def objective(dataset: DataSet) -> str:
     return str(CONTRACT.objective(dataset.metric, dataset.problem.value))
 
 
+def hyphened(algorithm: Algorithm) -> str:
+    """For names that allow no underscore."""
+    return algorithm.name.replace("_", "-")
+
+
 def tuning_step_name(algorithm: Algorithm) -> str:
     """`gradient_boosting` -> `TuneGradientBoosting`: step names allow no underscore."""
     return "Tune" + "".join(word.capitalize() for word in algorithm.name.split("_"))
@@ -193,7 +197,7 @@ def tuning_step_name(algorithm: Algorithm) -> str:
 
 def models_prefix(target: Target) -> str:
     """Where trials leave their models. Without the execution's id, which would change a tuning step's arguments on every run."""
-    return f"pipelines/{target.pipeline}/trials"
+    return f"{target.prefix}/trials"
 
 
 def _trainer(target: Target, algorithm: Algorithm, instance: tuple[Parameter, Parameter]) -> ModelTrainer:
@@ -207,7 +211,7 @@ def _trainer(target: Target, algorithm: Algorithm, instance: tuple[Parameter, Pa
         training_image=target.image,
         role=target.role,
         sagemaker_session=target.session,
-        base_job_name=target.job_prefix(algorithm.name.replace("_", "-")),
+        base_job_name=target.names.job(hyphened(algorithm)),
         compute=Compute(
             instance_type=instance_type, instance_count=instance_count, volume_size_in_gb=VOLUME_GIB, volume_kms_key_id=target.kms_key
         ),

@@ -1,6 +1,6 @@
 """The model card: what Studio shows about a version, as JSON whose measured places SageMaker fills in when the step runs.
 
-Input: the data set, and variables of the pipeline. Output: a `Join` of JSON text and variables. Used by `registration.py`.
+Input: the model, and variables of the pipeline. Output: a `Join` of JSON text and variables. Used by `registration.py`.
 
 A text with variables is a `Text`, never a text with placeholders: names of columns and classes may be anything at all.
 """
@@ -16,7 +16,7 @@ from pipelines.tabular.target import Target  # isort: skip - before every other 
 
 from sagemaker.core.workflow.functions import Join
 
-from settings import DataSet
+from settings_schema import Model
 
 #: Characters that a text may have, of the schema that the SDK ships (sagemaker.core.shapes.model_card_shapes).
 LONGEST = 2048
@@ -38,11 +38,12 @@ class Number:
     variable: Any
 
 
-def model_card(target: Target, dataset: DataSet, facts: Mapping[str, Any], measured: Callable[[str], Any]) -> Join:
+def model_card(target: Target, model: Model, facts: Mapping[str, Any], measured: Callable[[str], Any]) -> Join:
     """`facts`: the version's metadata; `measured`: the variable for a place of evaluation.json.
 
     Schema: "Model package model card schema (Studio)" of the SageMaker guide.
     """
+    dataset = model.data
     sensitive = (
         f"Groups of {dataset.facet.column} are compared for bias; see the report."
         if dataset.facet
@@ -59,9 +60,9 @@ def model_card(target: Target, dataset: DataSet, facts: Mapping[str, Any], measu
     advice = "Compare with the version in production in the report before approving. Warnings of the gate: "
     metric = {"name": dataset.metric, "type": "number", "value": Number(facts["metric-value"])}
     card = {
-        "model_overview": {"model_creator": target.project},
+        "model_overview": {"model_creator": target.names.project},
         "intended_uses": {
-            "purpose_of_model": _cut(f"Predict {dataset.target} of {dataset.name} ({dataset.problem})."),
+            "purpose_of_model": _cut(f"{model.name}: predict {dataset.target} ({dataset.problem})."),
             "intended_uses": _cut("Rows with the columns of the data contract: " + ", ".join(dataset.features)),
             "factors_affecting_model_efficiency": "Inputs outside the training ranges; see the drift baselines.",
             "risk_rating": "Unknown",

@@ -7,12 +7,10 @@ same commit gives the same bytes; `build_scripts/run_pipeline.py` upserts and st
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from pipelines.offline_session import OfflineSession, no_metadata_service  # isort: skip - before every other import of the SDK
+from pipelines.offline_session import no_metadata_service  # isort: skip - before every other import of the SDK
 
-from sagemaker.core import image_uris
 from sagemaker.core.lambda_helper import Lambda
 from sagemaker.core.workflow.conditions import ConditionEquals
 from sagemaker.core.workflow.functions import Join, JsonGet, PropertyFile
@@ -20,16 +18,13 @@ from sagemaker.core.workflow.parameters import Parameter, ParameterFloat, Parame
 from sagemaker.core.workflow.pipeline_definition_config import PipelineDefinitionConfig
 from sagemaker.mlops.workflow import ConditionStep, FailStep, Pipeline, ProcessingStep, TuningStep
 from sagemaker.mlops.workflow.lambda_step import LambdaOutput, LambdaStep
-from settings_rules import require
 
-import settings
-from pipelines.tabular.jobs import PROCESSING, models_prefix, output_of, script_step, tuning_step
+from pipelines.place import Place
+from pipelines.tabular.jobs import PROCESSING, hyphened, models_prefix, output_of, script_step, tuning_step
 from pipelines.tabular.registration import register_step
 from pipelines.tabular.target import Target
-from settings import Algorithm, DataSet, Project, Tuning
+from settings_schema import Algorithm, DataSet, Model, Project
 
-XGBOOST_VERSION = "3.2-0"
-ALGORITHM_FILES = Path(__file__).parent / "steps" / "algorithms"
 #: Metadata of a version that `metadata` of evaluation.json has under the same name with underscores.
 MEASURED_FACTS = (
     "data-sha256",
@@ -49,67 +44,30 @@ EVALUATION = PropertyFile(name="Evaluation", output_name="evaluation", path="eva
 
 
 @no_metadata_service()
-def get_pipeline(
-    region: str,
-    role: str,
-    *,
-    code_uri: str,
-    bucket: str,
-    data_bucket: str,
-    kms_key: str | None = None,
-    subnets: Sequence[str] = (),
-    security_group_ids: Sequence[str] = (),
-    project: Project = settings.PROJECT,
-    project_id: str | None = None,
-    pipeline_name: str | None = None,
-    model_package_group: str | None = None,
-    champion_endpoint: str | None = None,
-    dataset: DataSet = settings.DATASET,
-    algorithms: Sequence[Algorithm] = settings.ALGORITHMS,
-    tuning: Tuning = settings.TUNING,
-) -> Pipeline:
-    """The pipeline for one account; `.definition()` is its JSON, the same bytes for the same arguments.
+def get_pipeline(project: Project, model: Model, place: Place, *, code_uri: str) -> Pipeline:
+    """A model's pipeline in one account; `.definition()` is its JSON, the same bytes for the same arguments.
 
     code_uri: where `steps/` and `sourcedir.tar.gz` are published, ending in the hash of their content.
-    bucket: takes what the steps write; data_bucket: holds `training/<dataset>/`.
-    kms_key, subnets, security_group_ids: encryption and VPC of every job. Needs no network and no credentials.
+    Needs no network and no credentials, unless the place has to look itself up.
     """
-    target = Target(
-        region=region,
-        role=role,
-        bucket=bucket,
-        data_bucket=data_bucket,
-        code_uri=code_uri.rstrip("/"),
-        project=project.name,
-        tags=project.tags(project_id),
-        pipeline=pipeline_name or project.sagemaker_pipeline,
-        model_package_group=model_package_group or project.model_package_group,
-        champion_endpoint=champion_endpoint or project.endpoint_name(settings.PRODUCTION),
-        data_version_function_name=project.data_version_function,
-        image=image_uris.retrieve("xgboost", region, version=XGBOOST_VERSION),
-        kms_key=kms_key,
-        subnets=tuple(subnets),
-        security_group_ids=tuple(security_group_ids),
-        session=OfflineSession(region, bucket),
-    )
-    _require_known(algorithms)
-    parameters = _parameters(target, dataset)
+    target = Target.of(project, model, place, code_uri)
+    parameters = _parameters(target, model.data)
     data_version = _data_version(target, parameters)
     prepare = _prepare(target, parameters, data_version)
-    searches = [_search(target, algorithm, dataset, tuning, parameters, prepare) for algorithm in algorithms]
-    choose = _choose(target, parameters, prepare, algorithms, searches)
+    searches = [_search(target, algorithm, model, parameters, prepare) for algorithm in model.algorithms]
+    choose = _choose(target, parameters, prepare, model.algorithms, searches)
     evaluate = _evaluate(target, parameters, data_version, prepare, choose)
     register = register_step(
         target,
-        dataset=dataset,
-        model=choose,
+        model=model,
+        choose=choose,
         evaluate=evaluate,
-        facts=_facts(target, dataset, parameters, data_version, evaluate, algorithms, searches),
+        facts=_facts(target, model, parameters, data_version, evaluate, searches),
         measured=lambda path: _measured(evaluate, path),
         approval_status=parameters["ModelApprovalStatus"],
     )
     return Pipeline(
-        name=target.pipeline,
+        name=target.names.training_pipeline,
         parameters=list(parameters.values()),
         steps=[data_version, prepare, *searches, choose, evaluate, _gate(evaluate, register)],
         sagemaker_session=target.session,
@@ -119,18 +77,10 @@ def get_pipeline(
     )
 
 
-def _require_known(algorithms: Sequence[Algorithm]) -> None:
-    """Raises SettingsError, here rather than in every trial."""
-    known = sorted(file.stem for file in ALGORITHM_FILES.glob("[a-z]*.py"))
-    for algorithm in algorithms:
-        where = f"one of {', '.join(known)}, the files of pipelines/tabular/steps/algorithms/"
-        require(algorithm.name in known, "Algorithm.name", algorithm.name, where)
-
-
 def _parameters(target: Target, dataset: DataSet) -> dict[str, Parameter]:
     """Names follow the SageMaker project templates. Of approvals only the undecided one: the role may register no other."""
     parameters: list[Parameter] = [
-        ParameterString("InputDataUrl", default_value=f"s3://{target.data_bucket}/training/{dataset.name}/"),
+        ParameterString("InputDataUrl", default_value=f"s3://{target.data_bucket}/{target.names.training_data}"),
         # Runs with the same key share what they have in common; another one trains everything anew (run_pipeline --force).
         ParameterString("CacheKey", default_value="shared"),
         ParameterString("ProcessingInstanceType", default_value="ml.m5.xlarge"),
@@ -181,14 +131,11 @@ def _prepare(target: Target, parameters: dict[str, Parameter], data_version: Lam
     )
 
 
-def _search(
-    target: Target, algorithm: Algorithm, dataset: DataSet, tuning: Tuning, parameters: dict[str, Parameter], prepare: ProcessingStep
-) -> TuningStep:
+def _search(target: Target, algorithm: Algorithm, model: Model, parameters: dict[str, Parameter], prepare: ProcessingStep) -> TuningStep:
     return tuning_step(
         target,
         algorithm,
-        dataset=dataset,
-        tuning=tuning,
+        model=model,
         instance=(parameters["TrainingInstanceType"], parameters["TrainingInstanceCount"]),
         channels={"train": output_of(prepare, "train"), "validation": output_of(prepare, "validation")},
     )
@@ -202,7 +149,7 @@ def _choose(
     searches: Sequence[TuningStep],
 ) -> ProcessingStep:
     best = {
-        f"candidate-{algorithm.name.replace('_', '-')}": search.get_top_model_s3_uri(0, target.bucket, models_prefix(target))
+        f"candidate-{hyphened(algorithm)}": search.get_top_model_s3_uri(0, target.bucket, models_prefix(target))
         for algorithm, search in zip(algorithms, searches, strict=True)
     }
     return script_step(
@@ -235,7 +182,7 @@ def _evaluate(
             *("--test", f"{PROCESSING}/input/test"),
             *("--preparation", f"{PROCESSING}/input/preparation"),
             *("--threshold", parameters["MetricThreshold"].to_string()),
-            *("--champion-endpoint", target.champion_endpoint),
+            *("--deploy-pipeline", target.names.deploy_pipeline),
             *("--git-commit", data_version.properties.Outputs["commit"]),
             *("--output", f"{PROCESSING}/output/evaluation"),
         ],
@@ -259,35 +206,36 @@ def _measured(evaluate: ProcessingStep, path: str) -> JsonGet:
 
 def _facts(
     target: Target,
-    dataset: DataSet,
+    model: Model,
     parameters: dict[str, Parameter],
     data_version: LambdaStep,
     evaluate: ProcessingStep,
-    algorithms: Sequence[Algorithm],
     searches: Sequence[TuningStep],
 ) -> dict[str, Any]:
     """CustomerMetadataProperties: where a version came from, enough to rebuild it with `build_scripts/reproduce.py`.
 
-    Each value is text of the registry's alphabet: of settings.py, of what DataVersion let through, or of `metadata` in evaluation.json.
+    Each value is text of the registry's alphabet: of the model's file, of what DataVersion let through, or of `metadata` in its
+    evaluation.json.
     """
     evidence = output_of(evaluate, "evaluation")
-    measured = list(MEASURED_FACTS)
+    dataset, measured = model.data, list(MEASURED_FACTS)
     if dataset.decides_by is not None:
         measured += ["decision-metric", "decision-threshold"]
     jobs = {
-        f"tuning-job-{algorithm.name.replace('_', '-')}": search.properties.HyperParameterTuningJobName
-        for algorithm, search in zip(algorithms, searches, strict=True)
+        f"tuning-job-{hyphened(algorithm)}": search.properties.HyperParameterTuningJobName
+        for algorithm, search in zip(model.algorithms, searches, strict=True)
     }
     return {
         "git-commit": data_version.properties.Outputs["commit"],
         "trigger": data_version.properties.Outputs["trigger"],
-        "dataset": dataset.name,
+        "model": target.names.model,
         "data-url": parameters["InputDataUrl"],
         "code-uri": target.code_uri,
         "code-hash": target.code_hash,
         "image": target.image,
         "metric": dataset.metric,
         "threshold": parameters["MetricThreshold"].to_string(),
+        "contract-url": Join(on="/", values=[evidence, "contract.json"]),
         "golden-url": Join(on="/", values=[evidence, "golden.csv"]),
         "report-url": Join(on="/", values=[evidence, "report.html"]),
         **{name: _measured(evaluate, f"metadata.{name.replace('-', '_')}") for name in measured},

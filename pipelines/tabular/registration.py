@@ -1,7 +1,7 @@
-"""Registers the selected model with its evidence: metrics, baselines, lineage and the model card.
+"""Registers the chosen model with its evidence: metrics, baselines, lineage and the model card.
 
-Input: the Select and Evaluate steps. Output: the RegisterModel step. Everything a person needs to judge a
-version is reachable from the registry; the version is deployed by the `*-deploy` CodePipeline once approved.
+Input: the Choose and Evaluate steps. Output: the RegisterModel step. Everything a person needs to judge a
+version is reachable from the registry; the version is deployed by the model's deploy pipeline once approved.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sagemaker.serve.model_builder import ModelBuilder
 
 from pipelines.tabular.jobs import SERVICE_RETRY, output_of
 from pipelines.tabular.model_card import model_card
-from settings import DataSet
+from settings_schema import Model, Problem
 
 CONTENT_TYPES = ["text/csv", "application/json"]
 #: A stage may use any of these; `deploy_scripts/render.py` refuses others before CloudFormation does.
@@ -32,8 +32,8 @@ TRANSFORM_TYPES = ["ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.c5.xlarge
 def register_step(
     target: Target,
     *,
-    dataset: DataSet,
-    model: ProcessingStep,
+    model: Model,
+    choose: ProcessingStep,
     evaluate: ProcessingStep,
     facts: Mapping[str, Any],
     measured: Callable[[str], Any],
@@ -44,7 +44,7 @@ def register_step(
     `measured`: the variable for a place of evaluation.json.
     """
     builder = ModelBuilder(
-        s3_model_data_url=Join(on="/", values=[output_of(model, "model"), "model.tar.gz"]),
+        s3_model_data_url=Join(on="/", values=[output_of(choose, "model"), "model.tar.gz"]),
         image_uri=target.image,
         sagemaker_session=target.session,
         role_arn=target.role,
@@ -56,7 +56,7 @@ def register_step(
         return MetricsSource(s3_uri=Join(on="/", values=[output_of(evaluate, "evaluation"), name]), content_type="application/json")
 
     request = builder.register(
-        model_package_group_name=target.model_package_group,
+        model_package_group_name=target.names.model_package_group,
         content_types=CONTENT_TYPES,
         response_types=CONTENT_TYPES,
         inference_instances=INSTANCE_TYPES,
@@ -80,10 +80,10 @@ def register_step(
         ),
         customer_metadata_properties=dict(facts),
         model_card=ModelPackageModelCard(
-            model_card_content=model_card(target, dataset, facts, measured),
+            model_card_content=model_card(target, model, facts, measured),
             model_card_status="PendingReview",
         ),
         domain="MACHINE_LEARNING",
-        task="REGRESSION" if dataset.problem == "regression" else "CLASSIFICATION",
+        task="REGRESSION" if model.data.problem is Problem.REGRESSION else "CLASSIFICATION",
     )
     return ModelStep(name="Register", step_args=request, retry_policies=[SERVICE_RETRY])

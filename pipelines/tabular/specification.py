@@ -1,47 +1,32 @@
-"""Writes the settings that the steps need as JSON: `specification.json`, shipped beside the scripts.
+"""Writes what the steps need of a model as JSON: `specification.json`, shipped beside the scripts.
 
-Input: `settings.py`. Output: text, the same for the same settings. The steps cannot import `settings.py`,
-because they run alone in a container; they read this with `steps/specification.py`.
+Input: a model. Output: text, the same for the same model. The steps run alone in a container and cannot import a team's values;
+they read this with `steps/specification.py`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
 
-import settings
-from settings import Algorithm, DataSet, Gate, Preparation, Problem, Tuning
+from settings_schema import METRICS, DataSet, Model, Preparation, Problem
 
 
-def specification_json(
-    dataset: DataSet = settings.DATASET,
-    preparation: Preparation = settings.PREPARATION,
-    algorithms: Sequence[Algorithm] = settings.ALGORITHMS,
-    tuning: Tuning = settings.TUNING,
-    gate: Gate = settings.GATE,
-) -> str:
-    """Settings as JSON with sorted keys, so that equal settings give equal bytes."""
-    judged = dataset.judged_by
+def specification_json(model: Model) -> str:
+    """JSON with sorted keys, so that equal models give equal bytes. How it is served is not in there, nor when it is trained again."""
+    dataset, judged = model.data, model.data.judged_by
     derived = {
         "features": dataset.features,
-        "more_is_better": judged.more_is_better,
+        "more_is_better": {name: metric.more_is_better for name, metric in METRICS[dataset.problem].items()},
         "threshold_range": {"lowest": judged.lowest, "highest": judged.highest, "allowed": judged.allowed},
         "decision_metric": dataset.decides_by,
     }
     document = {
-        "dataset": {**asdict(dataset), **derived},
-        "preparation": {**asdict(preparation), "reweigh_facet": _reweighs(preparation, dataset)},
-        "algorithms": [
-            {
-                "name": algorithm.name,
-                "fixed": dict(algorithm.fixed),
-                "tuned": {name: asdict(values) for name, values in algorithm.tuned.items()},
-            }
-            for algorithm in algorithms
-        ],
-        "tuning": asdict(tuning),
-        "gate": asdict(gate),
+        "model": model.name,
+        "dataset": {**dataset.model_dump(), **derived},
+        "preparation": {**model.preparation.model_dump(), "reweigh_facet": _reweighs(model.preparation, dataset)},
+        "algorithms": [algorithm.model_dump() for algorithm in model.algorithms],
+        "tuning": model.tuning.model_dump(),
+        "gate": model.gate.model_dump(),
     }
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 

@@ -1,6 +1,6 @@
-"""Where a definition will run: the names, keys and places that are not settings.
+"""What all steps of a definition share: the model's names, and where it will run.
 
-Made by `build_scripts/run_pipeline.py` from the environment that CodeBuild gives; read by `pipeline.py` and its parts.
+Input: the project, the model and a `Place`. Read by `pipeline.py` and its parts.
 """
 
 from __future__ import annotations
@@ -9,9 +9,14 @@ from dataclasses import dataclass, field
 
 from pipelines.offline_session import OfflineSession  # isort: skip - before every other import of the SDK
 
+from sagemaker.core import image_uris
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
 from sagemaker.core.workflow.functions import Join
 
+from pipelines.place import Place
+from settings_schema import Model, ModelNames, Project
+
+XGBOOST_VERSION = "3.2-0"
 #: What every job and model needs whose image starts a program of ours. The image runs `pip install .` on the program when it starts
 #: (sagemaker_containers/_modules.py), and its pip, 26.1, builds in an environment of its own, for which it fetches setuptools from
 #: the internet: without a network it does not start, and with one an unpinned package comes in. The image has setuptools.
@@ -21,45 +26,59 @@ PROGRAM_ENVIRONMENT = {"PIP_NO_BUILD_ISOLATION": "0"}
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One account and region.
+    """One model in one account and region.
 
     code_uri: `s3://<bucket>/code/<hash>`, where the steps are published.
-    kms_key: ARN that encrypts volumes and outputs; None uses the bucket's default.
+    kms_key: ARN that encrypts volumes and outputs.
     subnets, security_group_ids: jobs run inside this VPC when given.
     """
 
+    names: ModelNames
     region: str
     role: str
     bucket: str
     data_bucket: str
     code_uri: str
-    project: str
     tags: list[dict[str, str]]
-    pipeline: str
-    model_package_group: str
-    champion_endpoint: str
-    data_version_function_name: str
     image: str
-    kms_key: str | None = None
-    subnets: tuple[str, ...] = ()
-    security_group_ids: tuple[str, ...] = ()
+    kms_key: str
+    subnets: tuple[str, ...]
+    security_group_ids: tuple[str, ...]
     session: OfflineSession = field(repr=False)
+
+    @classmethod
+    def of(cls, project: Project, model: Model, place: Place, code_uri: str) -> Target:
+        names = model.names(project)
+        return cls(
+            names=names,
+            region=place.region,
+            role=place.role_arn(names.pipeline_role),
+            bucket=place.artifact_bucket,
+            data_bucket=place.data_bucket,
+            code_uri=code_uri.rstrip("/"),
+            tags=place.tags(names),
+            image=image_uris.retrieve("xgboost", place.region, version=XGBOOST_VERSION),
+            kms_key=place.key_arn,
+            subnets=place.subnets,
+            security_group_ids=place.security_group_ids,
+            session=OfflineSession(place.region, place.artifact_bucket),
+        )
 
     @property
     def data_version_function(self) -> str:
-        """ARN of the function that says which data there is (infra/model_build/data_version.py): of the role's account."""
+        """ARN of the function that says which data there is: of the role's account."""
         _, partition, _, _, account, *_ = self.role.split(":")
-        return f"arn:{partition}:lambda:{self.region}:{account}:function:{self.data_version_function_name}"
+        return f"arn:{partition}:lambda:{self.region}:{account}:function:{self.names.data_version_function}"
 
     @property
     def code_hash(self) -> str:
-        return self.code_uri.rstrip("/").rsplit("/", 1)[-1]
+        return self.code_uri.rsplit("/", 1)[-1]
 
-    def job_prefix(self, step: str) -> str:
-        """`<project>-<step>`: SageMaker adds the execution's id, and the role's permissions name this prefix."""
-        return f"{self.project}-{step.lower()}"
+    @property
+    def prefix(self) -> str:
+        """Below it, in the bucket, lies what runs and trials write."""
+        return f"pipelines/{self.names.training_pipeline}"
 
     def output_uri(self, *parts: str) -> Join:
         """A place of this execution's own, so that a run never overwrites another's evidence."""
-        root = f"s3://{self.bucket}/pipelines/{self.pipeline}"
-        return Join(on="/", values=[root, ExecutionVariables.PIPELINE_EXECUTION_ID, *parts])
+        return Join(on="/", values=[f"s3://{self.bucket}/{self.prefix}", ExecutionVariables.PIPELINE_EXECUTION_ID, *parts])

@@ -26,7 +26,7 @@ FACTS = (
     ),
     Fact(
         "A refusal that output_fn returns as flask.Response reaches the client with its status",
-        "sagemaker_containers, run here (tests/local_account/test_container_code.py)",
+        "sagemaker_containers, run here (tests/journeys/test_container_code.py)",
         "Verify on staging",
     ),
     Fact("CodeBuild runs Python 3.12 by runtime-versions on standard:8.0", "the image's Dockerfile", "the first build"),

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from local_account.demo import loop
-from local_account.demo.terminal import Terminal
+from demo import loop
+from demo.terminal import Terminal
 from settings import PRODUCTION, PROJECT, STAGING
 from tests.loop.seen_processes import Watch
 from tests.loop.survivors import MARK

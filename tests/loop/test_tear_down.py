@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from local_account.demo import loop
-from local_account.demo.terminal import Terminal
+from demo import loop
+from demo.terminal import Terminal
+from packages.local_account.tests import sagemaker_requests as requests
+from packages.local_account.tests.endpoint_models import ENVIRONMENT, INFERENCE, archive
 from settings import PRODUCTION, PROJECT, STAGING
-from tests.local_account import sagemaker_requests as requests
-from tests.local_account.endpoint_models import ENVIRONMENT, INFERENCE, archive
 from tests.loop.conftest import ROOT, copy_working_tree
 
 KEEP_NOTHING = "\nfrom dataclasses import replace\nPROJECT = replace(PROJECT, retain_data=False)\n"

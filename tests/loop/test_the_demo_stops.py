@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def start_demo(out: Path, mark: str, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "local_account.demo", "--out", str(out), *options],
+        [sys.executable, "-m", "demo", "--out", str(out), *options],
         cwd=ROOT,
         env={**os.environ, MARK: mark, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
@@ -87,7 +87,7 @@ def test_a_second_demo_says_in_one_line_that_one_is_running(tmp_path):
 
 
 def test_the_lock_of_a_dead_demo_is_taken_over(tmp_path):
-    from local_account.demo.lock import only_one
+    from demo.lock import only_one
 
     (tmp_path / ".lock").write_text("999999")
     with only_one(tmp_path):
@@ -107,8 +107,8 @@ def test_a_port_in_use_is_one_clear_line(tmp_path):
 
 
 def test_a_missing_cdk_is_one_clear_line(tmp_path, monkeypatch):
-    from local_account.demo.errors import SetupError
-    from local_account.demo.terminal import Terminal
+    from demo.errors import SetupError
+    from demo.terminal import Terminal
 
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SetupError, match="make setup"):

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from demo import loop
+from demo.own_paths import PERMISSIONS, ask
 from local_account import permissions
 from local_account.authorization.usage import Grant, Role, allowing_statements
-from local_account.demo import loop
-from local_account.demo.own_paths import PERMISSIONS, ask
 from settings import DATASET, PRODUCTION, PROJECT, STAGING
 from tests.infra.unused_grants import reason
 from tests.loop.conftest import Person

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from PIL import Image
 
-from local_account.demo import page
-from local_account.demo.facts import Exchange, Facts, ScalingRecord
-from local_account.demo.narrator import Stage
-from local_account.demo.scaling_watch import SCHEDULE, TARGET_TRACKING, Activity, Sample, who_acted
+from demo import page
+from demo.facts import Exchange, Facts, ScalingRecord
+from demo.narrator import Stage
+from demo.scaling_watch import SCHEDULE, TARGET_TRACKING, Activity, Sample, who_acted
 
 MORNING = datetime(2030, 1, 7, 6, 55, tzinfo=ZoneInfo("Europe/Madrid"))
 REPORT_COLOUR = (18, 52, 86)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from local_account.demo.traffic import Phase, Profile, Traffic, rows_in_turn
+from demo.traffic import Phase, Profile, Traffic, rows_in_turn
 
 
 @pytest.mark.parametrize(("minute", "rate"), [(-1, 0), (0, 10), (4.9, 10), (5, 20), (7.5, 30), (10, 40), (11.9, 40), (12, 0)])

@@ -1,6 +1,6 @@
 """A hand-made account for the scripts' tests: a registry, an object store and an endpoint, as plain Python.
 
-Its project, stages and data set are hand-made too: builds run these tests, whatever a team has put into settings.py.
+Its project, environments and models are those of tests/example_models.py: builds run these tests, whatever a team has written.
 """
 
 from __future__ import annotations
@@ -15,28 +15,18 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from build_scripts import upload_data
+from build_scripts import command_line
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.step_modules import load
-from deploy_scripts import approve, render, status, still_approved, verify, wait_for_endpoint
 from pipelines.tabular.specification import specification_json
-from settings import ABALONE, Autoscaling, DataSet, Environment, Preparation, Project
+from settings_schema import DataSet
+from settings_schema.reading import Settings
+from tests.example_models import ABALONE, ENVIRONMENTS, PRODUCTION, PROJECT, SETTINGS, STAGING, model_of
 
-PROJECT = Project(name="mlops")
-STAGING = Environment(name="staging")
-PRODUCTION = Environment(name="production", initial_instance_count=2, autoscaling=Autoscaling(min_capacity=2, max_capacity=8))
-ENVIRONMENTS = (STAGING, PRODUCTION)
-DATASET = ABALONE
-HAND_MADE = {
-    "PROJECT": PROJECT,
-    "STAGING": STAGING,
-    "PRODUCTION": PRODUCTION,
-    "ENVIRONMENTS": ENVIRONMENTS,
-    "DATASET": DATASET,
-    "PREPARATION": Preparation(),
-}
-
-GROUP = "mlops-models"
+#: The model that a script is asked about where a test names none, and its names.
+MODEL = ABALONE
+NAMES = MODEL.names(PROJECT)
+GROUP = NAMES.model_package_group
 PACKAGE = f"arn:aws:sagemaker:us-east-1:111122223333:model-package/{GROUP}"
 
 
@@ -178,8 +168,9 @@ class Registry:
 
 
 def prepared(dataset: DataSet, classes: list[str] | None = None) -> dict[str, Any]:
-    """preparation.json of a version, as far as scripts read it: the data set that prepare.py keeps in there, and the classes."""
-    return {"dataset": json.loads(specification_json(dataset))["dataset"], "classes": classes}
+    """contract.json of a version, as far as scripts read it: what evaluate.py keeps of the model's file, and the classes."""
+    specification = json.loads(specification_json(model_of(dataset, MODEL.name)))
+    return {**{name: specification[name] for name in ("model", "dataset", "preparation")}, "classes": classes, "code_sha256": "c" * 64}
 
 
 def golden_csv(dataset: DataSet, rows: Sequence[Sequence[str]]) -> bytes:
@@ -190,15 +181,15 @@ def golden_csv(dataset: DataSet, rows: Sequence[Sequence[str]]) -> bytes:
 
 
 class Stacks:
-    """The part of CloudFormation that knows which stacks there are."""
+    """The part of CloudFormation that knows which stacks there are: those of `names`."""
 
     def __init__(self) -> None:
-        self.names: set[str] = set()
+        self.names = {model.names(PROJECT).stack for model in SETTINGS.models.values()}
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
         if StackName not in self.names:
             raise refusal("ValidationError", f"Stack with id {StackName} does not exist", "DescribeStacks")
-        return {"Stacks": [{"StackName": StackName}]}
+        return {"Stacks": [{"StackName": StackName, "StackStatus": "CREATE_COMPLETE"}]}
 
 
 class ScriptAccount:
@@ -210,13 +201,13 @@ class ScriptAccount:
         self.clients: dict[str, Any] = {"s3": self.s3, "sagemaker": self.sagemaker, "cloudformation": self.cloudformation}
 
     def register(self, number: int, dataset: DataSet, rows: Sequence[Sequence[str]], classes: list[str] | None = None, **facts: str) -> str:
-        """An approved version of a data set with its archive and its golden rows, whatever settings.py says; its ARN."""
-        kept = json.dumps(prepared(dataset, classes)).encode()
-        self.s3.objects[f"artifacts/{number}/model.tar.gz"] = load("archive").pack(
-            {"preparation.json": kept, "code/inference.py": b"# answers"}
-        )
+        """An approved version of a data set with its contract and its golden rows, whatever the model is today; its ARN."""
+        self.s3.objects[f"artifacts/{number}/contract.json"] = json.dumps(prepared(dataset, classes)).encode()
         self.s3.objects[f"artifacts/{number}/golden.csv"] = golden_csv(dataset, rows)
-        return self.sagemaker.add(number, **{"golden-url": f"s3://artifacts/{number}/golden.csv", **facts})
+        evidence = {
+            f"{name}-url": f"s3://artifacts/{number}/{file}" for name, file in (("contract", "contract.json"), ("golden", "golden.csv"))
+        }
+        return self.sagemaker.add(number, **{**evidence, **facts})
 
     def client(self, service: str) -> Any:
         return self.clients[service]
@@ -227,20 +218,38 @@ VARIABLES = {
     "ARTIFACT_BUCKET": "artifacts",
     "DATA_BUCKET": "data",
     "KMS_KEY_ARN": "arn:aws:kms:us-east-1:111122223333:key/1",
-    "SAGEMAKER_PIPELINE_ROLE_ARN": "arn:aws:iam::111122223333:role/pipeline",
-    "MODEL_PACKAGE_GROUP": GROUP,
+    "MODEL": MODEL.name,
 }
 
 
+def set_values(monkeypatch: pytest.MonkeyPatch, settings: Settings = SETTINGS) -> None:
+    """What every script reads in place of settings.py and models/."""
+    monkeypatch.setattr(command_line, "read", lambda: settings)
+
+
 def install(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
-    """Environment, settings and clients of a hand-made account, for the duration of a test."""
+    """Environment, values and clients of a hand-made account, for the duration of a test. Scripts work on MODEL, as in a build of it."""
     account = ScriptAccount()
-    for module in (approve, render, status, still_approved, upload_data, verify, wait_for_endpoint):
-        for name in HAND_MADE.keys() & vars(module).keys():
-            monkeypatch.setattr(module, name, HAND_MADE[name])
+    set_values(monkeypatch)
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
     for name in ("CODEBUILD_RESOLVED_SOURCE_VERSION", "REQUESTED_PACKAGE", "STAGE", "ENDPOINT_NAME", "MODEL_PACKAGE_ARN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(ProjectEnvironment, "client", lambda _, service: account.client(service))
     return account
+
+
+__all__ = [
+    "ENVIRONMENTS",
+    "MODEL",
+    "NAMES",
+    "PRODUCTION",
+    "PROJECT",
+    "S3",
+    "SETTINGS",
+    "STAGING",
+    "Pages",
+    "Registry",
+    "ScriptAccount",
+    "Stacks",
+]

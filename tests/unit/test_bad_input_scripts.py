@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from build_scripts import command_line
-from settings import PROJECT, STAGING
+from tests.example_models import ABALONE, PROJECT, STAGING
+from tests.unit.script_account import set_values
 
 pytestmark = pytest.mark.thorough  # programs are started
 
@@ -24,12 +25,12 @@ SCRIPTS = {
     "deploy_scripts.render": [],
     "deploy_scripts.status": [],
     "deploy_scripts.tear_down": [],
-    "deploy_scripts.still_approved": ["--package", "arn:aws:sagemaker:us-east-1:111122223333:model-package/mlops-models/1"],
+    "deploy_scripts.still_approved": ["--package", "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone/1"],
     "deploy_scripts.verify": [
         "--stage",
         STAGING.name,
         "--package",
-        "arn:aws:sagemaker:us-east-1:111122223333:model-package/mlops-models/1",
+        "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone/1",
     ],
 }
 each_script = pytest.mark.parametrize("name", SCRIPTS)
@@ -40,8 +41,10 @@ def bare_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No region, no credentials, no profile, as on a machine that has never met AWS."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("ARTIFACT_BUCKET", "DATA_BUCKET", "KMS_KEY_ARN", "SAGEMAKER_PIPELINE_ROLE_ARN"):
+    for name in ("ARTIFACT_BUCKET", "DATA_BUCKET", "KMS_KEY_ARN"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MODEL", ABALONE.name)
+    set_values(monkeypatch)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -86,7 +89,8 @@ def test_without_an_assembly_it_says_how_to_make_one(
     for name in ("AWS_REGION", "ARTIFACT_BUCKET", "KMS_KEY_ARN"):
         monkeypatch.setenv(name, "us-east-1")
     line = complaint("build_scripts.kept_templates", capsys, "keep", "--commit", "abc")
-    assert line == f"error: cdk.out has no stack {PROJECT.endpoint_stack(STAGING)}; synthesize it first with `python -m infra.endpoint`"
+    stack = ABALONE.names(PROJECT).at(STAGING.name).stack
+    assert line == f"error: cdk.out has no stack {stack}; synthesize it first with `python -m infra.serving`"
 
 
 @each_script

@@ -27,29 +27,70 @@ def test_pins_are_those_for_this_system() -> None:
     assert install.pins(LOCK) == {"alpha": "1.2", "uv": "0.9.1"}
 
 
+def test_only_what_differs_is_installed(tmp_path: Path) -> None:
+    for name in ("alpha-1.2.dist-info", "Uv-0.8.dist-info", "packaging-1.dist-info"):
+        (tmp_path / name).mkdir()
+    assert install.missing(LOCK, tmp_path) == ["uv 0.9.1"]
+
+
+def test_in_an_empty_environment_everything_is_missing(tmp_path: Path) -> None:
+    assert install.missing(LOCK, tmp_path) == ["alpha", "Beta.Gamma", "uv"]
+
+
+TOOL = '[project]\nname = "a-tool"\nversion = "1.0"\n'
+
+
+@pytest.fixture
+def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project in a folder of this checkout's tools; nothing else is one."""
+    folder = tmp_path / "packages" / "a_tool"
+    folder.mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(TOOL, encoding="utf-8")
+    monkeypatch.setattr(install, "TOOLS", (folder,))
+    return folder
+
+
+def record(site_packages: Path, origin: Path, version: str = "1.0") -> Path:
+    """What an installer leaves of an editable project (PEP 610)."""
+    folder = site_packages / f"a_tool-{version}.dist-info"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "direct_url.json").write_text(f'{{"url": "{origin.as_uri()}"}}', encoding="utf-8")
+    return site_packages
+
+
 @pytest.mark.parametrize(
-    ("marker", "holds"),
+    ("origin", "version", "shared", "installs"),
     [
-        (f"sys_platform == '{sys.platform}'", True),
-        (f"sys_platform != '{sys.platform}'", False),
-        ("python_full_version < '3.9'", False),
-        ("python_version >= '3.9' and sys_platform == 'nowhere'", False),
-        ("python_version >= '3.9' or sys_platform == 'nowhere'", True),
+        (None, "", False, True),
+        (None, "", True, True),
+        ("here", "1.0", False, False),
+        ("here", "0.9", False, True),
+        ("elsewhere", "1.0", False, True),
+        ("elsewhere", "1.0", True, False),
     ],
 )
-def test_markers_hold_as_pep_508_says(marker: str, holds: bool) -> None:
-    assert install.marker_holds(marker) is holds
+def test_a_tool_is_installed_where_it_is_absent_or_leads_elsewhere_but_a_build_moves_nobody_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: Path, origin: str | None, version: str, shared: bool, installs: bool
+) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(install, "_run", lambda command, *_, **__: ran.append([str(part) for part in command]))
+    site_packages = tmp_path / "site"
+    if origin:
+        record(site_packages, tool if origin == "here" else tmp_path, version)
+
+    install.install_tools(Path("python"), site_packages, shared=shared)
+
+    assert bool(ran) is installs
+    if ran:
+        assert ran[0][-2:] == ["--editable", str(tool)]
+        assert {"--no-deps", "--no-build-isolation"} < set(ran[0])
+        assert {"--no-index", "--offline"} & set(ran[0]), "nothing is asked of a network"
 
 
-def test_marker_that_cannot_be_read_is_an_error() -> None:
-    with pytest.raises(install.InstallError, match="extra == 'x'"):
-        install.marker_holds("extra == 'x'")
-
-
-def test_only_what_differs_is_installed(tmp_path: Path) -> None:
-    for name in ("alpha-1.2.dist-info", "Uv-0.8.dist-info", "other-1.dist-info"):
-        (tmp_path / name).mkdir()
-    assert install.differences(install.pins(LOCK), install.installed(tmp_path)) == ["uv 0.9.1"]
+def test_a_checkout_without_tools_installs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install, "TOOLS", (tmp_path / "none",))
+    monkeypatch.setattr(install, "_run", lambda *_, **__: pytest.fail("something was installed"))
+    install.install_tools(Path("python"), tmp_path, shared=False)
 
 
 def test_installer_itself_is_taken_with_its_hashes() -> None:

@@ -78,10 +78,12 @@ SCRIPTS = [
     ["build_scripts.upload_data", "--check-only", "größe-✗.csv"],
     ["build_scripts.install", "--environment", "größe-✗", "--unknown-✗"],
     ["deploy_scripts.render", "--assembly", "größe-✗"],
-    ["capacity", "--template", "größe-✗.json"],
+    ["deploy_scripts.capacity_plan", "--template", "größe-✗.json"],
+    ["capacity", "--slo-p99-ms", "1", "--template", "größe-✗.json"],
     ["local_account", "--region", "größe-✗"],
-    ["local_account.demo", "--data", "größe-✗.csv"],
-    ["local_account.demo.day", "--template", "größe-✗.json"],
+    ["demo.local", "--region", "größe-✗"],
+    ["demo", "--data", "größe-✗.csv"],
+    ["demo.day", "--template", "größe-✗.json"],
     ["benchmarks", "--größe-✗"],
 ]
 
@@ -90,7 +92,7 @@ SCRIPTS = [
 def test_a_name_that_the_terminal_cannot_show_is_still_one_line(script, tmp_path):
     module, *arguments = script
     program = "import runpy, sys; sys.argv[0] = sys.argv.pop(1); runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
-    arguments += ["--out", str(tmp_path)] if module == "local_account.demo" else []
+    arguments += ["--out", str(tmp_path)] if module == "demo" else []
     finished = printed(program, {"PYTHONIOENCODING": "ascii:strict", "AWS_DEFAULT_REGION": "us-east-1"}, module, *arguments)
     assert b"UnicodeEncodeError" not in finished.stderr
     assert b"Traceback" not in finished.stderr

@@ -1,16 +1,19 @@
 """What may import what. The table of docs/architecture.md, enforced: data flows one way, and each part stays testable alone."""
 
 import ast
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = {"settings_rules", "plain_signs"}  # whoever may import the settings may import these
-OURS = {"settings", "app", "infra", "pipelines", "build_scripts", "deploy_scripts", "local_account", "capacity"} | SHARED
+OURS = {"settings", "app", "infra", "pipelines", "build_scripts", "deploy_scripts", "demo", "local_account", "capacity"} | SHARED
 CDK = {"aws_cdk", "constructs", "cdk_nag"}
 CONTAINER = {
     "numpy",
@@ -41,6 +44,16 @@ def rule(pattern: str, *, ours: set[str] = frozenset(), third_party: set[str] | 
     return Rule(pattern, frozenset(ours), None if third_party is None else frozenset(third_party))
 
 
+def package_rules(folder: Path) -> Iterator[Rule]:
+    """A tool of packages/ stands alone: it imports what its pyproject.toml declares, and its tests nothing of the template either."""
+    declared = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    names = {re.split(r"[^\w.-]", dependency)[0].lower() for dependency in declared}
+    tools = {folder.name} | ({"capacity"} if "sagemaker-capacity" in names else set())
+    brought = {module for module, owners in packages_distributions().items() if names & {owner.lower() for owner in owners}}
+    yield rule(f"packages/{folder.name}/tests/**/*.py", ours=tools, third_party=None)
+    yield rule(f"packages/{folder.name}/**/*.py", ours=tools, third_party=brought)
+
+
 # First match wins, so the narrower patterns come first.
 RULES = [
     rule("settings_rules.py"),
@@ -53,11 +66,9 @@ RULES = [
     rule("pipelines/**/*.py", ours={"pipelines", "settings"}, third_party={"sagemaker", "boto3"}),
     rule("build_scripts/**/*.py", ours={"build_scripts", "pipelines", "settings"}, third_party=None),
     rule("deploy_scripts/**/*.py", ours={"build_scripts", "deploy_scripts", "pipelines", "settings", "capacity"}, third_party=None),
-    rule("capacity/**/*.py", ours={"capacity", "settings"}, third_party={"numpy", "matplotlib", "jinja2", "boto3", "botocore", "rich"}),
-    rule("local_account/demo/*.py", ours={"build_scripts", "local_account", "settings", "capacity"}, third_party=None),  # a person's tools
-    rule("local_account/**/*.py", ours={"local_account", "settings", "capacity"}, third_party=None),
+    rule("demo/*.py", ours={"build_scripts", "demo", "local_account", "settings", "capacity"}, third_party=None),  # a person's tools
+    *(rule for folder in sorted((ROOT / "packages").glob("*")) for rule in package_rules(folder)),
 ]
-NEVER_IN_LOCAL_ACCOUNT = CDK
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
@@ -70,8 +81,8 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def siblings(path: Path) -> set[str]:
-    """Modules a shipped folder finds beside its scripts: what stands next to it, and at the top of its `steps` folder."""
-    folders = [path.parent, *(parent for parent in path.parents if parent.name == "steps")]
+    """Modules a shipped folder finds beside its scripts: what stands next to it, and at the top of the folder that is shipped."""
+    folders = [path.parent, *(parent for parent in path.parents if parent.name in ("steps", "warm"))]
     return {entry.stem for folder in folders for entry in folder.iterdir() if entry.suffix == ".py" or entry.is_dir()}
 
 
@@ -82,7 +93,8 @@ def violations(path: Path) -> list[str]:
     )
     if applied is None:
         return []
-    shipped = "steps" in relative.parts or applied.pattern == "infra/*/*/*.py"
+    # These folders run beside no package: what they import of ours stands in the same folder, under its own name.
+    shipped = {"steps", "warm"} & set(relative.parts) or applied.pattern == "infra/*/*/*.py"
     found = []
     for line, package in imports(path):
         if package in sys.stdlib_module_names or (shipped and package in siblings(path)):
@@ -91,7 +103,6 @@ def violations(path: Path) -> list[str]:
             allowed = package in applied.ours or (package in SHARED and "settings" in applied.ours)
         else:
             allowed = applied.third_party is None or package in applied.third_party
-            allowed = allowed and not (relative.parts[0] == "local_account" and package in NEVER_IN_LOCAL_ACCOUNT)
         if not allowed:
             found.append(f"{relative}:{line} imports {package}")
     return found
@@ -107,7 +118,7 @@ def _matches_deep(relative: Path, pattern: str) -> bool:
 
 
 def project_files() -> list[Path]:
-    tops = [ROOT / name for name in sorted(OURS)]
+    tops = [ROOT / name for name in sorted(OURS | {"packages"})]
     modules = [ROOT / f"{name}.py" for name in ("settings", "app", *sorted(SHARED))]
     return [path for path in [*modules, *(file for top in tops for file in sorted(top.rglob("*.py")))] if path.is_file()]
 
@@ -121,14 +132,17 @@ def test_every_part_imports_only_what_it_may():
     ("path", "source", "expected"),
     [
         ("settings.py", "import numpy", True),
-        ("local_account/gateway.py", "def f():\n    import aws_cdk", True),
-        ("local_account/gateway.py", "import capacity.engine", False),
+        ("packages/local_account/local_account/gateway.py", "def f():\n    import aws_cdk", True),
+        ("packages/local_account/local_account/gateway.py", "import capacity.engine", False),
         ("pipelines/tabular/steps/train.py", "import settings", True),
         ("pipelines/tabular/steps/train.py", "import xgboost", False),
-        ("capacity/engine.py", "from local_account import clock", True),
+        ("packages/capacity/capacity/engine.py", "from local_account import clock", True),
         ("build_scripts/publish.py", "import infra", True),
-        ("local_account/demo/scaling.py", "import build_scripts.invocation", False),
-        ("local_account/gateway.py", "import build_scripts.invocation", True),
+        ("demo/scaling.py", "import build_scripts.invocation", False),
+        ("packages/local_account/local_account/gateway.py", "import sagemaker", True),
+        ("packages/local_account/tests/test_gateway.py", "from settings import PROJECT", True),
+        ("packages/capacity/tests/test_engine.py", "from local_account import clock", True),
+        ("packages/local_account/local_account/gateway.py", "import build_scripts.invocation", True),
     ],
 )
 def test_the_rule_finds_a_forbidden_import(tmp_path, monkeypatch, path, source, expected):

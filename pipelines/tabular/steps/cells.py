@@ -1,6 +1,6 @@
 """How one cell of a table is read: the one rule for training, serving, batch and settings.
 
-Used by `table.py` (whole files), `inference.py` (requests) and the project's settings_rules.py (declared values), so that a value
+Used by `table.py` (whole files), `inference.py` (requests) and the project's settings_schema/steps.py (declared values), so that a value
 means the same wherever it comes from. Standard library only, because settings are read where nothing else is installed.
 """
 

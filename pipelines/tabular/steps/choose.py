@@ -18,8 +18,7 @@ from typing import Any
 import archive
 import failure
 from failure import BadInput
-from measures import LESS_IS_BETTER
-from specification import load
+from specification import Specification, load
 from train import TRIAL_FILE
 
 #: Their versions change predictions, so they belong to the identity of a model. `xgboost` may be installed as xgboost-cpu.
@@ -40,7 +39,7 @@ def main(argv: list[str]) -> None:
     specification = load(options.specification)
     preparation = Path(options.preparation)
     with tempfile.TemporaryDirectory() as scratch:
-        candidates = _candidates(Path(options.candidates), Path(scratch))
+        candidates = _candidates(Path(options.candidates), Path(scratch), specification)
         best = candidates[0]
         members = {file.name: file.read_bytes() for file in best["folder"].iterdir() if file.is_file() and file.name != TRIAL_FILE}
     code = archive.code_files(Path(__file__).parent)
@@ -73,7 +72,7 @@ def libraries() -> dict[str, str]:
     return versions
 
 
-def _candidates(folder: Path, scratch: Path) -> list[dict[str, Any]]:
+def _candidates(folder: Path, scratch: Path, specification: Specification) -> list[dict[str, Any]]:
     """Best first; ties by the algorithm's name. Raises BadInput when there is none."""
     candidates = []
     for source in sorted(folder.glob("candidate-*/model.tar.gz")):
@@ -83,7 +82,7 @@ def _candidates(folder: Path, scratch: Path) -> list[dict[str, Any]]:
         candidates.append({"folder": unpacked, "trial": trial})
     if not candidates:
         raise BadInput("no candidate-*/model.tar.gz was given; every tuning step must have one trial that succeeded")
-    sign = 1 if candidates[0]["trial"]["metric"] in LESS_IS_BETTER else -1
+    sign = -1 if specification.more_is_better(specification.metric) else 1
     return sorted(candidates, key=lambda item: (sign * item["trial"]["validation"], item["trial"]["algorithm"]))
 
 

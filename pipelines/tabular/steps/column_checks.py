@@ -1,6 +1,6 @@
 """What is in each column: numbers in their range, declared categories, a target that can be learned.
 
-Input: a `Table` that has the columns of settings.py. Output: findings. Used by `contract.py`.
+Input: a `Table` that has the columns of the model's file. Output: findings. Used by `contract.py`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def of_numeric(table: Table, column: dict[str, Any], if_text: str = "make it cat
         yield from _not_numbers(name, error, table.rows - table.columns[name].null_count, if_text)
         return
     if np.all(np.isnan(values)):
-        yield Finding(name, "every value is missing; remove the column from settings.py or repair the data")
+        yield Finding(name, "every value is missing; remove the column from the model's file or repair the data")
         return
     if np.any(np.isinf(values)):
         yield Finding(name, "infinite values; leave the cell empty where a value is unknown", np.flatnonzero(np.isinf(values)).tolist())
@@ -74,7 +74,7 @@ def of_numeric(table: Table, column: dict[str, Any], if_text: str = "make it cat
         yield Finding(name, problem, beyond.tolist())
     yield from _range(name, values, column)
     if counts_rows(table, name):
-        yield Finding(name, "counts the rows: an index is no knowledge about a row; remove it from settings.py", is_error=False)
+        yield Finding(name, "counts the rows: an index is no knowledge about a row; remove it from the model's file", is_error=False)
 
 
 def _not_numbers(name: str, error: UnreadableError, present: int, if_text: str) -> Iterator[Finding]:
@@ -84,11 +84,11 @@ def _not_numbers(name: str, error: UnreadableError, present: int, if_text: str) 
         if kind.what == number_texts.INFINITE:
             yield Finding(name, f"infinite values such as {example}; {kind.remedy}", rows)
         elif kind == number_texts.ANY and len(rows) > present / 2:
-            yield Finding(name, f"values such as {example} are not numbers; {if_text} in settings.py or repair the data", rows)
+            yield Finding(name, f"values such as {example} are not numbers; {if_text} in the model's file or repair the data", rows)
         else:
             sentence = kind.sentence(f"values such as {example} are not numbers", in_data=True)
             classes = kind.what == number_texts.TRUTH and len(rows) > present / 2
-            yield Finding(name, f"{sentence}, or {if_text} in settings.py" if classes else sentence, rows)
+            yield Finding(name, f"{sentence}, or {if_text} in the model's file" if classes else sentence, rows)
 
 
 def _range(name: str, values: NDArray[np.float64], column: dict[str, Any]) -> Iterator[Finding]:
@@ -99,7 +99,7 @@ def _range(name: str, values: NDArray[np.float64], column: dict[str, Any]) -> It
         outside = values < limit if bound == "minimum" else values > limit
         rows = np.flatnonzero(outside & np.isfinite(values))
         if len(rows):
-            problem = f"{word} the {bound} {in_digits(limit)} of settings.py, such as {in_digits(float(values[rows[0]]))}"
+            problem = f"{word} the {bound} {in_digits(limit)} of the model's file, such as {in_digits(float(values[rows[0]]))}"
             yield Finding(name, f"{problem}; repair the data, or change Numeric.{bound}", rows.tolist())
 
 
@@ -116,7 +116,7 @@ def of_categorical(table: Table, column: dict[str, Any]) -> Iterator[Finding]:
     yield from _damaged(name, distinct, codes)
     present = [value for value in distinct if value is not None]
     if not present:
-        yield Finding(name, "every value is missing; remove the column from settings.py or repair the data")
+        yield Finding(name, "every value is missing; remove the column from the model's file or repair the data")
     elif len(present) > MOST_CATEGORIES or (len(present) > FREE_TEXT_FROM and len(present) > table.rows / 2):
         problem = f"{len(present)} different values in {table.rows} rows: an identifier or free text; remove it or group its values"
         yield Finding(name, problem)
@@ -161,14 +161,14 @@ def _undeclared(
 ) -> Iterator[Finding]:
     unseen = sorted(set(present) - set(declared))
     if unseen:
-        problem = f"values [{listed(unseen)}] are not among {listed(declared)} of settings.py"
+        problem = f"values [{listed(unseen)}] are not among {listed(declared)} of the model's file"
         yield Finding(name, f"{problem}; repair the data, or add them to Categorical.values", _rows_of(unseen, distinct, codes))
 
 
 def _suspicious(
     table: Table, name: str, present: Sequence[str], distinct: Sequence[str | None], codes: NDArray[np.int64]
 ) -> Iterator[Finding]:
-    """Where settings.py does not list the categories, a slip of the pen is one: warn."""
+    """Where the model's file does not list the categories, a slip of the pen is one: warn."""
     gaps = [value for value in present if number_texts.is_gap(value)]
     if gaps:
         problem = f"the category {listed(gaps)} looks like a missing value; leave the cell empty where a value is unknown"
@@ -221,7 +221,7 @@ def _binary(name: str, classes: Sequence[str], positive: str) -> Iterator[Findin
     if len(classes) > 2:
         yield Finding(name, f"{len(classes)} classes [{listed(classes)}] in a binary problem; set Problem.MULTICLASS or repair the data")
     elif positive not in classes:
-        problem = f"the positive class {positive!r} of settings.py does not occur; the classes are {listed(classes)}"
+        problem = f"the positive class {positive!r} of the model's file does not occur; the classes are {listed(classes)}"
         yield Finding(name, f"{problem}; set DataSet.positive_class to one of them, or repair the data")
 
 

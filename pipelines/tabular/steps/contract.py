@@ -1,4 +1,4 @@
-"""Checks the data against the contract of `settings.py` before anything is learned from it.
+"""Checks the data against the contract of the model's file before anything is learned from it.
 
 Input: a `Table` and the specification. Output: warnings, which are printed and kept with the evidence; or BadInput, which stops the
 pipeline, with everything that is wrong: what is there, what is allowed, the column and the rows. Next: `prepare.py`.
@@ -32,7 +32,7 @@ def require(table: Table, specification: Specification) -> list[str]:
         count = f"{len(errors)} problems: " if len(errors) > 1 else ""
         texts = "; ".join(finding.text(table) for finding in errors[:MOST_FINDINGS])
         more = f"; and {len(errors) - MOST_FINDINGS} more" if len(errors) > MOST_FINDINGS else ""
-        raise BadInput(f"the data breaks the contract of settings.py DataSet({specification.dataset['name']!r}): {count}{texts}{more}")
+        raise BadInput(f"the data breaks the contract of {specification.file}: {count}{texts}{more}")
     return [finding.text(table) for finding in findings]
 
 
@@ -130,7 +130,7 @@ def require_usable_split(
         if rows < 2:
             why = known[""].obstacle("the table's") if known else ""
             given = f"the {part} split has {plural(rows, 'row')} of {sum(counts.values())}"
-            raise BadInput(f"{given}: {why}" if why else f"{given}; give more data, or change Split in settings.py")
+            raise BadInput(f"{given}: {why}" if why else f"{given}; give more data, or change Split in the model's file")
     if classes is None:
         return
     everything = sorted(set().union(*classes.values()))
@@ -139,4 +139,4 @@ def require_usable_split(
         if absent:
             why = known[absent[0]].obstacle("its") if known else ""
             given = f"class {shown(absent[0])} does not occur in the {part} split"
-            raise BadInput(f"{given}: {why}" if why else f"{given}; give more rows of it, or change Split.salt in settings.py")
+            raise BadInput(f"{given}: {why}" if why else f"{given}; give more rows of it, or change Split.salt in the model's file")

@@ -105,7 +105,7 @@ def _ratio(numerator: Floats, denominator: Floats) -> Floats:
     return np.asarray(np.where(denominator > 0, numerator / np.where(denominator > 0, denominator, 1), 0.0), dtype=np.float64)
 
 
-#: Metrics that judge decisions. A threshold can be fitted for those of settings.METRICS; precision or recall alone are no aim.
+#: Metrics that judge decisions. A threshold can be fitted for those that a model may be judged by; precision or recall alone are no aim.
 DECIDED: dict[str, Callable[[Tally], Floats]] = {
     "accuracy": accuracy,
     "balanced_accuracy": balanced_accuracy,

@@ -3,7 +3,8 @@
 Inputs: `--model` (model.tar.gz), `--choice`, `--train` and `--validation` (prepared rows, for what the version is measured
 against), `--test` (raw rows), `--preparation` (data lineage and drift statistics). Outputs in `--output`: evaluation.json
 (SageMaker's metrics schema, the gate and the lineage), report.html, golden.csv, bias.json, explainability.json, statistics.json,
-constraints.json, model_constraints.json. Next: the pipeline's condition reads `gate.passed`; `deploy_scripts/verify.py` reads golden.csv.
+constraints.json, model_constraints.json, contract.json (what the version takes and answers). Next: the pipeline's condition reads
+`gate.passed`; `deploy_scripts/verify.py` reads golden.csv and contract.json.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from decisions import Predictions
 from evaluation import behaviour, calibration, champion, changes, fairness, gate, golden, lineage, quality, report, yardsticks
 from evaluation.comparison import compare
 from failure import BadInput
-from measures import LESS_IS_BETTER
 from numpy.typing import NDArray
 from served import Served
 from specification import Specification, load
@@ -53,8 +53,8 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--test", default="/opt/ml/processing/input/test", help="output `test` of prepare.py")
     arguments.add_argument("--preparation", default="/opt/ml/processing/input/preparation", help="output `preparation` of prepare.py")
     arguments.add_argument("--threshold", type=float, help="limit for the metric; default: DataSet.threshold")
-    arguments.add_argument("--champion-endpoint", default="", help="endpoint whose version must not be clearly better; empty: none")
-    arguments.add_argument("--champion-model", help="a model.tar.gz to compare with instead of an endpoint's")
+    arguments.add_argument("--deploy-pipeline", default="", help="whose last release must not be clearly better; empty: none")
+    arguments.add_argument("--champion-model", help="a model.tar.gz to compare with instead of the last release")
     arguments.add_argument("--git-commit", default="unknown")
     arguments.add_argument("--output", default="/opt/ml/processing/output/evaluation")
     arguments.add_argument("--specification", help="specification.json; default: the one beside this script")
@@ -91,7 +91,7 @@ def _require_possible(threshold: float | None, specification: Specification) -> 
     possible = specification.dataset["threshold_range"]
     lowest, highest = (-math.inf if possible["lowest"] is None else possible["lowest"], possible["highest"] or math.inf)
     if threshold is not None and not (math.isfinite(threshold) and lowest <= threshold <= highest):
-        where = "the parameter MetricThreshold, or DataSet.threshold in settings.py"
+        where = f"the parameter MetricThreshold, or DataSet.threshold in {specification.file}"
         raise BadInput(f"--threshold is {threshold:g}; allowed for {specification.metric}: {possible['allowed']} ({where})")
 
 
@@ -111,6 +111,7 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
     value = metrics[specification.metric]["value"]
     judged = gate.Evidence(
         metric=specification.metric,
+        more_is_better=specification.more_is_better(specification.metric),
         value=float(value if value is not None else np.nan),
         threshold=specification.dataset["threshold"] if options.threshold is None else options.threshold,
         champion=comparison,
@@ -163,13 +164,15 @@ def _yardsticks(specification: Specification, parts: dict[str, Part], served: Se
         occurs, decided = (np.bincount(labels.astype(np.int64), minlength=len(classes)) for labels in (test.target, predicted.decided))
         missing = {name: int(count) for name, count, said in zip(classes, occurs, decided, strict=True) if count and not said}
     constants = {
-        name: compare(name, test.target, predicted, yardsticks.constant(name, train.target, served.about, len(test.target)))
+        name: _compared(
+            specification, name, test.target, predicted, yardsticks.constant(name, train.target, served.about, len(test.target))
+        )
         for name in dict.fromkeys([metric] if classes is None else [metric, "log_loss"])
     }
     linear = None
     if specification.gate["compare_with_linear"] and served.version["algorithm"] != "linear":
         plain = yardsticks.linear(train, parts["validation"], test, served.about, served.version.get("decision_metric"))
-        linear = compare(metric, test.target, predicted, plain)
+        linear = _compared(specification, metric, test.target, predicted, plain)
     return {"never_decided": missing, "constants": constants, "linear": linear}
 
 
@@ -194,17 +197,27 @@ def _compare(
     current = champion.Champion()
     if options.champion_model:
         current = champion.from_archive(Path(options.champion_model), scratch, Path(options.champion_model).name)
-    elif options.champion_endpoint:
-        current = champion.from_endpoint(options.champion_endpoint, scratch)
+    elif options.deploy_pipeline:
+        current = champion.released_by(options.deploy_pipeline, scratch)
     preparation = json.loads((Path(options.preparation) / "preparation.json").read_text(encoding="utf-8"))
     rival = {"name": current.name, "facts": current.facts, "model_sha256": current.sha256}
-    obstacle = champion.incomparable(current, specification.dataset, preparation["classes"])
+    obstacle = champion.incomparable(current, preparation)
+    unseen = np.ones(rows.count, dtype=bool) if obstacle else champion.unseen(current, preparation, rows)
+    if not obstacle and np.count_nonzero(unseen) < champion.FEWEST_ROWS:
+        obstacle = "production learned from these rows: what decides which rows train has changed since"
     if obstacle:
         return {**rival, "compared": False, "detail": f"not compared: {obstacle}"}, None
-    comparison = compare(specification.metric, rows.target, predicted, champion.predict(current, rows, scratch))
+    theirs = champion.predict(current, rows.take(unseen), scratch)
+    comparison = _compared(specification, specification.metric, rows.target[unseen], predicted.take(unseen), theirs)
     numbers = {name: np.nan if value is None else value for name, value in comparison.items()}
     detail = "{metric} {value:.5g}, gain {gain:+.3g} [{lower:+.3g}, {upper:+.3g}]".format(metric=specification.metric, **numbers)
+    if not unseen.all():
+        detail += f" on the {np.count_nonzero(unseen)} test rows that production has not learned from"
     return {**rival, "compared": True, "detail": detail}, comparison
+
+
+def _compared(specification: Specification, metric: str, target: Floats, ours: Predictions, theirs: Predictions) -> dict[str, float | None]:
+    return compare(metric, target, ours, theirs, more_is_better=specification.more_is_better(metric))
 
 
 def _bias(specification: Specification, rows: Rows, predicted: Predictions) -> dict[str, float | None] | None:
@@ -261,7 +274,7 @@ def _files(
     scores = predicted.scores if predicted.scores.ndim == 1 else predicted.scores.max(axis=1)
     statistics["features"].append(baseline.numeric("prediction", scores))
     metric, threshold = facts["gate"]["metric"], facts["gate"]["threshold"]
-    operator = "GreaterThanThreshold" if metric in LESS_IS_BETTER else "LessThanThreshold"
+    operator = "LessThanThreshold" if specification.more_is_better(metric) else "GreaterThanThreshold"
     model_constraints = {
         "version": 0.0,
         schema.replace("metrics", "constraints"): {metric: {"threshold": threshold, "comparison_operator": operator}},
@@ -270,6 +283,7 @@ def _files(
         "statistics.json": statistics,
         "constraints.json": constraints,
         "model_constraints.json": model_constraints,
+        "contract.json": served.contract,
         "bias.json": _bias_report(specification, facts["bias"]),
         "explainability.json": {
             "version": "1.0",

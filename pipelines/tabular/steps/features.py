@@ -28,7 +28,7 @@ CHUNK_ROWS = 32_768
 
 
 def fit(numeric: Mapping[str, Floats], categorical: Mapping[str, Labels], preparation: Mapping[str, Any]) -> dict[str, Any]:
-    """The fitted state as JSON values, from training rows only. `preparation`: `settings.Preparation` as a dict."""
+    """The fitted state as JSON values, from training rows only. `preparation`: the model's `Preparation` as a dict."""
     return {
         "numeric": [_fit_numeric(name, values, preparation) for name, values in numeric.items()],
         "categorical": [_fit_categorical(name, values, preparation) for name, values in categorical.items()],

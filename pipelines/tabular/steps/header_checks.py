@@ -1,4 +1,4 @@
-"""Which columns the table has: those of settings.py under the same names, and no others.
+"""Which columns the table has: those of the model's file under the same names, and no others.
 
 Input: a `Table` and the specification. Output: findings. Used by `contract.py`, before it looks at any cell.
 """
@@ -33,7 +33,7 @@ def of_columns(table: Table, specification: Specification) -> Iterator[Finding]:
         return
     yield from _spelling(misspelt)
     for name in missing:
-        problem = "missing; add it to the data, or remove it from settings.py"
+        problem = "missing; add it to the data, or remove it from the model's file"
         yield Finding(name, f"{problem}; {there}" if name == missing[-1] else problem)
     for place, name in enumerate(given, start=1):
         if name not in expected and name not in misspelt.values():
@@ -41,7 +41,7 @@ def of_columns(table: Table, specification: Specification) -> Iterator[Finding]:
 
 
 def _misspelt(given: Sequence[str], missing: Sequence[str]) -> dict[str, str]:
-    """Names of settings.py that the table has in another spelling, and that spelling."""
+    """Names of the model's file that the table has in another spelling, and that spelling."""
     by_letters = {_letters(name): name for name in given}
     return {name: by_letters[_letters(name)] for name in missing if _letters(name) in by_letters}
 
@@ -61,7 +61,7 @@ def _spelling(misspelt: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _further(table: Table, place: int, name: str) -> Finding:
-    """A column that settings.py does not name."""
+    """A column that the model's file does not name."""
     is_parquet = table.sources[0].file.suffix.lower() == ".parquet"
     leave_out = f"leave it out, such as with pandas.DataFrame.to_{'parquet' if is_parquet else 'csv'}(index=False)"
     is_last = place == len(table.columns.column_names)
@@ -73,9 +73,9 @@ def _further(table: Table, place: int, name: str) -> Finding:
         problem = f"is an index by its {'name' if name else 'place'}; {leave_out}"
     else:
         problem = (
-            "not in settings.py; add it to the DataSet or remove it from the data"
+            "not in the model's file; add it to the DataSet or remove it from the data"
             if name
-            else "is not in settings.py; name it, or remove it"
+            else "is not in the model's file; name it, or remove it"
         )
     return Finding(name, problem if name else f"column {place} has no name and {problem}")
 

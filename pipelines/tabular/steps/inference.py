@@ -1,6 +1,6 @@
 """Serves a version: raw rows in, predictions out. Runs in the SageMaker XGBoost serving container and in the local account.
 
-Requests: `text/csv` without header, columns in the order of settings.py (numeric, then categorical), empty
+Requests: `text/csv` without header, columns in the order of the version's contract (numeric, then categorical), empty
 cells for missing values; or `application/json` as {"instances": [[...], ...]} or [{"column": value}, ...]. A cell means
 what it means in training (cells.py), and what training refuses is refused here: an undeclared category, a number out of its range.
 Answers: JSON {"predictions": [{"score": ...}]}, or CSV with one line per row; with the decided class where there are classes.

@@ -19,8 +19,6 @@ Floats = NDArray[np.float64]
 Metric = Callable[[Floats, Predictions, Floats], Floats]
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
-#: Metrics of settings.METRICS where less is better.
-LESS_IS_BETTER = frozenset({"mse", "rmse", "mae", "log_loss"})
 
 
 def measure(name: str, target: Floats, predicted: Predictions, weight: Floats | None = None) -> float:
@@ -87,7 +85,7 @@ METRICS: dict[str, Metric] = {
     **{name: _of_decisions(formula) for name, formula in DECIDED.items()},
 }
 
-#: What is reported for each problem, the settings' metric among them.
+#: What is reported for each problem, the model's metric among them.
 REPORTED = {
     "regression": ("mse", "rmse", "mae", "r2"),
     "binary": ("auc", "average_precision", "log_loss", "accuracy", "balanced_accuracy", "precision", "recall", "f1", "macro_f1"),

@@ -179,7 +179,7 @@ def _written_for_people(text: str, decimal_comma: bool) -> Kind | None:
     if parts["percent"]:
         return Kind("a percent sign" if parts["percent"] == "%" else "a per-mille sign", advice)
     if parts["unit"]:
-        return Kind(f"the unit {shown(parts['unit'])}", advice, f"{advice}, and name the unit in settings.py (Numeric.unit)")
+        return Kind(f"the unit {shown(parts['unit'])}", advice, f"{advice}, and name the unit in the model's file (Numeric.unit)")
     if "," in digits and _decimal_sign(digits, decimal_comma) == ",":
         return Kind("a decimal comma", advice)
     if not _GROUPED.fullmatch(parts["digits"]):

@@ -1,7 +1,7 @@
 """Rows that are no observations: a second header, a note, an empty line, a total. They explain what other checks would complain of.
 
-Input: a `Table` that has the columns of settings.py. Output: findings, each with its rows; `contract.py` puts them first, and judges the
-table without these rows.
+Input: a `Table` that has the columns of the model's file. Output: findings, each with its rows; `contract.py` puts them first, and
+judges the table without these rows.
 """
 
 from __future__ import annotations

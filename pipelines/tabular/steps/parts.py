@@ -34,10 +34,12 @@ class Parts:
     """All rows and the mask of each part; the training rows that are learned from with their weights, and what is fitted on them.
 
     `classes` in the order of their index (the positive class of a binary problem last), None for a regression.
+    `split_by`: what tells two rows apart to the split: identifier, features, or copy (`split.spread`).
     """
 
     rows: Rows
     classes: list[str] | None
+    split_by: str
     masks: Mapping[str, Mask]
     train: Rows
     fitted: Mapping[str, Any]
@@ -49,12 +51,12 @@ def require(table: Table, specification: Specification) -> Parts:
     """The parts of a table that keeps the contract. Raises BadInput with everything that is wrong."""
     warnings = contract.require(table, specification)
     rows, classes = _rows(table, specification)
-    buckets = _buckets(table, rows, specification)
+    buckets, split_by = _buckets(table, rows, specification)
     shares = specification.preparation["split"]
     masks = dict(zip(PARTS, split.sides(buckets, shares["validation"], shares["test"]), strict=True))
     _require_usable(rows, buckets, masks, classes)
     train, fitted = _fit(rows.take(masks["train"]), specification)
-    return Parts(rows, classes, masks, train, fitted, _weight(train, specification), warnings)
+    return Parts(rows, classes, split_by, masks, train, fitted, _weight(train, specification), warnings)
 
 
 def _rows(table: Table, specification: Specification) -> tuple[Rows, list[str] | None]:
@@ -69,11 +71,11 @@ def _rows(table: Table, specification: Specification) -> tuple[Rows, list[str] |
     return Rows(numeric, categorical, dataset.class_index(answers, classes), table.rows), classes
 
 
-def _buckets(table: Table, rows: Rows, specification: Specification) -> split.Buckets:
+def _buckets(table: Table, rows: Rows, specification: Specification) -> tuple[split.Buckets, str]:
     salt = specification.preparation["split"]["salt"]
     if specification.identifier:
         distinct, codes = table.categories(specification.identifier)
-        return split.identifier_buckets([distinct[code] for code in codes.tolist()], salt)
+        return split.identifier_buckets([distinct[code] for code in codes.tolist()], salt), "identifier"
     numeric, categorical, name = dict(rows.numeric), dict(rows.categorical), specification.target
     if specification.problem == "regression":
         numeric[name] = rows.target
@@ -82,7 +84,7 @@ def _buckets(table: Table, rows: Rows, specification: Specification) -> split.Bu
     buckets, answered = (split.content_buckets(*columns, salt) for columns in ((rows.numeric, rows.categorical), (numeric, categorical)))
     by_features, by_everything = (len(np.unique(found)) for found in (buckets, answered))
     is_coarse = split.is_coarse(rows.count, by_features, by_everything, specification.problem)
-    return split.spread(answered) if is_coarse else buckets
+    return (split.spread(answered), "copy") if is_coarse else (buckets, "features")
 
 
 def _require_usable(rows: Rows, buckets: split.Buckets, masks: Mapping[str, Mask], classes: list[str] | None) -> None:
@@ -100,12 +102,14 @@ def _fit(train: Rows, specification: Specification) -> tuple[Rows, dict[str, Any
     """The training rows without outliers, where those are dropped, and the state fitted on all of them."""
     for name, values in train.numeric.items():
         if np.all(np.isnan(values)):
-            raise BadInput(f"column {name!r} has no value in the training rows; remove it from settings.py or give more data")
+            raise BadInput(f"column {name!r} has no value in the training rows; remove it from the model's file or give more data")
     fitted = features.fit(train.numeric, train.categorical, specification.preparation)
     if specification.preparation["outlier_action"] == "drop":
         train = train.take(~features.outliers(fitted, train.numeric))
         if train.count < 2:
-            raise BadInput("outlier_action='drop' leaves fewer than two training rows; raise Preparation.outlier_factor in settings.py")
+            raise BadInput(
+                "outlier_action='drop' leaves fewer than two training rows; raise Preparation.outlier_factor in the model's file"
+            )
     return train, fitted
 
 
@@ -115,12 +119,12 @@ def _weight(rows: Rows, specification: Specification) -> Any:
     if not (preparation["balance_classes"] or preparation["reweigh_facet"]):
         return weight
     if specification.problem == "regression":
-        raise BadInput("Preparation.balance_classes and reweigh_facet need classes; set both to False in settings.py for a regression")
+        raise BadInput("Preparation.balance_classes and reweigh_facet need classes; set both to False in the model's file for a regression")
     classes = rows.target.astype(np.int64)
     if preparation["balance_classes"]:
         weight = weight * weights.balanced(classes)
     if preparation["reweigh_facet"]:
         if specification.facet is None:
-            raise BadInput("Preparation.reweigh_facet needs a facet; name it in the DataSet in settings.py")
+            raise BadInput("Preparation.reweigh_facet needs a facet; name it in the DataSet in the model's file")
         weight = weight * weights.reweighed(classes, rows.categorical[specification.facet["column"]][1])
     return weight / weight.mean()

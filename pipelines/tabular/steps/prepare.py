@@ -76,7 +76,8 @@ def _prepare(cut: Parts, specification: Specification) -> tuple[dict[str, Any], 
         "train": _part(cut.train, cut.weight, fitted, specification),
         "validation": _part(validation, np.ones(validation.count), fitted, specification),
     }
-    state = {**fitted, "dataset": specification.dataset, "preparation": preparation, "classes": cut.classes}
+    contract = {"model": specification.model, "dataset": specification.dataset, "preparation": preparation, "classes": cut.classes}
+    state = {**fitted, **contract, "split_by": cut.split_by}
     state["outputs"] = features.Preparer(fitted).outputs
     return state, prepared
 

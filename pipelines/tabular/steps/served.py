@@ -23,13 +23,26 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Served:
-    """`about`: problem, metric, classes; `version`: where the model came from; `dataset`: the contract it was trained for."""
+    """`about`: problem, metric, classes; `version`: where the model came from; `state`: the preparation with the contract."""
 
     preparer: Preparer
     model: Any
     about: dict[str, Any]
     version: dict[str, Any]
-    dataset: dict[str, Any]
+    state: dict[str, Any]
+
+    @property
+    def dataset(self) -> dict[str, Any]:
+        """The data that it was trained for."""
+        contract: dict[str, Any] = self.state["dataset"]
+        return contract
+
+    @property
+    def contract(self) -> dict[str, Any]:
+        """What the version takes and answers, for whoever asks or judges it later: the project's version_contract.py reads it."""
+        kept = {name: self.state[name] for name in ("model", "dataset", "preparation", "classes")}
+        made = ("code_sha256", "data_sha256", "schema_sha256", "specification_sha256", "algorithm", "decision_metric", "decision_threshold")
+        return {**kept, **{name: self.version.get(name) for name in made}}
 
     @property
     def features(self) -> list[str]:
@@ -63,4 +76,4 @@ def load(folder: Path) -> Served:
     version = json.loads((folder / "version.json").read_text(encoding="utf-8"))
     about = {"problem": state["dataset"]["problem"], "metric": state["dataset"]["metric"], "classes": state["classes"]}
     model = algorithms.find(version["algorithm"]).load(folder, about)
-    return Served(Preparer(state), model, about, version, state["dataset"])
+    return Served(Preparer(state), model, about, version, state)

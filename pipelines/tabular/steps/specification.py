@@ -1,6 +1,6 @@
 """Reads `specification.json`: what the table holds, how it is prepared and judged.
 
-Input: the file that `pipelines/tabular/specification.py` writes from `settings.py`. Output: `Specification`.
+Input: the file that `pipelines/tabular/specification.py` writes from a model's file. Output: `Specification`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,23 @@ SIBLING = Path(__file__).with_name("specification.json")
 
 @dataclass(frozen=True)
 class Specification:
-    """The settings of one run, as plain JSON values."""
+    """What one model is made of, as plain JSON values. `model`: its name."""
 
+    model: str
     dataset: dict[str, Any]
     preparation: dict[str, Any]
     algorithms: list[dict[str, Any]]
     tuning: dict[str, Any]
     gate: dict[str, Any]
+
+    @property
+    def file(self) -> str:
+        """Where a team changes it."""
+        return f"models/{self.model.replace('-', '_')}.py"
+
+    def more_is_better(self, metric: str) -> bool:
+        """Of any metric that this problem can be judged by."""
+        return bool(self.dataset["more_is_better"][metric])
 
     @property
     def numeric(self) -> list[str]:
@@ -79,7 +89,7 @@ def load(path: str | Path | None = None) -> Specification:
         return Specification(**json.loads(source.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise BadInput(
-            f"{source} is missing; it is written from settings.py when the code is published (or give --specification)"
+            f"{source} is missing; it is written from the model's file when the code is published (or give --specification)"
         ) from None
     except (ValueError, TypeError) as error:
         raise BadInput(f"{source} is not a specification: {error}; publish the code again") from None

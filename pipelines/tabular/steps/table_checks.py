@@ -1,6 +1,6 @@
 """What only several columns or rows together show: leakage, copies of rows.
 
-Input: a `Table` whose columns are as settings.py says. Output: findings. Used by `contract.py`.
+Input: a `Table` whose columns are as the model's file says. Output: findings. Used by `contract.py`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def leakage(table: Table, specification: Specification) -> Iterator[Finding]:
 
 
 def _suspects(table: Table, specification: Specification) -> Iterator[Finding]:
-    advice = "it may be known only after the event; remove it from settings.py"
+    advice = "it may be known only after the event; remove it from the model's file"
     target = _target(table, specification)
     for name in specification.numeric:
         values = table.numbers(name)

@@ -44,7 +44,7 @@ def main(argv: list[str]) -> None:
     validation, _ = dataset.load(Path(options.validation))
     model = algorithms.find(options.algorithm).fit(train, validation, about, hyperparameters)
     scores = model.predict(validation.features)
-    diverged = BadInput(f"{options.algorithm} diverged with {hyperparameters}; narrow its ranges in settings.py ALGORITHMS")
+    diverged = BadInput(f"{options.algorithm} diverged with {hyperparameters}; narrow its ranges in the model's file")
     if not np.all(np.isfinite(scores)):
         raise diverged
     threshold = fit_threshold(about["decision_metric"], validation.target, scores) if about["problem"] == "binary" else None

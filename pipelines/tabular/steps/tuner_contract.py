@@ -4,7 +4,7 @@ The tuner holds the image for an algorithm of its own, also where it runs a prog
 hyperparameters that the image does not declare (aws/sagemaker-xgboost-container#121, where its maintainer reproduced it, and
 aws/sagemaker-python-sdk#2226). So the names are the image's, which are XGBoost's. Source of the lists: that repository at 3.2-0,
 `algorithm_mode/hyperparameter_validation.py`, `algorithm_mode/metrics.py` and `constants/xgb_constants.py`.
-Standard library only, because settings are read where nothing else is installed. Used by settings_rules.py, jobs.py and `train.py`.
+Standard library only, because settings are read where nothing else is installed. Used by settings_schema/steps.py, jobs.py and `train.py`.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ DECLARED = frozenset(TUNABLE) | {
 }
 #: The image wants it of every search; 1 where nothing is boosted.
 REQUIRED = "num_round"
-#: Metrics of settings.py that the image calls something else.
+#: Metrics of the model's file that the image calls something else.
 _IMAGES_NAME = {"average_precision": "aucpr", "log_loss": "logloss", "macro_f1": "f1_macro"}
 #: The program of this variable is the algorithm of a trial: as a hyperparameter its name would be refused.
 ALGORITHM_VARIABLE = "ALGORITHM"
 
 
 def objective(metric: str, problem: str) -> str:
-    """A metric of settings.py as the tuner knows it: `validation:rmse`."""
+    """A metric of the model's file as the tuner knows it: `validation:rmse`."""
     name = "mlogloss" if (metric, problem) == ("log_loss", "multiclass") else _IMAGES_NAME.get(metric, metric)
     return f"validation:{name}"
 

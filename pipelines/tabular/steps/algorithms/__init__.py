@@ -2,7 +2,7 @@
 
 A module offers `fit(train, validation, about, hyperparameters) -> Model` and `load(folder) -> Model`, where a
 model can `predict(matrix)`, explain with `attributions(matrix)` and `save(folder)`. To add one: write
-`algorithms/<name>.py` and one line in `ALGORITHMS` of settings.py.
+`algorithms/<name>.py` and one line in the `algorithms` of a model's file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def find(name: str) -> Any:
     """The module of an algorithm. Raises BadInput naming those that exist."""
     available = sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_"))
     if name not in available:
-        raise BadInput(f"algorithm {name!r} is unknown; available: {', '.join(available)} (settings.py ALGORITHMS, steps/algorithms/)")
+        raise BadInput(
+            f"algorithm {name!r} is unknown; available: {', '.join(available)} (algorithms of the model's file, steps/algorithms/)"
+        )
     return importlib.import_module(f"algorithms.{name}")
 
 
@@ -52,11 +54,13 @@ def numbers(given: Mapping[str, str], defaults: Mapping[str, float | int], algor
     """Hyperparameters as numbers of their default's type. Raises BadInput for an unknown name or a text that is no number."""
     unknown = sorted(set(given) - set(defaults))
     if unknown:
-        raise BadInput(f"{algorithm} has no hyperparameter {unknown[0]!r}; it has {', '.join(defaults)} (settings.py ALGORITHMS)")
+        raise BadInput(f"{algorithm} has no hyperparameter {unknown[0]!r}; it has {', '.join(defaults)} (algorithms of the model's file)")
     values: dict[str, Any] = {}
     for name, default in defaults.items():
         try:
             values[name] = type(default)(float(given[name])) if name in given else default
         except ValueError:
-            raise BadInput(f"{algorithm} hyperparameter {name} is {given[name]!r}; give a number (settings.py ALGORITHMS)") from None
+            raise BadInput(
+                f"{algorithm} hyperparameter {name} is {given[name]!r}; give a number (algorithms of the model's file)"
+            ) from None
     return values

@@ -1,6 +1,6 @@
 """The version now in production, scored on the same test rows with its own code.
 
-Input: the endpoint's name. Output: predictions of the champion, or why there are none. Next: `comparison.py`.
+Input: the name of the model's deploy pipeline. Output: predictions of the champion, or why there are none. Next: `comparison.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,17 @@ from urllib.parse import urlsplit
 
 import archive
 import numpy as np
+import split
 from dataset import Rows
 from decisions import Predictions
 from failure import BadInput
+from numpy.typing import NDArray
 
 SCORING_TIMEOUT_SECONDS = 600
+#: Variable of the deploy pipeline that names the version which an execution releases.
+VERSION_VARIABLE = "ModelPackageArn"
+#: Fewer say nothing about a difference.
+FEWEST_ROWS = 30
 
 
 @dataclass(frozen=True)
@@ -50,42 +56,50 @@ class Champion:
         return dict(json.loads((self.folder / "preparation.json").read_text(encoding="utf-8"))) if self.folder else {}
 
 
-def from_endpoint(endpoint: str, scratch: Path) -> Champion:
-    """Endpoint -> configuration -> model -> model package -> archive. A missing endpoint has no champion.
+def released_by(pipeline: str, scratch: Path) -> Champion:
+    """The version that the deploy pipeline released last -> model package -> archive. Whatever serves it, and in whichever account.
 
-    SageMaker lets each of the others be deleted while the endpoint goes on serving. Nobody can compare with it then, and that is said: a
-    later version has to be able to replace it. Raises BadInput when AWS refuses: a comparison that is quietly skipped is no gate.
+    Without a release there is no champion. A version that was deleted since cannot be compared with, and that is said: a later version
+    has to be able to replace it. Raises BadInput when AWS refuses: a comparison that is quietly skipped is no gate.
     """
-    import boto3  # only needed with an endpoint
+    import boto3  # only needed with a deploy pipeline
     from botocore.exceptions import BotoCoreError, ClientError
 
-    sagemaker, s3 = boto3.client("sagemaker"), boto3.client("s3")
-    packed = scratch / "champion.tar.gz"
+    s3, packed = boto3.client("s3"), scratch / "champion.tar.gz"
     try:
-        described = _found(sagemaker.describe_endpoint, EndpointName=endpoint)
-        if described is None:
+        name = _released(boto3.client("codepipeline"), pipeline)
+        if name is None:
             return Champion()
-        config = _found(sagemaker.describe_endpoint_config, EndpointConfigName=described["EndpointConfigName"])
-        if config is None:
-            return Champion(absent=f"the endpoint config of {endpoint} was deleted")
-        model = _found(sagemaker.describe_model, ModelName=config["ProductionVariants"][0]["ModelName"])
-        if model is None:
-            return Champion(absent=f"the model of {endpoint} was deleted")
-        name = str((model.get("PrimaryContainer") or model["Containers"][0]).get("ModelPackageName") or "none")
-        if name == "none":
-            return Champion(absent=f"{endpoint} serves a model of no registered version")
-        package = _found(sagemaker.describe_model_package, ModelPackageName=name)
+        number = name.rsplit("/", 1)[-1]
+        package = _found(boto3.client("sagemaker").describe_model_package, ModelPackageName=name)
         if package is None:
-            return Champion(name=name, absent=f"version {name.rsplit('/', 1)[-1]} in production was deleted from the registry")
+            return Champion(name=name, absent=f"version {number} in production was deleted from the registry")
         place = urlsplit(package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
         content = _found(s3.get_object, Bucket=place.netloc, Key=place.path.lstrip("/"))
         if content is None:
-            return Champion(name=name, absent=f"the archive of version {name.rsplit('/', 1)[-1]} in production was deleted from S3")
+            return Champion(name=name, absent=f"the archive of version {number} in production was deleted from S3")
         with packed.open("wb") as file:
             shutil.copyfileobj(content["Body"], file)
     except (BotoCoreError, ClientError, KeyError) as error:
-        raise BadInput(f"the version that serves {endpoint} cannot be read for the comparison: {type(error).__name__} {error}") from None
+        raise BadInput(f"what {pipeline} released last cannot be read for the comparison: {type(error).__name__} {error}") from None
     return from_archive(packed, scratch, package["ModelPackageArn"], package.get("CustomerMetadataProperties", {}))
+
+
+def _released(codepipeline: Any, pipeline: str) -> str | None:
+    """ARN of the version, which is a variable of the execution. CodePipeline lists the newest first, and remembers twelve months."""
+    request: dict[str, str] = {"pipelineName": pipeline}
+    while True:
+        page = _found(codepipeline.list_pipeline_executions, **request) or {"pipelineExecutionSummaries": []}
+        for execution in page["pipelineExecutionSummaries"]:
+            if execution["status"] == "Succeeded":
+                identifier = execution["pipelineExecutionId"]
+                run = codepipeline.get_pipeline_execution(pipelineName=pipeline, pipelineExecutionId=identifier)["pipelineExecution"]
+                values = {variable["name"]: variable.get("resolvedValue") for variable in run.get("variables", [])}
+                if str(values.get(VERSION_VARIABLE)).startswith("arn:"):
+                    return str(values[VERSION_VARIABLE])
+        if "nextToken" not in page:
+            return None
+        request["nextToken"] = page["nextToken"]
 
 
 def _found(call: Callable[..., Any], **request: str) -> Any:
@@ -99,7 +113,8 @@ def _found(call: Callable[..., Any], **request: str) -> Any:
         return call(**request)
     except ClientError as error:
         code, message = str(error.response["Error"].get("Code")), str(error.response["Error"].get("Message"))
-        if code in ("NoSuchKey", "NoSuchBucket", "404") or re.search(r"could not find|not found|does not exist", message, re.IGNORECASE):
+        words = r"could not find|not found|does not exist"
+        if code in ("NoSuchKey", "NoSuchBucket", "404", "PipelineNotFoundException") or re.search(words, message, re.IGNORECASE):
             return None
         raise
 
@@ -110,17 +125,52 @@ def from_archive(packed: Path, scratch: Path, name: str, facts: dict[str, str] |
     return Champion(name, folder, facts or {}, hashlib.sha256(packed.read_bytes()).hexdigest())
 
 
-def incomparable(champion: Champion, dataset: dict[str, Any], classes: list[str] | None) -> str | None:
-    """Why the champion cannot be scored on these rows, or None. It answers another question, or needs a column that is gone."""
+def incomparable(champion: Champion, preparation: Mapping[str, Any]) -> str | None:
+    """Why the champion cannot be scored on these rows, or None. It answers another question, or needs a column as it was.
+
+    `preparation`: preparation.json of the version that is judged.
+    """
     if champion.folder is None:
         return champion.absent
-    theirs = champion.preparation
-    if (theirs["dataset"]["problem"], theirs["dataset"]["target"]) != (dataset["problem"], dataset["target"]):
+    theirs, ours = champion.preparation, preparation
+    if any(theirs["dataset"][name] != ours["dataset"][name] for name in ("problem", "target")):
         return f"production predicts {theirs['dataset']['target']} ({theirs['dataset']['problem']})"
-    if theirs["classes"] != classes:
+    if theirs["classes"] != ours["classes"]:
         return f"production knows the classes {theirs['classes']}"
-    gone = [name for name in theirs["dataset"]["features"] if name not in dataset["features"]]
-    return f"production needs the column {gone[0]!r}" if gone else None
+    gone = [name for name in theirs["dataset"]["features"] if name not in ours["dataset"]["features"]]
+    if gone:
+        return f"production needs the column {gone[0]!r}"
+    text = [name for name in _columns(theirs, "numeric") if name not in _columns(ours, "numeric")]
+    return f"production reads the column {text[0]!r} as a number" if text else None
+
+
+def unseen(champion: Champion, preparation: Mapping[str, Any], rows: Rows) -> NDArray[np.bool_]:
+    """The test rows that production has not learned from, as far as can be known: none where rows were told apart by what is not here.
+
+    Without an identifier a row's side depends on all its columns, so that a new column moves rows from production's training rows here.
+    """
+    theirs, ours = champion.preparation, preparation
+    if _split(theirs) == _split(ours):
+        return np.ones(rows.count, dtype=bool)
+    if theirs.get("split_by") != "features" or not set(_columns(theirs, "categorical")) <= rows.categorical.keys():
+        return np.zeros(rows.count, dtype=bool)
+    numeric = {name: rows.numeric[name] for name in _columns(theirs, "numeric")}
+    categorical = {name: rows.categorical[name] for name in _columns(theirs, "categorical")}
+    shares = theirs["preparation"]["split"]
+    return split.sides(split.content_buckets(numeric, categorical, shares["salt"]), shares["validation"], shares["test"])[2]
+
+
+def _split(preparation: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a row's side of the split depends on."""
+    dataset, by = preparation["dataset"], preparation.get("split_by")
+    told_apart = (
+        dataset["identifier"] if by == "identifier" else [sorted(_columns(preparation, kind)) for kind in ("numeric", "categorical")]
+    )
+    return by, told_apart, preparation["preparation"]["split"]
+
+
+def _columns(preparation: Mapping[str, Any], kind: str) -> list[str]:
+    return [column["name"] for column in preparation["dataset"][kind]]
 
 
 def predict(champion: Champion, rows: Rows, scratch: Path) -> Predictions:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import numpy as np
 from decisions import Predictions
-from measures import LESS_IS_BETTER, METRICS
+from measures import METRICS
 from numpy.typing import NDArray
 from resampling import bootstrap, interval
 
 Floats = NDArray[np.float64]
 
 
-def compare(metric: str, target: Floats, ours: Predictions, theirs: Predictions) -> dict[str, float | None]:
+def compare(metric: str, target: Floats, ours: Predictions, theirs: Predictions, *, more_is_better: bool) -> dict[str, float | None]:
     """`gain`: how much better ours are (positive is better, in the metric's units), with its interval. `value`: theirs.
 
     `p_not_worse`, `p_better`: the share of paired resamples in which ours are at least as good, or better (one-sided).
     """
-    sign = -1.0 if metric in LESS_IS_BETTER else 1.0
+    sign = 1.0 if more_is_better else -1.0
 
     def gain(weight: Floats) -> Floats:
         return np.asarray(sign * (METRICS[metric](target, ours, weight) - METRICS[metric](target, theirs, weight)))

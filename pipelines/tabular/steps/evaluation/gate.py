@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import registry_text
-from measures import LESS_IS_BETTER
 
 #: A pipeline's failure message holds 3072 characters (API reference, PipelineExecutionFailureReason and FailStep); this leaves room
 #: for its beginning.
@@ -35,6 +34,7 @@ class Evidence:
     """
 
     metric: str
+    more_is_better: bool
     value: float
     threshold: float
     champion: Comparison | None = None
@@ -46,7 +46,7 @@ class Evidence:
 
 
 def decide(evidence: Evidence, limits: Mapping[str, Any]) -> dict[str, Any]:
-    """`limits`: settings.Gate."""
+    """`limits`: those of the model's Gate."""
     checks = [_threshold(evidence)]
     if evidence.champion is not None:
         checks.append(_champion(evidence.metric, evidence.champion, limits["champion_significance"]))
@@ -82,10 +82,11 @@ def _check(name: str, passed: bool, detail: str, *, subject: str = "", refuses: 
 
 def _threshold(evidence: Evidence) -> Check:
     metric, value, threshold = evidence.metric, evidence.value, evidence.threshold
-    less = metric in LESS_IS_BETTER
-    word = "at most" if less else "at least"
-    detail = f"{metric} is {value:.4g}; {word} {threshold:g} is needed (DataSet.threshold in settings.py, or the parameter MetricThreshold)"
-    return _check(f"{metric} {word} {threshold:g}", value <= threshold if less else value >= threshold, detail)
+    word = "at least" if evidence.more_is_better else "at most"
+    detail = (
+        f"{metric} is {value:.4g}; {word} {threshold:g} is needed (DataSet.threshold in the model's file, or the parameter MetricThreshold)"
+    )
+    return _check(f"{metric} {word} {threshold:g}", value >= threshold if evidence.more_is_better else value <= threshold, detail)
 
 
 def _champion(metric: str, comparison: Comparison, significance: float) -> Check:
@@ -114,7 +115,7 @@ def _every_class(never_decided: Mapping[str, int], refuses: bool) -> Check:
     listed = [f"{label!r} ({rows} rows)" for label, rows in list(never_decided.items())[:SHOWN_CLASSES]]
     more = f" and {len(never_decided) - SHOWN_CLASSES} more" if len(never_decided) > SHOWN_CLASSES else ""
     word = "class" if len(never_decided) == 1 else "classes"
-    where = "Gate.every_class_predicted in settings.py; DataSet.decision_metric is what the threshold of two classes is fitted for"
+    where = "Gate.every_class_predicted in the model's file; DataSet.decision_metric is what the threshold of two classes is fitted for"
     detail = f"never predicted: {word} {', '.join(listed)}{more} of the test rows ({where})"
     return _check(name, False, detail, subject="class never predicted", refuses=refuses)
 
@@ -170,5 +171,5 @@ def _bias(bias: Comparison, limits: Mapping[str, Any]) -> list[Check]:
             checks.append(_check(name, False, detail))
             continue
         holds = limit <= value <= 1 / limit if measured == "DI" else abs(value) <= limit
-        checks.append(_check(name, holds, f"bias {measured} is {value:.3g}; {wanted} is needed (Gate.{setting} in settings.py)"))
+        checks.append(_check(name, holds, f"bias {measured} is {value:.3g}; {wanted} is needed (Gate.{setting} in the model's file)"))
     return checks

@@ -22,7 +22,11 @@ def render(facts: dict[str, Any], specification: Specification) -> str:
     )
     environment.filters["figure"] = _figure
     return environment.get_template("report.html.j2").render(
-        **facts, pictures=_pictures(facts, specification), dataset=specification.dataset, preparation=specification.preparation
+        **facts,
+        pictures=_pictures(facts, specification),
+        model=specification.model,
+        dataset=specification.dataset,
+        preparation=specification.preparation,
     )
 
 

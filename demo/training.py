@@ -1,0 +1,170 @@
+"""Chapter 2: `git push` starts the build, the build the SageMaker pipeline, and the pipeline registers a version or says why not."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from build_scripts import golden, registry, trial_logs, version_contract
+from demo import loop
+from demo.errors import StageError
+from demo.facts import Facts
+from demo.narrator import Narrator, Stage
+from demo.terminal import Terminal
+from settings import PROJECT
+
+_STEP_ENDS = {"Succeeded", "Failed", "Stopped"}
+
+
+def push_and_train(terminal: Terminal, narrator: Narrator, facts: Facts, repository: Path) -> None:
+    """From the push to a version that waits for approval."""
+    clone = loop.Repository(terminal, terminal.checkout, repository)
+    with narrator.stage("git commit") as stage:
+        clone.commit("The working tree as it is")
+        stage.note = "this checkout, uncommitted changes included"
+    with narrator.stage("git push") as stage:
+        facts.pushed_at = narrator.elapsed()
+        facts.commit = clone.push()
+        stage.note = f"commit {facts.commit[:7]} to {PROJECT.branch}"
+    build = loop.new_execution(terminal, PROJECT.build_pipeline, known=set())
+    _Change(terminal, narrator, facts, build).follow()
+    _find_version(terminal, narrator, facts)
+
+
+class _Change:
+    """Tells the build and the training that it starts. They overlap: the build goes on while the first step runs."""
+
+    def __init__(self, terminal: Terminal, narrator: Narrator, facts: Facts, build: str) -> None:
+        self._terminal, self._narrator, self._facts, self._build = terminal, narrator, facts, build
+        self._build_stage: Stage | None = narrator.begin(f"{PROJECT.build_pipeline}: test, publish, start")
+        self._running: dict[str, Stage] = {}
+        self._steps: dict[str, Mapping[str, Any]] = {}
+
+    def follow(self) -> None:
+        execution = loop.wait_for("the training", self._training_started)
+        for name, status in loop.changes(lambda: self._look(execution), lambda: loop.training_ended(self._terminal, execution)):
+            self._tell(name, status)
+        self._facts.pending_at = self._narrator.elapsed()
+        failed = [step for step in self._steps.values() if step["StepStatus"] == "Failed"]
+        if failed:
+            reason = failed[-1].get("FailureReason", "no reason given")
+            search = failed[-1].get("Metadata", {}).get("TuningJob")
+            said = trial_logs.reason(self._terminal.client("sagemaker"), self._terminal.client("logs"), search["Arn"]) if search else ""
+            raise StageError(f"step {failed[-1]['StepName']} failed: {reason} {said}".rstrip(), self._terminal.account_logs)
+        loop.wait_for("the end of the build", self._build_ended)
+
+    def _training_started(self) -> str | None:
+        ended = self._build_ended()
+        executions = loop.training_executions(self._terminal)
+        if executions:
+            return str(executions[0]["PipelineExecutionArn"])
+        if ended:
+            reason = f"{PROJECT.build_pipeline} succeeded without starting {PROJECT.sagemaker_pipeline}"
+            raise StageError(reason, self._terminal.account_logs)
+        return None
+
+    def _build_ended(self) -> bool | None:
+        """True once it has succeeded. Raises StageError if it failed."""
+        if self._build_stage is None:
+            return True
+        status = loop.status_of(self._terminal, PROJECT.build_pipeline, self._build)
+        if status not in loop.PIPELINE_ENDS:
+            return None
+        self._build_stage.failed = status != "Succeeded"
+        self._build_stage.note = status.lower()
+        self._narrator.end(self._build_stage)
+        self._build_stage = None
+        if status != "Succeeded":
+            raise StageError(loop.failure_of(self._terminal, PROJECT.build_pipeline, self._build), self._terminal.account_logs)
+        return True
+
+    def _look(self, execution: str) -> dict[str, str]:
+        self._build_ended()
+        self._steps = {step["StepName"]: step for step in loop.steps(self._terminal, execution)}
+        return {name: str(step["StepStatus"]) for name, step in self._steps.items()}
+
+    def _tell(self, name: str, status: str) -> None:
+        if name not in self._running:
+            self._running[name] = self._narrator.begin(name)
+        if status in _STEP_ENDS:
+            stage = self._running[name]
+            stage.note = _numbers(self._terminal, self._steps[name])
+            stage.failed = status != "Succeeded"
+            self._narrator.end(stage)
+
+
+def _numbers(terminal: Terminal, step: Mapping[str, Any]) -> str:
+    """What came out of a step, in its own numbers."""
+    metadata = step.get("Metadata", {})
+    if step.get("FailureReason"):
+        return str(step["FailureReason"])
+    if "CacheHitResult" in step:
+        return "unchanged, taken from the cache"
+    if "TuningJob" in metadata:
+        return _tuning_numbers(terminal, metadata["TuningJob"]["Arn"])
+    if "ProcessingJob" in metadata:
+        jobs = terminal.client("sagemaker").list_processing_jobs(SortBy="CreationTime", SortOrder="Descending")["ProcessingJobSummaries"]
+        name = next(job["ProcessingJobName"] for job in jobs if job["ProcessingJobArn"] == metadata["ProcessingJob"]["Arn"])
+        return _last_log_line(terminal, "/aws/sagemaker/ProcessingJobs", name)
+    if "Lambda" in metadata:
+        return ", ".join(output["Value"] for output in metadata["Lambda"].get("OutputParameters", []))
+    if "Condition" in metadata:
+        return "passed" if metadata["Condition"].get("Outcome") == "True" else "refused"
+    if "RegisterModel" in metadata or "Model" in metadata:
+        return f"version {next(iter(metadata.values()))['Arn'].rsplit('/', 1)[-1]}"
+    return ""
+
+
+def _tuning_numbers(terminal: Terminal, arn: str) -> str:
+    sagemaker = terminal.client("sagemaker")
+    jobs = sagemaker.list_hyper_parameter_tuning_jobs(SortBy="CreationTime", SortOrder="Descending")["HyperParameterTuningJobSummaries"]
+    # A job's ARN has its name in lower case, and only the name itself describes it.
+    name = next(job["HyperParameterTuningJobName"] for job in jobs if job["HyperParameterTuningJobArn"] == arn)
+    job = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    trials = sum(job["TrainingJobStatusCounters"].get(status, 0) for status in ("Completed", "Stopped"))
+    best = job.get("BestTrainingJob", {}).get("FinalHyperParameterTuningJobObjectiveMetric")
+    return f"{trials} trials" + (f", best {best['MetricName']} {best['Value']:.4g}" if best else "")
+
+
+def _last_log_line(terminal: Terminal, group: str, job: str) -> str:
+    """Each script ends by saying what it did; CloudWatch Logs has it a moment later."""
+    logs = terminal.client("logs")
+
+    def look() -> str | None:
+        try:
+            streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{job}/")["logStreams"]
+        except logs.exceptions.ResourceNotFoundException:  # the very first job of this kind: its group comes with its log
+            return None
+        if not streams:
+            return None
+        events = logs.get_log_events(logGroupName=group, logStreamName=streams[0]["logStreamName"], limit=5)["events"]
+        lines: list[str] = [event["message"].strip() for event in events if event["message"].strip()]
+        return lines[-1] if lines else None
+
+    with contextlib.suppress(StageError):  # a script may say nothing
+        return loop.wait_for("the log", look, seconds=1)
+    return ""
+
+
+def _find_version(terminal: Terminal, narrator: Narrator, facts: Facts) -> None:
+    with narrator.stage("Registered, waiting for approval") as stage:
+        waiting = [version for version in loop.versions(terminal) if version["ModelApprovalStatus"] == "PendingManualApproval"]
+        if not waiting:
+            raise StageError("no version waits for approval in the model registry", terminal.account_logs)
+        facts.version_arn, facts.version = waiting[0]["ModelPackageArn"], int(waiting[0]["ModelPackageVersion"])
+        _read_evidence(terminal, facts, registry.describe(terminal.client("sagemaker"), facts.version_arn))
+        seconds = facts.pending_at - facts.pushed_at
+        metric = f"{facts.metadata['metric']} {float(facts.metadata['metric-value']):.4g}"
+        stage.note = f"version {facts.version} of {PROJECT.model_package_group}, {metric}; {seconds:.1f} s after the push"
+
+
+def _read_evidence(terminal: Terminal, facts: Facts, version: registry.Version) -> None:
+    facts.metadata = version.facts
+    folder = facts.metadata["report-url"].rpartition("/")[0]
+    facts.report_html = loop.read_s3(terminal, f"{folder}/report.html").decode("utf-8")
+    facts.evaluation = json.loads(loop.read_s3(terminal, f"{folder}/evaluation.json"))
+    facts.contract = version_contract.read(terminal.client("s3"), version)
+    facts.golden_rows = golden.read(terminal.client("s3"), version, facts.contract).rows
