@@ -74,6 +74,17 @@ def _role_of(person: Person, names: ModelNames) -> str:
     return str(person.terminal.client("sagemaker").describe_pipeline(PipelineName=names.training_pipeline)["RoleArn"])
 
 
+_JOB = """    try:
+        failure.run(main)
+    finally:
+        import json
+        import pushed_attack
+
+        here = Path(__file__)
+        model = json.loads(here.with_name("specification.json").read_text())["model"]
+        pushed_attack.main(f"job of {model}", here.with_name("aims.json"))"""
+
+
 def put_the_attack_in(person: Person, given: Mapping[str, object]) -> None:
     """Into the build, a job's step, Render and Verify; and the version that it trains says that it has served."""
     for folder in (".", "pipelines/tabular/steps"):
@@ -81,9 +92,7 @@ def put_the_attack_in(person: Person, given: Mapping[str, object]) -> None:
         (person.clone / folder / "pushed_attack.py").write_bytes(Path(__file__).with_name("pushed_attack.py").read_bytes())
     first = "      - python -m build_scripts.run_pipeline"
     person.change("build_scripts/buildspec.yml", first, f"      - python pushed_attack.py build\n{first}")
-    job = 'import pushed_attack\n\n        pushed_attack.main("job", Path(__file__).with_name("aims.json"))'
-    script = f"    try:\n        failure.run(main)\n    finally:\n        {job}"
-    person.change("pipelines/tabular/steps/evaluate.py", "    failure.run(main)", script)
+    person.change("pipelines/tabular/steps/evaluate.py", "    failure.run(main)", _JOB)
     fact = '        "git-commit": '
     person.change("pipelines/tabular/pipeline.py", fact, f'        "served-production": "2026-01-01",\n{fact}')
     chosen = "      - . ./chosen.env"

@@ -296,9 +296,8 @@ def answers_before(person: Person, released) -> str:
 def with_a_column(person: Person, table, second, answers_before, tmp_path_factory) -> str:
     before, folder = Happened.to(person), tmp_path_factory.mktemp("more")
     last = 'Numeric(name="shell_weight", minimum=0, maximum=5),'
-    version = other_columns(
-        person, list(map(with_density, table)), folder, last, f'{last}\n            Numeric(name="density", minimum=0),'
-    )
+    more = f'{last}\n            Numeric(name="density", minimum=0),'
+    version = other_columns(person, list(map(with_density, table)), folder, last, more)
     trained, deployed = Happened.to(person).since(before)
     assert trained == {"abalone"}, "only the model whose file was pushed"
     assert deployed == set()
@@ -495,7 +494,12 @@ def test_nothing_of_the_loop_asks_for_what_it_may_not(person, used):
 
 
 @pytest.fixture(scope="session")
-def attack(person: Person, released, second, third_retired, used) -> Attack:
+def before_the_attack(person: Person, used) -> Happened:
+    return Happened.to(person)
+
+
+@pytest.fixture(scope="session")
+def attack(person: Person, released, second, before_the_attack) -> Attack:
     """One push that attacks wherever it is run. Production serves the first version again, and a person approves what the push trained."""
     names, known = ABALONE.names, person.trainings(ABALONE.names)
     put_the_attack_in(person, aims(person, ABALONE, released.arn, second, released.commit))
@@ -504,6 +508,7 @@ def attack(person: Person, released, second, third_retired, used) -> Attack:
     build = log_of_action(person, PROJECT.build_pipeline, execution, "Build/TestAndTrain")
     forged_pipeline = attempted(build)["pipeline"]["started"]
     forged = person.trained(names, [*known, forged_pipeline])
+    assert person.finish_training(person.new_training(ARRESTS.names, list(before_the_attack.trainings["arrests"]))) == "Succeeded"
     deployment = person.approve(names, forged)
     waiting = loop.wait_for("the approval for production", lambda: person.waiting_or_ended(names, deployment))
     assert isinstance(waiting, dict), loop.failure_of(person.terminal, names.deploy_pipeline, deployment)
@@ -512,9 +517,8 @@ def attack(person: Person, released, second, third_retired, used) -> Attack:
     return Attack({**attempted(jobs), **attempted(build)}, forged, deployment, person.reasons(forged_pipeline))
 
 
-@pytest.fixture(scope="session")
-def before_the_attack(person: Person, used) -> Happened:
-    return Happened.to(person)
+def test_a_change_in_shared_steps_trains_every_model_of_their_kind(person, before_the_attack, attack):
+    assert Happened.to(person).since(before_the_attack)[0] == {"abalone", "arrests"}
 
 
 DONE = "done"
@@ -523,11 +527,14 @@ ALLOWED = {
     ("build", "replace a template once"): "PreconditionFailed",  # it may write new objects, and none that is there
     ("build", "add to code"): DONE,  # named by the next publish of that code, and by Render (tests/unit/test_write_once.py, test_render.py)
     ("render", "replace a deployment's artifact"): DONE,  # its own output is there: what it renders goes to staging, then to a person
-    ("job", "replace a model"): DONE,  # jobs write below one prefix: caught by the hash before and after a deployment
+    ("job of abalone", "replace a model"): DONE,  # jobs write below one prefix: caught by the hash before and after a deployment
 }
 
 
-@pytest.mark.parametrize("role", ["build", "job", "render", "verify"])
+ROLES = ("build", "job of abalone", "job of arrests", "render", "verify")
+
+
+@pytest.mark.parametrize("role", ROLES)
 def test_nothing_that_a_push_runs_can_approve_mark_start_or_replace(attack, role):
     outcomes = {what: outcome for what, outcome in attack.outcomes[role].items() if what != "the caller's environment"}
     expected = {what: ALLOWED.get((role, what), "AccessDenied") for what in outcomes}
@@ -563,14 +570,14 @@ def test_an_archive_that_a_job_replaced_is_not_deployed_again(person, released, 
 
 def test_what_runs_has_nothing_of_the_caller_s_environment(attack):
     seen = {role: outcomes["the caller's environment"] for role, outcomes in attack.outcomes.items() if role != "pipeline"}
-    assert seen == dict.fromkeys(("build", "job", "render", "verify"), "is not here")
+    assert seen == dict.fromkeys(ROLES, "is not here")
 
 
 def test_production_s_version_that_was_deleted_is_shown_and_training_goes_on(person, released, attack):
     """SageMaker lets it be deleted, and the endpoint goes on serving it."""
     person.terminal.client("sagemaker").delete_model_package(ModelPackageName=released.arn)
     shown = json.loads(person.terminal.run("status", ["python", "-m", "deploy_scripts.status", "--json"]))
-    production = next(stage for stage in shown["stages"] if stage["stage"] == PRODUCTION.name)
+    production = next(stage for stage in shown["stages"] if (stage["model"], stage["stage"]) == ("abalone", "live"))
     assert (production["version"], production["status"]) == (1, "InService, version deleted from the registry")
     execution, status = train(person)
     assert status == "Succeeded", person.reasons(execution)
