@@ -6,7 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-from tests.loop.person import ROOT
+from tests.loop.clone import ROOT
 
 
 def commands(section: str) -> list[list[str]]:

@@ -5,8 +5,6 @@ Their project and models are those of `team/`, whatever stands in settings.py an
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +14,8 @@ from demo.subject import subject
 from demo.terminal import Terminal
 from settings_schema import ModelNames
 from settings_schema.reading import read
+from tests.loop.clone import ROOT, TEAM, make_clone
 
-ROOT = Path(__file__).resolve().parents[2]
-TEAM = Path(__file__).with_name("team")
 SETTINGS = read(TEAM)
 PROJECT = SETTINGS.project.names
 ABALONE, ARRESTS = (subject(SETTINGS, model) for model in SETTINGS.models.values())
@@ -178,27 +175,3 @@ def deploy(terminal: Terminal, assembly: Path) -> list[str]:
     stacks = loop.synthesize(terminal, assembly)
     loop.deploy(terminal, assembly)
     return stacks
-
-
-def make_clone(clone: Path) -> None:
-    """Every file that is not ignored, with the team's values. Of the project's own tests few: they are not what is tested here."""
-    copy_working_tree(clone)
-    for path in (clone / "tests").rglob("test_*.py"):
-        if path.name not in ("test_names.py", "test_split.py"):
-            path.unlink()
-    shutil.rmtree(clone / "models")
-    shutil.copytree(TEAM / "models", clone / "models")
-    shutil.copy(TEAM / "settings.py", clone / "settings.py")
-
-
-def copy_working_tree(clone: Path) -> None:
-    """Every file that is not ignored, as `git ls-files` names it."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
-    )
-    for name in listed.stdout.decode().split("\0"):
-        source = ROOT / name
-        if name and source.is_file():
-            target = clone / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(source.read_bytes())
