@@ -6,6 +6,7 @@ Used by everything that permits something. Next: service_role.py.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,11 +16,18 @@ from aws_cdk import aws_iam as iam
 from settings_schema import Environment, Project
 from settings_schema.reading import Settings
 
+_ANY_ACCOUNT, _ANY_REGION = "${AWS::AccountId}", "${AWS::Region}"  # as in Fn::Sub: the deploying stack's own
+
+
+@functools.cache
+def value(text: str) -> str:
+    """What a template has for a text with such parts. `Fn::Sub`, because joins of every ARN would make templates five times as long."""
+    return cdk.Fn.sub(text) if "${" in text else text
 
 
 @dataclass(frozen=True)
 class Place:
-    """An account and a region. Where nothing is set, both are the deploying stack's own."""
+    """An account and a region."""
 
     account: str
     region: str
@@ -30,7 +38,7 @@ class Place:
         return cdk.Environment(account=_known(self.account), region=_known(self.region))
 
     def arn(self, service: str, resource: str) -> str:
-        return f"arn:{cdk.Aws.PARTITION}:{service}:{self.region}:{self.account}:{resource}"
+        return value(f"arn:${{AWS::Partition}}:{service}:{self.region}:{self.account}:{resource}")
 
     def sagemaker(self, kind: str, name: str) -> str:
         return self.arn("sagemaker", f"{kind}/{name}")
@@ -67,12 +75,15 @@ class Place:
         return self.arn("events", "event-bus/default")
 
     def role(self, name: str) -> str:
-        """IAM is the same in all regions."""
-        return f"arn:{cdk.Aws.PARTITION}:iam::{self.account}:role/{name}"
+        return value(self.role_text(name))
+
+    def role_text(self, name: str) -> str:
+        """To be part of a longer text. IAM is the same in all regions."""
+        return f"arn:${{AWS::Partition}}:iam::{self.account}:role/{name}"
 
     def root(self) -> str:
         """The account as a principal, which a condition narrows to roles by name."""
-        return f"arn:{cdk.Aws.PARTITION}:iam::{self.account}:root"
+        return value(f"arn:${{AWS::Partition}}:iam::{self.account}:root")
 
     def principals(self, *roles: str) -> iam.PrincipalBase:
         """Roles of this account, by patterns of their names. As a condition, because a principal has to exist when it is named.
@@ -80,15 +91,16 @@ class Place:
         Source: IAM user guide, "AWS JSON policy elements: Principal", and `aws:PrincipalArn`, which is the role's for a session of it.
         """
         condition = {"ArnLike": {"aws:PrincipalArn": [self.role(name) for name in roles]}}
-        return iam.AccountPrincipal(self.account).with_conditions(condition)
+        return iam.ArnPrincipal(self.root()).with_conditions(condition)
 
 
-def bucket_arn(name: str) -> str:
-    return f"arn:{cdk.Aws.PARTITION}:s3:::{name}"
+def bucket_arn(name: str, objects: str = "") -> str:
+    """Of a bucket by its name, or of objects in it by the pattern of their keys."""
+    return value(f"arn:${{AWS::Partition}}:s3:::{name}{'/' if objects else ''}{objects}")
 
 
-def _known(value: str) -> str | None:
-    return None if cdk.Token.is_unresolved(value) else value
+def _known(text: str) -> str | None:
+    return None if "${" in text else text
 
 
 @dataclass(frozen=True)
@@ -101,7 +113,7 @@ class Places:
     @classmethod
     def of_project(cls, project: Project, account: str | None = None, region: str | None = None) -> Places:
         """`account` and `region`: whose credentials deploy, for what is not set."""
-        return cls(project, Place(project.account or account or cdk.Aws.ACCOUNT_ID, project.region or region or cdk.Aws.REGION))
+        return cls(project, Place(project.account or account or _ANY_ACCOUNT, project.region or region or _ANY_REGION))
 
     def of(self, environment: Environment) -> Place:
         return Place(environment.account or self.home.account, environment.region or self.home.region)
@@ -126,6 +138,7 @@ class Places:
         return sorted((place for place in found if place.region == region), key=lambda place: place.account)
 
     def artifact_bucket(self, region: str) -> str:
+        """Names of buckets; `value` writes them into a template."""
         return self.project.names.artifact_bucket(self.home.account, region)
 
     def data_bucket(self) -> str:

@@ -11,7 +11,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.encryption_key import TO_READ, EncryptionKey
-from infra.places import Context, bucket_arn
+from infra.places import Context, bucket_arn, value
 from settings_schema import Project
 
 #: Of the artifact bucket: published code, the serving templates of each commit that was built, and what the runs of pipelines write.
@@ -63,7 +63,7 @@ class PrivateBucket(s3.Bucket):
         super().__init__(
             scope,
             construct_id,
-            bucket_name=name,
+            bucket_name=value(name),
             encryption=s3.BucketEncryption.KMS,
             encryption_key=key,
             bucket_key_enabled=True,
@@ -119,4 +119,4 @@ def readable_elsewhere(key: EncryptionKey, bucket: PrivateBucket, context: Conte
 
 def run_objects(bucket: str, pipeline: str) -> str:
     """ARN pattern of what the runs of a SageMaker pipeline write: prepared data, models, evidence."""
-    return f"{bucket_arn(bucket)}/pipelines/{pipeline}/*"
+    return bucket_arn(bucket, f"pipelines/{pipeline}/*")

@@ -25,9 +25,7 @@ class Permission(NamedTuple):
 class Grantee(Protocol):
     """A role, or what has one of its own."""
 
-    def allow(
-        self, sid: str, actions: Sequence[str], resources: Sequence[str], conditions: Mapping[str, object] | None = None
-    ) -> None: ...
+    def allow(self, sid: str, actions: Sequence[str], resources: Sequence[str], conditions: Mapping[str, object] | None = None) -> None: ...
 
     def allow_all(self, permissions: Sequence[Permission]) -> None: ...
 
@@ -54,9 +52,7 @@ class NamedRole(iam.Role):
         return iam.AddToPrincipalPolicyResult(statement_added=True, policy_dependable=self)
 
     def allow(self, sid: str, actions: Sequence[str], resources: Sequence[str], conditions: Mapping[str, object] | None = None) -> None:
-        self.add_to_principal_policy(
-            iam.PolicyStatement(sid=sid, actions=list(actions), resources=list(resources), conditions=conditions)
-        )
+        self.add_to_principal_policy(iam.PolicyStatement(sid=sid, actions=list(actions), resources=list(resources), conditions=conditions))
 
     def allow_all(self, permissions: Sequence[Permission]) -> None:
         for permission in permissions:

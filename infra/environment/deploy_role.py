@@ -14,7 +14,16 @@ from infra.places import Context, bucket_arn
 from infra.service_role import NamedRole, passed_to
 from settings_schema import Environment, Model
 
-_STACK = ("CreateStack", "UpdateStack", "DeleteStack", "DescribeStacks", "DescribeStackEvents", "GetTemplate", "TagResource", "UntagResource")
+_STACK = (
+    "CreateStack",
+    "UpdateStack",
+    "DeleteStack",
+    "DescribeStacks",
+    "DescribeStackEvents",
+    "GetTemplate",
+    "TagResource",
+    "UntagResource",
+)
 
 
 class DeployRole(NamedRole):
@@ -34,8 +43,8 @@ class DeployRole(NamedRole):
         self.allow("ValidateTemplate", ["cloudformation:ValidateTemplate"], ["*"])  # takes no resource
         deployment = place.role(serving.deployment_role)
         self.allow("DeployAs", ["iam:PassRole"], [deployment], passed_to("cloudformation.amazonaws.com"))
-        bucket = bucket_arn(places.artifact_bucket(registry.region))
-        artifacts = f"{bucket}/{artifact_keys(names.deploy_pipeline)}"
+        bucket = places.artifact_bucket(registry.region)
+        artifacts = bucket_arn(bucket, artifact_keys(names.deploy_pipeline))
         self.allow("Artifacts", ["s3:GetObject", "s3:GetObjectVersion"], [artifacts])
-        self.allow("ArtifactBucket", ["s3:GetBucketLocation", "s3:GetBucketVersioning"], [bucket])
+        self.allow("ArtifactBucket", ["s3:GetBucketLocation", "s3:GetBucketVersioning"], [bucket_arn(bucket)])
         self.allow_all([by_alias("KeyOfArtifacts", registry, context.project.names.key_alias, TO_READ)])

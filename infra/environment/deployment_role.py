@@ -9,6 +9,7 @@ from __future__ import annotations
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from infra.drift_metrics import DRIFT
 from infra.encryption_key import FOR_AWS_RESOURCES
 from infra.ownership import is_ours, makes_as_ours, not_another_s
 from infra.places import Context
@@ -16,7 +17,6 @@ from infra.service_role import ServiceRole, passed_to
 from infra.serving.batch_stack import FAILURES
 from infra.serving.endpoint_alarms import OTHERS, ROLLBACK
 from infra.serving.variant_autoscaling import LOAD
-from infra.drift_metrics import DRIFT
 from settings_schema import Environment, Model
 
 _SCALING = "sagemaker.application-autoscaling.amazonaws.com"

@@ -51,15 +51,15 @@ class InferenceRole(SageMakerRole):
         self.allow_all([by_alias("KeyOfVersions", registry, context.project.names.key_alias, TO_READ)])
 
     def _serve(self, context: Context, environment: Environment) -> None:
-        bucket = bucket_arn(context.places.environment_bucket(environment))
-        self.allow("Capture", ["s3:PutObject"], [f"{bucket}/{self._names.capture}*"])
+        bucket = context.places.environment_bucket(environment)
+        self.allow("Capture", ["s3:PutObject"], [bucket_arn(bucket, f"{self._names.capture}*")])
         # SageMaker asks for the alarms of an update as the endpoint's role: "Auto-Rollback Configuration" of its guide.
         self.allow("RollbackAlarms", ["cloudwatch:DescribeAlarms"], [self._place.alarm(self._names.alarm(what)) for what in ROLLBACK])
 
     def _score(self, context: Context, environment: Environment) -> None:
-        bucket = bucket_arn(context.places.environment_bucket(environment))
+        bucket = context.places.environment_bucket(environment)
         below: dict[str, object] = {"StringLike": {"s3:prefix": f"{self._names.batch_input}*"}}
-        self.allow("FindRows", ["s3:ListBucket"], [bucket], below)
-        self.allow("Rows", ["s3:GetObject"], [f"{bucket}/{self._names.batch_input}*"])
-        self.allow("Predictions", ["s3:PutObject", "s3:AbortMultipartUpload"], [f"{bucket}/{self._names.predictions}*"])
+        self.allow("FindRows", ["s3:ListBucket"], [bucket_arn(bucket)], below)
+        self.allow("Rows", ["s3:GetObject"], [bucket_arn(bucket, f"{self._names.batch_input}*")])
+        self.allow("Predictions", ["s3:PutObject", "s3:AbortMultipartUpload"], [bucket_arn(bucket, f"{self._names.predictions}*")])
         self.allow("LogGroup", ["logs:CreateLogGroup"], self._place.log_group(_JOB_LOGS))

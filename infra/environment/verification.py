@@ -22,7 +22,7 @@ class Verification:
 
     def __init__(self, context: Context, model: Model, environment: Environment) -> None:
         self._place: Place = context.places.of(environment)
-        self._bucket = bucket_arn(context.places.environment_bucket(environment))
+        self._bucket = context.places.environment_bucket(environment)
         self._alias = environment.names(context.project).key_alias
         self._names: ServingNames = model.names(context.project).at(environment.name)
         self._has_endpoint = isinstance(model.serving[environment.name], Endpoint)
@@ -74,7 +74,7 @@ class Verification:
     def _score(self) -> list[Permission]:
         """A transform job of the deployed model, its rows and its answers."""
         jobs = [self._place.sagemaker("transform-job", f"{self._names.endpoint}--*")]
-        rows, answers = (f"{self._bucket}/{prefix}{FOLDER}/*" for prefix in (self._names.batch_input, self._names.predictions))
+        rows, answers = (bucket_arn(self._bucket, f"{prefix}{FOLDER}/*") for prefix in (self._names.batch_input, self._names.predictions))
         create = ["sagemaker:CreateTransformJob", "sagemaker:AddTags"]
         use = by_alias(f"Key{self._title}", self._place, self._alias, ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"])
         volumes = by_alias(f"Volumes{self._title}", self._place, self._alias, ["kms:CreateGrant"])

@@ -75,9 +75,7 @@ class FoundationStack(cdk.Stack):
         return [cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(2)]
 
     def _bucket(self, construct_id: str, name: str) -> PrivateBucket:
-        return PrivateBucket(
-            self, construct_id, project=self._context.project, name=name, key=self._key, access_logs=self._access_logs
-        )
+        return PrivateBucket(self, construct_id, project=self._context.project, name=name, key=self._key, access_logs=self._access_logs)
 
     def _private_network(self) -> Network:
         from infra.network import Network  # EC2 is by far the largest part of the CDK, and most projects need none of it

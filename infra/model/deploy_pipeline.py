@@ -60,6 +60,7 @@ class DeployPipeline(Construct):
             default_value="false",
             description="true only for a version that served production before: then nobody is asked to approve it again",
         )
+        self._roles: dict[str, iam.IRole] = {}  # of environments, by name
         regional = self._regional_buckets()
         self._role = self._create_role([foundation.artifact_bucket, *regional.values()])
         self.pipeline = self._create_pipeline(regional)
@@ -187,10 +188,10 @@ class DeployPipeline(Construct):
 
     def _role_of(self, environment: Environment, name: str) -> iam.IRole:
         """Made by the environment's stack, with all that it may do."""
-        found = self.node.try_find_child(name)
-        if isinstance(found, Construct):
-            return found  # type: ignore[return-value]  # the role of an earlier stage
-        return iam.Role.from_role_arn(self, name, self._context.places.of(environment).role(name), mutable=False)
+        if name not in self._roles:
+            arn = self._context.places.of(environment).role(name)
+            self._roles[name] = iam.Role.from_role_arn(self, name, arn, mutable=False)
+        return self._roles[name]
 
     def _verify(self, environment: Environment, *, run_order: int) -> actions.CodeBuildAction:
         return actions.CodeBuildAction(

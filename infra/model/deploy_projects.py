@@ -56,7 +56,9 @@ class DeployProjects(Construct):
             Verification(self._context, self._model, environment).let_look(build)
         kept = self._foundation.artifact_bucket.arn_for_objects(TEMPLATES)
         build.allow("KeptTemplates", ["s3:GetObject"], [kept])  # what the build of the commit kept
-        build.allow("Versions", ["s3:GetObject"], [self._runs(self._context.places.home)])  # the archive has to be the one that was evaluated
+        build.allow(
+            "Versions", ["s3:GetObject"], [self._runs(self._context.places.home)]
+        )  # the archive has to be the one that was evaluated
         for region in self._context.places.other_regions(self._context.settings.environments):
             self._allow_copy(build, Place(self._context.places.home.account, region))
         return build

@@ -19,7 +19,7 @@ from infra.build.code_source import SOURCE_ACTION
 from infra.environment.verification import Verification
 from infra.event_function import EventFunction
 from infra.foundation.foundation_stack import FoundationStack
-from infra.places import Context
+from infra.places import Context, value
 from infra.private_bucket import TEMPLATES
 from settings_schema import Model
 
@@ -59,7 +59,7 @@ class DeploymentStart(Construct):
                 "DEPLOY_PIPELINE_NAME": self._names.deploy_pipeline,
                 "SOURCE_ACTION_NAME": SOURCE_ACTION,
                 "ARTIFACT_BUCKET": foundation.artifact_bucket.bucket_name,
-                "SERVING_STACKS": json.dumps(self._stacks()),
+                "SERVING_STACKS": value(json.dumps(self._stacks())),
             },
             dead_letters=self._dead_letters,
             key=foundation.key,
@@ -71,7 +71,7 @@ class DeploymentStart(Construct):
         stacks = []
         for environment in self._context.settings.environments:
             names, places = self._names.at(environment.name), self._context.places
-            role = places.of(environment).role(names.verify_role) if places.is_elsewhere(environment) else ""
+            role = places.of(environment).role_text(names.verify_role) if places.is_elsewhere(environment) else ""
             stacks.append({"name": names.stack, "region": places.of(environment).region, "role": role})
         return stacks
 

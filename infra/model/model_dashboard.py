@@ -19,9 +19,7 @@ from settings_schema.names import VARIANT
 
 
 class ModelDashboard(Construct):
-    def __init__(
-        self, scope: Construct, construct_id: str, *, context: Context, model: Model, alarms: Sequence[cloudwatch.IAlarm]
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, context: Context, model: Model, alarms: Sequence[cloudwatch.IAlarm]) -> None:
         super().__init__(scope, construct_id)
         self._places = context.places
         self._names = model.names(context.project)

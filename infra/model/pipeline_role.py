@@ -15,6 +15,7 @@ from infra.ownership import is_ours, makes_as_ours, not_another_s
 from infra.places import Context
 from infra.private_bucket import CODE, run_objects
 from infra.sagemaker_role import SageMakerRole
+from infra.service_role import passed_to
 from settings_schema import Model
 
 #: Log groups of jobs, which the whole account shares.
@@ -44,7 +45,7 @@ class PipelineRole(SageMakerRole):
         self._read_champion()
         # No stack of ours can own them: they belong to the whole account.
         self.allow("LogGroups", ["logs:CreateLogGroup"], [arn for name in log_groups for arn in self._home.log_group(name)])
-        self.grant_pass_role(self)
+        self.allow("RunJobsAsItself", ["iam:PassRole"], [self._home.role(self._names.pipeline_role)], passed_to("sagemaker.amazonaws.com"))
         self._use_key(foundation.key)
 
     def _read_and_write(self, context: Context, foundation: FoundationStack) -> None:

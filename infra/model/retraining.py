@@ -17,7 +17,7 @@ from infra.drift_metrics import DRIFT
 from infra.event_function import EventFunction
 from infra.foundation.foundation_stack import FoundationStack
 from infra.function_schedule import FunctionSchedule
-from infra.places import Context
+from infra.places import Context, value
 from settings_schema import Endpoint, Model
 
 
@@ -93,7 +93,7 @@ class Retraining(Construct):
             return
         pattern = events.EventPattern(
             source=["aws.cloudwatch"],
-            account=sorted({self._context.places.of(environment).account for environment in watched}),
+            account=sorted({value(self._context.places.of(environment).account) for environment in watched}),
             detail_type=["CloudWatch Alarm State Change"],
             detail={
                 "alarmName": [self._names.at(environment.name).alarm(DRIFT) for environment in watched],

@@ -16,7 +16,7 @@ from infra.retained_log_group import RetainedLogGroup
 from infra.serving.imports import INFERENCE_ROLE, KEY, SECURITY_GROUP, Imports
 from settings_schema import Environment, Model, Project
 
-#: Tag that names the stack that a model or a configuration was made for, because CloudFormation names them: infra/environment/remove_unused.
+#: Tag that says for which stack CloudFormation made and named a model or a configuration (infra/environment/remove_unused).
 MADE_FOR = "made-for"
 
 

@@ -208,7 +208,9 @@ def changed_stacks(s3: Any, client: Callable[[Stack], Any], names: Names, commit
     listed = s3.get_paginator("list_objects_v2").paginate(Bucket=names.bucket, Prefix=prefix)
     kept = {item["Key"] for page in listed for item in page.get("Contents", [])}
     keys = {stack: f"{prefix}{stack.name}.template.json" for stack in names.stacks}
-    return [stack.name for stack, key in keys.items() if key in kept and _kept(s3, names.bucket, key) != _deployed(client(stack), stack.name)]
+    return [
+        stack.name for stack, key in keys.items() if key in kept and _kept(s3, names.bucket, key) != _deployed(client(stack), stack.name)
+    ]
 
 
 def _kept(s3: Any, bucket: str, key: str) -> Any:

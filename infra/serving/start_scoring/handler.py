@@ -62,7 +62,7 @@ def sources(items: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
     marked = [item["LastModified"] for item in items if _file(item["Key"]) == MARKER]
     if not data or not marked or max(item["LastModified"] for item in data) > marked[0]:
         return []
-    common = os.path.commonprefix([item["Key"] for item in data])
+    common = os.path.commonprefix([item["Key"] for item in data])  # noqa: RUF071 - by characters, as S3's prefixes are
     content = sorted(f"{item['Key']} {item['ETag']}" for item in data)
     if _file(common):
         return [(common, content)]
