@@ -90,8 +90,8 @@ def check_data(terminal: Terminal, subjects: Sequence[Subject]) -> None:
 
 def upload_data(terminal: Terminal, model: str, file: Path | None = None) -> None:
     """A person's file, or the example's; without the marker that would start a training before there is code."""
-    source = str(file.resolve()) if file else "--example"
-    terminal.run(f"upload-{model}", [*_UPLOAD, "--model", model, source, "--no-trigger"])
+    source = ["--model", model, str(file.resolve())] if file else ["--example", model]
+    terminal.run(f"upload-{model}", [*_UPLOAD, *source, "--no-trigger"])
 
 
 def data_bucket(terminal: Terminal, settings: Settings) -> str:
