@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from settings import DataSet
+from settings_schema import DataSet
 from tests.steps import forked_script
 from tests.steps.conftest import STEPS
 from tests.steps.small_data import write_specification

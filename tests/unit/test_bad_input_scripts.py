@@ -131,4 +131,4 @@ def test_an_account_without_the_stacks_says_how_to_deploy_them(capsys: pytest.Ca
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setattr(ProjectEnvironment, "client", lambda *_: NoStacks())
     line = complaint("build_scripts.publish", capsys)
-    assert line.startswith(f"error: stack {PROJECT.name}-foundation does not exist in us-east-1; deploy it (`npx cdk deploy --all`)")
+    assert line.startswith(f"error: stack {PROJECT.names.foundation_stack} does not exist in us-east-1; deploy it (`npx cdk deploy --all`)")
