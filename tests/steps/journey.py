@@ -25,6 +25,13 @@ BUDGET = {
 }
 
 
+#: What evaluation writes.
+EVIDENCE = {
+    *("evaluation.json", "report.html", "golden.csv", "bias.json", "explainability.json", "statistics.json", "constraints.json"),
+    *("model_constraints.json", "contract.json"),
+}
+
+
 @dataclass(frozen=True)
 class Journey:
     """One run of the steps in `folder`, which holds `data/`."""

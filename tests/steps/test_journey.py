@@ -27,7 +27,7 @@ from sklego.datasets import load_abalone, load_arrests
 from build_scripts import golden, version_contract
 from settings_schema import Categorical, DataSet, Numeric
 from tests.steps.conftest import STEPS
-from tests.steps.journey import BUDGET, Journey
+from tests.steps.journey import BUDGET, EVIDENCE, Journey
 from tests.steps.small_data import ABALONE, ARRESTS, HOUSES, LOANS, SPECIES, as_json, houses, loans, species, write_csv
 
 
@@ -55,6 +55,11 @@ def arrests(tmp_path_factory: pytest.TempPathFactory) -> Journey:
 def test_both_example_data_sets_pass_their_gate(abalone: Journey, arrests: Journey) -> None:
     for journey in (abalone, arrests):
         assert journey.evaluation["gate"]["passed"], journey.evaluation["gate"]["reasons"]
+
+
+def test_the_evidence_is_complete(abalone: Journey, arrests: Journey) -> None:
+    for journey in (abalone, arrests):
+        assert {file.name for file in (journey.folder / "evaluation").iterdir()} == EVIDENCE
 
 
 def test_the_metrics_follow_sagemakers_schema(abalone: Journey, arrests: Journey) -> None:
