@@ -9,7 +9,8 @@ from typing import Any
 
 from local_account import handshake
 from local_account.account import Account
-from tests.local_account import small_pipelines as small
+
+from . import small_pipelines as small
 
 
 def git(*arguments: str, cwd: Path | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:

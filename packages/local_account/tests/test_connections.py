@@ -13,11 +13,12 @@ from botocore.exceptions import ClientError
 
 from local_account import handshake
 from local_account.account import Account
-from tests.local_account import connected_pipelines as connected
-from tests.local_account import small_pipelines as small
-from tests.local_account.connected_pipelines import Clone, address, git
-from tests.local_account.stacks import Stack
-from tests.local_account.users import make_user
+
+from . import connected_pipelines as connected
+from . import small_pipelines as small
+from .connected_pipelines import Clone, address, git
+from .stacks import Stack
+from .users import make_user
 
 BOTH_NAMES = ["codeconnections", "codestar-connections"]
 

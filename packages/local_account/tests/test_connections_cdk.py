@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from local_account.account import Account
-from tests.local_account import connected_pipelines as connected
-from tests.local_account import small_pipelines as small
-from tests.local_account.cdk_command import run_cdk
+
+from . import connected_pipelines as connected
+from . import small_pipelines as small
+from .cdk_command import run_cdk
 
 APP = Path(__file__).parent / "connected_app" / "app.py"
 

@@ -11,10 +11,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_account.account import Account
-from tests.local_account import connected_pipelines as connected
-from tests.local_account import small_pipelines as small
-from tests.local_account.connected_pipelines import Clone, create, executions, source, variables
-from tests.local_account.roles import EVERYTHING, make_role, open_to_services
+
+from . import connected_pipelines as connected
+from . import small_pipelines as small
+from .connected_pipelines import Clone, create, executions, source, variables
+from .roles import EVERYTHING, make_role, open_to_services
 
 DENIED = "The provided role does not have sufficient permissions"
 

@@ -12,9 +12,10 @@ from botocore.exceptions import ClientError
 from local_account.account import Account
 from local_account.codepipeline import globs, triggers
 from local_account.connections.repositories import Push
-from tests.local_account import connected_pipelines as connected
-from tests.local_account import small_pipelines as small
-from tests.local_account.connected_pipelines import Clone, create, executions, source, trigger, variables
+
+from . import connected_pipelines as connected
+from . import small_pipelines as small
+from .connected_pipelines import Clone, create, executions, source, trigger, variables
 
 ARN = "arn:aws:codeconnections:us-east-1:111122223333:connection/x"
 
