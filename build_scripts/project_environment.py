@@ -74,10 +74,12 @@ class ProjectEnvironment:
         """The commit that CodeBuild builds; "unknown" by hand."""
         return self._variables.get("CODEBUILD_RESOLVED_SOURCE_VERSION") or "unknown"
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Config | None = None, **credentials: str) -> Any:
+        """`credentials`: as boto3.client takes them, of a role that was assumed; else whoever runs the script. `config` wins over ours."""
         # A local account that has stopped does not come back by waiting: that is said at once.
         attempts = 1 if self._variables.get("AWS_ENDPOINT_URL", "").startswith("http://127.0.0.1:") else 5
-        return boto3.client(service, region_name=self.region, config=Config(retries={"mode": "standard", "max_attempts": attempts}))
+        patient = Config(retries={"mode": "standard", "max_attempts": attempts})
+        return boto3.client(service, region_name=self.region, config=patient.merge(config) if config else patient, **credentials)
 
     @cached_property
     def foundation_outputs(self) -> dict[str, str]:

@@ -24,6 +24,7 @@ class Version:
     created: datetime | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     instance_types: tuple[str, ...] = ()
+    transform_types: tuple[str, ...] = ()
     content_types: tuple[str, ...] = ()
     evaluation_uri: str | None = None
     model_url: str | None = None
@@ -43,6 +44,7 @@ def find(sagemaker: Any, arn: str) -> Version | None:
         created=package.get("CreationTime"),
         facts=package.get("CustomerMetadataProperties") or {},
         instance_types=tuple(inference.get("SupportedRealtimeInferenceInstanceTypes") or ()),
+        transform_types=tuple(inference.get("SupportedTransformInstanceTypes") or ()),
         content_types=tuple(inference.get("SupportedContentTypes") or ()),
         evaluation_uri=statistics.get("S3Uri"),
         model_url=next((container.get("ModelDataUrl") for container in inference.get("Containers") or ()), None),

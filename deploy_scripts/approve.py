@@ -1,7 +1,7 @@
 """Shows the evidence for a version, then approves or rejects it. What SageMaker Studio's registry page does.
 
-    python -m deploy_scripts.approve --version 3 --comment "better on small shells"
-    python -m deploy_scripts.approve --version 3 --reject --comment "worse for one group"
+    python -m deploy_scripts.approve --model abalone --version 3 --comment "better on small shells"
+    python -m deploy_scripts.approve --model abalone --version 3 --reject --comment "worse for one group"
 
 Approving deploys the version to staging; rejecting the version that is live returns to the one approved before.
 Next: status.py shows where it is. Before the first approval, `make preflight` shows whether the account has room for both fleets.
@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from build_scripts.command_line import ProblemError, parser, run
+from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe, versions
+from deploy_scripts.agreement import person_agrees
 
 _LONGEST_COMMENT = 1024  # of ApprovalDescription
 #: Facts in the order in which an approver asks for them.
@@ -88,15 +88,17 @@ def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
     if len(given.comment) > _LONGEST_COMMENT:
         raise ProblemError(f"--comment has {len(given.comment)} characters; allowed: {_LONGEST_COMMENT}")
-    project = ProjectEnvironment()
+    settings = read_settings()
+    names = settings.model(given.model).names(settings.project)
+    project = ProjectEnvironment(settings.project)
     sagemaker = project.client("sagemaker")
-    version = find(sagemaker, project.model_package_group, given.version)
+    version = find(sagemaker, names.model_package_group, given.version)
     show(evidence(version, read_evaluation(project.client("s3"), version)))
     decision = "Rejected" if given.reject else "Approved"
     if version.approval == decision:
         print(f"version {version.number} is already {decision.lower()}")
         return 0
-    if not given.yes and not _confirmed(f"{decision} version {version.number}? [y/N] "):
+    if not person_agrees(f"{decision} version {version.number}?", asked=given.yes):
         print("nothing changed")
         return 0
     comment = {"ApprovalDescription": given.comment} if given.comment else {}
@@ -106,15 +108,9 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _confirmed(question: str) -> bool:
-    """Raises ProblemError where nobody can be asked: an approval starts a deployment."""
-    if not sys.stdin.isatty():
-        raise ProblemError("this is no terminal, so nobody can confirm it; nothing changed. Give --yes to decide without being asked")
-    return input(question).strip().lower() in ("y", "yes")
-
-
 def _options() -> argparse.ArgumentParser:
     options = parser(__doc__)
+    add_model_option(options)
     options.add_argument("--version", type=int, help="number of the version (default: the newest that waits)")
     options.add_argument("--reject", action="store_true", help="reject instead of approve")
     options.add_argument("--comment", default="", help="why; kept with the version")

@@ -1,4 +1,4 @@
-"""The checks of verify.py as pure functions on what the endpoint answered: each returns a line, or raises VerdictError."""
+"""The checks of verify.py as pure functions on what the version answered: each returns a line, or raises VerdictError."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from build_scripts.golden import Golden
 from build_scripts.invocation import Answer
 from build_scripts.step_modules import load
 from build_scripts.version_contract import Contract
-from settings import Problem
+from settings_schema import Problem
 
 #: An endpoint is Updating also while autoscaling changes its instances, and SystemUpdating while AWS patches them: it serves meanwhile.
 SERVING = ("InService", "Updating", "SystemUpdating")
@@ -20,7 +20,7 @@ RELATIVE_TOLERANCE = 1e-6
 
 
 def as_evaluated(name: str, answer: Answer, golden: Golden) -> str:
-    """The endpoint must answer what the version answered when it was evaluated."""
+    """It must answer what the version answered when it was evaluated."""
     if answer.labels:
         different = sum(label != expected for label, expected in zip(answer.labels, golden.expected, strict=True))
         found = f"{different} of {len(answer.labels)} classes differ"
@@ -63,11 +63,11 @@ def refused(status: int | None) -> str:
 
 
 def latency(milliseconds: Sequence[float], limit_ms: int) -> str:
-    """Client-side latency of single rows; `limit_ms` is settings' p99 for the stage."""
+    """Client-side latency of single rows; `limit_ms` is the endpoint's p99 in models/."""
     ordered = sorted(milliseconds)
     p50, p99 = (ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)] for share in (0.50, 0.99))
     if p99 > limit_ms:
-        raise VerdictError(f"latency: p99 is {p99:.0f} ms; settings.py allows {limit_ms} ms (p99_latency_ms)")
+        raise VerdictError(f"latency: p99 is {p99:.0f} ms; models/ allows {limit_ms} ms (Endpoint.p99_latency_ms)")
     return f"latency: p50 {p50:.1f} ms, p99 {p99:.1f} ms of {limit_ms} ms allowed ({len(ordered)} requests)"
 
 
@@ -83,3 +83,10 @@ def deployed(endpoint: Mapping[str, Any], live_package: str | None, wanted_packa
             f"endpoint {name} has config {endpoint['EndpointConfigName']}, not {wanted_config}; SageMaker may have rolled the update back"
         )
     return f"deployed: {name} serves {wanted_package.rsplit('/', 1)[-1]} with config {endpoint['EndpointConfigName']}"
+
+
+def deployed_model(stack: str, model_name: str, live_package: str | None, wanted_package: str) -> str:
+    """Of a batch stack, which has no endpoint: the SageMaker model that its jobs run with."""
+    if live_package != wanted_package:
+        raise VerdictError(f"model {model_name} of stack {stack} is of {live_package}, not {wanted_package}; deploy again")
+    return f"deployed: {stack} scores with {wanted_package.rsplit('/', 1)[-1]} as model {model_name}"

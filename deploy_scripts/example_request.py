@@ -1,7 +1,7 @@
 """Writes a request that an endpoint answers: golden rows of the version that it serves, as a client sends them.
 
-    python -m deploy_scripts.example_request --output out/row.csv
-    python -m deploy_scripts.example_request --endpoint mlops-staging --rows 3 --content-type application/json
+    python -m deploy_scripts.example_request --model abalone --output out/row.csv
+    python -m deploy_scripts.example_request --model abalone --environment staging --rows 3 --content-type application/json
 
 Input: the registry. Output: a file, or the text on standard output. Next: `aws sagemaker-runtime invoke-endpoint --body fileb://...`.
 """
@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from build_scripts import golden, invocation, version_contract
-from build_scripts.command_line import ProblemError, parser, run
+from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
-from deploy_scripts.live_endpoint import served_version
-from settings import PRODUCTION, PROJECT
+from deploy_scripts.environment_place import EnvironmentPlace, Role
+from deploy_scripts.live_endpoint import endpoint_of, served_version
 
 
-def request(project: ProjectEnvironment, endpoint: str, count: int, content_type: str) -> bytes:
+def request(project: ProjectEnvironment, place: EnvironmentPlace, endpoint: str, count: int, content_type: str) -> bytes:
     """Raises ProblemError where there is no such endpoint, no version behind it, or fewer rows."""
-    _, version = served_version(project.client("sagemaker"), endpoint)
+    _, version = served_version(place.client("sagemaker"), project.client("sagemaker"), endpoint)
     s3 = project.client("s3")
     contract = version_contract.read(s3, version)
     rows = golden.read(s3, version, contract).rows
@@ -33,7 +33,14 @@ def request(project: ProjectEnvironment, endpoint: str, count: int, content_type
 
 def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
-    body = request(ProjectEnvironment(), given.endpoint, given.rows, given.content_type)
+    settings = read_settings()
+    model = settings.model(given.model)
+    environment = settings.environment(given.environment) if given.environment else settings.production
+    endpoint_of(model, environment)
+    project = ProjectEnvironment(settings.project)
+    place = EnvironmentPlace(project, environment, Role.VERIFY)
+    endpoint = model.names(settings.project).at(environment.name).endpoint
+    body = request(project, place, endpoint, given.rows, given.content_type)
     if given.output is None:
         sys.stdout.write(body.decode())
         return 0
@@ -45,7 +52,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _options() -> argparse.ArgumentParser:
     options = parser(__doc__)
-    options.add_argument("--endpoint", default=PROJECT.endpoint_name(PRODUCTION), help="whose request (default: %(default)s)")
+    add_model_option(options)
+    options.add_argument("--environment", help="which endpoint (default: that of the last environment, which serves)")
     options.add_argument("--rows", type=int, default=1, help="number of rows (default: %(default)s)")
     options.add_argument(
         "--content-type", choices=(invocation.CSV, invocation.JSON), default=invocation.CSV, help="how (default: %(default)s)"

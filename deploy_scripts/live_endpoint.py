@@ -1,4 +1,4 @@
-"""What an endpoint serves now, by asking SageMaker: its config, model and model package. Each of them may have been deleted meanwhile."""
+"""What serves now, by asking AWS: an endpoint's config, model and package, or a batch stack's model. Each may be gone meanwhile."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from typing import Any
 from build_scripts.command_line import ProblemError
 from build_scripts.missing import found
 from build_scripts.registry import Version, find, number_of
+from settings_schema import Endpoint, Environment, Model
+
+
+def endpoint_of(model: Model, environment: Environment) -> Endpoint:
+    """How the environment serves the model. Raises ProblemError for a batch model, which has no endpoint to ask."""
+    serving = model.serving[environment.name]
+    if not isinstance(serving, Endpoint):
+        asked = f"`python -m build_scripts.score_file FILE --model {model.name}` asks a version of it"
+        raise ProblemError(f"model {model.name} has no endpoint in {environment.name}: models/ says Batch; {asked}")
+    return serving
 
 
 def describe_endpoint(sagemaker: Any, name: str) -> dict[str, Any] | None:
@@ -24,22 +34,30 @@ def first_variant(sagemaker: Any, endpoint: dict[str, Any]) -> dict[str, Any] | 
 def served_package(sagemaker: Any, endpoint: dict[str, Any]) -> str | None:
     """ARN of the model package behind the endpoint's first variant; None for a model without one, and where config or model are gone."""
     variant = first_variant(sagemaker, endpoint)
-    model = found(sagemaker.describe_model, ModelName=variant["ModelName"]) if variant else None
+    return package_of(sagemaker, variant["ModelName"]) if variant else None
+
+
+def package_of(sagemaker: Any, model_name: str) -> str | None:
+    """ARN of the model package that a SageMaker model is of; None for a model without one, and where it is gone."""
+    model = found(sagemaker.describe_model, ModelName=model_name)
     if model is None:
         return None
     containers = [*model.get("Containers", []), *([model["PrimaryContainer"]] if model.get("PrimaryContainer") else [])]
     return next((container["ModelPackageName"] for container in containers if container.get("ModelPackageName")), None)
 
 
-def served_version(sagemaker: Any, name: str) -> tuple[dict[str, Any], Version]:
-    """The endpoint and the version that it serves. Raises ProblemError saying which of them there is not."""
+def served_version(sagemaker: Any, registry: Any, name: str) -> tuple[dict[str, Any], Version]:
+    """The endpoint and the version that it serves. `registry`: SageMaker where the versions are, perhaps in another account.
+
+    Raises ProblemError saying which of them there is not.
+    """
     endpoint = describe_endpoint(sagemaker, name)
     if endpoint is None:
-        raise ProblemError(f"endpoint {name} does not exist; deploy it, or name another with --endpoint")
+        raise ProblemError(f"endpoint {name} does not exist; deploy it, or name another with --model and --environment")
     package = served_package(sagemaker, endpoint)
     if package is None:
         raise ProblemError(f"endpoint {name} serves a model that is of no registered version, or whose description was deleted")
-    version = find(sagemaker, package)
+    version = find(registry, package)
     if version is None:
         raise ProblemError(f"endpoint {name} serves version {number_of(package)}, which was deleted from the registry; release another one")
     return endpoint, version

@@ -1,7 +1,7 @@
-"""Measures what one instance of an endpoint can do: `python -m deploy_scripts.load_test --endpoint mlops-staging`.
+"""Measures what one instance of an endpoint can do: `python -m deploy_scripts.load_test --model abalone --environment staging`.
 
 Sends requests from a rising number of senders, bounded in time and in rate, to the one endpoint that is named, in whichever
-account the environment names (real or local). Output: max RPS per instance, the value for target tracking that the SageMaker
+account it lives (real or local). Output: max RPS per instance, the value for target tracking that the SageMaker
 guide computes from it (max RPS x safety x 60), and with `--output` the service-time distribution for `python -m capacity
 --service`. Formula: SageMaker guide, "Load testing your auto scaling configuration".
 """
@@ -20,11 +20,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from botocore.config import Config
+
 from build_scripts import command_line, golden, invocation, version_contract
 from build_scripts.project_environment import ProjectEnvironment
-from deploy_scripts.live_endpoint import describe_endpoint, first_variant, served_version
-
-import settings  # isort: skip - after command_line, which turns its errors into one line
+from deploy_scripts.environment_place import EnvironmentPlace, Role
+from deploy_scripts.live_endpoint import describe_endpoint, endpoint_of, first_variant, served_version
+from settings_schema import TargetTracking
 
 QUANTILES = 200
 PLATEAU = 1.1  # more senders that add less than this factor have met the limit
@@ -74,16 +76,13 @@ class Limiter:
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="python -m deploy_scripts.load_test", description=(__doc__ or "").split("\n\n")[0])
     add = result.add_argument
-    add("--endpoint", default=settings.PROJECT.endpoint_name(settings.STAGING), help="endpoint to load (default: %(default)s)")
+    command_line.add_model_option(result)
+    add("--environment", help="which of the model's endpoints (default: the first environment's, where versions are tested)")
+    add("--endpoint", help="another endpoint than the model's")
     add("--seconds", type=float, default=60.0, help=f"longest time in all, up to {SECONDS_LIMIT} (default: %(default)g)")
     add("--max-rps", type=float, default=200.0, help=f"highest rate in all, up to {RATE_LIMIT} (default: %(default)g)")
     add("--max-senders", type=int, default=32, help=f"most requests at once, up to {SENDERS_LIMIT} (default: %(default)s)")
-    add(
-        "--p99-ms",
-        type=float,
-        default=float(settings.PRODUCTION.p99_latency_ms),
-        help="slower than this counts as too much load (default: %(default)g)",
-    )
+    add("--p99-ms", type=float, help="slower than this counts as too much load (default: Endpoint.p99_latency_ms of who serves)")
     add("--safety", type=float, default=0.5, help="share of the maximum to plan with (default: %(default)g)")
     add("--payload", type=Path, help="file with the body of a request (default: the version's golden rows, one after the other)")
     add("--content-type", default=invocation.CSV, help="default: %(default)s")
@@ -102,7 +101,7 @@ def check(options: argparse.Namespace) -> None:
     for name, value, limit in bounds:
         if not 0 < value <= limit:
             raise LoadTestError(f"{name} is {value:g}; allowed: more than 0, at most {limit}")
-    if not options.p99_ms > 0:
+    if options.p99_ms is not None and not options.p99_ms > 0:
         raise LoadTestError(f"--p99-ms is {options.p99_ms:g}; allowed: more than 0")
     if not 0 < options.safety <= 1:
         raise LoadTestError(f"--safety is {options.safety:g}; allowed: more than 0, at most 1")
@@ -168,6 +167,7 @@ def summarise(stages: Sequence[Stage], options: argparse.Namespace, instance_cou
             f"even one sender sees a p99 of {stages[0].quantile_ms(0.99):.0f} ms or errors; allowed: up to --p99-ms {options.p99_ms:g}"
         )
     best = max(stage.rps for stage in fine) / instance_count
+    target = TargetTracking(max_rps_per_instance=best, safety=options.safety)
     alone = sorted(stages[0].latencies_ms)
     quantiles = [alone[min(len(alone) - 1, int((i + 0.5) / QUANTILES * len(alone)))] for i in range(QUANTILES)]
     mean = sum(alone) / len(alone)
@@ -179,7 +179,7 @@ def summarise(stages: Sequence[Stage], options: argparse.Namespace, instance_cou
         "max_rps_per_instance": best,
         "limited_by": "rate" if max(s.rps for s in stages) > 0.95 * options.max_rps else "endpoint or senders",
         "safety": options.safety,
-        "target_invocations_per_instance": best * options.safety * 60,
+        "target_invocations_per_instance": target.invocations_per_instance,
         "workers": max(1, round(best * mean / 1000)),  # Little's law: requests in service = rate x service time
         "service_time_quantiles_ms": quantiles,
         "stages": [
@@ -219,25 +219,33 @@ def sender(runtime: Any, options: argparse.Namespace, bodies: Sequence[bytes]) -
     return send
 
 
+def place_of(options: argparse.Namespace) -> tuple[ProjectEnvironment, EnvironmentPlace]:
+    """Fills in what was left out: the model's endpoint in the environment, and the latency that it may have where it serves."""
+    settings = command_line.read_settings()
+    environment = settings.environment(options.environment) if options.environment else settings.staging
+    if options.endpoint is None or options.p99_ms is None:
+        model = settings.model(options.model)
+        endpoint_of(model, environment)
+        options.endpoint = options.endpoint or model.names(settings.project).at(environment.name).endpoint
+        options.p99_ms = options.p99_ms or float(endpoint_of(model, settings.production).p99_latency_ms)
+    project = ProjectEnvironment(settings.project)
+    return project, EnvironmentPlace(project, environment, Role.VERIFY)
+
+
 def run(options: argparse.Namespace) -> dict[str, Any]:
     check(options)
-    import boto3
-    from botocore.config import Config
-
-    payload, project = _payload(options), ProjectEnvironment()
-    sagemaker = project.client("sagemaker")
+    payload, (project, place) = _payload(options), place_of(options)
+    sagemaker = place.client("sagemaker")
     described = describe_endpoint(sagemaker, options.endpoint)
     if described is None:
-        raise LoadTestError(f"endpoint {options.endpoint} does not exist in {project.region}; deploy it, or name another with --endpoint")
+        raise LoadTestError(f"endpoint {options.endpoint} does not exist in {place.region}; deploy it, or name another with --environment")
     variant = first_variant(sagemaker, described) or {}
     if described["EndpointStatus"] != "InService":
         raise LoadTestError(f"endpoint {options.endpoint} is {described['EndpointStatus']}; allowed: InService")
     count = sum(variant.get("CurrentInstanceCount", 1) for variant in described.get("ProductionVariants", [{}]))
-    runtime = boto3.client(
-        "sagemaker-runtime", region_name=project.region, config=Config(retries={"max_attempts": 0}, max_pool_connections=SENDERS_LIMIT)
-    )
+    runtime = place.client("sagemaker-runtime", Config(retries={"max_attempts": 0}, max_pool_connections=SENDERS_LIMIT))
     print(f"{options.endpoint}: {count} instance(s), at most {options.seconds:g} s and {options.max_rps:g} requests/s")
-    bodies = [payload] if payload is not None else golden_bodies(project, options)
+    bodies = [payload] if payload is not None else golden_bodies(project, sagemaker, options)
     stages = run_stages(sender(runtime, options, bodies), options, _show)
     result = summarise(stages, options, max(1, count), variant.get("InstanceType"))
     if options.output:
@@ -246,9 +254,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def golden_bodies(project: ProjectEnvironment, options: argparse.Namespace) -> list[bytes]:
+def golden_bodies(project: ProjectEnvironment, sagemaker: Any, options: argparse.Namespace) -> list[bytes]:
     """One request for each golden row of the version that is served: what it surely takes, and as different as real rows are."""
-    _, version = served_version(project.client("sagemaker"), options.endpoint)
+    _, version = served_version(sagemaker, project.client("sagemaker"), options.endpoint)
     contract = version_contract.read(project.client("s3"), version)
     rows = golden.read(project.client("s3"), version, contract).rows
     return [invocation.body([row], options.content_type, contract) for row in rows]
@@ -283,7 +291,7 @@ def _main(arguments: Sequence[str]) -> int:
         f"Target tracking: {result['max_rps_per_instance']:.1f} x {options.safety:g} x 60 = "
         f"{result['target_invocations_per_instance']:.0f} invocations per instance and minute"
     )
-    print(f"settings.py: TargetTracking(max_rps_per_instance={result['max_rps_per_instance']:.1f}, safety={options.safety:g})")
+    print(f"models/: TargetTracking(max_rps_per_instance={result['max_rps_per_instance']:.1f}, safety={options.safety:g})")
     return 0
 
 

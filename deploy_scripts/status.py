@@ -1,41 +1,35 @@
-"""Shows which version is where, since when, from which commit and how good; what failed last, and why; and what waits for a decision.
+"""Shows which version of each model is where, since when, from which commit and how good; what failed last and why; what waits for whom.
 
-python -m deploy_scripts.status          a table
-python -m deploy_scripts.status --json   the same for a program
+    python -m deploy_scripts.status                    every model and environment, one line each
+    python -m deploy_scripts.status --model abalone    one model
+    python -m deploy_scripts.status --json             the same for a program
+
+Found by what is deployed: a model whose file is gone is shown as long as its stacks are there, with the command that retires it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from build_scripts.command_line import parser, run
+from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.registry import Version, find, number_of, versions
+from build_scripts.registry import Version, find, versions
 from deploy_scripts import build_logs
-from deploy_scripts.live_endpoint import describe_endpoint, served_package
-from settings import ENVIRONMENTS, PROJECT
+from deploy_scripts.deployments import Deployment, at_place, places_of
+from deploy_scripts.environment_place import EnvironmentPlace, Role
+from deploy_scripts.placements import Placement, Stage, at, look, quality
+from settings_schema import ModelNames
+from settings_schema.reading import Settings
 
-
-@dataclass(frozen=True)
-class Placement:
-    """A stage and the version it serves; `version` None: nothing is deployed there."""
-
-    stage: str
-    endpoint: str
-    status: str = "not deployed"
-    version: int | None = None
-    since: str = ""
-    commit: str = ""
-    metric: str = ""
-    instances: int = 0
+_AT_ONCE = 8  # questions: many models are asked in the time of a few, and SageMaker does not throttle
 
 
 @dataclass(frozen=True)
@@ -45,6 +39,7 @@ class Waiting:
     what: str
     since: str
     command: str
+    whom: str = "an approver"
 
 
 @dataclass(frozen=True)
@@ -57,38 +52,12 @@ class Failure:
     log: str = ""
 
 
-def placement(stage: str, name: str, endpoint: dict[str, Any] | None, package: str | None, version: Version | None) -> Placement:
-    """`package`: ARN of what the endpoint serves; `version`: what the registry says about it, None if it was deleted there."""
-    if endpoint is None:
-        return Placement(stage, name)
-    gone = "" if version else ", version deleted from the registry" if package else ", of no known version"
-    return Placement(
-        stage=stage,
-        endpoint=name,
-        status=f"{endpoint['EndpointStatus']}{gone}",
-        version=number_of(package) if package else None,
-        since=_time(endpoint.get("LastModifiedTime")),
-        commit=(version.facts.get("git-commit", "") if version else "")[:12],
-        metric=quality(version) if version else "",
-        instances=sum(variant.get("CurrentInstanceCount", 0) for variant in endpoint.get("ProductionVariants", [])),
-    )
-
-
-def quality(version: Version) -> str:
-    """`rmse 2.13`, or nothing for a version without it."""
-    name, value = version.facts.get("metric"), version.facts.get("metric-value")
-    try:
-        return f"{name} {float(value):.4g}" if name and value else ""
-    except ValueError:
-        return f"{name} {value}"
-
-
-def waiting_versions(pending: Sequence[Version]) -> list[Waiting]:
+def waiting_versions(model: str, pending: Iterable[Version]) -> list[Waiting]:
     return [
         Waiting(
-            f"version {version.number} {quality(version)}".strip(),
-            _time(version.created),
-            f"python -m deploy_scripts.approve --version {version.number}",
+            f"version {version.number} of {model} {quality(version)}".strip(),
+            at(version.created),
+            f"python -m deploy_scripts.approve --model {model} --version {version.number}",
         )
         for version in pending
     ]
@@ -105,7 +74,11 @@ def waiting_stages(state: dict[str, Any]) -> list[Waiting]:
                     f"aws codepipeline put-approval-result --pipeline-name {state['pipelineName']} --stage-name {stage['stageName']} "
                     f"--action-name {action['actionName']} --token {latest['token']} --result status=Approved,summary=ok"
                 )
-                waiting.append(Waiting(f"{stage['stageName']} {action['actionName']}", _time(latest.get("lastStatusChange")), command))
+                waiting.append(
+                    Waiting(
+                        f"{state['pipelineName']} {stage['stageName']} {action['actionName']}", at(latest.get("lastStatusChange")), command
+                    )
+                )
     return waiting
 
 
@@ -122,7 +95,7 @@ def failed_stages(state: dict[str, Any], said: Callable[[str], str] = lambda bui
                 in_log = said(latest["externalExecutionId"]) if latest.get("externalExecutionId") else ""
                 reason = f"{reason} {in_log}" if in_log and in_log not in reason else reason
                 what = f"{state['pipelineName']} {stage['stageName']} {action['actionName']}"
-                failures.append(Failure(what, _time(latest.get("lastStatusChange")), reason, latest.get("externalExecutionUrl") or ""))
+                failures.append(Failure(what, at(latest.get("lastStatusChange")), reason, latest.get("externalExecutionUrl") or ""))
     return failures
 
 
@@ -131,79 +104,142 @@ def failed_training(name: str, newest: dict[str, Any] | None) -> list[Failure]:
     if newest is None or newest["PipelineExecutionStatus"] != "Failed":
         return []
     reason = newest.get("PipelineExecutionFailureReason") or "no reason given"
-    return [Failure(name, _time(newest.get("StartTime")), reason)]
+    return [Failure(name, at(newest.get("StartTime")), reason)]
 
 
-def failed_endpoint(name: str, endpoint: dict[str, Any] | None) -> list[Failure]:
-    """SageMaker keeps why an endpoint failed, or went back to the fleet before."""
-    if endpoint is None or not endpoint.get("FailureReason"):
+def failed_stage(placement: Placement) -> list[Failure]:
+    """An endpoint that failed or went back, or a batch model's last job."""
+    if not placement.failure:
         return []
-    return [Failure(f"endpoint {name}", _time(endpoint.get("LastModifiedTime")), endpoint["FailureReason"])]
+    return [Failure(f"{placement.model} in {placement.stage}", placement.since, placement.failure)]
 
 
-def _time(value: datetime | None) -> str:
-    return value.strftime("%Y-%m-%d %H:%M") if value else ""
+def left_behind(settings: Settings, deployed: Sequence[Deployment], model: str | None) -> list[Waiting]:
+    """Stacks of models and environments that are not set any more, with the command that retires them. `model`: of this one only."""
+    set_environments = {environment.name for environment in settings.environments}
+    gone: dict[tuple[str, str], list[str]] = {}
+    for item in deployed:
+        if item.model and item.model not in settings.models:
+            gone.setdefault(("model", item.model), []).append(item.name)
+        elif item.environment and item.environment not in set_environments:
+            gone.setdefault(("environment", item.environment), []).append(item.name)
+    return [
+        Waiting(
+            f"{kind} {name} is not set any more, but {', '.join(stacks)} are still there",
+            "",
+            f"python -m deploy_scripts.retire --{kind} {name}",
+            "whoever took it out",
+        )
+        for (kind, name), stacks in sorted(gone.items())
+        if model is None or (kind, model) == ("model", name)
+    ]
 
 
-def collect(project: ProjectEnvironment) -> tuple[list[Placement], list[Failure], list[Waiting]]:
-    sagemaker = project.client("sagemaker")
-    build, deploy = _state(project, PROJECT.build_pipeline), _state(project, project.deploy_pipeline_name)
-    failures = [failure for state in (build, deploy) if state for failure in failed_stages(state, lambda build: _said(project, build))]
-    failures += failed_training(project.pipeline_name, _newest_training(sagemaker, project.pipeline_name))
-    placements = []
-    for environment in ENVIRONMENTS:
-        name = PROJECT.endpoint_name(environment)
-        endpoint = describe_endpoint(sagemaker, name)
-        failures += failed_endpoint(name, endpoint)
-        package = served_package(sagemaker, endpoint) if endpoint else None
-        placements.append(placement(environment.name, name, endpoint, package, find(sagemaker, package) if package else None))
-    pending = [find(sagemaker, arn) for arn in versions(sagemaker, project.model_package_group, "PendingManualApproval")]
-    approvals = waiting_stages(deploy) if deploy else []
-    return placements, failures, [*waiting_versions([version for version in pending if version]), *approvals]
+@dataclass(frozen=True)
+class Overview:
+    stages: Sequence[Placement]
+    failures: Sequence[Failure]
+    waiting: Sequence[Waiting]
 
 
-def _state(project: ProjectEnvironment, pipeline: str) -> dict[str, Any] | None:
-    """None if there is no such CodePipeline."""
-    state: dict[str, Any] | None = found(project.client("codepipeline").get_pipeline_state, name=pipeline)
-    return state
+def collect(project: ProjectEnvironment, settings: Settings, model: str | None = None) -> Overview:
+    """`model`: only this one. Raises ProblemError for one that is neither set nor deployed."""
+    places = places_of(project, settings, Role.LOOKUP)
+    deployed, closed = _deployed(places)
+    known = sorted({*settings.models, *(item.model for item in deployed if item.model)})
+    if model is not None and model not in known:
+        raise ProblemError(f"--model is {model!r}; allowed: {', '.join(known) or 'none, models/ has no file and nothing is deployed'}")
+    models = [settings.project.names.model(name) for name in known if model in (None, name)]
+    stages = [stage for names in models for stage in _stages(settings, names, places, deployed) if stage.place.where not in closed]
+    registry, codepipeline = project.client("sagemaker"), project.client("codepipeline")
+    # Made here and not by the threads: boto3 makes clients one at a time.
+    sagemaker = {where: place.client("sagemaker") for where, place in {stage.place.where: stage.place for stage in stages}.items()}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        placements = pool.map(lambda stage: look(stage, sagemaker[stage.place.where], registry), stages)
+        pipelines = [settings.project.names.build_pipeline, *(names.deploy_pipeline for names in models)]
+        states = pool.map(lambda name: found(codepipeline.get_pipeline_state, name=name), pipelines)
+        trainings = pool.map(lambda names: failed_training(names.training_pipeline, _newest_training(registry, names)), models)
+        pending = pool.map(lambda names: waiting_versions(names.model, _pending(registry, names)), models)
+        shown, (build, *deploy) = list(placements), list(states)
+    failures = [Failure(f"environment {name}", "", reason) for name, reason in closed.values()]
+    failures += [item for state in (build, *deploy) if state for item in failed_stages(state, lambda build_id: _said(project, build_id))]
+    failures += [*(item for items in trainings for item in items), *(item for placement in shown for item in failed_stage(placement))]
+    waiting = [*(item for items in pending for item in items), *(item for state in deploy if state for item in waiting_stages(state))]
+    return Overview(shown, failures, [*waiting, *left_behind(settings, deployed, model)])
+
+
+def _deployed(places: Sequence[EnvironmentPlace]) -> tuple[list[Deployment], dict[tuple[str | None, str], tuple[str, str]]]:
+    """What there is, and where the account is closed to us: place -> environment and reason."""
+    found_there: list[Deployment] = []
+    closed: dict[tuple[str | None, str], tuple[str, str]] = {}
+    for where, place in {place.where: place for place in reversed(places)}.items():
+        try:
+            found_there += at_place(place)
+        except ProblemError as error:
+            closed[where] = (place.environment.name, str(error))
+    return found_there, closed
+
+
+def _stages(settings: Settings, names: ModelNames, places: Sequence[EnvironmentPlace], deployed: Sequence[Deployment]) -> Iterator[Stage]:
+    """What is set, in the order of the environments, and then what is deployed although nothing is set for it."""
+    left = {(item.environment, item.place.where): item for item in deployed if item.model == names.model and item.environment}
+    model = settings.models.get(names.model)
+    for place in places[: len(settings.environments)] if model else ():
+        name = place.environment.name
+        yield Stage(names.at(name), place, model.serving[name] if model else None, left.pop((name, place.where), None))
+    for (name, _), item in left.items():
+        yield Stage(names.at(str(name)), item.place, None, item)
 
 
 def _said(project: ProjectEnvironment, build_id: str) -> str:
     return build_logs.reason(project.client("codebuild"), project.client("logs"), build_id)
 
 
-def _newest_training(sagemaker: Any, name: str) -> dict[str, Any] | None:
-    page = found(sagemaker.list_pipeline_executions, PipelineName=name, SortBy="CreationTime", SortOrder="Descending", MaxResults=1)
+def _pending(registry: Any, names: ModelNames) -> list[Version]:
+    """None of a model that is not deployed yet, which has no group."""
+    try:
+        arns = versions(registry, names.model_package_group, "PendingManualApproval")
+    except ProblemError:
+        return []
+    return [version for version in (find(registry, arn) for arn in arns) if version]
+
+
+def _newest_training(registry: Any, names: ModelNames) -> dict[str, Any] | None:
+    request = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 1}
+    page = found(registry.list_pipeline_executions, PipelineName=names.training_pipeline, **request)
     return next(iter((page or {}).get("PipelineExecutionSummaries", [])), None)
 
 
-def show(placements: Sequence[Placement], failures: Sequence[Failure], waiting: Sequence[Waiting]) -> None:
+def show(overview: Overview) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 120  # a log or a pipe has no width of its own, and columns must not be cut
-    table = Table("stage", "version", "status", "since", "commit", "metric", "instances")
-    for item in placements:
-        table.add_row(item.stage, str(item.version or "-"), item.status, item.since, item.commit, item.metric, str(item.instances or "-"))
+        console.width = 140  # a log or a pipe has no width of its own, and columns must not be cut
+    table = Table("model", "stage", "version", "status", "since", "commit", "metric", "instances")
+    for item in overview.stages:
+        runs = str(item.instances or "-") if not item.schedule else "\n".join(filter(None, (item.schedule, item.scored)))
+        table.add_row(item.model, item.stage, str(item.version or "-"), item.status, item.since, item.commit, item.metric, runs)
     console.print(table)
-    for failure in failures:
+    for failure in overview.failures:
         text = f"failed on {failure.since}: {failure.what}\n  {failure.reason}"
         console.print(f"{text}\n  log: {failure.log}" if failure.log else text, soft_wrap=True, markup=False)
-    for decision in waiting:
-        console.print(f"waits since {decision.since}: {decision.what}\n  {decision.command}", soft_wrap=True, markup=False)
-    if not waiting:
+    for decision in overview.waiting:
+        since = f" since {decision.since}" if decision.since else ""
+        console.print(f"waits{since} for {decision.whom}: {decision.what}\n  {decision.command}", soft_wrap=True, markup=False)
+    if not overview.waiting:
         console.print("nothing waits for a decision")
 
 
 def main(arguments: Sequence[str]) -> int:
     options = parser(__doc__)
+    add_model_option(options)
     options.add_argument("--json", action="store_true", help="print JSON")
     given = options.parse_args(arguments)
-    placements, failures, waiting = collect(ProjectEnvironment())
+    settings = read_settings()
+    overview = collect(ProjectEnvironment(settings.project), settings, given.model)
     if given.json:
-        listed: dict[str, Sequence[Placement | Failure | Waiting]] = {"stages": placements, "failures": failures, "waiting": waiting}
-        print(json.dumps({name: [asdict(item) for item in items] for name, items in listed.items()}, indent=2))
+        print(json.dumps(asdict(overview), indent=2))
     else:
-        show(placements, failures, waiting)
+        show(overview)
     return 0
 
 

@@ -1,143 +1,70 @@
-"""Deletes what no stack owns: the SageMaker pipelines, the registered versions, and what earlier deployments left.
+"""Removes the whole project: every model as retire.py does, then the stacks that they shared.
 
-    python -m deploy_scripts.tear_down
+    python -m deploy_scripts.tear_down --really
 
-Builds make the pipelines, runs register versions, and CloudFormation cannot delete a model package group that has any. Models and
-endpoint configurations of earlier deployments are kept by CloudFormation (infra/endpoint/endpoint_stack.py).
-README.md, "Tear down", says when: after every other stack. A push or the schedule would bring the pipelines back, and a
-deleted version wakes the deploy pipeline, which rolls out the one approved before.
+With `Project.retain_data` it leaves the foundation, the environments (their keys and buckets) and the versions; without, nothing but what
+the whole account shares. What is protected goes only with --really. The build goes first: a push would bring everything back.
+README.md, "Tear down", says what to do before. How: retirement.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
-import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from botocore.exceptions import ClientError
-
-from build_scripts.command_line import ProblemError, parser, run
-from build_scripts.missing import is_missing
+from build_scripts.command_line import parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
-from settings import ENVIRONMENTS, PROJECT
-
-ENDPOINT_TAG = "made-for-endpoint"  # as infra/endpoint/endpoint_stack.py sets it
-_POLL_SECONDS = 1.0
-_ACTIVE = ("Executing", "Stopping")
-
-
-def stacks_left(cloudformation: Any) -> list[str]:
-    """The stacks that have to go first, as far as they still exist."""
-    endpoints = [PROJECT.endpoint_stack(environment) for environment in ENVIRONMENTS]
-    names = [*endpoints, f"{PROJECT.name}-model-deploy", f"{PROJECT.name}-model-build"]
-    return [name for name in names if _found(cloudformation.describe_stacks, StackName=name)]
+from deploy_scripts.agreement import person_agrees
+from deploy_scripts.deployments import Deployment, deployments, places_of
+from deploy_scripts.environment_place import Role
+from deploy_scripts.retirement import delete_stacks, pipelines, refuse_protected, retire_models, versions
+from settings_schema import ModelNames, ProjectNames
+from settings_schema.reading import Settings
 
 
-def pipelines(sagemaker: Any) -> list[str]:
-    names = (PROJECT.sagemaker_pipeline, PROJECT.batch_pipeline)
-    return [name for name in names if _found(sagemaker.describe_pipeline, PipelineName=name)]
+def models_of(settings: Settings, deployed: Sequence[Deployment]) -> list[ModelNames]:
+    """Those that are set, and those of which something is deployed."""
+    names = {*settings.models, *(item.model for item in deployed if item.model)}
+    return [settings.project.names.model(name) for name in sorted(names)]
 
 
-def versions(sagemaker: Any, group: str) -> list[str]:
-    """ARNs of all versions, also of those whose registration failed; none where the group is gone already."""
-    if not _found(sagemaker.describe_model_package_group, ModelPackageGroupName=group):
-        return []
-    pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
-    return [summary["ModelPackageArn"] for page in pages for summary in page["ModelPackageSummaryList"]]
-
-
-def delete_pipeline(sagemaker: Any, name: str) -> None:
-    """Stop its runs, which it cannot be deleted with, and delete it and the models that the runs made for batch transforms."""
-    for execution in _executions(sagemaker, name, "Executing"):
-        print(f"stopping {execution}")
-        sagemaker.stop_pipeline_execution(PipelineExecutionArn=execution)
-    while _executions(sagemaker, name, *_ACTIVE):
-        time.sleep(_POLL_SECONDS)
-    if name == PROJECT.batch_pipeline:
-        for execution in _executions(sagemaker, name):
-            for model in _models(sagemaker, execution):
-                _found(sagemaker.delete_model, ModelName=model)
-    sagemaker.delete_pipeline(PipelineName=name)
-
-
-def _executions(sagemaker: Any, name: str, *statuses: str) -> list[str]:
-    """ARNs of the pipeline's runs with one of these statuses, or of all."""
-    pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=name)
-    found = [summary for page in pages for summary in page["PipelineExecutionSummaries"]]
-    return [item["PipelineExecutionArn"] for item in found if not statuses or item["PipelineExecutionStatus"] in statuses]
-
-
-def _models(sagemaker: Any, execution: str) -> list[str]:
-    """Names of the models that a run made."""
-    pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(PipelineExecutionArn=execution)
-    made = [step.get("Metadata", {}).get("Model", {}) for page in pages for step in page["PipelineExecutionSteps"]]
-    return [model["Arn"].rsplit("/", 1)[-1] for model in made if "Arn" in model]
-
-
-def left_by_deployments(sagemaker: Any) -> tuple[list[str], list[str]]:
-    """Names of the endpoint configurations and of the models that were made for the project's endpoints, which are gone by now."""
-    endpoints = {PROJECT.endpoint_name(environment) for environment in ENVIRONMENTS}
-
-    def ours(operation: str, items: str, kind: str) -> list[str]:
-        summaries = [item for page in sagemaker.get_paginator(operation).paginate() for item in page[items]]
-        return [item[f"{kind}Name"] for item in summaries if endpoints & _endpoints_of(sagemaker, item[f"{kind}Arn"])]
-
-    return ours("list_endpoint_configs", "EndpointConfigs", "EndpointConfig"), ours("list_models", "Models", "Model")
-
-
-def _endpoints_of(sagemaker: Any, arn: str) -> set[str]:
-    return {tag["Value"] for tag in sagemaker.list_tags(ResourceArn=arn)["Tags"] if tag["Key"] == ENDPOINT_TAG}
-
-
-def _found(call: Callable[..., Any], **request: str) -> bool:
-    """False if AWS answers that there is no such thing."""
-    try:
-        call(**request)
-    except ClientError as error:
-        if is_missing(error):
-            return False
-        raise
-    return True
+def shared(deployed: Sequence[Deployment], names: ProjectNames, *, retain_data: bool) -> tuple[list[Deployment], list[list[Deployment]]]:
+    """The build's stack, and what goes once the models are gone, one group after the other."""
+    build = [item for item in deployed if item.name == names.build_stack]
+    environments = [item for item in deployed if item.environment and not item.model]
+    foundation = [item for item in deployed if item.name == names.foundation_stack]
+    return build, [] if retain_data else [environments, foundation]
 
 
 def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
-    project = ProjectEnvironment()
-    left = stacks_left(project.client("cloudformation"))
-    if PROJECT.retain_data:
-        raise ProblemError("Project.retain_data is True in settings.py, which keeps the versions; set it to False to delete them")
-    if left:
-        raise ProblemError(f"these stacks have to go first: {', '.join(left)}; README.md, 'Tear down', has the commands")
-    sagemaker, group = project.client("sagemaker"), project.model_package_group
-    doomed, (configurations, models) = pipelines(sagemaker), left_by_deployments(sagemaker)
-    print(f"pipelines: {', '.join(doomed) or 'none'}; versions of {group}: {len(versions(sagemaker, group))}")
-    print(f"left by earlier deployments: {len(configurations)} endpoint configurations, {len(models)} models")
-    if not (given.yes or _person_agrees()):
+    settings = read_settings()
+    project = ProjectEnvironment(settings.project)
+    deployed, sagemaker = deployments(places_of(project, settings, Role.DEPLOY)), project.client("sagemaker")
+    models = models_of(settings, deployed)
+    build, rest = shared(deployed, settings.project.names, retain_data=settings.project.retain_data)
+    doomed = [*build, *(item for item in deployed if item.model), *(item for group in rest for item in group)]
+    print(f"stacks: {', '.join(item.name for item in doomed) or 'none'}")
+    print(f"pipelines: {', '.join(name for names in models for name in pipelines(sagemaker, names)) or 'none'}")
+    count = sum(len(versions(sagemaker, names.model_package_group)) for names in models)
+    print(f"versions: {count}, which {'stay (Project.retain_data)' if settings.project.retain_data else 'go too'}")
+    if not given.really:
+        refuse_protected(doomed)
+    if not person_agrees("Remove them for good?", asked=given.yes):
         print("nothing changed")
         return 0
-    for name in doomed:
-        delete_pipeline(sagemaker, name)
-    for arn in versions(sagemaker, group):  # again, because a run may have registered one more until it stopped
-        _found(sagemaker.delete_model_package, ModelPackageName=arn)
-    for name in configurations:
-        _found(sagemaker.delete_endpoint_config, EndpointConfigName=name)
-    for name in models:
-        _found(sagemaker.delete_model, ModelName=name)
-    print("deleted; now the foundation stack can go")
+    delete_stacks(build)
+    retire_models(project, models, deployed)
+    for group in rest:
+        delete_stacks(group)
+    stays = [item.name for item in deployed if item not in doomed]
+    print(f"removed; what stays: {', '.join(stays) or 'nothing of the project'}")
     return 0
-
-
-def _person_agrees() -> bool:
-    """Raises ProblemError where nobody is there to ask."""
-    if not sys.stdin.isatty():
-        raise ProblemError("this deletes for good, and there is no terminal to ask; add --yes if it is meant")
-    return input("Delete them for good? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _options() -> argparse.ArgumentParser:
     options = parser(__doc__)
+    options.add_argument("--really", action="store_true", help="also what is protected from deletion")
     options.add_argument("--yes", action="store_true", help="do not ask")
     return options
 

@@ -1,10 +1,10 @@
-"""Asks the endpoint that was just deployed, for real: is it the right version, does it answer rightly and fast enough?
+"""Asks what was just deployed in a stage, for real: is it the right version, does it answer rightly and fast enough?
 
-Checks: live config and package; the archive is the evaluated one (exit 2); answers to CSV and JSON; equal to the evaluated scores on
-the golden rows; the metric on them; a wrong content type is refused; latency of single rows against settings.py. The first failed check
-ends it (exit 1).
+An endpoint: live config and package; the archive is the evaluated one (exit 2); answers to CSV and JSON; equal to the evaluated scores on
+the golden rows; the metric on them; a wrong content type is refused; latency of single rows against models/. A batch model: the package of
+the deployed model, the archive, and a transform job with it on the golden rows. The first failed check ends it (exit 1).
 Columns, problem, classes and metric are the version's own, so one that goes back is judged by what it was made for.
-Input: STAGE, ENDPOINT_NAME, MODEL_PACKAGE_ARN. Output: lines. It writes nothing down: that a version served production is what
+Input: MODEL, STAGE, MODEL_PACKAGE_ARN. Output: lines. It writes nothing down: that a version served production is what
 CodePipeline remembers of this execution. Next: approve, or production.
 """
 
@@ -13,29 +13,32 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from build_scripts import golden, invocation, version_contract
-from build_scripts.command_line import ProblemError, VerdictError, parser, run
+from build_scripts.command_line import ProblemError, VerdictError, add_model_option, parser, read_settings, run
 from build_scripts.evaluated_artifact import require_unchanged
 from build_scripts.golden import Golden
 from build_scripts.invocation import body, read_answer
+from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import describe
 from build_scripts.version_contract import Contract
-from deploy_scripts import checks
-from deploy_scripts.live_endpoint import deployed_config, describe_endpoint, served_package
-from settings import ENVIRONMENTS, PROJECT, Environment
+from deploy_scripts import checks, verification_job
+from deploy_scripts.deployments import outputs_of
+from deploy_scripts.environment_place import EnvironmentPlace, Role
+from deploy_scripts.live_endpoint import deployed_config, describe_endpoint, package_of, served_package
+from settings_schema import Batch, Endpoint, ServingNames
 
 LATENCY_REQUESTS = 100
 LATENCY_ROUNDS = 3
 WARM_UP_REQUESTS = 5
 
 
-class Endpoint:
+class EndpointClient:
     """Invocations of one endpoint."""
 
     def __init__(self, runtime: Any, name: str) -> None:
@@ -61,20 +64,19 @@ class Endpoint:
         return (time.perf_counter() - started) * 1000
 
 
-def check_answers(endpoint: Endpoint, known: Golden, contract: Contract, environment: Environment) -> list[str]:
+def check_answers(endpoint: EndpointClient, known: Golden, contract: Contract, limit_ms: int) -> Iterator[str]:
     """One line per check. Raises VerdictError at the first that fails."""
     count = len(known.rows)
     kinds = (invocation.CSV, invocation.JSON)
     answers = {kind: read_answer(endpoint.ask(body(known.rows, kind, contract), kind), count, contract) for kind in kinds}
-    lines = [
-        *(checks.as_evaluated(kind, answer, known) for kind, answer in answers.items()),
-        checks.metric(known, answers[invocation.CSV], contract),
-        checks.refused(endpoint.status_for(b"\x00", "application/x-nothing-we-know")),
-    ]
+    for kind, answer in answers.items():
+        yield checks.as_evaluated(kind, answer, known)
+    yield checks.metric(known, answers[invocation.CSV], contract)
+    yield checks.refused(endpoint.status_for(b"\x00", "application/x-nothing-we-know"))
     single = [invocation.csv_body([row]) for row in known.rows]
     for index in range(WARM_UP_REQUESTS):
         endpoint.ask(single[index % count], invocation.CSV)
-    return [*lines, latency_line(lambda index: endpoint.milliseconds(single[index % count], invocation.CSV), environment.p99_latency_ms)]
+    yield latency_line(lambda index: endpoint.milliseconds(single[index % count], invocation.CSV), limit_ms)
 
 
 def latency_line(ask: Callable[[int], float], limit_ms: int) -> str:
@@ -91,36 +93,63 @@ def latency_line(ask: Callable[[int], float], limit_ms: int) -> str:
     raise AssertionError("LATENCY_ROUNDS is at least 1")
 
 
+def deployed_line(place: EnvironmentPlace, names: ServingNames, serving: Endpoint | Batch, package: str) -> str:
+    """What is deployed is what was meant. Raises ProblemError where nothing is, VerdictError where it is another one."""
+    sagemaker = place.client("sagemaker")
+    if isinstance(serving, Batch):
+        model_name = batch_model(place, names)
+        return checks.deployed_model(names.stack, model_name, package_of(sagemaker, model_name), package)
+    endpoint = describe_endpoint(sagemaker, names.endpoint)
+    if endpoint is None:
+        raise ProblemError(f"endpoint {names.endpoint} does not exist; deploy it first")
+    wanted_config = deployed_config(place.client("cloudformation"), names.stack)
+    return checks.deployed(endpoint, served_package(sagemaker, endpoint), package, wanted_config)
+
+
+def batch_model(place: EnvironmentPlace, names: ServingNames) -> str:
+    """SageMaker's name of the model that a batch stack scores with."""
+    stacks = found(place.client("cloudformation").describe_stacks, StackName=names.stack)
+    name = outputs_of(stacks["Stacks"][0]).get("ModelName") if stacks else None
+    if name is None:
+        raise ProblemError(f"stack {names.stack} does not exist, or has no output ModelName; deploy it first")
+    return name
+
+
+def answer_lines(
+    place: EnvironmentPlace, names: ServingNames, serving: Endpoint | Batch, known: Golden, contract: Contract
+) -> Iterator[str]:
+    """One line per check. Only requests have a latency and a content type; the rest is judged alike."""
+    if isinstance(serving, Endpoint):
+        client = EndpointClient(place.client("sagemaker-runtime"), names.endpoint)
+        yield from check_answers(client, known, contract, serving.p99_latency_ms)
+        return
+    answer = verification_job.answers(place, names, serving, batch_model(place, names), known, contract)
+    yield checks.as_evaluated("batch", answer, known)
+    yield checks.metric(known, answer, contract)
+
+
 def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
-    environment = next((item for item in ENVIRONMENTS if item.name == given.stage), None)
-    if environment is None:
-        raise ProblemError(f"--stage is {given.stage!r}; allowed: {', '.join(item.name for item in ENVIRONMENTS)}")
     if not given.package:
         raise ProblemError("MODEL_PACKAGE_ARN is not set; give --package")
-    project = ProjectEnvironment()
-    sagemaker, name = project.client("sagemaker"), given.endpoint or PROJECT.endpoint_name(environment)
-    endpoint = describe_endpoint(sagemaker, name)
-    if endpoint is None:
-        raise ProblemError(f"endpoint {name} does not exist; deploy it first")
-    wanted_config = deployed_config(project.client("cloudformation"), PROJECT.endpoint_stack(environment))
-    print(checks.deployed(endpoint, served_package(sagemaker, endpoint), given.package, wanted_config), flush=True)
-    version, s3 = describe(sagemaker, given.package), project.client("s3")
+    settings = read_settings()
+    model, environment = settings.model(given.model), settings.environment(given.stage)
+    names, project = model.names(settings.project).at(environment.name), ProjectEnvironment(settings.project)
+    place, serving = EnvironmentPlace(project, environment, Role.VERIFY), model.serving[environment.name]
+    print(deployed_line(place, names, serving, given.package), flush=True)
+    version, s3 = describe(project.client("sagemaker"), given.package), project.client("s3")
     print(require_unchanged(s3, version), flush=True)
     contract = version_contract.read(s3, version)
-    known = golden.read(s3, version, contract)
-    for line in check_answers(Endpoint(project.client("sagemaker-runtime"), name), known, contract, environment):
+    for line in answer_lines(place, names, serving, golden.read(s3, version, contract), contract):
         print(line, flush=True)
-    print(f"version {version.number} serves {environment.name}")
+    print(f"version {version.number} of {model.name} serves {environment.name}")
     return 0
 
 
 def _options() -> argparse.ArgumentParser:
     options = parser(__doc__)
-    options.add_argument("--stage", default=os.environ.get("STAGE"), help="staging or production (default: STAGE)")
-    options.add_argument(
-        "--endpoint", default=os.environ.get("ENDPOINT_NAME"), help="the endpoint (default: ENDPOINT_NAME, or the stage's)"
-    )
+    add_model_option(options)
+    options.add_argument("--stage", default=os.environ.get("STAGE"), help="which environment (default: STAGE)")
     options.add_argument("--package", default=os.environ.get("MODEL_PACKAGE_ARN"), help="the version's ARN (default: MODEL_PACKAGE_ARN)")
     return options
 

@@ -117,6 +117,11 @@ class EnvironmentNames:
         """IAM role by which CloudFormation deploys serving stacks: named, because another account's pipeline passes it."""
         return _joined(self.project, "environment", self.environment, "deployment")
 
+    @property
+    def verify_role(self) -> str:
+        """IAM role by which the project's account looks at what serves here and asks it: named, because another account assumes it."""
+        return _joined(self.project, "environment", self.environment, "verify")
+
     def export(self, output: str) -> str:
         """CloudFormation export of an output of the environment's stack, which serving stacks of the same account and region import."""
         return f"{self.stack}-{output}"
@@ -264,6 +269,11 @@ class ServingNames:
     def start_scoring_function(self) -> str:
         """Lambda function of a batch model that scores what has been uploaded."""
         return _joined(self.project, self.model, self.environment, "score")
+
+    @property
+    def job_prefix(self) -> str:
+        """What the names of a batch model's transform jobs begin with; 9 characters are left of the 63 that a job's name may have."""
+        return _joined(self.endpoint, "")
 
     @property
     def capture(self) -> str:

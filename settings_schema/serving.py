@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,6 +12,13 @@ from settings_schema.times import Cron, TimeZone
 from settings_schema.value import Value
 
 _InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", description="a SageMaker type such as ml.m5.large")]
+
+_OWN_DISK = re.compile(r"ml\.(\w+dn?|g\d\w*|p[345]\w*|trn\d\w*)\.")
+
+
+def has_own_disk(instance_type: str) -> bool:
+    """Instance families with disks of their own encrypt those by hardware, and SageMaker refuses a key for them (CreateEndpointConfig)."""
+    return bool(_OWN_DISK.match(instance_type))
 
 
 class Routing(StrEnum):

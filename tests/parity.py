@@ -73,8 +73,12 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_stack_status.py",
         "local_account/test_foreign_app.py",
     ),
-    "CodeCommit, CodeBuild, CodePipeline": (
+    "CodeCommit, CodeConnections, CodeBuild, CodePipeline": (
         "local_account/test_git.py",
+        "local_account/test_connections.py",
+        "local_account/test_connections_pipelines.py",
+        "local_account/test_connections_triggers.py",
+        "local_account/test_connections_cdk.py",
         "local_account/test_codebuild.py",
         "local_account/test_codepipeline.py",
         "local_account/test_codepipeline_concurrency.py",

@@ -4,7 +4,7 @@
     python -m deploy_scripts.preflight --json            # for programs
     python -m deploy_scripts.preflight --policy          # the permissions that it needs, as an IAM policy
 
-Input: cdk.out, settings.py and the account. Output: a table: ✓ is fine, ✗ would fail, ? could not be seen, → what to do.
+Input: cdk.out, settings.py, models/ and each account and region that they name. Output: a table: ✓ is fine, ✗ would fail, ? could not be seen, → what to do.
 Exit code 1 with a ✗, 2 for bad input, 0 otherwise. Next: `npx cdk deploy --all`.
 """
 
@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from build_scripts.command_line import ProblemError, parser, run
+from build_scripts.command_line import ProblemError, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
+from deploy_scripts.deployments import places_of
+from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.preflight import (
     assembly,
     bootstrap,
@@ -38,10 +39,10 @@ from deploy_scripts.preflight import (
     tools,
 )
 from deploy_scripts.preflight.account import Account, policy
-from deploy_scripts.preflight.finding import Finding, NotSeenError, Sign, not_seen
+from deploy_scripts.preflight.finding import Finding, NotSeenError, Sign, failed, not_seen
 from deploy_scripts.preflight.identity import check_identity, check_region
 from deploy_scripts.preflight.situation import Check, Situation
-from settings import ENVIRONMENTS, PRICES, PROJECT
+from settings_schema.reading import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 #: In the order in which a person mends things.
@@ -51,6 +52,7 @@ SECTIONS: Mapping[str, Mapping[str, Check]] = {
         "region": check_region,
         "bootstrap": bootstrap.check_version,
         "bootstrap resources": bootstrap.check_resources,
+        "bootstrap trust": bootstrap.check_trust,
         "scaling role": service_roles.check_service_roles,
         "source of the code": source.check_source,
     },
@@ -70,12 +72,19 @@ SECTIONS: Mapping[str, Mapping[str, Check]] = {
     },
     "Cost": {"a month": cost.check_cost},
 }
+#: Looked at in the project's own account and region only.
+_ONCE = ("source of the code", "Python", "CDK CLI", "libraries", "image", "allowed types", "builds")
 
 
 def examine(situation: Situation) -> dict[str, list[Finding]]:
     """Every check's findings, by section. One that cannot look is one line, and the next one looks all the same."""
     return {
-        title: [finding for name, check in checks.items() for finding in _looked(name, check, situation)]
+        title: [
+            finding
+            for name, check in checks.items()
+            if situation.is_own or name not in _ONCE
+            for finding in _looked(name, check, situation)
+        ]
         for title, checks in SECTIONS.items()
     }
 
@@ -87,40 +96,67 @@ def _looked(name: str, check: Check, situation: Situation) -> Iterator[Finding]:
         yield not_seen(name, error)
 
 
-def definitions(region: str) -> list[dict[str, Any]]:
-    """Of the training and the batch pipeline, with places that stand for the deployed ones. Takes seconds: the SDK is large."""
-    logging.disable(logging.INFO)  # which the SDK turns on, and botocore then says where it finds its settings
-    from pipelines.batch.pipeline import get_pipeline as batch
-    from pipelines.tabular.pipeline import get_pipeline as training
+def definitions(settings: Settings, region: str) -> list[dict[str, Any]]:
+    """Of every model's pipelines, with places that stand for the deployed ones. Takes seconds: the SDK is large."""
+    from build_scripts import define_pipeline, score_file
 
-    role = "arn:aws:iam::111122223333:role/preflight"
-    pipelines = [
-        training(region, role, code_uri="s3://artifacts/code/0", bucket="artifacts", data_bucket="data"),
-        batch(region, role, bucket="artifacts", data_bucket="data"),
-    ]
-    return [json.loads(pipeline.definition()) for pipeline in pipelines]
+    stand_ins = {"ARTIFACT_BUCKET": "artifacts", "DATA_BUCKET": "data", "KMS_KEY_ARN": f"arn:aws:kms:{region}:111122223333:key/preflight"}
+    network = {"VPC_SUBNET_IDS": "subnet-1", "VPC_SECURITY_GROUP_IDS": "sg-1"} if settings.project.in_vpc else {}
+    place = ProjectEnvironment(settings.project, {"AWS_REGION": region, **stand_ins, **network})
+    made = [define_pipeline.define(place, model, "s3://artifacts/code/0") for model in settings.models.values()]
+    made += [score_file.define(place, model.names(settings.project)) for model in settings.models.values()]
+    return [json.loads(definition) for definition in made]
 
 
-def look(folder: Path) -> Situation:
-    """Raises ProblemError for a folder without templates, and where there are no credentials or no region."""
-    stacks = assembly.read(folder)
-    named = ProjectEnvironment().region
-    account = Account(PROJECT.region or named)
-    try:
-        identity = account.read("sts", "get_caller_identity")
-    except NotSeenError as error:
-        raise ProblemError(f"{error.reason}. Check AWS_PROFILE or the exports of `make local`") from error
+def look(folder: Path, settings: Settings) -> tuple[list[Situation], dict[str, Finding]]:
+    """The project's own place first, then each other account and region of an environment; and those that are closed, by their names.
+
+    Raises ProblemError for a folder without templates, and where there are no credentials or no region.
+    """
+    stacks, project = assembly.read(folder), ProjectEnvironment(settings.project)
+    *environments, own = places_of(project, settings, Role.LOOKUP)
+    situations, closed = [], {}
+    for place in {item.where: item for item in (*reversed(environments), own)}.values():
+        here = [item.environment.name for item in environments if item.where == place.where]
+        try:
+            situations.append(
+                _situation(settings, place, own, here, [item for item in stacks if _goes_to(item, environments, own) == place.where])
+            )
+        except ProblemError as error:
+            closed[place.environment.name] = failed("another account", str(error), "bootstrap it so that it trusts the project's account")
+        except NotSeenError as error:
+            raise ProblemError(f"{error.reason}. Check AWS_PROFILE or the exports of `make local`") from error
+    return situations[::-1], closed
+
+
+def _situation(
+    settings: Settings, place: EnvironmentPlace, own: EnvironmentPlace, environments: Sequence[str], stacks: Sequence[assembly.Stack]
+) -> Situation:
+    names = {name: model.names(settings.project) for name, model in settings.models.items()}
+    account = Account(place.region, lambda service, region: place.client(service, region=region))
+    is_own = place.where == own.where
     return Situation(
-        project=PROJECT,
-        environments=ENVIRONMENTS,
-        prices=PRICES,
+        project=settings.project,
+        stages={names[model.name].at(item).stack: serving for model in settings.models.values() for item, serving in model.serving.items()},
+        here=frozenset(names[model].at(item).stack for model in names for item in environments),
+        models=list(names) if is_own else (),
+        prices=settings.prices,
         account=account,
-        identity=identity,
-        region_of_the_environment=named,
+        identity=account.read("sts", "get_caller_identity"),
+        region_of_the_environment=ProjectEnvironment(settings.project).region,
         stacks=stacks,
-        define=lambda: definitions(account.region),
+        define=(lambda: definitions(settings, place.region)) if is_own else list,
         root=ROOT,
+        trusted=None if place.where[0] == own.where[0] else own.account,
+        is_own=is_own,
     )
+
+
+def _goes_to(stack: assembly.Stack, environments: Sequence[EnvironmentPlace], own: EnvironmentPlace) -> tuple[str | None, str]:
+    """The account and region of an environment that a stack was synthesized for; everything else is the project's own."""
+    account, _, region = stack.environment.removeprefix("aws://").partition("/")
+    fits = (item.where for item in environments if item.region == region and (account == item.account or item.where[0] is None))
+    return next(fits, own.where)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -128,13 +164,15 @@ def main(arguments: Sequence[str]) -> int:
     if given.policy:
         print(json.dumps(policy(), indent=2))
         return 0
-    situation = look(given.assembly)
-    sections = examine(situation)
-    findings = [finding for section in sections.values() for finding in section]
+    situations, closed = look(given.assembly, read_settings())
+    shown = {_title(situation): examine(situation) for situation in situations}
+    shown |= {f"environment {name}": {"Account": [finding]} for name, finding in closed.items()}
+    findings = [finding for sections in shown.values() for section in sections.values() for finding in section]
     if given.json:
-        print(json.dumps({title: [asdict(finding) for finding in section] for title, section in sections.items()}, indent=2))
+        print(json.dumps(shown, indent=2, default=asdict))
     else:
-        table.show(_title(situation), sections)
+        for title, sections in shown.items():
+            table.show(title, sections)
         print(f"\n{table.summary(findings)}")
     return int(any(finding.sign is Sign.FAILED for finding in findings))
 

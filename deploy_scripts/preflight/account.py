@@ -15,7 +15,6 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from build_scripts.command_line import explain
 from build_scripts.missing import is_missing
-from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.preflight.finding import NotSeenError
 
 #: (boto3 service, method) -> IAM action. Source of the actions: AWS's Service Authorization Reference; a test holds them to it.
@@ -67,11 +66,11 @@ Client = Callable[[str, str], Any]
 
 
 class Account:
-    """`region` is where the project goes. `client(service, region)` makes a boto3 client; None: as every script of the project."""
+    """`region` is what is looked at. `client(service, region)` makes a boto3 client."""
 
-    def __init__(self, region: str, client: Client | None = None) -> None:
+    def __init__(self, region: str, client: Client) -> None:
         self.region = region
-        self._client = client or _project_client
+        self._client = client
         self._answers: dict[str, Any] = {}
 
     @property
@@ -117,10 +116,6 @@ class Account:
                 raise
             self._answers[question] = answer
         return self._answers[question]
-
-
-def _project_client(service: str, region: str) -> Any:
-    return ProjectEnvironment({**os.environ, "AWS_REGION": region}).client(service)
 
 
 def _raise_if_unseen(error: ClientError | BotoCoreError, service: str, permission: str) -> None:

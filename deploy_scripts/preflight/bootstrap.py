@@ -5,16 +5,17 @@ Parameter, versions and names are those of the cloud assembly (manifest.json), s
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
 from botocore.exceptions import ClientError
 
+from deploy_scripts.environment_place import bootstrap_command
 from deploy_scripts.preflight.finding import Finding, failed, passed
 from deploy_scripts.preflight.situation import Situation
 
 _VERSION, _LEAST = "bootstrapStackVersionSsmParameter", "requiresBootstrapStackVersion"
-_DEFAULT_QUALIFIER = "hnb659fds"
 _ROLES = ("assumeRoleArn", "cloudFormationExecutionRoleArn")
 
 
@@ -39,7 +40,7 @@ def check_resources(situation: Situation) -> Iterator[Finding]:
         return  # said above
     gone = [
         *(f"bucket {name}" for name in _buckets(situation) if not _bucket_is_there(situation, name)),
-        *(f"role {name}" for name in _roles(situation) if situation.account.find("iam", "get_role", RoleName=name) is None),
+        *(f"role {name}" for name in _roles(situation, *_ROLES) if situation.account.find("iam", "get_role", RoleName=name) is None),
     ]
     if gone:
         found = f"gone: {', '.join(gone)}"
@@ -58,10 +59,24 @@ def _asked_for(situation: Situation) -> dict[str, int]:
     return wanted
 
 
+def check_trust(situation: Situation) -> Iterator[Finding]:
+    """In another account: the role that `cdk deploy` assumes trusts the project's account."""
+    parameters = _asked_for(situation)
+    if situation.trusted is None or not parameters:
+        return
+    command = _command(situation, next(iter(parameters)))
+    for name in _roles(situation, "assumeRoleArn"):
+        role = situation.account.find("iam", "get_role", RoleName=name)
+        if role is None:
+            continue  # said above
+        if situation.trusted in json.dumps(role["Role"]["AssumeRolePolicyDocument"]):
+            yield passed("bootstrap trust", f"{name} trusts {situation.trusted}")
+        else:
+            yield failed("bootstrap trust", f"{name} does not trust {situation.trusted}, which deploys", "bootstrap again with it", command)
+
+
 def _command(situation: Situation, parameter: str) -> str:
-    qualifier = parameter.split("/")[2]
-    option = "" if qualifier == _DEFAULT_QUALIFIER else f" --qualifier {qualifier}"
-    return f"npx cdk bootstrap aws://{situation.place.account}/{situation.region}{option}"
+    return bootstrap_command(situation.place.account, situation.region, situation.trusted, parameter.split("/")[2])
 
 
 def _buckets(situation: Situation) -> list[str]:
@@ -76,6 +91,6 @@ def _bucket_is_there(situation: Situation, name: str) -> bool:
         return False
 
 
-def _roles(situation: Situation) -> list[str]:
-    arns = [situation.place.filled(stack.properties.get(kind, "")) or "" for stack in situation.stacks for kind in _ROLES]
+def _roles(situation: Situation, *kinds: str) -> list[str]:
+    arns = [situation.place.filled(stack.properties.get(kind, "")) or "" for stack in situation.stacks for kind in kinds]
     return sorted({arn.rsplit("/", 1)[-1] for arn in arns if arn})

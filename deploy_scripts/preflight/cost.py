@@ -18,11 +18,12 @@ _NOT_COUNTED = "the second fleet during updates, training and batch jobs, reques
 
 def check_cost(situation: Situation) -> Iterator[Finding]:
     usd, source = _prices(situation)
-    unknown = sorted({item.instance_type for item in situation.environments} - set(usd))
+    endpoints = situation.endpoints
+    unknown = sorted({item.instance_type for item in endpoints.values()} - set(usd))
     if unknown:
         yield unseen("a month", f"no price of {', '.join(unknown)} ({source})", "add it to PRICES in settings.py")
         return
-    ranges = {item.name: (capacity_range(item), usd[item.instance_type]) for item in situation.environments}
+    ranges = {name: (capacity_range(item), usd[item.instance_type]) for name, item in endpoints.items()}
     idle, top = (sum(count[end] * price for count, price in ranges.values()) * HOURS for end in (0, 1))
     least, most = (sum(count[end] for count, _ in ranges.values()) for end in (0, 1))
     network = _network(situation)
@@ -31,7 +32,7 @@ def check_cost(situation: Situation) -> Iterator[Finding]:
 
 
 def _prices(situation: Situation) -> tuple[Mapping[str, float], str]:
-    wanted = {item.instance_type for item in situation.environments}
+    wanted = {item.instance_type for item in situation.endpoints.values()}
     noted = situation.prices
     try:
         sold = prices(situation.account, Use.ENDPOINT)

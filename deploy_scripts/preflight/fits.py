@@ -13,6 +13,7 @@ from typing import Any
 from deploy_scripts.preflight.finding import Finding, failed, passed
 from deploy_scripts.preflight.needs import Use
 from deploy_scripts.preflight.situation import Situation
+from settings_schema import Batch, Endpoint
 
 _WHAT = "allowed types"
 _BURSTABLE = re.compile(r"ml\.t\d")
@@ -23,21 +24,23 @@ _ALLOWED = {
 
 
 def check_scaling(situation: Situation) -> Iterator[Finding]:
-    for environment in situation.environments:
-        if environment.autoscaling is not None and _BURSTABLE.match(environment.instance_type):
-            found = f"{environment.name} scales, which Application Auto Scaling refuses for {environment.instance_type} (burstable)"
-            yield failed(_WHAT, found, "another instance_type in settings.py, or autoscaling=None for this stage")
+    for name, endpoint in situation.endpoints.items():
+        if endpoint.autoscaling is not None and _BURSTABLE.match(endpoint.instance_type):
+            found = f"{name} scales, which Application Auto Scaling refuses for {endpoint.instance_type} (burstable)"
+            yield failed(_WHAT, found, "another instance_type in models/, or autoscaling=None for this environment")
 
 
 def check_version(situation: Situation) -> Iterator[Finding]:
-    """The versions that the training will register may run on what the settings ask for."""
+    """The versions that the training will register may run on what the models ask for, wherever they serve."""
     wrong = False
+    wanted = {Use.ENDPOINT: Endpoint, Use.TRANSFORM: Batch}
     for use, (member, constant) in _ALLOWED.items():
         allowed = {item for definition in situation.definitions for items in _members(definition, member) for item in items}
-        for need in situation.needs_of(use) if allowed else []:
-            if need.instance_type not in allowed:
+        types = {item.instance_type for item in situation.stages.values() if isinstance(item, wanted[use])}
+        for instance_type in sorted(types | {need.instance_type for need in situation.needs_of(use)}) if allowed else []:
+            if instance_type not in allowed:
                 wrong = True
-                found = f"a version may not run on {need.instance_type} for {use.label}, only on {', '.join(sorted(allowed))}"
+                found = f"a version may not run on {instance_type} for {use.label}, only on {', '.join(sorted(allowed))}"
                 yield failed(_WHAT, found, f"add it to {constant} of pipelines/tabular/registration.py, and train")
     if not wrong:
         yield passed(_WHAT, "a registered version may run on those of its endpoints and batch transforms")

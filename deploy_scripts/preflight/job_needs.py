@@ -38,14 +38,15 @@ def job_needs(definition: Mapping[str, Any]) -> list[Need]:
     return needs
 
 
-def merged(needs: Sequence[Need]) -> list[Need]:
-    """One for each use and type: the most that any pipeline asks for. Two pipelines share a type only if a team made it so."""
-    most: dict[tuple[Use, str], Need] = {}
+def together(needs: Sequence[Need]) -> list[Need]:
+    """One for each use and type: a change of shared steps trains every model at once, and schedules may meet."""
+    found: dict[tuple[Use, str], list[Need]] = {}
     for need in needs:
-        key = (need.use, need.instance_type)
-        if key not in most or need.count > most[key].count:
-            most[key] = need
-    return list(most.values())
+        found.setdefault((need.use, need.instance_type), []).append(need)
+    return [
+        Need(use, instance_type, sum(need.count for need in items), items[0].why if len(items) == 1 else f"{len(items)} pipelines at once")
+        for (use, instance_type), items in found.items()
+    ]
 
 
 def _flat(steps: Sequence[Mapping[str, Any]], after: Collection[str]) -> Iterator[tuple[str, tuple[Mapping[str, Any], set[str]]]]:

@@ -51,6 +51,14 @@ def _project(account: Account, name: str) -> bool:
 
 
 KINDS: Mapping[str, Kind] = {
+    "AWS::S3::Bucket": Kind(
+        "BucketName",
+        _found("s3", "head_bucket", "Bucket"),
+        "an earlier deployment kept it. To keep it, import it into the stack. To drop it, copy what you need (`aws s3 sync`), empty it with "
+        "all versions in the console, and delete it,",
+        ("npx cdk import {stack}", "aws s3api delete-bucket --bucket {name}"),
+    ),
+    "AWS::IAM::Role": Kind("RoleName", _found("iam", "get_role", "RoleName"), "detach its policies and delete it in the console,"),
     "AWS::KMS::Alias": Kind(
         "AliasName",
         _listed("kms", "list_aliases", "Aliases", "AliasName"),
@@ -64,7 +72,7 @@ KINDS: Mapping[str, Kind] = {
         "group's ARN, leave the others empty). To drop them, set Project.retain_data=False and type the other two. Take one way,",
         (
             "npx cdk import {stack}",
-            "python -m deploy_scripts.tear_down",
+            "python -m deploy_scripts.tear_down --really",
             "aws sagemaker delete-model-package-group --model-package-group-name {name}",
         ),
     ),

@@ -6,11 +6,11 @@ capacity of any schedule; updates of two endpoints may overlap. Jobs: `job_needs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from settings import Environment
+from settings_schema import Batch, Endpoint
 
 FLEETS = 2
 
@@ -51,21 +51,26 @@ class Need:
     why: str
 
 
-def capacity_range(environment: Environment) -> tuple[int, int]:
+def capacity_range(endpoint: Endpoint) -> tuple[int, int]:
     """Instances of an endpoint when it idles, and at the most, over all its schedules."""
-    scaling = environment.autoscaling
+    scaling = endpoint.autoscaling
     if scaling is None:
-        return environment.initial_instance_count, environment.initial_instance_count
+        return endpoint.initial_instance_count, endpoint.initial_instance_count
     lowest = [scaling.min_capacity, *(item.min_capacity for item in scaling.schedules)]
     highest = [scaling.max_capacity, *(item.max_capacity for item in scaling.schedules)]
     return min(lowest), max(highest)
 
 
-def endpoint_needs(environments: Sequence[Environment]) -> list[Need]:
-    """One for each instance type, over all endpoints: the quota is the type's."""
+def endpoint_needs(endpoints: Mapping[str, Endpoint]) -> list[Need]:
+    """One for each instance type, over all endpoints, by their names: the quota is the type's."""
     needs = []
-    for instance_type in dict.fromkeys(environment.instance_type for environment in environments):
-        fleets = {item.name: capacity_range(item)[1] for item in environments if item.instance_type == instance_type}
+    for instance_type in dict.fromkeys(item.instance_type for item in endpoints.values()):
+        fleets = {name: capacity_range(item)[1] for name, item in endpoints.items() if item.instance_type == instance_type}
         why = ", ".join(f"{name} {FLEETS} × {most}" for name, most in fleets.items())
         needs.append(Need(Use.ENDPOINT, instance_type, FLEETS * sum(fleets.values()), f"both fleets of an update: {why}"))
     return needs
+
+
+def batch_needs(batches: Mapping[str, Batch]) -> list[Need]:
+    """Of the models that are scored on a schedule or an upload, which may meet."""
+    return [Need(Use.TRANSFORM, item.instance_type, item.instance_count, f"{name} {item.instance_count}") for name, item in batches.items()]

@@ -16,14 +16,14 @@ from deploy_scripts.preflight.stack_states import resources_of
 
 _VPC, _ENDPOINT, _SUBNET = "AWS::EC2::VPC", "AWS::EC2::VPCEndpoint", "AWS::EC2::Subnet"
 _WHAT = "VPC endpoints"
-_OUTSIDE = "set Project.in_vpc=False, or deploy to another region"
+_OUTSIDE = "set in_vpc=False in settings.py, or deploy to another region"
 
 
 def check_endpoint_services(situation: Situation) -> Iterator[Finding]:
     """The services, their private DNS, and their zones."""
     wanted = _services(situation)
     if not wanted:
-        yield passed(_WHAT, "Project.in_vpc is False: jobs and endpoints run outside of a VPC")
+        yield passed(_WHAT, "in_vpc is False: jobs and endpoints run outside of a VPC")
         return
     filters = [{"Name": "service-name", "Values": sorted(wanted)}]
     details = situation.account.read_all("ec2", "describe_vpc_endpoint_services", "ServiceDetails", Filters=filters)
@@ -51,7 +51,7 @@ def check_private_dns(situation: Situation) -> Iterator[Finding]:
         if properties.get(switch) is not True
     ]
     if off:
-        yield failed("private DNS", f"off in the template: {', '.join(off)}", "set both in infra/foundation/network.py")
+        yield failed("private DNS", f"off in the template: {', '.join(off)}", "set both where infra/ makes the network")
         return
     made = _made(situation)
     if not made:
@@ -62,7 +62,7 @@ def check_private_dns(situation: Situation) -> Iterator[Finding]:
     wrong = [_state(item) for item in found if str(item.get("State")).lower() != "available" or not _resolves(item)]
     missing = sorted(set(made) - {item["VpcEndpointId"] for item in found})
     if wrong or missing:
-        command = f"npx cdk deploy {situation.project.name}-foundation"
+        command = "npx cdk deploy --all"
         yield failed("private DNS", "; ".join([*wrong, *(f"{name} is gone" for name in missing)]), "deploy the network again", command)
     else:
         yield passed("private DNS", f"{len(found)} endpoints are available under the services' own names")

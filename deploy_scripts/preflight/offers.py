@@ -129,5 +129,5 @@ def _types(use: Use) -> list[str]:
 
 def _instead(need: Need) -> str:
     close = difflib.get_close_matches(need.instance_type, _types(need.use), n=3)
-    where = "settings.py (instance_type)" if need.use is Use.ENDPOINT else "the pipeline's parameters (pipelines/)"
+    where = "models/ (instance_type)" if need.use is Use.ENDPOINT else "the pipeline's parameters (pipelines/)"
     return f"another type in {where}" + (f", such as {', '.join(close)}" if close else "")

@@ -18,10 +18,10 @@ from deploy_scripts.preflight.situation import Situation
 _SAGEMAKER, _CODEBUILD = "sagemaker", "codebuild"
 _CONSOLE = "the console shows them: Service Quotas, "
 _LESS = {
-    Use.ENDPOINT: "or less in settings.py: instance_type, Autoscaling.max_capacity, initial_instance_count",
-    Use.TRAINING: "or less: Tuning.parallel_trials in settings.py, TrainingInstanceType of the pipeline",
+    Use.ENDPOINT: "or less in models/: instance_type, Autoscaling.max_capacity, initial_instance_count",
+    Use.TRAINING: "or less: Tuning.parallel_trials in models/, TrainingInstanceType of the pipeline",
     Use.PROCESSING: "or another ProcessingInstanceType of the pipeline",
-    Use.TRANSFORM: "or another TransformInstanceType of the pipeline",
+    Use.TRANSFORM: "or less: Batch.instance_count in models/, TransformInstanceType of the pipeline",
 }
 #: CodeBuild's compute types and environments, as the names of its quotas have them.
 _SIZES = {"BUILD_GENERAL1_SMALL": "Small", "BUILD_GENERAL1_MEDIUM": "Medium", "BUILD_GENERAL1_LARGE": "Large"}
@@ -31,7 +31,7 @@ _ENVIRONMENTS = {"LINUX_CONTAINER": "Linux", "ARM_CONTAINER": "ARM"}
 def check_endpoints(situation: Situation) -> Iterator[Finding]:
     used, unknown = Counter[str](), ""
     try:
-        used = used_by_others(situation.account, [situation.project.endpoint_name(item) for item in situation.environments])
+        used = used_by_others(situation.account, list(situation.endpoints))
     except NotSeenError as error:
         unknown = f"; endpoints of others were not counted ({error.reason})"
     needs = situation.endpoint_needs

@@ -1,4 +1,4 @@
-"""What every check is given: the settings, the account, what was synthesized and what the pipelines would run."""
+"""What every check is given: the settings, one account and region, what was synthesized for it and what the pipelines would run there."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from deploy_scripts.preflight.account import Account
 from deploy_scripts.preflight.assembly import Place, Stack
 from deploy_scripts.preflight.finding import Finding, NotSeenError
-from deploy_scripts.preflight.job_needs import job_needs, merged
-from deploy_scripts.preflight.needs import Need, Use, endpoint_needs
-from settings import Environment, Prices, Project
+from deploy_scripts.preflight.job_needs import job_needs, together
+from deploy_scripts.preflight.needs import Need, Use, batch_needs, endpoint_needs
+from settings_schema import Batch, Endpoint, Prices, Project
 
 #: Looks at one thing. What it cannot see it says by raising NotSeenError, which ends it but not the checks after it.
 Check = Callable[["Situation"], Iterator[Finding]]
@@ -21,10 +21,16 @@ Check = Callable[["Situation"], Iterator[Finding]]
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """`identity` is what GetCallerIdentity answered; `region_of_the_environment` what the terminal names; `define` builds definitions."""
+    """One account and region. `stages`: of every model in every environment, by the stack's name; `here`: the names of those in this place.
+
+    `identity` is what GetCallerIdentity answered; `region_of_the_environment` what the terminal names; `define` builds the definitions of
+    the project's own place. `trusted`: the account that deploys into this one, if it is another. `is_own`: where the build and the training are.
+    """
 
     project: Project
-    environments: Sequence[Environment]
+    stages: Mapping[str, Endpoint | Batch]
+    here: frozenset[str]
+    models: Sequence[str]
     prices: Prices
     account: Account
     identity: Mapping[str, Any]
@@ -32,6 +38,8 @@ class Situation:
     stacks: Sequence[Stack]
     define: Callable[[], Sequence[Mapping[str, Any]]]
     root: Path
+    trusted: str | None = None
+    is_own: bool = True
 
     @property
     def region(self) -> str:
@@ -50,12 +58,21 @@ class Situation:
             raise NotSeenError(f"the pipelines cannot be defined: {' '.join(str(error).split())}") from error
 
     @property
+    def endpoints(self) -> dict[str, Endpoint]:
+        """By their names, those of this place."""
+        return {name: item for name, item in self.stages.items() if isinstance(item, Endpoint) and name in self.here}
+
+    @property
+    def batches(self) -> dict[str, Batch]:
+        return {name: item for name, item in self.stages.items() if isinstance(item, Batch) and name in self.here}
+
+    @property
     def endpoint_needs(self) -> list[Need]:
-        return endpoint_needs(self.environments)
+        return endpoint_needs(self.endpoints)
 
     @property
     def job_needs(self) -> list[Need]:
-        return merged([need for definition in self.definitions for need in job_needs(definition)])
+        return together([*(need for item in self.definitions for need in job_needs(item)), *batch_needs(self.batches)])
 
     def resources(self, *types: str) -> Iterator[tuple[Stack, str, dict[str, Any]]]:
         """Stack, logical id and properties of every resource of these types."""

@@ -18,7 +18,15 @@ from deploy_scripts.preflight.finding import Finding, NotSeenError, failed, not_
 from deploy_scripts.preflight.situation import Situation
 
 _WHAT = "source of the code"
-_INSTEAD = "take a CodeConnections source (README.md, 'Only GitHub or GitLab?')"
+_INSTEAD = "set SOURCE = CodeConnection(...) in settings.py"
+
+#: By the status of a connection (ConnectionStatus of botocore's model). No API finishes the handshake: "Update a pending connection" of
+#: the Developer Tools user guide.
+_HANDSHAKE = {
+    "PENDING": "only a person can finish it: console, Developer Tools, Settings, Connections, this one, 'Update pending connection'; sign in "
+    "at the provider as who may install AWS's app for the repository's owner",
+    "ERROR": "the provider does not answer to it; delete it, make another one in the console, and set its ARN as SOURCE in settings.py",
+}
 
 
 def check_source(situation: Situation) -> Iterator[Finding]:
@@ -64,10 +72,12 @@ def _connected(situation: Situation, arn: str | None) -> Finding:
         return not_seen(_WHAT, error)
     if answer is None:
         return failed(
-            _WHAT, f"connection {arn} does not exist", "make one in the console (Developer Tools, Connections), and name it in infra/"
+            _WHAT,
+            f"connection {arn} does not exist",
+            "make one in the console (Developer Tools, Settings, Connections), and set SOURCE in settings.py",
         )
     connection = answer["Connection"]
     name, status = connection["ConnectionName"], connection["ConnectionStatus"]
     if status != "AVAILABLE":
-        return failed(_WHAT, f"connection {name} is {status}", "finish its set-up in the console: Developer Tools, Settings, Connections")
+        return failed(_WHAT, f"connection {name} is {status}", _HANDSHAKE.get(status, _HANDSHAKE["ERROR"]))
     return passed(_WHAT, f"connection {name} to {connection.get('ProviderType', 'its provider')} is available")

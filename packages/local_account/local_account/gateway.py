@@ -1,7 +1,8 @@
 """The account's one port: checks who is asking, then hands a request to the service that it was signed for.
 
 Input: HTTP as ASGI events. Output: the answer of MiniStack (most services), moto (`emulators.MOTO_SERVICES`), SageMaker
-(`sagemaker/api.py`), the git server (`codecommit.py`) or an endpoint (`endpoints/`). Nothing is answered without the run's secret.
+(`sagemaker/api.py`), CodeConnections (`connections/`), a git server (both know repositories) or an endpoint (`endpoints/`). Nothing is
+answered without the run's secret.
 Next: `signatures.py`, `codecommit.py`, `cloudformation/`.
 """
 
@@ -19,7 +20,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from local_account import clock_control, cloudformation, codecommit, emulators, permissions, request_body
+from local_account import clock_control, cloudformation, codecommit, connections, emulators, permissions, request_body
 from local_account.api import answers, one_meaning, reading, tokens, validation, values, wording
 from local_account.api.rules import rule
 from local_account.authorization import deletions
@@ -50,7 +51,13 @@ _SIGNALS = re.compile(r"/_ministack/cfn-(response|signal)/[\w%-]{16,}")
 #: IAM user guide, "IAM identifiers": how an access key of a user begins, which comes without a session's token.
 _LASTING_KEYS = "AKIA"
 #: What AWS has nothing like, and who answers it.
-_OWN_PATHS = {clock_control.PATH: clock_control.serve_clock, permissions.PATH: permissions.serve_permissions}
+_OWN_PATHS = {
+    clock_control.PATH: clock_control.serve_clock,
+    connections.HANDSHAKE_PATH: connections.serve_handshake,
+    permissions.PATH: permissions.serve_permissions,
+}
+#: Where Git is spoken.
+_GIT_PREFIXES = (codecommit.HTTP_PREFIX, connections.HTTP_PREFIX)
 _INVOCATION = re.compile(r"/endpoints/([^/]+)/invocations")
 
 
@@ -88,7 +95,7 @@ class Gateway:
         service, incoming = "", request_body.Incoming(receive, request.headers)
         try:
             self._refuse_strangers(request)
-            if request.path.startswith(codecommit.HTTP_PREFIX) or request.path in _OWN_PATHS:
+            if request.path.startswith(_GIT_PREFIXES) or request.path in _OWN_PATHS:
                 await _reply(send, await self._for_the_password(request, incoming))
                 return
             service, request, caller = await self._authenticate(request, scope["path"], incoming)
@@ -120,7 +127,8 @@ class Gateway:
         request = replace(request, body=body.content)
         if request.path in _OWN_PATHS:
             return await asyncio.to_thread(_OWN_PATHS[request.path], self._context, request)
-        return await asyncio.to_thread(codecommit.serve_git, self._context, request)
+        serve_git = connections.serve_git if request.path.startswith(connections.HTTP_PREFIX) else codecommit.serve_git
+        return await asyncio.to_thread(serve_git, self._context, request)
 
     async def _authenticate(self, request: Request, path: str, incoming: request_body.Incoming) -> tuple[str, Request, Credentials | None]:
         """The service that a correctly signed request is for, the request with its body, and who asks; nobody for what needs no signature.
@@ -178,12 +186,14 @@ class Gateway:
                 await asyncio.to_thread(rule.require, self._context, call)
             if answers.SWITCH in os.environ:
                 send = _recorded(call, send)
-            if service == "codecommit" or service not in (*emulators.MOTO_SERVICES, "sagemaker"):
+            if service == "codecommit" or service not in (*emulators.MOTO_SERVICES, *connections.SERVICES, "sagemaker"):
                 send = _worded(call, request, send)
             if tokens.member_of(call.service, call.operation):
                 send = self._remembering(call, send)
         if service == "sagemaker":
             await _reply(send, await asyncio.to_thread(api_of(self._context).answer, request))
+        elif service in connections.SERVICES and call is not None:
+            await _reply(send, await asyncio.to_thread(connections.answer, self._context, call))
         elif service in emulators.MOTO_SERVICES:
             await _reply(send, await asyncio.to_thread(self._ask_moto, service, request))
         else:

@@ -108,6 +108,16 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("ministack.services.cloudformation.provisioners", "_STACK_TAG_PROPERTY"): "dict",
     ("ministack.services.cloudformation.provisioners", "_cw_metric_alarm_record"): ("name", "props"),
     ("ministack.services.cloudformation.stacks", "_evaluate_conditions"): ("template", "params"),
+    ("ministack.services.cloudformation.stacks", "_add_event"): (
+        "stack_id",
+        "stack_name",
+        "logical_id",
+        "resource_type",
+        "status",
+        "reason",
+        "physical_id",
+        "detailed_status",
+    ),
     ("ministack.services.cloudformation.stacks", "_diff_resources"): (
         "old_template",
         "new_template",

@@ -1,0 +1,79 @@
+"""What of the project is deployed, found by what there is: whatever settings.py and models/ say by now.
+
+A stack's name says what it is of (settings_schema/names.py), so one listing for each account and region is enough. Used by status.py,
+retire.py and tear_down.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from build_scripts.project_environment import ProjectEnvironment
+from deploy_scripts.environment_place import EnvironmentPlace, Role
+from settings_schema import Environment, ProjectNames
+from settings_schema.names import RESERVED_MODELS, SEPARATOR
+from settings_schema.reading import Settings
+
+_OF_ENVIRONMENT = "environment"
+_NOT_THERE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A stack, what it is of, and where it lies: `model` and `environment`, of which a stack of the project's own has neither."""
+
+    place: EnvironmentPlace
+    stack: Mapping[str, Any]
+    model: str | None = None
+    environment: str | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.stack["StackName"])
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        return outputs_of(self.stack)
+
+    @property
+    def is_protected(self) -> bool:
+        return bool(self.stack.get("EnableTerminationProtection"))
+
+    @property
+    def serves(self) -> bool:
+        """A model in an environment."""
+        return self.model is not None and self.environment is not None
+
+
+def outputs_of(stack: Mapping[str, Any]) -> dict[str, str]:
+    return {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
+
+
+def deployments(places: Iterable[EnvironmentPlace]) -> list[Deployment]:
+    """Of every account and region that `places` name, each asked once."""
+    return [deployment for place in {place.where: place for place in places}.values() for deployment in at_place(place)]
+
+
+def places_of(project: ProjectEnvironment, settings: Settings, role: Role) -> list[EnvironmentPlace]:
+    """Those of the environments, in their order, and last the project's own."""
+    own = Environment(name="project", account=settings.project.account, region=settings.project.region)
+    return [EnvironmentPlace(project, environment, role) for environment in (*settings.environments, own)]
+
+
+def at_place(place: EnvironmentPlace) -> list[Deployment]:
+    """Of one account and region. What only a change set made is none."""
+    names = ProjectNames(project=place.names.project)
+    pages = place.client("cloudformation").get_paginator("describe_stacks").paginate()
+    stacks = [stack for page in pages for stack in page["Stacks"] if stack["StackStatus"] not in _NOT_THERE]
+    ours = [stack for stack in stacks if stack["StackName"].startswith(names.prefix)]
+    return [Deployment(place, stack, *_owners(stack["StackName"].removeprefix(names.prefix).split(SEPARATOR))) for stack in ours]
+
+
+def _owners(parts: Sequence[str]) -> tuple[str | None, str | None]:
+    """Model and environment, by the parts of a stack's name behind the project's."""
+    first, second = (*parts, None)[:2]
+    if first == _OF_ENVIRONMENT:
+        return None, second
+    return (None, None) if first in RESERVED_MODELS else (first, second)

@@ -1,0 +1,130 @@
+"""Where each model serves: which version, since when, how good, on how many instances; for a batch model what it scored last.
+
+Input: what is deployed (deployments.py) and what is set. Output: a `Placement` for each model and environment. Used by status.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from build_scripts.registry import Version, find, number_of
+from deploy_scripts.deployments import Deployment
+from deploy_scripts.environment_place import EnvironmentPlace
+from deploy_scripts.live_endpoint import describe_endpoint, package_of, served_package
+from settings_schema import Batch, Endpoint, ServingNames
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """A model in an environment and what serves there; `version` None: nothing is deployed. `scored`: what a batch model did last."""
+
+    model: str
+    stage: str
+    status: str = "not deployed"
+    version: int | None = None
+    since: str = ""
+    commit: str = ""
+    metric: str = ""
+    instances: int = 0
+    schedule: str = ""
+    scored: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What to look at: a model in an environment, where it lives, what is set for it (None: its file is gone) and what is deployed."""
+
+    names: ServingNames
+    place: EnvironmentPlace
+    serving: Endpoint | Batch | None
+    deployment: Deployment | None
+
+    @property
+    def has_endpoint(self) -> bool:
+        if self.serving is not None:
+            return isinstance(self.serving, Endpoint)
+        return self.deployment is not None and "EndpointName" in self.deployment.outputs
+
+
+def look(stage: Stage, sagemaker: Any, registry: Any) -> Placement:
+    """`sagemaker`: where it serves; `registry`: SageMaker where the versions are."""
+    seen = _endpoint(stage.names, sagemaker) if stage.has_endpoint else _batch(stage, sagemaker)
+    if seen is None:
+        return Placement(model=stage.names.model, stage=stage.names.environment)
+    package, shown = seen
+    version = find(registry, package) if package else None
+    gone = "" if version else ", version deleted from the registry" if package else ", of no known version"
+    return Placement(
+        model=stage.names.model,
+        stage=stage.names.environment,
+        version=number_of(package) if package else None,
+        commit=(version.facts.get("git-commit", "") if version else "")[:12],
+        metric=quality(version) if version else "",
+        **{**shown, "status": f"{shown['status']}{gone}"},
+    )
+
+
+def _endpoint(names: ServingNames, sagemaker: Any) -> tuple[str | None, dict[str, Any]] | None:
+    endpoint = describe_endpoint(sagemaker, names.endpoint)
+    if endpoint is None:
+        return None
+    return served_package(sagemaker, endpoint), {
+        "status": endpoint["EndpointStatus"],
+        "since": at(endpoint.get("LastModifiedTime")),
+        "instances": sum(variant.get("CurrentInstanceCount", 0) for variant in endpoint.get("ProductionVariants", [])),
+        "failure": endpoint.get("FailureReason", ""),  # SageMaker keeps why it failed, or went back to the fleet before
+    }
+
+
+def _batch(stage: Stage, sagemaker: Any) -> tuple[str | None, dict[str, Any]] | None:
+    if stage.deployment is None:
+        return None
+    stack = stage.deployment.stack
+    model_name = stage.deployment.outputs.get("ModelName")
+    job = _last_job(stage.names, sagemaker)
+    return package_of(sagemaker, model_name) if model_name else None, {
+        "status": stack["StackStatus"],
+        "since": at(stack.get("LastUpdatedTime") or stack.get("CreationTime")),
+        "schedule": when(stage.serving) if isinstance(stage.serving, Batch) else "",
+        "scored": _scored(job, stage.names, sagemaker) if job else "",
+        "failure": f"transform job {job['TransformJobName']}: {job.get('FailureReason', 'no reason given')}"
+        if job and job["TransformJobStatus"] == "Failed"
+        else "",
+    }
+
+
+def when(serving: Batch) -> str:
+    """`on upload, cron(0 4 ? * * *) Etc/UTC`."""
+    times = ["on upload"] if serving.on_upload else []
+    return ", ".join([*times, *([f"cron({serving.cron}) {serving.time_zone}"] if serving.cron else [])]) or "by hand"
+
+
+def _last_job(names: ServingNames, sagemaker: Any) -> Mapping[str, Any] | None:
+    """The newest of the stage's transform jobs; verifications are some of them."""
+    page = sagemaker.list_transform_jobs(NameContains=names.job_prefix, SortBy="CreationTime", SortOrder="Descending", MaxResults=10)
+    return next((job for job in page["TransformJobSummaries"] if job["TransformJobName"].startswith(names.job_prefix)), None)
+
+
+def _scored(job: Mapping[str, Any], names: ServingNames, sagemaker: Any) -> str:
+    """`2026-11/part (Completed, 2026-11-27 04:03)`: the folder below batch/<model>/."""
+    described = sagemaker.describe_transform_job(TransformJobName=job["TransformJobName"])
+    address = described["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
+    folder = address.split(f"/{names.batch_input}", 1)[-1].strip("/")
+    return f"{folder} ({job['TransformJobStatus']}, {at(job.get('TransformEndTime') or job['CreationTime'])})"
+
+
+def quality(version: Version) -> str:
+    """`rmse 2.13`, or nothing for a version without it."""
+    name, value = version.facts.get("metric"), version.facts.get("metric-value")
+    try:
+        return f"{name} {float(value):.4g}" if name and value else ""
+    except ValueError:
+        return f"{name} {value}"
+
+
+def at(value: datetime | None) -> str:
+    return value.strftime("%Y-%m-%d %H:%M") if value else ""

@@ -1,0 +1,156 @@
+"""Removes what models and environments had, in an order in which nothing brings back what is gone.
+
+The deploy pipeline is closed, then: what serves, what earlier deployments left of it, the SageMaker pipelines with their runs, the versions
+where nothing is to be kept, and last the model's own stack. Each step finds what is still there, so a run that was interrupted goes on.
+Names are whole (settings_schema/names.py): nothing of another model is touched, whatever it is called. Used by retire.py and tear_down.py.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from build_scripts.command_line import ProblemError, VerdictError
+from build_scripts.missing import found
+from build_scripts.project_environment import ProjectEnvironment
+from deploy_scripts.deployments import Deployment
+from deploy_scripts.environment_place import EnvironmentPlace, Role
+from settings_schema import Environment, ModelNames
+
+_POLL_SECONDS = 2.0
+_RUNNING = ("Executing", "Stopping")
+_REASON = "what it deploys is being retired"
+
+
+def retire_models(project: ProjectEnvironment, models: Sequence[ModelNames], deployed: Sequence[Deployment]) -> None:
+    """Raises VerdictError with AWS's reason where a stack cannot be deleted; the next run begins there."""
+    sagemaker = project.client("sagemaker")
+    ours = [item for item in deployed if item.model in {names.model for names in models}]
+    for names in models:
+        close(project.client("codepipeline"), names.deploy_pipeline)
+    retire_serving(project, [item for item in ours if item.serves])
+    for names in models:
+        for pipeline in pipelines(sagemaker, names):
+            delete_pipeline(sagemaker, pipeline, with_models=pipeline == names.batch_pipeline)
+        if not project.project.retain_data:
+            for arn in versions(sagemaker, names.model_package_group):
+                found(sagemaker.delete_model_package, ModelPackageName=arn)
+    delete_stacks([item for item in ours if not item.serves])
+    for names in models if not project.project.retain_data else ():  # of a stack that kept it when it went
+        if found(sagemaker.describe_model_package_group, ModelPackageGroupName=names.model_package_group):
+            sagemaker.delete_model_package_group(ModelPackageGroupName=names.model_package_group)
+
+
+def retire_serving(project: ProjectEnvironment, serving: Sequence[Deployment]) -> None:
+    """The stacks, and then the models and endpoint configurations that CloudFormation kept of earlier deployments."""
+    delete_stacks(serving)
+    for item in {(item.place.where, item.environment): item for item in serving}.values():
+        _remove_unused(project, Environment(name=str(item.environment), account=item.place.account, region=item.place.region))
+
+
+def close(codepipeline: Any, name: str) -> None:
+    """Nothing enters the pipeline any more, and what is on its way stops; the stacks that it is changing are waited for later."""
+    state = found(codepipeline.get_pipeline_state, name=name)
+    if state is None:
+        return
+    first = state["stageStates"][1]["stageName"]  # behind the source
+    codepipeline.disable_stage_transition(pipelineName=name, stageName=first, transitionType="Inbound", reason=_REASON)
+    for page in codepipeline.get_paginator("list_pipeline_executions").paginate(pipelineName=name):
+        for execution in page["pipelineExecutionSummaries"]:
+            if execution["status"] == "InProgress":
+                given = {"pipelineExecutionId": execution["pipelineExecutionId"], "abandon": True, "reason": _REASON}
+                codepipeline.stop_pipeline_execution(pipelineName=name, **given)
+
+
+def refuse_protected(doomed: Sequence[Deployment]) -> None:
+    """Raises ProblemError with what to type first."""
+    commands = [
+        f"`aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {item.name} "
+        f"--region {item.place.region}`"
+        for item in doomed
+        if item.is_protected
+    ]
+    if commands:
+        raise ProblemError(f"termination protection is on; nothing changed. Add --really, or type first {' and '.join(commands)}")
+
+
+def delete_stacks(doomed: Sequence[Deployment]) -> None:
+    """All are asked to go before one is waited for. Protection is lifted: `refuse_protected` asked before. Raises VerdictError."""
+    for item in doomed:
+        cloudformation = item.place.client("cloudformation")
+        if item.is_protected:
+            cloudformation.update_termination_protection(StackName=item.name, EnableTerminationProtection=False)
+        _settled(cloudformation, item.name)
+        print(f"deleting stack {item.name}", flush=True)
+        cloudformation.delete_stack(StackName=item.name)
+    for item in doomed:
+        left = _settled(item.place.client("cloudformation"), item.name)
+        if left is not None:
+            reason = left.get("StackStatusReason", "its events say why")
+            raise VerdictError(f"stack {item.name} is {left['StackStatus']}: {reason}; mend that, and run this again")
+
+
+def _settled(cloudformation: Any, name: str) -> Any:
+    """The stack once nothing is in progress; None if there is none any more."""
+    while True:
+        answer = found(cloudformation.describe_stacks, StackName=name)
+        stack = answer["Stacks"][0] if answer else None
+        if stack is None or stack["StackStatus"] == "DELETE_COMPLETE":
+            return None
+        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
+            return stack
+        time.sleep(_POLL_SECONDS)
+
+
+def _remove_unused(project: ProjectEnvironment, environment: Environment) -> None:
+    place = EnvironmentPlace(project, environment, Role.VERIFY)
+    name = place.names.remove_unused_function
+    answer = found(place.client("lambda").invoke, FunctionName=name, Payload=b"{}")
+    if answer is None:
+        return  # its stack is gone
+    said = json.loads(answer["Payload"].read())
+    if answer.get("FunctionError"):
+        raise VerdictError(f"function {name} failed: {said}")
+    print(f"{name}: deleted {', '.join(said['deleted']) or 'nothing'}", flush=True)
+
+
+def pipelines(sagemaker: Any, names: ModelNames) -> list[str]:
+    wanted = (names.training_pipeline, names.batch_pipeline)
+    return [name for name in wanted if found(sagemaker.describe_pipeline, PipelineName=name)]
+
+
+def versions(sagemaker: Any, group: str) -> list[str]:
+    """ARNs of all versions, also of those whose registration failed; none where the group is gone already."""
+    if not found(sagemaker.describe_model_package_group, ModelPackageGroupName=group):
+        return []
+    pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+    return [summary["ModelPackageArn"] for page in pages for summary in page["ModelPackageSummaryList"]]
+
+
+def delete_pipeline(sagemaker: Any, name: str, *, with_models: bool) -> None:
+    """Stop its runs, which it cannot be deleted with, and delete it. `with_models`: and what the runs made for batch transforms."""
+    for execution in _executions(sagemaker, name, "Executing"):
+        print(f"stopping {execution}")
+        sagemaker.stop_pipeline_execution(PipelineExecutionArn=execution)
+    while _executions(sagemaker, name, *_RUNNING):
+        time.sleep(_POLL_SECONDS)
+    for execution in _executions(sagemaker, name) if with_models else ():
+        for model in _models(sagemaker, execution):
+            found(sagemaker.delete_model, ModelName=model)
+    sagemaker.delete_pipeline(PipelineName=name)
+
+
+def _executions(sagemaker: Any, name: str, *statuses: str) -> list[str]:
+    """ARNs of the pipeline's runs with one of these statuses, or of all."""
+    pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=name)
+    summaries = [summary for page in pages for summary in page["PipelineExecutionSummaries"]]
+    return [item["PipelineExecutionArn"] for item in summaries if not statuses or item["PipelineExecutionStatus"] in statuses]
+
+
+def _models(sagemaker: Any, execution: str) -> Iterator[str]:
+    """Names of the models that a run made."""
+    for page in sagemaker.get_paginator("list_pipeline_execution_steps").paginate(PipelineExecutionArn=execution):
+        made = [step.get("Metadata", {}).get("Model", {}) for step in page["PipelineExecutionSteps"]]
+        yield from (model["Arn"].rsplit("/", 1)[-1] for model in made if "Arn" in model)
