@@ -105,8 +105,10 @@ def when(serving: Batch) -> str:
 
 def _last_job(names: ServingNames, sagemaker: Any) -> Mapping[str, Any] | None:
     """The newest of the stage's transform jobs; verifications are some of them."""
-    page = sagemaker.list_transform_jobs(NameContains=names.job_prefix, SortBy="CreationTime", SortOrder="Descending", MaxResults=10)
-    return next((job for job in page["TransformJobSummaries"] if job["TransformJobName"].startswith(names.job_prefix)), None)
+    page = sagemaker.list_transform_jobs(
+        NameContains=names.scoring_job_prefix, SortBy="CreationTime", SortOrder="Descending", MaxResults=10
+    )
+    return next((job for job in page["TransformJobSummaries"] if job["TransformJobName"].startswith(names.scoring_job_prefix)), None)
 
 
 def _scored(job: Mapping[str, Any], names: ServingNames, sagemaker: Any) -> str:

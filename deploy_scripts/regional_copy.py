@@ -29,7 +29,7 @@ def registered_in(project: ProjectEnvironment, arn: str, region: str) -> str | N
     if region == _region(arn):
         return arn
     group = arn.split("/")[-2]
-    pages = _client(project, "sagemaker", region).get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+    pages = client_in(project, "sagemaker", region).get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
     complete = (item for page in pages for item in page["ModelPackageSummaryList"] if item["ModelPackageStatus"] == "Completed")
     return next((str(item["ModelPackageArn"]) for item in complete if item.get("ModelPackageDescription") == f"{_COPY_OF}{arn}"), None)
 
@@ -38,7 +38,7 @@ def original(project: ProjectEnvironment, arn: str) -> str:
     """ARN of the version that a copy is of; `arn` itself for what is none, or was deleted meanwhile."""
     if _region(arn) == project.region:
         return arn
-    package = found(_client(project, "sagemaker", _region(arn)).describe_model_package, ModelPackageName=arn) or {}
+    package = found(client_in(project, "sagemaker", _region(arn)).describe_model_package, ModelPackageName=arn) or {}
     description = str(package.get("ModelPackageDescription", ""))
     return description.removeprefix(_COPY_OF) if description.startswith(_COPY_OF) else arn
 
@@ -53,10 +53,10 @@ def copy(project: ProjectEnvironment, arn: str, region: str) -> str:
     bucket, _, key = container["ModelDataUrl"].removeprefix("s3://").partition("/")
     copied = project.names.artifact_bucket(arn.split(":")[4], region)
     source = {"CopySource": {"Bucket": bucket, "Key": key}, "SourceClient": project.client("s3")}
-    _client(project, "s3", region).copy(Bucket=copied, Key=key, **source)
+    client_in(project, "s3", region).copy(Bucket=copied, Key=key, **source)
     address = {"Image": image_in(container["Image"], region), "ModelDataUrl": f"s3://{copied}/{key}"}
     kept = {name: value for name, value in container.items() if name not in ("ImageDigest", "ModelDataETag")}
-    sagemaker = _client(project, "sagemaker", region)
+    sagemaker = client_in(project, "sagemaker", region)
     made = sagemaker.create_model_package(
         ModelPackageGroupName=arn.split("/")[-2],
         ModelPackageDescription=f"{_COPY_OF}{arn}",
@@ -84,7 +84,7 @@ def _region(arn: str) -> str:
     return arn.split(":")[3]
 
 
-def _client(project: ProjectEnvironment, service: str, region: str) -> Any:
+def client_in(project: ProjectEnvironment, service: str, region: str) -> Any:
     """In the project's own account. boto3 makes clients one at a time, and status.py looks with several threads."""
     own = Environment(name="copies", account=project.project.account, region=region)
     with _MAKING:
