@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from build_scripts import command_line
-from settings import PROJECT, STAGING
+from tests.example_models import ABALONE, PROJECT, STAGING
+from tests.unit.script_account import set_values
 
 pytestmark = pytest.mark.thorough  # programs are started
 
@@ -21,15 +22,18 @@ SCRIPTS = {
     "deploy_scripts.approve": [],
     "deploy_scripts.example_request": [],
     "deploy_scripts.load_test": [],
-    "deploy_scripts.render": [],
+    "deploy_scripts.choose_version": [],
+    "deploy_scripts.render": ["--package", "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone/1"],
+    "deploy_scripts.retire": ["--model", "gone"],
     "deploy_scripts.status": [],
     "deploy_scripts.tear_down": [],
-    "deploy_scripts.still_approved": ["--package", "arn:aws:sagemaker:us-east-1:111122223333:model-package/mlops-models/1"],
+    "deploy_scripts.still_approved": ["--package", "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone/1"],
+    "deploy_scripts.wait_for_endpoint": ["first"],
     "deploy_scripts.verify": [
         "--stage",
         STAGING.name,
         "--package",
-        "arn:aws:sagemaker:us-east-1:111122223333:model-package/mlops-models/1",
+        "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone/1",
     ],
 }
 each_script = pytest.mark.parametrize("name", SCRIPTS)
@@ -40,8 +44,10 @@ def bare_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No region, no credentials, no profile, as on a machine that has never met AWS."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("ARTIFACT_BUCKET", "DATA_BUCKET", "KMS_KEY_ARN", "SAGEMAKER_PIPELINE_ROLE_ARN"):
+    for name in ("ARTIFACT_BUCKET", "DATA_BUCKET", "KMS_KEY_ARN"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MODEL", ABALONE.name)
+    set_values(monkeypatch)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -86,7 +92,8 @@ def test_without_an_assembly_it_says_how_to_make_one(
     for name in ("AWS_REGION", "ARTIFACT_BUCKET", "KMS_KEY_ARN"):
         monkeypatch.setenv(name, "us-east-1")
     line = complaint("build_scripts.kept_templates", capsys, "keep", "--commit", "abc")
-    assert line == f"error: cdk.out has no stack {PROJECT.endpoint_stack(STAGING)}; synthesize it first with `python -m infra.endpoint`"
+    stack = ABALONE.names(PROJECT).at(STAGING.name).stack
+    assert line == f"error: cdk.out has no stack {stack}; synthesize it first with `python -m infra.serving`"
 
 
 @each_script
@@ -127,4 +134,4 @@ def test_an_account_without_the_stacks_says_how_to_deploy_them(capsys: pytest.Ca
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setattr(ProjectEnvironment, "client", lambda *_: NoStacks())
     line = complaint("build_scripts.publish", capsys)
-    assert line.startswith(f"error: stack {PROJECT.name}-foundation does not exist in us-east-1; deploy it (`npx cdk deploy --all`)")
+    assert line.startswith(f"error: stack {PROJECT.names.foundation_stack} does not exist in us-east-1; deploy it (`npx cdk deploy --all`)")

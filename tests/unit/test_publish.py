@@ -8,7 +8,8 @@ import tarfile
 from pathlib import Path
 
 from build_scripts.publish import code_files, code_prefix, publish
-from settings import DATASET
+from settings_schema import Model, Retraining
+from tests.example_models import ABALONE, ARRESTS, STAGING
 from tests.unit.script_account import S3
 
 
@@ -45,20 +46,34 @@ def test_archive_holds_the_same_files() -> None:
         assert archive.getnames() == ["train.py"]
 
 
-def test_settings_travel_with_the_code_and_caches_do_not(tmp_path: Path) -> None:
+def test_the_model_travels_with_the_code_and_caches_do_not(tmp_path: Path) -> None:
     (tmp_path / "__pycache__").mkdir()
     (tmp_path / "__pycache__" / "train.pyc").write_text("x")
     (tmp_path / "train.py").write_text("code")
     (tmp_path / "specification.json").write_text("stale")
-    files = code_files(tmp_path)
+    files = code_files(ARRESTS, tmp_path)
     assert list(files) == ["specification.json", "train.py"]
-    assert json.loads(files["specification.json"])["dataset"]["target"] == DATASET.target
+    assert json.loads(files["specification.json"])["dataset"]["target"] == "released"
+
+
+def test_a_model_s_address_changes_with_what_it_learns_and_not_with_where_it_serves_or_when_it_trains(tmp_path: Path) -> None:
+    def address(model: Model) -> str:
+        return code_prefix(code_files(model, tmp_path))
+
+    (tmp_path / "train.py").write_text("code")
+    serving = {**ABALONE.serving, STAGING.name: ABALONE.serving[STAGING.name].but(instance_type="ml.c5.xlarge")}
+    assert address(ABALONE) == address(ABALONE.but(serving=serving)) == address(ABALONE.but(retraining=Retraining(cron=None)))
+    changed = ABALONE.but(tuning=ABALONE.tuning.but(trials=9))
+    others = [address(model) for model in (ABALONE, changed, ARRESTS)]
+    assert len(set(others)) == 3
+    (tmp_path / "train.py").write_text("shared code that changed")
+    assert not {address(model) for model in (ABALONE, changed, ARRESTS)} & set(others)
 
 
 def test_what_tools_leave_behind_does_not_change_the_address(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("code")
-    before = code_files(tmp_path)
+    before = code_files(ABALONE, tmp_path)
     for name in (".mypy_cache/3.11/cache.db", ".DS_Store", "algorithms/__pycache__/linear.pyc"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("left behind")
-    assert code_files(tmp_path) == before
+    assert code_files(ABALONE, tmp_path) == before

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from build_scripts.command_line import ProblemError, VerdictError, run
+from build_scripts.define_pipeline import file_of
 from build_scripts.follow import await_newest, follow, line, numbers
 from build_scripts.publish import code_files, code_prefix
 from build_scripts.run_pipeline import checked_parameters, data_of, has_data, main, plan, read_definition, upsert
-from settings import ABALONE, ARRESTS, PROJECT, Project
+from settings_schema import Model
+from tests.example_models import ABALONE, ARRESTS, PROJECT, SETTINGS
 from tests.unit import script_account
-from tests.unit.script_account import S3, Pages, ScriptAccount, refusal
+from tests.unit.script_account import NAMES, S3, Pages, ScriptAccount, refusal
 
 DEFINITION = json.dumps(
     {
@@ -98,8 +100,8 @@ def test_running_execution_of_the_same_definition_is_followed_and_force_starts_a
         ({"MetricThreshold": "low"}, "MetricThreshold is 'low'; allowed: numbers"),
         ({"MetricThreshold": "nan"}, "MetricThreshold is 'nan'; allowed: numbers"),
         ({"MetricThreshold": "inf"}, "MetricThreshold is 'inf'; allowed: numbers"),
-        ({"MetricThreshold": "1e999"}, "MetricThreshold is '1e999'; allowed for rmse, the metric of settings.py: at least 0"),
-        ({"MetricThreshold": "-2.4"}, "MetricThreshold is '-2.4'; allowed for rmse, the metric of settings.py: at least 0"),
+        ({"MetricThreshold": "1e999"}, "MetricThreshold is '1e999'; allowed for rmse, the model's metric: at least 0"),
+        ({"MetricThreshold": "-2.4"}, "MetricThreshold is '-2.4'; allowed for rmse, the model's metric: at least 0"),
         ({"GitCommit": 'a"b'}, "allowed: 1 to 256 letters, numbers, spaces and"),
         ({"TriggerReason": "new, better data"}, "allowed: 1 to 256 letters, numbers, spaces and"),
         ({"TriggerReason": "x" * 257}, "allowed: 1 to 256 letters, numbers, spaces and"),
@@ -110,13 +112,13 @@ def test_running_execution_of_the_same_definition_is_followed_and_force_starts_a
 )
 def test_wrong_parameter_is_refused_by_name(given: dict[str, str], named: str) -> None:
     with pytest.raises(ProblemError, match=named):
-        checked_parameters(DEFINITION, given, ABALONE)
+        checked_parameters(DEFINITION, given, ABALONE.data)
 
 
 def test_a_threshold_is_checked_against_the_metric_of_the_data_set() -> None:
-    assert checked_parameters(DEFINITION, {"MetricThreshold": "1.5"}, ABALONE) == {"MetricThreshold": "1.5"}
-    with pytest.raises(ProblemError, match=r"MetricThreshold is '1\.5'; allowed for auc, the metric of settings\.py: 0 to 1"):
-        checked_parameters(DEFINITION, {"MetricThreshold": "1.5"}, ARRESTS)
+    assert checked_parameters(DEFINITION, {"MetricThreshold": "1.5"}, ABALONE.data) == {"MetricThreshold": "1.5"}
+    with pytest.raises(ProblemError, match=r"MetricThreshold is '1\.5'; allowed for auc, the model's metric: 0 to 1"):
+        checked_parameters(DEFINITION, {"MetricThreshold": "1.5"}, ARRESTS.data)
 
 
 def test_no_data_means_no_start_and_a_marker_is_no_data() -> None:
@@ -155,54 +157,176 @@ class Pipelines:
 )
 def test_pipeline_is_created_updated_or_left_alone(current: dict[str, str] | None, call: list[str]) -> None:
     pipelines = Pipelines(current)
-    upsert(pipelines, "mlops-training", DEFINITION, "role", [])
+    upsert(pipelines, NAMES.training_pipeline, DEFINITION, "role", [])
     assert pipelines.calls == call
 
 
-class Started(Pipelines):
-    """An account whose pipeline has run well with the definition that is published now."""
+class Trainings:
+    """SageMaker with pipelines by name. What is in `ran_well` has one execution of its definition that succeeded."""
 
-    def __init__(self, definition: str) -> None:
-        super().__init__({"PipelineDefinition": definition, "RoleArn": script_account.VARIABLES["SAGEMAKER_PIPELINE_ROLE_ARN"]})
+    def __init__(self) -> None:
+        self.pipelines: dict[str, dict[str, Any]] = {}
+        self.ran_well: set[str] = set()
         self.given: list[dict[str, str]] = []
+        self.started: list[str] = []
+        self.broken: set[str] = set()
 
-    def list_pipeline_executions(self, **_: Any) -> dict[str, Any]:
-        return {"PipelineExecutionSummaries": [{"PipelineExecutionArn": "arn:old", "PipelineExecutionStatus": "Succeeded"}]}
+    def run_well(self, name: str, definition: str, role: str) -> None:
+        self.pipelines[name] = {"PipelineDefinition": definition, "RoleArn": role}
+        self.ran_well.add(name)
 
-    def describe_pipeline_definition_for_execution(self, **_: str) -> dict[str, str]:
-        assert self.current is not None
-        return {"PipelineDefinition": self.current["PipelineDefinition"]}
+    def describe_pipeline(self, PipelineName: str) -> dict[str, Any]:  # noqa: N803 - boto3 spells them so
+        if PipelineName not in self.pipelines:
+            raise refusal("ResourceNotFound", "Pipeline does not exist", "DescribePipeline")
+        return self.pipelines[PipelineName]
+
+    def create_pipeline(self, PipelineName: str, **request: Any) -> None:  # noqa: N803
+        if PipelineName in self.broken:
+            raise refusal("ValidationException", "the role may not be assumed", "CreatePipeline")
+        self.pipelines[PipelineName] = request
+
+    def list_pipeline_executions(self, PipelineName: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        summary = {"PipelineExecutionArn": f"arn:{PipelineName}", "PipelineExecutionStatus": "Succeeded"}
+        return {"PipelineExecutionSummaries": [summary] if PipelineName in self.ran_well else []}
+
+    def describe_pipeline_definition_for_execution(self, PipelineExecutionArn: str) -> dict[str, str]:  # noqa: N803
+        return {"PipelineDefinition": self.pipelines[PipelineExecutionArn.removeprefix("arn:")]["PipelineDefinition"]}
 
     def get_paginator(self, _: str) -> Pages:
         return Pages(lambda **_: {"PipelineExecutionSteps": []})
 
     def start_pipeline_execution(self, **request: Any) -> dict[str, str]:
         self.given.append({item["Name"]: item["Value"] for item in request["PipelineParameters"]})
+        self.started.append(request["PipelineName"])
         return {"PipelineExecutionArn": "arn:new"}
 
 
 class Runner:
-    """Runs the script with some arguments; the answer is the parameters of every execution that it has started so far."""
+    """Runs the script on definitions that were written before. `account.clients["sagemaker"]` is `trainings`."""
 
-    def __init__(self, account: ScriptAccount, definition: Path) -> None:
-        self.account, self._definition = account, definition
+    def __init__(self, account: ScriptAccount, folder: Path) -> None:
+        self.account, self.folder, self.trainings = account, folder, Trainings()
+        account.clients["sagemaker"] = self.trainings
+        for model in SETTINGS.models.values():
+            self.account.s3.put_object(Bucket="data", Key=f"training/{model.name}/rows.csv", Body=b"a")
+            file_of(folder, model).write_text(definition_of(model))
 
     def __call__(self, *arguments: str) -> list[dict[str, str]]:
-        assert run(main, ["--definition", str(self._definition), *arguments]) == 0
-        given: list[dict[str, str]] = self.account.clients["sagemaker"].given
-        return given
+        """The parameters of every execution that was started so far."""
+        assert run(main, ["--definitions", str(self.folder), *arguments]) == 0
+        return self.trainings.given
+
+    def ran_well(self, model: Model) -> None:
+        names = model.names(PROJECT)
+        role = f"arn:aws:iam::111122223333:role/{names.pipeline_role}"
+        self.trainings.run_well(names.training_pipeline, definition_of(model), role)
+
+
+def definition_of(model: Model) -> str:
+    """What define_pipeline.py writes, as far as this script reads it."""
+    parameters = [*json.loads(DEFINITION)["Parameters"], {"Name": "CacheKey", "Type": "String", "DefaultValue": "shared"}]
+    parameters[0] = {**parameters[0], "DefaultValue": f"s3://data/training/{model.name}/"}
+    code = f"s3://artifacts/{code_prefix(code_files(model))}/steps/"
+    return json.dumps({**json.loads(DEFINITION), "Parameters": parameters, "Steps": [code]})
 
 
 @pytest.fixture
-def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
+    """Two models, of which nothing was ever started; a build of all of them."""
     account = script_account.install(monkeypatch)
-    account.s3.put_object(Bucket="data", Key="training/abalone/abalone.csv", Body=b"a")
-    code = f"s3://artifacts/{code_prefix(code_files())}/steps/"
-    parameters = [*json.loads(DEFINITION)["Parameters"], {"Name": "CacheKey", "Type": "String", "DefaultValue": "shared"}]
-    file = tmp_path / "definition.json"
-    file.write_text(json.dumps({**json.loads(DEFINITION), "Parameters": parameters, "Steps": [code]}))
-    account.clients["sagemaker"] = Started(file.read_text())
-    return Runner(account, file)
+    monkeypatch.delenv("MODEL")
+    return Runner(account, tmp_path)
+
+
+@pytest.fixture
+def started(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> Runner:
+    """One model, whose pipeline has run well with the definition that is published now."""
+    monkeypatch.setenv("MODEL", ABALONE.name)
+    runner.ran_well(ABALONE)
+    return runner
+
+
+# ------------------------------------------------------------------------------------------ a build of several models
+
+
+def test_a_build_starts_each_model_that_has_changed_and_no_other(runner: Runner) -> None:
+    runner.ran_well(ARRESTS)
+    runner()
+    assert runner.trainings.started == [NAMES.training_pipeline]
+
+
+def test_one_model_s_failure_keeps_no_other_from_starting_and_is_named_at_the_end(
+    runner: Runner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runner.trainings.broken.add(NAMES.training_pipeline)
+    assert run(main, ["--definitions", str(runner.folder)]) == 2
+    assert runner.trainings.started == [ARRESTS.names(PROJECT).training_pipeline]
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("error: 1 of 2 models could not be started: abalone: CreatePipeline: ValidationException: the role may not")
+    assert complaint.count("\n") == 1
+
+
+def test_a_definition_that_is_missing_keeps_no_other_from_starting(runner: Runner, capsys: pytest.CaptureFixture[str]) -> None:
+    file_of(runner.folder, ABALONE).unlink()
+    assert run(main, ["--definitions", str(runner.folder)]) == 2
+    assert runner.trainings.started == [ARRESTS.names(PROJECT).training_pipeline]
+    assert "abalone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("status", ["", "CREATE_IN_PROGRESS", "ROLLBACK_COMPLETE", "DELETE_IN_PROGRESS"])
+def test_a_model_whose_stack_is_not_there_is_published_and_not_started(
+    runner: Runner, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    """It may come later than its push: its stack then starts the build again."""
+    stacks, stack = runner.account.cloudformation, ARRESTS.names(PROJECT).stack
+    there = stacks.describe_stacks
+    if status:
+        answers = {stack: {"Stacks": [{"StackStatus": status}]}}
+        monkeypatch.setattr(stacks, "describe_stacks", lambda StackName: answers.get(StackName) or there(StackName=StackName))  # noqa: N803
+    else:
+        stacks.names.remove(stack)
+    runner()
+    assert runner.trainings.started == [NAMES.training_pipeline]
+    assert list(runner.trainings.pipelines) == [NAMES.training_pipeline]
+    assert f"not started: stack {stack} is not deployed; `npx cdk deploy {stack}`" in capsys.readouterr().out
+    assert f"{code_prefix(code_files(ARRESTS))}/sourcedir.tar.gz" in runner.account.s3.writes
+
+
+@pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"])
+def test_a_model_whose_stack_is_updated_is_there(runner: Runner, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
+    monkeypatch.setattr(runner.account.cloudformation, "describe_stacks", lambda **_: {"Stacks": [{"StackStatus": status}]})
+    runner()
+    assert len(runner.trainings.started) == 2
+
+
+def test_a_model_without_data_waits_for_it_and_the_others_do_not(runner: Runner, capsys: pytest.CaptureFixture[str]) -> None:
+    del runner.account.s3.objects["data/training/arrests/rows.csv"]
+    runner()
+    assert runner.trainings.started == [NAMES.training_pipeline]
+    assert "`python -m build_scripts.upload_data --model arrests` uploads it" in capsys.readouterr().out
+
+
+def test_each_model_runs_as_its_own_role_and_is_tagged_with_its_name(runner: Runner) -> None:
+    """Studio and the cost report would else show one."""
+    runner()
+    for model in (ABALONE, ARRESTS):
+        names = model.names(PROJECT)
+        made = runner.trainings.pipelines[names.training_pipeline]
+        assert made["RoleArn"] == f"arn:aws:iam::111122223333:role/{names.pipeline_role}"
+        assert {tag["Key"]: tag["Value"] for tag in made["Tags"]} == names.tags
+
+
+def test_what_only_one_model_can_be_asked_is_refused_for_all(runner: Runner, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(main, ["--definitions", str(runner.folder), "--wait"]) == 2
+    assert "for one model; name it with --model" in capsys.readouterr().err
+
+
+def test_by_hand_a_model_is_named_where_there_are_several(runner: Runner, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(main, []) == 2
+    assert "--model is missing; allowed: abalone, arrests" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------------------- one model
 
 
 def test_what_has_run_well_is_not_started_and_the_line_says_how_it_would_be(started: Runner, capsys: pytest.CaptureFixture[str]) -> None:
@@ -222,21 +346,6 @@ def test_a_version_says_whether_a_build_or_a_person_started_its_training(started
     assert started("--force", "--reason", "fix")[-1]["TriggerReason"] == "fix"
     monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "0123456789abcdef")
     assert started("--force")[-1]["TriggerReason"] == "push"
-
-
-def test_the_pipeline_is_tagged_as_its_jobs_and_stacks_are(started: Runner) -> None:
-    """Studio and the cost report would else show two projects."""
-    pipelines = started.account.clients["sagemaker"]
-    pipelines.current = None
-    pipelines.list_pipeline_executions = lambda **_: {"PipelineExecutionSummaries": []}
-    started()
-    assert pipelines.created["Tags"] == PROJECT.tags()
-
-
-def test_a_project_s_tags_are_its_name_and_the_id_that_studio_gave() -> None:
-    project = Project(name="shells")
-    assert {tag["Key"]: tag["Value"] for tag in project.tags()} == {"sagemaker:project-name": "shells", "sagemaker:project-id": "p-shells"}
-    assert {tag["Key"]: tag["Value"] for tag in project.tags("p-7")}["sagemaker:project-id"] == "p-7"
 
 
 def test_a_parameter_alone_shares_the_cache(started: Runner) -> None:
@@ -318,15 +427,15 @@ class Runs:
 
 def test_without_a_run_there_is_nothing_to_follow() -> None:
     with pytest.raises(ProblemError, match="has not run yet; push a change"):
-        await_newest(Runs(""), Builds(0), "mlops-training", poll_seconds=0)
+        await_newest(Runs(""), Builds(0), NAMES, poll_seconds=0)
 
 
 def test_while_a_build_runs_its_own_training_is_waited_for() -> None:
-    assert await_newest(Runs("old", "old", "new"), Builds(5), "mlops-training", poll_seconds=0) == "new"
+    assert await_newest(Runs("old", "old", "new"), Builds(5), NAMES, poll_seconds=0) == "new"
 
 
 def test_a_build_that_starts_nothing_leaves_the_last_run_to_follow() -> None:
-    assert await_newest(Runs("old"), Builds(2), "mlops-training", poll_seconds=0) == "old"
+    assert await_newest(Runs("old"), Builds(2), NAMES, poll_seconds=0) == "old"
 
 
 def test_a_bucket_that_does_not_exist_is_named() -> None:

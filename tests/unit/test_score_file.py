@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,10 @@ from pyarrow import parquet
 from build_scripts import batch_rows, command_line, score_file
 from build_scripts.command_line import ProblemError
 from build_scripts.version_contract import Contract, from_preparation
-from settings import Categorical, DataSet, Numeric, Problem
-from tests.unit.script_account import ScriptAccount, install, prepared
+from settings_schema import Categorical, DataSet, Numeric, Problem
+from tests.unit.script_account import GROUP, ScriptAccount, install, prepared
 
 HOUSES = DataSet(
-    name="houses",
     problem=Problem.REGRESSION,
     target="price",
     numeric=(Numeric(name="area"), Numeric(name="rooms")),
@@ -27,8 +25,7 @@ HOUSES = DataSet(
     threshold=1.0,
 )
 #: What the approved version was trained for.
-TRAINED_FOR = dataclasses.replace(
-    HOUSES,
+TRAINED_FOR = HOUSES.but(
     numeric=(Numeric(name="area", minimum=0, maximum=1000), Numeric(name="rooms")),
     categorical=(Categorical(name="town", values=("Lima, Peru", "x", "4", "true")),),
 )
@@ -36,8 +33,8 @@ ROWS = 'id,town,rooms,area\na,"Lima, Peru",2,50.5\nb,NA,,70\n'
 
 
 def register(account: ScriptAccount, number: int, approval: str = "Approved", **changes: Any) -> None:
-    """A version whose archive says what it was trained for."""
-    account.register(number, dataclasses.replace(TRAINED_FOR, **changes), [])
+    """A version whose contract says what it was trained for."""
+    account.register(number, TRAINED_FOR.but(**changes), [])
     account.sagemaker.packages[number]["ModelApprovalStatus"] = approval
 
 
@@ -52,7 +49,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
     register(made, 1)
     made.clients["asked"] = []
 
-    def run(_: Any, version: Any, where: score_file.Places) -> None:
+    def run(_place: Any, _names: Any, version: Any, where: score_file.Places) -> None:
         made.clients["asked"].append((version.number, where))
         source, destination = (address.removeprefix("s3://") for address in (where.source, where.destination))
         lines = made.s3.objects[source].decode().splitlines()
@@ -149,7 +146,7 @@ def test_a_file_that_cannot_be_scored_is_one_line_and_nothing_is_uploaded(accoun
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--version", "9"], "version 9 of mlops-models does not exist; existing: 1"),
+        (["--version", "9"], f"version 9 of {GROUP} does not exist; existing: 1"),
         (["--output", "/no/such/folder/x.csv"], "whose folder does not exist"),
     ],
 )
@@ -180,7 +177,7 @@ def test_cells_are_sent_in_their_one_form(account, rows, capsys):
 
 
 def test_the_versions_own_contract_decides_what_is_allowed(account, rows, capsys):
-    """Not today's settings.py, which may allow more or less."""
+    """Not the model's file of today, which may allow more or less."""
     register(account, 2, categorical=(Categorical(name="town", values=("Quito",)),))
     rows.write_text("area,rooms,town\n1,2,Quito\n", encoding="utf-8")
     assert scored(capsys, rows, "--version", "2")[0] == 0
@@ -190,13 +187,13 @@ def test_the_versions_own_contract_decides_what_is_allowed(account, rows, capsys
 
 
 def test_an_earlier_version_is_sent_its_own_columns(account, rows, capsys):
-    """Whatever settings.py describes today."""
-    register(account, 1, name="flats", numeric=(Numeric(name="rooms"), Numeric(name="area")), categorical=())
+    """Whatever the model's file describes today: this version had a column less, and in another order."""
+    register(account, 1, numeric=(Numeric(name="rooms"), Numeric(name="area")), categorical=())
     rows.write_text("area,rooms\n50.5,2\n", encoding="utf-8")
     assert scored(capsys, rows)[0] == 0
     where = account.clients["asked"][0][1]
     assert account.s3.objects[where.source.removeprefix("s3://")] == b"2.0,50.5\n"
-    assert "/flats/" in where.source and "/flats/" in where.destination
+    assert where.source.startswith("s3://data/batch/abalone/") and where.destination.startswith("s3://data/predictions/abalone/version-1/")
 
 
 def test_an_earlier_version_s_answers_are_named_by_what_it_decides(account, rows, capsys):
@@ -205,11 +202,11 @@ def test_an_earlier_version_s_answers_are_named_by_what_it_decides(account, rows
     assert rows.with_name("rows.scored.csv").read_text(encoding="utf-8").splitlines()[0].endswith(",probability_sold")
 
 
-def test_a_version_without_its_archive_is_one_line(account, rows, capsys):
-    del account.s3.objects["artifacts/1/model.tar.gz"]
+def test_a_version_without_its_contract_is_one_line(account, rows, capsys):
+    del account.s3.objects["artifacts/1/contract.json"]
     code, text = scored(capsys, rows)
     assert code == 2
-    assert "its archive s3://artifacts/1/model.tar.gz is gone" in text
+    assert "version 1 does not say what it takes: s3://artifacts/1/contract.json is gone" in text
 
 
 @pytest.mark.parametrize(
@@ -227,7 +224,7 @@ def test_a_version_without_its_archive_is_one_line(account, rows, capsys):
 def test_no_column_gets_the_name_of_an_answer(tmp_path, problem, name, is_taken):
     metric = {Problem.BINARY: "auc", Problem.MULTICLASS: "accuracy", Problem.REGRESSION: "rmse"}[problem]
     positive = "yes" if problem is Problem.BINARY else None
-    dataset = dataclasses.replace(HOUSES, problem=problem, metric=metric, positive_class=positive)
+    dataset = HOUSES.but(problem=problem, metric=metric, positive_class=positive)
     (tmp_path / "rows.csv").write_text(f"area,rooms,town,{name}\n1,2,x,3\n", encoding="utf-8")
     if is_taken:
         with pytest.raises(ProblemError, match=f"has a column '{name}'"):
@@ -239,7 +236,7 @@ def test_no_column_gets_the_name_of_an_answer(tmp_path, problem, name, is_taken)
 
 
 def test_every_name_of_an_answer_is_kept_free(tmp_path):
-    for dataset in (HOUSES, dataclasses.replace(HOUSES, problem=Problem.MULTICLASS, metric="accuracy")):
+    for dataset in (HOUSES, HOUSES.but(problem=Problem.MULTICLASS, metric="accuracy")):
         for name in batch_rows.prediction_names(contract_of(dataset), 12):
             (tmp_path / "rows.csv").write_text(f"area,rooms,town,{name}\n1,2,x,3\n", encoding="utf-8")
             with pytest.raises(ProblemError):
@@ -265,6 +262,6 @@ def test_quoting_does_not_matter_when_answers_are_matched():
 
 
 def test_a_binary_version_answers_the_class_and_its_probability_and_an_older_one_the_probability() -> None:
-    loans = dataclasses.replace(HOUSES, problem=Problem.BINARY, positive_class="yes", metric="auc", threshold=0.5)
+    loans = contract_of(HOUSES.but(problem=Problem.BINARY, positive_class="yes", metric="auc", threshold=0.5))
     assert batch_rows.prediction_names(loans, 2) == ["prediction", "probability_yes"]
     assert batch_rows.prediction_names(loans, 1) == ["probability_yes"]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from build_scripts import upload_data
 from build_scripts.command_line import run
-from build_scripts.project_environment import ProjectEnvironment
+from settings_schema import Retraining
+from tests.example_models import ABALONE, SETTINGS
 from tests.unit import script_account
-from tests.unit.script_account import ScriptAccount
+from tests.unit.script_account import NAMES, ScriptAccount, set_values
 
 HEADER = "sex,length,diameter,height,whole_weight,shucked_weight,viscera_weight,shell_weight,rings"
-PIPELINE = ProjectEnvironment().pipeline_name
 ROWS = [
     "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15",
     "F,0.53,0.42,0.135,0.677,0.2565,0.1415,0.21,9",
@@ -127,8 +128,8 @@ def test_files_that_go_together_are_checked_together(account: ScriptAccount, tmp
 def deployed(account: ScriptAccount, learns_from: str = "s3://data/training/abalone/") -> ScriptAccount:
     """An account whose training pipeline learns from an address, and whose trigger watches it."""
     parameters = [{"Name": "InputDataUrl", "Type": "String", "DefaultValue": learns_from}]
-    account.sagemaker.pipelines[PIPELINE] = {"PipelineDefinition": json.dumps({"Parameters": parameters})}
-    account.cloudformation.names.add(upload_data.TRIGGER_STACK)
+    account.sagemaker.pipelines[NAMES.training_pipeline] = {"PipelineDefinition": json.dumps({"Parameters": parameters})}
+    account.cloudformation.names.add(NAMES.stack)
     return account
 
 
@@ -152,13 +153,22 @@ def test_where_nothing_starts_it_says_why_and_what_to_do(
     assert said == "nothing starts (--no-trigger)"
     deployed(account, "s3://data/training/arrests/")
     said = last_line(capsys, tmp_path)
-    assert "learns from s3://data/training/arrests/; push the DATASET of settings.py" in said
+    assert "learns from s3://data/training/arrests/; a push makes it anew" in said
     deployed(account).cloudformation.names.clear()
     said = last_line(capsys, tmp_path)
-    assert "which watches for new data, is not deployed" in said and "run_pipeline --force" in said
+    assert "which watches for new data, is not deployed" in said and f"npx cdk deploy {NAMES.stack}" in said
     deployed(account).sagemaker.executions = [{"PipelineExecutionStatus": "Executing"}]
     said = last_line(capsys, tmp_path)
-    assert "a run is active" in said and "run_pipeline --force" in said
+    assert "a run is active" in said and "run_pipeline --model abalone --force" in said
+
+
+def test_a_model_that_new_data_do_not_train_says_so(
+    account: ScriptAccount, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = ABALONE.but(retraining=Retraining(on_new_data=False))
+    set_values(monkeypatch, replace(SETTINGS, models={"abalone": waits}))
+    deployed(account)
+    assert "Retraining.on_new_data of abalone is False" in last_line(capsys, tmp_path)
 
 
 def test_missing_file_is_named(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,11 +177,25 @@ def test_missing_file_is_named(account: ScriptAccount, capsys: pytest.CaptureFix
 
 
 def test_both_examples_fit_their_contracts(account: ScriptAccount, tmp_path: Path) -> None:
-    for name, dataset in upload_data.EXAMPLES.items():
-        rows, _ = upload_data.check(upload_data.example_file(name, tmp_path), dataset)
+    for name in upload_data.EXAMPLES:
+        rows, _ = upload_data.check(upload_data.example_file(name, tmp_path), SETTINGS.models[name])
         assert rows > 4000
 
 
-def test_example_of_another_data_set_is_refused(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_example_is_of_the_model_of_its_name(
+    account: ScriptAccount, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MODEL")
+    assert run(upload_data.main, ["--example", "arrests", "--no-trigger"]) == 0
+    assert account.s3.writes == ["training/arrests/arrests.csv"]
+    set_values(monkeypatch, replace(SETTINGS, models={"abalone": ABALONE}))
     assert run(upload_data.main, ["--example", "arrests"]) == 2
-    assert "set DATASET = ARRESTS first" in capsys.readouterr().err
+    assert "--model is 'arrests'; allowed: abalone" in capsys.readouterr().err
+
+
+def test_a_file_is_held_to_the_contract_of_the_model_that_is_named(
+    account: ScriptAccount, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(upload_data.main, ["--model", "arrests", table(tmp_path, GOOD)]) == 2
+    assert "the contract of models/arrests.py" in capsys.readouterr().err
+    assert account.s3.writes == []

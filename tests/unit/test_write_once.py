@@ -83,11 +83,10 @@ def test_an_archive_that_another_zlib_compressed_is_the_same():
     assert publish(bucket, "b", files) == (address, False)
 
 
-def test_templates_that_another_build_kept_for_a_commit_are_named(monkeypatch, tmp_path):
-    monkeypatch.setattr("build_scripts.kept_templates.STACKS", ("stack",))
+def test_templates_that_another_build_kept_for_a_commit_are_named(tmp_path):
     bucket = Bucket()
     bucket.objects[key("abc", "stack")] = b"forged"
     (tmp_path / "stack.template.json").write_text("of the commit")
     with pytest.raises(ProblemError, match=key("abc", "stack")):
-        keep(bucket, "b", "abc", tmp_path, None)
+        keep(bucket, "b", "abc", tmp_path, ["stack"], None)
     assert bucket.objects == {key("abc", "stack"): b"forged"}
