@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Entry point of the CDK app: `npx cdk deploy --all`, or `python app.py` to synthesize into cdk.out without the CLI.
 
-Input: settings.py and the feature flags of cdk.json. No lookups, no AWS calls. Next: infra/foundation/foundation_stack.py.
+Input: settings.py, models/ and the feature flags of cdk.json. No lookups, no AWS calls. Next: infra/foundation/foundation_stack.py.
 """
 
 from __future__ import annotations
@@ -10,60 +10,58 @@ import os
 from typing import Any
 
 import infra  # noqa: F401 - before aws_cdk, which it tells where to unpack itself
-from settings_rules import UNREADABLE, stop
+from settings_schema.errors import UNREADABLE, stop
+from settings_schema.reading import Settings, read
 
-try:
-    from settings import PRODUCTION, PROJECT, STAGING, Environment, Project
-except UNREADABLE as error:
-    stop(error)
+if __name__ == "__main__":  # a slip is told before the CDK is loaded, which takes seconds
+    try:
+        SETTINGS = read()
+    except UNREADABLE as error:
+        stop(error)
 
 import aws_cdk as cdk
 
-from infra.endpoint.endpoint_stage import add_endpoint_stages
+from infra.build.build_stack import BuildStack
+from infra.environment.environment_stack import EnvironmentStack
 from infra.feature_flags import CONTEXT
 from infra.foundation.foundation_stack import FoundationStack
-from infra.model_build.model_build_stack import ModelBuildStack
-from infra.model_deploy.model_deploy_stack import ModelDeployStack
-from infra.monitoring.monitoring_stack import MonitoringStack
-from infra.project_tags import add_project_tags
+from infra.foundation.regional_stack import RegionalStack
+from infra.model.model_stack import ModelStack
+from infra.places import Context, Place, Places
+from infra.serving.serving_stage import add_serving_stages
 
 
-def build_app(
-    *,
-    project: Project = PROJECT,
-    staging: Environment = STAGING,
-    production: Environment = PRODUCTION,
-    account: str | None = None,
-    region: str | None = None,
-    **options: Any,
-) -> cdk.App:
-    """The whole app, ready for `synth()`. Without `account` and `region` the templates fit any; `options` go to `cdk.App`."""
+def build_app(settings: Settings, *, account: str | None = None, region: str | None = None, **options: Any) -> cdk.App:
+    """The whole app, ready for `synth()`. What neither the settings nor `account` and `region` say, the templates leave open.
+
+    `options` go to `cdk.App`.
+    """
     app = cdk.App(context=CONTEXT, analytics_reporting=False, **options)
-    common = {"project": project, "env": cdk.Environment(account=project.account or account, region=project.region or region)}
-    environments = (staging, production)
-    name = project.name
+    names, places = settings.project.names, Places.of_project(settings.project, account, region)
+    common: dict[str, Any] = {"context": Context(settings, places)}
+    home = places.home.environment
 
-    foundation = FoundationStack(app, f"{name}-foundation", environments=environments, **common)
-    build = ModelBuildStack(app, f"{name}-model-build", foundation=foundation, environments=environments, **common)
-    deploy = ModelDeployStack(
-        app, f"{name}-model-deploy", foundation=foundation, repository=build.repository, staging=staging, production=production, **common
-    )
-    MonitoringStack(
-        app,
-        f"{name}-monitoring",
-        foundation=foundation,
-        environments=environments,
-        dead_letters=[build.dead_letters, deploy.dead_letters],
-        **common,
-    )
-    # `cdk deploy --all` leaves these alone, and builds synthesize them without the rest (infra/endpoint/__main__.py).
-    add_endpoint_stages(app, project, environments)
-    add_project_tags(app, project)
+    foundation = FoundationStack(app, names.foundation_stack, env=home, **common)
+    regional = [
+        RegionalStack(app, names.regional_stack(other), region=other, env=Place(places.home.account, other).environment, **common)
+        for other in places.other_regions(settings.environments)
+    ]
+    BuildStack(app, names.build_stack, foundation=foundation, env=home, **common)
+    for environment in settings.environments:
+        place = places.of(environment)
+        EnvironmentStack(app, environment.names(settings.project).stack, environment=environment, env=place.environment, **common)
+    for model in settings.models.values():
+        stack = ModelStack(app, model.names(settings.project).stack, model=model, foundation=foundation, env=home, **common)
+        for other_region in regional:
+            stack.add_stack_dependency(other_region)  # whose key the deploy pipeline names
+    # `cdk deploy --all` leaves these alone, and builds synthesize them without the rest (infra/serving/__main__.py).
+    add_serving_stages(app, settings)
     return app
 
 
 if __name__ == "__main__":
     build_app(
+        SETTINGS,
         account=os.environ.get("CDK_DEFAULT_ACCOUNT"),
         region=os.environ.get("CDK_DEFAULT_REGION"),
         outdir=os.environ.get("CDK_OUTDIR", "cdk.out"),

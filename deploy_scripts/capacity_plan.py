@@ -1,42 +1,52 @@
-"""`make capacity`: what production's scaling will do under your traffic, what it costs, and what would do better.
+"""`make capacity`: what an endpoint's scaling will do under your traffic, what it costs, and what would do better.
 
-    python -m deploy_scripts.capacity_plan --traffic day.csv --slo-p99-ms 200
+    python -m deploy_scripts.capacity_plan --model abalone --traffic day.csv --slo-p99-ms 200
 
-`python -m capacity` (packages/capacity) with what settings.py says: production's synthesized template, its SLO, what an instance serves,
-the prices. Whatever is given here as well wins; `--help` lists all of it. Out: out/capacity/index.html, and lines for settings.py.
+`python -m capacity` (packages/capacity) with what is set: the synthesized template of the last environment, which serves, its SLO, what an
+instance serves, the prices. Whatever is given here as well wins; `--help` lists all. Out: out/capacity/index.html, and lines for models/.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from build_scripts.command_line import run
+from build_scripts.command_line import add_model_option, read_settings, run
+from build_scripts.endpoint_templates import template_file
 from capacity.__main__ import main as simulate
+from deploy_scripts.live_endpoint import endpoint_of
 from deploy_scripts.settings_block import settings_block
-from settings import PRICES, PRODUCTION, PROJECT, Environment, Prices, Project
+from settings_schema import Endpoint, Prices, TargetTracking
 
-#: What settings.py calls an instance's most requests a second, where an environment does not scale by it.
-_USUAL_MAX_RPS = 40.0
+_ASSEMBLY = Path("cdk.out")
 
 
 def main(arguments: Sequence[str]) -> int:
-    ours = known(PROJECT, PRODUCTION, PRICES)
-    return simulate([*ours, *arguments], declare=settings_block, declared="For the environment in settings.py")
+    options = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    add_model_option(options)
+    options.add_argument("--template")  # no need to look for ours, then
+    given, _ = options.parse_known_args(arguments)
+    rest = [item for item in arguments if item not in ("--model", given.model, f"--model={given.model}")]
+    settings = read_settings()
+    model, environment = settings.model(given.model), settings.production
+    stack = model.names(settings.project).at(environment.name).stack
+    template = Path(given.template) if given.template else template_file(_ASSEMBLY, stack)
+    ours = known(template, endpoint_of(model, environment), settings.prices)
+    return simulate([*ours, *rest], declare=settings_block, declared=f"For {environment.name} of models/{model.name.replace('-', '_')}.py")
 
 
-def known(project: Project, environment: Environment, prices: Prices) -> list[str]:
-    """What settings.py says, as arguments of `python -m capacity`."""
-    stack = project.endpoint_stack(environment)
-    scaling = environment.autoscaling
-    tracking = scaling.target_tracking if scaling else None
+def known(template: Path, endpoint: Endpoint, prices: Prices) -> list[str]:
+    """What is set, as arguments of `python -m capacity`."""
+    scaling = endpoint.autoscaling
+    tracking = (scaling.target_tracking if scaling else None) or TargetTracking()
     values = {
-        "template": Path("cdk.out") / f"assembly-{stack}" / f"{stack}.template.json",
-        "slo-p99-ms": environment.p99_latency_ms,
-        "max-rps-per-instance": tracking.max_rps_per_instance if tracking else _USUAL_MAX_RPS,
-        "instance-type": environment.instance_type,
-        "time-zone": project.time_zone,
+        "template": template,
+        "slo-p99-ms": endpoint.p99_latency_ms,
+        "max-rps-per-instance": tracking.max_rps_per_instance,
+        "instance-type": endpoint.instance_type,
+        "time-zone": scaling.time_zone if scaling else "Etc/UTC",
         "prices-source": f"{prices.source}, noted {prices.as_of}",
     }
     costs = [f"--price={instance_type}={usd}" for instance_type, usd in prices.usd_per_hour.items()]

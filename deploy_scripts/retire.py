@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from build_scripts.command_line import ProblemError, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.agreement import person_agrees
-from deploy_scripts.deployments import Deployment, deployments, places_of
+from deploy_scripts.deployments import Deployment, deployments, places_of, regions_of
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.retirement import delete_stacks, pipelines, refuse_protected, retire_models, retire_serving, versions
 from settings_schema import ModelNames
@@ -37,7 +37,7 @@ def kept(project: ProjectEnvironment, names: ModelNames, places: Sequence[Enviro
     if count := len(versions(sagemaker, group)):
         query = "--query 'ModelPackageSummaryList[].[ModelPackageArn]'"
         listed = f"aws sagemaker list-model-packages --model-package-group-name {group} {query}"
-        yield f"{count} versions of {group} (Project.retain_data)"
+        yield f"{count} version{'s' if count > 1 else ''} of {group} (Project.retain_data)"
         yield f"  {listed} --output text | xargs -n 1 aws sagemaker delete-model-package --model-package-name"
         yield f"  aws sagemaker delete-model-package-group --model-package-group-name {group}"
     yield "data, evidence, and what was captured and scored, as far as there is any"
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
             print("nothing changed")
             return 0
     if given.model:
-        retire_models(project, [names], doomed)
+        retire_models(project, [names], doomed, regions_of(project, settings))
         print("kept:", *kept(project, names, places[: len(settings.environments)]), sep="\n")
     else:
         retire_serving(project, [item for item in doomed if item.serves])

@@ -1,4 +1,4 @@
-"""A recommendation of packages/capacity as the lines of settings.py that put it into force. Used by `capacity_plan.py`."""
+"""A recommendation of packages/capacity as the lines of models/ that put it into force. Used by `capacity_plan.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from capacity.candidates import Candidate
 
 
 def settings_block(candidate: Candidate) -> str:
-    """`Autoscaling(...)` to paste into the environment in settings.py, and the instance type that it is for."""
+    """`Autoscaling(...)` to paste into the Endpoint of a model, and the instance type that it is for."""
     lines = [
         f'instance_type="{candidate.option.instance_type}",',
         f"request_routing=RequestRouting.{candidate.routing},",

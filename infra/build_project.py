@@ -1,6 +1,6 @@
 """A CodeBuild project that runs one of the repository's buildspecs as a CodePipeline action.
 
-Every project gets the environment variables that SageMaker's own project templates use, and logs that expire.
+Every project gets the environment variables that its scripts read (build_scripts/project_environment.py), and logs that expire.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from constructs import Construct
 from infra.artifact_role import ArtifactRole
 from infra.foundation.foundation_stack import FoundationStack
 from infra.retained_log_group import RetainedLogGroup
-from settings import Project
+from settings_schema import Project
 
 IMAGE = codebuild.LinuxBuildImage.STANDARD_8_0
 
 
 class BuildProject(codebuild.PipelineProject):
-    """`buildspec` is a path in the repository, `pipeline_name` the CodePipeline that runs it.
+    """`name` is the project's and its role's, `buildspec` a path in the repository, `pipeline_name` the CodePipeline that runs it.
 
     `environment` adds to the common variables (`common_environment`).
     """
@@ -31,6 +31,7 @@ class BuildProject(codebuild.PipelineProject):
         scope: Construct,
         construct_id: str,
         *,
+        name: str,
         project: Project,
         foundation: FoundationStack,
         pipeline_name: str,
@@ -45,14 +46,15 @@ class BuildProject(codebuild.PipelineProject):
             f"{construct_id}Role",
             service="codebuild.amazonaws.com",
             description=description,
-            bucket=foundation.artifact_bucket,
+            buckets=[foundation.artifact_bucket],
             pipeline_name=pipeline_name,
+            role_name=name,
         )
         variables = {**common_environment(project, foundation), **(environment or {})}
         super().__init__(
             scope,
             construct_id,
-            project_name=f"{project.name}-{construct_id.lower()}",
+            project_name=name,
             description=description,
             role=role,
             build_spec=codebuild.BuildSpec.from_source_filename(buildspec),
@@ -63,7 +65,7 @@ class BuildProject(codebuild.PipelineProject):
             logging=codebuild.LoggingOptions(cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=log_group)),
             timeout=cdk.Duration.minutes(timeout_minutes),
         )
-        self.allow = role.allow
+        self.allow, self.allow_all = role.allow, role.allow_all
 
 
 class _BuildRole(ArtifactRole):
@@ -78,13 +80,9 @@ def common_environment(project: Project, foundation: FoundationStack) -> dict[st
     """What build_scripts/ and deploy_scripts/ read. CodeBuild itself adds AWS_REGION and CODEBUILD_RESOLVED_SOURCE_VERSION."""
     return {
         "SAGEMAKER_PROJECT_NAME": project.name,
-        "SAGEMAKER_PROJECT_ID": project.sagemaker_project_id,
-        "SAGEMAKER_PIPELINE_NAME": project.sagemaker_pipeline,
-        "SAGEMAKER_PIPELINE_ROLE_ARN": foundation.pipeline_role.role_arn,
+        "SAGEMAKER_PROJECT_ID": project.names.project_id,
         "ARTIFACT_BUCKET": foundation.artifact_bucket.bucket_name,
         "DATA_BUCKET": foundation.data_bucket.bucket_name,
         "KMS_KEY_ARN": foundation.key.key_arn,
-        "MODEL_PACKAGE_GROUP": project.model_package_group,
-        "DEPLOY_PIPELINE_NAME": project.deploy_pipeline,
         **foundation.network_environment,
     }

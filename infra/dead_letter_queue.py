@@ -25,6 +25,11 @@ class DeadLetterQueue(sqs.Queue):
             retention_period=cdk.Duration.days(14),
         )
 
+    def take_from(self, rule_arns: str) -> None:
+        """EventBridge's dead letters of rules by a pattern of ARNs, which another stack makes later."""
+        sender = iam.ServicePrincipal("events.amazonaws.com", conditions={"ArnLike": {"aws:SourceArn": rule_arns}})
+        self.add_to_resource_policy(iam.PolicyStatement(principals=[sender], actions=["sqs:SendMessage"], resources=[self.queue_arn]))
+
     def add_to_resource_policy(self, statement: iam.PolicyStatement) -> iam.AddToResourcePolicyResult:
         """Whoever may send does it for this account: also where the CDK's own constructs allow it."""
         if statement.effect == iam.Effect.ALLOW:

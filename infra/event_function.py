@@ -40,6 +40,6 @@ class EventFunction(ProjectFunction):
             retry_attempts=2,
             dead_letter_queue=dead_letters,
         )
-        # The CDK lets the role send to it, in the policy that the function waits for: Lambda refuses a function whose role may not yet
-        # (so the flag `aws-lambda:createNewPoliciesWithAddToRolePolicy` stays off). That it may use the queue's key, the CDK leaves out.
+        # The CDK lets the role send to it, which Lambda asks about before it takes the function. That it may use the queue's key, the CDK
+        # leaves out.
         dead_letters.encryption_master_key.grant(self.role, *TO_SEND)

@@ -20,7 +20,8 @@ RUNTIME = lambda_.Runtime.PYTHON_3_14
 class ProjectFunction(lambda_.Function):
     """`folder` holds `<module>.py` with `handler(event, context)`; nothing is installed or bundled.
 
-    `files` are the only ones of the folder that it takes; None takes all. `options` go to the CDK's function.
+    `files` are the only ones of the folder that it takes; None takes all. Its role has the function's name, where that is given.
+    `options` go to the CDK's function.
     """
 
     def __init__(
@@ -34,10 +35,11 @@ class ProjectFunction(lambda_.Function):
         description: str,
         key: kms.IKey,
         log_retention_days: int,
+        function_name: str | None = None,
         **options: Any,
     ) -> None:
         log_group = RetainedLogGroup(scope, f"{construct_id}Logs", retention_days=log_retention_days, key=key)
-        role = ServiceRole(scope, f"{construct_id}Role", service="lambda.amazonaws.com", description=description)
+        role = ServiceRole(scope, f"{construct_id}Role", service="lambda.amazonaws.com", description=description, role_name=function_name)
         unwanted = ["__pycache__", "*.pyc"] if files is None else ["*", ".*", *(f"!{name}" for name in files)]
         super().__init__(
             scope,
@@ -45,6 +47,7 @@ class ProjectFunction(lambda_.Function):
             code=lambda_.Code.from_asset(str(folder), exclude=unwanted),
             handler=f"{module}.handler",
             runtime=RUNTIME,
+            function_name=function_name,
             description=description,
             role=role,
             log_group=log_group,
@@ -52,6 +55,6 @@ class ProjectFunction(lambda_.Function):
             memory_size=256,
             **options,
         )
-        self.allow = role.allow
+        self.allow, self.allow_all = role.allow, role.allow_all
         # Not AWSLambdaBasicExecutionRole, which may write to every log group of the account.
         role.allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [log_group.log_group_arn])

@@ -1,26 +1,84 @@
-"""A role that one AWS service assumes. Whoever may pass it, may pass it to that service only."""
+"""Roles whose permissions are part of them: a role and what it may do are there at once, so nothing that is made with it comes too early.
+
+CDK's own constructs add to them by the same way, so that subclasses can narrow what these ask for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 
-class ServiceRole(iam.Role):
-    """`service` is a principal such as sagemaker.amazonaws.com.
+class Permission(NamedTuple):
+    """One named statement, so that a reader of the role sees what each permission is for."""
 
-    `own_account_only` guards against the confused deputy: the service may assume the role only on behalf of this
-    account. Not every service sends `aws:SourceAccount`, so it is a choice.
+    sid: str
+    actions: Sequence[str]
+    resources: Sequence[str]
+    conditions: Mapping[str, object] | None = None
+
+
+class Grantee(Protocol):
+    """A role, or what has one of its own."""
+
+    def allow(self, sid: str, actions: Sequence[str], resources: Sequence[str], conditions: Mapping[str, object] | None = None) -> None: ...
+
+    def allow_all(self, permissions: Sequence[Permission]) -> None: ...
+
+
+class NamedRole(iam.Role):
+    """`role_name` is given where another account, or a stack that is deployed apart, has to know it."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, assumed_by: iam.IPrincipal, description: str, role_name: str | None = None
+    ) -> None:
+        self._permissions = iam.PolicyDocument()
+        super().__init__(
+            scope,
+            construct_id,
+            assumed_by=assumed_by,
+            description=description,
+            role_name=role_name,
+            inline_policies={"Permissions": self._permissions},
+        )
+
+    def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
+        """Overrides the CDK's, which makes a policy of its own; CDK's own constructs call this."""
+        self._permissions.add_statements(statement)
+        return iam.AddToPrincipalPolicyResult(statement_added=True, policy_dependable=self)
+
+    def allow(self, sid: str, actions: Sequence[str], resources: Sequence[str], conditions: Mapping[str, object] | None = None) -> None:
+        self.add_to_principal_policy(iam.PolicyStatement(sid=sid, actions=list(actions), resources=list(resources), conditions=conditions))
+
+    def allow_all(self, permissions: Sequence[Permission]) -> None:
+        for permission in permissions:
+            self.allow(*permission)
+
+
+class ServiceRole(NamedRole):
+    """A role that one AWS service assumes. Whoever may pass it, may pass it to that service only.
+
+    `service` is a principal such as sagemaker.amazonaws.com. `own_account_only` guards against the confused deputy: the service may
+    assume the role only on behalf of this account. Not every service sends `aws:SourceAccount`, so it is a choice.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, service: str, description: str, own_account_only: bool = False) -> None:
-        account = cdk.Stack.of(scope).account
-        conditions = {"StringEquals": {"aws:SourceAccount": account}} if own_account_only else None
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        service: str,
+        description: str,
+        role_name: str | None = None,
+        own_account_only: bool = False,
+    ) -> None:
+        conditions = {"StringEquals": {"aws:SourceAccount": cdk.Stack.of(scope).account}} if own_account_only else None
         principal = iam.ServicePrincipal(service, conditions=conditions)
-        super().__init__(scope, construct_id, assumed_by=principal, description=description)
+        super().__init__(scope, construct_id, assumed_by=principal, description=description, role_name=role_name)
         self._service = service
 
     def grant_pass_role(self, identity: iam.IPrincipal) -> iam.Grant:
@@ -29,9 +87,10 @@ class ServiceRole(iam.Role):
             grantee=identity,
             actions=["iam:PassRole"],
             resource_arns=[self.role_arn],
-            conditions={"StringEquals": {"iam:PassedToService": self._service}},
+            conditions=passed_to(self._service),
         )
 
-    def allow(self, sid: str, actions: list[str], resources: list[str], conditions: Mapping[str, object] | None = None) -> None:
-        """One named statement, so that a reader of the role sees what each permission is for."""
-        self.add_to_policy(iam.PolicyStatement(sid=sid, actions=actions, resources=resources, conditions=conditions))
+
+def passed_to(service: str) -> dict[str, object]:
+    """Condition of `iam:PassRole`."""
+    return {"StringEquals": {"iam:PassedToService": service}}

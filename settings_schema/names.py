@@ -60,6 +60,17 @@ class ProjectNames:
     def key_alias(self) -> str:
         return f"alias/{self.project}"
 
+    def regional_stack(self, region: str) -> str:
+        """What the project's account has in another region, for the environments there."""
+        return _joined(self.project, "foundation", region)
+
+    def alarm(self, what: str) -> str:
+        return _joined(self.build_stack, what)
+
+    @property
+    def route_push_function(self) -> str:
+        return _joined(self.build_stack, "route-push")
+
     def data_bucket(self, account: str, region: str) -> str:
         """Bucket names are the whole world's, so account and region are part of them; known ones need no export to another account."""
         return _joined(self.project, f"data-{account}-{region}")
@@ -113,14 +124,12 @@ class EnvironmentNames:
         return _joined(self.project, "environment", self.environment, "remove-unused")
 
     @property
-    def deployment_role(self) -> str:
-        """IAM role by which CloudFormation deploys serving stacks: named, because another account's pipeline passes it."""
-        return _joined(self.project, "environment", self.environment, "deployment")
+    def forwarding_role(self) -> str:
+        """IAM role by which EventBridge tells the project's account of drift: named, because that account's event bus lets it in."""
+        return _joined(self.project, "environment", self.environment, "events")
 
-    @property
-    def verify_role(self) -> str:
-        """IAM role by which the project's account looks at what serves here and asks it: named, because another account assumes it."""
-        return _joined(self.project, "environment", self.environment, "verify")
+    def alarm(self, what: str) -> str:
+        return _joined(self.project, "environment", self.environment, what)
 
     def export(self, output: str) -> str:
         """CloudFormation export of an output of the environment's stack, which serving stacks of the same account and region import."""
@@ -253,10 +262,39 @@ class ServingNames:
     def endpoint(self) -> str:
         return _joined(self.project, self.model, self.environment)
 
+    def role(self, kind: str) -> str:
+        """IAM roles have four parts here and three where the model is trained, so that no name of an environment makes one of another."""
+        return _joined(self.endpoint, kind)
+
     @property
     def inference_role(self) -> str:
-        """IAM role that the model runs as in this environment."""
-        return _joined(self.project, self.model, self.environment)
+        """That the model runs as."""
+        return self.role("inference")
+
+    @property
+    def deployment_role(self) -> str:
+        """By which CloudFormation deploys the stack."""
+        return self.role("deployment")
+
+    @property
+    def deploy_role(self) -> str:
+        """That the deploy pipeline assumes for its Deploy action; it hands CloudFormation the deployment role."""
+        return self.role("deploy")
+
+    @property
+    def verify_role(self) -> str:
+        """By which the deploy pipeline's builds look at what serves and ask it, where that is another account."""
+        return self.role("verify")
+
+    @property
+    def scoring_role(self) -> str:
+        """Of the function that scores what is uploaded."""
+        return self.role("scoring")
+
+    @property
+    def schedule_role(self) -> str:
+        """By which EventBridge Scheduler wakes that function."""
+        return self.role("schedule")
 
     @property
     def log_group(self) -> str:
@@ -265,15 +303,22 @@ class ServingNames:
     def alarm(self, what: str) -> str:
         return _joined(self.endpoint, what)
 
+    def scaling_policy(self, what: str) -> str:
+        return _joined(self.endpoint, what)
+
+    @property
+    def scoring_job_prefix(self) -> str:
+        """What the names of its transform jobs begin with, of 63 characters; at least 9 are left."""
+        return _joined(self.endpoint, "")
+
     @property
     def start_scoring_function(self) -> str:
         """Lambda function of a batch model that scores what has been uploaded."""
         return _joined(self.project, self.model, self.environment, "score")
 
     @property
-    def job_prefix(self) -> str:
-        """What the names of a batch model's transform jobs begin with; 9 characters are left of the 63 that a job's name may have."""
-        return _joined(self.endpoint, "")
+    def start_scoring_log_group(self) -> str:
+        return f"/aws/lambda/{self.start_scoring_function}"
 
     @property
     def capture(self) -> str:

@@ -57,14 +57,27 @@ class Settings:
         require(name in self.models, "--model", name, known)
         return self.models[name]
 
+    def endpoint_model(self, name: str | None = None) -> Model:
+        """As `model`, among those that endpoints serve, which are what scales. None: the only one of these."""
+        served = {each: model for each, model in self.models.items() if not model.is_batch_only}
+        known = ", ".join(served) or "none: every model is batch only"
+        if name is None:
+            if len(served) != 1:
+                raise SettingsError(f"--model is missing; allowed: {known}")
+            return next(iter(served.values()))
+        model = self.model(name)
+        require(model.name in served, "--model", name, f"{known}, which have endpoints")
+        return model
+
 
 def read(root: Path = ROOT) -> Settings:
     """Everything, checked, also how it fits together."""
     values = _run(root / "settings.py", "settings.py")
-    environments = _environments(values)
+    project, environments = _value(values, "PROJECT", Project), _environments(values)
+    _require_home(project, environments)
     models = [_model(file, environments) for file in sorted((root / "models").glob("[!_]*.py"))]
     return Settings(
-        project=_value(values, "PROJECT", Project),
+        project=project,
         environments=environments,
         source=_value(values, "SOURCE", Source, "CodeCommit() or CodeConnection(...)"),
         prices=_value(values, "PRICES", Prices),
@@ -99,6 +112,14 @@ def _environments(values: ModuleType) -> tuple[Environment, ...]:
     names = [environment.name for environment in environments]
     require(len(set(names)) == len(names), f"{values.__name__}: ENVIRONMENTS", names, "different names")
     return environments
+
+
+def _require_home(project: Project, environments: Sequence[Environment]) -> None:
+    """Whoever deploys an environment elsewhere has that place's credentials, which say nothing about where the project's own is."""
+    for field in ("account", "region"):
+        elsewhere = [environment.name for environment in environments if getattr(environment, field)]
+        allowed = f"set, because Environment({elsewhere[0]!r}).{field} is" if elsewhere else ""
+        require(not elsewhere or getattr(project, field) is not None, f"settings.py: Project.{field}", None, allowed)
 
 
 def _model(file: Path, environments: Sequence[Environment]) -> Model:

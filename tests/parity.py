@@ -99,7 +99,6 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_caching.py",
         "journeys/test_bad_input_pipeline.py",
         "local_account/test_registry.py",
-        "local_account/test_search.py",
     ),
     "Endpoints, deployments, scaling": (
         "local_account/test_endpoints.py",
@@ -115,7 +114,6 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_scheduler.py",
         "local_account/test_metrics.py",
         "local_account/test_metrics_services.py",
-        "local_account/test_metrics_expressions.py",
         "local_account/test_alarms.py",
     ),
     "Names and limits": (

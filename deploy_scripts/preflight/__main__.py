@@ -4,7 +4,8 @@
     python -m deploy_scripts.preflight --json            # for programs
     python -m deploy_scripts.preflight --policy          # the permissions that it needs, as an IAM policy
 
-Input: cdk.out, settings.py, models/ and each account and region that they name. Output: a table: ✓ is fine, ✗ would fail, ? could not be seen, → what to do.
+Input: cdk.out, settings.py, models/, and each account and region that they name.
+Output: a table: ✓ is fine, ✗ would fail, ? could not be seen, → what to do.
 Exit code 1 with a ✗, 2 for bad input, 0 otherwise. Next: `npx cdk deploy --all`.
 """
 
@@ -165,16 +166,22 @@ def main(arguments: Sequence[str]) -> int:
         print(json.dumps(policy(), indent=2))
         return 0
     situations, closed = look(given.assembly, read_settings())
-    shown = {_title(situation): examine(situation) for situation in situations}
-    shown |= {f"environment {name}": {"Account": [finding]} for name, finding in closed.items()}
-    findings = [finding for sections in shown.values() for section in sections.values() for finding in section]
+    shown = {_title(item): {f"{title}{_suffix(item)}": found for title, found in examine(item).items()} for item in situations}
+    shown |= {f"environment {name}": {f"Account of {name}": [finding]} for name, finding in closed.items()}
+    sections = {title: findings for place in shown.values() for title, findings in place.items()}
+    findings = [finding for section in sections.values() for finding in section]
     if given.json:
-        print(json.dumps(shown, indent=2, default=asdict))
+        print(json.dumps(sections, indent=2, default=asdict))
     else:
-        for title, sections in shown.items():
-            table.show(title, sections)
+        for title, place in shown.items():
+            table.show(title, place)
         print(f"\n{table.summary(findings)}")
     return int(any(finding.sign is Sign.FAILED for finding in findings))
+
+
+def _suffix(situation: Situation) -> str:
+    """Tells the sections of another account or region from the project's own."""
+    return "" if situation.is_own else f" in {situation.place.account}, {situation.region}"
 
 
 def _title(situation: Situation) -> str:

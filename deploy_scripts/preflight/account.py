@@ -40,7 +40,6 @@ READS: Mapping[tuple[str, str], str] = {
     ("logs", "describe_log_groups"): "logs:DescribeLogGroups",
     ("pricing", "get_products"): "pricing:GetProducts",
     ("s3", "head_bucket"): "s3:ListBucket",
-    ("s3", "list_buckets"): "s3:ListAllMyBuckets",
     ("sagemaker", "describe_endpoint"): "sagemaker:DescribeEndpoint",
     ("sagemaker", "describe_endpoint_config"): "sagemaker:DescribeEndpointConfig",
     ("sagemaker", "describe_model_package_group"): "sagemaker:DescribeModelPackageGroup",

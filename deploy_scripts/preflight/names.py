@@ -54,11 +54,16 @@ KINDS: Mapping[str, Kind] = {
     "AWS::S3::Bucket": Kind(
         "BucketName",
         _found("s3", "head_bucket", "Bucket"),
-        "an earlier deployment kept it. To keep it, import it into the stack. To drop it, copy what you need (`aws s3 sync`), empty it with "
-        "all versions in the console, and delete it,",
+        "an earlier deployment kept it. To keep it, import it into the stack. To drop it, copy what you need (`aws s3 sync`), empty it in "
+        "the console with all versions, and delete it,",
         ("npx cdk import {stack}", "aws s3api delete-bucket --bucket {name}"),
     ),
-    "AWS::IAM::Role": Kind("RoleName", _found("iam", "get_role", "RoleName"), "detach its policies and delete it in the console,"),
+    "AWS::IAM::Role": Kind(
+        "RoleName",
+        _found("iam", "get_role", "RoleName"),
+        "detach its policies in the console, and delete it,",
+        ("aws iam delete-role --role-name {name}",),
+    ),
     "AWS::KMS::Alias": Kind(
         "AliasName",
         _listed("kms", "list_aliases", "Aliases", "AliasName"),

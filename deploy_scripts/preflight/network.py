@@ -62,7 +62,7 @@ def check_private_dns(situation: Situation) -> Iterator[Finding]:
     wrong = [_state(item) for item in found if str(item.get("State")).lower() != "available" or not _resolves(item)]
     missing = sorted(set(made) - {item["VpcEndpointId"] for item in found})
     if wrong or missing:
-        command = "npx cdk deploy --all"
+        command = f"npx cdk deploy {next(stack.name for stack, _, _ in situation.resources(_ENDPOINT))}"
         yield failed("private DNS", "; ".join([*wrong, *(f"{name} is gone" for name in missing)]), "deploy the network again", command)
     else:
         yield passed("private DNS", f"{len(found)} endpoints are available under the services' own names")

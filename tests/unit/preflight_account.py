@@ -1,12 +1,12 @@
 """An AWS account of hand-made answers for the tests of preflight. Requests and answers are held to botocore's own models.
 
-Project, stages and templates are hand-made too: builds run these tests, whatever a team has put into settings.py.
+Project, models and templates are hand-made too: builds run these tests, whatever a team has written.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -18,16 +18,17 @@ from deploy_scripts.preflight.account import Account
 from deploy_scripts.preflight.assembly import Stack
 from deploy_scripts.preflight.finding import Finding
 from deploy_scripts.preflight.situation import Check, Situation
-from settings import Autoscaling, Environment, Prices, Project, Schedule
+from settings_schema import Autoscaling, Batch, Endpoint, Prices, Project, Schedule
 
 REGION, ACCOUNT = "eu-west-1", "111122223333"
 IDENTITY = {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/ada", "UserId": "AIDAEXAMPLE"}
 PROJECT = Project(name="mlops")
-STAGING = Environment(name="staging")
+STAGING = Endpoint()
 SCALING = Autoscaling(
     min_capacity=2, max_capacity=6, schedules=(Schedule(name="day", cron="0 7 ? * * *", min_capacity=3, max_capacity=8),), step_scaling=None
 )
-PRODUCTION = Environment(name="production", initial_instance_count=2, autoscaling=SCALING)
+PRODUCTION = Endpoint(initial_instance_count=2, autoscaling=SCALING)
+STAGES: Mapping[str, Endpoint | Batch] = {"mlops--fish--staging": STAGING, "mlops--fish--production": PRODUCTION}
 PRICES = Prices(region="us-east-1", as_of="2025-06", source="a page", usd_per_hour={"ml.m5.large": 0.1})
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/sagemaker-xgboost:3.2-0"
 
@@ -53,7 +54,6 @@ NOTHING = {
     "ssm:GetParameter": Refused("ParameterNotFound"),
     "iam:GetRole": Refused("NoSuchEntity", status=404),
     "s3:HeadBucket": Refused("404", status=404),
-    "s3:ListBuckets": {"Buckets": []},
     "cloudformation:DescribeStacks": Refused("ValidationError", "Stack with id mlops does not exist"),
     "cloudformation:DescribeStackResources": Refused("ValidationError", "Stack for mlops does not exist"),
     "cloudformation:ListStackResources": {"StackResourceSummaries": []},
@@ -158,15 +158,19 @@ def situation(
     *,
     stacks: Sequence[Stack] = (),
     definitions: Sequence[Mapping[str, Any]] = (),
-    environments: Sequence[Environment] = (STAGING, PRODUCTION),
+    stages: Mapping[str, Endpoint | Batch] = STAGES,
+    here: Collection[str] | None = None,
     project: Project = PROJECT,
     region: str = REGION,
     root: Path = Path(),
     define: Any = None,
+    trusted: str | None = None,
 ) -> Situation:
     return Situation(
         project=project,
-        environments=environments,
+        stages=stages,
+        here=frozenset(stages if here is None else here),
+        models=("fish",),
         prices=PRICES,
         account=(aws or Aws()).account(),
         identity=IDENTITY,
@@ -174,6 +178,8 @@ def situation(
         stacks=stacks,
         define=define or (lambda: definitions),
         root=root,
+        trusted=trusted,
+        is_own=trusted is None,
     )
 
 

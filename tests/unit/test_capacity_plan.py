@@ -1,4 +1,4 @@
-"""`make capacity`: what settings.py says reaches the simulator, and its answer can be pasted back."""
+"""`make capacity`: what is set reaches the simulator, and its answer can be pasted back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import settings
+import settings_schema
 from capacity.__main__ import parser
 from capacity.candidates import JUMP, Candidate, InstanceOption
 from capacity.daily import Window
@@ -18,29 +18,32 @@ from deploy_scripts.settings_block import settings_block
 
 OPTION = InstanceOption(instance_type="ml.c5.large", usd_per_hour=0.1, service=given(20, p99_ms=60, workers=2))
 NAMES: dict[str, Any] = {
-    name: getattr(settings, name) for name in ("Autoscaling", "TargetTracking", "StepScaling", "Step", "Schedule", "RequestRouting")
+    name: getattr(settings_schema, name) for name in ("Autoscaling", "TargetTracking", "StepScaling", "Step", "Schedule", "RequestRouting")
 }
-PRICES = settings.Prices(region="eu-west-1", as_of="2026-01", source="a list", usd_per_hour={"ml.c5.large": 0.102, "ml.m5.large": 0.115})
+PRICES = settings_schema.Prices(
+    region="eu-west-1", as_of="2026-01", source="a list", usd_per_hour={"ml.c5.large": 0.102, "ml.m5.large": 0.115}
+)
 
 
-def told(environment: settings.Environment) -> argparse.Namespace:
-    return parser().parse_args(known(settings.Project(name="trees", time_zone="Europe/Madrid"), environment, PRICES))
+def told(endpoint: settings_schema.Endpoint) -> argparse.Namespace:
+    return parser().parse_args(known(Path("trees.template.json"), endpoint, PRICES))
 
 
 def test_the_simulator_is_told_what_the_settings_say() -> None:
-    tracking = settings.TargetTracking(max_rps_per_instance=70.0)
-    scaling = settings.Autoscaling(min_capacity=2, max_capacity=4, target_tracking=tracking, step_scaling=None)
-    asked = told(
-        settings.Environment(name="live", instance_type="ml.c5.large", initial_instance_count=2, p99_latency_ms=120, autoscaling=scaling)
+    tracking = settings_schema.TargetTracking(max_rps_per_instance=70.0)
+    scaling = settings_schema.Autoscaling(
+        min_capacity=2, max_capacity=4, target_tracking=tracking, step_scaling=None, time_zone="Europe/Madrid"
     )
-    assert asked.template == Path("cdk.out/assembly-trees-endpoint-live/trees-endpoint-live.template.json")
+    endpoint = settings_schema.Endpoint(instance_type="ml.c5.large", initial_instance_count=2, p99_latency_ms=120, autoscaling=scaling)
+    asked = told(endpoint)
+    assert asked.template == Path("trees.template.json")
     assert (asked.slo_p99_ms, asked.max_rps_per_instance, asked.instance_type) == (120.0, 70.0, "ml.c5.large")
     assert asked.price == ["ml.c5.large=0.102", "ml.m5.large=0.115"]
     assert (asked.time_zone, asked.prices_source) == ("Europe/Madrid", "a list, noted 2026-01")
 
 
 def test_an_environment_that_does_not_scale_is_simulated_too() -> None:
-    assert told(settings.Environment(name="live", autoscaling=None)).max_rps_per_instance > 0
+    assert told(settings_schema.Endpoint(autoscaling=None)).max_rps_per_instance > 0
 
 
 @pytest.mark.parametrize(
@@ -63,8 +66,9 @@ def test_an_environment_that_does_not_scale_is_simulated_too() -> None:
 )
 def test_the_block_is_valid_settings_with_the_values_of_the_candidate(candidate: Candidate) -> None:
     values = eval(f"dict({settings_block(candidate)})", NAMES)  # noqa: S307  # the block is code of this project, made here
-    made = settings.Environment(name="live", **values)
+    made = settings_schema.Endpoint(**values)
     scaling = made.autoscaling
+    assert scaling is not None
     assert (made.instance_type, made.request_routing.name) == ("ml.c5.large", candidate.routing)
     assert (scaling.min_capacity, scaling.max_capacity) == (candidate.min_capacity, candidate.max_capacity)
     assert (scaling.target_tracking is None) == (candidate.safety is None)

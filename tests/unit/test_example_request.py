@@ -9,12 +9,11 @@ import pytest
 
 from build_scripts.command_line import run
 from deploy_scripts import example_request
-from settings import Categorical, DataSet, Numeric, Problem
+from settings_schema import Categorical, DataSet, Numeric, Problem
 from tests.unit import script_account
-from tests.unit.script_account import ScriptAccount
+from tests.unit.script_account import NAMES, PRODUCTION, STAGING, ScriptAccount
 
 SHOPS = DataSet(
-    name="shops",
     problem=Problem.REGRESSION,
     target="sales",
     numeric=(Numeric(name="area"),),
@@ -26,20 +25,21 @@ SHOPS = DataSet(
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
+    """What serves is of other columns than the model has today."""
     made = script_account.install(monkeypatch)
     made.register(4, SHOPS, [["", "Bogotá, D.C.", "1", "1"], ["2.5", "Lima", "1", "1"]])
-    made.sagemaker.serve("shop-endpoint", 4)
+    made.sagemaker.serve(NAMES.at(PRODUCTION.name).endpoint, 4)
     return made
 
 
 def test_it_is_a_row_of_the_version_that_is_served(account: ScriptAccount, tmp_path: Path) -> None:
     file = tmp_path / "new" / "row.csv"
-    assert run(example_request.main, ["--endpoint", "shop-endpoint", "--output", str(file)]) == 0
+    assert run(example_request.main, ["--output", str(file)]) == 0
     assert file.read_bytes() == ',"Bogotá, D.C."\n'.encode()
 
 
 def test_as_json_each_cell_has_its_name(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(example_request.main, ["--endpoint", "shop-endpoint", "--rows", "2", "--content-type", "application/json"]) == 0
+    assert run(example_request.main, ["--rows", "2", "--content-type", "application/json"]) == 0
     instances = json.loads(capsys.readouterr().out)["instances"]
     assert instances == [{"area": None, "town": "Bogotá, D.C."}, {"area": 2.5, "town": "Lima"}]
 
@@ -47,9 +47,11 @@ def test_as_json_each_cell_has_its_name(account: ScriptAccount, capsys: pytest.C
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--endpoint", "nobody"], "endpoint nobody does not exist"),
-        (["--endpoint", "shop-endpoint", "--rows", "3"], "--rows is 3; allowed: 1 to 2"),
-        (["--endpoint", "shop-endpoint", "--rows", "0"], "--rows is 0; allowed: 1 to 2"),
+        (["--environment", STAGING.name], "endpoint shop--abalone--try does not exist"),
+        (["--environment", "nowhere"], "environment is 'nowhere'; allowed: try | live"),
+        (["--model", "arrests"], "model arrests has no endpoint in live: models/ says Batch"),
+        (["--rows", "3"], "--rows is 3; allowed: 1 to 2"),
+        (["--rows", "0"], "--rows is 0; allowed: 1 to 2"),
     ],
 )
 def test_what_there_is_not_is_one_line(

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import settings
 from build_scripts.command_line import ProblemError
 from build_scripts.project_environment import ProjectEnvironment
 from capacity import service
@@ -27,11 +25,13 @@ from deploy_scripts.load_test import (
     sender,
     summarise,
 )
+from settings_schema import Categorical, Numeric
 from tests.unit import script_account
+from tests.unit.script_account import MODEL, PROJECT
 
 
 def options(*arguments: str) -> Any:
-    return parser().parse_args(["--endpoint", "e", *arguments])
+    return parser().parse_args(["--endpoint", "e", "--p99-ms", "500", *arguments])
 
 
 def stage(senders: int, rps: float, latency_ms: float, errors: int = 0) -> Stage:
@@ -127,16 +127,12 @@ class Answers:
     ],
 )
 def test_it_sends_the_golden_rows_of_the_version_that_is_served(monkeypatch: pytest.MonkeyPatch, content_type: str, first: bytes) -> None:
-    """Not of the data set in settings.py, which may be another one by now, and in the form of a client's."""
+    """Not of the model's columns today, which may be another one by now, and in the form of a client's."""
     account = script_account.install(monkeypatch)
-    dataset = replace(
-        settings.ABALONE,
-        numeric=(settings.Numeric(name="größe"),),
-        categorical=(settings.Categorical(name="lane, road"), settings.Categorical(name="side")),
-    )
+    dataset = MODEL.data.but(numeric=(Numeric(name="größe"),), categorical=(Categorical(name="lane, road"), Categorical(name="side")))
     account.register(3, dataset, [["", "1,5", 'a "b"', "1", "1"], ["2", "x", "y", "1", "1"]])
     account.sagemaker.serve("e", 3)
-    bodies = golden_bodies(ProjectEnvironment(), options("--content-type", content_type))
+    bodies = golden_bodies(ProjectEnvironment(PROJECT), account.sagemaker, options("--content-type", content_type))
     runtime = Answers()
     send = sender(runtime, options(), bodies)
     for _ in range(3):
@@ -149,7 +145,7 @@ def test_a_version_that_was_deleted_has_no_golden_rows_and_the_way_out_is_said(m
     account = script_account.install(monkeypatch)
     account.sagemaker.serve("e", 3)
     with pytest.raises(ProblemError, match="serves version 3, which was deleted from the registry"):
-        golden_bodies(ProjectEnvironment(), options())
+        golden_bodies(ProjectEnvironment(PROJECT), account.sagemaker, options())
 
 
 class Runtime:
@@ -183,6 +179,25 @@ def test_a_refused_request_ends_the_test_and_an_overload_is_counted() -> None:
     assert runtime.asked == ["e"]
 
 
-def test_only_the_named_endpoint_and_boto3_are_used() -> None:
-    source = Path(load_test.__file__).read_text()
-    assert not any(word in source for word in ("urllib", "requests.", "http.client", "socket"))
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([], "endpoint shop--abalone--try does not exist"),
+        (["--environment", "live"], "endpoint shop--abalone--live does not exist"),
+        (["--model", "arrests"], "model arrests has no endpoint in try: models/ says Batch"),
+        (["--model", "abalon"], "--model is 'abalon'; allowed: abalone, arrests"),
+    ],
+)
+def test_the_model_s_endpoint_is_loaded_where_it_is_tested_or_where_one_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], named: str
+) -> None:
+    script_account.install(monkeypatch)
+    assert main(arguments) == 2
+    assert named in capsys.readouterr().err
+
+
+def test_the_latency_that_is_too_much_is_that_of_who_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    script_account.install(monkeypatch)
+    given = parser().parse_args(["--environment", "try"])
+    load_test.place_of(given)
+    assert (given.endpoint, given.p99_ms) == ("shop--abalone--try", 500.0)

@@ -106,7 +106,7 @@ def test_with_every_permission_lacking_each_check_is_still_a_line(tmp_path):
 
 @pytest.mark.parametrize(("findings", "code"), [([LONG], 1), ([unseen("y", "no")], 0), ([passed("x", "fine")], 0), ([], 0)])
 def test_only_a_failure_ends_with_1(findings, code, monkeypatch, capsys):
-    monkeypatch.setattr(preflight, "look", lambda folder: situation())
+    monkeypatch.setattr(preflight, "look", lambda folder, settings: ([situation()], {}))
     monkeypatch.setattr(preflight, "examine", lambda given: {"Section": findings})
     assert [run(preflight.main, options) for options in ([], ["--json"])] == [code, code]
     printed = capsys.readouterr().out

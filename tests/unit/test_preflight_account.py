@@ -29,15 +29,15 @@ from tests.unit.preflight_account import (
 
 
 def test_credentials_of_another_account_than_the_projects_fail():
-    other = only(identity.check_identity, situation(project=replace(PROJECT, account="444455556666")))
-    same = only(identity.check_identity, situation(project=replace(PROJECT, account=ACCOUNT)))
+    other = only(identity.check_identity, situation(project=PROJECT.but(account="444455556666")))
+    same = only(identity.check_identity, situation(project=PROJECT.but(account=ACCOUNT)))
     assert signs([other, same]) == "✗✓"
     assert "444455556666" in other.found
     assert "AWS_PROFILE" in other.advice
 
 
 def test_a_terminal_that_points_to_another_region_than_the_project_fails():
-    line = only(identity.check_region, situation(project=replace(PROJECT, region="eu-west-1"), region="us-east-1"))
+    line = only(identity.check_region, situation(project=PROJECT.but(region="eu-west-1"), region="us-east-1"))
     assert line.sign is Sign.FAILED
     assert line.commands == ("export AWS_REGION=eu-west-1",)
 
@@ -118,6 +118,22 @@ def test_a_bucket_that_may_not_be_looked_at_is_not_called_gone():
     assert refused.value.permission == "s3:ListBucket"
 
 
+def trusting(*accounts: str):
+    document = {"Statement": [{"Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}} for account in accounts]}
+    return {"iam:GetRole": {"Role": {**ROLE["Role"], "AssumeRolePolicyDocument": json.dumps(document)}}}
+
+
+@pytest.mark.parametrize(("trusted", "sign"), [((ACCOUNT,), Sign.FAILED), ((ACCOUNT, "444455556666"), Sign.PASSED)])
+def test_another_account_s_bootstrap_trusts_the_account_that_deploys(trusted, sign):
+    line = only(bootstrap.check_trust, situation(Aws({**version(6), **trusting(*trusted)}), stacks=bootstrapped(), trusted="444455556666"))
+    assert line.sign is sign
+    assert sign is Sign.PASSED or line.commands[0].startswith(f"npx cdk bootstrap aws://{ACCOUNT}/{REGION} --trust 444455556666 --cloudf")
+
+
+def test_the_project_s_own_account_needs_to_trust_nobody():
+    assert found(bootstrap.check_trust, situation(Aws({**version(6), **trusting()}), stacks=bootstrapped())) == []
+
+
 # ------------------------------------------------------------------------------------------ tools
 
 
@@ -188,7 +204,7 @@ def test_a_region_without_codecommit_fails_before_it_is_asked():
     elsewhere = replace(given, account=type(given.account)("ap-southeast-4", Aws().client))
     line = only(source.check_source, elsewhere)
     assert line.sign is Sign.FAILED
-    assert "CodeConnections" in line.advice
+    assert "CodeConnection(...)" in line.advice
 
 
 def test_codecommit_that_may_not_be_asked_names_the_permission():
@@ -208,6 +224,7 @@ def test_a_connection_must_be_available(status, sign):
     line = only(source.check_source, situation(aws, stacks=pipeline("CodeStarSourceConnection", ConnectionArn=ARN)))
     assert line.sign is sign
     assert sign is Sign.PASSED or "console" in line.advice
+    assert ("only a person can finish it" in line.advice) is (status == "PENDING")
 
 
 def test_a_connection_that_does_not_exist_fails_and_one_made_by_a_stack_is_unseen():

@@ -42,6 +42,15 @@ TAKEN = {
     "AWS::CodePipeline::Pipeline": ("Name", {"codepipeline:GetPipeline": {}}),
     "AWS::Lambda::Function": ("FunctionName", {"lambda:GetFunctionConfiguration": {"FunctionName": "taken"}}),
     "AWS::CloudWatch::Alarm": ("AlarmName", {"cloudwatch:DescribeAlarms": {"MetricAlarms": [{"AlarmName": "taken"}]}}),
+    "AWS::S3::Bucket": ("BucketName", {"s3:HeadBucket": {}}),
+    "AWS::IAM::Role": (
+        "RoleName",
+        {
+            "iam:GetRole": {
+                "Role": {"Path": "/", "RoleName": "taken", "RoleId": "AROAEXAMPLE12345678", "Arn": ARN + "-role", "CreateDate": WHEN}
+            }
+        },
+    ),
     "AWS::CloudWatch::Dashboard": ("DashboardName", {"cloudwatch:GetDashboard": {"DashboardName": "taken"}}),
 }
 
@@ -100,27 +109,14 @@ def test_a_name_that_cloudformation_makes_is_not_asked_for():
     assert "kms:ListAliases" not in aws.calls
 
 
-def test_buckets_of_an_earlier_deployment_are_named_and_do_not_stand_in_the_way():
-    buckets = {"s3:ListBuckets": {"Buckets": [{"Name": "mlops-data-0ldbucket"}, {"Name": "mlops-data-ournew"}]}}
-    aws = Aws({**buckets, **deployed(("Data12345678", "mlops-data-ournew"))})
-    line = only(leftovers.check_leftovers, situation(aws, stacks=[stack("mlops", {"Data12345678": ("AWS::S3::Bucket", {})})]))
-    assert line.sign is Sign.PASSED
-    assert "mlops-data-0ldbucket" in line.found
-    assert "ournew" not in line.found
-    assert "aws s3 sync" in line.advice
-
-
 def test_pipelines_that_builds_made_are_named_while_no_stack_is_there():
     summary = {"PipelineArn": ARN, "CreationTime": WHEN}
-    left = {
-        "sagemaker:ListPipelines": {
-            "PipelineSummaries": [{"PipelineName": name, **summary} for name in ("mlops-training", "mlops-training-2")]
-        }
-    }
-    buckets, line = found(leftovers.check_leftovers, situation(Aws(left), stacks=[stack("mlops")]))
-    assert signs([buckets, line]) == "✓✓"
-    assert line.found.endswith(": mlops-training")
-    assert len(found(leftovers.check_leftovers, situation(Aws({**left, **deployed()}), stacks=[stack("mlops")]))) == 1
+    names_there = ("mlops--fish--training", "mlops--fish--batch", "mlops--fish-large--training", "mlops-x--fish--training")
+    left = {"sagemaker:ListPipelines": {"PipelineSummaries": [{"PipelineName": name, **summary} for name in names_there]}}
+    line = only(leftovers.check_leftovers, situation(Aws(left), stacks=[stack("mlops")]))
+    assert line.sign is Sign.PASSED
+    assert line.found.endswith(": mlops--fish--training, mlops--fish--batch")
+    assert found(leftovers.check_leftovers, situation(Aws({**left, **deployed()}), stacks=[stack("mlops")])) == []
 
 
 # ---------------------------------------------------------------------------------------- network
@@ -191,7 +187,7 @@ def test_deployed_endpoints_are_asked_for_themselves(endpoint, sign):
     aws = Aws({**deployed(("Logs", "vpce-1")), "ec2:DescribeVpcEndpoints": {"VpcEndpoints": described}})
     line = only(network.check_private_dns, situation(aws, stacks=private()))
     assert line.sign is sign
-    assert sign is Sign.PASSED or line.commands == ("npx cdk deploy mlops-foundation",)
+    assert sign is Sign.PASSED or line.commands == ("npx cdk deploy mlops",)
 
 
 def test_a_region_full_of_vpcs_fails():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from deploy_scripts.preflight.job_needs import job_needs, merged
-from deploy_scripts.preflight.needs import Need, Use, capacity_range, endpoint_needs
+from deploy_scripts.preflight.job_needs import job_needs, together
+from deploy_scripts.preflight.needs import Need, Use, batch_needs, capacity_range, endpoint_needs
+from settings_schema import Batch
 from tests.unit.preflight_account import PRODUCTION, STAGING
 
 PARAMETERS = [{"Name": "Type", "DefaultValue": "ml.m5.xlarge"}, {"Name": "Count", "DefaultValue": 2}]
@@ -35,19 +34,22 @@ def counts(needs: list[Need]) -> dict[tuple[Use, str], int]:
 
 def test_an_update_runs_two_fleets_each_up_to_the_highest_of_all_schedules():
     assert capacity_range(PRODUCTION) == (2, 8)
-    assert counts(endpoint_needs([PRODUCTION])) == {(Use.ENDPOINT, "ml.m5.large"): 16}
+    assert counts(endpoint_needs({"live": PRODUCTION})) == {(Use.ENDPOINT, "ml.m5.large"): 16}
 
 
 def test_an_endpoint_without_scaling_runs_two_fleets_of_its_own_size():
-    fixed = replace(STAGING, initial_instance_count=3)
+    fixed = STAGING.but(initial_instance_count=3)
     assert capacity_range(fixed) == (3, 3)
-    assert counts(endpoint_needs([fixed])) == {(Use.ENDPOINT, "ml.m5.large"): 6}
+    assert counts(endpoint_needs({"try": fixed})) == {(Use.ENDPOINT, "ml.m5.large"): 6}
 
 
 def test_endpoints_of_one_type_share_a_quota_and_those_of_another_do_not():
-    bigger = replace(PRODUCTION, instance_type="ml.c5.xlarge")
-    assert counts(endpoint_needs([STAGING, PRODUCTION])) == {(Use.ENDPOINT, "ml.m5.large"): 18}
-    assert counts(endpoint_needs([STAGING, bigger])) == {(Use.ENDPOINT, "ml.m5.large"): 2, (Use.ENDPOINT, "ml.c5.xlarge"): 16}
+    bigger = PRODUCTION.but(instance_type="ml.c5.xlarge")
+    assert counts(endpoint_needs({"try": STAGING, "live": PRODUCTION})) == {(Use.ENDPOINT, "ml.m5.large"): 18}
+    assert counts(endpoint_needs({"try": STAGING, "live": bigger})) == {
+        (Use.ENDPOINT, "ml.m5.large"): 2,
+        (Use.ENDPOINT, "ml.c5.xlarge"): 16,
+    }
 
 
 def test_searches_that_wait_for_the_same_step_run_at_once_with_their_parallel_trials():
@@ -89,6 +91,13 @@ def test_a_transform_counts_and_a_step_without_instances_does_not():
     assert counts(job_needs({"Steps": steps})) == {(Use.TRANSFORM, "ml.m5.large"): 2}
 
 
-def test_of_two_pipelines_the_larger_need_counts():
-    small, large = (Need(Use.PROCESSING, "ml.m5.xlarge", count, "") for count in (1, 3))
-    assert merged([small, large]) == [large]
+def test_pipelines_of_several_models_may_run_at_once():
+    """A push that changes shared steps trains every model."""
+    small, large = (Need(Use.PROCESSING, "ml.m5.xlarge", count, f"{count} at a time") for count in (1, 3))
+    assert together([small]) == [small]
+    assert together([small, large]) == [Need(Use.PROCESSING, "ml.m5.xlarge", 4, "2 pipelines at once")]
+
+
+def test_a_batch_model_needs_the_instances_of_its_scoring():
+    needed = batch_needs({"mlops--fish--live": Batch(instance_type="ml.c5.large", instance_count=2)})
+    assert counts(needed) == {(Use.TRANSFORM, "ml.c5.large"): 2}

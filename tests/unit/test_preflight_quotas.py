@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from deploy_scripts.preflight import cost, fits, offers, quotas
 from deploy_scripts.preflight.finding import NotSeenError, Sign
 from deploy_scripts.preflight.needs import Need, Use
-from settings import Environment
+from settings_schema import Batch, Endpoint
 from tests.unit.preflight_account import IMAGE, PRODUCTION, STAGING, Aws, denied, found, only, product, quota, says, signs, situation, stack
 from tests.unit.preflight_account import quotas as listing
 
@@ -50,7 +49,7 @@ def test_a_quota_that_cannot_be_raised_leaves_smaller_settings():
     line = quotas.compare(account(quota(ENDPOINTS, 4, adjustable=False)).account(), NEED)
     assert (line.sign, line.commands) == (Sign.FAILED, ())
     assert "cannot be raised" in line.advice
-    assert "settings.py" in line.advice
+    assert "models/" in line.advice
 
 
 def test_where_no_value_was_applied_the_default_counts():
@@ -77,7 +76,7 @@ def others(count: int) -> dict[str, object]:
     config = {"VariantName": "v", "ModelName": "m", "InstanceType": "ml.m5.large"}
     described = {"EndpointName": "theirs", "EndpointArn": arn, "EndpointConfigName": "c", "ProductionVariants": [variant]}
     return {
-        "sagemaker:ListEndpoints": {"Endpoints": [{"EndpointName": name, **summary} for name in ("theirs", "mlops-staging")]},
+        "sagemaker:ListEndpoints": {"Endpoints": [{"EndpointName": name, **summary} for name in ("theirs", "mlops--fish--staging")]},
         "sagemaker:DescribeEndpoint": {**described, "EndpointStatus": "InService", "CreationTime": when, "LastModifiedTime": when},
         "sagemaker:DescribeEndpointConfig": {
             "EndpointConfigName": "c",
@@ -122,10 +121,11 @@ def test_jobs_are_held_to_the_quota_of_their_use():
     assert signs(lines) == "✗✓"
 
 
-def test_two_pipelines_that_share_a_type_are_one_line():
+def test_pipelines_of_several_models_count_together():
     name = "ml.m5.xlarge for processing job usage"
-    given = situation(account(quota(name, 1)), definitions=[job("Prepare"), job("Monitor")])
-    assert only(quotas.check_jobs, given).sign is Sign.PASSED
+    line = only(quotas.check_jobs, situation(account(quota(name, 1)), definitions=[job("Prepare"), job("Monitor")]))
+    assert line.sign is Sign.FAILED
+    assert "needs 2 (2 pipelines at once)" in line.found
 
 
 def pipelines(*providers: str):
@@ -171,7 +171,7 @@ def test_a_type_that_the_region_does_not_sell_for_endpoints_fails():
     line = only(offers.check_instance_types, situation(aws))
     assert line.sign is Sign.FAILED
     assert "not sold in eu-west-1" in line.found
-    assert "settings.py" in line.advice
+    assert "models/" in line.advice
 
 
 @pytest.mark.parametrize(("has", "sign"), [(0, Sign.FAILED), (2, Sign.PASSED)])
@@ -189,8 +189,8 @@ def test_the_line_says_who_knows_that_a_type_is_offered():
 
 
 def test_a_type_that_no_source_knows_fails_and_close_ones_are_named():
-    unknown = [Environment(name="staging", instance_type="ml.m5.larg")]
-    line = only(offers.check_instance_types, situation(environments=unknown))
+    unknown = {"mlops--fish--staging": Endpoint(instance_type="ml.m5.larg")}
+    line = only(offers.check_instance_types, situation(stages=unknown))
     assert line.sign is Sign.FAILED
     assert "ml.m5.large" in line.advice
 
@@ -230,9 +230,9 @@ def test_a_region_without_the_image_fails_and_the_jobs_are_not_seen():
 
 
 def test_a_burstable_type_that_scales_fails_and_one_that_does_not_is_fine():
-    steady = Environment(name="staging", instance_type="ml.t2.medium")
-    scaled = replace(PRODUCTION, instance_type="ml.t2.medium")
-    line = only(fits.check_scaling, situation(environments=[steady, scaled]))
+    steady = Endpoint(instance_type="ml.t2.medium")
+    scaled = PRODUCTION.but(instance_type="ml.t2.medium")
+    line = only(fits.check_scaling, situation(stages={"staging": steady, "production": scaled}))
     assert line.sign is Sign.FAILED
     assert "production" in line.found
     assert "autoscaling=None" in line.advice
@@ -251,24 +251,37 @@ def test_a_type_that_a_registered_version_may_not_run_on_fails(allowed, sign):
     assert sign is Sign.PASSED or "registration.py" in line.advice
 
 
+def test_where_a_model_serves_elsewhere_its_type_is_still_one_that_a_version_may_run_on():
+    """The version is registered here, and refused where it is deployed."""
+    elsewhere = {"mlops--fish--live": Endpoint(instance_type="ml.c5.large"), "mlops--trees--live": Batch(instance_type="ml.c5.large")}
+    line = only(fits.check_version, situation(definitions=[registering("ml.m5.large")], stages=elsewhere, here=()))
+    assert line.sign is Sign.FAILED
+    assert "ml.c5.large for endpoint" in line.found
+
+
+def test_only_what_serves_in_a_place_counts_there():
+    here = situation(here=["mlops--fish--staging"])
+    assert [need.count for need in here.endpoint_needs] == [2]
+
+
 # ----------------------------------------------------------------------------------------- cost
 
 
 def test_a_month_is_from_the_lowest_to_the_highest_capacity_of_all_endpoints():
-    line = only(cost.check_cost, situation(environments=(STAGING, PRODUCTION)))
+    line = only(cost.check_cost, situation())
     # 1 + 2 and 1 + 8 instances at 0.1 USD for 730 hours
     assert line.found == "219 USD idle (3 instances) to 657 USD at the top (9 instances)"
     assert "us-east-1, 2025-06" in line.advice
 
 
 def test_the_price_list_of_the_region_comes_before_the_noted_prices():
-    line = only(cost.check_cost, situation(Aws({SOLD: sold(Hosting=[product("ml.m5.large", 0.2)])}), environments=[STAGING]))
+    line = only(cost.check_cost, situation(Aws({SOLD: sold(Hosting=[product("ml.m5.large", 0.2)])}), stages={"staging": STAGING}))
     assert line.found.startswith("146 USD idle (1 instance)")
     assert "AWS Price List of eu-west-1" in line.advice
 
 
 def test_what_has_no_price_is_not_counted_as_nothing():
-    line = only(cost.check_cost, situation(environments=[Environment(name="staging", instance_type="ml.c5.xlarge")]))
+    line = only(cost.check_cost, situation(stages={"staging": Endpoint(instance_type="ml.c5.xlarge")}))
     assert line.sign is Sign.UNSEEN
     assert "ml.c5.xlarge" in line.found
     assert "PRICES" in line.advice
@@ -277,7 +290,7 @@ def test_what_has_no_price_is_not_counted_as_nothing():
 def test_what_is_not_counted_is_named_the_network_only_where_there_is_one():
     endpoint = {"E": ("AWS::EC2::VPCEndpoint", {"SubnetIds": ["a", "b"]})}
     without, with_network = (
-        only(cost.check_cost, situation(stacks=[stack("mlops", resources)], environments=[STAGING])) for resources in ({}, endpoint)
+        only(cost.check_cost, situation(stacks=[stack("mlops", resources)], stages={"staging": STAGING})) for resources in ({}, endpoint)
     )
     assert "training" in without.advice
     assert "VPC" not in without.advice

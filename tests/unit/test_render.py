@@ -1,4 +1,4 @@
-"""Claims about what is deployed: the newest approved version, pinned once for both stages, and refused early if it cannot work."""
+"""Claims about what is deployed: the newest approved version, pinned once for both environments, and refused early if it cannot work."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import pytest
 
 from build_scripts.command_line import run
 from build_scripts.step_modules import load
-from deploy_scripts import render
+from deploy_scripts import choose_version, render
+from tests.example_models import ARRESTS
 from tests.unit import script_account
-from tests.unit.script_account import ENVIRONMENTS, PACKAGE, PROJECT, ScriptAccount
+from tests.unit.script_account import ENVIRONMENTS, GROUP, NAMES, PACKAGE, PRODUCTION, PROJECT, STAGING, ScriptAccount
 
 TEMPLATE: dict[str, Any] = {
     "Parameters": {"ModelPackageArn": {"Type": "String"}},
     "Resources": {"Endpoint": {"Type": "AWS::SageMaker::Endpoint", "Properties": {"RetainAllVariantProperties": True}}},
 }
+
+LIVE = NAMES.at(PRODUCTION.name).endpoint
 
 
 @pytest.fixture
@@ -28,14 +31,23 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptAccount:
 
 
 def synthesize(assembly: Path, template: dict[str, Any]) -> None:
-    """An assembly like the CDK's: one nested assembly for each endpoint stage."""
+    """An assembly like the CDK's: one nested assembly for each serving stage."""
     for environment in ENVIRONMENTS:
-        stack = PROJECT.endpoint_stack(environment)
+        stack = NAMES.at(environment.name).stack
         folder = assembly / f"assembly-{stack}"
         folder.mkdir(parents=True, exist_ok=True)
         artifact = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "t.json", "stackName": stack}}
         (folder / "manifest.json").write_text(json.dumps({"artifacts": {f"{stack}-id": artifact}}))
         (folder / "t.json").write_text(json.dumps(template))
+
+
+def deploy(*arguments: str) -> int:
+    """As the buildspec does: choose, then render what was chosen. The first exit code that is not 0."""
+    code = run(choose_version.main, [*arguments])
+    if code:
+        return code
+    package = Path("chosen.env").read_text().splitlines()[0].partition("=")[2]
+    return run(render.main, ["--package", package])
 
 
 def rendered(stage: str) -> dict[str, Any]:
@@ -47,17 +59,17 @@ def test_newest_approved_version_is_pinned_for_every_stage(account: ScriptAccoun
     account.sagemaker.add(1, "Approved")
     account.sagemaker.add(2, "Approved")
     account.sagemaker.add(3, "PendingManualApproval")
-    assert run(render.main, []) == 0
+    assert deploy() == 0
     assert [rendered(item.name)["Parameters"] for item in ENVIRONMENTS] == [{"ModelPackageArn": f"{PACKAGE}/2"}] * len(ENVIRONMENTS)
-    assert rendered("production")["Parameters"]["ModelPackageArn"].endswith("/2")
-    assert json.loads(Path("rendered/mlops-endpoint-staging.template.json").read_text()) == TEMPLATE
+    assert rendered(PRODUCTION.name)["Parameters"]["ModelPackageArn"].endswith("/2")
+    assert json.loads(Path("rendered/shop--abalone--try.template.json").read_text()) == TEMPLATE
 
 
 def test_rejecting_the_live_version_goes_back_to_the_one_before(account: ScriptAccount) -> None:
     account.sagemaker.add(1, "Approved")
     account.sagemaker.add(2, "Rejected")
-    assert run(render.main, []) == 0
-    assert f"MODEL_PACKAGE_ARN={PACKAGE}/1" in Path("rendered.env").read_text()
+    assert deploy() == 0
+    assert f"MODEL_PACKAGE_ARN={PACKAGE}/1" in Path("chosen.env").read_text()
 
 
 def test_a_version_that_other_code_than_its_commit_s_made_is_not_deployed(
@@ -66,24 +78,24 @@ def test_a_version_that_other_code_than_its_commit_s_made_is_not_deployed(
     """Something lay beside the published code, and its jobs imported it."""
     monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "c0ffee")
     account.sagemaker.add(1, **{"git-commit": "c0ffee"})
-    assert run(render.main, []) == 2
+    assert deploy() == 2
     assert "version 1 was not made by the code of commit c0ffee: its code-sha256 is" in capsys.readouterr().err
     account.sagemaker.add(2, **{"git-commit": "another"})
-    assert run(render.main, []) == 0
+    assert deploy() == 0
 
 
 def test_requested_version_wins_over_the_newest(account: ScriptAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     account.sagemaker.add(1)
     account.sagemaker.add(2)
     monkeypatch.setenv("REQUESTED_PACKAGE", f"{PACKAGE}/1")
-    assert run(render.main, []) == 0
-    assert rendered("staging")["Parameters"]["ModelPackageArn"] == f"{PACKAGE}/1"
+    assert deploy() == 0
+    assert rendered(STAGING.name)["Parameters"]["ModelPackageArn"] == f"{PACKAGE}/1"
 
 
 @pytest.mark.parametrize(
     ("approval", "requested", "named"),
     [
-        ("PendingManualApproval", render.LATEST, "no version of mlops-models is approved"),
+        ("PendingManualApproval", choose_version.LATEST, f"no version of {GROUP} is approved"),
         ("Rejected", f"{PACKAGE}/1", "version 1 is Rejected"),
         ("Approved", f"{PACKAGE}/9", "does not exist"),
         ("Approved", "arn:aws:sagemaker:us-east-1:111122223333:model-package/other/1", "allowed: latest-approved"),
@@ -93,7 +105,7 @@ def test_nothing_deployable_is_one_line_and_nothing_written(
     account: ScriptAccount, capsys: pytest.CaptureFixture[str], approval: str, requested: str, named: str
 ) -> None:
     account.sagemaker.add(1, approval)
-    assert run(render.main, ["--package", requested]) == 2
+    assert deploy("--package", requested) == 2
     error = capsys.readouterr().err
     assert named in error
     assert error.count("\n") == 1
@@ -102,9 +114,9 @@ def test_nothing_deployable_is_one_line_and_nothing_written(
 
 def test_instance_type_change_under_kept_capacity_is_refused(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
     account.sagemaker.add(1)
-    account.sagemaker.serve("mlops-production", 1, instance_type="ml.c5.large")
-    assert run(render.main, []) == 2
-    assert "Environment('production').instance_type changes from ml.c5.large to 'ml.m5.large'" in capsys.readouterr().err
+    account.sagemaker.serve(LIVE, 1, instance_type="ml.c5.large")
+    assert deploy() == 2
+    assert "abalone, live, Endpoint.instance_type changes from ml.c5.large to 'ml.m5.large'" in capsys.readouterr().err
     assert not Path("rendered").exists()
 
 
@@ -124,7 +136,7 @@ def test_an_archive_that_is_not_the_evaluated_one_is_named_and_nothing_written(
     if members is not None:
         account.s3.objects["artifacts/1/model.tar.gz"] = load("archive").pack(members)
         assert account.s3.objects["artifacts/1/model.tar.gz"] != archive
-    assert run(render.main, []) == 2
+    assert deploy() == 2
     error = capsys.readouterr().err
     assert named in error
     assert error.count("\n") == 1
@@ -133,34 +145,79 @@ def test_an_archive_that_is_not_the_evaluated_one_is_named_and_nothing_written(
 
 def test_a_version_that_does_not_say_what_was_evaluated_is_not_deployed(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
     account.sagemaker.add(1, **{"model-sha256": "unknown"})
-    assert run(render.main, []) == 2
+    assert deploy() == 2
     assert "version 1 does not say what was evaluated: its metadata has no model-sha256" in capsys.readouterr().err
 
 
 def test_a_version_is_deployed_over_one_that_was_deleted(account: ScriptAccount) -> None:
-    account.sagemaker.serve("mlops-production", 1)
+    account.sagemaker.serve(LIVE, 1)
     account.sagemaker.add(2)
-    assert run(render.main, []) == 0
-    assert rendered("production")["Parameters"]["ModelPackageArn"] == f"{PACKAGE}/2"
+    assert deploy() == 0
+    assert rendered(PRODUCTION.name)["Parameters"]["ModelPackageArn"] == f"{PACKAGE}/2"
 
 
 def test_an_endpoint_whose_config_was_deleted_can_be_deployed_to(account: ScriptAccount) -> None:
     account.sagemaker.add(1)
-    account.sagemaker.serve("mlops-production", 1)
+    account.sagemaker.serve(LIVE, 1)
     account.sagemaker.deleted.add("config")
-    assert run(render.main, []) == 0
+    assert deploy() == 0
 
 
 def test_instance_type_that_the_version_does_not_allow_is_refused(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
     account.sagemaker.add(1)
     account.sagemaker.packages[1]["InferenceSpecification"]["SupportedRealtimeInferenceInstanceTypes"] = ["ml.g5.xlarge"]
-    assert run(render.main, []) == 2
+    assert deploy() == 2
     assert "version 1 allows ml.g5.xlarge" in capsys.readouterr().err
 
 
-def test_declared_parameters_come_from_the_foundation_and_unknown_ones_are_named(account: ScriptAccount) -> None:
-    template = {"Parameters": {"ModelPackageArn": {}, "KeyArn": {}, "Size": {"Default": "1"}}}
-    version = render.choose(account.sagemaker, "mlops-models", account.sagemaker.add(1))
-    assert render.parameters(version, template, {"KeyArn": "key", "Unused": "x"}) == {"ModelPackageArn": f"{PACKAGE}/1", "KeyArn": "key"}
+def test_a_parameter_that_nothing_says_is_named(account: ScriptAccount) -> None:
+    template = {"Parameters": {"ModelPackageArn": {}, "Size": {"Default": "1"}}}
+    version = choose_version.choose(account.sagemaker, GROUP, account.sagemaker.add(1))
+    assert render.parameters(version.arn, template) == {"ModelPackageArn": f"{PACKAGE}/1"}
     with pytest.raises(render.ProblemError, match="KeyArn"):
-        render.parameters(version, template, {})
+        render.parameters(version.arn, {"Parameters": {"KeyArn": {}}})
+
+
+def test_a_stack_has_the_tags_of_project_model_and_environment_and_studio_s_project(
+    account: ScriptAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the tags the cost report tells models and environments apart; the project's id is the one that Studio gave, where it did."""
+    account.sagemaker.add(1)
+    monkeypatch.setenv("SAGEMAKER_PROJECT_ID", "p-studio")
+    assert deploy() == 0
+    for environment in (STAGING, PRODUCTION):
+        assert rendered(environment.name)["Tags"] == {
+            "sagemaker:project-name": "shop",
+            "sagemaker:project-id": "p-studio",
+            "model": "abalone",
+            "environment": environment.name,
+        }
+
+
+def test_the_version_is_not_among_the_tags(account: ScriptAccount) -> None:
+    """A tag that changes would update every resource, and set a scalable target's bounds back."""
+    account.sagemaker.add(1)
+    deploy()
+    before = rendered(PRODUCTION.name)["Tags"]
+    account.sagemaker.add(2)
+    deploy()
+    assert rendered(PRODUCTION.name)["Tags"] == before
+
+
+@pytest.mark.parametrize(("types", "code"), [([], 0), (["ml.m5.large"], 0), (["ml.g5.xlarge"], 2)])
+def test_a_batch_model_runs_on_what_the_version_allows_for_jobs(
+    account: ScriptAccount, capsys: pytest.CaptureFixture[str], tmp_path: Path, types: list[str], code: int
+) -> None:
+    """It has no endpoint, so that nobody asks for one: its instance type is that of its transform jobs."""
+    account.sagemaker.add(1)
+    account.sagemaker.packages[1]["InferenceSpecification"]["SupportedTransformInstanceTypes"] = types
+    for environment in ENVIRONMENTS:
+        stack = ARRESTS.names(PROJECT).at(environment.name).stack
+        (tmp_path / "cdk.out" / f"{stack}.template.json").write_text(json.dumps({"Parameters": {"ModelPackageArn": {}}}))
+    assert run(render.main, ["--model", "arrests", "--package", f"{PACKAGE}/1"]) == code
+    assert code == 0 or "arrests, try, Batch.instance_type is 'ml.m5.large'; version 1 allows ml.g5.xlarge" in capsys.readouterr().err
+
+
+def test_a_model_that_is_not_set_names_those_that_are(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(choose_version.main, ["--model", "abalon"]) == 2
+    assert capsys.readouterr().err == "error: --model is 'abalon'; allowed: abalone, arrests\n"

@@ -8,15 +8,23 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import boto3
 import pytest
+from botocore.validate import ParamValidator
 
 from build_scripts import golden, invocation
 from build_scripts.command_line import VerdictError, run
+from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.version_contract import from_preparation
-from deploy_scripts import checks, verify
-from settings import ARRESTS, Categorical, Numeric
+from deploy_scripts import checks, verification_job, verify
+from deploy_scripts.environment_place import EnvironmentPlace
+from settings_schema import Batch, Categorical, Numeric
+from tests import example_models
 from tests.unit import script_account
-from tests.unit.script_account import DATASET, PACKAGE, ScriptAccount, golden_csv, prepared, refusal
+from tests.unit.script_account import MODEL, NAMES, PACKAGE, PRODUCTION, PROJECT, STAGING, ScriptAccount, golden_csv, prepared, refusal
+
+DATASET, ARRESTS = MODEL.data, example_models.ARRESTS.data
+LIVE = NAMES.at(PRODUCTION.name).endpoint
 
 ROWS = [[str(index + 1)] * len(DATASET.numeric) + ["M"] * len(DATASET.categorical) for index in range(3)]
 
@@ -66,16 +74,16 @@ def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
     made = script_account.install(monkeypatch)
     made.clients |= {"sagemaker-runtime": Runtime(), "cloudformation": Stacks()}
     made.register(7, DATASET, with_answers(ROWS), **{"git-commit": "abc"})
-    made.sagemaker.serve("mlops-production", 7)
-    made.sagemaker.serve("mlops-staging", 7)
+    made.sagemaker.serve(LIVE, 7)
+    made.sagemaker.serve(NAMES.at(STAGING.name).endpoint, 7)
     return made
 
 
-def check(stage: str = "production", number: int = 7) -> int:
+def check(stage: str = PRODUCTION.name, number: int = 7) -> int:
     return run(verify.main, ["--stage", stage, "--package", f"{PACKAGE}/{number}"])
 
 
-@pytest.mark.parametrize("stage", ["staging", "production"])
+@pytest.mark.parametrize("stage", [STAGING.name, PRODUCTION.name])
 def test_a_good_deployment_passes_and_the_registry_stays_as_it_is(account: ScriptAccount, stage: str) -> None:
     """What pushed code could write there would decide about nothing."""
     before = dict(account.sagemaker.packages[7])
@@ -86,16 +94,16 @@ def test_a_good_deployment_passes_and_the_registry_stays_as_it_is(account: Scrip
 @pytest.mark.parametrize("status", ["Updating", "SystemUpdating"])
 def test_an_endpoint_whose_instances_change_meanwhile_serves(account: ScriptAccount, status: str) -> None:
     """Autoscaling does not wait for a verification: the bounds that a deployment sets may be what makes it act."""
-    account.sagemaker.endpoints["mlops-production"]["status"] = status
+    account.sagemaker.endpoints[LIVE]["status"] = status
     assert check() == 0
 
 
 def broken(account: ScriptAccount, how: str) -> None:
     runtime, registry = account.clients["sagemaker-runtime"], account.sagemaker
     if how == "taken back":
-        registry.endpoints["mlops-production"]["status"] = "RollingBack"
+        registry.endpoints[LIVE]["status"] = "RollingBack"
     elif how == "another version is live":
-        registry.serve("mlops-production", 6)
+        registry.serve(LIVE, 6)
     elif how == "update rolled back":
         account.clients["cloudformation"].config = "config-2"
     elif how == "other scores":
@@ -134,9 +142,9 @@ def test_each_fault_is_found(account: ScriptAccount, capsys: pytest.CaptureFixtu
 
 
 def test_slow_endpoint_fails(account: ScriptAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(verify.Endpoint, "milliseconds", lambda *_: 900.0)
+    monkeypatch.setattr(verify.EndpointClient, "milliseconds", lambda *_: 900.0)
     assert check() == 1
-    assert "p99 is 900 ms; settings.py allows 500 ms" in capsys.readouterr().err
+    assert "p99 is 900 ms; models/ allows 500 ms" in capsys.readouterr().err
 
 
 def test_version_without_golden_rows_is_said(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,16 +168,16 @@ def test_a_version_that_returns_is_judged_by_its_own_columns(
         "numeric": tuple(Numeric(name=name) for name in numeric),
         "categorical": tuple(Categorical(name=name) for name in categorical),
     }
-    earlier = replace(DATASET, target="weight", **columns)
+    earlier = DATASET.but(target="weight", **columns)
     rows = [[str(index + 1)] * len(numeric) + ["x"] * len(categorical) for index in range(3)]
     account.register(3, earlier, with_answers(rows))
-    account.sagemaker.serve("mlops-production", 3)
+    account.sagemaker.serve(LIVE, 3)
     assert check(number=3) == 0
 
 
 def test_a_version_that_returns_is_measured_by_its_own_metric(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
-    account.register(3, replace(DATASET, metric="mae"), with_answers(ROWS))
-    account.sagemaker.serve("mlops-production", 3)
+    account.register(3, DATASET.but(metric="mae"), with_answers(ROWS))
+    account.sagemaker.serve(LIVE, 3)
     assert check(number=3) == 0
     assert "metric: mae 1 on 3 golden rows" in capsys.readouterr().out
 
@@ -197,10 +205,6 @@ def test_an_archive_of_another_kind_is_said(account: ScriptAccount, capsys: pyte
     account.s3.objects["artifacts/7/model.tar.gz"] = b"no archive"
     assert check() == 2
     assert "version 7 is not what was evaluated: s3://artifacts/7/model.tar.gz has sha256" in capsys.readouterr().err
-    del account.s3.objects["artifacts/7/model.tar.gz"]
-    account.sagemaker.add(7, **{"golden-url": "s3://artifacts/7/golden.csv"})  # evaluated as it is, and no other pipeline's
-    assert check() == 2
-    assert "has no preparation.json as the training pipeline writes it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("gone", ["config", "model"])
@@ -229,7 +233,7 @@ def test_classes_are_compared_by_name() -> None:
 
 def test_a_metric_of_decisions_is_measured_by_what_the_endpoint_decided() -> None:
     """A probability of 0.3 is decided as Yes where the version's threshold is 0.2: the labels count, not one half."""
-    contract = from_preparation(prepared(replace(ARRESTS, metric="f1"), ["No", "Yes"]))
+    contract = from_preparation(prepared(ARRESTS.but(metric="f1"), ["No", "Yes"]))
     cells = ["1"] * len(ARRESTS.features)
     known = golden.parse(golden_csv(ARRESTS, [[*cells, "Yes", "Yes"], [*cells, "No", "No"]]).decode(), contract)
     given = [{"score": 0.3, "predicted_label": "Yes"}, {"score": 0.1, "predicted_label": "No"}]
@@ -237,6 +241,99 @@ def test_a_metric_of_decisions_is_measured_by_what_the_endpoint_decided() -> Non
     assert checks.metric(known, answer, contract) == "metric: f1 1 on 2 golden rows"
     other = replace(contract, metric="average_precision")
     assert checks.metric(known, answer, other) == "metric: average_precision 1 on 2 golden rows"
+
+
+class BatchRegistry(script_account.Registry):
+    """Where a batch model serves: its jobs answer the golden rows at once, each row with what `answer` says of it."""
+
+    def __init__(self, s3: script_account.S3) -> None:
+        super().__init__(s3)
+        self.jobs: list[dict[str, Any]] = []
+        self.answer, self.status = (lambda row: ["Yes", "0.75"]), "Completed"
+        self.package = f"{PACKAGE}/7"
+
+    def describe_model(self, *, ModelName: str) -> dict[str, Any]:  # noqa: N803
+        assert ModelName == "Model-abc"
+        return {"PrimaryContainer": {"ModelPackageName": self.package}}
+
+    def create_transform_job(self, **request: Any) -> None:
+        self.jobs.append(request)
+        source = request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"].removeprefix("s3://")
+        rows = csv.reader(io.StringIO(self.s3.objects[source].decode()))
+        answered = invocation.csv_body([[*row, *self.answer(row)] for row in rows])
+        self.s3.objects[f"{request['TransformOutput']['S3OutputPath'].removeprefix('s3://')}/{source.rsplit('/', 1)[-1]}.out"] = answered
+
+    def describe_transform_job(self, **_: str) -> dict[str, Any]:
+        return {"TransformJobStatus": self.status, "FailureReason": "ClientError: no"}
+
+
+class BatchStacks:
+    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
+        assert StackName == "shop--arrests--live"
+        return {"Stacks": [{"Outputs": [{"OutputKey": "ModelName", "OutputValue": "Model-abc"}]}]}
+
+
+class Caller:
+    def get_caller_identity(self) -> dict[str, str]:
+        return {"Account": "111122223333"}
+
+
+@pytest.fixture
+def batch(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
+    """Version 7 of a model that has no endpoint; its golden rows are both Yes, as it said."""
+    made = script_account.install(monkeypatch)
+    made.sagemaker = BatchRegistry(made.s3)
+    made.clients |= {"sagemaker": made.sagemaker, "cloudformation": BatchStacks(), "sts": Caller()}
+    cells = ["1"] * len(ARRESTS.features)
+    made.register(7, ARRESTS, [[*cells, "Yes", "Yes"], [*cells[:-1], "", "No", "Yes"]], ["No", "Yes"])
+    return made
+
+
+def check_batch() -> int:
+    return run(verify.main, ["--model", "arrests", "--stage", PRODUCTION.name, "--package", f"{PACKAGE}/7"])
+
+
+def test_a_batch_model_is_asked_by_a_job_with_the_deployed_model(batch: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check_batch() == 0
+    assert "batch: 2 answers equal the evaluation's" in capsys.readouterr().out
+    (job,) = batch.sagemaker.jobs
+    assert job["ModelName"] == "Model-abc"
+    assert job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"].startswith("s3://shop--live-111122223333-us-east-1/batch/arrests/")
+    assert job["TransformOutput"]["KmsKeyId"] == job["TransformResources"]["VolumeKmsKeyId"] == "alias/shop--live"
+    model = boto3.client("sagemaker", region_name="us-east-1").meta.service_model.operation_model("CreateTransformJob")
+    assert not ParamValidator().validate(job, model.input_shape).has_errors()
+
+
+def test_no_folder_of_golden_rows_looks_like_rows_to_be_scored(batch: ScriptAccount) -> None:
+    """`_SUCCESS` would start a scoring of its own."""
+    check_batch()
+    assert not any(key.endswith("_SUCCESS") for key in batch.s3.writes)
+
+
+@pytest.mark.parametrize(
+    ("how", "named"),
+    [
+        ({"answer": lambda row: ["No", "0.25"]}, "batch: 2 of 2 classes differ from the evaluation's"),
+        ({"answer": lambda row: ["Yes", "likely"]}, "are not those of a binary version"),
+        ({"status": "Failed"}, "is Failed: ClientError: no"),
+        ({"package": f"{PACKAGE}/6"}, f"is of {PACKAGE}/6, not {PACKAGE}/7"),
+    ],
+)
+def test_each_fault_of_a_batch_model_is_found(
+    batch: ScriptAccount, capsys: pytest.CaptureFixture[str], how: dict[str, Any], named: str
+) -> None:
+    for name, value in how.items():
+        setattr(batch.sagemaker, name, value)
+    assert check_batch() == 1
+    assert named in capsys.readouterr().err
+
+
+def test_a_job_on_instances_with_own_disks_has_no_key_for_them(batch: ScriptAccount) -> None:
+    """SageMaker refuses one: those disks are encrypted by hardware."""
+    names = example_models.ARRESTS.names(PROJECT).at(PRODUCTION.name)
+    place = EnvironmentPlace(ProjectEnvironment(PROJECT), PRODUCTION, names)
+    asked = verification_job.request(place, names, Batch(instance_type="ml.g5.xlarge"), "Model-abc")
+    assert "VolumeKmsKeyId" not in asked["TransformResources"]
 
 
 def test_one_slow_moment_is_not_a_slow_endpoint() -> None:

@@ -256,14 +256,6 @@ def _get_file(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]
     return {**described, "fileContent": base64.b64encode(content).decode()}
 
 
-def _get_blob(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:
-    identifier = parameters["blobId"]
-    if not re.fullmatch(r"[0-9a-f]{40}", identifier):
-        raise ServiceError("InvalidBlobIdException", f"{identifier} is not a blob id")
-    content = repository(context, parameters["repositoryName"]).git("cat-file", "blob", identifier)
-    return {"content": base64.b64encode(content).decode()}
-
-
 _OPERATIONS: Mapping[str, Operation] = {
     "list_repositories": _list_repositories,
     "update_repository_description": _update_repository_description,
@@ -272,5 +264,4 @@ _OPERATIONS: Mapping[str, Operation] = {
     "get_commit": _get_commit,
     "get_differences": _get_differences,
     "get_file": _get_file,
-    "get_blob": _get_blob,
 }

@@ -193,6 +193,17 @@ def test_only_a_push_of_included_files_starts_the_pipeline(account: Account, nam
     assert {(each["trigger"]["triggerType"]) for each in executions(account, name)} == {"WebhookV2"}
 
 
+def test_of_a_new_branch_nobody_knows_which_files_changed(account: Account, name: str, clone: Clone) -> None:
+    code_of_features = {"branches": includes("feature/*"), "filePaths": includes("src/**")}
+    create(account, name, source(connected.connect(account, name), clone.full_name), triggers=trigger(code_of_features))
+
+    clone.change("src/a.py", "main:feature/a")
+    assert executions(account, name) == []
+    second = clone.change("src/a.py", "main:feature/a")
+
+    assert commits(account, name) == [second]
+
+
 def test_a_pipeline_runs_the_branch_that_was_pushed(account: Account, name: str, clone: Clone) -> None:
     every_feature = {"branches": includes("feature/*")}
     create(account, name, source(connected.connect(account, name), clone.full_name), triggers=trigger(every_feature))

@@ -34,15 +34,18 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any]) -> list[
     """A check for every role and every connection that the request hands over."""
     if call.service in _SPEAK_OF_ROLES or call.service in _IGNORED or call.operation not in model(call.service).operation_names:
         return []
-    connections = _passed_connections(existing, call, given)
+    return [*_passed_roles(existing, call, given), *_passed_connections(existing, call, given)]
+
+
+def _passed_roles(existing: Existing, call: Call, given: Mapping[str, Any]) -> list[Check]:
     given_roles = _roles(input_shape(call.service, call.operation), call.parameters)
     roles = dict.fromkeys(existing.role_arn(role) for role in given_roles)
     if not roles:
-        return connections
+        return []
     receiver = f"{_RECEIVERS.get(call.service, prefix_of(call.service))}.amazonaws.com"
     resource = resources_of(existing, call, actions_of(call.service, call.operation)[0])[0]
     keys = {**given, "iam:passedtoservice": receiver, "iam:associatedresourcearn": resource}
-    return [*(Check("iam:PassRole", role, Keys(call, existing, role, keys)) for role in roles), *connections]
+    return [Check("iam:PassRole", role, Keys(call, existing, role, keys)) for role in roles]
 
 
 def _passed_connections(existing: Existing, call: Call, given: Mapping[str, Any]) -> list[Check]:

@@ -3,10 +3,11 @@
 Input: a declaration, and a `Push` to a connection's repository. Output: `Start`, or nothing. Documented (CodePipeline user guide,
 "Automate starting pipelines using triggers and filtering", "Pipeline structure reference: triggers", "Start a pipeline"; API reference):
 filters are alternatives, the parts of one filter must all hold, includes and excludes too, the patterns of one list are alternatives;
-triggers switch off the detection of changes on the configured branch, and start with the commit that was pushed; a filter by files does not
-start for a branch that is new, of which nobody knows what changed; an execution's trigger is `WebhookV2` with triggers, `Webhook` without.
+triggers switch off the detection of changes on the configured branch, and start with the commit that was pushed; an execution's trigger is
+`WebhookV2` with triggers, `Webhook` without.
 Inferred: a filter by files holds if one file that the push changed is included and not excluded; a push is compared as a whole, its end
-with what was there before, however many files differ. Pull requests are refused by name. Next: `globs.py`, `change_detection.py`.
+with what was there before, however many files differ; of a new branch nobody knows what changed, so no filter by files holds for it.
+Pull requests are refused by name. Next: `globs.py`, `change_detection.py`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,48 @@
+"""Tells the project's account and region of drift, where models are trained again: an alarm is an event of its own account and region.
+
+infra/foundation/foundation_stack.py lets this in, infra/model/retraining.py acts on it. Source: "Sending and receiving events between AWS
+accounts" of the EventBridge user guide.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.drift_metrics import DRIFT
+from infra.places import Context
+from infra.service_role import ServiceRole
+from settings_schema import Endpoint, Environment
+
+
+class DriftForwarding(Construct):
+    def __init__(
+        self, scope: Construct, construct_id: str, *, context: Context, environment: Environment, dead_letters: sqs.IQueue
+    ) -> None:
+        super().__init__(scope, construct_id)
+        served = [model for model in context.settings.models.values() if isinstance(model.serving[environment.name], Endpoint)]
+        alarms = [model.names(context.project).at(environment.name).alarm(DRIFT) for model in served if model.retraining.on_drift]
+        if not alarms:
+            return
+        role = ServiceRole(
+            self,
+            "Role",
+            service="events.amazonaws.com",
+            description="Tells the project's account of drift",
+            role_name=environment.names(context.project).forwarding_role,
+            own_account_only=True,
+        )
+        bus = events.EventBus.from_event_bus_arn(self, "Bus", context.places.home.event_bus())
+        events.Rule(
+            self,
+            "Drift",
+            description=f"A drift alarm of {environment.name}",
+            event_pattern=events.EventPattern(
+                source=["aws.cloudwatch"],
+                detail_type=["CloudWatch Alarm State Change"],
+                detail={"alarmName": alarms, "state": {"value": ["ALARM"]}},
+            ),
+            targets=[targets.EventBus(bus, role=role, dead_letter_queue=dead_letters)],
+        )

@@ -1,0 +1,104 @@
+"""What an environment needs where it lives, in whichever account and region: key, bucket, alerts, network, and the roles of each model.
+
+Serving stacks import from here and from nowhere else (infra/serving/imports.py). Of what is in the project's account it knows names only.
+Next: infra/environment/served_model.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from infra.alert_topic import AlertTopic
+from infra.dead_letter_queue import DeadLetterQueue
+from infra.encryption_key import EncryptionKey
+from infra.environment.drift_forwarding import DriftForwarding
+from infra.environment.served_model import ServedModel
+from infra.environment.unused_configurations import UnusedConfigurations
+from infra.failure_alarms import FailureAlarms
+from infra.places import Context, bucket_arn
+from infra.private_bucket import CAPTURE_PREFIX, AccessLogs, PrivateBucket
+from infra.serving.imports import ALERTS, BUCKET, DEAD_LETTERS, KEY
+from infra.tags import add_tags
+from settings_schema import Environment
+
+if TYPE_CHECKING:
+    from infra.network import Network
+
+
+class EnvironmentStack(cdk.Stack):
+    """Protected from deletion where `Environment.protected` and `Project.retain_data` are set."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, context: Context, environment: Environment, **options: Any) -> None:
+        project = context.project
+        super().__init__(
+            scope,
+            construct_id,
+            description=f"{project.name}: where {environment.name} serves",
+            termination_protection=environment.protected and project.retain_data,
+            **options,
+        )
+        self._context = context
+        self._environment = environment
+        self._names = environment.names(project)
+        self._key = EncryptionKey(
+            self, "Key", project=project, alias=self._names.key_alias, description=f"{environment.name} of {project.name}"
+        )
+        self._bucket = self._create_bucket()
+        self._alerts = AlertTopic(self, "Alerts", project=project, key=self._key)
+        self._dead_letters = DeadLetterQueue(self, "DeadLetters", key=self._key)
+        FailureAlarms(self, "Failures", alarm_name=self._names.alarm, topic=self._alerts).watch_queue(self._dead_letters)
+        self._network = self._private_network() if environment.in_vpc else None
+        self._serve_models()
+        if context.places.of(environment) != context.places.home:
+            DriftForwarding(self, "Drift", context=context, environment=environment, dead_letters=self._dead_letters)
+        self._export()
+        add_tags(self, self._names.tags)
+
+    @property
+    def availability_zones(self) -> list[str]:
+        """Overrides the CDK's look-up of the account's zones: CloudFormation chooses them at deploy time."""
+        return [cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(2)]
+
+    def _create_bucket(self) -> PrivateBucket:
+        """Captured requests, rows to be scored and predictions. Its events start the scoring of what was uploaded."""
+        project = self._context.project
+        bucket = PrivateBucket(
+            self,
+            "Bucket",
+            project=project,
+            name=self._context.places.environment_bucket(self._environment),
+            key=self._key,
+            access_logs=AccessLogs(self, "AccessLogs", project=project),
+            expiring=[CAPTURE_PREFIX],
+        )
+        bucket.send_events()
+        return bucket
+
+    def _private_network(self) -> Network:
+        from infra.network import Network  # EC2 is by far the largest part of the CDK, and most projects need none of it
+
+        versions = self._context.places.artifact_bucket(self._context.places.of(self._environment).region)
+        buckets = [self._bucket.bucket_arn, bucket_arn(versions)]
+        return Network(self, "Network", log_retention_days=self._context.project.log_retention_days, key=self._key, buckets=buckets)
+
+    def _serve_models(self) -> None:
+        given: dict[str, Any] = {"context": self._context, "environment": self._environment}
+        models = Construct(self, "Models")
+        for model in self._context.settings.models.values():
+            ServedModel(models, model.name, model=model, key=self._key, dead_letters=self._dead_letters, **given)
+        if self._context.settings.models:
+            UnusedConfigurations(self, "Unused", key=self._key, dead_letters=self._dead_letters, **given)
+
+    def _export(self) -> None:
+        values = {
+            KEY: self._key.key_arn,
+            BUCKET: self._bucket.bucket_name,
+            ALERTS: self._alerts.topic_arn,
+            DEAD_LETTERS: self._dead_letters.queue_arn,
+            **(self._network.outputs if self._network else {}),
+        }
+        for name, value in values.items():
+            cdk.CfnOutput(self, name, value=value, export_name=self._names.export(name))

@@ -1,0 +1,65 @@
+"""Role that a model runs as in one environment: it reads its own archive, and writes what is captured or scored, nothing else."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from infra.encryption_key import TO_READ, by_alias
+from infra.places import Context, bucket_arn
+from infra.private_bucket import run_objects
+from infra.sagemaker_role import SageMakerRole
+from infra.serving.endpoint_alarms import ROLLBACK
+from settings_schema import Endpoint, Environment, Model
+
+_JOB_LOGS = "/aws/sagemaker/TransformJobs"  # which the whole account shares
+
+
+class InferenceRole(SageMakerRole):
+    """May not create an endpoint's log group: that is made by its stack, with a retention, and must not come back without one."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, context: Context, model: Model, environment: Environment, key: kms.IKey
+    ) -> None:
+        self._names, self._place = model.names(context.project).at(environment.name), context.places.of(environment)
+        has_endpoint = isinstance(model.serving[environment.name], Endpoint)
+        super().__init__(
+            scope,
+            construct_id,
+            place=self._place,
+            role_name=self._names.inference_role,
+            description=f"{model.name} in {environment.name}",
+            log_groups=[self._names.log_group if has_endpoint else _JOB_LOGS],
+            namespaces=["/aws/sagemaker/*"],
+            in_vpc=environment.in_vpc,
+        )
+        self._read_archive(context, environment)
+        self.allow("Bucket", ["s3:GetBucketLocation"], [bucket_arn(context.places.environment_bucket(environment))])
+        if has_endpoint:
+            self._serve(context, environment)
+        else:
+            self._score(context, environment)
+        key.grant(self, *(f"kms:{action}" for action in ("Decrypt", "GenerateDataKey", *(() if has_endpoint else ("Encrypt",)))))
+
+    def _read_archive(self, context: Context, environment: Environment) -> None:
+        """Of every version: where the registry is, perhaps in another account, whose bucket and key let it in as well."""
+        registry, pipeline = context.places.registry(environment), self._names.of_model.training_pipeline
+        bucket = context.places.artifact_bucket(registry.region)
+        self.allow("Versions", ["s3:GetObject"], [run_objects(bucket, pipeline)])
+        below: dict[str, object] = {"StringLike": {"s3:prefix": f"pipelines/{pipeline}/*"}}
+        self.allow("FindVersions", ["s3:ListBucket"], [bucket_arn(bucket)], below)
+        self.allow_all([by_alias("KeyOfVersions", registry, context.project.names.key_alias, TO_READ)])
+
+    def _serve(self, context: Context, environment: Environment) -> None:
+        bucket = context.places.environment_bucket(environment)
+        self.allow("Capture", ["s3:PutObject"], [bucket_arn(bucket, f"{self._names.capture}*")])
+        # SageMaker asks for the alarms of an update as the endpoint's role: "Auto-Rollback Configuration" of its guide.
+        self.allow("RollbackAlarms", ["cloudwatch:DescribeAlarms"], [self._place.alarm(self._names.alarm(what)) for what in ROLLBACK])
+
+    def _score(self, context: Context, environment: Environment) -> None:
+        bucket = context.places.environment_bucket(environment)
+        below: dict[str, object] = {"StringLike": {"s3:prefix": f"{self._names.batch_input}*"}}
+        self.allow("FindRows", ["s3:ListBucket"], [bucket_arn(bucket)], below)
+        self.allow("Rows", ["s3:GetObject"], [bucket_arn(bucket, f"{self._names.batch_input}*")])
+        self.allow("Predictions", ["s3:PutObject", "s3:AbortMultipartUpload"], [bucket_arn(bucket, f"{self._names.predictions}*")])
+        self.allow("LogGroup", ["logs:CreateLogGroup"], self._place.log_group(_JOB_LOGS))

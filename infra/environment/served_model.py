@@ -1,0 +1,70 @@
+"""What one model needs of an environment before its stack can be deployed there: all of its roles.
+
+The deploy pipeline may make no role, so these are here; their ARNs are exported, which keeps them as long as the model's stack needs them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from infra.dead_letter_queue import DeadLetterQueue
+from infra.environment.deploy_role import DeployRole
+from infra.environment.deployment_role import BatchDeploymentRole, EndpointDeploymentRole
+from infra.environment.inference_role import InferenceRole
+from infra.environment.scoring_roles import ScheduleRole, ScoringRole
+from infra.environment.verification import Verification
+from infra.places import Context
+from infra.service_role import NamedRole
+from infra.serving.imports import INFERENCE_ROLE, SCHEDULE_ROLE, SCORING_ROLE, role_export
+from infra.tags import add_tags
+from settings_schema import Batch, Environment, Model
+
+
+class ServedModel(Construct):
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        context: Context,
+        model: Model,
+        environment: Environment,
+        key: kms.IKey,
+        dead_letters: DeadLetterQueue,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._names = model.names(context.project).at(environment.name)
+        given: dict[str, Any] = {"context": context, "model": model, "environment": environment}
+        self._export(INFERENCE_ROLE, InferenceRole(self, "InferenceRole", key=key, **given))
+        DeployRole(self, "DeployRole", **given)
+        serving = model.serving[environment.name]
+        if isinstance(serving, Batch):
+            BatchDeploymentRole(self, "DeploymentRole", key=key, **given)
+            self._export(SCORING_ROLE, ScoringRole(self, "ScoringRole", key=key, dead_letters=dead_letters, **given))
+            self._export(SCHEDULE_ROLE, ScheduleRole(self, "ScheduleRole", dead_letters=dead_letters, **given))
+            dead_letters.take_from(context.places.of(environment).arn("events", f"rule/{self._names.start_scoring_function}*"))
+        else:
+            EndpointDeploymentRole(self, "DeploymentRole", key=key, **given)
+        if context.places.is_elsewhere(environment):
+            self._let_builds_in(context, Verification(context, model, environment))
+        add_tags(self, self._names.tags)
+
+    def _export(self, output: str, role: iam.IRole) -> None:
+        cdk.CfnOutput(self, output, value=role.role_arn, export_name=role_export(self._names, output))
+
+    def _let_builds_in(self, context: Context, verification: Verification) -> None:
+        of_model = self._names.of_model
+        steps = [of_model.deploy_project(step) for step in ("render", "still-approved", "verify")]
+        role = NamedRole(
+            self,
+            "VerifyRole",
+            assumed_by=context.places.home.principals(*steps, of_model.start_deployment_function),
+            description=f"Looks at {of_model.model} here, and asks it, for the builds of its deploy pipeline",
+            role_name=self._names.verify_role,
+        )
+        role.allow_all(verification.all())

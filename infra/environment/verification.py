@@ -1,0 +1,98 @@
+"""What the builds of a model's deploy pipeline may do where the model serves: look at it, and ask it as its users do.
+
+In the project's account it is granted to each build; in another one to a role there, which the builds assume. Scripts: deploy_scripts/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from infra.encryption_key import FOR_AWS_RESOURCES, by_alias
+from infra.ownership import makes_as_ours, not_another_s
+from infra.places import Context, Place, bucket_arn
+from infra.service_role import Grantee, Permission
+from settings_schema import Endpoint, Environment, Model, ServingNames
+
+#: Folder below the batch input and the predictions, of deploy_scripts/verification_job.py.
+FOLDER = "verification"
+
+
+class Verification:
+    """Permissions on one model in one environment. Their names end with the environment's, because one role may have several of these."""
+
+    def __init__(self, context: Context, model: Model, environment: Environment) -> None:
+        self._place: Place = context.places.of(environment)
+        self._bucket = context.places.environment_bucket(environment)
+        self._alias = environment.names(context.project).key_alias
+        self._names: ServingNames = model.names(context.project).at(environment.name)
+        self._has_endpoint = isinstance(model.serving[environment.name], Endpoint)
+        self._role = self._place.role(self._names.verify_role) if context.places.is_elsewhere(environment) else None
+        self._title = "".join(part.title() for part in environment.name.split("-"))
+
+    def let_look(self, builds: Grantee) -> None:
+        """At whether the endpoint can be updated, and with which instances it runs."""
+        self._grant(builds, self._look())
+
+    def let_compare(self, builds: Grantee) -> None:
+        """Which template is deployed, with one that was built."""
+        self._grant(builds, self._compare())
+
+    def let_ask(self, builds: Grantee) -> None:
+        """What was deployed, and what it answers."""
+        self._grant(builds, self._ask())
+
+    def all(self) -> list[Permission]:
+        """What the role may that is assumed from the project's account."""
+        return [*self._compare(), *self._ask()]
+
+    def _grant(self, builds: Grantee, permissions: Sequence[Permission]) -> None:
+        if self._role is None:
+            builds.allow_all(permissions)
+        elif permissions:
+            builds.allow(f"Enter{self._title}", ["sts:AssumeRole"], [self._role])
+
+    def _look(self) -> list[Permission]:
+        if not self._has_endpoint:
+            return []
+        return [
+            self._permission("Endpoint", ["sagemaker:DescribeEndpoint"], [self._place.sagemaker("endpoint", self._names.endpoint)]),
+            self._describe("EndpointConfig", "endpoint-config"),
+        ]
+
+    def _compare(self) -> list[Permission]:
+        return [self._permission("Template", ["cloudformation:GetTemplate"], [self._place.stack(self._names.stack)])]
+
+    def _ask(self) -> list[Permission]:
+        actions = ["cloudformation:DescribeStackResources", "cloudformation:DescribeStacks"]
+        deployed = self._permission("Deployed", actions, [self._place.stack(self._names.stack)])
+        return [*self._look(), deployed, self._describe("Model", "model"), *(self._invoke() if self._has_endpoint else self._score())]
+
+    def _invoke(self) -> list[Permission]:
+        endpoint = self._place.sagemaker("endpoint", self._names.endpoint)
+        return [self._permission("Invoke", ["sagemaker:InvokeEndpoint"], [endpoint])]
+
+    def _score(self) -> list[Permission]:
+        """A transform job of the deployed model, its rows and its answers."""
+        jobs = [self._place.sagemaker("transform-job", f"{self._names.endpoint}--*")]
+        rows, answers = (bucket_arn(self._bucket, f"{prefix}{FOLDER}/*") for prefix in (self._names.batch_input, self._names.predictions))
+        create = ["sagemaker:CreateTransformJob", "sagemaker:AddTags"]
+        use = by_alias(f"Key{self._title}", self._place, self._alias, ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"])
+        volumes = by_alias(f"Volumes{self._title}", self._place, self._alias, ["kms:CreateGrant"])
+        return [
+            self._permission("Score", create, jobs, makes_as_ours(self._names)),
+            self._permission("Follow", ["sagemaker:DescribeTransformJob"], jobs),
+            self._permission("Rows", ["s3:PutObject"], [rows]),
+            self._permission("Answers", ["s3:GetObject"], [answers]),
+            use,
+            volumes._replace(conditions={**(volumes.conditions or {}), **FOR_AWS_RESOURCES}),
+        ]
+
+    def _describe(self, kind: str, resource: str) -> Permission:
+        """CloudFormation names these, so that each version gets new ones."""
+        resources = [self._place.sagemaker(resource, "*")]
+        return self._permission(f"Served{kind}", [f"sagemaker:Describe{kind}"], resources, not_another_s(self._names))
+
+    def _permission(
+        self, sid: str, actions: Sequence[str], resources: Sequence[str], conditions: Mapping[str, object] | None = None
+    ) -> Permission:
+        return Permission(f"{sid}{self._title}", actions, resources, conditions)

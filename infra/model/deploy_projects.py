@@ -1,0 +1,98 @@
+"""The three builds of a model's deploy pipeline, each with only the permissions of its scripts in deploy_scripts/.
+
+They run what a push brought, so none of them can write what later decides about a version.
+"""
+
+from __future__ import annotations
+
+from constructs import Construct
+
+from infra.build_project import BuildProject
+from infra.encryption_key import by_alias
+from infra.environment.verification import Verification
+from infra.foundation.foundation_stack import FoundationStack
+from infra.places import Context, Place
+from infra.private_bucket import TEMPLATES, run_objects
+from settings_schema import Model
+
+TIMEOUT_MINUTES = 20
+ENDPOINT_WAIT_MINUTES = 30  # deploy_scripts/wait_for_endpoint.py
+
+
+class DeployProjects(Construct):
+    """`render` pins a version, `still_approved` checks it again before production, `verify` asks what was deployed.
+
+    The first two also wait until the endpoint that is deployed next can be updated.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, context: Context, model: Model, foundation: FoundationStack) -> None:
+        super().__init__(scope, construct_id)
+        self._context = context
+        self._model = model
+        self._names = model.names(context.project)
+        self._foundation = foundation
+        self.render = self._create_render()
+        self.still_approved = self._create_still_approved()
+        self.verify = self._create_verify()
+
+    def _create(self, construct_id: str, step: str, description: str, *, waits: bool = False) -> BuildProject:
+        return BuildProject(
+            self,
+            construct_id,
+            name=self._names.deploy_project(step),
+            project=self._context.project,
+            foundation=self._foundation,
+            pipeline_name=self._names.deploy_pipeline,
+            buildspec=f"deploy_scripts/{step.replace('-', '_')}.buildspec.yml",
+            description=description,
+            timeout_minutes=TIMEOUT_MINUTES + (ENDPOINT_WAIT_MINUTES if waits else 0),
+            environment={"MODEL": self._model.name},
+        )
+
+    def _create_render(self) -> BuildProject:
+        build = self._create("Render", "render", "Chooses the version and pins it with the templates of its commit", waits=True)
+        self._allow_versions(build)
+        for environment in self._context.settings.environments:
+            Verification(self._context, self._model, environment).let_look(build)
+        kept = self._foundation.artifact_bucket.arn_for_objects(TEMPLATES)
+        build.allow("KeptTemplates", ["s3:GetObject"], [kept])  # what the build of the commit kept
+        build.allow(
+            "Versions", ["s3:GetObject"], [self._runs(self._context.places.home)]
+        )  # the archive has to be the one that was evaluated
+        for region in self._context.places.other_regions(self._context.settings.environments):
+            self._allow_copy(build, Place(self._context.places.home.account, region))
+        return build
+
+    def _create_still_approved(self) -> BuildProject:
+        description = "Waits for the production endpoint, and stops a version that was rejected meanwhile"
+        build = self._create("StillApproved", "still-approved", description, waits=True)
+        self._allow_versions(build)
+        Verification(self._context, self._model, self._context.settings.production).let_look(build)
+        return build
+
+    def _create_verify(self) -> BuildProject:
+        build = self._create("Verify", "verify", "Asks what was deployed: schema, latency, golden rows, and that it is the pinned version")
+        self._allow_versions(build)
+        for environment in self._context.settings.environments:
+            Verification(self._context, self._model, environment).let_ask(build)
+        build.allow("Versions", ["s3:GetObject"], [self._runs(self._context.places.home)])  # golden rows travel with the evaluation
+        for region in self._context.places.other_regions(self._context.settings.environments):
+            registry = Place(self._context.places.home.account, region).registry(self._names.model_package_group)
+            build.allow(f"Copies{''.join(part.title() for part in region.split('-'))}", ["sagemaker:ListModelPackages"], registry)
+        return build
+
+    def _allow_versions(self, build: BuildProject) -> None:
+        packages = self._context.places.home.model_packages(self._names.model_package_group)
+        build.allow("ReadVersions", ["sagemaker:DescribeModelPackage"], [packages])
+
+    def _allow_copy(self, build: BuildProject, there: Place) -> None:
+        """Of a version into a region where an environment is: infra/foundation/regional_stack.py. Nothing there decides about one."""
+        title, group = "".join(part.title() for part in there.region.split("-")), self._names.model_package_group
+        build.allow(f"CopyArchive{title}", ["s3:GetObject", "s3:PutObject"], [self._runs(there)])
+        actions = [f"sagemaker:{action}" for action in ("CreateModelPackage", "DescribeModelPackage", "ListModelPackages", "AddTags")]
+        build.allow(f"CopyVersion{title}", actions, there.registry(group))
+        alias = self._context.project.names.key_alias
+        build.allow_all([by_alias(f"Key{title}", there, alias, ["kms:Decrypt", "kms:GenerateDataKey"])])
+
+    def _runs(self, place: Place) -> str:
+        return run_objects(self._context.places.artifact_bucket(place.region), self._names.training_pipeline)

@@ -1,0 +1,94 @@
+"""Optional private network of a place: jobs and endpoints run in isolated subnets and reach AWS services through VPC endpoints only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from infra.retained_log_group import RetainedLogGroup
+from infra.service_role import ServiceRole
+
+_SERVICES = {
+    "SageMakerApi": ec2.InterfaceVpcEndpointAwsService.SAGEMAKER_API,
+    "SageMakerRuntime": ec2.InterfaceVpcEndpointAwsService.SAGEMAKER_RUNTIME,
+    "EcrApi": ec2.InterfaceVpcEndpointAwsService.ECR,
+    "EcrDocker": ec2.InterfaceVpcEndpointAwsService.ECR_DOCKER,
+    "Logs": ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
+    "Metrics": ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_MONITORING,
+    "Sts": ec2.InterfaceVpcEndpointAwsService.STS,
+    "Kms": ec2.InterfaceVpcEndpointAwsService.KMS,
+}
+
+
+class Network(Construct):
+    """Two availability zones, no internet; `buckets` are the ARNs of those that are reached."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, log_retention_days: int, key: kms.IKey, buckets: Sequence[str]) -> None:
+        super().__init__(scope, construct_id)
+        self.vpc = self._vpc()
+        self._reach_s3(buckets)
+        self._security_group = ec2.SecurityGroup(
+            self,
+            "Workloads",
+            vpc=self.vpc,
+            description="Jobs and endpoints: TLS to the VPC endpoints, and each other",
+            allow_all_outbound=False,
+        )
+        self._allow_traffic()
+        self._log_flows(log_retention_days, key)
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """What a job or a model has to name to run inside."""
+        subnets = ",".join(subnet.subnet_id for subnet in self.vpc.isolated_subnets)
+        return {"SubnetIds": subnets, "SecurityGroupId": self._security_group.security_group_id}
+
+    def _vpc(self) -> ec2.Vpc:
+        vpc = ec2.Vpc(
+            self,
+            "Vpc",
+            max_azs=2,
+            nat_gateways=0,
+            restrict_default_security_group=False,  # would add a Lambda function; nothing uses that group
+            subnet_configuration=[ec2.SubnetConfiguration(name="Isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=24)],
+        )
+        for name, service in _SERVICES.items():
+            vpc.add_interface_endpoint(name, service=service)
+        return vpc
+
+    def _reach_s3(self, buckets: Sequence[str]) -> None:
+        """Only our buckets, as our account, and the layers of container images: what runs inside can carry nothing elsewhere.
+
+        Source: "Give SageMaker AI Training Jobs Access to Resources in Your Amazon VPC", and "Create the Amazon S3 gateway endpoint" of the
+        ECR user guide for the bucket of the layers. CodeBuild runs outside of this VPC.
+        """
+        stack = cdk.Stack.of(self)
+        endpoint = self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
+        own = {"StringEquals": {"aws:PrincipalAccount": stack.account}}
+        find = ["s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketLocation"]
+        use = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload"]
+        layers = f"arn:{stack.partition}:s3:::prod-{stack.region}-starport-layer-bucket/*"
+        for actions, resources, conditions in (
+            (find, list(buckets), own),
+            (use, [f"{bucket}/*" for bucket in buckets], own),
+            (["s3:GetObject"], [layers], None),  # ECR signs these requests, not we
+        ):
+            endpoint.add_to_policy(
+                iam.PolicyStatement(principals=[iam.AnyPrincipal()], actions=actions, resources=resources, conditions=conditions)
+            )
+
+    def _allow_traffic(self) -> None:
+        # Destinations are the VPC's interface endpoints and S3's public addresses behind the gateway endpoint.
+        self._security_group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "AWS services")
+        self._security_group.add_egress_rule(self._security_group, ec2.Port.all_tcp(), "Instances of one distributed job")
+        self._security_group.add_ingress_rule(self._security_group, ec2.Port.all_tcp(), "Instances of one distributed job")
+
+    def _log_flows(self, log_retention_days: int, key: kms.IKey) -> None:
+        group = RetainedLogGroup(self, "FlowLogs", retention_days=log_retention_days, key=key)
+        role = ServiceRole(self, "FlowLogsRole", service="vpc-flow-logs.amazonaws.com", description="Writes VPC flow logs")
+        self.vpc.add_flow_log("Flows", destination=ec2.FlowLogDestination.to_cloud_watch_logs(group, role))

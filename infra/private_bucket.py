@@ -1,0 +1,122 @@
+"""Buckets: versioned, encrypted with the place's key, reached over TLS only, each with an access log in a bucket beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.encryption_key import TO_READ, EncryptionKey
+from infra.places import Context, bucket_arn, value
+from settings_schema import Project
+
+#: Of the artifact bucket: published code, the serving templates of each commit that was built, and what the runs of pipelines write.
+CODE, TEMPLATES, RUNS = "code/*", "code/templates/*", "pipelines/*"
+CAPTURE_PREFIX = "capture/"  # of an environment's bucket; SageMaker appends <endpoint>/<variant>/yyyy/mm/dd/hh/
+CAPTURE_DAYS = 90
+OLD_VERSION_DAYS = 90
+ACCESS_LOG_DAYS = 365
+
+
+class AccessLogs(s3.Bucket):
+    """Where the other buckets of a stack write who asked them for what."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, project: Project) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            encryption=s3.BucketEncryption.S3_MANAGED,  # S3 cannot deliver logs to a bucket with a key of ours
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            versioned=True,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="expire",
+                    expiration=cdk.Duration.days(ACCESS_LOG_DAYS),
+                    noncurrent_version_expiration=cdk.Duration.days(30),
+                    abort_incomplete_multipart_upload_after=cdk.Duration.days(7),
+                )
+            ],
+            **_when_removed(project),
+        )
+
+
+class PrivateBucket(s3.Bucket):
+    """`name` is known to other accounts. `expiring`: prefixes whose objects go after CAPTURE_DAYS."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        project: Project,
+        name: str,
+        key: kms.IKey,
+        access_logs: s3.IBucket,
+        expiring: Sequence[str] = (),
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            bucket_name=value(name),
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=key,
+            bucket_key_enabled=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            versioned=True,
+            server_access_logs_bucket=access_logs,
+            server_access_logs_prefix=f"{construct_id.lower()}/",
+            lifecycle_rules=[*(_expire(prefix) for prefix in expiring), _expire_old_versions()],
+            **_when_removed(project),
+        )
+
+    def send_events(self) -> None:
+        """To EventBridge. Not `event_bridge_enabled=True`: that adds a Lambda function whose role may change every bucket."""
+        self.node.default_child.add_property_override("NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled", True)
+
+
+def _when_removed(project: Project) -> dict[str, object]:
+    kept = project.retain_data
+    return {"removal_policy": cdk.RemovalPolicy.RETAIN if kept else cdk.RemovalPolicy.DESTROY, "auto_delete_objects": not kept}
+
+
+def _expire(prefix: str) -> s3.LifecycleRule:
+    return s3.LifecycleRule(id=f"expire-{prefix.strip('/')}", prefix=prefix, expiration=cdk.Duration.days(CAPTURE_DAYS))
+
+
+def _expire_old_versions() -> s3.LifecycleRule:
+    return s3.LifecycleRule(
+        id="expire-old-versions",
+        noncurrent_version_expiration=cdk.Duration.days(OLD_VERSION_DAYS),
+        abort_incomplete_multipart_upload_after=cdk.Duration.days(7),
+    )
+
+
+def readable_elsewhere(key: EncryptionKey, bucket: PrivateBucket, context: Context, region: str) -> None:
+    """Environments of a region in other accounts read versions and their pipelines' artifacts, in the bucket of that region.
+
+    Here any role of the project in such an account may; each role's own policy, which is needed as well, says which objects it reads.
+    Sources: "Bucket owner granting cross-account bucket permissions" of the S3 user guide, "Allowing users in other accounts to use a KMS
+    key" of the KMS developer guide, "Create a pipeline that uses resources from another AWS account" of the CodePipeline user guide.
+    """
+    own = f"{context.project.names.prefix}*"
+    objects = [bucket.arn_for_objects(pattern) for pattern in (RUNS, own)]
+    for place in context.places.other_accounts(context.settings.environments, region):
+        given = {"principals": [place.principals(own)]}
+        key.add_to_resource_policy(iam.PolicyStatement(**given, actions=list(TO_READ), resources=["*"]))
+        bucket.add_to_resource_policy(iam.PolicyStatement(**given, actions=["s3:GetObject", "s3:GetObjectVersion"], resources=objects))
+        find = ["s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:ListBucket"]
+        bucket.add_to_resource_policy(iam.PolicyStatement(**given, actions=find, resources=[bucket.bucket_arn]))
+
+
+def run_objects(bucket: str, pipeline: str) -> str:
+    """ARN pattern of what the runs of a SageMaker pipeline write: prepared data, models, evidence."""
+    return bucket_arn(bucket, f"pipelines/{pipeline}/*")

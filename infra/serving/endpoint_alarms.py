@@ -1,0 +1,121 @@
+"""Alarms on one endpoint: they exist as long as it does, and are made before it, so that its first update is guarded.
+
+`rollback` (server errors, p99 latency) undo an update; the others only call a person.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from settings_schema import Endpoint, ServingNames
+from settings_schema.names import VARIANT
+
+_REQUESTS = "AWS/SageMaker"
+_INSTANCES = "/aws/sagemaker/Endpoints"
+_MICROSECONDS = 1000  # per millisecond: ModelLatency is in microseconds
+SERVER_ERRORS, LATENCY = "server-errors", "latency-p99"
+#: Ends of the names of the alarms that undo an update: SageMaker watches them as the endpoint's role.
+ROLLBACK = (SERVER_ERRORS, LATENCY)
+OTHERS = ("cpu", "memory", "no-traffic")
+CPU_PERCENT = 90
+MEMORY_PERCENT = 85
+
+
+def virtual_cpus(instance_type: str) -> int:
+    """CPUUtilization adds up the cores, so its maximum depends on the size: every `<n>xlarge` has 4n, smaller ones have 2."""
+    size = instance_type.rsplit(".", 1)[-1]
+    if not size.endswith("xlarge"):
+        return 2
+    return 4 * int(size.removesuffix("xlarge") or 1)
+
+
+class EndpointAlarms(Construct):
+    """Alarms are named, so that the environment's roles know them."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, names: ServingNames, serving: Endpoint, calls_without_traffic: bool, topic_arn: str
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._names = names
+        self._topic_arn = topic_arn
+        self._dimensions = [
+            cloudwatch.CfnAlarm.DimensionProperty(name="EndpointName", value=names.endpoint),
+            cloudwatch.CfnAlarm.DimensionProperty(name="VariantName", value=VARIANT),
+        ]
+        self.rollback = [self._server_errors(serving.server_error_percent), self._latency(serving.p99_latency_ms)]
+        self._instance_alarm("cpu", "CPUUtilization", CPU_PERCENT * virtual_cpus(serving.instance_type))
+        self._instance_alarm("memory", "MemoryUtilization", MEMORY_PERCENT)
+        if calls_without_traffic:
+            self._no_traffic()
+
+    def _server_errors(self, percent: float) -> cloudwatch.CfnAlarm:
+        """SageMaker sends 1 for a request that failed and 0 for others: their average is the rate."""
+        return self._alarm(
+            SERVER_ERRORS,
+            f"More than {percent:g} % of the requests answered 5xx",
+            namespace=_REQUESTS,
+            metric_name="Invocation5XXErrors",
+            statistic="Average",
+            threshold=percent / 100,
+            evaluation_periods=3,
+            datapoints_to_alarm=2,
+        )
+
+    def _latency(self, p99_ms: int) -> cloudwatch.CfnAlarm:
+        return self._alarm(
+            LATENCY,
+            f"p99 model latency above {p99_ms} ms",
+            namespace=_REQUESTS,
+            metric_name="ModelLatency",
+            extended_statistic="p99",
+            threshold=p99_ms * _MICROSECONDS,
+            evaluation_periods=3,
+            datapoints_to_alarm=2,
+        )
+
+    def _instance_alarm(self, what: str, metric_name: str, threshold: float) -> cloudwatch.CfnAlarm:
+        return self._alarm(
+            what,
+            f"{metric_name} above {threshold:g} % for 8 of 10 minutes",
+            namespace=_INSTANCES,
+            metric_name=metric_name,
+            statistic="Average",
+            threshold=threshold,
+            evaluation_periods=10,
+            datapoints_to_alarm=8,
+        )
+
+    def _no_traffic(self) -> cloudwatch.CfnAlarm:
+        """Calls a person when requests have ceased: there were some, and then none for more than an hour.
+
+        SageMaker sends no value for a minute without requests, so their absence is the finding, and the state for it is
+        INSUFFICIENT_DATA. An alarm begins in that state and acts on changes only: an endpoint that has just been made calls nobody until
+        its first request, whereas missing data that count as breaching would be an alarm at the first evaluation.
+        Source: CloudWatch user guide, "Configuring how CloudWatch alarms treat missing data" and "Alarm actions".
+        """
+        return self._alarm(
+            "no-traffic",
+            "Requests have ceased: none for more than an hour (INSUFFICIENT_DATA)",
+            namespace=_REQUESTS,
+            metric_name="Invocations",
+            statistic="Sum",
+            threshold=1,
+            comparison_operator="LessThanThreshold",
+            treat_missing_data="missing",
+            insufficient_data_actions=[self._topic_arn],
+            period=900,
+            evaluation_periods=4,
+        )
+
+    def _alarm(self, what: str, description: str, **definition: object) -> cloudwatch.CfnAlarm:
+        defaults = {"comparison_operator": "GreaterThanThreshold", "treat_missing_data": "notBreaching", "period": 60}
+        return cloudwatch.CfnAlarm(
+            self,
+            "".join(part.title() for part in what.split("-")),
+            alarm_name=self._names.alarm(what),
+            alarm_description=description,
+            alarm_actions=[self._topic_arn],
+            dimensions=self._dimensions,
+            **{**defaults, **definition},
+        )

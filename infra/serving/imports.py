@@ -1,0 +1,38 @@
+"""What serving stacks import from their environment's stack: names of its exports, in a file of their own.
+
+So synthesizing what serves does not import all that an environment has. Builds and people who deploy take them from the same account.
+"""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+
+from settings_schema import EnvironmentNames, ServingNames
+
+ALERTS, BUCKET, DEAD_LETTERS, KEY, SECURITY_GROUP, SUBNETS = (
+    *("AlertTopicArn", "BucketName", "DeadLettersArn", "KeyArn"),
+    *("SecurityGroupId", "SubnetIds"),
+)
+INFERENCE_ROLE, SCHEDULE_ROLE, SCORING_ROLE = "InferenceRoleArn", "ScheduleRoleArn", "ScoringRoleArn"
+
+
+def role_export(names: ServingNames, output: str) -> str:
+    """A model's own role; the name of the model's stack is in it."""
+    return f"{names.stack}-{output}"
+
+
+class Imports:
+    """As values of a template."""
+
+    def __init__(self, environment: EnvironmentNames, names: ServingNames) -> None:
+        self._environment = environment
+        self._names = names
+
+    def of_environment(self, output: str) -> str:
+        return cdk.Fn.import_value(self._environment.export(output))
+
+    def role(self, output: str) -> str:
+        return cdk.Fn.import_value(role_export(self._names, output))
+
+    def subnets(self) -> list[str]:
+        return cdk.Fn.split(",", self.of_environment(SUBNETS))

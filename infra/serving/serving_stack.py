@@ -1,0 +1,90 @@
+"""What a model's stack in an environment is, whichever way it serves: a SageMaker model, made of an approved version.
+
+Deployed by the deploy pipeline with the parameter `ModelPackageArn`; needs no asset and no IAM capability. What it takes from the
+environment comes by `Fn::ImportValue`. It names no account or region, so that whoever synthesizes it (a person, a build) gets the same
+bytes, and a difference means that settings or code changed. Next: endpoint_stack.py, batch_stack.py.
+"""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from infra.retained_log_group import RetainedLogGroup
+from infra.serving.imports import INFERENCE_ROLE, KEY, SECURITY_GROUP, Imports
+from settings_schema import Environment, Model, Project
+
+#: Tag that says for which stack CloudFormation made and named a model or a configuration (infra/environment/remove_unused).
+MADE_FOR = "made-for"
+
+
+class ServingStack(cdk.Stack):
+    """CloudFormation keeps a model that it replaces: SageMaker may have gone back to it, or a job may still use it.
+
+    infra/environment/remove_unused deletes those that nothing uses.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, project: Project, model: Model, environment: Environment) -> None:
+        self.names = model.names(project).at(environment.name)
+        super().__init__(
+            scope,
+            construct_id,
+            stack_name=self.names.stack,
+            description=f"{model.name} in {environment.name}",
+            synthesizer=cdk.BootstraplessSynthesizer(),
+            termination_protection=environment.protected and project.retain_data,
+        )
+        self.imports = Imports(environment.names(project), self.names)
+        self._log_retention_days = project.log_retention_days
+        self._in_vpc = environment.in_vpc
+        self.package_arn = self._parameter().value_as_string
+        self.model = self._model()
+        cdk.CfnOutput(self, "DeployedModelPackageArn", value=self.package_arn)
+
+    @property
+    def template_file(self) -> str:
+        """Overrides the CDK's name, which drops the hyphens: builds and people find the template by the stack's name."""
+        return f"{self.stack_name}.template.json"
+
+    def _parameter(self) -> cdk.CfnParameter:
+        return cdk.CfnParameter(
+            self,
+            "ModelPackageArn",
+            description="Approved version in the model registry",
+            allowed_pattern=r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:model-package/.+/\d+",
+            constraint_description="the ARN of one version of a model package group",
+        )
+
+    def _model(self) -> sagemaker.CfnModel:
+        model = sagemaker.CfnModel(
+            self,
+            "Model",
+            tags=self.made_for(),
+            execution_role_arn=self.imports.role(INFERENCE_ROLE),
+            enable_network_isolation=True,  # the container needs nothing but its requests
+            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(model_package_name=self.package_arn),
+            vpc_config=self._vpc_config(),
+        )
+        self.keep_when_replaced(model)
+        return model
+
+    def _vpc_config(self) -> sagemaker.CfnModel.VpcConfigProperty | None:
+        if not self._in_vpc:
+            return None
+        groups = [self.imports.of_environment(SECURITY_GROUP)]
+        return sagemaker.CfnModel.VpcConfigProperty(subnets=self.imports.subnets(), security_group_ids=groups)
+
+    def made_for(self) -> list[cdk.CfnTag]:
+        return [cdk.CfnTag(key=MADE_FOR, value=self.names.stack)]
+
+    @staticmethod
+    def keep_when_replaced(resource: cdk.CfnResource) -> None:
+        resource.cfn_options.update_replace_policy = cdk.CfnDeletionPolicy.RETAIN
+        resource.cfn_options.deletion_policy = cdk.CfnDeletionPolicy.DELETE  # the current one goes with its stack
+
+    def log_group(self, name: str) -> RetainedLogGroup:
+        """Made before a service would make it, without a retention."""
+        key = kms.Key.from_key_arn(self, "Key", self.imports.of_environment(KEY))
+        return RetainedLogGroup(self, "Logs", retention_days=self._log_retention_days, key=key, name=name)

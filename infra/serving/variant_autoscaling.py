@@ -1,0 +1,124 @@
+"""Target-tracking, step and scheduled scaling of one endpoint variant, together.
+
+The largest capacity that any policy asks for wins; scheduled actions move the bounds within which they act. Semantics and
+sources: capacity/. SageMaker scales through its service-linked role, so nothing here needs IAM.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import aws_applicationautoscaling as appscaling
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from settings_schema import Autoscaling, Schedule, ServingNames, StepScaling, TargetTracking
+from settings_schema.names import VARIANT
+
+_INVOCATIONS = "SageMakerVariantInvocationsPerInstance"
+LOAD = "load"  # ends the name of the alarm that scales in steps
+_CONCURRENCY = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
+
+
+class VariantAutoscaling(Construct):
+    def __init__(self, scope: Construct, construct_id: str, *, names: ServingNames, autoscaling: Autoscaling) -> None:
+        super().__init__(scope, construct_id)
+        self._names = names
+        self._target = self._scalable_target(autoscaling)
+        if autoscaling.target_tracking is not None:
+            self._track(autoscaling.target_tracking)
+        if autoscaling.step_scaling is not None:
+            self._step(autoscaling.step_scaling)
+
+    def _scalable_target(self, autoscaling: Autoscaling) -> appscaling.CfnScalableTarget:
+        return appscaling.CfnScalableTarget(
+            self,
+            "Target",
+            service_namespace="sagemaker",
+            scalable_dimension="sagemaker:variant:DesiredInstanceCount",
+            resource_id=f"endpoint/{self._names.endpoint}/variant/{VARIANT}",
+            min_capacity=autoscaling.min_capacity,
+            max_capacity=autoscaling.max_capacity,
+            scheduled_actions=[self._scheduled_action(schedule, autoscaling.time_zone) for schedule in autoscaling.schedules] or None,
+        )
+
+    @staticmethod
+    def _scheduled_action(schedule: Schedule, time_zone: str) -> appscaling.CfnScalableTarget.ScheduledActionProperty:
+        return appscaling.CfnScalableTarget.ScheduledActionProperty(
+            scheduled_action_name=schedule.name,
+            schedule=f"cron({schedule.cron})",
+            timezone=time_zone,
+            scalable_target_action=appscaling.CfnScalableTarget.ScalableTargetActionProperty(
+                min_capacity=schedule.min_capacity, max_capacity=schedule.max_capacity
+            ),
+        )
+
+    def _track(self, tracking: TargetTracking) -> None:
+        self._tracking_policy("Invocations", _INVOCATIONS, tracking.invocations_per_instance, tracking)
+        if tracking.concurrent_requests_per_model is not None:
+            self._tracking_policy("Concurrency", _CONCURRENCY, tracking.concurrent_requests_per_model, tracking)
+
+    def _tracking_policy(self, name: str, metric: str, target: float, tracking: TargetTracking) -> None:
+        predefined = appscaling.CfnScalingPolicy.PredefinedMetricSpecificationProperty(predefined_metric_type=metric)
+        appscaling.CfnScalingPolicy(
+            self,
+            name,
+            policy_name=self._names.scaling_policy(name.lower()),
+            policy_type="TargetTrackingScaling",
+            scaling_target_id=self._target.ref,
+            target_tracking_scaling_policy_configuration=appscaling.CfnScalingPolicy.TargetTrackingScalingPolicyConfigurationProperty(
+                predefined_metric_specification=predefined,
+                target_value=target,
+                scale_out_cooldown=tracking.scale_out_cooldown_seconds,
+                scale_in_cooldown=tracking.scale_in_cooldown_seconds,
+            ),
+        )
+
+    def _step(self, scaling: StepScaling) -> None:
+        policy = appscaling.CfnScalingPolicy(
+            self,
+            "Steps",
+            policy_name=self._names.scaling_policy("steps"),
+            policy_type="StepScaling",
+            scaling_target_id=self._target.ref,
+            step_scaling_policy_configuration=appscaling.CfnScalingPolicy.StepScalingPolicyConfigurationProperty(
+                adjustment_type="PercentChangeInCapacity",
+                min_adjustment_magnitude=1,  # a percentage of a small fleet is less than one instance
+                metric_aggregation_type="Average",
+                cooldown=scaling.cooldown_seconds,
+                step_adjustments=self._adjustments(scaling),
+            ),
+        )
+        self._alarm(scaling, policy.ref)
+
+    @staticmethod
+    def _adjustments(scaling: StepScaling) -> list[appscaling.CfnScalingPolicy.StepAdjustmentProperty]:
+        """Interval bounds are distances from the alarm's threshold, in the metric's unit; the last one is open."""
+        lower = [scaling.invocations_per_instance * (step.at_least_percent_of_threshold - 100) / 100 for step in scaling.steps]
+        upper = [*lower[1:], None]
+        return [
+            appscaling.CfnScalingPolicy.StepAdjustmentProperty(
+                metric_interval_lower_bound=low, metric_interval_upper_bound=high, scaling_adjustment=step.change_percent
+            )
+            for step, low, high in zip(scaling.steps, lower, upper, strict=True)
+        ]
+
+    def _alarm(self, scaling: StepScaling, policy_arn: str) -> None:
+        dimension = cloudwatch.CfnAlarm.DimensionProperty
+        cloudwatch.CfnAlarm(
+            self,
+            "Load",
+            alarm_name=self._names.alarm(LOAD),
+            alarm_description="Scales out in steps: requests per instance and minute",
+            alarm_actions=[policy_arn],
+            namespace="AWS/SageMaker",
+            metric_name="InvocationsPerInstance",
+            statistic="Sum",
+            dimensions=[
+                dimension(name="EndpointName", value=self._names.endpoint),
+                dimension(name="VariantName", value=VARIANT),
+            ],
+            period=60,
+            evaluation_periods=scaling.evaluation_periods,
+            threshold=scaling.invocations_per_instance,
+            comparison_operator="GreaterThanOrEqualToThreshold",
+            treat_missing_data="notBreaching",
+        )
