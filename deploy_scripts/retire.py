@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from build_scripts.command_line import ProblemError, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.agreement import person_agrees
-from deploy_scripts.deployments import Deployment, deployments, places_of
+from deploy_scripts.deployments import Deployment, deployments, places_of, regions_of
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.retirement import delete_stacks, pipelines, refuse_protected, retire_models, retire_serving, versions
 from settings_schema import ModelNames
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
             print("nothing changed")
             return 0
     if given.model:
-        retire_models(project, [names], doomed)
+        retire_models(project, [names], doomed, regions_of(project, settings))
         print("kept:", *kept(project, names, places[: len(settings.environments)]), sep="\n")
     else:
         retire_serving(project, [item for item in doomed if item.serves])

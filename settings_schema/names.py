@@ -317,11 +317,6 @@ class ServingNames:
         return _joined(self.project, self.model, self.environment, "score")
 
     @property
-    def job_prefix(self) -> str:
-        """What the names of a batch model's transform jobs begin with; 9 characters are left of the 63 that a job's name may have."""
-        return _joined(self.endpoint, "")
-
-    @property
     def start_scoring_log_group(self) -> str:
         return f"/aws/lambda/{self.start_scoring_function}"
 
