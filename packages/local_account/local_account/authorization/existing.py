@@ -98,6 +98,13 @@ class Existing:
         key: Mapping[str, Any] | None = kms._resolve_key(name) or kms._resolve_key(_key_in(name))
         return str(key["Arn"]) if key else None
 
+    def aliases(self, key_arn: str) -> list[str]:
+        """Of a key: KMS developer guide, "kms:ResourceAliases", by which a policy names keys whose ids it does not know."""
+        from ministack.services import kms
+
+        key = key_arn.rpartition("/")[2]
+        return sorted(str(arn).split(":", 5)[5] for arn, target in list(kms._aliases.items()) if target == key)
+
     def _secret_arn(self, name: str) -> str | None:
         from ministack.services import secretsmanager
 

@@ -79,7 +79,7 @@ def refuse_by(rules: Sequence[str], operation: str, request: Mapping[str, Any]) 
     for rule in rules:
         path, sign, refused_value = re.fullmatch(r"([^=>]+)([=>]?)(.*)", rule).groups()  # type: ignore[union-attr]  # as every rule is
         for found in _given(request, path.split(".")):
-            if not sign or (float(found) > float(refused_value) if sign == ">" else _as_text(found) == refused_value):
+            if not sign or (_is_more(found, refused_value) if sign == ">" else _as_text(found) == refused_value):
                 raise NotEmulatedError("sagemaker", f"{operation} with {path}{f' {_as_text(found)}' if sign else ''}")
 
 
@@ -93,6 +93,11 @@ def _given(value: Any, segments: Sequence[str]) -> Iterator[Any]:
             yield value
     elif isinstance(value, Mapping):
         yield from _given(value.get(segments[0]), segments[1:])
+
+
+def _is_more(value: Any, limit: str) -> bool:
+    """Not what a pipeline's definition leaves to an execution's parameters: the job that is then asked for is looked at again."""
+    return not isinstance(value, Mapping) and float(value) > float(limit)
 
 
 def _as_text(value: Any) -> str:
