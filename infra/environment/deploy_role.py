@@ -15,14 +15,8 @@ from infra.service_role import NamedRole, passed_to
 from settings_schema import Environment, Model
 
 _STACK = (
-    "CreateStack",
-    "UpdateStack",
-    "DeleteStack",
-    "DescribeStacks",
-    "DescribeStackEvents",
-    "GetTemplate",
-    "TagResource",
-    "UntagResource",
+    *("CreateStack", "UpdateStack", "DeleteStack", "DescribeStacks", "DescribeStackEvents", "DescribeStackResources"),
+    *("GetTemplate", "GetTemplateSummary", "GetStackPolicy", "SetStackPolicy", "TagResource", "UntagResource"),
 )
 
 

@@ -1,7 +1,7 @@
-"""Tells the project's account and region of drift, where models are trained again: an alarm is an event of its own account and region only.
+"""Tells the project's account and region of drift, where models are trained again: an alarm is an event of its own account and region.
 
-Source: "Sending and receiving events between AWS accounts" of the EventBridge user guide. The other end: infra/foundation/foundation_stack.py
-lets this in, infra/model/retraining.py acts on it.
+infra/foundation/foundation_stack.py lets this in, infra/model/retraining.py acts on it. Source: "Sending and receiving events between AWS
+accounts" of the EventBridge user guide.
 """
 
 from __future__ import annotations

@@ -1,53 +1,72 @@
-"""The app, synthesized once per session, as plain dictionaries: `templates[stack name]`."""
+"""The app of four models, synthesized once per session, as plain dictionaries: `templates[stack name]`; and those of other settings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app import build_app
+from settings_schema.reading import Settings
+from tests.infra.cases import CASES, ONE, synthesize
+from tests.infra.grants import Templates
 
 if TYPE_CHECKING:
     import aws_cdk as cdk  # the app imports it first, having said where it may unpack itself
 
-Templates = Mapping[str, Mapping[str, Any]]
-ENDPOINTS = ("mlops-endpoint-staging", "mlops-endpoint-production")
-
-
-def synthesize(app: cdk.App) -> dict[str, Any]:
-    """Every stack's template, those inside stages too."""
-    return {stack.stack_name: stack.template for stack in app.synth().stacks_recursively}
+Synthesized = tuple["cdk.App", Templates]
 
 
 @pytest.fixture(scope="session")
-def app(tmp_path_factory: pytest.TempPathFactory) -> cdk.App:
-    return build_app(outdir=str(tmp_path_factory.mktemp("cdk.out")))
+def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Settings], Synthesized]:
+    """Of settings; those that were asked for before are not synthesized again."""
+    done: list[tuple[Settings, Synthesized]] = []
+
+    def of(settings: Settings) -> Synthesized:
+        for known, result in done:
+            if known == settings:
+                return result
+        done.append((settings, synthesize(settings, tmp_path_factory.mktemp("cdk.out"))))
+        return done[-1][1]
+
+    return of
 
 
 @pytest.fixture(scope="session")
-def templates(app: cdk.App) -> Templates:
-    return synthesize(app)
+def app(synthesized: Callable[[Settings], Synthesized]) -> cdk.App:
+    return synthesized(ONE)[0]
 
 
 @pytest.fixture(scope="session")
-def variant(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Templates]:
-    """Synthesizes the app with other settings than the project's."""
-    return lambda **settings: synthesize(build_app(outdir=str(tmp_path_factory.mktemp("variant")), **settings))
+def templates(synthesized: Callable[[Settings], Synthesized]) -> Templates:
+    return synthesized(ONE)[1]
+
+
+@pytest.fixture(scope="session")
+def variant(synthesized: Callable[[Settings], Synthesized]) -> Callable[..., Templates]:
+    """The templates of other settings than those of `ONE`."""
+    return lambda **changes: synthesized(replace(ONE, **changes))[1]
+
+
+@pytest.fixture(scope="session", params=CASES)
+def case(request: pytest.FixtureRequest, synthesized: Callable[[Settings], Synthesized]) -> tuple[Settings, Synthesized]:
+    """Settings of one, two and three accounts, of one region and two, with what they synthesize to."""
+    settings = CASES[str(request.param)]
+    return settings, synthesized(settings)
 
 
 @pytest.fixture(scope="session")
 def resources(templates: Templates) -> Callable[..., dict[str, Any]]:
     """`resources(type)` of all stacks, or of `stack`: properties by `<stack>/<logical id>`."""
+    return lambda kind, stack=None: resources_of(templates, kind, stack)
 
-    def of_type(kind: str, stack: str | None = None) -> dict[str, Any]:
-        return {
-            f"{name}/{logical_id}": resource.get("Properties", {})
-            for name, template in templates.items()
-            if stack in (None, name)
-            for logical_id, resource in template["Resources"].items()
-            if resource["Type"] == kind
-        }
 
-    return of_type
+def resources_of(templates: Templates, kind: str, stack: str | None = None) -> dict[str, Any]:
+    return {
+        f"{name}/{logical_id}": resource.get("Properties", {})
+        for name, template in templates.items()
+        if stack in (None, name)
+        for logical_id, resource in template["Resources"].items()
+        if resource["Type"] == kind
+    }

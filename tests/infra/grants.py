@@ -1,6 +1,7 @@
 """What the synthesized roles may do: their statements, with every reference written out, and a match of actions and ARNs.
 
-It knows nothing of conditions: a statement that has some still counts as allowing. Account 111122223333 in us-east-1.
+It knows nothing of conditions: a statement that has some still counts as allowing. What has no account of its own is in 111122223333,
+us-east-1.
 """
 
 from __future__ import annotations
@@ -14,9 +15,24 @@ from typing import Any
 
 import cfnlint
 
-Templates = Mapping[str, Mapping[str, Any]]
-_PSEUDO = {"AWS::AccountId": "111122223333", "AWS::Region": "us-east-1", "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com"}
+ACCOUNT, REGION = "111122223333", "us-east-1"
 _DATA = Path(cfnlint.__file__).parent / "data"
+
+
+class Templates(dict[str, Any]):
+    """By the stack's name, each as CloudFormation reads it. `places`: account and region of each stack."""
+
+    def __init__(self, templates: Mapping[str, Any], places: Mapping[str, tuple[str, str]]) -> None:
+        super().__init__(templates)
+        self.places = dict(places)
+
+    def place(self, stack: str) -> tuple[str, str]:
+        return self.places.get(stack, (ACCOUNT, REGION))
+
+    def pseudo(self, stack: str) -> dict[str, str]:
+        account, region = self.place(stack)
+        own = {"AWS::AccountId": account, "AWS::Region": region, "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com"}
+        return {**own, "AWS::StackId": f"arn:aws:cloudformation:{region}:{account}:stack/{stack}/an-id"}
 
 
 def as_list(value: Any) -> list[Any]:
@@ -29,7 +45,11 @@ def text(value: Any, stack: str, templates: Templates) -> str:
         return value
     ((function, argument),) = value.items()
     if function == "Ref":
-        return _PSEUDO.get(argument) or _named(templates[stack]["Resources"].get(argument, {}), argument)
+        return templates.pseudo(stack).get(argument) or _named(stack, argument, templates)
+    if function == "Fn::Sub":
+        return re.sub(r"\$\{([^}]+)\}", lambda found: text({"Ref": found[1]}, stack, templates), argument)
+    if function == "Fn::GetStackOutput":
+        return text(templates[argument["StackName"]]["Outputs"][argument["OutputName"]]["Value"], argument["StackName"], templates)
     if function == "Fn::GetAtt":
         return _attribute(stack, *argument, templates)
     if function == "Fn::Join":
@@ -39,31 +59,39 @@ def text(value: Any, stack: str, templates: Templates) -> str:
     return json.dumps(value)
 
 
-_NAMES = ("RoleName", "Name", "ProjectName", "FunctionName", "PipelineName", "LogGroupName", "RepositoryName", "AlarmName", "EndpointName")
+_NAMES = (
+    *("BucketName", "RoleName", "Name", "ProjectName", "FunctionName", "PipelineName", "LogGroupName", "RepositoryName", "AlarmName"),
+    "EndpointName",
+)
 
 
-def _named(resource: Mapping[str, Any], logical_id: str) -> str:
+def _named(stack: str, logical_id: str, templates: Templates) -> str:
+    """What CloudFormation names begins with its stack's name."""
+    resource = templates[stack]["Resources"].get(logical_id, {})
     if resource.get("Type") == "AWS::SNS::Topic":  # whose Ref is its ARN
-        return f"arn:aws:sns:us-east-1:111122223333:<{logical_id}>"
+        account, region = templates.place(stack)
+        return f"arn:aws:sns:{region}:{account}:<{stack}-{logical_id}>"
     found = [resource.get("Properties", {}).get(name) for name in _NAMES]
-    return next((name for name in found if isinstance(name, str)), f"<{logical_id}>")
+    given = next((name for name in found if name), None)
+    return text(given, stack, templates) if given else f"<{stack}-{logical_id}>"
 
 
 def _attribute(stack: str, logical_id: str, attribute: str, templates: Templates) -> str:
     resource = templates[stack]["Resources"][logical_id]
-    name = _named(resource, logical_id)
+    name = _named(stack, logical_id, templates)
     if attribute != "Arn":
         return name
+    account, region = templates.place(stack)
     service, path = {
         "AWS::S3::Bucket": ("s3:::", ""),
-        "AWS::IAM::Role": ("iam::111122223333:", "role/"),
-        "AWS::Logs::LogGroup": ("logs:us-east-1:111122223333:", "log-group:"),
-        "AWS::KMS::Key": ("kms:us-east-1:111122223333:", "key/"),
-        "AWS::Lambda::Function": ("lambda:us-east-1:111122223333:", "function:"),
-        "AWS::SQS::Queue": ("sqs:us-east-1:111122223333:", ""),
-        "AWS::Events::Rule": ("events:us-east-1:111122223333:", "rule/"),
-        "AWS::CodeBuild::Project": ("codebuild:us-east-1:111122223333:", "project/"),
-        "AWS::CodeCommit::Repository": ("codecommit:us-east-1:111122223333:", ""),
+        "AWS::IAM::Role": (f"iam::{account}:", "role/"),
+        "AWS::Logs::LogGroup": (f"logs:{region}:{account}:", "log-group:"),
+        "AWS::KMS::Key": (f"kms:{region}:{account}:", "key/"),
+        "AWS::Lambda::Function": (f"lambda:{region}:{account}:", "function:"),
+        "AWS::SQS::Queue": (f"sqs:{region}:{account}:", ""),
+        "AWS::Events::Rule": (f"events:{region}:{account}:", "rule/"),
+        "AWS::CodeBuild::Project": (f"codebuild:{region}:{account}:", "project/"),
+        "AWS::CodeCommit::Repository": (f"codecommit:{region}:{account}:", ""),
     }.get(resource["Type"], ("", ""))
     suffix = ":*" if resource["Type"] == "AWS::Logs::LogGroup" else ""
     return f"arn:aws:{service}{path}{name}{suffix}"
@@ -98,12 +126,15 @@ def matches(pattern: str, given: str, *, ignore_case: bool = False) -> bool:
 
 @dataclass(frozen=True)
 class Role:
-    """A role with all the statements that allow it something."""
+    """A role with all the statements that allow it something. `owner`: the model that its tags name, or nothing."""
 
     name: str
     stack: str
     service: str
     statements: list[Statement]
+    arn: str = ""
+    owner: str = ""
+    trust: dict[str, Any] = field(default_factory=dict)
 
     def may(self, action: str, resource: str | None = None) -> bool:
         return bool(self.allowing(action, resource))
@@ -118,12 +149,17 @@ def roles(templates: Templates) -> dict[str, Role]:
     for stack, template in templates.items():
         for logical_id, resource in template["Resources"].items():
             if resource["Type"] == "AWS::IAM::Role":
-                documents = [policy["PolicyDocument"] for policy in resource["Properties"].get("Policies", [])]
+                properties = resource["Properties"]
+                documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
                 documents += list(_attached(stack, logical_id, templates))
-                principal = resource["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]
-                service = principal.get("Service", "")
+                trust = properties["AssumeRolePolicyDocument"]
+                service = trust["Statement"][0]["Principal"].get("Service", "")
                 own = [statement for document in documents for statement in _statements(document, stack, templates)]
-                found[f"{stack}/{logical_id}"] = Role(logical_id, stack, service if isinstance(service, str) else "", own)
+                tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+                arn = text({"Fn::GetAtt": [logical_id, "Arn"]}, stack, templates)
+                found[f"{stack}/{logical_id}"] = Role(
+                    logical_id, stack, service if isinstance(service, str) else "", own, arn, tags.get("model", ""), trust
+                )
     return found
 
 

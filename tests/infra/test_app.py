@@ -5,50 +5,63 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import aws_cdk as cdk
 import pytest
 
 from app import build_app
-from infra.endpoint.__main__ import build_endpoints
-from settings import PROJECT
-from tests.infra.conftest import ENDPOINTS
+from infra.serving.__main__ import build_serving
+from tests.example_models import ABALONE, PROJECT
+from tests.infra.cases import HOME, ONE, THREE, named, serving_stacks
+from tests.infra.conftest import resources_of
+from tests.infra.grants import text
 
 ROOT = Path(__file__).resolve().parents[2]
 LAMBDAS = {
-    "route_push": ROOT / "infra/model_build/route_push/handler.py",
-    "start_retraining": ROOT / "infra/model_build/start_retraining/handler.py",
-    "remove_unused": ROOT / "infra/model_deploy/remove_unused/handler.py",
+    "RoutePush": ROOT / "infra/build/route_push/handler.py",
+    "StartRetraining": ROOT / "infra/model/start_retraining/handler.py",
+    "RemoveUnused": ROOT / "infra/environment/remove_unused/handler.py",
 }
 LOGGING = ("AWS::Lambda::Function", "AWS::CodeBuild::Project")
+#: CloudFormation's is 500; what one model adds to an environment must leave room for more than twenty.
+MOST_RESOURCES = 200
 
 
-def test_the_app_is_six_stacks(templates):
-    shared = {f"mlops-{name}" for name in ("foundation", "model-build", "model-deploy", "monitoring")}
-    assert set(templates) == shared | set(ENDPOINTS)
+def test_the_app_has_a_stack_for_each_model_and_for_each_environment(templates):
+    shared = {"shop--foundation", "shop--build", "shop--environment--try", "shop--environment--live"}
+    models = {f"shop--{name}" for name in ("abalone", "abalone-large", "arrests", "arrests-large")}
+    assert set(templates) == shared | models | {f"{model}--{environment}" for model in models for environment in ("try", "live")}
 
 
-def test_deploying_all_leaves_the_endpoints_to_the_pipeline(app, templates):
-    assert {stack.stack_name for stack in app.synth().stacks} == set(templates) - set(ENDPOINTS)
+def test_deploying_all_leaves_what_serves_to_the_pipelines(app, templates):
+    assert {stack.stack_name for stack in app.synth().stacks} == set(templates) - set(serving_stacks(ONE))
 
 
-def test_templates_are_the_same_every_time(templates, variant):
-    assert variant() == templates
+def test_templates_are_the_same_every_time(templates, tmp_path):
+    again = {stack.stack_name: stack.template for stack in build_app(ONE, outdir=str(tmp_path)).synth().stacks_recursively}
+    assert again == templates
 
 
-def test_an_endpoint_template_does_not_depend_on_who_synthesizes_it(templates, variant):
-    concrete = variant(account="111122223333", region="eu-west-1")
-    assert all(concrete[stack] == templates[stack] for stack in ENDPOINTS)
+def test_a_serving_template_does_not_depend_on_who_synthesizes_it(templates, tmp_path):
+    app = build_app(ONE, account="111122223333", region="eu-west-1", outdir=str(tmp_path))
+    concrete = {stack.stack_name: stack.template for stack in app.synth().stacks_recursively}
+    assert all(concrete[stack] == templates[stack] for stack in serving_stacks(ONE))
 
 
 def test_builds_synthesize_the_same_bytes_without_the_rest_of_the_app(app, tmp_path):
-    build_endpoints(outdir=str(tmp_path)).synth()
+    build_serving(ONE, outdir=str(tmp_path)).synth()
     app.synth()
-    for stack in ENDPOINTS:
+    for stack in serving_stacks(ONE):
         name = f"assembly-{stack}/{stack}.template.json"
         assert (tmp_path / name).read_bytes() == (Path(app.outdir) / name).read_bytes()
+
+
+def test_another_model_changes_no_template_of_one_that_is_there(templates, variant):
+    """Or adding one would deploy the others."""
+    fewer = variant(models=named(ABALONE))
+    for stack in ("shop--abalone", "shop--abalone--try", "shop--abalone--live", "shop--build", "shop--foundation"):
+        assert fewer[stack] == templates[stack], stack
 
 
 def test_nothing_is_looked_up(app):
@@ -56,8 +69,8 @@ def test_nothing_is_looked_up(app):
     assert not manifest.get("missing")
 
 
-def test_endpoint_templates_are_found_by_their_stack_name(app, templates):
-    for stack in ENDPOINTS:
+def test_serving_templates_are_found_by_their_stack_name(app, templates):
+    for stack in serving_stacks(ONE):
         file = Path(app.outdir) / f"assembly-{stack}" / f"{stack}.template.json"
         assert json.loads(file.read_text(encoding="utf-8")) == templates[stack]
 
@@ -70,49 +83,52 @@ def test_what_cannot_be_made_again_is_kept(templates, kind):
     assert set(policies) == {"Retain"}
 
 
-def test_a_project_that_keeps_nothing_can_be_removed_whole(tmp_path):
-    app = build_app(project=replace(PROJECT, retain_data=False), outdir=str(tmp_path))
-    stacks = app.synth().stacks_recursively
-    assert not any(stack.termination_protection for stack in stacks)
-    for stack in stacks:
-        for logical_id, item in stack.template["Resources"].items():
-            assert item.get("DeletionPolicy", "Delete") == "Delete", f"{stack.stack_name}/{logical_id}"
-    emptied = [
-        item
-        for item in app.synth().get_stack_by_name("mlops-foundation").template["Resources"].values()
-        if item["Type"] == "Custom::S3AutoDeleteObjects"
-    ]
-    assert len(emptied) == 3
+def test_a_project_that_keeps_nothing_can_be_removed_whole(synthesized):
+    app, templates = synthesized(THREE)
+    assert not any(stack.termination_protection for stack in app.synth().stacks_recursively)
+    for stack, template in templates.items():
+        for logical_id, item in template["Resources"].items():
+            assert item.get("DeletionPolicy", "Delete") == "Delete", f"{stack}/{logical_id}"
+    assert len(resources_of(templates, "Custom::S3AutoDeleteObjects")) == len(resources_of(templates, "AWS::S3::Bucket"))
 
 
 def test_data_and_production_are_protected_and_the_rest_is_disposable(app):
-    protected = {stack.stack_name: bool(stack.termination_protection) for stack in app.synth().stacks_recursively}
-    assert {name for name, value in protected.items() if value} == {"mlops-foundation", "mlops-endpoint-production"}
+    protected = {stack.stack_name for stack in app.synth().stacks_recursively if stack.termination_protection}
+    assert protected == {"shop--foundation", "shop--environment--live", *(name for name in serving_stacks(ONE) if name.endswith("--live"))}
 
 
-def test_a_private_network_needs_no_lookup_and_reaches_jobs_and_endpoints(variant):
-    templates = variant(project=replace(PROJECT, in_vpc=True), account="111122223333", region="eu-west-1")
-    model = next(item for item in templates["mlops-endpoint-production"]["Resources"].values() if item["Type"] == "AWS::SageMaker::Model")
-    assert model["Properties"]["VpcConfig"]["Subnets"] == {"Fn::Split": [",", {"Fn::ImportValue": "mlops-foundation-SubnetIds"}]}
-    build = next(item for item in templates["mlops-model-build"]["Resources"].values() if item["Type"] == "AWS::CodeBuild::Project")
-    names = {variable["Name"] for variable in build["Properties"]["Environment"]["EnvironmentVariables"]}
-    assert {"VPC_SUBNET_IDS", "VPC_SECURITY_GROUP_IDS"} <= names
+def test_a_private_network_reaches_jobs_and_what_serves(synthesized):
+    _, templates = synthesized(THREE)
+    for stack in serving_stacks(THREE):
+        (model,) = resources_of(templates, "AWS::SageMaker::Model", stack).values()
+        imported = f"shop--environment--{stack.rsplit('--', 1)[-1]}-SubnetIds"
+        assert model["VpcConfig"]["Subnets"] == {"Fn::Split": [",", {"Fn::ImportValue": imported}]}
+    for project in resources_of(templates, "AWS::CodeBuild::Project").values():
+        names = {variable["Name"] for variable in project["Environment"]["EnvironmentVariables"]}
+        assert {"VPC_SUBNET_IDS", "VPC_SECURITY_GROUP_IDS"} <= names
 
 
-def test_a_private_network_reaches_the_project_s_buckets_as_this_account_and_no_other_bucket(variant):
-    resources = variant(project=replace(PROJECT, in_vpc=True))["mlops-foundation"]["Resources"]
-    endpoints = [item["Properties"] for item in resources.values() if item["Type"] == "AWS::EC2::VPCEndpoint"]
-    (s3,) = [endpoint for endpoint in endpoints if endpoint["VpcEndpointType"] == "Gateway"]
-    for statement in s3["PolicyDocument"]["Statement"]:
-        reached = json.dumps(statement["Resource"])
-        assert '"*"' not in reached
-        if "starport-layer-bucket" in reached:  # layers of container images, which ECR's own requests fetch
-            assert statement["Action"] == "s3:GetObject"
-        else:
-            assert "BucketsData" in reached
-            assert "BucketsArtifacts" in reached
-            assert "BucketsAccessLogs" not in reached
-            assert statement["Condition"] == {"StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}}
+def test_a_private_network_reaches_its_own_buckets_as_its_own_account_and_no_other_bucket(synthesized):
+    _, templates = synthesized(THREE)
+    expected = {
+        "shop--foundation": {"shop--data-111111111111-eu-west-1", "shop--artifacts-111111111111-eu-west-1"},
+        "shop--environment--try": {"shop--try-222222222222-eu-west-1", "shop--artifacts-111111111111-eu-west-1"},
+        "shop--environment--live": {"shop--live-333333333333-eu-central-1", "shop--artifacts-111111111111-eu-central-1"},
+    }
+    for stack, buckets in expected.items():
+        endpoints = resources_of(templates, "AWS::EC2::VPCEndpoint", stack).values()
+        (s3,) = [endpoint for endpoint in endpoints if endpoint["VpcEndpointType"] == "Gateway"]
+        reached = set()
+        for statement in s3["PolicyDocument"]["Statement"]:
+            arns = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+            names = {text(arn, stack, templates).removeprefix("arn:aws:s3:::").partition("/")[0] for arn in arns}
+            if any(name.endswith("starport-layer-bucket") for name in names):  # layers of container images, which ECR's own requests fetch
+                assert statement["Action"] == "s3:GetObject"
+                continue
+            reached |= names
+            own = templates.place(stack)[0]
+            assert text(statement["Condition"]["StringEquals"]["aws:PrincipalAccount"], stack, templates) == own
+        assert reached == buckets
 
 
 def test_every_log_expires(templates, resources):
@@ -126,29 +142,37 @@ def test_every_log_expires(templates, resources):
             assert f"{name.split('/')[0]}/{reference['Ref']}" in groups, name
 
 
-def test_every_target_of_a_rule_or_schedule_has_a_dead_letter_queue(resources):
-    targets = [target for rule in resources("AWS::Events::Rule").values() for target in rule["Targets"]]
-    targets += [schedule["Target"] for schedule in resources("AWS::Scheduler::Schedule").values()]
-    assert len(targets) == 7
-    assert all("Arn" in target["DeadLetterConfig"] for target in targets)
-    functions = resources("AWS::Lambda::Function")
-    woken = {name for name in functions if any(json.dumps(target["Arn"]).find(name.split("/")[1]) > 0 for target in targets)}
-    assert len(woken) == 4
+def test_every_target_of_a_rule_or_schedule_has_a_dead_letter_queue(case):
+    _, (_, templates) = case
+    targets = [target for rule in resources_of(templates, "AWS::Events::Rule").values() for target in rule["Targets"]]
+    targets += [schedule["Target"] for schedule in resources_of(templates, "AWS::Scheduler::Schedule").values()]
+    assert targets
+    assert all(target["DeadLetterConfig"]["Arn"] for target in targets)
+
+
+def test_every_function_that_is_woken_has_dead_letters(templates, resources):
+    targets = [(name, target) for name, rule in resources("AWS::Events::Rule").items() for target in rule["Targets"]]
+    targets += [(name, schedule["Target"]) for name, schedule in resources("AWS::Scheduler::Schedule").items()]
+    woken = {text(target["Arn"], name.split("/")[0], templates).rsplit(":", 1)[-1] for name, target in targets}
+    functions = {
+        text({"Fn::GetAtt": [name.split("/")[1], "Arn"]}, name.split("/")[0], templates).rsplit(":", 1)[-1]: properties
+        for name, properties in resources("AWS::Lambda::Function").items()
+    }
+    assert {"shop--build--route-push", "shop--abalone--start-deployment", "shop--arrests--live--score"} <= woken
     assert all("DeadLetterConfig" in functions[name] for name in woken)
 
 
-def test_every_dead_letter_queue_has_an_alarm_that_calls_someone(resources):
-    alarms = [
-        alarm for alarm in resources("AWS::CloudWatch::Alarm").values() if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
-    ]
-    assert len(alarms) == len(resources("AWS::SQS::Queue"))
-    assert all(alarm["AlarmActions"] for alarm in resources("AWS::CloudWatch::Alarm").values())
+def test_every_dead_letter_queue_has_an_alarm_that_calls_someone(case):
+    _, (_, templates) = case
+    alarms = resources_of(templates, "AWS::CloudWatch::Alarm").values()
+    depths = [alarm for alarm in alarms if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"]
+    assert len(depths) == len(resources_of(templates, "AWS::SQS::Queue"))
+    assert all(alarm["AlarmActions"] for alarm in alarms)
 
 
-def test_every_bucket_is_encrypted_versioned_private_and_logged(resources):
-    buckets = resources("AWS::S3::Bucket")
-    assert len(buckets) == 3
-    for name, bucket in buckets.items():
+def test_every_bucket_is_encrypted_versioned_private_and_logged(case):
+    _, (_, templates) = case
+    for name, bucket in resources_of(templates, "AWS::S3::Bucket").items():
         assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}, name
         assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}, name
         if "AccessLogs" not in name:
@@ -160,12 +184,13 @@ def test_every_bucket_is_encrypted_versioned_private_and_logged(resources):
 @pytest.mark.parametrize("name", LAMBDAS)
 def test_a_function_reads_exactly_the_environment_it_is_given(resources, name):
     handler = ast.parse(LAMBDAS[name].read_text(encoding="utf-8"))
-    (given,) = [
+    given = [
         set(function["Environment"]["Variables"])
         for logical_id, function in resources("AWS::Lambda::Function").items()
-        if name.replace("_", "") in logical_id.lower()
+        if name in logical_id
     ]
-    assert set(_environment_reads(handler)) == given
+    assert given
+    assert all(set(_environment_reads(handler)) == variables for variables in given)
 
 
 def _environment_reads(tree: ast.AST) -> Iterator[str]:
@@ -174,10 +199,13 @@ def _environment_reads(tree: ast.AST) -> Iterator[str]:
             yield ast.literal_eval(node.slice)
 
 
-def test_the_build_gets_the_variables_of_the_sagemaker_project_templates(resources):
-    wanted = {"SAGEMAKER_PROJECT_NAME", "SAGEMAKER_PROJECT_ID", "SAGEMAKER_PIPELINE_NAME", "SAGEMAKER_PIPELINE_ROLE_ARN", "ARTIFACT_BUCKET"}
+def test_every_build_is_told_where_the_project_is_and_those_of_a_model_which_model(resources):
+    wanted = {"SAGEMAKER_PROJECT_NAME", "SAGEMAKER_PROJECT_ID", "ARTIFACT_BUCKET", "DATA_BUCKET", "KMS_KEY_ARN"}
     for name, project in resources("AWS::CodeBuild::Project").items():
-        assert wanted <= {variable["Name"] for variable in project["Environment"]["EnvironmentVariables"]}, name
+        given = {variable["Name"]: variable["Value"] for variable in project["Environment"]["EnvironmentVariables"]}
+        assert wanted <= set(given), name
+        stack = name.split("/")[0]
+        assert given.get("MODEL") == (None if stack == "shop--build" else stack.removeprefix("shop--"))
 
 
 def test_every_buildspec_exists(resources):
@@ -189,3 +217,18 @@ def test_the_flags_of_the_cli_and_of_build_app_are_the_same(app):
     flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
     assert all(app.node.try_get_context(flag) == value for flag, value in flags.items())
     assert isinstance(app, cdk.App)
+
+
+@pytest.mark.thorough
+def test_twenty_models_fit_into_every_stack(tmp_path):
+    """In a network, which is most of what an environment has."""
+    kinds = (ONE.models["abalone"], ONE.models["arrests"])
+    models = named(*(kinds[number % 2].but(name=f"model-{number}") for number in range(20)))
+    environments = tuple(environment.but(in_vpc=True) for environment in ONE.environments)
+    settings = ONE.__class__(project=HOME, environments=environments, source=ONE.source, prices=ONE.prices, models=models)
+    stacks = build_app(settings, outdir=str(tmp_path)).synth().stacks_recursively
+    sizes = {stack.stack_name: len(stack.template["Resources"]) for stack in stacks}
+    assert max(sizes.values()) <= MOST_RESOURCES, max(sizes, key=lambda name: sizes[name])
+    # CloudFormation's quota of a template in S3 is 1 MB, and of the outputs 200.
+    assert max(len(Path(stack.template_full_path).read_bytes()) for stack in stacks) < 1_000_000
+    assert max(len(stack.template.get("Outputs", {})) for stack in stacks) <= 200

@@ -1,7 +1,6 @@
 """Prints three definitions as JSON: of houses, of loans, and of houses with algorithms whose every trial fails.
 
-Arguments: one code uri for each data set, houses first. A process of its own, because the SageMaker SDK cannot be imported
-beside the emulators; its path has tests/steps.
+Arguments: one code uri for each, in this order. A process of its own, because the SageMaker SDK cannot be imported beside the emulators.
 """
 
 from __future__ import annotations
@@ -9,32 +8,29 @@ from __future__ import annotations
 import json
 import sys
 
-from small_data import HOUSES, LOANS
-
 from pipelines.tabular.pipeline import get_pipeline
-from settings import Algorithm, Range, Tuning
-
-ONE_TRIAL = Tuning(trials=1, parallel_trials=1)
-LINEAR = Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": Range(low=0.5, high=1.0)})
-#: Nobody has this hyperparameter.
-DOOMED = Algorithm(name="linear", fixed={"num_round": 1, "gamma": 1}, tuned={"lambda": Range(low=0.5, high=1.0)})
-PLACES = {"bucket": "artifacts", "data_bucket": "data"}
-ROLE = "arn:aws:iam::111122223333:role/pipeline"
+from settings_schema import ModelNames
+from tests.example_models import PROJECT
+from tests.journeys.bad_input_models import MODELS, ROLE
 
 
-def main(houses_code: str, loans_code: str) -> None:
-    def define(name: str, code_uri: str, dataset: object, algorithm: Algorithm) -> str:
-        pipeline = get_pipeline(
-            "us-east-1", ROLE, **PLACES, code_uri=code_uri, dataset=dataset, algorithms=(algorithm,), tuning=ONE_TRIAL, pipeline_name=name
-        )
-        return str(pipeline.definition())
+class Place:
+    """Where the definitions run: an account whose jobs all have one role."""
 
-    definitions = {
-        "houses": define("houses", houses_code, HOUSES, LINEAR),
-        "loans": define("loans", loans_code, LOANS, LINEAR),
-        "doomed": define("doomed", houses_code, HOUSES, DOOMED),
-    }
-    print(json.dumps(definitions))
+    region, artifact_bucket, data_bucket, key_arn = "us-east-1", "artifacts", "data", ""
+    subnets: tuple[str, ...] = ()
+    security_group_ids: tuple[str, ...] = ()
+
+    def role_arn(self, name: str) -> str:
+        return ROLE
+
+    def tags(self, names: ModelNames) -> list[dict[str, str]]:
+        return []
+
+
+def main(*code_uris: str) -> None:
+    pipelines = {model.name: get_pipeline(PROJECT, model, Place(), code_uri=uri) for model, uri in zip(MODELS, code_uris, strict=True)}
+    print(json.dumps({name: str(pipeline.definition()) for name, pipeline in pipelines.items()}))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from local_account import (
     codebuild,
     codecommit,
     codepipeline,
+    connections,
     emulators,
     endpoints,
     events,
@@ -48,6 +49,7 @@ from local_account.context import AccountSettings, Context
 AREAS = (
     codecommit,
     sagemaker,
+    connections,
     endpoints,
     monitoring,
     scaling,

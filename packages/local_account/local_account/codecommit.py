@@ -1,6 +1,6 @@
 """CodeCommit: Git over HTTP, the events of a push, and the operations that read branches, commits and files.
 
-moto keeps the list of repositories; `git_repositories.py` keeps their content; `git http-backend` speaks the protocol.
+moto keeps the list of repositories; `git_repositories.py` keeps their content; `git_over_http.py` speaks the protocol.
 The address is `http://127.0.0.1:<port>/v1/repos/<name>`, with the run's secret as the password (HTTP basic authentication).
 Event format: https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html. Next: `events.py`.
 """
@@ -8,36 +8,28 @@ Event format: https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring
 from __future__ import annotations
 
 import base64
+import functools
 import hmac
-import logging
-import os
 import re
-import subprocess
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl
 
-from local_account import emulators
+from local_account import emulators, git_over_http
 from local_account.authorization.credentials import ADMINISTRATOR
 from local_account.context import Context
 from local_account.errors import ServiceError
-from local_account.git_repositories import Blob, Difference, GitRepository, git_environment
+from local_account.git_repositories import Blob, Difference, GitRepository
 from local_account.moto_operations import Operation, install_operations
 from local_account.response import Response
 from local_account.signatures import Request
-
-_log = logging.getLogger(__name__)
 
 HTTP_PREFIX = "/v1/repos/"
 #: "Any combination of letters, numbers, periods, underscores, and dashes between 1 and 100 characters … cannot end in .git" (CodeCommit
 #: user guide, "Quotas"). No address leads to `.` and `..`, and a program takes what begins with a dash for an option: not these either.
 _NAME = re.compile(r"(?!\.{1,2}$|-)(?!.*\.git$)[A-Za-z0-9_.-]{1,100}")
-_GIT_PATH = re.compile(r"/v1/repos/([\w.-]{1,100})(/info/refs|/git-upload-pack|/git-receive-pack)", re.ASCII)
+_GIT_PATH = re.compile(rf"/v1/repos/([\w.-]{{1,100}}){git_over_http.ENDING}", re.ASCII)
 #: AWS CodeCommit user guide, "Quotas": of what GetFile answers; botocore's model has it as `FileContent`, too.
 _LARGEST_FILE_BYTES = 6 * 1024**2
-_GIT_METHODS = {"/info/refs": "GET", "/git-upload-pack": "POST", "/git-receive-pack": "POST"}  # https://git-scm.com/docs/http-protocol
-_push_lock = threading.Lock()  # a push's events come from comparing references before and after it
 
 
 def repository(context: Context, name: str) -> GitRepository:
@@ -122,24 +114,17 @@ def serve_git(context: Context, request: Request) -> Response:
     except ServiceError:
         git = None
     if git is None or match is None:
-        return _refused(404, "There is no such repository.")
-    if _GIT_METHODS[match[2]] != request.method:
-        return _refused(405, f"{match[2]} answers {_GIT_METHODS[match[2]]} only.")
-    pushes = "git-receive-pack" in (match[2].removeprefix("/"), dict(parse_qsl(request.query)).get("service"))
+        return git_over_http.refused(404, "There is no such repository.")
+    name, ending = match[1], match[2]
+    if wrong := git_over_http.wrong_method(request, ending):
+        return wrong
+    operation = "GitPush" if git_over_http.is_push(request, ending) else "GitPull"
     try:
-        context.authorizer.require_of(
-            context.keyring.administrator, "codecommit", "GitPush" if pushes else "GitPull", {"repositoryName": match[1]}
-        )
+        context.authorizer.require_of(context.keyring.administrator, "codecommit", operation, {"repositoryName": name})
     except ServiceError as error:
-        return _refused(403, error.message)
-    if match[2] != "/git-receive-pack":
-        return _http_backend(context, request, match[1], match[2])
-    with _push_lock:
-        before = git.references()
-        response = _http_backend(context, request, match[1], match[2])
-        after = git.references()
-    announce(context, match[1], before, after)
-    return response
+        return git_over_http.refused(403, error.message)
+    pushed = functools.partial(announce, context, name)
+    return git_over_http.serve(git, request, ending, context.settings.account_id, pushed)
 
 
 def announce(context: Context, name: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
@@ -178,42 +163,6 @@ def knows_the_secret(context: Context, authorization: str) -> bool:
     except ValueError:  # no base64, or not even ASCII
         return False
     return scheme.lower() == "basic" and hmac.compare_digest(password, context.settings.secret.encode())
-
-
-def _http_backend(context: Context, request: Request, name: str, git_path: str) -> Response:
-    """Run Git's own CGI program (https://git-scm.com/docs/git-http-backend) on one request."""
-    environment = {
-        **git_environment(),
-        "GIT_PROJECT_ROOT": str(context.settings.state_directory / "git"),
-        "GIT_HTTP_EXPORT_ALL": "1",
-        "REQUEST_METHOD": request.method,
-        "PATH_INFO": f"/{name}.git{git_path}",
-        "QUERY_STRING": request.query,
-        "CONTENT_TYPE": request.headers.get("content-type", ""),
-        "CONTENT_LENGTH": str(len(request.body)),
-        "HTTP_CONTENT_ENCODING": request.headers.get("content-encoding", ""),
-        "GIT_PROTOCOL": request.headers.get("git-protocol", ""),
-        "REMOTE_USER": context.settings.account_id,
-        "REMOTE_ADDR": "127.0.0.1",
-        "TMPDIR": os.environ.get("TMPDIR", ""),
-    }
-    if any("\0" in value for value in environment.values()):
-        return _refused(400, "A header of the request has a zero byte.")
-    finished = subprocess.run(["git", "http-backend"], input=request.body, env=environment, capture_output=True, check=False)
-    head, _, body = finished.stdout.partition(b"\r\n\r\n")
-    if finished.returncode or not head:  # it ends in the middle of a request that it cannot read
-        _log.warning("git http-backend: %s %s: %s", request.method, git_path, finished.stderr.decode(errors="replace").strip())
-        return _refused(400, "Git cannot read this request.")
-    headers = {}
-    for line in head.decode("latin-1").split("\r\n"):
-        header, _, value = line.partition(": ")
-        headers[header.lower()] = value
-    status = int(headers.pop("status", "200").split()[0])
-    return Response(status, body, headers)
-
-
-def _refused(status: int, message: str) -> Response:
-    return Response(status, f"{message}\n".encode(), {"content-type": "text/plain"})
 
 
 # --------------------------------------------------------------------------------------- operations
@@ -307,14 +256,6 @@ def _get_file(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]
     return {**described, "fileContent": base64.b64encode(content).decode()}
 
 
-def _get_blob(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:
-    identifier = parameters["blobId"]
-    if not re.fullmatch(r"[0-9a-f]{40}", identifier):
-        raise ServiceError("InvalidBlobIdException", f"{identifier} is not a blob id")
-    content = repository(context, parameters["repositoryName"]).git("cat-file", "blob", identifier)
-    return {"content": base64.b64encode(content).decode()}
-
-
 _OPERATIONS: Mapping[str, Operation] = {
     "list_repositories": _list_repositories,
     "update_repository_description": _update_repository_description,
@@ -323,5 +264,4 @@ _OPERATIONS: Mapping[str, Operation] = {
     "get_commit": _get_commit,
     "get_differences": _get_differences,
     "get_file": _get_file,
-    "get_blob": _get_blob,
 }

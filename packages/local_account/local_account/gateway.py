@@ -1,7 +1,8 @@
 """The account's one port: checks who is asking, then hands a request to the service that it was signed for.
 
 Input: HTTP as ASGI events. Output: the answer of MiniStack (most services), moto (`emulators.MOTO_SERVICES`), SageMaker
-(`sagemaker/api.py`), the git server (`codecommit.py`) or an endpoint (`endpoints/`). Nothing is answered without the run's secret.
+(`sagemaker/api.py`), CodeConnections (`connections/`), a git server (both know repositories) or an endpoint (`endpoints/`). Nothing is
+answered without the run's secret.
 Next: `signatures.py`, `codecommit.py`, `cloudformation/`.
 """
 
@@ -13,14 +14,15 @@ import functools
 import logging
 import os
 import re
+import runpy
 import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
 
-from local_account import clock_control, cloudformation, codecommit, emulators, permissions, request_body
-from local_account.api import answers, one_meaning, reading, tokens, validation, values, wording
+from local_account import clock_control, cloudformation, codecommit, connections, emulators, permissions, request_body
+from local_account.api import one_meaning, reading, tokens, validation, values, wording
 from local_account.api.rules import rule
 from local_account.authorization import deletions
 from local_account.authorization.credentials import Credentials
@@ -50,8 +52,16 @@ _SIGNALS = re.compile(r"/_ministack/cfn-(response|signal)/[\w%-]{16,}")
 #: IAM user guide, "IAM identifiers": how an access key of a user begins, which comes without a session's token.
 _LASTING_KEYS = "AKIA"
 #: What AWS has nothing like, and who answers it.
-_OWN_PATHS = {clock_control.PATH: clock_control.serve_clock, permissions.PATH: permissions.serve_permissions}
+_OWN_PATHS = {
+    clock_control.PATH: clock_control.serve_clock,
+    connections.HANDSHAKE_PATH: connections.serve_handshake,
+    permissions.PATH: permissions.serve_permissions,
+}
+#: Where Git is spoken.
+_GIT_PREFIXES = (codecommit.HTTP_PREFIX, connections.HTTP_PREFIX)
 _INVOCATION = re.compile(r"/endpoints/([^/]+)/invocations")
+#: Names a Python file whose function `answered(call, status, headers, body)` sees every answer: for tests, of this account or of yours.
+OBSERVER = "LOCAL_ACCOUNT_OBSERVER"
 
 
 class Gateway:
@@ -88,7 +98,7 @@ class Gateway:
         service, incoming = "", request_body.Incoming(receive, request.headers)
         try:
             self._refuse_strangers(request)
-            if request.path.startswith(codecommit.HTTP_PREFIX) or request.path in _OWN_PATHS:
+            if request.path.startswith(_GIT_PREFIXES) or request.path in _OWN_PATHS:
                 await _reply(send, await self._for_the_password(request, incoming))
                 return
             service, request, caller = await self._authenticate(request, scope["path"], incoming)
@@ -120,7 +130,8 @@ class Gateway:
         request = replace(request, body=body.content)
         if request.path in _OWN_PATHS:
             return await asyncio.to_thread(_OWN_PATHS[request.path], self._context, request)
-        return await asyncio.to_thread(codecommit.serve_git, self._context, request)
+        serve_git = connections.serve_git if request.path.startswith(connections.HTTP_PREFIX) else codecommit.serve_git
+        return await asyncio.to_thread(serve_git, self._context, request)
 
     async def _authenticate(self, request: Request, path: str, incoming: request_body.Incoming) -> tuple[str, Request, Credentials | None]:
         """The service that a correctly signed request is for, the request with its body, and who asks; nobody for what needs no signature.
@@ -155,7 +166,7 @@ class Gateway:
             name = unquote(invocation[1])
             validation.require_valid_invocation(name, request.headers)
             self._authorize(caller, reading.Call("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": name}))
-            if answers.SWITCH in os.environ:
+            if OBSERVER in os.environ:
                 send = _recorded(reading.Call("sagemaker-runtime", "InvokeEndpoint", {}), send)
             await _reply(send, await runtime.invoke(self._context, name, request.headers, request.body))
             return
@@ -176,14 +187,16 @@ class Gateway:
             self._tokens.require_known(call)
             if rule.has_rules(call):
                 await asyncio.to_thread(rule.require, self._context, call)
-            if answers.SWITCH in os.environ:
+            if OBSERVER in os.environ:
                 send = _recorded(call, send)
-            if service == "codecommit" or service not in (*emulators.MOTO_SERVICES, "sagemaker"):
+            if service == "codecommit" or service not in (*emulators.MOTO_SERVICES, *connections.SERVICES, "sagemaker"):
                 send = _worded(call, request, send)
             if tokens.member_of(call.service, call.operation):
                 send = self._remembering(call, send)
         if service == "sagemaker":
             await _reply(send, await asyncio.to_thread(api_of(self._context).answer, request))
+        elif service in connections.SERVICES and call is not None:
+            await _reply(send, await asyncio.to_thread(connections.answer, self._context, call))
         elif service in emulators.MOTO_SERVICES:
             await _reply(send, await asyncio.to_thread(self._ask_moto, service, request))
         else:
@@ -343,7 +356,7 @@ def _changed(change: Callable[[bytes], bytes] | None, send: Send) -> Send:
 
 
 def _recorded(call: reading.Call, send: Send) -> Send:
-    """Sends on, and holds the whole answer to the operation's model."""
+    """Sends on, and shows the whole answer to the observer."""
     events: list[Event] = []
 
     async def send_and_hold(event: Event) -> None:
@@ -351,9 +364,14 @@ def _recorded(call: reading.Call, send: Send) -> Send:
         events.append(event)
         if event["type"] == "http.response.body" and not event.get("more_body"):
             head = {name.decode("latin-1"): value.decode("latin-1") for name, value in events[0]["headers"]}
-            answers.record(call, events[0]["status"], head, b"".join(part.get("body", b"") for part in events[1:]))
+            _observer(os.environ[OBSERVER])(call, events[0]["status"], head, b"".join(part.get("body", b"") for part in events[1:]))
 
     return send_and_hold
+
+
+@functools.cache
+def _observer(file: str) -> Callable[..., None]:
+    return cast(Callable[..., None], runpy.run_path(file)["answered"])
 
 
 def _response_of(events: list[Event]) -> Response:

@@ -7,13 +7,14 @@ Output: credentials, clients, and the question whether the role may do what the 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from local_account.authorization.credentials import Credentials
+from local_account.authorization.evaluation import Decision
 from local_account.context import Context
 from local_account.errors import ServiceError
 
@@ -44,6 +45,10 @@ class Role:
     def require(self, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
         """Raises ServiceError for what the role may not do. `parameters` are those of the API."""
         self.context.authorizer.require_of(self.credentials, service, operation, parameters)
+
+    def asks(self, permissions: Sequence[str], resource: str, keys: Mapping[str, Any]) -> Decision:
+        """What the policies say of permissions that mean one thing and are no operation of an API (`Authorizer.decision`)."""
+        return self.context.authorizer.decision(self.credentials, permissions, resource, keys)
 
 
 def sagemaker_role(context: Context, arn: str, source_arn: str) -> Role:

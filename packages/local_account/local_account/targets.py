@@ -130,23 +130,11 @@ def _sagemaker_pipeline(sender: Sender, target: Target, payload: str, own_input:
     _call(sender, "sagemaker", "StartPipelineExecution", request)
 
 
-def _build_project(sender: Sender, target: Target, payload: str, own_input: str | None) -> None:
-    overrides = json.loads(own_input) if own_input else {}
-    _call(sender, "codebuild", "StartBuild", {"projectName": target["Arn"].rsplit("/", 1)[-1], **overrides})
-
-
 def _log_group(sender: Sender, target: Target, payload: str, own_input: str | None) -> None:
     client = sender.client("logs")
     group, stream = target["Arn"].split(":log-group:", 1)[1].removesuffix(":*"), uuid.uuid4().hex
     client.create_log_stream(logGroupName=group, logStreamName=stream)
     client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[{"timestamp": int(time.time() * 1000), "message": payload}])
-
-
-def _event_bus(sender: Sender, target: Target, payload: str, own_input: str | None) -> None:
-    """A schedule may put an event of its own on a bus (rules hand buses to MiniStack)."""
-    parameters = target.get("EventBridgeParameters") or {}
-    entry = {"EventBusName": target["Arn"], "Source": parameters["Source"], "DetailType": parameters["DetailType"], "Detail": payload}
-    _call(sender, "events", "PutEvents", {"Entries": [entry]})
 
 
 def _send_to_any_api(sender: Sender, arn: str, payload: str) -> None:
@@ -164,7 +152,5 @@ _SENDERS: Mapping[str, Callable[[Sender, Target, str, str | None], None]] = {
     "sns": _topic,
     "codepipeline": _code_pipeline,
     "sagemaker": _sagemaker_pipeline,
-    "codebuild": _build_project,
     "logs": _log_group,
-    "events": _event_bus,
 }

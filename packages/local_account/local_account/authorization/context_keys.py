@@ -47,6 +47,11 @@ _OF_EVERY_REQUEST: Mapping[str, Any] = {
     "aws:viaawsservice": "false",  # unless whoever asks says so
 }
 _RESOURCE_TAG = re.compile(r"(?:aws|[a-z0-9-]+):resourcetag/(.+)")
+#: Keys of permissions that are no operations: who asks for one knows them (`connections/use.py`, `passing.py`).
+_OF_CONNECTIONS = (
+    *("branchname", "fullrepositoryid", "ownerid", "passedtoservice"),
+    *("provideraction", "providerpermissionsrequired", "repositoryname"),
+)
 #: What `Keys`, MiniStack's evaluator and `principals.py` answer themselves.
 _ANSWERED_FOR_ALL = {
     "aws": (
@@ -73,6 +78,8 @@ _ANSWERED_FOR_ALL = {
         "calledvialast",
     ),
     "s3": ("resourceaccount",),
+    "codeconnections": _OF_CONNECTIONS,
+    "codestar-connections": _OF_CONNECTIONS,
     "kms": (
         "calleraccount",
         "viaservice",

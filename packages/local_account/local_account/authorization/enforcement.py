@@ -6,12 +6,13 @@ error messages"; of the codes: the services' API references, "Common errors". Us
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from local_account.api.reading import Call
 from local_account.authorization import key_lockout, key_use, linked_roles, passing, policies, requests, scaling_trials, session_limits
 from local_account.authorization.actions import tables
+from local_account.authorization.context_keys import Keys
 from local_account.authorization.credentials import Credentials, Keyring
 from local_account.authorization.evaluation import IDENTITY, Decision, decide
 from local_account.authorization.existing import Existing
@@ -54,6 +55,26 @@ class Authorizer:
             check = Check(action, arn, dict(given))
             asking = Principal(service, "AWSService", self._existing.account_id)
             return decide(asking, check, self._existing.region, policies.of_resource(self._existing, action, arn)).allowed
+
+        return self._keyring.here(ask)
+
+    def decision(self, credentials: Credentials, permissions: Sequence[str], resource: str, keys: Mapping[str, Any]) -> Decision:
+        """Of several names of one permission that is no operation of an API: allowed if one of them is and none is denied.
+
+        `keys` are context keys, in lower case, that whoever asks knows. The name that decided is recorded.
+        """
+        principal = self._keyring.principal_of(credentials.access_key, credentials.token)
+
+        def ask() -> Decision:
+            found = []
+            for permission in permissions:
+                service, _, operation = permission.partition(":")
+                check = Check(permission, resource, Keys(Call(service, operation, {}), self._existing, resource, keys))
+                statements = policies.of_resource(self._existing, permission, resource)
+                found.append((check, decide(principal, check, self._existing.region, statements)))
+            check, decided = min(found, key=lambda pair: (not pair[1].explicit, not pair[1].allowed))
+            self.record.note(principal, check, decided)
+            return decided
 
         return self._keyring.here(ask)
 

@@ -74,8 +74,7 @@ def managed(account_id: str, arn: str) -> Policy:
 
 def _of_identity(account_id: str, identity: Mapping[str, Any], inline: Mapping[str, Any]) -> tuple[tuple[Policy, ...], Policy | None]:
     attached = [managed(account_id, arn) for arn in identity.get("AttachedPolicies") or ()]
-    boundary = identity.get("PermissionsBoundary") or None
-    arn = boundary.get("PermissionsBoundaryArn") if isinstance(boundary, Mapping) else boundary
+    arn = identity.get("PermissionsBoundary")
     return (*(policy(name, document) for name, document in inline.items()), *attached), managed(account_id, arn) if arn else None
 
 

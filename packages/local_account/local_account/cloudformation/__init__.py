@@ -17,6 +17,7 @@ from local_account.cloudformation import (
     application_autoscaling,
     change_sets,
     codecommit,
+    codeconnections,
     codepipeline,
     deployer,
     exports,
@@ -36,6 +37,8 @@ from local_account.context import Context
 
 _RESOURCE_TYPES = (
     codecommit.Repository,
+    codeconnections.Connection,
+    codeconnections.CodeStarConnection,
     codepipeline.Pipeline,
     sagemaker.ModelPackageGroup,
     sagemaker.Pipeline,

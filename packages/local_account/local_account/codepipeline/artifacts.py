@@ -1,12 +1,13 @@
-"""Stores the artifacts of an execution in the pipeline's artifact bucket, as ZIP objects."""
+"""Stores the artifacts of an execution in the pipeline's artifact bucket: ZIP objects, or where a build is to clone the files from."""
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from local_account.codebuild.source import PIPELINE_METADATA, REVISION_METADATA
+from local_account.codebuild.source import CLONE_REFERENCE, PIPELINE_METADATA, REVISION_METADATA
 from local_account.codepipeline.records import Artifact
 from local_account.roles import Role
 
@@ -19,11 +20,20 @@ def new_artifact(declaration: Mapping[str, Any], name: str, region: str) -> Arti
 
 
 def put(role: Role, pipeline_name: str, artifact: Artifact, content: bytes) -> None:
+    _put(role, pipeline_name, artifact, content, "application/zip")
+
+
+def put_reference(role: Role, pipeline_name: str, artifact: Artifact, reference: Mapping[str, str]) -> None:
+    """`reference`: ConnectionArn, FullRepositoryId and CommitId. `codebuild/source.py` reads it."""
+    _put(role, pipeline_name, artifact, json.dumps(reference).encode(), CLONE_REFERENCE)
+
+
+def _put(role: Role, pipeline_name: str, artifact: Artifact, content: bytes, content_type: str) -> None:
     role.client("s3").put_object(
         Bucket=artifact.bucket,
         Key=artifact.key,
         Body=content,
-        ContentType="application/zip",
+        ContentType=content_type,
         Metadata={REVISION_METADATA: artifact.revision, PIPELINE_METADATA: pipeline_name},
     )
 

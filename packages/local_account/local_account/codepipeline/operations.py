@@ -9,11 +9,11 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from local_account.codepipeline import shapes
+from local_account.codepipeline import change_detection, shapes
 from local_account.codepipeline.declaration import checked
 from local_account.codepipeline.engine import Engine
 from local_account.codepipeline.lookup import find_engine, find_execution, find_pipeline, set_engine
-from local_account.codepipeline.records import ActionRun, Execution, Pipeline, now
+from local_account.codepipeline.records import ActionRun, Execution, Pipeline, SourceOverride, now
 from local_account.codepipeline.stage_operations import STAGE_OPERATIONS
 from local_account.context import Context
 from local_account.errors import ServiceError
@@ -25,7 +25,9 @@ _DEFAULT_PAGE = 100
 def install(context: Context) -> None:
     from moto.codepipeline.responses import CodePipelineResponse
 
-    set_engine(context, Engine(context))
+    engine = Engine(context)
+    set_engine(context, engine)
+    change_detection.install(engine, lambda name, sources, trigger, change: _start(context, name, {}, sources, trigger, change))
     install_operations(context, CodePipelineResponse, _OPERATIONS)
 
 
@@ -107,13 +109,21 @@ def _start_pipeline_execution(context: Context, request: dict[str, Any]) -> Mapp
     return {"pipelineExecutionId": execution_id}
 
 
-def _start(context: Context, name: str, variables: dict[str, str], sources: dict[str, str], trigger: dict[str, str]) -> str:
+def _start(
+    context: Context,
+    name: str,
+    variables: dict[str, str],
+    sources: dict[str, SourceOverride],
+    trigger: dict[str, str],
+    change: dict[str, str] | None = None,
+) -> str:
     pipeline = find_pipeline(context, name)
     execution = Execution(
         declaration=copy.deepcopy(pipeline.declaration),
         variables=_resolved_variables(pipeline, variables),
         trigger=trigger,
         source_overrides=sources,
+        change=change or {},
     )
     find_engine(context).start(pipeline, execution)
     return execution.execution_id
@@ -134,14 +144,14 @@ def _resolved_variables(pipeline: Pipeline, given: dict[str, str]) -> dict[str, 
     return {name: str(value) for name, value in resolved.items()}
 
 
-def _source_overrides(pipeline: Pipeline, request: dict[str, Any]) -> dict[str, str]:
+def _source_overrides(pipeline: Pipeline, request: dict[str, Any]) -> dict[str, SourceOverride]:
     sources = {action["name"] for action in pipeline.declaration["stages"][0]["actions"]}
     overrides = {}
     for override in request.get("sourceRevisions") or []:
         if override["actionName"] not in sources or override["revisionType"] != "COMMIT_ID":
             message = f"source revisions: allowed are COMMIT_ID of {', '.join(sorted(sources))}"
             raise ServiceError("ValidationException", message)
-        overrides[override["actionName"]] = override["revisionValue"]
+        overrides[override["actionName"]] = SourceOverride(override["revisionValue"])
     return overrides
 
 

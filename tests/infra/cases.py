@@ -1,0 +1,76 @@
+"""The settings whose templates the tests look at: four models in one account, and what else a team may choose.
+
+Two of the models' names begin with those of the others. Nothing here is what a team has set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from app import build_app
+from infra.places import Places
+from settings_schema import CodeConnection, Environment, Model
+from settings_schema.reading import Settings
+from tests.example_models import ABALONE, ARRESTS, PRODUCTION, PROJECT, SETTINGS, STAGING
+from tests.infra.grants import Templates
+
+CONNECTION = CodeConnection(
+    connection_arn="arn:aws:codeconnections:eu-west-1:111111111111:connection/12345678-1234-1234-1234-123456789012",
+    repository="fishery/models",
+)
+HOME = PROJECT.but(account="111111111111", region="eu-west-1")
+ABROAD = Environment(name="live", protected=True, account="333333333333", region="eu-central-1")
+
+
+def named(*models: Model) -> Mapping[str, Model]:
+    return {model.name: model for model in models}
+
+
+#: Everything in one account and region, which the templates do not name.
+ONE = replace(SETTINGS, models=named(ABALONE, ABALONE.but(name="abalone-large"), ARRESTS, ARRESTS.but(name="arrests-large")))
+#: What serves has an account of its own.
+TWO = replace(SETTINGS, project=HOME, environments=(STAGING, PRODUCTION.but(account="333333333333")))
+#: Each environment has its own account, one of them is in another region; in networks of their own, and the code is elsewhere.
+THREE = replace(
+    SETTINGS,
+    project=HOME.but(in_vpc=True, notification_email="someone@example.com", retain_data=False),
+    environments=(STAGING.but(account="222222222222", in_vpc=True), ABROAD.but(in_vpc=True)),
+    source=CONNECTION,
+)
+#: One account, two regions.
+REGIONS = replace(SETTINGS, project=HOME, environments=(STAGING, PRODUCTION.but(region="eu-central-1")))
+CASES = {"one": ONE, "two": TWO, "three": THREE, "regions": REGIONS}
+
+
+def synthesize(settings: Settings, folder: Path) -> tuple[Any, Templates]:
+    """The app, and every stack's template, those inside stages too."""
+    app = build_app(settings, outdir=str(folder))
+    stacks = {stack.stack_name: stack for stack in app.synth().stacks_recursively}
+    places = {name: (stack.environment.account, stack.environment.region) for name, stack in stacks.items()}
+    known = {name: place for name, place in places.items() if not place[0].startswith("unknown")}
+    return app, Templates({name: stack.template for name, stack in stacks.items()}, {**known, **serving_places(settings)})
+
+
+def serving_places(settings: Settings) -> dict[str, tuple[str, str]]:
+    """Of the stacks whose templates fit any place, because the deploy pipelines say where they go."""
+    places = Places.of_project(settings.project)
+    found = {}
+    for model in settings.models.values():
+        for environment in settings.environments:
+            place = places.of(environment)
+            if not place.account.startswith("$"):
+                found[model.names(settings.project).at(environment.name).stack] = (place.account, place.region)
+    return found
+
+
+def serving_stacks(settings: Settings, *, batch: bool | None = None) -> list[str]:
+    """Names of the stacks that the deploy pipelines deploy; of batch models, of others, or all."""
+    return [
+        model.names(settings.project).at(environment.name).stack
+        for model in settings.models.values()
+        if batch in (None, model.is_batch_only)
+        for environment in settings.environments
+    ]
