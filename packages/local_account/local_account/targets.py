@@ -137,6 +137,13 @@ def _log_group(sender: Sender, target: Target, payload: str, own_input: str | No
     client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[{"timestamp": int(time.time() * 1000), "message": payload}])
 
 
+def _event_bus(sender: Sender, target: Target, payload: str, own_input: str | None) -> None:
+    """A schedule may put an event of its own on a bus (rules hand buses to MiniStack)."""
+    parameters = target.get("EventBridgeParameters") or {}
+    entry = {"EventBusName": target["Arn"], "Source": parameters["Source"], "DetailType": parameters["DetailType"], "Detail": payload}
+    _call(sender, "events", "PutEvents", {"Entries": [entry]})
+
+
 def _send_to_any_api(sender: Sender, arn: str, payload: str) -> None:
     """`arn:aws:scheduler:::aws-sdk:<service>:<operation>`, a schedule's universal target: the input holds the parameters."""
     named, operation = arn.split(":")[-2:]
@@ -153,4 +160,5 @@ _SENDERS: Mapping[str, Callable[[Sender, Target, str, str | None], None]] = {
     "codepipeline": _code_pipeline,
     "sagemaker": _sagemaker_pipeline,
     "logs": _log_group,
+    "events": _event_bus,
 }
