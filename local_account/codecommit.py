@@ -73,13 +73,14 @@ def _creating(context: Context, original: Callable[..., Any]) -> Callable[..., A
 
         if not _NAME.fullmatch(name):
             raise InvalidRepositoryNameException
+        place = context.places.at(backend.account_id, backend.region_name)
         metadata = original(backend, name, *arguments)
-        metadata["cloneUrlHttp"] = clone_url(context, name)
+        metadata["cloneUrlHttp"] = clone_url(place, name)
         try:
-            _stored(context, name).create()
+            _stored(place, name).create()
         except Exception:  # such as a full disk: a repository without its content is none
             del backend.repositories[name]
-            _stored(context, name).delete()
+            _stored(place, name).delete()
             raise
         return metadata
 
@@ -93,7 +94,7 @@ def _deleting(context: Context, original: Callable[..., Any]) -> Callable[..., A
     def delete_repository(backend: Any, repository_name: str) -> Any:
         repository_id = original(backend, repository_name)
         if _NAME.fullmatch(repository_name):
-            _stored(context, repository_name).delete()
+            _stored(context.places.at(backend.account_id, backend.region_name), repository_name).delete()
         return repository_id
 
     delete_repository.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps moto's own

@@ -33,12 +33,22 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any]) -> list[
         return []
     given_roles = _roles(input_shape(call.service, call.operation), call.parameters)
     roles = dict.fromkeys(existing.role_arn(role) for role in given_roles)
+    if call.service == "codepipeline":
+        roles = {role: None for role in roles if not _is_of_an_action(existing, call, role)}
     if not roles:
         return []
     receiver = f"{_RECEIVERS.get(call.service, prefix_of(call.service))}.amazonaws.com"
     resource = resources_of(existing, call, actions_of(call.service, call.operation)[0])[0]
     keys = {**given, "iam:passedtoservice": receiver, "iam:associatedresourcearn": resource}
     return [Check("iam:PassRole", role, Keys(call, existing, role, keys)) for role in roles]
+
+
+def _is_of_an_action(existing: Existing, call: Call, role: str) -> bool:
+    """Of an action in another account: the pipeline's role assumes it, and nobody passes it.
+
+    CodePipeline user guide, "Create a pipeline in CodePipeline that uses resources from another AWS account".
+    """
+    return role != (call.parameters.get("pipeline") or {}).get("roleArn") and existing.account_of(role) != existing.account_id
 
 
 def _roles(shape: Any, value: Any, name: str = "") -> Iterator[str]:

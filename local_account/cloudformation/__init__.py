@@ -19,6 +19,7 @@ from local_account.cloudformation import (
     codecommit,
     codepipeline,
     deployer,
+    event_bus_policy,
     exports,
     operations,
     properties,
@@ -44,6 +45,7 @@ _RESOURCE_TYPES = (
     application_autoscaling.ScalableTarget,
     application_autoscaling.ScalingPolicy,
     scheduler.Schedule,
+    event_bus_policy.EventBusPolicy,
     s3.Bucket,
     s3.AutoDeleteObjects,
 )

@@ -20,11 +20,13 @@ def now() -> datetime:
 
 @dataclass
 class Artifact:
-    """A ZIP in the artifact bucket. `revision` is the commit it was made from."""
+    """A ZIP in an artifact bucket. `revision` is the commit it was made from, `region` that of the bucket, `kms_key` what encrypts it."""
 
     name: str
     bucket: str
     key: str
+    region: str
+    kms_key: str = ""
     revision: str = ""
 
 
@@ -62,6 +64,11 @@ class ActionRun:
     @property
     def name(self) -> str:
         return str(self.declaration["name"])
+
+    @property
+    def region(self) -> str:
+        """Where the action works. `declaration.checked` has filled it in."""
+        return str(self.declaration["region"])
 
 
 @dataclass

@@ -30,7 +30,7 @@ def run(job: Job) -> None:
     try:
         for operation in _NEEDED:
             job.role.require("codecommit", operation, {"repositoryName": name})
-        source = repository(job.context, name)
+        source = repository(job.role.place, name)
         commit = source.resolve(job.execution.source_overrides.get(job.run.name) or f"refs/heads/{branch}")
         _, authored, committed, message = source.git("show", "--no-patch", f"--format={_FIELDS}", commit).decode().split("\0")
         archive = source.zip_archive(commit)
