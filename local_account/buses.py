@@ -13,9 +13,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from local_account.api.reading import Call
-from local_account.authorization import policies
-from local_account.authorization.principals import Principal
 from local_account.context import Context
 from local_account.errors import ServiceError
 from local_account.places import scope
@@ -61,7 +58,8 @@ def put(sender: Context, entry: Mapping[str, Any]) -> str:
 
 
 def forward(context: Context, rule_arn: str, role: Role | None, bus_arn: str, event: Mapping[str, Any]) -> None:
-    """Hand a rule's event on to a bus. Raises ServiceError for one that it may not put events on.
+    """Hand a rule's event on to a bus. Raises ServiceError for one that its role may not put events on; PutTargets asks for the role of
+    a target that is a bus of another account or region.
 
     "If a receiver account sets up a rule that sends events received from a sender account on to a third account, these events are not
     sent to the third account."
@@ -69,18 +67,9 @@ def forward(context: Context, rule_arn: str, role: Role | None, bus_arn: str, ev
     own = context.settings.account_id
     if event.get("account") != own and bus_arn.split(":")[4] != own:
         return
-    request = {"Entries": [{"EventBusName": bus_arn}]}
     if role is not None:
-        role.require("events", "PutEvents", request)
-    else:
-        context.authorizer.require(_account(own), Call("events", "PutEvents", request))
+        role.require("events", "PutEvents", {"Entries": [{"EventBusName": bus_arn}]})
     _arrive(context, bus_arn, event)
-
-
-def _account(account_id: str) -> Principal:
-    """A rule without a role sends as its account, which the policy of a bus names."""
-    everything = policies.managed(account_id, "arn:aws:iam::aws:policy/AdministratorAccess")
-    return Principal(f"arn:aws:iam::{account_id}:root", "Root", account_id, (everything,))
 
 
 def _arrive(context: Context, bus_arn: str, event: Mapping[str, Any]) -> None:

@@ -91,6 +91,7 @@ def _set_environment(context: Context) -> None:
     temporary.mkdir(parents=True, exist_ok=True)
     tempfile.tempdir = str(temporary)
     environment = client_environment.own_environment(settings, context.keyring.internal, os.environ)
+    environment.pop("MOTO_ACCOUNT_ID", None)  # it goes before the account of a request
     environment.update(
         {
             "TMPDIR": str(temporary),
@@ -104,7 +105,6 @@ def _set_environment(context: Context) -> None:
             "STATE_DIR": str(temporary / "ministack"),
             "LOG_LEVEL": "WARNING",
             "DOCKER_HOST": f"unix://{temporary}/no-docker.sock",
-            "MOTO_ACCOUNT_ID": settings.account_id,
             "MOTO_DISABLE_GLOBAL_CORS": "true",
         },
     )

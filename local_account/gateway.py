@@ -244,12 +244,14 @@ class Gateway:
 
         with self._moto_lock:
             application = self._moto.get(service) or self._moto.setdefault(service, emulators.moto_application(service))
+        # moto would take the region from what a client says of itself, before that of the signature.
+        kept = [(name, value) for name, value in request.headers.items() if name != "user-agent"]
         builder = EnvironBuilder(
             method=request.method,
             path=unquote(request.path),
             query_string=request.query,
             data=request.body,
-            headers=[*request.headers.items(), ("x-moto-account-id", context.settings.account_id)],
+            headers=[*kept, ("x-moto-account-id", context.settings.account_id)],
             base_url=f"http://{request.headers['host']}",
         )
         try:

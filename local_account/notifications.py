@@ -30,6 +30,14 @@ def install(context: Context) -> None:
     )
     dispatch = getattr(cloudwatch._dispatch_alarm_actions, "__wrapped__", cloudwatch._dispatch_alarm_actions)
     cloudwatch._dispatch_alarm_actions = _to_topics_that_allow(context, dispatch)
+    cloudwatch._is_sns_action_arn = _is_topic_of_this_region
+
+
+def _is_topic_of_this_region(action: Any) -> bool:
+    """Of whichever account: the topic's policy has been asked. MiniStack tells those of the alarm's own account only."""
+    from ministack.core.responses import get_region
+
+    return str(action).startswith(f"arn:aws:sns:{get_region()}:")
 
 
 def allowed(context: Context, service: str, source_arn: str, target: str, operation: str, parameters: Mapping[str, Any]) -> bool:

@@ -65,25 +65,29 @@ def send(context: Context, origin_arn: str, target: Target, payload: str, own_in
     if service == "scheduler":
         _send_to_any_api(sender, arn, payload)
         return
-    _require_reachable(origin_arn, arn, service)
+    _require_reachable(sender, arn, service)
     call = _SENDERS.get(service)
     if call is None:
         raise NotEmulatedError("events", f"PutTargets with a target of {service or 'no service'}")
     call(sender, target, payload, own_input)
 
 
-def _require_reachable(origin_arn: str, arn: str, service: str) -> None:
-    """Raises ServiceError for a target that EventBridge does not reach: in another region, but for buses, or another account.
+def _require_reachable(sender: Sender, arn: str, service: str) -> None:
+    """Raises ServiceError for a target that is not reached: of another region, but for buses, or of another account in its own name.
 
     EventBridge user guide, "Sending events to an AWS service in another account" and "Sending and receiving events between AWS Regions".
     """
-    origin, target = origin_arn.split(":", 5), arn.split(":", 5)
+    origin, target = sender.origin_arn.split(":", 5), arn.split(":", 5)
     if service == "events":
         return
     if target[3] not in ("", origin[3]):
         raise ServiceError("ValidationException", f"{arn} is not in region {origin[3]}, from where only event buses are reached elsewhere.")
-    if target[4] not in ("", origin[4]) and service not in _OF_OTHER_ACCOUNTS:
+    if target[4] in ("", origin[4]):
+        return
+    if service not in _OF_OTHER_ACCOUNTS:
         raise ServiceError("ValidationException", f"{arn} is of another account; of those are reached: {', '.join(_OF_OTHER_ACCOUNTS)}.")
+    if not sender.role_arn:
+        raise ServiceError("ValidationException", f"{arn} is of another account: RoleArn is required.")
 
 
 def _call(sender: Sender, service: str, operation: str, parameters: Mapping[str, Any]) -> Any:

@@ -29,7 +29,7 @@ _FORBIDDEN = 403
 _REST_JSON = ("lambda", "scheduler")
 _MAKES_A_GLOBAL_NAME = "s3:CreateBucket"
 #: Services whose resources other accounts may be let in to, as far as this account has them.
-_REACHED = ("kms", "lambda", "s3", "sagemaker", "secretsmanager", "sns", "sqs")
+_REACHED = ("kms", "lambda", "s3", "sagemaker", "sns", "sqs")
 #: STS API reference, GetSessionToken: "Temporary credentials cannot call it"; what narrows a session would be gone from the next one.
 _OF_LASTING_KEYS = ("sts", "GetSessionToken")
 

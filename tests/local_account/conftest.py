@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from local_account.account import Account
-from local_account.context import AccountSettings
+from local_account.context import AccountSettings, Profile
 from tests.local_account.roles import make_roles
+from tests.local_account.several_accounts import ELSEWHERE, OTHER
 
 
 @pytest.fixture(scope="module")
@@ -25,3 +26,12 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 @pytest.fixture(scope="module")
 def account_directory(account: Account) -> Path:
     return account.settings.state_directory
+
+
+@pytest.fixture(scope="module")
+def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """Two accounts in one process: the default one, and `OTHER` (`several_accounts.py`)."""
+    settings = AccountSettings(state_directory=tmp_path_factory.mktemp("accounts"), port=0, profiles=(Profile(OTHER, "other", ELSEWHERE),))
+    with Account(settings) as running:
+        make_roles(running)
+        yield running

@@ -138,6 +138,7 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("ministack.services.cloudwatch", "_dispatch_alarm_actions"): ("alarm", "old_state", "new_state", "reason"),
     ("ministack.services.cloudwatch", "_evaluate_alarm"): ("alarm",),
     ("ministack.services.cloudwatch", "_evaluate_parent_alarms"): ("child", "seen"),
+    ("ministack.services.cloudwatch", "_is_sns_action_arn"): ("action",),
     ("ministack.services.cloudwatch", "_metrics"): "AccountRegionScopedDict",
     ("ministack.services.cloudwatch", "_put_metric_alarm"): ("params", "cbor_data", "is_cbor", "is_json"),
     ("ministack.services.cloudwatch", "_record_history"): ("alarm_name", "old_state", "new_state", "reason", "alarm_type", "reason_data"),
