@@ -51,6 +51,17 @@ def test_what_it_made_works_in_its_account_and_region(deployed: Account) -> None
     assert parameter["Parameter"]["Value"] == f"{OTHER} {ELSEWHERE}"
 
 
+def test_what_the_function_logs_is_there_too(deployed: Account) -> None:
+    deployed.client("lambda", account=OTHER, region=ELSEWHERE).invoke(FunctionName="greet")
+
+    def groups(account_id: str, region: str) -> list[str]:
+        listed = deployed.client("logs", account=account_id, region=region).describe_log_groups(logGroupNamePrefix="/aws/lambda/greet")
+        return [group["arn"] for group in listed["logGroups"]]
+
+    assert groups(OTHER, ELSEWHERE) == [f"arn:aws:logs:{ELSEWHERE}:{OTHER}:log-group:/aws/lambda/greet:*"]
+    assert (groups(OWN, HOME), groups(OWN, ELSEWHERE), groups(OTHER, HOME)) == ([], [], [])
+
+
 def test_its_own_profile_deploys_it_too(deployed: Account) -> None:
     assert "no changes" in run_cdk(deployed, APP, *DEPLOY, "--profile", "other")
 
