@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ from local_account.api.reading import EMULATED, model
 from local_account.codecommit import clone_url
 from local_account.context import Profile
 from tests.local_account.endpoint_models import create_configuration, create_model, variant
-from tests.local_account.several_accounts import ELSEWHERE, HOME, OTHER, OWN, policy
-from tests.local_account.small_pipelines import kind
+from tests.local_account.several_accounts import ELSEWHERE, HOME, OTHER, OWN, allow, policy, role
+from tests.local_account.small_pipelines import kind, wait_for
 
 NAME = "made-once"
 ROLE = f"arn:aws:iam::{OWN}:role/any"
@@ -238,6 +239,23 @@ def test_a_metrics_alarm_watches_its_own_account(accounts: Account) -> None:
             state[account_id] = cloudwatch.describe_alarms(AlarmNames=["watched"])["MetricAlarms"][0]["StateValue"]
         time.sleep(0.5)
     assert state == {OWN: "OK", OTHER: "ALARM"}
+
+
+def test_a_schedule_fires_where_it_is(accounts: Account) -> None:
+    """In the name of a role there, with its own account and region in the event."""
+    sqs = accounts.client("sqs", account=OTHER, region=ELSEWHERE)
+    url = sqs.create_queue(QueueName="ticks")["QueueUrl"]
+    queue = f"arn:aws:sqs:{ELSEWHERE}:{OTHER}:ticks"
+    sender = role(accounts, OTHER, "ticking", {"Service": "scheduler.amazonaws.com"}, allow("sqs:SendMessage", queue))
+    accounts.client("scheduler", account=OTHER, region=ELSEWHERE).create_schedule(
+        Name="tick", ScheduleExpression="rate(1 hour)", FlexibleTimeWindow={"Mode": "OFF"}, Target={"Arn": queue, "RoleArn": sender}
+    )
+    clock = accounts.context.clock
+    clock.change(now=clock.now() + timedelta(hours=1, minutes=1))
+    (message,) = wait_for(lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"))
+    event = json.loads(message["Body"])
+    assert (event["account"], event["region"]) == (OTHER, ELSEWHERE)
+    assert event["resources"] == [f"arn:aws:scheduler:{ELSEWHERE}:{OTHER}:schedule/default/tick"]
 
 
 def test_a_push_is_to_the_account_whose_secret_is_the_password(accounts: Account, tmp_path: Path) -> None:

@@ -352,6 +352,24 @@ def test_an_object_is_copied_from_account_to_account(accounts: Account, reader: 
     assert copied["Body"].read() == b"theirs"
 
 
+def test_the_expected_owner_of_a_bucket_is_its_owner(accounts: Account, reader: Session) -> None:
+    """S3 user guide, "Verifying bucket ownership with bucket owner condition"."""
+    shared = _bucket(accounts)
+    shared.share(to_account(OTHER, shared.action, shared.arn))
+    allow_role(accounts, READER, allow(["s3:GetObject", "s3:PutObject"]))
+    s3 = reader.client("s3")
+    accounts.client("s3", account=OTHER).create_bucket(Bucket="their-checked-copies")
+
+    def copy(source_owner: str) -> Any:
+        place = {"Bucket": "their-checked-copies", "Key": "k", "CopySource": "shared-bucket/k"}
+        return s3.copy_object(**place, ExpectedBucketOwner=OTHER, ExpectedSourceBucketOwner=source_owner)
+
+    assert s3.get_object(Bucket="shared-bucket", Key="k", ExpectedBucketOwner=OWN)["ContentLength"] == len(b"theirs")
+    assert refused(lambda: s3.get_object(Bucket="shared-bucket", Key="k", ExpectedBucketOwner=OTHER)) == "Access Denied"
+    copy(OWN)
+    assert refused(lambda: copy(OTHER)) == "Access Denied"
+
+
 # ---------------------------------------------------------------------------------------------------- events
 
 
@@ -407,6 +425,25 @@ def test_events_of_a_third_account_are_not_sent_on(accounts: Account) -> None:
     theirs.put_events(Entries=[{"Source": "there-and-back", "DetailType": "Said", "Detail": '{"of": "theirs"}'}])
     (message,) = wait_for(lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2).get("Messages"))
     assert json.loads(message["Body"])["detail"] == {"of": "theirs"}
+
+
+def test_a_queue_subscribes_to_a_topic_of_another_account(accounts: Account) -> None:
+    """SNS developer guide, "Sending Amazon SNS messages to an Amazon SQS queue in a different account": by the queue's owner."""
+    sns, theirs = accounts.client("sns"), accounts.client("sns", account=OTHER)
+    topic = sns.create_topic(Name="news")["TopicArn"]
+    sqs, url, queue = _inbox(accounts, OTHER, HOME, "readers")
+    source = {"ArnEquals": {"aws:SourceArn": topic}}
+    writing = allow("sqs:SendMessage", queue, Principal={"Service": "sns.amazonaws.com"}, Condition=source)
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(writing)})
+    subscription = {"TopicArn": topic, "Protocol": "sqs", "Endpoint": queue, "Attributes": {"RawMessageDelivery": "true"}}
+
+    assert "no resource-based policy allows the sns:Subscribe action" in refused(lambda: theirs.subscribe(**subscription))
+    subscribing = to_account(OTHER, "sns:Subscribe", topic)
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy(subscribing))
+    theirs.subscribe(**subscription)
+    sns.publish(TopicArn=topic, Message="hello")
+    (message,) = wait_for(lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"))
+    assert message["Body"] == "hello"
 
 
 def test_an_alarm_tells_a_topic_of_another_account_that_lets_it(accounts: Account) -> None:
