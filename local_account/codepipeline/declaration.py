@@ -35,7 +35,7 @@ def checked(pipeline: dict[str, Any], version: int, region: str) -> dict[str, An
 
 
 def _check_stores(pipeline: dict[str, Any], region: str) -> None:
-    """CodePipeline user guide, "Pipeline structure reference": one store, or one for each region that has actions, the pipeline's among them.
+    """CodePipeline user guide, "Pipeline structure reference": one store, or one for each region that has actions and for the pipeline's.
 
     A manual approval is of no region.
     """

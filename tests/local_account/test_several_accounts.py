@@ -156,7 +156,9 @@ def test_what_an_account_makes_no_other_account_and_region_lists(made: Account, 
         assert (NAME in elsewhere) == (service in GLOBAL and name in home)
 
 
-@pytest.mark.parametrize("service", sorted(set(MAKERS) - {"s3", "codepipeline", "application-autoscaling", "lambda", "codebuild", "scheduler"}))
+@pytest.mark.parametrize(
+    "service", sorted(set(MAKERS) - {"s3", "codepipeline", "application-autoscaling", "lambda", "codebuild", "scheduler"})
+)
 def test_a_name_is_free_in_another_account(made: Account, service: str) -> None:
     MAKERS[service](made.client(service, account=OTHER, region="eu-north-1"))
     seen = [name for name in listings(service) if NAME in shown(made.client(service, account=OTHER, region="eu-north-1"), service, name)]
@@ -339,4 +341,3 @@ def test_an_account_that_cannot_be_is_refused_in_one_line(given: list[str], said
         local.main(given)
     assert stopped.value.code == 2
     assert said in capsys.readouterr().err
-

@@ -75,7 +75,9 @@ def test_a_bootstrap_that_does_not_trust_refuses(trusting: Account) -> None:
     own = policy({"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"}, "Action": "sts:AssumeRole"})
     iam.update_assume_role_policy(RoleName=deploy_role, PolicyDocument=own)
     try:
-        with pytest.raises(AssertionError, match=f"(?s){deploy_role}.*(no resource-based policy allows the sts:AssumeRole|Need to perform)"):
+        with pytest.raises(
+            AssertionError, match=f"(?s){deploy_role}.*(no resource-based policy allows the sts:AssumeRole|Need to perform)"
+        ):
             run_cdk(trusting, APP, *DEPLOY, "--force")
     finally:
         iam.update_assume_role_policy(RoleName=deploy_role, PolicyDocument=json.dumps(trusted))

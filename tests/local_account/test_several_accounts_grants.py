@@ -397,7 +397,9 @@ def test_a_rule_hands_an_event_on_to_a_bus_of_another_account_and_region(account
     entry = {"Source": "mine", "DetailType": "Approved", "Detail": '{"version": 3}'}
 
     mine.put_events(Entries=[entry])
-    (letter,) = wait_for(lambda: letters.receive_message(QueueUrl=letters_url, MessageAttributeNames=["All"], WaitTimeSeconds=1).get("Messages"))
+    (letter,) = wait_for(
+        lambda: letters.receive_message(QueueUrl=letters_url, MessageAttributeNames=["All"], WaitTimeSeconds=1).get("Messages")
+    )
     assert "no resource-based policy allows the events:PutEvents action" in letter["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"]
 
     theirs.put_permission(Policy=policy(to_account(OWN, "events:PutEvents", bus)))

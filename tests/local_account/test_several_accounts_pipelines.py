@@ -173,8 +173,10 @@ GRANTS: dict[str, tuple[Callable[[Release], Callable[[Account], Any]], str]] = {
         "because no identity-based policy allows the s3:GetObject action",
     ),
     "the key's policy": (
-        lambda made: lambda accounts: accounts.client("kms", region=ELSEWHERE).put_key_policy(
-            KeyId=made.keys[ELSEWHERE], PolicyName="default", Policy=policy(ROOT)
+        lambda made: (
+            lambda accounts: accounts.client("kms", region=ELSEWHERE).put_key_policy(
+                KeyId=made.keys[ELSEWHERE], PolicyName="default", Policy=policy(ROOT)
+            )
         ),
         "kms:Decrypt on resource: {key} because no resource-based policy allows",
     ),
@@ -215,7 +217,7 @@ def test_without_a_grant_the_action_fails_and_says_which(accounts: Account, rele
 
 
 def test_without_a_key_of_its_own_another_account_cannot_read_the_artifacts(accounts: Account, release: Release) -> None:
-    """"If this field is undefined, the default key for Amazon S3 is used", which no other account can be let in to."""
+    """ "If this field is undefined, the default key for Amazon S3 is used", which no other account can be let in to."""
     stores = {region: {"type": "S3", "location": bucket} for region, bucket in STORES.items()}
     accounts.client("codepipeline").create_pipeline(pipeline=declared(release, "keyless", artifactStores=stores))
     assert small.wait(accounts, "keyless", small.start(accounts, "keyless")) == "Failed"
@@ -226,7 +228,10 @@ def test_without_a_key_of_its_own_another_account_cannot_read_the_artifacts(acco
     ("stores", "said"),
     [
         ({"artifactStores": {HOME: {"type": "S3", "location": STORES[HOME]}}}, f"no store for the regions of its actions: {ELSEWHERE}"),
-        ({"artifactStores": {ELSEWHERE: {"type": "S3", "location": STORES[ELSEWHERE]}}}, f"no store for the regions of its actions: {HOME}"),
+        (
+            {"artifactStores": {ELSEWHERE: {"type": "S3", "location": STORES[ELSEWHERE]}}},
+            f"no store for the regions of its actions: {HOME}",
+        ),
         ({"artifactStore": {"type": "S3", "location": STORES[HOME]}}, "either artifactStore or artifactStores"),
     ],
 )

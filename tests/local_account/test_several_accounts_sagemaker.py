@@ -53,9 +53,9 @@ def version(accounts: Account) -> Version:
     sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
     container = {"Image": "xgboost:3.2-0", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz", "Environment": ENVIRONMENT}
     specification = {"Containers": [container], "SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["application/json"]}
-    arn = sagemaker.create_model_package(
-        ModelPackageGroupName=GROUP, InferenceSpecification=specification, ModelApprovalStatus="Approved"
-    )["ModelPackageArn"]
+    arn = sagemaker.create_model_package(ModelPackageGroupName=GROUP, InferenceSpecification=specification, ModelApprovalStatus="Approved")[
+        "ModelPackageArn"
+    ]
     deployer = role(accounts, OTHER, "deployer", {"AWS": f"arn:aws:iam::{OTHER}:user/administrator"})
     execution = role(accounts, OTHER, "execution", {"Service": "sagemaker.amazonaws.com"})
     made = Version(arn, key, deployer, execution)

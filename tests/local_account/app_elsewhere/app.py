@@ -1,4 +1,4 @@
-"""A small CDK app whose stack is in another account and region than the person: a function, whose code is an asset there, and a parameter."""
+"""A small CDK app whose stack is in another account and region than the person: a function, whose code is an asset, and a parameter."""
 
 from __future__ import annotations
 
