@@ -50,7 +50,7 @@ class Stage:
         return self.deployment is not None and "EndpointName" in self.deployment.outputs
 
 
-def look(stage: Stage, sagemaker: Any, registry: Any, original: Callable[[str], str]) -> Placement:
+def look(stage: Stage, sagemaker: Any, registry: Any, original: Callable[[str], str] = str) -> Placement:
     """`sagemaker`: where it serves; `registry`: SageMaker where the versions are; `original`: the version that a copy is of."""
     seen = _endpoint(stage.names, sagemaker) if stage.has_endpoint else _batch(stage, sagemaker)
     if seen is None:
