@@ -188,4 +188,5 @@ _SENDERS: Mapping[str, Callable[[Sender, Target, str, str | None], None]] = {
     "codepipeline": _code_pipeline,
     "sagemaker": _sagemaker_pipeline,
     "logs": _log_group,
+    "events": _event_bus,
 }
