@@ -144,7 +144,8 @@ def _others(context: Context) -> str:
     """A line for each further account, with the words that stock tools take for it."""
     lines = [
         f"Account {profile.account_id}, region {profile.region}: --profile {profile.name}, for instance\n"
-        f"  cdk bootstrap aws://{profile.account_id}/{profile.region} --profile {profile.name} --trust {context.settings.account_id}\n"
+        f"  cdk bootstrap aws://{profile.account_id}/{profile.region} --profile {profile.name} --trust {context.settings.account_id} "
+        "--cloudformation-execution-policies arn:aws:iam::aws:policy/AdministratorAccess\n"
         for profile in profiles.of(context)[1:]
     ]
     return "".join(lines)

@@ -257,8 +257,8 @@ class Gateway:
 
         with self._moto_lock:
             application = self._moto.get(service) or self._moto.setdefault(service, emulators.moto_application(service))
-        # moto would take the region from what a client says of itself, before that of the signature.
-        kept = [(name, value) for name, value in request.headers.items() if name != "user-agent"]
+        # moto would take account and region from what a client says of itself, before those of its keys and signature.
+        kept = [(name, value) for name, value in request.headers.items() if name != "user-agent" and not name.startswith("x-moto-")]
         builder = EnvironBuilder(
             method=request.method,
             path=unquote(request.path),

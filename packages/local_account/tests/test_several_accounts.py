@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore import xform_name
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local_account import __main__ as local
@@ -184,6 +185,23 @@ def test_a_bucket_is_in_one_region_and_says_in_which(accounts: Account) -> None:
 def keys(account: Account, account_id: str) -> dict[str, str]:
     administrator = account.at(account_id).keyring.administrator
     return {"aws_access_key_id": administrator.access_key, "aws_secret_access_key": administrator.secret}
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "member"), [("codecommit", "list_repositories", "repositories"), ("sqs", "list_queues", "QueueUrls")]
+)
+def test_no_header_leads_into_another_account_or_region(accounts: Account, service: str, operation: str, member: str) -> None:
+    for region in (HOME, ELSEWHERE):
+        accounts.client("codecommit", account=OTHER, region=region).create_repository(repositoryName=f"hidden-{service}")
+        accounts.client("sqs", account=OTHER, region=region).create_queue(QueueName=f"hidden-{service}")
+        accounts.client("codecommit", region=ELSEWHERE).create_repository(repositoryName=f"hidden-{service}-{region}")
+    leading = Config(user_agent=f"region/{ELSEWHERE}", user_agent_extra=f"region/{ELSEWHERE}")
+    client = boto3.client(service, region_name=HOME, endpoint_url=accounts.settings.endpoint_url, config=leading, **keys(accounts, OWN))
+    headers = {"x-moto-account-id": OTHER, "x-account-id": OTHER}
+    client.meta.events.register(
+        "before-sign", lambda request, **_: [request.headers.add_header(*pair) for pair in headers.items()] and None
+    )
+    assert "hidden" not in str(getattr(client, operation)().get(member))
 
 
 def test_keys_say_whose_they_are(accounts: Account) -> None:

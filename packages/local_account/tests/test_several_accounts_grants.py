@@ -31,6 +31,7 @@ from .several_accounts import (
     to_account,
 )
 from .small_pipelines import wait_for
+from .stacks import Stack
 from .test_several_accounts import make_function
 
 ADMINISTRATOR = f"arn:aws:iam::{OTHER}:user/administrator"
@@ -408,6 +409,29 @@ def test_a_rule_hands_an_event_on_to_a_bus_of_another_account_and_region(account
     (message,) = wait_for(lambda: inbox.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"))
     event = json.loads(message["Body"])
     assert (event["account"], event["region"], event["detail"]) == (OWN, HOME, {"version": 3})
+
+
+def test_a_stack_lets_accounts_put_events_on_its_bus(accounts: Account, reader: Session) -> None:
+    """AWS::Events::EventBusPolicy: each is one statement, whatever others say, and goes with its stack."""
+    bus = f"arn:aws:events:{HOME}:{OWN}:event-bus/default"
+    allow_role(accounts, READER, allow("events:PutEvents"))
+    accounts.client("events").remove_permission(RemoveAllPermissions=True)
+
+    def statement(sid: str, account_id: str) -> dict[str, Any]:
+        document = to_account(account_id, "events:PutEvents", bus)
+        return {"Type": "AWS::Events::EventBusPolicy", "Properties": {"StatementId": sid, "Statement": document}}
+
+    def put() -> str:
+        entry = {"EventBusName": bus, "Source": "theirs", "DetailType": "Said", "Detail": "{}"}
+        return refused(lambda: reader.client("events").put_events(Entries=[entry]))
+
+    first, second = Stack(accounts, "lets-the-other"), Stack(accounts, "lets-itself")
+    assert first.create({"Other": statement("other", OTHER)}) == "CREATE_COMPLETE", first.reasons()
+    assert second.create({"Own": statement("own", OWN)}) == "CREATE_COMPLETE", second.reasons()
+    sids = [each["Sid"] for each in json.loads(accounts.client("events").describe_event_bus()["Policy"])["Statement"]]
+    assert (sorted(sids), put()) == (["other", "own"], "")
+    first.delete()
+    assert put().endswith(f"events:PutEvents on resource: {bus} because no resource-based policy allows the events:PutEvents action")
 
 
 def test_events_of_a_third_account_are_not_sent_on(accounts: Account) -> None:
