@@ -85,6 +85,7 @@ _ANSWERED_FOR_ALL = {
         "viaservice",
         "grantisforawsresource",
         "requestalias",
+        "resourcealiases",
     ),
     "iam": (
         "passedtoservice",
@@ -133,6 +134,8 @@ class Keys(dict[str, Any]):
         if key == "kms:requestalias":
             name = str(self._call.parameters.get("KeyId", ""))
             return name if name.startswith("alias/") else None
+        if key == "kms:resourcealiases":
+            return self._existing.aliases(self._resource) or None
         if key == "iam:permissionsboundary" and not self._call.parameters.get("PermissionsBoundary"):
             return self._existing.boundary(self._resource)
         if match := _RESOURCE_TAG.fullmatch(key):

@@ -153,6 +153,14 @@ class Existing:
         found = (record for (_, region, known), record in list(kms._keys._data.items()) if (region, known) == (self.region, key_id))
         return next(found, None) if key_id else None
 
+    def aliases(self, key_arn: str) -> list[str]:
+        """Of a key: KMS developer guide, "kms:ResourceAliases", by which a policy names keys whose ids it does not know."""
+        from ministack.services import kms
+
+        key = key_arn.rpartition("/")[2]
+        with self.around(key_arn):
+            return sorted(str(arn).split(":", 5)[5] for arn, target in list(kms._aliases.items()) if target == key)
+
     def _secret_arn(self, name: str) -> str | None:
         from ministack.services import secretsmanager
 
