@@ -274,6 +274,8 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("ministack.services.eventbridge", "_rules._data"): "dict",
     ("ministack.services.eventbridge", "_targets._data"): "dict",
     ("ministack.services.iam", "_groups._data"): "dict",
+    ("ministack.services.kms", "_aliases"): "AccountRegionScopedDict",
+    ("ministack.services.kms", "_keys._data"): "dict",
     ("ministack.services.scheduler", "_schedules._data"): "dict",
     ("ministack.services.sqs", "_queues._data"): "dict",
     ("moto.codecommit.models", "CodeCommitBackend"): "class",
@@ -315,6 +317,7 @@ CALLED = {
 #: Methods that are wrapped, replaced or called on classes.
 METHODS: dict[tuple[str, str, str], tuple[str, ...]] = {
     ("botocore.auth", "HmacV1Auth", "_get_date"): ("self",),
+    ("ministack.core.responses", "AccountScopedDict", "_scoped"): ("self", "key"),
     ("moto.codecommit.models", "CodeCommitBackend", "create_repository"): ("self", "repository_name", "repository_description"),
     ("moto.codecommit.models", "CodeCommitBackend", "delete_repository"): ("self", "repository_name"),
 }
