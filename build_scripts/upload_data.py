@@ -1,6 +1,6 @@
 """Checks a data file against a model's contract and uploads it to the data bucket, where that model's training reads it.
 
-    python -m build_scripts.upload_data --example abalone                     an example, for the model of its name (abalone | arrests)
+    python -m build_scripts.upload_data --model abalone --example             the example of that name (abalone | arrests)
     python -m build_scripts.upload_data --model abalone measurements.parquet  your own CSV or Parquet file
 
 The check is the one the pipeline does (pipelines/tabular/steps/parts.py), the split into training, validation and test rows included,
@@ -133,10 +133,12 @@ def outlook(place: ProjectEnvironment, model: Model, address: str) -> str:
 def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
     settings = read_settings()
-    model = settings.model(given.model or given.example)
-    names = model.names(settings.project)
+    model = settings.model(given.model or (given.example if given.example in EXAMPLES else None))
+    names, example = model.names(settings.project), model.name if given.example is True else given.example
+    if example and example not in EXAMPLES:
+        raise ProblemError(f"--example is {example!r}; allowed: {', '.join(EXAMPLES)}, the data sets that come with the template")
     with tempfile.TemporaryDirectory() as folder:
-        path = example_file(given.example, Path(folder)) if given.example else given.file
+        path = example_file(example, Path(folder)) if example else given.file
         rows, warnings = check(path, model)
         if given.check_only:
             _print_warnings(warnings)
@@ -169,7 +171,7 @@ def _options() -> argparse.ArgumentParser:
     add_model_option(options)
     source = options.add_mutually_exclusive_group(required=True)
     source.add_argument("file", nargs="?", type=Path, help="a .csv or .parquet file with the columns of the model's file")
-    source.add_argument("--example", choices=EXAMPLES, help="one of the two data sets that come with the template")
+    source.add_argument("--example", nargs="?", const=True, help=f"a data set that comes with the template: {', '.join(EXAMPLES)}")
     options.add_argument("--no-trigger", action="store_true", help="upload without starting a training")
     options.add_argument("--check-only", action="store_true", help="only check the file, alone; needs no account")
     options.add_argument("--replace", action="store_true", help="take the place of every file at the address, not of one of the same name")

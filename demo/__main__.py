@@ -1,4 +1,7 @@
-"""`python -m demo` (`make demo`): the whole loop offline, from `cdk bootstrap` to an endpoint that scales.
+"""`python -m demo` (`make demo`): the whole loop offline, from `cdk bootstrap` to an endpoint that scales and a file that is scored.
+
+    python -m demo                                      every model whose data come with the project, side by side
+    python -m demo --model churn --data table.csv       one model, with a table of your own
 
 Output: one line for each stage; `<out>/index.html`, the story to look at; `<out>/permissions.html`, what each role used;
 `<out>/timings.json`; `<out>/logs` of the commands and `<out>/account/logs` of builds, jobs and model servers.
@@ -18,22 +21,19 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from plain_signs import print_anywhere
-from settings_rules import UNREADABLE, stop
-
-try:
-    import settings as _checked_on_import  # noqa: F401 - read here for its errors only
-except UNREADABLE as error:
-    stop(error)
-
+from build_scripts.command_line import read_settings
 from demo import page, permissions_page, story, timings
 from demo.errors import AccountEndedError, Interrupted, SetupError, StageError
 from demo.lock import only_one
 from demo.narrator import Narrator
 from demo.own_paths import PERMISSIONS, ask
 from demo.story import Options
+from demo.subject import left_out, subjects
 from demo.terminal import Terminal
 from local_account import arguments
+from plain_signs import print_anywhere
+from settings_schema import SettingsError
+from settings_schema.reading import Settings
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 #: This process sends it to itself.
@@ -44,11 +44,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, _ACCOUNT_ENDED)
 def main(command_line: Sequence[str] | None = None) -> int:
     print_anywhere()
     options = _parser().parse_args(command_line)
-    narrator = Narrator()
+    settings, narrator = read_settings(), Narrator()
     try:
         with _stoppable() as account_ended, only_one(options.out):
-            return _run(options, narrator, account_ended)
-    except SetupError as error:
+            return _run(options, settings, narrator, account_ended)
+    except (SetupError, SettingsError) as error:
         if options.debug:
             raise
         narrator.complain(f"demo: {error}")
@@ -61,15 +61,16 @@ def main(command_line: Sequence[str] | None = None) -> int:
         return 128 + interrupted.signal_number
 
 
-def _run(options: argparse.Namespace, narrator: Narrator, account_ended: Callable[[str], None]) -> int:
+def _run(options: argparse.Namespace, settings: Settings, narrator: Narrator, account_ended: Callable[[str], None]) -> int:
+    told = subjects(settings, options.model, options.data)
     directory = options.out.resolve()
     with _working_directory(directory) as working_directory:
         terminal = Terminal(_CHECKOUT, directory)
         try:
-            choices = Options(options.port, options.speed, options.traffic_speed, options.data, on_account_end=account_ended)
-            facts = story.tell(terminal, narrator, choices, working_directory)
+            choices = Options(options.port, options.speed, options.traffic_speed, on_account_end=account_ended)
+            facts = story.tell(terminal, narrator, settings, told, choices, working_directory)
             with narrator.stage("The page is written"):
-                page.write(directory / "index.html", facts)
+                page.write(directory / "index.html", settings, facts)
         except StageError as error:
             _blame_the_account(terminal, error)
             if options.debug:
@@ -78,7 +79,7 @@ def _run(options: argparse.Namespace, narrator: Narrator, account_ended: Callabl
             refused = _permissions(terminal, directory, options)
             narrator.complain(f"demo: the story ends here. Log: {error.log or terminal.account_logs}{refused}")
             return 1
-        except SetupError:
+        except (SetupError, SettingsError):
             raise
         except Exception as error:
             _blame_the_account(terminal, error)
@@ -93,6 +94,8 @@ def _run(options: argparse.Namespace, narrator: Narrator, account_ended: Callabl
                 terminal.close()
     timings.write(directory / "timings.json", facts, narrator.elapsed())
     logs = f"{options.out / 'logs'}, {options.out / 'account' / 'logs'}"
+    if rest := left_out(settings, told):
+        narrator.say(f"\nNot told: {', '.join(rest)} (--model NAME, with --data FILE where the data is not part of this project)")
     narrator.say(f"\nDone in {narrator.elapsed():.0f} s. Look at it: {options.out / 'index.html'}   Logs: {logs}")
     return 0
 
@@ -121,7 +124,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the whole loop offline: deploy, push, train, approve, release, scale. Ends with a page to look at.",
     )
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="directory for the page and the logs (default: %(default)s)")
-    parser.add_argument("--data", type=Path, help="your own CSV or Parquet file, for the DATASET of settings.py (default: the example's)")
+    parser.add_argument("--model", metavar="NAME", help="tell the story of this file of models/ alone (default: each whose data is here)")
+    parser.add_argument("--data", type=Path, help="your own CSV or Parquet file for that model (default: the example's)")
     parser.add_argument(
         "--port", type=arguments.port, default=0, help="port of the local account; 0 takes a free one (default: %(default)s)"
     )
@@ -139,8 +143,9 @@ def _working_directory(directory: Path) -> Iterator[Path]:
     work, account = directory / "work", directory / "account"
     for earlier in (work, account, directory / "logs"):
         shutil.rmtree(earlier, ignore_errors=True)
-    for name in ("index.html", "report.html", "permissions.html", "timings.json"):
-        (directory / name).unlink(missing_ok=True)
+    written = [directory / name for name in ("index.html", "permissions.html", "timings.json")]
+    for earlier in (*written, *directory.glob("report-*.html")):
+        earlier.unlink(missing_ok=True)
     work.mkdir()
     try:
         yield work

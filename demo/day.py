@@ -1,7 +1,9 @@
-"""`python -m demo.day` (`make day`): one accelerated day of production's scaling in the local account.
+"""`python -m demo.day` (`make day`): one accelerated day of an endpoint's scaling in the local account.
 
-Reads the synthesized production stack; starts an account in this process; lives through 1,440 minutes of traffic with real
-processes as instances and a deployment at midday. Prints each decision when it is made; writes `<out>/index.html`.
+    python -m demo.day --model abalone --traffic day.csv
+
+Reads the synthesized stack of the last environment, which serves; starts an account in this process; lives through 1,440 minutes of
+traffic with real processes as instances and a deployment at midday. Prints each decision when it is made; writes `<out>/index.html`.
 Exit code 0; 1 if the deployment changed the capacity, the simulator decides otherwise, or the default traffic left a declared
 kind of scaling idle; 2 if it cannot start. Next: `day_stage.py`, `local_day.py`, `day_page.py`.
 """
@@ -17,16 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from plain_signs import print_anywhere
-from settings_rules import UNREADABLE, stop
-
-try:
-    import settings
-except UNREADABLE as error:
-    stop(error)
-
 import numpy as np
 
+from build_scripts.command_line import ProblemError, add_model_option, read_settings
+from build_scripts.endpoint_templates import template_file
 from capacity import traffic
 from capacity.model import CapacityError, Configuration, StepPolicy, TargetTrackingPolicy
 from capacity.shapes import diurnal, flash_crowd
@@ -38,10 +34,12 @@ from demo.local_day import Deployment, LocalDay
 from demo.lock import only_one
 from local_account.account import Account, CannotStartError
 from local_account.context import AccountSettings
+from plain_signs import print_anywhere
+from settings_schema import SettingsError
+from settings_schema.reading import Settings
 
 MINUTES, MIDDAY = 1440, 720
-_STACK = settings.PROJECT.endpoint_stack(settings.PRODUCTION)
-DEFAULT_TEMPLATE = Path("cdk.out") / f"assembly-{_STACK}" / f"{_STACK}.template.json"
+_ASSEMBLY = Path("cdk.out")
 #: A day of the default traffic, as shares of what the largest fleet holds at its target: night, office hours, an hour that all come.
 _NIGHT, _OFFICE, _RUSH, _RUSH_HOUR = 0.06, 0.47, 0.97, 15.0
 #: The date does not matter, its weekday does: schedules of working days act.
@@ -52,10 +50,10 @@ def main(command_line: Sequence[str] | None = None) -> int:
     print_anywhere()
     options = _parser().parse_args(command_line)
     try:
-        declared = day_stage.read(options.template)
+        declared = day_stage.read(options.template or _template(read_settings(), options.model))
         with only_one(options.out):
             return _run(options, declared)
-    except (CapacityError, SetupError, CannotStartError) as error:
+    except (CapacityError, SetupError, CannotStartError, SettingsError, ProblemError) as error:
         if options.debug:
             raise
         print(f"day: {error}", file=sys.stderr)
@@ -70,10 +68,17 @@ def main(command_line: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _template(settings: Settings, model: str | None) -> Path:
+    """Of the model's endpoint in the last environment, as `make synth` made it. Raises SettingsError and ProblemError."""
+    names = settings.endpoint_model(model).names(settings.project).at(settings.production.name)
+    return template_file(_ASSEMBLY, names.stack)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m demo.day", description=(__doc__ or "").split("\n\n")[0])
     add = parser.add_argument
-    add("--template", type=Path, default=DEFAULT_TEMPLATE, help="synthesized endpoint stack (default: %(default)s, from `make synth`)")
+    add_model_option(parser)
+    add("--template", type=Path, help="another synthesized endpoint stack than the model's of `make synth`")
     add(
         "--traffic",
         help="CSV or CloudWatch JSON file, or a shape such as diurnal:peak=90; its first day (default: office hours and a rush)",

@@ -20,6 +20,7 @@ from capacity.model import Configuration, StepPolicy, require
 from demo.errors import StageError
 from demo.local_day import METRICS
 from local_account.account import Account
+from settings_schema.names import VARIANT
 
 _START_TIMEOUT_SECONDS = 60.0
 _POLL_SECONDS = 0.02
@@ -109,7 +110,7 @@ def create_endpoint(account: Account, name: str, instances: int, routing: str) -
     role = _role(account)
     sagemaker.create_model(ModelName="stand-in", PrimaryContainer=container, ExecutionRoleArn=role)
     variant = {
-        "VariantName": "AllTraffic",
+        "VariantName": VARIANT,
         "ModelName": "stand-in",
         "InstanceType": "ml.m5.large",
         "InitialInstanceCount": instances,

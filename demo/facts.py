@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from build_scripts.golden import Golden
 from build_scripts.version_contract import Contract
 from demo.narrator import Stage
 from demo.scaling_watch import Activity, Sample
+from demo.subject import Subject
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,17 @@ class Exchange:
     status: int
     answer: str
     milliseconds: float
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A folder that production scored. Each row as it was uploaded, with its answer and what was true; `seconds` from `_SUCCESS` on."""
+
+    folder: str
+    predictions: str
+    started_by: str
+    seconds: float
+    rows: Sequence[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
@@ -46,24 +59,38 @@ class ScalingRecord:
 
 
 @dataclass
-class Facts:
-    """Filled chapter by chapter. Times are seconds since the demo began; `golden_rows` are cells in the order of `contract`."""
+class ModelFacts:
+    """Of one model. Times are seconds since the demo began; `golden` rows are cells in the order of `contract`."""
 
-    stages: Sequence[Stage]
-    account: Mapping[str, Any] = field(default_factory=dict)
-    commit: str = ""
-    pushed_at: float = 0.0
+    subject: Subject
     pending_at: float = 0.0
     approved_at: float = 0.0
-    staging_in_service_at: float = 0.0
-    production_in_service_at: float = 0.0
+    staging_at: float = 0.0
+    production_at: float = 0.0
     version_arn: str = ""
     version: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     report_html: str = ""
     contract: Contract | None = None
-    golden_rows: Sequence[Sequence[str]] = ()
+    golden: Golden | None = None
     exchanges: list[Exchange] = field(default_factory=list)
     scaling: ScalingRecord | None = None
+    scored: Scored | None = None
+
+    @property
+    def report_file(self) -> str:
+        """Of the page with the report, beside the page of the story."""
+        return f"report-{self.subject.name}.html"
+
+
+@dataclass
+class Facts:
+    """Filled chapter by chapter. `pushed_at` in seconds since the demo began."""
+
+    stages: Sequence[Stage]
+    models: Sequence[ModelFacts]
+    account: Mapping[str, Any] = field(default_factory=dict)
+    commit: str = ""
+    pushed_at: float = 0.0
     permissions: Mapping[str, Any] = field(default_factory=dict)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from demo import loop
 from demo.narrator import Narrator
+from demo.side_by_side import side_by_side
+from demo.subject import Subject
 from demo.terminal import Terminal
+from settings_schema.reading import Settings
 
 
 def start_account(terminal: Terminal, narrator: Narrator, port: int, speed: float, on_end: Callable[[str], None] | None = None) -> None:
@@ -17,27 +19,29 @@ def start_account(terminal: Terminal, narrator: Narrator, port: int, speed: floa
         stage.note = f"{terminal.account['account_id']} on {terminal.account['endpoint_url']}, a simulated minute in {60 / speed:.2g} s"
 
 
-def deploy(terminal: Terminal, narrator: Narrator, assembly: Path, data: Path | None) -> None:
-    """Bootstrap needs the account and synthesis the processor, so they share their time. `data` None: the example's."""
-    with ThreadPoolExecutor(1, thread_name_prefix="bootstrap") as pool:
-        bootstrapping = pool.submit(_bootstrap, terminal, narrator)
-        try:
-            with narrator.stage("cdk synth") as stage:
-                stacks = loop.synthesize(terminal, assembly)
-                stage.note = f"{len(stacks)} stacks"
-            bootstrapping.result()
-        except BaseException:
-            terminal.close()  # or the end of this block would wait for the bootstrap
-            raise
+def deploy(terminal: Terminal, narrator: Narrator, settings: Settings, subjects: Sequence[Subject], assembly: Path) -> None:
+    """Bootstrap needs the account and synthesis the processor, so they share their time; as do the checks of the uploads."""
+
+    def bootstrap() -> None:
+        with narrator.stage("cdk bootstrap"):
+            loop.bootstrap(terminal)
+
+    def synthesize() -> None:
+        with narrator.stage("cdk synth") as stage:
+            stage.note = f"{len(loop.synthesize(terminal, assembly))} stacks"
+
+    side_by_side([bootstrap, synthesize])
     with narrator.stage("cdk deploy --all") as stage:
         loop.deploy(terminal, assembly)
         deployed = terminal.client("cloudformation").describe_stacks()["Stacks"]
         stage.note = ", ".join(sorted(stack["StackName"] for stack in deployed if stack["StackName"] != "CDKToolkit"))
-    with narrator.stage("Training data uploaded") as stage:
-        loop.upload_data(terminal, data)
-        stage.note = f"s3://{terminal.outputs(loop.FOUNDATION)['DataBucketName']}/{loop.training_prefix()}"
+    side_by_side([_uploading(terminal, narrator, settings, subject) for subject in subjects])
 
 
-def _bootstrap(terminal: Terminal, narrator: Narrator) -> None:
-    with narrator.stage("cdk bootstrap"):
-        loop.bootstrap(terminal)
+def _uploading(terminal: Terminal, narrator: Narrator, settings: Settings, subject: Subject) -> Callable[[], None]:
+    def upload() -> None:
+        with narrator.stage(subject.titled("Training data uploaded")) as stage:
+            loop.upload_data(terminal, subject.name, subject.data)
+            stage.note = f"s3://{loop.data_bucket(terminal, settings)}/{subject.names.training_data}"
+
+    return upload

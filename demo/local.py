@@ -1,61 +1,106 @@
 """`python -m demo.local` (`make local`): the local account, and the journey of this project's change in it, command by command.
 
-The account itself, its options and its exports are `python -m local_account`'s (packages/local_account). Next: the README's first day.
+    python -m demo.local --model abalone --port 4567     the journey of one model
+
+The account itself, its options and its exports are `python -m local_account`'s (packages/local_account). Next: docs/local-account.md.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Sequence
 
-from settings_rules import UNREADABLE, stop
-
-try:
-    from settings import ABALONE, ARRESTS, DATASET, PRODUCTION, PROJECT
-except UNREADABLE as error:
-    stop(error)
-
+from build_scripts.command_line import add_model_option, read_settings
+from build_scripts.upload_data import EXAMPLES
+from demo.scoring import FILE, MARKER
+from demo.subject import Subject, subject
 from local_account import __main__ as local_account
 from local_account.context import Context
+from settings_schema import Batch, SettingsError
+from settings_schema.reading import Settings
 
 
 def main(command_line: Sequence[str] | None = None) -> int:
-    return local_account.main(command_line, next_steps=journey)
+    options = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    add_model_option(options)
+    given, others = options.parse_known_args(command_line)
+    settings = read_settings()
+    try:
+        models = [settings.model(given.model)] if given.model else list(settings.models.values())
+    except SettingsError as error:
+        print(f"local account: {error}", file=sys.stderr)
+        return 2
+    told = [subject(settings, model) for model in models]
+    return local_account.main(others, next_steps=lambda context: journey(context, settings, told))
 
 
-def journey(context: Context) -> str:
-    """What to type in the second terminal, from the first deployment to an answer of the endpoint."""
-    settings = context.settings
-    data = f"--example {DATASET.name}" if DATASET.name in (ABALONE.name, ARRESTS.name) else "your-table.csv"
-    repository = f"{settings.endpoint_url}/v1/repos/{PROJECT.name}"
-    newest = f"--model-package-group-name {PROJECT.model_package_group} --sort-order Descending --max-items 1"
-    stages = "stageStates[].[stageName,latestExecution.status]"
-    approval = "stageStates[].actionStates[] | [?actionName=='Approve'].latestExecution.token | [0]"
+def journey(context: Context, settings: Settings, told: Sequence[Subject]) -> str:
+    """What to type in the second terminal, from the first deployment to answers of each model."""
+    account, names = context.settings, settings.project.names
+    uploads = "\n".join(f"  python -m build_scripts.upload_data {_data(one)} --no-trigger" for one in told)
+    follow = "\n".join(f"  python -m build_scripts.follow --model {one.name}" for one in told)
+    approvals = "\n".join(_approval(one, settings.staging.name) for one in told)
+    bucket = names.environment(settings.production.name).bucket(account.account_id, account.region)
+    answers = "\n".join(_answers(one, bucket) for one in told)
     return f"""The tools of this project:
   export PATH="$PWD/node_modules/.bin:$PWD/.venv/bin:$PATH"
 
 Infrastructure and data, once:
-  cdk bootstrap aws://{settings.account_id}/{settings.region}
+  cdk bootstrap aws://{account.account_id}/{account.region}
   cdk deploy --all --require-approval never
-  python -m build_scripts.upload_data {data}
+{uploads}
 
 A change: commit it, push it, watch it train.
-  git push {repository} HEAD:{PROJECT.branch}
-  aws codepipeline get-pipeline-state --name {PROJECT.build_pipeline} --query "{stages}" --output text
-  python -m build_scripts.follow
+  git push {account.endpoint_url}/v1/repos/{names.repository} HEAD:{settings.project.branch}
+  aws codepipeline get-pipeline-state --name {names.build_pipeline} --query "{_STAGES}" --output text
+{follow}
 
-Approve the version, as in SageMaker Studio; staging follows.
-  VERSION=$(aws sagemaker list-model-packages {newest} --query "ModelPackageSummaryList[0].ModelPackageArn" --output text | head -1)
-  aws sagemaker update-model-package --model-package-arn $VERSION --model-approval-status Approved
-  aws codepipeline get-pipeline-state --name {PROJECT.deploy_pipeline} --query "{stages}" --output text
+Approve each version, as in SageMaker Studio, and production, once its first environment is verified:
+{approvals}
 
-Approve production, once Staging has verified it; then ask it.
-  TOKEN=$(aws codepipeline get-pipeline-state --name {PROJECT.deploy_pipeline} --query "{approval}" --output text)
-  aws codepipeline put-approval-result --pipeline-name {PROJECT.deploy_pipeline} --stage-name Staging --action-name Approve \\
-      --token $TOKEN --result status=Approved,summary="staging is fine"
+What runs where, and what waits for whom:
   python -m deploy_scripts.status
-  python -m deploy_scripts.example_request --output out/row.csv
-  aws sagemaker-runtime invoke-endpoint --endpoint-name {PROJECT.endpoint_name(PRODUCTION)} --content-type text/csv \\
+
+Ask for answers:
+{answers}
+"""
+
+
+_STAGES = "stageStates[].[stageName,latestExecution.status]"
+_NEWEST = "ModelPackageSummaryList[0].ModelPackageArn"
+_TOKEN = "stageStates[].actionStates[] | [?actionName=='Approve'].latestExecution.token | [0]"  # noqa: S105 - a query, no secret
+
+
+def _data(one: Subject) -> str:
+    return f"--example {one.name}" if one.name in EXAMPLES else f"--model {one.name} your-table.csv"
+
+
+def _approval(one: Subject, first: str) -> str:
+    newest = f"--model-package-group-name {one.names.model_package_group} --sort-order Descending --max-items 1 --output text"
+    pipeline = one.names.deploy_pipeline
+    return f"""  VERSION=$(aws sagemaker list-model-packages {newest} --query "{_NEWEST}" | head -1)
+  aws sagemaker update-model-package --model-package-arn $VERSION --model-approval-status Approved
+  aws codepipeline get-pipeline-state --name {pipeline} --query "{_STAGES}" --output text
+  TOKEN=$(aws codepipeline get-pipeline-state --name {pipeline} --query "{_TOKEN}" --output text)
+  aws codepipeline put-approval-result --pipeline-name {pipeline} --stage-name Staging --action-name Approve \\
+      --token $TOKEN --result status=Approved,summary="{first} is fine"
+"""
+
+
+def _answers(one: Subject, bucket: str) -> str:
+    if not one.model.is_batch_only:
+        return f"""  python -m deploy_scripts.example_request --model {one.name} --output out/row.csv
+  aws sagemaker-runtime invoke-endpoint --endpoint-name {one.production.endpoint} --content-type text/csv \\
       --body fileb://out/row.csv /dev/stdout
+"""
+    folder = f"s3://{bucket}/{one.production.batch_input}monday"
+    by_hand = f"  aws lambda invoke --function-name {one.production.start_scoring_function} /dev/stdout\n"
+    serving = one.in_production
+    started = "" if isinstance(serving, Batch) and serving.on_upload else by_hand
+    return f"""  aws s3 cp {FILE} {folder}/{FILE}     # rows without a header, in the order of the columns in its file
+  aws s3 cp /dev/null {folder}/{MARKER}
+{started}  aws s3 ls --recursive s3://{bucket}/{one.production.predictions}
 """
 
 

@@ -26,6 +26,7 @@ from local_account.monitoring import alarm_loop, heartbeat, store
 from local_account.monitoring.store import Datum
 from local_account.scaling.activities import activities_of
 from local_account.scaling.control_loop import ControlLoop
+from settings_schema.names import VARIANT
 
 _MINUTE = 60.0
 _SETTLE_TIMEOUT_SECONDS = 120.0
@@ -68,7 +69,7 @@ def stop_time(account: Account) -> None:
 
 
 class LocalDay:
-    """`requests[i]` arrive in minute `i` after `start` (Unix seconds, a whole minute). The variant is `AllTraffic`."""
+    """`requests[i]` arrive in minute `i` after `start` (Unix seconds, a whole minute). The variant is the one of every endpoint stack."""
 
     def __init__(self, account: Account, endpoint: str, requests: Sequence[float], start: float, deployment: Deployment) -> None:
         self.endpoint, self.requests, self.start, self.deployment = endpoint, requests, start, deployment
@@ -102,7 +103,7 @@ class LocalDay:
         return endpoints_of(self._context).by_name[self.endpoint]
 
     def _publish(self, minute: int, requests: float, per_instance: float) -> None:
-        dimensions = {"EndpointName": self.endpoint, "VariantName": "AllTraffic"}
+        dimensions = {"EndpointName": self.endpoint, "VariantName": VARIANT}
         at = self.start + minute * _MINUTE
         values = zip(METRICS, (requests, per_instance), strict=True)
         store.put(self._context, "AWS/SageMaker", [Datum(name, dimensions, at, "None", [value]) for name, value in values])

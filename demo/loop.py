@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from demo.errors import SetupError, StageError
+from demo.errors import StageError
+from demo.subject import Subject
 from demo.terminal import Terminal, quiet_git
-from settings import ABALONE, ARRESTS, DATASET, PROJECT, Environment
+from settings_schema import ModelNames, ServingNames
+from settings_schema.names import VARIANT
+from settings_schema.reading import Settings
 
 POLL_SECONDS = 0.1
 #: No stage of the loop takes minutes on any machine: one that does hangs, and the story says so.
 PATIENCE_SECONDS = 300.0
-FOUNDATION = f"{PROJECT.name}-foundation"
 PIPELINE_ENDS = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
 _EXECUTION_ENDS = {"Succeeded", "Failed", "Stopped"}
+_UPLOAD = ("python", "-m", "build_scripts.upload_data")
 
 Found = TypeVar("Found")
 
@@ -78,22 +81,27 @@ def deploy(terminal: Terminal, assembly: Path) -> None:
     terminal.run("cdk-deploy", command)
 
 
-def require_data(terminal: Terminal, file: Path | None) -> None:
-    """Raises SetupError without data to train on, and StageError for a file that breaks the contract of settings.py."""
-    examples = [ABALONE.name, ARRESTS.name]
-    if file is None and DATASET.name not in examples:
-        raise SetupError(
-            f"settings.DATASET is {DATASET.name!r}, whose data is not part of this project. "
-            f"Give it with --data FILE, or set DATASET to an example ({', '.join(examples)})."
-        )
-    if file is not None:
-        terminal.run("check-data", ["python", "-m", "build_scripts.upload_data", "--check-only", str(file.resolve())])
+def check_data(terminal: Terminal, subjects: Sequence[Subject]) -> None:
+    """Raises StageError for a person's file that breaks the contract of its model. Needs no account."""
+    for subject in subjects:
+        if subject.data is not None:
+            terminal.run("check-data", [*_UPLOAD, "--model", subject.name, "--check-only", str(subject.data.resolve())])
 
 
-def upload_data(terminal: Terminal, file: Path | None = None) -> None:
-    """A person's file, or the example that settings.py is about; without the marker that would start a training before there is code."""
-    source = [str(file.resolve())] if file else ["--example", DATASET.name]
-    terminal.run("upload-data", ["python", "-m", "build_scripts.upload_data", *source, "--no-trigger"])
+def upload_data(terminal: Terminal, model: str, file: Path | None = None) -> None:
+    """A person's file, or the example's; without the marker that would start a training before there is code."""
+    source = ["--model", model, str(file.resolve())] if file else ["--example", model]
+    terminal.run(f"upload-{model}", [*_UPLOAD, *source, "--no-trigger"])
+
+
+def data_bucket(terminal: Terminal, settings: Settings) -> str:
+    return settings.project.names.data_bucket(terminal.account["account_id"], terminal.account["region"])
+
+
+def environment_bucket(terminal: Terminal, names: ServingNames) -> str:
+    """Of the environment that a model serves in."""
+    environment = names.of_model.of_project.environment(names.environment)
+    return environment.bucket(terminal.account["account_id"], terminal.account["region"])
 
 
 # --------------------------------------------------------------------------------------------- the change
@@ -102,8 +110,9 @@ def upload_data(terminal: Terminal, file: Path | None = None) -> None:
 class Repository:
     """The person's clone: their working tree, committed into a repository beside it, so that their own is not touched."""
 
-    def __init__(self, terminal: Terminal, working_tree: Path, directory: Path) -> None:
+    def __init__(self, terminal: Terminal, settings: Settings, working_tree: Path, directory: Path) -> None:
         self._terminal, self._working_tree = terminal, working_tree
+        self._name, self._branch = settings.project.names.repository, settings.project.branch
         self._git = quiet_git("--git-dir", str(directory), "--work-tree", str(working_tree))
         if not directory.exists():
             self._run("init", "--quiet")
@@ -126,7 +135,7 @@ class Repository:
 
     def push(self) -> str:
         """Push to the account's repository; returns the commit's id."""
-        self._run("push", "--quiet", f"{self._terminal.account['endpoint_url']}/v1/repos/{PROJECT.name}", f"HEAD:{PROJECT.branch}")
+        self._run("push", "--quiet", f"{self._terminal.account['endpoint_url']}/v1/repos/{self._name}", f"HEAD:{self._branch}")
         return self.head()
 
 
@@ -183,11 +192,11 @@ def failure_of(terminal: Terminal, pipeline: str, execution: str) -> str:
     return f"{pipeline} ended without a failed action"
 
 
-def training_executions(terminal: Terminal) -> list[Mapping[str, Any]]:
-    """Executions of the SageMaker pipeline, newest first; none before it exists."""
+def training_executions(terminal: Terminal, names: ModelNames) -> list[Mapping[str, Any]]:
+    """Executions of a model's SageMaker pipeline, newest first; none before it exists."""
     sagemaker = terminal.client("sagemaker")
     try:
-        answer = sagemaker.list_pipeline_executions(PipelineName=PROJECT.sagemaker_pipeline, SortBy="CreationTime", SortOrder="Descending")
+        answer = sagemaker.list_pipeline_executions(PipelineName=names.training_pipeline, SortBy="CreationTime", SortOrder="Descending")
     except sagemaker.exceptions.ClientError:
         return []
     executions: list[Mapping[str, Any]] = answer["PipelineExecutionSummaries"]
@@ -228,10 +237,10 @@ def training_ended(terminal: Terminal, execution_arn: str) -> bool:
 # ------------------------------------------------------------------------------------------ the approvals
 
 
-def versions(terminal: Terminal) -> list[Mapping[str, Any]]:
-    """Versions in the model registry, newest first."""
+def versions(terminal: Terminal, names: ModelNames) -> list[Mapping[str, Any]]:
+    """A model's versions in the registry, newest first."""
     answer = terminal.client("sagemaker").list_model_packages(
-        ModelPackageGroupName=PROJECT.model_package_group, SortBy="CreationTime", SortOrder="Descending"
+        ModelPackageGroupName=names.model_package_group, SortBy="CreationTime", SortOrder="Descending"
     )
     found: list[Mapping[str, Any]] = answer["ModelPackageSummaryList"]
     return found
@@ -244,9 +253,9 @@ def judge(terminal: Terminal, model_package_arn: str, status: str, why: str) -> 
     )
 
 
-def waiting_approval(terminal: Terminal, execution: str | None = None) -> Mapping[str, str] | None:
-    """Stage, action and token of the manual approval that the deploy pipeline waits for, if it does."""
-    state = terminal.client("codepipeline").get_pipeline_state(name=PROJECT.deploy_pipeline)
+def waiting_approval(terminal: Terminal, names: ModelNames, execution: str | None = None) -> Mapping[str, str] | None:
+    """Stage, action and token of the manual approval that a model's deploy pipeline waits for, if it does."""
+    state = terminal.client("codepipeline").get_pipeline_state(name=names.deploy_pipeline)
     for stage in state["stageStates"]:
         here = stage.get("latestExecution", {}).get("pipelineExecutionId")
         for action in stage["actionStates"]:
@@ -256,9 +265,9 @@ def waiting_approval(terminal: Terminal, execution: str | None = None) -> Mappin
     return None
 
 
-def answer_approval(terminal: Terminal, waiting: Mapping[str, str], status: str, why: str) -> None:
+def answer_approval(terminal: Terminal, names: ModelNames, waiting: Mapping[str, str], status: str, why: str) -> None:
     terminal.client("codepipeline").put_approval_result(
-        pipelineName=PROJECT.deploy_pipeline,
+        pipelineName=names.deploy_pipeline,
         stageName=waiting["stage"],
         actionName=waiting["action"],
         token=waiting["token"],
@@ -266,24 +275,28 @@ def answer_approval(terminal: Terminal, waiting: Mapping[str, str], status: str,
     )
 
 
-# ------------------------------------------------------------------------------------------ the endpoints
+# ----------------------------------------------------------------------------------------------- what serves
 
 
-def instance_count(terminal: Terminal, environment: Environment) -> int:
-    variants = terminal.client("sagemaker").describe_endpoint(EndpointName=PROJECT.endpoint_name(environment))["ProductionVariants"]
-    return int(variants[0]["CurrentInstanceCount"])
+def instance_count(terminal: Terminal, names: ServingNames) -> int:
+    variants = terminal.client("sagemaker").describe_endpoint(EndpointName=names.endpoint)["ProductionVariants"]
+    return next(int(variant["CurrentInstanceCount"]) for variant in variants if variant["VariantName"] == VARIANT)
 
 
-def live_version(terminal: Terminal, environment: Environment) -> str | None:
-    """Model package that an endpoint serves; None while there is no endpoint."""
+def live_version(terminal: Terminal, names: ServingNames) -> str | None:
+    """Model package behind an environment's endpoint, or behind what scores its batches; None while there is none."""
     sagemaker = terminal.client("sagemaker")
     try:
-        endpoint = sagemaker.describe_endpoint(EndpointName=PROJECT.endpoint_name(environment))
+        endpoint = sagemaker.describe_endpoint(EndpointName=names.endpoint)
     except sagemaker.exceptions.ClientError:
+        model = terminal.outputs(names.stack).get("ModelName")
+    else:
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+        model = config["ProductionVariants"][0]["ModelName"]
+    if model is None:
         return None
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-    model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
-    containers = [model["PrimaryContainer"]] if model.get("PrimaryContainer") else model["Containers"]
+    described = sagemaker.describe_model(ModelName=model)
+    containers = [described["PrimaryContainer"]] if described.get("PrimaryContainer") else described["Containers"]
     return str(containers[0]["ModelPackageName"])
 
 
@@ -291,7 +304,3 @@ def read_s3(terminal: Terminal, uri: str) -> bytes:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     body: bytes = terminal.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     return body
-
-
-def training_prefix() -> str:
-    return f"training/{DATASET.name}/"

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-_TITLE_WIDTH = 34
+_TITLE_WIDTH = 36
 
 
 @dataclass
@@ -43,6 +43,7 @@ class Narrator:
         self._running: list[Stage] = []
         self._status: Status | None = None
         self._chapter = ""
+        self._is_closed = False
         self.stages: list[Stage] = []
 
     def elapsed(self) -> float:
@@ -70,8 +71,9 @@ class Narrator:
         """A stage that some later `end` finishes, for stages that overlap."""
         stage = Stage(self._chapter, title, self.elapsed())
         with self._lock:
-            self._running.append(stage)
-            self._show_running()
+            if not self._is_closed:
+                self._running.append(stage)
+                self._show_running()
         return stage
 
     def end(self, stage: Stage) -> None:
@@ -96,7 +98,9 @@ class Narrator:
         Console(stderr=True, highlight=False, soft_wrap=True).print(escape(text))
 
     def close(self) -> None:
+        """What other threads still do is not told any more."""
         with self._lock:
+            self._is_closed = True
             self._running.clear()
             self._show_running()
 

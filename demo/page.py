@@ -12,11 +12,11 @@ import jinja2
 from demo import permissions_page, plots, timings
 from demo.facts import Facts, ScalingRecord
 from demo.narrator import Stage
-from settings import DATASET, PRODUCTION, PROJECT, STAGING
+from settings_schema.reading import Settings
 
 
-def write(path: Path, facts: Facts) -> None:
-    """Render `page.html.j2` and put the report and the page of permissions beside it; each file appears complete or not at all."""
+def write(path: Path, settings: Settings, facts: Facts) -> None:
+    """Render `page.html.j2` and put the reports and the page of permissions beside it; each file appears complete or not at all."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -28,21 +28,20 @@ def write(path: Path, facts: Facts) -> None:
     total = max(stage.started + stage.seconds for stage in facts.stages)
     html = environment.get_template("page.html.j2").render(
         facts=facts,
-        project=PROJECT,
-        dataset=DATASET,
-        production=PRODUCTION,
-        staging=STAGING,
+        models=facts.models,
+        project=settings.project,
         total_seconds=total,
-        numbers=timings.measured(facts, total),
+        seconds=lambda model: timings.of_model(facts, model),
         chapters=_by_chapter(facts.stages),
         chapter_colours=plots.CHAPTER_COLOURS,
         journey=plots.journey(facts.stages),
-        scaling=_scaling(facts.scaling),
+        scaling=_scaling,
         permissions=permissions_page.summary(facts.permissions) if facts.permissions else None,
     )
     if facts.permissions:
         permissions_page.write(path.with_name(permissions_page.NAME), facts.permissions)
-    _write_whole(path.with_name("report.html"), facts.report_html)
+    for model in facts.models:
+        _write_whole(path.with_name(model.report_file), model.report_html)
     _write_whole(path, html)
 
 

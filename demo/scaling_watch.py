@@ -1,6 +1,6 @@
 """Watches a variant scale: its instance count over simulated time, and which rule made each change.
 
-In: a `Terminal` and an environment of settings. Out: `Sample`s and `Activity`s, for the story and for `plots.py`.
+In: a `Terminal` and the names of a model in an environment. Out: `Sample`s and `Activity`s, for the story and for `plots.py`.
 Source of the text formats: API reference of Application Auto Scaling, ScalingActivity.
 """
 
@@ -16,7 +16,8 @@ from typing import Any
 from demo import loop
 from demo.clock import AccountClock
 from demo.terminal import Terminal
-from settings import PROJECT, Environment
+from settings_schema import ServingNames
+from settings_schema.names import VARIANT
 
 _DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 _POLL_SECONDS = 0.25
@@ -46,11 +47,11 @@ class Activity:
 class ScalingWatch:
     """Samples on a thread of its own between `start` and `stop`."""
 
-    def __init__(self, terminal: Terminal, environment: Environment, clock: AccountClock) -> None:
-        self._terminal, self._environment, self._clock = terminal, environment, clock
+    def __init__(self, terminal: Terminal, names: ServingNames, clock: AccountClock) -> None:
+        self._terminal, self._names, self._clock = terminal, names, clock
         self._resource = {
             "ServiceNamespace": "sagemaker",
-            "ResourceId": f"endpoint/{PROJECT.endpoint_name(environment)}/variant/AllTraffic",
+            "ResourceId": f"endpoint/{names.endpoint}/variant/{VARIANT}",
         }
         self._scaling = terminal.client("application-autoscaling")
         policies = self._scaling.describe_scaling_policies(**self._resource, ScalableDimension=_DIMENSION)["ScalingPolicies"]
@@ -82,7 +83,7 @@ class ScalingWatch:
             self._sample()
 
     def _sample(self) -> None:
-        self.samples.append(Sample(self._clock.now(), loop.instance_count(self._terminal, self._environment)))
+        self.samples.append(Sample(self._clock.now(), loop.instance_count(self._terminal, self._names)))
 
     def _read(self, activity: Mapping[str, Any]) -> Activity:
         kind, rule = who_acted(activity["Cause"], self._policy_types)

@@ -30,9 +30,12 @@ _MOMENT_SECONDS = 0.5
 
 
 class Terminal:
-    """`checkout` is the project being shown; `directory` takes logs (`logs/`), the account's state (`account/`) and the rest (`work/`)."""
+    """`checkout` is the project being shown; `directory` takes logs (`logs/`), the account's state (`account/`) and the rest (`work/`).
 
-    def __init__(self, checkout: Path, directory: Path) -> None:
+    `tools`: where `make setup` has installed the CDK CLI, if not in the checkout.
+    """
+
+    def __init__(self, checkout: Path, directory: Path, *, tools: Path | None = None) -> None:
         self.checkout, self.directory = checkout, directory
         self.logs = directory / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -44,7 +47,7 @@ class Terminal:
         self._account_process: subprocess.Popen[bytes] | None = None
         self._before: dict[str, str] | None = None  # this process's environment without the account
         self._path = os.pathsep.join(
-            [str(checkout / "node_modules" / ".bin"), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+            [str((tools or checkout) / "node_modules" / ".bin"), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
         )
         self._need("cdk", "The CDK CLI is not installed here. Run `make setup`; it installs it with Node into this folder.")
         self._need("node", "Node is not on PATH, which the CDK CLI needs. Run `make setup`; it installs it into this folder.")
@@ -151,8 +154,12 @@ class Terminal:
         return self._clients[service]
 
     def outputs(self, stack: str) -> dict[str, str]:
-        """Outputs of a CloudFormation stack, by key."""
-        stacks = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+        """Outputs of a CloudFormation stack, by key; none where there is no such stack."""
+        cloudformation = self.client("cloudformation")
+        try:
+            stacks = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        except cloudformation.exceptions.ClientError:
+            return {}
         return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Chapter 2: `git push` starts the build, the build the SageMaker pipeline, and the pipeline registers a version or says why not."""
+"""Chapter 2: `git push` starts the build, the build each model's SageMaker pipeline, and that registers a version or says why not."""
 
 from __future__ import annotations
 
@@ -11,84 +11,85 @@ from typing import Any
 from build_scripts import golden, registry, trial_logs, version_contract
 from demo import loop
 from demo.errors import StageError
-from demo.facts import Facts
+from demo.facts import Facts, ModelFacts
 from demo.narrator import Narrator, Stage
+from demo.side_by_side import side_by_side
 from demo.terminal import Terminal
-from settings import PROJECT
+from settings_schema.reading import Settings
 
 _STEP_ENDS = {"Succeeded", "Failed", "Stopped"}
 
 
-def push_and_train(terminal: Terminal, narrator: Narrator, facts: Facts, repository: Path) -> None:
-    """From the push to a version that waits for approval."""
-    clone = loop.Repository(terminal, terminal.checkout, repository)
+def push_and_train(terminal: Terminal, narrator: Narrator, settings: Settings, facts: Facts, repository: Path) -> None:
+    """From the push to a version of each model that waits for approval."""
+    clone = loop.Repository(terminal, settings, terminal.checkout, repository)
     with narrator.stage("git commit") as stage:
         clone.commit("The working tree as it is")
         stage.note = "this checkout, uncommitted changes included"
+    pipeline = settings.project.names.build_pipeline
+    known = {execution["pipelineExecutionId"] for execution in loop.pipeline_executions(terminal, pipeline)}
     with narrator.stage("git push") as stage:
         facts.pushed_at = narrator.elapsed()
         facts.commit = clone.push()
-        stage.note = f"commit {facts.commit[:7]} to {PROJECT.branch}"
-    build = loop.new_execution(terminal, PROJECT.build_pipeline, known=set())
-    _Change(terminal, narrator, facts, build).follow()
-    _find_version(terminal, narrator, facts)
+        stage.note = f"commit {facts.commit[:7]} to {settings.project.branch}"
+    build = _Build(terminal, narrator, pipeline, loop.new_execution(terminal, pipeline, known))
+    trainings = [_Training(terminal, narrator, facts, model, build) for model in facts.models]
+    side_by_side([build.follow, *(training.follow for training in trainings)])
 
 
-class _Change:
-    """Tells the build and the training that it starts. They overlap: the build goes on while the first step runs."""
+class _Build:
+    """Tells the build. Trainings overlap it: it goes on while their first steps run."""
 
-    def __init__(self, terminal: Terminal, narrator: Narrator, facts: Facts, build: str) -> None:
-        self._terminal, self._narrator, self._facts, self._build = terminal, narrator, facts, build
-        self._build_stage: Stage | None = narrator.begin(f"{PROJECT.build_pipeline}: test, publish, start")
+    def __init__(self, terminal: Terminal, narrator: Narrator, pipeline: str, execution: str) -> None:
+        self._terminal, self._narrator, self._pipeline, self._execution = terminal, narrator, pipeline, execution
+        self.has_succeeded = False
+
+    def follow(self) -> None:
+        with self._narrator.stage(f"{self._pipeline}: test, publish, start") as stage:
+            status = loop.end_of_pipeline(self._terminal, self._pipeline, self._execution)
+            stage.note = status.lower()
+            if status != "Succeeded":
+                raise StageError(loop.failure_of(self._terminal, self._pipeline, self._execution), self._terminal.account_logs)
+        self.has_succeeded = True
+
+
+class _Training:
+    """Tells the steps of one model's training, and what it registered."""
+
+    def __init__(self, terminal: Terminal, narrator: Narrator, facts: Facts, model: ModelFacts, build: _Build) -> None:
+        self._terminal, self._narrator, self._facts, self._model, self._build = terminal, narrator, facts, model, build
         self._running: dict[str, Stage] = {}
         self._steps: dict[str, Mapping[str, Any]] = {}
 
     def follow(self) -> None:
-        execution = loop.wait_for("the training", self._training_started)
+        execution = loop.wait_for(f"the training of {self._model.subject.name}", self._started)
         for name, status in loop.changes(lambda: self._look(execution), lambda: loop.training_ended(self._terminal, execution)):
             self._tell(name, status)
-        self._facts.pending_at = self._narrator.elapsed()
+        self._model.pending_at = self._narrator.elapsed()
         failed = [step for step in self._steps.values() if step["StepStatus"] == "Failed"]
         if failed:
             reason = failed[-1].get("FailureReason", "no reason given")
             search = failed[-1].get("Metadata", {}).get("TuningJob")
             said = trial_logs.reason(self._terminal.client("sagemaker"), self._terminal.client("logs"), search["Arn"]) if search else ""
             raise StageError(f"step {failed[-1]['StepName']} failed: {reason} {said}".rstrip(), self._terminal.account_logs)
-        loop.wait_for("the end of the build", self._build_ended)
+        _find_version(self._terminal, self._narrator, self._facts, self._model)
 
-    def _training_started(self) -> str | None:
-        ended = self._build_ended()
-        executions = loop.training_executions(self._terminal)
+    def _started(self) -> str | None:
+        names, ended = self._model.subject.names, self._build.has_succeeded
+        executions = loop.training_executions(self._terminal, names)
         if executions:
             return str(executions[0]["PipelineExecutionArn"])
         if ended:
-            reason = f"{PROJECT.build_pipeline} succeeded without starting {PROJECT.sagemaker_pipeline}"
-            raise StageError(reason, self._terminal.account_logs)
+            raise StageError(f"the build succeeded without starting {names.training_pipeline}", self._terminal.account_logs)
         return None
 
-    def _build_ended(self) -> bool | None:
-        """True once it has succeeded. Raises StageError if it failed."""
-        if self._build_stage is None:
-            return True
-        status = loop.status_of(self._terminal, PROJECT.build_pipeline, self._build)
-        if status not in loop.PIPELINE_ENDS:
-            return None
-        self._build_stage.failed = status != "Succeeded"
-        self._build_stage.note = status.lower()
-        self._narrator.end(self._build_stage)
-        self._build_stage = None
-        if status != "Succeeded":
-            raise StageError(loop.failure_of(self._terminal, PROJECT.build_pipeline, self._build), self._terminal.account_logs)
-        return True
-
     def _look(self, execution: str) -> dict[str, str]:
-        self._build_ended()
         self._steps = {step["StepName"]: step for step in loop.steps(self._terminal, execution)}
         return {name: str(step["StepStatus"]) for name, step in self._steps.items()}
 
     def _tell(self, name: str, status: str) -> None:
         if name not in self._running:
-            self._running[name] = self._narrator.begin(name)
+            self._running[name] = self._narrator.begin(self._model.subject.titled(name))
         if status in _STEP_ENDS:
             stage = self._running[name]
             stage.note = _numbers(self._terminal, self._steps[name])
@@ -149,22 +150,23 @@ def _last_log_line(terminal: Terminal, group: str, job: str) -> str:
     return ""
 
 
-def _find_version(terminal: Terminal, narrator: Narrator, facts: Facts) -> None:
-    with narrator.stage("Registered, waiting for approval") as stage:
-        waiting = [version for version in loop.versions(terminal) if version["ModelApprovalStatus"] == "PendingManualApproval"]
+def _find_version(terminal: Terminal, narrator: Narrator, facts: Facts, model: ModelFacts) -> None:
+    names = model.subject.names
+    with narrator.stage(model.subject.titled("Waits for approval")) as stage:
+        waiting = [version for version in loop.versions(terminal, names) if version["ModelApprovalStatus"] == "PendingManualApproval"]
         if not waiting:
-            raise StageError("no version waits for approval in the model registry", terminal.account_logs)
-        facts.version_arn, facts.version = waiting[0]["ModelPackageArn"], int(waiting[0]["ModelPackageVersion"])
-        _read_evidence(terminal, facts, registry.describe(terminal.client("sagemaker"), facts.version_arn))
-        seconds = facts.pending_at - facts.pushed_at
-        metric = f"{facts.metadata['metric']} {float(facts.metadata['metric-value']):.4g}"
-        stage.note = f"version {facts.version} of {PROJECT.model_package_group}, {metric}; {seconds:.1f} s after the push"
+            raise StageError(f"no version of {names.model_package_group} waits for approval", terminal.account_logs)
+        model.version_arn, model.version = waiting[0]["ModelPackageArn"], int(waiting[0]["ModelPackageVersion"])
+        _read_evidence(terminal, model, registry.describe(terminal.client("sagemaker"), model.version_arn))
+        seconds = model.pending_at - facts.pushed_at
+        metric = f"{model.metadata['metric']} {float(model.metadata['metric-value']):.4g}"
+        stage.note = f"version {model.version} of {names.model_package_group}, {metric}; {seconds:.1f} s after the push"
 
 
-def _read_evidence(terminal: Terminal, facts: Facts, version: registry.Version) -> None:
-    facts.metadata = version.facts
-    folder = facts.metadata["report-url"].rpartition("/")[0]
-    facts.report_html = loop.read_s3(terminal, f"{folder}/report.html").decode("utf-8")
-    facts.evaluation = json.loads(loop.read_s3(terminal, f"{folder}/evaluation.json"))
-    facts.contract = version_contract.read(terminal.client("s3"), version)
-    facts.golden_rows = golden.read(terminal.client("s3"), version, facts.contract).rows
+def _read_evidence(terminal: Terminal, model: ModelFacts, version: registry.Version) -> None:
+    model.metadata = version.facts
+    folder = model.metadata["report-url"].rpartition("/")[0]
+    model.report_html = loop.read_s3(terminal, f"{folder}/report.html").decode("utf-8")
+    model.evaluation = json.loads(loop.read_s3(terminal, f"{folder}/evaluation.json"))
+    model.contract = version_contract.read(terminal.client("s3"), version)
+    model.golden = golden.read(terminal.client("s3"), version, model.contract)

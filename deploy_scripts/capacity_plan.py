@@ -3,7 +3,7 @@
     python -m deploy_scripts.capacity_plan --model abalone --traffic day.csv --slo-p99-ms 200
 
 `python -m capacity` (packages/capacity) with what is set: the synthesized template of the last environment, which serves, its SLO, what an
-instance serves, the prices. Whatever is given here as well wins; `--help` lists all of it. Out: out/capacity/index.html, and lines for models/.
+instance serves, the prices. Whatever is given here as well wins; `--help` lists all. Out: out/capacity/index.html, and lines for models/.
 """
 
 from __future__ import annotations

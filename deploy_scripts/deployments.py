@@ -62,6 +62,12 @@ def places_of(project: ProjectEnvironment, settings: Settings, role: Role) -> li
     return [EnvironmentPlace(project, environment, role) for environment in (*settings.environments, own)]
 
 
+def regions_of(project: ProjectEnvironment, settings: Settings) -> list[str]:
+    """Where the project's own account has something: its region first, then those of environments, for which versions are copied."""
+    home = settings.project.region or project.region
+    return list(dict.fromkeys([home, *(environment.region or home for environment in settings.environments)]))
+
+
 def at_place(place: EnvironmentPlace) -> list[Deployment]:
     """Of one account and region. What only a change set made is none."""
     names = ProjectNames(project=place.names.project)

@@ -1,8 +1,8 @@
 """Clients for where an environment lives: in the caller's own account as the caller, in another one by a role that is assumed there.
 
 `Role.LOOKUP` and `Role.DEPLOY` are made by `cdk bootstrap --trust <project's account>`: whoever may deploy there may also look and retire
-(LookupRole and DeploymentActionRole of the CDK's bootstrap-template.yaml). `Role.VERIFY` is the environment stack's, for the builds of the
-deploy pipeline and for whoever sends requests. Credentials of the environment's own account (AWS_PROFILE) need none of them.
+(LookupRole and DeploymentActionRole of the CDK's bootstrap-template.yaml). A model's verify role is the environment stack's, which lets in
+the builds of the model's deploy pipeline only. Credentials of the environment's own account (AWS_PROFILE) need none of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 from build_scripts.command_line import ProblemError, explain
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.preflight.assembly import partition_of
-from settings_schema import Environment
+from settings_schema import Environment, ServingNames
 
 _CDK_JSON = Path(__file__).resolve().parents[1] / "cdk.json"
 _QUALIFIER = "@aws-cdk/core:bootstrapQualifier"
@@ -29,17 +29,19 @@ _DEFAULT_QUALIFIER = "hnb659fds"
 
 
 class Role(Enum):
-    """What is to be done in another account."""
+    """What a person does in another account."""
 
     LOOKUP = "lookup-role"
     DEPLOY = "deploy-role"
-    VERIFY = "verify"
 
 
 class EnvironmentPlace:
-    """An environment's account and region. Nothing is asked before it is needed. Raises ProblemError where the account is closed."""
+    """An environment's account and region. Nothing is asked before it is needed. Raises ProblemError where the account is closed.
 
-    def __init__(self, project: ProjectEnvironment, environment: Environment, role: Role) -> None:
+    `role`: a model's names for what its deploy pipeline does there.
+    """
+
+    def __init__(self, project: ProjectEnvironment, environment: Environment, role: Role | ServingNames) -> None:
         self.environment = environment
         self.names = environment.names(project.project)
         self.region = environment.region or project.project.region or project.region
@@ -69,8 +71,9 @@ class EnvironmentPlace:
 
     @property
     def role_arn(self) -> str:
-        name = self.names.verify_role
-        if self._role is not Role.VERIFY:
+        if isinstance(self._role, ServingNames):
+            name = self._role.verify_role
+        else:
             name = f"cdk-{qualifier()}-{self._role.value}-{self._wanted}-{self.region}"
         return f"arn:{partition_of(self.region)}:iam::{self._wanted}:role/{name}"
 
@@ -101,7 +104,7 @@ class EnvironmentPlace:
     @property
     def _closed(self) -> str:
         opens = f"`npx cdk deploy {self.names.stack}` makes it"
-        if self._role is not Role.VERIFY:
+        if isinstance(self._role, Role):
             opens = f"`{bootstrap_command(str(self._wanted), self.region, self._caller, qualifier())}` makes it"
         profile = f"or choose credentials of {self._wanted} (AWS_PROFILE)"
         lives = f"environment {self.environment.name} lives in {self._wanted}"

@@ -22,7 +22,7 @@ from deploy_scripts.live_endpoint import endpoint_of, served_version
 
 def request(project: ProjectEnvironment, place: EnvironmentPlace, endpoint: str, count: int, content_type: str) -> bytes:
     """Raises ProblemError where there is no such endpoint, no version behind it, or fewer rows."""
-    _, version = served_version(place.client("sagemaker"), project.client("sagemaker"), endpoint)
+    _, version = served_version(place.client("sagemaker"), project, endpoint)
     s3 = project.client("s3")
     contract = version_contract.read(s3, version)
     rows = golden.read(s3, version, contract).rows
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     environment = settings.environment(given.environment) if given.environment else settings.production
     endpoint_of(model, environment)
     project = ProjectEnvironment(settings.project)
-    place = EnvironmentPlace(project, environment, Role.VERIFY)
+    place = EnvironmentPlace(project, environment, Role.LOOKUP)
     endpoint = model.names(settings.project).at(environment.name).endpoint
     body = request(project, place, endpoint, given.rows, given.content_type)
     if given.output is None:

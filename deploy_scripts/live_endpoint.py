@@ -6,7 +6,9 @@ from typing import Any
 
 from build_scripts.command_line import ProblemError
 from build_scripts.missing import found
+from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, find, number_of
+from deploy_scripts.regional_copy import original
 from settings_schema import Endpoint, Environment, Model
 
 
@@ -46,8 +48,8 @@ def package_of(sagemaker: Any, model_name: str) -> str | None:
     return next((container["ModelPackageName"] for container in containers if container.get("ModelPackageName")), None)
 
 
-def served_version(sagemaker: Any, registry: Any, name: str) -> tuple[dict[str, Any], Version]:
-    """The endpoint and the version that it serves. `registry`: SageMaker where the versions are, perhaps in another account.
+def served_version(sagemaker: Any, project: ProjectEnvironment, name: str) -> tuple[dict[str, Any], Version]:
+    """The endpoint and the version that it serves. `project`: where the versions are, perhaps in another account.
 
     Raises ProblemError saying which of them there is not.
     """
@@ -57,7 +59,7 @@ def served_version(sagemaker: Any, registry: Any, name: str) -> tuple[dict[str, 
     package = served_package(sagemaker, endpoint)
     if package is None:
         raise ProblemError(f"endpoint {name} serves a model that is of no registered version, or whose description was deleted")
-    version = find(registry, package)
+    version = find(project.client("sagemaker"), original(project, package))
     if version is None:
         raise ProblemError(f"endpoint {name} serves version {number_of(package)}, which was deleted from the registry; release another one")
     return endpoint, version

@@ -229,7 +229,7 @@ def place_of(options: argparse.Namespace) -> tuple[ProjectEnvironment, Environme
         options.endpoint = options.endpoint or model.names(settings.project).at(environment.name).endpoint
         options.p99_ms = options.p99_ms or float(endpoint_of(model, settings.production).p99_latency_ms)
     project = ProjectEnvironment(settings.project)
-    return project, EnvironmentPlace(project, environment, Role.VERIFY)
+    return project, EnvironmentPlace(project, environment, Role.LOOKUP)
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -256,7 +256,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def golden_bodies(project: ProjectEnvironment, sagemaker: Any, options: argparse.Namespace) -> list[bytes]:
     """One request for each golden row of the version that is served: what it surely takes, and as different as real rows are."""
-    _, version = served_version(sagemaker, project.client("sagemaker"), options.endpoint)
+    _, version = served_version(sagemaker, project, options.endpoint)
     contract = version_contract.read(project.client("s3"), version)
     rows = golden.read(project.client("s3"), version, contract).rows
     return [invocation.body([row], options.content_type, contract) for row in rows]

@@ -5,7 +5,7 @@ Input: what is deployed (deployments.py) and what is set. Output: a `Placement` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,12 +50,13 @@ class Stage:
         return self.deployment is not None and "EndpointName" in self.deployment.outputs
 
 
-def look(stage: Stage, sagemaker: Any, registry: Any) -> Placement:
-    """`sagemaker`: where it serves; `registry`: SageMaker where the versions are."""
+def look(stage: Stage, sagemaker: Any, registry: Any, original: Callable[[str], str] = str) -> Placement:
+    """`sagemaker`: where it serves; `registry`: SageMaker where the versions are; `original`: the version that a copy is of."""
     seen = _endpoint(stage.names, sagemaker) if stage.has_endpoint else _batch(stage, sagemaker)
     if seen is None:
-        return Placement(model=stage.names.model, stage=stage.names.environment)
-    package, shown = seen
+        status = stage.deployment.stack["StackStatus"] if stage.deployment else "not deployed"  # such as ROLLBACK_COMPLETE
+        return Placement(model=stage.names.model, stage=stage.names.environment, status=status)
+    package, shown = original(seen[0]) if seen[0] else None, seen[1]
     version = find(registry, package) if package else None
     gone = "" if version else ", version deleted from the registry" if package else ", of no known version"
     return Placement(
@@ -104,9 +105,11 @@ def when(serving: Batch) -> str:
 
 
 def _last_job(names: ServingNames, sagemaker: Any) -> Mapping[str, Any] | None:
-    """The newest of the stage's transform jobs; verifications are some of them."""
-    page = sagemaker.list_transform_jobs(NameContains=names.job_prefix, SortBy="CreationTime", SortOrder="Descending", MaxResults=10)
-    return next((job for job in page["TransformJobSummaries"] if job["TransformJobName"].startswith(names.job_prefix)), None)
+    """The newest of the stage's transform jobs that is no verification."""
+    newest = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 10}
+    page = sagemaker.list_transform_jobs(NameContains=names.scoring_job_prefix, **newest)
+    jobs = [job for job in page["TransformJobSummaries"] if job["TransformJobName"].startswith(names.scoring_job_prefix)]
+    return next((job for job in jobs if not job["TransformJobName"].startswith(names.verification_job_prefix)), None)
 
 
 def _scored(job: Mapping[str, Any], names: ServingNames, sagemaker: Any) -> str:

@@ -18,29 +18,30 @@ from build_scripts.command_line import ProblemError, add_model_option, parser, r
 from build_scripts.endpoint_templates import resource, template
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe
-from deploy_scripts.environment_place import EnvironmentPlace, Role
+from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint, first_variant
+from deploy_scripts.regional_copy import copy
 from settings_schema import Endpoint, Environment, Model, ServingNames
 
 _PACKAGE = "ModelPackageArn"
 
 
-def parameters(version: Version, content: Mapping[str, Any]) -> dict[str, str]:
+def parameters(package: str, content: Mapping[str, Any]) -> dict[str, str]:
     """Values for the parameters that a template declares; others would be refused. Raises ProblemError for one that nothing says."""
     declared: Mapping[str, Any] = content.get("Parameters", {})
     missing = [name for name, definition in declared.items() if name != _PACKAGE and "Default" not in definition]
     if missing:
         raise ProblemError(f"no value for the template parameters {', '.join(missing)}; known: {_PACKAGE}")
-    return {_PACKAGE: version.arn} if _PACKAGE in declared else {}
+    return {_PACKAGE: package} if _PACKAGE in declared else {}
 
 
-def template_configuration(version: Version, content: Mapping[str, Any], names: ServingNames, project_id: str) -> dict[str, Any]:
+def template_configuration(package: str, content: Mapping[str, Any], names: ServingNames, project_id: str) -> dict[str, Any]:
     """CodePipeline's "template configuration" file: parameters and the stack's tags, of the project, the model and the environment.
 
     No tag may differ from one deployment to the next: CloudFormation gives a stack's tags to every resource, and would update each of them.
     For a scalable target that sets the bounds back which a schedule had set. What is deployed say the stack's parameter and its output.
     """
-    return {"Parameters": parameters(version, content), "Tags": {**names.tags, "sagemaker:project-id": project_id}}
+    return {"Parameters": parameters(package, content), "Tags": {**names.tags, "sagemaker:project-id": project_id}}
 
 
 def refuse_impossible(
@@ -73,17 +74,20 @@ def live_instance_type(sagemaker: Any, endpoint_name: str) -> str | None:
 def files(
     project: ProjectEnvironment, model: Model, environments: Sequence[Environment], version: Version, assembly: Path
 ) -> dict[str, Any]:
-    """Name -> content of each file. Raises ProblemError for what cannot be deployed, before anything is written."""
-    made: dict[str, Any] = {}
+    """Name -> content of each file. Raises ProblemError for what cannot be deployed, before anything is written or copied."""
+    names = {item.name: model.names(project.project).at(item.name) for item in environments}
+    places = {item.name: EnvironmentPlace(project, item, names[item.name]) for item in environments}
+    contents = {name: template(assembly, serving.stack) for name, serving in names.items()}
     for environment in environments:
-        names = model.names(project.project).at(environment.name)
-        content = template(assembly, names.stack)
-        live = None
+        stack, live = names[environment.name].stack, None
         if isinstance(model.serving[environment.name], Endpoint):
-            live = live_instance_type(EnvironmentPlace(project, environment, Role.VERIFY).client("sagemaker"), names.endpoint)
-        refuse_impossible(model, environment, version, content, live, names.stack)
-        made[f"{names.stack}.template.json"] = content
-        made[f"{environment.name}.parameters.json"] = template_configuration(version, content, names, project.project_id)
+            live = live_instance_type(places[environment.name].client("sagemaker"), names[environment.name].endpoint)
+        refuse_impossible(model, environment, version, contents[environment.name], live, stack)
+    made: dict[str, Any] = {}
+    for name, content in contents.items():
+        package = copy(project, version.arn, places[name].region)
+        made[f"{names[name].stack}.template.json"] = content
+        made[f"{name}.parameters.json"] = template_configuration(package, content, names[name], project.project_id)
     return made
 
 

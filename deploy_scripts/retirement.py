@@ -12,11 +12,14 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from build_scripts.command_line import ProblemError, VerdictError
+from botocore.exceptions import ClientError
+
+from build_scripts.command_line import ProblemError, VerdictError, explain
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.deployments import Deployment
 from deploy_scripts.environment_place import EnvironmentPlace, Role
+from deploy_scripts.regional_copy import client_in
 from settings_schema import Environment, ModelNames
 
 _POLL_SECONDS = 2.0
@@ -24,30 +27,28 @@ _RUNNING = ("Executing", "Stopping")
 _REASON = "what it deploys is being retired"
 
 
-def retire_models(project: ProjectEnvironment, models: Sequence[ModelNames], deployed: Sequence[Deployment]) -> None:
-    """Raises VerdictError with AWS's reason where a stack cannot be deleted; the next run begins there."""
+def retire_models(
+    project: ProjectEnvironment, models: Sequence[ModelNames], deployed: Sequence[Deployment], regions: Sequence[str]
+) -> None:
+    """`deployed`: everything of the project; `regions`: where versions are. Raises VerdictError where a stack cannot go."""
     sagemaker = project.client("sagemaker")
+    registries = [] if project.project.retain_data else [client_in(project, "sagemaker", region) for region in regions]
     ours = [item for item in deployed if item.model in {names.model for names in models}]
     for names in models:
         close(project.client("codepipeline"), names.deploy_pipeline)
-    retire_serving(project, [item for item in ours if item.serves])
+    delete_stacks([item for item in ours if item.serves])
+    for environment in (item for item in deployed if item.environment and not item.model):
+        remove_unused(project, environment)
     for names in models:
         for pipeline in pipelines(sagemaker, names):
             delete_pipeline(sagemaker, pipeline, with_models=pipeline == names.batch_pipeline)
-        if not project.project.retain_data:
-            for arn in versions(sagemaker, names.model_package_group):
-                found(sagemaker.delete_model_package, ModelPackageName=arn)
+        for registry in registries:
+            for arn in versions(registry, names.model_package_group):
+                found(registry.delete_model_package, ModelPackageName=arn)
     delete_stacks([item for item in ours if not item.serves])
-    for names in models if not project.project.retain_data else ():  # of a stack that kept it when it went
+    for names in models if registries else ():  # of a stack that kept it when it went; a region's own goes with its stack
         if found(sagemaker.describe_model_package_group, ModelPackageGroupName=names.model_package_group):
             sagemaker.delete_model_package_group(ModelPackageGroupName=names.model_package_group)
-
-
-def retire_serving(project: ProjectEnvironment, serving: Sequence[Deployment]) -> None:
-    """The stacks, and then the models and endpoint configurations that CloudFormation kept of earlier deployments."""
-    delete_stacks(serving)
-    for item in {(item.place.where, item.environment): item for item in serving}.values():
-        _remove_unused(project, Environment(name=str(item.environment), account=item.place.account, region=item.place.region))
 
 
 def close(codepipeline: Any, name: str) -> None:
@@ -105,10 +106,18 @@ def _settled(cloudformation: Any, name: str) -> Any:
         time.sleep(_POLL_SECONDS)
 
 
-def _remove_unused(project: ProjectEnvironment, environment: Environment) -> None:
-    place = EnvironmentPlace(project, environment, Role.VERIFY)
+def remove_unused(project: ProjectEnvironment, stack: Deployment) -> None:
+    """Models and endpoint configurations that CloudFormation kept of earlier deployments. `stack`: an environment's."""
+    place = EnvironmentPlace(
+        project, Environment(name=str(stack.environment), account=stack.place.account, region=stack.place.region), Role.DEPLOY
+    )
     name = place.names.remove_unused_function
-    answer = found(place.client("lambda").invoke, FunctionName=name, Payload=b"{}")
+    try:
+        answer = found(place.client("lambda").invoke, FunctionName=name, Payload=b"{}")
+    except ClientError as error:  # of another account, where the role that deploys may invoke nothing
+        by_hand = f"`aws lambda invoke --function-name {name} --region {place.region} /dev/stdout`"
+        print(f"{explain(error)}; with credentials of {place.account} type {by_hand} before the next `cdk deploy`", flush=True)
+        return
     if answer is None:
         return  # its stack is gone
     said = json.loads(answer["Payload"].read())

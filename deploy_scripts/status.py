@@ -26,6 +26,7 @@ from deploy_scripts import build_logs
 from deploy_scripts.deployments import Deployment, at_place, places_of
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.placements import Placement, Stage, at, look, quality
+from deploy_scripts.regional_copy import original
 from settings_schema import ModelNames
 from settings_schema.reading import Settings
 
@@ -155,7 +156,7 @@ def collect(project: ProjectEnvironment, settings: Settings, model: str | None =
     # Made here and not by the threads: boto3 makes clients one at a time.
     sagemaker = {where: place.client("sagemaker") for where, place in {stage.place.where: stage.place for stage in stages}.items()}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        placements = pool.map(lambda stage: look(stage, sagemaker[stage.place.where], registry), stages)
+        placements = pool.map(lambda stage: look(stage, sagemaker[stage.place.where], registry, lambda arn: original(project, arn)), stages)
         pipelines = [settings.project.names.build_pipeline, *(names.deploy_pipeline for names in models)]
         states = pool.map(lambda name: found(codepipeline.get_pipeline_state, name=name), pipelines)
         trainings = pool.map(lambda names: failed_training(names.training_pipeline, _newest_training(registry, names)), models)

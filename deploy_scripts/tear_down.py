@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from build_scripts.command_line import parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.agreement import person_agrees
-from deploy_scripts.deployments import Deployment, deployments, places_of
-from deploy_scripts.environment_place import Role
+from deploy_scripts.deployments import Deployment, deployments, places_of, regions_of
+from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.retirement import delete_stacks, pipelines, refuse_protected, retire_models, versions
-from settings_schema import ModelNames, ProjectNames
+from settings_schema import Environment, ModelNames, ProjectNames
 from settings_schema.reading import Settings
 
 
@@ -33,14 +33,18 @@ def shared(deployed: Sequence[Deployment], names: ProjectNames, *, retain_data: 
     build = [item for item in deployed if item.name == names.build_stack]
     environments = [item for item in deployed if item.environment and not item.model]
     foundation = [item for item in deployed if item.name == names.foundation_stack]
-    return build, [] if retain_data else [environments, foundation]
+    regional = [item for item in deployed if item.name.startswith(names.regional_stack(""))]
+    return build, [] if retain_data else [environments, regional, foundation]
 
 
 def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
     settings = read_settings()
     project = ProjectEnvironment(settings.project)
-    deployed, sagemaker = deployments(places_of(project, settings, Role.DEPLOY)), project.client("sagemaker")
+    regions, sagemaker = regions_of(project, settings), project.client("sagemaker")
+    own = [Environment(name="project", account=settings.project.account, region=region) for region in regions]
+    places = [*places_of(project, settings, Role.DEPLOY), *(EnvironmentPlace(project, item, Role.DEPLOY) for item in own)]
+    deployed = deployments(places)
     models = models_of(settings, deployed)
     build, rest = shared(deployed, settings.project.names, retain_data=settings.project.retain_data)
     doomed = [*build, *(item for item in deployed if item.model), *(item for group in rest for item in group)]
@@ -54,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         print("nothing changed")
         return 0
     delete_stacks(build)
-    retire_models(project, models, deployed)
+    retire_models(project, models, deployed, regions)
     for group in rest:
         delete_stacks(group)
     stays = [item.name for item in deployed if item not in doomed]

@@ -29,8 +29,9 @@ from build_scripts.registry import describe
 from build_scripts.version_contract import Contract
 from deploy_scripts import checks, verification_job
 from deploy_scripts.deployments import outputs_of
-from deploy_scripts.environment_place import EnvironmentPlace, Role
+from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import deployed_config, describe_endpoint, package_of, served_package
+from deploy_scripts.regional_copy import registered_in
 from settings_schema import Batch, Endpoint, ServingNames
 
 LATENCY_REQUESTS = 100
@@ -135,8 +136,11 @@ def main(arguments: Sequence[str]) -> int:
     settings = read_settings()
     model, environment = settings.model(given.model), settings.environment(given.stage)
     names, project = model.names(settings.project).at(environment.name), ProjectEnvironment(settings.project)
-    place, serving = EnvironmentPlace(project, environment, Role.VERIFY), model.serving[environment.name]
-    print(deployed_line(place, names, serving, given.package), flush=True)
+    place, serving = EnvironmentPlace(project, environment, names), model.serving[environment.name]
+    there = registered_in(project, given.package, place.region)
+    if there is None:
+        raise ProblemError(f"{given.package} has no copy in {place.region}, which render.py makes; deploy it again")
+    print(deployed_line(place, names, serving, there), flush=True)
     version, s3 = describe(project.client("sagemaker"), given.package), project.client("s3")
     print(require_unchanged(s3, version), flush=True)
     contract = version_contract.read(s3, version)

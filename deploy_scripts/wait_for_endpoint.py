@@ -15,7 +15,7 @@ from typing import Any
 
 from build_scripts.command_line import VerdictError, add_model_option, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
-from deploy_scripts.environment_place import EnvironmentPlace, Role
+from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint
 from settings_schema import Endpoint, ModelNames
 
@@ -62,8 +62,9 @@ def main(arguments: Sequence[str]) -> int:
     if not isinstance(model.serving[environment.name], Endpoint):
         print(f"{model.name} has no endpoint in {environment.name}: nothing to wait for")
         return 0
-    place = EnvironmentPlace(ProjectEnvironment(settings.project), environment, Role.VERIFY)
-    wait_until_updatable(place.client("sagemaker"), model.names(settings.project), environment.name)
+    names = model.names(settings.project)
+    place = EnvironmentPlace(ProjectEnvironment(settings.project), environment, names.at(environment.name))
+    wait_until_updatable(place.client("sagemaker"), names, environment.name)
     return 0
 
 

@@ -57,6 +57,18 @@ class Settings:
         require(name in self.models, "--model", name, known)
         return self.models[name]
 
+    def endpoint_model(self, name: str | None = None) -> Model:
+        """As `model`, among those that endpoints serve, which are what scales. None: the only one of these."""
+        served = {each: model for each, model in self.models.items() if not model.is_batch_only}
+        known = ", ".join(served) or "none: every model is batch only"
+        if name is None:
+            if len(served) != 1:
+                raise SettingsError(f"--model is missing; allowed: {known}")
+            return next(iter(served.values()))
+        model = self.model(name)
+        require(model.name in served, "--model", name, f"{known}, which have endpoints")
+        return model
+
 
 def read(root: Path = ROOT) -> Settings:
     """Everything, checked, also how it fits together."""

@@ -73,8 +73,12 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_stack_status.py",
         "local_account/test_foreign_app.py",
     ),
-    "CodeCommit, CodeBuild, CodePipeline": (
+    "CodeCommit, CodeConnections, CodeBuild, CodePipeline": (
         "local_account/test_git.py",
+        "local_account/test_connections.py",
+        "local_account/test_connections_pipelines.py",
+        "local_account/test_connections_triggers.py",
+        "local_account/test_connections_cdk.py",
         "local_account/test_codebuild.py",
         "local_account/test_codepipeline.py",
         "local_account/test_codepipeline_concurrency.py",
@@ -95,7 +99,6 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_caching.py",
         "journeys/test_bad_input_pipeline.py",
         "local_account/test_registry.py",
-        "local_account/test_search.py",
     ),
     "Endpoints, deployments, scaling": (
         "local_account/test_endpoints.py",
@@ -111,7 +114,6 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_scheduler.py",
         "local_account/test_metrics.py",
         "local_account/test_metrics_services.py",
-        "local_account/test_metrics_expressions.py",
         "local_account/test_alarms.py",
     ),
     "Names and limits": (
@@ -120,6 +122,13 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "unit/test_container_versions.py",
     ),
     "Encryption": ("local_account/test_s3_encryption.py",),
+    "Several accounts and regions": (
+        "local_account/test_several_accounts.py",
+        "local_account/test_several_accounts_grants.py",
+        "local_account/test_several_accounts_cdk.py",
+        "local_account/test_several_accounts_pipelines.py",
+        "local_account/test_several_accounts_sagemaker.py",
+    ),
 }
 #: Modules of packages/local_account/tests about the emulator itself, which has no counterpart in AWS.
 OWN = (

@@ -23,6 +23,7 @@ from typing import Any
 
 from benchmarks.machine import describe_machine
 from benchmarks.orchestration.three_steps import definition
+from benchmarks.preparation.rows import MODEL
 from benchmarks.role import ROLE, make_role
 from build_scripts.publish import code_files
 from build_scripts.step_modules import load
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     peer = _metaflow_python()
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
-        files = {**code_files(), "timed.py": (HERE / "timed.py").read_bytes()}
+        files = {**code_files(MODEL), "timed.py": (HERE / "timed.py").read_bytes()}
         data = _abalone(work / "data")
         with Account(AccountSettings(state_directory=work / "account", port=0)) as account:
             make_role(account.client("iam"))

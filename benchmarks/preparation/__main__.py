@@ -22,10 +22,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import describe_machine
-from benchmarks.preparation.rows import CATEGORIES, DATASET, NUMERIC, WITH_GAPS, write
+from benchmarks.preparation.rows import CATEGORIES, MODEL, NUMERIC, WITH_GAPS, write
 from build_scripts.step_modules import STEPS
 from pipelines.tabular.specification import specification_json
-from settings import Preparation
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "results" / "preparation.json"
@@ -39,14 +38,14 @@ class Contest:
     def __init__(self, folder: Path, rows: int) -> None:
         self._data, self._specification = folder / f"{rows}.parquet", folder / "specification.json"
         write(self._data, rows)
-        self._specification.write_text(specification_json(DATASET, Preparation()), encoding="utf-8")
+        self._specification.write_text(specification_json(MODEL), encoding="utf-8")
 
     def run(self, name: str, matrix: Path | None = None) -> dict[str, Any]:
         """What the process took; the matrix is kept in `matrix`."""
         if name == OURS:
             command = ["ours.py", str(STEPS), str(self._specification)]
         else:
-            kept = str(Preparation().max_categories)
+            kept = str(MODEL.preparation.max_categories)
             command = ["peer.py", PEERS[name], ",".join(NUMERIC), ",".join(CATEGORIES), ",".join(sorted(WITH_GAPS)), kept]
         arguments = [str(HERE / command[0]), *command[1:], str(self._data), *([str(matrix)] if matrix else [])]
         finished = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)

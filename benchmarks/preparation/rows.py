@@ -8,20 +8,25 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from settings import Categorical, DataSet, Numeric, Problem
+from pipelines.tabular.competitors import COMPETITORS
+from settings_schema import Batch, Categorical, DataSet, Model, Numeric, Problem
 
 NUMERIC = [f"n{index:02}" for index in range(24)]
 CATEGORIES = {"c3": 3, "c8": 8, "c20": 20, "c50": 50, "c200": 200, "c1000": 1000}
 WITH_GAPS = {"c8", "c200"}
 
-DATASET = DataSet(
+MODEL = Model(
     name="made-up",
-    problem=Problem.REGRESSION,
-    target="target",
-    numeric=tuple(Numeric(name=name) for name in NUMERIC),
-    categorical=tuple(Categorical(name=name) for name in CATEGORIES),
-    metric="rmse",
-    threshold=1.0,
+    data=DataSet(
+        problem=Problem.REGRESSION,
+        target="target",
+        numeric=tuple(Numeric(name=name) for name in NUMERIC),
+        categorical=tuple(Categorical(name=name) for name in CATEGORIES),
+        metric="rmse",
+        threshold=1.0,
+    ),
+    algorithms=COMPETITORS,
+    serving={"nowhere": Batch()},
 )
 
 

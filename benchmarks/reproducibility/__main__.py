@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe_machine
-from benchmarks.preparation.rows import DATASET, write
+from benchmarks.preparation.rows import MODEL, write
 from benchmarks.registered import registered_abalone
 from build_scripts.step_modules import STEPS, load
 from pipelines.tabular.specification import specification_json
@@ -70,7 +70,7 @@ def large_table() -> dict[str, Any]:
         folder = Path(scratch)
         (folder / "data").mkdir()
         write(folder / "data" / "rows.parquet", LARGE_ROWS)
-        (folder / "specification.json").write_text(specification_json(DATASET), encoding="utf-8")
+        (folder / "specification.json").write_text(specification_json(MODEL), encoding="utf-8")
         for number in range(REPETITIONS):
             made = folder / f"run-{number}"
             _script(threads(number), "prepare", data=folder / "data", output=made, specification=folder / "specification.json")

@@ -2,7 +2,7 @@
 
     python -m benchmarks.training [--seeds 20]
 
-The pipeline really runs, in a local account, with the budget of settings.py; nothing of the test rows is seen before.
+The pipeline really runs, in a local account, with the budget of models/abalone.py; nothing of the test rows is seen before.
 AWS's sample draws rows at random, so it is trained with several seeds; the first (0, XGBoost's default) gives the verdict,
 the others say whether it was lucky or not. Output: a table, and benchmarks/results/training.json. Exit code 1 if the registered
 model is significantly worse.
@@ -31,20 +31,20 @@ from benchmarks.machine import describe_machine
 from benchmarks.registered import Registered, registered_abalone
 from benchmarks.training.aws_sample import PARAMETERS, ROUNDS, TREE_METHODS, predictions
 from build_scripts.step_modules import load
-from settings import DATASET, PREPARATION, TUNING
+from settings_schema import Model
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "training.json"
 RESAMPLES = 10_000
 Floats = NDArray[np.float64]
 
 
-def split(data: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+def split(model: Model, data: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The training and the test rows of the pipeline: its own split of the same file."""
     table = load("table").read(data)
-    numeric = {column.name: load("table").floats(table.columns[column.name]) for column in DATASET.numeric}
-    categorical = {column.name: load("table").labels(table.columns[column.name]) for column in DATASET.categorical}
-    buckets = load("split").content_buckets(numeric, categorical, PREPARATION.split.salt)
-    train, _, test = load("split").sides(buckets, PREPARATION.split.validation, PREPARATION.split.test)
+    numeric = {column.name: load("table").floats(table.columns[column.name]) for column in model.data.numeric}
+    categorical = {column.name: load("table").labels(table.columns[column.name]) for column in model.data.categorical}
+    buckets = load("split").content_buckets(numeric, categorical, model.preparation.split.salt)
+    train, _, test = load("split").sides(buckets, model.preparation.split.validation, model.preparation.split.test)
     frame = pd.read_csv(data)
     return frame[train], frame[test]
 
@@ -52,10 +52,10 @@ def split(data: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 def registered_predictions(registered: Registered, test: pd.DataFrame) -> Floats:
     """What the registered archive's own code answers to the raw test rows."""
     with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(fileobj=io.BytesIO(registered.model)) as archive:
+        with tarfile.open(fileobj=io.BytesIO(registered.archive)) as archive:
             archive.extractall(folder, filter="data")
         rows, answer = Path(folder, "rows.csv"), Path(folder, "answer.json")
-        test[list(DATASET.features)].to_csv(rows, index=False, header=False)
+        test[list(registered.model.data.features)].to_csv(rows, index=False, header=False)
         command = [sys.executable, f"{folder}/code/score.py", "--model-dir", folder, "--rows", str(rows), "--output", str(answer)]
         subprocess.run(command, check=True)
         return np.array([row["score"] for row in json.loads(answer.read_text(encoding="utf-8"))["predictions"]])
@@ -94,14 +94,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seeds", type=int, default=20, help="seeds of AWS's sample (default: %(default)s)")
     seeds = parser.parse_args(arguments).seeds
     with registered_abalone() as registered:
-        train, test = split(registered.data)
+        model = registered.model
+        train, test = split(model, registered.data)
         ours, facts = registered_predictions(registered, test), dict(registered.version.facts)
-    target = test[DATASET.target].to_numpy(dtype=np.float64)
+    target = test[model.data.target].to_numpy(dtype=np.float64)
     measured = float(np.sqrt(np.mean((target - ours) ** 2)))
     assert abs(measured - float(facts["metric-value"])) < 1e-9, "the test rows are not those of the pipeline"
     comparisons: dict[str, Any] = {}
     for method in TREE_METHODS:
-        theirs = [predictions(train, test, DATASET.target, method, seed) for seed in range(seeds)]
+        theirs = [predictions(train, test, model.data.target, method, seed) for seed in range(seeds)]
         others = [float(np.sqrt(np.mean((target - predicted) ** 2))) for predicted in theirs]
         against = [paired(target, ours, predicted) for predicted in theirs]
         comparisons[method] = {
@@ -110,10 +111,10 @@ def main(arguments: Sequence[str]) -> int:
             "aws_sample_rmse_over_seeds": {"median": statistics.median(others), "best": min(others), "worst": max(others)},
             "verdicts_over_seeds": dict(collections.Counter(map(verdict, against))),
         }
-    return report(facts, len(train), len(test), seeds, comparisons)
+    return report(model, facts, len(train), len(test), seeds, comparisons)
 
 
-def report(facts: dict[str, str], train: int, test: int, seeds: int, comparisons: dict[str, Any]) -> int:
+def report(model: Model, facts: dict[str, str], train: int, test: int, seeds: int, comparisons: dict[str, Any]) -> int:
     print(f"registered: {facts['algorithm']} {facts['hyperparameters']}")
     print(f"{train} training rows, {test} test rows; RMSE in rings\n")
     print(
@@ -129,10 +130,10 @@ def report(facts: dict[str, str], train: int, test: int, seeds: int, comparisons
         )
     document = {
         "machine": describe_machine(),
-        "dataset": DATASET.name,
+        "dataset": model.name,
         "rows": {"train": train, "test": test},
         "registered": {name: facts[name] for name in ("algorithm", "hyperparameters", "data-sha256", "model-sha256", "libraries")},
-        "trials_per_algorithm": TUNING.trials,
+        "trials_per_algorithm": model.tuning.trials,
         "aws_sample": {"rounds": ROUNDS, **PARAMETERS, "seeds": seeds},
         "resamples": RESAMPLES,
         "comparison_by_tree_method": comparisons,

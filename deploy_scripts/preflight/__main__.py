@@ -4,7 +4,8 @@
     python -m deploy_scripts.preflight --json            # for programs
     python -m deploy_scripts.preflight --policy          # the permissions that it needs, as an IAM policy
 
-Input: cdk.out, settings.py, models/ and each account and region that they name. Output: a table: ✓ is fine, ✗ would fail, ? could not be seen, → what to do.
+Input: cdk.out, settings.py, models/, and each account and region that they name.
+Output: a table: ✓ is fine, ✗ would fail, ? could not be seen, → what to do.
 Exit code 1 with a ✗, 2 for bad input, 0 otherwise. Next: `npx cdk deploy --all`.
 """
 

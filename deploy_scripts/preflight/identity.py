@@ -25,7 +25,7 @@ def check_identity(situation: Situation) -> Iterator[Finding]:
 
 
 def check_region(situation: Situation) -> Iterator[Finding]:
-    """The region of the terminal is where `cdk` deploys to: the scripts that come after it look there. Another account's is settings.py's."""
+    """The region of the terminal is where `cdk` deploys to: the scripts that come after it look there."""
     if not situation.is_own:
         yield passed("region", situation.region)
         return

@@ -24,7 +24,7 @@ class Situation:
     """One account and region. `stages`: of every model in every environment, by the stack's name; `here`: the names of those in this place.
 
     `identity` is what GetCallerIdentity answered; `region_of_the_environment` what the terminal names; `define` builds the definitions of
-    the project's own place. `trusted`: the account that deploys into this one, if it is another. `is_own`: where the build and the training are.
+    the project's own place, where the build and the training are (`is_own`). `trusted`: another account, which deploys into this one.
     """
 
     project: Project

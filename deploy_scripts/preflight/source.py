@@ -23,8 +23,8 @@ _INSTEAD = "set SOURCE = CodeConnection(...) in settings.py"
 #: By the status of a connection (ConnectionStatus of botocore's model). No API finishes the handshake: "Update a pending connection" of
 #: the Developer Tools user guide.
 _HANDSHAKE = {
-    "PENDING": "only a person can finish it: console, Developer Tools, Settings, Connections, this one, 'Update pending connection'; sign in "
-    "at the provider as who may install AWS's app for the repository's owner",
+    "PENDING": "only a person can finish it: console, Developer Tools, Settings, Connections, this one, 'Update pending connection'; "
+    "sign in at the provider as who may install AWS's app for the repository's owner",
     "ERROR": "the provider does not answer to it; delete it, make another one in the console, and set its ARN as SOURCE in settings.py",
 }
 

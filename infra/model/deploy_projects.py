@@ -76,6 +76,9 @@ class DeployProjects(Construct):
         for environment in self._context.settings.environments:
             Verification(self._context, self._model, environment).let_ask(build)
         build.allow("Versions", ["s3:GetObject"], [self._runs(self._context.places.home)])  # golden rows travel with the evaluation
+        for region in self._context.places.other_regions(self._context.settings.environments):
+            registry = Place(self._context.places.home.account, region).registry(self._names.model_package_group)
+            build.allow(f"Copies{''.join(part.title() for part in region.split('-'))}", ["sagemaker:ListModelPackages"], registry)
         return build
 
     def _allow_versions(self, build: BuildProject) -> None:

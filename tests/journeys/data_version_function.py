@@ -1,4 +1,4 @@
-"""The function that the training pipeline asks first, made in an account by its API. Used by the journeys that run that pipeline."""
+"""The function that a training asks first, made in an account by its API. Used by the journeys that run a training pipeline."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from packages.local_account.tests.sagemaker_requests import create_function
-from settings import PROJECT
+from settings_schema import ModelNames
 
 
-def create_data_version_function(account: Any) -> str:
-    """The function that the training pipeline asks first, as infra/model_build/data_version.py deploys it."""
+def create_data_version_function(account: Any, names: ModelNames) -> str:
+    """As infra/model/data_version.py deploys it."""
     steps = Path(__file__).resolve().parents[2] / "pipelines" / "tabular" / "steps"
     files = {name: (steps / name).read_text(encoding="utf-8") for name in ("data_versions.py", "failure.py", "registry_text.py")}
-    return create_function(account, PROJECT.data_version_function, files, "data_versions.handler")
+    return create_function(account, names.data_version_function, files, "data_versions.handler")

@@ -1,7 +1,6 @@
-"""Prints three definitions as JSON: of houses, of loans, and of houses with algorithms whose every trial fails.
+"""Prints definitions as JSON, by the name of their model. Standard input: the project, and each model with the address of its code.
 
-Arguments: one code uri for each data set, houses first. A process of its own, because the SageMaker SDK cannot be imported
-beside the emulators; its path has tests/steps.
+A process of its own, because the SageMaker SDK cannot be imported beside the emulators. Started by test_bad_input_pipeline.py.
 """
 
 from __future__ import annotations
@@ -9,33 +8,34 @@ from __future__ import annotations
 import json
 import sys
 
-from small_data import HOUSES, LOANS
-
 from pipelines.tabular.pipeline import get_pipeline
-from settings import Algorithm, Range, Tuning
+from settings_schema import Model, ModelNames, Project
 
-ONE_TRIAL = Tuning(trials=1, parallel_trials=1)
-LINEAR = Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": Range(low=0.5, high=1.0)})
-#: Nobody has this hyperparameter.
-DOOMED = Algorithm(name="linear", fixed={"num_round": 1, "gamma": 1}, tuned={"lambda": Range(low=0.5, high=1.0)})
-PLACES = {"bucket": "artifacts", "data_bucket": "data"}
 ROLE = "arn:aws:iam::111122223333:role/pipeline"
 
 
-def main(houses_code: str, loans_code: str) -> None:
-    def define(name: str, code_uri: str, dataset: object, algorithm: Algorithm) -> str:
-        pipeline = get_pipeline(
-            "us-east-1", ROLE, **PLACES, code_uri=code_uri, dataset=dataset, algorithms=(algorithm,), tuning=ONE_TRIAL, pipeline_name=name
-        )
-        return str(pipeline.definition())
+class Place:
+    """Where the definitions run: an account whose jobs all have one role."""
 
-    definitions = {
-        "houses": define("houses", houses_code, HOUSES, LINEAR),
-        "loans": define("loans", loans_code, LOANS, LINEAR),
-        "doomed": define("doomed", houses_code, HOUSES, DOOMED),
-    }
-    print(json.dumps(definitions))
+    region, artifact_bucket, data_bucket, key_arn = "us-east-1", "artifacts", "data", ""
+    subnets: tuple[str, ...] = ()
+    security_group_ids: tuple[str, ...] = ()
+
+    def role_arn(self, name: str) -> str:
+        return ROLE
+
+    def tags(self, names: ModelNames) -> list[dict[str, str]]:
+        return []
+
+
+def main() -> None:
+    given = json.load(sys.stdin)
+    project, made = Project(**given["project"]), {}
+    for each in given["models"]:
+        model = Model.model_validate_json(each["model"])
+        made[model.name] = str(get_pipeline(project, model, Place(), code_uri=each["code_uri"]).definition())
+    print(json.dumps(made))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -1,24 +1,27 @@
-"""A version that the real training pipeline registers in a local account, with a small budget: for tests that need one."""
+"""A version that the real training pipeline registers in a local account, with a small budget: for tests that need one.
+
+The scripts run in a clone with the values of tests/loop/team, whatever a team has set here.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from build_scripts import run_pipeline, upload_data
-from build_scripts.publish import code_files, publish
+from build_scripts import upload_data
 from local_account.account import Account
-from packages.local_account.tests.small_pipelines import wait_for
-from settings import PROJECT
+from packages.local_account.tests.roles import make_role
 from tests.journeys.data_version_function import create_data_version_function
+from tests.loop.clone import make_clone
+from tests.loop.person import ABALONE
 
-ROOT = Path(__file__).resolve().parents[2]
-DEFINE = Path(__file__).with_name("define_small_pipeline.py")
-ROLE = "arn:aws:iam::111122223333:role/pipeline"
 ARTIFACTS, DATA = "artifacts", "data"
+#: `run_pipeline` starts a model whose stack is deployed; what is in it the journeys make by hand.
+STACK = {"Resources": {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}}
 
 
 @dataclass(frozen=True)
@@ -27,33 +30,30 @@ class Registered:
 
     arn: str
     data: Path
+    clone: Path
     environment: dict[str, str]
 
     def script(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return _run(self.environment, "-m", f"build_scripts.{name}", *arguments)
+        return _run(self.clone, self.environment, "-m", f"build_scripts.{name}", *arguments)
 
 
 def register(account: Account, folder: Path) -> Registered:
-    """Upload abalone, run the pipeline to its end, and return the version."""
-    s3, sagemaker = account.client("s3"), account.client("sagemaker")
+    """Upload abalone, run its pipeline to its end, and return the version."""
+    names, s3, sagemaker = ABALONE.names, account.client("s3"), account.client("sagemaker")
     for bucket in (ARTIFACTS, DATA):
         s3.create_bucket(Bucket=bucket)
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     data = upload_data.example_file("abalone", folder)
-    s3.upload_file(str(data), DATA, f"training/abalone/{data.name}")
-    environment = _environment(account)
-    create_data_version_function(account)
-    code_uri, _ = publish(s3, ARTIFACTS, code_files())
-    defined = _run(environment, str(DEFINE), code_uri, ROLE, ARTIFACTS, DATA)
-    assert defined.returncode == 0, defined.stderr
-    run_pipeline.upsert(sagemaker, PROJECT.sagemaker_pipeline, defined.stdout, ROLE, [])
-    arn = run_pipeline.start(sagemaker, PROJECT.sagemaker_pipeline, {"GitCommit": "a" * 40}, "unknown")
-    wait_for(lambda: sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)["PipelineExecutionStatus"] != "Executing", 300)
-    steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)["PipelineExecutionSteps"]
-    failures = [f"{step['StepName']}: {step['FailureReason']}" for step in steps if step.get("FailureReason")]
-    assert not failures, failures
-    packages = sagemaker.list_model_packages(ModelPackageGroupName=PROJECT.model_package_group)["ModelPackageSummaryList"]
-    return Registered(str(packages[0]["ModelPackageArn"]), data, environment)
+    s3.upload_file(str(data), DATA, f"{names.training_data}{data.name}")
+    make_role(account, names.pipeline_role)
+    create_data_version_function(account, names)
+    account.client("cloudformation").create_stack(StackName=names.stack, TemplateBody=json.dumps(STACK))
+    clone, environment = folder / "clone", _environment(account)
+    make_clone(clone)
+    trained = _run(clone, environment, "-m", "build_scripts.run_pipeline", "--model", "abalone", "--wait")
+    assert trained.returncode == 0, trained.stdout + trained.stderr
+    packages = sagemaker.list_model_packages(ModelPackageGroupName=names.model_package_group)["ModelPackageSummaryList"]
+    return Registered(str(packages[0]["ModelPackageArn"]), data, clone, environment)
 
 
 def _environment(account: Account) -> dict[str, str]:
@@ -61,12 +61,11 @@ def _environment(account: Account) -> dict[str, str]:
     names = {
         "ARTIFACT_BUCKET": ARTIFACTS,
         "DATA_BUCKET": DATA,
-        "SAGEMAKER_PIPELINE_ROLE_ARN": ROLE,
         "KMS_KEY_ARN": str(account.client("kms").create_key()["KeyMetadata"]["Arn"]),
     }
-    return {**inherited, **account.context.client_environment, **names, "PYTHONPATH": str(ROOT)}
+    return {**inherited, **account.context.client_environment, **names}
 
 
-def _run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(clone: Path, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *arguments]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, env=environment, cwd=clone, capture_output=True, text=True, timeout=300, check=False)

@@ -23,10 +23,10 @@ from build_scripts.publish import code_files, publish
 from build_scripts.run_pipeline import start
 from local_account.account import Account
 from packages.local_account.tests.small_pipelines import wait_for
-from pipelines.tabular.specification import specification_json
-from settings import DataSet
+from tests.example_models import PROJECT
+from tests.journeys.bad_input_models import MODELS
 from tests.journeys.data_version_function import create_data_version_function
-from tests.steps.small_data import HOUSES, LOANS, houses, loans
+from tests.steps.small_data import houses, loans
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINE = Path(__file__).with_name("define_bad_input_pipelines.py")
@@ -123,8 +123,9 @@ def runs(account: Account) -> Runs:
     s3, sagemaker = account.client("s3"), account.client("sagemaker")
     for bucket in ("artifacts", "data"):
         s3.create_bucket(Bucket=bucket)
-    create_data_version_function(account)
-    definitions = _definitions(_published(s3, HOUSES), _published(s3, LOANS))
+    for model in MODELS:
+        create_data_version_function(account, model.names(PROJECT))
+    definitions = _definitions(*(publish(s3, "artifacts", code_files(model))[0] for model in MODELS))
     for name, definition in definitions.items():
         sagemaker.create_pipeline(PipelineName=name, PipelineDefinition=definition, RoleArn=ROLE)
     for number, case in enumerate(CASES.values()):
@@ -142,14 +143,12 @@ def runs(account: Account) -> Runs:
     return Runs(account, arns)
 
 
-def _published(s3: Any, dataset: DataSet) -> str:
-    return publish(s3, "artifacts", {**code_files(), "specification.json": specification_json(dataset).encode()})[0]
-
-
 def _definitions(*code_uris: str) -> dict[str, str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "steps")])}
-    command = [sys.executable, str(DEFINE), *code_uris]
-    defined = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    described = [{"model": model.model_dump_json(), "code_uri": uri} for model, uri in zip(MODELS, code_uris, strict=True)]
+    given = json.dumps({"project": PROJECT.model_dump(), "models": described})
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(DEFINE)]
+    defined = subprocess.run(command, cwd=ROOT, env=environment, input=given, capture_output=True, text=True, timeout=120, check=False)
     assert defined.returncode == 0, defined.stderr
     return dict(json.loads(defined.stdout))
 

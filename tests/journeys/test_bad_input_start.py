@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from demo import __main__ as demo
-from demo import loop
 from demo.lock import only_one
+from demo.subject import left_out, subjects
 from local_account import __main__ as local
 from local_account import account
 from local_account.account import Account, CannotStartError
 from local_account.context import AccountSettings
-from settings import ABALONE
+from settings_schema.reading import read
+from tests.example_models import ABALONE, SETTINGS
 
 
 def account_refuses(state: Path) -> str:
@@ -56,18 +57,57 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path, demo_refuse
     assert file.read_text(encoding="utf-8") == "mine"
 
 
-def test_the_demo_of_other_data_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo_refuses: Callable[[Path], str]) -> None:
-    monkeypatch.setattr(loop, "DATASET", dataclasses.replace(ABALONE, name="shells"))
-    assert demo_refuses(tmp_path / "out").startswith("demo: settings.DATASET is 'shells', whose data is not part of this project. Give it")
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """What the demo finds in models/."""
+
+    def have(*names: str) -> None:
+        given = dataclasses.replace(SETTINGS, models={name: ABALONE.but(name=name) for name in names})
+        monkeypatch.setattr(demo, "read_settings", lambda: given)
+
+    return have
+
+
+def test_the_demo_of_other_data_asks_for_it(tmp_path: Path, models: Callable[..., None], demo_refuses: Callable[[Path], str]) -> None:
+    models("shells")
+    assert demo_refuses(tmp_path / "out").startswith("demo: models/shells.py: the data is not part of this project. Tell the story of one")
+
+
+def test_the_demo_of_a_model_without_data_asks_for_it(
+    tmp_path: Path, models: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    models("abalone", "shells")
+    assert demo.main(["--out", str(tmp_path), "--model", "shells"]) == 2
+    assert capsys.readouterr().err == "demo: models/shells.py: the data is not part of this project. Give it with --data FILE.\n"
+
+
+def test_the_demo_of_a_table_asks_whose_it_is(tmp_path: Path, models: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    models("abalone", "shells")
+    assert demo.main(["--out", str(tmp_path), "--data", "table.csv"]) == 2
+    assert capsys.readouterr().err == "demo: --model is missing; allowed: abalone, shells\n"
+
+
+@pytest.mark.parametrize(
+    ("have", "told", "rest"), [(("abalone", "shells"), ["abalone"], ["shells"]), (("abalone", "arrests"), ["abalone", "arrests"], [])]
+)
+def test_the_demo_tells_of_each_model_whose_data_is_here(have: tuple[str, ...], told: list[str], rest: list[str]) -> None:
+    settings = dataclasses.replace(SETTINGS, models={name: ABALONE.but(name=name) for name in have})
+    found = subjects(settings)
+    assert [one.name for one in found] == told
+    assert left_out(settings, found) == rest
 
 
 def test_the_demo_of_a_file_that_breaks_the_contract_ends_before_anything_is_deployed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "mine.csv").write_text("nothing,known\n1,2\n", encoding="utf-8")
-    assert demo.main(["--out", str(tmp_path / "out"), "--data", str(tmp_path / "mine.csv")]) == 1
+    settings = read()  # the check is a command of this checkout
+    if not settings.models:
+        pytest.skip("models/ has no file")
+    model = next(iter(settings.models))
+    assert demo.main(["--out", str(tmp_path / "out"), "--model", model, "--data", str(tmp_path / "mine.csv")]) == 1
     printed = capsys.readouterr()
-    assert "the data breaks the contract of settings.py" in printed.err.splitlines()[0]
+    assert "breaks the contract" in printed.err.splitlines()[0]
     assert "cdk" not in printed.out
 
 

@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from build_scripts.golden import Golden
 from build_scripts.version_contract import Contract
 from demo import scaling
-from demo.facts import Facts
+from demo.facts import ModelFacts
 from demo.narrator import Narrator
-from settings import Problem
+from demo.subject import subject
+from settings_schema import Problem
+from tests.example_models import ABALONE, SETTINGS
 
 TABLES = {
     "an empty number in the first row": (("length", "weight"), ("sex",), [["", "2.5", "F"], ["1", "2", ""], ["3", "4", "M"]]),
@@ -62,11 +65,12 @@ class Runtime:
 @pytest.mark.parametrize("kind", TABLES)
 def test_the_demo_asks_for_any_table_what_a_client_would(kind: str, tmp_path: Any) -> None:
     numeric, categorical, rows = TABLES[kind]
-    contract = Contract(dataset="any", problem=Problem.REGRESSION, target="y", numeric=numeric, categorical=categorical, metric="rmse")
+    contract = Contract(problem=Problem.REGRESSION, target="y", numeric=numeric, categorical=categorical, metric="rmse")
     runtime = Runtime(contract)
     terminal: Any = SimpleNamespace(client=lambda _: runtime, account_logs=tmp_path)
     narrator = Narrator()
-    facts = Facts(stages=narrator.stages, contract=contract, golden_rows=rows)
+    golden = Golden(rows=rows, truth=["" for _ in rows], expected=["" for _ in rows])
+    facts = ModelFacts(subject(SETTINGS, ABALONE), contract=contract, golden=golden)
     scaling.ask(terminal, narrator, facts)
     narrator.close()
     assert {exchange.status for exchange in facts.exchanges} == {200, 400, 415}

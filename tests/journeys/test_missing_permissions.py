@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,12 +17,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from deploy_scripts import build_logs
-from deploy_scripts.status import failed_endpoint, failed_stages, failed_training
+from deploy_scripts.placements import Stage, look
+from deploy_scripts.status import failed_stage, failed_stages, failed_training
 from local_account.account import Account
 from packages.local_account.tests import endpoint_models as models
 from packages.local_account.tests import sagemaker_requests as small
 from packages.local_account.tests import small_pipelines as pipelines
 from packages.local_account.tests.roles import EVERYTHING, make_role, open_to_services, set_policy
+from settings_schema import Endpoint
 
 HERE = "us-east-1:111122223333"
 ROLE = "lacking"
@@ -152,7 +155,9 @@ def test_a_model_and_an_endpoint_whose_role_may_not_read_the_archive_say_so(acco
     models.create_configuration(account, "unreadable", models.variant("unreadable"))
     endpoint = models.create_endpoint(account, "unreadable", "unreadable")
     assert endpoint["EndpointStatus"] == "Failed"
-    (failure,) = failed_endpoint("unreadable", endpoint)
+    sagemaker = account.client("sagemaker")
+    names: Any = SimpleNamespace(model="any", environment="any", endpoint="unreadable")
+    (failure,) = failed_stage(look(Stage(names, Any, Endpoint(), None), sagemaker, sagemaker))
     assert says(failure.reason, "s3:GetObject", "arn:aws:s3:::models/unreadable/model.tar.gz")
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from local_account.account import Account
-from settings import DATASET
 from tests.journeys.registered_version import DATA, Registered, register
+from tests.loop.person import ABALONE
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def registered(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Re
 def test_a_registered_version_is_rebuilt_byte_for_byte_although_the_data_has_moved_on(
     account: Account, registered: Registered, tmp_path: Path
 ) -> None:
-    account.client("s3").put_object(Bucket=DATA, Key="training/abalone/abalone.csv", Body=b"sex,length\nM,1\n")
+    account.client("s3").put_object(Bucket=DATA, Key=f"{ABALONE.names.training_data}abalone.csv", Body=b"sex,length\nM,1\n")
     rebuilt = tmp_path / "rebuilt.tar.gz"
     finished = registered.script("reproduce", "--model-package-arn", registered.arn, "--save", str(rebuilt))
     assert finished.returncode == 0, finished.stdout + finished.stderr
@@ -41,11 +41,11 @@ def test_an_approved_version_scores_a_file_and_each_answer_is_that_of_its_row(
     rows, sagemaker = tmp_path / "rows.csv", account.client("sagemaker")
     lines = registered.data.read_text(encoding="utf-8").splitlines()
     rows.write_text("\n".join(lines[:31]) + "\n", encoding="utf-8")
-    refused = registered.script("score_file", str(rows))
+    refused = registered.script("score_file", "--model", "abalone", str(rows))
     assert refused.returncode == 2
-    assert "no version of mlops-models is approved" in refused.stderr
+    assert f"no version of {ABALONE.names.model_package_group} is approved" in refused.stderr
     sagemaker.update_model_package(ModelPackageArn=registered.arn, ModelApprovalStatus="Approved")
-    finished = registered.script("score_file", str(rows))
+    finished = registered.script("score_file", "--model", "abalone", str(rows))
     assert finished.returncode == 0, finished.stdout + finished.stderr
     scored = list(csv.DictReader((tmp_path / "rows.scored.csv").open(encoding="utf-8")))
     assert [{**row, "prediction": None} for row in scored] == [{**row, "prediction": None} for row in csv.DictReader(rows.open())]
@@ -61,7 +61,7 @@ def golden_answers(account: Account, registered: Registered, rows: list[dict[str
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             archive.extractall(folder, filter="data")
-        text = "".join(",".join(row[name] for name in DATASET.features) + "\n" for row in rows)
+        text = "".join(",".join(row[name] for name in ABALONE.model.data.features) + "\n" for row in rows)
         Path(folder, "rows.csv").write_text(text, encoding="utf-8")
         arguments = ["--model-dir", folder, "--rows", f"{folder}/rows.csv", "--output", f"{folder}/answer.json"]
         subprocess.run([sys.executable, f"{folder}/code/score.py", *arguments], check=True, timeout=120)
@@ -70,7 +70,7 @@ def golden_answers(account: Account, registered: Registered, rows: list[dict[str
 
 def test_rows_that_are_in_s3_already_are_scored_there(account: Account, registered: Registered) -> None:
     account.client("s3").put_object(Bucket=DATA, Key="nightly/one.csv", Body=b"0.4,0.3,0.1,0.5,0.2,0.1,0.15,M\n")
-    finished = registered.script("score_file", f"s3://{DATA}/nightly/", "--version", "1")
+    finished = registered.script("score_file", "--model", "abalone", f"s3://{DATA}/nightly/", "--version", "1")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     folder = finished.stdout.splitlines()[-1].removeprefix("answers: ").split(",")[0]
     bucket, prefix = folder.removeprefix("s3://").split("/", 1)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra.model_build.start_retraining import handler as start_retraining
+from infra.model.start_retraining import handler as start_retraining
 from local_account.account import Account
 from packages.local_account.tests import sagemaker_requests as small
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from app import build_app
 from local_account.cloudformation.properties import require_acted_on
-from settings import PROJECT
+from tests.example_models import SETTINGS
 
 
 def templates() -> Iterator[Mapping[str, Any]]:
-    told = dataclasses.replace(PROJECT, notification_email="somebody@example.com")
-    for project in (PROJECT, told):
-        for stack in build_app(project=project).synth().stacks_recursively:
+    told = dataclasses.replace(SETTINGS, project=SETTINGS.project.but(notification_email="somebody@example.com"))
+    for settings in (SETTINGS, told):
+        for stack in build_app(settings).synth().stacks_recursively:
             yield stack.template
 
 

@@ -73,7 +73,7 @@ def forge_a_pipeline(aims: Mapping[str, Any]) -> None:
     sagemaker = boto3.client("sagemaker")
     step = {"Name": "Forge", "Type": "RegisterModel", "Arguments": aims["approved_version"]}
     definition = json.dumps({"Version": "2020-12-01", "Parameters": [], "Steps": [step]})
-    given = {"PipelineName": aims["pipeline"], "PipelineDefinition": definition, "RoleArn": os.environ["SAGEMAKER_PIPELINE_ROLE_ARN"]}
+    given = {"PipelineName": aims["pipeline"], "PipelineDefinition": definition, "RoleArn": aims["pipeline_role"]}
     sagemaker.update_pipeline(**given)
     started = sagemaker.start_pipeline_execution(PipelineName=aims["pipeline"])
     print(f"attack pipeline: started: {started['PipelineExecutionArn']}", flush=True)

@@ -1,4 +1,4 @@
-"""The whole loop in one account, from the first push to a rollback, as a person goes through it."""
+"""The whole loop of two models in one account, from the first push to a rollback and a third model, as a person goes through it."""
 
 from __future__ import annotations
 
@@ -8,32 +8,36 @@ import json
 import os
 import signal
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
+from build_scripts import batch_rows
 from demo import loop
 from demo.own_paths import PERMISSIONS, ask
+from demo.scoring import MARKER
+from demo.terminal import quiet_git
 from local_account import permissions
 from local_account.authorization.usage import Grant, Role, allowing_statements
-from settings import DATASET, PRODUCTION, PROJECT, STAGING
+from settings_schema.names import VARIANT
 from tests.infra.unused_grants import reason
-from tests.loop.conftest import Person
+from tests.loop.attack import Attack, aims, attempted, log_of_action, put_the_attack_in
+from tests.loop.documented import as_run_here, commands
+from tests.loop.person import ABALONE, ARRESTS, PROJECT, SETTINGS, THIRD, THIRD_FILE, Happened, Person, deploy
+from tests.loop.slow_change import OF_THIS_TEST, SlowChange
 from tests.loop.survivors import survivors, survivors_after
+from tests.loop.what_exists import what_exists
 
 REGION = "us-east-1"
-#: The policy that SlowChange gives an endpoint's role, for an alarm that no template has.
-OF_THIS_TEST = "enough"
 ROW = b"0.455,0.365,0.095,0.514,0.2245,0.101,0.15,M"
+ABALONE_FILE = "models/abalone.py"
 
 
-def invoke(person, body: bytes, content_type: str = "text/csv") -> tuple[int, str]:
-    """Status and body of the container's answer."""
+def invoke(person: Person, body: bytes, content_type: str = "text/csv") -> tuple[int, str]:
+    """Status and body of the container's answer, of abalone in production."""
     runtime = person.terminal.client("sagemaker-runtime")
     try:
-        answer = runtime.invoke_endpoint(EndpointName=PROJECT.endpoint_name(PRODUCTION), ContentType=content_type, Body=body)
+        answer = runtime.invoke_endpoint(EndpointName=ABALONE.production.endpoint, ContentType=content_type, Body=body)
         return 200, answer["Body"].read().decode()
     except runtime.exceptions.ModelError as error:
         return int(error.response["OriginalStatusCode"]), error.response["OriginalMessage"]
@@ -41,30 +45,26 @@ def invoke(person, body: bytes, content_type: str = "text/csv") -> tuple[int, st
         return int(error.response["ResponseMetadata"]["HTTPStatusCode"]), str(error)
 
 
-def train(person, **parameters: str) -> tuple[str, str]:
-    """Start the SageMaker pipeline as the retraining triggers do; (execution, final status)."""
+def train(person: Person, **parameters: str) -> tuple[str, str]:
+    """Start abalone's SageMaker pipeline as the retraining triggers do; (execution, final status)."""
     values = [{"Name": name, "Value": value} for name, value in parameters.items()]
     answer = person.terminal.client("sagemaker").start_pipeline_execution(
-        PipelineName=PROJECT.sagemaker_pipeline, PipelineParameters=values
+        PipelineName=ABALONE.names.training_pipeline, PipelineParameters=values
     )
     return answer["PipelineExecutionArn"], person.finish_training(answer["PipelineExecutionArn"])
 
 
-def reasons(person, execution: str) -> str:
-    """Why the steps of a SageMaker execution failed."""
-    return " ".join(str(step.get("FailureReason", "")) for step in loop.steps(person.terminal, execution))
+def live(person: Person) -> str | None:
+    return loop.live_version(person.terminal, ABALONE.production)
 
 
-def facts_of(person, version_arn: str) -> dict[str, str]:
-    return person.terminal.client("sagemaker").describe_model_package(ModelPackageName=version_arn)["CustomerMetadataProperties"]
-
-
-def test_a_push_registers_a_version_that_waits_for_approval(person, registered):
-    newest = loop.versions(person.terminal)[-1]
-    assert (newest["ModelPackageArn"], newest["ModelPackageVersion"]) == (registered.arn, 1)
-    facts = facts_of(person, registered.arn)
-    assert facts["git-commit"] == registered.commit
-    assert float(facts["metric-value"]) <= DATASET.threshold
+def test_a_push_registers_a_version_of_each_model_that_waits_for_approval(person, registered, both_registered):
+    for subject in (ABALONE, ARRESTS):
+        (newest,) = loop.versions(person.terminal, subject.names)
+        assert (newest["ModelPackageArn"], newest["ModelPackageVersion"]) == (both_registered[subject.name], 1)
+        assert newest["ModelApprovalStatus"] == "PendingManualApproval"
+        assert person.facts_of(newest["ModelPackageArn"])["git-commit"] == registered.commit
+    assert float(person.facts_of(registered.arn)["metric-value"]) <= ABALONE.model.data.threshold
 
 
 def test_nothing_is_deployed_before_the_approval(registered):
@@ -104,6 +104,65 @@ def test_a_bad_request_is_refused_and_the_server_lives(person, released, claim, 
     assert invoke(person, ROW)[0] == 200
 
 
+# ------------------------------------------------------------------------------------------ a batch model
+
+
+def test_a_batch_model_has_no_endpoint_and_costs_nothing_by_the_hour(person, released, both_registered):
+    assert loop.live_version(person.terminal, ARRESTS.production) == both_registered["arrests"]
+    endpoints = person.terminal.client("sagemaker").list_endpoints()["Endpoints"]
+    assert {endpoint["EndpointName"] for endpoint in endpoints} == {ABALONE.staging.endpoint, ABALONE.production.endpoint}
+
+
+ARRESTED = [b"2001,31,0,Black,Male,Yes,Yes", b"1999,22,4,White,Female,No,Yes", b"2000,,1,White,Male,Yes,No"]
+
+
+def upload_rows(person: Person, folder: str) -> str:
+    """A complete folder of rows for arrests in production; the bucket."""
+    s3, bucket = person.terminal.client("s3"), loop.environment_bucket(person.terminal, ARRESTS.production)
+    prefix = f"{ARRESTS.production.batch_input}{folder}/"
+    s3.put_object(Bucket=bucket, Key=f"{prefix}rows.csv", Body=b"\n".join(ARRESTED) + b"\n")
+    s3.put_object(Bucket=bucket, Key=f"{prefix}{MARKER}", Body=b"")
+    return bucket
+
+
+def answers_in(person: Person, bucket: str, folder: str) -> list[str]:
+    """Keys of what was scored of a folder."""
+    prefix = f"{ARRESTS.production.predictions}{folder}/"
+    listed = person.terminal.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+    return [item["Key"] for item in listed if item["Key"].endswith(".out")]
+
+
+@pytest.fixture(scope="session")
+def scored(person: Person, released) -> tuple[str, str]:
+    """A folder that was uploaded is scored: bucket and key of its answers."""
+    bucket = upload_rows(person, "monday")
+    keys = loop.wait_for("the predictions", lambda: answers_in(person, bucket, "monday") or None, seconds=60)
+    return bucket, keys[0]
+
+
+def test_what_is_uploaded_is_scored_by_the_version_in_production_each_row_with_its_answer(person, scored):
+    bucket, key = scored
+    sent = b"\n".join(ARRESTED) + b"\n"
+    answers = batch_rows.answers(sent, loop.read_s3(person.terminal, f"s3://{bucket}/{key}"))
+    assert {answer[0] for answer in answers} <= {"Yes", "No"}
+    assert all(0 <= float(answer[1]) <= 1 for answer in answers)
+
+
+def test_the_same_folder_is_not_scored_twice(person, scored):
+    """A second event of the same upload, and the schedule, find it done."""
+    bucket, key = scored
+    function = ARRESTS.production.start_scoring_function
+    jobs = len(person.terminal.client("sagemaker").list_transform_jobs(MaxResults=100)["TransformJobSummaries"])
+    for _ in range(2):
+        answer = person.terminal.client("lambda").invoke(FunctionName=function, Payload=b"{}")
+        assert "FunctionError" not in answer, answer["Payload"].read()
+    assert len(person.terminal.client("sagemaker").list_transform_jobs(MaxResults=100)["TransformJobSummaries"]) == jobs
+    assert answers_in(person, bucket, "monday") == [key]
+
+
+# ------------------------------------------------------------------------------------- what a push starts
+
+
 def test_a_push_of_documentation_starts_nothing(person, released):
     builds = person.executions(PROJECT.build_pipeline)
     (person.clone / "README.md").write_text("Only words.\n", encoding="utf-8")
@@ -113,44 +172,46 @@ def test_a_push_of_documentation_starts_nothing(person, released):
 
 
 def test_a_commit_whose_tests_fail_changes_nothing(person, released):
-    trainings, deployments = len(loop.training_executions(person.terminal)), person.executions(PROJECT.deploy_pipeline)
+    before = Happened.to(person)
     broken = person.clone / "tests" / "unit" / "test_broken.py"
     broken.write_text("def test_that_fails():\n    assert 1 == 2, 'on purpose'\n", encoding="utf-8")
     execution, status = person.push_and_build("Break a test")
     broken.unlink()
     assert status == "Failed"
     assert "Build/" in loop.failure_of(person.terminal, PROJECT.build_pipeline, execution)
-    assert len(loop.training_executions(person.terminal)) == trainings
-    assert person.executions(PROJECT.deploy_pipeline) == deployments
-    assert loop.live_version(person.terminal, PRODUCTION) == released.arn
+    assert Happened.to(person).since(before) == (set(), set())
+    assert live(person) == released.arn
 
 
-def test_a_change_of_scaling_rolls_the_approved_version_without_training_and_asks(person, released):
-    trainings, deployments = len(loop.training_executions(person.terminal)), person.executions(PROJECT.deploy_pipeline)
-    person.change("settings.py", "min_capacity=3, max_capacity=8", "min_capacity=3, max_capacity=9")
-    _, status = person.push_and_build("One instance more")
-    assert status == "Succeeded"
-    deployment = loop.new_execution(person.terminal, PROJECT.deploy_pipeline, deployments)
-    person.let_into_production(deployment)
-    ended = loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment)
-    assert ended == "Succeeded", loop.failure_of(person.terminal, PROJECT.deploy_pipeline, deployment)
-    resource = f"endpoint/{PROJECT.endpoint_name(PRODUCTION)}/variant/AllTraffic"
+def test_a_change_of_scaling_rolls_that_model_s_approved_version_without_training_and_asks(person, released):
+    before = Happened.to(person)
+    person.change(ABALONE_FILE, "min_capacity=3, max_capacity=8", "min_capacity=3, max_capacity=9")
+    person.build("One instance more")
+    names = ABALONE.names
+    deployment = loop.new_execution(person.terminal, names.deploy_pipeline, before.deployments["abalone"])
+    person.let_into_production(names, deployment)
+    person.deployed(names, deployment)
     # Not the bounds themselves, which scheduled actions move: here every 72 seconds.
     scheduled = person.terminal.client("application-autoscaling").describe_scheduled_actions(
-        ServiceNamespace="sagemaker", ResourceId=resource, ScheduledActionNames=["business-hours"]
+        ServiceNamespace="sagemaker",
+        ResourceId=f"endpoint/{ABALONE.production.endpoint}/variant/{VARIANT}",
+        ScheduledActionNames=["opening"],
     )
     assert scheduled["ScheduledActions"][0]["ScalableTargetAction"]["MaxCapacity"] == 9
-    assert len(loop.training_executions(person.terminal)) == trainings
-    assert loop.live_version(person.terminal, PRODUCTION) == released.arn
+    assert Happened.to(person).since(before) == (set(), {"abalone"})
+    assert live(person) == released.arn
+
+
+# --------------------------------------------------------------------------------------- the gate, new data
 
 
 def test_a_model_below_the_threshold_is_not_registered_and_the_failure_names_the_metric(person, released):
-    versions = [version["ModelPackageArn"] for version in loop.versions(person.terminal)]
+    versions = [version["ModelPackageArn"] for version in loop.versions(person.terminal, ABALONE.names)]
     execution, status = train(person, MetricThreshold="0.001")
     assert status == "Failed"
-    assert DATASET.metric in reasons(person, execution)
-    assert "0.001" in reasons(person, execution)
-    assert [version["ModelPackageArn"] for version in loop.versions(person.terminal)] == versions
+    assert ABALONE.model.data.metric in person.reasons(execution)
+    assert "0.001" in person.reasons(execution)
+    assert [version["ModelPackageArn"] for version in loop.versions(person.terminal, ABALONE.names)] == versions
 
 
 def test_an_unchanged_step_comes_from_the_cache(person, released):
@@ -161,31 +222,35 @@ def test_an_unchanged_step_comes_from_the_cache(person, released):
     assert "Evaluate" not in cached  # the version in production may have changed
 
 
-def training_data(person) -> bytes:
-    bucket = person.terminal.outputs(loop.FOUNDATION)["DataBucketName"]
-    return loop.read_s3(person.terminal, f"s3://{bucket}/{loop.training_prefix()}{DATASET.name}.csv")
+@pytest.fixture(scope="session")
+def table(person: Person, released) -> list[dict[str, str]]:
+    """Abalone's training data, as they were before anything changed."""
+    uri = f"s3://{loop.data_bucket(person.terminal, SETTINGS)}/{ABALONE.names.training_data}abalone.csv"
+    return list(csv.DictReader(io.StringIO(loop.read_s3(person.terminal, uri).decode())))
+
+
+def write(path: Path, rows: list[dict[str, str]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
 
 
 @pytest.fixture(scope="session")
-def second(person, released, tmp_path_factory) -> str:
+def second(person: Person, released, table, tmp_path_factory) -> str:
     """New data arrive, and the training that they start registers another version."""
-    known = {execution["PipelineExecutionArn"] for execution in loop.training_executions(person.terminal)}
-    newer = tmp_path_factory.mktemp("data") / f"{DATASET.name}.csv"
-    newer.write_bytes(b"".join(training_data(person).splitlines(keepends=True)[:-10]))
-    person.terminal.run("upload-data", ["python", "-m", "build_scripts.upload_data", str(newer)])
-
-    def started() -> str | None:
-        arns = [execution["PipelineExecutionArn"] for execution in loop.training_executions(person.terminal)]
-        return next((arn for arn in arns if arn not in known), None)
-
-    training = loop.wait_for("the training that new data start", started, seconds=30)
-    assert person.finish_training(training) == "Succeeded", reasons(person, training)
-    return loop.versions(person.terminal)[0]["ModelPackageArn"]
+    before, known = Happened.to(person), person.trainings(ABALONE.names)
+    newer = write(tmp_path_factory.mktemp("data") / "abalone.csv", table[:-10])
+    person.script("build_scripts.upload_data", "--model", "abalone", str(newer))
+    version = person.trained(ABALONE.names, known)
+    assert Happened.to(person).since(before) == ({"abalone"}, set())
+    return version
 
 
 def test_new_data_register_another_version_that_is_compared_with_production(person, released, second):
     assert second != released.arn
-    facts, before = facts_of(person, second), facts_of(person, released.arn)
+    facts, before = person.facts_of(second), person.facts_of(released.arn)
     assert facts["data-sha256"] != before["data-sha256"]
     assert facts["champion"] == released.arn
 
@@ -195,124 +260,196 @@ def test_whatever_starts_it_a_run_learns_from_the_data_that_is_there(person, rel
     training = person.terminal.client("sagemaker").describe_model_package(ModelPackageName=second)["MetadataProperties"]["GeneratedBy"]
     steps = {step["StepName"]: step for step in loop.steps(person.terminal, training)}
     said = {output["Name"]: output["Value"] for output in steps["DataVersion"]["Metadata"]["Lambda"]["OutputParameters"]}
-    assert said["version"] == facts_of(person, second)["data-versions"] != facts_of(person, released.arn)["data-versions"]
+    assert said["version"] == person.facts_of(second)["data-versions"] != person.facts_of(released.arn)["data-versions"]
     assert "CacheHitResult" not in steps["Prepare"]
 
 
-@pytest.fixture(scope="session")
-def other_columns(person, released, second, tmp_path_factory) -> str:
-    """A push takes one column away and adds another one; the version that it trains."""
-    table = list(csv.DictReader(io.StringIO(training_data(person).decode())))
-    for row in table:
-        row["density"] = str(float(row["whole_weight"]) / (float(row.pop("height")) + 0.01))
-    newer = tmp_path_factory.mktemp("columns") / f"{DATASET.name}.csv"
-    with newer.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(table[0]))
-        writer.writeheader()
-        writer.writerows(table)
-    person.change("settings.py", 'Numeric(name="height", unit="200 mm", minimum=0, maximum=2)', 'Numeric(name="density", minimum=0)')
-    upload = ["python", "-m", "build_scripts.upload_data", str(newer), "--no-trigger"]
-    person.terminal.run("upload-data", upload, cwd=person.clone)
-    known = len(loop.versions(person.terminal))
-    execution, status = person.push_and_build("One column less, and one more")
-    assert status == "Succeeded", loop.failure_of(person.terminal, PROJECT.build_pipeline, execution)
-    training = loop.training_executions(person.terminal)[0]["PipelineExecutionArn"]
-    assert person.finish_training(training) == "Succeeded", reasons(person, training)
-    assert len(loop.versions(person.terminal)) == known + 1
-    return loop.versions(person.terminal)[0]["ModelPackageArn"]
+# ------------------------------------------------------------------------------------------ other columns
 
 
-@dataclass(frozen=True)
-class SlowChange:
-    """Someone deploys to an endpoint what it already serves: it is Updating until `end`, as it is while autoscaling changes it."""
+def with_density(row: dict[str, str]) -> dict[str, str]:
+    return {**row, "density": str(float(row["whole_weight"]) / (float(row["height"]) + 0.01))}
 
-    person: Person
-    endpoint: str
 
-    def begin(self) -> None:
-        self._set_alarm("OK")
-        sagemaker = self.person.terminal.client("sagemaker")
-        configuration = sagemaker.describe_endpoint(EndpointName=self.endpoint)["EndpointConfigName"]
-        self._let_the_endpoint_see_the_alarm(configuration)
-        step = {"Type": "CAPACITY_PERCENT", "Value": 10}
-        traffic = {"Type": "LINEAR", "LinearStepSize": step, "WaitIntervalInSeconds": 3600}  # a minute here, in all
-        sagemaker.update_endpoint(
-            EndpointName=self.endpoint,
-            EndpointConfigName=configuration,
-            RetainAllVariantProperties=True,
-            DeploymentConfig={
-                "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": traffic},
-                "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "enough"}]},
-            },
-        )
+def without_height(row: dict[str, str]) -> dict[str, str]:
+    return {name: cell for name, cell in row.items() if name != "height"}
 
-    def end(self) -> None:
-        self._set_alarm("ALARM")
 
-    def _let_the_endpoint_see_the_alarm(self, configuration: str) -> None:
-        sagemaker = self.person.terminal.client("sagemaker")
-        variant = sagemaker.describe_endpoint_config(EndpointConfigName=configuration)["ProductionVariants"][0]
-        role = sagemaker.describe_model(ModelName=variant["ModelName"])["ExecutionRoleArn"].rpartition("/")[2]
-        statement = {"Effect": "Allow", "Action": "cloudwatch:DescribeAlarms", "Resource": "*"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
-        self.person.terminal.client("iam").put_role_policy(RoleName=role, PolicyName=OF_THIS_TEST, PolicyDocument=policy)
-
-    def _set_alarm(self, state: str) -> None:
-        cloudwatch = self.person.terminal.client("cloudwatch")
-        metric = {"Namespace": "Test", "MetricName": "Nothing", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1}
-        cloudwatch.put_metric_alarm(
-            AlarmName="enough", **metric, Threshold=1, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore"
-        )
-        cloudwatch.set_alarm_state(AlarmName="enough", StateValue=state, StateReason="test")
-
-    def end_when_waited_for(self, execution: str, action: str) -> None:
-        """End it once the log of that action of the deploy pipeline says that it waits."""
-
-        def waited_for() -> bool | None:
-            details = loop.actions(self.person.terminal, PROJECT.deploy_pipeline, execution).get(action, {})
-            log = details.get("output", {}).get("executionResult", {}).get("externalExecutionUrl")
-            line = f"endpoint {self.endpoint} is Updating; waiting"
-            return bool(log and line in Path(urlsplit(log).path).read_text(encoding="utf-8")) or None
-
-        loop.wait_for(f"{action} to wait for {self.endpoint}", waited_for, seconds=30)
-        self.end()
+def other_columns(person: Person, rows: list[dict[str, str]], folder: Path, before: str, after: str) -> str:
+    """Data of other columns are uploaded, and the file that names them is pushed; the version that this trains."""
+    known = person.trainings(ABALONE.names)
+    person.change(ABALONE_FILE, before, after)
+    person.script("build_scripts.upload_data", "--model", "abalone", str(write(folder / "abalone.csv", rows)), "--no-trigger")
+    person.build("Other columns")
+    return person.trained(ABALONE.names, known)
 
 
 @pytest.fixture(scope="session")
-def replaced(person, other_columns) -> str:
-    """The version of other columns is released, and each endpoint is being changed when its turn comes; the execution that did it."""
-    staging, production = (SlowChange(person, PROJECT.endpoint_name(environment)) for environment in (STAGING, PRODUCTION))
+def answers_before(person: Person, released) -> str:
+    """What production answers before anything about its columns changes."""
+    status, answer = invoke(person, ROW)
+    assert status == 200
+    return answer
+
+
+@pytest.fixture(scope="session")
+def with_a_column(person: Person, table, second, answers_before, tmp_path_factory) -> str:
+    before, folder = Happened.to(person), tmp_path_factory.mktemp("more")
+    last = 'Numeric(name="shell_weight", minimum=0, maximum=5),'
+    more = f'{last}\n            Numeric(name="density", minimum=0),'
+    version = other_columns(person, list(map(with_density, table)), folder, last, more)
+    trained, deployed = Happened.to(person).since(before)
+    assert trained == {"abalone"}, "only the model whose file was pushed"
+    assert deployed == set()
+    return version
+
+
+@pytest.fixture(scope="session")
+def replaced(person: Person, with_a_column: str) -> str:
+    """The version of more columns is released, and each endpoint is being changed when its turn comes; the execution that did it."""
+    names = ABALONE.names
+    staging, production = (SlowChange(person, names, place.endpoint) for place in (ABALONE.staging, ABALONE.production))
     staging.begin()
-    execution = person.approve(other_columns)
+    execution = person.approve(names, with_a_column)
     staging.end_when_waited_for(execution, "Render/Render")
-    person.let_into_production(execution, production.begin)
+    person.let_into_production(names, execution, production.begin)
     production.end_when_waited_for(execution, "Production/StillApproved")
-    status = loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, execution)
-    assert status == "Succeeded", loop.failure_of(person.terminal, PROJECT.deploy_pipeline, execution)
-    return execution
+    return person.deployed(names, execution)
 
 
-def test_a_deployment_waits_for_an_endpoint_that_is_being_changed(person, other_columns, replaced):
-    assert loop.status_of(person.terminal, PROJECT.deploy_pipeline, replaced) == "Succeeded"
-    assert loop.live_version(person.terminal, PRODUCTION) == other_columns
+def test_a_deployment_waits_for_an_endpoint_that_is_being_changed(person, with_a_column, replaced):
+    assert loop.status_of(person.terminal, ABALONE.names.deploy_pipeline, replaced) == "Succeeded"
+    assert live(person) == with_a_column
+
+
+def test_the_version_with_another_column_takes_what_it_was_trained_with(person, replaced):
+    assert invoke(person, ROW)[0] == 400
+    assert invoke(person, ROW.replace(b",M", b",5.1,M"))[0] == 200
 
 
 @pytest.fixture(scope="session")
-def returned(person, other_columns, replaced) -> str:
+def returned(person: Person, with_a_column: str, replaced) -> str:
     """The live version is rejected; the execution that this started."""
-    deployment = person.judge(other_columns, "Rejected")
-    ended = loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment)
-    assert ended == "Succeeded", loop.failure_of(person.terminal, PROJECT.deploy_pipeline, deployment)
-    return deployment
+    return person.deployed(ABALONE.names, person.judge(ABALONE.names, with_a_column, "Rejected"))
 
 
-def test_rejecting_the_live_version_brings_back_the_one_before_also_where_main_has_other_columns(person, released, returned):
-    assert loop.live_version(person.terminal, PRODUCTION) == released.arn
-    assert "Staging/Approve" not in loop.actions(person.terminal, PROJECT.deploy_pipeline, returned)
+def test_rejecting_a_version_with_a_column_more_brings_back_the_one_before_which_answers_as_before(
+    person, released, returned, answers_before
+):
+    assert live(person) == released.arn
+    assert "Staging/Approve" not in loop.actions(person.terminal, ABALONE.names.deploy_pipeline, returned)
+    assert invoke(person, ROW) == (200, answers_before)
 
 
 @pytest.fixture(scope="session")
-def used(person, released, second, other_columns, replaced, returned) -> list[tuple[Role, list[Grant]]]:
+def without_a_column(person: Person, table, returned, tmp_path_factory) -> str:
+    """Released, too: a column of the version that production had is gone."""
+    rows = [without_height(with_density(row)) for row in table]
+    line = 'Numeric(name="height", minimum=0, maximum=2),\n'
+    version = other_columns(person, rows, tmp_path_factory.mktemp("fewer"), line, "")
+    person.release(ABALONE.names, version)
+    return version
+
+
+def test_rejecting_a_version_with_a_column_less_brings_back_the_one_before_which_answers_as_before(
+    person, released, without_a_column, answers_before
+):
+    assert live(person) == without_a_column
+    assert invoke(person, ROW.replace(b"0.095,", b"").replace(b",M", b",5.1,M"))[0] == 200
+    person.deployed(ABALONE.names, person.judge(ABALONE.names, without_a_column, "Rejected"))
+    assert live(person) == released.arn
+    assert invoke(person, ROW) == (200, answers_before)
+
+
+# ------------------------------------------------------------------------------------------- a third model
+
+
+@pytest.fixture(scope="session")
+def there_before(person: Person, without_a_column) -> set[str]:
+    """Everything that the account has with two models."""
+    return what_exists(person.terminal)
+
+
+@pytest.fixture(scope="session")
+def third_pushed(person: Person, there_before, table, tmp_path_factory) -> Happened:
+    """Its file is written, its data are uploaded, and the file is pushed: in this order, before anything of it is deployed."""
+    before = Happened.to(person)
+    (person.clone / "models" / THIRD_FILE.name).write_bytes(THIRD_FILE.read_bytes())
+    columns = ("sex", "length", "diameter", "height", "whole_weight")
+    rows = [{name: row[name] for name in columns} for row in table]
+    person.script("build_scripts.upload_data", "--model", THIRD.model, str(write(tmp_path_factory.mktemp("third") / "shells.csv", rows)))
+    person.build("A third model")
+    return before
+
+
+def test_a_model_is_one_file_of_at_most_45_lines(person, third_pushed):
+    git = quiet_git("--git-dir", str(person.terminal.directory / "clone.git"))
+    pushed = person.terminal.run("git", [*git, "show", "--name-only", "--format=", "HEAD"]).split()
+    assert pushed == [f"models/{THIRD_FILE.name}"]
+    assert len(THIRD_FILE.read_text(encoding="utf-8").splitlines()) <= 45
+
+
+def test_a_push_of_a_model_that_is_not_deployed_yet_trains_nothing_and_does_not_fail(person, third_pushed):
+    assert person.trainings(THIRD) == []
+    assert Happened.to(person).since(third_pushed) == (set(), set())
+
+
+@pytest.fixture(scope="session")
+def third_released(person: Person, directory, third_pushed) -> str:
+    """`cdk deploy` makes its stack, which starts the build, which trains it; the version goes through both approvals."""
+    deploy(person.terminal, directory / "three.out")
+    version = person.trained(THIRD, [])
+    person.release(THIRD, version)
+    return version
+
+
+def test_once_its_stack_is_deployed_the_new_model_alone_is_trained(person, third_pushed, third_released):
+    assert person.facts_of(third_released)["git-commit"] == person.repository.head()
+    assert Happened.to(person).since(third_pushed) == (set(), set()), "the others are neither trained nor deployed"
+
+
+def test_it_serves_where_its_file_says(person, third_released):
+    assert loop.live_version(person.terminal, THIRD.at("live")) == third_released
+
+
+@pytest.fixture(scope="session")
+def third_retired(person: Person, directory, third_released) -> str:
+    """Its file is deleted, and the commands of docs/deploy.md are run; what they printed."""
+    (person.clone / "models" / THIRD_FILE.name).unlink()
+    person.build("Without the third model")
+    assembly = directory / "two.out"
+    loop.synthesize(person.terminal, assembly)
+    said = ""
+    for command in commands("Retire a model"):
+        command = [THIRD.model if word == "churn" else word for word in command]
+        said += person.terminal.run("retire", as_run_here(command, assembly), cwd=person.clone)
+    return said
+
+
+def test_retiring_a_model_removes_what_it_had_and_nothing_else(person, there_before, third_retired):
+    left = what_exists(person.terminal)
+    assert there_before - left == set()
+    assert left - there_before == {f"sagemaker: {THIRD.model_package_group}"}
+
+
+def test_retiring_keeps_the_versions_their_evidence_and_the_data_and_says_so(person, third_released, third_retired):
+    (kept,) = loop.versions(person.terminal, THIRD)
+    assert kept["ModelPackageArn"] == third_released
+    assert loop.read_s3(person.terminal, person.facts_of(third_released)["report-url"])
+    assert loop.read_s3(person.terminal, f"s3://{loop.data_bucket(person.terminal, SETTINGS)}/{THIRD.training_data}shells.csv")
+    assert THIRD.model_package_group in third_retired
+
+
+def test_the_others_have_not_noticed(person, third_pushed, third_retired, released, answers_before):
+    assert Happened.to(person).since(third_pushed) == (set(), set())
+    assert invoke(person, ROW) == (200, answers_before)
+
+
+# -------------------------------------------------------------------------------------------- permissions
+
+
+@pytest.fixture(scope="session")
+def used(person: Person, released, scored, second, replaced, third_retired) -> list[tuple[Role, list[Grant]]]:
     """What each role of the project's stacks was granted, and what the whole loop above used of it; attacks come after."""
     roles, requests = permissions.read(ask(person.terminal.account, "GET", PERMISSIONS))
     assert any(asked.allowed for asked in requests)
@@ -321,7 +458,7 @@ def used(person, released, second, other_columns, replaced, returned) -> list[tu
 
 def is_ours(role: Role) -> bool:
     """Made by one of the app's stacks, not by `cdk bootstrap`."""
-    return role.stack.startswith(f"{PROJECT.name}-")
+    return role.stack.startswith(PROJECT.prefix)
 
 
 def test_what_a_role_is_granted_it_uses_or_a_reason_keeps_it(used):
@@ -353,96 +490,35 @@ def test_nothing_of_the_loop_asks_for_what_it_may_not(person, used):
     """A refusal that a script takes for an answer is a permission that is missing, or a question that need not be asked."""
     _, requests = permissions.read(ask(person.terminal.account, "GET", PERMISSIONS))
     refused = [(asked.principal.split("/")[1], asked.action, asked.resource) for asked in requests if not asked.allowed]
-    assert [entry for entry in refused if entry[0].startswith(f"{PROJECT.name}-")] == []
-
-
-@dataclass(frozen=True)
-class Attack:
-    """A push of someone who wants a version of their own in production, and what it tried. `forged`: the version that it trained."""
-
-    outcomes: dict[str, dict[str, str]]  # role -> what -> code of the refusal, or "done"
-    forged: str
-    deployment: str  # of the version that it made, which a person approved in the registry
-    forged_pipeline: str  # why the pipeline failed that would have registered a version as approved
-
-
-def attempted(log: str) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for line in log.splitlines():
-        if line.startswith("attack "):
-            role, what, outcome = line.removeprefix("attack ").split(": ", 2)
-            found.setdefault(role, {})[what] = outcome
-    return found
-
-
-def log_of_action(person: Person, pipeline: str, execution: str, action: str) -> str:
-    result = loop.actions(person.terminal, pipeline, execution)[action]["output"]["executionResult"]
-    return Path(urlsplit(result["externalExecutionUrl"]).path).read_text(encoding="utf-8")
-
-
-def aims(person: Person, released_arn: str, pending_arn: str, commit: str) -> dict[str, object]:
-    """What the attack is about: the released version's objects, a version that waits, and one that says it is approved."""
-    sagemaker = person.terminal.client("sagemaker")
-    version = sagemaker.describe_model_package(ModelPackageName=released_arn)
-    container = {name: version["InferenceSpecification"]["Containers"][0][name] for name in ("Image", "ModelDataUrl")}
-    bucket, _, model = container["ModelDataUrl"].removeprefix("s3://").partition("/")
-    specification = {"Containers": [container], "SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["text/csv"]}
-    return {
-        "bucket": bucket,
-        "model": model,
-        "template": f"code/templates/{commit}/{PROJECT.endpoint_stack(PRODUCTION)}.template.json",
-        "code": f"{facts_of(person, released_arn)['code-uri'].removeprefix(f's3://{bucket}/')}/steps/train.py",
-        "artifact": f"{PROJECT.deploy_pipeline}/Rendered/forged",
-        "pending": pending_arn,
-        "approved_version": {
-            "ModelPackageGroupName": PROJECT.model_package_group,
-            "ModelApprovalStatus": "Approved",
-            "CustomerMetadataProperties": {"served-production": "2026-01-01"},
-            "InferenceSpecification": specification,
-        },
-        "deploy_pipeline": PROJECT.deploy_pipeline,
-        "pipeline": PROJECT.sagemaker_pipeline,
-        "start_function": PROJECT.start_deployment_function,
-    }
-
-
-def put_the_attack_in(person: Person, given: dict[str, object]) -> None:
-    """Into the build, a job's step, Render and Verify; and the version that it trains says that it has served."""
-    for folder in (".", "pipelines/tabular/steps"):
-        (person.clone / folder / "aims.json").write_text(json.dumps(given), encoding="utf-8")
-        (person.clone / folder / "pushed_attack.py").write_bytes(Path(__file__).with_name("pushed_attack.py").read_bytes())
-    first = "      - python -m build_scripts.run_pipeline"
-    person.change("build_scripts/buildspec.yml", first, f"      - python pushed_attack.py build\n{first}")
-    job = 'import pushed_attack\n\n        pushed_attack.main("job", Path(__file__).with_name("aims.json"))'
-    script = f"    try:\n        failure.run(main)\n    finally:\n        {job}"
-    person.change("pipelines/tabular/steps/evaluate.py", "    failure.run(main)", script)
-    fact = '        "dataset": dataset.name,'
-    person.change("pipelines/tabular/pipeline.py", fact, f'        "served-production": "2026-01-01",\n{fact}')
-    rendered = "      - . ./rendered.env"
-    forged = "      - export RETURNING=true Returning=true"
-    person.change("deploy_scripts/render.buildspec.yml", rendered, f"      - python pushed_attack.py render\n{rendered}\n{forged}")
-    person.change("deploy_scripts/render.buildspec.yml", "  exported-variables:", "  exported-variables:\n    - RETURNING\n    - Returning")
-    verify = "      - python -m deploy_scripts.verify"
-    person.change("deploy_scripts/verify.buildspec.yml", verify, f"      - python pushed_attack.py verify\n{verify}")
+    assert [entry for entry in refused if entry[0].startswith(PROJECT.prefix)] == []
 
 
 @pytest.fixture(scope="session")
-def attack(person, released, second, returned) -> Attack:
+def before_the_attack(person: Person, used) -> Happened:
+    return Happened.to(person)
+
+
+@pytest.fixture(scope="session")
+def attack(person: Person, released, second, before_the_attack) -> Attack:
     """One push that attacks wherever it is run. Production serves the first version again, and a person approves what the push trained."""
-    put_the_attack_in(person, aims(person, released.arn, second, released.commit))
+    names, known = ABALONE.names, person.trainings(ABALONE.names)
+    put_the_attack_in(person, aims(person, ABALONE, released.arn, second, released.commit))
     execution, status = person.push_and_build("A harmless clean-up")
     assert status == "Succeeded", loop.failure_of(person.terminal, PROJECT.build_pipeline, execution)
     build = log_of_action(person, PROJECT.build_pipeline, execution, "Build/TestAndTrain")
     forged_pipeline = attempted(build)["pipeline"]["started"]
-    training = loop.training_executions(person.terminal)[0]["PipelineExecutionArn"]
-    assert person.finish_training(training) == "Succeeded", reasons(person, training)
-    forged = loop.versions(person.terminal)[0]["ModelPackageArn"]
-    deployment = person.approve(forged)
-    waiting = loop.wait_for("the approval for production", lambda: person.waiting_or_ended(deployment))
-    assert isinstance(waiting, dict), loop.failure_of(person.terminal, PROJECT.deploy_pipeline, deployment)
+    forged = person.trained(names, [*known, forged_pipeline])
+    assert person.finish_training(person.new_training(ARRESTS.names, list(before_the_attack.trainings["arrests"]))) == "Succeeded"
+    deployment = person.approve(names, forged)
+    waiting = loop.wait_for("the approval for production", lambda: person.waiting_or_ended(names, deployment))
+    assert isinstance(waiting, dict), loop.failure_of(person.terminal, names.deploy_pipeline, deployment)
     assert person.finish_training(forged_pipeline) == "Failed"
     jobs = "".join(path.read_text(encoding="utf-8") for path in person.terminal.account_logs.rglob("*.log"))
-    return Attack({**attempted(jobs), **attempted(build)}, forged, deployment, reasons(person, forged_pipeline))
+    return Attack({**attempted(jobs), **attempted(build)}, forged, deployment, person.reasons(forged_pipeline))
+
+
+def test_a_change_in_shared_steps_trains_every_model_of_their_kind(person, before_the_attack, attack):
+    assert Happened.to(person).since(before_the_attack)[0] == {"abalone", "arrests"}
 
 
 DONE = "done"
@@ -451,11 +527,14 @@ ALLOWED = {
     ("build", "replace a template once"): "PreconditionFailed",  # it may write new objects, and none that is there
     ("build", "add to code"): DONE,  # named by the next publish of that code, and by Render (tests/unit/test_write_once.py, test_render.py)
     ("render", "replace a deployment's artifact"): DONE,  # its own output is there: what it renders goes to staging, then to a person
-    ("job", "replace a model"): DONE,  # jobs write below one prefix: caught by the hash before and after a deployment
+    ("job of abalone", "replace a model"): DONE,  # jobs write below one prefix: caught by the hash before and after a deployment
 }
 
 
-@pytest.mark.parametrize("role", ["build", "job", "render", "verify"])
+ROLES = ("build", "job of abalone", "job of arrests", "render", "verify")
+
+
+@pytest.mark.parametrize("role", ROLES)
 def test_nothing_that_a_push_runs_can_approve_mark_start_or_replace(attack, role):
     outcomes = {what: outcome for what, outcome in attack.outcomes[role].items() if what != "the caller's environment"}
     expected = {what: ALLOWED.get((role, what), "AccessDenied") for what in outcomes}
@@ -470,39 +549,39 @@ def test_a_pushed_definition_cannot_register_a_version_as_approved(person, attac
 
 def test_a_version_that_says_it_has_served_waits_for_a_person_like_any_other(person, released, attack):
     """Neither its metadata nor what the pushed Render exports spares the approval."""
-    assert facts_of(person, attack.forged)["served-production"]
-    assert loop.waiting_approval(person.terminal, attack.deployment) is not None
-    assert loop.live_version(person.terminal, PRODUCTION) == released.arn
+    assert person.facts_of(attack.forged)["served-production"]
+    assert loop.waiting_approval(person.terminal, ABALONE.names, attack.deployment) is not None
+    assert live(person) == released.arn
 
 
 def test_an_archive_that_a_job_replaced_is_not_deployed_again(person, released, attack):
     """Rejecting what waits brings the released version back, whose archive is another one by now."""
-    before = loop.live_version(person.terminal, PRODUCTION)
-    waiting = loop.waiting_approval(person.terminal, attack.deployment)
+    before = live(person)
+    waiting = loop.waiting_approval(person.terminal, ABALONE.names, attack.deployment)
     assert waiting is not None
-    deployment = person.judge(attack.forged, "Rejected")
-    loop.answer_approval(person.terminal, waiting, "Rejected", "not ours")
-    assert loop.end_of_pipeline(person.terminal, PROJECT.deploy_pipeline, deployment) == "Failed"
-    log = log_of_action(person, PROJECT.deploy_pipeline, deployment, "Render/Render")
+    deployment = person.judge(ABALONE.names, attack.forged, "Rejected")
+    loop.answer_approval(person.terminal, ABALONE.names, waiting, "Rejected", "not ours")
+    assert loop.end_of_pipeline(person.terminal, ABALONE.names.deploy_pipeline, deployment) == "Failed"
+    log = log_of_action(person, ABALONE.names.deploy_pipeline, deployment, "Render/Render")
     assert "version 1 is not what was evaluated" in log
     assert attempted(log) == {}  # the scripts are of the commit that production runs, not of the push
-    assert loop.live_version(person.terminal, PRODUCTION) == before == released.arn
+    assert live(person) == before == released.arn
 
 
 def test_what_runs_has_nothing_of_the_caller_s_environment(attack):
     seen = {role: outcomes["the caller's environment"] for role, outcomes in attack.outcomes.items() if role != "pipeline"}
-    assert seen == dict.fromkeys(("build", "job", "render", "verify"), "is not here")
+    assert seen == dict.fromkeys(ROLES, "is not here")
 
 
-def test_production_s_version_that_was_deleted_is_shown_and_training_goes_on(person, released, other_columns, replaced):
+def test_production_s_version_that_was_deleted_is_shown_and_training_goes_on(person, released, attack):
     """SageMaker lets it be deleted, and the endpoint goes on serving it."""
     person.terminal.client("sagemaker").delete_model_package(ModelPackageName=released.arn)
     shown = json.loads(person.terminal.run("status", ["python", "-m", "deploy_scripts.status", "--json"]))
-    production = next(stage for stage in shown["stages"] if stage["stage"] == PRODUCTION.name)
+    production = next(stage for stage in shown["stages"] if (stage["model"], stage["stage"]) == ("abalone", "live"))
     assert (production["version"], production["status"]) == (1, "InService, version deleted from the registry")
     execution, status = train(person)
-    assert status == "Succeeded", reasons(person, execution)
-    newest = facts_of(person, loop.versions(person.terminal)[0]["ModelPackageArn"])
+    assert status == "Succeeded", person.reasons(execution)
+    newest = person.facts_of(loop.versions(person.terminal, ABALONE.names)[0]["ModelPackageArn"])
     evaluation = json.loads(loop.read_s3(person.terminal, newest["report-url"].replace("report.html", "evaluation.json")))
     assert newest["champion"] == released.arn
     assert evaluation["champion"]["detail"] == "not compared: version 1 in production was deleted from the registry"
@@ -521,7 +600,7 @@ def test_killing_the_account_ends_its_model_servers_jobs_and_builds(person, rele
     account = person.terminal.account["process_id"]
     sagemaker = person.terminal.client("sagemaker")
     values = [{"Name": "CacheKey", "Value": "another"}]  # nothing from the cache: jobs will run
-    training = sagemaker.start_pipeline_execution(PipelineName=PROJECT.sagemaker_pipeline, PipelineParameters=values)
+    training = sagemaker.start_pipeline_execution(PipelineName=ABALONE.names.training_pipeline, PipelineParameters=values)
     loop.wait_for("a running job", lambda: loop.steps(person.terminal, training["PipelineExecutionArn"]) or None)
     assert len(survivors(mark, person.terminal.directory)) > 3  # its guard, model servers, containers: or this could not fail
     os.kill(account, signal.SIGKILL)

@@ -14,12 +14,15 @@ import pytest
 from PIL import Image
 
 from demo import page
-from demo.facts import Exchange, Facts, ScalingRecord
+from demo.facts import Exchange, Facts, ModelFacts, ScalingRecord, Scored
 from demo.narrator import Stage
 from demo.scaling_watch import SCHEDULE, TARGET_TRACKING, Activity, Sample, who_acted
+from demo.subject import subject
+from tests.example_models import ABALONE, ARRESTS, SETTINGS
 
 MORNING = datetime(2030, 1, 7, 6, 55, tzinfo=ZoneInfo("Europe/Madrid"))
 REPORT_COLOUR = (18, 52, 86)
+OTHER_REPORT = "<!doctype html><title>r</title><p>Another report</p>"
 REPORT = '<!doctype html><title>r</title><body style="background:#123456"><p>Report</p></body>'
 CHROMIUM = next((name for name in ("chromium", "chromium-browser", "google-chrome") if shutil.which(name)), None)
 
@@ -46,15 +49,14 @@ def facts() -> Facts:
             Activity("2", at(1), TARGET_TRACKING, "invocations", "Setting desired instance count to 7.", "because of the load"),
         ],
     )
-    return Facts(
-        stages=stages,
-        commit="0123456789abcdef",
-        pushed_at=1.0,
+    metadata = {"metric": "rmse", "metric-value": "2.12345", "threshold": "2.4", "algorithm": "linear", "data-sha256": "ab" * 32}
+    abalone = ModelFacts(
+        subject(SETTINGS, ABALONE),
         pending_at=6.5,
         approved_at=7.0,
-        staging_in_service_at=8.25,
+        staging_at=8.25,
         version=3,
-        metadata={"metric": "rmse", "metric-value": "2.12345", "threshold": "2.4", "algorithm": "linear", "data-sha256": "ab" * 32},
+        metadata=metadata,
         report_html=REPORT,
         exchanges=[
             Exchange("One row", "text/csv", "1,2,F", 200, "9.5", 4.0),
@@ -62,12 +64,24 @@ def facts() -> Facts:
         ],
         scaling=record,
     )
+    scored = Scored(
+        "s3://b/batch/arrests/monday/", "s3://b/predictions/arrests/monday/rows.csv.out", "its upload", 2.75, [("31,<i>", "Yes 0.83", "No")]
+    )
+    arrests = ModelFacts(
+        subject(SETTINGS, ARRESTS),
+        pending_at=9.25,
+        version=1,
+        metadata={**metadata, "metric": "auc", "metric-value": "0.6912"},
+        report_html=OTHER_REPORT,
+        scored=scored,
+    )
+    return Facts(stages=stages, models=[abalone, arrests], commit="0123456789abcdef", pushed_at=1.0)
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "index.html"
-    page.write(path, facts())
+    page.write(path, SETTINGS, facts())
     return path
 
 
@@ -108,7 +122,7 @@ def test_every_link_inside_the_page_has_its_target(structure):
 
 
 def test_what_the_pictures_show_is_said_in_words_too(structure):
-    for words in ("cdk deploy", "4 stacks", "2 → 7 → 3", "because of the load", "business-hours", "5.5 s", "1.2 s"):
+    for words in ("cdk deploy", "4 stacks", "2 → 7 → 3", "because of the load", "business-hours", "5.5 s", "1.2 s", "8.2 s"):
         assert words in structure.text
 
 
@@ -116,8 +130,15 @@ def test_answers_are_shown_as_text_never_as_markup(written):
     assert "<script" not in written.read_text()
 
 
-def test_the_report_is_also_a_page_of_its_own(written):
-    assert written.with_name("report.html").read_text() == REPORT
+def test_each_model_has_its_part_and_what_is_batch_only_shows_what_was_scored(structure):
+    assert {"abalone", "arrests"} <= structure.ids
+    for words in ("batch only", "s3://b/predictions/arrests/monday/rows.csv.out", "Yes 0.83", "0.6912", "2.8 s"):
+        assert words in structure.text
+
+
+def test_each_report_is_also_a_page_of_its_own(written):
+    assert written.with_name("report-abalone.html").read_text() == REPORT
+    assert written.with_name("report-arrests.html").read_text() == OTHER_REPORT
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed; .ci/run installs one")

@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from pipelines.tabular.pipeline import get_pipeline
+from settings_schema import Model, ModelNames, Project
+from tests.example_models import ABALONE, PROJECT
 
-ARGUMENTS: dict[str, Any] = {
-    "code_uri": "s3://artifacts/code/0123456789abcdef",
-    "bucket": "artifacts",
-    "data_bucket": "data",
-    "kms_key": "arn:aws:kms:us-east-1:111122223333:key/1",
-    "subnets": ("subnet-1",),
-    "security_group_ids": ("sg-1",),
-}
-ROLE = "arn:aws:iam::111122223333:role/pipeline"
+CODE = "s3://artifacts/code/0123456789abcdef"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedPlace:
+    """A place whose names are given, not looked up."""
+
+    region: str = "us-east-1"
+    partition: str = "aws"
+    artifact_bucket: str = "artifacts"
+    data_bucket: str = "data"
+    subnets: tuple[str, ...] = ("subnet-1",)
+    security_group_ids: tuple[str, ...] = ("sg-1",)
+
+    @property
+    def key_arn(self) -> str:
+        return f"arn:{self.partition}:kms:{self.region}:111122223333:key/1"
+
+    def role_arn(self, name: str) -> str:
+        return f"arn:{self.partition}:iam::111122223333:role/{name}"
+
+    def tags(self, names: ModelNames) -> list[dict[str, str]]:
+        return [{"Key": key, "Value": value} for key, value in names.tags.items()]
+
+
+PLACE = FixedPlace()
+
+
+def defined(model: Model = ABALONE, *, project: Project = PROJECT, place: FixedPlace = PLACE, code_uri: str = CODE) -> str:
+    return str(get_pipeline(project, model, place, code_uri=code_uri).definition())
 
 
 @pytest.fixture(scope="session")
 def definition_text() -> str:
-    return str(get_pipeline("us-east-1", ROLE, **ARGUMENTS).definition())
+    return defined()
 
 
 @pytest.fixture(scope="session")

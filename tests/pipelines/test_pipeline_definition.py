@@ -9,20 +9,21 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import settings
 from local_account.sagemaker.jobs import first_party
-from pipelines.tabular.pipeline import get_pipeline
-from tests.pipelines.conftest import ARGUMENTS, ROLE
+from settings_schema import METRICS, Algorithm, Categorical, Model, Numeric, Problem, Project, Range
+from tests.example_models import ABALONE, ARRESTS, PROJECT
+from tests.pipelines.conftest import PLACE, FixedPlace, defined
+from tests.steps.journey import EVIDENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = ROOT / "pipelines" / "tabular" / "steps"
 PROCESSING = {"Prepare": "prepare", "Choose": "choose", "Evaluate": "evaluate"}
+NAMES = ABALONE.names(PROJECT)
 TUNING = {"TuneGradientBoosting": "gradient_boosting", "TuneRandomForest": "random_forest", "TuneLinear": "linear"}
 
 
@@ -38,7 +39,9 @@ def plain(value: Any) -> str:
 
 
 def test_the_definition_is_byte_identical_in_another_process(definition_text: str) -> None:
-    code = f"from pipelines.tabular.pipeline import get_pipeline; print(get_pipeline('us-east-1', {ROLE!r}, **{ARGUMENTS!r}).definition())"
+    # Some installed package is called `tests`, too.
+    code = "import sys, types; sys.modules['tests'] = tests = types.ModuleType('tests'); tests.__path__ = ['tests']"
+    code += "; from tests.pipelines.conftest import defined; print(defined())"
     # Another hash seed, no credentials, and no network: the proxy refuses every connection.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment |= {"PYTHONHASHSEED": "77", "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "HOME": "/nonexistent"}
@@ -54,7 +57,7 @@ def test_parameters_follow_the_sagemaker_templates(definition: dict[str, Any]) -
     assert names >= {"ModelApprovalStatus", "MetricThreshold", "GitCommit", "TriggerReason"}
     defaults = {parameter["Name"]: parameter.get("DefaultValue") for parameter in definition["Parameters"]}
     assert defaults["ModelApprovalStatus"] == "PendingManualApproval"
-    assert defaults["MetricThreshold"] == settings.DATASET.threshold
+    assert defaults["MetricThreshold"] == ABALONE.data.threshold
 
 
 @pytest.mark.parametrize("name", PROCESSING)
@@ -100,13 +103,13 @@ def test_sagemaker_takes_a_search_for_its_own_algorithm(steps: dict[str, dict[st
     first_party.check_tuning(definition, search["ParameterRanges"], search["HyperParameterTuningJobObjective"])
 
 
-@pytest.mark.parametrize("problem", list(settings.Problem))
-def test_the_tuner_reads_the_line_that_training_prints(steps: dict[str, dict[str, Any]], problem: settings.Problem) -> None:
+@pytest.mark.parametrize("problem", list(Problem))
+def test_the_tuner_reads_the_line_that_training_prints(steps: dict[str, dict[str, Any]], problem: Problem) -> None:
     """Every metric of every problem is one of the image's, in its direction, and its line is found by the image's expression."""
     image = steps["TuneLinear"]["Arguments"]["TrainingJobDefinition"]["AlgorithmSpecification"]
     patterns = {each["Name"]: each["Regex"] for each in first_party.metric_definitions(image)}
     contract = script("tuner_contract")
-    for metric, about in settings.METRICS[problem].items():
+    for metric, about in METRICS[problem].items():
         objective = contract.objective(metric, problem.value)
         direction = "Maximize" if about.more_is_better else "Minimize"
         request = {"AlgorithmSpecification": image, "StaticHyperParameters": {"num_round": "1"}}
@@ -119,10 +122,10 @@ def test_the_tuner_reads_the_line_that_training_prints(steps: dict[str, dict[str
 def test_tuning_follows_the_settings_and_is_seeded(steps: dict[str, dict[str, Any]]) -> None:
     for name in TUNING:
         job = steps[name]["Arguments"]["HyperParameterTuningJobConfig"]
-        assert job["RandomSeed"] == settings.TUNING.seed
+        assert job["RandomSeed"] == ABALONE.tuning.seed
         assert job["ResourceLimits"] == {
-            "MaxNumberOfTrainingJobs": settings.TUNING.trials,
-            "MaxParallelTrainingJobs": settings.TUNING.parallel_trials,
+            "MaxNumberOfTrainingJobs": ABALONE.tuning.trials,
+            "MaxParallelTrainingJobs": ABALONE.tuning.parallel_trials,
         }
         assert job["HyperParameterTuningJobObjective"]["Type"] == "Minimize"
 
@@ -138,15 +141,35 @@ def test_the_tuning_steps_do_not_wait_for_each_other(steps: dict[str, dict[str, 
 def test_jobs_are_encrypted_in_the_vpc_and_tagged(steps: dict[str, dict[str, Any]]) -> None:
     for name in PROCESSING:
         arguments = steps[name]["Arguments"]
-        assert arguments["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] == ARGUMENTS["kms_key"]
-        assert arguments["ProcessingOutputConfig"]["KmsKeyId"] == ARGUMENTS["kms_key"]
+        assert arguments["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] == PLACE.key_arn
+        assert arguments["ProcessingOutputConfig"]["KmsKeyId"] == PLACE.key_arn
         assert arguments["NetworkConfig"]["VpcConfig"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
-        assert arguments["Tags"] == settings.PROJECT.tags()
-        assert arguments["ProcessingJobName"].startswith("mlops-")
+        assert {tag["Key"]: tag["Value"] for tag in arguments["Tags"]} == NAMES.tags
+        assert arguments["ProcessingJobName"].startswith(NAMES.job_prefix)
     for name in TUNING:
         trial = steps[name]["Arguments"]["TrainingJobDefinition"]
-        assert trial["ResourceConfig"]["VolumeKmsKeyId"] == trial["OutputDataConfig"]["KmsKeyId"] == ARGUMENTS["kms_key"]
+        assert trial["ResourceConfig"]["VolumeKmsKeyId"] == trial["OutputDataConfig"]["KmsKeyId"] == PLACE.key_arn
         assert trial["VpcConfig"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+
+
+def test_sagemaker_can_name_every_job_of_the_longest_names_and_the_model_s_permissions_name_them(steps: dict[str, dict[str, Any]]) -> None:
+    """`<name in the definition>-<execution>-<token>-<failures>`, of 12, 10 and at most two characters, within 63."""
+    for project, model in (("p" * 16, "m" * 20), ("pp", "m" * 20), ("p" * 16, "mm"), ("shop", "abalone")):
+        names = ABALONE.but(name=model).names(Project(name=project))
+        for step in json.loads(defined(ABALONE.but(name=model), project=Project(name=project)))["Steps"]:
+            name = step["Arguments"].get("ProcessingJobName") if isinstance(step["Arguments"], dict) else None
+            if name is not None:
+                made = f"{name}-{'x' * 12}-{'t' * 10}-99"
+                assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", made), made
+                assert made.startswith(names.job_prefix)
+
+
+def test_jobs_of_two_models_whose_names_begin_alike_do_not_meet() -> None:
+    long = [ABALONE.but(name=f"{'m' * 18}{end}").names(Project(name="p" * 16)) for end in ("1", "2")]
+    short = [ABALONE.but(name=name).names(PROJECT) for name in ("fish", "fish-large")]
+    for one, other in (long, short):
+        assert not one.job("Evaluate").startswith(other.job_prefix)
+        assert not other.job("Evaluate").startswith(one.job_prefix)
 
 
 def test_work_is_cached_and_retried_but_the_comparison_with_production_is_made_anew(steps: dict[str, dict[str, Any]]) -> None:
@@ -176,9 +199,9 @@ def test_whoever_starts_it_a_run_asks_first_what_the_data_is(definition: dict[st
 
 
 def test_the_function_that_a_run_asks_is_the_one_of_its_role_s_account(definition: dict[str, Any]) -> None:
-    arn = f"arn:aws:lambda:us-east-1:111122223333:function:{settings.PROJECT.data_version_function}"
+    arn = f"arn:aws:lambda:us-east-1:111122223333:function:{NAMES.data_version_function}"
     assert definition["Steps"][0]["FunctionArn"] == arn
-    elsewhere = get_pipeline("cn-north-1", ROLE.replace("arn:aws:", "arn:aws-cn:"), **ARGUMENTS).definition()
+    elsewhere = defined(place=FixedPlace(region="cn-north-1", partition="aws-cn"))
     assert json.loads(elsewhere)["Steps"][0]["FunctionArn"] == arn.replace("arn:aws:", "arn:aws-cn:").replace("us-east-1", "cn-north-1")
 
 
@@ -223,7 +246,7 @@ def test_registration_carries_evidence_and_lineage_within_the_limits(steps: dict
     inference = package["InferenceSpecification"]
     assert set(inference["SupportedContentTypes"]) == {"text/csv", "application/json"}
     assert inference["SupportedTransformInstanceTypes"]
-    assert {environment.instance_type for environment in settings.ENVIRONMENTS} <= set(inference["SupportedRealtimeInferenceInstanceTypes"])
+    assert "ml.m5.large" in inference["SupportedRealtimeInferenceInstanceTypes"]
     container = inference["Containers"][0]
     assert container["Environment"]["SAGEMAKER_PROGRAM"] == "inference.py"
     assert container["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"] == "/opt/ml/model/code"
@@ -233,14 +256,12 @@ def test_registration_carries_evidence_and_lineage_within_the_limits(steps: dict
 def test_what_is_recorded_is_text_of_the_registry_s_alphabet_for_the_longest_settings() -> None:
     """Values that are known only when a step has run come from where they are made so: DataVersion, and `metadata` of evaluation.json."""
     longest = {
-        "project": replace(settings.PROJECT, name="p" * 20),
-        "dataset": replace(settings.ARRESTS, name="d" * 31, threshold=1e-300),
-        "bucket": "b" * 63,
-        "data_bucket": "c" * 63,
+        "project": Project(name="p" * 16),
+        "place": FixedPlace(artifact_bucket="b" * 63, data_bucket="c" * 63),
         "code_uri": f"s3://{'b' * 63}/code/{'0' * 64}",
-        "pipeline_name": "p" * 29,
     }
-    facts = registered(**longest)["CustomerMetadataProperties"]
+    model = ARRESTS.but(name="m" * 20, data=ARRESTS.data.but(threshold=1e-300))
+    facts = registered(model, **longest)["CustomerMetadataProperties"]
     assert len(facts) <= 50
     for name, value in facts.items():
         assert script("registry_text").is_metadata(name)
@@ -267,7 +288,7 @@ def recorded(value: Any) -> str:
     place = re.fullmatch(r"Steps\.(\w+)\.(.+)", argument)
     assert place is not None, value
     if place[2].startswith("ProcessingOutputConfig"):  # pipelines/<pipeline>/<execution>/<step>/<output> of the bucket
-        return f"s3://{'b' * 63}/pipelines/{'p' * 29}/{'a' * 12}/evaluate/evaluation"
+        return f"s3://{'b' * 63}/pipelines/{'p' * 16}--{'m' * 20}--training/{'a' * 12}/evaluate/evaluation"
     assert (place[1], place[2]) in {("DataVersion", f"OutputParameters['{name}']") for name in ("commit", "trigger")} or place[
         2
     ] == "HyperParameterTuningJobName"
@@ -293,11 +314,9 @@ def starting_a_program(document: Any) -> Iterator[dict[str, str]]:
 
 
 def test_every_evidence_file_that_is_registered_is_one_that_evaluation_writes(steps: dict[str, dict[str, Any]]) -> None:
-    source = (STEPS / "evaluate.py").read_text(encoding="utf-8")
     registered = set(re.findall(r'"([a-z_]+\.(?:json|csv|html))"', json.dumps(steps["Register"])))
-    assert registered >= {"evaluation.json", "golden.csv", "report.html", "constraints.json"}
-    for name in registered:
-        assert f'"{name}"' in source
+    assert registered >= {"evaluation.json", "golden.csv", "report.html", "constraints.json", "contract.json"}
+    assert registered <= EVIDENCE  # which a journey through the steps writes (tests/steps/test_journey.py)
 
 
 def test_the_model_card_is_valid_json_when_its_facts_are_filled_in(steps: dict[str, dict[str, Any]]) -> None:
@@ -306,7 +325,7 @@ def test_the_model_card_is_valid_json_when_its_facts_are_filled_in(steps: dict[s
     card = json.loads("".join(value if isinstance(value, str) else "2.5" for value in content["Values"]))
     assert card["evaluation_details"][0]["metric_groups"][0]["metric_data"] == [{"name": "rmse", "type": "number", "value": 2.5}]
     assert "2.5" in card["training_details"]["training_observations"]
-    assert "Predict rings" in card["intended_uses"]["purpose_of_model"]
+    assert "abalone: predict rings" in card["intended_uses"]["purpose_of_model"]
 
 
 AWKWARD = [
@@ -324,11 +343,11 @@ AWKWARD = [
 
 @pytest.mark.parametrize("name", AWKWARD)
 def test_names_of_columns_and_classes_stand_in_the_model_card_as_they_are(name: str) -> None:
-    columns = (settings.Categorical(name=name, values=("a", "b")), settings.Categorical(name=f"{name}{name}"))
-    dataset = replace(settings.ARRESTS, target=f"{name} target", positive_class=name, numeric=(), categorical=columns, facet=None)
-    card = filled_card(dataset)
+    columns = (Categorical(name=name, values=("a", "b")), Categorical(name=f"{name}{name}"))
+    dataset = ARRESTS.data.but(target=f"{name} target", positive_class=name, numeric=(), categorical=columns, facet=None)
+    card = filled_card(ARRESTS.but(data=dataset))
     assert card["intended_uses"]["intended_uses"].endswith(f": {name}, {name}{name}")
-    assert card["intended_uses"]["purpose_of_model"] == f"Predict {name} target of arrests (binary)."
+    assert card["intended_uses"]["purpose_of_model"] == f"arrests: predict {name} target (binary)."
     assert (
         f"{name} is decided from a probability of <metadata.decision_threshold> on"
         in card["evaluation_details"][0]["evaluation_observation"]
@@ -339,8 +358,9 @@ def test_the_model_card_keeps_the_limits_of_its_schema_however_many_columns_ther
     """The schema as the SDK ships it."""
     from sagemaker.core.shapes.model_card_shapes import AdditionalInformation, EvaluationDetailsItem, IntendedUses, TrainingDetails
 
-    columns = tuple(settings.Numeric(name=f"measurement number {index}") for index in range(500))
-    card = filled_card(replace(settings.ARRESTS, numeric=columns, target="t" * 3000, positive_class="p" * 3000, facet=None, categorical=()))
+    columns = tuple(Numeric(name=f"measurement number {index}") for index in range(500))
+    data = ARRESTS.data.but(numeric=columns, target="t" * 3000, positive_class="p" * 3000, facet=None, categorical=())
+    card = filled_card(ARRESTS.but(data=data))
     IntendedUses(**card["intended_uses"])
     TrainingDetails(**card["training_details"])
     AdditionalInformation(**card["additional_information"])
@@ -349,21 +369,21 @@ def test_the_model_card_keeps_the_limits_of_its_schema_however_many_columns_ther
 
 
 def test_an_approver_sees_the_warnings_and_the_threshold_in_the_card_and_the_metadata() -> None:
-    card = filled_card(settings.ARRESTS)
+    card = filled_card(ARRESTS)
     assert "<gate.caveats>" in card["additional_information"]["caveats_and_recommendations"]
-    facts = registered(settings.ARRESTS)["CustomerMetadataProperties"]
+    facts = registered(ARRESTS)["CustomerMetadataProperties"]
     places = {name: value["Std:JsonGet"]["Path"] for name, value in facts.items() if isinstance(value, dict) and "Std:JsonGet" in value}
     assert {"decision-threshold", "decision-metric", "warnings"} <= set(places)
-    assert "decision-threshold" not in registered(settings.ABALONE)["CustomerMetadataProperties"]
+    assert "decision-threshold" not in registered(ABALONE)["CustomerMetadataProperties"]
 
 
-def registered(dataset: settings.DataSet, **others: Any) -> dict[str, Any]:
-    definition = json.loads(get_pipeline("us-east-1", ROLE, **{**ARGUMENTS, **others}, dataset=dataset).definition())
+def registered(model: Model, **others: Any) -> dict[str, Any]:
+    definition = json.loads(defined(model, **others))
     gate = next(step for step in definition["Steps"] if step["Name"] == "CheckGate")
     return dict(gate["Arguments"]["IfSteps"][0]["Arguments"]["IfSteps"][0]["Arguments"])
 
 
-def filled_card(dataset: settings.DataSet) -> dict[str, Any]:
+def filled_card(model: Model) -> dict[str, Any]:
     """The card with `<place>` for what is measured, and a number for the metric."""
 
     def fill(value: Any) -> str:
@@ -372,7 +392,7 @@ def filled_card(dataset: settings.DataSet) -> dict[str, Any]:
         place = value.get("Std:JsonGet", {}).get("Path", "variable")
         return "2.5" if place == "metadata.metric_value" else f"<{place}>"
 
-    content = registered(dataset)["ModelCard"]["ModelCardContent"]["Std:Join"]
+    content = registered(model)["ModelCard"]["ModelCardContent"]["Std:Join"]
     return dict(json.loads(content["On"].join(map(fill, content["Values"]))))
 
 
@@ -392,8 +412,13 @@ def test_what_is_already_in_production_is_neither_registered_nor_a_failure(steps
     assert new["ElseSteps"] == []
 
 
-def test_switching_the_data_set_is_one_argument() -> None:
-    definition = json.loads(get_pipeline("us-east-1", ROLE, **ARGUMENTS, dataset=settings.ARRESTS).definition())
+def test_a_run_compares_with_what_the_model_s_own_deploy_pipeline_released(steps: dict[str, dict[str, Any]]) -> None:
+    given = steps["Evaluate"]["Arguments"]["AppSpecification"]["ContainerArguments"]
+    assert given[given.index("--deploy-pipeline") + 1] == NAMES.deploy_pipeline
+
+
+def test_another_model_has_its_own_data_direction_and_task() -> None:
+    definition = json.loads(defined(ARRESTS))
     text = json.dumps(definition)
     assert "training/arrests/" in text
     assert '"Maximize"' in text
@@ -403,24 +428,18 @@ def test_switching_the_data_set_is_one_argument() -> None:
     assert register["Arguments"]["Task"] == "CLASSIFICATION"
 
 
-def test_adding_an_algorithm_is_one_line_of_settings() -> None:
-    extra = settings.Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": settings.Range(low=1.0, high=2.0)})
-    definition = json.loads(get_pipeline("us-east-1", ROLE, **ARGUMENTS, algorithms=(extra,)).definition())
+def test_what_competes_is_what_the_model_names() -> None:
+    extra = Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": Range(low=1.0, high=2.0)})
+    definition = json.loads(defined(ABALONE.but(algorithms=(extra,))))
     assert [step["Name"] for step in definition["Steps"]] == ["DataVersion", "Prepare", "TuneLinear", "Choose", "Evaluate", "CheckGate"]
 
 
-def test_an_algorithm_without_a_file_is_refused_before_anything_runs() -> None:
-    unknown = settings.Algorithm(name="random_jungle", fixed={"num_round": 1}, tuned={"lambda": settings.Range(low=1.0, high=2.0)})
-    with pytest.raises(settings.SettingsError, match="is 'random_jungle'; allowed: one of gradient_boosting, linear, random_forest"):
-        get_pipeline("us-east-1", ROLE, **ARGUMENTS, algorithms=(unknown,))
-
-
-def test_whole_numbers_in_settings_are_the_parameters_that_floats_are() -> None:
+def test_whole_numbers_in_a_model_are_the_parameters_that_floats_are() -> None:
     """A threshold of 5 once ended a build in the SDK's TypeError: its float parameter takes no int."""
 
     def definition(five: float) -> str:
-        dataset = replace(settings.ABALONE, threshold=five)
-        linear = settings.Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": settings.Range(low=0.5, high=five)})
-        return str(get_pipeline("us-east-1", ROLE, **ARGUMENTS, dataset=dataset, algorithms=(linear,)).definition())
+        dataset = ABALONE.data.but(threshold=five)
+        linear = Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": Range(low=0.5, high=five)})
+        return defined(ABALONE.but(data=dataset, algorithms=(linear,)))
 
     assert definition(5) == definition(5.0)

@@ -7,21 +7,20 @@ import json
 from deploy_scripts.preflight.job_needs import job_needs
 from deploy_scripts.preflight.needs import Use
 from pipelines.batch.pipeline import get_pipeline as batch
-from pipelines.tabular.pipeline import get_pipeline
-from settings import Algorithm, Range, Tuning
-from tests.pipelines.conftest import ARGUMENTS, ROLE
+from settings_schema import Algorithm, Range, Tuning
+from tests.example_models import ABALONE, PROJECT
+from tests.pipelines.conftest import PLACE, defined
 
 
 def test_searches_run_side_by_side_and_the_steps_around_them_do_not():
-    algorithms = [
+    algorithms = tuple(
         Algorithm(name=name, fixed={"num_round": 1}, tuned={"lambda": Range(low=0.1, high=1)}) for name in ("linear", "random_forest")
-    ]
-    tuning = Tuning(trials=6, parallel_trials=3)
-    definition = json.loads(get_pipeline("us-east-1", ROLE, **ARGUMENTS, algorithms=algorithms, tuning=tuning).definition())
+    )
+    definition = json.loads(defined(ABALONE.but(algorithms=algorithms, tuning=Tuning(trials=6, parallel_trials=3))))
     counts = {need.use: need.count for need in job_needs(definition)}
     assert counts == {Use.PROCESSING: 1, Use.TRAINING: 6}
 
 
 def test_a_batch_needs_the_instances_of_its_transform():
-    definition = json.loads(batch("us-east-1", ROLE, bucket="artifacts", data_bucket="data", instance_count=3).definition())
+    definition = json.loads(batch(ABALONE.names(PROJECT), PLACE, instance_count=3).definition())
     assert [(need.use, need.count) for need in job_needs(definition)] == [(Use.TRANSFORM, 3)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from settings import DataSet
+from settings_schema import DataSet
 from tests.steps import forked_script
 from tests.steps.conftest import STEPS
 from tests.steps.small_data import write_specification
@@ -22,6 +22,13 @@ BUDGET = {
     "gradient_boosting": {"num_round": "120", "eta": "0.1", "max_depth": "4"},
     "random_forest": {"num_parallel_tree": "50", "max_depth": "8"},
     "linear": {"lambda": "1.0"},
+}
+
+
+#: What evaluation writes.
+EVIDENCE = {
+    *("evaluation.json", "report.html", "golden.csv", "bias.json", "explainability.json", "statistics.json", "constraints.json"),
+    *("model_constraints.json", "contract.json"),
 }
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipelines.tabular.specification import specification_json
-from settings import ABALONE, ARRESTS, Categorical, DataSet, Facet, Numeric, Preparation, Problem
+from settings_schema import Categorical, DataSet, Facet, Numeric, Preparation, Problem
+from tests import example_models
+from tests.example_models import model_of
+
+ABALONE, ARRESTS = example_models.ABALONE.data, example_models.ARRESTS.data
 
 #: Predict `price`; `kind` and `town` are categories.
 HOUSES = DataSet(
-    name="houses",
     problem=Problem.REGRESSION,
     target="price",
     numeric=(Numeric(name="area", minimum=0, maximum=1000), Numeric(name="rooms", minimum=1)),
@@ -24,7 +26,6 @@ HOUSES = DataSet(
     threshold=1000.0,
 )
 LOANS = DataSet(
-    name="loans",
     problem=Problem.BINARY,
     target="granted",
     positive_class="yes",
@@ -37,7 +38,6 @@ LOANS = DataSet(
 #: Predict `ill`, one in four: nearly everyone whose `pain` is above a point, hardly anyone else. All that can be ranked is
 #: ranked by one tree, so the AUC is at its best when the probabilities have hardly moved from one in four.
 PATIENTS = DataSet(
-    name="patients",
     problem=Problem.BINARY,
     target="ill",
     positive_class="yes",
@@ -46,7 +46,6 @@ PATIENTS = DataSet(
     threshold=0.7,
 )
 SPECIES = DataSet(
-    name="species",
     problem=Problem.MULTICLASS,
     target="species",
     numeric=(Numeric(name="width"), Numeric(name="height")),
@@ -101,7 +100,7 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
 
 def write_specification(path: Path, dataset: DataSet, **preparation: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(specification_json(dataset, replace(Preparation(), **preparation)), encoding="utf-8")
+    path.write_text(specification_json(model_of(dataset).but(preparation=Preparation(**preparation))), encoding="utf-8")
     return path
 
 

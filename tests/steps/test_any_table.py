@@ -25,7 +25,7 @@ from build_scripts import golden, invocation, version_contract
 from build_scripts.registry import Version
 from build_scripts.version_contract import Contract
 from deploy_scripts import checks
-from settings import Categorical, DataSet, Numeric, Problem
+from settings_schema import Categorical, DataSet, Numeric, Problem
 from tests.steps.small_data import write_specification
 
 ROWS = 240
@@ -40,7 +40,6 @@ def odd_names() -> tuple[DataSet, Columns]:
     gaps = generator.random(ROWS) < 0.3
     places = ['Bogotá, "D.C."', "two\nlines", "Ås", "plain"]
     dataset = DataSet(
-        name="odd",
         problem=Problem.MULTICLASS,
         target='kind, "as told"',
         numeric=(Numeric(name="size, mm"), Numeric(name="größe")),
@@ -63,7 +62,6 @@ def only_categories() -> tuple[DataSet, Columns]:
     colour, shape = generator.integers(0, 3, ROWS), generator.integers(0, 2, ROWS)
     granted = (colour + 2 * shape + generator.normal(0, 1, ROWS)) > 2
     dataset = DataSet(
-        name="words",
         problem=Problem.BINARY,
         target="granted",
         positive_class="yes, of course",
@@ -88,7 +86,6 @@ def one_column() -> tuple[DataSet, Columns]:
     size = generator.normal(10, 3, ROWS).round(2)
     gaps = generator.random(ROWS) < 0.3
     dataset = DataSet(
-        name="single",
         problem=Problem.REGRESSION,
         target="weight",
         identifier="id",

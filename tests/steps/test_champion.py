@@ -1,36 +1,39 @@
-"""The version in production: found through its endpoint, and told by name where something of it was deleted."""
+"""The version in production: what was released last, told by name where something of it was deleted; and which rows judge it fairly."""
 
 from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import archive
 import boto3
+import numpy as np
 import pytest
+import split
 from botocore.exceptions import ClientError
+from dataset import Rows
 from evaluation import champion
 from failure import BadInput
 
-ARN = "arn:aws:sagemaker:us-east-1:111122223333:model-package/mlops-models/3"
-#: What SageMaker and S3 answer for what is not there. SageMaker's describes model no error of their own for it.
+GROUP = "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone"
+#: What CodePipeline, SageMaker and S3 answer for what is not there.
 GONE = {
-    "endpoint": ("ValidationException", 'Could not find endpoint "arn:endpoint/production".'),
-    "config": ("ValidationException", 'Could not find endpoint configuration "arn:endpoint-config/c".'),
-    "model": ("ValidationException", 'Could not find model "arn:model/m".'),
-    "package": ("ValidationException", f"ModelPackage {ARN} does not exist."),
+    "pipeline": ("PipelineNotFoundException", "Account '111122223333' does not have a pipeline with name 'deploy'"),
+    "package": ("ValidationException", f"ModelPackage {GROUP}/3 does not exist."),
     "archive": ("NoSuchKey", "The specified key does not exist."),
 }
 
 
 class Account:
-    """An endpoint that serves version 3; `missing` names what was deleted, `refused` what may not be read."""
+    """A deploy pipeline with its executions (status, version), newest first, in pages of two. `missing` was deleted."""
 
-    def __init__(self, missing: str = "", refused: str = "", package: bool = True) -> None:
-        self._missing, self._refused = missing, refused
-        self._container = {"ModelPackageName": ARN} if package else {"Image": "x", "ModelDataUrl": "s3://b/k"}
+    def __init__(
+        self, executions: Sequence[tuple[str, str | None]] = (("Succeeded", f"{GROUP}/3"),), missing: str = "", refused: str = ""
+    ) -> None:
+        self._executions, self._missing, self._refused = executions, missing, refused
 
     def _answer(self, what: str, answer: dict[str, Any]) -> dict[str, Any]:
         if what == self._refused:
@@ -40,18 +43,23 @@ class Account:
             raise ClientError({"Error": {"Code": code, "Message": message}}, what)
         return answer
 
-    def describe_endpoint(self, **_: str) -> dict[str, Any]:
-        return self._answer("endpoint", {"EndpointConfigName": "c"})
+    def list_pipeline_executions(self, pipelineName: str, nextToken: str = "0") -> dict[str, Any]:  # noqa: N803 - boto3 spells them so
+        first = int(nextToken)
+        page = [{"pipelineExecutionId": str(index), "status": status} for index, (status, _) in enumerate(self._executions)][
+            first : first + 2
+        ]
+        more = {"nextToken": str(first + 2)} if first + 2 < len(self._executions) else {}
+        return self._answer("pipeline", {"pipelineExecutionSummaries": page, **more})
 
-    def describe_endpoint_config(self, **_: str) -> dict[str, Any]:
-        return self._answer("config", {"ProductionVariants": [{"ModelName": "m"}]})
+    def get_pipeline_execution(self, pipelineName: str, pipelineExecutionId: str) -> dict[str, Any]:  # noqa: N803
+        version = self._executions[int(pipelineExecutionId)][1]
+        variables = [{"name": "Returning", "resolvedValue": "false"}]
+        variables += [{"name": "ModelPackageArn", "resolvedValue": version}] if version else []
+        return self._answer("execution", {"pipelineExecution": {"variables": variables}})
 
-    def describe_model(self, **_: str) -> dict[str, Any]:
-        return self._answer("model", {"PrimaryContainer": self._container})
-
-    def describe_model_package(self, **_: str) -> dict[str, Any]:
+    def describe_model_package(self, ModelPackageName: str) -> dict[str, Any]:  # noqa: N803
         containers = [{"ModelDataUrl": "s3://artifacts/model.tar.gz"}]
-        package = {"ModelPackageArn": ARN, "CustomerMetadataProperties": {"a": "b"}}
+        package = {"ModelPackageArn": ModelPackageName, "CustomerMetadataProperties": {"a": "b"}}
         return self._answer("package", {**package, "InferenceSpecification": {"Containers": containers}})
 
     def get_object(self, **_: str) -> dict[str, Any]:
@@ -61,39 +69,109 @@ class Account:
 
 def of(account: Account, folder: Path, monkeypatch: pytest.MonkeyPatch) -> champion.Champion:
     monkeypatch.setattr(boto3, "client", lambda _: account)
-    return champion.from_endpoint("production", folder)
+    return champion.released_by("deploy", folder)
 
 
-def test_the_version_in_production_is_read_through_its_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_version_in_production_is_the_one_that_was_released_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = of(Account(), tmp_path, monkeypatch)
-    assert (found.name, found.version, found.facts) == (ARN, {"algorithm": "linear"}, {"a": "b"})
+    assert (found.name, found.version, found.facts) == (f"{GROUP}/3", {"algorithm": "linear"}, {"a": "b"})
+
+
+@pytest.mark.parametrize(
+    ("executions", "name"),
+    [
+        ([("InProgress", f"{GROUP}/5"), ("Failed", f"{GROUP}/4"), ("Stopped", f"{GROUP}/4"), ("Succeeded", f"{GROUP}/3")], f"{GROUP}/3"),
+        ([("Succeeded", f"{GROUP}/1"), ("Succeeded", f"{GROUP}/3")], f"{GROUP}/1"),  # an older version went back
+        ([("Succeeded", "latest"), ("Succeeded", None), ("Succeeded", f"{GROUP}/2")], f"{GROUP}/2"),  # nothing says which those were
+        ([("Failed", f"{GROUP}/1")], "none"),
+        ([], "none"),
+    ],
+)
+def test_only_what_reached_production_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executions: list[tuple[str, str | None]], name: str
+) -> None:
+    assert of(Account(executions), tmp_path, monkeypatch).name == name
 
 
 @pytest.mark.parametrize(
     ("missing", "name", "says"),
     [
-        ("endpoint", "none", "no version is in production"),
-        ("config", "none", "the endpoint config of production was deleted"),
-        ("model", "none", "the model of production was deleted"),
-        ("package", ARN, "version 3 in production was deleted from the registry"),
-        ("archive", ARN, "the archive of version 3 in production was deleted from S3"),
+        ("pipeline", "none", "no version is in production"),
+        ("package", f"{GROUP}/3", "version 3 in production was deleted from the registry"),
+        ("archive", f"{GROUP}/3", "the archive of version 3 in production was deleted from S3"),
     ],
 )
 def test_what_was_deleted_cannot_be_compared_with_and_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, name: str, says: str
 ) -> None:
     """Or nothing that is trained could ever replace it."""
-    found = of(Account(missing), tmp_path, monkeypatch)
+    found = of(Account(missing=missing), tmp_path, monkeypatch)
     assert found.name == name
-    assert champion.incomparable(found, {}, None) == says
+    assert champion.incomparable(found, {}) == says
 
 
-def test_a_model_of_no_version_is_no_champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = of(Account(package=False), tmp_path, monkeypatch)
-    assert champion.incomparable(found, {}, None) == "production serves a model of no registered version"
-
-
-@pytest.mark.parametrize("what", ["endpoint", "config", "model", "package", "archive"])
+@pytest.mark.parametrize("what", ["pipeline", "execution", "package", "archive"])
 def test_what_may_not_be_read_is_no_deleted_champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     with pytest.raises(BadInput, match="cannot be read for the comparison"):
         of(Account(refused=what), tmp_path, monkeypatch)
+
+
+# --------------------------------------------------------------------------------- rows that it has not learned from
+
+COLUMNS = ("area", "rooms")
+SHARES = {"salt": "1", "validation": 0.15, "test": 0.15}
+
+
+def prepared(
+    columns: Sequence[str] = COLUMNS, *, identifier: str | None = None, split_by: str = "features", **shares: Any
+) -> dict[str, Any]:
+    dataset = {"numeric": [{"name": name} for name in columns], "categorical": [], "features": list(columns), "identifier": identifier}
+    return {"dataset": dataset, "preparation": {"split": {**SHARES, **shares}}, "split_by": split_by}
+
+
+def unseen(folder: Path, theirs: dict[str, Any], ours: dict[str, Any], rows: Rows) -> list[bool]:
+    (folder / "preparation.json").write_text(json.dumps(theirs), encoding="utf-8")
+    return [bool(known) for known in champion.unseen(champion.Champion(folder=folder), ours, rows)]
+
+
+@pytest.fixture
+def rows() -> Rows:
+    generator = np.random.default_rng(1)
+    numeric = {name: generator.normal(size=400) for name in (*COLUMNS, "garden")}
+    return Rows(numeric, {}, np.zeros(400), 400)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (prepared(), prepared(("rooms", "area"))),
+        (prepared(identifier="id", split_by="identifier"), prepared((*COLUMNS, "garden"), identifier="id", split_by="identifier")),
+    ],
+    ids=["columns in another order", "rows told apart by an identifier"],
+)
+def test_rows_that_are_split_alike_are_test_rows_of_both(tmp_path: Path, rows: Rows, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    assert all(unseen(tmp_path, theirs, ours, rows))
+
+
+@pytest.mark.parametrize(
+    "ours", [prepared((*COLUMNS, "garden")), prepared(salt="2"), prepared(test=0.3)], ids=["a column more", "another salt", "other shares"]
+)
+def test_of_rows_that_are_split_anew_production_has_not_learned_from_its_own_test_rows(
+    tmp_path: Path, rows: Rows, ours: dict[str, Any]
+) -> None:
+    its_own = split.sides(split.content_buckets({name: rows.numeric[name] for name in COLUMNS}, {}, "1"), 0.15, 0.15)[2]
+    assert unseen(tmp_path, prepared(), ours, rows) == its_own.tolist()
+    assert 0 < its_own.sum() < 400
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (prepared(split_by="copy"), prepared((*COLUMNS, "garden"))),
+        (prepared(identifier="id", split_by="identifier"), prepared()),
+        ({name: value for name, value in prepared().items() if name != "split_by"}, prepared()),
+    ],
+    ids=["copies told apart by their place", "by an identifier that is gone", "a version that does not say"],
+)
+def test_where_nobody_can_know_no_row_counts(tmp_path: Path, rows: Rows, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    assert not any(unseen(tmp_path, theirs, ours, rows))

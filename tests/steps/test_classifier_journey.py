@@ -7,14 +7,13 @@ import io
 import json
 import shutil
 import tarfile
-from dataclasses import replace
 from pathlib import Path
 
 import inference
 import pytest
 from evaluation import golden
 
-from settings import DataSet
+from settings_schema import DataSet
 from tests.steps.journey import Journey
 from tests.steps.small_data import PATIENTS, as_json, patients, write_csv, write_specification
 
@@ -111,7 +110,7 @@ def test_a_version_in_production_decides_as_its_own_code_does_and_at_one_half_if
                 content = json.dumps({name: value for name, value in version.items() if not name.startswith("decision_")}).encode()
                 member.size = len(content)
             target.addfile(member, io.BytesIO(content))
-    judged_by_decisions = write_specification(tmp_path / "accuracy.json", replace(PATIENTS, metric="accuracy", threshold=0.5))
+    judged_by_decisions = write_specification(tmp_path / "accuracy.json", PATIENTS.but(metric="accuracy", threshold=0.5))
     for champion, expected in (
         (low.model, low.evaluation["binary_classification_metrics"]["accuracy"]["value"]),
         (old, half.evaluation["binary_classification_metrics"]["accuracy"]["value"]),
@@ -181,15 +180,15 @@ def test_a_model_of_noise_is_refused(tmp_path: Path) -> None:
     columns = patients(seed=3)
     columns["ill"] = [columns["ill"][(index * 7) % 600] for index in range(600)]  # nothing of the row is left in its answer
     write_csv(tmp_path / "data" / "patients.csv", columns)
-    gate = Journey.begin(tmp_path, replace(PATIENTS, threshold=0.0)).all()["gate"]
+    gate = Journey.begin(tmp_path, PATIENTS.but(threshold=0.0)).all()["gate"]
     assert gate["passed"] is False
     assert "of a constant answer" in gate["reasons"]
 
 
 def test_the_threshold_is_fitted_for_the_metric_that_is_named_or_for_the_metric_of_the_gate_if_it_judges_decisions(tmp_path: Path) -> None:
     for name, dataset in {
-        "macro_f1": replace(PATIENTS, decision_metric="macro_f1"),
-        "f1": replace(PATIENTS, metric="f1", threshold=0.5),
+        "macro_f1": PATIENTS.but(decision_metric="macro_f1"),
+        "f1": PATIENTS.but(metric="f1", threshold=0.5),
     }.items():
         journey = begin(tmp_path / name, dataset)
         assert as_json(journey.folder / "trained" / "gradient_boosting" / "trial.json")["decision_metric"] == name
@@ -197,7 +196,7 @@ def test_the_threshold_is_fitted_for_the_metric_that_is_named_or_for_the_metric_
 
 def test_average_precision_can_be_the_metric_all_the_way(tmp_path: Path) -> None:
     write_csv(tmp_path / "data" / "patients.csv", patients())
-    evaluation = Journey.begin(tmp_path, replace(PATIENTS, metric="average_precision", threshold=0.6)).all()
+    evaluation = Journey.begin(tmp_path, PATIENTS.but(metric="average_precision", threshold=0.6)).all()
     assert evaluation["gate"]["passed"], evaluation["gate"]["reasons"]
     assert evaluation["gate"]["value"] == evaluation["binary_classification_metrics"]["average_precision"]["value"]
     choice = as_json(tmp_path / "choice" / "choice.json")
@@ -222,6 +221,7 @@ def test_a_threshold_that_the_metric_cannot_reach_is_one_line(trained: Journey, 
     result = trained.evaluate(f"--threshold={threshold}", "--output", str(tmp_path / "evaluation"), check=False)
     assert result.returncode == 2
     assert result.stderr == (
-        f"error: --threshold is {threshold}; allowed for auc: 0 to 1 (the parameter MetricThreshold, or DataSet.threshold in settings.py)\n"
+        f"error: --threshold is {threshold}; allowed for auc: 0 to 1 "
+        "(the parameter MetricThreshold, or DataSet.threshold in models/small.py)\n"
     )
     assert not (tmp_path / "evaluation").exists()

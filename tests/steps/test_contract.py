@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import table as tables
 from failure import BadInput
 from pyarrow import parquet
 
-from settings import Categorical, DataSet, Numeric
+from settings_schema import Categorical, DataSet, Numeric
 from tests.steps.small_data import HOUSES, LOANS, SPECIES, houses, loans, species, write_csv, write_specification
 
 
@@ -48,7 +47,7 @@ def test_a_missing_target_is_named(tmp_path: Path) -> None:
 
 
 def test_an_extra_column_is_named(tmp_path: Path) -> None:
-    assert "'garden': not in settings.py" in problems(tmp_path, {**houses(), "garden": ["x"] * 200})
+    assert "'garden': not in the model's file" in problems(tmp_path, {**houses(), "garden": ["x"] * 200})
 
 
 def test_text_in_a_numeric_column_names_its_line(tmp_path: Path) -> None:
@@ -277,7 +276,7 @@ def test_a_split_that_equal_rows_make_unusable_says_that_they_are_equal() -> Non
 
 
 def test_an_identifier_that_repeats_is_refused(tmp_path: Path) -> None:
-    dataset = replace(HOUSES, identifier="id")
+    dataset = HOUSES.but(identifier="id")
     columns = {**houses(), "id": [f"h{index}" for index in range(200)]}
     assert problems(tmp_path / "good", columns, dataset) == ""
     columns["id"][1] = "h0"
@@ -288,7 +287,7 @@ def test_an_identifier_that_repeats_is_refused(tmp_path: Path) -> None:
 
 
 def test_identifiers_that_are_one_number_are_named(tmp_path: Path) -> None:
-    dataset = replace(HOUSES, identifier="id")
+    dataset = HOUSES.but(identifier="id")
     columns = {**houses(), "id": [f"1.{index}" for index in range(1, 201)]}
     text = problems(tmp_path, columns, dataset)
     assert "'id': identifiers appear more than once; each row needs its own: '1.1', '1.10', '1.100' are one number" in text
@@ -311,7 +310,7 @@ def test_identifiers_that_are_one_number_are_named(tmp_path: Path) -> None:
         ('"$3,750.00"', "a currency sign", "write 3750.00"),
         ("-12 €", "a currency sign", "write -12"),
         ("EUR 5", "a currency sign", "write 5"),
-        ("3750 g", "the unit 'g'", "write 3750, and name the unit in settings.py"),
+        ("3750 g", "the unit 'g'", "write 3750, and name the unit in the model's file"),
         ("5km/h", "the unit 'km/h'", "write 5"),
         ("(12)", "a sign apart from its number", "write -12"),
         ("\u22125", "digits or a minus sign of another script", "write -5"),
@@ -364,7 +363,7 @@ def test_a_cell_that_is_no_kind_of_number_is_not_explained_away(tmp_path: Path, 
 
 def test_only_a_column_of_text_is_advised_to_be_categorical(tmp_path: Path) -> None:
     names = ["big", "small"] * 100
-    assert "'area': values such as 'big' are not numbers; make it categorical in settings.py" in problems(
+    assert "'area': values such as 'big' are not numbers; make it categorical in the model's file" in problems(
         tmp_path, {**houses(), "area": names}
     )
     text = problems(tmp_path, {**houses(), "price": names})
@@ -436,7 +435,7 @@ def test_a_column_name_in_another_spelling_is_named(tmp_path: Path) -> None:
         ("Unnamed: 0", range(200), "column 'Unnamed: 0': counts the rows, so it is an index"),
         ("Unnamed: 0", [7] * 200, "column 'Unnamed: 0': is an index by its name"),
         ("nr", range(1, 201), "column 'nr': counts the rows, so it is an index"),
-        ("nr", range(2, 202), "column 'nr': not in settings.py"),
+        ("nr", range(2, 202), "column 'nr': not in the model's file"),
         ("", [7] * 200, "column 1 has no name and is an index by its place"),
     ],
 )
@@ -451,7 +450,7 @@ def test_a_comma_at_the_end_of_every_line_makes_no_index(tmp_path: Path, name: s
     text = problems(tmp_path, {**houses(), name: [None] * 200})
     assert f"{given} is empty, as a comma at the end of every line makes it; remove that comma" in text
     assert "index" not in text
-    assert "has no name and is not in settings.py; name it, or remove it" in problems(tmp_path / "full", {**houses(), "": ["x"] * 200})
+    assert "has no name and is not in the model's file; name it, or remove it" in problems(tmp_path / "full", {**houses(), "": ["x"] * 200})
 
 
 def test_the_index_of_a_pandas_frame_in_parquet_is_called_one(tmp_path: Path) -> None:
@@ -512,7 +511,7 @@ def with_sums(columns: dict[str, list[Any]], **cells: Any) -> dict[str, list[Any
 
 def test_a_row_of_sums_is_named_and_not_the_leakage_that_it_feigns(tmp_path: Path) -> None:
     """Its values are so large that every column follows the target: a person once was told to remove them all."""
-    dataset = replace(HOUSES, numeric=(Numeric(name="area"), Numeric(name="rooms")))
+    dataset = HOUSES.but(numeric=(Numeric(name="area"), Numeric(name="rooms")))
     text = warnings(tmp_path, with_sums(houses()), dataset)
     assert "a row unlike all others, perhaps a total: area is " in text
     assert "the sum of all others" in text
@@ -521,7 +520,7 @@ def test_a_row_of_sums_is_named_and_not_the_leakage_that_it_feigns(tmp_path: Pat
 
 
 def test_a_far_value_does_not_feign_leakage_either(tmp_path: Path) -> None:
-    dataset = replace(HOUSES, numeric=(Numeric(name="area"), Numeric(name="rooms")))
+    dataset = HOUSES.but(numeric=(Numeric(name="area"), Numeric(name="rooms")))
     columns = houses()
     for name in ("area", "rooms", "price"):
         columns[name][7] = columns[name][7] * 100_000
@@ -545,7 +544,7 @@ def test_a_total_that_breaks_the_contract_is_the_one_problem(tmp_path: Path) -> 
 def test_totals_of_a_class_and_of_each_file_are_named(tmp_path: Path) -> None:
     columns = {name: [*cells, {"income": 12.0, "group": "a", "granted": "Total:"}[name]] for name, cells in loans().items()}
     assert "perhaps a total: granted is 'Total:'" in problems(tmp_path / "class", columns, LOANS)
-    dataset = replace(HOUSES, numeric=(Numeric(name="area"), Numeric(name="rooms")))
+    dataset = HOUSES.but(numeric=(Numeric(name="area"), Numeric(name="rooms")))
     for name, seed in (("a", 3), ("b", 5)):
         write_csv(tmp_path / "files" / "data" / f"{name}.csv", with_sums(houses(seed=seed), kind="flat", town="Lima"))
     loaded = specification.load(write_specification(tmp_path / "files" / "specification.json", dataset))
@@ -587,7 +586,7 @@ def test_what_is_wrong_beside_such_a_row_is_said_with_its_own_line(tmp_path: Pat
 
 
 def test_a_feature_that_counts_the_rows_is_named(tmp_path: Path) -> None:
-    dataset = replace(HOUSES, numeric=(*HOUSES.numeric, Numeric(name="nr")))
+    dataset = HOUSES.but(numeric=(*HOUSES.numeric, Numeric(name="nr")))
     assert "column 'nr': counts the rows" in warnings(tmp_path, {**houses(), "nr": list(range(200))}, dataset)
 
 
@@ -643,7 +642,7 @@ def test_copies_are_found_whatever_they_are_written_as(tmp_path: Path) -> None:
 
 
 def test_declared_categories_are_found_in_every_form(tmp_path: Path) -> None:
-    dataset = replace(HOUSES, categorical=(Categorical(name="kind", values=("True", "4.0")), Categorical(name="town")))
+    dataset = HOUSES.but(categorical=(Categorical(name="kind", values=("True", "4.0")), Categorical(name="town")))
     columns = houses()
     columns["kind"] = ["True", "true", "4", " 4.0", "FALSE"] * 40
     text = problems(tmp_path, columns, dataset)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from evaluation import gate
 from evaluation.comparison import compare
 from numpy.typing import NDArray
 
-from settings import Gate
+from settings_schema import METRICS, Gate
 
 Floats = NDArray[np.float64]
 ROWS = 300
@@ -24,8 +23,10 @@ WORSE = {"value": 1.0, "gain": -1.0, "lower": -2.0, "upper": -0.5, "p_not_worse"
 
 
 def decision(limits: Gate | None = None, **evidence: Any) -> dict[str, Any]:
-    judged = gate.Evidence(**{"metric": "rmse", "value": 2.0, "threshold": 2.5, **evidence})
-    return gate.decide(judged, asdict(limits or Gate()))
+    metric = evidence.get("metric", "rmse")
+    direction = next(known[metric].more_is_better for known in METRICS.values() if metric in known)
+    judged = gate.Evidence(**{"metric": "rmse", "more_is_better": direction, "value": 2.0, "threshold": 2.5, **evidence})
+    return gate.decide(judged, (limits or Gate()).model_dump())
 
 
 def test_a_good_model_passes_without_a_word() -> None:
@@ -115,7 +116,7 @@ def test_a_worse_challenger_is_refused_and_an_equal_one_is_not() -> None:
 
 
 def against(target: Floats, ours: Floats, theirs: Floats) -> dict[str, float | None]:
-    return compare("rmse", target, Predictions.of(ours, None), Predictions.of(theirs, None))
+    return compare("rmse", target, Predictions.of(ours, None), Predictions.of(theirs, None), more_is_better=False)
 
 
 def test_pairing_finds_a_small_but_steady_difference() -> None:

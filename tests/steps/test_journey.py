@@ -9,8 +9,8 @@ import os
 import subprocess
 import sys
 import tarfile
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import evaluate
 import inference
@@ -21,18 +21,20 @@ import xgboost
 from decisions import Predictions
 from evaluation import behaviour
 from evaluation.comparison import compare
+from pyarrow import parquet
 from sklego.datasets import load_abalone, load_arrests
 
-from settings import ABALONE, ARRESTS, Categorical, DataSet, Numeric
+from build_scripts import golden, version_contract
+from settings_schema import Categorical, DataSet, Numeric
 from tests.steps.conftest import STEPS
-from tests.steps.journey import BUDGET, Journey
-from tests.steps.small_data import HOUSES, LOANS, SPECIES, as_json, houses, loans, species, write_csv
+from tests.steps.journey import BUDGET, EVIDENCE, Journey
+from tests.steps.small_data import ABALONE, ARRESTS, HOUSES, LOANS, SPECIES, as_json, houses, loans, species, write_csv
 
 
 def begin(folder: Path, dataset: DataSet) -> Journey:
     (folder / "data").mkdir(parents=True)
-    load = {"abalone": load_abalone, "arrests": load_arrests}[dataset.name]
-    load(as_frame=True).to_csv(folder / "data" / f"{dataset.name}.csv", index=False)
+    load = load_abalone if dataset == ABALONE else load_arrests
+    load(as_frame=True).to_csv(folder / "data" / "rows.csv", index=False)
     return Journey.begin(folder, dataset)
 
 
@@ -53,6 +55,11 @@ def arrests(tmp_path_factory: pytest.TempPathFactory) -> Journey:
 def test_both_example_data_sets_pass_their_gate(abalone: Journey, arrests: Journey) -> None:
     for journey in (abalone, arrests):
         assert journey.evaluation["gate"]["passed"], journey.evaluation["gate"]["reasons"]
+
+
+def test_the_evidence_is_complete(abalone: Journey, arrests: Journey) -> None:
+    for journey in (abalone, arrests):
+        assert {file.name for file in (journey.folder / "evaluation").iterdir()} == EVIDENCE
 
 
 def test_the_metrics_follow_sagemakers_schema(abalone: Journey, arrests: Journey) -> None:
@@ -206,11 +213,80 @@ def test_production_is_compared_on_values_that_only_the_new_contract_allows(tmp_
     columns = houses(400)
     columns["kind"][::5], columns["area"][::7] = ["castle"] * 80, [1500.0] * 58
     kinds = Categorical(name="kind", values=("flat", "house", "castle"))
-    wider = replace(HOUSES, numeric=(Numeric(name="area"), HOUSES.numeric[1]), categorical=(kinds, HOUSES.categorical[1]))
+    wider = HOUSES.but(numeric=(Numeric(name="area"), HOUSES.numeric[1]), categorical=(kinds, HOUSES.categorical[1]))
     write_csv(tmp_path / "new" / "data" / "houses.csv", columns)
     evaluation = Journey.begin(tmp_path / "new", wider).all("--champion-model", str(old.model), algorithms=("linear",))
     assert evaluation["champion"]["compared"]
     assert evaluation["champion"]["gain"] > 0
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory: pytest.TempPathFactory) -> Journey:
+    """A version of houses in production."""
+    folder = tmp_path_factory.mktemp("production")
+    write_csv(folder / "data" / "houses.csv", houses(2400))
+    journey = Journey.begin(folder, HOUSES)
+    journey.all(algorithms=("linear",))
+    return journey
+
+
+def judged_against(old: Journey, folder: Path, dataset: DataSet, columns: dict[str, list[Any]]) -> Journey:
+    write_csv(folder / "data" / "houses.csv", columns)
+    journey = Journey.begin(folder, dataset)
+    journey.all("--champion-model", str(old.model), algorithms=("linear",))
+    return journey
+
+
+def test_with_a_column_more_production_is_compared_on_rows_that_it_has_not_learned_from(old: Journey, tmp_path: Path) -> None:
+    """What a row's side depends on has changed: most of the new test rows are ones that production trained on."""
+    columns = {**houses(2400), "garden": [index % 7 for index in range(2400)]}
+    wider = HOUSES.but(numeric=(*HOUSES.numeric, Numeric(name="garden")))
+    new = judged_against(old, tmp_path, wider, columns)
+    assert new.evaluation["champion"]["compared"]
+    learned = set(rows_of(old.folder / "test" / "test.parquet"))
+    fair = [row for row in rows_of(new.folder / "test" / "test.parquet") if row in learned]
+    assert f"on the {len(fair)} test rows that production has not learned from" in new.evaluation["champion"]["detail"]
+    assert 0 < len(fair) < len(rows_of(new.folder / "test" / "test.parquet")) / 2
+
+
+def rows_of(file: Path) -> list[tuple[Any, ...]]:
+    columns = parquet.read_table(file).to_pydict()
+    return list(zip(*(columns[name] for name in (*HOUSES.features, HOUSES.target)), strict=True))
+
+
+def test_without_a_column_that_production_needs_it_is_not_compared_and_the_new_version_may_still_pass(old: Journey, tmp_path: Path) -> None:
+    columns = {name: cells for name, cells in houses(2400).items() if name != "town"}
+    narrower = HOUSES.but(categorical=HOUSES.categorical[:1])
+    new = judged_against(old, tmp_path, narrower, columns)
+    assert new.evaluation["champion"]["detail"] == "not compared: production needs the column 'town'"
+    assert new.evaluation["gate"]["passed"]
+
+
+def test_a_renamed_target_is_another_question(old: Journey, tmp_path: Path) -> None:
+    columns = {"euros" if name == "price" else name: cells for name, cells in houses(2400).items()}
+    new = judged_against(old, tmp_path, HOUSES.but(target="euros"), columns)
+    assert new.evaluation["champion"]["detail"] == "not compared: production predicts price (regression)"
+
+
+def test_a_number_that_became_a_category_is_not_read_by_production(old: Journey, tmp_path: Path) -> None:
+    columns = houses(2400)
+    columns["rooms"] = ["few" if rooms < 4 else "many" for rooms in columns["rooms"]]
+    changed = HOUSES.but(numeric=HOUSES.numeric[:1], categorical=(*HOUSES.categorical, Categorical(name="rooms")))
+    new = judged_against(old, tmp_path, changed, columns)
+    assert new.evaluation["champion"]["detail"] == "not compared: production reads the column 'rooms' as a number"
+
+
+def test_the_version_s_contract_is_beside_its_evidence_and_says_what_its_archive_says(old: Journey, tmp_path: Path) -> None:
+    contract = as_json(old.folder / "evaluation" / "contract.json")
+    with tarfile.open(old.model) as archive:
+        archive.extractall(tmp_path, filter="data")
+    assert (contract["model"], contract["dataset"]["target"], contract["dataset"]["metric"]) == ("small", "price", "rmse")
+    assert contract["dataset"] == as_json(tmp_path / "preparation.json")["dataset"]
+    assert contract["code_sha256"] == as_json(tmp_path / "version.json")["code_sha256"]
+    read = version_contract.from_preparation(contract)
+    golden_rows = golden.parse((old.folder / "evaluation" / "golden.csv").read_text(encoding="utf-8"), read)
+    assert read.features == ("area", "rooms", "kind", "town")
+    assert len(golden_rows.rows) == 50
 
 
 def test_a_threshold_that_no_model_can_meet_is_refused_with_the_reason(abalone: Journey, tmp_path: Path) -> None:
@@ -289,6 +365,6 @@ def test_the_chosen_model_is_no_worse_than_the_abalone_sample_of_aws(abalone: Jo
     rows = evaluate._test_rows(abalone.folder / "test", served)
     raw = behaviour.raw(rows, served)
     theirs = np.asarray(booster.inplace_predict(served.prepare(*raw)), dtype=np.float64)
-    comparison = compare("rmse", rows.target, served.answer(*raw), Predictions.of(theirs, None))
+    comparison = compare("rmse", rows.target, served.answer(*raw), Predictions.of(theirs, None), more_is_better=False)
     assert comparison["p_not_worse"] is not None
     assert comparison["p_not_worse"] > 0.05, json.dumps(comparison)

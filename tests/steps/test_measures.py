@@ -7,12 +7,12 @@ import pytest
 import weights
 from decisions import DECIDED, HALF, Predictions
 from evaluation import changes, fairness, quality
-from measures import LESS_IS_BETTER, METRICS, REPORTED, measure
+from measures import METRICS, REPORTED, measure
 from numpy.typing import NDArray
 from resampling import bootstrap, interval, resamples
 from sklearn import metrics as reference
 
-import settings
+import settings_schema
 
 Floats = NDArray[np.float64]
 ROWS = 300
@@ -89,16 +89,15 @@ def test_average_precision_of_a_case_counted_by_hand() -> None:
     )
 
 
-def test_every_metric_of_the_settings_is_one_that_the_steps_compute_report_and_rank_the_same_way() -> None:
-    for problem, metrics in settings.METRICS.items():
+def test_every_metric_of_the_settings_is_one_that_the_steps_compute_and_report() -> None:
+    for problem, metrics in settings_schema.METRICS.items():
         for name, about in metrics.items():
             assert name in METRICS and name in REPORTED[problem]
-            assert about.more_is_better is (name not in LESS_IS_BETTER)
             assert about.judges_decisions is (name in DECIDED)
 
 
-@pytest.mark.parametrize("problem", settings.METRICS)
-def test_no_predictions_leave_the_range_that_the_settings_give_a_metric(problem: str) -> None:
+@pytest.mark.parametrize("problem", settings_schema.METRICS)
+def test_no_predictions_leave_a_metric_s_range_and_perfect_ones_are_best_in_its_direction(problem: str) -> None:
     generator = np.random.default_rng(4)
     target = np.arange(20.0) if problem == "regression" else np.repeat([0.0, 1.0], 10)
     if problem == "regression":
@@ -107,11 +106,12 @@ def test_no_predictions_leave_the_range_that_the_settings_give_a_metric(problem:
         right = np.stack([1 - target, target], axis=1)
         scores = [right[:, 1], 1 - right[:, 1], generator.random(20)] if problem == "binary" else [right, right[:, ::-1]]
         cases = [Predictions.of(values, HALF) for values in scores]
-    for name, about in settings.METRICS[problem].items():
+    for name, about in settings_schema.METRICS[problem].items():
         measured = [measure(name, target, case) for case in cases]
         assert all(about.can_be(value) for value in measured), (name, measured)
         best = measured[0]
         assert best in (about.lowest, about.highest) or best == pytest.approx(0, abs=1e-12), "the first case is perfect"
+        assert best == pytest.approx((max if about.more_is_better else min)(measured))
 
 
 def test_probabilities_equal_scikit_learn() -> None:

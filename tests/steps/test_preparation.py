@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from settings import Categorical, DataSet, Facet, Numeric, Problem, Split
+from settings_schema import Categorical, DataSet, Facet, Numeric, Problem, Split
 from tests.steps.small_data import HOUSES, LOANS, as_json, houses, loans, write_csv, write_specification
 
 NUMBERS = st.one_of(st.none(), st.floats(-1e12, 1e12, allow_nan=False), st.integers(-10, 10), st.just(-0.0), st.just(5e-324))
@@ -54,7 +53,7 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> served.Served:
     columns = houses()
     columns["town"][3] = columns["area"][5] = None  # so that both indicators exist
     state = as_json(prepared(folder, columns) / "preparation" / "preparation.json")
-    return served.Served(features.Preparer(state), NoModel(), {"classes": None}, {}, state["dataset"])
+    return served.Served(features.Preparer(state), NoModel(), {"classes": None}, {}, state)
 
 
 def as_served(rows: list[list[Any]], version: served.Served) -> Any:
@@ -113,7 +112,7 @@ def test_the_state_is_readable_json_and_survives_it(version: served.Served, tmp_
 
 def test_only_training_rows_are_fitted(tmp_path: Path) -> None:
     """Test rows that become extreme leave the fitted state as it was: the split depends on the identifier only."""
-    dataset = replace(HOUSES, identifier="id")
+    dataset = HOUSES.but(identifier="id")
     columns = {**houses(), "id": [f"h{index}" for index in range(200)]}
     first = prepared(tmp_path / "first", columns, dataset)
     test_rows = set(parquet.read_table(first / "test" / "test.parquet")["id"].to_pylist())
@@ -150,7 +149,6 @@ def test_csv_and_parquet_and_many_files_give_the_same_parts(tmp_path: Path) -> N
 
 
 MEMBERS = DataSet(
-    name="members",
     problem=Problem.BINARY,
     target="stayed",
     positive_class="True",
@@ -219,7 +217,6 @@ def test_equal_rows_that_cannot_be_split_are_named(tmp_path: Path) -> None:
 
 
 WORDS = DataSet(
-    name="words",
     problem=Problem.MULTICLASS,
     target="kind",
     numeric=(),
@@ -268,7 +265,7 @@ def test_rows_of_a_table_of_few_different_rows_stay_on_their_side_as_it_grows_in
 
 
 def test_a_regression_by_categories_alone_is_split_by_row_where_equal_rows_differ_in_the_answer(tmp_path: Path) -> None:
-    dataset = replace(WORDS, problem=Problem.REGRESSION, target="price", metric="rmse", threshold=10.0)
+    dataset = WORDS.but(problem=Problem.REGRESSION, target="price", metric="rmse", threshold=10.0)
     columns = words()
     prices = np.random.default_rng(1).normal(10, 1, 900).round(3)
     out = prepared(tmp_path, {"colour": columns["colour"], "shape": columns["shape"], "price": prices.tolist()}, dataset)

@@ -26,12 +26,11 @@ from pyarrow import parquet
 
 from build_scripts import batch_rows
 from build_scripts.version_contract import from_preparation
-from settings import Categorical, DataSet, Numeric, Problem
+from settings_schema import Categorical, DataSet, Numeric, Problem
 from tests.steps.small_data import as_json, write_csv, write_specification
 
 #: Floors and members are declared, as pandas writes them; regions, sizes and towns are not.
 FLATS = DataSet(
-    name="flats",
     problem=Problem.REGRESSION,
     target="price",
     numeric=(Numeric(name="area", minimum=-1000, maximum=1000), Numeric(name="rooms")),
@@ -76,7 +75,7 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> served.Served:
     specified = write_specification(folder / "specification.json", FLATS)
     prepare.main(["--data", str(folder / "data"), "--output", str(folder / "out"), "--specification", str(specified)])
     state = as_json(folder / "out" / "preparation" / "preparation.json")
-    return served.Served(features.Preparer(state), Weighed(), {"classes": None}, {}, state["dataset"])
+    return served.Served(features.Preparer(state), Weighed(), {"classes": None}, {}, state)
 
 
 ROWS = st.lists(
@@ -185,7 +184,7 @@ def test_the_same_rows_are_the_same_prediction_in_every_form(
     parquet.write_table(pa.table(dict(zip(names, held, strict=True))), tmp_path / "rows.parquet")
     for name in ("rows.csv", "rows.parquet"):
         assert learned(tmp_path / name, version) == expected
-        contract = from_preparation({"dataset": version.dataset, "classes": None})
+        contract = from_preparation({"model": "flats", "dataset": version.dataset, "classes": None})
         batch = batch_rows.request(batch_rows.read(tmp_path / name, contract), contract)
         assert scored(batch, "text/csv", version) == expected
 

@@ -47,7 +47,7 @@ CONTRACT = {
 
 
 def version(classes: list[str] | None = None, dataset: dict[str, Any] | None = None) -> served.Served:
-    return served.Served(features.Preparer(COLUMNS), Sum(len(classes or [])), {"classes": classes}, {}, dataset or {})
+    return served.Served(features.Preparer(COLUMNS), Sum(len(classes or [])), {"classes": classes}, {}, {"dataset": dataset or {}})
 
 
 def answer(body: str | bytes, content_type: str = "text/csv", accept: str | None = None, classes: list[str] | None = None) -> Any:

@@ -22,10 +22,13 @@ SCRIPTS = {
     "deploy_scripts.approve": [],
     "deploy_scripts.example_request": [],
     "deploy_scripts.load_test": [],
-    "deploy_scripts.render": [],
+    "deploy_scripts.choose_version": [],
+    "deploy_scripts.render": ["--package", "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone/1"],
+    "deploy_scripts.retire": ["--model", "gone"],
     "deploy_scripts.status": [],
     "deploy_scripts.tear_down": [],
     "deploy_scripts.still_approved": ["--package", "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone/1"],
+    "deploy_scripts.wait_for_endpoint": ["first"],
     "deploy_scripts.verify": [
         "--stage",
         STAGING.name,
@@ -131,4 +134,4 @@ def test_an_account_without_the_stacks_says_how_to_deploy_them(capsys: pytest.Ca
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setattr(ProjectEnvironment, "client", lambda *_: NoStacks())
     line = complaint("build_scripts.publish", capsys)
-    assert line.startswith(f"error: stack {PROJECT.name}-foundation does not exist in us-east-1; deploy it (`npx cdk deploy --all`)")
+    assert line.startswith(f"error: stack {PROJECT.names.foundation_stack} does not exist in us-east-1; deploy it (`npx cdk deploy --all`)")

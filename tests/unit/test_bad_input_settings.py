@@ -42,14 +42,17 @@ COMMANDS = [
         (lambda: Project(name=None), "Project.name is None; allowed: text"),
         (lambda: Project(name="ok", log_retention_days=True), "Project('ok').log_retention_days is True; allowed: a whole number"),
         (lambda: Project(name="ok", region="mars"), "Project('ok').region is 'mars'; allowed: None, or a region such as eu-west-1"),
-        (lambda: Project(name="ok", notification_email="me"), "Project('ok').notification_email is 'me'; allowed: None, or an e-mail address"),
+        (
+            lambda: Project(name="ok", notification_email="me"),
+            "Project('ok').notification_email is 'me'; allowed: None, or an e-mail address",
+        ),
         (lambda: Endpoint(instance_type="ml.nope"), "Endpoint.instance_type is 'ml.nope'; allowed: a SageMaker type"),
         (lambda: Endpoint(rollout="CANARY"), "Endpoint.rollout is 'CANARY'; allowed: Rollout(...)"),
         (
             lambda: Endpoint(request_routing="PREFIX_AWARE"),
             "Endpoint.request_routing is 'PREFIX_AWARE'; allowed: RequestRouting.RANDOM | RequestRouting.LEAST_OUTSTANDING",
         ),
-        (lambda: Categorical(name="sex", values="FIM"), "Categorical('sex').values is 'FIM'; allowed: None, or a tuple of text, written (a, b)"),
+        (lambda: Categorical(name="sex", values="FIM"), "Categorical('sex').values is 'FIM'; allowed: None, or a tuple of text"),
         (lambda: Categorical(name="c", values=()), "Categorical('c').values is (); allowed: at least one category, or None for any"),
         (
             lambda: Categorical(name="c", values=("5", "4.0", "4")),
@@ -228,7 +231,7 @@ def test_debug_shows_the_traceback_before_the_line(tmp_path):
 @pytest.fixture(scope="module")
 def broken_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A search of no trials."""
-    model = MODEL.replace("import Algorithm,", "import Tuning, Algorithm,").replace("    serving=", "    tuning=Tuning(trials=0),\n    serving=")
+    model = MODEL.replace("import Algorithm,", "import Tuning, Algorithm,").replace("serving=", "tuning=Tuning(trials=0),\n    serving=")
     return checkout(tmp_path_factory.mktemp("checkout"), model=model)
 
 

@@ -9,9 +9,9 @@ import pytest
 from build_scripts.command_line import ProblemError
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.environment_place import EnvironmentPlace, Role
-from settings_schema import Environment
+from settings_schema import Environment, ServingNames
 from tests.unit import script_account
-from tests.unit.script_account import PROJECT, refusal
+from tests.unit.script_account import NAMES, PROJECT, refusal
 
 OURS, THEIRS = "111122223333", "444455556666"
 
@@ -46,7 +46,10 @@ def sts(monkeypatch: pytest.MonkeyPatch) -> Sts:
     return made
 
 
-def place(role: Role = Role.VERIFY, **where: str) -> EnvironmentPlace:
+VERIFIER = NAMES.at("live")
+
+
+def place(role: Role | ServingNames = VERIFIER, **where: str) -> EnvironmentPlace:
     return EnvironmentPlace(ProjectEnvironment(PROJECT), Environment(name="live", **where), role)
 
 
@@ -66,12 +69,12 @@ def test_another_region_of_the_own_account_needs_none_either(sts: Sts) -> None:
 @pytest.mark.parametrize(
     ("role", "name"),
     [
-        (Role.VERIFY, "shop--environment--live--verify"),
+        (VERIFIER, "shop--abalone--live--verify"),
         (Role.LOOKUP, f"cdk-hnb659fds-lookup-role-{THEIRS}-eu-west-1"),
         (Role.DEPLOY, f"cdk-hnb659fds-deploy-role-{THEIRS}-eu-west-1"),
     ],
 )
-def test_another_account_is_entered_by_the_role_for_what_is_to_be_done(sts: Sts, role: Role, name: str) -> None:
+def test_another_account_is_entered_by_the_role_for_what_is_to_be_done(sts: Sts, role: Role | ServingNames, name: str) -> None:
     arn = f"arn:aws:iam::{THEIRS}:role/{name}"
     entered = place(role, account=THEIRS, region="eu-west-1")
     assert entered.client("sagemaker") == ("sagemaker", "eu-west-1", f"key of {arn}")
@@ -82,11 +85,11 @@ def test_another_account_is_entered_by_the_role_for_what_is_to_be_done(sts: Sts,
 @pytest.mark.parametrize(
     ("role", "opens"),
     [
-        (Role.VERIFY, "`npx cdk deploy shop--environment--live` makes it"),
+        (VERIFIER, "`npx cdk deploy shop--environment--live` makes it"),
         (Role.LOOKUP, f"`npx cdk bootstrap aws://{THEIRS}/us-east-1 --trust {OURS} --cloudformation-execution-policies"),
     ],
 )
-def test_a_closed_account_names_itself_the_role_and_what_opens_it(sts: Sts, role: Role, opens: str) -> None:
+def test_a_closed_account_names_itself_the_role_and_what_opens_it(sts: Sts, role: Role | ServingNames, opens: str) -> None:
     sts.is_closed = True
     with pytest.raises(ProblemError) as caught:
         place(role, account=THEIRS).client("sagemaker")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib.util
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from build_scripts import command_line
 from build_scripts.command_line import ProblemError, VerdictError, run
 from build_scripts.registry import Version
-from deploy_scripts.render import exported
+from deploy_scripts import approve
+from deploy_scripts.choose_version import exported
 from local_account.codebuild.buildspec import Buildspec, parse
+from settings_schema import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILDSPECS = sorted(
@@ -38,7 +40,7 @@ def test_all_four_buildspecs_are_there() -> None:
     assert len(BUILDSPECS) == 4
 
 
-def test_render_sets_exactly_the_variables_that_its_buildspec_exports() -> None:
+def test_the_version_sets_exactly_the_variables_that_its_buildspec_exports() -> None:
     text = exported(Version(arn="arn:package/1", number=1, approval="Approved"))
     names = {line.split("=")[0].removeprefix("export ") for line in text.splitlines()}
     assert names == set(read("deploy_scripts/render.buildspec.yml").exported_variables)
@@ -61,8 +63,24 @@ def test_errors_are_one_line_and_a_traceback_only_when_debugging(error: Exceptio
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_wrong_settings_are_one_line_for_every_script(tmp_path: Path) -> None:
-    (tmp_path / "settings.py").write_text("from settings_rules import SettingsError\nraise SettingsError('settings.py: Split.test is 2')\n")
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import deploy_scripts.render"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert (ended.returncode, ended.stderr) == (2, "error: settings.py: Split.test is 2\n")
+def test_what_waits_runs_right_before_the_deployment_and_what_was_chosen_is_known_to_what_renders() -> None:
+    """Autoscaling may begin a change at any time, and a version may be rejected while one waits for its end."""
+    render, still_approved = (
+        read(f"deploy_scripts/{name}.buildspec.yml").phases["build"].commands for name in ("render", "still_approved")
+    )
+    assert render[-1] == "python -m deploy_scripts.wait_for_endpoint first"
+    assert render.index("python -m deploy_scripts.choose_version") < render.index(". ./chosen.env")
+    assert render.index(". ./chosen.env") < render.index("python -m deploy_scripts.render")
+    assert list(still_approved) == ["python -m deploy_scripts.wait_for_endpoint last", "python -m deploy_scripts.still_approved"]
+
+
+def test_values_that_cannot_be_read_are_one_line_for_every_script(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read_badly() -> None:
+        raise SettingsError("Split.test is 2; allowed: more than 0, less than 0.5")
+
+    monkeypatch.setattr(command_line, "read", read_badly)
+    with pytest.raises(SystemExit) as ended:
+        run(approve.main, [])
+    assert (ended.value.code, capsys.readouterr().err) == (2, "error: Split.test is 2; allowed: more than 0, less than 0.5\n")

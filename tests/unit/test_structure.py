@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = {"settings_rules", "plain_signs"}  # whoever may import the settings may import these
-OURS = {"settings", "app", "infra", "pipelines", "build_scripts", "deploy_scripts", "demo", "local_account", "capacity"} | SHARED
+SHARED = {"settings_schema", "plain_signs"}  # classes of values and names, which read nothing, and what every program prints with
+VALUES = {"settings", "models"}  # what a team writes: nobody imports it, settings_schema.reading reads it for entry points
+OURS = {"app", "infra", "pipelines", "build_scripts", "deploy_scripts", "demo", "local_account", "capacity"} | SHARED | VALUES
 CDK = {"aws_cdk", "constructs", "cdk_nag"}
 CONTAINER = {
     "numpy",
@@ -56,17 +57,19 @@ def package_rules(folder: Path) -> Iterator[Rule]:
 
 # First match wins, so the narrower patterns come first.
 RULES = [
-    rule("settings_rules.py"),
     rule("plain_signs.py"),
-    rule("settings.py", ours={"settings"}),
-    rule("app.py", ours={"infra", "settings"}, third_party=CDK),
+    rule("settings.py", ours={"settings_schema"}),
+    rule("models/*.py", ours={"settings_schema", "pipelines"}),
+    rule("settings_schema/**/*.py", ours={"settings_schema", "capacity"}, third_party={"pydantic", "pydantic_core", "annotated_types"}),
+    rule("app.py", ours={"infra", "settings_schema"}, third_party=CDK),
     rule("infra/*/*/*.py", third_party={"boto3", "botocore"}),  # Lambda folders: self-contained
-    rule("infra/**/*.py", ours={"infra", "settings", "pipelines"}, third_party=CDK),
+    rule("infra/**/*.py", ours={"infra", "settings_schema", "pipelines"}, third_party=CDK),
     rule("pipelines/*/steps/**/*.py", third_party=CONTAINER),
-    rule("pipelines/**/*.py", ours={"pipelines", "settings"}, third_party={"sagemaker", "boto3"}),
-    rule("build_scripts/**/*.py", ours={"build_scripts", "pipelines", "settings"}, third_party=None),
-    rule("deploy_scripts/**/*.py", ours={"build_scripts", "deploy_scripts", "pipelines", "settings", "capacity"}, third_party=None),
-    rule("demo/*.py", ours={"build_scripts", "demo", "local_account", "settings", "capacity"}, third_party=None),  # a person's tools
+    rule("pipelines/**/*.py", ours={"pipelines", "settings_schema"}, third_party={"sagemaker", "boto3"}),
+    rule("build_scripts/**/*.py", ours={"build_scripts", "pipelines"} | SHARED, third_party=None),
+    rule("deploy_scripts/**/*.py", ours={"build_scripts", "deploy_scripts", "pipelines", "capacity"} | SHARED, third_party=None),
+    rule("demo/*.py", ours={"build_scripts", "demo", "local_account", "capacity"} | SHARED, third_party=None),  # a person's tools
+    rule("tests/**/*.py", ours=OURS - VALUES, third_party=None),
     *(rule for folder in sorted((ROOT / "packages").glob("*")) for rule in package_rules(folder)),
 ]
 
@@ -99,10 +102,7 @@ def violations(path: Path) -> list[str]:
     for line, package in imports(path):
         if package in sys.stdlib_module_names or (shipped and package in siblings(path)):
             continue
-        if package in OURS:
-            allowed = package in applied.ours or (package in SHARED and "settings" in applied.ours)
-        else:
-            allowed = applied.third_party is None or package in applied.third_party
+        allowed = package in applied.ours if package in OURS else applied.third_party is None or package in applied.third_party
         if not allowed:
             found.append(f"{relative}:{line} imports {package}")
     return found
@@ -118,8 +118,8 @@ def _matches_deep(relative: Path, pattern: str) -> bool:
 
 
 def project_files() -> list[Path]:
-    tops = [ROOT / name for name in sorted(OURS | {"packages"})]
-    modules = [ROOT / f"{name}.py" for name in ("settings", "app", *sorted(SHARED))]
+    tops = [ROOT / name for name in sorted(OURS | {"packages", "tests"})]
+    modules = [ROOT / f"{name}.py" for name in ("settings", "app", "plain_signs")]
     return [path for path in [*modules, *(file for top in tops for file in sorted(top.rglob("*.py")))] if path.is_file()]
 
 
@@ -140,7 +140,10 @@ def test_every_part_imports_only_what_it_may():
         ("build_scripts/publish.py", "import infra", True),
         ("demo/scaling.py", "import build_scripts.invocation", False),
         ("packages/local_account/local_account/gateway.py", "import sagemaker", True),
-        ("packages/local_account/tests/test_gateway.py", "from settings import PROJECT", True),
+        ("packages/local_account/tests/test_gateway.py", "from settings_schema import Project", True),
+        ("tests/loop/test_the_loop.py", "from settings import PROJECT", True),
+        ("infra/model/model_stack.py", "from settings import PROJECT", True),
+        ("settings_schema/names.py", "import pipelines.tabular", True),
         ("packages/capacity/tests/test_engine.py", "from local_account import clock", True),
         ("packages/local_account/local_account/gateway.py", "import build_scripts.invocation", True),
     ],
@@ -153,13 +156,64 @@ def test_the_rule_finds_a_forbidden_import(tmp_path, monkeypatch, path, source, 
     assert bool(violations(file)) is expected
 
 
+#: What makes values of the files that a team writes.
+READERS = {"read_settings": "build_scripts.command_line", "read": "settings_schema.reading"}
+#: Where it may be called: in `main` of a script, and where the program is nothing but its entry.
+ENTRY_MODULES = {"app.py", "infra/serving/__main__.py", "build_scripts/command_line.py"}
+
+
+def readings(path: Path) -> list[str]:
+    """Calls outside of entry points of what reads settings.py and models/. Tests of the reader give it a folder of their own."""
+    relative = path.relative_to(ROOT).as_posix()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {
+        (alias.asname or alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if READERS.get(alias.name) == node.module
+    }
+    if not imported or relative in ENTRY_MODULES or relative.startswith("tests/"):
+        return []
+    mains = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main"]
+    allowed = {id(inner) for main in mains for inner in ast.walk(main)}
+    return [
+        f"{relative}:{node.lineno} reads the values outside of `main`"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in imported and id(node) not in allowed
+    ]
+
+
+def test_only_entry_points_read_what_a_team_has_set():
+    found = [line for path in project_files() for line in readings(path)]
+    assert found == [], "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("from build_scripts.command_line import read_settings\ndef main(a):\n    read_settings()", False),
+        ("from build_scripts.command_line import read_settings\ndef plan():\n    read_settings()", True),
+        ("from settings_schema.reading import read as values\nVALUES = values()", True),
+        ("from other import read\nread()", False),
+    ],
+)
+def test_the_rule_finds_a_reading_outside_of_an_entry_point(tmp_path, monkeypatch, source, expected):
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    file = tmp_path / "deploy_scripts" / "status.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(source)
+    assert bool(readings(file)) is expected
+
+
 def test_no_file_is_a_grab_bag():
     vague = {"utils", "helpers", "common", "misc"}
     assert [str(path) for path in project_files() if path.stem in vague or vague & set(path.relative_to(ROOT).parts)] == []
 
 
-def test_settings_reads_no_clock_and_no_environment():
-    tree = ast.parse((ROOT / "settings.py").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("file", ["settings.py", *(f"models/{path.name}" for path in sorted((ROOT / "models").glob("*.py")))])
+def test_values_read_no_clock_and_no_environment(file):
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | {
         alias.name for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
     }

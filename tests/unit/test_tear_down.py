@@ -22,7 +22,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> DeployedAccount:
     monkeypatch.setattr(retirement, "_POLL_SECONDS", 0)
     for name in ("abalone", "arrests", "fish"):
         deploy_model(made, name, "try", "live")
-    for stack in (*SHARED, "shop-x--fish", "CDKToolkit"):
+    for stack in (*SHARED, "shop--foundation--eu-west-1", "shop-x--fish", "CDKToolkit"):
         made.cloudformation.add(stack, protected=stack == "shop--foundation")
     return made
 
@@ -37,14 +37,15 @@ def test_with_nothing_to_be_kept_nothing_is_left(account: DeployedAccount, monke
 def test_the_build_goes_first_and_what_the_others_use_last(account: DeployedAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     set_values(monkeypatch, replace(SETTINGS, project=PROJECT.but(retain_data=False)))
     run(tear_down.main, ["--yes", "--really"])
-    first, *_, environment, other, last = account.cloudformation.deleted
-    assert (first, {environment, other}, last) == ("shop--build", {"shop--environment--try", "shop--environment--live"}, "shop--foundation")
+    first, *_, environment, other, regional, last = account.cloudformation.deleted
+    assert (first, {environment, other}) == ("shop--build", {"shop--environment--try", "shop--environment--live"})
+    assert (regional, last) == ("shop--foundation--eu-west-1", "shop--foundation")
 
 
 def test_what_is_to_be_kept_stays_and_is_named(account: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:
     """Keys, buckets and versions; the protected foundation is then in nobody's way."""
     assert run(tear_down.main, ["--yes"]) == 0
-    kept = {"shop--foundation", "shop--environment--try", "shop--environment--live"}
+    kept = {"shop--foundation", "shop--foundation--eu-west-1", "shop--environment--try", "shop--environment--live"}
     assert set(account.cloudformation.stacks) == {*kept, "shop-x--fish", "CDKToolkit"}
     assert [len(versions) for versions in account.sagemaker.groups.values()] == [1, 1, 1]
     said = capsys.readouterr().out

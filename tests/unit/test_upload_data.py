@@ -188,9 +188,13 @@ def test_an_example_is_of_the_model_of_its_name(
     monkeypatch.delenv("MODEL")
     assert run(upload_data.main, ["--example", "arrests", "--no-trigger"]) == 0
     assert account.s3.writes == ["training/arrests/arrests.csv"]
+    assert run(upload_data.main, ["--model", "abalone", "--example", "--no-trigger"]) == 0
+    assert account.s3.writes[1:] == ["training/abalone/abalone.csv"]
     set_values(monkeypatch, replace(SETTINGS, models={"abalone": ABALONE}))
     assert run(upload_data.main, ["--example", "arrests"]) == 2
     assert "--model is 'arrests'; allowed: abalone" in capsys.readouterr().err
+    assert run(upload_data.main, ["--example", "penguins"]) == 2
+    assert "--example is 'penguins'; allowed: abalone, arrests" in capsys.readouterr().err
 
 
 def test_a_file_is_held_to_the_contract_of_the_model_that_is_named(

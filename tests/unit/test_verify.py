@@ -17,7 +17,7 @@ from build_scripts.command_line import VerdictError, run
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.version_contract import from_preparation
 from deploy_scripts import checks, verification_job, verify
-from deploy_scripts.environment_place import EnvironmentPlace, Role
+from deploy_scripts.environment_place import EnvironmentPlace
 from settings_schema import Batch, Categorical, Numeric
 from tests import example_models
 from tests.unit import script_account
@@ -330,8 +330,8 @@ def test_each_fault_of_a_batch_model_is_found(
 
 def test_a_job_on_instances_with_own_disks_has_no_key_for_them(batch: ScriptAccount) -> None:
     """SageMaker refuses one: those disks are encrypted by hardware."""
-    place = EnvironmentPlace(ProjectEnvironment(PROJECT), PRODUCTION, Role.VERIFY)
     names = example_models.ARRESTS.names(PROJECT).at(PRODUCTION.name)
+    place = EnvironmentPlace(ProjectEnvironment(PROJECT), PRODUCTION, names)
     asked = verification_job.request(place, names, Batch(instance_type="ml.g5.xlarge"), "Model-abc")
     assert "VolumeKmsKeyId" not in asked["TransformResources"]
 

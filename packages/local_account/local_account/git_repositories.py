@@ -1,6 +1,6 @@
-"""The bare Git repositories behind CodeCommit: read with the `git` command, one directory per repository.
+"""The bare Git repositories behind CodeCommit and connections: read with the `git` command, one directory per repository.
 
-Used by `codecommit.py` for the API and by `codepipeline/` for source archives.
+Used by `codecommit.py` for the API, by `connections/` for what a push changed and by `codepipeline/` for source archives.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from local_account.errors import ServiceError
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # the hash of a tree without files, the same in every repository
 _DIFF_FIELDS = 5
+_COMMIT_FIELDS = "%an%x00%ae%x00%aI%x00%cI%x00%B"  # author, their address, author date, committer date, message
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,28 @@ class Difference:
 
     before: Blob | None
     after: Blob | None
+
+    @property
+    def path(self) -> str:
+        blob = self.after or self.before
+        return blob.path if blob else ""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Who made a commit, and when; times are ISO 8601 with their offset."""
+
+    identifier: str
+    author: str
+    author_email: str
+    authored: str
+    committed: str
+    message: str
+
+    @property
+    def title(self) -> str:
+        """The message's first line."""
+        return self.message.splitlines()[0] if self.message else ""
 
 
 class GitRepository:
@@ -79,6 +102,12 @@ class GitRepository:
                     continue
         raise ServiceError("CommitDoesNotExistException", f"{self.directory.stem} has no branch or commit {specifier!r}.")
 
+    def commit(self, identifier: str) -> Commit:
+        """Of a commit that `resolve` gave."""
+        raw = self.git("show", "--no-patch", f"--format={_COMMIT_FIELDS}", identifier).decode("utf-8", "replace")
+        author, email, authored, committed, message = raw.split("\0", 4)
+        return Commit(identifier, author, email, authored, committed, message.strip())
+
     def differences(self, before: str | None, after: str) -> list[Difference]:
         """Files that differ. `before` None compares with nothing, so every file of `after` is added."""
         raw = self.git("diff-tree", "-r", "-z", "--raw", "--no-renames", "--full-index", before or EMPTY_TREE, after).decode()
@@ -96,6 +125,13 @@ class GitRepository:
     def zip_archive(self, commit: str) -> bytes:
         """All files of a commit, as CodePipeline's source action delivers them."""
         return self.git("archive", "--format=zip", commit)
+
+    def clone_to(self, directory: Path, commit: str, address: str) -> None:
+        """A clone with its history in an empty directory, at a commit of no branch; `address` is what it knows as its origin."""
+        clone = GitRepository(directory)
+        self.git("clone", "--quiet", "--no-hardlinks", "--no-checkout", ".", str(directory))
+        clone.git("checkout", "--quiet", "--detach", commit)
+        clone.git("remote", "set-url", "origin", address)
 
     def commit_directory(self, files: Path, branch: str, message: str) -> str:
         """Add a commit of exactly `files` to `branch` and return its id."""

@@ -1,6 +1,6 @@
 """Every answer of every local account that a test starts, in this process or another, is held to AWS's model of the operation.
 
-A test after which an answer stands in the file that the account writes (`local_account/api/answers.py`) has failed.
+A test after which an answer stands in the file that `answers.py` writes has failed.
 Used by `conftest.py`.
 """
 
@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from local_account.api.answers import SWITCH
+from local_account.gateway import OBSERVER
+
+from .answers import SWITCH
 
 
 def switch_on() -> None:
     """From here on, for this process and all that it starts."""
+    os.environ[OBSERVER] = str(Path(__file__).with_name("answers.py"))
     os.environ[SWITCH] = str(Path(tempfile.mkdtemp(prefix="answers-")) / "wrong.txt")
 
 

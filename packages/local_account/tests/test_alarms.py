@@ -106,21 +106,6 @@ def test_too_few_values_are_the_reason_of_an_alarm_without_a_state(periods: int,
     assert alarms.evaluate(silent, reading(), NOW).reason == f"Insufficient Data: {reason}"
 
 
-def test_an_alarm_on_metric_math_reads_all_its_queries() -> None:
-    def query(identifier: str, metric: str) -> dict[str, Any]:
-        stat = {"Metric": {"Namespace": "Test", "MetricName": metric, "Dimensions": []}, "Period": 60, "Stat": "Sum"}
-        return {"Id": identifier, "MetricStat": stat, "ReturnData": False}
-
-    rate = {"Id": "rate", "Expression": "IF(invocations>0, 100*errors/invocations, 0)", "ReturnData": True}
-    mathematical = alarm(
-        Metrics=[rate, query("errors", "Errors"), query("invocations", "Invocations")], EvaluationPeriods=1, DatapointsToAlarm=1
-    )
-    values = {"Errors": 3.0, "Invocations": 20.0}
-
-    evaluation = alarms.evaluate(mathematical, lambda stat, _end, count: [None] * (count - 1) + [values[stat.name]], NOW)
-    assert (evaluation.state, evaluation.values[-1]) == ("ALARM", 15.0)
-
-
 # --------------------------------------------------------------------------------------- in a running account
 
 
@@ -224,24 +209,3 @@ def test_a_state_change_is_an_event(fast: Account) -> None:
     assert event["detail-type"] == "CloudWatch Alarm State Change"
     assert (event["detail"]["alarmName"], event["detail"]["state"]["reason"]) == ("by-hand", "a drill")
     wait_for(lambda: state(fast, "by-hand") == "OK", "return to what the metric says")
-
-
-def test_put_metric_alarm_keeps_metric_math_and_evaluates_it(fast: Account) -> None:
-    def query(identifier: str, metric: str) -> dict[str, Any]:
-        dimensions = [{"Name": "Where", "Value": "math"}]
-        stat = {"Metric": {"Namespace": "Test", "MetricName": metric, "Dimensions": dimensions}, "Period": 60, "Stat": "Sum"}
-        return {"Id": identifier, "MetricStat": stat, "ReturnData": False}
-
-    fast.client("cloudwatch").put_metric_alarm(
-        AlarmName="rate",
-        Metrics=[{"Id": "rate", "Expression": "IF(n>0, 100*e/n, 0)"}, query("e", "Errors"), query("n", "Calls")],
-        EvaluationPeriods=1,
-        Threshold=5,
-        ComparisonOperator="GreaterThanThreshold",
-    )
-    described = fast.client("cloudwatch").describe_alarms(AlarmNames=["rate"])["MetricAlarms"][0]
-    assert [one["Id"] for one in described["Metrics"]] == ["rate", "e", "n"]
-    now = fast.context.clock.now()
-    put_value(fast, 20, "math", "Calls", now)
-    put_value(fast, 2, "math", "Errors", now)
-    wait_for(lambda: state(fast, "rate") == "ALARM", "the alarm on 10 % errors")

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from local_account.account import Account
-from local_account.api import answers
 from local_account.api.reading import Call
 from local_account.api.wording import worded
+
+from . import answers
 
 JSON = {"content-type": "application/x-amz-json-1.1"}
 XML = {"content-type": "text/xml"}

@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 from local_account.account import Account
 from local_account.context import AccountSettings, Context
 from local_account.sagemaker.jobs.container import Container
-from local_account.sagemaker.jobs.s3_data import pack, relative_path, share
+from local_account.sagemaker.jobs.s3_data import pack, relative_path
 from local_account.sagemaker.jobs.script_mode import arguments, decoded
 from local_account.sagemaker.warm.containers import WarmContainers
 
@@ -111,18 +111,23 @@ def test_a_processing_script_finds_inputs_arguments_environment_and_configuratio
     assert job["ExitMessage"] == "4 rows"
 
 
-def test_instances_share_sharded_input_and_each_has_its_name(sagemaker: Any, account: Account) -> None:
-    cluster = {"ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}}
-    script = "import os, pathlib, sys\nhost = os.environ['SM_CURRENT_HOST']\n"
-    script += "pathlib.Path(sys.argv[1], host).write_text(' '.join(sorted(os.listdir(sys.argv[2]))))"
-    account.client("s3").put_object(Bucket=small.BUCKET, Key="code/shard.py", Body=script)
-    data = small.s3_input("data", f"s3://{small.BUCKET}/data/", "ShardedByS3Key")
-    output = small.s3_output("out", f"s3://{small.BUCKET}/shards")
-    arguments_ = ("/opt/ml/processing/output/out", "/opt/ml/processing/input/data")
-    process(sagemaker, {**small.processing("shard", *arguments_, inputs=[data], outputs=[output]), "ProcessingResources": cluster})
-    s3 = account.client("s3")
-    assert small.read(s3, f"s3://{small.BUCKET}/shards/algo-1") == b"one.csv"
-    assert small.read(s3, f"s3://{small.BUCKET}/shards/algo-2") == b"two.csv"
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"InstanceCount": 2}, r"ProcessingResources\.ClusterConfig\.InstanceCount 2"),
+        ({"S3DataDistributionType": "ShardedByS3Key"}, r"S3Input\.S3DataDistributionType ShardedByS3Key"),
+        ({"S3DataType": "ManifestFile"}, r"S3Input\.S3DataType ManifestFile"),
+    ],
+)
+def test_what_a_job_would_share_with_other_instances_is_refused_by_name(sagemaker: Any, change: dict[str, Any], named: str) -> None:
+    data = small.s3_input("data", f"s3://{small.BUCKET}/data/")
+    request = small.processing("shape", "none", inputs=[data], ProcessingJobName=small.new_name("shared"))
+    if "InstanceCount" in change:
+        request["ProcessingResources"] = {"ClusterConfig": {**small.CLUSTER["ClusterConfig"], **change}}
+    else:
+        data["S3Input"] |= change
+    with pytest.raises(ClientError, match=f"NotImplemented.*{named}"):
+        sagemaker.create_processing_job(**request)
 
 
 def test_continuous_outputs_are_uploaded_while_the_job_runs(sagemaker: Any, account: Account) -> None:
@@ -286,7 +291,7 @@ def test_the_same_model_files_are_packed_into_the_same_bytes(tmp_path: Path) -> 
         for path in (folder / "model.json", folder / "code" / "inference.py"):
             path.write_text("same")
             os.utime(path, (moment, moment))
-        pack({"": folder}, tmp_path / f"{name}.tar.gz")
+        pack(folder, tmp_path / f"{name}.tar.gz")
         return (tmp_path / f"{name}.tar.gz").read_bytes()
 
     assert packed("first", 1_000) == packed("second", 2_000)
@@ -305,7 +310,7 @@ def test_the_same_model_files_are_packed_into_the_same_bytes(tmp_path: Path) -> 
     ],
 )
 def test_only_the_containers_own_paths_are_rewritten(tmp_path: Path, text: str, rewritten: str) -> None:
-    assert Container(tmp_path, "algo-1", ["algo-1"]).localise(text) == rewritten.format(root=tmp_path)
+    assert Container(tmp_path).localise(text) == rewritten.format(root=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -320,12 +325,6 @@ def test_only_the_containers_own_paths_are_rewritten(tmp_path: Path, text: str, 
 )
 def test_objects_keep_their_place_below_the_prefix(key: str, prefix: str, relative: str) -> None:
     assert relative_path(key, prefix) == relative
-
-
-def test_shards_together_are_everything_and_share_nothing() -> None:
-    shards = [share(list(range(7)), index, 3, "ShardedByS3Key") for index in range(3)]
-    assert sorted(item for shard in shards for item in shard) == list(range(7))
-    assert share([1, 2], 1, 2, "FullyReplicated") == [1, 2]
 
 
 def test_hyperparameters_become_sorted_arguments() -> None:

@@ -51,12 +51,17 @@ def rules() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("operation", "rule"), rules(), ids=str)
 def test_a_rule_is_about_a_member_and_a_value_that_the_operation_has(operation: str, rule: str) -> None:
-    path, _, value = rule.partition("=")
+    is_limit = ">" in rule
+    path, _, value = rule.partition(">" if is_limit else "=")
     shape = MODEL.operation_model(operation).input_shape
     for name in path.split("."):
         shape = shape.members[name]
         shape = shape.member if shape.type_name == "list" else shape
-    assert value in (*(getattr(shape, "enum", None) or ()), *(("true", "false") if shape.type_name == "boolean" else ()), "")
+    assert (
+        shape.type_name == "integer"
+        if is_limit
+        else value in (*(getattr(shape, "enum", None) or ()), *(("true", "false") if shape.type_name == "boolean" else ()), "")
+    )
 
 
 @pytest.mark.parametrize("rule", refused.CONTAINER)

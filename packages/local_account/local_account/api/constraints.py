@@ -3,7 +3,7 @@
 In: the name of a service and a shape. Out: a `Check`, made once for each shape, that finds nothing in a good value at the price of walking
 it. What is found reads as AWS says it, such as "Value 'a_b' at 'productionVariants.1.member.variantName' failed to satisfy constraint:
 Member must satisfy regular expression pattern: ..."; constraints of a list's or a map's scalars stand at the list or map, and of those
-only the items at fault are shown. Used by `validation.py` (what clients send), `answers.py` (what the account says), and for the steps
+only the items at fault are shown. Used by `validation.py` (what clients send), the tests of answers, and for the steps
 of a pipeline's definition.
 """
 

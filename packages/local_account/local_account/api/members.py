@@ -25,7 +25,7 @@ class Coverage:
     """`acted`: by operation, or operation and path such as `CreatePipeline.pipeline.stages`. `stored`: member or path -> reason.
 
     Lists and maps leave no trace in a path: `ProductionVariants.VariantName` is that member of every variant.
-    `unenforced` and `refuses_with` are for `validation.py`, `answers_otherwise` for `answers.py`.
+    `unenforced` and `refuses_with` are for `validation.py`, `answers_otherwise` for tests of answers.
     """
 
     acted: Mapping[str, frozenset[str]]

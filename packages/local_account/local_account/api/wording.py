@@ -1,8 +1,7 @@
 """Brings what an emulator answers into the form that the model of the operation has, so that no client meets what AWS would not send.
 
 In: a `Call` and the body of its answer. Out: the body without members that the model does not have and without empty ones that must not
-be empty, and with times as the protocol writes them. What is missing or wrong otherwise is mended where it is made; tests find it
-(`answers.py`).
+be empty, and with times as the protocol writes them. What is missing or wrong otherwise is mended where it is made; tests find it.
 Used by `gateway.py` for what MiniStack and moto answer.
 """
 

@@ -47,6 +47,11 @@ _OF_EVERY_REQUEST: Mapping[str, Any] = {
     "aws:viaawsservice": "false",  # unless whoever asks says so
 }
 _RESOURCE_TAG = re.compile(r"(?:aws|[a-z0-9-]+):resourcetag/(.+)")
+#: Keys of permissions that are no operations: who asks for one knows them (`connections/use.py`, `passing.py`).
+_OF_CONNECTIONS = (
+    *("branchname", "fullrepositoryid", "ownerid", "passedtoservice"),
+    *("provideraction", "providerpermissionsrequired", "repositoryname"),
+)
 #: What `Keys`, MiniStack's evaluator and `principals.py` answer themselves.
 _ANSWERED_FOR_ALL = {
     "aws": (
@@ -73,11 +78,14 @@ _ANSWERED_FOR_ALL = {
         "calledvialast",
     ),
     "s3": ("resourceaccount",),
+    "codeconnections": _OF_CONNECTIONS,
+    "codestar-connections": _OF_CONNECTIONS,
     "kms": (
         "calleraccount",
         "viaservice",
         "grantisforawsresource",
         "requestalias",
+        "resourcealiases",
     ),
     "iam": (
         "passedtoservice",
@@ -121,9 +129,13 @@ class Keys(dict[str, Any]):
             return next((value for name, value in tags_of(self._call) if name.lower() == key[len("aws:requesttag/") :]), None)
         if key == "kms:calleraccount":
             return self._existing.account_id
+        if key in ("aws:resourceaccount", "s3:resourceaccount"):
+            return self._existing.account_of(self._resource)
         if key == "kms:requestalias":
             name = str(self._call.parameters.get("KeyId", ""))
             return name if name.startswith("alias/") else None
+        if key == "kms:resourcealiases":
+            return self._existing.aliases(self._resource) or None
         if key == "iam:permissionsboundary" and not self._call.parameters.get("PermissionsBoundary"):
             return self._existing.boundary(self._resource)
         if match := _RESOURCE_TAG.fullmatch(key):

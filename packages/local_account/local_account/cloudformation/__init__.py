@@ -17,8 +17,10 @@ from local_account.cloudformation import (
     application_autoscaling,
     change_sets,
     codecommit,
+    codeconnections,
     codepipeline,
     deployer,
+    event_bus_policy,
     exports,
     operations,
     properties,
@@ -36,6 +38,8 @@ from local_account.context import Context
 
 _RESOURCE_TYPES = (
     codecommit.Repository,
+    codeconnections.Connection,
+    codeconnections.CodeStarConnection,
     codepipeline.Pipeline,
     sagemaker.ModelPackageGroup,
     sagemaker.Pipeline,
@@ -45,6 +49,7 @@ _RESOURCE_TYPES = (
     application_autoscaling.ScalableTarget,
     application_autoscaling.ScalingPolicy,
     scheduler.Schedule,
+    event_bus_policy.EventBusPolicy,
     s3.Bucket,
     s3.AutoDeleteObjects,
 )

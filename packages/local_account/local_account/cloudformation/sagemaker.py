@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from local_account.cloudformation.resource_type import (
     Attributes,
@@ -113,53 +113,40 @@ class Pipeline(ModifiableType):
         return str(stored["Body"].read().decode())
 
 
-class Model(ModifiableType):
-    """Ref: the ARN. GetAtt: ModelName. Every change but one of its tags replaces it."""
+class _Unchanging(ModifiableType):
+    """Ref: the ARN. GetAtt: the name. Every change but one of its tags replaces it."""
 
-    name = "AWS::SageMaker::Model"
-    name_property = "ModelName"
+    operation: ClassVar[str]  # as botocore's clients name what comes after create_ and delete_
+
+    def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
+        client, of = self.client("sagemaker"), self.name_property.removesuffix("Name")
+        name = properties.get(self.name_property) or generated_name(stack_name, logical_id)
+        request = api_request(client, f"Create{of}", {**properties, self.name_property: name})
+        return getattr(client, f"create_{self.operation}")(**request)[f"{of}Arn"], {self.name_property: name}
+
+    def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
+        _retag(self.client("sagemaker"), physical_id, old, new)
+        return {self.name_property: last_part(physical_id)}
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        getattr(self.client("sagemaker"), f"delete_{self.operation}")(**{self.name_property: last_part(physical_id)})
+
+
+class Model(_Unchanging):
+    name, name_property, operation = "AWS::SageMaker::Model", "ModelName", "model"
     create_only = frozenset(
         ("Containers", "EnableNetworkIsolation", "ExecutionRoleArn", "InferenceExecutionConfig", "PrimaryContainer", "VpcConfig")
     )
 
-    def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
-        client = self.client("sagemaker")
-        name = properties.get("ModelName") or generated_name(stack_name, logical_id)
-        arn = client.create_model(**api_request(client, "CreateModel", {**properties, "ModelName": name}))["ModelArn"]
-        return arn, {"ModelName": name}
 
-    def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
-        _retag(self.client("sagemaker"), physical_id, old, new)
-        return {"ModelName": last_part(physical_id)}
-
-    def delete(self, physical_id: str, properties: Properties) -> None:
-        self.client("sagemaker").delete_model(ModelName=last_part(physical_id))
-
-
-class EndpointConfig(ModifiableType):
-    """Ref: the ARN. GetAtt: EndpointConfigName. Every change but one of its tags replaces it."""
-
-    name = "AWS::SageMaker::EndpointConfig"
-    name_property = "EndpointConfigName"
+class EndpointConfig(_Unchanging):
+    name, name_property, operation = "AWS::SageMaker::EndpointConfig", "EndpointConfigName", "endpoint_config"
     create_only = frozenset(
         (
             *("AsyncInferenceConfig", "DataCaptureConfig", "EnableNetworkIsolation", "ExecutionRoleArn", "ExplainerConfig"),
             *("KmsKeyId", "MetricsConfig", "ProductionVariants", "ShadowProductionVariants", "VpcConfig"),
         )
     )
-
-    def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
-        client = self.client("sagemaker")
-        name = properties.get("EndpointConfigName") or generated_name(stack_name, logical_id)
-        request = api_request(client, "CreateEndpointConfig", {**properties, "EndpointConfigName": name})
-        return client.create_endpoint_config(**request)["EndpointConfigArn"], {"EndpointConfigName": name}
-
-    def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
-        _retag(self.client("sagemaker"), physical_id, old, new)
-        return {"EndpointConfigName": last_part(physical_id)}
-
-    def delete(self, physical_id: str, properties: Properties) -> None:
-        self.client("sagemaker").delete_endpoint_config(EndpointConfigName=last_part(physical_id))
 
 
 class Endpoint(ModifiableType):

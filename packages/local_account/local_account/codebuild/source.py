@@ -1,7 +1,12 @@
-"""Fetches the source of a build: a ZIP in S3 (what CodePipeline hands over), a CodeCommit repository, or none."""
+"""Fetches the source of a build: an object in S3 (what CodePipeline hands over), a CodeCommit repository, or none.
+
+The object is a ZIP, or says which commit of which connection's repository to clone, with its history (CodePipeline user guide, "Tutorial:
+Use full clone with a GitHub pipeline source").
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +21,8 @@ from local_account.roles import Role
 
 #: Metadata that the local CodePipeline puts on its artifacts, for CODEBUILD_RESOLVED_SOURCE_VERSION and CODEBUILD_INITIATOR.
 REVISION_METADATA, PIPELINE_METADATA = "codepipeline-revision", "codepipeline-name"
+#: Content type of an object that says what to clone.
+CLONE_REFERENCE = "application/vnd.local-account.clone-reference+json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +78,30 @@ def _fetch_s3(role: Role, source: Mapping[str, Any], directory: Path) -> Mapping
         answer = role.client("s3").get_object(Bucket=bucket, Key=key)
     except ClientError as error:
         raise ValueError(f"the source s3://{bucket}/{key} cannot be read: {error}") from error
-    unpack(answer["Body"].read(), directory)
+    content = answer["Body"].read()
+    if answer.get("ContentType") == CLONE_REFERENCE:
+        _clone(role, json.loads(content), directory)
+    else:
+        unpack(content, directory)
     return dict(answer["Metadata"])
+
+
+def _clone(role: Role, reference: Mapping[str, str], directory: Path) -> None:
+    """Clone what a source action refers to; the build's role must be allowed to use the connection.
+
+    CodePipeline user guide, "Troubleshooting", "Add CodeBuild GitClone permissions for connections"; the words are CodeBuild's.
+    """
+    # Imported here, as below.
+    from local_account.connections import repositories
+    from local_account.connections.use import require_use
+
+    name, commit = reference["FullRepositoryId"], reference["CommitId"]
+    try:
+        require_use(role, reference["ConnectionArn"], name, "GitPull")
+        source = repositories.repository(role.context, name)
+        source.clone_to(directory, commit, repositories.clone_url(role.context, name))
+    except ServiceError as error:
+        raise ValueError(f"authorization failed for primary source and source version {commit}: {error.message}") from error
 
 
 def _fetch_codecommit(role: Role, clone_url: str, version: str, directory: Path) -> str:

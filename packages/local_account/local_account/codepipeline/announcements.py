@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-c
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from local_account.codepipeline.records import ActionRun, Execution
@@ -12,6 +13,7 @@ from local_account.context import Context
 
 #: Our status in capitals -> the event's state, where they differ.
 _STATES = {"CANCELLED": "CANCELED"}
+_WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 def announce_pipeline(context: Context, execution: Execution, state: str) -> None:
@@ -29,7 +31,7 @@ def announce_action(context: Context, execution: Execution, run: ActionRun, stat
         "stage": run.stage_name,
         "action": run.name,
         "action-execution-id": run.action_execution_id,
-        "region": context.settings.region,
+        "region": run.region,
         "type": {"owner": kind["owner"], "provider": kind["provider"], "category": kind["category"], "version": kind.get("version", "1")},
     }
     if state != "STARTED":
@@ -41,6 +43,9 @@ def announce_action(context: Context, execution: Execution, run: ActionRun, stat
 
 
 def _trigger(execution: Execution) -> dict[str, str]:
+    """Type and detail; of an execution that a push to a connection's repository started, what was pushed instead, as in the guide."""
+    if execution.change:
+        return {_WORD.sub("-", name).lower(): value for name, value in execution.change.items()}
     return {"trigger-type": execution.trigger["triggerType"], "trigger-detail": execution.trigger.get("triggerDetail", "")}
 
 

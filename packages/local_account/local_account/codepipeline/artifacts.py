@@ -1,33 +1,58 @@
-"""Stores the artifacts of an execution in the pipeline's artifact bucket, as ZIP objects."""
+"""Stores the artifacts of an execution in the pipeline's artifact buckets, one in each region that it works in.
+
+They are ZIP objects, or say where a build is to clone the files from.
+Sources: CodePipeline user guide, "Pipeline structure reference", artifactStore and artifactStores; "Add a cross-Region action".
+"""
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from local_account.codebuild.source import PIPELINE_METADATA, REVISION_METADATA
+from local_account.codebuild.source import CLONE_REFERENCE, PIPELINE_METADATA, REVISION_METADATA
 from local_account.codepipeline.records import Artifact
 from local_account.roles import Role
 
 
 def new_artifact(declaration: Mapping[str, Any], name: str, region: str) -> Artifact:
-    """A place in the artifact bucket; named as the service does, with shortened names of pipeline and artifact."""
+    """A place in a region's artifact bucket; named as the service does, with shortened names of pipeline and artifact."""
     store = declaration.get("artifactStore") or declaration["artifactStores"][region]
     key = f"{declaration['name'][:20]}/{name[:10]}/{secrets.token_hex(4)}.zip"
-    return Artifact(name=name, bucket=store["location"], key=key)
+    return Artifact(name=name, bucket=store["location"], key=key, region=region, kms_key=(store.get("encryptionKey") or {}).get("id", ""))
 
 
 def put(role: Role, pipeline_name: str, artifact: Artifact, content: bytes) -> None:
+    _put(role, pipeline_name, artifact, content, "application/zip")
+
+
+def put_reference(role: Role, pipeline_name: str, artifact: Artifact, reference: Mapping[str, str]) -> None:
+    """`reference`: ConnectionArn, FullRepositoryId and CommitId. `codebuild/source.py` reads it."""
+    _put(role, pipeline_name, artifact, json.dumps(reference).encode(), CLONE_REFERENCE)
+
+
+def _put(role: Role, pipeline_name: str, artifact: Artifact, content: bytes, content_type: str) -> None:
+    """By the store's key; without one by the account's own of S3: "if this field is undefined, the default key for Amazon S3 is used"."""
     role.client("s3").put_object(
         Bucket=artifact.bucket,
         Key=artifact.key,
         Body=content,
-        ContentType="application/zip",
+        ContentType=content_type,
         Metadata={REVISION_METADATA: artifact.revision, PIPELINE_METADATA: pipeline_name},
+        ServerSideEncryption="aws:kms",
+        **({"SSEKMSKeyId": artifact.kms_key} if artifact.kms_key else {}),
     )
 
 
 def get(role: Role, artifact: Artifact) -> bytes:
     content: bytes = role.client("s3").get_object(Bucket=artifact.bucket, Key=artifact.key)["Body"].read()
     return content
+
+
+def copied(reader: Role, writer: Role, declaration: Mapping[str, Any], artifact: Artifact) -> Artifact:
+    """The artifact in the bucket of the region that `writer` works in; `reader` works where it is now."""
+    copy = new_artifact(declaration, artifact.name, writer.region)
+    copy.revision = artifact.revision
+    put(writer, declaration["name"], copy, get(reader, artifact))
+    return copy

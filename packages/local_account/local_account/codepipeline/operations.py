@@ -9,11 +9,10 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from local_account.codepipeline import shapes
+from local_account.codepipeline import change_detection, shapes
 from local_account.codepipeline.declaration import checked
-from local_account.codepipeline.engine import Engine
-from local_account.codepipeline.lookup import find_engine, find_execution, find_pipeline, set_engine
-from local_account.codepipeline.records import ActionRun, Execution, Pipeline, now
+from local_account.codepipeline.lookup import find_engine, find_execution, find_pipeline
+from local_account.codepipeline.records import ActionRun, Execution, Pipeline, SourceOverride, now
 from local_account.codepipeline.stage_operations import STAGE_OPERATIONS
 from local_account.context import Context
 from local_account.errors import ServiceError
@@ -25,15 +24,21 @@ _DEFAULT_PAGE = 100
 def install(context: Context) -> None:
     from moto.codepipeline.responses import CodePipelineResponse
 
-    set_engine(context, Engine(context))
     install_operations(context, CodePipelineResponse, _OPERATIONS)
+
+
+def begin(context: Context) -> None:
+    """Start pipelines of the account in this region on pushes to the repositories of their connections."""
+    change_detection.install(
+        find_engine(context), lambda name, sources, trigger, change: _start(context, name, {}, sources, trigger, change)
+    )
 
 
 # ---------------------------------------------------------------------------------- the pipelines
 
 
 def _create_pipeline(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    engine, declaration = find_engine(context), checked(request["pipeline"], version=1)
+    engine, declaration = find_engine(context), checked(request["pipeline"], version=1, region=context.settings.region)
     with engine.changed:
         if declaration["name"] in engine.pipelines:
             raise ServiceError("PipelineNameInUseException", f"A pipeline with the name '{declaration['name']}' already exists")
@@ -46,7 +51,7 @@ def _update_pipeline(context: Context, request: dict[str, Any]) -> Mapping[str, 
     engine = find_engine(context)
     with engine.changed:
         pipeline = find_pipeline(context, request["pipeline"].get("name", ""))
-        pipeline.declaration = checked(request["pipeline"], version=pipeline.declaration["version"] + 1)
+        pipeline.declaration = checked(request["pipeline"], version=pipeline.declaration["version"] + 1, region=context.settings.region)
         pipeline.updated = now()
         return {"pipeline": copy.deepcopy(pipeline.declaration)}
 
@@ -107,13 +112,21 @@ def _start_pipeline_execution(context: Context, request: dict[str, Any]) -> Mapp
     return {"pipelineExecutionId": execution_id}
 
 
-def _start(context: Context, name: str, variables: dict[str, str], sources: dict[str, str], trigger: dict[str, str]) -> str:
+def _start(
+    context: Context,
+    name: str,
+    variables: dict[str, str],
+    sources: dict[str, SourceOverride],
+    trigger: dict[str, str],
+    change: dict[str, str] | None = None,
+) -> str:
     pipeline = find_pipeline(context, name)
     execution = Execution(
         declaration=copy.deepcopy(pipeline.declaration),
         variables=_resolved_variables(pipeline, variables),
         trigger=trigger,
         source_overrides=sources,
+        change=change or {},
     )
     find_engine(context).start(pipeline, execution)
     return execution.execution_id
@@ -134,14 +147,14 @@ def _resolved_variables(pipeline: Pipeline, given: dict[str, str]) -> dict[str, 
     return {name: str(value) for name, value in resolved.items()}
 
 
-def _source_overrides(pipeline: Pipeline, request: dict[str, Any]) -> dict[str, str]:
+def _source_overrides(pipeline: Pipeline, request: dict[str, Any]) -> dict[str, SourceOverride]:
     sources = {action["name"] for action in pipeline.declaration["stages"][0]["actions"]}
     overrides = {}
     for override in request.get("sourceRevisions") or []:
         if override["actionName"] not in sources or override["revisionType"] != "COMMIT_ID":
             message = f"source revisions: allowed are COMMIT_ID of {', '.join(sorted(sources))}"
             raise ServiceError("ValidationException", message)
-        overrides[override["actionName"]] = override["revisionValue"]
+        overrides[override["actionName"]] = SourceOverride(override["revisionValue"])
     return overrides
 
 

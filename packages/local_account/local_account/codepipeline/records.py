@@ -20,12 +20,18 @@ def now() -> datetime:
 
 @dataclass
 class Artifact:
-    """A ZIP in the artifact bucket. `revision` is the commit it was made from."""
+    """A ZIP in an artifact bucket, or where to clone its files from.
+
+    `revision` is the commit it was made from, `region` that of the bucket, `kms_key` what encrypts it.
+    """
 
     name: str
     bucket: str
     key: str
+    region: str
+    kms_key: str = ""
     revision: str = ""
+    is_clone_reference: bool = False
 
 
 @dataclass
@@ -35,6 +41,15 @@ class SourceRevision:
     revision_id: str
     summary: str
     created: datetime
+
+
+@dataclass(frozen=True)
+class SourceOverride:
+    """What a source action takes instead of its branch's newest commit. `branch` or `tag` is what was pushed, if a push started it."""
+
+    commit: str
+    branch: str = ""
+    tag: str = ""
 
 
 @dataclass
@@ -62,6 +77,11 @@ class ActionRun:
     @property
     def name(self) -> str:
         return str(self.declaration["name"])
+
+    @property
+    def region(self) -> str:
+        """Where the action works. `declaration.checked` has filled it in."""
+        return str(self.declaration["region"])
 
 
 @dataclass
@@ -104,7 +124,8 @@ class Execution:
     trigger: Json
     execution_type: str = "STANDARD"
     rollback_target: str | None = None
-    source_overrides: dict[str, str] = field(default_factory=dict)  # source action name -> commit
+    source_overrides: dict[str, SourceOverride] = field(default_factory=dict)  # by source action name
+    change: dict[str, str] = field(default_factory=dict)  # variables of the source action whose repository's push started it
     execution_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: str = "InProgress"
     summary: str | None = None

@@ -18,13 +18,12 @@ from local_account.endpoints.registry import Endpoint, Record, desired_counts, e
 from local_account.errors import ServiceError
 from local_account.sagemaker import listing
 from local_account.sagemaker.api import api_of
-from local_account.sagemaker.search.service import search_of
 from local_account.sagemaker.tags import tags_of
 
 _BUSY = ("Creating", "Updating", "RollingBack", "Deleting")
 
 
-def install(context: Context) -> None:
+def begin(context: Context) -> None:
     """Put the operations behind this account's API."""
     models, configurations = models_of(context), configurations_of(context)
     of_endpoints: dict[str, Callable[[Context, dict[str, Any]], Mapping[str, Any]]] = {
@@ -46,7 +45,6 @@ def install(context: Context) -> None:
         "ListEndpointConfigs": configurations.list,
         "DeleteEndpointConfig": configurations.delete,
     }
-    search_of(context).resources["Endpoint"] = functools.partial(all_endpoints, context)
 
 
 def create_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -81,20 +79,10 @@ def describe_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str,
     return _endpoint(context, parameters["EndpointName"]).record.describe()
 
 
-def endpoints_that_serve(context: Context, model_name: str) -> list[dict[str, Any]]:
-    """Descriptions of the endpoints whose configuration has a variant of the model."""
-    found = []
-    for endpoint in list(endpoints_of(context).by_name.values()):
-        configuration = configurations_of(context).find(endpoint.record.endpoint_config_name) or {"ProductionVariants": []}
-        if any(variant["ModelName"] == model_name for variant in configuration["ProductionVariants"]):
-            found.append(endpoint.record.describe())
-    return found
-
-
 def list_endpoints(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
     """The newest first, ten unless asked otherwise, as AWS lists endpoints."""
     items, token = listing.page(
-        all_endpoints(context),
+        [endpoint.record.describe() for endpoint in list(endpoints_of(context).by_name.values())],
         parameters,
         sort_fields={"Name": "EndpointName", "CreationTime": "CreationTime", "Status": "EndpointStatus"},
         default_order="Descending",
@@ -103,10 +91,6 @@ def list_endpoints(context: Context, parameters: dict[str, Any]) -> dict[str, An
         default_results=10,
     )
     return listing.answer("Endpoints", items, token)
-
-
-def all_endpoints(context: Context) -> list[dict[str, Any]]:
-    return [endpoint.record.describe() for endpoint in list(endpoints_of(context).by_name.values())]
 
 
 def update_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,11 @@
-"""What MiniStack's CloudWatch lacks for alarms: metric math in their definition, and an event when their state changes.
+"""What MiniStack's CloudWatch lacks for alarms: an event when their state changes, and states that were set by hand and last.
 
 Its own evaluation, which ignores dimensions, periods and missing data, is switched off in favour of `alarm_loop.py`.
-The hooks are put in place once per process and work for the account that was installed last.
+The hooks are put in place once per process and work for the accounts that were installed last.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -20,63 +19,14 @@ _active: list[Context] = []
 def install(context: Context) -> None:
     """Hook MiniStack for this account."""
     from ministack.services import cloudwatch
-    from ministack.services.cloudformation import provisioners
 
     _active[:] = [context]
     if getattr(cloudwatch, "_alarms_are_ours", False):
         return
     cloudwatch._alarms_are_ours = True
     cloudwatch._evaluate_alarm = lambda alarm: None
-    cloudwatch._put_metric_alarm = _with_metric_math(cloudwatch._put_metric_alarm)
     cloudwatch._dispatch_alarm_actions = _with_event(cloudwatch._dispatch_alarm_actions)
     cloudwatch._set_alarm_state = _held(cloudwatch._set_alarm_state)
-    provisioners._cw_metric_alarm_record = _record_with_metric_math(provisioners._cw_metric_alarm_record)
-
-
-def _with_metric_math(original: Any) -> Any:
-    """PutMetricAlarm that keeps `Metrics`, which MiniStack drops."""
-
-    def put(params: Any, data: Mapping[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
-        from ministack.services import cloudwatch
-
-        answer = original(params, data, is_cbor, is_json)
-        alarm = cloudwatch._alarms.get(data.get("AlarmName", "")) if data else None
-        if alarm is not None and data.get("Metrics"):
-            _use_queries(alarm, data["Metrics"])
-        return answer
-
-    return put
-
-
-def _record_with_metric_math(original: Any) -> Any:
-    """The record of a template's alarm; MiniStack refuses one with `Metrics`."""
-
-    def record(name: str, properties: Mapping[str, Any]) -> Any:
-        queries = properties.get("Metrics")
-        if not queries:
-            return original(name, properties)
-        plain = {key: value for key, value in properties.items() if key != "Metrics"}
-        alarm = original(name, {**plain, "MetricName": "expression", "Namespace": "expression"})
-        _use_queries(alarm, queries)
-        return alarm
-
-    return record
-
-
-def _use_queries(alarm: dict[str, Any], queries: Any) -> None:
-    for key in ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Period", "Dimensions", "Unit"):
-        alarm.pop(key, None)
-    alarm["Metrics"] = [_typed(query) for query in queries]
-
-
-def _typed(query: Mapping[str, Any]) -> dict[str, Any]:
-    """A query with real numbers and booleans: templates may hold them as text."""
-    typed = dict(query)
-    if "ReturnData" in typed:
-        typed["ReturnData"] = str(typed["ReturnData"]).lower() == "true"
-    if typed.get("MetricStat"):
-        typed["MetricStat"] = {**typed["MetricStat"], "Period": int(typed["MetricStat"]["Period"])}
-    return typed
 
 
 def _held(original: Any) -> Any:
@@ -84,7 +34,8 @@ def _held(original: Any) -> Any:
 
     def set_state(params: Any, data: Mapping[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
         if data.get("AlarmName"):
-            alarm_loop.loop_of(_active[0]).hold(data["AlarmName"], _active[0].clock.now().timestamp())
+            here = _active[0].here
+            alarm_loop.loop_of(here).hold(data["AlarmName"], here.clock.now().timestamp())
         return original(params, data, is_cbor, is_json)
 
     return set_state
@@ -95,7 +46,7 @@ def _with_event(original: Any) -> Any:
 
     def dispatch(alarm: Mapping[str, Any], old_state: str, new_state: str, reason: str) -> None:
         original(alarm, old_state, new_state, reason)
-        context = _active[0]
+        context = _active[0].here
         detail = event_detail(alarm, old_state, new_state, reason, context.clock.now())
         context.in_background(context.emit, "aws.cloudwatch", "CloudWatch Alarm State Change", detail, [alarm["AlarmArn"]])
 
@@ -116,8 +67,6 @@ def event_detail(alarm: Mapping[str, Any], old_state: str, new_state: str, reaso
 
 
 def _event_metrics(alarm: Mapping[str, Any]) -> list[dict[str, Any]]:
-    if alarm.get("Metrics"):
-        return json.loads(json.dumps([{key[:1].lower() + key[1:]: value for key, value in query.items()} for query in alarm["Metrics"]]))  # type: ignore[no-any-return]  # a copy that can be sent
     dimensions = {dimension["Name"]: dimension["Value"] for dimension in alarm.get("Dimensions") or []}
     metric = {"namespace": alarm.get("Namespace"), "name": alarm.get("MetricName"), "dimensions": dimensions}
     statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic")

@@ -52,7 +52,7 @@ class AlarmLoop:
 
     def _evaluate_if_due(self, name: str, alarm: dict[str, Any], now: float) -> None:
         try:
-            interval = _STANDARD_SECONDS if alarms.period_of(alarm) >= _STANDARD_SECONDS else _HIGH_RESOLUTION_SECONDS
+            interval = _STANDARD_SECONDS if int(alarm["Period"]) >= _STANDARD_SECONDS else _HIGH_RESOLUTION_SECONDS
             due = int(now // interval)
             if name in self._evaluated and self._evaluated[name] >= due:
                 return
@@ -85,7 +85,7 @@ def _reason_data(alarm: dict[str, Any], evaluation: Evaluation, now: float) -> s
         "version": "1.0",
         "queryDate": f"{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H:%M:%S}.000+0000",
         "statistic": alarm.get("ExtendedStatistic") or alarm.get("Statistic"),
-        "period": alarms.period_of(alarm),
+        "period": int(alarm["Period"]),
         "recentDatapoints": [value for value in evaluation.values if value is not None],
         "threshold": alarm["Threshold"],
     }

@@ -14,7 +14,6 @@ from typing import Any
 
 from capacity.alarms import BEYOND, state_of
 from capacity.model import Alarm, Assumptions, MetricSpecification
-from local_account.monitoring import expressions
 from local_account.monitoring.store import MetricStat
 
 #: Values of the last periods that ended by a time, oldest first: `series` of `store.py`, or a fake.
@@ -40,21 +39,14 @@ class Evaluation:
     end: float
 
 
-def period_of(alarm: Mapping[str, Any]) -> int:
-    """Length of the alarm's periods in seconds: its own, or that of its queries."""
-    if alarm.get("Metrics"):
-        return max(int(query["MetricStat"]["Period"]) for query in alarm["Metrics"] if query.get("MetricStat"))
-    return int(alarm["Period"])
-
-
 def evaluate(alarm: Mapping[str, Any], read: Reader, now: float) -> Evaluation:
-    """State of the alarm from the periods that are over at `now`. Raises ExpressionError or CapacityError for what is not supported."""
-    period, count = period_of(alarm), int(alarm["EvaluationPeriods"])
+    """State of the alarm from the periods that are over at `now`. Raises CapacityError for what is not supported."""
+    period, count = int(alarm["Period"]), int(alarm["EvaluationPeriods"])
     end = now // period * period
     values = tuple(_values(alarm, read, end, count + _EXTRA_PERIODS))
     rule = Alarm(
         name=alarm["AlarmName"],
-        metric=MetricSpecification(alarm.get("MetricName") or "expression", period_seconds=period),
+        metric=MetricSpecification(alarm["MetricName"], period_seconds=period),
         comparison=alarm["ComparisonOperator"],
         threshold=float(alarm["Threshold"]),
         evaluation_periods=count,
@@ -66,42 +58,10 @@ def evaluate(alarm: Mapping[str, Any], read: Reader, now: float) -> Evaluation:
 
 
 def _values(alarm: Mapping[str, Any], read: Reader, end: float, count: int) -> list[float | None]:
-    if not alarm.get("Metrics"):
-        statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
-        return read(_stat(alarm, statistic, alarm.get("Unit")), end, count)
-    queries = {query["Id"]: query for query in alarm["Metrics"]}
-    known: dict[str, list[float | None]] = {}
-    for identifier, query in queries.items():
-        if query.get("MetricStat"):
-            stat = query["MetricStat"]
-            known[identifier] = read(_stat({**stat["Metric"], "Period": stat["Period"]}, stat["Stat"], stat.get("Unit")), end, count)
-    returned = [identifier for identifier, query in queries.items() if query.get("ReturnData", True)]
-    if len(returned) != 1:
-        raise expressions.ExpressionError(
-            f"alarm {alarm['AlarmName']} returns {len(returned)} series; allowed: exactly one with ReturnData"
-        )
-    return _query(returned[0], queries, known, count, ())
-
-
-def _query(
-    identifier: str, queries: Mapping[str, Any], known: dict[str, list[float | None]], count: int, path: tuple[str, ...]
-) -> list[float | None]:
-    """Values of a query; expressions may refer to other expressions, but not in a circle."""
-    if identifier in known:
-        return known[identifier]
-    if identifier in path or identifier not in queries:
-        raise expressions.ExpressionError(f"metric math refers to {identifier!r}, which no query of the alarm defines")
-    expression = queries[identifier]["Expression"]
-    inputs = {name: _query(name, queries, known, count, (*path, identifier)) for name in expressions.identifiers(expression)}
-    if "METRICS()" in expression.replace(" ", ""):
-        inputs |= known
-    known[identifier] = [expressions.evaluate(expression, {name: values[at] for name, values in inputs.items()}) for at in range(count)]
-    return known[identifier]
-
-
-def _stat(metric: Mapping[str, Any], statistic: str, unit: str | None) -> MetricStat:
-    dimensions = {dimension["Name"]: dimension["Value"] for dimension in metric.get("Dimensions") or []}
-    return MetricStat(metric["Namespace"], metric["MetricName"], dimensions, statistic, int(metric["Period"]), unit)
+    dimensions = {dimension["Name"]: dimension["Value"] for dimension in alarm.get("Dimensions") or []}
+    statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
+    stat = MetricStat(alarm["Namespace"], alarm["MetricName"], dimensions, statistic, int(alarm["Period"]), alarm.get("Unit"))
+    return read(stat, end, count)
 
 
 def _reason(rule: Alarm, state: str, values: Sequence[float | None], end: float) -> str:

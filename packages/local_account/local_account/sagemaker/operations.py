@@ -1,4 +1,4 @@
-"""Puts our SageMaker behind its API: every operation that this package has, and what Search finds."""
+"""Puts our SageMaker behind its API: every operation that this package has."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from local_account.context import Context
 from local_account.endpoints.models import models_of
-from local_account.endpoints.operations import endpoints_that_serve
 from local_account.sagemaker.api import Operation, api_of
 from local_account.sagemaker.jobs.processing import ProcessingJobs
 from local_account.sagemaker.jobs.record import Job, Jobs
@@ -19,7 +18,6 @@ from local_account.sagemaker.pipelines.execution import Services
 from local_account.sagemaker.pipelines.service import Pipelines
 from local_account.sagemaker.pipelines.steps import StepRunner
 from local_account.sagemaker.registry.packages import packages_of
-from local_account.sagemaker.search.service import Records, search_of
 from local_account.sagemaker.tags import tags_of
 from local_account.sagemaker.transform.job import TransformJobs
 from local_account.sagemaker.tuning.job import TuningJobs
@@ -47,33 +45,8 @@ class SageMaker:
             "AddTags": tags.add_tags,
             "DeleteTags": tags.delete_tags,
             "ListTags": tags.list_tags,
-            "Search": search_of(self.context).search,
         }
         return {**general, **self._pipeline_operations(), **self._job_operations(), **self._registry_operations()}
-
-    def searched(self) -> dict[str, Records]:
-        """What Search finds of this package, by resource type."""
-        return {
-            "TrainingJob": self.training.jobs.all,
-            "HyperParameterTuningJob": self.tuning.jobs.all,
-            "ModelPackage": self.packages.all,
-            "ModelPackageGroup": self.groups.all,
-            "Pipeline": self.pipelines.all,
-            "PipelineExecution": self.pipelines.all_executions,
-            "Model": self._models_in_use,
-        }
-
-    def _models_in_use(self) -> list[Mapping[str, Any]]:
-        """Models as SageMaker's model dashboard has them: with the endpoints that serve them and their latest transform job."""
-        latest = {job["ModelName"]: job for job in self.transform.jobs.all()}
-        return [
-            {
-                "Model": {**model, "Tags": tags_of(self.context).of(model["ModelArn"])},
-                "Endpoints": endpoints_that_serve(self.context, model["ModelName"]),
-                "LastBatchTransformJob": latest.get(model["ModelName"]),
-            }
-            for model in models_of(self.context).all()
-        ]
 
     def _pipeline_operations(self) -> dict[str, Operation]:
         pipelines = self.pipelines
@@ -139,11 +112,10 @@ class SageMaker:
         return warmed
 
 
-def install(context: Context) -> SageMaker:
+def begin(context: Context) -> SageMaker:
     """Put this account's SageMaker behind its API."""
     service = SageMaker(context)
     api_of(context).operations |= service.operations()
-    search_of(context).resources |= service.searched()
     context.existing.tags_elsewhere = tags_of(context).of
     context.existing.policy_elsewhere = service.groups.policy_for
     return service

@@ -6,6 +6,7 @@ have what no model here can be made of, as in AWS, so `CONTAINER` is for the mom
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,15 +22,18 @@ CONTAINER = (
     *(f"ModelDataSource.S3DataSource.{name}" for name in _S3_SOURCE),
 )
 
+#: A data source is a prefix here, and a job one instance, which shares with no other.
+_OTHER_DATA = ("ManifestFile", "AugmentedManifestFile", "Converse")
 _CHANNEL = (
     *("CompressionType=Gzip", "RecordWrapperType=RecordIO", "InputMode=Pipe", "InputMode=FastFile"),
-    *("DataSource.S3DataSource.S3DataType=AugmentedManifestFile", "DataSource.S3DataSource.S3DataType=Converse"),
+    *(f"DataSource.S3DataSource.S3DataType={kind}" for kind in _OTHER_DATA),
+    "DataSource.S3DataSource.S3DataDistributionType=ShardedByS3Key",
 )
 #: Of what CreateTrainingJob and the definition of a tuning job's trials have in common.
 _TRAINING = (
     *("AlgorithmSpecification.TrainingInputMode=Pipe", "AlgorithmSpecification.TrainingInputMode=FastFile"),
     *(f"InputDataConfig.{rule}" for rule in _CHANNEL),
-    "OutputDataConfig.CompressionType=NONE",
+    *("OutputDataConfig.CompressionType=NONE", "ResourceConfig.InstanceCount>1"),
 )
 
 RULES: Mapping[str, tuple[str, ...]] = {
@@ -44,6 +48,8 @@ RULES: Mapping[str, tuple[str, ...]] = {
     "CreateProcessingJob": (
         *("ProcessingInputs.AppManaged=true", "ProcessingOutputConfig.Outputs.AppManaged=true"),
         *("ProcessingInputs.S3Input.S3InputMode=Pipe", "ProcessingInputs.S3Input.S3CompressionType=Gzip"),
+        *("ProcessingInputs.S3Input.S3DataType=ManifestFile", "ProcessingInputs.S3Input.S3DataDistributionType=ShardedByS3Key"),
+        "ProcessingResources.ClusterConfig.InstanceCount>1",
     ),
     "CreateTrainingJob": (
         *_TRAINING,
@@ -57,8 +63,7 @@ RULES: Mapping[str, tuple[str, ...]] = {
     ),
     "CreateTransformJob": (
         *("TransformInput.CompressionType=Gzip", "TransformInput.SplitType=RecordIO", "TransformInput.SplitType=TFRecord"),
-        "TransformInput.DataSource.S3DataSource.S3DataType=AugmentedManifestFile",
-        "TransformInput.DataSource.S3DataSource.S3DataType=Converse",
+        *(f"TransformInput.DataSource.S3DataSource.S3DataType={kind}" for kind in _OTHER_DATA),
     ),
     "CreateModelPackage": ("CertifyForMarketplace=true",),
     "DescribeModelPackage": ("IncludedData=MetadataOnly",),
@@ -72,10 +77,15 @@ def refuse(operation: str, request: Mapping[str, Any]) -> None:
 
 def refuse_by(rules: Sequence[str], operation: str, request: Mapping[str, Any]) -> None:
     for rule in rules:
-        path, _, refused_value = rule.partition("=")
+        path, sign, value = re.fullmatch(r"([^=>]+)([=>]?)(.*)", rule).groups()  # type: ignore[union-attr]  # as every rule is
         for found in _given(request, path.split(".")):
-            if not refused_value or _as_text(found) == refused_value:
-                raise NotEmulatedError("sagemaker", f"{operation} with {path}{f' {refused_value}' if refused_value else ''}")
+            if not sign or (_is_more(found, int(value)) if sign == ">" else _as_text(found) == value):
+                raise NotEmulatedError("sagemaker", f"{operation} with {path}{f' {_as_text(found)}' if sign else ''}")
+
+
+def _is_more(found: Any, limit: int) -> bool:
+    """Of a number: what a pipeline's parameter stands for is known, and asked again, when the step runs."""
+    return isinstance(found, int | float) and found > limit
 
 
 def _given(value: Any, segments: Sequence[str]) -> Iterator[Any]:

@@ -1,27 +1,24 @@
 """CloudWatch: members of an alarm that go together, values that are numbers, dashboards that are JSON.
 
 Sources: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html, API_MetricDatum.html and
-CloudWatch-Dashboard-Body-Structure.html. Metric math that `monitoring/expressions.py` does not know is refused by name.
+CloudWatch-Dashboard-Body-Structure.html.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from local_account.api.rules.rule import json_of, rule
 from local_account.context import Context
 from local_account.errors import NotEmulatedError, ServiceError
-from local_account.monitoring import expressions
 
 _DAY, _WEEK = 86_400, 604_800
 _TREATMENTS = ("breaching", "notBreaching", "ignore", "missing")
 _STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 _PERCENTILE = re.compile(r"p(100(\.0+)?|\d{1,2}(\.\d+)?)")
-_ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
 
 
 @rule("cloudwatch", "PutMetricAlarm")
@@ -31,54 +28,14 @@ def _alarm(context: Context, request: Mapping[str, Any]) -> None:
     treatment = request.get("TreatMissingData", "missing")
     _require(treatment in _TREATMENTS, f"Option {treatment} is not supported. Supported options for TreatMissingData are {_TREATMENTS}.")
     _require("Threshold" in request, "Threshold is required for alarms that are not based on an anomaly detection band.")
-    _require(bool(request.get("MetricName")) != bool(request.get("Metrics")), "Exactly one of MetricName and Metrics must be given.")
-    if request.get("Metrics"):
-        _queries(request)
-        used = [int(query["MetricStat"]["Period"]) for query in request["Metrics"] if query.get("MetricStat")]
-    else:
-        _require(bool(request.get("Namespace")) and "Period" in request, "Namespace and Period must be given with MetricName.")
-        _require(
-            bool(request.get("Statistic")) != bool(request.get("ExtendedStatistic")), "Give Statistic or ExtendedStatistic, and not both."
-        )
-        _statistic(str(request.get("Statistic") or request["ExtendedStatistic"]))
-        used = [int(request["Period"])]
-    for period in used:
-        _period(period)
-        longest = _WEEK if period >= 3600 else _DAY
-        _require(periods * period <= longest, f"Metrics cannot be checked across more than {longest} seconds (EvaluationPeriods * Period).")
-
-
-def _queries(request: Mapping[str, Any]) -> None:
-    """Of the queries of an alarm, one is what it looks at; the others are its operands."""
-    alone = [name for name in ("Namespace", "Statistic", "ExtendedStatistic", "Period", "Dimensions", "Unit") if request.get(name)]
-    _require(not alone, f"{', '.join(alone)} cannot be given with Metrics.")
-    queries = request["Metrics"]
-    ids = [str(query.get("Id", "")) for query in queries]
-    _require(all(_ID.fullmatch(name) for name in ids), "An Id begins with a lower-case letter and has letters, digits and underscores.")
-    _require(max(Counter(ids).values()) == 1, "The Ids of the queries must be unique.")
-    returned = [query for query in queries if str(query.get("ReturnData", True)).lower() != "false"]
-    _require(len(returned) == 1, f"Exactly one element of the Metrics list should return data; {len(returned)} do.")
-    for query in queries:
-        _require(
-            bool(query.get("MetricStat")) != bool(query.get("Expression")), f"{query['Id']} needs MetricStat or Expression, and not both."
-        )
-        if query.get("Expression"):
-            _expression(query["Expression"], ids)
-        else:
-            _statistic(query["MetricStat"].get("Stat", ""))
-
-
-def _expression(text: str, ids: list[str]) -> None:
-    try:
-        tree = expressions.parse(text)
-    except expressions.ExpressionError as error:
-        raise ServiceError("ValidationError", f"Error in expression {text!r}: {error}") from error
-    missing = sorted(expressions.identifiers(text) - set(ids) - expressions.functions(tree))
-    _require(not missing, f"Error in expression {text!r}: no query has the Id {', '.join(missing)}.")
-    try:
-        expressions.evaluate(text, dict.fromkeys(ids, 1.0))
-    except expressions.ExpressionError as error:
-        raise NotEmulatedError("cloudwatch", f"PutMetricAlarm with Expression {text!r}: {error}") from error
+    _require(bool(request.get("MetricName")), "Exactly one of MetricName and Metrics must be given.")
+    _require(bool(request.get("Namespace")) and "Period" in request, "Namespace and Period must be given with MetricName.")
+    _require(bool(request.get("Statistic")) != bool(request.get("ExtendedStatistic")), "Give Statistic or ExtendedStatistic, and not both.")
+    _statistic(str(request.get("Statistic") or request["ExtendedStatistic"]))
+    period = int(request["Period"])
+    _require(period in (10, 20, 30) or (period > 0 and period % 60 == 0), "Period must be 10, 20, 30 or a multiple of 60.")
+    longest = _WEEK if period >= 3600 else _DAY
+    _require(periods * period <= longest, f"Metrics cannot be checked across more than {longest} seconds (EvaluationPeriods * Period).")
 
 
 def _statistic(name: str) -> None:
@@ -87,10 +44,6 @@ def _statistic(name: str) -> None:
     if re.fullmatch(r"(tm|wm|tc|ts|TM|WM|TC|TS|PR)(\d.*|\(.*\))|IQM", name):
         raise NotEmulatedError("cloudwatch", f"PutMetricAlarm with statistic {name}")
     raise ServiceError("ValidationError", f"The statistic {name!r} is not one of {', '.join(_STATISTICS)} or a percentile such as p99.")
-
-
-def _period(period: int) -> None:
-    _require(period in (10, 20, 30) or (period > 0 and period % 60 == 0), "Period must be 10, 20, 30 or a multiple of 60.")
 
 
 @rule("cloudwatch", "GetMetricStatistics")

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from local_account.codepipeline.actions import approval, cloudformation, codebuild, codecommit, lambda_function
+from local_account.codepipeline.actions import approval, cloudformation, codebuild, codecommit, connection, lambda_function
 from local_account.codepipeline.actions.job import Job
 from local_account.errors import ServiceError
 
 #: (category, owner, provider) -> the module that runs such an action. CodeBuild runs the same for builds and for tests.
 _MODULES: Mapping[tuple[str, str, str], ModuleType] = {
     ("Source", "AWS", "CodeCommit"): codecommit,
+    ("Source", "AWS", "CodeStarSourceConnection"): connection,
     ("Build", "AWS", "CodeBuild"): codebuild,
     ("Test", "AWS", "CodeBuild"): codebuild,
     ("Deploy", "AWS", "CloudFormation"): cloudformation,
@@ -25,12 +26,12 @@ _MODULES: Mapping[tuple[str, str, str], ModuleType] = {
 PROVIDERS: Mapping[tuple[str, str, str], Callable[[Job], None]] = {kind: module.run for kind, module in _MODULES.items()}
 #: What AWS has besides (user guide, "Valid action providers" and "Action structure reference").
 _OTHER_PROVIDERS = (
-    *("AppConfig", "CloudFormationStackInstances", "CloudFormationStackSet", "CodeDeploy", "CodeDeployToECS", "CodeStarSourceConnection"),
+    *("AppConfig", "CloudFormationStackInstances", "CloudFormationStackSet", "CodeDeploy", "CodeDeployToECS"),
     *("Commands", "DeviceFarm", "EC2", "ECR", "ECRBuildAndPublish", "ECS", "EKS", "ElasticBeanstalk", "InspectorScan", "S3"),
     *("ServiceCatalog", "StepFunctions", "CodePipeline", "Snyk"),
 )
 _OTHER_CONFIGURATION = ("BatchEnabled", "CombineArtifacts", "ChangeSetName")
-_OTHER_MODES = ("CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE")
+_OTHER_VALUES = ("CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE")
 
 
 def check(action: Mapping[str, Any]) -> None:
@@ -54,11 +55,12 @@ def check(action: Mapping[str, Any]) -> None:
     for key in module.REQUIRED:
         if not given.get(key):
             raise _invalid(f"Action configuration for action '{action['name']}' is missing required configuration '{key}'")
-    mode = given.get("ActionMode")
-    if mode is not None and mode not in cloudformation.MODES:
-        if mode in _OTHER_MODES:
-            raise _not_implemented(f"ActionMode {mode} (action {action['name']})")
-        raise _invalid(f"Action configuration for action '{action['name']}' has an invalid value '{mode}' for ActionMode")
+    for key, allowed in getattr(module, "VALUES", {}).items():
+        value = given.get(key)
+        if value is not None and value not in allowed:
+            if value in _OTHER_VALUES:
+                raise _not_implemented(f"{key} {value} (action {action['name']})")
+            raise _invalid(f"Action configuration for action '{action['name']}' has an invalid value '{value}' for {key}")
 
 
 def _invalid(message: str) -> ServiceError:

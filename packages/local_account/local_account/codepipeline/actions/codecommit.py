@@ -12,8 +12,6 @@ from local_account.codepipeline.actions.job import ActionError, Job
 from local_account.codepipeline.records import SourceRevision
 from local_account.errors import ServiceError
 
-_FIELDS = "%an%x00%aI%x00%cI%x00%B"  # author, author date, committer date, message
-
 #: CodePipeline user guide, "CodeCommit source action reference": what the service role needs for it.
 _NEEDED = ("GetBranch", "GetCommit", "UploadArchive", "GetUploadArchiveStatus")
 
@@ -30,29 +28,29 @@ def run(job: Job) -> None:
     try:
         for operation in _NEEDED:
             job.role.require("codecommit", operation, {"repositoryName": name})
-        source = repository(job.context, name)
-        commit = source.resolve(job.execution.source_overrides.get(job.run.name) or f"refs/heads/{branch}")
-        _, authored, committed, message = source.git("show", "--no-patch", f"--format={_FIELDS}", commit).decode().split("\0")
-        archive = source.zip_archive(commit)
+        source = repository(job.role.place, name)
+        override = job.execution.source_overrides.get(job.run.name)
+        commit = source.commit(source.resolve(override.commit if override else f"refs/heads/{branch}"))
+        archive = source.zip_archive(commit.identifier)
     except ServiceError as error:
         raise ActionError("ConfigurationError", f"repository {name}, branch {branch}: {error.message}") from error
-    job.run.external_id = commit
-    job.run.summary = message.strip().splitlines()[0] if message.strip() else ""
+    job.run.external_id = commit.identifier
+    job.run.summary = commit.title
     job.run.output_variables = {
         "RepositoryName": name,
         "BranchName": branch,
-        "CommitId": commit,
-        "AuthorDate": authored,
-        "CommitterDate": committed,
-        "CommitMessage": message.strip(),
+        "CommitId": commit.identifier,
+        "AuthorDate": commit.authored,
+        "CommitterDate": commit.committed,
+        "CommitMessage": commit.message,
     }
     job.execution.revisions.append(
         SourceRevision(
             action_name=job.run.name,
             artifact_name=job.run.outputs[0].name if job.run.outputs else "",
-            revision_id=commit,
+            revision_id=commit.identifier,
             summary=job.run.summary,
-            created=datetime.fromisoformat(committed),
+            created=datetime.fromisoformat(commit.committed),
         )
     )
-    job.put_output(archive, revision=commit)
+    job.put_output(archive, revision=commit.identifier)

@@ -7,7 +7,7 @@ import io
 import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,9 +50,9 @@ class Job:
 
     @functools.cached_property
     def role(self) -> Role:
-        """In whose name the action works."""
+        """In whose name the action works, in the action's region."""
         action_role = str(self.run.declaration.get("roleArn") or "")
-        return pipeline_role(self.context, self.execution.declaration, self.execution.execution_id, action_role)
+        return pipeline_role(self.context, self.execution.declaration, self.execution.execution_id, action_role, self.run.region)
 
     def required(self, key: str) -> str:
         value = self.configuration.get(key)
@@ -75,6 +75,8 @@ class Job:
         if not separator or artifact is None:
             names = ", ".join(artifact.name for artifact in self.run.inputs)
             raise ActionError("ConfigurationError", f"{location!r} is not <artifact>::<path>; input artifacts: {names}")
+        if artifact.is_clone_reference:  # user guide, "CodeStarSourceConnection": "can only be used by CodeBuild downstream actions"
+            raise ActionError("ConfigurationError", f"artifact {name} is a reference to clone, which only CodeBuild actions can read")
         with zipfile.ZipFile(io.BytesIO(artifacts.get(self.role, artifact))) as bundle:
             try:
                 return bundle.read(path)
@@ -86,6 +88,12 @@ class Job:
         for output in self.run.outputs[:1]:
             output.revision = revision or self.revision
             artifacts.put(self.role, self.pipeline_name, output, content)
+
+    def put_clone_reference(self, reference: Mapping[str, str], revision: str) -> None:
+        """Store where the action's commit is in the place of its files: the build that reads it clones the repository."""
+        for output in self.run.outputs[:1]:
+            output.revision, output.is_clone_reference = revision, True
+            artifacts.put_reference(self.role, self.pipeline_name, output, reference)
 
     @property
     def revision(self) -> str:

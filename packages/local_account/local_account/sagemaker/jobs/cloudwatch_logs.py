@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from pathlib import Path
 
 from local_account.errors import ServiceError
 from local_account.roles import Role
+from local_account.sagemaker.jobs.container import HOST
 from local_account.sagemaker.jobs.record import Job
 
 _LOG = logging.getLogger(__name__)
 _MAX_LINES = 5000  # of the end; the file has everything
 
 
-def publish(role: Role, job: Job, log_path: Path, host: str) -> None:
-    """Put the log into `/aws/sagemaker/<kind>`, stream `<job>/<host>-<epoch ms>`. A failure is noted in the account's own log only."""
+def publish(role: Role, job: Job) -> None:
+    """Put the log into `/aws/sagemaker/<kind>`, stream `<job>/algo-1-<epoch ms>`. A failure is noted in the account's own log only."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    context = role.context
+    context, log_path = role.context, job.log_path
     if not log_path.exists() or context.stopping.is_set():
         return
-    group, stream = job.kind.log_group, f"{job.name}/{host}-{int(time.time() * 1000)}"
+    group, stream = job.kind.log_group, f"{job.name}/{HOST}-{int(time.time() * 1000)}"
     lines = log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-_MAX_LINES:]
     moment = int(time.time() * 1000)
     events = [{"timestamp": moment, "message": line[:4000] or " "} for line in lines]

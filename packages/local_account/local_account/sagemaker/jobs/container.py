@@ -1,4 +1,4 @@
-"""One instance's container: its disk under `/opt/ml`, its configuration files and its environment.
+"""A job's container: its disk under `/opt/ml`, its configuration files and its environment.
 
 A container has a directory of its own, and `/opt/ml` in arguments and environment is rewritten to it. Where the machine allows it, the
 process also sees that directory as `/opt/ml` (`local_account/sagemaker/warm/opt_ml.py`).
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,14 @@ from typing import Any
 # Not inside a longer path or an S3 URI such as s3://bucket/opt/ml/…; file:///opt/ml/… is meant.
 _OPT_ML = re.compile(r"(?<![\w.-])(?:(?<!/)|(?<=://))/opt/ml(?=/|$|[^\w.-])")
 
+HOST = "algo-1"
+
 
 @dataclass(frozen=True)
 class Container:
-    """`root` stands for the container's `/`. `hosts` names all instances of the job, this one included."""
+    """`root` stands for the container's `/`. A job has one instance here."""
 
     root: Path
-    host: str
-    hosts: Sequence[str]
     instance_type: str = "ml.m5.large"
 
     def path(self, container_path: str) -> Path:
@@ -55,27 +55,21 @@ class Container:
 
     def resource_config(self) -> dict[str, Any]:
         return {
-            "current_host": self.host,
-            "hosts": list(self.hosts),
+            "current_host": HOST,
+            "hosts": [HOST],
             "current_instance_type": self.instance_type,
             "current_group_name": "homogeneousCluster",
-            "instance_groups": [
-                {"instance_group_name": "homogeneousCluster", "instance_type": self.instance_type, "hosts": list(self.hosts)}
-            ],
+            "instance_groups": [{"instance_group_name": "homogeneousCluster", "instance_type": self.instance_type, "hosts": [HOST]}],
             "network_interface_name": "lo",
         }
-
-
-def host_names(count: int) -> list[str]:
-    return [f"algo-{number}" for number in range(1, count + 1)]
 
 
 def base_environment(container: Container, region: str, extra: Mapping[str, Any]) -> dict[str, str]:
     """Variables that every kind of container has, and the job's own, localised."""
     return {
         "AWS_REGION": region,
-        "SM_CURRENT_HOST": container.host,
-        "SM_HOSTS": json.dumps(list(container.hosts)),
+        "SM_CURRENT_HOST": HOST,
+        "SM_HOSTS": json.dumps([HOST]),
         "SM_NUM_CPUS": str(os.cpu_count() or 1),
         "SM_NUM_GPUS": "0",
         "SM_RESOURCE_CONFIG": json.dumps(container.resource_config()),

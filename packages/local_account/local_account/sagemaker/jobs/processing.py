@@ -1,4 +1,4 @@
-"""Processing jobs: inputs from S3, one command on each instance, outputs to S3."""
+"""Processing jobs: inputs from S3, one command, outputs to S3."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from local_account.errors import ServiceError
 from local_account.roles import Role, require_sagemaker_role, sagemaker_role
 from local_account.sagemaker.jobs import cloudwatch_logs, isolation
-from local_account.sagemaker.jobs.container import Container, base_environment, host_names
+from local_account.sagemaker.jobs.container import Container, base_environment
 from local_account.sagemaker.jobs.record import PROCESSING, Job, JobFailedError, Jobs, JobStoppedError, failure_of, now
 from local_account.sagemaker.jobs.running import Launch, Runner, failure_reason
-from local_account.sagemaker.jobs.s3_data import S3Data, share
+from local_account.sagemaker.jobs.s3_data import S3Data
 
 _MESSAGE = "/opt/ml/output/message"
 _DEFAULT_MAX_SECONDS = 86400
@@ -43,7 +43,7 @@ class ProcessingJobs:
         arn = self.runner.context.arn("sagemaker", f"{PROCESSING.arn_part}/{request['ProcessingJobName'].lower()}")
         require_sagemaker_role(self.runner.context, request["RoleArn"], arn)
         if isolation.is_wanted(request):
-            isolation.require_possible("CreateProcessingJob", cluster["InstanceCount"])
+            isolation.require_possible("CreateProcessingJob")
         defaults = {"StoppingCondition": {"MaxRuntimeInSeconds": _DEFAULT_MAX_SECONDS}} if "StoppingCondition" not in request else {}
         return self.jobs.create(request, defaults, self._run)
 
@@ -61,31 +61,30 @@ class ProcessingJobs:
             self.jobs.end(job, "Failed", ProcessingEndTime=now(), FailureReason=failure_of(error))
         finally:
             shutil.rmtree(job.working_directory, ignore_errors=True)
-        cloudwatch_logs.publish(self._role(job), job, job.log_path, "algo-1")
+        cloudwatch_logs.publish(self._role(job), job)
 
     def _work(self, job: Job) -> None:
         description = job.describe()
         cluster = description["ProcessingResources"]["ClusterConfig"]
-        hosts = host_names(cluster["InstanceCount"])
-        containers = [Container(job.working_directory / host, host, hosts, cluster["InstanceType"]) for host in hosts]
-        for container in containers:
-            self._prepare(container, description)
+        container = Container(job.working_directory, cluster["InstanceType"])
+        self._prepare(container, description)
         role = self._role(job)
         data = self.data.of(role)
-        self._fetch_inputs(data, description, containers)
+        for item in description.get("ProcessingInputs", []):
+            source = item["S3Input"]
+            folder = source.get("LocalPath") or f"/opt/ml/processing/input/{item['InputName']}"
+            data.fetch(data.find(source["S3Uri"]), container.path(folder))
         self.jobs.change(job, ProcessingStartTime=now())
-        uploads = _Uploads(data, description, containers)
-        launches = [self._launch(container, description) for container in containers]
+        uploads = _Uploads(data, description, container)
         max_seconds = description["StoppingCondition"]["MaxRuntimeInSeconds"]
         credentials = None if isolation.is_wanted(job.description) else role.credentials
-        code = self.runner.run(job, launches, max_seconds, uploads.continuous, credentials=credentials)
+        code = self.runner.run(job, self._launch(container, description), max_seconds, uploads.continuous, credentials=credentials)
         job.exit_code = code
-        message = containers[0].read_message(_MESSAGE, 1024)
+        message = container.read_message(_MESSAGE, 1024)
         exit_message = {"ExitMessage": message} if message else {}
         if code:
-            log = self.runner.log_path(job, hosts[0], len(hosts))
             self.jobs.change(job, **exit_message)
-            raise JobFailedError(failure_reason(containers[0], _MESSAGE, code, log))
+            raise JobFailedError(failure_reason(container, _MESSAGE, code, job.log_path))
         uploads.all()
         self.jobs.end(job, "Completed", ProcessingEndTime=now(), **exit_message)
 
@@ -99,14 +98,6 @@ class ProcessingJobs:
 
     def _role(self, job: Job) -> Role:
         return sagemaker_role(self.runner.context, job.description["RoleArn"], job.arn)
-
-    def _fetch_inputs(self, data: S3Data, description: Mapping[str, Any], containers: list[Container]) -> None:
-        for item in description.get("ProcessingInputs", []):
-            source = item["S3Input"]
-            objects = data.find(source["S3Uri"], source.get("S3DataType", "S3Prefix"))
-            for index, container in enumerate(containers):
-                mine = share(objects, index, len(containers), source.get("S3DataDistributionType"))
-                data.fetch(mine, container.path(source.get("LocalPath") or f"/opt/ml/processing/input/{item['InputName']}"))
 
     def _launch(self, container: Container, description: Mapping[str, Any]) -> Launch:
         application = description["AppSpecification"]
@@ -140,11 +131,11 @@ def _outputs(description: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 class _Uploads:
     """A job's outputs: those marked Continuous while it runs, all of them once it ended well."""
 
-    def __init__(self, data: S3Data, description: Mapping[str, Any], containers: list[Container]) -> None:
-        self.data, self.containers = data, containers
+    def __init__(self, data: S3Data, description: Mapping[str, Any], container: Container) -> None:
+        self.data, self.container = data, container
         self.outputs = [output["S3Output"] for output in _outputs(description)]
         self.key = (description.get("ProcessingOutputConfig") or {}).get("KmsKeyId")
-        self._seen: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
+        self._seen: dict[str, dict[str, tuple[int, int]]] = {}
 
     def continuous(self) -> None:
         self._upload("Continuous")
@@ -156,6 +147,5 @@ class _Uploads:
     def _upload(self, mode: str) -> None:
         for output in self.outputs:
             if output.get("S3UploadMode", "EndOfJob") == mode:
-                for container in self.containers:
-                    seen = self._seen.setdefault((output["LocalPath"], container.host), {})
-                    self.data.upload(container.path(output["LocalPath"]), output["S3Uri"], self.key, seen)
+                seen = self._seen.setdefault(output["LocalPath"], {})
+                self.data.upload(self.container.path(output["LocalPath"]), output["S3Uri"], self.key, seen)

@@ -1,4 +1,4 @@
-"""Runs a job's command on every instance, within its time limit, and tells how it ended."""
+"""Runs a job's command, within its time limit, and tells how it ended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GRACE_SECONDS = 5  # SageMaker gives 120 s between SIGTERM and SIGKILL; a perso
 
 @dataclass(frozen=True)
 class Launch:
-    """One instance: what to run, where, with what environment besides the account's, and whether without a network."""
+    """What to run, where, with what environment besides the account's, and whether without a network."""
 
     container: Container
     command: Sequence[str]
@@ -58,60 +58,45 @@ class Runner:
     def run(
         self,
         job: Job,
-        launches: Sequence[Launch],
+        launch: Launch,
         max_seconds: float | None,
         watch: Callable[[], None] | None = None,
         *,
         credentials: Credentials | None,
     ) -> int:
-        """Run to the end and return the first exit code that is not 0. `watch` is called a few times a second.
+        """Run to the end and return the exit code. `watch` is called a few times a second.
 
-        `credentials` are those of the job's role; containers under network isolation get none.
+        `credentials` are those of the job's role; a container under network isolation gets none.
 
         Raises JobStoppedError if the job was stopped or ran longer than `max_seconds`, JobFailedError if it could not start.
         """
-        processes: list[RunningProcess] = []
+        look = watch or (lambda: None)
+        process = self._start(job, launch, credentials)
+        deadline = time.monotonic() + max_seconds if max_seconds else float("inf")
         try:
-            processes = [self._start(job, launch, len(launches), credentials) for launch in launches]
-            codes = self._wait(job, processes, max_seconds, watch or (lambda: None))
+            while (code := process.wait(_POLL_SECONDS)) is None:
+                look()
+                self.check(job)
+                if time.monotonic() > deadline:
+                    raise JobStoppedError(f"MaxRuntimeExceeded: the job ran longer than its MaxRuntimeInSeconds of {max_seconds:g}")
+            look()
+            return code
         finally:
-            for process in processes:
-                process.stop(_GRACE_SECONDS if job.stop_requested.is_set() else 0)
-        return next((code for code in codes if code), 0)
+            process.stop(_GRACE_SECONDS if job.stop_requested.is_set() else 0)
 
-    def log_path(self, job: Job, host: str, host_count: int) -> Path:
-        return job.log_path if host_count == 1 else job.log_path.with_suffix(f".{host}.log")
-
-    def _start(self, job: Job, launch: Launch, host_count: int, credentials: Credentials | None) -> RunningProcess:
+    def _start(self, job: Job, launch: Launch, credentials: Credentials | None) -> RunningProcess:
         command = resolve(launch.command)
         try:
             return self.warm.start(
                 command,
                 environment={**self.context.process_environment(credentials), "PYTHONUNBUFFERED": "1", **launch.environment},
                 working_directory=launch.working_directory,
-                log_file=self.log_path(job, launch.container.host, host_count),
+                log_file=job.log_path,
                 opt_ml=launch.container.path("/opt/ml"),
                 isolated=launch.isolated,
             )
         except OSError as error:
             raise JobFailedError(f"InternalServerError: the container could not start: {error}") from error
-
-    def _wait(self, job: Job, processes: Sequence[RunningProcess], max_seconds: float | None, watch: Callable[[], None]) -> list[int]:
-        deadline = time.monotonic() + max_seconds if max_seconds else float("inf")
-        codes: dict[int, int] = {}
-        while len(codes) < len(processes):
-            for index, process in enumerate(processes):
-                code = codes.get(index, process.wait(_POLL_SECONDS / len(processes)) if index not in codes else 0)
-                if code is not None:
-                    codes[index] = code
-            watch()
-            if any(codes.values()):  # one instance failed: the job has
-                break
-            if len(codes) < len(processes):
-                self.check(job)
-                if time.monotonic() > deadline:
-                    raise JobStoppedError(f"MaxRuntimeExceeded: the job ran longer than its MaxRuntimeInSeconds of {max_seconds:g}")
-        return list(codes.values())
 
 
 def resolve(command: Sequence[str]) -> list[str]:

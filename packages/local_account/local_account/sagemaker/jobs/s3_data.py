@@ -11,9 +11,9 @@ import json
 import shutil
 import tarfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from local_account.context import Context
@@ -69,13 +69,11 @@ class S3Data:
         bucket, key = split(uri)
         return any(item.key == key for item in self._list(bucket, key))
 
-    def find(self, uri: str, data_type: str = "S3Prefix") -> list[tuple[S3Object, str]]:
+    def find(self, uri: str) -> list[tuple[S3Object, str]]:
         """Objects behind a data source with the relative path each gets in the container.
 
         Raises JobFailedError with SageMaker's own words if there is none.
         """
-        if data_type == "ManifestFile":
-            return self._manifest(uri)
         bucket, prefix = split(uri)
         found = [(item, relative_path(item.key, prefix)) for item in self._list(bucket, prefix) if not item.key.endswith("/")]
         if not found:
@@ -121,19 +119,6 @@ class S3Data:
         except self.client.exceptions.NoSuchBucket:
             return []
 
-    def _manifest(self, uri: str) -> list[tuple[S3Object, str]]:
-        try:
-            entries = json.loads(self.read(uri))
-            prefix = entries[0]["prefix"]
-            objects = []
-            for relative in entries[1:]:
-                bucket, key = split(prefix.rstrip("/") + "/" + relative)
-                head = self.client.head_object(Bucket=bucket, Key=key)
-                objects.append((S3Object(bucket, key, head["ETag"], head["ContentLength"]), relative))
-        except (ValueError, LookupError, TypeError, self.client.exceptions.ClientError) as error:
-            raise JobFailedError(f"ClientError: manifest {uri} cannot be used: {error}") from error
-        return objects
-
     def _cached(self, item: S3Object) -> Path:
         if self._role is not None:  # who may not read an object may not have it from the cache either
             self._role.require("s3", "GetObject", {"Bucket": item.bucket, "Key": item.key})
@@ -163,24 +148,14 @@ def relative_path(key: str, prefix: str) -> str:
     return rest[1:] if rest.startswith("/") else key[prefix.rfind("/") + 1 :]
 
 
-def share(objects: Sequence[Any], host_index: int, host_count: int, distribution: str | None) -> list[Any]:
-    """Objects that one instance gets: all of them, or every n-th with ShardedByS3Key."""
-    return list(objects[host_index::host_count]) if distribution == "ShardedByS3Key" else list(objects)
-
-
-def pack(directories: Mapping[str, Path], target: Path) -> bool:
-    """Write `target` as a tar.gz of the directories' contents; False if they hold nothing.
+def pack(directory: Path, target: Path) -> bool:
+    """Write `target` as a tar.gz of a folder's content; False if it holds nothing.
 
     Same content gives the same bytes: no times, no owners, sorted names.
     """
     import gzip
 
-    files = {
-        (PurePosixPath(prefix) / path.relative_to(directory).as_posix()).as_posix(): path
-        for prefix, directory in directories.items()
-        for path in directory.rglob("*")
-        if path.is_file() and not path.is_symlink()
-    }
+    files = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*") if path.is_file() and not path.is_symlink()}
     if not files:
         return False
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import io
 import re
 import shutil
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ from local_account.errors import ServiceError
 from local_account.roles import Role, require_sagemaker_role, sagemaker_role
 from local_account.sagemaker import program
 from local_account.sagemaker.jobs import cloudwatch_logs, first_party, isolation, metrics, script_mode
-from local_account.sagemaker.jobs.container import Container, base_environment, host_names
+from local_account.sagemaker.jobs.container import Container, base_environment
 from local_account.sagemaker.jobs.record import TRAINING, Job, JobFailedError, Jobs, JobStoppedError, failure_of, now
 from local_account.sagemaker.jobs.running import Launch, Runner, algorithm_error, failure_reason
-from local_account.sagemaker.jobs.s3_data import S3Data, pack, share, split
+from local_account.sagemaker.jobs.s3_data import S3Data, pack, split
 
 _FAILURE = "/opt/ml/output/failure"
 _CHECKPOINTS = "/opt/ml/checkpoints"
@@ -55,11 +55,10 @@ class TrainingJobs:
         data = self.data.of(require_sagemaker_role(self.runner.context, request["RoleArn"], arn))
         for channel in request.get("InputDataConfig", []):
             source = channel["DataSource"]["S3DataSource"]
-            if source["S3DataType"] == "S3Prefix":
-                try:
-                    data.find(source["S3Uri"])
-                except JobFailedError as error:
-                    raise ServiceError("ValidationException", str(error).removeprefix("ClientError: ")) from error
+            try:
+                data.find(source["S3Uri"])
+            except JobFailedError as error:
+                raise ServiceError("ValidationException", str(error).removeprefix("ClientError: ")) from error
 
     def _run(self, job: Job, patterns: Mapping[str, re.Pattern[str]], watch: WatchLog | None) -> None:
         try:
@@ -74,54 +73,48 @@ class TrainingJobs:
             self._end(job, patterns, "Failed", "Failed", "", FailureReason=failure_of(error))
         finally:
             shutil.rmtree(job.working_directory, ignore_errors=True)
-        cloudwatch_logs.publish(self._role(job), job, job.log_path, "algo-1")
+        cloudwatch_logs.publish(self._role(job), job)
 
     def _work(self, job: Job, patterns: Mapping[str, re.Pattern[str]], watch: WatchLog | None) -> None:
         description = job.describe()
         self._phase(job, "Downloading", "Downloading the input data and the code")
-        hosts = host_names(description["ResourceConfig"]["InstanceCount"])
-        instance_type = description["ResourceConfig"]["InstanceType"]
-        containers = [Container(job.working_directory / host, host, hosts, instance_type) for host in hosts]
-        log = self.runner.log_path(job, hosts[0], len(hosts))
+        container, log = Container(job.working_directory, description["ResourceConfig"]["InstanceType"]), job.log_path
         role = self._role(job)
         data = self.data.of(role)
-        launches = self._prepare(data, description, containers, log)
+        launch = self._prepare(data, description, container, log)
         self._phase(job, "Training", "The training script runs")
         self.jobs.change(job, TrainingStartTime=now())
         watch_log = (lambda: watch(log.read_text(encoding="utf-8", errors="replace") if log.exists() else "")) if watch else None
         max_seconds = description["StoppingCondition"].get("MaxRuntimeInSeconds")
         credentials = None if isolation.is_wanted(job.description) else role.credentials
         try:
-            code = self.runner.run(job, launches, max_seconds, watch_log, credentials=credentials)
+            code = self.runner.run(job, launch, max_seconds, watch_log, credentials=credentials)
         finally:  # SageMaker keeps what a stopped job had written
             self._phase(job, "Uploading", "Uploading the model")
-            self._upload(data, description, containers)
+            self._upload(data, description, container)
         job.exit_code = code
         if code:
             self._require_own_entrypoint(description, log)
-            raise JobFailedError(failure_reason(containers[0], _FAILURE, code, log))
+            raise JobFailedError(failure_reason(container, _FAILURE, code, log))
         self._end(job, patterns, "Completed", "Completed", "")
 
     def _role(self, job: Job) -> Role:
         return sagemaker_role(self.runner.context, job.description["RoleArn"], job.arn)
 
-    def _prepare(self, data: S3Data, description: Mapping[str, Any], containers: Sequence[Container], log: Path) -> list[Launch]:
+    def _prepare(self, data: S3Data, description: Mapping[str, Any], container: Container, log: Path) -> Launch:
         channels = description.get("InputDataConfig", [])
         hyperparameters = description.get("HyperParameters") or {}
-        for index, container in enumerate(containers):
-            container.make("/opt/ml/model", "/opt/ml/output/data", "/opt/ml/code", "/opt/ml/input/data", "/opt/ml/output/intermediate")
-            container.write_json("/opt/ml/input/config/hyperparameters.json", hyperparameters)
-            container.write_json(
-                "/opt/ml/input/config/inputdataconfig.json", {channel["ChannelName"]: _channel_config(channel) for channel in channels}
-            )
-            container.write_json("/opt/ml/input/config/resourceconfig.json", container.resource_config())
-            for channel in channels:
-                source = channel["DataSource"]["S3DataSource"]
-                objects = data.find(source["S3Uri"], source["S3DataType"])
-                mine = share(objects, index, len(containers), source.get("S3DataDistributionType"))
-                data.fetch(mine, container.path(f"/opt/ml/input/data/{channel['ChannelName']}"))
-            self._restore_checkpoints(data, description, container)
-        return [self._launch(data, description, container, script_mode.decoded(hyperparameters), log) for container in containers]
+        container.make("/opt/ml/model", "/opt/ml/output/data", "/opt/ml/code", "/opt/ml/input/data", "/opt/ml/output/intermediate")
+        container.write_json("/opt/ml/input/config/hyperparameters.json", hyperparameters)
+        container.write_json(
+            "/opt/ml/input/config/inputdataconfig.json", {channel["ChannelName"]: _channel_config(channel) for channel in channels}
+        )
+        container.write_json("/opt/ml/input/config/resourceconfig.json", container.resource_config())
+        for channel in channels:
+            objects = data.find(channel["DataSource"]["S3DataSource"]["S3Uri"])
+            data.fetch(objects, container.path(f"/opt/ml/input/data/{channel['ChannelName']}"))
+        self._restore_checkpoints(data, description, container)
+        return self._launch(data, description, container, script_mode.decoded(hyperparameters), log)
 
     def _launch(
         self, data: S3Data, description: Mapping[str, Any], container: Container, hyperparameters: Mapping[str, Any], log: Path
@@ -193,23 +186,15 @@ class TrainingJobs:
                 "installs nothing: leave it out of the archive, and put packages that the image lacks into the image"
             )
 
-    def _upload(self, data: S3Data, description: Mapping[str, Any], containers: Sequence[Container]) -> None:
+    def _upload(self, data: S3Data, description: Mapping[str, Any], container: Container) -> None:
         base = f"{description['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{description['TrainingJobName']}/output"
         for name, folder in (("model", "/opt/ml/model"), ("output", "/opt/ml/output/data")):
-            target = containers[0].root / f"{name}.tar.gz"
-            # Several instances write into one archive; where names clash, the first instance's file stays.
-            merged = containers[0].path(folder)
-            for other in containers[1:]:
-                for path in other.path(folder).rglob("*"):
-                    destination = merged / path.relative_to(other.path(folder))
-                    if path.is_file() and not destination.exists():
-                        destination.parent.mkdir(parents=True, exist_ok=True)
-                        shutil.copyfile(path, destination)
-            if pack({"": merged}, target):
+            target = container.root / f"{name}.tar.gz"
+            if pack(container.path(folder), target):
                 data.upload_file(target, f"{base}/{name}.tar.gz", description["OutputDataConfig"].get("KmsKeyId"))
         checkpoints = description.get("CheckpointConfig")
         if checkpoints:
-            data.upload(containers[0].path(checkpoints.get("LocalPath") or _CHECKPOINTS), checkpoints["S3Uri"])
+            data.upload(container.path(checkpoints.get("LocalPath") or _CHECKPOINTS), checkpoints["S3Uri"])
 
     def _restore_checkpoints(self, data: S3Data, description: Mapping[str, Any], container: Container) -> None:
         checkpoints = description.get("CheckpointConfig")
@@ -249,11 +234,10 @@ class TrainingJobs:
 
 
 def _channel_config(channel: Mapping[str, Any]) -> dict[str, str]:
-    source = channel["DataSource"]["S3DataSource"]
     return {
         "ContentType": channel.get("ContentType", ""),
         "TrainingInputMode": "File",
-        "S3DistributionType": source.get("S3DataDistributionType", "FullyReplicated"),
+        "S3DistributionType": "FullyReplicated",
         "RecordWrapperType": channel.get("RecordWrapperType", "None"),
     }
 
@@ -277,7 +261,7 @@ def check_training(request: Mapping[str, Any]) -> None:
         raise ServiceError("ValidationException", f"ResourceConfig needs {' and '.join(missing)}.")
     _check_spot(request)
     if request.get("EnableNetworkIsolation"):
-        isolation.require_possible("CreateTrainingJob", resources["InstanceCount"])
+        isolation.require_possible("CreateTrainingJob")
 
 
 def _check_spot(request: Mapping[str, Any]) -> None:

@@ -157,19 +157,15 @@ class Pipelines:
     def list_executions(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The newest first, as AWS lists executions."""
         arn = self._get(request["PipelineName"])["PipelineArn"]
+        with self._lock:
+            mine = [execution.describe() for execution in self._executions.values() if execution.pipeline["PipelineArn"] == arn]
         summaries = [
             {**execution, "PipelineExecutionFailureReason": execution.get("FailureReason"), "StartTime": execution["CreationTime"]}
-            for execution in self.all_executions()
-            if execution["PipelineArn"] == arn
+            for execution in mine
         ]
         fields = {"CreationTime": "CreationTime", "PipelineExecutionArn": "PipelineExecutionArn"}
         items, token = listing.page(summaries, request, sort_fields=fields, default_order="Descending")
         return listing.answer("PipelineExecutionSummaries", items, token)
-
-    def all_executions(self) -> builtins.list[dict[str, Any]]:
-        with self._lock:
-            executions = list(self._executions.values())
-        return [{**execution.describe(), "PipelineParameters": parameters_as_text(execution.parameters)} for execution in executions]
 
     def list_steps(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Steps that were started, the latest first unless asked otherwise."""

@@ -58,15 +58,15 @@ class TransformJobs:
             self.jobs.end(job, "Failed", TransformEndTime=now(), FailureReason=failure_of(error))
         finally:
             shutil.rmtree(job.working_directory, ignore_errors=True)
-        cloudwatch_logs.publish(models_of(self.runner.context).role(job.describe()["ModelName"]), job, job.log_path, "algo-1")
+        cloudwatch_logs.publish(models_of(self.runner.context).role(job.describe()["ModelName"]), job)
 
     def _work(self, job: Job) -> None:
         description = job.describe()
-        container = Container(job.working_directory, "algo-1", ["algo-1"], description["TransformResources"]["InstanceType"])
+        container = Container(job.working_directory, description["TransformResources"]["InstanceType"])
         container.make("/opt/ml/output", "/opt/ml/input", "/opt/ml/out")
         source = description["TransformInput"]["DataSource"]["S3DataSource"]
         role = models_of(self.runner.context).role(description["ModelName"])
-        objects = self.data.of(role).find(source["S3Uri"], source["S3DataType"])
+        objects = self.data.of(role).find(source["S3Uri"])
         self.data.of(role).fetch(objects, container.path("/opt/ml/input"))
         served = package.unpack(self.runner.context, description["ModelName"], container.path("/opt/ml/model"))
         specification = self._specification(description, container, served, [relative for _, relative in objects])
@@ -76,7 +76,7 @@ class TransformJobs:
         isolated = isolation.is_wanted(models_of(self.runner.context).describe(description))
         environment = {"PYTHONPATH": str(_PROJECT), **specification["environment"]}
         launch = Launch(container, command, environment, container.path("/opt/ml/model"), isolated=isolated)
-        code = self.runner.run(job, [launch], None, credentials=None if isolated else role.credentials)
+        code = self.runner.run(job, launch, None, credentials=None if isolated else role.credentials)
         job.exit_code = code
         if code:
             raise JobFailedError(failure_reason(container, _FAILURE, code, job.log_path))

@@ -23,7 +23,6 @@ class Trial:
     """One training job of a search. `objectives` has a value per epoch, up to where it was stopped."""
 
     index: int
-    point: tuple[float, ...]
     tuned: Mapping[str, str]
     job: Job
     objectives: list[float] = field(default_factory=list)
@@ -150,7 +149,7 @@ class Search:
         running: set[int] = set()
         while len(self.trials) < self.count or running:
             stopping = job.stop_requested.is_set() or self.service.context.stopping.is_set()
-            while not stopping and len(self.trials) < self.count and len(running) < self.parallel and self._may_decide(running):
+            while not stopping and len(self.trials) < self.count and len(running) < self.parallel:
                 running.add(self._start(len(self.trials)).index)
                 self._publish()
             if stopping:
@@ -164,31 +163,18 @@ class Search:
             except queue.Empty:
                 continue
 
-    def _may_decide(self, running: set[int]) -> bool:
-        return all(index not in running for index in range(self.strategy.needs(len(self.trials), self.parallel)))
-
     def _start(self, index: int) -> Trial:
-        known = self.trials[: self.strategy.needs(index, self.parallel)]
-        results = self._results(known)
-        point = self.strategy.propose(index, results)
-        tuned = strategies.hyperparameters(self.ranges, point)
+        tuned = strategies.hyperparameters(self.ranges, self.strategy.propose(index))
         name = f"{self.name}-{index + 1:03d}-{secrets.token_hex(4)}"
         job = self.service.training.create(
             self.training_request(name, tuned),
             {"TunedHyperParameters": tuned, "TuningJobArn": self.job.arn if self.job else ""},
             watch=lambda log: self._watch(index, log),
         )
-        trial = Trial(index, point, tuned, job)
+        trial = Trial(index, tuned, job)
         self.trials.append(trial)
         self.service.context.in_background(self._wait_for, trial)
         return trial
-
-    def _results(self, known: list[Trial]) -> list[tuple[tuple[float, ...], float]]:
-        """Points and objectives, less is better. A trial that was stopped early counts like the worst that ran to its end."""
-        sign = -1 if self.maximize else 1
-        scored = [(trial, sign * trial.objectives[-1]) for trial in known if trial.status != "Failed" and trial.objectives]
-        worst = max((value for trial, value in scored if trial.status == "Completed"), default=float("inf"))
-        return [(trial.point, min(value, worst) if trial.status == "Stopped" else value) for trial, value in scored]
 
     def _wait_for(self, trial: Trial) -> None:
         trial.job.ended.wait()

@@ -1,29 +1,27 @@
-"""What a tuning job tries next. Pure: a strategy sees trial numbers and results, and answers points of the unit cube.
+"""What a tuning job tries next. Pure: a strategy answers points of the unit cube, by the trial's number alone.
 
-Random and Grid decide on trial i without looking at others, so the trials are the same whatever runs in parallel. Bayesian
-looks at the results of trials 0 … i - parallel, exactly, so a seed gives the same trials again for the same parallelism.
+So the trials are the same whatever runs in parallel. Bayesian is a random search here, which says so in the account's log: what a model
+of earlier trials would choose is AWS's own secret, and what follows a search does not depend on it.
 """
 
 from __future__ import annotations
 
 import itertools
+import logging
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from local_account.sagemaker.tuning.ranges import Categorical, HyperparameterRange
 
-_CANDIDATES = 1000  # points at which the expected improvement is compared
-_RANDOM_STARTS = 3  # trials before there is something to learn from
+_log = logging.getLogger(__name__)
 
 
 class Strategy(Protocol):
-    """Decides on trials. `needs` says how many earlier trials must have ended before trial `index` can be decided."""
+    """Decides on trials."""
 
-    def needs(self, index: int, parallel: int) -> int: ...
-
-    def propose(self, index: int, results: Sequence[tuple[tuple[float, ...], float]]) -> tuple[float, ...]:
-        """A point for trial `index`. `results` holds points and objectives (less is better) of earlier trials that ended well."""
+    def propose(self, index: int) -> tuple[float, ...]:
+        """The point of trial `index`."""
 
 
 def hyperparameters(ranges: Sequence[HyperparameterRange], point: Sequence[float]) -> dict[str, str]:
@@ -36,10 +34,7 @@ class Random:
     def __init__(self, dimensions: int, seed: int) -> None:
         self.dimensions, self.seed = dimensions, seed
 
-    def needs(self, index: int, parallel: int) -> int:
-        return 0
-
-    def propose(self, index: int, results: Sequence[tuple[tuple[float, ...], float]]) -> tuple[float, ...]:
+    def propose(self, index: int) -> tuple[float, ...]:
         generator = random.Random(f"{self.seed}/{index}")
         return tuple(generator.random() for _ in range(self.dimensions))
 
@@ -51,63 +46,16 @@ class Grid:
         axes = [[(number + 0.5) / len(item.values) for number in range(len(item.values))] for item in ranges]
         self.points = list(itertools.product(*axes))
 
-    def needs(self, index: int, parallel: int) -> int:
-        return 0
-
-    def propose(self, index: int, results: Sequence[tuple[tuple[float, ...], float]]) -> tuple[float, ...]:
+    def propose(self, index: int) -> tuple[float, ...]:
         return self.points[index]
-
-
-class Bayesian:
-    """Gaussian process with a Matérn 5/2 kernel and expected improvement (Jones, Schonlau & Welch 1998)."""
-
-    def __init__(self, dimensions: int, seed: int) -> None:
-        self.dimensions, self.seed = dimensions, seed
-        self._start = Random(dimensions, seed)
-
-    def needs(self, index: int, parallel: int) -> int:
-        return max(0, index - parallel + 1) if index >= _RANDOM_STARTS else 0
-
-    def propose(self, index: int, results: Sequence[tuple[tuple[float, ...], float]]) -> tuple[float, ...]:
-        if index < _RANDOM_STARTS or len(results) < 2:
-            return self._start.propose(index, results)
-        import numpy as np
-        from scipy.stats import norm
-
-        points = np.array([point for point, _ in results])
-        objectives = np.array([objective for _, objective in results])
-        scaled = (objectives - objectives.mean()) / (objectives.std() or 1.0)
-        candidates = np.random.default_rng([self.seed, index]).random((_CANDIDATES, self.dimensions))
-        mean, deviation = self._fit(points, scaled).predict(candidates, return_std=True)
-        deviation = np.maximum(deviation, 1e-9)
-        improvement = scaled.min() - mean
-        z = improvement / deviation
-        expected = improvement * norm.cdf(z) + deviation * norm.pdf(z)
-        return tuple(float(unit) for unit in candidates[int(np.argmax(expected))])
-
-    def _fit(self, points: Any, scaled: Any) -> Any:
-        import warnings
-
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.gaussian_process import GaussianProcessRegressor
-        from sklearn.gaussian_process.kernels import Matern, WhiteKernel
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
-
-        kernel = Matern(length_scale=[0.3] * self.dimensions, length_scale_bounds=(0.02, 10), nu=2.5) + WhiteKernel(1e-3, (1e-6, 1.0))
-        model = GaussianProcessRegressor(kernel, n_restarts_optimizer=1, random_state=self.seed)
-        # One thread: these matrices are tiny, and the trials want the CPUs. Warnings: with few points, some length scales
-        # stay at their bounds, which is fine here.
-        with threadpool_limits(1), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            return model.fit(points, scaled)
 
 
 def choose(name: str, ranges: Sequence[HyperparameterRange], seed: int) -> Strategy:
     """Strategy by its API name. Raises ValueError for one that is not emulated or does not fit the ranges."""
-    if name == "Random":
-        return Random(len(ranges), seed)
     if name == "Bayesian":
-        return Bayesian(len(ranges), seed)
+        _log.warning("tuning strategy Bayesian: the local account searches at random")
+    if name in ("Random", "Bayesian"):
+        return Random(len(ranges), seed)
     if name == "Grid":
         categorical = [item for item in ranges if isinstance(item, Categorical)]
         if len(categorical) != len(ranges):

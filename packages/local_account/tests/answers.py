@@ -2,8 +2,8 @@
 
 In: a `Call` and the answer to it as it goes over the wire. Out: what is wrong with it, in one line each: unknown members, missing ones,
 types, enums, lengths, patterns, times in another form than the protocol's. Where the real service is known to answer otherwise than its
-model says, `answers_otherwise` in `lists/<service>.yaml` has the member and the reason. Tests switch it on (`SWITCH`); it costs time.
-Used by `gateway.py`.
+model says, `answers_otherwise` in `lists/<service>.yaml` has the member and the reason. The account calls
+`answered` for whoever names this file in `LOCAL_ACCOUNT_OBSERVER` (`gateway.py`); `held_answers.py` does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from local_account.api.reading import Call, model
 SWITCH = "LOCAL_ACCOUNT_ANSWERS_FILE"
 
 
-def record(call: Call, status: int, headers: Mapping[str, str], body: bytes) -> None:
+def answered(call: Call, status: int, headers: Mapping[str, str], body: bytes) -> None:
     """Write what is wrong with an answer to the file that `SWITCH` names."""
     found = problems(call, status, headers, body)
     if found:
@@ -99,7 +99,7 @@ def _unknown(protocol: str, shape: Any, body: bytes) -> Iterator[str]:
     if protocol in ("json", "rest-json"):
         return _unknown_json(body_shape, json.loads(body), "")
     if protocol in ("query", "rest-xml"):
-        root: Any = ElementTree.fromstring(body)  # noqa: S314  # the account's own answer
+        root: Any = ElementTree.fromstring(body)  # the account's own answer
         wrapper = shape.serialization.get("resultWrapper")
         return _unknown_xml(body_shape, next((part for part in root if _tag(part) == wrapper), ()) if wrapper else root, "", protocol)
     return iter(())

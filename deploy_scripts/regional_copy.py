@@ -1,0 +1,91 @@
+"""Copies of a version in the regions of environments, and the version that a copy is of.
+
+SageMaker makes a model of an archive and an image of its own region only (ContainerDefinition of its service model). So a version that is
+deployed elsewhere is registered there too, in the project's account: the same archive under the same key, that region's image, approved.
+The copy's description says what it is of. Where an environment is in the project's region, the version is its own copy.
+Input: the chosen version. Used by render.py, verify.py and status.py; buckets and groups there are infra/foundation/regional_stack.py's.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from typing import Any
+
+from build_scripts.command_line import VerdictError
+from build_scripts.missing import found
+from build_scripts.project_environment import ProjectEnvironment
+from deploy_scripts.environment_place import EnvironmentPlace, Role
+from settings_schema import Environment
+
+_COPY_OF = "copy of "
+_POLL_SECONDS = 2
+_MAKING = threading.Lock()
+
+
+def registered_in(project: ProjectEnvironment, arn: str, region: str) -> str | None:
+    """ARN of the version's copy in a region; None if it was not copied yet."""
+    if region == _region(arn):
+        return arn
+    group = arn.split("/")[-2]
+    pages = client_in(project, "sagemaker", region).get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+    complete = (item for page in pages for item in page["ModelPackageSummaryList"] if item["ModelPackageStatus"] == "Completed")
+    return next((str(item["ModelPackageArn"]) for item in complete if item.get("ModelPackageDescription") == f"{_COPY_OF}{arn}"), None)
+
+
+def original(project: ProjectEnvironment, arn: str) -> str:
+    """ARN of the version that a copy is of; `arn` itself for what is none, or was deleted meanwhile."""
+    if _region(arn) == project.region:
+        return arn
+    package = found(client_in(project, "sagemaker", _region(arn)).describe_model_package, ModelPackageName=arn) or {}
+    description = str(package.get("ModelPackageDescription", ""))
+    return description.removeprefix(_COPY_OF) if description.startswith(_COPY_OF) else arn
+
+
+def copy(project: ProjectEnvironment, arn: str, region: str) -> str:
+    """ARN of the copy, which is made unless there is one. Raises VerdictError if SageMaker does not complete it."""
+    there = registered_in(project, arn, region)
+    if there is not None:
+        return there
+    package = project.client("sagemaker").describe_model_package(ModelPackageName=arn)
+    (container,) = package["InferenceSpecification"]["Containers"]
+    bucket, _, key = container["ModelDataUrl"].removeprefix("s3://").partition("/")
+    copied = project.names.artifact_bucket(arn.split(":")[4], region)
+    source = {"CopySource": {"Bucket": bucket, "Key": key}, "SourceClient": project.client("s3")}
+    client_in(project, "s3", region).copy(Bucket=copied, Key=key, **source)
+    address = {"Image": image_in(container["Image"], region), "ModelDataUrl": f"s3://{copied}/{key}"}
+    kept = {name: value for name, value in container.items() if name not in ("ImageDigest", "ModelDataETag")}
+    sagemaker = client_in(project, "sagemaker", region)
+    made = sagemaker.create_model_package(
+        ModelPackageGroupName=arn.split("/")[-2],
+        ModelPackageDescription=f"{_COPY_OF}{arn}",
+        InferenceSpecification={**package["InferenceSpecification"], "Containers": [{**kept, **address}]},
+        CustomerMetadataProperties=package.get("CustomerMetadataProperties") or {},
+        ModelApprovalStatus="Approved",
+    )["ModelPackageArn"]
+    while (status := sagemaker.describe_model_package(ModelPackageName=made)["ModelPackageStatus"]) in ("Pending", "InProgress"):
+        time.sleep(_POLL_SECONDS)
+    if status != "Completed":
+        raise VerdictError(f"the copy of {arn} in {region} is {status}: {made}")
+    return str(made)
+
+
+def image_in(image: str, region: str) -> str:
+    """AWS's own image has a registry in each region; one of the team's has to be replicated within its account."""
+    if "/sagemaker-xgboost:" in image:
+        from sagemaker.core import image_uris  # takes seconds, and most projects have one region
+
+        return str(image_uris.retrieve("xgboost", region, version=image.rsplit(":", 1)[-1]))
+    return re.sub(r"(?<=\.dkr\.ecr\.)[a-z0-9-]+", region, image)
+
+
+def _region(arn: str) -> str:
+    return arn.split(":")[3]
+
+
+def client_in(project: ProjectEnvironment, service: str, region: str) -> Any:
+    """In the project's own account. boto3 makes clients one at a time, and status.py looks with several threads."""
+    own = Environment(name="copies", account=project.project.account, region=region)
+    with _MAKING:
+        return EnvironmentPlace(project, own, Role.LOOKUP).client(service)

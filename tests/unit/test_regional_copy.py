@@ -1,0 +1,112 @@
+"""Claims about environments in other regions: a version gets there once, as it is, and a copy knows what it is of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from build_scripts.command_line import VerdictError
+from build_scripts.project_environment import ProjectEnvironment
+from deploy_scripts import regional_copy
+from tests.unit import script_account
+from tests.unit.script_account import GROUP, PACKAGE, PROJECT, Pages, Registry, ScriptAccount, refusal
+
+HOME, THERE = "us-east-1", "eu-west-1"
+ARCHIVE = "1/model.tar.gz"
+TEAMS_IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/team/model:7"
+
+
+class Elsewhere:
+    """S3 and the registry of another region."""
+
+    def __init__(self, home: Registry) -> None:
+        self.home = home
+        self.packages: list[dict[str, Any]] = []
+        self.copied: list[tuple[str, str, str]] = []
+        self.status = "Completed"
+
+    def copy(self, *, Bucket: str, Key: str, CopySource: dict[str, str], SourceClient: Any) -> None:  # noqa: N803 - boto3 spells them so
+        assert SourceClient.get_object(**CopySource)
+        self.copied.append((CopySource["Bucket"], Bucket, Key))
+
+    def create_model_package(self, **request: Any) -> dict[str, str]:
+        arn = f"arn:aws:sagemaker:{THERE}:111122223333:model-package/{GROUP}/{len(self.packages) + 1}"
+        self.packages.append({**request, "ModelPackageArn": arn, "ModelPackageStatus": self.status})
+        return {"ModelPackageArn": arn}
+
+    def describe_model_package(self, *, ModelPackageName: str) -> dict[str, Any]:  # noqa: N803
+        for package in self.packages:
+            if package["ModelPackageArn"] == ModelPackageName:
+                return package
+        raise refusal("ValidationException", f"ModelPackage {ModelPackageName} does not exist.", "DescribeModelPackage")
+
+    def list_model_packages(self, *, ModelPackageGroupName: str) -> dict[str, Any]:  # noqa: N803
+        assert ModelPackageGroupName == GROUP
+        return {"ModelPackageSummaryList": self.packages}
+
+    def get_paginator(self, name: str) -> Pages:
+        return Pages(getattr(self, name))
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
+    account: ScriptAccount = script_account.install(monkeypatch)
+    made = Elsewhere(account.sagemaker)
+    account.sagemaker.add(1, metric="rmse")
+    account.sagemaker.packages[1]["InferenceSpecification"]["Containers"][0]["Image"] = TEAMS_IMAGE
+
+    def client(project: ProjectEnvironment, service: str, *_: Any) -> Any:
+        return account.clients[service] if project.region == HOME else made
+
+    monkeypatch.setattr(ProjectEnvironment, "client", client)
+    return made
+
+
+@pytest.fixture
+def project(elsewhere: Elsewhere) -> ProjectEnvironment:
+    return ProjectEnvironment(PROJECT)
+
+
+def test_in_the_project_s_region_a_version_is_its_own_copy(project: ProjectEnvironment, elsewhere: Elsewhere) -> None:
+    assert regional_copy.copy(project, f"{PACKAGE}/1", HOME) == f"{PACKAGE}/1"
+    assert regional_copy.original(project, f"{PACKAGE}/1") == f"{PACKAGE}/1"
+    assert (elsewhere.copied, elsewhere.packages) == ([], [])
+
+
+def test_a_version_goes_to_another_region_once_with_its_archive_and_its_facts(project: ProjectEnvironment, elsewhere: Elsewhere) -> None:
+    copy = regional_copy.copy(project, f"{PACKAGE}/1", THERE)
+    assert regional_copy.copy(project, f"{PACKAGE}/1", THERE) == copy
+    bucket = "shop--artifacts-111122223333-eu-west-1"
+    assert elsewhere.copied == [("artifacts", bucket, ARCHIVE)]
+    (package,) = elsewhere.packages
+    (container,) = package["InferenceSpecification"]["Containers"]
+    assert container["ModelDataUrl"] == f"s3://{bucket}/{ARCHIVE}"
+    assert container["Image"] == TEAMS_IMAGE.replace(HOME, THERE)
+    assert package["ModelApprovalStatus"] == "Approved"
+    assert package["CustomerMetadataProperties"]["metric"] == "rmse"
+
+
+def test_a_copy_knows_the_version_that_it_is_of(project: ProjectEnvironment) -> None:
+    """Numbers differ: what was never deployed there has no copy."""
+    assert regional_copy.registered_in(project, f"{PACKAGE}/1", THERE) is None
+    copy = regional_copy.copy(project, f"{PACKAGE}/1", THERE)
+    assert regional_copy.original(project, copy) == f"{PACKAGE}/1"
+    assert regional_copy.registered_in(project, f"{PACKAGE}/1", THERE) == copy
+
+
+def test_a_copy_that_is_not_completed_is_none(project: ProjectEnvironment, elsewhere: Elsewhere) -> None:
+    elsewhere.status = "Failed"
+    with pytest.raises(VerdictError, match="in eu-west-1 is Failed"):
+        regional_copy.copy(project, f"{PACKAGE}/1", THERE)
+    elsewhere.status = "Completed"
+    assert regional_copy.copy(project, f"{PACKAGE}/1", THERE).endswith("/2")
+
+
+def test_aws_s_own_image_is_that_region_s() -> None:
+    """Its registries have accounts of their own in each region (image_uris of the SageMaker SDK)."""
+    from sagemaker.core import image_uris
+
+    at_home = image_uris.retrieve("xgboost", HOME, version="3.2-0")
+    assert regional_copy.image_in(at_home, THERE) == image_uris.retrieve("xgboost", THERE, version="3.2-0")
+    assert regional_copy.image_in(at_home, HOME) == at_home
