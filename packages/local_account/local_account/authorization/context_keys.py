@@ -129,6 +129,8 @@ class Keys(dict[str, Any]):
             return next((value for name, value in tags_of(self._call) if name.lower() == key[len("aws:requesttag/") :]), None)
         if key == "kms:calleraccount":
             return self._existing.account_id
+        if key in ("aws:resourceaccount", "s3:resourceaccount"):
+            return self._existing.account_of(self._resource)
         if key == "kms:requestalias":
             name = str(self._call.parameters.get("KeyId", ""))
             return name if name.startswith("alias/") else None
