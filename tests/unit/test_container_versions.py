@@ -26,8 +26,3 @@ def test_the_lock_pins_the_version_of_the_container(package: str, version: str) 
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     pinned = re.findall(rf"^{re.escape(package)}==(\S+)", lock, re.MULTILINE)
     assert pinned == [version]
-
-
-def test_the_pipeline_names_the_image_that_the_versions_are_of() -> None:
-    source = (ROOT / "pipelines" / "tabular" / "pipeline.py").read_text(encoding="utf-8")
-    assert 'XGBOOST_VERSION = "3.2-0"' in source
