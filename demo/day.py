@@ -36,6 +36,7 @@ from local_account.account import Account, CannotStartError
 from local_account.context import AccountSettings
 from plain_signs import print_anywhere
 from settings_schema import SettingsError
+from settings_schema.reading import Settings
 
 MINUTES, MIDDAY = 1440, 720
 _ASSEMBLY = Path("cdk.out")
@@ -49,7 +50,7 @@ def main(command_line: Sequence[str] | None = None) -> int:
     print_anywhere()
     options = _parser().parse_args(command_line)
     try:
-        declared = day_stage.read(options.template or _template(options.model))
+        declared = day_stage.read(options.template or _template(read_settings(), options.model))
         with only_one(options.out):
             return _run(options, declared)
     except (CapacityError, SetupError, CannotStartError, SettingsError, ProblemError) as error:
@@ -67,9 +68,8 @@ def main(command_line: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _template(model: str | None) -> Path:
+def _template(settings: Settings, model: str | None) -> Path:
     """Of the model's endpoint in the last environment, as `make synth` made it. Raises SettingsError and ProblemError."""
-    settings = read_settings()
     names = settings.endpoint_model(model).names(settings.project).at(settings.production.name)
     return template_file(_ASSEMBLY, names.stack)
 

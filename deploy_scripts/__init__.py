@@ -1,4 +1,5 @@
-"""What the deploy pipeline runs (render, verify, still_approved), and an approver's commands (approve, status).
+"""What a model's deploy pipeline runs (choose_version, render, wait_for_endpoint, still_approved, verify), and people's commands: approve,
+status, load_test, example_request, retire, tear_down, preflight, capacity_plan.
 
-Start reading at `render.buildspec.yml`. Each script is plain boto3 against whichever account the environment names.
+Start reading at `render.buildspec.yml`. Each script is plain boto3 against whichever accounts settings.py and the environment name.
 """

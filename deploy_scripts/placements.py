@@ -50,11 +50,12 @@ class Stage:
         return self.deployment is not None and "EndpointName" in self.deployment.outputs
 
 
-def look(stage: Stage, sagemaker: Any, registry: Any, original: Callable[[str], str]) -> Placement:
+def look(stage: Stage, sagemaker: Any, registry: Any, original: Callable[[str], str] = str) -> Placement:
     """`sagemaker`: where it serves; `registry`: SageMaker where the versions are; `original`: the version that a copy is of."""
     seen = _endpoint(stage.names, sagemaker) if stage.has_endpoint else _batch(stage, sagemaker)
     if seen is None:
-        return Placement(model=stage.names.model, stage=stage.names.environment)
+        status = stage.deployment.stack["StackStatus"] if stage.deployment else "not deployed"  # such as ROLLBACK_COMPLETE
+        return Placement(model=stage.names.model, stage=stage.names.environment, status=status)
     package, shown = original(seen[0]) if seen[0] else None, seen[1]
     version = find(registry, package) if package else None
     gone = "" if version else ", version deleted from the registry" if package else ", of no known version"
@@ -104,11 +105,11 @@ def when(serving: Batch) -> str:
 
 
 def _last_job(names: ServingNames, sagemaker: Any) -> Mapping[str, Any] | None:
-    """The newest of the stage's transform jobs; verifications are some of them."""
-    page = sagemaker.list_transform_jobs(
-        NameContains=names.scoring_job_prefix, SortBy="CreationTime", SortOrder="Descending", MaxResults=10
-    )
-    return next((job for job in page["TransformJobSummaries"] if job["TransformJobName"].startswith(names.scoring_job_prefix)), None)
+    """The newest of the stage's transform jobs that is no verification."""
+    newest = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 10}
+    page = sagemaker.list_transform_jobs(NameContains=names.scoring_job_prefix, **newest)
+    jobs = [job for job in page["TransformJobSummaries"] if job["TransformJobName"].startswith(names.scoring_job_prefix)]
+    return next((job for job in jobs if not job["TransformJobName"].startswith(names.verification_job_prefix)), None)
 
 
 def _scored(job: Mapping[str, Any], names: ServingNames, sagemaker: Any) -> str:

@@ -30,13 +30,15 @@ _REASON = "what it deploys is being retired"
 def retire_models(
     project: ProjectEnvironment, models: Sequence[ModelNames], deployed: Sequence[Deployment], regions: Sequence[str]
 ) -> None:
-    """`regions`: where their versions are. Raises VerdictError with AWS's reason where a stack cannot go; the next run begins there."""
+    """`deployed`: everything of the project; `regions`: where versions are. Raises VerdictError where a stack cannot go."""
     sagemaker = project.client("sagemaker")
     registries = [] if project.project.retain_data else [client_in(project, "sagemaker", region) for region in regions]
     ours = [item for item in deployed if item.model in {names.model for names in models}]
     for names in models:
         close(project.client("codepipeline"), names.deploy_pipeline)
-    retire_serving(project, [item for item in ours if item.serves])
+    delete_stacks([item for item in ours if item.serves])
+    for environment in (item for item in deployed if item.environment and not item.model):
+        remove_unused(project, environment)
     for names in models:
         for pipeline in pipelines(sagemaker, names):
             delete_pipeline(sagemaker, pipeline, with_models=pipeline == names.batch_pipeline)
@@ -47,13 +49,6 @@ def retire_models(
     for names in models if registries else ():  # of a stack that kept it when it went; a region's own goes with its stack
         if found(sagemaker.describe_model_package_group, ModelPackageGroupName=names.model_package_group):
             sagemaker.delete_model_package_group(ModelPackageGroupName=names.model_package_group)
-
-
-def retire_serving(project: ProjectEnvironment, serving: Sequence[Deployment]) -> None:
-    """The stacks, and then the models and endpoint configurations that CloudFormation kept of earlier deployments."""
-    delete_stacks(serving)
-    for item in {(item.place.where, item.environment): item for item in serving}.values():
-        _remove_unused(project, Environment(name=str(item.environment), account=item.place.account, region=item.place.region))
 
 
 def close(codepipeline: Any, name: str) -> None:
@@ -111,8 +106,11 @@ def _settled(cloudformation: Any, name: str) -> Any:
         time.sleep(_POLL_SECONDS)
 
 
-def _remove_unused(project: ProjectEnvironment, environment: Environment) -> None:
-    place = EnvironmentPlace(project, environment, Role.DEPLOY)
+def remove_unused(project: ProjectEnvironment, stack: Deployment) -> None:
+    """Models and endpoint configurations that CloudFormation kept of earlier deployments. `stack`: an environment's."""
+    place = EnvironmentPlace(
+        project, Environment(name=str(stack.environment), account=stack.place.account, region=stack.place.region), Role.DEPLOY
+    )
     name = place.names.remove_unused_function
     try:
         answer = found(place.client("lambda").invoke, FunctionName=name, Payload=b"{}")

@@ -41,7 +41,7 @@ def answers(place: EnvironmentPlace, names: ServingNames, serving: Batch, model_
 
 def request(place: EnvironmentPlace, names: ServingNames, serving: Batch, model_name: str) -> dict[str, Any]:
     """Each job has answers of its own, so that none are taken for another's."""
-    job, key = f"{names.scoring_job_prefix}{secrets.token_hex(4)}", place.names.key_alias
+    job, key = f"{names.verification_job_prefix}{secrets.token_hex(4)}", place.names.key_alias
     source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{place.bucket}/{names.batch_input}{_FOLDER}/{_FILE}"}
     disk = {} if has_own_disk(serving.instance_type) else {"VolumeKmsKeyId": key}
     return {

@@ -35,7 +35,9 @@ class ArtifactRole(ServiceRole):
     ) -> None:
         super().__init__(scope, construct_id, service=service, description=description, role_name=role_name)
         keys = artifact_keys(pipeline_name)
-        self._artifacts = {bucket.arn_for_objects("*"): [bucket.bucket_arn, bucket.arn_for_objects(keys)] for bucket in buckets}
+        self._artifacts = {
+            bucket.arn_for_objects("*"): [bucket.bucket_arn, *(bucket.arn_for_objects(key) for key in keys)] for bucket in buckets
+        }
 
     def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
         """Narrows what the CDK adds; the CDK's own constructs call this."""
@@ -48,10 +50,11 @@ class ArtifactRole(ServiceRole):
         return super().add_to_principal_policy(statement)
 
 
-def artifact_keys(pipeline_name: str) -> str:
-    """Pattern of the keys that CodePipeline gives its artifacts: `<pipeline>/<artifact>/<random>`, the names shortened.
+def artifact_keys(pipeline_name: str) -> list[str]:
+    """Patterns of the keys that CodePipeline gives its artifacts: `<pipeline>/<artifact>/<random>`, the names shortened.
 
     A project's name and the separator fit into what is left of a long name, so no two projects meet; two models whose names begin alike for
-    that long do, and read each other's artifacts: those are of one repository.
+    that long do, and may read each other's artifacts: those are of one repository.
     """
-    return f"{pipeline_name}/*" if len(pipeline_name) <= _LONGEST_NAME else f"{pipeline_name[:_LONGEST_NAME].rstrip('-')}*"
+    shortened = pipeline_name[:_LONGEST_NAME]
+    return [f"{name}/*" for name in sorted({shortened, shortened.rstrip("-")})]

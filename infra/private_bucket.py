@@ -77,6 +77,12 @@ class PrivateBucket(s3.Bucket):
             lifecycle_rules=[*(_expire(prefix) for prefix in expiring), _expire_old_versions()],
             **_when_removed(project),
         )
+        self._given_name = value(name)
+
+    @property
+    def given_name(self) -> str:
+        """Without a reference to this stack."""
+        return self._given_name
 
     def send_events(self) -> None:
         """To EventBridge. Not `event_bridge_enabled=True`: that adds a Lambda function whose role may change every bucket."""

@@ -312,6 +312,11 @@ class ServingNames:
         return _joined(self.endpoint, "")
 
     @property
+    def verification_job_prefix(self) -> str:
+        """Of the transform job that verifies a deployment; the names of those that score are digests, which have no 0."""
+        return f"{self.scoring_job_prefix}0"
+
+    @property
     def start_scoring_function(self) -> str:
         """Lambda function of a batch model that scores what has been uploaded."""
         return _joined(self.project, self.model, self.environment, "score")

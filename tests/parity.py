@@ -122,6 +122,13 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "unit/test_container_versions.py",
     ),
     "Encryption": ("local_account/test_s3_encryption.py",),
+    "Several accounts and regions": (
+        "local_account/test_several_accounts.py",
+        "local_account/test_several_accounts_grants.py",
+        "local_account/test_several_accounts_cdk.py",
+        "local_account/test_several_accounts_pipelines.py",
+        "local_account/test_several_accounts_sagemaker.py",
+    ),
 }
 #: Modules of packages/local_account/tests about the emulator itself, which has no counterpart in AWS.
 OWN = (

@@ -44,7 +44,7 @@ def together(needs: Sequence[Need]) -> list[Need]:
     for need in needs:
         found.setdefault((need.use, need.instance_type), []).append(need)
     return [
-        Need(use, instance_type, sum(need.count for need in items), items[0].why if len(items) == 1 else f"{len(items)} pipelines at once")
+        Need(use, instance_type, sum(need.count for need in items), items[0].why if len(items) == 1 else f"{len(items)} runs at once")
         for (use, instance_type), items in found.items()
     ]
 

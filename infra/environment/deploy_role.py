@@ -38,7 +38,7 @@ class DeployRole(NamedRole):
         deployment = place.role(serving.deployment_role)
         self.allow("DeployAs", ["iam:PassRole"], [deployment], passed_to("cloudformation.amazonaws.com"))
         bucket = places.artifact_bucket(registry.region)
-        artifacts = bucket_arn(bucket, artifact_keys(names.deploy_pipeline))
-        self.allow("Artifacts", ["s3:GetObject", "s3:GetObjectVersion"], [artifacts])
+        artifacts = [bucket_arn(bucket, keys) for keys in artifact_keys(names.deploy_pipeline)]
+        self.allow("Artifacts", ["s3:GetObject", "s3:GetObjectVersion"], artifacts)
         self.allow("ArtifactBucket", ["s3:GetBucketLocation", "s3:GetBucketVersioning"], [bucket_arn(bucket)])
         self.allow_all([by_alias("KeyOfArtifacts", registry, context.project.names.key_alias, TO_READ)])

@@ -39,6 +39,7 @@ class FoundationStack(cdk.Stack):
         self._data = self._bucket("Data", context.places.data_bucket())
         self._data.send_events()  # which is how new training data starts a run
         self._artifacts = self._bucket("Artifacts", context.places.artifact_bucket(context.places.home.region))
+        self._data_by_name, self._artifacts_by_name = self._by_name("Data", self._data), self._by_name("Artifacts", self._artifacts)
         self._alerts = AlertTopic(self, "Alerts", project=project, key=self._key)
         self._network = self._private_network() if project.in_vpc else None
         self._let_environments_in()
@@ -51,11 +52,12 @@ class FoundationStack(cdk.Stack):
 
     @property
     def data_bucket(self) -> s3.IBucket:
-        return self._data
+        return self._data_by_name
 
     @property
     def artifact_bucket(self) -> s3.IBucket:
-        return self._artifacts
+        """By its name: the CDK would let roles of other accounts in here that are not there yet, which neither S3 nor KMS takes."""
+        return self._artifacts_by_name
 
     @property
     def alerts(self) -> AlertTopic:
@@ -76,6 +78,10 @@ class FoundationStack(cdk.Stack):
 
     def _bucket(self, construct_id: str, name: str) -> PrivateBucket:
         return PrivateBucket(self, construct_id, project=self._context.project, name=name, key=self._key, access_logs=self._access_logs)
+
+    def _by_name(self, construct_id: str, bucket: PrivateBucket) -> s3.IBucket:
+        key = kms.Key.from_key_arn(self, f"{construct_id}Key", self._key.key_arn)
+        return s3.Bucket.from_bucket_attributes(self, f"{construct_id}ByName", bucket_name=bucket.given_name, encryption_key=key)
 
     def _private_network(self) -> Network:
         from infra.network import Network  # EC2 is by far the largest part of the CDK, and most projects need none of it

@@ -100,18 +100,8 @@ class DeployPipeline(Construct):
         )
 
     def _create_pipeline(self, regional: Mapping[str, s3.IBucket]) -> codepipeline.Pipeline:
-        """The CDK takes either one bucket, or one for each region.
-
-        By name, so that the CDK writes nothing into the policies of bucket and key: it would name roles that are not there yet, which both
-        refuse ("Policy contains a statement with one or more invalid principals" of PutKeyPolicy, MalformedPolicy of S3).
-        """
-        shared = self._foundation
-        own = s3.Bucket.from_bucket_attributes(
-            self,
-            "Artifacts",
-            bucket_name=shared.artifact_bucket.bucket_name,
-            encryption_key=kms.Key.from_key_arn(self, "Key", shared.key.key_arn),
-        )
+        """The CDK takes either one bucket, or one for each region."""
+        own = self._foundation.artifact_bucket
         stores = {self._context.places.home.region: own, **regional}
         return codepipeline.Pipeline(
             self,

@@ -9,12 +9,19 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from settings_schema.errors import UNREADABLE, stop
+from settings_schema.reading import Settings, read
+
+if __name__ == "__main__":  # a slip is told before the CDK is loaded, which takes seconds
+    try:
+        SETTINGS = read()
+    except UNREADABLE as error:
+        stop(error)
+
 import aws_cdk as cdk
 
-from build_scripts.command_line import read_settings
 from infra.feature_flags import CONTEXT
 from infra.serving.serving_stage import add_serving_stages
-from settings_schema.reading import Settings
 
 
 def build_serving(settings: Settings, **options: Any) -> cdk.App:
@@ -25,4 +32,4 @@ def build_serving(settings: Settings, **options: Any) -> cdk.App:
 
 
 if __name__ == "__main__":
-    build_serving(read_settings(), outdir=os.environ.get("CDK_OUTDIR", "cdk.out")).synth()
+    build_serving(SETTINGS, outdir=os.environ.get("CDK_OUTDIR", "cdk.out")).synth()

@@ -8,10 +8,10 @@ from itertools import pairwise
 from zoneinfo import available_timezones
 
 import pytest
+from infra.endpoint.endpoint_alarms import virtual_cpus
 
 from capacity.alarms import INSUFFICIENT_DATA, state_of
 from capacity.model import Alarm, MetricSpecification
-from infra.endpoint.endpoint_alarms import virtual_cpus
 from settings import PRODUCTION, STAGING, Autoscaling, RequestRouting, Rollout, Routing, Schedule, TargetTracking
 from tests.infra.conftest import ENDPOINTS
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-
 from infra.endpoint.endpoint_stack import ENDPOINT_TAG
+
 from local_account.authorization import policies
 from local_account.authorization.actions import action
 from local_account.authorization.evaluation import decide

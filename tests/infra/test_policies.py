@@ -1,10 +1,10 @@
-"""Least privilege: what cdk-nag and cfn-lint check, and what they cannot see."""
+"""Least privilege: what cdk-nag and cfn-lint check, and what they cannot see; with one, two and three accounts, in one region and in two."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cfnlint.api
@@ -13,14 +13,21 @@ from cdk_nag import AwsSolutionsChecks
 from cfnlint import ManualArgs
 
 from tests.infra.acceptances import LINT, NAG, STAR_RESOURCES
-from tests.infra.conftest import ENDPOINTS
+from tests.infra.cases import CASES, ONE, serving_stacks
+from tests.infra.conftest import Synthesized
+from tests.infra.grants import Templates, as_list, roles, text
+
+#: Of all inline policies of a role together: "IAM and AWS STS quotas" of the IAM user guide.
+LONGEST_PERMISSIONS = 10_240
 
 
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+@pytest.fixture(scope="module")
+def every(synthesized: Callable[..., Synthesized]) -> dict[str, Synthesized]:
+    """Case -> app and templates."""
+    return {name: synthesized(settings) for name, settings in CASES.items()}
 
 
-def statements(templates: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def statements(templates: Templates) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every allowing statement of a policy attached to an identity, with where it is."""
     for stack, template in templates.items():
         for logical_id, resource in template["Resources"].items():
@@ -34,40 +41,47 @@ def statements(templates: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, An
                 yield from ((f"{stack}/{logical_id}", item) for item in document["Statement"] if item["Effect"] == "Allow")
 
 
-def test_cdk_nag_finds_nothing_that_has_no_reason(app, templates):
-    report = AwsSolutionsChecks(app).validate_scope(app)
-    found = {violation.rule_name for violation in report.violations}
+def test_cdk_nag_finds_nothing_that_has_no_reason(every: dict[str, Synthesized]) -> None:
+    found = {violation.rule_name for app, _ in every.values() for violation in AwsSolutionsChecks(app).validate_scope(app).violations}
     assert {rule for rule in found if not any(re.search(pattern, rule) for pattern in NAG)} == set()
     assert {pattern for pattern in NAG if not any(re.search(pattern, rule) for rule in found)} == set(), "accepted, but no longer found"
 
 
-def test_the_cdk_validates_its_own_rules(app, templates):
+def test_the_cdk_validates_its_own_rules(app: Any) -> None:
     assert app.node.try_get_context("@aws-cdk/core:validateAgainstDefaultRules") is True
 
 
-def test_cfn_lint_finds_nothing_that_has_no_reason(templates):
+def test_cfn_lint_finds_nothing_that_has_no_reason(every: dict[str, Synthesized]) -> None:
     found = [
-        f"{stack}: {match}"
+        f"{case} {stack}: {match}"
+        for case, (_, templates) in every.items()
         for stack, template in templates.items()
-        for match in cfnlint.api.lint(json.dumps(template), config=ManualArgs(regions=["us-east-1"], ignore_checks=list(LINT)))
+        for match in cfnlint.api.lint(
+            json.dumps(template), config=ManualArgs(regions=[templates.place(stack)[1]], ignore_checks=list(LINT))
+        )
     ]
     assert found == []
 
 
-def test_no_action_is_a_star(templates):
-    for where, statement in statements(templates):
+def test_no_action_is_a_star(case: Any) -> None:
+    for where, statement in statements(case[1][1]):
         for action in as_list(statement["Action"]):
             assert not re.fullmatch(r"\*|[a-z0-9-]+:\*", action), f"{where} allows {action}"
 
 
-def test_every_star_resource_has_a_reason(templates):
+def test_every_star_resource_has_a_reason(every: dict[str, Synthesized]) -> None:
     on_star = {
-        action for _, statement in statements(templates) if "*" in as_list(statement["Resource"]) for action in as_list(statement["Action"])
+        action
+        for _, templates in every.values()
+        for _, statement in statements(templates)
+        if "*" in as_list(statement["Resource"])
+        for action in as_list(statement["Action"])
     }
     assert on_star == set(STAR_RESOURCES)
 
 
-def test_a_role_is_passed_to_one_service_and_is_named(templates):
+def test_a_role_is_passed_to_one_service_and_is_the_project_s(case: Any) -> None:
+    _, (_, templates) = case
     passing = [
         (where, statement)
         for where, statement in statements(templates)
@@ -77,52 +91,62 @@ def test_a_role_is_passed_to_one_service_and_is_named(templates):
     for where, statement in passing:
         assert as_list(statement["Action"]) == ["iam:PassRole"], where
         (resource,) = as_list(statement["Resource"])
-        assert isinstance(resource, dict), f"{where} passes {resource}"
+        assert re.search(r":role/(shop--|<shop--)", text(resource, where.split("/")[0], templates)), f"{where} passes {resource}"
         assert list(statement["Condition"]["StringEquals"]) == ["iam:PassedToService"], where
 
 
-def test_no_role_has_a_managed_policy(resources):
+def test_no_role_has_a_managed_policy(resources: Any) -> None:
     assert [name for name, role in resources("AWS::IAM::Role").items() if role.get("ManagedPolicyArns")] == []
 
 
-def test_no_bucket_policy_or_key_policy_opens_to_everyone(templates):
+def test_what_a_role_may_do_is_as_short_as_iam_takes_it(case: Any) -> None:
+    _, (_, templates) = case
+    for name, role in roles(templates).items():
+        assert len(json.dumps([vars(statement) for statement in role.statements])) < LONGEST_PERMISSIONS, name
+
+
+def policies_of_resources(templates: Templates) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Allowing statements of whatever is no identity's policy, with where they are; trust policies as well.
+
+    The policy of a VPC's endpoint names nobody, because it stands behind the network; it has a test of its own.
+    """
     for stack, template in templates.items():
         for logical_id, resource in template["Resources"].items():
             properties = resource.get("Properties", {})
-            document = properties.get("KeyPolicy") or (properties.get("PolicyDocument") if "Bucket" in properties else None)
-            for statement in (document or {}).get("Statement", []):
-                if statement["Effect"] == "Allow":
-                    assert statement["Principal"] != "*" and statement["Principal"].get("AWS") != "*", f"{stack}/{logical_id}"
+            given = ("KeyPolicy", "PolicyDocument", "AssumeRolePolicyDocument", "ModelPackageGroupPolicy")
+            left_out = resource["Type"] in ("AWS::IAM::Policy", "AWS::EC2::VPCEndpoint")
+            documents = [] if left_out else [properties[name] for name in given if name in properties]
+            if resource["Type"] == "AWS::Events::EventBusPolicy":
+                documents.append({"Statement": [properties["Statement"]]})
+            for document in documents:
+                yield from ((f"{stack}/{logical_id}", item) for item in document["Statement"] if item["Effect"] == "Allow")
 
 
-@pytest.mark.parametrize("stack", ENDPOINTS)
-def test_an_endpoint_stack_needs_no_capability(templates, stack):
+def test_nothing_is_open_to_everyone(case: Any) -> None:
+    _, (_, templates) = case
+    for where, statement in policies_of_resources(templates):
+        assert statement["Principal"] != "*" and statement["Principal"].get("AWS") != "*", where
+
+
+def test_another_account_is_let_in_only_as_roles_that_are_named(case: Any) -> None:
+    _, (_, templates) = case
+    for where, statement in policies_of_resources(templates):
+        stack = where.split("/")[0]
+        for principal in as_list(statement["Principal"].get("AWS", [])):
+            account = text(principal, stack, templates).split(":")[4]
+            if account != templates.place(stack)[0]:
+                (condition,) = [keys["aws:PrincipalArn"] for keys in statement["Condition"].values() if "aws:PrincipalArn" in keys]
+                for arn in as_list(condition):
+                    assert text(arn, stack, templates).startswith(f"arn:aws:iam::{account}:role/shop--"), where
+
+
+@pytest.mark.parametrize("stack", serving_stacks(ONE))
+def test_a_serving_stack_needs_no_capability(templates: Templates, stack: str) -> None:
     assert [name for name, item in templates[stack]["Resources"].items() if item["Type"].startswith("AWS::IAM::")] == []
 
 
-@pytest.mark.parametrize("stack", ENDPOINTS)
-def test_an_endpoint_stack_needs_no_asset_and_no_bootstrap(templates, stack):
-    text = json.dumps(templates[stack])
-    assert "cdk-hnb659fds" not in text
+@pytest.mark.parametrize("stack", serving_stacks(ONE))
+def test_a_serving_stack_needs_no_asset_and_no_bootstrap(templates: Templates, stack: str) -> None:
+    content = json.dumps(templates[stack])
+    assert "cdk-hnb659fds" not in content
     assert list(templates[stack]["Parameters"]) == ["ModelPackageArn"]
-
-
-def test_the_deploying_role_covers_every_type_of_the_endpoint_stacks(templates):
-    """A new resource type in the endpoint stack fails here, not in the deploy pipeline."""
-    services = {
-        "AWS::SageMaker::Model": "sagemaker:CreateModel",
-        "AWS::SageMaker::EndpointConfig": "sagemaker:CreateEndpointConfig",
-        "AWS::SageMaker::Endpoint": "sagemaker:UpdateEndpoint",
-        "AWS::ApplicationAutoScaling::ScalableTarget": "application-autoscaling:RegisterScalableTarget",
-        "AWS::ApplicationAutoScaling::ScalingPolicy": "application-autoscaling:PutScalingPolicy",
-        "AWS::CloudWatch::Alarm": "cloudwatch:PutMetricAlarm",
-        "AWS::Logs::LogGroup": "logs:PutRetentionPolicy",
-    }
-    needed = {services[item["Type"]] for stack in ENDPOINTS for item in templates[stack]["Resources"].values()}
-    allowed = {
-        action
-        for where, statement in statements(templates)
-        if where.startswith("mlops-model-deploy/DeployCloudFormation")
-        for action in as_list(statement["Action"])
-    }
-    assert needed <= allowed

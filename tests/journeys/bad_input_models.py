@@ -6,7 +6,6 @@ from settings_schema import Algorithm, DataSet, Model, Range, Tuning
 from tests.example_models import model_of
 from tests.steps.small_data import HOUSES, LOANS
 
-ROLE = "arn:aws:iam::111122223333:role/pipeline"
 _LINEAR = Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": Range(low=0.5, high=1.0)})
 #: Nobody has this hyperparameter.
 _DOOMED = Algorithm(name="linear", fixed={"num_round": 1, "gamma": 1}, tuned={"lambda": Range(low=0.5, high=1.0)})

@@ -1,6 +1,6 @@
-"""Prints three definitions as JSON: of houses, of loans, and of houses with algorithms whose every trial fails.
+"""Prints definitions as JSON, by the name of their model. Standard input: the project, and each model with the address of its code.
 
-Arguments: one code uri for each, in this order. A process of its own, because the SageMaker SDK cannot be imported beside the emulators.
+A process of its own, because the SageMaker SDK cannot be imported beside the emulators. Started by test_bad_input_pipeline.py.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import json
 import sys
 
 from pipelines.tabular.pipeline import get_pipeline
-from settings_schema import ModelNames
-from tests.example_models import PROJECT
-from tests.journeys.bad_input_models import MODELS, ROLE
+from settings_schema import Model, ModelNames, Project
+
+ROLE = "arn:aws:iam::111122223333:role/pipeline"
 
 
 class Place:
@@ -28,10 +28,14 @@ class Place:
         return []
 
 
-def main(*code_uris: str) -> None:
-    pipelines = {model.name: get_pipeline(PROJECT, model, Place(), code_uri=uri) for model, uri in zip(MODELS, code_uris, strict=True)}
-    print(json.dumps({name: str(pipeline.definition()) for name, pipeline in pipelines.items()}))
+def main() -> None:
+    given = json.load(sys.stdin)
+    project, made = Project(**given["project"]), {}
+    for each in given["models"]:
+        model = Model.model_validate_json(each["model"])
+        made[model.name] = str(get_pipeline(project, model, Place(), code_uri=each["code_uri"]).definition())
+    print(json.dumps(made))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

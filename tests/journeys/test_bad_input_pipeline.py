@@ -24,12 +24,13 @@ from build_scripts.run_pipeline import start
 from local_account.account import Account
 from packages.local_account.tests.small_pipelines import wait_for
 from tests.example_models import PROJECT
-from tests.journeys.bad_input_models import MODELS, ROLE
+from tests.journeys.bad_input_models import MODELS
 from tests.journeys.data_version_function import create_data_version_function
 from tests.steps.small_data import houses, loans
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINE = Path(__file__).with_name("define_bad_input_pipelines.py")
+ROLE = "arn:aws:iam::111122223333:role/pipeline"
 Columns = dict[str, list[Any]]
 
 
@@ -143,9 +144,11 @@ def runs(account: Account) -> Runs:
 
 
 def _definitions(*code_uris: str) -> dict[str, str]:
+    described = [{"model": model.model_dump_json(), "code_uri": uri} for model, uri in zip(MODELS, code_uris, strict=True)]
+    given = json.dumps({"project": PROJECT.model_dump(), "models": described})
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(DEFINE), *code_uris]
-    defined = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    command = [sys.executable, str(DEFINE)]
+    defined = subprocess.run(command, cwd=ROOT, env=environment, input=given, capture_output=True, text=True, timeout=120, check=False)
     assert defined.returncode == 0, defined.stderr
     return dict(json.loads(defined.stdout))
 

@@ -274,7 +274,7 @@ def test_a_script_gets_the_toolkit_s_arguments_and_variables_and_fails_in_its_wo
     )  # fmt: skip
     arguments, variables, said = json.loads(told.stdout)
     assert script_mode.arguments(HYPERPARAMETERS) == arguments
-    given = script_mode.environment(Container(tmp_path, "algo-1", ["algo-1"]), "job", HYPERPARAMETERS, ["b", "a"], "train.py")
+    given = script_mode.environment(Container(tmp_path), "job", HYPERPARAMETERS, ["b", "a"], "train.py")
     assert {name: given[name] for name in variables} == variables
     failed = script_mode.failed({**HYPERPARAMETERS, script_mode.PROGRAM: "train.py"})
     assert failed.replace(script_mode.command({script_mode.PROGRAM: "x"})[0], "PYTHON") == said

@@ -48,5 +48,5 @@ def test_a_local_endpoint_is_measured_within_its_bounds(
     measured = service.read(result)
     assert 0 < measured.mean_seconds < 5
     printed = capsys.readouterr()
-    assert "settings.py: TargetTracking(max_rps_per_instance=" in printed.out
+    assert "models/: TargetTracking(max_rps_per_instance=" in printed.out
     assert "nobody does not exist" in printed.err and printed.err.count("\n") == 1

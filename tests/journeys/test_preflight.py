@@ -22,7 +22,8 @@ from deploy_scripts.preflight.account import READS, Account, policy
 from deploy_scripts.preflight.finding import Finding, Sign
 from local_account.account import Account as LocalAccount
 from packages.local_account.tests import sagemaker_requests as small
-from settings import PROJECT
+from settings_schema import ModelNames
+from settings_schema.reading import read
 
 ROOT = Path(__file__).parents[2]
 USER = "planner"
@@ -47,6 +48,13 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert made.returncode == 0, made.stderr
     return folder
+
+
+@pytest.fixture(scope="module")
+def names() -> ModelNames:
+    """Of one of the models that the templates are of."""
+    settings = read()
+    return next(iter(settings.models.values())).names(settings.project)
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +86,11 @@ def planner(account: LocalAccount) -> Iterator[Any]:
 
 def examined(assembly: Path, client: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Finding]]:
     """Findings by what was looked at. The SageMaker SDK asks for Docker, which this process must not have: a small definition instead."""
-    monkeypatch.setattr(preflight, "Account", lambda region: Account(region, client))
-    monkeypatch.setattr(preflight, "definitions", lambda region: [DEFINITION])
-    sections = preflight.examine(preflight.look(assembly))
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setattr(preflight, "Account", lambda region, _: Account(region, client))
+    monkeypatch.setattr(preflight, "definitions", lambda settings, region: [DEFINITION])
+    (situation,), _ = preflight.look(assembly, read())
+    sections = preflight.examine(situation)
     by_name: dict[str, list[Finding]] = {}
     for finding in (finding for section in sections.values() for finding in section):
         by_name.setdefault(finding.what, []).append(finding)
@@ -115,16 +125,16 @@ def test_nothing_that_it_asks_is_refused_as_malformed(typed: subprocess.Complete
 
 
 def test_pipelines_of_an_earlier_deployment_are_listed(
-    account: LocalAccount, assembly: Path, planner: Any, monkeypatch: pytest.MonkeyPatch
+    account: LocalAccount, assembly: Path, planner: Any, names: ModelNames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sagemaker = account.client("sagemaker")
     fail = small.definition([{"Name": "Stop", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}}])
-    sagemaker.create_pipeline(PipelineName=PROJECT.sagemaker_pipeline, PipelineDefinition=fail, RoleArn=small.ROLE)
+    sagemaker.create_pipeline(PipelineName=names.training_pipeline, PipelineDefinition=fail, RoleArn=small.ROLE)
     try:
         left = examined(assembly, planner(policy()["Statement"][0]["Action"])[0], monkeypatch)["left behind"]
     finally:
-        sagemaker.delete_pipeline(PipelineName=PROJECT.sagemaker_pipeline, ClientRequestToken="t" * 32)
-    assert any(f"earlier deployment: {PROJECT.sagemaker_pipeline}" in finding.found for finding in left)
+        sagemaker.delete_pipeline(PipelineName=names.training_pipeline, ClientRequestToken="t" * 32)
+    assert any(f"earlier deployment: {names.training_pipeline}" in finding.found for finding in left)
 
 
 def test_its_table_has_at_most_100_columns(typed: subprocess.CompletedProcess[str]) -> None:
@@ -151,18 +161,19 @@ def test_one_permission_less_is_one_line_and_the_other_checks_look(assembly: Pat
 
 
 def test_what_an_earlier_deployment_kept_is_in_the_way(
-    account: LocalAccount, assembly: Path, planner: Any, monkeypatch: pytest.MonkeyPatch
+    account: LocalAccount, assembly: Path, planner: Any, names: ModelNames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    project = names.of_project
     repositories, sagemaker = account.client("codecommit"), account.client("sagemaker")
-    repositories.create_repository(repositoryName=PROJECT.name)
-    sagemaker.create_model_package_group(ModelPackageGroupName=PROJECT.model_package_group)
+    repositories.create_repository(repositoryName=project.repository)
+    sagemaker.create_model_package_group(ModelPackageGroupName=names.model_package_group)
     try:
         findings = examined(assembly, planner(policy()["Statement"][0]["Action"])[0], monkeypatch)
     finally:
-        repositories.delete_repository(repositoryName=PROJECT.name)
-        sagemaker.delete_model_package_group(ModelPackageGroupName=PROJECT.model_package_group)
+        repositories.delete_repository(repositoryName=project.repository)
+        sagemaker.delete_model_package_group(ModelPackageGroupName=names.model_package_group)
     taken = [finding for finding in findings["names"] if finding.sign is Sign.FAILED]
     assert len(taken) == 2
     commands = [command for finding in taken for command in finding.commands]
-    assert f"aws codecommit delete-repository --repository-name {PROJECT.name}" in commands
-    assert f"npx cdk import {PROJECT.name}-foundation" in commands
+    assert f"aws codecommit delete-repository --repository-name {project.repository}" in commands
+    assert f"npx cdk import {names.stack}" in commands

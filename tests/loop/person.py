@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo import loop
+from demo.clock import AccountClock, next_monday
 from demo.subject import subject
 from demo.terminal import Terminal
 from settings_schema import ModelNames
@@ -160,6 +161,7 @@ def start(directory: Path, clone: Path) -> Person:
     terminal = Terminal(clone, directory, tools=ROOT)
     try:
         terminal.start_account(speed=SPEED)
+        AccountClock(terminal.account).set(now=next_monday("Etc/UTC"))  # six days from the schedule that trains on Sundays
         loop.bootstrap(terminal)
         deploy(terminal, directory / "cdk.out")
         for model in (ABALONE, ARRESTS):

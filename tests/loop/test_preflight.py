@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 
-from settings import ENVIRONMENTS, PROJECT
+from settings_schema import Endpoint
+from settings_schema.reading import read
 from tests.loop.conftest import ROOT, Person
 
 
@@ -23,8 +24,9 @@ def test_a_deployed_account_is_ready_to_be_deployed_to_again(person: Person) -> 
     assert [finding for finding in findings if finding["sign"] == "✗"] == []
     assert made.returncode == 0
     by_name = {finding["what"]: finding for finding in findings}
-    assert f"{PROJECT.name}-foundation" in by_name["stacks"]["found"]
+    settings = read()
+    assert settings.project.names.foundation_stack in by_name["stacks"]["found"]
     assert " 0 are the deployed stacks' own" not in by_name["names"]["found"]
-    assert by_name["left behind"]["found"] == "no bucket of an earlier deployment"
     assert by_name["bootstrap"]["sign"] == by_name["bootstrap resources"]["sign"] == "✓"
-    assert all(environment.instance_type in json.dumps(findings) for environment in ENVIRONMENTS)
+    served = [item for model in settings.models.values() for item in model.serving.values() if isinstance(item, Endpoint)]
+    assert all(item.instance_type in json.dumps(findings) for item in served)

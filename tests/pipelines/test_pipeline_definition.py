@@ -412,11 +412,6 @@ def test_what_is_already_in_production_is_neither_registered_nor_a_failure(steps
     assert new["ElseSteps"] == []
 
 
-def test_every_job_runs_the_image_whose_libraries_the_lock_pins(definition_text: str) -> None:
-    """tests/unit/test_container_versions.py says which those are."""
-    assert set(re.findall(r"sagemaker-xgboost:([\w.-]+)", definition_text)) == {"3.2-0"}
-
-
 def test_a_run_compares_with_what_the_model_s_own_deploy_pipeline_released(steps: dict[str, dict[str, Any]]) -> None:
     given = steps["Evaluate"]["Arguments"]["AppSpecification"]["ContainerArguments"]
     assert given[given.index("--deploy-pipeline") + 1] == NAMES.deploy_pipeline

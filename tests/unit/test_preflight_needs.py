@@ -95,7 +95,7 @@ def test_pipelines_of_several_models_may_run_at_once():
     """A push that changes shared steps trains every model."""
     small, large = (Need(Use.PROCESSING, "ml.m5.xlarge", count, f"{count} at a time") for count in (1, 3))
     assert together([small]) == [small]
-    assert together([small, large]) == [Need(Use.PROCESSING, "ml.m5.xlarge", 4, "2 pipelines at once")]
+    assert together([small, large]) == [Need(Use.PROCESSING, "ml.m5.xlarge", 4, "2 runs at once")]
 
 
 def test_a_batch_model_needs_the_instances_of_its_scoring():

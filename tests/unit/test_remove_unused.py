@@ -7,7 +7,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-
 from infra.model_deploy.remove_unused import handler as remove_unused
 from infra.model_deploy.remove_unused.handler import Deployment, Made, deployment, plan
 

@@ -98,10 +98,18 @@ def test_what_was_interrupted_goes_on_and_a_repetition_finds_nothing(account: De
     account.cloudformation.refuse = None
     assert run(retire.main, ["--model", "fish", "--yes"]) == 0
     assert not {name for name in account.cloudformation.stacks if name.split("--")[:2] == ["shop", "fish"]}
+    assert account.log.count("invoke shop--environment--live--remove-unused") == 1  # the first run did not come so far
     capsys.readouterr()
     assert run(retire.main, ["--model", "fish", "--yes"]) == 0
     assert "nothing is left of fish; deployed: models abalone, big-fish, fish-large" in capsys.readouterr().out
     assert what_others_have(account) == before
+
+
+def test_what_deployments_left_goes_also_if_the_stacks_went_in_an_earlier_run(account: DeployedAccount) -> None:
+    for environment in ("try", "live"):
+        del account.cloudformation.stacks[f"shop--fish--{environment}"]
+    assert run(retire.main, ["--model", "fish", "--yes"]) == 0
+    assert "invoke shop--environment--try--remove-unused" in account.log
 
 
 def test_a_stack_that_is_being_deployed_is_waited_for(account: DeployedAccount) -> None:

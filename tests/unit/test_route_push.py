@@ -6,7 +6,6 @@ from typing import Any
 
 import boto3
 import pytest
-
 from infra.model_build.route_push import handler as route_push
 
 DOCUMENTATION = ["*.md", "docs/*"]

@@ -10,7 +10,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-
 from infra.model_deploy.start_deployment import handler as start_deployment
 from infra.model_deploy.start_deployment.handler import Release, Version, plan_settings, plan_version
 

@@ -76,17 +76,18 @@ def test_a_batch_model_shows_its_schedule_and_what_it_scored_last(account: Deplo
     job = {"TransformJobStatus": "Completed", "CreationTime": NOW, "TransformEndTime": NOW}
     source = {"TransformInput": {"DataSource": {"S3DataSource": {"S3Uri": f"{bucket}/batch/arrests/2026-11/"}}}}
     account.sagemaker.jobs = [
-        {**job, **source, "TransformJobName": "my-shop--arrests--live--0"},  # another project's
-        {**job, **source, "TransformJobName": "shop--arrests--live--1"},
+        {**job, **source, "TransformJobName": "my-shop--arrests--live--a"},  # another project's
+        {**job, **source, "TransformJobName": "shop--arrests--live--0a"},  # a verification
+        {**job, **source, "TransformJobName": "shop--arrests--live--a"},
     ]
     *_, live = shown(capsys)["stages"]
     assert (live["version"], live["schedule"]) == (1, "on upload, cron(0 4 ? * * *) Etc/UTC")
     assert live["scored"] == "2026-11 (Completed, 2026-11-27 04:03)"
-    account.sagemaker.jobs[1] |= {"TransformJobStatus": "Failed", "FailureReason": "ClientError: a row is malformed"}
+    account.sagemaker.jobs[2] |= {"TransformJobStatus": "Failed", "FailureReason": "ClientError: a row is malformed"}
     failure = shown(capsys)["failures"][-1]
     assert (failure["what"], failure["reason"]) == (
         "arrests in live",
-        "transform job shop--arrests--live--1: ClientError: a row is malformed",
+        "transform job shop--arrests--live--a: ClientError: a row is malformed",
     )
 
 
@@ -115,6 +116,12 @@ def test_what_is_deployed_but_not_set_any_more_is_shown_with_the_command_that_re
     assert (content["waiting"][-1]["what"], content["waiting"][-1]["command"]) == (what, f"python -m deploy_scripts.retire {command}")
     _, model, environment = stacks[1].split("--")
     assert (model, environment, 1) in [(item["model"], item["stage"], item["version"]) for item in content["stages"]]
+
+
+def test_a_stack_whose_endpoint_was_never_made_shows_its_own_status(account: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    account.cloudformation.add("shop--abalone--try", EndpointName="shop--abalone--try")
+    account.cloudformation.stacks["shop--abalone--try"]["StackStatus"] = "ROLLBACK_COMPLETE"
+    assert shown(capsys)["stages"][0]["status"] == "ROLLBACK_COMPLETE"
 
 
 def test_nothing_of_another_project_is_shown(account: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,12 +54,13 @@ def plan(configurations: Sequence[Made], models: Sequence[Made], deployments: Ma
     return Decision([made.name for made in unused], [made.name for made in spare], sorted(set(deployments) - set(settled)))
 
 
-def configurations_made(client: Any, tag: str) -> list[Made]:
+def configurations_made(client: Any, tag: str, names: Sequence[str]) -> list[Made]:
+    """Of these deployments only: what was made for others may not be looked at."""
     found = []
     for page in client.get_paginator("list_endpoint_configs").paginate():
         for summary in page["EndpointConfigs"]:
             endpoint = _tag(client, summary["EndpointConfigArn"], tag)
-            if endpoint:
+            if endpoint and endpoint in names:
                 described = client.describe_endpoint_config(EndpointConfigName=summary["EndpointConfigName"])
                 models = tuple(variant["ModelName"] for variant in described["ProductionVariants"])
                 found.append(Made(summary["EndpointConfigName"], endpoint, models))
@@ -107,7 +108,7 @@ def _unless_gone(call: Any, **request: str) -> Any:
 def handler(event: Mapping[str, Any], context: object) -> dict[str, list[str]]:
     sagemaker, cloudformation, tag = boto3.client("sagemaker"), boto3.client("cloudformation"), os.environ["MADE_FOR_TAG"]
     names = os.environ["DEPLOYMENTS"].split(",")
-    configurations, models = configurations_made(sagemaker, tag), models_made(sagemaker, tag)
+    configurations, models = configurations_made(sagemaker, tag, names), models_made(sagemaker, tag)
     deployments = {name: deployment(sagemaker, cloudformation, name) for name in names}
     decision = plan(configurations, models, deployments)
     for name in decision.configurations:

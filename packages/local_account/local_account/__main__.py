@@ -1,4 +1,4 @@
-"""`python -m local_account`: start an emulated AWS account, say how to use it, and stay until Ctrl-C.
+"""`python -m local_account`: start an emulated AWS account or several, say how to use them, and stay until Ctrl-C.
 
 Output: the exports and next commands on standard output; `<state>/account.json` for programs. Exit code 2 if it
 cannot start. Next: `account.py`.
@@ -11,23 +11,35 @@ import io
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from local_account import arguments, client_environment
+from local_account import arguments, client_environment, profiles
 from local_account.account import DESCRIPTION_FILE, Account, CannotStartError
-from local_account.context import AccountSettings, Context
+from local_account.context import AccountSettings, Context, Profile
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(command_line: Sequence[str] | None = None, *, next_steps: Callable[[Context], str] | None = None) -> int:
     """`next_steps`: what to type once the exports are there; a project tells its own."""
-    options = _parser().parse_args(command_line)
+    parser = _parser()
+    options = parser.parse_args(command_line)
+    default, *others = options.account or [Profile(AccountSettings.account_id)]
+    if repeated := _repeated(others):
+        parser.error(f"argument --account: the name {repeated!r} is given twice; give each account and region a name of its own")
     wait_for_signal = _stop_signals()
     try:
-        settings = AccountSettings(state_directory=options.state, port=options.port, region=options.region, speed=options.speed)
+        settings = AccountSettings(
+            state_directory=options.state,
+            port=options.port,
+            account_id=default.account_id,
+            region=options.region or default.region or AccountSettings.region,
+            speed=options.speed,
+            profiles=tuple(others),
+        )
         account = Account(settings).start()
     except CannotStartError as error:
         if options.debug:
@@ -66,6 +78,12 @@ def _stop_signals() -> Callable[[], None]:
     return wait
 
 
+def _repeated(profiles: Sequence[Profile]) -> str:
+    """A profile's name that is given twice; empty if none is."""
+    times = Counter(profile.name or profile.account_id for profile in profiles)
+    return next((name for name, count in times.items() if count > 1), "")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local_account", description="Run an emulated AWS account on this machine until Ctrl-C."
@@ -74,7 +92,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--state", type=Path, default=Path("out/account"), help="directory for its files, emptied at the start (default: %(default)s)"
     )
-    parser.add_argument("--region", type=arguments.region, default="us-east-1", help="region of the account (default: %(default)s)")
+    parser.add_argument(
+        "--account",
+        type=arguments.account,
+        action="append",
+        metavar="[NAME=]ID[/REGION]",
+        help=f"the account's id (default: {AccountSettings.account_id}); again for each further one, with the name of its profile",
+    )
+    parser.add_argument("--region", type=arguments.region, help=f"default region (default: {AccountSettings.region})")
     parser.add_argument(
         "--speed",
         type=arguments.speed,
@@ -91,7 +116,7 @@ def welcome(context: Context, next_steps: Callable[[Context], str], *, replaced_
     settings = context.settings
     exports = "\n".join(f"  {line}" for line in client_environment.shell_lines(settings, context.keyring.administrator, os.environ))
     return f"""The local account {settings.account_id} answers on {settings.endpoint_url} until Ctrl-C.
-{again}Logs: {settings.state_directory / "logs"}   For programs: {settings.state_directory / DESCRIPTION_FILE}
+{again}{_others(context)}Logs: {settings.state_directory / "logs"}   For programs: {settings.state_directory / DESCRIPTION_FILE}
 
 In a second terminal, in your project's directory:
 {exports}
@@ -113,6 +138,17 @@ Anything else that speaks to AWS, such as:
   aws codecommit create-repository --repository-name my-code
   git push {settings.endpoint_url}/v1/repos/my-code HEAD:main
 """
+
+
+def _others(context: Context) -> str:
+    """A line for each further account, with the words that stock tools take for it."""
+    lines = [
+        f"Account {profile.account_id}, region {profile.region}: --profile {profile.name}, for instance\n"
+        f"  cdk bootstrap aws://{profile.account_id}/{profile.region} --profile {profile.name} --trust {context.settings.account_id} "
+        "--cloudformation-execution-policies arn:aws:iam::aws:policy/AdministratorAccess\n"
+        for profile in profiles.of(context)[1:]
+    ]
+    return "".join(lines)
 
 
 def run(main: Callable[[], int]) -> NoReturn:

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from local_account import (
+    buckets,
     cloudformation,
     codebuild,
     codecommit,
@@ -36,6 +37,8 @@ from local_account import (
     monitoring,
     notifications,
     permissions,
+    private_files,
+    profiles,
     s3_encryption,
     sagemaker,
     scaling,
@@ -45,12 +48,10 @@ from local_account.authorization import simulation
 from local_account.client_environment import LEADS_ELSEWHERE
 from local_account.context import AccountSettings, Context
 
-#: Each has `install(context)`; the order matters where one wraps another's hook.
+#: Each has `install(context)`, once for all accounts; the order matters where one wraps another's hook.
 AREAS = (
+    buckets,
     codecommit,
-    sagemaker,
-    connections,
-    endpoints,
     monitoring,
     scaling,
     codebuild,
@@ -62,6 +63,8 @@ AREAS = (
     s3_encryption,
     cloudformation,
 )
+#: Each has `begin(context)`, once for each account and region that is used; time passes for them in this order.
+BEGUN = (sagemaker, connections, endpoints, monitoring, scaling, codepipeline)
 DESCRIPTION_FILE = "account.json"
 #: Shows that a directory is an account's, which its next one may empty: a name that nothing else gives to a file.
 _LOCK_FILE = ".local-account.lock"
@@ -74,7 +77,10 @@ class CannotStartError(Exception):
 
 
 class Account:
-    """An emulated AWS account inside this process. One at a time: the emulators keep their state in module globals."""
+    """An emulated AWS account inside this process, or several (`AccountSettings.profiles`).
+
+    One such process at a time: the emulators keep their state in module globals.
+    """
 
     _running = threading.Lock()
 
@@ -90,9 +96,13 @@ class Account:
             raise CannotStartError("The local account is not running; call start() first.")
         return self._context
 
-    def client(self, service: str) -> Any:
-        """A boto3 client of this account, for its administrator."""
-        return self.context.administrators_client(service)
+    def client(self, service: str, *, account: str | None = None, region: str | None = None) -> Any:
+        """A boto3 client for an account's administrator: of the default account and region, where no other is given."""
+        return self.at(account, region).administrators_client(service)
+
+    def at(self, account: str | None = None, region: str | None = None) -> Context:
+        """What services of an account share in a region."""
+        return self.context.places.at(account or self.settings.account_id, region or self.settings.region)
 
     def start(self) -> Self:
         """Serve, and return when requests are answered. Raises CannotStartError, having undone everything."""
@@ -113,10 +123,12 @@ class Account:
                 stack.enter_context(_log_to(context.log_path("account", "account")))
                 stack.enter_context(emulators.installed(context))
                 stack.callback(context.close)
-                context.keyring.make_administrator()
-                simulation.install(self.settings.region)
+                for account_id in self.settings.account_ids:
+                    self.at(account_id).keyring.make_administrator()
+                simulation.install()
                 for area in AREAS:
                     area.install(context)
+                context.places.begin([area.begin for area in BEGUN])
                 stack.enter_context(_served(context, listener))
                 _describe(context)
             stack.callback(permissions.write, context)
@@ -259,13 +271,12 @@ def _describe(context: Context) -> None:
         "port": settings.port,
         "account_id": settings.account_id,
         "region": settings.region,
+        "profiles": {profile.name: {"account_id": profile.account_id, "region": profile.region} for profile in profiles.of(context)},
         "speed": settings.speed,
         "process_id": os.getpid(),
         "environment": context.client_environment,
         "not_inherited": list(LEADS_ELSEWHERE),  # what its clients must not have besides: all variables that begin so
         "log": str(context.log_path("account", "account")),
     }
-    path = settings.state_directory / DESCRIPTION_FILE
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(description, file, indent=2)
+    profiles.write(context)
+    private_files.write(settings.state_directory / DESCRIPTION_FILE, json.dumps(description, indent=2))

@@ -40,6 +40,9 @@ CACHES = {"MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR") or str(Path.cwd() / ".c
 _LOCALE = {"LANG": "C.UTF-8", "PYTHONUTF8": "1"}
 _LOCALE_PREFIXES = ("LC_", "LANGUAGE", "PYTHONIOENCODING", "PYTHONLEGACY")
 
+#: AWS SDKs and Tools reference guide, "Settings reference", order of precedence.
+_BEFORE_PROFILES = ("AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_REGION")
+
 UNSET = "unset AWS_PROFILE $(env | sed -n 's/^\\(AWS_[A-Za-z0-9_]*\\)=.*/\\1/p; s/^\\(CDK_[A-Za-z0-9_]*\\)=.*/\\1/p')"
 UNSET_IN_FISH = "set -e AWS_PROFILE (set --names --export | string match --regex '^(?:AWS|CDK)_.*')"
 
@@ -49,7 +52,7 @@ def client_environment(settings: AccountSettings, credentials: Credentials | Non
 
     Without credentials there is no address of the account either: that is how a container under network isolation lives.
     """
-    own_files = settings.state_directory / "client"
+    config, shared_credentials = profile_files(settings)
     reachable = {"AWS_ENDPOINT_URL": settings.endpoint_url, **credentials.environment} if credentials else {}
     return {
         **reachable,
@@ -57,11 +60,23 @@ def client_environment(settings: AccountSettings, credentials: Credentials | Non
         "AWS_REGION": settings.region,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_PAGER": "",
-        "AWS_CONFIG_FILE": str(own_files / "aws-config"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(own_files / "aws-credentials"),
-        **cdk_environment(str(own_files / "cdk")),
+        "AWS_CONFIG_FILE": str(config),
+        "AWS_SHARED_CREDENTIALS_FILE": str(shared_credentials),
+        **cdk_environment(str(settings.state_directory / "client" / "cdk")),
         **{name: without_proxy_here(inherited.get(name, "")) for name in _no_proxy_variables(inherited)},
     }
+
+
+def profile_files(settings: AccountSettings) -> tuple[Path, Path]:
+    """Where the person's profiles are (`profiles.py`): the configuration file, and the one with the keys."""
+    own_files = settings.state_directory / "client"
+    return own_files / "aws-config", own_files / "aws-credentials"
+
+
+def _without_profiles(settings: AccountSettings) -> dict[str, str]:
+    """What is started in somebody's name gets no profiles of somebody else: both files lead to where none ever are."""
+    nowhere = settings.state_directory / "client" / "none"
+    return {"AWS_CONFIG_FILE": str(nowhere / "aws-config"), "AWS_SHARED_CREDENTIALS_FILE": str(nowhere / "aws-credentials")}
 
 
 def git_environment(endpoint_url: str, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -113,17 +128,21 @@ def in_utf8(inherited: Mapping[str, str]) -> dict[str, str]:
 
 def process_environment(settings: AccountSettings, credentials: Credentials | None, inherited: Mapping[str, str]) -> dict[str, str]:
     """The whole environment of a process that the account starts in the name of `credentials`."""
-    return {**CACHES, **in_utf8(only_needed(inherited)), **client_environment(settings, credentials, inherited)}
+    own = {**client_environment(settings, credentials, inherited), **_without_profiles(settings)}
+    return {**CACHES, **in_utf8(only_needed(inherited)), **own}
 
 
 def own_environment(settings: AccountSettings, credentials: Credentials, inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment of the account's own process, whose emulators read it: the caller's without what leads elsewhere."""
-    return {**CACHES, **in_utf8(only_ours(inherited)), **client_environment(settings, credentials, inherited)}
+    own = {**client_environment(settings, credentials, inherited), **_without_profiles(settings)}
+    return {**CACHES, **in_utf8(only_ours(inherited)), **own}
 
 
 def shell_lines(settings: AccountSettings, credentials: Credentials, inherited: Mapping[str, str]) -> list[str]:
     """Commands for bash, zsh and dash that make a terminal a client of this account; fish takes all but the first, `UNSET_IN_FISH`."""
     exported = {**client_environment(settings, credentials, inherited), **git_environment(settings.endpoint_url, inherited)}
+    if settings.profiles:  # variables go before a profile's own region and, with AWS_PROFILE, its keys; git still needs the secret
+        exported = {name: value for name, value in exported.items() if name not in _BEFORE_PROFILES}
     quoted = {name: _in_double_quotes(value) for name, value in exported.items()}
     extended = {name: f"{','.join(_LOOPBACK)},${name}" for name in _no_proxy_variables(inherited)}  # by what that terminal has
     return [UNSET, *(f'export {name}="{value}"' for name, value in {**quoted, **extended}.items())]

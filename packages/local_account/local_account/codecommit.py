@@ -1,7 +1,8 @@
 """CodeCommit: Git over HTTP, the events of a push, and the operations that read branches, commits and files.
 
 moto keeps the list of repositories; `git_repositories.py` keeps their content; `git_over_http.py` speaks the protocol.
-The address is `http://127.0.0.1:<port>/v1/repos/<name>`, with the run's secret as the password (HTTP basic authentication).
+The address is `http://127.0.0.1:<port>/v1/repos/<name>`, with an account's secret as the password (HTTP basic authentication); in another
+region than the default one, the host is `git-codecommit.<region>.localhost`, like AWS's `git-codecommit.<region>.amazonaws.com`.
 Event format: https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html. Next: `events.py`.
 """
 
@@ -20,6 +21,7 @@ from local_account.context import Context
 from local_account.errors import ServiceError
 from local_account.git_repositories import Blob, Difference, GitRepository
 from local_account.moto_operations import Operation, install_operations
+from local_account.places import regions
 from local_account.response import Response
 from local_account.signatures import Request
 
@@ -27,6 +29,7 @@ HTTP_PREFIX = "/v1/repos/"
 #: "Any combination of letters, numbers, periods, underscores, and dashes between 1 and 100 characters … cannot end in .git" (CodeCommit
 #: user guide, "Quotas"). No address leads to `.` and `..`, and a program takes what begins with a dash for an option: not these either.
 _NAME = re.compile(r"(?!\.{1,2}$|-)(?!.*\.git$)[A-Za-z0-9_.-]{1,100}")
+_HOST = re.compile(r"git-codecommit\.([a-z0-9-]+)\.localhost(?::|$)")
 _GIT_PATH = re.compile(rf"/v1/repos/([\w.-]{{1,100}}){git_over_http.ENDING}", re.ASCII)
 #: AWS CodeCommit user guide, "Quotas": of what GetFile answers; botocore's model has it as `FileContent`, too.
 _LARGEST_FILE_BYTES = 6 * 1024**2
@@ -45,7 +48,17 @@ def _stored(context: Context, name: str) -> GitRepository:
 
 
 def clone_url(context: Context, name: str) -> str:
-    return f"{context.settings.endpoint_url}{HTTP_PREFIX}{name}"
+    settings = context.settings
+    host = "127.0.0.1" if settings.region == context.places.first.settings.region else f"git-codecommit.{settings.region}.localhost"
+    return f"http://{host}:{settings.port}{HTTP_PREFIX}{name}"
+
+
+def _place(context: Context, request: Request) -> Context | None:
+    """Whose repositories a request is for: the account whose secret it knows, the region of the host; None for a stranger."""
+    account_id = _asking(context, request)
+    match = _HOST.match(request.headers.get("host", ""))
+    region = match[1] if match and match[1] in regions() else context.settings.region
+    return context.places.at(account_id, region) if account_id else None
 
 
 def install(context: Context) -> None:
@@ -65,13 +78,14 @@ def _creating(context: Context, original: Callable[..., Any]) -> Callable[..., A
 
         if not _NAME.fullmatch(name):
             raise InvalidRepositoryNameException
+        place = context.places.at(backend.account_id, backend.region_name)
         metadata = original(backend, name, *arguments)
-        metadata["cloneUrlHttp"] = clone_url(context, name)
+        metadata["cloneUrlHttp"] = clone_url(place, name)
         try:
-            _stored(context, name).create()
+            _stored(place, name).create()
         except Exception:  # such as a full disk: a repository without its content is none
             del backend.repositories[name]
-            _stored(context, name).delete()
+            _stored(place, name).delete()
             raise
         return metadata
 
@@ -85,7 +99,7 @@ def _deleting(context: Context, original: Callable[..., Any]) -> Callable[..., A
     def delete_repository(backend: Any, repository_name: str) -> Any:
         repository_id = original(backend, repository_name)
         if _NAME.fullmatch(repository_name):
-            _stored(context, repository_name).delete()
+            _stored(context.places.at(backend.account_id, backend.region_name), repository_name).delete()
         return repository_id
 
     delete_repository.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps moto's own
@@ -97,17 +111,20 @@ def _deleting(context: Context, original: Callable[..., Any]) -> Callable[..., A
 
 def refusal(context: Context, request: Request) -> Response | None:
     """The answer to a request that does not carry the run's secret as its password; None for one that does."""
-    if knows_the_secret(context, request.headers.get("authorization", "")):
-        return None
+    return None if _asking(context, request) else _wrong_password()
+
+
+def _wrong_password() -> Response:
     message = b"The password is the secret access key that the local account printed; for git, use the address that it printed.\n"
     return Response(401, message, {"www-authenticate": 'Basic realm="local account"', "content-type": "text/plain"})
 
 
 def serve_git(context: Context, request: Request) -> Response:
     """Answer `git clone`, `fetch` or `push`, and tell the event bus which references a push changed."""
-    refused = refusal(context, request)
-    if refused is not None:
-        return refused
+    place = _place(context, request)
+    if place is None:
+        return _wrong_password()
+    context = place
     match = _GIT_PATH.fullmatch(request.path)
     try:
         git = repository(context, match[1]) if match else None
@@ -155,14 +172,21 @@ def _records(context: Context) -> Mapping[str, Any]:
     return records
 
 
-def knows_the_secret(context: Context, authorization: str) -> bool:
-    """Whether an `Authorization` header (HTTP basic) carries this run's secret as the password."""
+def account_of_password(secrets: Mapping[str, str], authorization: str) -> str | None:
+    """The account whose administrator's secret an `Authorization` header (HTTP basic) carries as the password. `secrets` by account."""
     scheme, _, encoded = authorization.partition(" ")
     try:
         password = base64.b64decode(encoded, validate=True).partition(b":")[2]
     except ValueError:  # no base64, or not even ASCII
-        return False
-    return scheme.lower() == "basic" and hmac.compare_digest(password, context.settings.secret.encode())
+        return None
+    known = [account_id for account_id, secret in secrets.items() if hmac.compare_digest(password, secret.encode())]
+    return known[0] if known and scheme.lower() == "basic" else None
+
+
+def _asking(context: Context, request: Request) -> str | None:
+    accounts = [context.places.at(account_id, context.settings.region) for account_id in context.places.account_ids]
+    secrets = {account.settings.account_id: account.keyring.administrator.secret for account in accounts}
+    return account_of_password(secrets, request.headers.get("authorization", ""))
 
 
 # --------------------------------------------------------------------------------------- operations

@@ -1,8 +1,7 @@
-"""What every emulated service is given: who the account is, its clock, its clients, its events, its processes."""
+"""What every emulated service is given: which account and region it is in, its clock, its clients, its events, its processes."""
 
 from __future__ import annotations
 
-import contextvars
 import json
 import logging
 import os
@@ -18,24 +17,34 @@ from local_account import client_environment
 from local_account.authorization.credentials import Credentials, Keyring
 from local_account.authorization.enforcement import Authorizer
 from local_account.authorization.existing import Existing
-from local_account.clock import Clock
+from local_account.clients import USUAL_SECONDS
 from local_account.errors import ServiceError
-from local_account.processes import Processes
+from local_account.places import Places, scope
 
 _log = logging.getLogger(__name__)
 
 Part = TypeVar("Part")
-_USUAL_SECONDS = 60
-_MOST_CLIENTS = 256
 
 _PLAIN_NAME = re.compile(r"\w[^/\\\x00-\x1f]*")
 _LONGEST_NAME_BYTES = 240  # file systems take 255; files beside it have endings
 _PLAIN_NAME_RULE = f"it must be one part of a path, at most {_LONGEST_NAME_BYTES} bytes, and begin with a letter, a digit or an underscore"
 
 
+@dataclass(frozen=True)
+class Profile:
+    """Another account of the process, and what its administrator's profile is called and its region is: without, the id and the default."""
+
+    account_id: str
+    name: str = ""
+    region: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AccountSettings:
-    """Identity of one running account. `secret` signs every request; a new one for each run."""
+    """Identity of one running account, the default one where a process has several. `secret` is its administrator's, new for each run.
+
+    `profiles` name the others; each account has every region of AWS, as in AWS, and `region` is the default.
+    """
 
     state_directory: Path
     port: int
@@ -43,7 +52,13 @@ class AccountSettings:
     region: str = "us-east-1"
     speed: float = 1.0
     secret: str = field(default_factory=lambda: secrets.token_hex(20))
+    profiles: tuple[Profile, ...] = ()
     debug: bool = False  # keep the directories of builds and jobs after they ended
+
+    @property
+    def account_ids(self) -> tuple[str, ...]:
+        """The default account first."""
+        return tuple(dict.fromkeys((self.account_id, *(profile.account_id for profile in self.profiles))))
 
     @property
     def endpoint_url(self) -> str:
@@ -51,21 +66,32 @@ class AccountSettings:
 
 
 class Context:
-    """Shared by all services of one account. Services keep their own state; this only connects them."""
+    """Shared by all services of one account in one region. Services keep their own state; this only connects them.
 
-    def __init__(self, settings: AccountSettings) -> None:
+    `settings` are those of the process with this account and region, and a state directory of their own. `places` has the others.
+    """
+
+    def __init__(self, settings: AccountSettings, places: Places | None = None) -> None:
         self.settings = settings
-        self.clock = Clock(settings.speed)
-        self.processes = Processes()
-        self.stopping = threading.Event()
-        self.keyring = Keyring(settings.account_id, settings.region, settings.secret)
-        self.existing = Existing(settings.account_id, settings.region)
-        self.authorizer = Authorizer(self.keyring, self.existing)
-        self._session: Any = None
-        self._clients: dict[tuple[str, str, int], Any] = {}
-        self._clients_lock = threading.Lock()
+        self.places = places or Places(self)
+        self.clock = self.places.clock
+        self.processes = self.places.processes
+        self.stopping = self.places.stopping
+        self.keyring = Keyring(settings.account_id, settings.region, settings.secret, self.places.issued)
+        self.existing = Existing(settings.account_id, settings.region, self._existing_at)
+        self.authorizer = Authorizer(self.keyring, self.existing, self.places.record)
         self._parts: dict[type[Any], Any] = {}
         self._parts_lock = threading.RLock()  # making one part may ask for another
+
+    def _existing_at(self, account_id: str) -> Existing | None:
+        """What there is in this region of another account; None for an account that is not in this process."""
+        known = account_id in self.places.account_ids
+        return self.places.at(account_id, self.settings.region).existing if known else None
+
+    @property
+    def here(self) -> Context:
+        """Of all places of the process, the one whose work is running: for hooks, which the emulators call for any of them."""
+        return self.places.here()
 
     def part(self, kind: type[Part], make: Callable[[], Part]) -> Part:
         """The account's one object of a class, made when it is first asked for: state that several modules share."""
@@ -87,74 +113,42 @@ class Context:
         """
         return {**client_environment.process_environment(self.settings, credentials, os.environ), **(extra or {})}
 
-    def client(self, service: str, *, answers_within_seconds: int = _USUAL_SECONDS) -> Any:
+    def client(self, service: str, *, answers_within_seconds: int = USUAL_SECONDS) -> Any:
         """A boto3 client for the emulator's own bookkeeping: it may do everything. What may take longer than usual is asked once only.
 
         A service that acts for a role uses a `Role` (`roles.py`); one that acts in its own name, `client_of_service`.
         """
-        return self._client(self.keyring.internal, service, answers_within_seconds)
+        return self.client_with(self.keyring.internal, service, answers_within_seconds)
 
     def administrators_client(self, service: str) -> Any:
         """A boto3 client of the person at the keyboard."""
-        return self._client(self.keyring.administrator, service, _USUAL_SECONDS)
+        return self.client_with(self.keyring.administrator, service)
 
-    def client_with(self, credentials: Credentials, service: str, answers_within_seconds: int | None = None) -> Any:
-        """A boto3 client of whoever has these credentials (`roles.py`)."""
-        return self._client(credentials, service, answers_within_seconds or _USUAL_SECONDS)
+    def client_with(
+        self, credentials: Credentials, service: str, answers_within_seconds: int | None = None, *, region: str | None = None
+    ) -> Any:
+        """A boto3 client of whoever has these credentials (`roles.py`), in this region unless another one is given."""
+        return self.places.clients.get(credentials, service, region or self.settings.region, answers_within_seconds or USUAL_SECONDS)
 
     def client_of_service(self, service_principal: str, service: str, *, source_arn: str = "") -> Any:
         """A boto3 client that asks as a service of AWS for one of the account's resources, which only a resource's policy can allow."""
-        return self._client(self.keyring.of_service(service_principal, source_arn), service, _USUAL_SECONDS)
-
-    def _client(self, credentials: Credentials, service: str, answers_within_seconds: int) -> Any:
-        """A boto3 client that calls back into this account through its public port."""
-        import boto3
-        from botocore.config import Config
-
-        with self._clients_lock:
-            key = (credentials.access_key, service, answers_within_seconds)
-            if key not in self._clients:
-                # One session for all: it keeps the services' models, which take longer to read than a client to make.
-                self._session = self._session or boto3.Session(region_name=self.settings.region)
-                config = Config(
-                    retries={"max_attempts": 1 if answers_within_seconds == _USUAL_SECONDS else 0},
-                    s3={"addressing_style": "path"},
-                    max_pool_connections=32,
-                    read_timeout=answers_within_seconds,
-                )
-                self._clients[key] = self._session.client(
-                    service,
-                    endpoint_url=self.settings.endpoint_url,
-                    config=config,
-                    aws_access_key_id=credentials.access_key,
-                    aws_secret_access_key=credentials.secret,
-                    aws_session_token=credentials.token or None,
-                )
-                if len(self._clients) > _MOST_CLIENTS:  # sessions end, and nobody asks in their name again
-                    del self._clients[next(iter(self._clients))]
-            return self._clients[key]
+        return self.client_with(self.keyring.of_service(service_principal, source_arn), service)
 
     def emit(self, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()) -> None:
         """Put an event of an AWS service on the default event bus, where the account's rules see it."""
-        from ministack.core.responses import set_request_account_id, set_request_region
         from ministack.services import eventbridge
 
         entry = {"Source": source, "DetailType": detail_type, "Detail": json.dumps(detail, default=str), "Resources": list(resources)}
-
-        def put() -> None:
-            set_request_account_id(self.settings.account_id)
-            set_request_region(self.settings.region)
-            eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
-
         try:
-            contextvars.copy_context().run(put)
+            with scope(self.settings.account_id, self.settings.region):
+                eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
         except Exception:  # what a service did stays done when nobody can be told
             _log.exception("event %s of %s is lost", detail_type, source)
 
     def in_background(
         self, work: Callable[..., None], *arguments: Any, failed: Callable[[Exception], None] | None = None, name: str = ""
     ) -> threading.Thread:
-        """Run `work` on a daemon thread called `name`; the account does not wait for it when it stops.
+        """Run `work` in this place on a daemon thread called `name`; the account does not wait for it when it stops.
 
         Whatever `work` raises is logged and given to `failed`, which ends the record that the work was about: nothing that the API
         shows may be under way for ever because the thread behind it is gone.
@@ -162,7 +156,8 @@ class Context:
 
         def run() -> None:
             try:
-                work(*arguments)
+                with scope(self.settings.account_id, self.settings.region):
+                    work(*arguments)
             except Exception as error:  # the last one who can: a thread has no caller
                 if self.stopping.is_set():
                     return

@@ -1,4 +1,4 @@
-"""Brings up the two emulators that this account is built on, inside this process, for one account at a time.
+"""Brings up the two emulators that the accounts are built on, inside this process, for one set of accounts at a time.
 
 MiniStack answers S3, IAM, CloudFormation, Lambda, EventBridge and more; moto answers the services in `MOTO_SERVICES`.
 Both read their identity from environment variables, some of them when imported; `installed` sets these for as long
@@ -26,11 +26,12 @@ from typing import Any
 from local_account import client_environment
 from local_account.api.rules import functions
 from local_account.context import Context
+from local_account.places import scope
 from local_account.processes import GUARD
 
 MOTO_SERVICES = ("application-autoscaling", "codepipeline", "codecommit")
-#: The service that MiniStack answers for at the moment; none for a signal to CloudFormation, which its path leads on.
-_served: contextvars.ContextVar[str] = contextvars.ContextVar("served", default="")
+#: The service, account and region that MiniStack answers for at the moment; none for a signal to CloudFormation, which its path leads on.
+_served: contextvars.ContextVar[tuple[str, str, str] | None] = contextvars.ContextVar("served", default=None)
 _MOTO_PACKAGES = {"application-autoscaling": "applicationautoscaling"}
 
 
@@ -90,6 +91,7 @@ def _set_environment(context: Context) -> None:
     temporary.mkdir(parents=True, exist_ok=True)
     tempfile.tempdir = str(temporary)
     environment = client_environment.own_environment(settings, context.keyring.internal, os.environ)
+    environment.pop("MOTO_ACCOUNT_ID", None)  # it goes before the account of a request
     environment.update(
         {
             "TMPDIR": str(temporary),
@@ -103,7 +105,6 @@ def _set_environment(context: Context) -> None:
             "STATE_DIR": str(temporary / "ministack"),
             "LOG_LEVEL": "WARNING",
             "DOCKER_HOST": f"unix://{temporary}/no-docker.sock",
-            "MOTO_ACCOUNT_ID": settings.account_id,
             "MOTO_DISABLE_GLOBAL_CORS": "true",
         },
     )
@@ -139,11 +140,12 @@ def _leave_out_what_is_not_used() -> None:
 
 
 @contextlib.contextmanager
-def serving(service: str) -> Iterator[None]:
-    """While MiniStack answers one request: the service that the request was signed and checked for."""
-    token = _served.set(service)
+def serving(service: str, account_id: str, region: str) -> Iterator[None]:
+    """While MiniStack answers one request: the service that it was signed and checked for, and where the resource is that it is about."""
+    token = _served.set((service, account_id, region))
     try:
-        yield
+        with scope(account_id, region):
+            yield
     finally:
         _served.reset(token)
 
@@ -151,20 +153,35 @@ def serving(service: str) -> Iterator[None]:
 def _route_by_the_signature() -> None:
     """MiniStack guesses a request's service from its headers, host and path, and has many more services than this account.
 
-    A request that a policy has allowed reaches the service of that policy's action, and nothing that its address looks like.
+    A request that a policy has allowed reaches the service of that policy's action, and nothing that its address looks like; in the
+    account and region that were worked out for it, and not in the one that its access key looks like.
     """
     import ministack.app as app
 
     original = getattr(app.detect_service, "original", app.detect_service)
 
     def detect_service(*request: Any) -> str:
-        return _served.get() or str(original(*request))
+        served = _served.get()
+        return served[0] if served else str(original(*request))
 
     detect_service.original = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
     app.detect_service = detect_service
+    app.set_request_account_id = _as_served(app.set_request_account_id, 1)
+    app.set_request_region = _as_served(app.set_request_region, 2)
     app._handle_pre_body_request = _unless_served(app._handle_pre_body_request)
     app._handle_post_body_shortcuts = _unless_served(app._handle_post_body_shortcuts)
     app._handle_special_data_plane_request = _unless_served(app._handle_special_data_plane_request)
+
+
+def _as_served(setter: Callable[[str], None], part: int) -> Callable[[str], None]:
+    original = getattr(setter, "original", setter)
+
+    def set_as_served(found: str) -> None:
+        served = _served.get()
+        original(served[part] if served else found)
+
+    set_as_served.original = original  # type: ignore[attr-defined]  # the same
+    return set_as_served
 
 
 def _unless_served(shortcut: Callable[..., Any]) -> Callable[..., Any]:

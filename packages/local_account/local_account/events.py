@@ -16,7 +16,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from local_account import targets
+from local_account import buses, targets
 from local_account.context import Context
 from local_account.errors import ServiceError
 
@@ -45,37 +45,60 @@ def install(context: Context) -> None:
     original = getattr(eventbridge._invoke_target, "__wrapped__", eventbridge._invoke_target)
 
     def invoke_target(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
-        arn = str(target.get("Arn", ""))
-        if arn.split(":")[2:3] == ["events"]:  # another event bus or an API destination: MiniStack's own delivery has both
+        arn, here = str(target.get("Arn", "")), context.here
+        if ":api-destination/" in arn:  # MiniStack's own delivery has it
             original(target, event, rule, view)
             return
         own_input, payload = _render(target, rule, view or eventbridge._pattern_event_view(event))
-        context.in_background(deliver, context, Delivery(str(rule.get("Arn", "")), target, payload, own_input))
+        here.in_background(deliver, here, Delivery(str(rule.get("Arn", "")), target, payload, own_input))
 
     invoke_target.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
     eventbridge._invoke_target = invoke_target
     eventbridge._put_events = _without_faulty_entries(context, eventbridge._put_events)
+    eventbridge._put_permission = buses.with_policies(eventbridge._put_permission)
 
 
 def _without_faulty_entries(context: Context, original: Callable[..., Any]) -> Callable[..., Any]:
-    """PutEvents puts the good entries and answers, in the place of each other, what is wrong with it. MiniStack puts them all."""
+    """PutEvents puts the good entries and answers, in the place of each other, what is wrong with it. MiniStack puts them all.
+
+    An entry for the bus of another account goes there.
+    """
     original = getattr(original, "__wrapped__", original)
 
     def put_events(data: Mapping[str, Any], allow_aws_source: bool = False) -> Any:
         entries = data.get("Entries") or []
-        faults = [fault_of(entry) for entry in entries]
-        good = [entry for entry, fault in zip(entries, faults, strict=True) if fault is None]
-        answer = original({**data, "Entries": good}, allow_aws_source=allow_aws_source)
-        if len(good) == len(entries) or answer[0] != 200:
+        results = [_fault(entry) or _put_elsewhere(context.here, entry) for entry in entries]
+        kept = [entry for entry, result in zip(entries, results, strict=True) if result is None]
+        answer = original({**data, "Entries": kept}, allow_aws_source=allow_aws_source)
+        if len(kept) == len(entries) or answer[0] != 200:
             return answer
         put = json.loads(answer[2])
-        results = iter(put["Entries"])
-        merged = [next(results) if fault is None else {"ErrorCode": fault[0], "ErrorMessage": fault[1]} for fault in faults]
-        failed = put["FailedEntryCount"] + len(entries) - len(good)
+        here = iter(put["Entries"])
+        merged = [next(here) if result is None else result for result in results]
+        failed = sum("ErrorCode" in result for result in merged)
         return answer[0], answer[1], json.dumps({"FailedEntryCount": failed, "Entries": merged}).encode()
 
     put_events.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
     return put_events
+
+
+def _fault(entry: Mapping[str, Any]) -> dict[str, str] | None:
+    fault = fault_of(entry)
+    return {"ErrorCode": fault[0], "ErrorMessage": fault[1]} if fault else None
+
+
+def _put_elsewhere(here: Context, entry: Mapping[str, Any]) -> dict[str, str] | None:
+    """The result of an entry for the bus of another account, in this region; None for one of this account."""
+    bus = str(entry.get("EventBusName") or "").split(":", 5)
+    own = here.settings
+    if len(bus) < 6 or (bus[3], bus[4] != own.account_id) != (own.region, True):
+        return None
+    if str(entry["Source"]).startswith("aws."):
+        return {"ErrorCode": "NotAuthorizedForSourceException", "ErrorMessage": "Not authorized for the source."}
+    try:
+        return {"EventId": buses.put(here, entry)}
+    except ServiceError as error:
+        return {"ErrorCode": error.code, "ErrorMessage": error.message}
 
 
 def fault_of(entry: Mapping[str, Any]) -> tuple[str, str] | None:

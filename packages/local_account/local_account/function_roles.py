@@ -21,9 +21,15 @@ def install(context: Context) -> None:
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
 
-    lambda_runtime.execution_credentials = lambda config: _credentials(context, config)
+    lambda_runtime.execution_credentials = lambda config: _credentials(_of_function(context, config), config)
     original = getattr(lambda_svc._route_async_failure, "__wrapped__", lambda_svc._route_async_failure)
     lambda_svc._route_async_failure = _in_the_roles_name(context, original)
+
+
+def _of_function(context: Context, config: Mapping[str, Any]) -> Context:
+    """The account and region that a function is in."""
+    _, _, _, region, account_id, _ = str(config["FunctionArn"]).split(":", 5)
+    return context.places.at(account_id, region)
 
 
 def role_of(context: Context, config: Mapping[str, Any]) -> Role:
@@ -44,9 +50,9 @@ def _in_the_roles_name(context: Context, original: Callable[..., None]) -> Calla
         service = target_arn.split(":")[2] if target_arn.count(":") >= 5 else ""
         operation, member = _DELIVERIES.get(service, ("", ""))
         try:
+            here = context.here
             if operation:
-                value = target_arn.rsplit(":", 1)[-1] if service == "sqs" else target_arn
-                role_of(context, config).require(service, operation, {member: value})
+                role_of(here, config).require(service, operation, {member: target_arn})
             original(target_arn, function_name, event, result)
         except ServiceError as error:
             _log.error("%s could not deliver a failed event to %s: %s", function_name, target_arn, error.message)

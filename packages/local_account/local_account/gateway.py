@@ -1,8 +1,10 @@
-"""The account's one port: checks who is asking, then hands a request to the service that it was signed for.
+"""The one port of all accounts: checks who is asking, then hands a request to the service that it was signed for.
 
 Input: HTTP as ASGI events. Output: the answer of MiniStack (most services), moto (`emulators.MOTO_SERVICES`), SageMaker
 (`sagemaker/api.py`), CodeConnections (`connections/`), a git server (both know repositories) or an endpoint (`endpoints/`). Nothing is
 answered without the run's secret.
+Which account and region a request is of, its keys and its signature say (`places.py`); a resource of another account that it names
+by ARN, URL or a bucket's name is served there, once the policies of both have allowed it.
 Next: `signatures.py`, `codecommit.py`, `cloudformation/`.
 """
 
@@ -17,11 +19,11 @@ import re
 import runpy
 import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
 
-from local_account import clock_control, cloudformation, codecommit, connections, emulators, permissions, request_body
+from local_account import clock_control, cloudformation, codecommit, connections, emulators, permissions, places, request_body
 from local_account.api import one_meaning, reading, tokens, validation, values, wording
 from local_account.api.rules import rule
 from local_account.authorization import deletions
@@ -64,14 +66,30 @@ _INVOCATION = re.compile(r"/endpoints/([^/]+)/invocations")
 OBSERVER = "LOCAL_ACCOUNT_OBSERVER"
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A request that is what it says: `caller` is nobody for what needs no signature, `context` the caller's account in the region."""
+
+    context: Context
+    service: str
+    request: Request
+    caller: Credentials | None
+
+    def authorize(self, call: reading.Call) -> None:
+        """Raises ServiceError for what the caller may not do."""
+        if self.caller is not None:
+            self.context.authorizer.require_of(self.caller, call.service, call.operation, call.parameters)
+
+
 class Gateway:
-    """The ASGI application of one account."""
+    """The ASGI application of one process. `context` is its first account's."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._moto_lock = threading.Lock()
         self._moto: dict[str, Any] = {}
         self._tokens = tokens.Tokens()
+        self._regions = places.regions() | {context.settings.region}
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -101,8 +119,9 @@ class Gateway:
             if request.path.startswith(_GIT_PREFIXES) or request.path in _OWN_PATHS:
                 await _reply(send, await self._for_the_password(request, incoming))
                 return
-            service, request, caller = await self._authenticate(request, scope["path"], incoming)
-            await self._dispatch(service, request, caller, scope, send)
+            asked = await self._authenticate(request, scope["path"], incoming)
+            service, request = asked.service, asked.request
+            await self._dispatch(asked, scope, send)
         except ServiceError as error:
             await incoming.forget()  # a client that still sends would not see its answer
             await _reply(send, error_response(error, request, service))
@@ -133,24 +152,23 @@ class Gateway:
         serve_git = connections.serve_git if request.path.startswith(connections.HTTP_PREFIX) else codecommit.serve_git
         return await asyncio.to_thread(serve_git, self._context, request)
 
-    async def _authenticate(self, request: Request, path: str, incoming: request_body.Incoming) -> tuple[str, Request, Credentials | None]:
-        """The service that a correctly signed request is for, the request with its body, and who asks; nobody for what needs no signature.
-
-        Raises ServiceError (403) otherwise.
+    async def _authenticate(self, request: Request, path: str, incoming: request_body.Incoming) -> _Asked:
+        """Who asks for which service, of which account and region, with the request's body. Raises ServiceError (403) for a stranger.
 
         `path` is the request's own, decoded, as MiniStack sees it.
         """
         if request.method == "PUT" and _SIGNALS.fullmatch(request.path):
             body = await incoming.read(request_body.SIGNAL_BYTES)
-            return "cloudformation", replace(request, body=body.content), None
+            return _Asked(self._context, "cloudformation", replace(request, body=body.content), None)
         signature = read_signature(request)
         if signature is None:
             raise ServiceError(
                 "MissingAuthenticationToken", "The request is not signed. Use the exports that the local account printed.", 403
             )
-        secret = self._context.keyring.secret_of(signature.access_key)
+        keyring = self._context.keyring
+        secret = keyring.secret_of(signature.access_key)
         verify_head(request, signature, secret)
-        require_region(signature, self._context.settings.region)
+        require_region(signature, self._regions)
         if _INTERNAL.match(path):
             raise ServiceError("AccessDenied", f"{path} is not a path of any service of AWS.", 403)
         body = await incoming.read(request_body.limit_of(signature.service))
@@ -158,35 +176,39 @@ class Gateway:
         caller = Credentials(signature.access_key, secret, _token(request))
         if caller.token and signature.access_key.startswith(_LASTING_KEYS):
             raise ServiceError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
-        return signature.service, replace(request, body=body.content), caller
+        region = self._context.settings.region if signature.is_regionless else signature.region
+        context = self._context.places.at(keyring.account_of(signature.access_key), region)
+        return _Asked(context, signature.service, replace(request, body=body.content), caller)
 
-    async def _dispatch(self, service: str, request: Request, caller: Credentials | None, scope: Mapping[str, Any], send: Send) -> None:
+    async def _dispatch(self, asked: _Asked, scope: Mapping[str, Any], send: Send) -> None:
+        context, service, request, caller = asked.context, asked.service, asked.request, asked.caller
         invocation = _INVOCATION.fullmatch(request.path)
         if service == "sagemaker" and invocation and request.method == "POST":  # many a second: it knows its few members itself
             name = unquote(invocation[1])
             validation.require_valid_invocation(name, request.headers)
-            self._authorize(caller, reading.Call("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": name}))
+            asked.authorize(reading.Call("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": name}))
             if OBSERVER in os.environ:
                 send = _recorded(reading.Call("sagemaker-runtime", "InvokeEndpoint", {}), send)
-            await _reply(send, await runtime.invoke(self._context, name, request.headers, request.body))
+            await _reply(send, await runtime.invoke(context, name, request.headers, request.body))
             return
         call = None
         if caller is not None:
             request = one_meaning.unambiguous(service, request)
-            call = self._context.authorizer.completed(caller, _checked(service, request))
-            request = one_meaning.handed_on(call, request, caller.access_key, self._context.settings.region, service)
+            call = context.authorizer.completed(caller, _checked(service, request))
+            request = one_meaning.handed_on(call, request, caller.access_key, context.settings.region, service)
             if deletions.is_list(call):
-                refused = deletions.refused(call, functools.partial(self._authorize, caller))
+                refused = deletions.refused(call, asked.authorize)
                 allowed = deletions.without(request, call, refused) if refused else request
                 if allowed is None:
                     await _reply(send, deletions.answer(refused))
                     return
                 request, send = allowed, _changed(deletions.with_errors(refused) if refused else None, send)
             else:
-                self._authorize(caller, call)
+                asked.authorize(call)
+            context = context.places.at(context.authorizer.account_of(call), context.settings.region)
             self._tokens.require_known(call)
             if rule.has_rules(call):
-                await asyncio.to_thread(rule.require, self._context, call)
+                await asyncio.to_thread(rule.require, context, call)
             if OBSERVER in os.environ:
                 send = _recorded(call, send)
             if service == "codecommit" or service not in (*emulators.MOTO_SERVICES, *connections.SERVICES, "sagemaker"):
@@ -194,20 +216,16 @@ class Gateway:
             if tokens.member_of(call.service, call.operation):
                 send = self._remembering(call, send)
         if service == "sagemaker":
-            await _reply(send, await asyncio.to_thread(api_of(self._context).answer, request))
+            await _reply(send, await asyncio.to_thread(api_of(context).answer, request))
         elif service in connections.SERVICES and call is not None:
-            await _reply(send, await asyncio.to_thread(connections.answer, self._context, call))
+            await _reply(send, await asyncio.to_thread(connections.answer, context, call))
         elif service in emulators.MOTO_SERVICES:
-            await _reply(send, await asyncio.to_thread(self._ask_moto, service, request))
+            await _reply(send, await asyncio.to_thread(self._ask_moto, context, service, request))
         else:
             if service == "cloudformation":
-                send = self._once_stack_is_settled(request, send)
-            with deployer.deploying(self._context, call, caller) if call and caller else contextlib.nullcontext():
-                await _ask_ministack(service, request, scope, send)
-
-    def _authorize(self, caller: Credentials | None, call: reading.Call) -> None:
-        if caller is not None:
-            self._context.authorizer.require_of(caller, call.service, call.operation, call.parameters)
+                send = self._once_stack_is_settled(context, request, send)
+            with deployer.deploying(context, call, caller) if call and caller else contextlib.nullcontext():
+                await _ask_ministack(context, service, request, scope, send)
 
     def _remembering(self, call: reading.Call, send: Send) -> Send:
         """Let an answer through once the token of its next page is known: the client may come with it at once."""
@@ -222,29 +240,31 @@ class Gateway:
 
         return send_later
 
-    def _once_stack_is_settled(self, request: Request, send: Send) -> Send:
+    def _once_stack_is_settled(self, context: Context, request: Request, send: Send) -> Send:
         """Hold the answer to a change of a stack for a moment: `cdk` looks every five seconds, most stacks take less than one."""
         if operation_of(request) not in cloudformation.STACK_CHANGES:
             return send
 
         async def send_later(event: Event) -> None:
             if event["type"] == "http.response.start" and event["status"] < 400:
-                await asyncio.to_thread(cloudformation.wait_until_settled, self._context, request.body)
+                await asyncio.to_thread(cloudformation.wait_until_settled, context, request.body)
             await send(event)
 
         return send_later
 
-    def _ask_moto(self, service: str, request: Request) -> Response:
+    def _ask_moto(self, context: Context, service: str, request: Request) -> Response:
         from werkzeug.test import EnvironBuilder, run_wsgi_app
 
         with self._moto_lock:
             application = self._moto.get(service) or self._moto.setdefault(service, emulators.moto_application(service))
+        # moto would take account and region from what a client says of itself, before those of its keys and signature.
+        kept = [(name, value) for name, value in request.headers.items() if name != "user-agent" and not name.startswith("x-moto-")]
         builder = EnvironBuilder(
             method=request.method,
             path=unquote(request.path),
             query_string=request.query,
             data=request.body,
-            headers=[*request.headers.items(), ("x-moto-account-id", self._context.settings.account_id)],
+            headers=[*kept, ("x-moto-account-id", context.settings.account_id)],
             base_url=f"http://{request.headers['host']}",
         )
         try:
@@ -257,7 +277,7 @@ class Gateway:
         return response
 
 
-async def _ask_ministack(service: str, request: Request, scope: Mapping[str, Any], send: Send) -> None:
+async def _ask_ministack(context: Context, service: str, request: Request, scope: Mapping[str, Any], send: Send) -> None:
     """Pass the request on. Good answers stream through; errors are read first, to name an operation that is missing."""
     import ministack.app
 
@@ -273,7 +293,9 @@ async def _ask_ministack(service: str, request: Request, scope: Mapping[str, Any
             if not event.get("more_body"):
                 await _reply_error(service, request, withheld, send)
 
-    with contextlib.nullcontext() if _SIGNALS.fullmatch(request.path) else emulators.serving(service):
+    settings = context.settings
+    is_signal = _SIGNALS.fullmatch(request.path)
+    with contextlib.nullcontext() if is_signal else emulators.serving(service, settings.account_id, settings.region):
         await ministack.app.app(_scope_of(request, scope), _replay(request.body), watch)
 
 

@@ -1,6 +1,6 @@
 """Adds operations to a moto service, or replaces the ones that only pretend.
 
-An operation is a function `(context, parameters) -> result`: the request's JSON members in, the answer's out.
+An operation is a function `(context, parameters) -> result`: the request's place and JSON members in, the answer's out.
 It raises `ServiceError` to answer an AWS error. Works for moto services that speak AWS JSON.
 """
 
@@ -18,7 +18,10 @@ Operation = Callable[[Context, dict[str, Any]], Mapping[str, Any]]
 
 
 def install_operations(context: Context, response_class: Any, operations: Mapping[str, Operation]) -> None:
-    """Put `operations` (snake-case name -> function) on moto's response class. A later account replaces an earlier one's."""
+    """Put `operations` (snake-case name -> function) on moto's response class, which answers for every account and region of the process.
+
+    A later process' replace an earlier one's.
+    """
     for name, operation in operations.items():
         setattr(response_class, name, _method(context, operation))
 
@@ -26,7 +29,8 @@ def install_operations(context: Context, response_class: Any, operations: Mappin
 def _method(context: Context, operation: Operation) -> Callable[[Any], Any]:
     def call(response: Any) -> Any:
         try:
-            result = operation(context, json.loads(response.body or "{}"))
+            place = context.places.at(response.current_account, response.region)
+            result = operation(place, json.loads(response.body or "{}"))
         except ServiceError as error:
             body = json.dumps({"__type": error.code, "message": error.message})
             return error.status, {"status": error.status, "x-amzn-errortype": error.code}, body

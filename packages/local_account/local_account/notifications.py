@@ -26,17 +26,26 @@ def install(context: Context) -> None:
     original = getattr(sns._deliver_to_lambda, "__wrapped__", sns._deliver_to_lambda)
     sns._deliver_to_lambda = _to_functions_that_allow(context, original)
     sqs.queue_policy_allows = lambda queue_arn, service, source_arn, source_account: allowed(
-        context, service, source_arn, "sqs", "SendMessage", {"QueueName": queue_arn.rsplit(":", 1)[-1]}
+        context, service, source_arn, "sqs", "SendMessage", {"QueueName": queue_arn}
     )
     dispatch = getattr(cloudwatch._dispatch_alarm_actions, "__wrapped__", cloudwatch._dispatch_alarm_actions)
     cloudwatch._dispatch_alarm_actions = _to_topics_that_allow(context, dispatch)
+    cloudwatch._is_sns_action_arn = _is_topic_of_this_region
+
+
+def _is_topic_of_this_region(action: Any) -> bool:
+    """Of whichever account: the topic's policy has been asked. MiniStack tells those of the alarm's own account only."""
+    from ministack.core.responses import get_region
+
+    return str(action).startswith(f"arn:aws:sns:{get_region()}:")
 
 
 def allowed(context: Context, service: str, source_arn: str, target: str, operation: str, parameters: Mapping[str, Any]) -> bool:
-    """Whether an AWS service may ask for an operation on behalf of one of the account's resources."""
-    asking = principals.service(service, context.settings.account_id, source_arn)
+    """Whether an AWS service may ask for an operation on behalf of a resource, in whatever account that and its target are."""
+    here = context.places.of_arn(source_arn) or context.here
+    asking = principals.service(service, here.settings.account_id, source_arn)
     try:
-        context.authorizer.require(asking, Call(target, operation, parameters))
+        here.authorizer.require(asking, Call(target, operation, parameters))
     except ServiceError as error:
         _log.warning("%s cannot deliver for %s: %s", service, source_arn, error.message)
         return False

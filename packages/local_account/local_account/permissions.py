@@ -47,7 +47,9 @@ def write(context: Context) -> None:
 def report(context: Context) -> dict[str, Any]:
     """The document, of what is plain text and numbers only. `read` makes objects of it again."""
     requests = context.authorizer.record.requests()
-    used = context.keyring.here(lambda: measured(_roles(context.settings.account_id), requests, context.settings.region))
+    accounts = [context.places.at(account_id, context.settings.region) for account_id in context.settings.account_ids]
+    roles = [role for account in accounts for role in account.keyring.here(lambda: list(_roles()))]
+    used = context.keyring.here(lambda: measured(roles, requests, context.settings.region))
     return {
         "account": context.settings.account_id,
         "region": context.settings.region,
@@ -69,8 +71,8 @@ def read(document: Mapping[str, Any]) -> tuple[list[tuple[Role, list[Grant]]], l
     return roles, [Asked(**entry) for entry in document["requests"]]
 
 
-def _roles(account_id: str) -> Iterator[Role]:
-    """Every role with policies of its own, by stack and name. One with AWS's managed policies alone has nothing to narrow."""
+def _roles() -> Iterator[Role]:
+    """Every role of the account at hand with policies of its own, by stack and name. One with AWS's alone has nothing to narrow."""
     from ministack.services import iam
 
     made_by = {physical: (stack, logical_id) for stack, logical_id, physical in _roles_of_stacks()}

@@ -21,13 +21,17 @@ from local_account.errors import ServiceError
 
 @dataclass(frozen=True)
 class Role:
-    """`service` as in trust policies (`codebuild.amazonaws.com`); `source_arn` is what it works on. Uses raise ServiceError."""
+    """`service` as in trust policies (`codebuild.amazonaws.com`); `source_arn` is what it works on. Uses raise ServiceError.
+
+    `region` is where it works, if not in that of the context.
+    """
 
     context: Context
     arn: str
     service: str
     session_name: str
     source_arn: str = ""
+    region: str = ""
 
     @property
     def credentials(self) -> Credentials:
@@ -40,11 +44,16 @@ class Role:
 
     def client(self, service: str, *, answers_within_seconds: int | None = None) -> Any:
         """A boto3 client of this role."""
-        return self.context.client_with(self.credentials, service, answers_within_seconds)
+        return self.context.client_with(self.credentials, service, answers_within_seconds, region=self.region)
 
     def require(self, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
         """Raises ServiceError for what the role may not do. `parameters` are those of the API."""
-        self.context.authorizer.require_of(self.credentials, service, operation, parameters)
+        self.place.authorizer.require_of(self.credentials, service, operation, parameters)
+
+    @property
+    def place(self) -> Context:
+        """Where its requests are answered: in the account that it is of, which need not be that of whoever assumes it."""
+        return self.context.places.at(self.arn.split(":")[4], self.region or self.context.settings.region)
 
     def asks(self, permissions: Sequence[str], resource: str, keys: Mapping[str, Any]) -> Decision:
         """What the policies say of permissions that mean one thing and are no operation of an API (`Authorizer.decision`)."""
@@ -94,13 +103,13 @@ class AssumedThrough(Role):
         return Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
 
 
-def pipeline_role(context: Context, declaration: Mapping[str, Any], execution_id: str, action_role_arn: str = "") -> Role:
-    """In whose name CodePipeline works: the pipeline's service role, or an action's own, which the service role assumes.
+def pipeline_role(context: Context, declaration: Mapping[str, Any], execution_id: str, action_role_arn: str = "", region: str = "") -> Role:
+    """In whose name CodePipeline works: the pipeline's service role, or an action's own, which the service role assumes; in its region.
 
     Source: CodePipeline user guide, "CodePipeline service role policy" and "Pipeline structure reference", roleArn of an action.
     """
     arn = context.arn("codepipeline", declaration["name"])
-    service_role = Role(context, declaration["roleArn"], "codepipeline.amazonaws.com", execution_id, arn)
+    service_role = Role(context, declaration["roleArn"], "codepipeline.amazonaws.com", execution_id, arn, region)
     if not action_role_arn or action_role_arn == declaration["roleArn"]:
         return service_role
-    return AssumedThrough(context, action_role_arn, "codepipeline.amazonaws.com", execution_id, arn, service_role)
+    return AssumedThrough(context, action_role_arn, "codepipeline.amazonaws.com", execution_id, arn, region, service_role)

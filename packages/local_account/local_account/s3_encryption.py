@@ -25,7 +25,7 @@ def install(context: Context) -> None:
     original = getattr(s3._resolve_sse_write_headers, "original", s3._resolve_sse_write_headers)
 
     def resolve(headers: Mapping[str, str], bucket_name: str) -> Any:
-        kept, refused = original(with_key(headers, context.arn("kms", "alias/aws/s3")), bucket_name)
+        kept, refused = original(with_key(headers, context.here.arn("kms", "alias/aws/s3")), bucket_name)
         if kept and _KEY_HEADER in kept and has_bucket_key(bucket_name, headers.get(BUCKET_KEY_HEADER)):
             kept[BUCKET_KEY_HEADER] = "true"
         return kept, refused

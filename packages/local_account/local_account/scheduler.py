@@ -7,7 +7,6 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-patte
 
 from __future__ import annotations
 
-import contextvars
 import json
 import logging
 import uuid
@@ -19,6 +18,7 @@ from capacity import schedule
 from capacity.model import CapacityError
 from local_account.context import Context
 from local_account.events import Delivery, deliver
+from local_account.places import scope
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def _run(context: Context) -> None:
         for fire_due, records in ((_fire_schedule, _schedules()), (_fire_rule, _rules())):
             for key, record in records:
                 try:
-                    contextvars.copy_context().run(fire_due, context, key, record, since, now)
+                    fire_due(context, key, record, since, now)
                 except Exception:  # one broken record must not stop the clock for all others
                     _log.exception("schedule %s could not be fired", record.get("Arn"))
         since = now
@@ -65,28 +65,26 @@ def _rules() -> list[tuple[Any, dict[str, Any]]]:
     return [(key, rule) for key, rule in rules if rule.get("State") == "ENABLED" and rule.get("ScheduleExpression")]
 
 
-def _fire_schedule(context: Context, key: Any, record: dict[str, Any], since: datetime, now: datetime) -> None:
+def _fire_schedule(context: Context, key: tuple[str, str, str], record: dict[str, Any], since: datetime, now: datetime) -> None:
     from ministack.services import scheduler as records
 
+    place = context.places.at(*key[:2])
     created = _moment(record.get("_local_created")) or since
     parsed = _parse_schedule(record, created)
     for due in _occurrences(parsed, max(since, created), now, record["Arn"]):
         target = record["Target"]
-        payload = target.get("Input") or json.dumps(_event(context, "aws.scheduler", record["Arn"], due))
-        context.in_background(deliver, context, Delivery(record["Arn"], target, payload, target.get("Input")))
+        payload = target.get("Input") or json.dumps(_event(place, "aws.scheduler", record["Arn"], due))
+        place.in_background(deliver, place, Delivery(record["Arn"], target, payload, target.get("Input")))
     if record.get("ActionAfterCompletion") == "DELETE" and parsed.next_after(now) is None:
         records._schedules._data.pop(key, None)
 
 
 def _fire_rule(context: Context, key: tuple[str, str, str], rule: dict[str, Any], since: datetime, now: datetime) -> None:
-    from ministack.core.responses import set_request_account_id, set_request_region
     from ministack.services import eventbridge
 
     account_id, region, _ = key
     created = _moment(rule.setdefault("_LocalCreated", since.timestamp())) or since
     for due in _occurrences(schedule.parse(rule["ScheduleExpression"], created=created), max(since, created), now, rule["Arn"]):
-        set_request_account_id(account_id)
-        set_request_region(region)
         event = {
             "EventId": str(uuid.uuid4()),
             "Source": "aws.events",
@@ -97,8 +95,9 @@ def _fire_rule(context: Context, key: tuple[str, str, str], rule: dict[str, Any]
             "Account": account_id,
             "Region": region,
         }
-        for target in eventbridge._targets._data.get(key, []):
-            eventbridge._invoke_target(target, event, rule)
+        with scope(account_id, region):
+            for target in eventbridge._targets._data.get(key, []):
+                eventbridge._invoke_target(target, event, rule)
 
 
 def _occurrences(parsed: schedule.Schedule, since: datetime, now: datetime, arn: str) -> list[datetime]:

@@ -15,14 +15,16 @@ from typing import Any
 
 from botocore import xform_name
 
+from local_account import buses
 from local_account.api.members import coverage
 from local_account.api.reading import EMULATED, Call, model
 from local_account.api.validation import require_allowed
 from local_account.context import Context
-from local_account.errors import NotEmulatedError
+from local_account.errors import NotEmulatedError, ServiceError
 from local_account.roles import Role
 
 Target = Mapping[str, Any]
+_OF_OTHER_ACCOUNTS = ("lambda", "sqs", "sns")
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,11 @@ class Sender:
 
     def client(self, service: str) -> Any:
         """Raises ServiceError (AccessDenied) for a role that the service may not assume."""
-        if self.role_arn:
-            return Role(self.context, self.role_arn, self.service, self._name, self._source_arn).client(service)
-        return self.context.client_of_service(self.service, service, source_arn=self.origin_arn)
+        return self.role.client(service) if self.role else self.context.client_of_service(self.service, service, source_arn=self.origin_arn)
+
+    @property
+    def role(self) -> Role | None:
+        return Role(self.context, self.role_arn, self.service, self._name, self._source_arn) if self.role_arn else None
 
     @property
     def _name(self) -> str:
@@ -61,10 +65,29 @@ def send(context: Context, origin_arn: str, target: Target, payload: str, own_in
     if service == "scheduler":
         _send_to_any_api(sender, arn, payload)
         return
+    _require_reachable(sender, arn, service)
     call = _SENDERS.get(service)
     if call is None:
         raise NotEmulatedError("events", f"PutTargets with a target of {service or 'no service'}")
     call(sender, target, payload, own_input)
+
+
+def _require_reachable(sender: Sender, arn: str, service: str) -> None:
+    """Raises ServiceError for a target that is not reached: of another region, but for buses, or of another account in its own name.
+
+    EventBridge user guide, "Sending events to an AWS service in another account" and "Sending and receiving events between AWS Regions".
+    """
+    origin, target = sender.origin_arn.split(":", 5), arn.split(":", 5)
+    if service == "events":
+        return
+    if target[3] not in ("", origin[3]):
+        raise ServiceError("ValidationException", f"{arn} is not in region {origin[3]}, from where only event buses are reached elsewhere.")
+    if target[4] in ("", origin[4]):
+        return
+    if service not in _OF_OTHER_ACCOUNTS:
+        raise ServiceError("ValidationException", f"{arn} is of another account; of those are reached: {', '.join(_OF_OTHER_ACCOUNTS)}.")
+    if not sender.role_arn:
+        raise ServiceError("ValidationException", f"{arn} is of another account: RoleArn is required.")
 
 
 def _call(sender: Sender, service: str, operation: str, parameters: Mapping[str, Any]) -> Any:
@@ -92,7 +115,9 @@ def send_to_queue(sender: Sender, queue_arn: str, body: str, attributes: Mapping
 
 
 def _queue_url(context: Context, queue_arn: str) -> str:
-    return str(context.client("sqs").get_queue_url(QueueName=queue_arn.rsplit(":", 1)[-1])["QueueUrl"])
+    """A queue of another account is looked for there; that it may be used, the sender is asked."""
+    owner = context.places.of_arn(queue_arn) or context
+    return str(owner.client("sqs").get_queue_url(QueueName=queue_arn.rsplit(":", 1)[-1])["QueueUrl"])
 
 
 def _function(sender: Sender, target: Target, payload: str, own_input: str | None) -> None:
@@ -137,6 +162,16 @@ def _log_group(sender: Sender, target: Target, payload: str, own_input: str | No
     client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[{"timestamp": int(time.time() * 1000), "message": payload}])
 
 
+def _event_bus(sender: Sender, target: Target, payload: str, own_input: str | None) -> None:
+    """A rule hands its event on as it is, a schedule puts one of its own."""
+    if ":rule/" in sender.origin_arn:
+        buses.forward(sender.context, sender.origin_arn, sender.role, target["Arn"], json.loads(payload))
+        return
+    parameters = target.get("EventBridgeParameters") or {}
+    entry = {"EventBusName": target["Arn"], "Source": parameters["Source"], "DetailType": parameters["DetailType"], "Detail": payload}
+    _call(sender, "events", "PutEvents", {"Entries": [entry]})
+
+
 def _send_to_any_api(sender: Sender, arn: str, payload: str) -> None:
     """`arn:aws:scheduler:::aws-sdk:<service>:<operation>`, a schedule's universal target: the input holds the parameters."""
     named, operation = arn.split(":")[-2:]
@@ -153,4 +188,5 @@ _SENDERS: Mapping[str, Callable[[Sender, Target, str, str | None], None]] = {
     "codepipeline": _code_pipeline,
     "sagemaker": _sagemaker_pipeline,
     "logs": _log_group,
+    "events": _event_bus,
 }

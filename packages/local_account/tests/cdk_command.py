@@ -29,6 +29,7 @@ def run_cdk(account: Account, app: Path, *arguments: str) -> str:
         account.context.keyring.administrator,
         {
             "HOME": str(state),
+            **{name: account.context.client_environment[name] for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")},
             "JSII_RUNTIME_PACKAGE_CACHE_ROOT": _JSII_CACHE,
             "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
         },

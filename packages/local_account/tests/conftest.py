@@ -14,11 +14,12 @@ from hypothesis import settings as hypothesis_settings
 
 from local_account.account import Account
 from local_account.client_environment import NO_PROXY, in_utf8, only_ours, without_proxy_here
-from local_account.context import AccountSettings
+from local_account.context import AccountSettings, Profile
 
 from .held_answers import every_answer_is_one_of_aws as every_answer_is_one_of_aws  # a fixture is found by its name here
 from .held_answers import switch_on
 from .roles import make_roles
+from .several_accounts import ELSEWHERE, OTHER
 
 own = in_utf8(only_ours(os.environ))
 own |= {name: without_proxy_here(own.get(name, "")) for name in NO_PROXY}
@@ -43,3 +44,12 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 @pytest.fixture(scope="module")
 def account_directory(account: Account) -> Path:
     return account.settings.state_directory
+
+
+@pytest.fixture(scope="module")
+def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """Two accounts in one process: the default one, and `OTHER` (`several_accounts.py`)."""
+    settings = AccountSettings(state_directory=tmp_path_factory.mktemp("accounts"), port=0, profiles=(Profile(OTHER, "other", ELSEWHERE),))
+    with Account(settings) as running:
+        make_roles(running)
+        yield running

@@ -80,7 +80,7 @@ def names(package: Path) -> set[tuple[str, str]]:
                 is_emulator = str(node.module).startswith(EMULATORS)
                 imported = [alias.name for alias in node.names if not is_module(f"{node.module}.{alias.name}")]
                 found |= {(str(node.module), name) for name in imported if is_emulator or _is_private(name)}
-            elif isinstance(node, ast.Attribute) and _is_private(node.attr) and ast.unparse(node.value) not in ("self", "cls"):
+            elif isinstance(node, ast.Attribute) and _is_private(node.attr) and ast.unparse(node.value) not in ("self", "cls", "super()"):
                 owner = _dotted(node.value, known)
                 assert owner, f"{file.path.name}:{node.lineno}: {ast.unparse(node)} is private to something that cannot be told"
                 if _is_foreign(owner):

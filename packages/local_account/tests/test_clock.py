@@ -4,12 +4,12 @@ import base64
 import json
 import threading
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
 
 from local_account.clock import Clock
 from local_account.clock_control import PATH, serve_clock
+from local_account.context import AccountSettings, Context
 from local_account.errors import ServiceError
 from local_account.signatures import Request
 
@@ -22,8 +22,10 @@ def request(method: str, body: bytes = b"", password: str = "secret") -> Request
 
 
 @pytest.fixture
-def context():
-    return SimpleNamespace(clock=Clock(start=MONDAY), settings=SimpleNamespace(secret="secret"))
+def context(tmp_path):
+    made = Context(AccountSettings(state_directory=tmp_path, port=1, secret="secret"))
+    made.clock = Clock(start=MONDAY)
+    return made
 
 
 def test_time_jumps_forward_but_never_back():

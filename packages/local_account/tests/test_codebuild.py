@@ -76,7 +76,7 @@ class Account(Context):
 
         self.keyring = AnyRole(self.settings.account_id, self.settings.region, self.settings.secret)
 
-    def client_with(self, credentials: Credentials, service: str, answers_within_seconds: int | None = None) -> Any:
+    def client_with(self, credentials: Credentials, service: str, answers_within_seconds: int | None = None, **place: Any) -> Any:
         assert credentials == AnyRole.CREDENTIALS
         return self.fakes[service]
 

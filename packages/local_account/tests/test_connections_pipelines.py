@@ -106,7 +106,10 @@ def test_the_event_of_a_started_pipeline_says_what_was_pushed(account: Account, 
     url = sqs.create_queue(QueueName=name, Attributes=open_to_services())["QueueUrl"]
     queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_rule(
-        Name=name, EventPattern=json.dumps({"source": ["aws.codepipeline"], "detail": {"pipeline": [name], "state": ["STARTED"]}})
+        Name=name,
+        EventPattern=json.dumps(
+            {"detail-type": ["CodePipeline Pipeline Execution State Change"], "detail": {"pipeline": [name], "state": ["STARTED"]}}
+        ),
     )
     events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": queue}])
     create(account, name, source(arn, clone.full_name))

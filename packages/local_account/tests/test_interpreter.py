@@ -55,6 +55,16 @@ def condition(name: str, conditions: list[Any], if_steps: list[Any], else_steps:
     return {"Name": name, "Type": "Condition", "Arguments": {"Conditions": conditions, "IfSteps": if_steps, "ElseSteps": else_steps}}
 
 
+def test_how_many_instances_a_parameter_asks_for_is_judged_when_the_step_runs(sagemaker: Any) -> None:
+    cluster = {**small.CLUSTER["ClusterConfig"], "InstanceCount": {"Get": "Parameters.Count"}}
+    step = writes("Work", "1")
+    step["Arguments"]["ProcessingResources"] = {"ClusterConfig": cluster}
+    name = small.create_pipeline(sagemaker, [step], [{"Name": "Count", "Type": "Integer", "DefaultValue": 1}])
+    assert small.run_pipeline(sagemaker, name)[0]["PipelineExecutionStatus"] == "Succeeded"
+    _, ran = small.run_pipeline(sagemaker, name, {"Count": "2"})
+    assert "ClusterConfig.InstanceCount 2" in ran["Work"]["FailureReason"]
+
+
 def test_a_condition_on_a_property_file_takes_one_branch_only(sagemaker: Any) -> None:
     below = {"Type": "LessThan", "LeftValue": value_of("Score", "a.value"), "RightValue": {"Get": "Parameters.Limit"}}
     refused = {"Std:Join": {"On": " ", "Values": ["value", value_of("Score", "a.value"), "is not below", {"Get": "Parameters.Limit"}]}}

@@ -135,7 +135,7 @@ def test_a_value_that_is_known_when_the_step_starts_is_checked_then(account: Acc
     [
         ("arn:aws:scheduler:::aws-sdk:sqs:sendMessage", {"QueueUrl": "q"}, None, "Value null at 'messageBody'"),
         ("arn:aws:scheduler:::aws-sdk:sagemaker:deleteModel", {"ModelName": 5}, None, "NUMBER_VALUE can not be converted to a String"),
-        ("arn:aws:codebuild:us-east-1:111122223333:project/p", {}, {"sourceTypeOverride": "FLOPPY"}, "Value 'FLOPPY'"),
+        ("arn:aws:scheduler:::aws-sdk:codebuild:startBuild", {"projectName": "p", "sourceTypeOverride": "FLOPPY"}, None, "Value 'FLOPPY'"),
     ],
 )
 def test_a_targets_input_is_refused_as_its_service_refuses_it(
@@ -156,6 +156,8 @@ def test_what_a_client_would_not_even_send_is_not_tried_again() -> None:
 def test_a_target_that_no_service_here_has_is_named(account: Account) -> None:
     with pytest.raises(NotEmulatedError, match="dynamodb:PutItem"):
         targets.send(account.context, ORIGIN, {"Arn": "arn:aws:scheduler:::aws-sdk:dynamodb:putItem"}, "{}", None)
+    with pytest.raises(NotEmulatedError, match="PutTargets with a target of codebuild"):
+        targets.send(account.context, ORIGIN, {"Arn": "arn:aws:codebuild:us-east-1:111122223333:project/p"}, "{}", None)
 
 
 def test_a_json_body_may_say_null_for_what_it_does_not_say(account: Account) -> None:

@@ -85,6 +85,7 @@ _ANSWERED_FOR_ALL = {
         "viaservice",
         "grantisforawsresource",
         "requestalias",
+        "resourcealiases",
     ),
     "iam": (
         "passedtoservice",
@@ -128,9 +129,13 @@ class Keys(dict[str, Any]):
             return next((value for name, value in tags_of(self._call) if name.lower() == key[len("aws:requesttag/") :]), None)
         if key == "kms:calleraccount":
             return self._existing.account_id
+        if key in ("aws:resourceaccount", "s3:resourceaccount"):
+            return self._existing.account_of(self._resource)
         if key == "kms:requestalias":
             name = str(self._call.parameters.get("KeyId", ""))
             return name if name.startswith("alias/") else None
+        if key == "kms:resourcealiases":
+            return self._existing.aliases(self._resource) or None
         if key == "iam:permissionsboundary" and not self._call.parameters.get("PermissionsBoundary"):
             return self._existing.boundary(self._resource)
         if match := _RESOURCE_TAG.fullmatch(key):

@@ -7,13 +7,12 @@ Input: access keys, role ARNs. Output: `Principal`s and `Credentials`. Next: `pr
 
 from __future__ import annotations
 
-import contextvars
 import re
 import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from local_account.authorization import policies, principals
@@ -45,24 +44,36 @@ class Credentials:
         return {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret, **token}
 
 
-class Keyring:
-    """The keys of one account. Thread-safe."""
+@dataclass
+class Issued:
+    """The keys that a process has given out besides those in MiniStack's records, of all of its accounts."""
 
-    def __init__(self, account_id: str, region: str, administrators_secret: str) -> None:
+    internal: dict[str, Credentials] = field(default_factory=dict)
+    administrators: dict[str, Credentials] = field(default_factory=dict)
+    services: dict[str, tuple[Credentials, Principal]] = field(default_factory=dict)
+    by_service: dict[tuple[str, str, str], Credentials] = field(default_factory=dict)
+    forwarded: dict[str, tuple[Credentials, Credentials, str]] = field(default_factory=dict)
+    by_caller: dict[tuple[str, str], Credentials] = field(default_factory=dict)
+    sessions: dict[tuple[str, str, str, str], tuple[Credentials, float]] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+class Keyring:
+    """The keys of one account as they are used in one region. Whose a key is can be asked of any account's. Thread-safe."""
+
+    def __init__(self, account_id: str, region: str, administrators_secret: str, issued: Issued | None = None) -> None:
         self._account_id, self._region = account_id, region
-        self._administrators_secret = administrators_secret
-        self.internal = Credentials(account_id, secrets.token_hex(20))
-        self._services: dict[str, tuple[Credentials, Principal]] = {}
-        self._by_service: dict[tuple[str, str], Credentials] = {}
-        self._forwarded: dict[str, tuple[Credentials, Credentials, str]] = {}
-        self._by_caller: dict[tuple[str, str], Credentials] = {}
-        self._sessions: dict[tuple[str, str, str, str], tuple[Credentials, float]] = {}
-        self._lock = threading.RLock()
+        self._issued = issued or Issued()
+        first = not self._issued.administrators
+        key = ADMINISTRATOR_KEY if first else f"AKIA{account_id}ADMI"
+        secret = administrators_secret if first else secrets.token_hex(20)  # one account's keys say nothing of another's
+        self._issued.administrators.setdefault(account_id, Credentials(key, secret))
+        self.internal = self._issued.internal.setdefault(account_id, Credentials(account_id, secrets.token_hex(20)))
 
     @property
     def administrator(self) -> Credentials:
         """The keys of the person at the keyboard."""
-        return Credentials(ADMINISTRATOR_KEY, self._administrators_secret)
+        return self._issued.administrators[self._account_id]
 
     def make_administrator(self) -> None:
         """A user who may do everything: somebody has to begin, and AWS advises against its root user for that."""
@@ -71,54 +82,70 @@ class Keyring:
         def make() -> None:
             iam._create_user({"UserName": [ADMINISTRATOR]})
             iam._users[ADMINISTRATOR]["AttachedPolicies"].append(_ADMINISTRATOR_ACCESS)
-            record = {"UserName": ADMINISTRATOR, "AccessKeyId": ADMINISTRATOR_KEY, "SecretAccessKey": self._administrators_secret}
-            iam._access_keys[ADMINISTRATOR_KEY] = {**record, "Status": "Active", "CreateDate": iam._now()}
+            key, secret = self.administrator.access_key, self.administrator.secret
+            record = {"UserName": ADMINISTRATOR, "AccessKeyId": key, "SecretAccessKey": secret}
+            iam._access_keys[key] = {**record, "Status": "Active", "CreateDate": iam._now()}
 
         self.here(make)
 
     def here(self, work: Callable[[], Result]) -> Result:
         """Run something that reads MiniStack's records in this account's name, on whichever thread."""
-        from ministack.core.responses import set_request_account_id, set_request_region
+        from ministack.core.responses import request_scope
 
-        def run() -> Result:
-            set_request_account_id(self._account_id)
-            set_request_region(self._region)
+        with request_scope(self._account_id, self._region):
             return work()
-
-        return contextvars.copy_context().run(run)
 
     # ------------------------------------------------------------------------------- who signed
 
     def secret_of(self, access_key: str) -> str:
         """Raises ServiceError (403) for a key that nobody has, or has any more."""
-        if access_key == self.internal.access_key:
-            return self.internal.secret
-        if access_key in self._services:
-            return self._services[access_key][0].secret
-        if access_key in self._forwarded:
-            return self._forwarded[access_key][0].secret
-        return str(self._resolved(access_key).secret_access_key)
+        known = self._known(access_key)
+        return known.secret if known else str(self._resolved(access_key).secret_access_key)
+
+    def account_of(self, access_key: str) -> str:
+        """The account that issued a key: whose resources its requests are about. Raises ServiceError (403) as `secret_of` does."""
+        if access_key in self._issued.internal:
+            return access_key
+        if access_key in self._issued.services:
+            return self._issued.services[access_key][1].account_id
+        if access_key in self._issued.forwarded:
+            return self.account_of(self._issued.forwarded[access_key][1].access_key)
+        return str(self._resolved(access_key).account_id)
 
     def principal_of(self, access_key: str, token: str) -> Principal:
         """Raises ServiceError (403) for a key that nobody has, or temporary credentials without their token."""
         from ministack.services import sts
 
-        if access_key == self.internal.access_key:
-            return principals.internal(self._account_id)
-        if access_key in self._services:
-            return self._services[access_key][1]
-        if access_key in self._forwarded:
-            _, caller, service = self._forwarded[access_key]
+        if access_key in self._issued.internal:
+            return principals.internal(access_key)
+        if access_key in self._issued.services:
+            return self._issued.services[access_key][1]
+        if access_key in self._issued.forwarded:
+            _, caller, service = self._issued.forwarded[access_key]
             return principals.through(self.principal_of(caller.access_key, caller.token), service)
         session = sts._sessions.get(access_key) or {}
         if session and not secrets.compare_digest(str(session.get("SessionToken", "")).encode(), token.encode()):
             raise ServiceError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
         return principals.of_credential(self._resolved(access_key), session)
 
-    def _resolved(self, access_key: str) -> Any:
-        from ministack.core.iam_evaluator import ResolvedCredential, is_root_access_key, resolve_credential
+    def _known(self, access_key: str) -> Credentials | None:
+        """The keys of the emulator and of services, and those that a service forwards: no user's and no session's."""
+        issued = self._issued
+        listed = issued.services.get(access_key) or issued.forwarded.get(access_key)
+        return listed[0] if listed else issued.internal.get(access_key)
 
-        found = None if is_root_access_key(access_key) else resolve_credential(access_key, self._account_id)
+    def _resolved(self, access_key: str) -> Any:
+        from ministack.core.iam_evaluator import (
+            ResolvedCredential,
+            find_iam_access_key_account,
+            is_root_access_key,
+            resolve_credential,
+        )
+        from ministack.services import sts
+
+        session = sts._sessions.get(access_key) or {}
+        account_id = session.get("AccountId") or find_iam_access_key_account(access_key) or self._account_id
+        found = None if is_root_access_key(access_key) else resolve_credential(access_key, account_id)
         if isinstance(found, ResolvedCredential):
             return found
         code, message = "UnrecognizedClientException", f"Access key {access_key} is not known to this local account."
@@ -139,11 +166,11 @@ class Keyring:
         self._require_trust(role_arn, service, source_arn)
         role_id = self.here(lambda: sts._role_id(role_arn))  # a role that was made anew under its name is another one
         key = (role_id, service, name, source_arn)
-        with self._lock:
-            known = self._sessions.get(key)
+        with self._issued.lock:
+            known = self._issued.sessions.get(key)
             if known is None or known[1] < time.time() + _RENEW_SECONDS:
                 known = self._session(role_arn, role_id, name), time.time() + _LASTS_SECONDS
-                self._sessions[key] = known
+                self._issued.sessions[key] = known
             return known[0]
 
     def trusts(self, role_arn: str, service: str, source_arn: str = "") -> bool:
@@ -164,15 +191,15 @@ class Keyring:
     def _session(self, role_arn: str, role_id: str, name: str) -> Credentials:
         from ministack.services import sts
 
-        role_name = role_arn.rsplit("/", 1)[-1]
+        account_id, role_name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
         made = Credentials(f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20), secrets.token_hex(40))
         record = {
-            "Arn": f"arn:aws:sts::{self._account_id}:assumed-role/{role_name}/{name}",
+            "Arn": f"arn:aws:sts::{account_id}:assumed-role/{role_name}/{name}",
             "UserId": f"{role_id}:{name}",
             "SecretAccessKey": made.secret,
             "SessionToken": made.token,
             "Expiration": time.time() + _LASTS_SECONDS,
-            "AccountId": self._account_id,
+            "AccountId": account_id,
             "PrincipalType": "AssumedRole",
         }
         sts.register_session(made.access_key, record)
@@ -180,22 +207,22 @@ class Keyring:
 
     def of_service(self, service: str, source_arn: str = "") -> Credentials:
         """Keys of a service that asks in its own name for one of the account's resources."""
-        with self._lock:
-            key = (service, source_arn)
-            if key not in self._by_service:
+        with self._issued.lock:
+            key = (self._account_id, service, source_arn)
+            if key not in self._issued.by_service:
                 made = Credentials(f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20))
-                self._by_service[key] = made
-                self._services[made.access_key] = (made, principals.service(service, self._account_id, source_arn))
-            return self._by_service[key]
+                self._issued.by_service[key] = made
+                self._issued.services[made.access_key] = (made, principals.service(service, self._account_id, source_arn))
+            return self._issued.by_service[key]
 
     def in_the_name_of(self, caller: Credentials, service: str) -> Credentials:
         """Keys with which a service asks for its caller, with the caller's permissions. IAM user guide, "Forward access sessions"."""
-        if caller.access_key == self.internal.access_key:
+        if caller.access_key in self._issued.internal:
             return caller
-        with self._lock:
+        with self._issued.lock:
             key = (caller.access_key, service)
-            if key not in self._by_caller:
+            if key not in self._issued.by_caller:
                 made = Credentials(f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20), secrets.token_hex(40))
-                self._by_caller[key] = made
-                self._forwarded[made.access_key] = (made, caller, service)
-            return self._by_caller[key]
+                self._issued.by_caller[key] = made
+                self._issued.forwarded[made.access_key] = (made, caller, service)
+            return self._issued.by_caller[key]

@@ -14,7 +14,7 @@ from local_account.authorization import key_lockout, key_use, linked_roles, pass
 from local_account.authorization.actions import tables
 from local_account.authorization.context_keys import Keys
 from local_account.authorization.credentials import Credentials, Keyring
-from local_account.authorization.evaluation import IDENTITY, Decision, decide
+from local_account.authorization.evaluation import IDENTITY, RESOURCE, Decision, decide
 from local_account.authorization.existing import Existing
 from local_account.authorization.principals import Principal
 from local_account.authorization.record import Record
@@ -28,21 +28,36 @@ _CODES = {"sns": "AuthorizationError", "ec2": "UnauthorizedOperation"}
 _JSON_STATUS = 400
 _FORBIDDEN = 403
 _REST_JSON = ("lambda", "scheduler")
+_MAKES_A_GLOBAL_NAME = "s3:CreateBucket"
+#: Services whose resources other accounts may be let in to, as far as this account has them.
+_REACHED = ("kms", "lambda", "s3", "sagemaker", "sns", "sqs")
 #: STS API reference, GetSessionToken: "Temporary credentials cannot call it"; what narrows a session would be gone from the next one.
 _OF_LASTING_KEYS = ("sts", "GetSessionToken")
 
 
 class Authorizer:
-    """Asks the policies of one account. Thread-safe: it keeps nothing but the `record` of what was asked."""
+    """Asks the policies for requests of one account in one region. Thread-safe: it keeps nothing but the `record` of what was asked."""
 
-    def __init__(self, keyring: Keyring, existing: Existing) -> None:
+    def __init__(self, keyring: Keyring, existing: Existing, record: Record | None = None) -> None:
         self._keyring, self._existing = keyring, existing
-        self.record = Record()
+        self.record = record or Record()
 
     def require(self, principal: Principal, call: Call) -> None:
         """Raise ServiceError for the first permission that the principal lacks."""
         if not principal.is_internal:
             self._keyring.here(lambda: _require(self._existing, self.record, principal, call))
+
+    def account_of(self, call: Call) -> str:
+        """The account whose resource a request is about, in which it is served: another than the caller's where it names one of another's.
+
+        IAM user guide, "Cross account resource access in IAM": services in which a resource may have a policy of its own, and so be
+        reached by its ARN, URL or global name. STS finds a role by its ARN itself.
+        """
+        if call.service not in _REACHED or call.operation in _FREE.get(call.service, ()):
+            return self._existing.account_id
+        with self._existing.around("*"):
+            asked = requests.checks_of(self._existing, call)
+            return (_owner(self._existing, asked[0]) if asked else "") or self._existing.account_id
 
     def lets_service(self, service: str, action: str, key: str, given: Mapping[str, Any]) -> bool:
         """Whether a key's policy lets a service of AWS use it in its own name. `given` are context keys in lower case.
@@ -111,10 +126,15 @@ def _require_each(existing: Existing, record: Record, principal: Principal, call
         statements = policies.of_resource(existing, check.action, check.resource)
         if principal.is_service and statements is None and check.action.partition(":")[0] in policies.WITH_POLICIES:
             continue  # there is no such resource, and its service says so
-        decision = decide(principal, check, existing.region, statements)
+        decision = decide(principal, check, existing.region, statements, _owner(existing, check))
         record.note(principal, check, decision)
         if not decision.allowed:
             raise refusal(principal, check, decision, call.service)
+
+
+def _owner(existing: Existing, check: Check) -> str:
+    """Whose resource it is; that there is a bucket of the name already, S3 says itself."""
+    return "" if check.action == _MAKES_A_GLOBAL_NAME else existing.account_of(check.resource)
 
 
 def checks_of(existing: Existing, call: Call, given: Mapping[str, Any]) -> list[Check]:
@@ -134,6 +154,8 @@ _FREE = _free()
 
 def refusal(principal: Principal, check: Check, decision: Decision, service: str) -> ServiceError:
     """The error that AWS answers. `service` is the one that was asked, which may be another than the action's."""
+    if check.action == "iam:PassRole" and decision.lacking == RESOURCE:  # what Lambda and SageMaker say of a role of another account
+        return ServiceError(*_code_of(service, "Cross-account pass role is not allowed."))
     who = principal.arn if principal.is_service else f"User: {principal.arn}"
     what = f"{who} is not authorized to perform: {check.action} on resource: {check.resource}"
     article = "an" if decision.lacking == IDENTITY else "a"

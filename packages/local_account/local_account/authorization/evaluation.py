@@ -1,8 +1,9 @@
 """IAM's decision about one check, and what was lacking if it is no.
 
-The order is that of the IAM user guide, "Policy evaluation logic" (one account, no organization): an explicit deny anywhere ends it;
+The order is that of the IAM user guide, "Policy evaluation logic" (no organization): an explicit deny anywhere ends it;
 a resource's policy that names the user or the session itself allows it; one that names the role or everybody allows it within the
 boundary and the session's policies; else an identity-based policy must allow it, within both, and a key or a role must agree.
+"Cross-account policy evaluation logic": a resource of another account needs both, an identity-based policy and the resource's own.
 Input: `Principal`, `Check`. Output: `Decision`. Next: `statements.py`,
 `enforcement.py`.
 """
@@ -39,8 +40,10 @@ class Decision:
 _ALLOWED = Decision(True)
 
 
-def decide(principal: Principal, check: Check, region: str, statements: Sequence[ResourceStatement] | None = None) -> Decision:
-    """`statements`: the resource's own policy, where it has one."""
+def decide(
+    principal: Principal, check: Check, region: str, statements: Sequence[ResourceStatement] | None = None, owner: str = ""
+) -> Decision:
+    """`statements`: the resource's own policy, where it has one. `owner`: the resource's account, if it is another than the principal's."""
     if principal.is_internal:
         return _ALLOWED
     asked = _asked(principal, check, region)
@@ -53,10 +56,11 @@ def decide(principal: Principal, check: Check, region: str, statements: Sequence
         return Decision(False, RESOURCE, explicit=True)
     if principal.is_service:
         return _ALLOWED if _allows(asked, [item.statement for item in own if _is_for(item, principal)]) else Decision(False, RESOURCE)
-    if _allows(asked, [item.statement for item in own if _names_itself(item.principal, principal.arn)]):
+    is_foreign = owner not in ("", principal.account_id)
+    if not is_foreign and _allows(asked, [item.statement for item in own if _names_itself(item.principal, principal.arn)]):
         return _ALLOWED
     narrowed = _narrowed(asked, principal)
-    by_name = _allows(asked, [item.statement for item in own if _names(item.principal, principal.arn)])
+    by_name = not is_foreign and _allows(asked, [item.statement for item in own if _names(item.principal, principal.arn)])
     if by_name:
         return narrowed or _ALLOWED
     allowing = _first(asked, principal.identity, "Allow")
@@ -64,7 +68,7 @@ def decide(principal: Principal, check: Check, region: str, statements: Sequence
         return Decision(False, IDENTITY)
     if narrowed:
         return narrowed
-    must_agree = check.action.partition(":")[0] in policies.REQUIRED_BY and statements is not None
+    must_agree = is_foreign or (check.action.partition(":")[0] in policies.REQUIRED_BY and statements is not None)
     if must_agree and not _allows(asked, [item.statement for item in own if _is_for(item, principal)]):
         return Decision(False, RESOURCE)
     return Decision(True, statement=allowing)

@@ -4,7 +4,8 @@ S3 decrypts and encrypts objects, SNS and SQS messages, the Parameter Store and 
 disks of its instances. Each asks KMS with the caller's identity and says so with `kms:ViaService`. Sources: the page on encryption
 of each service's guide; KMS developer guide, "kms:ViaService" and "kms:GrantIsForAWSResource". Log groups are encrypted by the
 Logs service itself, which the key's policy must allow (CloudWatch Logs user guide, "Encrypt log data"). An AWS managed key asks
-for nothing: its policy allows whoever may use the service. Input: a `Call`. Output: `Check`s.
+for nothing of its own account: its policy allows whoever may use the service there, and nobody of another account, for it cannot be
+changed (KMS developer guide, "AWS managed keys"). Input: a `Call`. Output: `Check`s.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any]) -> list[
     found = []
     for action, name, context in _uses(call):
         arn = existing.key_arn(name) if name else None
-        if arn and ":key/aws/" not in arn:
+        if arn and (":key/aws/" not in arn or existing.account_of(arn) != existing.account_id):
             via = {"kms:viaservice": f"{call.service}.{existing.region}.amazonaws.com", "aws:viaawsservice": "true"}
             keys = {**given, **via, **context}
             found.append(Check(f"kms:{action}", arn, Keys(call, existing, arn, keys)))

@@ -40,6 +40,8 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any]) -> list[
 def _passed_roles(existing: Existing, call: Call, given: Mapping[str, Any]) -> list[Check]:
     given_roles = _roles(input_shape(call.service, call.operation), call.parameters)
     roles = dict.fromkeys(existing.role_arn(role) for role in given_roles)
+    if call.service == "codepipeline":
+        roles = {role: None for role in roles if not _is_of_an_action(existing, call, role)}
     if not roles:
         return []
     receiver = f"{_RECEIVERS.get(call.service, prefix_of(call.service))}.amazonaws.com"
@@ -61,6 +63,14 @@ def _passed_connections(existing: Existing, call: Call, given: Mapping[str, Any]
         Check(f"{name}:PassConnection", arn, Keys(call, existing, arn, {**given, f"{name}:passedtoservice": "codepipeline.amazonaws.com"}))
         for arn, name in found.items()
     ]
+
+
+def _is_of_an_action(existing: Existing, call: Call, role: str) -> bool:
+    """Of an action in another account: the pipeline's role assumes it, and nobody passes it.
+
+    CodePipeline user guide, "Create a pipeline in CodePipeline that uses resources from another AWS account".
+    """
+    return role != (call.parameters.get("pipeline") or {}).get("roleArn") and existing.account_of(role) != existing.account_id
 
 
 def _roles(shape: Any, value: Any, name: str = "") -> Iterator[str]:

@@ -79,31 +79,46 @@ def _of_identity(account_id: str, identity: Mapping[str, Any], inline: Mapping[s
 
 
 def of_resource(existing: Existing, action: str, arn: str) -> Sequence[ResourceStatement] | None:
-    """The statements of a resource's own policy; None for a resource that is not there, or whose kind has none."""
-    from ministack.core import iam_evaluator
-
+    """The statements of a resource's own policy, whosever it is; None for a resource that is not there, or whose kind has none."""
     service = action.partition(":")[0]
     if service == "sts":
         return of_trust(arn)
     if service == "sagemaker":
-        text = existing.policy_elsewhere(arn)
+        owner = existing.owner(arn)
+        text = owner.policy_elsewhere(arn) if owner else None
         return resource_statements(text) if text else None
     if service == "logs":
         return None
-    found = iam_evaluator._resource_policy(service, arn)
+    with existing.around(arn):
+        found = _of_bus(arn) if service == "events" else _kept_by_ministack(service, arn)
     if found is None:
         return None
-    document = found[0]
+    document = found
     if service == "kms" and not document:
         return resource_statements(_KEY_WITHOUT_POLICY)
     return resource_statements(_text(document)) if document else ()
 
 
+def _kept_by_ministack(service: str, arn: str) -> Any:
+    from ministack.core import iam_evaluator
+
+    found = iam_evaluator._resource_policy(service, arn)
+    return None if found is None else found[0]
+
+
+def _of_bus(arn: str) -> Any:
+    """EventBridge user guide, "Permissions for event buses in Amazon EventBridge"."""
+    from ministack.services import eventbridge
+
+    return eventbridge._event_bus_policies.get(arn.partition(":event-bus/")[2])
+
+
 def of_trust(role_arn: str) -> Sequence[ResourceStatement]:
-    """A role's trust policy; nobody may assume a role that is not there."""
+    """A role's trust policy, in whatever account the role is; nobody may assume a role that is not there."""
     from ministack.services import iam
 
-    role = iam._roles.get(role_arn.rsplit("/", 1)[-1])
+    account_id = role_arn.split(":")[4] if role_arn.count(":") >= 5 else ""
+    role = iam._roles.get_scoped(account_id, None, role_arn.rsplit("/", 1)[-1])
     return resource_statements(_text(role["AssumeRolePolicyDocument"])) if role and role["Arn"] == role_arn else ()
 
 

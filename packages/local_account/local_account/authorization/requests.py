@@ -57,6 +57,8 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any] | None = 
         asked += _of_the_missing(call)
     if call.service == "lambda":
         asked += _of_the_code(call)
+    if (call.service, call.operation) == ("sagemaker", "CreateModel"):
+        asked += _of_packages_elsewhere(existing, call)
     if tagging := _tag_on_create(call):
         asked += [(tagging, resource) for _, resource in asked]
     return [Check(action, resource, Keys(call, existing, resource, given or {})) for action, resource in asked]
@@ -102,8 +104,10 @@ def _of_type(existing: Existing, call: Call, kind: ResourceType) -> Iterator[str
     for combination in itertools.product(*(values.given for values in found)):
         if kind.service == "events" and "EventBusName" in kind.variables and len(kind.variables) > 1 and combination[0] == "default":
             continue  # a rule of the default bus has a format of its own
-        if len(combination) == 1 and combination[0].startswith("arn:"):
-            continue  # it stands for itself, or is of another type
+        if len(combination) == 1 and combination[0].startswith("arn:"):  # it stands for itself, or is of another type
+            if (leads_to := existing.behind(kind, combination[0])) is not None:
+                yield leads_to
+            continue
         names = dict(zip(kind.variables, combination, strict=True))
         arn = existing.arn_of(kind, names)
         yield arn or kind.fill({**place, **{variable: existing.plain(kind, variable, value) for variable, value in names.items()}})
@@ -208,6 +212,14 @@ def _of_the_code(call: Call) -> Iterator[tuple[str, str]]:
     if isinstance(code, Mapping) and code.get("S3Bucket") and code.get("S3Key"):
         action_name = "s3:GetObjectVersion" if code.get("S3ObjectVersion") else "s3:GetObject"
         yield action_name, f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}"
+
+
+def _of_packages_elsewhere(existing: Existing, call: Call) -> Iterator[tuple[str, str]]:
+    """SageMaker developer guide, "Deploy a Model Version from a Different Account": its group's policy allows sagemaker:CreateModel."""
+    containers = [call.parameters.get("PrimaryContainer"), *(call.parameters.get("Containers") or ())]
+    for package in [str(container.get("ModelPackageName") or "") for container in containers if isinstance(container, Mapping)]:
+        if existing.account_of(package) != existing.account_id:
+            yield "sagemaker:CreateModel", package
 
 
 def _tag_on_create(call: Call) -> str | None:

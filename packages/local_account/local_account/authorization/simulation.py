@@ -23,17 +23,18 @@ _INPUT = "PolicyInputList."
 Params = Mapping[str, Sequence[str]]
 
 
-def install(region: str) -> None:
+def install() -> None:
+    from ministack.core.responses import get_region
     from ministack.services import iam
 
     def simulate_principal(params: Params) -> Any:
-        return _answer("SimulatePrincipalPolicy", region, params, _principal(params))
+        return _answer("SimulatePrincipalPolicy", get_region(), params, _principal(params))
 
     def simulate_custom(params: Params) -> Any:
         texts = enumerate(_listed(params, "PolicyInputList"), start=1)
         given = tuple(policies.policy(f"{_INPUT}{number}", text) for number, text in texts)
         user = f"arn:aws:iam::{iam.get_account_id()}:root"
-        return _answer("SimulateCustomPolicy", region, params, Principal(user, "User", iam.get_account_id(), given))
+        return _answer("SimulateCustomPolicy", get_region(), params, Principal(user, "User", iam.get_account_id(), given))
 
     handlers: dict[str, Callable[[Params], Any]] = {"SimulatePrincipalPolicy": simulate_principal, "SimulateCustomPolicy": simulate_custom}
     iam._IAM_HANDLERS.update(handlers)

@@ -103,7 +103,18 @@ def _evaluator() -> Any:
     iam_evaluator._CONDITION_OPS.update(operators)
     negated = {"stringnotlike": matches_pattern, "arnnotlike": _is_like, "arnnotequals": _is_like}
     iam_evaluator._CONDITION_OPS.update({name: _not(operator) for name, operator in negated.items()})
+    iam_evaluator._resolve_condition_key = _knowing_owners(iam_evaluator._resolve_condition_key)
     return iam_evaluator
+
+
+def _knowing_owners(original: Any) -> Any:
+    """MiniStack takes the account of a resource from its ARN, which a bucket's does not have; whoever asks knows (`context_keys.py`)."""
+
+    def resolve(key: str, ctx: Any) -> Any:
+        owner = ctx.service_context.get(key.lower()) if key.lower() in ("aws:resourceaccount", "s3:resourceaccount") else None
+        return owner or original(key, ctx)
+
+    return resolve
 
 
 def _not(operator: Any) -> Any:

@@ -20,6 +20,7 @@ from local_account.cloudformation import (
     codeconnections,
     codepipeline,
     deployer,
+    event_bus_policy,
     exports,
     operations,
     properties,
@@ -48,6 +49,7 @@ _RESOURCE_TYPES = (
     application_autoscaling.ScalableTarget,
     application_autoscaling.ScalingPolicy,
     scheduler.Schedule,
+    event_bus_policy.EventBusPolicy,
     s3.Bucket,
     s3.AutoDeleteObjects,
 )

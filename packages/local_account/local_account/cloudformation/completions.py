@@ -32,26 +32,28 @@ def completed(context: Context, name: str, entry: Mapping[str, Any]) -> dict[str
     completion, require = COMPLETIONS.get(name, _nothing), REQUIREMENTS.get(name, _require_nothing)
 
     def create(logical_id: str, properties: Properties, stack_name: str) -> Any:
-        made_by_ministack.require_create(context, name, properties, stack_name, logical_id)
-        _require_free(context, name, properties)
-        require(context, {}, properties)
+        here = context.here
+        made_by_ministack.require_create(here, name, properties, stack_name, logical_id)
+        _require_free(here, name, properties)
+        require(here, {}, properties)
         physical_id, attributes = original["create"](logical_id, properties, stack_name)
         try:
-            completion(context, physical_id, {}, properties)
+            completion(here, physical_id, {}, properties)
         except Exception:
             _delete(original, physical_id, properties, logical_id)  # the engine does not know of it yet
             raise
         return physical_id, attributes
 
     def update(physical_id: str, old: Properties, new: Properties, *names: str) -> Any:
-        made_by_ministack.require_update(context, name, physical_id, old, new)
-        require(context, old, new)
+        here = context.here
+        made_by_ministack.require_update(here, name, physical_id, old, new)
+        require(here, old, new)
         updated_id, attributes = original["update"](physical_id, old, new, *names)
-        completion(context, updated_id, old, new)
+        completion(here, updated_id, old, new)
         return updated_id, attributes
 
     def delete(physical_id: str, properties: Properties, *names: str) -> Any:
-        made_by_ministack.require_delete(context, name, physical_id, properties)
+        made_by_ministack.require_delete(context.here, name, physical_id, properties)
         return original["delete"](physical_id, properties, *names)
 
     updates = {"update": update} if "update" in original else {}

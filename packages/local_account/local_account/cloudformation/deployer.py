@@ -120,13 +120,13 @@ def afterwards(context: Context) -> Iterator[tuple[str, Afterwards]]:
         deployment = _deployment.get()
         stack = _stack(deployment.stack_name) if deployment else None
         if deployment and stack:
-            _roles(context).keep(stack["StackId"], deployment.role_arn)
+            _roles(context.here).keep(stack["StackId"], deployment.role_arn)
 
     def of_change_set(params: Params) -> None:
         deployment = _deployment.get()
         change_set = _change_set({name: text(params, name) for name in ("StackName", "ChangeSetName")})
         if deployment and change_set:
-            _roles(context).keep(change_set["ChangeSetId"], deployment.role_arn)
+            _roles(context.here).keep(change_set["ChangeSetId"], deployment.role_arn)
 
     for operation in _CHANGES:
         yield operation, of_change_set if operation == "CreateChangeSet" else of_stack
@@ -134,12 +134,14 @@ def afterwards(context: Context) -> Iterator[tuple[str, Afterwards]]:
 
 def client(context: Context, service: str) -> Any:
     """A boto3 client of whoever deploys the stack at hand; the emulator's own where no request is behind it, as in a test of a type."""
-    return context.client_with(_credentials(context), service)
+    here = context.here
+    return here.client_with(_credentials(here), service)
 
 
 def require(context: Context, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
     """Raises ServiceError for what the deployer may not do. For types that MiniStack makes without a request."""
-    context.authorizer.require_of(_credentials(context), service, operation, parameters)
+    here = context.here
+    here.authorizer.require_of(_credentials(here), service, operation, parameters)
 
 
 def _credentials(context: Context) -> Credentials:

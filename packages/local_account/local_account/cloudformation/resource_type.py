@@ -32,7 +32,12 @@ class ResourceType(ABC):
     name_property: ClassVar[str] = ""
 
     def __init__(self, context: Context) -> None:
-        self.context = context
+        self._process = context
+
+    @property
+    def context(self) -> Context:
+        """The account and region of the stack at hand: a type is one object for all of them."""
+        return self._process.here
 
     def client(self, service: str) -> Any:
         """A boto3 client of whoever deploys the stack."""

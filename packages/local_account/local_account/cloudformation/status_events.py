@@ -27,7 +27,7 @@ def install(context: Context) -> None:
                 "status-details": {"status": status, "status-reason": reason},
                 "client-request-token": stacks.CLIENT_REQUEST_TOKEN.get(),
             }
-            context.emit("aws.cloudformation", "CloudFormation Stack Status Change", detail, [stack_id])
+            context.here.emit("aws.cloudformation", "CloudFormation Stack Status Change", detail, [stack_id])
 
     add_event.records = record  # type: ignore[attr-defined]  # of the function itself, for the next account
     for module in (changesets, handlers, stacks):

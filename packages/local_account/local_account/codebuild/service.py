@@ -158,14 +158,14 @@ def with_overrides(project: Mapping[str, Any], request: Mapping[str, Any]) -> di
     return result
 
 
-_current: CodeBuild | None = None
+_current: Context | None = None
 _hooked = False
 
 
 def install(context: Context) -> None:
-    """Make this account the one whose builds run. The hooks themselves are set once per process."""
+    """Make these accounts the ones whose builds run. The hooks themselves are set once per process."""
     global _current, _hooked
-    _current = CodeBuild(context)
+    _current = context
     if not _hooked:
         _hook()
         _hooked = True
@@ -174,7 +174,8 @@ def install(context: Context) -> None:
 def _account() -> CodeBuild:
     if _current is None:
         raise RuntimeError("codebuild.install was not called")
-    return _current
+    here = _current.here
+    return here.part(CodeBuild, lambda: CodeBuild(here))
 
 
 def _hook() -> None:

@@ -6,6 +6,6 @@ pushes start one) and `actions/` (what each provider does). Nothing of moto's Co
 
 from __future__ import annotations
 
-from local_account.codepipeline.operations import install
+from local_account.codepipeline.operations import begin, install
 
-__all__ = ["install"]
+__all__ = ["begin", "install"]

@@ -31,7 +31,7 @@ def announce_action(context: Context, execution: Execution, run: ActionRun, stat
         "stage": run.stage_name,
         "action": run.name,
         "action-execution-id": run.action_execution_id,
-        "region": context.settings.region,
+        "region": run.region,
         "type": {"owner": kind["owner"], "provider": kind["provider"], "category": kind["category"], "version": kind.get("version", "1")},
     }
     if state != "STARTED":

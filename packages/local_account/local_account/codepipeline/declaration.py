@@ -18,17 +18,17 @@ from local_account.codepipeline.conditions import RULES
 from local_account.errors import ServiceError
 
 
-def checked(pipeline: dict[str, Any], version: int) -> dict[str, Any]:
-    """A copy with the defaults filled in. Raises ServiceError (InvalidStructureException, NotImplemented)."""
+def checked(pipeline: dict[str, Any], version: int, region: str) -> dict[str, Any]:
+    """A copy with the defaults filled in; `region` is the pipeline's. Raises ServiceError (InvalidStructureException, NotImplemented)."""
     result = copy.deepcopy(pipeline)
     stages = result["stages"]
     _require(len(stages) >= 2, f"Pipeline has only {len(stages)} stage(s). There should be a minimum of 2 stages in a pipeline")
     _require_unique("stage", (stage["name"] for stage in stages))
-    _require("artifactStore" in result or "artifactStores" in result, "artifactStore or artifactStores is missing")
     if result.get("pipelineType", "V1") == "V1":
         _require(not result.get("variables"), "pipeline variables need pipelineType V2")
     for stage in stages:
-        _check_stage(stage, is_first=stage is stages[0])
+        _check_stage(stage, region, is_first=stage is stages[0])
+    _check_stores(result, region)
     _check_artifacts(stages)
     triggers.check(result)
     if result.get("triggers"):
@@ -36,7 +36,20 @@ def checked(pipeline: dict[str, Any], version: int) -> dict[str, Any]:
     return {"executionMode": "SUPERSEDED", "pipelineType": "V1", **result, "version": version}
 
 
-def _check_stage(stage: dict[str, Any], *, is_first: bool) -> None:
+def _check_stores(pipeline: dict[str, Any], region: str) -> None:
+    """CodePipeline user guide, "Pipeline structure reference": one store, or one for each region that has actions and for the pipeline's.
+
+    A manual approval is of no region.
+    """
+    stores = pipeline.get("artifactStores") or {}
+    _require(("artifactStore" in pipeline) != bool(stores), "a pipeline has either artifactStore or artifactStores")
+    actions = [action for stage in pipeline["stages"] for action in stage["actions"]]
+    used = {region, *(action["region"] for action in actions if action["actionTypeId"]["category"] != "Approval")}
+    lacking = sorted(used - (set(stores) or {region}))
+    _require(not lacking, f"artifactStores has no store for the regions of its actions: {', '.join(lacking)}")
+
+
+def _check_stage(stage: dict[str, Any], region: str, *, is_first: bool) -> None:
     actions = stage.get("actions") or []
     _require(bool(actions), f"stage {stage['name']} has no actions")
     _require_unique(f"action of stage {stage['name']}", (action["name"] for action in actions))
@@ -44,6 +57,7 @@ def _check_stage(stage: dict[str, Any], *, is_first: bool) -> None:
         is_source = action["actionTypeId"]["category"] == "Source"
         _require(is_source == is_first, f"action {action['name']}: the first stage has source actions only, and no other stage has any")
         action.setdefault("runOrder", 1)
+        action.setdefault("region", region)
         action.setdefault("configuration", {})
         action.setdefault("inputArtifacts", [])
         action.setdefault("outputArtifacts", [])

@@ -7,17 +7,10 @@ from local_account.codepipeline.records import Execution, Pipeline
 from local_account.context import Context
 from local_account.errors import ServiceError
 
-_engines: dict[int, Engine] = {}  # by identity of the context
-
-
-def set_engine(context: Context, engine: Engine) -> None:
-    """One account runs at a time; the engine of an earlier one is forgotten."""
-    _engines.clear()
-    _engines[id(context)] = engine
-
 
 def find_engine(context: Context) -> Engine:
-    return _engines[id(context)]
+    """The account's engine; the same object at every call."""
+    return context.part(Engine, lambda: Engine(context))
 
 
 def find_pipeline(context: Context, name: str) -> Pipeline:

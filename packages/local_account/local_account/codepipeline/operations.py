@@ -11,8 +11,7 @@ from typing import Any
 
 from local_account.codepipeline import change_detection, shapes
 from local_account.codepipeline.declaration import checked
-from local_account.codepipeline.engine import Engine
-from local_account.codepipeline.lookup import find_engine, find_execution, find_pipeline, set_engine
+from local_account.codepipeline.lookup import find_engine, find_execution, find_pipeline
 from local_account.codepipeline.records import ActionRun, Execution, Pipeline, SourceOverride, now
 from local_account.codepipeline.stage_operations import STAGE_OPERATIONS
 from local_account.context import Context
@@ -25,17 +24,21 @@ _DEFAULT_PAGE = 100
 def install(context: Context) -> None:
     from moto.codepipeline.responses import CodePipelineResponse
 
-    engine = Engine(context)
-    set_engine(context, engine)
-    change_detection.install(engine, lambda name, sources, trigger, change: _start(context, name, {}, sources, trigger, change))
     install_operations(context, CodePipelineResponse, _OPERATIONS)
+
+
+def begin(context: Context) -> None:
+    """Start pipelines of the account in this region on pushes to the repositories of their connections."""
+    change_detection.install(
+        find_engine(context), lambda name, sources, trigger, change: _start(context, name, {}, sources, trigger, change)
+    )
 
 
 # ---------------------------------------------------------------------------------- the pipelines
 
 
 def _create_pipeline(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    engine, declaration = find_engine(context), checked(request["pipeline"], version=1)
+    engine, declaration = find_engine(context), checked(request["pipeline"], version=1, region=context.settings.region)
     with engine.changed:
         if declaration["name"] in engine.pipelines:
             raise ServiceError("PipelineNameInUseException", f"A pipeline with the name '{declaration['name']}' already exists")
@@ -48,7 +51,7 @@ def _update_pipeline(context: Context, request: dict[str, Any]) -> Mapping[str, 
     engine = find_engine(context)
     with engine.changed:
         pipeline = find_pipeline(context, request["pipeline"].get("name", ""))
-        pipeline.declaration = checked(request["pipeline"], version=pipeline.declaration["version"] + 1)
+        pipeline.declaration = checked(request["pipeline"], version=pipeline.declaration["version"] + 1, region=context.settings.region)
         pipeline.updated = now()
         return {"pipeline": copy.deepcopy(pipeline.declaration)}
 

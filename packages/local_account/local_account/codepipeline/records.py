@@ -20,11 +20,16 @@ def now() -> datetime:
 
 @dataclass
 class Artifact:
-    """A ZIP in the artifact bucket, or where to clone its files from. `revision` is the commit it was made from."""
+    """A ZIP in an artifact bucket, or where to clone its files from.
+
+    `revision` is the commit it was made from, `region` that of the bucket, `kms_key` what encrypts it.
+    """
 
     name: str
     bucket: str
     key: str
+    region: str
+    kms_key: str = ""
     revision: str = ""
     is_clone_reference: bool = False
 
@@ -72,6 +77,11 @@ class ActionRun:
     @property
     def name(self) -> str:
         return str(self.declaration["name"])
+
+    @property
+    def region(self) -> str:
+        """Where the action works. `declaration.checked` has filled it in."""
+        return str(self.declaration["region"])
 
 
 @dataclass

@@ -195,7 +195,7 @@ def action_execution(context: Context, execution: Execution, run: ActionRun) -> 
                     "configuration": run.declaration["configuration"],
                     "resolvedConfiguration": run.configuration,
                     "roleArn": run.declaration.get("roleArn"),
-                    "region": context.settings.region,
+                    "region": run.region,
                     "inputArtifacts": [_artifact(artifact) for artifact in run.inputs],
                     "namespace": run.declaration.get("namespace"),
                 }

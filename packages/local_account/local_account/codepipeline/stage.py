@@ -15,12 +15,13 @@ from botocore.exceptions import ClientError
 from local_account.codepipeline.actions import PROVIDERS
 from local_account.codepipeline.actions.job import AbandonedError, ActionError, Job
 from local_account.codepipeline.announcements import announce_action, announce_stage
-from local_account.codepipeline.artifacts import new_artifact
+from local_account.codepipeline.artifacts import copied, new_artifact
 from local_account.codepipeline.conditions import evaluate
-from local_account.codepipeline.records import ActionRun, Execution, Pipeline, StageRun, now
+from local_account.codepipeline.records import ActionRun, Artifact, Execution, Pipeline, StageRun, now
 from local_account.codepipeline.variables import UnresolvedVariableError, resolve_configuration
 from local_account.context import Context
 from local_account.errors import ServiceError
+from local_account.roles import pipeline_role
 
 _log = logging.getLogger(__name__)
 
@@ -84,8 +85,7 @@ class StageRunner:
         with self._changed:
             made = execution.artifacts  # a skipped stage leaves gaps
             run.inputs = [made[artifact["name"]] for artifact in action["inputArtifacts"] if artifact["name"] in made]
-            region = self._context.settings.region
-            run.outputs = [new_artifact(execution.declaration, artifact["name"], region) for artifact in action["outputArtifacts"]]
+            run.outputs = [new_artifact(execution.declaration, artifact["name"], run.region) for artifact in action["outputArtifacts"]]
             execution.action_runs.append(run)
             pipeline.actions[stage["name"], action["name"]] = run
             self._changed.notify_all()
@@ -128,4 +128,15 @@ class StageRunner:
             run.configuration = resolve_configuration(run.declaration["configuration"], execution.known_variables)
         except UnresolvedVariableError as error:
             raise ActionError("ConfigurationError", str(error)) from error
+        run.inputs = [self._in_region_of(run, execution, artifact) for artifact in run.inputs]
         perform(Job(self._context, execution, run, self._changed))
+
+    def _in_region_of(self, run: ActionRun, execution: Execution, artifact: Artifact) -> Artifact:
+        """CodePipeline brings an artifact to the region of the action that reads it, in the name of the pipeline's role."""
+        if artifact.region == run.region:
+            return artifact
+        reader, writer = (
+            pipeline_role(self._context, execution.declaration, execution.execution_id, region=region)
+            for region in (artifact.region, run.region)
+        )
+        return copied(reader, writer, execution.declaration, artifact)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from local_account.connections.handshake import PATH as HANDSHAKE_PATH
 from local_account.connections.handshake import serve_handshake
-from local_account.connections.operations import answer, install
+from local_account.connections.operations import answer, begin
 from local_account.connections.repositories import HTTP_PREFIX, clone_url, serve_git
 from local_account.connections.store import SERVICES
 
-__all__ = ["HANDSHAKE_PATH", "HTTP_PREFIX", "SERVICES", "answer", "clone_url", "install", "serve_git", "serve_handshake"]
+__all__ = ["HANDSHAKE_PATH", "HTTP_PREFIX", "SERVICES", "answer", "begin", "clone_url", "serve_git", "serve_handshake"]

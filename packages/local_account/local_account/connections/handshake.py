@@ -32,13 +32,13 @@ def serve_handshake(context: Context, request: Request) -> Response:
         complete(context, _named(request.body))
     elif request.method != "GET":
         raise ServiceError("MethodNotAllowed", f"{PATH} answers GET and PUT, not {request.method}.", 405)
-    connections = [described(context, connection) for connection in connections_of(context).every()]
+    connections = [described(place, connection) for place in context.places.all() for connection in connections_of(place).every()]
     return Response(200, json.dumps({"Connections": connections}).encode(), {"content-type": "application/json"})
 
 
 def complete(context: Context, name: str) -> Connection:
     """Make a connection AVAILABLE. `name` may be its ARN. Raises ServiceError (400)."""
-    every = connections_of(context).every()
+    every = [connection for place in context.places.all() for connection in connections_of(place).every()]
     found = next((connection for connection in every if name in (connection.name, connection.arn)), None)
     if found is None:
         known = ", ".join(connection.name for connection in every) or "none; make one with `aws codeconnections create-connection`"

@@ -22,7 +22,7 @@ _DEFAULT_PAGE = 100  # botocore's model, MaxResults: at most so many
 _MOST_TAGS = 200  # of one connection, as botocore's `TagList` has it
 
 
-def install(context: Context) -> None:
+def begin(context: Context) -> None:
     """Let policies see the tags of connections, beside those of other services."""
     elsewhere = context.existing.tags_elsewhere
 

@@ -46,7 +46,7 @@ class Push:
 
 
 class Webhooks:
-    """Who is told of pushes, in one account."""
+    """Who is told of pushes, in whatever account and region: a provider knows neither."""
 
     def __init__(self) -> None:
         self.subscribers: list[Callable[[Push], None]] = []
@@ -61,7 +61,7 @@ class Webhooks:
 
 
 def webhooks_of(context: Context) -> Webhooks:
-    return context.part(Webhooks, Webhooks)
+    return context.places.first.part(Webhooks, Webhooks)
 
 
 def repository(context: Context, full_name: str) -> GitRepository:
@@ -104,7 +104,9 @@ def serve_git(context: Context, request: Request) -> Response:
 
 
 def _stored(context: Context, full_name: str) -> GitRepository:
-    return GitRepository(context.settings.state_directory / "connections" / f"{full_name}.git")  # a name that `_FULL_NAME` allows
+    return GitRepository(
+        context.places.first.settings.state_directory / "connections" / f"{full_name}.git"
+    )  # a name that `_FULL_NAME` allows
 
 
 def _require(git: GitRepository) -> None:

@@ -100,7 +100,9 @@ class Models:
     def _resolved(self, container: Mapping[str, Any]) -> dict[str, Any]:
         if "ModelPackageName" not in container:
             return dict(container)
-        package = packages_of(self._context).describe({"ModelPackageName": container["ModelPackageName"]})
+        named = container["ModelPackageName"]
+        owner = self._context.places.of_arn(named) or self._context  # another account's, once its group's policy has allowed it
+        package = packages_of(owner).describe({"ModelPackageName": named})
         specified = _specification(package, container.get("InferenceSpecificationName"))["Containers"]
         if len(specified) != 1:
             raise NotEmulatedError("sagemaker", f"CreateModel of a model package with {len(specified)} containers (an inference pipeline)")

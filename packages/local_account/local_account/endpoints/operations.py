@@ -23,7 +23,7 @@ from local_account.sagemaker.tags import tags_of
 _BUSY = ("Creating", "Updating", "RollingBack", "Deleting")
 
 
-def install(context: Context) -> None:
+def begin(context: Context) -> None:
     """Put the operations behind this account's API."""
     models, configurations = models_of(context), configurations_of(context)
     of_endpoints: dict[str, Callable[[Context, dict[str, Any]], Mapping[str, Any]]] = {

@@ -14,14 +14,20 @@ if TYPE_CHECKING:
 
 
 def install(context: Context) -> None:
-    """Start to publish and to evaluate for this account, until it stops."""
-    from local_account.monitoring import alarm_hooks, alarm_loop, endpoint_metrics, heartbeat, log_patterns, service_metrics
+    """Hook MiniStack, and let time pass for every account of the process."""
+    from local_account.monitoring import alarm_hooks, heartbeat, log_patterns
 
     alarm_hooks.install(context)
     log_patterns.install(context)
+    context.in_background(heartbeat.run, context)
+
+
+def begin(context: Context) -> None:
+    """Publish and evaluate for this account and region, until they stop."""
+    from local_account.monitoring import alarm_loop, endpoint_metrics, heartbeat, service_metrics
+
     heartbeat.on_beat(context, endpoint_metrics.Publisher(context).publish)
     services = service_metrics.ServiceMetrics(context)
     services.watch_events()
     heartbeat.on_beat(context, services.publish)
     heartbeat.on_beat(context, alarm_loop.loop_of(context).evaluate)
-    context.in_background(heartbeat.run, context)

@@ -1,7 +1,7 @@
 """What MiniStack's CloudWatch lacks for alarms: an event when their state changes, and states that were set by hand and last.
 
 Its own evaluation, which ignores dimensions, periods and missing data, is switched off in favour of `alarm_loop.py`.
-The hooks are put in place once per process and work for the account that was installed last.
+The hooks are put in place once per process and work for the accounts that were installed last.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def _held(original: Any) -> Any:
 
     def set_state(params: Any, data: Mapping[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
         if data.get("AlarmName"):
-            alarm_loop.loop_of(_active[0]).hold(data["AlarmName"], _active[0].clock.now().timestamp())
+            here = _active[0].here
+            alarm_loop.loop_of(here).hold(data["AlarmName"], here.clock.now().timestamp())
         return original(params, data, is_cbor, is_json)
 
     return set_state
@@ -45,7 +46,7 @@ def _with_event(original: Any) -> Any:
 
     def dispatch(alarm: Mapping[str, Any], old_state: str, new_state: str, reason: str) -> None:
         original(alarm, old_state, new_state, reason)
-        context = _active[0]
+        context = _active[0].here
         detail = event_detail(alarm, old_state, new_state, reason, context.clock.now())
         context.in_background(context.emit, "aws.cloudwatch", "CloudWatch Alarm State Change", detail, [alarm["AlarmArn"]])
 

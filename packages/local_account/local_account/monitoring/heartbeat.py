@@ -1,4 +1,4 @@
-"""One thread per account on which time passes for metrics, alarms and scaling, in this order and never at once.
+"""One thread on which time passes for metrics, alarms and scaling, in this order, for one account and region after another.
 
 In: `on_beat(context, action)`; out: `action(now)` about every ten simulated seconds, `now` in Unix seconds of the account's clock.
 """
@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 
 from local_account.context import Context
+from local_account.places import scope
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ Action = Callable[[float], None]
 
 
 class Actions(list[Action]):
-    """What happens at every beat of one account, in order."""
+    """What happens at every beat of one account and region, in order."""
 
 
 def actions_of(context: Context) -> Actions:
@@ -35,19 +36,21 @@ def on_beat(context: Context, action: Action) -> None:
 
 
 def run(context: Context) -> None:
-    """Beat until the account stops. An action that fails is logged and called again at the next beat."""
-    from ministack.core.responses import set_request_account_id, set_request_region
-
-    set_request_account_id(context.settings.account_id)
-    set_request_region(context.settings.region)
+    """Beat for every place of the process until it stops. An action that fails is logged and called again at the next beat."""
     while not context.stopping.wait(_pause(context)):
         now = context.clock.now().timestamp()
-        for action in tuple(actions_of(context)):
-            try:
-                action(now)
-            except Exception:  # one failing action must not stop the time of the others
-                if not context.stopping.is_set():
-                    _log.exception("%s failed", getattr(action, "__qualname__", action))
+        for place in context.places.all():
+            with scope(place.settings.account_id, place.settings.region):
+                _beat(place, now)
+
+
+def _beat(context: Context, now: float) -> None:
+    for action in tuple(actions_of(context)):
+        try:
+            action(now)
+        except Exception:  # one failing action must not stop the time of the others
+            if not context.stopping.is_set():
+                _log.exception("%s failed", getattr(action, "__qualname__", action))
 
 
 def _pause(context: Context) -> float:

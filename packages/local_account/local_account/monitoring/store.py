@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local_account.context import Context
+from local_account.places import scope
 
 _WRITE_TIMEOUT_SECONDS = 10.0
 
@@ -42,16 +43,14 @@ def put(context: Context, namespace: str, data: Iterable[Datum]) -> None:
 
 
 def _write(context: Context, namespace: str, data: Sequence[Datum]) -> None:
-    from ministack.core.responses import set_request_account_id, set_request_region
     from ministack.services import cloudwatch
 
-    set_request_account_id(context.settings.account_id)
-    set_request_region(context.settings.region)
-    for datum in data:
-        counts = list(datum.counts) or [1.0] * len(datum.values)
-        cloudwatch._store_datum(
-            namespace, datum.name, dict(datum.dimensions), datum.time, datum.unit, None, list(datum.values), counts, None
-        )
+    with scope(context.settings.account_id, context.settings.region):
+        for datum in data:
+            counts = list(datum.counts) or [1.0] * len(datum.values)
+            cloudwatch._store_datum(
+                namespace, datum.name, dict(datum.dimensions), datum.time, datum.unit, None, list(datum.values), counts, None
+            )
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from local_account.context import Context
 
 
-def install(context: Context) -> None:
-    """Make this account's SageMaker real. Call once for each account, before it answers requests."""
+def begin(context: Context) -> None:
+    """Make this account's SageMaker real. Called once for each account and region, before it answers requests."""
     from local_account.sagemaker import operations
 
-    operations.install(context)
+    operations.begin(context)

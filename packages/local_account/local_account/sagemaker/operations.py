@@ -112,7 +112,7 @@ class SageMaker:
         return warmed
 
 
-def install(context: Context) -> SageMaker:
+def begin(context: Context) -> SageMaker:
     """Put this account's SageMaker behind its API."""
     service = SageMaker(context)
     api_of(context).operations |= service.operations()

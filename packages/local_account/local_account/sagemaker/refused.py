@@ -77,10 +77,15 @@ def refuse(operation: str, request: Mapping[str, Any]) -> None:
 
 def refuse_by(rules: Sequence[str], operation: str, request: Mapping[str, Any]) -> None:
     for rule in rules:
-        path, sign, refused_value = re.fullmatch(r"([^=>]+)([=>]?)(.*)", rule).groups()  # type: ignore[union-attr]  # as every rule is
+        path, sign, value = re.fullmatch(r"([^=>]+)([=>]?)(.*)", rule).groups()  # type: ignore[union-attr]  # as every rule is
         for found in _given(request, path.split(".")):
-            if not sign or (float(found) > float(refused_value) if sign == ">" else _as_text(found) == refused_value):
+            if not sign or (_is_more(found, int(value)) if sign == ">" else _as_text(found) == value):
                 raise NotEmulatedError("sagemaker", f"{operation} with {path}{f' {_as_text(found)}' if sign else ''}")
+
+
+def _is_more(found: Any, limit: int) -> bool:
+    """Of a number: what a pipeline's parameter stands for is known, and asked again, when the step runs."""
+    return isinstance(found, int | float) and found > limit
 
 
 def _given(value: Any, segments: Sequence[str]) -> Iterator[Any]:
@@ -93,6 +98,11 @@ def _given(value: Any, segments: Sequence[str]) -> Iterator[Any]:
             yield value
     elif isinstance(value, Mapping):
         yield from _given(value.get(segments[0]), segments[1:])
+
+
+def _is_more(value: Any, limit: str) -> bool:
+    """Not what a pipeline's definition leaves to an execution's parameters: the job that is then asked for is looked at again."""
+    return not isinstance(value, Mapping) and float(value) > float(limit)
 
 
 def _as_text(value: Any) -> str:

@@ -12,9 +12,15 @@ if TYPE_CHECKING:
 
 
 def install(context: Context) -> None:
-    """Answer the API, and act on every scalable target of this account until it stops."""
-    from local_account.monitoring import heartbeat
-    from local_account.scaling import control_loop, operations
+    """Answer the API."""
+    from local_account.scaling import operations
 
     operations.install(context)
+
+
+def begin(context: Context) -> None:
+    """Act on every scalable target of this account and region until they stop."""
+    from local_account.monitoring import heartbeat
+    from local_account.scaling import control_loop
+
     heartbeat.on_beat(context, control_loop.ControlLoop(context).step)

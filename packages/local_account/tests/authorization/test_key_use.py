@@ -104,3 +104,18 @@ def test_the_encryption_context_is_the_buckets_with_a_bucket_key(account: Accoun
     assert let(context).get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
     with pytest.raises(ClientError, match="kms:Decrypt"):
         let(other).get_object(Bucket=bucket, Key="k")
+
+
+def test_a_policy_names_a_key_by_the_alias_that_it_has(account: Account) -> None:
+    """KMS developer guide, "kms:ResourceAliases": for whoever is to use a key whose id nobody knows before it is there."""
+    kms, s3 = account.client("kms"), account.client("s3")
+    ours, theirs = (kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
+    kms.create_alias(AliasName="alias/ours", TargetKeyId=ours)
+    s3.create_bucket(Bucket="by-alias")
+    for name, key in (("ours", ours), ("theirs", theirs)):
+        s3.put_object(Bucket="by-alias", Key=name, Body=b"x", ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
+    condition = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/ours"}}
+    user = make_user(account, "by-alias", allow("s3:*"), {**allow("kms:Decrypt", f"arn:aws:kms:{HERE}:key/*"), "Condition": condition})
+    assert user.client("s3").get_object(Bucket="by-alias", Key="ours")["Body"].read() == b"x"
+    with pytest.raises(ClientError, match="kms:Decrypt"):
+        user.client("s3").get_object(Bucket="by-alias", Key="theirs")

@@ -36,9 +36,8 @@ def _dead_letters(context: Context, request: Mapping[str, Any]) -> None:
     role_arn = request.get("Role") or context.client("lambda").get_function_configuration(FunctionName=name)["Role"]
     role = Role(context, role_arn, "lambda.amazonaws.com", name, context.arn("lambda", f"function:{name}"))
     service, operation, member = ("sns", "Publish", "TopicArn") if ":sns:" in target else ("sqs", "SendMessage", "QueueUrl")
-    address = target if service == "sns" else target.rsplit(":", 1)[-1]  # of a queue's URL, permissions ask for the name
     try:
-        role.require(service, operation, {member: address})
+        role.require(service, operation, {member: target})
     except ServiceError as refused:
         said = f"The provided execution role does not have permissions to call {operation} on {service.upper()}"
         raise ServiceError("InvalidParameterValueException", said) from refused

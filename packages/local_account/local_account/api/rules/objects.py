@@ -17,12 +17,15 @@ from local_account.errors import ServiceError
 _SMALLEST_PART_BYTES = 5 * 1024**2
 #: Bytes of a bucket's policy.
 LONGEST_POLICY = 20_480
-_OWNERS = ("ExpectedBucketOwner", "ExpectedSourceBucketOwner")
+#: Member -> the member that names the bucket whose owner it expects.
+_OWNERS = {"ExpectedBucketOwner": "Bucket", "ExpectedSourceBucketOwner": "CopySource"}
 
 
 def _owner(context: Context, request: Mapping[str, Any]) -> None:
-    if any(request[name] != context.settings.account_id for name in _OWNERS if request.get(name)):
-        raise ServiceError("AccessDenied", "Access Denied", 403)
+    for expected, named in _OWNERS.items():
+        bucket = str(request.get(named) or "").lstrip("/").partition("/")[0]
+        if request.get(expected) and request[expected] != context.existing.account_of(f"arn:aws:s3:::{bucket}"):
+            raise ServiceError("AccessDenied", "Access Denied", 403)
 
 
 def _register() -> None:

@@ -79,7 +79,7 @@ def _require_grammar(document: str, code: str, *, names_resource: bool) -> None:
 
 
 def missing_principal(context: Context, document: str) -> str | None:
-    """The first role or user of this account that a policy names and that is not there. Of other accounts nothing can be known."""
+    """The first role or user that a policy names and that is not there. Of accounts that are not in this process nothing can be known."""
     return next((arn for arn in _principals(document) if not _exists(context, arn)), None)
 
 
@@ -100,10 +100,10 @@ def _exists(context: Context, arn: str) -> bool:
     from ministack.services import iam
 
     found = _ENTITY.fullmatch(arn)
-    if found is None or found[1] != context.settings.account_id:
+    if found is None or found[1] not in context.places.account_ids:
         return True
     name = found[3].rpartition("/")[2]
-    stored = context.keyring.here(lambda: (iam._roles if found[2] == "role" else iam._users).get(name))
+    stored = (iam._roles if found[2] == "role" else iam._users).get_scoped(found[1], None, name)
     return stored is not None and stored["Arn"] == arn
 
 

@@ -76,16 +76,17 @@ def _subscription(context: Context, request: Mapping[str, Any]) -> None:
         raise _invalid("Email address")
     ask = {"lambda": _function_of, "sqs": _queue_of}.get(str(protocol))
     if ask and not ask(context, endpoint):
-        raise _invalid(f"Endpoint: {endpoint} is no {protocol} endpoint of this account")
+        raise _invalid(f"Endpoint: {endpoint} is no {protocol} endpoint of these accounts")
 
 
 def _function_of(context: Context, arn: str) -> bool:
-    return is_there(context.client("lambda").get_function_configuration, FunctionName=arn)
+    owner = context.places.of_arn(arn)
+    return owner is not None and is_there(owner.client("lambda").get_function_configuration, FunctionName=arn)
 
 
 def _queue_of(context: Context, arn: str) -> bool:
-    prefix = context.arn("sqs", "")
-    return arn.startswith(prefix) and is_there(context.client("sqs").get_queue_url, QueueName=arn.removeprefix(prefix))
+    owner = context.places.of_arn(arn)
+    return owner is not None and ":sqs:" in arn and is_there(owner.client("sqs").get_queue_url, QueueName=arn.rpartition(":")[2])
 
 
 def _attribute(operation: str, known: Mapping[str, Any], name: str, value: Any) -> None:

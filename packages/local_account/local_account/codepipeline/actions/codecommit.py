@@ -28,7 +28,7 @@ def run(job: Job) -> None:
     try:
         for operation in _NEEDED:
             job.role.require("codecommit", operation, {"repositoryName": name})
-        source = repository(job.context, name)
+        source = repository(job.role.place, name)
         override = job.execution.source_overrides.get(job.run.name)
         commit = source.commit(source.resolve(override.commit if override else f"refs/heads/{branch}"))
         archive = source.zip_archive(commit.identifier)

@@ -50,9 +50,9 @@ class Job:
 
     @functools.cached_property
     def role(self) -> Role:
-        """In whose name the action works."""
+        """In whose name the action works, in the action's region."""
         action_role = str(self.run.declaration.get("roleArn") or "")
-        return pipeline_role(self.context, self.execution.declaration, self.execution.execution_id, action_role)
+        return pipeline_role(self.context, self.execution.declaration, self.execution.execution_id, action_role, self.run.region)
 
     def required(self, key: str) -> str:
         value = self.configuration.get(key)

@@ -91,7 +91,10 @@ class ModelPackageGroups:
     def policy_for(self, arn: str) -> str | None:
         """The policy that decides about a group or one of its versions, by its ARN; None if there is none."""
         kind, _, rest = arn.rpartition(":")[2].partition("/")
-        return self._policies.get(rest.partition("/")[0]) if kind in ("model-package-group", "model-package") else None
+        if kind not in ("model-package-group", "model-package"):
+            return None
+        by_arn = {name.lower(): policy for name, policy in self._policies.items()}  # as ARNs have the names
+        return by_arn.get(rest.partition("/")[0].lower())
 
     def delete_policy(self, request: Mapping[str, Any]) -> dict[str, Any]:
         self._policies.pop(self.get(request["ModelPackageGroupName"])["ModelPackageGroupName"], None)

@@ -122,8 +122,9 @@ class WarmContainers:
 
 
 def warm_containers_of(context: Context) -> WarmContainers:
-    """The warm containers of an account, for its jobs and its endpoints: the packages are imported once."""
-    return context.part(WarmContainers, lambda: WarmContainers(context))
+    """The warm containers of a process, for jobs and endpoints of all its accounts: the packages are imported once."""
+    first = context.places.first
+    return first.part(WarmContainers, lambda: WarmContainers(first))
 
 
 def _python_script(command: Sequence[str]) -> list[str] | None:

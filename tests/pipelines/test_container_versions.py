@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.tabular.target import XGBOOST_VERSION
+
 ROOT = Path(__file__).resolve().parents[2]
 
 #: "SageMaker XGBoost 3.2-0": docs.aws.amazon.com/sagemaker/latest/dg/xgboost.html, and the image's requirements.
@@ -26,3 +28,7 @@ def test_the_lock_pins_the_version_of_the_container(package: str, version: str) 
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     pinned = re.findall(rf"^{re.escape(package)}==(\S+)", lock, re.MULTILINE)
     assert pinned == [version]
+
+
+def test_the_pipeline_names_the_image_that_the_versions_are_of() -> None:
+    assert XGBOOST_VERSION == "3.2-0"
