@@ -94,12 +94,12 @@ def _answers(one: Subject, bucket: str) -> str:
   aws sagemaker-runtime invoke-endpoint --endpoint-name {one.production.endpoint} --content-type text/csv \\
       --body fileb://out/row.csv /dev/stdout
 """
-    folder = f"s3://{bucket}/{one.production.batch_input}monday"
+    folder = f"{one.production.batch_input}monday"
     by_hand = f"  aws lambda invoke --function-name {one.production.start_scoring_function} /dev/stdout\n"
     serving = one.in_production
     started = "" if isinstance(serving, Batch) and serving.on_upload else by_hand
-    return f"""  aws s3 cp {FILE} {folder}/{FILE}     # rows without a header, in the order of the columns in its file
-  aws s3 cp /dev/null {folder}/{MARKER}
+    return f"""  aws s3 cp {FILE} s3://{bucket}/{folder}/{FILE}     # rows without a header, in the order of the columns in its file
+  aws s3api put-object --bucket {bucket} --key {folder}/{MARKER}
 {started}  aws s3 ls --recursive s3://{bucket}/{one.production.predictions}
 """
 
