@@ -1,6 +1,6 @@
 """Abalone: predict the age (rings) from measurements. Served by an endpoint.
 
-Data: UCI, shipped offline by the package scikit-lego (`build_scripts.upload_data --example`). What each field means: settings_schema/model.py.
+Data: UCI, shipped offline by the package scikit-lego (`build_scripts.upload_data --example`). Fields: settings_schema/model.py.
 """
 
 from pipelines.tabular.competitors import COMPETITORS

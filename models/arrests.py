@@ -3,7 +3,7 @@
 About 700 test rows measure the AUC to ±0.05 (95 %) around 0.69, so the threshold leaves that room: a model below it is worse, not
 unlucky. 83 % are released, so decisions are fitted for both answers: for accuracy or F1 they would release nearly everyone. The bias
 limits of the gate hold because training is reweighed (Preparation.reweigh_facet).
-Data: shipped offline by the package scikit-lego (`build_scripts.upload_data --example`). What each field means: settings_schema/model.py.
+Data: shipped offline by the package scikit-lego (`build_scripts.upload_data --example`). Fields: settings_schema/model.py.
 """
 
 from pipelines.tabular.competitors import COMPETITORS

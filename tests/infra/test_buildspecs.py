@@ -14,7 +14,7 @@ from local_account.codebuild.buildspec import Buildspec, parse
 from local_account.codebuild.runtimes import Runtimes, select
 
 ROOT = Path(__file__).resolve().parents[2]
-NODE_USERS = ("infra.endpoint", "app", "cdk")  # what runs the CDK, which is JavaScript
+NODE_USERS = ("infra.serving", "app", "cdk")  # what runs the CDK, which is JavaScript
 
 
 @pytest.fixture
@@ -59,5 +59,5 @@ def test_a_build_that_runs_the_cdk_names_its_node(builds: dict[str, tuple[str, B
         for name, (_, spec) in builds.items()
         if any(word in NODE_USERS for phase in spec.phases.values() for command in phase.commands for word in command.split())
     }
-    assert with_cdk == {"mlops-build"}
+    assert with_cdk == {"shop--build"}
     assert {name for name in with_cdk if "nodejs" not in builds[name][1].runtimes} == set()

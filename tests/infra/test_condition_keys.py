@@ -14,7 +14,6 @@ import yaml
 
 from local_account.api.members import LISTS, coverage
 from local_account.authorization.context_keys import is_known
-from tests.infra.conftest import Templates
 
 BOOTSTRAP = Path(__file__).parents[2] / "node_modules" / "aws-cdk" / "lib" / "api" / "bootstrap" / "bootstrap-template.yaml"
 #: A service's key -> botocore's models whose requests may have it.
@@ -56,7 +55,8 @@ def is_answered(key: str) -> bool:
     return any(is_known(key, model, tuple(name for name in coverage(model).acted if "." not in name)) for model in models if model in known)
 
 
-def test_the_projects_condition_keys_are_answered(templates: Templates) -> None:
+def test_the_projects_condition_keys_are_answered(case: Any) -> None:
+    _, (_, templates) = case
     used = {key for template in templates.values() for key in condition_keys(template)}
     assert "aws:SecureTransport" in used, "the search for conditions finds none"
     assert [key for key in sorted(used) if not is_answered(key)] == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,32 +9,28 @@ from typing import Any
 
 import pytest
 
-from settings import PROJECT
-from tests.infra.test_policies import as_list, statements
+from tests.infra.grants import only, roles
+
+FUNCTION = "shop--abalone--data-version"
 
 
 @pytest.fixture
 def function(resources: Any) -> dict[str, Any]:
-    functions = resources("AWS::Lambda::Function", "mlops-model-build").values()
-    return next(item for item in functions if item.get("FunctionName") == PROJECT.data_version_function)
+    functions = resources("AWS::Lambda::Function", "shop--abalone").values()
+    return next(item for item in functions if item.get("FunctionName") == FUNCTION)
 
 
 def test_the_pipeline_s_role_may_invoke_this_function_and_no_other(templates: Any) -> None:
-    resources = [
-        resource
-        for where, statement in statements(templates)
-        if where.startswith("mlops-foundation/PipelineRole") and "lambda:InvokeFunction" in as_list(statement["Action"])
-        for resource in as_list(statement["Resource"])
-    ]
-    assert len(resources) == 1
-    assert json.dumps(resources[0]).rstrip('"]}').endswith(f":function:{PROJECT.data_version_function}")
+    role = only(roles(templates), "shop--abalone/TrainingRole")
+    invoked = [resource for statement in role.allowing("lambda:InvokeFunction") for resource in statement.resources]
+    assert invoked == [f"arn:aws:lambda:us-east-1:111122223333:function:{FUNCTION}"]
 
 
 def test_it_may_list_the_training_data_and_nothing_more(templates: Any) -> None:
-    own = [statement for where, statement in statements(templates) if where.startswith("mlops-model-build/DataVersion")]
-    allowed = {action: statement for statement in own for action in as_list(statement["Action"])}
+    role = only(roles(templates), "shop--abalone/DataVersion")
+    allowed = {action: statement for statement in role.statements for action in statement.actions}
     assert set(allowed) == {"logs:CreateLogStream", "logs:PutLogEvents", "s3:ListBucketVersions"}
-    assert allowed["s3:ListBucketVersions"]["Condition"] == {"StringLike": {"s3:prefix": "training/*"}}
+    assert allowed["s3:ListBucketVersions"].condition == {"StringLike": {"s3:prefix": "training/abalone/*"}}
 
 
 def test_it_is_made_of_files_that_work_alone(app: Any, function: dict[str, Any]) -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from itertools import pairwise
 from zoneinfo import available_timezones
 
 import pytest
-from infra.endpoint.endpoint_alarms import virtual_cpus
 
 from capacity.alarms import INSUFFICIENT_DATA, state_of
 from capacity.model import Alarm, MetricSpecification
-from settings import PRODUCTION, STAGING, Autoscaling, RequestRouting, Rollout, Routing, Schedule, TargetTracking
-from tests.infra.conftest import ENDPOINTS
+from infra.serving.endpoint_alarms import virtual_cpus
+from settings_schema import Autoscaling, Endpoint, RequestRouting, Rollout, Routing, Schedule, TargetTracking
+from tests.example_models import ABALONE
+from tests.infra.cases import ONE, named, serving_stacks
 
-PRODUCTION_STACK = "mlops-endpoint-production"
+PRODUCTION_STACK, STAGING_STACK = "shop--abalone--live", "shop--abalone--try"
+ENDPOINTS = serving_stacks(ONE, batch=False)
 
 
 def only(found):
@@ -42,7 +43,7 @@ def test_what_a_version_replaces_stays_because_sagemaker_may_have_gone_back_to_i
     for item in kept:
         assert (item["UpdateReplacePolicy"], item["DeletionPolicy"]) == ("Retain", "Delete")
         tags = {tag["Key"]: tag["Value"] for tag in item["Properties"]["Tags"]}
-        assert tags["made-for-endpoint"] == stack.replace("-endpoint", "")
+        assert tags["made-for"] == stack
 
 
 @pytest.mark.parametrize("stack", ENDPOINTS)
@@ -71,13 +72,13 @@ def test_an_update_rolls_back_on_server_errors_and_latency_only(endpoint, templa
     assert {alarm["MetricName"] for alarm in alarms} == {"Invocation5XXErrors", "ModelLatency"}
     for alarm in alarms:
         assert alarm["TreatMissingData"] == "notBreaching"
-        assert {"Name": "EndpointName", "Value": "mlops-production"} in alarm["Dimensions"]
+        assert {"Name": "EndpointName", "Value": "shop--abalone--live"} in alarm["Dimensions"]
 
 
 def test_latency_is_compared_in_microseconds(resources):
     alarms = resources("AWS::CloudWatch::Alarm", PRODUCTION_STACK).values()
     (latency,) = [alarm for alarm in alarms if alarm["MetricName"] == "ModelLatency"]
-    assert latency["Threshold"] == PRODUCTION.p99_latency_ms * 1000
+    assert latency["Threshold"] == 500_000  # of 500 ms
 
 
 def test_a_deployment_keeps_the_capacity_that_scaling_chose(endpoint):
@@ -89,22 +90,21 @@ def test_a_deployment_keeps_the_capacity_that_scaling_chose(endpoint):
 def test_all_three_kinds_of_scaling_act_on_the_one_variant(resources):
     target = only(resources("AWS::ApplicationAutoScaling::ScalableTarget", PRODUCTION_STACK))
     policies = resources("AWS::ApplicationAutoScaling::ScalingPolicy", PRODUCTION_STACK).values()
-    assert target["ResourceId"] == "endpoint/mlops-production/variant/AllTraffic"
+    assert target["ResourceId"] == "endpoint/shop--abalone--live/variant/AllTraffic"
     assert {policy["PolicyType"] for policy in policies} == {"TargetTrackingScaling", "StepScaling"}
-    assert target["ScheduledActions"]
     assert "RoleARN" not in target  # SageMaker's service-linked role
 
 
-def test_target_tracking_follows_the_sizing_formula(resources):
+def test_target_tracking_follows_what_an_instance_can_do(resources):
     policies = resources("AWS::ApplicationAutoScaling::ScalingPolicy", PRODUCTION_STACK).values()
     (tracking,) = [policy["TargetTrackingScalingPolicyConfiguration"] for policy in policies if policy["PolicyType"].startswith("Target")]
-    settings = PRODUCTION.autoscaling.target_tracking
-    assert tracking["TargetValue"] == settings.max_rps_per_instance * settings.safety * 60
+    assert tracking["TargetValue"] == 1200  # 40 requests a second with a safety of 0.5, in a minute
 
 
-def test_bounds_cron_expressions_and_time_zones_are_valid(resources):
-    for target in resources("AWS::ApplicationAutoScaling::ScalableTarget").values():
-        actions = target["ScheduledActions"]
+def test_bounds_cron_expressions_and_time_zones_are_valid(resources, other_endpoints):
+    targets = [item["Properties"] for item in other_endpoints.values() if item["Type"] == "AWS::ApplicationAutoScaling::ScalableTarget"]
+    for target in [*targets, *resources("AWS::ApplicationAutoScaling::ScalableTarget").values()]:
+        actions = target.get("ScheduledActions", [])
         for bounds in [target, *(action["ScalableTargetAction"] for action in actions)]:
             assert 1 <= bounds["MinCapacity"] <= bounds["MaxCapacity"]
         for action in actions:
@@ -128,21 +128,22 @@ def test_the_step_policy_acts_on_its_own_alarm(templates):
 
 
 def test_requests_are_captured_encrypted_below_the_capture_prefix(resources):
-    for config in resources("AWS::SageMaker::EndpointConfig").values():
+    for name, config in resources("AWS::SageMaker::EndpointConfig").items():
+        environment = name.split("/")[0].rsplit("--", 1)[-1]
         capture = config["DataCaptureConfig"]
         assert capture["DestinationS3Uri"]["Fn::Join"][1][-1] == "/capture"
-        assert capture["KmsKeyId"] == {"Fn::ImportValue": "mlops-foundation-KeyArn"}
+        assert capture["KmsKeyId"] == {"Fn::ImportValue": f"shop--environment--{environment}-KeyArn"}
 
 
 def test_only_a_protected_endpoint_alarms_without_traffic(resources):
     names = {alarm["AlarmName"] for alarm in resources("AWS::CloudWatch::Alarm").values()}
-    assert "mlops-production-no-traffic" in names
-    assert "mlops-staging-no-traffic" not in names
+    assert "shop--abalone--live--no-traffic" in names
+    assert "shop--abalone--try--no-traffic" not in names
 
 
 def test_a_new_endpoint_calls_nobody_and_requests_that_cease_do(resources):
     """CloudWatch's own table of missing data, over the periods of the synthesized alarm."""
-    (alarm,) = [found for found in resources("AWS::CloudWatch::Alarm").values() if found["AlarmName"] == "mlops-production-no-traffic"]
+    (alarm,) = [found for found in resources("AWS::CloudWatch::Alarm").values() if found["AlarmName"] == "shop--abalone--live--no-traffic"]
     rule = Alarm(
         name=alarm["AlarmName"],
         metric=MetricSpecification(alarm["MetricName"], period_seconds=alarm["Period"]),
@@ -160,49 +161,62 @@ def test_a_new_endpoint_calls_nobody_and_requests_that_cease_do(resources):
     assert (served, actions[served]) == ("OK", None)
     ceased = state_of(rule, silence, served)
     assert ceased != served
-    assert actions[ceased] == [{"Fn::ImportValue": "mlops-foundation-AlertTopicArn"}]
+    assert actions[ceased] == [{"Fn::ImportValue": "shop--environment--live-AlertTopicArn"}]
     assert rule.metric.period_seconds * rule.evaluation_periods == 3600
 
 
 def test_staging_without_autoscaling_takes_its_size_from_the_settings(resources):
-    staging = only(resources("AWS::SageMaker::Endpoint", "mlops-endpoint-staging"))
+    staging = only(resources("AWS::SageMaker::Endpoint", STAGING_STACK))
     assert staging["RetainAllVariantProperties"] is False
-    assert resources("AWS::ApplicationAutoScaling::ScalableTarget", "mlops-endpoint-staging") == {}
+    assert resources("AWS::ApplicationAutoScaling::ScalableTarget", STAGING_STACK) == {}
 
 
-def test_what_the_endpoint_imports_the_foundation_exports(templates):
-    exported = {output["Export"]["Name"] for output in templates["mlops-foundation"]["Outputs"].values() if "Export" in output}
-    for stack in ENDPOINTS:
-        assert set(re.findall(r"'Fn::ImportValue': '([^']+)'", str(templates[stack]))) <= exported
+def test_what_a_serving_stack_imports_its_environment_exports_and_nothing_else_does(case):
+    _, (_, templates) = case
+    for environment in ("try", "live"):
+        outputs = templates[f"shop--environment--{environment}"]["Outputs"].values()
+        exported = {output["Export"]["Name"] for output in outputs if "Export" in output}
+        stacks = [
+            name for name in templates if name.count("--") == 2 and name.endswith(f"--{environment}") and "--environment--" not in name
+        ]
+        assert stacks
+        for stack in stacks:
+            assert set(re.findall(r"'Fn::ImportValue': '([^']+)'", str(templates[stack]))) <= exported
 
 
-def test_other_settings_make_other_endpoints(variant):
-    """Linear rollout, random requests, concurrency tracking without steps, no capture, an instance with a disk of its own."""
-    production = replace(
-        PRODUCTION,
+@pytest.fixture(scope="module")
+def other_endpoints(variant):
+    """Linear rollout, random requests, concurrency tracking without steps, no capture, an instance with a disk of its own, schedules."""
+    scaling = Autoscaling(
+        min_capacity=2, max_capacity=4, target_tracking=TargetTracking(concurrent_requests_per_model=5), step_scaling=None
+    )
+    production = Endpoint(
         instance_type="ml.g5.xlarge",
+        initial_instance_count=2,
         data_capture_percent=0,
         request_routing=RequestRouting.RANDOM,
         rollout=Rollout(routing=Routing.LINEAR, step_percent=25),
-        autoscaling=Autoscaling(
-            min_capacity=2, max_capacity=4, target_tracking=TargetTracking(concurrent_requests_per_model=5), step_scaling=None
-        ),
+        autoscaling=scaling,
     )
-    staging = replace(
-        STAGING,
-        autoscaling=Autoscaling(
-            min_capacity=1, max_capacity=2, schedules=(Schedule(name="n", cron="0 1 ? * * *", min_capacity=1, max_capacity=1),)
-        ),
-    )
-    template = variant(production=production, staging=staging)[PRODUCTION_STACK]
-    by_type = {item["Type"]: item["Properties"] for item in template["Resources"].values()}
+    night = Schedule(name="n", cron="0 1 ? * * *", min_capacity=1, max_capacity=1)
+    staging = Endpoint(autoscaling=Autoscaling(min_capacity=1, max_capacity=2, schedules=(night,), time_zone="Europe/Madrid"))
+    templates = variant(models=named(ABALONE.but(serving={"try": staging, "live": production})))
+    return {
+        **templates[PRODUCTION_STACK]["Resources"],
+        **{f"staging{name}": item for name, item in templates[STAGING_STACK]["Resources"].items()},
+    }
+
+
+def test_other_settings_make_other_endpoints(other_endpoints):
+    production = {name: item for name, item in other_endpoints.items() if not name.startswith("staging")}
+    by_type = {item["Type"]: item["Properties"] for item in production.values()}
     traffic = by_type["AWS::SageMaker::Endpoint"]["DeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
     assert traffic["LinearStepSize"]["Value"] == 25
     (production_variant,) = by_type["AWS::SageMaker::EndpointConfig"]["ProductionVariants"]
     assert production_variant["RoutingConfig"] == {"RoutingStrategy": "RANDOM"}
     assert not {"KmsKeyId", "DataCaptureConfig"} & by_type["AWS::SageMaker::EndpointConfig"].keys()
     assert "ScheduledActions" not in by_type["AWS::ApplicationAutoScaling::ScalableTarget"]
-    policies = [item["Properties"] for item in template["Resources"].values() if item["Type"].endswith("ScalingPolicy")]
+    policies = [item["Properties"] for item in production.values() if item["Type"].endswith("ScalingPolicy")]
     metrics = [
         policy["TargetTrackingScalingPolicyConfiguration"]["PredefinedMetricSpecification"]["PredefinedMetricType"] for policy in policies
     ]

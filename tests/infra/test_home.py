@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("program", ["import app", "import infra.endpoint.__main__"])
+@pytest.mark.parametrize("program", ["import app", "import infra.serving.__main__"])
 def test_the_app_starts_without_a_home_that_can_be_written(tmp_path, program):
     """A file in the place of a folder can be written into by nobody, root included."""
     (tmp_path / "file").write_text("")

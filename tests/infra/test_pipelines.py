@@ -8,14 +8,18 @@ import re
 import pytest
 
 from deploy_scripts.wait_for_endpoint import LIMIT_MINUTES
-from tests.infra.grants import as_list
+from settings_schema import Retraining
+from tests.example_models import ABALONE
+from tests.infra.cases import CONNECTION, THREE, named
+from tests.infra.conftest import resources_of
+from tests.infra.grants import roles
 
 PACKAGE = "#{Render.MODEL_PACKAGE_ARN}"
 
 
 @pytest.fixture
 def deploy(resources):
-    ((_, pipeline),) = resources("AWS::CodePipeline::Pipeline", "mlops-model-deploy").items()
+    ((_, pipeline),) = resources("AWS::CodePipeline::Pipeline", "shop--abalone").items()
     return pipeline
 
 
@@ -55,17 +59,15 @@ def test_exactly_one_of_the_staging_stages_runs(stages):
     assert entry("StagingReturn") == {"Variable": "#{variables.Returning}", "Operator": "EQ", "Value": "true"}
 
 
-@pytest.mark.parametrize(("project", "endpoints"), [("render", ["production", "staging"]), ("stillapproved", ["production"])])
-def test_the_build_before_a_deployment_can_wait_for_its_endpoint(resources, project, endpoints):
+@pytest.mark.parametrize(("project", "endpoints"), [("render", ["try", "live"]), ("still-approved", ["live"])])
+def test_the_build_before_a_deployment_can_wait_for_its_endpoint(resources, templates, project, endpoints):
     """It has the time to wait to the end, and may look at the endpoint."""
-    builds = resources("AWS::CodeBuild::Project", "mlops-model-deploy").values()
-    (build,) = [build for build in builds if build["Name"] == f"mlops-{project}"]
+    builds = resources("AWS::CodeBuild::Project", "shop--abalone").values()
+    (build,) = [build for build in builds if build["Name"] == f"shop--abalone--{project}"]
     assert build["TimeoutInMinutes"] >= LIMIT_MINUTES + 10
-    role = {"Ref": build["ServiceRole"]["Fn::GetAtt"][0]}
-    policies = [policy for policy in resources("AWS::IAM::Policy", "mlops-model-deploy").values() if role in policy["Roles"]]
-    statements = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
-    (looking,) = [statement for statement in statements if "sagemaker:DescribeEndpoint" in as_list(statement["Action"])]
-    assert re.findall(r":endpoint/([^\"]+)", json.dumps(looking["Resource"])) == [f"mlops-{environment}" for environment in endpoints]
+    (role,) = [role for role in roles(templates).values() if role.arn.endswith(f":role/shop--abalone--{project}")]
+    looked_at = [resource for statement in role.allowing("sagemaker:DescribeEndpoint") for resource in statement.resources]
+    assert [arn.rsplit("/", 1)[-1] for arn in looked_at] == [f"shop--abalone--{environment}" for environment in endpoints]
 
 
 def test_a_failure_in_production_rolls_back(stages):
@@ -97,17 +99,17 @@ def test_each_stage_checks_the_version_that_was_pinned(stages, stage):
             assert variables["MODEL_PACKAGE_ARN"] == PACKAGE
 
 
-@pytest.mark.parametrize(("stage", "environment"), [("Staging", "staging"), ("StagingReturn", "staging"), ("Production", "production")])
+@pytest.mark.parametrize(("stage", "environment"), [("Staging", "try"), ("StagingReturn", "try"), ("Production", "live")])
 def test_each_stage_deploys_its_rendered_template_without_iam_capability(stages, stage, environment):
     (deploy,) = [action["Configuration"] for action in stages[stage]["Actions"] if action["Name"] == "Deploy"]
-    assert deploy["TemplatePath"] == f"Rendered::mlops-endpoint-{environment}.template.json"
+    assert deploy["TemplatePath"] == f"Rendered::shop--abalone--{environment}.template.json"
     assert deploy["TemplateConfiguration"] == f"Rendered::{environment}.parameters.json"
-    assert deploy["StackName"] == f"mlops-endpoint-{environment}"
+    assert deploy["StackName"] == f"shop--abalone--{environment}"
     assert "Capabilities" not in deploy
 
 
 def test_every_pushed_commit_is_built_in_turn(resources):
-    ((_, pipeline),) = resources("AWS::CodePipeline::Pipeline", "mlops-model-build").items()
+    ((_, pipeline),) = resources("AWS::CodePipeline::Pipeline", "shop--build").items()
     assert pipeline["ExecutionMode"] == "QUEUED"
 
 
@@ -118,7 +120,8 @@ def test_only_events_start_the_pipelines(resources):
 
 @pytest.fixture
 def patterns(resources):
-    return [rule["EventPattern"] for rule in resources("AWS::Events::Rule").values()]
+    """Of the model that has endpoints."""
+    return [rule["EventPattern"] for rule in resources("AWS::Events::Rule", "shop--abalone").values()]
 
 
 def pattern_of(patterns, source):
@@ -135,29 +138,93 @@ def test_only_a_change_of_the_approval_deploys(patterns):
 
 def test_a_build_and_a_deployment_that_succeeded_wake_what_compares_templates(patterns):
     detail = pattern_of(patterns, "aws.codepipeline")["detail"]
-    assert detail == {"pipeline": ["mlops-build", "mlops-deploy"], "state": ["SUCCEEDED"]}
+    assert detail == {"pipeline": ["shop--build", "shop--abalone--deploy"], "state": ["SUCCEEDED"]}
 
 
 def test_one_marker_ends_an_upload(patterns):
-    assert pattern_of(patterns, "aws.s3")["detail"]["object"]["key"] == [{"wildcard": "training/*/_SUCCESS"}]
+    assert pattern_of(patterns, "aws.s3")["detail"]["object"]["key"] == [
+        "training/abalone/_SUCCESS",
+        {"wildcard": "training/abalone/*/_SUCCESS"},
+    ]
 
 
-def test_the_rule_waits_for_the_alarms_that_monitoring_has(patterns, resources):
-    names = {alarm["AlarmName"] for alarm in resources("AWS::CloudWatch::Alarm", "mlops-monitoring").values()}
+def test_the_rule_waits_for_the_alarms_that_the_endpoints_have(patterns, resources):
+    names = {alarm["AlarmName"] for alarm in resources("AWS::CloudWatch::Alarm").values()}
     assert set(pattern_of(patterns, "aws.cloudwatch")["detail"]["alarmName"]) <= names
 
 
-def test_retraining_is_scheduled_in_the_projects_time_zone(resources):
-    ((_, schedule),) = resources("AWS::Scheduler::Schedule", "mlops-model-build").items()
-    assert (schedule["ScheduleExpression"], schedule["ScheduleExpressionTimezone"]) == ("cron(0 3 ? * SUN *)", "Etc/UTC")
+def test_a_new_model_wakes_what_starts_the_build(patterns):
+    detail = pattern_of(patterns, "aws.cloudformation")["detail"]
+    assert detail == {"stack-id": [{"Ref": "AWS::StackId"}], "status-details": {"status": ["CREATE_COMPLETE"]}}
+
+
+def test_retraining_is_as_the_model_s_file_says(variant):
+    retraining = Retraining(cron="30 2 ? * MON *", time_zone="Europe/Madrid", on_new_data=False, on_drift=False)
+    templates = variant(models=named(ABALONE.but(retraining=retraining)))
+    (schedule,) = resources_of(templates, "AWS::Scheduler::Schedule", "shop--abalone").values()
+    assert (schedule["ScheduleExpression"], schedule["ScheduleExpressionTimezone"]) == ("cron(30 2 ? * MON *)", "Europe/Madrid")
     assert json.loads(schedule["Target"]["Input"]) == {"source": "schedule"}
+    sources = {rule["EventPattern"]["source"][0] for rule in resources_of(templates, "AWS::Events::Rule", "shop--abalone").values()}
+    assert sources == {"aws.cloudformation", "aws.sagemaker", "aws.codepipeline"}
+    never = variant(models=named(ABALONE.but(retraining=retraining.but(cron=None))))
+    assert resources_of(never, "AWS::Scheduler::Schedule", "shop--abalone") == {}
 
 
-def test_the_pipelines_that_alarms_watch_are_ours(resources):
+@pytest.mark.parametrize("model", ["abalone", "arrests"])
+def test_the_pipelines_that_a_model_s_alarms_watch_are_its_own(resources, model):
     watched = {
         dimension["Value"]
-        for alarm in resources("AWS::CloudWatch::Alarm", "mlops-monitoring").values()
+        for alarm in resources("AWS::CloudWatch::Alarm", f"shop--{model}").values()
         for dimension in alarm.get("Dimensions", [])
         if dimension["Name"] == "PipelineName"
     }
-    assert watched == {"mlops-build", "mlops-deploy", "mlops-training"}
+    assert watched == {f"shop--{model}--deploy", f"shop--{model}--training"}
+
+
+def as_expression(glob: str) -> str:
+    """User guide, "Working with glob patterns in syntax": `*` ends at a slash, `**` does not."""
+    return re.escape(glob).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
+
+
+def test_pushes_to_a_connection_s_repository_are_routed_by_the_pipeline_itself(synthesized):
+    _, templates = synthesized(THREE)
+    (pipeline,) = resources_of(templates, "AWS::CodePipeline::Pipeline", "shop--build").values()
+    (trigger,) = pipeline["Triggers"]
+    (pushed,) = trigger["GitConfiguration"]["Push"]
+    source = pipeline["Stages"][0]["Actions"][0]
+    assert (pipeline["PipelineType"], trigger["ProviderType"]) == ("V2", "CodeStarSourceConnection")
+    assert trigger["GitConfiguration"]["SourceActionName"] == source["Name"]
+    assert pushed["Branches"] == {"Includes": ["main"]}
+    excludes = pushed["FilePaths"]["Excludes"]
+    for path, is_documentation in (
+        ("README.md", True),
+        ("docs/how/to.png", True),
+        ("a/b.md", True),
+        ("settings.py", False),
+        ("docs.py", False),
+    ):
+        assert any(re.fullmatch(as_expression(pattern), path) for pattern in excludes) is is_documentation, path
+    assert source["Configuration"]["FullRepositoryId"] == "fishery/models"
+    assert resources_of(templates, "AWS::CodeCommit::Repository") == {}
+    assert [name for name in resources_of(templates, "AWS::Lambda::Function") if name.startswith("shop--build")] == []
+
+
+def test_only_the_build_has_a_trigger_and_no_source_detects_changes(synthesized):
+    """A deployment is started with the commit that it is of."""
+    _, templates = synthesized(THREE)
+    for name, pipeline in resources_of(templates, "AWS::CodePipeline::Pipeline").items():
+        assert pipeline["Stages"][0]["Actions"][0]["Configuration"]["DetectChanges"] is False
+        assert ("Triggers" in pipeline) is name.startswith("shop--build")
+
+
+def test_a_connection_is_used_for_one_repository_and_to_read(synthesized):
+    _, templates = synthesized(THREE)
+    using = [(role, statement) for role in roles(templates).values() for statement in role.statements if "UseConnection" in str(statement)]
+    assert {role.service for role, _ in using} == {"codepipeline.amazonaws.com"}
+    for _, statement in using:
+        assert statement.resources == [CONNECTION.connection_arn]
+        (action,) = statement.actions
+        service = action.partition(":")[0]
+        assert statement.condition == {
+            "StringEquals": {f"{service}:FullRepositoryId": "fishery/models", f"{service}:ProviderPermissionsRequired": "read_only"}
+        }

@@ -7,8 +7,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from infra.model_deploy.remove_unused import handler as remove_unused
-from infra.model_deploy.remove_unused.handler import Deployment, Made, deployment, plan
+from infra.environment.remove_unused import handler as remove_unused
+from infra.environment.remove_unused.handler import Deployment, Made, deployment, plan
 
 CONFIGURATIONS = [Made("old", "production", ("model-old",)), Made("new", "production", ("model-new",))]
 MODELS = [Made("model-old", "production"), Made("model-new", "production")]

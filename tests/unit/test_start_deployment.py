@@ -10,8 +10,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from infra.model_deploy.start_deployment import handler as start_deployment
-from infra.model_deploy.start_deployment.handler import Release, Version, plan_settings, plan_version
+from infra.model.start_deployment import handler as start_deployment
+from infra.model.start_deployment.handler import Release, Version, plan_settings, plan_version
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 GROUP = "arn:aws:sagemaker:us-east-1:111122223333:model-package/mlops-models"

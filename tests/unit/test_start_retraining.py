@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.loaders import Loader
-from infra.model_build.start_retraining import handler as start_retraining
+from infra.model.start_retraining import handler as start_retraining
 
 from build_scripts import run_pipeline
 

@@ -30,5 +30,6 @@ def install(context: Context) -> None:
             context.here.emit("aws.cloudformation", "CloudFormation Stack Status Change", detail, [stack_id])
 
     add_event.records = record  # type: ignore[attr-defined]  # of the function itself, for the next account
-    for module in (changesets, handlers, stacks):
-        module._add_event = add_event
+    stacks._add_event = add_event
+    changesets._add_event = add_event
+    handlers._add_event = add_event

@@ -100,10 +100,5 @@ def _given(value: Any, segments: Sequence[str]) -> Iterator[Any]:
         yield from _given(value.get(segments[0]), segments[1:])
 
 
-def _is_more(value: Any, limit: str) -> bool:
-    """Not what a pipeline's definition leaves to an execution's parameters: the job that is then asked for is looked at again."""
-    return not isinstance(value, Mapping) and float(value) > float(limit)
-
-
 def _as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
