@@ -18,12 +18,6 @@ if "--aws" not in sys.argv:
 
 from hypothesis import settings
 
-# A fixture is found by its name here.
-from packages.local_account.tests.held_answers import every_answer_is_one_of_aws as every_answer_is_one_of_aws
-from packages.local_account.tests.held_answers import switch_on
-
-switch_on()
-
 # The same inputs each time, however slow the machine: whether a commit passes depends on the commit. New ones are drawn by
 # `pytest --hypothesis-profile default`.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
