@@ -84,7 +84,7 @@ class SageMaker:
         return type("Pages", (), {"paginate": lambda _: iter([page])})()
 
     def list_tags(self, ResourceArn: str) -> Any:  # noqa: N803
-        return {"Tags": [] if ResourceArn.endswith("theirs") else [{"Key": "made-for-endpoint", "Value": "production"}]}
+        return {"Tags": [] if ResourceArn.endswith("theirs") else [{"Key": "made-for", "Value": "production"}]}
 
     def delete_endpoint_config(self, EndpointConfigName: str) -> None:  # noqa: N803
         self.deleted.append(EndpointConfigName)
@@ -105,13 +105,13 @@ class SageMaker:
     ],
 )
 def test_a_deployment_is_over_when_stack_and_endpoint_say_so(stack, endpoint, settled):
-    assert deployment(SageMaker(endpoint), CloudFormation(stack), "production", "stack").settled is settled
+    assert deployment(SageMaker(endpoint), CloudFormation(stack), "production").settled is settled
 
 
 def test_an_endpoint_that_is_gone_uses_nothing():
     sagemaker = SageMaker()
     sagemaker.describe_endpoint = missing
-    assert deployment(sagemaker, CloudFormation(), "production", "stack").in_use == {"new"}
+    assert deployment(sagemaker, CloudFormation(), "production").in_use == {"new"}
 
 
 def test_an_answer_that_is_no_absence_is_an_error_that_reaches_the_dead_letter_queue():
@@ -121,13 +121,13 @@ def test_an_answer_that_is_no_absence_is_an_error_that_reaches_the_dead_letter_q
     sagemaker = SageMaker()
     sagemaker.describe_endpoint = refused
     with pytest.raises(ClientError):
-        deployment(sagemaker, CloudFormation(), "production", "stack")
+        deployment(sagemaker, CloudFormation(), "production")
 
 
 def test_the_function_deletes_what_it_planned(monkeypatch):
     clients = {"sagemaker": SageMaker(), "cloudformation": CloudFormation()}
     monkeypatch.setattr(boto3, "client", clients.__getitem__)
-    monkeypatch.setenv("ENDPOINTS", "production=mlops-endpoint-production")
-    monkeypatch.setenv("ENDPOINT_TAG", "made-for-endpoint")
+    monkeypatch.setenv("DEPLOYMENTS", "production")
+    monkeypatch.setenv("MADE_FOR_TAG", "made-for")
     assert remove_unused.handler({}, None) == {"deleted": ["older", "model-older"], "waiting": []}
     assert clients["sagemaker"].deleted == ["older", "model-older"]

@@ -104,13 +104,19 @@ class Aws:
         self.live = 2
         self.under_way: list[tuple[str, str, str, int]] = []
 
-    def client(self, _: str) -> Aws:
+        self.kept = ["code/templates/second/endpoint.template.json"]
+        self.asked: list[tuple[str, dict[str, str]]] = []
+
+    def client(self, service: str, **place: str) -> Aws:
+        self.asked.append((service, place))
         return self
 
     def get_paginator(self, operation: str) -> Any:
         if operation == "list_model_packages":
             summary = {"ModelPackageStatus": "Completed", "ModelPackageArn": f"{GROUP}/1", "ModelPackageVersion": 1}
             return Pages({"ModelPackageSummaryList": [summary]})
+        if operation == "list_objects_v2":
+            return Pages({"Contents": [{"Key": key} for key in self.kept]})
         return self
 
     def paginate(self, *, pipelineName: str) -> list[dict[str, Any]]:  # noqa: N803 - boto3 spells them so
@@ -140,13 +146,16 @@ class Aws:
         return {"pipelineExecution": {"variables": [{"name": "ModelPackageArn", "resolvedValue": f"{GROUP}/{pipelineExecutionId}"}]}}
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
-        assert Key == "code/templates/second/endpoint.template.json"
+        assert Key in self.kept
         return {"Body": io.BytesIO(json.dumps({"Resources": {"Size": 1}}).encode())}
 
     def get_template(self, **_: str) -> dict[str, Any]:
         if not self.template:
             raise ClientError({"Error": {"Code": "ValidationError", "Message": "Stack with id endpoint does not exist"}}, "GetTemplate")
         return {"TemplateBody": self.template}
+
+    def assume_role(self, *, RoleArn: str, RoleSessionName: str) -> dict[str, Any]:  # noqa: N803
+        return {"Credentials": {"AccessKeyId": RoleArn, "SecretAccessKey": "secret", "SessionToken": RoleSessionName}}
 
     def start_pipeline_execution(self, **request: Any) -> dict[str, str]:
         self.started.append(request)
@@ -163,7 +172,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
         "DEPLOY_PIPELINE_NAME": "deploy",
         "SOURCE_ACTION_NAME": "Repository",
         "ARTIFACT_BUCKET": "artifacts",
-        "ENDPOINT_STACKS": "endpoint",
+        "SERVING_STACKS": json.dumps([{"name": "endpoint", "region": "eu-west-1", "role": ""}]),
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
@@ -227,3 +236,20 @@ def test_a_person_who_deploys_again_gets_the_settings_that_did_not_get_out(aws: 
 def test_a_person_names_a_version_and_gets_only_an_approved_one(aws: Aws):
     assert start_deployment.handler({"package": f"{GROUP}/2"}, None)["started"] is None
     assert start_deployment.handler({"package": f"{GROUP}/1"}, None)["started"] == "started"
+
+
+def test_a_stack_is_looked_at_where_it_is(aws: Aws, monkeypatch: pytest.MonkeyPatch):
+    """In the function's account as the function, in another one as a role there."""
+    start_deployment.handler({"source": "aws.codepipeline", "id": "e5"}, None)
+    assert ("cloudformation", {"region_name": "eu-west-1"}) in aws.asked
+    role = "arn:aws:iam::333333333333:role/shop--abalone--live--verify"
+    monkeypatch.setenv("SERVING_STACKS", json.dumps([{"name": "endpoint", "region": "eu-central-1", "role": role}]))
+    start_deployment.handler({"source": "aws.codepipeline", "id": "e6"}, None)
+    (there,) = [place for service, place in aws.asked if service == "cloudformation" and place["region_name"] == "eu-central-1"]
+    assert there["aws_access_key_id"] == role
+
+
+def test_a_commit_that_does_not_have_the_model_deploys_no_settings_of_it(aws: Aws):
+    """Its build kept templates of other models only: the model's file is gone, or came later."""
+    aws.kept, aws.template = ["code/templates/second/other.template.json"], {"Resources": {"Size": 2}}
+    assert start_deployment.handler({"source": "aws.codepipeline", "id": "e7"}, None)["started"] is None

@@ -197,3 +197,46 @@ def test_the_push_writes_the_commit_as_the_lambda_reads_it():
 def test_before_the_first_push_there_is_nothing_to_start(account):
     account(FakeSageMaker([], pipelines=()))
     assert "does not exist yet" in start_retraining.handler(SCHEDULE, None)["reason"]
+
+
+NEW_MODEL = {"source": "aws.cloudformation", "id": "e-3", "detail": {"status-details": {"status": "CREATE_COMPLETE"}}}
+
+
+class FakeCodePipeline:
+    """The build pipeline, and what it was asked to start."""
+
+    def __init__(self, executions: int) -> None:
+        self.executions = [{"pipelineExecutionId": f"b-{number}"} for number in range(executions)]
+        self.started: list[dict[str, str]] = []
+
+    def list_pipeline_executions(self, *, pipelineName: str, maxResults: int) -> dict[str, Any]:  # noqa: N803 - boto3's own names
+        assert pipelineName == "shop--build"
+        return {"pipelineExecutionSummaries": self.executions[:maxResults]}
+
+    def start_pipeline_execution(self, **request: str) -> dict[str, str]:
+        self.started.append(request)
+        return {"pipelineExecutionId": "new"}
+
+
+@pytest.fixture
+def build(monkeypatch):
+    def install(executions: int) -> FakeCodePipeline:
+        pipeline = FakeCodePipeline(executions)
+        monkeypatch.setattr(boto3, "client", {"codepipeline": pipeline}.__getitem__)
+        monkeypatch.setenv("BUILD_PIPELINE_NAME", "shop--build")
+        return pipeline
+
+    return install
+
+
+def test_a_new_model_is_built_without_another_push_and_once_per_event(build):
+    pipeline = build(executions=2)
+    assert start_retraining.handler(NEW_MODEL, None)["started"] == "new"
+    assert pipeline.started == [{"name": "shop--build", "clientRequestToken": "e-3"}]
+
+
+def test_a_new_project_waits_for_its_first_push(build):
+    """Its repository is empty, so a build could only fail."""
+    pipeline = build(executions=0)
+    assert "the first push is built" in start_retraining.handler(NEW_MODEL, None)["reason"]
+    assert pipeline.started == []

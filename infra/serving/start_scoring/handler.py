@@ -40,12 +40,13 @@ class Decision:
 
 def plan(objects: Iterable[Mapping[str, Any]], prefix: str, package: str, jobs: Mapping[str, str], job_prefix: str) -> Decision:
     """`objects` as S3 lists them below `prefix`, `jobs` the statuses of those that were started, by name."""
+    listed = list(objects)
     folders: dict[str, list[Mapping[str, Any]]] = {}
-    for item in objects:
+    for item in listed:
         folders.setdefault(item["Key"].removeprefix(prefix).rpartition("/")[0], []).append(item)
     start, given_up = [], []
     for folder, items in sorted(folders.items()):
-        for source, content in sources(items):
+        for source, content in sources(items, [item["Key"] for item in listed]):
             tried = [job_name(job_prefix, package, source, content, attempt) for attempt in range(ATTEMPTS)]
             failed = [name for name in tried if jobs.get(name) in ("Failed", "Stopped")]
             if len(failed) == ATTEMPTS:
@@ -55,16 +56,18 @@ def plan(objects: Iterable[Mapping[str, Any]], prefix: str, package: str, jobs: 
     return Decision(start, given_up)
 
 
-def sources(items: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
-    """What a job of a complete folder scores: a prefix of keys, and what is there. One job for the folder, unless its files have no
-    beginning in common by which the marker is left out: then one for each."""
+def sources(items: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """What the jobs of a folder score, if it is complete: prefixes of keys, and what is there.
+
+    One job, if the files have a beginning in common that nothing else of `keys` has, the marker above all; else one for each.
+    """
     data = [item for item in items if not _file(item["Key"]).startswith(("_", "."))]
     marked = [item["LastModified"] for item in items if _file(item["Key"]) == MARKER]
     if not data or not marked or max(item["LastModified"] for item in data) > marked[0]:
         return []
     common = os.path.commonprefix([item["Key"] for item in data])  # noqa: RUF071 - by characters, as S3's prefixes are
     content = sorted(f"{item['Key']} {item['ETag']}" for item in data)
-    if _file(common):
+    if _file(common) and sum(key.startswith(common) for key in keys) == len(data):
         return [(common, content)]
     return [(item["Key"], [f"{item['Key']} {item['ETag']}"]) for item in data]
 
