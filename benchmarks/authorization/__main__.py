@@ -70,7 +70,7 @@ def _demos(rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         for number in range(rounds):
             for name, environment in (("enforced", {}), ("unenforced", {"PYTHONPATH": str(unenforced)})):
-                runs = demo(root, Path(scratch) / f"{name}-{number}", environment)
+                runs = demo(root, Path(scratch) / f"{name}-{number}", environment=environment)
                 seconds[name].append(next(run.value for run in runs if run.name == "whole_demo"))
                 print(f"demo, {name}: {seconds[name][-1]:.1f} s", flush=True)
     medians = {name: statistics.median(each) for name, each in seconds.items()}

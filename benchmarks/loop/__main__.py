@@ -20,7 +20,9 @@ from pathlib import Path
 
 from benchmarks.loop.waiting import Run, command, demo, ready
 from benchmarks.machine import describe_machine
+from build_scripts.upload_data import EXAMPLES
 from demo.timings import GOALS
+from settings_schema.reading import read
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / "benchmarks" / "results" / "loop.json"
@@ -44,10 +46,16 @@ def main(arguments: Sequence[str]) -> int:
             runs += command(ROOT, "make synth", ["make", "synth"])
             runs += command(ROOT, "make unit", ["make", "unit"])
             runs += demo(ROOT, Path(scratch) / "demo")
+            runs += demo(ROOT, Path(scratch) / "one", _first_example())
     if given.all_tests:
         runs += command(ROOT, "make test", ["make", "test"])
     _report(runs)
     return 0
+
+
+def _first_example() -> str:
+    """A model whose data come with the project. It alone has the machine when a push is measured."""
+    return next(name for name in read().models if name in EXAMPLES)
 
 
 def _report(runs: Sequence[Run]) -> None:
@@ -59,13 +67,15 @@ def _report(runs: Sequence[Run]) -> None:
         cpu = [run.cpu_seconds for run in same if run.cpu_seconds is not None]
         measures[name] = {
             "median": round(median, 2),
-            "target": TARGETS[name],
+            "target": TARGETS.get(name),
             "runs": [round(run.value, 2) for run in same],
             "cpu_seconds": [round(seconds, 2) for seconds in cpu],
             "load_average_before": [round(run.load_average, 2) for run in same],
         }
         spent = f"{statistics.median(cpu):9.1f}" if cpu else ""
-        print(f"{name:32}{median:9.1f}{TARGETS[name]:9.0f}{spent}{'' if median <= TARGETS[name] else '   over'}")
+        target = TARGETS.get(name)
+        promised = f"{'':9}" if target is None else f"{target:9.0f}"
+        print(f"{name:32}{median:9.1f}{promised}{spent}{'   over' if target is not None and median > target else ''}")
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(
         json.dumps({"machine": describe_machine(), "scheduling": _scheduling(), "measures": measures}, indent=1) + "\n", encoding="utf-8"

@@ -42,12 +42,14 @@ def command(root: Path, name: str, arguments: Sequence[str], environment: Mappin
     return [Run(name, seconds, _cpu_of_children() - cpu, load)]
 
 
-def demo(root: Path, directory: Path, environment: Mapping[str, str] | None = None) -> list[Run]:
-    """The whole demo, and the stages that it times itself: from the push, and from the approval."""
-    whole = command(root, "whole_demo", [sys.executable, "-m", "demo", "--out", str(directory)], environment)[0]
-    stages = json.loads((directory / "timings.json").read_text(encoding="utf-8"))["measured_seconds"]
-    stages["whole_demo"] = whole.value  # with the start of Python and the clean-up, as the person waits for it
-    return [Run(name, seconds, whole.cpu_seconds if name == whole.name else None, whole.load_average) for name, seconds in stages.items()]
+def demo(root: Path, directory: Path, *models: str, environment: Mapping[str, str] | None = None) -> list[Run]:
+    """The whole demo of all models; of one that is named also what it waits for: from the push, and from the approval."""
+    told = [word for model in models for word in ("--model", model)]
+    name = "whole_demo" if not models else f"demo of {models[0]}"
+    whole = command(root, name, [sys.executable, "-m", "demo", "--out", str(directory), *told], environment)[0]
+    measured = json.loads((directory / "timings.json").read_text(encoding="utf-8"))["measured_seconds"]["models"]
+    parts = [(part, seconds) for model in models for part, seconds in measured[model].items()]
+    return [whole, *(Run(part, seconds, None, whole.load_average) for part, seconds in parts)]
 
 
 def ready(root: Path, state: Path) -> list[Run]:

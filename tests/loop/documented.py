@@ -9,10 +9,11 @@ from pathlib import Path
 from tests.loop.clone import ROOT
 
 
-def commands(section: str) -> list[list[str]]:
+def commands(section: str, *, block: int = 0) -> list[list[str]]:
+    """Of one of its blocks, counted from the first."""
     text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8").split(f"## {section}\n")[1].split("\n## ")[0]
-    lines = "\n".join(re.findall(r"```console\n(.*?)```", text, re.DOTALL)).splitlines()
-    return [command for line in lines if (command := shlex.split(line, comments=True))]
+    found: list[str] = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+    return [command for line in found[block].splitlines() if (command := shlex.split(line, comments=True))]
 
 
 def as_run_here(command: list[str], assembly: Path) -> list[str]:

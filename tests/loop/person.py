@@ -84,12 +84,12 @@ class Person:
 
     def trained(self, names: ModelNames, known: Sequence[str]) -> str:
         """The version that a new training registers, once it has."""
-        versions = len(loop.versions(self.terminal, names)) if known else 0
         training = self.new_training(names, known)
         assert self.finish_training(training) == "Succeeded", self.reasons(training)
-        listed = loop.versions(self.terminal, names)
-        assert len(listed) == versions + 1
-        return str(listed[0]["ModelPackageArn"])
+        newest = loop.versions(self.terminal, names)[0]["ModelPackageArn"]
+        made = self.terminal.client("sagemaker").describe_model_package(ModelPackageName=newest)["MetadataProperties"]["GeneratedBy"]
+        assert made == training, f"{training} has registered nothing"
+        return str(newest)
 
     def reasons(self, execution: str) -> str:
         """Why the steps of a SageMaker execution failed."""

@@ -7,26 +7,26 @@ import subprocess
 import sys
 
 from settings_schema import Endpoint
-from settings_schema.reading import read
-from tests.loop.conftest import ROOT, Person
+from tests.loop.person import ABALONE, PROJECT, Person
 
 
 def test_a_deployed_account_is_ready_to_be_deployed_to_again(person: Person) -> None:
     made = subprocess.run(
         [sys.executable, "-m", "deploy_scripts.preflight", "--json", "--assembly", str(person.terminal.directory / "cdk.out")],
-        cwd=ROOT,
+        cwd=person.clone,
         env=person.terminal.environment,
         capture_output=True,
         text=True,
         check=False,
     )
+    assert made.stdout, made.stderr
     findings = [finding for section in json.loads(made.stdout).values() for finding in section]
     assert [finding for finding in findings if finding["sign"] == "✗"] == []
     assert made.returncode == 0
     by_name = {finding["what"]: finding for finding in findings}
-    settings = read()
-    assert settings.project.names.foundation_stack in by_name["stacks"]["found"]
+    assert PROJECT.foundation_stack in by_name["stacks"]["found"]
     assert " 0 are the deployed stacks' own" not in by_name["names"]["found"]
+    assert by_name["left behind"]["found"] == "no bucket of an earlier deployment"
     assert by_name["bootstrap"]["sign"] == by_name["bootstrap resources"]["sign"] == "✓"
-    served = [item for model in settings.models.values() for item in model.serving.values() if isinstance(item, Endpoint)]
-    assert all(item.instance_type in json.dumps(findings) for item in served)
+    served = [serving for serving in ABALONE.model.serving.values() if isinstance(serving, Endpoint)]
+    assert all(serving.instance_type in json.dumps(findings) for serving in served)
