@@ -35,18 +35,17 @@ class ArtifactRole(ServiceRole):
     ) -> None:
         super().__init__(scope, construct_id, service=service, description=description, role_name=role_name)
         keys = artifact_keys(pipeline_name)
-        self._artifacts = {
-            bucket.arn_for_objects("*"): [bucket.bucket_arn, *(bucket.arn_for_objects(key) for key in keys)] for bucket in buckets
-        }
+        self._own = {bucket.arn_for_objects("*"): (bucket.bucket_arn, [bucket.arn_for_objects(key) for key in keys]) for bucket in buckets}
 
     def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
         """Narrows what the CDK adds; the CDK's own constructs call this."""
         if _ANY_USE_OF_A_CONNECTION in statement.actions and not statement.sid:  # infra/build/code_source.py says for which repository
             return iam.AddToPrincipalPolicyResult(statement_added=True)
-        for whole, own in self._artifacts.items():
+        for whole, (bucket, artifacts) in self._own.items():
             if whole in statement.resources:
-                actions = [*_BUCKET, *_READ, *(["s3:PutObject"] if "s3:PutObject" in statement.actions else [])]
-                return super().add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=own))
+                actions = [*_READ, *(["s3:PutObject"] if "s3:PutObject" in statement.actions else [])]
+                super().add_to_principal_policy(iam.PolicyStatement(actions=_BUCKET, resources=[bucket]))
+                return super().add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=artifacts))
         return super().add_to_principal_policy(statement)
 
 

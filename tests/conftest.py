@@ -8,21 +8,29 @@ from __future__ import annotations
 import os
 import sys
 
+from hypothesis import settings
+
 from local_account.client_environment import NO_PROXY, in_utf8, only_ours, without_proxy_here
 
+#: What a build of the project finds in its environment (infra/build_project.py), and would give to tests that it runs.
+OF_A_BUILD = (
+    "ARTIFACT_BUCKET",
+    "CODEBUILD_",
+    "DATA_BUCKET",
+    "EXECUTION_ID",
+    "KMS_KEY_ARN",
+    "MODEL",
+    "REQUESTED_",
+    "SAGEMAKER_",
+    "STAGE",
+    "VPC_",
+)
+
 if "--aws" not in sys.argv:
-    own = in_utf8(only_ours(os.environ))
+    own = {name: value for name, value in in_utf8(only_ours(os.environ)).items() if not name.startswith(OF_A_BUILD)}
     own |= {name: without_proxy_here(own.get(name, "")) for name in NO_PROXY}
     os.environ.clear()
     os.environ.update(own)
-
-from hypothesis import settings
-
-# A fixture is found by its name here.
-from packages.local_account.tests.held_answers import every_answer_is_one_of_aws as every_answer_is_one_of_aws
-from packages.local_account.tests.held_answers import switch_on
-
-switch_on()
 
 # The same inputs each time, however slow the machine: whether a commit passes depends on the commit. New ones are drawn by
 # `pytest --hypothesis-profile default`.

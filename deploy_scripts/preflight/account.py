@@ -34,6 +34,7 @@ READS: Mapping[tuple[str, str], str] = {
     ("ec2", "describe_vpc_endpoints"): "ec2:DescribeVpcEndpoints",
     ("ec2", "describe_vpcs"): "ec2:DescribeVpcs",
     ("ecr", "batch_get_image"): "ecr:BatchGetImage",
+    ("events", "describe_rule"): "events:DescribeRule",
     ("iam", "get_role"): "iam:GetRole",
     ("kms", "list_aliases"): "kms:ListAliases",
     ("lambda", "get_function_configuration"): "lambda:GetFunctionConfiguration",
@@ -45,6 +46,7 @@ READS: Mapping[tuple[str, str], str] = {
     ("sagemaker", "describe_model_package_group"): "sagemaker:DescribeModelPackageGroup",
     ("sagemaker", "list_endpoints"): "sagemaker:ListEndpoints",
     ("sagemaker", "list_pipelines"): "sagemaker:ListPipelines",
+    ("scheduler", "get_schedule"): "scheduler:GetSchedule",
     ("service-quotas", "list_aws_default_service_quotas"): "servicequotas:ListAWSDefaultServiceQuotas",
     ("service-quotas", "list_requested_service_quota_change_history_by_quota"): (
         "servicequotas:ListRequestedServiceQuotaChangeHistoryByQuota"

@@ -109,6 +109,10 @@ KINDS: Mapping[str, Kind] = {
         "delete it,",
         ("aws lambda delete-function --function-name {name}",),
     ),
+    "AWS::Events::Rule": Kind("Name", _found("events", "describe_rule", "Name"), "delete it,", ("aws events delete-rule --name {name}",)),
+    "AWS::Scheduler::Schedule": Kind(
+        "Name", _found("scheduler", "get_schedule", "Name"), "delete it,", ("aws scheduler delete-schedule --name {name}",)
+    ),
     "AWS::CloudWatch::Alarm": Kind("AlarmName", _alarm, "delete it,", ("aws cloudwatch delete-alarms --alarm-names {name}",)),
     "AWS::CloudWatch::Dashboard": Kind(
         "DashboardName",

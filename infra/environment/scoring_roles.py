@@ -78,5 +78,5 @@ class ScheduleRole(ServiceRole):
 
 def send_dead_letters(role: ServiceRole, queue: sqs.IQueue) -> None:
     """To an encrypted queue."""
-    queue.grant_send_messages(role)
+    role.allow("DeadLetters", ["sqs:SendMessage"], [queue.queue_arn])
     queue.encryption_master_key.grant(role, *TO_SEND)

@@ -58,13 +58,11 @@ class ServedModel(Construct):
         cdk.CfnOutput(self, output, value=role.role_arn, export_name=role_export(self._names, output))
 
     def _let_builds_in(self, context: Context, verification: Verification) -> None:
-        of_model = self._names.of_model
-        steps = [of_model.deploy_project(step) for step in ("render", "still-approved", "verify")]
         role = NamedRole(
             self,
             "VerifyRole",
-            assumed_by=context.places.home.principals(*steps, of_model.start_deployment_function),
-            description=f"Looks at {of_model.model} here, and asks it, for the builds of its deploy pipeline",
+            assumed_by=context.places.home.principals(*verification.builds()),
+            description=f"Looks at {self._names.model} here, and asks it, for the builds of its deploy pipeline",
             role_name=self._names.verify_role,
         )
         role.allow_all(verification.all())

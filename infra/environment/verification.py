@@ -26,6 +26,7 @@ class Verification:
         self._alias = environment.names(context.project).key_alias
         self._names: ServingNames = model.names(context.project).at(environment.name)
         self._has_endpoint = isinstance(model.serving[environment.name], Endpoint)
+        self._waiting = ["render", *(["still-approved"] if environment == context.settings.production else [])]
         self._role = self._place.role(self._names.verify_role) if context.places.is_elsewhere(environment) else None
         self._title = "".join(part.title() for part in environment.name.split("-"))
 
@@ -40,6 +41,12 @@ class Verification:
     def let_ask(self, builds: Grantee) -> None:
         """What was deployed, and what it answers."""
         self._grant(builds, self._ask())
+
+    def builds(self) -> list[str]:
+        """Roles of the project's account that are let in, where this is another one: those that have something to do here."""
+        steps = [*self._waiting, "verify"] if self._has_endpoint else ["verify"]
+        of_model = self._names.of_model
+        return [*(of_model.deploy_project(step) for step in steps), of_model.start_deployment_function]
 
     def all(self) -> list[Permission]:
         """What the role may that is assumed from the project's account."""

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from build_scripts.command_line import read_settings
 from build_scripts.project_environment import ProjectEnvironment
+from deploy_scripts.environment_place import EnvironmentPlace, Role
+from settings_schema import Environment
+from settings_schema.reading import Settings
 
 REASON = "needs a real AWS account with the project deployed; run `pytest tests/aws --aws`"
 
@@ -21,5 +28,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def project() -> ProjectEnvironment:
-    return ProjectEnvironment()
+def settings() -> Settings:
+    """What the deployed project is made of: here, and only here, tests read what a team has set."""
+    return read_settings()
+
+
+@pytest.fixture(scope="session")
+def project(settings: Settings) -> ProjectEnvironment:
+    return ProjectEnvironment(settings.project)
+
+
+@pytest.fixture(scope="session")
+def endpoints_at(settings: Settings, project: ProjectEnvironment) -> Callable[[Environment, str], list[tuple[Any, str]]]:
+    """(environment, service) -> a client of that service where the environment lives, and the name, for each model with an endpoint."""
+
+    def endpoints(environment: Environment, service: str) -> list[tuple[Any, str]]:
+        client = EnvironmentPlace(project, environment, Role.DEPLOY).client(service)
+        served = [model for model in settings.models.values() if not model.is_batch_only]
+        return [(client, model.names(settings.project).at(environment.name).endpoint) for model in served]
+
+    return endpoints

@@ -11,6 +11,8 @@ import pytest
 
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.publish import code_files, publish
+from settings_schema import ModelNames
+from settings_schema.reading import Settings
 
 PACKAGES = ("xgboost", "sklearn", "pandas", "numpy", "scipy", "pyarrow", "matplotlib", "jinja2", "boto3")
 _REPORT = (
@@ -25,15 +27,17 @@ LOCAL_NAMES = {"sklearn": "scikit-learn", "xgboost": "xgboost-cpu"}
 
 
 @pytest.fixture(scope="module")
-def found(project: ProjectEnvironment) -> dict[str, str]:
-    """Versions that a processing job sees in the image of the upserted pipeline."""
+def found(settings: Settings, project: ProjectEnvironment) -> dict[str, str]:
+    """Versions that a processing job sees in the image of the upserted pipeline of the first model."""
+    model = next(iter(settings.models.values()))
+    names = model.names(settings.project)
     sagemaker, s3 = project.client("sagemaker"), project.client("s3")
-    definition = json.loads(sagemaker.describe_pipeline(PipelineName=project.pipeline_name)["PipelineDefinition"])
+    definition = json.loads(sagemaker.describe_pipeline(PipelineName=names.training_pipeline)["PipelineDefinition"])
     prepare = next(step for step in definition["Steps"] if step["Name"] == "Prepare")["Arguments"]
-    code, _ = publish(s3, project.artifact_bucket, code_files(), project.key_arn)
-    name = f"{project.pipeline_name}-versions-{uuid.uuid4().hex[:8]}"
+    code, _ = publish(s3, project.artifact_bucket, code_files(model), project.key_arn)
+    name = f"{names.job('versions')}-{uuid.uuid4().hex[:8]}"
     output = f"s3://{project.artifact_bucket}/tests/{name}"
-    sagemaker.create_processing_job(ProcessingJobName=name, **_job(project, prepare["AppSpecification"]["ImageUri"], code, output))
+    sagemaker.create_processing_job(ProcessingJobName=name, **_job(project, names, prepare["AppSpecification"]["ImageUri"], code, output))
     deadline = time.monotonic() + 15 * 60
     while (job := sagemaker.describe_processing_job(ProcessingJobName=name))["ProcessingJobStatus"] == "InProgress":
         assert time.monotonic() < deadline, f"processing job {name} still runs after 15 minutes"
@@ -43,11 +47,11 @@ def found(project: ProjectEnvironment) -> dict[str, str]:
     return body
 
 
-def _job(project: ProjectEnvironment, image: str, code: str, output: str) -> dict[str, Any]:
+def _job(project: ProjectEnvironment, names: ModelNames, image: str, code: str, output: str) -> dict[str, Any]:
     source = {"S3Uri": f"{code}/steps/", "LocalPath": "/opt/ml/processing/input/code", "S3DataType": "S3Prefix", "S3InputMode": "File"}
     target = {"S3Uri": output, "LocalPath": "/opt/ml/processing/output", "S3UploadMode": "EndOfJob"}
     return {
-        "RoleArn": project.pipeline_role_arn,
+        "RoleArn": project.role_arn(names.pipeline_role),
         "AppSpecification": {"ImageUri": image, "ContainerEntrypoint": ["python3", "-c", _REPORT]},
         "ProcessingInputs": [{"InputName": "code", "S3Input": source}],
         "ProcessingOutputConfig": {"Outputs": [{"OutputName": "found", "S3Output": target}], "KmsKeyId": project.key_arn},

@@ -32,7 +32,7 @@ def test_quotas_of_other_services_have_these_names(account, service, name):
 def test_the_image_may_be_asked_for_at_its_registry(account):
     from sagemaker.core import image_uris
 
-    from pipelines.tabular.pipeline import XGBOOST_VERSION
+    from pipelines.tabular.target import XGBOOST_VERSION
 
     registry, _, rest = image_uris.retrieve("xgboost", account.region, version=XGBOOST_VERSION).partition("/")
     repository, _, tag = rest.partition(":")

@@ -8,14 +8,26 @@ from typing import Any
 
 import pytest
 
+from build_scripts.project_environment import ProjectEnvironment
 from local_account.sagemaker.pipelines.steps import job_name, tuning_job_name
 from pipelines.batch import pipeline as batch
 from pipelines.tabular import pipeline as tabular
-from settings import PROJECT
+from tests.example_models import ABALONE, PROJECT
+from tests.infra.cases import ONE
 from tests.infra.grants import Role, is_met_without_tags, only, roles
 
-PLACES = {"bucket": "artifacts", "data_bucket": "data", "kms_key": "arn:aws:kms:us-east-1:111122223333:key/0", "project_id": "p"}
-ROLE = "arn:aws:iam::111122223333:role/pipeline"
+BUCKETS = {kind: f"shop--{kind}-111122223333-us-east-1" for kind in ("data", "artifacts")}
+PLACE = ProjectEnvironment(
+    PROJECT,
+    {
+        "AWS_REGION": "us-east-1",
+        "ARTIFACT_BUCKET": BUCKETS["artifacts"],
+        "DATA_BUCKET": BUCKETS["data"],
+        "KMS_KEY_ARN": "arn:aws:kms:us-east-1:111122223333:key/0",
+    },
+)
+#: One of whose name another's begins with; and one that SageMaker's room for a job's name cuts.
+MODELS = [ABALONE, ONE.models["abalone-large"]]
 EXECUTION = "abcdefghijkl"
 #: Step type -> action, resource kind and where its request has the job's name.
 JOBS = {
@@ -26,16 +38,21 @@ JOBS = {
 }
 
 
-@pytest.fixture(scope="session")
-def role(templates: Any) -> Role:
-    return only(roles(templates), "foundation/PipelineRole")
+@pytest.fixture(scope="session", params=MODELS, ids=[model.name for model in MODELS])
+def model(request: pytest.FixtureRequest) -> Any:
+    return request.param
 
 
 @pytest.fixture(scope="session")
-def steps() -> list[dict[str, Any]]:
+def role(templates: Any, model: Any) -> Role:
+    return only(roles(templates), f"shop--{model.name}/TrainingRole")
+
+
+@pytest.fixture(scope="session")
+def steps(model: Any) -> list[dict[str, Any]]:
     definitions = (
-        tabular.get_pipeline("us-east-1", ROLE, code_uri="s3://artifacts/code/0123456789abcdef", **PLACES),
-        batch.get_pipeline("us-east-1", ROLE, **PLACES),
+        tabular.get_pipeline(PROJECT, model, PLACE, code_uri=f"s3://{BUCKETS['artifacts']}/code/0123456789abcdef"),
+        batch.get_pipeline(model.names(PROJECT), PLACE),
     )
     return [step for definition in definitions for step in json.loads(definition.definition())["Steps"]]
 
@@ -72,20 +89,23 @@ def test_the_role_may_start_every_job_by_the_name_that_sagemaker_gives_it(role: 
                 assert role.may(f"sagemaker:{needed}", arn), f"{needed} on {arn}"
 
 
-def test_every_job_has_the_tag_by_which_the_role_knows_it(role: Role, jobs: list[dict[str, Any]]) -> None:
+def test_every_job_has_the_tags_by_which_the_role_knows_it(role: Role, jobs: list[dict[str, Any]], model: Any) -> None:
     (own,) = {
-        tuple(statement.condition["StringEquals"].items()) for job, _, _ in JOBS.values() for statement in role.allowing(f"sagemaker:{job}")
+        tuple(sorted(statement.condition["StringEquals"].items()))
+        for job, _, _ in JOBS.values()
+        for statement in role.allowing(f"sagemaker:{job}")
     }
-    ((key, value),) = own
+    assert dict(own) == {"aws:RequestTag/model": model.name, "aws:RequestTag/sagemaker:project-name": "shop"}
     for step in jobs:
         tags = {tag["Key"]: tag["Value"] for tag in step["Arguments"]["Tags"]}
-        assert tags[key.removeprefix("aws:RequestTag/")] == value == PROJECT.name, step["Name"]
+        assert {key: tags[key.removeprefix("aws:RequestTag/")] for key, _ in own} == dict(own), step["Name"]
 
 
-def test_a_job_without_the_tag_is_not_ours_to_stop(role: Role) -> None:
+def test_a_job_without_the_tags_is_not_ours_to_stop(role: Role, model: Any) -> None:
     for kind in ("ProcessingJob", "HyperParameterTuningJob", "TransformJob"):
         for statement in role.allowing(f"sagemaker:Stop{kind}"):
-            assert statement.condition == {"StringEquals": {"aws:ResourceTag/sagemaker:project-name": PROJECT.name}}
+            own = {"aws:ResourceTag/model": model.name, "aws:ResourceTag/sagemaker:project-name": "shop"}
+            assert statement.condition == {"StringEquals": own}
 
 
 def test_a_job_is_followed_before_its_tags_count(role: Role, jobs: list[dict[str, Any]]) -> None:
@@ -115,18 +135,12 @@ def addresses(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
         yield place, value
 
 
-def test_the_role_may_read_and_write_every_address_of_the_definitions(role: Role, jobs: list[dict[str, Any]], templates: Any) -> None:
-    buckets = {
-        name: next(
-            f"arn:aws:s3:::<{item}>" for item in templates["mlops-foundation"]["Resources"] if item.startswith(f"Buckets{name.title()}")
-        )
-        for name in ("data", "artifacts")
-    }
+def test_the_role_may_read_and_write_every_address_of_the_definitions(role: Role, jobs: list[dict[str, Any]]) -> None:
     seen = set()
     for step in jobs:
         for place, address in addresses(step["Arguments"]):
-            bucket, _, key = address.removeprefix("s3://").partition("/")
             action = "s3:PutObject" if "Output" in place else "s3:GetObject"
             seen.add(action)
-            assert role.may(action, f"{buckets[bucket]}/{key}/file"), f"{step['Name']}{place}: {action} on {address}"
+            arn = f"arn:aws:s3:::{address.removeprefix('s3://')}/file"
+            assert role.may(action, arn), f"{step['Name']}{place}: {action} on {address}"
     assert seen == {"s3:PutObject", "s3:GetObject"}

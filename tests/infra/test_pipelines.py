@@ -222,9 +222,9 @@ def test_a_connection_is_used_for_one_repository_and_to_read(synthesized):
     using = [(role, statement) for role in roles(templates).values() for statement in role.statements if "UseConnection" in str(statement)]
     assert {role.service for role, _ in using} == {"codepipeline.amazonaws.com"}
     for _, statement in using:
-        assert statement.resources == [CONNECTION.connection_arn]
         (action,) = statement.actions
         service = action.partition(":")[0]
+        assert statement.resources == [CONNECTION.connection_arn.replace("codeconnections", service)]
         assert statement.condition == {
             "StringEquals": {f"{service}:FullRepositoryId": "fishery/models", f"{service}:ProviderPermissionsRequired": "read_only"}
         }

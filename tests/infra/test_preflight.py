@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from deploy_scripts.preflight import names, network, service_roles
 from deploy_scripts.preflight.assembly import Stack
 from deploy_scripts.preflight.quotas import check_builds
-from settings import PRODUCTION, PROJECT, STAGING, Autoscaling
-from tests.infra.conftest import Templates
+from tests.example_models import PROJECT
+from tests.infra.cases import THREE
+from tests.infra.grants import Templates, text
 from tests.unit.preflight_account import REGION, Aws, found, only, quota, quotas, signs, situation
 
 
@@ -21,21 +21,21 @@ def stacks(templates: Templates) -> list[Stack]:
 
 
 def test_every_name_that_a_template_gives_is_looked_for(stacks: list[Stack]) -> None:
-    """A resource whose `Name`, `...Name` is a text with the project's name in it would clash with an earlier one."""
+    """A resource whose `Name`, `...Name` has the project's name in it would clash with an earlier one."""
+    templates = Templates({stack.name: stack.template for stack in stacks}, {})
     named = {
         (resource["Type"], key)
         for stack in stacks
         for resource in stack.template["Resources"].values()
         for key, value in resource.get("Properties", {}).items()
-        if key.endswith("Name") and isinstance(value, str) and PROJECT.name in value
+        if key.endswith("Name") and not str(value).startswith("{'Fn::ImportValue") and "Fn::GetAtt" not in str(value) and "Ref" not in value
+        if PROJECT.name in text(value, stack.name, templates)
     }
     known = {(kind, entry.property) for kind, entry in names.KINDS.items()}
     assert {(kind, key) for kind, key in named if kind not in names.WITHIN_ANOTHER} <= known
 
 
-def test_the_deployment_role_may_make_the_scaling_role(variant: Callable[..., Templates]) -> None:
-    scaling = replace(PRODUCTION, initial_instance_count=2, autoscaling=Autoscaling(min_capacity=2, max_capacity=3))
-    stacks = [Stack(name, template) for name, template in variant(production=scaling).items()]
+def test_the_deployment_role_may_make_the_scaling_role(stacks: list[Stack]) -> None:
     assert signs(found(service_roles.check_service_roles, situation(stacks=stacks))) == "✓"
 
 
@@ -45,9 +45,9 @@ def test_the_builds_of_the_templates_have_a_quota_that_is_known(stacks: list[Sta
     assert only(check_builds, situation(Aws(limit), stacks=stacks)).sign == "✗"
 
 
-def test_the_private_network_of_the_templates_asks_for_its_endpoints(variant: Callable[..., Templates]) -> None:
-    templates = variant(project=replace(PROJECT, in_vpc=True), staging=STAGING)
-    stacks = [Stack(name, template) for name, template in templates.items()]
+def test_the_private_network_of_the_templates_asks_for_its_endpoints(synthesized: Any) -> None:
+    _, templates = synthesized(THREE)
+    stacks = [Stack("shop--foundation", templates["shop--foundation"])]
     offered = {
         "ec2:DescribeVpcEndpointServices": {"ServiceDetails": []},
         "ec2:DescribeAvailabilityZones": {"AvailabilityZones": [{"ZoneName": f"{REGION}{letter}"} for letter in "abc"]},

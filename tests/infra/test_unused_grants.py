@@ -26,6 +26,6 @@ def test_every_entry_has_its_kind_and_its_reason() -> None:
 
 
 def test_what_no_entry_names_has_no_reason() -> None:
-    assert unused_grants.reason("PipelineRoleDCFDBB91", "sagemaker:DeleteModel") is None
-    assert unused_grants.reason("PipelineRoleDCFDBB91", "sagemaker:StopProcessingJob") is not None
+    assert unused_grants.reason("TrainingRoleAA3C7BE5", "sagemaker:DeleteModel") is None
+    assert unused_grants.reason("TrainingRoleAA3C7BE5", "sagemaker:StopProcessingJob") is not None
     assert unused_grants.reason("PipelineBuildRoleDC686070", "s3:DeleteObject") is None

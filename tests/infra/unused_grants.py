@@ -34,34 +34,45 @@ class Unused:
         return re.fullmatch(self.roles, role) is not None and re.fullmatch(self.actions, action) is not None
 
 
-_PIPELINE, _INFERENCE = r"PipelineRole\w*", r"InferenceRole\w*"
+_PIPELINE, _INFERENCE = r"TrainingRole\w*", r"Models\w+InferenceRole\w*"
 _BUILDS = r"(PipelineBuild|DeployProjects\w+)Role\w*"
 _CODE_PIPELINES = r"(PipelinePipeline|DeployPipeline)Role\w*"
-_SAGEMAKER = r"(Pipeline|Inference)Role\w*"
-_FUNCTIONS = r"(DataVersionFunction|PushRoutingRoutePush|RetrainingStartRetraining|StartStartDeployment|UnusedRemoveUnused)Role\w*"
-_SCHEDULES = r"(RetrainingSchedule|UnusedDaily)Role\w*"
-_ENDPOINTS = r"DeployCloudFormation\w*"
+_SAGEMAKER = f"{_PIPELINE}|{_INFERENCE}"
+_SCORING = r"Models\w+ScoringRole\w*"
+_FUNCTIONS = r"(DataVersionFunction|PushRoutingRoutePush|RetrainingStartRetraining|StartStartDeployment|UnusedRemoveUnused)Role\w*|Models\w+ScoringRole\w*"
+_SCHEDULES = r"(RetrainingSchedule|UnusedDaily)Role\w*|Models\w+ScheduleRole\w*"
+_DEPLOY, _STACKS = r"Models\w+DeployRole\w*", r"Models\w+DeploymentRole\w*"
 _REMOVE_UNUSED = r"UnusedRemoveUnusedRole\w*"
-_BUILD_PIPELINE, _DEPLOY_PIPELINE = r"PipelinePipelineRole\w*", r"DeployPipelineRole\w*"
+_BUILD_PIPELINE, _VERIFY = r"PipelinePipelineRole\w*", r"DeployProjectsVerifyRole\w*"
 _CI = f"{_BUILDS}|{_CODE_PIPELINES}"
 _WHOSE = {
     _PIPELINE: "the training pipeline and its jobs",
-    _INFERENCE: "endpoints",
-    _SAGEMAKER: "jobs and endpoints",
+    _INFERENCE: "models that serve",
+    _SAGEMAKER: "jobs and models that serve",
     _FUNCTIONS: "functions",
+    _SCORING: "the function that starts scoring",
     _REMOVE_UNUSED: "the function that tidies up",
     _SCHEDULES: "schedules",
     _CODE_PIPELINES: "CodePipelines",
     _BUILD_PIPELINE: "the build pipeline",
-    _DEPLOY_PIPELINE: "the deploy pipeline",
+    _VERIFY: "the build that verifies",
     _CI: "builds and CodePipelines",
-    _ENDPOINTS: "CloudFormation, for endpoints",
+    _DEPLOY: "the Deploy actions",
+    _STACKS: "CloudFormation, for what serves",
 }
 
 UNUSED = (
     Unused(_SAGEMAKER, r"ecr:\w+", ONLY_AWS, "the image of a container is pulled; the local account runs none"),
     Unused(_SAGEMAKER, r"cloudwatch:PutMetricData", ONLY_AWS, "SageMaker publishes a container's metrics as its role"),
     Unused(_INFERENCE, r"logs:\w+", ONLY_AWS, "SageMaker writes an endpoint's log as its role"),
+    Unused(
+        _INFERENCE, r"s3:AbortMultipartUpload|kms:(Encrypt|DescribeKey)", ONLY_AWS, "SageMaker writes a job's large answers, with a key"
+    ),
+    Unused(_SCORING, r"kms:\w+|sagemaker:AddTags", ONLY_AWS, "SageMaker makes the grant for a job's volume, and asks about tags by itself"),
+    Unused(_VERIFY, r"kms:\w+", ONLY_AWS, "S3 and SageMaker ask for the rows' key, and the job's volume's"),
+    Unused(
+        _STACKS, r"lambda:\w+|events:\w+|scheduler:\w+", SELDOM, "an update of a function, a rule or a schedule: a change of the settings"
+    ),
     Unused(_PIPELINE, r"logs:DescribeLogStreams", ONLY_AWS, "SageMaker's list of an execution role's log actions"),
     Unused(_SAGEMAKER, r"s3:(GetBucketLocation|ListBucket)", ONLY_AWS, "SageMaker looks where a bucket is, and what a prefix holds"),
     Unused(_PIPELINE, r"kms:Encrypt", ONLY_AWS, "API reference, OutputDataConfig: the role must have it where a key is named"),
@@ -105,20 +116,21 @@ UNUSED = (
         _CODE_PIPELINES, r"(codebuild:StopBuild|codecommit:CancelUploadArchive)", SELDOM, "an execution is stopped or abandoned on its way"
     ),
     Unused(
-        _DEPLOY_PIPELINE,
-        r"cloudformation:(GetTemplate\*|[GS]etStackPolicy|ValidateTemplate|DeleteStack|UntagResource)",
+        _DEPLOY,
+        r"cloudformation:(Describe\w+|GetTemplate\w*|[GS]etStackPolicy|ValidateTemplate|DeleteStack|TagResource|UntagResource)",
         ONLY_AWS,
         "the CDK's list for an action that creates, updates or replaces a stack; a failed first creation and a tag that goes are seldom",
     ),
+    Unused(_DEPLOY, r"s3:Get\w+|kms:DescribeKey", ONLY_AWS, "guide of CodePipeline, resources of another account: the bucket and the key"),
     Unused(
-        _ENDPOINTS,
+        _STACKS,
         r"[\w-]+:(Describe|List|Get|Delete|Deregister|Untag|Disassociate)\w+",
         ONLY_AWS,
         "CloudFormation's handlers, as AWS publishes them, read and delete by these (tests/infra/test_deployment_roles.py)",
     ),
     Unused(
-        _ENDPOINTS,
-        r"(logs:(AssociateKmsKey|PutRetentionPolicy)|kms:\w+|[\w-]+:(TagResource|AddTags)|sagemaker:AddTags)",
+        _STACKS,
+        r"(logs:(AssociateKmsKey|PutRetentionPolicy)|kms:\w+|[\w-]+:(TagResource|AddTags)|sagemaker:(AddTags|CreateModel))",
         ONLY_AWS,
         "CloudFormation's handlers, which the local account joins in one; SageMaker makes the grant for an instance's volume",
     ),

@@ -9,7 +9,13 @@ import pytest
 
 from local_account.account import Account
 from local_account.context import AccountSettings
+
+# A fixture is found by its name here. Every answer of an account of these tests is held to AWS's model of it.
+from packages.local_account.tests.held_answers import every_answer_is_one_of_aws as every_answer_is_one_of_aws
+from packages.local_account.tests.held_answers import switch_on
 from packages.local_account.tests.roles import make_roles
+
+switch_on()
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,15 @@ import pytest
 
 from demo import loop
 from demo.side_by_side import side_by_side
+
+# A fixture is found by its name here. Every answer of an account of these tests is held to AWS's model of it.
+from packages.local_account.tests.held_answers import every_answer_is_one_of_aws as every_answer_is_one_of_aws
+from packages.local_account.tests.held_answers import switch_on
 from tests.loop.person import ABALONE, ARRESTS, Person, start
 from tests.loop.seen_processes import Watch
 from tests.loop.survivors import MARK
+
+switch_on()
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,8 @@ from deploy_scripts import checks
 from settings_schema import Categorical, DataSet, Numeric, Problem
 from tests.steps.small_data import write_specification
 
+pytestmark = pytest.mark.thorough  # a journey for each table
+
 ROWS = 240
 Columns = dict[str, list[Any]]
 

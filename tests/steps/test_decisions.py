@@ -7,7 +7,6 @@ import pytest
 from decisions import HALF, Predictions, decide, fit_threshold
 from measures import measure
 from numpy.typing import NDArray
-from sklearn import metrics as reference
 
 Floats = NDArray[np.float64]
 FITTED = ("accuracy", "balanced_accuracy", "f1", "macro_f1")
@@ -34,7 +33,7 @@ def test_calibrated_scores_get_the_thresholds_that_theory_gives() -> None:
     assert fit_threshold("accuracy", target, scores) == pytest.approx(0.5, abs=0.05)
     assert fit_threshold("balanced_accuracy", target, scores) == pytest.approx(target.mean(), abs=0.05)
     fitted = fit_threshold("f1", target, scores)
-    assert fitted == pytest.approx(reference.f1_score(target, scores >= fitted) / 2, abs=0.05)
+    assert fitted == pytest.approx(measure("f1", target, Predictions.of(scores, fitted)) / 2, abs=0.05)
 
 
 @pytest.mark.parametrize("metric", FITTED)
@@ -51,7 +50,7 @@ def test_rare_classes_are_decided_for_in_either_direction(low: float, high: floa
     for metric in ("balanced_accuracy", "macro_f1"):
         decided = decide(scores, fit_threshold(metric, target, scores))
         assert 0.05 < decided.mean() < 0.95
-        assert reference.balanced_accuracy_score(target, decided) > 0.53
+        assert measure("balanced_accuracy", target, Predictions(decided, decided)) > 0.53
     one_for_all = decide(scores)
     assert one_for_all.min() == one_for_all.max(), "at one half there is one answer for everyone"
 
@@ -89,7 +88,7 @@ def test_resampling_the_rows_makes_the_threshold_steadier_than_the_best_one_of_f
         target, scores = calibrated(50, 0.0, 0.8, seed)
         fitted.append(fit_threshold("balanced_accuracy", target, scores))
         cuts = np.unique(scores)
-        single.append(max(cuts, key=lambda cut: reference.balanced_accuracy_score(target, scores >= cut)))
+        single.append(max(cuts, key=lambda cut: measure("balanced_accuracy", target, Predictions.of(scores, cut))))
     assert np.std(fitted) < 0.8 * np.std(single)
 
 

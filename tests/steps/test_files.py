@@ -13,7 +13,6 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-import pandas
 import pyarrow as pa
 import pytest
 import table as tables
@@ -52,6 +51,8 @@ def zipped_table() -> bytes:
 
 def of_pandas(write: str) -> bytes:
     """What a writer of pandas makes of the table."""
+    import pandas
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "written"
         options = {"write_index": False, "version": 118} if write == "to_stata" else {}
@@ -163,6 +164,8 @@ def test_a_command_that_a_message_gives_makes_a_table_that_is_read(tmp_path: Pat
     if tool:
         subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, timeout=60)
     else:
+        import pandas
+
         exec(command, {"pandas": pandas})  # noqa: S102 - the very words of the message
     made = sorted(path for path in tmp_path.rglob("*") if path.is_file() and path.name != name)
     assert len(made) == 1

@@ -10,9 +10,9 @@ from evaluation import changes, fairness, quality
 from measures import METRICS, REPORTED, measure
 from numpy.typing import NDArray
 from resampling import bootstrap, interval, resamples
-from sklearn import metrics as reference
 
 import settings_schema
+from tests.steps.scikit_learn import metric
 
 Floats = NDArray[np.float64]
 ROWS = 300
@@ -35,40 +35,42 @@ def several(seed: int = 1) -> tuple[Floats, Floats]:
 
 
 REGRESSION = {
-    "mse": reference.mean_squared_error,
-    "rmse": reference.root_mean_squared_error,
-    "mae": reference.mean_absolute_error,
-    "r2": reference.r2_score,
+    "mse": "mean_squared_error",
+    "rmse": "root_mean_squared_error",
+    "mae": "mean_absolute_error",
+    "r2": "r2_score",
 }
 OF_DECISIONS = {
-    "accuracy": reference.accuracy_score,
-    "balanced_accuracy": reference.balanced_accuracy_score,
-    "precision": reference.precision_score,
-    "recall": reference.recall_score,
-    "f1": reference.f1_score,
-    "macro_f1": lambda *answers, **weight: reference.f1_score(*answers, average="macro", **weight),
+    "accuracy": "accuracy_score",
+    "balanced_accuracy": "balanced_accuracy_score",
+    "precision": "precision_score",
+    "recall": "recall_score",
+    "f1": "f1_score",
 }
-OF_RANKS = {"auc": reference.roc_auc_score, "average_precision": reference.average_precision_score}
+OF_RANKS = {"auc": "roc_auc_score", "average_precision": "average_precision_score"}
 
 
+@pytest.mark.thorough  # scikit-learn takes seconds to import
 @pytest.mark.parametrize("name", REGRESSION)
 def test_regression_metrics_equal_scikit_learn(name: str) -> None:
     generator = np.random.default_rng(0)
     target = generator.normal(1e4, 3, ROWS)  # a large offset: cancellation would show
     predicted = target + generator.normal(0, 2, ROWS)
     for weight, value in zip(resampled(), METRICS[name](target, Predictions.of(predicted, None), resampled()), strict=True):
-        assert value == pytest.approx(REGRESSION[name](target, predicted, sample_weight=weight), rel=1e-9)
+        assert value == pytest.approx(metric(REGRESSION[name], target, predicted, sample_weight=weight), rel=1e-9)
 
 
+@pytest.mark.thorough  # scikit-learn takes seconds to import
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.7])
 @pytest.mark.parametrize("name", OF_DECISIONS)
 def test_decisions_equal_scikit_learn(name: str, threshold: float) -> None:
     target, scores = binary()
     predicted = Predictions.of(scores, threshold)
     for weight, value in zip(resampled(), METRICS[name](target, predicted, resampled()), strict=True):
-        assert value == pytest.approx(OF_DECISIONS[name](target, scores >= threshold, sample_weight=weight))
+        assert value == pytest.approx(metric(OF_DECISIONS[name], target, scores >= threshold, sample_weight=weight))
 
 
+@pytest.mark.thorough  # scikit-learn takes seconds to import
 @pytest.mark.parametrize("name", OF_RANKS)
 def test_ranks_equal_scikit_learn_with_ties_and_weights(name: str) -> None:
     target, scores = binary()
@@ -76,7 +78,7 @@ def test_ranks_equal_scikit_learn_with_ties_and_weights(name: str) -> None:
     uneven = np.random.default_rng(8).uniform(0.1, 5, (3, ROWS))
     for several_weights in (resampled(), uneven):
         for weight, value in zip(several_weights, METRICS[name](target, Predictions.of(scores, HALF), several_weights), strict=True):
-            assert value == pytest.approx(OF_RANKS[name](target, scores, sample_weight=weight))
+            assert value == pytest.approx(metric(OF_RANKS[name], target, scores, sample_weight=weight))
 
 
 def test_average_precision_of_a_case_counted_by_hand() -> None:
@@ -114,37 +116,40 @@ def test_no_predictions_leave_a_metric_s_range_and_perfect_ones_are_best_in_its_
         assert best == pytest.approx((max if about.more_is_better else min)(measured))
 
 
+@pytest.mark.thorough  # scikit-learn takes seconds to import
 def test_probabilities_equal_scikit_learn() -> None:
     target, scores = binary()
     labels, table = several()
     for index, weight in enumerate(resampled()):
-        expected = reference.log_loss(target, scores, sample_weight=weight)
+        expected = metric("log_loss", target, scores, sample_weight=weight)
         assert METRICS["log_loss"](target, Predictions.of(scores, HALF), resampled())[index] == pytest.approx(expected)
-        expected = reference.log_loss(labels, table, sample_weight=weight)
+        expected = metric("log_loss", labels, table, sample_weight=weight)
         assert METRICS["log_loss"](labels, Predictions.of(table, None), resampled())[index] == pytest.approx(expected)
 
 
+@pytest.mark.thorough  # scikit-learn takes seconds to import
 def test_decisions_among_several_classes_equal_scikit_learn() -> None:
     labels, table = several()
     decided = table.argmax(axis=1)
     for index, weight in enumerate(resampled()):
         for name, expected in (
-            ("accuracy", reference.accuracy_score(labels, decided, sample_weight=weight)),
-            ("balanced_accuracy", reference.balanced_accuracy_score(labels, decided, sample_weight=weight)),
-            ("macro_f1", reference.f1_score(labels, decided, average="macro", sample_weight=weight)),
+            ("accuracy", metric("accuracy_score", labels, decided, sample_weight=weight)),
+            ("balanced_accuracy", metric("balanced_accuracy_score", labels, decided, sample_weight=weight)),
+            ("macro_f1", metric("f1_score", labels, decided, average="macro", sample_weight=weight)),
         ):
             assert METRICS[name](labels, Predictions.of(table, None), resampled())[index] == pytest.approx(expected)
 
 
+@pytest.mark.thorough  # scikit-learn takes seconds to import
 def test_roc_and_precision_recall_curves_have_scikit_learns_areas() -> None:
     target, predicted = binary()
     roc = quality.roc(target, predicted)
     assert np.trapezoid(roc["true_positive_rates"], roc["false_positive_rates"]) == pytest.approx(
-        reference.roc_auc_score(target, predicted)
+        metric("roc_auc_score", target, predicted)
     )
     curve = quality.precision_recall(target, predicted)
     average = np.sum(np.diff([0.0, *curve["recalls"]]) * curve["precisions"])
-    assert average == pytest.approx(reference.average_precision_score(target, predicted))
+    assert average == pytest.approx(metric("average_precision_score", target, predicted))
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
@@ -166,6 +171,7 @@ def test_resamples_draw_every_row_with_equal_chance() -> None:
     assert np.abs(drawn.mean(axis=0) - 1).max() < 0.3
 
 
+@pytest.mark.thorough  # scikit-learn takes seconds to import
 def test_bias_metrics_equal_fairlearn() -> None:
     from fairlearn import metrics as fairlearn
 
@@ -199,6 +205,7 @@ def test_an_absent_group_has_no_bias_metrics() -> None:
     assert values["EOD"] is None
 
 
+@pytest.mark.thorough  # scikit-learn takes seconds to import
 def test_balanced_weights_equal_scikit_learn() -> None:
     from sklearn.utils.class_weight import compute_sample_weight
 
@@ -234,6 +241,7 @@ def test_a_version_from_before_thresholds_were_fitted_decided_at_one_half() -> N
     assert rows == [{"what": "Decision threshold", "production": "0.5", "candidate": "0.2 (for f1)"}]
 
 
+@pytest.mark.thorough  # scikit-learn takes seconds to import
 def test_curves_keep_their_ends_and_stay_small_whatever_the_number_of_rows() -> None:
     """evaluation.json is a property file, of which SageMaker Pipelines reads 2 MB."""
     generator = np.random.default_rng(9)
@@ -243,7 +251,7 @@ def test_curves_keep_their_ends_and_stay_small_whatever_the_number_of_rows() -> 
     assert len(roc["true_positive_rates"]) < 2000
     assert (roc["true_positive_rates"][0], roc["true_positive_rates"][-1], roc["false_positive_rates"][-1]) == (0.0, 1.0, 1.0)
     assert np.trapezoid(roc["true_positive_rates"], roc["false_positive_rates"]) == pytest.approx(
-        reference.roc_auc_score(target, scores), abs=1e-3
+        metric("roc_auc_score", target, scores), abs=1e-3
     )
     assert len(quality.precision_recall(target, scores)["recalls"]) < 2000
     labels = generator.integers(0, 500, 5000).astype(float)

@@ -305,6 +305,7 @@ def test_dropping_outliers_drops_training_rows_only(tmp_path: Path) -> None:
     assert len(np.load(dropped / "validation" / "target.npy")) == len(np.load(clipped / "validation" / "target.npy"))
 
 
+@pytest.mark.thorough  # scikit-learn takes seconds to import
 @pytest.mark.parametrize("normalisation", ["standard", "minmax", "robust"])
 def test_normalisation_matches_scikit_learn(normalisation: str) -> None:
     from sklearn import preprocessing
@@ -344,6 +345,7 @@ def test_rare_categories_share_one_column(tmp_path: Path) -> None:
     assert towns["categories"] == ["Lima", "Quito"]
 
 
+@pytest.mark.thorough  # scikit-learn takes seconds to import
 def test_selecting_features_keeps_the_informative_ones(tmp_path: Path) -> None:
     state = as_json(prepared(tmp_path, houses(), select_features=1) / "preparation" / "preparation.json")
     assert state["outputs"] == ["area"]

@@ -11,7 +11,6 @@ from decisions import HALF, Predictions
 from evaluation import calibration, yardsticks
 from measures import measure
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 Floats = NDArray[np.float64]
 BINARY = {"problem": "binary", "classes": ["no", "yes"], "metric": "auc"}
@@ -44,7 +43,10 @@ def test_a_constant_is_as_good_as_guessing() -> None:
     assert measure("log_loss", target, constant) == pytest.approx(-0.4 * np.log(0.4) - 0.6 * np.log(0.6))
 
 
+@pytest.mark.thorough  # scikit-learn takes seconds to import
 def test_the_linear_model_is_plain_logistic_regression_that_decides_by_its_own_threshold() -> None:
+    from sklearn.linear_model import LogisticRegression
+
     generator = np.random.default_rng(2)
     parts = {}
     for name in ("train", "validation", "test"):

@@ -65,6 +65,8 @@ NOTHING = {
     "codepipeline:GetPipeline": Refused("PipelineNotFoundException"),
     "kms:ListAliases": {"Aliases": []},
     "lambda:GetFunctionConfiguration": Refused("ResourceNotFoundException", status=404),
+    "events:DescribeRule": Refused("ResourceNotFoundException"),
+    "scheduler:GetSchedule": Refused("ResourceNotFoundException", status=404),
     "logs:DescribeLogGroups": {"logGroups": []},
     "sagemaker:ListEndpoints": {"Endpoints": []},
     "sagemaker:ListPipelines": {"PipelineSummaries": []},

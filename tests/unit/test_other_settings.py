@@ -13,7 +13,9 @@ import pytest
 pytestmark = pytest.mark.thorough  # a build's tests, for each team
 
 ROOT = Path(__file__).resolve().parents[2]
-NOT_SOURCE = shutil.ignore_patterns(".git", ".venv", "node_modules", "cdk.out", "out", "__pycache__", ".*_cache", ".hypothesis", "models")
+NOT_SOURCE = shutil.ignore_patterns(
+    ".git", ".venv", "node_modules", "cdk.out", "out", "__pycache__", ".cache", ".*_cache", ".hypothesis", "models"
+)
 
 PRICES = 'PRICES = Prices(region="eu-west-1", as_of="2026-03", source="ours", usd_per_hour={"ml.c5.xlarge": 0.3})'
 #: One model, of several classes, batch only; everything in one account, the code on GitHub.

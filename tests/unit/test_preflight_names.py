@@ -40,6 +40,8 @@ TAKEN = {
     ),
     "AWS::CodeBuild::Project": ("Name", {"codebuild:BatchGetProjects": {"projects": [{"name": "taken"}]}}),
     "AWS::CodePipeline::Pipeline": ("Name", {"codepipeline:GetPipeline": {}}),
+    "AWS::Events::Rule": ("Name", {"events:DescribeRule": {"Name": "taken"}}),
+    "AWS::Scheduler::Schedule": ("Name", {"scheduler:GetSchedule": {"Name": "taken"}}),
     "AWS::Lambda::Function": ("FunctionName", {"lambda:GetFunctionConfiguration": {"FunctionName": "taken"}}),
     "AWS::CloudWatch::Alarm": ("AlarmName", {"cloudwatch:DescribeAlarms": {"MetricAlarms": [{"AlarmName": "taken"}]}}),
     "AWS::S3::Bucket": ("BucketName", {"s3:HeadBucket": {}}),

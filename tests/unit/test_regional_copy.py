@@ -103,6 +103,7 @@ def test_a_copy_that_is_not_completed_is_none(project: ProjectEnvironment, elsew
     assert regional_copy.copy(project, f"{PACKAGE}/1", THERE).endswith("/2")
 
 
+@pytest.mark.thorough  # the SDK takes seconds to import
 def test_aws_s_own_image_is_that_region_s() -> None:
     """Its registries have accounts of their own in each region (image_uris of the SageMaker SDK)."""
     from sagemaker.core import image_uris

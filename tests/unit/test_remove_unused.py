@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+
 from infra.environment.remove_unused import handler as remove_unused
 from infra.environment.remove_unused.handler import Deployment, Made, deployment, plan
 

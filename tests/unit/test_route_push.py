@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+
 from infra.build.route_push import handler as route_push
 
 DOCUMENTATION = ["*.md", "docs/*"]

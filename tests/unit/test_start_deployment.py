@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+
 from infra.model.start_deployment import handler as start_deployment
 from infra.model.start_deployment.handler import Release, Version, plan_settings, plan_version
 

@@ -11,9 +11,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.loaders import Loader
-from infra.model.start_retraining import handler as start_retraining
 
 from build_scripts import run_pipeline
+from infra.model.start_retraining import handler as start_retraining
 
 DEFAULTS = {
     "InputDataUrl": "s3://data/training/abalone/",

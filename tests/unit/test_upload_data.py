@@ -176,12 +176,14 @@ def test_missing_file_is_named(account: ScriptAccount, capsys: pytest.CaptureFix
     assert "nowhere.csv is not a file" in capsys.readouterr().err
 
 
+@pytest.mark.thorough  # the package of the examples takes seconds to import
 def test_both_examples_fit_their_contracts(account: ScriptAccount, tmp_path: Path) -> None:
     for name in upload_data.EXAMPLES:
         rows, _ = upload_data.check(upload_data.example_file(name, tmp_path), SETTINGS.models[name])
         assert rows > 4000
 
 
+@pytest.mark.thorough
 def test_an_example_is_of_the_model_of_its_name(
     account: ScriptAccount, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

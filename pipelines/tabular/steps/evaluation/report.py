@@ -11,8 +11,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from specification import Specification
 
-from evaluation import charts
-
 
 def render(facts: dict[str, Any], specification: Specification) -> str:
     """Values are escaped: names and categories come from the data."""
@@ -31,6 +29,8 @@ def render(facts: dict[str, Any], specification: Specification) -> str:
 
 
 def _pictures(facts: dict[str, Any], specification: Specification) -> dict[str, str]:
+    from evaluation import charts  # draws with matplotlib, which takes a second to import
+
     metric, value = facts["gate"]["metric"], facts["gate"]["value"]
     curves = facts["curves"]
     pictures: dict[str, str] = {}
