@@ -215,7 +215,7 @@ def test_only_the_function_that_decides_starts_a_deployment(templates: Any) -> N
 
 
 def test_the_function_that_decides_sets_the_variables_that_the_pipeline_has() -> None:
-    from infra.model_deploy.deploy_pipeline import PACKAGE_VARIABLE, RETURNING_VARIABLE
-    from infra.model_deploy.start_deployment.handler import PACKAGE, RETURNING
+    from infra.model.deploy_pipeline import PACKAGE_VARIABLE, RETURNING_VARIABLE
+    from infra.model.start_deployment.handler import PACKAGE, RETURNING
 
     assert (PACKAGE, RETURNING) == (PACKAGE_VARIABLE, RETURNING_VARIABLE)

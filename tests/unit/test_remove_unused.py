@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+
 from infra.environment.remove_unused import handler as remove_unused
 from infra.environment.remove_unused.handler import Deployment, Made, deployment, plan
 
@@ -83,7 +84,7 @@ class SageMaker:
         return type("Pages", (), {"paginate": lambda _: iter([page])})()
 
     def list_tags(self, ResourceArn: str) -> Any:  # noqa: N803
-        return {"Tags": [] if ResourceArn.endswith("theirs") else [{"Key": "made-for-endpoint", "Value": "production"}]}
+        return {"Tags": [] if ResourceArn.endswith("theirs") else [{"Key": "made-for", "Value": "production"}]}
 
     def delete_endpoint_config(self, EndpointConfigName: str) -> None:  # noqa: N803
         self.deleted.append(EndpointConfigName)
@@ -104,13 +105,24 @@ class SageMaker:
     ],
 )
 def test_a_deployment_is_over_when_stack_and_endpoint_say_so(stack, endpoint, settled):
-    assert deployment(SageMaker(endpoint), CloudFormation(stack), "production", "stack").settled is settled
+    assert deployment(SageMaker(endpoint), CloudFormation(stack), "production").settled is settled
 
 
-def test_an_endpoint_that_is_gone_uses_nothing():
+def test_what_has_no_endpoint_any_more_or_never_had_one_uses_what_its_stack_has():
     sagemaker = SageMaker()
     sagemaker.describe_endpoint = missing
-    assert deployment(sagemaker, CloudFormation(), "production", "stack").in_use == {"new"}
+    assert deployment(sagemaker, CloudFormation(), "production") == Deployment(settled=True, in_use=frozenset({"new"}))
+
+
+def test_a_batch_model_keeps_the_version_of_its_stack_and_loses_the_ones_before():
+    decision = plan([], MODELS, using("model-new"))
+    assert (decision.configurations, decision.models) == ([], ["model-old"])
+
+
+def test_one_model_in_deployment_does_not_hold_up_another():
+    deployments = {**using("new", "model-new"), "arrests": Deployment(settled=False)}
+    decision = plan([*CONFIGURATIONS, Made("their-old", "arrests")], MODELS, deployments)
+    assert (decision.configurations, decision.waiting) == (["old"], ["arrests"])
 
 
 def test_an_answer_that_is_no_absence_is_an_error_that_reaches_the_dead_letter_queue():
@@ -120,13 +132,13 @@ def test_an_answer_that_is_no_absence_is_an_error_that_reaches_the_dead_letter_q
     sagemaker = SageMaker()
     sagemaker.describe_endpoint = refused
     with pytest.raises(ClientError):
-        deployment(sagemaker, CloudFormation(), "production", "stack")
+        deployment(sagemaker, CloudFormation(), "production")
 
 
 def test_the_function_deletes_what_it_planned(monkeypatch):
     clients = {"sagemaker": SageMaker(), "cloudformation": CloudFormation()}
     monkeypatch.setattr(boto3, "client", clients.__getitem__)
-    monkeypatch.setenv("ENDPOINTS", "production=mlops-endpoint-production")
-    monkeypatch.setenv("ENDPOINT_TAG", "made-for-endpoint")
+    monkeypatch.setenv("DEPLOYMENTS", "production")
+    monkeypatch.setenv("MADE_FOR_TAG", "made-for")
     assert remove_unused.handler({}, None) == {"deleted": ["older", "model-older"], "waiting": []}
     assert clients["sagemaker"].deleted == ["older", "model-older"]

@@ -10,11 +10,12 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+
 from infra.model.start_deployment import handler as start_deployment
 from infra.model.start_deployment.handler import Release, Version, plan_settings, plan_version
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
-GROUP = "arn:aws:sagemaker:us-east-1:111122223333:model-package/mlops-models"
+GROUP = "arn:aws:sagemaker:us-east-1:111122223333:model-package/mlops--abalone"
 
 
 def day(number: int) -> datetime:
@@ -102,14 +103,22 @@ class Aws:
         self.template = {"Resources": {"Size": 1}}
         self.live = 2
         self.under_way: list[tuple[str, str, str, int]] = []
+        self.kept = ["code/templates/second/endpoint.template.json"]
+        self.clients: list[tuple[str, dict[str, str]]] = []
 
-    def client(self, _: str) -> Aws:
+    def client(self, service: str, **given: str) -> Aws:
+        self.clients.append((service, given))
         return self
+
+    def assume_role(self, *, RoleArn: str, RoleSessionName: str) -> dict[str, Any]:  # noqa: N803 - boto3 spells them so
+        return {"Credentials": {"AccessKeyId": RoleArn, "SecretAccessKey": "secret", "SessionToken": RoleSessionName}}
 
     def get_paginator(self, operation: str) -> Any:
         if operation == "list_model_packages":
             summary = {"ModelPackageStatus": "Completed", "ModelPackageArn": f"{GROUP}/1", "ModelPackageVersion": 1}
             return Pages({"ModelPackageSummaryList": [summary]})
+        if operation == "list_objects_v2":
+            return Pages({"Contents": [{"Key": key} for key in self.kept]} if self.kept else {})
         return self
 
     def paginate(self, *, pipelineName: str) -> list[dict[str, Any]]:  # noqa: N803 - boto3 spells them so
@@ -128,7 +137,7 @@ class Aws:
         number = ModelPackageName.rsplit("/", 1)[-1]
         return {
             "ModelPackageArn": ModelPackageName,
-            "ModelPackageGroupName": "mlops-models",
+            "ModelPackageGroupName": "mlops--abalone",
             "ModelApprovalStatus": "Approved" if number == "1" else "Rejected",
             "CreationTime": day(1),
             "CustomerMetadataProperties": {"git-commit": "first"},
@@ -157,12 +166,12 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
     made = Aws()
     monkeypatch.setattr(boto3, "client", made.client)
     values = {
-        "MODEL_PACKAGE_GROUP": "mlops-models",
+        "MODEL_PACKAGE_GROUP": "mlops--abalone",
         "BUILD_PIPELINE_NAME": "build",
         "DEPLOY_PIPELINE_NAME": "deploy",
         "SOURCE_ACTION_NAME": "Repository",
         "ARTIFACT_BUCKET": "artifacts",
-        "ENDPOINT_STACKS": "endpoint",
+        "SERVING_STACKS": json.dumps([{"name": "endpoint", "region": "us-east-1", "role": ""}]),
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
@@ -213,6 +222,24 @@ def test_a_build_whose_commit_is_being_deployed_starts_nothing(aws: Aws, commit:
 def test_a_stack_that_is_not_there_is_deployed(aws: Aws):
     aws.template = {}
     assert start_deployment.handler({"source": "aws.codepipeline", "id": "e3"}, None)["started"] == "started"
+
+
+def test_a_build_of_a_commit_without_the_model_deploys_nothing(aws: Aws):
+    """It kept no template of the model's stacks, which are to stay as they are."""
+    aws.template, aws.kept = {"Resources": {"Size": 2}}, []
+    assert start_deployment.handler({"source": "aws.codepipeline", "id": "e5"}, None)["started"] is None
+
+
+def test_a_stack_is_looked_at_where_it_is(aws: Aws, monkeypatch: pytest.MonkeyPatch):
+    elsewhere = {"name": "endpoint", "region": "eu-west-1", "role": "arn:aws:iam::444455556666:role/verify"}
+    here = {"name": "canary", "region": "eu-central-1", "role": ""}
+    aws.kept.append("code/templates/second/canary.template.json")
+    monkeypatch.setattr(aws, "get_object", lambda **_: {"Body": io.BytesIO(b"{}")})
+    monkeypatch.setenv("SERVING_STACKS", json.dumps([elsewhere, here]))
+    start_deployment.handler({"source": "aws.codepipeline", "id": "e6"}, None)
+    first, second = (given for service, given in aws.clients if service == "cloudformation")
+    assert (first["region_name"], first["aws_access_key_id"]) == ("eu-west-1", "arn:aws:iam::444455556666:role/verify")
+    assert second == {"region_name": "eu-central-1"}
 
 
 def test_a_person_who_deploys_again_gets_the_settings_that_did_not_get_out(aws: Aws):

@@ -11,9 +11,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.loaders import Loader
-from infra.model.start_retraining import handler as start_retraining
 
 from build_scripts import run_pipeline
+from infra.model.start_retraining import handler as start_retraining
 
 DEFAULTS = {
     "InputDataUrl": "s3://data/training/abalone/",
@@ -21,7 +21,10 @@ DEFAULTS = {
     "GitCommit": "abc123",
 }
 SCHEDULE = {"source": "schedule"}
-DRIFT = {"source": "aws.cloudwatch", "id": "e-1", "detail": {"alarmName": "mlops-production-drift", "state": {"value": "ALARM"}}}
+DRIFT = {"source": "aws.cloudwatch", "id": "e-1", "detail": {"alarmName": "mlops--abalone--production--drift", "state": {"value": "ALARM"}}}
+
+
+CREATED = {"source": "aws.cloudformation", "id": "e-3", "detail": {"status-details": {"status": "CREATE_COMPLETE"}}}
 
 
 def new_data(key: str) -> dict[str, Any]:
@@ -53,7 +56,7 @@ def test_data_of_another_data_set_starts_nothing():
 
 def test_the_run_knows_what_started_it_and_which_commit_it_is_of():
     decision = start_retraining.plan(DRIFT, DEFAULTS, [])
-    assert decision.parameters == {"TriggerReason": "alarm mlops-production-drift", "GitCommit": "abc123"}
+    assert decision.parameters == {"TriggerReason": "alarm mlops--abalone--production--drift", "GitCommit": "abc123"}
 
 
 def test_an_unknown_event_is_an_error_that_reaches_the_dead_letter_queue():
@@ -67,7 +70,7 @@ class FakeSageMaker:
     class exceptions:  # noqa: N801 - boto3's own name
         ResourceNotFound = KeyError
 
-    def __init__(self, statuses: list[str], pipelines: tuple[str, ...] = ("mlops-training",)) -> None:
+    def __init__(self, statuses: list[str], pipelines: tuple[str, ...] = ("mlops--abalone--training",)) -> None:
         self.runs = [run(status, f"arn:old-{number}") for number, status in enumerate(statuses)]
         self.pipelines, self.started = pipelines, []
         self.created = datetime(2026, 1, 1, tzinfo=UTC)
@@ -79,7 +82,7 @@ class FakeSageMaker:
             raise KeyError(PipelineName)
         definition = {"Parameters": [{"Name": k, "DefaultValue": v} for k, v in DEFAULTS.items()]}
         return {
-            "PipelineArn": "arn:pipeline/mlops-training",
+            "PipelineArn": "arn:pipeline/mlops--abalone--training",
             "PipelineDefinition": json.dumps(definition),
             "PipelineDescription": "commit fedcba",
             "CreationTime": self.created,
@@ -108,11 +111,27 @@ class FakeSageMaker:
         self.runs[0]["PipelineExecutionStatus"] = status
 
 
+class FakeCodePipeline:
+    """The build pipeline. CodePipeline starts one execution for one token."""
+
+    def __init__(self, statuses: list[str]) -> None:
+        self.builds = [{"status": status} for status in statuses]
+        self.started: dict[str, str] = {}
+
+    def list_pipeline_executions(self, **_: Any) -> dict[str, Any]:
+        return {"pipelineExecutionSummaries": self.builds}
+
+    def start_pipeline_execution(self, *, name: str, clientRequestToken: str) -> dict[str, str]:  # noqa: N803 - boto3's own name
+        self.started[clientRequestToken] = name
+        return {"pipelineExecutionId": f"build-{len(self.started)}"}
+
+
 @pytest.fixture
 def account(monkeypatch):
-    def install(sagemaker: FakeSageMaker) -> FakeSageMaker:
-        monkeypatch.setattr(boto3, "client", {"sagemaker": sagemaker}.__getitem__)
-        monkeypatch.setenv("SAGEMAKER_PIPELINE_NAME", "mlops-training")
+    def install(sagemaker: FakeSageMaker, codepipeline: FakeCodePipeline | None = None) -> FakeSageMaker:
+        monkeypatch.setattr(boto3, "client", {"sagemaker": sagemaker, "codepipeline": codepipeline}.__getitem__)
+        monkeypatch.setenv("SAGEMAKER_PIPELINE_NAME", "mlops--abalone--training")
+        monkeypatch.setenv("BUILD_PIPELINE_NAME", "mlops--build")
         return sagemaker
 
     return install
@@ -172,7 +191,7 @@ def test_a_redelivered_event_starts_nothing_new_even_when_its_run_is_over(accoun
     sagemaker.end(status)
     assert start_retraining.handler(DRIFT, None) == {
         "started": None,
-        "reason": "alarm mlops-production-drift, but event e-1 has already started a run",
+        "reason": "alarm mlops--abalone--production--drift, but event e-1 has already started a run",
     }
     assert len(sagemaker.started) == 1
 
@@ -197,3 +216,29 @@ def test_the_push_writes_the_commit_as_the_lambda_reads_it():
 def test_before_the_first_push_there_is_nothing_to_start(account):
     account(FakeSageMaker([], pipelines=()))
     assert "does not exist yet" in start_retraining.handler(SCHEDULE, None)["reason"]
+
+
+@pytest.mark.parametrize("status", ["Succeeded", "Failed", "InProgress"])
+def test_a_new_model_has_the_branch_built_which_makes_its_pipeline(account, status):
+    """Also while a build is under way: it may have looked for the model's stack before that was there."""
+    codepipeline = FakeCodePipeline([status])
+    sagemaker = account(FakeSageMaker([], pipelines=()), codepipeline)
+    assert start_retraining.handler(CREATED, None)["started"] == "build-1"
+    assert list(codepipeline.started.values()) == ["mlops--build"]
+    assert sagemaker.started == []
+
+
+def test_a_redelivery_of_a_new_model_s_event_starts_no_second_build(account):
+    codepipeline = FakeCodePipeline(["Succeeded"])
+    account(FakeSageMaker([]), codepipeline)
+    assert start_retraining.handler(CREATED, None)["started"] == start_retraining.handler(CREATED, None)["started"]
+    assert len(codepipeline.started) == 1
+
+
+def test_a_new_model_of_a_new_project_waits_for_the_first_push(account):
+    codepipeline = FakeCodePipeline([])
+    account(FakeSageMaker([]), codepipeline)
+    answer = start_retraining.handler(CREATED, None)
+    assert answer["started"] is None
+    assert "the first push is built" in answer["reason"]
+    assert codepipeline.started == {}
