@@ -10,6 +10,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.loaders import Loader
+from botocore.model import ServiceModel
+from botocore.validate import ParamValidator
 
 from infra.serving.start_scoring import handler as start_scoring
 
@@ -229,3 +231,11 @@ def test_a_job_s_name_is_one_that_the_api_allows(prefix: str):
     assert len(name) - len(prefix) >= 9
     assert name.startswith(prefix)
     assert set(name[len(prefix) :]) <= set("abcdefghijklmnopqrstuvwxyz234567")
+
+
+def test_a_request_is_one_that_the_api_takes(account: Account):
+    """Names and types of everything in it, by botocore's model of the operation."""
+    account.put("abalone/monday/rows.csv", "abalone/monday/_SUCCESS")
+    wake()
+    shape = ServiceModel(Loader().load_service_model("sagemaker", "service-2")).operation_model("CreateTransformJob").input_shape
+    assert ParamValidator().validate(account.requests[0], shape).generate_report() == ""
