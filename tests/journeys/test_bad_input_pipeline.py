@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import io
 import json
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -144,7 +146,8 @@ def runs(account: Account) -> Runs:
 
 
 def _definitions(*code_uris: str) -> dict[str, str]:
-    described = [{"model": model.model_dump_json(), "code_uri": uri} for model, uri in zip(MODELS, code_uris, strict=True)]
+    pickled = [base64.b64encode(pickle.dumps(model)).decode() for model in MODELS]
+    described = [{"model": model, "code_uri": uri} for model, uri in zip(pickled, code_uris, strict=True)]
     given = json.dumps({"project": PROJECT.model_dump(), "models": described})
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(DEFINE)]

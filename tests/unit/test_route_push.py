@@ -62,7 +62,7 @@ def code_pipeline(monkeypatch):
     pipeline = FakeCodePipeline()
     clients = {"codecommit": FakeCodeCommit(), "codepipeline": pipeline}
     monkeypatch.setattr(boto3, "client", clients.__getitem__)
-    monkeypatch.setenv("BUILD_PIPELINE_NAME", "mlops-build")
+    monkeypatch.setenv("BUILD_PIPELINE_NAME", "mlops--build")
     monkeypatch.setenv("SOURCE_ACTION_NAME", "Repository")
     monkeypatch.setenv("DOCUMENTATION_PATTERNS", ",".join(DOCUMENTATION))
     return pipeline
@@ -75,6 +75,7 @@ def test_moving_code_into_the_documentation_is_a_code_change(code_pipeline):
 def test_exactly_the_pushed_commit_is_built_and_once_per_event(code_pipeline):
     route_push.handler(PUSH, None)
     (request,) = code_pipeline.started
+    assert request["name"] == "mlops--build"
     assert request["sourceRevisions"] == [{"actionName": "Repository", "revisionType": "COMMIT_ID", "revisionValue": "b2"}]
     assert request["clientRequestToken"] == PUSH["id"]
 

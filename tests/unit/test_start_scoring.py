@@ -1,4 +1,4 @@
-"""What of the uploaded rows is scored: each complete folder once by each version, again when it changes, and once more when a job failed."""
+"""What is scored without anybody's request: every complete upload, once by each version."""
 
 from __future__ import annotations
 
@@ -8,177 +8,234 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
 from infra.serving.start_scoring import handler as start_scoring
-from infra.serving.start_scoring.handler import plan
 
-PREFIX = "batch/arrests/"
-PACKAGE = "arn:aws:sagemaker:eu-west-1:111122223333:model-package/shop--arrests/3"
-JOBS = "shop--arrests--live--"
+PACKAGE = "arn:aws:sagemaker:us-east-1:111122223333:model-package/mlops--abalone"
+SETTINGS = {
+    "model": "abalone-model",
+    "package": f"{PACKAGE}/3",
+    "bucket": "environment",
+    "input": "batch/abalone/",
+    "output": "predictions/abalone/",
+    "jobs": "mlops--abalone--production--",
+    "key": "arn:aws:kms:us-east-1:111122223333:key/k",
+    "resources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    "tags": {"model": "abalone"},
+}
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
-def uploaded(key: str, etag: str = "1", minute: int = 0) -> dict[str, Any]:
-    """An object as S3 lists it."""
-    return {"Key": f"{PREFIX}{key}", "ETag": f'"{etag}"', "LastModified": NOON + timedelta(minutes=minute)}
+class InUseError(ClientError):
+    """ResourceInUse: there is a job of that name."""
 
 
-def marked(folder: str, *files: dict[str, Any], minute: int = 5) -> list[dict[str, Any]]:
-    return [*files, uploaded(f"{folder}/_SUCCESS", minute=minute)]
-
-
-def decided(objects: list[dict[str, Any]], jobs: dict[str, str] | None = None, package: str = PACKAGE) -> start_scoring.Decision:
-    return plan(objects, PREFIX, package, jobs or {}, JOBS)
-
-
-def test_a_complete_folder_is_scored_as_a_whole_and_without_its_marker():
-    """The job's prefix is what the files have in common, and the marker not."""
-    decision = decided(marked("monday", uploaded("monday/part-0.csv"), uploaded("monday/part-1.csv")))
-    assert [(job.source, job.folder) for job in decision.start] == [(f"{PREFIX}monday/part-", "monday")]
-
-
-def test_files_that_have_only_their_folder_in_common_are_scored_one_by_one():
-    decision = decided(marked("monday", uploaded("monday/men.csv"), uploaded("monday/women.csv")))
-    assert [job.source for job in decision.start] == [f"{PREFIX}monday/men.csv", f"{PREFIX}monday/women.csv"]
-
-
-def test_a_folder_inside_that_begins_like_its_files_is_no_part_of_it():
-    decision = decided([*marked("monday", uploaded("monday/part-0"), uploaded("monday/part-1")), uploaded("monday/part-later/a.csv")])
-    assert [job.source for job in decision.start] == [f"{PREFIX}monday/part-0", f"{PREFIX}monday/part-1"]
-
-
-def test_a_folder_without_its_marker_waits():
-    assert decided([uploaded("monday/a.csv")]).start == []
-
-
-def test_a_folder_whose_files_are_newer_than_its_marker_waits_for_the_next_marker():
-    """It is being uploaded again."""
-    assert decided(marked("monday", uploaded("monday/a.csv", minute=6), minute=5)).start == []
-
-
-def test_a_folder_below_a_folder_is_one_of_its_own():
-    decision = decided(marked("2026/01/05", uploaded("2026/01/05/a.csv")))
-    assert [job.folder for job in decision.start] == ["2026/01/05"]
-
-
-def test_rows_at_the_top_are_scored_too():
-    objects = [uploaded("a.csv"), {**uploaded("_SUCCESS", minute=5)}]
-    assert [(job.source, job.folder) for job in decided(objects).start] == [(f"{PREFIX}a.csv", "")]
-
-
-@pytest.mark.parametrize("status", ["InProgress", "Completed", "Stopping"])
-def test_what_was_started_is_not_started_again(status: str):
-    objects = marked("monday", uploaded("monday/a.csv"))
-    (job,) = decided(objects).start
-    assert decided(objects, {job.name: status}).start == []
-
-
-def test_a_new_version_scores_what_an_earlier_one_has_scored():
-    objects = marked("monday", uploaded("monday/a.csv"))
-    (earlier,), (later,) = decided(objects).start, decided(objects, package=PACKAGE.replace("/3", "/4")).start
-    assert earlier.name != later.name
-
-
-def test_rows_that_were_replaced_are_scored_again():
-    (first,) = decided(marked("monday", uploaded("monday/a.csv", etag="1"))).start
-    (second,) = decided(marked("monday", uploaded("monday/a.csv", etag="2")), {first.name: "Completed"}).start
-    assert first.name != second.name
-
-
-def test_a_failed_job_is_tried_once_more_and_then_given_up():
-    objects = marked("monday", uploaded("monday/a.csv"))
-    (first,) = decided(objects).start
-    (second,) = decided(objects, {first.name: "Failed"}).start
-    assert second.name != first.name
-    assert decided(objects, {first.name: "Failed", second.name: "InProgress"}).start == []
-    decision = decided(objects, {first.name: "Failed", second.name: "Failed"})
-    assert (decision.start, decision.given_up) == ([], [f"{PREFIX}monday/a.csv"])
-
-
-@pytest.mark.parametrize("prefix", ["s--m--e--", f"{'p' * 16}--{'m' * 20}--{'e' * 12}--"])
-def test_the_name_of_a_job_is_one_that_sagemaker_takes(prefix: str):
-    shape = ServiceModel(Loader().load_service_model("sagemaker", "service-2")).shape_for("TransformJobName")
-    (job,) = plan(marked("monday", uploaded("monday/a.csv")), PREFIX, PACKAGE, {}, prefix).start
-    assert len(job.name) <= shape.metadata["max"]
-    assert len(job.name.removeprefix(prefix)) >= 9
-
-
-class Taken(Exception):  # noqa: N818 - stands for boto3's ResourceInUse
-    pass
-
-
-class Aws:
-    """S3 and SageMaker in one: a folder that was uploaded, and the jobs that were started."""
+class Account:
+    """S3 and SageMaker in one: pages of two items, so that there is always another."""
 
     class exceptions:  # noqa: N801 - boto3's own name
-        ResourceInUse = Taken
+        ResourceInUse = InUseError
 
     def __init__(self) -> None:
-        self.objects = marked("monday", uploaded("monday/a.csv"))
+        self.objects: dict[str, dict[str, Any]] = {}
         self.jobs: dict[str, str] = {}
         self.requests: list[dict[str, Any]] = []
-        self.started_elsewhere = False
+        self.unacceptable: set[str] = set()
+        self.before_creating: Any = None
 
-    def get_paginator(self, operation: str) -> Any:
-        summaries = [{"TransformJobName": name, "TransformJobStatus": status} for name, status in self.jobs.items()]
-        page = {"list_objects_v2": {"Contents": self.objects}, "list_transform_jobs": {"TransformJobSummaries": summaries}}[operation]
-        return type("Pages", (), {"paginate": lambda _, **request: iter([page])})()
+    def put(self, *keys: str, content: str = "1", at: int = 0) -> None:
+        """Keys below `batch/`, `at` minutes after noon."""
+        for key in keys:
+            self.objects[f"batch/{key}"] = {"Key": f"batch/{key}", "ETag": content, "LastModified": NOON + timedelta(minutes=at)}
+
+    def get_paginator(self, operation: str) -> Account:
+        self._operation = operation
+        return self
+
+    def paginate(self, **request: Any) -> list[dict[str, Any]]:
+        if self._operation == "list_objects_v2":
+            found = [item for key, item in sorted(self.objects.items()) if key.startswith(request["Prefix"])]
+            return [{"Contents": found[at : at + 2]} for at in range(0, len(found), 2)] + [{}]
+        jobs = [{"TransformJobName": name, "TransformJobStatus": status} for name, status in self.jobs.items()]
+        found = [job for job in jobs if request["NameContains"] in job["TransformJobName"]]
+        return [{"TransformJobSummaries": found[at : at + 2]} for at in range(0, len(found) + 1, 2)]
 
     def create_transform_job(self, **request: Any) -> None:
-        if self.started_elsewhere:
-            raise Taken
+        before, self.before_creating = self.before_creating, None
+        if before:
+            before()
+        if request["TransformJobName"] in self.jobs:
+            raise InUseError({"Error": {"Code": "ResourceInUse", "Message": "exists"}}, "CreateTransformJob")
+        if source_of(request) in self.unacceptable:
+            raise ClientError({"Error": {"Code": "ValidationException", "Message": "S3Uri is too long"}}, "CreateTransformJob")
         self.requests.append(request)
         self.jobs[request["TransformJobName"]] = "InProgress"
 
+    def end(self, status: str) -> None:
+        self.jobs[self.requests[-1]["TransformJobName"]] = status
+
+    @property
+    def scored(self) -> list[str]:
+        return [source_of(request) for request in self.requests]
+
+
+def source_of(request: dict[str, Any]) -> str:
+    return str(request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]).removeprefix("s3://environment/batch/")
+
+
+def wake() -> list[str]:
+    return start_scoring.handler({"source": "schedule"}, None)["started"]
+
+
+def deploy(monkeypatch: pytest.MonkeyPatch, version: int) -> None:
+    monkeypatch.setenv("SETTINGS", json.dumps({**SETTINGS, "package": f"{PACKAGE}/{version}", "model": f"model-{version}"}))
+
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
-    made = Aws()
-    settings = {
-        "model": "model-abc",
-        "package": PACKAGE,
-        "bucket": "live",
-        "input": PREFIX,
-        "output": "predictions/arrests/",
-        "jobs": JOBS,
-        "key": "arn:aws:kms:eu-west-1:111122223333:key/0",
-        "resources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
-        "tags": {"model": "arrests", "environment": "live"},
-    }
+def account(monkeypatch: pytest.MonkeyPatch) -> Account:
+    made = Account()
     monkeypatch.setattr(boto3, "client", lambda _: made)
-    monkeypatch.setenv("SETTINGS", json.dumps(settings))
+    monkeypatch.setenv("SETTINGS", json.dumps(SETTINGS))
     return made
 
 
-def test_two_events_start_one_job(aws: Aws):
-    first, second = (start_scoring.handler({"source": "aws.s3"}, None) for _ in range(2))
-    assert first["started"] == list(aws.jobs)
-    assert second["started"] == []
+def test_a_complete_folder_is_scored_once(account: Account):
+    account.put("abalone/monday/rows.csv", "abalone/monday/_SUCCESS")
+    assert len(wake()) == 1
+    assert wake() == []
+    account.end("Completed")
+    assert wake() == []
+    assert account.scored == ["abalone/monday/rows.csv"]
 
 
-def test_of_two_invocations_at_once_the_later_one_starts_nothing(aws: Aws):
-    """Both saw no job; SageMaker takes a name once."""
-    aws.started_elsewhere = True
-    assert start_scoring.handler({"source": "aws.s3"}, None) == {"started": []}
+def test_a_folder_s_files_are_one_job_and_its_marker_is_not_scored(account: Account):
+    account.put("abalone/monday/part-1.csv", "abalone/monday/part-2.csv", "abalone/monday/_SUCCESS")
+    wake()
+    assert account.scored == ["abalone/monday/part-"]
 
 
-def test_a_job_that_was_given_up_is_an_error_that_calls_someone(aws: Aws):
-    for _ in range(start_scoring.ATTEMPTS):
-        start_scoring.handler({"source": "schedule"}, None)
-        aws.jobs = dict.fromkeys(aws.jobs, "Failed")
-    with pytest.raises(RuntimeError, match=r"batch/arrests/monday/a\.csv"):
-        start_scoring.handler({"source": "aws.sagemaker"}, None)
+def test_files_that_begin_differently_are_scored_by_what_they_begin_with(account: Account):
+    account.put("abalone/monday/east-1.csv", "abalone/monday/east-2.csv", "abalone/monday/west.csv", "abalone/monday/_SUCCESS")
+    wake()
+    assert account.scored == ["abalone/monday/east-", "abalone/monday/west.csv"]
 
 
-def test_a_request_is_one_that_sagemaker_takes_and_keeps_each_row_beside_its_prediction(aws: Aws):
-    start_scoring.handler({"source": "schedule"}, None)
-    (request,) = aws.requests
+def test_one_event_catches_up_with_every_folder_that_earlier_ones_missed(account: Account):
+    for day in ("monday", "tuesday", "wednesday"):
+        account.put(f"abalone/{day}/rows.csv", f"abalone/{day}/_SUCCESS")
+    assert len(wake()) == 3
+
+
+def test_a_folder_waits_for_its_marker(account: Account):
+    account.put("abalone/monday/rows.csv", "abalone/tuesday/_SUCCESS", "abalone/monday/earlier/_SUCCESS")
+    assert wake() == []
+    account.put("abalone/monday/_SUCCESS", at=1)
+    assert len(wake()) == 1
+
+
+def test_an_upload_that_is_newer_than_the_marker_waits_for_the_next_marker(account: Account):
+    account.put("abalone/monday/rows.csv", "abalone/monday/_SUCCESS")
+    wake()
+    account.put("abalone/monday/rows.csv", content="2", at=1)
+    assert wake() == []
+    account.put("abalone/monday/_SUCCESS", at=2)
+    assert len(wake()) == 1
+
+
+def test_a_marker_that_comes_again_scores_nothing_again(account: Account):
+    account.put("abalone/monday/rows.csv", "abalone/monday/_SUCCESS")
+    wake()
+    account.put("abalone/monday/_SUCCESS", at=5)
+    assert wake() == []
+
+
+def test_another_version_scores_anew_beside_the_answers_of_the_first(account: Account, monkeypatch: pytest.MonkeyPatch):
+    account.put("abalone/monday/rows.csv", "abalone/monday/_SUCCESS")
+    wake()
+    deploy(monkeypatch, 4)
+    assert len(wake()) == 1
+    first, second = account.requests
+    assert first["TransformOutput"]["S3OutputPath"].startswith("s3://environment/predictions/abalone/monday/version-3/")
+    assert second["TransformOutput"]["S3OutputPath"].startswith("s3://environment/predictions/abalone/monday/version-4/")
+    assert second["ModelName"] == "model-4"
+    deploy(monkeypatch, 3)
+    assert wake() == []
+
+
+def test_two_events_at_once_start_one_job_and_neither_fails(account: Account):
+    account.put("abalone/monday/rows.csv", "abalone/monday/_SUCCESS")
+    others: list[list[str]] = []
+    account.before_creating = lambda: others.append(wake())
+    assert wake() == []
+    assert [len(started) for started in others] == [1]
+    assert len(account.requests) == 1
+
+
+def test_what_another_model_has_is_left_alone(account: Account):
+    account.put("abalone-2/monday/rows.csv", "abalone-2/monday/_SUCCESS", "arrests/rows.csv", "arrests/_SUCCESS")
+    assert wake() == []
+
+
+def test_a_folder_that_begins_like_a_file_beside_it_is_not_scored_with_it(account: Account):
+    """The folder `part-old` is not complete; a prefix `part-` would score it."""
+    account.put("abalone/part-1.csv", "abalone/part-2.csv", "abalone/_SUCCESS", "abalone/part-old/rows.csv")
+    wake()
+    assert account.scored == ["abalone/part-1.csv", "abalone/part-2.csv"]
+
+
+def test_a_name_that_cannot_be_told_from_a_folder_s_is_refused_and_the_rest_is_scored(account: Account):
+    account.put("abalone/rows", "abalone/_SUCCESS", "abalone/rows-old/rows.csv", "abalone/tuesday/rows.csv", "abalone/tuesday/_SUCCESS")
+    with pytest.raises(RuntimeError, match="batch/abalone/rows: other keys begin with this one"):
+        wake()
+    assert account.scored == ["abalone/tuesday/rows.csv"]
+
+
+def test_a_folder_made_in_the_console_is_no_file(account: Account):
+    """S3's console makes an empty object whose key ends with a slash."""
+    account.put("abalone/", "abalone/monday/", "abalone/monday/rows.csv", "abalone/monday/_SUCCESS")
+    wake()
+    assert account.scored == ["abalone/monday/rows.csv"]
+
+
+def test_a_request_that_is_refused_holds_up_no_other_and_is_told(account: Account):
+    account.put("abalone/a/rows.csv", "abalone/a/_SUCCESS", "abalone/b/rows.csv", "abalone/b/_SUCCESS")
+    account.unacceptable = {"abalone/a/rows.csv"}
+    with pytest.raises(RuntimeError, match=r"not scored: batch/abalone/a/rows\.csv: S3Uri is too long"):
+        wake()
+    assert account.scored == ["abalone/b/rows.csv"]
+
+
+@pytest.mark.parametrize("status", ["Failed", "Stopped"])
+def test_a_failed_job_is_tried_once_more_and_then_told_until_the_rows_are_mended(account: Account, status: str):
+    account.put("abalone/monday/rows.csv", "abalone/monday/_SUCCESS")
+    wake()
+    account.end(status)
+    assert len(wake()) == 1
+    assert wake() == []
+    account.end(status)
+    with pytest.raises(RuntimeError, match="failed 2 times"):
+        wake()
+    account.put("abalone/monday/rows.csv", "abalone/monday/_SUCCESS", content="mended", at=1)
+    assert len(wake()) == 1
+
+
+@pytest.mark.parametrize("prefix", ["a--b--c--", "p" * 52 + "--"], ids=["short", "longest"])
+def test_a_job_s_name_is_one_that_the_api_allows(prefix: str):
+    shape = Loader().load_service_model("sagemaker", "service-2")["shapes"]["TransformJobName"]
+    name = start_scoring.job_name(prefix, f"{PACKAGE}/3", "batch/abalone/rows.csv", {"batch/abalone/rows.csv": "1"}, 0)
+    assert len(name) <= shape["max"]
+    assert len(name) - len(prefix) >= 9
+    assert name.startswith(prefix)
+    assert set(name[len(prefix) :]) <= set("abcdefghijklmnopqrstuvwxyz234567")
+
+
+def test_a_request_is_one_that_the_api_takes(account: Account):
+    """Names and types of everything in it, by botocore's model of the operation."""
+    account.put("abalone/monday/rows.csv", "abalone/monday/_SUCCESS")
+    wake()
     shape = ServiceModel(Loader().load_service_model("sagemaker", "service-2")).operation_model("CreateTransformJob").input_shape
-    assert not ParamValidator().validate(request, shape).has_errors()
-    assert request["DataProcessing"] == {"JoinSource": "Input"}
-    assert request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] == "s3://live/batch/arrests/monday/a.csv"
-    assert request["TransformOutput"]["S3OutputPath"].startswith("s3://live/predictions/arrests/monday/version-3/")
-    assert {"Key": "model", "Value": "arrests"} in request["Tags"]
+    assert ParamValidator().validate(account.requests[0], shape).generate_report() == ""

@@ -2,7 +2,7 @@
 
 Input: any event; it looks for itself what is missing, so an event that is lost, late or doubled changes nothing. Output: `{"started": [job
 names]}`. A folder below the input prefix is complete when its `_SUCCESS` is newer than all else in it. A job's name is a digest of version
-and content: SageMaker refuses the second of two. A failed job is tried once more; then this fails as well, which is an alarm.
+and content: SageMaker refuses the second of two. A failed job is tried once more. What cannot be scored makes this fail, an alarm.
 Environment: SETTINGS, see infra/serving/batch_stack.py. Inline in the template, so it stands alone.
 """
 
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 MARKER = "_SUCCESS"
 ATTEMPTS = 2
@@ -35,50 +36,62 @@ class Job:
 @dataclass(frozen=True)
 class Decision:
     start: list[Job]
-    given_up: list[str]  # sources
+    refused: dict[str, str]  # why, by source
 
 
-def plan(objects: Iterable[Mapping[str, Any]], prefix: str, package: str, jobs: Mapping[str, str], job_prefix: str) -> Decision:
+def plan(objects: Sequence[Mapping[str, Any]], prefix: str, package: str, jobs: Mapping[str, str], job_prefix: str) -> Decision:
     """`objects` as S3 lists them below `prefix`, `jobs` the statuses of those that were started, by name."""
-    listed = list(objects)
     folders: dict[str, list[Mapping[str, Any]]] = {}
-    for item in listed:
+    for item in objects:
         folders.setdefault(item["Key"].removeprefix(prefix).rpartition("/")[0], []).append(item)
-    start, given_up = [], []
+    keys = [item["Key"] for item in objects]
+    start, refused = [], {}
     for folder, items in sorted(folders.items()):
-        for source, content in sources(items, [item["Key"] for item in listed]):
+        data = complete(items)
+        for source, content in sources(data, keys):
             tried = [job_name(job_prefix, package, source, content, attempt) for attempt in range(ATTEMPTS)]
             failed = [name for name in tried if jobs.get(name) in ("Failed", "Stopped")]
-            if len(failed) == ATTEMPTS:
-                given_up.append(source)
+            if not set(content) >= {key for key in keys if key.startswith(source)}:
+                refused[source] = "other keys begin with this one, and a job would score them as well"
+            elif len(failed) == ATTEMPTS:
+                refused[source] = f"failed {ATTEMPTS} times"
             elif not any(name in jobs for name in tried[len(failed) :]):
                 start.append(Job(tried[len(failed)], source, folder))
-    return Decision(start, given_up)
+    return Decision(start, refused)
 
 
-def sources(items: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """What the jobs of a folder score, if it is complete: prefixes of keys, and what is there.
-
-    One job, if the files have a beginning in common that nothing else of `keys` has, the marker above all; else one for each.
-    """
-    data = [item for item in items if not _file(item["Key"]).startswith(("_", "."))]
+def complete(items: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """ETags of a folder's files by their keys, once its marker is there and nothing is newer. A key that ends with a slash is no file:
+    S3's console makes one for a folder."""
+    data = [item for item in items if not _file(item["Key"]).startswith(("_", ".")) and _file(item["Key"])]
     marked = [item["LastModified"] for item in items if _file(item["Key"]) == MARKER]
     if not data or not marked or max(item["LastModified"] for item in data) > marked[0]:
+        return {}
+    return {item["Key"]: item["ETag"] for item in data}
+
+
+def sources(data: Mapping[str, str], keys: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
+    """What the jobs of a folder score: prefixes of keys, and what is there. As few as there can be, for S3's prefixes end anywhere in a
+    name: what begins alike goes together, unless the marker, or a key of another folder, begins so, too."""
+    if not data:
         return []
-    common = os.path.commonprefix([item["Key"] for item in data])  # noqa: RUF071 - by characters, as S3's prefixes are
-    content = sorted(f"{item['Key']} {item['ETag']}" for item in data)
-    if _file(common) and sum(key.startswith(common) for key in keys) == len(data):
-        return [(common, content)]
-    return [(item["Key"], [f"{item['Key']} {item['ETag']}"]) for item in data]
+    common = os.path.commonprefix(list(data))  # noqa: RUF071 - by characters, as S3's prefixes are
+    alone = set(data) >= {key for key in keys if key.startswith(common)}
+    if common in data or (_file(common) and alone):
+        return [(common, dict(data))]
+    groups: dict[str, dict[str, str]] = {}
+    for key, tag in data.items():
+        groups.setdefault(key[: len(common) + 1], {})[key] = tag
+    return [source for _, group in sorted(groups.items()) for source in sources(group, keys)]
 
 
 def _file(key: str) -> str:
     return key.rsplit("/", 1)[-1]
 
 
-def job_name(prefix: str, package: str, source: str, content: Sequence[str], attempt: int) -> str:
+def job_name(prefix: str, package: str, source: str, content: Mapping[str, str], attempt: int) -> str:
     """At least 9 characters of the digest, 45 bits."""
-    digest = hashlib.sha256(json.dumps([package, source, content, attempt]).encode()).digest()
+    digest = hashlib.sha256(json.dumps([package, source, sorted(content.items()), attempt]).encode()).digest()
     return prefix + base64.b32encode(digest).decode().lower()[: _LONGEST_JOB_NAME - len(prefix)].rstrip("=")
 
 
@@ -89,6 +102,7 @@ def request(job: Job, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "TransformJobName": job.name,
         "ModelName": settings["model"],
+        "BatchStrategy": "MultiRecord",
         "TransformInput": {
             "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{settings['bucket']}/{job.source}"}},
             "ContentType": "text/csv",
@@ -106,24 +120,34 @@ def request(job: Job, settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def start(client: Any, job: Job, settings: Mapping[str, Any]) -> bool:
-    """False if another invocation started it a moment before."""
-    try:
-        client.create_transform_job(**request(job, settings))
-    except client.exceptions.ResourceInUse:
-        return False
-    return True
+def start_all(client: Any, planned: Sequence[Job], settings: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:
+    """Names of the jobs that this started, and why others were refused, by source: one that cannot start holds up none."""
+    started, refused = [], {}
+    for job in planned:
+        try:
+            client.create_transform_job(**request(job, settings))
+        except client.exceptions.ResourceInUse:  # another invocation started it a moment before
+            continue
+        except ClientError as error:
+            refused[job.source] = error.response["Error"]["Message"]
+        else:
+            started.append(job.name)
+    return started, refused
+
+
+def listed(client: Any, operation: str, item: str, **request: Any) -> list[dict[str, Any]]:
+    return [found for page in client.get_paginator(operation).paginate(**request) for found in page.get(item, [])]
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, list[str]]:
     settings, s3, sagemaker = json.loads(os.environ["SETTINGS"]), boto3.client("s3"), boto3.client("sagemaker")
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=settings["bucket"], Prefix=settings["input"])
-    objects = [item for page in pages for item in page.get("Contents", [])]
-    listed = sagemaker.get_paginator("list_transform_jobs").paginate(NameContains=settings["jobs"])
-    jobs = {item["TransformJobName"]: item["TransformJobStatus"] for page in listed for item in page["TransformJobSummaries"]}
+    objects = listed(s3, "list_objects_v2", "Contents", Bucket=settings["bucket"], Prefix=settings["input"])
+    summaries = listed(sagemaker, "list_transform_jobs", "TransformJobSummaries", NameContains=settings["jobs"], MaxResults=100)
+    jobs = {item["TransformJobName"]: item["TransformJobStatus"] for item in summaries}
     decision = plan(objects, settings["input"], settings["package"], jobs, settings["jobs"])
-    started = [job.name for job in decision.start if start(sagemaker, job, settings)]
+    started, refused = start_all(sagemaker, decision.start, settings)
     print(f"started {', '.join(started) or 'nothing'}")
-    if decision.given_up:
-        raise RuntimeError(f"failed {ATTEMPTS} times, and is not scored: {', '.join(decision.given_up)}; upload it again when it is mended")
+    refused |= decision.refused
+    if refused:
+        raise RuntimeError(f"not scored: {'; '.join(f'{source}: {why}' for source, why in refused.items())}; mend it and upload it again")
     return {"started": started}
