@@ -72,7 +72,7 @@ class Case:
 _HUGE = {name: cells * 500 for name, cells in houses().items()}
 CASES = {
     "missing target": Case("a.csv", lambda: as_csv(without(houses(), "price")), "column 'price': missing"),
-    "extra column": Case("a.csv", lambda: as_csv({**houses(), "garden": [1] * 200}), "column 'garden': not in settings.py"),
+    "extra column": Case("a.csv", lambda: as_csv({**houses(), "garden": [1] * 200}), "column 'garden': not in the model's file"),
     "empty file": Case("a.csv", lambda: b"", "a.csv is empty (0 bytes)"),
     "0-byte Parquet": Case("a.parquet", lambda: b"", "a.parquet is empty (0 bytes)"),
     "broken Parquet": Case("a.parquet", lambda: as_parquet(houses())[:-9], "a.parquet is not a Parquet file, or a part of it is missing"),
