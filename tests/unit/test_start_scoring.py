@@ -1,4 +1,4 @@
-"""What of the uploaded rows is scored: each complete folder once by each version, again when it changes, and once more when a job failed."""
+"""Which of the uploaded rows are scored: each complete folder once by each version, again when it changes or a job has failed."""
 
 from __future__ import annotations
 
