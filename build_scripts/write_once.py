@@ -1,6 +1,6 @@
 """Writes an object unless there is one of that name: what was built and tested once is not replaced.
 
-A build may write code and templates in no other way (infra/model_build/build_pipeline.py). Another build could have taken the name before,
+A build may write code and templates in no other way (infra/build/build_pipeline.py). Another build could have taken the name before,
 so what is there has to be the same. Next: publish.py, kept_templates.py.
 """
 

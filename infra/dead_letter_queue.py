@@ -1,4 +1,4 @@
-"""Where an event waits that could not be delivered or handled. Its depth is an alarm of infra/monitoring."""
+"""Where an event waits that could not be delivered or handled. Its depth is an alarm: failure_alarms.py."""
 
 from __future__ import annotations
 

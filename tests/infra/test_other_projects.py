@@ -58,7 +58,7 @@ SHARED_BY_MODELS = {
 
 @dataclass(frozen=True)
 class Neighbour:
-    """Another project, or another model of ours: what it has, with its tags and its key's alias, which are nothing that a request chooses."""
+    """Another project, or another model of ours: what it has, its tags and its key's alias, which no request chooses."""
 
     name: str
     arns: list[str]

@@ -1,4 +1,4 @@
-"""Least privilege: what cdk-nag and cfn-lint check, and what they cannot see; with one, two and three accounts, in one region and in two."""
+"""Least privilege: what cdk-nag and cfn-lint check, and what they cannot see; with one to three accounts, in one region and in two."""
 
 from __future__ import annotations
 

@@ -39,7 +39,10 @@ _BUILDS = r"(PipelineBuild|DeployProjects\w+)Role\w*"
 _CODE_PIPELINES = r"(PipelinePipeline|DeployPipeline)Role\w*"
 _SAGEMAKER = f"{_PIPELINE}|{_INFERENCE}"
 _SCORING = r"Models\w+ScoringRole\w*"
-_FUNCTIONS = r"(DataVersionFunction|PushRoutingRoutePush|RetrainingStartRetraining|StartStartDeployment|UnusedRemoveUnused)Role\w*|Models\w+ScoringRole\w*"
+_FUNCTIONS = (
+    r"(DataVersionFunction|PushRoutingRoutePush|RetrainingStartRetraining|StartStartDeployment|UnusedRemoveUnused)Role\w*"
+    rf"|{_SCORING}"
+)
 _SCHEDULES = r"(RetrainingSchedule|UnusedDaily)Role\w*|Models\w+ScheduleRole\w*"
 _DEPLOY, _STACKS = r"Models\w+DeployRole\w*", r"Models\w+DeploymentRole\w*"
 _REMOVE_UNUSED = r"UnusedRemoveUnusedRole\w*"

@@ -1,6 +1,6 @@
 """Which data there is at an address now: the S3 versions of its files, as one short text.
 
-Two ask this file. The Lambda function `<project>-data-version` (infra/model_build/data_version.py) is made of it: every run asks that
+Two ask this file. The Lambda function `<project>-data-version` (infra/model/data_version.py) is made of it: every run asks that
 first, so that SageMaker's step cache, which compares arguments and addresses, learns of new data. `prepare.py` asks again once it has
 read the files. Input: an address. Output: text, also for the lineage, where build_scripts/recorded_inputs.py reads it.
 """
@@ -85,6 +85,6 @@ def _current(s3: Any, url: str) -> Iterator[Mapping[str, Any]]:
         if code == "NoSuchBucket":
             raise BadInput(f"InputDataUrl is {url!r}, but there is no bucket {bucket!r}") from error
         if code in ("AccessDenied", "AllAccessDisabled"):
-            where = "allowed: training/ of the project's data bucket (infra/model_build/data_version.py and the pipeline's role)"
+            where = "allowed: training/ of the project's data bucket (infra/model/data_version.py and the pipeline's role)"
             raise BadInput(f"InputDataUrl is {url!r}, which may not be listed; {where}") from error
         raise

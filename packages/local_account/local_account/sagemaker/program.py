@@ -64,6 +64,6 @@ def _unmet(requirements: Path) -> Iterator[str]:
 def has_network(request: Mapping[str, Any]) -> bool:
     """Whether the containers of a model or job may fetch anything: not in network isolation, and not in a VPC.
 
-    The local account has no routes: it takes a VPC to be one without a way out, as the project's own is (infra/foundation/network.py).
+    The local account has no routes: it takes a VPC to be one without a way out, as the template's own is.
     """
     return not (request.get("EnableNetworkIsolation") or (request.get("VpcConfig") or {}).get("Subnets"))
