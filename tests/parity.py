@@ -119,7 +119,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
     "Names and limits": (
         "infra/test_pipeline_permissions.py",
         "steps/test_registry_text.py",
-        "unit/test_container_versions.py",
+        "pipelines/test_container_versions.py",
     ),
     "Encryption": ("local_account/test_s3_encryption.py",),
     "Several accounts and regions": (

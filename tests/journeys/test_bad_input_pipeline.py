@@ -6,6 +6,7 @@ import datetime
 import io
 import json
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -70,7 +71,7 @@ class Case:
 _HUGE = {name: cells * 500 for name, cells in houses().items()}
 CASES = {
     "missing target": Case("a.csv", lambda: as_csv(without(houses(), "price")), "column 'price': missing"),
-    "extra column": Case("a.csv", lambda: as_csv({**houses(), "garden": [1] * 200}), "column 'garden': not in settings.py"),
+    "extra column": Case("a.csv", lambda: as_csv({**houses(), "garden": [1] * 200}), "column 'garden': not in the model's file"),
     "empty file": Case("a.csv", lambda: b"", "a.csv is empty (0 bytes)"),
     "0-byte Parquet": Case("a.parquet", lambda: b"", "a.parquet is empty (0 bytes)"),
     "broken Parquet": Case("a.parquet", lambda: as_parquet(houses())[:-9], "a.parquet is not a Parquet file, or a part of it is missing"),
@@ -144,11 +145,11 @@ def runs(account: Account) -> Runs:
 
 
 def _definitions(*code_uris: str) -> dict[str, str]:
-    described = [{"model": model.model_dump_json(), "code_uri": uri} for model, uri in zip(MODELS, code_uris, strict=True)]
-    given = json.dumps({"project": PROJECT.model_dump(), "models": described})
+    given = pickle.dumps((PROJECT, list(zip(MODELS, code_uris, strict=True))))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(DEFINE)]
-    defined = subprocess.run(command, cwd=ROOT, env=environment, input=given, capture_output=True, text=True, timeout=120, check=False)
+    defined = subprocess.run(
+        [sys.executable, str(DEFINE)], cwd=ROOT, env=environment, input=given, capture_output=True, timeout=120, check=False
+    )
     assert defined.returncode == 0, defined.stderr
     return dict(json.loads(defined.stdout))
 
