@@ -1,4 +1,4 @@
-"""Chapter 1: the account starts; bootstrap and synthesis run side by side; the stacks are deployed; the data is uploaded."""
+"""Chapter 1: the account starts; bootstrap and synthesis run side by side; the stacks are deployed, and once there are buckets the data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def start_account(terminal: Terminal, narrator: Narrator, port: int, speed: floa
 
 
 def deploy(terminal: Terminal, narrator: Narrator, settings: Settings, subjects: Sequence[Subject], assembly: Path) -> None:
-    """Bootstrap needs the account and synthesis the processor, so they share their time; as do the checks of the uploads."""
+    """Bootstrap needs the account and synthesis the processor, so they share their time; as do uploads and most stacks."""
 
     def bootstrap() -> None:
         with narrator.stage("cdk bootstrap"):
@@ -31,15 +31,19 @@ def deploy(terminal: Terminal, narrator: Narrator, settings: Settings, subjects:
             stage.note = f"{len(loop.synthesize(terminal, assembly))} stacks"
 
     side_by_side([bootstrap, synthesize])
-    with narrator.stage("cdk deploy --all") as stage:
-        loop.deploy(terminal, assembly)
-        deployed = terminal.client("cloudformation").describe_stacks()["Stacks"]
-        stage.note = ", ".join(sorted(stack["StackName"] for stack in deployed if stack["StackName"] != "CDKToolkit"))
-    side_by_side([_uploading(terminal, narrator, settings, subject) for subject in subjects])
+
+    def deploy_all() -> None:
+        with narrator.stage("cdk deploy --all") as stage:
+            loop.deploy(terminal, assembly)
+            deployed = terminal.client("cloudformation").describe_stacks()["Stacks"]
+            stage.note = ", ".join(sorted(stack["StackName"] for stack in deployed if stack["StackName"] != "CDKToolkit"))
+
+    side_by_side([deploy_all, *(_uploading(terminal, narrator, settings, subject) for subject in subjects)])
 
 
 def _uploading(terminal: Terminal, narrator: Narrator, settings: Settings, subject: Subject) -> Callable[[], None]:
     def upload() -> None:
+        loop.wait_for_stack(terminal, settings.project.names.foundation_stack)
         with narrator.stage(subject.titled("Training data uploaded")) as stage:
             loop.upload_data(terminal, subject.name, subject.data)
             stage.note = f"s3://{loop.data_bucket(terminal, settings)}/{subject.names.training_data}"

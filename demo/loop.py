@@ -81,6 +81,20 @@ def deploy(terminal: Terminal, assembly: Path) -> None:
     terminal.run("cdk-deploy", command)
 
 
+def wait_for_stack(terminal: Terminal, name: str) -> None:
+    """Until somebody else has made it; a stack that fails is theirs to tell."""
+    cloudformation = terminal.client("cloudformation")
+
+    def is_there() -> bool | None:
+        try:
+            (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+        except cloudformation.exceptions.ClientError:
+            return None
+        return stack["StackStatus"] == "CREATE_COMPLETE" or None
+
+    wait_for(f"stack {name}", is_there)
+
+
 def check_data(terminal: Terminal, subjects: Sequence[Subject]) -> None:
     """Raises StageError for a person's file that breaks the contract of its model. Needs no account."""
     for subject in subjects:

@@ -23,7 +23,7 @@ from settings_schema.serving import has_own_disk
 _FOLDER = "verification"
 _FILE = "golden.csv"
 _MAX_PAYLOAD_MB = 6  # what the serving container accepts
-_POLL_SECONDS = 5
+_FIRST_POLL_SECONDS, _POLL_SECONDS = 0.25, 5.0  # minutes in AWS, a moment in the local account
 
 
 def answers(place: EnvironmentPlace, names: ServingNames, serving: Batch, model_name: str, golden: Golden, contract: Contract) -> Answer:
@@ -63,8 +63,10 @@ def request(place: EnvironmentPlace, names: ServingNames, serving: Batch, model_
 
 
 def _follow(sagemaker: Any, job: str) -> None:
+    wait = _FIRST_POLL_SECONDS
     while (found := sagemaker.describe_transform_job(TransformJobName=job))["TransformJobStatus"] in ("InProgress", "Stopping"):
-        time.sleep(_POLL_SECONDS)
+        time.sleep(wait)
+        wait = min(_POLL_SECONDS, 2 * wait)
     if found["TransformJobStatus"] != "Completed":
         reason = with_pointer(found.get("FailureReason", "no reason given"))
         raise VerdictError(f"transform job {job} is {found['TransformJobStatus']}: {reason}")

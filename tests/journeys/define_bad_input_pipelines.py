@@ -1,17 +1,16 @@
-"""Prints definitions as JSON, by the name of their model. Standard input: the project, and each model with the address of its code.
+"""Prints definitions as JSON, by the name of their model. Standard input, pickled: the project, and pairs of model and code's address.
 
 A process of its own, because the SageMaker SDK cannot be imported beside the emulators. Started by test_bad_input_pipeline.py.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import pickle
 import sys
 
 from pipelines.tabular.pipeline import get_pipeline
-from settings_schema import Model, ModelNames, Project
+from settings_schema import ModelNames
 
 ROLE = "arn:aws:iam::111122223333:role/pipeline"
 
@@ -31,12 +30,9 @@ class Place:
 
 
 def main() -> None:
-    given = json.load(sys.stdin)
-    project, made = Project(**given["project"]), {}
-    for each in given["models"]:
-        model: Model = pickle.loads(base64.b64decode(each["model"]))  # noqa: S301 - of the test that started this
-        made[model.name] = str(get_pipeline(project, model, Place(), code_uri=each["code_uri"]).definition())
-    print(json.dumps(made))
+    project, models = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by the test that started this
+    pipelines = {model.name: get_pipeline(project, model, Place(), code_uri=code_uri) for model, code_uri in models}
+    print(json.dumps({name: str(pipeline.definition()) for name, pipeline in pipelines.items()}))
 
 
 if __name__ == "__main__":

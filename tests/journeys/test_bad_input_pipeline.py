@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import datetime
 import io
 import json
@@ -146,12 +145,11 @@ def runs(account: Account) -> Runs:
 
 
 def _definitions(*code_uris: str) -> dict[str, str]:
-    pickled = [base64.b64encode(pickle.dumps(model)).decode() for model in MODELS]
-    described = [{"model": model, "code_uri": uri} for model, uri in zip(pickled, code_uris, strict=True)]
-    given = json.dumps({"project": PROJECT.model_dump(), "models": described})
+    given = pickle.dumps((PROJECT, list(zip(MODELS, code_uris, strict=True))))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(DEFINE)]
-    defined = subprocess.run(command, cwd=ROOT, env=environment, input=given, capture_output=True, text=True, timeout=120, check=False)
+    defined = subprocess.run(
+        [sys.executable, str(DEFINE)], cwd=ROOT, env=environment, input=given, capture_output=True, timeout=120, check=False
+    )
     assert defined.returncode == 0, defined.stderr
     return dict(json.loads(defined.stdout))
 

@@ -65,7 +65,7 @@ class Runtime:
 @pytest.mark.parametrize("kind", TABLES)
 def test_the_demo_asks_for_any_table_what_a_client_would(kind: str, tmp_path: Any) -> None:
     numeric, categorical, rows = TABLES[kind]
-    contract = Contract(model="small", problem=Problem.REGRESSION, target="y", numeric=numeric, categorical=categorical, metric="rmse")
+    contract = Contract(model="any", problem=Problem.REGRESSION, target="y", numeric=numeric, categorical=categorical, metric="rmse")
     runtime = Runtime(contract)
     terminal: Any = SimpleNamespace(client=lambda _: runtime, account_logs=tmp_path)
     narrator = Narrator()
