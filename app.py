@@ -46,12 +46,13 @@ def build_app(settings: Settings, *, account: str | None = None, region: str | N
         RegionalStack(app, names.regional_stack(other), region=other, env=Place(places.home.account, other).environment, **common)
         for other in places.other_regions(settings.environments)
     ]
-    BuildStack(app, names.build_stack, foundation=foundation, env=home, **common)
+    build = BuildStack(app, names.build_stack, foundation=foundation, env=home, **common)
     for environment in settings.environments:
         place = places.of(environment)
         EnvironmentStack(app, environment.names(settings.project).stack, environment=environment, env=place.environment, **common)
     for model in settings.models.values():
         stack = ModelStack(app, model.names(settings.project).stack, model=model, foundation=foundation, env=home, **common)
+        stack.add_stack_dependency(build)  # which it starts, once it is there
         for other_region in regional:
             stack.add_stack_dependency(other_region)  # whose key the deploy pipeline names
     # `cdk deploy --all` leaves these alone, and builds synthesize them without the rest (infra/serving/__main__.py).

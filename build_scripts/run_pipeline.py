@@ -219,7 +219,7 @@ class Training:
         is_there = is_deployed(self._place.client("cloudformation"), stack)
         if is_there:
             self._upsert()
-        obstacle = without_data if is_there else f"stack {stack} is not deployed; `npx cdk deploy {stack}` makes it and starts the training"
+        obstacle = without_data if is_there else f"stack {stack} is not deployed; `npx cdk deploy --all` makes it and starts the training"
         if obstacle:
             print(f"not started: {obstacle}")
             return None

@@ -117,7 +117,7 @@ def outlook(place: ProjectEnvironment, model: Model, address: str) -> str:
     if not model.retraining.on_new_data:
         return f"nothing starts: Retraining.on_new_data of {model.name} is False; {by_hand}"
     if not is_deployed(place.client("cloudformation"), names.stack):
-        return f"nothing starts: stack {names.stack}, which watches for new data, is not deployed; `npx cdk deploy {names.stack}`"
+        return f"nothing starts: stack {names.stack}, which watches for new data, is not deployed; `npx cdk deploy --all`"
     pipeline = found(sagemaker.describe_pipeline, PipelineName=name)
     if pipeline is None:
         return f"nothing starts: pipeline {name} does not exist yet; the first push makes it and starts it"

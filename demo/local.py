@@ -16,8 +16,9 @@ from build_scripts.upload_data import EXAMPLES
 from demo.scoring import FILE, MARKER
 from demo.subject import Subject, subject
 from local_account import __main__ as local_account
+from local_account import connections
 from local_account.context import Context
-from settings_schema import Batch, SettingsError
+from settings_schema import Batch, CodeConnection, SettingsError
 from settings_schema.reading import Settings
 
 
@@ -32,7 +33,31 @@ def main(command_line: Sequence[str] | None = None) -> int:
         print(f"local account: {error}", file=sys.stderr)
         return 2
     told = [subject(settings, model) for model in models]
+    if not any(option.split("=")[0] == "--account" for option in others):
+        others = [*others, *_accounts(settings)]
     return local_account.main(others, next_steps=lambda context: journey(context, settings, told))
+
+
+def _accounts(settings: Settings) -> list[str]:
+    """Options for the accounts that the settings name: the project's, then those of the environments that live elsewhere."""
+    project, given = settings.project, []
+    if project.account:
+        given.append(f"{project.name}={project.account}{f'/{project.region}' if project.region else ''}")
+    for environment in settings.environments:
+        place = (environment.account or project.account, environment.region or project.region)
+        if place[0] and place != (project.account, project.region):
+            given.append(f"{environment.name}={place[0]}{f'/{place[1]}' if place[1] else ''}")
+    return [f"--account={one}" for one in given]
+
+
+def _push(context: Context, settings: Settings) -> str:
+    if isinstance(settings.source, CodeConnection):
+        return (
+            f"  aws codeconnections create-connection --provider-type GitHub --connection-name code   # its ARN goes into settings.py\n"
+            f"  python -m local_account.handshake code   # in AWS, a person does this in the console\n"
+            f"  git push {connections.clone_url(context, settings.source.repository)} HEAD:{settings.project.branch}"
+        )
+    return f"  git push {context.settings.endpoint_url}/v1/repos/{settings.project.names.repository} HEAD:{settings.project.branch}"
 
 
 def journey(context: Context, settings: Settings, told: Sequence[Subject]) -> str:
@@ -41,7 +66,9 @@ def journey(context: Context, settings: Settings, told: Sequence[Subject]) -> st
     uploads = "\n".join(f"  python -m build_scripts.upload_data {_data(one)} --no-trigger" for one in told)
     follow = "\n".join(f"  python -m build_scripts.follow --model {one.name}" for one in told)
     approvals = "\n".join(_approval(one, settings.staging.name) for one in told)
-    bucket = names.environment(settings.production.name).bucket(account.account_id, account.region)
+    production, project = settings.production, settings.project
+    place = (production.account or project.account or account.account_id, production.region or project.region or account.region)
+    bucket = names.environment(production.name).bucket(*place)
     answers = "\n".join(_answers(one, bucket) for one in told)
     return f"""The tools of this project:
   export PATH="$PWD/node_modules/.bin:$PWD/.venv/bin:$PATH"
@@ -52,7 +79,7 @@ Infrastructure and data, once:
 {uploads}
 
 A change: commit it, push it, watch it train.
-  git push {account.endpoint_url}/v1/repos/{names.repository} HEAD:{settings.project.branch}
+{_push(context, settings)}
   aws codepipeline get-pipeline-state --name {names.build_pipeline} --query "{_STAGES}" --output text
 {follow}
 

@@ -16,6 +16,8 @@ from infra.service_role import ServiceRole
 _LONGEST_NAME = 20  # of the pipeline's in a key, which CodePipeline shortens
 _ANY_USE_OF_A_CONNECTION = "codestar-connections:UseConnection"
 _READ = ["s3:GetObject", "s3:GetObjectVersion"]
+#: The second is asked of a connection's source action: aws/aws-cdk#13557, without it "Upload to S3 failed … Access Denied".
+_WRITE = ["s3:PutObject", "s3:PutObjectAcl"]
 _BUCKET = ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning"]
 
 
@@ -43,7 +45,7 @@ class ArtifactRole(ServiceRole):
             return iam.AddToPrincipalPolicyResult(statement_added=True)
         for whole, (bucket, artifacts) in self._own.items():
             if whole in statement.resources:
-                actions = [*_READ, *(["s3:PutObject"] if "s3:PutObject" in statement.actions else [])]
+                actions = [*_READ, *(action for action in _WRITE if action in statement.actions)]
                 super().add_to_principal_policy(iam.PolicyStatement(actions=_BUCKET, resources=[bucket]))
                 return super().add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=artifacts))
         return super().add_to_principal_policy(statement)

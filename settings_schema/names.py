@@ -316,6 +316,10 @@ class ServingNames:
         """Of the transform job that verifies a deployment; the names of those that score are digests, which have no 0."""
         return f"{self.scoring_job_prefix}0"
 
+    def rule(self, what: str) -> str:
+        """EventBridge rule of what serves, of at most 64 characters: ten are left for `what`."""
+        return _joined(self.endpoint, what)
+
     @property
     def start_scoring_function(self) -> str:
         """Lambda function of a batch model that scores what has been uploaded."""

@@ -12,6 +12,7 @@ from settings_schema.value import Value, name_field
 
 _Account = Annotated[str, Field(pattern=r"^\d{12}$", description="12 digits")]
 _Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="a region such as eu-west-1")]
+_NO_BUCKETS = ("xn--", "sthree-", "amzn-s3-demo-")
 _RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)  # what CloudWatch Logs takes
 
 
@@ -39,7 +40,8 @@ class Project(Value):
     @model_validator(mode="after")
     def _buckets_may_be_called_so(self) -> Project:
         """Source: "Bucket naming rules" of the S3 user guide."""
-        self.require(self.name != "xn", "name", self.name, "another name: S3 takes no bucket whose name begins with xn--")
+        begins = next((prefix for prefix in _NO_BUCKETS if f"{self.name}--".startswith(prefix)), "")
+        self.require(not begins, "name", self.name, f"another name: S3 takes no bucket whose name begins with {begins}")
         return self
 
     @property

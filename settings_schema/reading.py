@@ -90,7 +90,10 @@ def _run(file: Path, name: str) -> ModuleType:
     specification = importlib.util.spec_from_file_location(name, file)
     assert specification is not None and specification.loader is not None  # noqa: S101 - a .py file has both
     module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    try:
+        specification.loader.exec_module(module)
+    except SystemExit as error:  # or the program that reads would end with whatever the file says, in silence
+        raise SettingsError(f"{name} ends the program ({error!r}); allowed: values only") from None
     return module
 
 

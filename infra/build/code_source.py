@@ -40,13 +40,14 @@ def checkout(scope: Construct, settings: Settings, role: ArtifactRole, output: c
 def _allow_connection(role: ArtifactRole, source: CodeConnection) -> None:
     """For this repository, and to read. AWS knows permission, resource and conditions by an old name and by a new one.
 
-    Source: "AWS CodeConnections permissions reference" of the Developer Tools console user guide.
+    Not every use is of a repository, and which keys a use brings "might change over time": what a use says must be ours, what it leaves
+    out does not stop it. Source: "AWS CodeConnections permissions reference" of the Developer Tools console user guide.
     """
     partition, _, region, account, connection = source.connection_arn.split(":")[1:]
     for sid, service in (("Connection", "codeconnections"), ("ConnectionByItsOldName", "codestar-connections")):
         arn = f"arn:{partition}:{service}:{region}:{account}:{connection}"
         own = {f"{service}:FullRepositoryId": source.repository, f"{service}:ProviderPermissionsRequired": "read_only"}
-        role.allow(sid, [f"{service}:UseConnection"], [arn], {"StringEquals": own})
+        role.allow(sid, [f"{service}:UseConnection"], [arn], {"StringEqualsIfExists": own})
 
 
 def push_trigger(action: actions.Action, branch: str) -> codepipeline.TriggerProps:

@@ -14,7 +14,7 @@ from infra.encryption_key import FOR_AWS_RESOURCES
 from infra.ownership import is_ours, makes_as_ours, not_another_s
 from infra.places import Context
 from infra.service_role import ServiceRole, passed_to
-from infra.serving.batch_stack import FAILURES
+from infra.serving.batch_stack import FAILURES, JOB_FAILED, UPLOADED
 from infra.serving.endpoint_alarms import OTHERS, ROLLBACK
 from infra.serving.variant_autoscaling import LOAD
 from settings_schema import Environment, Model
@@ -121,9 +121,9 @@ class BatchDeploymentRole(DeploymentRole):
         self._make("Model")
         name = self._names.start_scoring_function
         self._deploy_function(name)
-        rule = self._place.arn("events", f"rule/{name}*")
+        rules = [self._place.arn("events", f"rule/{self._names.rule(what)}") for what in (UPLOADED, JOB_FAILED)]
         verbs = ("PutRule", "DeleteRule", "DescribeRule", "PutTargets", "RemoveTargets", "ListTargetsByRule", *_TAGGING)
-        self.allow("Rules", [f"events:{verb}" for verb in verbs], [rule])
+        self.allow("Rules", [f"events:{verb}" for verb in verbs], rules)
         schedule = self._place.arn("scheduler", f"schedule/default/{name}")
         self.allow("Schedule", [f"scheduler:{verb}Schedule" for verb in ("Create", "Update", "Get", "Delete")], [schedule])
         waking = self._place.role(self._names.schedule_role)

@@ -89,6 +89,10 @@ class EnvironmentStack(cdk.Stack):
         models = Construct(self, "Models")
         for model in self._context.settings.models.values():
             ServedModel(models, model.name, model=model, key=self._key, dead_letters=self._dead_letters, **given)
+        if any(model.is_batch_only for model in self._context.settings.models.values()):
+            # One statement for all: SQS takes twenty in a queue's policy ("Amazon SQS policy quotas" of its developer guide).
+            every = self._context.project.names.model("*").at(self._environment.name).rule("*")
+            self._dead_letters.take_from(self._context.places.of(self._environment).arn("events", f"rule/{every}"))
         if self._context.settings.models:
             UnusedConfigurations(self, "Unused", key=self._key, dead_letters=self._dead_letters, **given)
 

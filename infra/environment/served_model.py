@@ -47,7 +47,6 @@ class ServedModel(Construct):
             BatchDeploymentRole(self, "DeploymentRole", key=key, **given)
             self._export(SCORING_ROLE, ScoringRole(self, "ScoringRole", key=key, dead_letters=dead_letters, **given))
             self._export(SCHEDULE_ROLE, ScheduleRole(self, "ScheduleRole", dead_letters=dead_letters, **given))
-            dead_letters.take_from(context.places.of(environment).arn("events", f"rule/{self._names.start_scoring_function}*"))
         else:
             EndpointDeploymentRole(self, "DeploymentRole", key=key, **given)
         if context.places.is_elsewhere(environment):

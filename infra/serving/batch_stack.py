@@ -23,6 +23,8 @@ from settings_schema import Batch, Environment, Model, Project
 from settings_schema.serving import has_own_disk
 
 FAILURES = "scoring-failed"
+#: Rules that wake the function.
+UPLOADED, JOB_FAILED = "uploaded", "job-failed"
 _RETRIES = 10
 
 
@@ -80,20 +82,24 @@ class BatchStack(ServingStack):
     def _on_upload(self) -> None:
         marker = {"wildcard": f"{self.names.batch_input}*/_SUCCESS"}  # `*` also matches `/`
         detail = {"bucket": {"name": [self.imports.of_environment(BUCKET)]}, "object": {"key": [marker]}}
-        self._rule("Uploaded", "A complete upload of rows", {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail})
+        self._rule(
+            "Uploaded", UPLOADED, "A complete upload of rows", {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail}
+        )
 
     def _on_failed_job(self) -> None:
         """Source: "Monitoring SageMaker AI with Amazon EventBridge" of its guide."""
         detail = {"TransformJobName": [{"prefix": self.names.scoring_job_prefix}], "TransformJobStatus": ["Failed"]}
         kind = "SageMaker Transform Job State Change"
-        self._rule("JobFailed", "A transform job failed", {"source": ["aws.sagemaker"], "detail-type": [kind], "detail": detail})
+        self._rule(
+            "JobFailed", JOB_FAILED, "A transform job failed", {"source": ["aws.sagemaker"], "detail-type": [kind], "detail": detail}
+        )
 
-    def _rule(self, construct_id: str, description: str, pattern: dict[str, Any]) -> None:
+    def _rule(self, construct_id: str, name: str, description: str, pattern: dict[str, Any]) -> None:
         """The name is one of those whose dead letters the environment's queue takes, and that the deployment role may make."""
         rule = events.CfnRule(
             self,
             construct_id,
-            name=f"{self.names.start_scoring_function}-{construct_id.lower()}",
+            name=self.names.rule(name),
             description=description,
             event_pattern=pattern,
             targets=[

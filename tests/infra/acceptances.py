@@ -19,7 +19,6 @@ NAG = {
     r"IAM5\[Resource::.*:repository/sagemaker-\*\]": "AWS's framework images, in an account per region",
     r"IAM5\[Resource::.*:scalable-target/\*\]": "Application Auto Scaling makes the target's id",
     r"IAM5\[Resource::.*:role/aws-service-role/sagemaker\.application-autoscaling.*\]": "AWS names the service-linked role",
-    r"IAM5\[Resource::.*:rule/shop--.*--score\*\]": "what wakes one function",
     r"IAM5\[Resource::.*:kms:.*:key/\*\]": "the alias, in the condition, says which key; its id is not known before it is there",
     r"IAM5\[Resource::.*:ec2:.*:(network-interface|security-group|subnet)/\*\]": "EC2 names what a job in a network needs",
     r"EC23": "the CDK opens its VPC endpoints to the VPC's own range, which the rule cannot read out of the template",

@@ -114,3 +114,20 @@ def test_a_job_reads_its_model_s_rows_and_writes_its_predictions(templates: Temp
     assert role.may("s3:PutObject", f"{bucket}/predictions/arrests/monday/version-3/x/a.csv.out")
     for action, key in (("s3:PutObject", "batch/arrests/a.csv"), ("s3:GetObject", "batch/arrests-large/a.csv"), ("s3:DeleteObject", "")):
         assert not role.may(action, f"{bucket}/{key}")
+
+
+def test_the_environment_s_queue_takes_dead_letters_of_all_models_by_one_statement(templates: Templates) -> None:
+    """SQS takes 20 statements in a queue's policy ("Amazon SQS policy quotas"), and a project may have more models than that."""
+    policies = resources_of(templates, "AWS::SQS::QueuePolicy", "shop--environment--live").values()
+    taken = [
+        json.dumps(statement) for policy in policies for statement in policy["PolicyDocument"]["Statement"] if "ArnLike" in str(statement)
+    ]
+    assert len([statement for statement in taken if "rule/shop--*--live--*" in statement]) == 1
+
+
+def test_rules_and_roles_agree_on_the_rules_names(templates: Templates) -> None:
+    names = {rule["Name"] for rule in resources_of(templates, "AWS::Events::Rule", LIVE).values()}
+    assert names == {f"{LIVE}--uploaded", f"{LIVE}--job-failed"}
+    making = [statement for role in roles(templates).values() for statement in role.statements if "events:PutRule" in statement.actions]
+    made = {str(resource).rpartition("rule/")[2].rstrip("'}]\"") for statement in making for resource in statement.resources}
+    assert names == {name for name in made if name.startswith(f"{LIVE}--")}

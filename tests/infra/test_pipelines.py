@@ -226,5 +226,15 @@ def test_a_connection_is_used_for_one_repository_and_to_read(synthesized):
         service = action.partition(":")[0]
         assert statement.resources == [CONNECTION.connection_arn.replace("codeconnections", service)]
         assert statement.condition == {
-            "StringEquals": {f"{service}:FullRepositoryId": "fishery/models", f"{service}:ProviderPermissionsRequired": "read_only"}
+            "StringEqualsIfExists": {f"{service}:FullRepositoryId": "fishery/models", f"{service}:ProviderPermissionsRequired": "read_only"}
         }
+
+
+def test_a_connection_s_action_may_set_the_artifact_s_acl_which_it_does(synthesized):
+    """aws/aws-cdk#13557. On the pipeline's own artifacts, like everything else."""
+    _, templates = synthesized(THREE)
+    running = [role for role in roles(templates).values() if any("UseConnection" in str(statement) for statement in role.statements)]
+    assert running
+    for role in running:
+        writing = [statement for statement in role.statements if "s3:PutObject" in statement.actions]
+        assert any("s3:PutObjectAcl" in statement.actions for statement in writing)

@@ -64,6 +64,7 @@ def test_one_of_several_models_is_named_and_a_wrong_name_gets_the_known_ones(pro
     [
         ("settings.py", 'name="small"', 'name="small--er"', "settings.py line 3: Project.name is 'small--er'; allowed: a-z, 0-9 and '-'"),
         ("settings.py", 'name="small"', 'name="xn"', "settings.py line 3: Project('xn').name is 'xn'; allowed: another name"),
+        ("settings.py", 'name="small"', 'name="sthree"', "settings.py line 3: Project('sthree').name is 'sthree'; allowed: another name"),
         ("settings.py", 'name="live"', 'name="try"', "settings.py: ENVIRONMENTS is ['try', 'try']; allowed: different names"),
         (
             "settings.py",

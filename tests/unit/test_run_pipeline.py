@@ -288,7 +288,7 @@ def test_a_model_whose_stack_is_not_there_is_published_and_not_started(
     runner()
     assert runner.trainings.started == [NAMES.training_pipeline]
     assert list(runner.trainings.pipelines) == [NAMES.training_pipeline]
-    assert f"not started: stack {stack} is not deployed; `npx cdk deploy {stack}`" in capsys.readouterr().out
+    assert f"not started: stack {stack} is not deployed; `npx cdk deploy --all`" in capsys.readouterr().out
     assert f"{code_prefix(code_files(ARRESTS))}/sourcedir.tar.gz" in runner.account.s3.writes
 
 

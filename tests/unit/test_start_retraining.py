@@ -205,8 +205,8 @@ NEW_MODEL = {"source": "aws.cloudformation", "id": "e-3", "detail": {"status-det
 class FakeCodePipeline:
     """The build pipeline, and what it was asked to start."""
 
-    def __init__(self, executions: int) -> None:
-        self.executions = [{"pipelineExecutionId": f"b-{number}"} for number in range(executions)]
+    def __init__(self, *triggers: str) -> None:
+        self.executions = [{"pipelineExecutionId": trigger, "trigger": {"triggerType": trigger}} for trigger in triggers]
         self.started: list[dict[str, str]] = []
 
     def list_pipeline_executions(self, *, pipelineName: str, maxResults: int) -> dict[str, Any]:  # noqa: N803 - boto3's own names
@@ -220,8 +220,8 @@ class FakeCodePipeline:
 
 @pytest.fixture
 def build(monkeypatch):
-    def install(executions: int) -> FakeCodePipeline:
-        pipeline = FakeCodePipeline(executions)
+    def install(*triggers: str) -> FakeCodePipeline:
+        pipeline = FakeCodePipeline(*triggers)
         monkeypatch.setattr(boto3, "client", {"codepipeline": pipeline}.__getitem__)
         monkeypatch.setenv("BUILD_PIPELINE_NAME", "shop--build")
         return pipeline
@@ -230,13 +230,14 @@ def build(monkeypatch):
 
 
 def test_a_new_model_is_built_without_another_push_and_once_per_event(build):
-    pipeline = build(executions=2)
+    pipeline = build("StartPipelineExecution", "CreatePipeline")
     assert start_retraining.handler(NEW_MODEL, None)["started"] == "new"
     assert pipeline.started == [{"name": "shop--build", "clientRequestToken": "e-3"}]
 
 
-def test_a_new_project_waits_for_its_first_push(build):
-    """Its repository is empty, so a build could only fail."""
-    pipeline = build(executions=0)
+@pytest.mark.parametrize("triggers", [(), ("CreatePipeline",)])
+def test_a_new_project_waits_for_its_first_push(build, triggers):
+    """Its repository is empty, so a build could only fail, as the one does that a new pipeline starts by itself."""
+    pipeline = build(*triggers)
     assert "the first push is built" in start_retraining.handler(NEW_MODEL, None)["reason"]
     assert pipeline.started == []

@@ -156,7 +156,7 @@ def test_where_nothing_starts_it_says_why_and_what_to_do(
     assert "learns from s3://data/training/arrests/; a push makes it anew" in said
     deployed(account).cloudformation.names.clear()
     said = last_line(capsys, tmp_path)
-    assert "which watches for new data, is not deployed" in said and f"npx cdk deploy {NAMES.stack}" in said
+    assert "which watches for new data, is not deployed" in said and "npx cdk deploy --all" in said
     deployed(account).sagemaker.executions = [{"PipelineExecutionStatus": "Executing"}]
     said = last_line(capsys, tmp_path)
     assert "a run is active" in said and "run_pipeline --model abalone --force" in said

@@ -21,6 +21,7 @@ import boto3
 ACTIVE = ("Executing", "Stopping")
 NEW_MODEL = "aws.cloudformation"
 COMMIT_PREFIX = "commit "
+_BY_ITSELF = "CreatePipeline"
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,9 @@ def plan_build(builds: Sequence[Mapping[str, Any]]) -> Decision:
     """For a model whose stack was just made. `builds`: the executions of the build pipeline, newest first.
 
     A build that is under way or waits may have passed the point where it looks for the model's stack, so it is no reason to start none.
+    A pipeline runs once by itself as it is created, before there is any code: "Start a pipeline" of the CodePipeline user guide.
     """
-    if not builds:
+    if all((build.get("trigger") or {}).get("triggerType") == _BY_ITSELF for build in builds):
         return Decision(False, "the model is new, and so is the project: the first push is built")
     return Decision(True, "the model is new: the build makes its pipeline and starts it")
 
@@ -133,7 +135,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, str | None]:
 
 def build(event: Mapping[str, Any]) -> tuple[Decision, str | None]:
     codepipeline, name = boto3.client("codepipeline"), os.environ["BUILD_PIPELINE_NAME"]
-    decision = plan_build(codepipeline.list_pipeline_executions(pipelineName=name, maxResults=1)["pipelineExecutionSummaries"])
+    decision = plan_build(codepipeline.list_pipeline_executions(pipelineName=name, maxResults=100)["pipelineExecutionSummaries"])
     return decision, start_build(codepipeline, name, event) if decision.start else None
 
 

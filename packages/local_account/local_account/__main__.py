@@ -38,7 +38,7 @@ def main(command_line: Sequence[str] | None = None, *, next_steps: Callable[[Con
             account_id=default.account_id,
             region=options.region or default.region or AccountSettings.region,
             speed=options.speed,
-            profiles=tuple(others),
+            profiles=(*_named(default, options.region), *others),
         )
         account = Account(settings).start()
     except CannotStartError as error:
@@ -76,6 +76,11 @@ def _stop_signals() -> Callable[[], None]:
             continue
 
     return wait
+
+
+def _named(default: Profile, region: str | None) -> list[Profile]:
+    """The default account by the name that it was given, beside the profile that is called default."""
+    return [Profile(default.account_id, default.name, region or default.region or AccountSettings.region)] if default.name else []
 
 
 def _repeated(profiles: Sequence[Profile]) -> str:
@@ -147,6 +152,7 @@ def _others(context: Context) -> str:
         f"  cdk bootstrap aws://{profile.account_id}/{profile.region} --profile {profile.name} --trust {context.settings.account_id} "
         "--cloudformation-execution-policies arn:aws:iam::aws:policy/AdministratorAccess\n"
         for profile in profiles.of(context)[1:]
+        if (profile.account_id, profile.region) != (context.settings.account_id, context.settings.region)
     ]
     return "".join(lines)
 
