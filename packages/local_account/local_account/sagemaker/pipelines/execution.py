@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import secrets
@@ -21,6 +22,7 @@ from local_account.sagemaker.pipelines.expressions import ExpressionError, Scope
 from local_account.sagemaker.pipelines.progress import Outcome, Progress
 from local_account.sagemaker.pipelines.steps import StepCall, StepFailedError, StepResult, StepRunner, StepStoppedError
 
+_log = logging.getLogger(__name__)
 _STEP_EVENT = "SageMaker Model Building Pipeline Execution Step Status Change"
 _EXECUTION_EVENT = "SageMaker Model Building Pipeline Execution Status Change"
 
@@ -187,6 +189,7 @@ class Execution:
         except (StepFailedError, ExpressionError) as failed:
             outcome, reason = Outcome.FAILED, str(failed)
         except Exception as error:  # whatever it is, the execution must not hang
+            _log.exception("step %s of %s", step.name, self.arn)
             outcome, reason = Outcome.FAILED, f"InternalServerError: {error!r}"
         with self._lock:
             record.ended, record.failure_reason = now(), reason
