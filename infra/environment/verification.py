@@ -30,6 +30,10 @@ class Verification:
         self._role = self._place.role(self._names.verify_role) if context.places.is_elsewhere(environment) else None
         self._title = "".join(part.title() for part in environment.name.split("-"))
 
+    def let_wait(self, builds: Grantee) -> None:
+        """Until the endpoint can be updated."""
+        self._grant(builds, self._wait())
+
     def let_look(self, builds: Grantee) -> None:
         """At whether the endpoint can be updated, and with which instances it runs."""
         self._grant(builds, self._look())
@@ -58,13 +62,12 @@ class Verification:
         elif permissions:
             builds.allow(f"Enter{self._title}", ["sts:AssumeRole"], [self._role])
 
+    def _wait(self) -> list[Permission]:
+        endpoint = self._place.sagemaker("endpoint", self._names.endpoint)
+        return [self._permission("Endpoint", ["sagemaker:DescribeEndpoint"], [endpoint])] if self._has_endpoint else []
+
     def _look(self) -> list[Permission]:
-        if not self._has_endpoint:
-            return []
-        return [
-            self._permission("Endpoint", ["sagemaker:DescribeEndpoint"], [self._place.sagemaker("endpoint", self._names.endpoint)]),
-            self._describe("EndpointConfig", "endpoint-config"),
-        ]
+        return [*self._wait(), self._describe("EndpointConfig", "endpoint-config")] if self._has_endpoint else []
 
     def _compare(self) -> list[Permission]:
         return [self._permission("Template", ["cloudformation:GetTemplate"], [self._place.stack(self._names.stack)])]

@@ -67,7 +67,7 @@ class DeployProjects(Construct):
         description = "Waits for the production endpoint, and stops a version that was rejected meanwhile"
         build = self._create("StillApproved", "still-approved", description, waits=True)
         self._allow_versions(build)
-        Verification(self._context, self._model, self._context.settings.production).let_look(build)
+        Verification(self._context, self._model, self._context.settings.production).let_wait(build)
         return build
 
     def _create_verify(self) -> BuildProject:

@@ -46,7 +46,7 @@ _FUNCTIONS = (
 _SCHEDULES = r"(RetrainingSchedule|UnusedDaily)Role\w*|Models\w+ScheduleRole\w*"
 _DEPLOY, _STACKS = r"Models\w+DeployRole\w*", r"Models\w+DeploymentRole\w*"
 _REMOVE_UNUSED = r"UnusedRemoveUnusedRole\w*"
-_BUILD_PIPELINE, _VERIFY = r"PipelinePipelineRole\w*", r"DeployProjectsVerifyRole\w*"
+_VERIFY = r"DeployProjectsVerifyRole\w*"
 _CI = f"{_BUILDS}|{_CODE_PIPELINES}"
 _WHOSE = {
     _PIPELINE: "the training pipeline and its jobs",
@@ -57,7 +57,6 @@ _WHOSE = {
     _REMOVE_UNUSED: "the function that tidies up",
     _SCHEDULES: "schedules",
     _CODE_PIPELINES: "CodePipelines",
-    _BUILD_PIPELINE: "the build pipeline",
     _VERIFY: "the build that verifies",
     _CI: "builds and CodePipelines",
     _DEPLOY: "the Deploy actions",
@@ -114,7 +113,7 @@ UNUSED = (
         ONLY_AWS,
         "user guides of CodeBuild and CodePipeline: what their roles need of a customer managed key; here S3 alone uses it",
     ),
-    Unused(_BUILD_PIPELINE, r"s3:GetObject", ONLY_AWS, "CodePipeline reads the artifact that it hands to a build"),
+    Unused(_CODE_PIPELINES, r"s3:GetObject", ONLY_AWS, "CodePipeline reads the artifact that it hands to a build"),
     Unused(
         _CODE_PIPELINES, r"(codebuild:StopBuild|codecommit:CancelUploadArchive)", SELDOM, "an execution is stopped or abandoned on its way"
     ),
@@ -124,6 +123,7 @@ UNUSED = (
         ONLY_AWS,
         "the CDK's list for an action that creates, updates or replaces a stack; a failed first creation and a tag that goes are seldom",
     ),
+    Unused(_DEPLOY, r"cloudformation:UpdateStack", SELDOM, "a batch model gets another version, which the loop need not reach"),
     Unused(_DEPLOY, r"s3:Get\w+|kms:DescribeKey", ONLY_AWS, "guide of CodePipeline, resources of another account: the bucket and the key"),
     Unused(
         _STACKS,

@@ -416,7 +416,14 @@ def test_it_serves_where_its_file_says(person, third_released):
 
 
 @pytest.fixture(scope="session")
-def third_retired(person: Person, directory, third_released) -> str:
+def used_by_the_third(person: Person, third_released) -> list[tuple[Role, list[Grant]]]:
+    """What its roles were granted and used, as long as there are any: it alone was made after there was code to build."""
+    roles, _ = permissions.read(ask(person.terminal.account, "GET", PERMISSIONS))
+    return [(role, grants) for role, grants in roles if role.stack == THIRD.stack]
+
+
+@pytest.fixture(scope="session")
+def third_retired(person: Person, directory, third_released, used_by_the_third) -> str:
     """Its file is deleted, and the commands of docs/deploy.md are run; what they printed."""
     (person.clone / "models" / THIRD_FILE.name).unlink()
     person.build("Without the third model")
@@ -464,10 +471,11 @@ def is_ours(role: Role) -> bool:
     return role.stack.startswith(PROJECT.prefix)
 
 
-def test_what_a_role_is_granted_it_uses_or_a_reason_keeps_it(used):
+def test_what_a_role_is_granted_it_uses_or_a_reason_keeps_it(used, used_by_the_third):
     """The whole loop has run: whatever nothing asked for is listed with its reason in tests/infra/unused_grants.py, or goes."""
-    never = {(role.logical_id, action) for role, grants in used for grant in grants for action in grant.never_used}
-    elsewhere = {(role.logical_id, action) for role, grants in used for grant in grants for action in grant.used}
+    both = [*used, *used_by_the_third]
+    never = {(role.logical_id, action) for role, grants in both for grant in grants for action in grant.never_used}
+    elsewhere = {(role.logical_id, action) for role, grants in both for grant in grants for action in grant.used}
     assert {(role, action) for role, action in never - elsewhere if reason(role, action) is None} == set()
 
 
