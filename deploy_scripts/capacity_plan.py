@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     given, _ = options.parse_known_args(arguments)
     rest = [item for item in arguments if item not in ("--model", given.model, f"--model={given.model}")]
     settings = read_settings()
-    model, environment = settings.model(given.model), settings.production
+    model, environment = settings.endpoint_model(given.model), settings.production
     stack = model.names(settings.project).at(environment.name).stack
     template = Path(given.template) if given.template else template_file(_ASSEMBLY, stack)
     ours = known(template, endpoint_of(model, environment), settings.prices)

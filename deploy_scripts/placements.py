@@ -5,7 +5,7 @@ Input: what is deployed (deployments.py) and what is set. Output: a `Placement` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,8 @@ from deploy_scripts.deployments import Deployment
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint, package_of, served_package
 from settings_schema import Batch, Endpoint, ServingNames
+
+_LATEST_JOBS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,15 +88,13 @@ def _batch(stage: Stage, sagemaker: Any) -> tuple[str | None, dict[str, Any]] | 
         return None
     stack = stage.deployment.stack
     model_name = stage.deployment.outputs.get("ModelName")
-    job = _last_job(stage.names, sagemaker)
+    jobs = _jobs(stage.names, sagemaker)
     return package_of(sagemaker, model_name) if model_name else None, {
         "status": stack["StackStatus"],
         "since": at(stack.get("LastUpdatedTime") or stack.get("CreationTime")),
         "schedule": when(stage.serving) if isinstance(stage.serving, Batch) else "",
-        "scored": _scored(job, stage.names, sagemaker) if job else "",
-        "failure": f"transform job {job['TransformJobName']}: {job.get('FailureReason', 'no reason given')}"
-        if job and job["TransformJobStatus"] == "Failed"
-        else "",
+        "scored": _scored(jobs[0], stage.names, sagemaker) if jobs else "",
+        "failure": _failed(jobs, stage.names, sagemaker),
     }
 
 
@@ -104,20 +104,38 @@ def when(serving: Batch) -> str:
     return ", ".join([*times, *([f"cron({serving.cron}) {serving.time_zone}"] if serving.cron else [])]) or "by hand"
 
 
-def _last_job(names: ServingNames, sagemaker: Any) -> Mapping[str, Any] | None:
-    """The newest of the stage's transform jobs that is no verification."""
-    newest = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 10}
+def _jobs(names: ServingNames, sagemaker: Any) -> list[Mapping[str, Any]]:
+    """The stage's latest transform jobs that are no verification, newest first."""
+    newest = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": _LATEST_JOBS}
     page = sagemaker.list_transform_jobs(NameContains=names.scoring_job_prefix, **newest)
     jobs = [job for job in page["TransformJobSummaries"] if job["TransformJobName"].startswith(names.scoring_job_prefix)]
-    return next((job for job in jobs if not job["TransformJobName"].startswith(names.verification_job_prefix)), None)
+    return [job for job in jobs if not job["TransformJobName"].startswith(names.verification_job_prefix)]
+
+
+def _failed(jobs: Sequence[Mapping[str, Any]], names: ServingNames, sagemaker: Any) -> str:
+    """What the latest job of its rows could not score, though other rows were scored since. Asks for details only where a job failed."""
+    if not any(job["TransformJobStatus"] == "Failed" for job in jobs):
+        return ""
+    latest: dict[str, Mapping[str, Any]] = {}
+    for job in jobs:
+        latest.setdefault(_rows(job, names, sagemaker), job)
+    failed = {rows: job for rows, job in latest.items() if job["TransformJobStatus"] == "Failed"}
+    return "; ".join(
+        f"{rows}: transform job {job['TransformJobName']}: {job.get('FailureReason', 'no reason given')}" for rows, job in failed.items()
+    )
 
 
 def _scored(job: Mapping[str, Any], names: ServingNames, sagemaker: Any) -> str:
     """`2026-11/part (Completed, 2026-11-27 04:03)`: the folder below batch/<model>/."""
+    when_ended = at(job.get("TransformEndTime") or job["CreationTime"])
+    return f"{_rows(job, names, sagemaker)} ({job['TransformJobStatus']}, {when_ended})"
+
+
+def _rows(job: Mapping[str, Any], names: ServingNames, sagemaker: Any) -> str:
+    """What a job scores, below batch/<model>/."""
     described = sagemaker.describe_transform_job(TransformJobName=job["TransformJobName"])
-    address = described["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
-    folder = address.split(f"/{names.batch_input}", 1)[-1].strip("/")
-    return f"{folder} ({job['TransformJobStatus']}, {at(job.get('TransformEndTime') or job['CreationTime'])})"
+    address = str(described["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"])
+    return address.split(f"/{names.batch_input}", 1)[-1].strip("/")
 
 
 def quality(version: Version) -> str:

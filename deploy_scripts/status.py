@@ -109,7 +109,7 @@ def failed_training(name: str, newest: dict[str, Any] | None) -> list[Failure]:
 
 
 def failed_stage(placement: Placement) -> list[Failure]:
-    """An endpoint that failed or went back, or a batch model's last job."""
+    """An endpoint that failed or went back, or rows that a batch model could not score."""
     if not placement.failure:
         return []
     return [Failure(f"{placement.model} in {placement.stage}", placement.since, placement.failure)]

@@ -87,8 +87,26 @@ def test_a_batch_model_shows_its_schedule_and_what_it_scored_last(account: Deplo
     failure = shown(capsys)["failures"][-1]
     assert (failure["what"], failure["reason"]) == (
         "arrests in live",
-        "transform job shop--arrests--live--a: ClientError: a row is malformed",
+        "2026-11: transform job shop--arrests--live--a: ClientError: a row is malformed",
     )
+
+
+@pytest.mark.parametrize(("newer", "is_told"), [("good", True), ("bad", False)])
+def test_rows_that_failed_are_told_until_they_are_scored(
+    account: DeployedAccount, capsys: pytest.CaptureFixture[str], newer: str, is_told: bool
+) -> None:
+    """However many others were scored since."""
+    account.cloudformation.add("shop--arrests--live", ModelName="Model-1")
+    account.sagemaker.batch["Model-1"] = f"{PACKAGE}/1"
+
+    def job(name: str, rows: str, status: str) -> dict[str, object]:
+        address = f"s3://shop--live-111122223333-us-east-1/batch/arrests/{rows}/"
+        source = {"TransformInput": {"DataSource": {"S3DataSource": {"S3Uri": address}}}}
+        return {"TransformJobName": f"shop--arrests--live--{name}", "TransformJobStatus": status, "CreationTime": NOW, **source}
+
+    account.sagemaker.jobs = [job("b", newer, "Completed"), job("a", "bad", "Failed")]
+    told = [failure["reason"] for failure in shown(capsys)["failures"] if failure["what"] == "arrests in live"]
+    assert told == (["bad: transform job shop--arrests--live--a: no reason given"] if is_told else [])
 
 
 @pytest.mark.parametrize(
