@@ -14,14 +14,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from build_scripts.command_line import ProblemError, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
-from deploy_scripts.deployments import places_of
+from deploy_scripts.deployments import places_of, regions_of
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.preflight import (
     assembly,
@@ -110,18 +110,22 @@ def definitions(settings: Settings, region: str) -> list[dict[str, Any]]:
 
 
 def look(folder: Path, settings: Settings) -> tuple[list[Situation], dict[str, Finding]]:
-    """The project's own place first, then each other account and region of an environment; and those that are closed, by their names.
+    """The project's own place first, then each other one where something is deployed; and those that are closed, by their names.
+
+    That is where environments are, and the project's own account in their regions.
 
     Raises ProblemError for a folder without templates, and where there are no credentials or no region.
     """
     stacks, project = assembly.read(folder), ProjectEnvironment(settings.project)
     *environments, own = places_of(project, settings, Role.LOOKUP)
+    regional = [EnvironmentPlace(project, own.environment.but(region=region), Role.LOOKUP) for region in regions_of(project, settings)[1:]]
     situations, closed = [], {}
-    for place in {item.where: item for item in (*reversed(environments), own)}.values():
+    places = {item.where: item for item in (*reversed([*environments, *regional]), own)}
+    for place in places.values():
         here = [item.environment.name for item in environments if item.where == place.where]
         try:
             situations.append(
-                _situation(settings, place, own, here, [item for item in stacks if _goes_to(item, environments, own) == place.where])
+                _situation(settings, place, own, here, [item for item in stacks if _goes_to(item, places.values(), own) == place.where])
             )
         except ProblemError as error:
             closed[place.environment.name] = failed("another account", str(error), "bootstrap it so that it trusts the project's account")
@@ -153,10 +157,16 @@ def _situation(
     )
 
 
-def _goes_to(stack: assembly.Stack, environments: Sequence[EnvironmentPlace], own: EnvironmentPlace) -> tuple[str | None, str]:
-    """The account and region of an environment that a stack was synthesized for; everything else is the project's own."""
+#: Of a stack in the assembly whose account is the one that will deploy it.
+_ANY_ACCOUNT = "unknown-account"
+
+
+def _goes_to(stack: assembly.Stack, places: Iterable[EnvironmentPlace], own: EnvironmentPlace) -> tuple[str | None, str]:
+    """The account and region that a stack was synthesized for; what names none is the project's own."""
     account, _, region = stack.environment.removeprefix("aws://").partition("/")
-    fits = (item.where for item in environments if item.region == region and (account == item.account or item.where[0] is None))
+    fits = (
+        item.where for item in places if item.region == region and account in (item.account, _ANY_ACCOUNT if item.where[0] is None else "")
+    )
     return next(fits, own.where)
 
 

@@ -273,7 +273,8 @@ def two_accounts(monkeypatch, tmp_path):
     settings = replace(SETTINGS, project=project, environments=(SETTINGS.environments[0], live))
     monkeypatch.setattr(preflight, "read_settings", lambda: settings)
     monkeypatch.setattr(preflight, "definitions", lambda settings, region: [])
-    stacks = {name: f"aws://{account}/{region}" for name, account, region in (("ours", ACCOUNT, "us-east-1"), ("theirs", THEIRS, REGION))}
+    where = (("ours", ACCOUNT, "us-east-1"), ("theirs", THEIRS, REGION), ("ours there", ACCOUNT, REGION))
+    stacks = {name: f"aws://{account}/{region}" for name, account, region in where}
     (tmp_path / "t.json").write_text(json.dumps({"Resources": {}}))
     artifacts = {
         name: {"type": "aws:cloudformation:stack", "environment": where, "properties": {"templateFile": "t.json"}}
@@ -285,8 +286,10 @@ def two_accounts(monkeypatch, tmp_path):
 
 def test_each_account_and_region_is_looked_at_with_what_goes_there(two_accounts, tmp_path):
     sts, settings = two_accounts
-    (ours, theirs), closed = preflight.look(tmp_path, settings)
+    (ours, theirs, ours_there), closed = preflight.look(tmp_path, settings)
     assert [stack.name for stack in ours.stacks] == ["ours"]
+    assert [stack.name for stack in ours_there.stacks] == ["ours there"]  # what a pipeline needs in an environment's region
+    assert (ours_there.region, ours_there.place.account, ours_there.endpoints) == (REGION, ACCOUNT, {})
     assert [stack.name for stack in theirs.stacks] == ["theirs"]
     assert (set(ours.endpoints), set(theirs.endpoints)) == ({"shop--abalone--try"}, {"shop--abalone--live"})
     assert (theirs.region, theirs.place.account, theirs.trusted) == (REGION, THEIRS, ACCOUNT)
@@ -295,7 +298,7 @@ def test_each_account_and_region_is_looked_at_with_what_goes_there(two_accounts,
 
 
 def test_what_concerns_the_whole_project_is_looked_at_once(two_accounts, tmp_path):
-    (ours, theirs), _ = preflight.look(tmp_path, two_accounts[1])
+    (ours, theirs, _), _ = preflight.look(tmp_path, two_accounts[1])
     titles = [{title for title, findings in preflight.examine(item).items() if findings} for item in (ours, theirs)]
     assert "Tools" in titles[0]
     assert "Tools" not in titles[1]
