@@ -215,8 +215,8 @@ class Gateway:
                 send = _worded(call, request, send)
             if tokens.member_of(call.service, call.operation):
                 send = self._remembering(call, send)
-        if service == "sagemaker":
-            await _reply(send, await asyncio.to_thread(api_of(context).answer, request))
+        if service == "sagemaker" and call is not None:
+            await _reply(send, await asyncio.to_thread(api_of(context).answer, call))
         elif service in connections.SERVICES and call is not None:
             await _reply(send, await asyncio.to_thread(connections.answer, context, call))
         elif service in emulators.MOTO_SERVICES:

@@ -34,12 +34,12 @@ def _method(context: Context, operation: Operation) -> Callable[[Any], Any]:
         except ServiceError as error:
             body = json.dumps({"__type": error.code, "message": error.message})
             return error.status, {"status": error.status, "x-amzn-errortype": error.code}, body
-        return json.dumps(result, default=_seconds)
+        return json.dumps(result, default=seconds)
 
     return call
 
 
-def _seconds(value: object) -> float:
+def seconds(value: object) -> float:
     """AWS JSON writes a time as seconds since 1970."""
     if isinstance(value, datetime):
         return value.timestamp()

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from botocore.loaders import Loader
-from botocore.model import ServiceModel
 
 from local_account.account import Account
 from local_account.endpoints.fleet import Variant
 from local_account.endpoints.routing import RoutingStrategy
 from local_account.errors import ServiceError
-from local_account.sagemaker import refused
 
 from . import sagemaker_requests as small
 from .endpoint_models import archive, create_endpoint, create_model, variant
 
-MODEL = ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 VPC = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
 CONTAINER = {"Image": small.IMAGE, "ModelDataUrl": "s3://models/m/model.tar.gz"}
@@ -40,34 +35,7 @@ def model(account: Account, sagemaker: Any) -> str:
     return create_model(account, "served")
 
 
-# ------------------------------------------------------------------------------------------------- the rules
-
-
-def rules() -> Iterator[tuple[str, str]]:
-    for operation, of_operation in refused.RULES.items():
-        for rule in of_operation:
-            yield operation, rule
-
-
-@pytest.mark.parametrize(("operation", "rule"), rules(), ids=str)
-def test_a_rule_is_about_a_member_and_a_value_that_the_operation_has(operation: str, rule: str) -> None:
-    is_limit = ">" in rule
-    path, _, value = rule.partition(">" if is_limit else "=")
-    shape = MODEL.operation_model(operation).input_shape
-    for name in path.split("."):
-        shape = shape.members[name]
-        shape = shape.member if shape.type_name == "list" else shape
-    assert (
-        shape.type_name == "integer"
-        if is_limit
-        else value in (*(getattr(shape, "enum", None) or ()), *(("true", "false") if shape.type_name == "boolean" else ()), "")
-    )
-
-
-@pytest.mark.parametrize("rule", refused.CONTAINER)
-def test_a_rule_of_containers_is_about_a_member_that_containers_have(rule: str) -> None:
-    shapes = [MODEL.shape_for(name) for name in ("ContainerDefinition", "ModelPackageContainerDefinition")]
-    assert any(rule.partition("=")[0].split(".")[0] in shape.members for shape in shapes)
+# ------------------------------------------------------------------------------------------------- by name
 
 
 @pytest.mark.parametrize(

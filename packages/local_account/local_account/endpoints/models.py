@@ -14,7 +14,7 @@ from typing import Any
 from local_account.context import Context
 from local_account.errors import NotEmulatedError, ServiceError
 from local_account.roles import Role, sagemaker_role
-from local_account.sagemaker import listing, refused
+from local_account.sagemaker import listing, requests
 from local_account.sagemaker.registry.packages import packages_of
 from local_account.sagemaker.tags import tags_of
 
@@ -106,7 +106,9 @@ class Models:
         specified = _specification(package, container.get("InferenceSpecificationName"))["Containers"]
         if len(specified) != 1:
             raise NotEmulatedError("sagemaker", f"CreateModel of a model package with {len(specified)} containers (an inference pipeline)")
-        refused.refuse_by(refused.CONTAINER, "CreateModel of a model package", specified[0])
+        for name in specified[0].keys() & {"AdditionalS3DataSource", "AdditionalModelDataSources"}:
+            raise NotEmulatedError("sagemaker", f"CreateModel of a model package with {name}")
+        requests.refuse("CreateModel", {"PrimaryContainer": specified[0]})
         environment = {**(specified[0].get("Environment") or {}), **(container.get("Environment") or {})}
         return {**specified[0], **container, "Environment": environment}
 

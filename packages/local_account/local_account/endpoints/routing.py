@@ -26,7 +26,7 @@ class RoutingStrategy(StrEnum):
 
 def strategy_of(variant: Mapping[str, Any]) -> RoutingStrategy:
     """What a production variant asks for, RANDOM if nothing, as in SageMaker. What else SageMaker has is refused with the request
-    (`local_account/sagemaker/refused.py`).
+    (`local_account/api/values.py`).
     """
     configuration = variant.get("RoutingConfig")
     return RoutingStrategy(configuration["RoutingStrategy"]) if configuration else RoutingStrategy.RANDOM

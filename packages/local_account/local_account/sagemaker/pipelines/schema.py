@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local_account.api.constraints import NOT_NULL, Checks
+from local_account.api.reading import input_shape
 from local_account.sagemaker.pipelines import expressions, lambda_outputs
-from local_account.sagemaker.requests import as_modelled, service_model
+from local_account.sagemaker.requests import as_modelled
 
 #: Operation that a step of each type calls with its arguments.
 OPERATIONS: Mapping[str, str] = {
@@ -108,7 +109,7 @@ def argument_problems(kind: str, arguments: Any) -> Iterator[str]:
 
     What is missing and what expressions stand for is known when the step runs, and checked then.
     """
-    shape = service_model().operation_model(OPERATIONS[kind]).input_shape
+    shape = input_shape("sagemaker", OPERATIONS[kind])
     misshapen = list(_shape_problems(shape, arguments, "Arguments"))
     yield from misshapen
     if not misshapen:
