@@ -21,7 +21,7 @@ from local_account.account import Account
 from local_account.authorization.credentials import ADMINISTRATOR_KEY
 from local_account.endpoints import routing, runtime
 from local_account.endpoints.fleet import Instance, Variant
-from local_account.endpoints.registry import Endpoint, endpoints_of
+from local_account.endpoints.registry import Endpoint, Endpoints
 from local_account.endpoints.routing import RoutingStrategy
 
 from .endpoint_models import (
@@ -115,7 +115,7 @@ def deploy(account: Account, waiting: str, request: pytest.FixtureRequest) -> Ca
         create_configuration(account, name, variant(waiting, count=2, **routed(strategy)))
         assert create_endpoint(account, name, name)["EndpointStatus"] == "InService"
         request.addfinalizer(lambda: account.client("sagemaker").delete_endpoint(EndpointName=name))
-        return endpoints_of(account.context).by_name[name]
+        return Endpoints.at(account.context).by_name[name]
 
     return create
 

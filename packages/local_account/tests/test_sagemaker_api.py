@@ -19,7 +19,7 @@ from local_account.api.validation import require_allowed
 from local_account.api.values import require_emulated
 from local_account.authorization.credentials import ADMINISTRATOR_KEY
 from local_account.errors import ServiceError
-from local_account.sagemaker.api import api_of
+from local_account.sagemaker.api import Api
 
 from . import sagemaker_requests as small
 
@@ -47,7 +47,7 @@ def ask_directly(account: Account, operation: str, request: Any) -> tuple[int, d
     try:
         require_allowed(call)
         require_emulated(call)
-        response = api_of(account.context).answer(call)
+        response = Api.at(account.context).answer(call)
     except ServiceError as error:
         return error.status, {"__type": error.code, "message": error.message}
     answer: dict[str, Any] = json.loads(response.body)
@@ -120,7 +120,7 @@ def busy(account: Account) -> Account:
 
 def test_every_operation_answers_any_request_as_aws_would(busy: Account) -> None:
     wrong = []
-    operations = sorted(api_of(busy.context).operations)
+    operations = sorted(Api.at(busy.context).operations)
     for operation in operations:
         for request in requests_of(operation):
             status, answer = ask_directly(busy, operation, request)

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_account.account import Account
-from local_account.endpoints.registry import endpoints_of
+from local_account.endpoints.registry import Endpoints
 
 from .endpoint_models import create_configuration, create_endpoint, create_model, variant
 
@@ -91,7 +91,7 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 
 
 def instances(account: Account) -> int:
-    return sum(len(each.instances) for each in endpoints_of(account.context).by_name["scaled"].variants())
+    return sum(len(each.instances) for each in Endpoints.at(account.context).by_name["scaled"].variants())
 
 
 def test_target_tracking_follows_the_load_out_and_in(fast: Account, target: Any) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from local_account.codebuild.build import Build
-from local_account.context import Context
+from local_account.context import Context, Part
 
 _log = logging.getLogger(__name__)
 _Response = Any  # MiniStack: status, headers, body
@@ -38,11 +38,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-_]{1,149}")  # botocore's model of C
 _OTHER_PARAMETERS = {"projectName", "sourceVersion", "environmentVariablesOverride", "idempotencyToken"}
 
 
-class CodeBuild:
+class CodeBuild(Part):
     """Builds of one account."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        super().__init__(context)
         self._running: dict[str, Build] = {}
         self._started: dict[str, str] = {}  # idempotency token -> build id
         self._lock = threading.Lock()
@@ -76,13 +76,13 @@ class CodeBuild:
         record.update(buildStatus="IN_PROGRESS", buildComplete=False, currentPhase="QUEUED", phases=[{"phaseType": "SUBMITTED"}])
         record["phases"][0].update(phaseStatus="SUCCEEDED", startTime=record["startTime"], endTime=record["startTime"], durationInSeconds=0)
         record["logs"] = self._logs(project, build_id)
-        build = self._running[build_id] = Build(self._context, project, record)  # first, since what it raises is no build
+        build = self._running[build_id] = Build(self.context, project, record)  # first, since what it raises is no build
         codebuild._builds[build_id] = record
         if token:
             self._started[token] = build_id
         # MiniStack keeps records per account and region in context variables.
         run = contextvars.copy_context().run
-        self._context.in_background(
+        self.context.in_background(
             run, codebuild._execute_build, build_id, project, failed=lambda _: build.end("FAULT"), name=f"build {build_id}"
         )
         return record
@@ -96,8 +96,8 @@ class CodeBuild:
         return {
             "groupName": group,
             "streamName": stream,
-            "cloudWatchLogsArn": self._context.arn("logs", f"log-group:{group}:log-stream:{stream}"),
-            "deepLink": self._context.log_path("build", build_id).as_uri(),
+            "cloudWatchLogsArn": self.context.arn("logs", f"log-group:{group}:log-stream:{stream}"),
+            "deepLink": self.context.log_path("build", build_id).as_uri(),
         }
 
     def execute(self, build_id: str, project: Mapping[str, Any]) -> None:
@@ -139,7 +139,7 @@ class CodeBuild:
                 "phases": [{"phase-type": phase["phaseType"], "phase-status": phase.get("phaseStatus")} for phase in record["phases"]],
             },
         }
-        self._context.emit("aws.codebuild", "CodeBuild Build State Change", detail, [record["arn"]])
+        self.context.emit("aws.codebuild", "CodeBuild Build State Change", detail, [record["arn"]])
 
 
 def with_overrides(project: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,8 +174,7 @@ def install(context: Context) -> None:
 def _account() -> CodeBuild:
     if _current is None:
         raise RuntimeError("codebuild.install was not called")
-    here = _current.here
-    return here.part(CodeBuild, lambda: CodeBuild(here))
+    return CodeBuild.at(_current.here)
 
 
 def _hook() -> None:

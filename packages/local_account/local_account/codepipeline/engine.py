@@ -15,17 +15,17 @@ from typing import Any
 from local_account.codepipeline.announcements import announce_pipeline
 from local_account.codepipeline.records import Execution, Pipeline, StageRun, now
 from local_account.codepipeline.stage import StageRunner
-from local_account.context import Context
+from local_account.context import Context, Part
 
 _log = logging.getLogger(__name__)
 _CHECK_SECONDS = 1.0  # how often a waiting execution looks whether the account is stopping
 
 
-class Engine:
+class Engine(Part):
     """`changed` guards all state, and is notified when something that others may wait for has changed."""
 
     def __init__(self, context: Context) -> None:
-        self.context = context
+        super().__init__(context)
         self.changed = threading.Condition(threading.RLock())
         self.pipelines: dict[str, Pipeline] = {}
         self._stages = StageRunner(context, self.changed)

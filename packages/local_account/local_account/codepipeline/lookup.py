@@ -8,13 +8,8 @@ from local_account.context import Context
 from local_account.errors import ServiceError
 
 
-def find_engine(context: Context) -> Engine:
-    """The account's engine; the same object at every call."""
-    return context.part(Engine, lambda: Engine(context))
-
-
 def find_pipeline(context: Context, name: str) -> Pipeline:
-    pipeline = find_engine(context).pipelines.get(name)
+    pipeline = Engine.at(context).pipelines.get(name)
     if pipeline is None:
         raise ServiceError(
             "PipelineNotFoundException", f"Account '{context.settings.account_id}' does not have a pipeline with name '{name}'"

@@ -9,16 +9,16 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from local_account import listing
 from local_account.codepipeline import change_detection, shapes
 from local_account.codepipeline.declaration import checked
-from local_account.codepipeline.lookup import find_engine, find_execution, find_pipeline
+from local_account.codepipeline.engine import Engine
+from local_account.codepipeline.lookup import find_execution, find_pipeline
 from local_account.codepipeline.records import ActionRun, Execution, Pipeline, SourceOverride, now
 from local_account.codepipeline.stage_operations import STAGE_OPERATIONS
 from local_account.context import Context
-from local_account.errors import ServiceError
+from local_account.errors import InvalidError, ServiceError
 from local_account.moto_operations import Operation, install_operations
-
-_DEFAULT_PAGE = 100
 
 
 def install(context: Context) -> None:
@@ -29,16 +29,14 @@ def install(context: Context) -> None:
 
 def begin(context: Context) -> None:
     """Start pipelines of the account in this region on pushes to the repositories of their connections."""
-    change_detection.install(
-        find_engine(context), lambda name, sources, trigger, change: _start(context, name, {}, sources, trigger, change)
-    )
+    change_detection.install(Engine.at(context), lambda name, sources, trigger, change: _start(context, name, {}, sources, trigger, change))
 
 
 # ---------------------------------------------------------------------------------- the pipelines
 
 
 def _create_pipeline(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    engine, declaration = find_engine(context), checked(request["pipeline"], version=1, region=context.settings.region)
+    engine, declaration = Engine.at(context), checked(request["pipeline"], version=1, region=context.settings.region)
     with engine.changed:
         if declaration["name"] in engine.pipelines:
             raise ServiceError("PipelineNameInUseException", f"A pipeline with the name '{declaration['name']}' already exists")
@@ -48,7 +46,7 @@ def _create_pipeline(context: Context, request: dict[str, Any]) -> Mapping[str, 
 
 
 def _update_pipeline(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    engine = find_engine(context)
+    engine = Engine.at(context)
     with engine.changed:
         pipeline = find_pipeline(context, request["pipeline"].get("name", ""))
         pipeline.declaration = checked(request["pipeline"], version=pipeline.declaration["version"] + 1, region=context.settings.region)
@@ -65,7 +63,7 @@ def _get_pipeline(context: Context, request: dict[str, Any]) -> Mapping[str, Any
 
 
 def _delete_pipeline(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    engine = find_engine(context)
+    engine = Engine.at(context)
     with engine.changed:
         pipeline = engine.pipelines.pop(request["name"], None)
         if pipeline is not None:
@@ -78,21 +76,14 @@ def _delete_pipeline(context: Context, request: dict[str, Any]) -> Mapping[str, 
 
 def _list_pipelines(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
     pipelines = [
-        {
-            "name": pipeline.name,
-            "version": pipeline.declaration["version"],
-            "pipelineType": pipeline.declaration["pipelineType"],
-            "executionMode": pipeline.declaration["executionMode"],
-            "created": pipeline.created,
-            "updated": pipeline.updated,
-        }
-        for pipeline in sorted(find_engine(context).pipelines.values(), key=lambda pipeline: pipeline.name)
+        {**pipeline.declaration, "created": pipeline.created, "updated": pipeline.updated}
+        for pipeline in sorted(Engine.at(context).pipelines.values(), key=lambda pipeline: pipeline.name)
     ]
-    return _page(request, "pipelines", pipelines)
+    return listing.cut("pipelines", pipelines, request)
 
 
 def _get_pipeline_state(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    with find_engine(context).changed:
+    with Engine.at(context).changed:
         return shapes.pipeline_state(find_pipeline(context, request["name"]))
 
 
@@ -101,7 +92,7 @@ def _get_pipeline_state(context: Context, request: dict[str, Any]) -> Mapping[st
 
 def _start_pipeline_execution(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
     pipeline, token = find_pipeline(context, request["name"]), request.get("clientRequestToken")
-    with find_engine(context).changed:
+    with Engine.at(context).changed:
         if token and token in pipeline.tokens:
             return {"pipelineExecutionId": pipeline.tokens[token]}
         variables = {variable["name"]: variable["value"] for variable in request.get("variables") or []}
@@ -128,7 +119,7 @@ def _start(
         source_overrides=sources,
         change=change or {},
     )
-    find_engine(context).start(pipeline, execution)
+    Engine.at(context).start(pipeline, execution)
     return execution.execution_id
 
 
@@ -137,13 +128,11 @@ def _resolved_variables(pipeline: Pipeline, given: dict[str, str]) -> dict[str, 
     unknown = sorted(set(given) - set(declared))
     if unknown:
         known = ", ".join(declared) or "none"
-        raise ServiceError(
-            "ValidationException", f"Pipeline '{pipeline.name}' does not declare variables {', '.join(unknown)}; declared: {known}"
-        )
+        raise InvalidError(f"Pipeline '{pipeline.name}' does not declare variables {', '.join(unknown)}; declared: {known}")
     resolved = {name: given.get(name, default) for name, default in declared.items()}
     missing = [name for name, value in resolved.items() if not value]
     if missing:
-        raise ServiceError("ValidationException", f"Pipeline '{pipeline.name}' needs a value for the variables {', '.join(missing)}")
+        raise InvalidError(f"Pipeline '{pipeline.name}' needs a value for the variables {', '.join(missing)}")
     return {name: str(value) for name, value in resolved.items()}
 
 
@@ -153,13 +142,13 @@ def _source_overrides(pipeline: Pipeline, request: dict[str, Any]) -> dict[str, 
     for override in request.get("sourceRevisions") or []:
         if override["actionName"] not in sources or override["revisionType"] != "COMMIT_ID":
             message = f"source revisions: allowed are COMMIT_ID of {', '.join(sorted(sources))}"
-            raise ServiceError("ValidationException", message)
+            raise InvalidError(message)
         overrides[override["actionName"]] = SourceOverride(override["revisionValue"])
     return overrides
 
 
 def _stop_pipeline_execution(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    with find_engine(context).changed:
+    with Engine.at(context).changed:
         execution = find_execution(find_pipeline(context, request["pipelineName"]), request["pipelineExecutionId"])
         if execution.is_over:
             raise ServiceError("PipelineExecutionNotStoppableException", f"Execution '{execution.execution_id}' is {execution.status}")
@@ -169,46 +158,40 @@ def _stop_pipeline_execution(context: Context, request: dict[str, Any]) -> Mappi
         execution.status = "Stopping"
         if request.get("abandon"):
             execution.abandoned.set()
-        find_engine(context).changed.notify_all()
+        Engine.at(context).changed.notify_all()
     return {"pipelineExecutionId": execution.execution_id}
 
 
 def _get_pipeline_execution(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    with find_engine(context).changed:
+    with Engine.at(context).changed:
         execution = find_execution(find_pipeline(context, request["pipelineName"]), request["pipelineExecutionId"])
-        return {"pipelineExecution": shapes.execution_detail(execution)}
+        return {"pipelineExecution": shapes.execution(execution)}
 
 
 def _list_pipeline_executions(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
     stage = ((request.get("filter") or {}).get("succeededInStage") or {}).get("stageName")
-    with find_engine(context).changed:
+    with Engine.at(context).changed:
         executions = [
-            shapes.execution_summary(execution)
+            shapes.execution(execution)
             for execution in reversed(find_pipeline(context, request["pipelineName"]).executions.values())
             if stage is None or (stage in execution.stages and execution.stages[stage].status == "Succeeded")
         ]
-    return _page(request, "pipelineExecutionSummaries", executions)
+    return listing.cut("pipelineExecutionSummaries", executions, request)
 
 
 def _list_action_executions(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
     wanted = request.get("filter") or {}
     latest = (wanted.get("latestInPipelineExecution") or {}).get("pipelineExecutionId")
     execution_id = latest or wanted.get("pipelineExecutionId")
-    with find_engine(context).changed:
+    with Engine.at(context).changed:
         found: list[tuple[Execution, ActionRun]] = []
         for execution in find_pipeline(context, request["pipelineName"]).executions.values():
             if execution_id in (None, execution.execution_id):
                 kept = {(run.stage_name, run.name) if latest else run.action_execution_id: run for run in execution.action_runs}
                 found += [(execution, run) for run in kept.values()]
         found.sort(key=lambda pair: pair[1].started, reverse=True)
-        details = [shapes.action_execution(context, execution, run) for execution, run in found]
-    return _page(request, "actionExecutionDetails", details)
-
-
-def _page(request: dict[str, Any], member: str, items: list[dict[str, Any]]) -> Mapping[str, Any]:
-    first, size = int(request.get("nextToken") or 0), int(request.get("maxResults") or _DEFAULT_PAGE)
-    page: dict[str, Any] = {member: items[first : first + size]}
-    return page | ({"nextToken": str(first + size)} if first + size < len(items) else {})
+        details = [shapes.action_execution(execution, run) for execution, run in found]
+    return listing.cut("actionExecutionDetails", details, request)
 
 
 # ------------------------------------------------------------------------------------------ the tags

@@ -9,15 +9,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_account.codepipeline.actions import lambda_function
-from local_account.codepipeline.lookup import find_engine, find_execution, find_pipeline, require_stage
+from local_account.codepipeline.engine import Engine
+from local_account.codepipeline.lookup import find_execution, find_pipeline, require_stage
 from local_account.codepipeline.records import now
 from local_account.context import Context
-from local_account.errors import ServiceError
+from local_account.errors import InvalidError, ServiceError
 from local_account.moto_operations import Operation
 
 
 def _put_approval_result(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    engine, pipeline = find_engine(context), find_pipeline(context, request["pipelineName"])
+    engine, pipeline = Engine.at(context), find_pipeline(context, request["pipelineName"])
     require_stage(pipeline, request["stageName"])
     with engine.changed:
         run = pipeline.actions.get((request["stageName"], request["actionName"]))
@@ -37,7 +38,7 @@ def _put_approval_result(context: Context, request: dict[str, Any]) -> Mapping[s
 
 
 def _retry_stage_execution(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    engine, pipeline = find_engine(context), find_pipeline(context, request["pipelineName"])
+    engine, pipeline = Engine.at(context), find_pipeline(context, request["pipelineName"])
     require_stage(pipeline, request["stageName"])
     with engine.changed:
         execution = find_execution(pipeline, request["pipelineExecutionId"])
@@ -57,7 +58,7 @@ def _retry_stage_execution(context: Context, request: dict[str, Any]) -> Mapping
 
 
 def _rollback_stage(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    engine, pipeline = find_engine(context), find_pipeline(context, request["pipelineName"])
+    engine, pipeline = Engine.at(context), find_pipeline(context, request["pipelineName"])
     require_stage(pipeline, request["stageName"])
     with engine.changed:
         target = find_execution(pipeline, request["targetPipelineExecutionId"])
@@ -75,12 +76,12 @@ def _rollback_stage(context: Context, request: dict[str, Any]) -> Mapping[str, A
 
 
 def _set_transition(context: Context, request: dict[str, Any], *, enabled: bool) -> Mapping[str, Any]:
-    engine, pipeline = find_engine(context), find_pipeline(context, request["pipelineName"])
+    engine, pipeline = Engine.at(context), find_pipeline(context, request["pipelineName"])
     require_stage(pipeline, request["stageName"])
     names = [stage["name"] for stage in pipeline.declaration["stages"]]
     position = names.index(request["stageName"]) + (request["transitionType"] == "Outbound")
     if position == len(names):
-        raise ServiceError("ValidationException", f"Stage '{names[-1]}' is the last one and has no outbound transition")
+        raise InvalidError(f"Stage '{names[-1]}' is the last one and has no outbound transition")
     with engine.changed:
         transition = pipeline.transition(names[position])
         transition.enabled, transition.changed = enabled, now()

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from local_account.context import Context
 from local_account.endpoints.package import ServedModel
-from local_account.sagemaker.warm.containers import RunningProcess, warm_containers_of
+from local_account.sagemaker.warm.containers import RunningProcess, WarmContainers
 
 _PROJECT = Path(__file__).resolve().parents[2]
 #: Until the process has a port; importing the libraries may come first.
@@ -69,7 +69,7 @@ class Launcher:
         specification.touch(0o600)
         specification.write_text(json.dumps(content), encoding="utf-8")
         try:
-            process = warm_containers_of(self._context).start(
+            process = WarmContainers.at(self._context.places.first).start(
                 [sys.executable, "-m", "local_account.endpoints.model_server", str(specification)],
                 environment=self._context.process_environment(model.credentials, self.environment),
                 working_directory=model.directory,

@@ -14,7 +14,7 @@ from typing import Any
 from local_account.context import Context
 from local_account.endpoints import data_capture, package, rollout, routing
 from local_account.endpoints.fleet import HEALTH_CHECK_SECONDS, Fleet, Variant
-from local_account.endpoints.models import models_of
+from local_account.endpoints.models import Models
 from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts
 from local_account.roles import Role
 
@@ -207,7 +207,7 @@ def _interrupted(context: Context, endpoint: Endpoint, simulated_seconds: float)
 
 def _role(context: Context, configuration: Mapping[str, Any]) -> Role:
     """In whose name SageMaker works for an endpoint: the role of its model (the first one's, of several)."""
-    return models_of(context).role(configuration["ProductionVariants"][0]["ModelName"])
+    return Models.at(context).role(configuration["ProductionVariants"][0]["ModelName"])
 
 
 def _alarm_states(role: Role, names: Sequence[str]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from local_account.context import Context
+from local_account.context import Context, Part
 from local_account.endpoints.data_capture import DataCapture
 from local_account.endpoints.fleet import Fleet, Variant
 from local_account.endpoints.launcher import Launcher
@@ -99,11 +99,11 @@ class Endpoint:
                 variant["RoutingConfig"] = {"RoutingStrategy": running.routing.value}
 
 
-class Endpoints:
+class Endpoints(Part):
     """All endpoints of one account, by name."""
 
     def __init__(self, context: Context) -> None:
-        self.context = context
+        super().__init__(context)
         self.by_name: dict[str, Endpoint] = {}
         self.launcher = Launcher(context, self._instance_ended)
 
@@ -124,11 +124,6 @@ class Endpoints:
         with log_file.open("a", encoding="utf-8") as log:
             log.write(f"an instance of variant {variant.name} ended with code {code}; {outcome}\n")
         endpoint.refresh_record()
-
-
-def endpoints_of(context: Context) -> Endpoints:
-    """The endpoints of an account; the same object at every call."""
-    return context.part(Endpoints, lambda: Endpoints(context))
 
 
 def desired_counts(variants: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -17,7 +17,7 @@ from typing import Any
 from local_account.context import Context
 from local_account.endpoints.fleet import Instance, Variant
 from local_account.endpoints.instance_client import InstanceGoneError, NotConnectedError
-from local_account.endpoints.registry import Endpoint, endpoints_of
+from local_account.endpoints.registry import Endpoint, Endpoints
 from local_account.errors import NotEmulatedError, ServiceError
 from local_account.response import Response
 
@@ -114,7 +114,7 @@ async def _serve(context: Context, endpoint_name: str, headers: Mapping[str, str
 
 def _choose(context: Context, endpoint_name: str, target: str | None) -> tuple[Endpoint, Variant]:
     """The variant that gets a request at this moment. Raises ServiceError without one."""
-    endpoint = endpoints_of(context).by_name.get(endpoint_name)
+    endpoint = Endpoints.at(context).by_name.get(endpoint_name)
     fleet = endpoint.serving() if endpoint is not None else None
     if endpoint is None or fleet is None:
         raise ServiceError("ValidationError", f"Endpoint {endpoint_name} of account {context.settings.account_id} not found.")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from local_account.api.reading import Call
-from local_account.context import Context
+from local_account.context import Context, Part
 from local_account.errors import NotEmulatedError
 from local_account.moto_operations import seconds
 from local_account.response import Response
@@ -21,10 +21,11 @@ from local_account.sagemaker import requests
 Operation = Callable[[dict[str, Any]], Mapping[str, Any] | None]
 
 
-class Api:
+class Api(Part):
     """Operations by name, such as `CreateModel`."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self.operations: dict[str, Operation] = {}
 
     def answer(self, call: Call) -> Response:
@@ -34,8 +35,3 @@ class Api:
         given = requests.given(call.operation, call.parameters)
         answer = requests.answered(call.operation, self.operations[call.operation](given) or {})
         return Response(200, json.dumps(answer, default=seconds).encode(), {"content-type": "application/x-amz-json-1.1"})
-
-
-def api_of(context: Context) -> Api:
-    """The API of an account; the same object at every call."""
-    return context.part(Api, Api)

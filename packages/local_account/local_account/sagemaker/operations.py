@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from local_account.context import Context
-from local_account.endpoints.models import models_of
-from local_account.sagemaker.api import Operation, api_of
+from local_account.endpoints.models import Models
+from local_account.sagemaker.api import Api, Operation
 from local_account.sagemaker.jobs.processing import ProcessingJobs
-from local_account.sagemaker.jobs.record import Job, Jobs
-from local_account.sagemaker.jobs.running import Runner
+from local_account.sagemaker.jobs.record import Jobs
+from local_account.sagemaker.jobs.running import JobService, Runner
 from local_account.sagemaker.jobs.s3_data import S3Data
 from local_account.sagemaker.jobs.training import TrainingJobs
 from local_account.sagemaker.pipelines.caching import StepCache
 from local_account.sagemaker.pipelines.execution import Services
 from local_account.sagemaker.pipelines.service import Pipelines
 from local_account.sagemaker.pipelines.steps import StepRunner
-from local_account.sagemaker.registry.packages import packages_of
-from local_account.sagemaker.tags import tags_of
+from local_account.sagemaker.registry.packages import ModelPackages
+from local_account.sagemaker.tags import Tags
 from local_account.sagemaker.transform.job import TransformJobs
 from local_account.sagemaker.tuning.job import TuningJobs
-from local_account.sagemaker.warm.containers import warm_containers_of
+from local_account.sagemaker.warm.containers import WarmContainers
 
 
 class SageMaker:
@@ -29,18 +29,24 @@ class SageMaker:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.warm = warm_containers_of(context)
+        self.warm = WarmContainers.at(context.places.first)
         runner, data = Runner(context, self.warm), S3Data(context)
-        self.packages = packages_of(context)
+        self.packages = ModelPackages.at(context)
         self.groups = self.packages.groups
-        self.processing, self.training = ProcessingJobs(runner, data), TrainingJobs(runner, data)
-        self.tuning, self.transform = TuningJobs(self.training), TransformJobs(runner, data)
-        steps = StepRunner(self.processing, self.training, self.tuning, self.transform, models_of(context), self.packages)
+        training = TrainingJobs(runner, data)
+        self.tuning = TuningJobs(training)
+        self.jobs: dict[str, JobService | TuningJobs] = {
+            "Processing": ProcessingJobs(runner, data),
+            "Training": training,
+            "Transform": TransformJobs(runner, data),
+            "Tuning": self.tuning,
+        }
+        steps = StepRunner(self.jobs, Models.at(context), self.packages)
         self.pipelines = Pipelines(Services(context, steps, data, StepCache()))
 
     def operations(self) -> dict[str, Operation]:
         """Every operation by its name."""
-        tags = tags_of(self.context)
+        tags = Tags.at(self.context)
         general: dict[str, Operation] = {
             "AddTags": tags.add_tags,
             "DeleteTags": tags.delete_tags,
@@ -67,19 +73,13 @@ class SageMaker:
 
     def _job_operations(self) -> dict[str, Operation]:
         found: dict[str, Operation] = {"ListTrainingJobsForHyperParameterTuningJob": self.tuning.trials}
-        kinds: tuple[tuple[Jobs, Callable[[dict[str, Any]], Job]], ...] = (
-            (self.processing.jobs, self.processing.create),
-            (self.training.jobs, self.training.create),
-            (self.transform.jobs, self.transform.create),
-            (self.tuning.jobs, self.tuning.create),
-        )
-        for jobs, create in kinds:
-            name = jobs.kind.resource
+        for service in self.jobs.values():
+            name = service.jobs.kind.resource
             found |= {
-                f"Create{name}": _creating(create, jobs),
-                f"Describe{name}": _describing(jobs),
-                f"List{name}s": jobs.list,
-                f"Stop{name}": _stopping(jobs),
+                f"Create{name}": _creating(service),
+                f"Describe{name}": _describing(service.jobs),
+                f"List{name}s": service.jobs.list,
+                f"Stop{name}": _stopping(service.jobs),
             }
         return found
 
@@ -87,7 +87,7 @@ class SageMaker:
         groups, packages = self.groups, self.packages
         return {
             "CreateModelPackageGroup": self._warming(groups.create),
-            "DescribeModelPackageGroup": lambda request: groups.get(request["ModelPackageGroupName"]),
+            "DescribeModelPackageGroup": groups.describe,
             "DeleteModelPackageGroup": packages.delete_group,
             "ListModelPackageGroups": groups.list,
             "PutModelPackageGroupPolicy": groups.put_policy,
@@ -115,14 +115,14 @@ class SageMaker:
 def begin(context: Context) -> SageMaker:
     """Put this account's SageMaker behind its API."""
     service = SageMaker(context)
-    api_of(context).operations |= service.operations()
-    context.existing.tags_elsewhere = tags_of(context).of
+    Api.at(context).operations |= service.operations()
+    context.existing.tags_elsewhere = Tags.at(context).of
     context.existing.policy_elsewhere = service.groups.policy_for
     return service
 
 
-def _creating(create: Callable[[dict[str, Any]], Job], jobs: Jobs) -> Operation:
-    return lambda request: {jobs.kind.arn_field: create(request).arn}
+def _creating(service: JobService | TuningJobs) -> Operation:
+    return lambda request: {service.jobs.kind.arn_field: service.create(request).arn}
 
 
 def _describing(jobs: Jobs) -> Operation:

@@ -12,6 +12,7 @@ from typing import Any
 
 from local_account.api import members, validation, values
 from local_account.api.reading import Call, input_shape, model
+from local_account.moto_operations import as_shape
 
 
 def check(operation: str, request: Mapping[str, Any]) -> None:
@@ -51,22 +52,9 @@ def _coerce(value: Any, shape: Any) -> Any:
 
 def given(operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
     """The members of a request that have a value: null on the wire is none."""
-    shape = input_shape("sagemaker", operation)
-    return dict(as_shape(shape, request)) if shape is not None else {}
+    return dict(as_shape(input_shape("sagemaker", operation), request))
 
 
 def answered(operation: str, answer: Mapping[str, Any]) -> dict[str, Any]:
     """The members of `answer` that the operation's model has: a List operation may return whole descriptions for its summaries."""
-    shape = model("sagemaker").operation_model(operation).output_shape
-    return dict(as_shape(shape, answer)) if shape is not None else {}
-
-
-def as_shape(shape: Any, value: Any) -> Any:
-    """`value` without what `shape` does not have, and without None."""
-    if shape.type_name == "structure" and isinstance(value, Mapping):
-        return {name: as_shape(member, value[name]) for name, member in shape.members.items() if value.get(name) is not None}
-    if shape.type_name == "list" and isinstance(value, list | tuple):
-        return [as_shape(shape.member, item) for item in value]
-    if shape.type_name == "map" and isinstance(value, Mapping):
-        return {key: as_shape(shape.value, item) for key, item in value.items() if item is not None}
-    return value
+    return dict(as_shape(model("sagemaker").operation_model(operation).output_shape, answer))

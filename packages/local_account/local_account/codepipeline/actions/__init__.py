@@ -31,7 +31,7 @@ _OTHER_PROVIDERS = (
     *("ServiceCatalog", "StepFunctions", "CodePipeline", "Snyk"),
 )
 _OTHER_CONFIGURATION = ("BatchEnabled", "CombineArtifacts", "ChangeSetName")
-_OTHER_VALUES = ("CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE")
+_OTHER_VALUES = ("CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE", "CODEBUILD_CLONE_REF")
 
 
 def check(action: Mapping[str, Any]) -> None:

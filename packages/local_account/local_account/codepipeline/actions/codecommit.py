@@ -18,13 +18,11 @@ _NEEDED = ("GetBranch", "GetCommit", "UploadArchive", "GetUploadArchiveStatus")
 
 CONFIGURATION = ("RepositoryName", "BranchName", "PollForSourceChanges", "OutputArtifactFormat")
 REQUIRED = ("RepositoryName", "BranchName")
+VALUES = {"OutputArtifactFormat": ("CODE_ZIP",)}
 
 
 def run(job: Job) -> None:
-    job.refuse_other_configuration(*CONFIGURATION)
-    name, branch = job.required("RepositoryName"), job.required("BranchName")
-    if job.configuration.get("OutputArtifactFormat", "CODE_ZIP") != "CODE_ZIP":
-        raise ActionError("ConfigurationError", "The local account implements OutputArtifactFormat CODE_ZIP only")
+    name, branch = job.configuration["RepositoryName"], job.configuration["BranchName"]
     try:
         for operation in _NEEDED:
             job.role.require("codecommit", operation, {"repositoryName": name})

@@ -31,8 +31,7 @@ _LONGEST_MESSAGE = 1900
 
 
 def run(job: Job) -> None:
-    job.refuse_other_configuration(*CONFIGURATION)
-    arn, full_name, branch = (job.required(key) for key in REQUIRED)
+    arn, full_name, branch = (job.configuration[key] for key in REQUIRED)
     is_clone = job.configuration.get("OutputArtifactFormat") == "CODEBUILD_CLONE_REF"
     override = job.execution.source_overrides.get(job.run.name) or SourceOverride(f"refs/heads/{branch}")
     try:

@@ -54,20 +54,6 @@ class Job:
         action_role = str(self.run.declaration.get("roleArn") or "")
         return pipeline_role(self.context, self.execution.declaration, self.execution.execution_id, action_role, self.run.region)
 
-    def required(self, key: str) -> str:
-        value = self.configuration.get(key)
-        if not value:
-            raise ActionError("ConfigurationError", f"action {self.run.name} lacks {key} in its configuration")
-        return value
-
-    def refuse_other_configuration(self, *allowed: str) -> None:
-        """A setting that would be ignored fails the action instead."""
-        unknown = sorted(set(self.configuration) - set(allowed))
-        if unknown:
-            provider = self.run.declaration["actionTypeId"]["provider"]
-            message = f"The local account does not implement {', '.join(unknown)} of {provider} actions"
-            raise ActionError("ConfigurationError", message)
-
     def read_file(self, location: str) -> bytes:
         """A file of an input artifact, written `Artifact::path/in/it`."""
         name, separator, path = location.partition("::")

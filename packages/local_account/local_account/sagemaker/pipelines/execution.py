@@ -39,11 +39,10 @@ class StepRecord:
     ended: datetime | None = None
     failure_reason: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
-    attempts: int = 0
     cached_from: str = ""
 
     def shown(self) -> dict[str, Any]:
-        found = {
+        return {
             "StepName": self.name,
             "StepDisplayName": self.document.get("DisplayName"),
             "StepDescription": self.document.get("Description"),
@@ -52,10 +51,8 @@ class StepRecord:
             "StepStatus": self.status,
             "FailureReason": self.failure_reason[:LONGEST_REASON] or None,
             "Metadata": self.metadata,
-            "AttemptCount": self.attempts or None,
             "CacheHitResult": {"SourcePipelineExecutionArn": self.cached_from} if self.cached_from else None,
         }
-        return {key: value for key, value in found.items() if value is not None}
 
 
 #: What a step reads of another step's file ("Pipelines" quotas of SageMaker: a property file has at most 2 MB).
@@ -122,7 +119,7 @@ class Execution:
 
     def describe(self) -> dict[str, Any]:
         with self._lock:
-            found = {
+            return {
                 "PipelineArn": self.pipeline["PipelineArn"],
                 "PipelineExecutionArn": self.arn,
                 "PipelineExecutionDisplayName": self.request.get("PipelineExecutionDisplayName")
@@ -137,7 +134,6 @@ class Execution:
                 "LastModifiedBy": {},
                 "ParallelismConfiguration": self.request.get("ParallelismConfiguration"),
             }
-        return {key: value for key, value in found.items() if value is not None}
 
     def list_steps(self) -> list[dict[str, Any]]:
         """Steps that were started, in the order in which they were."""
@@ -211,16 +207,12 @@ class Execution:
             record.cached_from = cached.execution_arn
             return StepResult(dict(cached.properties), dict(cached.metadata))
         call = StepCall(step, self.role, arguments, self.id, self.arn, self.stop_requested, lambda metadata: self._note(record, metadata))
-        result = self.services.runner.run(call, self._pause, lambda attempts: setattr(record, "attempts", attempts))
+        result = self.services.runner.run(call)
         memory_key = caching.signature(step.type, arguments, step.document.get("FunctionArn"))
         if memory_key:  # also without CacheConfig: it lets a run look for *any* earlier run of the step
             entry = caching.CachedStep(self.arn, now(), result.properties, result.metadata)
             self.services.cache.keep(pipeline, step.name, memory_key, entry)
         return result
-
-    def _pause(self, seconds: float) -> bool:
-        """Wait between attempts, on the account's clock; True if the execution was stopped meanwhile."""
-        return self.stop_requested.wait(self.services.context.clock.real_seconds(seconds))
 
     def _cache_key(self, step: Step, arguments: Mapping[str, Any]) -> tuple[str | None, Any]:
         config = step.document.get("CacheConfig") or {}

@@ -7,12 +7,12 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from local_account.context import Context
-from local_account.errors import ServiceError
-from local_account.sagemaker import listing
+from local_account import listing
+from local_account.context import Context, Part
+from local_account.errors import InvalidError, ServiceError
 from local_account.sagemaker.jobs.record import now
 from local_account.sagemaker.registry.groups import ModelPackageGroups
-from local_account.sagemaker.tags import NOT_OF_VERSIONS, tags_of
+from local_account.sagemaker.tags import NOT_OF_VERSIONS, Tags
 
 _EVENT = "SageMaker Model Package State Change"
 _REPLACED = (
@@ -22,11 +22,12 @@ _REPLACED = (
 _METADATA = "CustomerMetadataProperties"
 
 
-class ModelPackages:
+class ModelPackages(Part):
     """All model packages, by ARN, in the order in which they were registered."""
 
-    def __init__(self, context: Context, groups: ModelPackageGroups) -> None:
-        self.context, self.groups = context, groups
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.groups = ModelPackageGroups(context)
         self._packages: dict[str, dict[str, Any]] = {}
         self._next_version: dict[str, int] = {}
         self._tokens: dict[tuple[str, str], str] = {}  # operation and ClientToken -> ARN
@@ -36,7 +37,7 @@ class ModelPackages:
         """Register a version (ModelPackageGroupName) or a single package (ModelPackageName). Repeating a ClientToken changes nothing."""
         token = ("CreateModelPackage", request.get("ClientToken") or "")
         if request.get("ModelPackageGroupName") and request.get("Tags"):
-            raise ServiceError("ValidationException", NOT_OF_VERSIONS)
+            raise InvalidError(NOT_OF_VERSIONS)
         with self._lock:
             if token in self._tokens:
                 return {"ModelPackageArn": self._tokens[token]}
@@ -54,7 +55,7 @@ class ModelPackages:
             if token[1]:
                 self._tokens[token] = package["ModelPackageArn"]
         if "ModelPackageVersion" not in package:
-            tags_of(self.context).add(package["ModelPackageArn"], request.get("Tags"))
+            Tags.at(self.context).add(package["ModelPackageArn"], request.get("Tags"))
         self._tell(package, [])
         return {"ModelPackageArn": package["ModelPackageArn"]}
 
@@ -102,17 +103,17 @@ class ModelPackages:
     def delete(self, request: Mapping[str, Any]) -> dict[str, Any]:
         with self._lock:
             package = self._packages.pop(self._get(request["ModelPackageName"])["ModelPackageArn"])
-        tags_of(self.context).forget(package["ModelPackageArn"])
+        Tags.at(self.context).forget(package["ModelPackageArn"])
         self._tell({**package, "ModelPackageStatus": "Deleting"}, [])
         return {}
 
     def delete_group(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        name = self.groups.get(request["ModelPackageGroupName"])["ModelPackageGroupName"]
+        name = self.groups.describe(request)["ModelPackageGroupName"]
         with self._lock:
             versions = sum(package.get("ModelPackageGroupName") == name for package in self._packages.values())
             if versions:
                 raise ServiceError("ConflictException", f"Model Package Group {name} cannot be deleted: it has {versions} model packages.")
-            self.groups.delete(name)
+            self.groups.delete(request)
         return {}
 
     def all(self) -> builtins.list[dict[str, Any]]:
@@ -123,32 +124,32 @@ class ModelPackages:
         """Ascending by creation unless asked otherwise: the oldest version comes first. Without a group: packages without versions."""
         group = request.get("ModelPackageGroupName")
         kind = request.get("ModelPackageType") or ("Versioned" if group else "Unversioned")
-        name = self.groups.get(group)["ModelPackageGroupName"] if group else None
+        name = self.groups.record(group)["ModelPackageGroupName"] if group else None
         chosen = [
             item
             for item in self.all()
             if (name is None or item.get("ModelPackageGroupName") == name)
             and (kind == "Both" or (kind == "Versioned") == ("ModelPackageVersion" in item))
         ]
-        items, token = listing.page(
+        return listing.page(
+            "ModelPackageSummaryList",
             chosen,
             request,
             sort_fields={"Name": "ModelPackageArn", "CreationTime": "CreationTime"},
             name_field="ModelPackageArn",
             equal={"ModelApprovalStatus": "ModelApprovalStatus"},
         )
-        return listing.answer("ModelPackageSummaryList", items, token)
 
     def _identity(self, request: Mapping[str, Any]) -> dict[str, Any]:
         group, name = request.get("ModelPackageGroupName"), request.get("ModelPackageName")
         if bool(group) == bool(name):
-            raise ServiceError("ValidationException", "CreateModelPackage needs either ModelPackageGroupName or ModelPackageName.")
+            raise InvalidError("CreateModelPackage needs either ModelPackageGroupName or ModelPackageName.")
         if name:
             arn = self.context.arn("sagemaker", f"model-package/{name.lower()}")
             if arn in self._packages:
                 raise ServiceError("ConflictException", f"Model Package already exists: {arn}")
             return {"ModelPackageName": name, "ModelPackageArn": arn}
-        group = self.groups.get(str(group))["ModelPackageGroupName"]
+        group = str(self.groups.record(str(group))["ModelPackageGroupName"])
         version = self._next_version.get(group, 1)
         self._next_version[group] = version + 1  # a number is never given twice, also after a version was deleted
         arn = self.context.arn("sagemaker", f"model-package/{group.lower()}/{version}")
@@ -157,7 +158,7 @@ class ModelPackages:
     def _get(self, name_or_arn: str) -> dict[str, Any]:
         arn = name_or_arn if name_or_arn.startswith("arn:") else self.context.arn("sagemaker", f"model-package/{name_or_arn.lower()}")
         if arn not in self._packages:
-            raise ServiceError("ValidationException", f"ModelPackage {name_or_arn} does not exist.")
+            raise InvalidError(f"ModelPackage {name_or_arn} does not exist.")
         return self._packages[arn]
 
     def _note_approval(self, package: Mapping[str, Any], before: str | None) -> None:
@@ -177,8 +178,3 @@ class ModelPackages:
         left_out = ("ModelCard", "AdditionalInferenceSpecifications")  # can be larger than an event may be
         detail = {**{key: value for key, value in package.items() if key not in left_out}, "UpdatedModelPackageFields": changed}
         self.context.emit("aws.sagemaker", _EVENT, detail, [package["ModelPackageArn"]])
-
-
-def packages_of(context: Context) -> ModelPackages:
-    """The model packages of an account; the same object at every call."""
-    return context.part(ModelPackages, lambda: ModelPackages(context, ModelPackageGroups(context)))

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local_account.errors import ServiceError
-from local_account.sagemaker import listing
+from local_account import listing
+from local_account.errors import InvalidError
 from local_account.sagemaker.jobs import first_party, metrics
 from local_account.sagemaker.jobs.record import TUNING, Job, Jobs, now
 from local_account.sagemaker.jobs.training import TrainingJobs, check_training
@@ -56,9 +56,6 @@ class TuningJobs:
         self._searches[job.name] = search
         search.run(job)
 
-    def stop(self, name: str) -> None:
-        self.jobs.stop(name)
-
     def trials(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """ListTrainingJobsForHyperParameterTuningJob."""
         self.jobs.get(request["HyperParameterTuningJobName"])
@@ -74,18 +71,19 @@ class TuningJobs:
         }
         if request.get("SortBy") == "FinalObjectiveMetricValue":  # "training jobs that did not return an objective metric are not listed"
             summaries = [summary for summary in summaries if summary["_objective"] is not None]
-        items, token = listing.page(
-            summaries, request, sort_fields=fields, default_sort="Name", equal={"StatusEquals": "TrainingJobStatus"}, default_results=10
+        equal = {"StatusEquals": "TrainingJobStatus"}
+        return listing.page(
+            "TrainingJobSummaries", summaries, request, sort_fields=fields, default_sort="Name", equal=equal, default_results=10
         )
-        return listing.answer("TrainingJobSummaries", items, token)
 
     def _summaries(self, name: str) -> list[dict[str, Any]]:
         search = self._searches.get(name)  # None for a moment, until the job's thread runs
         return search.summaries() if search else []
 
-    def ranked(self, name: str) -> list[dict[str, Any]]:
-        """Summaries of the trials, the best first, as a pipeline's tuning step sees them (its top 50)."""
-        return [self._searches[name].summary(trial) for trial in self._searches[name].ranked()][:50]
+    def properties(self, job: Job) -> dict[str, Any]:
+        """What a pipeline's later steps may read: the description, and the summaries of the trials, the best first (its top 50)."""
+        search = self._searches[job.name]
+        return {**job.describe(), "TrainingJobSummaries": [search.summary(trial) for trial in search.ranked()][:50]}
 
 
 class Search:
@@ -105,10 +103,11 @@ class Search:
             self.ranges = ranges.read(parameter_ranges)
             self.strategy = strategies.choose(self.config["Strategy"], self.ranges, seed)
         except ValueError as error:
-            raise ServiceError("ValidationException", f"HyperParameterTuningJobConfig: {error}.") from error
+            raise InvalidError(f"HyperParameterTuningJobConfig: {error}.") from error
         limits = self.config.get("ResourceLimits") or {}
         self.count = strategies.number_of_trials(self.strategy, limits)
         self.parallel = max(1, int(limits.get("MaxParallelTrainingJobs") or 1))
+        self.stops_early = self.config.get("TrainingJobEarlyStoppingType") == "Auto"
         self.pattern = self._objective_pattern()
         self.trials: list[Trial] = []
         self.job: Job | None = None
@@ -169,10 +168,11 @@ class Search:
         job = self.service.training.create(
             self.training_request(name, tuned),
             {"TunedHyperParameters": tuned, "TuningJobArn": self.job.arn if self.job else ""},
-            watch=lambda log: self._watch(index, log),
         )
         trial = Trial(index, tuned, job)
         self.trials.append(trial)
+        if self.stops_early:
+            job.watch = lambda log: self._watch(index, log)
         self.service.context.in_background(self._wait_for, trial)
         return trial
 
@@ -201,8 +201,6 @@ class Search:
 
     def _watch(self, index: int, log: str) -> None:
         """Stop a running trial as soon as the median rule is sure to stop it."""
-        if self.config.get("TrainingJobEarlyStoppingType") != "Auto" or index >= len(self.trials):
-            return
         earlier = self.trials[:index]
         if all(trial.read for trial in earlier) and self._stop_epoch(index, metrics.series(log, self.pattern)):
             self.trials[index].job.stop_requested.set()
@@ -213,15 +211,13 @@ class Search:
 
     def _read_objectives(self) -> None:
         """Objectives of ended trials, in order, up to the epoch at which the rule stops each: the same on every machine."""
-        early = self.config.get("TrainingJobEarlyStoppingType") == "Auto"
         for trial in self.trials:
             if trial.read:
                 continue
             if not trial.job.ended.is_set():
                 return
-            log = trial.job.log_path.read_text(encoding="utf-8", errors="replace") if trial.job.log_path.exists() else ""
-            values = metrics.series(log, self.pattern)
-            trial.stopped_at = self._stop_epoch(trial.index, values) if early and trial.job.status != "Failed" else None
+            values = metrics.series(trial.job.log, self.pattern)
+            trial.stopped_at = self._stop_epoch(trial.index, values) if self.stops_early and trial.job.status != "Failed" else None
             trial.objectives = values[: trial.stopped_at]
             trial.read = True
 
@@ -229,9 +225,7 @@ class Search:
         definitions = metrics.compile_definitions(first_party.metric_definitions(self.definition["AlgorithmSpecification"]))
         name = self.objective["MetricName"]
         if name not in definitions:
-            raise ServiceError(
-                "ValidationException", f"objective metric {name!r} has no MetricDefinition; there is {', '.join(definitions) or 'none'}"
-            )
+            raise InvalidError(f"objective metric {name!r} has no MetricDefinition; there is {', '.join(definitions) or 'none'}")
         return definitions[name]
 
     def _stop_trials(self) -> None:
@@ -292,4 +286,4 @@ def _check(request: Mapping[str, Any]) -> None:
     """Raises a ValidationException for a request that says too little to be run."""
     config, definition = request["HyperParameterTuningJobConfig"], request.get("TrainingJobDefinition")
     if not definition or not (config.get("HyperParameterTuningJobObjective") or definition.get("TuningObjective")):
-        raise ServiceError("ValidationException", "A tuning job needs TrainingJobDefinition and an objective.")
+        raise InvalidError("A tuning job needs TrainingJobDefinition and an objective.")
