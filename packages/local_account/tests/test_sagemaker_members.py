@@ -16,7 +16,7 @@ from local_account.endpoints.routing import RoutingStrategy
 from local_account.errors import ServiceError
 
 from . import sagemaker_requests as small
-from .endpoint_models import archive, create_endpoint, create_model, variant
+from .endpoint_models import create_model, variant
 
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 VPC = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
@@ -188,28 +188,14 @@ def test_a_container_that_would_be_served_as_another_is_refused(sagemaker: Any, 
             sagemaker.create_model(ModelName="other", PrimaryContainer={"ModelPackageName": arn})
 
 
-def test_a_model_serves_the_inference_specification_that_it_names(account: Account, sagemaker: Any) -> None:
-    code = "def model_fn(d): return {}\ndef transform_fn(m, data, ct, accept): return '\"{}\"', 'application/json'\n"
-    for name in ("plain", "special"):
-        body = archive({"code/inference.py": code.replace("{}", name, 2).replace(f"return {name}", "return 1")})
-        account.client("s3").put_object(Bucket=small.BUCKET, Key=f"{name}.tar.gz", Body=body)
-    environment = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
-    plain, special = (
-        {**SPECIFICATION, "Containers": [{"Image": "i", "ModelDataUrl": f"s3://{small.BUCKET}/{name}.tar.gz", "Environment": environment}]}
-        for name in ("plain", "special")
-    )
-    arn = register(sagemaker, plain, AdditionalInferenceSpecifications=[{"Name": "special", "Containers": special["Containers"]}])
-    sagemaker.create_model(
-        ModelName="special",
-        ExecutionRoleArn=small.ROLE,
-        PrimaryContainer={"ModelPackageName": arn, "InferenceSpecificationName": "special"},
-    )
-    sagemaker.create_endpoint_config(EndpointConfigName="special", ProductionVariants=[variant("special")])
-    assert create_endpoint(account, "special", "special")["EndpointStatus"] == "InService"
-    runtime = account.client("sagemaker-runtime")
-    assert runtime.invoke_endpoint(EndpointName="special", Body=b"1", ContentType="text/csv")["Body"].read() == b'"special"'
-    with pytest.raises(ClientError, match="no inference specification 'other'; it has special"):
-        sagemaker.create_model(ModelName="x", PrimaryContainer={"ModelPackageName": arn, "InferenceSpecificationName": "other"})
+def test_what_no_model_here_is_made_of_is_refused_by_name(sagemaker: Any) -> None:
+    group = small.new_name("group")
+    sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    named = [{"Name": "special", "Containers": [CONTAINER]}]
+    with pytest.raises(ClientError, match=r"NotImplemented.*CreateModelPackage with AdditionalInferenceSpecifications"):
+        sagemaker.create_model_package(ModelPackageGroupName=group, AdditionalInferenceSpecifications=named)
+    with pytest.raises(ClientError, match=r"NotImplemented.*CreateModelPackage with ModelPackageName"):
+        sagemaker.create_model_package(ModelPackageName="alone", InferenceSpecification=SPECIFICATION)
 
 
 def test_a_name_that_is_taken_is_refused_and_what_is_there_stays(sagemaker: Any, model: str) -> None:

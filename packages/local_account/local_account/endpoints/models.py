@@ -64,7 +64,7 @@ class Models(Resources):
         named = container["ModelPackageName"]
         owner = self.context.places.of_arn(named) or self.context  # another account's, once its group's policy has allowed it
         package = ModelPackages.at(owner).describe({"ModelPackageName": named})
-        specified = _specification(package, container.get("InferenceSpecificationName"))["Containers"]
+        specified = (package.get("InferenceSpecification") or {}).get("Containers") or []
         if len(specified) != 1:
             raise NotEmulatedError("sagemaker", f"CreateModel of a model package with {len(specified)} containers (an inference pipeline)")
         for name in specified[0].keys() & {"AdditionalS3DataSource", "AdditionalModelDataSources"}:
@@ -106,14 +106,3 @@ def _only_container(model: Mapping[str, Any]) -> Mapping[str, Any]:
         raise InvalidError("A container of a model needs Image or ModelPackageName; neither is given.")
     only: Mapping[str, Any] = containers[0]
     return only
-
-
-def _specification(package: Mapping[str, Any], name: str | None) -> Mapping[str, Any]:
-    """The package's inference specification, or the additional one of that name. Raises a ValidationException without it."""
-    named = {each["Name"]: each for each in package.get("AdditionalInferenceSpecifications", [])}
-    found = named.get(name) if name else package.get("InferenceSpecification")
-    if found is None:
-        asked = f"inference specification {name!r}; it has {', '.join(named) or 'no additional ones'}" if name else "InferenceSpecification"
-        raise InvalidError(f"Model package {package['ModelPackageArn']} has no {asked}.")
-    specification: Mapping[str, Any] = found
-    return specification

@@ -95,7 +95,6 @@ class SageMaker:
             "DeleteModelPackageGroupPolicy": groups.delete_policy,
             "CreateModelPackage": packages.create,
             "DescribeModelPackage": packages.describe,
-            "BatchDescribeModelPackage": packages.describe_several,
             "UpdateModelPackage": packages.update,
             "DeleteModelPackage": packages.delete,
             "ListModelPackages": packages.list,

@@ -12,7 +12,7 @@ from local_account import listing
 from local_account.context import Context, Part
 from local_account.errors import InvalidError
 
-#: `…:model-package/<group>/<version>`. Only groups and packages without versions have tags: API reference of CreateModelPackage, Tags.
+#: `…:model-package/<group>/<version>`. Its group may have tags: API reference of CreateModelPackage, Tags.
 _VERSION = re.compile(r".*:model-package/[^/]+/\d+")
 _MOST_TAGS = 50  # of one resource, as `TagList` of botocore's model has it
 #: What AWS says of them (https://github.com/aws/aws-cdk/issues/33699).

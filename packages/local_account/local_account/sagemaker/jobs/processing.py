@@ -12,7 +12,6 @@ from local_account.sagemaker.jobs import isolation
 from local_account.sagemaker.jobs.container import Container, base_environment
 from local_account.sagemaker.jobs.record import DEFAULT_STOPPING_CONDITION, PROCESSING, Job, JobFailedError, now
 from local_account.sagemaker.jobs.running import JobService, Launch, failure_reason
-from local_account.sagemaker.jobs.s3_data import S3Data
 
 _MESSAGE = "/opt/ml/output/message"
 
@@ -50,13 +49,14 @@ class ProcessingJobs(JobService):
             folder = source.get("LocalPath") or f"/opt/ml/processing/input/{item['InputName']}"
             data.fetch(data.find(source["S3Uri"]), container.path(folder))
         self.jobs.change(job, ProcessingStartTime=now())
-        uploads = _Uploads(data, description, container)
         max_seconds = description["StoppingCondition"]["MaxRuntimeInSeconds"]
-        code = self.runner.run(job, self._launch(container, description), role, max_seconds, uploads.continuous)
+        code = self.runner.run(job, self._launch(container, description), role, max_seconds)
         self.jobs.change(job, ExitMessage=container.read_message(_MESSAGE, 1024) or None)
         if code:
             raise JobFailedError(failure_reason(container, _MESSAGE, code, job.log_path))
-        uploads.all()
+        for output in _outputs(description):
+            stored, key = output["S3Output"], description["ProcessingOutputConfig"].get("KmsKeyId")
+            data.upload(container.path(stored["LocalPath"]), stored["S3Uri"], key)
 
     def _prepare(self, container: Container, description: Mapping[str, Any]) -> None:
         container.make("/opt/ml/processing", "/opt/ml/output")
@@ -91,26 +91,3 @@ def _check_paths(request: Mapping[str, Any]) -> None:
 def _outputs(description: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     outputs = (description.get("ProcessingOutputConfig") or {}).get("Outputs", [])
     return [output for output in outputs if (output.get("S3Output") or {}).get("LocalPath")]
-
-
-class _Uploads:
-    """A job's outputs: those marked Continuous while it runs, all of them once it ended well."""
-
-    def __init__(self, data: S3Data, description: Mapping[str, Any], container: Container) -> None:
-        self.data, self.container = data, container
-        self.outputs = [output["S3Output"] for output in _outputs(description)]
-        self.key = (description.get("ProcessingOutputConfig") or {}).get("KmsKeyId")
-        self._seen: dict[str, dict[str, tuple[int, int]]] = {}
-
-    def continuous(self) -> None:
-        self._upload("Continuous")
-
-    def all(self) -> None:
-        self._upload("Continuous")
-        self._upload("EndOfJob")
-
-    def _upload(self, mode: str) -> None:
-        for output in self.outputs:
-            if output.get("S3UploadMode", "EndOfJob") == mode:
-                seen = self._seen.setdefault(output["LocalPath"], {})
-                self.data.upload(self.container.path(output["LocalPath"]), output["S3Uri"], self.key, seen)

@@ -92,19 +92,11 @@ class S3Data:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self._cached(item), target)
 
-    def upload(
-        self, directory: Path, uri: str, key_id: str | None = None, unchanged_since: dict[str, tuple[int, int]] | None = None
-    ) -> None:
-        """Put every file below `directory` under `uri`. With `unchanged_since`, only what changed; it is updated."""
-        for path in sorted(directory.rglob("*")) if directory.is_dir() else []:
-            if not path.is_file():
-                continue
-            relative, status = path.relative_to(directory).as_posix(), path.stat()
-            if unchanged_since is not None:
-                if unchanged_since.get(relative) == (status.st_size, status.st_mtime_ns):
-                    continue
-                unchanged_since[relative] = (status.st_size, status.st_mtime_ns)
-            self.upload_file(path, f"{uri.rstrip('/')}/{relative}", key_id)
+    def upload(self, directory: Path, uri: str, key_id: str | None = None) -> None:
+        """Put every file below `directory` under `uri`."""
+        for path in sorted(directory.rglob("*")):
+            if path.is_file():
+                self.upload_file(path, f"{uri.rstrip('/')}/{path.relative_to(directory).as_posix()}", key_id)
 
     def upload_file(self, path: Path, uri: str, key_id: str | None = None) -> None:
         """Put one file, encrypted with the KMS key that a job's output names, or as the bucket says."""

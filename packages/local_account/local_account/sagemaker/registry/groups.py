@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from local_account.context import Context
@@ -35,10 +35,6 @@ class ModelPackageGroups(Resources):
         deleted = super().delete(request)
         self._policies.pop(deleted[self.arn_field], None)
         return deleted
-
-    def list(self, request: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]] | None = None) -> dict[str, Any]:
-        """Those of this account: no other account shares any with it."""
-        return super().list(request, [] if request.get("CrossAccountFilterOption") == "CrossAccount" else chosen)
 
     def put_policy(self, request: Mapping[str, Any]) -> dict[str, Any]:
         arn = self.describe(request)[self.arn_field]
