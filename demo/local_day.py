@@ -133,12 +133,12 @@ class LocalDay:
     def _settle(self) -> None:
         """Wait until nothing is changing any more. Raises StageError if the endpoint fails, or does not settle."""
         record, deadline = self._registered().record, time.monotonic() + _SETTLE_TIMEOUT_SECONDS
-        while record.endpoint_status != "InService":
-            if record.endpoint_status == "Failed" or time.monotonic() > deadline:
-                raise StageError(f"endpoint {self.endpoint} is {record.endpoint_status}: {record.failure_reason or 'no reason given'}")
+        while record["EndpointStatus"] != "InService":
+            if record["EndpointStatus"] == "Failed" or time.monotonic() > deadline:
+                raise StageError(f"endpoint {self.endpoint} is {record['EndpointStatus']}: {record['FailureReason'] or 'no reason given'}")
             time.sleep(_POLL_SECONDS)
-        if record.failure_reason:
-            raise StageError(f"endpoint {self.endpoint}: {record.failure_reason}")
+        if record["FailureReason"]:
+            raise StageError(f"endpoint {self.endpoint}: {record['FailureReason']}")
 
 
 def simulated(configuration: Configuration, requests: Sequence[float], start: float) -> list[Decision]:

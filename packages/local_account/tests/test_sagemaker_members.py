@@ -11,8 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_account.account import Account
-from local_account.endpoints.fleet import Variant
-from local_account.endpoints.routing import RoutingStrategy
+from local_account.endpoints.fleet import RoutingStrategy, Variant
 from local_account.errors import ServiceError
 
 from . import sagemaker_requests as small

@@ -192,5 +192,8 @@ def test_overlapping_steps_are_refused(fast: Account, target: Any) -> None:
 
 def test_scaling_of_other_services_is_refused_by_name(fast: Account) -> None:
     other = {"ServiceNamespace": "ecs", "ResourceId": "service/a/b", "ScalableDimension": "ecs:service:DesiredCount"}
-    with pytest.raises(ClientError, match="does not implement application-autoscaling:RegisterScalableTarget for ecs:service:DesiredCount"):
+    with pytest.raises(
+        ClientError,
+        match="does not implement application-autoscaling:RegisterScalableTarget with ScalableDimension ecs:service:DesiredCount",
+    ):
         fast.client("application-autoscaling").register_scalable_target(**other, MinCapacity=1, MaxCapacity=2)

@@ -35,7 +35,6 @@ _OVERRIDES = {
     "timeoutInMinutesOverride": ("timeoutInMinutes",),
 }
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-_]{1,149}")  # botocore's model of CodeBuild: ProjectName
-_OTHER_PARAMETERS = {"projectName", "sourceVersion", "environmentVariablesOverride", "idempotencyToken"}
 
 
 class CodeBuild(Part):
@@ -54,10 +53,6 @@ class CodeBuild(Part):
         known = codebuild._projects.get(request.get("projectName", ""))
         if known is None:
             return error_response_json("ResourceNotFoundException", f"Project cannot be found: {request.get('projectName')}", 400)
-        unknown = sorted(set(request) - set(_OVERRIDES) - _OTHER_PARAMETERS)
-        if unknown:
-            message = f"The local account does not implement codebuild:StartBuild with {', '.join(unknown)}."
-            return error_response_json("NotImplemented", message, 501)
         project = with_overrides(known, request)
         if project["source"].get("type") == "CODEPIPELINE":
             message = f"Project {project['name']} takes its source from CodePipeline; start the pipeline, or pass sourceTypeOverride"
@@ -192,17 +187,14 @@ def _hook() -> None:
     }
 
 
-def _name_problem(name: Any) -> str:
-    return f"Project name {name!r} is not valid; allowed: 2 to 150 letters, digits, dashes and underscores, the first a letter or a digit"
-
-
 def _with_logs(handler: Callable[..., tuple[str, dict[str, Any]]], properties_at: int) -> Callable[..., tuple[str, dict[str, Any]]]:
     def handle(*arguments: Any, **named: Any) -> tuple[str, dict[str, Any]]:
         from ministack.services import codebuild
 
         asked = arguments[properties_at].get("Name")
         if asked is not None and not _NAME.fullmatch(str(asked)):
-            raise ValueError(_name_problem(asked))
+            rule = "2 to 150 letters, digits, dashes and underscores, the first a letter or a digit"
+            raise ValueError(f"Project name {asked!r} is not valid; allowed: {rule}")
         name, attributes = handler(*arguments, **named)
         settings = (arguments[properties_at].get("LogsConfig") or {}).get("CloudWatchLogs") or {}
         codebuild._projects[name]["logsConfig"] = {

@@ -15,7 +15,7 @@ from local_account.context import Context
 from local_account.endpoints import data_capture, lifecycle, rollout
 from local_account.endpoints.configurations import Configurations
 from local_account.endpoints.models import Models
-from local_account.endpoints.registry import Endpoint, Endpoints, Record, desired_counts
+from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts
 from local_account.errors import InvalidError
 from local_account.sagemaker.api import Api
 from local_account.sagemaker.tags import Tags
@@ -25,7 +25,6 @@ _BUSY = ("Creating", "Updating", "RollingBack", "Deleting")
 
 def begin(context: Context) -> None:
     """Put the operations behind this account's API."""
-    models, configurations = Models.at(context), Configurations.at(context)
     of_endpoints: dict[str, Callable[[Context, dict[str, Any]], Mapping[str, Any]]] = {
         "CreateEndpoint": create_endpoint,
         "DescribeEndpoint": describe_endpoint,
@@ -36,14 +35,8 @@ def begin(context: Context) -> None:
     }
     Api.at(context).operations |= {
         **{name: functools.partial(operation, context) for name, operation in of_endpoints.items()},
-        "CreateModel": models.create,
-        "DescribeModel": models.describe,
-        "ListModels": models.list,
-        "DeleteModel": models.delete,
-        "CreateEndpointConfig": configurations.create,
-        "DescribeEndpointConfig": configurations.describe,
-        "ListEndpointConfigs": configurations.list,
-        "DeleteEndpointConfig": configurations.delete,
+        **Models.at(context).operations(),
+        **Configurations.at(context).operations(),
     }
 
 
@@ -51,39 +44,46 @@ def create_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
     endpoints = Endpoints.at(context)
     name = parameters["EndpointName"]
     if name in endpoints.by_name:
-        raise InvalidError(f'Cannot create already existing endpoint "{endpoints.by_name[name].record.arn}".')
+        raise InvalidError(f'Cannot create already existing endpoint "{endpoints.by_name[name].record["EndpointArn"]}".')
     configuration = Configurations.at(context).describe(parameters)
     counts = desired_counts(configuration["ProductionVariants"])
     rollout.plan(parameters.get("DeploymentConfig"), sum(counts.values()))
-    record = Record(name, context.arn("sagemaker", f"endpoint/{name}"), configuration["EndpointConfigName"], context.clock.now())
-    record.capture_source = configuration["EndpointConfigName"]
-    record.last_deployment_config = parameters.get("DeploymentConfig")
-    record.data_capture_config = data_capture.summary(configuration.get("DataCaptureConfig"))
-    record.production_variants = [
+    now = context.clock.now()
+    endpoint = endpoints.by_name[name] = Endpoint(
         {
-            "VariantName": variant["VariantName"],
-            "CurrentInstanceCount": 0,
-            "DesiredInstanceCount": counts[variant["VariantName"]],
-            **_weights(variant),
+            "EndpointName": name,
+            "EndpointArn": context.arn("sagemaker", f"endpoint/{name}"),
+            "EndpointConfigName": configuration["EndpointConfigName"],
+            "ProductionVariants": [
+                {
+                    "VariantName": variant["VariantName"],
+                    "CurrentInstanceCount": 0,
+                    "DesiredInstanceCount": counts[variant["VariantName"]],
+                    **_weights(variant),
+                }
+                for variant in configuration["ProductionVariants"]
+            ],
+            "DataCaptureConfig": data_capture.summary(configuration.get("DataCaptureConfig")),
+            "LastDeploymentConfig": parameters.get("DeploymentConfig"),
+            "CreationTime": now,
+            "LastModifiedTime": now,
         }
-        for variant in configuration["ProductionVariants"]
-    ]
-    endpoint = endpoints.by_name[name] = Endpoint(record)
-    Tags.at(context).add(record.arn, parameters.get("Tags"))
+    )
+    Tags.at(context).add(endpoint.record["EndpointArn"], parameters.get("Tags"))
     lifecycle.set_status(context, endpoint, "Creating")
     context.in_background(lifecycle.create, endpoints, endpoint, configuration, failed=lifecycle.broken_off(endpoints, endpoint))
-    return {"EndpointArn": record.arn}
+    return {"EndpointArn": endpoint.record["EndpointArn"]}
 
 
 def describe_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
-    return _endpoint(context, parameters["EndpointName"]).record.describe()
+    return _endpoint(context, parameters["EndpointName"]).describe()
 
 
 def list_endpoints(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
     """The newest first, ten unless asked otherwise, as AWS lists endpoints."""
     return listing.page(
         "Endpoints",
-        [endpoint.record.describe() for endpoint in list(Endpoints.at(context).by_name.values())],
+        [endpoint.describe() for endpoint in list(Endpoints.at(context).by_name.values())],
         parameters,
         sort_fields={"Name": "EndpointName", "CreationTime": "CreationTime", "Status": "EndpointStatus"},
         default_order="Descending",
@@ -102,23 +102,23 @@ def update_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
         excluded = {prop["VariantPropertyType"] for prop in parameters.get("ExcludeRetainedVariantProperties") or []}
         if "DesiredInstanceCount" not in excluded:
             _check_instance_types(context, endpoint, configuration)
-        configuration = retain_properties(configuration, endpoint.record.production_variants, excluded)
+        configuration = retain_properties(configuration, endpoint.record["ProductionVariants"], excluded)
         if "DataCaptureConfig" not in excluded:
-            source = endpoint.record.capture_source
+            source = endpoint.capture_source
             capture = (source, (configurations.find(source) or {}).get("DataCaptureConfig"))
     deployment = parameters.get("DeploymentConfig")
     if deployment is None and parameters.get("RetainDeploymentConfig"):
-        deployment = endpoint.record.last_deployment_config
+        deployment = endpoint.record["LastDeploymentConfig"]
     plan = rollout.plan(deployment, sum(desired_counts(configuration["ProductionVariants"]).values()))
-    endpoint.record.last_deployment_config = deployment
-    endpoint.record.pending_deployment_summary = {
+    endpoint.record["LastDeploymentConfig"] = deployment
+    endpoint.record["PendingDeploymentSummary"] = {
         "EndpointConfigName": configuration["EndpointConfigName"],
         "StartTime": context.clock.now(),
     }
     lifecycle.set_status(context, endpoint, "Updating")
     failed = lifecycle.broken_off(endpoints, endpoint)
     context.in_background(lifecycle.update, endpoints, endpoint, configuration, plan, capture, failed=failed)
-    return {"EndpointArn": endpoint.record.arn}
+    return {"EndpointArn": endpoint.record["EndpointArn"]}
 
 
 def update_endpoint_weights_and_capacities(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def update_endpoint_weights_and_capacities(context: Context, parameters: dict[st
     endpoints = Endpoints.at(context)
     lifecycle.set_status(context, endpoint, "Updating")
     context.in_background(lifecycle.scale, endpoints, endpoint, wanted, failed=lifecycle.broken_off(endpoints, endpoint))
-    return {"EndpointArn": endpoint.record.arn}
+    return {"EndpointArn": endpoint.record["EndpointArn"]}
 
 
 def delete_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def delete_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
     endpoint = _endpoint(context, parameters["EndpointName"])
     endpoints.by_name.pop(endpoint.name, None)
     lifecycle.delete(endpoints, endpoint)
-    Tags.at(context).forget(endpoint.record.arn)
+    Tags.at(context).forget(endpoint.record["EndpointArn"])
     return {}
 
 
@@ -164,7 +164,7 @@ def retain_properties(configuration: Mapping[str, Any], running: Sequence[Mappin
 
 def _check_instance_types(context: Context, endpoint: Endpoint, configuration: Mapping[str, Any]) -> None:
     """Retained instance counts need the instance types to stay: SageMaker fails such an update."""
-    current = Configurations.at(context).find(endpoint.record.endpoint_config_name) or {"ProductionVariants": []}
+    current = Configurations.at(context).find(endpoint.record["EndpointConfigName"]) or {"ProductionVariants": []}
     types = {variant["VariantName"]: variant["InstanceType"] for variant in current["ProductionVariants"]}
     for variant in configuration["ProductionVariants"]:
         old = types.get(variant["VariantName"], variant["InstanceType"])
@@ -191,9 +191,11 @@ def _changeable(context: Context, name: str) -> Endpoint:
     """The endpoint, if it exists and nothing else is changing it."""
     endpoint = _endpoint(context, name)
     if endpoint.status in _BUSY:
-        raise InvalidError(f'Cannot update in-progress endpoint "{endpoint.record.arn}".')
+        raise InvalidError(f'Cannot update in-progress endpoint "{endpoint.record["EndpointArn"]}".')
     if endpoint.status != "InService":
-        raise InvalidError(f'Cannot update endpoint "{endpoint.record.arn}" with status {endpoint.status}; it can only be deleted.')
+        raise InvalidError(
+            f'Cannot update endpoint "{endpoint.record["EndpointArn"]}" with status {endpoint.status}; it can only be deleted.'
+        )
     return endpoint
 
 
@@ -201,10 +203,10 @@ def _check_wanted(endpoint: Endpoint, wanted: Sequence[Mapping[str, Any]]) -> No
     names = [change["VariantName"] for change in wanted]
     if len(set(names)) != len(names):
         raise InvalidError("The variant names of DesiredWeightsAndCapacities are not unique.")
-    known = [variant["VariantName"] for variant in endpoint.record.production_variants]
+    known = [variant["VariantName"] for variant in endpoint.record["ProductionVariants"]]
     unknown = [name for name in names if name not in known]
     if unknown:
-        configuration = endpoint.record.endpoint_config_name
+        configuration = endpoint.record["EndpointConfigName"]
         raise InvalidError(
             f'The variant name(s) "{", ".join(unknown)}" is/are not present within endpoint configuration "{configuration}".'
         )

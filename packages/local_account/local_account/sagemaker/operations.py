@@ -11,7 +11,6 @@ from local_account.sagemaker.api import Api, Operation
 from local_account.sagemaker.jobs.processing import ProcessingJobs
 from local_account.sagemaker.jobs.record import Jobs
 from local_account.sagemaker.jobs.running import JobService, Runner
-from local_account.sagemaker.jobs.s3_data import S3Data
 from local_account.sagemaker.jobs.training import TrainingJobs
 from local_account.sagemaker.pipelines.caching import StepCache
 from local_account.sagemaker.pipelines.execution import Services
@@ -30,19 +29,19 @@ class SageMaker:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.warm = WarmContainers.at(context.places.first)
-        runner, data = Runner(context, self.warm), S3Data(context)
+        runner = Runner(context, self.warm)
         self.packages = ModelPackages.at(context)
         self.groups = self.packages.groups
-        training = TrainingJobs(runner, data)
+        training = TrainingJobs(runner)
         self.tuning = TuningJobs(training)
         self.jobs: dict[str, JobService | TuningJobs] = {
-            "Processing": ProcessingJobs(runner, data),
+            "Processing": ProcessingJobs(runner),
             "Training": training,
-            "Transform": TransformJobs(runner, data),
+            "Transform": TransformJobs(runner),
             "Tuning": self.tuning,
         }
         steps = StepRunner(self.jobs, Models.at(context), self.packages)
-        self.pipelines = Pipelines(Services(context, steps, data, StepCache()))
+        self.pipelines = Pipelines(Services(context, steps, StepCache()))
 
     def operations(self) -> dict[str, Operation]:
         """Every operation by its name."""
@@ -86,10 +85,9 @@ class SageMaker:
     def _registry_operations(self) -> dict[str, Operation]:
         groups, packages = self.groups, self.packages
         return {
+            **groups.operations(),
             "CreateModelPackageGroup": self._warming(groups.create),
-            "DescribeModelPackageGroup": groups.describe,
             "DeleteModelPackageGroup": packages.delete_group,
-            "ListModelPackageGroups": groups.list,
             "PutModelPackageGroupPolicy": groups.put_policy,
             "GetModelPackageGroupPolicy": groups.get_policy,
             "DeleteModelPackageGroupPolicy": groups.delete_policy,
@@ -111,13 +109,12 @@ class SageMaker:
         return warmed
 
 
-def begin(context: Context) -> SageMaker:
+def begin(context: Context) -> None:
     """Put this account's SageMaker behind its API."""
     service = SageMaker(context)
     Api.at(context).operations |= service.operations()
     context.existing.tags_elsewhere = Tags.at(context).of
     context.existing.policy_elsewhere = service.groups.policy_for
-    return service
 
 
 def _creating(service: JobService | TuningJobs) -> Operation:

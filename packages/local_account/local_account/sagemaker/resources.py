@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from local_account import listing
 from local_account.context import Context, Part
 from local_account.errors import InvalidError, ServiceError
+from local_account.sagemaker.api import Operation
 from local_account.sagemaker.jobs.record import now
 from local_account.sagemaker.tags import Tags
 
@@ -85,6 +86,11 @@ class Resources(Part):
             record = self._by_arn.pop(self.record(request[self.name_field])[self.arn_field])
         Tags.at(self.context).forget(record[self.arn_field])
         return {self.arn_field: record[self.arn_field]}
+
+    def operations(self) -> dict[str, Operation]:
+        """The four operations of the kind, by name."""
+        resource, each = self.kind.resource, {"Create": self.create, "Describe": self.describe, "Delete": self.delete}
+        return {**{f"{verb}{resource}": operation for verb, operation in each.items()}, f"List{resource}s": self.list}
 
     def all(self) -> builtins.list[dict[str, Any]]:
         with self.lock:

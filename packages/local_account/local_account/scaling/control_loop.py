@@ -19,7 +19,7 @@ from capacity.engine import AGGREGATIONS, ScalingEngine
 from capacity.model import MetricSpecification
 from local_account.context import Context
 from local_account.endpoints.registry import Endpoint, Endpoints
-from local_account.monitoring import alarm_loop, store
+from local_account.monitoring import alarm_loop, heartbeat, store
 from local_account.monitoring.store import MetricStat
 from local_account.scaling.activities import Activities
 from local_account.scaling.operations import DIMENSION, NAMESPACE, backend, endpoint_and_variant
@@ -37,6 +37,11 @@ class _Watched:
     bounds: tuple[int, int]
     stepped: int = -1
     observed: int = -1
+
+
+def begin(context: Context) -> None:
+    """Act on every scalable target of this account and region until they stop."""
+    heartbeat.on_beat(context, ControlLoop(context).step)
 
 
 class ControlLoop:

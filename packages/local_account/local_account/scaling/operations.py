@@ -69,7 +69,7 @@ def endpoint_and_variant(resource_id: str) -> tuple[str, str]:
 def register_scalable_target(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
     name, variant = endpoint_and_variant(parameters["ResourceId"])
     endpoint = Endpoints.at(context).by_name.get(name)
-    if endpoint is None or variant not in [record["VariantName"] for record in endpoint.record.production_variants]:
+    if endpoint is None or variant not in [record["VariantName"] for record in endpoint.record["ProductionVariants"]]:
         raise InvalidError(f"Could not find variant {variant} of endpoint {name}; create the endpoint first.")
     existing = _target(context, parameters["ResourceId"])
     low = parameters.get("MinCapacity", existing.min_capacity if existing else None)

@@ -11,10 +11,9 @@ read; what the document looks like is the local account's own. Next: `connection
 from __future__ import annotations
 
 import json
-from datetime import datetime
 
 from local_account.codepipeline.actions.job import ActionError, Job
-from local_account.codepipeline.records import SourceOverride, SourceRevision
+from local_account.codepipeline.records import SourceOverride
 from local_account.connections.repositories import repository
 from local_account.connections.store import connections_of
 from local_account.connections.use import require_use
@@ -45,18 +44,8 @@ def run(job: Job) -> None:
     except ServiceError as error:
         code = "PermissionError" if error.code.startswith("AccessDenied") else "ConfigurationError"
         raise ActionError(code, f"{full_name}, branch {branch}: {error.message}") from error
-    job.run.external_id, job.run.output_variables = commit, variables
     summary = {"ProviderType": variables["ProviderType"], "CommitMessage": variables["CommitMessage"][:_LONGEST_MESSAGE]}
-    job.run.summary = json.dumps(summary)
-    job.execution.revisions.append(
-        SourceRevision(
-            action_name=job.run.name,
-            artifact_name=job.run.outputs[0].name if job.run.outputs else "",
-            revision_id=commit,
-            summary=job.run.summary,
-            created=datetime.fromisoformat(source.commit(commit).committed),
-        )
-    )
+    job.took(commit, json.dumps(summary), source.commit(commit).committed, variables)
     if is_clone:
         job.put_clone_reference({"ConnectionArn": arn, "FullRepositoryId": full_name, "CommitId": commit}, revision=commit)
     else:

@@ -9,10 +9,11 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from local_account.codepipeline import artifacts
-from local_account.codepipeline.records import ActionRun, Execution
+from local_account.codepipeline.records import ActionRun, Execution, SourceRevision
 from local_account.context import Context
 from local_account.roles import Role, pipeline_role
 
@@ -68,6 +69,12 @@ class Job:
                 return bundle.read(path)
             except KeyError as error:
                 raise ActionError("ConfigurationError", f"artifact {name} has no file {path!r}") from error
+
+    def took(self, revision: str, summary: str, committed: str, variables: dict[str, str]) -> None:
+        """Note what a source action has taken. `committed`: when, ISO 8601."""
+        self.run.external_id, self.run.summary, self.run.output_variables = revision, summary, variables
+        artifact_name = self.run.outputs[0].name if self.run.outputs else ""
+        self.execution.revisions.append(SourceRevision(self.run.name, artifact_name, revision, summary, datetime.fromisoformat(committed)))
 
     def put_output(self, content: bytes, revision: str = "") -> None:
         """Store the content of the action's only output artifact."""

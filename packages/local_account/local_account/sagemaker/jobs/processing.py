@@ -12,6 +12,7 @@ from local_account.sagemaker.jobs import isolation
 from local_account.sagemaker.jobs.container import Container, base_environment
 from local_account.sagemaker.jobs.record import DEFAULT_STOPPING_CONDITION, PROCESSING, Job, JobFailedError, now
 from local_account.sagemaker.jobs.running import JobService, Launch, failure_reason
+from local_account.sagemaker.jobs.s3_data import S3Data
 
 _MESSAGE = "/opt/ml/output/message"
 
@@ -43,7 +44,7 @@ class ProcessingJobs(JobService):
         container = Container(job.working_directory, cluster["InstanceType"])
         self._prepare(container, description)
         role = self.role(job)
-        data = self.data.of(role)
+        data = S3Data(role)
         for item in description.get("ProcessingInputs", []):
             source = item["S3Input"]
             folder = source.get("LocalPath") or f"/opt/ml/processing/input/{item['InputName']}"

@@ -19,7 +19,6 @@ from local_account.roles import Role, sagemaker_role
 from local_account.sagemaker.jobs import cloudwatch_logs
 from local_account.sagemaker.jobs.container import Container
 from local_account.sagemaker.jobs.record import LONGEST_REASON, Job, JobFailedError, JobKind, Jobs, JobStoppedError, failure_of, now
-from local_account.sagemaker.jobs.s3_data import S3Data
 from local_account.sagemaker.warm.containers import RunningProcess, WarmContainers
 
 _POLL_SECONDS = 0.25
@@ -98,8 +97,8 @@ class JobService(abc.ABC):
 
     kind: ClassVar[JobKind]
 
-    def __init__(self, runner: Runner, data: S3Data) -> None:
-        self.runner, self.data = runner, data
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
         self.jobs = Jobs(runner.context, self.kind)
 
     @abc.abstractmethod

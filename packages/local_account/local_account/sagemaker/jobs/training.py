@@ -45,7 +45,7 @@ class TrainingJobs(JobService):
     def check_data(self, request: Mapping[str, Any]) -> None:
         """Raises a ValidationException, as CreateTrainingJob does, for a role that cannot be assumed or a channel without any object."""
         arn = self.runner.context.arn("sagemaker", f"{TRAINING.arn_part}/{request['TrainingJobName'].lower()}")
-        data = self.data.of(require_sagemaker_role(self.runner.context, request["RoleArn"], arn))
+        data = S3Data(require_sagemaker_role(self.runner.context, request["RoleArn"], arn))
         for channel in request.get("InputDataConfig", []):
             source = channel["DataSource"]["S3DataSource"]
             try:
@@ -58,7 +58,7 @@ class TrainingJobs(JobService):
         self._phase(job, "Downloading", "Downloading the input data and the code")
         container, log = Container(job.working_directory, description["ResourceConfig"]["InstanceType"]), job.log_path
         role = self.role(job)
-        data = self.data.of(role)
+        data = S3Data(role)
         launch = self._prepare(data, description, container, log)
         self._phase(job, "Training", "The training script runs")
         self.jobs.change(job, TrainingStartTime=now())

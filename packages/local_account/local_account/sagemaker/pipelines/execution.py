@@ -65,7 +65,6 @@ class Services:
 
     context: Context
     runner: StepRunner
-    data: S3Data
     cache: caching.StepCache
 
 
@@ -245,7 +244,7 @@ class Execution:
             experiment=self.definition.experiment,
             step_properties=properties,
             property_files=self._property_files(properties),
-            read_json=lambda uri: self.services.data.of(self.role).read_json(uri, _PROPERTY_FILE_BYTES),
+            read_json=lambda uri: S3Data(self.role).read_json(uri, _PROPERTY_FILE_BYTES),
         )
 
     def _property_files(self, properties: Mapping[str, Any]) -> dict[str, dict[str, str]]:

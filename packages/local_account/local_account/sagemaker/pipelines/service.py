@@ -12,6 +12,7 @@ from local_account.errors import InvalidError, ServiceError
 from local_account.roles import sagemaker_role
 from local_account.sagemaker import requests
 from local_account.sagemaker.jobs.record import now
+from local_account.sagemaker.jobs.s3_data import S3Data
 from local_account.sagemaker.pipelines import definition as definitions
 from local_account.sagemaker.pipelines import schema
 from local_account.sagemaker.pipelines.execution import Execution, Services, parameters_as_text
@@ -195,7 +196,7 @@ class Pipelines:
         uri, name = f"s3://{location['Bucket']}/{location['ObjectKey']}", request["PipelineName"]
         role_arn = request.get("RoleArn") or self.pipelines.record(name)["RoleArn"]
         context = self.services.context
-        data = self.services.data.of(sagemaker_role(context, role_arn, context.arn("sagemaker", f"pipeline/{name.lower()}")))
+        data = S3Data(sagemaker_role(context, role_arn, context.arn("sagemaker", f"pipeline/{name.lower()}")))
         try:
             return data.read(uri, location.get("VersionId")).decode()
         except (ClientError, UnicodeDecodeError) as error:

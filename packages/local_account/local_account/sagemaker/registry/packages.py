@@ -104,7 +104,7 @@ class ModelPackages(Part):
             return [dict(package) for package in self._packages.values()]
 
     def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Ascending by creation unless asked otherwise: the oldest version comes first. Without a group, of which AWS lists no version: none."""
+        """Ascending by creation unless asked otherwise: the oldest version first. Without a group none: AWS then lists no versions."""
         group = request.get("ModelPackageGroupName")
         name = self.groups.record(group)["ModelPackageGroupName"] if group else None
         chosen = [item for item in self.all() if item["ModelPackageGroupName"] == name]

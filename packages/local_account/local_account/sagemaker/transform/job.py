@@ -49,8 +49,9 @@ class TransformJobs(JobService):
         container.make("/opt/ml/output", "/opt/ml/input", "/opt/ml/out")
         source = description["TransformInput"]["DataSource"]["S3DataSource"]
         role = self.role(job)
-        objects = self.data.of(role).find(source["S3Uri"])
-        self.data.of(role).fetch(objects, container.path("/opt/ml/input"))
+        data = S3Data(role)
+        objects = data.find(source["S3Uri"])
+        data.fetch(objects, container.path("/opt/ml/input"))
         served = package.unpack(self.runner.context, description["ModelName"], container.path("/opt/ml/model"))
         specification = self._specification(description, container, served, [relative for _, relative in objects])
         container.write_json("/opt/ml/job.json", specification)
@@ -62,7 +63,7 @@ class TransformJobs(JobService):
         code = self.runner.run(job, launch, role, None)
         if code:
             raise JobFailedError(failure_reason(container, _FAILURE, code, job.log_path))
-        self._upload(self.data.of(role), container, specification["files"], description["TransformOutput"])
+        self._upload(data, container, specification["files"], description["TransformOutput"])
 
     def _specification(
         self, description: Mapping[str, Any], container: Container, served: package.ServedModel, files: list[str]

@@ -101,11 +101,10 @@ class Search:
             parameter_ranges = self.config.get("ParameterRanges") or self.definition.get("HyperParameterRanges") or {}
             first_party.check_tuning(self.definition, parameter_ranges, self.objective)
             self.ranges = ranges.read(parameter_ranges)
-            self.strategy = strategies.choose(self.config["Strategy"], self.ranges, seed)
+            limits = self.config.get("ResourceLimits") or {}
+            self.points = strategies.points(self.config["Strategy"], self.ranges, seed, limits.get("MaxNumberOfTrainingJobs"))
         except ValueError as error:
             raise InvalidError(f"HyperParameterTuningJobConfig: {error}.") from error
-        limits = self.config.get("ResourceLimits") or {}
-        self.count = strategies.number_of_trials(self.strategy, limits)
         self.parallel = max(1, int(limits.get("MaxParallelTrainingJobs") or 1))
         self.stops_early = self.config.get("TrainingJobEarlyStoppingType") == "Auto"
         self.pattern = self._objective_pattern()
@@ -146,9 +145,9 @@ class Search:
 
     def _run_trials(self, job: Job) -> None:
         running: set[int] = set()
-        while len(self.trials) < self.count or running:
+        while len(self.trials) < len(self.points) or running:
             stopping = job.stop_requested.is_set() or self.service.context.stopping.is_set()
-            while not stopping and len(self.trials) < self.count and len(running) < self.parallel:
+            while not stopping and len(self.trials) < len(self.points) and len(running) < self.parallel:
                 running.add(self._start(len(self.trials)).index)
                 self._publish()
             if stopping:
@@ -163,7 +162,7 @@ class Search:
                 continue
 
     def _start(self, index: int) -> Trial:
-        tuned = strategies.hyperparameters(self.ranges, self.strategy.propose(index))
+        tuned = strategies.hyperparameters(self.ranges, self.points[index])
         name = f"{self.name}-{index + 1:03d}-{secrets.token_hex(4)}"
         job = self.service.training.create(
             self.training_request(name, tuned),
