@@ -1,4 +1,4 @@
-"""Operations of CodeBuild that MiniStack only records, made real. Installed once per process; state belongs to the account.
+"""Operations of CodeBuild that MiniStack only records, made real. State belongs to the account.
 
 Hooks: `ministack.services.codebuild._start_build`, `_stop_build`, `_execute_build`, and CloudFormation's handlers of
 `AWS::CodeBuild::Project` (for the log group, which MiniStack drops). Next: `build.py`.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import copy
+import functools
 import logging
 import re
 import threading
@@ -153,41 +154,21 @@ def with_overrides(project: Mapping[str, Any], request: Mapping[str, Any]) -> di
     return result
 
 
-_current: Context | None = None
-_hooked = False
-
-
 def install(context: Context) -> None:
-    """Make these accounts the ones whose builds run. The hooks themselves are set once per process."""
-    global _current, _hooked
-    _current = context
-    if not _hooked:
-        _hook()
-        _hooked = True
-
-
-def _account() -> CodeBuild:
-    if _current is None:
-        raise RuntimeError("codebuild.install was not called")
-    return CodeBuild.at(_current.here)
-
-
-def _hook() -> None:
+    """Make these accounts the ones whose builds run, in the place of those of an earlier account of this process."""
     from ministack.services import codebuild
     from ministack.services.cloudformation import provisioners
 
-    codebuild._start_build = lambda request: _account().start(request)
-    codebuild._stop_build = lambda request: _account().stop(request)
-    codebuild._execute_build = lambda build_id, project: _account().execute(build_id, project)
+    codebuild._start_build = lambda request: CodeBuild.at(context.here).start(request)
+    codebuild._stop_build = lambda request: CodeBuild.at(context.here).stop(request)
+    codebuild._execute_build = lambda build_id, project: CodeBuild.at(context.here).execute(build_id, project)
     handlers = provisioners._RESOURCE_HANDLERS["AWS::CodeBuild::Project"]
-    provisioners._RESOURCE_HANDLERS["AWS::CodeBuild::Project"] = {
-        **handlers,
-        "create": _with_logs(handlers["create"], properties_at=1),
-        "update": _with_logs(handlers["update"], properties_at=2),
-    }
+    for name, properties_at in (("create", 1), ("update", 2)):
+        handlers[name] = _with_logs(getattr(handlers[name], "__wrapped__", handlers[name]), properties_at)
 
 
 def _with_logs(handler: Callable[..., tuple[str, dict[str, Any]]], properties_at: int) -> Callable[..., tuple[str, dict[str, Any]]]:
+    @functools.wraps(handler)  # the next account wraps MiniStack's own
     def handle(*arguments: Any, **named: Any) -> tuple[str, dict[str, Any]]:
         from ministack.services import codebuild
 

@@ -86,6 +86,15 @@ class Variant:
         # Held for moments: an instance is chosen and its request counted before it can be taken away, or not chosen at all.
         self._choosing = threading.Lock()
 
+    def describe(self) -> dict[str, Any]:
+        """What DescribeEndpoint tells of what runs now."""
+        return {
+            "VariantName": self.name,
+            "CurrentWeight": self.weight,
+            "CurrentInstanceCount": len(self.instances),
+            "RoutingConfig": {"RoutingStrategy": self.routing.value},
+        }
+
     def scale_to(self, count: int) -> None:
         """Start or end processes until there are `count` healthy ones. Raises ServiceError with the log's path if one does not start."""
         with self._scaling:

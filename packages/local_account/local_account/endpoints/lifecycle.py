@@ -232,14 +232,7 @@ def _take_over(
     record["EndpointConfigName"] = configuration["EndpointConfigName"]
     counts = desired_counts(configuration["ProductionVariants"])
     record["ProductionVariants"] = [
-        {
-            "VariantName": name,
-            "CurrentWeight": variant.weight,
-            "DesiredWeight": variant.weight,
-            "CurrentInstanceCount": len(variant.instances),
-            "DesiredInstanceCount": counts[name],
-            "RoutingConfig": {"RoutingStrategy": variant.routing.value},
-        }
+        {**variant.describe(), "DesiredWeight": variant.weight, "DesiredInstanceCount": counts[name]}
         for name, variant in candidate.variants.items()
     ]
     record["PendingDeploymentSummary"] = None

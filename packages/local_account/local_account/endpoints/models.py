@@ -38,7 +38,7 @@ class Models(Resources):
         """Raises a ValidationException, as CreateModel does, for model data that is not there, or not for the model's role."""
         from botocore.exceptions import ClientError
 
-        url = container.get("ModelDataUrl") or ((container.get("ModelDataSource") or {}).get("S3DataSource") or {}).get("S3Uri")
+        url = data_url(container)
         if not url or "ExecutionRoleArn" not in request:  # without a role, its first use fails (`role`)
             return
         bucket, _, key = url.removeprefix("s3://").partition("/")
@@ -82,6 +82,11 @@ class Models(Resources):
         if "ExecutionRoleArn" not in model:
             raise InvalidError(f"model {name} has no ExecutionRoleArn, so SageMaker may not read its data")
         return sagemaker_role(self.context, model["ExecutionRoleArn"], model["ModelArn"])
+
+
+def data_url(container: Mapping[str, Any]) -> str:
+    """Where a container's data are; empty for one without any."""
+    return str(container.get("ModelDataUrl") or container.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri", ""))
 
 
 def _cannot_access(url: str, role_arn: str, context: Context) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from local_account.authorization.credentials import Credentials
 from local_account.context import Context
-from local_account.endpoints.models import Models
+from local_account.endpoints.models import Models, data_url
 from local_account.errors import InvalidError
 from local_account.roles import Role
 from local_account.sagemaker.jobs import isolation
@@ -41,7 +41,7 @@ def unpack(context: Context, model_name: str, directory: Path) -> ServedModel:
     """Download and extract the model into `directory`, which is replaced. Raises ServiceError that says what is wrong with it."""
     models = Models.at(context)
     container, model, role = models.container(model_name), models.describe({"ModelName": model_name}), models.role(model_name)
-    url = container.get("ModelDataUrl") or container.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri", "")
+    url = data_url(container)
     if not url.startswith("s3://") or not url.endswith(".tar.gz"):
         raise InvalidError(f"model {model_name}: the model data is {url!r}; allowed: s3://<bucket>/<key>.tar.gz")
     shutil.rmtree(directory, ignore_errors=True)

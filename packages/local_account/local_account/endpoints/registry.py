@@ -64,10 +64,7 @@ class Endpoint:
         """Let DescribeEndpoint tell the instances that are running now."""
         for variant in self.record["ProductionVariants"]:
             running = self.fleet.variants.get(variant["VariantName"]) if self.fleet else None
-            variant["CurrentInstanceCount"] = len(running.instances) if running else 0
-            if running:
-                variant["CurrentWeight"] = running.weight
-                variant["RoutingConfig"] = {"RoutingStrategy": running.routing.value}
+            variant |= running.describe() if running else {"CurrentInstanceCount": 0}
 
 
 class Endpoints(Part):

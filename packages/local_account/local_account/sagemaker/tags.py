@@ -11,6 +11,7 @@ from typing import Any
 from local_account import listing
 from local_account.context import Context, Part
 from local_account.errors import InvalidError
+from local_account.sagemaker.api import Operation
 
 #: `…:model-package/<group>/<version>`. Its group may have tags: API reference of CreateModelPackage, Tags.
 _VERSION = re.compile(r".*:model-package/[^/]+/\d+")
@@ -26,6 +27,9 @@ class Tags(Part):
         super().__init__(context)
         self._tags: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
+
+    def operations(self) -> dict[str, Operation]:
+        return {"AddTags": self.add_tags, "DeleteTags": self.delete_tags, "ListTags": self.list_tags}
 
     def add(self, arn: str, tags: Iterable[Mapping[str, str]] | None) -> None:
         """Tags of a resource that is being created."""

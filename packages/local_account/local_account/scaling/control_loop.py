@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -119,7 +120,7 @@ class ControlLoop:
             if policy.resource_id != resource_id or policy.policy_type != "StepScaling":
                 continue
             alarms = [alarm for alarm in list(cloudwatch._alarms.values()) if policy.policy_arn in alarm.get("AlarmActions", [])]
-            policy.alarms = [_AlarmName(alarm["AlarmName"], alarm["AlarmArn"]) for alarm in alarms]
+            policy.alarms = [SimpleNamespace(name=alarm["AlarmName"], alarm_arn=alarm["AlarmArn"]) for alarm in alarms]
             for alarm in alarms:
                 if alarm["StateValue"] == "ALARM" and alarm.get("ActionsEnabled", True):
                     evaluation = loop.evaluations.get(alarm["AlarmName"])
@@ -160,11 +161,3 @@ class ControlLoop:
         except ClientError as error:
             _log.warning("scaling %s to %s was refused: %s", resource_id, decision.new, error)
             activity.update(StatusCode="Failed", EndTime=now, StatusMessage=str(error))
-
-
-@dataclass(frozen=True)
-class _AlarmName:
-    """What moto shows of a policy's alarm."""
-
-    name: str
-    alarm_arn: str

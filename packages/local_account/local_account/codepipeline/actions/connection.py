@@ -46,10 +46,8 @@ def run(job: Job) -> None:
         raise ActionError(code, f"{full_name}, branch {branch}: {error.message}") from error
     summary = {"ProviderType": variables["ProviderType"], "CommitMessage": variables["CommitMessage"][:_LONGEST_MESSAGE]}
     job.took(commit, json.dumps(summary), source.commit(commit).committed, variables)
-    if is_clone:
-        job.put_clone_reference({"ConnectionArn": arn, "FullRepositoryId": full_name, "CommitId": commit}, revision=commit)
-    else:
-        job.put_output(archive, revision=commit)
+    reference = {"ConnectionArn": arn, "FullRepositoryId": full_name, "CommitId": commit}
+    job.put_output(json.dumps(reference).encode() if is_clone else archive, commit, is_clone_reference=is_clone)
 
 
 def facts(context: Context, arn: str, full_name: str, taken: SourceOverride) -> dict[str, str]:

@@ -7,7 +7,7 @@ import io
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -76,17 +76,11 @@ class Job:
         artifact_name = self.run.outputs[0].name if self.run.outputs else ""
         self.execution.revisions.append(SourceRevision(self.run.name, artifact_name, revision, summary, datetime.fromisoformat(committed)))
 
-    def put_output(self, content: bytes, revision: str = "") -> None:
-        """Store the content of the action's only output artifact."""
+    def put_output(self, content: bytes, revision: str = "", *, is_clone_reference: bool = False) -> None:
+        """Store the content of the action's only output artifact, or JSON that says where a build is to clone it from."""
         for output in self.run.outputs[:1]:
-            output.revision = revision or self.revision
+            output.revision, output.is_clone_reference = revision or self.revision, is_clone_reference
             artifacts.put(self.role, self.pipeline_name, output, content)
-
-    def put_clone_reference(self, reference: Mapping[str, str], revision: str) -> None:
-        """Store where the action's commit is in the place of its files: the build that reads it clones the repository."""
-        for output in self.run.outputs[:1]:
-            output.revision, output.is_clone_reference = revision, True
-            artifacts.put_reference(self.role, self.pipeline_name, output, reference)
 
     @property
     def revision(self) -> str:

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from local_account import listing
 from local_account.context import Context
 from local_account.errors import InvalidError, ServiceError
+from local_account.sagemaker.api import Operation
 from local_account.sagemaker.tags import Tags
 
 ENDED = ("Completed", "Failed", "Stopped")
@@ -174,6 +175,16 @@ class Jobs:
         self._tell(job)
         self.context.in_background(work, job, failed=lambda error: self._broken_off(job, error))
         return job
+
+    def operations(self, create: Callable[[dict[str, Any]], Job]) -> dict[str, Operation]:
+        """The operations of the kind, by name."""
+        name = self.kind.resource
+        return {
+            f"Create{name}": lambda request: {self.kind.arn_field: create(request).arn},
+            f"Describe{name}": lambda request: self.get(request[self.kind.name_field]).describe(),
+            f"List{name}s": self.list,
+            f"Stop{name}": lambda request: self.stop(request[self.kind.name_field]),
+        }
 
     def _broken_off(self, job: Job, error: Exception) -> None:
         """The work itself failed, such as on a full disk. Whoever waits for the job must learn it."""

@@ -176,9 +176,8 @@ class Execution:
         outcome, reason = Outcome.COMPLETED, ""
         try:
             result = self._result(step, record)
-            with self._lock:
-                self._properties[step.name] = result.properties
-                record.metadata = {**record.metadata, **result.metadata}
+            self._properties[step.name] = result.properties
+            self._note(record, result.metadata)
         except StepStoppedError:
             outcome = Outcome.STOPPED
         except (StepFailedError, ExpressionError) as failed:
@@ -199,29 +198,20 @@ class Execution:
             taken = conditions.all_hold(step.arguments["Conditions"], scope)
             return StepResult({"Outcome": taken}, {"Condition": {"Outcome": "True" if taken else "False"}})
         arguments = evaluate(step.arguments, scope)
-        key, longest = self._cache_key(step, arguments)
-        pipeline = self.pipeline["PipelineArn"]
-        cached = self.services.cache.find(pipeline, step.name, key, now(), longest) if key else None
-        if cached:
-            record.cached_from = cached.execution_arn
-            return StepResult(dict(cached.properties), dict(cached.metadata))
+        cache, pipeline, asked = self.services.cache, self.pipeline["PipelineArn"], step.document.get("CacheConfig") or {}
+        key = caching.signature(step.type, arguments, step.document.get("FunctionArn"))
+        if (
+            key
+            and asked.get("Enabled")
+            and (hit := cache.find(pipeline, step.name, key, now(), caching.lifetime(asked.get("ExpireAfter"))))
+        ):
+            record.cached_from = hit.execution_arn
+            return StepResult(dict(hit.properties), dict(hit.metadata))
         call = StepCall(step, self.role, arguments, self.id, self.arn, self.stop_requested, lambda metadata: self._note(record, metadata))
         result = self.services.runner.run(call)
-        memory_key = caching.signature(step.type, arguments, step.document.get("FunctionArn"))
-        if memory_key:  # also without CacheConfig: it lets a run look for *any* earlier run of the step
-            entry = caching.CachedStep(self.arn, now(), result.properties, result.metadata)
-            self.services.cache.keep(pipeline, step.name, memory_key, entry)
+        if key:  # also without CacheConfig: it lets a run look for *any* earlier run of the step
+            cache.keep(pipeline, step.name, key, caching.CachedStep(self.arn, now(), result.properties, result.metadata))
         return result
-
-    def _cache_key(self, step: Step, arguments: Mapping[str, Any]) -> tuple[str | None, Any]:
-        config = step.document.get("CacheConfig") or {}
-        if not config.get("Enabled"):
-            return None, None
-        try:
-            key = caching.signature(step.type, arguments, step.document.get("FunctionArn"))
-            return key, caching.lifetime(config.get("ExpireAfter"))
-        except ValueError as error:
-            raise StepFailedError(f"ClientError: {error}") from error
 
     def _note(self, record: StepRecord, metadata: dict[str, Any]) -> None:
         with self._lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -11,6 +11,7 @@ from local_account import listing
 from local_account.errors import InvalidError, ServiceError
 from local_account.roles import sagemaker_role
 from local_account.sagemaker import requests
+from local_account.sagemaker.api import Operation
 from local_account.sagemaker.jobs.record import now
 from local_account.sagemaker.jobs.s3_data import S3Data
 from local_account.sagemaker.pipelines import definition as definitions
@@ -22,8 +23,8 @@ from local_account.sagemaker.resources import Kind, Resources
 _CHANGED = ("PipelineDisplayName", "PipelineDescription", "RoleArn", "ParallelismConfiguration")
 
 
-class _Kept(Resources):
-    """Pipelines as they were created and updated."""
+class Pipelines(Resources):
+    """Pipelines, and executions by ARN, in the order in which they were made."""
 
     kind = Kind(
         "Pipeline",
@@ -35,27 +36,33 @@ class _Kept(Resources):
         folds_case=True,
     )
 
-
-class Pipelines:
-    """Pipelines, and executions by ARN, in the order in which they were made."""
-
     def __init__(self, services: Services) -> None:
+        super().__init__(services.context)
         self.services = services
-        self.pipelines = _Kept(services.context)
         self._executions: dict[str, Execution] = {}
         self._tokens: dict[tuple[str, str], str] = {}
-        self._lock = self.pipelines.lock
+
+    def operations(self) -> dict[str, Operation]:
+        return super().operations() | {
+            "StartPipelineExecution": self.start,
+            "StopPipelineExecution": self.stop,
+            "DescribePipelineExecution": self.describe_execution,
+            "DescribePipelineDefinitionForExecution": self.definition_for_execution,
+            "ListPipelineParametersForExecution": self.parameters_for_execution,
+            "ListPipelineExecutions": self.list_executions,
+            "ListPipelineExecutionSteps": self.list_steps,
+        }
 
     # ---- pipelines
 
-    def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def create(self, request: Mapping[str, Any], **more: Any) -> dict[str, Any]:
         name, text = request["PipelineName"], self._definition(request)
         given = {member: request[member] for member in ("PipelineName", "Tags", *_CHANGED) if member in request}
-        with self._lock:
-            known = self.pipelines.find(name)
+        with self.lock:
+            known = self.find(name)
             if known and (known["PipelineName"], known["_token"]) == (name, request["ClientRequestToken"]):
                 return {"PipelineArn": known["PipelineArn"]}
-            return self.pipelines.create(
+            return super().create(
                 {"PipelineDisplayName": name, **given},
                 PipelineDefinition=text,
                 PipelineStatus="Active",
@@ -63,43 +70,44 @@ class Pipelines:
                 CreatedBy={},
                 LastModifiedBy={},
                 _token=request["ClientRequestToken"],
+                **more,
             )
 
     def update(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        pipeline = self.pipelines.record(request["PipelineName"])
+        pipeline = self.record(request["PipelineName"])
         changes = {member: request[member] for member in _CHANGED if member in request}
         if request.get("PipelineDefinition") or request.get("PipelineDefinitionS3Location"):
             changes["PipelineDefinition"] = self._definition(request)
-        with self._lock:
+        with self.lock:
             pipeline |= {**changes, "LastModifiedTime": now()}
         return {"PipelineArn": pipeline["PipelineArn"]}
 
     def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """With the time of the latest execution, as AWS tells it."""
-        with self._lock:
-            return self._with_last_run(self.pipelines.record(request["PipelineName"]))
+        with self.lock:
+            return self._with_last_run(self.record(request["PipelineName"]))
 
     def delete(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Its executions, and what later ones could have reused of them, go with it: the next pipeline of that name begins anew."""
-        with self._lock:
-            pipeline = self.pipelines.record(request["PipelineName"])
+        with self.lock:
+            pipeline = self.record(request["PipelineName"])
             name, pipeline_arn = pipeline["PipelineName"], pipeline["PipelineArn"]
             executions = [item for item in self._executions.values() if item.pipeline["PipelineArn"] == pipeline_arn]
             active = [item.arn for item in executions if not item.ended.is_set()]
             if active:
                 raise ServiceError("ConflictException", f"Pipeline {name} has a running execution: {active[0]}")
-            self.pipelines.delete(request)
+            super().delete(request)
             for execution in executions:
                 self._executions.pop(execution.arn)
             self._tokens = {key: arn for key, arn in self._tokens.items() if key[0] != pipeline_arn}
             self.services.cache.forget(pipeline_arn)
         return {"PipelineArn": pipeline_arn}
 
-    def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def list(self, request: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]] | None = None) -> dict[str, Any]:
         prefix = request.get("PipelineNamePrefix") or ""
-        with self._lock:
-            chosen = [self._with_last_run(pipeline) for pipeline in self.pipelines.all() if pipeline["PipelineName"].startswith(prefix)]
-        return self.pipelines.list(request, chosen)
+        with self.lock:
+            mine = [self._with_last_run(pipeline) for pipeline in self.all() if pipeline["PipelineName"].startswith(prefix)]
+        return super().list(request, mine)
 
     def _with_last_run(self, pipeline: Mapping[str, Any]) -> dict[str, Any]:
         times = [item.created for item in self._executions.values() if item.pipeline["PipelineArn"] == pipeline["PipelineArn"]]
@@ -111,8 +119,8 @@ class Pipelines:
         """Start an execution. Repeating a pipeline's ClientRequestToken answers the execution it started, whatever else is asked for:
         AWS documents no error for other parameters.
         """
-        with self._lock:
-            pipeline = self.pipelines.record(request["PipelineName"])
+        with self.lock:
+            pipeline = self.record(request["PipelineName"])
             token = (pipeline["PipelineArn"], request["ClientRequestToken"])
             if token in self._tokens:
                 return {"PipelineExecutionArn": self._tokens[token]}
@@ -126,7 +134,7 @@ class Pipelines:
             execution = Execution(self.services, pipeline, definition, values, {**request, "ParallelismConfiguration": parallelism})
             self._executions[execution.arn] = execution
             self._tokens[token] = execution.arn
-        self.services.context.in_background(execution.run)
+        self.context.in_background(execution.run)
         return {"PipelineExecutionArn": execution.arn}
 
     def stop(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,8 +158,8 @@ class Pipelines:
 
     def list_executions(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The newest first, as AWS lists executions."""
-        arn = self.pipelines.record(request["PipelineName"])["PipelineArn"]
-        with self._lock:
+        arn = self.record(request["PipelineName"])["PipelineArn"]
+        with self.lock:
             mine = [execution.describe() for execution in self._executions.values() if execution.pipeline["PipelineArn"] == arn]
         summaries = [
             {**execution, "PipelineExecutionFailureReason": execution.get("FailureReason"), "StartTime": execution["CreationTime"]}
@@ -194,9 +202,8 @@ class Pipelines:
     def _read(self, request: Mapping[str, Any], location: Mapping[str, Any]) -> str:
         """In the name of the role that the request gives the pipeline, or that the pipeline has."""
         uri, name = f"s3://{location['Bucket']}/{location['ObjectKey']}", request["PipelineName"]
-        role_arn = request.get("RoleArn") or self.pipelines.record(name)["RoleArn"]
-        context = self.services.context
-        data = S3Data(sagemaker_role(context, role_arn, context.arn("sagemaker", f"pipeline/{name.lower()}")))
+        role_arn = request.get("RoleArn") or self.record(name)["RoleArn"]
+        data = S3Data(sagemaker_role(self.context, role_arn, self.context.arn("sagemaker", f"pipeline/{name.lower()}")))
         try:
             return data.read(uri, location.get("VersionId")).decode()
         except (ClientError, UnicodeDecodeError) as error:

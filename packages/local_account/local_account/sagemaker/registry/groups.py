@@ -8,6 +8,7 @@ from typing import Any
 
 from local_account.context import Context
 from local_account.errors import InvalidError
+from local_account.sagemaker.api import Operation
 from local_account.sagemaker.resources import Kind, Resources
 
 
@@ -27,6 +28,13 @@ class ModelPackageGroups(Resources):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._policies: dict[str, str] = {}
+
+    def operations(self) -> dict[str, Operation]:
+        return super().operations() | {
+            "PutModelPackageGroupPolicy": self.put_policy,
+            "GetModelPackageGroupPolicy": self.get_policy,
+            "DeleteModelPackageGroupPolicy": self.delete_policy,
+        }
 
     def create(self, request: Mapping[str, Any], **more: Any) -> dict[str, Any]:
         return super().create(request, CreatedBy={}, ModelPackageGroupStatus="Completed", **more)

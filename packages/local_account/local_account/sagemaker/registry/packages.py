@@ -10,6 +10,7 @@ from typing import Any
 from local_account import listing
 from local_account.context import Context, Part
 from local_account.errors import InvalidError, ServiceError
+from local_account.sagemaker.api import Operation
 from local_account.sagemaker.jobs.record import now
 from local_account.sagemaker.registry.groups import ModelPackageGroups
 from local_account.sagemaker.tags import NOT_OF_VERSIONS
@@ -32,6 +33,16 @@ class ModelPackages(Part):
         self._next_version: dict[str, int] = {}
         self._tokens: dict[tuple[str, str], str] = {}  # operation and ClientToken -> ARN
         self._lock = threading.RLock()
+
+    def operations(self) -> dict[str, Operation]:
+        return {
+            "CreateModelPackage": self.create,
+            "DescribeModelPackage": self.describe,
+            "UpdateModelPackage": self.update,
+            "DeleteModelPackage": self.delete,
+            "ListModelPackages": self.list,
+            "DeleteModelPackageGroup": self.delete_group,
+        }
 
     def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Register a version of a group. Repeating a ClientToken changes nothing."""

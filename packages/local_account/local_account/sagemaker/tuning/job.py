@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local_account import listing
+from local_account.api.reading import input_shape
 from local_account.errors import InvalidError
+from local_account.moto_operations import as_shape
 from local_account.sagemaker.jobs import first_party, metrics
 from local_account.sagemaker.jobs.record import TUNING, Job, Jobs, now
 from local_account.sagemaker.jobs.training import TrainingJobs, check_training
@@ -182,17 +184,11 @@ class Search:
     def training_request(self, name: str, tuned: Mapping[str, str]) -> dict[str, Any]:
         """CreateTrainingJob of one trial."""
         static = self.definition.get("StaticHyperParameters") or {}
-        members = (
-            "RoleArn", "InputDataConfig", "OutputDataConfig", "ResourceConfig", "StoppingCondition", "CheckpointConfig", "VpcConfig",
-            "EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining", "RetryStrategy",
-        )  # fmt: skip
-        request = {member: self.definition[member] for member in members if member in self.definition}
-        request["AlgorithmSpecification"] = self.definition["AlgorithmSpecification"]
         environment = dict(self.definition.get("Environment") or {})
         if self.parallel > 1:  # trials that run together share the CPUs
             environment.setdefault("OMP_NUM_THREADS", "1")
         return {
-            **request,
+            **as_shape(input_shape("sagemaker", "CreateTrainingJob"), self.definition),
             "TrainingJobName": name,
             "HyperParameters": {**static, **tuned, "_tuning_objective_metric": self.objective["MetricName"]},
             "Environment": environment,
