@@ -31,7 +31,7 @@ def begin(context: Context) -> None:
     runner = Runner(context, warm)
     training = TrainingJobs(runner)
     tuning = TuningJobs(training)
-    jobs: dict[str, JobService | TuningJobs] = {
+    jobs: dict[str, JobService] = {
         "Processing": ProcessingJobs(runner),
         "Training": training,
         "Transform": TransformJobs(runner),

@@ -113,6 +113,10 @@ class JobService(abc.ABC):
     def work(self, job: Job) -> None:
         """Do all of it. Raises JobStoppedError, or JobFailedError with the FailureReason."""
 
+    def turn(self, job: Job) -> contextlib.AbstractContextManager[None]:
+        """Waits until the job may run."""
+        return self.runner.slot(job)
+
     def properties(self, job: Job) -> dict[str, Any]:
         """What a pipeline's later steps may read of a job."""
         return job.describe()
@@ -121,7 +125,7 @@ class JobService(abc.ABC):
         """`work`, in its turn, and the end of the job's record."""
         status, reason = "Completed", ""
         try:
-            with self.runner.slot(job):
+            with self.turn(job):
                 self.work(job)
         except JobStoppedError as stopped:
             status, reason = "Stopped", str(stopped)
@@ -130,7 +134,8 @@ class JobService(abc.ABC):
         finally:
             shutil.rmtree(job.working_directory, ignore_errors=True)
         self.end(job, status, reason)
-        cloudwatch_logs.publish(self.role(job), job)
+        if self.kind.log_group:
+            cloudwatch_logs.publish(self.role(job), job)
 
     def end(self, job: Job, status: str, reason: str, **changes: Any) -> None:
         if status == "Failed" or reason.startswith("MaxRuntimeExceeded"):

@@ -44,6 +44,7 @@ class Pipelines(Resources):
 
     def operations(self) -> dict[str, Operation]:
         return super().operations() | {
+            "UpdatePipeline": self.update,
             "StartPipelineExecution": self.start,
             "StopPipelineExecution": self.stop,
             "DescribePipelineExecution": self.describe_execution,

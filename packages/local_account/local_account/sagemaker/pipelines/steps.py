@@ -19,7 +19,6 @@ from local_account.sagemaker.jobs.running import JobService
 from local_account.sagemaker.pipelines import lambda_outputs
 from local_account.sagemaker.pipelines.definition import Step
 from local_account.sagemaker.registry.packages import ModelPackages
-from local_account.sagemaker.tuning.job import TuningJobs
 
 #: A Lambda step fails after ten minutes, however long the function may take: https://github.com/aws/sagemaker-python-sdk/issues/3236
 _LAMBDA_LIMIT_SECONDS = 600
@@ -60,7 +59,7 @@ class StepRunner:
     Retry policies have no effect: no service is throttled or short of capacity here, and the script's own failures match none.
     """
 
-    def __init__(self, jobs: Mapping[str, JobService | TuningJobs], models: Models, packages: ModelPackages) -> None:
+    def __init__(self, jobs: Mapping[str, JobService], models: Models, packages: ModelPackages) -> None:
         """`jobs`: the type of a step -> what runs its job."""
         self.jobs, self.models, self.packages = jobs, models, packages
         self._run: Mapping[str, Callable[[StepCall], StepResult]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import secrets
 from collections.abc import Mapping
@@ -13,7 +14,8 @@ from local_account.api.reading import input_shape
 from local_account.errors import InvalidError
 from local_account.moto_operations import as_shape
 from local_account.sagemaker.jobs import first_party, metrics
-from local_account.sagemaker.jobs.record import TUNING, Job, Jobs, now
+from local_account.sagemaker.jobs.record import TUNING, Job, JobFailedError
+from local_account.sagemaker.jobs.running import JobService
 from local_account.sagemaker.jobs.training import TrainingJobs, check_training
 from local_account.sagemaker.tuning import early_stopping, ranges, strategies
 
@@ -36,34 +38,39 @@ class Trial:
         return "Stopped" if self.stopped_at else self.job.status
 
 
-class TuningJobs:
+class TuningJobs(JobService):
     """CreateHyperParameterTuningJob and what follows from it."""
 
+    kind = TUNING
+
     def __init__(self, training: TrainingJobs) -> None:
+        super().__init__(training.runner)
         self.training = training
-        self.context = training.runner.context
-        self.jobs = Jobs(self.context, TUNING)
         self._searches: dict[str, Search] = {}
 
     def create(self, request: Mapping[str, Any]) -> Job:
-        """Start a search. Raises ServiceError if it cannot be run; nothing is started then."""
         search = Search(self, request)
         trial = search.training_request("trial", {})
         check_training(trial)  # what no trial could be created with
         self.training.check_data(trial)
-        defaults = {"TrainingJobStatusCounters": search.counters(), "ObjectiveStatusCounters": search.objective_counters()}
-        return self.jobs.create(request, defaults, lambda job: self._run(job, search))
+        return self.jobs.create(request, search.counters(), lambda job: self._begin(job, search))
 
-    def _run(self, job: Job, search: Search) -> None:
+    def _begin(self, job: Job, search: Search) -> None:
         self._searches[job.name] = search
-        search.run(job)
+        self.run(job)
+
+    def turn(self, job: Job) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()  # its trials wait for theirs
+
+    def work(self, job: Job) -> None:
+        self._searches[job.name].run(job)
 
     def trials(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """ListTrainingJobsForHyperParameterTuningJob."""
-        self.jobs.get(request["HyperParameterTuningJobName"])
+        search = self._searches.get(self.jobs.get(request["HyperParameterTuningJobName"]).name)  # None until the job's thread runs
         summaries = [
             {**summary, "_objective": (summary.get("FinalHyperParameterTuningJobObjectiveMetric") or {}).get("Value")}
-            for summary in self._summaries(request["HyperParameterTuningJobName"])
+            for summary in (map(search.summary, list(search.trials)) if search else ())
         ]
         fields = {
             "Name": "TrainingJobName",
@@ -77,10 +84,6 @@ class TuningJobs:
         return listing.page(
             "TrainingJobSummaries", summaries, request, sort_fields=fields, default_sort="Name", equal=equal, default_results=10
         )
-
-    def _summaries(self, name: str) -> list[dict[str, Any]]:
-        search = self._searches.get(name)  # None for a moment, until the job's thread runs
-        return search.summaries() if search else []
 
     def properties(self, job: Job) -> dict[str, Any]:
         """What a pipeline's later steps may read: the description, and the summaries of the trials, the best first (its top 50)."""
@@ -111,7 +114,6 @@ class Search:
         self.stops_early = self.config.get("TrainingJobEarlyStoppingType") == "Auto"
         self.pattern = self._objective_pattern()
         self.trials: list[Trial] = []
-        self.job: Job | None = None
         self._ended: queue.Queue[Trial] = queue.Queue()
 
     @property
@@ -119,39 +121,35 @@ class Search:
         return bool(self.objective["Type"] == "Maximize")
 
     def run(self, job: Job) -> None:
-        self.job = job
+        """Raises JobStoppedError, or JobFailedError if nothing comes of the search."""
         try:
             self._run_trials(job)
-        except Exception as error:  # whatever it is, the job must not hang
+        except Exception:
             self._stop_trials()
-            self._end("Failed", FailureReason=f"InternalServerError: {error!r}")
-            return
-        self._read_objectives()
-        if job.stop_requested.is_set() or self.service.context.stopping.is_set():
-            self._end("Stopped")
-        elif not any(trial.status != "Failed" for trial in self.trials):
-            self._end(
-                "Failed",
-                FailureReason=f"No training job succeeded after {len(self.trials)} attempts. For additional details, please take a look at "
-                "the training job failures by listing training jobs for the hyperparameter tuning job.",
+            raise
+        finally:
+            self._read_objectives()
+            self._publish(job)
+        self.service.runner.check(job)
+        if not any(trial.status != "Failed" for trial in self.trials):
+            raise JobFailedError(
+                f"No training job succeeded after {len(self.trials)} attempts. For additional details, please take a look at "
+                "the training job failures by listing training jobs for the hyperparameter tuning job."
             )
-        elif not self.ranked():
-            self._end(
-                "Failed",
-                FailureReason=f"No objective metrics found after running {len(self.trials)} training jobs. Please ensure that the custom "
+        if not self.ranked():
+            raise JobFailedError(
+                f"No objective metrics found after running {len(self.trials)} training jobs. Please ensure that the custom "
                 f"algorithm is emitting the objective metric as defined by the regular expression {self.pattern.pattern!r}; "
-                f"log: {self.trials[0].job.log_path}",
+                f"log: {self.trials[0].job.log_path}"
             )
-        else:
-            self._end("Completed")
 
     def _run_trials(self, job: Job) -> None:
         running: set[int] = set()
         while len(self.trials) < len(self.points) or running:
-            stopping = job.stop_requested.is_set() or self.service.context.stopping.is_set()
+            stopping = job.stop_requested.is_set() or self.service.runner.context.stopping.is_set()
             while not stopping and len(self.trials) < len(self.points) and len(running) < self.parallel:
-                running.add(self._start(len(self.trials)).index)
-                self._publish()
+                running.add(self._start(job).index)
+                self._publish(job)
             if stopping:
                 self._stop_trials()
                 if not running:
@@ -159,22 +157,20 @@ class Search:
             try:
                 running.discard(self._ended.get(timeout=_POLL_SECONDS).index)
                 self._read_objectives()
-                self._publish()
+                self._publish(job)
             except queue.Empty:
                 continue
 
-    def _start(self, index: int) -> Trial:
+    def _start(self, job: Job) -> Trial:
+        index = len(self.trials)
         tuned = strategies.hyperparameters(self.ranges, self.points[index])
         name = f"{self.name}-{index + 1:03d}-{secrets.token_hex(4)}"
-        job = self.service.training.create(
-            self.training_request(name, tuned),
-            {"TunedHyperParameters": tuned, "TuningJobArn": self.job.arn if self.job else ""},
-        )
-        trial = Trial(index, tuned, job)
+        more = {"TunedHyperParameters": tuned, "TuningJobArn": job.arn}
+        trial = Trial(index, tuned, self.service.training.create(self.training_request(name, tuned), more))
         self.trials.append(trial)
         if self.stops_early:
-            job.watch = lambda log: self._watch(index, log)
-        self.service.context.in_background(self._wait_for, trial)
+            trial.job.watch = lambda log: self._watch(index, log)
+        self.service.runner.context.in_background(self._wait_for, trial)
         return trial
 
     def _wait_for(self, trial: Trial) -> None:
@@ -233,20 +229,25 @@ class Search:
         sign = -1 if self.maximize else 1
         return sorted(scored, key=lambda trial: (trial.status == "Stopped", sign * trial.objectives[-1], trial.index))
 
-    def counters(self) -> dict[str, int]:
+    def counters(self) -> dict[str, dict[str, int]]:
+        """The two members of the description that count trials."""
         statuses = [trial.status for trial in self.trials]
-        return {
-            "Completed": statuses.count("Completed"),
-            "InProgress": statuses.count("InProgress") + statuses.count("Stopping"),
-            "RetryableError": 0,
-            "NonRetryableError": statuses.count("Failed"),
-            "Stopped": statuses.count("Stopped"),
-        }
-
-    def objective_counters(self) -> dict[str, int]:
         ended = [trial for trial in self.trials if trial.job.ended.is_set()]
         succeeded = sum(bool(trial.objectives) and trial.status != "Failed" for trial in ended)
-        return {"Succeeded": succeeded, "Pending": len(self.trials) - len(ended), "Failed": len(ended) - succeeded}
+        return {
+            "TrainingJobStatusCounters": {
+                "Completed": statuses.count("Completed"),
+                "InProgress": statuses.count("InProgress") + statuses.count("Stopping"),
+                "RetryableError": 0,
+                "NonRetryableError": statuses.count("Failed"),
+                "Stopped": statuses.count("Stopped"),
+            },
+            "ObjectiveStatusCounters": {
+                "Succeeded": succeeded,
+                "Pending": len(self.trials) - len(ended),
+                "Failed": len(ended) - succeeded,
+            },
+        }
 
     def summary(self, trial: Trial) -> dict[str, Any]:
         described = trial.job.describe()
@@ -260,21 +261,9 @@ class Search:
             found["ObjectiveStatus"] = "Failed" if trial.job.ended.is_set() else "Pending"
         return found
 
-    def summaries(self) -> list[dict[str, Any]]:
-        return [self.summary(trial) for trial in list(self.trials)]
-
-    def _publish(self, **more: Any) -> None:
+    def _publish(self, job: Job) -> None:
         ranked = self.ranked()
-        best = {"BestTrainingJob": self.summary(ranked[0])} if ranked else {}
-        if self.job:
-            self.service.jobs.change(
-                self.job, TrainingJobStatusCounters=self.counters(), ObjectiveStatusCounters=self.objective_counters(), **best, **more
-            )
-
-    def _end(self, status: str, **more: Any) -> None:
-        self._publish()
-        if self.job:
-            self.service.jobs.end(self.job, status, HyperParameterTuningEndTime=now(), **more)
+        self.service.jobs.change(job, **self.counters(), BestTrainingJob=self.summary(ranked[0]) if ranked else None)
 
 
 def _check(request: Mapping[str, Any]) -> None:
