@@ -55,6 +55,8 @@ class Engine(Part):
         )
         with self.changed:
             pipeline.executions[execution.execution_id] = execution
+            if pipeline.mode == "QUEUED":  # in the order of their starts, however their threads come to run
+                pipeline.queue(execution.declaration["stages"][0]["name"]).append(execution)
         announce_pipeline(self.context, execution, "STARTED")
         self.context.in_background(self._go, pipeline, execution, execution.declaration["stages"], None)
         return execution
