@@ -21,10 +21,10 @@ from capacity.simulate import simulate
 from capacity.traffic import Traffic
 from demo.errors import StageError
 from local_account.account import Account
-from local_account.endpoints.registry import Endpoint, endpoints_of
+from local_account.endpoints.registry import Endpoint, Endpoints
 from local_account.monitoring import alarm_loop, heartbeat, store
 from local_account.monitoring.store import Datum
-from local_account.scaling.activities import activities_of
+from local_account.scaling.activities import Activities
 from local_account.scaling.control_loop import ControlLoop
 from settings_schema.names import VARIANT
 
@@ -63,7 +63,7 @@ def stop_time(account: Account) -> None:
     """From here on, metrics, alarms and scaling know only the time that `LocalDay` tells them."""
     from ministack.core.responses import set_request_account_id, set_request_region
 
-    heartbeat.actions_of(account.context).clear()
+    heartbeat.Actions.at(account.context).every.clear()
     set_request_account_id(account.settings.account_id)  # what `heartbeat.run` does for its own thread
     set_request_region(account.settings.region)
 
@@ -76,7 +76,7 @@ class LocalDay:
         self.counts: list[int] = []
         self.decisions: list[Decision] = []
         self._account, self._context = account, account.context
-        self._loop, self._alarms = ControlLoop(account.context), alarm_loop.loop_of(account.context)
+        self._loop, self._alarms = ControlLoop(account.context), alarm_loop.AlarmLoop.at(account.context)
         self._told = 0
 
     def live(self, tell: Callable[[LocalDay, int], None] = lambda day, minute: None) -> None:
@@ -100,7 +100,7 @@ class LocalDay:
         return sum(len(variant.instances) for variant in self._registered().variants())
 
     def _registered(self) -> Endpoint:
-        return endpoints_of(self._context).by_name[self.endpoint]
+        return Endpoints.at(self._context).by_name[self.endpoint]
 
     def _publish(self, minute: int, requests: float, per_instance: float) -> None:
         dimensions = {"EndpointName": self.endpoint, "VariantName": VARIANT}
@@ -112,7 +112,7 @@ class LocalDay:
         self._alarms.evaluate(now)
         self._loop.step(now)
         self._settle()
-        records = activities_of(self._context).records
+        records = Activities.at(self._context).records
         for record in records[self._told :]:
             if record["decision"] and record["endpoint"] == self.endpoint:
                 old, new = record["decision"].split(" -> ")
@@ -133,12 +133,12 @@ class LocalDay:
     def _settle(self) -> None:
         """Wait until nothing is changing any more. Raises StageError if the endpoint fails, or does not settle."""
         record, deadline = self._registered().record, time.monotonic() + _SETTLE_TIMEOUT_SECONDS
-        while record.endpoint_status != "InService":
-            if record.endpoint_status == "Failed" or time.monotonic() > deadline:
-                raise StageError(f"endpoint {self.endpoint} is {record.endpoint_status}: {record.failure_reason or 'no reason given'}")
+        while record["EndpointStatus"] != "InService":
+            if record["EndpointStatus"] == "Failed" or time.monotonic() > deadline:
+                raise StageError(f"endpoint {self.endpoint} is {record['EndpointStatus']}: {record['FailureReason'] or 'no reason given'}")
             time.sleep(_POLL_SECONDS)
-        if record.failure_reason:
-            raise StageError(f"endpoint {self.endpoint}: {record.failure_reason}")
+        if record["FailureReason"]:
+            raise StageError(f"endpoint {self.endpoint}: {record['FailureReason']}")
 
 
 def simulated(configuration: Configuration, requests: Sequence[float], start: float) -> list[Decision]:

@@ -26,12 +26,9 @@ from typing import IO, Any, Self
 from local_account import (
     buckets,
     cloudformation,
-    codebuild,
     codecommit,
-    codepipeline,
     connections,
     emulators,
-    endpoints,
     events,
     function_roles,
     monitoring,
@@ -40,13 +37,18 @@ from local_account import (
     private_files,
     profiles,
     s3_encryption,
-    sagemaker,
-    scaling,
     scheduler,
 )
 from local_account.authorization import simulation
 from local_account.client_environment import LEADS_ELSEWHERE
+from local_account.codebuild import service as codebuild
+from local_account.codepipeline import change_detection
+from local_account.codepipeline import operations as codepipeline
 from local_account.context import AccountSettings, Context
+from local_account.endpoints import operations as endpoints
+from local_account.sagemaker import operations as sagemaker
+from local_account.scaling import control_loop
+from local_account.scaling import operations as scaling
 
 #: Each has `install(context)`, once for all accounts; the order matters where one wraps another's hook.
 AREAS = (
@@ -64,7 +66,7 @@ AREAS = (
     cloudformation,
 )
 #: Each has `begin(context)`, once for each account and region that is used; time passes for them in this order.
-BEGUN = (sagemaker, connections, endpoints, monitoring, scaling, codepipeline)
+BEGUN = (sagemaker, connections, endpoints, monitoring, control_loop, change_detection)
 DESCRIPTION_FILE = "account.json"
 #: Shows that a directory is an account's, which its next one may empty: a name that nothing else gives to a file.
 _LOCK_FILE = ".local-account.lock"

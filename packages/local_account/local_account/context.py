@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from local_account import client_environment
 from local_account.authorization.credentials import Credentials, Keyring
@@ -23,7 +23,7 @@ from local_account.places import Places, scope
 
 _log = logging.getLogger(__name__)
 
-Part = TypeVar("Part")
+Kind = TypeVar("Kind")
 
 _PLAIN_NAME = re.compile(r"\w[^/\\\x00-\x1f]*")
 _LONGEST_NAME_BYTES = 240  # file systems take 255; files beside it have endings
@@ -65,6 +65,18 @@ class AccountSettings:
         return f"http://127.0.0.1:{self.port}"
 
 
+class Part:
+    """State of one account and region that several modules share."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @classmethod
+    def at(cls, context: Context) -> Self:
+        """The place's one object of this class, made when it is first asked for."""
+        return context.part(cls, lambda: cls(context))
+
+
 class Context:
     """Shared by all services of one account in one region. Services keep their own state; this only connects them.
 
@@ -93,12 +105,12 @@ class Context:
         """Of all places of the process, the one whose work is running: for hooks, which the emulators call for any of them."""
         return self.places.here()
 
-    def part(self, kind: type[Part], make: Callable[[], Part]) -> Part:
+    def part(self, kind: type[Kind], make: Callable[[], Kind]) -> Kind:
         """The account's one object of a class, made when it is first asked for: state that several modules share."""
         with self._parts_lock:
             if kind not in self._parts:
                 self._parts[kind] = make()
-            part: Part = self._parts[kind]
+            part: Kind = self._parts[kind]
             return part
 
     @property

@@ -11,6 +11,13 @@ class ServiceError(Exception):
         self.code, self.message, self.status = code, message, status
 
 
+class InvalidError(ServiceError):
+    """What most services answer to a request that they cannot take."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ValidationException", message)
+
+
 class NotEmulatedError(ServiceError):
     """The local account does not have this operation. It says so rather than invent a success."""
 

@@ -34,7 +34,7 @@ from local_account.endpoints import runtime
 from local_account.errors import NotEmulatedError, ServiceError
 from local_account.protocols import error_response, operation_of
 from local_account.response import Response
-from local_account.sagemaker.api import api_of
+from local_account.sagemaker.api import Api
 from local_account.signatures import Request, read_signature, require_region, verify_body, verify_head
 
 _log = logging.getLogger(__name__)
@@ -215,8 +215,8 @@ class Gateway:
                 send = _worded(call, request, send)
             if tokens.member_of(call.service, call.operation):
                 send = self._remembering(call, send)
-        if service == "sagemaker":
-            await _reply(send, await asyncio.to_thread(api_of(context).answer, request))
+        if service == "sagemaker" and call is not None:
+            await _reply(send, await asyncio.to_thread(Api.at(context).answer, call))
         elif service in connections.SERVICES and call is not None:
             await _reply(send, await asyncio.to_thread(connections.answer, context, call))
         elif service in emulators.MOTO_SERVICES:

@@ -7,7 +7,7 @@ import tarfile
 import time
 from typing import Any
 
-from local_account.endpoints.registry import endpoints_of
+from local_account.endpoints.registry import Endpoints
 
 #: Multiplies the numbers of a CSV row; `FACTOR` tells models apart. "boom" is a bug in the code, "exit" a crash.
 INFERENCE = """
@@ -60,7 +60,7 @@ def create_model(
     """Put a model into the bucket `models` and create it in SageMaker; returns its name."""
     # These models need no library. A variable that the warm containers cannot take in makes instances ordinary processes,
     # which saves the seconds that importing the libraries takes.
-    endpoints_of(account.context).launcher.environment["PYTHONHASHSEED"] = "0"
+    Endpoints.at(account.context).launcher.environment["PYTHONHASHSEED"] = "0"
     s3 = account.client("s3")
     s3.create_bucket(Bucket="models")
     source = (INFERENCE if code is None else code).replace("FACTOR", repr(factor))

@@ -172,7 +172,7 @@ def test_an_alarm_on_silence_acts_when_values_cease_and_not_when_it_is_made(fast
         "Dimensions": [{"Name": "Where", "Value": "silent"}],
     }
     put_alarm(fast, "silence", InsufficientDataActions=[topic], AlarmActions=[topic], Threshold=1000, **silence)
-    wait_for(lambda: "silence" in alarm_loop.loop_of(fast.context).evaluations, "the first evaluation")
+    wait_for(lambda: "silence" in alarm_loop.AlarmLoop.at(fast.context).evaluations, "the first evaluation")
     made = fast.client("cloudwatch").describe_alarms(AlarmNames=["silence"])["MetricAlarms"][0]
     assert (made["StateValue"], made["StateReason"]) == ("INSUFFICIENT_DATA", "Unchecked: Initial alarm creation")
 

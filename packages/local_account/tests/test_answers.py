@@ -61,11 +61,11 @@ def test_a_file_is_no_document() -> None:
 
 
 def test_an_account_writes_down_what_aws_would_not_have_answered(account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from local_account.sagemaker.api import api_of
+    from local_account.sagemaker.api import Api
 
     file = tmp_path / "wrong.txt"
     monkeypatch.setenv(answers.SWITCH, str(file))
-    monkeypatch.setitem(api_of(account.context).operations, "DescribeModel", lambda request: {**DESCRIBED, "ModelName": "a_b"})
+    monkeypatch.setitem(Api.at(account.context).operations, "DescribeModel", lambda request: {**DESCRIBED, "ModelName": "a_b"})
 
     account.client("sagemaker").describe_model(ModelName="m")
     account.client("sagemaker").list_models()  # answered after the one before was written down

@@ -1,4 +1,4 @@
-"""Step caching and retry policies, without an account."""
+"""Step caching, without an account."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from local_account.sagemaker.pipelines import retrying
 from local_account.sagemaker.pipelines.caching import CachedStep, StepCache, lifetime, signature
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -96,35 +95,3 @@ def test_the_latest_run_replaces_an_earlier_one() -> None:
     found = cache.find("pipeline", "Prepare", "key", NOW, None)
     assert found is not None
     assert found.execution_arn == "second"
-
-
-POLICY = {"ExceptionType": ["SageMaker.CAPACITY_ERROR"], "IntervalSeconds": 2, "BackoffRate": 3.0, "MaxAttempts": 3}
-
-
-def test_waits_grow_by_the_backoff_rate_until_the_attempts_are_used_up() -> None:
-    waits = [retrying.wait_seconds([POLICY], "SageMaker.CAPACITY_ERROR", retries, 0) for retries in range(4)]
-    assert waits == [2, 6, 18, None]
-
-
-def test_a_policy_with_an_end_gives_up_when_the_wait_would_pass_it() -> None:
-    policy = {"ExceptionType": ["SageMaker.CAPACITY_ERROR"], "IntervalSeconds": 50, "BackoffRate": 1.0, "ExpireAfterMin": 1}
-    assert retrying.wait_seconds([policy], "SageMaker.CAPACITY_ERROR", 0, 5) == 50
-    assert retrying.wait_seconds([policy], "SageMaker.CAPACITY_ERROR", 1, 55) is None
-
-
-def test_a_policy_for_other_exceptions_does_not_apply() -> None:
-    assert retrying.wait_seconds([POLICY], "SageMaker.RESOURCE_LIMIT", 0, 0) is None
-    assert retrying.wait_seconds([POLICY], None, 0, 0) is None
-
-
-def test_throttling_and_service_faults_are_retried_without_a_policy() -> None:
-    assert retrying.wait_seconds([], retrying.kind_of_error("ThrottlingException"), 0, 0) is not None
-    assert retrying.wait_seconds([], retrying.kind_of_error("InternalFailure", 500), 0, 0) is not None
-    assert retrying.kind_of_error("ValidationException") is None
-    assert retrying.kind_of_error("NotImplemented", 501) is None
-
-
-def test_a_scripts_own_error_is_never_retried_and_a_tuning_job_retries_inside() -> None:
-    assert retrying.kind_of_failure("AlgorithmError: x", "Training") is None
-    assert retrying.kind_of_failure("InternalServerError: x", "Training") == "SageMaker.JOB_INTERNAL_ERROR"
-    assert retrying.kind_of_failure("InternalServerError: x", "Tuning") is None

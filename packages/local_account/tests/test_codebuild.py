@@ -269,7 +269,7 @@ def test_log_reaches_cloudwatch(account: Account) -> None:
     [
         ("phases: [", "not YAML"),
         ("version: 0.1\nphases: {}", "version 0.2"),
-        (spec("phases: {compile: {commands: [make]}}"), "unknown phases: compile"),
+        (spec("phases: {compile: {commands: [make]}}"), "phases has unknown keys: compile"),
         (spec("batch: {}"), "does not implement batch"),
         (spec("run-as: nobody"), "does not implement run-as"),
         (spec("phases: {build: {run-as: nobody, commands: [a]}}"), "does not implement phases.build.run-as"),

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_account.account import Account
-from local_account.endpoints.registry import endpoints_of
+from local_account.endpoints.registry import Endpoints
 
 from .endpoint_models import (
     ENVIRONMENT,
@@ -36,7 +36,7 @@ def endpoint(account: Account) -> str:
 
 
 def pids(account: Account, endpoint: str) -> list[int]:
-    return [instance.pid for each in endpoints_of(account.context).by_name[endpoint].variants() for instance in each.instances]
+    return [instance.pid for each in Endpoints.at(account.context).by_name[endpoint].variants() for instance in each.instances]
 
 
 def test_an_invocation_runs_the_package_code(account: Account, endpoint: str) -> None:

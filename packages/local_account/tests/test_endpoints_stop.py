@@ -10,7 +10,7 @@ import psutil
 
 from local_account.account import Account
 from local_account.context import AccountSettings
-from local_account.endpoints.registry import endpoints_of
+from local_account.endpoints.registry import Endpoints
 
 from .endpoint_models import create_configuration, create_endpoint, create_model, invoke, variant
 from .roles import make_roles
@@ -20,10 +20,10 @@ def test_stopping_the_account_leaves_no_model_server(tmp_path: Path) -> None:
     with Account(AccountSettings(state_directory=tmp_path / "account", port=0)) as account:
         make_roles(account)
         create_model(account, "doubling")
-        del endpoints_of(account.context).launcher.environment["PYTHONHASHSEED"]  # from the warm containers, as outside of tests
+        del Endpoints.at(account.context).launcher.environment["PYTHONHASHSEED"]  # from the warm containers, as outside of tests
         create_configuration(account, "two", variant("doubling", count=2))
         assert create_endpoint(account, "left-running", "two")["EndpointStatus"] == "InService"
-        variants = endpoints_of(account.context).by_name["left-running"].variants()
+        variants = Endpoints.at(account.context).by_name["left-running"].variants()
         processes = [psutil.Process(instance.pid) for each in variants for instance in each.instances]
         assert len(processes) == 2
         assert json.loads(invoke(account, "left-running", b"4")["Body"]) == [8.0]

@@ -209,8 +209,9 @@ def test_the_usual_forms_of_a_number_are_numbers(text: str) -> None:
 @pytest.mark.parametrize(
     ("declaration", "problem"),
     [
-        ({"Name": "a b"}, "other characters"),
-        ({"Type": "String"}, "a text 'Name'"),
+        ({"Name": "a b"}, "Name is 'a b'; allowed: 1 to 64 letters, digits, - and _"),
+        ({"Type": "String"}, "'Name' is missing"),
+        ("P", "it is 'P'; allowed: an object"),
         ({"Name": "A", "Type": "Number"}, "allowed: String, Integer, Float, Boolean"),
         ({"Name": "A", "Default": 1}, "cannot have 'Default'; allowed: Name, Type, Description, DefaultValue"),
         ({"Name": "A", "Type": "Integer", "EnumValues": [1]}, "cannot have 'EnumValues'"),
@@ -218,7 +219,7 @@ def test_the_usual_forms_of_a_number_are_numbers(text: str) -> None:
         ({"Name": "A", "Type": "Integer", "DefaultValue": 1.0}, "1.0; allowed: a value of type Integer"),
         ({"Name": "A", "Type": "Integer", "DefaultValue": True}, "True; allowed: a value of type Integer"),
         ({"Name": "A", "Type": "Boolean", "DefaultValue": "true"}, "'true'; allowed: a value of type Boolean"),
-        ({"Name": "A", "Type": "String", "DefaultValue": 1}, "1'; allowed: a text"),
+        ({"Name": "A", "Type": "String", "DefaultValue": 1}, "DefaultValue is 1; allowed: a text"),
         ({"Name": "A", "EnumValues": ["a"], "DefaultValue": "b"}, "allowed: 'a'"),
     ],
 )
@@ -264,8 +265,8 @@ def check(name: str, if_steps: list[Any], else_steps: list[Any], **more: Any) ->
         # What the published schema does not have.
         (text(step("A", Retries=3)), "cannot have 'Retries'; allowed: Name, Type, DependsOn"),
         (text(step("A", CacheConfig={"Enabled": True})), "a step of type Fail cannot have 'CacheConfig'"),
-        (text(step("A b")), "its name 'A b' has other characters"),
-        (text({"Name": "A", "Type": "Fail"}), "needs an object 'Arguments'"),
+        (text(step("A b")), "Name is 'A b'; allowed: 1 to 64 letters, digits, - and _"),
+        (text({"Name": "A", "Type": "Fail"}), "'Arguments' is missing in a step of type Fail"),
         (text(step("A", DependsOn="B")), "DependsOn is 'B'; allowed: a list"),
         (text(step("A"), step("B", DependsOn=[{"Step": "A", "Trigger": "Never"}])), "allowed: Completed, Failed, Stopped, Any"),
         (text(job("A", CacheConfig={"Enabled": "yes"})), "Enabled is 'yes'; allowed: true or false"),
@@ -274,7 +275,7 @@ def check(name: str, if_steps: list[Any], else_steps: list[Any], **more: Any) ->
             text(job("A", RetryPolicies=[{"ExceptionType": ["Step.THROTTLING"], "MaxAttempts": "2"}])),
             "MaxAttempts is '2'; allowed: an integer",
         ),
-        (text(job("A", PropertyFiles=[{"Name": "R"}])), "allowed: objects with the texts PropertyFileName"),
+        (text(job("A", PropertyFiles=[{"Name": "R"}])), r"PropertyFiles\.0 cannot have 'Name'; allowed: PropertyFileName"),
         (text({**job("A"), "Arguments": {"AppSpecifcation": {}}}), "Arguments cannot have 'AppSpecifcation'; allowed: ProcessingInputs"),
         (text({**job("A"), "Arguments": {"AppSpecification": {"ImageUri": {"a": 1}}}}), "AppSpecification.ImageUri is .* allowed: string"),
         (text({**job("A"), "Arguments": {"Environment": {"Std:Max": [1]}}}), "function 'Std:Max' is unknown"),
@@ -288,7 +289,7 @@ def check(name: str, if_steps: list[Any], else_steps: list[Any], **more: Any) ->
         (text({**job("A"), "Arguments": {"Environment": {"A": {"Get": "Execution.Nmae"}}}}), "allowed: Execution.PipelineName"),
         ('{"Steps": [{"Name": "A", "Type": "Fail", "Arguments": {"ErrorMessage": NaN}}]}', "NaN is no number of JSON"),
         (json.dumps({"Steps": [step("A")], "Parameter": []}), "cannot have 'Parameter'; allowed: Version, Metadata, Parameters"),
-        (json.dumps({"Steps": [step("A")], "Metadata": {"a": 1}}), "Metadata has 'a'"),
+        (json.dumps({"Steps": [step("A")], "Metadata": {"a": 1}}), "a is 1; allowed: a text of at most 1024 characters"),
         (
             text({"Name": "A", "Type": "Condition", "Arguments": {"Conditions": [TRUE], "IfSteps": step("B")}}),
             "IfSteps of step A is no list",

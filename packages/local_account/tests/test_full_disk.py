@@ -201,4 +201,4 @@ def test_a_loop_goes_on_after_a_turn_that_failed(account: Account) -> None:
 
     heartbeat.on_beat(account.context, fails)
     assert enough.wait(30)
-    heartbeat.actions_of(account.context).remove(fails)
+    heartbeat.Actions.at(account.context).every.remove(fails)

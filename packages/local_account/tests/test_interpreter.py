@@ -13,7 +13,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_account.account import Account
-from local_account.errors import ServiceError
 
 from . import sagemaker_requests as small
 
@@ -192,28 +191,12 @@ def test_a_failed_step_is_not_cached(sagemaker: Any) -> None:
         assert "CacheHitResult" not in ran["Broken"]
 
 
-def test_a_retry_policy_retries_what_it_names(sagemaker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from local_account.sagemaker.jobs.processing import ProcessingJobs
-
-    create, calls = ProcessingJobs.create, []
-
-    def sometimes(self: ProcessingJobs, request: Any) -> Any:
-        calls.append(request["ProcessingJobName"])
-        if len(calls) < 3:
-            raise ServiceError("ResourceLimitExceeded", "too many instances")
-        return create(self, request)
-
-    monkeypatch.setattr(ProcessingJobs, "create", sometimes)
-    policy = {"ExceptionType": ["SageMaker.RESOURCE_LIMIT"], "IntervalSeconds": 0, "BackoffRate": 1.0, "MaxAttempts": 5}
-    execution, ran = small.run_pipeline(sagemaker, small.create_pipeline(sagemaker, [writes("Busy", "1", RetryPolicies=[policy])]))
-    assert execution["PipelineExecutionStatus"] == "Succeeded"
-    assert ran["Busy"]["AttemptCount"] == len(calls) == len(set(calls)) == 3, "each attempt has a job name of its own"
-
-    calls.clear()
-    execution, ran = small.run_pipeline(sagemaker, small.create_pipeline(sagemaker, [writes("NoPolicy", "1")]))
+def test_a_retry_policy_is_taken_and_a_scripts_own_failure_is_none_that_it_names(sagemaker: Any) -> None:
+    policy = {"ExceptionType": ["SageMaker.JOB_INTERNAL_ERROR", "Step.THROTTLING"], "IntervalSeconds": 1, "MaxAttempts": 5}
+    broken = {"Name": "Broken", "Type": "Processing", "Arguments": small.processing("fail"), "RetryPolicies": [policy]}
+    execution, ran = small.run_pipeline(sagemaker, small.create_pipeline(sagemaker, [broken]))
     assert execution["PipelineExecutionStatus"] == "Failed"
-    assert len(calls) == 1
-    assert "ResourceLimitExceeded: too many instances" in ran["NoPolicy"]["FailureReason"]
+    assert "column age is missing" in ran["Broken"]["FailureReason"]
 
 
 def test_a_repeated_request_token_starts_nothing_new(sagemaker: Any) -> None:

@@ -130,20 +130,6 @@ def test_what_a_job_would_share_with_other_instances_is_refused_by_name(sagemake
         sagemaker.create_processing_job(**request)
 
 
-def test_continuous_outputs_are_uploaded_while_the_job_runs(sagemaker: Any, account: Account) -> None:
-    name = small.new_name("continuous")
-    output = small.s3_output("out", f"s3://{small.BUCKET}/{name}", "Continuous")
-    sagemaker.create_processing_job(ProcessingJobName=name, **small.processing("grow", "/opt/ml/processing/output/out", outputs=[output]))
-    deadline = time.monotonic() + 30
-    while not account.client("s3").list_objects_v2(Bucket=small.BUCKET, Prefix=name).get("Contents"):
-        assert time.monotonic() < deadline, "nothing was uploaded"
-        time.sleep(0.05)
-    assert sagemaker.describe_processing_job(ProcessingJobName=name)["ProcessingJobStatus"] == "InProgress"
-    sagemaker.stop_processing_job(ProcessingJobName=name)
-    job = small.wait(lambda: sagemaker.describe_processing_job(ProcessingJobName=name), "ProcessingJobStatus")
-    assert job["ProcessingJobStatus"] == "Stopped"
-
-
 def test_a_training_script_finds_the_script_mode_contract(sagemaker: Any, account: Account) -> None:
     hyperparameters = {**small.script_mode("train.py"), "max_depth": "5", "name": '"quoted"', "_tuning_objective_metric": "loss"}
     job = train(sagemaker, small.training_definition(), **hyperparameters)

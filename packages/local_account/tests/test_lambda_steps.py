@@ -109,9 +109,9 @@ def test_an_answer_without_a_declared_output_fails_the_step(sagemaker: Any, func
     ("steps", "says"),
     [
         ([asks("answers", {})], "allowed: the ARN of a Lambda function"),
-        ([asks(ANY, {}, [("x", "Text")])], "OutputType 'Text'; allowed: String, Integer, Float, Boolean"),
+        ([asks(ANY, {}, [("x", "Text")])], "OutputType is 'Text'; allowed: String, Integer, Float, Boolean"),
         ([asks(ANY, {}, RetryPolicies=[])], "a step of type Lambda cannot have 'RetryPolicies'"),
-        ([asks(ANY, {}) | {"OutputParameters": [{"OutputName": "x"}]}], "allowed: objects with the texts OutputName and OutputType"),
+        ([asks(ANY, {}) | {"OutputParameters": [{"OutputName": "x"}]}], "'OutputType' is missing in OutputParameters"),
         ([asks(ANY, {}), writes(output("other"))], "which has OutputParameters text, number"),
         ([asks(ANY, {}), writes({"Get": "Steps.Ask"})], "which has OutputParameters text, number"),
         ([asks(ANY, {}), writes({"Get": "Steps.Ask.OutputParameters['text']['more']"})], "which has OutputParameters text, number"),

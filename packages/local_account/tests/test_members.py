@@ -26,13 +26,16 @@ Path_ = tuple[str, ...]
 EVERY_SERVICE = sorted(name for names in SERVICES.values() for name in names)
 #: Where the code is that answers a service: ours, and the emulator's under it.
 ANSWERED_BY = {
-    "application-autoscaling": ("local_account/scaling", "local_account/cloudformation", "capacity", "moto.applicationautoscaling"),
+    "application-autoscaling": (
+        *("local_account/scaling", "local_account/listing.py", "local_account/cloudformation", "capacity"),
+        "moto.applicationautoscaling",
+    ),
     "cloudformation": ("local_account/cloudformation", "ministack.services.cloudformation"),
     "cloudwatch": ("local_account/monitoring", "ministack.services.cloudwatch"),
     "codebuild": ("local_account/codebuild", "ministack.services.codebuild"),
     "codecommit": ("local_account/codecommit.py", "local_account/git_repositories.py", "moto.codecommit"),
     "codeconnections": ("local_account/connections",),
-    "codepipeline": ("local_account/codepipeline", "local_account/cloudformation"),
+    "codepipeline": ("local_account/codepipeline", "local_account/listing.py", "local_account/cloudformation"),
     "codestar-connections": ("local_account/connections",),
     "events": ("local_account/events.py", "local_account/targets.py", "ministack.services.eventbridge"),
     "iam": ("ministack.services.iam", "local_account/authorization/simulation.py"),
@@ -40,7 +43,7 @@ ANSWERED_BY = {
     "lambda": ("ministack.services.lambda_svc",),
     "logs": ("ministack.services.cloudwatch_logs",),
     "s3": ("ministack.services.s3",),
-    "sagemaker": ("local_account/sagemaker", "local_account/endpoints"),
+    "sagemaker": ("local_account/sagemaker", "local_account/listing.py", "local_account/endpoints"),
     "sagemaker-runtime": ("local_account/endpoints",),
     "scheduler": ("local_account/scheduler.py", "local_account/targets.py", "local_account/events.py", "ministack.services.scheduler"),
     "secretsmanager": ("ministack.services.secretsmanager",),
@@ -141,7 +144,8 @@ def test_a_member_that_is_called_acted_on_is_read_by_the_code_of_its_operation(s
         for name in sorted(names):
             serialization = _structure(shape).members[name].serialization
             wire = str(serialization.get("name", name)).lower()
-            spellings = {name.lower(), wire, wire.removeprefix("x-amzn-sagemaker-")}
+            # The member that names a kind of resource is made of what the kind is called.
+            spellings = {name.lower(), wire, wire.removeprefix("x-amzn-sagemaker-"), wire.removesuffix("name")}
             is_whole = serialization.get("location") == "uri" or _structure(shape).serialization.get("payload") == name
             if f"{place}.{name}" in values.allowed(service):  # read at the port
                 continue

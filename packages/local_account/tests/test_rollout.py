@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from local_account.account import Account
 from local_account.endpoints import operations, rollout
-from local_account.endpoints.registry import endpoints_of
+from local_account.endpoints.registry import Endpoints
 from local_account.errors import ServiceError
 
 from .endpoint_models import create_configuration, create_endpoint, create_model, invoke, variant, wait_until_settled
@@ -121,7 +121,7 @@ def test_a_canary_shares_traffic_before_it_takes_over(fast: Account, endpoint: s
     described = wait_until_settled(fast, endpoint)
     assert described["EndpointConfigName"] == "new" and factor(fast, endpoint) == 3.0
     assert "FailureReason" not in described
-    assert sum(len(each.instances) for each in endpoints_of(fast.context).by_name[endpoint].variants()) == 2, "the old fleet is gone"
+    assert sum(len(each.instances) for each in Endpoints.at(fast.context).by_name[endpoint].variants()) == 2, "the old fleet is gone"
 
 
 def test_an_alarm_during_the_bake_rolls_back(fast: Account, endpoint: str) -> None:
@@ -168,7 +168,7 @@ def test_a_deployment_that_takes_too_long_goes_back(fast: Account, endpoint: str
     configuration = blue_green({"Type": "CANARY", "CanarySize": percent(50), "WaitIntervalInSeconds": 300})
     configuration["BlueGreenUpdatePolicy"]["MaximumExecutionTimeoutInSeconds"] = 700
     update(fast, endpoint, DeploymentConfig=configuration)
-    state = endpoints_of(fast.context).by_name[endpoint]
+    state = Endpoints.at(fast.context).by_name[endpoint]
     while state.candidate is None:
         time.sleep(0.005)
     fast.context.clock.change(now=fast.context.clock.now() + timedelta(seconds=701))
@@ -227,7 +227,7 @@ def test_a_canary_above_half_is_refused_before_anything_changes(fast: Account, e
 
 def test_an_endpoint_can_be_deleted_while_it_is_updated(fast: Account) -> None:
     create_endpoint(fast, "doomed", "old")
-    state = endpoints_of(fast.context).by_name["doomed"]
+    state = Endpoints.at(fast.context).by_name["doomed"]
     update(fast, "doomed", DeploymentConfig=blue_green({"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 3600}))
     fast.client("sagemaker").delete_endpoint(EndpointName="doomed")
     assert [each.instances for each in state.variants()] == [()]

@@ -19,10 +19,9 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from local_account.account import Account
 from local_account.authorization.credentials import ADMINISTRATOR_KEY
-from local_account.endpoints import routing, runtime
-from local_account.endpoints.fleet import Instance, Variant
-from local_account.endpoints.registry import Endpoint, endpoints_of
-from local_account.endpoints.routing import RoutingStrategy
+from local_account.endpoints import runtime
+from local_account.endpoints.fleet import Instance, RoutingStrategy, Variant, strategy_of
+from local_account.endpoints.registry import Endpoint, Endpoints
 
 from .endpoint_models import (
     create_configuration,
@@ -68,12 +67,12 @@ def test_random_is_any_instance_however_busy() -> None:
 
 
 def test_a_variant_without_routing_config_is_routed_at_random_as_in_sagemaker() -> None:
-    assert routing.strategy_of({"VariantName": "AllTraffic"}) is RANDOM
+    assert strategy_of({"VariantName": "AllTraffic"}) is RANDOM
 
 
 def test_both_strategies_that_sagemaker_has_are_strategies_here() -> None:
     for choice in ("LEAST_OUTSTANDING_REQUESTS", "RANDOM"):
-        assert routing.strategy_of({"VariantName": "AllTraffic", **routed(choice)}) == choice
+        assert strategy_of({"VariantName": "AllTraffic", **routed(choice)}) == choice
 
 
 def test_an_instance_that_was_chosen_is_not_taken_away_before_its_request_is_over(tmp_path: Path) -> None:
@@ -115,7 +114,7 @@ def deploy(account: Account, waiting: str, request: pytest.FixtureRequest) -> Ca
         create_configuration(account, name, variant(waiting, count=2, **routed(strategy)))
         assert create_endpoint(account, name, name)["EndpointStatus"] == "InService"
         request.addfinalizer(lambda: account.client("sagemaker").delete_endpoint(EndpointName=name))
-        return endpoints_of(account.context).by_name[name]
+        return Endpoints.at(account.context).by_name[name]
 
     return create
 

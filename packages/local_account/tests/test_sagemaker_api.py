@@ -14,13 +14,12 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from local_account.account import Account
-from local_account.api.reading import Call
+from local_account.api.reading import Call, input_shape, model
 from local_account.api.validation import require_allowed
+from local_account.api.values import require_emulated
 from local_account.authorization.credentials import ADMINISTRATOR_KEY
 from local_account.errors import ServiceError
-from local_account.sagemaker.api import api_of
-from local_account.sagemaker.requests import service_model
-from local_account.signatures import Request
+from local_account.sagemaker.api import Api
 
 from . import sagemaker_requests as small
 
@@ -44,12 +43,11 @@ def ask(account: Account, operation: str, body: bytes) -> tuple[int, dict[str, A
 
 def ask_directly(account: Account, operation: str, request: Any) -> tuple[int, dict[str, Any]]:
     """The same without a connection, for many requests."""
-    headers = {"x-amz-target": f"SageMaker.{operation}"}
+    call = Call("sagemaker", operation, request)
     try:
-        require_allowed(Call("sagemaker", operation, request))
-        response = api_of(account.context).answer(
-            Request(method="POST", path="/", query="", headers=headers, body=json.dumps(request).encode())
-        )
+        require_allowed(call)
+        require_emulated(call)
+        response = Api.at(account.context).answer(call)
     except ServiceError as error:
         return error.status, {"__type": error.code, "message": error.message}
     answer: dict[str, Any] = json.loads(response.body)
@@ -58,7 +56,7 @@ def ask_directly(account: Account, operation: str, request: Any) -> tuple[int, d
 
 def acceptable(operation: str, status: int, answer: dict[str, Any]) -> bool:
     if status == 200:
-        shape = service_model().operation_model(operation).output_shape
+        shape = model("sagemaker").operation_model(operation).output_shape
         return set(answer) <= set(shape.members if shape else ())
     # 501 names what the account has not.
     return (400 <= status < 500 or (status == 501 and answer["__type"] == "NotImplemented")) and bool(answer["message"])
@@ -97,7 +95,7 @@ def having(shape: Any, path: tuple[str, ...], value: Any) -> Any:
 
 def requests_of(operation: str) -> Iterator[Any]:
     """The smallest request, and each member alone with it: as it should be, and with odd values."""
-    shape = service_model().operation_model(operation).input_shape
+    shape = input_shape("sagemaker", operation)
     yield {}
     yield smallest(shape)
     yield {**smallest(shape), "NoSuchMember": 1}
@@ -122,7 +120,7 @@ def busy(account: Account) -> Account:
 
 def test_every_operation_answers_any_request_as_aws_would(busy: Account) -> None:
     wrong = []
-    operations = sorted(api_of(busy.context).operations)
+    operations = sorted(Api.at(busy.context).operations)
     for operation in operations:
         for request in requests_of(operation):
             status, answer = ask_directly(busy, operation, request)

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from botocore.loaders import Loader
-from botocore.model import ServiceModel
 
 from local_account.account import Account
-from local_account.endpoints.fleet import Variant
-from local_account.endpoints.routing import RoutingStrategy
+from local_account.endpoints.fleet import RoutingStrategy, Variant
 from local_account.errors import ServiceError
-from local_account.sagemaker import refused
 
 from . import sagemaker_requests as small
-from .endpoint_models import archive, create_endpoint, create_model, variant
+from .endpoint_models import create_model, variant
 
-MODEL = ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 VPC = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
 CONTAINER = {"Image": small.IMAGE, "ModelDataUrl": "s3://models/m/model.tar.gz"}
@@ -40,34 +34,7 @@ def model(account: Account, sagemaker: Any) -> str:
     return create_model(account, "served")
 
 
-# ------------------------------------------------------------------------------------------------- the rules
-
-
-def rules() -> Iterator[tuple[str, str]]:
-    for operation, of_operation in refused.RULES.items():
-        for rule in of_operation:
-            yield operation, rule
-
-
-@pytest.mark.parametrize(("operation", "rule"), rules(), ids=str)
-def test_a_rule_is_about_a_member_and_a_value_that_the_operation_has(operation: str, rule: str) -> None:
-    is_limit = ">" in rule
-    path, _, value = rule.partition(">" if is_limit else "=")
-    shape = MODEL.operation_model(operation).input_shape
-    for name in path.split("."):
-        shape = shape.members[name]
-        shape = shape.member if shape.type_name == "list" else shape
-    assert (
-        shape.type_name == "integer"
-        if is_limit
-        else value in (*(getattr(shape, "enum", None) or ()), *(("true", "false") if shape.type_name == "boolean" else ()), "")
-    )
-
-
-@pytest.mark.parametrize("rule", refused.CONTAINER)
-def test_a_rule_of_containers_is_about_a_member_that_containers_have(rule: str) -> None:
-    shapes = [MODEL.shape_for(name) for name in ("ContainerDefinition", "ModelPackageContainerDefinition")]
-    assert any(rule.partition("=")[0].split(".")[0] in shape.members for shape in shapes)
+# ------------------------------------------------------------------------------------------------- by name
 
 
 @pytest.mark.parametrize(
@@ -220,28 +187,14 @@ def test_a_container_that_would_be_served_as_another_is_refused(sagemaker: Any, 
             sagemaker.create_model(ModelName="other", PrimaryContainer={"ModelPackageName": arn})
 
 
-def test_a_model_serves_the_inference_specification_that_it_names(account: Account, sagemaker: Any) -> None:
-    code = "def model_fn(d): return {}\ndef transform_fn(m, data, ct, accept): return '\"{}\"', 'application/json'\n"
-    for name in ("plain", "special"):
-        body = archive({"code/inference.py": code.replace("{}", name, 2).replace(f"return {name}", "return 1")})
-        account.client("s3").put_object(Bucket=small.BUCKET, Key=f"{name}.tar.gz", Body=body)
-    environment = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
-    plain, special = (
-        {**SPECIFICATION, "Containers": [{"Image": "i", "ModelDataUrl": f"s3://{small.BUCKET}/{name}.tar.gz", "Environment": environment}]}
-        for name in ("plain", "special")
-    )
-    arn = register(sagemaker, plain, AdditionalInferenceSpecifications=[{"Name": "special", "Containers": special["Containers"]}])
-    sagemaker.create_model(
-        ModelName="special",
-        ExecutionRoleArn=small.ROLE,
-        PrimaryContainer={"ModelPackageName": arn, "InferenceSpecificationName": "special"},
-    )
-    sagemaker.create_endpoint_config(EndpointConfigName="special", ProductionVariants=[variant("special")])
-    assert create_endpoint(account, "special", "special")["EndpointStatus"] == "InService"
-    runtime = account.client("sagemaker-runtime")
-    assert runtime.invoke_endpoint(EndpointName="special", Body=b"1", ContentType="text/csv")["Body"].read() == b'"special"'
-    with pytest.raises(ClientError, match="no inference specification 'other'; it has special"):
-        sagemaker.create_model(ModelName="x", PrimaryContainer={"ModelPackageName": arn, "InferenceSpecificationName": "other"})
+def test_what_no_model_here_is_made_of_is_refused_by_name(sagemaker: Any) -> None:
+    group = small.new_name("group")
+    sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    named = [{"Name": "special", "Containers": [CONTAINER]}]
+    with pytest.raises(ClientError, match=r"NotImplemented.*CreateModelPackage with AdditionalInferenceSpecifications"):
+        sagemaker.create_model_package(ModelPackageGroupName=group, AdditionalInferenceSpecifications=named)
+    with pytest.raises(ClientError, match=r"NotImplemented.*CreateModelPackage with ModelPackageName"):
+        sagemaker.create_model_package(ModelPackageName="alone", InferenceSpecification=SPECIFICATION)
 
 
 def test_a_name_that_is_taken_is_refused_and_what_is_there_stays(sagemaker: Any, model: str) -> None:

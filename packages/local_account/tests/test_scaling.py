@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_account.account import Account
-from local_account.endpoints.registry import endpoints_of
+from local_account.endpoints.registry import Endpoints
 
 from .endpoint_models import create_configuration, create_endpoint, create_model, variant
 
@@ -91,7 +91,7 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 
 
 def instances(account: Account) -> int:
-    return sum(len(each.instances) for each in endpoints_of(account.context).by_name["scaled"].variants())
+    return sum(len(each.instances) for each in Endpoints.at(account.context).by_name["scaled"].variants())
 
 
 def test_target_tracking_follows_the_load_out_and_in(fast: Account, target: Any) -> None:
@@ -192,5 +192,8 @@ def test_overlapping_steps_are_refused(fast: Account, target: Any) -> None:
 
 def test_scaling_of_other_services_is_refused_by_name(fast: Account) -> None:
     other = {"ServiceNamespace": "ecs", "ResourceId": "service/a/b", "ScalableDimension": "ecs:service:DesiredCount"}
-    with pytest.raises(ClientError, match="does not implement application-autoscaling:RegisterScalableTarget for ecs:service:DesiredCount"):
+    with pytest.raises(
+        ClientError,
+        match="does not implement application-autoscaling:RegisterScalableTarget with ScalableDimension ecs:service:DesiredCount",
+    ):
         fast.client("application-autoscaling").register_scalable_target(**other, MinCapacity=1, MaxCapacity=2)

@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_account.account import Account
-from local_account.endpoints.registry import endpoints_of
+from local_account.endpoints.registry import Endpoints
 
 from .endpoint_models import ENVIRONMENT, INFERENCE, archive, variant
 from .several_accounts import HOME, OTHER, OWN, Session, allow, allow_role, assume, policy, role, to_account
@@ -60,7 +60,7 @@ def version(accounts: Account) -> Version:
     deployer = role(accounts, OTHER, "deployer", {"AWS": f"arn:aws:iam::{OTHER}:user/administrator"})
     execution = role(accounts, OTHER, "execution", {"Service": "sagemaker.amazonaws.com"})
     made = Version(arn, key, deployer, execution)
-    endpoints_of(accounts.at(OTHER)).launcher.environment["PYTHONHASHSEED"] = "0"  # as in `endpoint_models.create_model`
+    Endpoints.at(accounts.at(OTHER)).launcher.environment["PYTHONHASHSEED"] = "0"  # as in `endpoint_models.create_model`
     grant(accounts, made)
     return made
 

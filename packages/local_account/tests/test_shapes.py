@@ -238,10 +238,11 @@ VARIANT = {"VariantName": "all", "ModelName": "m", "InstanceType": "ml.m5.large"
         ),
         (
             "sagemaker",
-            "BatchDescribeModelPackage",
-            {"ModelPackageArnList": []},
+            "CreateModelPackage",
+            {"InferenceSpecification": {"Containers": []}},
             "ValidationException",
-            "Value '[]' at 'modelPackageArnList' failed to satisfy constraint: Member must have length greater than or equal to 1",
+            "Value '[]' at 'inferenceSpecification.containers' failed to satisfy constraint: Member must have length greater than or "
+            "equal to 1",
         ),
         (
             "iam",

@@ -15,10 +15,9 @@ import pytest
 
 from local_account.clock import Clock
 from local_account.endpoints import runtime
-from local_account.endpoints.fleet import Fleet, Instance, Variant
+from local_account.endpoints.fleet import Fleet, Instance, RoutingStrategy, Variant
 from local_account.endpoints.instance_client import NotConnectedError, Reply
 from local_account.endpoints.registry import Endpoint
-from local_account.endpoints.routing import RoutingStrategy
 from local_account.response import Response
 
 REQUESTS, BEFORE_TAKEOVER = 60, 25
@@ -72,7 +71,7 @@ def variant(name: str, answers: str, client: Any = None) -> Variant:
 
 @pytest.fixture
 def endpoint() -> Endpoint:
-    return Endpoint(SimpleNamespace(endpoint_name="e"))
+    return Endpoint({"EndpointName": "e", "EndpointConfigName": "c"})
 
 
 def context_of(endpoints: dict[str, Endpoint], directory: Path = Path()) -> Any:

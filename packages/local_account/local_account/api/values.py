@@ -25,7 +25,7 @@ def allowed(service: str) -> Mapping[str, frozenset[str]]:
 
 
 def require_emulated(call: Call) -> None:
-    """Raises NotEmulatedError for the first value that is not taken."""
+    """Raises NotEmulatedError for the first value that is not taken. A pipeline's expression is no value yet."""
     for path, values in allowed(call.service).items():
         operation, *names = path.split(".")
         for value in _given(call.parameters, names) if operation == call.operation else ():
@@ -41,7 +41,7 @@ def _given(value: Any, names: Sequence[str]) -> Iterator[Any]:
         for item in value:
             yield from _given(item, names)
     elif not names:
-        if value is not None:
+        if value is not None and not isinstance(value, Mapping):
             yield value
     elif isinstance(value, Mapping):
         yield from _given(value.get(names[0]), names[1:])

@@ -3,9 +3,3 @@
 Start reading at `service.py` (which operations are replaced), then `build.py` (the phases of one build).
 MiniStack keeps the records of projects and builds; it would otherwise report success without running anything.
 """
-
-from __future__ import annotations
-
-from local_account.codebuild.service import install
-
-__all__ = ["install"]

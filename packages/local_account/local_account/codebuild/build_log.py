@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local_account import log_streams
 from local_account.errors import ServiceError
 from local_account.roles import Role
-
-_MOST_EVENTS_PER_CALL = 5000  # PutLogEvents accepts 10,000 events and 1 MiB
 
 
 class BuildLog:
@@ -24,7 +22,6 @@ class BuildLog:
         self._logs = record["logs"]
         self._sent = 0
         self._lock = threading.Lock()
-        self._opened = False
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.touch()
@@ -43,20 +40,4 @@ class BuildLog:
             complete = new[: new.rfind(b"\n") + 1]
             self._sent += len(complete)
             lines = complete.decode("utf-8", "replace").splitlines()
-            for first in range(0, len(lines), _MOST_EVENTS_PER_CALL):
-                self._put(lines[first : first + _MOST_EVENTS_PER_CALL])
-
-    def _put(self, lines: list[str]) -> None:
-        logs = self._role.client("logs")
-        stream = {"logGroupName": self._logs["groupName"], "logStreamName": self._logs["streamName"]}
-        if not self._opened:
-            with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
-                try:
-                    logs.create_log_stream(**stream)
-                except logs.exceptions.ResourceNotFoundException:  # a group that is there needs no permission to make one
-                    logs.create_log_group(logGroupName=stream["logGroupName"])
-                    logs.create_log_stream(**stream)
-            self._opened = True
-        now = int(time.time() * 1000)
-        # The service refuses empty events.
-        logs.put_log_events(**stream, logEvents=[{"timestamp": now, "message": line or " "} for line in lines])
+            log_streams.append(self._role, self._logs["groupName"], self._logs["streamName"], lines)

@@ -12,17 +12,15 @@ from typing import Any
 import yaml
 
 PHASES = ("install", "pre_build", "build", "post_build")
-_SECTIONS = {"version", "env", "phases", "artifacts", "reports", "cache", "proxy", "batch", "run-as"}
 _SHELLS = {"bash": "bash", "sh": "sh", "/bin/sh": "sh"}
-_ENVIRONMENT_KEYS = {"shell", "variables", "parameter-store", "secrets-manager", "exported-variables"}
-_ARTIFACT_KEYS = {"files", "name", "base-directory", "discard-paths", "exclude-paths"}
-#: Of the reference, and not done here: what they ask for would be left out.
-_NOT_DONE = {
-    *("batch", "proxy", "reports", "run-as"),
-    *("env.git-credential-helper", "artifacts.secondary-artifacts", "artifacts.enable-symlinks", "artifacts.s3-prefix"),
-    *(f"phases.{phase}.run-as" for phase in PHASES),
+#: Section -> its keys, and those of the reference that are not done here: what they ask for would be left out.
+_KEYS: Mapping[str, tuple[str, str]] = {
+    "the buildspec": ("version env phases artifacts cache", "batch proxy reports run-as"),
+    "env": ("shell variables parameter-store secrets-manager exported-variables", "git-credential-helper"),
+    "phases": (" ".join(PHASES), ""),
+    **{f"phases.{name}": ("commands finally on-failure runtime-versions", "run-as") for name in PHASES},
+    "artifacts": ("files name base-directory discard-paths exclude-paths", "secondary-artifacts enable-symlinks s3-prefix"),
 }
-_PHASE_KEYS = {"commands", "finally", "on-failure", "runtime-versions"}
 
 
 class BuildspecError(ValueError):
@@ -67,21 +65,14 @@ def parse(text: str) -> Buildspec:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise BuildspecError(f"the buildspec is not YAML: {' '.join(str(error).split())}") from error
-    spec = _mapping(document, "the buildspec")
+    spec = _section(document, "the buildspec")
     if str(spec.get("version")) != "0.2":
         raise BuildspecError(f"buildspec version is {spec.get('version')!r}; the local account runs version 0.2")
-    unknown = sorted(set(spec) - _SECTIONS)
-    if unknown:
-        raise BuildspecError(f"unknown buildspec sections: {', '.join(unknown)}; allowed: {', '.join(sorted(_SECTIONS))}")
-    environment = _mapping(spec.get("env"), "env")
-    phases = _mapping(spec.get("phases"), "phases")
-    _refuse_not_done(spec, phases)
+    environment = _section(spec.get("env"), "env")
+    artifacts = _artifacts(_section(spec.get("artifacts"), "artifacts"))
+    phases = _section(spec.get("phases"), "phases")
     if not phases:
         raise BuildspecError(f"the buildspec has no phases; allowed: at least one of {', '.join(PHASES)}")
-    _refuse_unknown("env", environment, _ENVIRONMENT_KEYS)
-    unknown_phases = sorted(set(phases) - set(PHASES))
-    if unknown_phases:
-        raise BuildspecError(f"unknown phases: {', '.join(unknown_phases)}; allowed: {', '.join(PHASES)}")
     return Buildspec(
         phases={name: _phase(name, phases[name]) for name in PHASES if name in phases},
         runtimes=_runtimes(text, phases),
@@ -90,24 +81,21 @@ def parse(text: str) -> Buildspec:
         parameter_store=_mapping(environment.get("parameter-store"), "env.parameter-store"),
         secrets_manager=_mapping(environment.get("secrets-manager"), "env.secrets-manager"),
         exported_variables=_strings(environment.get("exported-variables"), "env.exported-variables"),
-        artifacts=_artifacts(_mapping(spec.get("artifacts"), "artifacts")),
-        ignored=_ignored(spec),
+        artifacts=artifacts,
+        ignored=("cache: has no effect in the local account",) if "cache" in spec else (),
     )
 
 
-def _refuse_not_done(spec: Mapping[str, Any], phases: Mapping[str, Any]) -> None:
-    """Raises BuildspecError for a key of the reference that this account does not act on."""
-    inner = {"env": spec.get("env"), "artifacts": spec.get("artifacts"), **{f"phases.{name}": phase for name, phase in phases.items()}}
-    given = [*spec, *(f"{place}.{key}" for place, section in inner.items() if isinstance(section, Mapping) for key in section)]
-    asked = [name for name in given if name in _NOT_DONE]
+def _section(value: Any, place: str) -> Mapping[str, Any]:
+    """A section whose keys are known. Raises BuildspecError that names the others."""
+    section, (allowed, not_done) = _mapping(value, place), (names.split() for names in _KEYS[place])
+    asked = [key if place == "the buildspec" else f"{place}.{key}" for key in section if key in not_done]
     if asked:
         raise BuildspecError(f"the local account does not implement {', '.join(asked)} of a buildspec")
-
-
-def _refuse_unknown(place: str, section: Mapping[str, Any], allowed: set[str]) -> None:
-    unknown = sorted(set(section) - allowed)
+    unknown = sorted(set(section) - set(allowed))
     if unknown:
-        raise BuildspecError(f"{place} has unknown keys: {', '.join(unknown)}; allowed: {', '.join(sorted(allowed))}")
+        raise BuildspecError(f"{place} has unknown keys: {', '.join(unknown)}; allowed: {', '.join(allowed)}")
+    return section
 
 
 def _shell(environment: Mapping[str, Any]) -> str:
@@ -118,8 +106,7 @@ def _shell(environment: Mapping[str, Any]) -> str:
 
 
 def _phase(name: str, value: Any) -> Phase:
-    phase = _mapping(value, f"phases.{name}")
-    _refuse_unknown(f"phases.{name}", phase, _PHASE_KEYS)
+    phase = _section(value, f"phases.{name}")
     if not phase.get("commands") and not (name == "install" and phase.get("runtime-versions")):
         raise BuildspecError(f"phases.{name} has no commands")
     on_failure = phase.get("on-failure")
@@ -146,7 +133,6 @@ def _runtimes(text: str, phases: Mapping[str, Any]) -> Mapping[str, str]:
 def _artifacts(section: Mapping[str, Any]) -> ArtifactFiles | None:
     if not section:
         return None
-    _refuse_unknown("artifacts", section, _ARTIFACT_KEYS)
     files = _strings(section.get("files"), "artifacts.files")
     if not files:
         raise BuildspecError("artifacts.files is empty; allowed: at least one pattern, such as '**/*'")
@@ -156,10 +142,6 @@ def _artifacts(section: Mapping[str, Any]) -> ArtifactFiles | None:
         discard_paths=str(section.get("discard-paths", "no")).lower() in ("yes", "true"),
         exclude_paths=_strings(section.get("exclude-paths"), "artifacts.exclude-paths"),
     )
-
-
-def _ignored(spec: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(f"{name}: has no effect in the local account" for name in ("cache",) if name in spec)
 
 
 def _mapping(value: Any, where: str) -> Mapping[str, Any]:

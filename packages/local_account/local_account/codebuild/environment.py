@@ -62,14 +62,8 @@ def _service_variables(context: Context, record: Mapping[str, Any], source: Sour
 
 
 def _declared(role: Role, variable: Mapping[str, str]) -> str:
-    kind = variable.get("type", "PLAINTEXT")
-    if kind == "PLAINTEXT":
-        return str(variable["value"])
-    if kind == "PARAMETER_STORE":
-        return _parameter(role, variable["value"])
-    if kind == "SECRETS_MANAGER":
-        return _secret(role, variable["value"])
-    raise BuildspecError(f"environment variable {variable['name']} has type {kind!r}; allowed: PLAINTEXT, PARAMETER_STORE, SECRETS_MANAGER")
+    read = {"PARAMETER_STORE": _parameter, "SECRETS_MANAGER": _secret}.get(variable.get("type", ""))
+    return read(role, variable["value"]) if read else str(variable["value"])
 
 
 def _parameter(role: Role, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Operations of CodeBuild that MiniStack only records, made real. Installed once per process; state belongs to the account.
+"""Operations of CodeBuild that MiniStack only records, made real. State belongs to the account.
 
 Hooks: `ministack.services.codebuild._start_build`, `_stop_build`, `_execute_build`, and CloudFormation's handlers of
 `AWS::CodeBuild::Project` (for the log group, which MiniStack drops). Next: `build.py`.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import copy
+import functools
 import logging
 import re
 import threading
@@ -15,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from local_account.codebuild.build import Build
-from local_account.context import Context
+from local_account.context import Context, Part
 
 _log = logging.getLogger(__name__)
 _Response = Any  # MiniStack: status, headers, body
@@ -35,14 +36,13 @@ _OVERRIDES = {
     "timeoutInMinutesOverride": ("timeoutInMinutes",),
 }
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-_]{1,149}")  # botocore's model of CodeBuild: ProjectName
-_OTHER_PARAMETERS = {"projectName", "sourceVersion", "environmentVariablesOverride", "idempotencyToken"}
 
 
-class CodeBuild:
+class CodeBuild(Part):
     """Builds of one account."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        super().__init__(context)
         self._running: dict[str, Build] = {}
         self._started: dict[str, str] = {}  # idempotency token -> build id
         self._lock = threading.Lock()
@@ -54,10 +54,6 @@ class CodeBuild:
         known = codebuild._projects.get(request.get("projectName", ""))
         if known is None:
             return error_response_json("ResourceNotFoundException", f"Project cannot be found: {request.get('projectName')}", 400)
-        unknown = sorted(set(request) - set(_OVERRIDES) - _OTHER_PARAMETERS)
-        if unknown:
-            message = f"The local account does not implement codebuild:StartBuild with {', '.join(unknown)}."
-            return error_response_json("NotImplemented", message, 501)
         project = with_overrides(known, request)
         if project["source"].get("type") == "CODEPIPELINE":
             message = f"Project {project['name']} takes its source from CodePipeline; start the pipeline, or pass sourceTypeOverride"
@@ -76,13 +72,13 @@ class CodeBuild:
         record.update(buildStatus="IN_PROGRESS", buildComplete=False, currentPhase="QUEUED", phases=[{"phaseType": "SUBMITTED"}])
         record["phases"][0].update(phaseStatus="SUCCEEDED", startTime=record["startTime"], endTime=record["startTime"], durationInSeconds=0)
         record["logs"] = self._logs(project, build_id)
-        build = self._running[build_id] = Build(self._context, project, record)  # first, since what it raises is no build
+        build = self._running[build_id] = Build(self.context, project, record)  # first, since what it raises is no build
         codebuild._builds[build_id] = record
         if token:
             self._started[token] = build_id
         # MiniStack keeps records per account and region in context variables.
         run = contextvars.copy_context().run
-        self._context.in_background(
+        self.context.in_background(
             run, codebuild._execute_build, build_id, project, failed=lambda _: build.end("FAULT"), name=f"build {build_id}"
         )
         return record
@@ -96,8 +92,8 @@ class CodeBuild:
         return {
             "groupName": group,
             "streamName": stream,
-            "cloudWatchLogsArn": self._context.arn("logs", f"log-group:{group}:log-stream:{stream}"),
-            "deepLink": self._context.log_path("build", build_id).as_uri(),
+            "cloudWatchLogsArn": self.context.arn("logs", f"log-group:{group}:log-stream:{stream}"),
+            "deepLink": self.context.log_path("build", build_id).as_uri(),
         }
 
     def execute(self, build_id: str, project: Mapping[str, Any]) -> None:
@@ -139,7 +135,7 @@ class CodeBuild:
                 "phases": [{"phase-type": phase["phaseType"], "phase-status": phase.get("phaseStatus")} for phase in record["phases"]],
             },
         }
-        self._context.emit("aws.codebuild", "CodeBuild Build State Change", detail, [record["arn"]])
+        self.context.emit("aws.codebuild", "CodeBuild Build State Change", detail, [record["arn"]])
 
 
 def with_overrides(project: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,52 +154,28 @@ def with_overrides(project: Mapping[str, Any], request: Mapping[str, Any]) -> di
     return result
 
 
-_current: Context | None = None
-_hooked = False
-
-
 def install(context: Context) -> None:
-    """Make these accounts the ones whose builds run. The hooks themselves are set once per process."""
-    global _current, _hooked
-    _current = context
-    if not _hooked:
-        _hook()
-        _hooked = True
-
-
-def _account() -> CodeBuild:
-    if _current is None:
-        raise RuntimeError("codebuild.install was not called")
-    here = _current.here
-    return here.part(CodeBuild, lambda: CodeBuild(here))
-
-
-def _hook() -> None:
+    """Make these accounts the ones whose builds run, in the place of those of an earlier account of this process."""
     from ministack.services import codebuild
     from ministack.services.cloudformation import provisioners
 
-    codebuild._start_build = lambda request: _account().start(request)
-    codebuild._stop_build = lambda request: _account().stop(request)
-    codebuild._execute_build = lambda build_id, project: _account().execute(build_id, project)
+    codebuild._start_build = lambda request: CodeBuild.at(context.here).start(request)
+    codebuild._stop_build = lambda request: CodeBuild.at(context.here).stop(request)
+    codebuild._execute_build = lambda build_id, project: CodeBuild.at(context.here).execute(build_id, project)
     handlers = provisioners._RESOURCE_HANDLERS["AWS::CodeBuild::Project"]
-    provisioners._RESOURCE_HANDLERS["AWS::CodeBuild::Project"] = {
-        **handlers,
-        "create": _with_logs(handlers["create"], properties_at=1),
-        "update": _with_logs(handlers["update"], properties_at=2),
-    }
-
-
-def _name_problem(name: Any) -> str:
-    return f"Project name {name!r} is not valid; allowed: 2 to 150 letters, digits, dashes and underscores, the first a letter or a digit"
+    for name, properties_at in (("create", 1), ("update", 2)):
+        handlers[name] = _with_logs(getattr(handlers[name], "__wrapped__", handlers[name]), properties_at)
 
 
 def _with_logs(handler: Callable[..., tuple[str, dict[str, Any]]], properties_at: int) -> Callable[..., tuple[str, dict[str, Any]]]:
+    @functools.wraps(handler)  # the next account wraps MiniStack's own
     def handle(*arguments: Any, **named: Any) -> tuple[str, dict[str, Any]]:
         from ministack.services import codebuild
 
         asked = arguments[properties_at].get("Name")
         if asked is not None and not _NAME.fullmatch(str(asked)):
-            raise ValueError(_name_problem(asked))
+            rule = "2 to 150 letters, digits, dashes and underscores, the first a letter or a digit"
+            raise ValueError(f"Project name {asked!r} is not valid; allowed: {rule}")
         name, attributes = handler(*arguments, **named)
         settings = (arguments[properties_at].get("LogsConfig") or {}).get("CloudWatchLogs") or {}
         codebuild._projects[name]["logsConfig"] = {

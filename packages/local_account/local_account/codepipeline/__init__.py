@@ -3,9 +3,3 @@
 Start reading at `operations.py` (the API), then `engine.py` (how an execution moves through its stages), `change_detection.py` (which
 pushes start one) and `actions/` (what each provider does). Nothing of moto's CodePipeline is used except its protocol.
 """
-
-from __future__ import annotations
-
-from local_account.codepipeline.operations import begin, install
-
-__all__ = ["begin", "install"]

@@ -6,7 +6,6 @@ Sources: CodePipeline user guide, "Pipeline structure reference", artifactStore 
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -24,21 +23,15 @@ def new_artifact(declaration: Mapping[str, Any], name: str, region: str) -> Arti
 
 
 def put(role: Role, pipeline_name: str, artifact: Artifact, content: bytes) -> None:
-    _put(role, pipeline_name, artifact, content, "application/zip")
+    """By the store's key; without one by the account's own of S3: "if this field is undefined, the default key for Amazon S3 is used".
 
-
-def put_reference(role: Role, pipeline_name: str, artifact: Artifact, reference: Mapping[str, str]) -> None:
-    """`reference`: ConnectionArn, FullRepositoryId and CommitId. `codebuild/source.py` reads it."""
-    _put(role, pipeline_name, artifact, json.dumps(reference).encode(), CLONE_REFERENCE)
-
-
-def _put(role: Role, pipeline_name: str, artifact: Artifact, content: bytes, content_type: str) -> None:
-    """By the store's key; without one by the account's own of S3: "if this field is undefined, the default key for Amazon S3 is used"."""
+    Of a reference to clone, `content` is JSON that `codebuild/source.py` reads.
+    """
     role.client("s3").put_object(
         Bucket=artifact.bucket,
         Key=artifact.key,
         Body=content,
-        ContentType=content_type,
+        ContentType=CLONE_REFERENCE if artifact.is_clone_reference else "application/zip",
         Metadata={REVISION_METADATA: artifact.revision, PIPELINE_METADATA: pipeline_name},
         ServerSideEncryption="aws:kms",
         **({"SSEKMSKeyId": artifact.kms_key} if artifact.kms_key else {}),

@@ -7,27 +7,26 @@ user guide, "CodeStarSourceConnection": without the handshake "the pipeline is n
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 from local_account.codepipeline import triggers
 from local_account.codepipeline.actions.connection import facts
 from local_account.codepipeline.engine import Engine
-from local_account.codepipeline.records import Json, SourceOverride
+from local_account.codepipeline.records import SourceOverride
 from local_account.connections.repositories import Push, webhooks_of
 from local_account.connections.store import connections_of
+from local_account.context import Context
 from local_account.errors import ServiceError
 
 _log = logging.getLogger(__name__)
 
-#: (pipeline's name, what source actions take, trigger, what was changed) -> id of the execution. Raises ServiceError.
-Starter = Callable[[str, dict[str, SourceOverride], Json, dict[str, str]], str]
+
+def begin(context: Context) -> None:
+    """Start pipelines of the account in this region on pushes to the repositories of their connections."""
+    engine = Engine.at(context)
+    webhooks_of(context).subscribers.append(lambda push: _start_pipelines(engine, push))
 
 
-def install(engine: Engine, start: Starter) -> None:
-    webhooks_of(engine.context).subscribers.append(lambda push: _start_pipelines(engine, start, push))
-
-
-def _start_pipelines(engine: Engine, start: Starter, push: Push) -> None:
+def _start_pipelines(engine: Engine, push: Push) -> None:
     with engine.changed:
         found = {name: triggers.start_of(pipeline.declaration, push) for name, pipeline in engine.pipelines.items()}
     taken = SourceOverride(push.commit, push.branch, push.tag)
@@ -37,6 +36,7 @@ def _start_pipelines(engine: Engine, start: Starter, push: Push) -> None:
             continue
         trigger = {"triggerType": reason.trigger_type, "triggerDetail": arn}
         try:
-            start(name, {reason.action["name"]: taken}, trigger, facts(engine.context, arn, push.repository, taken))
+            change = facts(engine.context, arn, push.repository, taken)
+            engine.start(engine.pipeline(name), {}, {reason.action["name"]: taken}, trigger, change)
         except ServiceError as error:  # such as a variable without a default; the others start nevertheless
             _log.warning("a push to %s does not start %s: %s", push.repository, name, error.message)

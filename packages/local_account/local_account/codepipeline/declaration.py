@@ -15,7 +15,7 @@ from typing import Any
 from local_account.codepipeline import actions as actions_of_account
 from local_account.codepipeline import triggers
 from local_account.codepipeline.conditions import RULES
-from local_account.errors import ServiceError
+from local_account.errors import NotEmulatedError, ServiceError
 
 
 def checked(pipeline: dict[str, Any], version: int, region: str) -> dict[str, Any]:
@@ -66,11 +66,11 @@ def _check_stage(stage: dict[str, Any], region: str, *, is_first: bool) -> None:
         for rule in condition.get("rules", []):
             provider = rule["ruleTypeId"]["provider"]
             if provider not in RULES:
-                raise _not_implemented(f"rule provider {provider!r} of stage {stage['name']}; implemented: {', '.join(RULES)}")
-    if (stage.get("onSuccess") or {}).get("conditions"):
-        raise _not_implemented(f"onSuccess conditions of stage {stage['name']}")
-    if (stage.get("onFailure") or {}).get("conditions"):
-        raise _not_implemented(f"onFailure conditions of stage {stage['name']}; implemented: results ROLLBACK and RETRY without conditions")
+                known = f"implemented: {', '.join(RULES)}"
+                raise NotEmulatedError("codepipeline", f"rule provider {provider!r} of stage {stage['name']}; {known}")
+    for member in ("onSuccess", "onFailure"):  # of a failure there are the results ROLLBACK and RETRY, without conditions
+        if (stage.get(member) or {}).get("conditions"):
+            raise NotEmulatedError("codepipeline", f"{member} conditions of stage {stage['name']}")
 
 
 def _check_artifacts(stages: list[dict[str, Any]]) -> None:
@@ -94,7 +94,3 @@ def _require(condition: bool, message: str) -> None:
 def _require_unique(what: str, names: Iterable[str]) -> None:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     _require(not repeated, f"{what} name used twice: {', '.join(repeated)}")
-
-
-def _not_implemented(what: str) -> ServiceError:
-    return ServiceError("NotImplemented", f"The local account does not implement codepipeline {what}.", 501)

@@ -7,35 +7,59 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 from collections.abc import Sequence
 from typing import Any
 
 from local_account.codepipeline.announcements import announce_pipeline
-from local_account.codepipeline.records import Execution, Pipeline, StageRun, now
+from local_account.codepipeline.records import Execution, Json, Pipeline, SourceOverride, StageRun, now
 from local_account.codepipeline.stage import StageRunner
-from local_account.context import Context
+from local_account.context import Context, Part
+from local_account.errors import InvalidError, ServiceError
 
 _log = logging.getLogger(__name__)
 _CHECK_SECONDS = 1.0  # how often a waiting execution looks whether the account is stopping
 
 
-class Engine:
+class Engine(Part):
     """`changed` guards all state, and is notified when something that others may wait for has changed."""
 
     def __init__(self, context: Context) -> None:
-        self.context = context
+        super().__init__(context)
         self.changed = threading.Condition(threading.RLock())
         self.pipelines: dict[str, Pipeline] = {}
         self._stages = StageRunner(context, self.changed)
 
-    def start(self, pipeline: Pipeline, execution: Execution) -> None:
-        """Begin an execution at the first stage."""
+    def pipeline(self, name: str) -> Pipeline:
+        """Raises ServiceError if there is none of that name."""
+        if name not in self.pipelines:
+            message = f"Account '{self.context.settings.account_id}' does not have a pipeline with name '{name}'"
+            raise ServiceError("PipelineNotFoundException", message)
+        return self.pipelines[name]
+
+    def start(
+        self, pipeline: Pipeline, variables: dict[str, str], sources: dict[str, SourceOverride], trigger: Json, change: dict[str, str]
+    ) -> Execution:
+        """Begin an execution at the first stage. `sources`: what source actions take, by name; `change`: what a push changed.
+
+        Raises ServiceError for variables that are not declared, or have no value.
+        """
+        execution = Execution(
+            declaration=copy.deepcopy(pipeline.declaration),
+            variables=_resolved_variables(pipeline, variables),
+            trigger=trigger,
+            source_overrides=sources,
+            change=change,
+        )
         with self.changed:
             pipeline.executions[execution.execution_id] = execution
+            if pipeline.mode == "QUEUED":  # in the order of their starts, however their threads come to run
+                pipeline.queue(execution.declaration["stages"][0]["name"]).append(execution)
         announce_pipeline(self.context, execution, "STARTED")
         self.context.in_background(self._go, pipeline, execution, execution.declaration["stages"], None)
+        return execution
 
     def retry(self, pipeline: Pipeline, execution: Execution, stage_name: str, retry_mode: str) -> None:
         """Run a failed stage of an execution again, and go on from there."""
@@ -168,3 +192,16 @@ class Engine:
             if stage_name and pipeline.occupants.get(stage_name) == execution.execution_id:
                 del pipeline.occupants[stage_name]
             self.changed.notify_all()
+
+
+def _resolved_variables(pipeline: Pipeline, given: dict[str, str]) -> dict[str, str]:
+    declared = {variable["name"]: variable.get("defaultValue") for variable in pipeline.declaration.get("variables") or []}
+    unknown = sorted(set(given) - set(declared))
+    if unknown:
+        known = ", ".join(declared) or "none"
+        raise InvalidError(f"Pipeline '{pipeline.name}' does not declare variables {', '.join(unknown)}; declared: {known}")
+    resolved = {name: given.get(name, default) for name, default in declared.items()}
+    missing = [name for name, value in resolved.items() if not value]
+    if missing:
+        raise InvalidError(f"Pipeline '{pipeline.name}' needs a value for the variables {', '.join(missing)}")
+    return {name: str(value) for name, value in resolved.items()}

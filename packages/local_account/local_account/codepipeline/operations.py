@@ -6,19 +6,17 @@ Errors: https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_Operati
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
-from local_account.codepipeline import change_detection, shapes
+from local_account import listing
+from local_account.codepipeline import shapes
 from local_account.codepipeline.declaration import checked
-from local_account.codepipeline.lookup import find_engine, find_execution, find_pipeline
-from local_account.codepipeline.records import ActionRun, Execution, Pipeline, SourceOverride, now
-from local_account.codepipeline.stage_operations import STAGE_OPERATIONS
+from local_account.codepipeline.engine import Engine
+from local_account.codepipeline.records import ActionRun, Execution, Json, Pipeline, SourceOverride, now
+from local_account.codepipeline.stage_operations import STAGE_OPERATIONS, put_job_result
 from local_account.context import Context
-from local_account.errors import ServiceError
+from local_account.errors import InvalidError, ServiceError
 from local_account.moto_operations import Operation, install_operations
-
-_DEFAULT_PAGE = 100
 
 
 def install(context: Context) -> None:
@@ -27,18 +25,29 @@ def install(context: Context) -> None:
     install_operations(context, CodePipelineResponse, _OPERATIONS)
 
 
-def begin(context: Context) -> None:
-    """Start pipelines of the account in this region on pushes to the repositories of their connections."""
-    change_detection.install(
-        find_engine(context), lambda name, sources, trigger, change: _start(context, name, {}, sources, trigger, change)
-    )
+def _on_a_pipeline(operation: Callable[[Engine, Pipeline, Json], Json]) -> Operation:
+    """An operation on one pipeline, and on a stage of it where the request names one, under the engine's lock."""
+
+    def call(context: Context, request: Json) -> Json:
+        engine = Engine.at(context)
+        named = request.get("pipelineName") or request.get("name") or (request.get("pipeline") or {}).get("name")
+        with engine.changed:
+            pipeline = engine.pipeline(named or request["resourceArn"].rpartition(":")[2])
+            stages = [stage["name"] for stage in pipeline.declaration["stages"]]
+            if request.get("stageName", stages[0]) not in stages:
+                raise ServiceError("StageNotFoundException", f"Pipeline '{pipeline.name}' has no stage '{request['stageName']}'")
+            answer = operation(engine, pipeline, request)
+            engine.changed.notify_all()
+        return answer
+
+    return call
 
 
 # ---------------------------------------------------------------------------------- the pipelines
 
 
-def _create_pipeline(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    engine, declaration = find_engine(context), checked(request["pipeline"], version=1, region=context.settings.region)
+def _create_pipeline(context: Context, request: Json) -> Json:
+    engine, declaration = Engine.at(context), checked(request["pipeline"], version=1, region=context.settings.region)
     with engine.changed:
         if declaration["name"] in engine.pipelines:
             raise ServiceError("PipelineNameInUseException", f"A pipeline with the name '{declaration['name']}' already exists")
@@ -47,25 +56,22 @@ def _create_pipeline(context: Context, request: dict[str, Any]) -> Mapping[str, 
     return {"pipeline": declaration, "tags": tags}
 
 
-def _update_pipeline(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    engine = find_engine(context)
-    with engine.changed:
-        pipeline = find_pipeline(context, request["pipeline"].get("name", ""))
-        pipeline.declaration = checked(request["pipeline"], version=pipeline.declaration["version"] + 1, region=context.settings.region)
-        pipeline.updated = now()
-        return {"pipeline": copy.deepcopy(pipeline.declaration)}
+def _update_pipeline(engine: Engine, pipeline: Pipeline, request: Json) -> Json:
+    region = engine.context.settings.region
+    pipeline.declaration = checked(request["pipeline"], version=pipeline.declaration["version"] + 1, region=region)
+    pipeline.updated = now()
+    return {"pipeline": copy.deepcopy(pipeline.declaration)}
 
 
-def _get_pipeline(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    pipeline = find_pipeline(context, request["name"])
+def _get_pipeline(engine: Engine, pipeline: Pipeline, request: Json) -> Json:
     if request.get("version") not in (None, pipeline.declaration["version"]):
         raise ServiceError("PipelineVersionNotFoundException", f"The local account keeps version {pipeline.declaration['version']} only")
-    arn = context.arn("codepipeline", pipeline.name)
+    arn = engine.context.arn("codepipeline", pipeline.name)
     return {"pipeline": pipeline.declaration, "metadata": {"pipelineArn": arn, "created": pipeline.created, "updated": pipeline.updated}}
 
 
-def _delete_pipeline(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    engine = find_engine(context)
+def _delete_pipeline(context: Context, request: Json) -> Json:
+    engine = Engine.at(context)
     with engine.changed:
         pipeline = engine.pipelines.pop(request["name"], None)
         if pipeline is not None:
@@ -76,169 +82,103 @@ def _delete_pipeline(context: Context, request: dict[str, Any]) -> Mapping[str, 
     return {}
 
 
-def _list_pipelines(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
+def _list_pipelines(context: Context, request: Json) -> Json:
     pipelines = [
-        {
-            "name": pipeline.name,
-            "version": pipeline.declaration["version"],
-            "pipelineType": pipeline.declaration["pipelineType"],
-            "executionMode": pipeline.declaration["executionMode"],
-            "created": pipeline.created,
-            "updated": pipeline.updated,
-        }
-        for pipeline in sorted(find_engine(context).pipelines.values(), key=lambda pipeline: pipeline.name)
+        {**pipeline.declaration, "created": pipeline.created, "updated": pipeline.updated}
+        for pipeline in sorted(Engine.at(context).pipelines.values(), key=lambda pipeline: pipeline.name)
     ]
-    return _page(request, "pipelines", pipelines)
+    return listing.cut("pipelines", pipelines, request)
 
 
-def _get_pipeline_state(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    with find_engine(context).changed:
-        return shapes.pipeline_state(find_pipeline(context, request["name"]))
+def _get_pipeline_state(_: Engine, pipeline: Pipeline, request: Json) -> Json:
+    return shapes.pipeline_state(pipeline)
 
 
 # -------------------------------------------------------------------------------- the executions
 
 
-def _start_pipeline_execution(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    pipeline, token = find_pipeline(context, request["name"]), request.get("clientRequestToken")
-    with find_engine(context).changed:
-        if token and token in pipeline.tokens:
-            return {"pipelineExecutionId": pipeline.tokens[token]}
-        variables = {variable["name"]: variable["value"] for variable in request.get("variables") or []}
-        trigger = {"triggerType": "StartPipelineExecution", "triggerDetail": f"arn:aws:iam::{context.settings.account_id}:root"}
-        execution_id = _start(context, pipeline.name, variables, _source_overrides(pipeline, request), trigger)
-        if token:
-            pipeline.tokens[token] = execution_id
-    return {"pipelineExecutionId": execution_id}
+def _start_pipeline_execution(engine: Engine, pipeline: Pipeline, request: Json) -> Json:
+    token = request.get("clientRequestToken")
+    if token and token in pipeline.tokens:
+        return {"pipelineExecutionId": pipeline.tokens[token]}
+    variables = {variable["name"]: variable["value"] for variable in request.get("variables") or []}
+    trigger = {"triggerType": "StartPipelineExecution", "triggerDetail": f"arn:aws:iam::{engine.context.settings.account_id}:root"}
+    execution = engine.start(pipeline, variables, _source_overrides(pipeline, request), trigger, {})
+    if token:
+        pipeline.tokens[token] = execution.execution_id
+    return {"pipelineExecutionId": execution.execution_id}
 
 
-def _start(
-    context: Context,
-    name: str,
-    variables: dict[str, str],
-    sources: dict[str, SourceOverride],
-    trigger: dict[str, str],
-    change: dict[str, str] | None = None,
-) -> str:
-    pipeline = find_pipeline(context, name)
-    execution = Execution(
-        declaration=copy.deepcopy(pipeline.declaration),
-        variables=_resolved_variables(pipeline, variables),
-        trigger=trigger,
-        source_overrides=sources,
-        change=change or {},
-    )
-    find_engine(context).start(pipeline, execution)
-    return execution.execution_id
-
-
-def _resolved_variables(pipeline: Pipeline, given: dict[str, str]) -> dict[str, str]:
-    declared = {variable["name"]: variable.get("defaultValue") for variable in pipeline.declaration.get("variables") or []}
-    unknown = sorted(set(given) - set(declared))
-    if unknown:
-        known = ", ".join(declared) or "none"
-        raise ServiceError(
-            "ValidationException", f"Pipeline '{pipeline.name}' does not declare variables {', '.join(unknown)}; declared: {known}"
-        )
-    resolved = {name: given.get(name, default) for name, default in declared.items()}
-    missing = [name for name, value in resolved.items() if not value]
-    if missing:
-        raise ServiceError("ValidationException", f"Pipeline '{pipeline.name}' needs a value for the variables {', '.join(missing)}")
-    return {name: str(value) for name, value in resolved.items()}
-
-
-def _source_overrides(pipeline: Pipeline, request: dict[str, Any]) -> dict[str, SourceOverride]:
+def _source_overrides(pipeline: Pipeline, request: Json) -> dict[str, SourceOverride]:
     sources = {action["name"] for action in pipeline.declaration["stages"][0]["actions"]}
     overrides = {}
     for override in request.get("sourceRevisions") or []:
         if override["actionName"] not in sources or override["revisionType"] != "COMMIT_ID":
-            message = f"source revisions: allowed are COMMIT_ID of {', '.join(sorted(sources))}"
-            raise ServiceError("ValidationException", message)
+            raise InvalidError(f"source revisions: allowed are COMMIT_ID of {', '.join(sorted(sources))}")
         overrides[override["actionName"]] = SourceOverride(override["revisionValue"])
     return overrides
 
 
-def _stop_pipeline_execution(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    with find_engine(context).changed:
-        execution = find_execution(find_pipeline(context, request["pipelineName"]), request["pipelineExecutionId"])
-        if execution.is_over:
-            raise ServiceError("PipelineExecutionNotStoppableException", f"Execution '{execution.execution_id}' is {execution.status}")
-        if execution.stop_asked and not request.get("abandon"):
-            raise ServiceError("DuplicatedStopRequestException", f"Execution '{execution.execution_id}' is already stopping")
-        execution.stop_asked, execution.stop_reason = True, request.get("reason") or execution.stop_reason
-        execution.status = "Stopping"
-        if request.get("abandon"):
-            execution.abandoned.set()
-        find_engine(context).changed.notify_all()
+def _stop_pipeline_execution(_: Engine, pipeline: Pipeline, request: Json) -> Json:
+    execution = pipeline.execution(request["pipelineExecutionId"])
+    if execution.is_over:
+        raise ServiceError("PipelineExecutionNotStoppableException", f"Execution '{execution.execution_id}' is {execution.status}")
+    if execution.stop_asked and not request.get("abandon"):
+        raise ServiceError("DuplicatedStopRequestException", f"Execution '{execution.execution_id}' is already stopping")
+    execution.stop_asked, execution.stop_reason = True, request.get("reason") or execution.stop_reason
+    execution.status = "Stopping"
+    if request.get("abandon"):
+        execution.abandoned.set()
     return {"pipelineExecutionId": execution.execution_id}
 
 
-def _get_pipeline_execution(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    with find_engine(context).changed:
-        execution = find_execution(find_pipeline(context, request["pipelineName"]), request["pipelineExecutionId"])
-        return {"pipelineExecution": shapes.execution_detail(execution)}
+def _get_pipeline_execution(_: Engine, pipeline: Pipeline, request: Json) -> Json:
+    return {"pipelineExecution": shapes.execution(pipeline.execution(request["pipelineExecutionId"]))}
 
 
-def _list_pipeline_executions(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
+def _list_pipeline_executions(_: Engine, pipeline: Pipeline, request: Json) -> Json:
     stage = ((request.get("filter") or {}).get("succeededInStage") or {}).get("stageName")
-    with find_engine(context).changed:
-        executions = [
-            shapes.execution_summary(execution)
-            for execution in reversed(find_pipeline(context, request["pipelineName"]).executions.values())
-            if stage is None or (stage in execution.stages and execution.stages[stage].status == "Succeeded")
-        ]
-    return _page(request, "pipelineExecutionSummaries", executions)
+    executions = [
+        shapes.execution(execution)
+        for execution in reversed(pipeline.executions.values())
+        if stage is None or (stage in execution.stages and execution.stages[stage].status == "Succeeded")
+    ]
+    return listing.cut("pipelineExecutionSummaries", executions, request)
 
 
-def _list_action_executions(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
+def _list_action_executions(_: Engine, pipeline: Pipeline, request: Json) -> Json:
     wanted = request.get("filter") or {}
     latest = (wanted.get("latestInPipelineExecution") or {}).get("pipelineExecutionId")
     execution_id = latest or wanted.get("pipelineExecutionId")
-    with find_engine(context).changed:
-        found: list[tuple[Execution, ActionRun]] = []
-        for execution in find_pipeline(context, request["pipelineName"]).executions.values():
-            if execution_id in (None, execution.execution_id):
-                kept = {(run.stage_name, run.name) if latest else run.action_execution_id: run for run in execution.action_runs}
-                found += [(execution, run) for run in kept.values()]
-        found.sort(key=lambda pair: pair[1].started, reverse=True)
-        details = [shapes.action_execution(context, execution, run) for execution, run in found]
-    return _page(request, "actionExecutionDetails", details)
-
-
-def _page(request: dict[str, Any], member: str, items: list[dict[str, Any]]) -> Mapping[str, Any]:
-    first, size = int(request.get("nextToken") or 0), int(request.get("maxResults") or _DEFAULT_PAGE)
-    page: dict[str, Any] = {member: items[first : first + size]}
-    return page | ({"nextToken": str(first + size)} if first + size < len(items) else {})
+    found: list[tuple[Execution, ActionRun]] = []
+    for execution in pipeline.executions.values():
+        if execution_id in (None, execution.execution_id):
+            kept = {(run.stage_name, run.name) if latest else run.action_execution_id: run for run in execution.action_runs}
+            found += [(execution, run) for run in kept.values()]
+    found.sort(key=lambda pair: pair[1].started, reverse=True)
+    return listing.cut("actionExecutionDetails", [shapes.action_execution(execution, run) for execution, run in found], request)
 
 
 # ------------------------------------------------------------------------------------------ the tags
 
 
-def _tagged(context: Context, request: dict[str, Any]) -> Pipeline:
-    return find_pipeline(context, request["resourceArn"].rsplit(":", 1)[-1])
+def _list_tags_for_resource(_: Engine, pipeline: Pipeline, request: Json) -> Json:
+    return {"tags": [{"key": key, "value": value} for key, value in sorted(pipeline.tags.items())]}
 
 
-def _list_tags_for_resource(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    return {"tags": [{"key": key, "value": value} for key, value in sorted(_tagged(context, request).tags.items())]}
-
-
-def _tag_resource(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    _tagged(context, request).tags.update({tag["key"]: tag["value"] for tag in request["tags"]})
+def _tag_resource(_: Engine, pipeline: Pipeline, request: Json) -> Json:
+    pipeline.tags |= {tag["key"]: tag["value"] for tag in request["tags"]}
     return {}
 
 
-def _untag_resource(context: Context, request: dict[str, Any]) -> Mapping[str, Any]:
-    for key in request["tagKeys"]:
-        _tagged(context, request).tags.pop(key, None)
+def _untag_resource(_: Engine, pipeline: Pipeline, request: Json) -> Json:
+    pipeline.tags = {key: value for key, value in pipeline.tags.items() if key not in request["tagKeys"]}
     return {}
 
 
-_OPERATIONS: Mapping[str, Operation] = {
-    "create_pipeline": _create_pipeline,
+_ON_A_PIPELINE: Mapping[str, Callable[[Engine, Pipeline, Json], Json]] = {
     "update_pipeline": _update_pipeline,
     "get_pipeline": _get_pipeline,
-    "delete_pipeline": _delete_pipeline,
-    "list_pipelines": _list_pipelines,
     "get_pipeline_state": _get_pipeline_state,
     "start_pipeline_execution": _start_pipeline_execution,
     "stop_pipeline_execution": _stop_pipeline_execution,
@@ -249,4 +189,12 @@ _OPERATIONS: Mapping[str, Operation] = {
     "tag_resource": _tag_resource,
     "untag_resource": _untag_resource,
     **STAGE_OPERATIONS,
+}
+_OPERATIONS: Mapping[str, Operation] = {
+    "create_pipeline": _create_pipeline,
+    "delete_pipeline": _delete_pipeline,
+    "list_pipelines": _list_pipelines,
+    "put_job_success_result": put_job_result,
+    "put_job_failure_result": put_job_result,
+    **{name: _on_a_pipeline(operation) for name, operation in _ON_A_PIPELINE.items()},
 }

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from local_account.errors import ServiceError
+
 Json = dict[str, Any]
 
 
@@ -186,6 +188,12 @@ class Pipeline:
     @property
     def mode(self) -> str:
         return str(self.declaration.get("executionMode", "SUPERSEDED"))
+
+    def execution(self, execution_id: str) -> Execution:
+        """Raises ServiceError if there is none of that id."""
+        if execution_id not in self.executions:
+            raise ServiceError("PipelineExecutionNotFoundException", f"Pipeline '{self.name}' has no execution '{execution_id}'")
+        return self.executions[execution_id]
 
     def queue(self, stage_name: str) -> list[Execution]:
         return self.waiting.setdefault(stage_name, [])

@@ -120,16 +120,12 @@ class StageRunner:
 
     def _perform(self, execution: Execution, run: ActionRun) -> None:
         kind = run.declaration["actionTypeId"]
-        perform = PROVIDERS.get((kind["category"], kind["owner"], kind["provider"]))
-        if perform is None:
-            what = f"{kind['owner']}/{kind['provider']} ({kind['category']})"
-            raise ActionError("ConfigurationError", f"The local account does not implement the action provider {what}")
         try:
             run.configuration = resolve_configuration(run.declaration["configuration"], execution.known_variables)
         except UnresolvedVariableError as error:
             raise ActionError("ConfigurationError", str(error)) from error
         run.inputs = [self._in_region_of(run, execution, artifact) for artifact in run.inputs]
-        perform(Job(self._context, execution, run, self._changed))
+        PROVIDERS[kind["category"], kind["owner"], kind["provider"]](Job(self._context, execution, run, self._changed))
 
     def _in_region_of(self, run: ActionRun, execution: Execution, artifact: Artifact) -> Artifact:
         """CodePipeline brings an artifact to the region of the action that reads it, in the name of the pipeline's role."""

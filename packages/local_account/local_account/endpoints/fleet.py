@@ -10,21 +10,42 @@ import http.client
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from local_account.endpoints import router_key
 from local_account.endpoints.instance_client import InstanceClient
 from local_account.endpoints.launcher import Launcher, ServerDidNotStartError
 from local_account.endpoints.package import ServedModel
-from local_account.endpoints.routing import RoutingStrategy
 from local_account.errors import ServiceError
 
 #: The container start-up health check waits this long for `/ping` unless the variant says how long, as in SageMaker. Real seconds.
 HEALTH_CHECK_SECONDS = 240.0
 #: An instance that is taken away may finish the requests it has. Real seconds.
 DRAIN_SECONDS = 5.0
+
+
+class RoutingStrategy(StrEnum):
+    """Which instance of a variant gets a request: API reference, ProductionVariantRoutingConfig. What else AWS has is refused by name."""
+
+    LEAST_OUTSTANDING_REQUESTS = "LEAST_OUTSTANDING_REQUESTS"
+    RANDOM = "RANDOM"
+
+    def choose(self, in_flight: Sequence[int]) -> int:
+        """Index of the instance for the next request. `in_flight` has the requests of each instance, at least one of them."""
+        if self is RoutingStrategy.RANDOM:
+            return random.randrange(len(in_flight))
+        fewest = min(in_flight)
+        return random.choice([index for index, requests in enumerate(in_flight) if requests == fewest])
+
+
+def strategy_of(variant: Mapping[str, Any]) -> RoutingStrategy:
+    """What a production variant asks for, RANDOM if nothing, as in SageMaker."""
+    configuration = variant.get("RoutingConfig")
+    return RoutingStrategy(configuration["RoutingStrategy"]) if configuration else RoutingStrategy.RANDOM
 
 
 @dataclass(eq=False)
@@ -64,6 +85,15 @@ class Variant:
         self._scaling = threading.Lock()
         # Held for moments: an instance is chosen and its request counted before it can be taken away, or not chosen at all.
         self._choosing = threading.Lock()
+
+    def describe(self) -> dict[str, Any]:
+        """What DescribeEndpoint tells of what runs now."""
+        return {
+            "VariantName": self.name,
+            "CurrentWeight": self.weight,
+            "CurrentInstanceCount": len(self.instances),
+            "RoutingConfig": {"RoutingStrategy": self.routing.value},
+        }
 
     def scale_to(self, count: int) -> None:
         """Start or end processes until there are `count` healthy ones. Raises ServiceError with the log's path if one does not start."""

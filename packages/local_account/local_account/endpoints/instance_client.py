@@ -23,9 +23,12 @@ class NotConnectedError(InstanceGoneError):
 
 @dataclass(frozen=True)
 class Reply:
+    """`seconds`: how long it took, where that is measured."""
+
     status: int
     headers: Mapping[str, str]
     body: bytes
+    seconds: float = 0.0
 
 
 class InstanceClient:

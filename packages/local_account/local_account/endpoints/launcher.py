@@ -15,12 +15,11 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from local_account.context import Context
 from local_account.endpoints.package import ServedModel
-from local_account.sagemaker.warm.containers import RunningProcess, warm_containers_of
+from local_account.sagemaker.warm.containers import RunningProcess, WarmContainers
 
 _PROJECT = Path(__file__).resolve().parents[2]
 #: Until the process has a port; importing the libraries may come first.
@@ -33,18 +32,12 @@ class ServerDidNotStartError(OSError):
     """The model server ended, or took too long, before it had a port; the message names its log."""
 
 
-@dataclass(frozen=True)
-class _Running:
-    process: RunningProcess
-    watcher: threading.Thread
-
-
 class Launcher:
     """Thread-safe. `on_end(pid, code)` is called on another thread when a process ends, whatever the reason."""
 
     def __init__(self, context: Context, on_end: Callable[[int, int], None]) -> None:
         self._context, self._on_end = context, on_end
-        self._running: dict[int, _Running] = {}
+        self._running: dict[int, tuple[RunningProcess, threading.Thread]] = {}  # with what waits for its end
         # One thread per instance, so that instances share the machine as separate machines would not disturb each other.
         self.environment = {"PYTHONPATH": str(_PROJECT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -69,7 +62,7 @@ class Launcher:
         specification.touch(0o600)
         specification.write_text(json.dumps(content), encoding="utf-8")
         try:
-            process = warm_containers_of(self._context).start(
+            process = WarmContainers.at(self._context.places.first).start(
                 [sys.executable, "-m", "local_account.endpoints.model_server", str(specification)],
                 environment=self._context.process_environment(model.credentials, self.environment),
                 working_directory=model.directory,
@@ -81,20 +74,20 @@ class Launcher:
             specification.unlink(missing_ok=True)
             address.unlink(missing_ok=True)
         watcher = threading.Thread(target=self._watch, args=(pid, process), daemon=True, name=f"instance-{pid}")
-        self._running[pid] = _Running(process, watcher)
+        self._running[pid] = process, watcher
         watcher.start()
         return pid, port
 
     def stop(self, pid: int) -> None:
         """End an instance at once; returns when it is gone. Safe to repeat."""
-        running = self._running.pop(pid, None)
-        if running is None:
+        if pid not in self._running:
             return
-        if running.watcher.is_alive():
+        process, watcher = self._running.pop(pid)
+        if watcher.is_alive():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        running.watcher.join()
-        running.process.stop()
+        watcher.join()
+        process.stop()
 
     def _address(self, process: RunningProcess, address: Path, log_file: Path) -> tuple[int, int]:
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS

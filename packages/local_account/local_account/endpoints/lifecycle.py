@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from local_account.context import Context
-from local_account.endpoints import data_capture, package, rollout, routing
-from local_account.endpoints.fleet import HEALTH_CHECK_SECONDS, Fleet, Variant
-from local_account.endpoints.models import models_of
+from local_account.endpoints import data_capture, package, rollout
+from local_account.endpoints.fleet import HEALTH_CHECK_SECONDS, Fleet, Variant, strategy_of
+from local_account.endpoints.models import Models
 from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts
 from local_account.roles import Role
+from local_account.sagemaker.jobs.record import LONGEST_REASON
 
 #: Alarms are looked at this often while a step bakes, in simulated seconds, but not more often than in real ones.
 _BAKE_POLL_SIMULATED_SECONDS = 5.0
@@ -39,17 +40,17 @@ class RollbackError(Exception):
 def set_status(context: Context, endpoint: Endpoint, status: str, reason: str | None = None) -> None:
     """Change what DescribeEndpoint says, and tell the event bus. `reason` stays visible until the next change."""
     record = endpoint.record
-    record.endpoint_status, record.failure_reason = status, reason
-    record.last_modified_time = context.clock.now()
+    record["EndpointStatus"], record["FailureReason"] = status, reason[:LONGEST_REASON] if reason else None
+    record["LastModifiedTime"] = context.clock.now()
     detail = {
         "EndpointName": endpoint.name,
-        "EndpointArn": record.arn,
-        "EndpointConfigName": record.endpoint_config_name,
-        "ProductionVariants": record.production_variants,
+        "EndpointArn": record["EndpointArn"],
+        "EndpointConfigName": record["EndpointConfigName"],
+        "ProductionVariants": record["ProductionVariants"],
         "EndpointStatus": _EVENT_STATUS[status],
         **({"FailureReason": reason} if reason else {}),
     }
-    context.emit("aws.sagemaker", "SageMaker Endpoint State Change", detail, [record.arn])
+    context.emit("aws.sagemaker", "SageMaker Endpoint State Change", detail, [record["EndpointArn"]])
 
 
 def broken_off(endpoints: Endpoints, endpoint: Endpoint) -> Callable[[Exception], None]:
@@ -159,7 +160,7 @@ def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
             weight = float(variant.get("InitialVariantWeight", 1.0))
             logs = _log_paths(context, f"{endpoint.name}/{variant['VariantName']}/{name}")
             patience = float(variant.get("ContainerStartupHealthCheckTimeoutInSeconds") or HEALTH_CHECK_SECONDS)
-            built = Variant(variant["VariantName"], weight, model, endpoints.launcher, logs, routing.strategy_of(variant), patience)
+            built = Variant(variant["VariantName"], weight, model, endpoints.launcher, logs, strategy_of(variant), patience)
             fleet.variants[built.name] = built
             built.scale_to(counts[built.name])
             if endpoint.deleted.is_set():
@@ -207,7 +208,7 @@ def _interrupted(context: Context, endpoint: Endpoint, simulated_seconds: float)
 
 def _role(context: Context, configuration: Mapping[str, Any]) -> Role:
     """In whose name SageMaker works for an endpoint: the role of its model (the first one's, of several)."""
-    return models_of(context).role(configuration["ProductionVariants"][0]["ModelName"])
+    return Models.at(context).role(configuration["ProductionVariants"][0]["ModelName"])
 
 
 def _alarm_states(role: Role, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -228,22 +229,15 @@ def _take_over(
     """All traffic is on the new fleet: it becomes the endpoint's."""
     record = endpoint.record
     endpoint.fleet, endpoint.candidate, endpoint.candidate_share = candidate, None, 0.0
-    record.endpoint_config_name = configuration["EndpointConfigName"]
+    record["EndpointConfigName"] = configuration["EndpointConfigName"]
     counts = desired_counts(configuration["ProductionVariants"])
-    record.production_variants = [
-        {
-            "VariantName": name,
-            "CurrentWeight": variant.weight,
-            "DesiredWeight": variant.weight,
-            "CurrentInstanceCount": len(variant.instances),
-            "DesiredInstanceCount": counts[name],
-            "RoutingConfig": {"RoutingStrategy": variant.routing.value},
-        }
+    record["ProductionVariants"] = [
+        {**variant.describe(), "DesiredWeight": variant.weight, "DesiredInstanceCount": counts[name]}
         for name, variant in candidate.variants.items()
     ]
-    record.pending_deployment_summary = None
-    record.capture_source, capture_configuration = capture
-    record.data_capture_config = data_capture.summary(capture_configuration)
+    record["PendingDeploymentSummary"] = None
+    endpoint.capture_source, capture_configuration = capture
+    record["DataCaptureConfig"] = data_capture.summary(capture_configuration)
     previous, endpoint.capture = (
         endpoint.capture,
         data_capture.start(context, _role(context, configuration), endpoint.name, capture_configuration),
@@ -255,7 +249,7 @@ def _take_over(
 def _roll_back(context: Context, endpoint: Endpoint, error: Exception) -> None:
     """Return all traffic to the old fleet. As in SageMaker the endpoint is InService again, with the old configuration and a reason."""
     candidate, endpoint.candidate, endpoint.candidate_share = endpoint.candidate, None, 0.0
-    endpoint.record.pending_deployment_summary = None
+    endpoint.record["PendingDeploymentSummary"] = None
     if endpoint.deleted.is_set():
         if candidate is not None:
             candidate.close()

@@ -6,107 +6,70 @@ a package of several are refused where a model is made of them: served by the fi
 
 from __future__ import annotations
 
-import builtins
-import threading
 from collections.abc import Mapping
 from typing import Any
 
 from local_account.context import Context
-from local_account.errors import NotEmulatedError, ServiceError
+from local_account.errors import InvalidError, NotEmulatedError
 from local_account.roles import Role, sagemaker_role
-from local_account.sagemaker import listing, refused
-from local_account.sagemaker.registry.packages import packages_of
-from local_account.sagemaker.tags import tags_of
+from local_account.sagemaker import requests
+from local_account.sagemaker.registry.packages import ModelPackages
+from local_account.sagemaker.resources import Kind, Resources
 
 _FORBIDDEN = 403
 
 
-class Models:
-    """All models of one account, by name, in the order in which they were created."""
+class Models(Resources):
+    """Models, and what is served for each."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._models: dict[str, dict[str, Any]] = {}
-        self._lock = threading.Lock()
+    kind = Kind(
+        "Model",
+        "model",
+        taken='Cannot create already existing model "{arn}".',
+        missing='Could not find model "{arn}".',
+        listed="Models",
+    )
 
-    def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        name = request["ModelName"]
-        arn = self._context.arn("sagemaker", f"model/{name}")
-        self._require_data(self._resolved(_only_container(request)), request, arn)
-        with self._lock:
-            if name in self._models:
-                raise ServiceError("ValidationException", f'Cannot create already existing model "{arn}".')
-            self._models[name] = {
-                "EnableNetworkIsolation": False,
-                **{key: value for key, value in request.items() if key != "Tags"},
-                "ModelArn": arn,
-                "CreationTime": self._context.clock.now(),
-            }
-        tags_of(self._context).add(arn, request.get("Tags"))
-        return {"ModelArn": arn}
+    def create(self, request: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        self._require_data(self._resolved(_only_container(request)), request, self.arn(request["ModelName"]))
+        return super().create({"EnableNetworkIsolation": False, **request}, **more)
 
     def _require_data(self, container: Mapping[str, Any], request: Mapping[str, Any], arn: str) -> None:
         """Raises a ValidationException, as CreateModel does, for model data that is not there, or not for the model's role."""
         from botocore.exceptions import ClientError
 
-        url = container.get("ModelDataUrl") or ((container.get("ModelDataSource") or {}).get("S3DataSource") or {}).get("S3Uri")
+        url = data_url(container)
         if not url or "ExecutionRoleArn" not in request:  # without a role, its first use fails (`role`)
             return
         bucket, _, key = url.removeprefix("s3://").partition("/")
         if not url.startswith("s3://") or not bucket or not key:
-            raise ServiceError("ValidationException", f"ModelDataUrl {url!r} is not an S3 URI; allowed: s3://bucket/key")
+            raise InvalidError(f"ModelDataUrl {url!r} is not an S3 URI; allowed: s3://bucket/key")
         try:
-            sagemaker_role(self._context, request["ExecutionRoleArn"], arn).client("s3").head_object(Bucket=bucket, Key=key)
+            sagemaker_role(self.context, request["ExecutionRoleArn"], arn).client("s3").head_object(Bucket=bucket, Key=key)
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != _FORBIDDEN:
-                raise ServiceError("ValidationException", f"Could not find model data at {url}.") from error
-            raise ServiceError("ValidationException", _cannot_access(url, request["ExecutionRoleArn"], self._context)) from error
-
-    def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        with self._lock:
-            model = self._models.get(request["ModelName"])
-        if model is None:
-            raise _not_found(self._context, request["ModelName"])
-        return dict(model)
-
-    def exists(self, name: str) -> bool:
-        with self._lock:
-            return name in self._models
-
-    def delete(self, request: Mapping[str, Any]) -> None:
-        with self._lock:
-            model = self._models.pop(request["ModelName"], None)
-        if model is None:
-            raise _not_found(self._context, request["ModelName"])
-        tags_of(self._context).forget(model["ModelArn"])
-
-    def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The newest first, as AWS lists models."""
-        fields = {"Name": "ModelName", "CreationTime": "CreationTime"}
-        items, token = listing.page(self.all(), request, sort_fields=fields, default_order="Descending", name_field="ModelName")
-        return listing.answer("Models", items, token)
-
-    def all(self) -> builtins.list[dict[str, Any]]:
-        with self._lock:
-            return [dict(model) for model in self._models.values()]
+                raise InvalidError(f"Could not find model data at {url}.") from error
+            raise InvalidError(_cannot_access(url, request["ExecutionRoleArn"], self.context)) from error
 
     def container(self, name: str) -> dict[str, Any]:
         """The container of a model as it is served: with the image, data and environment of the model package that it names.
 
         Raises ServiceError if there is no such model or package any more, or if it cannot be served here.
         """
-        return self._resolved(_only_container(self.describe({"ModelName": name})))
+        return self._resolved(_only_container(self.record(name)))
 
     def _resolved(self, container: Mapping[str, Any]) -> dict[str, Any]:
         if "ModelPackageName" not in container:
             return dict(container)
         named = container["ModelPackageName"]
-        owner = self._context.places.of_arn(named) or self._context  # another account's, once its group's policy has allowed it
-        package = packages_of(owner).describe({"ModelPackageName": named})
-        specified = _specification(package, container.get("InferenceSpecificationName"))["Containers"]
+        owner = self.context.places.of_arn(named) or self.context  # another account's, once its group's policy has allowed it
+        package = ModelPackages.at(owner).describe({"ModelPackageName": named})
+        specified = (package.get("InferenceSpecification") or {}).get("Containers") or []
         if len(specified) != 1:
             raise NotEmulatedError("sagemaker", f"CreateModel of a model package with {len(specified)} containers (an inference pipeline)")
-        refused.refuse_by(refused.CONTAINER, "CreateModel of a model package", specified[0])
+        for name in specified[0].keys() & {"AdditionalS3DataSource", "AdditionalModelDataSources"}:
+            raise NotEmulatedError("sagemaker", f"CreateModel of a model package with {name}")
+        requests.refuse("CreateModel", {"PrimaryContainer": specified[0]})
         environment = {**(specified[0].get("Environment") or {}), **(container.get("Environment") or {})}
         return {**specified[0], **container, "Environment": environment}
 
@@ -115,10 +78,15 @@ class Models:
 
         Raises ServiceError for a model that has none, which SageMaker cannot run either.
         """
-        model = self.describe({"ModelName": name})
+        model = self.record(name)
         if "ExecutionRoleArn" not in model:
-            raise ServiceError("ValidationException", f"model {name} has no ExecutionRoleArn, so SageMaker may not read its data")
-        return sagemaker_role(self._context, model["ExecutionRoleArn"], model["ModelArn"])
+            raise InvalidError(f"model {name} has no ExecutionRoleArn, so SageMaker may not read its data")
+        return sagemaker_role(self.context, model["ExecutionRoleArn"], model["ModelArn"])
+
+
+def data_url(container: Mapping[str, Any]) -> str:
+    """Where a container's data are; empty for one without any."""
+    return str(container.get("ModelDataUrl") or container.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri", ""))
 
 
 def _cannot_access(url: str, role_arn: str, context: Context) -> str:
@@ -130,36 +98,16 @@ def _cannot_access(url: str, role_arn: str, context: Context) -> str:
     )
 
 
-def models_of(context: Context) -> Models:
-    """The models of an account; the same object at every call."""
-    return context.part(Models, lambda: Models(context))
-
-
 def _only_container(model: Mapping[str, Any]) -> Mapping[str, Any]:
     """The container of a model. Raises ServiceError for a request that has none, or more than the local account serves."""
     if model.get("PrimaryContainer") and model.get("Containers"):
-        raise ServiceError("ValidationException", "A model has PrimaryContainer or Containers; both are given.")
+        raise InvalidError("A model has PrimaryContainer or Containers; both are given.")
     containers = [model["PrimaryContainer"]] if model.get("PrimaryContainer") else model.get("Containers") or []
     if not containers:
-        raise ServiceError("ValidationException", "A model needs PrimaryContainer or Containers; neither is given.")
+        raise InvalidError("A model needs PrimaryContainer or Containers; neither is given.")
     if len(containers) > 1:
         raise NotEmulatedError("sagemaker", f"CreateModel with {len(containers)} Containers (an inference pipeline)")
     if not containers[0].get("Image") and not containers[0].get("ModelPackageName"):
-        raise ServiceError("ValidationException", "A container of a model needs Image or ModelPackageName; neither is given.")
+        raise InvalidError("A container of a model needs Image or ModelPackageName; neither is given.")
     only: Mapping[str, Any] = containers[0]
     return only
-
-
-def _specification(package: Mapping[str, Any], name: str | None) -> Mapping[str, Any]:
-    """The package's inference specification, or the additional one of that name. Raises a ValidationException without it."""
-    named = {each["Name"]: each for each in package.get("AdditionalInferenceSpecifications", [])}
-    found = named.get(name) if name else package.get("InferenceSpecification")
-    if found is None:
-        asked = f"inference specification {name!r}; it has {', '.join(named) or 'no additional ones'}" if name else "InferenceSpecification"
-        raise ServiceError("ValidationException", f"Model package {package['ModelPackageArn']} has no {asked}.")
-    specification: Mapping[str, Any] = found
-    return specification
-
-
-def _not_found(context: Context, name: str) -> ServiceError:
-    return ServiceError("ValidationException", f'Could not find model "{context.arn("sagemaker", f"model/{name}")}".')

@@ -10,22 +10,21 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from local_account import listing
 from local_account.context import Context
 from local_account.endpoints import data_capture, lifecycle, rollout
-from local_account.endpoints.configurations import configurations_of
-from local_account.endpoints.models import models_of
-from local_account.endpoints.registry import Endpoint, Record, desired_counts, endpoints_of
-from local_account.errors import ServiceError
-from local_account.sagemaker import listing
-from local_account.sagemaker.api import api_of
-from local_account.sagemaker.tags import tags_of
+from local_account.endpoints.configurations import Configurations
+from local_account.endpoints.models import Models
+from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts
+from local_account.errors import InvalidError
+from local_account.sagemaker.api import Api
+from local_account.sagemaker.tags import Tags
 
 _BUSY = ("Creating", "Updating", "RollingBack", "Deleting")
 
 
 def begin(context: Context) -> None:
     """Put the operations behind this account's API."""
-    models, configurations = models_of(context), configurations_of(context)
     of_endpoints: dict[str, Callable[[Context, dict[str, Any]], Mapping[str, Any]]] = {
         "CreateEndpoint": create_endpoint,
         "DescribeEndpoint": describe_endpoint,
@@ -34,55 +33,57 @@ def begin(context: Context) -> None:
         "DeleteEndpoint": delete_endpoint,
         "UpdateEndpointWeightsAndCapacities": update_endpoint_weights_and_capacities,
     }
-    api_of(context).operations |= {
+    Api.at(context).operations |= {
         **{name: functools.partial(operation, context) for name, operation in of_endpoints.items()},
-        "CreateModel": models.create,
-        "DescribeModel": models.describe,
-        "ListModels": models.list,
-        "DeleteModel": models.delete,
-        "CreateEndpointConfig": configurations.create,
-        "DescribeEndpointConfig": configurations.describe,
-        "ListEndpointConfigs": configurations.list,
-        "DeleteEndpointConfig": configurations.delete,
+        **Models.at(context).operations(),
+        **Configurations.at(context).operations(),
     }
 
 
 def create_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
-    endpoints = endpoints_of(context)
+    endpoints = Endpoints.at(context)
     name = parameters["EndpointName"]
     if name in endpoints.by_name:
-        raise _refused(f'Cannot create already existing endpoint "{endpoints.by_name[name].record.arn}".')
-    configuration = configurations_of(context).describe(parameters)
+        raise InvalidError(f'Cannot create already existing endpoint "{endpoints.by_name[name].record["EndpointArn"]}".')
+    configuration = Configurations.at(context).describe(parameters)
     counts = desired_counts(configuration["ProductionVariants"])
     rollout.plan(parameters.get("DeploymentConfig"), sum(counts.values()))
-    record = Record(name, context.arn("sagemaker", f"endpoint/{name}"), configuration["EndpointConfigName"], context.clock.now())
-    record.capture_source = configuration["EndpointConfigName"]
-    record.last_deployment_config = parameters.get("DeploymentConfig")
-    record.data_capture_config = data_capture.summary(configuration.get("DataCaptureConfig"))
-    record.production_variants = [
+    now = context.clock.now()
+    endpoint = endpoints.by_name[name] = Endpoint(
         {
-            "VariantName": variant["VariantName"],
-            "CurrentInstanceCount": 0,
-            "DesiredInstanceCount": counts[variant["VariantName"]],
-            **_weights(variant),
+            "EndpointName": name,
+            "EndpointArn": context.arn("sagemaker", f"endpoint/{name}"),
+            "EndpointConfigName": configuration["EndpointConfigName"],
+            "ProductionVariants": [
+                {
+                    "VariantName": variant["VariantName"],
+                    "CurrentInstanceCount": 0,
+                    "DesiredInstanceCount": counts[variant["VariantName"]],
+                    **_weights(variant),
+                }
+                for variant in configuration["ProductionVariants"]
+            ],
+            "DataCaptureConfig": data_capture.summary(configuration.get("DataCaptureConfig")),
+            "LastDeploymentConfig": parameters.get("DeploymentConfig"),
+            "CreationTime": now,
+            "LastModifiedTime": now,
         }
-        for variant in configuration["ProductionVariants"]
-    ]
-    endpoint = endpoints.by_name[name] = Endpoint(record)
-    tags_of(context).add(record.arn, parameters.get("Tags"))
+    )
+    Tags.at(context).add(endpoint.record["EndpointArn"], parameters.get("Tags"))
     lifecycle.set_status(context, endpoint, "Creating")
     context.in_background(lifecycle.create, endpoints, endpoint, configuration, failed=lifecycle.broken_off(endpoints, endpoint))
-    return {"EndpointArn": record.arn}
+    return {"EndpointArn": endpoint.record["EndpointArn"]}
 
 
 def describe_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
-    return _endpoint(context, parameters["EndpointName"]).record.describe()
+    return _endpoint(context, parameters["EndpointName"]).describe()
 
 
 def list_endpoints(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
     """The newest first, ten unless asked otherwise, as AWS lists endpoints."""
-    items, token = listing.page(
-        [endpoint.record.describe() for endpoint in list(endpoints_of(context).by_name.values())],
+    return listing.page(
+        "Endpoints",
+        [endpoint.describe() for endpoint in list(Endpoints.at(context).by_name.values())],
         parameters,
         sort_fields={"Name": "EndpointName", "CreationTime": "CreationTime", "Status": "EndpointStatus"},
         default_order="Descending",
@@ -90,11 +91,10 @@ def list_endpoints(context: Context, parameters: dict[str, Any]) -> dict[str, An
         equal={"StatusEquals": "EndpointStatus"},
         default_results=10,
     )
-    return listing.answer("Endpoints", items, token)
 
 
 def update_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
-    endpoints, configurations = endpoints_of(context), configurations_of(context)
+    endpoints, configurations = Endpoints.at(context), Configurations.at(context)
     endpoint = _changeable(context, parameters["EndpointName"])
     configuration = configurations.describe(parameters)
     capture = (configuration["EndpointConfigName"], configuration.get("DataCaptureConfig"))
@@ -102,23 +102,23 @@ def update_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
         excluded = {prop["VariantPropertyType"] for prop in parameters.get("ExcludeRetainedVariantProperties") or []}
         if "DesiredInstanceCount" not in excluded:
             _check_instance_types(context, endpoint, configuration)
-        configuration = retain_properties(configuration, endpoint.record.production_variants, excluded)
+        configuration = retain_properties(configuration, endpoint.record["ProductionVariants"], excluded)
         if "DataCaptureConfig" not in excluded:
-            source = endpoint.record.capture_source
+            source = endpoint.capture_source
             capture = (source, (configurations.find(source) or {}).get("DataCaptureConfig"))
     deployment = parameters.get("DeploymentConfig")
     if deployment is None and parameters.get("RetainDeploymentConfig"):
-        deployment = endpoint.record.last_deployment_config
+        deployment = endpoint.record["LastDeploymentConfig"]
     plan = rollout.plan(deployment, sum(desired_counts(configuration["ProductionVariants"]).values()))
-    endpoint.record.last_deployment_config = deployment
-    endpoint.record.pending_deployment_summary = {
+    endpoint.record["LastDeploymentConfig"] = deployment
+    endpoint.record["PendingDeploymentSummary"] = {
         "EndpointConfigName": configuration["EndpointConfigName"],
         "StartTime": context.clock.now(),
     }
     lifecycle.set_status(context, endpoint, "Updating")
     failed = lifecycle.broken_off(endpoints, endpoint)
     context.in_background(lifecycle.update, endpoints, endpoint, configuration, plan, capture, failed=failed)
-    return {"EndpointArn": endpoint.record.arn}
+    return {"EndpointArn": endpoint.record["EndpointArn"]}
 
 
 def update_endpoint_weights_and_capacities(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -130,18 +130,18 @@ def update_endpoint_weights_and_capacities(context: Context, parameters: dict[st
         for key in ("DesiredWeight", "DesiredInstanceCount"):
             if change.get(key) is not None:
                 variant[key] = change[key]
-    endpoints = endpoints_of(context)
+    endpoints = Endpoints.at(context)
     lifecycle.set_status(context, endpoint, "Updating")
     context.in_background(lifecycle.scale, endpoints, endpoint, wanted, failed=lifecycle.broken_off(endpoints, endpoint))
-    return {"EndpointArn": endpoint.record.arn}
+    return {"EndpointArn": endpoint.record["EndpointArn"]}
 
 
 def delete_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
-    endpoints = endpoints_of(context)
+    endpoints = Endpoints.at(context)
     endpoint = _endpoint(context, parameters["EndpointName"])
     endpoints.by_name.pop(endpoint.name, None)
     lifecycle.delete(endpoints, endpoint)
-    tags_of(context).forget(endpoint.record.arn)
+    Tags.at(context).forget(endpoint.record["EndpointArn"])
     return {}
 
 
@@ -164,12 +164,12 @@ def retain_properties(configuration: Mapping[str, Any], running: Sequence[Mappin
 
 def _check_instance_types(context: Context, endpoint: Endpoint, configuration: Mapping[str, Any]) -> None:
     """Retained instance counts need the instance types to stay: SageMaker fails such an update."""
-    current = configurations_of(context).find(endpoint.record.endpoint_config_name) or {"ProductionVariants": []}
+    current = Configurations.at(context).find(endpoint.record["EndpointConfigName"]) or {"ProductionVariants": []}
     types = {variant["VariantName"]: variant["InstanceType"] for variant in current["ProductionVariants"]}
     for variant in configuration["ProductionVariants"]:
         old = types.get(variant["VariantName"], variant["InstanceType"])
         if old != variant["InstanceType"]:
-            raise _refused(
+            raise InvalidError(
                 f"Variant {variant['VariantName']} retains its instance count, so its InstanceType cannot change from {old} to "
                 f"{variant['InstanceType']}. Exclude DesiredInstanceCount from the retained properties, or keep the type."
             )
@@ -181,9 +181,9 @@ def _weights(variant: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _endpoint(context: Context, name: str) -> Endpoint:
-    endpoint = endpoints_of(context).by_name.get(name)
+    endpoint = Endpoints.at(context).by_name.get(name)
     if endpoint is None:
-        raise _refused(f'Could not find endpoint "{context.arn("sagemaker", f"endpoint/{name}")}".')
+        raise InvalidError(f'Could not find endpoint "{context.arn("sagemaker", f"endpoint/{name}")}".')
     return endpoint
 
 
@@ -191,26 +191,26 @@ def _changeable(context: Context, name: str) -> Endpoint:
     """The endpoint, if it exists and nothing else is changing it."""
     endpoint = _endpoint(context, name)
     if endpoint.status in _BUSY:
-        raise _refused(f'Cannot update in-progress endpoint "{endpoint.record.arn}".')
+        raise InvalidError(f'Cannot update in-progress endpoint "{endpoint.record["EndpointArn"]}".')
     if endpoint.status != "InService":
-        raise _refused(f'Cannot update endpoint "{endpoint.record.arn}" with status {endpoint.status}; it can only be deleted.')
+        raise InvalidError(
+            f'Cannot update endpoint "{endpoint.record["EndpointArn"]}" with status {endpoint.status}; it can only be deleted.'
+        )
     return endpoint
 
 
 def _check_wanted(endpoint: Endpoint, wanted: Sequence[Mapping[str, Any]]) -> None:
     names = [change["VariantName"] for change in wanted]
     if len(set(names)) != len(names):
-        raise _refused("The variant names of DesiredWeightsAndCapacities are not unique.")
-    known = [variant["VariantName"] for variant in endpoint.record.production_variants]
+        raise InvalidError("The variant names of DesiredWeightsAndCapacities are not unique.")
+    known = [variant["VariantName"] for variant in endpoint.record["ProductionVariants"]]
     unknown = [name for name in names if name not in known]
     if unknown:
-        configuration = endpoint.record.endpoint_config_name
-        raise _refused(f'The variant name(s) "{", ".join(unknown)}" is/are not present within endpoint configuration "{configuration}".')
+        configuration = endpoint.record["EndpointConfigName"]
+        raise InvalidError(
+            f'The variant name(s) "{", ".join(unknown)}" is/are not present within endpoint configuration "{configuration}".'
+        )
     for change in wanted:
         count = change.get("DesiredInstanceCount")
         if count is not None and int(count) < 1:
-            raise _refused(f"DesiredInstanceCount of variant {change['VariantName']} is {count}; allowed: at least 1")
-
-
-def _refused(message: str) -> ServiceError:
-    return ServiceError("ValidationException", message)
+            raise InvalidError(f"DesiredInstanceCount of variant {change['VariantName']} is {count}; allowed: at least 1")

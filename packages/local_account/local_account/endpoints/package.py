@@ -13,8 +13,8 @@ from pathlib import Path
 
 from local_account.authorization.credentials import Credentials
 from local_account.context import Context
-from local_account.endpoints.models import models_of
-from local_account.errors import ServiceError
+from local_account.endpoints.models import Models, data_url
+from local_account.errors import InvalidError
 from local_account.roles import Role
 from local_account.sagemaker.jobs import isolation
 from local_account.sagemaker.program import has_network
@@ -39,11 +39,11 @@ class ServedModel:
 
 def unpack(context: Context, model_name: str, directory: Path) -> ServedModel:
     """Download and extract the model into `directory`, which is replaced. Raises ServiceError that says what is wrong with it."""
-    models = models_of(context)
+    models = Models.at(context)
     container, model, role = models.container(model_name), models.describe({"ModelName": model_name}), models.role(model_name)
-    url = container.get("ModelDataUrl") or container.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri", "")
+    url = data_url(container)
     if not url.startswith("s3://") or not url.endswith(".tar.gz"):
-        raise ServiceError("ValidationException", f"model {model_name}: the model data is {url!r}; allowed: s3://<bucket>/<key>.tar.gz")
+        raise InvalidError(f"model {model_name}: the model data is {url!r}; allowed: s3://<bucket>/<key>.tar.gz")
     shutil.rmtree(directory, ignore_errors=True)
     _extract(role, url, directory)
     environment = dict(container.get("Environment") or {})
@@ -76,6 +76,6 @@ def _extract(role: Role, url: str, directory: Path) -> None:
         with tarfile.open(archive) as tar:
             tar.extractall(directory, filter="data")
     except tarfile.TarError as error:
-        raise ServiceError("ValidationException", f"{url} is not a tar.gz archive: {error}") from error
+        raise InvalidError(f"{url} is not a tar.gz archive: {error}") from error
     finally:
         archive.unlink(missing_ok=True)

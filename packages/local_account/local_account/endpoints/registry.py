@@ -8,56 +8,24 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from local_account.context import Context
+from local_account.context import Context, Part
 from local_account.endpoints.data_capture import DataCapture
 from local_account.endpoints.fleet import Fleet, Variant
 from local_account.endpoints.launcher import Launcher
 from local_account.endpoints.traffic import Traffic
-from local_account.sagemaker.jobs.record import LONGEST_REASON
-
-
-@dataclass
-class Record:
-    """What the API tells of an endpoint. `capture_source` is the configuration whose data capture it runs with."""
-
-    endpoint_name: str
-    arn: str
-    endpoint_config_name: str
-    creation_time: datetime
-    production_variants: list[dict[str, Any]] = field(default_factory=list)
-    endpoint_status: str = "Creating"
-    failure_reason: str | None = None
-    last_modified_time: datetime | None = None
-    data_capture_config: dict[str, Any] | None = None
-    last_deployment_config: Mapping[str, Any] | None = None
-    pending_deployment_summary: dict[str, Any] | None = None
-    capture_source: str = ""
-
-    def describe(self) -> dict[str, Any]:
-        return {
-            "EndpointName": self.endpoint_name,
-            "EndpointArn": self.arn,
-            "EndpointConfigName": self.endpoint_config_name,
-            "ProductionVariants": [dict(variant) for variant in self.production_variants],
-            "DataCaptureConfig": self.data_capture_config,
-            "EndpointStatus": self.endpoint_status,
-            "FailureReason": self.failure_reason[:LONGEST_REASON] if self.failure_reason else None,
-            "CreationTime": self.creation_time,
-            "LastModifiedTime": self.last_modified_time or self.creation_time,
-            "LastDeploymentConfig": self.last_deployment_config,
-            "PendingDeploymentSummary": self.pending_deployment_summary,
-        }
 
 
 class Endpoint:
-    """One endpoint. `record` is what the API tells of it; the rest is what really runs."""
+    """One endpoint. `record` has what DescribeEndpoint tells of it; the rest is what really runs.
 
-    def __init__(self, record: Record) -> None:
+    `capture_source` is the configuration whose data capture it runs with.
+    """
+
+    def __init__(self, record: dict[str, Any]) -> None:
         self.record = record
+        self.capture_source = str(record["EndpointConfigName"])
         self.traffic = Traffic()
         self.fleet: Fleet | None = None
         self.candidate: Fleet | None = None
@@ -68,11 +36,14 @@ class Endpoint:
 
     @property
     def name(self) -> str:
-        return self.record.endpoint_name
+        return str(self.record["EndpointName"])
 
     @property
     def status(self) -> str:
-        return self.record.endpoint_status
+        return str(self.record["EndpointStatus"])
+
+    def describe(self) -> dict[str, Any]:
+        return {**self.record, "ProductionVariants": [dict(variant) for variant in self.record["ProductionVariants"]]}
 
     def fleets(self) -> list[Fleet]:
         return [fleet for fleet in (self.fleet, self.candidate) if fleet is not None]
@@ -87,23 +58,20 @@ class Endpoint:
 
     def variant_record(self, name: str) -> dict[str, Any]:
         """What DescribeEndpoint says of a variant. Raises StopIteration for a variant that is not there."""
-        return next(variant for variant in self.record.production_variants if variant["VariantName"] == name)
+        return next(variant for variant in self.record["ProductionVariants"] if variant["VariantName"] == name)
 
     def refresh_record(self) -> None:
         """Let DescribeEndpoint tell the instances that are running now."""
-        for variant in self.record.production_variants:
+        for variant in self.record["ProductionVariants"]:
             running = self.fleet.variants.get(variant["VariantName"]) if self.fleet else None
-            variant["CurrentInstanceCount"] = len(running.instances) if running else 0
-            if running:
-                variant["CurrentWeight"] = running.weight
-                variant["RoutingConfig"] = {"RoutingStrategy": running.routing.value}
+            variant |= running.describe() if running else {"CurrentInstanceCount": 0}
 
 
-class Endpoints:
+class Endpoints(Part):
     """All endpoints of one account, by name."""
 
     def __init__(self, context: Context) -> None:
-        self.context = context
+        super().__init__(context)
         self.by_name: dict[str, Endpoint] = {}
         self.launcher = Launcher(context, self._instance_ended)
 
@@ -124,11 +92,6 @@ class Endpoints:
         with log_file.open("a", encoding="utf-8") as log:
             log.write(f"an instance of variant {variant.name} ended with code {code}; {outcome}\n")
         endpoint.refresh_record()
-
-
-def endpoints_of(context: Context) -> Endpoints:
-    """The endpoints of an account; the same object at every call."""
-    return context.part(Endpoints, lambda: Endpoints(context))
 
 
 def desired_counts(variants: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local_account.errors import ServiceError
+from local_account.errors import InvalidError
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def plan(configuration: Mapping[str, Any] | None, new_instances: int) -> Plan:
     )
     waiting = planned.bake_seconds * len(planned.shares) + planned.termination_wait_seconds
     if planned.timeout_seconds <= waiting:
-        raise _refused(
+        raise InvalidError(
             f"MaximumExecutionTimeoutInSeconds is {planned.timeout_seconds:g}; allowed: more than the {waiting:g} seconds that "
             "WaitIntervalInSeconds and TerminationWaitInSeconds add up to"
         )
@@ -65,23 +65,19 @@ def _shares(routing: Mapping[str, Any], new_instances: int) -> tuple[float, ...]
         while not steps or steps[-1] < 1.0:
             steps.append(min(1.0, round(step * (len(steps) + 1), 6)))
         return tuple(steps)
-    raise _refused(f"TrafficRoutingConfiguration.Type is {kind!r}; allowed: ALL_AT_ONCE, CANARY, LINEAR")
+    raise InvalidError(f"TrafficRoutingConfiguration.Type is {kind!r}; allowed: ALL_AT_ONCE, CANARY, LINEAR")
 
 
 def _share(name: str, size: Mapping[str, Any] | None, new_instances: int, lowest: float) -> float:
     """A CapacitySize as a share of the fleet: at most half of it; a linear step at least a tenth."""
     if not size:
-        raise _refused(f"{name} is required for this type of traffic routing")
+        raise InvalidError(f"{name} is required for this type of traffic routing")
     value = float(size["Value"])
     share = value / 100 if size["Type"] == "CAPACITY_PERCENT" else value / max(new_instances, 1)
     if not (lowest <= share <= 0.5 and share > 0):
         allowed = f"{'10' if lowest else 'more than 0'} to 50 % of the new fleet"
-        raise _refused(f"{name} is {size['Value']} ({size['Type']}) of {new_instances} instances; allowed: {allowed}")
+        raise InvalidError(f"{name} is {size['Value']} ({size['Type']}) of {new_instances} instances; allowed: {allowed}")
     return share
-
-
-def _refused(message: str) -> ServiceError:
-    return ServiceError("ValidationException", message)
 
 
 def tripped(plan_: Plan, states: Sequence[Mapping[str, Any]]) -> list[str]:

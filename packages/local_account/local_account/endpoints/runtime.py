@@ -11,13 +11,13 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from local_account.context import Context
 from local_account.endpoints.fleet import Instance, Variant
-from local_account.endpoints.instance_client import InstanceGoneError, NotConnectedError
-from local_account.endpoints.registry import Endpoint, endpoints_of
+from local_account.endpoints.instance_client import InstanceGoneError, NotConnectedError, Reply
+from local_account.endpoints.registry import Endpoint, Endpoints
 from local_account.errors import NotEmulatedError, ServiceError
 from local_account.response import Response
 
@@ -31,23 +31,13 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class ModelAnswer:
-    """What an instance answered; `status` 0 means that it did not."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str]
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Served:
-    """An answer and where it is from; no `instance` if the variant had none."""
+    """An answer, whose status 0 means that there was none in time, and where it is from; no `instance` if the variant had none."""
 
     endpoint: Endpoint
     variant: Variant
     instance: Instance | None
-    answer: ModelAnswer
+    answer: Reply
 
 
 async def invoke(context: Context, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> Response:
@@ -109,21 +99,19 @@ async def _serve(context: Context, endpoint_name: str, headers: Mapping[str, str
             break
         if attempt < _ATTEMPTS:
             endpoint.traffic.abandoned(variant.name)
-    return Served(endpoint, variant, instance, answer or ModelAnswer(503, b"no instance of the variant answered", {}, 0.0))
+    return Served(endpoint, variant, instance, answer or Reply(503, {}, b"no instance of the variant answered"))
 
 
 def _choose(context: Context, endpoint_name: str, target: str | None) -> tuple[Endpoint, Variant]:
     """The variant that gets a request at this moment. Raises ServiceError without one."""
-    endpoint = endpoints_of(context).by_name.get(endpoint_name)
+    endpoint = Endpoints.at(context).by_name.get(endpoint_name)
     fleet = endpoint.serving() if endpoint is not None else None
     if endpoint is None or fleet is None:
         raise ServiceError("ValidationError", f"Endpoint {endpoint_name} of account {context.settings.account_id} not found.")
     return endpoint, fleet.pick(target)
 
 
-async def _forward(
-    endpoint: Endpoint, variant: Variant, headers: Mapping[str, str], body: bytes
-) -> tuple[ModelAnswer | None, Instance | None]:
+async def _forward(endpoint: Endpoint, variant: Variant, headers: Mapping[str, str], body: bytes) -> tuple[Reply | None, Instance | None]:
     """Send to the instance that the variant's routing chooses. No answer if no instance has seen the request."""
     started = time.perf_counter()
     instance = variant.acquire()
@@ -131,17 +119,16 @@ async def _forward(
         return None, None
     try:
         reply = await instance.client.post("/invocations", _forwarded(headers), body, INVOCATION_TIMEOUT_SECONDS)
-        return ModelAnswer(reply.status, reply.body, reply.headers, time.perf_counter() - started), instance
     except TimeoutError:
-        message = b"Your invocation timed out while waiting for a response from container primary."
-        return ModelAnswer(0, message, {}, time.perf_counter() - started), instance
+        reply = Reply(0, {}, b"Your invocation timed out while waiting for a response from container primary.")
     except NotConnectedError as error:
         _log.info("instance %s of %s did not answer: %s", instance.pid, endpoint.name, error)
         return None, instance
     except InstanceGoneError:  # not tried again: a request that ends one instance would end them all
-        return ModelAnswer(500, b"Worker died.", {}, time.perf_counter() - started), instance
+        reply = Reply(500, {}, b"Worker died.")
     finally:
         variant.release(instance)
+    return replace(reply, seconds=time.perf_counter() - started), instance
 
 
 def _forwarded(headers: Mapping[str, str]) -> dict[str, str]:
@@ -149,7 +136,7 @@ def _forwarded(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[name] for name in ("content-type", "accept", f"{_PREFIX}custom-attributes") if name in headers}
 
 
-def _model_error(context: Context, endpoint: Endpoint, answer: ModelAnswer, instance: Instance | None) -> Response:
+def _model_error(context: Context, endpoint: Endpoint, answer: Reply, instance: Instance | None) -> Response:
     """ModelError: HTTP 424 around the container's own status and message, naming the log that tells more."""
     side = "client" if 400 <= answer.status < 500 else "server"
     original = answer.body.decode("utf-8", "replace").strip()
@@ -164,7 +151,7 @@ def _model_error(context: Context, endpoint: Endpoint, answer: ModelAnswer, inst
     return Response(424, json.dumps(content).encode(), {"content-type": "application/json", "x-amzn-errortype": "ModelError"})
 
 
-def _capture(endpoint: Endpoint, variant: Variant, headers: Mapping[str, str], body: bytes, answer: ModelAnswer) -> None:
+def _capture(endpoint: Endpoint, variant: Variant, headers: Mapping[str, str], body: bytes, answer: Reply) -> None:
     if endpoint.capture is None:
         return
     metadata: dict[str, Any] = {}
@@ -177,7 +164,7 @@ def _capture(endpoint: Endpoint, variant: Variant, headers: Mapping[str, str], b
     endpoint.capture.record(variant.name, (body, request_type), (answer.body, answer_type), metadata)
 
 
-def _answer_headers(variant: Variant, answer: ModelAnswer) -> dict[str, str]:
+def _answer_headers(variant: Variant, answer: Reply) -> dict[str, str]:
     content_type = answer.headers.get("content-type", "application/octet-stream")
     headers = {"content-type": content_type, "x-amzn-invoked-production-variant": variant.name}
     if attributes := answer.headers.get(f"{_PREFIX}custom-attributes"):

@@ -30,4 +30,4 @@ def begin(context: Context) -> None:
     services = service_metrics.ServiceMetrics(context)
     services.watch_events()
     heartbeat.on_beat(context, services.publish)
-    heartbeat.on_beat(context, alarm_loop.loop_of(context).evaluate)
+    heartbeat.on_beat(context, alarm_loop.AlarmLoop.at(context).evaluate)

@@ -35,7 +35,7 @@ def _held(original: Any) -> Any:
     def set_state(params: Any, data: Mapping[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
         if data.get("AlarmName"):
             here = _active[0].here
-            alarm_loop.loop_of(here).hold(data["AlarmName"], here.clock.now().timestamp())
+            alarm_loop.AlarmLoop.at(here).hold(data["AlarmName"], here.clock.now().timestamp())
         return original(params, data, is_cbor, is_json)
 
     return set_state

@@ -10,7 +10,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from local_account.context import Context
+from local_account.context import Context, Part
 from local_account.monitoring import alarms, store
 from local_account.monitoring.alarms import Evaluation
 
@@ -20,16 +20,11 @@ _log = logging.getLogger(__name__)
 _STANDARD_SECONDS, _HIGH_RESOLUTION_SECONDS = 60, 10
 
 
-def loop_of(context: Context) -> AlarmLoop:
-    """The account's alarm loop; the same object at every call."""
-    return context.part(AlarmLoop, lambda: AlarmLoop(context))
-
-
-class AlarmLoop:
+class AlarmLoop(Part):
     """Remembers when each alarm was last evaluated, and what was seen."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        super().__init__(context)
         self._evaluated: dict[str, int] = {}
         self.evaluations: dict[str, Evaluation] = {}
 

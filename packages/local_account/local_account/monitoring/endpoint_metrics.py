@@ -14,7 +14,7 @@ import psutil
 
 from local_account.context import Context
 from local_account.endpoints.fleet import Variant
-from local_account.endpoints.registry import Endpoint, endpoints_of
+from local_account.endpoints.registry import Endpoint, Endpoints
 from local_account.endpoints.traffic import Minute
 from local_account.monitoring import store
 from local_account.monitoring.store import Datum
@@ -39,7 +39,7 @@ class Publisher:
         minute = int(now // 60)
         invocations: list[Datum] = []
         utilisation: list[Datum] = []
-        for endpoint in list(endpoints_of(self._context).by_name.values()):
+        for endpoint in list(Endpoints.at(self._context).by_name.values()):
             for (variant, counted), counts in endpoint.traffic.take_before(minute).items():
                 weight = self._context.clock.request_weight
                 invocations += _minute_data(endpoint.name, variant, counted * 60.0, counts, weight)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from local_account.context import Context
+from local_account.context import Context, Part
 from local_account.places import scope
 
 _log = logging.getLogger(__name__)
@@ -21,18 +21,17 @@ _SHORTEST_SECONDS, _LONGEST_SECONDS = 0.1, 1.0
 Action = Callable[[float], None]
 
 
-class Actions(list[Action]):
+class Actions(Part):
     """What happens at every beat of one account and region, in order."""
 
-
-def actions_of(context: Context) -> Actions:
-    """The account's actions; the same object at every call."""
-    return context.part(Actions, Actions)
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.every: list[Action] = []
 
 
 def on_beat(context: Context, action: Action) -> None:
     """Call `action` at every beat, after those that were added before it."""
-    actions_of(context).append(action)
+    Actions.at(context).every.append(action)
 
 
 def run(context: Context) -> None:
@@ -45,7 +44,7 @@ def run(context: Context) -> None:
 
 
 def _beat(context: Context, now: float) -> None:
-    for action in tuple(actions_of(context)):
+    for action in tuple(Actions.at(context).every):
         try:
             action(now)
         except Exception:  # one failing action must not stop the time of the others

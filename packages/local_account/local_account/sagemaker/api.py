@@ -1,6 +1,6 @@
-"""SageMaker's API of one account: finds the operation that a request names, and answers. The port has checked its members.
+"""SageMaker's API of one account: finds the operation that a call names, and answers. The port has held its members to AWS's model.
 
-In: `Request`, from the gateway. Out: `Response` in AWS JSON 1.1, or ServiceError, also for an operation that this account has not.
+In: a `Call`, from the gateway. Out: `Response` in AWS JSON 1.1, or ServiceError, also for an operation that this account has not.
 `operations.py` and `local_account/endpoints/` add their operations. Protocol: https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html.
 """
 
@@ -8,55 +8,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
-from local_account.context import Context
-from local_account.errors import NotEmulatedError, ServiceError
+from local_account.api.reading import Call
+from local_account.context import Context, Part
+from local_account.errors import NotEmulatedError
+from local_account.moto_operations import seconds
 from local_account.response import Response
-from local_account.sagemaker import refused, requests
-from local_account.signatures import Request
+from local_account.sagemaker import requests
 
 #: An operation: the request's members in, the answer's out. The answer may have more than the operation's model has.
 Operation = Callable[[dict[str, Any]], Mapping[str, Any] | None]
 
-_CONTENT_TYPE = "application/x-amz-json-1.1"
 
-
-class Api:
+class Api(Part):
     """Operations by name, such as `CreateModel`."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self.operations: dict[str, Operation] = {}
 
-    def answer(self, request: Request) -> Response:
-        """Answer one request. Raises ServiceError for what AWS would refuse, and for what this account has not."""
-        name = request.headers.get("x-amz-target", "").rpartition(".")[2]
-        if name not in self.operations:
-            raise NotEmulatedError("sagemaker", name or f"{request.method} {request.path}")
-        parameters = requests.given(name, _members(request.body))
-        refused.refuse(name, parameters)
-        answer = requests.answered(name, self.operations[name](parameters) or {})
-        return Response(200, json.dumps(answer, default=_seconds).encode(), {"content-type": _CONTENT_TYPE})
-
-
-def api_of(context: Context) -> Api:
-    """The API of an account; the same object at every call."""
-    return context.part(Api, Api)
-
-
-def _members(body: bytes) -> dict[str, Any]:
-    try:
-        members = json.loads(body or b"{}")
-    except ValueError as error:
-        raise ServiceError("SerializationException", f"The request is not JSON: {error}") from error
-    if not isinstance(members, dict):
-        raise ServiceError("SerializationException", f"The request is a {type(members).__name__}; allowed: an object")
-    return members
-
-
-def _seconds(value: object) -> float:
-    """AWS JSON writes a time as seconds since 1970."""
-    if isinstance(value, datetime):
-        return value.timestamp()
-    raise TypeError(f"{type(value).__name__} is not part of AWS JSON")
+    def answer(self, call: Call) -> Response:
+        """Answer one call. Raises ServiceError for what AWS would refuse, and for what this account has not."""
+        if call.operation not in self.operations:
+            raise NotEmulatedError("sagemaker", call.operation)
+        given = requests.given(call.operation, call.parameters)
+        answer = requests.answered(call.operation, self.operations[call.operation](given) or {})
+        return Response(200, json.dumps(answer, default=seconds).encode(), {"content-type": "application/x-amz-json-1.1"})

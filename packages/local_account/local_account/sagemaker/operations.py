@@ -2,132 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from local_account.context import Context
-from local_account.endpoints.models import models_of
-from local_account.sagemaker.api import Operation, api_of
+from local_account.endpoints.models import Models
+from local_account.sagemaker.api import Api, Operation
 from local_account.sagemaker.jobs.processing import ProcessingJobs
-from local_account.sagemaker.jobs.record import Job, Jobs
-from local_account.sagemaker.jobs.running import Runner
-from local_account.sagemaker.jobs.s3_data import S3Data
+from local_account.sagemaker.jobs.running import JobService, Runner
 from local_account.sagemaker.jobs.training import TrainingJobs
 from local_account.sagemaker.pipelines.caching import StepCache
 from local_account.sagemaker.pipelines.execution import Services
 from local_account.sagemaker.pipelines.service import Pipelines
 from local_account.sagemaker.pipelines.steps import StepRunner
-from local_account.sagemaker.registry.packages import packages_of
-from local_account.sagemaker.tags import tags_of
+from local_account.sagemaker.registry.packages import ModelPackages
+from local_account.sagemaker.tags import Tags
 from local_account.sagemaker.transform.job import TransformJobs
 from local_account.sagemaker.tuning.job import TuningJobs
-from local_account.sagemaker.warm.containers import warm_containers_of
+from local_account.sagemaker.warm.containers import WarmContainers
+
+#: Jobs will follow soon: the containers import their packages meanwhile.
+_WARMING = ("CreatePipeline", "UpdatePipeline", "StartPipelineExecution", "CreateModelPackageGroup")
 
 
-class SageMaker:
-    """The SageMaker of one account. Endpoints are in `local_account/endpoints/`."""
-
-    def __init__(self, context: Context) -> None:
-        self.context = context
-        self.warm = warm_containers_of(context)
-        runner, data = Runner(context, self.warm), S3Data(context)
-        self.packages = packages_of(context)
-        self.groups = self.packages.groups
-        self.processing, self.training = ProcessingJobs(runner, data), TrainingJobs(runner, data)
-        self.tuning, self.transform = TuningJobs(self.training), TransformJobs(runner, data)
-        steps = StepRunner(self.processing, self.training, self.tuning, self.transform, models_of(context), self.packages)
-        self.pipelines = Pipelines(Services(context, steps, data, StepCache()))
-
-    def operations(self) -> dict[str, Operation]:
-        """Every operation by its name."""
-        tags = tags_of(self.context)
-        general: dict[str, Operation] = {
-            "AddTags": tags.add_tags,
-            "DeleteTags": tags.delete_tags,
-            "ListTags": tags.list_tags,
-        }
-        return {**general, **self._pipeline_operations(), **self._job_operations(), **self._registry_operations()}
-
-    def _pipeline_operations(self) -> dict[str, Operation]:
-        pipelines = self.pipelines
-        return {
-            "CreatePipeline": self._warming(pipelines.create),
-            "UpdatePipeline": self._warming(pipelines.update),
-            "DescribePipeline": pipelines.describe,
-            "DeletePipeline": pipelines.delete,
-            "ListPipelines": pipelines.list,
-            "StartPipelineExecution": self._warming(pipelines.start),
-            "StopPipelineExecution": pipelines.stop,
-            "DescribePipelineExecution": pipelines.describe_execution,
-            "DescribePipelineDefinitionForExecution": pipelines.definition_for_execution,
-            "ListPipelineParametersForExecution": pipelines.parameters_for_execution,
-            "ListPipelineExecutions": pipelines.list_executions,
-            "ListPipelineExecutionSteps": pipelines.list_steps,
-        }
-
-    def _job_operations(self) -> dict[str, Operation]:
-        found: dict[str, Operation] = {"ListTrainingJobsForHyperParameterTuningJob": self.tuning.trials}
-        kinds: tuple[tuple[Jobs, Callable[[dict[str, Any]], Job]], ...] = (
-            (self.processing.jobs, self.processing.create),
-            (self.training.jobs, self.training.create),
-            (self.transform.jobs, self.transform.create),
-            (self.tuning.jobs, self.tuning.create),
-        )
-        for jobs, create in kinds:
-            name = jobs.kind.resource
-            found |= {
-                f"Create{name}": _creating(create, jobs),
-                f"Describe{name}": _describing(jobs),
-                f"List{name}s": jobs.list,
-                f"Stop{name}": _stopping(jobs),
-            }
-        return found
-
-    def _registry_operations(self) -> dict[str, Operation]:
-        groups, packages = self.groups, self.packages
-        return {
-            "CreateModelPackageGroup": self._warming(groups.create),
-            "DescribeModelPackageGroup": lambda request: groups.get(request["ModelPackageGroupName"]),
-            "DeleteModelPackageGroup": packages.delete_group,
-            "ListModelPackageGroups": groups.list,
-            "PutModelPackageGroupPolicy": groups.put_policy,
-            "GetModelPackageGroupPolicy": groups.get_policy,
-            "DeleteModelPackageGroupPolicy": groups.delete_policy,
-            "CreateModelPackage": packages.create,
-            "DescribeModelPackage": packages.describe,
-            "BatchDescribeModelPackage": packages.describe_several,
-            "UpdateModelPackage": packages.update,
-            "DeleteModelPackage": packages.delete,
-            "ListModelPackages": packages.list,
-        }
-
-    def _warming(self, operation: Operation) -> Operation:
-        """Jobs will follow soon: let the containers import their packages meanwhile."""
-
-        def warmed(request: dict[str, Any]) -> Mapping[str, Any] | None:
-            answer = operation(request)
-            self.warm.prepare()
-            return answer
-
-        return warmed
+def begin(context: Context) -> None:
+    """Put this account's SageMaker behind its API. Endpoints are in `local_account/endpoints/`."""
+    warm, packages, tags = WarmContainers.at(context.places.first), ModelPackages.at(context), Tags.at(context)
+    runner = Runner(context, warm)
+    training = TrainingJobs(runner)
+    tuning = TuningJobs(training)
+    jobs: dict[str, JobService] = {
+        "Processing": ProcessingJobs(runner),
+        "Training": training,
+        "Transform": TransformJobs(runner),
+        "Tuning": tuning,
+    }
+    pipelines = Pipelines(Services(context, StepRunner(jobs, Models.at(context), packages), StepCache()))
+    operations = Api.at(context).operations
+    for part in (tags, pipelines, packages.groups, packages):
+        operations |= part.operations()
+    for service in jobs.values():
+        operations |= service.jobs.operations(service.create)
+    operations["ListTrainingJobsForHyperParameterTuningJob"] = tuning.trials
+    operations |= {name: _warming(operations[name], warm) for name in _WARMING}
+    context.existing.tags_elsewhere = tags.of
+    context.existing.policy_elsewhere = packages.groups.policy_for
 
 
-def begin(context: Context) -> SageMaker:
-    """Put this account's SageMaker behind its API."""
-    service = SageMaker(context)
-    api_of(context).operations |= service.operations()
-    context.existing.tags_elsewhere = tags_of(context).of
-    context.existing.policy_elsewhere = service.groups.policy_for
-    return service
+def _warming(operation: Operation, warm: WarmContainers) -> Operation:
+    def warmed(request: dict[str, Any]) -> Mapping[str, Any] | None:
+        answer = operation(request)
+        warm.prepare()
+        return answer
 
-
-def _creating(create: Callable[[dict[str, Any]], Job], jobs: Jobs) -> Operation:
-    return lambda request: {jobs.kind.arn_field: create(request).arn}
-
-
-def _describing(jobs: Jobs) -> Operation:
-    return lambda request: jobs.get(request[jobs.kind.name_field]).describe()
-
-
-def _stopping(jobs: Jobs) -> Operation:
-    return lambda request: jobs.stop(request[jobs.kind.name_field])
+    return warmed

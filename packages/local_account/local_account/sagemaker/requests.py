@@ -2,39 +2,30 @@
 
 What clients send is checked at the port (`gateway.py`); `check` does the same for what a pipeline's steps ask for (`pipelines/steps.py`).
 What is behind these doors can rely on types, required members, enums, lengths and patterns, and that no member arrives that would be
-dropped: `api/validation.py`, `api/members.py`, `refused.py`.
+dropped: `api/validation.py`, `api/members.py`, `api/values.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
-from local_account.api import members, validation
-from local_account.api.reading import Call
-from local_account.sagemaker import refused
-
-
-@lru_cache(maxsize=1)
-def service_model() -> Any:
-    from botocore.loaders import Loader
-    from botocore.model import ServiceModel
-
-    return ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
+from local_account.api import members, validation, values
+from local_account.api.reading import Call, input_shape, model
+from local_account.moto_operations import as_shape
 
 
 def check(operation: str, request: Mapping[str, Any]) -> None:
     """Raises ServiceError as the port does for a request that AWS's model does not allow, or that asks for what is not acted on."""
     validation.require_allowed(Call("sagemaker", operation, request))
-    refused.refuse(operation, request)
+    values.require_emulated(Call("sagemaker", operation, request))
 
 
 def refuse(operation: str, request: Mapping[str, Any]) -> None:
     """Raises NotImplemented that names the first member of `request` that is not acted on. What the model does not have is left aside."""
-    known = as_shape(service_model().operation_model(operation).input_shape, request)
-    members.require_emulated(Call("sagemaker", operation, known))
-    refused.refuse(operation, known)
+    known = Call("sagemaker", operation, as_shape(input_shape("sagemaker", operation), request))
+    members.require_emulated(known)
+    values.require_emulated(known)
 
 
 def as_modelled(operation: str, request: Any) -> Any:
@@ -42,7 +33,7 @@ def as_modelled(operation: str, request: Any) -> Any:
 
     SageMaker Pipelines does this too: an evaluated parameter may be an integer where the API has a string.
     """
-    return _coerce(request, service_model().operation_model(operation).input_shape)
+    return _coerce(request, input_shape("sagemaker", operation))
 
 
 def _coerce(value: Any, shape: Any) -> Any:
@@ -61,22 +52,9 @@ def _coerce(value: Any, shape: Any) -> Any:
 
 def given(operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
     """The members of a request that have a value: null on the wire is none."""
-    shape = service_model().operation_model(operation).input_shape
-    return dict(as_shape(shape, request)) if shape is not None else {}
+    return dict(as_shape(input_shape("sagemaker", operation), request))
 
 
 def answered(operation: str, answer: Mapping[str, Any]) -> dict[str, Any]:
     """The members of `answer` that the operation's model has: a List operation may return whole descriptions for its summaries."""
-    shape = service_model().operation_model(operation).output_shape
-    return dict(as_shape(shape, answer)) if shape is not None else {}
-
-
-def as_shape(shape: Any, value: Any) -> Any:
-    """`value` without what `shape` does not have, and without None."""
-    if shape.type_name == "structure" and isinstance(value, Mapping):
-        return {name: as_shape(member, value[name]) for name, member in shape.members.items() if value.get(name) is not None}
-    if shape.type_name == "list" and isinstance(value, list | tuple):
-        return [as_shape(shape.member, item) for item in value]
-    if shape.type_name == "map" and isinstance(value, Mapping):
-        return {key: as_shape(shape.value, item) for key, item in value.items() if item is not None}
-    return value
+    return dict(as_shape(model("sagemaker").operation_model(operation).output_shape, answer))

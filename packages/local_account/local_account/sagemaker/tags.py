@@ -8,23 +8,28 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from local_account.context import Context
-from local_account.errors import ServiceError
-from local_account.sagemaker import listing
+from local_account import listing
+from local_account.context import Context, Part
+from local_account.errors import InvalidError
+from local_account.sagemaker.api import Operation
 
-#: `…:model-package/<group>/<version>`. Only groups and packages without versions have tags: API reference of CreateModelPackage, Tags.
+#: `…:model-package/<group>/<version>`. Its group may have tags: API reference of CreateModelPackage, Tags.
 _VERSION = re.compile(r".*:model-package/[^/]+/\d+")
 _MOST_TAGS = 50  # of one resource, as `TagList` of botocore's model has it
 #: What AWS says of them (https://github.com/aws/aws-cdk/issues/33699).
 NOT_OF_VERSIONS = "Tags are not supported in Model Package versions. Please add them to the Model Package Group"
 
 
-class Tags:
+class Tags(Part):
     """AddTags, DeleteTags and ListTags. A resource is known from its creation to its deletion, with or without tags."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self._tags: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
+
+    def operations(self) -> dict[str, Operation]:
+        return {"AddTags": self.add_tags, "DeleteTags": self.delete_tags, "ListTags": self.list_tags}
 
     def add(self, arn: str, tags: Iterable[Mapping[str, str]] | None) -> None:
         """Tags of a resource that is being created."""
@@ -44,7 +49,7 @@ class Tags:
             known = self._known(request["ResourceArn"])
             wanted = known | {tag["Key"]: tag["Value"] for tag in request["Tags"]}
             if len(wanted) > _MOST_TAGS:
-                raise ServiceError("ValidationException", f"{request['ResourceArn']} would have {len(wanted)} tags; allowed: {_MOST_TAGS}.")
+                raise InvalidError(f"{request['ResourceArn']} would have {len(wanted)} tags; allowed: {_MOST_TAGS}.")
             known.update(wanted)
         return {"Tags": self.of(request["ResourceArn"])}
 
@@ -57,18 +62,12 @@ class Tags:
     def list_tags(self, request: Mapping[str, Any]) -> dict[str, Any]:
         with self._lock:
             self._known(request["ResourceArn"])
-        items, token = listing.cut(self.of(request["ResourceArn"]), request)
-        return listing.answer("Tags", items, token)
+        return listing.cut("Tags", self.of(request["ResourceArn"]), request)
 
     def _known(self, arn: str) -> dict[str, str]:
         """A resource's tags. Raises a ValidationException for what has none, and never can have."""
         if _VERSION.fullmatch(arn):
-            raise ServiceError("ValidationException", NOT_OF_VERSIONS)
+            raise InvalidError(NOT_OF_VERSIONS)
         if arn not in self._tags:
-            raise ServiceError("ValidationException", f"Resource {arn} does not exist.")
+            raise InvalidError(f"Resource {arn} does not exist.")
         return self._tags[arn]
-
-
-def tags_of(context: Context) -> Tags:
-    """The tags of an account; the same object at every call."""
-    return context.part(Tags, Tags)

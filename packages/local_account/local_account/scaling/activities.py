@@ -15,15 +15,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from capacity.bounds import Decision
-from local_account.context import Context
+from local_account.context import Context, Part
 
 RECORD_FILE = "scaling.jsonl"
 
 
-class Activities:
+class Activities(Part):
     """The scaling history of one account, newest last."""
 
     def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self._path = context.settings.state_directory / RECORD_FILE
         self._lock = threading.Lock()
         self.records: list[dict[str, Any]] = []
@@ -72,8 +73,3 @@ def cause(decision: Decision) -> str:
         "scheduled": f"scheduled action name {decision.rule} was triggered",
     }
     return f"{kinds.get(decision.kind, f'{decision.rule} set new bounds')}: {decision.cause}"
-
-
-def activities_of(context: Context) -> Activities:
-    """The scaling history of an account; the same object at every call."""
-    return context.part(Activities, lambda: Activities(context))

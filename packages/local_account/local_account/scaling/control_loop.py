@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -18,10 +19,10 @@ from capacity.bounds import Decision
 from capacity.engine import AGGREGATIONS, ScalingEngine
 from capacity.model import MetricSpecification
 from local_account.context import Context
-from local_account.endpoints.registry import Endpoint, endpoints_of
-from local_account.monitoring import alarm_loop, store
+from local_account.endpoints.registry import Endpoint, Endpoints
+from local_account.monitoring import alarm_loop, heartbeat, store
 from local_account.monitoring.store import MetricStat
-from local_account.scaling.activities import activities_of
+from local_account.scaling.activities import Activities
 from local_account.scaling.operations import DIMENSION, NAMESPACE, backend, endpoint_and_variant
 
 _log = logging.getLogger(__name__)
@@ -39,6 +40,11 @@ class _Watched:
     observed: int = -1
 
 
+def begin(context: Context) -> None:
+    """Act on every scalable target of this account and region until they stop."""
+    heartbeat.on_beat(context, ControlLoop(context).step)
+
+
 class ControlLoop:
     """Acts for one account. `step` is called at every beat."""
 
@@ -53,28 +59,26 @@ class ControlLoop:
             del self._watched[gone]
         for resource_id, target in targets.items():
             name, variant = endpoint_and_variant(resource_id)
-            endpoint = endpoints_of(self._context).by_name.get(name)
+            endpoint = Endpoints.at(self._context).by_name.get(name)
             if endpoint is not None and endpoint.fleet is not None and not endpoint.deleted.is_set():
                 watched = self._engine_of(resource_id, target, now)
                 self._step_target(watched, target, endpoint, variant, now)
 
     def _engine_of(self, resource_id: str, target: Any, now: float) -> _Watched:
         """The target's engine; a new one when the target, a policy or a scheduled action has changed."""
+        from moto.applicationautoscaling.responses import _build_policy, _build_scheduled_action, _build_target
+
         policies = [policy for policy in list(backend(self._context).policies.values()) if policy.resource_id == resource_id]
         actions = [action for action in list(backend(self._context).scheduled_actions) if action.resource_id == resource_id]
-        described = [_policy_item(policy) for policy in policies], [_action_item(action) for action in actions]
+        described = (
+            [{**_build_policy(policy), "Alarms": []} for policy in policies],
+            [_build_scheduled_action(action) for action in actions],
+        )
         fingerprint = json.dumps([described, target.suspended_state], sort_keys=True, default=str)
         bounds = target.min_capacity, target.max_capacity
         watched = self._watched.get(resource_id)
         if watched is None or watched.fingerprint != fingerprint or watched.bounds != bounds:
-            item = {
-                "ResourceId": resource_id,
-                "ScalableDimension": DIMENSION,
-                "MinCapacity": target.min_capacity,
-                "MaxCapacity": target.max_capacity,
-                "SuspendedState": target.suspended_state or {},
-            }
-            configuration = configuration_from_api(item, *described)
+            configuration = configuration_from_api({**_build_target(target), "SuspendedState": target.suspended_state or {}}, *described)
             engine = ScalingEngine(configuration.target, configuration.policies, configuration.scheduled_actions, start=now)
             watched = self._watched[resource_id] = _Watched(engine, fingerprint, bounds)
         return watched
@@ -110,13 +114,13 @@ class ControlLoop:
         """Step policy name -> (metric value, threshold), for alarms in ALARM whose actions name the policy."""
         from ministack.services import cloudwatch
 
-        loop = alarm_loop.loop_of(self._context)
+        loop = alarm_loop.AlarmLoop.at(self._context)
         found = {}
         for policy in list(backend(self._context).policies.values()):
             if policy.resource_id != resource_id or policy.policy_type != "StepScaling":
                 continue
             alarms = [alarm for alarm in list(cloudwatch._alarms.values()) if policy.policy_arn in alarm.get("AlarmActions", [])]
-            policy.alarms = [_AlarmName(alarm["AlarmName"], alarm["AlarmArn"]) for alarm in alarms]
+            policy.alarms = [SimpleNamespace(name=alarm["AlarmName"], alarm_arn=alarm["AlarmArn"]) for alarm in alarms]
             for alarm in alarms:
                 if alarm["StateValue"] == "ALARM" and alarm.get("ActionsEnabled", True):
                     evaluation = loop.evaluations.get(alarm["AlarmName"])
@@ -130,7 +134,7 @@ class ControlLoop:
     def _observe(self, watched: _Watched, resource_id: str, now: float, running: int, desired: int) -> None:
         if watched.observed < int(now // _MINUTE):
             watched.observed = int(now // _MINUTE)
-            activities_of(self._context).observe(resource_id, now, load=self._load(resource_id, now), running=running, desired=desired)
+            Activities.at(self._context).observe(resource_id, now, load=self._load(resource_id, now), running=running, desired=desired)
 
     def _load(self, resource_id: str, now: float) -> float:
         """Invocations in the last minute that is over."""
@@ -139,7 +143,7 @@ class ControlLoop:
         return store.series(MetricStat("AWS/SageMaker", "Invocations", dimensions, "Sum", _MINUTE), now, 1)[0] or 0.0
 
     def _perform(self, decision: Decision, resource_id: str, now: float, running: int) -> None:
-        history = activities_of(self._context)
+        history = Activities.at(self._context)
         history.observe(resource_id, now, load=self._load(resource_id, now), running=running, desired=decision.new, decision=decision)
         activity = history.begin({"ServiceNamespace": NAMESPACE, "ResourceId": resource_id, "ScalableDimension": DIMENSION}, decision)
         if not decision.changes_capacity:
@@ -157,29 +161,3 @@ class ControlLoop:
         except ClientError as error:
             _log.warning("scaling %s to %s was refused: %s", resource_id, decision.new, error)
             activity.update(StatusCode="Failed", EndTime=now, StatusMessage=str(error))
-
-
-@dataclass(frozen=True)
-class _AlarmName:
-    """What moto shows of a policy's alarm."""
-
-    name: str
-    alarm_arn: str
-
-
-def _policy_item(policy: Any) -> dict[str, Any]:
-    item = {"PolicyName": policy.policy_name, "PolicyType": policy.policy_type}
-    if policy.policy_type == "StepScaling":
-        return {**item, "StepScalingPolicyConfiguration": policy.step_scaling_policy_configuration}
-    return {**item, "TargetTrackingScalingPolicyConfiguration": policy.target_tracking_scaling_policy_configuration}
-
-
-def _action_item(action: Any) -> dict[str, Any]:
-    return {
-        "ScheduledActionName": action.scheduled_action_name,
-        "Schedule": action.schedule,
-        "Timezone": action.timezone,
-        "StartTime": action.start_time,
-        "EndTime": action.end_time,
-        "ScalableTargetAction": action.scalable_target_action,
-    }

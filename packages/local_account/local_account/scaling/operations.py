@@ -1,14 +1,13 @@
 """Application Auto Scaling's API for endpoint variants, on top of moto's records.
 
 Adds what moto leaves out: checks, the alarms of target tracking, the history of activities. Only
-`sagemaker:variant:DesiredInstanceCount` is acted upon; every other scalable dimension is refused by name.
+`sagemaker:variant:DesiredInstanceCount` is acted upon; every other scalable dimension is refused by name (`api/values.py`).
 """
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,13 +15,14 @@ from capacity.api import policy_from_api, scheduled_action_from_api, with_dimens
 from capacity.bounds import scheduled_times
 from capacity.engine import tracking_alarms
 from capacity.model import Assumptions, CapacityError, TargetTrackingPolicy
+from local_account import listing
 from local_account.authorization import linked_roles
 from local_account.context import Context
 from local_account.emulators import moto_backends
-from local_account.endpoints.registry import endpoints_of
-from local_account.errors import NotEmulatedError, ServiceError
+from local_account.endpoints.registry import Endpoints
+from local_account.errors import InvalidError, ServiceError
 from local_account.moto_operations import Operation, install_operations
-from local_account.scaling.activities import activities_of
+from local_account.scaling.activities import Activities
 
 NAMESPACE, DIMENSION = "sagemaker", "sagemaker:variant:DesiredInstanceCount"
 #: The role that is used whatever role is given, and that is answered.
@@ -62,25 +62,24 @@ def endpoint_and_variant(resource_id: str) -> tuple[str, str]:
     """Names out of `endpoint/<name>/variant/<name>`. Raises ServiceError for anything else."""
     match = _RESOURCE.fullmatch(resource_id)
     if match is None:
-        raise _refused(f"ResourceId is {resource_id!r}; allowed: endpoint/<endpoint name>/variant/<variant name>")
+        raise InvalidError(f"ResourceId is {resource_id!r}; allowed: endpoint/<endpoint name>/variant/<variant name>")
     return match[1], match[2]
 
 
 def register_scalable_target(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
-    _supported(parameters, "RegisterScalableTarget")
     name, variant = endpoint_and_variant(parameters["ResourceId"])
-    endpoint = endpoints_of(context).by_name.get(name)
-    if endpoint is None or variant not in [record["VariantName"] for record in endpoint.record.production_variants]:
-        raise _refused(f"Could not find variant {variant} of endpoint {name}; create the endpoint first.")
+    endpoint = Endpoints.at(context).by_name.get(name)
+    if endpoint is None or variant not in [record["VariantName"] for record in endpoint.record["ProductionVariants"]]:
+        raise InvalidError(f"Could not find variant {variant} of endpoint {name}; create the endpoint first.")
     existing = _target(context, parameters["ResourceId"])
     low = parameters.get("MinCapacity", existing.min_capacity if existing else None)
     high = parameters.get("MaxCapacity", existing.max_capacity if existing else None)
     if low is None or high is None:
-        raise _refused("MinCapacity and MaxCapacity are required to register a scalable target.")
+        raise InvalidError("MinCapacity and MaxCapacity are required to register a scalable target.")
     if int(low) < 1:
-        raise _refused(f"MinCapacity is {low}; allowed for a variant: at least 1")
+        raise InvalidError(f"MinCapacity is {low}; allowed for a variant: at least 1")
     if int(high) < int(low):
-        raise _refused(f"Maximum capacity {high} cannot be less than minimum capacity {low}.")
+        raise InvalidError(f"Maximum capacity {high} cannot be less than minimum capacity {low}.")
     role = parameters.get("RoleARN") or _SERVICE_LINKED_ROLE.format(context.settings.account_id)
     context.keyring.here(lambda: linked_roles.make(context.settings.account_id, NAMESPACE))
     target = backend(context).register_scalable_target(
@@ -103,14 +102,13 @@ def deregister_scalable_target(context: Context, parameters: dict[str, Any]) -> 
 
 
 def put_scaling_policy(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
-    _supported(parameters, "PutScalingPolicy")
     resource_id, name = parameters["ResourceId"], parameters["PolicyName"]
     _registered(context, resource_id, "put a policy on")
     kind = parameters.get("PolicyType") or "StepScaling"
     try:
         policy = policy_from_api({**parameters, "PolicyType": kind})
     except CapacityError as error:
-        raise _refused(str(error)) from error
+        raise InvalidError(str(error)) from error
     body = parameters.get("StepScalingPolicyConfiguration") or parameters.get("TargetTrackingScalingPolicyConfiguration")
     previous = _policy(context, resource_id, name)
     record = backend(context).put_scaling_policy(name, NAMESPACE, resource_id, DIMENSION, body, kind)
@@ -131,12 +129,11 @@ def delete_scaling_policy(context: Context, parameters: dict[str, Any]) -> dict[
 
 
 def put_scheduled_action(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
-    _supported(parameters, "PutScheduledAction")
     _registered(context, parameters["ResourceId"], "put a scheduled action on")
     try:
         scheduled_times(scheduled_action_from_api(parameters), context.clock.now())
     except CapacityError as error:
-        raise _refused(str(error)) from error
+        raise InvalidError(str(error)) from error
     backend(context).put_scheduled_action(
         service_namespace=NAMESPACE,
         schedule=parameters["Schedule"],
@@ -163,10 +160,8 @@ def delete_scheduled_action(context: Context, parameters: dict[str, Any]) -> dic
 
 def describe_scaling_activities(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
     resource_id = parameters.get("ResourceId")
-    found = [activity for activity in reversed(activities_of(context).activities) if resource_id in (None, activity["ResourceId"])]
-    start, limit = int(parameters.get("NextToken") or 0), int(parameters.get("MaxResults") or 50)
-    more = {"NextToken": str(start + limit)} if len(found) > start + limit else {}
-    return {"ScalingActivities": found[start : start + limit], **more}
+    found = [activity for activity in reversed(Activities.at(context).activities) if resource_id in (None, activity["ResourceId"])]
+    return listing.cut("ScalingActivities", found, parameters, 50)
 
 
 def list_tags_for_resource(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -233,11 +228,6 @@ def _delete_alarms(context: Context, policy: Any) -> None:
         context.client("cloudwatch").delete_alarms(AlarmNames=[alarm.name for alarm in policy.alarms])
 
 
-def _supported(parameters: Mapping[str, Any], operation: str) -> None:
-    if parameters.get("ServiceNamespace") != NAMESPACE or parameters.get("ScalableDimension") != DIMENSION:
-        raise NotEmulatedError("application-autoscaling", f"{operation} for {parameters.get('ScalableDimension')}")
-
-
 def _target(context: Context, resource_id: str) -> Any:
     return backend(context).targets.get(DIMENSION, {}).get(resource_id)
 
@@ -250,7 +240,3 @@ def _policy(context: Context, resource_id: str, name: str) -> Any:
 def _registered(context: Context, resource_id: str, doing: str) -> None:
     if _target(context, resource_id) is None:
         raise ServiceError("ObjectNotFoundException", f"No scalable target is registered for {resource_id}; cannot {doing} it.")
-
-
-def _refused(message: str) -> ServiceError:
-    return ServiceError("ValidationException", message)

@@ -11,7 +11,7 @@ from typing import Any
 
 from local_account.codepipeline.actions import approval, cloudformation, codebuild, codecommit, connection, lambda_function
 from local_account.codepipeline.actions.job import Job
-from local_account.errors import ServiceError
+from local_account.errors import NotEmulatedError, ServiceError
 
 #: (category, owner, provider) -> the module that runs such an action. CodeBuild runs the same for builds and for tests.
 _MODULES: Mapping[tuple[str, str, str], ModuleType] = {
@@ -31,7 +31,7 @@ _OTHER_PROVIDERS = (
     *("ServiceCatalog", "StepFunctions", "CodePipeline", "Snyk"),
 )
 _OTHER_CONFIGURATION = ("BatchEnabled", "CombineArtifacts", "ChangeSetName")
-_OTHER_VALUES = ("CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE")
+_OTHER_VALUES = ("CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE", "CODEBUILD_CLONE_REF")
 
 
 def check(action: Mapping[str, Any]) -> None:
@@ -43,14 +43,16 @@ def check(action: Mapping[str, Any]) -> None:
     module = _MODULES.get((kind["category"], kind["owner"], kind["provider"]))
     if module is None:
         if kind["owner"] in ("Custom", "ThirdParty") or kind["provider"] in _OTHER_PROVIDERS:
-            raise _not_implemented(f"actions of {kind['category']} {kind['owner']} {kind['provider']} (action {action['name']})")
+            raise NotEmulatedError(
+                "codepipeline", f"actions of {kind['category']} {kind['owner']} {kind['provider']} (action {action['name']})"
+            )
         raise _invalid(
             f"ActionType (Category: '{kind['category']}', Provider: '{kind['provider']}', Owner: '{kind['owner']}') is not available"
         )
     for key in given:
         if key not in module.CONFIGURATION:
             if key in _OTHER_CONFIGURATION:
-                raise _not_implemented(f"{key} of {kind['provider']} actions (action {action['name']})")
+                raise NotEmulatedError("codepipeline", f"{key} of {kind['provider']} actions (action {action['name']})")
             raise _invalid(f"Action configuration for action '{action['name']}' contains unknown configuration '{key}'")
     for key in module.REQUIRED:
         if not given.get(key):
@@ -59,13 +61,9 @@ def check(action: Mapping[str, Any]) -> None:
         value = given.get(key)
         if value is not None and value not in allowed:
             if value in _OTHER_VALUES:
-                raise _not_implemented(f"{key} {value} (action {action['name']})")
+                raise NotEmulatedError("codepipeline", f"{key} {value} (action {action['name']})")
             raise _invalid(f"Action configuration for action '{action['name']}' has an invalid value '{value}' for {key}")
 
 
 def _invalid(message: str) -> ServiceError:
     return ServiceError("InvalidActionDeclarationException", message)
-
-
-def _not_implemented(what: str) -> ServiceError:
-    return ServiceError("NotImplemented", f"The local account does not implement codepipeline {what}.", 501)

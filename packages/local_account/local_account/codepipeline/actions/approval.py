@@ -23,7 +23,6 @@ REQUIRED: tuple[str, ...] = ()
 
 
 def run(job: Job) -> None:
-    job.refuse_other_configuration(*CONFIGURATION)
     minutes = int(job.run.declaration.get("timeoutInMinutes") or _DEFAULT_TIMEOUT_MINUTES)
     with job.changed:
         job.run.token = str(uuid.uuid4())

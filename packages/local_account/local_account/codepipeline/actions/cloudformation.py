@@ -21,17 +21,13 @@ CONFIGURATION = (
     *("ParameterOverrides", "Capabilities", "RoleArn", "OutputFileName"),
 )
 REQUIRED = ("ActionMode", "StackName")
-MODES = ("CREATE_UPDATE", "REPLACE_ON_FAILURE", "DELETE_ONLY")
-VALUES = {"ActionMode": MODES}
+VALUES = {"ActionMode": ("CREATE_UPDATE", "REPLACE_ON_FAILURE", "DELETE_ONLY")}
 #: REPLACE_ON_FAILURE deletes a stack that is in one of these states.
 _FAILED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED")
 
 
 def run(job: Job) -> None:
-    job.refuse_other_configuration(*CONFIGURATION)
-    mode, stack_name = job.required("ActionMode"), job.required("StackName")
-    if mode not in MODES:
-        raise ActionError("ConfigurationError", f"The local account does not implement ActionMode {mode}; implemented: {', '.join(MODES)}")
+    mode, stack_name = job.configuration["ActionMode"], job.configuration["StackName"]
     job.run.external_id = stack_name
     try:
         if mode == "DELETE_ONLY":
@@ -105,7 +101,7 @@ def _request(job: Job, stack_name: str) -> dict[str, Any]:
     parameters = {**configuration.get("Parameters", {}), **overrides}
     request: dict[str, Any] = {
         "StackName": stack_name,
-        "TemplateBody": job.read_file(job.required("TemplatePath")).decode(),
+        "TemplateBody": job.read_file(job.configuration.get("TemplatePath", "")).decode(),
         "Parameters": [{"ParameterKey": key, "ParameterValue": str(value)} for key, value in parameters.items()],
         "Tags": [{"Key": key, "Value": str(value)} for key, value in configuration.get("Tags", {}).items()],
         "Capabilities": [item.strip() for item in job.configuration.get("Capabilities", "").split(",") if item.strip()],

@@ -18,14 +18,13 @@ CONFIGURATION, REQUIRED = ("ProjectName", "PrimarySource", "EnvironmentVariables
 
 
 def run(job: Job) -> None:
-    job.refuse_other_configuration(*CONFIGURATION)
     if len(job.run.outputs) > 1:
         raise ActionError("ConfigurationError", "The local account implements one output artifact per build (no secondary artifacts)")
     codebuild = job.role.client("codebuild")
     try:
         build = codebuild.start_build(**_request(job))["build"]
     except (ClientError, ValueError) as error:
-        raise ActionError("ConfigurationError", f"build of {job.required('ProjectName')} cannot start: {error}") from error
+        raise ActionError("ConfigurationError", f"build of {job.configuration['ProjectName']} cannot start: {error}") from error
     job.run.external_id, job.run.external_url = build["id"], build["logs"]["deepLink"]
     job.run.log_stream_arn = build["logs"]["cloudWatchLogsArn"]
 
@@ -48,7 +47,7 @@ def _request(job: Job) -> dict[str, Any]:
     output = job.run.outputs[0] if job.run.outputs else None
     folder, _, name = output.key.rpartition("/") if output else ("", "", "")
     return {
-        "projectName": job.required("ProjectName"),
+        "projectName": job.configuration["ProjectName"],
         "sourceTypeOverride": "S3",
         "sourceLocationOverride": f"{primary.bucket}/{primary.key}",
         "secondarySourcesOverride": [_secondary(artifact) for artifact in inputs if artifact is not primary],

@@ -5,11 +5,8 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodeC
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from local_account.codecommit import repository
 from local_account.codepipeline.actions.job import ActionError, Job
-from local_account.codepipeline.records import SourceRevision
 from local_account.errors import ServiceError
 
 #: CodePipeline user guide, "CodeCommit source action reference": what the service role needs for it.
@@ -18,13 +15,11 @@ _NEEDED = ("GetBranch", "GetCommit", "UploadArchive", "GetUploadArchiveStatus")
 
 CONFIGURATION = ("RepositoryName", "BranchName", "PollForSourceChanges", "OutputArtifactFormat")
 REQUIRED = ("RepositoryName", "BranchName")
+VALUES = {"OutputArtifactFormat": ("CODE_ZIP",)}
 
 
 def run(job: Job) -> None:
-    job.refuse_other_configuration(*CONFIGURATION)
-    name, branch = job.required("RepositoryName"), job.required("BranchName")
-    if job.configuration.get("OutputArtifactFormat", "CODE_ZIP") != "CODE_ZIP":
-        raise ActionError("ConfigurationError", "The local account implements OutputArtifactFormat CODE_ZIP only")
+    name, branch = job.configuration["RepositoryName"], job.configuration["BranchName"]
     try:
         for operation in _NEEDED:
             job.role.require("codecommit", operation, {"repositoryName": name})
@@ -34,9 +29,7 @@ def run(job: Job) -> None:
         archive = source.zip_archive(commit.identifier)
     except ServiceError as error:
         raise ActionError("ConfigurationError", f"repository {name}, branch {branch}: {error.message}") from error
-    job.run.external_id = commit.identifier
-    job.run.summary = commit.title
-    job.run.output_variables = {
+    variables = {
         "RepositoryName": name,
         "BranchName": branch,
         "CommitId": commit.identifier,
@@ -44,13 +37,5 @@ def run(job: Job) -> None:
         "CommitterDate": commit.committed,
         "CommitMessage": commit.message,
     }
-    job.execution.revisions.append(
-        SourceRevision(
-            action_name=job.run.name,
-            artifact_name=job.run.outputs[0].name if job.run.outputs else "",
-            revision_id=commit.identifier,
-            summary=job.run.summary,
-            created=datetime.fromisoformat(commit.committed),
-        )
-    )
+    job.took(commit.identifier, commit.title, commit.committed, variables)
     job.put_output(archive, revision=commit.identifier)

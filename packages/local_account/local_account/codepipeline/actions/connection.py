@@ -11,10 +11,9 @@ read; what the document looks like is the local account's own. Next: `connection
 from __future__ import annotations
 
 import json
-from datetime import datetime
 
 from local_account.codepipeline.actions.job import ActionError, Job
-from local_account.codepipeline.records import SourceOverride, SourceRevision
+from local_account.codepipeline.records import SourceOverride
 from local_account.connections.repositories import repository
 from local_account.connections.store import connections_of
 from local_account.connections.use import require_use
@@ -31,8 +30,7 @@ _LONGEST_MESSAGE = 1900
 
 
 def run(job: Job) -> None:
-    job.refuse_other_configuration(*CONFIGURATION)
-    arn, full_name, branch = (job.required(key) for key in REQUIRED)
+    arn, full_name, branch = (job.configuration[key] for key in REQUIRED)
     is_clone = job.configuration.get("OutputArtifactFormat") == "CODEBUILD_CLONE_REF"
     override = job.execution.source_overrides.get(job.run.name) or SourceOverride(f"refs/heads/{branch}")
     try:
@@ -46,22 +44,10 @@ def run(job: Job) -> None:
     except ServiceError as error:
         code = "PermissionError" if error.code.startswith("AccessDenied") else "ConfigurationError"
         raise ActionError(code, f"{full_name}, branch {branch}: {error.message}") from error
-    job.run.external_id, job.run.output_variables = commit, variables
     summary = {"ProviderType": variables["ProviderType"], "CommitMessage": variables["CommitMessage"][:_LONGEST_MESSAGE]}
-    job.run.summary = json.dumps(summary)
-    job.execution.revisions.append(
-        SourceRevision(
-            action_name=job.run.name,
-            artifact_name=job.run.outputs[0].name if job.run.outputs else "",
-            revision_id=commit,
-            summary=job.run.summary,
-            created=datetime.fromisoformat(source.commit(commit).committed),
-        )
-    )
-    if is_clone:
-        job.put_clone_reference({"ConnectionArn": arn, "FullRepositoryId": full_name, "CommitId": commit}, revision=commit)
-    else:
-        job.put_output(archive, revision=commit)
+    job.took(commit, json.dumps(summary), source.commit(commit).committed, variables)
+    reference = {"ConnectionArn": arn, "FullRepositoryId": full_name, "CommitId": commit}
+    job.put_output(json.dumps(reference).encode() if is_clone else archive, commit, is_clone_reference=is_clone)
 
 
 def facts(context: Context, arn: str, full_name: str, taken: SourceOverride) -> dict[str, str]:

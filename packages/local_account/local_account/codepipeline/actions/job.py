@@ -7,12 +7,13 @@ import io
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from local_account.codepipeline import artifacts
-from local_account.codepipeline.records import ActionRun, Execution
+from local_account.codepipeline.records import ActionRun, Execution, SourceRevision
 from local_account.context import Context
 from local_account.roles import Role, pipeline_role
 
@@ -54,20 +55,6 @@ class Job:
         action_role = str(self.run.declaration.get("roleArn") or "")
         return pipeline_role(self.context, self.execution.declaration, self.execution.execution_id, action_role, self.run.region)
 
-    def required(self, key: str) -> str:
-        value = self.configuration.get(key)
-        if not value:
-            raise ActionError("ConfigurationError", f"action {self.run.name} lacks {key} in its configuration")
-        return value
-
-    def refuse_other_configuration(self, *allowed: str) -> None:
-        """A setting that would be ignored fails the action instead."""
-        unknown = sorted(set(self.configuration) - set(allowed))
-        if unknown:
-            provider = self.run.declaration["actionTypeId"]["provider"]
-            message = f"The local account does not implement {', '.join(unknown)} of {provider} actions"
-            raise ActionError("ConfigurationError", message)
-
     def read_file(self, location: str) -> bytes:
         """A file of an input artifact, written `Artifact::path/in/it`."""
         name, separator, path = location.partition("::")
@@ -83,17 +70,17 @@ class Job:
             except KeyError as error:
                 raise ActionError("ConfigurationError", f"artifact {name} has no file {path!r}") from error
 
-    def put_output(self, content: bytes, revision: str = "") -> None:
-        """Store the content of the action's only output artifact."""
-        for output in self.run.outputs[:1]:
-            output.revision = revision or self.revision
-            artifacts.put(self.role, self.pipeline_name, output, content)
+    def took(self, revision: str, summary: str, committed: str, variables: dict[str, str]) -> None:
+        """Note what a source action has taken. `committed`: when, ISO 8601."""
+        self.run.external_id, self.run.summary, self.run.output_variables = revision, summary, variables
+        artifact_name = self.run.outputs[0].name if self.run.outputs else ""
+        self.execution.revisions.append(SourceRevision(self.run.name, artifact_name, revision, summary, datetime.fromisoformat(committed)))
 
-    def put_clone_reference(self, reference: Mapping[str, str], revision: str) -> None:
-        """Store where the action's commit is in the place of its files: the build that reads it clones the repository."""
+    def put_output(self, content: bytes, revision: str = "", *, is_clone_reference: bool = False) -> None:
+        """Store the content of the action's only output artifact, or JSON that says where a build is to clone it from."""
         for output in self.run.outputs[:1]:
-            output.revision, output.is_clone_reference = revision, True
-            artifacts.put_reference(self.role, self.pipeline_name, output, reference)
+            output.revision, output.is_clone_reference = revision or self.revision, is_clone_reference
+            artifacts.put(self.role, self.pipeline_name, output, content)
 
     @property
     def revision(self) -> str:

@@ -22,13 +22,12 @@ CONFIGURATION, REQUIRED = ("FunctionName", "UserParameters"), ("FunctionName",)
 
 
 def run(job: Job) -> None:
-    job.refuse_other_configuration(*CONFIGURATION)
     job_id = job.run.action_execution_id
     job.run.external_id = job_id
     results[job_id] = None
     try:
         answer = job.role.client("lambda").invoke(
-            FunctionName=job.required("FunctionName"), Payload=json.dumps({"CodePipeline.job": _event(job)}).encode()
+            FunctionName=job.configuration["FunctionName"], Payload=json.dumps({"CodePipeline.job": _event(job)}).encode()
         )
         if answer.get("FunctionError"):
             raise ActionError(

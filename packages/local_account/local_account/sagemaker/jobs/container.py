@@ -37,6 +37,10 @@ class Container:
         """`text` with `/opt/ml` replaced by this container's directory."""
         return _OPT_ML.sub(lambda _: (self.root / "opt" / "ml").as_posix(), text)
 
+    def command(self, given: Mapping[str, Any]) -> list[str]:
+        """ContainerEntrypoint and ContainerArguments of a job's specification, localised."""
+        return [self.localise(part) for part in [*given["ContainerEntrypoint"], *given.get("ContainerArguments", [])]]
+
     def write_json(self, container_path: str, document: Any) -> None:
         target = self.path(container_path)
         target.parent.mkdir(parents=True, exist_ok=True)

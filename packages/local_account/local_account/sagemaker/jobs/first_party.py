@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from local_account.errors import ServiceError
+from local_account.errors import InvalidError
 
 #: In an account of AWS's; the same image in a repository of one's own is nobody's algorithm.
 _XGBOOST = re.compile(r"\d{12}\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/sagemaker-xgboost[:@].+")
@@ -43,7 +43,7 @@ def metric_definitions(specification: Mapping[str, Any]) -> list[Mapping[str, st
     if not _XGBOOST.fullmatch(str(specification.get("TrainingImage", ""))):
         return given
     if given:
-        raise _invalid(
+        raise InvalidError(
             "You can't override the metric definitions for Amazon SageMaker algorithms. Please retry the request without specifying metric "
             "definitions."
         )
@@ -59,21 +59,21 @@ def check_tuning(definition: Mapping[str, Any], ranges: Mapping[str, Any], objec
             _check_range(item, kind, names)
     given = {item["Name"] for listed in ranges.values() if isinstance(listed, list) for item in listed}
     if _REQUIRED not in given | set(definition.get("StaticHyperParameters") or {}):
-        raise _invalid(f"The hyperparameter {_REQUIRED} is required by the algorithm and missing from StaticHyperParameters.")
+        raise InvalidError(f"The hyperparameter {_REQUIRED} is required by the algorithm and missing from StaticHyperParameters.")
     name, direction = objective["MetricName"], objective["Type"]
     if _DIRECTIONS.get(name) != direction:
-        raise _invalid(f"The objective metric {name} with type {direction} is none of the algorithm's: {', '.join(sorted(_DIRECTIONS))}.")
+        raise InvalidError(
+            f"The objective metric {name} with type {direction} is none of the algorithm's: {', '.join(sorted(_DIRECTIONS))}."
+        )
 
 
 def _check_range(item: Mapping[str, Any], kind: str, names: frozenset[str]) -> None:
     name = str(item["Name"])
     if name not in names:
         tunable = ", ".join(sorted(_INTEGER | _CONTINUOUS))
-        raise _invalid(f"The {kind.lower()} hyperparameter {name} isn't tunable for the algorithm. Its tunable hyperparameters: {tunable}.")
+        raise InvalidError(
+            f"The {kind.lower()} hyperparameter {name} isn't tunable for the algorithm. Its tunable hyperparameters: {tunable}."
+        )
     low, high = float(item["MinValue"]), float(item["MaxValue"])
     if low < 0 or (name in _SHARES and high > 1):
-        raise _invalid(f"The range [{item['MinValue']}, {item['MaxValue']}] of hyperparameter {name} is outside of what it may be.")
-
-
-def _invalid(message: str) -> ServiceError:
-    return ServiceError("ValidationException", message)
+        raise InvalidError(f"The range [{item['MinValue']}, {item['MaxValue']}] of hyperparameter {name} is outside of what it may be.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from local_account.errors import ServiceError
+from local_account.errors import InvalidError
 
 
 def compile_definitions(definitions: Sequence[Mapping[str, str]]) -> dict[str, re.Pattern[str]]:
@@ -15,7 +15,7 @@ def compile_definitions(definitions: Sequence[Mapping[str, str]]) -> dict[str, r
         try:
             compiled[definition["Name"]] = re.compile(definition["Regex"])
         except re.error as error:
-            raise ServiceError("ValidationException", f"MetricDefinitions: Regex of {definition['Name']} is malformed: {error}") from error
+            raise InvalidError(f"MetricDefinitions: Regex of {definition['Name']} is malformed: {error}") from error
     return compiled
 
 

@@ -12,12 +12,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_account import listing
 from local_account.context import Context
-from local_account.errors import ServiceError
-from local_account.sagemaker import listing
-from local_account.sagemaker.tags import tags_of
+from local_account.errors import InvalidError, ServiceError
+from local_account.sagemaker.api import Operation
+from local_account.sagemaker.tags import Tags
 
 ENDED = ("Completed", "Failed", "Stopped")
+#: Of a processing or training job that does not say: API reference, StoppingCondition.
+DEFAULT_MAX_SECONDS = 86400
+DEFAULT_STOPPING_CONDITION = {"StoppingCondition": {"MaxRuntimeInSeconds": DEFAULT_MAX_SECONDS}}
 #: Characters of a FailureReason (botocore's model).
 LONGEST_REASON = 1024
 
@@ -78,7 +82,9 @@ class JobFailedError(Exception):
 
 
 def failure_of(error: Exception) -> str:
-    """The FailureReason of a job that an unexpected error has ended: AWS says "ClientError" where a request of its role was refused."""
+    """The FailureReason of a job that an error has ended: AWS says "ClientError" where a request of its role was refused."""
+    if isinstance(error, JobFailedError):
+        return str(error)
     if isinstance(error, ServiceError):
         return f"ClientError: {error.code}: {error.message}"
     if isinstance(error, ClientError):
@@ -101,7 +107,7 @@ class Job:
     stop_requested: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
     lock: threading.RLock = field(default_factory=threading.RLock)
-    exit_code: int | None = None
+    watch: Callable[[str], None] | None = None  # called with the log so far, a few times a second
 
     @property
     def name(self) -> str:
@@ -114,6 +120,11 @@ class Job:
     @property
     def status(self) -> str:
         return str(self.description[self.kind.status_field])
+
+    @property
+    def log(self) -> str:
+        """What it has printed so far."""
+        return self.log_path.read_text(encoding="utf-8", errors="replace") if self.log_path.exists() else ""
 
     def describe(self) -> dict[str, Any]:
         with self.lock:
@@ -160,10 +171,20 @@ class Jobs:
             if name.lower() in self._jobs:
                 raise ServiceError("ResourceInUse", f"{self.kind.resource} {name} exists already: {self._jobs[name.lower()].arn}")
             self._jobs[name.lower()] = job
-        tags_of(self.context).add(job.arn, request.get("Tags"))
+        Tags.at(self.context).add(job.arn, request.get("Tags"))
         self._tell(job)
         self.context.in_background(work, job, failed=lambda error: self._broken_off(job, error))
         return job
+
+    def operations(self, create: Callable[[dict[str, Any]], Job]) -> dict[str, Operation]:
+        """The operations of the kind, by name."""
+        name = self.kind.resource
+        return {
+            f"Create{name}": lambda request: {self.kind.arn_field: create(request).arn},
+            f"Describe{name}": lambda request: self.get(request[self.kind.name_field]).describe(),
+            f"List{name}s": self.list,
+            f"Stop{name}": lambda request: self.stop(request[self.kind.name_field]),
+        }
 
     def _broken_off(self, job: Job, error: Exception) -> None:
         """The work itself failed, such as on a full disk. Whoever waits for the job must learn it."""
@@ -175,14 +196,14 @@ class Jobs:
         with self._lock:
             job = self._jobs.get(name.lower())
         if job is None:
-            raise ServiceError("ValidationException", f"Could not find requested job with name: {name}")
+            raise InvalidError(f"Could not find requested job with name: {name}")
         return job
 
     def change(self, job: Job, **changes: Any) -> None:
-        """Update a description, and say so as an event if the status changed."""
+        """Update a description, and say so as an event if the status changed. None stands for no change."""
         with job.lock:
             before = job.status
-            job.description.update(changes, LastModifiedTime=now())
+            job.description.update({name: value for name, value in changes.items() if value is not None}, LastModifiedTime=now())
             changed = job.status != before
         if changed:
             self._tell(job)
@@ -197,7 +218,7 @@ class Jobs:
         job = self.get(name)
         with job.lock:
             if job.status in ENDED:
-                raise ServiceError("ValidationException", f"The request was rejected because {self.kind.resource} {name} is {job.status}.")
+                raise InvalidError(f"The request was rejected because {self.kind.resource} {name} is {job.status}.")
             job.stop_requested.set()
         self.change(job, **{self.kind.status_field: "Stopping"})
 
@@ -207,7 +228,8 @@ class Jobs:
         return [job.summary() for job in jobs]
 
     def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        items, token = listing.page(
+        return listing.page(
+            f"{self.kind.resource}Summaries",
             self.all(),
             request,
             sort_fields={"Name": self.kind.name_field, "CreationTime": "CreationTime", "Status": self.kind.status_field},
@@ -218,7 +240,6 @@ class Jobs:
             default_order=self.kind.order,
             default_results=self.kind.results,
         )
-        return listing.answer(f"{self.kind.resource}Summaries", items, token)
 
     def _tell(self, job: Job) -> None:
         if self.context.stopping.is_set():

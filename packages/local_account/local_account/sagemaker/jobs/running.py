@@ -1,7 +1,8 @@
-"""Runs a job's command, within its time limit, and tells how it ended."""
+"""Runs jobs, each on a thread of its own: its command, within its time limit, and how it ended. Next: the kinds of job that do so."""
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import os
 import shutil
@@ -11,11 +12,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
-from local_account.authorization.credentials import Credentials
 from local_account.context import Context
+from local_account.roles import Role, sagemaker_role
+from local_account.sagemaker.jobs import cloudwatch_logs
 from local_account.sagemaker.jobs.container import Container
-from local_account.sagemaker.jobs.record import LONGEST_REASON, Job, JobFailedError, JobStoppedError
+from local_account.sagemaker.jobs.record import LONGEST_REASON, Job, JobFailedError, JobKind, Jobs, JobStoppedError, failure_of, now
 from local_account.sagemaker.warm.containers import RunningProcess, WarmContainers
 
 _POLL_SECONDS = 0.25
@@ -55,23 +58,13 @@ class Runner:
         if job.stop_requested.is_set() or self.context.stopping.is_set():
             raise JobStoppedError("stopped by a request")
 
-    def run(
-        self,
-        job: Job,
-        launch: Launch,
-        max_seconds: float | None,
-        watch: Callable[[], None] | None = None,
-        *,
-        credentials: Credentials | None,
-    ) -> int:
-        """Run to the end and return the exit code. `watch` is called a few times a second.
+    def run(self, job: Job, launch: Launch, role: Role, max_seconds: float | None, look: Callable[[], None] = lambda: None) -> int:
+        """Run to the end as `role`, whose credentials an isolated container does not get, and return the exit code.
 
-        `credentials` are those of the job's role; a container under network isolation gets none.
-
-        Raises JobStoppedError if the job was stopped or ran longer than `max_seconds`, JobFailedError if it could not start.
+        `look` is called a few times a second. Raises JobStoppedError if the job was stopped or ran longer than `max_seconds`,
+        JobFailedError if it could not start.
         """
-        look = watch or (lambda: None)
-        process = self._start(job, launch, credentials)
+        process = self._start(job, launch, role)
         deadline = time.monotonic() + max_seconds if max_seconds else float("inf")
         try:
             while (code := process.wait(_POLL_SECONDS)) is None:
@@ -84,8 +77,8 @@ class Runner:
         finally:
             process.stop(_GRACE_SECONDS if job.stop_requested.is_set() else 0)
 
-    def _start(self, job: Job, launch: Launch, credentials: Credentials | None) -> RunningProcess:
-        command = resolve(launch.command)
+    def _start(self, job: Job, launch: Launch, role: Role) -> RunningProcess:
+        command, credentials = resolve(launch.command), None if launch.isolated else role.credentials
         try:
             return self.warm.start(
                 command,
@@ -97,6 +90,57 @@ class Runner:
             )
         except OSError as error:
             raise JobFailedError(f"InternalServerError: the container could not start: {error}") from error
+
+
+class JobService(abc.ABC):
+    """What the jobs of every kind that runs a command have in common: how one begins, and how it ends whatever happens."""
+
+    kind: ClassVar[JobKind]
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+        self.jobs = Jobs(runner.context, self.kind)
+
+    @abc.abstractmethod
+    def create(self, request: Mapping[str, Any]) -> Job:
+        """Start a job. Raises ServiceError if the request cannot be run; nothing is started then."""
+
+    def role(self, job: Job) -> Role:
+        """In whose name a job reads, runs and writes."""
+        return sagemaker_role(self.runner.context, job.description["RoleArn"], job.arn)
+
+    @abc.abstractmethod
+    def work(self, job: Job) -> None:
+        """Do all of it. Raises JobStoppedError, or JobFailedError with the FailureReason."""
+
+    def turn(self, job: Job) -> contextlib.AbstractContextManager[None]:
+        """Waits until the job may run."""
+        return self.runner.slot(job)
+
+    def properties(self, job: Job) -> dict[str, Any]:
+        """What a pipeline's later steps may read of a job."""
+        return job.describe()
+
+    def run(self, job: Job) -> None:
+        """`work`, in its turn, and the end of the job's record."""
+        status, reason = "Completed", ""
+        try:
+            with self.turn(job):
+                self.work(job)
+        except JobStoppedError as stopped:
+            status, reason = "Stopped", str(stopped)
+        except Exception as error:  # whatever it is, the job must not hang
+            status, reason = "Failed", failure_of(error)
+        finally:
+            shutil.rmtree(job.working_directory, ignore_errors=True)
+        self.end(job, status, reason)
+        if self.kind.log_group:
+            cloudwatch_logs.publish(self.role(job), job)
+
+    def end(self, job: Job, status: str, reason: str, **changes: Any) -> None:
+        if status == "Failed" or reason.startswith("MaxRuntimeExceeded"):
+            changes.setdefault("FailureReason", reason)
+        self.jobs.end(job, status, **{self.kind.end_field: now()}, **changes)
 
 
 def resolve(command: Sequence[str]) -> list[str]:

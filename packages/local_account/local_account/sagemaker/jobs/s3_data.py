@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_account.context import Context
 from local_account.roles import Role
 from local_account.sagemaker.jobs.record import JobFailedError
 
@@ -29,23 +28,19 @@ class S3Object:
     size: int
 
 
+_caching = threading.Lock()  # all roles share the cache
+
+
 class S3Data:
-    """S3 as one account's jobs see it, each in the name of its role (`of`)."""
+    """S3 as a job sees it, in the name of its role."""
 
-    def __init__(self, context: Context, role: Role | None = None, lock: threading.Lock | None = None) -> None:
-        self.context, self._role = context, role
-        self._cache = context.settings.state_directory / "cache" / "s3"
-        self._lock = lock or threading.Lock()  # of the cache, which all roles share
-
-    def of(self, role: Role) -> S3Data:
-        """The same objects, asked for in the name of a role."""
-        return S3Data(self.context, role, self._lock)
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        self._cache = role.context.settings.state_directory / "cache" / "s3"
 
     @property
     def client(self) -> Any:
-        if self._role is None:
-            raise TypeError("say in whose name: `data.of(role)`")
-        return self._role.client("s3")
+        return self.role.client("s3")
 
     def read(self, uri: str, version: str | None = None) -> bytes:
         bucket, key = split(uri)
@@ -79,7 +74,7 @@ class S3Data:
         if not found:
             raise JobFailedError(
                 f'ClientError: No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket '
-                f"exists in the selected region ({self.context.settings.region}) and that objects exist under that S3 prefix."
+                f"exists in the selected region ({self.role.context.settings.region}) and that objects exist under that S3 prefix."
             )
         return found
 
@@ -92,19 +87,11 @@ class S3Data:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self._cached(item), target)
 
-    def upload(
-        self, directory: Path, uri: str, key_id: str | None = None, unchanged_since: dict[str, tuple[int, int]] | None = None
-    ) -> None:
-        """Put every file below `directory` under `uri`. With `unchanged_since`, only what changed; it is updated."""
-        for path in sorted(directory.rglob("*")) if directory.is_dir() else []:
-            if not path.is_file():
-                continue
-            relative, status = path.relative_to(directory).as_posix(), path.stat()
-            if unchanged_since is not None:
-                if unchanged_since.get(relative) == (status.st_size, status.st_mtime_ns):
-                    continue
-                unchanged_since[relative] = (status.st_size, status.st_mtime_ns)
-            self.upload_file(path, f"{uri.rstrip('/')}/{relative}", key_id)
+    def upload(self, directory: Path, uri: str, key_id: str | None = None) -> None:
+        """Put every file below `directory` under `uri`."""
+        for path in sorted(directory.rglob("*")):
+            if path.is_file():
+                self.upload_file(path, f"{uri.rstrip('/')}/{path.relative_to(directory).as_posix()}", key_id)
 
     def upload_file(self, path: Path, uri: str, key_id: str | None = None) -> None:
         """Put one file, encrypted with the KMS key that a job's output names, or as the bucket says."""
@@ -120,10 +107,10 @@ class S3Data:
             return []
 
     def _cached(self, item: S3Object) -> Path:
-        if self._role is not None:  # who may not read an object may not have it from the cache either
-            self._role.require("s3", "GetObject", {"Bucket": item.bucket, "Key": item.key})
+        # Who may not read an object may not have it from the cache either.
+        self.role.require("s3", "GetObject", {"Bucket": item.bucket, "Key": item.key})
         path = self._cache / hashlib.sha256(f"{item.bucket}/{item.key}/{item.etag}".encode()).hexdigest()
-        with self._lock:
+        with _caching:
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 partial = path.with_suffix(".partial")

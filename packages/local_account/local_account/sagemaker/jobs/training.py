@@ -6,100 +6,71 @@ import io
 import re
 import shutil
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local_account.errors import ServiceError
-from local_account.roles import Role, require_sagemaker_role, sagemaker_role
+from local_account.errors import InvalidError
+from local_account.roles import require_sagemaker_role
 from local_account.sagemaker import program
-from local_account.sagemaker.jobs import cloudwatch_logs, first_party, isolation, metrics, script_mode
+from local_account.sagemaker.jobs import first_party, isolation, metrics, script_mode
 from local_account.sagemaker.jobs.container import Container, base_environment
-from local_account.sagemaker.jobs.record import TRAINING, Job, JobFailedError, Jobs, JobStoppedError, failure_of, now
-from local_account.sagemaker.jobs.running import Launch, Runner, algorithm_error, failure_reason
+from local_account.sagemaker.jobs.record import DEFAULT_MAX_SECONDS, DEFAULT_STOPPING_CONDITION, TRAINING, Job, JobFailedError, now
+from local_account.sagemaker.jobs.running import JobService, Launch, algorithm_error, failure_reason
 from local_account.sagemaker.jobs.s3_data import S3Data, pack, split
 
 _FAILURE = "/opt/ml/output/failure"
 _CHECKPOINTS = "/opt/ml/checkpoints"
-_DEFAULT_MAX_SECONDS = 86400
-
-#: Called a few times a second with the log so far.
-WatchLog = Callable[[str], None]
 
 
-class TrainingJobs:
+class TrainingJobs(JobService):
     """CreateTrainingJob and what follows from it. The tuner uses the same door."""
 
-    def __init__(self, runner: Runner, data: S3Data) -> None:
-        self.runner, self.data = runner, data
-        self.jobs = Jobs(runner.context, TRAINING)
+    kind = TRAINING
 
-    def create(self, request: Mapping[str, Any], more: Mapping[str, Any] | None = None, watch: WatchLog | None = None) -> Job:
+    def create(self, request: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> Job:
         """Start a job. `more` goes into its description (the tuner's own fields). Raises ServiceError; nothing is started then."""
         check_training(request)
         self.check_data(request)
-        patterns = metrics.compile_definitions(first_party.metric_definitions(request.get("AlgorithmSpecification") or {}))
+        _patterns(request)  # raises for one that is malformed
         output = request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
         defaults = {
             "ModelArtifacts": {"S3ModelArtifacts": f"{output}/{request['TrainingJobName']}/output/model.tar.gz"},
             "SecondaryStatus": "Starting",
             "SecondaryStatusTransitions": [{"Status": "Starting", "StartTime": now(), "StatusMessage": "Waiting for a CPU"}],
-            **({"StoppingCondition": {"MaxRuntimeInSeconds": _DEFAULT_MAX_SECONDS}} if "StoppingCondition" not in request else {}),
             **(more or {}),
         }
-        return self.jobs.create(request, defaults, lambda job: self._run(job, patterns, watch))
+        return self.jobs.create({**DEFAULT_STOPPING_CONDITION, **request}, defaults, self.run)
 
     def check_data(self, request: Mapping[str, Any]) -> None:
         """Raises a ValidationException, as CreateTrainingJob does, for a role that cannot be assumed or a channel without any object."""
         arn = self.runner.context.arn("sagemaker", f"{TRAINING.arn_part}/{request['TrainingJobName'].lower()}")
-        data = self.data.of(require_sagemaker_role(self.runner.context, request["RoleArn"], arn))
+        data = S3Data(require_sagemaker_role(self.runner.context, request["RoleArn"], arn))
         for channel in request.get("InputDataConfig", []):
             source = channel["DataSource"]["S3DataSource"]
             try:
                 data.find(source["S3Uri"])
             except JobFailedError as error:
-                raise ServiceError("ValidationException", str(error).removeprefix("ClientError: ")) from error
+                raise InvalidError(str(error).removeprefix("ClientError: ")) from error
 
-    def _run(self, job: Job, patterns: Mapping[str, re.Pattern[str]], watch: WatchLog | None) -> None:
-        try:
-            with self.runner.slot(job):
-                self._work(job, patterns, watch)
-        except JobStoppedError as stopped:
-            secondary = "MaxRuntimeExceeded" if "MaxRuntime" in str(stopped) else "Stopped"
-            self._end(job, patterns, "Stopped", secondary, str(stopped))
-        except JobFailedError as failed:
-            self._end(job, patterns, "Failed", "Failed", str(failed), FailureReason=str(failed))
-        except Exception as error:  # whatever it is, the job must not hang
-            self._end(job, patterns, "Failed", "Failed", "", FailureReason=failure_of(error))
-        finally:
-            shutil.rmtree(job.working_directory, ignore_errors=True)
-        cloudwatch_logs.publish(self._role(job), job)
-
-    def _work(self, job: Job, patterns: Mapping[str, re.Pattern[str]], watch: WatchLog | None) -> None:
+    def work(self, job: Job) -> None:
         description = job.describe()
         self._phase(job, "Downloading", "Downloading the input data and the code")
         container, log = Container(job.working_directory, description["ResourceConfig"]["InstanceType"]), job.log_path
-        role = self._role(job)
-        data = self.data.of(role)
+        role = self.role(job)
+        data = S3Data(role)
         launch = self._prepare(data, description, container, log)
         self._phase(job, "Training", "The training script runs")
         self.jobs.change(job, TrainingStartTime=now())
-        watch_log = (lambda: watch(log.read_text(encoding="utf-8", errors="replace") if log.exists() else "")) if watch else None
         max_seconds = description["StoppingCondition"].get("MaxRuntimeInSeconds")
-        credentials = None if isolation.is_wanted(job.description) else role.credentials
         try:
-            code = self.runner.run(job, launch, max_seconds, watch_log, credentials=credentials)
+            code = self.runner.run(job, launch, role, max_seconds, lambda: job.watch(job.log) if job.watch else None)
         finally:  # SageMaker keeps what a stopped job had written
             self._phase(job, "Uploading", "Uploading the model")
             self._upload(data, description, container)
-        job.exit_code = code
         if code:
             self._require_own_entrypoint(description, log)
             raise JobFailedError(failure_reason(container, _FAILURE, code, log))
-        self._end(job, patterns, "Completed", "Completed", "")
-
-    def _role(self, job: Job) -> Role:
-        return sagemaker_role(self.runner.context, job.description["RoleArn"], job.arn)
 
     def _prepare(self, data: S3Data, description: Mapping[str, Any], container: Container, log: Path) -> Launch:
         channels = description.get("InputDataConfig", [])
@@ -123,7 +94,7 @@ class TrainingJobs:
         channels = [channel["ChannelName"] for channel in description.get("InputDataConfig", [])]
         script = str(hyperparameters.get(script_mode.PROGRAM, ""))
         if algorithm.get("ContainerEntrypoint"):
-            command = [container.localise(part) for part in [*algorithm["ContainerEntrypoint"], *algorithm.get("ContainerArguments", [])]]
+            command = container.command(algorithm)
         else:
             self._unpack_code(data, str(hyperparameters[script_mode.SUBMIT_DIRECTORY]), container, description, log)
             if not container.path(f"/opt/ml/code/{script}").is_file():
@@ -215,22 +186,21 @@ class TrainingJobs:
             transitions.append({"Status": status, "StartTime": now(), "StatusMessage": message})
             job.description.update(SecondaryStatus=status, SecondaryStatusTransitions=transitions)
 
-    def _end(self, job: Job, patterns: Mapping[str, re.Pattern[str]], status: str, secondary: str, message: str, **changes: Any) -> None:
-        self._phase(job, secondary, message)
-        moment = now()
-        log = job.log_path.read_text(encoding="utf-8", errors="replace") if job.log_path.exists() else ""
-        final = [{"MetricName": name, "Value": value, "Timestamp": moment} for name, value in metrics.final_values(log, patterns).items()]
-        started = job.description.get("TrainingStartTime")
+    def end(self, job: Job, status: str, reason: str, **changes: Any) -> None:
+        """With the last status of all, the metrics that the log tells, and the seconds that are paid for."""
+        is_over_time = status == "Stopped" and reason.startswith("MaxRuntimeExceeded")
+        self._phase(job, "MaxRuntimeExceeded" if is_over_time else status, reason)
+        moment, started = now(), job.description.get("TrainingStartTime")
+        values = metrics.final_values(job.log, _patterns(job.description))
+        final = [{"MetricName": name, "Value": value, "Timestamp": moment} for name, value in values.items()]
         seconds = max(1, round((moment - started).total_seconds())) if started else None  # an answer has at least one, or none
-        spent = {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds} if seconds else {}
-        self.jobs.end(
-            job,
-            status,
-            TrainingEndTime=moment,
-            FinalMetricDataList=final,
-            **spent,
-            **changes,
-        )
+        shown = reason if status == "Failed" else ""
+        super().end(job, status, shown, FinalMetricDataList=final, TrainingTimeInSeconds=seconds, BillableTimeInSeconds=seconds, **changes)
+
+
+def _patterns(request: Mapping[str, Any]) -> dict[str, re.Pattern[str]]:
+    """Metric name -> what finds it in the log. Raises a ValidationException for a pattern that is none."""
+    return metrics.compile_definitions(first_party.metric_definitions(request.get("AlgorithmSpecification") or {}))
 
 
 def _channel_config(channel: Mapping[str, Any]) -> dict[str, str]:
@@ -247,18 +217,17 @@ def check_training(request: Mapping[str, Any]) -> None:
     hyperparameters, algorithm = request.get("HyperParameters") or {}, request.get("AlgorithmSpecification") or {}
     script = script_mode.PROGRAM in hyperparameters and script_mode.SUBMIT_DIRECTORY in hyperparameters
     if not script and not algorithm.get("ContainerEntrypoint"):
-        raise ServiceError(
-            "ValidationException",
+        raise InvalidError(
             "The local account runs no container images: give the hyperparameters sagemaker_program and sagemaker_submit_directory, "
-            "or AlgorithmSpecification.ContainerEntrypoint.",
+            "or AlgorithmSpecification.ContainerEntrypoint."
         )
     for channel in request.get("InputDataConfig", []):
         if "S3DataSource" not in channel["DataSource"]:
-            raise ServiceError("ValidationException", f"InputDataConfig: DataSource of channel {channel['ChannelName']} is empty.")
+            raise InvalidError(f"InputDataConfig: DataSource of channel {channel['ChannelName']} is empty.")
     resources = request.get("ResourceConfig") or {}
     missing = [name for name in ("InstanceType", "InstanceCount") if name not in resources]
     if missing:
-        raise ServiceError("ValidationException", f"ResourceConfig needs {' and '.join(missing)}.")
+        raise InvalidError(f"ResourceConfig needs {' and '.join(missing)}.")
     _check_spot(request)
     if request.get("EnableNetworkIsolation"):
         isolation.require_possible("CreateTrainingJob")
@@ -267,11 +236,13 @@ def check_training(request: Mapping[str, Any]) -> None:
 def _check_spot(request: Mapping[str, Any]) -> None:
     """API reference, StoppingCondition: MaxWaitTimeInSeconds "must be equal to or greater than MaxRuntimeInSeconds" of a spot job."""
     limits, is_spot = request.get("StoppingCondition") or {}, request.get("EnableManagedSpotTraining")
-    longest, waits = limits.get("MaxRuntimeInSeconds", _DEFAULT_MAX_SECONDS), limits.get("MaxWaitTimeInSeconds")
+    longest, waits = (
+        limits.get("MaxRuntimeInSeconds", DEFAULT_MAX_SECONDS),
+        limits.get("MaxWaitTimeInSeconds"),
+    )
     if is_spot and (waits is None or waits < longest):
-        raise ServiceError(
-            "ValidationException",
-            f"Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds, {longest}.",
+        raise InvalidError(
+            f"Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds, {longest}."
         )
     if waits and not is_spot:
-        raise ServiceError("ValidationException", "MaxWaitTimeInSeconds above 0 is not allowed when EnableManagedSpotTraining is false.")
+        raise InvalidError("MaxWaitTimeInSeconds above 0 is not allowed when EnableManagedSpotTraining is false.")

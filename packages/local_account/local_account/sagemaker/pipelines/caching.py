@@ -28,6 +28,7 @@ _COMPARED_OF_TRAINING_DEFINITION = (
     "AlgorithmSpecification", "HyperParameterRanges", "InputDataConfig", "StaticHyperParameters", "TuningObjective",
 )  # fmt: skip
 _UNITS = {"Y": 365 * 86400, "MO": 30 * 86400, "W": 7 * 86400, "D": 86400, "H": 3600, "M": 60, "S": 1}
+_AMOUNT = re.compile(r"(\d+)([A-Z])")
 _DURATION = re.compile(r"P?((?:\d+[ymwd])*)(?:T((?:\d+[hms])*))?", re.IGNORECASE)
 
 
@@ -55,12 +56,9 @@ def lifetime(expire_after: str | None) -> timedelta | None:
     match = _DURATION.fullmatch(expire_after)
     if match is None or not any(match.groups()):
         raise ValueError(f"CacheConfig.ExpireAfter is {expire_after!r}; allowed: an ISO 8601 duration such as 30d, T12h or P30DT5H")
-    date_part, time_part = (group or "" for group in match.groups())
-    seconds = sum(
-        int(number) * _UNITS["MO" if unit.upper() == "M" else unit.upper()] for number, unit in re.findall(r"(\d+)([a-zA-Z])", date_part)
-    )
-    seconds += sum(int(number) * _UNITS[unit.upper()] for number, unit in re.findall(r"(\d+)([a-zA-Z])", time_part))
-    return timedelta(seconds=seconds)
+    date_part, time_part = ((group or "").upper() for group in match.groups())
+    units = [(number, "MO" if unit == "M" else unit) for number, unit in _AMOUNT.findall(date_part)] + _AMOUNT.findall(time_part)
+    return timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in units))
 
 
 @dataclass(frozen=True)

@@ -39,11 +39,10 @@ class StepRecord:
     ended: datetime | None = None
     failure_reason: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
-    attempts: int = 0
     cached_from: str = ""
 
     def shown(self) -> dict[str, Any]:
-        found = {
+        return {
             "StepName": self.name,
             "StepDisplayName": self.document.get("DisplayName"),
             "StepDescription": self.document.get("Description"),
@@ -52,10 +51,8 @@ class StepRecord:
             "StepStatus": self.status,
             "FailureReason": self.failure_reason[:LONGEST_REASON] or None,
             "Metadata": self.metadata,
-            "AttemptCount": self.attempts or None,
             "CacheHitResult": {"SourcePipelineExecutionArn": self.cached_from} if self.cached_from else None,
         }
-        return {key: value for key, value in found.items() if value is not None}
 
 
 #: What a step reads of another step's file ("Pipelines" quotas of SageMaker: a property file has at most 2 MB).
@@ -68,7 +65,6 @@ class Services:
 
     context: Context
     runner: StepRunner
-    data: S3Data
     cache: caching.StepCache
 
 
@@ -122,7 +118,7 @@ class Execution:
 
     def describe(self) -> dict[str, Any]:
         with self._lock:
-            found = {
+            return {
                 "PipelineArn": self.pipeline["PipelineArn"],
                 "PipelineExecutionArn": self.arn,
                 "PipelineExecutionDisplayName": self.request.get("PipelineExecutionDisplayName")
@@ -137,7 +133,6 @@ class Execution:
                 "LastModifiedBy": {},
                 "ParallelismConfiguration": self.request.get("ParallelismConfiguration"),
             }
-        return {key: value for key, value in found.items() if value is not None}
 
     def list_steps(self) -> list[dict[str, Any]]:
         """Steps that were started, in the order in which they were."""
@@ -181,9 +176,8 @@ class Execution:
         outcome, reason = Outcome.COMPLETED, ""
         try:
             result = self._result(step, record)
-            with self._lock:
-                self._properties[step.name] = result.properties
-                record.metadata = {**record.metadata, **result.metadata}
+            self._properties[step.name] = result.properties
+            self._note(record, result.metadata)
         except StepStoppedError:
             outcome = Outcome.STOPPED
         except (StepFailedError, ExpressionError) as failed:
@@ -204,33 +198,20 @@ class Execution:
             taken = conditions.all_hold(step.arguments["Conditions"], scope)
             return StepResult({"Outcome": taken}, {"Condition": {"Outcome": "True" if taken else "False"}})
         arguments = evaluate(step.arguments, scope)
-        key, longest = self._cache_key(step, arguments)
-        pipeline = self.pipeline["PipelineArn"]
-        cached = self.services.cache.find(pipeline, step.name, key, now(), longest) if key else None
-        if cached:
-            record.cached_from = cached.execution_arn
-            return StepResult(dict(cached.properties), dict(cached.metadata))
+        cache, pipeline, asked = self.services.cache, self.pipeline["PipelineArn"], step.document.get("CacheConfig") or {}
+        key = caching.signature(step.type, arguments, step.document.get("FunctionArn"))
+        if (
+            key
+            and asked.get("Enabled")
+            and (hit := cache.find(pipeline, step.name, key, now(), caching.lifetime(asked.get("ExpireAfter"))))
+        ):
+            record.cached_from = hit.execution_arn
+            return StepResult(dict(hit.properties), dict(hit.metadata))
         call = StepCall(step, self.role, arguments, self.id, self.arn, self.stop_requested, lambda metadata: self._note(record, metadata))
-        result = self.services.runner.run(call, self._pause, lambda attempts: setattr(record, "attempts", attempts))
-        memory_key = caching.signature(step.type, arguments, step.document.get("FunctionArn"))
-        if memory_key:  # also without CacheConfig: it lets a run look for *any* earlier run of the step
-            entry = caching.CachedStep(self.arn, now(), result.properties, result.metadata)
-            self.services.cache.keep(pipeline, step.name, memory_key, entry)
+        result = self.services.runner.run(call)
+        if key:  # also without CacheConfig: it lets a run look for *any* earlier run of the step
+            cache.keep(pipeline, step.name, key, caching.CachedStep(self.arn, now(), result.properties, result.metadata))
         return result
-
-    def _pause(self, seconds: float) -> bool:
-        """Wait between attempts, on the account's clock; True if the execution was stopped meanwhile."""
-        return self.stop_requested.wait(self.services.context.clock.real_seconds(seconds))
-
-    def _cache_key(self, step: Step, arguments: Mapping[str, Any]) -> tuple[str | None, Any]:
-        config = step.document.get("CacheConfig") or {}
-        if not config.get("Enabled"):
-            return None, None
-        try:
-            key = caching.signature(step.type, arguments, step.document.get("FunctionArn"))
-            return key, caching.lifetime(config.get("ExpireAfter"))
-        except ValueError as error:
-            raise StepFailedError(f"ClientError: {error}") from error
 
     def _note(self, record: StepRecord, metadata: dict[str, Any]) -> None:
         with self._lock:
@@ -253,7 +234,7 @@ class Execution:
             experiment=self.definition.experiment,
             step_properties=properties,
             property_files=self._property_files(properties),
-            read_json=lambda uri: self.services.data.of(self.role).read_json(uri, _PROPERTY_FILE_BYTES),
+            read_json=lambda uri: S3Data(self.role).read_json(uri, _PROPERTY_FILE_BYTES),
         )
 
     def _property_files(self, properties: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -111,12 +111,9 @@ def evaluate(value: Any, scope: Scope) -> Any:
         return [evaluate(element, scope) for element in value]
     if not isinstance(value, dict):
         return value
-    if set(value) == {_GET}:
-        return _get(value[_GET], scope)
-    if set(value) == {_JOIN}:
-        return _join(value[_JOIN], scope)
-    if set(value) == {_JSON_GET}:
-        return _json_get(value[_JSON_GET], scope)
+    name = next(iter(value)) if len(value) == 1 else ""
+    if name in _FUNCTIONS:
+        return _FUNCTIONS[name](value[name], scope)
     return {key: evaluate(element, scope) for key, element in value.items()}
 
 
@@ -141,18 +138,14 @@ def as_text(value: Any) -> str:
 
 def _get(path: str, scope: Scope) -> Any:
     kind, _, rest = str(path).partition(".")
-    if kind == "Parameters" and rest in scope.parameters:
-        return scope.parameters[rest]
-    if kind == "Execution" and rest in scope.execution:
-        return scope.execution[rest]
     if kind == "Steps":
         return _step_property(rest, scope)
-    if kind == "PipelineExperimentConfig" and rest in scope.experiment:
-        return evaluate(scope.experiment[rest], scope)
-    known = {"Parameters": scope.parameters, "Execution": scope.execution, "PipelineExperimentConfig": scope.experiment}.get(kind)
-    if known is None:
+    values = {"Parameters": scope.parameters, "Execution": scope.execution, "PipelineExperimentConfig": scope.experiment}
+    if kind not in values:
         raise ExpressionError(f"Get {path!r}: allowed are {', '.join(f'{each}.<name>' for each in KINDS)}")
-    raise ExpressionError(f"Get {path!r}: {kind} has {', '.join(known) or 'nothing'}")
+    if rest not in values[kind]:
+        raise ExpressionError(f"Get {path!r}: {kind} has {', '.join(values[kind]) or 'nothing'}")
+    return evaluate(values[kind][rest], scope)
 
 
 def _step_property(rest: str, scope: Scope) -> Any:
@@ -191,3 +184,6 @@ def _property_file(reference: Any, scope: Scope) -> str:
     except KeyError:
         known = ", ".join(scope.property_files.get(step, {})) or "none"
         raise ExpressionError(f"JsonGet: step {step} has no property file {name!r}; it has {known}") from None
+
+
+_FUNCTIONS: Mapping[str, Callable[[Any, Scope], Any]] = {_GET: _get, _JOIN: _join, _JSON_GET: _json_get}

@@ -29,18 +29,9 @@ class Progress:
 
     def ready(self) -> list[Step]:
         """Steps to start now, in the order of the definition. Marks those that never will as skipped."""
-        found = []
-        again = True
-        while again:  # skipping one step can make others unreachable
-            again = False
-            for step in self._waiting():
-                verdict = self._verdict(step)
-                if verdict is False:
-                    self.outcomes[step.name] = Outcome.SKIPPED
-                    again = True
-        if not self.stopping:
-            found = [step for step in self._waiting() if self._verdict(step) and self._may_still_start(step)]
-        return found
+        while skipped := [step.name for step in self._waiting() if self._verdict(step) is False]:  # which can make others unreachable
+            self.outcomes |= dict.fromkeys(skipped, Outcome.SKIPPED)
+        return [] if self.stopping else [step for step in self._waiting() if self._verdict(step) and self._may_still_start(step)]
 
     @property
     def failed(self) -> list[str]:

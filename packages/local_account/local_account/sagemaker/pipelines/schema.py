@@ -1,4 +1,4 @@
-"""What a pipeline definition may have: members and types of its parts. Pure. Used by `definition.py`.
+"""What a pipeline definition may have: members and types of its parts. Pure. Used by `definition.py` and `parameters.py`.
 
 Source: the published definition schema (https://github.com/aws-sagemaker-mlops/sagemaker-model-building-pipeline-definition-JSON-schema)
 and, where that is older, what the SageMaker Python SDK writes (`sagemaker.mlops.workflow`): property files, run conditions, lists of
@@ -7,13 +7,16 @@ exception types, experiments. Arguments are held to botocore's model of the oper
 
 from __future__ import annotations
 
-import re
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local_account.api.constraints import NOT_NULL, Checks
-from local_account.sagemaker.pipelines import expressions, lambda_outputs
-from local_account.sagemaker.requests import as_modelled, service_model
+from local_account.api.reading import input_shape
+from local_account.sagemaker.pipelines import expressions
+from local_account.sagemaker.requests import as_modelled
+
+Schema = Mapping[str, Any]
 
 #: Operation that a step of each type calls with its arguments.
 OPERATIONS: Mapping[str, str] = {
@@ -25,82 +28,129 @@ OPERATIONS: Mapping[str, str] = {
     "RegisterModel": "CreateModelPackage",
 }
 TOP_LEVEL = ("Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps")
+LONGEST_TEXT = 4096  # of a parameter
 
-#: Checks what a definition says outright.
-_LITERALS = Checks(deferred=expressions.is_expression)
-_NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")
-_EVERY_STEP = ("Name", "Type", "DependsOn", "DisplayName", "Description", "Arguments")
-_JOB = ("RetryPolicies", "CacheConfig")
+
+def text(most: int = LONGEST_TEXT) -> Schema:
+    return {"type": "string", "maxLength": most, "description": f"a text of at most {most} characters"}
+
+
+def one_of(*values: str) -> Schema:
+    return {"enum": list(values), "description": ", ".join(values)}
+
+
+def members(needed: str, /, **properties: Schema) -> Schema:
+    """An object with these members and no others; `needed` names those that must be there."""
+    return {"type": "object", "properties": properties, "required": needed.split(), "additionalProperties": False}
+
+
+def either(kind: str, schema: Schema, otherwise: Schema) -> Schema:
+    """One schema for values of a JSON type, and another for the rest."""
+    return {"if": {"type": kind}, "then": schema, "else": otherwise}
+
+
+NAME: Schema = {"type": "string", "pattern": r"^[A-Za-z0-9\-_]{1,64}\Z", "description": "1 to 64 letters, digits, - and _"}
+_FUNCTION: Schema = {
+    "type": "string",
+    "pattern": r"^arn:aws[a-z\-]*:lambda:[a-z0-9\-]*:[0-9]{12}:function:.+",
+    "description": "the ARN of a Lambda function",
+}
+_EXCEPTION = one_of(
+    *("Step.SERVICE_FAULT", "Step.THROTTLING", "SageMaker.JOB_INTERNAL_ERROR", "SageMaker.CAPACITY_ERROR", "SageMaker.RESOURCE_LIMIT"),
+    "Emr.RESOURCE_LIMIT",
+)
+_INTEGER: Schema = {"type": "integer"}
+_RETRY = members(
+    "ExceptionType",
+    ExceptionType=either("array", {"items": _EXCEPTION}, _EXCEPTION),
+    IntervalSeconds=_INTEGER,
+    BackoffRate={"type": "number"},
+    ExpireAfterMin=_INTEGER,
+    MaxAttempts=_INTEGER,
+)
+_RUN_CONDITION = members("", Step=text(), Trigger=one_of("Completed", "Failed", "Stopped", "Any"))  # of SDK v3 (StepDependency)
+_PROPERTY_FILE = members("PropertyFileName OutputName FilePath", PropertyFileName=text(), OutputName=text(), FilePath=text())
+_OUTPUT = members("OutputName OutputType", OutputName=text(), OutputType=one_of("String", "Integer", "Float", "Boolean"))
+_EVERY_STEP: Mapping[str, Schema] = {
+    "Name": NAME,
+    "Type": text(),
+    "DependsOn": {"type": "array", "items": either("object", _RUN_CONDITION, text())},
+    "DisplayName": text(),
+    "Description": text(),
+    "Arguments": {"type": "object"},
+}
+_RETRIED: Mapping[str, Schema] = {"RetryPolicies": either("array", {"items": _RETRY}, _RETRY)}
+_CACHED: Mapping[str, Schema] = {"CacheConfig": members("", Enabled={"type": "boolean"}, ExpireAfter=text())}
+_OF_A_LAMBDA: Mapping[str, Schema] = {"OutputParameters": {"type": "array", "items": _OUTPUT, "maxItems": 50}, "FunctionArn": _FUNCTION}
 #: Members that steps have besides those of every step. Types that are not here are refused as a whole.
-_MORE: Mapping[str, tuple[str, ...]] = {
-    "Processing": (*_JOB, "PropertyFiles"),
-    "Training": _JOB,
-    "Tuning": _JOB,
-    "Transform": _JOB,
-    "Model": ("RetryPolicies",),
-    "RegisterModel": ("RetryPolicies",),
-    "Lambda": ("CacheConfig", *lambda_outputs.MEMBERS),
-    "Condition": (),
-    "Fail": (),
+_MORE: Mapping[str, Mapping[str, Schema]] = {
+    "Processing": {**_RETRIED, **_CACHED, "PropertyFiles": either("array", {"items": _PROPERTY_FILE}, _PROPERTY_FILE)},
+    **{kind: {**_RETRIED, **_CACHED} for kind in ("Training", "Tuning", "Transform")},
+    **dict.fromkeys(("Model", "RegisterModel"), _RETRIED),
+    "Lambda": {**_CACHED, **_OF_A_LAMBDA},
+    "Condition": {},
+    "Fail": {},
 }
 _ARGUMENTS: Mapping[str, tuple[str, ...]] = {"Condition": ("Conditions", "IfSteps", "ElseSteps"), "Fail": ("ErrorMessage",)}
-_TRIGGERS = ("Completed", "Failed", "Stopped", "Any")
-_EXCEPTIONS = (
-    "Step.SERVICE_FAULT", "Step.THROTTLING", "SageMaker.JOB_INTERNAL_ERROR", "SageMaker.CAPACITY_ERROR", "SageMaker.RESOURCE_LIMIT",
-    "Emr.RESOURCE_LIMIT",
-)  # fmt: skip
-_INTEGER, _NUMBER, _TEXT, _FLAG = "an integer", "a number", "text", "true or false"
-_RETRY_NUMBERS = {"IntervalSeconds": _INTEGER, "BackoffRate": _NUMBER, "ExpireAfterMin": _INTEGER, "MaxAttempts": _INTEGER}
+_METADATA: Schema = {
+    "type": "object",
+    "propertyNames": {"pattern": r"^[A-Za-z0-9\-_]{1,128}\Z", "description": "names of 1 to 128 letters, digits, - and _"},
+    "additionalProperties": text(1024),
+}
+_TYPES = {
+    "string": "text",
+    "boolean": "true or false",
+    "integer": "an integer",
+    "number": "a number",
+    "array": "a list",
+    "object": "an object",
+}
+#: Checks what a definition says outright.
+_LITERALS = Checks(deferred=expressions.is_expression)
+
+
+def problems(schema: Schema, value: Any, where: str) -> Iterator[str]:
+    """What is wrong with a value: what was given, and what is allowed. A member that is null is not there."""
+    given = {name: item for name, item in value.items() if item is not None} if isinstance(value, dict) else value
+    for error in _validator()(schema).iter_errors(given):
+        place, known = ".".join(map(str, error.absolute_path)) or where, error.schema.get("properties", {})
+        if error.validator == "additionalProperties":
+            yield from _unknown(error.instance, tuple(known), place)
+        elif error.validator == "required":
+            yield error.message.replace(" is a required property", f" is missing in {place}")
+        else:
+            allowed = error.schema.get("description") or _TYPES.get(error.schema.get("type", ""), "")
+            yield f"{place} is {repr(error.instance)[:60]}; allowed: {allowed}"
+
+
+@functools.cache
+def _validator() -> Any:
+    from jsonschema import Draft202012Validator, validators
+
+    whole = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool))
+    return validators.extend(Draft202012Validator, type_checker=whole)  # 1.0 is no integer of SageMaker's
 
 
 def metadata_problems(metadata: Any) -> Iterator[str]:
     """What is wrong with the metadata of a definition, which nothing reads."""
-    if not isinstance(metadata or {}, dict):
-        yield f"Metadata is {metadata!r}; allowed: an object"
-        return
-    for name, value in (metadata or {}).items():
-        if not re.fullmatch(r"[A-Za-z0-9\-_]{1,128}", name) or not isinstance(value, str) or len(value) > 1024:
-            yield f"Metadata has {name!r}: {str(value)[:60]!r}; allowed: names of letters, digits, - and _ (128), texts (1024 characters)"
+    return problems(_METADATA, metadata or {}, "Metadata")
 
 
 def step_problems(document: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the form of one step, apart from the conditions and the steps inside it."""
     kind = document["Type"]
-    if not _NAME.fullmatch(document["Name"]):
-        yield f"its name {document['Name']!r} has other characters than letters, digits, - and _, or not 1 to 64 of them"
     if kind not in _MORE:
         return
-    yield from _unknown(document, (*_EVERY_STEP, *_MORE[kind]), f"a step of type {kind}")
-    if kind == "Lambda":
-        yield from lambda_outputs.problems(document)
-    arguments = document.get("Arguments", {} if kind == "Lambda" else None)  # a function may be given nothing
+    needed = "Name FunctionArn" if kind == "Lambda" else "Name Arguments"  # a function may be given nothing
+    yield from problems(members(needed, **_EVERY_STEP, **_MORE[kind]), document, f"a step of type {kind}")
+    arguments = document.get("Arguments") or {}
     if not isinstance(arguments, dict):
-        yield "it needs an object 'Arguments'"
         return
     if kind in _ARGUMENTS:
         yield from _unknown(arguments, _ARGUMENTS[kind], "Arguments")
     elif kind in OPERATIONS:
         yield from argument_problems(kind, arguments)
     yield from expressions.problems({name: value for name, value in arguments.items() if name not in ("IfSteps", "ElseSteps")})
-    for name in ("DisplayName", "Description"):
-        yield from _wrong_type(document, name, _TEXT)
-    yield from _dependency_problems(document.get("DependsOn"))
-    yield from _cache_problems(document.get("CacheConfig"))
-    for policy in _listed(document, "RetryPolicies"):
-        yield from _retry_problems(policy)
-    for item in _listed(document, "PropertyFiles"):
-        names = ("PropertyFileName", "OutputName", "FilePath")
-        if not isinstance(item, dict) or set(item) != set(names) or not all(isinstance(item[name], str) for name in names):
-            yield f"PropertyFiles has {item!r}; allowed: objects with the texts {', '.join(names)}"
-
-
-def is_of(value: Any, kind: str) -> bool:
-    """Whether a JSON value is of a type; true and false are no numbers, and 1.0 is no integer."""
-    if kind == _TEXT:
-        return isinstance(value, str)
-    if kind == _FLAG:
-        return isinstance(value, bool)
-    return isinstance(value, int if kind == _INTEGER else int | float) and not isinstance(value, bool)
 
 
 def argument_problems(kind: str, arguments: Any) -> Iterator[str]:
@@ -108,7 +158,7 @@ def argument_problems(kind: str, arguments: Any) -> Iterator[str]:
 
     What is missing and what expressions stand for is known when the step runs, and checked then.
     """
-    shape = service_model().operation_model(OPERATIONS[kind]).input_shape
+    shape = input_shape("sagemaker", OPERATIONS[kind])
     misshapen = list(_shape_problems(shape, arguments, "Arguments"))
     yield from misshapen
     if not misshapen:
@@ -135,51 +185,6 @@ def _shape_problems(shape: Any, value: Any, path: str) -> Iterator[str]:
             yield from _shape_problems(shape.value, item, f"{path}.{name}")
 
 
-def _dependency_problems(dependencies: Any) -> Iterator[str]:
-    if not isinstance(dependencies or [], list):
-        yield f"DependsOn is {dependencies!r}; allowed: a list of step names"
-        return
-    for dependency in dependencies or []:
-        if isinstance(dependency, dict):  # a run condition of SDK v3 (StepDependency)
-            yield from _unknown(dependency, ("Step", "Trigger"), "DependsOn")
-            if dependency.get("Trigger", "Completed") not in _TRIGGERS:
-                yield f"DependsOn has Trigger {dependency['Trigger']!r}; allowed: {', '.join(_TRIGGERS)}"
-        elif not isinstance(dependency, str):
-            yield f"DependsOn has {dependency!r}; allowed: step names"
-
-
-def _cache_problems(config: Any) -> Iterator[str]:
-    if not isinstance(config or {}, dict):
-        yield f"CacheConfig is {config!r}; allowed: an object"
-    elif config:
-        yield from _unknown(config, ("Enabled", "ExpireAfter"), "CacheConfig")
-        yield from _wrong_type(config, "Enabled", _FLAG)
-        yield from _wrong_type(config, "ExpireAfter", _TEXT)
-
-
-def _retry_problems(policy: Any) -> Iterator[str]:
-    if not isinstance(policy, dict):
-        yield f"RetryPolicies has {policy!r}; allowed: objects"
-        return
-    yield from _unknown(policy, ("ExceptionType", *_RETRY_NUMBERS), "RetryPolicies")
-    for name, kind in _RETRY_NUMBERS.items():
-        yield from _wrong_type(policy, name, kind)
-    kinds = policy.get("ExceptionType")
-    for exception in kinds if isinstance(kinds, list) else [kinds]:
-        if exception not in _EXCEPTIONS:
-            yield f"RetryPolicies has ExceptionType {exception!r}; allowed: {', '.join(_EXCEPTIONS)}"
-
-
-def _listed(document: Mapping[str, Any], name: str) -> list[Any]:
-    value = document.get(name)
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
 def _unknown(document: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> Iterator[str]:
     for name in sorted(set(document) - set(allowed)):
         yield f"{where} cannot have {name!r}; allowed: {', '.join(allowed)}"
-
-
-def _wrong_type(document: Mapping[str, Any], name: str, kind: str) -> Iterator[str]:
-    if document.get(name) is not None and not is_of(document[name], kind):
-        yield f"{name} is {document[name]!r}; allowed: {kind}"

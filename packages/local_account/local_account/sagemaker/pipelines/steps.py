@@ -6,7 +6,6 @@ import json
 import re
 import secrets
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,25 +14,18 @@ from local_account.endpoints.models import Models
 from local_account.errors import ServiceError
 from local_account.roles import Role
 from local_account.sagemaker import requests
-from local_account.sagemaker.jobs.processing import ProcessingJobs
 from local_account.sagemaker.jobs.record import Job
-from local_account.sagemaker.jobs.training import TrainingJobs
-from local_account.sagemaker.pipelines import lambda_outputs, retrying
+from local_account.sagemaker.jobs.running import JobService
+from local_account.sagemaker.pipelines import lambda_outputs
 from local_account.sagemaker.pipelines.definition import Step
 from local_account.sagemaker.registry.packages import ModelPackages
-from local_account.sagemaker.transform.job import TransformJobs
-from local_account.sagemaker.tuning.job import TuningJobs
 
 #: A Lambda step fails after ten minutes, however long the function may take: https://github.com/aws/sagemaker-python-sdk/issues/3236
 _LAMBDA_LIMIT_SECONDS = 600
 
 
 class StepFailedError(Exception):
-    """The step failed; the message is its FailureReason. `retry_kind` is the exception type a retry policy may match."""
-
-    def __init__(self, reason: str, retry_kind: str | None = None) -> None:
-        super().__init__(reason)
-        self.retry_kind = retry_kind
+    """The step failed; the message is its FailureReason."""
 
 
 class StepStoppedError(Exception):
@@ -62,76 +54,37 @@ class StepCall:
 
 
 class StepRunner:
-    """Runs steps of every type but Condition, which only the execution itself can decide."""
+    """Runs steps of every type but Condition, which only the execution itself can decide.
 
-    def __init__(
-        self,
-        processing: ProcessingJobs,
-        training: TrainingJobs,
-        tuning: TuningJobs,
-        transform: TransformJobs,
-        models: Models,
-        packages: ModelPackages,
-    ) -> None:
-        self.processing, self.training, self.tuning, self.transform = processing, training, tuning, transform
-        self.models, self.packages = models, packages
+    Retry policies have no effect: no service is throttled or short of capacity here, and the script's own failures match none.
+    """
+
+    def __init__(self, jobs: Mapping[str, JobService], models: Models, packages: ModelPackages) -> None:
+        """`jobs`: the type of a step -> what runs its job."""
+        self.jobs, self.models, self.packages = jobs, models, packages
         self._run: Mapping[str, Callable[[StepCall], StepResult]] = {
-            "Processing": self._processing,
-            "Training": self._training,
-            "Tuning": self._tuning,
-            "Transform": self._transform,
+            **dict.fromkeys(jobs, self._job),
             "Model": self._model,
             "RegisterModel": self._register_model,
             "Lambda": self._lambda,
             "Fail": self._fail,
         }
 
-    def run(self, call: StepCall, sleep: Callable[[float], bool], attempted: Callable[[int], None]) -> StepResult:
-        """Run with the step's retry policies. `sleep` waits and answers True if it was interrupted; `attempted` counts attempts.
-
-        Raises StepFailedError or StepStoppedError.
-        """
-        policies = call.step.document.get("RetryPolicies") or []
-        started, retries = time.monotonic(), 0
-        while True:
-            attempted(retries + 1)
-            try:
-                return self._attempt(call)
-            except StepFailedError as failed:
-                wait = retrying.wait_seconds(policies, failed.retry_kind, retries, time.monotonic() - started)
-                if wait is None:
-                    raise
-            retries += 1
-            if sleep(wait):
-                raise StepStoppedError
-
-    def _attempt(self, call: StepCall) -> StepResult:
+    def run(self, call: StepCall) -> StepResult:
+        """Raises StepFailedError or StepStoppedError."""
         try:
             return self._run[call.step.type](call)
         except ServiceError as error:
             code = error.code.removesuffix("Exception")
-            raise StepFailedError(f"ClientError: {code}: {error.message}", retrying.kind_of_error(error.code, error.status)) from error
+            raise StepFailedError(f"ClientError: {code}: {error.message}") from error
 
-    def _processing(self, call: StepCall) -> StepResult:
-        request = self._request("CreateProcessingJob", call, "ProcessingJobName")
-        job = self._wait(call, self.processing.create(request), self.processing.jobs.stop, "ProcessingJob")
-        described = job.describe()
-        return StepResult(described, {"ProcessingJob": {"Arn": job.arn}})
-
-    def _training(self, call: StepCall) -> StepResult:
-        request = self._request("CreateTrainingJob", call, "TrainingJobName")
-        job = self._wait(call, self.training.create(request), self.training.jobs.stop, "TrainingJob")
-        return StepResult(job.describe(), {"TrainingJob": {"Arn": job.arn}})
-
-    def _tuning(self, call: StepCall) -> StepResult:
-        request = self._request("CreateHyperParameterTuningJob", call, "HyperParameterTuningJobName")
-        job = self._wait(call, self.tuning.create(request), self.tuning.stop, "TuningJob")
-        return StepResult({**job.describe(), "TrainingJobSummaries": self.tuning.ranked(job.name)}, {"TuningJob": {"Arn": job.arn}})
-
-    def _transform(self, call: StepCall) -> StepResult:
-        request = self._request("CreateTransformJob", call, "TransformJobName")
-        job = self._wait(call, self.transform.create(request), self.transform.jobs.stop, "TransformJob")
-        return StepResult(job.describe(), {"TransformJob": {"Arn": job.arn}})
+    def _job(self, call: StepCall) -> StepResult:
+        service = self.jobs[call.step.type]
+        kind, label = service.jobs.kind, f"{call.step.type}Job"
+        job = service.create(self._request(f"Create{kind.resource}", call, kind.name_field))
+        call.note({label: {"Arn": job.arn}})
+        self._wait(call, job, service.jobs.stop, label)
+        return StepResult(service.properties(job), {label: {"Arn": job.arn}})
 
     def _model(self, call: StepCall) -> StepResult:
         request = self._request("CreateModel", call, "ModelName")
@@ -144,7 +97,7 @@ class StepRunner:
         requests.check("CreateModelPackage", request)
         request.setdefault("MetadataProperties", {}).setdefault("GeneratedBy", call.execution_arn)
         group = request.get("ModelPackageGroupName", "")
-        if group and not group.startswith("arn:") and not self.packages.groups.exists(group):
+        if group and not group.startswith("arn:") and not self.packages.groups.find(group):
             missing = {"ModelPackageGroupName": group}  # a RegisterModel step makes a missing group
             call.role.require("sagemaker", "CreateModelPackageGroup", missing)
             self.packages.groups.create(missing)
@@ -181,7 +134,7 @@ class StepRunner:
         raise StepFailedError(message)
 
     def _request(self, operation: str, call: StepCall, name_field: str) -> dict[str, Any]:
-        """The arguments as a request: typed as the API wants them, held to its model, with a name of its own for every attempt.
+        """The arguments as a request: typed as the API wants them, held to its model, with a name of its own.
 
         A name in the definition is a prefix (`use_custom_job_prefix` of the SDK's PipelineDefinitionConfig).
         """
@@ -196,8 +149,7 @@ class StepRunner:
         call.role.require("sagemaker", operation, request)  # the pipeline asks in its role's name
         return request
 
-    def _wait(self, call: StepCall, job: Job, stop: Callable[[str], None], label: str) -> Job:
-        call.note({label: {"Arn": job.arn}})
+    def _wait(self, call: StepCall, job: Job, stop: Callable[[str], None], label: str) -> None:
         while not job.ended.wait(0.1):
             if call.stop.is_set() and job.status == "InProgress":
                 try:
@@ -208,9 +160,7 @@ class StepRunner:
         if job.status == "Stopped" and not reason and call.stop.is_set():
             raise StepStoppedError
         if job.status != "Completed":
-            reason = reason or f"{label} {job.name} was stopped; log: {job.log_path}"
-            raise StepFailedError(reason, retrying.kind_of_failure(reason, call.step.type))
-        return job
+            raise StepFailedError(reason or f"{label} {job.name} was stopped; log: {job.log_path}")
 
 
 def job_name(execution_id: str, step_name: str, custom_prefix: str = "") -> str:

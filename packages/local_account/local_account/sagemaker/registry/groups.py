@@ -2,100 +2,69 @@
 
 from __future__ import annotations
 
-import builtins
 import json
-import threading
 from collections.abc import Mapping
 from typing import Any
 
 from local_account.context import Context
-from local_account.errors import ServiceError
-from local_account.sagemaker import listing
-from local_account.sagemaker.jobs.record import now
-from local_account.sagemaker.tags import tags_of
+from local_account.errors import InvalidError
+from local_account.sagemaker.api import Operation
+from local_account.sagemaker.resources import Kind, Resources
 
 
-class ModelPackageGroups:
-    """Groups by name."""
+class ModelPackageGroups(Resources):
+    """Groups, each with at most one policy."""
+
+    kind = Kind(
+        "ModelPackageGroup",
+        "model-package-group",
+        taken="Model Package Group already exists: {arn}",
+        missing="Model Package Group {name} does not exist.",
+        listed="ModelPackageGroupSummaryList",
+        order="Ascending",
+        folds_case=True,
+    )
 
     def __init__(self, context: Context) -> None:
-        self.context = context
-        self._groups: dict[str, dict[str, Any]] = {}
+        super().__init__(context)
         self._policies: dict[str, str] = {}
-        self._lock = threading.Lock()
 
-    def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        name = request["ModelPackageGroupName"]
-        arn = self.context.arn("sagemaker", f"model-package-group/{name.lower()}")
-        with self._lock:
-            if name.lower() in map(str.lower, self._groups):  # the ARN has the name in lower case, and is one group's
-                raise ServiceError("ValidationException", f"Model Package Group already exists: {arn}")
-            self._groups[name] = {
-                **{key: value for key, value in request.items() if key != "Tags"},
-                "ModelPackageGroupArn": arn,
-                "CreationTime": now(),
-                "CreatedBy": {},
-                "ModelPackageGroupStatus": "Completed",
-            }
-        tags_of(self.context).add(arn, request.get("Tags"))
-        return {"ModelPackageGroupArn": arn}
+    def operations(self) -> dict[str, Operation]:
+        return super().operations() | {
+            "PutModelPackageGroupPolicy": self.put_policy,
+            "GetModelPackageGroupPolicy": self.get_policy,
+            "DeleteModelPackageGroupPolicy": self.delete_policy,
+        }
 
-    def get(self, name_or_arn: str) -> dict[str, Any]:
-        name = name_or_arn.rpartition("/")[2] if name_or_arn.startswith("arn:") else name_or_arn
-        with self._lock:
-            group = next((group for known, group in self._groups.items() if name in (known, known.lower())), None)
-        if group is None:
-            raise ServiceError("ValidationException", f"Model Package Group {name} does not exist.")
-        return dict(group)
+    def create(self, request: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        return super().create(request, CreatedBy={}, ModelPackageGroupStatus="Completed", **more)
 
-    def all(self) -> builtins.list[dict[str, Any]]:
-        with self._lock:
-            return [dict(group) for group in self._groups.values()]
-
-    def exists(self, name: str) -> bool:
-        with self._lock:
-            return name in self._groups
-
-    def delete(self, name_or_arn: str) -> None:
-        group = self.get(name_or_arn)
-        with self._lock:
-            self._groups.pop(group["ModelPackageGroupName"])
-            self._policies.pop(group["ModelPackageGroupName"], None)
-        tags_of(self.context).forget(group["ModelPackageGroupArn"])
-
-    def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of this account: no other account shares any with it."""
-        items, token = listing.page(
-            [] if request.get("CrossAccountFilterOption") == "CrossAccount" else self.all(),
-            request,
-            sort_fields={"Name": "ModelPackageGroupName", "CreationTime": "CreationTime"},
-            name_field="ModelPackageGroupName",
-        )
-        return listing.answer("ModelPackageGroupSummaryList", items, token)
+    def delete(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        deleted = super().delete(request)
+        self._policies.pop(deleted[self.arn_field], None)
+        return deleted
 
     def put_policy(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        group = self.get(request["ModelPackageGroupName"])
+        arn = self.describe(request)[self.arn_field]
         try:
             json.loads(request["ResourcePolicy"])
         except ValueError as error:
-            raise ServiceError("ValidationException", f"ResourcePolicy is not JSON: {error}") from error
-        self._policies[group["ModelPackageGroupName"]] = request["ResourcePolicy"]
-        return {"ModelPackageGroupArn": group["ModelPackageGroupArn"]}
+            raise InvalidError(f"ResourcePolicy is not JSON: {error}") from error
+        self._policies[arn] = request["ResourcePolicy"]
+        return {"ModelPackageGroupArn": arn}
 
     def get_policy(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        name = self.get(request["ModelPackageGroupName"])["ModelPackageGroupName"]
-        if name not in self._policies:
-            raise ServiceError("ValidationException", f"Cannot find resource policy for: {name}")
-        return {"ResourcePolicy": self._policies[name]}
+        group = self.describe(request)
+        if group[self.arn_field] not in self._policies:
+            raise InvalidError(f"Cannot find resource policy for: {group[self.name_field]}")
+        return {"ResourcePolicy": self._policies[group[self.arn_field]]}
 
     def policy_for(self, arn: str) -> str | None:
         """The policy that decides about a group or one of its versions, by its ARN; None if there is none."""
         kind, _, rest = arn.rpartition(":")[2].partition("/")
         if kind not in ("model-package-group", "model-package"):
             return None
-        by_arn = {name.lower(): policy for name, policy in self._policies.items()}  # as ARNs have the names
-        return by_arn.get(rest.partition("/")[0].lower())
+        return self._policies.get(self.arn(rest.partition("/")[0]))
 
-    def delete_policy(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        self._policies.pop(self.get(request["ModelPackageGroupName"])["ModelPackageGroupName"], None)
-        return {}
+    def delete_policy(self, request: Mapping[str, Any]) -> None:
+        self._policies.pop(self.describe(request)[self.arn_field], None)

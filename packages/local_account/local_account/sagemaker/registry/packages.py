@@ -7,12 +7,13 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from local_account.context import Context
-from local_account.errors import ServiceError
-from local_account.sagemaker import listing
+from local_account import listing
+from local_account.context import Context, Part
+from local_account.errors import InvalidError, ServiceError
+from local_account.sagemaker.api import Operation
 from local_account.sagemaker.jobs.record import now
 from local_account.sagemaker.registry.groups import ModelPackageGroups
-from local_account.sagemaker.tags import NOT_OF_VERSIONS, tags_of
+from local_account.sagemaker.tags import NOT_OF_VERSIONS
 
 _EVENT = "SageMaker Model Package State Change"
 _REPLACED = (
@@ -22,56 +23,54 @@ _REPLACED = (
 _METADATA = "CustomerMetadataProperties"
 
 
-class ModelPackages:
+class ModelPackages(Part):
     """All model packages, by ARN, in the order in which they were registered."""
 
-    def __init__(self, context: Context, groups: ModelPackageGroups) -> None:
-        self.context, self.groups = context, groups
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.groups = ModelPackageGroups(context)
         self._packages: dict[str, dict[str, Any]] = {}
         self._next_version: dict[str, int] = {}
         self._tokens: dict[tuple[str, str], str] = {}  # operation and ClientToken -> ARN
         self._lock = threading.RLock()
 
+    def operations(self) -> dict[str, Operation]:
+        return {
+            "CreateModelPackage": self.create,
+            "DescribeModelPackage": self.describe,
+            "UpdateModelPackage": self.update,
+            "DeleteModelPackage": self.delete,
+            "ListModelPackages": self.list,
+            "DeleteModelPackageGroup": self.delete_group,
+        }
+
     def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Register a version (ModelPackageGroupName) or a single package (ModelPackageName). Repeating a ClientToken changes nothing."""
+        """Register a version of a group. Repeating a ClientToken changes nothing."""
         token = ("CreateModelPackage", request.get("ClientToken") or "")
-        if request.get("ModelPackageGroupName") and request.get("Tags"):
-            raise ServiceError("ValidationException", NOT_OF_VERSIONS)
+        if request.get("Tags"):
+            raise InvalidError(NOT_OF_VERSIONS)
         with self._lock:
             if token in self._tokens:
                 return {"ModelPackageArn": self._tokens[token]}
-            package = {**{key: value for key, value in request.items() if key not in ("ClientToken", "Tags")}, **self._identity(request)}
-            package |= {
+            package = {
+                "ModelApprovalStatus": "PendingManualApproval",
+                **{key: value for key, value in request.items() if key != "ClientToken"},
+                **self._identity(request),
                 "CreationTime": now(),
                 "ModelPackageStatus": "Completed",
                 "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
                 "CertifyForMarketplace": bool(request.get("CertifyForMarketplace")),
                 "CreatedBy": {},
             }
-            if "ModelPackageVersion" in package:
-                package.setdefault("ModelApprovalStatus", "PendingManualApproval")
             self._packages[package["ModelPackageArn"]] = package
             if token[1]:
                 self._tokens[token] = package["ModelPackageArn"]
-        if "ModelPackageVersion" not in package:
-            tags_of(self.context).add(package["ModelPackageArn"], request.get("Tags"))
         self._tell(package, [])
         return {"ModelPackageArn": package["ModelPackageArn"]}
 
     def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
         with self._lock:
             return dict(self._get(request["ModelPackageName"]))
-
-    def describe_several(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """BatchDescribeModelPackage: those that exist, and an error for each that does not."""
-        found: dict[str, Any] = {}
-        errors: dict[str, Any] = {}
-        for arn in request["ModelPackageArnList"]:
-            try:
-                found[arn] = self.describe({"ModelPackageName": arn})
-            except ServiceError as error:
-                errors[arn] = {"ErrorCode": error.code, "ErrorResponse": error.message}
-        return {"ModelPackageSummaries": found, "BatchDescribeModelPackageErrorMap": errors}
 
     def update(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Change a package. Metadata is merged into what is there; everything else that is given replaces it."""
@@ -80,15 +79,12 @@ class ModelPackages:
             token = ("UpdateModelPackage", request.get("ClientToken") or "")
             if token in self._tokens:
                 return {"ModelPackageArn": package["ModelPackageArn"]}
-            before = {name: package.get(name) for name in (*_REPLACED, _METADATA, "AdditionalInferenceSpecifications")}
+            before = {name: package.get(name) for name in (*_REPLACED, _METADATA)}
             package |= {name: request[name] for name in _REPLACED if name in request}
             removed = request.get("CustomerMetadataPropertiesToRemove") or []
             metadata = {**(package.get(_METADATA) or {}), **(request.get(_METADATA) or {})}
             if metadata:
                 package[_METADATA] = {key: value for key, value in metadata.items() if key not in removed}
-            added = request.get("AdditionalInferenceSpecificationsToAdd")
-            if added:
-                package["AdditionalInferenceSpecifications"] = [*package.get("AdditionalInferenceSpecifications", []), *added]
             changed = [name for name, value in before.items() if package.get(name) != value]
             package |= {"LastModifiedTime": now(), "LastModifiedBy": {}}
             if token[1]:
@@ -102,17 +98,16 @@ class ModelPackages:
     def delete(self, request: Mapping[str, Any]) -> dict[str, Any]:
         with self._lock:
             package = self._packages.pop(self._get(request["ModelPackageName"])["ModelPackageArn"])
-        tags_of(self.context).forget(package["ModelPackageArn"])
         self._tell({**package, "ModelPackageStatus": "Deleting"}, [])
         return {}
 
     def delete_group(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        name = self.groups.get(request["ModelPackageGroupName"])["ModelPackageGroupName"]
+        name = self.groups.describe(request)["ModelPackageGroupName"]
         with self._lock:
             versions = sum(package.get("ModelPackageGroupName") == name for package in self._packages.values())
             if versions:
                 raise ServiceError("ConflictException", f"Model Package Group {name} cannot be deleted: it has {versions} model packages.")
-            self.groups.delete(name)
+            self.groups.delete(request)
         return {}
 
     def all(self) -> builtins.list[dict[str, Any]]:
@@ -120,35 +115,23 @@ class ModelPackages:
             return [dict(package) for package in self._packages.values()]
 
     def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Ascending by creation unless asked otherwise: the oldest version comes first. Without a group: packages without versions."""
+        """Ascending by creation unless asked otherwise: the oldest version first. Without a group none: AWS then lists no versions."""
         group = request.get("ModelPackageGroupName")
-        kind = request.get("ModelPackageType") or ("Versioned" if group else "Unversioned")
-        name = self.groups.get(group)["ModelPackageGroupName"] if group else None
-        chosen = [
-            item
-            for item in self.all()
-            if (name is None or item.get("ModelPackageGroupName") == name)
-            and (kind == "Both" or (kind == "Versioned") == ("ModelPackageVersion" in item))
-        ]
-        items, token = listing.page(
+        name = self.groups.record(group)["ModelPackageGroupName"] if group else None
+        chosen = [item for item in self.all() if item["ModelPackageGroupName"] == name]
+        return listing.page(
+            "ModelPackageSummaryList",
             chosen,
             request,
             sort_fields={"Name": "ModelPackageArn", "CreationTime": "CreationTime"},
             name_field="ModelPackageArn",
             equal={"ModelApprovalStatus": "ModelApprovalStatus"},
         )
-        return listing.answer("ModelPackageSummaryList", items, token)
 
     def _identity(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        group, name = request.get("ModelPackageGroupName"), request.get("ModelPackageName")
-        if bool(group) == bool(name):
-            raise ServiceError("ValidationException", "CreateModelPackage needs either ModelPackageGroupName or ModelPackageName.")
-        if name:
-            arn = self.context.arn("sagemaker", f"model-package/{name.lower()}")
-            if arn in self._packages:
-                raise ServiceError("ConflictException", f"Model Package already exists: {arn}")
-            return {"ModelPackageName": name, "ModelPackageArn": arn}
-        group = self.groups.get(str(group))["ModelPackageGroupName"]
+        if "ModelPackageGroupName" not in request:
+            raise InvalidError("CreateModelPackage needs a ModelPackageGroupName.")
+        group = str(self.groups.record(request["ModelPackageGroupName"])["ModelPackageGroupName"])
         version = self._next_version.get(group, 1)
         self._next_version[group] = version + 1  # a number is never given twice, also after a version was deleted
         arn = self.context.arn("sagemaker", f"model-package/{group.lower()}/{version}")
@@ -157,12 +140,12 @@ class ModelPackages:
     def _get(self, name_or_arn: str) -> dict[str, Any]:
         arn = name_or_arn if name_or_arn.startswith("arn:") else self.context.arn("sagemaker", f"model-package/{name_or_arn.lower()}")
         if arn not in self._packages:
-            raise ServiceError("ValidationException", f"ModelPackage {name_or_arn} does not exist.")
+            raise InvalidError(f"ModelPackage {name_or_arn} does not exist.")
         return self._packages[arn]
 
     def _note_approval(self, package: Mapping[str, Any], before: str | None) -> None:
         """Who decided what, when, in a file that one can read later: AWS has this in CloudTrail."""
-        path = self.context.log_path("model-registry", package.get("ModelPackageGroupName") or package["ModelPackageName"])
+        path = self.context.log_path("model-registry", package["ModelPackageGroupName"])
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as log:
             words = (
@@ -174,11 +157,6 @@ class ModelPackages:
             log.write(" ".join(words).rstrip() + "\n")
 
     def _tell(self, package: Mapping[str, Any], changed: builtins.list[str]) -> None:
-        left_out = ("ModelCard", "AdditionalInferenceSpecifications")  # can be larger than an event may be
-        detail = {**{key: value for key, value in package.items() if key not in left_out}, "UpdatedModelPackageFields": changed}
+        told = {key: value for key, value in package.items() if key != "ModelCard"}  # which can be larger than an event may be
+        detail = {**told, "UpdatedModelPackageFields": changed}
         self.context.emit("aws.sagemaker", _EVENT, detail, [package["ModelPackageArn"]])
-
-
-def packages_of(context: Context) -> ModelPackages:
-    """The model packages of an account; the same object at every call."""
-    return context.part(ModelPackages, lambda: ModelPackages(context, ModelPackageGroups(context)))

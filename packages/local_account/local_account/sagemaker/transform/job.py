@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from local_account.endpoints import package
-from local_account.endpoints.models import models_of
-from local_account.errors import ServiceError
-from local_account.roles import require_sagemaker_role
-from local_account.sagemaker.jobs import cloudwatch_logs, isolation
+from local_account.endpoints.models import Models
+from local_account.errors import InvalidError
+from local_account.roles import Role, require_sagemaker_role
+from local_account.sagemaker.jobs import isolation
 from local_account.sagemaker.jobs.container import Container
-from local_account.sagemaker.jobs.record import TRANSFORM, Job, JobFailedError, Jobs, JobStoppedError, failure_of, now
-from local_account.sagemaker.jobs.running import Launch, Runner, failure_reason
+from local_account.sagemaker.jobs.record import TRANSFORM, Job, JobFailedError, now
+from local_account.sagemaker.jobs.running import JobService, Launch, failure_reason
 from local_account.sagemaker.jobs.s3_data import S3Data
 from local_account.sagemaker.transform.json_path import JsonPathError, select
 
@@ -25,62 +24,46 @@ _FAILURE = "/opt/ml/output/failure"
 _MEBIBYTE = 1024 * 1024
 
 
-class TransformJobs:
+class TransformJobs(JobService):
     """CreateTransformJob and what follows from it."""
 
-    def __init__(self, runner: Runner, data: S3Data) -> None:
-        self.runner, self.data = runner, data
-        self.jobs = Jobs(runner.context, TRANSFORM)
+    kind = TRANSFORM
 
     def create(self, request: Mapping[str, Any]) -> Job:
-        """Start a job. Raises ServiceError if the request cannot be run; nothing is started then."""
         _check(request)
-        models = models_of(self.runner.context)
+        models = Models.at(self.runner.context)
         models.container(request["ModelName"])  # raises for a model that cannot be served
         role = models.role(request["ModelName"])
         require_sagemaker_role(self.runner.context, role.arn, role.source_arn)
         if isolation.is_wanted(models.describe(request)):
             isolation.require_possible("CreateTransformJob of a model")
-        return self.jobs.create(request, {}, self._run)
+        return self.jobs.create(request, {}, self.run)
 
-    def _run(self, job: Job) -> None:
-        try:
-            with self.runner.slot(job):
-                self._work(job)
-            self.jobs.end(job, "Completed", TransformEndTime=now())
-        except JobStoppedError:
-            self.jobs.end(job, "Stopped", TransformEndTime=now())
-        except JobFailedError as failed:
-            self.jobs.end(job, "Failed", TransformEndTime=now(), FailureReason=str(failed))
-        except ServiceError as error:
-            self.jobs.end(job, "Failed", TransformEndTime=now(), FailureReason=f"ClientError: {error.message}")
-        except Exception as error:  # whatever it is, the job must not hang
-            self.jobs.end(job, "Failed", TransformEndTime=now(), FailureReason=failure_of(error))
-        finally:
-            shutil.rmtree(job.working_directory, ignore_errors=True)
-        cloudwatch_logs.publish(models_of(self.runner.context).role(job.describe()["ModelName"]), job)
+    def role(self, job: Job) -> Role:
+        """That of its model."""
+        return Models.at(self.runner.context).role(job.describe()["ModelName"])
 
-    def _work(self, job: Job) -> None:
+    def work(self, job: Job) -> None:
         description = job.describe()
         container = Container(job.working_directory, description["TransformResources"]["InstanceType"])
         container.make("/opt/ml/output", "/opt/ml/input", "/opt/ml/out")
         source = description["TransformInput"]["DataSource"]["S3DataSource"]
-        role = models_of(self.runner.context).role(description["ModelName"])
-        objects = self.data.of(role).find(source["S3Uri"])
-        self.data.of(role).fetch(objects, container.path("/opt/ml/input"))
+        role = self.role(job)
+        data = S3Data(role)
+        objects = data.find(source["S3Uri"])
+        data.fetch(objects, container.path("/opt/ml/input"))
         served = package.unpack(self.runner.context, description["ModelName"], container.path("/opt/ml/model"))
         specification = self._specification(description, container, served, [relative for _, relative in objects])
         container.write_json("/opt/ml/job.json", specification)
         self.jobs.change(job, TransformStartTime=now())
         command = [sys.executable, str(_WORKER), str(container.path("/opt/ml/job.json"))]
-        isolated = isolation.is_wanted(models_of(self.runner.context).describe(description))
+        isolated = isolation.is_wanted(Models.at(self.runner.context).describe(description))
         environment = {"PYTHONPATH": str(_PROJECT), **specification["environment"]}
         launch = Launch(container, command, environment, container.path("/opt/ml/model"), isolated=isolated)
-        code = self.runner.run(job, launch, None, credentials=None if isolated else role.credentials)
-        job.exit_code = code
+        code = self.runner.run(job, launch, role, None)
         if code:
             raise JobFailedError(failure_reason(container, _FAILURE, code, job.log_path))
-        self._upload(self.data.of(role), container, specification["files"], description["TransformOutput"])
+        self._upload(data, container, specification["files"], description["TransformOutput"])
 
     def _specification(
         self, description: Mapping[str, Any], container: Container, served: package.ServedModel, files: list[str]
@@ -115,11 +98,11 @@ def _check(request: Mapping[str, Any]) -> None:
     """Raises a ValidationException for records that cannot be joined, and for filters that are no JSONPath."""
     source, processing = request["TransformInput"], request.get("DataProcessing") or {}
     if processing.get("JoinSource") == "Input" and source.get("SplitType", "None") == "None" and source.get("ContentType") == "text/csv":
-        raise ServiceError("ValidationException", "JoinSource Input with text/csv needs SplitType Line, so that there are records to join.")
+        raise InvalidError("JoinSource Input with text/csv needs SplitType Line, so that there are records to join.")
     for member in ("InputFilter", "OutputFilter"):
         try:
             select([], processing.get(member) or "$")
         except JsonPathError as error:
-            raise ServiceError("ValidationException", f"DataProcessing.{member}: {error}.") from error
+            raise InvalidError(f"DataProcessing.{member}: {error}.") from error
         except (KeyError, IndexError, TypeError):
             continue  # the expression is fine, an empty record just has nothing there

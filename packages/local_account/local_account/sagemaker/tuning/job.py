@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local_account.errors import ServiceError
-from local_account.sagemaker import listing
+from local_account import listing
+from local_account.api.reading import input_shape
+from local_account.errors import InvalidError
+from local_account.moto_operations import as_shape
 from local_account.sagemaker.jobs import first_party, metrics
-from local_account.sagemaker.jobs.record import TUNING, Job, Jobs, now
+from local_account.sagemaker.jobs.record import TUNING, Job, JobFailedError
+from local_account.sagemaker.jobs.running import JobService
 from local_account.sagemaker.jobs.training import TrainingJobs, check_training
 from local_account.sagemaker.tuning import early_stopping, ranges, strategies
 
@@ -34,37 +38,39 @@ class Trial:
         return "Stopped" if self.stopped_at else self.job.status
 
 
-class TuningJobs:
+class TuningJobs(JobService):
     """CreateHyperParameterTuningJob and what follows from it."""
 
+    kind = TUNING
+
     def __init__(self, training: TrainingJobs) -> None:
+        super().__init__(training.runner)
         self.training = training
-        self.context = training.runner.context
-        self.jobs = Jobs(self.context, TUNING)
         self._searches: dict[str, Search] = {}
 
     def create(self, request: Mapping[str, Any]) -> Job:
-        """Start a search. Raises ServiceError if it cannot be run; nothing is started then."""
         search = Search(self, request)
         trial = search.training_request("trial", {})
         check_training(trial)  # what no trial could be created with
         self.training.check_data(trial)
-        defaults = {"TrainingJobStatusCounters": search.counters(), "ObjectiveStatusCounters": search.objective_counters()}
-        return self.jobs.create(request, defaults, lambda job: self._run(job, search))
+        return self.jobs.create(request, search.counters(), lambda job: self._begin(job, search))
 
-    def _run(self, job: Job, search: Search) -> None:
+    def _begin(self, job: Job, search: Search) -> None:
         self._searches[job.name] = search
-        search.run(job)
+        self.run(job)
 
-    def stop(self, name: str) -> None:
-        self.jobs.stop(name)
+    def turn(self, job: Job) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()  # its trials wait for theirs
+
+    def work(self, job: Job) -> None:
+        self._searches[job.name].run(job)
 
     def trials(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """ListTrainingJobsForHyperParameterTuningJob."""
-        self.jobs.get(request["HyperParameterTuningJobName"])
+        search = self._searches.get(self.jobs.get(request["HyperParameterTuningJobName"]).name)  # None until the job's thread runs
         summaries = [
             {**summary, "_objective": (summary.get("FinalHyperParameterTuningJobObjectiveMetric") or {}).get("Value")}
-            for summary in self._summaries(request["HyperParameterTuningJobName"])
+            for summary in (map(search.summary, list(search.trials)) if search else ())
         ]
         fields = {
             "Name": "TrainingJobName",
@@ -74,18 +80,15 @@ class TuningJobs:
         }
         if request.get("SortBy") == "FinalObjectiveMetricValue":  # "training jobs that did not return an objective metric are not listed"
             summaries = [summary for summary in summaries if summary["_objective"] is not None]
-        items, token = listing.page(
-            summaries, request, sort_fields=fields, default_sort="Name", equal={"StatusEquals": "TrainingJobStatus"}, default_results=10
+        equal = {"StatusEquals": "TrainingJobStatus"}
+        return listing.page(
+            "TrainingJobSummaries", summaries, request, sort_fields=fields, default_sort="Name", equal=equal, default_results=10
         )
-        return listing.answer("TrainingJobSummaries", items, token)
 
-    def _summaries(self, name: str) -> list[dict[str, Any]]:
-        search = self._searches.get(name)  # None for a moment, until the job's thread runs
-        return search.summaries() if search else []
-
-    def ranked(self, name: str) -> list[dict[str, Any]]:
-        """Summaries of the trials, the best first, as a pipeline's tuning step sees them (its top 50)."""
-        return [self._searches[name].summary(trial) for trial in self._searches[name].ranked()][:50]
+    def properties(self, job: Job) -> dict[str, Any]:
+        """What a pipeline's later steps may read: the description, and the summaries of the trials, the best first (its top 50)."""
+        search = self._searches[job.name]
+        return {**job.describe(), "TrainingJobSummaries": [search.summary(trial) for trial in search.ranked()][:50]}
 
 
 class Search:
@@ -103,15 +106,14 @@ class Search:
             parameter_ranges = self.config.get("ParameterRanges") or self.definition.get("HyperParameterRanges") or {}
             first_party.check_tuning(self.definition, parameter_ranges, self.objective)
             self.ranges = ranges.read(parameter_ranges)
-            self.strategy = strategies.choose(self.config["Strategy"], self.ranges, seed)
+            limits = self.config.get("ResourceLimits") or {}
+            self.points = strategies.points(self.config["Strategy"], self.ranges, seed, limits.get("MaxNumberOfTrainingJobs"))
         except ValueError as error:
-            raise ServiceError("ValidationException", f"HyperParameterTuningJobConfig: {error}.") from error
-        limits = self.config.get("ResourceLimits") or {}
-        self.count = strategies.number_of_trials(self.strategy, limits)
+            raise InvalidError(f"HyperParameterTuningJobConfig: {error}.") from error
         self.parallel = max(1, int(limits.get("MaxParallelTrainingJobs") or 1))
+        self.stops_early = self.config.get("TrainingJobEarlyStoppingType") == "Auto"
         self.pattern = self._objective_pattern()
         self.trials: list[Trial] = []
-        self.job: Job | None = None
         self._ended: queue.Queue[Trial] = queue.Queue()
 
     @property
@@ -119,39 +121,35 @@ class Search:
         return bool(self.objective["Type"] == "Maximize")
 
     def run(self, job: Job) -> None:
-        self.job = job
+        """Raises JobStoppedError, or JobFailedError if nothing comes of the search."""
         try:
             self._run_trials(job)
-        except Exception as error:  # whatever it is, the job must not hang
+        except Exception:
             self._stop_trials()
-            self._end("Failed", FailureReason=f"InternalServerError: {error!r}")
-            return
-        self._read_objectives()
-        if job.stop_requested.is_set() or self.service.context.stopping.is_set():
-            self._end("Stopped")
-        elif not any(trial.status != "Failed" for trial in self.trials):
-            self._end(
-                "Failed",
-                FailureReason=f"No training job succeeded after {len(self.trials)} attempts. For additional details, please take a look at "
-                "the training job failures by listing training jobs for the hyperparameter tuning job.",
+            raise
+        finally:
+            self._read_objectives()
+            self._publish(job)
+        self.service.runner.check(job)
+        if not any(trial.status != "Failed" for trial in self.trials):
+            raise JobFailedError(
+                f"No training job succeeded after {len(self.trials)} attempts. For additional details, please take a look at "
+                "the training job failures by listing training jobs for the hyperparameter tuning job."
             )
-        elif not self.ranked():
-            self._end(
-                "Failed",
-                FailureReason=f"No objective metrics found after running {len(self.trials)} training jobs. Please ensure that the custom "
+        if not self.ranked():
+            raise JobFailedError(
+                f"No objective metrics found after running {len(self.trials)} training jobs. Please ensure that the custom "
                 f"algorithm is emitting the objective metric as defined by the regular expression {self.pattern.pattern!r}; "
-                f"log: {self.trials[0].job.log_path}",
+                f"log: {self.trials[0].job.log_path}"
             )
-        else:
-            self._end("Completed")
 
     def _run_trials(self, job: Job) -> None:
         running: set[int] = set()
-        while len(self.trials) < self.count or running:
-            stopping = job.stop_requested.is_set() or self.service.context.stopping.is_set()
-            while not stopping and len(self.trials) < self.count and len(running) < self.parallel:
-                running.add(self._start(len(self.trials)).index)
-                self._publish()
+        while len(self.trials) < len(self.points) or running:
+            stopping = job.stop_requested.is_set() or self.service.runner.context.stopping.is_set()
+            while not stopping and len(self.trials) < len(self.points) and len(running) < self.parallel:
+                running.add(self._start(job).index)
+                self._publish(job)
             if stopping:
                 self._stop_trials()
                 if not running:
@@ -159,21 +157,20 @@ class Search:
             try:
                 running.discard(self._ended.get(timeout=_POLL_SECONDS).index)
                 self._read_objectives()
-                self._publish()
+                self._publish(job)
             except queue.Empty:
                 continue
 
-    def _start(self, index: int) -> Trial:
-        tuned = strategies.hyperparameters(self.ranges, self.strategy.propose(index))
+    def _start(self, job: Job) -> Trial:
+        index = len(self.trials)
+        tuned = strategies.hyperparameters(self.ranges, self.points[index])
         name = f"{self.name}-{index + 1:03d}-{secrets.token_hex(4)}"
-        job = self.service.training.create(
-            self.training_request(name, tuned),
-            {"TunedHyperParameters": tuned, "TuningJobArn": self.job.arn if self.job else ""},
-            watch=lambda log: self._watch(index, log),
-        )
-        trial = Trial(index, tuned, job)
+        more = {"TunedHyperParameters": tuned, "TuningJobArn": job.arn}
+        trial = Trial(index, tuned, self.service.training.create(self.training_request(name, tuned), more))
         self.trials.append(trial)
-        self.service.context.in_background(self._wait_for, trial)
+        if self.stops_early:
+            trial.job.watch = lambda log: self._watch(index, log)
+        self.service.runner.context.in_background(self._wait_for, trial)
         return trial
 
     def _wait_for(self, trial: Trial) -> None:
@@ -183,17 +180,11 @@ class Search:
     def training_request(self, name: str, tuned: Mapping[str, str]) -> dict[str, Any]:
         """CreateTrainingJob of one trial."""
         static = self.definition.get("StaticHyperParameters") or {}
-        members = (
-            "RoleArn", "InputDataConfig", "OutputDataConfig", "ResourceConfig", "StoppingCondition", "CheckpointConfig", "VpcConfig",
-            "EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining", "RetryStrategy",
-        )  # fmt: skip
-        request = {member: self.definition[member] for member in members if member in self.definition}
-        request["AlgorithmSpecification"] = self.definition["AlgorithmSpecification"]
         environment = dict(self.definition.get("Environment") or {})
         if self.parallel > 1:  # trials that run together share the CPUs
             environment.setdefault("OMP_NUM_THREADS", "1")
         return {
-            **request,
+            **as_shape(input_shape("sagemaker", "CreateTrainingJob"), self.definition),
             "TrainingJobName": name,
             "HyperParameters": {**static, **tuned, "_tuning_objective_metric": self.objective["MetricName"]},
             "Environment": environment,
@@ -201,8 +192,6 @@ class Search:
 
     def _watch(self, index: int, log: str) -> None:
         """Stop a running trial as soon as the median rule is sure to stop it."""
-        if self.config.get("TrainingJobEarlyStoppingType") != "Auto" or index >= len(self.trials):
-            return
         earlier = self.trials[:index]
         if all(trial.read for trial in earlier) and self._stop_epoch(index, metrics.series(log, self.pattern)):
             self.trials[index].job.stop_requested.set()
@@ -213,15 +202,13 @@ class Search:
 
     def _read_objectives(self) -> None:
         """Objectives of ended trials, in order, up to the epoch at which the rule stops each: the same on every machine."""
-        early = self.config.get("TrainingJobEarlyStoppingType") == "Auto"
         for trial in self.trials:
             if trial.read:
                 continue
             if not trial.job.ended.is_set():
                 return
-            log = trial.job.log_path.read_text(encoding="utf-8", errors="replace") if trial.job.log_path.exists() else ""
-            values = metrics.series(log, self.pattern)
-            trial.stopped_at = self._stop_epoch(trial.index, values) if early and trial.job.status != "Failed" else None
+            values = metrics.series(trial.job.log, self.pattern)
+            trial.stopped_at = self._stop_epoch(trial.index, values) if self.stops_early and trial.job.status != "Failed" else None
             trial.objectives = values[: trial.stopped_at]
             trial.read = True
 
@@ -229,9 +216,7 @@ class Search:
         definitions = metrics.compile_definitions(first_party.metric_definitions(self.definition["AlgorithmSpecification"]))
         name = self.objective["MetricName"]
         if name not in definitions:
-            raise ServiceError(
-                "ValidationException", f"objective metric {name!r} has no MetricDefinition; there is {', '.join(definitions) or 'none'}"
-            )
+            raise InvalidError(f"objective metric {name!r} has no MetricDefinition; there is {', '.join(definitions) or 'none'}")
         return definitions[name]
 
     def _stop_trials(self) -> None:
@@ -244,20 +229,25 @@ class Search:
         sign = -1 if self.maximize else 1
         return sorted(scored, key=lambda trial: (trial.status == "Stopped", sign * trial.objectives[-1], trial.index))
 
-    def counters(self) -> dict[str, int]:
+    def counters(self) -> dict[str, dict[str, int]]:
+        """The two members of the description that count trials."""
         statuses = [trial.status for trial in self.trials]
-        return {
-            "Completed": statuses.count("Completed"),
-            "InProgress": statuses.count("InProgress") + statuses.count("Stopping"),
-            "RetryableError": 0,
-            "NonRetryableError": statuses.count("Failed"),
-            "Stopped": statuses.count("Stopped"),
-        }
-
-    def objective_counters(self) -> dict[str, int]:
         ended = [trial for trial in self.trials if trial.job.ended.is_set()]
         succeeded = sum(bool(trial.objectives) and trial.status != "Failed" for trial in ended)
-        return {"Succeeded": succeeded, "Pending": len(self.trials) - len(ended), "Failed": len(ended) - succeeded}
+        return {
+            "TrainingJobStatusCounters": {
+                "Completed": statuses.count("Completed"),
+                "InProgress": statuses.count("InProgress") + statuses.count("Stopping"),
+                "RetryableError": 0,
+                "NonRetryableError": statuses.count("Failed"),
+                "Stopped": statuses.count("Stopped"),
+            },
+            "ObjectiveStatusCounters": {
+                "Succeeded": succeeded,
+                "Pending": len(self.trials) - len(ended),
+                "Failed": len(ended) - succeeded,
+            },
+        }
 
     def summary(self, trial: Trial) -> dict[str, Any]:
         described = trial.job.describe()
@@ -271,25 +261,13 @@ class Search:
             found["ObjectiveStatus"] = "Failed" if trial.job.ended.is_set() else "Pending"
         return found
 
-    def summaries(self) -> list[dict[str, Any]]:
-        return [self.summary(trial) for trial in list(self.trials)]
-
-    def _publish(self, **more: Any) -> None:
+    def _publish(self, job: Job) -> None:
         ranked = self.ranked()
-        best = {"BestTrainingJob": self.summary(ranked[0])} if ranked else {}
-        if self.job:
-            self.service.jobs.change(
-                self.job, TrainingJobStatusCounters=self.counters(), ObjectiveStatusCounters=self.objective_counters(), **best, **more
-            )
-
-    def _end(self, status: str, **more: Any) -> None:
-        self._publish()
-        if self.job:
-            self.service.jobs.end(self.job, status, HyperParameterTuningEndTime=now(), **more)
+        self.service.jobs.change(job, **self.counters(), BestTrainingJob=self.summary(ranked[0]) if ranked else None)
 
 
 def _check(request: Mapping[str, Any]) -> None:
     """Raises a ValidationException for a request that says too little to be run."""
     config, definition = request["HyperParameterTuningJobConfig"], request.get("TrainingJobDefinition")
     if not definition or not (config.get("HyperParameterTuningJobObjective") or definition.get("TuningObjective")):
-        raise ServiceError("ValidationException", "A tuning job needs TrainingJobDefinition and an objective.")
+        raise InvalidError("A tuning job needs TrainingJobDefinition and an objective.")

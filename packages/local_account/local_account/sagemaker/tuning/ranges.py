@@ -9,21 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 
 class RangeError(ValueError):
     """A range is impossible. The message names the hyperparameter."""
-
-
-class HyperparameterRange(Protocol):
-    """One hyperparameter's range."""
-
-    @property
-    def name(self) -> str: ...
-
-    def value(self, unit: float) -> str:
-        """The value at a position from 0 to 1, as text, as SageMaker hands it to scripts."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +33,9 @@ class Numeric:
             raise RangeError(f"hyperparameter {self.name}: Logarithmic scaling needs a MinValue of more than 0, got {self.low:g}")
         if self.scale == "ReverseLogarithmic" and (self.integer or not 0 <= self.low <= self.high < 1):
             raise RangeError(f"hyperparameter {self.name}: ReverseLogarithmic scaling needs a continuous range within [0, 1)")
-        if self.scale not in ("Linear", "Logarithmic", "ReverseLogarithmic"):
-            raise RangeError(f"hyperparameter {self.name}: scaling {self.scale!r}; allowed: Auto, Linear, Logarithmic, ReverseLogarithmic")
 
     def value(self, unit: float) -> str:
+        """The value at a position from 0 to 1, as text, as SageMaker hands it to scripts."""
         if self.integer:
             # Each integer gets an equal share of the scale, ends included.
             low, high = self.low - 0.4999, self.high + 0.4999
@@ -74,6 +63,9 @@ class Categorical:
         return self.values[min(int(unit * len(self.values)), len(self.values) - 1)]
 
 
+HyperparameterRange = Numeric | Categorical
+
+
 def read(parameter_ranges: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[HyperparameterRange]:
     """Ranges of a tuning job's ParameterRanges, by name. Raises RangeError."""
     found: list[HyperparameterRange] = []
@@ -90,8 +82,6 @@ def read(parameter_ranges: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Hy
                 )
             )
     for item in parameter_ranges.get("CategoricalParameterRanges", []):
-        if not item["Values"]:
-            raise RangeError(f"hyperparameter {item['Name']}: Values is empty")
         found.append(Categorical(item["Name"], tuple(item["Values"])))
     names = [item.name for item in found]
     if not found or len(names) != len(set(names)):

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from local_account.context import Context
+from local_account.context import Context, Part
 
 _SERVER, _OPT_ML = Path(__file__).with_name("server.py"), Path(__file__).with_name("opt_ml.py")
 #: What a tabular job imports; about three seconds in all.
@@ -42,11 +42,14 @@ class RunningProcess(Protocol):
         """End it with all that it started: politely if there is grace, then at once. Safe to repeat."""
 
 
-class WarmContainers:
-    """Starts jobs. `prepare` may be called early, so that the first job finds the packages imported."""
+class WarmContainers(Part):
+    """Starts jobs and endpoints of all accounts of a process, at `places.first`: the packages are imported once.
+
+    `prepare` may be called early, so that the first job finds them imported.
+    """
 
     def __init__(self, context: Context) -> None:
-        self.context = context
+        super().__init__(context)
         self._address = ""
         self._server: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -119,12 +122,6 @@ class WarmContainers:
                 connection.close()
                 time.sleep(0.01)
         return None
-
-
-def warm_containers_of(context: Context) -> WarmContainers:
-    """The warm containers of a process, for jobs and endpoints of all its accounts: the packages are imported once."""
-    first = context.places.first
-    return first.part(WarmContainers, lambda: WarmContainers(first))
 
 
 def _python_script(command: Sequence[str]) -> list[str] | None:

@@ -20,6 +20,7 @@ _TIMES = (
 
 
 def page(
+    key: str,
     items: Sequence[Mapping[str, Any]],
     request: Mapping[str, Any],
     *,
@@ -29,8 +30,8 @@ def page(
     name_field: str | None = None,
     equal: Mapping[str, str] | None = None,
     default_results: int = MOST_RESULTS,
-) -> tuple[list[Mapping[str, Any]], str | None]:
-    """One page of `items` and the token of the next one.
+) -> dict[str, Any]:
+    """The answer with one page of `items` under `key`, and the token of the next one.
 
     `sort_fields` maps values of SortBy to fields; `equal` maps request members to the field they must equal;
     `name_field` is what NameContains looks into. Of two equals the one made first counts as less.
@@ -40,7 +41,7 @@ def page(
     if field is None:
         raise ServiceError("ValidationException", f"SortBy is {request.get('SortBy')!r}; allowed: {', '.join(sort_fields)}")
     chosen = in_order(chosen, lambda item: item.get(field), request.get("SortOrder") or default_order)
-    return cut(chosen, request, default_results)
+    return cut(key, chosen, request, default_results)
 
 
 def in_order(items: Sequence[Any], value: Any, order: str) -> list[Any]:
@@ -49,17 +50,17 @@ def in_order(items: Sequence[Any], value: Any, order: str) -> list[Any]:
     return [items[position] for position in positions]
 
 
-def cut(items: Sequence[Any], request: Mapping[str, Any], default_results: int = MOST_RESULTS) -> tuple[list[Any], str | None]:
-    """The page that NextToken and MaxResults ask for, and the token of the next one. Raises ServiceError for an unknown token."""
-    token = request.get("NextToken") or "0"
+def cut(key: str, items: Sequence[Any], request: Mapping[str, Any], default_results: int = MOST_RESULTS) -> dict[str, Any]:
+    """The answer with the page that NextToken and MaxResults ask for under `key`; in small letters where the API has those.
+
+    Raises ServiceError for an unknown token.
+    """
+    token_name, size_name = ("NextToken", "MaxResults") if key[0].isupper() else ("nextToken", "maxResults")
+    token = request.get(token_name) or "0"
     if not re.fullmatch(r"[0-9]{1,9}", token) or int(token) > len(items):
         raise ServiceError("ValidationException", f"Invalid pagination token given: {token}")
-    end = int(token) + int(request.get("MaxResults") or default_results)
-    return list(items[int(token) : end]), str(end) if end < len(items) else None
-
-
-def answer(key: str, items: Sequence[Any], token: str | None) -> dict[str, Any]:
-    return {key: list(items), **({"NextToken": token} if token else {})}
+    end = int(token) + int(request.get(size_name) or default_results)
+    return {key: list(items[int(token) : end]), **({token_name: str(end)} if end < len(items) else {})}
 
 
 def _sort_key(value: Any) -> tuple[bool, Any]:
