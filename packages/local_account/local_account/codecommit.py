@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from local_account import emulators, git_over_http
+from local_account import emulators, git_over_http, hooks
 from local_account.authorization.credentials import ADMINISTRATOR
 from local_account.context import Context
 from local_account.errors import ServiceError
@@ -65,45 +65,33 @@ def install(context: Context) -> None:
     from moto.codecommit.models import CodeCommitBackend
     from moto.codecommit.responses import CodeCommitResponse
 
-    CodeCommitBackend.create_repository = _creating(context, CodeCommitBackend.create_repository)
-    CodeCommitBackend.delete_repository = _deleting(context, CodeCommitBackend.delete_repository)
+    CodeCommitBackend.create_repository = hooks.around(CodeCommitBackend.create_repository, functools.partial(_create_repository, context))
+    CodeCommitBackend.delete_repository = hooks.around(CodeCommitBackend.delete_repository, functools.partial(_delete_repository, context))
     install_operations(context, CodeCommitResponse, _OPERATIONS)
 
 
-def _creating(context: Context, original: Callable[..., Any]) -> Callable[..., Any]:
-    original = getattr(original, "__wrapped__", original)
+def _create_repository(context: Context, original: Callable[..., Any], backend: Any, name: str, *arguments: Any) -> Any:
+    from moto.codecommit.exceptions import InvalidRepositoryNameException
 
-    def create_repository(backend: Any, name: str, *arguments: Any) -> Any:
-        from moto.codecommit.exceptions import InvalidRepositoryNameException
-
-        if not _NAME.fullmatch(name):
-            raise InvalidRepositoryNameException
-        place = context.places.at(backend.account_id, backend.region_name)
-        metadata = original(backend, name, *arguments)
-        metadata["cloneUrlHttp"] = clone_url(place, name)
-        try:
-            _stored(place, name).create()
-        except Exception:  # such as a full disk: a repository without its content is none
-            del backend.repositories[name]
-            _stored(place, name).delete()
-            raise
-        return metadata
-
-    create_repository.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps moto's own
-    return create_repository
+    if not _NAME.fullmatch(name):
+        raise InvalidRepositoryNameException
+    place = context.places.at(backend.account_id, backend.region_name)
+    metadata = original(backend, name, *arguments)
+    metadata["cloneUrlHttp"] = clone_url(place, name)
+    try:
+        _stored(place, name).create()
+    except Exception:  # such as a full disk: a repository without its content is none
+        del backend.repositories[name]
+        _stored(place, name).delete()
+        raise
+    return metadata
 
 
-def _deleting(context: Context, original: Callable[..., Any]) -> Callable[..., Any]:
-    original = getattr(original, "__wrapped__", original)
-
-    def delete_repository(backend: Any, repository_name: str) -> Any:
-        repository_id = original(backend, repository_name)
-        if _NAME.fullmatch(repository_name):
-            _stored(context.places.at(backend.account_id, backend.region_name), repository_name).delete()
-        return repository_id
-
-    delete_repository.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps moto's own
-    return delete_repository
+def _delete_repository(context: Context, original: Callable[..., Any], backend: Any, repository_name: str) -> Any:
+    repository_id = original(backend, repository_name)
+    if _NAME.fullmatch(repository_name):
+        _stored(context.places.at(backend.account_id, backend.region_name), repository_name).delete()
+    return repository_id
 
 
 # ------------------------------------------------------------------------------------- git over HTTP

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-patte
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import uuid
@@ -16,6 +17,7 @@ from typing import Any
 
 from capacity import schedule
 from capacity.model import CapacityError
+from local_account import hooks
 from local_account.context import Context
 from local_account.events import Delivery, deliver
 from local_account.places import scope
@@ -30,8 +32,8 @@ def install(context: Context) -> None:
     from ministack.services import eventbridge
     from ministack.services import scheduler as records
 
-    records._create_schedule = _checking(context, records._create_schedule)
-    records._update_schedule = _checking(context, records._update_schedule)
+    records._create_schedule = hooks.around(records._create_schedule, functools.partial(_store, context))
+    records._update_schedule = hooks.around(records._update_schedule, functools.partial(_store, context))
     eventbridge._validate_schedule_expression = _is_rule_expression
     context.in_background(_run, context)
 
@@ -146,25 +148,19 @@ def _event(context: Context, source: str, arn: str, due: datetime) -> dict[str, 
 # ---------------------------------------------------------------------------------------- validation
 
 
-def _checking(context: Context, original: Callable[..., Any]) -> Callable[..., Any]:
+def _store(context: Context, original: Callable[..., Any], name: str, body: dict[str, Any]) -> Any:
     """Refuse an expression or time zone that would never fire, which MiniStack stores silently."""
-    original = getattr(original, "__wrapped__", original)
+    from ministack.services import scheduler as records
 
-    def store(name: str, body: dict[str, Any]) -> Any:
-        from ministack.services import scheduler as records
-
-        try:
-            _parse_schedule(body, context.clock.now())
-        except (CapacityError, KeyError, ValueError) as error:
-            return records._error(400, "ValidationException", str(error))
-        answer = original(name, body)
-        record = records._schedules.get(f"{body.get('GroupName', 'default')}/{name}")
-        if record is not None:
-            record["_local_created"] = context.clock.now().timestamp()  # a rate counts from here
-        return answer
-
-    store.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
-    return store
+    try:
+        _parse_schedule(body, context.clock.now())
+    except (CapacityError, KeyError, ValueError) as error:
+        return records._error(400, "ValidationException", str(error))
+    answer = original(name, body)
+    record = records._schedules.get(f"{body.get('GroupName', 'default')}/{name}")
+    if record is not None:
+        record["_local_created"] = context.clock.now().timestamp()  # a rate counts from here
+    return answer
 
 
 def _is_rule_expression(expression: str) -> bool:

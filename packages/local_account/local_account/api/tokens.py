@@ -84,7 +84,7 @@ def code_of(service: str, operation: str) -> str:
 def _named(call: Call, response: Response) -> Iterator[str]:
     from botocore.parsers import create_parser
 
-    if response.status >= 300 or not response.body:
+    if not member_of(call.service, call.operation) or not response.is_good or not response.body:
         return
     known = model(call.service)
     protocol, kind = known.metadata["protocol"], response.headers.get("content-type", "")

@@ -55,19 +55,16 @@ def without(request: Request, call: Call, objects: Sequence[Object]) -> Request 
     return replace(request, body=body, headers={**headers, "content-length": str(len(body)), "x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
 
 
-def with_errors(objects: Sequence[Object]) -> Callable[[bytes], bytes]:
-    """Adds the refused objects to an answer's body."""
+def with_errors(objects: Sequence[Object], body: bytes) -> bytes:
+    """An answer's body with the refused objects; an empty one as well, which says that nothing was deleted."""
     errors = "".join(f"<Error>{_elements(each)}<Code>AccessDenied</Code><Message>Access Denied</Message></Error>" for each in objects)
-    return lambda body: body.replace(_END, errors.encode() + _END) if _END in body else _whole(errors)
+    whole = body if _END in body else f'<?xml version="1.0" encoding="UTF-8"?><DeleteResult {_NAMESPACE}></DeleteResult>'.encode()
+    return whole.replace(_END, errors.encode() + _END)
 
 
 def answer(objects: Sequence[Object]) -> Response:
     """The answer if all were refused."""
-    return Response(200, with_errors(objects)(b""), {"content-type": "application/xml"})
-
-
-def _whole(errors: str) -> bytes:
-    return f'<?xml version="1.0" encoding="UTF-8"?><DeleteResult {_NAMESPACE}>{errors}</DeleteResult>'.encode()
+    return Response(200, with_errors(objects, b""), {"content-type": "application/xml"})
 
 
 def _elements(each: Object) -> str:

@@ -9,10 +9,10 @@ Used by `__init__.py`.
 from __future__ import annotations
 
 import copy
-import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from local_account import hooks
 from local_account.cloudformation import template_conditions
 from local_account.cloudformation.operations import Params, stack_of, text
 from local_account.cloudformation.templates import Template
@@ -24,13 +24,11 @@ def install() -> None:
     from ministack.services.cloudformation import changesets, handlers
 
     handlers._stack_has_no_updates = _has_no_updates
-    original = getattr(changesets._resolve_props_for_diff, "__wrapped__", changesets._resolve_props_for_diff)
 
-    @functools.wraps(original)
-    def resolve(template: Template, parameters: Mapping[str, Any], *names: str) -> Any:
+    def resolve(original: Callable[..., Any], template: Template, parameters: Mapping[str, Any], *names: str) -> Any:
         return original(_active(template, parameters), parameters, *names)
 
-    changesets._resolve_props_for_diff = resolve
+    changesets._resolve_props_for_diff = hooks.around(changesets._resolve_props_for_diff, resolve)
 
 
 def complete(params: Params) -> None:

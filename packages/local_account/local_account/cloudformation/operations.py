@@ -10,6 +10,8 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from local_account import hooks
+
 Params = Mapping[str, Any]
 #: What MiniStack's handlers answer: status, headers, body.
 Answer = tuple[int, dict[str, str], bytes]
@@ -31,22 +33,18 @@ def install(rules: Iterable[tuple[str, Rule]], afterwards: Iterable[tuple[str, A
     for operation, afterward in afterwards:
         behind.setdefault(operation, []).append(afterward)
     for operation in {**before, **behind}:
-        original = getattr(table[operation], "__wrapped__", table[operation])  # an earlier account of this process has put its own
-        table[operation] = _held(original, before.get(operation, []), behind.get(operation, []))
+        held = functools.partial(_held, before.get(operation, []), behind.get(operation, []))
+        table[operation] = hooks.around(table[operation], held)
 
 
-def _held(original: Callable[[Params], Answer], rules: list[Rule], afterwards: list[Afterwards]) -> Callable[[Params], Answer]:
-    @functools.wraps(original)
-    def answer(params: Params) -> Answer:
-        for rule in rules:
-            if refused := rule(params):
-                return refused
-        answered = original(params)
-        for afterward in afterwards if answered[0] == 200 else ():
-            afterward(params)
-        return answered
-
-    return answer
+def _held(rules: list[Rule], afterwards: list[Afterwards], original: Callable[[Params], Answer], params: Params) -> Answer:
+    for rule in rules:
+        if refused := rule(params):
+            return refused
+    answered = original(params)
+    for afterward in afterwards if answered[0] == 200 else ():
+        afterward(params)
+    return answered
 
 
 def error(code: str, message: str) -> Answer:
