@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from local_account import s3_encryption
-from local_account.api.reading import Call
-from local_account.authorization.context_keys import Keys
+from local_account.api.reading import Call, input_shape
+from local_account.authorization.context_keys import Keys, named
 from local_account.authorization.existing import Existing
 from local_account.authorization.requests import Check
 
@@ -28,8 +28,8 @@ _S3_READS = ("GetObject", "HeadObject", "GetObjectAttributes")
 _S3_PARTS = ("UploadPart", "UploadPartCopy", "CompleteMultipartUpload")
 _S3_COPIES = ("CopyObject", "UploadPartCopy")
 _SENDS = {"sns": ("Publish", "PublishBatch"), "sqs": ("SendMessage", "SendMessageBatch")}
-#: Operation -> members with the key of its instances' disks; every other operation has it as `VolumeKmsKeyId`.
-_DISKS = {"CreateEndpointConfig": ("KmsKeyId",)}
+#: Operation -> member with the key of its instances' disks; every other operation has it as `VolumeKmsKeyId`.
+_DISKS = {"CreateEndpointConfig": "KmsKeyId"}
 
 
 def checks_of(existing: Existing, call: Call, given: Mapping[str, Any]) -> list[Check]:
@@ -195,17 +195,7 @@ _SECRET_WRITES, _SECRET_READS = ("CreateSecret", "UpdateSecret", "PutSecretValue
 def _disks(call: Call) -> list[str]:
     """SageMaker developer guide, "Encrypt output data and storage volume with AWS KMS", and CreateEndpointConfig, KmsKeyId."""
     if call.operation in _DISKS:
-        return [str(call.parameters[name]) for name in _DISKS[call.operation] if call.parameters.get(name)]
-    found: list[str] = []
-
-    def look(value: Any) -> None:
-        if isinstance(value, Mapping):
-            found.extend(str(item) for name, item in value.items() if name == "VolumeKmsKeyId" and item)
-            for item in value.values():
-                look(item)
-        elif isinstance(value, list):
-            for item in value:
-                look(item)
-
-    look(call.parameters)
-    return list(dict.fromkeys(found))
+        keys = [call.parameters.get(_DISKS[call.operation])]
+    else:
+        keys = list(named(input_shape(call.service, call.operation), call.parameters, ("volumekmskeyid",)))
+    return [str(key) for key in dict.fromkeys(keys) if key]

@@ -12,13 +12,15 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from local_account.authorization import policies
-from local_account.authorization.context_keys import GLOBAL
 from local_account.authorization.evaluation import Decision, decide
 from local_account.authorization.principals import Principal
 from local_account.authorization.requests import Check
 
 #: How AWS names the policies of a simulation's own.
 _INPUT = "PolicyInputList."
+
+#: What an ARN says if nobody gives it.
+_OF_THE_ARN = ("aws:resourceaccount", "s3:resourceaccount")
 
 Params = Mapping[str, Sequence[str]]
 
@@ -79,7 +81,7 @@ class _Given(dict[str, Any]):
 
     def __contains__(self, key: object) -> bool:
         is_given = super().__contains__(key)
-        if not is_given and key not in GLOBAL:
+        if not is_given and key not in _OF_THE_ARN:
             self.missing[str(key)] = None
         return is_given
 
