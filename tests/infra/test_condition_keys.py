@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from local_account.api.members import LISTS, coverage
-from local_account.api.reading import input_shape
+from local_account.api.members import coverage
+from local_account.api.reading import LISTS, input_shape
 from local_account.authorization.context_keys import members_of
 
 BOOTSTRAP = Path(__file__).parents[2] / "node_modules" / "aws-cdk" / "lib" / "api" / "bootstrap" / "bootstrap-template.yaml"

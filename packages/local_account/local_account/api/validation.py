@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from local_account.api.constraints import NOT_NULL, Check, Problem, checks_of
-from local_account.api.members import coverage, require_emulated
+from local_account.api.members import coverage, require_emulated, require_emulated_values
 from local_account.api.reading import Call, input_shape, model
 from local_account.errors import ServiceError
 
@@ -31,6 +31,7 @@ def require_allowed(call: Call) -> None:
     """Raises ServiceError for what this account does not have (NotEmulatedError), and for what AWS would not take."""
     require_emulated(call)
     require_valid(call)
+    require_emulated_values(call)
 
 
 def require_valid(call: Call) -> None:

@@ -17,11 +17,10 @@ from local_account.context import Context
 def install(context: Context) -> None:
     from ministack.services.cloudformation import changesets, handlers, stacks
 
-    def add_event(
-        record: Callable[..., None], stack_id: str, stack_name: str, logical_id: str, kind: str, status: str, reason: str = "", *rest: Any
-    ) -> None:
-        record(stack_id, stack_name, logical_id, kind, status, reason, *rest)
-        if kind == "AWS::CloudFormation::Stack" and logical_id == stack_name:
+    def add_event(record: Callable[..., None], stack_id: str, name: str, logical_id: str, kind: str, *said: Any, **more: Any) -> None:
+        record(stack_id, name, logical_id, kind, *said, **more)
+        status, reason = (*said, more.get("reason", ""))[:2]
+        if kind == "AWS::CloudFormation::Stack" and logical_id == name:
             detail = {
                 "stack-id": stack_id,
                 "status-details": {"status": status, "status-reason": reason},
