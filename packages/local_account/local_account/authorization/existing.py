@@ -69,7 +69,9 @@ class Existing:
         """The ARN of something that is there under a name of its own kind; None for what is named as its format says."""
         value = next(iter(names.values()), "")
         if kind.service in ("iam", "sts"):
-            return _identity_arn(kind.name, value)
+            if kind.name == "role" and value.endswith(".amazonaws.com"):
+                return f"arn:aws:iam::{self.account_id}:role/aws-service-role/{value}/*"
+            return identity(self.account_id, kind.name, value).get("Arn")
         if kind.service == "sqs" and (match := _QUEUE_URL.fullmatch(value)):
             return f"arn:aws:sqs:{self.region}:{match[1]}:{match[2]}"
         if (kind.service, kind.name) == ("cloudformation", "stack") and value.split(":")[-1].startswith("changeSet/"):
@@ -90,12 +92,9 @@ class Existing:
 
     def role_arn(self, given: str) -> str:
         """A role that a request gives by its ARN or, where a service takes that, by its name: its path is known if it is there."""
-        from ministack.services import iam
-
         if given.startswith("arn:"):
             return given
-        role = iam._roles.get_scoped(self.account_id, None, given.rsplit("/", 1)[-1])
-        return str(role["Arn"]) if role else f"arn:aws:iam::{self.account_id}:role/{given}"
+        return str(identity(self.account_id, "role", given).get("Arn") or f"arn:aws:iam::{self.account_id}:role/{given}")
 
     def as_named(self, kind: ResourceType, arn: str) -> str:
         """An ARN as policies see it: a log group's without the `:*` that some requests end with."""
@@ -125,13 +124,8 @@ class Existing:
 
     def boundary(self, arn: str) -> str | None:
         """The ARN of the permissions boundary of a role or user, if it has one."""
-        from ministack.services import iam
-
-        kind, _, path = arn.rpartition(":")[2].partition("/")
-        store = {"role": iam._roles, "user": iam._users}.get(kind)
-        name = path.rsplit("/", 1)[-1]
-        found = (store.get_scoped(self.account_of(arn), None, name) or {}) if store is not None else {}
-        given = found.get("PermissionsBoundary")
+        kind, _, name = arn.rpartition(":")[2].partition("/")
+        given = identity(self.account_of(arn), kind, name).get("PermissionsBoundary")
         return str(given["PermissionsBoundaryArn"] if isinstance(given, Mapping) else given) if given else None
 
     def key_arn(self, name: str) -> str | None:
@@ -168,14 +162,13 @@ class Existing:
         return str(secret["ARN"]) if secret else None
 
 
-def _identity_arn(kind: str, name: str) -> str | None:
+def identity(account_id: str, kind: str, name: str) -> Mapping[str, Any]:
+    """A `role` or `user` as MiniStack keeps it, by its name, which may come with its path; empty for one that is not there."""
     from ministack.services import iam
 
-    if kind == "role" and name.endswith(".amazonaws.com"):
-        return f"arn:aws:iam::{iam.get_account_id()}:role/aws-service-role/{name}/*"
     store = {"role": iam._roles, "user": iam._users}.get(kind)
-    found = store.get(name) if store is not None else None
-    return str(found["Arn"]) if found else None
+    found: Mapping[str, Any] | None = store.get_scoped(account_id, None, name.rpartition("/")[2]) if store is not None else None
+    return found or {}
 
 
 def _stack_of_change_set(arn: str) -> str | None:

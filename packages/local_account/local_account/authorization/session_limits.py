@@ -7,6 +7,7 @@ for what. Output: nothing, or ServiceError. Used by `enforcement.py`.
 from __future__ import annotations
 
 from local_account.api.reading import Call
+from local_account.authorization.existing import identity
 from local_account.authorization.principals import Principal
 from local_account.errors import ServiceError
 
@@ -17,10 +18,9 @@ def require(principal: Principal, call: Call) -> None:
     """Raises ServiceError for an AssumeRole that asks for more seconds than it may have."""
     if (call.service, call.operation) != ("sts", "AssumeRole"):
         return
-    from ministack.services import iam
-
     seconds = int(call.parameters.get("DurationSeconds") or 0)
-    role = iam._roles.get(str(call.parameters["RoleArn"]).rsplit("/", 1)[-1]) or {}
+    role_arn = str(call.parameters["RoleArn"])
+    role = identity(role_arn.split(":")[4] if role_arn.count(":") >= 5 else "", "role", role_arn)
     if principal.kind == "AssumedRole" and seconds > _CHAINED_SECONDS:
         said = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
         raise ServiceError("ValidationError", said)

@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape
 
 from local_account.authorization import policies
 from local_account.authorization.evaluation import Decision, decide
+from local_account.authorization.existing import identity
 from local_account.authorization.principals import Principal
 from local_account.authorization.requests import Check
 
@@ -48,14 +49,12 @@ def _principal(params: Params) -> Principal | None:
 
     arn, account_id = _one(params, "PolicySourceArn"), iam.get_account_id()
     kind, _, path = arn.rpartition(":")[2].partition("/")
-    name = path.rsplit("/", 1)[-1]
-    if kind == "role" and iam._roles.get(name):
-        identity, boundary = policies.of_role(account_id, name)
-        return Principal(arn, "AssumedRole", account_id, identity, boundary, keys={"aws:principalarn": arn})
-    if kind == "user" and iam._users.get(name):
-        identity, boundary = policies.of_user(account_id, name)
-        return Principal(arn, "User", account_id, identity, boundary, keys={"aws:username": name})
-    return None
+    name = path.rpartition("/")[2]
+    if not identity(account_id, kind, name):
+        return None
+    own, boundary = policies.of_identity(account_id, kind, name)
+    keys = {"aws:principalarn": arn} if kind == "role" else {"aws:username": name}
+    return Principal(arn, "AssumedRole" if kind == "role" else "User", account_id, own, boundary, keys=keys)
 
 
 def _answer(operation: str, region: str, params: Params, principal: Principal | None) -> Any:
