@@ -11,10 +11,10 @@ import zipfile
 from pathlib import Path
 
 from local_account import codecommit
-from local_account.cloudformation.resource_type import Attributes, ModifiableType, Properties
+from local_account.cloudformation.resource_type import Attributes, Properties, ResourceType
 
 
-class Repository(ModifiableType):
+class Repository(ResourceType):
     """Ref: the repository id. GetAtt: Name, Arn, CloneUrlHttp, CloneUrlSsh."""
 
     name = "AWS::CodeCommit::Repository"

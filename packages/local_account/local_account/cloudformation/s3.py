@@ -12,11 +12,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local_account.cloudformation import template_reads
-from local_account.cloudformation.resource_type import Attributes, ModifiableType, Properties, generated_name
+from local_account.cloudformation.resource_type import Attributes, Properties, ResourceType, generated_name
 from local_account.cloudformation.s3_settings import SETTINGS
 
 
-class Bucket(ModifiableType):
+class Bucket(ResourceType):
     """Ref: the name. GetAtt: Arn, DomainName, RegionalDomainName, DualStackDomainName."""
 
     name = "AWS::S3::Bucket"
@@ -75,7 +75,7 @@ class Bucket(ModifiableType):
         }
 
 
-class AutoDeleteObjects(ModifiableType):
+class AutoDeleteObjects(ResourceType):
     """A bucket is emptied when its stack lets go of it.
 
     CDK's own provider is a Node.js Lambda function that needs the AWS SDK for JavaScript, which is part of Lambda's image
