@@ -12,8 +12,10 @@ import json
 import logging
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+from botocore.utils import parse_to_aware_datetime
 
 from capacity import schedule
 from capacity.model import CapacityError
@@ -75,7 +77,7 @@ def _fire_schedule(context: Context, key: tuple[str, str, str], record: dict[str
     parsed = _parse_schedule(record, created)
     for due in _occurrences(parsed, max(since, created), now, record["Arn"]):
         target = record["Target"]
-        payload = target.get("Input") or json.dumps(_event(place, "aws.scheduler", record["Arn"], due))
+        payload = target.get("Input") or json.dumps(_event(place, record["Arn"], due))
         place.in_background(deliver, place, Delivery(record["Arn"], target, payload, target.get("Input")))
     if record.get("ActionAfterCompletion") == "DELETE" and parsed.next_after(now) is None:
         records._schedules._data.pop(key, None)
@@ -87,16 +89,8 @@ def _fire_rule(context: Context, key: tuple[str, str, str], rule: dict[str, Any]
     account_id, region, _ = key
     created = _moment(rule.setdefault("_LocalCreated", since.timestamp())) or since
     for due in _occurrences(schedule.parse(rule["ScheduleExpression"], created=created), max(since, created), now, rule["Arn"]):
-        event = {
-            "EventId": str(uuid.uuid4()),
-            "Source": "aws.events",
-            "DetailType": "Scheduled Event",
-            "Detail": "{}",
-            "Time": int(due.timestamp()),
-            "Resources": [rule["Arn"]],
-            "Account": account_id,
-            "Region": region,
-        }
+        said = {"Source": "aws.events", "DetailType": "Scheduled Event", "Detail": "{}", "Resources": [rule["Arn"]]}
+        event = {**said, "EventId": str(uuid.uuid4()), "Time": int(due.timestamp()), "Account": account_id, "Region": region}
         with scope(account_id, region):
             for target in eventbridge._targets._data.get(key, []):
                 eventbridge._invoke_target(target, event, rule)
@@ -122,21 +116,16 @@ def _parse_schedule(record: dict[str, Any], created: datetime) -> schedule.Sched
 
 def _moment(value: Any) -> datetime | None:
     """The API's times: seconds since 1970, or ISO 8601 text."""
-    if value is None:
-        return None
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC)
-    moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None if value is None else parse_to_aware_datetime(value)
 
 
-def _event(context: Context, source: str, arn: str, due: datetime) -> dict[str, Any]:
+def _event(context: Context, arn: str, due: datetime) -> dict[str, Any]:
     """What a target without an input of its own gets from a schedule."""
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
         "detail-type": "Scheduled Event",
-        "source": source,
+        "source": "aws.scheduler",
         "account": context.settings.account_id,
         "time": due.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": context.settings.region,

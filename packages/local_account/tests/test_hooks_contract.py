@@ -292,6 +292,8 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
 #: Attributes that the local account itself adds, and keys of records; a topic's attributes are named by AWS.
 OUR_OWN = {("ministack.services.cloudwatch", "_alarms_are_ours")}
 OUR_OWN_KEYS = {
+    "ministack.services.cloudformation.handlers": {"_local_role"},
+    "ministack.services.cloudformation.changesets": {"_local_role"},
     "ministack.services.cloudformation.provisioners": {"completes"},
     "ministack.services.codebuild": {"logsConfig"},
     "ministack.services.scheduler": {"_local_created"},

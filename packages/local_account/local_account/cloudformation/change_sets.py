@@ -14,7 +14,7 @@ from typing import Any
 
 from local_account import hooks
 from local_account.cloudformation import template_conditions
-from local_account.cloudformation.operations import Params, stack_of, text
+from local_account.cloudformation.operations import Params, change_set_of, stack_of
 from local_account.cloudformation.templates import Template
 
 _NO_CHANGES = "The submitted information didn't contain changes."
@@ -33,11 +33,9 @@ def install() -> None:
 
 def complete(params: Params) -> None:
     """After CreateChangeSet: outputs and tags count as well, and nobody reads a value that is not to be echoed."""
-    from ministack.services.cloudformation.changesets import _find_change_set
     from ministack.services.cloudformation.stacks import _stack_tags_changed
 
-    stack = stack_of(params) or {}
-    _, change_set = _find_change_set(text(params, "ChangeSetName"), stack.get("StackName", ""))
+    stack, change_set = stack_of(params) or {}, change_set_of(params)
     if change_set is None:
         return
     for parameter in change_set["Parameters"]:

@@ -1,7 +1,7 @@
 """What is asked before MiniStack answers an operation on stacks: rules, each of which lets it pass or answers in its place.
 
 In: the operation's parameters as the request has them. Out: None, or an error in the form and the words of CloudFormation.
-Used by `stack_status.py`, `templates_of_requests.py` and `change_sets.py`, which have the rules; installed by `__init__.py`.
+Used by `stack_status.py`, `template_requests.py` and `change_sets.py`, which have the rules; installed by `__init__.py`.
 """
 
 from __future__ import annotations
@@ -54,13 +54,22 @@ def error(code: str, message: str) -> Answer:
     return answer
 
 
-def stack_of(params: Params) -> Mapping[str, Any] | None:
+def stack_of(params: Params) -> dict[str, Any] | None:
     """The stack that a request names, by name or id; None if there is none any more."""
     from ministack.services.cloudformation.handlers import _resolve_stack
 
     name = text(params, "StackName")
-    stack: Mapping[str, Any] | None = _resolve_stack(name) if name else None
+    stack: dict[str, Any] | None = _resolve_stack(name) if name else None
     return stack if stack and stack["StackStatus"] != "DELETE_COMPLETE" else None
+
+
+def change_set_of(params: Params) -> dict[str, Any] | None:
+    """The change set that a request names, by its ARN or by its name and its stack's; None if there is none."""
+    from ministack.services.cloudformation.changesets import _find_change_set
+
+    stack = stack_of(params) or {}
+    found: dict[str, Any] | None = _find_change_set(text(params, "ChangeSetName"), stack.get("StackName", ""))[1]
+    return found
 
 
 def text(params: Params, name: str) -> str:

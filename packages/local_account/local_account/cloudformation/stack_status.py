@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from local_account.cloudformation.operations import Answer, Params, Rule, error, is_true, stack_of, text
+from local_account.cloudformation.operations import Answer, Params, Rule, change_set_of, error, is_true, stack_of, text
 
 _UPDATABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"})
 #: What a failure leaves when rollback is disabled: to be tried again, or rolled back.
@@ -43,9 +43,7 @@ def _create_change_set(params: Params) -> Answer | None:
 
 
 def _execute_change_set(params: Params) -> Answer | None:
-    from ministack.services.cloudformation.changesets import _find_change_set
-
-    _, change_set = _find_change_set(text(params, "ChangeSetName"), text(params, "StackName"))
+    change_set = change_set_of(params)
     if change_set is None:
         return None  # MiniStack says that there is none
     where = f"ChangeSet [{change_set['ChangeSetId']}] cannot be executed in its current"

@@ -6,7 +6,6 @@ input must be JSON (user guide, "Using templated targets"). The expression itsel
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from botocore.utils import parse_to_aware_datetime
 
 from local_account import targets
 from local_account.api.rules.events import has_a_day
-from local_account.api.rules.rule import is_there, rule
+from local_account.api.rules.rule import require_json, rule
 from local_account.context import Context
 from local_account.errors import NotEmulatedError, ServiceError
 
@@ -29,9 +28,6 @@ def _schedule(context: Context, request: Mapping[str, Any]) -> None:
     start, end = (parse_to_aware_datetime(request[name]) if request.get(name) else None for name in ("StartDate", "EndDate"))
     if start and end and end <= start:
         raise _invalid("The EndDate you specify must come after the StartDate.")
-    group = request.get("GroupName") or "default"
-    if group != "default" and not is_there(context.client("scheduler").get_schedule_group, Name=group):
-        raise ServiceError("ResourceNotFoundException", f"Schedule group {group} does not exist.", 404)
 
 
 @rule("scheduler", "CreateSchedule", "UpdateSchedule")
@@ -43,10 +39,7 @@ def _target(context: Context, request: Mapping[str, Any]) -> None:
     if not targets.is_emulated(arn):
         raise NotEmulatedError("scheduler", f"a schedule with target {arn}")
     if given and (arn.startswith(("arn:aws:lambda:", "arn:aws:scheduler:::aws-sdk:")) or ":event-bus/" in arn):
-        try:
-            json.loads(given)
-        except (ValueError, RecursionError) as error:
-            raise _invalid("Invalid RequestJson provided. Reason: the target's Input is not JSON.") from error
+        require_json(given, _invalid("Invalid RequestJson provided. Reason: the target's Input is not JSON."))
 
 
 def _invalid(message: str) -> ServiceError:

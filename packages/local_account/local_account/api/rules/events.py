@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_account import targets
-from local_account.api.rules.rule import is_there, json_of, rule
+from local_account.api.rules.rule import is_there, json_of, require_json, rule
 from local_account.context import Context
 from local_account.errors import NotEmulatedError, ServiceError
 
@@ -60,21 +60,14 @@ def _targets(context: Context, request: Mapping[str, Any]) -> None:
         if not targets.is_emulated(arn) or arn.startswith("arn:aws:scheduler:"):
             raise NotEmulatedError("events", f"PutTargets with a target of {arn.split(':')[2]}")
         if target.get("Input"):
-            _json(target["Input"], f"Invalid input for target {target.get('Id')}")
+            require_json(
+                target["Input"], ServiceError("ValidationException", f"Invalid input for target {target.get('Id')}: it is not JSON")
+            )
         given = [name for name in ("Input", "InputPath", "InputTransformer") if target.get(name)]
         if len(given) > 1:
             raise ServiceError(
                 "ValidationException", f"Only one of Input, InputPath, or InputTransformer must be provided for target {target.get('Id')}."
             )
-
-
-def _json(text: str, message: str) -> None:
-    import json
-
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ServiceError("ValidationException", f"{message}: it is not JSON") from error
 
 
 def _bus(request: Mapping[str, Any]) -> str:

@@ -5,14 +5,13 @@ Error texts: the API reference's errors of CreateFunction, PublishVersion, Creat
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_account.api.rules.rule import is_there, rule
+from local_account.api.rules.rule import is_there, require_json, rule
 from local_account.context import Context
 from local_account.errors import NotEmulatedError, ServiceError
 
@@ -34,8 +33,6 @@ def _runtime(context: Context, request: Mapping[str, Any]) -> None:
 @rule("lambda", "CreateFunction")
 def _code(context: Context, request: Mapping[str, Any]) -> None:
     code = request.get("Code") or {}
-    if request.get("PackageType", "Zip") != "Zip":
-        raise NotEmulatedError("lambda", f"CreateFunction with PackageType {request['PackageType']}")
     if not request.get("Runtime") or not request.get("Handler"):
         raise ServiceError(_INVALID, "Runtime and Handler are mandatory parameters for functions created with deployment packages.")
     _source(context, code, "Please provide a source for function code.")
@@ -95,8 +92,5 @@ def _version_of_alias(context: Context, request: Mapping[str, Any]) -> None:
 
 @rule("lambda", "Invoke")
 def _payload(context: Context, request: Mapping[str, Any]) -> None:
-    payload = request.get("Payload")
-    try:
-        json.loads(payload or "null")
-    except (ValueError, RecursionError) as error:
-        raise ServiceError("InvalidRequestContentException", f"Could not parse request body into json: {error}") from error
+    refused = ServiceError("InvalidRequestContentException", "Could not parse request body into json.")
+    require_json(request.get("Payload") or "null", refused)
