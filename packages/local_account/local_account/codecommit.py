@@ -53,12 +53,12 @@ def clone_url(context: Context, name: str) -> str:
     return f"http://{host}:{settings.port}{HTTP_PREFIX}{name}"
 
 
-def _place(context: Context, request: Request) -> Context | None:
-    """Whose repositories a request is for: the account whose secret it knows, the region of the host; None for a stranger."""
+def _place(context: Context, request: Request) -> Context:
+    """Whose repositories a request is for: the account whose secret it knows, the region of the host."""
     account_id = _asking(context, request)
     match = _HOST.match(request.headers.get("host", ""))
     region = match[1] if match and match[1] in regions() else context.settings.region
-    return context.places.at(account_id, region) if account_id else None
+    return context.places.at(account_id or "", region)
 
 
 def install(context: Context) -> None:
@@ -99,20 +99,15 @@ def _delete_repository(context: Context, original: Callable[..., Any], backend: 
 
 def refusal(context: Context, request: Request) -> Response | None:
     """The answer to a request that does not carry the run's secret as its password; None for one that does."""
-    return None if _asking(context, request) else _wrong_password()
-
-
-def _wrong_password() -> Response:
+    if _asking(context, request):
+        return None
     message = b"The password is the secret access key that the local account printed; for git, use the address that it printed.\n"
     return Response(401, message, {"www-authenticate": 'Basic realm="local account"', "content-type": "text/plain"})
 
 
 def serve_git(context: Context, request: Request) -> Response:
-    """Answer `git clone`, `fetch` or `push`, and tell the event bus which references a push changed."""
-    place = _place(context, request)
-    if place is None:
-        return _wrong_password()
-    context = place
+    """Answer `git clone`, `fetch` or `push`, and tell the event bus which references a push changed. After `refusal` has let it pass."""
+    context = _place(context, request)
     match = _GIT_PATH.fullmatch(request.path)
     try:
         git = repository(context, match[1]) if match else None
@@ -188,10 +183,9 @@ def _list_repositories(context: Context, parameters: dict[str, Any]) -> Mapping[
 
 
 def _update_repository_description(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:
-    record = _records(context).get(parameters["repositoryName"])
-    if record is None:
-        raise ServiceError("RepositoryDoesNotExistException", f"{parameters['repositoryName']} does not exist")
-    record.repository_metadata["repositoryDescription"] = parameters.get("repositoryDescription", "")
+    repository(context, parameters["repositoryName"])
+    described = _records(context)[parameters["repositoryName"]].repository_metadata
+    described["repositoryDescription"] = parameters.get("repositoryDescription", "")
     return {}
 
 
@@ -211,20 +205,10 @@ def _get_branch(context: Context, parameters: dict[str, Any]) -> Mapping[str, An
 def _get_commit(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:
     git = repository(context, parameters["repositoryName"])
     commit = git.resolve(parameters["commitId"])
-    layout = "%T%x00%P%x00%an%x00%ae%x00%ad%x00%cn%x00%ce%x00%cd%x00%B"
-    raw = git.git("show", "--no-patch", "--date=raw", f"--format={layout}", commit).decode("utf-8", "replace")
-    tree, parents, author, author_mail, author_date, committer, committer_mail, committer_date, message = raw.split("\0", 8)
-    return {
-        "commit": {
-            "commitId": commit,
-            "treeId": tree,
-            "parents": parents.split(),
-            "message": message.rstrip("\n") + "\n",
-            "author": {"name": author, "email": author_mail, "date": author_date},
-            "committer": {"name": committer, "email": committer_mail, "date": committer_date},
-            "additionalData": "",
-        }
-    }
+    tree, parents, *people, message = git.show(commit, "%T", "%P", *("%an", "%ae", "%ad"), *("%cn", "%ce", "%cd"), "%B")
+    author, committer = (dict(zip(("name", "email", "date"), person, strict=True)) for person in (people[:3], people[3:]))
+    described = {"commitId": commit, "treeId": tree, "parents": parents.split(), "author": author, "committer": committer}
+    return {"commit": {**described, "message": message.rstrip("\n") + "\n", "additionalData": ""}}
 
 
 def _get_differences(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:

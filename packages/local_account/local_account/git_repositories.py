@@ -16,7 +16,6 @@ from local_account.errors import ServiceError
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # the hash of a tree without files, the same in every repository
 _DIFF_FIELDS = 5
-_COMMIT_FIELDS = "%an%x00%ae%x00%aI%x00%cI%x00%B"  # author, their address, author date, committer date, message
 
 
 @dataclass(frozen=True)
@@ -102,10 +101,14 @@ class GitRepository:
                     continue
         raise ServiceError("CommitDoesNotExistException", f"{self.directory.stem} has no branch or commit {specifier!r}.")
 
+    def show(self, commit: str, *fields: str) -> list[str]:
+        """What Git knows of a commit that `resolve` gave: the placeholders of git-show(1), the message last."""
+        raw = self.git("show", "--no-patch", "--date=raw", f"--format={'%x00'.join(fields)}", commit)
+        return raw.decode("utf-8", "replace").split("\0", len(fields) - 1)
+
     def commit(self, identifier: str) -> Commit:
         """Of a commit that `resolve` gave."""
-        raw = self.git("show", "--no-patch", f"--format={_COMMIT_FIELDS}", identifier).decode("utf-8", "replace")
-        author, email, authored, committed, message = raw.split("\0", 4)
+        author, email, authored, committed, message = self.show(identifier, "%an", "%ae", "%aI", "%cI", "%B")
         return Commit(identifier, author, email, authored, committed, message.strip())
 
     def differences(self, before: str | None, after: str) -> list[Difference]:

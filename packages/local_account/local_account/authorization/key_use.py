@@ -13,20 +13,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from local_account import s3_encryption
 from local_account.api.reading import Call, input_shape
 from local_account.authorization.context_keys import Keys, named
 from local_account.authorization.existing import Existing
-from local_account.authorization.requests import Check
+from local_account.authorization.requests import S3_COPIES, S3_READS, Check, copy_source
 
 _KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"
 _S3_WRITES = ("PutObject", "CopyObject", "CreateMultipartUpload")
-_S3_READS = ("GetObject", "HeadObject", "GetObjectAttributes")
 #: KMS developer guide, S3 user guide ("Uploading and copying using multipart upload"): its parts are encrypted with the same data key.
 _S3_PARTS = ("UploadPart", "UploadPartCopy", "CompleteMultipartUpload")
-_S3_COPIES = ("CopyObject", "UploadPartCopy")
 _SENDS = {"sns": ("Publish", "PublishBatch"), "sqs": ("SendMessage", "SendMessageBatch")}
 #: Operation -> member with the key of its instances' disks; every other operation has it as `VolumeKmsKeyId`.
 _DISKS = {"CreateEndpointConfig": "KmsKeyId"}
@@ -74,10 +71,10 @@ def _of_objects(call: Call) -> Iterator[Use]:
             yield "GenerateDataKey", name, context
         if call.operation == "CreateMultipartUpload" or call.operation in _S3_PARTS:
             yield "Decrypt", name, context
-    if call.operation in _S3_READS:
+    if call.operation in S3_READS:
         yield from _of_read(bucket, key, str(call.parameters.get("VersionId") or ""))
-    if call.operation in _S3_COPIES:
-        yield from _of_read(*_source(call.parameters.get("CopySource")))
+    if call.operation in S3_COPIES:
+        yield from _of_read(*copy_source(call))
 
 
 def _of_s3(bucket: str, key: str, has_bucket_key: bool) -> Mapping[str, Any]:
@@ -105,15 +102,6 @@ def _of_upload(call: Call) -> tuple[str, bool]:
     return str(headers.get(_KEY_HEADER, "")), s3_encryption.BUCKET_KEY_HEADER in headers
 
 
-def _source(given: Any) -> tuple[str, str, str]:
-    """Bucket, key and version of a CopySource, which is split before it is decoded: a key may have a question mark."""
-    if isinstance(given, Mapping):
-        return str(given.get("Bucket")), str(given.get("Key")), str(given.get("VersionId") or "")
-    path, _, version = str(given or "").partition("?versionId=")
-    bucket, _, key = unquote(path).lstrip("/").partition("/")
-    return bucket, key, version
-
-
 def _of_read(bucket: str, key: str, version: str) -> Iterator[Use]:
     """What is stored says with which key it was encrypted, each version for itself."""
     from ministack.services import s3
@@ -132,9 +120,8 @@ def _key_of_messages(call: Call) -> str:
     if call.service == "sns":
         arn = str(call.parameters.get("TopicArn") or call.parameters.get("TargetArn") or "")
         return str(((sns._topics.get(arn) or {}).get("attributes") or {}).get("KmsMasterKeyId") or "")
-    queue: Mapping[str, Any] = next(
-        (record for record in list(sqs._queues._data.values()) if record.get("url") == call.parameters.get("QueueUrl")), {}
-    )
+    found = (record for record in list(sqs._queues._data.values()) if record.get("url") == call.parameters.get("QueueUrl"))
+    queue: Mapping[str, Any] = next(found, {})
     return str((queue.get("attributes") or {}).get("KmsMasterKeyId") or "")
 
 
