@@ -67,20 +67,6 @@ def _source(context: Context, code: Mapping[str, Any], missing: str) -> None:
         ) from error
 
 
-@rule("lambda", "PublishVersion")
-def _expected_code(context: Context, request: Mapping[str, Any]) -> None:
-    expected = request.get("CodeSha256")
-    if not expected:
-        return
-    current = context.client("lambda").get_function_configuration(FunctionName=request["FunctionName"])["CodeSha256"]
-    if expected != current:
-        raise ServiceError(
-            _INVALID,
-            f"CodeSHA256 ({expected}) is different from current CodeSHA256 in $LATEST ({current}). Please try again with the "
-            "CodeSHA256 in $LATEST.",
-        )
-
-
 @rule("lambda", "CreateAlias", "UpdateAlias")
 def _version_of_alias(context: Context, request: Mapping[str, Any]) -> None:
     version, name = request.get("FunctionVersion"), request["FunctionName"]
