@@ -13,6 +13,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from local_account import codecommit
 from local_account.context import Context
 from local_account.errors import ServiceError
 from local_account.response import Response
@@ -24,6 +25,9 @@ _MAXIMUM_SPEED = 3600.0
 
 def serve_clock(context: Context, request: Request) -> Response:
     """Answer a request for `PATH`. Raises ServiceError (400) for values that are not allowed."""
+    refused = codecommit.refusal(context, request)
+    if refused is not None:
+        return refused
     if request.method == "PUT":
         _change(context, request.body)
     elif request.method != "GET":
