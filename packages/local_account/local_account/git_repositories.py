@@ -73,11 +73,11 @@ class GitRepository:
     def delete(self) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def git(self, *arguments: str, input_bytes: bytes = b"", environment: Mapping[str, str] | None = None) -> bytes:
+    def git(self, *arguments: str, environment: Mapping[str, str] | None = None) -> bytes:
         """Standard output of a git command. Raises ServiceError (500) with git's own message if it fails."""
         finished = subprocess.run(
             ["git", "-C", str(self.directory), *arguments],
-            input=input_bytes,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             env={**git_environment(), **(environment or {})},
             check=False,
@@ -135,18 +135,6 @@ class GitRepository:
         self.git("clone", "--quiet", "--no-hardlinks", "--no-checkout", ".", str(directory))
         clone.git("checkout", "--quiet", "--detach", commit)
         clone.git("remote", "set-url", "origin", address)
-
-    def commit_directory(self, files: Path, branch: str, message: str) -> str:
-        """Add a commit of exactly `files` to `branch` and return its id."""
-        index = {"GIT_INDEX_FILE": str(self.directory / "initial.index")}
-        identity = {"NAME": "CloudFormation", "EMAIL": "cloudformation@localhost"}
-        author = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in identity.items()}
-        self.git("--work-tree", str(files), "add", "--all", "--force", ".", environment=index)
-        tree = self.git("write-tree", environment=index).decode().strip()
-        commit = self.git("commit-tree", tree, "-m", message, environment=author).decode().strip()
-        self.git("update-ref", f"refs/heads/{branch}", commit)
-        (self.directory / "initial.index").unlink()
-        return commit
 
 
 def git_environment() -> dict[str, str]:

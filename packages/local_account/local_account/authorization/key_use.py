@@ -24,7 +24,7 @@ _KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"
 _S3_WRITES = ("PutObject", "CopyObject", "CreateMultipartUpload")
 #: KMS developer guide, S3 user guide ("Uploading and copying using multipart upload"): its parts are encrypted with the same data key.
 _S3_PARTS = ("UploadPart", "UploadPartCopy", "CompleteMultipartUpload")
-_SENDS = {"sns": ("Publish", "PublishBatch"), "sqs": ("SendMessage", "SendMessageBatch")}
+_SENDS = {"sns": ("Publish",), "sqs": ("SendMessage", "SendMessageBatch")}
 #: Operation -> member with the key of its instances' disks; every other operation has it as `VolumeKmsKeyId`.
 _DISKS = {"CreateEndpointConfig": "KmsKeyId"}
 
@@ -163,20 +163,15 @@ def _of_secrets(call: Call) -> Iterator[Use]:
     from ministack.services import secretsmanager
 
     given = call.parameters
-    named = [str(name) for name in (given.get("SecretId"), *(given.get("SecretIdList") or ())) if name]
-    if call.operation == "BatchGetSecretValue" and given.get("Filters"):
-        named = list(secretsmanager._secrets.keys())
-    records = [record for _, record in map(secretsmanager._resolve, named) if record]
+    record = (secretsmanager._resolve(str(given["SecretId"]))[1] if given.get("SecretId") else None) or {}
     if call.operation in _SECRET_WRITES and (given.get("KmsKeyId") or given.get("SecretString") or given.get("SecretBinary")):
-        key = str(given.get("KmsKeyId") or (records[0].get("KmsKeyId") if records else "") or "")
         for action in ("GenerateDataKey", "Decrypt"):
-            yield action, key, {}
-    elif call.operation in _SECRET_READS:
-        for record in records:
-            yield "Decrypt", str(record.get("KmsKeyId") or ""), {"kms:encryptioncontext:secretarn": record["ARN"]}
+            yield action, str(given.get("KmsKeyId") or record.get("KmsKeyId") or ""), {}
+    elif call.operation == "GetSecretValue" and record:
+        yield "Decrypt", str(record.get("KmsKeyId") or ""), {"kms:encryptioncontext:secretarn": record["ARN"]}
 
 
-_SECRET_WRITES, _SECRET_READS = ("CreateSecret", "UpdateSecret", "PutSecretValue"), ("GetSecretValue", "BatchGetSecretValue")
+_SECRET_WRITES = ("CreateSecret", "UpdateSecret", "PutSecretValue")
 
 
 def _disks(call: Call) -> list[str]:

@@ -37,12 +37,6 @@ _POLICIES = {
     "DeletionPolicy": frozenset({"Delete", "Retain", "RetainExceptOnCreate", "Snapshot"}),
     "UpdateReplacePolicy": frozenset({"Delete", "Retain", "Snapshot"}),
 }
-_SNAPSHOTS = frozenset(
-    (
-        *("AWS::DocDB::DBCluster", "AWS::EC2::Volume", "AWS::ElastiCache::CacheCluster", "AWS::ElastiCache::ReplicationGroup"),
-        *("AWS::Neptune::DBCluster", "AWS::RDS::DBCluster", "AWS::RDS::DBInstance", "AWS::Redshift::Cluster"),
-    )
-)
 _LIST_TYPE = re.compile(r"List<|CommaDelimitedList")
 _DYNAMIC_REFERENCE = re.compile(r"\{\{resolve:([^:}]*)")
 _NAME = re.compile(r"[A-Za-z0-9]+")
@@ -207,7 +201,7 @@ def _check_policy(logical_id: str, resource: Mapping[str, Any], attribute: str, 
         raise TemplateError(f"{_FORMAT} Every {attribute} member must be a string.")
     if policy not in allowed:
         raise TemplateError(f"{_FORMAT} Unrecognized {attribute} {policy} for resource {logical_id}")
-    if policy == "Snapshot" and resource["Type"] not in _SNAPSHOTS:
+    if policy == "Snapshot":  # no type of this account has any
         what = "deletion policy" if attribute == "DeletionPolicy" else "update replace policy"
         raise TemplateError(f"Template error: resource type {resource['Type']} does not support {what} Snapshot")
 

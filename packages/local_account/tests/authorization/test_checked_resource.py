@@ -267,9 +267,3 @@ def test_a_simulation_says_which_policy_decided_and_which_key_was_missing(accoun
     read, made = ask(PolicySourceArn=f"{IAM}:user/{user.name}", ActionNames=["s3:GetObject", "sagemaker:CreateModel"])["EvaluationResults"]
     assert [each["SourcePolicyId"] for each in read["MatchedStatements"]] == ["own"]
     assert (made["EvalDecision"], [name.lower() for name in made["MissingContextValues"]]) == ("implicitDeny", ["sagemaker:vpcsubnets"])
-
-
-def test_a_policy_that_is_none_is_invalid_input_to_a_simulation(account: Account) -> None:
-    with pytest.raises(ClientError) as refused:
-        account.client("iam").simulate_custom_policy(PolicyInputList=["nope"], ActionNames=["s3:GetObject"])
-    assert refused.value.response["Error"]["Code"] == "InvalidInput"

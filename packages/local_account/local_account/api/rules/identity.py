@@ -89,13 +89,3 @@ def _no_policies_left(context: Context, request: Mapping[str, Any]) -> None:
 
 def _exceeded(message: str) -> ServiceError:
     return ServiceError("LimitExceeded", message, 409)
-
-
-@rule("iam", "SimulateCustomPolicy")
-def _simulated(context: Context, request: Mapping[str, Any]) -> None:
-    """IAM API reference, SimulateCustomPolicy, Errors."""
-    for document in request.get("PolicyInputList") or ():
-        try:
-            policy_documents.require_identity_policy(str(document))
-        except ServiceError as error:
-            raise ServiceError("InvalidInput", error.message) from error

@@ -101,14 +101,6 @@ def _attribute(operation: str, known: Mapping[str, Any], name: str, value: Any) 
         raise _invalid(f"{name}: allowed are {', '.join(allowed)}")
 
 
-@rule("sns", "PublishBatch")
-def _messages(context: Context, request: Mapping[str, Any]) -> None:
-    if not request.get("PublishBatchRequestEntries"):
-        raise ServiceError("EmptyBatchRequest", "The batch request doesn't contain any entries.")
-    for entry in request["PublishBatchRequestEntries"]:
-        _message(context, entry)
-
-
 @rule("sns", "Publish")
 def _message(context: Context, message: Mapping[str, Any]) -> None:
     text, subject, structure = str(message.get("Message") or ""), message.get("Subject"), message.get("MessageStructure")
