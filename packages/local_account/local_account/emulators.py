@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import functools
 import importlib
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -74,7 +72,6 @@ def installed(context: Context) -> Iterator[None]:
         _leave_out_what_is_not_used()
         _set_ministack_port(context)
         _route_by_the_signature()
-        _match_every_character()
         _guard_lambda_workers()
         _refuse_what_does_not_run()
         yield
@@ -179,19 +176,6 @@ def _route_by_the_signature() -> None:
     app._handle_pre_body_request = hooks.around(app._handle_pre_body_request, unless_served)
     app._handle_post_body_shortcuts = hooks.around(app._handle_post_body_shortcuts, unless_served)
     app._handle_special_data_plane_request = hooks.around(app._handle_special_data_plane_request, unless_served)
-
-
-def _match_every_character() -> None:
-    """IAM user guide, "Resource": `*` is any combination of characters, `?` any single one. MiniStack's stop at the end of a line."""
-    from ministack.core import iam_evaluator
-
-    @functools.lru_cache(maxsize=4096)
-    def compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
-        signs = {"*": ".*", "?": "."}
-        whole = "".join(signs.get(sign) or re.escape(sign) for sign in pattern)
-        return re.compile(rf"{whole}\Z", re.DOTALL | (re.IGNORECASE if ignore_case else 0))
-
-    iam_evaluator._fnmatch_compile = compiled
 
 
 def _guard_lambda_workers() -> None:

@@ -25,7 +25,6 @@ from urllib.parse import parse_qsl, unquote
 from local_account import clock_control, cloudformation, codecommit, connections, emulators, permissions, places, request_body
 from local_account.api import one_meaning, reading, tokens, validation, wording
 from local_account.api.rules import rule
-from local_account.authorization import deletions
 from local_account.authorization.credentials import Credentials
 from local_account.cloudformation import deployer
 from local_account.context import Context
@@ -187,23 +186,13 @@ class Gateway:
         request = one_meaning.unambiguous(service, request)
         call = context.authorizer.completed(caller, _checked(service, request))
         request = one_meaning.handed_on(call, request, caller.access_key, context.settings.region, service)
-        refused: list[deletions.Object] = []
-        if deletions.is_list(call):
-            refused = deletions.refused(call, asked.authorize)
-            allowed = deletions.without(request, call, refused) if refused else request
-            if allowed is None:
-                return deletions.answer(refused)
-            request = allowed
-        else:
-            asked.authorize(call)
+        asked.authorize(call)
         context = context.places.at(context.authorizer.account_of(call), context.settings.region)
         self._tokens.require_known(call)
         if rule.has_rules(call):
             await asyncio.to_thread(rule.require, context, call)
         response = await self._served(_Asked(context, service, request, caller), call, scope)
         self._tokens.remember(call, response)
-        if refused and response.is_good:
-            response = response.with_body(deletions.with_errors(refused, response.body))
         return _observed(call, response)
 
     async def _served(self, asked: _Asked, call: reading.Call, scope: Mapping[str, Any]) -> Response:

@@ -19,6 +19,18 @@ _MANAGED_KEY = re.compile(r"(arn:aws:kms:[^:]*:[^:]*):(?:alias|key)/(aws/.+)")
 _QUEUE_URL = re.compile(r"https?://[^/]+/(\d{12})/([^/]+)")
 
 
+#: A member's value as the ARN's format wants it, by service.
+_PLAIN: Mapping[str, Callable[[str], str]] = {
+    "sqs": lambda value: value.rsplit("/", 1)[-1],  # of a queue's URL
+    "ssm": lambda value: value.lstrip("/"),
+    "kms": lambda value: value.removeprefix("alias/"),
+    "iam": lambda value: value.lstrip("/"),  # of a path, which ARNs have without its first slash
+    "logs": lambda value: value.split(":log-group:")[-1].removesuffix(":*"),
+    "lambda": lambda value: value.split("function:")[-1],  # of a partial ARN: Lambda API reference, FunctionName
+    "codebuild": lambda value: value.split(":", 1)[0],  # of a build's id
+}
+
+
 class Existing:
     """The account as its policies see it. `tags_elsewhere(arn)` gives the tags of what MiniStack does not keep, as pairs of Key and Value,
     `policy_elsewhere(arn)` the policy of such a resource as text, if it has one. Who keeps them sets both.
@@ -28,8 +40,8 @@ class Existing:
         """`at` gives what there is in this region of another account of the same process."""
         self.account_id, self.region = account_id, region
         self._at = at or (lambda account_id: None)
-        self.tags_elsewhere: Callable[[str], Iterable[Mapping[str, str]]] = _no_tags
-        self.policy_elsewhere: Callable[[str], str | None] = _no_policy
+        self.tags_elsewhere: Callable[[str], Iterable[Mapping[str, str]]] = lambda arn: ()
+        self.policy_elsewhere: Callable[[str], str | None] = lambda arn: None
 
     def account_of(self, arn: str) -> str:
         """The account that a resource belongs to: the one in its ARN, or for a bucket, whose name is global, the one that made it."""
@@ -102,20 +114,8 @@ class Existing:
 
     def plain(self, kind: ResourceType, variable: str, value: str) -> str:
         """A member's value as the ARN's format wants it."""
-        if kind.service == "sqs":
-            return value.rsplit("/", 1)[-1]  # of a queue's URL
-        if kind.service == "ssm":
-            return value.lstrip("/")
-        if kind.service == "kms":
-            return value.removeprefix("alias/")
-        if kind.service == "iam":
-            return value.lstrip("/")  # of a path, which ARNs have without its first slash
-        if kind.service == "logs":
-            return value.split(":log-group:")[-1].removesuffix(":*")
-        if kind.service == "lambda":
-            return value.split("function:")[-1]  # of a partial ARN: Lambda API reference, FunctionName
-        if kind.service == "codebuild":
-            return value.split(":", 1)[0]  # of a build's id
+        if kind.service in _PLAIN:
+            return _PLAIN[kind.service](value)
         if kind.name == "model-package" and "/" not in value:
             return f"{value}/*"  # a version that has no number yet
         if value.startswith("arn:"):
@@ -184,11 +184,3 @@ def _key_in(ciphertext: str) -> str:
         return base64.b64decode(ciphertext)[:_KEY_ID_LENGTH].decode()
     except ValueError:
         return ""
-
-
-def _no_tags(arn: str) -> Iterable[Mapping[str, str]]:
-    return ()
-
-
-def _no_policy(arn: str) -> str | None:
-    return None

@@ -49,7 +49,7 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any] | None = 
     Raises KeyError for an operation that AWS's reference does not have.
     """
     if (call.service, call.operation) == ("s3", "DeleteObjects"):
-        return [check for each in deletions_of(call) for check in checks_of(existing, each, given)]
+        return [check for each in _deletions_of(call) for check in checks_of(existing, each, given)]
     asked = [(wanted.name, resource) for wanted in _wanted(call) for resource in resources_of(existing, call, wanted)]
     if call.service == "s3" and call.operation in S3_COPIES:
         asked.append(_of_the_source(call))
@@ -64,8 +64,8 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any] | None = 
     return [Check(action, resource, Keys(call, existing, resource, given or {})) for action, resource in asked]
 
 
-def deletions_of(call: Call) -> list[Call]:
-    """The single requests that stand for a DeleteObjects: S3 API reference, DeleteObjects, Permissions."""
+def _deletions_of(call: Call) -> list[Call]:
+    """The single requests that stand for a DeleteObjects: S3 API reference, DeleteObjects, Permissions. Here all may be, or none."""
     objects = (call.parameters.get("Delete") or {}).get("Objects") or ()
     bucket = call.parameters.get("Bucket", "")
     return [Call("s3", "DeleteObject", {"Bucket": bucket, **each}) for each in objects if isinstance(each, Mapping)]

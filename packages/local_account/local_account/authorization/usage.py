@@ -15,6 +15,7 @@ from local_account.authorization.evaluation import allowing
 from local_account.authorization.principals import Principal
 from local_account.authorization.record import Asked
 from local_account.authorization.requests import Check
+from local_account.authorization.statements import matches_pattern
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,5 @@ def as_list(value: Any) -> list[str]:
 
 
 def _matches(pattern: str, given: str) -> bool:
-    """IAM's wildcards; the case of letters counts in resources, which are written as they are, and not in actions."""
-    from ministack.core.iam_evaluator import fnmatch_iam
-
-    return bool(fnmatch_iam(given, pattern))
+    """IAM's wildcards, whatever the letters' case: in resources, which are written as they are, it makes no difference."""
+    return matches_pattern(given.lower(), pattern.lower())

@@ -54,7 +54,7 @@ _RESOURCE_TYPES = (
     s3.AutoDeleteObjects,
 )
 #: Operations that start to change a stack and answer before it is done.
-STACK_CHANGES = frozenset({"CreateStack", "UpdateStack", "DeleteStack", "ExecuteChangeSet", "RollbackStack", "ContinueUpdateRollback"})
+STACK_CHANGES = frozenset(deployer.CHANGES) - {"CreateChangeSet"}
 
 _LONGEST_HOLD_SECONDS = 8.0
 _POLL_SECONDS = 0.05

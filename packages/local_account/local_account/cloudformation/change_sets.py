@@ -15,6 +15,7 @@ from typing import Any
 from local_account import hooks
 from local_account.cloudformation import template_conditions
 from local_account.cloudformation.operations import Params, change_set_of, stack_of
+from local_account.cloudformation.template_rules import active
 from local_account.cloudformation.templates import Template
 
 _NO_CHANGES = "The submitted information didn't contain changes."
@@ -78,8 +79,7 @@ def _resources_change(stack: Mapping[str, Any], template: Template, parameters: 
 
 def _active(template: Template, parameters: Mapping[str, Any]) -> Template:
     """The template without the resources that its conditions leave out: a condition that changes adds or removes some."""
-    conditions = template_conditions.evaluate(template, parameters)
-    resources = {name: item for name, item in template.get("Resources", {}).items() if conditions.get(item.get("Condition"), True)}
+    resources = active(template.get("Resources", {}), template_conditions.evaluate(template, parameters))
     return {**template, "Resources": resources}
 
 
@@ -93,13 +93,11 @@ def _outputs(stack: Mapping[str, Any], template: Template, parameters: Mapping[s
 
     conditions, mappings = template_conditions.evaluate(template, parameters), template.get("Mappings", {})
     found = {}
-    for name, output in template.get("Outputs", {}).items():
-        if conditions.get(output.get("Condition"), True):
-            given = {key: copy.deepcopy(value) for key, value in output.items() if key != "Condition"}
-            try:
-                found[name] = engine._resolve_refs(
-                    given, stack["_resources"], parameters, conditions, mappings, stack["StackName"], stack["StackId"]
-                )
-            except ValueError:  # an attribute or an export that is not there yet
-                found[name] = given
+    for name, output in active(template.get("Outputs", {}), conditions).items():
+        given = {key: copy.deepcopy(value) for key, value in output.items() if key != "Condition"}
+        place = (stack["StackName"], stack["StackId"])
+        try:
+            found[name] = engine._resolve_refs(given, stack["_resources"], parameters, conditions, mappings, *place)
+        except ValueError:  # an attribute or an export that is not there yet
+            found[name] = given
     return found

@@ -21,7 +21,7 @@ from local_account.cloudformation.operations import Afterwards, change_set_of, s
 from local_account.context import Context
 from local_account.errors import ServiceError
 
-_CHANGES = ("CreateStack", "UpdateStack", "DeleteStack", "CreateChangeSet", "ExecuteChangeSet", "RollbackStack", "ContinueUpdateRollback")
+CHANGES = ("CreateStack", "UpdateStack", "DeleteStack", "CreateChangeSet", "ExecuteChangeSet", "RollbackStack", "ContinueUpdateRollback")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def deploying(context: Context, call: Call, caller: Credentials) -> Iterator[Non
     """
     if call.service == "cloudformation" and call.parameters.get("TemplateURL"):
         _require_template(context, str(call.parameters["TemplateURL"]), caller)
-    if call.service != "cloudformation" or call.operation not in _CHANGES:
+    if call.service != "cloudformation" or call.operation not in CHANGES:
         yield
         return
     token = _deployment.set(context.keyring.here(lambda: _begin(context, call, caller)))
@@ -83,7 +83,7 @@ def afterwards() -> Iterator[tuple[str, Afterwards]]:
         if deployment and deployment.role_arn and record:
             record["_local_role"] = deployment.role_arn
 
-    for operation in _CHANGES:
+    for operation in CHANGES:
         yield operation, (lambda params: keep(change_set_of(params))) if operation == "CreateChangeSet" else (lambda params: keep(_stack()))
 
 

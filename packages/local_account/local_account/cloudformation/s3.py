@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_account.api.rules.rule import is_there
 from local_account.cloudformation import template_reads
 from local_account.cloudformation.resource_type import Attributes, Properties, ResourceType, generated_name
 from local_account.cloudformation.s3_settings import SETTINGS
@@ -25,7 +26,7 @@ class Bucket(ResourceType):
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
         client = self.client("s3")
         name = str(properties.get("BucketName") or generated_name(stack_name, logical_id)).lower()
-        if self._exists(name):  # which CreateBucket answers with success to a bucket's owner, in us-east-1
+        if is_there(client.head_bucket, Bucket=name):  # which CreateBucket answers with success to a bucket's owner, in us-east-1
             raise ValueError(f"{name} already exists")
         region = self.context.settings.region
         client.create_bucket(
@@ -57,13 +58,6 @@ class Bucket(ResourceType):
             answered = error.response
             status = answered["ResponseMetadata"]["HTTPStatusCode"]
             raise ValueError(f"{answered['Error']['Message']} (Service: S3, Status Code: {status})") from error
-
-    def _exists(self, name: str) -> bool:
-        try:
-            self.client("s3").head_bucket(Bucket=name)
-        except ClientError:
-            return False
-        return True
 
     def _attributes(self, name: str) -> Attributes:
         region = self.context.settings.region

@@ -113,9 +113,9 @@ def check(template: Template) -> None:
 
 def check_references(template: Template, conditions: Mapping[str, bool] | None) -> None:
     """Raises TemplateError if something refers to nothing, or in a circle; with `conditions`, if it refers to what they leave out."""
-    resources = _active(template["Resources"], conditions)
+    resources = active(template["Resources"], conditions)
     known = {*resources, *template.get("Parameters", {}), *_PSEUDO_PARAMETERS}
-    for section, members in (("Resources", resources), ("Outputs", _active(template.get("Outputs", {}), conditions))):
+    for section, members in (("Resources", resources), ("Outputs", active(template.get("Outputs", {}), conditions))):
         found = [reference for member in members.values() for reference in _of(member, conditions)]
         for reference in found:
             if reference.function == "Fn::GetAtt" and reference.name not in template["Resources"]:
@@ -134,7 +134,8 @@ def _resolves(reference: Reference, known: set[str]) -> bool:
     return reference.name in known and not (reference.function == "Fn::Sub" and reference.name in _NOT_IN_TEXT)
 
 
-def _active(members: Mapping[str, Any], conditions: Mapping[str, bool] | None) -> dict[str, Any]:
+def active(members: Mapping[str, Any], conditions: Mapping[str, bool] | None) -> dict[str, Any]:
+    """Those resources or outputs that the conditions leave; all of them without conditions."""
     return {name: member for name, member in members.items() if conditions is None or conditions.get(member.get("Condition"), True)}
 
 
