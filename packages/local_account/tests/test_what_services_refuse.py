@@ -178,7 +178,7 @@ TAKEN = [
     ("events", "put_rule", {"Name": "daily", "ScheduleExpression": "cron(0 7 * * ? *)"}),
     ("scheduler", "create_schedule", schedule(Name="later", FlexibleTimeWindow={"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5})),
     ("iam", "attach_role_policy", {"RoleName": "shop", "PolicyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}),
-    ("s3", "get_object", {"Bucket": "shop", "Key": "order", "ExpectedBucketOwner": "111122223333", "PartNumber": 1}),
+    ("s3", "get_object", {"Bucket": "shop", "Key": "order", "ExpectedBucketOwner": "111122223333"}),
     ("ssm", "describe_parameters", {"ParameterFilters": [{"Key": "Name", "Option": "BeginsWith", "Values": ["/shop"]}]}),
 ]
 

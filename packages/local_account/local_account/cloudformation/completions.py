@@ -87,7 +87,7 @@ _NAMED: Mapping[str, tuple[str, str, str, str, str]] = {
     "AWS::IAM::Role": ("RoleName", "iam", "get_role", "RoleName", "{name}"),
     "AWS::KMS::Alias": ("AliasName", "kms", "describe_key", "KeyId", "{name}"),
     "AWS::Lambda::Function": ("FunctionName", "lambda", "get_function", "FunctionName", "{name}"),
-    "AWS::Logs::LogGroup": ("LogGroupName", "logs", "list_tags_log_group", "logGroupName", "{name}"),
+    "AWS::Logs::LogGroup": ("LogGroupName", "logs", "describe_log_streams", "logGroupName", "{name}"),
     "AWS::SNS::Topic": ("TopicName", "sns", "get_topic_attributes", "TopicArn", "arn:aws:sns:{region}:{account}:{name}"),
     "AWS::SQS::Queue": ("QueueName", "sqs", "get_queue_url", "QueueName", "{name}"),
 }
