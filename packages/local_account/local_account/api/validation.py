@@ -70,6 +70,12 @@ def said(problems: Sequence[Problem]) -> str:
     return f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected: {'; '.join(map(str, problems))}"
 
 
+def usual_code(service: str) -> str:
+    """The code with which a service refuses a wrong value."""
+    usual, _ = _USUAL.get(model(service).metadata["protocol"], ("ValidationException", ""))
+    return next(iter(coverage(service).refuses_with.split()), usual)
+
+
 def _refusal(call: Call, problems: Sequence[Problem]) -> ServiceError:
     usual, malformed = _USUAL.get(model(call.service).metadata["protocol"], ("ValidationException", "SerializationException"))
     first = problems[0]

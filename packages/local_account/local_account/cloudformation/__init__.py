@@ -70,7 +70,7 @@ def install(context: Context) -> None:
         part.install()
     template_reads.install(context)
     status_events.install(context)
-    rules = (*stack_status.RULES.items(), *template_requests.rules(), ("DeleteStack", exports.refuse_deletion))
+    rules = (*stack_status.RULES, *template_requests.rules(), ("DeleteStack", exports.refuse_deletion))
     operations.install(rules, (("CreateChangeSet", change_sets.complete), *deployer.afterwards()))
     ours = {resource.name: handlers(resource(context)) for resource in _RESOURCE_TYPES}
     table = provisioners._RESOURCE_HANDLERS
