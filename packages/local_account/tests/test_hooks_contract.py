@@ -221,7 +221,6 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("ministack.services.s3", "_bucket_encryption"): "AccountScopedDict",
     ("ministack.services.s3", "_multipart_uploads"): "AccountScopedDict",
     ("ministack.services.s3", "_object_versions"): "AccountScopedDict",
-    ("ministack.services.secretsmanager", "_secrets"): "AccountRegionScopedDict",
     ("ministack.services.ssm", "_lookup_parameter"): ("name_or_arn", "allow_arn_region", "flexible_name"),
     ("ministack.services.kms", "_keys"): "AccountRegionScopedDict",
     ("ministack.services.kms", "_resolve_key"): ("key_id_or_arn",),

@@ -163,11 +163,13 @@ class Existing:
 
 
 def identity(account_id: str, kind: str, name: str) -> Mapping[str, Any]:
-    """A `role` or `user` as MiniStack keeps it, by its name, which may come with its path; empty for one that is not there."""
+    """A `role` or `user` as MiniStack keeps it, by its name, which may come with its path; empty if there is none."""
     from ministack.services import iam
 
-    store = {"role": iam._roles, "user": iam._users}.get(kind)
-    found: Mapping[str, Any] | None = store.get_scoped(account_id, None, name.rpartition("/")[2]) if store is not None else None
+    if kind not in ("role", "user"):
+        return {}
+    store = iam._roles if kind == "role" else iam._users
+    found: Mapping[str, Any] | None = store.get_scoped(account_id, None, name.rpartition("/")[2])
     return found or {}
 
 

@@ -1,6 +1,6 @@
 """What a service asks of a request itself, besides the policies: how long a session lasts, who could still change a key, what is tried.
 
-Input: who asks for what. Output: nothing, ServiceError, or the requests that are tried. Used by `enforcement.py`. Sources: at the functions.
+Input: who asks for what. Output: nothing, ServiceError, or the requests that are tried. Used by `enforcement.py`.
 """
 
 from __future__ import annotations

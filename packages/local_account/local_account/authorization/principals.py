@@ -97,7 +97,8 @@ def _require_origin(credential: Any, session: Mapping[str, Any]) -> None:
     """IAM user guide, "IAM identifiers", unique IDs: a session is of the role or user with an id, not of whoever has its name later."""
     of, name = _name(credential)
     found = identity(credential.account_id, of, name)
-    if session and found.get("RoleId" if of == "role" else "UserId") != credential.principal_id.partition(":")[0]:
+    identifier = found.get("RoleId") if of == "role" else found.get("UserId")
+    if session and identifier != credential.principal_id.partition(":")[0]:
         raise ServiceError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
 
 
