@@ -126,7 +126,7 @@ class Existing:
         """The ARN of the permissions boundary of a role or user, if it has one."""
         kind, _, name = arn.rpartition(":")[2].partition("/")
         given = identity(self.account_of(arn), kind, name).get("PermissionsBoundary")
-        return str(given["PermissionsBoundaryArn"] if isinstance(given, Mapping) else given) if given else None
+        return str(given) if given else None
 
     def key_arn(self, name: str) -> str | None:
         """The key behind an id, an ARN, an alias or a ciphertext; None if there is none. Those of other accounts by ARN and ciphertext."""
