@@ -12,14 +12,28 @@ from typing import Any
 import pytest
 import yaml
 
-from local_account.api.members import LISTS, coverage
-from local_account.authorization.context_keys import is_known
+from local_account.api.members import coverage
+from local_account.api.reading import LISTS, input_shape
+from local_account.authorization.context_keys import members_of
 
 BOOTSTRAP = Path(__file__).parents[2] / "node_modules" / "aws-cdk" / "lib" / "api" / "bootstrap" / "bootstrap-template.yaml"
 #: A service's key -> botocore's models whose requests may have it.
 MODELS = {"sagemaker": ("sagemaker", "sagemaker-runtime")}
 #: Registries of images, Kubernetes clusters: services that the local account does not have, so nobody asks for them.
 NOT_HERE = ("ecr:", "eks:", "emr-serverless:")
+#: What the account knows of a request, its caller and its resource besides the members, in lower case.
+KNOWN = {
+    "aws": "principalarn principalaccount principaltype principalisawsservice principalservicename userid username currenttime epochtime "
+    "tokenissuetime requestedregion securetransport sourceip sourcearn sourceaccount tagkeys resourceaccount viaawsservice calledvia "
+    "calledviafirst calledvialast",
+    "s3": "resourceaccount tlsversion signatureversion authtype",
+    "kms": "calleraccount viaservice grantisforawsresource requestalias resourcealiases",
+    "iam": "passedtoservice associatedresourcearn",
+    "sts": "externalid rolesessionname",
+    "codeconnections": "branchname fullrepositoryid ownerid passedtoservice provideraction providerpermissionsrequired repositoryname",
+}
+KNOWN["codestar-connections"] = KNOWN["codeconnections"]
+TAGS = ("aws:requesttag/", "aws:principaltag/")
 
 
 class _Loader(yaml.SafeLoader):
@@ -49,10 +63,26 @@ def _keys(condition: dict[str, Any]) -> Iterator[str]:
 
 
 def is_answered(key: str) -> bool:
-    service = key.partition(":")[0].lower()
-    models = MODELS.get(service, (service,)) if service != "aws" else ("s3",)
+    key = key.lower()
+    service, _, name = key.partition(":")
+    if name in KNOWN.get(service, "").split() or key.startswith(TAGS) or name.startswith("resourcetag/"):
+        return True
     known = [path.stem for path in LISTS.glob("*.yaml")]
-    return any(is_known(key, model, tuple(name for name in coverage(model).acted if "." not in name)) for model in models if model in known)
+    return any(has_member(model, members_of(key)) for model in MODELS.get(service, (service,)) if model in known)
+
+
+def has_member(model: str, names: tuple[str, ...]) -> bool:
+    """Whether a request for one of the operations that the account has may have a member of one of these names."""
+    return any(_has_member(input_shape(model, operation), names, ()) for operation in coverage(model).acted if "." not in operation)
+
+
+def _has_member(shape: Any, names: tuple[str, ...], inside: tuple[str, ...]) -> bool:
+    if shape is None or shape.name in inside:
+        return False
+    below = (*inside, shape.name)
+    if shape.type_name == "structure":
+        return any(name.lower() in names or _has_member(member, names, below) for name, member in shape.members.items())
+    return _has_member(shape.member, names, below) if shape.type_name == "list" else False
 
 
 def test_the_projects_condition_keys_are_answered(case: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from local_account import hooks
 from local_account.context import Context
 
 
@@ -29,23 +30,17 @@ def install(context: Context) -> None:
     for name, store in vars(s3).items():
         if name.startswith(("_bucket", "_object_")) and type(store) is AccountScopedDict:
             store.__class__ = OfBuckets
-    s3._create_bucket = _unless_taken(s3._create_bucket)
+    s3._create_bucket = hooks.around(s3._create_bucket, _unless_taken)
     s3._apply_bucket_scope = lambda *request: None
     s3._copy_source_denied = lambda *request: None
 
 
-def _unless_taken(create: Callable[..., Any]) -> Callable[..., Any]:
+def _unless_taken(original: Callable[..., Any], name: str, *request: Any, **more: Any) -> Any:
     """S3 API reference, CreateBucket, errors."""
-    original = getattr(create, "original", create)
+    from ministack.core.responses import get_account_id
+    from ministack.services import s3
 
-    def create_bucket(name: str, *request: Any, **more: Any) -> Any:
-        from ministack.core.responses import get_account_id
-        from ministack.services import s3
-
-        if s3._bucket_owner_account(name) in (None, get_account_id()):
-            return original(name, *request, **more)
-        said = "The requested bucket name is not available. The bucket namespace is shared by all users of the system."
-        return s3._error("BucketAlreadyExists", f"{said} Please select a different name and try again.", 409, f"/{name}")
-
-    create_bucket.original = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
-    return create_bucket
+    if s3._bucket_owner_account(name) in (None, get_account_id()):
+        return original(name, *request, **more)
+    said = "The requested bucket name is not available. The bucket namespace is shared by all users of the system."
+    return s3._error("BucketAlreadyExists", f"{said} Please select a different name and try again.", 409, f"/{name}")

@@ -21,24 +21,18 @@ from local_account.roles import Role
 _BUS = ":event-bus/"
 
 
-def with_policies(original: Callable[[Mapping[str, Any]], Any]) -> Callable[[Mapping[str, Any]], Any]:
+def put_permission(original: Callable[[Mapping[str, Any]], Any], request: Mapping[str, Any]) -> Any:
     """PutPermission that takes a whole policy (API reference, PutPermission, Policy), which MiniStack drops."""
-    original = getattr(original, "__wrapped__", original)
+    from ministack.core.responses import error_response_json, json_response
+    from ministack.services import eventbridge
 
-    def put_permission(request: Mapping[str, Any]) -> Any:
-        from ministack.core.responses import error_response_json, json_response
-        from ministack.services import eventbridge
-
-        name = str(request.get("EventBusName") or "default").rpartition("/")[2]
-        if name != "default" and name not in eventbridge._event_buses:
-            return error_response_json("ResourceNotFoundException", f"Event bus {name} does not exist.", 400)
-        if not request.get("Policy"):
-            return original({**request, "EventBusName": name})
-        eventbridge._event_bus_policies[name] = json.loads(request["Policy"])
-        return json_response({})
-
-    put_permission.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
-    return put_permission
+    name = str(request.get("EventBusName") or "default").rpartition("/")[2]
+    if name != "default" and name not in eventbridge._event_buses:
+        return error_response_json("ResourceNotFoundException", f"Event bus {name} does not exist.", 400)
+    if not request.get("Policy"):
+        return original({**request, "EventBusName": name})
+    eventbridge._event_bus_policies[name] = json.loads(request["Policy"])
+    return json_response({})
 
 
 def put(sender: Context, entry: Mapping[str, Any]) -> str:

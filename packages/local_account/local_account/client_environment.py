@@ -128,11 +128,10 @@ def in_utf8(inherited: Mapping[str, str]) -> dict[str, str]:
 
 def process_environment(settings: AccountSettings, credentials: Credentials | None, inherited: Mapping[str, str]) -> dict[str, str]:
     """The whole environment of a process that the account starts in the name of `credentials`."""
-    own = {**client_environment(settings, credentials, inherited), **_without_profiles(settings)}
-    return {**CACHES, **in_utf8(only_needed(inherited)), **own}
+    return own_environment(settings, credentials, only_needed(inherited))
 
 
-def own_environment(settings: AccountSettings, credentials: Credentials, inherited: Mapping[str, str]) -> dict[str, str]:
+def own_environment(settings: AccountSettings, credentials: Credentials | None, inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment of the account's own process, whose emulators read it: the caller's without what leads elsewhere."""
     own = {**client_environment(settings, credentials, inherited), **_without_profiles(settings)}
     return {**CACHES, **in_utf8(only_ours(inherited)), **own}

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from local_account import emulators, git_over_http
+from local_account import emulators, git_over_http, hooks
 from local_account.authorization.credentials import ADMINISTRATOR
 from local_account.context import Context
 from local_account.errors import ServiceError
@@ -53,57 +53,45 @@ def clone_url(context: Context, name: str) -> str:
     return f"http://{host}:{settings.port}{HTTP_PREFIX}{name}"
 
 
-def _place(context: Context, request: Request) -> Context | None:
-    """Whose repositories a request is for: the account whose secret it knows, the region of the host; None for a stranger."""
+def _place(context: Context, request: Request) -> Context:
+    """Whose repositories a request is for: the account whose secret it knows, the region of the host."""
     account_id = _asking(context, request)
     match = _HOST.match(request.headers.get("host", ""))
     region = match[1] if match and match[1] in regions() else context.settings.region
-    return context.places.at(account_id, region) if account_id else None
+    return context.places.at(account_id or "", region)
 
 
 def install(context: Context) -> None:
     from moto.codecommit.models import CodeCommitBackend
     from moto.codecommit.responses import CodeCommitResponse
 
-    CodeCommitBackend.create_repository = _creating(context, CodeCommitBackend.create_repository)
-    CodeCommitBackend.delete_repository = _deleting(context, CodeCommitBackend.delete_repository)
+    CodeCommitBackend.create_repository = hooks.around(CodeCommitBackend.create_repository, functools.partial(_create_repository, context))
+    CodeCommitBackend.delete_repository = hooks.around(CodeCommitBackend.delete_repository, functools.partial(_delete_repository, context))
     install_operations(context, CodeCommitResponse, _OPERATIONS)
 
 
-def _creating(context: Context, original: Callable[..., Any]) -> Callable[..., Any]:
-    original = getattr(original, "__wrapped__", original)
+def _create_repository(context: Context, original: Callable[..., Any], backend: Any, name: str, *arguments: Any) -> Any:
+    from moto.codecommit.exceptions import InvalidRepositoryNameException
 
-    def create_repository(backend: Any, name: str, *arguments: Any) -> Any:
-        from moto.codecommit.exceptions import InvalidRepositoryNameException
-
-        if not _NAME.fullmatch(name):
-            raise InvalidRepositoryNameException
-        place = context.places.at(backend.account_id, backend.region_name)
-        metadata = original(backend, name, *arguments)
-        metadata["cloneUrlHttp"] = clone_url(place, name)
-        try:
-            _stored(place, name).create()
-        except Exception:  # such as a full disk: a repository without its content is none
-            del backend.repositories[name]
-            _stored(place, name).delete()
-            raise
-        return metadata
-
-    create_repository.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps moto's own
-    return create_repository
+    if not _NAME.fullmatch(name):
+        raise InvalidRepositoryNameException
+    place = context.places.at(backend.account_id, backend.region_name)
+    metadata = original(backend, name, *arguments)
+    metadata["cloneUrlHttp"] = clone_url(place, name)
+    try:
+        _stored(place, name).create()
+    except Exception:  # such as a full disk: a repository without its content is none
+        del backend.repositories[name]
+        _stored(place, name).delete()
+        raise
+    return metadata
 
 
-def _deleting(context: Context, original: Callable[..., Any]) -> Callable[..., Any]:
-    original = getattr(original, "__wrapped__", original)
-
-    def delete_repository(backend: Any, repository_name: str) -> Any:
-        repository_id = original(backend, repository_name)
-        if _NAME.fullmatch(repository_name):
-            _stored(context.places.at(backend.account_id, backend.region_name), repository_name).delete()
-        return repository_id
-
-    delete_repository.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps moto's own
-    return delete_repository
+def _delete_repository(context: Context, original: Callable[..., Any], backend: Any, repository_name: str) -> Any:
+    repository_id = original(backend, repository_name)
+    if _NAME.fullmatch(repository_name):
+        _stored(context.places.at(backend.account_id, backend.region_name), repository_name).delete()
+    return repository_id
 
 
 # ------------------------------------------------------------------------------------- git over HTTP
@@ -111,20 +99,15 @@ def _deleting(context: Context, original: Callable[..., Any]) -> Callable[..., A
 
 def refusal(context: Context, request: Request) -> Response | None:
     """The answer to a request that does not carry the run's secret as its password; None for one that does."""
-    return None if _asking(context, request) else _wrong_password()
-
-
-def _wrong_password() -> Response:
+    if _asking(context, request):
+        return None
     message = b"The password is the secret access key that the local account printed; for git, use the address that it printed.\n"
     return Response(401, message, {"www-authenticate": 'Basic realm="local account"', "content-type": "text/plain"})
 
 
 def serve_git(context: Context, request: Request) -> Response:
-    """Answer `git clone`, `fetch` or `push`, and tell the event bus which references a push changed."""
-    place = _place(context, request)
-    if place is None:
-        return _wrong_password()
-    context = place
+    """Answer `git clone`, `fetch` or `push`, and tell the event bus which references a push changed. After `refusal` has let it pass."""
+    context = _place(context, request)
     match = _GIT_PATH.fullmatch(request.path)
     try:
         git = repository(context, match[1]) if match else None
@@ -200,10 +183,9 @@ def _list_repositories(context: Context, parameters: dict[str, Any]) -> Mapping[
 
 
 def _update_repository_description(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:
-    record = _records(context).get(parameters["repositoryName"])
-    if record is None:
-        raise ServiceError("RepositoryDoesNotExistException", f"{parameters['repositoryName']} does not exist")
-    record.repository_metadata["repositoryDescription"] = parameters.get("repositoryDescription", "")
+    repository(context, parameters["repositoryName"])
+    described = _records(context)[parameters["repositoryName"]].repository_metadata
+    described["repositoryDescription"] = parameters.get("repositoryDescription", "")
     return {}
 
 
@@ -223,20 +205,10 @@ def _get_branch(context: Context, parameters: dict[str, Any]) -> Mapping[str, An
 def _get_commit(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:
     git = repository(context, parameters["repositoryName"])
     commit = git.resolve(parameters["commitId"])
-    layout = "%T%x00%P%x00%an%x00%ae%x00%ad%x00%cn%x00%ce%x00%cd%x00%B"
-    raw = git.git("show", "--no-patch", "--date=raw", f"--format={layout}", commit).decode("utf-8", "replace")
-    tree, parents, author, author_mail, author_date, committer, committer_mail, committer_date, message = raw.split("\0", 8)
-    return {
-        "commit": {
-            "commitId": commit,
-            "treeId": tree,
-            "parents": parents.split(),
-            "message": message.rstrip("\n") + "\n",
-            "author": {"name": author, "email": author_mail, "date": author_date},
-            "committer": {"name": committer, "email": committer_mail, "date": committer_date},
-            "additionalData": "",
-        }
-    }
+    tree, parents, *people, message = git.show(commit, "%T", "%P", *("%an", "%ae", "%ad"), *("%cn", "%ce", "%cd"), "%B")
+    author, committer = (dict(zip(("name", "email", "date"), person, strict=True)) for person in (people[:3], people[3:]))
+    described = {"commitId": commit, "treeId": tree, "parents": parents.split(), "author": author, "committer": committer}
+    return {"commit": {**described, "message": message.rstrip("\n") + "\n", "additionalData": ""}}
 
 
 def _get_differences(context: Context, parameters: dict[str, Any]) -> Mapping[str, Any]:

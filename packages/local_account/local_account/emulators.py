@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import functools
 import importlib
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -23,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from local_account import client_environment
+from local_account import client_environment, hooks
 from local_account.api.rules import functions
 from local_account.context import Context
 from local_account.places import scope
@@ -74,7 +72,6 @@ def installed(context: Context) -> Iterator[None]:
         _leave_out_what_is_not_used()
         _set_ministack_port(context)
         _route_by_the_signature()
-        _match_every_character()
         _guard_lambda_workers()
         _refuse_what_does_not_run()
         yield
@@ -158,53 +155,27 @@ def _route_by_the_signature() -> None:
     """
     import ministack.app as app
 
-    original = getattr(app.detect_service, "original", app.detect_service)
-
-    def detect_service(*request: Any) -> str:
+    def detect_service(original: Callable[..., str], *request: Any) -> str:
         served = _served.get()
-        return served[0] if served else str(original(*request))
+        return served[0] if served else original(*request)
 
-    detect_service.original = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
-    app.detect_service = detect_service
-    app.set_request_account_id = _as_served(app.set_request_account_id, 1)
-    app.set_request_region = _as_served(app.set_request_region, 2)
-    app._handle_pre_body_request = _unless_served(app._handle_pre_body_request)
-    app._handle_post_body_shortcuts = _unless_served(app._handle_post_body_shortcuts)
-    app._handle_special_data_plane_request = _unless_served(app._handle_special_data_plane_request)
-
-
-def _as_served(setter: Callable[[str], None], part: int) -> Callable[[str], None]:
-    original = getattr(setter, "original", setter)
-
-    def set_as_served(found: str) -> None:
+    def set_account_id(original: Callable[[str], None], found: str) -> None:
         served = _served.get()
-        original(served[part] if served else found)
+        original(served[1] if served else found)
 
-    set_as_served.original = original  # type: ignore[attr-defined]  # the same
-    return set_as_served
+    def set_region(original: Callable[[str], None], found: str) -> None:
+        served = _served.get()
+        original(served[2] if served else found)
 
-
-def _unless_served(shortcut: Callable[..., Any]) -> Callable[..., Any]:
-    original = getattr(shortcut, "original", shortcut)
-
-    async def handle(*request: Any, **more: Any) -> Any:
+    async def unless_served(original: Callable[..., Any], *request: Any, **more: Any) -> Any:
         return None if _served.get() else await original(*request, **more)
 
-    handle.original = original  # type: ignore[attr-defined]  # the same
-    return handle
-
-
-def _match_every_character() -> None:
-    """IAM user guide, "Resource": `*` is any combination of characters, `?` any single one. MiniStack's stop at the end of a line."""
-    from ministack.core import iam_evaluator
-
-    @functools.lru_cache(maxsize=4096)
-    def compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
-        signs = {"*": ".*", "?": "."}
-        whole = "".join(signs.get(sign) or re.escape(sign) for sign in pattern)
-        return re.compile(rf"{whole}\Z", re.DOTALL | (re.IGNORECASE if ignore_case else 0))
-
-    iam_evaluator._fnmatch_compile = compiled
+    app.detect_service = hooks.around(app.detect_service, detect_service)
+    app.set_request_account_id = hooks.around(app.set_request_account_id, set_account_id)
+    app.set_request_region = hooks.around(app.set_request_region, set_region)
+    app._handle_pre_body_request = hooks.around(app._handle_pre_body_request, unless_served)
+    app._handle_post_body_shortcuts = hooks.around(app._handle_post_body_shortcuts, unless_served)
+    app._handle_special_data_plane_request = hooks.around(app._handle_special_data_plane_request, unless_served)
 
 
 def _guard_lambda_workers() -> None:
@@ -222,25 +193,22 @@ def _refuse_what_does_not_run() -> None:
     """
     from ministack.services import lambda_svc
 
-    original_run = getattr(lambda_svc._execute_function_dispatch, "original", lambda_svc._execute_function_dispatch)
-    original_fetch = getattr(lambda_svc._fetch_code_from_s3, "original", lambda_svc._fetch_code_from_s3)
-
-    def run(function: dict[str, Any], config: dict[str, Any], *rest: Any) -> Any:
+    def run(original: Callable[..., Any], function: dict[str, Any], config: dict[str, Any], *rest: Any) -> Any:
         runtime = str(config.get("Runtime", ""))
         if function.get("code_zip") and functions.runs_here(runtime):
-            return original_run(function, config, *rest)
+            return original(function, config, *rest)
         reason = f"The local account does not run {runtime or 'images'}" if function.get("code_zip") else "The function has no code"
         return {"body": {"errorType": "Runtime.InvalidEntrypoint", "errorMessage": reason}, "error": True, "log": reason}
 
-    def fetch(bucket: str, key: str, version_id: str | None = None) -> bytes:
-        code = original_fetch(bucket, key, version_id)
+    def fetch(original: Callable[..., bytes | None], bucket: str, key: str, version_id: str | None = None) -> bytes:
+        code = original(bucket, key, version_id)
         if code is None:
             reason = f"there is no object s3://{bucket}/{key}"
             raise ValueError(f"Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: {reason}")
-        return bytes(code)
+        return code
 
-    run.original, fetch.original = original_run, original_fetch  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
-    lambda_svc._execute_function_dispatch, lambda_svc._fetch_code_from_s3 = run, fetch
+    lambda_svc._execute_function_dispatch = hooks.around(lambda_svc._execute_function_dispatch, run)
+    lambda_svc._fetch_code_from_s3 = hooks.around(lambda_svc._fetch_code_from_s3, fetch)
 
 
 def attach_to_loop() -> None:

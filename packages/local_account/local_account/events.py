@@ -7,6 +7,7 @@ through here, too. Source: https://docs.aws.amazon.com/eventbridge/latest/usergu
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from local_account import buses, targets
+from local_account import buses, hooks, targets
 from local_account.context import Context
 from local_account.errors import ServiceError
 
@@ -42,49 +43,32 @@ class Delivery:
 def install(context: Context) -> None:
     from ministack.services import eventbridge
 
-    original = getattr(eventbridge._invoke_target, "__wrapped__", eventbridge._invoke_target)
-
     def invoke_target(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
-        arn, here = str(target.get("Arn", "")), context.here
-        if ":api-destination/" in arn:  # MiniStack's own delivery has it
-            original(target, event, rule, view)
-            return
+        here = context.here
         own_input, payload = _render(target, rule, view or eventbridge._pattern_event_view(event))
         here.in_background(deliver, here, Delivery(str(rule.get("Arn", "")), target, payload, own_input))
 
-    invoke_target.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
     eventbridge._invoke_target = invoke_target
-    eventbridge._put_events = _without_faulty_entries(context, eventbridge._put_events)
-    eventbridge._put_permission = buses.with_policies(eventbridge._put_permission)
+    eventbridge._put_events = hooks.around(eventbridge._put_events, functools.partial(_put_events, context))
+    eventbridge._put_permission = hooks.around(eventbridge._put_permission, buses.put_permission)
 
 
-def _without_faulty_entries(context: Context, original: Callable[..., Any]) -> Callable[..., Any]:
+def _put_events(context: Context, original: Callable[..., Any], data: Mapping[str, Any], allow_aws_source: bool = False) -> Any:
     """PutEvents puts the good entries and answers, in the place of each other, what is wrong with it. MiniStack puts them all.
 
     An entry for the bus of another account goes there.
     """
-    original = getattr(original, "__wrapped__", original)
-
-    def put_events(data: Mapping[str, Any], allow_aws_source: bool = False) -> Any:
-        entries = data.get("Entries") or []
-        results = [_fault(entry) or _put_elsewhere(context.here, entry) for entry in entries]
-        kept = [entry for entry, result in zip(entries, results, strict=True) if result is None]
-        answer = original({**data, "Entries": kept}, allow_aws_source=allow_aws_source)
-        if len(kept) == len(entries) or answer[0] != 200:
-            return answer
-        put = json.loads(answer[2])
-        here = iter(put["Entries"])
-        merged = [next(here) if result is None else result for result in results]
-        failed = sum("ErrorCode" in result for result in merged)
-        return answer[0], answer[1], json.dumps({"FailedEntryCount": failed, "Entries": merged}).encode()
-
-    put_events.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
-    return put_events
-
-
-def _fault(entry: Mapping[str, Any]) -> dict[str, str] | None:
-    fault = fault_of(entry)
-    return {"ErrorCode": fault[0], "ErrorMessage": fault[1]} if fault else None
+    entries = data.get("Entries") or []
+    results = [_fault(entry) or _put_elsewhere(context.here, entry) for entry in entries]
+    kept = [entry for entry, result in zip(entries, results, strict=True) if result is None]
+    answer = original({**data, "Entries": kept}, allow_aws_source=allow_aws_source)
+    if len(kept) == len(entries) or answer[0] != 200:
+        return answer
+    put = json.loads(answer[2])
+    here = iter(put["Entries"])
+    merged = [next(here) if result is None else result for result in results]
+    failed = sum("ErrorCode" in result for result in merged)
+    return answer[0], answer[1], json.dumps({"FailedEntryCount": failed, "Entries": merged}).encode()
 
 
 def _put_elsewhere(here: Context, entry: Mapping[str, Any]) -> dict[str, str] | None:
@@ -94,26 +78,30 @@ def _put_elsewhere(here: Context, entry: Mapping[str, Any]) -> dict[str, str] | 
     if len(bus) < 6 or (bus[3], bus[4] != own.account_id) != (own.region, True):
         return None
     if str(entry["Source"]).startswith("aws."):
-        return {"ErrorCode": "NotAuthorizedForSourceException", "ErrorMessage": "Not authorized for the source."}
+        return _refused("NotAuthorizedForSourceException", "Not authorized for the source.")
     try:
         return {"EventId": buses.put(here, entry)}
     except ServiceError as error:
-        return {"ErrorCode": error.code, "ErrorMessage": error.message}
+        return _refused(error.code, error.message)
 
 
-def fault_of(entry: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Error code and message of an entry that no bus takes; None for a good one.
+def _refused(code: str, message: str) -> dict[str, str]:
+    return {"ErrorCode": code, "ErrorMessage": message}
+
+
+def _fault(entry: Mapping[str, Any]) -> dict[str, str] | None:
+    """The result of an entry that no bus takes; None for a good one.
 
     https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html
     """
     for member in ("Source", "DetailType", "Detail"):
         if not entry.get(member):
-            return "InvalidArgument", f"Parameter {member} is not valid. Reason: {member} is a required argument."
+            return _refused("InvalidArgument", f"Parameter {member} is not valid. Reason: {member} is a required argument.")
     try:
         detail = json.loads(entry["Detail"])
     except (ValueError, RecursionError):
         detail = None
-    return None if isinstance(detail, dict) else ("MalformedDetail", "Detail is malformed.")
+    return None if isinstance(detail, dict) else _refused("MalformedDetail", "Detail is malformed.")
 
 
 def _render(target: Mapping[str, Any], rule: Mapping[str, Any], view: Any) -> tuple[str | None, str]:

@@ -6,10 +6,12 @@ function permissions with an execution role", and "Adding a dead-letter queue" (
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from local_account import hooks
 from local_account.context import Context
 from local_account.errors import ServiceError
 from local_account.roles import Role
@@ -22,8 +24,7 @@ def install(context: Context) -> None:
     from ministack.services import lambda_svc
 
     lambda_runtime.execution_credentials = lambda config: _credentials(_of_function(context, config), config)
-    original = getattr(lambda_svc._route_async_failure, "__wrapped__", lambda_svc._route_async_failure)
-    lambda_svc._route_async_failure = _in_the_roles_name(context, original)
+    lambda_svc._route_async_failure = hooks.around(lambda_svc._route_async_failure, functools.partial(_in_the_roles_name, context))
 
 
 def _of_function(context: Context, config: Mapping[str, Any]) -> Context:
@@ -42,23 +43,18 @@ def _credentials(context: Context, config: Mapping[str, Any]) -> dict[str, str]:
     return {"AWS_SESSION_TOKEN": "", **credentials.environment}
 
 
-def _in_the_roles_name(context: Context, original: Callable[..., None]) -> Callable[..., None]:
-    def route(target_arn: str, function_name: str, event: dict[str, Any], result: dict[str, Any]) -> None:
-        from ministack.services import lambda_svc
+def _in_the_roles_name(context: Context, original: Callable[..., None], target_arn: str, function_name: str, *event: Any) -> None:
+    from ministack.services import lambda_svc
 
-        config = lambda_svc._functions.get(function_name, {}).get("config", {})
-        service = target_arn.split(":")[2] if target_arn.count(":") >= 5 else ""
-        operation, member = _DELIVERIES.get(service, ("", ""))
-        try:
-            here = context.here
-            if operation:
-                role_of(here, config).require(service, operation, {member: target_arn})
-            original(target_arn, function_name, event, result)
-        except ServiceError as error:
-            _log.error("%s could not deliver a failed event to %s: %s", function_name, target_arn, error.message)
-
-    route.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
-    return route
+    config = lambda_svc._functions.get(function_name, {}).get("config", {})
+    service = target_arn.split(":")[2] if target_arn.count(":") >= 5 else ""
+    operation, member = _DELIVERIES.get(service, ("", ""))
+    try:
+        if operation:
+            role_of(context.here, config).require(service, operation, {member: target_arn})
+        original(target_arn, function_name, *event)
+    except ServiceError as error:
+        _log.error("%s could not deliver a failed event to %s: %s", function_name, target_arn, error.message)
 
 
 _DELIVERIES = {"sqs": ("SendMessage", "QueueName"), "sns": ("Publish", "TopicArn"), "lambda": ("Invoke", "FunctionName")}

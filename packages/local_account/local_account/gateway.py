@@ -11,22 +11,20 @@ Next: `signatures.py`, `codecommit.py`, `cloudformation/`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
 import os
 import re
 import runpy
 import threading
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
 
 from local_account import clock_control, cloudformation, codecommit, connections, emulators, permissions, places, request_body
-from local_account.api import one_meaning, reading, tokens, validation, values, wording
+from local_account.api import one_meaning, reading, tokens, validation, wording
 from local_account.api.rules import rule
-from local_account.authorization import deletions
 from local_account.authorization.credentials import Credentials
 from local_account.cloudformation import deployer
 from local_account.context import Context
@@ -68,17 +66,16 @@ OBSERVER = "LOCAL_ACCOUNT_OBSERVER"
 
 @dataclass(frozen=True)
 class _Asked:
-    """A request that is what it says: `caller` is nobody for what needs no signature, `context` the caller's account in the region."""
+    """A request that is what it says: `context` is the caller's account in the region."""
 
     context: Context
     service: str
     request: Request
-    caller: Credentials | None
+    caller: Credentials
 
     def authorize(self, call: reading.Call) -> None:
         """Raises ServiceError for what the caller may not do."""
-        if self.caller is not None:
-            self.context.authorizer.require_of(self.caller, call.service, call.operation, call.parameters)
+        self.context.authorizer.require_of(self.caller, call.service, call.operation, call.parameters)
 
 
 class Gateway:
@@ -111,24 +108,28 @@ class Gateway:
             method=scope["method"],
             path=scope["raw_path"].decode("latin-1"),
             query=scope["query_string"].decode("latin-1"),
-            headers=_headers(scope),
+            headers=_headers(scope["headers"]),
         )
         service, incoming = "", request_body.Incoming(receive, request.headers)
         try:
             self._refuse_strangers(request)
             if request.path.startswith(_GIT_PREFIXES) or request.path in _OWN_PATHS:
-                await _reply(send, await self._for_the_password(request, incoming))
-                return
-            asked = await self._authenticate(request, scope["path"], incoming)
-            service, request = asked.service, asked.request
-            await self._dispatch(asked, scope, send)
+                response = await self._for_the_password(request, incoming)
+            elif request.method == "PUT" and _SIGNALS.fullmatch(request.path):
+                service, body = "cloudformation", await incoming.read(request_body.SIGNAL_BYTES)
+                response = await _ask_ministack(service, replace(request, body=body.content), scope)
+            else:
+                asked = await self._authenticate(request, scope["path"], incoming)
+                service, request = asked.service, asked.request
+                response = await self._answer(asked, scope)
         except ServiceError as error:
             await incoming.forget()  # a client that still sends would not see its answer
-            await _reply(send, error_response(error, request, service))
+            response = error_response(error, request, service)
         except Exception:  # a bug of ours or of an emulator: the client gets an AWS error, the log the traceback
             _log.exception("%s:%s failed", service, operation_of(request))
             message = f"The local account failed in {service}:{operation_of(request)}; see {self._context.log_path('account', 'account')}"
-            await _reply(send, error_response(ServiceError("InternalFailure", message, 500), request, service))
+            response = error_response(ServiceError("InternalFailure", message, 500), request, service)
+        await _reply(send, response)
 
     def _refuse_strangers(self, request: Request) -> None:
         """A browser page must not reach the account: neither through its own name for 127.0.0.1, nor with its own script."""
@@ -157,9 +158,6 @@ class Gateway:
 
         `path` is the request's own, decoded, as MiniStack sees it.
         """
-        if request.method == "PUT" and _SIGNALS.fullmatch(request.path):
-            body = await incoming.read(request_body.SIGNAL_BYTES)
-            return _Asked(self._context, "cloudformation", replace(request, body=body.content), None)
         signature = read_signature(request)
         if signature is None:
             raise ServiceError(
@@ -180,77 +178,39 @@ class Gateway:
         context = self._context.places.at(keyring.account_of(signature.access_key), region)
         return _Asked(context, signature.service, replace(request, body=body.content), caller)
 
-    async def _dispatch(self, asked: _Asked, scope: Mapping[str, Any], send: Send) -> None:
+    async def _answer(self, asked: _Asked, scope: Mapping[str, Any]) -> Response:
         context, service, request, caller = asked.context, asked.service, asked.request, asked.caller
         invocation = _INVOCATION.fullmatch(request.path)
         if service == "sagemaker" and invocation and request.method == "POST":  # many a second: it knows its few members itself
-            name = unquote(invocation[1])
-            validation.require_valid_invocation(name, request.headers)
-            asked.authorize(reading.Call("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": name}))
-            if OBSERVER in os.environ:
-                send = _recorded(reading.Call("sagemaker-runtime", "InvokeEndpoint", {}), send)
-            await _reply(send, await runtime.invoke(context, name, request.headers, request.body))
-            return
-        call = None
-        if caller is not None:
-            request = one_meaning.unambiguous(service, request)
-            call = context.authorizer.completed(caller, _checked(service, request))
-            request = one_meaning.handed_on(call, request, caller.access_key, context.settings.region, service)
-            if deletions.is_list(call):
-                refused = deletions.refused(call, asked.authorize)
-                allowed = deletions.without(request, call, refused) if refused else request
-                if allowed is None:
-                    await _reply(send, deletions.answer(refused))
-                    return
-                request, send = allowed, _changed(deletions.with_errors(refused) if refused else None, send)
-            else:
-                asked.authorize(call)
-            context = context.places.at(context.authorizer.account_of(call), context.settings.region)
-            self._tokens.require_known(call)
-            if rule.has_rules(call):
-                await asyncio.to_thread(rule.require, context, call)
-            if OBSERVER in os.environ:
-                send = _recorded(call, send)
-            if service == "codecommit" or service not in (*emulators.MOTO_SERVICES, *connections.SERVICES, "sagemaker"):
-                send = _worded(call, request, send)
-            if tokens.member_of(call.service, call.operation):
-                send = self._remembering(call, send)
-        if service == "sagemaker" and call is not None:
-            await _reply(send, await asyncio.to_thread(Api.at(context).answer, call))
-        elif service in connections.SERVICES and call is not None:
-            await _reply(send, await asyncio.to_thread(connections.answer, context, call))
-        elif service in emulators.MOTO_SERVICES:
-            await _reply(send, await asyncio.to_thread(self._ask_moto, context, service, request))
-        else:
-            if service == "cloudformation":
-                send = self._once_stack_is_settled(context, request, send)
-            with deployer.deploying(context, call, caller) if call and caller else contextlib.nullcontext():
-                await _ask_ministack(context, service, request, scope, send)
+            return await _invoked(asked, unquote(invocation[1]))
+        request = one_meaning.unambiguous(service, request)
+        call = context.authorizer.completed(caller, _checked(service, request))
+        request = one_meaning.handed_on(call, request, caller.access_key, context.settings.region, service)
+        asked.authorize(call)
+        context = context.places.at(context.authorizer.account_of(call), context.settings.region)
+        self._tokens.require_known(call)
+        if rule.has_rules(call):
+            await asyncio.to_thread(rule.require, context, call)
+        response = await self._served(_Asked(context, service, request, caller), call, scope)
+        self._tokens.remember(call, response)
+        return _observed(call, response)
 
-    def _remembering(self, call: reading.Call, send: Send) -> Send:
-        """Let an answer through once the token of its next page is known: the client may come with it at once."""
-        held: list[Event] = []
-
-        async def send_later(event: Event) -> None:
-            held.append(event)
-            if event["type"] == "http.response.body" and not event.get("more_body"):
-                self._tokens.remember(call, _response_of(held))
-                for each in held:
-                    await send(each)
-
-        return send_later
-
-    def _once_stack_is_settled(self, context: Context, request: Request, send: Send) -> Send:
-        """Hold the answer to a change of a stack for a moment: `cdk` looks every five seconds, most stacks take less than one."""
-        if operation_of(request) not in cloudformation.STACK_CHANGES:
-            return send
-
-        async def send_later(event: Event) -> None:
-            if event["type"] == "http.response.start" and event["status"] < 400:
-                await asyncio.to_thread(cloudformation.wait_until_settled, context, request.body)
-            await send(event)
-
-        return send_later
+    async def _served(self, asked: _Asked, call: reading.Call, scope: Mapping[str, Any]) -> Response:
+        """The answer of the service itself, in the place where the resource is that the request is about."""
+        context, service, request = asked.context, asked.service, asked.request
+        if service == "sagemaker":
+            return await asyncio.to_thread(Api.at(context).answer, call)
+        if service in connections.SERVICES:
+            return await asyncio.to_thread(connections.answer, context, call)
+        if service in emulators.MOTO_SERVICES:
+            response = await asyncio.to_thread(self._ask_moto, context, service, request)
+            return _worded(call, request, response) if service == "codecommit" else response
+        serving = emulators.serving(service, context.settings.account_id, context.settings.region)
+        with deployer.deploying(context, call, asked.caller), serving:
+            response = await _ask_ministack(service, request, scope)
+        if call.service == "cloudformation" and call.operation in cloudformation.STACK_CHANGES and response.is_good:
+            await asyncio.to_thread(cloudformation.wait_until_settled, context, request.body)
+        return _worded(call, request, response)
 
     def _ask_moto(self, context: Context, service: str, request: Request) -> Response:
         from werkzeug.test import EnvironBuilder, run_wsgi_app
@@ -277,26 +237,28 @@ class Gateway:
         return response
 
 
-async def _ask_ministack(context: Context, service: str, request: Request, scope: Mapping[str, Any], send: Send) -> None:
-    """Pass the request on. Good answers stream through; errors are read first, to name an operation that is missing."""
+async def _invoked(asked: _Asked, endpoint_name: str) -> Response:
+    validation.require_valid_invocation(endpoint_name, asked.request.headers)
+    asked.authorize(reading.Call("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": endpoint_name}))
+    response = await runtime.invoke(asked.context, endpoint_name, asked.request.headers, asked.request.body)
+    return _observed(reading.Call("sagemaker-runtime", "InvokeEndpoint", {}), response)
+
+
+async def _ask_ministack(service: str, request: Request, scope: Mapping[str, Any]) -> Response:
+    """Pass the request on. It sends every answer whole: of what streams, this account has nothing."""
     import ministack.app
 
-    withheld: list[Event] = []
+    sent: list[Event] = []
 
-    async def watch(event: Event) -> None:
-        if event["type"] == "http.response.start" and event["status"] >= 400:
-            withheld.append(event)
-        elif not withheld:
-            await send(event)
-        else:
-            withheld.append(event)
-            if not event.get("more_body"):
-                await _reply_error(service, request, withheld, send)
+    async def collect(event: Event) -> None:
+        sent.append(event)
 
-    settings = context.settings
-    is_signal = _SIGNALS.fullmatch(request.path)
-    with contextlib.nullcontext() if is_signal else emulators.serving(service, settings.account_id, settings.region):
-        await ministack.app.app(_scope_of(request, scope), _replay(request.body), watch)
+    await ministack.app.app(_scope_of(request, scope), _replay(request.body), collect)
+    head, *parts = sent
+    response = Response(head["status"], b"".join(part.get("body", b"") for part in parts), _headers(head.get("headers", ())))
+    if response.status == 501 or (response.status >= 400 and _UNKNOWN_OPERATION.search(response.body[:2000])):
+        raise NotEmulatedError(service, operation_of(request))
+    return response
 
 
 def _scope_of(request: Request, scope: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -304,15 +266,6 @@ def _scope_of(request: Request, scope: Mapping[str, Any]) -> Mapping[str, Any]:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()]
     path = {"path": unquote(request.path), "raw_path": request.path.encode("latin-1"), "query_string": request.query.encode("latin-1")}
     return {**scope, **path, "method": request.method, "headers": headers}
-
-
-async def _reply_error(service: str, request: Request, events: list[Event], send: Send) -> None:
-    body = b"".join(event.get("body", b"") for event in events[1:])
-    if events[0]["status"] == 501 or _UNKNOWN_OPERATION.search(body[:2000]):
-        await _reply(send, error_response(NotEmulatedError(service, operation_of(request)), request, service))
-        return
-    for event in events:
-        await send(event)
 
 
 def _replay(body: bytes) -> Receive:
@@ -324,19 +277,19 @@ def _replay(body: bytes) -> Receive:
     return receive
 
 
-def _headers(scope: Mapping[str, Any]) -> Mapping[str, str]:
+def _headers(given: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:
     """Header name -> value, repeated ones joined by a comma as RFC 9110 §5.2 allows."""
-    pairs = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
     joined: dict[str, str] = {}
-    for name, value in pairs:
+    for raw_name, raw_value in given:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         joined[name] = f"{joined[name]},{value}" if name in joined else value
     return joined
 
 
 async def _reply(send: Send, response: Response) -> None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items() if name != "content-length"]
-    length = [(b"content-length", str(len(response.body)).encode())]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers + length})
+    length = str(len(response.body)) if response.body else response.headers.get("content-length", "0")  # HEAD: of what GET would answer
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in {**response.headers, "content-length": length}.items()]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})
 
 
@@ -346,59 +299,24 @@ def _checked(service: str, request: Request) -> reading.Call:
     if call is None:
         raise NotEmulatedError(service, operation_of(request))
     validation.require_allowed(call)
-    values.require_emulated(call)
     return call
 
 
-def _worded(call: reading.Call, request: Request, send: Send) -> Send:
-    """Sends an emulator's good answer in the form that the model has."""
-    return _changed(wording.of_call(call, request.headers.get("content-type", "")), send)
+def _worded(call: reading.Call, request: Request, response: Response) -> Response:
+    """An emulator's good answer in the form that the model has."""
+    word = wording.worded(call.service, call.operation, request.headers.get("content-type", "")) if response.is_good else None
+    return response.with_body(word(response.body)) if word else response
 
 
-def _changed(change: Callable[[bytes], bytes] | None, send: Send) -> Send:
-    """Sends a good answer with another body."""
-    if change is None:
-        return send
-    events = list[Event]()
-
-    async def send_changed(event: Event) -> None:
-        if event["type"] == "http.response.start" and not 200 <= event["status"] < 300:
-            events.append({})  # an error goes through, and what follows it
-        if events and not events[0]:
-            await send(event)
-            return
-        events.append(event)
-        if event["type"] == "http.response.body" and not event.get("more_body"):
-            body = change(b"".join(part.get("body", b"") for part in events[1:]))
-            headers = [(name, value) for name, value in events[0]["headers"] if name.lower() != b"content-length"]
-            await send({**events[0], "headers": [*headers, (b"content-length", str(len(body)).encode())]})
-            await send({"type": "http.response.body", "body": body})
-
-    return send_changed
-
-
-def _recorded(call: reading.Call, send: Send) -> Send:
-    """Sends on, and shows the whole answer to the observer."""
-    events: list[Event] = []
-
-    async def send_and_hold(event: Event) -> None:
-        await send(event)
-        events.append(event)
-        if event["type"] == "http.response.body" and not event.get("more_body"):
-            head = {name.decode("latin-1"): value.decode("latin-1") for name, value in events[0]["headers"]}
-            _observer(os.environ[OBSERVER])(call, events[0]["status"], head, b"".join(part.get("body", b"") for part in events[1:]))
-
-    return send_and_hold
+def _observed(call: reading.Call, response: Response) -> Response:
+    if OBSERVER in os.environ:
+        _observer(os.environ[OBSERVER])(call, response.status, response.headers, response.body)
+    return response
 
 
 @functools.cache
 def _observer(file: str) -> Callable[..., None]:
     return cast(Callable[..., None], runpy.run_path(file)["answered"])
-
-
-def _response_of(events: list[Event]) -> Response:
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in events[0].get("headers", [])}
-    return Response(events[0]["status"], b"".join(event.get("body", b"") for event in events[1:]), headers)
 
 
 def _token(request: Request) -> str:
@@ -407,7 +325,3 @@ def _token(request: Request) -> str:
     return (
         request.headers.get("x-amz-security-token") or in_address.get("X-Amz-Security-Token") or in_address.get("x-amz-security-token", "")
     )
-
-
-def application(context: Context) -> Callable[..., Awaitable[None]]:
-    return functools.partial(Gateway(context).__call__)

@@ -16,7 +16,6 @@ from local_account.errors import ServiceError
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # the hash of a tree without files, the same in every repository
 _DIFF_FIELDS = 5
-_COMMIT_FIELDS = "%an%x00%ae%x00%aI%x00%cI%x00%B"  # author, their address, author date, committer date, message
 
 
 @dataclass(frozen=True)
@@ -74,11 +73,11 @@ class GitRepository:
     def delete(self) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def git(self, *arguments: str, input_bytes: bytes = b"", environment: Mapping[str, str] | None = None) -> bytes:
+    def git(self, *arguments: str, environment: Mapping[str, str] | None = None) -> bytes:
         """Standard output of a git command. Raises ServiceError (500) with git's own message if it fails."""
         finished = subprocess.run(
             ["git", "-C", str(self.directory), *arguments],
-            input=input_bytes,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             env={**git_environment(), **(environment or {})},
             check=False,
@@ -102,10 +101,14 @@ class GitRepository:
                     continue
         raise ServiceError("CommitDoesNotExistException", f"{self.directory.stem} has no branch or commit {specifier!r}.")
 
+    def show(self, commit: str, *fields: str) -> list[str]:
+        """What Git knows of a commit that `resolve` gave: the placeholders of git-show(1), the message last."""
+        raw = self.git("show", "--no-patch", "--date=raw", f"--format={'%x00'.join(fields)}", commit)
+        return raw.decode("utf-8", "replace").split("\0", len(fields) - 1)
+
     def commit(self, identifier: str) -> Commit:
         """Of a commit that `resolve` gave."""
-        raw = self.git("show", "--no-patch", f"--format={_COMMIT_FIELDS}", identifier).decode("utf-8", "replace")
-        author, email, authored, committed, message = raw.split("\0", 4)
+        author, email, authored, committed, message = self.show(identifier, "%an", "%ae", "%aI", "%cI", "%B")
         return Commit(identifier, author, email, authored, committed, message.strip())
 
     def differences(self, before: str | None, after: str) -> list[Difference]:
@@ -132,18 +135,6 @@ class GitRepository:
         self.git("clone", "--quiet", "--no-hardlinks", "--no-checkout", ".", str(directory))
         clone.git("checkout", "--quiet", "--detach", commit)
         clone.git("remote", "set-url", "origin", address)
-
-    def commit_directory(self, files: Path, branch: str, message: str) -> str:
-        """Add a commit of exactly `files` to `branch` and return its id."""
-        index = {"GIT_INDEX_FILE": str(self.directory / "initial.index")}
-        identity = {"NAME": "CloudFormation", "EMAIL": "cloudformation@localhost"}
-        author = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in identity.items()}
-        self.git("--work-tree", str(files), "add", "--all", "--force", ".", environment=index)
-        tree = self.git("write-tree", environment=index).decode().strip()
-        commit = self.git("commit-tree", tree, "-m", message, environment=author).decode().strip()
-        self.git("update-ref", f"refs/heads/{branch}", commit)
-        (self.directory / "initial.index").unlink()
-        return commit
 
 
 def git_environment() -> dict[str, str]:

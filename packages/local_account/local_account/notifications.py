@@ -7,10 +7,12 @@ alarm; a topic's key must allow it, too). What is refused is lost, as in AWS, an
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from local_account import hooks
 from local_account.api.reading import Call
 from local_account.authorization import principals
 from local_account.context import Context
@@ -23,13 +25,12 @@ _ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 def install(context: Context) -> None:
     from ministack.services import cloudwatch, sns, sqs
 
-    original = getattr(sns._deliver_to_lambda, "__wrapped__", sns._deliver_to_lambda)
-    sns._deliver_to_lambda = _to_functions_that_allow(context, original)
+    sns._deliver_to_lambda = hooks.around(sns._deliver_to_lambda, functools.partial(_to_functions_that_allow, context))
     sqs.queue_policy_allows = lambda queue_arn, service, source_arn, source_account: allowed(
         context, service, source_arn, "sqs", "SendMessage", {"QueueName": queue_arn}
     )
-    dispatch = getattr(cloudwatch._dispatch_alarm_actions, "__wrapped__", cloudwatch._dispatch_alarm_actions)
-    cloudwatch._dispatch_alarm_actions = _to_topics_that_allow(context, dispatch)
+    to_topics = functools.partial(_to_topics_that_allow, context)
+    cloudwatch._dispatch_alarm_actions = hooks.around(cloudwatch._dispatch_alarm_actions, to_topics)
     cloudwatch._is_sns_action_arn = _is_topic_of_this_region
 
 
@@ -52,27 +53,21 @@ def allowed(context: Context, service: str, source_arn: str, target: str, operat
     return True
 
 
-def _to_functions_that_allow(context: Context, original: Callable[..., None]) -> Callable[..., None]:
-    def deliver(endpoint: str, envelope: str, topic_arn: str, *rest: Any) -> None:
-        if allowed(context, "sns.amazonaws.com", topic_arn, "lambda", "Invoke", {"FunctionName": endpoint}):
-            original(endpoint, envelope, topic_arn, *rest)
-
-    deliver.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
-    return deliver
+def _to_functions_that_allow(
+    context: Context, original: Callable[..., None], endpoint: str, envelope: str, topic_arn: str, *rest: Any
+) -> None:
+    if allowed(context, "sns.amazonaws.com", topic_arn, "lambda", "Invoke", {"FunctionName": endpoint}):
+        original(endpoint, envelope, topic_arn, *rest)
 
 
-def _to_topics_that_allow(context: Context, original: Callable[..., None]) -> Callable[..., None]:
-    def dispatch(alarm: Mapping[str, Any], old_state: str, new_state: str, reason: str) -> None:
-        source = str(alarm.get("AlarmArn", ""))
-        kept = {
-            name: [
-                arn
-                for arn in alarm.get(name) or ()
-                if ":sns:" not in arn or allowed(context, "cloudwatch.amazonaws.com", source, "sns", "Publish", {"TopicArn": arn})
-            ]
-            for name in _ACTIONS
-        }
-        original({**alarm, **kept}, old_state, new_state, reason)
-
-    dispatch.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps what was there before
-    return dispatch
+def _to_topics_that_allow(context: Context, original: Callable[..., None], alarm: Mapping[str, Any], *states_and_reason: str) -> None:
+    source = str(alarm.get("AlarmArn", ""))
+    kept = {
+        name: [
+            arn
+            for arn in alarm.get(name) or ()
+            if ":sns:" not in arn or allowed(context, "cloudwatch.amazonaws.com", source, "sns", "Publish", {"TopicArn": arn})
+        ]
+        for name in _ACTIONS
+    }
+    original({**alarm, **kept}, *states_and_reason)

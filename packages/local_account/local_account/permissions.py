@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from local_account.authorization.record import Asked
-from local_account.authorization.usage import Grant, Role, measured
+from local_account.authorization.usage import Grant, Role, as_list, measured, statements_of
 from local_account.context import Context
 from local_account.response import Response
 from local_account.signatures import Request
@@ -101,10 +101,6 @@ def _document(given: Any) -> Mapping[str, Any]:
 
 def _trusted(trust: Mapping[str, Any]) -> list[str]:
     """The services, or accounts, that a trust policy names."""
-    listed = trust.get("Statement", [])
-    found: list[str] = []
-    for item in [listed] if isinstance(listed, dict) else listed:
-        principal = item.get("Principal", {})
-        for value in principal.values() if isinstance(principal, Mapping) else ():
-            found += [value] if isinstance(value, str) else value
-    return list(dict.fromkeys(found))
+    principals = [item.get("Principal") for item in statements_of(trust)]
+    named = [as_list(value) for principal in principals if isinstance(principal, Mapping) for value in principal.values()]
+    return list(dict.fromkeys(name for names in named for name in names))

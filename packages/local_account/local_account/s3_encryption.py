@@ -8,8 +8,10 @@ Sources: S3 API reference, PutObject, x-amz-server-side-encryption-aws-kms-key-i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from local_account import hooks
 
 if TYPE_CHECKING:
     from local_account.context import Context
@@ -22,16 +24,13 @@ _OF_BUCKET = re.compile(r"<BucketKeyEnabled>\s*true\s*</BucketKeyEnabled>", re.I
 def install(context: Context) -> None:
     from ministack.services import s3
 
-    original = getattr(s3._resolve_sse_write_headers, "original", s3._resolve_sse_write_headers)
-
-    def resolve(headers: Mapping[str, str], bucket_name: str) -> Any:
+    def resolve(original: Callable[..., Any], headers: Mapping[str, str], bucket_name: str) -> Any:
         kept, refused = original(with_key(headers, context.here.arn("kms", "alias/aws/s3")), bucket_name)
         if kept and _KEY_HEADER in kept and has_bucket_key(bucket_name, headers.get(BUCKET_KEY_HEADER)):
             kept[BUCKET_KEY_HEADER] = "true"
         return kept, refused
 
-    resolve.original = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
-    s3._resolve_sse_write_headers = resolve
+    s3._resolve_sse_write_headers = hooks.around(s3._resolve_sse_write_headers, resolve)
     s3._SSE_STORED_HEADERS = tuple(dict.fromkeys((*s3._SSE_STORED_HEADERS, BUCKET_KEY_HEADER)))
 
 

@@ -7,15 +7,19 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-patte
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+from botocore.utils import parse_to_aware_datetime
 
 from capacity import schedule
 from capacity.model import CapacityError
+from local_account import hooks
 from local_account.context import Context
 from local_account.events import Delivery, deliver
 from local_account.places import scope
@@ -30,8 +34,8 @@ def install(context: Context) -> None:
     from ministack.services import eventbridge
     from ministack.services import scheduler as records
 
-    records._create_schedule = _checking(context, records._create_schedule)
-    records._update_schedule = _checking(context, records._update_schedule)
+    records._create_schedule = hooks.around(records._create_schedule, functools.partial(_store, context))
+    records._update_schedule = hooks.around(records._update_schedule, functools.partial(_store, context))
     eventbridge._validate_schedule_expression = _is_rule_expression
     context.in_background(_run, context)
 
@@ -73,7 +77,7 @@ def _fire_schedule(context: Context, key: tuple[str, str, str], record: dict[str
     parsed = _parse_schedule(record, created)
     for due in _occurrences(parsed, max(since, created), now, record["Arn"]):
         target = record["Target"]
-        payload = target.get("Input") or json.dumps(_event(place, "aws.scheduler", record["Arn"], due))
+        payload = target.get("Input") or json.dumps(_event(place, record["Arn"], due))
         place.in_background(deliver, place, Delivery(record["Arn"], target, payload, target.get("Input")))
     if record.get("ActionAfterCompletion") == "DELETE" and parsed.next_after(now) is None:
         records._schedules._data.pop(key, None)
@@ -85,16 +89,8 @@ def _fire_rule(context: Context, key: tuple[str, str, str], rule: dict[str, Any]
     account_id, region, _ = key
     created = _moment(rule.setdefault("_LocalCreated", since.timestamp())) or since
     for due in _occurrences(schedule.parse(rule["ScheduleExpression"], created=created), max(since, created), now, rule["Arn"]):
-        event = {
-            "EventId": str(uuid.uuid4()),
-            "Source": "aws.events",
-            "DetailType": "Scheduled Event",
-            "Detail": "{}",
-            "Time": int(due.timestamp()),
-            "Resources": [rule["Arn"]],
-            "Account": account_id,
-            "Region": region,
-        }
+        said = {"Source": "aws.events", "DetailType": "Scheduled Event", "Detail": "{}", "Resources": [rule["Arn"]]}
+        event = {**said, "EventId": str(uuid.uuid4()), "Time": int(due.timestamp()), "Account": account_id, "Region": region}
         with scope(account_id, region):
             for target in eventbridge._targets._data.get(key, []):
                 eventbridge._invoke_target(target, event, rule)
@@ -120,21 +116,16 @@ def _parse_schedule(record: dict[str, Any], created: datetime) -> schedule.Sched
 
 def _moment(value: Any) -> datetime | None:
     """The API's times: seconds since 1970, or ISO 8601 text."""
-    if value is None:
-        return None
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC)
-    moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None if value is None else parse_to_aware_datetime(value)
 
 
-def _event(context: Context, source: str, arn: str, due: datetime) -> dict[str, Any]:
+def _event(context: Context, arn: str, due: datetime) -> dict[str, Any]:
     """What a target without an input of its own gets from a schedule."""
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
         "detail-type": "Scheduled Event",
-        "source": source,
+        "source": "aws.scheduler",
         "account": context.settings.account_id,
         "time": due.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": context.settings.region,
@@ -146,25 +137,19 @@ def _event(context: Context, source: str, arn: str, due: datetime) -> dict[str, 
 # ---------------------------------------------------------------------------------------- validation
 
 
-def _checking(context: Context, original: Callable[..., Any]) -> Callable[..., Any]:
+def _store(context: Context, original: Callable[..., Any], name: str, body: dict[str, Any]) -> Any:
     """Refuse an expression or time zone that would never fire, which MiniStack stores silently."""
-    original = getattr(original, "__wrapped__", original)
+    from ministack.services import scheduler as records
 
-    def store(name: str, body: dict[str, Any]) -> Any:
-        from ministack.services import scheduler as records
-
-        try:
-            _parse_schedule(body, context.clock.now())
-        except (CapacityError, KeyError, ValueError) as error:
-            return records._error(400, "ValidationException", str(error))
-        answer = original(name, body)
-        record = records._schedules.get(f"{body.get('GroupName', 'default')}/{name}")
-        if record is not None:
-            record["_local_created"] = context.clock.now().timestamp()  # a rate counts from here
-        return answer
-
-    store.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
-    return store
+    try:
+        _parse_schedule(body, context.clock.now())
+    except (CapacityError, KeyError, ValueError) as error:
+        return records._error(400, "ValidationException", str(error))
+    answer = original(name, body)
+    record = records._schedules.get(f"{body.get('GroupName', 'default')}/{name}")
+    if record is not None:
+        record["_local_created"] = context.clock.now().timestamp()  # a rate counts from here
+    return answer
 
 
 def _is_rule_expression(expression: str) -> bool:

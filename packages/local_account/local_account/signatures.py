@@ -46,12 +46,12 @@ class Signature:
     """What a client claims. `service` and `region` also say where the request goes."""
 
     access_key: str
-    date: str
-    region: str
     service: str
-    signed_headers: tuple[str, ...]
     value: str
-    timestamp: str
+    date: str = ""
+    region: str = ""
+    signed_headers: tuple[str, ...] = ()
+    timestamp: str = ""
     expires_seconds: int | None = None  # pre-signed URLs only
     expires_at: str = ""  # version 2 URLs only: seconds since 1970
 
@@ -70,25 +70,25 @@ def read_signature(request: Request) -> Signature | None:
     try:
         if authorization.startswith(_ALGORITHM):
             fields = dict(part.strip().split("=", 1) for part in authorization.removeprefix(_ALGORITHM).split(","))
-            timestamp = request.headers.get("x-amz-date", "")
-            return _signature(fields["Credential"], fields["SignedHeaders"], fields["Signature"], timestamp, None)
+            return _signature(fields, request.headers.get("x-amz-date", ""))
         query = dict(parse_qsl(request.query, keep_blank_values=True))
         if query.get("X-Amz-Algorithm") == _ALGORITHM:
             expires = int(query.get("X-Amz-Expires", "0"))
             if not 0 <= expires <= _LONGEST_SECONDS:
                 raise ValueError(f"X-Amz-Expires is {expires}; allowed: 0 to {_LONGEST_SECONDS} seconds")
-            return _signature(
-                query["X-Amz-Credential"], query["X-Amz-SignedHeaders"], query["X-Amz-Signature"], query["X-Amz-Date"], expires
-            )
+            fields = {name: query[f"X-Amz-{name}"] for name in ("Credential", "SignedHeaders", "Signature")}
+            return _signature(fields, query["X-Amz-Date"], expires)
         if {"AWSAccessKeyId", "Signature", "Expires"} <= query.keys():
-            return _version_2(query["AWSAccessKeyId"], query["Signature"], query["Expires"])
+            if int(query["Expires"]) < datetime.now(UTC).timestamp():
+                raise ServiceError("AccessDenied", "The pre-signed URL has expired.", 403)
+            return Signature(access_key=query["AWSAccessKeyId"], service="s3", value=query["Signature"], expires_at=query["Expires"])
     except (KeyError, ValueError) as error:
         raise ServiceError("IncompleteSignature", f"The signature is malformed: {error}", 403) from error
     return None
 
 
-def _signature(credential: str, signed_headers: str, value: str, timestamp: str, expires_seconds: int | None) -> Signature:
-    access_key, date, region, service, ending = credential.split("/")
+def _signature(fields: Mapping[str, str], timestamp: str, expires_seconds: int | None = None) -> Signature:
+    access_key, date, region, service, ending = fields["Credential"].split("/")
     if ending != "aws4_request":
         raise ValueError(f"credential scope ends in {ending!r}")
     return Signature(
@@ -96,18 +96,10 @@ def _signature(credential: str, signed_headers: str, value: str, timestamp: str,
         date=date,
         region=region,
         service=service,
-        signed_headers=tuple(signed_headers.lower().split(";")),
-        value=value,
+        signed_headers=tuple(fields["SignedHeaders"].lower().split(";")),
+        value=fields["Signature"],
         timestamp=timestamp,
         expires_seconds=expires_seconds,
-    )
-
-
-def _version_2(access_key: str, value: str, expires_at: str) -> Signature:
-    if int(expires_at) < datetime.now(UTC).timestamp():
-        raise ServiceError("AccessDenied", "The pre-signed URL has expired.", 403)
-    return Signature(
-        access_key=access_key, date="", region="", service="s3", signed_headers=(), value=value, timestamp="", expires_at=expires_at
     )
 
 

@@ -101,10 +101,14 @@ def is_emulated(arn: str) -> bool:
     parts = arn.split(":")
     if parts[2] != "scheduler":
         return parts[2] in _SENDERS and (parts[2] != "sagemaker" or ":pipeline/" in arn)
-    service, operation = {"eventbridge": "events"}.get(parts[-2], parts[-2]), parts[-1]
-    if service not in EMULATED:
-        return False
-    return operation[:1].upper() + operation[1:] in coverage(service).acted
+    service, operation = _universal(arn)
+    return service in EMULATED and operation in coverage(service).acted
+
+
+def _universal(arn: str) -> tuple[str, str]:
+    """Service and operation of a schedule's universal target, `arn:aws:scheduler:::aws-sdk:<service>:<operation>`."""
+    service, operation = arn.split(":")[-2:]
+    return {"eventbridge": "events"}.get(service, service), operation[:1].upper() + operation[1:]
 
 
 def send_to_queue(sender: Sender, queue_arn: str, body: str, attributes: Mapping[str, str]) -> None:
@@ -173,9 +177,8 @@ def _event_bus(sender: Sender, target: Target, payload: str, own_input: str | No
 
 
 def _send_to_any_api(sender: Sender, arn: str, payload: str) -> None:
-    """`arn:aws:scheduler:::aws-sdk:<service>:<operation>`, a schedule's universal target: the input holds the parameters."""
-    named, operation = arn.split(":")[-2:]
-    service, operation = {"eventbridge": "events"}.get(named, named), operation[:1].upper() + operation[1:]
+    """The input holds the parameters."""
+    service, operation = _universal(arn)
     if service not in EMULATED or operation not in model(service).operation_names:
         raise NotEmulatedError(service, operation)
     _call(sender, service, operation, json.loads(payload or "{}"))

@@ -9,6 +9,7 @@ from typing import Any
 
 from local_account.account import Account
 from local_account.codecommit import repository
+from local_account.git_repositories import GitRepository
 
 BUCKET, ROLE, REPOSITORY = "pipeline-artifacts", "arn:aws:iam::111122223333:role/any", "code"
 _BUILDSPEC = """
@@ -41,7 +42,19 @@ def commit(account: Account, directory: Path, files: dict[str, str], message: st
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (directory / name).write_text(text)
-    return repository(account.context, REPOSITORY).commit_directory(directory, "main", message)
+    return commit_directory(repository(account.context, REPOSITORY), directory, message)
+
+
+def commit_directory(git: GitRepository, files: Path, message: str) -> str:
+    """Add a commit of exactly `files` to main, as a push would, and return its id."""
+    index = {"GIT_INDEX_FILE": str(git.directory / "initial.index")}
+    author = {f"GIT_{who}_{what}": "tests@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    git.git("--work-tree", str(files), "add", "--all", "--force", ".", environment=index)
+    tree = git.git("write-tree", environment=index).decode().strip()
+    made = git.git("commit-tree", tree, "-m", message, environment=author).decode().strip()
+    git.git("update-ref", "refs/heads/main", made)
+    (git.directory / "initial.index").unlink()
+    return made
 
 
 def kind(category: str, provider: str) -> dict[str, str]:

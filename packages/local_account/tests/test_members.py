@@ -15,9 +15,8 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from local_account.account import Account
-from local_account.api import values
-from local_account.api.members import LISTS, Coverage, coverage, require_emulated
-from local_account.api.reading import SERVICES, Call, model
+from local_account.api.members import Coverage, coverage, require_emulated, require_emulated_values
+from local_account.api.reading import LISTS, SERVICES, Call, model
 from local_account.api.rules.rule import registered
 from local_account.errors import NotEmulatedError, ServiceError
 
@@ -147,7 +146,7 @@ def test_a_member_that_is_called_acted_on_is_read_by_the_code_of_its_operation(s
             # The member that names a kind of resource is made of what the kind is called.
             spellings = {name.lower(), wire, wire.removeprefix("x-amzn-sagemaker-"), wire.removesuffix("name")}
             is_whole = serialization.get("location") == "uri" or _structure(shape).serialization.get("payload") == name
-            if f"{place}.{name}" in values.allowed(service):  # read at the port
+            if f"{place}.{name}" in coverage(service).values:  # read at the port
                 continue
             if not is_whole and f"{place}.{name}" not in covered.acted and not spellings & texts:
                 unread.append(f"{place}.{name}")
@@ -288,7 +287,7 @@ def test_the_port_refuses_it_in_every_protocol(account: Account, service: str, o
 @pytest.mark.parametrize("service", EVERY_SERVICE)
 def test_the_values_that_alone_are_taken_are_values_of_aws(service: str) -> None:
     known = model(service)
-    for path, taken in values.allowed(service).items():
+    for path, taken in coverage(service).values.items():
         operation, *names = path.split(".")
         shape = known.operation_model(operation).input_shape
         for name in names:
@@ -298,6 +297,6 @@ def test_the_values_that_alone_are_taken_are_values_of_aws(service: str) -> None
 
 
 def test_another_value_is_refused_by_name() -> None:
-    values.require_emulated(Call("kms", "CreateKey", {"KeySpec": "SYMMETRIC_DEFAULT", "MultiRegion": False}))
+    require_emulated_values(Call("kms", "CreateKey", {"KeySpec": "SYMMETRIC_DEFAULT", "MultiRegion": False}))
     with pytest.raises(NotEmulatedError, match="kms:CreateKey with KeySpec RSA_2048; implemented: SYMMETRIC_DEFAULT"):
-        values.require_emulated(Call("kms", "CreateKey", {"KeySpec": "RSA_2048"}))
+        require_emulated_values(Call("kms", "CreateKey", {"KeySpec": "RSA_2048"}))

@@ -16,7 +16,6 @@ from botocore.exceptions import ClientError
 from local_account.account import Account
 from local_account.api.reading import Call, input_shape, model
 from local_account.api.validation import require_allowed
-from local_account.api.values import require_emulated
 from local_account.authorization.credentials import ADMINISTRATOR_KEY
 from local_account.errors import ServiceError
 from local_account.sagemaker.api import Api
@@ -46,7 +45,6 @@ def ask_directly(account: Account, operation: str, request: Any) -> tuple[int, d
     call = Call("sagemaker", operation, request)
     try:
         require_allowed(call)
-        require_emulated(call)
         response = Api.at(account.context).answer(call)
     except ServiceError as error:
         return error.status, {"__type": error.code, "message": error.message}

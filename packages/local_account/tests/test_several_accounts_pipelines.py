@@ -73,7 +73,7 @@ def release(accounts: Account, tmp_path_factory: pytest.TempPathFactory) -> Rele
     folder = tmp_path_factory.mktemp("code")
     content = {"Word": parameter("from the tooling account", Name={"Fn::Sub": "/${AWS::StackName}/word"})}
     (folder / "template.json").write_text(template(content))
-    repository(accounts.context, "code").commit_directory(folder, "main", "first")
+    small.commit_directory(repository(accounts.context, "code"), folder, "first")
     return made
 
 
@@ -264,7 +264,7 @@ def test_a_source_of_another_account_is_read_in_its_own_name(accounts: Account, 
     """The repository of the other account: the action's role reads it there, and writes the artifact into the pipeline's bucket."""
     accounts.client("codecommit", account=OTHER).create_repository(repositoryName="their-code")
     (tmp_path / "template.json").write_text(template({"Word": parameter("of their own", Name={"Fn::Sub": "/${AWS::StackName}/word"})}))
-    repository(accounts.at(OTHER), "their-code").commit_directory(tmp_path, "main", "theirs")
+    small.commit_directory(repository(accounts.at(OTHER), "their-code"), tmp_path, "theirs")
     reading = role(
         accounts, OTHER, "source-action", {"AWS": release.service}, allow(["codecommit:*", "s3:PutObject", "kms:GenerateDataKey"])
     )

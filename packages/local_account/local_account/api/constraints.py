@@ -102,7 +102,7 @@ class Checks:
         return check
 
     def _list(self, shape: Any) -> Check:
-        item_check, length = self.of(shape.member), _length(shape.metadata)
+        item_check, length = self.of(shape.member), _bounds(shape.metadata)
         is_flat = shape.member.type_name in _SCALARS
 
         def check(value: Any) -> tuple[Problem, ...]:
@@ -111,13 +111,13 @@ class Checks:
             found = length(len(value), value)
             for position, item in enumerate(value, start=1):
                 if problems := item_check(item):
-                    found += _in_collection(problems, "Member", _shown([item])) if is_flat else _in_item(problems, f"{position}.member")
+                    found += _in_collection(problems, "Member", [item]) if is_flat else _in_item(problems, f"{position}.member")
             return found
 
         return check
 
     def _map(self, shape: Any) -> Check:
-        key_check, value_check, length = self.of(shape.key), self.of(shape.value), _length(shape.metadata)
+        key_check, value_check, length = self.of(shape.key), self.of(shape.value), _bounds(shape.metadata)
         is_flat = shape.value.type_name in _SCALARS
 
         def check(value: Any) -> tuple[Problem, ...]:
@@ -126,9 +126,9 @@ class Checks:
             found = length(len(value), value)
             for key, item in value.items():
                 if problems := key_check(key):
-                    found += _in_collection(problems, "Map keys", _shown({key: item}))
+                    found += _in_collection(problems, "Map keys", {key: item})
                 if item is not None and (problems := value_check(item)):
-                    found += _in_collection(problems, "Map value", _shown({key: item})) if is_flat else _in_item(problems, f"{key}.member")
+                    found += _in_collection(problems, "Map value", {key: item}) if is_flat else _in_item(problems, f"{key}.member")
             return found
 
         return check
@@ -151,7 +151,7 @@ def _text(shape: Any) -> Check:
     enum = frozenset(getattr(shape, "enum", ()))
     pattern = shape.metadata.get("pattern")
     match = compiled(pattern).fullmatch if pattern else None
-    length = _length(shape.metadata)
+    length = _bounds(shape.metadata)
     allowed = f"Member must satisfy enum value set: [{', '.join(getattr(shape, 'enum', ()))}]"
 
     def check(value: Any) -> tuple[Problem, ...]:
@@ -175,29 +175,22 @@ def _matches(match: Callable[..., Any], value: str) -> bool:
 
 
 def _number(shape: Any) -> Check:
-    lowest, highest = shape.metadata.get("min"), shape.metadata.get("max")
+    bounds = _bounds(shape.metadata, "value")
     is_whole = shape.type_name not in ("float", "double")
     name = {"float": "a Float", "double": "a Double", "long": "a Long"}.get(shape.type_name, "an Integer")
 
     def check(value: Any) -> tuple[Problem, ...]:
         if isinstance(value, bool) or not isinstance(value, int if is_whole else int | float):
             is_special = not is_whole and value in ("NaN", "Infinity", "-Infinity")
-            return _NOTHING if is_special or (is_whole and _is_whole(value)) else (_wrong_type(value, name),)
-        if lowest is not None and value < lowest:
-            return (_broken(value, f"Member must have value greater than or equal to {lowest}"),)
-        if highest is not None and value > highest:
-            return (_broken(value, f"Member must have value less than or equal to {highest}"),)
-        return _NOTHING
+            is_like_a_whole_one = is_whole and isinstance(value, float) and value.is_integer()
+            return _NOTHING if is_special or is_like_a_whole_one else (_wrong_type(value, name),)
+        return bounds(value, value)
 
     return check
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, float) and value.is_integer()
-
-
 def _blob(shape: Any) -> Check:
-    length = _length(shape.metadata)
+    length = _bounds(shape.metadata)
 
     def check(value: Any) -> tuple[Problem, ...]:
         if isinstance(value, str):
@@ -224,16 +217,17 @@ def _is_time(value: Any) -> bool:
     return isinstance(value, int | float | datetime) and not isinstance(value, bool)
 
 
-def _length(metadata: Mapping[str, Any]) -> Callable[[int, Any], tuple[Problem, ...]]:
+def _bounds(metadata: Mapping[str, Any], what: str = "length") -> Callable[[float, Any], tuple[Problem, ...]]:
+    """Checks a number, which is `what` of the value that is shown."""
     lowest, highest = metadata.get("min"), metadata.get("max")
     if lowest is None and highest is None:
-        return lambda length, value: _NOTHING
+        return lambda number, value: _NOTHING
 
-    def check(length: int, value: Any) -> tuple[Problem, ...]:
-        if lowest is not None and length < lowest:
-            return (_broken(value, f"Member must have length greater than or equal to {lowest}"),)
-        if highest is not None and length > highest:
-            return (_broken(value, f"Member must have length less than or equal to {highest}"),)
+    def check(number: float, value: Any) -> tuple[Problem, ...]:
+        if lowest is not None and number < lowest:
+            return (_broken(value, f"Member must have {what} greater than or equal to {lowest}"),)
+        if highest is not None and number > highest:
+            return (_broken(value, f"Member must have {what} less than or equal to {highest}"),)
         return _NOTHING
 
     return check
@@ -268,12 +262,12 @@ def _in_item(problems: tuple[Problem, ...], step: str) -> tuple[Problem, ...]:
     return tuple(replace(problem, place=f"{step}.{problem.place}" if problem.place else step) for problem in problems)
 
 
-def _in_collection(problems: tuple[Problem, ...], whose: str, shown: str) -> tuple[Problem, ...]:
+def _in_collection(problems: tuple[Problem, ...], whose: str, part: Any) -> tuple[Problem, ...]:
     """Those of a scalar in a list or map, as one of the list or map."""
     if problems[0].is_of_type:
         return problems
     rules = ", ".join(problem.rule for problem in problems)
-    return (Problem((), "", f"'{shown}' ", f"{whose} must satisfy constraint: [{rules}]"),)
+    return (_broken(part, f"{whose} must satisfy constraint: [{rules}]"),)
 
 
 def _lowered(name: str) -> str:

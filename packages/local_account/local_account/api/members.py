@@ -3,21 +3,19 @@
 AWS acts on what it is sent. An emulator that drops a member in silence makes up a success, so nothing passes the port that
 is not listed in `lists/<service>.yaml`: `operations` names, for each operation and each nested structure, the members that
 are acted on (a name without a line of its own stands for all below it); `stored` those that may be sent although nothing
-here depends on them, with the reason. Input: a `Call`. Output: nothing, or ServiceError. Read by `gateway.py`. Next: `validation.py`.
+here depends on them, with the reason; `values`, for a member's path such as `CreateKey.KeySpec`, the only values that are taken.
+Input: a `Call`. Output: nothing, or ServiceError. What AWS itself would refuse is in `validation.py`, which is next, and in `rules/`.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from local_account.api.reading import Call, input_shape
+from local_account.api.reading import LISTS, Call, input_shape
 from local_account.errors import NotEmulatedError, ServiceError
-
-LISTS = Path(__file__).with_name("lists")
 
 
 @dataclass(frozen=True)
@@ -25,6 +23,7 @@ class Coverage:
     """`acted`: by operation, or operation and path such as `CreatePipeline.pipeline.stages`. `stored`: member or path -> reason.
 
     Lists and maps leave no trace in a path: `ProductionVariants.VariantName` is that member of every variant.
+    `values`: member's path -> those that are taken, of a member that is not acted on whatever it says.
     `unenforced` and `refuses_with` are for `validation.py`, `answers_otherwise` for tests of answers.
     """
 
@@ -33,6 +32,7 @@ class Coverage:
     unenforced: Mapping[str, str] = field(default_factory=dict)
     refuses_with: str = ""
     answers_otherwise: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def is_unenforced(self, operation: str, names: tuple[str, ...]) -> bool:
         """Whether the service takes any value at this path."""
@@ -62,7 +62,8 @@ def coverage(service: str) -> Coverage:
     document = yaml.safe_load((LISTS / f"{service}.yaml").read_text(encoding="utf-8"))
     acted = {place: frozenset((names or "").split()) for place, names in document["operations"].items()}
     given = {name: document[name] for name in ("unenforced", "refuses_with", "answers_otherwise") if name in document}
-    return Coverage(acted, document.get("stored") or {}, **given)
+    values = {path: frozenset(str(taken).split()) for path, taken in (document.get("values") or {}).items()}
+    return Coverage(acted, document.get("stored") or {}, values=values, **given)
 
 
 def require_emulated(call: Call) -> None:
@@ -95,3 +96,25 @@ def _members(shape: Any, value: Any, path: tuple[str, ...]) -> Iterator[tuple[tu
                 member = shape.members.get(name)
                 yield (*path, name), member is not None
                 yield from _members(member, item, (*path, name))
+
+
+def require_emulated_values(call: Call) -> None:
+    """Raises NotEmulatedError for the first value that is not taken. A pipeline's expression is no value yet."""
+    for path, taken in coverage(call.service).values.items():
+        operation, *names = path.split(".")
+        for value in _given(call.parameters, names) if operation == call.operation else ():
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            if text not in taken:
+                allowed = f"implemented: {', '.join(sorted(taken))}"
+                raise NotEmulatedError(call.service, f"{path.replace('.', ' with ', 1)} {text[:100]}; {allowed}")
+
+
+def _given(value: Any, names: Sequence[str]) -> Iterator[Any]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _given(item, names)
+    elif not names:
+        if value is not None and not isinstance(value, Mapping):
+            yield value
+    elif isinstance(value, Mapping):
+        yield from _given(value.get(names[0]), names[1:])

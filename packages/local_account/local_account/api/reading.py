@@ -12,42 +12,24 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from local_account.errors import ServiceError
 from local_account.signatures import Request
 
+LISTS = Path(__file__).with_name("lists")
+#: botocore's names of the services that this account has: those that it has a list of members for.
+EMULATED = frozenset(path.stem for path in LISTS.glob("*.yaml"))
 #: By the name in the signature: the botocore models that a request may be of, the likeliest first.
 SERVICES: Mapping[str, tuple[str, ...]] = {
-    "application-autoscaling": ("application-autoscaling",),
-    "cloudformation": ("cloudformation",),
-    "codebuild": ("codebuild",),
-    "codecommit": ("codecommit",),
-    "codeconnections": ("codeconnections",),
-    "codepipeline": ("codepipeline",),
-    "codestar-connections": ("codestar-connections",),
-    "events": ("events",),
-    "iam": ("iam",),
-    "kms": ("kms",),
-    "lambda": ("lambda",),
-    "logs": ("logs",),
+    **{name: (name,) for name in sorted(EMULATED - {"cloudwatch", "sagemaker-runtime"})},
     "monitoring": ("cloudwatch",),
-    "s3": ("s3",),
     "sagemaker": ("sagemaker", "sagemaker-runtime"),
-    "scheduler": ("scheduler",),
-    "secretsmanager": ("secretsmanager",),
-    "sns": ("sns",),
-    "sqs": ("sqs",),
-    "ssm": ("ssm",),
-    "sts": ("sts",),
 }
 
 #: How the header `smithy-protocol` names the binary protocol.
 CBOR = "rpc-v2-cbor"
-
-#: botocore's names of the services that this account has.
-EMULATED = frozenset(name for names in SERVICES.values() for name in names)
-
 
 _CBOR_PATH = re.compile(r"/service/\w+/operation/(\w+)")
 

@@ -12,9 +12,10 @@ import functools
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from local_account.api.reading import Call, model
+from local_account.api.validation import usual_code
 from local_account.errors import ServiceError
 from local_account.response import Response
 
@@ -22,18 +23,8 @@ _IN = re.compile(r"NextToken|ContinuationToken|PaginationToken|Marker", re.IGNOR
 _OUT = re.compile(r"Next\w*Token|NextMarker|NextContinuationToken|ContinuationToken|PaginationToken|Marker", re.IGNORECASE)
 _READERS = ("List", "Describe", "Get", "Filter", "Search", "Simulate")
 _MOST_REMEMBERED = 20_000
-#: The error of a bad token where an operation's model names none of its own, by service.
-_CODES: Mapping[str, str] = {
-    "cloudformation": "ValidationError",
-    "codebuild": "InvalidInputException",
-    "cloudwatch": "InvalidNextToken",
-    "iam": "ValidationError",
-    "lambda": "InvalidParameterValueException",
-    "logs": "InvalidParameterException",
-    "s3": "InvalidArgument",
-    "sns": "InvalidParameter",
-    "sqs": "InvalidParameterValue",
-}
+#: The error of a bad token where an operation's model names none of its own, and it is not the service's usual one.
+_CODES = {"cloudwatch": "InvalidNextToken", "lambda": "InvalidParameterValueException"}
 _MESSAGES = {"s3": "The continuation token provided is incorrect", "sagemaker": "Invalid pagination token given"}
 
 
@@ -78,13 +69,13 @@ def code_of(service: str, operation: str) -> str:
     for shape in model(service).operation_model(operation).error_shapes:
         if re.search(r"Token|Marker", shape.name) and "Request" not in shape.name and "Expired" not in shape.name:
             return str(shape.metadata.get("error", {}).get("code", shape.name))
-    return _CODES.get(service, "ValidationException")
+    return _CODES.get(service) or usual_code(service)
 
 
 def _named(call: Call, response: Response) -> Iterator[str]:
     from botocore.parsers import create_parser
 
-    if response.status >= 300 or not response.body:
+    if not member_of(call.service, call.operation) or not response.is_good or not response.body:
         return
     known = model(call.service)
     protocol, kind = known.metadata["protocol"], response.headers.get("content-type", "")

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from local_account.api.constraints import NOT_NULL, Check, Problem, checks_of
-from local_account.api.members import coverage, require_emulated
+from local_account.api.members import coverage, require_emulated, require_emulated_values
 from local_account.api.reading import Call, input_shape, model
 from local_account.errors import ServiceError
 
@@ -31,6 +31,7 @@ def require_allowed(call: Call) -> None:
     """Raises ServiceError for what this account does not have (NotEmulatedError), and for what AWS would not take."""
     require_emulated(call)
     require_valid(call)
+    require_emulated_values(call)
 
 
 def require_valid(call: Call) -> None:
@@ -67,6 +68,12 @@ def said(problems: Sequence[Problem]) -> str:
     if wrong_types:  # a reader of JSON stops at the first
         return str(wrong_types[0])
     return f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected: {'; '.join(map(str, problems))}"
+
+
+def usual_code(service: str) -> str:
+    """The code with which a service refuses a wrong value."""
+    usual, _ = _USUAL.get(model(service).metadata["protocol"], ("ValidationException", ""))
+    return next(iter(coverage(service).refuses_with.split()), usual)
 
 
 def _refusal(call: Call, problems: Sequence[Problem]) -> ServiceError:

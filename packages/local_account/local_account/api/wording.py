@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from local_account.api.reading import Call, model
+from local_account.api.reading import model
 
 _LEAF = re.compile(rb"<(\w+)>([^<]*)</\1>|<(\w+)/>")
 #: Elements of the query protocol that are no members: https://smithy.io/2.0/aws/protocols/aws-query-protocol.html.
@@ -35,10 +35,6 @@ def worded(service: str, operation: str, content_type: str = "") -> Worded | Non
     if protocol in ("json", "rest-json"):
         return lambda body: json.dumps(_worded_json(shape, json.loads(body))).encode() if body else body
     return _query(shape) if protocol == "query" else None
-
-
-def of_call(call: Call, content_type: str) -> Worded | None:
-    return worded(call.service, call.operation, content_type)
 
 
 def _protocol(service: str, content_type: str) -> str:

@@ -7,7 +7,6 @@ names, such as the entries of a map, is no member and gives no key. Next: `evalu
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -47,57 +46,6 @@ _OF_EVERY_REQUEST: Mapping[str, Any] = {
     "aws:viaawsservice": "false",  # unless whoever asks says so
 }
 _RESOURCE_TAG = re.compile(r"(?:aws|[a-z0-9-]+):resourcetag/(.+)")
-#: Keys of permissions that are no operations: who asks for one knows them (`connections/use.py`, `passing.py`).
-_OF_CONNECTIONS = (
-    *("branchname", "fullrepositoryid", "ownerid", "passedtoservice"),
-    *("provideraction", "providerpermissionsrequired", "repositoryname"),
-)
-#: What `Keys`, MiniStack's evaluator and `principals.py` answer themselves.
-_ANSWERED_FOR_ALL = {
-    "aws": (
-        "principalarn",
-        "principalaccount",
-        "principaltype",
-        "currenttime",
-        "epochtime",
-        "requestedregion",
-        "securetransport",
-        "sourceip",
-        "tagkeys",
-        "resourceaccount",
-        "userid",
-        "username",
-        "sourcearn",
-        "sourceaccount",
-        "viaawsservice",
-        "principalisawsservice",
-        "principalservicename",
-        "tokenissuetime",
-        "calledvia",
-        "calledviafirst",
-        "calledvialast",
-    ),
-    "s3": ("resourceaccount",),
-    "codeconnections": _OF_CONNECTIONS,
-    "codestar-connections": _OF_CONNECTIONS,
-    "kms": (
-        "calleraccount",
-        "viaservice",
-        "grantisforawsresource",
-        "requestalias",
-        "resourcealiases",
-    ),
-    "iam": (
-        "passedtoservice",
-        "associatedresourcearn",
-    ),
-    "sts": (
-        "externalid",
-        "rolesessionname",
-    ),
-}
-GLOBAL = frozenset(f"{prefix}:{name}" for prefix, names in _ANSWERED_FOR_ALL.items() for name in names)
-GLOBAL_PREFIXES = ("aws:requesttag/", "aws:resourcetag/", "aws:principaltag/")
 
 
 class Keys(dict[str, Any]):
@@ -148,23 +96,24 @@ def _from_members(call: Call, key: str) -> Any:
     if key.partition(":")[0] != prefix_of(call.service) or call.operation not in model(call.service).operation_names:
         return None  # no request says this of itself
     shape = input_shape(call.service, call.operation)
-    for prefix, member in _MAPS.items():
+    for prefix in _MAPS:
         if key.startswith(prefix):
-            entries = next(iter(_named(shape, call.parameters, (member,))), None)
+            entries = next(iter(named(shape, call.parameters, members_of(key))), None)
             lowered = {str(name).lower(): value for name, value in entries.items()} if isinstance(entries, Mapping) else {}
             return lowered.get(key.removeprefix(prefix))
     found: list[str] = []
-    for value in _named(shape, call.parameters, members_of(key)):
+    for value in named(shape, call.parameters, members_of(key)):
         found += [_text(item) for item in value] if isinstance(value, list) else [_text(value)]
     return found if len(found) > 1 else (found[0] if found else None)
 
 
 def members_of(key: str) -> tuple[str, ...]:
     """The members, in lower case, from which a service's key takes its value."""
-    return _MEMBERS.get(key, (key.partition(":")[2].replace("-", "").lower(),))
+    in_map = next(((member,) for prefix, member in _MAPS.items() if key.startswith(prefix)), None)
+    return in_map or _MEMBERS.get(key, (key.partition(":")[2].replace("-", ""),))
 
 
-def _named(shape: Any, value: Any, names: tuple[str, ...]) -> Iterator[Any]:
+def named(shape: Any, value: Any, names: tuple[str, ...]) -> Iterator[Any]:
     """The values of all members of these names, the nearest first. What the model does not have is none, nor is what is in a map."""
     if shape is None:
         return
@@ -172,10 +121,10 @@ def _named(shape: Any, value: Any, names: tuple[str, ...]) -> Iterator[Any]:
         known = [(name, item, shape.members[name]) for name, item in value.items() if name in shape.members and item is not None]
         yield from (item for name, item, _ in known if name.lower() in names)
         for _, item, member in known:
-            yield from _named(member, item, names)
+            yield from named(member, item, names)
     elif shape.type_name == "list" and isinstance(value, list):
         for item in value:
-            yield from _named(shape.member, item, names)
+            yield from named(shape.member, item, names)
 
 
 def _text(value: Any) -> str:
@@ -194,23 +143,3 @@ def tags_of(call: Call) -> list[tuple[str, str]]:
 def tag_keys(call: Call) -> list[str]:
     removed = call.parameters.get("TagKeys") or call.parameters.get("tagKeys") or ()
     return [name for name, _ in tags_of(call)] + [str(name) for name in removed]
-
-
-@functools.cache
-def is_known(key: str, service: str, operations: tuple[str, ...]) -> bool:
-    """Whether a condition on this key (any case) can be answered for requests of a service's operations."""
-    key = key.lower()
-    if key in GLOBAL or key in _OF_EVERY_REQUEST or key.startswith(GLOBAL_PREFIXES) or _RESOURCE_TAG.fullmatch(key):
-        return True
-    in_map = next((member for prefix, member in _MAPS.items() if key.startswith(prefix)), "")
-    names = (in_map,) if in_map else members_of(key)
-    return any(_has_member(input_shape(service, operation), names, ()) for operation in operations)
-
-
-def _has_member(shape: Any, names: tuple[str, ...], seen: tuple[str, ...]) -> bool:
-    if shape is None or shape.name in seen:
-        return False
-    below = (*seen, shape.name)
-    if shape.type_name == "structure":
-        return any(name.lower() in names or _has_member(member, names, below) for name, member in shape.members.items())
-    return _has_member(shape.member, names, below) if shape.type_name == "list" else False

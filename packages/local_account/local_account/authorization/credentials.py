@@ -44,18 +44,40 @@ class Credentials:
         return {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret, **token}
 
 
+@dataclass(frozen=True)
+class Key:
+    """Of the emulator or of a service: of the account that it asks in, and for whom."""
+
+    credentials: Credentials
+    account_id: str
+    principal: Callable[[], Principal]
+
+
 @dataclass
 class Issued:
-    """The keys that a process has given out besides those in MiniStack's records, of all of its accounts."""
+    """The keys that a process has given out besides those in MiniStack's records, of all of its accounts.
 
-    internal: dict[str, Credentials] = field(default_factory=dict)
+    `keys` are by access key and `known` by whom they are for; of users' there are the `administrators`' by account, and roles' `sessions`.
+    """
+
+    keys: dict[str, Key] = field(default_factory=dict)
+    known: dict[tuple[str, ...], Credentials] = field(default_factory=dict)
     administrators: dict[str, Credentials] = field(default_factory=dict)
-    services: dict[str, tuple[Credentials, Principal]] = field(default_factory=dict)
-    by_service: dict[tuple[str, str, str], Credentials] = field(default_factory=dict)
-    forwarded: dict[str, tuple[Credentials, Credentials, str]] = field(default_factory=dict)
-    by_caller: dict[tuple[str, str], Credentials] = field(default_factory=dict)
     sessions: dict[tuple[str, str, str, str], tuple[Credentials, float]] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def once(self, whom: tuple[str, ...], account_id: str, principal: Callable[[], Principal], access_key: str = "") -> Credentials:
+        """The keys of `whom`, made when they are first asked for."""
+        with self.lock:
+            if whom not in self.known:
+                made = Credentials(access_key or _temporary_key(), secrets.token_hex(20))
+                self.known[whom], self.keys[made.access_key] = made, Key(made, account_id, principal)
+            return self.known[whom]
+
+
+def _temporary_key() -> str:
+    """IAM user guide, "IAM identifiers": how the access key of a session or service begins."""
+    return f"ASIA{secrets.token_hex(8).upper()}"
 
 
 class Keyring:
@@ -68,7 +90,7 @@ class Keyring:
         key = ADMINISTRATOR_KEY if first else f"AKIA{account_id}ADMI"
         secret = administrators_secret if first else secrets.token_hex(20)  # one account's keys say nothing of another's
         self._issued.administrators.setdefault(account_id, Credentials(key, secret))
-        self.internal = self._issued.internal.setdefault(account_id, Credentials(account_id, secrets.token_hex(20)))
+        self.internal = self._issued.once((account_id,), account_id, lambda: principals.internal(account_id), access_key=account_id)
 
     @property
     def administrator(self) -> Credentials:
@@ -99,40 +121,24 @@ class Keyring:
 
     def secret_of(self, access_key: str) -> str:
         """Raises ServiceError (403) for a key that nobody has, or has any more."""
-        known = self._known(access_key)
-        return known.secret if known else str(self._resolved(access_key).secret_access_key)
+        key = self._issued.keys.get(access_key)
+        return key.credentials.secret if key else str(self._resolved(access_key).secret_access_key)
 
     def account_of(self, access_key: str) -> str:
         """The account that issued a key: whose resources its requests are about. Raises ServiceError (403) as `secret_of` does."""
-        if access_key in self._issued.internal:
-            return access_key
-        if access_key in self._issued.services:
-            return self._issued.services[access_key][1].account_id
-        if access_key in self._issued.forwarded:
-            return self.account_of(self._issued.forwarded[access_key][1].access_key)
-        return str(self._resolved(access_key).account_id)
+        key = self._issued.keys.get(access_key)
+        return key.account_id if key else str(self._resolved(access_key).account_id)
 
     def principal_of(self, access_key: str, token: str) -> Principal:
         """Raises ServiceError (403) for a key that nobody has, or temporary credentials without their token."""
         from ministack.services import sts
 
-        if access_key in self._issued.internal:
-            return principals.internal(access_key)
-        if access_key in self._issued.services:
-            return self._issued.services[access_key][1]
-        if access_key in self._issued.forwarded:
-            _, caller, service = self._issued.forwarded[access_key]
-            return principals.through(self.principal_of(caller.access_key, caller.token), service)
+        if key := self._issued.keys.get(access_key):
+            return key.principal()
         session = sts._sessions.get(access_key) or {}
         if session and not secrets.compare_digest(str(session.get("SessionToken", "")).encode(), token.encode()):
             raise ServiceError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
         return principals.of_credential(self._resolved(access_key), session)
-
-    def _known(self, access_key: str) -> Credentials | None:
-        """The keys of the emulator and of services, and those that a service forwards: no user's and no session's."""
-        issued = self._issued
-        listed = issued.services.get(access_key) or issued.forwarded.get(access_key)
-        return listed[0] if listed else issued.internal.get(access_key)
 
     def _resolved(self, access_key: str) -> Any:
         from ministack.core.iam_evaluator import (
@@ -192,7 +198,7 @@ class Keyring:
         from ministack.services import sts
 
         account_id, role_name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
-        made = Credentials(f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20), secrets.token_hex(40))
+        made = Credentials(_temporary_key(), secrets.token_hex(20), secrets.token_hex(40))
         record = {
             "Arn": f"arn:aws:sts::{account_id}:assumed-role/{role_name}/{name}",
             "UserId": f"{role_id}:{name}",
@@ -207,22 +213,12 @@ class Keyring:
 
     def of_service(self, service: str, source_arn: str = "") -> Credentials:
         """Keys of a service that asks in its own name for one of the account's resources."""
-        with self._issued.lock:
-            key = (self._account_id, service, source_arn)
-            if key not in self._issued.by_service:
-                made = Credentials(f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20))
-                self._issued.by_service[key] = made
-                self._issued.services[made.access_key] = (made, principals.service(service, self._account_id, source_arn))
-            return self._issued.by_service[key]
+        asking = principals.service(service, self._account_id, source_arn)
+        return self._issued.once((self._account_id, service, source_arn), self._account_id, lambda: asking)
 
     def in_the_name_of(self, caller: Credentials, service: str) -> Credentials:
         """Keys with which a service asks for its caller, with the caller's permissions. IAM user guide, "Forward access sessions"."""
-        if caller.access_key in self._issued.internal:
+        if caller == self.internal:
             return caller
-        with self._issued.lock:
-            key = (caller.access_key, service)
-            if key not in self._issued.by_caller:
-                made = Credentials(f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20), secrets.token_hex(40))
-                self._issued.by_caller[key] = made
-                self._issued.forwarded[made.access_key] = (made, caller, service)
-            return self._issued.by_caller[key]
+        through = lambda: principals.through(self.principal_of(caller.access_key, caller.token), service)  # noqa: E731 - asked anew each time
+        return self._issued.once((caller.access_key, service), self.account_of(caller.access_key), through)

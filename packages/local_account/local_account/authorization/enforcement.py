@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from local_account.api.reading import Call
-from local_account.authorization import key_lockout, key_use, linked_roles, passing, policies, requests, scaling_trials, session_limits
+from local_account.authorization import key_use, linked_roles, own_checks, passing, policies, requests
 from local_account.authorization.actions import tables
 from local_account.authorization.context_keys import Keys
 from local_account.authorization.credentials import Credentials, Keyring
@@ -112,9 +112,9 @@ def _require(existing: Existing, record: Record, principal: Principal, call: Cal
     if principal.is_temporary and (call.service, call.operation) == _OF_LASTING_KEYS:
         raise ServiceError("AccessDenied", f"Cannot call {call.operation} with session credentials", _FORBIDDEN)
     _require_each(existing, record, principal, call)
-    session_limits.require(principal, call)
-    key_lockout.require(existing, principal, call)
-    for tried in scaling_trials.tried(call):
+    own_checks.require_length(principal, call)
+    own_checks.require_way_back(existing, principal, call)
+    for tried in own_checks.tried(call):
         try:
             _require_each(existing, record, principal, tried)
         except ServiceError as refused:

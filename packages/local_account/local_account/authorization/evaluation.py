@@ -48,10 +48,10 @@ def decide(
         return _ALLOWED
     asked = _asked(principal, check, region)
     own = statements or ()
-    layers = ((IDENTITY, principal.identity), (BOUNDARY, _layer(principal.boundary)), (SESSION, principal.session or ()))
-    for kind, layer in layers:
-        if denying := _matching(asked, layer, "Deny"):
-            return Decision(False, kind, explicit=True, policy=denying.name)
+    boundary = (principal.boundary,) if principal.boundary else ()
+    for kind, layer in ((IDENTITY, principal.identity), (BOUNDARY, boundary), (SESSION, principal.session or ())):
+        if denying := _first(asked, layer, "Deny"):
+            return Decision(False, kind, explicit=True, policy=denying[0].name)
     if _allows(asked, [item.statement for item in own if _is_denied(item, principal)], "Deny"):
         return Decision(False, RESOURCE, explicit=True)
     if principal.is_service:
@@ -63,7 +63,7 @@ def decide(
     by_name = not is_foreign and _allows(asked, [item.statement for item in own if _names(item.principal, principal.arn)])
     if by_name:
         return narrowed or _ALLOWED
-    allowing = _first(asked, principal.identity, "Allow")
+    allowing = _first(asked, principal.identity)
     if allowing is None:
         return Decision(False, IDENTITY)
     if narrowed:
@@ -71,7 +71,7 @@ def decide(
     must_agree = is_foreign or (check.action.partition(":")[0] in policies.REQUIRED_BY and statements is not None)
     if must_agree and not _allows(asked, [item.statement for item in own if _is_for(item, principal)]):
         return Decision(False, RESOURCE)
-    return Decision(True, statement=allowing)
+    return Decision(True, statement=allowing[1])
 
 
 def allowing(principal: Principal, check: Check, region: str) -> list[tuple[str, int]]:
@@ -102,27 +102,19 @@ def _asked(principal: Principal, check: Check, region: str) -> Any:
     )
 
 
-def _layer(policy: Policy | None) -> tuple[Policy, ...]:
-    return (policy,) if policy else ()
-
-
 def _narrowed(asked: Any, principal: Principal) -> Decision | None:
     """The refusal of a boundary or of the session's policies that do not allow it."""
-    if principal.boundary is not None and not _matching(asked, (principal.boundary,), "Allow"):
+    if principal.boundary is not None and not _first(asked, (principal.boundary,)):
         return Decision(False, BOUNDARY)
-    if principal.session is not None and not _matching(asked, principal.session, "Allow"):
+    if principal.session is not None and not _first(asked, principal.session):
         return Decision(False, SESSION)
     return None
 
 
-def _matching(asked: Any, layer: Iterable[Policy], effect: str) -> Policy | None:
-    return next((policy for policy in layer if _allows(asked, policy.statements, effect)), None)
-
-
-def _first(asked: Any, layer: Iterable[Policy], effect: str) -> Statement | None:
-    """The first statement that matches."""
-    statements = (statement for policy in layer for statement in policy.statements)
-    return next((statement for statement in statements if statement.effect == effect and statement.matches(asked)), None)
+def _first(asked: Any, layer: Iterable[Policy], effect: str = "Allow") -> tuple[Policy, Statement] | None:
+    """The first statement that matches, with its policy."""
+    statements = ((policy, statement) for policy in layer for statement in policy.statements if statement.effect == effect)
+    return next((found for found in statements if found[1].matches(asked)), None)
 
 
 def _allows(asked: Any, statements: Iterable[Statement], effect: str = "Allow") -> bool:

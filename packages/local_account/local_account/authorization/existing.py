@@ -19,6 +19,18 @@ _MANAGED_KEY = re.compile(r"(arn:aws:kms:[^:]*:[^:]*):(?:alias|key)/(aws/.+)")
 _QUEUE_URL = re.compile(r"https?://[^/]+/(\d{12})/([^/]+)")
 
 
+#: A member's value as the ARN's format wants it, by service.
+_PLAIN: Mapping[str, Callable[[str], str]] = {
+    "sqs": lambda value: value.rsplit("/", 1)[-1],  # of a queue's URL
+    "ssm": lambda value: value.lstrip("/"),
+    "kms": lambda value: value.removeprefix("alias/"),
+    "iam": lambda value: value.lstrip("/"),  # of a path, which ARNs have without its first slash
+    "logs": lambda value: value.split(":log-group:")[-1].removesuffix(":*"),
+    "lambda": lambda value: value.split("function:")[-1],  # of a partial ARN: Lambda API reference, FunctionName
+    "codebuild": lambda value: value.split(":", 1)[0],  # of a build's id
+}
+
+
 class Existing:
     """The account as its policies see it. `tags_elsewhere(arn)` gives the tags of what MiniStack does not keep, as pairs of Key and Value,
     `policy_elsewhere(arn)` the policy of such a resource as text, if it has one. Who keeps them sets both.
@@ -28,8 +40,8 @@ class Existing:
         """`at` gives what there is in this region of another account of the same process."""
         self.account_id, self.region = account_id, region
         self._at = at or (lambda account_id: None)
-        self.tags_elsewhere: Callable[[str], Iterable[Mapping[str, str]]] = _no_tags
-        self.policy_elsewhere: Callable[[str], str | None] = _no_policy
+        self.tags_elsewhere: Callable[[str], Iterable[Mapping[str, str]]] = lambda arn: ()
+        self.policy_elsewhere: Callable[[str], str | None] = lambda arn: None
 
     def account_of(self, arn: str) -> str:
         """The account that a resource belongs to: the one in its ARN, or for a bucket, whose name is global, the one that made it."""
@@ -69,7 +81,9 @@ class Existing:
         """The ARN of something that is there under a name of its own kind; None for what is named as its format says."""
         value = next(iter(names.values()), "")
         if kind.service in ("iam", "sts"):
-            return _identity_arn(kind.name, value)
+            if kind.name == "role" and value.endswith(".amazonaws.com"):
+                return f"arn:aws:iam::{self.account_id}:role/aws-service-role/{value}/*"
+            return identity(self.account_id, kind.name, value).get("Arn")
         if kind.service == "sqs" and (match := _QUEUE_URL.fullmatch(value)):
             return f"arn:aws:sqs:{self.region}:{match[1]}:{match[2]}"
         if (kind.service, kind.name) == ("cloudformation", "stack") and value.split(":")[-1].startswith("changeSet/"):
@@ -90,12 +104,9 @@ class Existing:
 
     def role_arn(self, given: str) -> str:
         """A role that a request gives by its ARN or, where a service takes that, by its name: its path is known if it is there."""
-        from ministack.services import iam
-
         if given.startswith("arn:"):
             return given
-        role = iam._roles.get_scoped(self.account_id, None, given.rsplit("/", 1)[-1])
-        return str(role["Arn"]) if role else f"arn:aws:iam::{self.account_id}:role/{given}"
+        return str(identity(self.account_id, "role", given).get("Arn") or f"arn:aws:iam::{self.account_id}:role/{given}")
 
     def as_named(self, kind: ResourceType, arn: str) -> str:
         """An ARN as policies see it: a log group's without the `:*` that some requests end with."""
@@ -103,20 +114,8 @@ class Existing:
 
     def plain(self, kind: ResourceType, variable: str, value: str) -> str:
         """A member's value as the ARN's format wants it."""
-        if kind.service == "sqs":
-            return value.rsplit("/", 1)[-1]  # of a queue's URL
-        if kind.service == "ssm":
-            return value.lstrip("/")
-        if kind.service == "kms":
-            return value.removeprefix("alias/")
-        if kind.service == "iam":
-            return value.lstrip("/")  # of a path, which ARNs have without its first slash
-        if kind.service == "logs":
-            return value.split(":log-group:")[-1].removesuffix(":*")
-        if kind.service == "lambda":
-            return value.split("function:")[-1]  # of a partial ARN: Lambda API reference, FunctionName
-        if kind.service == "codebuild":
-            return value.split(":", 1)[0]  # of a build's id
+        if kind.service in _PLAIN:
+            return _PLAIN[kind.service](value)
         if kind.name == "model-package" and "/" not in value:
             return f"{value}/*"  # a version that has no number yet
         if value.startswith("arn:"):
@@ -125,14 +124,9 @@ class Existing:
 
     def boundary(self, arn: str) -> str | None:
         """The ARN of the permissions boundary of a role or user, if it has one."""
-        from ministack.services import iam
-
-        kind, _, path = arn.rpartition(":")[2].partition("/")
-        store = {"role": iam._roles, "user": iam._users}.get(kind)
-        name = path.rsplit("/", 1)[-1]
-        found = (store.get_scoped(self.account_of(arn), None, name) or {}) if store is not None else {}
-        given = found.get("PermissionsBoundary")
-        return str(given["PermissionsBoundaryArn"] if isinstance(given, Mapping) else given) if given else None
+        kind, _, name = arn.rpartition(":")[2].partition("/")
+        given = identity(self.account_of(arn), kind, name).get("PermissionsBoundary")
+        return str(given) if given else None
 
     def key_arn(self, name: str) -> str | None:
         """The key behind an id, an ARN, an alias or a ciphertext; None if there is none. Those of other accounts by ARN and ciphertext."""
@@ -168,14 +162,15 @@ class Existing:
         return str(secret["ARN"]) if secret else None
 
 
-def _identity_arn(kind: str, name: str) -> str | None:
+def identity(account_id: str, kind: str, name: str) -> Mapping[str, Any]:
+    """A `role` or `user` as MiniStack keeps it, by its name, which may come with its path; empty if there is none."""
     from ministack.services import iam
 
-    if kind == "role" and name.endswith(".amazonaws.com"):
-        return f"arn:aws:iam::{iam.get_account_id()}:role/aws-service-role/{name}/*"
-    store = {"role": iam._roles, "user": iam._users}.get(kind)
-    found = store.get(name) if store is not None else None
-    return str(found["Arn"]) if found else None
+    if kind not in ("role", "user"):
+        return {}
+    store = iam._roles if kind == "role" else iam._users
+    found: Mapping[str, Any] | None = store.get_scoped(account_id, None, name.rpartition("/")[2])
+    return found or {}
 
 
 def _stack_of_change_set(arn: str) -> str | None:
@@ -191,11 +186,3 @@ def _key_in(ciphertext: str) -> str:
         return base64.b64decode(ciphertext)[:_KEY_ID_LENGTH].decode()
     except ValueError:
         return ""
-
-
-def _no_tags(arn: str) -> Iterable[Mapping[str, str]]:
-    return ()
-
-
-def _no_policy(arn: str) -> str | None:
-    return None

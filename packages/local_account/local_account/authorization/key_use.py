@@ -13,23 +13,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from local_account import s3_encryption
-from local_account.api.reading import Call
-from local_account.authorization.context_keys import Keys
+from local_account.api.reading import Call, input_shape
+from local_account.authorization.context_keys import Keys, named
 from local_account.authorization.existing import Existing
-from local_account.authorization.requests import Check
+from local_account.authorization.requests import S3_COPIES, S3_READS, Check, copy_source
 
 _KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"
 _S3_WRITES = ("PutObject", "CopyObject", "CreateMultipartUpload")
-_S3_READS = ("GetObject", "HeadObject", "GetObjectAttributes")
 #: KMS developer guide, S3 user guide ("Uploading and copying using multipart upload"): its parts are encrypted with the same data key.
 _S3_PARTS = ("UploadPart", "UploadPartCopy", "CompleteMultipartUpload")
-_S3_COPIES = ("CopyObject", "UploadPartCopy")
-_SENDS = {"sns": ("Publish", "PublishBatch"), "sqs": ("SendMessage", "SendMessageBatch")}
-#: Operation -> members with the key of its instances' disks; every other operation has it as `VolumeKmsKeyId`.
-_DISKS = {"CreateEndpointConfig": ("KmsKeyId",)}
+_SENDS = {"sns": ("Publish",), "sqs": ("SendMessage", "SendMessageBatch")}
+#: Operation -> member with the key of its instances' disks; every other operation has it as `VolumeKmsKeyId`.
+_DISKS = {"CreateEndpointConfig": "KmsKeyId"}
 
 
 def checks_of(existing: Existing, call: Call, given: Mapping[str, Any]) -> list[Check]:
@@ -74,10 +71,10 @@ def _of_objects(call: Call) -> Iterator[Use]:
             yield "GenerateDataKey", name, context
         if call.operation == "CreateMultipartUpload" or call.operation in _S3_PARTS:
             yield "Decrypt", name, context
-    if call.operation in _S3_READS:
+    if call.operation in S3_READS:
         yield from _of_read(bucket, key, str(call.parameters.get("VersionId") or ""))
-    if call.operation in _S3_COPIES:
-        yield from _of_read(*_source(call.parameters.get("CopySource")))
+    if call.operation in S3_COPIES:
+        yield from _of_read(*copy_source(call))
 
 
 def _of_s3(bucket: str, key: str, has_bucket_key: bool) -> Mapping[str, Any]:
@@ -105,15 +102,6 @@ def _of_upload(call: Call) -> tuple[str, bool]:
     return str(headers.get(_KEY_HEADER, "")), s3_encryption.BUCKET_KEY_HEADER in headers
 
 
-def _source(given: Any) -> tuple[str, str, str]:
-    """Bucket, key and version of a CopySource, which is split before it is decoded: a key may have a question mark."""
-    if isinstance(given, Mapping):
-        return str(given.get("Bucket")), str(given.get("Key")), str(given.get("VersionId") or "")
-    path, _, version = str(given or "").partition("?versionId=")
-    bucket, _, key = unquote(path).lstrip("/").partition("/")
-    return bucket, key, version
-
-
 def _of_read(bucket: str, key: str, version: str) -> Iterator[Use]:
     """What is stored says with which key it was encrypted, each version for itself."""
     from ministack.services import s3
@@ -132,9 +120,8 @@ def _key_of_messages(call: Call) -> str:
     if call.service == "sns":
         arn = str(call.parameters.get("TopicArn") or call.parameters.get("TargetArn") or "")
         return str(((sns._topics.get(arn) or {}).get("attributes") or {}).get("KmsMasterKeyId") or "")
-    queue: Mapping[str, Any] = next(
-        (record for record in list(sqs._queues._data.values()) if record.get("url") == call.parameters.get("QueueUrl")), {}
-    )
+    found = (record for record in list(sqs._queues._data.values()) if record.get("url") == call.parameters.get("QueueUrl"))
+    queue: Mapping[str, Any] = next(found, {})
     return str((queue.get("attributes") or {}).get("KmsMasterKeyId") or "")
 
 
@@ -176,36 +163,21 @@ def _of_secrets(call: Call) -> Iterator[Use]:
     from ministack.services import secretsmanager
 
     given = call.parameters
-    named = [str(name) for name in (given.get("SecretId"), *(given.get("SecretIdList") or ())) if name]
-    if call.operation == "BatchGetSecretValue" and given.get("Filters"):
-        named = list(secretsmanager._secrets.keys())
-    records = [record for _, record in map(secretsmanager._resolve, named) if record]
+    record = (secretsmanager._resolve(str(given["SecretId"]))[1] if given.get("SecretId") else None) or {}
     if call.operation in _SECRET_WRITES and (given.get("KmsKeyId") or given.get("SecretString") or given.get("SecretBinary")):
-        key = str(given.get("KmsKeyId") or (records[0].get("KmsKeyId") if records else "") or "")
         for action in ("GenerateDataKey", "Decrypt"):
-            yield action, key, {}
-    elif call.operation in _SECRET_READS:
-        for record in records:
-            yield "Decrypt", str(record.get("KmsKeyId") or ""), {"kms:encryptioncontext:secretarn": record["ARN"]}
+            yield action, str(given.get("KmsKeyId") or record.get("KmsKeyId") or ""), {}
+    elif call.operation == "GetSecretValue" and record:
+        yield "Decrypt", str(record.get("KmsKeyId") or ""), {"kms:encryptioncontext:secretarn": record["ARN"]}
 
 
-_SECRET_WRITES, _SECRET_READS = ("CreateSecret", "UpdateSecret", "PutSecretValue"), ("GetSecretValue", "BatchGetSecretValue")
+_SECRET_WRITES = ("CreateSecret", "UpdateSecret", "PutSecretValue")
 
 
 def _disks(call: Call) -> list[str]:
     """SageMaker developer guide, "Encrypt output data and storage volume with AWS KMS", and CreateEndpointConfig, KmsKeyId."""
     if call.operation in _DISKS:
-        return [str(call.parameters[name]) for name in _DISKS[call.operation] if call.parameters.get(name)]
-    found: list[str] = []
-
-    def look(value: Any) -> None:
-        if isinstance(value, Mapping):
-            found.extend(str(item) for name, item in value.items() if name == "VolumeKmsKeyId" and item)
-            for item in value.values():
-                look(item)
-        elif isinstance(value, list):
-            for item in value:
-                look(item)
-
-    look(call.parameters)
-    return list(dict.fromkeys(found))
+        keys = [call.parameters.get(_DISKS[call.operation])]
+    else:
+        keys = list(named(input_shape(call.service, call.operation), call.parameters, ("volumekmskeyid",)))
+    return [str(key) for key in dict.fromkeys(keys) if key]

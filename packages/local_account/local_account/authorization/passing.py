@@ -24,8 +24,6 @@ _ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/.+|(?!arn:).+")
 _CONNECTION = re.compile(r"arn:aws[\w-]*:(codeconnections|codestar-connections):[\w-]+:\d{12}:connection/.+")
 #: They speak about roles instead of handing them to a service.
 _SPEAK_OF_ROLES = ("iam", "sts", "kms")
-#: The service that the role is for, where its name is not the one that it is called by.
-_RECEIVERS = {"sagemaker-runtime": "sagemaker", "cloudwatch": "cloudwatch"}
 #: Application Auto Scaling takes a role for old clients and uses its service-linked one: its API reference, RegisterScalableTarget.
 _IGNORED = ("application-autoscaling",)
 
@@ -44,7 +42,7 @@ def _passed_roles(existing: Existing, call: Call, given: Mapping[str, Any]) -> l
         roles = {role: None for role in roles if not _is_of_an_action(existing, call, role)}
     if not roles:
         return []
-    receiver = f"{_RECEIVERS.get(call.service, prefix_of(call.service))}.amazonaws.com"
+    receiver = f"{prefix_of(call.service)}.amazonaws.com"
     resource = resources_of(existing, call, actions_of(call.service, call.operation)[0])[0]
     keys = {**given, "iam:passedtoservice": receiver, "iam:associatedresourcearn": resource}
     return [Check("iam:PassRole", role, Keys(call, existing, role, keys)) for role in roles]

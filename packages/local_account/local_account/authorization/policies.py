@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local_account.authorization.existing import Existing
+from local_account.authorization.existing import Existing, identity
 from local_account.authorization.statements import Statement, parse
 
 #: Whose resources have policies, by which services of AWS may be let in.
@@ -44,25 +44,16 @@ def policy(name: str, document: str | Mapping[str, Any] | None) -> Policy:
     return Policy(name, _statements(_text(document)))
 
 
-def of_role(account_id: str, name: str) -> tuple[tuple[Policy, ...], Policy | None]:
-    """A role's identity-based policies and its permissions boundary; none of either for a role that is not there."""
+def of_identity(account_id: str, kind: str, name: str) -> tuple[tuple[Policy, ...], Policy | None]:
+    """The policies of a `role` or `user` and its permissions boundary; none of either for one that is not there. There are no groups."""
     from ministack.services import iam
 
-    role: Mapping[str, Any] = iam._roles.get_scoped(account_id, None, name) or {}
-    return _of_identity(account_id, role, role.get("InlinePolicies") or {})
-
-
-def of_user(account_id: str, name: str) -> tuple[tuple[Policy, ...], Policy | None]:
-    """A user's own policies, those of its groups, and its permissions boundary."""
-    from ministack.services import iam
-
-    user: Mapping[str, Any] = iam._users.get_scoped(account_id, None, name) or {}
-    found, boundary = _of_identity(account_id, user, iam._user_inline_policies.get_scoped(account_id, None, name) or {})
-    for (owner, group_name), group in list(iam._groups._data.items()):
-        if owner == account_id and name in group.get("Users", ()):
-            inline = iam._group_inline_policies.get_scoped(account_id, None, group_name) or {}
-            found += _of_identity(account_id, group, inline)[0]
-    return found, boundary
+    found = identity(account_id, kind, name)
+    inline = iam._user_inline_policies.get_scoped(account_id, None, name) if kind == "user" else found.get("InlinePolicies")
+    own = (policy(policy_name, document) for policy_name, document in (inline or {}).items())
+    attached = (managed(account_id, arn) for arn in found.get("AttachedPolicies") or ())
+    boundary = found.get("PermissionsBoundary")
+    return (*own, *attached), managed(account_id, boundary) if boundary else None
 
 
 def managed(account_id: str, arn: str) -> Policy:
@@ -70,12 +61,6 @@ def managed(account_id: str, arn: str) -> Policy:
     from ministack.core.iam_evaluator import _resolve_managed_policy_document
 
     return policy(arn, _resolve_managed_policy_document(arn, account_id))
-
-
-def _of_identity(account_id: str, identity: Mapping[str, Any], inline: Mapping[str, Any]) -> tuple[tuple[Policy, ...], Policy | None]:
-    attached = [managed(account_id, arn) for arn in identity.get("AttachedPolicies") or ()]
-    arn = identity.get("PermissionsBoundary")
-    return (*(policy(name, document) for name, document in inline.items()), *attached), managed(account_id, arn) if arn else None
 
 
 def of_resource(existing: Existing, action: str, arn: str) -> Sequence[ResourceStatement] | None:
@@ -115,11 +100,8 @@ def _of_bus(arn: str) -> Any:
 
 def of_trust(role_arn: str) -> Sequence[ResourceStatement]:
     """A role's trust policy, in whatever account the role is; nobody may assume a role that is not there."""
-    from ministack.services import iam
-
-    account_id = role_arn.split(":")[4] if role_arn.count(":") >= 5 else ""
-    role = iam._roles.get_scoped(account_id, None, role_arn.rsplit("/", 1)[-1])
-    return resource_statements(_text(role["AssumeRolePolicyDocument"])) if role and role["Arn"] == role_arn else ()
+    role = identity(role_arn.split(":")[4] if role_arn.count(":") >= 5 else "", "role", role_arn)
+    return resource_statements(_text(role["AssumeRolePolicyDocument"])) if role.get("Arn") == role_arn else ()
 
 
 @functools.lru_cache(maxsize=512)

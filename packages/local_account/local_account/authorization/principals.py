@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from local_account.authorization import policies
+from local_account.authorization.existing import identity
 from local_account.authorization.policies import Policy
 from local_account.errors import ServiceError
 
@@ -76,32 +77,28 @@ def of_credential(credential: Any, session: Mapping[str, Any]) -> Principal:
     from ministack.core.iam_evaluator import _principal_keys
 
     _require_origin(credential, session)
-
     account_id, kind = credential.account_id, credential.principal_type
     keys = dict(_principal_keys(credential))
-    if kind == "AssumedRole":
-        name = credential.principal_arn.split("/")[1]
-        identity, boundary = policies.of_role(account_id, name)
-        keys["aws:principalarn"] = _role_arn(account_id, name)
-    else:
-        identity, boundary = policies.of_user(account_id, credential.principal_name)
+    of, name = _name(credential)
+    if of == "role":
+        keys["aws:principalarn"] = str(identity(account_id, of, name).get("Arn") or f"arn:aws:iam::{account_id}:role/{name}")
+    own, boundary = policies.of_identity(account_id, of, name)
     narrowed = _of_session(session, account_id)
-    return Principal(credential.principal_arn, kind, account_id, identity, boundary, narrowed, keys, is_temporary=bool(session))
+    return Principal(credential.principal_arn, kind, account_id, own, boundary, narrowed, keys, is_temporary=bool(session))
+
+
+def _name(credential: Any) -> tuple[str, str]:
+    """Whether it is of a role or of a user, and whose."""
+    is_role = credential.principal_type == "AssumedRole"
+    return ("role", credential.principal_arn.split("/")[1]) if is_role else ("user", credential.principal_name)
 
 
 def _require_origin(credential: Any, session: Mapping[str, Any]) -> None:
     """IAM user guide, "IAM identifiers", unique IDs: a session is of the role or user with an id, not of whoever has its name later."""
-    from ministack.services import iam
-
-    if not session:
-        return
-    if credential.principal_type == "AssumedRole":
-        role = iam._roles.get_scoped(credential.account_id, None, credential.principal_arn.split("/")[1])
-        is_there = bool(role) and role["RoleId"] == credential.principal_id.partition(":")[0]
-    else:
-        user = iam._users.get_scoped(credential.account_id, None, credential.principal_name)
-        is_there = bool(user) and user["UserId"] == credential.principal_id
-    if not is_there:
+    of, name = _name(credential)
+    found = identity(credential.account_id, of, name)
+    identifier = found.get("RoleId") if of == "role" else found.get("UserId")
+    if session and identifier != credential.principal_id.partition(":")[0]:
         raise ServiceError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
 
 
@@ -111,10 +108,3 @@ def _of_session(session: Mapping[str, Any], account_id: str) -> tuple[Policy, ..
         return None
     inline = [policies.policy("the session policy", passed["Policy"])] if passed.get("Policy") else []
     return (*inline, *(policies.managed(account_id, arn) for arn in passed.get("PolicyArns") or ()))
-
-
-def _role_arn(account_id: str, name: str) -> str:
-    from ministack.services import iam
-
-    role = iam._roles.get_scoped(account_id, None, name)
-    return str(role["Arn"]) if role else f"arn:aws:iam::{account_id}:role/{name}"

@@ -20,8 +20,8 @@ from local_account.authorization.actions import Action, ResourceType, action, ac
 from local_account.authorization.context_keys import Keys, tags_of
 from local_account.authorization.existing import Existing
 
-_S3_SOURCE = ("CopyObject", "UploadPartCopy")
-_S3_READS = ("GetObject", "HeadObject", "GetObjectAttributes")
+S3_COPIES = ("CopyObject", "UploadPartCopy")
+S3_READS = ("GetObject", "HeadObject", "GetObjectAttributes")
 #: S3 user guide, "Required permissions": a version is asked for by an action of its own.
 _OF_A_VERSION = (
     *("GetObject", "DeleteObject", "GetObjectAcl", "GetObjectAttributes"),
@@ -49,9 +49,9 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any] | None = 
     Raises KeyError for an operation that AWS's reference does not have.
     """
     if (call.service, call.operation) == ("s3", "DeleteObjects"):
-        return [check for each in deletions_of(call) for check in checks_of(existing, each, given)]
+        return [check for each in _deletions_of(call) for check in checks_of(existing, each, given)]
     asked = [(wanted.name, resource) for wanted in _wanted(call) for resource in resources_of(existing, call, wanted)]
-    if call.service == "s3" and call.operation in _S3_SOURCE:
+    if call.service == "s3" and call.operation in S3_COPIES:
         asked.append(_of_the_source(call))
     if call.service == "s3":
         asked += _of_the_missing(call)
@@ -64,8 +64,8 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any] | None = 
     return [Check(action, resource, Keys(call, existing, resource, given or {})) for action, resource in asked]
 
 
-def deletions_of(call: Call) -> list[Call]:
-    """The single requests that stand for a DeleteObjects: S3 API reference, DeleteObjects, Permissions."""
+def _deletions_of(call: Call) -> list[Call]:
+    """The single requests that stand for a DeleteObjects: S3 API reference, DeleteObjects, Permissions. Here all may be, or none."""
     objects = (call.parameters.get("Delete") or {}).get("Objects") or ()
     bucket = call.parameters.get("Bucket", "")
     return [Call("s3", "DeleteObject", {"Bucket": bucket, **each}) for each in objects if isinstance(each, Mapping)]
@@ -181,23 +181,29 @@ def _at(value: Any, path: Sequence[str]) -> Iterator[str]:
         yield value.decode("latin-1") if isinstance(value, bytes) else value
 
 
+def copy_source(call: Call) -> tuple[str, str, str]:
+    """Bucket, key and version of a CopySource, which is split before it is decoded: a key may have a question mark."""
+    given = call.parameters.get("CopySource") or ""
+    if isinstance(given, Mapping):
+        return str(given.get("Bucket")), str(given.get("Key")), str(given.get("VersionId") or "")
+    path, _, version = str(given).partition("?versionId=")
+    bucket, _, key = unquote(path).lstrip("/").partition("/")
+    return bucket, key, version
+
+
 def _of_the_source(call: Call) -> tuple[str, str]:
     """S3 API reference, CopyObject: `s3:GetObject` of the source, or of its version."""
-    source = call.parameters.get("CopySource") or ""
-    if isinstance(source, Mapping):
-        name, version = f"{source.get('Bucket')}/{source.get('Key')}", source.get("VersionId")
-    else:
-        name, _, version = unquote(str(source)).lstrip("/").partition("?versionId=")
-    return "s3:GetObjectVersion" if version else "s3:GetObject", f"arn:aws:s3:::{name}"
+    bucket, key, version = copy_source(call)
+    return "s3:GetObjectVersion" if version else "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}"
 
 
 def _of_the_missing(call: Call) -> Iterator[tuple[str, str]]:
     """S3 API reference, GetObject and HeadObject: only who may list a bucket learns that it lacks an object; all others are refused."""
     from ministack.services import s3
 
-    if call.operation in _S3_SOURCE:
-        bucket, _, key = _of_the_source(call)[1].removeprefix("arn:aws:s3:::").partition("/")
-    elif call.operation in _S3_READS and not call.parameters.get("VersionId"):
+    if call.operation in S3_COPIES:
+        bucket, key, _ = copy_source(call)
+    elif call.operation in S3_READS and not call.parameters.get("VersionId"):
         bucket, key = str(call.parameters.get("Bucket", "")), str(call.parameters.get("Key", ""))
     else:
         return

@@ -1,4 +1,4 @@
-"""`iam simulate-principal-policy` and `simulate-custom-policy`, answered by the engine that decides about requests.
+"""`iam simulate-principal-policy`, answered by the engine that decides about requests.
 
 Source: IAM API reference, SimulatePrincipalPolicy: identity-based policies and the boundary of the principal, and a resource's policy
 only if the request brings it. Input: the request's form. Output: MiniStack's form of an answer. Installed by `install`.
@@ -6,38 +6,27 @@ only if the request brings it. Input: the request's form. Output: MiniStack's fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from xml.sax.saxutils import escape
 
 from local_account.authorization import policies
-from local_account.authorization.context_keys import GLOBAL
 from local_account.authorization.evaluation import Decision, decide
+from local_account.authorization.existing import identity
 from local_account.authorization.principals import Principal
 from local_account.authorization.requests import Check
 
-#: How AWS names the policies of a simulation's own.
-_INPUT = "PolicyInputList."
+#: What an ARN says if nobody gives it.
+_OF_THE_ARN = ("aws:resourceaccount", "s3:resourceaccount")
 
 Params = Mapping[str, Sequence[str]]
 
 
 def install() -> None:
-    from ministack.core.responses import get_region
     from ministack.services import iam
 
-    def simulate_principal(params: Params) -> Any:
-        return _answer("SimulatePrincipalPolicy", get_region(), params, _principal(params))
-
-    def simulate_custom(params: Params) -> Any:
-        texts = enumerate(_listed(params, "PolicyInputList"), start=1)
-        given = tuple(policies.policy(f"{_INPUT}{number}", text) for number, text in texts)
-        user = f"arn:aws:iam::{iam.get_account_id()}:root"
-        return _answer("SimulateCustomPolicy", get_region(), params, Principal(user, "User", iam.get_account_id(), given))
-
-    handlers: dict[str, Callable[[Params], Any]] = {"SimulatePrincipalPolicy": simulate_principal, "SimulateCustomPolicy": simulate_custom}
-    iam._IAM_HANDLERS.update(handlers)
+    iam._IAM_HANDLERS["SimulatePrincipalPolicy"] = _simulate
 
 
 def _principal(params: Params) -> Principal | None:
@@ -46,28 +35,29 @@ def _principal(params: Params) -> Principal | None:
 
     arn, account_id = _one(params, "PolicySourceArn"), iam.get_account_id()
     kind, _, path = arn.rpartition(":")[2].partition("/")
-    name = path.rsplit("/", 1)[-1]
-    if kind == "role" and iam._roles.get(name):
-        identity, boundary = policies.of_role(account_id, name)
-        return Principal(arn, "AssumedRole", account_id, identity, boundary, keys={"aws:principalarn": arn})
-    if kind == "user" and iam._users.get(name):
-        identity, boundary = policies.of_user(account_id, name)
-        return Principal(arn, "User", account_id, identity, boundary, keys={"aws:username": name})
-    return None
+    name = path.rpartition("/")[2]
+    if not identity(account_id, kind, name):
+        return None
+    own, boundary = policies.of_identity(account_id, kind, name)
+    keys = {"aws:principalarn": arn} if kind == "role" else {"aws:username": name}
+    return Principal(arn, "AssumedRole" if kind == "role" else "User", account_id, own, boundary, keys=keys)
 
 
-def _answer(operation: str, region: str, params: Params, principal: Principal | None) -> Any:
+def _simulate(params: Params) -> Any:
+    from ministack.core.responses import get_region
     from ministack.services import iam
 
+    principal = _principal(params)
     if principal is None:
         return iam._error(404, "NoSuchEntity", f"{escape(_one(params, 'PolicySourceArn'))} does not exist", ns="iam")
     results = "".join(
-        _result(principal, action, resource, region, _keys(params))
+        _result(principal, action, resource, get_region(), _keys(params))
         for action in _listed(params, "ActionNames")
         for resource in _listed(params, "ResourceArns") or ["*"]
     )
     inner = f"<EvaluationResults>{results}</EvaluationResults><IsTruncated>false</IsTruncated>"
-    return iam._xml(200, f"{operation}Response", f"<{operation}Result>{inner}</{operation}Result>", ns="iam")
+    result = f"<SimulatePrincipalPolicyResult>{inner}</SimulatePrincipalPolicyResult>"
+    return iam._xml(200, "SimulatePrincipalPolicyResponse", result, ns="iam")
 
 
 class _Given(dict[str, Any]):
@@ -79,7 +69,7 @@ class _Given(dict[str, Any]):
 
     def __contains__(self, key: object) -> bool:
         is_given = super().__contains__(key)
-        if not is_given and key not in GLOBAL:
+        if not is_given and key not in _OF_THE_ARN:
             self.missing[str(key)] = None
         return is_given
 
@@ -113,8 +103,6 @@ def _statement(policy: str, principal: Principal) -> str:
     """IAM API reference, Statement: the policy's name and where it comes from."""
     if policy.startswith("arn:"):
         kind = "aws-managed" if ":iam::aws:" in policy else "user-managed"
-    elif policy.startswith(_INPUT):
-        kind = "none"
     else:
         kind = "user" if principal.kind == "User" else "role"
     name = escape(policy.rsplit("/", 1)[-1])

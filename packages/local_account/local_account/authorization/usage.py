@@ -15,6 +15,7 @@ from local_account.authorization.evaluation import allowing
 from local_account.authorization.principals import Principal
 from local_account.authorization.record import Asked
 from local_account.authorization.requests import Check
+from local_account.authorization.statements import matches_pattern
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Role:
 
     def without(self, policy: str, index: int) -> Role:
         """The same role after one statement was taken away."""
-        left = [item for place, item in enumerate(_statements(self.documents[policy])) if place != index]
+        left = [item for place, item in enumerate(statements_of(self.documents[policy])) if place != index]
         return replace(self, documents={**self.documents, policy: {"Statement": left}})
 
     def without_policy(self, policy: str) -> Role:
@@ -101,7 +102,7 @@ def allowing_statements(role: Role, asked: Asked, region: str) -> list[tuple[str
 def statements(role: Role) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
     """Every allowing statement, with its policy and its place there."""
     for name, document in role.documents.items():
-        for index, item in enumerate(_statements(document)):
+        for index, item in enumerate(statements_of(document)):
             if item.get("Effect") == "Allow":
                 yield name, index, item
 
@@ -126,7 +127,8 @@ def _grant(name: str, index: int, item: Mapping[str, Any], by_request: Sequence[
     )
 
 
-def _statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def statements_of(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Of a policy, which may have one without a list."""
     listed = document.get("Statement", [])
     return [listed] if isinstance(listed, dict) else list(listed)
 
@@ -136,7 +138,5 @@ def as_list(value: Any) -> list[str]:
 
 
 def _matches(pattern: str, given: str) -> bool:
-    """IAM's wildcards; the case of letters counts in resources, which are written as they are, and not in actions."""
-    from ministack.core.iam_evaluator import fnmatch_iam
-
-    return bool(fnmatch_iam(given, pattern))
+    """IAM's wildcards, whatever the letters' case: in resources, which are written as they are, it makes no difference."""
+    return matches_pattern(given.lower(), pattern.lower())

@@ -54,7 +54,7 @@ _RESOURCE_TYPES = (
     s3.AutoDeleteObjects,
 )
 #: Operations that start to change a stack and answer before it is done.
-STACK_CHANGES = frozenset({"CreateStack", "UpdateStack", "DeleteStack", "ExecuteChangeSet", "RollbackStack", "ContinueUpdateRollback"})
+STACK_CHANGES = frozenset(deployer.CHANGES) - {"CreateChangeSet"}
 
 _LONGEST_HOLD_SECONDS = 8.0
 _POLL_SECONDS = 0.05
@@ -70,8 +70,8 @@ def install(context: Context) -> None:
         part.install()
     template_reads.install(context)
     status_events.install(context)
-    rules = (*stack_status.RULES.items(), *template_requests.rules(), ("DeleteStack", exports.refuse_deletion))
-    operations.install(rules, (("CreateChangeSet", change_sets.complete), *deployer.afterwards(context)))
+    rules = (*stack_status.RULES, *template_requests.rules(), ("DeleteStack", exports.refuse_deletion))
+    operations.install(rules, (("CreateChangeSet", change_sets.complete), *deployer.afterwards()))
     ours = {resource.name: handlers(resource(context)) for resource in _RESOURCE_TYPES}
     table = provisioners._RESOURCE_HANDLERS
     for name in {*table, *ours}:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local_account.cloudformation.resource_type import Attributes, ModifiableType, Properties, api_request, generated_name
+from local_account.cloudformation.resource_type import Attributes, Properties, ResourceType, api_request, generated_name, retag
 
 _IDENTITY = ("ResourceId", "ScalableDimension", "ServiceNamespace")
 
@@ -17,11 +17,10 @@ def _identity(physical_id: str) -> dict[str, str]:
     return dict(zip(_IDENTITY, physical_id.split("|"), strict=True))
 
 
-class ScalableTarget(ModifiableType):
+class ScalableTarget(ResourceType):
     """Ref and GetAtt Id: `<resource>|<dimension>|<namespace>`, which a policy refers to."""
 
     name = "AWS::ApplicationAutoScaling::ScalableTarget"
-    create_only = frozenset(_IDENTITY)
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
         physical_id = "|".join(properties[name] for name in _IDENTITY)
@@ -45,7 +44,7 @@ class ScalableTarget(ModifiableType):
             target["Tags"] = {tag["Key"]: tag["Value"] for tag in target["Tags"]}
         arn = client.register_scalable_target(**api_request(client, "RegisterScalableTarget", target))["ScalableTargetARN"]
         if old:  # registering again leaves the tags of an existing target as they are
-            _retag(client, arn, target.get("Tags") or {})
+            retag(client, arn, old, new)
         scheduled = {action["ScheduledActionName"]: action for action in new.get("ScheduledActions", [])}
         for action in old.get("ScheduledActions", []):
             if action["ScheduledActionName"] not in scheduled:
@@ -54,11 +53,10 @@ class ScalableTarget(ModifiableType):
             client.put_scheduled_action(**api_request(client, "PutScheduledAction", {**action, **_identity(physical_id)}))
 
 
-class ScalingPolicy(ModifiableType):
+class ScalingPolicy(ResourceType):
     """Ref and GetAtt Arn: the policy's ARN. GetAtt PolicyName."""
 
     name = "AWS::ApplicationAutoScaling::ScalingPolicy"
-    create_only = frozenset({"PolicyName", "ScalingTargetId", *_IDENTITY})
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
         name = properties.get("PolicyName") or generated_name(stack_name, logical_id, 255)
@@ -84,14 +82,6 @@ class ScalingPolicy(ModifiableType):
         if "ScalingTargetId" in properties:
             return dict(_identity(properties["ScalingTargetId"]))
         return {name: properties[name] for name in _IDENTITY}
-
-
-def _retag(client: Any, arn: str, wanted: dict[str, str]) -> None:
-    gone = sorted(set(client.list_tags_for_resource(ResourceARN=arn)["Tags"]) - set(wanted))
-    if gone:
-        client.untag_resource(ResourceARN=arn, TagKeys=gone)
-    if wanted:
-        client.tag_resource(ResourceARN=arn, Tags=wanted)
 
 
 def _policy_name(arn: str) -> str:

@@ -9,12 +9,13 @@ Used by `__init__.py`.
 from __future__ import annotations
 
 import copy
-import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from local_account import hooks
 from local_account.cloudformation import template_conditions
-from local_account.cloudformation.operations import Params, stack_of, text
+from local_account.cloudformation.operations import Params, change_set_of, stack_of
+from local_account.cloudformation.template_rules import active
 from local_account.cloudformation.templates import Template
 
 _NO_CHANGES = "The submitted information didn't contain changes."
@@ -24,22 +25,18 @@ def install() -> None:
     from ministack.services.cloudformation import changesets, handlers
 
     handlers._stack_has_no_updates = _has_no_updates
-    original = getattr(changesets._resolve_props_for_diff, "__wrapped__", changesets._resolve_props_for_diff)
 
-    @functools.wraps(original)
-    def resolve(template: Template, parameters: Mapping[str, Any], *names: str) -> Any:
+    def resolve(original: Callable[..., Any], template: Template, parameters: Mapping[str, Any], *names: str) -> Any:
         return original(_active(template, parameters), parameters, *names)
 
-    changesets._resolve_props_for_diff = resolve
+    changesets._resolve_props_for_diff = hooks.around(changesets._resolve_props_for_diff, resolve)
 
 
 def complete(params: Params) -> None:
     """After CreateChangeSet: outputs and tags count as well, and nobody reads a value that is not to be echoed."""
-    from ministack.services.cloudformation.changesets import _find_change_set
     from ministack.services.cloudformation.stacks import _stack_tags_changed
 
-    stack = stack_of(params) or {}
-    _, change_set = _find_change_set(text(params, "ChangeSetName"), stack.get("StackName", ""))
+    stack, change_set = stack_of(params) or {}, change_set_of(params)
     if change_set is None:
         return
     for parameter in change_set["Parameters"]:
@@ -82,8 +79,7 @@ def _resources_change(stack: Mapping[str, Any], template: Template, parameters: 
 
 def _active(template: Template, parameters: Mapping[str, Any]) -> Template:
     """The template without the resources that its conditions leave out: a condition that changes adds or removes some."""
-    conditions = template_conditions.evaluate(template, parameters)
-    resources = {name: item for name, item in template.get("Resources", {}).items() if conditions.get(item.get("Condition"), True)}
+    resources = active(template.get("Resources", {}), template_conditions.evaluate(template, parameters))
     return {**template, "Resources": resources}
 
 
@@ -97,13 +93,11 @@ def _outputs(stack: Mapping[str, Any], template: Template, parameters: Mapping[s
 
     conditions, mappings = template_conditions.evaluate(template, parameters), template.get("Mappings", {})
     found = {}
-    for name, output in template.get("Outputs", {}).items():
-        if conditions.get(output.get("Condition"), True):
-            given = {key: copy.deepcopy(value) for key, value in output.items() if key != "Condition"}
-            try:
-                found[name] = engine._resolve_refs(
-                    given, stack["_resources"], parameters, conditions, mappings, stack["StackName"], stack["StackId"]
-                )
-            except ValueError:  # an attribute or an export that is not there yet
-                found[name] = given
+    for name, output in active(template.get("Outputs", {}), conditions).items():
+        given = {key: copy.deepcopy(value) for key, value in output.items() if key != "Condition"}
+        place = (stack["StackName"], stack["StackId"])
+        try:
+            found[name] = engine._resolve_refs(given, stack["_resources"], parameters, conditions, mappings, *place)
+        except ValueError:  # an attribute or an export that is not there yet
+            found[name] = given
     return found

@@ -1,20 +1,14 @@
-"""AWS::CodeCommit::Repository, with its first commit from an archive in S3.
+"""AWS::CodeCommit::Repository. Its files come by `git push`.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-codecommit-repository.html
 """
 
 from __future__ import annotations
 
-import io
-import tempfile
-import zipfile
-from pathlib import Path
-
-from local_account import codecommit
-from local_account.cloudformation.resource_type import Attributes, ModifiableType, Properties
+from local_account.cloudformation.resource_type import Attributes, Properties, ResourceType
 
 
-class Repository(ModifiableType):
+class Repository(ResourceType):
     """Ref: the repository id. GetAtt: Name, Arn, CloneUrlHttp, CloneUrlSsh."""
 
     name = "AWS::CodeCommit::Repository"
@@ -24,16 +18,9 @@ class Repository(ModifiableType):
         name = properties["RepositoryName"]
         description = str(properties.get("RepositoryDescription", ""))
         metadata = client.create_repository(repositoryName=name, repositoryDescription=description)["repositoryMetadata"]
-        if "Code" in properties:
-            try:
-                self._first_commit(name, properties["Code"])
-            except Exception:
-                client.delete_repository(repositoryName=name)  # a failed create leaves nothing behind
-                raise
         return metadata["repositoryId"], self._attributes(name)
 
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
-        """Code is for the creation only, as in AWS."""
         name, description = old["RepositoryName"], str(new.get("RepositoryDescription", ""))
         if new["RepositoryName"] != name:
             raise ValueError(f"The local account does not rename repository {name}; its files would stay where they are.")
@@ -47,14 +34,3 @@ class Repository(ModifiableType):
     def _attributes(self, name: str) -> Attributes:
         metadata = self.client("codecommit").get_repository(repositoryName=name)["repositoryMetadata"]
         return {"Name": name, "Arn": metadata["Arn"], "CloneUrlHttp": metadata["cloneUrlHttp"], "CloneUrlSsh": metadata["cloneUrlSsh"]}
-
-    def _first_commit(self, name: str, code: Properties) -> None:
-        location = code["S3"]
-        version = {"VersionId": location["ObjectVersion"]} if "ObjectVersion" in location else {}
-        body = self.client("s3").get_object(Bucket=location["Bucket"], Key=location["Key"], **version)["Body"].read()
-        git = codecommit.repository(self.context, name)
-        with tempfile.TemporaryDirectory() as directory:
-            with zipfile.ZipFile(io.BytesIO(body)) as archive:
-                archive.extractall(directory)  # zipfile keeps every member inside the directory
-            git.commit_directory(Path(directory), str(code.get("BranchName", "main")), "Initial commit by CloudFormation")
-        codecommit.announce(self.context, name, {}, git.references())

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from local_account.cloudformation.resource_type import Attributes, ModifiableType, Properties, api_request, tag_changes
+from local_account.cloudformation.resource_type import Attributes, Properties, ResourceType, api_request, retag
 
 
-class Connection(ModifiableType):
+class Connection(ResourceType):
     """Ref: the ARN. GetAtt: ConnectionArn, ConnectionStatus, OwnerAccountId."""
 
     name = "AWS::CodeConnections::Connection"
     name_property = "ConnectionName"
-    create_only = frozenset({"ProviderType", "HostArn"})
     service: ClassVar[str] = "codeconnections"
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
@@ -24,12 +23,7 @@ class Connection(ModifiableType):
         return arn, self._attributes(arn)
 
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
-        client = self.client(self.service)
-        tags, gone = tag_changes(old, new)
-        if tags:
-            client.tag_resource(ResourceArn=physical_id, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
-        if gone:
-            client.untag_resource(ResourceArn=physical_id, TagKeys=gone)
+        retag(self.client(self.service), physical_id, old, new)
         return self._attributes(physical_id)
 
     def delete(self, physical_id: str, properties: Properties) -> None:

@@ -9,18 +9,18 @@ from typing import Any
 
 from local_account.cloudformation.resource_type import (
     Attributes,
-    ModifiableType,
     Properties,
+    ResourceType,
     api_request,
     generated_name,
-    tag_changes,
+    retag,
 )
 
 #: Properties of the resource that are not part of the pipeline structure of the API.
-_OUTSIDE_STRUCTURE = ("Name", "Tags", "RestartExecutionOnUpdate", "DisableInboundStageTransitions")
+_OUTSIDE_STRUCTURE = ("Name", "Tags", "RestartExecutionOnUpdate")
 
 
-class Pipeline(ModifiableType):
+class Pipeline(ResourceType):
     """Ref: the pipeline's name. GetAtt: Version."""
 
     name = "AWS::CodePipeline::Pipeline"
@@ -32,39 +32,18 @@ class Pipeline(ModifiableType):
         if properties.get("Tags"):
             request["tags"] = [{"key": tag["Key"], "value": tag["Value"]} for tag in properties["Tags"]]
         created = self.client("codepipeline").create_pipeline(**request)["pipeline"]
-        self._set_transitions(name, {}, properties)
         return name, {"Version": str(created.get("version", 1))}
 
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
         client = self.client("codepipeline")
         updated = client.update_pipeline(**self._request("UpdatePipeline", physical_id, new))["pipeline"]
-        self._set_transitions(physical_id, old, new)
-        self._retag(physical_id, old, new)
+        retag(client, self.context.arn("codepipeline", physical_id), old, new)
         if str(new.get("RestartExecutionOnUpdate", False)).lower() == "true":
             client.start_pipeline_execution(name=physical_id)
         return {"Version": str(updated.get("version", 1))}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
         self.client("codepipeline").delete_pipeline(name=physical_id)
-
-    def _set_transitions(self, name: str, old: Properties, new: Properties) -> None:
-        client = self.client("codepipeline")
-        before, after = (
-            {item["StageName"]: item["Reason"] for item in given.get("DisableInboundStageTransitions", [])} for given in (old, new)
-        )
-        for stage in sorted(before.keys() - after.keys()):
-            client.enable_stage_transition(pipelineName=name, stageName=stage, transitionType="Inbound")
-        for stage, reason in after.items():
-            if before.get(stage) != reason:
-                client.disable_stage_transition(pipelineName=name, stageName=stage, transitionType="Inbound", reason=reason)
-
-    def _retag(self, name: str, old: Properties, new: Properties) -> None:
-        client, arn = self.client("codepipeline"), self.context.arn("codepipeline", name)
-        tags, gone = tag_changes(old, new)
-        if tags:
-            client.tag_resource(resourceArn=arn, tags=[{"key": key, "value": value} for key, value in tags.items()])
-        if gone:
-            client.untag_resource(resourceArn=arn, tagKeys=gone)
 
     def _request(self, operation: str, name: str, properties: Properties) -> dict[str, Any]:
         structure = {key: value for key, value in properties.items() if key not in _OUTSIDE_STRUCTURE}

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from local_account.api.reading import Call
 from local_account.api.rules import identity, rule
 from local_account.api.rules.rule import is_there
@@ -29,7 +27,8 @@ Requirement = Callable[[Context, Properties, Properties], None]
 def completed(context: Context, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     """MiniStack's entry for the type `name`: what it refers to is looked for before, what it would drop is put after each change."""
     original: Mapping[str, Any] = entry.get("completes", entry)  # an earlier account of this process has completed it
-    completion, require = COMPLETIONS.get(name, _nothing), REQUIREMENTS.get(name, _require_nothing)
+    completion: Completion = COMPLETIONS.get(name, lambda context, physical_id, old, new: None)
+    require: Requirement = REQUIREMENTS.get(name, lambda context, old, new: None)
 
     def create(logical_id: str, properties: Properties, stack_name: str) -> Any:
         here = context.here
@@ -40,7 +39,8 @@ def completed(context: Context, name: str, entry: Mapping[str, Any]) -> dict[str
         try:
             completion(here, physical_id, {}, properties)
         except Exception:
-            _delete(original, physical_id, properties, logical_id)  # the engine does not know of it yet
+            which = [logical_id] if original.get("delete_with_logical_id") else []
+            original["delete"](physical_id, properties, *which)  # the engine does not know of it yet
             raise
         return physical_id, attributes
 
@@ -61,14 +61,6 @@ def completed(context: Context, name: str, entry: Mapping[str, Any]) -> dict[str
     return {**original, "create": create, **updates, **deletes, "completes": original}
 
 
-def _delete(entry: Mapping[str, Any], physical_id: str, properties: Properties, logical_id: str) -> None:
-    entry["delete"](physical_id, properties, *([logical_id] if entry.get("delete_with_logical_id") else []))
-
-
-def _nothing(context: Context, physical_id: str, old: Properties, new: Properties) -> None:
-    pass
-
-
 # -------------------------------------------------------------------------------------------- names that are taken
 
 
@@ -76,54 +68,32 @@ def _require_free(context: Context, resource_type: str, properties: Properties) 
     """Raises ValueError if the template gives a name that something has already."""
     if resource_type not in _NAMED:
         return
-    name_property, service, find = _NAMED[resource_type]
-    name = properties.get(name_property)
-    try:
-        found = find(context.client(service), str(name)) if name else None  # the service looks itself
-    except ClientError:  # how most services say that there is no such thing
-        return
-    if found:
+    name_property, service, operation, member, form = _NAMED[resource_type]
+    name, settings = properties.get(name_property), context.settings
+    place = {"account": settings.account_id, "region": settings.region, "path": properties.get("Path", "/")}
+    if name and is_there(getattr(context.client(service), operation), **{member: form.format(name=name, **place)}):
         raise ValueError(f"Resource of type '{resource_type}' with identifier '{name}' already exists.")
 
 
-#: Type -> the property with its name, and what finds one of that name: something true, or a ClientError.
-_NAMED: Mapping[str, tuple[str, str, Callable[[Any, str], object]]] = {
-    "AWS::CloudWatch::Alarm": ("AlarmName", "cloudwatch", lambda client, name: client.describe_alarms(AlarmNames=[name])["MetricAlarms"]),
-    "AWS::CloudWatch::Dashboard": ("DashboardName", "cloudwatch", lambda client, name: client.get_dashboard(DashboardName=name)),
-    "AWS::Events::Rule": ("Name", "events", lambda client, name: client.describe_rule(Name=name)),
-    "AWS::IAM::ManagedPolicy": (
-        "ManagedPolicyName",
-        "iam",
-        lambda client, name: any(policy["PolicyName"] == name for policy in client.list_policies(Scope="Local")["Policies"]),
+#: Type -> the property with its name, and what finds one of that name: a service, its operation, and the operation's member with its value.
+_NAMED: Mapping[str, tuple[str, str, str, str, str]] = {
+    "AWS::CloudWatch::Alarm": (
+        *("AlarmName", "cloudwatch", "list_tags_for_resource", "ResourceARN"),
+        "arn:aws:cloudwatch:{region}:{account}:alarm:{name}",
     ),
-    "AWS::IAM::Role": ("RoleName", "iam", lambda client, name: client.get_role(RoleName=name)),
-    "AWS::KMS::Alias": (
-        "AliasName",
-        "kms",
-        lambda client, name: any(alias["AliasName"] == name for alias in client.list_aliases()["Aliases"]),
-    ),
-    "AWS::Lambda::Function": ("FunctionName", "lambda", lambda client, name: client.get_function(FunctionName=name)),
-    "AWS::Logs::LogGroup": (
-        "LogGroupName",
-        "logs",
-        lambda client, name: any(
-            group["logGroupName"] == name for group in client.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-        ),
-    ),
-    "AWS::SNS::Topic": (
-        "TopicName",
-        "sns",
-        lambda client, name: any(topic["TopicArn"].endswith(f":{name}") for topic in client.list_topics()["Topics"]),
-    ),
-    "AWS::SQS::Queue": ("QueueName", "sqs", lambda client, name: client.get_queue_url(QueueName=name)),
+    "AWS::CloudWatch::Dashboard": ("DashboardName", "cloudwatch", "get_dashboard", "DashboardName", "{name}"),
+    "AWS::Events::Rule": ("Name", "events", "describe_rule", "Name", "{name}"),
+    "AWS::IAM::ManagedPolicy": ("ManagedPolicyName", "iam", "get_policy", "PolicyArn", "arn:aws:iam::{account}:policy{path}{name}"),
+    "AWS::IAM::Role": ("RoleName", "iam", "get_role", "RoleName", "{name}"),
+    "AWS::KMS::Alias": ("AliasName", "kms", "describe_key", "KeyId", "{name}"),
+    "AWS::Lambda::Function": ("FunctionName", "lambda", "get_function", "FunctionName", "{name}"),
+    "AWS::Logs::LogGroup": ("LogGroupName", "logs", "describe_log_streams", "logGroupName", "{name}"),
+    "AWS::SNS::Topic": ("TopicName", "sns", "get_topic_attributes", "TopicArn", "arn:aws:sns:{region}:{account}:{name}"),
+    "AWS::SQS::Queue": ("QueueName", "sqs", "get_queue_url", "QueueName", "{name}"),
 }
 
 
 # ------------------------------------------------------------------------------------- what must be there before
-
-
-def _require_nothing(context: Context, old: Properties, new: Properties) -> None:
-    pass
 
 
 def _require_policies(context: Context, old: Properties, new: Properties) -> None:

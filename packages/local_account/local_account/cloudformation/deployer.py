@@ -1,9 +1,9 @@
 """In whose name a stack's resources are made: the role that the operation or an earlier one gave, or whoever asked.
 
 Source: CloudFormation user guide, "CloudFormation service role": once a stack has a role, every later operation uses it; and API
-reference, CreateChangeSet, RoleARN: a change set's role is the stack's from its execution on. Roles are kept by the ids of stacks, which
-no later stack has, once CloudFormation has taken the operation. MiniStack works on a stack in a task of the request, which takes along
-what `deploying` has set. Used by the types of this package.
+reference, CreateChangeSet, RoleARN: a change set's role is the stack's from its execution on. It is kept in MiniStack's record of either,
+once CloudFormation has taken the operation. MiniStack works on a stack in a task of the request, which takes along what `deploying` has
+set. Used by the types of this package.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from urllib.parse import unquote, urlsplit
 
 from local_account.api.reading import Call
 from local_account.authorization.credentials import Credentials
-from local_account.cloudformation.operations import Afterwards, Params, text
+from local_account.cloudformation.operations import Afterwards, change_set_of, stack_of
 from local_account.context import Context
 from local_account.errors import ServiceError
 
-_CHANGES = ("CreateStack", "UpdateStack", "DeleteStack", "CreateChangeSet", "ExecuteChangeSet", "RollbackStack", "ContinueUpdateRollback")
+CHANGES = ("CreateStack", "UpdateStack", "DeleteStack", "CreateChangeSet", "ExecuteChangeSet", "RollbackStack", "ContinueUpdateRollback")
 
 
 @dataclass(frozen=True)
@@ -36,29 +36,6 @@ class Deployment:
 _deployment: contextvars.ContextVar[Deployment | None] = contextvars.ContextVar("deployment", default=None)
 
 
-class StackRoles:
-    """The roles of an account's stacks, and of its change sets, by their ids."""
-
-    def __init__(self) -> None:
-        self._of: dict[str, str] = {}
-
-    def of(self, record: Mapping[str, Any] | None, id_member: str) -> str:
-        """The role of a stack or change set as MiniStack keeps it; empty for one that has none or is not there."""
-        return self._of.get(record[id_member], "") if record else ""
-
-    def keep(self, identifier: str, role_arn: str) -> None:
-        from ministack.services.cloudformation import _change_sets, _stacks
-
-        alive = {stack["StackId"] for stack in _stacks.values() if stack["StackStatus"] != "DELETE_COMPLETE"} | {*_change_sets.keys()}
-        self._of = {known: role for known, role in self._of.items() if known in alive}
-        if role_arn:
-            self._of[identifier] = role_arn
-
-
-def _roles(context: Context) -> StackRoles:
-    return context.part(StackRoles, StackRoles)
-
-
 @contextlib.contextmanager
 def deploying(context: Context, call: Call, caller: Credentials) -> Iterator[None]:
     """For a request that changes a stack: what it brings about is asked for by the stack's role, or by the caller.
@@ -67,7 +44,7 @@ def deploying(context: Context, call: Call, caller: Credentials) -> Iterator[Non
     """
     if call.service == "cloudformation" and call.parameters.get("TemplateURL"):
         _require_template(context, str(call.parameters["TemplateURL"]), caller)
-    if call.service != "cloudformation" or call.operation not in _CHANGES:
+    if call.service != "cloudformation" or call.operation not in CHANGES:
         yield
         return
     token = _deployment.set(context.keyring.here(lambda: _begin(context, call, caller)))
@@ -87,49 +64,33 @@ def _require_template(context: Context, url: str, caller: Credentials) -> None:
 
 
 def _begin(context: Context, call: Call, caller: Credentials) -> Deployment:
-    change_set = _change_set(call.parameters) if call.operation == "ExecuteChangeSet" else None
-    named = str((change_set or {}).get("StackName") or call.parameters.get("StackName") or "")
-    name, roles = named.split(":stack/")[-1].split("/")[0], _roles(context)
-    stack = None if call.operation == "CreateStack" else _stack(named)
-    role_arn = str(call.parameters.get("RoleARN") or roles.of(change_set, "ChangeSetId") or roles.of(stack, "StackId"))
+    change_set = (change_set_of(call.parameters) if call.operation == "ExecuteChangeSet" else None) or {}
+    named = str(change_set.get("StackName") or call.parameters.get("StackName") or "")
+    name = named.split(":stack/")[-1].split("/")[0]
+    stack = (None if call.operation == "CreateStack" else stack_of({"StackName": named})) or {}
+    role_arn = str(call.parameters.get("RoleARN") or change_set.get("_local_role") or stack.get("_local_role") or "")
     if not role_arn:
         return Deployment(name, "", context.keyring.in_the_name_of(caller, "cloudformation.amazonaws.com"))
     service, source_arn = "cloudformation.amazonaws.com", context.arn("cloudformation", f"stack/{name}/*")
     return Deployment(name, role_arn, context.keyring.assume(role_arn, service, "AWSCloudFormation", source_arn))
 
 
-def _stack(name: str) -> Mapping[str, Any] | None:
-    from ministack.services.cloudformation.handlers import _resolve_stack
-
-    stack: Mapping[str, Any] | None = _resolve_stack(name) if name else None
-    return stack if stack and stack["StackStatus"] != "DELETE_COMPLETE" else None
-
-
-def _change_set(parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    from ministack.services.cloudformation.changesets import _find_change_set
-
-    stack = _stack(str(parameters.get("StackName") or "")) or {}
-    found: Mapping[str, Any] | None = _find_change_set(str(parameters.get("ChangeSetName") or ""), stack.get("StackName", ""))[1]
-    return found
-
-
-def afterwards(context: Context) -> Iterator[tuple[str, Afterwards]]:
+def afterwards() -> Iterator[tuple[str, Afterwards]]:
     """What is kept of each operation that CloudFormation has taken."""
 
-    def of_stack(params: Params) -> None:
+    def keep(record: dict[str, Any] | None) -> None:
         deployment = _deployment.get()
-        stack = _stack(deployment.stack_name) if deployment else None
-        if deployment and stack:
-            _roles(context.here).keep(stack["StackId"], deployment.role_arn)
+        if deployment and deployment.role_arn and record:
+            record["_local_role"] = deployment.role_arn
 
-    def of_change_set(params: Params) -> None:
-        deployment = _deployment.get()
-        change_set = _change_set({name: text(params, name) for name in ("StackName", "ChangeSetName")})
-        if deployment and change_set:
-            _roles(context.here).keep(change_set["ChangeSetId"], deployment.role_arn)
+    for operation in CHANGES:
+        yield operation, (lambda params: keep(change_set_of(params))) if operation == "CreateChangeSet" else (lambda params: keep(_stack()))
 
-    for operation in _CHANGES:
-        yield operation, of_change_set if operation == "CreateChangeSet" else of_stack
+
+def _stack() -> dict[str, Any] | None:
+    """The one that is deployed."""
+    deployment = _deployment.get()
+    return stack_of({"StackName": deployment.stack_name}) if deployment else None
 
 
 def client(context: Context, service: str) -> Any:

@@ -9,14 +9,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from local_account.cloudformation.resource_type import Attributes, ModifiableType, Properties
+from local_account.cloudformation.resource_type import Attributes, Properties, ResourceType
 
 
-class EventBusPolicy(ModifiableType):
+class EventBusPolicy(ResourceType):
     """Ref: the bus and the statement's id."""
 
     name = "AWS::Events::EventBusPolicy"
-    create_only = frozenset({"EventBusName", "StatementId"})
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
         self.modify("", {}, properties)

@@ -8,9 +8,10 @@ Used by `__init__.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from local_account import hooks
 from local_account.cloudformation.operations import Answer, Params, error, stack_of
 
 
@@ -18,15 +19,12 @@ def install() -> None:
     """Hold the outputs of each operation against the exports that there are, once its resources are there; an error rolls it back."""
     from ministack.services.cloudformation import stacks
 
-    original = getattr(stacks._resolve_stack_outputs, "__wrapped__", stacks._resolve_stack_outputs)
-
-    def resolve(outputs: Mapping[str, Any], *rest: Any) -> Any:
+    def resolve(original: Callable[..., Any], outputs: Mapping[str, Any], *rest: Any) -> Any:
         resolved, exported = original(outputs, *rest)
         _exchange(str(rest[-1]), [output["ExportName"] for output in resolved if "ExportName" in output], exported)
         return resolved, exported
 
-    resolve.__wrapped__ = original  # type: ignore[attr-defined]  # what a later account of this process begins with
-    stacks._resolve_stack_outputs = resolve
+    stacks._resolve_stack_outputs = hooks.around(stacks._resolve_stack_outputs, resolve)
 
 
 def _exchange(stack_id: str, names: list[str], exported: Mapping[str, Any]) -> None:

@@ -74,7 +74,6 @@ def _as_sent(shape: Any, value: Any) -> Any:
 
 _TYPES: Mapping[str, Made] = {
     "AWS::CloudWatch::Alarm": Made("cloudwatch", "PutMetricAlarm", "DeleteAlarms", "AlarmName", deleted_member="AlarmNames"),
-    "AWS::CloudWatch::CompositeAlarm": Made("cloudwatch", "PutCompositeAlarm", "DeleteAlarms", "AlarmName", deleted_member="AlarmNames"),
     "AWS::CloudWatch::Dashboard": Made("cloudwatch", "PutDashboard", "DeleteDashboards", "DashboardName", deleted_member="DashboardNames"),
     "AWS::CodeBuild::Project": Made("codebuild", "CreateProject", "DeleteProject", "Name", update="UpdateProject"),
     "AWS::ECR::Repository": Made("ecr", "CreateRepository", "DeleteRepository", "RepositoryName"),
@@ -94,7 +93,6 @@ _TYPES: Mapping[str, Made] = {
     "AWS::SNS::Topic": Made("sns", "CreateTopic", "DeleteTopic", "TopicName", "Name", update="SetTopicAttributes"),
     "AWS::SQS::Queue": Made("sqs", "CreateQueue", "DeleteQueue", "QueueName", update="SetQueueAttributes"),
     "AWS::SSM::Parameter": Made("ssm", "PutParameter", "DeleteParameter", "Name"),
-    "AWS::SecretsManager::Secret": Made("secretsmanager", "CreateSecret", "DeleteSecret", "Name", update="UpdateSecret"),
 }
 
 

@@ -1,7 +1,7 @@
 """What is asked before MiniStack answers an operation on stacks: rules, each of which lets it pass or answers in its place.
 
 In: the operation's parameters as the request has them. Out: None, or an error in the form and the words of CloudFormation.
-Used by `stack_status.py`, `templates_of_requests.py` and `change_sets.py`, which have the rules; installed by `__init__.py`.
+Used by `stack_status.py`, `template_requests.py` and `change_sets.py`, which have the rules; installed by `__init__.py`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from local_account import hooks
 
 Params = Mapping[str, Any]
 #: What MiniStack's handlers answer: status, headers, body.
@@ -31,22 +33,18 @@ def install(rules: Iterable[tuple[str, Rule]], afterwards: Iterable[tuple[str, A
     for operation, afterward in afterwards:
         behind.setdefault(operation, []).append(afterward)
     for operation in {**before, **behind}:
-        original = getattr(table[operation], "__wrapped__", table[operation])  # an earlier account of this process has put its own
-        table[operation] = _held(original, before.get(operation, []), behind.get(operation, []))
+        held = functools.partial(_held, before.get(operation, []), behind.get(operation, []))
+        table[operation] = hooks.around(table[operation], held)
 
 
-def _held(original: Callable[[Params], Answer], rules: list[Rule], afterwards: list[Afterwards]) -> Callable[[Params], Answer]:
-    @functools.wraps(original)
-    def answer(params: Params) -> Answer:
-        for rule in rules:
-            if refused := rule(params):
-                return refused
-        answered = original(params)
-        for afterward in afterwards if answered[0] == 200 else ():
-            afterward(params)
-        return answered
-
-    return answer
+def _held(rules: list[Rule], afterwards: list[Afterwards], original: Callable[[Params], Answer], params: Params) -> Answer:
+    for rule in rules:
+        if refused := rule(params):
+            return refused
+    answered = original(params)
+    for afterward in afterwards if answered[0] == 200 else ():
+        afterward(params)
+    return answered
 
 
 def error(code: str, message: str) -> Answer:
@@ -56,13 +54,22 @@ def error(code: str, message: str) -> Answer:
     return answer
 
 
-def stack_of(params: Params) -> Mapping[str, Any] | None:
+def stack_of(params: Params) -> dict[str, Any] | None:
     """The stack that a request names, by name or id; None if there is none any more."""
     from ministack.services.cloudformation.handlers import _resolve_stack
 
     name = text(params, "StackName")
-    stack: Mapping[str, Any] | None = _resolve_stack(name) if name else None
+    stack: dict[str, Any] | None = _resolve_stack(name) if name else None
     return stack if stack and stack["StackStatus"] != "DELETE_COMPLETE" else None
+
+
+def change_set_of(params: Params) -> dict[str, Any] | None:
+    """The change set that a request names, by its ARN or by its name and its stack's; None if there is none."""
+    from ministack.services.cloudformation.changesets import _find_change_set
+
+    stack = stack_of(params) or {}
+    found: dict[str, Any] | None = _find_change_set(text(params, "ChangeSetName"), stack.get("StackName", ""))[1]
+    return found
 
 
 def text(params: Params, name: str) -> str:

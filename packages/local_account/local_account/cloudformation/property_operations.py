@@ -42,6 +42,10 @@ class Change:
     def removed(self, name: str) -> list[Any]:
         return [item for item in self.old.get(name) or [] if item not in (self.new.get(name) or [])]
 
+    def put_again(self, name: str, *by: str) -> list[Any]:
+        """The items that are new, or all of them if what is put on them has changed."""
+        return list(self.new.get(name) or []) if self.has_changed(*by) else self.added(name)
+
     def one(self, name: str, put: str, remove: str, **parameters: Any) -> Operations:
         """A property that is put whole by one operation and taken away by another (none: it stays with the resource)."""
         if self.has_changed(name) and self.new.get(name) is not None:
@@ -88,14 +92,15 @@ def _taken_from_role(change: Change) -> tuple[list[str], list[str]]:
     return list(names), change.removed("ManagedPolicyArns")
 
 
+_ENTITIES = (("Roles", "Role"), ("Users", "User"), ("Groups", "Group"))
+
+
 def _inline_policy(change: Change) -> Operations:
-    for entities, kind in (("Roles", "Role"), ("Users", "User"), ("Groups", "Group")):
-        is_other = change.has_changed("PolicyDocument", "PolicyName")
-        for name in (change.new.get(entities) or []) if is_other else change.added(entities):
+    for entities, kind in _ENTITIES:
+        for name in change.put_again(entities, "PolicyDocument", "PolicyName"):
             policy = {"PolicyName": change.new["PolicyName"], "PolicyDocument": text_of(change.new["PolicyDocument"])}
             yield f"Put{kind}Policy", {f"{kind}Name": name, **policy}
-        renamed = change.has_changed("PolicyName")
-        for name in (change.old.get(entities) or []) if renamed else change.removed(entities):
+        for name in (change.old.get(entities) or []) if change.has_changed("PolicyName") else change.removed(entities):
             yield f"Delete{kind}Policy", {f"{kind}Name": name, "PolicyName": change.old["PolicyName"]}
 
 
@@ -106,7 +111,7 @@ _MOST_VERSIONS = 5
 def _managed_policy(change: Change) -> Operations:
     from ministack.services import iam
 
-    for entities, kind in (("Roles", "Role"), ("Users", "User"), ("Groups", "Group")):
+    for entities, kind in _ENTITIES:
         for name in change.added(entities):
             yield f"Attach{kind}Policy", {f"{kind}Name": name, "PolicyArn": change.arn}
         for name in change.removed(entities):
@@ -168,7 +173,7 @@ def _bucket_policy(change: Change) -> Operations:
 
 
 def _topic_policy(change: Change) -> Operations:
-    for topic in (change.new.get("Topics") or []) if change.has_changed("PolicyDocument") else change.added("Topics"):
+    for topic in change.put_again("Topics", "PolicyDocument"):
         policy = text_of(change.new["PolicyDocument"])
         yield "SetTopicAttributes", {"TopicArn": topic, "AttributeName": "Policy", "AttributeValue": policy}
     for topic in change.removed("Topics"):
@@ -176,7 +181,7 @@ def _topic_policy(change: Change) -> Operations:
 
 
 def _queue_policy(change: Change) -> Operations:
-    for queue in (change.new.get("Queues") or []) if change.has_changed("PolicyDocument") else change.added("Queues"):
+    for queue in change.put_again("Queues", "PolicyDocument"):
         yield "SetQueueAttributes", {"QueueUrl": queue, "Attributes": {"Policy": text_of(change.new["PolicyDocument"])}}
     for queue in change.removed("Queues"):
         yield "SetQueueAttributes", {"QueueUrl": queue}

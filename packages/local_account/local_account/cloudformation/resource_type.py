@@ -11,10 +11,12 @@ import functools
 import json
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from local_account.cloudformation import deployer
+from botocore import xform_name
+
+from local_account.cloudformation import deployer, schemas
 from local_account.context import Context
 
 Properties = dict[str, Any]
@@ -22,14 +24,13 @@ Attributes = dict[str, Any]
 
 
 class ResourceType(ABC):
-    """One CloudFormation type whose every change needs a new resource.
-
-    `Ref` is the physical id, `Fn::GetAtt` reads the attributes that `create` returns.
-    """
+    """One CloudFormation type. `Ref` is the physical id, `Fn::GetAtt` reads the attributes that `create` and `modify` return."""
 
     name: ClassVar[str]
     #: The property that names the resource, for types that a template may name.
     name_property: ClassVar[str] = ""
+    #: Properties whose change needs a new resource, besides those that the type's schema names.
+    create_only: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, context: Context) -> None:
         self._process = context
@@ -48,10 +49,17 @@ class ResourceType(ABC):
         """Physical id and attributes. Raises with the reason, having left nothing behind."""
 
     @abstractmethod
+    def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
+        """Change the resource in place and return its attributes."""
+
+    @abstractmethod
     def delete(self, physical_id: str, properties: Properties) -> None: ...
 
     def update(self, physical_id: str, old: Properties, new: Properties, stack_name: str, logical_id: str) -> tuple[str, Attributes]:
-        """Create the successor. The engine deletes the old resource once the whole update has succeeded."""
+        """Change the resource, or create its successor. The engine deletes the old one once the whole update has succeeded."""
+        changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+        if not changed & {*schemas.create_only(self.name), *self.create_only, self.name_property}:
+            return physical_id, self.modify(physical_id, old, new)
         if self.name_property and new.get(self.name_property) and new[self.name_property] == old.get(self.name_property):
             # The message of AWS, so that it can be searched for.
             raise ValueError(
@@ -59,23 +67,6 @@ class ResourceType(ABC):
                 f"Rename {new[self.name_property]} and update the stack again."
             )
         return self.create(logical_id, new, stack_name)
-
-
-class ModifiableType(ResourceType):
-    """A type of which some changes are made in place."""
-
-    #: Properties whose change needs a new resource ("Update requires: Replacement" in the resource reference).
-    create_only: ClassVar[frozenset[str]] = frozenset()
-
-    @abstractmethod
-    def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
-        """Change the resource in place and return its attributes."""
-
-    def update(self, physical_id: str, old: Properties, new: Properties, stack_name: str, logical_id: str) -> tuple[str, Attributes]:
-        changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
-        if changed & {*self.create_only, self.name_property}:
-            return super().update(physical_id, old, new, stack_name, logical_id)
-        return physical_id, self.modify(physical_id, old, new)
 
 
 def handlers(resource: ResourceType) -> dict[str, Any]:
@@ -121,6 +112,27 @@ def tag_changes(old: Properties, new: Properties) -> tuple[dict[str, str], list[
     """Tags to set, by key, and keys to remove."""
     before, after = ({tag["Key"]: str(tag["Value"]) for tag in properties.get("Tags", [])} for properties in (old, new))
     return {key: value for key, value in after.items() if before.get(key) != value}, sorted(before.keys() - after.keys())
+
+
+def retag(client: Any, arn: str, old: Properties, new: Properties) -> None:
+    """Put the tags that differ, and remove those that went, by the operations that the service has for it."""
+    tags, gone = tag_changes(old, new)
+    if tags:
+        _call_on_tags(client, ("TagResource", "AddTags"), arn, tags)
+    if gone:
+        _call_on_tags(client, ("UntagResource", "DeleteTags"), arn, gone)
+
+
+def _call_on_tags(client: Any, names: Sequence[str], arn: str, given: Any) -> None:
+    """Tags are a list of pairs or a map, by service; keys to remove are a list."""
+    known = client.meta.service_model
+    operation = next(name for name in names if name in known.operation_names)
+    members = known.operation_model(operation).input_shape.members
+    whose = next(member for member in members if member.lower() == "resourcearn")
+    values = next(member for member in members if member.lower() in ("tags", "tagkeys"))
+    is_pairs = isinstance(given, Mapping) and members[values].type_name == "list"
+    listed = [{"Key": key, "Value": value} for key, value in dict(given).items()] if is_pairs else given
+    getattr(client, xform_name(operation))(**api_request(client, operation, {whose: arn, values: listed}))
 
 
 def generated_name(stack_name: str, logical_id: str, maximum_length: int = 63) -> str:

@@ -11,12 +11,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_account.api.rules.rule import is_there
 from local_account.cloudformation import template_reads
-from local_account.cloudformation.resource_type import Attributes, ModifiableType, Properties, generated_name
+from local_account.cloudformation.resource_type import Attributes, Properties, ResourceType, generated_name
 from local_account.cloudformation.s3_settings import SETTINGS
 
 
-class Bucket(ModifiableType):
+class Bucket(ResourceType):
     """Ref: the name. GetAtt: Arn, DomainName, RegionalDomainName, DualStackDomainName."""
 
     name = "AWS::S3::Bucket"
@@ -25,7 +26,7 @@ class Bucket(ModifiableType):
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
         client = self.client("s3")
         name = str(properties.get("BucketName") or generated_name(stack_name, logical_id)).lower()
-        if self._exists(name):  # which CreateBucket answers with success to a bucket's owner, in us-east-1
+        if is_there(client.head_bucket, Bucket=name):  # which CreateBucket answers with success to a bucket's owner, in us-east-1
             raise ValueError(f"{name} already exists")
         region = self.context.settings.region
         client.create_bucket(
@@ -58,13 +59,6 @@ class Bucket(ModifiableType):
             status = answered["ResponseMetadata"]["HTTPStatusCode"]
             raise ValueError(f"{answered['Error']['Message']} (Service: S3, Status Code: {status})") from error
 
-    def _exists(self, name: str) -> bool:
-        try:
-            self.client("s3").head_bucket(Bucket=name)
-        except ClientError:
-            return False
-        return True
-
     def _attributes(self, name: str) -> Attributes:
         region = self.context.settings.region
         return {
@@ -75,7 +69,7 @@ class Bucket(ModifiableType):
         }
 
 
-class AutoDeleteObjects(ModifiableType):
+class AutoDeleteObjects(ResourceType):
     """A bucket is emptied when its stack lets go of it.
 
     CDK's own provider is a Node.js Lambda function that needs the AWS SDK for JavaScript, which is part of Lambda's image

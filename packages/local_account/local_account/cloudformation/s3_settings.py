@@ -47,11 +47,14 @@ def _renamed(names: Mapping[str, str]) -> Callable[[Mapping[str, Any]], dict[str
 _encryption_rule = _renamed({"ServerSideEncryptionByDefault": "ApplyServerSideEncryptionByDefault"})
 _cors_rule = _renamed({"Id": "ID", "ExposedHeaders": "ExposeHeaders", "MaxAge": "MaxAgeSeconds"})
 _TRANSITIONS = {
-    "Transition": _renamed({"TransitionInDays": "Days", "TransitionDate": "Date"}),
-    "NoncurrentVersionTransition": _renamed({"TransitionInDays": "NoncurrentDays"}),
+    "Transitions": _renamed({"TransitionInDays": "Days", "TransitionDate": "Date"}),
+    "NoncurrentVersionTransitions": _renamed({"TransitionInDays": "NoncurrentDays"}),
 }
 _EXPIRATION = {"ExpirationInDays": "Days", "ExpiredObjectDeleteMarker": "ExpiredObjectDeleteMarker"}
-_OUTSIDE_FILTER = {"ObjectSizeGreaterThan", "ObjectSizeLessThan", "TagFilters", "ExpirationDate", "NoncurrentVersionExpirationInDays"}
+_OUTSIDE_FILTER = {
+    *("ObjectSizeGreaterThan", "ObjectSizeLessThan", "TagFilters", "ExpirationDate"),
+    *("NoncurrentVersionExpirationInDays", "NoncurrentVersionTransition", "Transition"),  # older forms
+}
 
 
 def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,8 +66,8 @@ def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     if wanted := {_EXPIRATION[key]: rule[key] for key in _EXPIRATION if key in rule}:
         converted["Expiration"] = wanted
     for key, value in rule.items():
-        if rename := _TRANSITIONS.get(key.removesuffix("s")):  # an older form of the template has one, without a list
-            converted[f"{key.removesuffix('s')}s"] = [rename(item) for item in (value if isinstance(value, list) else [value])]
+        if rename := _TRANSITIONS.get(key):
+            converted[key] = [rename(item) for item in value]
         elif key != "Prefix" and key not in _EXPIRATION:
             converted["ID" if key == "Id" else key] = value
     return converted
@@ -75,26 +78,10 @@ def _logging(value: Mapping[str, Any], bucket: str) -> dict[str, Any]:
     return {"LoggingEnabled": {"TargetBucket": target, "TargetPrefix": value.get("LogFilePrefix", "")}}
 
 
-#: Kind of target -> the list in the API, and the target in the template and in the API.
-_NOTIFICATIONS = {
-    "LambdaConfigurations": ("LambdaFunctionConfigurations", "Function", "LambdaFunctionArn"),
-    "QueueConfigurations": ("QueueConfigurations", "Queue", "QueueArn"),
-    "TopicConfigurations": ("TopicConfigurations", "Topic", "TopicArn"),
-}
-
-
 def _notification(value: Mapping[str, Any], _: str) -> dict[str, Any]:
-    converted: dict[str, Any] = {}
-    for kind, (api_kind, target, api_target) in _NOTIFICATIONS.items():
-        for item in value.get(kind, []):
-            entry: dict[str, Any] = {api_target: item[target], "Events": [item["Event"]]}
-            if "Filter" in item:
-                entry["Filter"] = {"Key": {"FilterRules": item["Filter"]["S3Key"]["Rules"]}}
-            converted.setdefault(api_kind, []).append(entry)
     bridge = value.get("EventBridgeConfiguration")
-    if bridge is not None and str(bridge.get("EventBridgeEnabled", True)).lower() == "true":
-        converted["EventBridgeConfiguration"] = {}
-    return converted
+    is_on = bridge is not None and str(bridge.get("EventBridgeEnabled", True)).lower() == "true"
+    return {"EventBridgeConfiguration": {}} if is_on else {}
 
 
 _ALL_BLOCKED = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 
 from local_account.cloudformation.resource_type import (
     Attributes,
-    ModifiableType,
     Properties,
+    ResourceType,
     api_request,
     generated_name,
     last_part,
-    tag_changes,
+    retag,
 )
 
 _POLL_SECONDS = 0.1
@@ -27,20 +27,11 @@ def _without(properties: Properties, *names: str) -> Properties:
     return {key: value for key, value in properties.items() if key not in names}
 
 
-def _retag(client: Any, arn: str, old: Properties, new: Properties) -> None:
-    tags, gone = tag_changes(old, new)
-    if tags:
-        client.add_tags(ResourceArn=arn, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
-    if gone:
-        client.delete_tags(ResourceArn=arn, TagKeys=gone)
-
-
-class ModelPackageGroup(ModifiableType):
+class ModelPackageGroup(ResourceType):
     """Ref: the ARN. GetAtt: ModelPackageGroupArn, ModelPackageGroupStatus, CreationTime."""
 
     name = "AWS::SageMaker::ModelPackageGroup"
     name_property = "ModelPackageGroupName"
-    create_only = frozenset({"ModelPackageGroupDescription"})
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
         client = self.client("sagemaker")
@@ -55,7 +46,7 @@ class ModelPackageGroup(ModifiableType):
 
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
         self._set_policy(last_part(physical_id), old, new)
-        _retag(self.client("sagemaker"), physical_id, old, new)
+        retag(self.client("sagemaker"), physical_id, old, new)
         return self._attributes(physical_id)
 
     def delete(self, physical_id: str, properties: Properties) -> None:
@@ -79,7 +70,7 @@ class ModelPackageGroup(ModifiableType):
         }
 
 
-class Pipeline(ModifiableType):
+class Pipeline(ResourceType):
     """Ref: the pipeline's name."""
 
     name = "AWS::SageMaker::Pipeline"
@@ -96,7 +87,7 @@ class Pipeline(ModifiableType):
         client = self.client("sagemaker")
         rest = api_request(client, "UpdatePipeline", _without(new, "PipelineDefinition", "Tags"))
         arn = client.update_pipeline(**rest, PipelineDefinition=self._definition(new))["PipelineArn"]
-        _retag(client, arn, old, new)
+        retag(client, arn, old, new)
         return {}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
@@ -113,7 +104,7 @@ class Pipeline(ModifiableType):
         return str(stored["Body"].read().decode())
 
 
-class _Unchanging(ModifiableType):
+class _Unchanging(ResourceType):
     """Ref: the ARN. GetAtt: the name. Every change but one of its tags replaces it."""
 
     operation: ClassVar[str]  # as botocore's clients name what comes after create_ and delete_
@@ -125,7 +116,7 @@ class _Unchanging(ModifiableType):
         return getattr(client, f"create_{self.operation}")(**request)[f"{of}Arn"], {self.name_property: name}
 
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
-        _retag(self.client("sagemaker"), physical_id, old, new)
+        retag(self.client("sagemaker"), physical_id, old, new)
         return {self.name_property: last_part(physical_id)}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
@@ -134,22 +125,13 @@ class _Unchanging(ModifiableType):
 
 class Model(_Unchanging):
     name, name_property, operation = "AWS::SageMaker::Model", "ModelName", "model"
-    create_only = frozenset(
-        ("Containers", "EnableNetworkIsolation", "ExecutionRoleArn", "InferenceExecutionConfig", "PrimaryContainer", "VpcConfig")
-    )
 
 
 class EndpointConfig(_Unchanging):
     name, name_property, operation = "AWS::SageMaker::EndpointConfig", "EndpointConfigName", "endpoint_config"
-    create_only = frozenset(
-        (
-            *("AsyncInferenceConfig", "DataCaptureConfig", "EnableNetworkIsolation", "ExecutionRoleArn", "ExplainerConfig"),
-            *("KmsKeyId", "MetricsConfig", "ProductionVariants", "ShadowProductionVariants", "VpcConfig"),
-        )
-    )
 
 
-class Endpoint(ModifiableType):
+class Endpoint(ResourceType):
     """Ref: the ARN. GetAtt: EndpointName. Complete once it is in service; a failed one fails the stack, which rolls back."""
 
     name = "AWS::SageMaker::Endpoint"
@@ -170,7 +152,7 @@ class Endpoint(ModifiableType):
     def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
         client = self.client("sagemaker")
         name, config = last_part(physical_id), _config(new)
-        _retag(client, physical_id, old, new)
+        retag(client, physical_id, old, new)
         if _without(old, "Tags") == _without(new, "Tags"):  # UpdateEndpoint would deploy the same once more
             return {"EndpointName": name}
         request = {**_without(new, "Tags"), "EndpointName": name, "EndpointConfigName": config}

@@ -8,15 +8,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from local_account.cloudformation.resource_type import Attributes, ModifiableType, Properties, api_request, generated_name
+from local_account.cloudformation.resource_type import Attributes, Properties, ResourceType, api_request, generated_name
 
 
-class Schedule(ModifiableType):
+class Schedule(ResourceType):
     """Ref: the name. GetAtt: Arn."""
 
     name = "AWS::Scheduler::Schedule"
     name_property = "Name"
-    create_only = frozenset({"GroupName"})
+    create_only = frozenset({"GroupName"})  # which is a part of its ARN
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
         name = properties.get("Name") or generated_name(stack_name, logical_id, 64)

@@ -25,11 +25,15 @@ _NAMED = {"string": "String", "integer": "Integer", "number": "Number", "boolean
 
 def require_valid(resource_type: str, logical_id: str, properties: Mapping[str, Any]) -> None:
     """Raises ValueError that names each property and the constraint that it breaks. Types without a schema (custom ones) pass."""
-    validator = _validator(resource_type)
-    found = list(dict.fromkeys(_said(error) for error in _leaves(validator.iter_errors(properties)))) if validator else []
-    if found:
+    if found := broken(resource_type, properties):
         count = [f"#: {len(found)} schema violations found"] if len(found) > 1 else []
         raise ValueError(f"Properties validation failed for resource {logical_id} with message: {'; '.join([*count, *found])}")
+
+
+def broken(resource_type: str, properties: Mapping[str, Any]) -> list[str]:
+    """The constraints that some of a type's properties break, in CloudFormation's words. None without a schema."""
+    validator = _validator(resource_type)
+    return list(dict.fromkeys(_said(error) for error in _leaves(validator.iter_errors(properties)))) if validator else []
 
 
 @functools.cache

@@ -7,10 +7,10 @@ so that they can be searched for. Used by `__init__.py`, which puts the rules be
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from local_account.cloudformation.operations import Answer, Params, Rule, error, is_true, stack_of, text
+from local_account.cloudformation.operations import Answer, Params, Rule, change_set_of, error, is_true, stack_of, text
 
 _UPDATABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"})
 #: What a failure leaves when rollback is disabled: to be tried again, or rolled back.
@@ -43,9 +43,7 @@ def _create_change_set(params: Params) -> Answer | None:
 
 
 def _execute_change_set(params: Params) -> Answer | None:
-    from ministack.services.cloudformation.changesets import _find_change_set
-
-    _, change_set = _find_change_set(text(params, "ChangeSetName"), text(params, "StackName"))
+    change_set = change_set_of(params)
     if change_set is None:
         return None  # MiniStack says that there is none
     where = f"ChangeSet [{change_set['ChangeSetId']}] cannot be executed in its current"
@@ -76,13 +74,25 @@ def _delete_stack(params: Params) -> Answer | None:
     return error("ValidationError", f"Stack [{stack['StackId']}] cannot be deleted while in status {status}")
 
 
-RULES: Mapping[str, Rule] = {
-    "CreateStack": _create_stack,
-    "UpdateStack": _update_stack,
-    "CreateChangeSet": _create_change_set,
-    "ExecuteChangeSet": _execute_change_set,
-    "DeleteStack": _delete_stack,
-}
+def _of_one_stack(params: Params) -> Answer | None:
+    """API reference, ExecuteChangeSet: "if you specified the name of a change set, specify the stack name (or ID) that's associated"."""
+    named, stack = text(params, "ChangeSetName"), text(params, "StackName")
+    if not named.startswith("arn:"):
+        return None if stack else error("ValidationError", "StackName must be specified if ChangeSetName is not specified as an ARN.")
+    found = change_set_of({"ChangeSetName": named})
+    if found and stack and stack not in (found["StackName"], found["StackId"]):
+        return error("ChangeSetNotFound", f"ChangeSet [{named}] does not exist")
+    return None  # MiniStack says that there is none
+
+
+RULES: Sequence[tuple[str, Rule]] = (
+    *((operation, _of_one_stack) for operation in ("DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet")),
+    ("CreateStack", _create_stack),
+    ("UpdateStack", _update_stack),
+    ("CreateChangeSet", _create_change_set),
+    ("ExecuteChangeSet", _execute_change_set),
+    ("DeleteStack", _delete_stack),
+)
 
 
 def _not_updatable(stack: Mapping[str, Any] | None) -> Answer | None:

@@ -7,21 +7,20 @@ Amazon EventBridge"). Used by `__init__.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from local_account import hooks
 from local_account.context import Context
 
 
 def install(context: Context) -> None:
     from ministack.services.cloudformation import changesets, handlers, stacks
 
-    record = getattr(stacks._add_event, "records", stacks._add_event)  # an earlier account of this process has told of its own
-
-    def add_event(
-        stack_id: str, stack_name: str, logical_id: str, resource_type: str, status: str, reason: str = "", *rest: Any, **more: Any
-    ) -> None:
-        record(stack_id, stack_name, logical_id, resource_type, status, reason, *rest, **more)
-        if resource_type == "AWS::CloudFormation::Stack" and logical_id == stack_name:
+    def add_event(record: Callable[..., None], stack_id: str, name: str, logical_id: str, kind: str, *said: Any, **more: Any) -> None:
+        record(stack_id, name, logical_id, kind, *said, **more)
+        status, reason = (*said, more.get("reason", ""))[:2]
+        if kind == "AWS::CloudFormation::Stack" and logical_id == name:
             detail = {
                 "stack-id": stack_id,
                 "status-details": {"status": status, "status-reason": reason},
@@ -29,7 +28,4 @@ def install(context: Context) -> None:
             }
             context.here.emit("aws.cloudformation", "CloudFormation Stack Status Change", detail, [stack_id])
 
-    add_event.records = record  # type: ignore[attr-defined]  # of the function itself, for the next account
-    stacks._add_event = add_event
-    changesets._add_event = add_event
-    handlers._add_event = add_event
+    stacks._add_event = changesets._add_event = handlers._add_event = hooks.around(stacks._add_event, add_event)

@@ -21,11 +21,7 @@ _MEMBERS = frozenset(
 )
 _PLAIN = ("String", "Number", "List<Number>", "CommaDelimitedList")
 #: What is in an account that has EC2 and Route 53.
-_ELSEWHERE = (
-    *(f"AWS::EC2::{name}" for name in ("AvailabilityZone::Name", "Image::Id", "Instance::Id", "KeyPair::KeyName")),
-    *(f"AWS::EC2::{name}" for name in ("SecurityGroup::GroupName", "SecurityGroup::Id", "Subnet::Id", "Volume::Id", "VPC::Id")),
-    "AWS::Route53::HostedZone::Id",
-)
+_ELSEWHERE = re.compile(r"(List<)?AWS::(EC2|Route53)::(\w+)::\w+>?")
 _PARAMETER_NAME = "AWS::SSM::Parameter::Name"
 _STORED = re.compile(r"AWS::SSM::Parameter::Value<(.+)>")
 _FORMAT = "Template format error:"
@@ -68,7 +64,7 @@ def _is_type(name: str) -> bool:
         name = stored[1].replace("List<String>", "CommaDelimitedList")
     if name in (*_PLAIN, _PARAMETER_NAME):
         return True
-    return name.removeprefix("List<").removesuffix(">") in _ELSEWHERE
+    return bool(_ELSEWHERE.fullmatch(name))
 
 
 def check_values(
@@ -112,7 +108,7 @@ def _check_value(name: str, definition: Mapping[str, Any], value: str, is_stored
     kind = definition["Type"]
     is_list = kind == "CommaDelimitedList" or kind.startswith("List<")
     members = [member.strip() for member in value.split(",")] if is_list else [value]
-    if kind.removeprefix("List<").removesuffix(">") in _ELSEWHERE or (kind == _PARAMETER_NAME and not is_stored(value)):
+    if _ELSEWHERE.fullmatch(kind) or (kind == _PARAMETER_NAME and not is_stored(value)):
         raise TemplateError(f"Parameter validation failed: parameter value {value} for parameter name {name} does not exist")
     reason = definition.get("ConstraintDescription")
     allowed = definition.get("AllowedValues")

@@ -13,6 +13,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from local_account import hooks
 from local_account.cloudformation import deployer
 from local_account.cloudformation.templates import TemplateError
 from local_account.context import Context
@@ -29,21 +30,15 @@ def install(context: Context) -> None:
         (custom_resource, "invoke_custom_resource", functools.partial(_provider, context)),
     )
     for module, name, ask in asking:
-        setattr(module, name, _asked(getattr(module, name), ask))
+        setattr(module, name, hooks.around(getattr(module, name), functools.partial(_ask_first, ask)))
 
 
-def _asked(function: Callable[..., Any], ask: Callable[..., None]) -> Callable[..., Any]:
-    original = getattr(function, "__wrapped__", function)  # an earlier account of this process has put its own
-
-    @functools.wraps(original)
-    def call(*arguments: Any, **options: Any) -> Any:
-        try:
-            ask(*arguments, **options)
-        except ServiceError as error:
-            raise TemplateError(error.message) from error
-        return original(*arguments, **options)
-
-    return call
+def _ask_first(ask: Callable[..., None], original: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    try:
+        ask(*arguments, **options)
+    except ServiceError as error:
+        raise TemplateError(error.message) from error
+    return original(*arguments, **options)
 
 
 def _parameter(context: Context, name: str, version: str | None = None, decrypt: bool = False) -> None:

@@ -37,12 +37,6 @@ _POLICIES = {
     "DeletionPolicy": frozenset({"Delete", "Retain", "RetainExceptOnCreate", "Snapshot"}),
     "UpdateReplacePolicy": frozenset({"Delete", "Retain", "Snapshot"}),
 }
-_SNAPSHOTS = frozenset(
-    (
-        *("AWS::DocDB::DBCluster", "AWS::EC2::Volume", "AWS::ElastiCache::CacheCluster", "AWS::ElastiCache::ReplicationGroup"),
-        *("AWS::Neptune::DBCluster", "AWS::RDS::DBCluster", "AWS::RDS::DBInstance", "AWS::Redshift::Cluster"),
-    )
-)
 _LIST_TYPE = re.compile(r"List<|CommaDelimitedList")
 _DYNAMIC_REFERENCE = re.compile(r"\{\{resolve:([^:}]*)")
 _NAME = re.compile(r"[A-Za-z0-9]+")
@@ -119,9 +113,9 @@ def check(template: Template) -> None:
 
 def check_references(template: Template, conditions: Mapping[str, bool] | None) -> None:
     """Raises TemplateError if something refers to nothing, or in a circle; with `conditions`, if it refers to what they leave out."""
-    resources = _active(template["Resources"], conditions)
+    resources = active(template["Resources"], conditions)
     known = {*resources, *template.get("Parameters", {}), *_PSEUDO_PARAMETERS}
-    for section, members in (("Resources", resources), ("Outputs", _active(template.get("Outputs", {}), conditions))):
+    for section, members in (("Resources", resources), ("Outputs", active(template.get("Outputs", {}), conditions))):
         found = [reference for member in members.values() for reference in _of(member, conditions)]
         for reference in found:
             if reference.function == "Fn::GetAtt" and reference.name not in template["Resources"]:
@@ -140,7 +134,8 @@ def _resolves(reference: Reference, known: set[str]) -> bool:
     return reference.name in known and not (reference.function == "Fn::Sub" and reference.name in _NOT_IN_TEXT)
 
 
-def _active(members: Mapping[str, Any], conditions: Mapping[str, bool] | None) -> dict[str, Any]:
+def active(members: Mapping[str, Any], conditions: Mapping[str, bool] | None) -> dict[str, Any]:
+    """Those resources or outputs that the conditions leave; all of them without conditions."""
     return {name: member for name, member in members.items() if conditions is None or conditions.get(member.get("Condition"), True)}
 
 
@@ -207,7 +202,7 @@ def _check_policy(logical_id: str, resource: Mapping[str, Any], attribute: str, 
         raise TemplateError(f"{_FORMAT} Every {attribute} member must be a string.")
     if policy not in allowed:
         raise TemplateError(f"{_FORMAT} Unrecognized {attribute} {policy} for resource {logical_id}")
-    if policy == "Snapshot" and resource["Type"] not in _SNAPSHOTS:
+    if policy == "Snapshot":  # no type of this account has any
         what = "deletion policy" if attribute == "DeletionPolicy" else "update replace policy"
         raise TemplateError(f"Template error: resource type {resource['Type']} does not support {what} Snapshot")
 

@@ -2,7 +2,7 @@
 
 What clients send is checked at the port (`gateway.py`); `check` does the same for what a pipeline's steps ask for (`pipelines/steps.py`).
 What is behind these doors can rely on types, required members, enums, lengths and patterns, and that no member arrives that would be
-dropped: `api/validation.py`, `api/members.py`, `api/values.py`.
+dropped: `api/validation.py`, `api/members.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from local_account.api import members, validation, values
+from local_account.api import members, validation
 from local_account.api.reading import Call, input_shape, model
 from local_account.moto_operations import as_shape
 
@@ -18,14 +18,13 @@ from local_account.moto_operations import as_shape
 def check(operation: str, request: Mapping[str, Any]) -> None:
     """Raises ServiceError as the port does for a request that AWS's model does not allow, or that asks for what is not acted on."""
     validation.require_allowed(Call("sagemaker", operation, request))
-    values.require_emulated(Call("sagemaker", operation, request))
 
 
 def refuse(operation: str, request: Mapping[str, Any]) -> None:
     """Raises NotImplemented that names the first member of `request` that is not acted on. What the model does not have is left aside."""
     known = Call("sagemaker", operation, as_shape(input_shape("sagemaker", operation), request))
     members.require_emulated(known)
-    values.require_emulated(known)
+    members.require_emulated_values(known)
 
 
 def as_modelled(operation: str, request: Any) -> Any:

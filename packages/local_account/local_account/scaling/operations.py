@@ -1,7 +1,7 @@
 """Application Auto Scaling's API for endpoint variants, on top of moto's records.
 
 Adds what moto leaves out: checks, the alarms of target tracking, the history of activities. Only
-`sagemaker:variant:DesiredInstanceCount` is acted upon; every other scalable dimension is refused by name (`api/values.py`).
+`sagemaker:variant:DesiredInstanceCount` is acted upon; every other scalable dimension is refused by name (`api/lists/`).
 """
 
 from __future__ import annotations

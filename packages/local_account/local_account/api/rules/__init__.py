@@ -6,34 +6,8 @@ services as functions `(context, parameters)`, which raise the service's own err
 Next: `rule.py`.
 """
 
-from local_account.api.rules import (
-    changes,
-    cloudwatch,
-    delivery,
-    events,
-    functions,
-    handed_roles,
-    identity,
-    keys,
-    logs,
-    objects,
-    parameters,
-    queues,
-    topics,
-)
+import importlib
+import pkgutil
 
-__all__ = [
-    "changes",
-    "cloudwatch",
-    "delivery",
-    "events",
-    "functions",
-    "handed_roles",
-    "identity",
-    "keys",
-    "logs",
-    "objects",
-    "parameters",
-    "queues",
-    "topics",
-]
+for _module in pkgutil.iter_modules(__path__):  # each registers its rules
+    importlib.import_module(f"{__name__}.{_module.name}")

@@ -5,14 +5,13 @@ Error texts: the API reference's errors of CreateFunction, PublishVersion, Creat
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_account.api.rules.rule import is_there, rule
+from local_account.api.rules.rule import is_there, require_json, rule
 from local_account.context import Context
 from local_account.errors import NotEmulatedError, ServiceError
 
@@ -34,8 +33,6 @@ def _runtime(context: Context, request: Mapping[str, Any]) -> None:
 @rule("lambda", "CreateFunction")
 def _code(context: Context, request: Mapping[str, Any]) -> None:
     code = request.get("Code") or {}
-    if request.get("PackageType", "Zip") != "Zip":
-        raise NotEmulatedError("lambda", f"CreateFunction with PackageType {request['PackageType']}")
     if not request.get("Runtime") or not request.get("Handler"):
         raise ServiceError(_INVALID, "Runtime and Handler are mandatory parameters for functions created with deployment packages.")
     _source(context, code, "Please provide a source for function code.")
@@ -70,20 +67,6 @@ def _source(context: Context, code: Mapping[str, Any], missing: str) -> None:
         ) from error
 
 
-@rule("lambda", "PublishVersion")
-def _expected_code(context: Context, request: Mapping[str, Any]) -> None:
-    expected = request.get("CodeSha256")
-    if not expected:
-        return
-    current = context.client("lambda").get_function_configuration(FunctionName=request["FunctionName"])["CodeSha256"]
-    if expected != current:
-        raise ServiceError(
-            _INVALID,
-            f"CodeSHA256 ({expected}) is different from current CodeSHA256 in $LATEST ({current}). Please try again with the "
-            "CodeSHA256 in $LATEST.",
-        )
-
-
 @rule("lambda", "CreateAlias", "UpdateAlias")
 def _version_of_alias(context: Context, request: Mapping[str, Any]) -> None:
     version, name = request.get("FunctionVersion"), request["FunctionName"]
@@ -95,8 +78,5 @@ def _version_of_alias(context: Context, request: Mapping[str, Any]) -> None:
 
 @rule("lambda", "Invoke")
 def _payload(context: Context, request: Mapping[str, Any]) -> None:
-    payload = request.get("Payload")
-    try:
-        json.loads(payload or "null")
-    except (ValueError, RecursionError) as error:
-        raise ServiceError("InvalidRequestContentException", f"Could not parse request body into json: {error}") from error
+    refused = ServiceError("InvalidRequestContentException", "Could not parse request body into json.")
+    require_json(request.get("Payload") or "null", refused)

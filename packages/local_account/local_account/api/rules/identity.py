@@ -10,6 +10,7 @@ from typing import Any
 
 from local_account.api.rules import policy_documents
 from local_account.api.rules.rule import is_there, rule
+from local_account.authorization.existing import identity
 from local_account.context import Context
 from local_account.errors import NotEmulatedError, ServiceError
 
@@ -28,7 +29,7 @@ def _inline(context: Context, request: Mapping[str, Any]) -> None:
     policy_documents.require_identity_policy(request["PolicyDocument"])
     kind, longest = ("role", policy_documents.LONGEST_OF_ROLE) if "RoleName" in request else ("user", policy_documents.LONGEST_OF_USER)
     name = request.get("RoleName") or request.get("UserName") or ""
-    others = _inline_policies(context, kind, name)
+    others = dict(identity(context.settings.account_id, kind, name).get("InlinePolicies", {}))
     others.pop(request["PolicyName"], None)
     if sum(map(policy_documents.length, [*others.values(), request["PolicyDocument"]])) > longest:
         raise _exceeded(f"Maximum policy size of {longest} bytes exceeded for {kind} {name}")
@@ -71,7 +72,7 @@ def require_managed_policy(context: Context, arn: str) -> None:
 
 @rule("iam", "AttachRolePolicy")
 def _number(context: Context, request: Mapping[str, Any]) -> None:
-    role = _entity(context, "role", request["RoleName"])
+    role = identity(context.settings.account_id, "role", request["RoleName"])
     attached = {*map(str, role.get("AttachedPolicies", ())), request["PolicyArn"]}
     if len(attached) > policy_documents.MOST_ATTACHED:
         raise _exceeded(f"Cannot exceed quota for PoliciesPerRole: {policy_documents.MOST_ATTACHED}")
@@ -86,38 +87,5 @@ def _no_policies_left(context: Context, request: Mapping[str, Any]) -> None:
         raise ServiceError("DeleteConflict", "Cannot delete entity, must delete policies first.", 409)
 
 
-@rule("iam", "DeleteAccessKey")
-def _own_key(context: Context, request: Mapping[str, Any]) -> None:
-    """A key is deleted of the user who has it."""
-    user, key = request.get("UserName"), request.get("AccessKeyId")
-    if not user:
-        return
-    keys = context.client("iam").list_access_keys(UserName=user)["AccessKeyMetadata"]
-    if key not in [each["AccessKeyId"] for each in keys]:
-        raise ServiceError("NoSuchEntity", f"The Access Key with id {key} cannot be found.", 404)
-
-
-def _entity(context: Context, kind: str, name: str) -> Mapping[str, Any]:
-    """A role or user as MiniStack keeps it; nothing for one that is not there."""
-    from ministack.services import iam
-
-    found: Mapping[str, Any] | None = context.keyring.here(lambda: (iam._roles if kind == "role" else iam._users).get(name))
-    return found or {}
-
-
-def _inline_policies(context: Context, kind: str, name: str) -> dict[str, str]:
-    return dict(_entity(context, kind, name).get("InlinePolicies", {}))
-
-
 def _exceeded(message: str) -> ServiceError:
     return ServiceError("LimitExceeded", message, 409)
-
-
-@rule("iam", "SimulateCustomPolicy")
-def _simulated(context: Context, request: Mapping[str, Any]) -> None:
-    """IAM API reference, SimulateCustomPolicy, Errors."""
-    for document in request.get("PolicyInputList") or ():
-        try:
-            policy_documents.require_identity_policy(str(document))
-        except ServiceError as error:
-            raise ServiceError("InvalidInput", error.message) from error

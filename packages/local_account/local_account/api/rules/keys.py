@@ -30,7 +30,6 @@ def _alias(context: Context, request: Mapping[str, Any]) -> None:
         raise ServiceError("NotAuthorizedException", f"{name} is reserved for AWS managed keys.")
     if not name.startswith("alias/") or name == "alias/":
         raise ServiceError("ValidationException", f"Invalid identifier: {name}; an alias begins with alias/")
-    _require_key(context, request.get("TargetKeyId", ""))
 
 
 @rule("kms", "Decrypt")
@@ -38,7 +37,8 @@ def _key(context: Context, request: Mapping[str, Any]) -> None:
     """The ciphertext of a symmetric key tells its key; the one that the caller names must be that one."""
     if not request.get("KeyId"):
         return
-    _require_key(context, request["KeyId"])
+    if not is_there(context.client("kms").describe_key, KeyId=request["KeyId"]):
+        raise ServiceError("NotFoundException", f"Key '{request['KeyId']}' does not exist")
     client = context.client("kms")
     context_given = {"EncryptionContext": request["EncryptionContext"]} if request.get("EncryptionContext") else {}
     used = client.decrypt(CiphertextBlob=_bytes(request["CiphertextBlob"]), **context_given)["KeyId"]
@@ -47,11 +47,6 @@ def _key(context: Context, request: Mapping[str, Any]) -> None:
             "IncorrectKeyException",
             "The key ID in the request does not identify a CMK that can perform this operation.",
         )
-
-
-def _require_key(context: Context, key: str) -> None:
-    if not is_there(context.client("kms").describe_key, KeyId=key or "none"):
-        raise ServiceError("NotFoundException", f"Key '{key}' does not exist")
 
 
 def _bytes(blob: Any) -> bytes:

@@ -80,16 +80,4 @@ def _parts(context: Context, request: Mapping[str, Any]) -> None:
         raise ServiceError("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
 
 
-@rule("s3", "GetObject")
-def _part(context: Context, request: Mapping[str, Any]) -> None:
-    """Of an object that was put as a whole, which its ETag without a `-` tells, the one part is number 1."""
-    if int(request.get("PartNumber") or 1) == 1:
-        return
-    version = {"VersionId": request["VersionId"]} if request.get("VersionId") else {}
-    place = {"Bucket": request["Bucket"], "Key": request["Key"], **version}
-    client = context.client("s3")
-    if is_there(client.head_object, **place) and "-" not in client.head_object(**place)["ETag"]:
-        raise ServiceError("InvalidPartNumber", "The requested partnumber is not satisfiable", 416)
-
-
 _register()

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from local_account.authorization.existing import identity
 from local_account.context import Context
 from local_account.errors import ServiceError
 
@@ -97,14 +98,10 @@ def _principals(document: str) -> Iterator[str]:
 
 
 def _exists(context: Context, arn: str) -> bool:
-    from ministack.services import iam
-
     found = _ENTITY.fullmatch(arn)
     if found is None or found[1] not in context.places.account_ids:
         return True
-    name = found[3].rpartition("/")[2]
-    stored = (iam._roles if found[2] == "role" else iam._users).get_scoped(found[1], None, name)
-    return stored is not None and stored["Arn"] == arn
+    return identity(found[1], found[2], found[3]).get("Arn") == arn
 
 
 def _as_moto_has_it(document: str, *, keeps_version: bool = False) -> str:

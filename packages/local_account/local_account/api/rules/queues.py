@@ -1,6 +1,7 @@
 """SQS: names, attributes and ranges of queues and messages.
 
-Sources: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html, API_SendMessage.html,
+The ranges are those of the resource type's schema (`cloudformation/schemas.py`), which a message's members share with their queue.
+Sources besides: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html, API_SendMessage.html,
 API_ReceiveMessage.html and API_ChangeMessageVisibility.html.
 """
 
@@ -16,55 +17,32 @@ from local_account.context import Context
 from local_account.errors import ServiceError
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
-_HALF_DAY = 43_200
 #: Bytes of a queue's policy: SQS developer guide, "Quotas related to policies".
 LONGEST_POLICY = 8_192
-#: Attribute -> a range of whole numbers, the words that are taken, "json" for a document, None for any text.
-_ATTRIBUTES: Mapping[str, Any] = {
-    "DelaySeconds": (0, 900),
-    "MaximumMessageSize": (1024, 1_048_576),
-    "MessageRetentionPeriod": (60, 1_209_600),
-    "ReceiveMessageWaitTimeSeconds": (0, 20),
-    "VisibilityTimeout": (0, _HALF_DAY),
-    "KmsDataKeyReusePeriodSeconds": (60, 86_400),
-    "Policy": "json",
-    "RedrivePolicy": "json",
-    "RedriveAllowPolicy": "json",
-    "KmsMasterKeyId": None,
-    "FifoQueue": {"true", "false"},
-    "ContentBasedDeduplication": {"true", "false"},
-    "SqsManagedSseEnabled": {"true", "false"},
-    "DeduplicationScope": {"messageGroup", "queue"},
-    "FifoThroughputLimit": {"perQueue", "perMessageGroupId"},
-}
+_TYPE = "AWS::SQS::Queue"
+#: Properties that are no attributes.
+_NO_ATTRIBUTES = frozenset({"Arn", "QueueName", "QueueUrl", "Tags"})
+#: What the schema leaves open.
+_CHOICES = {"DeduplicationScope": ("messageGroup", "queue"), "FifoThroughputLimit": ("perQueue", "perMessageGroupId")}
 
 
 @rule("sqs", "CreateQueue", "SetQueueAttributes")
 def _attributes(context: Context, request: Mapping[str, Any]) -> None:
+    from local_account.cloudformation import schemas  # which is made of services, and so of their rules
+
+    known = (schemas.schema_of(_TYPE) or {})["properties"]
     for name, value in (request.get("Attributes") or {}).items():
-        if name not in _ATTRIBUTES:
+        invalid = ServiceError("InvalidAttributeValue", f"Invalid value for the parameter {name}.")
+        if name == "Policy":
+            if value:
+                require_resource_policy(context, value, "InvalidAttributeValue", LONGEST_POLICY, names_resource=False)
+            continue
+        if name not in known or name in _NO_ATTRIBUTES:
             raise ServiceError("InvalidAttributeName", f"Unknown Attribute {name}.")
-        if not _is_allowed(_ATTRIBUTES[name], value):
-            raise ServiceError("InvalidAttributeValue", f"Invalid value for the parameter {name}.")
-
-
-@rule("sqs", "CreateQueue", "SetQueueAttributes")
-def _policy(context: Context, request: Mapping[str, Any]) -> None:
-    if given := (request.get("Attributes") or {}).get("Policy"):
-        require_resource_policy(context, given, "InvalidAttributeValue", LONGEST_POLICY, names_resource=False)
-
-
-def _is_allowed(allowed: Any, value: Any) -> bool:
-    if isinstance(allowed, tuple):
-        return str(value).isdecimal() and allowed[0] <= int(value) <= allowed[1]
-    if isinstance(allowed, set):
-        return str(value).lower() in {each.lower() for each in allowed}
-    if allowed == "json" and value:
-        try:
-            json_of(value, ServiceError("InvalidAttributeValue", ""))
-        except ServiceError:
-            return False
-    return True
+        if "object" in known[name]["type"] and value:
+            value = json_of(value, invalid)
+        if schemas.broken(_TYPE, {name: value}) or value not in _CHOICES.get(name, (value,)):
+            raise invalid
 
 
 @rule("sqs", "CreateQueue")
@@ -80,40 +58,38 @@ def _queue(context: Context, request: Mapping[str, Any]) -> None:
 
 @rule("sqs", "SendMessage")
 def _message(context: Context, request: Mapping[str, Any]) -> None:
-    _within(request, "DelaySeconds", 0, 900)
+    _within(request, "DelaySeconds")
     if not request.get("MessageBody"):
         raise ServiceError("MissingParameter", "The request must contain the parameter MessageBody.")
 
 
-@rule("sqs", "ReceiveMessage")
-def _receive(context: Context, request: Mapping[str, Any]) -> None:
-    _within(request, "WaitTimeSeconds", 0, 20)
-    _within(request, "MaxNumberOfMessages", 1, 10)
-    _within(request, "VisibilityTimeout", 0, _HALF_DAY)
+@rule("sqs", "ReceiveMessage", "ChangeMessageVisibility")
+def _received(context: Context, request: Mapping[str, Any]) -> None:
+    _within(request, "WaitTimeSeconds", "ReceiveMessageWaitTimeSeconds")
+    _within(request, "VisibilityTimeout")
+    if not 1 <= int(request.get("MaxNumberOfMessages") or 1) <= 10:
+        raise _out_of_range(request, "MaxNumberOfMessages", 1, 10)
 
 
-@rule("sqs", "ChangeMessageVisibility")
-def _visibility(context: Context, request: Mapping[str, Any]) -> None:
-    _within(request, "VisibilityTimeout", 0, _HALF_DAY)
-
-
-@rule("sqs", "SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch")
+@rule("sqs", "SendMessageBatch", "ChangeMessageVisibilityBatch")
 def _batch(context: Context, request: Mapping[str, Any]) -> None:
-    entries = request.get("Entries") or []
-    if not 1 <= len(entries) <= 10:
-        code = "AWS.SimpleQueueService.EmptyBatchRequest" if not entries else "AWS.SimpleQueueService.TooManyEntriesInBatchRequest"
-        raise ServiceError(code, f"A batch has 1 to 10 entries; given: {len(entries)}.")
-    if len({entry.get("Id") for entry in entries}) < len(entries):
-        raise ServiceError("AWS.SimpleQueueService.BatchEntryIdsNotDistinct", "Two or more batch entries in the request have the same Id.")
-    for entry in entries:
-        _within(entry, "DelaySeconds", 0, 900)
-        _within(entry, "VisibilityTimeout", 0, _HALF_DAY)
+    for entry in request.get("Entries") or []:
+        _within(entry, "DelaySeconds")
+        _within(entry, "VisibilityTimeout")
 
 
-def _within(request: Mapping[str, Any], member: str, least: int, most: int) -> None:
-    value = request.get(member)
-    if value is not None and not least <= int(value) <= most:
-        raise _invalid(f"Value {value} for parameter {member} is invalid. Reason: Must be between {least} and {most}, if provided.")
+def _within(request: Mapping[str, Any], member: str, attribute: str = "") -> None:
+    """A member has the range of a queue's attribute, which is called as it is unless `attribute` says how."""
+    from local_account.cloudformation import schemas  # as above
+
+    name = attribute or member
+    if request.get(member) is not None and schemas.broken(_TYPE, {name: request[member]}):
+        bounds = (schemas.schema_of(_TYPE) or {})["properties"][name]
+        raise _out_of_range(request, member, bounds["minimum"], bounds["maximum"])
+
+
+def _out_of_range(request: Mapping[str, Any], member: str, least: int, most: int) -> ServiceError:
+    return _invalid(f"Value {request[member]} for parameter {member} is invalid. Reason: Must be between {least} and {most}, if provided.")
 
 
 def _invalid(message: str) -> ServiceError:

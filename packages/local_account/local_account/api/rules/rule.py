@@ -41,12 +41,17 @@ def require(context: Context, call: Call) -> None:
         each(context, call.parameters)
 
 
-def json_of(text: Any, error: ServiceError) -> Any:
-    """The document that a text is, which is an object. Raises `error` if it is none."""
+def require_json(text: Any, error: ServiceError) -> Any:
+    """The value that a text is in JSON. Raises `error` if it is none."""
     try:
-        document = json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant)
     except (ValueError, TypeError, RecursionError):
         raise error from None
+
+
+def json_of(text: Any, error: ServiceError) -> Any:
+    """The document that a text is, which is an object. Raises `error` if it is none."""
+    document = require_json(text, error)
     if not isinstance(document, dict):
         raise error
     return document

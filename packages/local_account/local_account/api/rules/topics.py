@@ -43,9 +43,10 @@ _OTHERS = re.compile(
 def _topic(context: Context, request: Mapping[str, Any]) -> None:
     if not _TOPIC_NAME.fullmatch(str(request.get("Name", ""))):
         raise _invalid("Topic Name")
-    for name, value in (request.get("Attributes") or {}).items():
+    attributes = request.get("Attributes") or {}
+    for name, value in attributes.items():
         _attribute("CreateTopic", _TOPIC, name, value)
-    is_fifo = (request.get("Attributes") or {}).get("FifoTopic") == "true"
+    is_fifo = attributes.get("FifoTopic") == "true"
     if is_fifo != str(request["Name"]).endswith(".fifo"):
         raise _invalid("Topic Name: the name of a FIFO topic, and of no other, ends in .fifo")
 
@@ -74,19 +75,17 @@ def _subscription(context: Context, request: Mapping[str, Any]) -> None:
     protocol, endpoint = request.get("Protocol"), str(request.get("Endpoint", ""))
     if protocol in ("email", "email-json") and not re.fullmatch(r"[^@\s]+@[^@\s]+", endpoint):
         raise _invalid("Email address")
-    ask = {"lambda": _function_of, "sqs": _queue_of}.get(str(protocol))
-    if ask and not ask(context, endpoint):
+    if protocol in ("lambda", "sqs") and not _is_endpoint(context, protocol, endpoint):
         raise _invalid(f"Endpoint: {endpoint} is no {protocol} endpoint of these accounts")
 
 
-def _function_of(context: Context, arn: str) -> bool:
+def _is_endpoint(context: Context, protocol: str, arn: str) -> bool:
     owner = context.places.of_arn(arn)
-    return owner is not None and is_there(owner.client("lambda").get_function_configuration, FunctionName=arn)
-
-
-def _queue_of(context: Context, arn: str) -> bool:
-    owner = context.places.of_arn(arn)
-    return owner is not None and ":sqs:" in arn and is_there(owner.client("sqs").get_queue_url, QueueName=arn.rpartition(":")[2])
+    if owner is None or f":{protocol}:" not in arn:
+        return False
+    if protocol == "sqs":
+        return is_there(owner.client("sqs").get_queue_url, QueueName=arn.rpartition(":")[2])
+    return is_there(owner.client("lambda").get_function_configuration, FunctionName=arn)
 
 
 def _attribute(operation: str, known: Mapping[str, Any], name: str, value: Any) -> None:
@@ -103,24 +102,7 @@ def _attribute(operation: str, known: Mapping[str, Any], name: str, value: Any) 
 
 
 @rule("sns", "Publish")
-def _message(context: Context, request: Mapping[str, Any]) -> None:
-    _check_message(request)
-
-
-@rule("sns", "PublishBatch")
-def _messages(context: Context, request: Mapping[str, Any]) -> None:
-    entries = request.get("PublishBatchRequestEntries") or []
-    ids = [entry.get("Id") for entry in entries]
-    if not 1 <= len(entries) <= 10:
-        code = "EmptyBatchRequest" if not entries else "TooManyEntriesInBatchRequest"
-        raise ServiceError(code, f"A batch has 1 to 10 entries; given: {len(entries)}")
-    if len(set(ids)) < len(ids):
-        raise ServiceError("BatchEntryIdsNotDistinct", "Two or more batch entries in the request have the same Id.")
-    for entry in entries:
-        _check_message(entry)
-
-
-def _check_message(message: Mapping[str, Any]) -> None:
+def _message(context: Context, message: Mapping[str, Any]) -> None:
     text, subject, structure = str(message.get("Message") or ""), message.get("Subject"), message.get("MessageStructure")
     if not text:
         raise _invalid("Empty message")
