@@ -81,7 +81,7 @@ def run(main: Callable[[Sequence[str]], int | None], arguments: Sequence[str] | 
 
 
 def with_pointer(reason: str) -> str:
-    """The reason, and where to look if it is a quota: deploy_scripts/preflight/ knows them all, with the command that asks for more."""
+    """The reason, and where to look if it is a quota: deploy_scripts/preflight.py knows them all, with the command that asks for more."""
     pointer = "; `make preflight` shows each quota beside what the settings need, and how to ask for more"
     return f"{reason}{pointer}" if _QUOTA_REACHED.search(reason) else reason
 
