@@ -29,6 +29,7 @@ from build_scripts.command_line import ProblemError, add_model_option, explain, 
 from build_scripts.define_pipeline import define, file_of
 from build_scripts.follow import follow
 from build_scripts.missing import found
+from build_scripts.objects import bucket_and_key
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.publish import code_address, code_files, publish
 from build_scripts.step_modules import load
@@ -163,7 +164,7 @@ def default_values(definition: str) -> dict[str, str]:
 
 def has_data(s3: Any, url: str) -> bool:
     """Whether there are data files below `url`; also True without the permission to look. Raises ProblemError for no such bucket."""
-    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    bucket, prefix = bucket_and_key(url)
     is_data = load("data_versions").is_data
     try:
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)

@@ -1,0 +1,23 @@
+"""Objects in S3 by their addresses, as the registry, the lineage and the definitions name them: s3://bucket/key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from build_scripts.command_line import ProblemError
+from build_scripts.missing import found_object
+
+
+def bucket_and_key(url: str) -> tuple[str, str]:
+    """Raises ProblemError for anything but s3://bucket/key."""
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    if not url.startswith("s3://") or not bucket:
+        raise ProblemError(f"{url!r} is not an address in S3; allowed: s3://bucket/key")
+    return bucket, key
+
+
+def content(s3: Any, url: str) -> bytes | None:
+    """None for an object that is not there, or that whoever asks may not read."""
+    bucket, key = bucket_and_key(url)
+    answer = found_object(s3.get_object, Bucket=bucket, Key=key)
+    return None if answer is None else bytes(answer["Body"].read())
