@@ -27,7 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from build_scripts.command_line import ProblemError, add_model_option, explain, parser, read_settings, run
 from build_scripts.define_pipeline import define, file_of
-from build_scripts.follow import follow
+from build_scripts.follow import follow, steps_of
 from build_scripts.missing import found
 from build_scripts.objects import bucket_and_key
 from build_scripts.project_environment import ProjectEnvironment
@@ -113,10 +113,9 @@ def data_of(sagemaker: Any, arn: str, status: str) -> dict[str, str]:
     if status != "Succeeded":
         return {}
     try:
-        pages = list(sagemaker.get_paginator("list_pipeline_execution_steps").paginate(PipelineExecutionArn=arn))
+        steps = steps_of(sagemaker, arn)
     except ClientError:
         return {}
-    steps = [step for page in pages for step in page["PipelineExecutionSteps"]]
     lambdas = [step["Metadata"]["Lambda"] for step in steps if "Lambda" in step.get("Metadata", {})]
     outputs = {output["Name"]: output["Value"] for each in lambdas for output in each.get("OutputParameters", [])}
     return {"data": outputs["version"]} if "version" in outputs else {}

@@ -19,7 +19,8 @@ from sagemaker.core.workflow.parameters import Parameter
 from sagemaker.mlops.workflow import ModelStep, ProcessingStep
 from sagemaker.serve.model_builder import ModelBuilder
 
-from pipelines.tabular.jobs import SERVICE_RETRY, output_of
+from pipelines.retries import SERVICE_RETRY
+from pipelines.tabular.jobs import output_of
 from pipelines.tabular.model_card import model_card
 from settings_schema import Model, Problem
 
