@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pipelines.offline_session  # isort: skip  # noqa: F401 - before every other import of the SDK
+
 from sagemaker.mlops.workflow.retry import (
     SageMakerJobExceptionTypeEnum,
     SageMakerJobStepRetryPolicy,
