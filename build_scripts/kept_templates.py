@@ -17,7 +17,7 @@ from typing import Any
 
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
 from build_scripts.endpoint_templates import template_file
-from build_scripts.objects import content
+from build_scripts.objects import content, encryption
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.write_once import put_once
 from settings_schema import Environment, ModelNames
@@ -33,9 +33,8 @@ def stacks(names: ModelNames, environments: Sequence[Environment]) -> list[str]:
 
 def keep(s3: Any, bucket: str, commit: str, assembly: Path, names: Sequence[str], key_arn: str | None) -> None:
     """Raises ProblemError if other templates are kept under the commit's name: whoever wrote them was not its build."""
-    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn} if key_arn else {}
     for stack in names:
-        put_once(s3, bucket, key(commit, stack), template_file(assembly, stack).read_bytes(), encryption)
+        put_once(s3, bucket, key(commit, stack), template_file(assembly, stack).read_bytes(), encryption(key_arn))
 
 
 def fetch(s3: Any, bucket: str, commit: str, assembly: Path, names: ModelNames, environments: Sequence[Environment]) -> None:

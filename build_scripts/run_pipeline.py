@@ -29,7 +29,7 @@ from build_scripts.command_line import ProblemError, add_model_option, explain, 
 from build_scripts.define_pipeline import define, file_of
 from build_scripts.follow import follow, steps_of
 from build_scripts.missing import found
-from build_scripts.objects import bucket_and_key
+from build_scripts.objects import bucket_and_key, keys
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.publish import code_address, code_files, publish
 from build_scripts.step_modules import load
@@ -166,8 +166,7 @@ def has_data(s3: Any, url: str) -> bool:
     bucket, prefix = bucket_and_key(url)
     is_data = load("data_versions").is_data
     try:
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        return any(is_data(item["Key"]) for page in pages for item in page.get("Contents", []))
+        return any(map(is_data, keys(s3, bucket, prefix)))
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "NoSuchBucket":

@@ -22,7 +22,7 @@ from build_scripts import batch_rows, version_contract
 from build_scripts.command_line import ProblemError, VerdictError, add_model_option, parser, read_settings, run
 from build_scripts.define_pipeline import quiet
 from build_scripts.follow import follow
-from build_scripts.objects import bucket_and_key, content
+from build_scripts.objects import bucket_and_key, content, encryption
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, newest_approved, numbered
 from build_scripts.run_pipeline import start, upsert
@@ -80,7 +80,7 @@ def score_local(place: ProjectEnvironment, names: ModelNames, version: Version, 
     sent = batch_rows.request(table, contract)
     where = places(place, names, version, f"{file.stem}.csv", sent)
     bucket, key = bucket_and_key(where.source)
-    s3.put_object(Bucket=bucket, Key=key, Body=sent, ServerSideEncryption="aws:kms", SSEKMSKeyId=place.key_arn)
+    s3.put_object(Bucket=bucket, Key=key, Body=sent, **encryption(place.key_arn))
     print(f"uploaded {table.rows} rows to {where.source}")
     score(place, names, version, where)
     received = content(s3, f"{where.destination}/{file.stem}.csv.out")
