@@ -62,7 +62,7 @@ bench: setup  ## measure the numbers of benchmarks/README.md again
 
 lock:  ## compile requirements.lock anew from pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --all-extras \
-	  --no-emit-package sagemaker-capacity pyproject.toml packages/local_account/pyproject.toml packages/capacity/pyproject.toml -o requirements.lock
+	  --no-emit-package sagemaker-capacity pyproject.toml packages/*/pyproject.toml -o requirements.lock
 
 clean:  ## remove everything that the commands above made
 	@rm -rf .venv node_modules cdk.out out .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -38,6 +38,12 @@ def add_model_option(options: argparse.ArgumentParser) -> None:
     )
 
 
+def add_package_option(options: argparse.ArgumentParser) -> None:
+    """`--package`: the version that choose_version.py chose, which a build has in its environment. Its parser refuses to do without."""
+    chosen = os.environ.get("MODEL_PACKAGE_ARN")
+    options.add_argument("--package", default=chosen, required=not chosen, help="the version's ARN (default: MODEL_PACKAGE_ARN)")
+
+
 class ProblemError(Exception):
     """Something a person can put right: says what was given, what is allowed, and where to change it."""
 
@@ -81,7 +87,7 @@ def run(main: Callable[[Sequence[str]], int | None], arguments: Sequence[str] | 
 
 
 def with_pointer(reason: str) -> str:
-    """The reason, and where to look if it is a quota: deploy_scripts/preflight/ knows them all, with the command that asks for more."""
+    """The reason, and where to look if it is a quota: deploy_scripts/preflight.py knows them all, with the command that asks for more."""
     pointer = "; `make preflight` shows each quota beside what the settings need, and how to ask for more"
     return f"{reason}{pointer}" if _QUOTA_REACHED.search(reason) else reason
 

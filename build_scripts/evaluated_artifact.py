@@ -14,6 +14,7 @@ from typing import Any
 
 from build_scripts.command_line import ProblemError
 from build_scripts.missing import found_object
+from build_scripts.objects import bucket_and_key
 from build_scripts.registry import Version
 from build_scripts.step_modules import STEPS, load
 
@@ -29,7 +30,7 @@ def require_unchanged(s3: Any, version: Version) -> str:
     if missing:
         reason = f"its metadata has no {', '.join(missing)}, which every version that the training pipeline registers has"
         raise ProblemError(f"version {version.number} does not say what was evaluated: {reason}; train again")
-    bucket, _, key = (version.model_url or "").removeprefix("s3://").partition("/")
+    bucket, key = bucket_and_key(version.model_url) if version.model_url else ("", "")
     answer = found_object(s3.get_object, Bucket=bucket, Key=key) if key else None
     if answer is None:
         where = f"its archive {version.model_url or ''} is gone, or may not be read with these credentials"

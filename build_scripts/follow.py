@@ -36,7 +36,7 @@ def follow(sagemaker: Any, arn: str, poll_seconds: float = _POLL_SECONDS, *, log
         while True:
             # Asked before the steps: when it says that the execution has ended, the steps are complete.
             execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
-            steps = _steps(sagemaker, arn)
+            steps = steps_of(sagemaker, arn)
             for step in steps:
                 if step["StepName"] not in shown and step["StepStatus"] in _ENDED:
                     shown.add(step["StepName"])
@@ -51,7 +51,7 @@ def follow(sagemaker: Any, arn: str, poll_seconds: float = _POLL_SECONDS, *, log
     return 0
 
 
-def _steps(sagemaker: Any, arn: str) -> list[dict[str, Any]]:
+def steps_of(sagemaker: Any, arn: str) -> list[dict[str, Any]]:
     pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(PipelineExecutionArn=arn, SortOrder="Ascending")
     return [step for page in pages for step in page["PipelineExecutionSteps"]]
 
@@ -99,25 +99,29 @@ def _reason(step: Mapping[str, Any], of_trials: Callable[[str], str]) -> str:
     return " ".join(part for part in (said, trials) if part)
 
 
-def newest(sagemaker: Any, pipeline_name: str) -> str | None:
-    """ARN of the execution that started last, if there is one."""
+def newest_run(sagemaker: Any, pipeline_name: str) -> dict[str, Any] | None:
+    """Summary of the execution that started last; None without one, and without such a pipeline."""
     newest_first = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 1}
     page = found(sagemaker.list_pipeline_executions, PipelineName=pipeline_name, **newest_first) or {"PipelineExecutionSummaries": []}
-    return next((str(run["PipelineExecutionArn"]) for run in page["PipelineExecutionSummaries"]), None)
+    return next(iter(page["PipelineExecutionSummaries"]), None)
 
 
 def await_newest(sagemaker: Any, codepipeline: Any, names: ModelNames, poll_seconds: float = _POLL_SECONDS) -> str:
     """The model's newest execution; while a build runs, the one that it starts. Raises ProblemError if there is none and none comes."""
     pipeline, build = names.training_pipeline, names.of_project.build_pipeline
-    before = newest_now = newest(sagemaker, pipeline)
+    before = newest_now = newest_run(sagemaker, pipeline)
     if _is_building(codepipeline, build):
         print("waiting for the build to start the training")
-        while newest_now == before and _is_building(codepipeline, build):
+        while _arn(newest_now) == _arn(before) and _is_building(codepipeline, build):
             time.sleep(poll_seconds)
-            newest_now = newest(sagemaker, pipeline)
+            newest_now = newest_run(sagemaker, pipeline)
     if newest_now is None:
         raise ProblemError(f"pipeline {pipeline} has not run yet; push a change, or run build_scripts.run_pipeline")
-    return newest_now
+    return str(newest_now["PipelineExecutionArn"])
+
+
+def _arn(run: Mapping[str, Any] | None) -> str | None:
+    return run["PipelineExecutionArn"] if run else None
 
 
 def _is_building(codepipeline: Any, build: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from build_scripts.command_line import ProblemError
-from build_scripts.missing import found_object
+from build_scripts.objects import content
 from build_scripts.registry import Version
 from build_scripts.version_contract import Contract
 
@@ -34,12 +34,11 @@ def read(s3: Any, version: Version, contract: Contract) -> Golden:
     url = version.facts.get("golden-url")
     if not url:
         raise ProblemError(f"version {version.number} has no golden-url in its metadata; train it again")
-    bucket, _, key = url.removeprefix("s3://").partition("/")
-    answer = found_object(s3.get_object, Bucket=bucket, Key=key)
-    if answer is None:
+    rows = content(s3, url)
+    if rows is None:
         where = f"{url} does not exist, or may not be read with these credentials"
         raise ProblemError(f"the golden rows of version {version.number} are gone: {where}; train it again, or allow s3:GetObject")
-    return parse(answer["Body"].read().decode(), contract)
+    return parse(rows.decode(), contract)
 
 
 def parse(text: str, contract: Contract) -> Golden:

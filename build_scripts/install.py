@@ -30,7 +30,7 @@ LOCK = ROOT / "requirements.lock"
 SUPPORTED = ((3, 11), (3, 13))
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)(?:\s*;\s*([^\\]+?))?\s*\\?$")
 #: The tools that come along, each a project of its own; an installed one leads here, so that an edit counts at once.
-TOOLS = (ROOT / "packages" / "capacity", ROOT / "packages" / "local_account")
+TOOLS = tuple(sorted(file.parent for file in (ROOT / "packages").glob("*/pyproject.toml")))
 
 
 class InstallError(Exception):
@@ -103,7 +103,7 @@ def install_tools(python: Path, site_packages: Path, *, shared: bool) -> None:
 
     `shared`: other checkouts use this Python too (a build's, in an emulated account); tools that it already has stay where they are.
     """
-    absent = [tool for tool in TOOLS if tool.is_dir() and not _leads_to(tool, site_packages, anywhere=shared)]
+    absent = [tool for tool in TOOLS if not _leads_to(tool, site_packages, anywhere=shared)]
     if not absent:
         return
     editable = [part for tool in absent for part in ("--editable", tool)]

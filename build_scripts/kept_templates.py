@@ -17,7 +17,7 @@ from typing import Any
 
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
 from build_scripts.endpoint_templates import template_file
-from build_scripts.missing import found_object
+from build_scripts.objects import content, encryption
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.write_once import put_once
 from settings_schema import Environment, ModelNames
@@ -33,27 +33,21 @@ def stacks(names: ModelNames, environments: Sequence[Environment]) -> list[str]:
 
 def keep(s3: Any, bucket: str, commit: str, assembly: Path, names: Sequence[str], key_arn: str | None) -> None:
     """Raises ProblemError if other templates are kept under the commit's name: whoever wrote them was not its build."""
-    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn} if key_arn else {}
     for stack in names:
-        put_once(s3, bucket, key(commit, stack), template_file(assembly, stack).read_bytes(), encryption)
+        put_once(s3, bucket, key(commit, stack), template_file(assembly, stack).read_bytes(), encryption(key_arn))
 
 
 def fetch(s3: Any, bucket: str, commit: str, assembly: Path, names: ModelNames, environments: Sequence[Environment]) -> None:
     """Put the commit's templates of a model into `assembly`, all of them or none. Raises ProblemError if they were not kept."""
-    found = {stack: _read(s3, bucket, key(commit, stack)) for stack in stacks(names, environments)}
+    found = {stack: content(s3, f"s3://{bucket}/{key(commit, stack)}") for stack in stacks(names, environments)}
     if None in found.values():
         raise ProblemError(
             f"no templates of {names.model} of commit {commit[:12]} are kept: its build did not succeed, so it is not deployed; "
             f"`aws lambda invoke --function-name {names.start_deployment_function} /dev/stdout` deploys one that was built"
         )
     assembly.mkdir(parents=True, exist_ok=True)
-    for stack, content in found.items():
-        (assembly / f"{stack}.template.json").write_bytes(content or b"")
-
-
-def _read(s3: Any, bucket: str, name: str) -> bytes | None:
-    answer = found_object(s3.get_object, Bucket=bucket, Key=name)
-    return None if answer is None else bytes(answer["Body"].read())
+    for stack, template in found.items():
+        (assembly / f"{stack}.template.json").write_bytes(template or b"")
 
 
 def main(arguments: Sequence[str]) -> int:

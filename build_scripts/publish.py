@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
+from build_scripts.objects import encryption, keys
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.step_modules import folder, load
 from build_scripts.write_once import put_once, require_same
@@ -62,30 +63,25 @@ def publish(s3: Any, bucket: str, files: Mapping[str, bytes], key_arn: str | Non
     prefix = code_prefix(files)
     archive, packed = f"{prefix}/sourcedir.tar.gz", load("archive").pack(files)
     wanted = {f"{prefix}/steps/{path}": content for path, content in files.items()}
-    there = _keys(s3, bucket, f"{prefix}/")
+    there = set(keys(s3, bucket, f"{prefix}/"))
     if strange := sorted(there - {*wanted, archive}):
         raise ProblemError(
             f"s3://{bucket}/{strange[0]} is none of the {len(files)} files of this code, and every job that runs it would get it; "
             "find out who wrote it, delete it, and build again"
         )
-    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn} if key_arn else {}
+    encrypted = encryption(key_arn)
 
     def settle(key: str) -> None:
         if key in there:
             require_same(s3, bucket, key, wanted[key])
         else:
-            put_once(s3, bucket, key, wanted[key], encryption)
+            put_once(s3, bucket, key, wanted[key], encrypted)
 
     with ThreadPoolExecutor(AT_ONCE) as several:  # dozens of small files for each model: most of the time is spent on the way
         list(several.map(settle, wanted))
     if archive in there:
         require_same(s3, bucket, archive, packed, _same_archive)
-    return f"s3://{bucket}/{prefix}", archive not in there and put_once(s3, bucket, archive, packed, encryption, _same_archive)
-
-
-def _keys(s3: Any, bucket: str, prefix: str) -> set[str]:
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    return {item["Key"] for page in pages for item in page.get("Contents", [])}
+    return f"s3://{bucket}/{prefix}", archive not in there and put_once(s3, bucket, archive, packed, encrypted, _same_archive)
 
 
 def _same_archive(one: bytes, other: bytes) -> bool:

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError, VerdictError
 from build_scripts.missing import found, is_missing
+from build_scripts.objects import bucket_and_key
 from build_scripts.publish import code_prefix
 from build_scripts.recorded_lineage import Lineage
 from build_scripts.step_modules import load
@@ -40,14 +41,6 @@ class _Version:
     @property
     def name(self) -> str:
         return f"{_file_name(self.key)}@{self.identity}"
-
-
-def bucket_and_key(url: str) -> tuple[str, str]:
-    """Raises ProblemError for anything but s3://bucket/key."""
-    bucket, _, key = url.removeprefix("s3://").partition("/")
-    if not url.startswith("s3://") or not bucket:
-        raise ProblemError(f"{url!r} is not an address in S3; allowed: s3://bucket/key")
-    return bucket, key
 
 
 def read(s3: Any, url: str, version: str | None = None) -> bytes | None:

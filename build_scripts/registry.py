@@ -25,7 +25,6 @@ class Version:
     facts: Mapping[str, str] = field(default_factory=dict)
     instance_types: tuple[str, ...] = ()
     transform_types: tuple[str, ...] = ()
-    content_types: tuple[str, ...] = ()
     evaluation_uri: str | None = None
     model_url: str | None = None
 
@@ -45,7 +44,6 @@ def find(sagemaker: Any, arn: str) -> Version | None:
         facts=package.get("CustomerMetadataProperties") or {},
         instance_types=tuple(inference.get("SupportedRealtimeInferenceInstanceTypes") or ()),
         transform_types=tuple(inference.get("SupportedTransformInstanceTypes") or ()),
-        content_types=tuple(inference.get("SupportedContentTypes") or ()),
         evaluation_uri=statistics.get("S3Uri"),
         model_url=next((container.get("ModelDataUrl") for container in inference.get("Containers") or ()), None),
     )
@@ -79,6 +77,18 @@ def versions(sagemaker: Any, group: str, approval: str | None = None) -> list[st
     return [summary["ModelPackageArn"] for summary in sorted(complete, key=lambda summary: summary["ModelPackageVersion"], reverse=True)]
 
 
-def newest_approved(sagemaker: Any, group: str) -> Version | None:
+def newest_approved(sagemaker: Any, group: str) -> Version:
+    """Raises ProblemError if none is approved."""
     arns = versions(sagemaker, group, "Approved")
-    return describe(sagemaker, arns[0]) if arns else None
+    if not arns:
+        approve = "`python -m deploy_scripts.approve --version N`"
+        raise ProblemError(f"no version of {group} is approved; approve one in Studio or with {approve}, or name one")
+    return describe(sagemaker, arns[0])
+
+
+def numbered(sagemaker: Any, group: str, number: int) -> Version:
+    """The version with this number. Raises ProblemError that names those which exist."""
+    numbers = {number_of(arn): arn for arn in reversed(versions(sagemaker, group))}
+    if number not in numbers:
+        raise ProblemError(f"version {number} of {group} does not exist; existing: {', '.join(map(str, numbers)) or 'none'}")
+    return describe(sagemaker, numbers[number])

@@ -27,8 +27,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from build_scripts.command_line import ProblemError, add_model_option, explain, parser, read_settings, run
 from build_scripts.define_pipeline import define, file_of
-from build_scripts.follow import follow
+from build_scripts.follow import follow, steps_of
 from build_scripts.missing import found
+from build_scripts.objects import bucket_and_key, keys
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.publish import code_address, code_files, publish
 from build_scripts.step_modules import load
@@ -112,10 +113,9 @@ def data_of(sagemaker: Any, arn: str, status: str) -> dict[str, str]:
     if status != "Succeeded":
         return {}
     try:
-        pages = list(sagemaker.get_paginator("list_pipeline_execution_steps").paginate(PipelineExecutionArn=arn))
+        steps = steps_of(sagemaker, arn)
     except ClientError:
         return {}
-    steps = [step for page in pages for step in page["PipelineExecutionSteps"]]
     lambdas = [step["Metadata"]["Lambda"] for step in steps if "Lambda" in step.get("Metadata", {})]
     outputs = {output["Name"]: output["Value"] for each in lambdas for output in each.get("OutputParameters", [])}
     return {"data": outputs["version"]} if "version" in outputs else {}
@@ -163,11 +163,10 @@ def default_values(definition: str) -> dict[str, str]:
 
 def has_data(s3: Any, url: str) -> bool:
     """Whether there are data files below `url`; also True without the permission to look. Raises ProblemError for no such bucket."""
-    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    bucket, prefix = bucket_and_key(url)
     is_data = load("data_versions").is_data
     try:
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        return any(is_data(item["Key"]) for page in pages for item in page.get("Contents", []))
+        return any(map(is_data, keys(s3, bucket, prefix)))
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "NoSuchBucket":

@@ -22,9 +22,9 @@ from build_scripts import batch_rows, version_contract
 from build_scripts.command_line import ProblemError, VerdictError, add_model_option, parser, read_settings, run
 from build_scripts.define_pipeline import quiet
 from build_scripts.follow import follow
+from build_scripts.objects import bucket_and_key, content, encryption
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.recorded_inputs import bucket_and_key, read
-from build_scripts.registry import Version, describe, newest_approved, versions
+from build_scripts.registry import Version, newest_approved, numbered
 from build_scripts.run_pipeline import start, upsert
 from build_scripts.version_contract import Contract
 from settings_schema import ModelNames
@@ -38,22 +38,6 @@ class Places:
 
     source: str
     destination: str
-
-
-def find_version(sagemaker: Any, group: str, number: int | None) -> Version:
-    """Raises ProblemError if the version does not exist, or none is approved."""
-    if number is None:
-        approved = newest_approved(sagemaker, group)
-        if approved is None:
-            raise ProblemError(
-                f"no version of {group} is approved; approve one (`python -m deploy_scripts.approve`), or name one with --version"
-            )
-        return approved
-    numbers = {int(arn.rsplit("/", 1)[-1]): arn for arn in versions(sagemaker, group)}
-    if number not in numbers:
-        known = ", ".join(map(str, sorted(numbers))) or "none"
-        raise ProblemError(f"version {number} of {group} does not exist; existing: {known}")
-    return describe(sagemaker, numbers[number])
 
 
 def require_objects(s3: Any, address: str) -> None:
@@ -93,16 +77,16 @@ def score(place: ProjectEnvironment, names: ModelNames, version: Version, where:
 def score_local(place: ProjectEnvironment, names: ModelNames, version: Version, contract: Contract, file: Path, output: Path) -> int:
     """Number of rows. `output` is written only if every row has its answer."""
     s3, table = place.client("s3"), batch_rows.read(file, contract)
-    content = batch_rows.request(table, contract)
-    where = places(place, names, version, f"{file.stem}.csv", content)
+    sent = batch_rows.request(table, contract)
+    where = places(place, names, version, f"{file.stem}.csv", sent)
     bucket, key = bucket_and_key(where.source)
-    s3.put_object(Bucket=bucket, Key=key, Body=content, ServerSideEncryption="aws:kms", SSEKMSKeyId=place.key_arn)
+    s3.put_object(Bucket=bucket, Key=key, Body=sent, **encryption(place.key_arn))
     print(f"uploaded {table.rows} rows to {where.source}")
     score(place, names, version, where)
-    received = read(s3, f"{where.destination}/{file.stem}.csv.out")
+    received = content(s3, f"{where.destination}/{file.stem}.csv.out")
     if received is None:
         raise VerdictError(f"the job succeeded, but {where.destination}/{file.stem}.csv.out does not exist")
-    batch_rows.write(output, table, batch_rows.answers(content, received), contract)
+    batch_rows.write(output, table, batch_rows.answers(sent, received), contract)
     print(f"in S3: {where.destination}/{file.stem}.csv.out")
     return int(table.rows)
 
@@ -114,7 +98,8 @@ def main(arguments: Sequence[str]) -> int:
         raise ProblemError("--output is for a file of this machine; the answers for rows in S3 stay in S3")
     settings = read_settings()
     place, names = ProjectEnvironment(settings.project), settings.model(given.model).names(settings.project)
-    version = find_version(place.client("sagemaker"), names.model_package_group, given.version)
+    sagemaker, group = place.client("sagemaker"), names.model_package_group
+    version = newest_approved(sagemaker, group) if given.version is None else numbered(sagemaker, group, given.version)
     contract = version_contract.read(place.client("s3"), version)
     print(f"version {version.number} of {names.model_package_group} ({version.approval})")
     if in_s3:

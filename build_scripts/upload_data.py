@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
+from build_scripts.follow import newest_run
 from build_scripts.missing import found
+from build_scripts.objects import encryption, keys
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.run_pipeline import default_values, is_deployed
 from build_scripts.step_modules import load
@@ -88,20 +90,19 @@ def upload(s3: Any, bucket: str, prefix: str, path: Path, key_arn: str | None, *
     """The file's address. Its SHA-256 is kept as metadata; the marker is written only after the file is there and `replaced` is gone."""
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
-    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn} if key_arn else {}
-    s3.put_object(Bucket=bucket, Key=f"{prefix}{path.name}", Body=content, Metadata={"sha256": digest}, **encryption)
+    encrypted = encryption(key_arn)
+    s3.put_object(Bucket=bucket, Key=f"{prefix}{path.name}", Body=content, Metadata={"sha256": digest}, **encrypted)
     for key in replaced:
         s3.delete_object(Bucket=bucket, Key=key)
     if trigger:
-        s3.put_object(Bucket=bucket, Key=f"{prefix}{MARKER}", Body=digest.encode(), **encryption)
+        s3.put_object(Bucket=bucket, Key=f"{prefix}{MARKER}", Body=digest.encode(), **encrypted)
     return f"s3://{bucket}/{prefix}{path.name}"
 
 
 def other_files(s3: Any, bucket: str, prefix: str, name: str) -> list[str]:
     """Keys of the files at the address besides the one of that name: training reads them all together."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-    return [key for key in keys if key != f"{prefix}{name}" and not key.endswith("/") and key.rsplit("/", 1)[-1][0] not in "._"]
+    is_data = load("data_versions").is_data
+    return [key for key in keys(s3, bucket, prefix) if key != f"{prefix}{name}" and is_data(key)]
 
 
 def _names(keys: Sequence[str]) -> str:
@@ -124,8 +125,8 @@ def outlook(place: ProjectEnvironment, model: Model, address: str) -> str:
     learns_from = default_values(pipeline["PipelineDefinition"])["InputDataUrl"]
     if not address.startswith(learns_from):
         return f"nothing starts: the deployed {name} learns from {learns_from}; a push makes it anew, and starts it"
-    newest = sagemaker.list_pipeline_executions(PipelineName=name, SortBy="CreationTime", SortOrder="Descending", MaxResults=1)
-    if any(execution["PipelineExecutionStatus"] in ("Executing", "Stopping") for execution in newest["PipelineExecutionSummaries"]):
+    newest = newest_run(sagemaker, name)
+    if newest and newest["PipelineExecutionStatus"] in ("Executing", "Stopping"):
         return f"nothing starts: a run is active, which may have begun without this file; when it has ended, {by_hand}"
     return f"training starts: {name}; `python -m build_scripts.follow --model {model.name}` shows each step"
 

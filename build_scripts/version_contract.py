@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from build_scripts.command_line import ProblemError
-from build_scripts.missing import found_object
+from build_scripts.objects import content
 from build_scripts.registry import Version
 from settings_schema import Problem
 
@@ -50,12 +50,11 @@ def read(s3: Any, version: Version) -> Contract:
     url = version.facts.get(URL)
     if not url:
         raise ProblemError(f"version {version.number} does not say what it takes: its metadata has no {URL}; train it again")
-    bucket, _, key = url.removeprefix("s3://").partition("/")
-    answer = found_object(s3.get_object, Bucket=bucket, Key=key)
-    if answer is None:
+    made = content(s3, url)
+    if made is None:
         raise ProblemError(f"version {version.number} does not say what it takes: {url} is gone, or may not be read; train it again")
     try:
-        return from_preparation(json.load(answer["Body"]))
+        return from_preparation(json.loads(made))
     except (KeyError, ValueError, TypeError) as error:
         where = f"{url} is no contract as the training pipeline writes it ({error})"
         raise ProblemError(f"version {version.number} does not say what it takes: {where}") from error

@@ -17,8 +17,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
+from build_scripts.objects import content
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.registry import Version, describe, versions
+from build_scripts.registry import Version, describe, numbered, versions
 from deploy_scripts.agreement import person_agrees
 
 _LONGEST_COMMENT = 1024  # of ApprovalDescription
@@ -40,16 +41,12 @@ _FACTS = (
 
 def find(sagemaker: Any, group: str, number: int | None) -> Version:
     """The version with this number, or the newest that waits for a decision. Raises ProblemError."""
-    arns = versions(sagemaker, group, None if number else "PendingManualApproval")
-    if number is None:
-        if not arns:
-            raise ProblemError(f"no version of {group} waits for approval; `python -m deploy_scripts.status` shows all")
-        return describe(sagemaker, arns[0])
-    numbers = {int(arn.rsplit("/", 1)[-1]): arn for arn in arns}
-    if number not in numbers:
-        known = ", ".join(str(known) for known in sorted(numbers)) or "none"
-        raise ProblemError(f"version {number} of {group} does not exist; existing: {known}")
-    return describe(sagemaker, numbers[number])
+    if number is not None:
+        return numbered(sagemaker, group, number)
+    waiting = versions(sagemaker, group, "PendingManualApproval")
+    if not waiting:
+        raise ProblemError(f"no version of {group} waits for approval; `python -m deploy_scripts.status` shows all")
+    return describe(sagemaker, waiting[0])
 
 
 def evidence(version: Version, evaluation: Mapping[str, Any] | None) -> dict[str, str]:
@@ -68,14 +65,10 @@ def evidence(version: Version, evaluation: Mapping[str, Any] | None) -> dict[str
 
 def read_evaluation(s3: Any, version: Version) -> dict[str, Any] | None:
     """evaluation.json of the version; None where it cannot be read: the decision does not depend on it."""
-    if not version.evaluation_uri:
-        return None
-    bucket, _, key = version.evaluation_uri.removeprefix("s3://").partition("/")
     try:
-        content: dict[str, Any] = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-    except (ClientError, ValueError):
+        return dict(json.loads(content(s3, version.evaluation_uri or "") or "{}"))
+    except (ProblemError, ClientError, ValueError):
         return None
-    return content
 
 
 def show(facts: Mapping[str, str]) -> None:

@@ -24,12 +24,7 @@ LATEST = "latest-approved"
 def choose(sagemaker: Any, group: str, requested: str = LATEST) -> Version:
     """Raises ProblemError if nothing is approved, or if the requested version is not."""
     if requested == LATEST:
-        newest = newest_approved(sagemaker, group)
-        if newest is None:
-            raise ProblemError(
-                f"no version of {group} is approved; approve one in Studio or with `python -m deploy_scripts.approve --version N`"
-            )
-        return newest
+        return newest_approved(sagemaker, group)
     if f":model-package/{group}/" not in requested:
         raise ProblemError(f"ModelPackageArn is {requested!r}; allowed: {LATEST}, or the ARN of a version of {group}")
     version = describe(sagemaker, requested)

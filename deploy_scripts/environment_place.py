@@ -20,12 +20,12 @@ from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError, explain
 from build_scripts.project_environment import ProjectEnvironment
-from deploy_scripts.preflight.assembly import partition_of
+from preflight.assembly import partition_of
+from preflight.bootstrap import DEFAULT_QUALIFIER, bootstrap_command
 from settings_schema import Environment, ServingNames
 
 _CDK_JSON = Path(__file__).resolve().parents[1] / "cdk.json"
 _QUALIFIER = "@aws-cdk/core:bootstrapQualifier"
-_DEFAULT_QUALIFIER = "hnb659fds"
 
 
 class Role(Enum):
@@ -111,13 +111,7 @@ class EnvironmentPlace:
         return f"{lives}, and {self._caller} may not assume {self.role_arn}; {opens}, {profile}"
 
 
-def bootstrap_command(account: str, region: str, trusted: str | None, named: str) -> str:
-    """`trusted`: another account that deploys into this one, with the policies that `cdk bootstrap` then wants to be told."""
-    trust = f" --trust {trusted} --cloudformation-execution-policies arn:aws:iam::aws:policy/AdministratorAccess" if trusted else ""
-    return f"npx cdk bootstrap aws://{account}/{region}{trust}{'' if named == _DEFAULT_QUALIFIER else f' --qualifier {named}'}"
-
-
 def qualifier() -> str:
     """Of the bootstrap that `cdk deploy` works with, as cdk.json has it."""
     context = json.loads(_CDK_JSON.read_text(encoding="utf-8")).get("context", {}) if _CDK_JSON.is_file() else {}
-    return str(context.get(_QUALIFIER, _DEFAULT_QUALIFIER))
+    return str(context.get(_QUALIFIER, DEFAULT_QUALIFIER))

@@ -15,6 +15,7 @@ from typing import Any
 
 from build_scripts.command_line import VerdictError
 from build_scripts.missing import found
+from build_scripts.objects import bucket_and_key
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from settings_schema import Environment
@@ -50,7 +51,7 @@ def copy(project: ProjectEnvironment, arn: str, region: str) -> str:
         return there
     package = project.client("sagemaker").describe_model_package(ModelPackageName=arn)
     (container,) = package["InferenceSpecification"]["Containers"]
-    bucket, _, key = container["ModelDataUrl"].removeprefix("s3://").partition("/")
+    bucket, key = bucket_and_key(container["ModelDataUrl"])
     copied = project.names.artifact_bucket(arn.split(":")[4], region)
     source = {"CopySource": {"Bucket": bucket, "Key": key}, "SourceClient": project.client("s3")}
     client_in(project, "s3", region).copy(Bucket=copied, Key=key, **source)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
+from build_scripts.command_line import ProblemError, add_model_option, add_package_option, parser, read_settings, run
 from build_scripts.endpoint_templates import resource, template
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe
@@ -93,8 +92,6 @@ def files(
 
 def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
-    if not given.package:
-        raise ProblemError("MODEL_PACKAGE_ARN is not set; give --package, or run choose_version first")
     settings = read_settings()
     project = ProjectEnvironment(settings.project)
     version = describe(project.client("sagemaker"), given.package)
@@ -110,7 +107,7 @@ def main(arguments: Sequence[str]) -> int:
 def _options() -> argparse.ArgumentParser:
     options = parser(__doc__)
     add_model_option(options)
-    options.add_argument("--package", default=os.environ.get("MODEL_PACKAGE_ARN"), help="the version's ARN (default: MODEL_PACKAGE_ARN)")
+    add_package_option(options)
     options.add_argument(
         "--assembly", type=Path, default=Path("cdk.out"), help="what `python -m infra.serving` wrote (default: %(default)s)"
     )

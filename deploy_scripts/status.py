@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
+from build_scripts.follow import newest_run
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, find, versions
@@ -159,7 +160,7 @@ def collect(project: ProjectEnvironment, settings: Settings, model: str | None =
         placements = pool.map(lambda stage: look(stage, sagemaker[stage.place.where], registry, lambda arn: original(project, arn)), stages)
         pipelines = [settings.project.names.build_pipeline, *(names.deploy_pipeline for names in models)]
         states = pool.map(lambda name: found(codepipeline.get_pipeline_state, name=name), pipelines)
-        trainings = pool.map(lambda names: failed_training(names.training_pipeline, _newest_training(registry, names)), models)
+        trainings = pool.map(lambda names: failed_training(names.training_pipeline, newest_run(registry, names.training_pipeline)), models)
         pending = pool.map(lambda names: waiting_versions(names.model, _pending(registry, names)), models)
         shown, (build, *deploy) = list(placements), list(states)
     failures = [Failure(f"environment {name}", "", reason) for name, reason in closed.values()]
@@ -203,12 +204,6 @@ def _pending(registry: Any, names: ModelNames) -> list[Version]:
     except ProblemError:
         return []
     return [version for version in (find(registry, arn) for arn in arns) if version]
-
-
-def _newest_training(registry: Any, names: ModelNames) -> dict[str, Any] | None:
-    request = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 1}
-    page = found(registry.list_pipeline_executions, PipelineName=names.training_pipeline, **request)
-    return next(iter((page or {}).get("PipelineExecutionSummaries", [])), None)
 
 
 def show(overview: Overview) -> None:

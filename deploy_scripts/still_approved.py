@@ -6,10 +6,9 @@ Input: MODEL, MODEL_PACKAGE_ARN. Exit code 1 if it is not approved any more. Nex
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
-from build_scripts.command_line import ProblemError, VerdictError, add_model_option, parser, read_settings, run
+from build_scripts.command_line import ProblemError, VerdictError, add_model_option, add_package_option, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import find, number_of
 
@@ -17,11 +16,11 @@ from build_scripts.registry import find, number_of
 def main(arguments: Sequence[str]) -> int:
     options = parser(__doc__)
     add_model_option(options)
-    options.add_argument("--package", default=os.environ.get("MODEL_PACKAGE_ARN"), help="the version's ARN (default: MODEL_PACKAGE_ARN)")
+    add_package_option(options)
     given = options.parse_args(arguments)
     settings = read_settings()
     names = settings.model(given.model).names(settings.project)
-    if f":model-package/{names.model_package_group}/" not in (given.package or ""):
+    if f":model-package/{names.model_package_group}/" not in given.package:
         raise ProblemError(f"MODEL_PACKAGE_ARN is {given.package!r}; allowed: the ARN of a version of {names.model_package_group}")
     version = find(ProjectEnvironment(settings.project).client("sagemaker"), given.package)
     if version is None:

@@ -15,6 +15,7 @@ from build_scripts import batch_rows
 from build_scripts.command_line import VerdictError, with_pointer
 from build_scripts.golden import Golden
 from build_scripts.invocation import CSV, Answer, Rows, csv_body
+from build_scripts.objects import bucket_and_key
 from build_scripts.version_contract import Contract
 from deploy_scripts.environment_place import EnvironmentPlace
 from settings_schema import Batch, Problem, ServingNames
@@ -34,7 +35,7 @@ def answers(place: EnvironmentPlace, names: ServingNames, serving: Batch, model_
     sagemaker.create_transform_job(**made)
     print(f"batch: transform job {made['TransformJobName']} scores {len(golden.rows)} golden rows", flush=True)
     _follow(sagemaker, made["TransformJobName"])
-    _, _, key = made["TransformOutput"]["S3OutputPath"].removeprefix("s3://").partition("/")
+    _, key = bucket_and_key(made["TransformOutput"]["S3OutputPath"])
     received = s3.get_object(Bucket=place.bucket, Key=f"{key}/{_FILE}.out")["Body"].read()
     return read(batch_rows.answers(sent, received), contract)
 

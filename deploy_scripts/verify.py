@@ -19,7 +19,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from build_scripts import golden, invocation, version_contract
-from build_scripts.command_line import ProblemError, VerdictError, add_model_option, parser, read_settings, run
+from build_scripts.command_line import ProblemError, VerdictError, add_model_option, add_package_option, parser, read_settings, run
 from build_scripts.evaluated_artifact import require_unchanged
 from build_scripts.golden import Golden
 from build_scripts.invocation import body, read_answer
@@ -131,8 +131,6 @@ def answer_lines(
 
 def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
-    if not given.package:
-        raise ProblemError("MODEL_PACKAGE_ARN is not set; give --package")
     settings = read_settings()
     model, environment = settings.model(given.model), settings.environment(given.stage)
     names, project = model.names(settings.project).at(environment.name), ProjectEnvironment(settings.project)
@@ -154,7 +152,7 @@ def _options() -> argparse.ArgumentParser:
     options = parser(__doc__)
     add_model_option(options)
     options.add_argument("--stage", default=os.environ.get("STAGE"), help="which environment (default: STAGE)")
-    options.add_argument("--package", default=os.environ.get("MODEL_PACKAGE_ARN"), help="the version's ARN (default: MODEL_PACKAGE_ARN)")
+    add_package_option(options)
     return options
 
 

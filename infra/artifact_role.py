@@ -6,6 +6,7 @@ The CDK's actions grant whole buckets, in which the models, the published code a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -22,20 +23,10 @@ _BUCKET = ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning"]
 
 
 class ArtifactRole(ServiceRole):
-    """`pipeline_name` is the CodePipeline whose artifacts it reads, and writes if it is granted to write any."""
+    """`pipeline_name` is the CodePipeline whose artifacts it reads, and writes if it is granted to write any. `options`: ServiceRole's."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        service: str,
-        description: str,
-        buckets: Sequence[s3.IBucket],
-        pipeline_name: str,
-        role_name: str | None = None,
-    ) -> None:
-        super().__init__(scope, construct_id, service=service, description=description, role_name=role_name)
+    def __init__(self, scope: Construct, construct_id: str, *, buckets: Sequence[s3.IBucket], pipeline_name: str, **options: Any) -> None:
+        super().__init__(scope, construct_id, **options)
         keys = artifact_keys(pipeline_name)
         self._own = {bucket.arn_for_objects("*"): (bucket.bucket_arn, [bucket.arn_for_objects(key) for key in keys]) for bucket in buckets}
 

@@ -29,10 +29,26 @@ def _joined(*parts: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProjectNames:
-    """What all models share."""
+class _Names:
+    """What is named alike everywhere: the alarms and exports of the stack that holds the rest."""
 
     project: str
+
+    @property
+    def stack(self) -> str:
+        raise NotImplementedError
+
+    def alarm(self, what: str) -> str:
+        return _joined(self.stack, what)
+
+    def export(self, output: str) -> str:
+        """CloudFormation export of an output of the stack, which other stacks of the same account and region import."""
+        return f"{self.stack}-{output}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectNames(_Names):
+    """What all models share."""
 
     @property
     def prefix(self) -> str:
@@ -42,6 +58,11 @@ class ProjectNames:
     @property
     def foundation_stack(self) -> str:
         return _joined(self.project, "foundation")
+
+    @property
+    def stack(self) -> str:
+        """Whose outputs others import."""
+        return self.foundation_stack
 
     @property
     def build_stack(self) -> str:
@@ -65,6 +86,7 @@ class ProjectNames:
         return _joined(self.project, "foundation", region)
 
     def alarm(self, what: str) -> str:
+        """Of the build, the only part of the project's own that alarms."""
         return _joined(self.build_stack, what)
 
     @property
@@ -83,10 +105,6 @@ class ProjectNames:
         """Value of the tag `sagemaker:project-id`, by which Studio groups what belongs together."""
         return f"p-{self.project}"
 
-    def export(self, output: str) -> str:
-        """CloudFormation export of an output of the foundation stack."""
-        return f"{self.foundation_stack}-{output}"
-
     @property
     def tags(self) -> dict[str, str]:
         """By which Studio and the cost report group what belongs together, whoever makes it."""
@@ -100,10 +118,9 @@ class ProjectNames:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnvironmentNames:
+class EnvironmentNames(_Names):
     """What an environment has where it lives, whatever models serve there."""
 
-    project: str
     environment: str
 
     @property
@@ -121,19 +138,12 @@ class EnvironmentNames:
     @property
     def remove_unused_function(self) -> str:
         """Lambda function that deletes what no endpoint uses any more; a person invokes it by this name before the stacks go."""
-        return _joined(self.project, "environment", self.environment, "remove-unused")
+        return _joined(self.stack, "remove-unused")
 
     @property
     def forwarding_role(self) -> str:
         """IAM role by which EventBridge tells the project's account of drift: named, because that account's event bus lets it in."""
-        return _joined(self.project, "environment", self.environment, "events")
-
-    def alarm(self, what: str) -> str:
-        return _joined(self.project, "environment", self.environment, what)
-
-    def export(self, output: str) -> str:
-        """CloudFormation export of an output of the environment's stack, which serving stacks of the same account and region import."""
-        return f"{self.stack}-{output}"
+        return _joined(self.stack, "events")
 
     @property
     def tags(self) -> dict[str, str]:
@@ -141,10 +151,9 @@ class EnvironmentNames:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelNames:
+class ModelNames(_Names):
     """What one model has where it is trained."""
 
-    project: str
     model: str
 
     @property
@@ -154,7 +163,7 @@ class ModelNames:
     @property
     def prefix(self) -> str:
         """What every name of the model begins with, but for its stack and its package group."""
-        return _joined(self.project, self.model, "")
+        return _joined(self.stack, "")
 
     @property
     def stack(self) -> str:
@@ -167,36 +176,36 @@ class ModelNames:
     @property
     def training_pipeline(self) -> str:
         """SageMaker pipeline."""
-        return _joined(self.project, self.model, "training")
+        return _joined(self.stack, "training")
 
     @property
     def pipeline_role(self) -> str:
         """IAM role of the training pipeline and its jobs: named, because the build passes it."""
-        return _joined(self.project, self.model, "training")
+        return _joined(self.stack, "training")
 
     @property
     def batch_pipeline(self) -> str:
         """SageMaker pipeline that scores a file with any version."""
-        return _joined(self.project, self.model, "batch")
+        return _joined(self.stack, "batch")
 
     @property
     def deploy_pipeline(self) -> str:
         """CodePipeline."""
-        return _joined(self.project, self.model, "deploy")
+        return _joined(self.stack, "deploy")
 
     def deploy_project(self, step: str) -> str:
         """CodeBuild project of a step of the deploy pipeline: render, verify, still-approved."""
-        return _joined(self.project, self.model, step)
+        return _joined(self.stack, step)
 
     @property
     def data_version_function(self) -> str:
         """Lambda function that a training asks first which data there is; the definition names it without looking it up."""
-        return _joined(self.project, self.model, "data-version")
+        return _joined(self.stack, "data-version")
 
     @property
     def start_deployment_function(self) -> str:
         """Lambda function that starts the deploy pipeline; a person invokes it by this name to deploy again."""
-        return _joined(self.project, self.model, "start-deployment")
+        return _joined(self.stack, "start-deployment")
 
     @property
     def job_prefix(self) -> str:
@@ -214,9 +223,6 @@ class ModelNames:
     @property
     def dashboard(self) -> str:
         return _joined(self.project, self.model)
-
-    def alarm(self, what: str) -> str:
-        return _joined(self.project, self.model, what)
 
     @property
     def metrics_namespace(self) -> str:
@@ -247,10 +253,9 @@ class ModelNames:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServingNames:
+class ServingNames(_Names):
     """One model in one environment."""
 
-    project: str
     model: str
     environment: str
 
@@ -260,7 +265,7 @@ class ServingNames:
 
     @property
     def endpoint(self) -> str:
-        return _joined(self.project, self.model, self.environment)
+        return self.stack
 
     def role(self, kind: str) -> str:
         """IAM roles have four parts here and three where the model is trained, so that no name of an environment makes one of another."""
@@ -300,9 +305,6 @@ class ServingNames:
     def log_group(self) -> str:
         return f"/aws/sagemaker/Endpoints/{self.endpoint}"
 
-    def alarm(self, what: str) -> str:
-        return _joined(self.endpoint, what)
-
     def scaling_policy(self, what: str) -> str:
         return _joined(self.endpoint, what)
 
@@ -323,7 +325,7 @@ class ServingNames:
     @property
     def start_scoring_function(self) -> str:
         """Lambda function of a batch model that scores what has been uploaded."""
-        return _joined(self.project, self.model, self.environment, "score")
+        return _joined(self.stack, "score")
 
     @property
     def start_scoring_log_group(self) -> str:

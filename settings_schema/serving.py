@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from capacity.model import invocations_per_instance
 from settings_schema.times import Cron, TimeZone
 from settings_schema.value import Value
 
@@ -62,7 +63,7 @@ class TargetTracking(Value):
 
     @property
     def invocations_per_instance(self) -> float:
-        return self.max_rps_per_instance * self.safety * 60
+        return invocations_per_instance(self.max_rps_per_instance, self.safety)
 
 
 class Step(Value):

@@ -8,8 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from aws_cdk import aws_codecommit as codecommit
-from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -50,22 +48,16 @@ class PushRouting(Construct):
         )
         function.allow("ChangedPaths", ["codecommit:GetDifferences"], [repository.repository_arn])
         function.allow("StartBuild", ["codepipeline:StartPipelineExecution"], [context.places.home.code_pipeline(build)])
-        self._route(project.branch, repository, function, dead_letters)
-
-    def _route(self, branch: str, repository: codecommit.IRepository, function: EventFunction, dead_letters: sqs.IQueue) -> None:
-        events.Rule(
+        function.wake_on(
             self,
             "Pushed",
-            description=f"A push to {branch}",
-            event_pattern=events.EventPattern(
-                source=["aws.codecommit"],
-                detail_type=["CodeCommit Repository State Change"],
-                resources=[repository.repository_arn],
-                detail={
-                    "event": ["referenceCreated", "referenceUpdated"],
-                    "referenceType": ["branch"],
-                    "referenceName": [branch],
-                },
-            ),
-            targets=[targets.LambdaFunction(function, dead_letter_queue=dead_letters, retry_attempts=10)],
+            f"A push to {project.branch}",
+            source=["aws.codecommit"],
+            detail_type=["CodeCommit Repository State Change"],
+            resources=[repository.repository_arn],
+            detail={
+                "event": ["referenceCreated", "referenceUpdated"],
+                "referenceType": ["branch"],
+                "referenceName": [project.branch],
+            },
         )

@@ -14,7 +14,6 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.event_function import EventFunction
-from infra.function_schedule import FunctionSchedule
 from infra.places import Context, Place
 from infra.serving.serving_stack import MADE_FOR
 from settings_schema import Environment, ServingNames
@@ -47,16 +46,7 @@ class UnusedConfigurations(Construct):
             log_retention_days=context.project.log_retention_days,
         )
         self._allow(function, context.places.of(environment), names)
-        FunctionSchedule(
-            self,
-            "Daily",
-            function=function,
-            dead_letters=dead_letters,
-            cron=CRON,
-            time_zone="Etc/UTC",
-            description="Deletes what earlier deployments left",
-            payload={"source": "schedule"},
-        )
+        function.wake_at(self, "Daily", "Deletes what earlier deployments left", cron=CRON, time_zone="Etc/UTC")
 
     @staticmethod
     def _allow(function: EventFunction, place: Place, names: Sequence[ServingNames]) -> None:

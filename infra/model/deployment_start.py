@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -38,15 +36,14 @@ class DeploymentStart(Construct):
         super().__init__(scope, construct_id)
         self._context = context
         self._names = model.names(context.project)
-        self._dead_letters = dead_letters
-        self._function = self._create_function(foundation)
+        self._function = self._create_function(foundation, dead_letters)
         self._allow(foundation)
         for environment in context.settings.environments:
             Verification(context, model, environment).let_compare(self._function)
         self._on_approval()
         self._on_success()
 
-    def _create_function(self, foundation: FoundationStack) -> EventFunction:
+    def _create_function(self, foundation: FoundationStack, dead_letters: sqs.IQueue) -> EventFunction:
         return EventFunction(
             self,
             "StartDeployment",
@@ -61,7 +58,7 @@ class DeploymentStart(Construct):
                 "ARTIFACT_BUCKET": foundation.artifact_bucket.bucket_name,
                 "SERVING_STACKS": value(json.dumps(self._stacks())),
             },
-            dead_letters=self._dead_letters,
+            dead_letters=dead_letters,
             key=foundation.key,
             log_retention_days=self._context.project.log_retention_days,
         )
@@ -89,7 +86,10 @@ class DeploymentStart(Construct):
         foundation.key.grant_decrypt(function)
 
     def _on_approval(self) -> None:
-        pattern = events.EventPattern(
+        self._function.wake_on(
+            self,
+            "Changed",
+            "The approval of a version changed",
             source=["aws.sagemaker"],
             detail_type=["SageMaker Model Package State Change"],
             detail={
@@ -103,17 +103,14 @@ class DeploymentStart(Construct):
                 ],
             },
         )
-        self._rule("Changed", "The approval of a version changed", pattern)
 
     def _on_success(self) -> None:
         """A commit was built and tested, or one went to production, after which a newer one may still have to."""
-        pattern = events.EventPattern(
+        self._function.wake_on(
+            self,
+            "Succeeded",
+            "A build or a deployment succeeded",
             source=["aws.codepipeline"],
             detail_type=["CodePipeline Pipeline Execution State Change"],
             detail={"pipeline": [self._context.project.names.build_pipeline, self._names.deploy_pipeline], "state": ["SUCCEEDED"]},
         )
-        self._rule("Succeeded", "A build or a deployment succeeded", pattern)
-
-    def _rule(self, construct_id: str, description: str, pattern: events.EventPattern) -> None:
-        target = targets.LambdaFunction(self._function, dead_letter_queue=self._dead_letters, retry_attempts=10)
-        events.Rule(self, construct_id, description=description, event_pattern=pattern, targets=[target])

@@ -8,15 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import aws_cdk as cdk
-from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.drift_metrics import DRIFT
 from infra.event_function import EventFunction
 from infra.foundation.foundation_stack import FoundationStack
-from infra.function_schedule import FunctionSchedule
 from infra.places import Context, value
 from settings_schema import Endpoint, Model
 
@@ -35,17 +32,17 @@ class Retraining(Construct):
         super().__init__(scope, construct_id)
         self._context = context
         self._names = model.names(context.project)
-        self._dead_letters = dead_letters
-        self._function = self._create_function(foundation)
+        self._function = self._create_function(foundation, dead_letters)
         self._on_creation()
         if model.retraining.on_new_data:
             self._on_new_data(foundation)
         if model.retraining.on_drift:
             self._on_drift(model)
         if model.retraining.cron is not None:
-            self._on_schedule(model.retraining.cron, model.retraining.time_zone)
+            when = {"cron": model.retraining.cron, "time_zone": model.retraining.time_zone}
+            self._function.wake_at(self, "Schedule", "Regular retraining", **when)
 
-    def _create_function(self, foundation: FoundationStack) -> EventFunction:
+    def _create_function(self, foundation: FoundationStack, dead_letters: sqs.IQueue) -> EventFunction:
         build, home = self._context.project.names.build_pipeline, self._context.places.home
         function = EventFunction(
             self,
@@ -53,7 +50,7 @@ class Retraining(Construct):
             folder=Path(__file__).with_name("start_retraining"),
             description="Starts the training pipeline, unless a run is active",
             environment={"SAGEMAKER_PIPELINE_NAME": self._names.training_pipeline, "BUILD_PIPELINE_NAME": build},
-            dead_letters=self._dead_letters,
+            dead_letters=dead_letters,
             key=foundation.key,
             log_retention_days=self._context.project.log_retention_days,
         )
@@ -66,17 +63,22 @@ class Retraining(Construct):
 
     def _on_creation(self) -> None:
         """The rule is there before the stack is complete. Source: "Managing events" of the CloudFormation user guide, on EventBridge."""
-        pattern = events.EventPattern(
+        self._function.wake_on(
+            self,
+            "Created",
+            "The model is new",
             source=["aws.cloudformation"],
             detail_type=["CloudFormation Stack Status Change"],
             detail={"stack-id": [cdk.Stack.of(self).stack_id], "status-details": {"status": ["CREATE_COMPLETE"]}},
         )
-        self._rule("Created", "The model is new", pattern)
 
     def _on_new_data(self, foundation: FoundationStack) -> None:
         """A marker object ends an upload: a rule on every object would start a run per file."""
         marker, below = f"{self._names.training_data}_SUCCESS", f"{self._names.training_data}*/_SUCCESS"  # `*` also matches `/`
-        pattern = events.EventPattern(
+        self._function.wake_on(
+            self,
+            "NewData",
+            "A complete upload of training data",
             source=["aws.s3"],
             detail_type=["Object Created"],
             detail={
@@ -84,14 +86,16 @@ class Retraining(Construct):
                 "object": {"key": [marker, {"wildcard": below}]},
             },
         )
-        self._rule("NewData", "A complete upload of training data", pattern)
 
     def _on_drift(self, model: Model) -> None:
         """An environment elsewhere tells of its alarm here (infra/environment/drift_forwarding.py); the event keeps its account."""
         watched = [item for item in self._context.settings.environments if isinstance(model.serving[item.name], Endpoint)]
         if not watched:
             return
-        pattern = events.EventPattern(
+        self._function.wake_on(
+            self,
+            "Drift",
+            "A drift alarm of an endpoint",
             source=["aws.cloudwatch"],
             account=sorted({value(self._context.places.of(environment).account) for environment in watched}),
             detail_type=["CloudWatch Alarm State Change"],
@@ -99,21 +103,4 @@ class Retraining(Construct):
                 "alarmName": [self._names.at(environment.name).alarm(DRIFT) for environment in watched],
                 "state": {"value": ["ALARM"]},
             },
-        )
-        self._rule("Drift", "A drift alarm of an endpoint", pattern)
-
-    def _rule(self, construct_id: str, description: str, pattern: events.EventPattern) -> None:
-        target = targets.LambdaFunction(self._function, dead_letter_queue=self._dead_letters, retry_attempts=10)
-        events.Rule(self, construct_id, description=description, event_pattern=pattern, targets=[target])
-
-    def _on_schedule(self, cron: str, time_zone: str) -> None:
-        FunctionSchedule(
-            self,
-            "Schedule",
-            function=self._function,
-            dead_letters=self._dead_letters,
-            cron=cron,
-            time_zone=time_zone,
-            description="Regular retraining",
-            payload={"source": "schedule"},
         )

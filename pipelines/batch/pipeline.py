@@ -15,10 +15,10 @@ from sagemaker.core.transformer import Transformer
 from sagemaker.core.workflow.parameters import ParameterString
 from sagemaker.core.workflow.properties import Properties
 from sagemaker.mlops.workflow import Pipeline, TransformStep
-from sagemaker.mlops.workflow.retry import SageMakerJobExceptionTypeEnum, SageMakerJobStepRetryPolicy
 from sagemaker.mlops.workflow.steps import ConfigurableRetryStep, StepTypeEnum
 
 from pipelines.place import Place
+from pipelines.retries import JOB_RETRY
 from settings_schema import ModelNames
 
 MAX_PAYLOAD_MB = 6  # what the serving container accepts
@@ -72,20 +72,11 @@ def get_pipeline(names: ModelNames, place: Place, *, instance_count: int = 1) ->
     )
     step_args = transformer.transform(data=source, content_type="text/csv", split_type="Line", join_source="Input")
     # Not cached: the same address may hold new rows, and scoring them is the point.
-    score = TransformStep(name="Score", step_args=step_args, retry_policies=[_retry()])
+    score = TransformStep(name="Score", step_args=step_args, retry_policies=[JOB_RETRY])
     return Pipeline(
         name=names.batch_pipeline,
         parameters=[package, source, destination, instance_type],
         steps=[model, score],
         sagemaker_session=session,
         pipeline_experiment_config=None,
-    )
-
-
-def _retry() -> SageMakerJobStepRetryPolicy:
-    return SageMakerJobStepRetryPolicy(
-        exception_types=[SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT],
-        failure_reason_types=[SageMakerJobExceptionTypeEnum.INTERNAL_ERROR, SageMakerJobExceptionTypeEnum.CAPACITY_ERROR],
-        interval_seconds=60,
-        max_attempts=3,
     )

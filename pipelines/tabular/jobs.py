@@ -18,16 +18,11 @@ from sagemaker.core.shapes import ProcessingInput, ProcessingOutput, ProcessingS
 from sagemaker.core.workflow.functions import PropertyFile
 from sagemaker.core.workflow.parameters import Parameter
 from sagemaker.mlops.workflow import CacheConfig, ProcessingStep, TuningStep
-from sagemaker.mlops.workflow.retry import (
-    SageMakerJobExceptionTypeEnum,
-    SageMakerJobStepRetryPolicy,
-    StepExceptionTypeEnum,
-    StepRetryPolicy,
-)
 from sagemaker.train import ModelTrainer
 from sagemaker.train.configs import Compute, InputData, Networking, OutputDataConfig, StoppingCondition
 from sagemaker.train.tuner import HyperparameterTuner
 
+from pipelines.retries import JOB_RETRY, SERVICE_RETRY
 from settings_schema import Algorithm, DataSet, Model, Range
 from settings_schema.steps import steps_module
 
@@ -40,17 +35,6 @@ VOLUME_GIB = 30
 
 #: Thirty days: a weekly retraining finds the work of the last push, and nothing older than the data's usual life.
 CACHED = CacheConfig(enable_caching=True, expire_after="P30D")
-
-#: What passes by itself is tried again: a busy service, and no free instance of the type.
-SERVICE_RETRY = StepRetryPolicy(
-    exception_types=[StepExceptionTypeEnum.SERVICE_FAULT, StepExceptionTypeEnum.THROTTLING], interval_seconds=10, max_attempts=3
-)
-JOB_RETRY = SageMakerJobStepRetryPolicy(
-    exception_types=[SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT],
-    failure_reason_types=[SageMakerJobExceptionTypeEnum.INTERNAL_ERROR, SageMakerJobExceptionTypeEnum.CAPACITY_ERROR],
-    interval_seconds=60,
-    max_attempts=3,
-)
 
 
 def step_input(name: str, uri: Any) -> ProcessingInput:

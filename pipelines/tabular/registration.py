@@ -19,7 +19,8 @@ from sagemaker.core.workflow.parameters import Parameter
 from sagemaker.mlops.workflow import ModelStep, ProcessingStep
 from sagemaker.serve.model_builder import ModelBuilder
 
-from pipelines.tabular.jobs import SERVICE_RETRY, output_of
+from pipelines.retries import SERVICE_RETRY
+from pipelines.tabular.jobs import output_of
 from pipelines.tabular.model_card import model_card
 from settings_schema import Model, Problem
 
@@ -55,6 +56,14 @@ def register_step(
     def evidence(name: str) -> MetricsSource:
         return MetricsSource(s3_uri=Join(on="/", values=[output_of(evaluate, "evaluation"), name]), content_type="application/json")
 
+    # What a version was measured by is what its drift is later measured against.
+    measures = {
+        "model_statistics": evidence("evaluation.json"),
+        "model_constraints": evidence("model_constraints.json"),
+        "model_data_statistics": evidence("statistics.json"),
+        "model_data_constraints": evidence("constraints.json"),
+    }
+    bias, explainability = evidence("bias.json"), evidence("explainability.json")
     request = builder.register(
         model_package_group_name=target.names.model_package_group,
         content_types=CONTENT_TYPES,
@@ -62,21 +71,9 @@ def register_step(
         inference_instances=INSTANCE_TYPES,
         transform_instances=TRANSFORM_TYPES,
         approval_status=approval_status,
-        model_metrics=ModelMetrics(
-            model_statistics=evidence("evaluation.json"),
-            model_constraints=evidence("model_constraints.json"),
-            model_data_statistics=evidence("statistics.json"),
-            model_data_constraints=evidence("constraints.json"),
-            bias=evidence("bias.json"),
-            explainability=evidence("explainability.json"),
-        ),
+        model_metrics=ModelMetrics(**measures, bias=bias, explainability=explainability),
         drift_check_baselines=DriftCheckBaselines(
-            model_statistics=evidence("evaluation.json"),
-            model_constraints=evidence("model_constraints.json"),
-            model_data_statistics=evidence("statistics.json"),
-            model_data_constraints=evidence("constraints.json"),
-            bias_post_training_constraints=evidence("bias.json"),
-            explainability_constraints=evidence("explainability.json"),
+            **measures, bias_post_training_constraints=bias, explainability_constraints=explainability
         ),
         customer_metadata_properties=dict(facts),
         model_card=ModelPackageModelCard(

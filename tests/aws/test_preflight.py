@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from deploy_scripts.preflight.account import Account
-from deploy_scripts.preflight.needs import Use
-from deploy_scripts.preflight.offers import prices
-from deploy_scripts.preflight.service_quotas import find_quota
+from preflight.account import Account
+from preflight.needs import Use
+from preflight.offers import prices
+from preflight.service_quotas import find_quota
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from deploy_scripts.preflight import names, network, service_roles
-from deploy_scripts.preflight.assembly import Stack
-from deploy_scripts.preflight.quotas import check_builds
+from packages.preflight.tests.aws_account import REGION, Aws, found, only, quota, quotas, signs, situation
+from preflight import names, network, service_roles
+from preflight.assembly import Stack
+from preflight.quotas import check_builds
 from tests.example_models import PROJECT
 from tests.infra.cases import THREE
 from tests.infra.grants import Templates, text
-from tests.unit.preflight_account import REGION, Aws, found, only, quota, quotas, signs, situation
 
 
 @pytest.fixture

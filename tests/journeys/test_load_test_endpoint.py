@@ -7,6 +7,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from build_scripts.command_line import run
 from capacity import service
 from deploy_scripts import load_test
 from local_account.account import Account
@@ -43,8 +44,8 @@ def test_a_local_endpoint_is_measured_within_its_bounds(
             "--payload",
             str(body),
         ]
-        assert load_test.main([*arguments, "--output", str(result)]) == 0
-        assert load_test.main([*arguments[2:], "--endpoint", "nobody"]) == 2
+        assert run(load_test.main, [*arguments, "--output", str(result)]) == 0
+        assert run(load_test.main, [*arguments[2:], "--endpoint", "nobody"]) == 2
     measured = service.read(result)
     assert 0 < measured.mean_seconds < 5
     printed = capsys.readouterr()

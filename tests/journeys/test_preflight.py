@@ -17,11 +17,14 @@ from typing import Any
 import boto3
 import pytest
 
-from deploy_scripts.preflight import __main__ as preflight
-from deploy_scripts.preflight.account import READS, Account, policy
-from deploy_scripts.preflight.finding import Finding, Sign
+from deploy_scripts import preflight
 from local_account.account import Account as LocalAccount
 from packages.local_account.tests import sagemaker_requests as small
+from preflight import places
+from preflight.account import READS, Account, policy
+from preflight.assembly import read as stacks_of
+from preflight.examination import examine
+from preflight.finding import Finding, Sign
 from settings_schema import ModelNames
 from settings_schema.reading import read
 
@@ -87,10 +90,10 @@ def planner(account: LocalAccount) -> Iterator[Any]:
 def examined(assembly: Path, client: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Finding]]:
     """Findings by what was looked at. The SageMaker SDK asks for Docker, which this process must not have: a small definition instead."""
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setattr(preflight, "Account", lambda region, _: Account(region, client))
+    monkeypatch.setattr(places, "Account", lambda region, _: Account(region, client))
     monkeypatch.setattr(preflight, "definitions", lambda settings, region: [DEFINITION])
-    (situation,), _ = preflight.look(assembly, read())
-    sections = preflight.examine(situation)
+    (situation,), _ = places.look(preflight.app_of(read()), stacks_of(assembly, "make synth"))
+    sections = examine(situation)
     by_name: dict[str, list[Finding]] = {}
     for finding in (finding for section in sections.values() for finding in section):
         by_name.setdefault(finding.what, []).append(finding)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from deploy_scripts.preflight.job_needs import job_needs
-from deploy_scripts.preflight.needs import Use
 from pipelines.batch.pipeline import get_pipeline as batch
+from preflight.job_needs import job_needs
+from preflight.needs import Use
 from settings_schema import Algorithm, Range, Tuning
 from tests.example_models import ABALONE, PROJECT
 from tests.pipelines.conftest import PLACE, defined

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = {"settings_schema", "plain_signs"}  # classes of values and names, which read nothing, and what every program prints with
 VALUES = {"settings", "models"}  # what a team writes: nobody imports it, settings_schema.reading reads it for entry points
-OURS = {"app", "infra", "pipelines", "build_scripts", "deploy_scripts", "demo", "local_account", "capacity"} | SHARED | VALUES
+OURS = {"app", "infra", "pipelines", "build_scripts", "deploy_scripts", "demo", "local_account", "capacity", "preflight"} | SHARED | VALUES
 CDK = {"aws_cdk", "constructs", "cdk_nag"}
 CONTAINER = {
     "numpy",
@@ -67,7 +67,9 @@ RULES = [
     rule("pipelines/*/steps/**/*.py", third_party=CONTAINER),
     rule("pipelines/**/*.py", ours={"pipelines", "settings_schema"}, third_party={"sagemaker", "boto3"}),
     rule("build_scripts/**/*.py", ours={"build_scripts", "pipelines"} | SHARED, third_party=None),
-    rule("deploy_scripts/**/*.py", ours={"build_scripts", "deploy_scripts", "pipelines", "capacity"} | SHARED, third_party=None),
+    rule(
+        "deploy_scripts/**/*.py", ours={"build_scripts", "deploy_scripts", "pipelines", "capacity", "preflight"} | SHARED, third_party=None
+    ),
     rule("demo/*.py", ours={"build_scripts", "demo", "local_account", "capacity"} | SHARED, third_party=None),  # a person's tools
     rule("tests/**/*.py", ours=OURS - VALUES, third_party=None),
     *(rule for folder in sorted((ROOT / "packages").glob("*")) for rule in package_rules(folder)),
@@ -149,6 +151,8 @@ def test_every_part_imports_only_what_it_may(tops):
         ("pipelines/tabular/steps/train.py", "import settings", True),
         ("pipelines/tabular/steps/train.py", "import xgboost", False),
         ("packages/capacity/capacity/engine.py", "from local_account import clock", True),
+        ("packages/preflight/preflight/command.py", "from build_scripts import command_line", True),
+        ("deploy_scripts/preflight.py", "from preflight import command", False),
         ("build_scripts/publish.py", "import infra", True),
         ("demo/scaling.py", "import build_scripts.invocation", False),
         ("packages/local_account/local_account/gateway.py", "import sagemaker", True),

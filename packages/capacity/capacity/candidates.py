@@ -26,6 +26,7 @@ from capacity.model import (
     StepAdjustment,
     StepPolicy,
     TargetTrackingPolicy,
+    invocations_per_instance,
 )
 from capacity.service import ServiceTime
 from capacity.traffic import Traffic
@@ -92,8 +93,7 @@ class Candidate:
 
     @property
     def target_value(self) -> float:
-        """Max RPS x safety x 60: the SageMaker guide's formula for SageMakerVariantInvocationsPerInstance."""
-        return round(self.max_rps, 2) * (self.safety or 1.0) * 60
+        return invocations_per_instance(round(self.max_rps, 2), self.safety or 1.0)
 
     @property
     def step_threshold(self) -> float:

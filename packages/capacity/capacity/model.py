@@ -24,6 +24,11 @@ def require(condition: bool, message: str) -> None:
         raise CapacityError(message)
 
 
+def invocations_per_instance(max_rps: float, safety: float) -> float:
+    """A minute's, for SageMakerVariantInvocationsPerInstance: max RPS x safety x 60, the sizing formula of the SageMaker guide."""
+    return max_rps * safety * 60
+
+
 #: RoutingStrategy of ProductionVariantRoutingConfig, as far as it is simulated. RANDOM is what SageMaker does untold.
 RANDOM, LEAST_OUTSTANDING_REQUESTS = "RANDOM", "LEAST_OUTSTANDING_REQUESTS"
 ROUTING_STRATEGIES = (RANDOM, LEAST_OUTSTANDING_REQUESTS)

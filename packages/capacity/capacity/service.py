@@ -1,6 +1,6 @@
 """How long an instance takes for a request, and how many it serves at once: measured by a load test, or given.
 
-Inputs: the JSON of `deploy_scripts/load_test.py`, or `given(...)`. Used by `queueing.py` and `simulate.py`. Times are seconds.
+Inputs: the JSON of a load test (`measure.py`), or `given(...)`. Used by `queueing.py` and `simulate.py`. Times are seconds.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def from_samples(seconds: NDArray[np.float64], *, workers: int, source: str) -> 
 
 def read(path: Path) -> ServiceTime:
     """The JSON of a load test: `service_time_quantiles_ms` (rising, equally likely) and `workers`."""
-    allowed = "allowed: the JSON that `python -m deploy_scripts.load_test --output` writes"
+    allowed = "allowed: the JSON that `python -m capacity.measure --output` writes"
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
         seconds = np.array(document["service_time_quantiles_ms"], dtype=float) / 1000

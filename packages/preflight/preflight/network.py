@@ -1,0 +1,118 @@
+"""For an app with a VPC: does the region have the VPC endpoints of the template, with private DNS, in the zones that it uses?
+
+Inside the VPC there is no internet: a job finds AWS's services only by their usual names, which private DNS leads to the endpoints
+(needs DNS support and host names of the VPC). Once deployed, the endpoints themselves are asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from preflight.finding import Finding, failed, passed
+from preflight.service_quotas import find_quota, request_command
+from preflight.situation import Situation
+from preflight.stack_states import resources_of
+
+_VPC, _ENDPOINT, _SUBNET = "AWS::EC2::VPC", "AWS::EC2::VPCEndpoint", "AWS::EC2::Subnet"
+_WHAT = "VPC endpoints"
+
+
+def check_endpoint_services(situation: Situation) -> Iterator[Finding]:
+    """The services, their private DNS, and their zones."""
+    wanted = _services(situation)
+    if not wanted:
+        yield passed(_WHAT, situation.app.words.no_network)
+        return
+    filters = [{"Name": "service-name", "Values": sorted(wanted)}]
+    details = situation.account.read_all("ec2", "describe_vpc_endpoint_services", "ServiceDetails", Filters=filters)
+    offered = {item["ServiceName"]: item for item in details}
+    zones = _zones(situation)
+    problems = [
+        *(f"{name} is not offered" for name in sorted(wanted) if name not in offered),
+        *(f"{name} has no private DNS" for name, item in offered.items() if wanted[name] and not item.get("PrivateDnsName")),
+        *(f"{name} is not in {zone}" for name, item in offered.items() for zone in zones if wanted[name] and zone not in _places(item)),
+    ]
+    if problems:
+        yield failed(_WHAT, "; ".join(problems), f"{situation.app.words.outside_of_network}, or deploy to another region")
+    else:
+        yield passed(_WHAT, f"{situation.region} offers all {len(wanted)} of the template in {', '.join(zones)}, with private DNS")
+
+
+def check_private_dns(situation: Situation) -> Iterator[Finding]:
+    """The template's VPC resolves names; deployed endpoints are available and answer to the usual names."""
+    if not any(_services(situation).values()):
+        return
+    off = [
+        f"{name}.{switch}"
+        for _, name, properties in situation.resources(_VPC)
+        for switch in ("EnableDnsSupport", "EnableDnsHostnames")
+        if properties.get(switch) is not True
+    ]
+    if off:
+        yield failed("private DNS", f"off in the template: {', '.join(off)}", f"set both where {situation.app.words.network}")
+        return
+    made = _made(situation)
+    if not made:
+        yield passed("private DNS", "on in the template; the endpoints are not deployed yet")
+        return
+    filters = [{"Name": "vpc-endpoint-id", "Values": sorted(made)}]  # ids that are gone would be an error as VpcEndpointIds
+    found = situation.account.read_all("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=filters)
+    wrong = [_state(item) for item in found if str(item.get("State")).lower() != "available" or not _resolves(item)]
+    missing = sorted(set(made) - {item["VpcEndpointId"] for item in found})
+    if wrong or missing:
+        command = f"npx cdk deploy {next(stack.name for stack, _, _ in situation.resources(_ENDPOINT))}"
+        yield failed("private DNS", "; ".join([*wrong, *(f"{name} is gone" for name in missing)]), "deploy the network again", command)
+    else:
+        yield passed("private DNS", f"{len(found)} endpoints are available under the services' own names")
+
+
+def check_vpc_quota(situation: Situation) -> Iterator[Finding]:
+    wanted = len(list(situation.resources(_VPC))) if _services(situation) else 0
+    if not wanted or _made(situation):
+        return  # none is made, or it is there
+    used = len(situation.account.read_all("ec2", "describe_vpcs", "Vpcs"))
+    quota = find_quota(situation.account, "vpc", "VPCs per Region")
+    if quota and quota["Value"] < used + wanted:
+        found = f"has {quota['Value']:g}, needs {wanted}, others use {used}"
+        yield failed("VPCs", found, "ask for more, or delete one that nobody uses", request_command(quota, used + wanted))
+    elif quota:
+        yield passed("VPCs", f"has {quota['Value']:g}, needs {wanted}, others use {used}")
+
+
+def _services(situation: Situation) -> dict[str, bool]:
+    """Service -> whether its endpoint takes over the service's own name. Gateway endpoints, as S3's, work by routes."""
+    found = {}
+    for _, _, properties in situation.resources(_ENDPOINT):
+        if name := situation.place.text(properties["ServiceName"]):
+            found[name] = properties.get("PrivateDnsEnabled") is True
+    return found
+
+
+def _zones(situation: Situation) -> list[str]:
+    """The first zones of the region, one for each subnet of the template, as Fn::GetAZs answers them."""
+    filters = [{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]
+    zones = situation.account.read_all("ec2", "describe_availability_zones", "AvailabilityZones", Filters=filters)
+    return sorted(item["ZoneName"] for item in zones)[: len(list(situation.resources(_SUBNET)))]
+
+
+def _places(service: dict[str, Any]) -> list[str]:
+    return list(service.get("AvailabilityZones", []))
+
+
+def _made(situation: Situation) -> list[str]:
+    """Ids of the deployed endpoints."""
+    ids = []
+    for stack in situation.stacks:
+        if wanted := stack.resources(_ENDPOINT):
+            ids += [physical for logical, physical in resources_of(situation, stack).items() if logical in wanted and physical]
+    return ids
+
+
+def _resolves(endpoint: dict[str, Any]) -> bool:
+    return endpoint.get("VpcEndpointType") != "Interface" or endpoint.get("PrivateDnsEnabled") is True
+
+
+def _state(endpoint: dict[str, Any]) -> str:
+    dns = "" if _resolves(endpoint) else ", without private DNS"
+    return f"{endpoint['ServiceName']} is {endpoint.get('State')}{dns}"
