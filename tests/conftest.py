@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
-from hypothesis import settings
+import pytest
+from hypothesis import is_hypothesis_test, settings
 
 from local_account.client_environment import NO_PROXY, in_utf8, only_ours, without_proxy_here
 
@@ -36,3 +37,10 @@ if "--aws" not in sys.argv:
 # `pytest --hypothesis-profile default`.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever hypothesis generates inputs for takes seconds in all: builds leave it to `make test`."""
+    for item in items:
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.thorough)
