@@ -7,6 +7,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from demo.scoring import MARKER
 from demo.terminal import quiet_git
 from local_account import permissions
 from local_account.authorization.usage import Grant, Role, allowing_statements
+from settings_schema import Endpoint
 from settings_schema.names import VARIANT
 from tests.infra.unused_grants import reason
 from tests.loop.attack import Attack, aims, attempted, log_of_action, put_the_attack_in
@@ -56,6 +59,31 @@ def train(person: Person, **parameters: str) -> tuple[str, str]:
 
 def live(person: Person) -> str | None:
     return loop.live_version(person.terminal, ABALONE.production)
+
+
+def test_a_deployed_account_is_ready_to_be_deployed_to_again(person):
+    """Preflight: everything that is there is the project's own, and nothing stands in the way of the next deployment."""
+    assembly = str(person.terminal.directory / "cdk.out")
+    made = subprocess.run(
+        [sys.executable, "-m", "deploy_scripts.preflight", "--json", "--assembly", assembly],
+        cwd=person.clone,
+        env=person.terminal.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.stdout, made.stderr
+    findings = [finding for section in json.loads(made.stdout).values() for finding in section]
+    # The clone is a checkout whose tools are not installed: these are the checkout's that the tests run in.
+    assert [finding["what"] for finding in findings if finding["sign"] == "✗"] == ["CDK CLI"]
+    assert made.returncode == 1
+    by_name = {finding["what"]: finding for finding in findings}
+    assert PROJECT.foundation_stack in by_name["stacks"]["found"]
+    assert " 0 are the deployed stacks' own" not in by_name["names"]["found"]
+    assert "left behind" not in by_name  # what is there belongs to stacks that are there
+    assert by_name["bootstrap"]["sign"] == by_name["bootstrap resources"]["sign"] == "✓"
+    served = [serving for serving in ABALONE.model.serving.values() if isinstance(serving, Endpoint)]
+    assert all(serving.instance_type in json.dumps(findings) for serving in served)
 
 
 def test_a_push_registers_a_version_of_each_model_that_waits_for_approval(person, registered, both_registered):
