@@ -211,25 +211,6 @@ def test_a_commit_whose_tests_fail_changes_nothing(person, released):
     assert live(person) == released.arn
 
 
-def test_a_change_of_scaling_rolls_that_model_s_approved_version_without_training_and_asks(person, released):
-    before = Happened.to(person)
-    person.change(ABALONE_FILE, "min_capacity=3, max_capacity=8", "min_capacity=3, max_capacity=9")
-    person.build("One instance more")
-    names = ABALONE.names
-    deployment = loop.new_execution(person.terminal, names.deploy_pipeline, before.deployments["abalone"])
-    person.let_into_production(names, deployment)
-    person.deployed(names, deployment)
-    # Not the bounds themselves, which scheduled actions move: here every 72 seconds.
-    scheduled = person.terminal.client("application-autoscaling").describe_scheduled_actions(
-        ServiceNamespace="sagemaker",
-        ResourceId=f"endpoint/{ABALONE.production.endpoint}/variant/{VARIANT}",
-        ScheduledActionNames=["opening"],
-    )
-    assert scheduled["ScheduledActions"][0]["ScalableTargetAction"]["MaxCapacity"] == 9
-    assert Happened.to(person).since(before) == (set(), {"abalone"})
-    assert live(person) == released.arn
-
-
 # --------------------------------------------------------------------------------------- the gate, new data
 
 
@@ -391,6 +372,8 @@ def test_rejecting_a_version_with_a_column_less_brings_back_the_one_before_which
 
 # ------------------------------------------------------------------------------------------- a third model
 
+OF_THE_THIRD = "A third model"
+
 
 @pytest.fixture(scope="session")
 def there_before(person: Person, without_a_column) -> set[str]:
@@ -403,30 +386,57 @@ def there_before(person: Person, without_a_column) -> set[str]:
 
 @pytest.fixture(scope="session")
 def third_pushed(person: Person, there_before, table, tmp_path_factory) -> Happened:
-    """Its file is written, its data are uploaded, and the file is pushed: in this order, before anything of it is deployed."""
+    """Its file is written, its data are uploaded, and the file is pushed: in this order, before anything of it is deployed.
+
+    What had happened to each model before.
+    """
     before = Happened.to(person)
     (person.clone / "models" / THIRD_FILE.name).write_bytes(THIRD_FILE.read_bytes())
     columns = ("sex", "length", "diameter", "height", "whole_weight")
     rows = [{name: row[name] for name in columns} for row in table]
     person.script("build_scripts.upload_data", "--model", THIRD.model, str(write(tmp_path_factory.mktemp("third") / "shells.csv", rows)))
-    person.build("A third model")
+    person.repository.commit(OF_THE_THIRD)
+    person.change(ABALONE_FILE, "min_capacity=3, max_capacity=8", "min_capacity=3, max_capacity=9")
+    person.build("One instance more")
     return before
+
+
+@pytest.fixture(scope="session")
+def scaled(person: Person, third_pushed: Happened) -> Happened:
+    """The other commit of that push has been deployed, which changes how abalone scales; what has happened to each model by then."""
+    names = ABALONE.names
+    deployment = loop.new_execution(person.terminal, names.deploy_pipeline, third_pushed.deployments["abalone"])
+    person.let_into_production(names, deployment)
+    person.deployed(names, deployment)
+    return Happened.to(person)
 
 
 def test_a_model_is_one_file_of_at_most_45_lines(person, third_pushed):
     git = quiet_git("--git-dir", str(person.terminal.directory / "clone.git"))
-    pushed = person.terminal.run("git", [*git, "show", "--name-only", "--format=", "HEAD"]).split()
-    assert pushed == [f"models/{THIRD_FILE.name}"]
+    committed = person.terminal.run("git", [*git, "show", "--name-only", "--format=%s", "HEAD~1"]).splitlines()
+    assert [line for line in committed if line] == [OF_THE_THIRD, f"models/{THIRD_FILE.name}"]
     assert len(THIRD_FILE.read_text(encoding="utf-8").splitlines()) <= 45
 
 
-def test_a_push_of_a_model_that_is_not_deployed_yet_trains_nothing_and_does_not_fail(person, third_pushed):
+def test_a_push_of_a_model_that_is_not_deployed_yet_trains_nothing_and_does_not_fail(person, third_pushed, scaled):
     assert person.trainings(THIRD) == []
-    assert Happened.to(person).since(third_pushed) == (set(), set())
+    assert scaled.since(third_pushed)[0] == set()
+
+
+def test_a_change_of_scaling_rolls_that_model_s_approved_version_without_training_and_asks(person, third_pushed, scaled, released):
+    # Not the bounds themselves, which scheduled actions move: here every 72 seconds.
+    scheduled = person.terminal.client("application-autoscaling").describe_scheduled_actions(
+        ServiceNamespace="sagemaker",
+        ResourceId=f"endpoint/{ABALONE.production.endpoint}/variant/{VARIANT}",
+        ScheduledActionNames=["opening"],
+    )
+    assert scheduled["ScheduledActions"][0]["ScalableTargetAction"]["MaxCapacity"] == 9
+    assert scaled.since(third_pushed) == (set(), {"abalone"})
+    assert live(person) == released.arn
 
 
 @pytest.fixture(scope="session")
-def third_released(person: Person, directory, third_pushed) -> str:
+def third_released(person: Person, directory, scaled) -> str:
     """`cdk deploy` makes its stack, which starts the build, which trains it; the version goes through both approvals."""
     deploy(person.terminal, directory / "three.out")
     version = person.trained(THIRD, [])
@@ -434,9 +444,9 @@ def third_released(person: Person, directory, third_pushed) -> str:
     return version
 
 
-def test_once_its_stack_is_deployed_the_new_model_alone_is_trained(person, third_pushed, third_released):
+def test_once_its_stack_is_deployed_the_new_model_alone_is_trained(person, scaled, third_released):
     assert person.facts_of(third_released)["git-commit"] == person.repository.head()
-    assert Happened.to(person).since(third_pushed) == (set(), set()), "the others are neither trained nor deployed"
+    assert Happened.to(person).since(scaled) == (set(), set()), "the others are neither trained nor deployed"
 
 
 def test_it_serves_where_its_file_says(person, third_released):
@@ -478,8 +488,8 @@ def test_retiring_keeps_the_versions_their_evidence_and_the_data_and_says_so(per
     assert THIRD.model_package_group in third_retired
 
 
-def test_the_others_have_not_noticed(person, third_pushed, third_retired, released, answers_before):
-    assert Happened.to(person).since(third_pushed) == (set(), set())
+def test_the_others_have_not_noticed(person, scaled, third_retired, released, answers_before):
+    assert Happened.to(person).since(scaled) == (set(), set())
     assert invoke(person, ROW) == (200, answers_before)
 
 
