@@ -6,9 +6,12 @@ Done when this file is read, which is before any test's module: the SageMaker SD
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from pathlib import Path
 
-from hypothesis import settings
+import pytest
+from hypothesis import is_hypothesis_test, settings
 
 from local_account.client_environment import NO_PROXY, in_utf8, only_ours, without_proxy_here
 
@@ -26,13 +29,40 @@ OF_A_BUILD = (
     "VPC_",
 )
 
+IN_MEMORY = Path("/dev/shm")
+
 if "--aws" not in sys.argv:
     own = {name: value for name, value in in_utf8(only_ours(os.environ)).items() if not name.startswith(OF_A_BUILD)}
     own |= {name: without_proxy_here(own.get(name, "")) for name in NO_PROXY}
     os.environ.clear()
     os.environ.update(own)
 
+
+def has_room(folder: Path) -> bool:
+    """For the temporary files of all tests, some 0.5 GB, and for programs that are started there."""
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        return False
+    return shutil.disk_usage(folder).free > 4 << 30 and not os.statvfs(folder).f_flag & os.ST_NOEXEC
+
+
+# Every build of the loop unpacks a clone of a thousand files: where Linux keeps files in memory that takes a seventh of the time.
+if has_room(IN_MEMORY):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
+
 # The same inputs each time, however slow the machine: whether a commit passes depends on the commit. New ones are drawn by
 # `pytest --hypothesis-profile default`.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+#: Tests that share what takes longest to make: the templates of the app.
+TOGETHER = "tests/infra/"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what builds leave to `make test`, and what one process runs when several do (`--dist loadgroup`): a file, or a folder."""
+    for item in items:
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.thorough)  # generated inputs take seconds in all
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(TOGETHER if file.startswith(TOGETHER) else file))

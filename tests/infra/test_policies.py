@@ -52,10 +52,12 @@ def test_the_cdk_validates_its_own_rules(app: Any) -> None:
 
 
 def test_cfn_lint_finds_nothing_that_has_no_reason(every: dict[str, Synthesized]) -> None:
+    """In one account and in three, which have every kind of stack; those of a second model of a kind differ by its name alone."""
     found = [
         f"{case} {stack}: {match}"
-        for case, (_, templates) in every.items()
+        for case, templates in ((case, every[case][1]) for case in ("one", "three"))
         for stack, template in templates.items()
+        if "-large" not in stack
         for match in cfnlint.api.lint(
             json.dumps(template), config=ManualArgs(regions=[templates.place(stack)[1]], ignore_checks=list(LINT))
         )

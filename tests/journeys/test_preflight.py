@@ -1,6 +1,6 @@
 """`python -m deploy_scripts.preflight` against an account that has nothing yet, and as a person who may only read what it asks for.
 
-After a deployment: tests/loop/test_preflight.py.
+After a deployment: tests/loop/test_the_loop.py.
 """
 
 from __future__ import annotations

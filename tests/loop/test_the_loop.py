@@ -7,6 +7,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from demo.scoring import MARKER
 from demo.terminal import quiet_git
 from local_account import permissions
 from local_account.authorization.usage import Grant, Role, allowing_statements
+from settings_schema import Endpoint
 from settings_schema.names import VARIANT
 from tests.infra.unused_grants import reason
 from tests.loop.attack import Attack, aims, attempted, log_of_action, put_the_attack_in
@@ -56,6 +59,31 @@ def train(person: Person, **parameters: str) -> tuple[str, str]:
 
 def live(person: Person) -> str | None:
     return loop.live_version(person.terminal, ABALONE.production)
+
+
+def test_a_deployed_account_is_ready_to_be_deployed_to_again(person):
+    """Preflight: everything that is there is the project's own, and nothing stands in the way of the next deployment."""
+    assembly = str(person.terminal.directory / "cdk.out")
+    made = subprocess.run(
+        [sys.executable, "-m", "deploy_scripts.preflight", "--json", "--assembly", assembly],
+        cwd=person.clone,
+        env=person.terminal.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.stdout, made.stderr
+    findings = [finding for section in json.loads(made.stdout).values() for finding in section]
+    # The clone is a checkout whose tools are not installed: these are the checkout's that the tests run in.
+    assert [finding["what"] for finding in findings if finding["sign"] == "✗"] == ["CDK CLI"]
+    assert made.returncode == 1
+    by_name = {finding["what"]: finding for finding in findings}
+    assert PROJECT.foundation_stack in by_name["stacks"]["found"]
+    assert " 0 are the deployed stacks' own" not in by_name["names"]["found"]
+    assert "left behind" not in by_name  # what is there belongs to stacks that are there
+    assert by_name["bootstrap"]["sign"] == by_name["bootstrap resources"]["sign"] == "✓"
+    served = [serving for serving in ABALONE.model.serving.values() if isinstance(serving, Endpoint)]
+    assert all(serving.instance_type in json.dumps(findings) for serving in served)
 
 
 def test_a_push_registers_a_version_of_each_model_that_waits_for_approval(person, registered, both_registered):
@@ -180,25 +208,6 @@ def test_a_commit_whose_tests_fail_changes_nothing(person, released):
     assert status == "Failed"
     assert "Build/" in loop.failure_of(person.terminal, PROJECT.build_pipeline, execution)
     assert Happened.to(person).since(before) == (set(), set())
-    assert live(person) == released.arn
-
-
-def test_a_change_of_scaling_rolls_that_model_s_approved_version_without_training_and_asks(person, released):
-    before = Happened.to(person)
-    person.change(ABALONE_FILE, "min_capacity=3, max_capacity=8", "min_capacity=3, max_capacity=9")
-    person.build("One instance more")
-    names = ABALONE.names
-    deployment = loop.new_execution(person.terminal, names.deploy_pipeline, before.deployments["abalone"])
-    person.let_into_production(names, deployment)
-    person.deployed(names, deployment)
-    # Not the bounds themselves, which scheduled actions move: here every 72 seconds.
-    scheduled = person.terminal.client("application-autoscaling").describe_scheduled_actions(
-        ServiceNamespace="sagemaker",
-        ResourceId=f"endpoint/{ABALONE.production.endpoint}/variant/{VARIANT}",
-        ScheduledActionNames=["opening"],
-    )
-    assert scheduled["ScheduledActions"][0]["ScalableTargetAction"]["MaxCapacity"] == 9
-    assert Happened.to(person).since(before) == (set(), {"abalone"})
     assert live(person) == released.arn
 
 
@@ -363,6 +372,8 @@ def test_rejecting_a_version_with_a_column_less_brings_back_the_one_before_which
 
 # ------------------------------------------------------------------------------------------- a third model
 
+OF_THE_THIRD = "A third model"
+
 
 @pytest.fixture(scope="session")
 def there_before(person: Person, without_a_column) -> set[str]:
@@ -375,30 +386,57 @@ def there_before(person: Person, without_a_column) -> set[str]:
 
 @pytest.fixture(scope="session")
 def third_pushed(person: Person, there_before, table, tmp_path_factory) -> Happened:
-    """Its file is written, its data are uploaded, and the file is pushed: in this order, before anything of it is deployed."""
+    """Its file is written, its data are uploaded, and the file is pushed: in this order, before anything of it is deployed.
+
+    What had happened to each model before.
+    """
     before = Happened.to(person)
     (person.clone / "models" / THIRD_FILE.name).write_bytes(THIRD_FILE.read_bytes())
     columns = ("sex", "length", "diameter", "height", "whole_weight")
     rows = [{name: row[name] for name in columns} for row in table]
     person.script("build_scripts.upload_data", "--model", THIRD.model, str(write(tmp_path_factory.mktemp("third") / "shells.csv", rows)))
-    person.build("A third model")
+    person.repository.commit(OF_THE_THIRD)
+    person.change(ABALONE_FILE, "min_capacity=3, max_capacity=8", "min_capacity=3, max_capacity=9")
+    person.build("One instance more")
     return before
+
+
+@pytest.fixture(scope="session")
+def scaled(person: Person, third_pushed: Happened) -> Happened:
+    """The other commit of that push has been deployed, which changes how abalone scales; what has happened to each model by then."""
+    names = ABALONE.names
+    deployment = loop.new_execution(person.terminal, names.deploy_pipeline, third_pushed.deployments["abalone"])
+    person.let_into_production(names, deployment)
+    person.deployed(names, deployment)
+    return Happened.to(person)
 
 
 def test_a_model_is_one_file_of_at_most_45_lines(person, third_pushed):
     git = quiet_git("--git-dir", str(person.terminal.directory / "clone.git"))
-    pushed = person.terminal.run("git", [*git, "show", "--name-only", "--format=", "HEAD"]).split()
-    assert pushed == [f"models/{THIRD_FILE.name}"]
+    committed = person.terminal.run("git", [*git, "show", "--name-only", "--format=%s", "HEAD~1"]).splitlines()
+    assert [line for line in committed if line] == [OF_THE_THIRD, f"models/{THIRD_FILE.name}"]
     assert len(THIRD_FILE.read_text(encoding="utf-8").splitlines()) <= 45
 
 
-def test_a_push_of_a_model_that_is_not_deployed_yet_trains_nothing_and_does_not_fail(person, third_pushed):
+def test_a_push_of_a_model_that_is_not_deployed_yet_trains_nothing_and_does_not_fail(person, third_pushed, scaled):
     assert person.trainings(THIRD) == []
-    assert Happened.to(person).since(third_pushed) == (set(), set())
+    assert scaled.since(third_pushed)[0] == set()
+
+
+def test_a_change_of_scaling_rolls_that_model_s_approved_version_without_training_and_asks(person, third_pushed, scaled, released):
+    # Not the bounds themselves, which scheduled actions move: here every 72 seconds.
+    scheduled = person.terminal.client("application-autoscaling").describe_scheduled_actions(
+        ServiceNamespace="sagemaker",
+        ResourceId=f"endpoint/{ABALONE.production.endpoint}/variant/{VARIANT}",
+        ScheduledActionNames=["opening"],
+    )
+    assert scheduled["ScheduledActions"][0]["ScalableTargetAction"]["MaxCapacity"] == 9
+    assert scaled.since(third_pushed) == (set(), {"abalone"})
+    assert live(person) == released.arn
 
 
 @pytest.fixture(scope="session")
-def third_released(person: Person, directory, third_pushed) -> str:
+def third_released(person: Person, directory, scaled) -> str:
     """`cdk deploy` makes its stack, which starts the build, which trains it; the version goes through both approvals."""
     deploy(person.terminal, directory / "three.out")
     version = person.trained(THIRD, [])
@@ -406,9 +444,9 @@ def third_released(person: Person, directory, third_pushed) -> str:
     return version
 
 
-def test_once_its_stack_is_deployed_the_new_model_alone_is_trained(person, third_pushed, third_released):
+def test_once_its_stack_is_deployed_the_new_model_alone_is_trained(person, scaled, third_released):
     assert person.facts_of(third_released)["git-commit"] == person.repository.head()
-    assert Happened.to(person).since(third_pushed) == (set(), set()), "the others are neither trained nor deployed"
+    assert Happened.to(person).since(scaled) == (set(), set()), "the others are neither trained nor deployed"
 
 
 def test_it_serves_where_its_file_says(person, third_released):
@@ -450,8 +488,8 @@ def test_retiring_keeps_the_versions_their_evidence_and_the_data_and_says_so(per
     assert THIRD.model_package_group in third_retired
 
 
-def test_the_others_have_not_noticed(person, third_pushed, third_retired, released, answers_before):
-    assert Happened.to(person).since(third_pushed) == (set(), set())
+def test_the_others_have_not_noticed(person, scaled, third_retired, released, answers_before):
+    assert Happened.to(person).since(scaled) == (set(), set())
     assert invoke(person, ROW) == (200, answers_before)
 
 

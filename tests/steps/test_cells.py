@@ -73,7 +73,6 @@ def test_all_white_space_of_unicode_is_trimmed() -> None:
     assert set(WHITE_SPACE) >= {sign for sign in map(chr, range(sys.maxunicode + 1)) if sign.isspace()}
 
 
-@pytest.mark.thorough
 @given(st.one_of(st.text(), NUMBER_LIKE))
 def test_the_form_of_a_category_is_its_own_form(text: str) -> None:
     once = category(text)

@@ -158,7 +158,6 @@ def learned(path: Path, version: served.Served) -> list[str]:
     return [float(score).hex() for score in version.predict(numeric, [table.categories(name) for name in version.preparer.categorical])]
 
 
-@pytest.mark.thorough
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS, st.data())
 def test_the_same_rows_are_the_same_prediction_in_every_form(

@@ -42,7 +42,6 @@ def all_names(project: str, model: str, environment: str) -> dict[str, set[str]]
     }
 
 
-@pytest.mark.thorough
 @given(first=st.tuples(PARTS, MODELS), second=st.tuples(PARTS, MODELS), environment=PARTS)
 def test_two_models_have_no_name_in_common(first, second, environment):
     if first == second:
@@ -51,7 +50,6 @@ def test_two_models_have_no_name_in_common(first, second, environment):
     assert not (ours["model"] | ours["serving"]) & (theirs["model"] | theirs["serving"])
 
 
-@pytest.mark.thorough
 @given(
     project=PARTS,
     models=st.lists(MODELS, min_size=1, max_size=3, unique=True),
@@ -72,7 +70,6 @@ def test_stacks_and_roles_of_one_project_have_different_names(project, models, e
     assert len(roles) == len(set(roles))
 
 
-@pytest.mark.thorough
 @given(first=PARTS, second=PARTS, model=MODELS, environment=PARTS)
 def test_two_projects_have_no_name_in_common(first, second, model, environment):
     if first == second:

@@ -142,13 +142,11 @@ SOURCE = CodeCommit()
 }
 
 
-@pytest.fixture(params=[ONE_MODEL, THREE_MODELS], ids=["one model", "three models"])
-def clone(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+def clone_of(team: dict[str, str], folder: Path) -> Path:
     """This project with other values, and no model of those that ship."""
-    folder = tmp_path / "clone"
     shutil.copytree(ROOT, folder, ignore=NOT_SOURCE)
     (folder / "models").mkdir()
-    for name, text in request.param.items():
+    for name, text in team.items():
         (folder / name).write_text(text.lstrip(), encoding="utf-8")
     return folder
 
@@ -159,12 +157,15 @@ def runs(clone: Path, *command: str, **variables: str) -> None:
     assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
 
 
-def test_the_tests_of_a_build_pass(clone: Path) -> None:
+@pytest.mark.parametrize("team", [ONE_MODEL, THREE_MODELS], ids=["one model", "three models"])
+def test_the_tests_of_a_build_pass(team: dict[str, str], tmp_path: Path) -> None:
+    clone = clone_of(team, tmp_path / "clone")
     left_out = ["--ignore-glob=*journey.py", "-m", "not thorough"]
     runs(clone, "-m", "pytest", "tests/unit", "tests/steps", *left_out, "-p", "no:cacheprovider", "-x")
 
 
-def test_the_definitions_and_the_templates_are_made(clone: Path) -> None:
+def test_the_definitions_and_the_templates_are_made(tmp_path: Path) -> None:
+    clone = clone_of(THREE_MODELS, tmp_path / "clone")
     place = {
         "AWS_REGION": "eu-west-1",
         "ARTIFACT_BUCKET": "artifacts",
