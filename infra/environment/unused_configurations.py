@@ -1,7 +1,8 @@
 """The function that deletes what earlier deployments left: remove_unused/, once a day.
 
 It may delete only what has the tag of one of the models that serve here, and nobody else may delete for it. By hand, and before its stack
-goes: `aws lambda invoke` with its name, which is fixed for that. Next: remove_unused/handler.py.
+goes: `aws lambda invoke` with its name, which is fixed for that; from the project's account by its ARN, as deploy_scripts/retirement.py
+does. Next: remove_unused/handler.py.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -47,6 +49,8 @@ class UnusedConfigurations(Construct):
             log_retention_days=context.project.log_retention_days,
         )
         self._allow(function, context.places.of(environment), names)
+        if context.places.is_elsewhere(environment):
+            self._let_the_project_in(function, context)
         FunctionSchedule(
             self,
             "Daily",
@@ -57,6 +61,14 @@ class UnusedConfigurations(Construct):
             description="Deletes what earlier deployments left",
             payload={"source": "schedule"},
         )
+
+    @staticmethod
+    def _let_the_project_in(function: EventFunction, context: Context) -> None:
+        """Whoever retires a model there, and has the permission of their own account too: the role of the CDK's bootstrap invokes nothing.
+
+        Source: "Granting Lambda function access to resources in other accounts" of the Lambda developer guide.
+        """
+        function.add_permission("Project", principal=iam.AccountPrincipal(context.places.home.account))
 
     @staticmethod
     def _allow(function: EventFunction, place: Place, names: Sequence[ServingNames]) -> None:
