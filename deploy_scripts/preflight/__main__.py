@@ -43,6 +43,7 @@ from deploy_scripts.preflight.account import Account, policy
 from deploy_scripts.preflight.finding import Finding, NotSeenError, Sign, failed, not_seen
 from deploy_scripts.preflight.identity import check_identity, check_region
 from deploy_scripts.preflight.situation import Check, Situation
+from settings_schema import ModelNames
 from settings_schema.reading import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,17 +122,29 @@ def look(folder: Path, settings: Settings) -> tuple[list[Situation], dict[str, F
     regional = [EnvironmentPlace(project, own.environment.but(region=region), Role.LOOKUP) for region in regions_of(project, settings)[1:]]
     situations, closed = [], {}
     places = {item.where: item for item in (*reversed([*environments, *regional]), own)}
+    # Templates of what serves fit any place: the deploy pipelines say where each goes.
+    serving = {names.at(item.environment.name).stack: item.where for names in _names(settings) for item in environments}
     for place in places.values():
         here = [item.environment.name for item in environments if item.where == place.where]
         try:
             situations.append(
-                _situation(settings, place, own, here, [item for item in stacks if _goes_to(item, places.values(), own) == place.where])
+                _situation(
+                    settings,
+                    place,
+                    own,
+                    here,
+                    [item for item in stacks if serving.get(item.name, _goes_to(item, places.values(), own)) == place.where],
+                )
             )
         except ProblemError as error:
             closed[place.environment.name] = failed("another account", str(error), "bootstrap it so that it trusts the project's account")
         except NotSeenError as error:
             raise ProblemError(f"{error.reason}. Check AWS_PROFILE or the exports of `make local`") from error
     return situations[::-1], closed
+
+
+def _names(settings: Settings) -> list[ModelNames]:
+    return [model.names(settings.project) for model in settings.models.values()]
 
 
 def _situation(

@@ -275,6 +275,7 @@ def two_accounts(monkeypatch, tmp_path):
     monkeypatch.setattr(preflight, "definitions", lambda settings, region: [])
     where = (("ours", ACCOUNT, "us-east-1"), ("theirs", THEIRS, REGION), ("ours there", ACCOUNT, REGION))
     stacks = {name: f"aws://{account}/{region}" for name, account, region in where}
+    stacks |= {f"shop--abalone--{name}": "aws://unknown-account/unknown-region" for name in ("try", "live")}  # which fit any place
     (tmp_path / "t.json").write_text(json.dumps({"Resources": {}}))
     artifacts = {
         name: {"type": "aws:cloudformation:stack", "environment": where, "properties": {"templateFile": "t.json"}}
@@ -287,10 +288,10 @@ def two_accounts(monkeypatch, tmp_path):
 def test_each_account_and_region_is_looked_at_with_what_goes_there(two_accounts, tmp_path):
     sts, settings = two_accounts
     (ours, theirs, ours_there), closed = preflight.look(tmp_path, settings)
-    assert [stack.name for stack in ours.stacks] == ["ours"]
+    assert [stack.name for stack in ours.stacks] == ["ours", "shop--abalone--try"]
     assert [stack.name for stack in ours_there.stacks] == ["ours there"]  # what a pipeline needs in an environment's region
     assert (ours_there.region, ours_there.place.account, ours_there.endpoints) == (REGION, ACCOUNT, {})
-    assert [stack.name for stack in theirs.stacks] == ["theirs"]
+    assert [stack.name for stack in theirs.stacks] == ["theirs", "shop--abalone--live"]
     assert (set(ours.endpoints), set(theirs.endpoints)) == ({"shop--abalone--try"}, {"shop--abalone--live"})
     assert (theirs.region, theirs.place.account, theirs.trusted) == (REGION, THEIRS, ACCOUNT)
     assert sts.entered == [f"arn:aws:iam::{THEIRS}:role/cdk-hnb659fds-lookup-role-{THEIRS}-{REGION}"]
