@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local_account import permissions
 from local_account.account import Account
+from local_account.authorization import usage
+from local_account.authorization.usage import Role
 
 from .several_accounts import (
     ELSEWHERE,
@@ -193,6 +196,29 @@ def test_another_accounts_resource_needs_both_policies(accounts: Account, reader
     allow_role(accounts, READER, mine)
     shared.share({**theirs, "Effect": "Deny"})
     assert refused(lambda: shared.use(reader)) == f"{who} with an explicit deny in a resource-based policy"
+
+
+def test_what_was_recorded_can_be_decided_again_under_other_policies_of_the_resource(accounts: Account) -> None:
+    """Also where the resource's policy alone has a condition: what it asked for was kept."""
+    shared, arn = _bus(accounts), role(accounts, OTHER, "teller", {"AWS": ADMINISTRATOR})
+    teller = assume(accounts, accounts.client("sts", account=OTHER), arn)
+    theirs = to_account(OTHER, shared.action, shared.arn, Condition={"StringEquals": {"events:source": "theirs"}})
+    allow_role(accounts, arn, allow(shared.action, shared.arn))
+    shared.share(theirs)
+    assert refused(lambda: shared.use(teller)) == ""
+
+    roles, requests = permissions.read(permissions.report(accounts.context))
+    (asked,) = [item for item in requests if (item.role, item.action, item.allowed) == (arn, shared.action, True)]
+    (own,) = [found for found, _ in roles if found.arn == arn]
+
+    def again(role: Role, *statements: Mapping[str, Any]) -> str:
+        return usage.refused(role, asked, HOME, {"Statement": list(statements)}, OWN)
+
+    who = f"User: {arn} is not authorized to perform: {shared.action} on resource: {shared.arn}"
+    assert again(own, theirs) == ""
+    assert again(own) == f"{who} because no resource-based policy allows the {shared.action} action"
+    assert again(own.without("permissions", 0), theirs) == f"{who} because no identity-based policy allows the {shared.action} action"
+    assert again(own, {**theirs, "Condition": {"StringEquals": {"events:source": "another"}}}) != ""
 
 
 def test_a_function_needs_both_policies(accounts: Account, reader: Session) -> None:
