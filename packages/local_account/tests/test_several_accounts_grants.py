@@ -410,7 +410,7 @@ def _inbox(accounts: Account, account_id: str, region: str, name: str) -> tuple[
 
 
 def test_a_rule_hands_an_event_on_to_a_bus_of_another_account_and_region(accounts: Account) -> None:
-    """It keeps its own account and region; without the bus's policy it goes to the rule's dead-letter queue, which says why."""
+    """It keeps its own account and region, source and type; without the bus's policy it goes to the rule's dead-letter queue, with why."""
     bus = f"arn:aws:events:{ELSEWHERE}:{OTHER}:event-bus/default"
     theirs, mine = accounts.client("events", account=OTHER, region=ELSEWHERE), accounts.client("events")
     inbox, url, queue = _inbox(accounts, OTHER, ELSEWHERE, "forwarded")
@@ -430,7 +430,8 @@ def test_a_rule_hands_an_event_on_to_a_bus_of_another_account_and_region(account
     )
     assert "no resource-based policy allows the events:PutEvents action" in letter["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"]
 
-    theirs.put_permission(Policy=policy(to_account(OWN, "events:PutEvents", bus)))
+    said = {"StringEquals": {"events:source": "mine", "events:detail-type": "Approved"}}
+    theirs.put_permission(Policy=policy(to_account(OWN, "events:PutEvents", bus, Condition=said)))
     mine.put_events(Entries=[entry])
     (message,) = wait_for(lambda: inbox.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"))
     event = json.loads(message["Body"])

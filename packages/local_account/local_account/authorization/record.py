@@ -1,7 +1,8 @@
 """What was asked of the policies since the account began: each request of a role, how often, and each refusal of anybody.
 
 A decision is noted in about a microsecond: only a request that was not seen before is looked at. Of a request those context keys are
-kept that a condition of its principal's statements asks for, or of the resource's own, so that it can be decided again under other policies.
+kept that a condition of its principal's statements asks for, or of the resource's own, so that it can be decided again under other
+policies.
 Input: decisions. Output: `Asked`. Used by `enforcement.py`. Next: `usage.py`, which says what of a role was used.
 """
 
