@@ -221,6 +221,26 @@ def test_what_was_recorded_can_be_decided_again_under_other_policies_of_the_reso
     assert again(own, {**theirs, "Condition": {"StringEquals": {"events:source": "another"}}}) != ""
 
 
+def test_the_report_knows_which_stack_made_a_role_in_whatever_region(accounts: Account) -> None:
+    """Roles are of no region, stacks are."""
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"},
+    }
+    document = {"PolicyName": "own", "PolicyDocument": json.loads(policy(allow("s3:ListBucket")))}
+    made = {
+        "Made": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {"RoleName": "made-far", "AssumeRolePolicyDocument": trust, "Policies": [document]},
+        }
+    }
+    client = accounts.client("cloudformation", account=OTHER, region=ELSEWHERE)
+    client.create_stack(StackName="far", TemplateBody=json.dumps({"Resources": made}), Capabilities=["CAPABILITY_NAMED_IAM"])
+    client.get_waiter("stack_create_complete").wait(StackName="far", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    (found,) = [found for found, _ in permissions.read(permissions.report(accounts.context))[0] if found.name == "made-far"]
+    assert (found.stack, found.logical_id) == ("far", "Made")
+
+
 def test_a_function_needs_both_policies(accounts: Account, reader: Session) -> None:
     function = accounts.client("lambda")
     make_function(function)
