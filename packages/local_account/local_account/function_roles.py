@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from local_account.authorization.evaluation import decide
+from local_account.authorization.requests import Check
 from local_account.context import Context
 from local_account.errors import ServiceError
 from local_account.roles import Role
@@ -24,6 +26,8 @@ def install(context: Context) -> None:
     lambda_runtime.execution_credentials = lambda config: _credentials(_of_function(context, config), config)
     original = getattr(lambda_svc._route_async_failure, "__wrapped__", lambda_svc._route_async_failure)
     lambda_svc._route_async_failure = _in_the_roles_name(context, original)
+    writes = getattr(lambda_svc._emit_lambda_logs, "__wrapped__", lambda_svc._emit_lambda_logs)
+    lambda_svc._emit_lambda_logs = _into_a_group_that_may_be(context, writes)
 
 
 def _of_function(context: Context, config: Mapping[str, Any]) -> Context:
@@ -59,6 +63,34 @@ def _in_the_roles_name(context: Context, original: Callable[..., None]) -> Calla
 
     route.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
     return route
+
+
+def _into_a_group_that_may_be(context: Context, original: Callable[..., None]) -> Callable[..., None]:
+    """Lambda makes a log group as the function's role, which may not be allowed to: one that went with its stack stays away.
+
+    Source: Lambda developer guide, "Configuring CloudWatch log groups". It is not recorded as a refusal: Lambda goes on without a log.
+    """
+
+    def emit(function: Mapping[str, Any], *told: Any, **options: Any) -> None:
+        from ministack.services import cloudwatch_logs
+
+        config = function.get("config") or function
+        group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+        if group in cloudwatch_logs._log_groups or _may_make(_of_function(context, config), config, group):
+            original(function, *told, **options)
+
+    emit.__wrapped__ = original  # type: ignore[attr-defined]  # so that the next account wraps MiniStack's own
+    return emit
+
+
+def _may_make(place: Context, config: Mapping[str, Any], group: str) -> bool:
+    try:
+        credentials = role_of(place, config).credentials
+        principal = place.keyring.here(lambda: place.keyring.principal_of(credentials.access_key, credentials.token))
+    except ServiceError:  # the role is gone, too
+        return False
+    check = Check("logs:CreateLogGroup", place.arn("logs", f"log-group:{group}"))
+    return place.keyring.here(lambda: decide(principal, check, place.settings.region)).allowed
 
 
 _DELIVERIES = {"sqs": ("SendMessage", "QueueName"), "sns": ("Publish", "TopicArn"), "lambda": ("Invoke", "FunctionName")}

@@ -231,6 +231,8 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("ministack.services.eventbridge", "_validate_schedule_expression"): ("expr",),
     ("ministack.services.cloudwatch_logs", "_compile_filter_pattern"): ("raw",),
     ("ministack.services.cloudwatch_logs", "_subscription_pattern_matches"): ("pattern", "message"),
+    ("ministack.services.cloudwatch_logs", "_log_groups"): "AccountRegionScopedDict",
+    ("ministack.services.lambda_svc", "_emit_lambda_logs"): ("func", "request_id", "log_text", "error", "duration_ms", "log_source"),
     ("ministack.services.lambda_svc", "_GATEWAY_PORT"): "str",
     ("ministack.services.lambda_svc", "_execute_function_dispatch"): ("func", "config", "event", "request_id", "started"),
     ("ministack.services.lambda_svc", "_fetch_code_from_s3"): ("bucket", "key", "version_id"),
