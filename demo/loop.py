@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from demo.errors import StageError
 from demo.subject import Subject
 from demo.terminal import Terminal, quiet_git
-from settings_schema import ModelNames, ServingNames
+from settings_schema import CodeConnection, ModelNames, ServingNames
 from settings_schema.names import VARIANT
 from settings_schema.reading import Settings
 
@@ -126,7 +126,10 @@ class Repository:
 
     def __init__(self, terminal: Terminal, settings: Settings, working_tree: Path, directory: Path) -> None:
         self._terminal, self._working_tree = terminal, working_tree
-        self._name, self._branch = settings.project.names.repository, settings.project.branch
+        source, self._branch = settings.source, settings.project.branch
+        self._path = (
+            f"connections/{source.repository}" if isinstance(source, CodeConnection) else f"repos/{settings.project.names.repository}"
+        )
         self._git = quiet_git("--git-dir", str(directory), "--work-tree", str(working_tree))
         if not directory.exists():
             self._run("init", "--quiet")
@@ -148,8 +151,8 @@ class Repository:
         return self._run("rev-parse", "HEAD").strip()
 
     def push(self) -> str:
-        """Push to the account's repository; returns the commit's id."""
-        self._run("push", "--quiet", f"{self._terminal.account['endpoint_url']}/v1/repos/{self._name}", f"HEAD:{self._branch}")
+        """Push to the account's repository, or to the one behind the connection; returns the commit's id."""
+        self._run("push", "--quiet", f"{self._terminal.account['endpoint_url']}/v1/{self._path}", f"HEAD:{self._branch}")
         return self.head()
 
 

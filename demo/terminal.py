@@ -78,15 +78,24 @@ class Terminal:
         return self.directory / "account" / "logs"
 
     def start_account(
-        self, *, port: int = 0, speed: float = 1.0, clock_start: str | None = None, on_end: Callable[[str], None] | None = None
+        self,
+        *,
+        port: int = 0,
+        speed: float = 1.0,
+        clock_start: str | None = None,
+        accounts: Sequence[str] = (),
+        on_end: Callable[[str], None] | None = None,
     ) -> None:
         """Start `python -m local_account` and return when it answers. Raises SetupError with the account's own reason.
 
+        `accounts`: as `--account` takes them, the person's own first; each is a profile.
         `on_end` is called on a thread of its own, with how it ended and where its logs are, if the account ends before `close`.
         """
         state = self.directory / "account"
         log = self.logs / "account.log"
         command = [sys.executable, "-m", "local_account", "--port", str(port), "--state", str(state), "--speed", str(speed)]
+        for named in accounts:
+            command += ["--account", named]
         if clock_start:
             command += ["--clock-start", clock_start]
         process = self._processes.start(command, environment=self.environment, working_directory=self.checkout, log_file=log)

@@ -69,6 +69,10 @@ class EnvironmentPlace:
         there = ProjectEnvironment(self._project.project, {**os.environ, "AWS_REGION": region})
         return there.client(service, config, **self._credentials)
 
+    def callers_client(self, service: str) -> Any:
+        """Of whoever runs the script, in the environment's region: for what its account lets them do by a resource's own policy."""
+        return ProjectEnvironment(self._project.project, {**os.environ, "AWS_REGION": self.region}).client(service)
+
     @property
     def role_arn(self) -> str:
         if isinstance(self._role, ServingNames):

@@ -106,17 +106,19 @@ def sites(settings: Settings) -> list[Site]:
     project = ProjectEnvironment(settings.project)
     *environments, own = places_of(project, settings, Role.LOOKUP)
     regional = [EnvironmentPlace(project, own.environment.but(region=region), Role.LOOKUP) for region in regions_of(project, settings)[1:]]
-    return [_site(place) for place in (own, *environments, *regional)]
+    models = [model.names(settings.project) for model in settings.models.values()]
+    serving = {place: frozenset(names.at(place.environment.name).stack for names in models) for place in environments}
+    return [_site(place, serving.get(place, frozenset())) for place in (own, *environments, *regional)]
 
 
-def _site(place: EnvironmentPlace) -> Site:
+def _site(place: EnvironmentPlace, holds: frozenset[str]) -> Site:
     def client(service: str, region: str) -> Any:
         try:
             return place.client(service, region=region)
         except ProblemError as error:
             raise ClosedError(str(error)) from error
 
-    return Site(place.environment.name, place.account, place.region, place.where[0] is None, client)
+    return Site(place.environment.name, place.account, place.region, place.where[0] is None, client, holds)
 
 
 def batch_needs(settings: Settings) -> dict[str, list[Need]]:

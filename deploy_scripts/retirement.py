@@ -20,6 +20,7 @@ from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.deployments import Deployment
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.regional_copy import client_in
+from preflight.assembly import partition_of
 from settings_schema import Environment, ModelNames
 
 _POLL_SECONDS = 2.0
@@ -107,14 +108,19 @@ def _settled(cloudformation: Any, name: str) -> Any:
 
 
 def remove_unused(project: ProjectEnvironment, stack: Deployment) -> None:
-    """Models and endpoint configurations that CloudFormation kept of earlier deployments. `stack`: an environment's."""
+    """Models and endpoint configurations that CloudFormation kept of earlier deployments. `stack`: an environment's.
+
+    By the function's ARN, whose own policy lets the project's account in (infra/environment/unused_configurations.py): the role that
+    deploys in another account may invoke nothing.
+    """
     place = EnvironmentPlace(
         project, Environment(name=str(stack.environment), account=stack.place.account, region=stack.place.region), Role.DEPLOY
     )
     name = place.names.remove_unused_function
+    function = f"arn:{partition_of(place.region)}:lambda:{place.region}:{place.account}:function:{name}"
     try:
-        answer = found(place.client("lambda").invoke, FunctionName=name, Payload=b"{}")
-    except ClientError as error:  # of another account, where the role that deploys may invoke nothing
+        answer = found(place.callers_client("lambda").invoke, FunctionName=function, Payload=b"{}")
+    except ClientError as error:  # who retires may not, or in another account there is no such function, which nobody outside is told
         by_hand = f"`aws lambda invoke --function-name {name} --region {place.region} /dev/stdout`"
         print(f"{explain(error)}; with credentials of {place.account} type {by_hand} before the next `cdk deploy`", flush=True)
         return

@@ -70,6 +70,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_cloudformation.py",
         "local_account/test_change_sets.py",
         "local_account/test_exports.py",
+        "local_account/test_stack_outputs.py",
         "local_account/test_stack_status.py",
         "local_account/test_foreign_app.py",
     ),
@@ -114,6 +115,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_scheduler.py",
         "local_account/test_metrics.py",
         "local_account/test_metrics_services.py",
+        "local_account/test_function_logs.py",
         "local_account/test_alarms.py",
     ),
     "Names and limits": (
@@ -128,6 +130,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_several_accounts_cdk.py",
         "local_account/test_several_accounts_pipelines.py",
         "local_account/test_several_accounts_sagemaker.py",
+        "loop/test_three_accounts.py",
     ),
 }
 #: Modules of packages/local_account/tests about the emulator itself, which has no counterpart in AWS.

@@ -1,14 +1,15 @@
 """The function that deletes what earlier deployments left: remove_unused/, once a day.
 
 It may delete only what has the tag of one of the models that serve here, and nobody else may delete for it. By hand, and before its stack
-goes: `aws lambda invoke` with its name, which is fixed for that. Next: remove_unused/handler.py.
+goes: `aws lambda invoke` with its name, which is fixed for that; from the project's account by its ARN, as deploy_scripts/retirement.py
+does. Next: remove_unused/handler.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -45,18 +46,30 @@ class UnusedConfigurations(Construct):
             key=key,
             log_retention_days=context.project.log_retention_days,
         )
-        self._allow(function, context.places.of(environment), names)
+        self._allow(function, context.places.of(environment), context.project.names.model("*").at(environment.name))
+        if context.places.is_elsewhere(environment):
+            self._let_the_project_in(function, context)
         function.wake_at(self, "Daily", "Deletes what earlier deployments left", cron=CRON, time_zone="Etc/UTC")
 
     @staticmethod
-    def _allow(function: EventFunction, place: Place, names: Sequence[ServingNames]) -> None:
-        """Endpoints and stacks by their names; what CloudFormation named by the tag that says what it was made for."""
+    def _let_the_project_in(function: EventFunction, context: Context) -> None:
+        """Whoever retires a model there, and has the permission of their own account too: the role of the CDK's bootstrap invokes nothing.
+
+        Source: "Granting Lambda function access to resources in other accounts" of the Lambda developer guide.
+        """
+        function.add_permission("Project", principal=iam.AccountPrincipal(context.places.home.account))
+
+    @staticmethod
+    def _allow(function: EventFunction, place: Place, every: ServingNames) -> None:
+        """Endpoints and stacks by their names; what CloudFormation named by the tag that says what it was made for.
+
+        Of every model, so that nothing here changes with a model that comes or goes while the function runs.
+        """
         configurations = place.hosting_configurations()
         function.allow("ListAll", ["sagemaker:ListModels", "sagemaker:ListEndpointConfigs"], ["*"])  # take no resource
         function.allow("Whose", ["sagemaker:ListTags"], configurations)
-        function.allow("InUse", ["sagemaker:DescribeEndpoint"], [place.sagemaker("endpoint", item.endpoint) for item in names])
-        reading = ["cloudformation:DescribeStacks", "cloudformation:DescribeStackResources"]
-        function.allow("Deployed", reading, [place.stack(item.stack) for item in names])
-        ours = {"StringEquals": {f"aws:ResourceTag/{MADE_FOR}": [item.endpoint for item in names]}}
+        function.allow("InUse", ["sagemaker:DescribeEndpoint"], [place.sagemaker("endpoint", every.endpoint)])
+        function.allow("Deployed", ["cloudformation:DescribeStacks", "cloudformation:DescribeStackResources"], [place.stack(every.stack)])
+        ours = {"StringLike": {f"aws:ResourceTag/{MADE_FOR}": every.endpoint}}
         function.allow("Models", ["sagemaker:DescribeEndpointConfig"], configurations[1:], ours)
         function.allow("Delete", ["sagemaker:DeleteModel", "sagemaker:DeleteEndpointConfig"], configurations, ours)

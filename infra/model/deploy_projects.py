@@ -88,8 +88,8 @@ class DeployProjects(Construct):
     def _allow_copy(self, build: BuildProject, there: Place) -> None:
         """Of a version into a region where an environment is: infra/foundation/regional_stack.py. Nothing there decides about one."""
         title, group = "".join(part.title() for part in there.region.split("-")), self._names.model_package_group
-        build.allow(f"CopyArchive{title}", ["s3:GetObject", "s3:PutObject"], [self._runs(there)])
-        actions = [f"sagemaker:{action}" for action in ("CreateModelPackage", "DescribeModelPackage", "ListModelPackages", "AddTags")]
+        build.allow(f"CopyArchive{title}", ["s3:PutObject"], [self._runs(there)])
+        actions = [f"sagemaker:{action}" for action in ("CreateModelPackage", "DescribeModelPackage", "ListModelPackages")]
         build.allow(f"CopyVersion{title}", actions, there.registry(group))
         alias = self._context.project.names.key_alias
         build.allow_all([by_alias(f"Key{title}", there, alias, ["kms:Decrypt", "kms:GenerateDataKey"])])

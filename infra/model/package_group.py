@@ -25,10 +25,9 @@ class PackageGroup(sagemaker.CfnModelPackageGroup):
         names, place = model.names(context.project), Place(context.places.home.account, region or context.places.home.region)
         here = [item for item in context.settings.environments if context.places.of(item).region == place.region]
         statements = [
-            statement
+            _deployed_by(environment, names.at(environment.name).deployment_role, names.model_package_group, context)
             for environment in here
             if context.places.is_elsewhere(environment)
-            for statement in _deployed_by(environment, names.at(environment.name).deployment_role, names.model_package_group, context)
         ]
         super().__init__(
             scope,
@@ -41,26 +40,15 @@ class PackageGroup(sagemaker.CfnModelPackageGroup):
         add_tags(self, names.tags)
 
 
-def _deployed_by(environment: Environment, role: str, group: str, context: Context) -> list[dict[str, object]]:
+def _deployed_by(environment: Environment, role: str, group: str, context: Context) -> dict[str, object]:
     """CloudFormation makes the model as the environment's deployment role; the policy may name no role that is not there yet."""
     place, registry = context.places.of(environment), context.places.registry(environment)
-    common = {
+    title = "".join(part.title() for part in environment.name.split("-"))
+    return {
+        "Sid": f"{title}DeploysVersions",
         "Effect": "Allow",
         "Principal": {"AWS": place.root()},
+        "Action": ["sagemaker:DescribeModelPackage", "sagemaker:CreateModel"],
+        "Resource": registry.model_packages(group),
         "Condition": {"ArnEquals": {"aws:PrincipalArn": place.role(role)}},
     }
-    title = "".join(part.title() for part in environment.name.split("-"))
-    return [
-        {
-            **common,
-            "Sid": f"{title}FindsVersions",
-            "Action": "sagemaker:DescribeModelPackageGroup",
-            "Resource": registry.sagemaker("model-package-group", group),
-        },
-        {
-            **common,
-            "Sid": f"{title}DeploysVersions",
-            "Action": ["sagemaker:DescribeModelPackage", "sagemaker:CreateModel"],
-            "Resource": registry.model_packages(group),
-        },
-    ]

@@ -217,6 +217,37 @@ def test_stacks_of_different_accounts_export_nothing_to_each_other(case: Any) ->
                 assert templates.place(value["StackName"])[0] == templates.place(stack)[0]
 
 
+def test_what_is_left_unused_is_removed_from_the_project_s_account_too(three: Templates) -> None:
+    """The function's own policy lets that account in, and no other; it has no role to assume for that."""
+    for environment in PLACES:
+        (function,) = [
+            name
+            for name, value in resources_of(three, "AWS::Lambda::Function", f"shop--environment--{environment}").items()
+            if value.get("FunctionName") == f"shop--environment--{environment}--remove-unused"
+        ]
+        stack = f"shop--environment--{environment}"
+        let_in = [
+            text(value["Principal"], stack, three)
+            for value in resources_of(three, "AWS::Lambda::Permission", stack).values()
+            if value["FunctionName"] == {"Fn::GetAtt": [function.rsplit("/", 1)[-1], "Arn"]} and "SourceArn" not in value
+        ]
+        assert let_in == [HOME]
+
+
+def test_in_one_account_no_function_lets_another_in(templates: Templates) -> None:
+    principals = [text(value["Principal"], "", templates) for value in resources_of(templates, "AWS::Lambda::Permission").values()]
+    assert [principal for principal in principals if not principal.endswith(".amazonaws.com")] == []
+
+
+@pytest.mark.parametrize("settings", [THREE, REGIONS], ids=["three accounts", "one account"])
+def test_an_output_of_another_region_stands_alone(synthesized: Any, settings: Any) -> None:
+    """CloudFormation does not take Fn::GetStackOutput within another function in all regions yet (aws/aws-cdk#37948)."""
+    _, templates = synthesized(settings)
+    within = [inner for template in templates.values() for _, argument in functions(template) for inner, _ in functions(argument)]
+    assert "Fn::GetStackOutput" not in within
+    assert "Fn::GetStackOutput" in {name for template in templates.values() for name, _ in functions(template)}
+
+
 def functions(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for name, item in value.items():

@@ -42,10 +42,15 @@ def entrances(templates: Any) -> Iterator[Entrance]:
                         if statement["Effect"] == "Allow":
                             said = [text(value, stack, templates) for value in sources(statement.get("Condition", {}))]
                             yield Entrance(f"{stack}/{logical_id}", resource["Type"], text(service, stack, templates), account, said)
-            if resource["Type"] == "AWS::Lambda::Permission":
+            if resource["Type"] == "AWS::Lambda::Permission" and _is_service(text(resource["Properties"]["Principal"], stack, templates)):
                 given = [resource["Properties"].get(name) for name in ("SourceAccount", "SourceArn")]
                 said = [text(value, stack, templates) for value in given if value]
                 yield Entrance(f"{stack}/{logical_id}", resource["Type"], resource["Properties"]["Principal"], account, said)
+
+
+def _is_service(principal: str) -> bool:
+    """An account asks for itself."""
+    return principal.endswith(".amazonaws.com")
 
 
 def documents(value: Any) -> Iterator[Mapping[str, Any]]:

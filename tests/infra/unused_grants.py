@@ -148,3 +148,22 @@ def reason(role: str, action: str) -> str | None:
 def stale(granted: Mapping[str, set[str]]) -> list[Unused]:
     """Entries for what no role is granted any more. `granted`: actions by logical id."""
     return [entry for entry in UNUSED if not any(entry.covers(role, action) for role, actions in granted.items() for action in actions)]
+
+
+#: The same for what the policies of resources let in from other accounts: kind of the resource, action, kind of reason, reason.
+OF_RESOURCES: tuple[tuple[str, str, str, str], ...] = (
+    (
+        "s3|kms",
+        "s3:(GetObjectVersion|GetBucketLocation|GetBucketVersioning)|kms:DescribeKey",
+        ONLY_AWS,
+        "guide of CodePipeline, resources of another account: the bucket and the key",
+    ),
+    ("s3", "s3:ListBucket", ONLY_AWS, "SageMaker looks what a prefix holds"),
+    ("sagemaker", "sagemaker:DescribeModelPackage", ONLY_AWS, "guide of SageMaker, Deploy a Model Version from a Different Account"),
+    ("lambda", "lambda:InvokeFunction", ELSEWHERE, "a person retires a model or tears the project down; people are not recorded"),
+)
+
+
+def reason_of_resource(kind: str, action: str) -> str | None:
+    """Why a resource's policy lets another account in for an action that the loop over several accounts never uses."""
+    return next((why for of, what, _, why in OF_RESOURCES if re.fullmatch(of, kind) and re.fullmatch(what, action)), None)

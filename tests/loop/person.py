@@ -13,7 +13,7 @@ from demo import loop
 from demo.clock import AccountClock, next_monday
 from demo.subject import subject
 from demo.terminal import Terminal
-from settings_schema import ModelNames
+from settings_schema import ModelNames, ProjectNames
 from settings_schema.reading import read
 from tests.loop.clone import ROOT, TEAM, make_clone
 
@@ -29,11 +29,12 @@ SPEED = 600.0
 
 @dataclass
 class Person:
-    """`clone` is their working tree, `repository` what they commit and push it to."""
+    """`clone` is their working tree, `repository` what they commit and push it to, `project` whose names it has."""
 
     terminal: Terminal
     clone: Path
     repository: loop.Repository
+    project: ProjectNames = PROJECT
 
     def change(self, path: str, before: str, after: str) -> None:
         file = self.clone / path
@@ -50,15 +51,16 @@ class Person:
 
     def push_and_build(self, message: str) -> tuple[str, str]:
         """Execution id and final status of the build that the push started."""
-        known = self.executions(PROJECT.build_pipeline)
+        pipeline = self.project.build_pipeline
+        known = self.executions(pipeline)
         self.push(message)
-        execution = loop.new_execution(self.terminal, PROJECT.build_pipeline, known)
-        return execution, loop.end_of_pipeline(self.terminal, PROJECT.build_pipeline, execution)
+        execution = loop.new_execution(self.terminal, pipeline, known)
+        return execution, loop.end_of_pipeline(self.terminal, pipeline, execution)
 
     def build(self, message: str) -> None:
         """Push, and see the build succeed."""
         execution, status = self.push_and_build(message)
-        assert status == "Succeeded", loop.failure_of(self.terminal, PROJECT.build_pipeline, execution)
+        assert status == "Succeeded", loop.failure_of(self.terminal, self.project.build_pipeline, execution)
 
     def script(self, name: str, *arguments: str) -> str:
         """Run one of the project's scripts in the clone; what it printed."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from demo.terminal import Terminal
 
@@ -36,12 +38,18 @@ SHARED = re.compile(r"CDKToolkit|cdk-hnb659fds-.*|/aws/sagemaker/\w+Jobs|AWSServ
 
 
 def what_exists(terminal: Terminal) -> set[str]:
+    """In the terminal's account and region."""
+    return what_is_there(terminal.client)
+
+
+def what_is_there(client: Callable[[str], Any]) -> set[str]:
+    """`client` makes clients of an account and region."""
     found = set()
     for service, lists in LISTS.items():
         for operation, member, name in lists:
-            items = getattr(terminal.client(service), operation)().get(member, [])
+            items = getattr(client(service), operation)().get(member, [])
             found |= {f"{service}: {item[name] if name else item}" for item in items}
     for operation in SCALING:
-        answer = getattr(terminal.client("application-autoscaling"), operation)(ServiceNamespace="sagemaker")
+        answer = getattr(client("application-autoscaling"), operation)(ServiceNamespace="sagemaker")
         found |= {f"scaling: {item['ResourceId']}" for member in answer.values() if isinstance(member, list) for item in member}
     return {item for item in found if not SHARED.fullmatch(item.partition(": ")[2])}

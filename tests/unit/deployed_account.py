@@ -103,9 +103,11 @@ class Lambda:
         self.log, self.functions = log, set[str]()
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
-        if FunctionName not in self.functions:
+        """By an ARN, which has the account."""
+        *_, kind, name = FunctionName.split(":")
+        if kind != "function" or name not in self.functions:
             raise refusal("ResourceNotFoundException", "Function not found", "Invoke")
-        self.log.append(f"invoke {FunctionName}")
+        self.log.append(f"invoke {name}")
         return {"Payload": io.BytesIO(json.dumps({"deleted": ["config-old"], "waiting": []}).encode())}
 
 

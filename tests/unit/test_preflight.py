@@ -109,8 +109,10 @@ def two_accounts(monkeypatch, tmp_path):
     monkeypatch.setattr(preflight, "definitions", lambda settings, region: [])
     where = (("ours", ACCOUNT, "us-east-1"), ("theirs", THEIRS, REGION), ("ours there", ACCOUNT, REGION))
     stacks = {name: f"aws://{account}/{region}" for name, account, region in where}
-    for name, *_ in where:
-        (tmp_path / f"{name}.json").write_text(json.dumps(stack(name, endpoint(name)).template))
+    stacks |= {f"shop--abalone--{name}": "aws://unknown-account/unknown-region" for name in ("try", "live")}  # which fit any place
+    for name in stacks:
+        resources = stack(name, endpoint(name)).template if name.startswith("shop--") else {"Resources": {}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(resources))
     artifacts = {
         name: {"type": "aws:cloudformation:stack", "environment": where, "properties": {"templateFile": f"{name}.json"}}
         for name, where in stacks.items()
@@ -122,11 +124,11 @@ def two_accounts(monkeypatch, tmp_path):
 def test_each_account_and_region_is_looked_at_with_what_goes_there(two_accounts, tmp_path):
     sts, settings = two_accounts
     (ours, theirs, ours_there), closed = look(preflight.app_of(settings), read(tmp_path, "make synth"))
-    assert [stack.name for stack in ours.stacks] == ["ours"]
+    assert [stack.name for stack in ours.stacks] == ["ours", "shop--abalone--try"]
     assert [stack.name for stack in ours_there.stacks] == ["ours there"]  # what a pipeline needs in an environment's region
-    assert (ours_there.region, ours_there.place.account) == (REGION, ACCOUNT)
-    assert [stack.name for stack in theirs.stacks] == ["theirs"]
-    assert [[fleet.endpoint for fleet in place.fleets] for place in (ours, theirs)] == [["ours"], ["theirs"]]
+    assert (ours_there.region, ours_there.place.account, ours_there.fleets) == (REGION, ACCOUNT, [])
+    assert [stack.name for stack in theirs.stacks] == ["theirs", "shop--abalone--live"]
+    assert [[fleet.endpoint for fleet in place.fleets] for place in (ours, theirs)] == [["shop--abalone--try"], ["shop--abalone--live"]]
     assert (theirs.region, theirs.place.account, theirs.trusted) == (REGION, THEIRS, ACCOUNT)
     assert sts.entered == [f"arn:aws:iam::{THEIRS}:role/cdk-hnb659fds-lookup-role-{THEIRS}-{REGION}"]
     assert closed == {}

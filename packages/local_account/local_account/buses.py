@@ -62,7 +62,9 @@ def forward(context: Context, rule_arn: str, role: Role | None, bus_arn: str, ev
     if event.get("account") != own and bus_arn.split(":")[4] != own:
         return
     if role is not None:
-        role.require("events", "PutEvents", {"Entries": [{"EventBusName": bus_arn}]})
+        # A policy may ask for both: "Using IAM policy conditions for fine-grained access control" of the EventBridge user guide.
+        asked = {"EventBusName": bus_arn, "Source": event["source"], "DetailType": event["detail-type"]}
+        role.require("events", "PutEvents", {"Entries": [asked]})
     _arrive(context, bus_arn, event)
 
 

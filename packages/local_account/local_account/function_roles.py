@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from local_account import hooks
+from local_account.authorization.evaluation import decide
+from local_account.authorization.requests import Check
 from local_account.context import Context
 from local_account.errors import ServiceError
 from local_account.roles import Role
@@ -25,6 +27,7 @@ def install(context: Context) -> None:
 
     lambda_runtime.execution_credentials = lambda config: _credentials(_of_function(context, config), config)
     lambda_svc._route_async_failure = hooks.around(lambda_svc._route_async_failure, functools.partial(_in_the_roles_name, context))
+    lambda_svc._emit_lambda_logs = hooks.around(lambda_svc._emit_lambda_logs, functools.partial(_into_a_group_that_may_be, context))
 
 
 def _of_function(context: Context, config: Mapping[str, Any]) -> Context:
@@ -55,6 +58,31 @@ def _in_the_roles_name(context: Context, original: Callable[..., None], target_a
         original(target_arn, function_name, *event)
     except ServiceError as error:
         _log.error("%s could not deliver a failed event to %s: %s", function_name, target_arn, error.message)
+
+
+def _into_a_group_that_may_be(
+    context: Context, original: Callable[..., None], function: Mapping[str, Any], *told: Any, **options: Any
+) -> None:
+    """Lambda makes a log group as the function's role, which may not be allowed to: one that went with its stack stays away.
+
+    Source: Lambda developer guide, "Configuring CloudWatch log groups". It is not recorded as a refusal: Lambda goes on without a log.
+    """
+    from ministack.services import cloudwatch_logs
+
+    config = function.get("config") or function
+    group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+    if group in cloudwatch_logs._log_groups or _may_make(_of_function(context, config), config, group):
+        original(function, *told, **options)
+
+
+def _may_make(place: Context, config: Mapping[str, Any], group: str) -> bool:
+    try:
+        credentials = role_of(place, config).credentials
+        principal = place.keyring.here(lambda: place.keyring.principal_of(credentials.access_key, credentials.token))
+    except ServiceError:  # the role is gone, too
+        return False
+    check = Check("logs:CreateLogGroup", place.arn("logs", f"log-group:{group}"))
+    return place.keyring.here(lambda: decide(principal, check, place.settings.region)).allowed
 
 
 _DELIVERIES = {"sqs": ("SendMessage", "QueueName"), "sns": ("Publish", "TopicArn"), "lambda": ("Invoke", "FunctionName")}

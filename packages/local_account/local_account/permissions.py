@@ -48,7 +48,7 @@ def report(context: Context) -> dict[str, Any]:
     """The document, of what is plain text and numbers only. `read` makes objects of it again."""
     requests = context.authorizer.record.requests()
     accounts = [context.places.at(account_id, context.settings.region) for account_id in context.settings.account_ids]
-    roles = [role for account in accounts for role in account.keyring.here(lambda: list(_roles()))]
+    roles = [role for account in accounts for role in _roles_of(account)]
     used = context.keyring.here(lambda: measured(roles, requests, context.settings.region))
     return {
         "account": context.settings.account_id,
@@ -71,11 +71,22 @@ def read(document: Mapping[str, Any]) -> tuple[list[tuple[Role, list[Grant]]], l
     return roles, [Asked(**entry) for entry in document["requests"]]
 
 
-def _roles() -> Iterator[Role]:
+def _roles_of(account: Context) -> list[Role]:
+    made_by = _made_by(account)
+    return account.keyring.here(lambda: list(_roles(made_by)))
+
+
+def _made_by(account: Context) -> dict[str, tuple[str, str]]:
+    """Stack and logical id of each role of an account, by its name: roles are of no region, stacks are."""
+    regions = [place for place in account.places.all() if place.settings.account_id == account.settings.account_id]
+    found = [item for place in regions for item in place.keyring.here(lambda: list(_roles_of_stacks()))]
+    return {physical: (stack, logical_id) for stack, logical_id, physical in found}
+
+
+def _roles(made_by: Mapping[str, tuple[str, str]]) -> Iterator[Role]:
     """Every role of the account at hand with policies of its own, by stack and name. One with AWS's alone has nothing to narrow."""
     from ministack.services import iam
 
-    made_by = {physical: (stack, logical_id) for stack, logical_id, physical in _roles_of_stacks()}
     for name in sorted(iam._roles, key=lambda name: (made_by.get(name, ("", "")), name)):
         role = iam._roles[name]
         documents = {policy: _document(text) for policy, text in (role.get("InlinePolicies") or {}).items()}

@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local_account import permissions
 from local_account.account import Account
+from local_account.authorization import usage
+from local_account.authorization.usage import Role
 
 from .several_accounts import (
     ELSEWHERE,
@@ -193,6 +196,49 @@ def test_another_accounts_resource_needs_both_policies(accounts: Account, reader
     allow_role(accounts, READER, mine)
     shared.share({**theirs, "Effect": "Deny"})
     assert refused(lambda: shared.use(reader)) == f"{who} with an explicit deny in a resource-based policy"
+
+
+def test_what_was_recorded_can_be_decided_again_under_other_policies_of_the_resource(accounts: Account) -> None:
+    """Also where the resource's policy alone has a condition: what it asked for was kept."""
+    shared, arn = _bus(accounts), role(accounts, OTHER, "teller", {"AWS": ADMINISTRATOR})
+    teller = assume(accounts, accounts.client("sts", account=OTHER), arn)
+    theirs = to_account(OTHER, shared.action, shared.arn, Condition={"StringEquals": {"events:source": "theirs"}})
+    allow_role(accounts, arn, allow(shared.action, shared.arn))
+    shared.share(theirs)
+    assert refused(lambda: shared.use(teller)) == ""
+
+    roles, requests = permissions.read(permissions.report(accounts.context))
+    (asked,) = [item for item in requests if (item.role, item.action, item.allowed) == (arn, shared.action, True)]
+    (own,) = [found for found, _ in roles if found.arn == arn]
+
+    def again(role: Role, *statements: Mapping[str, Any]) -> str:
+        return usage.refused(role, asked, HOME, {"Statement": list(statements)}, OWN)
+
+    who = f"User: {arn} is not authorized to perform: {shared.action} on resource: {shared.arn}"
+    assert again(own, theirs) == ""
+    assert again(own) == f"{who} because no resource-based policy allows the {shared.action} action"
+    assert again(own.without("permissions", 0), theirs) == f"{who} because no identity-based policy allows the {shared.action} action"
+    assert again(own, {**theirs, "Condition": {"StringEquals": {"events:source": "another"}}}) != ""
+
+
+def test_the_report_knows_which_stack_made_a_role_in_whatever_region(accounts: Account) -> None:
+    """Roles are of no region, stacks are."""
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"},
+    }
+    document = {"PolicyName": "own", "PolicyDocument": json.loads(policy(allow("s3:ListBucket")))}
+    made = {
+        "Made": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {"RoleName": "made-far", "AssumeRolePolicyDocument": trust, "Policies": [document]},
+        }
+    }
+    client = accounts.client("cloudformation", account=OTHER, region=ELSEWHERE)
+    client.create_stack(StackName="far", TemplateBody=json.dumps({"Resources": made}), Capabilities=["CAPABILITY_NAMED_IAM"])
+    client.get_waiter("stack_create_complete").wait(StackName="far", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    (found,) = [found for found, _ in permissions.read(permissions.report(accounts.context))[0] if found.name == "made-far"]
+    assert (found.stack, found.logical_id) == ("far", "Made")
 
 
 def test_a_function_needs_both_policies(accounts: Account, reader: Session) -> None:
@@ -384,7 +430,7 @@ def _inbox(accounts: Account, account_id: str, region: str, name: str) -> tuple[
 
 
 def test_a_rule_hands_an_event_on_to_a_bus_of_another_account_and_region(accounts: Account) -> None:
-    """It keeps its own account and region; without the bus's policy it goes to the rule's dead-letter queue, which says why."""
+    """It keeps its own account and region, source and type; without the bus's policy it goes to the rule's dead-letter queue, with why."""
     bus = f"arn:aws:events:{ELSEWHERE}:{OTHER}:event-bus/default"
     theirs, mine = accounts.client("events", account=OTHER, region=ELSEWHERE), accounts.client("events")
     inbox, url, queue = _inbox(accounts, OTHER, ELSEWHERE, "forwarded")
@@ -404,7 +450,8 @@ def test_a_rule_hands_an_event_on_to_a_bus_of_another_account_and_region(account
     )
     assert "no resource-based policy allows the events:PutEvents action" in letter["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"]
 
-    theirs.put_permission(Policy=policy(to_account(OWN, "events:PutEvents", bus)))
+    said = {"StringEquals": {"events:source": "mine", "events:detail-type": "Approved"}}
+    theirs.put_permission(Policy=policy(to_account(OWN, "events:PutEvents", bus, Condition=said)))
     mine.put_events(Entries=[entry])
     (message,) = wait_for(lambda: inbox.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"))
     event = json.loads(message["Body"])

@@ -188,6 +188,32 @@ def test_without_a_grant_no_model_is_made_of_it(accounts: Account, version: Vers
     create_model(deployer, version, f"with-{list(GRANTS).index(missing)}")
 
 
+def test_tags_are_asked_of_the_model_and_not_of_the_version_that_it_is_made_of(accounts: Account, version: Version) -> None:
+    """The version is another account's, in whose registry nobody of this account tags."""
+    models = f"arn:aws:sagemaker:{HOME}:{OTHER}:model/*"
+    narrow = role(
+        accounts,
+        OTHER,
+        "tagger",
+        {"AWS": f"arn:aws:iam::{OTHER}:user/administrator"},
+        allow(["sagemaker:CreateModel", "sagemaker:AddTags"], models),
+        allow(["sagemaker:CreateModel", "sagemaker:DescribeModelPackage"], version.arn),
+        version.deploying[1],
+    )
+    made = (
+        assume(accounts, accounts.client("sts", account=OTHER), narrow)
+        .client("sagemaker")
+        .create_model(
+            ModelName="tagged",
+            PrimaryContainer={"ModelPackageName": version.arn},
+            ExecutionRoleArn=version.execution,
+            Tags=[{"Key": "whose", "Value": "theirs"}],
+        )
+    )
+    tags = accounts.client("sagemaker", account=OTHER).list_tags(ResourceArn=made["ModelArn"])["Tags"]
+    assert tags == [{"Key": "whose", "Value": "theirs"}]
+
+
 def test_a_version_in_another_region_is_out_of_reach(accounts: Account, version: Version, deployer: Session) -> None:
     """A model package is read in the region of the model."""
     with pytest.raises(ClientError):

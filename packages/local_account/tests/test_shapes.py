@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -325,3 +327,18 @@ def test_a_union_has_exactly_one_member() -> None:
 def structures_of(service: str) -> Iterator[Any]:
     known = model(service)
     yield from (known.shape_for(name) for name in known.shape_names if known.shape_for(name).type_name == "structure")
+
+
+def test_threads_that_ask_at_once_for_a_check_are_given_a_whole_one() -> None:
+    """A shape may contain itself, so a check is begun before it is made: nobody else may be given the beginning."""
+    shape = input_shape("sagemaker", "CreateProcessingJob")
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(20):
+            checks = Checks()
+            with ThreadPoolExecutor(8) as threads:
+                found = list(threads.map(lambda _: checks.of(shape)({}), range(8)))  # noqa: B023 - waited for in this round
+            assert {str(problem) for problems in found for problem in problems} == {str(problem) for problem in found[0]} != set()
+    finally:
+        sys.setswitchinterval(interval)

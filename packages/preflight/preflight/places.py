@@ -22,9 +22,10 @@ def look(app: App, stacks: Sequence[Stack]) -> tuple[list[Situation], dict[str, 
     own, places = sites[0], dict[tuple[str, str], Site]()
     for site in sites:
         places.setdefault(site.where, site)
+    held = {name: site for site in sites for name in site.holds}
     situations, closed = [], {}
     for place in places.values():
-        here = [stack for stack in stacks if next((site for site in sites if site.takes(stack)), own).where == place.where]
+        here = [stack for stack in stacks if held.get(stack.name, _site_of(stack, sites)).where == place.where]
         try:
             situations.append(_situation(app, place, own, here, stacks))
         except ClosedError as error:
@@ -32,6 +33,10 @@ def look(app: App, stacks: Sequence[Stack]) -> tuple[list[Situation], dict[str, 
         except NotSeenError as error:
             raise PreflightError(f"{error.reason}. Check AWS_PROFILE or the exports of a local account") from error
     return situations, closed
+
+
+def _site_of(stack: Stack, sites: Sequence[Site]) -> Site:
+    return next((site for site in sites if site.takes(stack)), sites[0])
 
 
 def _situation(app: App, place: Site, own: Site, here: Sequence[Stack], everywhere: Sequence[Stack]) -> Situation:

@@ -30,7 +30,8 @@ class ClosedError(Exception):
 class Site:
     """An account and region. `client(service, region)` makes a boto3 client; raises ClosedError where nobody lets one in.
 
-    `is_callers`: the credentials are the account's own.
+    `is_callers`: the credentials are the account's own. `holds`: names of stacks that go there although their templates fit any place,
+    such as those that a pipeline deploys.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Site:
     region: str
     is_callers: bool
     client: Client
+    holds: frozenset[str] = frozenset()
 
     @property
     def where(self) -> tuple[str, str]:

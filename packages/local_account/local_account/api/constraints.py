@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -55,14 +56,19 @@ class Checks:
     def __init__(self, deferred: Callable[[Any], bool] | None = None) -> None:
         self._deferred = deferred
         self._made: dict[str, Check] = {}
+        self._making = threading.RLock()
 
     def of(self, shape: Any) -> Check:
-        """The check of a shape, made when first asked for; a shape may contain itself."""
+        """The check of a shape, made when first asked for; a shape may contain itself.
+
+        Another thread waits meanwhile: it would be given the placeholder, which leads to nothing but itself.
+        """
         name = f"{shape.name}.{shape.type_name}"
-        if name not in self._made:
-            self._made[name] = lambda value: self._made[name](value)  # until the real one is made
-            self._made[name] = self._unless_deferred(self._make(shape))
-        return self._made[name]
+        with self._making:
+            if name not in self._made:
+                self._made[name] = lambda value: self._made[name](value)  # until the real one is made
+                self._made[name] = self._unless_deferred(self._make(shape))
+            return self._made[name]
 
     def _unless_deferred(self, check: Check) -> Check:
         deferred = self._deferred

@@ -127,7 +127,7 @@ def _require_each(existing: Existing, record: Record, principal: Principal, call
         if principal.is_service and statements is None and check.action.partition(":")[0] in policies.WITH_POLICIES:
             continue  # there is no such resource, and its service says so
         decision = decide(principal, check, existing.region, statements, _owner(existing, check))
-        record.note(principal, check, decision)
+        record.note(principal, check, decision, statements)
         if not decision.allowed:
             raise refusal(principal, check, decision, call.service)
 

@@ -51,6 +51,8 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any] | None = 
     if (call.service, call.operation) == ("s3", "DeleteObjects"):
         return [check for each in _deletions_of(call) for check in checks_of(existing, each, given)]
     asked = [(wanted.name, resource) for wanted in _wanted(call) for resource in resources_of(existing, call, wanted)]
+    if tagging := _tag_on_create(call):  # of what is made, not of what it is made of
+        asked += [(tagging, resource) for _, resource in asked]
     if call.service == "s3" and call.operation in S3_COPIES:
         asked.append(_of_the_source(call))
     if call.service == "s3":
@@ -59,8 +61,6 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any] | None = 
         asked += _of_the_code(call)
     if (call.service, call.operation) == ("sagemaker", "CreateModel"):
         asked += _of_packages_elsewhere(existing, call)
-    if tagging := _tag_on_create(call):
-        asked += [(tagging, resource) for _, resource in asked]
     return [Check(action, resource, Keys(call, existing, resource, given or {})) for action, resource in asked]
 
 

@@ -6,12 +6,13 @@ it allows and nobody asked for, and whether something fails without it. Pure. Ne
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from local_account.authorization import policies
-from local_account.authorization.evaluation import allowing
+from local_account.authorization import enforcement, policies
+from local_account.authorization.evaluation import allowing, decide
 from local_account.authorization.principals import Principal
 from local_account.authorization.record import Asked
 from local_account.authorization.requests import Check
@@ -97,6 +98,17 @@ def _of_role(role: Role, requests: Sequence[Asked], region: str) -> RoleUse:
 def allowing_statements(role: Role, asked: Asked, region: str) -> list[tuple[str, int]]:
     """Policy and place of every statement of a role that allows a request that was recorded, asked again of the engine."""
     return allowing(role.principal(), Check(asked.action, asked.resource, dict(asked.keys)), region)
+
+
+def refused(role: Role, asked: Asked, region: str, own: Mapping[str, Any] | None, owner: str) -> str:
+    """What a request that was recorded would be answered under these policies: a refusal's words; empty if it is allowed.
+
+    `own`: the policy of the resource, if it has one; `owner`: the resource's account.
+    """
+    check = Check(asked.action, asked.resource, dict(asked.keys))
+    listed = policies.resource_statements(json.dumps(own)) if own is not None else None
+    decision = decide(role.principal(), check, region, listed, owner)
+    return "" if decision.allowed else enforcement.refusal(role.principal(), check, decision, asked.action.partition(":")[0]).message
 
 
 def statements(role: Role) -> Iterator[tuple[str, int, Mapping[str, Any]]]:

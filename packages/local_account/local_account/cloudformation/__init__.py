@@ -27,6 +27,7 @@ from local_account.cloudformation import (
     s3,
     sagemaker,
     scheduler,
+    stack_outputs,
     stack_status,
     status_events,
     template_reads,
@@ -69,6 +70,7 @@ def install(context: Context) -> None:
     for part in (template_requests, exports, change_sets):
         part.install()
     template_reads.install(context)
+    stack_outputs.install(context)
     status_events.install(context)
     rules = (*stack_status.RULES, *template_requests.rules(), ("DeleteStack", exports.refuse_deletion))
     operations.install(rules, (("CreateChangeSet", change_sets.complete), *deployer.afterwards()))

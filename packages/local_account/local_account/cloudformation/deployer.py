@@ -101,8 +101,12 @@ def client(context: Context, service: str) -> Any:
 
 def require(context: Context, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
     """Raises ServiceError for what the deployer may not do. For types that MiniStack makes without a request."""
-    here = context.here
-    here.authorizer.require_of(_credentials(here), service, operation, parameters)
+    require_at(context.here, service, operation, parameters)
+
+
+def require_at(place: Context, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
+    """The same in another region of the account."""
+    place.authorizer.require_of(_credentials(place), service, operation, parameters)
 
 
 def _credentials(context: Context) -> Credentials:

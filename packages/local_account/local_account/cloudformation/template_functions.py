@@ -30,6 +30,7 @@ _ARGUMENTS: Mapping[str, tuple[int, int, str] | None] = {
         "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and the resource attribute",
     ),
     "Fn::GetAZs": None,
+    "Fn::GetStackOutput": None,
     "Fn::If": (3, 3, "Template error: Fn::If requires a list argument with three elements"),
     "Fn::ImportValue": None,
     "Fn::Join": (2, 2, f"Template error: every Fn::Join object requires two parameters, (1) a string delimiter and {_LISTS_OF_STRINGS}"),
@@ -52,7 +53,7 @@ _CONDITION_ARGUMENTS: Mapping[str, tuple[int, int, str]] = {
 #: "You can use the following functions in the Fn::Equals condition": FindInMap, Join, Ref, Select, Split, Sub.
 _IN_CONDITIONS = frozenset({"Fn::FindInMap", "Fn::Join", "Fn::Select", "Fn::Split", "Fn::Sub", "Ref"})
 #: Functions whose value is never a list.
-_ONE_TEXT = frozenset({"Fn::Base64", "Fn::Join", "Fn::Sub", "Fn::ToJsonString"})
+_ONE_TEXT = frozenset({"Fn::Base64", "Fn::GetStackOutput", "Fn::Join", "Fn::Sub", "Fn::ToJsonString"})
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_.:]+")
 
@@ -152,6 +153,8 @@ def _check_argument(function: str, argument: Any) -> None:
             raise TemplateError("Template format error: every Ref object must have a single String value.")
     elif function == "Fn::Sub":
         _check_text(argument)
+    elif function == "Fn::GetStackOutput":
+        _check_output(argument)
     elif function == "Fn::GetAtt":
         parts = argument.split(".", 1) if isinstance(argument, str) else argument
         if not isinstance(parts, list) or len(parts) != 2 or not all(isinstance(part, str) and part for part in parts):
@@ -181,3 +184,12 @@ def _check_text(argument: Any) -> None:
                 "Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and "
                 f"colons; here it is ${{{variable}}}"
             )
+
+
+def _check_output(argument: Any) -> None:
+    """Members: cfn-lint's schema of the function."""
+    given = set(argument) if isinstance(argument, Mapping) else set()
+    if not {"StackName", "OutputName"} <= given or given - {"StackName", "OutputName", "Region", "RoleArn"}:
+        raise TemplateError("Template error: Fn::GetStackOutput requires StackName and OutputName, and may have Region and RoleArn")
+    if "RoleArn" in given:
+        raise TemplateError("Template error: the local account reads outputs of the same account only; Fn::GetStackOutput has a RoleArn")
