@@ -47,9 +47,10 @@ def retire_models(
             for arn in versions(registry, names.model_package_group):
                 found(registry.delete_model_package, ModelPackageName=arn)
     delete_stacks([item for item in ours if not item.serves])
-    for names in models if registries else ():  # of a stack that kept it when it went; a region's own goes with its stack
-        if found(sagemaker.describe_model_package_group, ModelPackageGroupName=names.model_package_group):
-            sagemaker.delete_model_package_group(ModelPackageGroupName=names.model_package_group)
+    for names in models:  # which a stack keeps when it goes, or lets go without the model, unless it was deployed with retain_data=False
+        for registry in registries:
+            if found(registry.describe_model_package_group, ModelPackageGroupName=names.model_package_group):
+                registry.delete_model_package_group(ModelPackageGroupName=names.model_package_group)
 
 
 def close(codepipeline: Any, name: str) -> None:
