@@ -21,7 +21,7 @@ from deploy_scripts.deployments import Deployment
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.regional_copy import client_in
 from preflight.assembly import partition_of
-from settings_schema import Environment, ModelNames
+from settings_schema import Environment, ModelNames, ProjectNames
 
 _POLL_SECONDS = 2.0
 _RUNNING = ("Executing", "Stopping")
@@ -44,13 +44,11 @@ def retire_models(
         for pipeline in pipelines(sagemaker, names):
             delete_pipeline(sagemaker, pipeline, with_models=pipeline == names.batch_pipeline)
         for registry in registries:
-            for arn in versions(registry, names.model_package_group):
-                found(registry.delete_model_package, ModelPackageName=arn)
+            delete_versions(registry, names.model_package_group)
     delete_stacks([item for item in ours if not item.serves])
-    for names in models:  # which a stack keeps when it goes, or lets go without the model, unless it was deployed with retain_data=False
-        for registry in registries:
-            if found(registry.describe_model_package_group, ModelPackageGroupName=names.model_package_group):
-                registry.delete_model_package_group(ModelPackageGroupName=names.model_package_group)
+    for names in models if registries else ():  # of a stack that kept it when it went; a region's own goes with its stack
+        if found(sagemaker.describe_model_package_group, ModelPackageGroupName=names.model_package_group):
+            sagemaker.delete_model_package_group(ModelPackageGroupName=names.model_package_group)
 
 
 def close(codepipeline: Any, name: str) -> None:
@@ -131,6 +129,25 @@ def remove_unused(project: ProjectEnvironment, stack: Deployment) -> None:
     if answer.get("FunctionError"):
         raise VerdictError(f"function {name} failed: {said}")
     print(f"{name}: deleted {', '.join(said['deleted']) or 'nothing'}", flush=True)
+
+
+def groups(registry: Any, project: ProjectNames) -> list[str]:
+    """Names of the package groups of every model of the project, also of those that were retired."""
+    pages = registry.get_paginator("list_model_package_groups").paginate(NameContains=project.prefix)
+    names = [group["ModelPackageGroupName"] for page in pages for group in page["ModelPackageGroupSummaryList"]]
+    return [name for name in names if name.startswith(project.prefix)]
+
+
+def delete_groups(registry: Any, project: ProjectNames) -> None:
+    """With their versions. A stack that was deployed with retain_data=True has kept them when it, or their model, went."""
+    for name in groups(registry, project):
+        delete_versions(registry, name)
+        registry.delete_model_package_group(ModelPackageGroupName=name)
+
+
+def delete_versions(registry: Any, group: str) -> None:
+    for arn in versions(registry, group):
+        found(registry.delete_model_package, ModelPackageName=arn)
 
 
 def pipelines(sagemaker: Any, names: ModelNames) -> list[str]:

@@ -17,7 +17,8 @@ from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.agreement import person_agrees
 from deploy_scripts.deployments import Deployment, deployments, places_of, regions_of
 from deploy_scripts.environment_place import EnvironmentPlace, Role
-from deploy_scripts.retirement import delete_stacks, pipelines, refuse_protected, retire_models, versions
+from deploy_scripts.regional_copy import client_in
+from deploy_scripts.retirement import delete_groups, delete_stacks, groups, pipelines, refuse_protected, retire_models, versions
 from settings_schema import Environment, ModelNames, ProjectNames
 from settings_schema.reading import Settings
 
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     doomed = [*build, *(item for item in deployed if item.model), *(item for group in rest for item in group)]
     print(f"stacks: {', '.join(item.name for item in doomed) or 'none'}")
     print(f"pipelines: {', '.join(name for names in models for name in pipelines(sagemaker, names)) or 'none'}")
-    count = sum(len(versions(sagemaker, names.model_package_group)) for names in models)
+    count = sum(len(versions(sagemaker, group)) for group in groups(sagemaker, settings.project.names))
     print(f"versions: {count}, which {'stay (Project.retain_data)' if settings.project.retain_data else 'go too'}")
     if not given.really:
         refuse_protected(doomed)
@@ -61,6 +62,8 @@ def main(arguments: Sequence[str]) -> int:
     retire_models(project, models, deployed, regions)
     for group in rest:
         delete_stacks(group)
+    for region in [] if settings.project.retain_data else regions:
+        delete_groups(client_in(project, "sagemaker", region), settings.project.names)
     stays = [item.name for item in deployed if item not in doomed]
     print(f"removed; what stays: {', '.join(stays) or 'nothing of the project'}")
     return 0

@@ -160,6 +160,9 @@ class SageMaker(script_account.Registry):
             raise refusal("ValidationException", f"ModelPackageGroup {ModelPackageGroupName} does not exist.", "DescribeModelPackageGroup")
         return {"ModelPackageGroupName": ModelPackageGroupName}
 
+    def list_model_package_groups(self, *, NameContains: str) -> dict[str, Any]:  # noqa: N803
+        return {"ModelPackageGroupSummaryList": [{"ModelPackageGroupName": name} for name in self.groups if NameContains in name]}
+
     def list_model_packages(self, *, ModelPackageGroupName: str, **options: Any) -> dict[str, Any]:  # noqa: N803
         self.describe_model_package_group(ModelPackageGroupName=ModelPackageGroupName)
         if "ModelApprovalStatus" in options:

@@ -34,6 +34,14 @@ def test_with_nothing_to_be_kept_nothing_is_left(account: DeployedAccount, monke
     assert (account.sagemaker.runs, account.sagemaker.groups, account.sagemaker.models) == ({}, {}, set())
 
 
+def test_what_a_retired_model_left_goes_and_another_project_s_stays(account: DeployedAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was retired before `retain_data=False`, so that its group and versions were kept."""
+    account.sagemaker.groups |= {"shop--churn": ["arn:package/shop--churn/1"], "shop-x--fish": [], "my-shop--fish": []}
+    set_values(monkeypatch, replace(SETTINGS, project=PROJECT.but(retain_data=False)))
+    assert run(tear_down.main, ["--yes", "--really"]) == 0
+    assert set(account.sagemaker.groups) == {"shop-x--fish", "my-shop--fish"}
+
+
 def test_the_build_goes_first_and_what_the_others_use_last(account: DeployedAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     set_values(monkeypatch, replace(SETTINGS, project=PROJECT.but(retain_data=False)))
     run(tear_down.main, ["--yes", "--really"])
