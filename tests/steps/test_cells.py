@@ -63,6 +63,7 @@ def test_missing_is_missing_as_a_number_and_as_a_category(cell: Any) -> None:
     assert math.isnan(number(cell))
 
 
+@pytest.mark.thorough  # pandas takes a second to import
 def test_what_pandas_reads_as_missing_is_missing() -> None:
     from pandas._libs.parsers import STR_NA_VALUES  # what na_values of read_csv begins with; no public name
 

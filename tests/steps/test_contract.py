@@ -453,6 +453,7 @@ def test_a_comma_at_the_end_of_every_line_makes_no_index(tmp_path: Path, name: s
     assert "has no name and is not in the model's file; name it, or remove it" in problems(tmp_path / "full", {**houses(), "": ["x"] * 200})
 
 
+@pytest.mark.thorough  # pandas takes a second to import
 def test_the_index_of_a_pandas_frame_in_parquet_is_called_one(tmp_path: Path) -> None:
     import pandas as pd
 

@@ -11,6 +11,8 @@ import shutil
 import subprocess
 import tempfile
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -132,8 +134,8 @@ def test_a_file_that_is_no_table_is_told_why(tmp_path: Path, content: str, words
         assert expected in message
 
 
-#: The bytes of a file under a name, and the tool besides Python that the advice needs.
-ADVISED = {
+#: The bytes of a file under a name, or what makes them, and the tool besides Python that the advice needs.
+ADVISED: dict[str, tuple[str | bytes | Callable[[], bytes], str]] = {
     "my table.csv": (gzip.compress(f"{HEADER}{ROW}".encode()), "gunzip"),
     "a.csv.gz": (gzip.compress(f"{HEADER}{ROW}".encode()), "gunzip"),
     "bz2.csv": (bz2.compress(f"{HEADER}{ROW}".encode()), "bunzip2"),
@@ -147,16 +149,18 @@ ADVISED = {
     "tabs.tsv": (f"{HEADER}{ROW}".replace(",", "\t"), ""),
     "semicolons.csv": (f"{HEADER}{ROW}".replace(",", ";"), ""),
     "decimals.csv": (f"{HEADER}{ROW}".replace(",", ";").replace("39.1", "39,1"), ""),
-    "feather.csv": (of_pandas("to_feather"), ""),
-    "pickle.csv": (of_pandas("to_pickle"), ""),
-    "orc.csv": (of_pandas("to_orc"), ""),
-    "stata.csv": (of_pandas("to_stata"), ""),
+    "feather.csv": (partial(of_pandas, "to_feather"), ""),
+    "pickle.csv": (partial(of_pandas, "to_pickle"), ""),
+    "orc.csv": (partial(of_pandas, "to_orc"), ""),
+    "stata.csv": (partial(of_pandas, "to_stata"), ""),
 }
 
 
+@pytest.mark.thorough  # pandas takes a second to import
 @pytest.mark.parametrize("name", ADVISED)
 def test_a_command_that_a_message_gives_makes_a_table_that_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    content, tool = ADVISED[name]
+    given, tool = ADVISED[name]
+    content = given() if callable(given) else given
     if tool and shutil.which(tool) is None:
         pytest.skip(f"{tool} is not at hand")
     command = refusal(tmp_path, name, content).split("`")[1]
