@@ -29,6 +29,11 @@ class ProjectEnvironment:
 
     @property
     def region(self) -> str:
+        """The project's, wherever a terminal is; the terminal's if the project leaves it open."""
+        return self.project.region or self.terminal_region
+
+    @property
+    def terminal_region(self) -> str:
         region = self._variables.get("AWS_REGION") or self._variables.get("AWS_DEFAULT_REGION") or boto3.Session().region_name
         if not region:
             raise ProblemError("no region is set; export AWS_REGION, or choose a profile with one")

@@ -8,7 +8,6 @@ the builds of the model's deploy pipeline only. Credentials of the environment's
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from enum import Enum
 from functools import cached_property
@@ -66,12 +65,14 @@ class EnvironmentPlace:
         region = region or self.region
         if self._is_callers and region == self._project.region:
             return self._project.client(service, config) if config else self._project.client(service)
-        there = ProjectEnvironment(self._project.project, {**os.environ, "AWS_REGION": region})
-        return there.client(service, config, **self._credentials)
+        return self._project_in(region).client(service, config, **self._credentials)
 
     def callers_client(self, service: str) -> Any:
         """Of whoever runs the script, in the environment's region: for what its account lets them do by a resource's own policy."""
-        return ProjectEnvironment(self._project.project, {**os.environ, "AWS_REGION": self.region}).client(service)
+        return self._project_in(self.region).client(service)
+
+    def _project_in(self, region: str) -> ProjectEnvironment:
+        return ProjectEnvironment(self._project.project.but(region=region))
 
     @property
     def role_arn(self) -> str:

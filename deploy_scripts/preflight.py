@@ -90,7 +90,7 @@ def app_of(settings: Settings) -> App:
         sites=lambda _: sites(settings),
         account=settings.project.account,
         region=settings.project.region,
-        terminal_region=project.region,
+        terminal_region=project.terminal_region,
         define=lambda: definitions(settings, settings.project.region or project.region),
         jobs=batch_needs(settings),
         pipelines=[name for model in models for name in (model.training_pipeline, model.batch_pipeline)],

@@ -72,13 +72,29 @@ def copy(project: ProjectEnvironment, arn: str, region: str) -> str:
     return str(made)
 
 
-def image_in(image: str, region: str) -> str:
-    """AWS's own image has a registry in each region; one of the team's has to be replicated within its account."""
-    if "/sagemaker-xgboost:" in image:
-        from sagemaker.core import image_uris  # takes seconds, and most projects have one region
+_ECR = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.(.+)")
 
-        return str(image_uris.retrieve("xgboost", region, version=image.rsplit(":", 1)[-1]))
-    return re.sub(r"(?<=\.dkr\.ecr\.)[a-z0-9-]+", region, image)
+
+def image_in(image: str, region: str) -> str:
+    """AWS's own images have a registry in each region; one of the team's has to be replicated within its account.
+
+    XGBoost's registry has the other images of SageMaker's own algorithms and scikit-learn too; AWS's Deep Learning Containers have one
+    account in nearly all regions. Source: "Docker Registry Paths and Example Code" of the SageMaker developer guide.
+    """
+    found = _ECR.fullmatch(image)
+    if found is None:
+        return image  # of a registry that has no regions
+    account, here, rest = found.groups()
+    if "/sagemaker-" in rest and account == _registry(here):
+        account = _registry(region)
+    return f"{account}.dkr.ecr.{region}.{rest}"
+
+
+def _registry(region: str) -> str:
+    """Account of AWS's in whose registry XGBoost's image is."""
+    from sagemaker.core import image_uris  # takes seconds, and most projects have one region
+
+    return str(image_uris.retrieve("xgboost", region, version="1.7-1")).partition(".")[0]
 
 
 def _region(arn: str) -> str:

@@ -1,7 +1,7 @@
 """Removes what a model had whose file was deleted, or an environment that settings.py has no more, and says what it keeps.
 
     python -m deploy_scripts.retire --model old
-    python -m deploy_scripts.retire --environment old
+    python -m deploy_scripts.retire --environment old    # with --account and --region, if it had its own
 
 Run it before the next `npx cdk deploy --all`, which takes the roles away that still serve. With `Project.retain_data` the versions stay;
 data, captured requests and evidence always do. Interrupted, it goes on when it is run again. How: retirement.py.
@@ -18,7 +18,7 @@ from deploy_scripts.agreement import person_agrees
 from deploy_scripts.deployments import Deployment, deployments, places_of, regions_of
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.retirement import delete_stacks, pipelines, refuse_protected, remove_unused, retire_models, versions
-from settings_schema import ModelNames
+from settings_schema import Environment, ModelNames
 from settings_schema.reading import Settings
 
 
@@ -54,6 +54,9 @@ def main(arguments: Sequence[str]) -> int:
     settings = read_settings()
     refuse_what_is_set(settings, given.model, given.environment)
     project, places = ProjectEnvironment(settings.project), places_of(ProjectEnvironment(settings.project), settings, Role.DEPLOY)
+    if given.environment:  # settings.py does not say any more where it was
+        where = Environment(name=given.environment, account=given.account, region=given.region)
+        places.append(EnvironmentPlace(project, where, Role.DEPLOY))
     deployed = deployments(places)
     if given.model:
         doomed = [item for item in deployed if item.model == given.model]
@@ -64,6 +67,8 @@ def main(arguments: Sequence[str]) -> int:
         left = [f"stack {item.name}" for item in doomed]
     if not left:
         print(f"nothing is left of {given.model or given.environment}; deployed: {_known(deployed)}")
+        if given.environment:
+            print(f"looked at: {', '.join(sorted({_place(item) for item in places}))}; elsewhere: --account and --region that it had")
     else:
         print(f"to be removed: {', '.join(left)}")
         if not given.really:
@@ -84,6 +89,10 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _place(place: EnvironmentPlace) -> str:
+    return f"{place.account}/{place.region}"
+
+
 def _known(deployed: Sequence[Deployment]) -> str:
     models = sorted({item.model for item in deployed if item.model})
     environments = sorted({item.environment for item in deployed if item.environment})
@@ -95,6 +104,8 @@ def _options() -> argparse.ArgumentParser:
     which = options.add_mutually_exclusive_group(required=True)
     which.add_argument("--model", metavar="NAME", help="a model whose file is gone")
     which.add_argument("--environment", metavar="NAME", help="an environment that settings.py has no more")
+    options.add_argument("--account", metavar="ID", help="where the environment was, if it had an account of its own")
+    options.add_argument("--region", metavar="NAME", help="where it was, if it had a region of its own")
     options.add_argument("--really", action="store_true", help="also what is protected from deletion")
     options.add_argument("--yes", action="store_true", help="do not ask")
     return options

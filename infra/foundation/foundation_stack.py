@@ -110,7 +110,9 @@ class FoundationStack(cdk.Stack):
                         "Resource": places.home.event_bus(),
                         "Condition": {
                             "ArnEquals": {"aws:PrincipalArn": place.role(names.forwarding_role)},
-                            "StringEquals": {"events:source": "aws.cloudwatch"},
+                            # A key of several values, which needs a set operator; without any, it would hold.
+                            "ForAllValues:StringEquals": {"events:source": "aws.cloudwatch"},
+                            "Null": {"events:source": "false"},
                         },
                     },
                 )

@@ -56,3 +56,9 @@ def test_what_is_made_of_a_model_is_tagged_with_it_and_with_the_id_that_studio_g
     assert tags == {"sagemaker:project-name": "shop", "sagemaker:project-id": "p-shop", "model": "abalone"}
     given = deployed({}, in_vpc=False, variables={"SAGEMAKER_PROJECT_ID": "p-7"}).tags(names)
     assert {"Key": "sagemaker:project-id", "Value": "p-7"} in given
+
+
+def test_the_region_is_the_project_s_and_only_where_it_has_none_the_terminal_s():
+    variables = {"AWS_REGION": "us-east-1"}
+    assert ProjectEnvironment(PROJECT.but(region="eu-west-1"), variables).region == "eu-west-1"
+    assert ProjectEnvironment(PROJECT.but(region=None), variables).region == "us-east-1"

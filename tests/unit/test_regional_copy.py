@@ -111,3 +111,6 @@ def test_aws_s_own_image_is_that_region_s() -> None:
     at_home = image_uris.retrieve("xgboost", HOME, version="3.2-0")
     assert regional_copy.image_in(at_home, THERE) == image_uris.retrieve("xgboost", THERE, version="3.2-0")
     assert regional_copy.image_in(at_home, HOME) == at_home
+    of_another = {region: image_uris.retrieve("sklearn", region, version="1.2-1") for region in (HOME, THERE)}
+    assert regional_copy.image_in(of_another[HOME], THERE) == of_another[THERE]
+    assert regional_copy.image_in("public.ecr.aws/ours/image:1", THERE) == "public.ecr.aws/ours/image:1"

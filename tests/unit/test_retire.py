@@ -161,6 +161,16 @@ def test_an_environment_goes_with_what_serves_there_and_its_own_stack(account: D
     assert account.log == ["invoke shop--environment--old--remove-unused"]
 
 
+def test_an_environment_that_had_a_place_of_its_own_is_looked_for_there(
+    account: DeployedAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looked: list[tuple[str, str]] = []
+    monkeypatch.setattr(retire, "deployments", lambda places: looked.extend((place.account, place.region) for place in places) or [])
+    assert run(retire.main, ["--environment", "old", "--account", "444455556666", "--region", "eu-west-3", "--yes"]) == 0
+    assert ("444455556666", "eu-west-3") in looked
+    assert "looked at: 111122223333/us-east-1, 444455556666/eu-west-3; elsewhere: --account and --region" in capsys.readouterr().out
+
+
 def test_nobody_is_asked_where_there_is_no_terminal(
     account: DeployedAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

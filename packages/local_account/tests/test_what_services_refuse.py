@@ -269,3 +269,23 @@ def empty_zip() -> bytes:
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("readme", "")
     return content.getvalue()
+
+
+def test_a_user_s_key_is_deleted_as_that_user_s_only(account: Account) -> None:
+    iam = account.client("iam")
+    for name in ("owner", "another"):
+        iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName="owner")["AccessKey"]["AccessKeyId"]
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        iam.delete_access_key(UserName="another", AccessKeyId=key)
+    assert [each["AccessKeyId"] for each in iam.list_access_keys(UserName="owner")["AccessKeyMetadata"]] == [key]
+
+
+def test_a_bucket_s_notifications_are_put_as_the_cdk_puts_them(account: Account) -> None:
+    """`bucket.add_event_notification`: its custom resource skips the trial of each destination."""
+    s3, queue = account.client("s3"), account.client("sqs").create_queue(QueueName="told")["QueueUrl"]
+    s3.create_bucket(Bucket="telling")
+    arn = account.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    told = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+    s3.put_bucket_notification_configuration(Bucket="telling", NotificationConfiguration=told, SkipDestinationValidation=True)
+    assert s3.get_bucket_notification_configuration(Bucket="telling")["QueueConfigurations"][0]["QueueArn"] == arn

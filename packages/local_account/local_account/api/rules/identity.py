@@ -87,5 +87,13 @@ def _no_policies_left(context: Context, request: Mapping[str, Any]) -> None:
         raise ServiceError("DeleteConflict", "Cannot delete entity, must delete policies first.", 409)
 
 
+@rule("iam", "DeleteAccessKey")
+def _own_key(context: Context, request: Mapping[str, Any]) -> None:
+    """A key is deleted of the user who has it: MiniStack asks whether there is such a key, whoever has it."""
+    user, key = request.get("UserName"), request.get("AccessKeyId")
+    if user and key not in [each["AccessKeyId"] for each in context.client("iam").list_access_keys(UserName=user)["AccessKeyMetadata"]]:
+        raise ServiceError("NoSuchEntity", f"The Access Key with id {key} cannot be found.", 404)
+
+
 def _exceeded(message: str) -> ServiceError:
     return ServiceError("LimitExceeded", message, 409)
