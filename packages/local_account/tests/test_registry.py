@@ -153,3 +153,12 @@ def test_tags_of_groups_and_models_are_kept(sagemaker: Any, group: str) -> None:
         ModelName=small.new_name("model"), ExecutionRoleArn=small.ROLE, PrimaryContainer={"Image": small.IMAGE}, Tags=tags
     )
     assert sagemaker.list_tags(ResourceArn=model["ModelArn"])["Tags"] == tags
+
+
+def test_a_version_s_data_are_in_its_own_region(account: Account, sagemaker: Any, group: str) -> None:
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="elsewhere", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    container = {"Image": small.IMAGE, "ModelDataUrl": "s3://elsewhere/model.tar.gz"}
+    specification = {"Containers": [container], "SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["text/csv"]}
+    with pytest.raises(ClientError, match="is in eu-west-1; the bucket has to be in us-east-1"):
+        sagemaker.create_model_package(ModelPackageGroupName=group, InferenceSpecification=specification)

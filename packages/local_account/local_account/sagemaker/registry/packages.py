@@ -7,6 +7,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from local_account import listing
 from local_account.context import Context, Part
 from local_account.errors import InvalidError, ServiceError
@@ -49,6 +51,8 @@ class ModelPackages(Part):
         token = ("CreateModelPackage", request.get("ClientToken") or "")
         if request.get("Tags"):
             raise InvalidError(NOT_OF_VERSIONS)
+        for container in (request.get("InferenceSpecification") or {}).get("Containers") or []:
+            self._require_data_here(container.get("ModelDataUrl") or "")
         with self._lock:
             if token in self._tokens:
                 return {"ModelPackageArn": self._tokens[token]}
@@ -67,6 +71,18 @@ class ModelPackages(Part):
                 self._tokens[token] = package["ModelPackageArn"]
         self._tell(package, [])
         return {"ModelPackageArn": package["ModelPackageArn"]}
+
+    def _require_data_here(self, url: str) -> None:
+        """botocore's model, ModelPackageContainerDefinition.ModelDataUrl: "in the same region as the model package"."""
+        bucket, region = url.removeprefix("s3://").partition("/")[0], self.context.settings.region
+        try:
+            location = self.context.client("s3").get_bucket_location(Bucket=bucket)["LocationConstraint"] if bucket else region
+        except ClientError:  # not there, or another account's: whoever deploys the version is told
+            return
+        if (location or "us-east-1") != region:
+            raise InvalidError(
+                f"ModelDataUrl {url!r} is in {location or 'us-east-1'}; the bucket has to be in {region}, as the model package is."
+            )
 
     def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
         with self._lock:
