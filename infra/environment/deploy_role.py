@@ -15,7 +15,7 @@ from infra.service_role import NamedRole, passed_to
 from settings_schema import Environment, Model
 
 _STACK = (
-    *("CreateStack", "UpdateStack", "DeleteStack", "DescribeStacks", "DescribeStackEvents", "DescribeStackResources"),
+    *("CreateStack", "UpdateStack", "DescribeStacks", "DescribeStackEvents", "DescribeStackResources"),
     *("GetTemplate", "GetTemplateSummary", "GetStackPolicy", "SetStackPolicy", "TagResource", "UntagResource"),
 )
 
@@ -33,7 +33,8 @@ class DeployRole(NamedRole):
             description=f"Deploys {model.name} in {environment.name} for its deploy pipeline",
             role_name=serving.deploy_role,
         )
-        self.allow("Stack", [f"cloudformation:{verb}" for verb in _STACK], [place.stack(serving.stack)])
+        replaces = () if environment.protected else ("DeleteStack",)  # what failed, before it is made anew (infra/model/deploy_pipeline.py)
+        self.allow("Stack", [f"cloudformation:{verb}" for verb in (*_STACK, *replaces)], [place.stack(serving.stack)])
         self.allow("ValidateTemplate", ["cloudformation:ValidateTemplate"], ["*"])  # takes no resource
         deployment = place.role(serving.deployment_role)
         self.allow("DeployAs", ["iam:PassRole"], [deployment], passed_to("cloudformation.amazonaws.com"))

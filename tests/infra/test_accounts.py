@@ -6,6 +6,7 @@ IAM user guide. THREE has the project in 111111111111 (eu-west-1), `try` in 2222
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -287,3 +288,9 @@ def test_render_copies_a_version_into_the_region_of_an_environment_and_into_no_o
     assert role.may("sagemaker:CreateModelPackage", version.format("eu-central-1"))
     assert not role.may("s3:PutObject", archive.format("eu-west-1"))
     assert not role.may("sagemaker:CreateModelPackage", version.format("eu-west-1"))
+
+
+def test_a_stack_of_a_protected_environment_is_deleted_by_no_pipeline(three: Templates) -> None:
+    """Elsewhere one that failed is replaced, which begins with its deletion."""
+    may_delete = {stack for stack, template in three.items() if "cloudformation:DeleteStack" in json.dumps(template)}
+    assert may_delete == {"shop--environment--try"}
