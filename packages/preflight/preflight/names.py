@@ -230,7 +230,9 @@ def check_names(situation: Situation) -> Iterator[Finding]:
     if others:
         shown = ", ".join(sorted(others)[:_SHOWN]) + (f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else "")
         yield unseen("names", f"not looked for: {shown}", "look in the console whether these exist")
-    yield passed("names", f"{free} are free, {own} are the deployed stacks' own; CloudFormation chooses all others")
+    yield passed(
+        "names", f"{free} are free, {own} are the deployed stacks' own; all others CloudFormation chooses, or only a deployment knows"
+    )
 
 
 def named(situation: Situation, stack: Stack) -> Iterator[Named]:
@@ -272,10 +274,13 @@ def _not_known(situation: Situation, stack: Stack) -> Iterator[tuple[str, str]]:
 def _names_itself(kind: str, key: str) -> bool:
     """Whether a property names its own resource, and not one that it refers to, as CloudFormation's types spell them.
 
-    `Name`; or the type's last word or words before Name, Identifier or Id: DBInstance.DBInstanceIdentifier, SecurityGroup.GroupName.
+    `Name`; or before Name, Identifier or Id the type or its last words, with or without the service's: DBInstance.DBInstanceIdentifier,
+    SecurityGroup.GroupName, SubnetGroup.CacheSubnetGroupName. By the registry's schemas (primaryIdentifier) most types do;
+    a few choose a word of their own (KeyPair.KeyName).
     """
+    own = kind.lower().replace("::", "")
     stem, count = _ENDINGS.subn("", key)
-    return key == "Name" or bool(count and stem and kind.rsplit("::", 1)[-1].lower().endswith(stem.lower()))
+    return key == "Name" or bool(count and stem and own.endswith((key.lower(), stem.lower())))
 
 
 def _in_the_way(situation: Situation, stack: Stack, item: Named) -> Finding:

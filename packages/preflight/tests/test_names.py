@@ -137,6 +137,8 @@ def test_a_name_of_a_type_that_is_not_known_here_is_said_to_be_unseen():
         ("AWS::RDS::DBInstance", "DBInstanceIdentifier"),
         ("AWS::EC2::SecurityGroup", "GroupName"),
         ("AWS::ElastiCache::ReplicationGroup", "ReplicationGroupId"),
+        ("AWS::ElastiCache::SubnetGroup", "CacheSubnetGroupName"),
+        ("AWS::ApiGatewayV2::DomainName", "DomainName"),
         ("AWS::EKS::Cluster", "Name"),
     ],
 )
