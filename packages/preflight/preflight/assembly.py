@@ -72,7 +72,11 @@ class Place:
         if function == "Fn::Join":
             parts = [self.text(part) for part in given[1]]
             return None if None in parts else str(given[0]).join(part for part in parts if part is not None)
-        return self.filled(given) if function == "Fn::Sub" and isinstance(given, str) else None
+        if function != "Fn::Sub":
+            return None
+        pattern, variables = (given, {}) if isinstance(given, str) else given
+        own = {name: text for name, part in variables.items() if (text := self.text(part)) is not None}
+        return self.knowing({**self.known, **own}).filled(pattern)
 
     def loosely(self, value: Any) -> str:
         """As `text`, with a question mark for each part that takes a deployment."""

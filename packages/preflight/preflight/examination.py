@@ -20,7 +20,7 @@ from preflight import (
     stack_states,
     tools,
 )
-from preflight.finding import Finding, NotSeenError, not_seen
+from preflight.finding import Finding, NotSeenError, not_seen, unseen
 from preflight.situation import Check, Situation
 
 SECTIONS: Mapping[str, Mapping[str, Check]] = {
@@ -72,3 +72,5 @@ def _looked(name: str, check: Check, situation: Situation) -> Iterator[Finding]:
         yield from check(situation)
     except NotSeenError as error:
         yield not_seen(name, error)
+    except (AttributeError, KeyError, TypeError) as error:  # templates of any app may be written as no check expects
+        yield unseen(name, f"the templates have a form that is not known here ({type(error).__name__}: {error})")

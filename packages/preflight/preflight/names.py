@@ -1,16 +1,20 @@
 """Names that the templates give, and that somebody else or an earlier, retained deployment has already.
 
 CloudFormation refuses to create what exists. A name is the stack's own if the stack lists it; everything else in the templates is named by
-CloudFormation and cannot clash. Types with a name: `KINDS`; a test holds it to the templates. Next: `leftovers.py`.
+CloudFormation and cannot clash. A name is looked for where its resource would be: a rule on its event bus, a schedule in its group.
+Types with a name: `KINDS`; a test holds it to the templates. What a template names of another type is said, not looked for.
+Next: `leftovers.py`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from preflight.account import Account
-from preflight.assembly import Stack
+from preflight.assembly import Place, Stack
 from preflight.finding import Finding, NotSeenError, failed, not_seen, passed, unseen
 from preflight.situation import Situation
 from preflight.stack_states import resources_of
@@ -20,17 +24,50 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """How a type is named and found, and what to do about one that is in the way. Commands have `{name}` and `{stack}`."""
+class Within:
+    """What names of a type are unique in: `property` names it in templates and requests, `option` in the CLI; left out it is `default`.
+
+    `identifier`: the stack's physical id of one that is elsewhere than in the default, of `{name}` and `{within}`.
+    """
 
     property: str
-    exists: Callable[[Account, str], bool]
+    option: str
+    identifier: str = "{name}"
+    default: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a type is named and found, and what to do about one that is in the way. Commands have `{name}` and `{stack}`.
+
+    `exists` takes the account, the name, and the request's member of `within`, if it is not the default.
+    """
+
+    property: str
+    exists: Callable[..., bool]
     advice: str
     commands: tuple[str, ...] = ()
+    within: Within | None = None
 
 
-def _found(service: str, operation: str, parameter: str) -> Callable[[Account, str], bool]:
-    return lambda account, name: account.find(service, operation, **{parameter: name}) is not None
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A name of a template. `within`: where it would be, empty in the default; None if that is known only once it is deployed."""
+
+    kind: str
+    logical_id: str
+    name: str
+    within: str | None = ""
+
+    @property
+    def where(self) -> dict[str, str]:
+        """The member of a request that says where."""
+        place = KINDS[self.kind].within
+        return {place.property: self.within} if place and self.within else {}
+
+
+def _found(service: str, operation: str, parameter: str) -> Callable[..., bool]:
+    return lambda account, name, **where: account.find(service, operation, **{parameter: name}, **where) is not None
 
 
 def _listed(service: str, operation: str, member: str, key: str, **request: str) -> Callable[[Account, str], bool]:
@@ -110,9 +147,19 @@ KINDS: Mapping[str, Kind] = {
         "delete it,",
         ("aws lambda delete-function --function-name {name}",),
     ),
-    "AWS::Events::Rule": Kind("Name", _found("events", "describe_rule", "Name"), "delete it,", ("aws events delete-rule --name {name}",)),
+    "AWS::Events::Rule": Kind(
+        "Name",
+        _found("events", "describe_rule", "Name"),
+        "delete it,",
+        ("aws events delete-rule --name {name}",),
+        Within("EventBusName", "--event-bus-name", "{within}|{name}"),
+    ),
     "AWS::Scheduler::Schedule": Kind(
-        "Name", _found("scheduler", "get_schedule", "Name"), "delete it,", ("aws scheduler delete-schedule --name {name}",)
+        "Name",
+        _found("scheduler", "get_schedule", "Name"),
+        "delete it,",
+        ("aws scheduler delete-schedule --name {name}",),
+        Within("GroupName", "--group-name"),
     ),
     "AWS::CloudWatch::Alarm": Kind("AlarmName", _alarm, "delete it,", ("aws cloudwatch delete-alarms --alarm-names {name}",)),
     "AWS::DynamoDB::Table": Kind(
@@ -153,61 +200,107 @@ KINDS: Mapping[str, Kind] = {
 WITHIN_ANOTHER = ("AWS::ApplicationAutoScaling::ScalingPolicy", "AWS::IAM::Policy")
 
 
+#: How a property ends that names its resource.
+_ENDINGS = re.compile(r"(Name|Identifier|Id)$")
+
+
 def check_names(situation: Situation) -> Iterator[Finding]:
     """A line for each name in the way, and one for the rest."""
     free = own = 0
     blind: dict[str, NotSeenError] = {}
+    others = {f"{kind} {name}" for stack in situation.stacks for kind, name in _not_known(situation, stack)}
     for stack in situation.stacks:
         ours = resources_of(situation, stack)
-        for kind, logical_id, name in named(situation, stack):
-            if logical_id in ours:
+        for item in named(situation, stack):
+            if item.logical_id in ours:
                 own += 1
                 continue
+            if item.within is None:
+                others.add(f"{item.kind} {item.name}")
+                continue
             try:
-                if KINDS[kind].exists(situation.account, name):
-                    yield _in_the_way(situation, stack, kind, name)
+                if KINDS[item.kind].exists(situation.account, item.name, **item.where):
+                    yield _in_the_way(situation, stack, item)
                 else:
                     free += 1
             except NotSeenError as error:
                 blind.setdefault(error.reason, error)
     for reason in blind.values():
         yield not_seen("names", reason)
-    if others := sorted({f"{kind} {name}" for stack in situation.stacks for kind, name in _not_known(situation, stack)}):
-        shown = ", ".join(others[:_SHOWN]) + (f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else "")
+    if others:
+        shown = ", ".join(sorted(others)[:_SHOWN]) + (f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else "")
         yield unseen("names", f"not looked for: {shown}", "look in the console whether these exist")
-    yield passed("names", f"{free} are free, {own} are the deployed stacks' own; CloudFormation chooses all others")
+    yield passed(
+        "names", f"{free} are free, {own} are the deployed stacks' own; all others CloudFormation chooses, or only a deployment knows"
+    )
 
 
-def named(situation: Situation, stack: Stack) -> Iterator[tuple[str, str, str]]:
-    """Type, logical id and name of what a template names for the whole account."""
+def named(situation: Situation, stack: Stack) -> Iterator[Named]:
+    """What a template names of the types in `KINDS`."""
+    place = _place(situation, stack)
     for kind, entry in KINDS.items():
         for logical_id, properties in stack.resources(kind).items():
-            if name := situation.place.text(properties.get(entry.property)):
-                yield kind, logical_id, name
+            if name := place.text(properties.get(entry.property)):
+                yield Named(kind, logical_id, name, _within(stack, place, entry.within, properties))
+
+
+def _place(situation: Situation, stack: Stack) -> Place:
+    return situation.place.knowing({"AWS::StackName": stack.name})
+
+
+def _within(stack: Stack, place: Place, within: Within | None, properties: Mapping[str, Any]) -> str | None:
+    """Of a bus or group of the same template its name there; one that CloudFormation names is known only once it is deployed."""
+    given = properties.get(within.property) if within else None
+    if within is None or given is None:
+        return ""
+    (reference, *_) = given.values() if isinstance(given, Mapping) else [None]
+    logical_id = reference[0] if isinstance(reference, list) else reference
+    container = stack.resources().get(logical_id.partition(".")[0], {}) if isinstance(logical_id, str) else {}
+    name = place.text(container.get("Name")) if container else place.text(given)
+    return "" if name == within.default else name
 
 
 def _not_known(situation: Situation, stack: Stack) -> Iterator[tuple[str, str]]:
-    """Type and name of what a template names, by a property `Name` or `<Resource>Name`, and `KINDS` does not have."""
+    """Type and name of what a template names and `KINDS` does not have."""
+    place = _place(situation, stack)
     for resource in stack.template.get("Resources", {}).values():
         kind, properties = resource["Type"], resource.get("Properties", {})
         if kind.startswith("AWS::") and kind not in (*KINDS, *WITHIN_ANOTHER):
-            for key in ("Name", f"{kind.rsplit('::', 1)[-1]}Name"):
-                if name := situation.place.text(properties.get(key)):
+            for key, value in properties.items():
+                if _names_itself(kind, key) and (name := place.text(value)):
                     yield kind, name
 
 
-def _in_the_way(situation: Situation, stack: Stack, kind: str, name: str) -> Finding:
-    what, words = kind.rsplit("::", 1)[-1], situation.app.words
-    advice, templates = words.kept.get(kind, (KINDS[kind].advice, KINDS[kind].commands))
-    found = f"{what} {name} exists, and is not of stack {stack.name}"
+def _names_itself(kind: str, key: str) -> bool:
+    """Whether a property names its own resource, and not one that it refers to, as CloudFormation's types spell them.
+
+    `Name`; or before Name, Identifier or Id the type or its last words, with or without the service's: DBInstance.DBInstanceIdentifier,
+    SecurityGroup.GroupName, SubnetGroup.CacheSubnetGroupName. By the registry's schemas (primaryIdentifier) most types do;
+    a few choose a word of their own (KeyPair.KeyName).
+    """
+    own = kind.lower().replace("::", "")
+    stem, count = _ENDINGS.subn("", key)
+    return key == "Name" or bool(count and stem and own.endswith((key.lower(), stem.lower())))
+
+
+def _in_the_way(situation: Situation, stack: Stack, item: Named) -> Finding:
+    entry, words, name = KINDS[item.kind], situation.app.words, item.name
+    what = item.kind.rsplit("::", 1)[-1]
+    advice, templates = words.kept.get(item.kind, (entry.advice, entry.commands))
+    identifier, there, option = name, "", ""
+    if entry.within and item.within:
+        identifier = entry.within.identifier.format(name=name, within=item.within)
+        there, option = f" ({entry.within.property} {item.within})", f" {entry.within.option} {item.within}"
     try:
-        owner = situation.account.find("cloudformation", "describe_stack_resources", PhysicalResourceId=name)
+        owner = situation.account.find("cloudformation", "describe_stack_resources", PhysicalResourceId=identifier)
     except NotSeenError:
         owner = None
     if owner and owner["StackResources"]:
         of = owner["StackResources"][0]["StackName"]
         return failed(
-            "names", f"{what} {name} belongs to stack {of}", f"another deployment has this name: delete that stack, or {words.rename}"
+            "names",
+            f"{what} {name}{there} belongs to stack {of}",
+            f"another deployment has this name: delete that stack, or {words.rename}",
         )
-    commands = [command.format(name=name, stack=stack.name) for command in templates]
-    return failed("names", found, f"{advice} or {words.rename}", *commands)
+    commands = [command.format(name=name, stack=stack.name) + option for command in templates]
+    return failed("names", f"{what} {name}{there} exists, and is not of stack {stack.name}", f"{advice} or {words.rename}", *commands)

