@@ -30,7 +30,7 @@ demo: setup  ## the whole loop offline: push, train, approve, deploy, scale; end
 	@$(PY) -m demo $(ARGS)
 
 test: setup  ## every test that needs no AWS account
-	@$(PY) -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 unit: setup  ## the fast tests only
 	@$(PY) -m pytest tests/unit

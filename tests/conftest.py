@@ -55,14 +55,8 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
-#: Tests that share what takes longest to make: the templates of the app.
-TOGETHER = "tests/infra/"
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what builds leave to `make test`, and what one process runs when several do (`--dist loadgroup`): a file, or a folder."""
+    """Whatever hypothesis generates inputs for takes seconds in all: builds leave it to `make test`."""
     for item in items:
         if is_hypothesis_test(getattr(item, "obj", None)):
-            item.add_marker(pytest.mark.thorough)  # generated inputs take seconds in all
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(TOGETHER if file.startswith(TOGETHER) else file))
+            item.add_marker(pytest.mark.thorough)
