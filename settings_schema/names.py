@@ -9,6 +9,7 @@ Lengths: SageMaker allows 63 characters for an endpoint, Lambda and IAM 64; 16 +
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 #: The one variant of an endpoint. A new name would deregister the scalable target and make it anew.
@@ -29,14 +30,14 @@ def _joined(*parts: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Names:
+class _Names(ABC):
     """What is named alike everywhere: the alarms and exports of the stack that holds the rest."""
 
     project: str
 
     @property
-    def stack(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def stack(self) -> str: ...
 
     def alarm(self, what: str) -> str:
         return _joined(self.stack, what)

@@ -6,6 +6,7 @@ import importlib
 import socket
 from pathlib import Path
 
+import boto3
 import pytest
 
 from build_scripts import command_line
@@ -51,6 +52,7 @@ def bare_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which may have found credentials in a test before
 
 
 def complaint(name: str, capsys: pytest.CaptureFixture[str], *more: str) -> str:
