@@ -1,0 +1,1 @@
+"""The pipeline that watches a model in production."""

@@ -1,0 +1,231 @@
+"""Reads what data capture wrote: JSON lines with the request, the answer, and when it was.
+
+In: files at `<prefix><variant>/yyyy/mm/dd/hh/<name>.jsonl` (UTC). A file belongs to the window of its hour, so each is read in one
+window, whenever it arrives. Layout and line: SageMaker Developer Guide, "Capture data from real-time endpoint" and "View captured data".
+Which version answered stands in the content type of the answer (`model-version=12`, see inference.py).
+
+What capture holds of a request that the model refused AWS does not document (the guide shows answered ones only). So all that can be
+is read: an answer that is neither JSON nor CSV, as a refusal of inference.py is text, is a refused request; one without an answer
+is refused if inference.py's rules refuse it. Where nothing is captured of them, there is nothing to count here, and
+CloudWatch's Invocation4XXErrors has them.
+Out: `Chunk`s; and `Seen`, what else is in the files. Next: `sketch.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import answers
+import bodies
+import windows
+from chunks import MOST_BYTES, MOST_REQUESTS, Chunk, Seen, assembled
+from inference import CSV, JSON
+from store import GoneError, Item, Store, lines
+from takes import Takes
+from windows import Window
+
+_YEAR = re.compile(r"\d{4}/")
+_FILE = re.compile(r"(?P<hour>\d{4}/\d\d/\d\d/\d\d)/[^/]+\.jsonl")
+_VERSION = re.compile(r";\s*model-version=([^;\s]+)")
+
+#: What is known of a version's requests; None where it has no evidence.
+Known = Callable[[str], Takes | None]
+
+
+def listed(
+    store: Store, prefix: str, first: datetime, last: datetime, hours: int
+) -> tuple[dict[Window, list[Item]], dict[Window | None, list[str]]]:
+    """The files of each window whose hours are from `first` until before `last`, and what is no capture of this endpoint
+    (None: whole folders).
+
+    `prefix`: of the endpoint, with a slash at its end. Days are listed one by one: weeks of files stay unlisted.
+    """
+    found: dict[Window, list[Item]] = {}
+    foreign: dict[Window | None, list[str]] = {}
+    days = sorted({f"{hour:%Y/%m/%d}/" for hour in Window(first, last).hours()})
+    for variant in store.folders(prefix):
+        others = [folder for folder in store.folders(variant) if not _YEAR.fullmatch(folder.removeprefix(variant))]
+        foreign.setdefault(None, []).extend(others)
+        for day, item in ((own, item) for own in days for item in store.list(variant + own)):
+            named = _FILE.fullmatch(item.key.removeprefix(variant))
+            if named is None:
+                noon = datetime.strptime(f"{day}12", "%Y/%m/%d/%H").replace(tzinfo=UTC)
+                foreign.setdefault(windows.of(noon, hours), []).append(item.key)
+                continue
+            hour = datetime.strptime(named["hour"], "%Y/%m/%d/%H").replace(tzinfo=UTC)
+            if first <= hour < last:
+                found.setdefault(windows.of(hour, hours), []).append(item)
+    return found, foreign
+
+
+@dataclass
+class _Group:
+    """Requests that are read together: of one version, and of one form."""
+
+    bodies: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+
+
+_Form = tuple[str, str, bool, str]
+
+
+@dataclass(frozen=True)
+class _Event:
+    """One captured line. `kind` and `answer_kind` are content types without parameters; `answer` None: there is none."""
+
+    body: str
+    kind: str
+    answer: str | None
+    answer_kind: str
+    version: str | None
+    id: str
+    time: float
+
+
+class Captured:
+    """Reads files and counts in `seen`. `deployed`: the version that a refused request is held against when none answered before it."""
+
+    def __init__(self, store: Store, known: Known, deployed: str | None) -> None:
+        self._store, self._known, self._deployed = store, known, deployed
+        self._groups: dict[_Form, _Group] = {}
+        self._requests = self._bytes = 0
+        self.seen = Seen()
+
+    def chunks(self, items: Sequence[Item]) -> Iterator[Chunk]:
+        """In the order of the files' keys, so the same files give the same chunks."""
+        for item in sorted(items, key=lambda item: item.key):
+            yield from self._file(item)
+        yield from self._flush()
+
+    def _file(self, item: Item) -> Iterator[Chunk]:
+        try:
+            stream = self._store.read(item.key)
+        except GoneError:
+            self.seen.gone.append(item.key)
+            return
+        last = self._deployed
+        for number, line in enumerate(lines(stream), start=1):
+            if not line.strip():
+                continue
+            place = f"{item.key} line {number}"
+            try:
+                event = _event(line, place)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                self.seen.unreadable_lines += 1
+                self.seen.note("unreadable", place)
+                continue
+            last = event.version or last
+            self._take(event, last, place)
+            self._bytes += len(line)
+            if self._requests >= MOST_REQUESTS or self._bytes >= MOST_BYTES:
+                yield from self._flush()
+
+    def _take(self, event: _Event, last: str | None, place: str) -> None:
+        self.seen.requests += 1
+        if event.answer is None or event.answer_kind not in (CSV, JSON):
+            self._refusal(event, last, place)
+            return
+        takes = self._known(event.version) if event.version else None
+        if event.version is None or takes is None:
+            self.seen.unknown[event.version] += 1
+            self.seen.note(f"unknown {event.version}", place)
+            return
+        group = self._groups.setdefault(
+            (event.version, event.kind, event.kind == CSV and bodies.is_plain(event.body), event.answer_kind), _Group()
+        )
+        group.bodies.append(event.body)
+        group.answers.append(event.answer)
+        group.ids.append(event.id)
+        group.times.append(event.time)
+        group.places.append(place)
+        self._requests += 1
+
+    def _refusal(self, event: _Event, version: str | None, place: str) -> None:
+        """Of a request that has no answer of the model: it was refused, or its answer was not captured."""
+        takes = self._known(version) if version else None
+        found = bodies.faults(event.body, event.kind, takes) if takes else None
+        if event.answer is None and not (found and (found.any or not found.rows)):
+            self.seen.unanswered += 1
+            self.seen.note("unanswered", place)
+            return
+        self.seen.refused[version] += 1
+        self.seen.note("refused", place)
+        if version and found:
+            self.seen.blame(version, found)
+
+    def _flush(self) -> Iterator[Chunk]:
+        groups, self._groups = self._groups, {}
+        self._requests = self._bytes = 0
+        for (version, kind, plain, answer_kind), group in groups.items():
+            takes = self._known(version)
+            if takes is None:  # `_take` lets none in
+                raise AssertionError(version)
+            read = bodies.read(group.bodies, kind, takes, plain=plain)
+            answered = answers.read(group.answers, answer_kind, takes)
+            chunk, unfit = assembled(version, read, answered, group.ids, group.times)
+            for place in unfit:
+                self.seen.mismatched[version] += 1
+                self.seen.note(f"mismatched {version}", group.places[place])
+                self.seen.blame(version, bodies.faults(group.bodies[place], kind, takes))
+            self.seen.answered[version] += len(group.ids) - len(unfit)
+            if chunk.rows.count:
+                yield chunk
+
+
+def _event(line: bytes, place: str) -> _Event:
+    """Raises ValueError, KeyError, TypeError or AttributeError for what is no captured request."""
+    record = json.loads(line)
+    request, answer = record["captureData"]["endpointInput"], record["captureData"].get("endpointOutput")
+    about: dict[str, Any] = record.get("eventMetadata") or {}
+    kind, _ = _content_type(request.get("observedContentType") or "")
+    answer_kind, version = _content_type((answer or {}).get("observedContentType") or "")
+    return _Event(
+        body=_text(request),
+        kind=kind,
+        answer=_text(answer) if answer else None,
+        answer_kind=answer_kind,
+        version=version,
+        id=str(about.get("inferenceId") or about.get("eventId") or place),
+        time=_seconds(about.get("inferenceTime") or _hour(place)),
+    )
+
+
+def _text(captured: dict[str, Any]) -> str:
+    """Base64 as the container decodes it, which puts U+FFFD in place of what is not UTF-8."""
+    data: str = captured["data"]
+    if captured.get("encoding") == "BASE64":
+        try:
+            return base64.b64decode(data, validate=True).decode("utf-8", errors="replace")
+        except binascii.Error as error:
+            raise ValueError(data) from error
+    if not isinstance(data, str):
+        raise TypeError(data)
+    return data
+
+
+def _hour(place: str) -> str:
+    year, month, day, hour = place.split("/")[-5:-1]
+    return f"{year}-{month}-{day}T{hour}:00:00Z"
+
+
+@lru_cache(maxsize=1024)
+def _content_type(text: str) -> tuple[str, str | None]:
+    """The type without parameters, and the version that they name."""
+    version = _VERSION.search(text)
+    return text.split(";")[0].strip().lower(), version[1] if version else None
+
+
+@lru_cache(maxsize=100_000)
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

@@ -1,0 +1,151 @@
+"""What evaluation left of each version: its contract, its baselines, and what else the judges need.
+
+In: the version's number. A version is a model package; its metadata `contract-url` names a file in the bucket of the project's account,
+and the rest of the evidence is in the same folder (pipelines/tabular/registration.py, evaluate.py). Out: `Evidence`, or why there is none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from takes import Takes
+
+#: What is read of a version; those after the contract may be missing in one that was registered by older code.
+CONTRACT, STATISTICS = "contract.json", "statistics.json"
+DOCUMENTS = (CONTRACT, STATISTICS, "constraints.json", "evaluation.json", "bias.json", "explainability.json", "estimator.json")
+REFERENCE = "reference.npz"
+
+
+class NoEvidenceError(Exception):
+    """Why nothing can be held against a version, in words that follow its name."""
+
+
+class Source(Protocol):
+    """Where evidence is. Both raise NoEvidenceError for a version that is not there."""
+
+    def read(self, version: str, name: str) -> bytes | None:
+        """A file of a version; None if it has no such file."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Documents by the names of their files, those that are there; `reference`: reference.npz as bytes."""
+
+    version: str
+    documents: Mapping[str, Any]
+    reference: bytes | None = field(repr=False)
+
+    @cached_property
+    def takes(self) -> Takes:
+        return Takes.of(self.documents[CONTRACT])
+
+    @property
+    def features(self) -> dict[str, Mapping[str, Any]]:
+        """The baselines of statistics.json by feature; that of the predictions is called `prediction`."""
+        return {feature["name"]: feature for feature in self.documents[STATISTICS]["features"]}
+
+
+def load(source: Source, version: str) -> Evidence:
+    """Raises NoEvidenceError where there is no baseline, or it is none of this version's columns."""
+    documents = {name: _document(source, version, name) for name in DOCUMENTS}
+    for name in (CONTRACT, STATISTICS):
+        if documents[name] is None:
+            raise NoEvidenceError(f"has no {name} beside its evaluation: train it again")
+    found = Evidence(
+        version, {name: document for name, document in documents.items() if document is not None}, source.read(version, REFERENCE)
+    )
+    try:
+        expected, described = set(found.takes.features), found.features
+        kinds = {name: "numerical_statistics" if name in found.takes.numeric else "string_statistics" for name in expected}
+        different = sorted(expected ^ (set(described) - {"prediction"}))
+        different = different or sorted(name for name, kind in kinds.items() if kind not in described[name])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise NoEvidenceError(f"has a {CONTRACT} or {STATISTICS} of another layout ({error!r}): train it again") from None
+    if different:
+        raise NoEvidenceError(f"has a {STATISTICS} of other columns than its {CONTRACT} ({different[0]}): train it again")
+    return found
+
+
+def _document(source: Source, version: str, name: str) -> Any:
+    content = source.read(version, name)
+    if content is None:
+        return None
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise NoEvidenceError(f"has a {name} that is no JSON ({error}): train it again") from None
+
+
+class Versions:
+    """The evidence of each version that is asked for, read once. `missing`: why others have none."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._found: dict[str, Evidence | None] = {}
+        self.missing: dict[str, str] = {}
+
+    def find(self, version: str) -> Evidence | None:
+        if version not in self._found:
+            try:
+                self._found[version] = load(self._source, version)
+            except NoEvidenceError as why:
+                self._found[version] = None
+                self.missing[version] = str(why)
+        return self._found[version]
+
+    def takes(self, version: str) -> Takes | None:
+        found = self.find(version)
+        return found.takes if found else None
+
+
+class FolderSource:
+    """Evidence in `<folder>/<version>/`, for tests and for work without a network."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, version: str, name: str) -> bytes | None:
+        if "/" in version or not (self._folder / version).is_dir():
+            raise NoEvidenceError("is no version of this model")
+        path = self._folder / version / name
+        return path.read_bytes() if path.is_file() else None
+
+
+class RegistrySource:
+    """Evidence of model packages, found by DescribeModelPackage. `package`: the ARN of any version of the model."""
+
+    def __init__(self, sagemaker: Any, s3: Any, package: str) -> None:
+        self._sagemaker, self._s3 = sagemaker, s3
+        self._group = package.rpartition("/")[0]
+        self._folders: dict[str, tuple[str, str]] = {}
+
+    def read(self, version: str, name: str) -> bytes | None:
+        bucket, folder = self._folder_of(version)
+        try:
+            content: bytes = self._s3.get_object(Bucket=bucket, Key=f"{folder}{name}")["Body"].read()
+        except self._s3.exceptions.NoSuchKey:
+            return None
+        return content
+
+    def _folder_of(self, version: str) -> tuple[str, str]:
+        if version not in self._folders:
+            # A caller may name any version in an answer's content type; only a number is one.
+            if not version.isdecimal():
+                raise NoEvidenceError("is no version of this model")
+            try:
+                package = self._sagemaker.describe_model_package(ModelPackageName=f"{self._group}/{version}")
+            except self._sagemaker.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] not in ("ValidationException", "ResourceNotFound"):
+                    raise
+                raise NoEvidenceError("is no version of this model, or was deleted") from None
+            url = (package.get("CustomerMetadataProperties") or {}).get("contract-url")
+            if not url:
+                raise NoEvidenceError("names no contract-url: train it again")
+            bucket, _, key = url.removeprefix("s3://").partition("/")
+            self._folders[version] = (bucket, key.rpartition("/")[0] + "/")
+        return self._folders[version]

@@ -1,0 +1,143 @@
+"""Asks each judge about one version's rows. The only module that knows all of them.
+
+A judge whose module is not there says nothing. Input: `Case`. Output: what findings.json has of the version. Next: `outcome.py`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import io
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import bins
+import contract_checks
+import numpy as np
+from bodies import Faults
+from dataset import Rows
+from decisions import Predictions
+from evidence import Evidence
+from sketch import PREDICTION, Sample, Sketch
+
+#: Of the classifier that tells production from training: the same window gives the same result.
+SEED = 20_261_127
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(name) if importlib.util.find_spec(name) else None
+
+
+def reference(evidence: Evidence) -> tuple[Rows, Predictions] | None:
+    """The evaluation's rows with what the version said of them, of a version that carries them."""
+    module = _module("reference")
+    if evidence.reference is None or module is None:
+        return None
+    found = module.read(io.BytesIO(evidence.reference), evidence.takes)
+    return found.rows, found.predicted
+
+
+@dataclass(frozen=True)
+class Case:
+    """One version in one window. `faults`, `refused`, `requests`: what was refused, of how many."""
+
+    evidence: Evidence
+    sketch: Sketch
+    reference: tuple[Rows, Predictions] | None
+    faults: Faults | None
+    refused: int
+    requests: int
+    limits: Mapping[str, Any]
+
+    @cached_property
+    def sample(self) -> Sample:
+        return self.sketch.sample()
+
+
+def judge(case: Case, kinds: Collection[str]) -> dict[str, Any]:
+    """The parts of a version in findings.json; those of `kinds` are judged, the others empty."""
+    return {name: ask(case) if name in kinds else _EMPTY.get(name) for name, ask in _JUDGES.items()}
+
+
+def _contract(case: Case) -> list[dict[str, Any]]:
+    return contract_checks.check(case.sketch, case.evidence, case.faults, case.refused, case.requests, case.limits)
+
+
+def _drift(case: Case) -> list[dict[str, Any]]:
+    module = _module("drift")
+    if module is None:
+        return []
+    baselines, window = feature_counts(case, module.FeatureCounts)
+    return [asdict(found) for found in module.drifts(baselines, window, case.limits)]
+
+
+def feature_counts(case: Case, made: Callable[..., Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The baseline's and the window's counts of every column and of the predictions. `made`: the class that holds those of one."""
+    baselines, window = {}, {}
+    for name, counted in case.sketch.numeric.items():
+        kind, edges = ("prediction" if name == PREDICTION else "numeric"), counted.bins.edges
+        baselines[name] = made(name=name, kind=kind, counts=counted.bins.counts, edges=edges, missing=counted.bins.missing)
+        window[name] = made(name=name, kind=kind, counts=counted.counts, edges=edges, missing=counted.missing)
+    for name, seen in case.sketch.categorical.items():
+        here = dict(seen.counts) | ({bins.UNCOUNTED: seen.uncounted} if seen.uncounted else {})
+        baselines[name] = made(name=name, kind="categorical", counts=dict(seen.known), edges=None, missing=seen.known_missing)
+        window[name] = made(name=name, kind="categorical", counts=here, edges=None, missing=seen.missing)
+    return baselines, window
+
+
+def _joint(case: Case) -> dict[str, Any] | None:
+    module = _module("joint_drift")
+    if module is None or case.reference is None:
+        return None
+    found = asdict(module.tell_apart(case.reference[0], case.sample.rows, case.limits, SEED))
+    return {**found, "features": [{"feature": name, "share": float(share)} for name, share in found["features"]]}
+
+
+def _estimate(case: Case) -> dict[str, Any] | None:
+    module, estimator = _module("estimates"), case.evidence.documents.get("estimator.json")
+    if module is None or estimator is None:
+        return None
+    return asdict(module.estimate(estimator, case.sample, None))
+
+
+def _not_asked(_: Case) -> None:
+    """Needs labels, which arrive later: asked of many windows at once."""
+
+
+_JUDGES: dict[str, Callable[[Case], Any]] = {
+    "contract": _contract,
+    "drift": _drift,
+    "joint": _joint,
+    "estimate": _estimate,
+    "realised": _not_asked,
+    "bias": _not_asked,
+    "attributions": _not_asked,
+}
+
+ALL = tuple(_JUDGES)
+#: What is judged of requests, without answered rows.
+CONTRACT = ("contract",)
+_EMPTY: dict[str, Any] = {"contract": [], "drift": []}
+
+
+def publisher() -> Callable[..., None] | None:
+    """What tells metrics and people."""
+    module = _module("publish")
+    return None if module is None else module.publish
+
+
+def plain(value: Any) -> Any:
+    """As JSON takes it: an undefined number is null."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value

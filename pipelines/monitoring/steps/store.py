@@ -1,0 +1,121 @@
+"""Where the monitor reads and writes: a bucket, or a folder for tests and for work without a network.
+
+A key has the same meaning in both. Used by every module here that reads or writes; the other stores are for them alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+#: Bytes that are read at once.
+BLOCK_BYTES = 1 << 20
+
+
+class GoneError(Exception):
+    """An object was listed, or expected, and is not there: it expired in between, or was never written."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One object. `etag` changes with its content; `modified` is when it was written."""
+
+    key: str
+    etag: str
+    bytes_count: int
+    modified: datetime
+
+
+class Readable(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class Store(Protocol):
+    def list(self, prefix: str) -> Sequence[Item]:
+        """All objects whose keys begin so, in the order of their keys."""
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """What is directly below a prefix that ends with a slash, as prefixes that end with one, in order."""
+
+    def read(self, key: str) -> Readable:
+        """A stream of the content. Raises GoneError."""
+
+    def write(self, key: str, content: bytes, content_type: str) -> None: ...
+
+
+def lines(stream: Readable) -> Iterator[bytes]:
+    """The lines of a stream without their ends, a block at a time. The last one need not end."""
+    rest = b""
+    while block := stream.read(BLOCK_BYTES):
+        *whole, rest = (rest + block).split(b"\n")
+        yield from whole
+    if rest:
+        yield rest
+
+
+class S3Store:
+    """Objects of one bucket, written with its key."""
+
+    def __init__(self, client: Any, bucket: str, kms_key: str | None = None) -> None:
+        self._client, self._bucket = client, bucket
+        self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
+
+    def list(self, prefix: str) -> Sequence[Item]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        return [
+            Item(found["Key"], found["ETag"].strip('"'), found["Size"], found["LastModified"])
+            for page in pages
+            for found in page.get("Contents", ())
+        ]
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix, Delimiter="/")
+        return [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ())]
+
+    def read(self, key: str) -> Readable:
+        try:
+            body: Readable = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
+        except self._client.exceptions.NoSuchKey:
+            raise GoneError(f"s3://{self._bucket}/{key}") from None
+        return body
+
+    def write(self, key: str, content: bytes, content_type: str) -> None:
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=content, ContentType=content_type, **self._encryption)
+
+
+class FolderStore:
+    """Files below a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def list(self, prefix: str) -> Sequence[Item]:
+        below = self._folder / prefix.rpartition("/")[0]
+        found = {path.relative_to(self._folder).as_posix(): path for path in below.rglob("*") if path.is_file()}
+        return [self._item(key, path) for key, path in sorted(found.items()) if key.startswith(prefix)]
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        folder = self._folder / prefix
+        return sorted(f"{prefix}{path.name}/" for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+    @staticmethod
+    def _item(key: str, path: Path) -> Item:
+        with path.open("rb") as stream:
+            etag = hashlib.file_digest(stream, "sha256").hexdigest()
+        about = path.stat()
+        return Item(key, etag, about.st_size, datetime.fromtimestamp(about.st_mtime, UTC))
+
+    def read(self, key: str) -> Readable:
+        try:
+            return (self._folder / key).open("rb")
+        except FileNotFoundError:
+            raise GoneError(key) from None
+
+    def write(self, key: str, content: bytes, content_type: str) -> None:
+        path = self._folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
