@@ -54,6 +54,7 @@ def shown(rows: Rows, place: int, first: str | None) -> dict[str, float | str | 
 def _cell(rows: Rows, place: int, name: str) -> float | str | None:
     if name in rows.categorical:
         distinct, codes = rows.categorical[name]
-        return distinct[codes[place]]
+        category: str | None = distinct[codes[place]]
+        return category
     value = float(rows.numeric[name][place])
     return None if np.isnan(value) else value
