@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,14 +32,21 @@ class Source(Protocol):
     def read(self, version: str, name: str) -> bytes | None:
         """A file of a version; None if it has no such file."""
 
+    def made_at(self, version: str) -> str:
+        """When it was registered, ISO 8601 in UTC; empty where nothing says so."""
+
 
 @dataclass(frozen=True)
 class Evidence:
-    """Documents by the names of their files, those that are there; `reference`: reference.npz as bytes."""
+    """Documents by the names of their files, those that are there; `reference`: reference.npz as bytes.
+
+    `made_at`: when the version was registered, ISO 8601; empty where nothing says so.
+    """
 
     version: str
     documents: Mapping[str, Any]
     reference: bytes | None = field(repr=False)
+    made_at: str = ""
 
     @cached_property
     def takes(self) -> Takes:
@@ -56,9 +64,8 @@ def load(source: Source, version: str) -> Evidence:
     for name in (CONTRACT, STATISTICS):
         if documents[name] is None:
             raise NoEvidenceError(f"has no {name} beside its evaluation: train it again")
-    found = Evidence(
-        version, {name: document for name, document in documents.items() if document is not None}, source.read(version, REFERENCE)
-    )
+    there = {name: document for name, document in documents.items() if document is not None}
+    found = Evidence(version, there, source.read(version, REFERENCE), source.made_at(version))
     try:
         expected, described = set(found.takes.features), found.features
         kinds = {name: "numerical_statistics" if name in found.takes.numeric else "string_statistics" for name in expected}
@@ -115,6 +122,10 @@ class FolderSource:
         path = self._folder / version / name
         return path.read_bytes() if path.is_file() else None
 
+    def made_at(self, version: str) -> str:
+        """A folder does not say."""
+        return ""
+
 
 class RegistrySource:
     """Evidence of model packages, found by DescribeModelPackage. `package`: the ARN of any version of the model."""
@@ -123,6 +134,7 @@ class RegistrySource:
         self._sagemaker, self._s3 = sagemaker, s3
         self._group = package.rpartition("/")[0]
         self._folders: dict[str, tuple[str, str]] = {}
+        self._made_at: dict[str, str] = {}
 
     def read(self, version: str, name: str) -> bytes | None:
         bucket, folder = self._folder_of(version)
@@ -131,6 +143,10 @@ class RegistrySource:
         except self._s3.exceptions.NoSuchKey:
             return None
         return content
+
+    def made_at(self, version: str) -> str:
+        self._folder_of(version)
+        return self._made_at[version]
 
     def _folder_of(self, version: str) -> tuple[str, str]:
         if version not in self._folders:
@@ -147,5 +163,6 @@ class RegistrySource:
             if not url:
                 raise NoEvidenceError("names no contract-url: train it again")
             bucket, _, key = url.removeprefix("s3://").partition("/")
+            self._made_at[version] = f"{package['CreationTime'].astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
             self._folders[version] = (bucket, key.rpartition("/")[0] + "/")
         return self._folders[version]

@@ -122,12 +122,6 @@ CONTRACT = ("contract",)
 _EMPTY: dict[str, Any] = {"contract": [], "drift": []}
 
 
-def publisher() -> Callable[..., None] | None:
-    """What tells metrics and people."""
-    module = _module("publish")
-    return None if module is None else module.publish
-
-
 def plain(value: Any) -> Any:
     """As JSON takes it: an undefined number is null."""
     if isinstance(value, Mapping):

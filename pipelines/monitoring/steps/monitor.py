@@ -2,7 +2,7 @@
 
 Input: files of captured requests, or of what a batch model scored (place.py says where); `--now`; `--from` and `--to` for windows that are
 to be judged by hand, again if need be. Output: `windows/<from>--<to>/` with findings.json, statistics.json, constraint_violations.json,
-answered/*.parquet and files.json, and history.json, below the model's prefix. A breach is no failure of this job: exit code 0.
+answered/*.parquet, files.json and report.html, and history.json, below the model's prefix. A breach is no failure of this job: exit code 0.
 Next: publish.py tells metrics and people.
 """
 
@@ -12,7 +12,7 @@ import argparse
 import copy
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +24,10 @@ import history
 import judges
 import outcome
 import place as places
+import publish
 import scored
 import statistics_file
+import watch_page
 import windows
 from answered import Keeper
 from captured import Captured
@@ -35,6 +37,7 @@ from failure import BadInput
 from history import Entry
 from judges import Case
 from place import Place
+from publish import Clients
 from scored import Scored
 from sketch import Sketch
 from store import FolderStore, Item, S3Store, Store
@@ -63,9 +66,11 @@ def main(argv: list[str]) -> None:
     place, settings = Place.of(os.environ), places.settings(options.settings)
     watch = _watch(options, place, settings)
     found = watch.run(now, asked)
-    tell = judges.publisher()
-    if tell and not options.folder:
-        watch.publish(tell, found)
+    if not options.folder:
+        import boto3  # takes long to import
+
+        clients = Clients(boto3.client("cloudwatch"), boto3.client("sns"), watch.store)
+        watch.publish(found, clients, publish.Place.of(os.environ))
 
 
 def _watch(options: argparse.Namespace, place: Place, settings: Mapping[str, Any]) -> Watch:
@@ -116,7 +121,7 @@ class Watch:
     """One model in one environment."""
 
     def __init__(self, place: Place, limits: Mapping[str, Any], store: Store, versions: Versions) -> None:
-        self._place, self._limits, self._store, self._versions = place, limits, store, versions
+        self._place, self._limits, self.store, self._versions = place, limits, store, versions
         self._hours = int(limits["window_hours"])
         self._min_rows = int(limits.get("min_rows", _FEWEST_ROWS))
         self._references: dict[str, Any] = {}
@@ -125,13 +130,13 @@ class Watch:
 
     def run(self, now: datetime, asked: tuple[datetime, datetime] | None = None) -> list[dict[str, Any]]:
         """Judges what is due, or what is asked for, the oldest first; returns the findings. What is written is whole after each window."""
-        entries = history.load(self._store, self._place.monitoring_prefix)
+        entries = history.load(self.store, self._place.monitoring_prefix)
         todo = self._todo(now, asked, entries)
         found = []
         for window in todo:
             findings, entry = self._judge(window, now, entries)
             entries = history.with_entry(entries, entry)
-            history.save(self._store, self._place.monitoring_prefix, entries)
+            history.save(self.store, self._place.monitoring_prefix, entries)
             print(f"{window.name}: {findings['rows']:,} rows of {findings['requests']:,} requests: {findings['status']}", flush=True)
             for line in (*(breach["detail"] for breach in findings["breaches"]), *findings["reasons"]):
                 print(f"  {line}", flush=True)
@@ -140,14 +145,12 @@ class Watch:
             print("nothing is due: every window that is over was judged with the files that there are")
         return found
 
-    def publish(self, tell: Callable[..., None], found: Sequence[Mapping[str, Any]]) -> None:
-        """Of the newest window only: an alarm looks at what is now."""
-        entries = history.load(self._store, self._place.monitoring_prefix)
-        newest = [findings for findings in found if entries and findings["window"]["from"] == entries[-1]["from"]]
-        if newest:
-            import boto3
-
-            tell(newest[-1], clients=boto3.client, place=self._place)
+    def publish(self, found: Sequence[Mapping[str, Any]], clients: Clients, told_in: publish.Place) -> None:
+        """Every window may have something to tell; only the newest is what an alarm looks at."""
+        entries = history.load(self.store, self._place.monitoring_prefix)
+        for findings in found:
+            is_newest = findings["window"]["from"] == entries[-1]["from"]
+            publish.publish(findings, clients=clients, place=told_in, is_newest=is_newest)
 
     def _todo(self, now: datetime, asked: tuple[datetime, datetime] | None, entries: Sequence[Entry]) -> list[Window]:
         """Lists the files, as far back as a window may be judged together with others. Raises BadInput if no window asked for is over."""
@@ -165,23 +168,24 @@ class Watch:
 
     def _list(self, first: datetime, last: datetime) -> tuple[dict[Window, list[Item]], dict[Window | None, list[str]]]:
         if self._place.capture_prefix:
-            return captured.listed(self._store, self._place.capture_prefix, first, last, self._hours)
-        return scored.listed(self._store, str(self._place.predictions_prefix), first, last, self._hours)
+            return captured.listed(self.store, self._place.capture_prefix, first, last, self._hours)
+        return scored.listed(self.store, str(self._place.predictions_prefix), first, last, self._hours)
 
     def _reader(self) -> Captured | Scored:
         if self._place.capture_prefix:
-            return Captured(self._store, self._versions.takes, self._place.deployed)
-        return Scored(self._store, self._versions.takes, str(self._place.predictions_prefix))
+            return Captured(self.store, self._versions.takes, self._place.deployed)
+        return Scored(self.store, self._versions.takes, str(self._place.predictions_prefix))
 
     def _judge(self, window: Window, now: datetime, entries: Sequence[Entry]) -> tuple[dict[str, Any], Entry]:
         prefix = f"{self._place.monitoring_prefix}windows/{window.name}/"
-        keeper = Keeper(self._store, prefix)
+        keeper = Keeper(self.store, prefix)
         reading = _Reading(self._reader())
         self._read(reading, window, keeper)
         keeper.close()
         own = reading.sketches
         pooled, together, seen = self._pool(window, reading, entries)
-        versions = [self._version(version, sketch, seen) for version, sketch in sorted(together.items())]
+        cases = {version: self._case(version, sketch, seen) for version, sketch in sorted(together.items())}
+        versions = [self._version(version, case) for version, case in cases.items()]
         short = {version: together[version].rows for version in together if together[version].rows < self._min_rows}
         found = outcome.breaches(versions, entries, window)
         rows = sum(sketch.rows for sketch in own.values())
@@ -209,7 +213,10 @@ class Watch:
         self._write(prefix + "findings.json", findings)
         self._write(prefix + "files.json", {"files": files, "pooled_with": findings["pooled_with"], "answered": keeper.written})
         by_version = {version: sketch.rows for version, sketch in sorted(own.items())}
-        return findings, history.entry(findings, windows.digest(files), by_version)
+        entry = history.entry(findings, windows.digest(files), by_version)
+        until = [item for item in history.with_entry(entries, entry) if item["from"] <= window.first]
+        self.store.write(prefix + "report.html", watch_page.page(findings, until, cases).encode(), "text/html; charset=utf-8")
+        return findings, entry
 
     def _others(self, window: Window) -> list[str]:
         """What is not this model's, in the places of this window or anywhere."""
@@ -258,16 +265,19 @@ class Watch:
                 added.append(before)
         return added, together, seen
 
-    def _version(self, version: str, sketch: Sketch, seen: Seen) -> dict[str, Any]:
-        """What is said about it: nothing of few rows, and of few rows with many refused requests only what the contract says."""
+    def _case(self, version: str, sketch: Sketch, seen: Seen) -> Case:
         evidence = self._versions.find(version)
         if evidence is None:  # a sketch begins with the evidence
             raise AssertionError(version)
         refused = seen.refused[version]
         requests = refused + seen.answered[version] + seen.mismatched[version]
-        case = Case(evidence, sketch, self._reference(version), seen.faults.get(version), refused, requests, self._limits)
-        kinds = judges.ALL if sketch.rows >= self._min_rows else judges.CONTRACT if requests >= self._min_rows else ()
-        return {"version": version, "rows": sketch.rows, **judges.judge(case, kinds)}
+        return Case(evidence, sketch, self._reference(version), seen.faults.get(version), refused, requests, self._limits)
+
+    def _version(self, version: str, case: Case) -> dict[str, Any]:
+        """What is said about it: nothing of few rows, and of few rows with many refused requests only what the contract says."""
+        rows = case.sketch.rows
+        kinds = judges.ALL if rows >= self._min_rows else judges.CONTRACT if case.requests >= self._min_rows else ()
+        return {"version": version, "rows": rows, **judges.judge(case, kinds)}
 
     def _reference(self, version: str) -> Any:
         if version not in self._references:
@@ -277,7 +287,7 @@ class Watch:
 
     def _write(self, key: str, document: Mapping[str, Any]) -> None:
         content = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-        self._store.write(key, content.encode(), "application/json")
+        self.store.write(key, content.encode(), "application/json")
 
 
 if __name__ == "__main__":

@@ -10,13 +10,14 @@ too few rows, publishes none: no news is not good news. infra/drift_metrics.py h
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
+
+from store import GoneError, Store
 
 #: Features that left the version's own data, counting the finding that all together did as one.
 DRIFTED_FEATURES = "DriftedFeatures"
@@ -51,14 +52,6 @@ _IN_WORDS = {
     "attributions": "other features decide than at evaluation",
 }
 _CONSOLES = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
-
-
-class Store(Protocol):
-    """Of store.py, as far as it is used here."""
-
-    def list(self, prefix: str) -> Sequence[Any]: ...
-    def read(self, key: str) -> io.IOBase: ...
-    def write(self, key: str, content: bytes, content_type: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -133,10 +126,10 @@ def _told_key(place: Place, since: str) -> str:
 
 def _told(store: Store, place: Place, since: str) -> set[str]:
     key = _told_key(place, since)
-    if not any(item.key == key for item in store.list(key)):
+    try:
+        return set(json.loads(store.read(key).read()))
+    except GoneError:
         return set()
-    with store.read(key) as content:
-        return set(json.loads(content.read()))
 
 
 def metrics_of(findings: Mapping[str, Any], endpoint: str) -> list[dict[str, Any]]:
