@@ -105,10 +105,11 @@ def quality(history: Sequence[Mapping[str, Any]], metric: str, at_evaluation: fl
 
 
 def traffic(history: Sequence[Mapping[str, Any]], marks: Sequence[Mapping[str, str]]) -> str:
-    times = _times(history)
+    ends = [datetime.fromisoformat(str(item["to"])) for item in history]
 
     def draw(axes: Any) -> None:
-        axes.step(times, [item["rows"] for item in history], where="post", color=BLUE, lw=1.2)
+        for start, end, item in zip(_times(history), ends, history, strict=True):
+            axes.fill_between([start, end], [item["rows"]] * 2, color=BLUE, alpha=0.6, lw=0)
         axes.set(ylabel="answered rows", ylim=(0, None))
         _mark(axes, history, marks)
 
