@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.monitoring.production import HOUSES, NOW, PREFIX, Production, asked, line, trained
+from tests.monitoring.production import HOUSES, LIMITS, NOW, PREFIX, Production, asked, line, trained
 
 PREDICTIONS = "predictions/houses/"
 
 
 @pytest.fixture
 def production(tmp_path):
-    made = Production(tmp_path, {"window_hours": 24, "min_rows": 100}, capture_prefix=None, predictions_prefix=PREDICTIONS)
+    made = Production(tmp_path, {**LIMITS, "window_hours": 24}, capture_prefix=None, predictions_prefix=PREDICTIONS)
     made.version("12")
     return made
 

@@ -12,7 +12,7 @@ import argparse
 import copy
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,10 +30,12 @@ import windows
 from answered import Keeper
 from captured import Captured
 from chunks import Seen
+from dataset import Rows
+from decisions import Predictions
 from evidence import FolderSource, RegistrySource, Source, Versions
 from failure import BadInput
 from history import Entry
-from judges import Case
+from judges import Case, Tell
 from place import Place
 from scored import Scored
 from sketch import Sketch
@@ -62,10 +64,7 @@ def main(argv: list[str]) -> None:
     asked = _asked(options.start, options.end, now)
     place, settings = Place.of(os.environ), places.settings(options.settings)
     watch = _watch(options, place, settings)
-    found = watch.run(now, asked)
-    tell = judges.publisher()
-    if tell and not options.folder:
-        watch.publish(tell, found)
+    watch.run(now, asked, None if options.folder else judges.teller(watch.store, os.environ))
 
 
 def _watch(options: argparse.Namespace, place: Place, settings: Mapping[str, Any]) -> Watch:
@@ -116,38 +115,37 @@ class Watch:
     """One model in one environment."""
 
     def __init__(self, place: Place, limits: Mapping[str, Any], store: Store, versions: Versions) -> None:
-        self._place, self._limits, self._store, self._versions = place, limits, store, versions
+        self.store = store
+        self._place, self._limits, self._versions = place, limits, versions
         self._hours = int(limits["window_hours"])
         self._min_rows = int(limits.get("min_rows", _FEWEST_ROWS))
-        self._references: dict[str, Any] = {}
+        self._references: dict[str, tuple[Rows, Predictions] | None] = {}
+        self._unusable: dict[str, str] = {}
         self._files: dict[Window, list[Item]] = {}
         self._foreign: dict[Window | None, list[str]] = {}
 
-    def run(self, now: datetime, asked: tuple[datetime, datetime] | None = None) -> list[dict[str, Any]]:
-        """Judges what is due, or what is asked for, the oldest first; returns the findings. What is written is whole after each window."""
-        entries = history.load(self._store, self._place.monitoring_prefix)
+    def run(self, now: datetime, asked: tuple[datetime, datetime] | None = None, tell: Tell | None = None) -> list[dict[str, Any]]:
+        """Judges what is due, or what is asked for, the oldest first; returns the findings.
+
+        A window is in the history once all is written and told of it: what fails on its way is judged again by the next run.
+        """
+        entries = history.load(self.store, self._place.monitoring_prefix)
         todo = self._todo(now, asked, entries)
+        newest = max([*todo, *history.judged(entries)], default=None)
         found = []
         for window in todo:
             findings, entry = self._judge(window, now, entries)
-            entries = history.with_entry(entries, entry)
-            history.save(self._store, self._place.monitoring_prefix, entries)
             print(f"{window.name}: {findings['rows']:,} rows of {findings['requests']:,} requests: {findings['status']}", flush=True)
             for line in (*(breach["detail"] for breach in findings["breaches"]), *findings["reasons"]):
                 print(f"  {line}", flush=True)
+            if tell:
+                tell(findings, window == newest)
+            entries = history.with_entry(entries, entry)
+            history.save(self.store, self._place.monitoring_prefix, entries)
             found.append(findings)
         if not todo:
             print("nothing is due: every window that is over was judged with the files that there are")
         return found
-
-    def publish(self, tell: Callable[..., None], found: Sequence[Mapping[str, Any]]) -> None:
-        """Of the newest window only: an alarm looks at what is now."""
-        entries = history.load(self._store, self._place.monitoring_prefix)
-        newest = [findings for findings in found if entries and findings["window"]["from"] == entries[-1]["from"]]
-        if newest:
-            import boto3
-
-            tell(newest[-1], clients=boto3.client, place=self._place)
 
     def _todo(self, now: datetime, asked: tuple[datetime, datetime] | None, entries: Sequence[Entry]) -> list[Window]:
         """Lists the files, as far back as a window may be judged together with others. Raises BadInput if no window asked for is over."""
@@ -165,17 +163,17 @@ class Watch:
 
     def _list(self, first: datetime, last: datetime) -> tuple[dict[Window, list[Item]], dict[Window | None, list[str]]]:
         if self._place.capture_prefix:
-            return captured.listed(self._store, self._place.capture_prefix, first, last, self._hours)
-        return scored.listed(self._store, str(self._place.predictions_prefix), first, last, self._hours)
+            return captured.listed(self.store, self._place.capture_prefix, first, last, self._hours)
+        return scored.listed(self.store, str(self._place.predictions_prefix), first, last, self._hours)
 
     def _reader(self) -> Captured | Scored:
         if self._place.capture_prefix:
-            return Captured(self._store, self._versions.takes, self._place.deployed)
-        return Scored(self._store, self._versions.takes, str(self._place.predictions_prefix))
+            return Captured(self.store, self._versions.takes, self._place.deployed)
+        return Scored(self.store, self._versions.takes, str(self._place.predictions_prefix))
 
     def _judge(self, window: Window, now: datetime, entries: Sequence[Entry]) -> tuple[dict[str, Any], Entry]:
         prefix = f"{self._place.monitoring_prefix}windows/{window.name}/"
-        keeper = Keeper(self._store, prefix)
+        keeper = Keeper(self.store, prefix)
         reading = _Reading(self._reader())
         self._read(reading, window, keeper)
         keeper.close()
@@ -193,7 +191,10 @@ class Watch:
                 "window": {"from": window.first, "to": window.last},
                 "judged_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
                 "status": outcome.status(rows, here.requests, versions, bool(found)),
-                "reasons": outcome.reasons(here, self._others(window), self._versions.missing, short, self._min_rows),
+                "reasons": [
+                    *outcome.reasons(here, self._others(window), self._versions.missing, short, self._min_rows),
+                    *(f"version {version}: {self._unusable[version]}" for version in sorted(together) if version in self._unusable),
+                ],
                 "requests": here.requests,
                 "rows": rows,
                 "refused": here.refused.total(),
@@ -269,15 +270,18 @@ class Watch:
         kinds = judges.ALL if sketch.rows >= self._min_rows else judges.CONTRACT if requests >= self._min_rows else ()
         return {"version": version, "rows": sketch.rows, **judges.judge(case, kinds)}
 
-    def _reference(self, version: str) -> Any:
+    def _reference(self, version: str) -> tuple[Rows, Predictions] | None:
         if version not in self._references:
             evidence = self._versions.find(version)
-            self._references[version] = judges.reference(evidence) if evidence else None
+            try:
+                self._references[version] = judges.reference(evidence) if evidence else None
+            except BadInput as unusable:
+                self._references[version], self._unusable[version] = None, str(unusable)
         return self._references[version]
 
     def _write(self, key: str, document: Mapping[str, Any]) -> None:
         content = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-        self._store.write(key, content.encode(), "application/json")
+        self.store.write(key, content.encode(), "application/json")
 
 
 if __name__ == "__main__":
