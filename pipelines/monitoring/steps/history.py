@@ -14,8 +14,8 @@ from store import GoneError, Store
 from windows import Judged, Window
 
 FILE = "history.json"
-#: More than half a year of hourly windows; what was found in older ones stays in their folders.
-MOST_WINDOWS = 5_000
+#: Eight weeks of hourly windows; what was found in older ones stays in their folders.
+MOST_WINDOWS = 24 * 7 * 8
 #: What ends no row of windows with the same breach, for nothing was judged in it.
 NOTHING_JUDGED = ("no traffic", "too few rows", "not judged")
 

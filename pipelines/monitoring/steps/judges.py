@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import io
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -21,6 +21,7 @@ from dataset import Rows
 from decisions import Predictions
 from evidence import Evidence
 from sketch import PREDICTION, Sample, Sketch
+from store import Store
 
 #: Of the classifier that tells production from training: the same window gives the same result.
 SEED = 20_261_127
@@ -31,11 +32,11 @@ def _module(name: str) -> Any:
 
 
 def reference(evidence: Evidence) -> tuple[Rows, Predictions] | None:
-    """The evaluation's rows with what the version said of them, of a version that carries them."""
+    """The evaluation's rows with what the version said of them, of a version that carries them. Raises BadInput for what are none."""
     module = _module("reference")
     if evidence.reference is None or module is None:
         return None
-    found = module.read(io.BytesIO(evidence.reference), evidence.takes)
+    found = module.read(evidence.reference, evidence.takes.numeric, evidence.takes.categorical)
     return found.rows, found.predicted
 
 
@@ -84,6 +85,12 @@ def feature_counts(case: Case, made: Callable[..., Any]) -> tuple[dict[str, Any]
         here = dict(seen.counts) | ({bins.UNCOUNTED: seen.uncounted} if seen.uncounted else {})
         baselines[name] = made(name=name, kind="categorical", counts=dict(seen.known), edges=None, missing=seen.known_missing)
         window[name] = made(name=name, kind="categorical", counts=here, edges=None, missing=seen.missing)
+    classes = case.evidence.takes.classes
+    if classes and case.evidence.takes.is_several_classes and case.reference:  # how sure it is says nothing of which class it says
+        before = Counter(case.reference[1].decided.astype(int).tolist())
+        for counts, said in ((baselines, before), (window, case.sketch.decided)):
+            named = {classes[place]: count for place, count in sorted(said.items())}
+            counts[PREDICTION] = made(name=PREDICTION, kind="prediction", counts=named, edges=None, missing=0)
     return baselines, window
 
 
@@ -99,7 +106,7 @@ def _estimate(case: Case) -> dict[str, Any] | None:
     module, estimator = _module("estimates"), case.evidence.documents.get("estimator.json")
     if module is None or estimator is None:
         return None
-    return asdict(module.estimate(estimator, case.sample, None))
+    return dict(module.estimate(estimator, case.sample, case.limits).document())
 
 
 def _not_asked(_: Case) -> None:
@@ -120,6 +127,22 @@ ALL = tuple(_JUDGES)
 #: What is judged of requests, without answered rows.
 CONTRACT = ("contract",)
 _EMPTY: dict[str, Any] = {"contract": [], "drift": []}
+
+
+#: Tells metrics and people of the findings of a window, and whether it is the newest.
+Tell = Callable[[Mapping[str, Any], bool], None]
+
+
+def teller(store: Store, variables: Mapping[str, str]) -> Tell | None:
+    """By publish.py, with clients of this process."""
+    module = _module("publish")
+    if module is None:
+        return None
+    import boto3  # takes long to import
+
+    clients = module.Clients(boto3.client("cloudwatch"), boto3.client("sns"), store)
+    place = module.Place.of(variables)
+    return lambda findings, is_newest: module.publish(findings, clients=clients, place=place, is_newest=is_newest)
 
 
 def plain(value: Any) -> Any:

@@ -24,7 +24,6 @@ import history
 import judges
 import outcome
 import place as places
-import publish
 import scored
 import statistics_file
 import watch_page
@@ -32,12 +31,13 @@ import windows
 from answered import Keeper
 from captured import Captured
 from chunks import Seen
+from dataset import Rows
+from decisions import Predictions
 from evidence import FolderSource, RegistrySource, Source, Versions
 from failure import BadInput
 from history import Entry
-from judges import Case
+from judges import Case, Tell
 from place import Place
-from publish import Clients
 from scored import Scored
 from sketch import Sketch
 from store import FolderStore, Item, S3Store, Store
@@ -65,12 +65,7 @@ def main(argv: list[str]) -> None:
     asked = _asked(options.start, options.end, now)
     place, settings = Place.of(os.environ), places.settings(options.settings)
     watch = _watch(options, place, settings)
-    found = watch.run(now, asked)
-    if not options.folder:
-        import boto3  # takes long to import
-
-        clients = Clients(boto3.client("cloudwatch"), boto3.client("sns"), watch.store)
-        watch.publish(found, clients, publish.Place.of(os.environ))
+    watch.run(now, asked, None if options.folder else judges.teller(watch.store, os.environ))
 
 
 def _watch(options: argparse.Namespace, place: Place, settings: Mapping[str, Any]) -> Watch:
@@ -121,36 +116,37 @@ class Watch:
     """One model in one environment."""
 
     def __init__(self, place: Place, limits: Mapping[str, Any], store: Store, versions: Versions) -> None:
-        self._place, self._limits, self.store, self._versions = place, limits, store, versions
+        self.store = store
+        self._place, self._limits, self._versions = place, limits, versions
         self._hours = int(limits["window_hours"])
         self._min_rows = int(limits.get("min_rows", _FEWEST_ROWS))
-        self._references: dict[str, Any] = {}
+        self._references: dict[str, tuple[Rows, Predictions] | None] = {}
+        self._unusable: dict[str, str] = {}
         self._files: dict[Window, list[Item]] = {}
         self._foreign: dict[Window | None, list[str]] = {}
 
-    def run(self, now: datetime, asked: tuple[datetime, datetime] | None = None) -> list[dict[str, Any]]:
-        """Judges what is due, or what is asked for, the oldest first; returns the findings. What is written is whole after each window."""
+    def run(self, now: datetime, asked: tuple[datetime, datetime] | None = None, tell: Tell | None = None) -> list[dict[str, Any]]:
+        """Judges what is due, or what is asked for, the oldest first; returns the findings.
+
+        A window is in the history once all is written and told of it: what fails on its way is judged again by the next run.
+        """
         entries = history.load(self.store, self._place.monitoring_prefix)
         todo = self._todo(now, asked, entries)
+        newest = max([*todo, *history.judged(entries)], default=None)
         found = []
         for window in todo:
             findings, entry = self._judge(window, now, entries)
-            entries = history.with_entry(entries, entry)
-            history.save(self.store, self._place.monitoring_prefix, entries)
             print(f"{window.name}: {findings['rows']:,} rows of {findings['requests']:,} requests: {findings['status']}", flush=True)
             for line in (*(breach["detail"] for breach in findings["breaches"]), *findings["reasons"]):
                 print(f"  {line}", flush=True)
+            if tell:
+                tell(findings, window == newest)
+            entries = history.with_entry(entries, entry)
+            history.save(self.store, self._place.monitoring_prefix, entries)
             found.append(findings)
         if not todo:
             print("nothing is due: every window that is over was judged with the files that there are")
         return found
-
-    def publish(self, found: Sequence[Mapping[str, Any]], clients: Clients, told_in: publish.Place) -> None:
-        """Every window may have something to tell; only the newest is what an alarm looks at."""
-        entries = history.load(self.store, self._place.monitoring_prefix)
-        for findings in found:
-            is_newest = findings["window"]["from"] == entries[-1]["from"]
-            publish.publish(findings, clients=clients, place=told_in, is_newest=is_newest)
 
     def _todo(self, now: datetime, asked: tuple[datetime, datetime] | None, entries: Sequence[Entry]) -> list[Window]:
         """Lists the files, as far back as a window may be judged together with others. Raises BadInput if no window asked for is over."""
@@ -197,7 +193,10 @@ class Watch:
                 "window": {"from": window.first, "to": window.last},
                 "judged_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
                 "status": outcome.status(rows, here.requests, versions, bool(found)),
-                "reasons": outcome.reasons(here, self._others(window), self._versions.missing, short, self._min_rows),
+                "reasons": [
+                    *outcome.reasons(here, self._others(window), self._versions.missing, short, self._min_rows),
+                    *(f"version {version}: {self._unusable[version]}" for version in sorted(together) if version in self._unusable),
+                ],
                 "requests": here.requests,
                 "rows": rows,
                 "refused": here.refused.total(),
@@ -279,10 +278,13 @@ class Watch:
         kinds = judges.ALL if rows >= self._min_rows else judges.CONTRACT if case.requests >= self._min_rows else ()
         return {"version": version, "rows": rows, **judges.judge(case, kinds)}
 
-    def _reference(self, version: str) -> Any:
+    def _reference(self, version: str) -> tuple[Rows, Predictions] | None:
         if version not in self._references:
             evidence = self._versions.find(version)
-            self._references[version] = judges.reference(evidence) if evidence else None
+            try:
+                self._references[version] = judges.reference(evidence) if evidence else None
+            except BadInput as unusable:
+                self._references[version], self._unusable[version] = None, str(unusable)
         return self._references[version]
 
     def _write(self, key: str, document: Mapping[str, Any]) -> None:

@@ -114,7 +114,7 @@ class Sample:
 
 @dataclass
 class Sketch:
-    """One version's rows. `reference`: the evaluation's rows and predictions, where the version has them: they make finer bins."""
+    """One version's rows. `first`, `last`: epoch seconds; `decided`: rows by class, of several."""
 
     version: str
     numeric: dict[str, Numbers]
@@ -129,6 +129,7 @@ class Sketch:
 
     @classmethod
     def begin(cls, evidence: Evidence, reference: tuple[Rows, Predictions] | None = None) -> Sketch:
+        """`reference`: the evaluation's rows and predictions, where the version has them: they make finer bins."""
         baselines = evidence.features
         rows, predicted = reference if reference else (None, None)
         numeric = {name: _numbers(baselines[name], rows.numeric[name] if rows else None) for name in evidence.takes.numeric}
@@ -149,6 +150,8 @@ class Sketch:
             self.categorical[name].add(labels)
         if PREDICTION in self.numeric:
             self.numeric[PREDICTION].add(one_score(chunk.predicted))
+        if chunk.predicted.scores.ndim > 1:
+            self.decided.update(chunk.predicted.decided.astype(int).tolist())
         self._take(chunk)
 
     def sample(self) -> Sample:

@@ -1,0 +1,86 @@
+"""Evidence of a version is found through the registry, and in one line it is said why there is none."""
+
+import io
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+from evidence import NoEvidenceError, RegistrySource, Versions, load
+
+from tests.monitoring.production import HOUSES, evidence_of, trained
+
+GROUP = "arn:aws:sagemaker:eu-west-1:111122223333:model-package/houses"
+
+
+class Registry:
+    """Answers DescribeModelPackage; `packages`: metadata by ARN."""
+
+    class exceptions:  # noqa: N801 - as a client calls it
+        ClientError = ClientError
+
+    def __init__(self, packages, refusal="ValidationException"):
+        self.packages, self.refusal, self.asked = packages, refusal, []
+
+    def describe_model_package(self, ModelPackageName):  # noqa: N803 - the name of the parameter
+        self.asked.append(ModelPackageName)
+        if ModelPackageName not in self.packages:
+            raise ClientError({"Error": {"Code": self.refusal, "Message": "no"}}, "DescribeModelPackage")
+        return {"CustomerMetadataProperties": self.packages[ModelPackageName]}
+
+
+class Bucket:
+    class exceptions:  # noqa: N801 - as a client calls it
+        class NoSuchKey(Exception):  # noqa: N818 - its name
+            pass
+
+    def __init__(self, objects):
+        self.objects = objects
+
+    def get_object(self, Bucket, Key):  # noqa: N803 - the names of the parameters
+        if (Bucket, Key) not in self.objects:
+            raise self.exceptions.NoSuchKey
+        return {"Body": io.BytesIO(self.objects[Bucket, Key])}
+
+
+@pytest.fixture
+def bucket():
+    documents = {"contract.json": HOUSES, "statistics.json": evidence_of(trained())}
+    return Bucket({("artifacts", f"evidence/run/{name}"): json.dumps(document).encode() for name, document in documents.items()})
+
+
+def test_evidence_lies_beside_the_contract_that_a_package_names(bucket):
+    registry = Registry({f"{GROUP}/11": {"contract-url": "s3://artifacts/evidence/run/contract.json"}})
+    found = load(RegistrySource(registry, bucket, f"{GROUP}/12"), "11")
+    assert found.takes.features == ["area", "rooms", "town"]
+    assert found.reference is None and "estimator.json" not in found.documents
+    assert registry.asked == [f"{GROUP}/11"]
+
+
+@pytest.mark.parametrize(
+    ("version", "metadata", "reason"),
+    [
+        ("13", {}, "is no version of this model, or was deleted"),
+        ("12", {}, "names no contract-url: train it again"),
+        ("12", {"contract-url": "s3://artifacts/elsewhere/contract.json"}, "has no contract.json beside its evaluation: train it again"),
+        ("../12", {}, "is no version of this model"),
+        ("12?x", {}, "is no version of this model"),
+    ],
+)
+def test_why_there_is_no_evidence(bucket, version, metadata, reason):
+    registry = Registry({f"{GROUP}/12": metadata})
+    with pytest.raises(NoEvidenceError) as refused:
+        load(RegistrySource(registry, bucket, f"{GROUP}/12"), version)
+    assert str(refused.value) == reason
+
+
+def test_a_role_that_may_not_look_is_an_error_and_no_missing_version(bucket):
+    with pytest.raises(ClientError):
+        load(RegistrySource(Registry({}, "AccessDeniedException"), bucket, f"{GROUP}/12"), "12")
+
+
+def test_a_version_is_looked_for_once(bucket):
+    registry = Registry({})
+    versions = Versions(RegistrySource(registry, bucket, f"{GROUP}/12"))
+    assert [versions.takes("7") for _ in range(3)] == [None] * 3
+    assert len(registry.asked) == 1
+    assert versions.missing == {"7": "is no version of this model, or was deleted"}
