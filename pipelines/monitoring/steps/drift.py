@@ -17,10 +17,12 @@ from feature_counts import FeatureCounts, Floats, Pair, pair
 
 __all__ = ["FALSE_ALARMS", "FeatureCounts", "FeatureDrift", "drifts"]
 
-#: Of the windows in which nothing has drifted, the share in which any feature may alarm. With that of `joint_drift.py` below 1 in 100.
-FALSE_ALARMS = 0.005
-#: Rows of the smaller side that a cell needs before its share says something.
-LEAST_ROWS = 10
+#: Of the windows in which nothing has drifted, the share in which any feature may alarm. With that of `joint_drift.py` 1 in 100.
+FALSE_ALARMS = 0.008
+#: Rows of the smaller side that a cell needs before its share says something. A number has ten cells, more where each has a hundred.
+LEAST_ROWS, CELLS, ENOUGH_ROWS = 10, 10, 100
+#: How the chance of a false alarm is shared out between the tests of a number: most changes move it. Other tests find theirs well below.
+LOCATION, OTHER = 0.7, 0.1
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,19 @@ def drifts(baselines: Mapping[str, FeatureCounts], window: Mapping[str, FeatureC
 
 
 def _p_value(both: Pair) -> float:
-    """The smallest of a few tests that see different things, times their number (Bonferroni).
+    """The smallest of a few tests that see different things, each over its weight (Bonferroni; the weights sum to one).
 
-    Kolmogorov and Smirnov's test is not among them: it needs about half as many rows again to find a shift, and several times as many
-    for a change of spread or a value that has become frequent.
+    Kolmogorov and Smirnov's test is not among them: it needs more rows for a shift, and several times as many for a change of spread
+    or a value that has become frequent.
     """
     baseline, window = both.cells
     if not baseline.sum() or not window.sum():
         return 1.0
-    ordered = two_samples.location_and_spread(both.baseline, both.window) if both.ordered else []
-    p_values = [*ordered, two_samples.table(*_cells(both, rare=False)), two_samples.cells(baseline, window)]
-    return min(1.0, min(p_values) * len(p_values))
+    unordered = two_samples.table(*_cells(both, rare=False)), two_samples.cells(baseline, window)
+    moved = two_samples.location_and_spread(both.baseline, both.window) if both.ordered else None
+    if moved is None:
+        return min(1.0, 2 * min(unordered))
+    return min(1.0, moved[0] / LOCATION, min(moved[1], *unordered) / OTHER)
 
 
 def _cells(both: Pair, *, rare: bool) -> tuple[Floats, Floats]:
@@ -81,8 +85,8 @@ def _cells(both: Pair, *, rare: bool) -> tuple[Floats, Floats]:
     to_pooled = (baseline.sum() + window.sum()) / smaller
     pooled = both.baseline + both.window
     if both.ordered:
-        # As many cells as rows in each: finer ones drown a small effect in what chance adds, coarser ones hide a narrow one.
-        places = two_samples.merged(pooled, max(LEAST_ROWS, np.sqrt(smaller)) * to_pooled)
+        # Finer cells drown a small effect in what chance adds, coarser ones hide a narrow one.
+        places = two_samples.merged(pooled, float(np.clip(smaller / CELLS, LEAST_ROWS, ENOUGH_ROWS)) * to_pooled)
     else:
         places = two_samples.pooled_rare(pooled, LEAST_ROWS * to_pooled)
     sides = [np.append(np.bincount(places, side[:-1]) if len(places) else np.zeros(0), side[-1]) for side in (baseline, window)]

@@ -20,7 +20,7 @@ from scipy.stats import rankdata
 from trees import xgboost
 
 #: Of the windows in which nothing has drifted, the share in which this may alarm (`drift.py` has its own).
-FALSE_ALARMS = 0.0025
+FALSE_ALARMS = 0.002
 CONFIDENCE = 0.95
 FOLDS = 5
 #: Rows of a side that are looked at: more say nothing that a limit on the AUC would hear.

@@ -29,16 +29,17 @@ def normal_scores(pooled: Floats) -> Floats:
     return np.asarray(ndtri(np.clip(ranks, 1e-12, 1 - 1e-12)), dtype=np.float64)
 
 
-def location_and_spread(baseline: Floats, window: Floats) -> list[float]:
+def location_and_spread(baseline: Floats, window: Floats) -> tuple[float, float] | None:
     """P-values of the normal scores and of their squares (Klotz 1962): has it moved, has it widened? For bins in their order.
 
     No rank test finds a shift of normal values sooner, and none of these needs them to be normal (Chernoff and Savage 1958).
     """
     filled = baseline + window > 0
     if not (baseline.any() and window.any() and np.count_nonzero(filled) > 2):
-        return []  # of two values, `cells` says all there is to say, and exactly
+        return None  # of two values, `cells` says all there is to say, and exactly
     scores = normal_scores((baseline + window)[filled])
-    return [scores_test(baseline[filled], window[filled], each) for each in (scores, scores**2)]
+    location, spread = (scores_test(baseline[filled], window[filled], each) for each in (scores, scores**2))
+    return location, spread
 
 
 def scores_test(baseline: Floats, window: Floats, scores: Floats) -> float:
