@@ -1,0 +1,178 @@
+"""The smallest drift of each kind that is found, at a false-alarm rate of at most 1 in 100 windows: ours, Evidently's preset, PSI.
+
+    python -m benchmarks.monitoring.power [--windows 20]
+
+Each kind grows in steps of about the square root of two, on the made-up table of 12 columns. Found: in at least four of five windows.
+The others keep their shipped limits where those keep the rate on undrifted windows of the same size; else they are tightened, all columns'
+by one factor, until they do. Concept drift leaves features and predictions as they are: without labels nobody can find it.
+Output: a table, and benchmarks/results/power.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.machine import describe_machine
+from benchmarks.monitoring.judges import EVIDENTLY, ROOT, SHIPPED, Evidently, Ours, psi_score
+from benchmarks.monitoring.tables import Drawn, sensors
+
+RESULTS = ROOT / "benchmarks" / "results" / "power.json"
+SEED, FOUND, RATE = 12, 0.8, 0.01
+UNDRIFTED = 1_000
+#: Rows of the reference and of the window. Up to 1,000 reference rows Evidently's preset tests, above it measures distances.
+SIZES = ((10_000, 1_000), (10_000, 10_000), (1_000, 1_000))
+METHODS = ("ours", "evidently_any", "evidently_half", "psi")
+
+
+def _shift(generator: np.random.Generator, rows: int, level: float) -> Drawn:
+    drawn = sensors(generator, rows)
+    return drawn.with_numeric(x3=drawn.numeric["x3"] + level)
+
+
+def _scale(generator: np.random.Generator, rows: int, level: float) -> Drawn:
+    drawn = sensors(generator, rows)
+    return drawn.with_numeric(x3=drawn.numeric["x3"] * (1 + level))
+
+
+def _category(generator: np.random.Generator, rows: int, level: float) -> Drawn:
+    drawn = sensors(generator, rows)
+    site = drawn.categorical["site"].copy()
+    site[(site == "a") & (generator.random(rows) < level / 0.4)] = "c"
+    return drawn.with_categorical(site=site)
+
+
+def _missing(generator: np.random.Generator, rows: int, level: float) -> Drawn:
+    drawn = sensors(generator, rows)
+    return drawn.with_numeric(x2=np.where(generator.random(rows) < level, np.nan, drawn.numeric["x2"]))
+
+
+def _correlation(generator: np.random.Generator, rows: int, level: float) -> Drawn:
+    """Some rows exchange their `x1`, so its distribution is the same, value by value."""
+    drawn = sensors(generator, rows)
+    values, some = drawn.numeric["x1"].copy(), np.flatnonzero(generator.random(rows) < level)
+    values[some] = values[generator.permutation(some)]
+    return drawn.with_numeric(x1=values)
+
+
+def _subgroup(generator: np.random.Generator, rows: int, level: float) -> Drawn:
+    """Of 15 % of the rows."""
+    drawn = sensors(generator, rows)
+    return drawn.with_numeric(x3=drawn.numeric["x3"] + level * (drawn.categorical["site"] == "d"))
+
+
+def _label(generator: np.random.Generator, rows: int, level: float) -> Drawn:
+    return sensors(generator, rows, positive=0.3 + level)
+
+
+def _concept(generator: np.random.Generator, rows: int, level: float) -> Drawn:
+    """For a share of rows `level` the truth is the opposite of what it was, given all that is seen of them: nothing of that changes."""
+    return sensors(generator, rows)
+
+
+@dataclass(frozen=True)
+class Kind:
+    drawn: Callable[[np.random.Generator, int, float], Drawn]
+    unit: str
+    levels: tuple[float, ...]
+
+
+STEPS = (0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.4, 0.56, 0.8)
+SHARES = (0.01, 0.014, 0.02, 0.028, 0.04, 0.056, 0.08, 0.11, 0.16, 0.22, 0.32)
+KINDS: Mapping[str, Kind] = {
+    "shift": Kind(_shift, "standard deviations", STEPS),
+    "scale": Kind(_scale, "wider by", STEPS),
+    "category grows": Kind(_category, "of all rows", SHARES),
+    "missing values": Kind(_missing, "of all rows", SHARES),
+    "correlation only": Kind(_correlation, "of the rows exchange a value (correlation 0.7)", (0.1, 0.14, 0.2, 0.28, 0.4, 0.56, 0.8, 1.0)),
+    "one subgroup": Kind(_subgroup, "standard deviations, of 15 % of the rows", (0.2, 0.28, 0.4, 0.56, 0.8, 1.1, 1.6, 2.2, 3.2)),
+    "label shift": Kind(_label, "more positives, of all rows", (0.02, 0.028, 0.04, 0.056, 0.08, 0.11, 0.16, 0.22, 0.32, 0.45, 0.63)),
+    "concept drift": Kind(_concept, "of the rows have the opposite truth", (1.0,)),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.monitoring.power", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--windows", type=int, default=20, help="windows of each kind and level (default: %(default)s)")
+    parser.add_argument("--undrifted", type=int, default=UNDRIFTED, help="windows that set the others' limits (default: %(default)s)")
+    given = parser.parse_args(arguments)
+    results = []
+    with tempfile.TemporaryDirectory() as scratch, Evidently(Path(scratch)) as evidently:
+        for number, (base, rows) in enumerate(SIZES):
+            trial = Trial(evidently, base, rows, given.windows, [SEED, number])
+            limits = trial.limits(given.undrifted)
+            print(f"\nreference {base} rows, window {rows}; the others' limits times {limits}", flush=True)
+            found = {name: trial.smallest(kind, limits) for name, kind in KINDS.items()}
+            results.append({"reference_rows": base, "window_rows": rows, "limits_times": limits, "smallest_found": found})
+    no_later = all(_no_later(levels) for result in results for levels in result["smallest_found"].values())
+    document = {"machine": describe_machine(), "seed": SEED, "limits": SHIPPED, "peer": EVIDENTLY, "no_later_everywhere": no_later,
+                "units": {name: kind.unit for name, kind in KINDS.items()}, "results": results}  # fmt: skip
+    RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    print("\nours finds every kind no later than the others" if no_later else "\nours finds some kind later than another")
+    return 0 if no_later else 1
+
+
+def _no_later(levels: Mapping[str, float | None]) -> bool:
+    ours = levels["ours"]
+    others = [level for name, level in levels.items() if name != "ours" and level is not None]
+    return not others or (ours is not None and ours <= min(others))
+
+
+class Trial:
+    """Windows of one size. Each has a reference of its own, so no luck of one reference is in all of them."""
+
+    def __init__(self, evidently: Evidently, base: int, rows: int, windows: int, seed: list[int]) -> None:
+        self._evidently, self._base, self._rows, self._windows, self._seed = evidently, base, rows, windows, seed
+
+    def limits(self, windows: int) -> dict[str, float]:
+        """The factor on each other method's limit: 1, or more where its shipped limit alarms too often."""
+        scores: dict[str, list[float]] = {name: [] for name in METHODS[1:]}
+        for number in range(windows):
+            generator = np.random.default_rng([*self._seed, 0, number])
+            for name, score in self._theirs(sensors(generator, self._base), sensors(generator, self._rows)).items():
+                scores[name].append(score)
+        return {name: round(max(1.0, float(np.quantile(some, 1 - RATE))), 3) for name, some in scores.items()}
+
+    def _theirs(self, reference: Drawn, window: Drawn) -> dict[str, float]:
+        self._evidently.start(reference, window)
+        psi = psi_score(reference, window)
+        scores = self._evidently.answer()
+        return {"evidently_any": scores["any"], "evidently_half": scores["half"], "psi": psi}
+
+    def smallest(self, kind: Kind, limits: Mapping[str, float]) -> dict[str, float | None]:
+        """Of each method the first level that it finds, and then goes on finding."""
+        smallest: dict[str, float | None] = dict.fromkeys(METHODS)
+        for step, level in enumerate(kind.levels):
+            counted = self._count(kind, step, level, limits)
+            print(f"  {kind.drawn.__name__[1:]} {level}: " + ", ".join(f"{name} {count}" for name, count in counted.items()), flush=True)
+            for name, count in counted.items():
+                if count < FOUND * self._windows:
+                    smallest[name] = None
+                elif smallest[name] is None:
+                    smallest[name] = level
+            if all(level is not None for name, level in smallest.items() if name != "evidently_half"):
+                break
+        return smallest
+
+    def _count(self, kind: Kind, step: int, level: float, limits: Mapping[str, float]) -> dict[str, int]:
+        counted = dict.fromkeys(METHODS, 0)
+        for number in range(self._windows):
+            generator = np.random.default_rng([*self._seed, 1 + list(KINDS.values()).index(kind), step, number])
+            reference, window = sensors(generator, self._base), kind.drawn(generator, self._rows, level)
+            counted["ours"] += Ours(reference).judge(window, seed=number, always_joint=False).alarms
+            for name, score in self._theirs(reference, window).items():
+                counted[name] += score >= limits[name]
+        return counted
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
