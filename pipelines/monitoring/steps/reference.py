@@ -1,15 +1,14 @@
 """Reads the test rows that a version was judged on: what its production is compared with.
 
-Input: reference.npz as bytes (written by evaluation/reference.py) and the version's columns. Output: `Reference`. Next: the judges of drift.
+Input: reference.npz (made by evaluation/reference.py) and the version's columns. Output: `Reference`. Next: the judges of drift.
 """
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from dataset import Rows
@@ -26,11 +25,21 @@ class Reference:
     predicted: Predictions
 
 
-def read(content: bytes, numeric: Sequence[str], categorical: Sequence[str]) -> Reference:
-    """`numeric`, `categorical`: the version's columns in the order of a request. Raises BadInput for a file of another layout."""
+class Takes(Protocol):
+    """The version's columns in the order of a request."""
+
+    @property
+    def numeric(self) -> Sequence[str]: ...
+
+    @property
+    def categorical(self) -> Sequence[str]: ...
+
+
+def read(content: BinaryIO, takes: Takes) -> Reference:
+    """Raises BadInput for a file of another layout, or of other columns."""
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return _reference({name: archive[name] for name in archive.files}, numeric, categorical)
+        with np.load(content, allow_pickle=False) as archive:
+            return _reference({name: archive[name] for name in archive.files}, takes.numeric, takes.categorical)
     except (OSError, EOFError, KeyError, IndexError, ValueError, zipfile.BadZipFile) as error:
         raise BadInput(f"reference.npz does not hold the test rows of this version ({error}); train it again") from None
 
