@@ -3,8 +3,9 @@
 Inputs: `--model` (model.tar.gz), `--choice`, `--train` and `--validation` (prepared rows, for what the version is measured
 against), `--test` (raw rows), `--preparation` (data lineage and drift statistics). Outputs in `--output`: evaluation.json
 (SageMaker's metrics schema, the gate and the lineage), report.html, golden.csv, bias.json, explainability.json, statistics.json,
-constraints.json, model_constraints.json, contract.json (what the version takes and answers). Next: the pipeline's condition reads
-`gate.passed`; `deploy_scripts/verify.py` reads golden.csv and contract.json.
+constraints.json, model_constraints.json, contract.json (what the version takes and answers), reference.npz and estimator.json (what its
+production is compared with, and estimated by). Next: the pipeline's condition reads `gate.passed`; `deploy_scripts/verify.py` reads
+golden.csv and contract.json, and monitoring the rest.
 """
 
 from __future__ import annotations
@@ -25,7 +26,21 @@ import numpy as np
 import served as serving
 from dataset import Part, Rows
 from decisions import Predictions
-from evaluation import behaviour, calibration, champion, changes, fairness, gate, golden, lineage, quality, report, yardsticks
+from evaluation import (
+    behaviour,
+    calibration,
+    champion,
+    changes,
+    estimator,
+    fairness,
+    gate,
+    golden,
+    lineage,
+    quality,
+    reference,
+    report,
+    yardsticks,
+)
 from evaluation.comparison import compare
 from failure import BadInput
 from numpy.typing import NDArray
@@ -70,7 +85,7 @@ def main(argv: list[str]) -> None:
     output = Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
     for name, content in evidence["files"].items():
-        (output / name).write_text(content, encoding="utf-8")
+        (output / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     decision = evidence["gate"]
     print(
         f"test {decision['metric']} {decision['value']:.5g} (threshold {decision['threshold']:g}); "
@@ -258,7 +273,7 @@ def _files(
     predicted: Predictions,
     served: Served,
     scratch: Path,
-) -> dict[str, str]:
+) -> dict[str, str | bytes]:
     schema = SCHEMA[specification.problem]
     shown = {
         name: value
@@ -294,9 +309,25 @@ def _files(
             },
         },
     }
-    files = {name: as_json(document) for name, document in documents.items()}
-    files["evaluation.json"] = property_file(evaluation, schema, shown)
-    return {**files, "golden.csv": golden.text(rows, served, scratch), "report.html": report.render(facts, specification)}
+    return {
+        **{name: as_json(document) for name, document in documents.items()},
+        "evaluation.json": property_file(evaluation, schema, shown),
+        "golden.csv": golden.text(rows, served, scratch),
+        "report.html": report.render(facts, specification),
+        "reference.npz": reference.content(rows, predicted),
+        "estimator.json": json.dumps(_plain(_estimator(facts, specification, rows, predicted, served)), sort_keys=True, allow_nan=False),
+    }
+
+
+def _estimator(facts: dict[str, Any], specification: Specification, rows: Rows, predicted: Predictions, served: Served) -> dict[str, Any]:
+    """How the metric is estimated in production, and what it was here."""
+    metric, classes = specification.metric, served.about["classes"]
+    judged = {
+        "metric": metric,
+        "more_is_better": specification.more_is_better(metric),
+        "at_evaluation": facts["metrics"][metric]["value"],
+    }
+    return {**judged, **estimator.fit(specification.problem, rows, predicted, None if classes is None else len(classes))}
 
 
 def as_json(document: Any) -> str:
