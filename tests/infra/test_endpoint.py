@@ -49,7 +49,46 @@ def test_what_a_version_replaces_stays_because_sagemaker_may_have_gone_back_to_i
 @pytest.mark.parametrize("stack", ENDPOINTS)
 def test_the_model_is_the_package_of_the_parameter(resources, stack):
     model = only(resources("AWS::SageMaker::Model", stack))
-    assert model["PrimaryContainer"] == {"ModelPackageName": {"Ref": "ModelPackageArn"}}
+    assert model["PrimaryContainer"]["ModelPackageName"] == {"Ref": "ModelPackageArn"}
+
+
+VERSION = {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "ModelPackageArn"}]}]}  # of arn:…:model-package/<group>/<version>
+
+
+@pytest.mark.parametrize("stack", ENDPOINTS)
+def test_the_container_knows_its_version_and_what_its_metrics_are_called(resources, stack):
+    environment = only(resources("AWS::SageMaker::Model", stack))["PrimaryContainer"]["Environment"]
+    assert environment["MODEL_VERSION"] == VERSION
+    assert environment["METRICS_ENDPOINT"] == stack
+    # Both sides of the seam: what the container reads, in pipelines/tabular/steps/live_metrics.py.
+    assert set(environment) == {live_metrics.NAMESPACE, live_metrics.ENDPOINT, live_metrics.VERSION}
+
+
+def predictions_alarm(found):
+    (alarm,) = [alarm for alarm in found.values() if alarm["MetricName"] == "PredictionDistance"]
+    return alarm
+
+
+def test_predictions_that_moved_call_a_person_about_the_version_that_makes_them(resources):
+    """Its name holds the version, too: an alarm that the old one set off would keep its state, and undo the rollout of what mends it."""
+    alarm = predictions_alarm(resources("AWS::CloudWatch::Alarm", PRODUCTION_STACK))
+    assert alarm["Dimensions"] == [{"Name": "EndpointName", "Value": PRODUCTION_STACK}, {"Name": "ModelVersion", "Value": VERSION}]
+    assert VERSION in alarm["AlarmName"]["Fn::Join"][1]
+    assert (alarm["TreatMissingData"], alarm["ComparisonOperator"]) == ("notBreaching", "GreaterThanThreshold")
+    assert len(alarm["AlarmActions"]) == 1
+
+
+def test_predictions_that_moved_undo_a_rollout_only_if_the_team_says_so():
+    def watched(**chosen):
+        model = ABALONE.replaced(serving={name: Endpoint(**chosen) for name in ABALONE.serving})
+        return rollback_alarms(model)
+
+    assert "PredictionDistance" not in watched()
+    assert "PredictionDistance" in watched(roll_back_on_predictions=True)
+
+
+def test_an_endpoint_that_is_to_be_silent_has_no_alarm_on_predictions():
+    ...
 
 
 @pytest.mark.parametrize("stack", ENDPOINTS)
