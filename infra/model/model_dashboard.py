@@ -72,7 +72,9 @@ class ModelDashboard(Construct):
 
         counts = [lines(metric, "Sum") for metric in (live_metrics.REFUSED, live_metrics.MISSING, live_metrics.UNSEEN)]
         self._dashboard.add_widgets(
-            self._graph(f"{names.endpoint}: predictions", [lines(item, "Average") for item in (live_metrics.MEAN, *live_metrics.QUANTILES)]),
+            self._graph(
+                f"{names.endpoint}: predictions", [lines(item, "Average") for item in (live_metrics.MEAN, *live_metrics.QUANTILES)]
+            ),
             self._graph(f"{names.endpoint}: share of each class", [lines(live_metrics.CLASS_SHARE, "Average", "Class")]),
             self._graph(f"{names.endpoint}: refused, missing, unseen", counts, [lines(live_metrics.REQUESTS, "Sum")]),
             self._graph(f"{names.endpoint}: distance from the validation rows", [lines(live_metrics.DISTANCE, "Average")]),

@@ -1,4 +1,4 @@
-"""What a serving container says of its own predictions (pipelines/tabular/steps/live_metrics.py): how it is asked to, and what it is called.
+"""What a serving container says of its predictions (pipelines/tabular/steps/live_metrics.py): how it is asked to, and how that is called.
 
 The metrics are where the endpoint is, in `metrics_namespace` of the model's names, by endpoint and version, and for `ClassShare` by class.
 Next: prediction_alarm.py, infra/model/model_dashboard.py.

@@ -27,7 +27,7 @@ class PredictionAlarm(cloudwatch.CfnAlarm):
             scope,
             construct_id,
             alarm_name=names.alarm(f"{PREDICTIONS}--{version}"),
-            alarm_description=f"{names.endpoint}: version {version} does not predict as it did on its validation rows (distance over {limit:g})",
+            alarm_description=f"{names.endpoint}: version {version} does not predict as on its validation rows (distance over {limit:g})",
             alarm_actions=[topic_arn],
             namespace=names.of_model.metrics_namespace,
             metric_name=live_metrics.DISTANCE,

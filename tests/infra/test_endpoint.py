@@ -60,8 +60,7 @@ def test_the_container_knows_its_version_and_what_its_metrics_are_called(resourc
     environment = only(resources("AWS::SageMaker::Model", stack))["PrimaryContainer"]["Environment"]
     assert environment["MODEL_VERSION"] == VERSION
     assert environment["METRICS_ENDPOINT"] == stack
-    # Both sides of the seam: what the container reads, in pipelines/tabular/steps/live_metrics.py.
-    assert set(environment) == {live_metrics.NAMESPACE, live_metrics.ENDPOINT, live_metrics.VERSION}
+    assert environment["METRICS_NAMESPACE"] == "/".join([*stack.split("--")[:2], "Monitoring"])
 
 
 def predictions_alarm(found):
@@ -78,17 +77,32 @@ def test_predictions_that_moved_call_a_person_about_the_version_that_makes_them(
     assert len(alarm["AlarmActions"]) == 1
 
 
-def test_predictions_that_moved_undo_a_rollout_only_if_the_team_says_so():
-    def watched(**chosen):
-        model = ABALONE.replaced(serving={name: Endpoint(**chosen) for name in ABALONE.serving})
-        return rollback_alarms(model)
-
-    assert "PredictionDistance" not in watched()
-    assert "PredictionDistance" in watched(roll_back_on_predictions=True)
+def rollback_metrics(template):
+    resources = template["Resources"]
+    (endpoint,) = [item["Properties"] for item in resources.values() if item["Type"] == "AWS::SageMaker::Endpoint"]
+    references = [alarm["AlarmName"]["Ref"] for alarm in endpoint["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]]
+    return {resources[reference]["Properties"]["MetricName"] for reference in references}
 
 
-def test_an_endpoint_that_is_to_be_silent_has_no_alarm_on_predictions():
-    ...
+def test_predictions_that_moved_undo_a_rollout_only_if_the_team_says_so(templates, variant):
+    assert "PredictionDistance" not in rollback_metrics(templates[PRODUCTION_STACK])
+    strict = Endpoint(roll_back_on_predictions=True, prediction_distance=3)
+    chosen = variant(models=named(ABALONE.but(serving={"try": strict, "live": strict})))
+    assert "PredictionDistance" in rollback_metrics(chosen[PRODUCTION_STACK])
+    alarms = [item["Properties"] for item in chosen[PRODUCTION_STACK]["Resources"].values() if item["Type"] == "AWS::CloudWatch::Alarm"]
+    assert predictions_alarm(dict(enumerate(alarms)))["Threshold"] == 3
+    # SageMaker asks for the alarms of an update as the model's role, which may otherwise not know of this one.
+    assert "predictions--*" in str(chosen["shop--environment--live"])
+    role = [item for item in chosen["shop--environment--live"]["Resources"].values() if "RollbackAlarms" in str(item)]
+    assert all("predictions--*" in str(item) for item in role)
+
+
+def test_an_endpoint_that_is_to_be_silent_is_not_asked_to_speak_and_has_no_alarm_on_predictions(variant):
+    silent = Endpoint(live_metrics=False)
+    chosen = variant(models=named(ABALONE.but(serving={"try": silent, "live": silent})))[PRODUCTION_STACK]["Resources"].values()
+    (container,) = [item["Properties"]["PrimaryContainer"] for item in chosen if item["Type"] == "AWS::SageMaker::Model"]
+    assert container["Environment"] == {"MODEL_VERSION": VERSION}
+    assert not [item for item in chosen if item["Properties"].get("MetricName") == "PredictionDistance"]
 
 
 @pytest.mark.parametrize("stack", ENDPOINTS)

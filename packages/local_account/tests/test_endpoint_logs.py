@@ -12,7 +12,7 @@ import pytest
 
 from local_account.account import Account
 
-from .endpoint_models import create_configuration, create_endpoint, create_model, invoke, variant
+from .endpoint_models import ENVIRONMENT, create_configuration, create_endpoint, create_model, invoke, variant
 
 GROUP = "/aws/sagemaker/Endpoints/{}"
 #: Says each request in its log, and on its way out that it goes.
@@ -38,11 +38,11 @@ def output_fn(prediction, accept):
 
 
 def eventually(found: Callable[[], Any]) -> Any:
-    for _ in range(400):
+    for _ in range(800):
         if value := found():
             return value
         time.sleep(0.025)
-    raise AssertionError("nothing was found in ten seconds")
+    raise AssertionError("nothing was found in twenty seconds")
 
 
 def endpoint(account: Account, name: str) -> str:
@@ -61,7 +61,9 @@ def test_each_line_of_a_container_is_an_event_in_a_stream_of_its_instance(accoun
     endpoint(account, "talkative")
     for word in (b"one", b"two"):
         invoke(account, "talkative", word)
-    said = eventually(lambda: (found := events(account, "talkative")) and "two" in found and found.count("half a line, and the rest") == 2 and found)
+    said = eventually(
+        lambda: (found := events(account, "talkative")) and "two" in found and found.count("half a line, and the rest") == 2 and found
+    )
     assert said.index("one") < said.index("two")
     (stream,) = account.client("logs").describe_log_streams(logGroupName=GROUP.format("talkative"))["logStreams"]
     assert stream["logStreamName"].startswith("AllTraffic/i-")
@@ -95,7 +97,7 @@ def statistics(account: Account, metric: str, dimensions: dict[str, str]) -> Any
     now = datetime.now(UTC)
     points = account.client("cloudwatch").get_metric_statistics(
         Namespace="Mine", MetricName=metric, Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
-        StartTime=now - timedelta(hours=1), EndTime=now + timedelta(hours=1), Period=7200 * 24, Statistics=["Sum", "SampleCount", "Maximum"],
+        StartTime=now - timedelta(hours=1), EndTime=now + timedelta(hours=1), Period=86400, Statistics=["Sum", "SampleCount", "Maximum"],
     )["Datapoints"]  # fmt: skip
     return points[0] if points else None
 
@@ -112,9 +114,11 @@ def put(account: Account, request: pytest.FixtureRequest) -> Callable[[str], Non
     return put_event
 
 
-def test_whoever_puts_an_event_of_the_format_has_its_metrics_for_every_set_of_dimensions(account: Account, put: Callable[[str], None]) -> None:
-    put(document({**NAMES, "Dimensions": [["Name"], ["Name", "Zone"], []], "Metrics": [{"Name": "Size"}]}, Size=5, Zone="a"))
-    for dimensions in ({"Name": "twelve"}, {"Name": "twelve", "Zone": "a"}, {}):
+def test_whoever_puts_an_event_of_the_format_has_its_metrics_for_every_set_of_dimensions(
+    account: Account, put: Callable[[str], None]
+) -> None:
+    put(document({**NAMES, "Dimensions": [["Name"], ["Name", "Zone"]], "Metrics": [{"Name": "Size"}]}, Size=5, Zone="a"))
+    for dimensions in ({"Name": "twelve"}, {"Name": "twelve", "Zone": "a"}):
         assert statistics(account, "Size", dimensions)["Sum"] == 5
 
 
@@ -137,3 +141,46 @@ def test_another_line_is_a_line_of_log_and_no_metric(account: Account, put: Call
     put(message)
     listed = account.client("cloudwatch").list_metrics(Namespace="Mine", MetricName="Depth")["Metrics"]
     assert listed == []
+
+
+# ----------------------------------------------------------------------------------------------------- a rollout
+
+#: Prints a distance with each request, of the version that its environment names.
+DISTANT = """
+import json, os, time
+
+def model_fn(model_dir):
+    return None
+
+def transform_fn(model, data, content_type, accept):
+    metrics = {"Namespace": "Mine", "Dimensions": [["Version"]], "Metrics": [{"Name": "Distance"}]}
+    about = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metrics]}
+    print(json.dumps({"_aws": about, "Version": os.environ["VERSION"], "Distance": 9}))
+    return os.environ["VERSION"], accept
+"""
+
+
+def test_an_update_goes_back_when_the_new_container_s_own_metric_alarms_also_on_a_fast_clock(account: Account) -> None:
+    """What the old one prints is another metric: the alarm is of the new one."""
+    account.client("logs").create_log_group(logGroupName=GROUP.format("judged"))
+    for version in ("1", "2"):
+        create_model(account, f"judged-{version}", code=DISTANT, environment={**ENVIRONMENT, "VERSION": version})
+        create_configuration(account, f"judged-{version}", variant(f"judged-{version}"))
+    create_endpoint(account, "judged", "judged-1")
+    account.client("cloudwatch").put_metric_alarm(
+        AlarmName="distance-2", Namespace="Mine", MetricName="Distance", Dimensions=[{"Name": "Version", "Value": "2"}],
+        Statistic="Average", Period=60, EvaluationPeriods=1, Threshold=4, ComparisonOperator="GreaterThanThreshold", TreatMissingData="notBreaching",
+    )  # fmt: skip
+    account.context.clock.change(speed=30)
+    policy = {"TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 1200}}
+    guarded = {"BlueGreenUpdatePolicy": policy, "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "distance-2"}]}}
+    account.client("sagemaker").update_endpoint(EndpointName="judged", EndpointConfigName="judged-2", DeploymentConfig=guarded)
+
+    def settled() -> Any:
+        invoke(account, "judged")
+        described = account.client("sagemaker").describe_endpoint(EndpointName="judged")
+        return described["EndpointStatus"] == "InService" and described
+
+    described = eventually(settled)
+    assert described["EndpointConfigName"] == "judged-1"
+    assert "distance-2" in described["FailureReason"]

@@ -63,7 +63,7 @@ class PredictionShares:
         return cls(None if edges is None else np.array(edges, dtype=np.float64), group_of, np.bincount(group_of, weights=counts))
 
     def of_requests(self, scores: Floats, rows: NDArray[np.int64]) -> Floats:
-        """How many requests are in each group; one with rows in several counts in each by their share. `rows`: of each request, in order."""
+        """How many requests are in each group; one with rows in several counts in each by their share. `rows`: of each request."""
         bins = scores.argmax(axis=1) if self.edges is None else np.searchsorted(self.edges, scores, side="right")
         return np.bincount(self.group_of[bins], weights=np.repeat(1.0 / rows, rows), minlength=len(self.counts)).astype(np.float64)
 

@@ -82,7 +82,7 @@ def _values(target: Any) -> list[float]:
 
 
 def account_time(seconds: float, clock: Clock) -> float:
-    """When something happened that a process dated by this machine's clock. The account's may run faster; what is ahead, is by its clock."""
+    """When something happened that a process dated by this machine's clock; the account's may run faster, and dates what is ahead."""
     real = time.time()
     return seconds if seconds > real + 1 else clock.now().timestamp() - (real - seconds) * clock.speed
 
