@@ -19,6 +19,7 @@ QUESTIONS = {
     "orchestration": "what the local account adds to each step, against Metaflow",
     "authorization": "what deciding about a request costs",
     "training": "the registered model against AWS's abalone sample",
+    "serving": "what live metrics cost a request",
     "preparation": "one million rows against scikit-learn's own pipeline",
     "reproducibility": "whether a registered version can be rebuilt bit for bit",
     "capacity": "the simulator against theory, simpy and ciw; the recommendation against AWS's sample",

@@ -148,14 +148,22 @@ class Endpoint(Value):
     autoscaling: Autoscaling | None = None
     p99_latency_ms: int = Field(default=500, gt=0)
     server_error_percent: float = Field(default=1.0, gt=0, le=100)
+    # The container says every ten seconds what it answers, of which CloudWatch makes a dozen metrics a version (docs/operations.md).
+    live_metrics: bool = True
+    # How far predictions may be from those on the validation rows, in standard deviations. Beyond 4 is one of 30,000 blocks of a hundred
+    # requests that are like those rows, and two blocks in a row have to be. An alarm calls a person, or undoes the rollout as well.
+    prediction_distance: float = Field(default=4.0, gt=0)
+    roll_back_on_predictions: bool = False
 
     @model_validator(mode="after")
-    def _enough_instances(self) -> Endpoint:
+    def _fits_together(self) -> Endpoint:
         low, high = (self.autoscaling.min_capacity, self.autoscaling.max_capacity) if self.autoscaling else (1, 100)
         count = self.initial_instance_count
         self.require(low <= count <= high, "initial_instance_count", count, f"{low} to {high}")
         gradual = self.rollout.routing is not Routing.ALL_AT_ONCE
         self.require(not gradual or count >= 2, "initial_instance_count", count, f"at least 2 with {self.rollout.routing} routing")
+        speaks = self.live_metrics or not self.roll_back_on_predictions
+        self.require(speaks, "roll_back_on_predictions", True, "False without live_metrics, which it goes by")
         return self
 
 

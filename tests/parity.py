@@ -116,6 +116,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_metrics.py",
         "local_account/test_metrics_services.py",
         "local_account/test_function_logs.py",
+        "local_account/test_endpoint_logs.py",
         "local_account/test_alarms.py",
     ),
     "Names and limits": (

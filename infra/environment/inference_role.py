@@ -10,6 +10,7 @@ from infra.places import Context, bucket_arn
 from infra.private_bucket import run_objects
 from infra.sagemaker_role import SageMakerRole
 from infra.serving.endpoint_alarms import ROLLBACK
+from infra.serving.prediction_alarm import OF_ANY_VERSION
 from settings_schema import Endpoint, Environment, Model
 
 _JOB_LOGS = "/aws/sagemaker/TransformJobs"  # which the whole account shares
@@ -22,7 +23,8 @@ class InferenceRole(SageMakerRole):
         self, scope: Construct, construct_id: str, *, context: Context, model: Model, environment: Environment, key: kms.IKey
     ) -> None:
         self._names, self._place = model.names(context.project).at(environment.name), context.places.of(environment)
-        has_endpoint = isinstance(model.serving[environment.name], Endpoint)
+        serving = model.serving[environment.name]
+        has_endpoint = isinstance(serving, Endpoint)
         super().__init__(
             scope,
             construct_id,
@@ -35,8 +37,8 @@ class InferenceRole(SageMakerRole):
         )
         self._read_archive(context, environment)
         self.allow("Bucket", ["s3:GetBucketLocation"], [bucket_arn(context.places.environment_bucket(environment))])
-        if has_endpoint:
-            self._serve(context, environment)
+        if isinstance(serving, Endpoint):
+            self._serve(context, environment, serving)
         else:
             self._score(context, environment)
         key.grant(self, *(f"kms:{action}" for action in ("Decrypt", "GenerateDataKey", *(() if has_endpoint else ("Encrypt",)))))
@@ -50,11 +52,12 @@ class InferenceRole(SageMakerRole):
         self.allow("FindVersions", ["s3:ListBucket"], [bucket_arn(bucket)], below)
         self.allow_all([by_alias("KeyOfVersions", registry, context.project.names.key_alias, TO_READ)])
 
-    def _serve(self, context: Context, environment: Environment) -> None:
+    def _serve(self, context: Context, environment: Environment, serving: Endpoint) -> None:
         bucket = context.places.environment_bucket(environment)
         self.allow("Capture", ["s3:PutObject"], [bucket_arn(bucket, f"{self._names.capture}*")])
         # SageMaker asks for the alarms of an update as the endpoint's role: "Auto-Rollback Configuration" of its guide.
-        self.allow("RollbackAlarms", ["cloudwatch:DescribeAlarms"], [self._place.alarm(self._names.alarm(what)) for what in ROLLBACK])
+        rollback = (*ROLLBACK, *([OF_ANY_VERSION] if serving.roll_back_on_predictions else []))
+        self.allow("RollbackAlarms", ["cloudwatch:DescribeAlarms"], [self._place.alarm(self._names.alarm(what)) for what in rollback])
 
     def _score(self, context: Context, environment: Environment) -> None:
         bucket = context.places.environment_bucket(environment)

@@ -1,4 +1,4 @@
-"""A model's dashboard: alarms first, then one row per endpoint, then what monitoring found.
+"""A model's dashboard: alarms first, then two rows per endpoint (how it serves, what it answers), then what monitoring found.
 
 Metrics of an environment in another account are shown where CloudWatch may see them from here: "CloudWatch cross-account observability" of
 its user guide, which an organisation sets up once, for all that it runs.
@@ -14,6 +14,7 @@ from constructs import Construct
 
 from infra.drift_metrics import METRICS
 from infra.places import Context
+from infra.serving import live_metrics
 from settings_schema import Endpoint, Environment, Model
 from settings_schema.names import VARIANT
 
@@ -27,9 +28,14 @@ class ModelDashboard(Construct):
             self, "Dashboard", dashboard_name=self._names.dashboard, default_interval=cdk.Duration.hours(12)
         )
         self._dashboard.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=24))
-        endpoints = [item for item in context.settings.environments if isinstance(model.serving[item.name], Endpoint)]
-        for environment in endpoints:
-            self._add_endpoint(environment)
+        endpoints: list[Environment] = []
+        for environment in context.settings.environments:
+            serving = model.serving[environment.name]
+            if isinstance(serving, Endpoint):
+                endpoints.append(environment)
+                self._add_endpoint(environment)
+                if serving.live_metrics:
+                    self._add_predictions(environment)
         if endpoints:
             self._add_findings(endpoints)
 
@@ -48,6 +54,30 @@ class ModelDashboard(Construct):
             self._graph(f"{name}: model latency (µs)", latency),
             self._graph(f"{name}: requests per instance and minute", [metric(requests, "InvocationsPerInstance", "Sum")]),
             self._graph(f"{name}: instances (%)", load),
+        )
+
+    def _add_predictions(self, environment: Environment) -> None:
+        """A minute after the traffic, a line for each version (and class)."""
+        names = self._names.at(environment.name)
+
+        def lines(metric: str, statistic: str, *dimensions: str) -> cloudwatch.MathExpression:
+            place = self._places.of(environment)
+            return cloudwatch.MathExpression(
+                expression=live_metrics.search(names, metric, statistic, *dimensions),
+                label=metric,
+                using_metrics={},
+                search_account=place.account if self._places.is_elsewhere(environment) else None,
+                search_region=place.region if place.region != self._places.home.region else None,
+            )
+
+        counts = [lines(metric, "Sum") for metric in (live_metrics.REFUSED, live_metrics.MISSING, live_metrics.UNSEEN)]
+        self._dashboard.add_widgets(
+            self._graph(
+                f"{names.endpoint}: predictions", [lines(item, "Average") for item in (live_metrics.MEAN, *live_metrics.QUANTILES)]
+            ),
+            self._graph(f"{names.endpoint}: share of each class", [lines(live_metrics.CLASS_SHARE, "Average", "Class")]),
+            self._graph(f"{names.endpoint}: refused, missing, unseen", counts, [lines(live_metrics.REQUESTS, "Sum")]),
+            self._graph(f"{names.endpoint}: distance from the validation rows", [lines(live_metrics.DISTANCE, "Average")]),
         )
 
     def _add_findings(self, environments: Sequence[Environment]) -> None:

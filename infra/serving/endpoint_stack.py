@@ -7,9 +7,11 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from infra.private_bucket import CAPTURE_PREFIX
+from infra.serving import live_metrics
 from infra.serving.endpoint_alarms import EndpointAlarms
 from infra.serving.guarded_endpoint import GuardedEndpoint
 from infra.serving.imports import ALERTS, BUCKET, KEY
+from infra.serving.prediction_alarm import PredictionAlarm
 from infra.serving.serving_stack import ServingStack
 from infra.serving.variant_autoscaling import VariantAutoscaling
 from settings_schema import Endpoint, Environment, Model, Project
@@ -23,21 +25,31 @@ class EndpointStack(ServingStack):
     def __init__(
         self, scope: Construct, construct_id: str, *, project: Project, model: Model, environment: Environment, serving: Endpoint
     ) -> None:
-        super().__init__(scope, construct_id, project=project, model=model, environment=environment)
+        variables = live_metrics.variables(model.names(project).at(environment.name)) if serving.live_metrics else None
+        super().__init__(scope, construct_id, project=project, model=model, environment=environment, variables=variables)
         self._serving = serving
         log_group = self.log_group(self.names.log_group)
         topic_arn = self.imports.of_environment(ALERTS)
         alarms = EndpointAlarms(
             self, "Alarms", names=self.names, serving=serving, calls_without_traffic=environment.protected, topic_arn=topic_arn
         )
+        rollback = [*alarms.rollback, *self._prediction_alarms(topic_arn)]
         endpoint = GuardedEndpoint(
-            self, "Endpoint", name=self.names.endpoint, configuration=self._configuration(), serving=serving, alarms=alarms.rollback
+            self, "Endpoint", name=self.names.endpoint, configuration=self._configuration(), serving=serving, alarms=rollback
         )
         endpoint.node.add_dependency(log_group)
         if serving.autoscaling is not None:
             scaling = VariantAutoscaling(self, "Autoscaling", names=self.names, autoscaling=serving.autoscaling)
             scaling.node.add_dependency(endpoint)
         cdk.CfnOutput(self, "EndpointName", value=endpoint.name)
+
+    def _prediction_alarms(self, topic_arn: str) -> list[PredictionAlarm]:
+        """Those that undo an update; the alarm is there without, too."""
+        if not self._serving.live_metrics:
+            return []
+        limit = self._serving.prediction_distance
+        alarm = PredictionAlarm(self, "Predictions", names=self.names, version=self.version, limit=limit, topic_arn=topic_arn)
+        return [alarm] if self._serving.roll_back_on_predictions else []
 
     def _configuration(self) -> sagemaker.CfnEndpointConfig:
         serving, key = self._serving, self.imports.of_environment(KEY)

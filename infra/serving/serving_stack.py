@@ -7,12 +7,15 @@ gets the same bytes, and a difference means that settings or code changed. Next:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import aws_cdk as cdk
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from infra.retained_log_group import RetainedLogGroup
+from infra.serving import live_metrics
 from infra.serving.imports import INFERENCE_ROLE, KEY, SECURITY_GROUP, Imports
 from infra.serving.model_watch import ModelWatch
 from pipelines.monitoring.pipeline import PACKAGE
@@ -28,7 +31,16 @@ class ServingStack(cdk.Stack):
     infra/environment/remove_unused deletes those that nothing uses.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, project: Project, model: Model, environment: Environment) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        project: Project,
+        model: Model,
+        environment: Environment,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.names = model.names(project).at(environment.name)
         super().__init__(
             scope,
@@ -42,7 +54,9 @@ class ServingStack(cdk.Stack):
         self._log_retention_days = project.log_retention_days
         self._in_vpc = environment.in_vpc
         self.package_arn = self._parameter().value_as_string
-        self.model = self._model()
+        #: Number of the version: the end of `arn:…:model-package/<group>/<number>`.
+        self.version = cdk.Fn.select(2, cdk.Fn.split("/", self.package_arn))
+        self.model = self._model({**(variables or {}), live_metrics.VERSION: self.version})
         if model.watch is not None:
             ModelWatch(self, "Watch", names=self.names, model=model, watch=model.watch, imports=self.imports, in_vpc=self._in_vpc)
         cdk.CfnOutput(self, "DeployedModelPackageArn", value=self.package_arn)
@@ -61,14 +75,17 @@ class ServingStack(cdk.Stack):
             constraint_description="the ARN of one version of a model package group",
         )
 
-    def _model(self) -> sagemaker.CfnModel:
+    def _model(self, variables: Mapping[str, str]) -> sagemaker.CfnModel:
+        """The variables join the package's own: SageMaker has taken both since 2023 (aws/sagemaker-python-sdk#3581)."""
         model = sagemaker.CfnModel(
             self,
             "Model",
             tags=self.made_for(),
             execution_role_arn=self.imports.role(INFERENCE_ROLE),
             enable_network_isolation=True,  # the container needs nothing but its requests
-            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(model_package_name=self.package_arn),
+            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
+                model_package_name=self.package_arn, environment=dict(variables)
+            ),
             vpc_config=self._vpc_config(),
         )
         self.keep_when_replaced(model)

@@ -41,7 +41,7 @@ def test_nothing_costs_by_the_hour(templates: Templates, stack: str) -> None:
 
 
 def test_the_model_is_the_package_of_the_parameter(templates: Templates) -> None:
-    assert one(templates, "AWS::SageMaker::Model")["PrimaryContainer"] == {"ModelPackageName": {"Ref": "ModelPackageArn"}}
+    assert one(templates, "AWS::SageMaker::Model")["PrimaryContainer"]["ModelPackageName"] == {"Ref": "ModelPackageArn"}
 
 
 def test_the_stack_says_what_it_runs(templates: Templates) -> None:

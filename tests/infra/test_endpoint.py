@@ -49,7 +49,60 @@ def test_what_a_version_replaces_stays_because_sagemaker_may_have_gone_back_to_i
 @pytest.mark.parametrize("stack", ENDPOINTS)
 def test_the_model_is_the_package_of_the_parameter(resources, stack):
     model = only(resources("AWS::SageMaker::Model", stack))
-    assert model["PrimaryContainer"] == {"ModelPackageName": {"Ref": "ModelPackageArn"}}
+    assert model["PrimaryContainer"]["ModelPackageName"] == {"Ref": "ModelPackageArn"}
+
+
+VERSION = {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "ModelPackageArn"}]}]}  # of arn:…:model-package/<group>/<version>
+
+
+@pytest.mark.parametrize("stack", ENDPOINTS)
+def test_the_container_knows_its_version_and_what_its_metrics_are_called(resources, stack):
+    environment = only(resources("AWS::SageMaker::Model", stack))["PrimaryContainer"]["Environment"]
+    assert environment["MODEL_VERSION"] == VERSION
+    assert environment["METRICS_ENDPOINT"] == stack
+    assert environment["METRICS_NAMESPACE"] == "/".join([*stack.split("--")[:2], "Monitoring"])
+
+
+def predictions_alarm(found):
+    (alarm,) = [alarm for alarm in found.values() if alarm["MetricName"] == "PredictionDistance"]
+    return alarm
+
+
+def test_predictions_that_moved_call_a_person_about_the_version_that_makes_them(resources):
+    """Its name holds the version, too: an alarm that the old one set off would keep its state, and undo the rollout of what mends it."""
+    alarm = predictions_alarm(resources("AWS::CloudWatch::Alarm", PRODUCTION_STACK))
+    assert alarm["Dimensions"] == [{"Name": "EndpointName", "Value": PRODUCTION_STACK}, {"Name": "ModelVersion", "Value": VERSION}]
+    assert VERSION in alarm["AlarmName"]["Fn::Join"][1]
+    assert (alarm["TreatMissingData"], alarm["ComparisonOperator"]) == ("notBreaching", "GreaterThanThreshold")
+    assert len(alarm["AlarmActions"]) == 1
+
+
+def rollback_metrics(template):
+    resources = template["Resources"]
+    (endpoint,) = [item["Properties"] for item in resources.values() if item["Type"] == "AWS::SageMaker::Endpoint"]
+    references = [alarm["AlarmName"]["Ref"] for alarm in endpoint["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]]
+    return {resources[reference]["Properties"]["MetricName"] for reference in references}
+
+
+def test_predictions_that_moved_undo_a_rollout_only_if_the_team_says_so(templates, variant):
+    assert "PredictionDistance" not in rollback_metrics(templates[PRODUCTION_STACK])
+    strict = Endpoint(roll_back_on_predictions=True, prediction_distance=3)
+    chosen = variant(models=named(ABALONE.but(serving={"try": strict, "live": strict})))
+    assert "PredictionDistance" in rollback_metrics(chosen[PRODUCTION_STACK])
+    alarms = [item["Properties"] for item in chosen[PRODUCTION_STACK]["Resources"].values() if item["Type"] == "AWS::CloudWatch::Alarm"]
+    assert predictions_alarm(dict(enumerate(alarms)))["Threshold"] == 3
+    # SageMaker asks for the alarms of an update as the model's role, which may otherwise not know of this one.
+    assert "predictions--*" in str(chosen["shop--environment--live"])
+    role = [item for item in chosen["shop--environment--live"]["Resources"].values() if "RollbackAlarms" in str(item)]
+    assert all("predictions--*" in str(item) for item in role)
+
+
+def test_an_endpoint_that_is_to_be_silent_is_not_asked_to_speak_and_has_no_alarm_on_predictions(variant):
+    silent = Endpoint(live_metrics=False)
+    chosen = variant(models=named(ABALONE.but(serving={"try": silent, "live": silent})))[PRODUCTION_STACK]["Resources"].values()
+    (container,) = [item["Properties"]["PrimaryContainer"] for item in chosen if item["Type"] == "AWS::SageMaker::Model"]
+    assert container["Environment"] == {"MODEL_VERSION": VERSION}
+    assert not [item for item in chosen if item["Properties"].get("MetricName") == "PredictionDistance"]
 
 
 @pytest.mark.parametrize("stack", ENDPOINTS)

@@ -186,7 +186,9 @@ def _fetch(folder: Path) -> None:
     next(unpacked.glob("*/src")).rename(folder)
 
 
-def answers(kind: str, toolkit: Path, folder: Path, requests: Mapping[str, Any]) -> dict[str, tuple[int, dict[str, str], bytes]]:
+def answers(
+    kind: str, toolkit: Path, folder: Path, requests: Mapping[str, Any], **variables: str
+) -> dict[str, tuple[int, dict[str, str], bytes]]:
     """What a server answers for the model in `folder`, in a process of its own: both call the same modules by the same names."""
     path = [*([str(toolkit)] if kind == "container" else []), str(ROOT)]
     environment = {
@@ -195,6 +197,7 @@ def answers(kind: str, toolkit: Path, folder: Path, requests: Mapping[str, Any])
         "SAGEMAKER_BASE_DIR": str(folder / "ml"),
         "PYTHONHASHSEED": "0",  # Flask lists allowed methods in the order of a set
         "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python",  # the toolkit's generated code is older than protobuf 4
+        **variables,
     }
     script = Path(__file__).with_name("answer_requests.py")
     sent = json.dumps([(method, path, headers, base64.b64encode(body).decode()) for method, path, headers, body in requests.values()])
@@ -203,7 +206,9 @@ def answers(kind: str, toolkit: Path, folder: Path, requests: Mapping[str, Any])
         input=sent, env=environment, cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr
-    found = [(status, headers, base64.b64decode(body)) for status, headers, body in json.loads(finished.stdout.splitlines()[-1])]
+    # A version that speaks has the last word, as it leaves.
+    (answered,) = [line for line in finished.stdout.splitlines() if line.startswith("[")]
+    found = [(status, headers, base64.b64decode(body)) for status, headers, body in json.loads(answered)]
     return dict(zip(requests, found, strict=True))
 
 
@@ -237,6 +242,22 @@ def test_a_version_s_answers_and_refusals_are_the_image_s(toolkit: Path, version
     assert ours["a row"] == (200, {"content-type": JSON, "content-length": "33"}, b'{"predictions": [{"score": 7.0}]}')
     assert ours["answered as CSV"][1]["content-type"] == "text/csv; charset=utf-8"
     assert {status for status, _, _ in ours.values()} == {200, 400, 404, 405, 406, 415}
+
+
+def test_a_version_that_knows_its_number_names_it_in_each_answer_which_is_otherwise_the_same(toolkit: Path, version: Path) -> None:
+    """The image's server keeps the header and the parameter of a response that it is given; and speaking changes no answer."""
+    speaking = {"MODEL_VERSION": "12", "METRICS_NAMESPACE": "shop/houses/Monitoring", "METRICS_ENDPOINT": "shop--houses--live"}
+    unnamed = answers("local", toolkit, version, TO_A_VERSION)
+    named = answers("container", toolkit, version, TO_A_VERSION, **speaking)
+    assert named == answers("local", toolkit, version, TO_A_VERSION, **speaking)
+    assert {name: (status, body) for name, (status, _, body) in named.items()} == {
+        name: (status, body) for name, (status, _, body) in unnamed.items()
+    }
+    for name, (status, headers, _) in named.items():
+        answered = status == 200 and "ping" not in name and "question" not in name
+        assert (headers.get("x-amzn-sagemaker-custom-attributes") == "model-version=12") == answered
+    assert named["a row"][1]["content-type"] == "application/json; model-version=12"
+    assert named["answered as CSV"][1]["content-type"] == "text/csv; model-version=12; charset=utf-8"
 
 
 def test_whatever_a_program_does_it_is_answered_as_in_the_image(toolkit: Path, tmp_path: Path) -> None:

@@ -23,7 +23,9 @@ CSV_AND_JSON = {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["applicati
     [
         ("text/csv", CSV_AND_JSON, ("1,2", "CSV")),
         ("text/csv; charset=utf-8", CSV_AND_JSON, ("1,2", "CSV")),
+        ("text/csv; model-version=12; charset=utf-8", CSV_AND_JSON, ("1,2", "CSV")),
         ("application/json", CSV_AND_JSON, ("1,2", "JSON")),
+        ("application/json; model-version=12", CSV_AND_JSON, ("1,2", "JSON")),
         ("application/x-npy", CSV_AND_JSON, (base64.b64encode(b"1,2").decode(), "BASE64")),
         ("text/csv", {}, (base64.b64encode(b"1,2").decode(), "BASE64")),
     ],
@@ -74,6 +76,18 @@ def test_a_captured_invocation_is_a_line_of_the_documented_shape(account: Accoun
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record["eventMetadata"]["inferenceTime"])
     assert (record["eventMetadata"]["inferenceId"], record["eventMetadata"]["customAttributes"]) == ("row-7", ["trace=9"])
     assert record["eventVersion"] == "0"
+
+
+def test_the_observed_type_of_an_answer_keeps_its_parameters(account: Account) -> None:
+    """As in AWS's own example, whose output is `text/csv; charset=utf-8` in the encoding CSV ("Capture data" of SageMaker's guide)."""
+    create_model(account, "named", code="def model_fn(d): return 1\ndef transform_fn(m, data, ct, accept): return data, 'text/csv; v=12'\n")
+    create_configuration(account, "named", variant("named"), capture=configuration())
+    create_endpoint(account, "named", "named")
+    assert invoke(account, "named")["ContentType"] == "text/csv; v=12; charset=utf-8"
+    account.client("sagemaker").delete_endpoint(EndpointName="named")
+    (record,) = next(iter(captured(account, "named").values()))
+    output = record["captureData"]["endpointOutput"]
+    assert (output["observedContentType"], output["encoding"], output["data"]) == ("text/csv; v=12; charset=utf-8", "CSV", "1,2")
 
 
 def test_what_was_not_written_yet_is_written_when_the_endpoint_is_deleted(account: Account) -> None:

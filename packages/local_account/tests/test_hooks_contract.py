@@ -230,6 +230,7 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("ministack.services.cloudwatch_logs", "_compile_filter_pattern"): ("raw",),
     ("ministack.services.cloudwatch_logs", "_subscription_pattern_matches"): ("pattern", "message"),
     ("ministack.services.cloudwatch_logs", "_log_groups"): "AccountRegionScopedDict",
+    ("ministack.services.cloudwatch_logs", "_put_log_events"): ("data",),
     ("ministack.services.lambda_svc", "_emit_lambda_logs"): ("func", "request_id", "log_text", "error", "duration_ms", "log_source"),
     ("ministack.services.lambda_svc", "_GATEWAY_PORT"): "str",
     ("ministack.services.lambda_svc", "_execute_function_dispatch"): ("func", "config", "event", "request_id", "started"),
@@ -315,7 +316,7 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
 }
 
 #: Attributes that the local account itself adds, and keys of records; a topic's attributes are named by AWS.
-OUR_OWN = {("ministack.services.cloudwatch", "_alarms_are_ours")}
+OUR_OWN = {("ministack.services.cloudwatch", "_alarms_are_ours"), ("ministack.services.cloudwatch_logs", "_metrics_are_extracted")}
 OUR_OWN_KEYS = {
     "ministack.services.cloudformation.handlers": {"_local_role"},
     "ministack.services.cloudformation.changesets": {"_local_role"},

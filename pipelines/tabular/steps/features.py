@@ -125,6 +125,7 @@ class Preparer:
         self._scale = np.array([column["scale"] for column in columns])
         self._indicators = np.array([index for index, column in enumerate(columns) if column["indicator"]], dtype=np.int64)
         self._places, encoded = self._encoding(state["categorical"], len(columns) + len(self._indicators))
+        self.known = [frozenset(column["categories"]) for column in state["categorical"]]  # of each categorical column
         everything = [*self.numeric, *(f"{self.numeric[index]}=<missing>" for index in self._indicators), *encoded]
         self._width = len(everything)
         self._selected = None if state["selected"] is None else np.array([everything.index(name) for name in state["selected"]])

@@ -5,6 +5,8 @@ cells for missing values; or `application/json` as {"instances": [[...], ...]} o
 what it means in training (cells.py), and what training refuses is refused here: an undeclared category, a number out of its range.
 Answers: JSON {"predictions": [{"score": ...}]}, or CSV with one line per row; with the decided class where there are classes.
 Bad requests answer 4xx: the function that refuses one returns the response, and those after it pass it on.
+Where the stack names the version (MODEL_VERSION), each answer does, too: as a parameter of its content type, which data capture keeps,
+and as the custom attribute that InvokeEndpoint gives its client. `live_metrics.py` says in the log what is answered and refused.
 
 The container calls model_fn once, then input_fn, predict_fn and output_fn for each request. Used by evaluation/golden.py, too.
 """
@@ -15,6 +17,7 @@ import csv
 import functools
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -29,6 +32,7 @@ from numpy.typing import NDArray
 if str(Path(__file__).parent) not in sys.path:
     sys.path.insert(0, str(Path(__file__).parent))
 
+import live_metrics
 import number_texts
 import served
 from cells import category, number, shown
@@ -43,6 +47,13 @@ class RequestError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status, self.message = status, message
+
+
+class Serving:
+    """What the container's functions share beside the model, since it gives the model to one of them only."""
+
+    version: str | None = None
+    live: live_metrics.LiveMetrics | None = None
 
 
 Answer = TypeVar("Answer")
@@ -62,6 +73,8 @@ def refusing(function: Callable[[Any, Any], Answer]) -> Callable[[Any, Any], Ans
         try:
             return function(given, further)
         except RequestError as refused:
+            if Serving.live:
+                Serving.live.ended(refused.status)
             return Response(f"{refused.message}\n", refused.status, mimetype="text/plain")
 
     return answered
@@ -72,8 +85,15 @@ CSV = "text/csv"
 Row = Sequence[Any] | dict[str, Any]
 
 
+VERSION_HEADER = "X-Amzn-SageMaker-Custom-Attributes"
+
+
 def model_fn(model_dir: str) -> Served:
-    return served.load(Path(model_dir))
+    model = served.load(Path(model_dir))
+    named = os.environ.get(live_metrics.VERSION, "")
+    Serving.version = named if re.fullmatch(r"[\w.-]+", named, re.ASCII) else None
+    Serving.live = live_metrics.start(model)
+    return model
 
 
 @refusing
@@ -117,7 +137,10 @@ def _json_rows(text: str) -> list[Row]:
 @refusing
 def predict_fn(rows: list[Row], model: Served) -> dict[str, Any]:
     """Values, or probabilities with the decided class. Refuses with a 400 what the version's contract does not allow."""
-    predicted = model.predict(*_require_allowed(*columns(rows, model), model))
+    numeric, categorical = _require_allowed(*columns(rows, model), model)
+    predicted = model.predict(numeric, categorical)
+    if Serving.live:
+        Serving.live.predicted(numeric, categorical, predicted)
     classes = model.about["classes"]
     if classes is None:
         return {"score": predicted.tolist()}
@@ -182,15 +205,25 @@ def _labels(values: list[str | None]) -> Labels:
 
 
 @refusing
-def output_fn(prediction: dict[str, Any], accept: str | None) -> tuple[str, str]:
-    """The answer and its content type. Refuses with a 406 any type but JSON and CSV."""
+def output_fn(prediction: dict[str, Any], accept: str | None) -> tuple[str, str] | Response:
+    """The answer and its content type; a response where it names its version. Refuses with a 406 any type but JSON and CSV."""
     wanted = [kind.split(";")[0].strip().lower() for kind in (accept or JSON).split(",")]
     for kind in wanted:
         if kind in (JSON, "*/*", "application/*"):
-            return json.dumps({"predictions": _records(prediction)}), JSON
+            return _named(json.dumps({"predictions": _records(prediction)}), JSON)
         if kind in (CSV, "text/*"):
-            return _csv_answer(prediction), CSV
+            return _named(_csv_answer(prediction), CSV)
     raise RequestError(406, f"cannot answer as {accept!r}; accept {JSON} or {CSV}")
+
+
+def _named(body: str, kind: str) -> tuple[str, str] | Response:
+    """With the version. The server makes the same response of the pair, but for that; Flask adds the charset of text."""
+    if Serving.live:
+        Serving.live.ended(live_metrics.ANSWERED)
+    if Serving.version is None:
+        return body, kind
+    said = f"model-version={Serving.version}"
+    return Response(body, headers={VERSION_HEADER: said}, mimetype=f"{kind}; {said}")
 
 
 def _records(prediction: dict[str, Any]) -> list[dict[str, Any]]:

@@ -15,21 +15,26 @@ from typing import Any
 
 import algorithms
 import numpy as np
+import prediction_shares
 from allowed import Allowed
-from decisions import HALF, Predictions
+from decisions import HALF, Floats, Predictions, decide
 from features import Labels, Matrix, Preparer
 from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
 class Served:
-    """`about`: problem, metric, classes; `version`: where the model came from; `state`: the preparation with the contract."""
+    """`about`: problem, metric, classes; `version`: where the model came from; `state`: the preparation with the contract.
+
+    `predictions`: how those on the validation rows are spread (`prediction_shares.py`); None of versions from before they were kept.
+    """
 
     preparer: Preparer
     model: Any
     about: dict[str, Any]
     version: dict[str, Any]
     state: dict[str, Any]
+    predictions: dict[str, Any] | None = None
 
     @property
     def dataset(self) -> dict[str, Any]:
@@ -66,6 +71,10 @@ class Served:
         """Raw rows -> values, probabilities of the positive class, or rows x classes."""
         return np.asarray(self.model.predict(self.prepare(numeric, categorical)), dtype=np.float64)
 
+    def decide(self, scores: Floats) -> Floats:
+        """The index of each row's class, where there are classes."""
+        return decide(scores, self.threshold)
+
     def answer(self, numeric: NDArray[np.float64], categorical: Sequence[Labels]) -> Predictions:
         """The same with what is decided."""
         return Predictions.of(self.predict(numeric, categorical), self.threshold)
@@ -76,4 +85,6 @@ def load(folder: Path) -> Served:
     version = json.loads((folder / "version.json").read_text(encoding="utf-8"))
     about = {"problem": state["dataset"]["problem"], "metric": state["dataset"]["metric"], "classes": state["classes"]}
     model = algorithms.find(version["algorithm"]).load(folder, about)
-    return Served(Preparer(state), model, about, version, state)
+    spread = folder / prediction_shares.FILE
+    predictions = json.loads(spread.read_text(encoding="utf-8")) if spread.exists() else None
+    return Served(Preparer(state), model, about, version, state, predictions)

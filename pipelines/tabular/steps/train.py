@@ -1,7 +1,8 @@
 """Step 2: one trial. Fits the algorithm named by a hyperparameter and prints its quality on the validation rows.
 
 Inputs: the channels `train` and `validation` that `prepare.py` wrote. Output: the model folder, which SageMaker packs
-as `model.tar.gz`, with `trial.json`: the hyperparameters in force, the decision threshold of a binary problem and the quality.
+as `model.tar.gz`, with `trial.json`: the hyperparameters in force, the decision threshold of a binary problem and the quality; and with
+`predictions.json`: how its predictions on the validation rows are spread, which the endpoint compares its own with.
 The tuner reads the line of `tuner_contract.py`. Next: `choose.py`.
 """
 
@@ -18,6 +19,7 @@ import algorithms
 import dataset
 import failure
 import numpy as np
+import prediction_shares
 import tuner_contract
 from decisions import Predictions, fit_threshold
 from failure import BadInput
@@ -63,6 +65,7 @@ def main(argv: list[str]) -> None:
     if threshold is not None:
         trial |= {"decision_metric": about["decision_metric"], "decision_threshold": threshold}
     (folder / TRIAL_FILE).write_text(json.dumps(trial, sort_keys=True), encoding="utf-8")
+    (folder / prediction_shares.FILE).write_text(json.dumps(prediction_shares.describe(scores)), encoding="utf-8")
     print(f"{options.algorithm} {json.dumps(model.settings, sort_keys=True)}")
     print(tuner_contract.line(about["metric"], about["problem"], value))
 

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from local_account.context import Context
+from local_account.endpoints.endpoint_logs import EndpointLogs
 from local_account.endpoints.package import ServedModel
 from local_account.sagemaker.warm.containers import RunningProcess, WarmContainers
 
@@ -25,6 +26,8 @@ _PROJECT = Path(__file__).resolve().parents[2]
 #: Until the process has a port; importing the libraries may come first.
 _START_TIMEOUT_SECONDS = 60.0
 _POLL_SECONDS = 0.002
+#: Between the signals by which a container is asked to end, and ended (SageMaker waits 30 seconds).
+_LAST_WORDS_SECONDS = 2.0
 _LONG_SECONDS = 3600.0
 
 
@@ -70,22 +73,27 @@ class Launcher:
                 opt_ml=model.directory.parent,
             )
             pid, port = self._address(process, address, log_file)
+        except Exception:
+            EndpointLogs.at(self._context).over(log_file)
+            raise
         finally:
             specification.unlink(missing_ok=True)
             address.unlink(missing_ok=True)
-        watcher = threading.Thread(target=self._watch, args=(pid, process), daemon=True, name=f"instance-{pid}")
+        watcher = threading.Thread(target=self._watch, args=(pid, process, log_file), daemon=True, name=f"instance-{pid}")
         self._running[pid] = process, watcher
         watcher.start()
         return pid, port
 
     def stop(self, pid: int) -> None:
-        """End an instance at once; returns when it is gone. Safe to repeat."""
+        """End an instance, which may still say its last; returns when it is gone. Safe to repeat."""
         if pid not in self._running:
             return
         process, watcher = self._running.pop(pid)
-        if watcher.is_alive():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        for ended_by in (signal.SIGTERM, signal.SIGKILL):
+            if watcher.is_alive():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, ended_by)
+                watcher.join(_LAST_WORDS_SECONDS)
         watcher.join()
         process.stop()
 
@@ -98,9 +106,10 @@ class Launcher:
         pid, port = address.read_text(encoding="utf-8").split()
         return int(pid), int(port)
 
-    def _watch(self, pid: int, process: RunningProcess) -> None:
+    def _watch(self, pid: int, process: RunningProcess, log_file: Path) -> None:
         code = None
         while code is None:
             code = process.wait(_LONG_SECONDS)
+        EndpointLogs.at(self._context).over(log_file)
         if pid in self._running:  # nobody asked for it: on a thread of its own, since it may start another instance and stop this one
             self._context.in_background(self._on_end, pid, code)

@@ -13,6 +13,7 @@ from typing import Any
 
 from local_account.context import Context
 from local_account.endpoints import data_capture, package, rollout
+from local_account.endpoints.endpoint_logs import EndpointLogs
 from local_account.endpoints.fleet import HEALTH_CHECK_SECONDS, Fleet, Variant, strategy_of
 from local_account.endpoints.models import Models
 from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts
@@ -158,7 +159,7 @@ def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
             opt_ml = context.directory("endpoints", endpoint.name, name, variant["VariantName"])
             model = package.unpack(context, variant["ModelName"], opt_ml / "model")
             weight = float(variant.get("InitialVariantWeight", 1.0))
-            logs = _log_paths(context, f"{endpoint.name}/{variant['VariantName']}/{name}")
+            logs = _log_paths(context, endpoint.name, variant, name)
             patience = float(variant.get("ContainerStartupHealthCheckTimeoutInSeconds") or HEALTH_CHECK_SECONDS)
             built = Variant(variant["VariantName"], weight, model, endpoints.launcher, logs, strategy_of(variant), patience)
             fleet.variants[built.name] = built
@@ -171,8 +172,16 @@ def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
     return fleet
 
 
-def _log_paths(context: Context, name: str) -> Callable[[int], Path]:
-    return lambda number: context.log_path("endpoint", f"{name}-{number}")
+def _log_paths(context: Context, endpoint: str, variant: Mapping[str, Any], configuration: str) -> Callable[[int], Path]:
+    """A file for each instance, which is also written into CloudWatch Logs."""
+    role, name = Models.at(context).role(variant["ModelName"]), str(variant["VariantName"])
+
+    def path(number: int) -> Path:
+        file = context.log_path("endpoint", f"{endpoint}/{name}/{configuration}-{number}")
+        EndpointLogs.at(context).follow(file, role, endpoint, name)
+        return file
+
+    return path
 
 
 def _bake(context: Context, role: Role, endpoint: Endpoint, plan: rollout.Plan, deadline: float) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import sys
 import threading
@@ -100,6 +101,8 @@ def main(specification_file: str) -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)  # connections wait here while the model loads
     _announce(Path(specification["address"]), listener.getsockname()[1])
     leave_the_project()
+    # As gunicorn's workers do: the program's exit handlers run.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     os.environ.update(environment)
     os.chdir(directory)
     served = serving_contract.load(directory, code, environment)

@@ -1,7 +1,7 @@
 """CloudWatch as it behaves: metrics of endpoints, and alarms that are evaluated on the account's clock.
 
 MiniStack stores metrics and alarms; this package publishes what endpoints and other services really do
-(`endpoint_metrics.py`, `service_metrics.py`), evaluates alarms
+(`endpoint_metrics.py`, `service_metrics.py`) and what log events hold (`embedded_metrics.py`), evaluates alarms
 (`alarms.py`, `alarm_loop.py`) and beats the time for both and for `scaling` (`heartbeat.py`).
 """
 
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 def install(context: Context) -> None:
     """Hook MiniStack, and let time pass for every account of the process."""
-    from local_account.monitoring import alarm_hooks, heartbeat, log_patterns
+    from local_account.monitoring import alarm_hooks, embedded_metrics, heartbeat, log_patterns
 
     alarm_hooks.install(context)
     log_patterns.install(context)
+    embedded_metrics.install(context)
     context.in_background(heartbeat.run, context)
 
 

@@ -36,10 +36,17 @@ def put(context: Context, namespace: str, data: Iterable[Datum]) -> None:
         _write(context, namespace, list(data))
 
     loop = ministack.app._MAIN_LOOP
-    if loop is None or not loop.is_running():
+    if loop is None or not loop.is_running() or _runs_here(loop):
         _write(context, namespace, list(data))
     else:  # MiniStack changes its lists on its own event loop only; a write from another thread could be lost
         asyncio.run_coroutine_threadsafe(write(), loop).result(_WRITE_TIMEOUT_SECONDS)
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 def _write(context: Context, namespace: str, data: Sequence[Datum]) -> None:
