@@ -143,6 +143,7 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
         "choice": json.loads((Path(options.choice) / "choice.json").read_text(encoding="utf-8")),
         "changes": _changes(options, rival, served, scratch),
         "warnings": data["warnings"],
+        "sources": data["sources"],
         "curves": _curves(specification.problem, rows.target, predicted, served.about["classes"]),
     }
     files = _files(facts, specification, options, rows, predicted, served, scratch)
