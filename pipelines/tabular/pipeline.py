@@ -185,6 +185,8 @@ def _evaluate(
             *("--threshold", parameters["MetricThreshold"].to_string()),
             *("--deploy-pipeline", target.names.deploy_pipeline),
             *("--git-commit", data_version.properties.Outputs["commit"]),
+            *("--trigger", data_version.properties.Outputs["trigger"]),
+            *("--feedback", f"s3://{target.data_bucket}/{target.names.feedback}"),
             *("--output", f"{PROCESSING}/output/evaluation"),
         ],
         inputs={

@@ -31,6 +31,7 @@ def findings(at: int, *breaches: dict[str, Any], versions: tuple[dict[str, Any],
         "model": "houses",
         "environment": "live",
         "window": hour(at),
+        "judged_at": f"2026-11-27T{at + 1:02}:20:00Z",
         "status": status or ("breached" if breaches else "ok"),
         "rows": 500,
         "versions": list(versions),
@@ -46,7 +47,8 @@ def made(*found: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_it_names_the_windows_the_alarms_and_since_when() -> None:
-    document = made(findings(9), findings(10, breach("drift", 10, "area")), findings(11, breach("drift", 10, "area"), breach("quality", 11)))
+    moved = breach("drift", 10, "area")
+    document = made(findings(9), findings(10, moved), findings(11, moved, breach("quality", 11)))
     assert document["alarms"] == ["drift", "quality"]
     assert document["since"] == hour(10)["from"]
     assert [window["from"] for window in document["windows"]] == [hour(10)["from"], hour(11)["from"]]

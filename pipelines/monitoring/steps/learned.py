@@ -106,7 +106,7 @@ def _unfit(served_at: float, truth: Truth, cells: Sequence[str], now: float) -> 
 
 def _text(value: object) -> str:
     """`repr` keeps every bit of a float; NaN is a missing cell."""
-    if value is None or value != value:  # noqa: PLR0124 - only NaN differs from itself
+    if value is None or value != value:  # NaN differs from itself
         return ""
     return repr(value) if isinstance(value, float) else str(value)
 

@@ -35,6 +35,7 @@ def why(findings: Sequence[Mapping[str, Any]], report: Callable[[Mapping[str, An
         "model": newest["model"],
         "environment": newest["environment"],
         "window": newest["window"],
+        "judged_at": newest["judged_at"],
         "alarms": [alarm for alarm, kinds in ALARMS.items() if now & set(kinds)],
         "since": min((str(breach["since"]) for breach in _breaches(newest)), default=None),
         "windows": [_window(found, report) for found in broken[-MOST_WINDOWS:]],

@@ -25,7 +25,7 @@ import numpy as np
 import served as serving
 from dataset import Part, Rows
 from decisions import Predictions
-from evaluation import behaviour, calibration, champion, changes, fairness, gate, golden, lineage, quality, report, yardsticks
+from evaluation import behaviour, calibration, champion, changes, fairness, gate, golden, lineage, quality, report, why_now, yardsticks
 from evaluation.comparison import compare
 from failure import BadInput
 from numpy.typing import NDArray
@@ -56,6 +56,8 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--deploy-pipeline", default="", help="whose last release must not be clearly better; empty: none")
     arguments.add_argument("--champion-model", help="a model.tar.gz to compare with instead of the last release")
     arguments.add_argument("--git-commit", default="unknown")
+    arguments.add_argument("--trigger", default="", help="what started the run; for an alarm, what was found is shown")
+    arguments.add_argument("--feedback", default="", help="s3://... where the watches over the model leave what they found; empty: nowhere")
     arguments.add_argument("--output", default="/opt/ml/processing/output/evaluation")
     arguments.add_argument("--specification", help="specification.json; default: the one beside this script")
     return arguments
@@ -144,6 +146,7 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
         "changes": _changes(options, rival, served, scratch),
         "warnings": data["warnings"],
         "sources": data["sources"],
+        "why": why_now.read(options.feedback, options.trigger),
         "curves": _curves(specification.problem, rows.target, predicted, served.about["classes"]),
     }
     files = _files(facts, specification, options, rows, predicted, served, scratch)

@@ -33,7 +33,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Learned:
-    """`rows`: that can be learned from; `sha256`: of all files, whatever of them can be used. `left_out`: how many others, by the reason."""
+    """`rows`: that can be learned from; `left_out`: how many others, by the reason. `sha256`: of all files, used or not."""
 
     rows: Rows
     sha256: str

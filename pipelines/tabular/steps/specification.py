@@ -18,7 +18,7 @@ SIBLING = Path(__file__).with_name("specification.json")
 
 @dataclass(frozen=True)
 class Specification:
-    """What one model is made of, as plain JSON values. `model`: its name. `learn_from_answers`: also from what it was asked (sources.py)."""
+    """What one model is made of, as plain JSON values. `model`: its name. `learn_from_answers`: as sources.py says."""
 
     model: str
     dataset: dict[str, Any]
