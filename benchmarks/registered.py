@@ -95,7 +95,7 @@ def _create_data_version_function(account: Account, names: ModelNames) -> None:
     """What a training asks first, as infra/ deploys it."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for name in ("data_versions.py", "failure.py", "registry_text.py"):
+        for name in ("data_versions.py", "failure.py", "registry_text.py", "sources.py"):
             archive.write(STEPS / name, name)
     account.client("lambda").create_function(
         FunctionName=names.data_version_function,

@@ -5,7 +5,8 @@
 
 The check is the one the pipeline does (pipelines/tabular/steps/parts.py), the split into training, validation and test rows included,
 of this file together with those that lie at its address already: what training would refuse is not uploaded. A file of the same name
-is replaced; --replace takes the place of them all.
+is replaced; --replace takes the place of them all. What production learned of answers lies beside them in learned/, and no upload
+checks it or takes its place.
 The marker _SUCCESS goes last and starts a training where the model is deployed and learns from this data; --no-trigger leaves
 it out. What starts, or why nothing does, is the last line. Next: run_pipeline.py.
 """
@@ -100,9 +101,13 @@ def upload(s3: Any, bucket: str, prefix: str, path: Path, key_arn: str | None, *
 
 
 def other_files(s3: Any, bucket: str, prefix: str, name: str) -> list[str]:
-    """Keys of the files at the address besides the one of that name: training reads them all together."""
-    is_data = load("data_versions").is_data
-    return [key for key in keys(s3, bucket, prefix) if key != f"{prefix}{name}" and is_data(key)]
+    """Keys of the uploaded files at the address besides the one of that name: training reads them all together.
+
+    What production learned is beside them and stays what it is: no upload checks it, and none replaces it.
+    """
+    is_data, is_learned = load("data_versions").is_data, load("sources").is_learned
+    others = (key for key in keys(s3, bucket, prefix) if key != f"{prefix}{name}" and is_data(key))
+    return [key for key in others if not is_learned(key.removeprefix(prefix))]
 
 
 def _names(keys: Sequence[str]) -> str:

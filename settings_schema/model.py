@@ -24,12 +24,24 @@ LONGEST_NAME = 20
 
 
 class Retraining(Value):
-    """What trains a model without a push. A run is never started while one is active."""
+    """What trains a model without a push, and whether it learns from what it was asked. A run is never started while one is active.
+
+    An alarm starts one only where there is something new to learn from since the last: a newer upload, or `min_new_rows` answers whose
+    truth has become known, where the model learns from them.
+    """
 
     cron: Cron | None = "0 3 ? * SUN *"
     time_zone: TimeZone = "Etc/UTC"
     on_new_data: bool = True  # a complete upload under training/<model>/
     on_drift: bool = True  # a drift alarm of an environment
+    on_quality: bool = True  # an alarm on what labels or the estimate say of the quality
+    learn_from_answers: bool = False  # requests whose truth was sent (deploy_scripts/send_labels.py) become training rows
+    min_new_rows: int = Field(default=200, ge=1)
+    quiet_hours: int = Field(default=24, ge=0, le=24 * 365)  # after a run began, alarms start none
+
+    @property
+    def on_alarms(self) -> bool:
+        return self.on_drift or self.on_quality
 
 
 class Model(Value):

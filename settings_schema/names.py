@@ -236,6 +236,11 @@ class ModelNames(_Names):
         return f"training/{self.model}/"
 
     @property
+    def feedback(self) -> str:
+        """Prefix in the data bucket of what the watches over the model say about it: `<environment>.json`."""
+        return f"feedback/{self.model}/"
+
+    @property
     def batch_input(self) -> str:
         """Prefix of what is to be scored: in an environment's bucket by its stack, in the data bucket by hand."""
         return f"batch/{self.model}/"
@@ -370,6 +375,16 @@ class ServingNames(_Names):
     @property
     def of_model(self) -> ModelNames:
         return ModelNames(project=self.project, model=self.model)
+
+    @property
+    def learned(self) -> str:
+        """Prefix in the data bucket of answers whose truth is known, which the model learns from (pipelines/tabular/steps/sources.py)."""
+        return f"{self.of_model.training_data}learned/{self.environment}/"
+
+    @property
+    def feedback(self) -> str:
+        """Key in the data bucket of why the model should be trained again (pipelines/monitoring/steps/why.py)."""
+        return f"{self.of_model.feedback}{self.environment}.json"
 
     @property
     def batch_input(self) -> str:

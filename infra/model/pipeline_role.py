@@ -53,11 +53,11 @@ class PipelineRole(SageMakerRole):
         runs = run_objects(context.places.artifact_bucket(self._home.region), names.training_pipeline)
         inputs = [names.training_data, names.batch_input]
         self.allow("WhereBucketsAre", ["s3:GetBucketLocation"], [data.bucket_arn, artifacts.bucket_arn])
-        below = [*(f"{prefix}*" for prefix in (*inputs, names.predictions)), f"pipelines/{names.training_pipeline}/*", CODE]
+        below = [*(f"{prefix}*" for prefix in (*inputs, names.predictions, names.feedback)), f"pipelines/{names.training_pipeline}/*", CODE]
         self.allow("FindObjects", ["s3:ListBucket"], [data.bucket_arn, artifacts.bucket_arn], {"StringLike": {"s3:prefix": below}})
         of_data = {"StringLike": {"s3:prefix": f"{names.training_data}*"}}
         self.allow("DataVersions", ["s3:ListBucketVersions"], [data.bucket_arn], of_data)
-        read = [*(data.arn_for_objects(f"{prefix}*") for prefix in inputs), artifacts.arn_for_objects(CODE), runs]
+        read = [*(data.arn_for_objects(f"{prefix}*") for prefix in (*inputs, names.feedback)), artifacts.arn_for_objects(CODE), runs]
         self.allow("Read", ["s3:GetObject"], read)
         write = [runs, data.arn_for_objects(f"{names.predictions}*")]
         self.allow("Write", ["s3:PutObject", "s3:AbortMultipartUpload"], write)

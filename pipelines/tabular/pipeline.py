@@ -29,6 +29,7 @@ from settings_schema import Algorithm, DataSet, Model, Project
 MEASURED_FACTS = (
     "data-sha256",
     "data-versions",
+    "data-sources",
     "schema-sha256",
     "specification-sha256",
     "code-sha256",
@@ -110,7 +111,7 @@ def _data_version(target: Target, parameters: dict[str, Parameter]) -> LambdaSte
         description="The S3 versions of the files that this run learns from",
         lambda_func=Lambda(function_arn=target.data_version_function, session=target.session),
         inputs={"url": parameters["InputDataUrl"], "commit": parameters["GitCommit"], "trigger": parameters["TriggerReason"]},
-        outputs=[LambdaOutput(output_name=name) for name in ("version", "commit", "trigger")],
+        outputs=[LambdaOutput(output_name=name) for name in ("version", "uploaded", "learned", "commit", "trigger")],
     )
 
 
@@ -184,6 +185,8 @@ def _evaluate(
             *("--threshold", parameters["MetricThreshold"].to_string()),
             *("--deploy-pipeline", target.names.deploy_pipeline),
             *("--git-commit", data_version.properties.Outputs["commit"]),
+            *("--trigger", data_version.properties.Outputs["trigger"]),
+            *("--feedback", f"s3://{target.data_bucket}/{target.names.feedback}"),
             *("--output", f"{PROCESSING}/output/evaluation"),
         ],
         inputs={

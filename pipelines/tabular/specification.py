@@ -27,6 +27,7 @@ def specification_json(model: Model) -> str:
         "algorithms": [algorithm.model_dump() for algorithm in model.algorithms],
         "tuning": model.tuning.model_dump(),
         "gate": model.gate.model_dump(),
+        "learn_from_answers": model.retraining.learn_from_answers,
     }
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 

@@ -36,7 +36,7 @@ def test_it_may_list_the_training_data_and_nothing_more(templates: Any) -> None:
 def test_it_is_made_of_files_that_work_alone(app: Any, function: dict[str, Any]) -> None:
     key = function["Code"]["S3Key"].removesuffix(".zip")
     folder = Path(app.outdir) / f"asset.{key}"
-    assert {file.name for file in folder.iterdir()} == {"data_versions.py", "failure.py", "registry_text.py"}
+    assert {file.name for file in folder.iterdir()} == {"data_versions.py", "failure.py", "registry_text.py", "sources.py"}
     module, name = function["Handler"].split(".")
     finished = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:0] = ['.']; import {module}; assert callable({module}.{name})"],

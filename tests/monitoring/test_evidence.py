@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import UTC, datetime
 
 import pytest
 from botocore.exceptions import ClientError
@@ -9,6 +10,7 @@ from evidence import NoEvidenceError, RegistrySource, Versions, load
 
 from tests.monitoring.production import HOUSES, evidence_of, trained
 
+MADE_AT = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 GROUP = "arn:aws:sagemaker:eu-west-1:111122223333:model-package/houses"
 
 
@@ -25,7 +27,7 @@ class Registry:
         self.asked.append(ModelPackageName)
         if ModelPackageName not in self.packages:
             raise ClientError({"Error": {"Code": self.refusal, "Message": "no"}}, "DescribeModelPackage")
-        return {"CustomerMetadataProperties": self.packages[ModelPackageName]}
+        return {"CustomerMetadataProperties": self.packages[ModelPackageName], "CreationTime": MADE_AT}
 
 
 class Bucket:
@@ -53,6 +55,7 @@ def test_evidence_lies_beside_the_contract_that_a_package_names(bucket):
     found = load(RegistrySource(registry, bucket, f"{GROUP}/12"), "11")
     assert found.takes.features == ["area", "rooms", "town"]
     assert found.reference is None and "estimator.json" not in found.documents
+    assert found.made_at == "2026-11-01T09:30:00Z"
     assert registry.asked == [f"{GROUP}/11"]
 
 

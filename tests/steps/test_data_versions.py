@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,9 @@ URL = "s3://data/training/houses/"
 class Bucket:
     """Lists its newest versions first, as S3 does for each key; `refuses` is the code of an error instead."""
 
-    def __init__(self, *files: str, refuses: str = "") -> None:
-        """`files`: `key@version`, or `key@null:etag` in a bucket without versioning."""
+    def __init__(self, *files: str, refuses: str = "", contents: Mapping[str, bytes] | None = None) -> None:
+        """`files`: `key@version`, or `key@null:etag` in a bucket without versioning. `contents`: by key, of those that may be read."""
+        self.contents = contents or {}
         self.items: list[dict[str, Any]] = []
         self.refuses = refuses
         for file in files:
@@ -34,6 +37,10 @@ class Bucket:
         for item in self.items:
             item["IsLatest"] = item["IsLatest"] and item["Key"] != key
         self.items.insert(0, {"Key": key, "VersionId": identifier, "ETag": f'"{tag}"', "IsLatest": True})
+
+    def get_object(self, **request: str) -> dict[str, Any]:
+        assert request["Bucket"] == "data"
+        return {"Body": io.BytesIO(self.contents[request["Key"]])}
 
     def get_paginator(self, operation: str) -> Bucket:
         assert operation == "list_object_versions"
@@ -115,8 +122,43 @@ def test_another_error_of_s3_is_not_taken_for_missing_data() -> None:
 def test_the_function_answers_what_the_step_declares(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boto3, "client", lambda _: Bucket("training/houses/a.csv@v1"))
     asked = {"url": URL, "commit": "0123abc", "trigger": "weekly (Monday), please"}
-    answered = {"version": "a.csv@v1", "commit": "0123abc", "trigger": "weekly _Monday__ please"}
+    uploaded = f"1 files sha256:{hashlib.sha256(b'a.csv@v1').hexdigest()}"
+    answered = {"version": "a.csv@v1", "uploaded": uploaded, "learned": "0", "commit": "0123abc", "trigger": "weekly _Monday__ please"}
     assert data_versions.handler(asked, None) == answered
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> dict[str, str]:
+    monkeypatch.setattr(boto3, "client", lambda _: bucket)
+    return data_versions.handler({"url": URL}, None)
+
+
+LEARNED = "training/houses/learned"
+
+
+def test_what_production_learned_is_other_data_but_no_other_upload(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = answer(monkeypatch, Bucket("training/houses/a.csv@v1"))
+    learned = answer(monkeypatch, Bucket("training/houses/a.csv@v1", f"{LEARNED}/live/w1.csv@v2"))
+    replaced = answer(monkeypatch, Bucket("training/houses/a.csv@v3", f"{LEARNED}/live/w1.csv@v2"))
+    assert len({before["version"], learned["version"], replaced["version"]}) == 3
+    assert before["uploaded"] == learned["uploaded"] != replaced["uploaded"]
+
+
+def test_the_rows_that_all_environments_have_learned_are_counted_and_what_is_no_tally_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tallies = {"live": b'{"rows": 30}', "try": b'{"rows": 12}', "third": b"cut in the mid", "fourth": b'{"rows": "many"}'}
+    files = [f"{LEARNED}/{environment}/_tally.json@v1" for environment in tallies]
+    bucket = Bucket("training/houses/a.csv@v1", *files, contents=dict(zip([file[:-3] for file in files], tallies.values(), strict=True)))
+    found = answer(monkeypatch, bucket)
+    assert (found["learned"], found["version"]) == ("42", "a.csv@v1")
+    said = capsys.readouterr().out
+    assert f"{LEARNED}/third/_tally.json is not counted" in said
+    assert f"{LEARNED}/fourth/_tally.json is not counted" in said
+
+
+def test_answers_alone_are_no_data_to_begin_with() -> None:
+    with pytest.raises(BadInput, match="there is no data at"):
+        version(f"{LEARNED}/live/w1.csv@v1")
 
 
 def arguments(folder: Path, version: str) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -21,7 +22,13 @@ DEFAULTS = {
     "GitCommit": "abc123",
 }
 SCHEDULE = {"source": "schedule"}
-DRIFT = {"source": "aws.cloudwatch", "id": "e-1", "detail": {"alarmName": "mlops-production-drift", "state": {"value": "ALARM"}}}
+ALARM = "mlops-production-drift"
+DRIFT = {
+    "source": "aws.cloudwatch",
+    "id": "e-1",
+    "time": "2026-11-27T14:20:00Z",
+    "detail": {"alarmName": ALARM, "state": {"value": "ALARM"}},
+}
 
 
 def new_data(key: str) -> dict[str, Any]:
@@ -70,9 +77,13 @@ class FakeSageMaker:
     def __init__(self, statuses: list[str], pipelines: tuple[str, ...] = ("mlops-training",)) -> None:
         self.runs = [run(status, f"arn:old-{number}") for number, status in enumerate(statuses)]
         self.pipelines, self.started = pipelines, []
+        self.steps: dict[str, list[dict[str, Any]]] = {}
         self.created = datetime(2026, 1, 1, tzinfo=UTC)
         self.after_listing: Callable[[], object] | None = None
         self.refuses_other_parameters = False
+
+    def list_pipeline_execution_steps(self, *, PipelineExecutionArn: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        return {"PipelineExecutionSteps": self.steps.get(PipelineExecutionArn, [])}
 
     def describe_pipeline(self, *, PipelineName: str) -> dict[str, Any]:  # noqa: N803 - boto3's own name
         if PipelineName not in self.pipelines:
@@ -108,11 +119,60 @@ class FakeSageMaker:
         self.runs[0]["PipelineExecutionStatus"] = status
 
 
+class FakeStore:
+    """S3 and SNS and the function that says which data there is, as far as an alarm asks them."""
+
+    class exceptions:  # noqa: N801 - boto3's own name
+        NoSuchKey = KeyError
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.messages: list[str] = []
+        self.data = {"version": "a.csv@v1", "uploaded": "1 files sha256:1", "learned": "0"}
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        assert Bucket == "data"
+        return {"Body": io.BytesIO(self.objects[Key])}
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803
+        assert Bucket == "data"
+        self.objects[Key] = Body
+
+    def publish(self, *, TopicArn: str, Subject: str, Message: str) -> None:  # noqa: N803
+        assert (TopicArn, len(Subject) < 100, Subject.isascii()) == ("arn:topic", True, True)
+        self.messages.append(Message)
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
+        assert (FunctionName, json.loads(Payload)["url"]) == ("mlops-data-version", DEFAULTS["InputDataUrl"])
+        return {"Payload": io.BytesIO(json.dumps(self.data).encode())}
+
+
+ENVIRONMENT = {
+    "SAGEMAKER_PIPELINE_NAME": "mlops-training",
+    "MODEL_NAME": "abalone",
+    "QUIET_HOURS": "24",
+    "MIN_NEW_ROWS": "200",
+    "LEARNS_FROM_ANSWERS": "true",
+    "ALARMS": json.dumps({"production": {"drift": ALARM, "quality": "mlops-production-quality"}}),
+    "FEEDBACK": "feedback/abalone/",
+    "DATA_BUCKET": "data",
+    "DATA_VERSION_FUNCTION": "mlops-data-version",
+    "ALERT_TOPIC_ARN": "arn:topic",
+}
+
+
 @pytest.fixture
-def account(monkeypatch):
-    def install(sagemaker: FakeSageMaker) -> FakeSageMaker:
-        monkeypatch.setattr(boto3, "client", {"sagemaker": sagemaker}.__getitem__)
-        monkeypatch.setenv("SAGEMAKER_PIPELINE_NAME", "mlops-training")
+def store():
+    return FakeStore()
+
+
+@pytest.fixture
+def account(monkeypatch, store):
+    def install(sagemaker: FakeSageMaker, **environment: str) -> FakeSageMaker:
+        clients = {"sagemaker": sagemaker, **dict.fromkeys(("s3", "sns", "lambda"), store)}
+        monkeypatch.setattr(boto3, "client", clients.__getitem__)
+        for name, value in {**ENVIRONMENT, **environment}.items():
+            monkeypatch.setenv(name, value)
         return sagemaker
 
     return install
@@ -241,3 +301,140 @@ def test_a_new_project_waits_for_its_first_push(build, triggers):
     pipeline = build(*triggers)
     assert "the first push is built" in start_retraining.handler(NEW_MODEL, None)["reason"]
     assert pipeline.started == []
+
+
+AT = datetime(2026, 11, 27, 14, 20, tzinfo=UTC)
+LAST_WEEK = AT - timedelta(days=6)
+
+
+def judged(
+    sagemaker: FakeSageMaker, *, arn: str = "arn:old-0", began: datetime = LAST_WEEK, evaluate: str = "Succeeded", **data: str
+) -> None:
+    """A run has learned from these data."""
+    outputs = [{"Name": name, "Value": value} for name, value in data.items()]
+    steps = [{"StepName": "DataVersion", "StepStatus": "Succeeded", "Metadata": {"Lambda": {"OutputParameters": outputs}}}]
+    sagemaker.steps[arn] = [*steps, {"StepName": "Evaluate", "StepStatus": evaluate}]
+    for item in sagemaker.runs:
+        item["StartTime"] = began if item["PipelineExecutionArn"] == arn else item.get("StartTime", began)
+
+
+KNOWN = {"version": "a.csv@v1", "uploaded": "1 files sha256:1", "learned": "100"}
+
+
+def told_nothing_new(account, store, *, learned: str = "137", **environment: str) -> str:
+    """The one message about an alarm after which there were 37 answers more."""
+    judged(account(FakeSageMaker(["Succeeded"]), **environment), **KNOWN)
+    store.data = {**KNOWN, "learned": learned}
+    answer = start_retraining.handler(DRIFT, None)
+    assert answer["started"] is None
+    (message,) = store.messages
+    return message
+
+
+def test_an_alarm_without_anything_new_starts_nothing_and_says_what_is_missing(account, store):
+    message = told_nothing_new(account, store)
+    assert f"alarm {ALARM}" in message
+    assert "nothing new to learn from since the run of 2026-11-21 14:20 UTC: no upload and 37 of 200 labelled answers" in message
+    assert "python -m build_scripts.upload_data --model abalone FILE" in message
+    assert "python -m deploy_scripts.send_labels labels.csv --model abalone --environment production" in message
+    assert "learn_from_answers" not in message
+
+
+def test_of_a_model_that_does_not_learn_from_answers_only_an_upload_is_new(account, store):
+    message = told_nothing_new(account, store, learned="9000", LEARNS_FROM_ANSWERS="false")
+    assert "no upload.\n" in message
+    assert "Retraining.learn_from_answers in models/abalone.py" in message
+
+
+@pytest.mark.parametrize(
+    "now",
+    [{"uploaded": "2 files sha256:2"}, {"learned": "300"}, {"learned": "250"}],
+    ids=["an upload", "enough answers", "a tally that began anew"],
+)
+def test_an_alarm_with_something_new_starts_a_run(account, store, now):
+    known = {**KNOWN, "learned": "260"} if now == {"learned": "250"} else KNOWN
+    judged(account(FakeSageMaker(["Succeeded"])), **known)
+    store.data = {**KNOWN, **now}
+    assert start_retraining.handler(DRIFT, None)["started"] == "arn:new-0"
+    assert store.messages == []
+
+
+def test_what_a_refused_version_learned_from_was_tried_and_is_not_new(account, store):
+    judged(account(FakeSageMaker(["Failed"])), **KNOWN)
+    store.data = KNOWN
+    assert start_retraining.handler(DRIFT, None)["started"] is None
+
+
+def test_a_run_that_broke_before_it_judged_anything_has_learned_nothing(account, store):
+    sagemaker = account(FakeSageMaker(["Failed", "Succeeded"]))
+    judged(sagemaker, arn="arn:old-1", **KNOWN)
+    judged(sagemaker, arn="arn:old-0", evaluate="Failed", **{**KNOWN, "learned": "300"})
+    store.data = {**KNOWN, "learned": "300"}
+    assert start_retraining.handler(DRIFT, None)["started"] == "arn:new-0"
+
+
+def test_a_run_of_an_earlier_definition_knew_only_the_version_of_its_data(account, store):
+    judged(account(FakeSageMaker(["Succeeded"])), version="a.csv@v1")
+    assert start_retraining.handler(DRIFT, None)["started"] is None
+    store.data = {**KNOWN, "version": "a.csv@v2"}
+    assert start_retraining.handler(DRIFT, None)["started"] == "arn:new-0"
+
+
+def test_nobody_is_told_twice_within_the_quiet_time(account, store):
+    told_nothing_new(account, store)
+    quality = {**DRIFT, "id": "e-9", "time": "2026-11-28T14:19:00Z", "detail": {"alarmName": "mlops-production-quality"}}
+    start_retraining.handler(quality, None)
+    assert len(store.messages) == 1
+    start_retraining.handler({**quality, "id": "e-10", "time": "2026-11-28T14:21:00Z"}, None)
+    assert len(store.messages) == 2
+
+
+@pytest.mark.parametrize("status", ["Succeeded", "Failed", "Stopped"])
+def test_soon_after_any_run_an_alarm_starts_none_and_calls_nobody(account, store, status):
+    sagemaker = account(FakeSageMaker([status]))
+    judged(sagemaker, began=AT - timedelta(hours=23), **KNOWN)
+    store.data = {**KNOWN, "learned": "9000"}
+    assert "alarms start no run within 24 hours after one began (Retraining.quiet_hours)" in start_retraining.handler(DRIFT, None)["reason"]
+    assert store.messages == []
+    assert start_retraining.handler({**DRIFT, "time": "2026-11-27T15:20:00Z"}, None)["started"] == "arn:new-0"
+
+
+def test_other_triggers_wait_for_no_quiet_time_and_ask_for_nothing_new(account, store):
+    sagemaker = account(FakeSageMaker(["Succeeded"]))
+    judged(sagemaker, began=AT, **KNOWN)
+    store.data = KNOWN
+    assert start_retraining.handler(SCHEDULE, None)["started"] == "arn:new-0"
+
+
+def feedback(store: FakeStore, *alarms: str, environment: str = "production") -> dict[str, Any]:
+    """A watch has written what it found."""
+    key = f"feedback/abalone/{environment}.json"
+    store.objects[key] = json.dumps({"environment": environment, "alarms": alarms, "judged_at": AT.isoformat()}).encode()
+    return new_data(key)
+
+
+def test_what_was_missing_when_the_alarm_began_starts_the_run_when_it_has_come(account, store):
+    sagemaker = account(FakeSageMaker(["Succeeded"]))
+    judged(sagemaker, **KNOWN)
+    store.data = {**KNOWN, "learned": "299"}
+    assert start_retraining.handler(feedback(store, "drift"), None)["started"] is None
+    store.data = {**KNOWN, "learned": "300"}
+    assert start_retraining.handler(feedback(store, "drift"), None)["started"] == "arn:new-0"
+    assert {"Name": "TriggerReason", "Value": f"alarm {ALARM}"} in sagemaker.started[0]["PipelineParameters"]
+
+
+@pytest.mark.parametrize(("alarms", "environment"), [((), "production"), (("bias",), "production"), (("drift",), "unknown")])
+def test_feedback_without_an_alarm_that_retrains_starts_nothing(account, store, alarms, environment):
+    account(FakeSageMaker([]))
+    assert start_retraining.handler(feedback(store, *alarms, environment=environment), None)["started"] is None
+
+
+def test_feedback_that_is_gone_starts_nothing(account):
+    account(FakeSageMaker([]))
+    assert start_retraining.handler(new_data("feedback/abalone/production.json"), None)["started"] is None
+
+
+def test_where_there_is_no_data_an_alarm_starts_nothing_and_says_so(account, store):
+    account(FakeSageMaker([]))
+    store.data = {"errorMessage": "there is no data at s3://data/training/abalone/", "errorType": "BadInput"}
+    assert "there is no data at" in start_retraining.handler(DRIFT, None)["reason"]

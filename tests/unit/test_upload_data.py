@@ -205,3 +205,13 @@ def test_a_file_is_held_to_the_contract_of_the_model_that_is_named(
     assert run(upload_data.main, ["--model", "arrests", table(tmp_path, GOOD)]) == 2
     assert "the contract of models/arrests.py" in capsys.readouterr().err
     assert account.s3.writes == []
+
+
+def test_what_production_learned_is_neither_checked_nor_replaced(account: ScriptAccount, tmp_path: Path) -> None:
+    """It may be of columns that the model had once; training leaves out what does not fit, and an upload is none of its business."""
+    learned = f"data/{NAMES.training_data}learned/live/2026-11-27T14Z--2026-11-27T15Z.csv"
+    account.s3.objects[learned] = b"other,columns\n1,2\n"
+    assert run(upload_data.main, [table(tmp_path, GOOD)]) == 0
+    assert run(upload_data.main, [table(tmp_path, GOOD, "other.csv"), "--replace"]) == 0
+    left = {key for key in account.s3.objects if key.endswith(".csv")}
+    assert left == {learned, f"data/{NAMES.training_data}other.csv"}

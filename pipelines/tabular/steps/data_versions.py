@@ -2,15 +2,17 @@
 
 Two ask this file. The Lambda function `<project>-data-version` (infra/model/data_version.py) is made of it: every run asks that
 first, so that SageMaker's step cache, which compares arguments and addresses, learns of new data. `prepare.py` asks again once it has
-read the files. Input: an address. Output: text, also for the lineage, where build_scripts/recorded_inputs.py reads it.
+read the files. Input: an address. Output: text, also for the lineage, where build_scripts/recorded_inputs.py reads it; and what
+infra/model/start_retraining/handler.py, which asks the function too, tells new data by.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import sources
 from failure import BadInput
 from registry_text import LONGEST_METADATA, is_metadata, metadata
 
@@ -21,14 +23,18 @@ UNVERSIONED = "unversioned"
 def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:
     """The Lambda function. Input: `{"url": "s3://bucket/prefix", "commit": ..., "trigger": ...}`.
 
-    Output: `{"version": ..., "commit": ..., "trigger": ...}`, output parameters of the step: all three as the registry can record them,
-    and as a job's argument takes them. Whoever starts a run may write anything, and Register would refuse it when all is done.
+    Output: `{"version": ..., "uploaded": ..., "learned": ..., "commit": ..., "trigger": ...}`, output parameters of the step, as the
+    registry can record them and as a job's argument takes them. Whoever starts a run may write anything, and Register would refuse it
+    when all is done. `uploaded`: another text whenever the uploaded files are others. `learned`: how many rows were ever learned.
     """
     import boto3
 
-    version = find(boto3.client("s3"), str(event["url"]))
-    print(f"{event['url']}: {version}")
-    return {"version": version, **{name: metadata(str(event.get(name) or "")) for name in ("commit", "trigger")}}
+    s3, url = boto3.client("s3"), str(event["url"])
+    listed = _listed(s3, url)
+    version = _version(listed, url)
+    found = {"version": version, "uploaded": _uploaded(listed, url), "learned": str(_learned_rows(s3, listed, url))}
+    print(f"{url}: {version}; {found['learned']} rows were learned")
+    return {**found, **{name: metadata(str(event.get(name) or "")) for name in ("commit", "trigger")}}
 
 
 def require_unchanged(url: str, version: str) -> None:
@@ -44,14 +50,51 @@ def find(s3: Any, url: str) -> str:
 
     Raises BadInput without a file, and for an address that the registry could not hold, from which nobody could build the version again.
     """
+    return _version(_listed(s3, url), url)
+
+
+def _version(listed: Sequence[Mapping[str, Any]], url: str) -> str:
+    current = [item for item in listed if is_data(item["Key"])]
+    if all(sources.is_learned(_below(url, item["Key"])) for item in current):
+        raise BadInput(f"there is no data at {url}; `python -m build_scripts.upload_data` uploads it, or give another InputDataUrl")
+    versions = [_named(item) for item in current]
+    text = " ".join(versions)
+    return text if is_metadata(text) else digest(versions)
+
+
+def _listed(s3: Any, url: str) -> list[Mapping[str, Any]]:
     if not is_metadata(url):
         allowed = f"1 to {LONGEST_METADATA} letters, digits, spaces and _ . : / = + - @, which the registry can record"
         raise BadInput(f"InputDataUrl is {url[:LONGEST_METADATA]!r} ({len(url)} characters); allowed: {allowed}")
-    versions = [f"{item['Key'].rsplit('/', 1)[-1]}@{identity(item)}" for item in _current(s3, url)]
-    if not versions:
-        raise BadInput(f"there is no data at {url}; `python -m build_scripts.upload_data` uploads it, or give another InputDataUrl")
-    text = " ".join(versions)
-    return text if is_metadata(text) else digest(versions)
+    return list(_current(s3, url))
+
+
+def _uploaded(listed: Sequence[Mapping[str, Any]], url: str) -> str:
+    """What identifies the uploaded files alone, so that a person's new data are told from what production learned."""
+    items = (item for item in listed if is_data(item["Key"]) and not sources.is_learned(_below(url, item["Key"])))
+    return digest([_named(item) for item in items])
+
+
+def _learned_rows(s3: Any, listed: Sequence[Mapping[str, Any]], url: str) -> int:
+    """How many rows were ever learned, of all environments: their tallies say it. What says nothing counts nothing, and stops no run."""
+    bucket, rows = url.removeprefix("s3://").partition("/")[0], 0
+    for item in listed:
+        if sources.is_tally(_below(url, item["Key"])):
+            content = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
+            try:
+                rows += sources.rows_of(content)
+            except ValueError as error:
+                print(f"s3://{bucket}/{item['Key']} is not counted: {error}")
+    return rows
+
+
+def _named(item: Mapping[str, Any]) -> str:
+    return f"{item['Key'].rsplit('/', 1)[-1]}@{identity(item)}"
+
+
+def _below(url: str, key: str) -> str:
+    """The part of a key below the address, where a job's input has the file."""
+    return key.removeprefix(url.removeprefix("s3://").partition("/")[2]).lstrip("/")
 
 
 def digest(versions: list[str]) -> str:
@@ -65,9 +108,8 @@ def identity(item: Mapping[str, Any]) -> str:
 
 
 def is_data(key: str) -> bool:
-    """Whether a key is a file that table.py reads: not a folder, and not a marker such as _SUCCESS or a hidden file."""
-    name = key.rsplit("/", 1)[-1]
-    return bool(name) and not name.startswith(("_", "."))
+    """Whether a key is a file that is read."""
+    return sources.is_data(key.rsplit("/", 1)[-1])
 
 
 def _current(s3: Any, url: str) -> Iterator[Mapping[str, Any]]:
@@ -79,7 +121,7 @@ def _current(s3: Any, url: str) -> Iterator[Mapping[str, Any]]:
         raise BadInput(f"InputDataUrl is {url!r}; allowed: s3://bucket/prefix/")
     try:
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-            yield from (item for item in page.get("Versions", []) if item["IsLatest"] and is_data(item["Key"]))
+            yield from (item for item in page.get("Versions", []) if item["IsLatest"])
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "NoSuchBucket":

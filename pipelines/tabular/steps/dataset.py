@@ -33,6 +33,12 @@ class Rows:
         categorical = {name: (distinct, codes[mask]) for name, (distinct, codes) in self.categorical.items()}
         return Rows(numeric, categorical, self.target[mask], int(np.count_nonzero(mask)))
 
+    def followed_by(self, others: Rows) -> Rows:
+        """These rows and then the others, which have the same columns."""
+        numeric = {name: np.concatenate([values, others.numeric[name]]) for name, values in self.numeric.items()}
+        categorical = {name: _joined(own, others.categorical[name]) for name, own in self.categorical.items()}
+        return Rows(numeric, categorical, np.concatenate([self.target, others.target]), self.count + others.count)
+
     def texts(self, column: str) -> list[str | None]:
         """A categorical column as one text per row."""
         distinct, codes = self.categorical[column]
@@ -64,6 +70,13 @@ def load(folder: Path) -> tuple[Part, dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise BadInput(f"{folder.name}: no prepared rows ({error}); run prepare.py first") from None
     return Part(*arrays), about
+
+
+def _joined(own: Labels, others: Labels) -> Labels:
+    distinct = list(dict.fromkeys([*own[0], *others[0]]))
+    position = {value: index for index, value in enumerate(distinct)}
+    moved = np.array([position[value] for value in others[0]], dtype=np.int64)[others[1]]
+    return distinct, np.concatenate([own[1], moved])
 
 
 def class_index(labels: Labels, classes: Sequence[str]) -> Floats:

@@ -39,6 +39,7 @@ from evaluation import (
     quality,
     reference,
     report,
+    why_now,
     yardsticks,
 )
 from evaluation.comparison import compare
@@ -71,6 +72,8 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--deploy-pipeline", default="", help="whose last release must not be clearly better; empty: none")
     arguments.add_argument("--champion-model", help="a model.tar.gz to compare with instead of the last release")
     arguments.add_argument("--git-commit", default="unknown")
+    arguments.add_argument("--trigger", default="", help="what started the run; for an alarm, what was found is shown")
+    arguments.add_argument("--feedback", default="", help="s3://... where the watches over the model leave what they found; empty: nowhere")
     arguments.add_argument("--output", default="/opt/ml/processing/output/evaluation")
     arguments.add_argument("--specification", help="specification.json; default: the one beside this script")
     return arguments
@@ -158,6 +161,8 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
         "choice": json.loads((Path(options.choice) / "choice.json").read_text(encoding="utf-8")),
         "changes": _changes(options, rival, served, scratch),
         "warnings": data["warnings"],
+        "sources": data["sources"],
+        "why": why_now.read(options.feedback, options.trigger),
         "curves": _curves(specification.problem, rows.target, predicted, served.about["classes"]),
     }
     files = _files(facts, specification, options, rows, predicted, served, scratch)

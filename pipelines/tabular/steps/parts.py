@@ -1,19 +1,22 @@
 """Which rows train, validate and test, and what is fitted on the training rows; or why a table cannot be learned from.
 
 Input: a `Table` and the specification. Output: `Parts`, or BadInput. Everything that Prepare refuses is refused here, before anything
-is prepared or written: so the check at upload (build_scripts/upload_data.py) calls this too, and its verdict is the pipeline's.
-Next: `prepare.py`.
+is prepared or written: so the check at upload (build_scripts/upload_data.py) calls this too, and its verdict is the pipeline's. What
+production learned (learned_rows.py) is added to the training and validation rows, and refuses nothing. Next: `prepare.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import contract
 import dataset
 import features
+import learned_rows
+import learned_split
 import numpy as np
 import split
 import weights
@@ -34,7 +37,8 @@ class Parts:
     """All rows and the mask of each part; the training rows that are learned from with their weights, and what is fitted on them.
 
     `classes` in the order of their index (the positive class of a binary problem last), None for a regression.
-    `split_by`: what tells two rows apart to the split: identifier, features, or copy (`split.spread`).
+    `split_by`: what tells two rows apart to the split: identifier, features, or copy (`split.spread`). `sources`: how many rows were
+    uploaded; with learned ones, how many of those train or validate, and how many their place keeps out.
     """
 
     rows: Rows
@@ -45,18 +49,31 @@ class Parts:
     fitted: Mapping[str, Any]
     weight: Floats
     warnings: list[str]
+    sources: Mapping[str, int]
+    learned_sha256: str = ""
 
 
-def require(table: Table, specification: Specification) -> Parts:
-    """The parts of a table that keeps the contract. Raises BadInput with everything that is wrong."""
+def require(table: Table, specification: Specification, data: str | Path | None = None) -> Parts:
+    """The parts of a table that keeps the contract. Raises BadInput with everything that is wrong.
+
+    `data`: the folder that may hold rows which production learned; None for none.
+    """
     warnings = contract.require(table, specification)
     rows, classes = _rows(table, specification)
     buckets, split_by = _buckets(table, rows, specification)
     shares = specification.preparation["split"]
     masks = dict(zip(PARTS, split.sides(buckets, shares["validation"], shares["test"]), strict=True))
     _require_usable(rows, buckets, masks, classes)
+    sources, digest = {"uploaded": rows.count}, ""
+    learned = None if data is None else learned_rows.read(data, specification, classes)
+    if learned is not None:
+        by = learned_split.By(specification.target, classes, shares, split_by)
+        placed = learned_split.place(rows, masks, learned.rows, by)
+        rows, masks, digest = placed.rows, placed.masks, learned.sha256
+        sources |= {"learned": placed.used, "held_out": learned.rows.count - placed.used}
+        warnings = [*warnings, *learned.warnings, *placed.warnings]
     train, fitted = _fit(rows.take(masks["train"]), specification)
-    return Parts(rows, classes, split_by, masks, train, fitted, _weight(train, specification), warnings)
+    return Parts(rows, classes, split_by, masks, train, fitted, _weight(train, specification), warnings, sources, digest)
 
 
 def _rows(table: Table, specification: Specification) -> tuple[Rows, list[str] | None]:

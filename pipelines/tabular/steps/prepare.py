@@ -1,6 +1,7 @@
 """Step 1: raw data -> checked, split, prepared parts.
 
-Inputs: `--data` (CSV or Parquet, one file or a folder); what is refused: `parts.py`. Outputs, each a folder under `--output`:
+Inputs: `--data` (CSV or Parquet, one file or a folder, in which there may be what production learned: sources.py); what is refused:
+`parts.py`. Outputs, each a folder under `--output`:
 `train` and `validation` (prepared rows), `test` (raw rows: evaluation goes the way a request goes) and
 `preparation` (the fitted state, the lineage of the data and the warnings). Next: `train.py`.
 """
@@ -20,6 +21,7 @@ import features
 import numpy as np
 import parts
 import pyarrow as pa
+import sources
 import table as tables
 from dataset import Part, Rows
 from parts import Parts
@@ -46,21 +48,23 @@ def main(argv: list[str]) -> None:
     if options.data_version != data_versions.UNVERSIONED:
         # The step cache will remember what is read here under this version: files that were replaced meanwhile must not get in there.
         data_versions.require_unchanged(options.data_url, options.data_version)
-    cut = parts.require(table, specification)
+    cut = parts.require(table, specification, options.data)
     state, prepared = _prepare(cut, specification)
     lineage = {
-        "data_sha256": table.sha256,
+        "data_sha256": sources.together(table.sha256, cut.learned_sha256),
         "data_url": options.data_url,
         "data_versions": options.data_version,
         "rows": {name: int(np.count_nonzero(mask)) for name, mask in cut.masks.items()},
+        "sources": cut.sources,
         "warnings": cut.warnings,
     }
     described = baseline.statistics(cut.rows.take(cut.masks["train"]))
-    _write(Path(options.output), table, cut.masks["test"], state, prepared, {"lineage": lineage, "statistics": described})
+    _write(Path(options.output), table, cut.masks["test"][: table.rows], state, prepared, {"lineage": lineage, "statistics": described})
     for warning in cut.warnings:
         print(f"warning: {warning}")
     counts = ", ".join(f"{name} {count}" for name, count in lineage["rows"].items())
-    print(f"prepared {table.rows} rows ({counts}) as {len(state['outputs'])} columns")
+    where_from = f", {cut.sources['learned']} of them from answers" if "learned" in cut.sources else ""
+    print(f"prepared {sum(lineage['rows'].values())} rows{where_from} ({counts}) as {len(state['outputs'])} columns")
 
 
 def _prepare(cut: Parts, specification: Specification) -> tuple[dict[str, Any], dict[str, Part]]:

@@ -18,7 +18,7 @@ SIBLING = Path(__file__).with_name("specification.json")
 
 @dataclass(frozen=True)
 class Specification:
-    """What one model is made of, as plain JSON values. `model`: its name."""
+    """What one model is made of, as plain JSON values. `model`: its name. `learn_from_answers`: as sources.py says."""
 
     model: str
     dataset: dict[str, Any]
@@ -26,6 +26,7 @@ class Specification:
     algorithms: list[dict[str, Any]]
     tuning: dict[str, Any]
     gate: dict[str, Any]
+    learn_from_answers: bool = False
 
     @property
     def file(self) -> str:

@@ -18,6 +18,7 @@ import csv_files
 import file_kinds
 import numpy as np
 import pyarrow as pa
+import sources
 from cells import shown
 from column_values import floats as floats
 from column_values import labels as labels
@@ -114,7 +115,10 @@ class Table:
 
 
 def read(path: str | Path) -> Table:
-    """All CSV and Parquet files at `path`, in the order of their names. Raises BadInput naming the file."""
+    """All CSV and Parquet files that were uploaded to `path`, in the order of their names. Raises BadInput naming the file.
+
+    What production learned is beside them (sources.py), and is read by learned_rows.py.
+    """
     files = _files(Path(path))
     parts = [_read_file(file) for file in files]
     names = parts[0].column_names
@@ -123,8 +127,8 @@ def read(path: str | Path) -> Table:
             different = sorted(set(names) ^ set(part.column_names))
             listed = ", ".join(map(shown, different[:SHOWN_COLUMNS])) or "their order"
             raise BadInput(f"{file.name}: columns differ from {files[0].name}: {listed}; give all files the same header")
-    sources = tuple(Source(file, part.num_rows) for file, part in zip(files, parts, strict=True))
-    return Table(_together(files, parts), sources, _sha256(files), _widened(parts))
+    origins = tuple(Source(file, part.num_rows) for file, part in zip(files, parts, strict=True))
+    return Table(_together(files, parts), origins, sha256(files), _widened(parts))
 
 
 def _together(files: Sequence[Path], parts: Sequence[pa.Table]) -> pa.Table:
@@ -153,7 +157,7 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise BadInput(f"no data at {path.name!r}; upload a .csv or .parquet file to the prefix that InputDataUrl names")
-    files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith((".", "_")))
+    files = sorted(file for file in sources.files(path) if not sources.is_learned(file.relative_to(path).as_posix()))
     data = [file for file in files if file.suffix.lower() in SUFFIXES]
     other = [file.name for file in files if file.suffix.lower() not in SUFFIXES]
     if other:
@@ -193,7 +197,8 @@ def _read_parquet(file: Path) -> pa.Table:
     return table
 
 
-def _sha256(files: list[Path]) -> str:
+def sha256(files: Sequence[Path]) -> str:
+    """Of the files' names and bytes, in their order."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.name.encode() + b"\0")
