@@ -135,9 +135,7 @@ class Watch:
         found = []
         for window in todo:
             findings, entry = self._judge(window, now, entries)
-            print(f"{window.name}: {findings['rows']:,} rows of {findings['requests']:,} requests: {findings['status']}", flush=True)
-            for line in (*(breach["detail"] for breach in findings["breaches"]), *findings["reasons"]):
-                print(f"  {line}", flush=True)
+            print("\n  ".join(outcome.summary(findings)), flush=True)
             if tell:
                 tell(findings, window == newest)
             entries = history.with_entry(entries, entry)
@@ -180,7 +178,6 @@ class Watch:
         own = reading.sketches
         pooled, together, seen = self._pool(window, reading, entries)
         versions = [self._version(version, sketch, seen) for version, sketch in sorted(together.items())]
-        short = {version: together[version].rows for version in together if together[version].rows < self._min_rows}
         found = outcome.breaches(versions, entries, window)
         rows = sum(sketch.rows for sketch in own.values())
         here = reading.reader.seen
@@ -190,9 +187,9 @@ class Watch:
                 "environment": self._place.environment,
                 "window": {"from": window.first, "to": window.last},
                 "judged_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-                "status": outcome.status(rows, here.requests, versions, bool(found)),
+                "status": outcome.status(here.requests, versions, bool(found)),
                 "reasons": [
-                    *outcome.reasons(here, self._others(window), self._versions.missing, short, self._min_rows),
+                    *outcome.reasons(here, self._others(window), self._versions.missing, versions, self._min_rows),
                     *(f"version {version}: {self._unusable[version]}" for version in sorted(together) if version in self._unusable),
                 ],
                 "requests": here.requests,
