@@ -2,10 +2,14 @@
 
 import io
 import json
+import shutil
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 
+import captured
 import numpy as np
 import pytest
+import sketch
 from dataset import Rows
 from failure import BadInput
 from pyarrow import parquet
@@ -201,17 +205,66 @@ def test_answered_rows_are_kept_for_labels(production):
     ]
 
 
-def test_rows_of_a_file_that_went_are_not_kept_twice(production):
+def test_a_window_whose_files_are_gone_stays_as_it_was_judged(production, capsys):
+    """Captured files expire. Judged again by hand, the window would lose what was found, and the rows that labels are joined with."""
+    key = production.traffic(120)
+    production.watch()
+    (production.folder / key).unlink()
+    assert production.watch() == []
+    assert production.watch(between=(datetime(2026, 11, 27, 14, tzinfo=UTC), datetime(2026, 11, 27, 15, tzinfo=UTC))) == []
+    assert (production.written("findings.json")["rows"], kept_rows(production)) == (120, [120])
+    assert f"2026-11-27T14Z--2026-11-27T15Z stays as it was judged: {key} is gone" in capsys.readouterr().out
+
+
+def test_no_row_is_kept_twice_when_a_window_is_judged_in_larger_pieces(production, monkeypatch):
+    monkeypatch.setattr(captured, "MOST_REQUESTS", 50)
     production.traffic(120)
-    production.version("13")
-    other = production.traffic(120, version="13", name="z")
     production.watch()
-    (production.folder / other).unlink()
+    assert kept_rows(production) == [50, 50, 20]
+    monkeypatch.setattr(captured, "MOST_REQUESTS", 1000)
+    production.traffic(10, name="late")
     production.watch()
-    kept = [
-        parquet.read_table(production.folder / item.key).num_rows for item in production.store.list(PREFIX) if item.key.endswith("parquet")
-    ]
-    assert sorted(kept) == [0, 120]
+    assert kept_rows(production) == [130, 0, 0]
+
+
+def test_answered_rows_of_a_version_that_is_no_longer_known_stay(production):
+    production.version("11")
+    production.traffic(120, version="11")
+    production.watch()
+    shutil.rmtree(production.folder / "evidence/11")
+    production.traffic(120, name="late")
+    production.watch()
+    assert kept_rows(production) == [120, 120]
+
+
+def kept_rows(production):
+    keys = [item.key for item in production.store.list(PREFIX) if item.key.endswith("parquet")]
+    return [parquet.read_table(production.folder / key).num_rows for key in keys]
+
+
+def test_memory_does_not_grow_with_the_window(production, monkeypatch):
+    monkeypatch.setattr(captured, "MOST_REQUESTS", 200)
+    monkeypatch.setattr(sketch, "MOST_SAMPLED", 200)
+
+    def peak(day, files):
+        for name in range(files):
+            production.traffic(200, hour=f"2026/11/{day}/14", name=f"{name:03d}", seed=name)
+        begin = datetime(2026, 11, day, 14, tzinfo=UTC)
+        tracemalloc.start()
+        (findings,) = production.watch(between=(begin, begin + timedelta(hours=1)))
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert findings["rows"] == 200 * files
+        return highest
+
+    peak(20, 3)  # imports and caches
+    assert peak(22, 40) < 1.5 * peak(21, 8)
+
+
+def test_a_history_that_is_none_is_said_in_one_line(production):
+    production.put(f"{PREFIX}history.json", '{"windows": [{"from": 1}]}')
+    with pytest.raises(BadInput, match=f"{PREFIX}history.json holds no history .*; move it away"):
+        production.watch()
 
 
 def test_statistics_have_the_buckets_of_the_baseline(production):
