@@ -149,6 +149,7 @@ def test_a_late_file_of_a_window_before_is_judged_where_its_rows_were_added(prod
         ("2026-11-27T13Z", 70),
         ("2026-11-27T14Z", 130),
     ]
+    assert production.watch() == []
 
 
 def test_only_versions_with_few_rows_take_rows_of_windows_before(production):
