@@ -22,6 +22,7 @@ QUESTIONS = {
     "serving": "what live metrics cost a request",
     "preparation": "one million rows against scikit-learn's own pipeline",
     "reproducibility": "whether a registered version can be rebuilt bit for bit",
+    "monitoring": "one million captured requests",
     "capacity": "the simulator against theory, simpy and ciw; the recommendation against AWS's sample",
 }
 

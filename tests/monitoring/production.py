@@ -14,6 +14,7 @@ import baseline
 import numpy as np
 from dataset import Rows
 from evidence import FolderSource, Versions
+from judges import Tell
 from monitor import Watch
 from place import Place
 from store import FolderStore
@@ -128,8 +129,10 @@ class Production:
             name,
         )
 
-    def watch(self, now: datetime = NOW, between: tuple[datetime, datetime] | None = None) -> list[dict[str, Any]]:
-        return Watch(self.place, self.limits, self.store, Versions(FolderSource(self.folder / "evidence"))).run(now, between)
+    def watch(
+        self, now: datetime = NOW, between: tuple[datetime, datetime] | None = None, tell: Tell | None = None
+    ) -> list[dict[str, Any]]:
+        return Watch(self.place, self.limits, self.store, Versions(FolderSource(self.folder / "evidence"))).run(now, between, tell)
 
     def written(self, name: str, window: str = "2026-11-27T14Z--2026-11-27T15Z") -> Any:
         return json.loads((self.folder / PREFIX / "windows" / window / name).read_text())

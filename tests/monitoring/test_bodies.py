@@ -130,6 +130,11 @@ def test_a_cell_that_is_longer_than_the_container_takes_is_refused():
     assert read([f"1,2,{long}", "1,2,x"], inference.CSV, TAKES) == [None, [("1.0", "2.0", "x")]]
 
 
+@pytest.mark.parametrize("body", ["", "\n", "\n1\n\n2\n", " \n1", "1\n \n", " ", "NA", "1,2"])
+def test_an_empty_line_is_no_row_and_a_blank_one_is_a_missing_value(body):
+    assert read([body], inference.CSV, ALONE) == [as_served(body, inference.CSV, ALONE)]
+
+
 def test_a_bad_request_among_many_costs_only_itself():
     given_bodies = ["1,2,Lima"] * 3 + ["1,two,Lima"] + ["3,4,Quito\n5,6,Lima"]
     result = bodies.read(given_bodies, inference.CSV, TAKES, plain=True)

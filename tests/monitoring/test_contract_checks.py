@@ -52,6 +52,18 @@ def test_a_large_share_of_few_rows_may_be_chance():
     assert missing["share"] == 0.2 and not missing["breached"]
 
 
+def test_a_baseline_of_few_rows_is_not_sure_either():
+    """None of 20 rows was missing: up to a third of all may be."""
+    few = trained(20)
+    complete = Rows({**few.numeric, "area": np.nan_to_num(few.numeric["area"], nan=50.0)}, few.categorical, few.target, few.count)
+    evidence = Evidence("12", {"contract.json": HOUSES, "statistics.json": evidence_of(complete)}, None)
+    made = Sketch.begin(evidence)
+    rows = trained(1000, 7)
+    made.add(chunk_of(with_area(rows, np.where(np.arange(1000) < 100, np.nan, 100.0))))
+    missing = contract_checks.check(made, evidence, None, 0, 1000, {})[0]
+    assert (missing["kind"], missing["share"], missing["baseline"], missing["breached"]) == ("missing", 0.1, 0.0, False)
+
+
 def test_a_small_but_certain_change_stays_below_the_limit():
     rows = trained(20_000, 7)
     area = np.where(np.arange(rows.count) < rows.count * 0.02, 500.0, np.nan_to_num(rows.numeric["area"], nan=50.0).clip(30, 190))

@@ -22,7 +22,7 @@ FEATURE = "feature."
 
 
 class Keeper:
-    """Writes the chunks of one window as they come. `close` empties parts that only an earlier judgement has written."""
+    """Writes the chunks of one window as they come. `close` empties parts of their versions that only an earlier judgement has written."""
 
     def __init__(self, store: Store, prefix: str) -> None:
         self._store, self._prefix = store, prefix + FOLDER
@@ -39,7 +39,8 @@ class Keeper:
     def close(self) -> None:
         """Empty instead of deleted: who may write here may lose nothing."""
         for item in self._store.list(self._prefix):
-            if item.key.removeprefix(self._prefix) not in self.written:
+            name = item.key.removeprefix(self._prefix)
+            if name not in self.written and name.rpartition("-")[0] in self._parts:
                 with self._store.read(item.key) as stream:  # type: ignore[attr-defined]  # both kinds of streams can be closed
                     schema = parquet.read_schema(io.BytesIO(stream.read()))
                 self._store.write(item.key, _bytes(schema.empty_table()), "application/vnd.apache.parquet")

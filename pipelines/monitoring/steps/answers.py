@@ -74,7 +74,7 @@ def _rows(text: str, kind: str, takes: Takes) -> list[tuple[Any, ...]]:
 def _predictions(rows: Sequence[tuple[Any, ...]], takes: Takes) -> Predictions:
     """Raises ValueError for what the version cannot have said."""
     classes = takes.classes
-    width = 1 if classes is None else 1 + (len(classes) if takes.is_several_classes else 1)
+    width = takes.width_of_answer()
     if any(len(row) != width for row in rows):
         raise ValueError(width)
     columns = list(zip(*rows, strict=True)) if rows else [()] * width

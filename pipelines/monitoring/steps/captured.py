@@ -228,4 +228,5 @@ def _content_type(text: str) -> tuple[str, str | None]:
 
 @lru_cache(maxsize=100_000)
 def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -97,7 +97,7 @@ def _p_value(share: _Share, unsure: float) -> float:
     upper = 1.0
     if share.known < share.known_rows:
         upper = float(stats.beta.ppf(1 - unsure, share.known + 1, share.known_rows - share.known))
-    tail = float(stats.binom.sf(share.found - 1, share.rows, max(upper, share.share)))
+    tail = float(stats.binom.sf(share.found - 1, share.rows, upper))
     return min(1.0, tail + unsure)
 
 

@@ -68,6 +68,7 @@ def load(source: Source, version: str) -> Evidence:
     found = Evidence(version, there, source.read(version, REFERENCE), source.made_at(version))
     try:
         expected, described = set(found.takes.features), found.features
+        found.takes.width_of_answer()
         kinds = {name: "numerical_statistics" if name in found.takes.numeric else "string_statistics" for name in expected}
         different = sorted(expected ^ (set(described) - {"prediction"}))
         different = different or sorted(name for name, kind in kinds.items() if kind not in described[name])

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import windows
+from failure import BadInput
 from store import GoneError, Store
 from windows import Judged, Window
 
@@ -23,11 +24,17 @@ Entry = Mapping[str, Any]
 
 
 def load(store: Store, prefix: str) -> list[Entry]:
+    """Raises BadInput for what is no history."""
     try:
         content = store.read(prefix + FILE).read()
     except GoneError:
         return []
-    entries: list[Entry] = json.loads(content)["windows"]
+    try:
+        entries: list[Entry] = json.loads(content)["windows"]
+        judged(entries)
+    except (ValueError, KeyError, TypeError) as error:
+        key = prefix + FILE
+        raise BadInput(f"{key} holds no history ({error!r}); move it away, and the windows of the last days are judged again") from None
     return entries
 
 

@@ -40,7 +40,7 @@ from judges import Case, Tell
 from place import Place
 from scored import Scored
 from sketch import Sketch
-from store import FolderStore, Item, S3Store, Store
+from store import FolderStore, GoneError, Item, S3Store, Store
 from windows import Window
 
 #: What `--from` and `--to` are where nobody gave them.
@@ -136,9 +136,7 @@ class Watch:
         found = []
         for window in todo:
             findings, entry = self._judge(window, now, entries)
-            print(f"{window.name}: {findings['rows']:,} rows of {findings['requests']:,} requests: {findings['status']}", flush=True)
-            for line in (*(breach["detail"] for breach in findings["breaches"]), *findings["reasons"]):
-                print(f"  {line}", flush=True)
+            print("\n  ".join(outcome.summary(findings)), flush=True)
             if tell:
                 tell(findings, window == newest)
             entries = history.with_entry(entries, entry)
@@ -154,13 +152,26 @@ class Watch:
         first = windows.of(asked[0] if asked else now - windows.CAUGHT_UP, self._hours)
         listed = self._list(windows.pooled(first)[-1].start, windows.of(asked[1] if asked else now, self._hours).end)
         self._files, self._foreign = listed
-        if asked:
-            todo = windows.between(*asked, self._hours, now)
-            if not todo:
-                raise BadInput(f"no window of {self._hours} hours between --from and --to is over; the first ends at {first.last}")
-            return todo
         etags = {window: {item.key: item.etag for item in items} for window, items in self._files.items()}
-        return windows.due(now, self._hours, etags, judged)
+        todo = windows.between(*asked, self._hours, now) if asked else windows.due(now, self._hours, etags, judged)
+        if asked and not todo:
+            raise BadInput(f"no window of {self._hours} hours between --from and --to is over; the first ends at {first.last}")
+        return [window for window in todo if window not in judged or self._has_its_files(window, etags)]
+
+    def _has_its_files(self, window: Window, etags: Mapping[Window, Mapping[str, str]]) -> bool:
+        """Whether all is still there that the window was judged with. If not, what was said of it stays, and so do its answered rows."""
+        try:
+            before = json.loads(self.store.read(f"{self._prefix_of(window)}files.json").read())
+        except GoneError:  # what was written of the window expires, too
+            return True
+        there = windows.together(etags, [window, *map(windows.named, before["pooled_with"])])
+        gone = [key for key in before["files"] if key not in there]
+        if gone:
+            print(f"{window.name} stays as it was judged: {gone[0]} is gone" + (f", and {len(gone) - 1} more" if len(gone) > 1 else ""))
+        return not gone
+
+    def _prefix_of(self, window: Window) -> str:
+        return f"{self._place.monitoring_prefix}windows/{window.name}/"
 
     def _list(self, first: datetime, last: datetime) -> tuple[dict[Window, list[Item]], dict[Window | None, list[str]]]:
         if self._place.capture_prefix:
@@ -173,7 +184,7 @@ class Watch:
         return Scored(self.store, self._versions.takes, str(self._place.predictions_prefix))
 
     def _judge(self, window: Window, now: datetime, entries: Sequence[Entry]) -> tuple[dict[str, Any], Entry]:
-        prefix = f"{self._place.monitoring_prefix}windows/{window.name}/"
+        prefix = self._prefix_of(window)
         keeper = Keeper(self.store, prefix)
         reading = _Reading(self._reader())
         self._read(reading, window, keeper)
@@ -182,7 +193,6 @@ class Watch:
         pooled, together, seen = self._pool(window, reading, entries)
         cases = {version: self._case(version, sketch, seen) for version, sketch in sorted(together.items())}
         versions = [self._version(version, case) for version, case in cases.items()]
-        short = {version: together[version].rows for version in together if together[version].rows < self._min_rows}
         found = outcome.breaches(versions, entries, window)
         rows = sum(sketch.rows for sketch in own.values())
         here = reading.reader.seen
@@ -192,9 +202,9 @@ class Watch:
                 "environment": self._place.environment,
                 "window": {"from": window.first, "to": window.last},
                 "judged_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-                "status": outcome.status(rows, here.requests, versions, bool(found)),
+                "status": outcome.status(here.requests, versions, bool(found)),
                 "reasons": [
-                    *outcome.reasons(here, self._others(window), self._versions.missing, short, self._min_rows),
+                    *outcome.reasons(here, self._others(window), self._versions.missing, versions, self._min_rows),
                     *(f"version {version}: {self._unusable[version]}" for version in sorted(together) if version in self._unusable),
                 ],
                 "requests": here.requests,

@@ -71,18 +71,20 @@ def _of_version(version: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield breach("attributions", None, attributions["ndcg"], attributions["limit"], detail)
 
 
-def status(rows: int, requests: int, versions: Sequence[Mapping[str, Any]], is_broken: bool) -> str:
-    """`rows`, `requests`: of the window itself. `versions`: those with evidence, with what was judged of them."""
+def status(requests: int, versions: Sequence[Mapping[str, Any]], is_broken: bool) -> str:
+    """`requests`: of the window itself. `versions`: those with evidence, with what was judged of them."""
     if not requests:
         return "no traffic"
     if is_broken:
         return "breached"
     if any(version["contract"] for version in versions):
         return "ok"
-    return "too few rows" if rows and versions else "not judged"
+    return "too few rows" if versions else "not judged"
 
 
-def reasons(seen: Seen, foreign: Sequence[str], missing: Mapping[str, str], short: Mapping[str, int], min_rows: int) -> list[str]:
+def reasons(
+    seen: Seen, foreign: Sequence[str], missing: Mapping[str, str], versions: Sequence[Mapping[str, Any]], min_rows: int
+) -> list[str]:
     """One line for each thing that is not as it should be."""
     found = []
     if seen.unreadable_lines:
@@ -105,11 +107,20 @@ def reasons(seen: Seen, foreign: Sequence[str], missing: Mapping[str, str], shor
     for version, count in seen.mismatched.items():
         place, given = seen.places[f"mismatched {version}"], plural(count, "request")
         found.append(f"{given} of version {version} not as its contract has them, such as {place}")
-    for version, rows in short.items():
-        found.append(
-            f"version {version} has {rows} rows, also with the windows before: fewer than min_rows ({min_rows}), so it was not judged"
-        )
+    for judged in versions:
+        if judged["rows"] < min_rows:
+            rows = plural(judged["rows"], "row")
+            few = f"version {judged['version']} has {rows}, also with the windows before: fewer than min_rows ({min_rows})"
+            found.append(f"{few}, so {'only its contract' if judged['contract'] else 'nothing'} was judged")
     return found
+
+
+def summary(findings: Mapping[str, Any]) -> list[str]:
+    """What a log shows of a window: its name and status, then a line for each breach and reason."""
+    window = findings["window"]
+    counted = f"{findings['rows']:,} rows of {findings['requests']:,} requests"
+    lines = [f"{breach['feature'] or breach['kind']}: {breach['detail']}" for breach in findings["breaches"]]
+    return [f"{window['from']}--{window['to']}: {counted}: {findings['status']}", *lines, *findings["reasons"]]
 
 
 def violations(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -53,6 +53,12 @@ class Takes:
         categories = [] if name in self.numeric else [([value if isinstance(value, str) else None], np.zeros(1, dtype=np.int64))]
         return self._alone[name].first_outside(numbers, categories) is None
 
+    def width_of_answer(self) -> int:
+        """Cells of an answer as CSV: a value; a label and a probability, or one for each of several classes."""
+        if self.classes is None:
+            return 1
+        return 1 + (len(self.classes) if self.is_several_classes else 1)
+
     @property
     def is_several_classes(self) -> bool:
         return self.classes is not None and self.dataset["problem"] == "multiclass"
