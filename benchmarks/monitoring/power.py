@@ -1,6 +1,6 @@
 """The smallest drift of each kind that is found, at a false-alarm rate of at most 1 in 100 windows: ours, Evidently's preset, PSI.
 
-    python -m benchmarks.monitoring.power [--windows 20]
+    python -m benchmarks.monitoring.power [--windows 25]
 
 Each kind grows in steps of about the square root of two, on the made-up table of 12 columns. Found: in at least four of five windows.
 The others keep their shipped limits where those keep the rate on undrifted windows of the same size; else they are tightened, all columns'
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +27,7 @@ from benchmarks.monitoring.tables import Drawn, sensors
 
 RESULTS = ROOT / "benchmarks" / "results" / "power.json"
 SEED, FOUND, RATE = 12, 0.8, 0.01
-UNDRIFTED = 1_000
+UNDRIFTED = 500
 #: Rows of the reference and of the window. Up to 1,000 reference rows Evidently's preset tests, above it measures distances.
 SIZES = ((10_000, 1_000), (10_000, 10_000), (1_000, 1_000))
 METHODS = ("ours", "evidently_any", "evidently_half", "psi")
@@ -102,7 +103,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.monitoring.power", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--windows", type=int, default=20, help="windows of each kind and level (default: %(default)s)")
+    parser.add_argument("--windows", type=int, default=25, help="windows of each kind and level (default: %(default)s)")
     parser.add_argument("--undrifted", type=int, default=UNDRIFTED, help="windows that set the others' limits (default: %(default)s)")
     given = parser.parse_args(arguments)
     results = []
@@ -149,29 +150,34 @@ class Trial:
         return {"evidently_any": scores["any"], "evidently_half": scores["half"], "psi": psi}
 
     def smallest(self, kind: Kind, limits: Mapping[str, float]) -> dict[str, float | None]:
-        """Of each method the first level that it finds, and then goes on finding."""
+        """Of each method the first level that it finds."""
         smallest: dict[str, float | None] = dict.fromkeys(METHODS)
         for step, level in enumerate(kind.levels):
-            counted = self._count(kind, step, level, limits)
-            print(f"  {kind.drawn.__name__[1:]} {level}: " + ", ".join(f"{name} {count}" for name, count in counted.items()), flush=True)
-            for name, count in counted.items():
-                if count < FOUND * self._windows:
-                    smallest[name] = None
-                elif smallest[name] is None:
-                    smallest[name] = level
-            if all(level is not None for name, level in smallest.items() if name != "evidently_half"):
+            sought = [name for name in METHODS if smallest[name] is None]
+            counted = self._count(kind, step, limits, sought)
+            smallest |= {name: level for name, (found, _) in counted.items() if found}
+            said = ", ".join(f"{name} {alarmed}" for name, (_, alarmed) in counted.items())
+            print(f"  {kind.drawn.__name__[1:]} {level}: {said}", flush=True)
+            if all(found is not None for name, found in smallest.items() if name != "evidently_half"):
                 break
         return smallest
 
-    def _count(self, kind: Kind, step: int, level: float, limits: Mapping[str, float]) -> dict[str, int]:
-        counted = dict.fromkeys(METHODS, 0)
+    def _count(self, kind: Kind, step: int, limits: Mapping[str, float], sought: Sequence[str]) -> dict[str, tuple[bool, str]]:
+        """Whether each method finds this level, and in how many windows of how many it alarmed until that was certain."""
+        enough = math.ceil(FOUND * self._windows)
+        alarmed, seen = dict.fromkeys(sought, 0), dict.fromkeys(sought, 0)
         for number in range(self._windows):
+            open_ones = [name for name in sought if alarmed[name] < enough and seen[name] - alarmed[name] <= self._windows - enough]
+            if not open_ones:
+                break
             generator = np.random.default_rng([*self._seed, 1 + list(KINDS.values()).index(kind), step, number])
-            reference, window = sensors(generator, self._base), kind.drawn(generator, self._rows, level)
-            counted["ours"] += Ours(reference).judge(window, seed=number, always_joint=False).alarms
-            for name, score in self._theirs(reference, window).items():
-                counted[name] += score >= limits[name]
-        return counted
+            reference, window = sensors(generator, self._base), kind.drawn(generator, self._rows, kind.levels[step])
+            scores = self._theirs(reference, window) if set(open_ones) - {"ours"} else {}
+            for name in open_ones:
+                ours = name == "ours" and Ours(reference).judge(window, seed=number, always_joint=False).alarms
+                alarmed[name] += ours or (name != "ours" and scores[name] >= limits[name])
+                seen[name] += 1
+        return {name: (alarmed[name] >= enough, f"{alarmed[name]} of {seen[name]}") for name in sought}
 
 
 if __name__ == "__main__":

@@ -74,6 +74,29 @@ def test_a_constant_column_gives_nothing_away(constant):
     assert not joint_drift.tell_apart(*sides, LIMITS, seed=0).breached
 
 
+@pytest.mark.parametrize("kept", ["c", "kind"])
+def test_one_feature_is_enough(kept):
+    sides = table(1, 1_000), table(2, 400, shift=1.0)
+    sides[1].categorical["kind"] = (["x", "z"], np.arange(400) % 2)
+    only = [
+        Rows(
+            {n: v for n, v in side.numeric.items() if n == kept},
+            {n: v for n, v in side.categorical.items() if n == kept},
+            side.target,
+            side.count,
+        )
+        for side in sides
+    ]
+    assert joint_drift.tell_apart(*only, LIMITS, seed=0).features == [(kept, 1.0)]
+
+
+def test_numbers_beyond_single_precision_are_large_ones():
+    sample = table(2, 200)
+    sample.numeric["a"][:100], sample.numeric["b"][:100] = 1e300, -np.inf
+    named = joint_drift.tell_apart(table(1, 500), sample, LIMITS, seed=0).features
+    assert {name for name, _ in named[:2]} == {"a", "b"}
+
+
 def test_a_column_that_the_sample_lacks_is_named():
     sample = table(2, 200)
     del sample.numeric["d"]

@@ -7,6 +7,7 @@ many rows each side has. Input: the version's reference rows and a sample of the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +30,10 @@ MOST_ROWS = 10_000
 MOST_TO_ONE = 10
 #: Categories that are told apart; rarer ones are one.
 MOST_CATEGORIES = 30
-#: Of a window: how many features are named at most, and which share of the difference they need.
-MOST_NAMED, LEAST_SHARE = 10, 0.02
+#: How many features are named at most, which share of the difference they need, and how many are tried, those of most gain.
+MOST_NAMED, LEAST_SHARE, MOST_TRIED = 10, 0.02, 30
+#: Beyond these float32 has no numbers.
+LARGEST = float(np.finfo(np.float32).max)
 #: The folds learn from one another's rows: the variance of their mean is up to twice that of independent ones (`_evidence`).
 OVERLAP = 2.0
 ROUNDS = 60
@@ -93,7 +96,7 @@ def _matrix(reference: Rows, sample: Rows) -> tuple[list[str], Matrix]:
     """Numeric columns as they are, of categorical ones a number by how frequent a category is on both sides; NaN for missing."""
     columns = [np.concatenate([reference.numeric[name], sample.numeric[name]]) for name in reference.numeric]
     columns += [_codes(reference, sample, name) for name in reference.categorical]
-    return [*reference.numeric, *reference.categorical], np.stack(columns, axis=1).astype(np.float32)
+    return [*reference.numeric, *reference.categorical], np.clip(np.stack(columns, axis=1), -LARGEST, LARGEST).astype(np.float32)
 
 
 def _codes(reference: Rows, sample: Rows, name: str) -> Floats:
@@ -160,15 +163,18 @@ def _evidence(answers: list[Floats], scores: list[Floats]) -> tuple[float, float
 def _giveaways(
     models: list[Any], held_out: list[tuple[Matrix, Floats]], auc: float, names: list[str], numeric: int, generator: np.random.Generator
 ) -> list[tuple[str, float]]:
-    """Permutation importance (Breiman 2001): gain would also count what the trees learned by heart."""
-    used = {int(name[1:]) for model in models for name in model.get_score(importance_type="weight")}
+    """Permutation importance (Breiman 2001): gain would also count what the trees learned by heart. It only chooses what is tried."""
+    gained: Counter[int] = Counter()
+    for model in models:
+        gained.update({int(name[1:]): gain for name, gain in model.get_score(importance_type="total_gain").items()})
     lost = {}
-    for column in sorted(used):
+    for column, _ in gained.most_common(MOST_TRIED):
         without = []
         for model, (rows, answer) in zip(models, held_out, strict=True):
-            shuffled = rows.copy()
-            shuffled[:, column] = generator.permutation(shuffled[:, column])
-            without.append(float(_placements(answer, _scores(model, shuffled, numeric))[0].mean()))
+            kept = rows[:, column].copy()
+            rows[:, column] = generator.permutation(kept)
+            without.append(float(_placements(answer, _scores(model, rows, numeric))[0].mean()))
+            rows[:, column] = kept
         lost[names[column]] = max(0.0, auc - float(np.mean(without)))
     total = sum(lost.values())
     shares = {name: value / total for name, value in lost.items()} if total else {}
