@@ -1,4 +1,4 @@
-"""A metric that is estimated without labels is near the truth while features drift, says how sure it is, and is silent where it cannot know."""
+"""A metric estimated without labels is near the truth while features drift, says how sure it is, and is silent where it cannot know."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_a_file_that_is_none_is_one_line(content: bytes) -> None:
 
 
 def test_a_reference_of_other_columns_is_refused() -> None:
-    with pytest.raises(BadInput, match="2 numeric|1 numeric columns for 2"):
+    with pytest.raises(BadInput, match="1 numeric columns for 2"):
         read(written.content(ROWS, PREDICTED), SimpleNamespace(numeric=["area", "rooms"], categorical=["town", "kind"]))
     with pytest.raises(BadInput, match="more categorical columns than 1"):
         read(written.content(ROWS, PREDICTED), SimpleNamespace(numeric=["area"], categorical=["town"]))

@@ -25,6 +25,7 @@ MEMBERS = 5
 PENALTIES = (np.inf, 300.0, 30.0)
 ROUNDS = (0, 20, 40, 80)
 TREES = {"tree_method": "hist", "max_depth": 3, "eta": 0.05, "min_child_weight": 5, "lambda": 5, "seed": 0, "nthread": 1}
+LEVEL_BEYOND = (0.02, 0.98)
 NEWTON_STEPS = 12
 LARGEST = 20.0  # of a logarithm
 
@@ -91,13 +92,13 @@ def _of_trees(document: Mapping[str, Any] | None, matrix: NDArray[np.float32]) -
 
 
 def _scale(matrix: NDArray[np.float32]) -> list[list[float]]:
-    """Of each column: mean, standard deviation, lowest and highest standardised value, beyond which the line stays level."""
+    """Of each column: mean, standard deviation, and the standardised values beyond which the line stays level: few rows were there."""
     found = []
     for column in matrix.T.astype(np.float64):
         present = column[~np.isnan(column)]
         centre, spread = (float(present.mean()), float(present.std())) if len(present) else (0.0, 0.0)
         spread = spread or 1.0
-        ends = [(float(end) - centre) / spread for end in (present.min(), present.max())] if len(present) else [0.0, 0.0]
+        ends = [(float(end) - centre) / spread for end in np.quantile(present, LEVEL_BEYOND)] if len(present) else [0.0, 0.0]
         found.append([float(f"{value:.9g}") for value in (centre, spread, *ends)])
     return found
 

@@ -1,0 +1,1 @@
+"""Whether what monitoring says can be trusted: one command for each question."""
