@@ -332,7 +332,7 @@ def _estimator(facts: dict[str, Any], specification: Specification, rows: Rows, 
         "more_is_better": specification.more_is_better(metric),
         "at_evaluation": facts["metrics"][metric]["value"],
     }
-    return {**judged, **estimator.fit(specification.problem, rows, predicted, None if classes is None else len(classes))}
+    return {**judged, **estimator.fit(metric, specification.problem, rows, predicted, None if classes is None else len(classes))}
 
 
 def as_json(document: Any) -> str:
