@@ -36,7 +36,8 @@ def by_the_sdk() -> dict[str, Any]:
     from sagemaker.core.processing import Processor
     from sagemaker.core.workflow.execution_variables import ExecutionVariables
     from sagemaker.core.workflow.parameters import ParameterString
-    from sagemaker.mlops.workflow import Pipeline, PipelineDefinitionConfig, ProcessingStep
+    from sagemaker.core.workflow.pipeline_definition_config import PipelineDefinitionConfig
+    from sagemaker.mlops.workflow import Pipeline, ProcessingStep
 
     from pipelines.retries import JOB_RETRY, SERVICE_RETRY
     from pipelines.tabular.jobs import step_input
