@@ -86,6 +86,31 @@ FACTS = (
         "the first job",
     ),
     Fact(
+        "SageMaker takes the variables of a container beside its ModelPackageName, and joins them to the package's own",
+        "aws/sagemaker-python-sdk#3581; ContainerDefinition of SageMaker's service model",
+        "the first endpoint, and the version in its answers (tests/aws/test_live_metrics.py)",
+    ),
+    Fact(
+        "A line that the container prints is one log event, without anything before it, and CloudWatch extracts its metrics",
+        "CloudWatch user guide, Using the PutLogEvents API to send manually-created embedded metric format logs",
+        "the first hundred requests (tests/aws/test_live_metrics.py)",
+    ),
+    Fact(
+        "The parameter of an answer's content type reaches the client and the capture, whose encoding goes by the media type",
+        "the sample of SageMaker's guide, Capture data: `text/csv; charset=utf-8` in the encoding CSV",
+        "the first captured answer (tests/aws/test_live_metrics.py)",
+    ),
+    Fact(
+        "An endpoint's container is asked to end by SIGTERM, in time for its last line",
+        "SageMaker guide, Use your own inference code with hosting services: the exec form, so that signals reach the program",
+        "the old version's last ten seconds in a deployment",
+    ),
+    Fact(
+        "A batch job's answers may name parameters in their content type, as the image's text/csv; charset=utf-8 does",
+        "the image's server, which answered so before",
+        "the first batch",
+    ),
+    Fact(
         "A new account's quotas allow the instance types of settings.py",
         "Service Quotas: many defaults are 0",
         "the first job and the first endpoint",

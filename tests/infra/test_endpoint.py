@@ -92,9 +92,8 @@ def test_predictions_that_moved_undo_a_rollout_only_if_the_team_says_so(template
     alarms = [item["Properties"] for item in chosen[PRODUCTION_STACK]["Resources"].values() if item["Type"] == "AWS::CloudWatch::Alarm"]
     assert predictions_alarm(dict(enumerate(alarms)))["Threshold"] == 3
     # SageMaker asks for the alarms of an update as the model's role, which may otherwise not know of this one.
-    assert "predictions--*" in str(chosen["shop--environment--live"])
-    role = [item for item in chosen["shop--environment--live"]["Resources"].values() if "RollbackAlarms" in str(item)]
-    assert all("predictions--*" in str(item) for item in role)
+    (watching,) = [text for text in map(str, chosen["shop--environment--live"]["Resources"].values()) if "RollbackAlarms" in text]
+    assert ":alarm:shop--abalone--live--predictions--*" in watching
 
 
 def test_an_endpoint_that_is_to_be_silent_is_not_asked_to_speak_and_has_no_alarm_on_predictions(variant):
@@ -189,7 +188,7 @@ def test_requests_are_captured_encrypted_below_the_capture_prefix(resources):
 
 
 def test_only_a_protected_endpoint_alarms_without_traffic(resources):
-    names = {alarm["AlarmName"] for alarm in resources("AWS::CloudWatch::Alarm").values()}
+    names = [alarm["AlarmName"] for alarm in resources("AWS::CloudWatch::Alarm").values()]
     assert "shop--abalone--live--no-traffic" in names
     assert "shop--abalone--try--no-traffic" not in names
 

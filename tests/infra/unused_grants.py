@@ -66,7 +66,7 @@ _WHOSE = {
 UNUSED = (
     Unused(_SAGEMAKER, r"ecr:\w+", ONLY_AWS, "the image of a container is pulled; the local account runs none"),
     Unused(_SAGEMAKER, r"cloudwatch:PutMetricData", ONLY_AWS, "SageMaker publishes a container's metrics as its role"),
-    Unused(_INFERENCE, r"logs:\w+", ONLY_AWS, "SageMaker writes an endpoint's log as its role"),
+    Unused(_INFERENCE, r"logs:DescribeLogStreams", ONLY_AWS, "SageMaker's list of an execution role's log actions"),
     Unused(
         _INFERENCE, r"s3:AbortMultipartUpload|kms:(Encrypt|DescribeKey)", ONLY_AWS, "SageMaker writes a job's large answers, with a key"
     ),

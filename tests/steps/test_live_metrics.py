@@ -198,7 +198,7 @@ def test_an_answer_names_its_version_and_is_otherwise_the_same(monkeypatch: pyte
         return inference.output_fn({"score": [7.0]}, accept)
 
     unnamed = ask()
-    monkeypatch.setattr(inference.Serving, "version", "12")
+    monkeypatch.setattr(inference.Serving, "headers", inference._headers("12"))
     answer = ask()
     assert isinstance(answer, flask.Response)
     assert answer.get_data(as_text=True) == unnamed[0]

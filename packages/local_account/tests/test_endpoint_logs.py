@@ -169,7 +169,8 @@ def test_an_update_goes_back_when_the_new_container_s_own_metric_alarms_also_on_
     create_endpoint(account, "judged", "judged-1")
     account.client("cloudwatch").put_metric_alarm(
         AlarmName="distance-2", Namespace="Mine", MetricName="Distance", Dimensions=[{"Name": "Version", "Value": "2"}],
-        Statistic="Average", Period=60, EvaluationPeriods=1, Threshold=4, ComparisonOperator="GreaterThanThreshold", TreatMissingData="notBreaching",
+        Statistic="Average", Period=60, EvaluationPeriods=1, Threshold=4, ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
     )  # fmt: skip
     account.context.clock.change(speed=30)
     policy = {"TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 1200}}

@@ -20,7 +20,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,7 +52,7 @@ class RequestError(Exception):
 class Serving:
     """What the container's functions share beside the model, since it gives the model to one of them only."""
 
-    version: str | None = None
+    headers: Mapping[str, list[tuple[str, str]]] | None = None
     live: live_metrics.LiveMetrics | None = None
 
 
@@ -85,13 +85,17 @@ CSV = "text/csv"
 Row = Sequence[Any] | dict[str, Any]
 
 
-VERSION_HEADER = "X-Amzn-SageMaker-Custom-Attributes"
+def _headers(version: str) -> dict[str, list[tuple[str, str]]]:
+    """Of an answer that names its version, by its kind: made once, since they are a good part of what naming it costs."""
+    said = f"model-version={version}"
+    types = {JSON: f"{JSON}; {said}", CSV: f"{CSV}; {said}; charset=utf-8"}
+    return {kind: [("Content-Type", text), ("X-Amzn-SageMaker-Custom-Attributes", said)] for kind, text in types.items()}
 
 
 def model_fn(model_dir: str) -> Served:
     model = served.load(Path(model_dir))
     named = os.environ.get(live_metrics.VERSION, "")
-    Serving.version = named if re.fullmatch(r"[\w.-]+", named, re.ASCII) else None
+    Serving.headers = _headers(named) if re.fullmatch(r"[\w.-]+", named, re.ASCII) else None
     Serving.live = live_metrics.start(model)
     return model
 
@@ -217,13 +221,10 @@ def output_fn(prediction: dict[str, Any], accept: str | None) -> tuple[str, str]
 
 
 def _named(body: str, kind: str) -> tuple[str, str] | Response:
-    """With the version. The server makes the same response of the pair, but for that; Flask adds the charset of text."""
+    """With the version. The server makes the same response of the pair, but for that."""
     if Serving.live:
         Serving.live.ended(live_metrics.ANSWERED)
-    if Serving.version is None:
-        return body, kind
-    said = f"model-version={Serving.version}"
-    return Response(body, headers={VERSION_HEADER: said}, mimetype=f"{kind}; {said}")
+    return (body, kind) if Serving.headers is None else Response(body, headers=Serving.headers[kind])
 
 
 def _records(prediction: dict[str, Any]) -> list[dict[str, Any]]:

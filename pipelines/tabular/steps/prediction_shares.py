@@ -60,7 +60,8 @@ class PredictionShares:
         group_of = _grouped(counts, order)
         if group_of.max() == 0:
             return None
-        return cls(None if edges is None else np.array(edges, dtype=np.float64), group_of, np.bincount(group_of, weights=counts))
+        grouped = np.bincount(group_of, weights=counts).astype(np.float64)
+        return cls(None if edges is None else np.array(edges, dtype=np.float64), group_of, grouped)
 
     def of_requests(self, scores: Floats, rows: NDArray[np.int64]) -> Floats:
         """How many requests are in each group; one with rows in several counts in each by their share. `rows`: of each request."""
