@@ -15,9 +15,9 @@ import numpy as np
 from dataset import Rows
 from evidence import FolderSource, Versions
 from judges import Tell
-from monitor import Watch
 from place import Place
 from store import FolderStore
+from watch import Watch
 
 CAPTURE = "capture/shop--houses--production/"
 PREFIX = "monitoring/houses/"
@@ -85,6 +85,8 @@ class Production:
 
     def __init__(self, folder: Path, limits: Mapping[str, Any] = LIMITS, deployed: str = "12", **place: Any) -> None:
         self.folder, self.limits, self.store = folder, limits, FolderStore(folder)
+        self.settings: dict[str, Any] = {}
+        self.taught: FolderStore | None = None
         where: dict[str, Any] = {"capture_prefix": CAPTURE, "predictions_prefix": None, **place}
         self.place = Place(
             model="houses",
@@ -132,7 +134,9 @@ class Production:
     def watch(
         self, now: datetime = NOW, between: tuple[datetime, datetime] | None = None, tell: Tell | None = None
     ) -> list[dict[str, Any]]:
-        return Watch(self.place, self.limits, self.store, Versions(FolderSource(self.folder / "evidence"))).run(now, between, tell)
+        settings = {"monitoring": self.limits, "gate": {}, "facet": None, **self.settings}
+        versions = Versions(FolderSource(self.folder / "evidence"))
+        return Watch(self.place, settings, self.store, versions, now, self.taught).run(between, tell)
 
     def written(self, name: str, window: str = "2026-11-27T14Z--2026-11-27T15Z") -> Any:
         return json.loads((self.folder / PREFIX / "windows" / window / name).read_text())

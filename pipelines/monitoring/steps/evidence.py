@@ -7,6 +7,7 @@ and the rest of the evidence is in the same folder (pipelines/tabular/registrati
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -14,12 +15,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+import archive
+import served as serving
+from failure import BadInput
+from served import Served
 from takes import Takes
 
 #: What is read of a version; those after the contract may be missing in one that was registered by older code.
 CONTRACT, STATISTICS = "contract.json", "statistics.json"
 DOCUMENTS = (CONTRACT, STATISTICS, "constraints.json", "evaluation.json", "bias.json", "explainability.json", "estimator.json")
 REFERENCE = "reference.npz"
+#: The version itself, which lies elsewhere than its evidence: whoever reads it asks by this name.
+ARCHIVE = "model.tar.gz"
 
 
 class NoEvidenceError(Exception):
@@ -95,6 +102,7 @@ class Versions:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._found: dict[str, Evidence | None] = {}
+        self._loaded: dict[str, Served | None] = {}
         self.missing: dict[str, str] = {}
 
     def find(self, version: str) -> Evidence | None:
@@ -109,6 +117,21 @@ class Versions:
     def takes(self, version: str) -> Takes | None:
         found = self.find(version)
         return found.takes if found else None
+
+    def served(self, version: str) -> Served | None:
+        """The version, loaded once. None where it is gone, or was made by code that this one cannot follow."""
+        if version not in self._loaded:
+            content = self._source.read(version, ARCHIVE)
+            with tempfile.TemporaryDirectory() as folder:
+                packed = Path(folder) / ARCHIVE
+                packed.write_bytes(content or b"")
+                try:
+                    archive.unpack(packed, Path(folder) / "unpacked")
+                    self._loaded[version] = serving.load(Path(folder) / "unpacked")
+                except (BadInput, OSError, ValueError, KeyError, TypeError) as error:
+                    print(f"version {version} cannot be loaded, so nothing is said of its attributions: {error}", flush=True)
+                    self._loaded[version] = None
+        return self._loaded[version]
 
 
 class FolderSource:
@@ -136,11 +159,18 @@ class RegistrySource:
         self._group = package.rpartition("/")[0]
         self._folders: dict[str, tuple[str, str]] = {}
         self._made_at: dict[str, str] = {}
+        self._archives: dict[str, str] = {}
 
     def read(self, version: str, name: str) -> bytes | None:
         bucket, folder = self._folder_of(version)
+        if name == ARCHIVE:
+            if not self._archives[version]:
+                return None
+            bucket, _, key = self._archives[version].removeprefix("s3://").partition("/")
+        else:
+            key = f"{folder}{name}"
         try:
-            content: bytes = self._s3.get_object(Bucket=bucket, Key=f"{folder}{name}")["Body"].read()
+            content: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         except self._s3.exceptions.NoSuchKey:
             return None
         return content
@@ -164,6 +194,8 @@ class RegistrySource:
             if not url:
                 raise NoEvidenceError("names no contract-url: train it again")
             bucket, _, key = url.removeprefix("s3://").partition("/")
+            containers = (package.get("InferenceSpecification") or {}).get("Containers") or [{}]
+            self._archives[version] = containers[0].get("ModelDataUrl", "")
             self._made_at[version] = f"{package['CreationTime'].astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
             self._folders[version] = (bucket, key.rpartition("/")[0] + "/")
         return self._folders[version]

@@ -1,48 +1,55 @@
 """Asks each judge about one version's rows. The only module that knows all of them.
 
-A judge whose module is not there says nothing. Input: `Case`. Output: what findings.json has of the version. Next: `outcome.py`.
+Input: `Case`. Output: what findings.json has of the version; what needs labels comes later (truth.py). Next: `outcome.py`.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
+import io
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
+import attribution_drift
+import bias_checks
 import bins
 import contract_checks
+import drift
+import estimates
+import joint_drift
 import numpy as np
+import publish
+import reference as references
 from bodies import Faults
 from dataset import Rows
 from decisions import Predictions
 from evidence import Evidence
+from feature_counts import FeatureCounts
+from served import Served
 from sketch import PREDICTION, Sample, Sketch
 from store import Store
 
 #: Of the classifier that tells production from training: the same window gives the same result.
 SEED = 20_261_127
-
-
-def _module(name: str) -> Any:
-    return importlib.import_module(name) if importlib.util.find_spec(name) else None
+_TWO = 2  # classes
 
 
 def reference(evidence: Evidence) -> tuple[Rows, Predictions] | None:
     """The evaluation's rows with what the version said of them, of a version that carries them. Raises BadInput for what are none."""
-    module = _module("reference")
-    if evidence.reference is None or module is None:
+    if evidence.reference is None:
         return None
-    found = module.read(evidence.reference, evidence.takes.numeric, evidence.takes.categorical)
+    found = references.read(io.BytesIO(evidence.reference), evidence.takes)
     return found.rows, found.predicted
 
 
 @dataclass(frozen=True)
 class Case:
-    """One version in one window. `faults`, `refused`, `requests`: what was refused, of how many."""
+    """One version in one window. `faults`, `refused`, `requests`: what was refused, of how many. `settings`: monitoring.json.
+
+    `load`: the version itself, or None where it cannot be loaded.
+    """
 
     evidence: Evidence
     sketch: Sketch
@@ -50,7 +57,13 @@ class Case:
     faults: Faults | None
     refused: int
     requests: int
-    limits: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    load: Callable[[], Served | None]
+
+    @property
+    def limits(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.settings["monitoring"]
+        return found
 
     @cached_property
     def sample(self) -> Sample:
@@ -67,18 +80,19 @@ def _contract(case: Case) -> list[dict[str, Any]]:
 
 
 def _drift(case: Case) -> list[dict[str, Any]]:
-    module = _module("drift")
-    if module is None:
-        return []
-    baselines, window = feature_counts(case, module.FeatureCounts)
-    return [asdict(found) for found in module.drifts(baselines, window, case.limits)]
+    baselines, window = feature_counts(case)
+    return [asdict(found) for found in drift.drifts(baselines, window, case.limits)]
 
 
-def feature_counts(case: Case, made: Callable[..., Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The baseline's and the window's counts of every column and of the predictions. `made`: the class that holds those of one."""
-    baselines, window = {}, {}
+def feature_counts(case: Case) -> tuple[dict[str, FeatureCounts], dict[str, FeatureCounts]]:
+    """The baseline's and the window's counts of every column and of the predictions."""
+    made = FeatureCounts
+    baselines: dict[str, FeatureCounts] = {}
+    window: dict[str, FeatureCounts] = {}
+    kind: Literal["numeric", "prediction"]
     for name, counted in case.sketch.numeric.items():
-        kind, edges = ("prediction" if name == PREDICTION else "numeric"), counted.bins.edges
+        kind = "prediction" if name == PREDICTION else "numeric"
+        edges = counted.bins.edges
         baselines[name] = made(name=name, kind=kind, counts=counted.bins.counts, edges=edges, missing=counted.bins.missing)
         window[name] = made(name=name, kind=kind, counts=counted.counts, edges=edges, missing=counted.missing)
     for name, seen in case.sketch.categorical.items():
@@ -95,22 +109,34 @@ def feature_counts(case: Case, made: Callable[..., Any]) -> tuple[dict[str, Any]
 
 
 def _joint(case: Case) -> dict[str, Any] | None:
-    module = _module("joint_drift")
-    if module is None or case.reference is None:
+    if case.reference is None:
         return None
-    found = asdict(module.tell_apart(case.reference[0], case.sample.rows, case.limits, SEED))
+    found = asdict(joint_drift.tell_apart(case.reference[0], case.sample.rows, case.limits, SEED))
     return {**found, "features": [{"feature": name, "share": float(share)} for name, share in found["features"]]}
 
 
 def _estimate(case: Case) -> dict[str, Any] | None:
-    module, estimator = _module("estimates"), case.evidence.documents.get("estimator.json")
-    if module is None or estimator is None:
+    estimator = case.evidence.documents.get("estimator.json")
+    return None if estimator is None else dict(estimates.estimate(estimator, case.sample, case.limits).document())
+
+
+def _bias(case: Case) -> list[dict[str, Any]] | None:
+    """What needs no truth; of a binary problem with a facet. The favourable outcome is class 1."""
+    facet, classes = case.settings.get("facet"), case.evidence.takes.classes
+    if facet is None or classes is None or len(classes) != _TWO or facet["column"] not in case.sample.rows.categorical:
         return None
-    return dict(module.estimate(estimator, case.sample, case.limits).document())
+    return bias_checks.check(case.sample.rows, case.sample.predicted.decided, facet, case.settings["gate"])
+
+
+def _attributions(case: Case) -> dict[str, Any] | None:
+    explained = case.evidence.documents.get("explainability.json")
+    if explained is None or (served := case.load()) is None:
+        return None
+    return attribution_drift.judge(explained, case.sample.rows, served, case.limits)
 
 
 def _not_asked(_: Case) -> None:
-    """Needs labels, which arrive later: asked of many windows at once."""
+    """Needs labels (truth.py)."""
 
 
 _JUDGES: dict[str, Callable[[Case], Any]] = {
@@ -119,8 +145,8 @@ _JUDGES: dict[str, Callable[[Case], Any]] = {
     "joint": _joint,
     "estimate": _estimate,
     "realised": _not_asked,
-    "bias": _not_asked,
-    "attributions": _not_asked,
+    "bias": _bias,
+    "attributions": _attributions,
 }
 
 ALL = tuple(_JUDGES)
@@ -133,16 +159,13 @@ _EMPTY: dict[str, Any] = {"contract": [], "drift": []}
 Tell = Callable[[Mapping[str, Any], bool], None]
 
 
-def teller(store: Store, variables: Mapping[str, str]) -> Tell | None:
+def teller(store: Store, variables: Mapping[str, str]) -> Tell:
     """By publish.py, with clients of this process."""
-    module = _module("publish")
-    if module is None:
-        return None
     import boto3  # takes long to import
 
-    clients = module.Clients(boto3.client("cloudwatch"), boto3.client("sns"), store)
-    place = module.Place.of(variables)
-    return lambda findings, is_newest: module.publish(findings, clients=clients, place=place, is_newest=is_newest)
+    clients = publish.Clients(boto3.client("cloudwatch"), boto3.client("sns"), store)
+    place = publish.Place.of(variables)
+    return lambda findings, is_newest: publish.publish(findings, clients=clients, place=place, is_newest=is_newest)
 
 
 def plain(value: Any) -> Any:

@@ -25,19 +25,37 @@ BeforeAndNow = tuple[Mapping[str, Any], Mapping[str, Any]]
 _WITH_ROWS = ("drift", "joint", "contract")
 
 
-def page(findings: Mapping[str, Any], entries: Sequence[Entry], cases: Mapping[str, Case]) -> str:
-    """`entries`: oldest first, this window's own the last. `cases`: by version, those with rows."""
-    shown = entries[-MOST_SHOWN:]
-    breaches = [{**breach, "examples": _examples(breach, cases.get(breach["version"]))} for breach in findings["breaches"]]
-    title = f"{findings['model']} in {findings['environment']}"
+def shown(findings: Mapping[str, Any], cases: Mapping[str, Case]) -> dict[str, Any]:
+    """What the page shows beside findings and history, kept with the window: its requests may have expired when labels come.
+
+    `cases`: by version, those with rows.
+    """
+    breaches = findings["breaches"]
+    examples_of = [[_key(breach), _examples(breach, cases.get(breach["version"]))] for breach in breaches]
+    return {
+        "examples": [[key, found] for key, found in examples_of if found],
+        "distributions": _distributions(breaches, cases),
+        "made_at": {version: case.evidence.made_at for version, case in cases.items() if case.evidence.made_at},
+    }
+
+
+def page(findings: Mapping[str, Any], entries: Sequence[Entry], kept: Mapping[str, Any], limits: Mapping[str, Any]) -> str:
+    """`entries`: oldest first, this window's own the last. `kept`: what `shown` made. `limits`: of monitoring.json."""
+    recent = entries[-MOST_SHOWN:]
+    examples_of = {tuple(key): found for key, found in kept["examples"]}
+    breaches = [{**breach, "examples": examples_of.get(tuple(_key(breach)), [])} for breach in findings["breaches"]]
     return watch_report.render(
         {**findings, "breaches": breaches},
-        shown,
-        limits=next(iter(cases.values())).limits if cases else {"max_drift": 0.0},
-        distributions=_distributions(findings["breaches"], cases),
-        marks=_marks(shown, cases),
-        title=title,
+        recent,
+        limits=limits,
+        distributions={name: (before, now) for name, (before, now) in kept["distributions"].items()},
+        marks=_marks(recent, kept["made_at"]),
+        title=f"{findings['model']} in {findings['environment']}",
     )
+
+
+def _key(breach: Mapping[str, Any]) -> list[str | None]:
+    return [breach["kind"], breach["feature"], breach["version"]]
 
 
 def _examples(breach: Mapping[str, Any], case: Case | None) -> list[dict[str, Any]]:
@@ -101,15 +119,13 @@ def _distributions(
     return found
 
 
-def _marks(entries: Sequence[Entry], cases: Mapping[str, Case]) -> list[dict[str, str]]:
-    """The first window in which a version answered, unless the history begins with it; and when that version was trained."""
+def _marks(entries: Sequence[Entry], made_at: Mapping[str, str]) -> list[dict[str, str]]:
+    """The first window in which a version answered, unless the history begins with it; and when that version was made."""
     marks, known = [], set(entries[0]["versions"]) if entries else set()
     for entry in entries[1:]:
         for version in entry["versions"]:
             if version not in known:
                 known.add(version)
                 marks.append({"at": str(entry["from"]), "kind": "deployment", "label": f"version {version}"})
-    for version, case in cases.items():
-        if case.evidence.made_at:
-            marks.append({"at": case.evidence.made_at, "kind": "training", "label": f"{version} trained"})
+    marks += [{"at": at, "kind": "training", "label": f"{version} trained"} for version, at in made_at.items()]
     return sorted(marks, key=lambda mark: mark["at"])
