@@ -85,6 +85,7 @@ class Production:
 
     def __init__(self, folder: Path, limits: Mapping[str, Any] = LIMITS, deployed: str = "12", **place: Any) -> None:
         self.folder, self.limits, self.store = folder, limits, FolderStore(folder)
+        self.settings: dict[str, Any] = {"monitoring": limits, "gate": {}, "facet": None}
         where: dict[str, Any] = {"capture_prefix": CAPTURE, "predictions_prefix": None, **place}
         self.place = Place(
             model="houses",
@@ -132,7 +133,7 @@ class Production:
     def watch(
         self, now: datetime = NOW, between: tuple[datetime, datetime] | None = None, tell: Tell | None = None
     ) -> list[dict[str, Any]]:
-        return Watch(self.place, self.limits, self.store, Versions(FolderSource(self.folder / "evidence"))).run(now, between, tell)
+        return Watch(self.place, self.settings, self.store, Versions(FolderSource(self.folder / "evidence"))).run(now, between, tell)
 
     def written(self, name: str, window: str = "2026-11-27T14Z--2026-11-27T15Z") -> Any:
         return json.loads((self.folder / PREFIX / "windows" / window / name).read_text())

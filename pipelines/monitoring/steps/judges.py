@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import io
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ from bodies import Faults
 from dataset import Rows
 from decisions import Predictions
 from evidence import Evidence
+from features import Floats
 from sketch import PREDICTION, Sample, Sketch
 from store import Store
 
@@ -27,22 +29,23 @@ from store import Store
 SEED = 20_261_127
 
 
-def _module(name: str) -> Any:
+def module(name: str) -> Any:
+    """None where there is no such module."""
     return importlib.import_module(name) if importlib.util.find_spec(name) else None
 
 
 def reference(evidence: Evidence) -> tuple[Rows, Predictions] | None:
     """The evaluation's rows with what the version said of them, of a version that carries them. Raises BadInput for what are none."""
-    module = _module("reference")
-    if evidence.reference is None or module is None:
+    reading = module("reference")
+    if evidence.reference is None or reading is None:
         return None
-    found = module.read(evidence.reference, evidence.takes.numeric, evidence.takes.categorical)
+    found = reading.read(io.BytesIO(evidence.reference), evidence.takes)
     return found.rows, found.predicted
 
 
 @dataclass(frozen=True)
 class Case:
-    """One version in one window. `faults`, `refused`, `requests`: what was refused, of how many."""
+    """One version in one window. `faults`, `refused`, `requests`: what was refused, of how many. `settings`: monitoring.json."""
 
     evidence: Evidence
     sketch: Sketch
@@ -50,7 +53,12 @@ class Case:
     faults: Faults | None
     refused: int
     requests: int
-    limits: Mapping[str, Any]
+    settings: Mapping[str, Any]
+
+    @property
+    def limits(self) -> Mapping[str, Any]:
+        limits: Mapping[str, Any] = self.settings["monitoring"]
+        return limits
 
     @cached_property
     def sample(self) -> Sample:
@@ -67,11 +75,11 @@ def _contract(case: Case) -> list[dict[str, Any]]:
 
 
 def _drift(case: Case) -> list[dict[str, Any]]:
-    module = _module("drift")
-    if module is None:
+    drift = module("drift")
+    if drift is None:
         return []
-    baselines, window = feature_counts(case, module.FeatureCounts)
-    return [asdict(found) for found in module.drifts(baselines, window, case.limits)]
+    baselines, window = feature_counts(case, drift.FeatureCounts)
+    return [asdict(found) for found in drift.drifts(baselines, window, case.limits)]
 
 
 def feature_counts(case: Case, made: Callable[..., Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -95,22 +103,42 @@ def feature_counts(case: Case, made: Callable[..., Any]) -> tuple[dict[str, Any]
 
 
 def _joint(case: Case) -> dict[str, Any] | None:
-    module = _module("joint_drift")
-    if module is None or case.reference is None:
+    joint = module("joint_drift")
+    if joint is None or case.reference is None:
         return None
-    found = asdict(module.tell_apart(case.reference[0], case.sample.rows, case.limits, SEED))
+    found = asdict(joint.tell_apart(case.reference[0], case.sample.rows, case.limits, SEED))
     return {**found, "features": [{"feature": name, "share": float(share)} for name, share in found["features"]]}
 
 
 def _estimate(case: Case) -> dict[str, Any] | None:
-    module, estimator = _module("estimates"), case.evidence.documents.get("estimator.json")
-    if module is None or estimator is None:
+    estimates, estimator = module("estimates"), case.evidence.documents.get("estimator.json")
+    if estimates is None or estimator is None:
         return None
-    return dict(module.estimate(estimator, case.sample, case.limits).document())
+    return dict(estimates.estimate(estimator, case.sample, case.limits).document())
+
+
+def _bias(case: Case) -> list[dict[str, Any]] | None:
+    return bias(case.evidence, case.sample.rows, case.sample.predicted, case.settings)
+
+
+def bias(
+    evidence: Evidence, rows: Rows, predicted: Predictions, settings: Mapping[str, Any], truth: Floats | None = None
+) -> list[dict[str, Any]] | None:
+    """By the limits of the gate. None of a version that has no facet, or no two classes."""
+    checks, facet, takes = module("bias_checks"), settings.get("facet"), evidence.takes
+    if checks is None or not facet or facet["column"] not in takes.categorical or takes.classes is None or takes.is_several_classes:
+        return None
+    found: list[dict[str, Any]] = checks.check(rows, predicted.decided, facet, settings.get("gate") or {}, truth)
+    return found
+
+
+def needs_truth(metric: str) -> bool:
+    """Whether a metric of bias can be judged of labelled rows only."""
+    return bool(module("bias_checks").RULES[metric][1])
 
 
 def _not_asked(_: Case) -> None:
-    """Needs labels, which arrive later: asked of many windows at once."""
+    """Not here: labels come later, and are asked for by later.py."""
 
 
 _JUDGES: dict[str, Callable[[Case], Any]] = {
@@ -119,7 +147,7 @@ _JUDGES: dict[str, Callable[[Case], Any]] = {
     "joint": _joint,
     "estimate": _estimate,
     "realised": _not_asked,
-    "bias": _not_asked,
+    "bias": _bias,
     "attributions": _not_asked,
 }
 
@@ -135,14 +163,14 @@ Tell = Callable[[Mapping[str, Any], bool], None]
 
 def teller(store: Store, variables: Mapping[str, str]) -> Tell | None:
     """By publish.py, with clients of this process."""
-    module = _module("publish")
-    if module is None:
+    publishing = module("publish")
+    if publishing is None:
         return None
     import boto3  # takes long to import
 
-    clients = module.Clients(boto3.client("cloudwatch"), boto3.client("sns"), store)
-    place = module.Place.of(variables)
-    return lambda findings, is_newest: module.publish(findings, clients=clients, place=place, is_newest=is_newest)
+    clients = publishing.Clients(boto3.client("cloudwatch"), boto3.client("sns"), store)
+    place = publishing.Place.of(variables)
+    return lambda findings, is_newest: publishing.publish(findings, clients=clients, place=place, is_newest=is_newest)
 
 
 def plain(value: Any) -> Any:

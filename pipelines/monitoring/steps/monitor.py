@@ -22,6 +22,7 @@ import captured
 import failure
 import history
 import judges
+import later
 import outcome
 import place as places
 import scored
@@ -36,6 +37,7 @@ from evidence import FolderSource, RegistrySource, Source, Versions
 from failure import BadInput
 from history import Entry
 from judges import Case, Tell
+from later import Later
 from place import Place
 from scored import Scored
 from sketch import Sketch
@@ -70,12 +72,12 @@ def main(argv: list[str]) -> None:
 def _watch(options: argparse.Namespace, place: Place, settings: Mapping[str, Any]) -> Watch:
     if options.folder:
         source: Source = FolderSource(options.evidence or options.folder / "evidence")
-        return Watch(place, settings["monitoring"], FolderStore(options.folder), Versions(source))
+        return Watch(place, settings, FolderStore(options.folder), Versions(source))
     import boto3  # takes long to import
 
     s3 = boto3.client("s3")
     versions = Versions(RegistrySource(boto3.client("sagemaker"), s3, place.package))
-    return Watch(place, settings["monitoring"], S3Store(s3, place.bucket, place.key or None), versions)
+    return Watch(place, settings, S3Store(s3, place.bucket, place.key or None), versions)
 
 
 def _moment(option: str, text: str) -> datetime:
@@ -103,6 +105,10 @@ def _asked(start: str, end: str, now: datetime) -> tuple[datetime, datetime] | N
     return asked
 
 
+def _second(now: datetime) -> str:
+    return f"{now:%Y-%m-%dT%H:%M:%SZ}"
+
+
 @dataclass
 class _Reading:
     """One window while it is read: its rows by version, and what else its files held."""
@@ -114,9 +120,10 @@ class _Reading:
 class Watch:
     """One model in one environment."""
 
-    def __init__(self, place: Place, limits: Mapping[str, Any], store: Store, versions: Versions) -> None:
+    def __init__(self, place: Place, settings: Mapping[str, Any], store: Store, versions: Versions) -> None:
         self.store = store
-        self._place, self._limits, self._versions = place, limits, versions
+        self._place, self._settings, self._versions = place, settings, versions
+        limits = settings["monitoring"]
         self._hours = int(limits["window_hours"])
         self._min_rows = int(limits.get("min_rows", _FEWEST_ROWS))
         self._references: dict[str, tuple[Rows, Predictions] | None] = {}
@@ -141,9 +148,37 @@ class Watch:
             entries = history.with_entry(entries, entry)
             history.save(self.store, self._place.monitoring_prefix, entries)
             found.append(findings)
+        self._add_truth(now, todo, entries, newest, tell)
         if not todo:
             print("nothing is due: every window that is over was judged with the files that there are")
         return found
+
+    def _add_truth(
+        self, now: datetime, judged: Sequence[Window], entries: Sequence[Entry], newest: Window | None, tell: Tell | None
+    ) -> None:
+        """What labels say of the windows that were judged, or, where labels have come, of all of them."""
+        files = later.digest(self.store, self._place.labels_prefix)
+        if not files:
+            return
+        state, folder = f"{self._place.monitoring_prefix}labels.json", f"{self._place.monitoring_prefix}windows/"
+        is_news = later.known(self.store, state) != files
+        labels = Later(self.store, self._versions, self._settings, self._place.labels_prefix)
+        prefixes = self.store.folders(folder) if is_news else [self._prefix_of(window) for window in judged]
+        for window, findings in labels.findings(prefixes, now):
+            found = outcome.breaches(findings["versions"], entries, window)
+            calm = "ok" if findings["status"] == "breached" else findings["status"]
+            findings = judges.plain({**findings, "judged_at": _second(now), "breaches": found, "status": "breached" if found else calm})
+            self._write(self._prefix_of(window) + "constraint_violations.json", outcome.violations(findings["breaches"]))
+            self._write(self._prefix_of(window) + "findings.json", findings)
+            print("\n  ".join(["with labels, " + outcome.summary(findings)[0], *outcome.summary(findings)[1:]]), flush=True)
+            if tell:
+                tell(findings, window == newest)
+            old = next((entry for entry in entries if history.window_of(entry) == window), None)
+            if old:
+                entries = history.with_entry(entries, history.entry(findings, old["files"], old["rows_by_version"]))
+                history.save(self.store, self._place.monitoring_prefix, entries)
+        if is_news:
+            self._write(state, labels.summary(files))
 
     def _todo(self, now: datetime, asked: tuple[datetime, datetime] | None, entries: Sequence[Entry]) -> list[Window]:
         """Lists the files, as far back as a window may be judged together with others. Raises BadInput if no window asked for is over."""
@@ -199,7 +234,7 @@ class Watch:
                 "model": self._place.model,
                 "environment": self._place.environment,
                 "window": {"from": window.first, "to": window.last},
-                "judged_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+                "judged_at": _second(now),
                 "status": outcome.status(here.requests, versions, bool(found)),
                 "reasons": [
                     *outcome.reasons(here, self._others(window), self._versions.missing, versions, self._min_rows),
@@ -276,7 +311,7 @@ class Watch:
             raise AssertionError(version)
         refused = seen.refused[version]
         requests = refused + seen.answered[version] + seen.mismatched[version]
-        case = Case(evidence, sketch, self._reference(version), seen.faults.get(version), refused, requests, self._limits)
+        case = Case(evidence, sketch, self._reference(version), seen.faults.get(version), refused, requests, self._settings)
         kinds = judges.ALL if sketch.rows >= self._min_rows else judges.CONTRACT if requests >= self._min_rows else ()
         return {"version": version, "rows": sketch.rows, **judges.judge(case, kinds)}
 
