@@ -41,17 +41,18 @@ class Later:
         self._given: dict[tuple[str, ...] | None, Any] = {}
 
     def findings(self, prefixes: Sequence[str], now: datetime) -> Iterator[tuple[Window, dict[str, Any]]]:
-        """Of each of these windows about which labels say something that its findings do not have yet."""
+        """Of each of these windows about which labels say something that its findings do not have."""
         for prefix in prefixes:
             try:
                 before = json.loads(self._store.read(f"{prefix}findings.json").read())
             except GoneError:
                 continue
-            after = {**before, "versions": [self._version(version, prefix, now) for version in before["versions"]]}
+            after = {**before, "versions": [self.version(version, prefix, now) for version in before["versions"]]}
             if after != before:
                 yield windows.named(prefix.rstrip("/").rpartition("/")[2]), after
 
-    def _version(self, before: Mapping[str, Any], prefix: str, now: datetime) -> dict[str, Any]:
+    def version(self, before: Mapping[str, Any], prefix: str, now: datetime) -> dict[str, Any]:
+        """What findings.json has of a version in the window at `prefix`, with what labels say of its answered rows."""
         evidence = self._versions.find(before["version"])
         estimator = evidence.documents.get("estimator.json") if evidence else None
         if evidence is None or estimator is None:

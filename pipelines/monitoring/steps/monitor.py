@@ -124,6 +124,7 @@ class Watch:
         self.store = store
         self._place, self._settings, self._versions = place, settings, versions
         limits = settings["monitoring"]
+        self._later = Later(store, versions, settings, place.labels_prefix)
         self._hours = int(limits["window_hours"])
         self._min_rows = int(limits.get("min_rows", _FEWEST_ROWS))
         self._references: dict[str, tuple[Rows, Predictions] | None] = {}
@@ -148,37 +149,31 @@ class Watch:
             entries = history.with_entry(entries, entry)
             history.save(self.store, self._place.monitoring_prefix, entries)
             found.append(findings)
-        self._add_truth(now, todo, entries, newest, tell)
+        self._add_truth(now, entries, newest, tell)
         if not todo:
             print("nothing is due: every window that is over was judged with the files that there are")
         return found
 
-    def _add_truth(
-        self, now: datetime, judged: Sequence[Window], entries: Sequence[Entry], newest: Window | None, tell: Tell | None
-    ) -> None:
-        """What labels say of the windows that were judged, or, where labels have come, of all of them."""
-        files = later.digest(self.store, self._place.labels_prefix)
-        if not files:
-            return
+    def _add_truth(self, now: datetime, entries: Sequence[Entry], newest: Window | None, tell: Tell | None) -> None:
+        """Where labels have come: what they say of all windows that were judged without them."""
         state, folder = f"{self._place.monitoring_prefix}labels.json", f"{self._place.monitoring_prefix}windows/"
-        is_news = later.known(self.store, state) != files
-        labels = Later(self.store, self._versions, self._settings, self._place.labels_prefix)
-        prefixes = self.store.folders(folder) if is_news else [self._prefix_of(window) for window in judged]
-        for window, findings in labels.findings(prefixes, now):
-            found = outcome.breaches(findings["versions"], entries, window)
-            calm = "ok" if findings["status"] == "breached" else findings["status"]
-            findings = judges.plain({**findings, "judged_at": _second(now), "breaches": found, "status": "breached" if found else calm})
+        files = later.digest(self.store, self._place.labels_prefix)
+        if not files or later.known(self.store, state) == files:
+            return
+        for window, changed in self._later.findings(self.store.folders(folder), now):
+            found = outcome.breaches(changed["versions"], entries, window)
+            calm = "ok" if changed["status"] == "breached" else changed["status"]
+            findings = judges.plain({**changed, "judged_at": _second(now), "breaches": found, "status": "breached" if found else calm})
             self._write(self._prefix_of(window) + "constraint_violations.json", outcome.violations(findings["breaches"]))
             self._write(self._prefix_of(window) + "findings.json", findings)
-            print("\n  ".join(["with labels, " + outcome.summary(findings)[0], *outcome.summary(findings)[1:]]), flush=True)
+            print("with labels: " + "\n  ".join(outcome.summary(findings)), flush=True)
             if tell:
                 tell(findings, window == newest)
             old = next((entry for entry in entries if history.window_of(entry) == window), None)
             if old:
                 entries = history.with_entry(entries, history.entry(findings, old["files"], old["rows_by_version"]))
                 history.save(self.store, self._place.monitoring_prefix, entries)
-        if is_news:
-            self._write(state, labels.summary(files))
+        self._write(state, self._later.summary(files))
 
     def _todo(self, now: datetime, asked: tuple[datetime, datetime] | None, entries: Sequence[Entry]) -> list[Window]:
         """Lists the files, as far back as a window may be judged together with others. Raises BadInput if no window asked for is over."""
@@ -226,6 +221,8 @@ class Watch:
         own = reading.sketches
         pooled, together, seen = self._pool(window, reading, entries)
         versions = [self._version(version, sketch, seen) for version, sketch in sorted(together.items())]
+        if later.digest(self.store, self._place.labels_prefix):
+            versions = [self._later.version(version, prefix, now) for version in versions]
         found = outcome.breaches(versions, entries, window)
         rows = sum(sketch.rows for sketch in own.values())
         here = reading.reader.seen
