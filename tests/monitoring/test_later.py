@@ -1,5 +1,6 @@
 """Labels that come after a window was judged say how good its answers were, and the window's findings then say so, too."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -101,3 +102,11 @@ def test_answers_of_a_version_without_estimator_stay_as_they_are(production):
     send(production, 2.5)
     production.watch(NOW + timedelta(minutes=5))
     assert [version["realised"] is None for version in production.written("findings.json")["versions"]] == [True, False]
+
+
+def test_labels_of_answers_that_nobody_got_are_counted_and_named(production):
+    production.watch()
+    production.put("labels/houses/first.csv", "inference_id,truth\nnobody,2\n2026/11/27/14 30-00-000-a 3,2\n")
+    production.watch(NOW + timedelta(minutes=5))
+    written = json.loads((production.folder / "monitoring/houses/labels.json").read_text())
+    assert (written["rows"], written["unknown"], written["unknown_ids"]) == (2, 1, ["nobody"])

@@ -17,6 +17,9 @@ from evidence import Evidence, Versions
 from store import GoneError, Store
 from windows import Window
 
+#: As many ids that nobody was answered with are named.
+MOST_IDS = 20
+
 
 def digest(store: Store, prefix: str) -> str:
     """Changes when a label file comes, goes or is another; empty where labels are not read."""
@@ -79,10 +82,10 @@ class Later:
             self._given[classes] = judges.module("labels").read(self._store, self._prefix, classes, now)
         return self._given[classes]
 
-    def summary(self, files: str) -> dict[str, Any]:
-        """What was read of labels. `files`: their digest."""
-        counted = {
-            name: sum(getattr(labels, name) for labels in self._given.values()) for name in ("rows", "corrected", "repeated", "left_out")
-        }
-        problems = sorted({problem for labels in self._given.values() for problem in labels.problems})
-        return {"files": files, **counted, "problems": problems}
+    def summary(self, files: str, folder: str) -> dict[str, Any]:
+        """What was read of labels. `files`: their digest; `folder`: of all windows, which know who was answered."""
+        given = list(self._given.values())
+        counted = {name: sum(getattr(labels, name) for labels in given) for name in ("rows", "corrected", "repeated", "left_out")}
+        unknown = sorted({each for labels in given for each in judges.module("realised").unknown(self._store, folder, labels)})
+        problems = sorted({problem for labels in given for problem in labels.problems})
+        return {"files": files, **counted, "unknown": len(unknown), "unknown_ids": unknown[:MOST_IDS], "problems": problems}

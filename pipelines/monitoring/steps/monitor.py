@@ -173,7 +173,7 @@ class Watch:
             if old:
                 entries = history.with_entry(entries, history.entry(findings, old["files"], old["rows_by_version"]))
                 history.save(self.store, self._place.monitoring_prefix, entries)
-        self._write(state, self._later.summary(files))
+        self._write(state, self._later.summary(files, folder))
 
     def _todo(self, now: datetime, asked: tuple[datetime, datetime] | None, entries: Sequence[Entry]) -> list[Window]:
         """Lists the files, as far back as a window may be judged together with others. Raises BadInput if no window asked for is over."""
