@@ -115,4 +115,9 @@ FACTS = (
         "Service Quotas: many defaults are 0",
         "the first job and the first endpoint",
     ),
+    Fact(
+        "Of a request that is refused with a 4xx, data capture writes nothing, or the request and an answer that is not the model's",
+        "nothing: the Developer Guide's capture and the API reference of DataCaptureConfig speak of requests and do not say which",
+        "the first refused request: the findings of its window count it, or do not",
+    ),
 )

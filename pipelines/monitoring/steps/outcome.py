@@ -57,13 +57,13 @@ def _of_version(version: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for kind, name in (("estimate", "estimate"), ("quality", "realised")):
         measured = version[name]
         if measured and measured["breached"]:
-            interval = f"{measured['lower']:.4g} to {measured['upper']:.4g}"
-            what = "is estimated at" if name == "estimate" else "is"
-            detail = f"{measured['metric']} {what} {measured['value']:.4g} ({interval})"
+            interval = f"{measured['lower']:.4g} to {measured['upper']:.4g}, at evaluation {measured['at_evaluation']:.4g}"
+            detail = f"{measured['metric']} {'is estimated at' if name == 'estimate' else 'is'} {measured['value']:.4g} ({interval})"
             yield breach(kind, None, measured["value"], measured.get("limit"), detail)
     for item in version["bias"] or ():
         if item.get("breached"):
-            detail = f"{item['metric']} is {item['value']:.3f}"
+            interval = f"{item['lower']:.3g} to {item['upper']:.3g}; limit {item['limit']:g}"
+            detail = f"{item['metric']} of {item['group']} is {item['value']:.3g} ({interval})"
             yield breach("bias", item.get("facet"), item["value"], item.get("limit"), detail)
     attributions = version["attributions"]
     if attributions and attributions["breached"]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -27,10 +27,14 @@ from learned import Truth
 from place import Place
 from pyarrow import parquet
 from store import GoneError, Store
+from takes import Takes
 from windows import Window
 
 #: The digest of the files of labels that every window was asked about.
 ASKED = "labels.json"
+#: As many problems and ids are in the log, and as many ids in that file.
+MOST_TOLD, MOST_KEPT = 5, 20
+_NOTHING = windows.digest({})
 _NEEDS_TRUTH = {name for name, (_, needs_truth) in bias_checks.RULES.items() if needs_truth}
 
 
@@ -42,13 +46,18 @@ class LabelledWindows:
     ) -> None:
         self._place, self._settings, self._store, self._versions = place, settings, store, versions
         self._now, self._taught = now, taught
+        self._given: dict[tuple[str, ...] | None, Labels] = {}
 
-    @cached_property
-    def labels(self) -> Labels:
-        takes = self._versions.takes(self._place.deployed) if self._place.deployed else None
-        if takes is None or not self._place.labels_prefix:
-            return Labels()
-        return given.read(self._store, self._place.labels_prefix, takes.classes, self._now)
+    def _labels(self, takes: Takes) -> Labels:
+        """All that there are, read once for all versions with the same classes."""
+        if takes.classes not in self._given:
+            self._given[takes.classes] = given.read(self._store, self._place.labels_prefix, takes.classes, self._now)
+        return self._given[takes.classes]
+
+    @property
+    def _of_today(self) -> Takes | None:
+        """What the version takes that is deployed; None where there are no labels, or it has no evidence."""
+        return self._versions.takes(self._place.deployed) if self._place.deployed and self._digest != _NOTHING else None
 
     @cached_property
     def _digest(self) -> str:
@@ -58,47 +67,48 @@ class LabelledWindows:
     def changed(self) -> list[Window]:
         """Windows with labels, if the files of labels are others than those that the last run has read."""
         try:
-            before = json.loads(self._store.read(self._place.monitoring_prefix + ASKED).read())["digest"]
+            before = json.loads(self._store.read(self._place.monitoring_prefix + ASKED).read())["files"]
         except GoneError:
-            before = windows.digest({})
-        if before == self._digest:
+            before = _NOTHING
+        takes = self._of_today
+        if before == self._digest or takes is None:
             return []
-        folders = realised.windows(self._store, f"{self._place.monitoring_prefix}windows/", self.labels)
+        folders = realised.windows(self._store, self._windows, self._labels(takes))
         return [windows.named(folder.rstrip("/").rsplit("/", 1)[-1]) for folder, _ in folders]
 
+    @property
+    def _windows(self) -> str:
+        return f"{self._place.monitoring_prefix}windows/"
+
     def remember(self) -> None:
-        """Every window was asked."""
-        document = {"digest": self._digest, "labels": len(self.labels.known), "unknown": self._unknown()}
-        self._store.write(self._place.monitoring_prefix + ASKED, (json.dumps(document, indent=1) + "\n").encode(), "application/json")
-
-    def _unknown(self) -> int:
-        """How many labels are of no answer that was ever judged."""
-        if not self.labels.known:
-            return 0
-        found = realised.unknown(self._store, f"{self._place.monitoring_prefix}windows/", self.labels)
-        if found:
-            named = ", ".join(found[:3])
-            print(f"labels: {len(found)} are of no answer that was judged so far, such as {named}", flush=True)
-        return len(found)
-
-    def tell(self) -> None:
-        """One line on what was sent, and one for each problem."""
-        said = self.labels
-        if said.files:
-            extra = f"{said.corrected} corrected, {said.repeated} said again, {said.left_out} left out"
-            print(f"labels: {len(said.known):,} answers in {plural(said.files, 'file')}: {extra}", flush=True)
-            print("".join(f"  {problem}\n" for problem in said.problems[:10]), end="", flush=True)
+        """Every window was asked. Says what the files of labels hold, and which answers nobody got."""
+        takes = self._of_today
+        if takes is None:
+            return
+        said = self._labels(takes)
+        unknown = realised.unknown(self._store, self._windows, said)
+        counted = {name: getattr(said, name) for name in ("rows", "corrected", "repeated", "left_out")}
+        extra = (
+            f"{said.corrected} corrected, {said.repeated} said again, {said.left_out} left out, {len(unknown)} of unknown answers"
+        )
+        print(f"labels of {len(said.known):,} answers in {plural(said.files, 'file')}: {extra}", flush=True)
+        for line in (*said.problems[:MOST_TOLD], *([f"unknown: {', '.join(unknown[:MOST_TOLD])}"] if unknown else ())):
+            print(f"  {line}", flush=True)
+        ids = {"unknown": len(unknown), "unknown_ids": unknown[:MOST_KEPT]}
+        document = {"files": self._digest, **counted, **ids, "problems": said.problems}
+        content = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        self._store.write(self._place.monitoring_prefix + ASKED, content.encode(), "application/json")
 
     def add(self, findings: dict[str, Any], folder: str) -> None:
         """The truth, in place, of each version of a window (its folder)."""
-        if not self.labels.known:
+        if self._digest == _NOTHING:
             return
         for version in findings["versions"]:
             evidence = self._versions.find(version["version"])
             estimator = evidence.documents.get("estimator.json") if evidence else None
             if evidence is None or estimator is None:
                 continue
-            labelled = realised.join(self._store, folder, version["version"], evidence.takes, self.labels)
+            labelled = realised.join(self._store, folder, version["version"], evidence.takes, self._labels(evidence.takes))
             found = realised.judge(labelled, estimator, self._settings["monitoring"])
             version["realised"] = found.document() if found else None
             rows, predicted = labelled.with_truth()
@@ -110,20 +120,21 @@ class LabelledWindows:
 
     def learn(self, window: Window, folder: str) -> None:
         """Writes the answers of a window whose truth is known, where the model learns from them."""
-        takes = self._versions.takes(self._place.deployed) if self._place.deployed else None
-        if self._taught is None or takes is None or not (self.labels.known and self._settings.get("learn_from_answers")):
+        takes = self._of_today
+        if self._taught is None or takes is None or not self._settings.get("learn_from_answers"):
             return
         parts = [item.key for item in self._store.list(f"{folder}answered/") if item.key.endswith(".parquet")]
         tables = [parquet.read_table(io.BytesIO(self._store.read(key).read())) for key in parts]
         features, target = takes.features, str(takes.dataset["target"])
-        rows = learned.learn(tables, self._truths(takes.classes), features=features, target=target, now=self._now.timestamp())
+        rows = learned.learn(tables, self._truths(takes), features=features, target=target, now=self._now.timestamp())
         new = learned.keep(self._taught, self._place.learned_prefix, window.name, rows)
         if new:
             left = "".join(f"; {count} left out: {why}" for why, count in rows.left_out.items())
             print(f"{window.name}: {new:,} answers to learn from{left}", flush=True)
 
-    def _truths(self, classes: Sequence[str] | None) -> dict[tuple[str, int], Truth]:
-        known = {key: label for key, label in self.labels.known.items() if label.is_known}
+    def _truths(self, takes: Takes) -> dict[tuple[str, int], Truth]:
+        classes = takes.classes
+        known = {key: label for key, label in self._labels(takes).known.items() if label.is_known}
         if classes is None:
             return {key: Truth(label.truth, label.observed_at) for key, label in known.items()}
         return {key: Truth(classes[int(label.truth)], label.observed_at) for key, label in known.items()}

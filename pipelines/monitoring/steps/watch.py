@@ -106,7 +106,6 @@ class Watch:
             print("nothing is due: every window that is over was judged with the files that there are")
         if not asked:
             labelled.remember()
-        labelled.tell()
         if found:
             self._say_why(entries)
         return found

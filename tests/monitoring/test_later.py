@@ -1,0 +1,112 @@
+"""Labels that come after a window was judged say how good its answers were, and the window's findings then say so, too."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from tests.monitoring.production import NOW, Production, line
+
+pytest.importorskip("realised")
+
+#: Evaluated with an error of 1; not estimated for the window, so that only labels say anything.
+ESTIMATOR = {"metric": "rmse", "at_evaluation": 1.0, "more_is_better": False, "method": None, "why": "the test says so"}
+
+
+@pytest.fixture
+def production(tmp_path):
+    made = Production(tmp_path)
+    made.version("12", estimator=ESTIMATOR)
+    made.traffic(200)
+    return made
+
+
+def send(production, truth, name="first", rows=range(200)):
+    """A truth for answered requests, which all have the answer 2."""
+    cells = "".join(f"2026/11/27/14 30-00-000-a {row},{truth}\n" for row in rows)
+    production.put(f"labels/houses/{name}.csv", f"inference_id,truth\n{cells}")
+
+
+def realised(production):
+    return production.written("findings.json")["versions"][0]["realised"]
+
+
+def test_a_window_without_labels_has_no_realised_quality(production):
+    production.watch()
+    assert realised(production) is None
+
+
+def test_labels_that_come_later_say_how_good_the_answers_were(production):
+    production.watch()
+    send(production, 2.5)
+    told = []
+    production.watch(NOW + timedelta(minutes=5), tell=lambda findings, is_newest: told.append((findings["status"], is_newest)))
+    found = realised(production)
+    assert (found["metric"], found["value"], found["coverage"], found["labels"]) == ("rmse", 0.5, 1.0, 200)
+    assert production.written("findings.json")["judged_at"] == "2026-11-27T15:25:00Z"
+    assert told == [("ok", True)]
+    assert production.history[-1]["realised"]["value"] == 0.5
+
+
+def test_answers_that_were_worse_than_at_evaluation_are_a_breach(production):
+    production.watch()
+    send(production, 5.0)
+    production.watch(NOW + timedelta(minutes=5))
+    (breach,) = production.written("findings.json")["breaches"]
+    assert (breach["kind"], breach["version"], breach["effect"], breach["limit"]) == ("quality", "12", 3.0, 1.1)
+    assert production.written("findings.json")["status"] == production.history[-1]["status"] == "breached"
+
+
+def test_a_correction_replaces_what_was_said_before(production):
+    production.watch()
+    send(production, 5.0)
+    production.watch(NOW + timedelta(minutes=5))
+    send(production, 2.0, name="second")
+    production.watch(NOW + timedelta(minutes=10))
+    assert (realised(production)["value"], production.written("findings.json")["status"]) == (0.0, "ok")
+
+
+def test_without_new_labels_nothing_is_said_again(production):
+    production.watch()
+    send(production, 5.0)
+    production.watch(NOW + timedelta(minutes=5))
+    told = []
+    production.watch(NOW + timedelta(minutes=10), tell=lambda findings, is_newest: told.append(findings))
+    assert told == []
+    assert production.written("findings.json")["judged_at"] == "2026-11-27T15:25:00Z"
+
+
+def test_a_window_that_is_judged_again_keeps_what_labels_say(production):
+    production.watch()
+    send(production, 5.0)
+    production.watch(NOW + timedelta(minutes=5))
+    production.traffic(20, name="late", seed=4)
+    told = []
+    production.watch(NOW + timedelta(minutes=10), tell=lambda findings, is_newest: told.append(findings["status"]))
+    assert told == ["breached"]
+    assert (realised(production)["labels"], realised(production)["coverage"]) == (200, 200 / 220)
+
+
+def test_what_is_wrong_with_label_files_is_kept(production):
+    production.watch()
+    production.put("labels/houses/wrong.csv", "id,truth\n1,2\n")
+    production.watch(NOW + timedelta(minutes=5))
+    written = (production.folder / "monitoring/houses/labels.json").read_text()
+    assert "labels/houses/wrong.csv: has no column inference_id" in written
+
+
+def test_answers_of_a_version_without_estimator_stay_as_they_are(production):
+    production.version("11")
+    production.captured([line("50,2,Lima", "2.0", version="11", id=f"old {place}") for place in range(150)], name="other")
+    production.watch()
+    send(production, 2.5)
+    production.watch(NOW + timedelta(minutes=5))
+    assert [version["realised"] is None for version in production.written("findings.json")["versions"]] == [True, False]
+
+
+def test_labels_of_answers_that_nobody_got_are_counted_and_named(production):
+    production.watch()
+    production.put("labels/houses/first.csv", "inference_id,truth\nnobody,2\n2026/11/27/14 30-00-000-a 3,2\n")
+    production.watch(NOW + timedelta(minutes=5))
+    written = json.loads((production.folder / "monitoring/houses/labels.json").read_text())
+    assert (written["rows"], written["unknown"], written["unknown_ids"]) == (2, 1, ["nobody"])
