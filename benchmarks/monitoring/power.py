@@ -6,7 +6,7 @@ Each kind grows by the steps 1, 2, 5, 10 on the made-up table of 12 columns (`--
 least four of five windows.
 The others keep their shipped limits where those keep the rate on undrifted windows of the same size; else they are tightened, all columns'
 by one factor, until they do. Concept drift leaves features and predictions as they are: without labels nobody can find it.
-Output: a table, and benchmarks/results/power.json.
+Output: a table, and benchmarks/results/monitoring_power.json.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.monitoring.judges import EVIDENTLY, ROOT, SHIPPED, Evidently, Ours, psi_score, python
 from benchmarks.monitoring.tables import Drawn, sensors
 
-RESULTS = ROOT / "benchmarks" / "results" / "power.json"
+RESULTS = ROOT / "benchmarks" / "results" / "monitoring_power.json"
 SEED, FOUND, RATE = 12, 0.8, 0.01
 UNDRIFTED = 500
 #: Rows of the reference and of the window. Up to 1,000 reference rows Evidently's preset tests, above it measures distances.
