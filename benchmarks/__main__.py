@@ -22,7 +22,9 @@ QUESTIONS = {
     "serving": "what live metrics cost a request",
     "preparation": "one million rows against scikit-learn's own pipeline",
     "reproducibility": "whether a registered version can be rebuilt bit for bit",
-    "monitoring": "one million captured requests",
+    "monitoring.speed": "one million captured requests",
+    "monitoring.false_alarms": "how often the watch alarms where nothing has drifted, beside Evidently and PSI",
+    "monitoring.power": "the smallest drift of each kind that the watch finds, beside Evidently and PSI",
     "capacity": "the simulator against theory, simpy and ciw; the recommendation against AWS's sample",
 }
 

@@ -4,7 +4,7 @@
 
 A window alarms if any feature, the prediction or all of them together do. 50 to 100,000 rows, evenly on a logarithmic scale; each has
 a reference of its own. Small windows are judged too, which the monitor would pool. Output: a table, and its numbers in
-benchmarks/results/false_alarms.json.
+benchmarks/results/monitoring_false_alarms.json.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.monitoring.judges import EVIDENTLY, ROOT, SHIPPED, Evidently, Ours, psi_score
 from benchmarks.monitoring.tables import all_tables
 
-RESULTS = ROOT / "benchmarks" / "results" / "false_alarms.json"
+RESULTS = ROOT / "benchmarks" / "results" / "monitoring_false_alarms.json"
 SEED, FEWEST, MOST = 11, 50, 100_000
 ALLOWED = 0.01
 #: Of how many windows Evidently's whole report is made.

@@ -128,7 +128,7 @@ class Evidently:
         self._scratch, self._number = scratch, 0
 
     def __enter__(self) -> Evidently:
-        command = [str(_python()), str(HERE / "evidently_peer.py")]
+        command = [str(python()), str(HERE / "evidently_peer.py")]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self
 
@@ -160,7 +160,7 @@ class Evidently:
         return dict(json.loads(line))
 
 
-def _python() -> Path:
+def python() -> Path:
     environment = ROOT / ".cache" / "evidently"
     python = environment / "bin" / "python"
     if not python.exists():

@@ -1,11 +1,12 @@
 """The smallest drift of each kind that is found, at a false-alarm rate of at most 1 in 100 windows: ours, Evidently's preset, PSI.
 
-    python -m benchmarks.monitoring.power [--windows 25]
+    python -m benchmarks.monitoring.power [--windows 25] [--fine]
 
-Each kind grows in steps of about the square root of two, on the made-up table of 12 columns. Found: in at least four of five windows.
+Each kind grows by the steps 1, 2, 5, 10 on the made-up table of 12 columns (`--fine`: 1, 1.5, 2.2, 3.3, 4.7, 6.8, 10). Found: in at
+least four of five windows.
 The others keep their shipped limits where those keep the rate on undrifted windows of the same size; else they are tightened, all columns'
 by one factor, until they do. Concept drift leaves features and predictions as they are: without labels nobody can find it.
-Output: a table, and benchmarks/results/power.json.
+Output: a table, and benchmarks/results/monitoring_power.json.
 """
 
 from __future__ import annotations
@@ -13,19 +14,22 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import multiprocessing
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.machine import describe_machine
-from benchmarks.monitoring.judges import EVIDENTLY, ROOT, SHIPPED, Evidently, Ours, psi_score
+from benchmarks.monitoring.judges import EVIDENTLY, ROOT, SHIPPED, Evidently, Ours, psi_score, python
 from benchmarks.monitoring.tables import Drawn, sensors
 
-RESULTS = ROOT / "benchmarks" / "results" / "power.json"
+RESULTS = ROOT / "benchmarks" / "results" / "monitoring_power.json"
 SEED, FOUND, RATE = 12, 0.8, 0.01
 UNDRIFTED = 500
 #: Rows of the reference and of the window. Up to 1,000 reference rows Evidently's preset tests, above it measures distances.
@@ -80,22 +84,28 @@ def _concept(generator: np.random.Generator, rows: int, level: float) -> Drawn:
 
 @dataclass(frozen=True)
 class Kind:
+    """`least`, `most`: of the levels."""
+
     drawn: Callable[[np.random.Generator, int, float], Drawn]
     unit: str
-    levels: tuple[float, ...]
+    least: float
+    most: float
+
+    def levels(self, steps: Sequence[float]) -> list[float]:
+        everything = (round(step * 10.0**power, 4) for power in (-2, -1, 0) for step in steps)
+        return [level for level in everything if self.least <= level <= self.most]
 
 
-STEPS = (0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.4, 0.56, 0.8)
-SHARES = (0.01, 0.014, 0.02, 0.028, 0.04, 0.056, 0.08, 0.11, 0.16, 0.22, 0.32)
+COARSE, FINE = (1, 2, 5), (1, 1.5, 2.2, 3.3, 4.7, 6.8)
 KINDS: Mapping[str, Kind] = {
-    "shift": Kind(_shift, "standard deviations", STEPS),
-    "scale": Kind(_scale, "wider by", STEPS),
-    "category grows": Kind(_category, "of all rows", SHARES),
-    "missing values": Kind(_missing, "of all rows", SHARES),
-    "correlation only": Kind(_correlation, "of the rows exchange a value (correlation 0.7)", (0.1, 0.14, 0.2, 0.28, 0.4, 0.56, 0.8, 1.0)),
-    "one subgroup": Kind(_subgroup, "standard deviations, of 15 % of the rows", (0.2, 0.28, 0.4, 0.56, 0.8, 1.1, 1.6, 2.2, 3.2)),
-    "label shift": Kind(_label, "more positives, of all rows", (0.02, 0.028, 0.04, 0.056, 0.08, 0.11, 0.16, 0.22, 0.32, 0.45, 0.63)),
-    "concept drift": Kind(_concept, "of the rows have the opposite truth", (1.0,)),
+    "shift": Kind(_shift, "standard deviations", 0.05, 1),
+    "scale": Kind(_scale, "wider by", 0.05, 1),
+    "category grows": Kind(_category, "of all rows", 0.01, 0.4),
+    "missing values": Kind(_missing, "of all rows", 0.01, 0.5),
+    "correlation only": Kind(_correlation, "of the rows exchange a value (correlation 0.7)", 0.1, 1),
+    "one subgroup": Kind(_subgroup, "standard deviations, of 15 % of the rows", 0.2, 5),
+    "label shift": Kind(_label, "more positives, of all rows", 0.02, 0.7),
+    "concept drift": Kind(_concept, "of the rows have the opposite truth", 1, 1),
 }
 
 
@@ -105,19 +115,17 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--windows", type=int, default=25, help="windows of each kind and level (default: %(default)s)")
     parser.add_argument("--undrifted", type=int, default=UNDRIFTED, help="windows that set the others' limits (default: %(default)s)")
+    parser.add_argument("--fine", action="store_true", help="six steps to a factor of ten; prints, and keeps no result")
     given = parser.parse_args(arguments)
-    results = []
-    with tempfile.TemporaryDirectory() as scratch, Evidently(Path(scratch)) as evidently:
-        for number, (base, rows) in enumerate(SIZES):
-            trial = Trial(evidently, base, rows, given.windows, [SEED, number])
-            limits = trial.limits(given.undrifted)
-            print(f"\nreference {base} rows, window {rows}; the others' limits times {limits}", flush=True)
-            found = {name: trial.smallest(kind, limits) for name, kind in KINDS.items()}
-            results.append({"reference_rows": base, "window_rows": rows, "limits_times": limits, "smallest_found": found})
+    jobs = [(number, given.windows, given.undrifted, FINE if given.fine else COARSE) for number in range(len(SIZES))]
+    python()  # installed once, before all of them need it
+    with ProcessPoolExecutor(len(SIZES), mp_context=multiprocessing.get_context("spawn")) as pool:
+        results = list(pool.map(measure, *zip(*jobs, strict=True)))
     no_later = all(_no_later(levels) for result in results for levels in result["smallest_found"].values())
     document = {"machine": describe_machine(), "seed": SEED, "limits": SHIPPED, "peer": EVIDENTLY, "no_later_everywhere": no_later,
                 "units": {name: kind.unit for name, kind in KINDS.items()}, "results": results}  # fmt: skip
-    RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    if not given.fine:
+        RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print("\nours finds every kind no later than the others" if no_later else "\nours finds some kind later than another")
     return 0 if no_later else 1
 
@@ -126,6 +134,17 @@ def _no_later(levels: Mapping[str, float | None]) -> bool:
     ours = levels["ours"]
     others = [level for name, level in levels.items() if name != "ours" and level is not None]
     return not others or (ours is not None and ours <= min(others))
+
+
+def measure(number: int, windows: int, undrifted: int, steps: Sequence[float]) -> dict[str, Any]:
+    """The sizes at place `number`, in a process of its own."""
+    base, rows = SIZES[number]
+    with tempfile.TemporaryDirectory() as scratch, Evidently(Path(scratch)) as evidently:
+        trial = Trial(evidently, base, rows, windows, [SEED, number])
+        limits = trial.limits(undrifted)
+        print(f"{base}/{rows}: the others' limits times {limits}", flush=True)
+        found = {name: trial.smallest(kind, limits, steps) for name, kind in KINDS.items()}
+    return {"reference_rows": base, "window_rows": rows, "limits_times": limits, "smallest_found": found}
 
 
 class Trial:
@@ -149,20 +168,20 @@ class Trial:
         scores = self._evidently.answer()
         return {"evidently_any": scores["any"], "evidently_half": scores["half"], "psi": psi}
 
-    def smallest(self, kind: Kind, limits: Mapping[str, float]) -> dict[str, float | None]:
+    def smallest(self, kind: Kind, limits: Mapping[str, float], steps: Sequence[float]) -> dict[str, float | None]:
         """Of each method the first level that it finds."""
         smallest: dict[str, float | None] = dict.fromkeys(METHODS)
-        for step, level in enumerate(kind.levels):
+        for level in kind.levels(steps):
             sought = [name for name in METHODS if smallest[name] is None]
-            counted = self._count(kind, step, limits, sought)
+            counted = self._count(kind, level, limits, sought)
             smallest |= {name: level for name, (found, _) in counted.items() if found}
             said = ", ".join(f"{name} {alarmed}" for name, (_, alarmed) in counted.items())
-            print(f"  {kind.drawn.__name__[1:]} {level}: {said}", flush=True)
+            print(f"{self._base}/{self._rows} {kind.drawn.__name__[1:]} {level}: {said}", flush=True)
             if all(found is not None for name, found in smallest.items() if name != "evidently_half"):
                 break
         return smallest
 
-    def _count(self, kind: Kind, step: int, limits: Mapping[str, float], sought: Sequence[str]) -> dict[str, tuple[bool, str]]:
+    def _count(self, kind: Kind, level: float, limits: Mapping[str, float], sought: Sequence[str]) -> dict[str, tuple[bool, str]]:
         """Whether each method finds this level, and in how many windows of how many it alarmed until that was certain."""
         enough = math.ceil(FOUND * self._windows)
         alarmed, seen = dict.fromkeys(sought, 0), dict.fromkeys(sought, 0)
@@ -170,8 +189,8 @@ class Trial:
             open_ones = [name for name in sought if alarmed[name] < enough and seen[name] - alarmed[name] <= self._windows - enough]
             if not open_ones:
                 break
-            generator = np.random.default_rng([*self._seed, 1 + list(KINDS.values()).index(kind), step, number])
-            reference, window = sensors(generator, self._base), kind.drawn(generator, self._rows, kind.levels[step])
+            generator = np.random.default_rng([*self._seed, 1 + list(KINDS.values()).index(kind), round(level * 1e4), number])
+            reference, window = sensors(generator, self._base), kind.drawn(generator, self._rows, level)
             scores = self._theirs(reference, window) if set(open_ones) - {"ours"} else {}
             for name in open_ones:
                 ours = name == "ours" and Ours(reference).judge(window, seed=number, always_joint=False).alarms
