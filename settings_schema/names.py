@@ -303,6 +303,16 @@ class ServingNames(_Names):
         return self.role("schedule")
 
     @property
+    def monitoring(self) -> str:
+        """Prefix in the environment's bucket of what the watch has found."""
+        return f"monitoring/{self.model}/"
+
+    @property
+    def labels(self) -> str:
+        """Prefix in the environment's bucket of what turned out to be true, which a team sends."""
+        return f"labels/{self.model}/"
+
+    @property
     def log_group(self) -> str:
         return f"/aws/sagemaker/Endpoints/{self.endpoint}"
 

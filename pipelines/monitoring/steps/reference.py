@@ -14,6 +14,7 @@ import numpy as np
 from dataset import Rows
 from decisions import Predictions
 from failure import BadInput
+from features import Labels
 from numpy.typing import NDArray
 
 
@@ -50,10 +51,10 @@ def _reference(arrays: Mapping[str, NDArray[Any]], numeric: Sequence[str], categ
         raise ValueError(f"{table.shape[1]} numeric columns for {len(numeric)}")
     if f"codes_{len(categorical)}" in arrays:
         raise ValueError(f"more categorical columns than {len(categorical)}")
-    labels = {}
+    labels: dict[str, Labels] = {}
     for index, name in enumerate(categorical):
         texts, missing = arrays[f"labels_{index}"].tolist(), arrays[f"missing_{index}"].tolist()
-        distinct = [None if absent else text for text, absent in zip(texts, missing, strict=True)]
+        distinct: list[str | None] = [None if absent else text for text, absent in zip(texts, missing, strict=True)]
         labels[name] = (distinct, arrays[f"codes_{index}"])
     rows = Rows({name: table[:, index] for index, name in enumerate(numeric)}, labels, target, len(target))
     return Reference(rows, Predictions(arrays["scores"], arrays["decided"]))
