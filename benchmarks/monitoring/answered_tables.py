@@ -78,7 +78,8 @@ def tables(split: int) -> Iterator[Table]:
 def drifting(table: Table, rows: int, count: int, seed: int = 20) -> Iterator[Answered]:
     """Windows of `rows` rows drawn from production with chances that grow with one or two features, each a little more than the last.
 
-    The first ones do not drift. Rows are drawn with their own truth, so the relation between rows and answers stays as it is.
+    The first ones do not drift. Rows are drawn with their own truth, so the relation between rows and answers stays as it is; each at most
+    once, or a window would hold less chance than its rows say.
     """
     generator = np.random.default_rng(seed)
     columns = list(_standardised(table.production.rows))
@@ -87,7 +88,7 @@ def drifting(table: Table, rows: int, count: int, seed: int = 20) -> Iterator[An
         direction = generator.choice(len(columns), size=min(2, len(columns)), replace=False)
         tilt = sum(generator.choice([-1.0, 1.0]) * columns[place] for place in direction)
         chance = np.exp(strength * np.clip(tilt, -2.5, 2.5))
-        yield table.production.take(generator.choice(len(chance), size=rows, replace=True, p=chance / chance.sum()))
+        yield table.production.take(generator.choice(len(chance), size=rows, replace=False, p=chance / chance.sum()))
 
 
 def _standardised(rows: Any) -> Iterator[Floats]:

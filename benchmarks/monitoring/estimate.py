@@ -1,6 +1,6 @@
 """How near the metric that monitoring estimates without labels is to the truth, on windows that drift, beside NannyML's.
 
-    python -m benchmarks.monitoring.estimate [--windows 20] [--splits 5]
+    python -m benchmarks.monitoring.estimate [--windows 10] [--splits 4]
 
 Both are fitted on the same test rows and see the same windows, whose features drift and whose answers do not (`answered_tables.py`).
 NannyML is installed once, with its pinned version, into an environment of its own under .cache/.
@@ -34,7 +34,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "estimate.json"
 NANNYML, PYTHON = "nannyml==0.13.1", "3.12"
 #: Which NannyML imports and does not declare.
 UNDECLARED = "statsmodels==0.15.0"
-SIZES = (200, 1000)
+SIZES = (300,)
 #: Ours -> NannyML's names; None: it does not estimate it.
 METRICS: Mapping[str, Mapping[str, str | None]] = {
     "regression": {"rmse": "rmse", "mae": "mae", "mse": "mse", "r2": None},
@@ -68,8 +68,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.monitoring.estimate", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--windows", type=int, default=20, help="windows of each table, split and size (default 20)")
-    parser.add_argument("--splits", type=int, default=5, help="times that each table is split and its model trained (default 5)")
+    parser.add_argument("--windows", type=int, default=10, help="windows of each table, split and size (default 10)")
+    parser.add_argument("--splits", type=int, default=4, help="times that each table is split and its model trained (default 4)")
     given = parser.parse_args(arguments)
     sys.path.extend(str(folder(kind)) for kind in ("tabular", "monitoring"))
     peer = _nannyml_python()

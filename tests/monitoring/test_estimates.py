@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dataset import Rows
+from decisions import Predictions
 from estimates import Estimate, estimate
 from evaluation import estimator
 from measures import METRICS
@@ -132,3 +134,23 @@ def test_missing_values_unseen_categories_and_a_constant_column_are_no_obstacle(
 
 def test_metrics_of_the_settings_are_those_that_can_be_measured() -> None:
     assert {metric for _, metric in EVERY_METRIC} <= set(METRICS)
+
+
+def test_a_version_that_never_errs_is_estimated_to_go_on_so() -> None:
+    area = np.linspace(0, 1, 200)
+    perfect = Sampled(Rows({"area": area}, {}, area, 200), Predictions.of(area, None))
+    found = estimate(fitted("rmse", "regression", perfect), perfect, LIMITS)
+    assert found.value == pytest.approx(0, abs=1e-6) and not found.breached
+
+
+def test_constant_columns_and_constant_answers_are_no_obstacle() -> None:
+    same = np.zeros(200)
+    truth = np.random.default_rng(1).normal(size=200)
+    constant = Sampled(Rows({"same": same}, {"none": ([None], same.astype(np.int64))}, truth, 200), Predictions.of(same, None))
+    found = estimate(fitted("r2", "regression", constant), constant, LIMITS)
+    assert found.value is not None and found.lower is not None and found.upper is not None and found.lower < 0.02 < found.upper + 0.05
+
+
+def test_a_window_of_one_row_has_a_wide_interval_and_no_breach() -> None:
+    found = estimate(fitted("mae", "regression", houses(500, seed=1)), houses(1, seed=2), LIMITS)
+    assert found.lower is not None and found.upper is not None and found.upper > 3 * found.lower and not found.breached

@@ -116,6 +116,18 @@ def test_drift_baselines_describe_every_column_and_the_prediction(arrests: Journ
     assert constraints["sex"]["string_constraints"]["domains"] == ["Male", "Female"]
 
 
+def test_a_version_carries_its_test_rows_and_how_its_metric_is_estimated(abalone: Journey, arrests: Journey, tmp_path: Path) -> None:
+    for journey, schema in ((abalone, "regression_metrics"), (arrests, "binary_classification_metrics")):
+        with np.load(journey.folder / "evaluation" / "reference.npz", allow_pickle=False) as reference:
+            assert len(reference["target"]) == len(reference["scores"]) == len(reference["numeric"]) == journey.evaluation["rows"]["test"]
+        estimator = as_json(journey.folder / "evaluation" / "estimator.json")
+        assert estimator["at_evaluation"] == journey.evaluation[schema][estimator["metric"]]["value"]
+        assert estimator["method"] is not None
+        journey.evaluate("--output", str(tmp_path))
+        for name in ("reference.npz", "estimator.json"):
+            assert (tmp_path / name).read_bytes() == (journey.folder / "evaluation" / name).read_bytes()
+
+
 def test_the_report_is_one_file_that_shows_the_evidence(abalone: Journey, arrests: Journey) -> None:
     for journey, words in (
         (abalone, ["Residuals", "Broken inputs", "0123abc"]),

@@ -29,12 +29,12 @@ RULES = {
 def check(
     rows: Rows, decided: NDArray[np.float64], facet: Mapping[str, str], gate: Mapping[str, Any], truth: NDArray[np.float64] | None = None
 ) -> list[dict[str, Any]]:
-    """`decided`, `truth`: indices of the classes, 1 is the favourable outcome. Without a truth, what needs one is not judged."""
+    """`decided`, `truth`: indices of the classes, 1 is the favourable outcome. Without a truth what needs none, with it what needs one."""
     group = np.array([value == facet["disadvantaged"] for value in rows.texts(facet["column"])], dtype=bool)
     found = []
     for name, (setting, needs_truth) in RULES.items():
         limit = gate.get(setting)
-        if limit is None or (needs_truth and truth is None):
+        if limit is None or needs_truth == (truth is None):
             continue
         positive = np.ones(rows.count, dtype=bool) if truth is None else truth == 1
         value = fairness.measures(group, positive, decided == 1)[name] if rows.count else None
@@ -54,6 +54,12 @@ def check(
             }
         )
     return found
+
+
+def facet_of(contract: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Of a version's contract.json; None where there is nothing to check: no facet, or not two classes."""
+    dataset = contract["dataset"]
+    return dataset["facet"] if dataset["problem"] == "binary" else None
 
 
 def _why(value: float | None, group: Mask) -> str | None:

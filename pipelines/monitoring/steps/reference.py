@@ -54,7 +54,7 @@ def _reference(arrays: Mapping[str, NDArray[Any]], numeric: Sequence[str], categ
     labels: dict[str, Labels] = {}
     for index, name in enumerate(categorical):
         texts, missing = arrays[f"labels_{index}"].tolist(), arrays[f"missing_{index}"].tolist()
-        distinct = [None if absent else text for text, absent in zip(texts, missing, strict=True)]
+        distinct: list[str | None] = [None if absent else text for text, absent in zip(texts, missing, strict=True)]
         labels[name] = (distinct, arrays[f"codes_{index}"])
     rows = Rows({name: table[:, index] for index, name in enumerate(numeric)}, labels, target, len(target))
     return Reference(rows, Predictions(arrays["scores"], arrays["decided"]))

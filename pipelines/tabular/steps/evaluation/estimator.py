@@ -35,6 +35,8 @@ FEWEST_ROWS_OF_CLASS = 5
 MOST_ROWS = 5_000
 MOST_ERRORS = 2_000
 MOST_CATEGORIES = 10
+#: Of more classes, scores are calibrated only: each class costs as much as one of two.
+MOST_REFINED_CLASSES = 10
 SMALLEST_SIZE = 1e-6  # of an error, as a multiple of the typical one: a Gamma distribution has no zero
 SEED = 20
 
@@ -78,12 +80,14 @@ def _fit_classes(rows: Rows, predicted: Predictions) -> dict[str, Any]:
     matrix = _matrix(rows, predicted, categories)
     generator = np.random.default_rng(SEED)
     curves, refined = [], []
-    for label in [1] if predicted.scores.ndim == 1 else range(predicted.scores.shape[1]):
+    labels = [1] if predicted.scores.ndim == 1 else range(predicted.scores.shape[1])
+    for label in labels:
         scores, happened = _of_class(predicted.scores, label), rows.target == label
         counted = calibrators.count(scores, happened)
         offset = calibrators.logit(counted.curve()(calibrators.logit(scores)))
         curves.append(counted.document())
-        refined.append(refinement.fit(refinement.LOGISTIC, matrix, happened.astype(np.float64), offset, generator))
+        if len(labels) <= MOST_REFINED_CLASSES:
+            refined.append(refinement.fit(refinement.LOGISTIC, matrix, happened.astype(np.float64), offset, generator))
     return {"categories": categories, "curves": curves, "refinements": refined}
 
 
@@ -94,7 +98,8 @@ def _drawn_classes(
     counted = [Counted.of(curve) for curve in estimator["curves"]]
     several = predicted.scores.ndim == 2
     log_odds = [calibrators.logit(_of_class(predicted.scores, label)) for label in range(len(counted))]
-    added = [refinement.added(document, matrix) for document in estimator["refinements"]]
+    nothing = [np.zeros(rows.count)]
+    added = [refinement.added(document, matrix) for document in estimator["refinements"]] or [nothing] * len(counted)
     for index in range(count):
         columns = [
             calibrators.expit(calibrators.logit(curve.resampled(generator)(place)) + members[index % len(members)])

@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 
 GAMMA, LOGISTIC = "reg:gamma", "binary:logistic"
 MEMBERS = 5
+#: As many columns may add something: those that go most with what the offset leaves open. A wide table costs no more than this.
+MOST_COLUMNS = 60
 #: Strengths of the ridge penalty on standardised columns, as so many rows; the strongest is no line.
 PENALTIES = (np.inf, 300.0, 30.0)
 ROUNDS = (0, 20, 40, 80)
@@ -40,6 +42,8 @@ class Unseen:
 
 def fit(loss: str, matrix: NDArray[np.float32], label: Floats, offset: Floats, generator: np.random.Generator) -> dict[str, Any]:
     """`matrix`: rows x columns, NaN where missing. `label`: 0 or 1, or positive numbers with mean 1."""
+    chosen = _chosen(loss, matrix, label, offset)
+    matrix = matrix[:, chosen]
     scale = _scale(matrix)
     columns = _standardised(matrix, scale)
     weights = [np.bincount(generator.integers(0, len(label), len(label)), minlength=len(label)) for _ in range(MEMBERS)]
@@ -68,11 +72,12 @@ def fit(loss: str, matrix: NDArray[np.float32], label: Floats, offset: Floats, g
         }
         for line, booster in zip(lines[penalty], boosters, strict=True)
     ]
-    return {"scale": scale, "members": members}
+    return {"columns": chosen, "scale": scale, "members": members}
 
 
 def added(document: Mapping[str, Any], matrix: NDArray[np.float32]) -> list[Floats]:
     """What each member adds to the offset of each row."""
+    matrix = matrix[:, document["columns"]]
     columns = _standardised(matrix, document["scale"])
     return [columns @ np.array(member["line"]) + _of_trees(member["trees"], matrix) for member in document["members"]]
 
@@ -89,6 +94,15 @@ def _of_trees(document: Mapping[str, Any] | None, matrix: NDArray[np.float32]) -
     booster = xgboost.Booster({"nthread": 1})
     booster.load_model(bytearray(json.dumps(document), "utf-8"))
     return _said(booster, matrix, None)
+
+
+def _chosen(loss: str, matrix: NDArray[np.float32], label: Floats, offset: Floats) -> list[int]:
+    """Positions of at most MOST_COLUMNS columns, in order."""
+    if matrix.shape[1] <= MOST_COLUMNS:
+        return list(range(matrix.shape[1]))
+    open_ = label * np.exp(-offset) - 1 if loss == GAMMA else label - 1 / (1 + np.exp(-offset))
+    strength = np.abs(_standardised(matrix, _scale(matrix))[:, :-1].T @ open_)
+    return sorted(np.argsort(-strength, kind="stable")[:MOST_COLUMNS].tolist())
 
 
 def _scale(matrix: NDArray[np.float32]) -> list[list[float]]:
