@@ -6,6 +6,8 @@ window stands a script that says what a window would be found to be, and tries w
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
 import time
@@ -99,6 +101,7 @@ place = publish.Place.of(os.environ)
 publish.publish(findings, clients=publish.Clients(cloudwatch, boto3.client("sns"), store), place=place)
 said = {"given": given, "read": read, "refused": refused, "version": refusal(sagemaker.describe_model_package,
         ModelPackageName=os.environ["MODEL_PACKAGE_ARN"]), "settings": json.load(open(os.path.dirname(__file__) + "/monitoring.json"))}
+print("judged one window")
 runs = len(store.list(os.environ["MONITORING_PREFIX"] + "runs/"))
 store.write(f"{os.environ['MONITORING_PREFIX']}runs/{runs}.json", json.dumps(said).encode(), "application/json")
 """
@@ -195,9 +198,10 @@ def by_hand(account: Account, told: Any) -> dict[str, Any]:
         patch.setattr(ProjectEnvironment, "client", lambda _, service: account.client(service))
         patch.setattr(command_line, "read", lambda: ONE)
         window = ["--from", "2030-01-07T09:00Z", "--to", "2030-01-07T10:00Z"]
-        assert command_line.run(monitor.main, ["--environment", "live", *window, "--wait"]) == 0, executions(account)
+        with contextlib.redirect_stdout(io.StringIO()) as capture:
+            assert command_line.run(monitor.main, ["--environment", "live", *window, "--wait"]) == 0, executions(account)
     (said,) = runs(account)
-    return said
+    return {**said, "shown": capture.getvalue()}
 
 
 def test_by_hand_it_judges_the_windows_that_were_asked_for(by_hand: dict[str, Any]) -> None:
@@ -205,6 +209,8 @@ def test_by_hand_it_judges_the_windows_that_were_asked_for(by_hand: dict[str, An
     assert by_hand["read"] == "what was asked and answered"
     assert by_hand["settings"]["monitoring"]["max_drift"] == 0.1
     assert by_hand["version"] is None, "it may look at the version that answered"
+    assert "judged one window" in by_hand["shown"], "what the job printed"
+    assert f"findings: s3://{BUCKET}/{NAMES.monitoring}windows/" in by_hand["shown"]
 
 
 def test_its_role_lets_it_do_nothing_else(by_hand: dict[str, Any]) -> None:
