@@ -6,6 +6,8 @@ window stands a script that says what a window would be found to be, and tries w
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
 import time
@@ -99,6 +101,7 @@ place = publish.Place.of(os.environ)
 publish.publish(findings, clients=publish.Clients(cloudwatch, boto3.client("sns"), store), place=place)
 said = {"given": given, "read": read, "refused": refused, "version": refusal(sagemaker.describe_model_package,
         ModelPackageName=os.environ["MODEL_PACKAGE_ARN"]), "settings": json.load(open(os.path.dirname(__file__) + "/monitoring.json"))}
+print("judged one window")
 runs = len(store.list(os.environ["MONITORING_PREFIX"] + "runs/"))
 store.write(f"{os.environ['MONITORING_PREFIX']}runs/{runs}.json", json.dumps(said).encode(), "application/json")
 """
@@ -171,6 +174,8 @@ def told(account: Account) -> Iterator[Any]:
 
     def receive() -> list[dict[str, Any]]:
         messages = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2, MaxNumberOfMessages=10).get("Messages", [])
+        for message in messages:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return [json.loads(message["Body"]) for message in messages]
 
     yield receive
@@ -195,9 +200,10 @@ def by_hand(account: Account, told: Any) -> dict[str, Any]:
         patch.setattr(ProjectEnvironment, "client", lambda _, service: account.client(service))
         patch.setattr(command_line, "read", lambda: ONE)
         window = ["--from", "2030-01-07T09:00Z", "--to", "2030-01-07T10:00Z"]
-        assert command_line.run(monitor.main, ["--environment", "live", *window, "--wait"]) == 0, executions(account)
+        with contextlib.redirect_stdout(io.StringIO()) as capture:
+            assert command_line.run(monitor.main, ["--environment", "live", *window, "--wait"]) == 0, executions(account)
     (said,) = runs(account)
-    return said
+    return {**said, "shown": capture.getvalue()}
 
 
 def test_by_hand_it_judges_the_windows_that_were_asked_for(by_hand: dict[str, Any]) -> None:
@@ -205,6 +211,8 @@ def test_by_hand_it_judges_the_windows_that_were_asked_for(by_hand: dict[str, An
     assert by_hand["read"] == "what was asked and answered"
     assert by_hand["settings"]["monitoring"]["max_drift"] == 0.1
     assert by_hand["version"] is None, "it may look at the version that answered"
+    assert "judged one window" in by_hand["shown"], "what the job printed"
+    assert f"findings: s3://{BUCKET}/{NAMES.monitoring}windows/" in by_hand["shown"]
 
 
 def test_its_role_lets_it_do_nothing_else(by_hand: dict[str, Any]) -> None:
@@ -219,22 +227,25 @@ def test_a_person_is_told_what_was_found_and_where_to_read_on(by_hand: dict[str,
 
 
 def test_alarm_and_dashboard_get_their_metrics(account: Account, by_hand: dict[str, Any]) -> None:
-    cloudwatch, deadline = account.client("cloudwatch"), time.monotonic() + 20
+    cloudwatch, deadline = account.client("cloudwatch"), time.monotonic() + 60
     (alarm,) = cloudwatch.describe_alarms(AlarmNames=[NAMES.alarm("drift")])["MetricAlarms"]
     found = cloudwatch.list_metrics(Namespace=alarm["Namespace"])["Metrics"]
     assert {"Name": "Feature", "Value": "length"} in [part for metric in found for part in metric["Dimensions"]]
+    account.context.clock.change(now=account.context.clock.now() + timedelta(minutes=1))  # an alarm looks at minutes that are over
     while alarm["StateValue"] != "ALARM" and time.monotonic() < deadline:
         time.sleep(0.2)
         (alarm,) = cloudwatch.describe_alarms(AlarmNames=[NAMES.alarm("drift")])["MetricAlarms"]
     assert alarm["StateValue"] == "ALARM"
 
 
-def test_its_schedule_starts_it_for_what_is_due_at_the_account_s_time(account: Account, by_hand: dict[str, Any]) -> None:
+def test_its_schedule_starts_it_for_what_is_due_at_the_account_s_time(account: Account, by_hand: dict[str, Any], told: Any) -> None:
     """At twenty past the hour, and it says nothing twice."""
+    told()
     clock, before = account.context.clock, len(executions(account))
-    hour = clock.now().replace(minute=0, second=0, microsecond=0) + timedelta(days=400)
-    clock.change(now=hour + timedelta(minutes=19, seconds=59))
-    deadline = time.monotonic() + 30
+    due = clock.now().replace(minute=20, second=0, microsecond=0)
+    due += timedelta(hours=0 if clock.now() < due - timedelta(seconds=5) else 1)
+    clock.change(now=due - timedelta(seconds=1))
+    deadline = time.monotonic() + 120
     while len(executions(account)) == before and time.monotonic() < deadline:
         time.sleep(0.1)
     newest = executions(account)[0]
@@ -245,4 +256,5 @@ def test_its_schedule_starts_it_for_what_is_due_at_the_account_s_time(account: A
     said = runs(account)[-1]
     assert (said["given"]["from"], said["given"]["to"]) == ("due", "due")
     started = datetime.fromisoformat(said["given"]["now"]).astimezone(UTC)
-    assert hour + timedelta(minutes=20) <= started < hour + timedelta(minutes=21)
+    assert due <= started < due + timedelta(minutes=1)
+    assert told() == []
