@@ -1,6 +1,6 @@
 """What live metrics cost a request: one worker of the container with them and one without, in turn, in one run.
 
-    python -m benchmarks.serving [--rounds 100] [--requests 200]
+    python -m benchmarks.serving [--rounds 40] [--requests 600]
 
 The registered abalone version answers as the image's server lets it (`local_account/endpoints/serving_contract.py`), without the HTTP
 around it, which would only make the share smaller. Counted in processor time, since a worker answers one request after the other and a
@@ -75,8 +75,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.serving", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=100, help="default: %(default)s")
-    parser.add_argument("--requests", type=int, default=200, help="of a round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=40, help="default: %(default)s")
+    parser.add_argument("--requests", type=int, default=600, help="of a round (default: %(default)s)")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "model")
