@@ -1,9 +1,9 @@
-"""Publishes the code of a model's steps to the artifact bucket, under the hash of its content.
+"""Publishes the code of a model's steps to the artifact bucket, under the hash of its content: what trains it, and what watches it.
 
     python -m build_scripts.publish --model abalone
 
 Input: pipelines/<kind>/steps/ and the specification made from the model's file: so a change of one model is a new address of that one,
-and a change of shared steps one of each.
+and a change of shared steps one of each. What watches it is pipelines/monitoring/code.py's, below another hash.
 Output: s3://<artifact bucket>/code/<hash>/ with every file under steps/, and sourcedir.tar.gz of the same files.
 Equal code gives an equal address, so a commit that does not change it publishes nothing and retrains nothing. What is at that address
 already has to be that code and nothing besides: a job downloads all of it.
@@ -24,30 +24,23 @@ from build_scripts.objects import encryption, keys
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.step_modules import folder, load
 from build_scripts.write_once import put_once, require_same
+from pipelines.monitoring.code import code_files as monitoring_files
+from pipelines.published_code import code_prefix, files_of
 from pipelines.tabular.specification import specification_json
 from settings_schema import Model
 
-HASH_LENGTH = 16
 AT_ONCE = 8  # requests; a client of boto3 keeps ten connections
-_SKIPPED = {"__pycache__", "specification.json"}  # a specification in the checkout is not what the model's file says now
 
 
 def code_files(model: Model, steps: Path | None = None) -> dict[str, bytes]:
     """Relative path -> content of everything a step ships with, the specification included. `steps`: default, those of its pipeline."""
-    root = steps or folder(model.pipeline)
-    files = [file for file in root.rglob("*") if file.is_file() and not any(map(_is_skipped, file.relative_to(root).parts))]
-    published = {file.relative_to(root).as_posix(): file.read_bytes() for file in files if file.suffix != ".pyc"}
-    return dict(sorted({**published, "specification.json": specification_json(model).encode()}.items()))
+    return dict(sorted({**files_of(steps or folder(model.pipeline)), "specification.json": specification_json(model).encode()}.items()))
 
 
-def _is_skipped(part: str) -> bool:
-    """Tools leave caches in the folder, such as .mypy_cache: the address must not depend on who has run them."""
-    return part in _SKIPPED or part.startswith(".")
-
-
-def code_prefix(files: Mapping[str, bytes]) -> str:
-    """`code/<hash>`: the same for the same files, whatever machine or time."""
-    return f"code/{load('archive').sha256(files)[:HASH_LENGTH]}"
+def published_code(model: Model) -> dict[str, dict[str, bytes]]:
+    """What runs it -> files, each with an address of its own: of the training and, where the model is watched, of that."""
+    watching = {"monitoring": monitoring_files(model)} if model.watch else {}
+    return {"training": code_files(model), **watching}
 
 
 def code_address(bucket: str, files: Mapping[str, bytes]) -> str:
@@ -97,10 +90,10 @@ def main(arguments: Sequence[str]) -> int:
     add_model_option(options)
     given = options.parse_args(arguments)
     settings = read_settings()
-    files = code_files(settings.model(given.model))
     place = ProjectEnvironment(settings.project)
-    uri, uploaded = publish(place.client("s3"), place.artifact_bucket, files, place.key_arn)
-    print(f"{'published' if uploaded else 'unchanged'}: {len(files)} files at {uri}/")
+    for what, files in published_code(settings.model(given.model)).items():
+        uri, uploaded = publish(place.client("s3"), place.artifact_bucket, files, place.key_arn)
+        print(f"{what}: {'published' if uploaded else 'unchanged'}, {len(files)} files at {uri}/")
     return 0
 
 

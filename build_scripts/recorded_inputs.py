@@ -20,9 +20,9 @@ from botocore.exceptions import ClientError
 from build_scripts.command_line import ProblemError, VerdictError
 from build_scripts.missing import found, is_missing
 from build_scripts.objects import bucket_and_key
-from build_scripts.publish import code_prefix
 from build_scripts.recorded_lineage import Lineage
 from build_scripts.step_modules import load
+from pipelines.published_code import code_hash
 
 #: `name@version`, as pipelines/tabular/steps/data_versions.py joins them; a name may hold spaces and @, a version holds neither.
 _NAMED_VERSION = re.compile(r"(\S.*?@[^\s@]+)(?= |$)")
@@ -62,7 +62,7 @@ def fetch_code(s3: Any, lineage: Lineage, folder: Path) -> int:
     except (tarfile.TarError, OSError, EOFError) as error:
         raise VerdictError(f"differs: the code at {address} is no longer the archive that was published ({error})") from error
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    digest = code_prefix(files).rsplit("/", 1)[-1]
+    digest = code_hash(files)
     if digest != lineage.code_hash:
         raise VerdictError(f"differs: the code at {address} has hash {digest}, recorded {lineage.code_hash}; it was changed and is not run")
     return len(files)

@@ -27,6 +27,7 @@ class Version:
     transform_types: tuple[str, ...] = ()
     evaluation_uri: str | None = None
     model_url: str | None = None
+    image: str | None = None
 
 
 def find(sagemaker: Any, arn: str) -> Version | None:
@@ -35,6 +36,7 @@ def find(sagemaker: Any, arn: str) -> Version | None:
     if package is None:
         return None
     inference = package.get("InferenceSpecification") or {}
+    container: Mapping[str, Any] = next(iter(inference.get("Containers") or ()), {})
     statistics = ((package.get("ModelMetrics") or {}).get("ModelQuality") or {}).get("Statistics") or {}
     return Version(
         arn=package["ModelPackageArn"],
@@ -45,7 +47,8 @@ def find(sagemaker: Any, arn: str) -> Version | None:
         instance_types=tuple(inference.get("SupportedRealtimeInferenceInstanceTypes") or ()),
         transform_types=tuple(inference.get("SupportedTransformInstanceTypes") or ()),
         evaluation_uri=statistics.get("S3Uri"),
-        model_url=next((container.get("ModelDataUrl") for container in inference.get("Containers") or ()), None),
+        model_url=container.get("ModelDataUrl"),
+        image=container.get("Image"),
     )
 
 

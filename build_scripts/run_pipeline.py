@@ -31,7 +31,7 @@ from build_scripts.follow import follow, steps_of
 from build_scripts.missing import found
 from build_scripts.objects import bucket_and_key, keys
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.publish import code_address, code_files, publish
+from build_scripts.publish import code_address, code_files, publish, published_code
 from build_scripts.step_modules import load
 from settings_schema import DataSet, Model
 
@@ -225,8 +225,10 @@ class Training:
         return self._start({"TriggerReason": reason, **parameters}, url, forced=bool(given.force or parameters), anew=given.force)
 
     def _publish(self) -> None:
-        _, uploaded = publish(self._s3, self._place.artifact_bucket, self._files, self._place.key_arn)
-        print(f"code: {'published' if uploaded else 'unchanged'} at {self._code_uri}/")
+        """Also what watches the model: a deployment of this commit names it, and finds it there."""
+        for what, files in published_code(self._model).items():
+            uri, uploaded = publish(self._s3, self._place.artifact_bucket, files, self._place.key_arn)
+            print(f"code of the {what}: {'published' if uploaded else 'unchanged'} at {uri}/")
 
     def _upsert(self) -> None:
         place, pipeline = self._place, self._names.training_pipeline

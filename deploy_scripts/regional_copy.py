@@ -1,7 +1,8 @@
 """Copies of a version in the regions of environments, and the version that a copy is of.
 
 SageMaker makes a model of an archive and an image of its own region only (ContainerDefinition of its service model). So a version that is
-deployed elsewhere is registered there too, in the project's account: the same archive under the same key, that region's image, approved.
+deployed elsewhere is registered there too, in the project's account: the same archive and evidence under the same keys, that region's
+image, approved. Beside it lies the code that watches it: a job's code is in the bucket of its region, which a private network reaches.
 The copy's description says what it is of. Where an environment is in the project's region, the version is its own copy.
 Input: the chosen version. Used by render.py, verify.py and status.py; buckets and groups there are infra/foundation/regional_stack.py's.
 """
@@ -11,17 +12,22 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from build_scripts.command_line import VerdictError
 from build_scripts.missing import found
-from build_scripts.objects import bucket_and_key
+from build_scripts.objects import bucket_and_key, keys
 from build_scripts.project_environment import ProjectEnvironment
+from build_scripts.publish import code_address, publish
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from settings_schema import Environment
 
 _COPY_OF = "copy of "
 _POLL_SECONDS = 2
+#: Of a version's metadata, the address of its contract; what lies beside it is its evidence.
+_CONTRACT = "contract-url"
+_RUNS = "pipelines/"
 _MAKING = threading.Lock()
 
 
@@ -53,8 +59,8 @@ def copy(project: ProjectEnvironment, arn: str, region: str) -> str:
     (container,) = package["InferenceSpecification"]["Containers"]
     bucket, key = bucket_and_key(container["ModelDataUrl"])
     copied = project.names.artifact_bucket(arn.split(":")[4], region)
-    source = {"CopySource": {"Bucket": bucket, "Key": key}, "SourceClient": project.client("s3")}
-    client_in(project, "s3", region).copy(Bucket=copied, Key=key, **source)
+    facts = package.get("CustomerMetadataProperties") or {}
+    _copy_objects(project, bucket, [key, *_evidence(project, facts)], region, copied)
     address = {"Image": image_in(container["Image"], region), "ModelDataUrl": f"s3://{copied}/{key}"}
     kept = {name: value for name, value in container.items() if name not in ("ImageDigest", "ModelDataETag")}
     sagemaker = client_in(project, "sagemaker", region)
@@ -62,7 +68,7 @@ def copy(project: ProjectEnvironment, arn: str, region: str) -> str:
         ModelPackageGroupName=arn.split("/")[-2],
         ModelPackageDescription=f"{_COPY_OF}{arn}",
         InferenceSpecification={**package["InferenceSpecification"], "Containers": [{**kept, **address}]},
-        CustomerMetadataProperties=package.get("CustomerMetadataProperties") or {},
+        CustomerMetadataProperties={name: _moved(value, bucket, copied) for name, value in facts.items()},
         ModelApprovalStatus="Approved",
     )["ModelPackageArn"]
     while (status := sagemaker.describe_model_package(ModelPackageName=made)["ModelPackageStatus"]) in ("Pending", "InProgress"):
@@ -70,6 +76,33 @@ def copy(project: ProjectEnvironment, arn: str, region: str) -> str:
     if status != "Completed":
         raise VerdictError(f"the copy of {arn} in {region} is {status}: {made}")
     return str(made)
+
+
+def _evidence(project: ProjectEnvironment, facts: Mapping[str, str]) -> list[str]:
+    """Keys of what lies beside the version's contract; none of a version that has no such evidence."""
+    if _CONTRACT not in facts:
+        return []
+    bucket, key = bucket_and_key(facts[_CONTRACT])
+    return list(keys(project.client("s3"), bucket, f"{key.rpartition('/')[0]}/"))
+
+
+def _copy_objects(project: ProjectEnvironment, bucket: str, wanted: Sequence[str], region: str, copied: str) -> None:
+    here, there = project.client("s3"), client_in(project, "s3", region)
+    for key in wanted:
+        there.copy(Bucket=copied, Key=key, CopySource={"Bucket": bucket, "Key": key}, SourceClient=here)
+
+
+def _moved(value: str, bucket: str, copied: str) -> str:
+    """An address of the version's bucket, in the copy's; anything else as it is."""
+    return value.replace(f"s3://{bucket}/", f"s3://{copied}/", 1) if value.startswith(f"s3://{bucket}/{_RUNS}") else value
+
+
+def publish_in(project: ProjectEnvironment, region: str, files: Mapping[str, bytes]) -> str:
+    """Address of code in the artifact bucket of a region, where it is put unless it is there. At home the build has published it."""
+    if region == project.region:
+        return code_address(project.artifact_bucket, files)
+    bucket = project.names.artifact_bucket(project.key_arn.split(":")[4], region)
+    return publish(client_in(project, "s3", region), bucket, files)[0]
 
 
 _ECR = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.(.+)")
@@ -85,6 +118,8 @@ def image_in(image: str, region: str) -> str:
     if found is None:
         return image  # of a registry that has no regions
     account, here, rest = found.groups()
+    if here == region:
+        return image
     if "/sagemaker-" in rest and account == _registry(here):
         account = _registry(region)
     return f"{account}.dkr.ecr.{region}.{rest}"

@@ -19,28 +19,28 @@ from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint, first_variant
-from deploy_scripts.regional_copy import copy
+from deploy_scripts.regional_copy import copy, image_in, publish_in
+from pipelines.monitoring.code import code_files
+from pipelines.monitoring.pipeline import CODE, IMAGE, PACKAGE
 from settings_schema import Endpoint, Environment, Model, ServingNames
 
-_PACKAGE = "ModelPackageArn"
 
-
-def parameters(package: str, content: Mapping[str, Any]) -> dict[str, str]:
+def parameters(known: Mapping[str, str], content: Mapping[str, Any]) -> dict[str, str]:
     """Values for the parameters that a template declares; others would be refused. Raises ProblemError for one that nothing says."""
     declared: Mapping[str, Any] = content.get("Parameters", {})
-    missing = [name for name, definition in declared.items() if name != _PACKAGE and "Default" not in definition]
+    missing = [name for name, definition in declared.items() if name not in known and "Default" not in definition]
     if missing:
-        raise ProblemError(f"no value for the template parameters {', '.join(missing)}; known: {_PACKAGE}")
-    return {_PACKAGE: package} if _PACKAGE in declared else {}
+        raise ProblemError(f"no value for the template parameters {', '.join(missing)}; known: {', '.join(known)}")
+    return {name: value for name, value in known.items() if name in declared}
 
 
-def template_configuration(package: str, content: Mapping[str, Any], names: ServingNames, project_id: str) -> dict[str, Any]:
+def template_configuration(known: Mapping[str, str], content: Mapping[str, Any], names: ServingNames, project_id: str) -> dict[str, Any]:
     """CodePipeline's "template configuration" file: parameters and the stack's tags, of the project, the model and the environment.
 
     No tag may differ from one deployment to the next: CloudFormation gives a stack's tags to every resource, and would update each of them.
     For a scalable target that sets the bounds back which a schedule had set. What is deployed say the stack's parameter and its output.
     """
-    return {"Parameters": parameters(package, content), "Tags": {**names.tags, "sagemaker:project-id": project_id}}
+    return {"Parameters": parameters(known, content), "Tags": {**names.tags, "sagemaker:project-id": project_id}}
 
 
 def refuse_impossible(
@@ -84,10 +84,18 @@ def files(
         refuse_impossible(model, environment, version, contents[environment.name], live, stack)
     made: dict[str, Any] = {}
     for name, content in contents.items():
-        package = copy(project, version.arn, places[name].region)
+        known = _values(project, model, version, places[name].region, content)
         made[f"{names[name].stack}.template.json"] = content
-        made[f"{name}.parameters.json"] = template_configuration(package, content, names[name], project.project_id)
+        made[f"{name}.parameters.json"] = template_configuration(known, content, names[name], project.project_id)
     return made
+
+
+def _values(project: ProjectEnvironment, model: Model, version: Version, region: str, content: Mapping[str, Any]) -> dict[str, str]:
+    """Of everything that a deployment decides anew: the version, and of the watch over it the code and the image it runs in."""
+    known = {PACKAGE: copy(project, version.arn, region)}
+    if CODE in content.get("Parameters", {}):
+        known |= {CODE: publish_in(project, region, code_files(model)), IMAGE: image_in(version.image or "", region)}
+    return known
 
 
 def main(arguments: Sequence[str]) -> int:

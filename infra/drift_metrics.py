@@ -1,11 +1,8 @@
 """The custom metrics that monitoring runs publish, and that the drift alarm and the dashboard read.
 
-Where the endpoint is; namespace: `metrics_namespace` of the model's names; dimension: `EndpointName`. Each value counts limits that one run
-found broken, so 0 is healthy and any alarm threshold is "at least one":
-
-- `DriftedFeatures`: features whose distribution left the training baseline
-- `QualityBreaches`: quality metrics, against ground truth, below their limit
-- `BiasBreaches`: bias metrics outside their limit
+Where the model serves; namespace: `metrics_namespace` of the model's names; dimension: `EndpointName`, which a batch model has as a name
+only. Published by pipelines/monitoring/steps/publish.py, which says what each counts; a test holds the two to the same names. Most count
+the limits that one window was found to break, so 0 is healthy and any alarm threshold is "at least one".
 """
 
 from __future__ import annotations
@@ -13,6 +10,14 @@ from __future__ import annotations
 DRIFTED_FEATURES = "DriftedFeatures"
 QUALITY_BREACHES = "QualityBreaches"
 BIAS_BREACHES = "BiasBreaches"
-METRICS = (DRIFTED_FEATURES, QUALITY_BREACHES, BIAS_BREACHES)
+CONTRACT_BREACHES = "ContractBreaches"
+#: Limits that were broken.
+METRICS = (DRIFTED_FEATURES, QUALITY_BREACHES, BIAS_BREACHES, CONTRACT_BREACHES)
+#: Rows that a window was judged by.
+JUDGED_ROWS = "JudgedRows"
+#: How far a feature has moved, with a second dimension, `Feature`.
+EFFECT = "Drift"
 #: Ends the name of the alarm on the first of them (infra/serving/drift_alarm.py), which retrains.
 DRIFT = "drift"
+#: Ends the name of the alarm on a run that failed (infra/serving/model_watch.py).
+MONITORING_FAILED = "monitoring-failed"

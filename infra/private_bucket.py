@@ -14,9 +14,12 @@ from infra.encryption_key import TO_READ, EncryptionKey
 from infra.places import Context, bucket_arn, value
 from settings_schema import Project
 
-#: Of the artifact bucket: published code, the serving templates of each commit that was built, and what the runs of pipelines write.
-CODE, TEMPLATES, RUNS = "code/*", "code/templates/*", "pipelines/*"
+#: Of the artifact bucket: published code, what of it a job that watches runs, the serving templates of each commit that was built, and
+#: what the runs of pipelines write.
+CODE, STEPS, TEMPLATES, RUNS = "code/*", "code/*/steps/*", "code/templates/*", "pipelines/*"
 CAPTURE_PREFIX = "capture/"  # of an environment's bucket; SageMaker appends <endpoint>/<variant>/yyyy/mm/dd/hh/
+#: Of an environment's bucket; what was found, and the rows that it was found in, which live as long as the requests that they are of.
+MONITORING_PREFIX = "monitoring/"
 CAPTURE_DAYS = 90
 OLD_VERSION_DAYS = 90
 ACCESS_LOG_DAYS = 365
@@ -107,14 +110,14 @@ def _expire_old_versions() -> s3.LifecycleRule:
 
 
 def readable_elsewhere(key: EncryptionKey, bucket: PrivateBucket, context: Context, region: str) -> None:
-    """Environments of a region in other accounts read versions and their pipelines' artifacts, in the bucket of that region.
+    """Environments of a region in other accounts read versions, the code that watches and their pipelines' artifacts, in that region.
 
     Here any role of the project in such an account may; each role's own policy, which is needed as well, says which objects it reads.
     Sources: "Bucket owner granting cross-account bucket permissions" of the S3 user guide, "Allowing users in other accounts to use a KMS
     key" of the KMS developer guide, "Create a pipeline that uses resources from another AWS account" of the CodePipeline user guide.
     """
     own = f"{context.project.names.prefix}*"
-    objects = [bucket.arn_for_objects(pattern) for pattern in (RUNS, own)]
+    objects = [bucket.arn_for_objects(pattern) for pattern in (RUNS, STEPS, own)]
     for place in context.places.other_accounts(context.settings.environments, region):
         given = {"principals": [place.principals(own)]}
         key.add_to_resource_policy(iam.PolicyStatement(**given, actions=list(TO_READ), resources=["*"]))

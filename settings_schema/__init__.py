@@ -7,6 +7,7 @@ from settings_schema.data import Categorical, DataSet, Facet, Numeric
 from settings_schema.errors import SettingsError
 from settings_schema.metrics import METRICS, Metric, Problem
 from settings_schema.model import Model, Retraining
+from settings_schema.monitoring import Monitoring
 from settings_schema.names import EnvironmentNames, ModelNames, ProjectNames, ServingNames
 from settings_schema.project import CodeCommit, CodeConnection, Environment, Prices, Project, Source
 from settings_schema.serving import (
@@ -40,6 +41,7 @@ __all__ = [
     "Metric",
     "Model",
     "ModelNames",
+    "Monitoring",
     "Numeric",
     "Preparation",
     "Prices",

@@ -1,4 +1,4 @@
-"""One model: what it learns from, how it is made, how each environment serves it, and when it is trained again.
+"""One model: what it learns from, how it is made, how each environment serves it, how that is watched, and when it is trained again.
 
 A team writes one as `models/<name>.py`; its name is the file's. Next: settings_schema/reading.py, which reads them.
 """
@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from settings_schema.data import DataSet
 from settings_schema.errors import require
+from settings_schema.monitoring import Monitoring
 from settings_schema.names import RESERVED_MODELS, ModelNames
 from settings_schema.project import Project
 from settings_schema.serving import Batch, Endpoint
@@ -44,7 +45,7 @@ class Retraining(Value):
 
 
 class Model(Value):
-    """`serving`: by the name of the environment. `name`: that of the file, with '-' for '_'."""
+    """`serving`: by the name of the environment. `monitoring`: None watches nothing. `name`: that of the file, with '-' for '_'."""
 
     name: str = Field(default="", pattern=rf"({NAME_PATTERN})|^$", max_length=LONGEST_NAME, description="the name of its file")
     pipeline: str = "tabular"
@@ -54,6 +55,7 @@ class Model(Value):
     tuning: Tuning = Tuning()
     gate: Gate = Gate()
     serving: Mapping[str, Endpoint | Batch]
+    monitoring: Monitoring | None = Monitoring()
     retraining: Retraining = Retraining()
 
     @model_validator(mode="after")
@@ -74,6 +76,13 @@ class Model(Value):
     @property
     def is_batch_only(self) -> bool:
         return all(isinstance(served, Batch) for served in self.serving.values())
+
+    @property
+    def watch(self) -> Monitoring | None:
+        """`monitoring` with what goes by how the model serves; None where nothing is watched."""
+        if self.monitoring is None:
+            return None
+        return self.monitoring.for_batch() if self.is_batch_only else self.monitoring.for_endpoint()
 
     def names(self, project: Project) -> ModelNames:
         return project.names.model(self.name)

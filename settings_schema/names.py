@@ -133,7 +133,7 @@ class EnvironmentNames(_Names):
         return f"alias/{_joined(self.project, self.environment)}"
 
     def bucket(self, account: str, region: str) -> str:
-        """Captured requests, batch input and predictions."""
+        """Captured requests, batch input and predictions, what turned out to be true, and what the watch found."""
         return _joined(self.project, f"{self.environment}-{account}-{region}")
 
     @property
@@ -306,6 +306,36 @@ class ServingNames(_Names):
     def schedule_role(self) -> str:
         """By which EventBridge Scheduler wakes that function."""
         return self.role("schedule")
+
+    @property
+    def monitoring_pipeline(self) -> str:
+        """SageMaker pipeline that watches what serves here; the schedule that starts it is called the same."""
+        return _joined(self.endpoint, "monitoring")
+
+    @property
+    def monitoring_role(self) -> str:
+        """Of that pipeline and its job."""
+        return self.role("monitoring")
+
+    @property
+    def monitoring_schedule_role(self) -> str:
+        """By which EventBridge Scheduler starts that pipeline."""
+        return self.role("monitor-at")
+
+    @property
+    def monitoring_job(self) -> str:
+        """Beginning of the names of that pipeline's jobs, to which SageMaker adds the execution's id."""
+        return self.of_model.job("monitor")
+
+    @property
+    def monitoring(self) -> str:
+        """Prefix in the environment's bucket of what the watch has found."""
+        return f"monitoring/{self.model}/"
+
+    @property
+    def labels(self) -> str:
+        """Prefix in the environment's bucket of what turned out to be true, which a team sends."""
+        return f"labels/{self.model}/"
 
     @property
     def log_group(self) -> str:

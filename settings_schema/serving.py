@@ -12,7 +12,7 @@ from capacity.model import invocations_per_instance
 from settings_schema.times import Cron, TimeZone
 from settings_schema.value import Value
 
-_InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", description="a SageMaker type such as ml.m5.large")]
+InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", description="a SageMaker type such as ml.m5.large")]
 
 _OWN_DISK = re.compile(r"ml\.(\w+dn?|g\d\w*|p[345]\w*|trn\d\w*)\.")
 
@@ -138,7 +138,7 @@ class Autoscaling(Value):
 class Endpoint(Value):
     """A real-time endpoint: its instances, how a version is rolled out, how it scales, and when it alarms."""
 
-    instance_type: _InstanceType = "ml.m5.large"
+    instance_type: InstanceType = "ml.m5.large"
     initial_instance_count: int = 1
     # A busy instance gets no further request while another is free: shorter waits at the same utilisation than with RANDOM,
     # which is SageMaker's own default.
@@ -169,5 +169,5 @@ class Batch(Value):
     cron: Cron | None = "0 4 ? * * *"
     time_zone: TimeZone = "Etc/UTC"
     on_upload: bool = True
-    instance_type: _InstanceType = "ml.m5.large"
+    instance_type: InstanceType = "ml.m5.large"
     instance_count: int = Field(default=1, ge=1, le=20)

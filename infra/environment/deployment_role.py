@@ -9,7 +9,7 @@ from __future__ import annotations
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infra.drift_metrics import DRIFT
+from infra.drift_metrics import DRIFT, MONITORING_FAILED
 from infra.encryption_key import FOR_AWS_RESOURCES
 from infra.ownership import is_ours, makes_as_ours, not_another_s
 from infra.places import Context
@@ -25,11 +25,14 @@ _TRIED = (
     *("sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:UpdateEndpointWeightsAndCapacities"),
     *("cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
 )
+#: Ends of the names of the alarms of infra/serving/model_watch.py.
+_OF_WATCH = (DRIFT, MONITORING_FAILED)
+_SCHEDULING = ("Create", "Update", "Get", "Delete")
 _TAGGING = ("TagResource", "UntagResource", "ListTagsForResource")
 
 
 class DeploymentRole(ServiceRole):
-    """What both kinds of serving have: a model, alarms, logs. It cannot touch IAM, except to hand over roles that are there."""
+    """What both kinds of serving have: a model, its watch, alarms, logs. It cannot touch IAM, except to hand over roles that are there."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, context: Context, model: Model, environment: Environment, key: kms.IKey
@@ -51,6 +54,19 @@ class DeploymentRole(ServiceRole):
         self.allow("RunAs", ["iam:PassRole"], [inference], passed_to("sagemaker.amazonaws.com"))
         key.grant(self, "kms:DescribeKey")
         self.allow("Volumes", ["kms:CreateGrant"], [key.key_arn], FOR_AWS_RESOURCES)
+        self._watch()
+
+    def _watch(self) -> None:
+        """Also where nothing is watched, so that a push can begin it and end it. Its alarms are among those of each kind."""
+        names, place = self._names, self._place
+        verbs = [f"{verb}Pipeline" for verb in ("Create", "Update", "Describe", "Delete")]
+        actions = [f"sagemaker:{verb}" for verb in (*verbs, "AddTags", "DeleteTags", "ListTags")]
+        self.allow("WatchPipeline", actions, [place.sagemaker("pipeline", names.monitoring_pipeline)])
+        self.allow("WatchAs", ["iam:PassRole"], [place.role(names.monitoring_role)], passed_to("sagemaker.amazonaws.com"))
+        schedules = [place.arn("scheduler", f"schedule/default/{names.monitoring_pipeline}")]
+        self.allow("WatchSchedule", [f"scheduler:{verb}Schedule" for verb in _SCHEDULING], schedules)
+        waking = place.role(names.monitoring_schedule_role)
+        self.allow("WatchWakenAs", ["iam:PassRole"], [waking], passed_to("scheduler.amazonaws.com"))
 
     def _make(self, *kinds: str) -> None:
         """CloudFormation names models and configurations, so their tags say which are ours: as they are made, and as they are."""
@@ -79,7 +95,7 @@ class EndpointDeploymentRole(DeploymentRole):
         self._make("Model", "EndpointConfig")
         self._host()
         self._scale()
-        alarms = [self._place.alarm(self._names.alarm(what)) for what in (*ROLLBACK, *OTHERS, LOAD, DRIFT)]
+        alarms = [self._place.alarm(self._names.alarm(what)) for what in (*ROLLBACK, *OTHERS, LOAD, *_OF_WATCH)]
         self.allow("Alarms", [f"cloudwatch:{verb}" for verb in _TAGGING], alarms)  # the alarms themselves are made with TryScaling
         self._log(self._names.log_group)
 
@@ -125,11 +141,11 @@ class BatchDeploymentRole(DeploymentRole):
         verbs = ("PutRule", "DeleteRule", "DescribeRule", "PutTargets", "RemoveTargets", "ListTargetsByRule", *_TAGGING)
         self.allow("Rules", [f"events:{verb}" for verb in verbs], rules)
         schedule = self._place.arn("scheduler", f"schedule/default/{name}")
-        self.allow("Schedule", [f"scheduler:{verb}Schedule" for verb in ("Create", "Update", "Get", "Delete")], [schedule])
+        self.allow("Schedule", [f"scheduler:{verb}Schedule" for verb in _SCHEDULING], [schedule])
         waking = self._place.role(self._names.schedule_role)
         self.allow("WakeAs", ["iam:PassRole"], [waking], passed_to("scheduler.amazonaws.com"))
         actions = [f"cloudwatch:{verb}" for verb in ("PutMetricAlarm", "DeleteAlarms", "DescribeAlarms", *_TAGGING)]
-        self.allow("Alarms", actions, [self._place.alarm(self._names.alarm(FAILURES))])
+        self.allow("Alarms", actions, [self._place.alarm(self._names.alarm(what)) for what in (FAILURES, *_OF_WATCH)])
         self._log(self._names.start_scoring_log_group)
 
     def _deploy_function(self, name: str) -> None:

@@ -14,7 +14,7 @@ from constructs import Construct
 from infra.drift_metrics import DRIFT
 from infra.places import Context
 from infra.service_role import ServiceRole
-from settings_schema import Endpoint, Environment
+from settings_schema import Environment
 
 
 class DriftForwarding(Construct):
@@ -22,8 +22,8 @@ class DriftForwarding(Construct):
         self, scope: Construct, construct_id: str, *, context: Context, environment: Environment, dead_letters: sqs.IQueue
     ) -> None:
         super().__init__(scope, construct_id)
-        served = [model for model in context.settings.models.values() if isinstance(model.serving[environment.name], Endpoint)]
-        alarms = [model.names(context.project).at(environment.name).alarm(DRIFT) for model in served if model.retraining.on_drift]
+        watched = [model for model in context.settings.models.values() if model.watch is not None and model.retraining.on_drift]
+        alarms = [model.names(context.project).at(environment.name).alarm(DRIFT) for model in watched]
         if not alarms:
             return
         role = ServiceRole(

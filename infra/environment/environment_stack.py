@@ -19,7 +19,7 @@ from infra.environment.served_model import ServedModel
 from infra.environment.unused_configurations import UnusedConfigurations
 from infra.failure_alarms import FailureAlarms
 from infra.places import Context, bucket_arn
-from infra.private_bucket import CAPTURE_PREFIX, AccessLogs, PrivateBucket
+from infra.private_bucket import CAPTURE_PREFIX, MONITORING_PREFIX, AccessLogs, PrivateBucket
 from infra.serving.imports import ALERTS, BUCKET, DEAD_LETTERS, KEY
 from infra.tags import add_tags
 from settings_schema import Environment
@@ -63,7 +63,10 @@ class EnvironmentStack(cdk.Stack):
         return [cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(2)]
 
     def _create_bucket(self) -> PrivateBucket:
-        """Captured requests, rows to be scored and predictions. Its events start the scoring of what was uploaded."""
+        """Captured requests, rows to be scored and predictions, labels, and what the watch found. Its events start the scoring of uploads.
+
+        Labels are a team's truth and stay; what the watch found goes with the requests it was found in.
+        """
         project = self._context.project
         bucket = PrivateBucket(
             self,
@@ -72,7 +75,7 @@ class EnvironmentStack(cdk.Stack):
             name=self._context.places.environment_bucket(self._environment),
             key=self._key,
             access_logs=AccessLogs(self, "AccessLogs", project=project),
-            expiring=[CAPTURE_PREFIX],
+            expiring=[CAPTURE_PREFIX, MONITORING_PREFIX],
         )
         bucket.send_events()
         return bucket
@@ -88,7 +91,7 @@ class EnvironmentStack(cdk.Stack):
         given: dict[str, Any] = {"context": self._context, "environment": self._environment}
         models = Construct(self, "Models")
         for model in self._context.settings.models.values():
-            ServedModel(models, model.name, model=model, key=self._key, dead_letters=self._dead_letters, **given)
+            ServedModel(models, model.name, model=model, key=self._key, alerts=self._alerts, dead_letters=self._dead_letters, **given)
         if any(model.is_batch_only for model in self._context.settings.models.values()):
             # One statement for all: SQS takes twenty in a queue's policy ("Amazon SQS policy quotas" of its developer guide).
             every = self._context.project.names.model("*").at(self._environment.name).rule("*")

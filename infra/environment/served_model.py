@@ -10,17 +10,19 @@ from typing import Any
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra.dead_letter_queue import DeadLetterQueue
 from infra.environment.deploy_role import DeployRole
 from infra.environment.deployment_role import BatchDeploymentRole, EndpointDeploymentRole
 from infra.environment.inference_role import InferenceRole
+from infra.environment.monitoring_roles import MonitoringRole, MonitoringScheduleRole
 from infra.environment.scoring_roles import ScheduleRole, ScoringRole
 from infra.environment.verification import Verification
 from infra.places import Context
 from infra.service_role import NamedRole
-from infra.serving.imports import INFERENCE_ROLE, SCHEDULE_ROLE, SCORING_ROLE, role_export
+from infra.serving.imports import INFERENCE_ROLE, MONITORING_ROLE, MONITORING_SCHEDULE_ROLE, SCHEDULE_ROLE, SCORING_ROLE, role_export
 from infra.tags import add_tags
 from settings_schema import Batch, Environment, Model
 
@@ -35,6 +37,7 @@ class ServedModel(Construct):
         model: Model,
         environment: Environment,
         key: kms.IKey,
+        alerts: sns.ITopic,
         dead_letters: DeadLetterQueue,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -42,6 +45,9 @@ class ServedModel(Construct):
         given: dict[str, Any] = {"context": context, "model": model, "environment": environment}
         self._export(INFERENCE_ROLE, InferenceRole(self, "InferenceRole", key=key, **given))
         DeployRole(self, "DeployRole", **given)
+        # Also of a model that is not watched: so watching can begin and end with a push.
+        self._export(MONITORING_ROLE, MonitoringRole(self, "MonitoringRole", key=key, alerts=alerts, **given))
+        self._export(MONITORING_SCHEDULE_ROLE, MonitoringScheduleRole(self, "MonitoringScheduleRole", dead_letters=dead_letters, **given))
         serving = model.serving[environment.name]
         if isinstance(serving, Batch):
             BatchDeploymentRole(self, "DeploymentRole", key=key, **given)

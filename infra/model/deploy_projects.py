@@ -11,8 +11,8 @@ from infra.build_project import BuildProject
 from infra.encryption_key import by_alias
 from infra.environment.verification import Verification
 from infra.foundation.foundation_stack import FoundationStack
-from infra.places import Context, Place
-from infra.private_bucket import TEMPLATES, run_objects
+from infra.places import Context, Place, bucket_arn
+from infra.private_bucket import CODE, TEMPLATES, run_objects
 from settings_schema import Model
 
 TIMEOUT_MINUTES = 20
@@ -59,7 +59,11 @@ class DeployProjects(Construct):
         build.allow(
             "Versions", ["s3:GetObject"], [self._runs(self._context.places.home)]
         )  # the archive has to be the one that was evaluated
-        for region in self._context.places.other_regions(self._context.settings.environments):
+        elsewhere = self._context.places.other_regions(self._context.settings.environments)
+        if elsewhere:
+            below: dict[str, object] = {"StringLike": {"s3:prefix": f"pipelines/{self._names.training_pipeline}/*"}}
+            build.allow("FindEvidence", ["s3:ListBucket"], [self._foundation.artifact_bucket.bucket_arn], below)
+        for region in elsewhere:
             self._allow_copy(build, Place(self._context.places.home.account, region))
         return build
 
@@ -86,9 +90,16 @@ class DeployProjects(Construct):
         build.allow("ReadVersions", ["sagemaker:DescribeModelPackage"], [packages])
 
     def _allow_copy(self, build: BuildProject, there: Place) -> None:
-        """Of a version into a region where an environment is: infra/foundation/regional_stack.py. Nothing there decides about one."""
+        """Of a version into a region where an environment is: infra/foundation/regional_stack.py. Nothing there decides about one.
+
+        With the code that watches it, which is written once, as at home (infra/build/build_pipeline.py).
+        """
         title, group = "".join(part.title() for part in there.region.split("-")), self._names.model_package_group
         build.allow(f"CopyArchive{title}", ["s3:PutObject"], [self._runs(there)])
+        bucket, once = self._context.places.artifact_bucket(there.region), {"Null": {"s3:if-none-match": "false"}}
+        build.allow(f"CodeThere{title}", ["s3:GetObject"], [bucket_arn(bucket, CODE)])
+        build.allow(f"ListCode{title}", ["s3:ListBucket"], [bucket_arn(bucket)], {"StringLike": {"s3:prefix": CODE}})
+        build.allow(f"PublishOnce{title}", ["s3:PutObject"], [bucket_arn(bucket, CODE)], once)
         actions = [f"sagemaker:{action}" for action in ("CreateModelPackage", "DescribeModelPackage", "ListModelPackages")]
         build.allow(f"CopyVersion{title}", actions, there.registry(group))
         alias = self._context.project.names.key_alias

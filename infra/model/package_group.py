@@ -12,7 +12,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 
 from infra.places import Context, Place
 from infra.tags import add_tags
-from settings_schema import Environment, Model
+from settings_schema import Environment, Model, ServingNames
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -25,9 +25,10 @@ class PackageGroup(sagemaker.CfnModelPackageGroup):
         names, place = model.names(context.project), Place(context.places.home.account, region or context.places.home.region)
         here = [item for item in context.settings.environments if context.places.of(item).region == place.region]
         statements = [
-            _deployed_by(environment, names.at(environment.name).deployment_role, names.model_package_group, context)
+            statement
             for environment in here
             if context.places.is_elsewhere(environment)
+            for statement in _let_in(environment, names.at(environment.name), context)
         ]
         super().__init__(
             scope,
@@ -40,15 +41,23 @@ class PackageGroup(sagemaker.CfnModelPackageGroup):
         add_tags(self, names.tags)
 
 
-def _deployed_by(environment: Environment, role: str, group: str, context: Context) -> dict[str, object]:
-    """CloudFormation makes the model as the environment's deployment role; the policy may name no role that is not there yet."""
+def _let_in(environment: Environment, names: ServingNames, context: Context) -> list[dict[str, object]]:
+    """CloudFormation makes the model as the environment's deployment role; the watch looks at the versions that answered.
+
+    The policy may name no role that is not there yet.
+    """
     place, registry = context.places.of(environment), context.places.registry(environment)
     title = "".join(part.title() for part in environment.name.split("-"))
-    return {
-        "Sid": f"{title}DeploysVersions",
-        "Effect": "Allow",
-        "Principal": {"AWS": place.root()},
-        "Action": ["sagemaker:DescribeModelPackage", "sagemaker:CreateModel"],
-        "Resource": registry.model_packages(group),
-        "Condition": {"ArnEquals": {"aws:PrincipalArn": place.role(role)}},
-    }
+    look, make = "sagemaker:DescribeModelPackage", "sagemaker:CreateModel"
+    given = {"Deploys": (names.deployment_role, [look, make]), "Watches": (names.monitoring_role, [look])}
+    return [
+        {
+            "Sid": f"{title}{does}Versions",
+            "Effect": "Allow",
+            "Principal": {"AWS": place.root()},
+            "Action": actions,
+            "Resource": registry.model_packages(names.of_model.model_package_group),
+            "Condition": {"ArnEquals": {"aws:PrincipalArn": place.role(role)}},
+        }
+        for does, (role, actions) in given.items()
+    ]

@@ -15,7 +15,7 @@ from infra.drift_metrics import DRIFT
 from infra.event_function import EventFunction
 from infra.foundation.foundation_stack import FoundationStack
 from infra.places import Context, value
-from settings_schema import Endpoint, Model
+from settings_schema import Model
 
 
 class Retraining(Construct):
@@ -36,8 +36,8 @@ class Retraining(Construct):
         self._on_creation()
         if model.retraining.on_new_data:
             self._on_new_data(foundation)
-        if model.retraining.on_drift:
-            self._on_drift(model)
+        if model.retraining.on_drift and model.watch is not None:
+            self._on_drift()
         if model.retraining.cron is not None:
             when = {"cron": model.retraining.cron, "time_zone": model.retraining.time_zone}
             self._function.wake_at(self, "Schedule", "Regular retraining", **when)
@@ -87,15 +87,13 @@ class Retraining(Construct):
             },
         )
 
-    def _on_drift(self, model: Model) -> None:
+    def _on_drift(self) -> None:
         """An environment elsewhere tells of its alarm here (infra/environment/drift_forwarding.py); the event keeps its account."""
-        watched = [item for item in self._context.settings.environments if isinstance(model.serving[item.name], Endpoint)]
-        if not watched:
-            return
+        watched = self._context.settings.environments
         self._function.wake_on(
             self,
             "Drift",
-            "A drift alarm of an endpoint",
+            "A drift alarm of an environment",
             source=["aws.cloudwatch"],
             account=sorted({value(self._context.places.of(environment).account) for environment in watched}),
             detail_type=["CloudWatch Alarm State Change"],

@@ -1,4 +1,8 @@
-"""An alarm on what the monitoring of one endpoint found (infra/drift_metrics.py). It calls a person and starts retraining."""
+"""An alarm on what the monitoring of one model found (infra/drift_metrics.py). It starts retraining and stands on the dashboard.
+
+It calls nobody: the run that found something has sent a message that names the feature, the window and the report
+(pipelines/monitoring/steps/publish.py), and an alarm's would be a second one that says less.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,12 @@ from settings_schema import ServingNames
 class DriftAlarm(cloudwatch.CfnAlarm):
     """Named, because the rules that retrain on it are in other stacks."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, names: ServingNames, topic_arn: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, names: ServingNames) -> None:
         super().__init__(
             scope,
             construct_id,
             alarm_name=names.alarm(DRIFT),
-            alarm_description=f"Requests to {names.endpoint} no longer look like the training data",
-            alarm_actions=[topic_arn],
+            alarm_description=f"What {names.endpoint} is asked no longer looks like the data that its version was made of",
             namespace=names.of_model.metrics_namespace,
             metric_name=DRIFTED_FEATURES,
             dimensions=[cloudwatch.CfnAlarm.DimensionProperty(name="EndpointName", value=names.endpoint)],

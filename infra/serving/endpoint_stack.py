@@ -7,7 +7,6 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from infra.private_bucket import CAPTURE_PREFIX
-from infra.serving.drift_alarm import DriftAlarm
 from infra.serving.endpoint_alarms import EndpointAlarms
 from infra.serving.guarded_endpoint import GuardedEndpoint
 from infra.serving.imports import ALERTS, BUCKET, KEY
@@ -31,7 +30,6 @@ class EndpointStack(ServingStack):
         alarms = EndpointAlarms(
             self, "Alarms", names=self.names, serving=serving, calls_without_traffic=environment.protected, topic_arn=topic_arn
         )
-        DriftAlarm(self, "Drift", names=self.names, topic_arn=topic_arn)
         endpoint = GuardedEndpoint(
             self, "Endpoint", name=self.names.endpoint, configuration=self._configuration(), serving=serving, alarms=alarms.rollback
         )

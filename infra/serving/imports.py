@@ -14,6 +14,7 @@ ALERTS, BUCKET, DEAD_LETTERS, KEY, SECURITY_GROUP, SUBNETS = (
     *("SecurityGroupId", "SubnetIds"),
 )
 INFERENCE_ROLE, SCHEDULE_ROLE, SCORING_ROLE = "InferenceRoleArn", "ScheduleRoleArn", "ScoringRoleArn"
+MONITORING_ROLE, MONITORING_SCHEDULE_ROLE = "MonitoringRoleArn", "MonitoringScheduleRoleArn"
 
 
 def role_export(names: ServingNames, output: str) -> str:

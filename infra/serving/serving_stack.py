@@ -1,8 +1,8 @@
-"""What a model's stack in an environment is, whichever way it serves: a SageMaker model, made of an approved version.
+"""What a model's stack in an environment is, whichever way it serves: a SageMaker model, made of an approved version, and its watch.
 
-Deployed by the deploy pipeline with the parameter `ModelPackageArn`; needs no asset and no IAM capability. What it takes from the
-environment comes by `Fn::ImportValue`. It names no account or region, so that whoever synthesizes it (a person, a build) gets the same
-bytes, and a difference means that settings or code changed. Next: endpoint_stack.py, batch_stack.py.
+Deployed by the deploy pipeline with the parameter `ModelPackageArn` and those of its watch; needs no asset and no IAM capability. What it
+takes from the environment comes by `Fn::ImportValue`. It names no account or region, so that whoever synthesizes it (a person, a build)
+gets the same bytes, and a difference means that settings or code changed. Next: endpoint_stack.py, batch_stack.py.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from constructs import Construct
 
 from infra.retained_log_group import RetainedLogGroup
 from infra.serving.imports import INFERENCE_ROLE, KEY, SECURITY_GROUP, Imports
+from infra.serving.model_watch import ModelWatch
+from pipelines.monitoring.pipeline import PACKAGE
 from settings_schema import Environment, Model, Project
 
 #: Tag that says for which stack CloudFormation made and named a model or a configuration (infra/environment/remove_unused).
@@ -41,6 +43,8 @@ class ServingStack(cdk.Stack):
         self._in_vpc = environment.in_vpc
         self.package_arn = self._parameter().value_as_string
         self.model = self._model()
+        if model.watch is not None:
+            ModelWatch(self, "Watch", names=self.names, model=model, watch=model.watch, imports=self.imports, in_vpc=self._in_vpc)
         cdk.CfnOutput(self, "DeployedModelPackageArn", value=self.package_arn)
 
     @property
@@ -51,7 +55,7 @@ class ServingStack(cdk.Stack):
     def _parameter(self) -> cdk.CfnParameter:
         return cdk.CfnParameter(
             self,
-            "ModelPackageArn",
+            PACKAGE,
             description="Approved version in the model registry",
             allowed_pattern=r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:model-package/.+/\d+",
             constraint_description="the ARN of one version of a model package group",

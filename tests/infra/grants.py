@@ -47,13 +47,16 @@ def text(value: Any, stack: str, templates: Templates) -> str:
     if function == "Ref":
         return templates.pseudo(stack).get(argument) or _named(stack, argument, templates)
     if function == "Fn::Sub":
-        return re.sub(r"\$\{([^}]+)\}", lambda found: text({"Ref": found[1]}, stack, templates), argument)
+        written, own = argument if isinstance(argument, list) else (argument, {})
+        return re.sub(r"\$\{([^}]+)\}", lambda found: text(own.get(found[1], {"Ref": found[1]}), stack, templates), written)
     if function == "Fn::GetStackOutput":
         return text(templates[argument["StackName"]]["Outputs"][argument["OutputName"]]["Value"], argument["StackName"], templates)
     if function == "Fn::GetAtt":
         return _attribute(stack, *argument, templates)
     if function == "Fn::Join":
         return str(argument[0]).join(text(part, stack, templates) for part in argument[1])
+    if function == "Fn::Split":
+        return text(argument[1], stack, templates)  # of one member
     if function == "Fn::ImportValue":
         return _imported(argument, templates)
     return json.dumps(value)

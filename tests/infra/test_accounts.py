@@ -180,7 +180,7 @@ def test_drift_reaches_the_account_where_the_model_is_trained(three: Templates) 
     for environment, (account, _) in PLACES.items():
         stack = f"shop--environment--{environment}"
         (rule,) = resources_of(three, "AWS::Events::Rule", stack).values()
-        assert rule["EventPattern"]["detail"]["alarmName"] == [f"shop--abalone--{environment}--drift"]
+        assert rule["EventPattern"]["detail"]["alarmName"] == [f"shop--{model}--{environment}--drift" for model in ("abalone", "arrests")]
         (target,) = rule["Targets"]
         role = role_of(three, f"{stack}--events")
         assert (text(target["Arn"], stack, three), text(target["RoleArn"], stack, three)) == (bus, role.arn)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from build_scripts.registry import Version
 from deploy_scripts.render import template_configuration
 from tests.example_models import ABALONE, PROJECT
 from tests.infra.acceptances import NOT_CALLED, NOT_SET
@@ -70,7 +69,7 @@ def test_every_exception_is_still_one(templates: Templates, deployed: Any) -> No
 @pytest.mark.parametrize("stack", serving_stacks(ONE))
 def test_whoever_deploys_a_stack_with_tags_may_tag_it(templates: Templates, stack: str) -> None:
     names = ABALONE.names(PROJECT).at("live")
-    assert template_configuration(Version("arn", 1, "Approved"), {}, names, "p-1")["Tags"] == {
+    assert template_configuration({}, {}, names, "p-1")["Tags"] == {
         "sagemaker:project-name": "shop",
         "sagemaker:project-id": "p-1",
         "model": "abalone",
@@ -84,7 +83,7 @@ def test_whoever_deploys_a_stack_with_tags_may_tag_it(templates: Templates, stac
 def test_two_versions_are_deployed_with_the_same_stack_tags() -> None:
     """A tag that changes would change every resource of the stack, also the scalable target whose bounds a schedule has set."""
     names = ABALONE.names(PROJECT).at("live")
-    first, second = (template_configuration(Version("arn", number, "Approved"), {}, names, "p-1")["Tags"] for number in (1, 2))
+    first, second = (template_configuration({"ModelPackageArn": f"arn/{number}"}, {}, names, "p-1")["Tags"] for number in (1, 2))
     assert first == second
 
 

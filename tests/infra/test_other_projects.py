@@ -30,7 +30,7 @@ from tests.infra.grants import Role, Statement, Templates, matches, roles, text
 ACCOUNT, REGION = "111122223333", "us-east-1"
 OTHERS = (f"{PROJECT.name}-x", f"{PROJECT.name}2")
 MODELS = ("abalone", "abalone-large", "arrests", "arrests-large")
-_SAGEMAKER = r"(TrainingRole|InferenceRole)"
+_SAGEMAKER = r"(TrainingRole|InferenceRole|MonitoringRole)"
 #: What is within reach all the same: (role, action, resource), patterns -> the reason.
 SHARED = {
     (_SAGEMAKER, r"logs:.*", r".*:log-group:/aws/sagemaker/(Processing|Training|Transform)Jobs.*"): (
@@ -45,12 +45,17 @@ SHARED_BY_MODELS = {
     (r".*", r"kms:.*", r".*:key/.*"): "the project's key, and each environment's",
     (r".*", r"sqs:SendMessage", r".*DeadLetters.*"): "an environment's dead letters",
     (r"DeployPipelineRole", r"sns:Publish", r".*Alerts.*"): "an approval is asked for where every alarm speaks",
+    (r"MonitoringRole", r"sns:Publish", r".*Alerts.*"): "what the watch has found is told where every alarm of the environment speaks",
     (
         r".*",
         r"s3:(GetBucket\w+|ListBucket\w*)",
         r"arn:aws:s3:::[^/]*",
     ): "where a bucket is; what is listed, the prefix in the condition says",
-    (r"(TrainingRole|RenderRole|StartDeployment)", r"s3:GetObject", r".*/code/.*"): "published code and templates are of one repository",
+    (
+        r"(TrainingRole|RenderRole|StartDeployment|MonitoringRole)",
+        r"s3:GetObject",
+        r".*/code/.*",
+    ): "published code and templates are of one repository",
     (r"DeployPipelineRole", r"codecommit:.*", r".*:shop"): "one repository for all models",
     (r"(StartDeployment|StartRetraining)", r"codepipeline:.*", r".*:shop--build"): "one build for all models",
 }
@@ -301,9 +306,8 @@ def buckets(project: str) -> tuple[str, str]:
 def test_what_happens_to_a_model_wakes_its_own_stacks_only(rules: dict[str, Any], model: str) -> None:
     """And does wake them, or this could not fail."""
     serving = {"rows": f"shop--{model}--live", "job": f"shop--{model}--live"}
-    only_endpoints, only_batch = ("drift",), ("rows", "job")
+    left_out = () if model.startswith("arrests") else ("rows", "job")  # of batch models
     for what, event in events_of("shop", model, *buckets("shop")).items():
-        left_out = only_endpoints if model.startswith("arrests") else only_batch
         expected = set() if what in left_out else {serving.get(what, f"shop--{model}")}
         assert stacks_woken(rules, event) == expected, what
 

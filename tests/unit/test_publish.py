@@ -7,7 +7,8 @@ import json
 import tarfile
 from pathlib import Path
 
-from build_scripts.publish import code_files, code_prefix, publish
+from build_scripts.publish import code_files, publish
+from pipelines.published_code import code_prefix
 from settings_schema import Model, Retraining
 from tests.example_models import ABALONE, ARRESTS, STAGING
 from tests.unit.script_account import S3

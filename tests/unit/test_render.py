@@ -173,9 +173,10 @@ def test_instance_type_that_the_version_does_not_allow_is_refused(account: Scrip
 def test_a_parameter_that_nothing_says_is_named(account: ScriptAccount) -> None:
     template = {"Parameters": {"ModelPackageArn": {}, "Size": {"Default": "1"}}}
     version = choose_version.choose(account.sagemaker, GROUP, account.sagemaker.add(1))
-    assert render.parameters(version.arn, template) == {"ModelPackageArn": f"{PACKAGE}/1"}
+    known = {"ModelPackageArn": version.arn, "ModelImage": "image"}
+    assert render.parameters(known, template) == {"ModelPackageArn": f"{PACKAGE}/1"}
     with pytest.raises(render.ProblemError, match="KeyArn"):
-        render.parameters(version.arn, {"Parameters": {"KeyArn": {}}})
+        render.parameters(known, {"Parameters": {"KeyArn": {}}})
 
 
 def test_a_stack_has_the_tags_of_project_model_and_environment_and_studio_s_project(

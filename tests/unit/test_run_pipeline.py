@@ -12,8 +12,9 @@ import pytest
 from build_scripts.command_line import ProblemError, VerdictError, run
 from build_scripts.define_pipeline import file_of
 from build_scripts.follow import await_newest, follow, line, numbers
-from build_scripts.publish import code_files, code_prefix
+from build_scripts.publish import code_files
 from build_scripts.run_pipeline import checked_parameters, data_of, has_data, main, plan, read_definition, upsert
+from pipelines.published_code import code_prefix
 from settings_schema import Model
 from tests.example_models import ABALONE, ARRESTS, PROJECT, SETTINGS
 from tests.unit import script_account

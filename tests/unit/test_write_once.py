@@ -11,8 +11,9 @@ from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError
 from build_scripts.kept_templates import keep, key
-from build_scripts.publish import code_prefix, publish
+from build_scripts.publish import publish
 from build_scripts.write_once import put_once
+from pipelines.published_code import code_prefix
 
 
 class Bucket:
