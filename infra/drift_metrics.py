@@ -7,6 +7,8 @@ the limits that one window was found to break, so 0 is healthy and any alarm thr
 
 from __future__ import annotations
 
+from settings_schema import Model, ServingNames
+
 DRIFTED_FEATURES = "DriftedFeatures"
 QUALITY_BREACHES = "QualityBreaches"
 BIAS_BREACHES = "BiasBreaches"
@@ -17,7 +19,13 @@ METRICS = (DRIFTED_FEATURES, QUALITY_BREACHES, BIAS_BREACHES, CONTRACT_BREACHES)
 JUDGED_ROWS = "JudgedRows"
 #: How far a feature has moved, with a second dimension, `Feature`.
 EFFECT = "Drift"
-#: Ends the name of the alarm on the first of them (infra/serving/drift_alarm.py), which retrains.
-DRIFT = "drift"
+#: End the names of the alarms on the first two of them (infra/serving/drift_alarm.py), which retrain.
+DRIFT, QUALITY = "drift", "quality"
 #: Ends the name of the alarm on a run that failed (infra/serving/model_watch.py).
 MONITORING_FAILED = "monitoring-failed"
+
+
+def retraining_alarms(model: Model, names: ServingNames) -> dict[str, str]:
+    """Names of the alarms of one environment that train the model again, by what they are about."""
+    wanted = {DRIFT: model.retraining.on_drift, QUALITY: model.retraining.on_quality}
+    return {what: names.alarm(what) for what, is_wanted in wanted.items() if is_wanted and model.watch is not None}

@@ -1,4 +1,5 @@
-"""Tells the project's account and region of drift, where models are trained again: an alarm is an event of its own account and region.
+"""Tells the project's account and region of drift and of lost quality, where models are trained again: an alarm is an event of its own
+account and region.
 
 infra/foundation/foundation_stack.py lets this in, infra/model/retraining.py acts on it. Source: "Sending and receiving events between AWS
 accounts" of the EventBridge user guide.
@@ -11,7 +12,7 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.drift_metrics import DRIFT
+from infra.drift_metrics import retraining_alarms
 from infra.places import Context
 from infra.service_role import ServiceRole
 from settings_schema import Environment
@@ -22,8 +23,8 @@ class DriftForwarding(Construct):
         self, scope: Construct, construct_id: str, *, context: Context, environment: Environment, dead_letters: sqs.IQueue
     ) -> None:
         super().__init__(scope, construct_id)
-        watched = [model for model in context.settings.models.values() if model.watch is not None and model.retraining.on_drift]
-        alarms = [model.names(context.project).at(environment.name).alarm(DRIFT) for model in watched]
+        models = context.settings.models.values()
+        alarms = [name for model in models for name in retraining_alarms(model, model.names(context.project).at(environment.name)).values()]
         if not alarms:
             return
         role = ServiceRole(
@@ -38,7 +39,7 @@ class DriftForwarding(Construct):
         events.Rule(
             self,
             "Drift",
-            description=f"A drift alarm of {environment.name}",
+            description=f"An alarm of {environment.name} that retrains",
             event_pattern=events.EventPattern(
                 source=["aws.cloudwatch"],
                 detail_type=["CloudWatch Alarm State Change"],

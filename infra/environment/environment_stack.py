@@ -18,9 +18,9 @@ from infra.environment.drift_forwarding import DriftForwarding
 from infra.environment.served_model import ServedModel
 from infra.environment.unused_configurations import UnusedConfigurations
 from infra.failure_alarms import FailureAlarms
-from infra.places import Context, bucket_arn
+from infra.places import Context, bucket_arn, value
 from infra.private_bucket import CAPTURE_PREFIX, MONITORING_PREFIX, AccessLogs, PrivateBucket
-from infra.serving.imports import ALERTS, BUCKET, DEAD_LETTERS, KEY
+from infra.serving.imports import ALERTS, BUCKET, DATA_BUCKET, DEAD_LETTERS, KEY
 from infra.tags import add_tags
 from settings_schema import Environment
 
@@ -104,8 +104,9 @@ class EnvironmentStack(cdk.Stack):
             KEY: self._key.key_arn,
             BUCKET: self._bucket.bucket_name,
             ALERTS: self._alerts.topic_arn,
+            DATA_BUCKET: value(self._context.places.data_bucket()),
             DEAD_LETTERS: self._dead_letters.queue_arn,
             **(self._network.outputs if self._network else {}),
         }
-        for name, value in values.items():
-            cdk.CfnOutput(self, name, value=value, export_name=self._names.export(name))
+        for name, text in values.items():
+            cdk.CfnOutput(self, name, value=text, export_name=self._names.export(name))

@@ -54,6 +54,7 @@ class MonitoringRole(SageMakerRole):
         self.allow("LogGroup", ["logs:CreateLogGroup"], self._place.log_group(_JOB_LOGS))
         self._look_and_write(context, environment, has_endpoint=isinstance(model.serving[environment.name], Endpoint))
         self._read_versions(context, environment)
+        self._teach(context, model)
         self._run_job()
         self.allow("Tell", ["sns:Publish"], [alerts.topic_arn])
         # SageMaker wants Encrypt of whoever names a key for a volume or an output; S3 and SNS the others.
@@ -85,6 +86,16 @@ class MonitoringRole(SageMakerRole):
         below: dict[str, object] = {"StringLike": {"s3:prefix": [f"pipelines/{pipeline}/*", STEPS]}}
         self.allow("FindCode", ["s3:ListBucket"], [bucket_arn(bucket)], below)
         self.allow_all([by_alias("KeyOfVersions", registry, context.project.names.key_alias, TO_READ)])
+
+    def _teach(self, context: Context, model: Model) -> None:
+        """Why the model should be trained again and, where it learns from answers, those: in the project's data bucket, perhaps in another
+        account, whose policies of bucket and key let it in as well (infra/foundation/foundation_stack.py). It reads there what it wrote.
+        """
+        names, home, bucket = self._names, context.places.home, context.places.data_bucket()
+        written = [names.feedback, *([f"{names.learned}*"] if model.retraining.learn_from_answers else [])]
+        self.allow("Teach", ["s3:GetObject", "s3:PutObject"], [bucket_arn(bucket, key) for key in written])
+        self.allow("FindTaught", ["s3:ListBucket"], [bucket_arn(bucket)], {"StringLike": {"s3:prefix": written}})
+        self.allow_all([by_alias("KeyOfData", home, context.project.names.key_alias, (*TO_READ, "kms:GenerateDataKey"))])
 
     def _run_job(self) -> None:
         """The pipeline starts its job as itself. Why each condition: infra/model/pipeline_role.py."""

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
 from infra.alert_topic import AlertTopic
-from infra.encryption_key import EncryptionKey
+from infra.encryption_key import TO_READ, EncryptionKey
 from infra.places import Context
 from infra.private_bucket import AccessLogs, PrivateBucket, readable_elsewhere
 from infra.tags import add_tags
+from settings_schema import Environment
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -99,6 +101,7 @@ class FoundationStack(cdk.Stack):
         for environment in self._context.settings.environments:
             if places.is_elsewhere(environment):
                 names, place = environment.names(project), places.of(environment)
+                self._let_watches_teach(environment)
                 events.CfnEventBusPolicy(
                     self,
                     f"EventsOf{environment.name.title()}",
@@ -116,6 +119,18 @@ class FoundationStack(cdk.Stack):
                         },
                     },
                 )
+
+    def _let_watches_teach(self, environment: Environment) -> None:
+        """Watches in another account, each by its own role: what they learned and found lies where the model is trained.
+
+        Objects are the bucket's owner's (its BucketOwnerEnforced), and each role's own policy says of which model.
+        """
+        every = self._context.project.names.model("*").at(environment.name)
+        given = {"principals": [self._context.places.of(environment).principals(every.monitoring_role)]}
+        written = [self._data.arn_for_objects(f"{every.learned}*"), self._data.arn_for_objects(every.feedback)]
+        for actions, resources in ((["s3:GetObject", "s3:PutObject"], written), (["s3:ListBucket"], [self._data.bucket_arn])):
+            self._data.add_to_resource_policy(iam.PolicyStatement(**given, actions=actions, resources=resources))
+        self._key.add_to_resource_policy(iam.PolicyStatement(**given, actions=[*TO_READ, "kms:GenerateDataKey"], resources=["*"]))
 
     def _tell(self) -> None:
         values = {

@@ -1,6 +1,6 @@
-"""An alarm on what the monitoring of one model found (infra/drift_metrics.py). It starts retraining and stands on the dashboard.
+"""Alarms on what the monitoring of one model found (infra/drift_metrics.py). They start retraining and stand on the dashboard.
 
-It calls nobody: the run that found something has sent a message that names the feature, the window and the report
+They call nobody: the run that found something has sent a message that names the feature, the window and the report
 (pipelines/monitoring/steps/publish.py), and an alarm's would be a second one that says less.
 """
 
@@ -9,21 +9,21 @@ from __future__ import annotations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from infra.drift_metrics import DRIFT, DRIFTED_FEATURES
+from infra.drift_metrics import DRIFT, DRIFTED_FEATURES, QUALITY, QUALITY_BREACHES
 from settings_schema import ServingNames
 
 
-class DriftAlarm(cloudwatch.CfnAlarm):
+class _FindingAlarm(cloudwatch.CfnAlarm):
     """Named, because the rules that retrain on it are in other stacks."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, names: ServingNames) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, names: ServingNames, what: str, metric: str, description: str) -> None:
         super().__init__(
             scope,
             construct_id,
-            alarm_name=names.alarm(DRIFT),
-            alarm_description=f"What {names.endpoint} is asked no longer looks like the data that its version was made of",
+            alarm_name=names.alarm(what),
+            alarm_description=description,
             namespace=names.of_model.metrics_namespace,
-            metric_name=DRIFTED_FEATURES,
+            metric_name=metric,
             dimensions=[cloudwatch.CfnAlarm.DimensionProperty(name="EndpointName", value=names.endpoint)],
             statistic="Maximum",
             period=3600,
@@ -32,3 +32,15 @@ class DriftAlarm(cloudwatch.CfnAlarm):
             comparison_operator="GreaterThanOrEqualToThreshold",
             treat_missing_data="ignore",  # between two monitoring runs there is no data, and the finding stands
         )
+
+
+class DriftAlarm(_FindingAlarm):
+    def __init__(self, scope: Construct, construct_id: str, *, names: ServingNames) -> None:
+        description = f"What {names.endpoint} is asked no longer looks like the data that its version was made of"
+        super().__init__(scope, construct_id, names=names, what=DRIFT, metric=DRIFTED_FEATURES, description=description)
+
+
+class QualityAlarm(_FindingAlarm):
+    def __init__(self, scope: Construct, construct_id: str, *, names: ServingNames) -> None:
+        description = f"What {names.endpoint} answers is worse than at its evaluation, by labels or by the estimate"
+        super().__init__(scope, construct_id, names=names, what=QUALITY, metric=QUALITY_BREACHES, description=description)

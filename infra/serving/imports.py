@@ -9,8 +9,8 @@ import aws_cdk as cdk
 
 from settings_schema import EnvironmentNames, ServingNames
 
-ALERTS, BUCKET, DEAD_LETTERS, KEY, SECURITY_GROUP, SUBNETS = (
-    *("AlertTopicArn", "BucketName", "DeadLettersArn", "KeyArn"),
+ALERTS, BUCKET, DATA_BUCKET, DEAD_LETTERS, KEY, SECURITY_GROUP, SUBNETS = (
+    *("AlertTopicArn", "BucketName", "DataBucketName", "DeadLettersArn", "KeyArn"),
     *("SecurityGroupId", "SubnetIds"),
 )
 INFERENCE_ROLE, SCHEDULE_ROLE, SCORING_ROLE = "InferenceRoleArn", "ScheduleRoleArn", "ScoringRoleArn"

@@ -14,10 +14,11 @@ from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from infra.drift_metrics import MONITORING_FAILED
-from infra.serving.drift_alarm import DriftAlarm
+from infra.serving.drift_alarm import DriftAlarm, QualityAlarm
 from infra.serving.imports import (
     ALERTS,
     BUCKET,
+    DATA_BUCKET,
     DEAD_LETTERS,
     KEY,
     MONITORING_ROLE,
@@ -54,6 +55,7 @@ class ModelWatch(Construct):
         self._create_schedule(watch)
         self._alarm()
         DriftAlarm(self, "Drift", names=names)
+        QualityAlarm(self, "Quality", names=names)
 
     def _declare_parameters(self) -> None:
         stack = cdk.Stack.of(self)
@@ -85,6 +87,7 @@ class ModelWatch(Construct):
             pipeline.BUCKET: self._imports.of_environment(BUCKET),
             pipeline.KEY: self._imports.of_environment(KEY),
             pipeline.ALERTS: self._imports.of_environment(ALERTS),
+            pipeline.DATA_BUCKET: self._imports.of_environment(DATA_BUCKET),
         }
         if not self._in_vpc:
             return values

@@ -25,6 +25,7 @@ def monitoring_json(model: Model) -> str:
         "monitoring": watch.model_dump() if watch else None,
         "gate": model.gate.model_dump(),
         "facet": facet.model_dump() if facet else None,
+        "learn_from_answers": model.retraining.learn_from_answers,
     }
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 

@@ -23,6 +23,7 @@ STEP = "Monitor"
 PACKAGE, IMAGE, CODE = "ModelPackageArn", "ModelImage", "MonitoringCode"
 #: What the template's stack puts in beside its parameters.
 ROLE, BUCKET, KEY, ALERTS, SUBNETS, SECURITY_GROUP = "Role", "Bucket", "Key", "Alerts", "Subnets", "SecurityGroup"
+DATA_BUCKET = "DataBucket"  # of the project, perhaps in another account and region; its name ends with them
 _CODE_FOLDER = "/opt/ml/processing/input/code"
 _VOLUME_GIB = 30
 _MAX_RUNTIME_SECONDS = 4 * 60 * 60
@@ -91,6 +92,9 @@ def variables(names: ServingNames, *, is_batch: bool) -> dict[str, str]:
         "KMS_KEY_ARN": _put_in(KEY),
         "MONITORING_PREFIX": names.monitoring,
         "LABELS_PREFIX": names.labels,
+        "DATA_BUCKET": _put_in(DATA_BUCKET),
+        "LEARNED_PREFIX": names.learned,
+        "FEEDBACK_KEY": names.feedback,
         **(scored if is_batch else {"CAPTURE_PREFIX": names.capture}),
         "METRICS_NAMESPACE": names.of_model.metrics_namespace,
         "ALERT_TOPIC_ARN": _put_in(ALERTS),

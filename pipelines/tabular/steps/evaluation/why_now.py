@@ -16,7 +16,7 @@ _KNOWN = ("environment", "window", "since", "windows", "estimate", "realised", "
 
 
 def read(feedback: str, trigger: str) -> dict[str, Any] | None:
-    """`feedback`: s3://bucket/prefix/. `{"problem": ...}` for what cannot be read: the page says so, and the version is judged all the same."""
+    """`feedback`: s3://bucket/prefix/. `{"problem": ...}` for what cannot be read: the page says so, and the judgement goes on."""
     alarm = _ALARM.fullmatch(trigger)
     if not (feedback and alarm):
         return None
