@@ -9,7 +9,7 @@ from __future__ import annotations
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infra.drift_metrics import DRIFT, MONITORING_FAILED
+from infra.drift_metrics import DRIFT, MONITORING_FAILED, QUALITY
 from infra.encryption_key import FOR_AWS_RESOURCES
 from infra.ownership import is_ours, makes_as_ours, not_another_s
 from infra.places import Context
@@ -26,7 +26,7 @@ _TRIED = (
     *("cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
 )
 #: Ends of the names of the alarms of infra/serving/model_watch.py.
-_OF_WATCH = (DRIFT, MONITORING_FAILED)
+_OF_WATCH = (DRIFT, QUALITY, MONITORING_FAILED)
 _SCHEDULING = ("Create", "Update", "Get", "Delete")
 _TAGGING = ("TagResource", "UntagResource", "ListTagsForResource")
 

@@ -70,9 +70,7 @@ class Retraining(Construct):
         return function
 
     def _of_alarms(self, model: Model, foundation: FoundationStack) -> dict[str, str]:
-        """What start_retraining/handler.py reads for an alarm; nothing where none retrains."""
-        if not any(self._alarms.values()):
-            return {}
+        """What start_retraining/handler.py reads for an alarm."""
         retraining = model.retraining
         return {
             "MODEL_NAME": model.name,

@@ -180,7 +180,8 @@ def test_drift_reaches_the_account_where_the_model_is_trained(three: Templates) 
     for environment, (account, _) in PLACES.items():
         stack = f"shop--environment--{environment}"
         (rule,) = resources_of(three, "AWS::Events::Rule", stack).values()
-        assert rule["EventPattern"]["detail"]["alarmName"] == [f"shop--{model}--{environment}--drift" for model in ("abalone", "arrests")]
+        alarms = [f"shop--{model}--{environment}--{what}" for model in ("abalone", "arrests") for what in ("drift", "quality")]
+        assert rule["EventPattern"]["detail"]["alarmName"] == alarms
         (target,) = rule["Targets"]
         role = role_of(three, f"{stack}--events")
         assert (text(target["Arn"], stack, three), text(target["RoleArn"], stack, three)) == (bus, role.arn)
@@ -193,7 +194,9 @@ def test_drift_reaches_the_account_where_the_model_is_trained(three: Templates) 
         if rule["EventPattern"]["source"] == ["aws.cloudwatch"]
     ]
     assert retraining["account"] == ["222222222222", "333333333333"]
-    assert retraining["detail"]["alarmName"] == ["shop--abalone--try--drift", "shop--abalone--live--drift"]
+    assert retraining["detail"]["alarmName"] == [
+        f"shop--abalone--{environment}--{what}" for environment in ("try", "live") for what in ("drift", "quality")
+    ]
 
 
 def test_in_one_place_nothing_is_forwarded(templates: Templates) -> None:

@@ -1,4 +1,4 @@
-"""The function that a training asks first: the pipeline may invoke it, it may list the training data, and nothing more."""
+"""The function that a training asks first: the pipeline may invoke it, it may list the training data and read how much was learned."""
 
 from __future__ import annotations
 
@@ -26,10 +26,13 @@ def test_the_pipeline_s_role_may_invoke_this_function_and_no_other(templates: An
     assert invoked == [f"arn:aws:lambda:us-east-1:111122223333:function:{FUNCTION}"]
 
 
-def test_it_may_list_the_training_data_and_nothing_more(templates: Any) -> None:
+def test_it_may_list_the_training_data_and_read_none_of_it(templates: Any) -> None:
     role = only(roles(templates), "shop--abalone/DataVersion")
     allowed = {action: statement for statement in role.statements for action in statement.actions}
-    assert set(allowed) == {"logs:CreateLogStream", "logs:PutLogEvents", "s3:ListBucketVersions"}
+    assert set(allowed) == {"logs:CreateLogStream", "logs:PutLogEvents", "s3:ListBucketVersions", "s3:GetObject", "kms:Decrypt"}
+    bucket = "arn:aws:s3:::shop--data-111122223333-us-east-1"
+    assert list(allowed["s3:GetObject"].resources) == [f"{bucket}/training/abalone/learned/*/_tally.json"]
+    assert not role.may("s3:GetObject", f"{bucket}/training/abalone/learned/live/2026-11-27T14Z--2026-11-27T15Z.csv")
     assert allowed["s3:ListBucketVersions"].condition == {"StringLike": {"s3:prefix": "training/abalone/*"}}
 
 

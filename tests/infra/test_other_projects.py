@@ -45,6 +45,7 @@ SHARED_BY_MODELS = {
     (r".*", r"kms:.*", r".*:key/.*"): "the project's key, and each environment's",
     (r".*", r"sqs:SendMessage", r".*DeadLetters.*"): "an environment's dead letters",
     (r"DeployPipelineRole", r"sns:Publish", r".*Alerts.*"): "an approval is asked for where every alarm speaks",
+    (r"StartRetraining", r"sns:Publish", r".*Alerts.*"): "what is missing to learn from is told where every alarm speaks",
     (r"MonitoringRole", r"sns:Publish", r".*Alerts.*"): "what the watch has found is told where every alarm of the environment speaks",
     (
         r".*",

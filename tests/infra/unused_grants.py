@@ -43,6 +43,7 @@ _FUNCTIONS = (
     r"(DataVersionFunction|PushRoutingRoutePush|RetrainingStartRetraining|StartStartDeployment|UnusedRemoveUnused)Role\w*"
     rf"|{_SCORING}"
 )
+_RETRAINING, _DATA_VERSION = r"RetrainingStartRetrainingRole\w*", r"DataVersionFunctionRole\w*"
 _SCHEDULES = r"(RetrainingSchedule|UnusedDaily)Role\w*|Models\w+ScheduleRole\w*"
 _DEPLOY, _STACKS = r"Models\w+DeployRole\w*", r"Models\w+DeploymentRole\w*"
 _REMOVE_UNUSED = r"UnusedRemoveUnusedRole\w*"
@@ -54,6 +55,8 @@ _WHOSE = {
     _SAGEMAKER: "jobs and models that serve",
     _FUNCTIONS: "functions",
     _SCORING: "the function that starts scoring",
+    _RETRAINING: "the function that starts a training",
+    _DATA_VERSION: "the function that says which data there is",
     _REMOVE_UNUSED: "the function that tidies up",
     _SCHEDULES: "schedules",
     _CODE_PIPELINES: "CodePipelines",
@@ -97,6 +100,13 @@ UNUSED = (
     Unused(
         _FUNCTIONS, r"(sqs:SendMessage|kms:\w+)", SELDOM, "an event that the function failed on three times goes to the encrypted queue"
     ),
+    Unused(
+        _RETRAINING,
+        r"sagemaker:ListPipelineExecutionSteps|lambda:InvokeFunction|s3:\w+|sns:Publish",
+        SELDOM,
+        "an alarm asks what is new to learn from, and a person is told what is missing",
+    ),
+    Unused(_DATA_VERSION, r"s3:GetObject", SELDOM, "only a model that learns from answers has a tally of them"),
     Unused(_REMOVE_UNUSED, r"sagemaker:Delete\w+", SELDOM, "only what earlier deployments left is deleted, once a day"),
     Unused(_REMOVE_UNUSED, r"\w+:(List|Describe)\w+", SELDOM, "it runs once a day, which the loop need not reach"),
     Unused(_SCHEDULES, r"(sqs:SendMessage|kms:\w+)", SELDOM, "an invocation that could not be made goes to the encrypted queue"),
@@ -160,6 +170,7 @@ OF_RESOURCES: tuple[tuple[str, str, str, str], ...] = (
     ),
     ("s3", "s3:ListBucket", ONLY_AWS, "SageMaker looks what a prefix holds"),
     ("sagemaker", "sagemaker:DescribeModelPackage", ONLY_AWS, "guide of SageMaker, Deploy a Model Version from a Different Account"),
+    ("s3|kms", "s3:(GetObject|PutObject)|kms:(Decrypt|GenerateDataKey)", SELDOM, "a watch tells the project's account what it found"),
     ("lambda", "lambda:InvokeFunction", ELSEWHERE, "a person retires a model or tears the project down; people are not recorded"),
 )
 

@@ -31,9 +31,10 @@ def test_two_retraining_events_at_the_same_moment_start_one_run(account: Account
     monkeypatch.setattr(start_retraining, "latest_runs", look_side_by_side)
     monkeypatch.setattr(start_retraining, "boto3", SimpleNamespace(client=account.client))
     monkeypatch.setenv("SAGEMAKER_PIPELINE_NAME", name)
-    drift = {"source": "aws.cloudwatch", "id": "e-1", "detail": {"alarmName": "drift"}}
+    monkeypatch.setenv("FEEDBACK", "feedback/")
+    upload = {"source": "aws.s3", "id": "e-1", "detail": {"bucket": {"name": "bucket"}, "object": {"key": "data/_SUCCESS"}}}
     with ThreadPoolExecutor(2) as lambdas:
-        answers = list(lambdas.map(lambda event: start_retraining.handler(event, None), [drift, {"source": "schedule"}]))
+        answers = list(lambdas.map(lambda event: start_retraining.handler(event, None), [upload, {"source": "schedule"}]))
     arns = {answer["started"] for answer in answers}
     runs = sagemaker.list_pipeline_executions(PipelineName=name)["PipelineExecutionSummaries"]
     assert len(runs) == 2, "the one before, and one for both events"

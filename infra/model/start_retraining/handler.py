@@ -3,7 +3,7 @@ the build.
 
 Input: an S3 "Object Created" event, a CloudWatch "Alarm State Change" event, the schedule's `{"source": "schedule"}`, or CloudFormation's
 "Stack Status Change", after which the build makes the pipeline and starts it. Output: `{"started": <what or None>, "reason": ...}`.
-Environment: SAGEMAKER_PIPELINE_NAME, BUILD_PIPELINE_NAME; for alarms also those that `Limits.of` and `tell` read.
+Environment: SAGEMAKER_PIPELINE_NAME, BUILD_PIPELINE_NAME; for alarms also those that `Limits.set` and `tell` read.
 
 An alarm starts a run only where there is something new to learn from since the last run that judged a version: a newer upload, or enough
 answers whose truth has become known. Otherwise a person is told what is missing. An alarm is an event of one moment, and what was missing
@@ -55,13 +55,14 @@ class Limits:
     alarms: Mapping[str, Mapping[str, str]]
 
     @classmethod
-    def of(cls, variables: Mapping[str, str]) -> Limits:
+    def set(cls) -> Limits:
+        """As the function's environment says."""
         return cls(
-            variables["MODEL_NAME"],
-            timedelta(hours=int(variables["QUIET_HOURS"])),
-            int(variables["MIN_NEW_ROWS"]),
-            variables["LEARNS_FROM_ANSWERS"] == "true",
-            json.loads(variables["ALARMS"]),
+            os.environ["MODEL_NAME"],
+            timedelta(hours=int(os.environ["QUIET_HOURS"])),
+            int(os.environ["MIN_NEW_ROWS"]),
+            os.environ["LEARNS_FROM_ANSWERS"] == "true",
+            json.loads(os.environ["ALARMS"]),
         )
 
 
@@ -246,7 +247,7 @@ def train(event: Mapping[str, Any]) -> tuple[Decision, str | None]:
     sagemaker, name = boto3.client("sagemaker"), os.environ["SAGEMAKER_PIPELINE_NAME"]
     started = None
     if is_feedback(event):
-        found = as_alarm(event, read_json(data_url(event) or "") or {"environment": "", "alarms": []}, Limits.of(os.environ).alarms)
+        found = as_alarm(event, read_json(data_url(event) or "") or {"environment": "", "alarms": []}, Limits.set().alarms)
         if found is None:
             return Decision(False, f"{data_url(event)}: no limit is broken that starts a training"), None
         event = found
@@ -266,7 +267,7 @@ def train(event: Mapping[str, Any]) -> tuple[Decision, str | None]:
 
 def for_alarm(sagemaker: Any, decision: Decision, event: Mapping[str, Any], url: str, runs: Sequence[Mapping[str, Any]]) -> Decision:
     """Of a decision to start: whether the quiet time is over and there is something new to learn from."""
-    limits, now = Limits.of(os.environ), moment_of(event)
+    limits, now = Limits.set(), moment_of(event)
     decision = plan_quiet(decision, runs, now, limits.quiet)
     if not decision.start:
         return decision
@@ -280,7 +281,7 @@ def for_alarm(sagemaker: Any, decision: Decision, event: Mapping[str, Any], url:
 
 
 def is_feedback(event: Mapping[str, Any]) -> bool:
-    return event["source"] == "aws.s3" and event["detail"]["object"]["key"].startswith(os.environ.get("FEEDBACK", "\n"))
+    return event["source"] == "aws.s3" and event["detail"]["object"]["key"].startswith(os.environ["FEEDBACK"])
 
 
 def data_now(url: str) -> dict[str, Any]:

@@ -14,18 +14,26 @@ from specification import Specification
 
 def render(facts: dict[str, Any], specification: Specification) -> str:
     """Values are escaped: names and categories come from the data."""
-    folder = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            **facts,
+            pictures=_pictures(facts, specification),
+            model=specification.model,
+            dataset=specification.dataset,
+            preparation=specification.preparation,
+        )
     )
-    environment.filters["figure"] = _figure
-    return environment.get_template("report.html.j2").render(
-        **facts,
-        pictures=_pictures(facts, specification),
-        model=specification.model,
-        dataset=specification.dataset,
-        preparation=specification.preparation,
+
+
+def environment() -> Environment:
+    """Of the templates beside this file."""
+    found = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    found.filters["figure"] = _figure
+    return found
 
 
 def _pictures(facts: dict[str, Any], specification: Specification) -> dict[str, str]:
