@@ -45,7 +45,7 @@ def test_the_watch_of_a_model_that_does_not_learn_writes_no_rows(templates: Temp
 
 
 def test_what_starts_a_training_reads_why_and_no_data_and_asks_who_may_list_them(templates: Templates) -> None:
-    role = only(roles(templates), "shop--abalone/Retraining")
+    role = only(roles(templates), "shop--abalone/RetrainingStartRetraining")
     assert role.may("s3:GetObject", f"{BUCKET}/{FEEDBACK}")
     assert role.may("s3:PutObject", f"{BUCKET}/feedback/abalone/_TOLD")
     assert not role.may("s3:PutObject", f"{BUCKET}/{FEEDBACK}")
@@ -60,7 +60,7 @@ def test_evaluation_reads_why_now(templates: Templates) -> None:
 
 def test_a_function_without_an_alarm_that_retrains_may_ask_nothing(variant: Any) -> None:
     never = variant(models=named(ABALONE.but(retraining=Retraining(on_drift=False, on_quality=False))))
-    role = only(roles(never), "shop--abalone/Retraining")
+    role = only(roles(never), "shop--abalone/RetrainingStartRetraining")
     assert not list(role.allowing("lambda:InvokeFunction"))
     assert not list(role.allowing("s3:GetObject"))
 
