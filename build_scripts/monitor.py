@@ -15,14 +15,19 @@ import argparse
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
-from build_scripts.follow import follow
+from build_scripts.follow import follow, steps_of
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from pipelines.monitoring.pipeline import FROM, TO
 from settings_schema import Environment, Model, Project, ServingNames
 
+_LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
+_LAST_LINES = 200
 _TIMES = "an ISO 8601 time with its offset from UTC, such as 2026-11-27T10:00Z"
 
 
@@ -90,8 +95,11 @@ def main(arguments: Sequence[str]) -> int:
     arn = start(place, names, asked)
     print(f"started {arn}", flush=True)
     if given.wait:
-        follow(place.client("sagemaker"), arn, logs=place.client("logs"))
-        show(place, names, environment, arn)
+        sagemaker = place.client("sagemaker")
+        follow(sagemaker, arn, logs=place.client("logs"))
+        for line in said(sagemaker, place.client("logs"), arn):
+            print(line)
+        print(f"findings: s3://{environment.names(place.project).bucket(arn.split(':')[4], place.region)}/{names.monitoring}windows/")
     return 0
 
 
@@ -102,11 +110,19 @@ def require_watched(model: Model) -> None:
         raise ProblemError(f"{model.name} is not watched: Model.monitoring of {file} is None; allowed: Monitoring()")
 
 
-def show(place: ProjectEnvironment, names: ServingNames, environment: Environment, arn: str) -> None:
-    """Where the findings lie."""
-    account = arn.split(":")[4]
-    bucket = environment.names(place.project).bucket(account, place.region)
-    print(f"findings: s3://{bucket}/{names.monitoring}windows/")
+def said(sagemaker: Any, logs: Any, arn: str) -> list[str]:
+    """What the run's job printed: a line of each window, and what was found. Nothing where there is no log yet, or none may be read."""
+    jobs = [step["Metadata"]["ProcessingJob"]["Arn"].rsplit("/", 1)[-1] for step in steps_of(sagemaker, arn) if step.get("Metadata")]
+    lines: list[str] = []
+    try:
+        for job in jobs:
+            streams = logs.describe_log_streams(logGroupName=_LOG_GROUP, logStreamNamePrefix=f"{job}/")["logStreams"]
+            for stream in streams:
+                events = logs.get_log_events(logGroupName=_LOG_GROUP, logStreamName=stream["logStreamName"], limit=_LAST_LINES)["events"]
+                lines += [str(event["message"]).rstrip() for event in events]
+    except ClientError:
+        return []
+    return lines
 
 
 def _options() -> argparse.ArgumentParser:

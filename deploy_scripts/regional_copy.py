@@ -17,7 +17,8 @@ from typing import Any
 
 from build_scripts.command_line import VerdictError
 from build_scripts.missing import found
-from build_scripts.objects import bucket_and_key, keys
+from build_scripts.objects import bucket_and_key
+from build_scripts.objects import keys as keys_below
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.publish import code_address, publish
 from deploy_scripts.environment_place import EnvironmentPlace, Role
@@ -27,7 +28,6 @@ _COPY_OF = "copy of "
 _POLL_SECONDS = 2
 #: Of a version's metadata, the address of its contract; what lies beside it is its evidence.
 _CONTRACT = "contract-url"
-_RUNS = "pipelines/"
 _MAKING = threading.Lock()
 
 
@@ -60,7 +60,9 @@ def copy(project: ProjectEnvironment, arn: str, region: str) -> str:
     bucket, key = bucket_and_key(container["ModelDataUrl"])
     copied = project.names.artifact_bucket(arn.split(":")[4], region)
     facts = package.get("CustomerMetadataProperties") or {}
-    _copy_objects(project, bucket, [key, *_evidence(project, facts)], region, copied)
+    keys = [key, *_evidence(project, bucket, facts)]
+    _copy_objects(project, bucket, keys, region, copied)
+    moved = {f"s3://{bucket}/{key}": f"s3://{copied}/{key}" for key in keys}
     address = {"Image": image_in(container["Image"], region), "ModelDataUrl": f"s3://{copied}/{key}"}
     kept = {name: value for name, value in container.items() if name not in ("ImageDigest", "ModelDataETag")}
     sagemaker = client_in(project, "sagemaker", region)
@@ -68,7 +70,7 @@ def copy(project: ProjectEnvironment, arn: str, region: str) -> str:
         ModelPackageGroupName=arn.split("/")[-2],
         ModelPackageDescription=f"{_COPY_OF}{arn}",
         InferenceSpecification={**package["InferenceSpecification"], "Containers": [{**kept, **address}]},
-        CustomerMetadataProperties={name: _moved(value, bucket, copied) for name, value in facts.items()},
+        CustomerMetadataProperties={name: moved.get(value, value) for name, value in facts.items()},
         ModelApprovalStatus="Approved",
     )["ModelPackageArn"]
     while (status := sagemaker.describe_model_package(ModelPackageName=made)["ModelPackageStatus"]) in ("Pending", "InProgress"):
@@ -78,23 +80,18 @@ def copy(project: ProjectEnvironment, arn: str, region: str) -> str:
     return str(made)
 
 
-def _evidence(project: ProjectEnvironment, facts: Mapping[str, str]) -> list[str]:
-    """Keys of what lies beside the version's contract; none of a version that has no such evidence."""
-    if _CONTRACT not in facts:
+def _evidence(project: ProjectEnvironment, bucket: str, facts: Mapping[str, str]) -> list[str]:
+    """Keys of what lies beside the version's contract; none of a version that does not say where that is."""
+    folder = facts.get(_CONTRACT, "").rpartition("/")[0]
+    if not folder.startswith(f"s3://{bucket}/"):
         return []
-    bucket, key = bucket_and_key(facts[_CONTRACT])
-    return list(keys(project.client("s3"), bucket, f"{key.rpartition('/')[0]}/"))
+    return sorted(keys_below(project.client("s3"), bucket, f"{bucket_and_key(folder)[1]}/"))
 
 
 def _copy_objects(project: ProjectEnvironment, bucket: str, wanted: Sequence[str], region: str, copied: str) -> None:
     here, there = project.client("s3"), client_in(project, "s3", region)
     for key in wanted:
         there.copy(Bucket=copied, Key=key, CopySource={"Bucket": bucket, "Key": key}, SourceClient=here)
-
-
-def _moved(value: str, bucket: str, copied: str) -> str:
-    """An address of the version's bucket, in the copy's; anything else as it is."""
-    return value.replace(f"s3://{bucket}/", f"s3://{copied}/", 1) if value.startswith(f"s3://{bucket}/{_RUNS}") else value
 
 
 def publish_in(project: ProjectEnvironment, region: str, files: Mapping[str, bytes]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
@@ -23,14 +23,25 @@ _SERVICES = {
     "Sts": ec2.InterfaceVpcEndpointAwsService.STS,
     "Kms": ec2.InterfaceVpcEndpointAwsService.KMS,
 }
+#: Only where a job tells somebody of what it found (pipelines/monitoring/steps/publish.py).
+ALERTS = {"Sns": ec2.InterfaceVpcEndpointAwsService.SNS}
 
 
 class Network(Construct):
-    """Two availability zones, no internet; `buckets` are the ARNs of those that are reached."""
+    """Two availability zones, no internet; `buckets` are the ARNs of those that are reached, `also` services that are reached besides."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, log_retention_days: int, key: kms.IKey, buckets: Sequence[str]) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        log_retention_days: int,
+        key: kms.IKey,
+        buckets: Sequence[str],
+        also: Mapping[str, ec2.InterfaceVpcEndpointAwsService] | None = None,
+    ) -> None:
         super().__init__(scope, construct_id)
-        self.vpc = self._vpc()
+        self.vpc = self._vpc({**_SERVICES, **(also or {})})
         self._reach_s3(buckets)
         self._security_group = ec2.SecurityGroup(
             self,
@@ -48,7 +59,7 @@ class Network(Construct):
         subnets = ",".join(subnet.subnet_id for subnet in self.vpc.isolated_subnets)
         return {"SubnetIds": subnets, "SecurityGroupId": self._security_group.security_group_id}
 
-    def _vpc(self) -> ec2.Vpc:
+    def _vpc(self, services: Mapping[str, ec2.InterfaceVpcEndpointAwsService]) -> ec2.Vpc:
         vpc = ec2.Vpc(
             self,
             "Vpc",
@@ -57,7 +68,7 @@ class Network(Construct):
             restrict_default_security_group=False,  # would add a Lambda function; nothing uses that group
             subnet_configuration=[ec2.SubnetConfiguration(name="Isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=24)],
         )
-        for name, service in _SERVICES.items():
+        for name, service in services.items():
             vpc.add_interface_endpoint(name, service=service)
         return vpc
 

@@ -55,7 +55,7 @@ class Monitoring(Value):
         whole = f"{', '.join(map(str, _WHOLE))}: a week has a whole number of such windows"
         self.require(hours is None or hours in _WHOLE, "window_hours", hours, whole)
         if self.cron is not None:
-            often = f"times at most {CATCH_UP.days} days apart: a window that ended before that is not judged any more"
+            often = f"times at most {CATCH_UP.days} days apart, also where a clock change skips one: what ended before that is not judged"
             self.require(_longest_wait(self.cron, self.time_zone) <= CATCH_UP + _CLOCK_CHANGE, "cron", self.cron, often)
         return self
 

@@ -99,6 +99,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_lambda_steps.py",
         "local_account/test_caching.py",
         "journeys/test_bad_input_pipeline.py",
+        "journeys/test_watch.py",
         "local_account/test_registry.py",
     ),
     "Endpoints, deployments, scaling": (

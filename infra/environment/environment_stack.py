@@ -81,11 +81,13 @@ class EnvironmentStack(cdk.Stack):
         return bucket
 
     def _private_network(self) -> Network:
+        from infra.network import ALERTS as TO_ALERTS
         from infra.network import Network  # EC2 is by far the largest part of the CDK, and most projects need none of it
 
         versions = self._context.places.artifact_bucket(self._context.places.of(self._environment).region)
         buckets = [self._bucket.bucket_arn, bucket_arn(versions)]
-        return Network(self, "Network", log_retention_days=self._context.project.log_retention_days, key=self._key, buckets=buckets)
+        days = self._context.project.log_retention_days
+        return Network(self, "Network", log_retention_days=days, key=self._key, buckets=buckets, also=TO_ALERTS)
 
     def _serve_models(self) -> None:
         given: dict[str, Any] = {"context": self._context, "environment": self._environment}

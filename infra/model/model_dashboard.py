@@ -1,4 +1,4 @@
-"""A model's dashboard: alarms first, then one row per endpoint, then what monitoring found.
+"""A model's dashboard: alarms first, then one row per endpoint, then what monitoring found, in every environment and of each feature.
 
 Metrics of an environment in another account are shown where CloudWatch may see them from here: "CloudWatch cross-account observability" of
 its user guide, which an organisation sets up once, for all that it runs.
@@ -12,7 +12,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from infra.drift_metrics import METRICS
+from infra.drift_metrics import EFFECT, JUDGED_ROWS, METRICS
 from infra.places import Context
 from settings_schema import Endpoint, Environment, Model
 from settings_schema.names import VARIANT
@@ -30,8 +30,9 @@ class ModelDashboard(Construct):
         endpoints = [item for item in context.settings.environments if isinstance(model.serving[item.name], Endpoint)]
         for environment in endpoints:
             self._add_endpoint(environment)
-        if endpoints:
-            self._add_findings(endpoints)
+        if model.watch is not None:
+            self._add_findings(context.settings.environments)
+            self._add_effects(context.settings.environments)
 
     def _add_endpoint(self, environment: Environment) -> None:
         name = self._names.at(environment.name).endpoint
@@ -56,7 +57,33 @@ class ModelDashboard(Construct):
             for environment in environments
             for kind in METRICS
         ]
-        self._dashboard.add_widgets(cloudwatch.GraphWidget(title="Monitoring: limits broken", left=findings, width=24))
+        rows = [
+            self._metric(
+                environment, self._names.metrics_namespace, JUDGED_ROWS, "Maximum", f"{environment.name} {JUDGED_ROWS}", minutes=60
+            )
+            for environment in environments
+        ]
+        self._dashboard.add_widgets(cloudwatch.GraphWidget(title="Monitoring: limits broken", left=findings, right=rows, width=24))
+
+    def _add_effects(self, environments: Sequence[Environment]) -> None:
+        """Every feature that has been judged, found by its name: a feature that comes or goes changes no dashboard.
+
+        Source: "Using search expressions in graphs" of the CloudWatch user guide.
+        """
+        graphs = []
+        for environment in environments:
+            place, endpoint = self._places.of(environment), self._names.at(environment.name).endpoint
+            schema = f'{{"{self._names.metrics_namespace}",EndpointName,Feature}}'
+            search = cloudwatch.MathExpression(
+                expression=f"SEARCH('{schema} MetricName=\"{EFFECT}\" EndpointName=\"{endpoint}\"', 'Maximum', 3600)",
+                label="",
+                using_metrics={},
+                period=cdk.Duration.minutes(60),
+                search_region=place.region if place.region != self._places.home.region else None,
+                search_account=place.account if self._places.is_elsewhere(environment) else None,
+            )
+            graphs.append(cloudwatch.GraphWidget(title=f"{endpoint}: drift of each feature", left=[search], width=24 // len(environments)))
+        self._dashboard.add_widgets(*graphs)
 
     def _metric(
         self, environment: Environment, namespace: str, name: str, statistic: str, label: str, *, minutes: int = 1, **dimensions: str

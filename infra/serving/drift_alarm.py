@@ -26,7 +26,7 @@ class _FindingAlarm(cloudwatch.CfnAlarm):
             metric_name=metric,
             dimensions=[cloudwatch.CfnAlarm.DimensionProperty(name="EndpointName", value=names.endpoint)],
             statistic="Maximum",
-            period=3600,
+            period=60,  # a run publishes once, and what it found is to start a retraining now, not when an hour is over
             threshold=1,
             evaluation_periods=1,
             comparison_operator="GreaterThanOrEqualToThreshold",

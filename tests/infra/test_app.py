@@ -131,6 +131,21 @@ def test_a_private_network_reaches_its_own_buckets_as_its_own_account_and_no_oth
         assert reached == buckets
 
 
+def test_the_watch_runs_in_its_environment_s_network_from_which_it_can_call_someone(synthesized):
+    _, templates = synthesized(THREE)
+    for environment in ("try", "live"):
+        stack = f"shop--abalone--{environment}"
+        (pipeline,) = resources_of(templates, "AWS::SageMaker::Pipeline", stack).values()
+        definition = json.loads(text(pipeline["PipelineDefinition"]["PipelineDefinitionBody"], stack, templates))
+        network = definition["Steps"][0]["Arguments"]["NetworkConfig"]["VpcConfig"]
+        outputs = templates[f"shop--environment--{environment}"]["Outputs"]
+        subnets = text(outputs["SubnetIds"]["Value"], f"shop--environment--{environment}", templates)
+        assert (network["Subnets"], len(network["SecurityGroupIds"])) == ([subnets], 1)
+        endpoints = json.dumps(resources_of(templates, "AWS::EC2::VPCEndpoint", f"shop--environment--{environment}"))
+        assert ".sns" in endpoints
+    assert ".sns" not in json.dumps(resources_of(templates, "AWS::EC2::VPCEndpoint", "shop--foundation")), "nothing there tells anybody"
+
+
 def test_every_log_expires(templates, resources):
     groups = resources("AWS::Logs::LogGroup")
     assert groups

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import pairwise
 from zoneinfo import available_timezones
@@ -14,6 +15,8 @@ from infra.serving.endpoint_alarms import virtual_cpus
 from settings_schema import Autoscaling, Endpoint, RequestRouting, Rollout, Routing, Schedule, TargetTracking
 from tests.example_models import ABALONE
 from tests.infra.cases import ONE, named, serving_stacks
+from tests.infra.grants import only as only_of
+from tests.infra.grants import roles, text
 
 PRODUCTION_STACK, STAGING_STACK = "shop--abalone--live", "shop--abalone--try"
 ENDPOINTS = serving_stacks(ONE, batch=False)
@@ -229,3 +232,86 @@ def test_other_settings_make_other_endpoints(other_endpoints):
 )
 def test_cpu_utilisation_counts_every_core(instance_type, cpus):
     assert virtual_cpus(instance_type) == cpus
+
+
+def test_the_dashboard_shows_each_feature_s_drift_without_naming_one(templates):
+    """A search by the names that the watch publishes by: a feature that comes or goes changes no dashboard."""
+    (dashboard,) = [item for item in templates["shop--abalone"]["Resources"].values() if item["Type"] == "AWS::CloudWatch::Dashboard"]
+    body = json.dumps(dashboard["Properties"]["DashboardBody"])
+    for environment in ("try", "live"):
+        assert f"shop--abalone--{environment}: drift of each feature" in body
+    assert "SEARCH(" in body
+    assert "shop/abalone/Monitoring" in body
+    assert "length" not in body
+
+
+@pytest.mark.parametrize("stack", serving_stacks(ONE))
+def test_what_serves_is_watched_by_a_pipeline_that_its_schedule_starts_and_whose_failure_calls_someone(templates, resources, stack):
+    pipeline = only(resources("AWS::SageMaker::Pipeline", stack))
+    (schedule,) = [item for item in resources("AWS::Scheduler::Schedule", stack).values() if item["Name"] == pipeline["PipelineName"]]
+    arn = text(schedule["Target"]["Arn"], stack, templates)
+    assert arn == f"arn:aws:sagemaker:us-east-1:111122223333:pipeline/{stack}--monitoring"
+    by_name = {role.arn: role for role in roles(templates).values()}
+    starting = by_name[text(schedule["Target"]["RoleArn"], stack, templates)]
+    assert starting.may("sagemaker:StartPipelineExecution", arn)
+    assert not starting.may("sagemaker:StartPipelineExecution", arn.replace("--monitoring", "--training"))
+    alarms = resources("AWS::CloudWatch::Alarm", stack).values()
+    (failed,) = [alarm for alarm in alarms if alarm["MetricName"] == "ExecutionFailed"]
+    assert failed["Dimensions"] == [{"Name": "PipelineName", "Value": f"{stack}--monitoring"}]
+    assert failed["AlarmActions"]
+    (drift,) = [alarm for alarm in alarms if alarm["MetricName"] == "DriftedFeatures"]
+    assert "AlarmActions" not in drift, "the run that found it has told, and said more"
+
+
+def test_a_model_that_is_not_watched_has_none_of_it_and_keeps_its_roles(variant):
+    """The roles stay, so that a push can begin it again."""
+    templates = variant(models=named(ABALONE.but(monitoring=None)))
+    kinds = {item["Type"] for item in templates[PRODUCTION_STACK]["Resources"].values()}
+    assert not kinds & {"AWS::SageMaker::Pipeline", "AWS::Scheduler::Schedule"}
+    assert list(templates[PRODUCTION_STACK]["Parameters"]) == ["ModelPackageArn"]
+    assert "drift" not in json.dumps(
+        [item.get("Properties", {}).get("AlarmName") for item in templates[PRODUCTION_STACK]["Resources"].values()]
+    )
+    rules = [item["Properties"] for item in templates["shop--abalone"]["Resources"].values() if item["Type"] == "AWS::Events::Rule"]
+    assert "aws.cloudwatch" not in json.dumps(rules)
+    assert any(role.arn.endswith(":role/shop--abalone--live--monitoring") for role in roles(templates).values())
+
+
+def test_the_watch_reads_its_own_model_s_requests_labels_and_versions_and_writes_only_what_it_found(templates):
+    role = only_of(roles(templates), "shop--environment--live/ModelsabaloneMonitoringRole")
+    bucket, artifacts = "arn:aws:s3:::shop--live-111122223333-us-east-1", "arn:aws:s3:::shop--artifacts-111122223333-us-east-1"
+    run = f"{artifacts}/pipelines/shop--abalone--training/abc"
+    for key in (
+        f"{bucket}/capture/shop--abalone--live/AllTraffic/a",
+        f"{bucket}/labels/abalone/a.csv",
+        f"{run}/evaluate/evaluation/reference.npz",
+    ):
+        assert role.may("s3:GetObject", key), key
+        assert not role.may("s3:PutObject", key), key
+    assert role.may("s3:GetObject", f"{artifacts}/code/0123/steps/monitor.py")
+    assert role.may("s3:PutObject", f"{bucket}/monitoring/abalone/history.json")
+    for key in (
+        *(
+            f"{bucket}/{prefix}"
+            for prefix in ("capture/shop--arrests--live/a", "batch/abalone/a", "labels/arrests/a", "monitoring/arrests/a")
+        ),
+        *(f"{run}/prepare/train/a.npy", f"{artifacts}/code/templates/abc/shop--abalone--live.template.json"),
+    ):
+        assert not role.may("s3:GetObject", key), key
+    assert not role.may("s3:DeleteObject")
+    (metrics,) = role.allowing("cloudwatch:PutMetricData")
+    namespaces = metrics.condition["StringLike"]["cloudwatch:namespace"]
+    assert namespaces == ["/aws/sagemaker/ProcessingJobs", "shop/abalone/Monitoring"]
+    version = "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone/12"
+    assert role.may("sagemaker:DescribeModelPackage", version)
+    for action in ("UpdateModelPackage", "CreateModelPackage", "DeleteModelPackage", "CreateModel"):
+        assert not role.may(f"sagemaker:{action}", version)
+
+
+def test_labels_never_expire_and_what_was_found_goes_with_the_requests_it_was_found_in(resources):
+    for name, bucket in resources("AWS::S3::Bucket", "shop--environment--live").items():
+        if "AccessLogs" not in name:
+            expiring = {
+                rule["Prefix"]: rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"] if "ExpirationInDays" in rule
+            }
+            assert expiring == {"capture/": 90, "monitoring/": 90}

@@ -37,7 +37,8 @@ class Unused:
 _PIPELINE, _INFERENCE = r"TrainingRole\w*", r"Models\w+InferenceRole\w*"
 _BUILDS = r"(PipelineBuild|DeployProjects\w+)Role\w*"
 _CODE_PIPELINES = r"(PipelinePipeline|DeployPipeline)Role\w*"
-_SAGEMAKER = f"{_PIPELINE}|{_INFERENCE}"
+_MONITORING = r"Models\w+MonitoringRole\w*"
+_SAGEMAKER = f"{_PIPELINE}|{_INFERENCE}|{_MONITORING}"
 _SCORING = r"Models\w+ScoringRole\w*"
 _FUNCTIONS = (
     r"(DataVersionFunction|PushRoutingRoutePush|RetrainingStartRetraining|StartStartDeployment|UnusedRemoveUnused)Role\w*"
@@ -48,10 +49,12 @@ _SCHEDULES = r"(RetrainingSchedule|UnusedDaily)Role\w*|Models\w+ScheduleRole\w*"
 _DEPLOY, _STACKS = r"Models\w+DeployRole\w*", r"Models\w+DeploymentRole\w*"
 _REMOVE_UNUSED = r"UnusedRemoveUnusedRole\w*"
 _VERIFY = r"DeployProjectsVerifyRole\w*"
+_RENDER = r"DeployProjectsRenderRole\w*"
 _CI = f"{_BUILDS}|{_CODE_PIPELINES}"
 _WHOSE = {
     _PIPELINE: "the training pipeline and its jobs",
     _INFERENCE: "models that serve",
+    _MONITORING: "the watch over what serves",
     _SAGEMAKER: "jobs and models that serve",
     _FUNCTIONS: "functions",
     _SCORING: "the function that starts scoring",
@@ -61,6 +64,7 @@ _WHOSE = {
     _SCHEDULES: "schedules",
     _CODE_PIPELINES: "CodePipelines",
     _VERIFY: "the build that verifies",
+    _RENDER: "the build that chooses a version",
     _CI: "builds and CodePipelines",
     _DEPLOY: "the Deploy actions",
     _STACKS: "CloudFormation, for what serves",
@@ -76,7 +80,10 @@ UNUSED = (
     Unused(_SCORING, r"kms:\w+|sagemaker:AddTags", ONLY_AWS, "SageMaker makes the grant for a job's volume, and asks about tags by itself"),
     Unused(_VERIFY, r"kms:\w+", ONLY_AWS, "S3 and SageMaker ask for the rows' key, and the job's volume's"),
     Unused(
-        _STACKS, r"lambda:\w+|events:\w+|scheduler:\w+", SELDOM, "an update of a function, a rule or a schedule: a change of the settings"
+        _STACKS,
+        r"lambda:\w+|events:\w+|scheduler:\w+|sagemaker:UpdatePipeline",
+        SELDOM,
+        "an update of a function, a rule, a schedule or a watch: a change of the settings, or another version",
     ),
     Unused(_PIPELINE, r"logs:DescribeLogStreams", ONLY_AWS, "SageMaker's list of an execution role's log actions"),
     Unused(_SAGEMAKER, r"s3:(GetBucketLocation|ListBucket)", ONLY_AWS, "SageMaker looks where a bucket is, and what a prefix holds"),
@@ -111,6 +118,19 @@ UNUSED = (
     Unused(_REMOVE_UNUSED, r"\w+:(List|Describe)\w+", SELDOM, "it runs once a day, which the loop need not reach"),
     Unused(_SCHEDULES, r"(sqs:SendMessage|kms:\w+)", SELDOM, "an invocation that could not be made goes to the encrypted queue"),
     Unused(_SCHEDULES, r"lambda:InvokeFunction", SELDOM, "once a day or a week, which the loop need not reach"),
+    Unused(_SCHEDULES, r"sagemaker:StartPipelineExecution", ELSEWHERE, "the watch over what serves, tests/journeys/test_watch.py"),
+    Unused(
+        _MONITORING,
+        r"s3:\w+|sns:Publish|logs:\w+|kms:\w+|iam:PassRole|sagemaker:(CreateProcessingJob|DescribeModelPackage|StopProcessingJob|AddTags)",
+        ELSEWHERE,
+        "the watch over what serves, tests/journeys/test_watch.py",
+    ),
+    Unused(
+        _MONITORING,
+        r"sagemaker:(DescribeProcessingJob|ListTags)",
+        ONLY_AWS,
+        "guide of SageMaker Pipelines, IAM Access Management: it follows its job as the pipeline's role; here it is its own",
+    ),
     Unused(
         _CI,
         r"s3:(GetBucket\w+|GetObjectVersion)",
@@ -123,6 +143,7 @@ UNUSED = (
         ONLY_AWS,
         "user guides of CodeBuild and CodePipeline: what their roles need of a customer managed key; here S3 alone uses it",
     ),
+    Unused(_RENDER, r"s3:GetObject", SELDOM, "the code that watches is in another region already, and has to be the same"),
     Unused(_CODE_PIPELINES, r"s3:GetObject", ONLY_AWS, "CodePipeline reads the artifact that it hands to a build"),
     Unused(
         _CODE_PIPELINES, r"(codebuild:StopBuild|codecommit:CancelUploadArchive)", SELDOM, "an execution is stopped or abandoned on its way"
@@ -169,7 +190,12 @@ OF_RESOURCES: tuple[tuple[str, str, str, str], ...] = (
         "guide of CodePipeline, resources of another account: the bucket and the key",
     ),
     ("s3", "s3:ListBucket", ONLY_AWS, "SageMaker looks what a prefix holds"),
-    ("sagemaker", "sagemaker:DescribeModelPackage", ONLY_AWS, "guide of SageMaker, Deploy a Model Version from a Different Account"),
+    (
+        "sagemaker",
+        "sagemaker:DescribeModelPackage",
+        ONLY_AWS,
+        "guide of SageMaker, Deploy a Model Version from a Different Account; the watch looks for the versions that answered",
+    ),
     ("s3|kms", "s3:(GetObject|PutObject)|kms:(Decrypt|GenerateDataKey)", SELDOM, "a watch tells the project's account what it found"),
     ("lambda", "lambda:InvokeFunction", ELSEWHERE, "a person retires a model or tears the project down; people are not recorded"),
 )

@@ -9,7 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from settings_schema import Algorithm, Categorical, Endpoint, Facet, Gate, Numeric, Project, Range, Schedule, SettingsError, Tuning
+from settings_schema import (
+    Algorithm,
+    Categorical,
+    Endpoint,
+    Facet,
+    Gate,
+    Monitoring,
+    Numeric,
+    Project,
+    Range,
+    Schedule,
+    SettingsError,
+    Tuning,
+)
 from settings_schema.errors import UNREADABLE, stop
 from settings_schema.reading import read
 from settings_schema.times import is_cron
@@ -123,6 +136,19 @@ COMMANDS = [
         (lambda: Gate(constant_significance=0.9), "Gate.constant_significance is 0.9; allowed: None, or more than 0, less than 0.5"),
         (lambda: Gate(max_calibration_error=0), "Gate.max_calibration_error is 0; allowed: None, or more than 0, at most 1"),
         (lambda: Gate(every_class_predicted=1), "Gate.every_class_predicted is 1; allowed: True or False"),
+        (lambda: Monitoring(max_drift=0.0), "Monitoring.max_drift is 0.0; allowed: more than 0, less than 1"),
+        (lambda: Monitoring(max_joint_auc=0.5), "Monitoring.max_joint_auc is 0.5; allowed: more than 0.5, less than 1"),
+        (lambda: Monitoring(min_rows=5), "Monitoring.min_rows is 5; allowed: at least 30"),
+        (lambda: Monitoring(window_hours=0), "Monitoring.window_hours is 0; allowed: None, or 1 to 168"),
+        (lambda: Monitoring(window_hours=5), "Monitoring.window_hours is 5; allowed: 1, 2, 3, 4, 6, 7, 8, 12, 14, 21, 24, 28, 42"),
+        (lambda: Monitoring(cron="hourly"), "Monitoring.cron is 'hourly'; allowed: None, or six fields, minute hour"),
+        (lambda: Monitoring(cron="0 3 1 * ? *"), "Monitoring.cron is '0 3 1 * ? *'; allowed: times at most 7 days apart"),
+        (lambda: Monitoring(time_zone="Mars"), "Monitoring.time_zone is 'Mars'; allowed: a name of the IANA time zone database"),
+        (
+            lambda: Monitoring(max_drif=0.2),
+            "Monitoring has no field 'max_drif'; allowed: cron, time_zone, window_hours, min_rows, max_drift",
+        ),
+        (lambda: ABALONE.but(monitoring=True), "Model('abalone').monitoring is True; allowed: None, or Monitoring(...)"),
         (lambda: Schedule(name="s", cron="99 7 ? * MON *", min_capacity=1, max_capacity=2), "Schedule('s').cron is '99 7 ? * MON *'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from build_scripts.command_line import VerdictError
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts import regional_copy
+from pipelines.published_code import code_prefix
 from tests.unit import script_account
 from tests.unit.script_account import GROUP, PACKAGE, PROJECT, Pages, Registry, ScriptAccount, refusal
 
@@ -25,6 +27,8 @@ class Elsewhere:
         self.packages: list[dict[str, Any]] = []
         self.copied: list[tuple[str, str, str]] = []
         self.status = "Completed"
+        self.objects: dict[str, bytes] = {}
+        self.written: list[str] = []
 
     def copy(self, *, Bucket: str, Key: str, CopySource: dict[str, str], SourceClient: Any) -> None:  # noqa: N803 - boto3 spells them so
         assert SourceClient.get_object(**CopySource)
@@ -40,6 +44,17 @@ class Elsewhere:
             if package["ModelPackageArn"] == ModelPackageName:
                 return package
         raise refusal("ValidationException", f"ModelPackage {ModelPackageName} does not exist.", "DescribeModelPackage")
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, IfNoneMatch: str) -> None:  # noqa: N803
+        assert (Bucket, IfNoneMatch) == (f"shop--artifacts-111122223333-{THERE}", "*")
+        self.objects[Key] = Body
+        self.written.append(Key)
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        return {"Body": io.BytesIO(self.objects[Key])}
+
+    def list_objects_v2(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:  # noqa: N803
+        return {"Contents": [{"Key": key} for key in self.objects if key.startswith(Prefix)]}
 
     def list_model_packages(self, *, ModelPackageGroupName: str) -> dict[str, Any]:  # noqa: N803
         assert ModelPackageGroupName == GROUP
@@ -85,6 +100,32 @@ def test_a_version_goes_to_another_region_once_with_its_archive_and_its_facts(pr
     assert container["Image"] == TEAMS_IMAGE.replace(HOME, THERE)
     assert package["ModelApprovalStatus"] == "Approved"
     assert package["CustomerMetadataProperties"]["metric"] == "rmse"
+
+
+def test_its_evidence_goes_with_it_and_is_found_there(project: ProjectEnvironment, elsewhere: Elsewhere) -> None:
+    """What watches it there reads it, perhaps from a network that reaches that region's buckets only."""
+    run = "pipelines/training/abc/evaluate/evaluation"
+    for name in ("contract.json", "statistics.json", "reference.npz"):
+        elsewhere.home.s3.objects[f"artifacts/{run}/{name}"] = b"evidence"
+    facts = elsewhere.home.packages[1]["CustomerMetadataProperties"]
+    facts |= {"contract-url": f"s3://artifacts/{run}/contract.json", "data-url": "s3://data/training/"}
+    regional_copy.copy(project, f"{PACKAGE}/1", THERE)
+    bucket = "shop--artifacts-111122223333-eu-west-1"
+    assert {key for _, there, key in elsewhere.copied if there == bucket} == {
+        *(f"{run}/{name}" for name in ("contract.json", "statistics.json", "reference.npz")),
+        ARCHIVE,
+    }
+    told = elsewhere.packages[0]["CustomerMetadataProperties"]
+    assert (told["contract-url"], told["data-url"]) == (f"s3://{bucket}/{run}/contract.json", "s3://data/training/")
+
+
+def test_the_code_that_watches_is_put_beside_it_once(project: ProjectEnvironment, elsewhere: Elsewhere) -> None:
+    files = {"monitor.py": b"# watches", "monitoring.json": b"{}"}
+    address = regional_copy.publish_in(project, THERE, files)
+    assert address == f"s3://shop--artifacts-111122223333-eu-west-1/{code_prefix(files)}"
+    assert regional_copy.publish_in(project, THERE, files) == address
+    assert elsewhere.written.count(f"{code_prefix(files)}/steps/monitor.py") == 1
+    assert regional_copy.publish_in(project, HOME, files) == f"s3://artifacts/{code_prefix(files)}"
 
 
 def test_a_copy_knows_the_version_that_it_is_of(project: ProjectEnvironment) -> None:

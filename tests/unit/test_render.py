@@ -11,7 +11,9 @@ import pytest
 from build_scripts.command_line import run
 from build_scripts.step_modules import load
 from deploy_scripts import choose_version, render
-from tests.example_models import ARRESTS
+from pipelines.monitoring.code import code_files
+from pipelines.published_code import code_prefix
+from tests.example_models import ABALONE, ARRESTS
 from tests.unit import script_account
 from tests.unit.script_account import ENVIRONMENTS, GROUP, NAMES, PACKAGE, PRODUCTION, PROJECT, STAGING, ScriptAccount
 
@@ -168,6 +170,18 @@ def test_instance_type_that_the_version_does_not_allow_is_refused(account: Scrip
     account.sagemaker.packages[1]["InferenceSpecification"]["SupportedRealtimeInferenceInstanceTypes"] = ["ml.g5.xlarge"]
     assert deploy() == 2
     assert "version 1 allows ml.g5.xlarge" in capsys.readouterr().err
+
+
+def test_a_watch_gets_the_code_of_this_checkout_and_the_image_of_the_version(account: ScriptAccount, tmp_path: Path) -> None:
+    """The build of the commit has published the code at that address."""
+    account.sagemaker.add(1)
+    account.sagemaker.packages[1]["InferenceSpecification"]["Containers"][0]["Image"] = "111122223333.dkr.ecr.us-east-1.amazonaws.com/x:1"
+    declared = {"ModelPackageArn": {}, "ModelImage": {}, "MonitoringCode": {}}
+    synthesize(tmp_path / "cdk.out", {**TEMPLATE, "Parameters": declared})
+    assert deploy() == 0
+    code = f"s3://artifacts/{code_prefix(code_files(ABALONE))}"
+    image = "111122223333.dkr.ecr.us-east-1.amazonaws.com/x:1"
+    assert rendered(PRODUCTION.name)["Parameters"] == {"ModelPackageArn": f"{PACKAGE}/1", "ModelImage": image, "MonitoringCode": code}
 
 
 def test_a_parameter_that_nothing_says_is_named(account: ScriptAccount) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +269,24 @@ def test_a_pipeline_that_cannot_run_is_not_created(sagemaker: Any, document: str
     assert caught.value.response["Error"]["Code"] == code
     with pytest.raises(ClientError, match="does not exist"):
         sagemaker.describe_pipeline(PipelineName=name)
+
+
+def test_an_empty_text_is_no_value_of_a_parameter(sagemaker: Any) -> None:
+    """AWS: `string "" is too short (length: 0, required minimum: 1)`, aws/sagemaker-python-sdk#4016."""
+    name = small.create_pipeline(sagemaker, [fails("End", "x")], [{"Name": "Who", "Type": "String", "DefaultValue": "me"}])
+    with pytest.raises(ClientError, match="Who is ''; allowed: a text of at least one character") as refusal:
+        sagemaker.start_pipeline_execution(PipelineName=name, PipelineParameters=[{"Name": "Who", "Value": ""}])
+    assert refusal.value.response["Error"]["Code"] == "ValidationException"
+
+
+def test_an_execution_starts_at_the_account_s_time(account: Account, sagemaker: Any) -> None:
+    """What a job looks at, such as captured requests, is of that time too."""
+    clock = account.context.clock
+    clock.change(now=clock.now() + timedelta(hours=5))
+    name, before = small.create_pipeline(sagemaker, [fails("End", {"Get": "Execution.StartDateTime"})]), clock.now()
+    execution, _ = small.run_pipeline(sagemaker, name)
+    (told,) = re.findall(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", execution["FailureReason"])
+    assert before <= datetime.fromisoformat(told) <= clock.now()
 
 
 def test_unknown_parameters_and_selective_execution_are_refused(sagemaker: Any) -> None:

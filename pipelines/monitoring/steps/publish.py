@@ -10,7 +10,6 @@ too few rows, publishes none: no news is not good news. infra/drift_metrics.py h
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -57,7 +56,7 @@ class Store(Protocol):
     """Of store.py, as far as it is used here."""
 
     def list(self, prefix: str) -> Sequence[Any]: ...
-    def read(self, key: str) -> io.IOBase: ...
+    def read(self, key: str) -> Any: ...
     def write(self, key: str, content: bytes, content_type: str) -> None: ...
 
 
@@ -135,8 +134,7 @@ def _told(store: Store, place: Place, since: str) -> set[str]:
     key = _told_key(place, since)
     if not any(item.key == key for item in store.list(key)):
         return set()
-    with store.read(key) as content:
-        return set(json.loads(content.read()))
+    return set(json.loads(store.read(key).read()))
 
 
 def metrics_of(findings: Mapping[str, Any], endpoint: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from local_account.context import Context
@@ -85,6 +85,8 @@ class Execution:
         self.arn = f"{pipeline['PipelineArn']}/execution/{self.id}"
         self.role = sagemaker_role(services.context, pipeline["RoleArn"], pipeline["PipelineArn"])
         self.created = self.modified = now()
+        #: What the definition may ask for: by the account's clock, as the data that a job looks at are (endpoints/data_capture.py).
+        self._started = services.context.clock.now()
         self.status, self.failure_reason = "Executing", ""
         self.steps: dict[str, StepRecord] = {}
         self.ended, self.stop_requested = threading.Event(), threading.Event()
@@ -223,8 +225,8 @@ class Execution:
             "PipelineArn": self.pipeline["PipelineArn"],
             "PipelineExecutionId": self.id,
             "PipelineExecutionArn": self.arn,
-            "StartDateTime": self.created.isoformat(),
-            "CurrentDateTime": datetime.now(UTC).isoformat(),
+            "StartDateTime": self._started.isoformat(),
+            "CurrentDateTime": self.services.context.clock.now().isoformat(),
         }
         with self._lock:
             properties = dict(self._properties)

@@ -34,6 +34,9 @@ def resolve(declared: Sequence[Mapping[str, Any]], given: Mapping[str, Any]) -> 
     unknown = [name for name in given if name not in names]
     if unknown:
         raise ParameterError(f"unknown parameter {', '.join(unknown)}; this pipeline has {', '.join(names) or 'none'}")
+    empty = [p["Name"] for p in declared if type_of(p) == "String" and given.get(p["Name"]) == ""]
+    if empty:  # `string "" is too short (length: 0, required minimum: 1)` in AWS: aws/sagemaker-python-sdk#4016
+        raise ParameterError(f"parameter {', '.join(empty)} is ''; allowed: a text of at least one character")
     missing = [p["Name"] for p in declared if p["Name"] not in given and p.get("DefaultValue") is None]
     if missing:
         raise ParameterError(f"parameter {', '.join(missing)} has no default value and was not given")

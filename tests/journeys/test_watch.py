@@ -1,0 +1,257 @@
+"""The watch over a model as it is deployed: started by its schedule and by hand, its job does what its role lets it, and is heard.
+
+The environment's and the serving stack's own templates, of which only what belongs to the watch is deployed. In place of what judges a
+window stands a script that says what a window would be found to be, and tries what its role must not let it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app import build_app
+from build_scripts import command_line, monitor
+from build_scripts.project_environment import ProjectEnvironment
+from build_scripts.publish import publish
+from local_account.account import Account
+from pipelines.monitoring.code import code_files
+from settings_schema.reading import Settings
+from tests.example_models import ABALONE, PRODUCTION, SETTINGS
+
+ACCOUNT, REGION = "111122223333", "us-east-1"
+ONE: Settings = replace(SETTINGS, models={ABALONE.name: ABALONE})
+NAMES = ABALONE.names(SETTINGS.project).at(PRODUCTION.name)
+BUCKET = f"shop--live-{ACCOUNT}-{REGION}"
+ARTIFACTS = f"shop--artifacts-{ACCOUNT}-{REGION}"
+CAPTURED = f"{NAMES.capture}AllTraffic/2030/01/07/09/a.jsonl"
+#: What a watch needs of its environment's stack.
+EXPORTED = ("KeyArn", "BucketName", "AlertTopicArn", "DeadLettersArn")
+IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/sagemaker-xgboost:3.2-0"
+
+JUDGE = """
+import argparse, json, os
+import boto3
+from botocore.exceptions import ClientError
+import publish
+from types import SimpleNamespace
+
+arguments = argparse.ArgumentParser()
+for name in ("--now", "--from", "--to"):
+    arguments.add_argument(name)
+given = vars(arguments.parse_args())
+bucket, s3 = os.environ["BUCKET"], boto3.client("s3")
+cloudwatch, sagemaker = boto3.client("cloudwatch"), boto3.client("sagemaker")
+
+
+def refusal(call, **request):
+    try:
+        call(**request)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return None
+
+
+class Store:
+    def list(self, prefix):
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+        return [SimpleNamespace(key=item["Key"]) for item in found]
+
+    def read(self, key):
+        return s3.get_object(Bucket=bucket, Key=key)["Body"]
+
+    def write(self, key, content, content_type):
+        s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=content_type,
+                      ServerSideEncryption="aws:kms", SSEKMSKeyId=os.environ["KMS_KEY_ARN"])
+
+
+store = Store()
+captured = store.list(os.environ["CAPTURE_PREFIX"])
+read = store.read(captured[0].key).read().decode()
+datum = [{"MetricName": "DriftedFeatures", "Value": 0}]
+refused = {
+    "another's requests": refusal(s3.get_object, Bucket=bucket, Key="capture/shop--arrests--live/a"),
+    "another's findings": refusal(s3.put_object, Bucket=bucket, Key="monitoring/arrests/x", Body=b""),
+    "labels": refusal(s3.put_object, Bucket=bucket, Key=os.environ["LABELS_PREFIX"] + "x.csv", Body=b""),
+    "captured": refusal(s3.put_object, Bucket=bucket, Key=captured[0].key, Body=b""),
+    "deletion": refusal(s3.delete_object, Bucket=bucket, Key=captured[0].key),
+    "another's metrics": refusal(cloudwatch.put_metric_data, Namespace="shop/arrests/Monitoring", MetricData=datum),
+    "approval": refusal(
+        sagemaker.update_model_package, ModelPackageArn=os.environ["MODEL_PACKAGE_ARN"], ModelApprovalStatus="Approved"
+    ),
+}
+breach = {"kind": "drift", "feature": "length", "version": "7", "effect": 0.34, "limit": 0.1, "since": "2030-01-07T09:00:00Z", "detail": ""}
+findings = {
+    "model": os.environ["MODEL"],
+    "environment": os.environ["ENVIRONMENT"],
+    "window": {"from": "2030-01-07T09:00:00Z", "to": "2030-01-07T10:00:00Z"},
+    "status": "breached",
+    "versions": [{"version": "7", "rows": 500, "drift": [{"feature": "length", "effect": 0.34}]}],
+    "breaches": [breach],
+}
+place = publish.Place.of(os.environ)
+publish.publish(findings, clients=publish.Clients(cloudwatch, boto3.client("sns"), store), place=place)
+said = {"given": given, "read": read, "refused": refused, "version": refusal(sagemaker.describe_model_package,
+        ModelPackageName=os.environ["MODEL_PACKAGE_ARN"]), "settings": json.load(open(os.path.dirname(__file__) + "/monitoring.json"))}
+print("judged one window")
+runs = len(store.list(os.environ["MONITORING_PREFIX"] + "runs/"))
+store.write(f"{os.environ['MONITORING_PREFIX']}runs/{runs}.json", json.dumps(said).encode(), "application/json")
+"""
+
+
+def part(template: Mapping[str, Any], wanted: set[str], parameters: bool) -> str:
+    """The template with these resources and whatever they refer to, and the outputs that are of those alone."""
+    resources, found, todo = template["Resources"], set[str](), set(wanted)
+    while todo:
+        name = todo.pop()
+        found.add(name)
+        todo |= referred(resources[name]) & set(resources) - found
+    outputs = {name: output for name, output in template.get("Outputs", {}).items() if referred(output) <= found}
+    kept = {"Resources": {name: resources[name] for name in found}, "Outputs": outputs}
+    return json.dumps({**kept, **({"Parameters": template["Parameters"]} if parameters else {})})
+
+
+def referred(value: Any) -> set[str]:
+    """Logical ids; those in texts of Fn::Sub are of parameters here."""
+    text = json.dumps(value)
+    names = re.findall(r'"Ref": "(\w+)"|"Fn::GetAtt": \["(\w+)"|"DependsOn": \[([^\]]*)\]', text)
+    return {name for groups in names for group in groups for name in re.findall(r"\w+", group)}
+
+
+@pytest.fixture(scope="module")
+def package(account: Account) -> str:
+    """A version's ARN, in the registry that the role may look into."""
+    sagemaker, group = account.client("sagemaker"), NAMES.of_model.model_package_group
+    sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    container = {"Image": IMAGE, "ModelDataUrl": f"s3://{ARTIFACTS}/model.tar.gz"}
+    account.client("s3").create_bucket(Bucket=ARTIFACTS)
+    account.client("s3").put_object(Bucket=ARTIFACTS, Key="model.tar.gz", Body=b"")
+    specification = {"Containers": [container], "SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["text/csv"]}
+    return str(sagemaker.create_model_package(ModelPackageGroupName=group, InferenceSpecification=specification)["ModelPackageArn"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deployed(account: Account, package: str) -> None:
+    stacks = {stack.stack_name: stack.template for stack in build_app(ONE).synth().stacks_recursively}
+    environment, serving = stacks["shop--environment--live"], stacks[NAMES.stack]
+    exports = [output["Value"] for name, output in environment["Outputs"].items() if name in EXPORTED or "Monitoring" in name]
+    wanted = {name for value in exports for name in referred(value)}
+    code, _ = publish(account.client("s3"), ARTIFACTS, {**code_files(ABALONE), "monitor.py": JUDGE.encode()})
+    parameters = {"ModelPackageArn": package, "ModelImage": IMAGE, "MonitoringCode": code}
+    deploy(account, "shop--environment--live", part(environment, wanted, parameters=False), {})
+    watch = {name for name in serving["Resources"] if name.startswith("Watch")}
+    deploy(account, NAMES.stack, part(serving, watch, parameters=True), parameters)
+    account.client("s3").put_object(Bucket=BUCKET, Key=CAPTURED, Body=b"what was asked and answered")
+
+
+def deploy(account: Account, stack: str, template: str, parameters: Mapping[str, str]) -> None:
+    cloudformation = account.client("cloudformation")
+    given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
+    cloudformation.create_stack(StackName=stack, TemplateBody=template, Parameters=given, Capabilities=["CAPABILITY_NAMED_IAM"])
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+
+@pytest.fixture(scope="module")
+def told(account: Account) -> Iterator[Any]:
+    """What whoever subscribed to the environment's alerts gets."""
+    outputs = account.client("cloudformation").describe_stacks(StackName="shop--environment--live")["Stacks"][0]["Outputs"]
+    topic = next(item["OutputValue"] for item in outputs if item["OutputKey"] == "AlertTopicArn")
+    sqs = account.client("sqs")
+    allowed = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"}
+    url = sqs.create_queue(QueueName="person", Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": allowed})})[
+        "QueueUrl"
+    ]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    account.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+
+    def receive() -> list[dict[str, Any]]:
+        messages = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2, MaxNumberOfMessages=10).get("Messages", [])
+        return [json.loads(message["Body"]) for message in messages]
+
+    yield receive
+
+
+def runs(account: Account) -> list[dict[str, Any]]:
+    s3 = account.client("s3")
+    found = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{NAMES.monitoring}runs/").get("Contents", [])
+    return [json.loads(s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read()) for item in found]
+
+
+def executions(account: Account) -> list[dict[str, Any]]:
+    found = account.client("sagemaker").list_pipeline_executions(PipelineName=NAMES.monitoring_pipeline)
+    return list(found["PipelineExecutionSummaries"])
+
+
+@pytest.fixture(scope="module")
+def by_hand(account: Account, told: Any) -> dict[str, Any]:
+    """What the job said of itself that the script has started and followed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_REGION", REGION)
+        patch.setattr(ProjectEnvironment, "client", lambda _, service: account.client(service))
+        patch.setattr(command_line, "read", lambda: ONE)
+        window = ["--from", "2030-01-07T09:00Z", "--to", "2030-01-07T10:00Z"]
+        with contextlib.redirect_stdout(io.StringIO()) as capture:
+            assert command_line.run(monitor.main, ["--environment", "live", *window, "--wait"]) == 0, executions(account)
+    (said,) = runs(account)
+    return {**said, "shown": capture.getvalue()}
+
+
+def test_by_hand_it_judges_the_windows_that_were_asked_for(by_hand: dict[str, Any]) -> None:
+    assert (by_hand["given"]["from"], by_hand["given"]["to"]) == ("2030-01-07T09:00:00Z", "2030-01-07T10:00:00Z")
+    assert by_hand["read"] == "what was asked and answered"
+    assert by_hand["settings"]["monitoring"]["max_drift"] == 0.1
+    assert by_hand["version"] is None, "it may look at the version that answered"
+    assert "judged one window" in by_hand["shown"], "what the job printed"
+    assert f"findings: s3://{BUCKET}/{NAMES.monitoring}windows/" in by_hand["shown"]
+
+
+def test_its_role_lets_it_do_nothing_else(by_hand: dict[str, Any]) -> None:
+    assert {what for what, code in by_hand["refused"].items() if code not in ("AccessDenied", "AccessDeniedException")} == set()
+
+
+def test_a_person_is_told_what_was_found_and_where_to_read_on(by_hand: dict[str, Any], told: Any) -> None:
+    (message,) = told()
+    assert message["Subject"] == "abalone in live: length"
+    for part_of_it in ("length", "2030-01-07T09:00:00Z", "0.34, limit 0.1", f"s3://{BUCKET}/{NAMES.monitoring}windows/"):
+        assert part_of_it in message["Message"]
+
+
+def test_alarm_and_dashboard_get_their_metrics(account: Account, by_hand: dict[str, Any]) -> None:
+    cloudwatch, deadline = account.client("cloudwatch"), time.monotonic() + 20
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[NAMES.alarm("drift")])["MetricAlarms"]
+    found = cloudwatch.list_metrics(Namespace=alarm["Namespace"])["Metrics"]
+    assert {"Name": "Feature", "Value": "length"} in [part for metric in found for part in metric["Dimensions"]]
+    while alarm["StateValue"] != "ALARM" and time.monotonic() < deadline:
+        time.sleep(0.2)
+        (alarm,) = cloudwatch.describe_alarms(AlarmNames=[NAMES.alarm("drift")])["MetricAlarms"]
+    assert alarm["StateValue"] == "ALARM"
+
+
+def test_its_schedule_starts_it_for_what_is_due_at_the_account_s_time(account: Account, by_hand: dict[str, Any], told: Any) -> None:
+    """At twenty past the hour, and it says nothing twice."""
+    told()
+    clock, before = account.context.clock, len(executions(account))
+    due = clock.now().replace(minute=20, second=0, microsecond=0)
+    due += timedelta(hours=0 if clock.now() < due - timedelta(seconds=5) else 1)
+    clock.change(now=due - timedelta(seconds=1))
+    deadline = time.monotonic() + 120
+    while len(executions(account)) == before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    newest = executions(account)[0]
+    while newest["PipelineExecutionStatus"] == "Executing" and time.monotonic() < deadline:
+        time.sleep(0.1)
+        newest = executions(account)[0]
+    assert newest["PipelineExecutionStatus"] == "Succeeded", newest
+    said = runs(account)[-1]
+    assert (said["given"]["from"], said["given"]["to"]) == ("due", "due")
+    started = datetime.fromisoformat(said["given"]["now"]).astimezone(UTC)
+    assert due <= started < due + timedelta(minutes=1)
+    assert told() == []
