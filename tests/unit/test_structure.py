@@ -98,7 +98,9 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 def siblings(path: Path) -> set[str]:
     """Modules a shipped folder finds beside its scripts: what stands next to it, and at the top of the folder that is shipped."""
     folders = [path.parent, *(parent for parent in path.parents if parent.name in ("steps", "warm"))]
-    return {entry.stem for folder in folders for entry in folder.iterdir() if entry.suffix == ".py" or entry.is_dir()}
+    if "monitoring" in path.parts:  # shipped in one folder with those of what it watches
+        folders.append(ROOT / "pipelines" / "tabular" / "steps")
+    return {entry.stem for folder in folders if folder.is_dir() for entry in folder.iterdir() if entry.suffix == ".py" or entry.is_dir()}
 
 
 def violations(path: Path) -> list[str]:
