@@ -59,6 +59,8 @@ class PipelineRole(SageMakerRole):
         self.allow("DataVersions", ["s3:ListBucketVersions"], [data.bucket_arn], of_data)
         read = [*(data.arn_for_objects(f"{prefix}*") for prefix in (*inputs, names.feedback)), artifacts.arn_for_objects(CODE), runs]
         self.allow("Read", ["s3:GetObject"], read)
+        # As they were when the run started (steps/as_recorded.py).
+        self.allow("ReadLearned", ["s3:GetObjectVersion"], [data.arn_for_objects(f"{names.training_data}learned/*")])
         write = [runs, data.arn_for_objects(f"{names.predictions}*")]
         self.allow("Write", ["s3:PutObject", "s3:AbortMultipartUpload"], write)
 

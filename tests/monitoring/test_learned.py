@@ -147,3 +147,9 @@ def test_a_tally_that_is_cut_loses_no_rows(capsys: pytest.CaptureFixture[str]) -
     assert learned.keep(store, PREFIX, WINDOW, window(a=1.0)) == 1
     assert store.tally["rows"] == 1
     assert "is no tally and begins anew" in capsys.readouterr().out
+
+
+def test_labels_say_what_is_true_and_feedback_without_a_truth_teaches_nothing() -> None:
+    known = {("a", 1): SimpleNamespace(truth=1.0, observed_at=LATER), ("b", 1): SimpleNamespace(truth=float("nan"), observed_at=None)}
+    assert learned.truths_of(known, ["no", "yes"]) == {("a", 1): Truth("yes", LATER)}
+    assert learned.truths_of(known, None) == {("a", 1): Truth(1.0, LATER)}

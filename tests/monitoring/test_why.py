@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import why
@@ -94,3 +96,27 @@ def test_a_week_of_breaches_stays_one_small_document() -> None:
     assert len(document["windows"]) == why.MOST_WINDOWS
     assert document["windows"][-1]["from"].startswith("2026-11-28T23")
     assert (len(document["windows"][0]["breaches"]), document["windows"][0]["more"]) == (why.MOST_BREACHES, 500 - why.MOST_BREACHES)
+
+
+class Folder:
+    """One object in memory, and how often it was written."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.writes = 0
+
+    def list(self, prefix: str) -> list[Any]:
+        return [SimpleNamespace(key=key) for key in self.objects if key.startswith(prefix)]
+
+    def read(self, key: str) -> io.BytesIO:
+        return io.BytesIO(self.objects[key])
+
+    def write(self, key: str, content: bytes, content_type: str) -> None:
+        self.objects[key], self.writes = content, self.writes + 1
+
+
+def test_the_same_finding_asks_for_a_training_once() -> None:
+    store, key = Folder(), "feedback/houses/live.json"
+    first, then = made(findings(10, breach("drift", 10))), made(findings(10, breach("drift", 10)), findings(11, breach("drift", 10)))
+    assert [why.keep(store, key, document) for document in (None, first, first, then)] == [False, True, False, True]
+    assert (json.loads(store.objects[key]), store.writes) == (then, 2)

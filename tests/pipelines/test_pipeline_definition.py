@@ -233,6 +233,7 @@ def test_registration_carries_evidence_and_lineage_within_the_limits(steps: dict
         "git-commit",
         "data-sha256",
         "data-versions",
+        "data-sources",
         "schema-sha256",
         "code-hash",
         "image",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import as_recorded
 import boto3
 import data_versions
 import prepare
@@ -36,11 +38,13 @@ class Bucket:
         identifier, _, tag = version.partition(":")
         for item in self.items:
             item["IsLatest"] = item["IsLatest"] and item["Key"] != key
-        self.items.insert(0, {"Key": key, "VersionId": identifier, "ETag": f'"{tag}"', "IsLatest": True})
+        written = datetime(2026, 11, 27, 14, len(self.items), tzinfo=UTC)
+        self.items.insert(0, {"Key": key, "VersionId": identifier, "ETag": f'"{tag}"', "IsLatest": True, "LastModified": written})
 
     def get_object(self, **request: str) -> dict[str, Any]:
         assert request["Bucket"] == "data"
-        return {"Body": io.BytesIO(self.contents[request["Key"]])}
+        version = f"@{request['VersionId']}" if "VersionId" in request else ""
+        return {"Body": io.BytesIO(self.contents[request["Key"] + version])}
 
     def get_paginator(self, operation: str) -> Bucket:
         assert operation == "list_object_versions"
@@ -183,3 +187,42 @@ def test_the_lineage_names_the_version_that_the_run_started_with(tmp_path: Path,
     monkeypatch.setattr(boto3, "client", lambda _: Bucket("training/houses/a.csv@v1"))
     prepare.main(arguments(tmp_path, "a.csv@v1"))
     assert '"data_versions": "a.csv@v1"' in (tmp_path / "out" / "preparation" / "lineage.json").read_text(encoding="utf-8")
+
+
+def test_answers_that_are_learned_while_a_run_starts_neither_end_it_nor_get_into_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watch writes at any hour. The run has the files that it was told of: one as it was, one that is new taken out."""
+    changed, new, same = (f"{LEARNED}/live/{name}.csv" for name in ("changed", "new", "same"))
+    bucket = Bucket("training/houses/a.csv@v1", f"{changed}@v2", f"{same}@v3", contents={f"{changed}@v2": b"as it was"})
+    version = data_versions.find(bucket, URL)
+    for file in (f"{changed}@v4", f"{new}@v5"):
+        bucket.put(file)
+    monkeypatch.setattr(boto3, "client", lambda _: bucket)
+    folder = tmp_path / "learned" / "live"
+    folder.mkdir(parents=True)
+    for name in ("changed", "new", "same"):
+        (folder / f"{name}.csv").write_bytes(b"as it is")
+    as_recorded.require(URL, version, tmp_path)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == {"changed.csv": b"as it was", "same.csv": b"as it is"}
+
+
+def test_an_upload_while_a_run_starts_ends_it_whatever_was_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = Bucket("training/houses/a.csv@v1", f"{LEARNED}/live/w.csv@v2")
+    version = data_versions.find(bucket, URL)
+    for file in (f"{LEARNED}/live/w.csv@v3", "training/houses/a.csv@v4"):
+        bucket.put(file)
+    monkeypatch.setattr(boto3, "client", lambda _: bucket)
+    with pytest.raises(BadInput, match="changed while the run started"):
+        as_recorded.require(URL, version, tmp_path)
+
+
+def test_the_first_answers_come_while_a_run_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = Bucket("training/houses/a.csv@v1")
+    version = data_versions.find(bucket, URL)
+    bucket.put(f"{LEARNED}/live/w.csv@v2")
+    monkeypatch.setattr(boto3, "client", lambda _: bucket)
+    (tmp_path / "learned" / "live").mkdir(parents=True)
+    (tmp_path / "learned" / "live" / "w.csv").touch()
+    as_recorded.require(URL, version, tmp_path)
+    assert list((tmp_path / "learned" / "live").iterdir()) == []

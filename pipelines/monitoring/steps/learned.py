@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -52,6 +53,14 @@ class Learned:
     content: bytes
     rows: int
     left_out: dict[str, int]
+
+
+def truths_of(known: Mapping[tuple[str, int], Any], classes: Sequence[str] | None) -> dict[tuple[str, int], Truth]:
+    """Of all labels that are known (`Labels.known`): the value, or the name of the class. Feedback without a truth has none."""
+    said = {key: label for key, label in known.items() if not math.isnan(label.truth)}
+    if classes is None:
+        return {key: Truth(float(label.truth), label.observed_at) for key, label in said.items()}
+    return {key: Truth(classes[int(label.truth)], label.observed_at) for key, label in said.items()}
 
 
 def learn(

@@ -7,6 +7,7 @@ tabular/steps/evaluation/why_now.py for the approver's page. Called by monitor.p
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -45,6 +46,17 @@ def why(findings: Sequence[Mapping[str, Any]], report: Callable[[Mapping[str, An
         "answers": sum(found["rows"] for found in judged),
         "report": report(newest["window"]),
     }
+
+
+def keep(store: Any, key: str, document: Mapping[str, Any] | None) -> bool:
+    """Writes the document if it is another one than what is there: each write asks whether to train. `key`: ServingNames.feedback."""
+    if document is None:
+        return False
+    content = (json.dumps(document, indent=1, allow_nan=False) + "\n").encode()
+    if any(item.key == key and store.read(key).read() == content for item in store.list(key)):
+        return False
+    store.write(key, content, "application/json")
+    return True
 
 
 def _breaches(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -1,8 +1,8 @@
 """Which data there is at an address now: the S3 versions of its files, as one short text.
 
 Two ask this file. The Lambda function `<project>-data-version` (infra/model/data_version.py) is made of it: every run asks that
-first, so that SageMaker's step cache, which compares arguments and addresses, learns of new data. `prepare.py` asks again once it has
-read the files. Input: an address. Output: text, also for the lineage, where build_scripts/recorded_inputs.py reads it; and what
+first, so that SageMaker's step cache, which compares arguments and addresses, learns of new data. as_recorded.py asks again when the
+files are there. Input: an address. Output: text, also for the lineage, where build_scripts/recorded_inputs.py reads it; and what
 infra/model/start_retraining/handler.py, which asks the function too, tells new data by.
 """
 
@@ -30,19 +30,11 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:
     import boto3
 
     s3, url = boto3.client("s3"), str(event["url"])
-    listed = _listed(s3, url)
-    version = _version(listed, url)
-    found = {"version": version, "uploaded": _uploaded(listed, url), "learned": str(_learned_rows(s3, listed, url))}
+    items = listed(s3, url)
+    version = version_of(items, url)
+    found = {"version": version, "uploaded": _uploaded(items, url), "learned": str(_learned_rows(s3, items, url))}
     print(f"{url}: {version}; {found['learned']} rows were learned")
     return {**found, **{name: metadata(str(event.get(name) or "")) for name in ("commit", "trigger")}}
-
-
-def require_unchanged(url: str, version: str) -> None:
-    """Raises BadInput if the files at `url` are not those of `version`: they were replaced before or while they were read."""
-    import boto3  # takes a third of a second; not needed on a laptop
-
-    if find(boto3.client("s3"), url) != version:
-        raise BadInput(f"the data at {url} changed while the run started; start it again")
 
 
 def find(s3: Any, url: str) -> str:
@@ -50,36 +42,38 @@ def find(s3: Any, url: str) -> str:
 
     Raises BadInput without a file, and for an address that the registry could not hold, from which nobody could build the version again.
     """
-    return _version(_listed(s3, url), url)
+    return version_of(listed(s3, url), url)
 
 
-def _version(listed: Sequence[Mapping[str, Any]], url: str) -> str:
-    current = [item for item in listed if is_data(item["Key"])]
-    if all(sources.is_learned(_below(url, item["Key"])) for item in current):
+def version_of(items: Sequence[Mapping[str, Any]], url: str) -> str:
+    """Of what was listed at an address. Raises BadInput without an uploaded file."""
+    current = [item for item in items if is_data(item["Key"])]
+    if all(sources.is_learned(below(url, item["Key"])) for item in current):
         raise BadInput(f"there is no data at {url}; `python -m build_scripts.upload_data` uploads it, or give another InputDataUrl")
     versions = [_named(item) for item in current]
     text = " ".join(versions)
     return text if is_metadata(text) else digest(versions)
 
 
-def _listed(s3: Any, url: str) -> list[Mapping[str, Any]]:
+def listed(s3: Any, url: str) -> list[Mapping[str, Any]]:
+    """The newest version of every file, by key. Raises BadInput for an address that cannot be recorded or listed."""
     if not is_metadata(url):
         allowed = f"1 to {LONGEST_METADATA} letters, digits, spaces and _ . : / = + - @, which the registry can record"
         raise BadInput(f"InputDataUrl is {url[:LONGEST_METADATA]!r} ({len(url)} characters); allowed: {allowed}")
-    return list(_current(s3, url))
+    return [item for item in history(s3, url) if item["IsLatest"] and "ETag" in item]
 
 
-def _uploaded(listed: Sequence[Mapping[str, Any]], url: str) -> str:
+def _uploaded(items: Sequence[Mapping[str, Any]], url: str) -> str:
     """What identifies the uploaded files alone, so that a person's new data are told from what production learned."""
-    items = (item for item in listed if is_data(item["Key"]) and not sources.is_learned(_below(url, item["Key"])))
-    return digest([_named(item) for item in items])
+    found = (item for item in items if is_data(item["Key"]) and not sources.is_learned(below(url, item["Key"])))
+    return digest([_named(item) for item in found])
 
 
-def _learned_rows(s3: Any, listed: Sequence[Mapping[str, Any]], url: str) -> int:
+def _learned_rows(s3: Any, items: Sequence[Mapping[str, Any]], url: str) -> int:
     """How many rows were ever learned, of all environments: their tallies say it. What says nothing counts nothing, and stops no run."""
     bucket, rows = url.removeprefix("s3://").partition("/")[0], 0
-    for item in listed:
-        if sources.is_tally(_below(url, item["Key"])):
+    for item in items:
+        if sources.is_tally(below(url, item["Key"])):
             content = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
             try:
                 rows += sources.rows_of(content)
@@ -92,7 +86,7 @@ def _named(item: Mapping[str, Any]) -> str:
     return f"{item['Key'].rsplit('/', 1)[-1]}@{identity(item)}"
 
 
-def _below(url: str, key: str) -> str:
+def below(url: str, key: str) -> str:
     """The part of a key below the address, where a job's input has the file."""
     return key.removeprefix(url.removeprefix("s3://").partition("/")[2]).lstrip("/")
 
@@ -112,8 +106,10 @@ def is_data(key: str) -> bool:
     return sources.is_data(key.rsplit("/", 1)[-1])
 
 
-def _current(s3: Any, url: str) -> Iterator[Mapping[str, Any]]:
-    """The newest version of every file, by key. The same prefix as an input of type S3Prefix: `a` covers `a/b` and `ab`."""
+def history(s3: Any, url: str) -> Iterator[Mapping[str, Any]]:
+    """Every version of every file and, without an ETag, every deletion. The same prefix as an input of type S3Prefix: `a` covers `a/b`
+    and `ab`.
+    """
     from botocore.exceptions import ClientError
 
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
@@ -121,7 +117,7 @@ def _current(s3: Any, url: str) -> Iterator[Mapping[str, Any]]:
         raise BadInput(f"InputDataUrl is {url!r}; allowed: s3://bucket/prefix/")
     try:
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-            yield from (item for item in page.get("Versions", []) if item["IsLatest"])
+            yield from (*page.get("Versions", []), *page.get("DeleteMarkers", []))
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "NoSuchBucket":

@@ -115,6 +115,7 @@ def _categories(column: pa.ChunkedArray, name: str, leave_out: Any) -> Labels:
     try:
         return labels(column)
     except UnreadableError as error:
+        found: Labels
         found, strange = _read_without(column, error, labels)
         leave_out(strange, f"{name!r} is no category")
         return found

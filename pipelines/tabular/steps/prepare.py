@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import as_recorded
 import baseline
 import data_versions
 import dataset
@@ -44,10 +45,9 @@ def main(argv: list[str]) -> None:
     """Prepares the data. Raises BadInput; then nothing is written."""
     options = parser().parse_args(argv)
     specification = load(options.specification)
-    table = tables.read(options.data)
     if options.data_version != data_versions.UNVERSIONED:
-        # The step cache will remember what is read here under this version: files that were replaced meanwhile must not get in there.
-        data_versions.require_unchanged(options.data_url, options.data_version)
+        as_recorded.require(options.data_url, options.data_version, Path(options.data))
+    table = tables.read(options.data)
     cut = parts.require(table, specification, options.data)
     state, prepared = _prepare(cut, specification)
     lineage = {
