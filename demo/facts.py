@@ -59,6 +59,20 @@ class ScalingRecord:
 
 
 @dataclass
+class Watched:
+    """What the watch found of the hour in which traffic changed, the last time that it judged it, and the version that came of it.
+
+    The reports are pages: the watch's of the hour, and the approver's of the version that waits.
+    """
+
+    findings: Mapping[str, Any] = field(default_factory=dict)
+    report_html: str = ""
+    labels: int = 0
+    next_version: int = 0
+    next_report_html: str = ""
+
+
+@dataclass
 class ModelFacts:
     """Of one model. Times are seconds since the demo began; `golden` rows are cells in the order of `contract`."""
 
@@ -77,11 +91,22 @@ class ModelFacts:
     exchanges: list[Exchange] = field(default_factory=list)
     scaling: ScalingRecord | None = None
     scored: Scored | None = None
+    watched: Watched | None = None
 
     @property
     def report_file(self) -> str:
         """Of the page with the report, beside the page of the story."""
         return f"report-{self.subject.name}.html"
+
+    @property
+    def watch_file(self) -> str:
+        """Of the page with what the watch found."""
+        return f"watch-{self.subject.name}.html"
+
+    @property
+    def next_report_file(self) -> str:
+        """Of the page with the report of the version that production taught."""
+        return f"report-{self.subject.name}-next.html"
 
 
 @dataclass

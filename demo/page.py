@@ -42,6 +42,9 @@ def write(path: Path, settings: Settings, facts: Facts) -> None:
         permissions_page.write(path.with_name(permissions_page.NAME), facts.permissions)
     for model in facts.models:
         _write_whole(path.with_name(model.report_file), model.report_html)
+        if model.watched:
+            _write_whole(path.with_name(model.watch_file), model.watched.report_html)
+            _write_whole(path.with_name(model.next_report_file), model.watched.next_report_html)
     _write_whole(path, html)
 
 

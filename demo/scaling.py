@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from build_scripts.invocation import CSV, JSON, csv_body, json_body
 from build_scripts.version_contract import Contract
-from demo import loop
+from demo import known_rows, loop
 from demo.clock import AccountClock
 from demo.errors import StageError
 from demo.facts import Exchange, ModelFacts, ScalingRecord
@@ -163,8 +163,9 @@ def before_opening(now: datetime, time_zone: str) -> datetime | None:
 
 
 def _sender(terminal: Terminal, facts: ModelFacts) -> Callable[[], None]:
-    _, rows = _known(facts)
-    following = rows_in_turn([csv_body([row]) for row in rows])
+    contract, _ = _known(facts)
+    content = loop.read_s3(terminal, known_rows.address(facts.metadata["contract-url"]))
+    following = rows_in_turn([csv_body([row.cells]) for row in known_rows.read(content, contract)])
     runtime: Any = terminal.client("sagemaker-runtime")
     endpoint = facts.subject.production.endpoint
 

@@ -1,6 +1,6 @@
-"""The story in order: infrastructure, a change, the training of each model, its release, its work. Each chapter is a file of its own.
+"""The story in order: infrastructure, a change, the training of each model, its release, its work, what it learns.
 
-In: a `Terminal`, a `Narrator`, and whose story it is. Out: `Facts`, what happened, for `timings.py` and `page.py`; StageError ends it.
+Each chapter is a file of its own. In: a `Terminal`, a `Narrator`, and whose story it is. Out: `Facts`, what happened, for `timings.py` and `page.py`; StageError ends it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo import infrastructure, loop, release, scoring, training
+from demo import infrastructure, loop, release, scoring, training, watching
 from demo import scaling as traffic
 from demo.clock import AccountClock, next_monday
 from demo.facts import Facts, ModelFacts
@@ -49,6 +49,9 @@ def tell(
     side_by_side([release.releasing(terminal, narrator, model) for model in facts.models])
     narrator.chapter("Production at work")
     _work(terminal, narrator, facts, clock, options.traffic_speed)
+    for model in watching.watched(facts.models):
+        narrator.chapter("Production is watched, and learns")
+        watching.watch(terminal, narrator, model, clock)
     facts.permissions = ask(terminal.account, "GET", PERMISSIONS)
     return facts
 
