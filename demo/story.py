@@ -1,6 +1,7 @@
-"""The story in order: infrastructure, a change, the training of each model, its release, its work, what it learns.
+"""The story in order: infrastructure, a change, the training of each model, its release, its work, what it learns from that.
 
-Each chapter is a file of its own. In: a `Terminal`, a `Narrator`, and whose story it is. Out: `Facts`, what happened, for `timings.py` and `page.py`; StageError ends it.
+Each chapter is a file of its own. In: a `Terminal`, a `Narrator`, and whose story it is. Out: `Facts`, what happened, for `timings.py` and
+`page.py`; StageError ends it.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Data: UCI, shipped offline by the package scikit-lego (`build_scripts.upload_dat
 """
 
 from pipelines.tabular.competitors import COMPETITORS
-from settings_schema import Autoscaling, Categorical, DataSet, Endpoint, Model, Numeric, Problem, Rollout, Routing, Schedule
+from settings_schema import Autoscaling, Categorical, DataSet, Endpoint, Model, Numeric, Problem, Retraining, Rollout, Routing, Schedule
 
 MODEL = Model(
     data=DataSet(
@@ -40,4 +40,5 @@ MODEL = Model(
             ),
         ),
     },
+    retraining=Retraining(learn_from_answers=True),
 )

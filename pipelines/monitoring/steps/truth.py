@@ -88,9 +88,7 @@ class LabelledWindows:
         said = self._labels(takes)
         unknown = realised.unknown(self._store, self._windows, said)
         counted = {name: getattr(said, name) for name in ("rows", "corrected", "repeated", "left_out")}
-        extra = (
-            f"{said.corrected} corrected, {said.repeated} said again, {said.left_out} left out, {len(unknown)} of unknown answers"
-        )
+        extra = f"{said.corrected} corrected, {said.repeated} said again, {said.left_out} left out, {len(unknown)} of unknown answers"
         print(f"labels of {len(said.known):,} answers in {plural(said.files, 'file')}: {extra}", flush=True)
         for line in (*said.problems[:MOST_TOLD], *([f"unknown: {', '.join(unknown[:MOST_TOLD])}"] if unknown else ())):
             print(f"  {line}", flush=True)
