@@ -37,8 +37,8 @@ class Monitoring(Value):
     time_zone: TimeZone = "Etc/UTC"
     window_hours: Annotated[int, Field(ge=1, le=_WEEK_HOURS)] | None = None  # a week has a whole number of windows, from Monday 00:00 UTC
     min_rows: int = Field(default=200, ge=30)  # a window with fewer is judged together with those before it, or not at all
-    max_drift: _Share = 0.1  # Jensen-Shannon distance of one feature, or of the predictions, to the test rows of the version: 0 to 1
-    max_joint_auc: float = Field(default=0.6, gt=0.5, lt=1)  # of a classifier that tells production from the test rows; 0.5: it cannot
+    max_drift: _Share = 0.04  # Jensen-Shannon distance of one feature, or of the predictions, to the test rows of the version: 0 to 1
+    max_joint_auc: float = Field(default=0.55, gt=0.5, lt=1)  # of a classifier that tells production from the test rows; 0.5: it cannot
     # By how much a share of the rows may grow over that of the version's own data.
     max_missing_increase: _Share = 0.05
     max_out_of_range_increase: _Share = 0.05

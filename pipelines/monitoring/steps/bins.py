@@ -1,7 +1,7 @@
 """Bins of the baseline that a version's requests are counted in.
 
-A numeric column has as many bins as quantiles of its rows differ, at most 100; one of few values a bin for each. The outermost bins
-are open. Input: the evaluation's reference rows where a version has them, else the ten buckets of statistics.json. Used by `sketch.py`.
+A numeric column has as many bins as quantiles of its rows differ, at most 100; one of few values a bin for each, and one below and above
+them. The outermost bins are open. Input: the evaluation's reference rows where a version has them, else the ten buckets of statistics.json. Used by `sketch.py`.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class NumericBins:
 def of_values(values: Floats) -> NumericBins:
     present = values[~np.isnan(values)]
     distinct = np.unique(present)
-    if len(distinct) <= MOST_BINS:
-        edges = (distinct[:-1] + distinct[1:]) / 2
+    if len(distinct) <= MOST_BINS:  # with an empty bin at each end, for values that the baseline does not have
+        edges = np.r_[distinct[0], (distinct[:-1] + distinct[1:]) / 2, np.nextafter(distinct[-1], np.inf)]
     else:
         edges = np.unique(np.quantile(present, np.linspace(0, 1, MOST_BINS + 1)[1:-1]))
     bins = NumericBins(edges, np.zeros(len(edges) + 1), len(values) - len(present))

@@ -6,16 +6,15 @@ import io
 import json
 import re
 from collections.abc import Mapping
-from importlib.machinery import SourceFileLoader
 from types import SimpleNamespace
 from typing import Any
 
+import publish
 import pytest
+from store import GoneError
 
 from infra import drift_metrics
-from settings_schema.steps import PIPELINES
 
-publish = SourceFileLoader("monitoring_publish", str(PIPELINES / "monitoring" / "steps" / "publish.py")).load_module()
 PLACE = publish.Place(
     namespace="shop/abalone/Monitoring",
     endpoint="shop--abalone--live",
@@ -36,6 +35,8 @@ class Store:
         return [SimpleNamespace(key=key) for key in sorted(self.objects) if key.startswith(prefix)]
 
     def read(self, key: str) -> io.BytesIO:
+        if key not in self.objects:
+            raise GoneError(key)
         return io.BytesIO(self.objects[key])
 
     def write(self, key: str, content: bytes, content_type: str) -> None:
