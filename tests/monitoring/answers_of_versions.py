@@ -40,7 +40,7 @@ def houses(count: int, *, seed: int, larger: float = 0.0) -> Sampled:
     """A regression whose errors grow with the area, to `exp(larger)` times for houses that are that much larger."""
     generator = np.random.default_rng(seed)
     area = generator.normal(larger, 1.0, count)
-    error = generator.normal(0, 1, count) * np.exp(0.7 * area)
+    error = generator.normal(0, 1, count) * np.exp(0.4 * area)
     return Sampled(Rows({"area": area}, {}, 3 * area + error, count), Predictions.of(3 * area, None))
 
 

@@ -72,7 +72,7 @@ def width(found: Estimate) -> float:
 
 def test_only_a_whole_interval_beyond_the_limit_is_a_breach() -> None:
     document = fitted("mae", "regression", houses(2000, seed=1))
-    slightly, clearly = (estimate(document, houses(60, seed=4, larger=larger), LIMITS) for larger in (0.25, 1.5))
+    slightly, clearly = (estimate(document, houses(60, seed=4, larger=larger), LIMITS) for larger in (0.4, 1.5))
     assert slightly.value is not None and slightly.limit is not None and slightly.lower is not None and clearly.lower is not None
     assert slightly.value > slightly.limit > slightly.lower and not slightly.breached
     assert clearly.lower > slightly.limit and clearly.breached
