@@ -54,9 +54,11 @@ def text(value: Any, stack: str, templates: Templates) -> str:
     if function == "Fn::GetAtt":
         return _attribute(stack, *argument, templates)
     if function == "Fn::Join":
-        return str(argument[0]).join(text(part, stack, templates) for part in argument[1])
-    if function == "Fn::Split":
-        return text(argument[1], stack, templates)  # of one member
+        parts = argument[1]
+        if isinstance(parts, dict):
+            separator, whole = parts["Fn::Split"]
+            parts = text(whole, stack, templates).split(separator)
+        return str(argument[0]).join(text(part, stack, templates) for part in parts)
     if function == "Fn::ImportValue":
         return _imported(argument, templates)
     return json.dumps(value)

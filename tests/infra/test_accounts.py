@@ -117,6 +117,24 @@ def test_a_version_is_deployed_from_a_registry_that_lets_that_role_in(three: Tem
     assert not lets_in(three, stack, group["ModelPackageGroupPolicy"]["Statement"], role.arn, "sagemaker:UpdateModelPackage", version)
 
 
+@pytest.mark.parametrize("environment", PLACES)
+def test_the_watch_in_another_account_reads_versions_and_code_with_all_policies_agreeing(three: Templates, environment: str) -> None:
+    (home, region), role = home_of(environment), role_of(three, f"shop--abalone--{environment}--monitoring")
+    bucket, key = policy(three, home, "AWS::S3::BucketPolicy", "Artifacts"), policy(three, home, "AWS::KMS::Key")
+    for path in ("code/0123/steps/monitor.py", "pipelines/shop--abalone--training/abc/evaluate/evaluation/reference.npz"):
+        read = f"arn:aws:s3:::shop--artifacts-{HOME}-{region}/{path}"
+        assert role.may("s3:GetObject", read), path
+        assert lets_in(three, home, bucket, role.arn, "s3:GetObject", read), path
+    assert lets_in(three, home, key, role.arn, "kms:Decrypt")
+    stack = "shop--abalone" if region == "eu-west-1" else home
+    groups = resources_of(three, "AWS::SageMaker::ModelPackageGroup", stack).values()
+    (group,) = [item["ModelPackageGroupPolicy"]["Statement"] for item in groups if item["ModelPackageGroupName"] == "shop--abalone"]
+    version = f"arn:aws:sagemaker:{region}:{HOME}:model-package/shop--abalone/3"
+    assert role.may("sagemaker:DescribeModelPackage", version)
+    assert lets_in(three, stack, group, role.arn, "sagemaker:DescribeModelPackage", version)
+    assert not lets_in(three, stack, group, role.arn, "sagemaker:CreateModel", version)
+
+
 def entering(templates: Templates) -> Iterator[tuple[Role, str]]:
     """Roles, and the ARNs of those that they may assume."""
     for role in roles(templates).values():
@@ -289,6 +307,8 @@ def test_render_copies_a_version_into_the_region_of_an_environment_and_into_no_o
     version = f"arn:aws:sagemaker:{{}}:{HOME}:model-package/shop--abalone/3"
     assert role.may("s3:PutObject", archive.format("eu-central-1"))
     assert role.may("sagemaker:CreateModelPackage", version.format("eu-central-1"))
+    (once,) = role.allowing("s3:PutObject", f"arn:aws:s3:::shop--artifacts-{HOME}-eu-central-1/code/0123/steps/monitor.py")
+    assert once.condition == {"Null": {"s3:if-none-match": "false"}}, "the code that watches it, which nobody replaces"
     assert not role.may("s3:PutObject", archive.format("eu-west-1"))
     assert not role.may("sagemaker:CreateModelPackage", version.format("eu-west-1"))
 

@@ -140,7 +140,7 @@ def test_the_watch_runs_in_its_environment_s_network_from_which_it_can_call_some
         network = definition["Steps"][0]["Arguments"]["NetworkConfig"]["VpcConfig"]
         outputs = templates[f"shop--environment--{environment}"]["Outputs"]
         subnets = text(outputs["SubnetIds"]["Value"], f"shop--environment--{environment}", templates)
-        assert (network["Subnets"], len(network["SecurityGroupIds"])) == ([subnets], 1)
+        assert (network["Subnets"], len(network["SecurityGroupIds"])) == (subnets.split(","), 1)
         endpoints = json.dumps(resources_of(templates, "AWS::EC2::VPCEndpoint", f"shop--environment--{environment}"))
         assert ".sns" in endpoints
     assert ".sns" not in json.dumps(resources_of(templates, "AWS::EC2::VPCEndpoint", "shop--foundation")), "nothing there tells anybody"

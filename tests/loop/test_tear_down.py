@@ -87,7 +87,10 @@ def _serve(terminal: Terminal, assembly: Path, versions: dict[str, str]) -> None
     """Deployed by hand, and protected as the document says."""
     for model in (ABALONE, ARRESTS):
         stacks = [f"{names.stack}/*" for names in (model.staging, model.production)]
-        command = ["cdk", "deploy", *stacks, "--app", str(assembly), "--parameters", f"ModelPackageArn={versions[model.name]}"]
+        code = f"s3://{_bucket(terminal, 'artifacts')}/code/0123456789abcdef"  # of a watch that never runs here
+        given = {"ModelPackageArn": versions[model.name], "ModelImage": requests.IMAGE, "MonitoringCode": code}
+        parameters = [part for name, value in given.items() for part in ("--parameters", f"{name}={value}")]
+        command = ["cdk", "deploy", *stacks, "--app", str(assembly), *parameters]
         terminal.run("cdk-deploy", [*command, "--require-approval", "never", "--concurrency", "2", "--no-notices"])
     cloudformation = terminal.client("cloudformation")
     cloudformation.update_termination_protection(StackName=ABALONE.production.stack, EnableTerminationProtection=True)

@@ -34,6 +34,8 @@ class Clock:
         self._pace = _Pace(start or datetime.now(UTC), time.monotonic(), _checked(speed))
         #: Metrics count a request as `speed` requests: what a real second brings is what a simulated second would bring.
         self.requests_keep_pace = False
+        #: The time that the last jump left out: nothing happened in it. None until there is one.
+        self.left_out: tuple[datetime, datetime] | None = None
 
     @property
     def request_weight(self) -> float:
@@ -54,6 +56,8 @@ class Clock:
         if now is not None and now < current:
             raise ValueError(f"the clock cannot go back to {now.isoformat()}; allowed: {current.isoformat()} or later")
         self._pace = _Pace(now or current, time.monotonic(), _checked(self.speed if speed is None else speed))
+        if now is not None:
+            self.left_out = (current, now)
 
     def real_seconds(self, simulated_seconds: float) -> float:
         """How long simulated seconds take in real time, at the present speed."""

@@ -75,7 +75,7 @@ def _fire_schedule(context: Context, key: tuple[str, str, str], record: dict[str
     place = context.places.at(*key[:2])
     created = _moment(record.get("_local_created")) or since
     parsed = _parse_schedule(record, created)
-    for due in _occurrences(parsed, max(since, created), now, record["Arn"]):
+    for due in _occurrences(parsed, max(since, created), now, record["Arn"], context.clock.left_out):
         target = record["Target"]
         payload = target.get("Input") or json.dumps(_event(place, record["Arn"], due))
         place.in_background(deliver, place, Delivery(record["Arn"], target, payload, target.get("Input")))
@@ -88,7 +88,8 @@ def _fire_rule(context: Context, key: tuple[str, str, str], rule: dict[str, Any]
 
     account_id, region, _ = key
     created = _moment(rule.setdefault("_LocalCreated", since.timestamp())) or since
-    for due in _occurrences(schedule.parse(rule["ScheduleExpression"], created=created), max(since, created), now, rule["Arn"]):
+    parsed = schedule.parse(rule["ScheduleExpression"], created=created)
+    for due in _occurrences(parsed, max(since, created), now, rule["Arn"], context.clock.left_out):
         said = {"Source": "aws.events", "DetailType": "Scheduled Event", "Detail": "{}", "Resources": [rule["Arn"]]}
         event = {**said, "EventId": str(uuid.uuid4()), "Time": int(due.timestamp()), "Account": account_id, "Region": region}
         with scope(account_id, region):
@@ -96,9 +97,17 @@ def _fire_rule(context: Context, key: tuple[str, str, str], rule: dict[str, Any]
                 eventbridge._invoke_target(target, event, rule)
 
 
-def _occurrences(parsed: schedule.Schedule, since: datetime, now: datetime, arn: str) -> list[datetime]:
-    """Times in [since, now) at which a schedule fires; the latest ones if the clock jumped over many."""
+def _occurrences(
+    parsed: schedule.Schedule, since: datetime, now: datetime, arn: str, left_out: tuple[datetime, datetime] | None = None
+) -> list[datetime]:
+    """Times in [since, now) at which a schedule fires; of those that a jump of the clock left out the last, and of many the latest.
+
+    A morning that was skipped did not happen: what runs each hour runs once after it, and not for each of its hours at the same moment.
+    """
     found = list(parsed.between(since, now))
+    if left_out is not None:
+        skipped = [due for due in found if left_out[0] <= due < left_out[1]]
+        found = [due for due in found if due not in skipped[:-1]]
     if len(found) > _MAXIMUM_CATCH_UP:
         _log.warning("%s was due %d times at once; firing the last %d", arn, len(found), _MAXIMUM_CATCH_UP)
     return found[-_MAXIMUM_CATCH_UP:]

@@ -129,6 +129,17 @@ def test_a_rule_with_a_schedule_sends_a_scheduled_event(account: Account, queue:
     assert datetime.fromisoformat(event["time"]).minute % 15 == 0
 
 
+def test_what_a_jump_of_the_clock_left_out_fires_once() -> None:
+    """What runs each hour runs once after a morning that was skipped, and then as ever."""
+    from capacity import schedule
+
+    night = datetime(2026, 1, 1, 2, 30, tzinfo=UTC)
+    morning = night + timedelta(hours=6)
+    hourly = schedule.parse("cron(20 * * * ? *)")
+    fired = scheduler._occurrences(hourly, night - timedelta(hours=1), morning + timedelta(hours=1), "arn", (night, morning))
+    assert fired == [night.replace(minute=20), morning.replace(minute=20), morning.replace(hour=9, minute=20)]
+
+
 def test_a_clock_that_jumps_does_not_fire_without_end() -> None:
     from capacity import schedule
 
