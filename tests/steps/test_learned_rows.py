@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import prepare
 import pytest
+import sources
 from pyarrow import parquet
 
 from pipelines.tabular.specification import specification_json
-from settings_schema import Categorical, DataSet, Numeric, Preparation, Problem, Retraining
+from settings_schema import Categorical, DataSet, Numeric, Preparation, Problem, ProjectNames, Retraining
 from tests.example_models import model_of
 from tests.steps.small_data import HOUSES, SPECIES, as_json, houses, species, write_csv
 
@@ -210,3 +211,12 @@ def test_a_category_first_seen_in_production_is_learned(tmp_path: Path) -> None:
     state = as_json(run(tmp_path, dataset) / "preparation" / "preparation.json")
     (town,) = [column for column in state["categorical"] if column["name"] == "town"]
     assert town["categories"] == ["Cusco", "Ica", "Lima", "Quito"]
+
+
+def test_the_watch_writes_where_training_reads() -> None:
+    """Seam: the prefix and the tally of an environment, below the address of the training data."""
+    names = ProjectNames(project="shop").model("houses")
+    below = names.at("live").learned.removeprefix(names.training_data)
+    assert sources.is_learned(f"{below}{WINDOW}")
+    assert sources.is_tally(f"{below}{sources.TALLY}")
+    assert not sources.is_data(sources.TALLY)

@@ -23,7 +23,10 @@ KINDS_OF_ROLES = ("inference", "deployment", "deploy", "verify", "scoring", "sch
 
 def texts(value: object) -> Iterator[str]:
     """Every name that is a property of a class of names; tags and prefixes of objects in buckets are not physical names."""
-    left_out = {"prefix", "job_prefix", "training_data", "batch_input", "predictions", "capture", "project_id", "monitoring", "labels"}
+    left_out = {
+        *("prefix", "job_prefix", "training_data", "batch_input", "predictions", "capture", "project_id", "monitoring", "labels"),
+        *("learned", "feedback"),
+    }
     for attribute, member in vars(type(value)).items():
         if isinstance(member, property) and attribute not in left_out and isinstance(text := getattr(value, attribute), str):
             yield text
