@@ -17,6 +17,7 @@ from evidence import FolderSource, Versions
 from judges import Tell
 from place import Place
 from store import FolderStore
+from teach import Teacher
 from watch import Watch
 
 CAPTURE = "capture/shop--houses--production/"
@@ -86,7 +87,7 @@ class Production:
     def __init__(self, folder: Path, limits: Mapping[str, Any] = LIMITS, deployed: str = "12", **place: Any) -> None:
         self.folder, self.limits, self.store = folder, limits, FolderStore(folder)
         self.settings: dict[str, Any] = {}
-        self.taught: FolderStore | None = None
+        self.teacher: Teacher | None = None
         where: dict[str, Any] = {"capture_prefix": CAPTURE, "predictions_prefix": None, **place}
         self.place = Place(
             model="houses",
@@ -136,7 +137,7 @@ class Production:
     ) -> list[dict[str, Any]]:
         settings = {"monitoring": self.limits, "gate": {}, "facet": None, **self.settings}
         versions = Versions(FolderSource(self.folder / "evidence"))
-        return Watch(self.place, settings, self.store, versions, now, self.taught).run(between, tell)
+        return Watch(self.place, settings, self.store, versions, now, self.teacher).run(between, tell)
 
     def written(self, name: str, window: str = "2026-11-27T14Z--2026-11-27T15Z") -> Any:
         return json.loads((self.folder / PREFIX / "windows" / window / name).read_text())

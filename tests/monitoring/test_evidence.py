@@ -32,15 +32,14 @@ class Registry:
 
 class Bucket:
     class exceptions:  # noqa: N801 - as a client calls it
-        class NoSuchKey(Exception):  # noqa: N818 - its name
-            pass
+        ClientError = ClientError
 
     def __init__(self, objects):
         self.objects = objects
 
     def get_object(self, Bucket, Key):  # noqa: N803 - the names of the parameters
         if (Bucket, Key) not in self.objects:
-            raise self.exceptions.NoSuchKey
+            raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no"}}, "GetObject")
         return {"Body": io.BytesIO(self.objects[Bucket, Key])}
 
 

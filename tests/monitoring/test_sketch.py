@@ -96,6 +96,6 @@ def test_bins_are_those_of_the_evaluations_rows_where_there_are_any():
     reference = trained(2000, 8)
     made = Sketch.begin(EVIDENCE, (reference, Predictions.of(np.linspace(1, 3, 2000), None)))
     assert len(made.numeric["area"].counts) == 100
-    assert len(made.numeric["rooms"].counts) == 7  # one for each number of rooms
+    assert len(made.numeric["rooms"].counts) == 9  # one for each number of rooms, and one below and above them
     assert made.numeric["area"].bins.missing == np.isnan(reference.numeric["area"]).sum()
     assert len(Sketch.begin(EVIDENCE).numeric["area"].counts) == 10

@@ -4,6 +4,7 @@ import io
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from store import BLOCK_BYTES, FolderStore, GoneError, S3Store, lines
 
@@ -64,3 +65,12 @@ def test_a_folder_is_listed_by_prefix_in_the_order_of_keys(tmp_path):
 def test_lines_are_those_of_the_content(content):
     expected = content.split(b"\n")
     assert list(lines(io.BytesIO(content))) == (expected if expected[-1] else expected[:-1])
+
+
+@pytest.mark.parametrize(("listed", "says"), [("a/key.json", GoneError), ("a/key", ClientError)])
+def test_an_object_that_is_not_there_is_gone_also_for_whom_s3_does_not_tell_so(stubbed, listed, says):
+    store, stub = stubbed
+    stub.add_client_error("get_object", "AccessDenied", http_status_code=403)
+    stub.add_response("list_objects_v2", {"Contents": [{"Key": listed, "ETag": "1", "Size": 1, "LastModified": "2026-11-27T14:00:00Z"}]})
+    with pytest.raises(says):
+        store.read("a/key")

@@ -59,7 +59,7 @@ def check(
 def facet_of(contract: Mapping[str, Any]) -> Mapping[str, str] | None:
     """Of a version's contract.json; None where there is nothing to check: no facet, or not two classes."""
     dataset = contract["dataset"]
-    return dataset["facet"] if dataset["problem"] == "binary" else None
+    return dataset.get("facet") if dataset["problem"] == "binary" else None
 
 
 def _why(value: float | None, group: Mask) -> str | None:

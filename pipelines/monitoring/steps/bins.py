@@ -1,7 +1,8 @@
 """Bins of the baseline that a version's requests are counted in.
 
 A numeric column has as many bins as quantiles of its rows differ, at most 100; one of few values a bin for each, and one below and above
-them. The outermost bins are open. Input: the evaluation's reference rows where a version has them, else the ten buckets of statistics.json. Used by `sketch.py`.
+them. The outermost bins are open. Input: the evaluation's reference rows where a version has them, else the ten buckets of
+statistics.json. Used by `sketch.py`.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ import archive
 import served as serving
 from failure import BadInput
 from served import Served
+from store import GoneError, S3Store
 from takes import Takes
 
 #: What is read of a version; those after the contract may be missing in one that was registered by older code.
@@ -170,10 +171,9 @@ class RegistrySource:
         else:
             key = f"{folder}{name}"
         try:
-            content: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        except self._s3.exceptions.NoSuchKey:
+            return bytes(S3Store(self._s3, bucket).read(key).read())
+        except GoneError:
             return None
-        return content
 
     def made_at(self, version: str) -> str:
         self._folder_of(version)

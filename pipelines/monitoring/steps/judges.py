@@ -33,7 +33,6 @@ from store import Store
 
 #: Of the classifier that tells production from training: the same window gives the same result.
 SEED = 20_261_127
-_TWO = 2  # classes
 
 
 def reference(evidence: Evidence) -> tuple[Rows, Predictions] | None:
@@ -121,9 +120,9 @@ def _estimate(case: Case) -> dict[str, Any] | None:
 
 
 def _bias(case: Case) -> list[dict[str, Any]] | None:
-    """What needs no truth; of a binary problem with a facet. The favourable outcome is class 1."""
-    facet, classes = case.settings.get("facet"), case.evidence.takes.classes
-    if facet is None or classes is None or len(classes) != _TWO or facet["column"] not in case.sample.rows.categorical:
+    """What needs no truth; of a version that has a facet, which only two classes have. The favourable outcome is class 1."""
+    facet = bias_checks.facet_of(case.evidence.documents["contract.json"])
+    if facet is None:
         return None
     return bias_checks.check(case.sample.rows, case.sample.predicted.decided, facet, case.settings["gate"])
 

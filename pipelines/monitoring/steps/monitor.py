@@ -21,7 +21,8 @@ import place as places
 from evidence import FolderSource, RegistrySource, Source, Versions
 from failure import BadInput
 from place import Place
-from store import FolderStore, S3Store
+from store import FolderStore, S3Store, Store
+from teach import Teacher, region_of
 from watch import Watch
 
 #: What `--from` and `--to` are where nobody gave them.
@@ -55,10 +56,18 @@ def _watch(options: argparse.Namespace, place: Place, settings: Mapping[str, Any
     import boto3  # takes long to import
 
     s3 = boto3.client("s3")
+    store = S3Store(s3, place.bucket, place.key or None)
     versions = Versions(RegistrySource(boto3.client("sagemaker"), s3, place.package))
-    # The bucket of another account encrypts what comes in with its own key, as it is set to.
-    taught = S3Store(s3, place.data_bucket) if place.data_bucket else None
-    return Watch(place, settings, S3Store(s3, place.bucket, place.key or None), versions, now, taught)
+    return Watch(place, settings, store, versions, now, _teacher(store, settings))
+
+
+def _teacher(store: Store, settings: Mapping[str, Any]) -> Teacher:
+    """The bucket of the project's account encrypts what comes in with its own key, as it is set to; it may be in another region."""
+    import boto3
+
+    bucket = os.environ["DATA_BUCKET"]
+    home = S3Store(boto3.client("s3", region_name=region_of(bucket)), bucket)
+    return Teacher.of(store, home, os.environ, settings)
 
 
 def _moment(option: str, text: str) -> datetime:

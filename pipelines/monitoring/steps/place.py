@@ -19,8 +19,7 @@ SETTINGS = Path(__file__).with_name("monitoring.json")
 class Place:
     """Prefixes are keys of `bucket` and end with a slash. An endpoint has `capture_prefix`, a batch model `predictions_prefix`.
 
-    `package`: ARN of the version that is deployed; empty: none is. `data_bucket`: the project's, in which `learned_prefix` and
-    `feedback_key` are.
+    `package`: ARN of the version that is deployed; empty: none is.
     """
 
     model: str
@@ -35,9 +34,6 @@ class Place:
     predictions_prefix: str | None
     metrics_namespace: str
     alert_topic: str
-    data_bucket: str = ""
-    learned_prefix: str = ""
-    feedback_key: str = ""
 
     @classmethod
     def of(cls, variables: Mapping[str, str]) -> Place:
@@ -56,9 +52,6 @@ class Place:
                 predictions_prefix=variables.get("PREDICTIONS_PREFIX"),
                 metrics_namespace=variables.get("METRICS_NAMESPACE", ""),
                 alert_topic=variables.get("ALERT_TOPIC_ARN", ""),
-                data_bucket=variables.get("DATA_BUCKET", ""),
-                learned_prefix=variables.get("LEARNED_PREFIX", ""),
-                feedback_key=variables.get("FEEDBACK_KEY", ""),
             )
         except KeyError as missing:
             raise BadInput(f"the environment variable {missing} is not set; the monitoring pipeline's job sets it") from None

@@ -77,10 +77,17 @@ class S3Store:
         return [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ())]
 
     def read(self, key: str) -> Readable:
+        """S3 tells only those who may list a whole bucket that an object is not there, and this job may list its own prefixes: so a refusal
+        is looked into. Source: "GetObject" of the S3 API reference, Permissions.
+        """
         try:
             body: Readable = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
-        except self._client.exceptions.NoSuchKey:
-            raise GoneError(f"s3://{self._bucket}/{key}") from None
+        except self._client.exceptions.ClientError as error:
+            code = error.response["Error"]["Code"]
+            is_refused = code in ("AccessDenied", "403")
+            if code == "NoSuchKey" or (is_refused and all(item.key != key for item in self.list(key))):
+                raise GoneError(f"s3://{self._bucket}/{key}") from None
+            raise
         return body
 
     def write(self, key: str, content: bytes, content_type: str) -> None:

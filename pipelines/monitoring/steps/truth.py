@@ -3,12 +3,11 @@
 Labels come long after a window was judged, and again when somebody corrects one. So they are asked of every window that is judged, and,
 once the files of labels have changed, of every window with an answer that has one. What was asked of captured requests stays as it was.
 Input: findings of a window, its answered rows, the files of labels. Output: the same findings with the truth; learned rows.
-Next: realised.py, bias_checks.py, learned.py.
+Next: realised.py, bias_checks.py, teach.py.
 """
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,17 +16,15 @@ from typing import Any
 
 import bias_checks
 import labels as given
-import learned
 import realised
 import windows
 from evidence import Versions
 from findings import plural
 from labels import Labels
-from learned import Truth
 from place import Place
-from pyarrow import parquet
 from store import GoneError, Store
 from takes import Takes
+from teach import Teacher
 from windows import Window
 
 #: The digest of the files of labels that every window was asked about.
@@ -39,13 +36,13 @@ _NEEDS_TRUTH = {name for name, (_, needs_truth) in bias_checks.RULES.items() if 
 
 
 class LabelledWindows:
-    """Of one model in one environment. `settings`: monitoring.json; `taught`: the project's data bucket, if answers are learned from."""
+    """Of one model in one environment. `settings`: monitoring.json; `teacher`: tells the project's account."""
 
     def __init__(
-        self, place: Place, settings: Mapping[str, Any], store: Store, versions: Versions, now: datetime, taught: Store | None = None
+        self, place: Place, settings: Mapping[str, Any], store: Store, versions: Versions, now: datetime, teacher: Teacher | None = None
     ) -> None:
         self._place, self._settings, self._store, self._versions = place, settings, store, versions
-        self._now, self._taught = now, taught
+        self._now, self._teacher = now, teacher
         self._given: dict[tuple[str, ...] | None, Labels] = {}
 
     def _labels(self, takes: Takes) -> Labels:
@@ -110,29 +107,17 @@ class LabelledWindows:
             found = realised.judge(labelled, estimator, self._settings["monitoring"])
             version["realised"] = found.document() if found else None
             rows, predicted = labelled.with_truth()
-            facet = self._settings.get("facet")
+            facet = bias_checks.facet_of(evidence.documents["contract.json"])
             if facet and version["bias"] is not None and rows.count >= realised.FEWEST_LABELS:
                 checked = bias_checks.check(rows, predicted.decided, facet, self._settings["gate"], rows.target)
                 others = [item for item in version["bias"] if item["metric"] not in _NEEDS_TRUTH]
                 version["bias"] = [*others, *(item for item in checked if item["metric"] in _NEEDS_TRUTH)]
 
-    def learn(self, window: Window, folder: str) -> None:
-        """Writes the answers of a window whose truth is known, where the model learns from them."""
+    def teach(self, folder: str) -> None:
+        """Keeps the answers of a window (its folder) whose truth is known, where the model learns from them."""
         takes = self._of_today
-        if self._taught is None or takes is None or not self._settings.get("learn_from_answers"):
+        if self._teacher is None or takes is None:
             return
-        parts = [item.key for item in self._store.list(f"{folder}answered/") if item.key.endswith(".parquet")]
-        tables = [parquet.read_table(io.BytesIO(self._store.read(key).read())) for key in parts]
-        features, target = takes.features, str(takes.dataset["target"])
-        rows = learned.learn(tables, self._truths(takes), features=features, target=target, now=self._now.timestamp())
-        new = learned.keep(self._taught, self._place.learned_prefix, window.name, rows)
-        if new:
-            left = "".join(f"; {count} left out: {why}" for why, count in rows.left_out.items())
-            print(f"{window.name}: {new:,} answers to learn from{left}", flush=True)
-
-    def _truths(self, takes: Takes) -> dict[tuple[str, int], Truth]:
-        classes = takes.classes
-        known = {key: label for key, label in self._labels(takes).known.items() if label.is_known}
-        if classes is None:
-            return {key: Truth(label.truth, label.observed_at) for key, label in known.items()}
-        return {key: Truth(classes[int(label.truth)], label.observed_at) for key, label in known.items()}
+        target, now = str(takes.dataset["target"]), self._now.timestamp()
+        known = self._labels(takes).known
+        self._teacher.rows(folder, known, classes=takes.classes, features=takes.features, target=target, now=now)

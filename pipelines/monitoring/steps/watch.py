@@ -36,6 +36,7 @@ from place import Place
 from scored import Scored
 from sketch import Sketch
 from store import GoneError, Item, Store
+from teach import Teacher
 from truth import LabelledWindows
 from windows import Window
 
@@ -66,11 +67,11 @@ class Watch:
     """One model in one environment."""
 
     def __init__(
-        self, place: Place, settings: Mapping[str, Any], store: Store, versions: Versions, now: datetime, taught: Store | None = None
+        self, place: Place, settings: Mapping[str, Any], store: Store, versions: Versions, now: datetime, teacher: Teacher | None = None
     ) -> None:
-        """`settings`: monitoring.json. `now`: the time that counts. `taught`: the project's data bucket, which learns what was found."""
+        """`settings`: monitoring.json. `now`: the time that counts. `teacher`: tells the project's account."""
         self.store = store
-        self._place, self._settings, self._versions, self._now, self._taught = place, settings, versions, now, taught
+        self._place, self._settings, self._versions, self._now, self._teacher = place, settings, versions, now, teacher
         self._limits: Mapping[str, Any] = settings["monitoring"]
         self._hours = int(self._limits["window_hours"])
         self._min_rows = int(self._limits.get("min_rows", _FEWEST_ROWS))
@@ -86,7 +87,7 @@ class Watch:
         """
         entries = history.load(self.store, self._place.monitoring_prefix)
         todo = self._todo(asked, entries)
-        labelled = LabelledWindows(self._place, self._settings, self.store, self._versions, self._now, self._taught)
+        labelled = LabelledWindows(self._place, self._settings, self.store, self._versions, self._now, self._teacher)
         known = history.judged(entries)
         again = [] if asked else [window for window in labelled.changed() if window in known and window not in todo]
         newest = max([*todo, *known], default=None)
@@ -96,7 +97,7 @@ class Watch:
             labelled.add(findings, self._prefix_of(window))
             entry = self._conclude(window, findings, files, entries)
             print("\n  ".join(outcome.summary(findings)), flush=True)
-            labelled.learn(window, self._prefix_of(window))
+            labelled.teach(self._prefix_of(window))
             if tell:
                 tell(findings, window == newest)
             entries = history.with_entry(entries, entry)
@@ -139,15 +140,12 @@ class Watch:
         return f"{self._now:%Y-%m-%dT%H:%M:%SZ}"
 
     def _say_why(self, entries: Sequence[Entry]) -> None:
-        """To the project's account, which decides whether to train again."""
-        if self._taught is None or not self._place.feedback_key:
+        """To the project's account, which decides whether to train again; last, because it wakes what decides."""
+        if self._teacher is None:
             return
         recent = [history.window_of(entry) for entry in entries[-why.MOST_WINDOWS :]]
         found = [self._read_document(self._prefix_of(window) + FINDINGS) for window in recent]
-        document = why.why(found, lambda window: f"s3://{self._place.bucket}/{self._prefix_of(windows.named(_name(window)))}report.html")
-        if document is not None:
-            content = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-            self._taught.write(self._place.feedback_key, content.encode(), "application/json")
+        self._teacher.explain(found, self._place.monitoring_prefix)
 
     def _todo(self, asked: tuple[datetime, datetime] | None, entries: Sequence[Entry]) -> list[Window]:
         """Lists the files, as far back as a window may be judged together with others. Raises BadInput if no window asked for is over."""
@@ -308,7 +306,3 @@ class Watch:
     def _read_document(self, key: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.store.read(key).read())
         return found
-
-
-def _name(window: Mapping[str, str]) -> str:
-    return f"{window['from']}--{window['to']}"
