@@ -37,12 +37,12 @@ _JUDGED_AFTER = timedelta(minutes=17)
 #: The last captured requests wait at most a second for more of them (local_account/endpoints/data_capture.py).
 _CAPTURED_SECONDS = 1.2
 _SEED = 20
-#: What changes: the first numeric column is measured larger, and what is true grows with it.
-_LARGER, _TRUER = 1.35, 1.25
+#: Who asks has changed: only rows that are among the highest of the column on which the model relies most come, this share of all.
+_SHARE = 0.3
 
 
 def watched(models: Sequence[ModelFacts]) -> Sequence[ModelFacts]:
-    """The first regression by an endpoint that is watched, learns from its answers, and can be shifted."""
+    """The first regression by an endpoint that is watched, learns from its answers, and has a number to ask about."""
     return [model for model in models if _shows(model)][:1]
 
 
@@ -86,12 +86,21 @@ class _Story:
             self._clock.set(now=self._hour + timedelta(minutes=1))
             folder = known_rows.address(self._facts.metadata["contract-url"])
             rows = known_rows.read(loop.read_s3(self._terminal, folder), self._contract)
-            changed = [_changed(row) for row in random.Random(_SEED).choices(rows, k=_REQUESTS)]
+            column = self._most_relied_on()
+            highest = _highest(rows, self._contract.features.index(column))
+            changed = random.Random(_SEED).choices(highest, k=_REQUESTS)
             with ThreadPoolExecutor(_SENDERS) as pool:
                 list(pool.map(self._ask, enumerate(changed)))
             time.sleep(_CAPTURED_SECONDS)
-            column = self._contract.numeric[0]
-            stage.note = f"{_REQUESTS} requests in which {column} is {_LARGER - 1:.0%} larger, and what is true {_TRUER - 1:.0%}"
+            stage.note = f"{_REQUESTS} requests, all of them with a {column} that {_SHARE:.0%} of the test rows have"
+
+    def _most_relied_on(self) -> str:
+        """Of the numeric columns, by the attributions of the evaluation."""
+        folder = self._facts.metadata["contract-url"].rpartition("/")[0]
+        explained = json.loads(loop.read_s3(self._terminal, f"{folder}/explainability.json"))
+        (method,) = explained["explanations"].values()
+        values: dict[str, float] = method["label0"]["global_shap_values"]
+        return max(self._contract.numeric, key=lambda name: values[name])
 
     def _ask(self, numbered: tuple[int, KnownRow]) -> None:
         number, row = numbered
@@ -180,10 +189,9 @@ class _Story:
         return next((arn for arn in new if arn not in self._trained), None)
 
 
-def _changed(row: KnownRow) -> KnownRow:
-    first, *others = row.cells
-    larger = first if first == "" else repr(float(first) * _LARGER)
-    return KnownRow([larger, *others], repr(float(row.truth) * _TRUER))
+def _highest(rows: Sequence[KnownRow], column: int) -> list[KnownRow]:
+    known = sorted((row for row in rows if row.cells[column] != ""), key=lambda row: float(row.cells[column]))
+    return known[-max(1, round(_SHARE * len(known))) :]
 
 
 def _contract(facts: ModelFacts) -> Contract:

@@ -46,7 +46,13 @@ class EndpointClient:
         self._runtime, self._name = runtime, name
 
     def ask(self, body: bytes, content_type: str) -> bytes:
-        answer = self._runtime.invoke_endpoint(EndpointName=self._name, Body=body, ContentType=content_type, Accept="application/json")
+        answer = self._runtime.invoke_endpoint(
+            EndpointName=self._name,
+            Body=body,
+            ContentType=content_type,
+            Accept="application/json",
+            InferenceId=invocation.check_id(),
+        )
         content: bytes = answer["Body"].read()
         return content
 

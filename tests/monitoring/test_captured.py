@@ -1,13 +1,19 @@
 """What data capture wrote is read whole: what can be is rows, and everything else is counted and named."""
 
 import json
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+import scored
 from captured import Captured, listed
 from evidence import FolderSource, Versions
+from scored import CHECKS
 from store import FolderStore
 
+from build_scripts import invocation
+from capacity import measure
+from infra.environment import verification
 from tests.monitoring.production import CAPTURE, HOUSES, Production, line
 
 JSON = {"kind": "application/json", "answer_kind": "application/json"}
@@ -230,3 +236,19 @@ def test_memory_does_not_grow_with_the_window(production, monkeypatch):
     chunks, seen = read(production)
     assert [chunk.rows.count for chunk in chunks] == [50] * 8
     assert seen.answered["12"] == 400
+
+
+@pytest.mark.parametrize("id", [invocation.check_id(), f"{measure.INFERENCE_ID_PREFIX}1"])
+def test_requests_of_verifications_and_load_tests_are_no_traffic(production, id):
+    production.captured([line("500,2,Lima", "2.0\n", id=id)])
+    (found,) = production.watch()
+    assert (found["status"], found["requests"]) == ("no traffic", 0)
+    assert found["reasons"] == ["1 request of verifications and load tests left out: they are no traffic"]
+
+
+def test_rows_of_a_verification_are_no_traffic(tmp_path):
+    assert f"{verification.FOLDER}/" == CHECKS
+    store = FolderStore(tmp_path)
+    store.write(f"predictions/houses/{CHECKS}job/rows.csv.out", b"", "")
+    found = scored.listed(store, "predictions/houses/", datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC), 24)
+    assert found == ({}, {})

@@ -14,6 +14,7 @@ import itertools
 import json
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from capacity.model import CapacityError, require
 
 #: For the client that sends: what is refused or throttled is counted, not tried again.
 CLIENT = Config(retries={"max_attempts": 0}, max_pool_connections=SENDERS_LIMIT)
+#: Begins the inference ids of what is sent, so that whoever judges an endpoint's captured requests can leave it out.
+INFERENCE_ID_PREFIX = "load-test--"
 _OVERLOAD = ("ThrottlingException", "ServiceUnavailable")
 
 
@@ -100,7 +103,8 @@ def sender(runtime: Any, endpoint: str, content_type: str, bodies: Sequence[byte
         with lock:
             body = next(endless)
         try:
-            runtime.invoke_endpoint(EndpointName=endpoint, ContentType=content_type, Body=body)["Body"].read()
+            name = f"{INFERENCE_ID_PREFIX}{uuid.uuid4()}"
+            runtime.invoke_endpoint(EndpointName=endpoint, ContentType=content_type, Body=body, InferenceId=name)["Body"].read()
         except ClientError as error:
             if _is_overload(error):
                 raise ConnectionError(error.response["Error"]["Code"]) from error

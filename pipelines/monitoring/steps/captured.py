@@ -35,6 +35,9 @@ from windows import Window
 _YEAR = re.compile(r"\d{4}/")
 _FILE = re.compile(r"(?P<hour>\d{4}/\d\d/\d\d/\d\d)/[^/]+\.jsonl")
 _VERSION = re.compile(r";\s*model-version=([^;\s]+)")
+#: Inference ids of requests that are no traffic: of a deployment's verification, whose rows are chosen, and of load tests
+#: (build_scripts/invocation.py, packages/capacity/capacity/measure.py).
+CHECKS = ("check--", "load-test--")
 
 #: What is known of a version's requests; None where it has no evidence.
 Known = Callable[[str], Takes | None]
@@ -124,6 +127,9 @@ class Captured:
             except (ValueError, KeyError, TypeError, AttributeError):
                 self.seen.unreadable_lines += 1
                 self.seen.note("unreadable", place)
+                continue
+            if event.id.startswith(CHECKS):
+                self.seen.checks += 1
                 continue
             last = event.version or last
             self._take(event, last, place)

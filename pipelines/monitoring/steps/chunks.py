@@ -40,10 +40,12 @@ class Seen:
 
     `requests`: all captured requests of the endpoint, or scored files' lines; `answered`: those with rows. `refused` and `faults`: what was
     refused, and why.
+    `checks`: requests of verifications and load tests, which are no traffic and count nowhere else.
     `mismatched`: answered, but not as the version's contract has it, so that nothing can be said about them.
     """
 
     requests: int = 0
+    checks: int = 0
     unreadable_lines: int = 0
     gone: list[str] = field(default_factory=list)
     unanswered: int = 0

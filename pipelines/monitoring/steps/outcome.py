@@ -87,6 +87,8 @@ def reasons(
 ) -> list[str]:
     """One line for each thing that is not as it should be."""
     found = []
+    if seen.checks:
+        found.append(f"{plural(seen.checks, 'request')} of verifications and load tests left out: they are no traffic")
     if seen.unreadable_lines:
         lines = plural(seen.unreadable_lines, "line")
         found.append(f"{lines} cannot be read as captured requests, such as {seen.places['unreadable']}")

@@ -22,6 +22,8 @@ from store import GoneError, Item, Store, lines
 from takes import Takes
 from windows import Window
 
+#: Folder in which a deployment is verified (infra/environment/verification.py): its rows are chosen, and no traffic.
+CHECKS = "verification/"
 _VERSION = re.compile(r"(?:^|/)version-([^/]+)/")
 
 
@@ -32,7 +34,7 @@ def listed(
     found: dict[Window, list[Item]] = {}
     foreign: dict[Window | None, list[str]] = {}
     for item in store.list(prefix):
-        if not first <= item.modified < last:
+        if not first <= item.modified < last or item.key.startswith(f"{prefix}{CHECKS}"):
             continue
         if _VERSION.search(item.key.removeprefix(prefix)) and item.key.endswith(".out"):
             found.setdefault(windows.of(item.modified, hours), []).append(item)

@@ -66,7 +66,7 @@ def render(
         findings=findings,
         versions=versions,
         kinds=[_of_kind(kind, breaches) for kind in ADVICE if any(breach["kind"] == kind for breach in breaches)],
-        examples=[breach for breach in breaches if breach.get("examples")],
+        examples=_once_a_feature(breaches),
         verdict=_verdict(findings),
         pictures=_pictures(findings, history, limits, distributions, marks),
         marks=marks,
@@ -82,6 +82,15 @@ def _of_kind(kind: str, breaches: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     return {"word": WORDS[kind], "breaches": found, "advice": ADVICE[kind].format(feature=named or "the columns")}
 
 
+def _once_a_feature(breaches: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Breaches with examples, the first of each feature: the others would show much the same requests."""
+    found: dict[tuple[Any, Any], Mapping[str, Any]] = {}
+    for breach in breaches:
+        if breach.get("examples"):
+            found.setdefault((breach["feature"], breach["version"]), breach)
+    return list(found.values())
+
+
 _EMPTY: dict[str, Any] = {
     "contract": [],
     "drift": [],
@@ -90,7 +99,6 @@ _EMPTY: dict[str, Any] = {
     "realised": None,
     "bias": None,
     "attributions": None,
-    "feedback": [],
 }
 
 
