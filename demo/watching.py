@@ -118,7 +118,8 @@ class _Story:
             self._clock.set(now=self._hour + timedelta(hours=1) + _JUDGED_AFTER)
             loop.wait_for("the findings", self._findings, log=self._terminal.account_logs)
             self._watched.findings = self._findings() or {}
-            features = list(dict.fromkeys(breach["feature"] for breach in self._watched.findings["breaches"] if breach["feature"]))
+            moved = [breach for breach in self._watched.findings["breaches"] if breach["kind"] == "drift"]
+            features = [breach["feature"] for breach in sorted(moved, key=lambda breach: -breach["effect"])]
             if not features:
                 raise StageError(
                     f"the watch found nothing in {self._window}: {self._watched.findings['reasons']}", self._terminal.account_logs
