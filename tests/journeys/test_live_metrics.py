@@ -130,12 +130,14 @@ def test_within_a_minute_cloudwatch_has_what_the_version_answers(serving: Servin
 
 def test_an_answer_and_its_capture_name_the_version(serving: Serving) -> None:
     answer = serving.ask(1)
-    assert (answer["ContentType"], answer["CustomAttributes"]) == ("application/json; model-version=1", "model-version=1")
+    named = answer["CustomAttributes"]
+    assert named.startswith("model-version=1; answer-id=")
+    assert answer["ContentType"] == f"application/json; {named}"
     s3 = serving.account.client("s3")
     listed = eventually(lambda: s3.list_objects_v2(Bucket="models", Prefix="capture/").get("Contents"))
     line = json.loads(s3.get_object(Bucket="models", Key=listed[0]["Key"])["Body"].read().splitlines()[0])
     output = line["captureData"]["endpointOutput"]
-    assert (output["observedContentType"], output["encoding"]) == ("application/json; model-version=1", "JSON")
+    assert (output["observedContentType"].partition("; answer-id=")[0], output["encoding"]) == ("application/json; model-version=1", "JSON")
 
 
 def test_a_version_that_predicts_otherwise_than_on_its_validation_rows_goes_back(serving: Serving) -> None:

@@ -238,7 +238,7 @@ def test_memory_does_not_grow_with_the_window(production, monkeypatch):
     assert seen.answered["12"] == 400
 
 
-@pytest.mark.parametrize("id", [invocation.check_id(), f"{measure.INFERENCE_ID_PREFIX}1"])
+@pytest.mark.parametrize("id", [f"{invocation.CHECK_PREFIX}1", f"{measure.INFERENCE_ID_PREFIX}1"])
 def test_requests_of_verifications_and_load_tests_are_no_traffic(production, id):
     production.captured([line("500,2,Lima", "2.0\n", id=id)])
     (found,) = production.watch()
@@ -252,3 +252,10 @@ def test_rows_of_a_verification_are_no_traffic(tmp_path):
     store.write(f"predictions/houses/{CHECKS}job/rows.csv.out", b"", "")
     found = scored.listed(store, "predictions/houses/", datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC), 24)
     assert found == ({}, {})
+
+
+def test_an_answer_goes_by_the_clients_id_else_by_its_own_else_by_the_captures(production):
+    lines = [line("50,2,Lima", "2.0\n", answer_kind="text/csv; answer-id=Ab-3", id=id) for id in ("order-1", None)]
+    production.captured([*lines, line("50,2,Lima", "2.0\n", eventId="event-1")])
+    chunks, _ = read(production)
+    assert [id for chunk in chunks for id in chunk.ids] == ["order-1", "Ab-3", "event-1"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -191,20 +192,27 @@ def test_nothing_is_said_where_the_stack_did_not_ask_for_it(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("accept", "kind"), [(None, "application/json; model-version=12"), ("text/csv", "text/csv; model-version=12; charset=utf-8")]
+    ("accept", "kind"),
+    [(None, "application/json; model-version=12; answer-id={}"), ("text/csv", "text/csv; model-version=12; answer-id={}; charset=utf-8")],
 )
-def test_an_answer_names_its_version_and_is_otherwise_the_same(monkeypatch: pytest.MonkeyPatch, accept: str | None, kind: str) -> None:
+def test_an_answer_names_its_version_and_itself_and_is_otherwise_the_same(
+    monkeypatch: pytest.MonkeyPatch, accept: str | None, kind: str
+) -> None:
     def ask() -> Any:
         return inference.output_fn({"score": [7.0]}, accept)
 
     unnamed = ask()
     monkeypatch.setattr(inference.Serving, "headers", inference._headers("12"))
-    answer = ask()
+    answer, other = ask(), ask()
     assert isinstance(answer, flask.Response)
     assert answer.get_data(as_text=True) == unnamed[0]
-    assert answer.headers["Content-Type"] == kind
     assert answer.mimetype == unnamed[1]
-    assert answer.headers["X-Amzn-SageMaker-Custom-Attributes"] == "model-version=12"
+    said, other_said = (each.headers["X-Amzn-SageMaker-Custom-Attributes"] for each in (answer, other))
+    version, _, answer_id = said.partition("; answer-id=")
+    assert version == "model-version=12"
+    assert re.fullmatch(r"[\w-]{16}", answer_id)
+    assert answer.headers["Content-Type"] == kind.format(answer_id)
+    assert said != other_said
 
 
 def test_the_stack_asks_in_the_words_that_the_container_reads_and_shows_what_it_says(serving: Any) -> None:

@@ -34,7 +34,7 @@ from windows import Window
 
 _YEAR = re.compile(r"\d{4}/")
 _FILE = re.compile(r"(?P<hour>\d{4}/\d\d/\d\d/\d\d)/[^/]+\.jsonl")
-_VERSION = re.compile(r";\s*model-version=([^;\s]+)")
+_VERSION, _ANSWER_ID = (re.compile(rf";\s*{name}=([^;\s]+)") for name in ("model-version", "answer-id"))
 #: Inference ids of requests that are no traffic: of a deployment's verification, whose rows are chosen, and of load tests
 #: (build_scripts/invocation.py, packages/capacity/capacity/measure.py).
 CHECKS = ("check--", "load-test--")
@@ -194,15 +194,15 @@ def _event(line: bytes, place: str) -> _Event:
     record = json.loads(line)
     request, answer = record["captureData"]["endpointInput"], record["captureData"].get("endpointOutput")
     about: dict[str, Any] = record.get("eventMetadata") or {}
-    kind, _ = _content_type(request.get("observedContentType") or "")
-    answer_kind, version = _content_type((answer or {}).get("observedContentType") or "")
+    said = (answer or {}).get("observedContentType") or ""
+    version, answer_id = _VERSION.search(said), _ANSWER_ID.search(said)
     return _Event(
         body=_text(request),
-        kind=kind,
+        kind=_kind(request.get("observedContentType") or ""),
         answer=_text(answer) if answer else None,
-        answer_kind=answer_kind,
-        version=version,
-        id=str(about.get("inferenceId") or about.get("eventId") or place),
+        answer_kind=_kind(said),
+        version=version[1] if version else None,
+        id=str(about.get("inferenceId") or (answer_id and answer_id[1]) or about.get("eventId") or place),
         time=_seconds(about.get("inferenceTime") or _hour(place)),
     )
 
@@ -225,11 +225,9 @@ def _hour(place: str) -> str:
     return f"{year}-{month}-{day}T{hour}:00:00Z"
 
 
-@lru_cache(maxsize=1024)
-def _content_type(text: str) -> tuple[str, str | None]:
-    """The type without parameters, and the version that they name."""
-    version = _VERSION.search(text)
-    return text.split(";")[0].strip().lower(), version[1] if version else None
+def _kind(content_type: str) -> str:
+    """Without parameters."""
+    return content_type.partition(";")[0].strip().lower()
 
 
 @lru_cache(maxsize=100_000)

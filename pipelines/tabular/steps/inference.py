@@ -5,8 +5,9 @@ cells for missing values; or `application/json` as {"instances": [[...], ...]} o
 what it means in training (cells.py), and what training refuses is refused here: an undeclared category, a number out of its range.
 Answers: JSON {"predictions": [{"score": ...}]}, or CSV with one line per row; with the decided class where there are classes.
 Bad requests answer 4xx: the function that refuses one returns the response, and those after it pass it on.
-Where the stack names the version (MODEL_VERSION), each answer does, too: as a parameter of its content type, which data capture keeps,
-and as the custom attribute that InvokeEndpoint gives its client. `live_metrics.py` says in the log what is answered and refused.
+Where the stack names the version (MODEL_VERSION), each answer does, too, and has an id: as parameters of its content type, which data
+capture keeps, and in the custom attributes that InvokeEndpoint gives its client. `live_metrics.py` says in the log what is answered and
+refused.
 
 The container calls model_fn once, then input_fn, predict_fn and output_fn for each request. Used by evaluation/golden.py, too.
 """
@@ -19,6 +20,7 @@ import io
 import json
 import os
 import re
+import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -52,7 +54,7 @@ class RequestError(Exception):
 class Serving:
     """What the container's functions share beside the model, since it gives the model to one of them only."""
 
-    headers: Mapping[str, list[tuple[str, str]]] | None = None
+    headers: Mapping[str, tuple[str, str]] | None = None
     live: live_metrics.LiveMetrics | None = None
 
 
@@ -82,14 +84,16 @@ def refusing(function: Callable[[Any, Any], Answer]) -> Callable[[Any, Any], Ans
 
 JSON = "application/json"
 CSV = "text/csv"
+ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 Row = Sequence[Any] | dict[str, Any]
 
 
-def _headers(version: str) -> dict[str, list[tuple[str, str]]]:
-    """Of an answer that names its version, by its kind: made once, since they are a good part of what naming it costs."""
-    said = f"model-version={version}"
-    types = {JSON: f"{JSON}; {said}", CSV: f"{CSV}; {said}; charset=utf-8"}
-    return {kind: [("Content-Type", text), ("X-Amzn-SageMaker-Custom-Attributes", said)] for kind, text in types.items()}
+def _headers(version: str) -> dict[str, tuple[str, str]]:
+    """Of an answer that names its version and itself, by its kind: the content type and the custom attributes, for the answer's id to be
+    put in. Made once, since they are a good part of what naming costs.
+    """
+    said = f"model-version={version}; answer-id=%s"
+    return {JSON: (f"{JSON}; {said}", said), CSV: (f"{CSV}; {said}; charset=utf-8", said)}
 
 
 def model_fn(model_dir: str) -> Served:
@@ -221,10 +225,16 @@ def output_fn(prediction: dict[str, Any], accept: str | None) -> tuple[str, str]
 
 
 def _named(body: str, kind: str) -> tuple[str, str] | Response:
-    """With the version. The server makes the same response of the pair, but for that."""
+    """With the version, and an id by which whoever asked can tell later what was true. The server makes the same response of the pair, but
+    for that.
+    """
     if Serving.live:
         Serving.live.ended(live_metrics.ANSWERED)
-    return (body, kind) if Serving.headers is None else Response(body, headers=Serving.headers[kind])
+    if Serving.headers is None:
+        return body, kind
+    content_type, attributes = Serving.headers[kind]
+    answer_id = secrets.token_urlsafe(12)  # 96 bits: no two of all that are ever given are alike
+    return Response(body, headers=[("Content-Type", content_type % answer_id), (ATTRIBUTES, attributes % answer_id)])
 
 
 def _records(prediction: dict[str, Any]) -> list[dict[str, Any]]:
