@@ -7,6 +7,7 @@ from settings_schema import (
     DataSet,
     Endpoint,
     Model,
+    Monitoring,
     Numeric,
     Problem,
     Range,
@@ -54,4 +55,5 @@ MODEL = Model(
             ),
         ),
     },
+    monitoring=Monitoring(cron="20 3 ? * SUN *", window_hours=168),  # the watch has a journey of its own
 )

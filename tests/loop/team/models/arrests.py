@@ -1,6 +1,6 @@
 """Batch only: scored on upload where it works, and on neither upload nor a schedule where it is tried."""
 
-from settings_schema import Algorithm, Batch, Categorical, DataSet, Facet, Model, Numeric, Problem, Range, Tuning
+from settings_schema import Algorithm, Batch, Categorical, DataSet, Facet, Model, Monitoring, Numeric, Problem, Range, Tuning
 
 MODEL = Model(
     data=DataSet(
@@ -26,4 +26,5 @@ MODEL = Model(
     algorithms=(Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": Range(low=0.01, high=10.0, log=True)}),),
     tuning=Tuning(trials=1, parallel_trials=1),
     serving={"try": Batch(cron=None, on_upload=False), "live": Batch(cron="0 4 ? * * *")},
+    monitoring=Monitoring(cron="20 3 ? * SUN *", window_hours=168),  # the watch has a journey of its own
 )

@@ -1,6 +1,19 @@
 """Served by endpoints, by the shortest training there is: the way between the accounts is under test."""
 
-from settings_schema import Algorithm, Autoscaling, Categorical, DataSet, Endpoint, Model, Numeric, Problem, Range, Retraining, Tuning
+from settings_schema import (
+    Algorithm,
+    Autoscaling,
+    Categorical,
+    DataSet,
+    Endpoint,
+    Model,
+    Monitoring,
+    Numeric,
+    Problem,
+    Range,
+    Retraining,
+    Tuning,
+)
 
 MODEL = Model(
     data=DataSet(
@@ -26,4 +39,5 @@ MODEL = Model(
         "staging": Endpoint(),
         "production": Endpoint(autoscaling=Autoscaling(min_capacity=1, max_capacity=2)),
     },
+    monitoring=Monitoring(cron="20 3 ? * SUN *", window_hours=168),  # the watch has a journey of its own
 )

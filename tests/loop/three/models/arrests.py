@@ -1,6 +1,6 @@
 """Batch only: scored on upload in production."""
 
-from settings_schema import Algorithm, Batch, Categorical, DataSet, Facet, Model, Numeric, Problem, Range, Retraining, Tuning
+from settings_schema import Algorithm, Batch, Categorical, DataSet, Facet, Model, Monitoring, Numeric, Problem, Range, Retraining, Tuning
 
 MODEL = Model(
     data=DataSet(
@@ -27,4 +27,5 @@ MODEL = Model(
     tuning=Tuning(trials=1, parallel_trials=1),
     retraining=Retraining(cron=None),  # a busy machine takes days of the account's clock
     serving={"staging": Batch(cron=None, on_upload=False), "production": Batch(cron=None)},
+    monitoring=Monitoring(cron="20 3 ? * SUN *", window_hours=168),  # the watch has a journey of its own
 )
