@@ -62,9 +62,12 @@ class ScalingRecord:
 class Watched:
     """What the watch found of the hour in which traffic changed, the last time that it judged it, and the version that came of it.
 
-    The reports are pages: the watch's of the hour, and the approver's of the version that waits.
+    The reports are pages: the watch's of the hour, and the approver's of the version that waits. Times in seconds since the demo began:
+    `judged_at` when the watch was started with the labels, `pending_at` when that version waited.
     """
 
+    judged_at: float = 0.0
+    pending_at: float = 0.0
     findings: Mapping[str, Any] = field(default_factory=dict)
     report_html: str = ""
     labels: int = 0
@@ -111,11 +114,12 @@ class ModelFacts:
 
 @dataclass
 class Facts:
-    """Filled chapter by chapter. `pushed_at` in seconds since the demo began."""
+    """Filled chapter by chapter. `pushed_at`, and `worked_at` when production had shown its work, in seconds since the demo began."""
 
     stages: Sequence[Stage]
     models: Sequence[ModelFacts]
     account: Mapping[str, Any] = field(default_factory=dict)
     commit: str = ""
     pushed_at: float = 0.0
+    worked_at: float = 0.0
     permissions: Mapping[str, Any] = field(default_factory=dict)

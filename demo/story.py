@@ -50,6 +50,7 @@ def tell(
     side_by_side([release.releasing(terminal, narrator, model) for model in facts.models])
     narrator.chapter("Production at work")
     _work(terminal, narrator, facts, clock, options.traffic_speed)
+    facts.worked_at = narrator.elapsed()
     for model in watching.watched(facts.models):
         narrator.chapter("Production is watched, and learns")
         watching.watch(terminal, narrator, model, clock)

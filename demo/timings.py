@@ -10,21 +10,25 @@ from pathlib import Path
 
 from demo.facts import Facts, ModelFacts
 
-#: What the whole demo may take after installation, on two cores; and a push and an approval where one model has the machine. Seconds.
-GOALS = {"whole_demo": 75.0, "push_to_pending": 25.0, "approval_to_staging": 10.0}
+#: What the demo may take after installation, on two cores, until production scales; a push and an approval where one model has the machine;
+#: and from when the watch looks at a window with labels until the version that the alarm asked for waits. Seconds.
+GOALS = {"until_it_scales": 75.0, "push_to_pending": 25.0, "approval_to_staging": 10.0, "watch_to_pending": 40.0}
 
 
 def of_model(facts: Facts, model: ModelFacts) -> dict[str, float]:
-    """Until the version waits for approval, and from the approval until it is on staging."""
+    """Until the version waits for approval, from the approval until it is on staging, and what the watch led to."""
+    watched = model.watched
     return {
         "push_to_pending": round(model.pending_at - facts.pushed_at, 2),
         "approval_to_staging": round(model.staging_at - model.approved_at, 2),
+        **({"watch_to_pending": round(watched.pending_at - watched.judged_at, 2)} if watched else {}),
     }
 
 
 def write(path: Path, facts: Facts, total_seconds: float) -> None:
     measured: Mapping[str, object] = {
         "whole_demo": round(total_seconds, 2),
+        "until_it_scales": round(facts.worked_at, 2),
         "models": {model.subject.name: of_model(facts, model) for model in facts.models},
     }
     document = {

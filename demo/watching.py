@@ -159,6 +159,7 @@ class _Story:
             where = ["--model", subject.name, "--environment", self._names.environment]
             self._terminal.run("send-labels", ["python", "-m", "deploy_scripts.send_labels", *where, str(file)])
             hours = ["--from", f"{self._hour:%Y-%m-%dT%H:%MZ}", "--to", f"{self._hour + timedelta(hours=1):%Y-%m-%dT%H:%MZ}"]
+            self._watched.judged_at = self._narrator.elapsed()
             self._terminal.run("monitor", ["python", "-m", "build_scripts.monitor", *where, *hours, "--wait"])
             self._watched.findings = self._findings() or self._watched.findings
             self._watched.labels = len(self._truths)
@@ -179,7 +180,7 @@ class _Story:
                 raise StageError("the training registered no version", self._terminal.account_logs)
             arn = str(waiting[0]["ModelPackageArn"])
             version = registry.describe(self._terminal.client("sagemaker"), arn)
-            self._watched.next_version = version.number
+            self._watched.next_version, self._watched.pending_at = version.number, self._narrator.elapsed()
             self._watched.next_report_html = loop.read_s3(self._terminal, version.facts["report-url"]).decode()
             metric = f"{version.facts['metric']} {float(version.facts['metric-value']):.4g}"
             stage.note = f"version {version.number} waits for approval, {metric}: {version.facts['trigger']}"

@@ -47,8 +47,9 @@ def demo(root: Path, directory: Path, *models: str, environment: Mapping[str, st
     told = [word for model in models for word in ("--model", model)]
     name = "whole_demo" if not models else f"demo of {models[0]}"
     whole = command(root, name, [sys.executable, "-m", "demo", "--out", str(directory), *told], environment)[0]
-    measured = json.loads((directory / "timings.json").read_text(encoding="utf-8"))["measured_seconds"]["models"]
-    parts = [(part, seconds) for model in models for part, seconds in measured[model].items()]
+    measured = json.loads((directory / "timings.json").read_text(encoding="utf-8"))["measured_seconds"]
+    parts = [(part, seconds) for model in models for part, seconds in measured["models"][model].items()]
+    parts += [] if models else [("until_it_scales", measured["until_it_scales"])]
     return [whole, *(Run(part, seconds, None, whole.load_average) for part, seconds in parts)]
 
 
