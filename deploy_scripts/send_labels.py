@@ -51,8 +51,9 @@ def check(path: Path, classes: Sequence[str] | None, now: datetime) -> Any:
 
 
 def sent_before(s3: Any, bucket: str, prefix: str, digest: str) -> str | None:
-    """The key under which the same bytes lie already."""
-    return next((key for key in keys(s3, bucket, prefix) if key.endswith(f"-{digest}.csv")), None)
+    """The key of the file that was sent last, if it has the same bytes: an older one may have been corrected since."""
+    last = max(keys(s3, bucket, prefix), default="")
+    return last if last.endswith(f"-{digest}.csv") else None
 
 
 def not_answered(s3: Any, bucket: str, prefix: str, labels: Mapping[Key, Any]) -> list[str] | None:

@@ -15,6 +15,7 @@ import json
 from typing import Any
 
 from settings_schema import Monitoring, ServingNames
+from settings_schema.serving import has_own_disk
 
 DUE = "due"
 FROM, TO = "From", "To"
@@ -24,6 +25,8 @@ PACKAGE, IMAGE, CODE = "ModelPackageArn", "ModelImage", "MonitoringCode"
 #: What the template's stack puts in beside its parameters.
 ROLE, BUCKET, KEY, ALERTS, SUBNETS, SECURITY_GROUP = "Role", "Bucket", "Key", "Alerts", "Subnets", "SecurityGroup"
 DATA_BUCKET = "DataBucket"  # of the project, perhaps in another account and region; its name ends with them
+#: In its place, where the job cannot reach it: an export has no empty value.
+NO_BUCKET = "none"
 _CODE_FOLDER = "/opt/ml/processing/input/code"
 _VOLUME_GIB = 30
 _MAX_RUNTIME_SECONDS = 4 * 60 * 60
@@ -47,7 +50,7 @@ def _job(names: ServingNames, watch: Monitoring, *, is_batch: bool, in_vpc: bool
         "InstanceType": watch.instance_type,
         "InstanceCount": 1,
         "VolumeSizeInGB": _VOLUME_GIB,
-        "VolumeKmsKeyId": _put_in(KEY),
+        **({} if has_own_disk(watch.instance_type) else {"VolumeKmsKeyId": _put_in(KEY)}),
     }
     source = {
         "S3Uri": f"{_put_in(CODE)}/steps/",

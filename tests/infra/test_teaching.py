@@ -66,7 +66,7 @@ def test_a_function_without_an_alarm_that_retrains_may_ask_nothing(variant: Any)
 
 
 def test_each_alarm_that_retrains_is_one_that_the_watch_has(templates: Templates) -> None:
-    alarms = {alarm["AlarmName"]: alarm["MetricName"] for alarm in resources_of(templates, "AWS::CloudWatch::Alarm").values()}
+    alarms = {str(alarm["AlarmName"]): alarm["MetricName"] for alarm in resources_of(templates, "AWS::CloudWatch::Alarm").values()}
     assert alarms["shop--abalone--live--quality"] == "QualityBreaches"
     assert alarms["shop--abalone--live--drift"] == "DriftedFeatures"
 

@@ -95,6 +95,7 @@ UNUSED = (
         ONLY_AWS,
         "guide of SageMaker Pipelines, IAM Access Management: it follows its jobs as the pipeline's role; here they are its own",
     ),
+    Unused(_PIPELINE, r"s3:GetObjectVersion", SELDOM, "answers come while a training starts: it takes those of then"),
     Unused(_PIPELINE, r"sagemaker:Stop\w+", SELDOM, "an execution is stopped while a job runs; in AWS SageMaker asks as the role"),
     Unused(_PIPELINE, r"sagemaker:(CreateModel|CreateTransformJob|DescribeModel)", ELSEWHERE, "the pipeline that scores files"),
     Unused(

@@ -24,6 +24,7 @@ from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.publish import publish
 from local_account.account import Account
 from pipelines.monitoring.code import code_files
+from settings_schema import Monitoring
 from settings_schema.reading import Settings
 from tests.example_models import ABALONE, PRODUCTION, SETTINGS
 
@@ -42,7 +43,7 @@ import argparse, json, os
 import boto3
 from botocore.exceptions import ClientError
 import publish
-from types import SimpleNamespace
+from store import S3Store
 
 arguments = argparse.ArgumentParser()
 for name in ("--now", "--from", "--to"):
@@ -60,20 +61,7 @@ def refusal(call, **request):
     return None
 
 
-class Store:
-    def list(self, prefix):
-        found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
-        return [SimpleNamespace(key=item["Key"]) for item in found]
-
-    def read(self, key):
-        return s3.get_object(Bucket=bucket, Key=key)["Body"]
-
-    def write(self, key, content, content_type):
-        s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=content_type,
-                      ServerSideEncryption="aws:kms", SSEKMSKeyId=os.environ["KMS_KEY_ARN"])
-
-
-store = Store()
+store = S3Store(s3, bucket, os.environ["KMS_KEY_ARN"])
 captured = store.list(os.environ["CAPTURE_PREFIX"])
 read = store.read(captured[0].key).read().decode()
 datum = [{"MetricName": "DriftedFeatures", "Value": 0}]
@@ -98,7 +86,7 @@ findings = {
     "breaches": [breach],
 }
 place = publish.Place.of(os.environ)
-publish.publish(findings, clients=publish.Clients(cloudwatch, boto3.client("sns"), store), place=place)
+publish.publish(findings, clients=publish.Clients(cloudwatch, boto3.client("sns"), store), place=place, truth={})
 said = {"given": given, "read": read, "refused": refused, "version": refusal(sagemaker.describe_model_package,
         ModelPackageName=os.environ["MODEL_PACKAGE_ARN"]), "settings": json.load(open(os.path.dirname(__file__) + "/monitoring.json"))}
 print("judged one window")
@@ -209,7 +197,7 @@ def by_hand(account: Account, told: Any) -> dict[str, Any]:
 def test_by_hand_it_judges_the_windows_that_were_asked_for(by_hand: dict[str, Any]) -> None:
     assert (by_hand["given"]["from"], by_hand["given"]["to"]) == ("2030-01-07T09:00:00Z", "2030-01-07T10:00:00Z")
     assert by_hand["read"] == "what was asked and answered"
-    assert by_hand["settings"]["monitoring"]["max_drift"] == 0.1
+    assert by_hand["settings"]["monitoring"]["max_drift"] == Monitoring().max_drift
     assert by_hand["version"] is None, "it may look at the version that answered"
     assert "judged one window" in by_hand["shown"], "what the job printed"
     assert f"findings: s3://{BUCKET}/{NAMES.monitoring}windows/" in by_hand["shown"]

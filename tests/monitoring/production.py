@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ CAPTURE = "capture/shop--houses--production/"
 PREFIX = "monitoring/houses/"
 LIMITS = {"window_hours": 1, "min_rows": 100, "max_drift": 0.1, "max_joint_auc": 0.6, "max_quality_loss": 0.1}
 NOW = datetime(2026, 11, 27, 15, 20, tzinfo=UTC)
+#: When every file was written that a test puts there.
+WRITTEN = datetime(2026, 11, 27, 15, 10, tzinfo=UTC)
 #: `area` and `rooms` are numbers, `town` a category; the answer is a value.
 HOUSES: Mapping[str, Any] = {
     "dataset": {
@@ -113,6 +116,7 @@ class Production:
 
     def put(self, key: str, content: str | bytes) -> None:
         self.store.write(key, content.encode() if isinstance(content, str) else content, "")
+        os.utime(self.folder / key, (WRITTEN.timestamp(), WRITTEN.timestamp()))
 
     def captured(self, lines: Iterable[str], hour: str = "2026/11/27/14", name: str = "30-00-000-a") -> str:
         key = f"{CAPTURE}AllTraffic/{hour}/{name}.jsonl"

@@ -88,7 +88,7 @@ def test_feedback_needs_no_truth_and_does_not_take_one_away(tmp_path: Path) -> N
     store = Store()
     store.put("labels/x/1.csv", "inference_id,truth\na,1\n")
     store.put("labels/x/2.csv", "inference_id,truth,reason\na,,the shell was broken\nb,,too old\n")
-    found = read(store, "labels/x/", None, NOON)
+    found = read(store, "labels/x/", None, NOON + timedelta(hours=1))
     assert found.known["a", 1].truth == 1 and found.known["a", 1].reason == "the shell was broken"
     assert not found.known["b", 1].is_known
 
@@ -99,7 +99,7 @@ def test_a_newer_file_corrects_an_older_one_and_says_nothing_new_by_repeating_it
     store.put("labels/x/a.csv", "inference_id,truth\na,5\nb,2\n")
     store.put("labels/x/notes.txt", "not labels")
     store.put("labels/xy/other.csv", "inference_id,truth\nz,9\n")
-    found = read(store, "labels/x/", None, NOON)
+    found = read(store, "labels/x/", None, NOON + timedelta(hours=1))
     assert {key[0]: label.truth for key, label in found.known.items()} == {"a": 5.0, "b": 2.0}
     assert (found.files, found.rows, found.corrected, found.repeated, found.left_out) == (2, 4, 1, 1, 0)
 
@@ -121,4 +121,14 @@ def test_reasons_are_listed_by_how_often_people_give_them(tmp_path: Path) -> Non
     assert reasons(list(found.labels.items())) == [
         {"reason": "too old", "count": 2, "inference_ids": ["a", "c"]},
         {"reason": "broken", "count": 1, "inference_ids": ["b"]},
+    ]
+
+
+def test_a_file_that_came_after_the_run_began_is_the_next_runs() -> None:
+    store = Store()
+    store.put("labels/x/a.csv", "inference_id,truth\na,1\n")
+    store.put("labels/x/b.csv", "inference_id,truth\nb,1\n")  # a minute later
+    assert [list(read(store, "labels/x/", None, NOON + timedelta(minutes=wait)).known) for wait in (0, 1)] == [
+        [("a", 1)],
+        [("a", 1), ("b", 1)],
     ]

@@ -40,7 +40,7 @@ def test_labels_that_come_later_say_how_good_the_answers_were(production):
     production.watch()
     send(production, 2.5)
     told = []
-    production.watch(NOW + timedelta(minutes=5), tell=lambda findings, is_newest: told.append((findings["status"], is_newest)))
+    production.watch(NOW + timedelta(minutes=5), tell=lambda findings, truth: told.append((findings["status"], truth is not None)))
     found = realised(production)
     assert (found["metric"], found["value"], found["coverage"], found["labels"]) == ("rmse", 0.5, 1.0, 200)
     assert production.written("findings.json")["judged_at"] == "2026-11-27T15:25:00Z"
@@ -71,7 +71,7 @@ def test_without_new_labels_nothing_is_said_again(production):
     send(production, 5.0)
     production.watch(NOW + timedelta(minutes=5))
     told = []
-    production.watch(NOW + timedelta(minutes=10), tell=lambda findings, is_newest: told.append(findings))
+    production.watch(NOW + timedelta(minutes=10), tell=lambda findings, truth: told.append(findings))
     assert told == []
     assert production.written("findings.json")["judged_at"] == "2026-11-27T15:25:00Z"
 
@@ -82,7 +82,7 @@ def test_a_window_that_is_judged_again_keeps_what_labels_say(production):
     production.watch(NOW + timedelta(minutes=5))
     production.traffic(20, name="late", seed=4)
     told = []
-    production.watch(NOW + timedelta(minutes=10), tell=lambda findings, is_newest: told.append(findings["status"]))
+    production.watch(NOW + timedelta(minutes=10), tell=lambda findings, truth: told.append(findings["status"]))
     assert told == ["breached"]
     assert (realised(production)["labels"], realised(production)["coverage"]) == (200, 200 / 220)
 
@@ -110,3 +110,35 @@ def test_labels_of_answers_that_nobody_got_are_counted_and_named(production):
     production.watch(NOW + timedelta(minutes=5))
     written = json.loads((production.folder / "monitoring/houses/labels.json").read_text())
     assert (written["rows"], written["unknown"], written["unknown_ids"]) == (2, 1, ["nobody"])
+
+
+def test_truth_that_is_deleted_is_taken_back(production):
+    production.watch()
+    send(production, 5.0)
+    production.watch(NOW + timedelta(minutes=5))
+    (production.folder / "labels/houses/first.csv").unlink()
+    production.watch(NOW + timedelta(minutes=10))
+    assert realised(production) is None
+    assert production.written("findings.json")["status"] == production.history[-1]["status"] == "ok"
+
+
+def test_labels_of_one_window_judge_no_other_again(production):
+    production.traffic(200, hour="2026/11/27/13")
+    production.watch()
+    send(production, 2.5)
+    production.watch(NOW + timedelta(minutes=5))
+    production.put("labels/houses/second.csv", "inference_id,truth\n2026/11/27/13 30-00-000-a 3,2\n")
+    production.watch(NOW + timedelta(minutes=10))
+    judged_at = [production.written("findings.json", f"2026-11-27T{hour}Z--2026-11-27T{hour + 1}Z")["judged_at"] for hour in (13, 14)]
+    assert judged_at == ["2026-11-27T15:30:00Z", "2026-11-27T15:25:00Z"]
+
+
+def test_what_labels_say_of_an_earlier_window_is_told_with_the_newest(production):
+    production.watch(NOW + timedelta(hours=1))
+    send(production, 5.0)
+    told = []
+    production.watch(
+        NOW + timedelta(hours=1, minutes=5),
+        tell=lambda findings, truth: told.append((findings["window"]["from"], truth and truth["window"]["from"])),
+    )
+    assert told == [("2026-11-27T14Z", None), ("2026-11-27T15Z", "2026-11-27T14Z")]

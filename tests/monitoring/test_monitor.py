@@ -373,13 +373,13 @@ def test_requests_of_several_rows_in_any_form_are_read_alike(production):
 def test_a_window_that_could_not_be_told_of_is_judged_again(production):
     production.traffic(200)
 
-    def fails(findings, is_newest):
+    def fails(findings, truth):
         raise ConnectionError("no answer")
 
     with pytest.raises(ConnectionError):
         production.watch(tell=fails)
     told = []
-    production.watch(tell=lambda findings, is_newest: told.append((findings["window"]["from"], is_newest)))
+    production.watch(tell=lambda findings, truth: told.append((findings["window"]["from"], truth is not None)))
     assert told == [("2026-11-27T14Z", True)]
 
 
@@ -387,9 +387,9 @@ def test_only_the_newest_window_is_told_as_such(production):
     told = []
     for hour in ("12", "13", "14"):
         production.traffic(150, hour=f"2026/11/27/{hour}")
-    production.watch(tell=lambda findings, is_newest: told.append((findings["window"]["from"], is_newest)))
+    production.watch(tell=lambda findings, truth: told.append((findings["window"]["from"], truth is not None)))
     production.traffic(50, hour="2026/11/27/13", name="late")
-    production.watch(tell=lambda findings, is_newest: told.append((findings["window"]["from"], is_newest)))
+    production.watch(tell=lambda findings, truth: told.append((findings["window"]["from"], truth is not None)))
     assert told == [("2026-11-27T12Z", False), ("2026-11-27T13Z", False), ("2026-11-27T14Z", True), ("2026-11-27T13Z", False)]
 
 

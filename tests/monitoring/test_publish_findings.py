@@ -96,7 +96,8 @@ def findings(*breaches: Mapping[str, Any], hour: int = 14, drifts: Mapping[str, 
 
 
 def tell(account: Account, found: Mapping[str, Any], **more: Any) -> None:
-    publish.publish(found, clients=account.clients, place=PLACE, **more)
+    """As of the newest window, and no truth is known."""
+    publish.publish(found, clients=account.clients, place=PLACE, **{"truth": {}, **more})
 
 
 def test_a_healthy_window_publishes_zeros_each_feature_s_effect_and_no_message(account: Account) -> None:
@@ -123,7 +124,7 @@ def test_what_was_not_judged_publishes_nothing_because_no_news_is_not_good_news(
 
 
 def test_an_older_window_that_is_judged_again_says_nothing_about_now(account: Account) -> None:
-    tell(account, findings(breach("drift", "length")), is_newest=False)
+    tell(account, findings(breach("drift", "length")), truth=None)
     assert account.requests == []
     assert len(account.messages) == 1, "but what it newly found is told"
 
@@ -260,3 +261,20 @@ def test_the_job_s_environment_says_where_it_publishes() -> None:
     place = publish.Place.of(given)
     assert (place.namespace, place.endpoint, place.monitoring) == ("shop/abalone/Monitoring", "shop--abalone--live", "monitoring/abalone/")
     assert json.dumps(given)
+
+
+def test_a_feature_that_breaks_its_contract_in_a_second_way_is_told(account: Account) -> None:
+    first, second = ({**breach("contract", "length"), "check": check} for check in ("missing", "out of range"))
+    tell(account, findings(first))
+    tell(account, findings(first, second))
+    assert len(account.messages) == 2
+
+
+def test_what_labels_say_of_an_earlier_window_is_a_metric_of_now(account: Account) -> None:
+    tell(account, findings(), truth=findings(breach("quality", None)))
+    assert account.metrics[("QualityBreaches",)] == 1
+
+
+def test_truth_is_told_although_nobody_asks_any_more(account: Account) -> None:
+    tell(account, findings(status="no traffic", versions=[]), truth=findings(breach("quality", None)))
+    assert account.metrics == {("QualityBreaches",): 1}

@@ -29,7 +29,7 @@ def labels_of(sample: Sampled, classes: list[str], first: int = 0, every: int = 
 
 
 def known(store: Store) -> Labels:
-    return read(store, "labels/x/", CLASSES, NOON)
+    return read(store, "labels/x/", CLASSES, NOON + timedelta(hours=1))
 
 
 def store_of(sample: Sampled, every: int = 1) -> Store:
@@ -146,7 +146,7 @@ def test_several_classes_and_their_probabilities_come_back_as_they_were() -> Non
     store.put(f"{FIRST}answered/1-00001.parquet", answered(sample, classes))
     store.put("labels/x/1.csv", labels_of(sample, classes))
     takes = SimpleNamespace(numeric=["width"], categorical=[], classes=classes)
-    labelled = join(store, FIRST, "1", takes, read(store, "labels/x/", classes, NOON))
+    labelled = join(store, FIRST, "1", takes, read(store, "labels/x/", classes, NOON + timedelta(hours=1)))
     assert np.array_equal(labelled.predicted.scores, sample.predicted.scores)
     found = judge(labelled, estimator("log_loss"), LIMITS)
     assert found is not None and found.value == pytest.approx(truth_of("log_loss", sample))

@@ -85,7 +85,7 @@ def test_why_to_train_is_told_with_the_address_of_the_report(live: Bucket) -> No
     window = {"from": "2026-11-27T14Z", "to": "2026-11-27T15Z"}
     found = {"model": "houses", "environment": "live", "window": window, "judged_at": "2026-11-27T15:20:00Z", "status": "ok"}
     teacher = teach.Teacher.of(live, home, VARIABLES, {})
-    assert teacher.explain([{**found, "rows": 10, "versions": [], "breaches": []}], MONITORING)
+    assert teacher.explain([{**found, "rows": 10, "versions": [], "breaches": []}], MONITORING, "2026-11-27T15:20:00Z")
     told = json.loads(home.objects["feedback/houses/live.json"])
     assert told["report"] == f"s3://live/{FOLDER}report.html"
 

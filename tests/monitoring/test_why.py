@@ -10,6 +10,8 @@ from typing import Any
 
 import why
 
+TOLD_AT = "2026-11-27T20:20:00Z"
+
 
 def hour(number: int) -> dict[str, str]:
     return {"from": f"2026-11-27T{number:02}Z", "to": f"2026-11-27T{number + 1:02}Z"}
@@ -42,7 +44,7 @@ def findings(at: int, *breaches: dict[str, Any], versions: tuple[dict[str, Any],
 
 
 def made(*found: dict[str, Any]) -> dict[str, Any]:
-    document = why.why(found, report)
+    document = why.why(found, report, TOLD_AT)
     assert document is not None
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     return document
@@ -85,8 +87,8 @@ def test_the_estimate_and_the_truth_are_the_newest_of_the_version_that_answered_
 
 
 def test_before_anything_was_judged_there_is_nothing_to_tell() -> None:
-    assert why.why([findings(10, status="no traffic")], report) is None
-    assert why.why([], report) is None
+    assert why.why([findings(10, status="no traffic")], report, TOLD_AT) is None
+    assert why.why([], report, TOLD_AT) is None
 
 
 def test_a_week_of_breaches_stays_one_small_document() -> None:
@@ -120,3 +122,16 @@ def test_the_same_finding_asks_for_a_training_once() -> None:
     first, then = made(findings(10, breach("drift", 10))), made(findings(10, breach("drift", 10)), findings(11, breach("drift", 10)))
     assert [why.keep(store, key, document) for document in (None, first, first, then)] == [False, True, False, True]
     assert (json.loads(store.objects[key]), store.writes) == (then, 2)
+
+
+def test_what_labels_say_of_an_earlier_window_counts_while_its_version_answers() -> None:
+    known = version("3", 500, realised={"metric": "rmse", "value": 3.0, "labels": 200})
+    worse = findings(10, breach("quality", 10), versions=(known,))
+    assert made(worse, findings(11, versions=(version("3", 500),)))["alarms"] == ["quality"]
+    assert made(worse, findings(11, versions=(version("4", 500),)))["alarms"] == []
+
+
+def test_the_same_is_not_told_again_although_it_is_later() -> None:
+    store = Folder()
+    assert why.keep(store, "key", why.why([findings(9)], report, TOLD_AT))
+    assert not why.keep(store, "key", why.why([findings(9)], report, "2026-11-27T21:20:00Z"))

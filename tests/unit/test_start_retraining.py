@@ -122,9 +122,6 @@ class FakeSageMaker:
 class FakeStore:
     """S3 and SNS and the function that says which data there is, as far as an alarm asks them."""
 
-    class exceptions:  # noqa: N801 - boto3's own name
-        NoSuchKey = KeyError
-
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.messages: list[str] = []
@@ -132,6 +129,8 @@ class FakeStore:
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         assert Bucket == "data"
+        if Key not in self.objects:  # as S3 answers a role that may list only some prefixes
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
         return {"Body": io.BytesIO(self.objects[Key])}
 
     def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803

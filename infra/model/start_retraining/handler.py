@@ -23,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 ACTIVE = ("Executing", "Stopping")
 NEW_MODEL = "aws.cloudformation"
@@ -157,13 +158,18 @@ def moment_of(event: Mapping[str, Any]) -> datetime:
 def as_alarm(event: Mapping[str, Any], feedback: Mapping[str, Any], alarms: Mapping[str, Mapping[str, str]]) -> dict[str, Any] | None:
     """The alarm event that is like it: a watch has found limits broken. None: no alarm that may start a run is on.
 
-    Its time is that of the finding: a watch that is late tells of then.
+    Its time is that of the run that tells: what it found may be of long ago, where labels came late.
     """
     names = alarms.get(str(feedback["environment"]), {})
     on = [names[kind] for kind in feedback["alarms"] if kind in names]
     if not on:
         return None
-    return {"source": "aws.cloudwatch", "id": event["id"], "time": feedback["judged_at"], "detail": {"alarmName": on[0]}}
+    return {
+        "source": "aws.cloudwatch",
+        "id": event["id"],
+        "time": feedback.get("told_at", feedback["judged_at"]),
+        "detail": {"alarmName": on[0]},
+    }
 
 
 def environment_of(event: Mapping[str, Any], alarms: Mapping[str, Mapping[str, str]]) -> str:
@@ -316,9 +322,17 @@ def tell(message: str, limits: Limits, now: datetime) -> None:
 
 
 def read_json(url: str) -> dict[str, Any] | None:
-    """None for an object that is not there, or is no JSON."""
+    """None for an object that is not there, or is no JSON.
+
+    Who may not list the bucket is refused an object that is not there ("GetObject" of the S3 API reference); what a condition on the prefix
+    does to that is not documented, so both answers mean the same here.
+    """
     s3, (bucket, _, key) = boto3.client("s3"), url.removeprefix("s3://").partition("/")
     try:
         return dict(json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
-    except (s3.exceptions.NoSuchKey, ValueError):
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "AccessDenied"):
+            raise
+        return None
+    except ValueError:
         return None

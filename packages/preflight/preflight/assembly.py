@@ -83,8 +83,10 @@ class Place:
         (function, given), *_ = value.items() if isinstance(value, Mapping) else [("", value)]
         if function == "Fn::Join":
             return str(given[0]).join(self.loosely(part) for part in given[1])
-        if function == "Fn::Sub" and isinstance(given, str):
-            return _REFERENCE.sub(lambda match: self._references.get(match[1], "?"), given)
+        if function == "Fn::Sub":
+            text, own = (given, {}) if isinstance(given, str) else given
+            known = {**self._references, **{name: self.loosely(part) for name, part in own.items()}}
+            return _REFERENCE.sub(lambda match: known.get(match[1], "?"), text)
         return self.text(value) or "?"
 
     def filled(self, text: str) -> str | None:

@@ -20,6 +20,9 @@ MOST_WINDOWS = 24 * 7 * 8
 #: What ends no row of windows with the same breach, for nothing was judged in it.
 NOTHING_JUDGED = ("no traffic", "too few rows", "not judged")
 
+#: What makes a breach the same as one of another window; `check`: which share of the contract, or which metric of bias.
+_SAME = ("kind", "feature", "check")
+
 Entry = Mapping[str, Any]
 
 
@@ -56,7 +59,7 @@ def entry(findings: Mapping[str, Any], files: str, rows: Mapping[str, int]) -> E
         "drift": {item["feature"]: round(item["effect"], 4) for item in main.get("drift") or ()},
         "joint": (main.get("joint") or {}).get("auc"),
         **{name: _numbers(main.get(name)) for name in ("estimate", "realised")},
-        "breaches": [{name: breach[name] for name in ("kind", "feature", "version", "since")} for breach in findings["breaches"]],
+        "breaches": [{name: breach.get(name) for name in (*_SAME, "version", "since")} for breach in findings["breaches"]],
         "files": files,
     }
 
@@ -79,13 +82,13 @@ def judged(entries: Sequence[Entry]) -> dict[Window, Judged]:
     return {window_of(item): Judged([windows.named(name) for name in item["pooled_with"]], item["files"]) for item in entries}
 
 
-def since(entries: Sequence[Entry], kind: str, feature: str | None, window: Window) -> str:
+def since(entries: Sequence[Entry], breach: Mapping[str, Any], window: Window) -> str:
     """Beginning of the first of the windows in a row, up to this one, with the same breach."""
     began = window.first
     for item in sorted((item for item in entries if str(item["from"]) < window.first), key=lambda item: str(item["from"]), reverse=True):
         if item["status"] in NOTHING_JUDGED:
             continue
-        if not any((breach["kind"], breach["feature"]) == (kind, feature) for breach in item["breaches"]):
+        if not any(all(known.get(name) == breach.get(name) for name in _SAME) for known in item["breaches"]):
             break
         began = str(item["from"])
     return began

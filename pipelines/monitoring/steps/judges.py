@@ -154,8 +154,8 @@ CONTRACT = ("contract",)
 _EMPTY: dict[str, Any] = {"contract": [], "drift": []}
 
 
-#: Tells metrics and people of the findings of a window, and whether it is the newest.
-Tell = Callable[[Mapping[str, Any], bool], None]
+#: Tells people of the findings of a window; and metrics, if it is the newest: then with those of the newest window whose truth is known.
+Tell = Callable[[Mapping[str, Any], Mapping[str, Any] | None], None]
 
 
 def teller(store: Store, variables: Mapping[str, str]) -> Tell:
@@ -164,7 +164,7 @@ def teller(store: Store, variables: Mapping[str, str]) -> Tell:
 
     clients = publish.Clients(boto3.client("cloudwatch"), boto3.client("sns"), store)
     place = publish.Place.of(variables)
-    return lambda findings, is_newest: publish.publish(findings, clients=clients, place=place, is_newest=is_newest)
+    return lambda findings, truth: publish.publish(findings, clients=clients, place=place, truth=truth)
 
 
 def plain(value: Any) -> Any:

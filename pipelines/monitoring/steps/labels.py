@@ -91,7 +91,7 @@ class Labels:
 def read(store: Any, prefix: str, classes: Sequence[str] | None, now: datetime) -> Labels:
     """All files below a prefix, the oldest first. `classes`: of the version; None of a regression. `now`: nothing was observed later."""
     labels = Labels()
-    for item in sorted(store.list(prefix), key=lambda item: (item.modified, item.key)):
+    for item in sorted(sent(store, prefix, now), key=lambda item: (item.modified, item.key)):
         if item.key.lower().endswith(".csv"):
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / item.key.rsplit("/", 1)[-1]
@@ -99,6 +99,11 @@ def read(store: Any, prefix: str, classes: Sequence[str] | None, now: datetime) 
                     shutil.copyfileobj(store.read(item.key), file)
                 labels.add(item.key, parse(path, classes, now, item.modified.timestamp()))
     return labels
+
+
+def sent(store: Any, prefix: str, now: datetime) -> list[Any]:
+    """The files that were there by `now`, which is when the run began: a later one is the next run's, whole, with what it says of later."""
+    return [item for item in store.list(prefix) if item.modified <= now]
 
 
 def parse(path: Path, classes: Sequence[str] | None, now: datetime, sent_at: float = 0.0) -> File:

@@ -30,7 +30,7 @@ MOST_NAMED = 3
 def breaches(versions: Sequence[Mapping[str, Any]], entries: Sequence[history.Entry], window: Window) -> list[dict[str, Any]]:
     """Every limit that is broken, by version and kind. `entries`: the history, which says since when."""
     found = [breach for version in versions for breach in _of_version(version)]
-    return [{**breach, "since": history.since(entries, breach["kind"], breach["feature"], window)} for breach in found]
+    return [{**breach, "since": history.since(entries, breach, window)} for breach in found]
 
 
 def _of_version(version: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -64,7 +64,7 @@ def _of_version(version: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         if item.get("breached"):
             interval = f"{item['lower']:.3g} to {item['upper']:.3g}; limit {item['limit']:g}"
             detail = f"{item['metric']} of {item['group']} is {item['value']:.3g} ({interval})"
-            yield breach("bias", item.get("facet"), item["value"], item.get("limit"), detail)
+            yield breach("bias", item.get("facet"), item["value"], item.get("limit"), detail, check=item["metric"])
     attributions = version["attributions"]
     if attributions and attributions["breached"]:
         detail = f"NDCG of the attributions' ranking is {attributions['ndcg']:.3f} (limit {attributions['limit']:g})"

@@ -87,8 +87,9 @@ class Place:
         )
 
 
-def publish(findings: Mapping[str, Any], *, clients: Clients, place: Place, is_newest: bool = True) -> None:
-    """`is_newest`: of the windows that were ever judged; an older one that is judged again says nothing about now.
+def publish(findings: Mapping[str, Any], *, clients: Clients, place: Place, truth: Mapping[str, Any] | None = None) -> None:
+    """`truth`: of the newest of all windows, the findings of the newest one whose truth is known, `{}` if there is none; None: there is a
+    newer window, and this one, which was judged again, says nothing about now.
 
     The message goes first: a metric that is missing is published by the next run, a person who was not called is not.
     """
@@ -100,8 +101,8 @@ def publish(findings: Mapping[str, Any], *, clients: Clients, place: Place, is_n
         for since in sorted({str(breach["since"]) for breach in new}):
             told = known[since] | {_identity(breach) for breach in new if str(breach["since"]) == since}
             clients.store.write(_told_key(place, since), (json.dumps(sorted(told), indent=1) + "\n").encode(), "application/json")
-    if is_newest and findings["status"] in _JUDGED:
-        data = metrics_of(findings, place.endpoint)
+    if truth is not None:
+        data = metrics_of(findings, place.endpoint, truth)
         for start in range(0, len(data), _DATA_AT_ONCE):
             clients.cloudwatch.put_metric_data(Namespace=place.namespace, MetricData=data[start : start + _DATA_AT_ONCE])
 
@@ -116,7 +117,9 @@ def _hour(time: str) -> str:
 
 
 def _identity(breach: Mapping[str, Any]) -> str:
-    return f"{breach['kind']} {breach['feature'] or '*'} {breach['version'] or 'unknown'}"
+    """`check`: which share of the contract, or which metric of bias."""
+    what = f" {breach['check']}" if breach.get("check") else ""
+    return f"{breach['kind']} {breach['feature'] or '*'} {breach['version'] or 'unknown'}{what}"
 
 
 def _told_key(place: Place, since: str) -> str:
@@ -132,18 +135,38 @@ def _told(store: Store, place: Place, since: str) -> set[str]:
         return set()
 
 
-def metrics_of(findings: Mapping[str, Any], endpoint: str) -> list[dict[str, Any]]:
-    """Data for PutMetricData, without a time: CloudWatch takes that of the request."""
+def metrics_of(findings: Mapping[str, Any], endpoint: str, truth: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Data for PutMetricData, without a time: CloudWatch takes that of the request. Of a window in which nothing was judged only what the
+    truth says, which comes when newer windows have been judged without it.
+    """
+    is_judged = findings["status"] in _JUDGED
+    if not is_judged and not truth:
+        return []
+    standing = standing_of(findings, truth)
+    if not is_judged:
+        return _counts(standing, [QUALITY_BREACHES], endpoint)
     of_endpoint = [{"Name": "EndpointName", "Value": endpoint}]
     rows = sum(int(version["rows"]) for version in findings["versions"])
-    counted = {name: len(_distinct(findings["breaches"], kinds)) for name, kinds in _COUNTED.items()}
-    totals = [{"MetricName": name, "Dimensions": of_endpoint, "Value": value, "Unit": "Count"} for name, value in counted.items()]
+    totals = _counts(standing, list(_COUNTED), endpoint)
     judged = {"MetricName": JUDGED_ROWS, "Dimensions": of_endpoint, "Value": rows, "Unit": "Count"}
     effects: dict[str, float] = {}
     for version in findings["versions"]:
         for drift in version["drift"]:
             effects[drift["feature"]] = max(effects.get(drift["feature"], 0.0), float(drift["effect"]))
     return [*totals, judged, *(_effect(of_endpoint, feature, value) for feature, value in effects.items() if _is_dimension(feature))]
+
+
+def standing_of(findings: Mapping[str, Any], truth: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Breaches of a window, and what the truth says of the versions that answer in it, or of any where none does."""
+    answering = {version["version"] for version in findings["versions"]}
+    known = [breach for breach in truth.get("breaches", ()) if breach["kind"] == "quality"]
+    return [*findings["breaches"], *(breach for breach in known if not answering or breach["version"] in answering)]
+
+
+def _counts(breaches: Sequence[Mapping[str, Any]], names: Sequence[str], endpoint: str) -> list[dict[str, Any]]:
+    of_endpoint = [{"Name": "EndpointName", "Value": endpoint}]
+    counted = {name: len(_distinct(breaches, _COUNTED[name])) for name in names}
+    return [{"MetricName": name, "Dimensions": of_endpoint, "Value": value, "Unit": "Count"} for name, value in counted.items()]
 
 
 def _effect(of_endpoint: list[dict[str, str]], feature: str, value: float) -> dict[str, Any]:

@@ -77,8 +77,8 @@ class S3Store:
         return [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ())]
 
     def read(self, key: str) -> Readable:
-        """S3 tells only those who may list a whole bucket that an object is not there, and this job may list its own prefixes: so a refusal
-        is looked into. Source: "GetObject" of the S3 API reference, Permissions.
+        """S3 tells only those who may list the bucket that an object is not there, and this job may list its own prefixes, of which the
+        reference says nothing: so a refusal is looked into. Source: "GetObject" of the S3 API reference, Permissions.
         """
         try:
             body: Readable = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]

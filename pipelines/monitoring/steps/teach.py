@@ -66,13 +66,13 @@ class Teacher:
             print(f"  {count:,} labelled answers are not learned: {reason}", flush=True)
         return changed
 
-    def explain(self, findings: Sequence[Mapping[str, Any]], monitoring_prefix: str) -> bool:
+    def explain(self, findings: Sequence[Mapping[str, Any]], monitoring_prefix: str, told_at: str) -> bool:
         """Keeps why to train now, after the rows: it wakes what starts a training. `findings`: of the windows that were judged last."""
 
         def report(window: Mapping[str, Any]) -> str:
             return f"s3://{self.bucket}/{monitoring_prefix}windows/{window['from']}--{window['to']}/report.html"
 
-        return why.keep(self.home, self.feedback_key, why.why(findings, report))
+        return why.keep(self.home, self.feedback_key, why.why(findings, report, told_at))
 
     def _answered(self, folder: str) -> Iterator[pa.Table]:
         for item in self.store.list(f"{folder}answered/"):

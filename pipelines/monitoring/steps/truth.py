@@ -8,18 +8,21 @@ Next: realised.py, bias_checks.py, teach.py.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 import bias_checks
+import history
 import labels as given
 import realised
 import windows
 from evidence import Versions
 from findings import plural
+from history import Entry
 from labels import Labels
 from place import Place
 from store import GoneError, Store
@@ -53,25 +56,31 @@ class LabelledWindows:
 
     @property
     def _of_today(self) -> Takes | None:
-        """What the version takes that is deployed; None where there are no labels, or it has no evidence."""
-        return self._versions.takes(self._place.deployed) if self._place.deployed and self._digest != _NOTHING else None
+        """What the version takes that is deployed; None where nobody ever sent labels, or it has no evidence."""
+        deployed = self._place.deployed
+        return self._versions.takes(deployed) if deployed and (self._digest, self._asked) != (_NOTHING, _NOTHING) else None
 
     @cached_property
     def _digest(self) -> str:
-        items = self._store.list(self._place.labels_prefix) if self._place.labels_prefix else ()
+        items = given.sent(self._store, self._place.labels_prefix, self._now) if self._place.labels_prefix else ()
         return windows.digest({item.key: item.etag for item in items})
 
-    def changed(self) -> list[Window]:
-        """Windows with labels, if the files of labels are others than those that the last run has read."""
+    @cached_property
+    def _asked(self) -> str:
+        """The digest of the files that the last run has read."""
         try:
-            before = json.loads(self._store.read(self._place.monitoring_prefix + ASKED).read())["files"]
+            return str(json.loads(self._store.read(self._place.monitoring_prefix + ASKED).read())["files"])
         except GoneError:
-            before = _NOTHING
+            return _NOTHING
+
+    def changed(self, entries: Sequence[Entry]) -> list[Window]:
+        """Windows with labels, and those that had some, if the files of labels are others than those that the last run has read."""
         takes = self._of_today
-        if before == self._digest or takes is None:
+        if self._asked == self._digest or takes is None:
             return []
-        folders = realised.windows(self._store, self._windows, self._labels(takes))
-        return [windows.named(folder.rstrip("/").rsplit("/", 1)[-1]) for folder, _ in folders]
+        folders = realised.windows(self._store, self._windows, self._labels(takes)) if self._labels(takes).known else ()
+        labelled = {windows.named(folder.rstrip("/").rsplit("/", 1)[-1]) for folder, _ in folders}
+        return sorted(labelled | {history.window_of(entry) for entry in entries if entry["realised"]})
 
     @property
     def _windows(self) -> str:
@@ -94,24 +103,30 @@ class LabelledWindows:
         content = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
         self._store.write(self._place.monitoring_prefix + ASKED, content.encode(), "application/json")
 
-    def add(self, findings: dict[str, Any], folder: str) -> None:
-        """The truth, in place, of each version of a window (its folder)."""
-        if self._digest == _NOTHING:
-            return
+    def add(self, findings: dict[str, Any], folder: str) -> bool:
+        """The truth, in place, of each version of a window (its folder). Whether it is another one than what the findings had."""
+        if self._of_today is None:
+            return False
+        before, digests = findings.get("labels", {}), {}
         for version in findings["versions"]:
             evidence = self._versions.find(version["version"])
             estimator = evidence.documents.get("estimator.json") if evidence else None
             if evidence is None or estimator is None:
                 continue
             labelled = realised.join(self._store, folder, version["version"], evidence.takes, self._labels(evidence.takes))
+            said = [[*key, label.truth if label.is_known else None, label.reason] for key, label in labelled.labels]
+            digests[version["version"]] = hashlib.sha256(json.dumps(sorted(said, key=str)).encode()).hexdigest() if said else ""
             found = realised.judge(labelled, estimator, self._settings["monitoring"])
             version["realised"] = found.document() if found else None
             rows, predicted = labelled.with_truth()
             facet = bias_checks.facet_of(evidence.documents["contract.json"])
-            if facet and version["bias"] is not None and rows.count >= realised.FEWEST_LABELS:
-                checked = bias_checks.check(rows, predicted.decided, facet, self._settings["gate"], rows.target)
+            if facet and version["bias"] is not None:
+                enough = rows.count >= realised.FEWEST_LABELS
+                checked = bias_checks.check(rows, predicted.decided, facet, self._settings["gate"], rows.target) if enough else []
                 others = [item for item in version["bias"] if item["metric"] not in _NEEDS_TRUTH]
                 version["bias"] = [*others, *(item for item in checked if item["metric"] in _NEEDS_TRUTH)]
+        findings["labels"] = digests
+        return bool(digests != before)
 
     def teach(self, folder: str) -> None:
         """Keeps the answers of a window (its folder) whose truth is known, where the model learns from them."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -89,20 +90,25 @@ class Watch:
         todo = self._todo(asked, entries)
         labelled = LabelledWindows(self._place, self._settings, self.store, self._versions, self._now, self._teacher)
         known = history.judged(entries)
-        again = [] if asked else [window for window in labelled.changed() if window in known and window not in todo]
+        again = [] if asked else [window for window in labelled.changed(entries) if window in known and window not in todo]
         newest = max([*todo, *known], default=None)
         found = []
         for window in sorted([*todo, *again]):
             findings, files = self._judge(window, entries) if window in todo else self._judged_before(window, entries)
-            labelled.add(findings, self._prefix_of(window))
+            if not labelled.add(findings, self._prefix_of(window)) and window in again:
+                continue  # the labels that have changed are of other windows
             entry = self._conclude(window, findings, files, entries)
             print("\n  ".join(outcome.summary(findings)), flush=True)
             labelled.teach(self._prefix_of(window))
-            if tell:
-                tell(findings, window == newest)
             entries = history.with_entry(entries, entry)
+            if tell:
+                tell(findings, self._truth(entries) if window == newest else None)
             history.save(self.store, self._place.monitoring_prefix, entries)
             found.append(findings)
+        relabelled = [findings for findings in found if windows.named(_name(findings["window"])) in again]
+        if tell and relabelled and newest is not None and _name(found[-1]["window"]) != newest.name:
+            # What labels said of an earlier window counts for now, too.
+            tell(self._read_document(self._prefix_of(newest) + FINDINGS), self._truth(entries))
         if not found:
             print("nothing is due: every window that is over was judged with the files that there are")
         if not asked:
@@ -143,9 +149,19 @@ class Watch:
         """To the project's account, which decides whether to train again; last, because it wakes what decides."""
         if self._teacher is None:
             return
-        recent = [history.window_of(entry) for entry in entries[-why.MOST_WINDOWS :]]
-        found = [self._read_document(self._prefix_of(window) + FINDINGS) for window in recent]
-        self._teacher.explain(found, self._place.monitoring_prefix)
+        found = []
+        for entry in entries[-why.MOST_WINDOWS :]:
+            with suppress(GoneError):  # findings expire, and the history stays
+                found.append(self._read_document(self._prefix_of(history.window_of(entry)) + FINDINGS))
+        self._teacher.explain(found, self._place.monitoring_prefix, self._judged_at)
+
+    def _truth(self, entries: Sequence[Entry]) -> dict[str, Any]:
+        """Findings of the newest window of which the truth is known: it comes late, and is the truth of what answers now all the same."""
+        for entry in reversed(entries):
+            if entry["realised"]:
+                with suppress(GoneError):
+                    return self._read_document(self._prefix_of(history.window_of(entry)) + FINDINGS)
+        return {}
 
     def _todo(self, asked: tuple[datetime, datetime] | None, entries: Sequence[Entry]) -> list[Window]:
         """Lists the files, as far back as a window may be judged together with others. Raises BadInput if no window asked for is over."""
@@ -306,3 +322,7 @@ class Watch:
     def _read_document(self, key: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.store.read(key).read())
         return found
+
+
+def _name(window: Mapping[str, str]) -> str:
+    return f"{window['from']}--{window['to']}"

@@ -21,24 +21,28 @@ _JUDGED = ("ok", "breached")
 _KINDS = tuple(kind for kinds in ALARMS.values() for kind in kinds)
 
 
-def why(findings: Sequence[Mapping[str, Any]], report: Callable[[Mapping[str, Any]], str]) -> dict[str, Any] | None:
+def why(findings: Sequence[Mapping[str, Any]], report: Callable[[Mapping[str, Any]], str], told_at: str) -> dict[str, Any] | None:
     """`findings`: of one model in one environment, in any order, each window once. `report`: the address of a window's, by its `window`.
+    `told_at`: the time of the run that tells.
 
-    None where nothing was judged yet. `alarms`: those that the newest judged window sets off; none: production is well again.
+    None where nothing was judged yet. `alarms`: those that the newest judged window sets off, or the newest one whose truth is known, if
+    the same version answers still; none: production is well again.
     """
     judged = sorted((found for found in findings if found["status"] in _JUDGED), key=lambda found: str(found["window"]["from"]))
     if not judged:
         return None
     newest = judged[-1]
     broken = [found for found in judged if _breaches(found)]
-    now = {breach["kind"] for breach in _breaches(newest)}
+    standing = [*_breaches(newest), *_of_the_truth(judged, newest)]
+    now = {breach["kind"] for breach in standing}
     return {
         "model": newest["model"],
         "environment": newest["environment"],
         "window": newest["window"],
         "judged_at": newest["judged_at"],
+        "told_at": told_at,
         "alarms": [alarm for alarm, kinds in ALARMS.items() if now & set(kinds)],
-        "since": min((str(breach["since"]) for breach in _breaches(newest)), default=None),
+        "since": min((str(breach["since"]) for breach in standing), default=None),
         "windows": [_window(found, report) for found in broken[-MOST_WINDOWS:]],
         "estimate": _newest(judged, "estimate"),
         "realised": _newest(judged, "realised"),
@@ -48,15 +52,32 @@ def why(findings: Sequence[Mapping[str, Any]], report: Callable[[Mapping[str, An
     }
 
 
+def _of_the_truth(judged: Sequence[Mapping[str, Any]], newest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What labels say of the newest window that has some: they come when newer ones have been judged without."""
+    answering = {version["version"] for version in newest["versions"]}
+    for found in reversed(judged):
+        if any(version.get("realised") for version in found["versions"]):
+            return [breach for breach in found["breaches"] if breach["kind"] == "quality" and breach["version"] in answering]
+    return []
+
+
 def keep(store: Any, key: str, document: Mapping[str, Any] | None) -> bool:
     """Writes the document if it is another one than what is there: each write asks whether to train. `key`: ServingNames.feedback."""
     if document is None:
         return False
     content = (json.dumps(document, indent=1, allow_nan=False) + "\n").encode()
-    if any(item.key == key and store.read(key).read() == content for item in store.list(key)):
+    if any(item.key == key and _same(store.read(key).read(), document) for item in store.list(key)):
         return False
     store.write(key, content, "application/json")
     return True
+
+
+def _same(content: bytes, document: Mapping[str, Any]) -> bool:
+    """But for when it was told."""
+    try:
+        return bool({**json.loads(content), "told_at": document["told_at"]} == json.loads(json.dumps(document)))
+    except (ValueError, TypeError):
+        return False
 
 
 def _breaches(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
