@@ -5,35 +5,19 @@ Input: entries of history.json and distributions in Model Monitor's layout. Outp
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_svg import FigureCanvasSVG
+from evaluation.charts import BLUE, GREY, ORANGE, RED, as_svg
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREY, RED = "#1f5fa8", "#d9822b", "#8a94a0", "#b3261e"
 LINES = ("#b3261e", "#d9822b", "#1f5fa8", "#4b8b3b", "#7a4fa3", "#00838f")
 MOST_LINES = len(LINES)
 MOST_CATEGORIES = 12
 
-_STYLE = {"svg.hashsalt": "watch", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none"}
-
-
-def _draw(title: str, draw: Callable[[Any], None], size: tuple[float, float] = (6.6, 2.6)) -> str:
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        axes = figure.add_subplot()
-        draw(axes)
-        axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
-        text = io.BytesIO()
-        FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})
-    svg = text.getvalue().decode()
-    return svg[svg.index("<svg") :]
+WIDE = (6.6, 2.6)
 
 
 def _times(history: Sequence[Mapping[str, Any]]) -> list[datetime]:
@@ -78,7 +62,7 @@ def drift(history: Sequence[Mapping[str, Any]], limit: float, marks: Sequence[Ma
         if shown:
             axes.legend(frameon=False, fontsize=7, ncols=min(3, len(shown)), loc="upper left")
 
-    return _draw("How far each feature is from training (dashed: the limit)", draw)
+    return as_svg("How far each feature is from training (dashed: the limit)", draw, WIDE)
 
 
 def quality(history: Sequence[Mapping[str, Any]], metric: str, at_evaluation: float | None, marks: Sequence[Mapping[str, str]]) -> str:
@@ -101,7 +85,7 @@ def quality(history: Sequence[Mapping[str, Any]], metric: str, at_evaluation: fl
         _mark(axes, history, marks)
         axes.legend(frameon=False, fontsize=7, loc="best")
 
-    return _draw(f"{metric} by window", draw)
+    return as_svg(f"{metric} by window", draw, WIDE)
 
 
 def traffic(history: Sequence[Mapping[str, Any]], marks: Sequence[Mapping[str, str]]) -> str:
@@ -113,7 +97,7 @@ def traffic(history: Sequence[Mapping[str, Any]], marks: Sequence[Mapping[str, s
         axes.set(ylabel="answered rows", ylim=(0, None))
         _mark(axes, history, marks)
 
-    return _draw("Traffic by window (grey: none)", draw, (6.6, 1.9))
+    return as_svg("Traffic by window (grey: none)", draw, (6.6, 1.9))
 
 
 def distribution(baseline: Mapping[str, Any], window: Mapping[str, Any]) -> str | None:
@@ -131,7 +115,7 @@ def distribution(baseline: Mapping[str, Any], window: Mapping[str, Any]) -> str 
         axes.set(ylabel="share of rows")
         axes.legend(frameon=False, fontsize=7)
 
-    return _draw(str(baseline["name"]), draw, (4.3, 2.7))
+    return as_svg(str(baseline["name"]), draw, (4.3, 2.7))
 
 
 Shares = tuple[list[str], list[float], list[float]]

@@ -1,6 +1,6 @@
 """The report's pictures, as SVG text inside the page, so that the report is one file that opens anywhere.
 
-Input: plain values of the evaluation. Output: name -> SVG. Used by `report.py`.
+Input: plain values of the evaluation. Output: name -> SVG. Used by `report.py`, and by monitoring's watch_charts.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ mpl.rcParams.update(
 )
 
 
-def _draw(title: str, draw: Callable[[Any], None], size: tuple[float, float] = (4.3, 3.1)) -> str:
+def as_svg(title: str, draw: Callable[[Any], None], size: tuple[float, float] = (4.3, 3.1)) -> str:
+    """A picture without the time at which it was drawn. `size`: in inches."""
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
     draw(axes)
@@ -50,7 +51,7 @@ def regression(target: list[float], predicted: list[float], name: str) -> dict[s
         axes.axhline(0, color=GREY, lw=1, ls="--")
         axes.set(xlabel=f"predicted {name}", ylabel="true minus predicted")
 
-    return {"against": _draw("Prediction against truth", against), "residuals": _draw("Residuals", residuals)}
+    return {"against": as_svg("Prediction against truth", against), "residuals": as_svg("Residuals", residuals)}
 
 
 def binary(curves: dict[str, Any]) -> dict[str, str]:
@@ -80,9 +81,9 @@ def binary(curves: dict[str, Any]) -> dict[str, str]:
         axes.set(xlabel="predicted probability", ylabel="observed share")
 
     return {
-        "roc": _draw("ROC", draw_roc),
-        "precision": _draw("Precision and recall", draw_precision),
-        "calibration": _draw("Calibration", draw_calibration),
+        "roc": as_svg("ROC", draw_roc),
+        "precision": as_svg("Precision and recall", draw_precision),
+        "calibration": as_svg("Calibration", draw_calibration),
     }
 
 
@@ -98,7 +99,7 @@ def confusion(matrix: dict[str, dict[str, int]]) -> str:
             axes.text(column, row, str(count), ha="center", va="center", color="white" if count > counts.max() / 2 else "black")
         axes.set(xlabel="decided", ylabel="true")
 
-    return _draw("Confusion", draw)
+    return as_svg("Confusion", draw)
 
 
 def attributions(values: dict[str, float]) -> str:
@@ -108,7 +109,7 @@ def attributions(values: dict[str, float]) -> str:
         axes.barh([name for name, _ in shown], [value for _, value in shown], color=BLUE)
         axes.set_xlabel("mean |SHAP value|")
 
-    return _draw("What the model relies on", draw)
+    return as_svg("What the model relies on", draw)
 
 
 def learning_curve(points: list[dict[str, Any]], metric: str) -> str:
@@ -119,7 +120,7 @@ def learning_curve(points: list[dict[str, Any]], metric: str) -> str:
         axes.set(xlabel="training rows", ylabel=metric)
         axes.legend(frameon=False)
 
-    return _draw("Would more data help?", draw)
+    return as_svg("Would more data help?", draw)
 
 
 def robustness(results: list[dict[str, Any]], metric: str, value: float) -> str:
@@ -137,4 +138,4 @@ def robustness(results: list[dict[str, Any]], metric: str, value: float) -> str:
         axes.set(xlabel=metric, xlim=(min(everything) - margin, max(everything) + margin))
         axes.legend(frameon=False, fontsize=7)
 
-    return _draw("Broken inputs", draw)
+    return as_svg("Broken inputs", draw)
