@@ -112,7 +112,12 @@ def test_a_private_network_reaches_its_own_buckets_as_its_own_account_and_no_oth
     _, templates = synthesized(THREE)
     expected = {
         "shop--foundation": {"shop--data-111111111111-eu-west-1", "shop--artifacts-111111111111-eu-west-1"},
-        "shop--environment--try": {"shop--try-222222222222-eu-west-1", "shop--artifacts-111111111111-eu-west-1"},
+        # Of the project's data only what is in the same region: gateway endpoints serve their own, and the watch tells there what it found.
+        "shop--environment--try": {
+            "shop--try-222222222222-eu-west-1",
+            "shop--artifacts-111111111111-eu-west-1",
+            "shop--data-111111111111-eu-west-1",
+        },
         "shop--environment--live": {"shop--live-333333333333-eu-central-1", "shop--artifacts-111111111111-eu-central-1"},
     }
     for stack, buckets in expected.items():
@@ -129,6 +134,15 @@ def test_a_private_network_reaches_its_own_buckets_as_its_own_account_and_no_oth
             own = templates.place(stack)[0]
             assert text(statement["Condition"]["StringEquals"]["aws:PrincipalAccount"], stack, templates) == own
         assert reached == buckets
+
+
+def test_a_watch_that_does_not_reach_the_project_s_data_is_told_so(synthesized):
+    _, templates = synthesized(THREE)
+    told = {
+        stack: next(output["Value"] for name, output in templates[stack]["Outputs"].items() if name == "DataBucketName")
+        for stack in ("shop--environment--try", "shop--environment--live")
+    }
+    assert told == {"shop--environment--try": "shop--data-111111111111-eu-west-1", "shop--environment--live": "none"}
 
 
 def test_the_watch_runs_in_its_environment_s_network_from_which_it_can_call_someone(synthesized):
