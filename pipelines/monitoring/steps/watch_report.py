@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 MOST_DISTRIBUTIONS = 4
 MOST_NAMED = 5
+MOST_EXAMPLES = 3
 
 #: What to do now, by the kind of what was found: the first thing that tells causes apart, then what mends it.
 ADVICE = {
@@ -60,14 +61,14 @@ def render(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(figure=_figure, percent=_percent, when=_when)
-    breaches = [{**breach, "word": WORDS[breach["kind"]]} for breach in findings["breaches"]]
+    breaches = [{**breach, "word": WORDS[breach["kind"]]} for breach in sorted(findings["breaches"], key=_excess, reverse=True)]
     versions = [{**_EMPTY, **version} for version in findings["versions"]]
     return environment.get_template("watch_report.html.j2").render(
         findings=findings,
         versions=versions,
         kinds=[_of_kind(kind, breaches) for kind in ADVICE if any(breach["kind"] == kind for breach in breaches)],
         examples=_once_a_feature(breaches),
-        verdict=_verdict(findings),
+        verdict=_verdict({**findings, "breaches": breaches}),
         pictures=_pictures(findings, history, limits, distributions, marks),
         marks=marks,
         title=title,
@@ -83,12 +84,17 @@ def _of_kind(kind: str, breaches: Sequence[Mapping[str, Any]]) -> dict[str, Any]
 
 
 def _once_a_feature(breaches: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Breaches with examples, the first of each feature: the others would show much the same requests."""
+    """Breaches with examples, the first of each feature and the largest of all: the others would show much the same requests."""
     found: dict[tuple[Any, Any], Mapping[str, Any]] = {}
     for breach in breaches:
         if breach.get("examples"):
             found.setdefault((breach["feature"], breach["version"]), breach)
-    return list(found.values())
+    return list(found.values())[:MOST_EXAMPLES]
+
+
+def _excess(breach: Mapping[str, Any]) -> float:
+    """How many times its limit."""
+    return abs(breach["effect"] / breach["limit"]) if breach["effect"] is not None and breach["limit"] else 0.0
 
 
 _EMPTY: dict[str, Any] = {
