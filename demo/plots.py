@@ -20,7 +20,7 @@ from demo.narrator import Stage
 from demo.scaling_watch import OTHER, SCHEDULE, STEP, TARGET_TRACKING
 
 # Okabe and Ito's palette: told apart with every kind of colour vision, and dark enough on white.
-CHAPTER_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#AA4499")
+CHAPTER_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#8A6D00")
 RULE_COLOURS = {SCHEDULE: "#AA4499", STEP: "#D55E00", TARGET_TRACKING: "#0072B2", OTHER: "#555555"}
 RULE_MARKS = {SCHEDULE: "s", STEP: "^", TARGET_TRACKING: "o", OTHER: "x"}
 INK = "#33383d"
