@@ -19,23 +19,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 import sources
+from store import Store
 
 #: Begins the names of a request's own columns in the answered rows, as answered.py writes them.
 FEATURE = "feature."
 #: What the reader of CSV files refuses: one such cell would cost all rows of its file.
 _UNWRITABLE = re.compile(r"[\x00\r\ufffd]")
-
-
-class Store(Protocol):
-    """Of store.py, as far as it is used here."""
-
-    def list(self, prefix: str) -> Sequence[Any]: ...
-    def read(self, key: str) -> Any: ...
-    def write(self, key: str, content: bytes, content_type: str) -> None: ...
 
 
 @dataclass(frozen=True)

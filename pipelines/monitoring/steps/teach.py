@@ -16,8 +16,8 @@ from typing import Any
 import learned
 import pyarrow as pa
 import why
-from learned import Store
 from pyarrow import parquet
+from store import Store
 
 #: Names of data buckets end with account and region (`data_bucket` of the project's names).
 _REGION = re.compile(r"-\d{12}-(?P<region>[a-z]{2}(-[a-z]+)+-\d)$")
