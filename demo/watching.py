@@ -60,7 +60,7 @@ def _shows(facts: ModelFacts) -> bool:
 
 
 def watch(terminal: Terminal, narrator: Narrator, facts: ModelFacts, clock: AccountClock) -> None:
-    story = _Story(terminal, narrator, facts, clock)
+    story = Story(terminal, narrator, facts, clock)
     clock.set(requests_keep_pace=False)
     story.traffic_changes()
     story.watch_finds_it()
@@ -68,7 +68,9 @@ def watch(terminal: Terminal, narrator: Narrator, facts: ModelFacts, clock: Acco
     story.training_learns()
 
 
-class _Story:
+class Story:
+    """In the order of its methods; each is a stage, and what came of it is in the facts."""
+
     def __init__(self, terminal: Terminal, narrator: Narrator, facts: ModelFacts, clock: AccountClock) -> None:
         self._terminal, self._narrator, self._facts, self._clock = terminal, narrator, facts, clock
         self._names, self._contract = facts.subject.production, _contract(facts)

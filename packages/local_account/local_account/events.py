@@ -48,6 +48,8 @@ def install(context: Context) -> None:
         own_input, payload = _render(target, rule, view or eventbridge._pattern_event_view(event))
         here.in_background(deliver, here, Delivery(str(rule.get("Arn", "")), target, payload, own_input))
 
+    # Whoever gets an event compares its time with others of this account, whose clock may be days ahead.
+    eventbridge._now_ts = lambda: context.here.clock.now().timestamp()
     eventbridge._invoke_target = invoke_target
     eventbridge._put_events = hooks.around(eventbridge._put_events, functools.partial(_put_events, context))
     eventbridge._put_permission = hooks.around(eventbridge._put_permission, buses.put_permission)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -161,6 +161,15 @@ def test_an_alarm_fires_notifies_and_recovers(fast: Account) -> None:
     wait_for(lambda: state(fast, "fires") == "OK", "recovery once the minute is over")
     history = fast.client("cloudwatch").describe_alarm_history(AlarmName="fires")["AlarmHistoryItems"]
     assert any(item["HistorySummary"].endswith("to ALARM") for item in history)
+
+
+def test_a_value_without_a_time_is_of_when_it_is_sent_by_the_accounts_clock(fast: Account) -> None:
+    """As the monitoring job publishes what it found, which an alarm is to hear of, however far the clock was put forward."""
+    fast.context.clock.change(now=fast.context.clock.now() + timedelta(days=3))
+    put_alarm(fast, "told-now", EvaluationPeriods=1, DatapointsToAlarm=1, TreatMissingData="ignore", MetricName="Told")
+    datum = {"MetricName": "Told", "Value": 99, "Dimensions": [{"Name": "Where", "Value": "here"}]}
+    fast.client("cloudwatch").put_metric_data(Namespace="Test", MetricData=[datum])
+    wait_for(lambda: state(fast, "told-now") == "ALARM", "the alarm")
 
 
 def test_an_alarm_on_silence_acts_when_values_cease_and_not_when_it_is_made(fast: Account) -> None:

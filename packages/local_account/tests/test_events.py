@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -52,6 +53,17 @@ APPROVAL_PATTERN = {
         "$or": [{"UpdatedModelPackageFields": ["ModelApprovalStatus"]}, {"UpdatedModelPackageFields": [{"exists": False}]}],
     },
 }
+
+
+def test_an_event_is_of_the_accounts_time(account: Account) -> None:
+    """Not of the machine's: who gets it asks how long ago something was."""
+    queue, ahead = Queue(account), account.context.clock.now() + timedelta(days=3)
+    add_rule(account, {"source": ["test.time"]}, {"Arn": queue.arn})
+    account.context.clock.change(now=ahead)
+    account.client("events").put_events(Entries=[{"Source": "test.time", "DetailType": "t", "Detail": "{}"}])
+    message = queue.receive()
+    assert message is not None
+    assert datetime.fromisoformat(json.loads(message["Body"])["time"]) >= ahead.replace(microsecond=0)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,9 @@ from botocore.exceptions import ClientError
 
 from local_account.account import Account
 from local_account.context import AccountSettings, Context
+from local_account.sagemaker.jobs import running
 from local_account.sagemaker.jobs.container import Container
+from local_account.sagemaker.jobs.record import PROCESSING, Job, JobStoppedError
 from local_account.sagemaker.jobs.s3_data import pack, relative_path
 from local_account.sagemaker.jobs.script_mode import arguments, decoded
 from local_account.sagemaker.warm.containers import WarmContainers
@@ -416,3 +420,27 @@ def _until(condition: Any, complaint: str, timeout_seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline, complaint
         time.sleep(0.05)
+
+
+def test_jobs_run_in_the_order_in_which_they_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often they look for their place; and one that is stopped while it waits runs not at all and keeps nobody waiting."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(running, "_POLL_SECONDS", 0.02)
+    jobs = [Job(PROCESSING, {}, tmp_path / "log", tmp_path) for _ in range(7)]
+    context = Context(AccountSettings(state_directory=tmp_path, port=1))
+    runner, ran = running.Runner(context, WarmContainers(context)), []
+
+    def run(number: int) -> None:
+        with contextlib.suppress(JobStoppedError), runner.slot(jobs[number]):
+            ran.append(number)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(1, 7)]
+    with runner.slot(jobs[0]):
+        for thread in threads:
+            thread.start()
+            time.sleep(0.03)
+        jobs[3].stop_requested.set()
+        threads[2].join()
+    for thread in threads:
+        thread.join()
+    assert ran == [1, 2, 4, 5, 6]

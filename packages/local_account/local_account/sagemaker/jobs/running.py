@@ -9,6 +9,7 @@ import shutil
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,22 +38,41 @@ class Launch:
 
 
 class Runner:
-    """Starts instances. As many jobs run at a time as this machine has CPUs; the others wait, as `Starting`."""
+    """Starts instances. As many jobs run at a time as this machine has CPUs; the others wait their turn, as `Starting`."""
 
     def __init__(self, context: Context, warm: WarmContainers) -> None:
         self.context, self.warm = context, warm
-        self._slots = threading.BoundedSemaphore(os.cpu_count() or 1)
+        self._lock, self._free = threading.Lock(), os.cpu_count() or 1
+        self._waiting: deque[threading.Event] = deque()
 
     @contextlib.contextmanager
     def slot(self, job: Job) -> Iterator[None]:
-        """A place to run in. Raises JobStoppedError if the job is stopped while it waits."""
-        while not self._slots.acquire(timeout=_POLL_SECONDS):
-            self.check(job)
+        """A place to run in, for whoever waits longest. Raises JobStoppedError if the job is stopped while it waits.
+
+        A semaphore that is asked again and again keeps no order: who lost its place at each look would wait for all others.
+        """
+        turn = threading.Event()
+        with self._lock:
+            self._waiting.append(turn)
+            self._next()
         try:
+            while not turn.wait(_POLL_SECONDS):
+                self.check(job)
             self.check(job)
             yield
         finally:
-            self._slots.release()
+            with self._lock:
+                if turn.is_set():
+                    self._free += 1
+                    self._next()
+                else:
+                    self._waiting.remove(turn)
+
+    def _next(self) -> None:
+        """Under the lock."""
+        while self._free and self._waiting:
+            self._free -= 1
+            self._waiting.popleft().set()
 
     def check(self, job: Job) -> None:
         if job.stop_requested.is_set() or self.context.stopping.is_set():
