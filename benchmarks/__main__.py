@@ -14,6 +14,7 @@ from pathlib import Path
 
 QUESTIONS = {
     "loop": "how long the stages of `make demo` and the other commands take",
+    "retraining": "from an alarm to the version that comes of it",
     "many_models": "`cdk synth` with twenty models, and how large their stacks become",
     "caching": "a training again on the same code and data",
     "orchestration": "what the local account adds to each step, against Metaflow",
@@ -25,6 +26,7 @@ QUESTIONS = {
     "monitoring.speed": "one million captured requests",
     "monitoring.false_alarms": "how often the watch alarms where nothing has drifted, beside Evidently and PSI",
     "monitoring.power": "the smallest drift of each kind that the watch finds, beside Evidently and PSI",
+    "monitoring.concept_drift": "the smallest concept drift that labels show",
     "capacity": "the simulator against theory, simpy and ciw; the recommendation against AWS's sample",
 }
 

@@ -19,11 +19,12 @@ PREDICTION = "prediction"
 
 @dataclass(frozen=True)
 class Drawn:
-    """Numeric columns (NaN: missing), columns of categories as texts (None: missing), and what the model answers."""
+    """Numeric columns (NaN: missing), columns of categories as texts (None: missing), and what the model answers. `truth`: if known."""
 
     numeric: dict[str, Floats]
     categorical: dict[str, NDArray[np.object_]]
     prediction: Floats
+    truth: Floats | None = None
 
     def with_numeric(self, **columns: Floats) -> Drawn:
         return replace(self, numeric={**self.numeric, **columns})
@@ -88,7 +89,7 @@ def sensors(generator: np.random.Generator, rows: int, positive: float = 0.3) ->
     site = generator.choice(np.array(list("abcde"), dtype=object), rows, p=[0.4, 0.25, 0.1, 0.15, 0.1])
     mode = generator.choice(np.array(["off", "on", "idle"], dtype=object), rows, p=[0.6, 0.3, 0.1])
     prediction = 1 / (1 + np.exp(1.8 - values[4:7].sum(axis=0)))
-    return Drawn(numeric, {"site": site, "mode": mode}, prediction)
+    return Drawn(numeric, {"site": site, "mode": mode}, prediction, truth.astype(np.float64))
 
 
 def shop(generator: np.random.Generator, rows: int) -> Drawn:
