@@ -59,6 +59,31 @@ def test_the_error_is_seen_to_grow_where_the_rows_move_to_those_that_are_harder(
     assert abs(float(found.value or 0) - truth) < 0.35 * abs(before - truth)
 
 
+def test_rows_whose_errors_are_all_alike_are_not_given_the_rare_large_errors_of_other_rows() -> None:
+    def two_kinds(count: int, seed: int, share: float) -> Sampled:
+        generator = np.random.default_rng(seed)
+        steady = generator.random(count) < share
+        rare = np.where(generator.random(count) < 0.02, 7.0, 0.1)
+        error = np.where(steady, 3.0, rare) * generator.choice([-1.0, 1.0], count)
+        return Sampled(Rows({"steady": steady.astype(np.float64)}, {}, error, count), Predictions.of(np.zeros(count), None))
+
+    document = fitted("rmse", "regression", two_kinds(2000, seed=1, share=0.5))
+    found = estimate(document, two_kinds(300, seed=2, share=1.0), LIMITS)
+    assert found.value == pytest.approx(3.0, abs=0.1) and width(found) < 0.2
+
+
+def test_what_a_smooth_size_gets_wrong_is_made_up_for_where_nothing_drifts() -> None:
+    """Errors grow steeply with the area, up to a bound that the logarithm of a size does not know."""
+    generator = np.random.default_rng(1)
+    area = generator.uniform(-3, 3, 3000)
+    others = generator.normal(size=(3000, 1))
+    error = others[:, 0] * np.minimum(np.exp(2 * area), 1.0)
+    test = Sampled(Rows({"area": area}, {}, error, 3000), Predictions.of(np.zeros(3000), None))
+    document = fitted("mse", "regression", test)
+    found = estimate(document, test, LIMITS)
+    assert found.value == pytest.approx(document["at_evaluation"], rel=0.03)
+
+
 def test_more_rows_make_the_estimate_surer() -> None:
     document = fitted("rmse", "regression", houses(2000, seed=1))
     few, many = (estimate(document, houses(count, seed=2), LIMITS) for count in (100, 5000))
