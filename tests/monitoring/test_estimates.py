@@ -59,19 +59,6 @@ def test_the_error_is_seen_to_grow_where_the_rows_move_to_those_that_are_harder(
     assert abs(float(found.value or 0) - truth) < 0.35 * abs(before - truth)
 
 
-def test_rows_whose_errors_are_all_alike_are_not_given_the_rare_large_errors_of_other_rows() -> None:
-    def two_kinds(count: int, seed: int, share: float) -> Sampled:
-        generator = np.random.default_rng(seed)
-        steady = generator.random(count) < share
-        rare = np.where(generator.random(count) < 0.02, 7.0, 0.1)
-        error = np.where(steady, 3.0, rare) * generator.choice([-1.0, 1.0], count)
-        return Sampled(Rows({"steady": steady.astype(np.float64)}, {}, error, count), Predictions.of(np.zeros(count), None))
-
-    document = fitted("rmse", "regression", two_kinds(2000, seed=1, share=0.5))
-    found = estimate(document, two_kinds(300, seed=2, share=1.0), LIMITS)
-    assert found.value == pytest.approx(3.0, abs=0.1) and width(found) < 0.2
-
-
 def test_what_a_smooth_size_gets_wrong_is_made_up_for_where_nothing_drifts() -> None:
     """Errors grow steeply with the area, up to a bound that the logarithm of a size does not know."""
     generator = np.random.default_rng(1)

@@ -6,8 +6,8 @@ other rows, of which any metric can be measured; monitoring's estimates.py does 
 - classes: confidence-based estimation. Scores are calibrated (`calibrators.py`), where it helps also by the columns of the row
   (`refinement.py`), and classes drawn from those probabilities.
 - regression: direct loss estimation. The size of the (squared) error is predicted from row and prediction (the mean of a Gamma
-  distribution, `refinement.py`). Errors of rows that were not learned from are kept as multiples of that size, and a row draws from those
-  of the test rows whose size was much like its own: what is too large or too small there is made up for.
+  distribution, `refinement.py`); errors of rows that were not learned from are kept as multiples of that size, and drawn. Their level is
+  such that rows like the test rows err as much as these did.
 
 Each draw takes another resample's fit, so that draws differ by what the fit does not know and by what chance does to so many rows.
 Both methods were named by NannyML ("Estimating Performance of Regression / Classification Models", its documentation); they assume
@@ -16,7 +16,7 @@ that the answers still depend on the rows as they did: concept drift cannot be s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,9 +35,6 @@ FEWEST_ROWS_OF_CLASS = 5
 #: More rows than this would make the fit no surer than a window is.
 MOST_ROWS = 5_000
 MOST_ERRORS = 2_000
-#: Groups of errors by their predicted size, of equally many.
-MOST_GROUPS = 8
-FEWEST_ERRORS_IN_GROUP = 20
 MOST_CATEGORIES = 10
 #: Of more classes, scores are calibrated only: each class costs as much as one of two.
 MOST_REFINED_CLASSES = 10
@@ -131,50 +128,34 @@ def _fit_errors(metric: str, rows: Rows, predicted: Predictions) -> dict[str, An
     size = np.maximum((np.abs(errors) / typical) ** power, SMALLEST_SIZE)
     refined = refinement.fit(refinement.GAMMA, matrix, size, np.zeros(rows.count), np.random.default_rng(SEED))
     unseen = refinement.unseen(refined, matrix, np.random.default_rng(SEED))
-    added = np.concatenate([part.added for part in unseen])
     multiples = np.concatenate([errors[part.rows] / typical / np.exp(part.added / power) for part in unseen])
-    kept = drawn(len(multiples), MOST_ERRORS)
-    limits, groups = _grouped(added[kept], multiples[kept])
+    multiples = multiples * _level(multiples, np.concatenate([part.added for part in unseen]), power)
+    kept = multiples[drawn(len(multiples), MOST_ERRORS)]
     return {
         "categories": categories,
         "power": power,
         "typical": typical,
         "rows": rows.count,
-        "limits": limits,
-        "errors": [[float(f"{value:.6g}") for value in group.tolist()] for group in groups],
+        "errors": [float(f"{value:.6g}") for value in kept.tolist()],
         "refinement": refined,
     }
 
 
-def _grouped(added: Floats, multiples: Floats) -> tuple[list[float], list[Floats]]:
-    """The multiples in groups of equally many by their size, and what of `added` divides the groups."""
-    count = max(1, min(MOST_GROUPS, len(added) // FEWEST_ERRORS_IN_GROUP))
-    limits = np.unique(np.quantile(added, np.arange(1, count) / count, method="higher"))
-    limits = limits[limits > added.min()]  # many may be of one size; no group is empty
-    group_of = _group_of(added, limits)
-    return limits.tolist(), [multiples[group_of == group] for group in range(len(limits) + 1)]
-
-
-def _group_of(added: Floats, limits: Sequence[float] | Floats) -> NDArray[np.int64]:
-    return np.searchsorted(limits, added, side="right")
+def _level(multiples: Floats, added: Floats, power: int) -> float:
+    """What makes errors as large on average as they were, although they are drawn without regard to their row and its size."""
+    size, of_size = np.exp(added), np.abs(multiples) ** power
+    return float(((size * of_size).mean() / (size.mean() * of_size.mean() or 1.0)) ** (1 / power)) or 1.0
 
 
 def _drawn_values(
     estimator: Mapping[str, Any], rows: Rows, predicted: Predictions, count: int, generator: np.random.Generator
 ) -> Iterator[Floats]:
-    groups = [np.array(group, dtype=np.float64) for group in estimator["errors"]]
-    # Each test row was left out by several members, and has several errors here: as many are drawn as there were rows.
-    share = min(1.0, int(estimator["rows"]) / sum(len(group) for group in groups))
+    errors = np.array(estimator["errors"], dtype=np.float64)
     added = refinement.added(estimator["refinement"], _matrix(rows, predicted, estimator["categories"]))
     sizes = [float(estimator["typical"]) * np.exp(more / estimator["power"]) for more in added]
-    placed = [_group_of(more, estimator["limits"]) for more in added]
     for index in range(count):
-        multiples = np.empty(rows.count)
-        for group, errors in enumerate(groups):
-            places = placed[index % len(placed)] == group
-            resampled = errors[generator.integers(0, len(errors), max(1, round(share * len(errors))))]
-            multiples[places] = resampled[generator.integers(0, len(resampled), np.count_nonzero(places))]
-        yield predicted.scores + sizes[index % len(sizes)] * multiples
+        resampled = errors[generator.integers(0, len(errors), min(len(errors), int(estimator["rows"])))]
+        yield predicted.scores + sizes[index % len(sizes)] * resampled[generator.integers(0, len(resampled), rows.count)]
 
 
 # ------------------------------------------------------------------------------------------------- rows as a matrix
