@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -161,6 +161,19 @@ def test_an_alarm_fires_notifies_and_recovers(fast: Account) -> None:
     wait_for(lambda: state(fast, "fires") == "OK", "recovery once the minute is over")
     history = fast.client("cloudwatch").describe_alarm_history(AlarmName="fires")["AlarmHistoryItems"]
     assert any(item["HistorySummary"].endswith("to ALARM") for item in history)
+
+
+def test_a_value_without_a_time_is_of_now_in_an_account_whose_clock_is_ahead(fast: Account) -> None:
+    """As the jobs of a pipeline publish them."""
+    fast.context.clock.change(now=fast.context.clock.now() + timedelta(days=1))
+    put_alarm(fast, "ahead", EvaluationPeriods=1, DatapointsToAlarm=1, Dimensions=[{"Name": "Where", "Value": "ahead"}])
+
+    def fires() -> bool:
+        datum = {"MetricName": "Load", "Value": 99, "Dimensions": [{"Name": "Where", "Value": "ahead"}]}
+        fast.client("cloudwatch").put_metric_data(Namespace="Test", MetricData=[datum])
+        return state(fast, "ahead") == "ALARM"
+
+    wait_for(fires, "the alarm")
 
 
 def test_an_alarm_on_silence_acts_when_values_cease_and_not_when_it_is_made(fast: Account) -> None:
