@@ -2,9 +2,10 @@
 
     python -m build_scripts.monitor --model abalone --environment production --wait
     python -m build_scripts.monitor --model abalone --environment production --from 2026-11-27T10:00Z --to 2026-11-27T14:00Z --wait
+    python -m build_scripts.monitor --model abalone --environment production --profile their-account --wait
 
 Windows that were judged before are judged again, with what has come in since; what was told is not told again. Where the environment has
-an account of its own, it takes credentials of that account, as asking an endpoint does (decision 116).
+an account of its own, it takes credentials of that account (`--profile`), as asking an endpoint does (decision 116).
 Output: an execution of `<project>--<model>--<environment>--monitoring`; with --wait its steps, and the line of each window that it judged.
 Next: pipelines/monitoring/pipeline.py; what is found lies in the environment's bucket below monitoring/<model>/.
 """
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import boto3
 from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
@@ -39,7 +41,7 @@ def place_of(project: Project, environment: Environment) -> ProjectEnvironment:
     if caller != wanted:
         raise ProblemError(
             f"environment {environment.name} lives in account {wanted}, and these credentials are of {caller}; "
-            f"choose some of {wanted} (AWS_PROFILE)"
+            f"add --profile NAME of some of {wanted}"
         )
     return place
 
@@ -91,6 +93,8 @@ def main(arguments: Sequence[str]) -> int:
     environment = settings.environment(given.environment) if given.environment else settings.production
     names = model.names(settings.project).at(environment.name)
     require_watched(model)
+    if given.profile:
+        boto3.setup_default_session(profile_name=given.profile)
     place = place_of(settings.project, environment)
     arn = start(place, names, asked)
     print(f"started {arn}", flush=True)
@@ -131,6 +135,7 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--environment", metavar="NAME", help="one of settings.py (default: the last, which serves)")
     options.add_argument("--from", dest="since", metavar="TIME", help=f"{_TIMES} (default: what is due)")
     options.add_argument("--to", dest="until", metavar="TIME", help="the end of the last window")
+    options.add_argument("--profile", metavar="NAME", help="credentials of the environment's account, where it is another one")
     options.add_argument("--wait", action="store_true", help="follow the execution to its end")
     return options
 

@@ -21,7 +21,8 @@ _LATEST_JOBS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """A model in an environment and what serves there; `version` None: nothing is deployed. `scored`: what a batch model did last."""
+    """A model in an environment and what serves there; `version` None: nothing is deployed. `scored`: what a batch model did last;
+    `watch`: what the watch over it did (watch_state.py)."""
 
     model: str
     stage: str
@@ -33,6 +34,7 @@ class Placement:
     instances: int = 0
     schedule: str = ""
     scored: str = ""
+    watch: str = ""
     failure: str = ""
 
 

@@ -50,7 +50,7 @@ WORDS = Words(
     smaller={
         Use.ENDPOINT: "less in models/: instance_type, Autoscaling.max_capacity, initial_instance_count",
         Use.TRAINING: "less: Tuning.parallel_trials in models/, TrainingInstanceType of the pipeline",
-        Use.PROCESSING: "another ProcessingInstanceType of the pipeline",
+        Use.PROCESSING: "another ProcessingInstanceType of the pipeline, or Monitoring.instance_type in models/",
         Use.TRANSFORM: "less: Batch.instance_count in models/, TransformInstanceType of the pipeline",
     },
     allowed_types={Use.ENDPOINT: f"INSTANCE_TYPES of {_REGISTRATION}", Use.TRANSFORM: f"TRANSFORM_TYPES of {_REGISTRATION}"},

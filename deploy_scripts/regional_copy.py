@@ -24,7 +24,8 @@ from build_scripts.publish import code_address, publish
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from settings_schema import Environment
 
-_COPY_OF = "copy of "
+#: Begins the description of a copy; the watch finds a version by it (pipelines/monitoring/steps/evidence.py).
+COPY_OF = "copy of "
 _POLL_SECONDS = 2
 #: Of a version's metadata, the address of its contract; what lies beside it is its evidence.
 _CONTRACT = "contract-url"
@@ -38,7 +39,7 @@ def registered_in(project: ProjectEnvironment, arn: str, region: str) -> str | N
     group = arn.split("/")[-2]
     pages = client_in(project, "sagemaker", region).get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
     complete = (item for page in pages for item in page["ModelPackageSummaryList"] if item["ModelPackageStatus"] == "Completed")
-    return next((str(item["ModelPackageArn"]) for item in complete if item.get("ModelPackageDescription") == f"{_COPY_OF}{arn}"), None)
+    return next((str(item["ModelPackageArn"]) for item in complete if item.get("ModelPackageDescription") == f"{COPY_OF}{arn}"), None)
 
 
 def original(project: ProjectEnvironment, arn: str) -> str:
@@ -47,7 +48,7 @@ def original(project: ProjectEnvironment, arn: str) -> str:
         return arn
     package = found(client_in(project, "sagemaker", _region(arn)).describe_model_package, ModelPackageName=arn) or {}
     description = str(package.get("ModelPackageDescription", ""))
-    return description.removeprefix(_COPY_OF) if description.startswith(_COPY_OF) else arn
+    return description.removeprefix(COPY_OF) if description.startswith(COPY_OF) else arn
 
 
 def copy(project: ProjectEnvironment, arn: str, region: str) -> str:
@@ -68,7 +69,7 @@ def copy(project: ProjectEnvironment, arn: str, region: str) -> str:
     sagemaker = client_in(project, "sagemaker", region)
     made = sagemaker.create_model_package(
         ModelPackageGroupName=arn.split("/")[-2],
-        ModelPackageDescription=f"{_COPY_OF}{arn}",
+        ModelPackageDescription=f"{COPY_OF}{arn}",
         InferenceSpecification={**package["InferenceSpecification"], "Containers": [{**kept, **address}]},
         CustomerMetadataProperties={name: moved.get(value, value) for name, value in facts.items()},
         ModelApprovalStatus="Approved",

@@ -21,7 +21,7 @@ from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint, first_variant
 from deploy_scripts.regional_copy import copy, image_in, publish_in
 from pipelines.monitoring.code import code_files
-from pipelines.monitoring.pipeline import CODE, IMAGE, PACKAGE
+from pipelines.monitoring.pipeline import CODE, IMAGE, PACKAGE, VERSION
 from settings_schema import Endpoint, Environment, Model, ServingNames
 
 
@@ -92,7 +92,7 @@ def files(
 
 def _values(project: ProjectEnvironment, model: Model, version: Version, region: str, content: Mapping[str, Any]) -> dict[str, str]:
     """Of everything that a deployment decides anew: the version, and of the watch over it the code and the image it runs in."""
-    known = {PACKAGE: copy(project, version.arn, region)}
+    known = {PACKAGE: copy(project, version.arn, region), VERSION: str(version.number)}
     if CODE in content.get("Parameters", {}):
         known |= {CODE: publish_in(project, region, code_files(model)), IMAGE: image_in(version.image or "", region)}
     return known

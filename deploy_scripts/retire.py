@@ -17,7 +17,7 @@ from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.agreement import person_agrees
 from deploy_scripts.deployments import Deployment, deployments, places_of, regions_of
 from deploy_scripts.environment_place import EnvironmentPlace, Role
-from deploy_scripts.retirement import delete_stacks, pipelines, refuse_protected, remove_unused, retire_models, versions
+from deploy_scripts.retirement import delete_stacks, pipelines, refuse_protected, remove_unused, retire_models, stop_watches, versions
 from settings_schema import Environment, ModelNames
 from settings_schema.reading import Settings
 
@@ -80,8 +80,11 @@ def main(arguments: Sequence[str]) -> int:
         retire_models(project, [names], deployed, regions_of(project, settings))
         print("kept:", *kept(project, names, places[: len(settings.environments)]), sep="\n")
     else:
+        environments = [item for item in doomed if not item.serves]
+        for item in environments:
+            stop_watches(project, item, doomed)
         delete_stacks([item for item in doomed if item.serves])
-        for item in (stack for stack in doomed if not stack.serves):
+        for item in environments:
             remove_unused(project, item)
             delete_stacks([item])
         print("kept: the versions, and the environment's bucket where it is protected (`aws s3 ls`)")

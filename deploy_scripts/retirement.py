@@ -1,15 +1,16 @@
 """Removes what models and environments had, in an order in which nothing brings back what is gone.
 
-The deploy pipeline is closed, then: what serves, what earlier deployments left of it, the SageMaker pipelines with their runs, the versions
-where nothing is to be kept, and last the model's own stack. Each step finds what is still there, so a run that was interrupted goes on.
-Names are whole (settings_schema/names.py): nothing of another model is touched, whatever it is called. Used by retire.py and tear_down.py.
+The deploy pipeline is closed, then: the watch's runs, what serves, what earlier deployments left of it, the SageMaker pipelines with their
+runs, the versions where nothing is to be kept, and last the model's own stack. Each step finds what is still there, so a run that was
+interrupted goes on. Names are whole (settings_schema/names.py): nothing of another model is touched, whatever it is called. Used by
+retire.py and tear_down.py.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -37,8 +38,11 @@ def retire_models(
     ours = [item for item in deployed if item.model in {names.model for names in models}]
     for names in models:
         close(project.client("codepipeline"), names.deploy_pipeline)
+    environments = [item for item in deployed if item.environment and not item.model]
+    for environment in environments:
+        stop_watches(project, environment, ours)
     delete_stacks([item for item in ours if item.serves])
-    for environment in (item for item in deployed if item.environment and not item.model):
+    for environment in environments:
         remove_unused(project, environment)
     for names in models:
         for pipeline in pipelines(sagemaker, names):
@@ -106,29 +110,54 @@ def _settled(cloudformation: Any, name: str) -> Any:
         time.sleep(_POLL_SECONDS)
 
 
-def remove_unused(project: ProjectEnvironment, stack: Deployment) -> None:
-    """Models and endpoint configurations that CloudFormation kept of earlier deployments. `stack`: an environment's.
+def stop_watches(project: ProjectEnvironment, stack: Deployment, doomed: Sequence[Deployment]) -> None:
+    """Of what serves there and is to go: a SageMaker pipeline that runs cannot be deleted. `stack`: an environment's.
 
-    By the function's ARN, whose own policy lets the project's account in (infra/environment/unused_configurations.py): the role that
-    deploys in another account may invoke nothing.
+    Asked again until nothing runs: a job has two minutes to end. What a function of an earlier deployment does not know, it does not do.
     """
-    place = EnvironmentPlace(
-        project, Environment(name=str(stack.environment), account=stack.place.account, region=stack.place.region), Role.DEPLOY
-    )
+    watches = [
+        project.names.model(str(item.model)).at(str(item.environment)).monitoring_pipeline
+        for item in doomed
+        if item.serves and item.environment == stack.environment
+    ]
+    while watches and (_ask(project, stack, {"stop": watches}) or {}).get("running"):
+        time.sleep(_POLL_SECONDS)
+
+
+def remove_unused(project: ProjectEnvironment, stack: Deployment) -> None:
+    """Models and endpoint configurations that CloudFormation kept of earlier deployments. `stack`: an environment's."""
+    said = _ask(project, stack, {})
+    if said:
+        print(f"{_place_of(project, stack).names.remove_unused_function}: deleted {', '.join(said['deleted']) or 'nothing'}", flush=True)
+
+
+def _place_of(project: ProjectEnvironment, stack: Deployment) -> EnvironmentPlace:
+    where = Environment(name=str(stack.environment), account=stack.place.account, region=stack.place.region)
+    return EnvironmentPlace(project, where, Role.DEPLOY)
+
+
+def _ask(project: ProjectEnvironment, stack: Deployment, event: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What an environment's own function answers (infra/environment/remove_unused); None where it is gone, or not for us to ask.
+
+    By its ARN, for its own policy lets the project's account in (infra/environment/unused_configurations.py): the role that deploys in
+    another account may invoke nothing.
+    """
+    place = _place_of(project, stack)
     name = place.names.remove_unused_function
     function = f"arn:{partition_of(place.region)}:lambda:{place.region}:{place.account}:function:{name}"
     try:
-        answer = found(place.callers_client("lambda").invoke, FunctionName=function, Payload=b"{}")
+        answer = found(place.callers_client("lambda").invoke, FunctionName=function, Payload=json.dumps(event).encode())
     except ClientError as error:  # who retires may not, or in another account there is no such function, which nobody outside is told
-        by_hand = f"`aws lambda invoke --function-name {name} --region {place.region} /dev/stdout`"
+        payload = f"--payload '{json.dumps(event)}' --cli-binary-format raw-in-base64-out " if event else ""
+        by_hand = f"`aws lambda invoke --function-name {name} --region {place.region} {payload}/dev/stdout`"
         print(f"{explain(error)}; with credentials of {place.account} type {by_hand} before the next `cdk deploy`", flush=True)
-        return
+        return None
     if answer is None:
-        return  # its stack is gone
-    said = json.loads(answer["Payload"].read())
+        return None  # its stack is gone
+    said: dict[str, Any] = json.loads(answer["Payload"].read())
     if answer.get("FunctionError"):
         raise VerdictError(f"function {name} failed: {said}")
-    print(f"{name}: deleted {', '.join(said['deleted']) or 'nothing'}", flush=True)
+    return said
 
 
 def groups(registry: Any, project: ProjectNames) -> list[str]:

@@ -1,4 +1,5 @@
-"""Shows which version of each model is where, since when, from which commit and how good; what failed last and why; what waits for whom.
+"""Shows which version of each model is where, since when, from which commit and how good, and what the watch over it found; what failed
+last and why; what waits for whom.
 
     python -m deploy_scripts.status                    every model and environment, one line each
     python -m deploy_scripts.status --model abalone    one model
@@ -10,9 +11,9 @@ Found by what is deployed: a model whose file is gone is shown as long as its st
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rich.console import Console
@@ -28,6 +29,7 @@ from deploy_scripts.deployments import Deployment, at_place, places_of
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.placements import Placement, Stage, at, look, quality
 from deploy_scripts.regional_copy import original
+from deploy_scripts.watch_state import WatchState, watch_state
 from settings_schema import ModelNames
 from settings_schema.reading import Settings
 
@@ -101,8 +103,8 @@ def failed_stages(state: dict[str, Any], said: Callable[[str], str] = lambda bui
     return failures
 
 
-def failed_training(name: str, newest: dict[str, Any] | None) -> list[Failure]:
-    """`newest`: summary of the SageMaker pipeline's last execution."""
+def failed_run(name: str, newest: Mapping[str, Any] | None) -> list[Failure]:
+    """`newest`: summary of the SageMaker pipeline's last execution, of a training or a watch."""
     if newest is None or newest["PipelineExecutionStatus"] != "Failed":
         return []
     reason = newest.get("PipelineExecutionFailureReason") or "no reason given"
@@ -155,17 +157,23 @@ def collect(project: ProjectEnvironment, settings: Settings, model: str | None =
     stages = [stage for names in models for stage in _stages(settings, names, places, deployed) if stage.place.where not in closed]
     registry, codepipeline = project.client("sagemaker"), project.client("codepipeline")
     # Made here and not by the threads: boto3 makes clients one at a time.
-    sagemaker = {where: place.client("sagemaker") for where, place in {stage.place.where: stage.place for stage in stages}.items()}
+    there = {stage.place.where: stage.place for stage in stages}
+    sagemaker, cloudwatch = ({where: place.client(name) for where, place in there.items()} for name in ("sagemaker", "cloudwatch"))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         placements = pool.map(lambda stage: look(stage, sagemaker[stage.place.where], registry, lambda arn: original(project, arn)), stages)
+        watches = pool.map(lambda stage: _watch(stage, sagemaker[stage.place.where], cloudwatch[stage.place.where]), stages)
         pipelines = [settings.project.names.build_pipeline, *(names.deploy_pipeline for names in models)]
         states = pool.map(lambda name: found(codepipeline.get_pipeline_state, name=name), pipelines)
-        trainings = pool.map(lambda names: failed_training(names.training_pipeline, newest_run(registry, names.training_pipeline)), models)
+        trainings = pool.map(lambda names: failed_run(names.training_pipeline, newest_run(registry, names.training_pipeline)), models)
         pending = pool.map(lambda names: waiting_versions(names.model, _pending(registry, names)), models)
-        shown, (build, *deploy) = list(placements), list(states)
+        shown, watched, (build, *deploy) = list(placements), list(watches), list(states)
     failures = [Failure(f"environment {name}", "", reason) for name, reason in closed.values()]
     failures += [item for state in (build, *deploy) if state for item in failed_stages(state, lambda build_id: _said(project, build_id))]
     failures += [*(item for items in trainings for item in items), *(item for placement in shown for item in failed_stage(placement))]
+    failures += [
+        item for stage, state in zip(stages, watched, strict=True) for item in failed_run(stage.names.monitoring_pipeline, state.run)
+    ]
+    shown = [replace(placement, watch=state.shown) for placement, state in zip(shown, watched, strict=True)]
     waiting = [*(item for items in pending for item in items), *(item for state in deploy if state for item in waiting_stages(state))]
     return Overview(shown, failures, [*waiting, *left_behind(settings, deployed, model)])
 
@@ -193,6 +201,10 @@ def _stages(settings: Settings, names: ModelNames, places: Sequence[EnvironmentP
         yield Stage(names.at(str(name)), item.place, None, item)
 
 
+def _watch(stage: Stage, sagemaker: Any, cloudwatch: Any) -> WatchState:
+    return watch_state(stage.names, sagemaker, cloudwatch) if stage.deployment else WatchState()
+
+
 def _said(project: ProjectEnvironment, build_id: str) -> str:
     return build_logs.reason(project.client("codebuild"), project.client("logs"), build_id)
 
@@ -210,10 +222,12 @@ def show(overview: Overview) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 140  # a log or a pipe has no width of its own, and columns must not be cut
-    table = Table("model", "stage", "version", "status", "since", "commit", "metric", "instances")
+    table = Table("model", "stage", "version", "status", "since", "commit", "metric", "instances", "watch")
     for item in overview.stages:
         runs = str(item.instances or "-") if not item.schedule else "\n".join(filter(None, (item.schedule, item.scored)))
-        table.add_row(item.model, item.stage, str(item.version or "-"), item.status, item.since, item.commit, item.metric, runs)
+        table.add_row(
+            item.model, item.stage, str(item.version or "-"), item.status, item.since, item.commit, item.metric, runs, item.watch or "-"
+        )
     console.print(table)
     for failure in overview.failures:
         text = f"failed on {failure.since}: {failure.what}\n  {failure.reason}"

@@ -8,6 +8,7 @@ the limits that one window was found to break, so 0 is healthy and any alarm thr
 from __future__ import annotations
 
 from settings_schema import Model, ServingNames
+from settings_schema.names import DRIFT, QUALITY
 
 DRIFTED_FEATURES = "DriftedFeatures"
 QUALITY_BREACHES = "QualityBreaches"
@@ -19,8 +20,6 @@ METRICS = (DRIFTED_FEATURES, QUALITY_BREACHES, BIAS_BREACHES, CONTRACT_BREACHES)
 JUDGED_ROWS = "JudgedRows"
 #: How far a feature has moved, with a second dimension, `Feature`.
 EFFECT = "Drift"
-#: End the names of the alarms on the first two of them (infra/serving/drift_alarm.py), which retrain.
-DRIFT, QUALITY = "drift", "quality"
 #: Ends the name of the alarm on a run that failed (infra/serving/model_watch.py).
 MONITORING_FAILED = "monitoring-failed"
 

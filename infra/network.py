@@ -28,7 +28,10 @@ ALERTS = {"Sns": ec2.InterfaceVpcEndpointAwsService.SNS}
 
 
 class Network(Construct):
-    """Two availability zones, no internet; `buckets` are the ARNs of those that are reached, `also` services that are reached besides."""
+    """Two availability zones, no internet; `buckets` are the ARNs of those that are reached, `also` services that are reached besides.
+
+    `elsewhere`: ARNs of buckets in other regions, by region.
+    """
 
     def __init__(
         self,
@@ -39,10 +42,13 @@ class Network(Construct):
         key: kms.IKey,
         buckets: Sequence[str],
         also: Mapping[str, ec2.InterfaceVpcEndpointAwsService] | None = None,
+        elsewhere: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.vpc = self._vpc({**_SERVICES, **(also or {})})
         self._reach_s3(buckets)
+        for region, there in (elsewhere or {}).items():
+            self._reach_s3_of(region, there)
         self._security_group = ec2.SecurityGroup(
             self,
             "Workloads",
@@ -80,17 +86,33 @@ class Network(Construct):
         """
         stack = cdk.Stack.of(self)
         endpoint = self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
-        own = {"StringEquals": {"aws:PrincipalAccount": stack.account}}
+        self._only(endpoint, buckets)
+        layers = f"arn:{stack.partition}:s3:::prod-{stack.region}-starport-layer-bucket/*"
+        # ECR signs these requests, not we.
+        endpoint.add_to_policy(iam.PolicyStatement(principals=[iam.AnyPrincipal()], actions=["s3:GetObject"], resources=[layers]))
+
+    def _reach_s3_of(self, region: str, buckets: Sequence[str]) -> None:
+        """A gateway endpoint serves its own region, an interface endpoint may serve another one, under the names that S3 has there.
+
+        Source: "Cross-Region enabled AWS services" of the AWS PrivateLink guide. Whoever deploys needs `vpce:AllowMultiRegion`.
+        """
+        partition = "cn." if region.startswith("cn-") else ""
+        endpoint = self.vpc.add_interface_endpoint(
+            f"S3In{region}",
+            service=ec2.InterfaceVpcEndpointService(f"{partition}com.amazonaws.{region}.s3"),
+            service_region=region,
+            private_dns_enabled=True,
+            private_dns_only_for_inbound_resolver_endpoint=ec2.VpcEndpointPrivateDnsOnlyForInboundResolverEndpoint.ALL_RESOLVERS,
+        )
+        self._only(endpoint, buckets)
+
+    def _only(self, endpoint: ec2.GatewayVpcEndpoint | ec2.InterfaceVpcEndpoint, buckets: Sequence[str]) -> None:
+        own = {"StringEquals": {"aws:PrincipalAccount": cdk.Stack.of(self).account}}
         find = ["s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketLocation"]
         use = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload"]
-        layers = f"arn:{stack.partition}:s3:::prod-{stack.region}-starport-layer-bucket/*"
-        for actions, resources, conditions in (
-            (find, list(buckets), own),
-            (use, [f"{bucket}/*" for bucket in buckets], own),
-            (["s3:GetObject"], [layers], None),  # ECR signs these requests, not we
-        ):
+        for actions, resources in ((find, list(buckets)), (use, [f"{bucket}/*" for bucket in buckets])):
             endpoint.add_to_policy(
-                iam.PolicyStatement(principals=[iam.AnyPrincipal()], actions=actions, resources=resources, conditions=conditions)
+                iam.PolicyStatement(principals=[iam.AnyPrincipal()], actions=actions, resources=resources, conditions=own)
             )
 
     def _allow_traffic(self) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 #: The one variant of an endpoint. A new name would deregister the scalable target and make it anew.
 VARIANT = "AllTraffic"
+#: End the names of the alarms on what the watch found (infra/serving/drift_alarm.py), which retrain.
+DRIFT, QUALITY = "drift", "quality"
 SEPARATOR = "--"
 #: Words that stand where a model's name could: stacks of the project.
 RESERVED_MODELS = ("foundation", "build", "environment")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infra.drift_metrics import DRIFT, MONITORING_FAILED, QUALITY
+from infra.drift_metrics import MONITORING_FAILED
 from infra.encryption_key import FOR_AWS_RESOURCES
 from infra.ownership import is_ours, makes_as_ours, not_another_s
 from infra.places import Context
@@ -19,6 +19,7 @@ from infra.serving.endpoint_alarms import OTHERS, ROLLBACK
 from infra.serving.prediction_alarm import OF_ANY_VERSION
 from infra.serving.variant_autoscaling import LOAD
 from settings_schema import Environment, Model
+from settings_schema.names import DRIFT, QUALITY
 
 _SCALING = "sagemaker.application-autoscaling.amazonaws.com"
 #: What Application Auto Scaling tries in the caller's name before it registers a target.

@@ -1,8 +1,8 @@
 """Tells the project's account and region of drift and of lost quality, where models are trained again: an alarm is an event of its own
 account and region.
 
-infra/foundation/foundation_stack.py lets this in, infra/model/retraining.py acts on it. Source: "Sending and receiving events between AWS
-accounts" of the EventBridge user guide.
+infra/foundation/foundation_stack.py lets this in, infra/model/retraining.py acts on it, each model's rule on its own alarms. Source:
+"Sending and receiving events between AWS accounts" of the EventBridge user guide.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from infra.drift_metrics import retraining_alarms
 from infra.places import Context
 from infra.service_role import ServiceRole
 from settings_schema import Environment
+from settings_schema.names import DRIFT, QUALITY
 
 
 class DriftForwarding(Construct):
@@ -24,9 +25,10 @@ class DriftForwarding(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         models = context.settings.models.values()
-        alarms = [name for model in models for name in retraining_alarms(model, model.names(context.project).at(environment.name)).values()]
-        if not alarms:
+        if not any(retraining_alarms(model, model.names(context.project).at(environment.name)) for model in models):
             return
+        # Of every model, in two patterns: a rule's has 2,048 characters ("Amazon EventBridge quotas"), and a project many models.
+        every = context.project.names.model("*").at(environment.name)
         role = ServiceRole(
             self,
             "Role",
@@ -43,7 +45,7 @@ class DriftForwarding(Construct):
             event_pattern=events.EventPattern(
                 source=["aws.cloudwatch"],
                 detail_type=["CloudWatch Alarm State Change"],
-                detail={"alarmName": alarms, "state": {"value": ["ALARM"]}},
+                detail={"alarmName": [{"wildcard": every.alarm(what)} for what in (DRIFT, QUALITY)], "state": {"value": ["ALARM"]}},
             ),
             targets=[targets.EventBus(bus, role=role, dead_letter_queue=dead_letters)],
         )

@@ -22,7 +22,6 @@ from infra.places import Context, bucket_arn, value
 from infra.private_bucket import CAPTURE_PREFIX, MONITORING_PREFIX, AccessLogs, PrivateBucket
 from infra.serving.imports import ALERTS, BUCKET, DATA_BUCKET, DEAD_LETTERS, KEY
 from infra.tags import add_tags
-from pipelines.monitoring.pipeline import NO_BUCKET
 from settings_schema import Environment
 
 if TYPE_CHECKING:
@@ -85,20 +84,19 @@ class EnvironmentStack(cdk.Stack):
         from infra.network import ALERTS as TO_ALERTS
         from infra.network import Network  # EC2 is by far the largest part of the CDK, and most projects need none of it
 
-        versions = self._context.places.artifact_bucket(self._context.places.of(self._environment).region)
-        buckets = [self._bucket.bucket_arn, bucket_arn(versions)]
-        if self._teaches:
-            buckets.append(bucket_arn(self._context.places.data_bucket()))
-        days = self._context.project.log_retention_days
-        return Network(self, "Network", log_retention_days=days, key=self._key, buckets=buckets, also=TO_ALERTS)
-
-    @property
-    def _teaches(self) -> bool:
-        """Whether the watch reaches the project's data bucket: from a private network it does not in another region, for S3's gateway
-        endpoints serve their own ("Gateway endpoints for Amazon S3" of the VPC guide).
-        """
         places = self._context.places
-        return not (self._environment.in_vpc and places.of(self._environment).region != places.home.region)
+        region, home = places.of(self._environment).region, places.home.region
+        buckets = [self._bucket.bucket_arn, bucket_arn(places.artifact_bucket(region))]
+        taught = [bucket_arn(places.data_bucket())]  # where the watch tells what it found
+        return Network(
+            self,
+            "Network",
+            log_retention_days=self._context.project.log_retention_days,
+            key=self._key,
+            buckets=[*buckets, *taught] if region == home else buckets,
+            also=TO_ALERTS,
+            elsewhere=None if region == home else {home: taught},
+        )
 
     def _serve_models(self) -> None:
         given: dict[str, Any] = {"context": self._context, "environment": self._environment}
@@ -117,7 +115,7 @@ class EnvironmentStack(cdk.Stack):
             KEY: self._key.key_arn,
             BUCKET: self._bucket.bucket_name,
             ALERTS: self._alerts.topic_arn,
-            DATA_BUCKET: value(self._context.places.data_bucket()) if self._teaches else NO_BUCKET,
+            DATA_BUCKET: value(self._context.places.data_bucket()),
             DEAD_LETTERS: self._dead_letters.queue_arn,
             **(self._network.outputs if self._network else {}),
         }

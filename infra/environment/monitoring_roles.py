@@ -78,8 +78,10 @@ class MonitoringRole(SageMakerRole):
         """
         registry, pipeline = context.places.registry(environment), self._names.of_model.training_pipeline
         bucket = context.places.artifact_bucket(registry.region)
-        versions = registry.model_packages(self._names.of_model.model_package_group)
-        self.allow("Versions", ["sagemaker:DescribeModelPackage"], [versions])
+        group = self._names.of_model.model_package_group
+        self.allow("Versions", ["sagemaker:DescribeModelPackage"], [registry.model_packages(group)])
+        if registry != context.places.home:  # copies, which say of which version they are
+            self.allow("Copies", ["sagemaker:ListModelPackages"], registry.registry(group))
         evidence = [bucket_arn(bucket, f"pipelines/{pipeline}/*/{step}/*") for step in ("evaluate", "choose")]
         self.allow("Evidence", ["s3:GetObject"], evidence)
         self.allow("Code", ["s3:GetObject"], [bucket_arn(bucket, STEPS)])

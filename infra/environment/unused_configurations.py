@@ -1,4 +1,4 @@
-"""The function that deletes what earlier deployments left: remove_unused/, once a day.
+"""The function that deletes what earlier deployments left: remove_unused/, once a day; and ends a watch that is to be retired.
 
 It may delete only what has the tag of one of the models that serve here, and nobody else may delete for it. By hand, and before its stack
 goes: `aws lambda invoke` with its name, which is fixed for that; from the project's account by its ARN, as deploy_scripts/retirement.py
@@ -73,3 +73,6 @@ class UnusedConfigurations(Construct):
         ours = {"StringLike": {f"aws:ResourceTag/{MADE_FOR}": every.endpoint}}
         function.allow("Models", ["sagemaker:DescribeEndpointConfig"], configurations[1:], ours)
         function.allow("Delete", ["sagemaker:DeleteModel", "sagemaker:DeleteEndpointConfig"], configurations, ours)
+        function.allow("Watches", ["sagemaker:ListPipelineExecutions"], [place.sagemaker("pipeline", every.monitoring_pipeline)])
+        runs = place.sagemaker("pipeline", f"{every.monitoring_pipeline}/execution/*")
+        function.allow("EndWatches", ["sagemaker:StopPipelineExecution"], [runs])

@@ -60,14 +60,7 @@ class ModelDashboard(Construct):
         names = self._names.at(environment.name)
 
         def lines(metric: str, statistic: str, *dimensions: str) -> cloudwatch.MathExpression:
-            place = self._places.of(environment)
-            return cloudwatch.MathExpression(
-                expression=live_metrics.search(names, metric, statistic, *dimensions),
-                label=metric,
-                using_metrics={},
-                search_account=place.account if self._places.is_elsewhere(environment) else None,
-                search_region=place.region if place.region != self._places.home.region else None,
-            )
+            return self._search(environment, metric, statistic, (*live_metrics.DIMENSIONS, *dimensions), label=metric)
 
         counts = [lines(metric, "Sum") for metric in (live_metrics.REFUSED, live_metrics.MISSING, live_metrics.UNSEEN)]
         self._dashboard.add_widgets(
@@ -94,24 +87,32 @@ class ModelDashboard(Construct):
         self._dashboard.add_widgets(cloudwatch.GraphWidget(title="Monitoring: limits broken", left=findings, right=rows, width=24))
 
     def _add_effects(self, environments: Sequence[Environment]) -> None:
-        """Every feature that has been judged, found by its name: a feature that comes or goes changes no dashboard.
-
-        Source: "Using search expressions in graphs" of the CloudWatch user guide.
-        """
+        """Every feature that has been judged."""
         graphs = []
         for environment in environments:
-            place, endpoint = self._places.of(environment), self._names.at(environment.name).endpoint
-            schema = f'{{"{self._names.metrics_namespace}",EndpointName,Feature}}'
-            search = cloudwatch.MathExpression(
-                expression=f"SEARCH('{schema} MetricName=\"{EFFECT}\" EndpointName=\"{endpoint}\"', 'Maximum', 3600)",
-                label="",
-                using_metrics={},
-                period=cdk.Duration.minutes(60),
-                search_region=place.region if place.region != self._places.home.region else None,
-                search_account=place.account if self._places.is_elsewhere(environment) else None,
-            )
-            graphs.append(cloudwatch.GraphWidget(title=f"{endpoint}: drift of each feature", left=[search], width=24 // len(environments)))
+            search = self._search(environment, EFFECT, "Maximum", ("EndpointName", "Feature"), label="", minutes=60)
+            title = f"{self._names.at(environment.name).endpoint}: drift of each feature"
+            graphs.append(cloudwatch.GraphWidget(title=title, left=[search], width=24 // len(environments)))
         self._dashboard.add_widgets(*graphs)
+
+    def _search(
+        self, environment: Environment, metric: str, statistic: str, dimensions: Sequence[str], *, label: str, minutes: int = 1
+    ) -> cloudwatch.MathExpression:
+        """A metric by its name with whatever values its dimensions have: a version or a feature that comes or goes changes no dashboard.
+
+        A namespace has to be quoted where it has other signs than letters and digits: "Search expression syntax" of the CloudWatch guide.
+        """
+        place, endpoint = self._places.of(environment), self._names.at(environment.name).endpoint
+        schema = ",".join((f'"{self._names.metrics_namespace}"', *dimensions))
+        terms = f'MetricName="{metric}" EndpointName="{endpoint}"'
+        return cloudwatch.MathExpression(
+            expression=f"SEARCH('{{{schema}}} {terms}', '{statistic}', {60 * minutes})",
+            label=label,
+            using_metrics={},
+            period=cdk.Duration.minutes(minutes),
+            search_region=place.region if place.region != self._places.home.region else None,
+            search_account=place.account if self._places.is_elsewhere(environment) else None,
+        )
 
     def _metric(
         self, environment: Environment, namespace: str, name: str, statistic: str, label: str, *, minutes: int = 1, **dimensions: str

@@ -47,17 +47,24 @@ def _let_in(environment: Environment, names: ServingNames, context: Context) -> 
     The policy may name no role that is not there yet.
     """
     place, registry = context.places.of(environment), context.places.registry(environment)
+    group = names.of_model.model_package_group
     title = "".join(part.title() for part in environment.name.split("-"))
-    look, make = "sagemaker:DescribeModelPackage", "sagemaker:CreateModel"
-    given = {"Deploys": (names.deployment_role, [look, make]), "Watches": (names.monitoring_role, [look])}
+    look, make, find = "sagemaker:DescribeModelPackage", "sagemaker:CreateModel", "sagemaker:ListModelPackages"
+    versions, also_group = registry.model_packages(group), registry.registry(group)
+    given: dict[str, tuple[str, list[str], str | list[str]]] = {
+        "Deploys": (names.deployment_role, [look, make], versions),
+        "Watches": (names.monitoring_role, [look], versions),
+    }
+    if registry != context.places.home:  # copies, of which the watch finds the one that answered by its description
+        given["Finds"] = (names.monitoring_role, [find], also_group)
     return [
         {
             "Sid": f"{title}{does}Versions",
             "Effect": "Allow",
             "Principal": {"AWS": place.root()},
             "Action": actions,
-            "Resource": registry.model_packages(names.of_model.model_package_group),
+            "Resource": resource,
             "Condition": {"ArnEquals": {"aws:PrincipalArn": place.role(role)}},
         }
-        for does, (role, actions) in given.items()
+        for does, (role, actions, resource) in given.items()
     ]

@@ -70,6 +70,7 @@ class BatchStack(ServingStack):
         return {
             "model": self.model.attr_model_name,
             "package": self.package_arn,
+            "version": self.version,
             "bucket": self.imports.of_environment(BUCKET),
             "input": self.names.batch_input,
             "output": self.names.predictions,

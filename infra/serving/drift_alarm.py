@@ -9,8 +9,9 @@ from __future__ import annotations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from infra.drift_metrics import DRIFT, DRIFTED_FEATURES, QUALITY, QUALITY_BREACHES
+from infra.drift_metrics import DRIFTED_FEATURES, QUALITY_BREACHES
 from settings_schema import ServingNames
+from settings_schema.names import DRIFT, QUALITY
 
 
 class _FindingAlarm(cloudwatch.CfnAlarm):

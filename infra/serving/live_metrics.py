@@ -18,9 +18,3 @@ DISTANCE = "PredictionDistance"
 def variables(names: ServingNames) -> dict[str, str]:
     """Environment of a container that is to speak; it also needs its version, which every container is told."""
     return {"METRICS_NAMESPACE": names.of_model.metrics_namespace, "METRICS_ENDPOINT": names.endpoint}
-
-
-def search(names: ServingNames, metric: str, statistic: str, *more_dimensions: str) -> str:
-    """CloudWatch's search for a metric of every version of an endpoint, since a dashboard is made before they are."""
-    schema = ",".join((names.of_model.metrics_namespace, *DIMENSIONS, *more_dimensions))
-    return f"SEARCH('{{{schema}}} MetricName=\"{metric}\" EndpointName=\"{names.endpoint}\"', '{statistic}', 60)"

@@ -1,8 +1,8 @@
 """What a model's stack in an environment is, whichever way it serves: a SageMaker model, made of an approved version, and its watch.
 
-Deployed by the deploy pipeline with the parameter `ModelPackageArn` and those of its watch; needs no asset and no IAM capability. What it
-takes from the environment comes by `Fn::ImportValue`. It names no account or region, so that whoever synthesizes it (a person, a build)
-gets the same bytes, and a difference means that settings or code changed. Next: endpoint_stack.py, batch_stack.py.
+Deployed by the deploy pipeline with the parameters `ModelPackageArn` and `ModelVersion` and those of its watch; needs no asset and no IAM
+capability. What it takes from the environment comes by `Fn::ImportValue`. It names no account or region, so that whoever synthesizes it (a
+person, a build) gets the same bytes, and a difference means that settings or code changed. Next: endpoint_stack.py, batch_stack.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from infra.retained_log_group import RetainedLogGroup
 from infra.serving import live_metrics
 from infra.serving.imports import INFERENCE_ROLE, KEY, SECURITY_GROUP, Imports
 from infra.serving.model_watch import ModelWatch
-from pipelines.monitoring.pipeline import PACKAGE
+from pipelines.monitoring.pipeline import PACKAGE, VERSION
 from settings_schema import Environment, Model, Project
 
 #: Tag that says for which stack CloudFormation made and named a model or a configuration (infra/environment/remove_unused).
@@ -53,9 +53,7 @@ class ServingStack(cdk.Stack):
         self.imports = Imports(environment.names(project), self.names)
         self._log_retention_days = project.log_retention_days
         self._in_vpc = environment.in_vpc
-        self.package_arn = self._parameter().value_as_string
-        #: Number of the version: the end of `arn:…:model-package/<group>/<number>`.
-        self.version = cdk.Fn.select(2, cdk.Fn.split("/", self.package_arn))
+        self.package_arn, self.version = self._parameters()
         self.model = self._model({**(variables or {}), live_metrics.VERSION: self.version})
         if model.watch is not None:
             ModelWatch(self, "Watch", names=self.names, model=model, watch=model.watch, imports=self.imports, in_vpc=self._in_vpc)
@@ -66,14 +64,23 @@ class ServingStack(cdk.Stack):
         """Overrides the CDK's name, which drops the hyphens: builds and people find the template by the stack's name."""
         return f"{self.stack_name}.template.json"
 
-    def _parameter(self) -> cdk.CfnParameter:
-        return cdk.CfnParameter(
+    def _parameters(self) -> tuple[str, str]:
+        """ARN and number of the version. A copy in another region has the number of the version that it is of: people approved that one."""
+        package = cdk.CfnParameter(
             self,
             PACKAGE,
             description="Approved version in the model registry",
             allowed_pattern=r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:model-package/.+/\d+",
             constraint_description="the ARN of one version of a model package group",
         )
+        number = cdk.CfnParameter(
+            self,
+            VERSION,
+            description="Its number where it was approved",
+            allowed_pattern=r"\d+",
+            constraint_description="the number at the end of that ARN or, of a copy, of the version that it is a copy of",
+        )
+        return package.value_as_string, number.value_as_string
 
     def _model(self, variables: Mapping[str, str]) -> sagemaker.CfnModel:
         """The variables join the package's own: SageMaker has taken both since 2023 (aws/sagemaker-python-sdk#3581)."""

@@ -21,12 +21,10 @@ DUE = "due"
 FROM, TO = "From", "To"
 STEP = "Monitor"
 #: Parameters of the template that a deployment fills: deploy_scripts/render.py.
-PACKAGE, IMAGE, CODE = "ModelPackageArn", "ModelImage", "MonitoringCode"
+PACKAGE, VERSION, IMAGE, CODE = "ModelPackageArn", "ModelVersion", "ModelImage", "MonitoringCode"
 #: What the template's stack puts in beside its parameters.
 ROLE, BUCKET, KEY, ALERTS, SUBNETS, SECURITY_GROUP = "Role", "Bucket", "Key", "Alerts", "Subnets", "SecurityGroup"
 DATA_BUCKET = "DataBucket"  # of the project, perhaps in another account and region; its name ends with them
-#: In its place, where the job cannot reach it: an export has no empty value.
-NO_BUCKET = "none"
 _CODE_FOLDER = "/opt/ml/processing/input/code"
 _VOLUME_GIB = 30
 _MAX_RUNTIME_SECONDS = 4 * 60 * 60
@@ -91,6 +89,7 @@ def variables(names: ServingNames, *, is_batch: bool) -> dict[str, str]:
         "ENVIRONMENT": names.environment,
         "ENDPOINT_NAME": names.endpoint,  # a batch model has none; its metrics and versions go by this name all the same
         "MODEL_PACKAGE_ARN": _put_in(PACKAGE),
+        "MODEL_VERSION": _put_in(VERSION),
         "BUCKET": _put_in(BUCKET),
         "KMS_KEY_ARN": _put_in(KEY),
         "MONITORING_PREFIX": names.monitoring,

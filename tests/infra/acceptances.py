@@ -14,6 +14,7 @@ NAG = {
     r"IAM5\[Resource::.*:model-package/shop--[a-z-]*/\*\]": "the versions of one group",
     r"IAM5\[Resource::.*:pipeline/shop--\*--training(/execution/\*)?\]": "the build starts every model of the project, also the next one",
     r"IAM5\[Resource::.*:pipeline/shop--[a-z-]*--training/execution/\*\]": "what the runs of one model learned from; SageMaker names them",
+    r"IAM5\[Resource::.*:pipeline/shop--\*--[a-z]*--monitoring(/execution/\*)?\]": "watches of an environment, which end before the model",
     r"IAM5\[Resource::.*:role/shop--\*--training\]": "as which the pipelines that the build starts run",
     r"IAM5\[Resource::.*:endpoint/shop--\*--[a-z]*\]": "which endpoints of an environment are in use, also of the next model",
     r"IAM5\[Resource::.*:stack/shop--[a-z*-]*/\*\]": "a stack's ARN ends with an id that CloudFormation makes",

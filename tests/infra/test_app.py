@@ -112,19 +112,23 @@ def test_a_private_network_reaches_its_own_buckets_as_its_own_account_and_no_oth
     _, templates = synthesized(THREE)
     expected = {
         "shop--foundation": {"shop--data-111111111111-eu-west-1", "shop--artifacts-111111111111-eu-west-1"},
-        # Of the project's data only what is in the same region: gateway endpoints serve their own, and the watch tells there what it found.
+        # The project's data: the watch tells there what it found.
         "shop--environment--try": {
             "shop--try-222222222222-eu-west-1",
             "shop--artifacts-111111111111-eu-west-1",
             "shop--data-111111111111-eu-west-1",
         },
-        "shop--environment--live": {"shop--live-333333333333-eu-central-1", "shop--artifacts-111111111111-eu-central-1"},
+        "shop--environment--live": {
+            "shop--live-333333333333-eu-central-1",
+            "shop--artifacts-111111111111-eu-central-1",
+            "shop--data-111111111111-eu-west-1",
+        },
     }
     for stack, buckets in expected.items():
         endpoints = resources_of(templates, "AWS::EC2::VPCEndpoint", stack).values()
-        (s3,) = [endpoint for endpoint in endpoints if endpoint["VpcEndpointType"] == "Gateway"]
+        to_s3 = [endpoint for endpoint in endpoints if "PolicyDocument" in endpoint]
         reached = set()
-        for statement in s3["PolicyDocument"]["Statement"]:
+        for statement in [item for endpoint in to_s3 for item in endpoint["PolicyDocument"]["Statement"]]:
             arns = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
             names = {text(arn, stack, templates).removeprefix("arn:aws:s3:::").partition("/")[0] for arn in arns}
             if any(name.endswith("starport-layer-bucket") for name in names):  # layers of container images, which ECR's own requests fetch
@@ -136,13 +140,20 @@ def test_a_private_network_reaches_its_own_buckets_as_its_own_account_and_no_oth
         assert reached == buckets
 
 
-def test_a_watch_that_does_not_reach_the_project_s_data_is_told_so(synthesized):
+def test_the_project_s_data_are_reached_from_another_region_under_the_names_that_s3_has_there(synthesized):
+    """A gateway endpoint serves its own region only, and inside there is no way out."""
     _, templates = synthesized(THREE)
-    told = {
-        stack: next(output["Value"] for name, output in templates[stack]["Outputs"].items() if name == "DataBucketName")
-        for stack in ("shop--environment--try", "shop--environment--live")
-    }
-    assert told == {"shop--environment--try": "shop--data-111111111111-eu-west-1", "shop--environment--live": "none"}
+    endpoints = resources_of(templates, "AWS::EC2::VPCEndpoint", "shop--environment--live").values()
+    (there,) = [endpoint for endpoint in endpoints if endpoint.get("ServiceRegion")]
+    assert (there["ServiceRegion"], there["ServiceName"]) == ("eu-west-1", "com.amazonaws.eu-west-1.s3")
+    assert (there["VpcEndpointType"], there["PrivateDnsEnabled"]) == ("Interface", True)
+    assert there["DnsOptions"]["PrivateDnsOnlyForInboundResolverEndpoint"] == "AllResolvers"
+    policy = json.dumps(there["PolicyDocument"])
+    assert "shop--data-111111111111-eu-west-1" in policy
+    assert "shop--live" not in policy
+    assert not [
+        item for item in resources_of(templates, "AWS::EC2::VPCEndpoint", "shop--environment--try").values() if "ServiceRegion" in item
+    ]
 
 
 def test_the_watch_runs_in_its_environment_s_network_from_which_it_can_call_someone(synthesized):

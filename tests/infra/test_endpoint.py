@@ -55,7 +55,7 @@ def test_the_model_is_the_package_of_the_parameter(resources, stack):
     assert model["PrimaryContainer"]["ModelPackageName"] == {"Ref": "ModelPackageArn"}
 
 
-VERSION = {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "ModelPackageArn"}]}]}  # of arn:…:model-package/<group>/<version>
+VERSION = {"Ref": "ModelVersion"}  # not the end of the ARN: in another region that is a copy with a number of its own
 
 
 @pytest.mark.parametrize("stack", ENDPOINTS)
@@ -297,6 +297,22 @@ def test_the_dashboard_shows_each_feature_s_drift_without_naming_one(templates):
     assert "length" not in body
 
 
+def test_each_search_of_the_dashboard_quotes_its_namespace(templates):
+    """Which CloudWatch wants of one with other signs than letters and digits, as a model's hyphen: "Search expression syntax"."""
+    for stack in ("shop--abalone", "shop--arrests"):
+        (dashboard,) = [item for item in templates[stack]["Resources"].values() if item["Type"] == "AWS::CloudWatch::Dashboard"]
+        body = json.loads(text(dashboard["Properties"]["DashboardBody"], stack, templates))
+        searches = [
+            metric[0]["expression"]
+            for widget in body["widgets"]
+            for metric in widget["properties"].get("metrics", [])
+            if "expression" in metric[0]
+        ]
+        assert searches
+        quoted = "{" + f'"{stack.replace("--", "/")}/Monitoring",'
+        assert [search for search in searches if quoted not in search] == []
+
+
 @pytest.mark.parametrize("stack", serving_stacks(ONE))
 def test_what_serves_is_watched_by_a_pipeline_that_its_schedule_starts_and_whose_failure_calls_someone(templates, resources, stack):
     pipeline = only(resources("AWS::SageMaker::Pipeline", stack))
@@ -320,7 +336,7 @@ def test_a_model_that_is_not_watched_has_none_of_it_and_keeps_its_roles(variant)
     templates = variant(models=named(ABALONE.but(monitoring=None)))
     kinds = {item["Type"] for item in templates[PRODUCTION_STACK]["Resources"].values()}
     assert not kinds & {"AWS::SageMaker::Pipeline", "AWS::Scheduler::Schedule"}
-    assert list(templates[PRODUCTION_STACK]["Parameters"]) == ["ModelPackageArn"]
+    assert list(templates[PRODUCTION_STACK]["Parameters"]) == ["ModelPackageArn", "ModelVersion"]
     assert "drift" not in json.dumps(
         [item.get("Properties", {}).get("AlarmName") for item in templates[PRODUCTION_STACK]["Resources"].values()]
     )

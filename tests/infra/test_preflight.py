@@ -9,6 +9,7 @@ import pytest
 from packages.preflight.tests.aws_account import REGION, Aws, found, only, quota, quotas, signs, situation
 from preflight import names, network, service_roles
 from preflight.assembly import Stack
+from preflight.needs import Use
 from preflight.quotas import check_builds
 from tests.example_models import PROJECT
 from tests.infra.cases import THREE
@@ -43,6 +44,14 @@ def test_the_builds_of_the_templates_have_a_quota_that_is_known(stacks: list[Sta
     name = "Concurrently running builds for Linux/Small environment"
     limit = {"service-quotas:ListServiceQuotas": quotas(quota(name, 0, service="codebuild"))}
     assert only(check_builds, situation(Aws(limit), stacks=stacks)).sign == "✗"
+
+
+def test_the_quota_of_jobs_counts_the_watch_of_each_model_and_environment(stacks: list[Stack]) -> None:
+    """Their schedules meet."""
+    (need,) = situation(stacks=stacks).needs_of(Use.PROCESSING)
+    watched = [stack for stack in stacks if stack.resources("AWS::SageMaker::Pipeline")]
+    assert need.count == len(watched) > 1
+    assert f"{len(watched)} of Monitor 1" in need.why
 
 
 def test_the_private_network_of_the_templates_asks_for_its_endpoints(synthesized: Any) -> None:

@@ -116,6 +116,7 @@ UNUSED = (
     ),
     Unused(_DATA_VERSION, r"s3:GetObject", SELDOM, "only a model that learns from answers has a tally of them"),
     Unused(_REMOVE_UNUSED, r"sagemaker:Delete\w+", SELDOM, "only what earlier deployments left is deleted, once a day"),
+    Unused(_REMOVE_UNUSED, r"sagemaker:StopPipelineExecution", SELDOM, "a watch runs while its model is retired"),
     Unused(_REMOVE_UNUSED, r"\w+:(List|Describe)\w+", SELDOM, "it runs once a day, which the loop need not reach"),
     Unused(_SCHEDULES, r"(sqs:SendMessage|kms:\w+)", SELDOM, "an invocation that could not be made goes to the encrypted queue"),
     Unused(_SCHEDULES, r"lambda:InvokeFunction", SELDOM, "once a day or a week, which the loop need not reach"),

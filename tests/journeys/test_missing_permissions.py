@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from deploy_scripts import build_logs
 from deploy_scripts.placements import Stage, look
-from deploy_scripts.status import failed_stage, failed_stages, failed_training
+from deploy_scripts.status import failed_run, failed_stage, failed_stages
 from local_account.account import Account
 from packages.local_account.tests import endpoint_models as models
 from packages.local_account.tests import sagemaker_requests as small
@@ -130,7 +130,7 @@ def test_a_step_s_failure_names_role_action_and_resource(account: Account, lacks
     assert says(steps["Write"]["FailureReason"], action, resource)
     assert says(execution["FailureReason"], action, resource)
     (newest,) = sagemaker.list_pipeline_executions(PipelineName=name)["PipelineExecutionSummaries"]
-    (failure,) = failed_training(name, newest)
+    (failure,) = failed_run(name, newest)
     assert says(failure.reason, action, resource)
 
 

@@ -133,7 +133,7 @@ def deployed(account: Account, package: str) -> None:
     exports = [output["Value"] for name, output in environment["Outputs"].items() if name in EXPORTED or "Monitoring" in name]
     wanted = {name for value in exports for name in referred(value)}
     code, _ = publish(account.client("s3"), ARTIFACTS, {**code_files(ABALONE), "monitor.py": JUDGE.encode()})
-    parameters = {"ModelPackageArn": package, "ModelImage": IMAGE, "MonitoringCode": code}
+    parameters = {"ModelPackageArn": package, "ModelVersion": "1", "ModelImage": IMAGE, "MonitoringCode": code}
     deploy(account, "shop--environment--live", part(environment, wanted, parameters=False), {})
     watch = {name for name in serving["Resources"] if name.startswith("Watch")}
     deploy(account, NAMES.stack, part(serving, watch, parameters=True), parameters)

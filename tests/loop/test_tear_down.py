@@ -88,7 +88,8 @@ def _serve(terminal: Terminal, assembly: Path, versions: dict[str, str]) -> None
     for model in (ABALONE, ARRESTS):
         stacks = [f"{names.stack}/*" for names in (model.staging, model.production)]
         code = f"s3://{_bucket(terminal, 'artifacts')}/code/0123456789abcdef"  # of a watch that never runs here
-        given = {"ModelPackageArn": versions[model.name], "ModelImage": requests.IMAGE, "MonitoringCode": code}
+        named = {"ModelPackageArn": versions[model.name], "ModelVersion": "1"}
+        given = {**named, "ModelImage": requests.IMAGE, "MonitoringCode": code}
         parameters = [part for name, value in given.items() for part in ("--parameters", f"{name}={value}")]
         command = ["cdk", "deploy", *stacks, "--app", str(assembly), *parameters]
         terminal.run("cdk-deploy", [*command, "--require-approval", "never", "--concurrency", "2", "--no-notices"])

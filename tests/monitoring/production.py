@@ -97,6 +97,7 @@ class Production:
             environment="production",
             endpoint="shop--houses--production",
             package=f"arn:aws:sagemaker:eu-west-1:111122223333:model-package/houses/{deployed}",
+            version=deployed,
             bucket="",
             key="",
             monitoring_prefix=PREFIX,

@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from evidence import NoEvidenceError, RegistrySource, Versions, load
 
+from deploy_scripts import regional_copy
 from tests.monitoring.production import HOUSES, evidence_of, trained
 
 MADE_AT = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
@@ -56,6 +57,36 @@ def test_evidence_lies_beside_the_contract_that_a_package_names(bucket):
     assert found.reference is None and "estimator.json" not in found.documents
     assert found.made_at == "2026-11-01T09:30:00Z"
     assert registry.asked == [f"{GROUP}/11"]
+
+
+class RegistryOfCopies(Registry):
+    """In another region: `copies` are descriptions by ARN, newest first."""
+
+    def __init__(self, packages, copies):
+        super().__init__(packages)
+        self.copies = copies
+
+    def get_paginator(self, operation):
+        assert operation == "list_model_packages"
+        return self
+
+    def paginate(self, ModelPackageGroupName):  # noqa: N803 - the name of the parameter
+        assert ModelPackageGroupName == GROUP.replace("model-package/", "model-package-group/"), "of another account, by its ARN"
+        status = {"ModelPackageStatus": "Completed"}
+        some = [{"ModelPackageArn": arn, "ModelPackageDescription": text, **status} for arn, text in self.copies.items()]
+        return [{"ModelPackageSummaryList": [*some, {"ModelPackageArn": f"{GROUP}/9", **status}]}]
+
+
+def test_in_another_region_a_version_is_found_by_the_number_that_was_approved(bucket):
+    """Its copy has a number of its own there; what has that number may be a copy of another version."""
+    home = GROUP.replace("eu-west-1", "eu-central-1")
+    copies = {f"{GROUP}/2": f"{regional_copy.COPY_OF}{home}/12", f"{GROUP}/1": f"{regional_copy.COPY_OF}{home}/2"}
+    registry = RegistryOfCopies({f"{GROUP}/2": {"contract-url": "s3://artifacts/evidence/run/contract.json"}}, copies)
+    source = RegistrySource(registry, bucket, f"{GROUP}/2", has_copies=True)
+    assert load(source, "12").version == "12"
+    assert registry.asked == [f"{GROUP}/2"]
+    with pytest.raises(NoEvidenceError, match="has no copy in this region"):
+        load(source, "9")
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,7 @@ import sys
 import monitor
 import pytest
 from failure import BadInput
-from store import FolderStore
 
-from pipelines.monitoring import pipeline
 from tests.monitoring.conftest import PIPELINES
 from tests.monitoring.production import CAPTURE, PREFIX, Production, line
 
@@ -114,8 +112,3 @@ def test_a_breach_is_no_failure_of_the_job(production, monkeypatch, capsys):
     production.captured(line(",3,Lima", "2.0", id=str(place)) for place in range(200))
     here(production, monkeypatch, "--now", "1795792800")  # 2026-11-27T15:20Z in epoch seconds
     assert "missing in 100.0% of the rows" in capsys.readouterr().out
-
-
-def test_where_the_project_cannot_be_reached_nothing_is_told_there(tmp_path, monkeypatch):
-    monkeypatch.setenv("DATA_BUCKET", pipeline.NO_BUCKET)
-    assert monitor._teacher(FolderStore(tmp_path), {}) is None

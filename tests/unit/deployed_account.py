@@ -97,16 +97,22 @@ class CodePipeline:
 
 
 class Lambda:
-    """The functions that remove what no endpoint uses; `functions` are there."""
+    """The functions that remove what no endpoint uses; `functions` are there. `running`: how often a watch is still to be seen running."""
 
     def __init__(self, log: list[str]) -> None:
-        self.log, self.functions = log, set[str]()
+        self.log, self.functions, self.running = log, set[str](), dict[str, int]()
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
         """By an ARN, which has the account."""
         *_, kind, name = FunctionName.split(":")
         if kind != "function" or name not in self.functions:
             raise refusal("ResourceNotFoundException", "Function not found", "Invoke")
+        stop = json.loads(Payload).get("stop")
+        if stop is not None:
+            seen = [pipeline for pipeline in stop if self.running.get(pipeline)]
+            self.running |= {pipeline: self.running[pipeline] - 1 for pipeline in seen}
+            self.log.append(f"stop {', '.join(stop)}")
+            return {"Payload": io.BytesIO(json.dumps({"running": seen}).encode())}
         self.log.append(f"invoke {name}")
         return {"Payload": io.BytesIO(json.dumps({"deleted": ["config-old"], "waiting": []}).encode())}
 
@@ -191,6 +197,17 @@ class SageMaker(script_account.Registry):
         return next(job for job in self.jobs if job["TransformJobName"] == TransformJobName)
 
 
+class CloudWatch:
+    """`states`: of the alarms that are there, by name."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, str] = {}
+
+    def describe_alarms(self, *, AlarmNames: list[str], AlarmTypes: list[str]) -> dict[str, Any]:  # noqa: N803 - boto3 spells them so
+        assert AlarmTypes == ["MetricAlarm"]
+        return {"MetricAlarms": [{"AlarmName": name, "StateValue": self.states[name]} for name in AlarmNames if name in self.states]}
+
+
 class Sts:
     def get_caller_identity(self) -> dict[str, str]:
         return {"Account": ACCOUNT}
@@ -203,11 +220,13 @@ class DeployedAccount:
         self.log: list[str] = []
         self.cloudformation, self.codepipeline = CloudFormation(), CodePipeline(self.log)
         self.sagemaker, self.functions = SageMaker(self.log), Lambda(self.log)
+        self.cloudwatch = CloudWatch()
         self.clients: dict[str, Any] = {
             "cloudformation": self.cloudformation,
             "codepipeline": self.codepipeline,
             "sagemaker": self.sagemaker,
             "lambda": self.functions,
+            "cloudwatch": self.cloudwatch,
             "sts": Sts(),
         }
 

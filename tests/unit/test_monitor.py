@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import boto3
 import pytest
 
 from build_scripts import command_line, monitor
@@ -110,6 +111,15 @@ def test_a_model_whose_file_switches_it_off_says_so(
     assert (code, text) == (2, "error: abalone is not watched: Model.monitoring of models/abalone.py is None; allowed: Monitoring()\n")
 
 
+def test_a_profile_chooses_the_credentials(
+    deployed: ScriptAccount, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[str] = []
+    monkeypatch.setattr(boto3, "setup_default_session", lambda profile_name: chosen.append(profile_name))
+    code, _ = said(capsys, "--profile", "theirs")
+    assert (code, chosen, len(deployed.clients["watch"].started)) == (0, ["theirs"], 1)
+
+
 def test_another_account_s_credentials_are_asked_for(
     deployed: ScriptAccount, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,5 +128,5 @@ def test_another_account_s_credentials_are_asked_for(
     script_account.set_values(monkeypatch, elsewhere)
     code, text = said(capsys)
     assert (code, deployed.clients["watch"].started) == (2, [])
-    wanted = "environment live lives in account 333333333333, and these credentials are of 111122223333; choose some of 333333333333"
-    assert wanted in text
+    wanted = "environment live lives in account 333333333333, and these credentials are of 111122223333; add --profile NAME of some of"
+    assert f"{wanted} 333333333333" in text

@@ -124,6 +124,33 @@ def test_an_answer_that_is_no_absence_is_an_error_that_reaches_the_dead_letter_q
         deployment(sagemaker, CloudFormation(), "production")
 
 
+def test_runs_of_a_watch_that_is_to_go_are_ended_and_others_left(monkeypatch):
+    """Those that are ending already are waited for; a pipeline that is gone has none."""
+
+    class Runs:
+        def __init__(self) -> None:
+            self.stopped: list[str] = []
+
+        def list_pipeline_executions(self, *, PipelineName: str, **_: str) -> dict[str, Any]:  # noqa: N803 - boto3 spells it so
+            if PipelineName == "gone":
+                message = "Pipeline 'gone' does not exist."
+                raise ClientError({"Error": {"Code": "ResourceNotFound", "Message": message}}, "ListPipelineExecutions")
+            found = {"new": "Executing", "ending": "Stopping", "old": "Succeeded"}
+            return {
+                "PipelineExecutionSummaries": [
+                    {"PipelineExecutionArn": arn, "PipelineExecutionStatus": status} for arn, status in found.items()
+                ]
+            }
+
+        def stop_pipeline_execution(self, *, PipelineExecutionArn: str) -> None:  # noqa: N803
+            self.stopped.append(PipelineExecutionArn)
+
+    runs = Runs()
+    monkeypatch.setattr(boto3, "client", {"sagemaker": runs}.__getitem__)
+    assert remove_unused.handler({"stop": ["watch", "gone"]}, None) == {"running": ["new", "ending"]}
+    assert runs.stopped == ["new"]
+
+
 def test_the_function_deletes_what_it_planned(monkeypatch):
     clients = {"sagemaker": SageMaker(), "cloudformation": CloudFormation()}
     monkeypatch.setattr(boto3, "client", clients.__getitem__)

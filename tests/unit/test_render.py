@@ -176,12 +176,13 @@ def test_a_watch_gets_the_code_of_this_checkout_and_the_image_of_the_version(acc
     """The build of the commit has published the code at that address."""
     account.sagemaker.add(1)
     account.sagemaker.packages[1]["InferenceSpecification"]["Containers"][0]["Image"] = "111122223333.dkr.ecr.us-east-1.amazonaws.com/x:1"
-    declared = {"ModelPackageArn": {}, "ModelImage": {}, "MonitoringCode": {}}
+    declared = {"ModelPackageArn": {}, "ModelVersion": {}, "ModelImage": {}, "MonitoringCode": {}}
     synthesize(tmp_path / "cdk.out", {**TEMPLATE, "Parameters": declared})
     assert deploy() == 0
     code = f"s3://artifacts/{code_prefix(code_files(ABALONE))}"
     image = "111122223333.dkr.ecr.us-east-1.amazonaws.com/x:1"
-    assert rendered(PRODUCTION.name)["Parameters"] == {"ModelPackageArn": f"{PACKAGE}/1", "ModelImage": image, "MonitoringCode": code}
+    named = {"ModelPackageArn": f"{PACKAGE}/1", "ModelVersion": "1"}
+    assert rendered(PRODUCTION.name)["Parameters"] == {**named, "ModelImage": image, "MonitoringCode": code}
 
 
 def test_a_parameter_that_nothing_says_is_named(account: ScriptAccount) -> None:

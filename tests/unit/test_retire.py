@@ -58,12 +58,29 @@ def test_the_deploy_pipeline_is_closed_before_anything_goes_and_its_stack_goes_l
     run(retire.main, ["--model", "fish", "--yes"])
     assert account.log == [
         "close shop--fish--deploy Render",
+        "stop shop--fish--try--monitoring",
+        "stop shop--fish--live--monitoring",
         "invoke shop--environment--try--remove-unused",
         "invoke shop--environment--live--remove-unused",
         "delete pipeline shop--fish--training",
         "delete pipeline shop--fish--batch",
     ]
     assert account.codepipeline.running["shop--fish--deploy"] == []
+
+
+def test_a_watch_that_runs_is_ended_before_what_it_watches_goes(account: DeployedAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SageMaker deletes no pipeline that runs, so the deletion of its stack would fail half-way."""
+    account.functions.running = {"shop--fish--live--monitoring": 2}
+    delete = account.cloudformation.delete_stack
+
+    def watched(*, StackName: str) -> None:  # noqa: N803 - boto3 spells it so
+        assert not any(account.functions.running.values())
+        delete(StackName=StackName)
+
+    monkeypatch.setattr(account.cloudformation, "delete_stack", watched)
+    assert run(retire.main, ["--model", "fish", "--yes"]) == 0
+    assert account.log.count("stop shop--fish--live--monitoring") == 3
+    assert not any("fish-large" in line for line in account.log)
 
 
 def test_what_is_kept_is_said_with_the_command_that_deletes_it(account: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,7 +175,7 @@ def test_an_environment_goes_with_what_serves_there_and_its_own_stack(account: D
     account.functions.functions.add("shop--environment--old--remove-unused")
     assert run(retire.main, ["--environment", "old", "--yes"]) == 0
     assert account.cloudformation.deleted == ["shop--abalone--old", "shop--environment--old"]
-    assert account.log == ["invoke shop--environment--old--remove-unused"]
+    assert account.log == ["stop shop--abalone--old--monitoring", "invoke shop--environment--old--remove-unused"]
 
 
 def test_an_environment_that_had_a_place_of_its_own_is_looked_for_there(

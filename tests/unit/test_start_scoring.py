@@ -19,6 +19,7 @@ PACKAGE = "arn:aws:sagemaker:us-east-1:111122223333:model-package/mlops--abalone
 SETTINGS = {
     "model": "abalone-model",
     "package": f"{PACKAGE}/3",
+    "version": "3",
     "bucket": "environment",
     "input": "batch/abalone/",
     "output": "predictions/abalone/",
@@ -92,7 +93,9 @@ def wake() -> list[str]:
 
 
 def deploy(monkeypatch: pytest.MonkeyPatch, version: int) -> None:
-    monkeypatch.setenv("SETTINGS", json.dumps({**SETTINGS, "package": f"{PACKAGE}/{version}", "model": f"model-{version}"}))
+    monkeypatch.setenv(
+        "SETTINGS", json.dumps({**SETTINGS, "package": f"{PACKAGE}/{version}", "version": str(version), "model": f"model-{version}"})
+    )
 
 
 @pytest.fixture

@@ -69,6 +69,31 @@ def test_what_waits_says_for_whom_and_the_command(account: DeployedAccount, caps
     assert "--token t-1" in stage["command"]
 
 
+@pytest.mark.parametrize(
+    ("run_ended", "drift", "quality", "expected"),
+    [
+        ("Succeeded", "OK", "OK", "ok"),
+        ("Succeeded", "ALARM", "ALARM", "drift, quality"),
+        ("Succeeded", "INSUFFICIENT_DATA", "INSUFFICIENT_DATA", "nothing judged yet"),
+        ("Failed", "OK", "OK", "failed"),  # what was found before may be true no more
+        ("Executing", "ALARM", "OK", "running"),
+    ],
+)
+def test_the_watch_says_what_it_found_and_how_its_newest_run_ended(
+    account: DeployedAccount, capsys: pytest.CaptureFixture[str], run_ended: str, drift: str, quality: str, expected: str
+) -> None:
+    account.cloudwatch.states = {"shop--abalone--live--drift": drift, "shop--abalone--live--quality": quality}
+    account.sagemaker.runs["shop--abalone--live--monitoring"] = {"run/watch/1": run_ended}
+    told = shown(capsys)
+    assert [item["watch"] for item in told["stages"]] == ["", expected, "", ""]
+    assert ("shop--abalone--live--monitoring" in {failure["what"] for failure in told["failures"]}) == (run_ended == "Failed")
+
+
+def test_a_watch_that_never_ran_says_so(account: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    account.cloudwatch.states = {"shop--abalone--live--drift": "INSUFFICIENT_DATA"}
+    assert shown(capsys)["stages"][1]["watch"] == "no run yet"
+
+
 def test_a_batch_model_shows_its_schedule_and_what_it_scored_last(account: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:
     account.cloudformation.add("shop--arrests--live", ModelName="Model-1")
     account.sagemaker.batch["Model-1"] = f"{PACKAGE}/1"
@@ -194,8 +219,8 @@ def test_status_says_what_failed_last_and_which_permission_it_lacked(account: De
 
 def test_status_says_why_the_last_training_and_an_endpoint_failed() -> None:
     summary = {"PipelineExecutionStatus": "Failed", "PipelineExecutionFailureReason": REFUSED}
-    assert [failure.reason for failure in status.failed_training("training", summary)] == [REFUSED]
-    assert status.failed_training("training", {**summary, "PipelineExecutionStatus": "Succeeded"}) == []
+    assert [failure.reason for failure in status.failed_run("training", summary)] == [REFUSED]
+    assert status.failed_run("training", {**summary, "PipelineExecutionStatus": "Succeeded"}) == []
     assert [failure.what for failure in status.failed_stage(Placement(model="a", stage="live", failure=REFUSED))] == ["a in live"]
     assert status.failed_stage(Placement(model="a", stage="live")) == []
 

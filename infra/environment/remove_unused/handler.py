@@ -1,7 +1,9 @@
 """Lambda: deletes the models and endpoint configurations of earlier deployments that no endpoint uses any more.
 
 CloudFormation keeps what it replaces (infra/serving/endpoint_stack.py): SageMaker may have gone back to it, and then it still serves.
-Input: any event; a schedule's. Output: `{"deleted": [names], "waiting": [names of what is being deployed]}`.
+Input: any event; a schedule's. Output: `{"deleted": [names], "waiting": [names of what is being deployed]}`. Or, for what is to be retired
+(deploy_scripts/retirement.py), `{"stop": [names of SageMaker pipelines]}`, which cannot be deleted while they run: their runs are asked to
+end. Output: `{"running": [ARNs of runs that have not ended yet]}`.
 Environment: DEPLOYMENTS, names separated by commas, each of a stack and of the endpoint that it has, unless it is for batch only; and
 MADE_FOR_TAG, the tag that says for which of them something was made.
 """
@@ -105,7 +107,24 @@ def _unless_gone(call: Any, **request: str) -> Any:
         raise
 
 
+def stop(sagemaker: Any, pipelines: Sequence[str]) -> list[str]:
+    """ARNs of the runs that have not ended yet, of which each was asked to. The newest are listed: older ones have ended."""
+    running = []
+    for name in pipelines:
+        listed = _unless_gone(sagemaker.list_pipeline_executions, PipelineName=name, SortBy="CreationTime", SortOrder="Descending")
+        for run in (listed or {"PipelineExecutionSummaries": []})["PipelineExecutionSummaries"]:
+            if run["PipelineExecutionStatus"] == "Executing":
+                sagemaker.stop_pipeline_execution(PipelineExecutionArn=run["PipelineExecutionArn"])
+            if run["PipelineExecutionStatus"] in ("Executing", "Stopping"):
+                running.append(str(run["PipelineExecutionArn"]))
+    return running
+
+
 def handler(event: Mapping[str, Any], context: object) -> dict[str, list[str]]:
+    if "stop" in event:
+        running = stop(boto3.client("sagemaker"), event["stop"])
+        print(f"running still: {', '.join(running) or 'nothing'}")
+        return {"running": running}
     sagemaker, cloudformation, tag = boto3.client("sagemaker"), boto3.client("cloudformation"), os.environ["MADE_FOR_TAG"]
     names = os.environ["DEPLOYMENTS"].split(",")
     configurations, models = configurations_made(sagemaker, tag, names), models_made(sagemaker, tag)

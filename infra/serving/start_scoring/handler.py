@@ -97,8 +97,8 @@ def job_name(prefix: str, package: str, source: str, content: Mapping[str, str],
 
 def request(job: Job, settings: Mapping[str, Any]) -> dict[str, Any]:
     """CreateTransformJob's, like that of pipelines/batch/pipeline.py: each line comes back with its prediction at the end."""
-    version = settings["package"].rsplit("/", 1)[-1]
-    output = "/".join(part for part in (settings["output"].rstrip("/"), job.folder, f"version-{version}", job.name[-9:]) if part)
+    folder, version = settings["output"].rstrip("/"), f"version-{settings['version']}"
+    output = "/".join(part for part in (folder, job.folder, version, job.name[-9:]) if part)
     return {
         "TransformJobName": job.name,
         "ModelName": settings["model"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 import pytest
 from ministack.services import cloudwatch
@@ -14,6 +15,11 @@ from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 def test_ministack_looks_its_own_functions_up_by_name_when_it_calls_them(hook: str) -> None:
     source = inspect.getsource(cloudwatch)
     assert f"def {hook}(" in source and source.count(f"{hook}(") + source.count(f": {hook},") >= 2
+
+
+def test_ministack_s_cloudwatch_asks_the_time_and_nothing_else_of_that_module() -> None:
+    asked = set(re.findall(r"\btime\.(\w+)", inspect.getsource(cloudwatch)))
+    assert asked == {"time"}
 
 
 def test_moto_has_the_operations_that_are_replaced() -> None:

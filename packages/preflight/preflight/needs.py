@@ -6,6 +6,7 @@ account has.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -53,6 +54,12 @@ def together(needs: Sequence[Need]) -> list[Need]:
     for need in needs:
         found.setdefault((need.use, need.instance_type), []).append(need)
     return [
-        Need(use, instance_type, sum(need.count for need in items), items[0].why if len(items) == 1 else f"{len(items)} runs at once")
+        Need(use, instance_type, sum(need.count for need in items), items[0].why if len(items) == 1 else _runs(items))
         for (use, instance_type), items in found.items()
     ]
+
+
+def _runs(needs: Sequence[Need]) -> str:
+    """`6 runs at once: 2 of Prepare 1 at a time, 4 of Monitor 1 at a time`."""
+    kinds = Counter(need.why for need in needs)
+    return f"{len(needs)} runs at once: {', '.join(f'{count} of {why}' for why, count in kinds.items())}"

@@ -25,9 +25,7 @@ def check_endpoint_services(situation: Situation) -> Iterator[Finding]:
     if not wanted:
         yield passed(_WHAT, situation.app.words.no_network)
         return
-    filters = [{"Name": "service-name", "Values": sorted(wanted)}]
-    details = situation.account.read_all("ec2", "describe_vpc_endpoint_services", "ServiceDetails", Filters=filters)
-    offered = {item["ServiceName"]: item for item in details}
+    offered = {item["ServiceName"]: item for region in sorted(set(_regions(situation).values())) for item in _offered(situation, region)}
     zones = _zones(situation)
     used = sorted({zone for of_service in zones.values() for zone in of_service})
     problems = [
@@ -36,7 +34,7 @@ def check_endpoint_services(situation: Situation) -> Iterator[Finding]:
         *(
             f"{name} is not in {zone}"
             for name, item in offered.items()
-            for zone in zones[name]
+            for zone in zones.get(name, ())
             if wanted[name] and zone not in _places(item)
         ),
     ]
@@ -97,14 +95,33 @@ def _services(situation: Situation) -> dict[str, bool]:
     return found
 
 
+def _regions(situation: Situation) -> dict[str, str]:
+    """Service -> the region that it is in: `ServiceRegion` of an endpoint, where it is another one."""
+    found = {}
+    for _, _, properties in situation.resources(_ENDPOINT):
+        if name := situation.place.text(properties["ServiceName"]):
+            found[name] = situation.place.text(properties.get("ServiceRegion")) or situation.region
+    return found
+
+
+def _offered(situation: Situation, region: str) -> list[dict[str, Any]]:
+    """Those services of the template that a region offers here."""
+    filters = [{"Name": "service-name", "Values": sorted(name for name, there in _regions(situation).items() if there == region)}]
+    elsewhere = {"ServiceRegions": [region]} if region != situation.region else {}
+    return list(situation.account.read_all("ec2", "describe_vpc_endpoint_services", "ServiceDetails", Filters=filters, **elsewhere))
+
+
 def _zones(situation: Situation) -> dict[str, list[str]]:
-    """Service -> the zones of the subnets in which the templates have its endpoints, as far as the templates say them."""
+    """Service -> the zones of the subnets in which the templates have its endpoints, as far as the templates say them.
+
+    A service of another region is in zones of that one.
+    """
     filters = [{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]
     found = situation.account.read_all("ec2", "describe_availability_zones", "AvailabilityZones", Filters=filters)
     region = sorted(item["ZoneName"] for item in found)
     zones: dict[str, set[str]] = {}
     for stack, _, properties in situation.resources(_ENDPOINT):
-        if name := situation.place.text(properties["ServiceName"]):
+        if (name := situation.place.text(properties["ServiceName"])) and not properties.get("ServiceRegion"):
             subnets = [_subnet(stack, given) for given in _items(properties.get("SubnetIds"))]
             zones.setdefault(name, set()).update(zone for subnet in subnets if (zone := _zone(situation, subnet, region)))
     return {name: sorted(of_service) for name, of_service in zones.items()}

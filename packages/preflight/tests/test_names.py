@@ -312,6 +312,27 @@ def test_of_subnets_that_are_made_elsewhere_no_zone_is_asked_for():
     assert only(network.check_endpoint_services, situation(Aws(region(service())), stacks=stacks)).sign is Sign.PASSED
 
 
+def test_a_service_of_another_region_is_looked_for_there():
+    """And in none of this region's zones."""
+    there = "com.amazonaws.us-east-1.s3"
+    endpoint = {"ServiceName": there, "ServiceRegion": "us-east-1", "PrivateDnsEnabled": True, "SubnetIds": [{"Ref": "S0"}]}
+    (network_stack,) = private()
+    stacks = [network_stack, stack("other", {"S3": ("AWS::EC2::VPCEndpoint", endpoint)})]
+    s3 = {"ServiceName": there, "PrivateDnsName": "s3.us-east-1.amazonaws.com", "AvailabilityZones": ["us-east-1a"]}
+
+    def offered(*of_s3):
+        return {
+            **region(),
+            "ec2:DescribeVpcEndpointServices": lambda asked: {
+                "ServiceDetails": list(of_s3) if asked.get("ServiceRegions") == ["us-east-1"] else [service()]
+            },
+        }
+
+    lines = [only(network.check_endpoint_services, situation(Aws(offered(*of_s3)), stacks=stacks)) for of_s3 in ([s3], [])]
+    assert signs(lines) == "✓✗"
+    assert f"{there} is not offered" in lines[1].found
+
+
 def test_a_vpc_that_does_not_resolve_names_fails():
     for switch in VPC:
         line = only(network.check_private_dns, situation(stacks=private({**VPC, switch: False})))

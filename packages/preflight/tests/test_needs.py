@@ -169,7 +169,8 @@ def test_pipelines_of_several_models_may_run_at_once():
     """A push that changes shared steps trains every model."""
     small, large = (Need(Use.PROCESSING, "ml.m5.xlarge", count, f"{count} at a time") for count in (1, 3))
     assert together([small]) == [small]
-    assert together([small, large]) == [Need(Use.PROCESSING, "ml.m5.xlarge", 4, "2 runs at once")]
+    why = "3 runs at once: 2 of 1 at a time, 1 of 3 at a time"
+    assert together([small, large, small]) == [Need(Use.PROCESSING, "ml.m5.xlarge", 5, why)]
 
 
 def test_jobs_that_a_stack_will_start_count_where_the_stack_goes():

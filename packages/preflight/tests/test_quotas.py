@@ -132,7 +132,7 @@ def test_pipelines_of_several_models_count_together():
     name = "ml.m5.xlarge for processing job usage"
     line = only(quotas.check_jobs, situation(account(quota(name, 1)), define=lambda: [job("Prepare"), job("Monitor")]))
     assert line.sign is Sign.FAILED
-    assert "needs 2 (2 runs at once)" in line.found
+    assert "needs 2 (2 runs at once: 1 of Prepare 1 at a time, 1 of Monitor 1 at a time)" in line.found
 
 
 def pipelines(*providers: str):

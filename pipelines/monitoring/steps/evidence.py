@@ -26,6 +26,8 @@ from takes import Takes
 CONTRACT, STATISTICS = "contract.json", "statistics.json"
 DOCUMENTS = (CONTRACT, STATISTICS, "constraints.json", "evaluation.json", "bias.json", "explainability.json", "estimator.json")
 REFERENCE = "reference.npz"
+#: How the description of a copy in another region begins, before the ARN of its version (deploy_scripts/regional_copy.py).
+COPY_OF = "copy of "
 #: The version itself, which lies elsewhere than its evidence: whoever reads it asks by this name.
 ARCHIVE = "model.tar.gz"
 
@@ -153,11 +155,14 @@ class FolderSource:
 
 
 class RegistrySource:
-    """Evidence of model packages, found by DescribeModelPackage. `package`: the ARN of any version of the model."""
+    """Evidence of model packages, found by DescribeModelPackage. `package`: the ARN of any version of the model.
 
-    def __init__(self, sagemaker: Any, s3: Any, package: str) -> None:
+    `has_copies`: in another region than the project's lie copies of versions, with numbers of their own.
+    """
+
+    def __init__(self, sagemaker: Any, s3: Any, package: str, *, has_copies: bool = False) -> None:
         self._sagemaker, self._s3 = sagemaker, s3
-        self._group = package.rpartition("/")[0]
+        self._group, self._has_copies = package.rpartition("/")[0], has_copies
         self._folders: dict[str, tuple[str, str]] = {}
         self._made_at: dict[str, str] = {}
         self._archives: dict[str, str] = {}
@@ -184,8 +189,11 @@ class RegistrySource:
             # A caller may name any version in an answer's content type; only a number is one.
             if not version.isdecimal():
                 raise NoEvidenceError("is no version of this model")
+            arn = self._copies.get(version) if self._has_copies else f"{self._group}/{version}"
+            if arn is None:
+                raise NoEvidenceError("has no copy in this region")
             try:
-                package = self._sagemaker.describe_model_package(ModelPackageName=f"{self._group}/{version}")
+                package = self._sagemaker.describe_model_package(ModelPackageName=arn)
             except self._sagemaker.exceptions.ClientError as error:
                 if error.response["Error"]["Code"] not in ("ValidationException", "ResourceNotFound"):
                     raise
@@ -199,3 +207,12 @@ class RegistrySource:
             self._made_at[version] = f"{package['CreationTime'].astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
             self._folders[version] = (bucket, key.rpartition("/")[0] + "/")
         return self._folders[version]
+
+    @cached_property
+    def _copies(self) -> dict[str, str]:
+        """ARNs by the number of the version. By the group's ARN: the registry is the project's account's."""
+        group = self._group.replace(":model-package/", ":model-package-group/")
+        pages = self._sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+        listed = [item for page in pages for item in page["ModelPackageSummaryList"] if item["ModelPackageStatus"] == "Completed"]
+        described = [(str(item.get("ModelPackageDescription", "")), str(item["ModelPackageArn"])) for item in listed]
+        return {text.rpartition("/")[2]: arn for text, arn in described if text.startswith(COPY_OF)}

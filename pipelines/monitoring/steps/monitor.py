@@ -25,7 +25,6 @@ from store import FolderStore, S3Store, Store
 from teach import Teacher, region_of
 from watch import Watch
 
-NO_BUCKET = "none"
 #: What `--from` and `--to` are where nobody gave them.
 DUE = ("", "due")
 
@@ -58,21 +57,17 @@ def _watch(options: argparse.Namespace, place: Place, settings: Mapping[str, Any
 
     s3 = boto3.client("s3")
     store = S3Store(s3, place.bucket, place.key or None)
-    versions = Versions(RegistrySource(boto3.client("sagemaker"), s3, place.package))
+    home = region_of(os.environ["DATA_BUCKET"])
+    has_copies = home is not None and f":{home}:" not in place.package
+    versions = Versions(RegistrySource(boto3.client("sagemaker"), s3, place.package, has_copies=has_copies))
     return Watch(place, settings, store, versions, now, _teacher(store, settings))
 
 
-def _teacher(store: Store, settings: Mapping[str, Any]) -> Teacher | None:
-    """The bucket of the project's account encrypts what comes in with its own key, as it is set to; it may be in another region.
-
-    None where this job cannot reach it (NO_BUCKET of pipelines/monitoring/pipeline.py).
-    """
+def _teacher(store: Store, settings: Mapping[str, Any]) -> Teacher:
+    """The bucket of the project's account encrypts what comes in with its own key, as it is set to; it may be in another region."""
     import boto3
 
     bucket = os.environ["DATA_BUCKET"]
-    if bucket == NO_BUCKET:
-        print("the project's data bucket cannot be reached from this network, so nothing is told there and no alarm of here retrains")
-        return None
     home = S3Store(boto3.client("s3", region_name=region_of(bucket)), bucket)
     return Teacher.of(store, home, os.environ, settings)
 

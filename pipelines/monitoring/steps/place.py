@@ -19,13 +19,14 @@ SETTINGS = Path(__file__).with_name("monitoring.json")
 class Place:
     """Prefixes are keys of `bucket` and end with a slash. An endpoint has `capture_prefix`, a batch model `predictions_prefix`.
 
-    `package`: ARN of the version that is deployed; empty: none is.
+    `package`: ARN of the version that is deployed, which in another region is a copy; empty: none is. `version`: its number.
     """
 
     model: str
     environment: str
     endpoint: str
     package: str
+    version: str
     bucket: str
     key: str
     monitoring_prefix: str
@@ -44,6 +45,7 @@ class Place:
                 environment=variables["ENVIRONMENT"],
                 endpoint=variables["ENDPOINT_NAME"],
                 package=variables.get("MODEL_PACKAGE_ARN", ""),
+                version=variables.get("MODEL_VERSION", ""),
                 bucket=variables["BUCKET"],
                 key=variables.get("KMS_KEY_ARN", ""),
                 monitoring_prefix=variables["MONITORING_PREFIX"],
@@ -62,7 +64,7 @@ class Place:
     @property
     def deployed(self) -> str | None:
         """Number of the version that is deployed."""
-        return self.package.rpartition("/")[2] or None
+        return self.version or self.package.rpartition("/")[2] or None
 
 
 def settings(path: Path | None = None) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""What MiniStack's CloudWatch lacks for alarms: the account's time, an event when their state changes, and states set by hand that last.
+"""What MiniStack's CloudWatch lacks for alarms: an event when their state changes, states that were set by hand and last, and the account's
+time, which values have that come without one (PutMetricData, "Timestamp", of the CloudWatch API reference).
 
 Its own evaluation, which ignores dimensions, periods and missing data, is switched off in favour of `alarm_loop.py`.
 The hooks are put in place once per process and work for the accounts that were installed last.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from local_account.context import Context
@@ -24,20 +26,10 @@ def install(context: Context) -> None:
     if getattr(cloudwatch, "_alarms_are_ours", False):
         return
     cloudwatch._alarms_are_ours = True
-    cloudwatch.time = _AccountTime()
+    cloudwatch.time = SimpleNamespace(time=lambda: _active[0].here.clock.now().timestamp())  # all that it asks that module
     cloudwatch._evaluate_alarm = lambda alarm: None
     cloudwatch._dispatch_alarm_actions = _with_event(cloudwatch._dispatch_alarm_actions)
     cloudwatch._set_alarm_state = _held(cloudwatch._set_alarm_state)
-
-
-class _AccountTime:
-    """In place of the module `time`, of which MiniStack's CloudWatch asks nothing else. The account's clock may be days ahead: a value that
-    is sent without a time, and so is of when it is received (MetricDatum of the CloudWatch API reference), would be too old for any alarm.
-    """
-
-    @staticmethod
-    def time() -> float:
-        return _active[0].here.clock.now().timestamp()
 
 
 def _held(original: Any) -> Any:
