@@ -21,12 +21,16 @@ _LATEST_JOBS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """A model in an environment and what serves there; `version` None: nothing is deployed. `scored`: what a batch model did last."""
+    """A model in an environment and what serves there; `version` None: nothing is deployed. `scored`: what a batch model did last.
+
+    `approval`: the version's by now; empty where it was deleted.
+    """
 
     model: str
     stage: str
     status: str = "not deployed"
     version: int | None = None
+    approval: str = ""
     since: str = ""
     commit: str = ""
     metric: str = ""
@@ -60,15 +64,21 @@ def look(stage: Stage, sagemaker: Any, registry: Any, original: Callable[[str], 
         return Placement(model=stage.names.model, stage=stage.names.environment, status=status)
     package, shown = original(seen[0]) if seen[0] else None, seen[1]
     version = find(registry, package) if package else None
-    gone = "" if version else ", version deleted from the registry" if package else ", of no known version"
+    gone = _of_version(version) if version else ", version deleted from the registry" if package else ", of no known version"
     return Placement(
         model=stage.names.model,
         stage=stage.names.environment,
         version=number_of(package) if package else None,
+        approval=version.approval if version else "",
         commit=(version.facts.get("git-commit", "") if version else "")[:12],
         metric=quality(version) if version else "",
         **{**shown, "status": f"{shown['status']}{gone}"},
     )
+
+
+def _of_version(version: Version) -> str:
+    """What is not as it should be with a version that serves."""
+    return "" if version.approval == "Approved" else f", version {version.approval.lower()}"
 
 
 def _endpoint(names: ServingNames, sagemaker: Any) -> tuple[str | None, dict[str, Any]] | None:

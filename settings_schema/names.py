@@ -194,6 +194,11 @@ class ModelNames(_Names):
         """CodePipeline."""
         return _joined(self.stack, "deploy")
 
+    @property
+    def return_pipeline(self) -> str:
+        """CodePipeline that takes production back to a version that served it before."""
+        return _joined(self.stack, "return")
+
     def deploy_project(self, step: str) -> str:
         """CodeBuild project of a step of the deploy pipeline: render, verify, still-approved."""
         return _joined(self.stack, step)
