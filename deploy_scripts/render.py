@@ -1,7 +1,7 @@
 """Renders what CloudFormation deploys: one template and one parameter file per stage, both with the version that was chosen.
 
 Input: cdk.out (from kept_templates.py), MODEL, MODEL_PACKAGE_ARN (from choose_version.py). Output: the folder rendered/ (artifact of the
-pipeline). Refuses first what SageMaker would refuse half-way.
+pipeline). Refuses first what CloudFormation would not change, and what SageMaker would refuse half-way.
 Next: wait_for_endpoint.py, the CloudFormation actions of the deploy pipeline, then verify.py.
 """
 
@@ -20,6 +20,7 @@ from build_scripts.registry import Version, describe
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint, first_variant
 from deploy_scripts.regional_copy import copy, image_in, publish_in
+from deploy_scripts.stack_states import refuse_obstructed
 from pipelines.monitoring.code import code_files
 from pipelines.monitoring.pipeline import CODE, IMAGE, PACKAGE
 from settings_schema import Endpoint, Environment, Model, ServingNames
@@ -76,6 +77,7 @@ def files(
     """Name -> content of each file. Raises ProblemError for what cannot be deployed, before anything is written or copied."""
     names = {item.name: model.names(project.project).at(item.name) for item in environments}
     places = {item.name: EnvironmentPlace(project, item, names[item.name]) for item in environments}
+    refuse_obstructed(model, [(item, names[item.name], places[item.name]) for item in environments])
     contents = {name: template(assembly, serving.stack) for name, serving in names.items()}
     for environment in environments:
         stack, live = names[environment.name].stack, None

@@ -35,7 +35,7 @@ class Verification:
         self._grant(builds, self._wait())
 
     def let_look(self, builds: Grantee) -> None:
-        """At whether the endpoint can be updated, and with which instances it runs."""
+        """At whether stack and endpoint can be updated, and with which instances it runs."""
         self._grant(builds, self._look())
 
     def let_compare(self, builds: Grantee) -> None:
@@ -48,7 +48,7 @@ class Verification:
 
     def builds(self) -> list[str]:
         """Roles of the project's account that are let in, where this is another one: those that have something to do here."""
-        steps = [*self._waiting, "verify"] if self._has_endpoint else ["verify"]
+        steps = [*self._waiting, "verify"] if self._has_endpoint else ["render", "verify"]
         of_model = self._names.of_model
         return [*(of_model.deploy_project(step) for step in steps), of_model.start_deployment_function]
 
@@ -67,14 +67,14 @@ class Verification:
         return [self._permission("Endpoint", ["sagemaker:DescribeEndpoint"], [endpoint])] if self._has_endpoint else []
 
     def _look(self) -> list[Permission]:
-        return [*self._wait(), self._describe("EndpointConfig", "endpoint-config")] if self._has_endpoint else []
+        stack = self._permission("Stack", ["cloudformation:DescribeStacks"], [self._place.stack(self._names.stack)])
+        return [stack, *([*self._wait(), self._describe("EndpointConfig", "endpoint-config")] if self._has_endpoint else [])]
 
     def _compare(self) -> list[Permission]:
         return [self._permission("Template", ["cloudformation:GetTemplate"], [self._place.stack(self._names.stack)])]
 
     def _ask(self) -> list[Permission]:
-        actions = ["cloudformation:DescribeStackResources", "cloudformation:DescribeStacks"]
-        deployed = self._permission("Deployed", actions, [self._place.stack(self._names.stack)])
+        deployed = self._permission("Deployed", ["cloudformation:DescribeStackResources"], [self._place.stack(self._names.stack)])
         return [*self._look(), deployed, self._describe("Model", "model"), *(self._invoke() if self._has_endpoint else self._score())]
 
     def _invoke(self) -> list[Permission]:
