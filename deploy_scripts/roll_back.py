@@ -32,8 +32,9 @@ from deploy_scripts.follow_pipeline import follow
 from deploy_scripts.pipeline_states import is_changing
 from deploy_scripts.placements import at
 from deploy_scripts.releases import History
+from deploy_scripts.stack_states import refuse_obstructed
 from deploy_scripts.way_back import Plan, live_version, plan
-from settings_schema import Environment, ModelNames
+from settings_schema import Environment, Model, ModelNames
 from settings_schema.reading import Settings
 
 _POLL_SECONDS = 0.5
@@ -41,9 +42,10 @@ _POLL_SECONDS = 0.5
 _START_SECONDS = 60.0
 
 
-def decide(project: ProjectEnvironment, names: ModelNames, environment: Environment, wanted: int | None) -> tuple[Plan, dict[str, str]]:
+def decide(project: ProjectEnvironment, model: Model, environment: Environment, wanted: int | None) -> tuple[Plan, dict[str, str]]:
     """What will be rejected and what returns, and since when each has served. Raises ProblemError for what could not be done."""
-    serving, sagemaker = names.at(environment.name), project.client("sagemaker")
+    names, sagemaker = model.names(project.project), project.client("sagemaker")
+    serving = names.at(environment.name)
     place = EnvironmentPlace(project, environment, Role.LOOKUP)
     live = live_version(project, place, serving)
     if live is None:
@@ -52,6 +54,7 @@ def decide(project: ProjectEnvironment, names: ModelNames, environment: Environm
     approved = [version for version in known if version.approval == "Approved" or version.number == wanted]
     served = History(project.client("codepipeline"), names).served(approved)
     decided = plan(live, known, served, wanted)
+    refuse_obstructed(model, [(environment, serving, place)])
     require_artifact(project.client("s3"), describe(sagemaker, decided.returns.arn))
     return decided, {arn: at(began) for arn, began in served.items()}
 
@@ -149,9 +152,10 @@ def main(arguments: Sequence[str]) -> int:
         raise ProblemError(f"--reason has {len(given.reason.strip())} characters; allowed: 1 to {LONGEST_COMMENT}")
     settings = read_settings()
     environment = environment_of(settings, given.environment)
-    names, project = settings.model(given.model).names(settings.project), ProjectEnvironment(settings.project)
+    model, project = settings.model(given.model), ProjectEnvironment(settings.project)
+    names = model.names(settings.project)
     wanted = to_version(given.to_version, names.model_package_group) if given.to_version is not None else None
-    decided, since = decide(project, names, environment, wanted)
+    decided, since = decide(project, model, environment, wanted)
     print(described(names, environment, decided, since), flush=True)
     if not person_agrees(f"Return to version {decided.returns.number}?", asked=given.yes):
         print("nothing changed")

@@ -10,7 +10,7 @@ Found by what is deployed: a model whose file is gone is shown as long as its st
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -22,13 +22,14 @@ from build_scripts.command_line import ProblemError, add_model_option, parser, r
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts import build_logs
-from deploy_scripts.attention import Failure, Waiting
+from deploy_scripts.attention import ON_CALL, Failure, Waiting
 from deploy_scripts.deployments import Deployment, at_place, places_of
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.model_state import ask
 from deploy_scripts.pipeline_states import failed_stages
 from deploy_scripts.placements import Placement, Stage, at, look
 from deploy_scripts.regional_copy import original
+from preflight.obstacle import REPLACED_BY_CDK, of_stack
 from settings_schema import ModelNames
 from settings_schema.reading import Settings
 
@@ -48,6 +49,21 @@ def failed_stage(placement: Placement) -> list[Failure]:
     if not placement.failure:
         return []
     return [Failure(f"{placement.model} in {placement.stage}", placement.since, placement.failure)]
+
+
+def obstructed(placement: Placement) -> list[Waiting]:
+    """What serves, or should, is in a state from which no deployment goes on."""
+    if placement.obstacle is None:
+        return []
+    stands = placement.obstacle
+    return [Waiting(f"{placement.model} in {placement.stage}: {stands.found}; {stands.advice}", placement.since, stands.command, ON_CALL)]
+
+
+def broken(deployed: Iterable[Deployment], model: str | None) -> list[Waiting]:
+    """Stacks of the project, of a model or of an environment that `cdk deploy` cannot go on from. `model`: of this one only."""
+    ours = [item for item in deployed if not item.serves and model in (None, item.model)]
+    stands = [found_one for item in ours if (found_one := of_stack(item.stack, REPLACED_BY_CDK))]
+    return [Waiting(f"{item.found}; {item.advice}", "", item.command, ON_CALL) for item in stands]
 
 
 def left_behind(settings: Settings, deployed: Sequence[Deployment], model: str | None) -> list[Waiting]:
@@ -106,7 +122,8 @@ def collect(project: ProjectEnvironment, settings: Settings, model: str | None =
     failures += [item for state in states for item in state.failures(said)]
     failures += [item for state in states for item in failed_training(state.names.training_pipeline, state.training)]
     failures += [item for placement in placements for item in failed_stage(placement)]
-    return Overview(placements, failures, [*(item for items in waiting for item in items), *left_behind(settings, deployed, model)])
+    stuck = [*(item for placement in placements for item in obstructed(placement)), *broken(deployed, model)]
+    return Overview(placements, failures, [*stuck, *(item for items in waiting for item in items), *left_behind(settings, deployed, model)])
 
 
 def _deployed(places: Sequence[EnvironmentPlace]) -> tuple[list[Deployment], dict[tuple[str | None, str], tuple[str, str]]]:

@@ -221,6 +221,14 @@ def its_archive_is_gone(account: DeployedAccount) -> None:
     del account.sagemaker.s3.objects["artifacts/2/model.tar.gz"]
 
 
+def its_stack_cannot_be_updated(account: DeployedAccount) -> None:
+    account.cloudformation.stacks[STACK]["StackStatus"] = "UPDATE_ROLLBACK_FAILED"
+
+
+def its_endpoint_failed(account: DeployedAccount) -> None:
+    account.sagemaker.endpoints[STACK]["status"] = "Failed"
+
+
 def as_it_is(account: DeployedAccount) -> None:
     pass
 
@@ -237,6 +245,8 @@ def as_it_is(account: DeployedAccount) -> None:
         (the_one_before_is_another_of_that_name, [], "there is nothing to go back to"),
         (the_live_one_was_deleted, [], "version 3 serves and was deleted from the registry, so it cannot be rejected"),
         (its_archive_is_gone, [], "version 2 cannot go back: its archive s3://artifacts/2/model.tar.gz is gone"),
+        (its_stack_cannot_be_updated, [], f"`aws cloudformation continue-update-rollback --stack-name {STACK}`"),
+        (its_endpoint_failed, [], f"endpoint {STACK} is Failed"),
         (it_was_rejected, ["--to-version", "2"], "--to-version is 2, which is Rejected; allowed: 1"),
         (it_was_deleted, ["--to-version", "2"], "--to-version is 2, which does not exist in the registry or was deleted; allowed: 1"),
         (as_it_is, ["--to-version", "4"], "--to-version is 4, which never served production"),

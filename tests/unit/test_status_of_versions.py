@@ -196,6 +196,21 @@ def test_a_verification_of_what_does_not_serve_is_only_a_failure(
     assert waiting(capsys) == []
 
 
+def test_a_stack_or_an_endpoint_that_needs_a_person_is_shown_with_the_one_command(
+    account: DeployedAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.cloudformation.stacks["shop--abalone--live"]["StackStatus"] = "UPDATE_ROLLBACK_FAILED"
+    account.cloudformation.stacks["shop--abalone"]["StackStatus"] = "DELETE_FAILED"
+    serving, model = waiting(capsys)
+    assert serving[0].startswith("abalone in live: shop--abalone--live is UPDATE_ROLLBACK_FAILED")
+    assert serving[1] == "aws cloudformation continue-update-rollback --stack-name shop--abalone--live"
+    assert model[0].startswith("shop--abalone is DELETE_FAILED")
+    assert model[1] == "aws cloudformation delete-stack --stack-name shop--abalone"
+    account.cloudformation.stacks["shop--abalone--live"]["StackStatus"] = "UPDATE_COMPLETE"
+    account.sagemaker.endpoints["shop--abalone--live"]["status"] = "Failed"
+    assert waiting(capsys)[0][0].startswith("abalone in live: endpoint shop--abalone--live is Failed")
+
+
 def test_a_return_that_failed_is_told_until_a_version_was_released_after_it(
     account: DeployedAccount, capsys: pytest.CaptureFixture[str]
 ) -> None:
