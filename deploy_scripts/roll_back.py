@@ -33,7 +33,7 @@ from deploy_scripts.pipeline_states import is_changing
 from deploy_scripts.placements import at
 from deploy_scripts.releases import History
 from deploy_scripts.stack_states import refuse_obstructed
-from deploy_scripts.way_back import Plan, live_version, plan
+from deploy_scripts.way_back import DELETED, Plan, live_version, plan
 from settings_schema import Environment, Model, ModelNames
 from settings_schema.reading import Settings
 
@@ -94,10 +94,15 @@ def reject(sagemaker: Any, decided: Plan, reason: str) -> None:
         print(f"version {version.number} is rejected", flush=True)
 
 
-def wake(functions: Any, names: ModelNames, live: Version) -> str:
-    """What start_deployment says to the rejection, told as its event tells it, which may be late or lost."""
-    detail = {"ModelPackageArn": live.arn, "ModelPackageGroupName": names.model_package_group, "ModelApprovalStatus": "Rejected"}
+def wake(functions: Any, names: ModelNames, decided: Plan) -> str:
+    """What start_deployment says to the rejection, told as its event tells it, which may be late or lost.
+
+    Of a live version that was deleted there is no rejection: then the one that returns is asked for.
+    """
+    detail = {"ModelPackageArn": decided.live.arn, "ModelPackageGroupName": names.model_package_group, "ModelApprovalStatus": "Rejected"}
     event = {"source": "aws.sagemaker", "detail-type": "SageMaker Model Package State Change", "detail": detail}
+    if decided.live.approval == DELETED:
+        event = {"package": decided.returns.arn}
     try:
         answer = functions.invoke(FunctionName=names.start_deployment_function, Payload=json.dumps(event).encode())
     except ClientError as error:
@@ -163,7 +168,7 @@ def main(arguments: Sequence[str]) -> int:
     codepipeline, began = project.client("codepipeline"), time.monotonic()
     before = ended(codepipeline, names.return_pipeline)
     reject(project.client("sagemaker"), decided, given.reason.strip())
-    execution = started(codepipeline, names, before, wake(project.client("lambda"), names, decided.live))
+    execution = started(codepipeline, names, before, wake(project.client("lambda"), names, decided))
     print(f"started {names.return_pipeline} {execution}; `python -m deploy_scripts.status --model {names.model}` shows it, too", flush=True)
     if given.no_wait:
         return 0

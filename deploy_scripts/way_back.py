@@ -18,13 +18,18 @@ from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.regional_copy import original
 from settings_schema import ServingNames
 
+#: In place of an approval.
+DELETED = "deleted"
 #: Output of what serves (infra/serving/serving_stack.py).
 DEPLOYED = "DeployedModelPackageArn"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`rejects`: in the order in which it is done. The live version is the last, so that none of the others is what production gets."""
+    """`rejects`: in the order in which it is done. The live version is the last, so that none of the others is what production gets.
+
+    `live` that was deleted from the registry cannot be rejected: what returns is asked for then.
+    """
 
     live: Version
     rejects: tuple[Version, ...]
@@ -43,15 +48,11 @@ def plan(live: str, known: Sequence[Version], served: Container[str], wanted: in
 
     Raises ProblemError for what would not end with an earlier version in production.
     """
-    now = next((version for version in known if version.arn == live), None)
-    if now is None:
-        raise ProblemError(
-            f"version {number_of(live)} serves and was deleted from the registry, so it cannot be rejected; deploy another one: "
-            "`aws lambda invoke` of start-deployment with its ARN (docs/operations.md)"
-        )
+    now = next((version for version in known if version.arn == live), Version(live, number_of(live) or 0, DELETED))
     returns = _newest(now, known, served) if wanted is None else _wanted(now, known, served, wanted)
     newer = [version for version in known if version.approval == "Approved" and version.number > returns.number and version != now]
-    return Plan(now, (*(newer if wanted is not None else ()), now), returns)
+    last = () if now.approval == DELETED else (now,)
+    return Plan(now, (*(newer if wanted is not None else ()), *last), returns)
 
 
 def candidates(live: str, known: Sequence[Version], served: Container[str]) -> list[Version]:

@@ -135,6 +135,15 @@ def test_a_live_version_that_somebody_rejected_before_is_rejected_again_so_that_
     assert rejected(account) == {3: "answers 5xx"}
 
 
+def test_a_live_version_that_was_deleted_cannot_be_rejected_so_what_returns_is_asked_for(
+    account: DeployedAccount, function: StartDeployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del account.sagemaker.packages[3]
+    assert leave() == 0
+    assert (rejected(account), function.asked) == ({}, [{"package": f"{PACKAGE}/2"}])
+    assert "live in live: version 3 of abalone (deleted)" in capsys.readouterr().out
+
+
 def test_a_return_that_fails_is_a_verdict_with_the_build_s_own_words(
     account: DeployedAccount, function: StartDeployment, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,10 +222,6 @@ def it_was_deleted(account: DeployedAccount) -> None:
     del account.sagemaker.packages[2]
 
 
-def the_live_one_was_deleted(account: DeployedAccount) -> None:
-    del account.sagemaker.packages[3]
-
-
 def its_archive_is_gone(account: DeployedAccount) -> None:
     del account.sagemaker.s3.objects["artifacts/2/model.tar.gz"]
 
@@ -243,7 +248,6 @@ def as_it_is(account: DeployedAccount) -> None:
             "there is nothing to go back to: no version but 3, which is live, served production and is approved still",
         ),
         (the_one_before_is_another_of_that_name, [], "there is nothing to go back to"),
-        (the_live_one_was_deleted, [], "version 3 serves and was deleted from the registry, so it cannot be rejected"),
         (its_archive_is_gone, [], "version 2 cannot go back: its archive s3://artifacts/2/model.tar.gz is gone"),
         (its_stack_cannot_be_updated, [], f"`aws cloudformation continue-update-rollback --stack-name {STACK}`"),
         (its_endpoint_failed, [], f"endpoint {STACK} is Failed"),
