@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -213,21 +212,22 @@ def start(directory: Path) -> Team:
         loop.upload_data(terminal, model.name)
         person.build("First push")
         person.trained(names, [])
-        return Team(person, names, faults, _subscribe(terminal, settings.project.names.foundation_stack), _on_call(terminal, names))
+        speaking = (settings.project.names.foundation_stack, settings.production.names(settings.project).stack)
+        return Team(person, names, faults, _subscribe(terminal, speaking), _on_call(terminal, names))
     except BaseException:
         terminal.close()
         raise
 
 
-def _subscribe(terminal: Terminal, stack: str) -> str:
-    """Address of the queue that gets every alert of the project."""
+def _subscribe(terminal: Terminal, stacks: Sequence[str]) -> str:
+    """Address of the queue that gets every alert of these stacks' topics."""
     sqs = terminal.client("sqs")
     allowed = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": allowed})
     url = sqs.create_queue(QueueName="person", Attributes={"Policy": policy})["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    topic = terminal.outputs(stack)["AlertTopicArn"]
-    terminal.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    for stack in stacks:
+        terminal.client("sns").subscribe(TopicArn=terminal.outputs(stack)["AlertTopicArn"], Protocol="sqs", Endpoint=arn)
     return str(url)
 
 
@@ -252,9 +252,3 @@ def _on_call(terminal: Terminal, names: ModelNames) -> dict[str, str]:
     iam.put_user_policy(UserName="on-call", PolicyName="roll-back", PolicyDocument=policy)
     key = iam.create_access_key(UserName="on-call")["AccessKey"]
     return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
-
-
-def until(what: str, look: Callable[[], bool], seconds: float = 60.0) -> float:
-    """The moment, by the clock of `Clients`, at which it was seen to be so."""
-    loop.wait_for(what, lambda: look() or None, seconds=seconds)
-    return time.monotonic()
