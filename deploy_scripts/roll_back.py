@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError, VerdictError, add_model_option, explain, parser, read_settings, run
 from build_scripts.missing import is_missing
-from build_scripts.objects import bucket_and_key
+from build_scripts.objects import bucket_and_key, keys
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe, listed
 from deploy_scripts import build_logs
@@ -60,15 +60,23 @@ def decide(project: ProjectEnvironment, model: Model, environment: Environment, 
 
 
 def require_artifact(s3: Any, version: Version) -> None:
-    """Raises ProblemError for a version whose archive is gone. That it is the evaluated one the return's Render says, of the whole file."""
-    bucket, key = bucket_and_key(version.model_url or "s3:///")
+    """Raises ProblemError for a version whose archive is gone. That it is the evaluated one the return's Render says, of the whole file.
+
+    Asked by a listing, which takes neither the object's key nor the permission to read a model.
+    """
+    if not version.model_url:
+        raise ProblemError(f"version {version.number} cannot go back: it names no archive; name another with --to-version")
+    bucket, key = bucket_and_key(version.model_url)
     try:
-        s3.head_object(Bucket=bucket, Key=key)
+        is_there = next(keys(s3, bucket, key), None) == key
     except ClientError as error:
-        if is_missing(error):
-            gone = f"its archive {version.model_url} is gone; restore that object, or name another with --to-version"
-            raise ProblemError(f"version {version.number} cannot go back: {gone}") from error
-        print(f"its archive may not be looked at with these credentials, so the return itself finds out: {explain(error)}")
+        if not is_missing(error):
+            print(f"its archive may not be looked for with these credentials, so the return itself finds out: {explain(error)}")
+            return
+        is_there = False
+    if not is_there:
+        gone = f"its archive {version.model_url} is gone; restore that object, or name another with --to-version"
+        raise ProblemError(f"version {version.number} cannot go back: {gone}")
 
 
 def to_version(text: str, group: str) -> int:

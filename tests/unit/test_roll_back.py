@@ -226,6 +226,10 @@ def its_archive_is_gone(account: DeployedAccount) -> None:
     del account.sagemaker.s3.objects["artifacts/2/model.tar.gz"]
 
 
+def it_names_no_archive(account: DeployedAccount) -> None:
+    del account.sagemaker.packages[2]["InferenceSpecification"]
+
+
 def its_stack_cannot_be_updated(account: DeployedAccount) -> None:
     account.cloudformation.stacks[STACK]["StackStatus"] = "UPDATE_ROLLBACK_FAILED"
 
@@ -249,6 +253,7 @@ def as_it_is(account: DeployedAccount) -> None:
         ),
         (the_one_before_is_another_of_that_name, [], "there is nothing to go back to"),
         (its_archive_is_gone, [], "version 2 cannot go back: its archive s3://artifacts/2/model.tar.gz is gone"),
+        (it_names_no_archive, [], "version 2 cannot go back: it names no archive; name another with --to-version"),
         (its_stack_cannot_be_updated, [], f"`aws cloudformation continue-update-rollback --stack-name {STACK}`"),
         (its_endpoint_failed, [], f"endpoint {STACK} is Failed"),
         (it_was_rejected, ["--to-version", "2"], "--to-version is 2, which is Rejected; allowed: 1"),
