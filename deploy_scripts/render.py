@@ -3,7 +3,7 @@
 Without `--stage`: for all environments, before the first one gets it. With it: for that one alone, right before it is deployed there, so
 that a rejection, and a change of what serves, count until then. `--leaving`: a return from that version.
 In this order: wait until the stack and the endpoint that come first can be changed; choose the version, which has to be approved; fetch the
-templates that the build of the commit kept; refuse what cannot be changed or would fail half-way; write. One process, because each costs a second.
+templates that the build of the commit kept; refuse what cannot be changed or would fail half-way; write. One process: each costs a second.
 Input: MODEL, REQUESTED_PACKAGE, STAGE, LEAVING. Output: the folder rendered/ (artifact of the pipeline), and chosen.env for the shell.
 Next: the CloudFormation action of the pipeline, then verify.py.
 """

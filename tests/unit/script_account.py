@@ -195,6 +195,19 @@ class Stacks:
         return {"Stacks": [{"StackName": StackName, "StackStatus": "CREATE_COMPLETE"}]}
 
 
+class NoPipelines:
+    """CodePipeline where nothing has been deployed yet."""
+
+    def get_pipeline_state(self, *, name: str) -> dict[str, Any]:
+        raise refusal("PipelineNotFoundException", f"no pipeline {name}", "GetPipelineState")
+
+    def list_pipeline_executions(self, *, pipelineName: str) -> dict[str, Any]:  # noqa: N803
+        raise refusal("PipelineNotFoundException", f"no pipeline {pipelineName}", "ListPipelineExecutions")
+
+    def get_paginator(self, operation: str) -> Pages:
+        return Pages(getattr(self, operation))
+
+
 class ScriptAccount:
     """Replaces the clients that the scripts ask for."""
 
@@ -202,6 +215,7 @@ class ScriptAccount:
         self.s3, self.cloudformation = S3(), Stacks()
         self.sagemaker = Registry(self.s3)
         self.clients: dict[str, Any] = {"s3": self.s3, "sagemaker": self.sagemaker, "cloudformation": self.cloudformation}
+        self.clients["codepipeline"] = NoPipelines()
 
     def register(self, number: int, dataset: DataSet, rows: Sequence[Sequence[str]], classes: list[str] | None = None, **facts: str) -> str:
         """An approved version of a data set with its contract and its golden rows, whatever the model is today; its ARN."""

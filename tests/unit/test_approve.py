@@ -1,4 +1,4 @@
-"""Claims about decisions: the evidence is shown, the right version changes, and what was rejected meanwhile goes no further."""
+"""Claims about decisions: the evidence is shown, the right version changes, and what it does to production is said before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from build_scripts.command_line import run
-from deploy_scripts import approve, still_approved
+from deploy_scripts import approve
 from tests.unit import deployed_account, script_account
 from tests.unit.deployed_account import DeployedAccount, deploy_model
 from tests.unit.script_account import PACKAGE, ScriptAccount, refusal
@@ -18,7 +18,6 @@ from tests.unit.script_account import PACKAGE, ScriptAccount, refusal
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
     made = script_account.install(monkeypatch)
-    made.clients["codepipeline"] = deployed_account.CodePipeline([])
     made.sagemaker.add(1, "Approved", metric="rmse", **{"metric-value": "2.2001", "git-commit": "0123456789abcdef"})
     made.sagemaker.add(2, "PendingManualApproval", metric="rmse", **{"metric-value": "2.1"})
     return made
@@ -79,18 +78,6 @@ def test_unknown_version_names_the_existing_ones(account: ScriptAccount, capsys:
     assert "existing: 1, 2" in capsys.readouterr().err
 
 
-def test_version_rejected_meanwhile_stops_production(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(still_approved.main, ["--package", f"{PACKAGE}/1"]) == 0
-    account.sagemaker.packages[1]["ModelApprovalStatus"] = "Rejected"
-    assert run(still_approved.main, ["--package", f"{PACKAGE}/1"]) == 1
-    assert "version 1 is Rejected now" in capsys.readouterr().err
-
-
-def test_version_deleted_meanwhile_stops_production(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(still_approved.main, ["--package", f"{PACKAGE}/8"]) == 1
-    assert "version 8 was deleted from the registry meanwhile; production keeps what it has" in capsys.readouterr().err
-
-
 def test_the_evidence_says_how_it_compares_with_production(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
     account.sagemaker.packages[2]["ModelMetrics"] = {"ModelQuality": {"Statistics": {"S3Uri": "s3://artifacts/evaluation.json"}}}
     detail = "not compared: version 1 in production was deleted from the registry"
@@ -100,8 +87,6 @@ def test_the_evidence_says_how_it_compares_with_production(account: ScriptAccoun
 
 
 def test_a_version_of_another_model_s_is_not_this_model_s(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(still_approved.main, ["--model", "arrests", "--package", f"{PACKAGE}/1"]) == 2
-    assert "allowed: the ARN of a version of shop--arrests" in capsys.readouterr().err
     assert run(approve.main, ["--model", "arrests", "--version", "1", "--yes"]) == 2
     assert "shop--arrests does not exist" in capsys.readouterr().err
 
