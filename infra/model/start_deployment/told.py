@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
 
 
 def tell(lines: Sequence[str], topic: str, bucket: str, key: str) -> None:
@@ -20,9 +19,8 @@ def tell(lines: Sequence[str], topic: str, bucket: str, key: str) -> None:
 
 
 def _last(s3: Any, bucket: str, key: str) -> str:
-    try:
-        return str(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode())
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
-            raise
+    """Empty before the first time. Listed first: whoever may list only some prefixes is refused an object that is not there (GetObject)."""
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents", [])
+    if all(item["Key"] != key for item in listed):
         return ""
+    return str(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode())
