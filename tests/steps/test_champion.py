@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from dataset import Rows
 from evaluation import champion
 from failure import BadInput
 
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
 GROUP = "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone"
 #: What CodePipeline, SageMaker and S3 answer for what is not there.
 GONE = {
@@ -28,12 +30,19 @@ GONE = {
 
 
 class Account:
-    """A deploy pipeline with its executions (status, version), newest first, in pages of two. `missing` was deleted."""
+    """A deploy pipeline with its executions (status, version), newest first, in pages of two. `missing` was deleted.
+
+    `returned`: what the return pipeline brought back while the newest deployment waited, and before that one ended.
+    """
 
     def __init__(
-        self, executions: Sequence[tuple[str, str | None]] = (("Succeeded", f"{GROUP}/3"),), missing: str = "", refused: str = ""
+        self,
+        executions: Sequence[tuple[str, str | None]] = (("Succeeded", f"{GROUP}/3"),),
+        missing: str = "",
+        refused: str = "",
+        returned: str = "",
     ) -> None:
-        self._executions, self._missing, self._refused = executions, missing, refused
+        self._executions, self._missing, self._refused, self._returned = executions, missing, refused, returned
 
     def _answer(self, what: str, answer: dict[str, Any]) -> dict[str, Any]:
         if what == self._refused:
@@ -45,15 +54,19 @@ class Account:
 
     def list_pipeline_executions(self, pipelineName: str, nextToken: str = "0") -> dict[str, Any]:  # noqa: N803 - boto3 spells them so
         first = int(nextToken)
-        page = [{"pipelineExecutionId": str(index), "status": status} for index, (status, _) in enumerate(self._executions)][
-            first : first + 2
-        ]
+        if pipelineName == "return":
+            ended = {"pipelineExecutionId": "back", "status": "Succeeded", "lastUpdateTime": NOW - timedelta(hours=1)}
+            return {"pipelineExecutionSummaries": [ended] if self._returned else []}
+        page = [
+            {"pipelineExecutionId": str(index), "status": status, "lastUpdateTime": NOW - 2 * index * timedelta(hours=1)}
+            for index, (status, _) in enumerate(self._executions)
+        ][first : first + 2]
         more = {"nextToken": str(first + 2)} if first + 2 < len(self._executions) else {}
         return self._answer("pipeline", {"pipelineExecutionSummaries": page, **more})
 
     def get_pipeline_execution(self, pipelineName: str, pipelineExecutionId: str) -> dict[str, Any]:  # noqa: N803
-        version = self._executions[int(pipelineExecutionId)][1]
-        variables = [{"name": "Returning", "resolvedValue": "false"}]
+        version = self._returned if pipelineName == "return" else self._executions[int(pipelineExecutionId)][1]
+        variables = [{"name": "Leaving", "resolvedValue": f"{GROUP}/9"}]
         variables += [{"name": "ModelPackageArn", "resolvedValue": version}] if version else []
         return self._answer("execution", {"pipelineExecution": {"variables": variables}})
 
@@ -69,7 +82,7 @@ class Account:
 
 def of(account: Account, folder: Path, monkeypatch: pytest.MonkeyPatch) -> champion.Champion:
     monkeypatch.setattr(boto3, "client", lambda _: account)
-    return champion.released_by("deploy", folder)
+    return champion.released_by(["deploy", "return"], folder)
 
 
 def test_the_version_in_production_is_the_one_that_was_released_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +104,19 @@ def test_only_what_reached_production_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executions: list[tuple[str, str | None]], name: str
 ) -> None:
     assert of(Account(executions), tmp_path, monkeypatch).name == name
+
+
+@pytest.mark.parametrize(
+    ("executions", "name"),
+    [
+        ([("InProgress", f"{GROUP}/5"), ("Succeeded", f"{GROUP}/4")], f"{GROUP}/3"),  # it is in review still
+        ([("Succeeded", f"{GROUP}/5"), ("Succeeded", f"{GROUP}/4")], f"{GROUP}/5"),  # it began before the return, and ended after it
+    ],
+)
+def test_a_return_counts_like_a_release_and_the_last_that_ended_is_in_production(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executions: list[tuple[str, str | None]], name: str
+) -> None:
+    assert of(Account(executions, returned=f"{GROUP}/3"), tmp_path, monkeypatch).name == name
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The version now in production, scored on the same test rows with its own code.
 
-Input: the name of the model's deploy pipeline. Output: predictions of the champion, or why there are none. Next: `comparison.py`.
+Input: the names of the pipelines that bring it to production. Output: predictions of the champion, or why there are none. Next: `comparison.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from failure import BadInput
 from numpy.typing import NDArray
 
 SCORING_TIMEOUT_SECONDS = 600
-#: Variable of the deploy pipeline that names the version which an execution releases.
+#: Variable of these pipelines that names the version which an execution releases.
 VERSION_VARIABLE = "ModelPackageArn"
 #: Fewer say nothing about a difference.
 FEWEST_ROWS = 30
@@ -56,18 +56,18 @@ class Champion:
         return dict(json.loads((self.folder / "preparation.json").read_text(encoding="utf-8"))) if self.folder else {}
 
 
-def released_by(pipeline: str, scratch: Path) -> Champion:
-    """The version that the deploy pipeline released last -> model package -> archive. Whatever serves it, and in whichever account.
+def released_by(pipelines: Sequence[str], scratch: Path) -> Champion:
+    """The version that one of the pipelines brought to production last -> model package -> archive. Whatever serves it, in whichever account.
 
     Without a release there is no champion. A version that was deleted since cannot be compared with, and that is said: a later version
     has to be able to replace it. Raises BadInput when AWS refuses: a comparison that is quietly skipped is no gate.
     """
-    import boto3  # only needed with a deploy pipeline
+    import boto3  # only needed with such pipelines
     from botocore.exceptions import BotoCoreError, ClientError
 
     s3, packed = boto3.client("s3"), scratch / "champion.tar.gz"
     try:
-        name = _released(boto3.client("codepipeline"), pipeline)
+        name = _released(boto3.client("codepipeline"), pipelines)
         if name is None:
             return Champion()
         number = name.rsplit("/", 1)[-1]
@@ -81,24 +81,34 @@ def released_by(pipeline: str, scratch: Path) -> Champion:
         with packed.open("wb") as file:
             shutil.copyfileobj(content["Body"], file)
     except (BotoCoreError, ClientError, KeyError) as error:
-        raise BadInput(f"what {pipeline} released last cannot be read for the comparison: {type(error).__name__} {error}") from None
+        raise BadInput(
+            f"what {' and '.join(pipelines)} released last cannot be read for the comparison: {type(error).__name__} {error}"
+        ) from None
     return from_archive(packed, scratch, package["ModelPackageArn"], package.get("CustomerMetadataProperties", {}))
 
 
-def _released(codepipeline: Any, pipeline: str) -> str | None:
-    """ARN of the version, which is a variable of the execution. CodePipeline lists the newest first, and remembers twelve months."""
+def _released(codepipeline: Any, pipelines: Sequence[str]) -> str | None:
+    """ARN of the version, which is a variable of the execution. CodePipeline remembers twelve months.
+
+    Of the execution that ended last, not of the one that began last: a return passes a deployment that waits for its approval.
+    """
+    ended_well = [(execution, pipeline) for pipeline in pipelines for execution in _succeeded(codepipeline, pipeline)]
+    for execution, pipeline in sorted(ended_well, key=lambda item: item[0]["lastUpdateTime"], reverse=True):
+        identifier = execution["pipelineExecutionId"]
+        run = codepipeline.get_pipeline_execution(pipelineName=pipeline, pipelineExecutionId=identifier)["pipelineExecution"]
+        values = {variable["name"]: variable.get("resolvedValue") for variable in run.get("variables", [])}
+        if str(values.get(VERSION_VARIABLE)).startswith("arn:"):
+            return str(values[VERSION_VARIABLE])
+    return None
+
+
+def _succeeded(codepipeline: Any, pipeline: str) -> Iterator[Mapping[str, Any]]:
     request: dict[str, str] = {"pipelineName": pipeline}
     while True:
         page = _found(codepipeline.list_pipeline_executions, **request) or {"pipelineExecutionSummaries": []}
-        for execution in page["pipelineExecutionSummaries"]:
-            if execution["status"] == "Succeeded":
-                identifier = execution["pipelineExecutionId"]
-                run = codepipeline.get_pipeline_execution(pipelineName=pipeline, pipelineExecutionId=identifier)["pipelineExecution"]
-                values = {variable["name"]: variable.get("resolvedValue") for variable in run.get("variables", [])}
-                if str(values.get(VERSION_VARIABLE)).startswith("arn:"):
-                    return str(values[VERSION_VARIABLE])
+        yield from (execution for execution in page["pipelineExecutionSummaries"] if execution["status"] == "Succeeded")
         if "nextToken" not in page:
-            return None
+            return
         request["nextToken"] = page["nextToken"]
 
 
