@@ -1,6 +1,7 @@
 """The version now in production, scored on the same test rows with its own code.
 
-Input: the names of the pipelines that bring it to production. Output: predictions of the champion, or why there are none. Next: `comparison.py`.
+Input: the names of the pipelines that bring it to production. Output: predictions of the champion, or why there are none.
+Next: `comparison.py`.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Champion:
 
 
 def released_by(pipelines: Sequence[str], scratch: Path) -> Champion:
-    """The version that one of the pipelines brought to production last -> model package -> archive. Whatever serves it, in whichever account.
+    """The version that one of the pipelines brought to production last -> model package -> archive. Whatever serves it, and wherever.
 
     Without a release there is no champion. A version that was deleted since cannot be compared with, and that is said: a later version
     has to be able to replace it. Raises BadInput when AWS refuses: a comparison that is quietly skipped is no gate.
