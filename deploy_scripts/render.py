@@ -3,7 +3,7 @@
 Without `--stage`: for all environments, before the first one gets it. With it: for that one alone, right before it is deployed there, so
 that a rejection, and a change of what serves, count until then. `--leaving`: a return from that version.
 In this order: wait until the stack and the endpoint that come first can be changed; choose the version, which has to be approved; fetch the
-templates that the build of the commit kept; refuse what would fail half-way; write. One process, because each costs a second.
+templates that the build of the commit kept; refuse what cannot be changed or would fail half-way; write. One process: each costs a second.
 Input: MODEL, REQUESTED_PACKAGE, STAGE, LEAVING. Output: the folder rendered/ (artifact of the pipeline), and chosen.env for the shell.
 Next: the CloudFormation action of the pipeline, then verify.py.
 """
@@ -29,6 +29,7 @@ from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint, first_variant
 from deploy_scripts.regional_copy import copy, image_in, original, publish_in
+from deploy_scripts.stack_states import refuse_obstructed
 from deploy_scripts.update_guard import guarded_or_not, refuse_alarmed
 from deploy_scripts.wait_for_endpoint import wait_until_updatable
 from pipelines.monitoring.code import code_files
@@ -118,6 +119,7 @@ def live_instance_type(sagemaker: Any, endpoint_name: str) -> str | None:
 def files(target: Target, version: Version) -> dict[str, Any]:
     """Name -> content of each file. Raises ProblemError and VerdictError for what cannot be deployed, before anything is written."""
     project, model = target.project, target.model
+    refuse_obstructed(model, [(item, target.names(item), target.place(item)) for item in target.environments])
     contents = {item.name: template(target.assembly, target.names(item).stack) for item in target.environments}
     updates: dict[str, str] = {}
     for environment in target.environments:

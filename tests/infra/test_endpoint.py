@@ -232,8 +232,9 @@ def test_only_a_protected_endpoint_alarms_without_traffic(resources):
     assert "shop--abalone--try--no-traffic" not in names
 
 
-def test_a_new_endpoint_calls_nobody_and_requests_that_cease_do(resources):
-    """CloudWatch's own table of missing data, over the periods of the synthesized alarm."""
+@pytest.fixture
+def silence(resources):
+    """The synthesized alarm, and its rule as CloudWatch's own table of missing data reads it."""
     (alarm,) = [found for found in resources("AWS::CloudWatch::Alarm").values() if found["AlarmName"] == "shop--abalone--live--no-traffic"]
     rule = Alarm(
         name=alarm["AlarmName"],
@@ -244,16 +245,37 @@ def test_a_new_endpoint_calls_nobody_and_requests_that_cease_do(resources):
         datapoints_to_alarm=alarm["EvaluationPeriods"],
         treat_missing_data=alarm["TreatMissingData"],
     )
+    return alarm, rule
+
+
+def test_a_new_endpoint_calls_nobody_and_requests_that_cease_do(silence):
+    alarm, rule = silence
     actions = {"ALARM": alarm["AlarmActions"], "OK": alarm.get("OKActions"), INSUFFICIENT_DATA: alarm["InsufficientDataActions"]}
-    silence = [None] * 6
+    nothing = [None] * 6
     created = INSUFFICIENT_DATA  # in which CloudWatch makes every alarm
-    assert state_of(rule, silence, created) == created  # no change, so no action
+    assert state_of(rule, nothing, created) == created  # no change, so no action
     served = state_of(rule, [None, None, None, None, None, 3.0], created)
     assert (served, actions[served]) == ("OK", None)
-    ceased = state_of(rule, silence, served)
+    ceased = state_of(rule, nothing, served)
     assert ceased != served
     assert actions[ceased] == [{"Fn::ImportValue": "shop--environment--live-AlertTopicArn"}]
     assert rule.metric.period_seconds * rule.evaluation_periods == 3600
+
+
+def test_silence_is_found_only_an_hour_after_the_verification_asked(silence):
+    """Verify asks every new endpoint; after it nobody comes."""
+    _, rule = silence
+    quiet = [3.0, *[None] * rule.evaluation_periods]
+    states = [state_of(rule, [*[None] * 6, *quiet[:periods]][-6:], "OK") for periods in range(1, len(quiet) + 1)]
+    assert states == ["OK"] * len(quiet)
+
+
+def test_silence_is_watched_only_once_the_endpoint_is_there(templates):
+    """An endpoint of that name may have answered before: its last requests would seem to cease while the new one is being made."""
+    found = templates[PRODUCTION_STACK]["Resources"]
+    (alarm,) = [item for item in found.values() if item.get("Properties", {}).get("AlarmName") == "shop--abalone--live--no-traffic"]
+    (endpoint,) = [name for name, item in found.items() if item["Type"] == "AWS::SageMaker::Endpoint"]
+    assert endpoint in alarm["DependsOn"]
 
 
 def test_staging_without_autoscaling_takes_its_size_from_the_settings(resources):

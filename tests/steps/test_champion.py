@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from dataset import Rows
 from evaluation import champion
 from failure import BadInput
 
-NOW = datetime(2026, 1, 5, tzinfo=UTC)
 GROUP = "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone"
+NOON = 12
 #: What CodePipeline, SageMaker and S3 answer for what is not there.
 GONE = {
     "pipeline": ("PipelineNotFoundException", "Account '111122223333' does not have a pipeline with name 'deploy'"),
@@ -32,7 +32,7 @@ GONE = {
 class Account:
     """A deploy pipeline with its executions (status, version), newest first, in pages of two. `missing` was deleted.
 
-    `returned`: what the return pipeline brought back while the newest deployment waited, and before that one ended.
+    `returns`: (hour, version) of each execution of the return pipeline; those of the deploy pipeline ended in the hours from NOON on.
     """
 
     def __init__(
@@ -40,9 +40,12 @@ class Account:
         executions: Sequence[tuple[str, str | None]] = (("Succeeded", f"{GROUP}/3"),),
         missing: str = "",
         refused: str = "",
-        returned: str = "",
+        returns: Sequence[tuple[int, str]] = (),
     ) -> None:
-        self._executions, self._missing, self._refused, self._returned = executions, missing, refused, returned
+        self._missing, self._refused = missing, refused
+        last = NOON + len(executions) - 1
+        deployed = [(last - index, status, version) for index, (status, version) in enumerate(executions)]
+        self._executions = {"deploy": deployed, "return": [(hour, "Succeeded", version) for hour, version in returns]}
 
     def _answer(self, what: str, answer: dict[str, Any]) -> dict[str, Any]:
         if what == self._refused:
@@ -53,20 +56,17 @@ class Account:
         return answer
 
     def list_pipeline_executions(self, pipelineName: str, nextToken: str = "0") -> dict[str, Any]:  # noqa: N803 - boto3 spells them so
-        first = int(nextToken)
-        if pipelineName == "return":
-            ended = {"pipelineExecutionId": "back", "status": "Succeeded", "lastUpdateTime": NOW - timedelta(hours=1)}
-            return {"pipelineExecutionSummaries": [ended] if self._returned else []}
+        first, executions = int(nextToken), self._executions[pipelineName]
         page = [
-            {"pipelineExecutionId": str(index), "status": status, "lastUpdateTime": NOW - 2 * index * timedelta(hours=1)}
-            for index, (status, _) in enumerate(self._executions)
+            {"pipelineExecutionId": str(index), "status": status, "lastUpdateTime": datetime(2026, 11, 27, hour, tzinfo=UTC)}
+            for index, (hour, status, _) in enumerate(executions)
         ][first : first + 2]
-        more = {"nextToken": str(first + 2)} if first + 2 < len(self._executions) else {}
+        more = {"nextToken": str(first + 2)} if first + 2 < len(executions) else {}
         return self._answer("pipeline", {"pipelineExecutionSummaries": page, **more})
 
     def get_pipeline_execution(self, pipelineName: str, pipelineExecutionId: str) -> dict[str, Any]:  # noqa: N803
-        version = self._returned if pipelineName == "return" else self._executions[int(pipelineExecutionId)][1]
-        variables = [{"name": "Leaving", "resolvedValue": f"{GROUP}/9"}]
+        version = self._executions[pipelineName][int(pipelineExecutionId)][2]
+        variables = [{"name": "Leaving", "resolvedValue": "latest"}]
         variables += [{"name": "ModelPackageArn", "resolvedValue": version}] if version else []
         return self._answer("execution", {"pipelineExecution": {"variables": variables}})
 
@@ -106,17 +106,12 @@ def test_only_what_reached_production_counts(
     assert of(Account(executions), tmp_path, monkeypatch).name == name
 
 
-@pytest.mark.parametrize(
-    ("executions", "name"),
-    [
-        ([("InProgress", f"{GROUP}/5"), ("Succeeded", f"{GROUP}/4")], f"{GROUP}/3"),  # it is in review still
-        ([("Succeeded", f"{GROUP}/5"), ("Succeeded", f"{GROUP}/4")], f"{GROUP}/5"),  # it began before the return, and ended after it
-    ],
-)
-def test_a_return_counts_like_a_release_and_the_last_that_ended_is_in_production(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executions: list[tuple[str, str | None]], name: str
+@pytest.mark.parametrize(("hour", "name"), [(NOON + 1, f"{GROUP}/2"), (NOON - 1, f"{GROUP}/3")])
+def test_whichever_pipeline_brought_a_version_to_production_last_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hour: int, name: str
 ) -> None:
-    assert of(Account(executions, returned=f"{GROUP}/3"), tmp_path, monkeypatch).name == name
+    """A version that was left must not be what the next one has to be better than."""
+    assert of(Account(returns=[(hour, f"{GROUP}/2")]), tmp_path, monkeypatch).name == name
 
 
 @pytest.mark.parametrize(

@@ -181,12 +181,15 @@ def golden_csv(dataset: DataSet, rows: Sequence[Sequence[str]]) -> bytes:
 
 
 class Stacks:
-    """The part of CloudFormation that knows which stacks there are: those of `names`."""
+    """The part of CloudFormation that knows which stacks there are: those of `names`, and those that are `described`."""
 
     def __init__(self) -> None:
         self.names = {model.names(PROJECT).stack for model in SETTINGS.models.values()}
+        self.described: dict[str, dict[str, Any]] = {}
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
+        if StackName in self.described:
+            return {"Stacks": [self.described[StackName]]}
         if StackName not in self.names:
             raise refusal("ValidationError", f"Stack with id {StackName} does not exist", "DescribeStacks")
         return {"Stacks": [{"StackName": StackName, "StackStatus": "CREATE_COMPLETE"}]}
@@ -235,7 +238,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
         monkeypatch.setenv(name, value)
     for name in ("CODEBUILD_RESOLVED_SOURCE_VERSION", "REQUESTED_PACKAGE", "STAGE", "ENDPOINT_NAME", "MODEL_PACKAGE_ARN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(ProjectEnvironment, "client", lambda _, service: account.client(service))
+    monkeypatch.setattr(ProjectEnvironment, "client", lambda _, service, config=None: account.client(service))
     return account
 
 

@@ -1,7 +1,7 @@
 """The version now in production, scored on the same test rows with its own code.
 
-Input: the names of the pipelines that bring it to production. Output: predictions of the champion, or why there are none.
-Next: `comparison.py`.
+Input: the names of the pipelines that bring the model to production, forth and back. Output: predictions of the champion, or why there
+are none. Next: `comparison.py`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,7 +30,7 @@ from failure import BadInput
 from numpy.typing import NDArray
 
 SCORING_TIMEOUT_SECONDS = 600
-#: Variable of these pipelines that names the version which an execution releases.
+#: Variable of both pipelines that names the version which an execution releases.
 VERSION_VARIABLE = "ModelPackageArn"
 #: Fewer say nothing about a difference.
 FEWEST_ROWS = 30
@@ -58,19 +59,21 @@ class Champion:
 
 
 def released_by(pipelines: Sequence[str], scratch: Path) -> Champion:
-    """The version that one of the pipelines brought to production last -> model package -> archive. Whatever serves it, and wherever.
+    """The version that one of the pipelines released last -> model package -> archive. Whatever serves it, and in whichever account.
 
     Without a release there is no champion. A version that was deleted since cannot be compared with, and that is said: a later version
     has to be able to replace it. Raises BadInput when AWS refuses: a comparison that is quietly skipped is no gate.
     """
-    import boto3  # only needed with such pipelines
+    import boto3  # only needed with a deploy pipeline
     from botocore.exceptions import BotoCoreError, ClientError
 
     s3, packed = boto3.client("s3"), scratch / "champion.tar.gz"
     try:
-        name = _released(boto3.client("codepipeline"), pipelines)
-        if name is None:
+        codepipeline = boto3.client("codepipeline")
+        released = [release for pipeline in pipelines if (release := _released(codepipeline, pipeline))]
+        if not released:
             return Champion()
+        _, name = max(released)
         number = name.rsplit("/", 1)[-1]
         package = _found(boto3.client("sagemaker").describe_model_package, ModelPackageName=name)
         if package is None:
@@ -83,33 +86,28 @@ def released_by(pipelines: Sequence[str], scratch: Path) -> Champion:
             shutil.copyfileobj(content["Body"], file)
     except (BotoCoreError, ClientError, KeyError) as error:
         raise BadInput(
-            f"what {' and '.join(pipelines)} released last cannot be read for the comparison: {type(error).__name__} {error}"
+            f"what {' or '.join(pipelines)} released last cannot be read for the comparison: {type(error).__name__} {error}"
         ) from None
     return from_archive(packed, scratch, package["ModelPackageArn"], package.get("CustomerMetadataProperties", {}))
 
 
-def _released(codepipeline: Any, pipelines: Sequence[str]) -> str | None:
-    """ARN of the version, which is a variable of the execution. CodePipeline remembers twelve months.
+def _released(codepipeline: Any, pipeline: str) -> tuple[datetime, str] | None:
+    """When it was there, and the version's ARN, a variable of the execution. CodePipeline lists the newest first, for twelve months.
 
-    Of the execution that ended last, not of the one that began last: a return passes a deployment that waits for its approval.
+    The end counts, not the beginning: a return passes a deployment that waits for its approval.
     """
-    ended_well = [(execution, pipeline) for pipeline in pipelines for execution in _succeeded(codepipeline, pipeline)]
-    for execution, pipeline in sorted(ended_well, key=lambda item: item[0]["lastUpdateTime"], reverse=True):
-        identifier = execution["pipelineExecutionId"]
-        run = codepipeline.get_pipeline_execution(pipelineName=pipeline, pipelineExecutionId=identifier)["pipelineExecution"]
-        values = {variable["name"]: variable.get("resolvedValue") for variable in run.get("variables", [])}
-        if str(values.get(VERSION_VARIABLE)).startswith("arn:"):
-            return str(values[VERSION_VARIABLE])
-    return None
-
-
-def _succeeded(codepipeline: Any, pipeline: str) -> Iterator[Mapping[str, Any]]:
     request: dict[str, str] = {"pipelineName": pipeline}
     while True:
         page = _found(codepipeline.list_pipeline_executions, **request) or {"pipelineExecutionSummaries": []}
-        yield from (execution for execution in page["pipelineExecutionSummaries"] if execution["status"] == "Succeeded")
+        for execution in page["pipelineExecutionSummaries"]:
+            if execution["status"] == "Succeeded":
+                identifier = execution["pipelineExecutionId"]
+                run = codepipeline.get_pipeline_execution(pipelineName=pipeline, pipelineExecutionId=identifier)["pipelineExecution"]
+                values = {variable["name"]: variable.get("resolvedValue") for variable in run.get("variables", [])}
+                if str(values.get(VERSION_VARIABLE)).startswith("arn:"):
+                    return execution["lastUpdateTime"], str(values[VERSION_VARIABLE])
         if "nextToken" not in page:
-            return
+            return None
         request["nextToken"] = page["nextToken"]
 
 
