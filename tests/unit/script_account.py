@@ -252,7 +252,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
         monkeypatch.setenv(name, value)
     for name in ("CODEBUILD_RESOLVED_SOURCE_VERSION", "REQUESTED_PACKAGE", "STAGE", "ENDPOINT_NAME", "MODEL_PACKAGE_ARN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(ProjectEnvironment, "client", lambda _, service: account.client(service))
+    monkeypatch.setattr(ProjectEnvironment, "client", lambda _, service, config=None: account.client(service))
     return account
 
 
