@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from build_scripts import golden, invocation, version_contract
 from build_scripts.command_line import ProblemError, VerdictError, add_model_option, add_package_option, parser, read_settings, run
@@ -34,9 +35,12 @@ from deploy_scripts.live_endpoint import deployed_config, describe_endpoint, pac
 from deploy_scripts.regional_copy import registered_in
 from settings_schema import Batch, Endpoint, ServingNames
 
-LATENCY_REQUESTS = 100
-LATENCY_ROUNDS = 3
-WARM_UP_REQUESTS = 5
+WARM_UP_REQUESTS, WARM_UP_SECONDS = 5, 5
+#: Asked once more before it is called too slow: a pause of the machine that asks is not the endpoint's.
+LATENCY_ROUNDS, BETWEEN_ROUNDS_SECONDS = 2, 5
+ROUND_SECONDS = 60
+#: SageMaker gives a container 60 s for an answer (API reference, InvokeEndpoint). An answer that does not come is not asked for five times.
+_RUNTIME = Config(read_timeout=65, retries={"mode": "standard", "total_max_attempts": 2})
 
 
 class EndpointClient:
@@ -46,14 +50,13 @@ class EndpointClient:
         self._runtime, self._name = runtime, name
 
     def ask(self, body: bytes, content_type: str) -> bytes:
-        answer = self._runtime.invoke_endpoint(
-            EndpointName=self._name,
-            Body=body,
-            ContentType=content_type,
-            Accept="application/json",
-            InferenceId=invocation.check_id(),
-        )
-        content: bytes = answer["Body"].read()
+        """Raises VerdictError for an answer that does not come."""
+        request = {"EndpointName": self._name, "Body": body, "ContentType": content_type, "Accept": "application/json"}
+        try:
+            answer = self._runtime.invoke_endpoint(**request, InferenceId=invocation.check_id())
+            content: bytes = answer["Body"].read()
+        except ReadTimeoutError as error:
+            raise VerdictError(f"too slow: no answer of {self._name} within {_RUNTIME.read_timeout} s") from error
         return content
 
     def status_for(self, body: bytes, content_type: str) -> int | None:
@@ -81,23 +84,40 @@ def check_answers(endpoint: EndpointClient, known: Golden, contract: Contract, l
     yield checks.metric(known, answers[invocation.CSV], contract)
     yield checks.refused(endpoint.status_for(b"\x00", "application/x-nothing-we-know"))
     single = [invocation.csv_body([row]) for row in known.rows]
-    for index in range(WARM_UP_REQUESTS):
-        endpoint.ask(single[index % count], invocation.CSV)
     yield latency_line(lambda index: endpoint.milliseconds(single[index % count], invocation.CSV), limit_ms)
 
 
-def latency_line(ask: Callable[[int], float], limit_ms: int) -> str:
-    """Latency against the limit. Asked again before it is called too slow: a pause of the machine that asks is not the endpoint's.
+def latency_line(ask: Callable[[int], float], limit_ms: int, pause: Callable[[float], None] = time.sleep) -> str:
+    """Latency against the limit, in seconds for a version that is clearly slow or fast: slow_answers.py.
 
     `ask` sends request number n and returns its milliseconds. Raises VerdictError if every round is too slow.
     """
+    _until_warm(ask)
     for rounds_left in reversed(range(LATENCY_ROUNDS)):
         try:
-            return checks.latency([ask(index) for index in range(LATENCY_REQUESTS)], limit_ms)
+            return _round(ask, limit_ms)
         except VerdictError:
             if not rounds_left:
                 raise
+        pause(BETWEEN_ROUNDS_SECONDS)
     raise AssertionError("LATENCY_ROUNDS is at least 1")
+
+
+def _until_warm(ask: Callable[[int], float]) -> None:
+    """The first answers of a container are slower, and do not count."""
+    spent_ms, index = 0.0, 0
+    while index < WARM_UP_REQUESTS and spent_ms < WARM_UP_SECONDS * 1000:
+        spent_ms, index = spent_ms + ask(index), index + 1
+
+
+def _round(ask: Callable[[int], float], limit_ms: int) -> str:
+    """Until it is clear, or ROUND_SECONDS are over."""
+    asked: list[float] = []
+    while True:
+        asked.append(ask(len(asked)))
+        line = checks.latency(asked, limit_ms, is_last=sum(asked) >= ROUND_SECONDS * 1000)
+        if line is not None:
+            return line
 
 
 def deployed_line(place: EnvironmentPlace, names: ServingNames, serving: Endpoint | Batch, package: str) -> str:
@@ -127,7 +147,7 @@ def answer_lines(
 ) -> Iterator[str]:
     """One line per check. Only requests have a latency and a content type; the rest is judged alike."""
     if isinstance(serving, Endpoint):
-        client = EndpointClient(place.client("sagemaker-runtime"), names.endpoint)
+        client = EndpointClient(place.client("sagemaker-runtime", _RUNTIME), names.endpoint)
         yield from check_answers(client, known, contract, serving.p99_latency_ms)
         return
     answer = verification_job.answers(place, names, serving, batch_model(place, names), known, contract)

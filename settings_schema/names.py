@@ -193,11 +193,16 @@ class ModelNames(_Names):
 
     @property
     def deploy_pipeline(self) -> str:
-        """CodePipeline."""
+        """CodePipeline that takes a version through staging to production."""
         return _joined(self.stack, "deploy")
 
+    @property
+    def return_pipeline(self) -> str:
+        """CodePipeline that takes production back to a version that has served it."""
+        return _joined(self.stack, "return")
+
     def deploy_project(self, step: str) -> str:
-        """CodeBuild project of a step of the deploy pipeline: render, verify, still-approved."""
+        """CodeBuild project of a step of the deploy pipeline and of the return pipeline: render, verify."""
         return _joined(self.stack, step)
 
     @property

@@ -98,9 +98,10 @@ class PipelineRole(SageMakerRole):
         self.allow("RegisterUndecided", ["sagemaker:CreateModelPackage"], registry, undecided)
 
     def _read_champion(self) -> None:
-        """Evaluation compares with the version that the model's deploy pipeline released last."""
+        """Evaluation compares with the version that the model's pipelines brought to production last."""
         released = ["codepipeline:ListPipelineExecutions", "codepipeline:GetPipelineExecution"]
-        self.allow("Champion", released, [self._home.code_pipeline(self._names.deploy_pipeline)])
+        pipelines = (self._names.deploy_pipeline, self._names.return_pipeline)
+        self.allow("Champion", released, [self._home.code_pipeline(name) for name in pipelines])
 
     def _use_key(self, key: kms.IKey) -> None:
         # SageMaker wants Encrypt of whoever names a key for outputs: API reference, OutputDataConfig.

@@ -1,6 +1,7 @@
 """Alarms on one endpoint: they exist as long as it does, and are made before it, so that its first update is guarded.
 
-`rollback` (server errors, p99 latency) undo an update; the others only call a person.
+`rollback` (server errors, p99 latency) undo an update; the others only call a person. `silence` is made after the endpoint: of one that is
+made anew under the name of an earlier one it would see that one's last requests, and then that they ceased.
 """
 
 from __future__ import annotations
@@ -46,8 +47,7 @@ class EndpointAlarms(Construct):
         self.rollback = [self._server_errors(serving.server_error_percent), self._latency(serving.p99_latency_ms)]
         self._instance_alarm("cpu", "CPUUtilization", CPU_PERCENT * virtual_cpus(serving.instance_type))
         self._instance_alarm("memory", "MemoryUtilization", MEMORY_PERCENT)
-        if calls_without_traffic:
-            self._no_traffic()
+        self.silence = [self._no_traffic()] if calls_without_traffic else []
 
     def _server_errors(self, percent: float) -> cloudwatch.CfnAlarm:
         """SageMaker sends 1 for a request that failed and 0 for others: their average is the rate."""

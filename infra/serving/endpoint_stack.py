@@ -38,6 +38,8 @@ class EndpointStack(ServingStack):
             self, "Endpoint", name=self.names.endpoint, configuration=self._configuration(), serving=serving, alarms=rollback
         )
         endpoint.node.add_dependency(log_group)
+        for alarm in alarms.silence:
+            alarm.node.add_dependency(endpoint)
         if serving.autoscaling is not None:
             scaling = VariantAutoscaling(self, "Autoscaling", names=self.names, autoscaling=serving.autoscaling)
             scaling.node.add_dependency(endpoint)

@@ -184,6 +184,7 @@ def _evaluate(
             *("--preparation", f"{PROCESSING}/input/preparation"),
             *("--threshold", parameters["MetricThreshold"].to_string()),
             *("--deploy-pipeline", target.names.deploy_pipeline),
+            *("--return-pipeline", target.names.return_pipeline),
             *("--git-commit", data_version.properties.Outputs["commit"]),
             *("--trigger", data_version.properties.Outputs["trigger"]),
             *("--feedback", f"s3://{target.data_bucket}/{target.names.feedback}"),

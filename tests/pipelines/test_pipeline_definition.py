@@ -416,6 +416,7 @@ def test_what_is_already_in_production_is_neither_registered_nor_a_failure(steps
 def test_a_run_compares_with_what_the_model_s_own_deploy_pipeline_released(steps: dict[str, dict[str, Any]]) -> None:
     given = steps["Evaluate"]["Arguments"]["AppSpecification"]["ContainerArguments"]
     assert given[given.index("--deploy-pipeline") + 1] == NAMES.deploy_pipeline
+    assert given[given.index("--return-pipeline") + 1] == NAMES.return_pipeline
 
 
 def test_another_model_has_its_own_data_direction_and_task() -> None:

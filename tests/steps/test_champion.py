@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from evaluation import champion
 from failure import BadInput
 
 GROUP = "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone"
+NOON = 12
 #: What CodePipeline, SageMaker and S3 answer for what is not there.
 GONE = {
     "pipeline": ("PipelineNotFoundException", "Account '111122223333' does not have a pipeline with name 'deploy'"),
@@ -28,12 +30,22 @@ GONE = {
 
 
 class Account:
-    """A deploy pipeline with its executions (status, version), newest first, in pages of two. `missing` was deleted."""
+    """A deploy pipeline with its executions (status, version), newest first, in pages of two. `missing` was deleted.
+
+    `returns`: (hour, version) of each execution of the return pipeline; those of the deploy pipeline ended in the hours from NOON on.
+    """
 
     def __init__(
-        self, executions: Sequence[tuple[str, str | None]] = (("Succeeded", f"{GROUP}/3"),), missing: str = "", refused: str = ""
+        self,
+        executions: Sequence[tuple[str, str | None]] = (("Succeeded", f"{GROUP}/3"),),
+        missing: str = "",
+        refused: str = "",
+        returns: Sequence[tuple[int, str]] = (),
     ) -> None:
-        self._executions, self._missing, self._refused = executions, missing, refused
+        self._missing, self._refused = missing, refused
+        last = NOON + len(executions) - 1
+        deployed = [(last - index, status, version) for index, (status, version) in enumerate(executions)]
+        self._executions = {"deploy": deployed, "return": [(hour, "Succeeded", version) for hour, version in returns]}
 
     def _answer(self, what: str, answer: dict[str, Any]) -> dict[str, Any]:
         if what == self._refused:
@@ -44,16 +56,17 @@ class Account:
         return answer
 
     def list_pipeline_executions(self, pipelineName: str, nextToken: str = "0") -> dict[str, Any]:  # noqa: N803 - boto3 spells them so
-        first = int(nextToken)
-        page = [{"pipelineExecutionId": str(index), "status": status} for index, (status, _) in enumerate(self._executions)][
-            first : first + 2
-        ]
-        more = {"nextToken": str(first + 2)} if first + 2 < len(self._executions) else {}
+        first, executions = int(nextToken), self._executions[pipelineName]
+        page = [
+            {"pipelineExecutionId": str(index), "status": status, "lastUpdateTime": datetime(2026, 11, 27, hour, tzinfo=UTC)}
+            for index, (hour, status, _) in enumerate(executions)
+        ][first : first + 2]
+        more = {"nextToken": str(first + 2)} if first + 2 < len(executions) else {}
         return self._answer("pipeline", {"pipelineExecutionSummaries": page, **more})
 
     def get_pipeline_execution(self, pipelineName: str, pipelineExecutionId: str) -> dict[str, Any]:  # noqa: N803
-        version = self._executions[int(pipelineExecutionId)][1]
-        variables = [{"name": "Returning", "resolvedValue": "false"}]
+        version = self._executions[pipelineName][int(pipelineExecutionId)][2]
+        variables = [{"name": "Leaving", "resolvedValue": "latest"}]
         variables += [{"name": "ModelPackageArn", "resolvedValue": version}] if version else []
         return self._answer("execution", {"pipelineExecution": {"variables": variables}})
 
@@ -69,7 +82,7 @@ class Account:
 
 def of(account: Account, folder: Path, monkeypatch: pytest.MonkeyPatch) -> champion.Champion:
     monkeypatch.setattr(boto3, "client", lambda _: account)
-    return champion.released_by("deploy", folder)
+    return champion.released_by(["deploy", "return"], folder)
 
 
 def test_the_version_in_production_is_the_one_that_was_released_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +104,14 @@ def test_only_what_reached_production_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executions: list[tuple[str, str | None]], name: str
 ) -> None:
     assert of(Account(executions), tmp_path, monkeypatch).name == name
+
+
+@pytest.mark.parametrize(("hour", "name"), [(NOON + 1, f"{GROUP}/2"), (NOON - 1, f"{GROUP}/3")])
+def test_whichever_pipeline_brought_a_version_to_production_last_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hour: int, name: str
+) -> None:
+    """A version that was left must not be what the next one has to be better than."""
+    assert of(Account(returns=[(hour, f"{GROUP}/2")]), tmp_path, monkeypatch).name == name
 
 
 @pytest.mark.parametrize(

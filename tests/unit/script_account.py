@@ -181,15 +181,31 @@ def golden_csv(dataset: DataSet, rows: Sequence[Sequence[str]]) -> bytes:
 
 
 class Stacks:
-    """The part of CloudFormation that knows which stacks there are: those of `names`."""
+    """The part of CloudFormation that knows which stacks there are: those of `names`, and those that are `described`."""
 
     def __init__(self) -> None:
         self.names = {model.names(PROJECT).stack for model in SETTINGS.models.values()}
+        self.described: dict[str, dict[str, Any]] = {}
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
+        if StackName in self.described:
+            return {"Stacks": [self.described[StackName]]}
         if StackName not in self.names:
             raise refusal("ValidationError", f"Stack with id {StackName} does not exist", "DescribeStacks")
         return {"Stacks": [{"StackName": StackName, "StackStatus": "CREATE_COMPLETE"}]}
+
+
+class NoPipelines:
+    """CodePipeline where nothing has been deployed yet."""
+
+    def get_pipeline_state(self, *, name: str) -> dict[str, Any]:
+        raise refusal("PipelineNotFoundException", f"no pipeline {name}", "GetPipelineState")
+
+    def list_pipeline_executions(self, *, pipelineName: str) -> dict[str, Any]:  # noqa: N803
+        raise refusal("PipelineNotFoundException", f"no pipeline {pipelineName}", "ListPipelineExecutions")
+
+    def get_paginator(self, operation: str) -> Pages:
+        return Pages(getattr(self, operation))
 
 
 class ScriptAccount:
@@ -199,6 +215,7 @@ class ScriptAccount:
         self.s3, self.cloudformation = S3(), Stacks()
         self.sagemaker = Registry(self.s3)
         self.clients: dict[str, Any] = {"s3": self.s3, "sagemaker": self.sagemaker, "cloudformation": self.cloudformation}
+        self.clients["codepipeline"] = NoPipelines()
 
     def register(self, number: int, dataset: DataSet, rows: Sequence[Sequence[str]], classes: list[str] | None = None, **facts: str) -> str:
         """An approved version of a data set with its contract and its golden rows, whatever the model is today; its ARN."""
@@ -235,7 +252,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
         monkeypatch.setenv(name, value)
     for name in ("CODEBUILD_RESOLVED_SOURCE_VERSION", "REQUESTED_PACKAGE", "STAGE", "ENDPOINT_NAME", "MODEL_PACKAGE_ARN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(ProjectEnvironment, "client", lambda _, service: account.client(service))
+    monkeypatch.setattr(ProjectEnvironment, "client", lambda _, service, config=None: account.client(service))
     return account
 
 

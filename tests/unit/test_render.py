@@ -114,6 +114,16 @@ def test_nothing_deployable_is_one_line_and_nothing_written(
     assert not Path("rendered").exists()
 
 
+def test_a_live_version_that_was_deleted_from_the_registry_is_replaced_like_any_other(account: ScriptAccount) -> None:
+    """SageMaker lets it be deleted, and the endpoint goes on serving it."""
+    account.sagemaker.add(1)
+    account.sagemaker.add(2)
+    account.sagemaker.serve(LIVE, 1)
+    del account.sagemaker.packages[1]
+    assert deploy() == 0
+    assert rendered(PRODUCTION.name)["Parameters"]["ModelPackageArn"] == f"{PACKAGE}/2"
+
+
 def test_instance_type_change_under_kept_capacity_is_refused(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
     account.sagemaker.add(1)
     account.sagemaker.serve(LIVE, 1, instance_type="ml.c5.large")

@@ -100,6 +100,19 @@ def test_the_reason_says_what_missing_values_were_taken_for(treatment: str, valu
     assert reason in alarms.evaluate(alarm(TreatMissingData=treatment), reading(*values), NOW).reason
 
 
+@pytest.mark.parametrize(
+    ("treatment", "values", "state"),
+    [("notBreaching", (11, 12, None), "ALARM"), ("notBreaching", (11, None, 12), "ALARM"), ("breaching", (1, None, 1), "OK")],
+)
+def test_missing_values_that_were_taken_for_the_other_state_are_no_reason(
+    treatment: str, values: tuple[float | None, ...], state: str
+) -> None:
+    evaluation = alarms.evaluate(alarm(TreatMissingData=treatment), reading(*values), NOW)
+    assert evaluation.state == state
+    assert "treated as" not in evaluation.reason
+    assert evaluation.reason.startswith("Threshold Crossed: 2 out of the last 3 datapoints [")
+
+
 @pytest.mark.parametrize(("periods", "reason"), [(1, "1 datapoint was unknown."), (3, "3 datapoints were unknown.")])
 def test_too_few_values_are_the_reason_of_an_alarm_without_a_state(periods: int, reason: str) -> None:
     silent = alarm(TreatMissingData="missing", EvaluationPeriods=periods, DatapointsToAlarm=1)

@@ -381,6 +381,22 @@ def test_a_stack_that_was_never_made_stands_in_the_way_of_a_pipeline_but_not_of_
     assert (signs(by_cli), signs(by_pipeline)) == ("✓", "✗✓")
 
 
+def pipeline_that_deploys(name, mode):
+    """A stack with a CodePipeline whose action deploys the stack `name`."""
+    action = {"Name": "Deploy", "Configuration": {"ActionMode": mode, "StackName": name}}
+    return stack("fish", {"Pipeline": ("AWS::CodePipeline::Pipeline", {"Stages": [{"Actions": [action]}]})})
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("CREATE_UPDATE", "✗✓"), ("REPLACE_ON_FAILURE", "✓")])
+def test_what_a_pipeline_replaces_by_itself_is_in_nobody_s_way(mode, expected):
+    given = situation(
+        Aws(deployed(status="UPDATE_ROLLBACK_FAILED")),
+        stacks=[stack("mlops", by_pipeline=True)],
+        everywhere=[pipeline_that_deploys("mlops", mode), pipeline_that_deploys("another", "REPLACE_ON_FAILURE")],
+    )
+    assert signs(found(stack_states.check_stacks, given)) == expected
+
+
 def test_a_stack_of_which_only_a_change_set_was_made_is_none():
     lines = found(stack_states.check_stacks, situation(Aws(deployed(status="REVIEW_IN_PROGRESS")), stacks=[stack("mlops")]))
     assert signs(lines) == "✓"

@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--preparation", default="/opt/ml/processing/input/preparation", help="output `preparation` of prepare.py")
     arguments.add_argument("--threshold", type=float, help="limit for the metric; default: DataSet.threshold")
     arguments.add_argument("--deploy-pipeline", default="", help="whose last release must not be clearly better; empty: none")
+    arguments.add_argument("--return-pipeline", default="", help="and which may have gone back to another one since")
     arguments.add_argument("--champion-model", help="a model.tar.gz to compare with instead of the last release")
     arguments.add_argument("--git-commit", default="unknown")
     arguments.add_argument("--trigger", default="", help="what started the run; for an alarm, what was found is shown")
@@ -218,7 +219,7 @@ def _compare(
     if options.champion_model:
         current = champion.from_archive(Path(options.champion_model), scratch, Path(options.champion_model).name)
     elif options.deploy_pipeline:
-        current = champion.released_by(options.deploy_pipeline, scratch)
+        current = champion.released_by([name for name in (options.deploy_pipeline, options.return_pipeline) if name], scratch)
     preparation = json.loads((Path(options.preparation) / "preparation.json").read_text(encoding="utf-8"))
     rival = {"name": current.name, "facts": current.facts, "model_sha256": current.sha256}
     obstacle = champion.incomparable(current, preparation)

@@ -67,9 +67,9 @@ def _change(alarm: dict[str, Any], evaluation: Evaluation, now: float) -> None:
     from ministack.services import cloudwatch
 
     old = alarm["StateValue"]
-    alarm["StateValue"], alarm["StateReason"] = evaluation.state, evaluation.reason
-    alarm["StateReasonData"] = _reason_data(alarm, evaluation, now)
-    alarm["StateUpdatedTimestamp"] = alarm["StateTransitionedTimestamp"] = int(now)
+    reason = {"StateReason": evaluation.reason, "StateReasonData": _reason_data(alarm, evaluation, now)}
+    at = {"StateUpdatedTimestamp": int(now), "StateTransitionedTimestamp": int(now)}
+    alarm |= {"StateValue": evaluation.state, **reason, **at}  # at once: who looks now sees no state with another one's reason
     cloudwatch._record_history(alarm["AlarmName"], old, evaluation.state, evaluation.reason)
     cloudwatch._dispatch_alarm_actions(alarm, old, evaluation.state, evaluation.reason)
     cloudwatch._evaluate_parent_alarms(alarm)

@@ -26,7 +26,8 @@ _WORDS = {
     "LessThanThreshold": "less than",
     "LessThanOrEqualToThreshold": "less than or equal to",
 }
-_TREATED = {"breaching": "Breaching", "notBreaching": "NonBreaching"}
+#: How a missing value is said to have been taken, and for which state that speaks.
+_TREATED = {"breaching": ("Breaching", "ALARM"), "notBreaching": ("NonBreaching", "OK")}
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,11 @@ def _values(alarm: Mapping[str, Any], read: Reader, end: float, count: int) -> l
 
 
 def _reason(rule: Alarm, state: str, values: Sequence[float | None], end: float) -> str:
-    """In CloudWatch's words, as a person finds them in the cloud: of the values that decided, which may be older than N periods."""
+    """In CloudWatch's words, as a person finds them in the cloud: of the values that decided, which may be older than N periods.
+
+    What missing values were taken for is said where it speaks for the state. CloudWatch says it in any case, and so tells of an alarm
+    that is on that "19 missing datapoints were treated as [NonBreaching]".
+    """
     period, count = rule.metric.period_seconds, rule.evaluation_periods
     if state == "INSUFFICIENT_DATA":
         unknown = list(values[-count:]).count(None)
@@ -77,7 +82,7 @@ def _reason(rule: Alarm, state: str, values: Sequence[float | None], end: float)
         for value, start in used
         if BEYOND[rule.comparison](value, rule.threshold) == (state == "ALARM")
     ]
-    filled = _filled(rule, count - len(used))
+    filled = _filled(rule, state, count - len(used))
     and_filled = f" and {filled}" if filled else ""
     if not decided:
         return f"Threshold Crossed: no datapoints were received for {_counted(count, 'period')}{and_filled}."
@@ -90,12 +95,12 @@ def _reason(rule: Alarm, state: str, values: Sequence[float | None], end: float)
     )
 
 
-def _filled(rule: Alarm, missing: int) -> str:
-    """What was taken for the periods without a value; empty where none was needed, or where their treatment takes nothing."""
-    if not missing or rule.treat_missing_data not in _TREATED:
+def _filled(rule: Alarm, state: str, missing: int) -> str:
+    """What was taken for the periods without a value; empty where none was needed, or where it did not make the state."""
+    treated, deciding = _TREATED.get(rule.treat_missing_data, ("", ""))
+    if not missing or state != deciding:
         return ""
-    was = "was" if missing == 1 else "were"
-    return f"{_counted(missing, 'missing datapoint')} {was} treated as [{_TREATED[rule.treat_missing_data]}]"
+    return f"{_counted(missing, 'missing datapoint')} {'was' if missing == 1 else 'were'} treated as [{treated}]"
 
 
 def _counted(count: int, what: str) -> str:

@@ -1,6 +1,7 @@
 """The version now in production, scored on the same test rows with its own code.
 
-Input: the name of the model's deploy pipeline. Output: predictions of the champion, or why there are none. Next: `comparison.py`.
+Input: the names of the pipelines that bring the model to production, forth and back. Output: predictions of the champion, or why there
+are none. Next: `comparison.py`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,7 +30,7 @@ from failure import BadInput
 from numpy.typing import NDArray
 
 SCORING_TIMEOUT_SECONDS = 600
-#: Variable of the deploy pipeline that names the version which an execution releases.
+#: Variable of both pipelines that names the version which an execution releases.
 VERSION_VARIABLE = "ModelPackageArn"
 #: Fewer say nothing about a difference.
 FEWEST_ROWS = 30
@@ -56,8 +58,8 @@ class Champion:
         return dict(json.loads((self.folder / "preparation.json").read_text(encoding="utf-8"))) if self.folder else {}
 
 
-def released_by(pipeline: str, scratch: Path) -> Champion:
-    """The version that the deploy pipeline released last -> model package -> archive. Whatever serves it, and in whichever account.
+def released_by(pipelines: Sequence[str], scratch: Path) -> Champion:
+    """The version that one of the pipelines released last -> model package -> archive. Whatever serves it, and in whichever account.
 
     Without a release there is no champion. A version that was deleted since cannot be compared with, and that is said: a later version
     has to be able to replace it. Raises BadInput when AWS refuses: a comparison that is quietly skipped is no gate.
@@ -67,9 +69,11 @@ def released_by(pipeline: str, scratch: Path) -> Champion:
 
     s3, packed = boto3.client("s3"), scratch / "champion.tar.gz"
     try:
-        name = _released(boto3.client("codepipeline"), pipeline)
-        if name is None:
+        codepipeline = boto3.client("codepipeline")
+        released = [release for pipeline in pipelines if (release := _released(codepipeline, pipeline))]
+        if not released:
             return Champion()
+        _, name = max(released)
         number = name.rsplit("/", 1)[-1]
         package = _found(boto3.client("sagemaker").describe_model_package, ModelPackageName=name)
         if package is None:
@@ -81,12 +85,17 @@ def released_by(pipeline: str, scratch: Path) -> Champion:
         with packed.open("wb") as file:
             shutil.copyfileobj(content["Body"], file)
     except (BotoCoreError, ClientError, KeyError) as error:
-        raise BadInput(f"what {pipeline} released last cannot be read for the comparison: {type(error).__name__} {error}") from None
+        raise BadInput(
+            f"what {' or '.join(pipelines)} released last cannot be read for the comparison: {type(error).__name__} {error}"
+        ) from None
     return from_archive(packed, scratch, package["ModelPackageArn"], package.get("CustomerMetadataProperties", {}))
 
 
-def _released(codepipeline: Any, pipeline: str) -> str | None:
-    """ARN of the version, which is a variable of the execution. CodePipeline lists the newest first, and remembers twelve months."""
+def _released(codepipeline: Any, pipeline: str) -> tuple[datetime, str] | None:
+    """When it was there, and the version's ARN, a variable of the execution. CodePipeline lists the newest first, for twelve months.
+
+    The end counts, not the beginning: a return passes a deployment that waits for its approval.
+    """
     request: dict[str, str] = {"pipelineName": pipeline}
     while True:
         page = _found(codepipeline.list_pipeline_executions, **request) or {"pipelineExecutionSummaries": []}
@@ -96,7 +105,7 @@ def _released(codepipeline: Any, pipeline: str) -> str | None:
                 run = codepipeline.get_pipeline_execution(pipelineName=pipeline, pipelineExecutionId=identifier)["pipelineExecution"]
                 values = {variable["name"]: variable.get("resolvedValue") for variable in run.get("variables", [])}
                 if str(values.get(VERSION_VARIABLE)).startswith("arn:"):
-                    return str(values[VERSION_VARIABLE])
+                    return execution["lastUpdateTime"], str(values[VERSION_VARIABLE])
         if "nextToken" not in page:
             return None
         request["nextToken"] = page["nextToken"]
