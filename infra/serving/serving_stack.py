@@ -64,7 +64,7 @@ class ServingStack(cdk.Stack):
     @property
     def template_file(self) -> str:
         """Overrides the CDK's name, which drops the hyphens: builds and people find the template by the stack's name."""
-        return f"{self.stack_name}.template.json"
+        return f"{self.names.stack}.template.json"
 
     def _parameter(self) -> cdk.CfnParameter:
         return cdk.CfnParameter(
