@@ -34,11 +34,12 @@ class ArtifactRole(ServiceRole):
 
     def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
         """Narrows what the CDK adds; the CDK's own constructs call this."""
-        if _ANY_USE_OF_A_CONNECTION in statement.actions and not statement.sid:  # infra/build/code_source.py says for which repository
+        asked, resources = statement.actions, statement.resources  # each look asks another process
+        if _ANY_USE_OF_A_CONNECTION in asked:  # infra/build/code_source.py says for which repository
             return iam.AddToPrincipalPolicyResult(statement_added=True)
         for whole, (bucket, artifacts) in self._own.items():
-            if whole in statement.resources:
-                actions = [*_READ, *(action for action in _WRITE if action in statement.actions)]
+            if whole in resources:
+                actions = [*_READ, *(action for action in _WRITE if action in asked)]
                 super().add_to_principal_policy(iam.PolicyStatement(actions=_BUCKET, resources=[bucket]))
                 return super().add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=artifacts))
         return super().add_to_principal_policy(statement)

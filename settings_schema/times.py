@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated
 from zoneinfo import available_timezones
 
@@ -32,8 +33,14 @@ def _cron(text: str) -> str:
     return text
 
 
+@functools.cache
+def _zones() -> frozenset[str]:
+    """Python looks through the whole database each time that it is asked."""
+    return frozenset(available_timezones())
+
+
 def _zone(text: str) -> str:
-    if text not in available_timezones():
+    if text not in _zones():
         raise ValueError
     return text
 

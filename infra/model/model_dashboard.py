@@ -6,6 +6,7 @@ its user guide, which an organisation sets up once, for all that it runs.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import aws_cdk as cdk
@@ -17,6 +18,9 @@ from infra.places import Context
 from infra.serving import live_metrics
 from settings_schema import Endpoint, Environment, Model
 from settings_schema.names import VARIANT
+
+#: The CDK asks another process for each; a dashboard has dozens of graphs with the same two.
+_minutes = functools.cache(cdk.Duration.minutes)
 
 
 class ModelDashboard(Construct):
@@ -109,7 +113,7 @@ class ModelDashboard(Construct):
             expression=f"SEARCH('{{{schema}}} {terms}', '{statistic}', {60 * minutes})",
             label=label,
             using_metrics={},
-            period=cdk.Duration.minutes(minutes),
+            period=_minutes(minutes),
             search_region=place.region if place.region != self._places.home.region else None,
             search_account=place.account if self._places.is_elsewhere(environment) else None,
         )
@@ -123,7 +127,7 @@ class ModelDashboard(Construct):
             metric_name=name,
             dimensions_map={"EndpointName": self._names.at(environment.name).endpoint, **dimensions},
             statistic=statistic,
-            period=cdk.Duration.minutes(minutes),
+            period=_minutes(minutes),
             label=label,
             account=place.account if self._places.is_elsewhere(environment) else None,
             region=place.region if place.region != self._places.home.region else None,

@@ -5,6 +5,8 @@ So synthesizing what serves does not import all that an environment has. Builds 
 
 from __future__ import annotations
 
+import functools
+
 import aws_cdk as cdk
 
 from settings_schema import EnvironmentNames, ServingNames
@@ -22,6 +24,12 @@ def role_export(names: ServingNames, output: str) -> str:
     return f"{names.stack}-{output}"
 
 
+@functools.cache
+def _imported(export: str) -> str:
+    """Two places of a template that import the same may share the value."""
+    return cdk.Fn.import_value(export)
+
+
 class Imports:
     """As values of a template."""
 
@@ -30,10 +38,10 @@ class Imports:
         self._names = names
 
     def of_environment(self, output: str) -> str:
-        return cdk.Fn.import_value(self._environment.export(output))
+        return _imported(self._environment.export(output))
 
     def role(self, output: str) -> str:
-        return cdk.Fn.import_value(role_export(self._names, output))
+        return _imported(role_export(self._names, output))
 
     def subnets(self) -> list[str]:
         return cdk.Fn.split(",", self.of_environment(SUBNETS))

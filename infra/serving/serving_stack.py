@@ -62,7 +62,7 @@ class ServingStack(cdk.Stack):
     @property
     def template_file(self) -> str:
         """Overrides the CDK's name, which drops the hyphens: builds and people find the template by the stack's name."""
-        return f"{self.stack_name}.template.json"
+        return f"{self.names.stack}.template.json"
 
     def _parameters(self) -> tuple[str, str]:
         """ARN and number of the version. A copy in another region has the number of the version that it is of: people approved that one."""
