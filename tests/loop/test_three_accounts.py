@@ -483,9 +483,8 @@ def upload_again(team: Team, model: Subject) -> None:
     """The same rows as another version, without the marker that starts a training."""
     s3, home = team.client(TOOLING, "s3"), team.settings.project
     bucket = home.names.data_bucket(str(home.account), str(home.region))
-    (key,) = [
-        item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=model.names.training_data)["Contents"] if "_S" not in item["Key"]
-    ]
+    listed = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=model.names.training_data)["Contents"]]
+    (key,) = [key for key in listed if "_S" not in key and "/learned/" not in key]
     s3.put_object(Bucket=bucket, Key=key, Body=s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
