@@ -101,6 +101,28 @@ def failed_stages(state: dict[str, Any], said: Callable[[str], str] = lambda bui
     return failures
 
 
+def undone_stages(codepipeline: Any, state: dict[str, Any]) -> list[Failure]:
+    """Actions that failed before a stage went back by itself: its last execution is the return, which hides them.
+
+    ListActionExecutions has the newest first; what the stage ran before its return is what was undone.
+    """
+    last = {stage["stageName"]: stage.get("latestExecution") or {} for stage in state["stageStates"]}
+    returns = {name: latest["pipelineExecutionId"] for name, latest in last.items() if latest.get("type") == "ROLLBACK"}
+    if not returns:
+        return []
+    actions = codepipeline.list_action_executions(pipelineName=state["pipelineName"])["actionExecutionDetails"]
+    failures = []
+    for stage, execution in returns.items():
+        before = [action for action in actions if action["stageName"] == stage and action["pipelineExecutionId"] != execution]
+        undone = [action for action in before if action["pipelineExecutionId"] == before[0]["pipelineExecutionId"]]
+        for action in (action for action in undone if action["status"] == "Failed"):
+            result = action.get("output", {}).get("executionResult", {})
+            reason = result.get("errorDetails", {}).get("message") or result.get("externalExecutionSummary") or "no reason given"
+            what = f"{state['pipelineName']} {stage} {action['actionName']}, and the stage went back to what it had"
+            failures.append(Failure(what, at(action.get("lastUpdateTime")), reason, result.get("externalExecutionUrl") or ""))
+    return failures
+
+
 def failed_training(name: str, newest: dict[str, Any] | None) -> list[Failure]:
     """`newest`: summary of the SageMaker pipeline's last execution."""
     if newest is None or newest["PipelineExecutionStatus"] != "Failed":
@@ -165,6 +187,7 @@ def collect(project: ProjectEnvironment, settings: Settings, model: str | None =
         shown, (build, *deploy) = list(placements), list(states)
     failures = [Failure(f"environment {name}", "", reason) for name, reason in closed.values()]
     failures += [item for state in (build, *deploy) if state for item in failed_stages(state, lambda build_id: _said(project, build_id))]
+    failures += [item for state in deploy if state for item in undone_stages(codepipeline, state)]
     failures += [*(item for items in trainings for item in items), *(item for placement in shown for item in failed_stage(placement))]
     waiting = [*(item for items in pending for item in items), *(item for state in deploy if state for item in waiting_stages(state))]
     return Overview(shown, failures, [*waiting, *left_behind(settings, deployed, model)])

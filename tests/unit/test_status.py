@@ -192,6 +192,34 @@ def test_status_says_what_failed_last_and_which_permission_it_lacked(account: De
     assert REFUSED in capsys.readouterr().out
 
 
+ROLLED_BACK = "Endpoint shop--abalone--live was rolled back: these alarms were in ALARM: shop--abalone--live--predictions--2."
+
+
+@pytest.mark.parametrize(("before", "told"), [("Failed", [ROLLED_BACK]), ("Succeeded", [])])
+def test_status_says_what_failed_although_its_stage_has_gone_back_since(before: str, told: list[str]) -> None:
+    """The return is the stage's last execution, and has succeeded. One that somebody asked for undid nothing that failed."""
+
+    class Actions:
+        def list_action_executions(self, *, pipelineName: str) -> dict[str, Any]:  # noqa: N803
+            assert pipelineName == "shop--abalone--deploy"
+            result = {"executionResult": {"errorDetails": {"message": ROLLED_BACK}}}
+            ran = [("return", "Live", "Deploy", "Succeeded"), ("new", "Live", "Deploy", before), ("new", "Try", "Verify", "Failed")]
+            ran += [("new", "Live", "StillApproved", "Succeeded"), ("old", "Live", "Deploy", "Failed")]
+            return {
+                "actionExecutionDetails": [
+                    {"pipelineExecutionId": execution, "stageName": stage, "actionName": name, "status": status, "output": result}
+                    for execution, stage, name, status in ran
+                ]
+            }
+
+    returned = {"pipelineExecutionId": "return", "status": "Succeeded", "type": "ROLLBACK"}
+    standard = {"pipelineExecutionId": "new", "status": "Succeeded", "type": "STANDARD"}
+    stages = [{"stageName": "Try", "latestExecution": standard}, {"stageName": "Live", "latestExecution": returned}, {"stageName": "Never"}]
+    found = status.undone_stages(Actions(), {"pipelineName": "shop--abalone--deploy", "stageStates": stages})
+    assert [failure.reason for failure in found] == told
+    assert all(failure.what.startswith("shop--abalone--deploy Live Deploy") for failure in found)
+
+
 def test_status_says_why_the_last_training_and_an_endpoint_failed() -> None:
     summary = {"PipelineExecutionStatus": "Failed", "PipelineExecutionFailureReason": REFUSED}
     assert [failure.reason for failure in status.failed_training("training", summary)] == [REFUSED]
