@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,14 +60,13 @@ def not_answered(s3: Any, bucket: str, prefix: str, labels: Mapping[Key, Any]) -
 
     A window is judged after its end, so answers since then are not known here.
     """
-    from pyarrow import parquet  # half a second, which an error need not wait for
-
+    answered = load("answered", "monitoring")
     files = sorted((key for key in keys(s3, bucket, prefix) if "/answered/" in key and key.endswith(".parquet")), reverse=True)
     left = set(labels)
     for key in files[:MOST_ANSWERED_FILES]:
         packed = content(s3, f"s3://{bucket}/{key}")
         if packed is not None:
-            table = parquet.read_table(io.BytesIO(packed), columns=["inference_id", "row"])
+            table = answered.read(packed, ["inference_id", "row"])
             left -= set(zip(table["inference_id"].to_pylist(), table["row"].to_pylist(), strict=True))
         if not left:
             break

@@ -158,14 +158,14 @@ def test_a_feature_that_drifts_for_two_versions_counts_once_and_its_effect_is_th
 
 
 def test_the_message_names_model_environment_feature_window_effect_and_report(account: Account) -> None:
-    tell(account, findings(breach("drift", "length", 0.342, detail="The mean rose from 0.5 to 0.7.")))
+    tell(account, findings(breach("drift", "length", 0.342, detail="moved by 0.342 (limit 0.1)")))
     (message,) = account.messages
     assert message["TopicArn"] == PLACE.topic_arn
     assert message["Subject"] == "abalone in live: length"
     folder = "monitoring/abalone/windows/2026-11-27T14Z--2026-11-27T15Z"
     for part in (
         "abalone in live: a new finding in the window from 2026-11-27T14:00:00Z to 2026-11-27T15:00:00Z.",
-        "length has moved away from what the version was made of (version 12): 0.342, limit 0.1. The mean rose from 0.5 to 0.7.",
+        "- length (drift): moved by 0.342 (limit 0.1)\n",
         f"s3://shop--live-111122223333-eu-west-1/{folder}/report.html",
         f"https://eu-west-1.console.aws.amazon.com/s3/object/shop--live-111122223333-eu-west-1?region=eu-west-1&prefix={folder}/report.html",
     ):
@@ -232,9 +232,34 @@ def test_names_that_cloudwatch_or_sns_would_refuse_do_not_stop_the_message(accou
     assert "größe" in message["Message"]
 
 
-def test_an_effect_that_is_unknown_is_said_to_be(account: Account) -> None:
-    tell(account, findings(breach("quality", None, effect=None, limit=None)))  # type: ignore[arg-type]
-    assert "quality is worse by the labels that came (version 12): unknown, limit unknown" in account.messages[0]["Message"]
+def test_the_message_has_the_largest_first_in_its_subject_too_and_says_what_it_costs(account: Account) -> None:
+    estimate = {"metric": "rmse", "value": 3.7, "at_evaluation": 2.331}
+    versions = [{"version": "12", "rows": 500, "drift": [], "estimate": estimate}]
+    moved = [
+        breach("drift", name, effect, detail=f"moved by {effect}") for name, effect in (("length", 0.2), ("sex", 0.9), ("height", 0.4))
+    ]
+    tell(account, findings(*moved, versions=versions))
+    (message,) = account.messages
+    assert message["Subject"] == "abalone in live: sex, height and 1 more"
+    said = message["Message"].splitlines()
+    assert said[1] == "rmse is estimated at 3.7, 2.331 at evaluation."
+    assert said[3:6] == ["- sex (drift): moved by 0.9", "- height (drift): moved by 0.4", "- length (drift): moved by 0.2"]
+
+
+def test_what_a_feature_did_in_two_versions_is_one_line_of_the_message(account: Account) -> None:
+    moved = [
+        breach("drift", "length", effect, version=version, detail=f"moved by {effect}") for version, effect in (("11", 0.2), ("12", 0.4))
+    ]
+    versions = [{"version": version, "rows": 300, "drift": []} for version in ("11", "12")]
+    tell(account, findings(*moved, versions=versions))
+    (message,) = account.messages
+    assert "a new finding" in message["Message"]
+    assert "- length (drift): version 12: moved by 0.4; version 11: moved by 0.2\n" in message["Message"]
+
+
+def test_an_effect_that_is_unknown_stops_no_message(account: Account) -> None:
+    tell(account, findings(breach("quality", None, effect=None, limit=None, detail="rmse is 3")))  # type: ignore[arg-type]
+    assert "- realised quality: rmse is 3\n" in account.messages[0]["Message"]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import history
 import numpy as np
+import pytest
+import watch_charts
 import watch_report
 from dataset import Rows
 from examples import of_category, of_number, shown
@@ -33,12 +36,12 @@ def findings(hour: int, *kinds: tuple[str, str | None], status: str = "", rows: 
     }
 
 
-def page(document: dict[str, Any], entries: list[Any] | None = None) -> str:
+def page(document: dict[str, Any], entries: list[Any] | None = None, distributions: dict[str, Any] | None = None) -> str:
     return watch_report.render(
         document,
         entries or [history.entry(document, "digest", {})],
         limits={"max_drift": 0.1},
-        distributions={},
+        distributions=distributions or {},
         title="fish in production",
     )
 
@@ -80,3 +83,77 @@ def test_examples_are_the_requests_in_the_part_that_grew() -> None:
 def test_an_example_shows_the_column_that_moved_first() -> None:
     rows = Rows({"length": np.array([0.5]), "height": np.array([np.nan])}, {"sex": (["I"], np.array([0]))}, np.array([np.nan]), 1)
     assert list(shown(rows, 0, "sex").items()) == [("sex", "I"), ("length", 0.5), ("height", None)]
+
+
+def moved(feature: str, effect: float, version: str = "3", kind: str = "drift") -> dict[str, Any]:
+    detail = f"{feature} moved by {effect}"
+    return {"kind": kind, "feature": feature, "version": version, "effect": effect, "limit": 0.1, "since": HOURS[0], "detail": detail}
+
+
+def text(document: dict[str, Any], **more: Any) -> str:
+    """What a person reads, without the tags."""
+    return re.sub(r"\s+", " ", re.sub(r"<style.*?</style>|<svg.*?</svg>|<[^>]+>", " ", page(document, **more), flags=re.S))
+
+
+def test_the_pictures_are_of_what_moved_most() -> None:
+    def distribution(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        one = {"name": name, "string_statistics": {"distribution": {"categorical": {"buckets": [{"value": "a", "count": 1}]}}}}
+        return one, one
+
+    effects = {"first": 0.2, "second": 0.9, "third": 0.3, "fourth": 0.4, "fifth": 0.5}
+    document = {**findings(0, status="breached"), "breaches": [moved(name, effect) for name, effect in effects.items()]}
+    shown_page = page(document, distributions={name: distribution(name) for name in effects})
+    drawn = shown_page[shown_page.index("Training against this window") : shown_page.index("Over time")]
+    assert re.findall(r"\b(first|second|third|fourth|fifth)\b", drawn) == ["second", "fifth", "fourth", "third"]
+
+
+def test_what_a_feature_did_in_two_versions_stands_in_one_line_and_counts_once() -> None:
+    document = {**findings(0, status="breached"), "breaches": [moved("sex", 0.2), moved("sex", 0.4, "4")]}
+    document["versions"] = [{"version": version, "rows": 200, "drift": []} for version in ("3", "4")]
+    shown_text = text(document)
+    assert "1 limit is broken: sex." in shown_text
+    assert "sex (drift) : version 4: sex moved by 0.4; version 3: sex moved by 0.2" in shown_text
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "advice"),
+    [(False, "do not confirm it: rmse is 2.35, known of 100.0% of the answers"), (True, "The labels that came confirm it")],
+)
+def test_who_has_labels_is_not_sent_to_get_some(confirmed: bool, advice: str) -> None:
+    measured = {
+        "metric": "rmse",
+        "value": 2.35,
+        "lower": 2.2,
+        "upper": 2.5,
+        "at_evaluation": 2.33,
+        "coverage": 1.0,
+        "groups": [],
+        "reasons": [],
+    }
+    kinds = (("estimate", None), ("quality", None)) if confirmed else (("estimate", None),)
+    shown_text = text(findings(0, *kinds, realised=measured))
+    assert advice in shown_text
+    assert "Get labels for this window" not in shown_text
+
+
+def test_all_together_is_no_riddle_of_its_own_where_columns_moved_one_by_one() -> None:
+    assert "look healthy one by one" in text(findings(0, ("joint", "sex")))
+    assert "look healthy one by one" not in text(findings(0, ("joint", "sex"), ("drift", "sex")))
+
+
+def test_no_captured_refusal_is_not_said_to_be_no_refusal() -> None:
+    contract = [{"feature": None, "kind": "refused", "share": 0.0, "baseline": 0.0, "limit": 0.05, "breached": False}]
+    shown_text = text(findings(0, contract=contract))
+    assert "0 refused" not in shown_text
+    assert "does not say that there was none" in shown_text
+    assert "400 answered rows, 3 refused" in text({**findings(0, contract=contract), "refused": 3})
+
+
+def test_few_rows_say_since_when_those_are_that_they_are_judged_with() -> None:
+    document = {**findings(5), "pooled_with": [f"{HOURS[hour]}--{HOURS[hour + 1]}" for hour in (4, 2)]}
+    assert "version 3 · judged together with those since Mon 02 Mar 02:00, because its own rows are few" in text(document)
+
+
+def test_a_single_window_is_drawn_inside_its_picture_and_not_on_its_edge() -> None:
+    (point,) = watch_charts._times([{"from": HOURS[0], "to": HOURS[1]}])
+    assert point.isoformat() == "2026-03-02T00:30:00+00:00"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -44,6 +45,15 @@ class Keeper:
                 with self._store.read(item.key) as stream:  # type: ignore[attr-defined]  # both kinds of streams can be closed
                     schema = parquet.read_schema(io.BytesIO(stream.read()))
                 self._store.write(item.key, _bytes(schema.empty_table()), "application/vnd.apache.parquet")
+
+
+def read(packed: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """What was kept, or some of its columns.
+
+    Without Arrow's threads: they hold the bytes, and one that gives them back while Python ends aborts the process after its work was done
+    (https://github.com/apache/arrow/issues/34314). `read_table` and `read_csv` of bytes have them, `read_table(use_threads=False)` too.
+    """
+    return parquet.ParquetFile(io.BytesIO(packed)).read(columns=columns, use_threads=False)
 
 
 def as_parquet(chunk: Chunk, takes: Takes) -> bytes:

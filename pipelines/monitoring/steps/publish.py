@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+import words
 from store import GoneError, Store
 
 #: Features that left the version's own data, counting the finding that all together did as one.
@@ -42,15 +43,6 @@ _LONGEST_DIMENSION = 1024
 _LINES = 20  # of a message: more is for the report
 _LONGEST_SUBJECT = 99  # "less than 100 characters", ASCII, no line breaks: Publish of the SNS API reference
 
-_IN_WORDS = {
-    "drift": "has moved away from what the version was made of",
-    "joint": "all features together no longer look like what the version was made of",
-    "contract": "breaks the version's contract more often",
-    "estimate": "quality is estimated to be worse",
-    "quality": "quality is worse by the labels that came",
-    "bias": "groups are treated differently",
-    "attributions": "other features decide than at evaluation",
-}
 _CONSOLES = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
 
 
@@ -191,8 +183,8 @@ def _distinct(breaches: Sequence[Mapping[str, Any]], kinds: Sequence[str]) -> se
 
 
 def subject_of(findings: Mapping[str, Any], new: Sequence[Mapping[str, Any]]) -> str:
-    """`abalone in production: length, diameter and 3 more`, as SNS takes it."""
-    named = list(dict.fromkeys(str(breach["feature"] or breach["kind"]) for breach in new))
+    """`abalone in production: length, diameter and 3 more`, the largest first, as SNS takes it."""
+    named = list(dict.fromkeys(str(same[0]["feature"] or words.name(same)) for same in words.together(new)))
     more = f" and {len(named) - 2} more" if len(named) > 2 else ""
     text = f"{findings['model']} in {findings['environment']}: {', '.join(named[:2])}{more}"
     plain = "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in text)
@@ -200,13 +192,15 @@ def subject_of(findings: Mapping[str, Any], new: Sequence[Mapping[str, Any]]) ->
 
 
 def message_of(findings: Mapping[str, Any], new: Sequence[Mapping[str, Any]], report: str, place: Place) -> str:
-    """Model, environment and window; for each finding the feature and the effect against its limit; where to read on."""
-    window = findings["window"]
+    """Model, environment and window; each finding with its effect and limit, the largest first; what it costs; where to read on."""
+    window, found, versions = findings["window"], words.together(new), findings["versions"]
+    cost = words.cost(versions)
     lines = [
-        f"{findings['model']} in {findings['environment']}: {_count(len(new))} in the window from {window['from']} to {window['to']}.",
+        f"{findings['model']} in {findings['environment']}: {_count(len(found))} in the window from {window['from']} to {window['to']}.",
+        *([f"{cost}."] if cost else []),
         "",
-        *(f"- {_line(breach)}" for breach in sorted(new, key=_excess, reverse=True)[:_LINES]),
-        *([f"- and {len(new) - _LINES} more, all of them in the report"] if len(new) > _LINES else []),
+        *(f"- {words.name(same)}: {words.detail(same, len(versions))}" for same in found[:_LINES]),
+        *([f"- and {len(found) - _LINES} more, all of them in the report"] if len(found) > _LINES else []),
         "",
         f"Report: s3://{place.bucket}/{report}",
         f"In the console: {console_address(place, report)}",
@@ -216,24 +210,6 @@ def message_of(findings: Mapping[str, Any], new: Sequence[Mapping[str, Any]], re
 
 def _count(number: int) -> str:
     return "a new finding" if number == 1 else f"{number} new findings"
-
-
-def _line(breach: Mapping[str, Any]) -> str:
-    """`length has moved away ... (version 12): 0.34, limit 0.1. The mean rose from 0.5 to 0.7.`"""
-    what = " ".join(part for part in (breach["feature"], _IN_WORDS.get(breach["kind"], breach["kind"])) if part)
-    version = f"version {breach['version']}" if breach["version"] else "unknown version"
-    detail = f". {breach['detail']}" if breach.get("detail") else ""
-    return f"{what} ({version}): {_number(breach['effect'])}, limit {_number(breach['limit'])}{detail}"
-
-
-def _number(value: Any) -> str:
-    return "unknown" if value is None else f"{float(value):.3g}"
-
-
-def _excess(breach: Mapping[str, Any]) -> float:
-    """How many times its limit: what is worst comes first."""
-    effect, limit = breach["effect"], breach["limit"]
-    return abs(float(effect)) / abs(float(limit)) if effect is not None and limit else 0.0
 
 
 def console_address(place: Place, key: str) -> str:

@@ -7,7 +7,6 @@ Next: bias_checks.py judges the same rows.
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 import labels as given
 import numpy as np
 import pyarrow as pa
+from answered import read as read_answered
 from dataset import Rows, class_index
 from decisions import Predictions
 from estimates import is_breached, limit_of
@@ -24,7 +24,6 @@ from features import Labels as Categories
 from labels import Key, Label, Labels
 from measures import METRICS
 from numpy.typing import NDArray
-from pyarrow import parquet
 from resampling import bootstrap, interval
 
 Floats = NDArray[np.float64]
@@ -118,7 +117,7 @@ def join(store: Any, folder: str, version: str, takes: Takes, labels: Labels) ->
     for item in _parts(store, folder):
         if _version(item.key) != version:
             continue
-        table = parquet.read_table(io.BytesIO(store.read(item.key).read()))
+        table = read_answered(store.read(item.key).read())
         answered += table.num_rows
         keys = _keys(table)
         chosen = []
@@ -185,7 +184,7 @@ def _version(key: str) -> str:
 
 
 def _matches(store: Any, key: str, labels: Labels) -> tuple[list[Key], NDArray[np.bool_]]:
-    keys = _keys(parquet.read_table(io.BytesIO(store.read(key).read()), columns=[given.ID, given.ROW]))
+    keys = _keys(read_answered(store.read(key).read(), [given.ID, given.ROW]))
     return keys, np.array([each in labels.known for each in keys], dtype=bool)
 
 

@@ -7,16 +7,15 @@ again when labels have come. What cannot be written there fails the run, and the
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import answered
 import learned
 import pyarrow as pa
 import why
-from pyarrow import parquet
 from store import Store
 
 #: Names of data buckets end with account and region (`data_bucket` of the project's names).
@@ -77,7 +76,7 @@ class Teacher:
     def _answered(self, folder: str) -> Iterator[pa.Table]:
         for item in self.store.list(f"{folder}answered/"):
             if item.key.endswith(".parquet"):
-                yield parquet.read_table(io.BytesIO(self.store.read(item.key).read()))
+                yield answered.read(self.store.read(item.key).read())
 
 
 def region_of(bucket: str) -> str | None:

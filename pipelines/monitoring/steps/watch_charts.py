@@ -17,28 +17,35 @@ LINES = ("#b3261e", "#d9822b", "#1f5fa8", "#4b8b3b", "#7a4fa3", "#00838f")
 MOST_LINES = len(LINES)
 MOST_CATEGORIES = 12
 
-WIDE = (6.6, 2.6)
+WIDE = (8.2, 2.6)
+#: Where neither lines nor marks are.
+_BESIDE = {"frameon": False, "fontsize": 7, "loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+
+
+def _ends(item: Mapping[str, Any]) -> tuple[datetime, datetime]:
+    return datetime.fromisoformat(str(item["from"])), datetime.fromisoformat(str(item["to"]))
 
 
 def _times(history: Sequence[Mapping[str, Any]]) -> list[datetime]:
-    return [datetime.fromisoformat(str(item["from"])) for item in history]
+    """The middle of each window: a point at its beginning would lie on the axis where there is but one."""
+    return [start + (end - start) / 2 for start, end in map(_ends, history)]
 
 
 def _mark(axes: Any, history: Sequence[Mapping[str, Any]], marks: Sequence[Mapping[str, str]]) -> None:
     """Deployments and trainings as upright lines, and windows without traffic as grey bands: a gap is not health."""
-    times = _times(history)
+    spans = [_ends(item) for item in history]
     for mark in marks:
         at = datetime.fromisoformat(mark["at"])
-        if times and times[0] <= at:
+        if spans and spans[0][0] <= at:
             axes.axvline(at, color=GREY, lw=1, ls=":" if mark["kind"] == "training" else "-", zorder=0)
             axes.annotate(
                 mark["label"], (at, 1), xycoords=("data", "axes fraction"), fontsize=7, color="#5b6673", rotation=90, va="top", ha="right"
             )
-    for item, at in zip(history, times, strict=True):
+    for item, span in zip(history, spans, strict=True):
         if item["status"] == "no traffic":
-            axes.axvspan(at, datetime.fromisoformat(str(item["to"])), color="#eceff3", zorder=0)
-    if times:
-        axes.set_xlim(times[0], max(datetime.fromisoformat(str(history[-1]["to"])), times[-1]))
+            axes.axvspan(*span, color="#eceff3", zorder=0)
+    if spans:
+        axes.set_xlim(spans[0][0], spans[-1][1])
     locator = AutoDateLocator(minticks=3, maxticks=9)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
@@ -60,7 +67,7 @@ def drift(history: Sequence[Mapping[str, Any]], limit: float, marks: Sequence[Ma
         axes.set(ylabel="Jensen–Shannon distance", ylim=(0, max([limit * 1.3, *highest.values()]) * 1.08))
         _mark(axes, history, marks)
         if shown:
-            axes.legend(frameon=False, fontsize=7, ncols=min(3, len(shown)), loc="upper left")
+            axes.legend(**_BESIDE)
 
     return as_svg("How far each feature is from training (dashed: the limit)", draw, WIDE)
 
@@ -83,21 +90,19 @@ def quality(history: Sequence[Mapping[str, Any]], metric: str, at_evaluation: fl
             axes.axhline(at_evaluation, color=GREY, lw=1, ls="--", label="at evaluation")
         axes.set(ylabel=metric)
         _mark(axes, history, marks)
-        axes.legend(frameon=False, fontsize=7, loc="best")
+        axes.legend(**_BESIDE)
 
     return as_svg(f"{metric} by window", draw, WIDE)
 
 
 def traffic(history: Sequence[Mapping[str, Any]], marks: Sequence[Mapping[str, str]]) -> str:
-    ends = [datetime.fromisoformat(str(item["to"])) for item in history]
-
     def draw(axes: Any) -> None:
-        for start, end, item in zip(_times(history), ends, history, strict=True):
-            axes.fill_between([start, end], [item["rows"]] * 2, color=BLUE, alpha=0.6, lw=0)
-        axes.set(ylabel="answered rows", ylim=(0, None))
+        for item in history:
+            axes.fill_between(_ends(item), [item["rows"]] * 2, color=BLUE, alpha=0.6, lw=0)
+        axes.set(ylabel="answered rows", ylim=(0, max([1, *(item["rows"] for item in history)]) * 1.05))
         _mark(axes, history, marks)
 
-    return as_svg("Traffic by window (grey: none)", draw, (6.6, 1.9))
+    return as_svg("Traffic by window (grey: none)", draw, (WIDE[0], 1.9))
 
 
 def distribution(baseline: Mapping[str, Any], window: Mapping[str, Any]) -> str | None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import words
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 MOST_DISTRIBUTIONS = 4
@@ -32,15 +33,10 @@ ADVICE = {
     "bias": "Compare the groups in the table below; do not retrain on these answers alone, or the model learns its own bias.",
     "attributions": "The model decides by other columns than at evaluation. Look at {feature} in the drift table; then as for drift.",
 }
-WORDS = {
-    "contract": "contract",
-    "drift": "drift",
-    "joint": "drift of all together",
-    "estimate": "estimated quality",
-    "quality": "realised quality",
-    "bias": "bias",
-    "attributions": "attribution drift",
-}
+#: Instead of it where more is known.
+OF_MOVED_COLUMNS = "The columns above, seen together: what is true of them is true of this."
+TRUTH_CONFIRMS = "The labels that came confirm it: see realised quality."
+TRUTH_DISAGREES = "The labels that came do not confirm it: {truth}. Go by them; if they are few, or of chosen answers, get more."
 
 
 def render(
@@ -60,41 +56,61 @@ def render(
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(figure=_figure, percent=_percent, when=_when)
-    breaches = [{**breach, "word": WORDS[breach["kind"]]} for breach in sorted(findings["breaches"], key=_excess, reverse=True)]
+    environment.filters.update(figure=words.figure, count=_count, percent=_percent, when=_when)
+    found = words.together(findings["breaches"])
     versions = [{**_EMPTY, **version} for version in findings["versions"]]
     return environment.get_template("watch_report.html.j2").render(
         findings=findings,
         versions=versions,
-        kinds=[_of_kind(kind, breaches) for kind in ADVICE if any(breach["kind"] == kind for breach in breaches)],
-        examples=_once_a_feature(breaches),
-        verdict=_verdict({**findings, "breaches": breaches}),
-        pictures=_pictures(findings, history, limits, distributions, marks),
+        kinds=[_of_kind(kind, found, versions) for kind in ADVICE if any(same[0]["kind"] == kind for same in found)],
+        examples=_once_a_feature(found),
+        verdict=_verdict(findings, found),
+        pictures=_pictures(findings, history, limits, [distributions[name] for name in _features(found) if name in distributions], marks),
         marks=marks,
         title=title,
     )
 
 
-def _of_kind(kind: str, breaches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _of_kind(kind: str, found: Sequence[Sequence[words.Breach]], versions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What is broken of one kind, the largest first, with one advice for all of it."""
-    found = sorted((breach for breach in breaches if breach["kind"] == kind), key=lambda breach: -abs(breach["effect"] or 0))
-    features = list(dict.fromkeys(breach["feature"] for breach in found if breach["feature"]))
+    own = [same for same in found if same[0]["kind"] == kind]
+    features = _features(own)
     named = ", ".join(features[:MOST_NAMED]) + (f" and {len(features) - MOST_NAMED} more" if len(features) > MOST_NAMED else "")
-    return {"word": WORDS[kind], "breaches": found, "advice": ADVICE[kind].format(feature=named or "the columns")}
+    lines = [
+        {"name": words.name(same), "detail": words.detail(same, len(versions)), "since": min(str(breach["since"]) for breach in same)}
+        for same in own
+    ]
+    return {"lines": lines, "advice": _advice(kind, own, found, versions).format(feature=named or "the columns")}
 
 
-def _once_a_feature(breaches: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Breaches with examples, the first of each feature and the largest of all: the others would show much the same requests."""
-    found: dict[tuple[Any, Any], Mapping[str, Any]] = {}
-    for breach in breaches:
+def _advice(
+    kind: str, own: Sequence[Sequence[words.Breach]], found: Sequence[Sequence[words.Breach]], versions: Sequence[Mapping[str, Any]]
+) -> str:
+    broken = {breach["kind"] for same in found for breach in same}
+    if kind == "joint" and "drift" in broken:
+        return OF_MOVED_COLUMNS
+    realised = {version["version"]: version["realised"] for version in versions if version["realised"]}
+    known = [realised[breach["version"]] for same in own for breach in same if breach["version"] in realised]
+    if kind != "estimate" or not known:
+        return ADVICE[kind]
+    if "quality" in broken:
+        return TRUTH_CONFIRMS
+    truth = [f"{item['metric']} is {words.figure(item['value'])}, known of {_percent(item['coverage'])} of the answers" for item in known]
+    return TRUTH_DISAGREES.format(truth="; ".join(truth))
+
+
+def _features(found: Sequence[Sequence[words.Breach]]) -> list[str]:
+    """Each once."""
+    return list(dict.fromkeys(str(same[0]["feature"]) for same in found if same[0]["feature"]))
+
+
+def _once_a_feature(found: Sequence[Sequence[words.Breach]]) -> list[words.Breach]:
+    """Breaches with examples, the largest of each feature: the others would show much the same requests."""
+    shown: dict[Any, words.Breach] = {}
+    for breach in (breach for same in found for breach in same):
         if breach.get("examples"):
-            found.setdefault((breach["feature"], breach["version"]), breach)
-    return list(found.values())[:MOST_EXAMPLES]
-
-
-def _excess(breach: Mapping[str, Any]) -> float:
-    """How many times its limit."""
-    return abs(breach["effect"] / breach["limit"]) if breach["effect"] is not None and breach["limit"] else 0.0
+            shown.setdefault(breach["feature"], breach)
+    return list(shown.values())[:MOST_EXAMPLES]
 
 
 _EMPTY: dict[str, Any] = {
@@ -108,42 +124,31 @@ _EMPTY: dict[str, Any] = {
 }
 
 
-def _verdict(findings: Mapping[str, Any]) -> tuple[str, str]:
+def _verdict(findings: Mapping[str, Any], found: Sequence[Sequence[words.Breach]]) -> tuple[str, str]:
     """Class of the banner, and its sentence."""
-    status, rows, breaches = findings["status"], findings["rows"], findings["breaches"]
+    status, rows = findings["status"], _count(findings["rows"])
     if status == "no traffic":
         return "unknown", "No traffic: nobody asked in this window, so nothing is known. That is not healthy."
     if status == "too few rows":
         return "unknown", f"{rows} rows are too few to judge, also together with the windows before."
     if status == "not judged":
         return "unknown", "Not judged: " + ("; ".join(findings["reasons"]) or "no reason was given")
-    if breaches:
-        features = list(dict.fromkeys(str(breach["feature"]) for breach in breaches if breach["feature"]))
+    if found:
+        features, cost = _features(found), words.cost(findings["versions"])
         what = f": {', '.join(features[:MOST_NAMED])}{' and more' if len(features) > MOST_NAMED else ''}" if features else ""
-        return "breached", f"{len(breaches)} limit{'s are' if len(breaches) > 1 else ' is'} broken{what}.{_cost(findings['versions'])}"
+        are = "limits are" if len(found) > 1 else "limit is"
+        return "breached", f"{len(found)} {are} broken{what}.{f' {cost}.' if cost else ''}"
     return "healthy", f"All limits are kept on {rows} rows."
-
-
-def _cost(versions: Sequence[Mapping[str, Any]]) -> str:
-    """What the version with the most rows is estimated, or known, to have lost."""
-    for version in sorted(versions, key=lambda version: -version["rows"]):
-        for name, word in (("realised", "is"), ("estimate", "is estimated at")):
-            found = version.get(name)
-            if found and found["value"] is not None:
-                before = (version.get("estimate") or {}).get("at_evaluation")
-                return f" {found['metric']} {word} {_figure(found['value'])}" + (
-                    f", {_figure(before)} at evaluation." if before is not None else "."
-                )
-    return ""
 
 
 def _pictures(
     findings: Mapping[str, Any],
     history: Sequence[Mapping[str, Any]],
     limits: Mapping[str, Any],
-    distributions: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]],
+    moved: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]],
     marks: Sequence[Mapping[str, str]],
 ) -> dict[str, list[str]]:
+    """`moved`: distributions before and now, of what moved most first."""
     import watch_charts as charts  # draws with matplotlib, which takes a second to import
 
     over_time = []
@@ -155,14 +160,12 @@ def _pictures(
         over_time.append(charts.quality(history, measured["metric"], at_evaluation, marks))
     if history:
         over_time.append(charts.traffic(history, marks))
-    moved = list(dict.fromkeys(breach["feature"] for breach in findings["breaches"] if breach["feature"] in distributions))
-    drawn = [charts.distribution(*distributions[feature]) for feature in moved[:MOST_DISTRIBUTIONS]]
+    drawn = [charts.distribution(*before_and_now) for before_and_now in moved[:MOST_DISTRIBUTIONS]]
     return {"history": over_time, "moved": [picture for picture in drawn if picture]}
 
 
-def _figure(value: float | None) -> str:
-    """Four significant digits, or a dash where a value is undefined."""
-    return "–" if value is None else f"{value:.4g}"
+def _count(number: int) -> str:
+    return f"{number:,}"
 
 
 def _percent(value: float | None) -> str:
