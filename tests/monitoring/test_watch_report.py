@@ -6,6 +6,7 @@ from typing import Any
 
 import history
 import numpy as np
+import watch_charts
 import watch_report
 from dataset import Rows
 from examples import of_category, of_number, shown
@@ -80,3 +81,11 @@ def test_examples_are_the_requests_in_the_part_that_grew() -> None:
 def test_an_example_shows_the_column_that_moved_first() -> None:
     rows = Rows({"length": np.array([0.5]), "height": np.array([np.nan])}, {"sex": (["I"], np.array([0]))}, np.array([np.nan]), 1)
     assert list(shown(rows, 0, "sex").items()) == [("sex", "I"), ("length", 0.5), ("height", None)]
+
+
+def test_dollar_signs_in_names_and_categories_are_text() -> None:
+    priced = {"buckets": [{"value": "$x^$", "count": 3}]}
+    before = {"name": "$5_$10", "string_statistics": {"common": {"num_missing": 0}, "distribution": {"categorical": priced}}}
+    drawn = watch_charts.distribution(before, before)
+    assert drawn is not None
+    assert "$x^$" in drawn and "$5_$10" in drawn

@@ -47,14 +47,27 @@ class Store(Protocol):
     def write(self, key: str, content: bytes, content_type: str) -> None: ...
 
 
+#: A longer line is cut, so that a file without lines is not held as a whole. A captured request is shorter: it and its answer have 6 MiB
+#: each (BodyBlob in the service model of sagemaker-runtime), every byte of which may be six in JSON.
+LONGEST_LINE_BYTES = 128 << 20
+
+
 def lines(stream: Readable) -> Iterator[bytes]:
     """The lines of a stream without their ends, a block at a time. The last one need not end."""
-    rest = b""
+    parts: list[bytes] = []
+    held = 0
     while block := stream.read(BLOCK_BYTES):
-        *whole, rest = (rest + block).split(b"\n")
-        yield from whole
-    if rest:
-        yield rest
+        first, *others = block.split(b"\n")
+        if held < LONGEST_LINE_BYTES:
+            parts.append(first)
+            held += len(first)
+        if others:
+            *whole, last = others
+            yield b"".join(parts)
+            yield from whole
+            parts, held = [last], len(last)
+    if held:
+        yield b"".join(parts)
 
 
 class S3Store:
