@@ -6,6 +6,7 @@ A key has the same meaning in both. Used by every module here that reads or writ
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,6 +69,22 @@ def lines(stream: Readable) -> Iterator[bytes]:
             parts, held = [last], len(last)
     if held:
         yield b"".join(parts)
+
+
+def document(store: Store, key: str, *needed: str) -> dict[str, Any]:
+    """A JSON object that the watch has kept. Raises GoneError for one that is not there, and for one that is damaged: neither can be read.
+
+    `needed`: names that it has.
+    """
+    content = store.read(key).read()
+    try:
+        found = json.loads(content)
+        if not isinstance(found, dict) or any(name not in found for name in needed):
+            raise ValueError(f"no object with {', '.join(needed)}")
+    except (ValueError, RecursionError) as error:
+        print(f"{key} is damaged ({error}) and counts as gone", flush=True)
+        raise GoneError(key) from None
+    return found
 
 
 class S3Store:
