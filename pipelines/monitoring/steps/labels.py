@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import table as tables
+from allowed import LARGEST
 from cells import WHITE_SPACE, category, number, shown
 from failure import BadInput
 from store import GoneError
@@ -197,14 +198,17 @@ class _Reader:
             raise BadInput(f"{TRUTH} is empty, which is allowed only beside a {REASON}")
         if self._classes is None:
             try:
-                return number(cell)
+                value = number(cell)
             except ValueError:
                 raise BadInput(f"{TRUTH} is {shown(cell)}; allowed: a number, with a point for decimals") from None
-        value = category(cell)
-        if value not in self._class_index:
+            if abs(value) > LARGEST:
+                raise BadInput(f"{TRUTH} is {shown(cell)}; allowed: numbers that models calculate with, up to {LARGEST:.3g}")
+            return value
+        name = category(cell)
+        if name not in self._class_index:
             more = f" and {len(self._classes) - SHOWN_CLASSES} more" if len(self._classes) > SHOWN_CLASSES else ""
             raise BadInput(f"{TRUTH} is {shown(cell)}; allowed: {', '.join(self._classes[:SHOWN_CLASSES])}{more}")
-        return self._class_index[str(value)]
+        return self._class_index[str(name)]
 
     def _time(self, cell: str) -> float:
         try:
