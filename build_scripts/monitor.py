@@ -61,11 +61,11 @@ def windows(since: str | None, until: str | None) -> list[dict[str, str]]:
 def _time(option: str, text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        if time.tzinfo is None:
+            raise ProblemError(f"{option} is {text!r}, which says no offset from UTC; allowed: {_TIMES}")
+        return time.astimezone(UTC)
+    except (ValueError, OverflowError):  # of the years 1 and 9999 some hours are in no other time zone
         raise ProblemError(f"{option} is {text!r}; allowed: {_TIMES}") from None
-    if time.tzinfo is None:
-        raise ProblemError(f"{option} is {text!r}, which says no offset from UTC; allowed: {_TIMES}")
-    return time.astimezone(UTC)
 
 
 def start(place: ProjectEnvironment, names: ServingNames, asked: Sequence[dict[str, str]]) -> str:

@@ -74,7 +74,7 @@ def line(
 
     said = f"{answer_kind}; model-version={version}" if version else answer_kind
     sides = {"endpointInput": side(body, kind, "INPUT")} | ({} if answer is None else {"endpointOutput": side(answer, said, "OUTPUT")})
-    about = {"eventId": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{body} {id}")), "inferenceTime": time, **metadata}
+    about = {"eventId": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{body!a} {id!a}")), "inferenceTime": time, **metadata}
     return json.dumps({"captureData": sides, "eventMetadata": about | ({"inferenceId": id} if id else {}), "eventVersion": "0"})
 
 

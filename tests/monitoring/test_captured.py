@@ -93,7 +93,8 @@ def test_a_file_that_is_cut_in_the_middle_loses_only_its_last_line(production):
 
 
 @pytest.mark.parametrize(
-    "broken", ["[]", "7", '{"captureData": {}}', '{"captureData": {"endpointInput": {"data": 5}}}', "\x00", '{"captureData": null}']
+    "broken",
+    ["[]", "7", '{"captureData": {}}', '{"captureData": {"endpointInput": {"data": 5}}}', "\x00", '{"captureData": null}', "[" * 100_000],
 )
 def test_lines_that_are_no_captured_request_are_counted(production, broken):
     production.captured([broken, line("1,2,Lima", "5.0")])
@@ -118,6 +119,7 @@ def test_a_body_that_is_no_base64_is_an_unreadable_line(production):
         ("1,2", "5.0"),
         ("1,two,Lima", "5.0"),
         ("", "5.0"),
+        ("1,2,\ud83d", "5.0"),  # half of a surrogate pair: JSON can hold it, and no text
     ],
 )
 def test_a_request_that_does_not_fit_its_answer_or_its_contract_is_counted(production, body, answer):
@@ -205,6 +207,8 @@ def test_files_are_found_by_their_hour_and_others_are_named(tmp_path):
         "Second/2026/11/27/15/b.jsonl",
         "AllTraffic/2026/11/20/14/long-ago.jsonl",
         "AllTraffic/2026/11/27/14/deeper/c.jsonl",
+        "AllTraffic/2026/11/27/14/e.jsonl.gz",
+        "AllTraffic/2026/11/27/99/f.jsonl",
         "other-endpoint/AllTraffic/2026/11/27/14/d.jsonl",
     ):
         store.write(CAPTURE + key, b"", "")
@@ -215,7 +219,19 @@ def test_files_are_found_by_their_hour_and_others_are_named(tmp_path):
         "2026-11-27T15Z": ["Second/2026/11/27/15/b.jsonl"],
     }
     assert foreign[None] == [f"{CAPTURE}other-endpoint/AllTraffic/"]
-    assert foreign[windows.of(day.replace(hour=12), 1)] == [f"{CAPTURE}AllTraffic/2026/11/27/14/deeper/c.jsonl"]
+    of_its_hour = [f"{CAPTURE}AllTraffic/2026/11/27/14/{name}" for name in ("deeper/c.jsonl", "e.jsonl.gz")]
+    assert foreign[windows.of(day.replace(hour=14), 1)] == of_its_hour
+    assert foreign[windows.of(day.replace(hour=12), 1)] == [f"{CAPTURE}AllTraffic/2026/11/27/99/f.jsonl"]  # of no hour: told once a day
+
+
+def test_what_is_no_text_in_a_body_or_an_id_ends_no_run(production):
+    cells = json.dumps({"instances": [[1, 2, "\ud83d"]]})
+    production.captured(
+        [line(cells, "5.0", kind="application/json", id="a"), line("1,2,Lima", "5.0", id="\ud83d"), line("1,2,Lima", "5.0")]
+    )
+    (findings,) = production.watch()
+    assert (findings["requests"], findings["rows"]) == (3, 2)
+    assert "1 request of version 12 not as its contract has them" in findings["reasons"][0]
 
 
 def test_a_file_that_expired_while_it_was_to_be_read_is_named(production):

@@ -37,6 +37,7 @@ def test_a_class_is_read_as_training_reads_it(tmp_path: Path) -> None:
         (",1,1,,", None, "line 3: inference_id is empty"),
         ("b,,1,,", None, "line 3: truth is empty, which is allowed only beside a reason"),
         ("b,many,1,,", None, "line 3: truth is 'many'; allowed: a number, with a point for decimals"),
+        ("b,1e308,1,,", None, "line 3: truth is '1e308'; allowed: numbers that models calculate with, up to 3.4e+38"),
         ("b,inf,1,,", None, "line 3: truth is 'inf'; allowed: a number"),
         ("b,Maybe,1,,", CLASSES, "line 3: truth is 'Maybe'; allowed: No, Yes"),
         ("b,1,0,,", None, "line 3: row is '0'; allowed: a whole number from 1 on"),

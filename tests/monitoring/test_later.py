@@ -1,11 +1,14 @@
 """Labels that come after a window was judged say how good its answers were, and the window's findings then say so, too."""
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from store import FolderStore
+from teach import Teacher
 
-from tests.monitoring.production import NOW, Production, line
+from tests.monitoring.production import HOUSES, LIMITS, NOW, Production, line
 
 pytest.importorskip("realised")
 
@@ -142,3 +145,114 @@ def test_what_labels_say_of_an_earlier_window_is_told_with_the_newest(production
         tell=lambda findings, truth: told.append((findings["window"]["from"], truth and truth["window"]["from"])),
     )
     assert told == [("2026-11-27T14Z", None), ("2026-11-27T15Z", "2026-11-27T14Z")]
+
+
+def taught(production):
+    """The project's data bucket of a production that learns from its answers."""
+    home = FolderStore(production.folder / "home")
+    production.version("12", contract={**HOUSES, "dataset": {**HOUSES["dataset"], "target": "price"}}, estimator=ESTIMATOR)
+    production.teacher = Teacher(production.store, home, "bucket", "learned/", "feedback.json", learns=True)
+    return home
+
+
+def learned_rows(home, window="2026-11-27T14Z--2026-11-27T15Z"):
+    return home.read(f"learned/{window}.csv").read().count(b"\n") - 1
+
+
+#: Kept longer in the history than their answered rows are in the bucket.
+A_DAY = {**LIMITS, "window_hours": 24}
+
+
+@pytest.mark.parametrize("expired", ["answered/12-00001.parquet", "findings.json", "shown.json", "files.json", "*"])
+def test_what_was_learned_and_realised_stays_when_the_answers_have_expired(production, expired, capsys):
+    home, production.limits, later = taught(production), A_DAY, NOW + timedelta(days=1)
+    production.watch(later)
+    send(production, 2.5)
+    production.watch(later)
+    window = "2026-11-27T00Z--2026-11-28T00Z"
+    for path in list((production.folder / "monitoring/houses/windows" / window).rglob(expired)):
+        if path.is_file():
+            path.unlink()
+    send(production, 9.0, name="second")
+    production.watch(later + timedelta(hours=1))
+    assert learned_rows(home, window) == 200
+    assert (production.history[-1]["realised"]["value"], production.history[-1]["status"]) == (0.5, "ok")
+    assert "1 window stay as they were judged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["labels.json", "files.json", "findings.json", "shown.json", "12-00001.parquet"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b"[" * 100_000])
+def test_a_damaged_document_of_its_own_ends_no_run(production, name, content):
+    production.watch()
+    send(production, 2.5)
+    production.watch(NOW + timedelta(minutes=5))
+    for path in production.folder.joinpath("monitoring").rglob(name):
+        path.write_bytes(content)
+    send(production, 2.6, name="second")
+    production.traffic(200, hour="2026/11/27/15")
+    assert production.watch(NOW + timedelta(hours=1))[-1]["window"]["from"] == "2026-11-27T15Z"
+
+
+class Killed(BaseException):
+    """As by a signal."""
+
+
+@pytest.mark.parametrize("last", range(1, 12))
+def test_what_a_run_had_not_done_when_it_was_killed_the_next_one_does(production, last):
+    home = taught(production)
+    production.watch()
+    send(production, 5.0)
+    written, write, told = [], FolderStore.write, []
+
+    def until(store, key, content, content_type):
+        if len(written) == last:
+            raise Killed
+        written.append(key)
+        write(store, key, content, content_type)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(FolderStore, "write", until)
+        with suppress(Killed):
+            production.watch(NOW + timedelta(minutes=5), tell=lambda findings, truth: None)
+    production.watch(NOW + timedelta(minutes=10), tell=lambda findings, truth: told.append(findings))
+    assert (production.history[-1]["status"], learned_rows(home)) == ("breached", 200)
+    assert json.loads(home.read("learned/_tally.json").read())["rows"] == 200
+    assert json.loads(home.read("feedback.json").read())["realised"]["value"] == 3.0
+    assert (production.written("findings.json")["status"], realised(production)["value"]) == ("breached", 3.0)
+
+
+def test_labels_are_read_where_the_deployed_version_was_deleted_from_the_registry(tmp_path):
+    production = Production(tmp_path, deployed="13")
+    production.version("12", estimator=ESTIMATOR)
+    production.traffic(200)
+    production.watch()
+    send(production, 2.5)
+    production.watch(NOW + timedelta(minutes=5))
+    assert realised(production)["value"] == 0.5
+
+
+def test_labels_that_nobody_can_read_yet_wait_and_it_is_said(tmp_path, capsys):
+    production = Production(tmp_path)
+    send(production, 2.5)
+    production.watch()
+    assert "labels wait" in capsys.readouterr().out
+    production.version("12", estimator=ESTIMATOR)
+    production.traffic(200)
+    production.watch(NOW + timedelta(minutes=5))
+    assert realised(production)["labels"] == 200
+
+
+def test_answers_that_were_read_before_are_not_read_in_each_run(production):
+    production.watch()
+    production.put("labels/houses/first.csv", "inference_id,truth\nnobody,2\n2026/11/27/15 later 3,2\n")
+    production.watch(NOW + timedelta(minutes=5))
+    read, before = [], FolderStore.read
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(FolderStore, "read", lambda store, key: read.append(key) or before(store, key))
+        production.watch(NOW + timedelta(minutes=10))
+        assert not [key for key in read if key.endswith((".parquet", ".csv"))]
+        production.traffic(200, hour="2026/11/27/15", name="later")
+        production.watch(NOW + timedelta(hours=1))
+    assert not [key for key in read if "T14Z--" in key and key.endswith(".parquet")]
+    written = json.loads((production.folder / "monitoring/houses/labels.json").read_text())
+    assert (written["unknown"], written["unknown_ids"]) == (1, ["nobody"])

@@ -109,7 +109,7 @@ def test_new_rows_are_kept_and_counted_and_the_tally_comes_last() -> None:
     store = Folder()
     assert learned.keep(store, PREFIX, WINDOW, window(a=1.0, b=2.0)) == 2
     assert store.written == [f"{WINDOW}.csv", sources.TALLY]
-    assert store.tally == {"rows": 2, "windows": {WINDOW: 2}}
+    assert (store.tally["rows"], list(store.tally["windows"])) == (2, [WINDOW])
 
 
 def test_the_same_rows_again_are_not_written_so_that_the_data_stay_the_version_that_they_are() -> None:
@@ -125,7 +125,20 @@ def test_a_correction_replaces_and_what_changed_or_came_is_counted_once() -> Non
     learned.keep(store, PREFIX, WINDOW, window(a=1.0, b=2.0))
     assert learned.keep(store, PREFIX, WINDOW, window(a=9.0, b=2.0, c=3.0)) == 2
     assert b"9.0\n" in store.objects[f"{PREFIX}{WINDOW}.csv"]
-    assert store.tally == {"rows": 4, "windows": {WINDOW: 3}}
+    assert (store.tally["rows"], list(store.tally["windows"])) == (4, [WINDOW])
+
+
+@pytest.mark.parametrize("content", [b"\xff", b""])
+def test_a_file_that_is_damaged_is_written_anew(content: bytes) -> None:
+    store = Folder({f"{PREFIX}{WINDOW}.csv": content})
+    assert learned.keep(store, PREFIX, WINDOW, window(a=1.0)) == 1
+    assert store.objects[f"{PREFIX}{WINDOW}.csv"] == window(a=1.0).content
+
+
+def test_a_file_that_was_written_and_not_counted_is_counted_by_the_next_run() -> None:
+    store = Folder({f"{PREFIX}{WINDOW}.csv": window(a=1.0, b=2.0).content})
+    assert learned.keep(store, PREFIX, WINDOW, window(a=1.0, b=2.0)) == 2
+    assert (store.tally["rows"], store.written) == (2, [sources.TALLY])
 
 
 def test_windows_add_up() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import sketch
 from dataset import Rows
+from evidence import FolderSource, Versions
 from failure import BadInput
 from pyarrow import parquet
 
@@ -79,10 +80,55 @@ def test_each_version_is_judged_by_its_own_baseline_in_the_hour_of_a_deployment(
     assert [version["rows"] for version in findings["versions"]] == [200, 200]
 
 
+def _of_other_layout():
+    """A document's name, and where in it something else stands than is read."""
+    number, town = ("features", 0, "numerical_statistics"), ("features", 2, "string_statistics")
+    yield from (("statistics", path) for path in (("dataset",), ("dataset", "item_count"), number, town))
+    yield from (("statistics", (*number, name)) for name in ("common", "min", "max", "distribution"))
+    yield from (("statistics", (*number, "distribution", "kll", "buckets", *more)) for more in ((), (0,), (0, "count")))
+    yield from (("statistics", (*town, "distribution", "categorical", "buckets", *more)) for more in ((), (0,), (0, "count")))
+    yield from (("contract", ("dataset", name)) for name in ("problem", "numeric"))
+
+
+@pytest.mark.parametrize(("name", "path"), list(_of_other_layout()))
+@pytest.mark.parametrize("instead", [None, "x", {}])
+def test_a_baseline_of_another_layout_is_named_and_the_other_version_judged(production, name, path, instead):
+    documents = {"statistics": evidence_of(trained()), "contract": json.loads(json.dumps(HOUSES))}
+    within = documents[name]
+    for step in path[:-1]:
+        within = within[step]
+    within[path[-1]] = instead
+    production.version("13", **documents)
+    found = Versions(FolderSource(production.folder / "evidence"))
+    assert found.find("12") is not None
+    if found.find("13") is not None:  # then nothing that reads it minds
+        production.traffic(200, version="13")
+        assert of_version(production.watch()[0], "13")["rows"] == 200
+    else:
+        assert found.missing["13"].endswith(": train it again")
+
+
+@pytest.mark.parametrize("name", ["estimator", "explainability"])
+def test_a_document_that_a_version_can_do_without_costs_only_what_it_would_have_said(production, name):
+    production.version("12", **{name: {"of": "another time"}})
+    production.traffic(200)
+    (findings,) = production.watch()
+    assert (findings["status"], of_version(findings)["estimate"]) == ("ok", None)
+    assert f"version 12 has an {name}.json of another layout" in findings["reasons"][0]
+
+
 def test_an_empty_window_says_no_traffic(production):
     (findings,) = production.watch()
     assert (findings["status"], findings["rows"], findings["versions"]) == ("no traffic", 0, [])
     assert production.written("statistics.json")["features"] == []
+
+
+def test_a_window_of_which_nothing_can_be_read_is_not_said_to_be_without_traffic(production):
+    production.put(f"{CAPTURE}AllTraffic/2026/11/27/14/a.jsonl", b"\x1f\x8b cut")
+    production.put(f"{CAPTURE}AllTraffic/2026/11/27/13/a.jsonl.gz", b"\x1f\x8b")
+    production.traffic(200, hour="2026/11/27/12")
+    assert [findings["status"] for findings in production.watch()] == ["ok", "not judged", "not judged"]
+    assert "a.jsonl.gz" in production.written("findings.json", "2026-11-27T13Z--2026-11-27T14Z")["reasons"][0]
 
 
 def test_windows_without_traffic_between_others_are_judged_too(production):

@@ -67,6 +67,12 @@ def test_lines_are_those_of_the_content(content):
     assert list(lines(io.BytesIO(content))) == (expected if expected[-1] else expected[:-1])
 
 
+def test_a_file_without_lines_is_not_held_as_a_whole(monkeypatch):
+    monkeypatch.setattr("store.LONGEST_LINE_BYTES", 2 * BLOCK_BYTES)
+    first, second = lines(io.BytesIO(b"x" * (9 * BLOCK_BYTES) + b"\nshort"))
+    assert (len(first), second) == (2 * BLOCK_BYTES, b"short")
+
+
 @pytest.mark.parametrize(("listed", "says"), [("a/key.json", GoneError), ("a/key", ClientError)])
 def test_an_object_that_is_not_there_is_gone_also_for_whom_s3_does_not_tell_so(stubbed, listed, says):
     store, stub = stubbed

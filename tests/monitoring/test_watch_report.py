@@ -157,3 +157,11 @@ def test_few_rows_say_since_when_those_are_that_they_are_judged_with() -> None:
 def test_a_single_window_is_drawn_inside_its_picture_and_not_on_its_edge() -> None:
     (point,) = watch_charts._times([{"from": HOURS[0], "to": HOURS[1]}])
     assert point.isoformat() == "2026-03-02T00:30:00+00:00"
+
+
+def test_dollar_signs_in_names_and_categories_are_text() -> None:
+    priced = {"buckets": [{"value": "$x^$", "count": 3}]}
+    before = {"name": "$5_$10", "string_statistics": {"common": {"num_missing": 0}, "distribution": {"categorical": priced}}}
+    drawn = watch_charts.distribution(before, before)
+    assert drawn is not None
+    assert "$x^$" in drawn and "$5_$10" in drawn

@@ -69,7 +69,7 @@ def test_windows_since_the_first_capture_and_within_a_week_are_due():
         "2026-11-27T14Z--2026-11-27T15Z",
     ]
     long_ago = windows.of(at("2026-10-01T12:00"), 1)
-    assert len(windows.due(at("2026-11-27T15:20"), 1, {long_ago: {"a": "1"}}, {})) == 7 * 24
+    assert len(windows.due(at("2026-11-27T15:20"), 1, {long_ago: {"a": "1"}}, {})) == 7 * 24 + 2
 
 
 @pytest.mark.parametrize(("hours", "before"), [(1, 23), (6, 6), (24, 6), (168, 6)])
@@ -83,3 +83,14 @@ def test_a_day_or_seven_windows_are_judged_together(hours, before):
 def test_the_windows_of_a_time_span_are_those_that_share_time_with_it_and_are_over():
     found = windows.between(at("2026-11-27T13:30"), at("2026-11-27T15:30"), 1, at("2026-11-27T15:45"))
     assert [window.first for window in found] == ["2026-11-27T13Z", "2026-11-27T14Z"]
+
+
+@pytest.mark.parametrize(("first", "hours"), [("2026-11-02T09:05:05", 1), ("2026-11-02T00:00:05", 24), ("2026-11-02T00:00:05", 168)])
+def test_a_weekly_schedule_loses_no_window_whatever_its_minute(first, hours):
+    """What ends within a quarter of an hour of a run is complete only afterwards."""
+    began, judged = windows.of(at(first), hours).before(), {}
+    for week in range(4):
+        now = at(first) + timedelta(days=7 * week)
+        files = {window: {"a": "1"} for window in windows.between(began.start, now, hours, now)}
+        judged |= {window: Judged([], windows.digest({"a": "1"})) for window in windows.due(now, hours, files, judged)}
+    assert set(windows.between(began.start, now, hours, now - windows.GRACE)) <= set(judged)

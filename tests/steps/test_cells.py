@@ -51,7 +51,9 @@ def test_a_whole_number_keeps_all_of_its_digits() -> None:
     assert category(text) == category(int(text)) == category(Decimal(text + ".00")) == category(text + ".0") == text
 
 
-@pytest.mark.parametrize("cell", [math.inf, -math.inf, Decimal("Infinity"), np.float32(np.inf), b"a", [1], {"a": 1}, object(), 1j])
+@pytest.mark.parametrize(
+    "cell", [math.inf, -math.inf, Decimal("Infinity"), np.float32(np.inf), b"a", [1], {"a": 1}, object(), 1j, "a\ud83d"]
+)
 def test_what_is_no_category_is_refused(cell: Any) -> None:
     with pytest.raises(ValueError):
         category(cell)

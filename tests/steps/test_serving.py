@@ -132,6 +132,7 @@ def test_a_charset_and_a_list_of_accepted_types_are_understood() -> None:
         ("1e300,2,flat", "text/csv", 400, "row 1: area is 1"),
         ('{"instances": [[1, 2, Infinity]]}', "application/json", 400, "row 1: kind is 'inf', not a category"),
         ('{"instances": [[1, 2, {"a": 1}]]}', "application/json", 400, "not a category"),
+        ('{"instances": [[1, 2, "\\ud83d"]]}', "application/json", 400, "kind is '\\ud83d', not a category"),
     ],
 )
 def test_bad_requests_name_what_is_wrong(body: str | bytes, kind: str, status: int, words: str) -> None:

@@ -33,7 +33,8 @@ from takes import Takes
 from windows import Window
 
 _YEAR = re.compile(r"\d{4}/")
-_FILE = re.compile(r"(?P<hour>\d{4}/\d\d/\d\d/\d\d)/[^/]+\.jsonl")
+_HOUR = re.compile(r"(?P<hour>\d{4}/\d\d/\d\d/([01]\d|2[0-3]))/")
+_FILE = re.compile(r"[^/]+\.jsonl")
 _VERSION, _ANSWER_ID = (re.compile(rf";\s*{name}=([^;\s]+)") for name in ("model-version", "answer-id"))
 #: Inference ids of requests that are no traffic: of a deployment's verification, whose rows are chosen, and of load tests
 #: (build_scripts/invocation.py, packages/capacity/capacity/measure.py).
@@ -58,13 +59,12 @@ def listed(
         others = [folder for folder in store.folders(variant) if not _YEAR.fullmatch(folder.removeprefix(variant))]
         foreign.setdefault(None, []).extend(others)
         for day, item in ((own, item) for own in days for item in store.list(variant + own)):
-            named = _FILE.fullmatch(item.key.removeprefix(variant))
-            if named is None:
-                noon = datetime.strptime(f"{day}12", "%Y/%m/%d/%H").replace(tzinfo=UTC)
-                foreign.setdefault(windows.of(noon, hours), []).append(item.key)
-                continue
-            hour = datetime.strptime(named["hour"], "%Y/%m/%d/%H").replace(tzinfo=UTC)
-            if first <= hour < last:
+            below = item.key.removeprefix(variant)
+            named = _HOUR.match(below)
+            hour = datetime.strptime(named["hour"] if named else f"{day}12", "%Y/%m/%d/%H").replace(tzinfo=UTC)
+            if named is None or not _FILE.fullmatch(below, named.end()):
+                foreign.setdefault(windows.of(hour, hours), []).append(item.key)
+            elif first <= hour < last:
                 found.setdefault(windows.of(hour, hours), []).append(item)
     return found, foreign
 
@@ -124,7 +124,7 @@ class Captured:
             place = f"{item.key} line {number}"
             try:
                 event = _event(line, place)
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 self.seen.unreadable_lines += 1
                 self.seen.note("unreadable", place)
                 continue
@@ -190,7 +190,7 @@ class Captured:
 
 
 def _event(line: bytes, place: str) -> _Event:
-    """Raises ValueError, KeyError, TypeError or AttributeError for what is no captured request."""
+    """Raises ValueError, KeyError, TypeError, AttributeError or RecursionError for what is no captured request."""
     record = json.loads(line)
     request, answer = record["captureData"]["endpointInput"], record["captureData"].get("endpointOutput")
     about: dict[str, Any] = record.get("eventMetadata") or {}
@@ -202,7 +202,7 @@ def _event(line: bytes, place: str) -> _Event:
         answer=_text(answer) if answer else None,
         answer_kind=_kind(said),
         version=version[1] if version else None,
-        id=str(about.get("inferenceId") or (answer_id and answer_id[1]) or about.get("eventId") or place),
+        id=_storable(str(about.get("inferenceId") or (answer_id and answer_id[1]) or about.get("eventId") or place)),
         time=_seconds(about.get("inferenceTime") or _hour(place)),
     )
 
@@ -218,6 +218,11 @@ def _text(captured: dict[str, Any]) -> str:
     if not isinstance(data, str):
         raise TypeError(data)
     return data
+
+
+def _storable(text: str) -> str:
+    """Half of a surrogate pair, which JSON can hold, is `?`: no file takes it."""
+    return text.encode(errors="replace").decode()
 
 
 def _hour(place: str) -> str:

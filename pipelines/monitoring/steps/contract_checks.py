@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 from bodies import Faults
-from evidence import STATISTICS, Evidence
+from evidence import Evidence
+from evidence_layout import STATISTICS
 from scipy import stats
 from sketch import Sketch
 

@@ -7,9 +7,10 @@ and the rest of the evidence is in the same folder (pipelines/tabular/registrati
 from __future__ import annotations
 
 import json
+import re
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from functools import cached_property
 from pathlib import Path
@@ -17,14 +18,16 @@ from typing import Any, Protocol
 
 import archive
 import served as serving
+from evidence_layout import CONTRACT, OPTIONAL, OTHER_LAYOUT, STATISTICS, look_through
 from failure import BadInput
 from served import Served
 from store import GoneError, S3Store
 from takes import Takes
 
 #: What is read of a version; those after the contract may be missing in one that was registered by older code.
-CONTRACT, STATISTICS = "contract.json", "statistics.json"
-DOCUMENTS = (CONTRACT, STATISTICS, "constraints.json", "evaluation.json", "bias.json", "explainability.json", "estimator.json")
+DOCUMENTS = (CONTRACT, STATISTICS, *OPTIONAL)
+#: A version is a number; whatever else stands in an answer's content type is none (RegistrySource asks AWS by it).
+_VERSION = re.compile(r"[0-9]{1,9}")
 REFERENCE = "reference.npz"
 #: How the description of a copy in another region begins, before the ARN of its version (deploy_scripts/regional_copy.py).
 COPY_OF = "copy of "
@@ -50,13 +53,14 @@ class Source(Protocol):
 class Evidence:
     """Documents by the names of their files, those that are there; `reference`: reference.npz as bytes.
 
-    `made_at`: when the version was registered, ISO 8601; empty where nothing says so.
+    `made_at`: when the version was registered, ISO 8601; empty where nothing says so. `unusable`: why it is judged without some documents.
     """
 
     version: str
     documents: Mapping[str, Any]
     reference: bytes | None = field(repr=False)
     made_at: str = ""
+    unusable: Sequence[str] = ()
 
     @cached_property
     def takes(self) -> Takes:
@@ -66,6 +70,18 @@ class Evidence:
     def features(self) -> dict[str, Mapping[str, Any]]:
         """The baselines of statistics.json by feature; that of the predictions is called `prediction`."""
         return {feature["name"]: feature for feature in self.documents[STATISTICS]["features"]}
+
+    def _without_unusable(self) -> Evidence:
+        """The same without the documents of another layout that a version can be judged without."""
+        unusable = {}
+        for name, look in OPTIONAL.items():
+            if name in self.documents:
+                try:
+                    look(self.documents[name], self.takes)
+                except OTHER_LAYOUT as error:
+                    unusable[name] = f"has an {name} of another layout ({error!r}), and nothing is said of it: train it again"
+        usable = {name: document for name, document in self.documents.items() if name not in unusable}
+        return replace(self, documents=usable, unusable=tuple(unusable.values()))
 
 
 def load(source: Source, version: str) -> Evidence:
@@ -78,15 +94,16 @@ def load(source: Source, version: str) -> Evidence:
     found = Evidence(version, there, source.read(version, REFERENCE), source.made_at(version))
     try:
         expected, described = set(found.takes.features), found.features
-        found.takes.width_of_answer()
         kinds = {name: "numerical_statistics" if name in found.takes.numeric else "string_statistics" for name in expected}
         different = sorted(expected ^ (set(described) - {"prediction"}))
         different = different or sorted(name for name, kind in kinds.items() if kind not in described[name])
-    except (KeyError, TypeError, AttributeError) as error:
+        if not different:
+            look_through(found.documents, found.takes)
+    except OTHER_LAYOUT as error:
         raise NoEvidenceError(f"has a {CONTRACT} or {STATISTICS} of another layout ({error!r}): train it again") from None
     if different:
         raise NoEvidenceError(f"has a {STATISTICS} of other columns than its {CONTRACT} ({different[0]}): train it again")
-    return found
+    return found._without_unusable()
 
 
 def _document(source: Source, version: str, name: str) -> Any:
@@ -95,7 +112,7 @@ def _document(source: Source, version: str, name: str) -> Any:
         return None
     try:
         return json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NoEvidenceError(f"has a {name} that is no JSON ({error}): train it again") from None
 
 
@@ -131,7 +148,7 @@ class Versions:
                 try:
                     archive.unpack(packed, Path(folder) / "unpacked")
                     self._loaded[version] = serving.load(Path(folder) / "unpacked")
-                except (BadInput, OSError, ValueError, KeyError, TypeError) as error:
+                except (BadInput, OSError, *OTHER_LAYOUT) as error:
                     print(f"version {version} cannot be loaded, so nothing is said of its attributions: {error}", flush=True)
                     self._loaded[version] = None
         return self._loaded[version]
@@ -144,7 +161,7 @@ class FolderSource:
         self._folder = folder
 
     def read(self, version: str, name: str) -> bytes | None:
-        if "/" in version or not (self._folder / version).is_dir():
+        if not _VERSION.fullmatch(version) or not (self._folder / version).is_dir():
             raise NoEvidenceError("is no version of this model")
         path = self._folder / version / name
         return path.read_bytes() if path.is_file() else None
@@ -186,8 +203,7 @@ class RegistrySource:
 
     def _folder_of(self, version: str) -> tuple[str, str]:
         if version not in self._folders:
-            # A caller may name any version in an answer's content type; only a number is one.
-            if not version.isdecimal():
+            if not _VERSION.fullmatch(version):
                 raise NoEvidenceError("is no version of this model")
             arn = self._copies.get(version) if self._has_copies else f"{self._group}/{version}"
             if arn is None:

@@ -35,7 +35,7 @@ def load(store: Store, prefix: str) -> list[Entry]:
     try:
         entries: list[Entry] = json.loads(content)["windows"]
         judged(entries)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         key = prefix + FILE
         raise BadInput(f"{key} holds no history ({error!r}); move it away, and the windows of the last days are judged again") from None
     return entries
@@ -61,6 +61,7 @@ def entry(findings: Mapping[str, Any], files: str, rows: Mapping[str, int]) -> E
         **{name: _numbers(main.get(name)) for name in ("estimate", "realised")},
         "breaches": [{name: breach.get(name) for name in (*_SAME, "version", "since")} for breach in findings["breaches"]],
         "files": files,
+        "labels": findings.get("labels", {}),
     }
 
 

@@ -19,12 +19,21 @@ from pathlib import Path
 from typing import Any
 
 import table as tables
+from allowed import LARGEST
 from cells import WHITE_SPACE, category, number, shown
 from failure import BadInput
+from store import GoneError
+from windows import KEPT
 
 ID, TRUTH, ROW, REASON, OBSERVED = "inference_id", "truth", "row", "reason", "observed_at"
 NEEDED, OPTIONAL = (ID, TRUTH), (ROW, REASON, OBSERVED)
 LONGEST_REASON = 200
+#: Signs of a key that name the file on disk, whose names have up to 255 bytes.
+LONGEST_FILE_NAME = 60
+#: The id of what a batch model scored is an object's key, which has up to 1,024 bytes ("Creating object key names" of the S3 user guide).
+LONGEST_ID = 1_024
+#: As many problems of all files together are kept; all are counted.
+MOST_PROBLEMS = 1_000
 SHOWN_CLASSES = 20
 
 Key = tuple[str, int]
@@ -76,7 +85,7 @@ class Labels:
         self.rows += found.rows
         self.repeated += found.doubled
         self.left_out += found.rows - found.doubled - len(found.labels)
-        self.problems += [f"{name}: {problem}" for problem in found.wrong]
+        self.problems += [f"{name}: {problem}" for problem in found.wrong[: MOST_PROBLEMS - len(self.problems)]]
         for key, label in found.labels.items():
             before = self.known.get(key)
             if before is not None and _says_the_same(before, label):
@@ -94,16 +103,24 @@ def read(store: Any, prefix: str, classes: Sequence[str] | None, now: datetime) 
     for item in sorted(sent(store, prefix, now), key=lambda item: (item.modified, item.key)):
         if item.key.lower().endswith(".csv"):
             with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / item.key.rsplit("/", 1)[-1]
+                path = Path(folder) / item.key.rsplit("/", 1)[-1][-LONGEST_FILE_NAME:]
+                try:
+                    stream = store.read(item.key)
+                except GoneError:
+                    continue  # deleted since it was listed: the next run sees other files
                 with path.open("wb") as file:
-                    shutil.copyfileobj(store.read(item.key), file)
+                    shutil.copyfileobj(stream, file)
                 labels.add(item.key, parse(path, classes, now, item.modified.timestamp()))
     return labels
 
 
 def sent(store: Any, prefix: str, now: datetime) -> list[Any]:
-    """The files that were there by `now`, which is when the run began: a later one is the next run's, whole, with what it says of later."""
-    return [item for item in store.list(prefix) if item.modified <= now]
+    """The files that were there by `now`, which is when the run began: a later one is the next run's, whole, with what it says of later.
+
+    Files from before the oldest answer that may be kept say nothing of any: a window may be judged again as long as its requests are kept,
+    and its answered rows are kept as long from then on.
+    """
+    return [item for item in store.list(prefix) if now - 2 * KEPT < item.modified <= now]
 
 
 def parse(path: Path, classes: Sequence[str] | None, now: datetime, sent_at: float = 0.0) -> File:
@@ -159,8 +176,8 @@ class _Reader:
 
     def _key(self, row: int) -> Key:
         name, at = self._columns[ID][row], self._columns[ROW][row]
-        if not name:
-            raise BadInput(f"{ID} is empty")
+        if not 0 < len(name) <= LONGEST_ID:
+            raise BadInput(f"{ID} is {shown(name)}; allowed: 1 to {LONGEST_ID} characters" if name else f"{ID} is empty")
         try:
             place = number(at) if at else 1.0
         except ValueError:
@@ -181,14 +198,17 @@ class _Reader:
             raise BadInput(f"{TRUTH} is empty, which is allowed only beside a {REASON}")
         if self._classes is None:
             try:
-                return number(cell)
+                value = number(cell)
             except ValueError:
                 raise BadInput(f"{TRUTH} is {shown(cell)}; allowed: a number, with a point for decimals") from None
-        value = category(cell)
-        if value not in self._class_index:
+            if abs(value) > LARGEST:
+                raise BadInput(f"{TRUTH} is {shown(cell)}; allowed: numbers that models calculate with, up to {LARGEST:.3g}")
+            return value
+        name = category(cell)
+        if name not in self._class_index:
             more = f" and {len(self._classes) - SHOWN_CLASSES} more" if len(self._classes) > SHOWN_CLASSES else ""
             raise BadInput(f"{TRUTH} is {shown(cell)}; allowed: {', '.join(self._classes[:SHOWN_CLASSES])}{more}")
-        return self._class_index[str(value)]
+        return self._class_index[str(name)]
 
     def _time(self, cell: str) -> float:
         try:

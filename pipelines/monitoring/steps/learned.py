@@ -12,6 +12,7 @@ after it was served and is known by now. A request that came when the truth was 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import math
@@ -121,26 +122,35 @@ def keep(store: Store, prefix: str, window: str, learned: Learned) -> int:
     """
     key, there = f"{prefix}{window}.csv", {item.key for item in store.list(prefix)}
     old = store.read(key).read() if key in there else b""
-    if old == learned.content or not (old or learned.rows):
+    if not (old or learned.rows):
         return 0
-    changed = sum((_counted(learned.content) - _counted(old)).values())
-    store.write(key, learned.content, "text/csv")
-    tally = _tally(store, prefix + sources.TALLY, there)
-    counted = {"rows": tally["rows"] + changed, "windows": dict(sorted({**tally["windows"], window: learned.rows}.items()))}
+    tally, digest = _tally(store, prefix + sources.TALLY, there), hashlib.sha256(learned.content).hexdigest()
+    is_counted, is_there = tally["windows"].get(window) == digest, old == learned.content
+    if is_counted and is_there:
+        return 0
+    # A file that is there and was not counted is one of a run that was stopped in between: all of it is new to whoever asks the tally.
+    changed = 0 if is_counted else sum((_counted(learned.content) - _counted(b"" if is_there else old)).values())
+    if not is_there:
+        store.write(key, learned.content, "text/csv")
+    counted = {"rows": tally["rows"] + changed, "windows": dict(sorted({**tally["windows"], window: digest}.items()))}
     store.write(prefix + sources.TALLY, (json.dumps(counted, indent=1) + "\n").encode(), "application/json")
     return changed
 
 
 def _counted(content: bytes) -> Counter[tuple[str, ...]]:
-    return Counter(map(tuple, list(csv.reader(io.StringIO(content.decode(), newline="")))[1:]))
+    """The rows; none of a file that is damaged, so that all that takes its place are new."""
+    try:
+        return Counter(map(tuple, list(csv.reader(io.StringIO(content.decode(), newline="")))[1:]))
+    except (UnicodeDecodeError, csv.Error):
+        return Counter()
 
 
 def _tally(store: Store, key: str, there: set[str]) -> dict[str, Any]:
-    """That of before; a new one in the place of what is none."""
+    """That of before: rows, and the SHA-256 by window of the files that it counts. A new one in the place of what is none."""
     try:
         content = store.read(key).read() if key in there else b'{"rows": 0, "windows": {}}'
         windows = json.loads(content)["windows"]
         return {"rows": sources.rows_of(content), "windows": dict(windows)}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         print(f"{key} is no tally and begins anew")
         return {"rows": 0, "windows": {}}

@@ -18,6 +18,7 @@ from typing import Any
 import failure
 import judges
 import place as places
+import windows
 from evidence import FolderSource, RegistrySource, Source, Versions
 from failure import BadInput
 from place import Place
@@ -78,9 +79,9 @@ def _moment(option: str, text: str) -> datetime:
         if text.replace(".", "", 1).isdecimal():
             return datetime.fromtimestamp(float(text), UTC)
         moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise BadInput(f"{option} is {text!r}; allowed: a time such as 2026-11-27T10:00Z") from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _asked(start: str, end: str, now: datetime) -> tuple[datetime, datetime] | None:
@@ -94,7 +95,10 @@ def _asked(start: str, end: str, now: datetime) -> tuple[datetime, datetime] | N
         raise BadInput(f"--from is {start} and --to is {end}; allowed: a --from before --to")
     if asked[0] >= now:
         raise BadInput(f"--from is {start}, which is not over at {now:%Y-%m-%dT%H:%MZ}")
-    return asked
+    if asked[0] < now - windows.KEPT:
+        oldest = f"{now - windows.KEPT:%Y-%m-%dT%H:%MZ}"
+        raise BadInput(f"--from is {start}; allowed: from {oldest} on, as requests are kept for {windows.KEPT.days} days")
+    return asked[0], min(asked[1], now)
 
 
 if __name__ == "__main__":

@@ -71,10 +71,17 @@ def _of_version(version: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield breach("attributions", None, attributions["ndcg"], attributions["limit"], detail)
 
 
-def status(requests: int, versions: Sequence[Mapping[str, Any]], is_broken: bool) -> str:
-    """`requests`: of the window itself. `versions`: those with evidence, with what was judged of them."""
+def unread(seen: Seen, foreign: Sequence[str]) -> bool:
+    """Whether there is something that may hold requests and was not read. `foreign`: files in the places of the window."""
+    return bool(seen.unreadable_lines or seen.gone or foreign)
+
+
+def status(requests: int, versions: Sequence[Mapping[str, Any]], *, is_broken: bool, is_unread: bool) -> str:
+    """`requests`: of the window itself. `versions`: those with evidence, with what was judged of them. `is_unread`: files that cannot be
+    read are no sign that there was no traffic.
+    """
     if not requests:
-        return "no traffic"
+        return "not judged" if is_unread else "no traffic"
     if is_broken:
         return "breached"
     if any(version["contract"] for version in versions):

@@ -120,11 +120,12 @@ def _told_key(place: Place, since: str) -> str:
 
 
 def _told(store: Store, place: Place, since: str) -> set[str]:
-    key = _told_key(place, since)
+    """What is damaged tells nothing: somebody is called twice rather than never."""
     try:
-        return set(json.loads(store.read(key).read()))
-    except GoneError:
+        told = json.loads(store.read(_told_key(place, since)).read())
+    except (GoneError, ValueError, RecursionError):
         return set()
+    return set(map(str, told)) if isinstance(told, list) else set()
 
 
 def metrics_of(findings: Mapping[str, Any], endpoint: str, truth: Mapping[str, Any]) -> list[dict[str, Any]]:

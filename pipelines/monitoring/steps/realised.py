@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -25,6 +26,7 @@ from labels import Key, Label, Labels
 from measures import METRICS
 from numpy.typing import NDArray
 from resampling import bootstrap, interval
+from store import GoneError
 
 Floats = NDArray[np.float64]
 
@@ -89,35 +91,34 @@ class Realised:
         return asdict(self)
 
 
-def windows(store: Any, prefix: str, labels: Labels) -> Iterator[tuple[str, set[str]]]:
-    """The folders of the judged windows below `prefix` in which an answer has a label, and which versions answered there.
-
-    Afterwards, `unknown` of all that was found are the labels that nobody was answered with.
-    """
+def windows(store: Any, prefix: str, labels: Labels) -> Iterator[tuple[str, set[Key]]]:
+    """The folders of the judged windows below `prefix` in which an answer has a label, and the keys of those labels."""
     for folder in store.folders(prefix):
-        versions = {_version(item.key) for item in _parts(store, folder) if _matches(store, item.key, labels)[1].any()}
-        if versions:
-            yield folder, versions
+        keys = answered(store, folder, labels)
+        if keys:
+            yield folder, keys
 
 
-def unknown(store: Any, prefix: str, labels: Labels) -> list[str]:
-    """The inference ids of the labels that belong to no answered row of any judged window, each once, sorted."""
+def answered(store: Any, folder: str, labels: Labels) -> set[Key]:
+    """The keys of the labels that belong to an answered row of a window (its folder). A part that is gone has none."""
     found: set[Key] = set()
-    for folder in store.folders(prefix):
-        for item in _parts(store, folder):
-            keys, mask = _matches(store, item.key, labels)
-            found.update(key for key, matches in zip(keys, mask.tolist(), strict=True) if matches)
-    return sorted({key[0] for key in labels.known if key not in found})
+    for item in _parts(store, folder):
+        with suppress(GoneError):
+            found.update(key for key in _keys(_table(store, item.key, [given.ID, given.ROW])) if key in labels.known)
+    return found
 
 
 def join(store: Any, folder: str, version: str, takes: Takes, labels: Labels) -> Labelled:
-    """The rows of a window (its folder) that a version answered and that have a label. An answer that was kept twice counts once."""
+    """The rows of a window (its folder) that a version answered and that have a label. An answer that was kept twice counts once.
+
+    Raises GoneError for a part that is gone.
+    """
     tables, seen, answered = [], set(), 0
     found: list[tuple[Key, Label]] = []
     for item in _parts(store, folder):
         if _version(item.key) != version:
             continue
-        table = read_answered(store.read(item.key).read())
+        table = _table(store, item.key)
         answered += table.num_rows
         keys = _keys(table)
         chosen = []
@@ -183,9 +184,13 @@ def _version(key: str) -> str:
     return key.rsplit("/", 1)[-1].rpartition("-")[0]
 
 
-def _matches(store: Any, key: str, labels: Labels) -> tuple[list[Key], NDArray[np.bool_]]:
-    keys = _keys(read_answered(store.read(key).read(), [given.ID, given.ROW]))
-    return keys, np.array([each in labels.known for each in keys], dtype=bool)
+def _table(store: Any, key: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Raises GoneError for one that is not there, and for what cannot be read, which is the same."""
+    content = store.read(key).read()
+    try:
+        return read_answered(content, columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise GoneError(f"{key} ({str(error).splitlines()[0]})") from None
 
 
 def _keys(table: pa.Table) -> list[Key]:

@@ -6,6 +6,7 @@ A key has the same meaning in both. Used by every module here that reads or writ
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,14 +48,43 @@ class Store(Protocol):
     def write(self, key: str, content: bytes, content_type: str) -> None: ...
 
 
+#: A longer line is cut, so that a file without lines is not held as a whole. A captured request is shorter: it and its answer have 6 MiB
+#: each (BodyBlob in the service model of sagemaker-runtime), every byte of which may be six in JSON.
+LONGEST_LINE_BYTES = 128 << 20
+
+
 def lines(stream: Readable) -> Iterator[bytes]:
     """The lines of a stream without their ends, a block at a time. The last one need not end."""
-    rest = b""
+    parts: list[bytes] = []
+    held = 0
     while block := stream.read(BLOCK_BYTES):
-        *whole, rest = (rest + block).split(b"\n")
-        yield from whole
-    if rest:
-        yield rest
+        first, *others = block.split(b"\n")
+        if held < LONGEST_LINE_BYTES:
+            parts.append(first)
+            held += len(first)
+        if others:
+            *whole, last = others
+            yield b"".join(parts)
+            yield from whole
+            parts, held = [last], len(last)
+    if held:
+        yield b"".join(parts)
+
+
+def document(store: Store, key: str, *needed: str) -> dict[str, Any]:
+    """A JSON object that the watch has kept. Raises GoneError for one that is not there, and for one that is damaged: neither can be read.
+
+    `needed`: names that it has.
+    """
+    content = store.read(key).read()
+    try:
+        found = json.loads(content)
+        if not isinstance(found, dict) or any(name not in found for name in needed):
+            raise ValueError(f"no object with {', '.join(needed)}")
+    except (ValueError, RecursionError) as error:
+        print(f"{key} is damaged ({error}) and counts as gone", flush=True)
+        raise GoneError(key) from None
+    return found
 
 
 class S3Store:

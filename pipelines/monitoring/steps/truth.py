@@ -23,17 +23,17 @@ import windows
 from evidence import Versions
 from findings import plural
 from history import Entry
-from labels import Labels
+from labels import Key, Labels
 from place import Place
-from store import GoneError, Store
+from store import GoneError, Store, document
 from takes import Takes
 from teach import Teacher
 from windows import Window
 
 #: The digest of the files of labels that every window was asked about.
 ASKED = "labels.json"
-#: As many problems and ids are in the log, and as many ids in that file.
-MOST_TOLD, MOST_KEPT = 5, 20
+#: As many problems and ids are in the log, and as many of each in that file.
+MOST_TOLD, MOST_KEPT = 5, 1_000
 _NOTHING = windows.digest({})
 _NEEDS_TRUTH = {name for name, (_, needs_truth) in bias_checks.RULES.items() if needs_truth}
 
@@ -42,11 +42,21 @@ class LabelledWindows:
     """Of one model in one environment. `settings`: monitoring.json; `teacher`: tells the project's account."""
 
     def __init__(
-        self, place: Place, settings: Mapping[str, Any], store: Store, versions: Versions, now: datetime, teacher: Teacher | None = None
+        self,
+        place: Place,
+        settings: Mapping[str, Any],
+        store: Store,
+        versions: Versions,
+        now: datetime,
+        teacher: Teacher | None = None,
+        answered: Sequence[str] = (),
     ) -> None:
+        """`answered`: the versions that have, the newest first."""
         self._place, self._settings, self._store, self._versions = place, settings, store, versions
-        self._now, self._teacher = now, teacher
+        self._now, self._teacher, self._answered = now, teacher, answered
         self._given: dict[tuple[str, ...] | None, Labels] = {}
+        self._found: set[Key] = set()
+        self._has_looked_everywhere = self._has_added = False
 
     def _labels(self, takes: Takes) -> Labels:
         """All that there are, read once for all versions with the same classes."""
@@ -54,11 +64,18 @@ class LabelledWindows:
             self._given[takes.classes] = given.read(self._store, self._place.labels_prefix, takes.classes, self._now)
         return self._given[takes.classes]
 
-    @property
-    def _of_today(self) -> Takes | None:
-        """What the version takes that is deployed; None where nobody ever sent labels, or it has no evidence."""
-        deployed = self._place.deployed
-        return self._versions.takes(deployed) if deployed and (self._digest, self._asked) != (_NOTHING, _NOTHING) else None
+    @cached_property
+    def _takes(self) -> Takes | None:
+        """What the version takes that is deployed, or the newest one that answered and has evidence: a version goes on serving when it was
+        deleted from the registry. None where nobody ever sent labels, or no version has any.
+        """
+        if (self._digest, self._asked) == (_NOTHING, _NOTHING):
+            return None
+        versions = dict.fromkeys([*([self._place.deployed] if self._place.deployed else []), *self._answered])
+        found = next((takes for version in versions if (takes := self._versions.takes(version)) is not None), None)
+        if found is None:
+            print("labels wait: no version that is deployed or has answered has evidence, by which they could be read", flush=True)
+        return found
 
     @cached_property
     def _digest(self) -> str:
@@ -66,48 +83,73 @@ class LabelledWindows:
         return windows.digest({item.key: item.etag for item in items})
 
     @cached_property
+    def _before(self) -> Mapping[str, Any]:
+        """What the last run said of the files of labels. Of what is damaged nothing is known: every window is asked again."""
+        try:
+            return document(self._store, self._place.monitoring_prefix + ASKED, "files", "unknown", "unknown_ids")
+        except GoneError:
+            return {"files": _NOTHING, "unknown": 0, "unknown_ids": []}
+
+    @property
     def _asked(self) -> str:
         """The digest of the files that the last run has read."""
-        try:
-            return str(json.loads(self._store.read(self._place.monitoring_prefix + ASKED).read())["files"])
-        except GoneError:
-            return _NOTHING
+        return str(self._before["files"])
 
     def changed(self, entries: Sequence[Entry]) -> list[Window]:
         """Windows with labels, and those that had some, if the files of labels are others than those that the last run has read."""
-        takes = self._of_today
+        takes = self._takes
         if self._asked == self._digest or takes is None:
             return []
-        folders = realised.windows(self._store, self._windows, self._labels(takes)) if self._labels(takes).known else ()
-        labelled = {windows.named(folder.rstrip("/").rsplit("/", 1)[-1]) for folder, _ in folders}
+        labelled = {windows.named(folder.rstrip("/").rsplit("/", 1)[-1]) for folder in self._look_everywhere(takes)}
         return sorted(labelled | {history.window_of(entry) for entry in entries if entry["realised"]})
 
-    @property
-    def _windows(self) -> str:
-        return f"{self._place.monitoring_prefix}windows/"
+    def _look_everywhere(self, takes: Takes) -> list[str]:
+        """The folders of the windows in which an answer has a label."""
+        self._has_looked_everywhere, folders = True, []
+        for folder, keys in realised.windows(self._store, f"{self._place.monitoring_prefix}windows/", self._labels(takes)):
+            self._found |= keys
+            folders.append(folder)
+        return folders
 
     def remember(self) -> None:
-        """Every window was asked. Says what the files of labels hold, and which answers nobody got."""
-        takes = self._of_today
-        if takes is None:
+        """Every window was asked. Says what the files of labels hold, and which answers nobody got; nothing if nothing has changed."""
+        takes = self._takes
+        if takes is None or (self._asked == self._digest and not self._has_added):
             return
-        said = self._labels(takes)
-        unknown = realised.unknown(self._store, self._windows, said)
+        said, unknown = self._labels(takes), self._unknown(takes)
         counted = {name: getattr(said, name) for name in ("rows", "corrected", "repeated", "left_out")}
         extra = f"{said.corrected} corrected, {said.repeated} said again, {said.left_out} left out, {len(unknown)} of unknown answers"
         print(f"labels of {len(said.known):,} answers in {plural(said.files, 'file')}: {extra}", flush=True)
         for line in (*said.problems[:MOST_TOLD], *([f"unknown: {', '.join(unknown[:MOST_TOLD])}"] if unknown else ())):
             print(f"  {line}", flush=True)
         ids = {"unknown": len(unknown), "unknown_ids": unknown[:MOST_KEPT]}
-        document = {"files": self._digest, **counted, **ids, "problems": said.problems}
-        content = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        about = {"files": self._digest, **counted, **ids, "problems": said.problems[:MOST_KEPT]}
+        content = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
         self._store.write(self._place.monitoring_prefix + ASKED, content.encode(), "application/json")
 
-    def add(self, findings: dict[str, Any], folder: str) -> bool:
-        """The truth, in place, of each version of a window (its folder). Whether it is another one than what the findings had."""
-        if self._of_today is None:
+    def _unknown(self, takes: Takes) -> list[str]:
+        """The ids of labels that belong to no answered row of any judged window. Of files that were read before only the windows of this
+        run can have them: not every window is read in every run.
+        """
+        known = self._labels(takes).known
+        if self._asked == self._digest and self._before["unknown"] == len(self._before["unknown_ids"]):
+            before = set(self._before["unknown_ids"])
+            return sorted({key[0] for key in known if key[0] in before and key not in self._found})
+        if not self._has_looked_everywhere:
+            self._look_everywhere(takes)
+        return sorted({key[0] for key in known if key not in self._found})
+
+    def add(self, findings: dict[str, Any], folder: str, before: Mapping[str, str]) -> bool:
+        """The truth, in place, of each version of a window (its folder). Whether it is another one than the one that all was told of.
+
+        `before`: `labels` of the window's entry in the history, which comes last of all that is written: what a run that failed on its way
+        has written of the same labels is written, learned and told again. Raises GoneError where answered rows are gone.
+        """
+        if (takes := self._takes) is None:
             return False
-        before, digests = findings.get("labels", {}), {}
+        self._has_added = True
+        self._found |= realised.answered(self._store, folder, self._labels(takes))
+        digests = {}
         for version in findings["versions"]:
             evidence = self._versions.find(version["version"])
             estimator = evidence.documents.get("estimator.json") if evidence else None
@@ -130,7 +172,7 @@ class LabelledWindows:
 
     def teach(self, folder: str) -> None:
         """Keeps the answers of a window (its folder) whose truth is known, where the model learns from them."""
-        takes = self._of_today
+        takes = self._takes
         if self._teacher is None or takes is None:
             return
         target, now = str(takes.dataset["target"]), self._now.timestamp()

@@ -24,6 +24,7 @@ import statistics_file
 import watch_page
 import why
 import windows
+from answered import FOLDER as ANSWERED
 from answered import Keeper
 from captured import Captured
 from chunks import Seen
@@ -31,17 +32,18 @@ from dataset import Rows
 from decisions import Predictions
 from evidence import Versions
 from failure import BadInput
+from findings import plural
 from history import Entry
 from judges import Case, Tell
 from place import Place
 from scored import Scored
 from sketch import Sketch
-from store import GoneError, Item, Store
+from store import GoneError, Item, Store, document
 from teach import Teacher
 from truth import LabelledWindows
 from windows import Window
 
-FINDINGS = "findings.json"
+FINDINGS, FILES = "findings.json", "files.json"
 #: What the report shows beside the findings (watch_page.py).
 SHOWN = "shown.json"
 _FEWEST_ROWS = 200
@@ -88,16 +90,24 @@ class Watch:
         """
         entries = history.load(self.store, self._place.monitoring_prefix)
         todo = self._todo(asked, entries)
-        labelled = LabelledWindows(self._place, self._settings, self.store, self._versions, self._now, self._teacher)
+        answered = [version for entry in reversed(entries) for version in entry["versions"]]
+        labelled = LabelledWindows(self._place, self._settings, self.store, self._versions, self._now, self._teacher, answered)
         known = history.judged(entries)
         again = [] if asked else [window for window in labelled.changed(entries) if window in known and window not in todo]
         newest = max([*todo, *known], default=None)
-        found = []
+        found, gone = [], []
         for window in sorted([*todo, *again]):
-            findings, files = self._judge(window, entries) if window in todo else self._judged_before(window, entries)
-            if not labelled.add(findings, self._prefix_of(window)) and window in again:
-                continue  # the labels that have changed are of other windows
-            entry = self._conclude(window, findings, files, entries)
+            try:
+                findings, files = self._judge(window, entries) if window in todo else self._judged_before(window, entries)
+                before: Mapping[str, Any] = next((entry.get("labels", {}) for entry in entries if entry["from"] == window.first), {})
+                if not labelled.add(findings, self._prefix_of(window), before) and window in again:
+                    continue  # the labels that have changed are of other windows
+                entry = self._conclude(window, findings, files, entries)
+            except GoneError as missing:
+                if window in todo:
+                    raise
+                gone.append(missing)
+                continue
             print("\n  ".join(outcome.summary(findings)), flush=True)
             labelled.teach(self._prefix_of(window))
             entries = history.with_entry(entries, entry)
@@ -108,37 +118,50 @@ class Watch:
         relabelled = [findings for findings in found if windows.named(_name(findings["window"])) in again]
         if tell and relabelled and newest is not None and _name(found[-1]["window"]) != newest.name:
             # What labels said of an earlier window counts for now, too.
-            tell(self._read_document(self._prefix_of(newest) + FINDINGS), self._truth(entries))
+            with suppress(GoneError):
+                tell(self._findings(newest), self._truth(entries))
         if not found:
             print("nothing is due: every window that is over was judged with the files that there are")
+        if gone:
+            print(f"{plural(len(gone), 'window')} stay as they were judged, whatever new labels say: {gone[0]} is gone, and the like")
         if not asked:
             labelled.remember()
-        if found:
-            self._say_why(entries)
+        self._say_why(entries)
         return found
 
     def _conclude(self, window: Window, findings: dict[str, Any], files: _Files, entries: Sequence[Entry]) -> Entry:
         """What is broken, now that all is known; and writes it."""
         prefix = self._prefix_of(window)
         findings["breaches"] = outcome.breaches(findings["versions"], entries, window)
-        findings["status"] = outcome.status(findings["requests"], findings["versions"], bool(findings["breaches"]))
+        findings["status"] = outcome.status(
+            findings["requests"], findings["versions"], is_broken=bool(findings["breaches"]), is_unread=findings["unread"]
+        )
         plain: dict[str, Any] = judges.plain(findings)
         findings.update(plain)
-        if files.cases is not None:
-            self._write(prefix + SHOWN, judges.plain(watch_page.shown(findings, files.cases)))
+        if files.cases is None:
+            kept = document(self.store, prefix + SHOWN, "examples", "distributions", "made_at")
+        else:
+            kept = judges.plain(watch_page.shown(findings, files.cases))
+            self._write(prefix + SHOWN, kept)
         self._write(prefix + "constraint_violations.json", outcome.violations(findings["breaches"]))
         self._write(prefix + FINDINGS, findings)
         entry = history.entry(findings, files.digest, files.rows_by_version)
         until = [item for item in history.with_entry(entries, entry) if str(item["from"]) <= window.first]
-        kept = self._read_document(prefix + SHOWN)
         page = watch_page.page(findings, until, kept, self._limits)
         self.store.write(prefix + "report.html", page.encode(), "text/html; charset=utf-8")
         return entry
 
     def _judged_before(self, window: Window, entries: Sequence[Entry]) -> tuple[dict[str, Any], _Files]:
-        """What was said of it, for labels to be added."""
+        """What was said of it, for labels to be added. Raises GoneError where some of what was kept of it is gone: that expires before the
+        window's entry in the history, and rows that are gone have no truth that could be taken back.
+        """
         entry = next(item for item in entries if item["from"] == window.first)
-        findings = self._read_document(self._prefix_of(window) + FINDINGS)
+        prefix = self._prefix_of(window)
+        findings = self._findings(window)
+        there = {item.key for item in self.store.list(prefix)}
+        for name in document(self.store, prefix + FILES, "answered")["answered"]:
+            if prefix + ANSWERED + name not in there:
+                raise GoneError(prefix + ANSWERED + name)
         return {**findings, "judged_at": self._judged_at}, _Files(entry["files"], entry["rows_by_version"], None)
 
     @property
@@ -152,7 +175,7 @@ class Watch:
         found = []
         for entry in entries[-why.MOST_WINDOWS :]:
             with suppress(GoneError):  # findings expire, and the history stays
-                found.append(self._read_document(self._prefix_of(history.window_of(entry)) + FINDINGS))
+                found.append(self._findings(history.window_of(entry)))
         self._teacher.explain(found, self._place.monitoring_prefix, self._judged_at)
 
     def _truth(self, entries: Sequence[Entry]) -> dict[str, Any]:
@@ -160,7 +183,7 @@ class Watch:
         for entry in reversed(entries):
             if entry["realised"]:
                 with suppress(GoneError):
-                    return self._read_document(self._prefix_of(history.window_of(entry)) + FINDINGS)
+                    return self._findings(history.window_of(entry))
         return {}
 
     def _todo(self, asked: tuple[datetime, datetime] | None, entries: Sequence[Entry]) -> list[Window]:
@@ -178,7 +201,7 @@ class Watch:
     def _has_its_files(self, window: Window, etags: Mapping[Window, Mapping[str, str]]) -> bool:
         """Whether all is still there that the window was judged with. If not, what was said of it stays, and so do its answered rows."""
         try:
-            before = self._read_document(f"{self._prefix_of(window)}files.json")
+            before = document(self.store, self._prefix_of(window) + FILES, "files", "pooled_with")
         except GoneError:  # what was written of the window expires, too
             return True
         there = windows.together(etags, [window, *map(windows.named, before["pooled_with"])])
@@ -221,10 +244,12 @@ class Watch:
             "reasons": [
                 *outcome.reasons(here, self._others(window), self._versions.missing, versions, self._min_rows),
                 *(f"version {version}: {self._unusable[version]}" for version in sorted(together) if version in self._unusable),
+                *(f"version {version} {why}" for version, case in cases.items() for why in case.evidence.unusable),
             ],
             "requests": here.requests,
             "rows": sum(sketch.rows for sketch in own.values()),
             "refused": here.refused.total(),
+            "unread": outcome.unread(here, self._foreign.get(window, [])),
             "versions": versions,
             "pooled_with": [added.name for added in pooled],
             "breaches": [],
@@ -232,7 +257,7 @@ class Watch:
         etags = {each: {item.key: item.etag for item in items} for each, items in self._files.items()}
         files = windows.together(etags, [window, *pooled])
         self._write(prefix + "statistics.json", judges.plain(statistics_file.document(list(own.values()))))
-        self._write(prefix + "files.json", {"files": files, "pooled_with": findings["pooled_with"], "answered": keeper.written})
+        self._write(prefix + FILES, {"files": files, "pooled_with": findings["pooled_with"], "answered": keeper.written})
         by_version = {version: sketch.rows for version, sketch in sorted(own.items())}
         return findings, _Files(windows.digest(files), by_version, cases)
 
@@ -319,9 +344,9 @@ class Watch:
         content = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
         self.store.write(key, content.encode(), "application/json")
 
-    def _read_document(self, key: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.store.read(key).read())
-        return found
+    def _findings(self, window: Window) -> dict[str, Any]:
+        """What was said of a window. Raises GoneError."""
+        return document(self.store, self._prefix_of(window) + FINDINGS, "window", "status", "versions", "breaches", "unread")
 
 
 def _name(window: Mapping[str, str]) -> str:

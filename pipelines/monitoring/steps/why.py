@@ -76,7 +76,7 @@ def _same(content: bytes, document: Mapping[str, Any]) -> bool:
     """But for when it was told."""
     try:
         return bool({**json.loads(content), "told_at": document["told_at"]} == json.loads(json.dumps(document)))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return False
 
 

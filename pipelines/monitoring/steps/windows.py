@@ -14,8 +14,11 @@ from datetime import UTC, datetime, timedelta
 
 #: Captured requests arrive in the bucket after they were answered; until then a window is not complete.
 GRACE = timedelta(minutes=15)
-#: How long a window that was missed, or whose files came late, is judged.
-CAUGHT_UP = timedelta(days=7)
+#: How long a window that was missed, or whose files came late, is judged. Runs are up to a week apart (Monitoring.cron), an hour more where
+#: clocks change; a window that ended within GRACE of a run is the next one's, which may begin late.
+CAUGHT_UP = timedelta(days=7, hours=2)
+#: How long requests, and what was found, are kept (infra/private_bucket.py): what was asked before that, nobody knows any more.
+KEPT = timedelta(days=90)
 #: Few rows are judged together with those of the windows before: as many as a day has, and at least so many.
 FEWEST_POOLED_WINDOWS = 7
 _A_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import io
 import tarfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def unpack(path: Path, folder: Path) -> None:
     try:
         with tarfile.open(path, "r:gz") as archive:
             archive.extractall(folder, filter="data")
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise BadInput(f"{path.parent.name}/{path.name} cannot be unpacked: {error}") from None
 
 

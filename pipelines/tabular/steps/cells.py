@@ -57,7 +57,8 @@ def number(cell: object) -> float:
 
 
 def category(cell: object) -> str | None:
-    """A categorical cell in its one form, None when missing. Raises ValueError for infinities, dates, bytes, lists and objects.
+    """A categorical cell in its one form, None when missing. Raises ValueError for infinities, dates, bytes, lists, objects and what is no
+    text in Unicode.
 
     Text is trimmed and in Unicode's NFC; `true` and `false` are in lower case; a number is written in full without needless zeros.
     So 4, 4.0, "4.0" and Decimal("4.00") are the category 4, and True, "True" and "TRUE" are true. A float has the digits that its own
@@ -89,6 +90,7 @@ def shown(cell: object) -> str:
 def _of_text(text: str) -> str | None:
     text = text.strip(WHITE_SPACE)
     if not text.isascii():
+        text.encode()  # half of a surrogate pair, which JSON can hold, is no text: no file takes it, and so no training has seen it
         text = unicodedata.normalize("NFC", text)
     if text in MISSING:
         return None

@@ -19,7 +19,14 @@ MOST_POINTS = 1000
 MOST_BARS = 15
 
 mpl.rcParams.update(
-    {"svg.hashsalt": "report", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none"}
+    {
+        "svg.hashsalt": "report",
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "svg.fonttype": "none",
+        "text.parse_math": False,  # names of columns and categories are text, also those with two dollar signs
+    }
 )
 
 
