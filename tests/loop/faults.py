@@ -95,7 +95,7 @@ FAULTS = (
         "A version is rejected in the registry while it waits for its approval for production",
         "Nothing: its review closes by itself",
         Seen.NOTHING,
-        ((PIPELINE, "Rejected"),),
+        ((PIPELINE, "version 6 is Rejected: its deployment is stopped"),),
     ),
 )
 
