@@ -1,4 +1,4 @@
-"""Claims about what comes before a deployment: it waits while the stack or the endpoint changes, says so, and never longer than it should."""
+"""Claims about what comes before a deployment: it waits while stack or endpoint change, says so, and not longer than it should."""
 
 from __future__ import annotations
 
