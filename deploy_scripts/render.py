@@ -160,7 +160,9 @@ def require_to_return(target: Target) -> None:
     version = find(target.project.client("sagemaker"), live) if live and live != target.leaving else None
     if version is not None and version.approval == "Approved":
         left = number_of(target.leaving)
-        raise VerdictError(f"nothing to return from: {target.first.name} has version {version.number} now, which is approved, not {left}")
+        raise VerdictError(
+            f"nothing to return from: {target.first.name} has version {version.number} now, which is approved, not version {left}"
+        )
 
 
 def _values(project: ProjectEnvironment, model: Model, version: Version, region: str, content: Mapping[str, Any]) -> dict[str, str]:

@@ -19,8 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.loop.waiting import Run, command, demo, ready
-from benchmarks.machine import describe_machine
-from benchmarks.scheduling import scheduling
+from benchmarks.machine import describe_machine, scheduling
 from build_scripts.upload_data import EXAMPLES
 from demo.timings import GOALS
 from settings_schema.reading import read

@@ -29,8 +29,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.machine import describe_machine
-from benchmarks.scheduling import scheduling
+from benchmarks.machine import describe_machine, scheduling
 from build_scripts.upload_data import example_file
 from demo import infrastructure, loop, release, training, watching
 from demo.clock import AccountClock, next_monday

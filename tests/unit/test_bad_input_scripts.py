@@ -23,13 +23,10 @@ SCRIPTS = {
     "deploy_scripts.approve": [],
     "deploy_scripts.example_request": [],
     "deploy_scripts.load_test": [],
-    "deploy_scripts.choose_version": [],
     "deploy_scripts.render": ["--package", "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone/1"],
     "deploy_scripts.retire": ["--model", "gone"],
     "deploy_scripts.status": [],
     "deploy_scripts.tear_down": [],
-    "deploy_scripts.still_approved": ["--package", "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone/1"],
-    "deploy_scripts.wait_for_endpoint": ["first"],
     "deploy_scripts.verify": [
         "--stage",
         STAGING.name,

@@ -110,6 +110,9 @@ class Aws:
             raise refusal("NoSuchKey", "The specified key does not exist.")
         return {"Body": io.BytesIO(self.objects[Key])}
 
+    def list_objects_v2(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:  # noqa: N803
+        return {"Contents": [{"Key": key} for key in self.objects if key.startswith(Prefix)]}
+
     def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803
         self.objects[Key] = Body
 
