@@ -11,22 +11,21 @@ import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
 from build_scripts.evaluated_artifact import require_code_of, require_unchanged
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.registry import Version, describe, newest_approved
+from build_scripts.registry import Version, describe, newest_approved, require_own
 
 LATEST = "latest-approved"
 
 
-def choose(sagemaker: Any, group: str, requested: str = LATEST) -> Version:
-    """Raises ProblemError if nothing is approved, or if the requested version is not."""
+def choose(project: ProjectEnvironment, group: str, requested: str = LATEST) -> Version:
+    """Raises ProblemError if nothing is approved, or if the requested version is not, or is none of the group's."""
+    sagemaker = project.client("sagemaker")
     if requested == LATEST:
         return newest_approved(sagemaker, group)
-    if f":model-package/{group}/" not in requested:
-        raise ProblemError(f"ModelPackageArn is {requested!r}; allowed: {LATEST}, or the ARN of a version of {group}")
+    require_own(requested, project.versions_arn(group), f"ModelPackageArn (or {LATEST})")
     version = describe(sagemaker, requested)
     if version.approval != "Approved":
         raise ProblemError(f"version {version.number} is {version.approval}; only an approved version is deployed")
@@ -48,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     settings = read_settings()
     names = settings.model(given.model).names(settings.project)
     project = ProjectEnvironment(settings.project)
-    version = choose(project.client("sagemaker"), names.model_package_group, given.package)
+    version = choose(project, names.model_package_group, given.package)
     print(require_unchanged(project.client("s3"), version))
     require_code_of(version, project.commit)
     given.variables.write_text(exported(version), encoding="utf-8")

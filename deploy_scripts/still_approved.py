@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from build_scripts.command_line import ProblemError, VerdictError, add_model_option, add_package_option, parser, read_settings, run
+from build_scripts.command_line import VerdictError, add_model_option, add_package_option, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.registry import find, number_of
+from build_scripts.registry import find, number_of, require_own
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -20,9 +20,9 @@ def main(arguments: Sequence[str]) -> int:
     given = options.parse_args(arguments)
     settings = read_settings()
     names = settings.model(given.model).names(settings.project)
-    if f":model-package/{names.model_package_group}/" not in given.package:
-        raise ProblemError(f"MODEL_PACKAGE_ARN is {given.package!r}; allowed: the ARN of a version of {names.model_package_group}")
-    version = find(ProjectEnvironment(settings.project).client("sagemaker"), given.package)
+    project = ProjectEnvironment(settings.project)
+    require_own(given.package, project.versions_arn(names.model_package_group), "MODEL_PACKAGE_ARN")
+    version = find(project.client("sagemaker"), given.package)
     if version is None:
         raise VerdictError(f"version {number_of(given.package)} was deleted from the registry meanwhile; production keeps what it has")
     if version.approval != "Approved":

@@ -99,6 +99,6 @@ def test_the_evidence_says_how_it_compares_with_production(account: ScriptAccoun
 
 def test_a_version_of_another_model_s_is_not_this_model_s(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(still_approved.main, ["--model", "arrests", "--package", f"{PACKAGE}/1"]) == 2
-    assert "allowed: the ARN of a version of shop--arrests" in capsys.readouterr().err
+    assert "model-package/shop--arrests/<number>" in capsys.readouterr().err
     assert run(approve.main, ["--model", "arrests", "--version", "1", "--yes"]) == 2
     assert "shop--arrests does not exist" in capsys.readouterr().err
