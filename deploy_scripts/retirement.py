@@ -1,8 +1,8 @@
 """Removes what models and environments had, in an order in which nothing brings back what is gone.
 
 The pipelines to production and back are closed, then: the watch's runs, what serves, what earlier deployments left of it, the SageMaker
-pipelines with their runs, the versions where nothing is to be kept, and last the model's own stack. Each step finds what is still there, so a
-run that was interrupted goes on. Names are whole (settings_schema/names.py): nothing of another model is touched, whatever it is called.
+pipelines with their runs, the versions where nothing is to be kept, and last the model's own stack. Each step finds what is still there, so
+a run that was interrupted goes on. Names are whole (settings_schema/names.py): nothing of another model is touched, whatever it is called.
 Used by retire.py and tear_down.py.
 """
 
