@@ -59,18 +59,6 @@ def test_the_error_is_seen_to_grow_where_the_rows_move_to_those_that_are_harder(
     assert abs(float(found.value or 0) - truth) < 0.35 * abs(before - truth)
 
 
-def test_what_a_smooth_size_gets_wrong_is_made_up_for_where_nothing_drifts() -> None:
-    """Errors grow steeply with the area, up to a bound that the logarithm of a size does not know."""
-    generator = np.random.default_rng(1)
-    area = generator.uniform(-3, 3, 3000)
-    others = generator.normal(size=(3000, 1))
-    error = others[:, 0] * np.minimum(np.exp(2 * area), 1.0)
-    test = Sampled(Rows({"area": area}, {}, error, 3000), Predictions.of(np.zeros(3000), None))
-    document = fitted("mse", "regression", test)
-    found = estimate(document, test, LIMITS)
-    assert found.value == pytest.approx(document["at_evaluation"], rel=0.03)
-
-
 def test_more_rows_make_the_estimate_surer() -> None:
     document = fitted("rmse", "regression", houses(2000, seed=1))
     few, many = (estimate(document, houses(count, seed=2), LIMITS) for count in (100, 5000))

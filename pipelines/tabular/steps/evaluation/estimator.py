@@ -6,8 +6,7 @@ other rows, of which any metric can be measured; monitoring's estimates.py does 
 - classes: confidence-based estimation. Scores are calibrated (`calibrators.py`), where it helps also by the columns of the row
   (`refinement.py`), and classes drawn from those probabilities.
 - regression: direct loss estimation. The size of the (squared) error is predicted from row and prediction (the mean of a Gamma
-  distribution, `refinement.py`); errors of rows that were not learned from are kept as multiples of that size, and drawn. Their level is
-  such that rows like the test rows err as much as these did.
+  distribution, `refinement.py`); errors of rows that were not learned from are kept as multiples of that size, and drawn.
 
 Each draw takes another resample's fit, so that draws differ by what the fit does not know and by what chance does to so many rows.
 Both methods were named by NannyML ("Estimating Performance of Regression / Classification Models", its documentation); they assume
@@ -129,7 +128,6 @@ def _fit_errors(metric: str, rows: Rows, predicted: Predictions) -> dict[str, An
     refined = refinement.fit(refinement.GAMMA, matrix, size, np.zeros(rows.count), np.random.default_rng(SEED))
     unseen = refinement.unseen(refined, matrix, np.random.default_rng(SEED))
     multiples = np.concatenate([errors[part.rows] / typical / np.exp(part.added / power) for part in unseen])
-    multiples = multiples * _level(multiples, np.concatenate([part.added for part in unseen]), power)
     kept = multiples[drawn(len(multiples), MOST_ERRORS)]
     return {
         "categories": categories,
@@ -139,12 +137,6 @@ def _fit_errors(metric: str, rows: Rows, predicted: Predictions) -> dict[str, An
         "errors": [float(f"{value:.6g}") for value in kept.tolist()],
         "refinement": refined,
     }
-
-
-def _level(multiples: Floats, added: Floats, power: int) -> float:
-    """What makes errors as large on average as they were, although they are drawn without regard to their row and its size."""
-    size, of_size = np.exp(added), np.abs(multiples) ** power
-    return float(((size * of_size).mean() / (size.mean() * of_size.mean() or 1.0)) ** (1 / power)) or 1.0
 
 
 def _drawn_values(

@@ -2,14 +2,13 @@
 
 Input: rows as a matrix, labels, and an offset (log-odds for a logistic loss, a logarithm for a Gamma one). Output of `fit`: JSON values;
 what each member says of rows that it was not fitted on. Each member learns from a bootstrap resample; how strongly the line is held back
-and how many trees it keeps is what loses least on the rows it left out (Breiman 1996, "Out-of-bag estimation"), nothing at all included.
+and how many trees are kept is what loses least on the rows left out (Breiman 1996, "Out-of-bag estimation"), nothing at all included.
 Used by `estimator.py`.
 """
 
 from __future__ import annotations
 
-import base64
-import zlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,34 +46,33 @@ def fit(loss: str, matrix: NDArray[np.float32], label: Floats, offset: Floats, g
     matrix = matrix[:, chosen]
     scale = _scale(matrix)
     columns = _standardised(matrix, scale)
-    members = [_member(loss, matrix, columns, label, offset, weight) for weight in _resamples(len(label), generator)]
+    weights = [np.bincount(generator.integers(0, len(label), len(label)), minlength=len(label)) for _ in range(MEMBERS)]
+    unseen = [np.flatnonzero(weight == 0) for weight in weights]
+
+    def lost(added: Sequence[Floats]) -> float:
+        return sum(_loss(loss, label[rows], offset[rows] + more) for rows, more in zip(unseen, added, strict=True))
+
+    lines = {penalty: [_line(loss, columns, label, offset, weight, penalty) for weight in weights] for penalty in PENALTIES}
+    by_line = {penalty: [columns[rows] @ line for rows, line in zip(unseen, found, strict=True)] for penalty, found in lines.items()}
+    penalty = min(PENALTIES, key=lambda one: lost(by_line[one]))
+    boosters = [
+        _boosted(loss, matrix, label, offset + columns @ line, weight) for line, weight in zip(lines[penalty], weights, strict=True)
+    ]
+    by_rounds = {
+        rounds: [
+            line + _said(booster, matrix[rows_], rounds) for booster, rows_, line in zip(boosters, unseen, by_line[penalty], strict=True)
+        ]
+        for rounds in ROUNDS
+    }
+    rounds = min(ROUNDS, key=lambda one: lost(by_rounds[one]))
+    members = [
+        {
+            "line": [float(f"{weight:.9g}") for weight in line.tolist()],
+            "trees": json.loads(booster[:rounds].save_raw("json")) if rounds else None,
+        }
+        for line, booster in zip(lines[penalty], boosters, strict=True)
+    ]
     return {"columns": chosen, "scale": scale, "members": members}
-
-
-def _resamples(rows: int, generator: np.random.Generator) -> list[NDArray[np.int64]]:
-    """How often each member's resample has each row."""
-    return [np.bincount(generator.integers(0, rows, rows), minlength=rows) for _ in range(MEMBERS)]
-
-
-def _member(
-    loss: str, matrix: NDArray[np.float32], columns: Floats, label: Floats, offset: Floats, weight: NDArray[np.int64]
-) -> dict[str, Any]:
-    """Each member chooses for itself: where choices differ, so do members, and intervals hold what the choice does not know."""
-    unseen = weight == 0
-
-    def lost(more: Floats) -> float:
-        return _loss(loss, label[unseen], offset[unseen] + more)
-
-    lines = [_line(loss, columns, label, offset, weight, penalty) for penalty in PENALTIES]
-    line = min(lines, key=lambda one: lost(columns[unseen] @ one))
-    booster = _boosted(loss, matrix, label, offset + columns @ line, weight)
-    rounds = min(ROUNDS, key=lambda count: lost(columns[unseen] @ line + _said(booster, matrix[unseen], count)))
-    return {"line": [float(f"{one:.9g}") for one in line.tolist()], "trees": _packed(booster[:rounds]) if rounds else None}
-
-
-def _packed(booster: Any) -> str:
-    """A fifth of what XGBoost's JSON takes."""
-    return base64.b64encode(zlib.compress(bytes(booster.save_raw("ubj")), 9)).decode("ascii")
 
 
 def added(document: Mapping[str, Any], matrix: NDArray[np.float32]) -> list[Floats]:
@@ -86,15 +84,15 @@ def added(document: Mapping[str, Any], matrix: NDArray[np.float32]) -> list[Floa
 
 def unseen(document: Mapping[str, Any], matrix: NDArray[np.float32], generator: np.random.Generator) -> list[Unseen]:
     """Of the rows that it was fitted on, with a generator in the state that `fit` was given it in."""
-    drawn = zip(_resamples(len(matrix), generator), added(document, matrix), strict=True)
-    return [Unseen(np.flatnonzero(weight == 0), more[weight == 0]) for weight, more in drawn]
+    drawn = [np.bincount(generator.integers(0, len(matrix), len(matrix)), minlength=len(matrix)) for _ in document["members"]]
+    return [Unseen(np.flatnonzero(weight == 0), more[weight == 0]) for weight, more in zip(drawn, added(document, matrix), strict=True)]
 
 
-def _of_trees(packed: str | None, matrix: NDArray[np.float32]) -> Floats:
-    if packed is None:
+def _of_trees(document: Mapping[str, Any] | None, matrix: NDArray[np.float32]) -> Floats:
+    if document is None:
         return np.zeros(len(matrix))
     booster = xgboost.Booster({"nthread": 1})
-    booster.load_model(bytearray(zlib.decompress(base64.b64decode(packed))))
+    booster.load_model(bytearray(json.dumps(document), "utf-8"))
     return _said(booster, matrix, None)
 
 
