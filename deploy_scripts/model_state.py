@@ -16,6 +16,7 @@ from build_scripts.registry import Version, find, listed, number_of
 from deploy_scripts.attention import Failure, Waiting
 from deploy_scripts.pipeline_states import (
     State,
+    closed_stages,
     execution_of,
     failed_stages,
     last_verified,
@@ -69,7 +70,8 @@ class ModelState:
 
     def _reviews(self, history: History) -> list[Waiting]:
         rejections = {version.number for version in self.known if version.approval == "Rejected"}
-        return [item for state in self.states for item in waiting_stages(state, _packages(history, state), rejections)]
+        waiting = [item for state in self.states for item in waiting_stages(state, _packages(history, state), rejections)]
+        return waiting + [item for state in self.states for item in closed_stages(state, _packages(history, state))]
 
     def _under_way(self, history: History) -> dict[str, str]:
         """ARN -> what its execution waits for behind others; empty for one that is worked on, or whose own review is open."""

@@ -84,6 +84,21 @@ def waiting_stages(state: State, package: Callable[[str], str], rejections: Cont
     return waiting
 
 
+def closed_stages(state: State, package: Callable[[str], str]) -> list[Waiting]:
+    """Stages that somebody has closed, where a version waits before one."""
+    closed = []
+    for stage in state["stageStates"]:
+        transition = stage.get("inboundTransitionState") or {}
+        if transition.get("enabled", True) or not queued(stage):
+            continue
+        numbers = " and ".join(str(number_of(package(item))) for item in queued(stage))
+        what = f"version {numbers} waits before {state['pipelineName']} {stage['stageName']}, which is closed"
+        what += f": {transition['disabledReason']}" if transition.get("disabledReason") else ""
+        opens = f"aws codepipeline enable-stage-transition --pipeline-name {state['pipelineName']} --stage-name {stage['stageName']}"
+        closed.append(Waiting(what, at(transition.get("lastChangedAt")), f"{opens} --transition-type Inbound", "whoever closed it"))
+    return closed
+
+
 def failed_stages(state: State, said: Callable[[str], str] = lambda build_id: "") -> list[Failure]:
     """Actions that failed in the execution that each stage of a CodePipeline had last. `said(build id)`: the reason in a build's log."""
     failures = []

@@ -4,7 +4,7 @@
 
 The account's clock runs at its own pace while it is measured, so nothing that would wait in AWS is shortened. Output: a table, and
 benchmarks/results/ways_back.json, from which docs/faults.md takes its seconds (`make faults`). The account, its traffic and the faults are
-those of tests/loop/ways_back.py.
+those of tests/loop/ways_back.py. On a busy machine `chrt -r 1` (root, Linux) lets it go before all other processes, and the result says so.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import tests
-from benchmarks.machine import describe_machine
+from benchmarks.machine import describe_machine, scheduling
 from demo import loop
 from demo.clock import AccountClock
 
@@ -112,7 +112,7 @@ def _report(runs: dict[str, list[float]], loads: Sequence[float]) -> None:
         median = statistics.median(runs[name])
         measures[name] = {"median": round(median, 2), "target": target, "runs": [round(value, 2) for value in runs[name]]}
         print(f"{name:40}{median:9.1f}{target:9.0f}{'   over' if median > target else ''}")
-    content = {"machine": describe_machine(), "load_average_before": list(loads), "measures": measures}
+    content = {"machine": describe_machine(), "scheduling": scheduling(), "load_average_before": list(loads), "measures": measures}
     RESULT.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     print(f"\n{os.path.relpath(RESULT)}; `make faults` writes docs/faults.md anew")
 

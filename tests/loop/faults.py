@@ -72,7 +72,10 @@ FAULTS = (
         "A version is let into production while an alarm of the live one is on",
         "Nothing yet",
         Seen.STILL_BROKEN,
-        ((PIPELINE, "latency-p99"), (PIPELINE, "python -m deploy_scripts.roll_back --model abalone")),
+        (
+            (PIPELINE, "shop--abalone--live--latency-p99 is in ALARM while version 3 serves"),
+            (PIPELINE, "python -m deploy_scripts.roll_back --model abalone"),
+        ),
         ends="Not before the live version is left (the next line).",
     ),
     Fault(
@@ -95,7 +98,7 @@ FAULTS = (
         "A version is rejected in the registry while it waits for its approval for production",
         "Nothing: its review closes by itself",
         Seen.NOTHING,
-        ((PIPELINE, "Rejected"),),
+        ((PIPELINE, "version 6 is Rejected: its deployment is stopped"),),
     ),
 )
 

@@ -102,6 +102,12 @@ def test_a_live_version_that_answers_5xx_is_left_by_one_command(
     require_told(team, fault, {COMMAND: left_by_command.said, STATUS: waiting(team)})
 
 
+def test_what_the_engineer_on_call_needs_is_what_the_document_says(left_by_command: Left) -> None:
+    """Nothing that the command does was refused, also not what it could do without."""
+    assert "with these credentials" not in left_by_command.said
+    assert "could not be asked" not in left_by_command.said
+
+
 def test_the_review_that_was_open_meanwhile_still_is(team: Team, under_review: tuple[str, str], left_by_command: Left) -> None:
     assert loop.waiting_approval(team.terminal, team.names, under_review[1]) is not None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from build_scripts.command_line import run
 from deploy_scripts import roll_back
 from tests.unit import deployed_account
 from tests.unit.deployed_account import NOW, DeployedAccount, deploy_model
-from tests.unit.script_account import GROUP, PACKAGE, refusal
+from tests.unit.script_account import GROUP, PACKAGE, SETTINGS, refusal, set_values
 
 DEPLOY, RETURN = "shop--abalone--deploy", "shop--abalone--return"
 STACK = "shop--abalone--live"
@@ -184,6 +185,18 @@ def test_one_may_leave_once_the_return_has_started(
     function.status = "InProgress"
     assert leave("--no-wait") == 0
     assert "started shop--abalone--return back" in capsys.readouterr().out
+
+
+def test_a_batch_model_is_left_like_one_behind_an_endpoint(
+    account: DeployedAccount, function: StartDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no endpoint to look at: its stack says what scores."""
+    batch = SETTINGS.models["arrests"].serving["live"]
+    as_batch = SETTINGS.models["abalone"].but(serving={"try": batch, "live": batch})
+    set_values(monkeypatch, replace(SETTINGS, models={"abalone": as_batch}))
+    account.sagemaker.endpoints.clear()
+    assert leave() == 0
+    assert rejected(account) == {3: "answers 5xx"}
 
 
 def test_nothing_is_rejected_unasked(

@@ -105,6 +105,19 @@ def test_a_review_says_of_which_version_it_is_and_what_waits_behind_it(
     assert behind[0] == "version 4 of abalone is approved and not deployed: it waits behind the review of version 3"
 
 
+def test_a_version_that_waits_before_a_closed_stage_says_who_opens_it(account: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    account.codepipeline.run(DEPLOY, "e3", "InProgress", add(account, 3), minute=5)
+    closed = {"enabled": False, "disabledReason": "no releases before Monday", "lastChangedAt": NOW}
+    stage(
+        account, DEPLOY, "Production", "e2", "Succeeded", inboundExecutions=[{"pipelineExecutionId": "e3"}], inboundTransitionState=closed
+    )
+    ((what, command),) = waiting(capsys)
+    assert what == "version 3 waits before shop--abalone--deploy Production, which is closed: no releases before Monday"
+    assert command == (
+        "aws codepipeline enable-stage-transition --pipeline-name shop--abalone--deploy --stage-name Production --transition-type Inbound"
+    )
+
+
 def test_a_review_of_a_version_that_was_rejected_says_so(account: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:
     add(account, 3, "Rejected")
     review(account, 3)
