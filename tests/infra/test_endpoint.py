@@ -150,16 +150,8 @@ def test_what_replaces_a_rejected_version_goes_all_at_once_and_nothing_undoes_it
 @pytest.mark.parametrize("rollout", [Rollout(routing=routing) for routing in Routing])
 def test_each_way_to_update_is_one_that_sagemaker_takes(variant, rollout):
     """Within Fn::If nothing else looks at it: neither the CDK nor cfn-lint."""
-    chosen = variant(
-        models=named(
-            ABALONE.but(
-                serving={
-                    "try": Endpoint(rollout=rollout, initial_instance_count=2),
-                    "live": Endpoint(rollout=rollout, initial_instance_count=2),
-                }
-            )
-        )
-    )
+    two = Endpoint(rollout=rollout, initial_instance_count=2)
+    chosen = variant(models=named(ABALONE.but(serving={"try": two, "live": two})))
     (endpoint,) = [item["Properties"] for item in chosen[STAGING_STACK]["Resources"].values() if item["Type"] == "AWS::SageMaker::Endpoint"]
     shape = boto3.client("sagemaker", region_name="us-east-1").meta.service_model.shape_for("DeploymentConfig")
     for way in guarded_and_at_once(endpoint):

@@ -90,7 +90,7 @@ def test_without_an_assembly_it_says_how_to_make_one(
     monkeypatch.chdir(tmp_path)
     for name in ("AWS_REGION", "ARTIFACT_BUCKET", "KMS_KEY_ARN"):
         monkeypatch.setenv(name, "us-east-1")
-    line = complaint("build_scripts.kept_templates", capsys, "keep", "--commit", "abc")
+    line = complaint("build_scripts.kept_templates", capsys, "--commit", "abc")
     stack = ABALONE.names(PROJECT).at(STAGING.name).stack
     assert line == f"error: cdk.out has no stack {stack}; synthesize it first with `python -m infra.serving`"
 
