@@ -380,16 +380,7 @@ OF_THE_THIRD = "A third model"
 
 
 @pytest.fixture(scope="session")
-def there_before(person: Person, without_a_column) -> set[str]:
-    """Everything that the account has with two models, but what earlier deployments left, which goes once a day."""
-    for environment in SETTINGS.environments:
-        function = environment.names(SETTINGS.project).remove_unused_function
-        assert "FunctionError" not in person.terminal.client("lambda").invoke(FunctionName=function, Payload=b"{}")
-    return what_exists(person.terminal)
-
-
-@pytest.fixture(scope="session")
-def third_pushed(person: Person, there_before, table, tmp_path_factory) -> Happened:
+def third_pushed(person: Person, without_a_column, table, tmp_path_factory) -> Happened:
     """Its file is written, its data are uploaded, and the file is pushed: in this order, before anything of it is deployed.
 
     What had happened to each model before.
@@ -413,6 +404,15 @@ def scaled(person: Person, third_pushed: Happened) -> Happened:
     person.let_into_production(names, deployment)
     person.deployed(names, deployment)
     return Happened.to(person)
+
+
+@pytest.fixture(scope="session")
+def there_before(person: Person, scaled) -> set[str]:
+    """Everything that the account has with two models once staging has what is released, but what earlier deployments left, which goes once a day."""
+    for environment in SETTINGS.environments:
+        function = environment.names(SETTINGS.project).remove_unused_function
+        assert "FunctionError" not in person.terminal.client("lambda").invoke(FunctionName=function, Payload=b"{}")
+    return what_exists(person.terminal)
 
 
 def test_a_model_is_one_file_of_at_most_45_lines(person, third_pushed):
@@ -440,7 +440,7 @@ def test_a_change_of_scaling_rolls_that_model_s_approved_version_without_trainin
 
 
 @pytest.fixture(scope="session")
-def third_released(person: Person, directory, scaled) -> str:
+def third_released(person: Person, directory, scaled, there_before) -> str:
     """`cdk deploy` makes its stack, which starts the build, which trains it; the version goes through both approvals."""
     deploy(person.terminal, directory / "three.out")
     version = person.trained(THIRD, [])
