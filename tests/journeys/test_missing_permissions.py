@@ -18,7 +18,8 @@ from botocore.exceptions import ClientError
 
 from deploy_scripts import build_logs
 from deploy_scripts.placements import Stage, look
-from deploy_scripts.status import failed_stage, failed_stages, failed_training
+from deploy_scripts.pipeline_states import failed_stages
+from deploy_scripts.status import failed_stage, failed_training
 from local_account.account import Account
 from packages.local_account.tests import endpoint_models as models
 from packages.local_account.tests import sagemaker_requests as small
