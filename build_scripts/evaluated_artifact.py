@@ -26,14 +26,17 @@ _REMEDY = "restore that version of the object, or train again"
 
 def require_unchanged(s3: Any, version: Version) -> str:
     """A line that says so. Raises ProblemError for an archive that is gone or another one, and for a version without the hashes."""
+    if version.model_url is None:
+        reason = "it has no inference specification with a model archive, so nothing can serve it"
+        raise ProblemError(f"version {version.number} cannot be deployed: {reason}; train again")
     missing = [name for name in (MODEL, CODE) if version.facts.get(name) in (None, "", "unknown")]
     if missing:
         reason = f"its metadata has no {', '.join(missing)}, which every version that the training pipeline registers has"
         raise ProblemError(f"version {version.number} does not say what was evaluated: {reason}; train again")
-    bucket, key = bucket_and_key(version.model_url) if version.model_url else ("", "")
-    answer = found_object(s3.get_object, Bucket=bucket, Key=key) if key else None
+    bucket, key = bucket_and_key(version.model_url)
+    answer = found_object(s3.get_object, Bucket=bucket, Key=key)
     if answer is None:
-        where = f"its archive {version.model_url or ''} is gone, or may not be read with these credentials"
+        where = f"its archive {version.model_url} is gone, or may not be read with these credentials"
         raise ProblemError(f"version {version.number} cannot be deployed: {where}; train again, or allow s3:GetObject")
     with tempfile.TemporaryFile() as archive:
         digest = hashlib.sha256()

@@ -56,6 +56,11 @@ class ProjectEnvironment:
         _, partition, _, _, account, *_ = self.key_arn.split(":")
         return f"arn:{partition}:iam::{account}:role/{name}"
 
+    def versions_arn(self, group: str) -> str:
+        """What the ARN of every version of a package group begins with: the group is in the project's account and region."""
+        _, partition, _, _, account, *_ = self.key_arn.split(":")
+        return f"arn:{partition}:sagemaker:{self.region}:{account}:model-package/{group}/"
+
     @property
     def project_id(self) -> str:
         """Of the tag `sagemaker:project-id`, where Studio gave the project one."""

@@ -62,6 +62,12 @@ def describe(sagemaker: Any, arn: str) -> Version:
     return version
 
 
+def require_own(arn: str, versions_arn: str, what: str) -> None:
+    """Raises ProblemError for a version of another group, region or account. `versions_arn`: of `ProjectEnvironment`; `what` was given."""
+    if not arn.startswith(versions_arn) or number_of(arn) is None:
+        raise ProblemError(f"{what} is {arn!r}; allowed: {versions_arn}<number>, which `python -m deploy_scripts.status` shows")
+
+
 def number_of(arn: str) -> int | None:
     """Of a version, from its ARN alone: that is what is left of a deleted one. None for a package that has no versions."""
     last = arn.rsplit("/", 1)[-1]

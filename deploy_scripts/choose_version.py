@@ -7,22 +7,21 @@ Output: a `Version`; and `exported`, by which the pipeline learns of it. Used by
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
 from build_scripts.command_line import ProblemError
 from build_scripts.evaluated_artifact import require_code_of, require_unchanged
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.registry import Version, describe, newest_approved
+from build_scripts.registry import Version, describe, newest_approved, require_own
 
 LATEST = "latest-approved"
 
 
-def choose(sagemaker: Any, group: str, requested: str = LATEST) -> Version:
-    """Raises ProblemError if nothing is approved, or if the requested version is not, any more or yet."""
+def choose(project: ProjectEnvironment, group: str, requested: str = LATEST) -> Version:
+    """Raises ProblemError if nothing is approved, or if the requested version is not, or is none of the group's."""
+    sagemaker = project.client("sagemaker")
     if requested == LATEST:
         return newest_approved(sagemaker, group)
-    if f":model-package/{group}/" not in requested:
-        raise ProblemError(f"ModelPackageArn is {requested!r}; allowed: {LATEST}, or the ARN of a version of {group}")
+    require_own(requested, project.versions_arn(group), f"ModelPackageArn (or {LATEST})")
     version = describe(sagemaker, requested)
     if version.approval != "Approved":
         raise ProblemError(f"version {version.number} is {version.approval}; only an approved version is deployed")

@@ -178,7 +178,7 @@ def main(arguments: Sequence[str]) -> int:
     settings = read_settings()
     target = Target.of(settings, given)
     wait_until_updatable(target.place(target.first), target.names(target.first), has_endpoint=target.has_endpoint)
-    version = choose(target.project.client("sagemaker"), target.names(target.first).of_model.model_package_group, given.package)
+    version = choose(target.project, target.names(target.first).of_model.model_package_group, given.package)
     if target.leaving:
         require_to_return(target)
     print(require_deployable(target.project, version), flush=True)

@@ -175,9 +175,17 @@ class Endpoint(Value):
         self.require(low <= count <= high, "initial_instance_count", count, f"{low} to {high}")
         gradual = self.rollout.routing is not Routing.ALL_AT_ONCE
         self.require(not gradual or count >= 2, "initial_instance_count", count, f"at least 2 with {self.rollout.routing} routing")
+        lowest = self._lowest_capacity()
+        self.require(not gradual or lowest >= 2, "autoscaling", f"down to {lowest}", f"at least 2 with {self.rollout.routing} routing")
         speaks = self.live_metrics or not self.roll_back_on_predictions
         self.require(speaks, "roll_back_on_predictions", True, "False without live_metrics, which it goes by")
         return self
+
+    def _lowest_capacity(self) -> int:
+        """Instances at night: a canary or a step is at most half of them (SageMaker's TrafficRoutingConfig)."""
+        if self.autoscaling is None:
+            return self.initial_instance_count
+        return min(self.autoscaling.min_capacity, *(schedule.min_capacity for schedule in self.autoscaling.schedules), 100)
 
 
 class Batch(Value):

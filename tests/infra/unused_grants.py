@@ -47,6 +47,7 @@ _FUNCTIONS = (
 _RETRAINING, _DATA_VERSION = r"RetrainingStartRetrainingRole\w*", r"DataVersionFunctionRole\w*"
 _SCHEDULES = r"(RetrainingSchedule|StartRegularly|UnusedDaily)Role\w*|Models\w+ScheduleRole\w*"
 _DEPLOY, _STACKS = r"Models\w+DeployRole\w*", r"Models\w+DeploymentRole\w*"
+_RETURN = r"ReturnPipelineRole\w*"
 _START = r"StartStartDeploymentRole\w*"
 _REMOVE_UNUSED = r"UnusedRemoveUnusedRole\w*"
 _VERIFY = r"DeployProjectsVerifyRole\w*"
@@ -60,6 +61,7 @@ _WHOSE = {
     _FUNCTIONS: "functions",
     _SCORING: "the function that starts scoring",
     _RETRAINING: "the function that starts a training",
+    _RETURN: "pipelines of the way back",
     _START: "the function that starts deployments and returns",
     _DATA_VERSION: "the function that says which data there is",
     _REMOVE_UNUSED: "the function that tidies up",
@@ -116,6 +118,7 @@ UNUSED = (
         SELDOM,
         "an alarm asks what is new to learn from, and a person is told what is missing",
     ),
+    Unused(_RETURN, r"sts:AssumeRole|s3:PutObject", SELDOM, "only what is broken is returned from, and not every model is"),
     Unused(_START, r"codepipeline:StopPipelineExecution", SELDOM, "the review of a version is open when it is rejected"),
     Unused(_DATA_VERSION, r"s3:GetObject", SELDOM, "only a model that learns from answers has a tally of them"),
     Unused(_REMOVE_UNUSED, r"sagemaker:Delete\w+", SELDOM, "only what earlier deployments left is deleted, once a day"),

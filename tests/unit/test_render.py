@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from build_scripts.command_line import run
+from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.step_modules import load
 from deploy_scripts import choose_version, render, wait_for_endpoint
 from pipelines.monitoring.code import code_files
@@ -82,6 +83,19 @@ def test_a_version_that_other_code_than_its_commit_s_made_is_not_deployed(
     assert deploy() == 0
 
 
+def test_a_version_without_an_inference_specification_is_refused_and_nothing_written(
+    account: ScriptAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SageMaker registers such a version, too: a source of another kind, or a model card alone."""
+    account.sagemaker.add(1)
+    del account.sagemaker.packages[1]["InferenceSpecification"]
+    assert deploy() == 2
+    said = capsys.readouterr().err
+    assert "version 1 cannot be deployed: it has no inference specification" in said
+    assert said.count("\n") == 1
+    assert not Path("chosen.env").exists()
+
+
 def test_requested_version_wins_over_the_newest(account: ScriptAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     account.sagemaker.add(1)
     account.sagemaker.add(2)
@@ -96,7 +110,10 @@ def test_requested_version_wins_over_the_newest(account: ScriptAccount, monkeypa
         ("PendingManualApproval", choose_version.LATEST, f"no version of {GROUP} is approved"),
         ("Rejected", f"{PACKAGE}/1", "version 1 is Rejected"),
         ("Approved", f"{PACKAGE}/9", "does not exist"),
-        ("Approved", "arn:aws:sagemaker:us-east-1:111122223333:model-package/other/1", "allowed: latest-approved"),
+        ("Approved", PACKAGE.replace(GROUP, "other") + "/1", f"allowed: {PACKAGE}/<number>"),
+        ("Approved", PACKAGE.replace("us-east-1", "eu-west-1") + "/1", f"allowed: {PACKAGE}/<number>"),
+        ("Approved", PACKAGE.replace("111122223333", "444455556666") + "/1", f"allowed: {PACKAGE}/<number>"),
+        ("Approved", f"{PACKAGE}/one", f"allowed: {PACKAGE}/<number>"),
     ],
 )
 def test_nothing_deployable_is_one_line_and_nothing_written(
@@ -192,7 +209,7 @@ def test_a_watch_gets_the_code_of_this_checkout_and_the_image_of_the_version(acc
 
 def test_a_parameter_that_nothing_says_is_named(account: ScriptAccount) -> None:
     template = {"Parameters": {"ModelPackageArn": {}, "Size": {"Default": "1"}}}
-    version = choose_version.choose(account.sagemaker, GROUP, account.sagemaker.add(1))
+    version = choose_version.choose(ProjectEnvironment(PROJECT), GROUP, account.sagemaker.add(1))
     known = {"ModelPackageArn": version.arn, "ModelImage": "image"}
     assert render.parameters(known, template) == {"ModelPackageArn": f"{PACKAGE}/1"}
     with pytest.raises(render.ProblemError, match="KeyArn"):

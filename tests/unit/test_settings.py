@@ -48,6 +48,13 @@ def binary(**changes: object) -> DataSet:
     return data_set(**{"problem": Problem.BINARY, "positive_class": "yes", "metric": "auc", "threshold": 0.7, **changes})
 
 
+NIGHT = Schedule(name="night", cron="0 20 ? * * *", min_capacity=1, max_capacity=2)
+
+
+def canary(autoscaling: Autoscaling) -> Endpoint:
+    return Endpoint(rollout=Rollout(routing=Routing.CANARY), initial_instance_count=2, autoscaling=autoscaling)
+
+
 @pytest.mark.parametrize(
     ("make", "field_name", "got"),
     [
@@ -57,6 +64,8 @@ def binary(**changes: object) -> DataSet:
         (lambda: Rollout(routing=Routing.CANARY, step_percent=51), "Rollout.step_percent", "51"),
         (lambda: Rollout(routing=Routing.LINEAR, step_percent=5), "Rollout.step_percent", "5"),
         (lambda: Endpoint(rollout=Rollout(routing=Routing.CANARY)), "initial_instance_count", "1"),
+        (lambda: canary(Autoscaling(min_capacity=1, max_capacity=3)), "autoscaling", "down to 1"),
+        (lambda: canary(Autoscaling(min_capacity=2, max_capacity=3, schedules=(NIGHT,))), "autoscaling", "down to 1"),
         (lambda: Endpoint(instance_type="m5.large"), "instance_type", "m5.large"),
         (lambda: Endpoint(data_capture_percent=101), "data_capture_percent", "101"),
         (lambda: Environment(name="Prod!"), ".name", "Prod!"),

@@ -172,6 +172,23 @@ def test_approval_waits_and_continues_after_approval(account: Account) -> None:
         small.decide(account, "approved", "Gate", "Approved", token)
 
 
+def test_a_token_of_a_past_execution_decides_nothing(account: Account) -> None:
+    small.create(account, "asked-twice", stage("Gate", small.approval()))
+    first = small.start(account, "asked-twice")
+    past = small.token(account, "asked-twice", "Gate")
+    small.decide(account, "asked-twice", "Gate", "Rejected", past)
+    assert small.wait(account, "asked-twice", first) == "Failed"
+    second = small.start(account, "asked-twice")
+    waiting = small.wait_for(lambda: (token := small.token(account, "asked-twice", "Gate")) != past and token)
+
+    with pytest.raises(ClientError, match="InvalidApprovalToken"):
+        small.decide(account, "asked-twice", "Gate", "Approved", past)
+
+    assert small.token(account, "asked-twice", "Gate") == waiting  # it waits as before
+    small.decide(account, "asked-twice", "Gate", "Approved", waiting)
+    assert small.wait(account, "asked-twice", second) == "Succeeded"
+
+
 def test_rejection_fails_the_execution_with_the_comment(account: Account) -> None:
     small.create(account, "rejected", stage("Gate", small.approval()), stage("After", small.command("Go", "true")))
     execution_id = small.start(account, "rejected")
