@@ -408,7 +408,7 @@ def scaled(person: Person, third_pushed: Happened) -> Happened:
 
 @pytest.fixture(scope="session")
 def there_before(person: Person, scaled) -> set[str]:
-    """Everything that the account has with two models once staging has what is released, but what earlier deployments left, which goes once a day."""
+    """All that the account has with two models, staging with what is released; but what earlier deployments left, which goes once a day."""
     for environment in SETTINGS.environments:
         function = environment.names(SETTINGS.project).remove_unused_function
         assert "FunctionError" not in person.terminal.client("lambda").invoke(FunctionName=function, Payload=b"{}")
