@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from build_scripts.command_line import ProblemError, add_model_option, add_package_option, parser, read_settings, run
-from build_scripts.endpoint_templates import resource, template
+from build_scripts.endpoint_templates import template
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe
 from deploy_scripts.environment_place import EnvironmentPlace
-from deploy_scripts.live_endpoint import describe_endpoint, first_variant
+from deploy_scripts.live_capacity import Fleet, live_fleet, refuse_other_type
 from deploy_scripts.regional_copy import copy, image_in, publish_in
 from deploy_scripts.stack_states import refuse_obstructed
 from pipelines.monitoring.code import code_files
@@ -44,31 +44,14 @@ def template_configuration(known: Mapping[str, str], content: Mapping[str, Any],
     return {"Parameters": parameters(known, content), "Tags": {**names.tags, "sagemaker:project-id": project_id}}
 
 
-def refuse_impossible(
-    model: Model, environment: Environment, version: Version, content: dict[str, Any], live_instance_type: str | None, stack: str
-) -> None:
-    """Raises ProblemError for what SageMaker would refuse half-way through the update.
-
-    "RetainAllVariantProperties" keeps the live instance count, which SageMaker does not do across instance types (UpdateEndpoint).
-    """
+def refuse_impossible(model: Model, environment: Environment, version: Version, content: dict[str, Any], live: Fleet | None) -> None:
+    """Raises ProblemError for what SageMaker would refuse half-way through the update."""
     serving = model.serving[environment.name]
     kind, allowed = ("Endpoint", version.instance_types) if isinstance(serving, Endpoint) else ("Batch", version.transform_types)
     where = f"models/: {model.name}, {environment.name}, {kind}.instance_type"
     if allowed and serving.instance_type not in allowed:
         raise ProblemError(f"{where} is {serving.instance_type!r}; version {version.number} allows {', '.join(allowed)}")
-    retains = resource(content, "AWS::SageMaker::Endpoint").get("RetainAllVariantProperties") in (True, "true")
-    if retains and live_instance_type not in (None, serving.instance_type):
-        raise ProblemError(
-            f"{where} changes from {live_instance_type} to {serving.instance_type!r} while the scaled-out capacity is kept, which "
-            f"SageMaker refuses; deploy once with autoscaling=None, or delete stack {stack} first"
-        )
-
-
-def live_instance_type(sagemaker: Any, endpoint_name: str) -> str | None:
-    """Instance type that serves now; None if there is no endpoint, or nothing says so any more."""
-    endpoint = describe_endpoint(sagemaker, endpoint_name)
-    variant = first_variant(sagemaker, endpoint) if endpoint else None
-    return str(variant["InstanceType"]) if variant else None
+    refuse_other_type(live, serving.instance_type, content, where)
 
 
 def files(
@@ -80,10 +63,10 @@ def files(
     refuse_obstructed(model, [(item, names[item.name], places[item.name]) for item in environments])
     contents = {name: template(assembly, serving.stack) for name, serving in names.items()}
     for environment in environments:
-        stack, live = names[environment.name].stack, None
+        live = None
         if isinstance(model.serving[environment.name], Endpoint):
-            live = live_instance_type(places[environment.name].client("sagemaker"), names[environment.name].endpoint)
-        refuse_impossible(model, environment, version, contents[environment.name], live, stack)
+            live = live_fleet(places[environment.name], names[environment.name])
+        refuse_impossible(model, environment, version, contents[environment.name], live)
     made: dict[str, Any] = {}
     for name, content in contents.items():
         known = _values(project, model, version, places[name].region, content)

@@ -67,15 +67,15 @@ class Verification:
         return [self._permission("Endpoint", ["sagemaker:DescribeEndpoint"], [endpoint])] if self._has_endpoint else []
 
     def _look(self) -> list[Permission]:
-        stack = self._permission("Stack", ["cloudformation:DescribeStacks"], [self._place.stack(self._names.stack)])
+        described = ["cloudformation:DescribeStackResources", "cloudformation:DescribeStacks"]
+        stack = self._permission("Stack", described, [self._place.stack(self._names.stack)])
         return [stack, *([*self._wait(), self._describe("EndpointConfig", "endpoint-config")] if self._has_endpoint else [])]
 
     def _compare(self) -> list[Permission]:
         return [self._permission("Template", ["cloudformation:GetTemplate"], [self._place.stack(self._names.stack)])]
 
     def _ask(self) -> list[Permission]:
-        deployed = self._permission("Deployed", ["cloudformation:DescribeStackResources"], [self._place.stack(self._names.stack)])
-        return [*self._look(), deployed, self._describe("Model", "model"), *(self._invoke() if self._has_endpoint else self._score())]
+        return [*self._look(), self._describe("Model", "model"), *(self._invoke() if self._has_endpoint else self._score())]
 
     def _invoke(self) -> list[Permission]:
         endpoint = self._place.sagemaker("endpoint", self._names.endpoint)
