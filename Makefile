@@ -16,7 +16,7 @@ export CDK_NOTICES := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit synth preflight local check capacity day parity bench lock clean
+.PHONY: help setup demo test unit synth preflight local check capacity day parity faults bench lock clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ day: synth  ## one accelerated day of scaling in the local account; ends with ou
 
 parity: setup  ## write docs/parity.md anew: what the local account enforces as AWS does, and what not
 	@$(PY) tests/parity.py
+
+faults: setup  ## write docs/faults.md anew: what breaks, what clients saw, how long until it is healthy
+	@$(PY) tests/loop/faults.py
 
 bench: setup  ## measure the numbers of benchmarks/README.md again
 	@$(PY) -m benchmarks

@@ -14,6 +14,7 @@ from pathlib import Path
 
 QUESTIONS = {
     "loop": "how long the stages of `make demo` and the other commands take",
+    "ways_back": "how long a broken live version takes to be left",
     "many_models": "`cdk synth` with twenty models, and how large their stacks become",
     "caching": "a training again on the same code and data",
     "orchestration": "what the local account adds to each step, against Metaflow",

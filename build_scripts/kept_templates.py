@@ -1,11 +1,10 @@
 """Keeps the serving templates of a built commit, so that deploying the commit takes them instead of synthesizing again.
 
-    python -m build_scripts.kept_templates keep     in the build, after `python -m infra.serving`: of every model
-    python -m build_scripts.kept_templates fetch    in a model's deploy pipeline: of that one
+    python -m build_scripts.kept_templates     in the build, after `python -m infra.serving`: of every model
 
 Input: cdk.out and CODEBUILD_RESOLVED_SOURCE_VERSION. Output: s3://<artifact bucket>/code/templates/<commit>/<stack>.template.json,
-and back into cdk.out. What was tested is what is deployed: a commit that was not built has no templates and is not deployed.
-Next: the start_deployment function, which compares them with what is deployed; deploy_scripts/render.py.
+which `fetch` brings back into cdk.out in a model's pipelines. What was tested is what is deployed: a commit that was not built has no
+templates and is not deployed. Next: the start_deployment function, which compares them with what is deployed; deploy_scripts/render.py.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
+from build_scripts.command_line import ProblemError, parser, read_settings, run
 from build_scripts.endpoint_templates import template_file
 from build_scripts.objects import content, encryption
 from build_scripts.project_environment import ProjectEnvironment
@@ -52,25 +51,18 @@ def fetch(s3: Any, bucket: str, commit: str, assembly: Path, names: ModelNames, 
 
 def main(arguments: Sequence[str]) -> int:
     options = parser(__doc__)
-    options.add_argument("action", choices=("keep", "fetch"))
     options.add_argument(
         "--assembly", type=Path, default=Path("cdk.out"), help="what `python -m infra.serving` writes (default: %(default)s)"
     )
-    add_model_option(options)
     options.add_argument("--commit", default=os.environ.get("CODEBUILD_RESOLVED_SOURCE_VERSION"), help="default: the build's")
     given = options.parse_args(arguments)
     if not given.commit:
         raise ProblemError("no commit is given; use --commit, or set CODEBUILD_RESOLVED_SOURCE_VERSION as CodeBuild does")
     settings = read_settings()
     place = ProjectEnvironment(settings.project)
-    s3, environments = place.client("s3"), settings.environments
-    if given.action == "keep":
-        names = [stack for model in settings.models.values() for stack in stacks(model.names(settings.project), environments)]
-        keep(s3, place.artifact_bucket, given.commit, given.assembly, names, place.key_arn)
-    else:
-        model = settings.model(given.model)
-        fetch(s3, place.artifact_bucket, given.commit, given.assembly, model.names(settings.project), environments)
-    print(f"serving templates of {given.commit[:12]}: {'kept' if given.action == 'keep' else 'as they were built'}")
+    names = [stack for model in settings.models.values() for stack in stacks(model.names(settings.project), settings.environments)]
+    keep(place.client("s3"), place.artifact_bucket, given.commit, given.assembly, names, place.key_arn)
+    print(f"serving templates of {given.commit[:12]}: kept")
     return 0
 
 

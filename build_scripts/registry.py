@@ -76,6 +76,11 @@ def number_of(arn: str) -> int | None:
 
 def versions(sagemaker: Any, group: str, approval: str | None = None) -> list[str]:
     """ARNs of the group's complete versions, newest version first."""
+    return [version.arn for version in listed(sagemaker, group, approval)]
+
+
+def listed(sagemaker: Any, group: str, approval: str | None = None) -> list[Version]:
+    """The group's complete versions, newest version first, with what a listing says of each: not their facts."""
     request = {"ModelPackageGroupName": group, "SortBy": "CreationTime", "SortOrder": "Descending"}
     if approval:
         request["ModelApprovalStatus"] = approval
@@ -83,7 +88,10 @@ def versions(sagemaker: Any, group: str, approval: str | None = None) -> list[st
     if pages is None:
         raise ProblemError(f"model package group {group} does not exist; deploy the stacks with `npx cdk deploy --all`")
     complete = [summary for page in pages for summary in page["ModelPackageSummaryList"] if summary["ModelPackageStatus"] == "Completed"]
-    return [summary["ModelPackageArn"] for summary in sorted(complete, key=lambda summary: summary["ModelPackageVersion"], reverse=True)]
+    return [
+        Version(summary["ModelPackageArn"], summary["ModelPackageVersion"], summary["ModelApprovalStatus"], summary.get("CreationTime"))
+        for summary in sorted(complete, key=lambda summary: summary["ModelPackageVersion"], reverse=True)
+    ]
 
 
 def newest_approved(sagemaker: Any, group: str) -> Version:

@@ -3,7 +3,8 @@
     python -m deploy_scripts.approve --model abalone --version 3 --comment "better on small shells"
     python -m deploy_scripts.approve --model abalone --version 3 --reject --comment "worse for one group"
 
-Approving deploys the version to staging; rejecting the version that is live returns to the one approved before.
+Approving deploys the version to staging, unless a newer approved one is live or on its way; rejecting the live one takes production back to
+one that served before, and closes the review of one that waits in the deploy pipeline. What a decision does is said before it is made.
 Next: status.py shows where it is. Before the first approval, `make preflight` shows whether the account has room for both fleets.
 """
 
@@ -21,8 +22,9 @@ from build_scripts.objects import content
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe, numbered, versions
 from deploy_scripts.agreement import person_agrees
+from deploy_scripts.consequences import consequences, say
 
-_LONGEST_COMMENT = 1024  # of ApprovalDescription
+LONGEST_COMMENT = 1024  # of ApprovalDescription
 #: Facts in the order in which an approver asks for them.
 _FACTS = (
     "metric",
@@ -79,8 +81,8 @@ def show(facts: Mapping[str, str]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
-    if len(given.comment) > _LONGEST_COMMENT:
-        raise ProblemError(f"--comment has {len(given.comment)} characters; allowed: {_LONGEST_COMMENT}")
+    if len(given.comment) > LONGEST_COMMENT:
+        raise ProblemError(f"--comment has {len(given.comment)} characters; allowed: {LONGEST_COMMENT}")
     settings = read_settings()
     names = settings.model(given.model).names(settings.project)
     project = ProjectEnvironment(settings.project)
@@ -88,6 +90,7 @@ def main(arguments: Sequence[str]) -> int:
     version = find(sagemaker, names.model_package_group, given.version)
     show(evidence(version, read_evaluation(project.client("s3"), version)))
     decision = "Rejected" if given.reject else "Approved"
+    say(consequences(project, names, settings.production, version, approves=not given.reject))
     if version.approval == decision:
         print(f"version {version.number} is already {decision.lower()}")
         return 0

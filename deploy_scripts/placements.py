@@ -14,6 +14,8 @@ from build_scripts.registry import Version, find, number_of
 from deploy_scripts.deployments import Deployment
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint, package_of, served_package
+from deploy_scripts.stack_states import standing
+from preflight.obstacle import Obstacle
 from settings_schema import Batch, Endpoint, ServingNames
 
 _LATEST_JOBS = 20
@@ -21,12 +23,16 @@ _LATEST_JOBS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """A model in an environment and what serves there; `version` None: nothing is deployed. `scored`: what a batch model did last."""
+    """A model in an environment and what serves there; `version` None: nothing is deployed. `scored`: what a batch model did last.
+
+    `approval`: the version's by now; empty where it was deleted. `obstacle`: what a person has to mend before anything can be deployed.
+    """
 
     model: str
     stage: str
     status: str = "not deployed"
     version: int | None = None
+    approval: str = ""
     since: str = ""
     commit: str = ""
     metric: str = ""
@@ -34,6 +40,7 @@ class Placement:
     schedule: str = ""
     scored: str = ""
     failure: str = ""
+    obstacle: Obstacle | None = None
 
 
 @dataclass(frozen=True)
@@ -54,27 +61,34 @@ class Stage:
 
 def look(stage: Stage, sagemaker: Any, registry: Any, original: Callable[[str], str] = str) -> Placement:
     """`sagemaker`: where it serves; `registry`: SageMaker where the versions are; `original`: the version that a copy is of."""
-    seen = _endpoint(stage.names, sagemaker) if stage.has_endpoint else _batch(stage, sagemaker)
+    endpoint = describe_endpoint(sagemaker, stage.names.endpoint) if stage.has_endpoint else None
+    stack = stage.deployment.stack if stage.deployment else None
+    seen = (_endpoint(endpoint, sagemaker) if endpoint else None) if stage.has_endpoint else _batch(stage, sagemaker)
+    obstacle = standing(stack, stage.place.environment.protected, endpoint)
     if seen is None:
-        status = stage.deployment.stack["StackStatus"] if stage.deployment else "not deployed"  # such as ROLLBACK_COMPLETE
-        return Placement(model=stage.names.model, stage=stage.names.environment, status=status)
+        status = stack["StackStatus"] if stack else "not deployed"  # such as ROLLBACK_COMPLETE
+        return Placement(model=stage.names.model, stage=stage.names.environment, status=status, obstacle=obstacle)
     package, shown = original(seen[0]) if seen[0] else None, seen[1]
     version = find(registry, package) if package else None
-    gone = "" if version else ", version deleted from the registry" if package else ", of no known version"
+    gone = _of_version(version) if version else ", version deleted from the registry" if package else ", of no known version"
     return Placement(
         model=stage.names.model,
         stage=stage.names.environment,
         version=number_of(package) if package else None,
+        approval=version.approval if version else "",
         commit=(version.facts.get("git-commit", "") if version else "")[:12],
         metric=quality(version) if version else "",
+        obstacle=obstacle,
         **{**shown, "status": f"{shown['status']}{gone}"},
     )
 
 
-def _endpoint(names: ServingNames, sagemaker: Any) -> tuple[str | None, dict[str, Any]] | None:
-    endpoint = describe_endpoint(sagemaker, names.endpoint)
-    if endpoint is None:
-        return None
+def _of_version(version: Version) -> str:
+    """What is not as it should be with a version that serves."""
+    return "" if version.approval == "Approved" else f", version {version.approval.lower()}"
+
+
+def _endpoint(endpoint: dict[str, Any], sagemaker: Any) -> tuple[str | None, dict[str, Any]]:
     return served_package(sagemaker, endpoint), {
         "status": endpoint["EndpointStatus"],
         "since": at(endpoint.get("LastModifiedTime")),

@@ -1,29 +1,74 @@
-"""Renders what CloudFormation deploys: one template and one parameter file per stage, both with the version that was chosen.
+"""Decides and renders what CloudFormation deploys: one template and one parameter file per environment, all with one version.
 
-Input: cdk.out (from kept_templates.py), MODEL, MODEL_PACKAGE_ARN (from choose_version.py). Output: the folder rendered/ (artifact of the
-pipeline). Refuses first what CloudFormation would not change, and what SageMaker would refuse half-way.
-Next: wait_for_endpoint.py, the CloudFormation actions of the deploy pipeline, then verify.py.
+Without `--stage`: for all environments, before the first one gets it. With it: for that one alone, right before it is deployed there, so
+that a rejection, and a change of what serves, count until then. `--leaving`: a return from that version.
+In this order: wait until the stack and the endpoint that come first can be changed; choose the version, which has to be approved; fetch the
+templates that the build of the commit kept; refuse what cannot be changed or would fail half-way; write. One process: each costs a second.
+Input: MODEL, REQUESTED_PACKAGE, STAGE, LEAVING. Output: the folder rendered/ (artifact of the pipeline), and chosen.env for the shell.
+Next: the CloudFormation action of the pipeline, then verify.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from build_scripts.command_line import ProblemError, add_model_option, add_package_option, parser, read_settings, run
+from build_scripts.command_line import ProblemError, VerdictError, add_model_option, parser, read_settings, run
 from build_scripts.endpoint_templates import template
+from build_scripts.kept_templates import fetch
+from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.registry import Version, describe
+from build_scripts.registry import Version, find, number_of
+from deploy_scripts.choose_version import LATEST, choose, exported, require_deployable
+from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_capacity import Fleet, live_fleet, refuse_other_type
-from deploy_scripts.regional_copy import copy, image_in, publish_in
+from deploy_scripts.regional_copy import copy, image_in, original, publish_in
 from deploy_scripts.stack_states import refuse_obstructed
+from deploy_scripts.update_guard import guarded_or_not, refuse_alarmed
+from deploy_scripts.wait_for_endpoint import wait_until_updatable
 from pipelines.monitoring.code import code_files
 from pipelines.monitoring.pipeline import CODE, IMAGE, PACKAGE
 from settings_schema import Endpoint, Environment, Model, ServingNames
+from settings_schema.reading import Settings
+from settings_schema.serving import UPDATE, Update
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a model goes: `environments` in their order, of which `first` gets what is rendered; `last` serves. `leaving`: of a return."""
+
+    project: ProjectEnvironment
+    model: Model
+    environments: Sequence[Environment]
+    last: Environment
+    assembly: Path
+    leaving: str = ""
+
+    @classmethod
+    def of(cls, settings: Settings, given: argparse.Namespace) -> Target:
+        environments = [settings.environment(given.stage)] if given.stage else settings.environments
+        project, model = ProjectEnvironment(settings.project), settings.model(given.model)
+        return cls(project, model, environments, settings.production, given.assembly, given.leaving)
+
+    @property
+    def first(self) -> Environment:
+        return self.environments[0]
+
+    @property
+    def has_endpoint(self) -> bool:
+        return isinstance(self.model.serving[self.first.name], Endpoint)
+
+    def names(self, environment: Environment) -> ServingNames:
+        return self.model.names(self.project.project).at(environment.name)
+
+    def place(self, environment: Environment) -> EnvironmentPlace:
+        return EnvironmentPlace(self.project, environment, self.names(environment))
 
 
 def parameters(known: Mapping[str, str], content: Mapping[str, Any]) -> dict[str, str]:
@@ -54,25 +99,53 @@ def refuse_impossible(model: Model, environment: Environment, version: Version, 
     refuse_other_type(live, serving.instance_type, content, where)
 
 
-def files(
-    project: ProjectEnvironment, model: Model, environments: Sequence[Environment], version: Version, assembly: Path
-) -> dict[str, Any]:
-    """Name -> content of each file. Raises ProblemError for what cannot be deployed, before anything is written or copied."""
-    names = {item.name: model.names(project.project).at(item.name) for item in environments}
-    places = {item.name: EnvironmentPlace(project, item, names[item.name]) for item in environments}
-    refuse_obstructed(model, [(item, names[item.name], places[item.name]) for item in environments])
-    contents = {name: template(assembly, serving.stack) for name, serving in names.items()}
-    for environment in environments:
-        live = None
+def files(target: Target, version: Version) -> dict[str, Any]:
+    """Name -> content of each file. Raises ProblemError and VerdictError for what cannot be deployed, before anything is written."""
+    project, model = target.project, target.model
+    refuse_obstructed(model, [(item, target.names(item), target.place(item)) for item in target.environments])
+    contents = {item.name: template(target.assembly, target.names(item).stack) for item in target.environments}
+    updates: dict[str, str] = {}
+    for environment in target.environments:
+        names, content, live = target.names(environment), contents[environment.name], None
         if isinstance(model.serving[environment.name], Endpoint):
-            live = live_fleet(places[environment.name], names[environment.name])
-        refuse_impossible(model, environment, version, contents[environment.name], live)
+            live = live_fleet(target.place(environment), names)
+            updates[environment.name] = _update(target, environment, content)
+        refuse_impossible(model, environment, version, content, live)
     made: dict[str, Any] = {}
-    for name, content in contents.items():
-        known = _values(project, model, version, places[name].region, content)
-        made[f"{names[name].stack}.template.json"] = content
-        made[f"{name}.parameters.json"] = template_configuration(known, content, names[name], project.project_id)
+    for environment in target.environments:
+        name, names, content = environment.name, target.names(environment), contents[environment.name]
+        known = _values(project, model, version, target.place(environment).region, content)
+        known |= {UPDATE: updates[name]} if name in updates else {}
+        made[f"{names.stack}.template.json"] = content
+        made[f"{name}.parameters.json"] = template_configuration(known, content, names, project.project_id)
     return made
+
+
+def _update(target: Target, environment: Environment, content: Mapping[str, Any]) -> str:
+    """The value of the parameter, with a line that says why. Raises VerdictError where a guarded update would be undone."""
+    names, place = target.names(environment), target.place(environment)
+    if target.leaving:
+        update, why, live = Update.AT_ONCE, f"version {number_of(target.leaving)} must not come back", None
+    else:
+        update, why, live = guarded_or_not(target.project, place, names)
+    if update is Update.GUARDED and environment == target.first:
+        refuse_alarmed(place, names, content, live, is_last=environment == target.last)
+    print(f"{environment.name}: {'all at once' if update is Update.AT_ONCE else 'guarded by its alarms'}, because {why}", flush=True)
+    return update.value
+
+
+def require_to_return(target: Target) -> None:
+    """Raises VerdictError if production has a version meanwhile that is approved and is not the one to leave: there is nothing to mend."""
+    names, place = target.names(target.first), target.place(target.first)
+    stacks = found(place.client("cloudformation").describe_stacks, StackName=names.stack)
+    deployed = outputs_of(stacks["Stacks"][0]).get("DeployedModelPackageArn") if stacks else None
+    live = original(target.project, deployed) if deployed else None
+    version = find(target.project.client("sagemaker"), live) if live and live != target.leaving else None
+    if version is not None and version.approval == "Approved":
+        left = number_of(target.leaving)
+        raise VerdictError(
+            f"nothing to return from: {target.first.name} has version {version.number} now, which is approved, not version {left}"
+        )
 
 
 def _values(project: ProjectEnvironment, model: Model, version: Version, region: str, content: Mapping[str, Any]) -> dict[str, str]:
@@ -86,25 +159,44 @@ def _values(project: ProjectEnvironment, model: Model, version: Version, region:
 def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
     settings = read_settings()
-    project = ProjectEnvironment(settings.project)
-    version = describe(project.client("sagemaker"), given.package)
-    made = files(project, settings.model(given.model), settings.environments, version, given.assembly)
+    target = Target.of(settings, given)
+    wait_until_updatable(target.place(target.first), target.names(target.first), has_endpoint=target.has_endpoint)
+    version = choose(target.project, target.names(target.first).of_model.model_package_group, given.package)
+    if target.leaving:
+        require_to_return(target)
+    print(require_deployable(target.project, version), flush=True)
+    if given.commit:  # by hand: what `python -m infra.serving` wrote
+        project, names = target.project, target.names(target.first).of_model
+        fetch(project.client("s3"), project.artifact_bucket, given.commit, given.assembly, names, target.environments)
+    made = files(target, version)
     given.output.mkdir(parents=True, exist_ok=True)
     for name, content in made.items():
         (given.output / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    print(f"rendered version {version.number} for {', '.join(item.name for item in settings.environments)}")
+    given.variables.write_text(exported(version), encoding="utf-8")
+    print(f"rendered version {version.number} for {', '.join(item.name for item in target.environments)}: {version.arn}")
     print("if CloudFormation refuses it (a quota, a name, a role), `make preflight` says what to do", flush=True)
     return 0
 
 
 def _options() -> argparse.ArgumentParser:
-    options = parser(__doc__)
+    options, environment = parser(__doc__), os.environ
     add_model_option(options)
-    add_package_option(options)
+    chosen = environment.get("REQUESTED_PACKAGE") or LATEST
+    options.add_argument("--package", default=chosen, help="ARN of the version (default: REQUESTED_PACKAGE, or the newest approved one)")
+    options.add_argument("--stage", default=environment.get("STAGE"), help="of the environments only this one (default: STAGE, or all)")
     options.add_argument(
-        "--assembly", type=Path, default=Path("cdk.out"), help="what `python -m infra.serving` wrote (default: %(default)s)"
+        "--leaving", default=environment.get("LEAVING", ""), help="a return: ARN of the version that it is to be rid of (default: LEAVING)"
+    )
+    options.add_argument(
+        "--commit",
+        default=environment.get("CODEBUILD_RESOLVED_SOURCE_VERSION"),
+        help="whose kept templates are taken (default: CodeBuild's)",
+    )
+    options.add_argument(
+        "--assembly", type=Path, default=Path("cdk.out"), help="folder of the templates, or what `python -m infra.serving` wrote (cdk.out)"
     )
     options.add_argument("--output", type=Path, default=Path("rendered"), help="folder of templates and parameters (default: %(default)s)")
+    options.add_argument("--variables", type=Path, default=Path("chosen.env"), help="file of shell exports (default: %(default)s)")
     return options
 
 

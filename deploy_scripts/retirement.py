@@ -1,7 +1,8 @@
 """Removes what models and environments had, in an order in which nothing brings back what is gone.
 
-The deploy pipeline is closed, then: what serves, what earlier deployments left of it, the SageMaker pipelines with their runs, the versions
-where nothing is to be kept, and last the model's own stack. Each step finds what is still there, so a run that was interrupted goes on.
+The pipelines to production and back are closed, then: what serves, what earlier deployments left of it, the SageMaker pipelines with
+their runs, the versions where nothing is to be kept, and last the model's own stack. Each step finds what is still there, so a run that was
+interrupted goes on.
 Names are whole (settings_schema/names.py): nothing of another model is touched, whatever it is called. Used by retire.py and tear_down.py.
 """
 
@@ -36,7 +37,8 @@ def retire_models(
     registries = [] if project.project.retain_data else [client_in(project, "sagemaker", region) for region in regions]
     ours = [item for item in deployed if item.model in {names.model for names in models}]
     for names in models:
-        close(project.client("codepipeline"), names.deploy_pipeline)
+        for pipeline in (names.deploy_pipeline, names.return_pipeline):
+            close(project.client("codepipeline"), pipeline)
     delete_stacks([item for item in ours if item.serves])
     for environment in (item for item in deployed if item.environment and not item.model):
         remove_unused(project, environment)

@@ -14,11 +14,17 @@ from build_scripts.command_line import ProblemError
 from build_scripts.missing import found
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint
-from preflight.obstacle import REPLACED_ON_FAILURE, of_endpoint, of_stack
+from preflight.obstacle import REPLACED_ON_FAILURE, Obstacle, of_endpoint, of_stack
 from settings_schema import Endpoint, Environment, Model, ServingNames
 
 
 def obstacle(stack: Mapping[str, Any] | None, protected: bool, endpoint: Mapping[str, Any] | None = None) -> str | None:
+    """`standing` in one line."""
+    stands = standing(stack, protected, endpoint)
+    return str(stands) if stands else None
+
+
+def standing(stack: Mapping[str, Any] | None, protected: bool, endpoint: Mapping[str, Any] | None = None) -> Obstacle | None:
     """What has to be mended by a person before a deployment, with the command. None: it goes on, or the pipeline replaces what failed.
 
     `stack`, `endpoint`: as DescribeStacks and DescribeEndpoint describe them, None for one that is not there. `protected`: the
@@ -27,7 +33,7 @@ def obstacle(stack: Mapping[str, Any] | None, protected: bool, endpoint: Mapping
     stands = of_stack(stack, () if protected else REPLACED_ON_FAILURE)
     if stands is None and (stack is None or stack["StackStatus"] not in REPLACED_ON_FAILURE):
         stands = of_endpoint(endpoint, stack, datetime.now(UTC))
-    return str(stands) if stands else None
+    return stands
 
 
 def describe_stack(cloudformation: Any, name: str) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ Found by what is deployed: a model whose file is gone is shown as long as its st
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,89 +19,24 @@ from rich.console import Console
 from rich.table import Table
 
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
-from build_scripts.follow import newest_run
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.registry import Version, find, versions
 from deploy_scripts import build_logs
+from deploy_scripts.attention import ON_CALL, Failure, Waiting
 from deploy_scripts.deployments import Deployment, at_place, places_of
 from deploy_scripts.environment_place import EnvironmentPlace, Role
-from deploy_scripts.placements import Placement, Stage, at, look, quality
+from deploy_scripts.model_state import ask
+from deploy_scripts.pipeline_states import failed_stages
+from deploy_scripts.placements import Placement, Stage, at, look
 from deploy_scripts.regional_copy import original
+from preflight.obstacle import REPLACED_BY_CDK, of_stack
 from settings_schema import ModelNames
 from settings_schema.reading import Settings
 
 _AT_ONCE = 8  # questions: many models are asked in the time of a few, and SageMaker does not throttle
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """A decision that somebody has to make, and the command for it."""
-
-    what: str
-    since: str
-    command: str
-    whom: str = "an approver"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """The last run of something that failed, until the next one: its reason in AWS's words, and where its log is."""
-
-    what: str
-    since: str
-    reason: str
-    log: str = ""
-
-
-def waiting_versions(model: str, pending: Iterable[Version]) -> list[Waiting]:
-    return [
-        Waiting(
-            f"version {version.number} of {model} {quality(version)}".strip(),
-            at(version.created),
-            f"python -m deploy_scripts.approve --model {model} --version {version.number}",
-        )
-        for version in pending
-    ]
-
-
-def waiting_stages(state: dict[str, Any]) -> list[Waiting]:
-    """Manual approvals of the deploy pipeline that are waiting now."""
-    waiting = []
-    for stage in state["stageStates"]:
-        for action in stage.get("actionStates", []):
-            latest = action.get("latestExecution") or {}
-            if latest.get("status") == "InProgress" and latest.get("token"):
-                command = (
-                    f"aws codepipeline put-approval-result --pipeline-name {state['pipelineName']} --stage-name {stage['stageName']} "
-                    f"--action-name {action['actionName']} --token {latest['token']} --result status=Approved,summary=ok"
-                )
-                waiting.append(
-                    Waiting(
-                        f"{state['pipelineName']} {stage['stageName']} {action['actionName']}", at(latest.get("lastStatusChange")), command
-                    )
-                )
-    return waiting
-
-
-def failed_stages(state: dict[str, Any], said: Callable[[str], str] = lambda build_id: "") -> list[Failure]:
-    """Actions that failed in the execution that each stage of a CodePipeline had last. `said(build id)`: the reason in a build's log."""
-    failures = []
-    for stage in state["stageStates"]:
-        if (stage.get("latestExecution") or {}).get("status") != "Failed":
-            continue
-        for action in stage.get("actionStates", []):
-            latest = action.get("latestExecution") or {}
-            if latest.get("status") == "Failed":
-                reason = (latest.get("errorDetails") or {}).get("message") or latest.get("summary") or "no reason given"
-                in_log = said(latest["externalExecutionId"]) if latest.get("externalExecutionId") else ""
-                reason = f"{reason} {in_log}" if in_log and in_log not in reason else reason
-                what = f"{state['pipelineName']} {stage['stageName']} {action['actionName']}"
-                failures.append(Failure(what, at(latest.get("lastStatusChange")), reason, latest.get("externalExecutionUrl") or ""))
-    return failures
-
-
-def failed_training(name: str, newest: dict[str, Any] | None) -> list[Failure]:
+def failed_training(name: str, newest: Mapping[str, Any] | None) -> list[Failure]:
     """`newest`: summary of the SageMaker pipeline's last execution."""
     if newest is None or newest["PipelineExecutionStatus"] != "Failed":
         return []
@@ -114,6 +49,21 @@ def failed_stage(placement: Placement) -> list[Failure]:
     if not placement.failure:
         return []
     return [Failure(f"{placement.model} in {placement.stage}", placement.since, placement.failure)]
+
+
+def obstructed(placement: Placement) -> list[Waiting]:
+    """What serves, or should, is in a state from which no deployment goes on."""
+    if placement.obstacle is None:
+        return []
+    stands = placement.obstacle
+    return [Waiting(f"{placement.model} in {placement.stage}: {stands.found}; {stands.advice}", placement.since, stands.command, ON_CALL)]
+
+
+def broken(deployed: Iterable[Deployment], model: str | None) -> list[Waiting]:
+    """Stacks of the project, of a model or of an environment that `cdk deploy` cannot go on from. `model`: of this one only."""
+    ours = [item for item in deployed if not item.serves and model in (None, item.model)]
+    stands = [found_one for item in ours if (found_one := of_stack(item.stack, REPLACED_BY_CDK))]
+    return [Waiting(f"{item.found}; {item.advice}", "", item.command, ON_CALL) for item in stands]
 
 
 def left_behind(settings: Settings, deployed: Sequence[Deployment], model: str | None) -> list[Waiting]:
@@ -151,23 +101,29 @@ def collect(project: ProjectEnvironment, settings: Settings, model: str | None =
     known = sorted({*settings.models, *(item.model for item in deployed if item.model)})
     if model is not None and model not in known:
         raise ProblemError(f"--model is {model!r}; allowed: {', '.join(known) or 'none, models/ has no file and nothing is deployed'}")
+
+    def said(build_id: str) -> str:
+        return build_logs.reason(project.client("codebuild"), project.client("logs"), build_id)
+
     models = [settings.project.names.model(name) for name in known if model in (None, name)]
     stages = [stage for names in models for stage in _stages(settings, names, places, deployed) if stage.place.where not in closed]
     registry, codepipeline = project.client("sagemaker"), project.client("codepipeline")
     # Made here and not by the threads: boto3 makes clients one at a time.
     sagemaker = {where: place.client("sagemaker") for where, place in {stage.place.where: stage.place for stage in stages}.items()}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        placements = pool.map(lambda stage: look(stage, sagemaker[stage.place.where], registry, lambda arn: original(project, arn)), stages)
-        pipelines = [settings.project.names.build_pipeline, *(names.deploy_pipeline for names in models)]
-        states = pool.map(lambda name: found(codepipeline.get_pipeline_state, name=name), pipelines)
-        trainings = pool.map(lambda names: failed_training(names.training_pipeline, newest_run(registry, names.training_pipeline)), models)
-        pending = pool.map(lambda names: waiting_versions(names.model, _pending(registry, names)), models)
-        shown, (build, *deploy) = list(placements), list(states)
+        looked = pool.map(lambda stage: look(stage, sagemaker[stage.place.where], registry, lambda arn: original(project, arn)), stages)
+        asked = pool.map(lambda names: ask(registry, codepipeline, names), models)
+        build = found(codepipeline.get_pipeline_state, name=settings.project.names.build_pipeline)
+        placements, states = list(looked), list(asked)
+        production = {item.model: item for item in placements if item.stage == settings.production.name}
+        waiting = list(pool.map(lambda state: state.waiting(production.get(state.names.model), codepipeline), states))
     failures = [Failure(f"environment {name}", "", reason) for name, reason in closed.values()]
-    failures += [item for state in (build, *deploy) if state for item in failed_stages(state, lambda build_id: _said(project, build_id))]
-    failures += [*(item for items in trainings for item in items), *(item for placement in shown for item in failed_stage(placement))]
-    waiting = [*(item for items in pending for item in items), *(item for state in deploy if state for item in waiting_stages(state))]
-    return Overview(shown, failures, [*waiting, *left_behind(settings, deployed, model)])
+    failures += failed_stages(build, said) if build else []
+    failures += [item for state in states for item in state.failures(said)]
+    failures += [item for state in states for item in failed_training(state.names.training_pipeline, state.training)]
+    failures += [item for placement in placements for item in failed_stage(placement)]
+    stuck = [*(item for placement in placements for item in obstructed(placement)), *broken(deployed, model)]
+    return Overview(placements, failures, [*stuck, *(item for items in waiting for item in items), *left_behind(settings, deployed, model)])
 
 
 def _deployed(places: Sequence[EnvironmentPlace]) -> tuple[list[Deployment], dict[tuple[str | None, str], tuple[str, str]]]:
@@ -191,19 +147,6 @@ def _stages(settings: Settings, names: ModelNames, places: Sequence[EnvironmentP
         yield Stage(names.at(name), place, model.serving[name] if model else None, left.pop((name, place.where), None))
     for (name, _), item in left.items():
         yield Stage(names.at(str(name)), item.place, None, item)
-
-
-def _said(project: ProjectEnvironment, build_id: str) -> str:
-    return build_logs.reason(project.client("codebuild"), project.client("logs"), build_id)
-
-
-def _pending(registry: Any, names: ModelNames) -> list[Version]:
-    """None of a model that is not deployed yet, which has no group."""
-    try:
-        arns = versions(registry, names.model_package_group, "PendingManualApproval")
-    except ProblemError:
-        return []
-    return [version for version in (find(registry, arn) for arn in arns) if version]
 
 
 def show(overview: Overview) -> None:

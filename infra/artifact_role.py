@@ -1,4 +1,4 @@
-"""Role of a CodePipeline or of one of its builds: of the artifact buckets it reaches that pipeline's own artifacts, and nothing else.
+"""Role of a CodePipeline or of a build: of the artifact buckets it reaches the artifacts of its own pipelines, and nothing else.
 
 The CDK's actions grant whole buckets, in which the models, the published code and every pipeline's artifacts are.
 """
@@ -23,11 +23,13 @@ _BUCKET = ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning"]
 
 
 class ArtifactRole(ServiceRole):
-    """`pipeline_name` is the CodePipeline whose artifacts it reads, and writes if it is granted to write any. `options`: ServiceRole's."""
+    """`pipeline_names`: the CodePipelines whose artifacts it reads, and writes if it is granted to write any. `options`: ServiceRole's."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, buckets: Sequence[s3.IBucket], pipeline_name: str, **options: Any) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, buckets: Sequence[s3.IBucket], pipeline_names: Sequence[str], **options: Any
+    ) -> None:
         super().__init__(scope, construct_id, **options)
-        keys = artifact_keys(pipeline_name)
+        keys = [key for name in pipeline_names for key in artifact_keys(name)]
         self._own = {bucket.arn_for_objects("*"): (bucket.bucket_arn, [bucket.arn_for_objects(key) for key in keys]) for bucket in buckets}
 
     def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:

@@ -5,7 +5,7 @@ Every project gets the environment variables that its scripts read (build_script
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_codebuild as codebuild
@@ -21,7 +21,7 @@ IMAGE = codebuild.LinuxBuildImage.STANDARD_8_0
 
 
 class BuildProject(codebuild.PipelineProject):
-    """`name` is the project's and its role's, `buildspec` a path in the repository, `pipeline_name` the CodePipeline that runs it.
+    """`name` is the project's and its role's, `buildspec` a path in the repository, `pipeline_names` the CodePipelines that run it.
 
     `environment` adds to the common variables (`common_environment`).
     """
@@ -34,7 +34,7 @@ class BuildProject(codebuild.PipelineProject):
         name: str,
         project: Project,
         foundation: FoundationStack,
-        pipeline_name: str,
+        pipeline_names: Sequence[str],
         buildspec: str,
         description: str,
         timeout_minutes: int,
@@ -47,7 +47,7 @@ class BuildProject(codebuild.PipelineProject):
             service="codebuild.amazonaws.com",
             description=description,
             buckets=[foundation.artifact_bucket],
-            pipeline_name=pipeline_name,
+            pipeline_names=pipeline_names,
             role_name=name,
         )
         variables = {**common_environment(project, foundation), **(environment or {})}

@@ -20,7 +20,8 @@ RUNTIME = lambda_.Runtime.PYTHON_3_14
 class ProjectFunction(lambda_.Function):
     """`folder` holds `<module>.py` with `handler(event, context)`; nothing is installed or bundled.
 
-    `files` are the only ones of the folder that it takes; None takes all. Its role has the function's name, where that is given.
+    `files` are the only ones of the folder that it takes; None takes all. With `package` it takes that folder in `folder` as a Python
+    package, in which modules import each other as such. Its role has the function's name, where that is given.
     `options` go to the CDK's function.
     """
 
@@ -32,6 +33,7 @@ class ProjectFunction(lambda_.Function):
         folder: Path,
         module: str = "handler",
         files: Sequence[str] | None = None,
+        package: str | None = None,
         description: str,
         key: kms.IKey,
         log_retention_days: int,
@@ -40,6 +42,8 @@ class ProjectFunction(lambda_.Function):
     ) -> None:
         log_group = RetainedLogGroup(scope, f"{construct_id}Logs", retention_days=log_retention_days, key=key)
         role = ServiceRole(scope, f"{construct_id}Role", service="lambda.amazonaws.com", description=description, role_name=function_name)
+        if package is not None:
+            files, module = [package, f"{package}/*.py"], f"{package}.{module}"
         unwanted = ["__pycache__", "*.pyc"] if files is None else ["*", ".*", *(f"!{name}" for name in files)]
         super().__init__(
             scope,

@@ -200,7 +200,7 @@ class ModelNames(_Names):
         return _joined(self.stack, "return")
 
     def deploy_project(self, step: str) -> str:
-        """CodeBuild project of a step of the deploy pipeline: render, verify, still-approved."""
+        """CodeBuild project of a step of the deploy pipeline and of the return pipeline: render, verify."""
         return _joined(self.stack, step)
 
     @property

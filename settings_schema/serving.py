@@ -28,6 +28,19 @@ class Routing(StrEnum):
     LINEAR = "LINEAR"
 
 
+class Update(StrEnum):
+    """How a deployment replaces what an endpoint serves: watched by alarms that undo it, or all at once with nothing that undoes it.
+
+    The value of the parameter UPDATE of an endpoint's stack (infra/serving/guarded_endpoint.py), which deploy_scripts/render.py gives.
+    """
+
+    GUARDED = "guarded"
+    AT_ONCE = "at-once"
+
+
+UPDATE = "Update"
+
+
 class RequestRouting(StrEnum):
     """How an endpoint chooses the instance for a request: RoutingStrategy of SageMaker's ProductionVariantRoutingConfig."""
 

@@ -110,6 +110,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_data_capture.py",
         "local_account/test_scaling.py",
         "journeys/test_scaling_day.py",
+        "loop/test_ways_back.py",
     ),
     "Events, schedules, metrics, alarms": (
         "local_account/test_events.py",

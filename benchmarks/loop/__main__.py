@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.loop.waiting import Run, command, demo, ready
-from benchmarks.machine import describe_machine
+from benchmarks.machine import describe_machine, scheduling
 from build_scripts.upload_data import EXAMPLES
 from demo.timings import GOALS
 from settings_schema.reading import read
@@ -78,16 +78,9 @@ def _report(runs: Sequence[Run]) -> None:
         print(f"{name:32}{median:9.1f}{promised}{spent}{'   over' if target is not None and median > target else ''}")
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(
-        json.dumps({"machine": describe_machine(), "scheduling": _scheduling(), "measures": measures}, indent=1) + "\n", encoding="utf-8"
+        json.dumps({"machine": describe_machine(), "scheduling": scheduling(), "measures": measures}, indent=1) + "\n", encoding="utf-8"
     )
     print(f"\n{os.path.relpath(RESULT)}")
-
-
-def _scheduling() -> str:
-    """Whether the measured processes, which inherit it, went before all others."""
-    if not hasattr(os, "sched_getscheduler"):  # not Linux
-        return "normal"
-    return "before all others" if os.sched_getscheduler(0) in (os.SCHED_RR, os.SCHED_FIFO) else "normal"
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ class BuildPipeline(Construct):
             name=names.build_pipeline,
             project=self._context.project,
             foundation=self._foundation,
-            pipeline_name=names.build_pipeline,
+            pipeline_names=[names.build_pipeline],
             buildspec=BUILDSPEC,
             description="Tests the code, publishes it, and starts what changed: training or a deployment",
             timeout_minutes=30,
@@ -73,7 +73,7 @@ class BuildPipeline(Construct):
             service="codepipeline.amazonaws.com",
             description="Runs the actions of the build pipeline",
             buckets=[self._foundation.artifact_bucket],
-            pipeline_name=names.build_pipeline,
+            pipeline_names=[names.build_pipeline],
         )
         source = codepipeline.Artifact("Source")
         repository = checkout(self, settings, role, source)

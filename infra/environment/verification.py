@@ -1,4 +1,4 @@
-"""What the builds of a model's deploy pipeline may do where the model serves: look at it, and ask it as its users do.
+"""What the builds of a model's pipelines may do where the model serves: look at it, and ask it as its users do.
 
 In the project's account it is granted to each build; in another one to a role there, which the builds assume. Scripts: deploy_scripts/.
 """
@@ -11,6 +11,7 @@ from infra.encryption_key import FOR_AWS_RESOURCES, by_alias
 from infra.ownership import makes_as_ours, not_another_s
 from infra.places import Context, Place, bucket_arn
 from infra.service_role import Grantee, Permission
+from infra.serving.endpoint_alarms import ROLLBACK
 from settings_schema import Endpoint, Environment, Model, ServingNames
 
 #: Folder below the batch input and the predictions, of deploy_scripts/verification_job.py.
@@ -26,21 +27,17 @@ class Verification:
         self._alias = environment.names(context.project).key_alias
         self._names: ServingNames = model.names(context.project).at(environment.name)
         self._has_endpoint = isinstance(model.serving[environment.name], Endpoint)
-        self._waiting = ["render", *(["still-approved"] if environment == context.settings.production else [])]
+        self._is_last = environment == context.settings.production
         self._role = self._place.role(self._names.verify_role) if context.places.is_elsewhere(environment) else None
         self._title = "".join(part.title() for part in environment.name.split("-"))
 
-    def let_wait(self, builds: Grantee) -> None:
-        """Until the endpoint can be updated."""
-        self._grant(builds, self._wait())
-
     def let_look(self, builds: Grantee) -> None:
-        """At whether stack and endpoint can be updated, and with which instances it runs."""
-        self._grant(builds, self._look())
+        """At whether stack and endpoint can be updated, what serves on which instances, and whether an alarm would undo the update."""
+        self._grant(builds, [*self._look(), *self._alarms()])
 
     def let_compare(self, builds: Grantee) -> None:
-        """Which template is deployed, with one that was built."""
-        self._grant(builds, self._compare())
+        """Which template is deployed, with one that was built; and of production which version."""
+        self._grant(builds, [self._template(), *([self._stack()] if self._is_last else [])])
 
     def let_ask(self, builds: Grantee) -> None:
         """What was deployed, and what it answers."""
@@ -48,13 +45,12 @@ class Verification:
 
     def builds(self) -> list[str]:
         """Roles of the project's account that are let in, where this is another one: those that have something to do here."""
-        steps = [*self._waiting, "verify"] if self._has_endpoint else ["render", "verify"]
         of_model = self._names.of_model
-        return [*(of_model.deploy_project(step) for step in steps), of_model.start_deployment_function]
+        return [*(of_model.deploy_project(step) for step in ("render", "verify")), of_model.start_deployment_function]
 
     def all(self) -> list[Permission]:
         """What the role may that is assumed from the project's account."""
-        return [*self._compare(), *self._ask()]
+        return [self._template(), *self._alarms(), *self._ask()]
 
     def _grant(self, builds: Grantee, permissions: Sequence[Permission]) -> None:
         if self._role is None:
@@ -62,20 +58,28 @@ class Verification:
         elif permissions:
             builds.allow(f"Enter{self._title}", ["sts:AssumeRole"], [self._role])
 
-    def _wait(self) -> list[Permission]:
-        endpoint = self._place.sagemaker("endpoint", self._names.endpoint)
-        return [self._permission("Endpoint", ["sagemaker:DescribeEndpoint"], [endpoint])] if self._has_endpoint else []
+    def _stack(self) -> Permission:
+        return self._permission("Stack", ["cloudformation:DescribeStacks"], [self._place.stack(self._names.stack)])
+
+    def _template(self) -> Permission:
+        return self._permission("Template", ["cloudformation:GetTemplate"], [self._place.stack(self._names.stack)])
 
     def _look(self) -> list[Permission]:
-        described = ["cloudformation:DescribeStackResources", "cloudformation:DescribeStacks"]
-        stack = self._permission("Stack", described, [self._place.stack(self._names.stack)])
-        return [stack, *([*self._wait(), self._describe("EndpointConfig", "endpoint-config")] if self._has_endpoint else [])]
+        if not self._has_endpoint:
+            return [self._stack()]
+        endpoint = self._permission("Endpoint", ["sagemaker:DescribeEndpoint"], [self._place.sagemaker("endpoint", self._names.endpoint)])
+        deployed = self._permission("Deployed", ["cloudformation:DescribeStackResources"], [self._place.stack(self._names.stack)])
+        return [self._stack(), deployed, endpoint, self._describe("EndpointConfig", "endpoint-config"), self._describe("Model", "model")]
 
-    def _compare(self) -> list[Permission]:
-        return [self._permission("Template", ["cloudformation:GetTemplate"], [self._place.stack(self._names.stack)])]
+    def _alarms(self) -> list[Permission]:
+        """Those that undo an update and are there before it (infra/serving/endpoint_stack.py)."""
+        alarms = [self._place.alarm(self._names.alarm(what)) for what in ROLLBACK]
+        return [self._permission("Alarms", ["cloudwatch:DescribeAlarms"], alarms)] if self._has_endpoint else []
 
     def _ask(self) -> list[Permission]:
-        return [*self._look(), self._describe("Model", "model"), *(self._invoke() if self._has_endpoint else self._score())]
+        if self._has_endpoint:
+            return [*self._look(), *self._invoke()]
+        return [*self._look(), self._describe("Model", "model"), *self._score()]
 
     def _invoke(self) -> list[Permission]:
         endpoint = self._place.sagemaker("endpoint", self._names.endpoint)

@@ -1,6 +1,6 @@
-"""The three builds of a model's deploy pipeline, each with only the permissions of its scripts in deploy_scripts/.
+"""The two builds of a model's deploy pipeline and of its return pipeline, each with only the permissions of its scripts in deploy_scripts/.
 
-They run what a push brought, so none of them can write what later decides about a version.
+They run what a push brought, so neither can write what later decides about a version.
 """
 
 from __future__ import annotations
@@ -20,10 +20,7 @@ ENDPOINT_WAIT_MINUTES = 30  # deploy_scripts/wait_for_endpoint.py
 
 
 class DeployProjects(Construct):
-    """`render` pins a version, `still_approved` checks it again before production, `verify` asks what was deployed.
-
-    The first two also wait until the endpoint that is deployed next can be updated.
-    """
+    """`render` pins an approved version and waits until what is deployed next can be updated; `verify` asks what was deployed."""
 
     def __init__(self, scope: Construct, construct_id: str, *, context: Context, model: Model, foundation: FoundationStack) -> None:
         super().__init__(scope, construct_id)
@@ -32,7 +29,6 @@ class DeployProjects(Construct):
         self._names = model.names(context.project)
         self._foundation = foundation
         self.render = self._create_render()
-        self.still_approved = self._create_still_approved()
         self.verify = self._create_verify()
 
     def _create(self, construct_id: str, step: str, description: str, *, waits: bool = False) -> BuildProject:
@@ -42,8 +38,8 @@ class DeployProjects(Construct):
             name=self._names.deploy_project(step),
             project=self._context.project,
             foundation=self._foundation,
-            pipeline_name=self._names.deploy_pipeline,
-            buildspec=f"deploy_scripts/{step.replace('-', '_')}.buildspec.yml",
+            pipeline_names=[self._names.deploy_pipeline, self._names.return_pipeline],
+            buildspec=f"deploy_scripts/{step}.buildspec.yml",
             description=description,
             timeout_minutes=TIMEOUT_MINUTES + (ENDPOINT_WAIT_MINUTES if waits else 0),
             environment={"MODEL": self._model.name},
@@ -65,13 +61,6 @@ class DeployProjects(Construct):
             build.allow("FindEvidence", ["s3:ListBucket"], [self._foundation.artifact_bucket.bucket_arn], below)
         for region in elsewhere:
             self._allow_copy(build, Place(self._context.places.home.account, region))
-        return build
-
-    def _create_still_approved(self) -> BuildProject:
-        description = "Waits for the production endpoint, and stops a version that was rejected meanwhile"
-        build = self._create("StillApproved", "still-approved", description, waits=True)
-        self._allow_versions(build)
-        Verification(self._context, self._model, self._context.settings.production).let_wait(build)
         return build
 
     def _create_verify(self) -> BuildProject:

@@ -1,6 +1,7 @@
-"""All that one model has where it is trained: registry, role, triggers, the deploy pipeline and who watches them.
+"""All that one model has where it is trained: registry, role, triggers, the ways to production and back, and who watches them.
 
-Nothing here knows another model: one is added and retired alone. Next: pipeline_role.py, retraining.py, deploy_pipeline.py; then
+Nothing here knows another model: one is added and retired alone.
+Next: pipeline_role.py, retraining.py, deploy_pipeline.py, return_pipeline.py; then
 infra/serving/ for what the deploy pipeline deploys.
 """
 
@@ -20,6 +21,7 @@ from infra.model.model_dashboard import ModelDashboard
 from infra.model.package_group import PackageGroup
 from infra.model.pipeline_role import PipelineRole
 from infra.model.retraining import Retraining
+from infra.model.return_pipeline import ReturnPipeline
 from infra.places import Context
 from infra.tags import add_tags
 from settings_schema import Model
@@ -41,11 +43,13 @@ class ModelStack(cdk.Stack):
         DataVersion(self, "DataVersion", project=context.project, model=model, foundation=foundation)
         dead_letters = DeadLetterQueue(self, "DeadLetters", key=foundation.key)
         Retraining(self, "Retraining", dead_letters=dead_letters, **given)
-        DeployPipeline(self, "Deploy", **given)
+        deploy = DeployPipeline(self, "Deploy", **given)
+        ReturnPipeline(self, "Return", projects=deploy.projects, **given)
         DeploymentStart(self, "Start", dead_letters=dead_letters, **given)
         failures = FailureAlarms(self, "Failures", alarm_name=names.alarm, topic=foundation.alerts)
         failures.watch_sagemaker_pipeline("training-failed", names.training_pipeline)
         failures.watch_code_pipeline("deploy-failed", names.deploy_pipeline)
+        failures.watch_code_pipeline("return-failed", names.return_pipeline)
         failures.watch_queue(dead_letters)
         ModelDashboard(self, "Dashboard", context=context, model=model, alarms=failures.alarms)
         add_tags(self, names.tags)

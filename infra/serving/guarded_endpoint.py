@@ -1,23 +1,29 @@
-"""The endpoint and how it is updated: a second fleet, traffic moved in steps, and back again if an alarm fires.
+"""The endpoint and how it is updated: a second fleet, traffic moved in steps, and back again if an alarm fires; or all at once.
 
-Rules: "Blue/Green Deployments" and "Auto-Rollback Configuration" of the SageMaker guide.
+An update is guarded if what it replaces may come back. The alarms are the endpoint's, not a fleet's: those that a broken version keeps in
+ALARM would undo whatever replaces it, and bring it back. So what replaces a version that was rejected goes all at once, and nothing undoes
+it; verify.py asks right after it. deploy_scripts/render.py says which (decision 141).
+Rules: "Blue/Green Deployments" and "Auto-Rollback Configuration" of the SageMaker guide, `DeploymentConfig` of its service model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from settings_schema import Endpoint, Rollout, Routing
+from settings_schema.serving import UPDATE, Update
 
 UPDATE_TIMEOUT_SECONDS = 7200
 
 
 class GuardedEndpoint(Construct):
-    """`alarms` roll an update back while they are in ALARM."""
+    """`alarms` roll a guarded update back while they are in ALARM."""
 
     def __init__(
         self,
@@ -31,6 +37,7 @@ class GuardedEndpoint(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         scales = serving.autoscaling is not None
+        guarded = self._guarded()
         self._endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
@@ -39,8 +46,21 @@ class GuardedEndpoint(Construct):
             # Without it every update would go back to the configuration's instance count, in the middle of the day's peak.
             retain_all_variant_properties=scales,
             exclude_retained_variant_properties=self._from_new_configuration() if scales else None,
-            deployment_config=self._deployment(serving.rollout, alarms),
+            deployment_config=cdk.Fn.condition_if(guarded.logical_id, _guarded_rollout(serving.rollout, alarms), _all_at_once()),
         )
+
+    def _guarded(self) -> cdk.CfnCondition:
+        """By what the deployment says. In the stack's own scope, so that parameter and condition have plain names."""
+        stack = cdk.Stack.of(self)
+        parameter = cdk.CfnParameter(
+            stack,
+            UPDATE,
+            allowed_values=[update.value for update in Update],
+            default=Update.GUARDED.value,
+            description="at-once: what serves was rejected, so that nothing may bring it back",
+        )
+        expression = cdk.Fn.condition_equals(parameter.value_as_string, Update.GUARDED.value)
+        return cdk.CfnCondition(stack, "Guarded", expression=expression)
 
     @property
     def name(self) -> str:
@@ -51,22 +71,27 @@ class GuardedEndpoint(Construct):
         kinds = ("DataCaptureConfig", "DesiredWeight")
         return [sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type=kind) for kind in kinds]
 
-    @staticmethod
-    def _deployment(rollout: Rollout, alarms: Sequence[cloudwatch.CfnAlarm]) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
-        step = sagemaker.CfnEndpoint.CapacitySizeProperty(type="CAPACITY_PERCENT", value=rollout.step_percent)
-        traffic = sagemaker.CfnEndpoint.TrafficRoutingConfigProperty(
-            type=rollout.routing.value,
-            wait_interval_in_seconds=rollout.bake_seconds,
-            canary_size=step if rollout.routing is Routing.CANARY else None,
-            linear_step_size=step if rollout.routing is Routing.LINEAR else None,
-        )
-        return sagemaker.CfnEndpoint.DeploymentConfigProperty(
-            blue_green_update_policy=sagemaker.CfnEndpoint.BlueGreenUpdatePolicyProperty(
-                traffic_routing_configuration=traffic,
-                termination_wait_in_seconds=rollout.termination_wait_seconds,
-                maximum_execution_timeout_in_seconds=UPDATE_TIMEOUT_SECONDS,
-            ),
-            auto_rollback_configuration=sagemaker.CfnEndpoint.AutoRollbackConfigProperty(
-                alarms=[sagemaker.CfnEndpoint.AlarmProperty(alarm_name=alarm.ref) for alarm in alarms]
-            ),
-        )
+
+def _guarded_rollout(rollout: Rollout, alarms: Sequence[cloudwatch.CfnAlarm]) -> dict[str, Any]:
+    """As CloudFormation writes it: within `Fn::If` the CDK's own classes would keep the names of their members."""
+    step = {"Type": "CAPACITY_PERCENT", "Value": rollout.step_percent}
+    sizes = {Routing.CANARY: {"CanarySize": step}, Routing.LINEAR: {"LinearStepSize": step}}
+    traffic = {"Type": rollout.routing.value, "WaitIntervalInSeconds": rollout.bake_seconds, **sizes.get(rollout.routing, {})}
+    return {
+        **_blue_green(traffic, rollout.termination_wait_seconds),
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm.ref} for alarm in alarms]},
+    }
+
+
+def _all_at_once() -> dict[str, Any]:
+    return _blue_green({"Type": Routing.ALL_AT_ONCE.value, "WaitIntervalInSeconds": 0}, 0)
+
+
+def _blue_green(traffic: Mapping[str, Any], termination_wait_seconds: int) -> dict[str, Any]:
+    return {
+        "BlueGreenUpdatePolicy": {
+            "TrafficRoutingConfiguration": dict(traffic),
+            "TerminationWaitInSeconds": termination_wait_seconds,
+            "MaximumExecutionTimeoutInSeconds": UPDATE_TIMEOUT_SECONDS,
+        }
+    }

@@ -62,6 +62,13 @@ def resources(templates: Templates) -> Callable[..., dict[str, Any]]:
     return lambda kind, stack=None: resources_of(templates, kind, stack)
 
 
+def guarded_and_at_once(endpoint: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The two ways in which an endpoint is updated: by the condition, and without."""
+    condition, guarded, at_once = endpoint["DeploymentConfig"]["Fn::If"]
+    assert condition == "Guarded"
+    return guarded, at_once
+
+
 def resources_of(templates: Templates, kind: str, stack: str | None = None) -> dict[str, Any]:
     return {
         f"{name}/{logical_id}": resource.get("Properties", {})

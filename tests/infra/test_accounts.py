@@ -163,9 +163,10 @@ def test_a_role_lets_in_nobody_but_those(three: Templates) -> None:
 
 
 def test_a_deployment_is_done_in_its_account_and_region(three: Templates) -> None:
-    (pipeline,) = resources_of(three, "AWS::CodePipeline::Pipeline", "shop--abalone").values()
-    for stage, environment in (("Staging", "try"), ("StagingReturn", "try"), ("Production", "live")):
-        (actions,) = [item["Actions"] for item in pipeline["Stages"] if item["Name"] == stage]
+    pipelines = resources_of(three, "AWS::CodePipeline::Pipeline", "shop--abalone").values()
+    stages = [item for pipeline in pipelines for item in pipeline["Stages"]]
+    for stage, environment in (("Staging", "try"), ("Production", "live"), ("Return", "live")):
+        (actions,) = [item["Actions"] for item in stages if item["Name"] == stage]
         (deploy,) = [action for action in actions if action["Name"] == "Deploy"]
         account, region = PLACES[environment]
         name = f"arn:aws:iam::{account}:role/shop--abalone--{environment}"
@@ -181,15 +182,17 @@ def test_a_deployment_is_done_in_its_account_and_region(three: Templates) -> Non
 def test_each_region_of_an_action_has_an_artifact_store_with_a_key_by_its_arn(synthesized: Any, settings: Any) -> None:
     """CodePipeline's service model, `EncryptionKey`: between accounts neither an id nor an alias is enough."""
     _, templates = synthesized(settings)
-    (pipeline,) = resources_of(templates, "AWS::CodePipeline::Pipeline", "shop--abalone").values()
-    stores = {item["Region"]: item["ArtifactStore"] for item in pipeline["ArtifactStores"]}
-    assert set(stores) == {"eu-west-1", "eu-central-1"}
-    for region, store in stores.items():
-        assert text(store["EncryptionKey"]["Id"], "shop--abalone", templates).startswith(f"arn:aws:kms:{region}:{HOME}:key/")
-        assert text(store["Location"], "shop--abalone", templates) == f"shop--artifacts-{HOME}-{region}"
-    role = role_of(templates, "shop--abalone--deploy")
-    assert role.may("s3:PutObject", f"arn:aws:s3:::shop--artifacts-{HOME}-eu-central-1/shop--abalone--deplo/Rendered/a.zip")
-    assert role.may("kms:GenerateDataKey", text(stores["eu-central-1"]["EncryptionKey"]["Id"], "shop--abalone", templates))
+    pipelines = resources_of(templates, "AWS::CodePipeline::Pipeline", "shop--abalone").values()
+    assert {pipeline["Name"] for pipeline in pipelines} == {"shop--abalone--deploy", "shop--abalone--return"}
+    for pipeline in pipelines:
+        stores = {item["Region"]: item["ArtifactStore"] for item in pipeline["ArtifactStores"]}
+        assert set(stores) == {"eu-west-1", "eu-central-1"}
+        for region, store in stores.items():
+            assert text(store["EncryptionKey"]["Id"], "shop--abalone", templates).startswith(f"arn:aws:kms:{region}:{HOME}:key/")
+            assert text(store["Location"], "shop--abalone", templates) == f"shop--artifacts-{HOME}-{region}"
+        role = role_of(templates, pipeline["Name"])
+        assert role.may("s3:PutObject", f"arn:aws:s3:::shop--artifacts-{HOME}-eu-central-1/{pipeline['Name'][:20]}/Rendered/a.zip")
+        assert role.may("kms:GenerateDataKey", text(stores["eu-central-1"]["EncryptionKey"]["Id"], "shop--abalone", templates))
 
 
 def test_drift_reaches_the_account_where_the_model_is_trained(three: Templates) -> None:

@@ -67,7 +67,10 @@ ARTIFACTS = "arn:aws:s3:::shop--artifacts-111122223333-us-east-1"
 DECIDES = ("code/0123456789abcdef/steps/train.py", "code/templates/0abc/shop--abalone--live.template.json")
 #: CodePipeline shortens a pipeline's name to 20 characters.
 ARTIFACT = "shop--abalone--deplo/Rendered/0a1b2c3d.zip"
+OF_THE_RETURN = "shop--abalone--retur/Rendered/0a1b2c3d.zip"
 OF_THE_BUILD = "shop--build/Source/0a1b2c3d.zip"
+#: What people were told last about the model's deployments.
+TOLD = "deployments/abalone/told.txt"
 MODEL = "pipelines/shop--abalone--training/abcdefghijkl/choose/model/model.tar.gz"
 
 
@@ -101,18 +104,23 @@ def test_a_build_cannot_replace_what_an_earlier_one_published(templates: Any) ->
     assert not role.may("s3:PutObject", f"{ARTIFACTS}/{ARTIFACT}")
 
 
-@pytest.mark.parametrize("build", ["RenderRole", "StillApprovedRole", "VerifyRole"])
+@pytest.mark.parametrize("build", ["RenderRole", "VerifyRole"])
 def test_what_deploys_reads_only_what_it_needs(templates: Any, build: str) -> None:
     role = only(roles(templates), f"shop--abalone/DeployProjects{build}")
-    for key in (*DECIDES, MODEL, OF_THE_BUILD):
+    for key in (*DECIDES, MODEL, OF_THE_BUILD, TOLD):
         assert not role.may("s3:PutObject", f"{ARTIFACTS}/{key}"), key
-    assert role.may("s3:PutObject", f"{ARTIFACTS}/{ARTIFACT}") is (build == "RenderRole")
+    for artifact in (ARTIFACT, OF_THE_RETURN):
+        assert role.may("s3:PutObject", f"{ARTIFACTS}/{artifact}") is (build == "RenderRole")
     readable = {key for key in (*DECIDES, MODEL, OF_THE_BUILD) if role.may("s3:GetObject", f"{ARTIFACTS}/{key}")}
-    assert readable == {"RenderRole": {*DECIDES[1:], MODEL}, "StillApprovedRole": set(), "VerifyRole": {MODEL}}[build]
+    assert readable == {"RenderRole": {*DECIDES[1:], MODEL}, "VerifyRole": {MODEL}}[build]
 
 
 def test_a_pipeline_reaches_its_own_artifacts_and_no_other_s(templates: Any) -> None:
-    prefixes = {"shop--build/PipelinePipelineRole": "shop--build", "shop--abalone/DeployPipelineRole": "shop--abalone--deplo"}
+    prefixes = {
+        "shop--build/PipelinePipelineRole": "shop--build",
+        "shop--abalone/DeployPipelineRole": "shop--abalone--deplo",
+        "shop--abalone/ReturnPipelineRole": "shop--abalone--retur",
+    }
     for name, own in prefixes.items():
         role = only(roles(templates), name)
         for action in ("s3:GetObject", "s3:PutObject"):
@@ -153,18 +161,30 @@ def test_a_function_is_changed_only_as_a_part_of_a_stack_that_an_approval_deploy
     assert changed == {f"shop--{model}--{environment}--score" for model in ("arrests", "arrests-large") for environment in ("try", "live")}
 
 
+@pytest.mark.parametrize("action", ["StartPipelineExecution", "StopPipelineExecution"])
+@pytest.mark.parametrize("kind", ["deploy", "return"])
 @pytest.mark.parametrize("model", ["abalone", "arrests"])
-def test_only_the_function_that_decides_starts_a_deployment(templates: Any, model: str) -> None:
+def test_only_the_function_that_decides_starts_a_deployment_or_a_return(templates: Any, model: str, kind: str, action: str) -> None:
     """What it starts becomes CodePipeline's history, by which a version returns to production without an approval."""
-    deploy = f"arn:aws:codepipeline:us-east-1:111122223333:shop--{model}--deploy"
-    (starting,) = [role for role in roles(templates).values() if role.may("codepipeline:StartPipelineExecution", deploy)]
+    pipeline = f"arn:aws:codepipeline:us-east-1:111122223333:shop--{model}--{kind}"
+    (starting,) = [role for role in roles(templates).values() if role.may(f"codepipeline:{action}", pipeline)]
     assert (starting.service, starting.arn.rsplit("/", 1)[-1]) == ("lambda.amazonaws.com", f"shop--{model}--start-deployment")
     function = f"arn:aws:lambda:us-east-1:111122223333:function:shop--{model}--start-deployment"
-    assert [name for name, role in roles(templates).items() if role.may("lambda:InvokeFunction", function)] == []
+    waking = [role for role in roles(templates).values() if role.may("lambda:InvokeFunction", function)]
+    assert [role.service for role in waking] == ["scheduler.amazonaws.com"], "the clock alone"
 
 
-def test_the_function_that_decides_sets_the_variables_that_the_pipeline_has() -> None:
-    from infra.model.deploy_pipeline import PACKAGE_VARIABLE, RETURNING_VARIABLE
-    from infra.model.start_deployment.handler import PACKAGE, RETURNING
+def test_the_function_that_decides_sets_the_variables_that_the_pipelines_have() -> None:
+    from infra.model.return_pipeline import LEAVING_VARIABLE
+    from infra.model.rollout_pipeline import PACKAGE_VARIABLE
+    from infra.model.start_deployment.handler import LEAVING, PACKAGE
 
-    assert (PACKAGE, RETURNING) == (PACKAGE_VARIABLE, RETURNING_VARIABLE)
+    assert (PACKAGE, LEAVING) == (PACKAGE_VARIABLE, LEAVING_VARIABLE)
+
+
+@pytest.mark.parametrize(("environment", "pipelines"), [("try", ["deploy"]), ("live", ["deploy", "return"])])
+def test_only_production_is_returned_to(templates: Any, environment: str, pipelines: list[str]) -> None:
+    """The Deploy action's role lets in the pipelines that deploy there, and nobody else."""
+    role = only(roles(templates), f"shop--environment--{environment}/ModelsabaloneDeployRole")
+    let_in = [arn for item in role.trust["Statement"] for arn in item["Condition"]["ArnLike"]["aws:PrincipalArn"]]
+    assert [str(arn).rsplit("shop--abalone--", 1)[-1].split("'")[0].rstrip(']} ,"') for arn in let_in] == pipelines

@@ -10,6 +10,7 @@ from deploy_scripts.render import template_configuration
 from tests.example_models import ABALONE, PROJECT
 from tests.infra.acceptances import NOT_CALLED, NOT_SET
 from tests.infra.cases import ONE, serving_stacks
+from tests.infra.conftest import guarded_and_at_once
 from tests.infra.grants import Role, Templates, handlers, is_met_without_tags, roles, text
 
 ENDPOINTS, BATCHES = serving_stacks(ONE, batch=False), serving_stacks(ONE, batch=True)
@@ -107,7 +108,7 @@ def test_sagemaker_may_watch_the_alarms_that_roll_an_endpoint_back(templates: An
     for stack in ENDPOINTS:
         resources, role = templates[stack]["Resources"], of_stack(templates, stack, "inference")
         (endpoint,) = [item["Properties"] for item in resources.values() if item["Type"] == "AWS::SageMaker::Endpoint"]
-        for alarm in endpoint["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]:
+        for alarm in guarded_and_at_once(endpoint)[0]["AutoRollbackConfiguration"]["Alarms"]:
             name = resources[alarm["AlarmName"]["Ref"]]["Properties"]["AlarmName"]
             assert role.may("cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:us-east-1:111122223333:alarm:{name}"), name
 

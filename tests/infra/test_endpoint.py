@@ -7,7 +7,9 @@ import re
 from itertools import pairwise
 from zoneinfo import available_timezones
 
+import boto3
 import pytest
+from botocore.validate import ParamValidator
 
 from capacity.alarms import INSUFFICIENT_DATA, state_of
 from capacity.model import Alarm, MetricSpecification
@@ -15,6 +17,7 @@ from infra.serving.endpoint_alarms import virtual_cpus
 from settings_schema import Autoscaling, Endpoint, RequestRouting, Rollout, Routing, Schedule, TargetTracking
 from tests.example_models import ABALONE
 from tests.infra.cases import ONE, named, serving_stacks
+from tests.infra.conftest import guarded_and_at_once
 from tests.infra.grants import only as only_of
 from tests.infra.grants import roles, text
 
@@ -83,7 +86,7 @@ def test_predictions_that_moved_call_a_person_about_the_version_that_makes_them(
 def rollback_metrics(template):
     resources = template["Resources"]
     (endpoint,) = [item["Properties"] for item in resources.values() if item["Type"] == "AWS::SageMaker::Endpoint"]
-    references = [alarm["AlarmName"]["Ref"] for alarm in endpoint["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]]
+    references = [alarm["AlarmName"]["Ref"] for alarm in guarded_and_at_once(endpoint)[0]["AutoRollbackConfiguration"]["Alarms"]]
     return {resources[reference]["Properties"]["MetricName"] for reference in references}
 
 
@@ -114,7 +117,7 @@ def test_a_request_goes_to_the_least_busy_instance(resources, stack):
 
 
 def test_traffic_moves_in_a_canary_of_at_most_half(endpoint):
-    traffic = endpoint["DeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+    traffic = guarded_and_at_once(endpoint)[0]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
     assert traffic["Type"] == "CANARY"
     assert traffic["CanarySize"]["Type"] == "CAPACITY_PERCENT"
     assert 1 <= traffic["CanarySize"]["Value"] <= 50
@@ -122,12 +125,46 @@ def test_traffic_moves_in_a_canary_of_at_most_half(endpoint):
 
 def test_an_update_rolls_back_on_server_errors_and_latency_only(endpoint, templates):
     resources = templates[PRODUCTION_STACK]["Resources"]
-    references = [alarm["AlarmName"]["Ref"] for alarm in endpoint["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]]
+    references = [alarm["AlarmName"]["Ref"] for alarm in guarded_and_at_once(endpoint)[0]["AutoRollbackConfiguration"]["Alarms"]]
     alarms = [resources[reference]["Properties"] for reference in references]
     assert {alarm["MetricName"] for alarm in alarms} == {"Invocation5XXErrors", "ModelLatency"}
     for alarm in alarms:
         assert alarm["TreatMissingData"] == "notBreaching"
         assert {"Name": "EndpointName", "Value": "shop--abalone--live"} in alarm["Dimensions"]
+
+
+@pytest.mark.parametrize("stack", ENDPOINTS)
+def test_what_replaces_a_rejected_version_goes_all_at_once_and_nothing_undoes_it(templates, resources, stack):
+    """The alarms are the endpoint's: those that the rejected version keeps on would bring it back."""
+    template, endpoint = templates[stack], only(resources("AWS::SageMaker::Endpoint", stack))
+    assert template["Parameters"]["Update"]["AllowedValues"] == ["guarded", "at-once"]
+    assert template["Parameters"]["Update"]["Default"] == "guarded"
+    assert template["Conditions"] == {"Guarded": {"Fn::Equals": [{"Ref": "Update"}, "guarded"]}}
+    _, at_once = guarded_and_at_once(endpoint)
+    policy = at_once.pop("BlueGreenUpdatePolicy")
+    assert at_once == {}
+    assert policy["TrafficRoutingConfiguration"] == {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
+    assert policy["TerminationWaitInSeconds"] == 0
+
+
+@pytest.mark.parametrize("rollout", [Rollout(routing=routing) for routing in Routing])
+def test_each_way_to_update_is_one_that_sagemaker_takes(variant, rollout):
+    """Within Fn::If nothing else looks at it: neither the CDK nor cfn-lint."""
+    two = Endpoint(rollout=rollout, initial_instance_count=2)
+    chosen = variant(models=named(ABALONE.but(serving={"try": two, "live": two})))
+    (endpoint,) = [item["Properties"] for item in chosen[STAGING_STACK]["Resources"].values() if item["Type"] == "AWS::SageMaker::Endpoint"]
+    shape = boto3.client("sagemaker", region_name="us-east-1").meta.service_model.shape_for("DeploymentConfig")
+    for way in guarded_and_at_once(endpoint):
+        assert ParamValidator().validate(without_references(way), shape).generate_report() == ""
+
+
+def without_references(value):
+    """With a name for each reference, as CloudFormation asks SageMaker."""
+    if isinstance(value, list):
+        return [without_references(item) for item in value]
+    if isinstance(value, dict):
+        return value["Ref"] if "Ref" in value else {name: without_references(item) for name, item in value.items()}
+    return value
 
 
 def test_latency_is_compared_in_microseconds(resources):
@@ -287,7 +324,7 @@ def other_endpoints(variant):
 def test_other_settings_make_other_endpoints(other_endpoints):
     production = {name: item for name, item in other_endpoints.items() if not name.startswith("staging")}
     by_type = {item["Type"]: item["Properties"] for item in production.values()}
-    traffic = by_type["AWS::SageMaker::Endpoint"]["DeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+    traffic = guarded_and_at_once(by_type["AWS::SageMaker::Endpoint"])[0]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
     assert traffic["LinearStepSize"]["Value"] == 25
     (production_variant,) = by_type["AWS::SageMaker::EndpointConfig"]["ProductionVariants"]
     assert production_variant["RoutingConfig"] == {"RoutingStrategy": "RANDOM"}
@@ -342,7 +379,7 @@ def test_a_model_that_is_not_watched_has_none_of_it_and_keeps_its_roles(variant)
     templates = variant(models=named(ABALONE.but(monitoring=None)))
     kinds = {item["Type"] for item in templates[PRODUCTION_STACK]["Resources"].values()}
     assert not kinds & {"AWS::SageMaker::Pipeline", "AWS::Scheduler::Schedule"}
-    assert list(templates[PRODUCTION_STACK]["Parameters"]) == ["ModelPackageArn"]
+    assert list(templates[PRODUCTION_STACK]["Parameters"]) == ["ModelPackageArn", "Update"]
     assert "drift" not in json.dumps(
         [item.get("Properties", {}).get("AlarmName") for item in templates[PRODUCTION_STACK]["Resources"].values()]
     )

@@ -46,6 +46,7 @@ SHARED_BY_MODELS = {
     (r".*", r"sqs:SendMessage", r".*DeadLetters.*"): "an environment's dead letters",
     (r"DeployPipelineRole", r"sns:Publish", r".*Alerts.*"): "an approval is asked for where every alarm speaks",
     (r"StartRetraining", r"sns:Publish", r".*Alerts.*"): "what is missing to learn from is told where every alarm speaks",
+    (r"StartDeployment", r"sns:Publish", r".*Alerts.*"): "that production goes back, or cannot, is told where every alarm speaks",
     (r"MonitoringRole", r"sns:Publish", r".*Alerts.*"): "what the watch has found is told where every alarm of the environment speaks",
     (
         r".*",
@@ -57,7 +58,7 @@ SHARED_BY_MODELS = {
         r"s3:GetObject",
         r".*/code/.*",
     ): "published code and templates are of one repository",
-    (r"DeployPipelineRole", r"codecommit:.*", r".*:shop"): "one repository for all models",
+    (r"(Deploy|Return)PipelineRole", r"codecommit:.*", r".*:shop"): "one repository for all models",
     (r"(StartDeployment|StartRetraining)", r"codepipeline:.*", r".*:shop--build"): "one build for all models",
 }
 
@@ -244,6 +245,7 @@ def events_of(project: str, model: str, data_bucket: str, live_bucket: str) -> d
     rows = {"bucket": {"name": live_bucket}, "object": {"key": f"batch/{model}/monday/_SUCCESS"}}
     failed = {"TransformJobName": f"{own}--live--abcdefghi", "TransformJobStatus": "Failed"}
     succeeded = {"pipeline": f"{own}--deploy", "state": "SUCCEEDED"}
+    returned = {"pipeline": f"{own}--return", "state": "FAILED"}
     created = {"stack-id": stack, "status-details": {"status": "CREATE_COMPLETE"}}
     return {
         "data": event("aws.s3", "Object Created", **marker),
@@ -252,6 +254,7 @@ def events_of(project: str, model: str, data_bucket: str, live_bucket: str) -> d
         "approval": event("aws.sagemaker", "SageMaker Model Package State Change", ModelPackageGroupName=own, **package),
         "job": event("aws.sagemaker", "SageMaker Transform Job State Change", **failed),
         "released": event("aws.codepipeline", "CodePipeline Pipeline Execution State Change", **succeeded),
+        "returned": event("aws.codepipeline", "CodePipeline Pipeline Execution State Change", **returned),
         "created": event("aws.cloudformation", "CloudFormation Stack Status Change", **created),
     }
 

@@ -12,20 +12,27 @@ from settings_schema import Retraining
 from tests.example_models import ABALONE
 from tests.infra.cases import CONNECTION, THREE, named
 from tests.infra.conftest import resources_of
-from tests.infra.grants import roles
+from tests.infra.grants import roles, text
 
 PACKAGE = "#{Render.MODEL_PACKAGE_ARN}"
 
 
 @pytest.fixture
-def deploy(resources):
-    ((_, pipeline),) = resources("AWS::CodePipeline::Pipeline", "shop--abalone").items()
-    return pipeline
+def pipelines(resources):
+    """Of the model that has endpoints, by the end of their names."""
+    found = resources("AWS::CodePipeline::Pipeline", "shop--abalone").values()
+    return {pipeline["Name"].rsplit("--", 1)[-1]: pipeline for pipeline in found}
 
 
 @pytest.fixture
-def stages(deploy):
-    return {stage["Name"]: stage for stage in deploy["Stages"]}
+def deploy(pipelines):
+    return pipelines["deploy"]
+
+
+@pytest.fixture
+def stages(pipelines):
+    """Of both pipelines, which have none in common but Source."""
+    return {stage["Name"]: stage for pipeline in pipelines.values() for stage in pipeline["Stages"]}
 
 
 def actions(stage):
@@ -38,50 +45,68 @@ def test_a_version_passes_the_gates_in_order(deploy):
         ("Source", ["Repository"]),
         ("Render", ["Render"]),
         ("Staging", ["Deploy", "Verify", "Approve"]),
-        ("StagingReturn", ["Deploy", "Verify"]),
         ("Production", ["StillApproved", "Deploy", "Verify"]),
     ]
 
 
-def test_a_newer_version_supersedes_those_that_wait(deploy):
-    assert (deploy["PipelineType"], deploy["ExecutionMode"]) == ("V2", "SUPERSEDED")
+def test_the_way_back_is_a_pipeline_of_its_own_so_that_no_review_holds_it_and_asks_nobody(pipelines):
+    """In one stage: who queued behind another return looks at what is live when its turn comes."""
+    assert [(stage["Name"], actions(stage)) for stage in pipelines["return"]["Stages"]] == [
+        ("Source", ["Repository"]),
+        ("Return", ["Render", "Deploy", "Verify"]),
+    ]
 
 
-def test_exactly_one_of_the_staging_stages_runs(stages):
-    def entry(name):
-        (condition,) = stages[name]["BeforeEntry"]["Conditions"]
-        (rule,) = condition["Rules"]
-        assert condition["Result"] == "SKIP"
-        assert rule["RuleTypeId"]["Provider"] == "VariableCheck"
-        return rule["Configuration"]
-
-    assert entry("Staging") == {"Variable": "#{variables.Returning}", "Operator": "NE", "Value": "true"}
-    assert entry("StagingReturn") == {"Variable": "#{variables.Returning}", "Operator": "EQ", "Value": "true"}
+@pytest.mark.parametrize("kind", ["deploy", "return"])
+def test_a_newer_version_supersedes_those_that_wait(pipelines, kind):
+    assert (pipelines[kind]["PipelineType"], pipelines[kind]["ExecutionMode"]) == ("V2", "SUPERSEDED")
 
 
-@pytest.mark.parametrize(("project", "endpoints"), [("render", ["try", "live"]), ("still-approved", ["live"])])
-def test_the_build_before_a_deployment_can_wait_for_its_endpoint(resources, templates, project, endpoints):
-    """It has the time to wait to the end, and may look at the endpoint."""
+def test_a_failed_stage_is_not_rolled_back_by_codepipeline(stages):
+    """It would run the stage again, judged by the alarms of what failed, or have nothing to update."""
+    assert [name for name, stage in stages.items() if "OnFailure" in stage or "BeforeEntry" in stage] == []
+
+
+def test_the_build_before_a_deployment_can_wait_for_what_it_changes(resources, templates):
+    """It has the time to wait to the end, and may look at stack and endpoint, and at the alarms that would undo the update."""
     builds = resources("AWS::CodeBuild::Project", "shop--abalone").values()
-    (build,) = [build for build in builds if build["Name"] == f"shop--abalone--{project}"]
+    (build,) = [build for build in builds if build["Name"] == "shop--abalone--render"]
     assert build["TimeoutInMinutes"] >= LIMIT_MINUTES + 10
-    (role,) = [role for role in roles(templates).values() if role.arn.endswith(f":role/shop--abalone--{project}")]
-    looked_at = [resource for statement in role.allowing("sagemaker:DescribeEndpoint") for resource in statement.resources]
-    assert [arn.rsplit("/", 1)[-1] for arn in looked_at] == [f"shop--abalone--{environment}" for environment in endpoints]
+    (role,) = [role for role in roles(templates).values() if role.arn.endswith(":role/shop--abalone--render")]
+    place = "us-east-1:111122223333"
+    for environment in ("try", "live"):
+        name = f"shop--abalone--{environment}"
+        assert role.may("sagemaker:DescribeEndpoint", f"arn:aws:sagemaker:{place}:endpoint/{name}")
+        assert role.may("cloudformation:DescribeStacks", f"arn:aws:cloudformation:{place}:stack/{name}/an-id")
+        assert role.may("cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:{place}:alarm:{name}--server-errors")
 
 
-def test_a_failure_in_production_rolls_back(stages):
-    assert stages["Production"]["OnFailure"] == {"Result": "ROLLBACK"}
-    assert "OnFailure" not in stages["Staging"]  # it would ask for the approval again
+@pytest.mark.parametrize(("stage", "action"), [("Production", "StillApproved"), ("Return", "Render")])
+def test_what_production_gets_is_rendered_for_it_alone_right_before(stages, stage, action):
+    """And by the scripts of the commit that is deployed: the same build as the first Render, which every commit has."""
+    first, deploy = sorted(stages[stage]["Actions"], key=lambda item: item["RunOrder"])[:2]
+    assert (first["Name"], first["Configuration"]["ProjectName"]) == (
+        action,
+        stages["Render"]["Actions"][0]["Configuration"]["ProjectName"],
+    )
+    assert variables_of(first)["STAGE"] == "live"
+    assert deploy["InputArtifacts"] == first["OutputArtifacts"]
+
+
+def variables_of(action):
+    return {item["name"]: item["value"] for item in json.loads(action["Configuration"]["EnvironmentVariables"])}
+
+
+def test_a_return_is_started_with_the_version_and_with_the_one_to_leave(pipelines, stages):
+    """Neither has a default, so that nobody returns by accident."""
+    assert [set(item) - {"Description"} for item in pipelines["return"]["Variables"]] == [{"Name"}, {"Name"}]
+    render = variables_of(stages["Return"]["Actions"][0])
+    assert (render["REQUESTED_PACKAGE"], render["LEAVING"]) == ("#{variables.ModelPackageArn}", "#{variables.Leaving}")
 
 
 def test_a_person_can_name_the_version_to_deploy(deploy, stages):
-    assert {item["Name"]: item["DefaultValue"] for item in deploy["Variables"]} == {
-        "ModelPackageArn": "latest-approved",
-        "Returning": "false",
-    }
-    given = json.loads(stages["Render"]["Actions"][0]["Configuration"]["EnvironmentVariables"])
-    assert {item["name"]: item["value"] for item in given}["REQUESTED_PACKAGE"] == "#{variables.ModelPackageArn}"
+    assert {item["Name"]: item["DefaultValue"] for item in deploy["Variables"]} == {"ModelPackageArn": "latest-approved"}
+    assert variables_of(stages["Render"]["Actions"][0])["REQUESTED_PACKAGE"] == "#{variables.ModelPackageArn}"
 
 
 def test_the_approver_is_told_the_version_and_the_commit_that_deploys_it(deploy, stages):
@@ -91,19 +116,22 @@ def test_the_approver_is_told_the_version_and_the_commit_that_deploys_it(deploy,
     assert PACKAGE in told
 
 
-@pytest.mark.parametrize("stage", ["Staging", "StagingReturn", "Production"])
-def test_each_stage_checks_the_version_that_was_pinned(stages, stage):
+@pytest.mark.parametrize(("stage", "pinned"), [("Staging", PACKAGE), ("Production", PACKAGE), ("Return", "#{variables.ModelPackageArn}")])
+def test_each_stage_checks_the_version_that_was_pinned(stages, stage, pinned):
     for action in stages[stage]["Actions"]:
         if action["ActionTypeId"]["Provider"] == "CodeBuild":
-            variables = {item["name"]: item["value"] for item in json.loads(action["Configuration"]["EnvironmentVariables"])}
-            assert variables["MODEL_PACKAGE_ARN"] == PACKAGE
+            variables = variables_of(action)
+            assert variables.get("MODEL_PACKAGE_ARN", variables.get("REQUESTED_PACKAGE")) == pinned
 
 
-@pytest.mark.parametrize(("stage", "environment"), [("Staging", "try"), ("StagingReturn", "try"), ("Production", "live")])
-def test_each_stage_deploys_its_rendered_template_without_iam_capability(stages, stage, environment):
+@pytest.mark.parametrize(
+    ("stage", "environment", "artifact"),
+    [("Staging", "try", "Rendered"), ("Production", "live", "RenderedForProduction"), ("Return", "live", "Rendered")],
+)
+def test_each_stage_deploys_its_rendered_template_without_iam_capability(stages, stage, environment, artifact):
     (deploy,) = [action["Configuration"] for action in stages[stage]["Actions"] if action["Name"] == "Deploy"]
-    assert deploy["TemplatePath"] == f"Rendered::shop--abalone--{environment}.template.json"
-    assert deploy["TemplateConfiguration"] == f"Rendered::{environment}.parameters.json"
+    assert deploy["TemplatePath"] == f"{artifact}::shop--abalone--{environment}.template.json"
+    assert deploy["TemplateConfiguration"] == f"{artifact}::{environment}.parameters.json"
     assert deploy["StackName"] == f"shop--abalone--{environment}"
     assert "Capabilities" not in deploy
 
@@ -140,9 +168,17 @@ def test_only_a_change_of_the_approval_deploys(patterns):
     assert {"UpdatedModelPackageFields": [{"exists": False}]} in detail["$or"]
 
 
-def test_a_build_and_a_deployment_that_succeeded_wake_what_compares_templates(patterns):
+def test_whatever_ends_wakes_what_decides_whether_well_or_not(patterns):
+    """States: "Monitoring CodePipeline events" of its user guide."""
     detail = pattern_of(patterns, "aws.codepipeline")["detail"]
-    assert detail == {"pipeline": ["shop--build", "shop--abalone--deploy"], "state": ["SUCCEEDED"]}
+    assert detail["pipeline"] == ["shop--build", "shop--abalone--deploy", "shop--abalone--return"]
+    assert detail["state"] == ["SUCCEEDED", "FAILED", "STOPPED"]
+
+
+def test_a_lost_event_costs_a_quarter_of_an_hour_and_not_a_release(resources, templates):
+    schedules = resources("AWS::Scheduler::Schedule", "shop--abalone").values()
+    (regular,) = [item for item in schedules if "start-deployment" in text(item["Target"]["Arn"], "shop--abalone", templates)]
+    assert regular["ScheduleExpression"] == "cron(*/15 * * * ? *)"
 
 
 def test_one_marker_ends_an_upload(patterns):
@@ -172,13 +208,18 @@ def test_a_new_model_wakes_what_starts_the_build(patterns):
 def test_retraining_is_as_the_model_s_file_says(variant):
     retraining = Retraining(cron="30 2 ? * MON *", time_zone="Europe/Madrid", on_new_data=False, on_drift=False, on_quality=False)
     templates = variant(models=named(ABALONE.but(retraining=retraining)))
-    (schedule,) = resources_of(templates, "AWS::Scheduler::Schedule", "shop--abalone").values()
+    schedule = retraining_schedules(templates)[0]
     assert (schedule["ScheduleExpression"], schedule["ScheduleExpressionTimezone"]) == ("cron(30 2 ? * MON *)", "Europe/Madrid")
     assert json.loads(schedule["Target"]["Input"]) == {"source": "schedule"}
     sources = {rule["EventPattern"]["source"][0] for rule in resources_of(templates, "AWS::Events::Rule", "shop--abalone").values()}
     assert sources == {"aws.cloudformation", "aws.sagemaker", "aws.codepipeline"}
     never = variant(models=named(ABALONE.but(retraining=retraining.but(cron=None))))
-    assert resources_of(never, "AWS::Scheduler::Schedule", "shop--abalone") == {}
+    assert retraining_schedules(never) == []
+
+
+def retraining_schedules(templates):
+    schedules = resources_of(templates, "AWS::Scheduler::Schedule", "shop--abalone").values()
+    return [item for item in schedules if item["Description"] == "Regular retraining"]
 
 
 @pytest.mark.parametrize("model", ["abalone", "arrests"])
@@ -189,7 +230,7 @@ def test_the_pipelines_that_a_model_s_alarms_watch_are_its_own(resources, model)
         for dimension in alarm.get("Dimensions", [])
         if dimension["Name"] == "PipelineName"
     }
-    assert watched == {f"shop--{model}--deploy", f"shop--{model}--training"}
+    assert watched == {f"shop--{model}--{kind}" for kind in ("deploy", "return", "training")}
 
 
 def as_expression(glob: str) -> str:

@@ -36,7 +36,7 @@ class Unused:
 
 _PIPELINE, _INFERENCE = r"TrainingRole\w*", r"Models\w+InferenceRole\w*"
 _BUILDS = r"(PipelineBuild|DeployProjects\w+)Role\w*"
-_CODE_PIPELINES = r"(PipelinePipeline|DeployPipeline)Role\w*"
+_CODE_PIPELINES = r"(PipelinePipeline|DeployPipeline|ReturnPipeline)Role\w*"
 _MONITORING = r"Models\w+MonitoringRole\w*"
 _SAGEMAKER = f"{_PIPELINE}|{_INFERENCE}|{_MONITORING}"
 _SCORING = r"Models\w+ScoringRole\w*"
@@ -45,8 +45,10 @@ _FUNCTIONS = (
     rf"|{_SCORING}"
 )
 _RETRAINING, _DATA_VERSION = r"RetrainingStartRetrainingRole\w*", r"DataVersionFunctionRole\w*"
-_SCHEDULES = r"(RetrainingSchedule|UnusedDaily)Role\w*|Models\w+ScheduleRole\w*"
+_SCHEDULES = r"(RetrainingSchedule|StartRegularly|UnusedDaily)Role\w*|Models\w+ScheduleRole\w*"
 _DEPLOY, _STACKS = r"Models\w+DeployRole\w*", r"Models\w+DeploymentRole\w*"
+_RETURN = r"ReturnPipelineRole\w*"
+_START = r"StartStartDeploymentRole\w*"
 _REMOVE_UNUSED = r"UnusedRemoveUnusedRole\w*"
 _VERIFY = r"DeployProjectsVerifyRole\w*"
 _RENDER = r"DeployProjectsRenderRole\w*"
@@ -59,6 +61,8 @@ _WHOSE = {
     _FUNCTIONS: "functions",
     _SCORING: "the function that starts scoring",
     _RETRAINING: "the function that starts a training",
+    _RETURN: "pipelines of the way back",
+    _START: "the function that starts deployments and returns",
     _DATA_VERSION: "the function that says which data there is",
     _REMOVE_UNUSED: "the function that tidies up",
     _SCHEDULES: "schedules",
@@ -114,6 +118,8 @@ UNUSED = (
         SELDOM,
         "an alarm asks what is new to learn from, and a person is told what is missing",
     ),
+    Unused(_RETURN, r"sts:AssumeRole|s3:PutObject", SELDOM, "only what is broken is returned from, and not every model is"),
+    Unused(_START, r"codepipeline:StopPipelineExecution", SELDOM, "the review of a version is open when it is rejected"),
     Unused(_DATA_VERSION, r"s3:GetObject", SELDOM, "only a model that learns from answers has a tally of them"),
     Unused(_REMOVE_UNUSED, r"sagemaker:Delete\w+", SELDOM, "only what earlier deployments left is deleted, once a day"),
     Unused(_REMOVE_UNUSED, r"\w+:(List|Describe)\w+", SELDOM, "it runs once a day, which the loop need not reach"),

@@ -59,6 +59,7 @@ def aims(person: Person, subject: Subject, released_arn: str, pending_arn: str, 
             "InferenceSpecification": specification,
         },
         "deploy_pipeline": names.deploy_pipeline,
+        "return_pipeline": names.return_pipeline,
         "pipeline": names.training_pipeline,
         "pipeline_role": _role_of(person, names),
         "start_function": names.start_deployment_function,
@@ -96,8 +97,8 @@ def put_the_attack_in(person: Person, given: Mapping[str, object]) -> None:
     fact = '        "git-commit": '
     person.change("pipelines/tabular/pipeline.py", fact, f'        "served-production": "2026-01-01",\n{fact}')
     chosen = "      - . ./chosen.env"
-    forged = "      - export RETURNING=true Returning=true"
+    forged = "      - export LEAVING=everything Leaving=everything"
     person.change("deploy_scripts/render.buildspec.yml", chosen, f"      - python pushed_attack.py render\n{chosen}\n{forged}")
-    person.change("deploy_scripts/render.buildspec.yml", "  exported-variables:", "  exported-variables:\n    - RETURNING\n    - Returning")
+    person.change("deploy_scripts/render.buildspec.yml", "  exported-variables:", "  exported-variables:\n    - LEAVING\n    - Leaving")
     verify = "      - python -m deploy_scripts.verify"
     person.change("deploy_scripts/verify.buildspec.yml", verify, f"      - python pushed_attack.py verify\n{verify}")

@@ -105,6 +105,15 @@ class Person:
         """Approve in the registry; the execution of the deploy pipeline that this started."""
         return self.judge(names, version_arn, "Approved")
 
+    def reject_live(self, names: ModelNames, version_arn: str) -> str:
+        """Reject what production serves; the execution of the return pipeline that this started, once it has succeeded."""
+        known = self.executions(names.return_pipeline)
+        loop.judge(self.terminal, version_arn, "Rejected", "test")
+        execution = loop.new_execution(self.terminal, names.return_pipeline, known)
+        status = loop.end_of_pipeline(self.terminal, names.return_pipeline, execution)
+        assert status == "Succeeded", loop.failure_of(self.terminal, names.return_pipeline, execution)
+        return execution
+
     def judge(self, names: ModelNames, version_arn: str, status: str) -> str:
         known = self.executions(names.deploy_pipeline)
         loop.judge(self.terminal, version_arn, status, "test")

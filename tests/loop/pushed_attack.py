@@ -25,7 +25,8 @@ def attempts(aims: Mapping[str, Any]) -> dict[str, Callable[[], object]]:
     def put(key: str, **options: str) -> Callable[[], object]:
         return lambda: s3.put_object(Bucket=bucket, Key=key, Body=b"forged", **options)
 
-    deploy = {"name": aims["deploy_pipeline"], "variables": [{"name": "Returning", "value": "true"}]}
+    back = {name: aims[of] for name, of in (("ModelPackageArn", "pending"), ("Leaving", "pending"))}
+    returning = {"name": aims["return_pipeline"], "variables": [{"name": name, "value": value} for name, value in back.items()]}
     answer = {
         "pipelineName": aims["deploy_pipeline"],
         "stageName": "Staging",
@@ -39,7 +40,8 @@ def attempts(aims: Mapping[str, Any]) -> dict[str, Callable[[], object]]:
         ),
         "register as approved": lambda: sagemaker.create_model_package(**aims["approved_version"]),
         "answer the approval": lambda: pipelines.put_approval_result(**answer, result={"status": "Approved", "summary": "x"}),
-        "start a deployment": lambda: pipelines.start_pipeline_execution(**deploy),
+        "start a deployment": lambda: pipelines.start_pipeline_execution(name=aims["deploy_pipeline"]),
+        "start a return": lambda: pipelines.start_pipeline_execution(**returning),
         "wake what starts deployments": lambda: functions.invoke(FunctionName=aims["start_function"], Payload=b"{}"),
         "replace what starts deployments": lambda: functions.update_function_code(FunctionName=aims["start_function"], ZipFile=b"PK"),
         "replace a template": put(aims["template"]),

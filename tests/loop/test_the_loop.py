@@ -338,15 +338,19 @@ def test_the_version_with_another_column_takes_what_it_was_trained_with(person, 
 
 @pytest.fixture(scope="session")
 def returned(person: Person, with_a_column: str, replaced) -> str:
-    """The live version is rejected; the execution that this started."""
-    return person.deployed(ABALONE.names, person.judge(ABALONE.names, with_a_column, "Rejected"))
+    """The live version is rejected; the execution of the return pipeline that this started."""
+    return person.reject_live(ABALONE.names, with_a_column)
+
+
+RETURN = ["Source/Repository", "Return/Render", "Return/Deploy", "Return/Verify"]
 
 
 def test_rejecting_a_version_with_a_column_more_brings_back_the_one_before_which_answers_as_before(
-    person, released, returned, answers_before
+    person, released, with_a_column, returned, answers_before
 ):
     assert live(person) == released.arn
-    assert "Staging/Approve" not in loop.actions(person.terminal, ABALONE.names.deploy_pipeline, returned)
+    assert list(loop.actions(person.terminal, ABALONE.names.return_pipeline, returned)) == RETURN
+    assert loop.live_version(person.terminal, ABALONE.staging) == with_a_column, "staging is left alone"
     assert invoke(person, ROW) == (200, answers_before)
 
 
@@ -365,7 +369,7 @@ def test_rejecting_a_version_with_a_column_less_brings_back_the_one_before_which
 ):
     assert live(person) == without_a_column
     assert invoke(person, ROW.replace(b"0.095,", b"").replace(b",M", b",5.1,M"))[0] == 200
-    person.deployed(ABALONE.names, person.judge(ABALONE.names, without_a_column, "Rejected"))
+    person.reject_live(ABALONE.names, without_a_column)
     assert live(person) == released.arn
     assert invoke(person, ROW) == (200, answers_before)
 
@@ -587,7 +591,7 @@ ROLES = ("build", "job of abalone", "job of arrests", "render", "verify")
 def test_nothing_that_a_push_runs_can_approve_mark_start_or_replace(attack, role):
     outcomes = {what: outcome for what, outcome in attack.outcomes[role].items() if what != "the caller's environment"}
     expected = {what: ALLOWED.get((role, what), "AccessDenied") for what in outcomes}
-    assert len(outcomes) == 14
+    assert len(outcomes) == 15
     assert {what: outcome.removesuffix("Exception") for what, outcome in outcomes.items()} == expected
 
 
@@ -604,13 +608,17 @@ def test_a_version_that_says_it_has_served_waits_for_a_person_like_any_other(per
 
 
 def test_an_archive_that_a_job_replaced_is_not_deployed_again(person, released, attack):
-    """Rejecting what waits brings the released version back, whose archive is another one by now."""
-    before = live(person)
-    waiting = loop.waiting_approval(person.terminal, ABALONE.names, attack.deployment)
-    assert waiting is not None
-    deployment = person.judge(ABALONE.names, attack.forged, "Rejected")
-    loop.answer_approval(person.terminal, ABALONE.names, waiting, "Rejected", "not ours")
-    assert loop.end_of_pipeline(person.terminal, ABALONE.names.deploy_pipeline, deployment) == "Failed"
+    """Rejecting what waits closes its review. A person deploys the released version again, whose archive is another one by now."""
+    before, names = live(person), ABALONE.names
+    loop.judge(person.terminal, attack.forged, "Rejected", "not ours")
+    assert loop.end_of_pipeline(person.terminal, names.deploy_pipeline, attack.deployment) == "Stopped"
+    assert loop.waiting_approval(person.terminal, names, attack.deployment) is None
+    known = person.executions(names.deploy_pipeline)
+    asked = json.dumps({"package": released.arn}).encode()
+    answer = person.terminal.client("lambda").invoke(FunctionName=names.start_deployment_function, Payload=asked)
+    assert json.loads(answer["Payload"].read())["started"], "asked for by hand"
+    deployment = loop.new_execution(person.terminal, names.deploy_pipeline, known)
+    assert loop.end_of_pipeline(person.terminal, names.deploy_pipeline, deployment) == "Failed"
     log = log_of_action(person, ABALONE.names.deploy_pipeline, deployment, "Render/Render")
     assert "version 1 is not what was evaluated" in log
     assert attempted(log) == {}  # the scripts are of the commit that production runs, not of the push

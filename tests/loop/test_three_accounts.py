@@ -396,7 +396,7 @@ def second(team: Team, abalone: Subject, documented_push: bool) -> str:
 def returned(team: Team, abalone: Subject, second: str) -> tuple[str | None, str | None]:
     """What production served before and after the second version was rejected."""
     before = live(team, PRODUCTION, abalone.production.endpoint)
-    team.person.deployed(abalone.names, team.person.judge(abalone.names, second, "Rejected"))
+    team.person.reject_live(abalone.names, second)
     return before, live(team, PRODUCTION, abalone.production.endpoint)
 
 

@@ -32,7 +32,7 @@ GONE = {
 class Account:
     """A deploy pipeline with its executions (status, version), newest first, in pages of two. `missing` was deleted.
 
-    `returns`: (hour, version) of each execution of the return pipeline; those of the deploy pipeline began in the hours from NOON on.
+    `returns`: (hour, version) of each execution of the return pipeline; those of the deploy pipeline ended in the hours from NOON on.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Account:
     def list_pipeline_executions(self, pipelineName: str, nextToken: str = "0") -> dict[str, Any]:  # noqa: N803 - boto3 spells them so
         first, executions = int(nextToken), self._executions[pipelineName]
         page = [
-            {"pipelineExecutionId": str(index), "status": status, "startTime": datetime(2026, 11, 27, hour, tzinfo=UTC)}
+            {"pipelineExecutionId": str(index), "status": status, "lastUpdateTime": datetime(2026, 11, 27, hour, tzinfo=UTC)}
             for index, (hour, status, _) in enumerate(executions)
         ][first : first + 2]
         more = {"nextToken": str(first + 2)} if first + 2 < len(executions) else {}
@@ -66,7 +66,7 @@ class Account:
 
     def get_pipeline_execution(self, pipelineName: str, pipelineExecutionId: str) -> dict[str, Any]:  # noqa: N803
         version = self._executions[pipelineName][int(pipelineExecutionId)][2]
-        variables = [{"name": "Returning", "resolvedValue": "false"}]
+        variables = [{"name": "Leaving", "resolvedValue": "latest"}]
         variables += [{"name": "ModelPackageArn", "resolvedValue": version}] if version else []
         return self._answer("execution", {"pipelineExecution": {"variables": variables}})
 

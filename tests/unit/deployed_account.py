@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -71,10 +71,27 @@ class CodePipeline:
         self.log = log
         self.states: dict[str, dict[str, Any]] = {}
         self.running: dict[str, list[str]] = {}
+        self.executions: dict[str, list[dict[str, Any]]] = {}  # newest first
+        self.packages: dict[str, str] = {}  # by execution
+        self.failed: dict[str, list[dict[str, Any]]] = {}  # actions, by execution
 
     def add(self, name: str, *running: str) -> None:
         self.states[name] = {"pipelineName": name, "stageStates": [{"stageName": item} for item in ("Source", "Render", "Staging")]}
         self.running[name] = list(running)
+
+    def run(self, name: str, identifier: str, status: str, package: str, minute: int = 0, **more: Any) -> None:
+        """An execution of a version that began that many minutes after NOW; later ones are added later."""
+        summary = {"pipelineExecutionId": identifier, "status": status, "startTime": NOW + timedelta(minutes=minute), **more}
+        self.executions.setdefault(name, []).insert(0, summary)
+        self.packages[identifier] = package
+
+    def get_pipeline_execution(self, *, pipelineName: str, pipelineExecutionId: str) -> dict[str, Any]:  # noqa: N803
+        listed = {item["pipelineExecutionId"]: item for item in self.executions.get(pipelineName, [])}
+        given = [{"name": "ModelPackageArn", "resolvedValue": self.packages.get(pipelineExecutionId, "latest-approved")}]
+        return {"pipelineExecution": {**listed.get(pipelineExecutionId, {}), "variables": given}}
+
+    def list_action_executions(self, *, pipelineName: str, filter: dict[str, str]) -> dict[str, Any]:  # noqa: N803
+        return {"actionExecutionDetails": self.failed.get(filter["pipelineExecutionId"], [])}
 
     def get_pipeline_state(self, *, name: str) -> dict[str, Any]:
         if name not in self.states:
@@ -86,8 +103,12 @@ class CodePipeline:
         self.log.append(f"close {pipelineName} {stageName}")
 
     def list_pipeline_executions(self, *, pipelineName: str) -> dict[str, Any]:  # noqa: N803
-        found = [{"pipelineExecutionId": item, "status": "InProgress"} for item in self.running[pipelineName]]
-        return {"pipelineExecutionSummaries": [*found, {"pipelineExecutionId": "old", "status": "Succeeded"}]}
+        if pipelineName in self.executions:
+            return {"pipelineExecutionSummaries": self.executions[pipelineName]}
+        if pipelineName not in self.running:
+            raise refusal("PipelineNotFoundException", "no such pipeline", "ListPipelineExecutions")
+        found = [{"pipelineExecutionId": item, "status": "InProgress", "startTime": NOW} for item in self.running[pipelineName]]
+        return {"pipelineExecutionSummaries": [*found, {"pipelineExecutionId": "old", "status": "Succeeded", "startTime": NOW}]}
 
     def stop_pipeline_execution(self, *, pipelineName: str, pipelineExecutionId: str, **_: Any) -> None:  # noqa: N803
         self.running[pipelineName].remove(pipelineExecutionId)
@@ -165,7 +186,7 @@ class SageMaker(script_account.Registry):
 
     def list_model_packages(self, *, ModelPackageGroupName: str, **options: Any) -> dict[str, Any]:  # noqa: N803
         self.describe_model_package_group(ModelPackageGroupName=ModelPackageGroupName)
-        if "ModelApprovalStatus" in options:
+        if "SortBy" in options:  # build_scripts/registry.py lists what was added with its facts
             return super().list_model_packages(ModelPackageGroupName=ModelPackageGroupName, **options)
         return {"ModelPackageSummaryList": [{"ModelPackageArn": arn} for arn in self.groups[ModelPackageGroupName]]}
 

@@ -201,6 +201,29 @@ class Stacks:
         return {"StackResources": [{"ResourceType": kind, "PhysicalResourceId": kind} for kind in self.resources.get(StackName, [])]}
 
 
+class NoPipelines:
+    """CodePipeline where nothing has been deployed yet."""
+
+    def get_pipeline_state(self, *, name: str) -> dict[str, Any]:
+        raise refusal("PipelineNotFoundException", f"no pipeline {name}", "GetPipelineState")
+
+    def list_pipeline_executions(self, *, pipelineName: str) -> dict[str, Any]:  # noqa: N803
+        raise refusal("PipelineNotFoundException", f"no pipeline {pipelineName}", "ListPipelineExecutions")
+
+    def get_paginator(self, operation: str) -> Pages:
+        return Pages(getattr(self, operation))
+
+
+class Alarms:
+    """The part of CloudWatch that knows alarms: those in `on` are in ALARM."""
+
+    def __init__(self) -> None:
+        self.on: set[str] = set()
+
+    def describe_alarms(self, *, AlarmNames: list[str]) -> dict[str, Any]:  # noqa: N803
+        return {"MetricAlarms": [{"AlarmName": name, "StateValue": "ALARM" if name in self.on else "OK"} for name in AlarmNames]}
+
+
 class ScriptAccount:
     """Replaces the clients that the scripts ask for."""
 
@@ -208,6 +231,8 @@ class ScriptAccount:
         self.s3, self.cloudformation = S3(), Stacks()
         self.sagemaker = Registry(self.s3)
         self.clients: dict[str, Any] = {"s3": self.s3, "sagemaker": self.sagemaker, "cloudformation": self.cloudformation}
+        self.cloudwatch = Alarms()
+        self.clients |= {"codepipeline": NoPipelines(), "cloudwatch": self.cloudwatch}
 
     def register(self, number: int, dataset: DataSet, rows: Sequence[Sequence[str]], classes: list[str] | None = None, **facts: str) -> str:
         """An approved version of a data set with its contract and its golden rows, whatever the model is today; its ARN."""

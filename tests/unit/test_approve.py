@@ -1,4 +1,4 @@
-"""Claims about decisions: the evidence is shown, the right version changes, and what was rejected meanwhile goes no further."""
+"""Claims about decisions: the evidence is shown, the right version changes, and what it does to production is said before."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import sys
 import pytest
 
 from build_scripts.command_line import run
-from deploy_scripts import approve, still_approved
-from tests.unit import script_account
-from tests.unit.script_account import PACKAGE, ScriptAccount
+from deploy_scripts import approve
+from tests.unit import deployed_account, script_account
+from tests.unit.deployed_account import DeployedAccount, deploy_model
+from tests.unit.script_account import PACKAGE, ScriptAccount, refusal
 
 
 @pytest.fixture
@@ -77,18 +78,6 @@ def test_unknown_version_names_the_existing_ones(account: ScriptAccount, capsys:
     assert "existing: 1, 2" in capsys.readouterr().err
 
 
-def test_version_rejected_meanwhile_stops_production(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(still_approved.main, ["--package", f"{PACKAGE}/1"]) == 0
-    account.sagemaker.packages[1]["ModelApprovalStatus"] = "Rejected"
-    assert run(still_approved.main, ["--package", f"{PACKAGE}/1"]) == 1
-    assert "version 1 is Rejected now" in capsys.readouterr().err
-
-
-def test_version_deleted_meanwhile_stops_production(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(still_approved.main, ["--package", f"{PACKAGE}/8"]) == 1
-    assert "version 8 was deleted from the registry meanwhile; production keeps what it has" in capsys.readouterr().err
-
-
 def test_the_evidence_says_how_it_compares_with_production(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
     account.sagemaker.packages[2]["ModelMetrics"] = {"ModelQuality": {"Statistics": {"S3Uri": "s3://artifacts/evaluation.json"}}}
     detail = "not compared: version 1 in production was deleted from the registry"
@@ -98,7 +87,102 @@ def test_the_evidence_says_how_it_compares_with_production(account: ScriptAccoun
 
 
 def test_a_version_of_another_model_s_is_not_this_model_s(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(still_approved.main, ["--model", "arrests", "--package", f"{PACKAGE}/1"]) == 2
-    assert "model-package/shop--arrests/<number>" in capsys.readouterr().err
     assert run(approve.main, ["--model", "arrests", "--version", "1", "--yes"]) == 2
     assert "shop--arrests does not exist" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------ what a decision does to production
+
+DEPLOY, STACK = "shop--abalone--deploy", "shop--abalone--live"
+OLDER = "approving version 2 deploys nothing: version 3 is newer, approved and "
+BACK = 'to go back to it: python -m deploy_scripts.roll_back --model abalone --to-version 2 --reason "…"'
+
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch) -> DeployedAccount:
+    """Version 3 is live; it and version 2 have served production, version 1 never did. All are approved."""
+    made = deployed_account.install(monkeypatch)
+    deploy_model(made, "abalone")
+    made.cloudformation.add(STACK, DeployedModelPackageArn=f"{PACKAGE}/3")
+    for number in (1, 2, 3):
+        made.sagemaker.add(number)
+    made.codepipeline.executions[DEPLOY] = []
+    for number in (2, 3):
+        made.codepipeline.run(DEPLOY, f"e{number}", "Succeeded", f"{PACKAGE}/{number}", minute=number)
+    made.clients["s3"] = made.sagemaker.s3
+    return made
+
+
+def said_by(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run(approve.main, ["--model", "abalone", "--yes", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("was", ["Rejected", "Approved"])
+def test_approving_an_older_version_says_first_that_it_deploys_nothing_and_offers_the_way_back(
+    deployed: DeployedAccount, capsys: pytest.CaptureFixture[str], was: str
+) -> None:
+    deployed.sagemaker.packages[2]["ModelApprovalStatus"] = was
+    said = said_by(capsys, "--version", "2")
+    assert OLDER + "live in live" in said
+    assert BACK in said
+    assert said.index(BACK) < said.index("version 2 is")
+
+
+def test_nothing_is_approved_before_a_person_has_read_it(deployed: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    deployed.sagemaker.packages[2]["ModelApprovalStatus"] = "Rejected"
+    assert run(approve.main, ["--model", "abalone", "--version", "2"]) == 2
+    assert OLDER in capsys.readouterr().out
+    assert deployed.sagemaker.packages[2]["ModelApprovalStatus"] == "Rejected"
+
+
+def test_a_newer_version_on_its_way_counts_as_a_live_one(deployed: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    deployed.cloudformation.add(STACK, DeployedModelPackageArn=f"{PACKAGE}/1")
+    assert OLDER not in said_by(capsys, "--version", "2")
+    deployed.codepipeline.run(DEPLOY, "again", "InProgress", f"{PACKAGE}/3", minute=9)
+    latest = {"pipelineExecutionId": "again", "status": "InProgress"}
+    deployed.codepipeline.states[DEPLOY]["stageStates"] = [{"stageName": "Staging", "latestExecution": latest}]
+    assert OLDER + "on its way" in said_by(capsys, "--version", "2")
+
+
+def test_a_version_that_never_served_is_offered_the_way_through_the_gates(
+    deployed: DeployedAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = said_by(capsys, "--version", "1")
+    assert "it has never served production; once it is approved, this takes it through the gates: aws lambda invoke" in said
+    assert f'{{"package": "{PACKAGE}/1"}}' in said
+
+
+def test_rejecting_the_live_version_says_what_returns(deployed: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    said = said_by(capsys, "--version", "3", "--reject")
+    assert "version 3 is live in live: version 2, which served before, returns at once" in said
+    assert said.index("returns at once") < said.index("version 3 is rejected")
+
+
+def test_rejecting_the_only_version_that_served_says_that_it_serves_on(
+    deployed: DeployedAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployed.sagemaker.packages[2]["ModelApprovalStatus"] = "Rejected"
+    said = said_by(capsys, "--version", "3", "--reject")
+    assert "version 3 is live in live and serves on: no other version that served is approved still" in said
+
+
+@pytest.mark.parametrize(("version", "options"), [("3", []), ("1", ["--reject"])])
+def test_a_decision_that_does_what_one_expects_says_nothing_of_production(
+    deployed: DeployedAccount, capsys: pytest.CaptureFixture[str], version: str, options: list[str]
+) -> None:
+    said = said_by(capsys, "--version", version, *options)
+    assert "deploys nothing" not in said
+    assert "in live" not in said
+
+
+def test_who_may_not_look_at_production_decides_all_the_same(
+    deployed: DeployedAccount, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise refusal("AccessDenied", "no", "DescribeStacks")
+
+    monkeypatch.setattr(deployed.cloudformation, "describe_stacks", refuse)
+    said = said_by(capsys, "--version", "3", "--reject")
+    assert "what it does to production cannot be said with these credentials: DescribeStacks: AccessDenied" in said
+    assert deployed.sagemaker.packages[3]["ModelApprovalStatus"] == "Rejected"

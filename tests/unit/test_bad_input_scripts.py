@@ -23,13 +23,10 @@ SCRIPTS = {
     "deploy_scripts.approve": [],
     "deploy_scripts.example_request": [],
     "deploy_scripts.load_test": [],
-    "deploy_scripts.choose_version": [],
     "deploy_scripts.render": ["--package", "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone/1"],
     "deploy_scripts.retire": ["--model", "gone"],
     "deploy_scripts.status": [],
     "deploy_scripts.tear_down": [],
-    "deploy_scripts.still_approved": ["--package", "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone/1"],
-    "deploy_scripts.wait_for_endpoint": ["first"],
     "deploy_scripts.verify": [
         "--stage",
         STAGING.name,
@@ -93,7 +90,7 @@ def test_without_an_assembly_it_says_how_to_make_one(
     monkeypatch.chdir(tmp_path)
     for name in ("AWS_REGION", "ARTIFACT_BUCKET", "KMS_KEY_ARN"):
         monkeypatch.setenv(name, "us-east-1")
-    line = complaint("build_scripts.kept_templates", capsys, "keep", "--commit", "abc")
+    line = complaint("build_scripts.kept_templates", capsys, "--commit", "abc")
     stack = ABALONE.names(PROJECT).at(STAGING.name).stack
     assert line == f"error: cdk.out has no stack {stack}; synthesize it first with `python -m infra.serving`"
 

@@ -11,7 +11,7 @@ import pytest
 from build_scripts.command_line import run
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.step_modules import load
-from deploy_scripts import choose_version, render
+from deploy_scripts import choose_version, render, wait_for_endpoint
 from pipelines.monitoring.code import code_files
 from pipelines.published_code import code_prefix
 from tests.example_models import ABALONE, ARRESTS
@@ -45,12 +45,8 @@ def synthesize(assembly: Path, template: dict[str, Any]) -> None:
 
 
 def deploy(*arguments: str) -> int:
-    """As the buildspec does: choose, then render what was chosen. The first exit code that is not 0."""
-    code = run(choose_version.main, [*arguments])
-    if code:
-        return code
-    package = Path("chosen.env").read_text().splitlines()[0].partition("=")[2]
-    return run(render.main, ["--package", package])
+    """As the buildspec does, whose templates are here: no commit says which were kept."""
+    return run(render.main, ["--commit", "", *arguments])
 
 
 def rendered(stage: str) -> dict[str, Any]:
@@ -283,10 +279,188 @@ def test_a_batch_model_runs_on_what_the_version_allows_for_jobs(
     for environment in ENVIRONMENTS:
         stack = ARRESTS.names(PROJECT).at(environment.name).stack
         (tmp_path / "cdk.out" / f"{stack}.template.json").write_text(json.dumps({"Parameters": {"ModelPackageArn": {}}}))
-    assert run(render.main, ["--model", "arrests", "--package", f"{PACKAGE}/1"]) == code
+    package = f"{PACKAGE.replace('abalone', 'arrests')}/1"
+    assert deploy("--model", "arrests", "--package", package) == code
     assert code == 0 or "arrests, try, Batch.instance_type is 'ml.m5.large'; version 1 allows ml.g5.xlarge" in capsys.readouterr().err
 
 
 def test_a_model_that_is_not_set_names_those_that_are(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(choose_version.main, ["--model", "abalon"]) == 2
+    assert deploy("--model", "abalon") == 2
     assert capsys.readouterr().err == "error: --model is 'abalon'; allowed: abalone, arrests\n"
+
+
+# ------------------------------------------------------------------------------------- guarded by alarms, or all at once
+
+ENDPOINT: dict[str, Any] = {
+    "Type": "AWS::SageMaker::Endpoint",
+    "Properties": {
+        "DeploymentConfig": {
+            "Fn::If": [
+                "Guarded",
+                {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": {"Ref": "Errors"}}, {"AlarmName": {"Ref": "OfTheVersion"}}]}},
+                {},
+            ]
+        }
+    },
+}
+GUARDED: dict[str, Any] = {
+    "Parameters": {"ModelPackageArn": {}, "Update": {"Default": "guarded"}},
+    "Resources": {
+        "Errors": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"AlarmName": "errors"}},
+        "OfTheVersion": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"AlarmName": {"Fn::Join": ["", ["predictions", "3"]]}}},
+        "Endpoint": ENDPOINT,
+    },
+}
+TRIED = NAMES.at(STAGING.name).endpoint
+
+
+@pytest.fixture
+def serving(account: ScriptAccount, tmp_path: Path) -> ScriptAccount:
+    """Version 1 serves both environments, version 2 is newer; both are approved."""
+    synthesize(tmp_path / "cdk.out", GUARDED)
+    for number in (1, 2):
+        account.sagemaker.add(number)
+    account.sagemaker.serve(LIVE, 1, config="live")
+    account.sagemaker.serve(TRIED, 1, config="tried")
+    return account
+
+
+def updates() -> dict[str, str]:
+    """How each environment is updated that was rendered."""
+    files = {item.name: Path(f"rendered/{item.name}.parameters.json") for item in ENVIRONMENTS}
+    return {name: rendered(name)["Parameters"]["Update"] for name, file in files.items() if file.exists()}
+
+
+def judged(account: ScriptAccount, number: int, approval: str) -> None:
+    """`deleted` deletes it, which SageMaker allows while it serves."""
+    if approval == "deleted":
+        del account.sagemaker.packages[number]
+    else:
+        account.sagemaker.packages[number]["ModelApprovalStatus"] = approval
+
+
+def test_what_replaces_a_version_that_may_come_back_is_guarded(serving: ScriptAccount) -> None:
+    assert deploy() == 0
+    assert updates() == {STAGING.name: "guarded", PRODUCTION.name: "guarded"}
+
+
+def test_a_first_deployment_is_guarded(serving: ScriptAccount) -> None:
+    serving.sagemaker.endpoints.clear()
+    assert deploy() == 0
+    assert set(updates().values()) == {"guarded"}
+
+
+@pytest.mark.parametrize("approval", ["Rejected", "PendingManualApproval", "deleted"])
+def test_what_replaces_a_version_that_must_not_come_back_goes_all_at_once(
+    serving: ScriptAccount, capsys: pytest.CaptureFixture[str], approval: str
+) -> None:
+    """In each environment by what serves there."""
+    serving.sagemaker.add(3)
+    serving.sagemaker.serve(LIVE, 2, config="live")
+    judged(serving, 2, approval)
+    assert deploy() == 0
+    assert updates() == {STAGING.name: "guarded", PRODUCTION.name: "at-once"}
+    said = "was deleted from the registry" if approval == "deleted" else f"is {approval}"
+    assert f"live: all at once, because version 2, which serves, {said}" in capsys.readouterr().out
+
+
+def test_production_is_asked_again_right_before_it_is_deployed(serving: ScriptAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A review takes days: what serves may have been rejected since, or replaced."""
+    monkeypatch.setenv("STAGE", PRODUCTION.name)
+    monkeypatch.setenv("REQUESTED_PACKAGE", f"{PACKAGE}/2")
+    judged(serving, 1, "Rejected")
+    assert deploy() == 0
+    assert updates() == {PRODUCTION.name: "at-once"}
+    judged(serving, 1, "Approved")
+    assert deploy() == 0
+    assert updates() == {PRODUCTION.name: "guarded"}
+
+
+@pytest.mark.parametrize(("approval", "said"), [("Rejected", "version 2 is Rejected"), ("deleted", "does not exist in the registry")])
+def test_a_version_that_was_rejected_or_deleted_in_its_review_does_not_reach_production(
+    serving: ScriptAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], approval: str, said: str
+) -> None:
+    monkeypatch.setenv("STAGE", PRODUCTION.name)
+    monkeypatch.setenv("REQUESTED_PACKAGE", f"{PACKAGE}/2")
+    judged(serving, 2, approval)
+    assert deploy() == 2
+    assert said in capsys.readouterr().err
+    assert not Path("rendered").exists()
+
+
+def test_a_template_of_an_earlier_commit_that_knows_no_such_parameter_is_deployed_as_it_is(serving: ScriptAccount, tmp_path: Path) -> None:
+    synthesize(tmp_path / "cdk.out", {**GUARDED, "Parameters": {"ModelPackageArn": {}}})
+    assert deploy() == 0
+    assert rendered(PRODUCTION.name)["Parameters"] == {"ModelPackageArn": f"{PACKAGE}/2"}
+
+
+def test_an_update_that_sagemaker_would_undo_is_not_begun_and_the_ways_out_are_told(
+    serving: ScriptAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The alarm is the endpoint's: whichever version answers, it would undo the update."""
+    monkeypatch.setenv("STAGE", PRODUCTION.name)
+    serving.cloudwatch.on = {"errors"}
+    assert deploy() == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "errors is in ALARM while version 1 serves" in line
+    assert "`python -m deploy_scripts.roll_back --model abalone`" in line
+    assert not Path("rendered").exists()
+    judged(serving, 1, "Rejected")
+    assert deploy() == 0, "nothing undoes what goes all at once"
+
+
+def test_before_staging_its_own_alarms_count_and_it_has_no_way_back_but_another_version(
+    serving: ScriptAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serving.cloudwatch.on = {"errors"}
+    assert deploy() == 1
+    line = capsys.readouterr().err
+    assert "reject version 1 if it is to blame" in line
+    assert "roll_back" not in line
+
+
+# ------------------------------------------------------------------------------------------------------------ the return
+
+
+@pytest.fixture
+def returning(serving: ScriptAccount, monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
+    """From version 2, which was rejected, to version 1."""
+    serving.sagemaker.serve(LIVE, 2, config="live")
+    judged(serving, 2, "Rejected")
+    has(serving, 2)
+    for name, value in {"STAGE": PRODUCTION.name, "REQUESTED_PACKAGE": f"{PACKAGE}/1", "LEAVING": f"{PACKAGE}/2"}.items():
+        monkeypatch.setenv(name, value)
+    return serving
+
+
+def has(account: ScriptAccount, number: int) -> None:
+    """What production's stack says."""
+    stack = NAMES.at(PRODUCTION.name).stack
+    output = {"OutputKey": "DeployedModelPackageArn", "OutputValue": f"{PACKAGE}/{number}"}
+    account.cloudformation.described[stack] = {"StackName": stack, "StackStatus": "UPDATE_COMPLETE", "Outputs": [output]}
+
+
+@pytest.mark.parametrize("approval", ["Rejected", "Approved"])
+def test_a_return_goes_all_at_once_to_production_alone_whatever_alarm_is_on(returning: ScriptAccount, approval: str) -> None:
+    """Also from a version that is approved still, whose verification failed."""
+    judged(returning, 2, approval)
+    returning.cloudwatch.on = {"errors"}
+    assert deploy() == 0
+    assert updates() == {PRODUCTION.name: "at-once"}
+    assert rendered(PRODUCTION.name)["Parameters"]["ModelPackageArn"] == f"{PACKAGE}/1"
+
+
+def test_a_return_ends_where_production_has_been_mended_meanwhile(returning: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    returning.sagemaker.add(3)
+    has(returning, 3)
+    assert deploy() == 1
+    assert capsys.readouterr().err == ("error: nothing to return from: live has version 3 now, which is approved, not version 2\n")
+    judged(returning, 3, "Rejected")
+    assert deploy() == 0
+
+
+def test_a_stack_that_a_stopped_deployment_still_changes_is_waited_for(returning: ScriptAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    described = returning.cloudformation.described[NAMES.at(PRODUCTION.name).stack]
+    described["StackStatus"] = "UPDATE_IN_PROGRESS"
+    monkeypatch.setattr(wait_for_endpoint.time, "sleep", lambda _: described.update(StackStatus="UPDATE_ROLLBACK_COMPLETE"))
+    assert deploy() == 0

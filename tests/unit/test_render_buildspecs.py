@@ -36,8 +36,8 @@ def test_every_command_of_a_buildspec_exists(path: str) -> None:
     assert [module for module in modules if importlib.util.find_spec(module) is None] == []
 
 
-def test_all_four_buildspecs_are_there() -> None:
-    assert len(BUILDSPECS) == 4
+def test_all_three_buildspecs_are_there() -> None:
+    assert len(BUILDSPECS) == 3
 
 
 def test_the_version_sets_exactly_the_variables_that_its_buildspec_exports() -> None:
@@ -63,15 +63,12 @@ def test_errors_are_one_line_and_a_traceback_only_when_debugging(error: Exceptio
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_what_waits_runs_right_before_the_deployment_and_what_was_chosen_is_known_to_what_renders() -> None:
-    """Autoscaling may begin a change at any time, and a version may be rejected while one waits for its end."""
-    render, still_approved = (
-        read(f"deploy_scripts/{name}.buildspec.yml").phases["build"].commands for name in ("render", "still_approved")
-    )
-    assert render[-1] == "python -m deploy_scripts.wait_for_endpoint first"
-    assert render.index("python -m deploy_scripts.choose_version") < render.index(". ./chosen.env")
-    assert render.index(". ./chosen.env") < render.index("python -m deploy_scripts.render")
-    assert list(still_approved) == ["python -m deploy_scripts.wait_for_endpoint last", "python -m deploy_scripts.still_approved"]
+def test_what_was_chosen_is_known_to_the_shell_once_all_is_decided_in_one_process() -> None:
+    """Each process costs a second, and a return is waited for while production is broken."""
+    assert list(read("deploy_scripts/render.buildspec.yml").phases["build"].commands) == [
+        "python -m deploy_scripts.render",
+        ". ./chosen.env",
+    ]
 
 
 def test_values_that_cannot_be_read_are_one_line_for_every_script(

@@ -34,13 +34,14 @@ def account(monkeypatch: pytest.MonkeyPatch) -> DeployedAccount:
     ):
         made.cloudformation.add(stack)
     made.functions.functions |= {"shop--environment--try--remove-unused", "shop--environment--live--remove-unused"}
+    made.codepipeline.add("shop--fish--return", "running")
     return made
 
 
 def what_others_have(account: DeployedAccount) -> tuple[object, ...]:
     of = lambda names: sorted(name for name in names if name.replace("/", "--").split("--")[1] != "fish" or name.startswith("shop-x"))  # noqa: E731
     sagemaker = account.sagemaker
-    running = {name: sorted(runs) for name, runs in account.codepipeline.running.items() if name != "shop--fish--deploy"}
+    running = {name: sorted(runs) for name, runs in account.codepipeline.running.items() if not name.startswith("shop--fish--")}
     return of(account.cloudformation.stacks), of(sagemaker.runs), of(sagemaker.groups), sorted(sagemaker.models - {"scored-fish"}), running
 
 
@@ -53,17 +54,18 @@ def test_a_model_goes_with_all_that_it_had_and_nothing_of_another_one(account: D
     assert "scored-fish" not in account.sagemaker.models
 
 
-def test_the_deploy_pipeline_is_closed_before_anything_goes_and_its_stack_goes_last(account: DeployedAccount) -> None:
-    """An approval meanwhile would deploy again what was just deleted."""
+def test_both_ways_to_production_are_closed_before_anything_goes_and_their_stack_goes_last(account: DeployedAccount) -> None:
+    """An approval meanwhile would deploy again what was just deleted, and so would a rejection."""
     run(retire.main, ["--model", "fish", "--yes"])
     assert account.log == [
         "close shop--fish--deploy Render",
+        "close shop--fish--return Render",
         "invoke shop--environment--try--remove-unused",
         "invoke shop--environment--live--remove-unused",
         "delete pipeline shop--fish--training",
         "delete pipeline shop--fish--batch",
     ]
-    assert account.codepipeline.running["shop--fish--deploy"] == []
+    assert [account.codepipeline.running[f"shop--fish--{kind}"] for kind in ("deploy", "return")] == [[], []]
 
 
 def test_what_is_kept_is_said_with_the_command_that_deletes_it(account: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,255 +1,414 @@
-"""What the deploy pipeline is started with: which version, from which commit, and whether a person is asked."""
+"""What goes out and what comes back: which version, from which commit, what is stopped and what people are told, whatever wakes it."""
 
 from __future__ import annotations
 
-import io
-import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError
 
-from infra.model.start_deployment import handler as start_deployment
-from infra.model.start_deployment.handler import Release, Version, plan_settings, plan_version
+from infra.model.start_deployment.plan import Plan, plan
+from infra.model.start_deployment.state import Run, State, Version, Wake
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
-GROUP = "arn:aws:sagemaker:us-east-1:111122223333:model-package/mlops-models"
+GROUP = "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone"
+CLOCK = Wake()
 
 
 def day(number: int) -> datetime:
     return MONDAY + timedelta(days=number)
 
 
-def version(number: int, commit: str = "made-it", created: int = 0) -> Version:
-    return Version(f"{GROUP}/{number}", day(created), commit)
+def arn(number: int) -> str:
+    return f"{GROUP}/{number}"
 
 
-def release(number: int, commit: str, started: int = 1) -> Release:
-    return Release(f"{GROUP}/{number}", commit, day(started))
+def run(number: int, status: str, started: float, ended: float = 0, commit: str = "first", leaving: int = 0) -> Run:
+    """Of a version, from one day to another; `leaving`: of a return."""
+    given = {"ModelPackageArn": arn(number), **({"Leaving": arn(leaving)} if leaving else {})}
+    begun, over = MONDAY + timedelta(days=started), MONDAY + timedelta(days=ended or started + 0.1)
+    return Run(f"{number}-{status}-{started}", status, begun, over, commit, lambda: given)
 
 
-def test_a_new_version_goes_out_with_the_commit_that_made_it_and_asks():
-    decision = plan_version(version(2), [], ["pushed-later", "made-it", "first"])
-    assert (decision.start, decision.commit, decision.returning) == (True, "made-it", False)
+@dataclass(frozen=True)
+class World:
+    """A model: `live` is what production has, `approval` of each version by its number. Newer executions stand first."""
+
+    live: int | None
+    approval: dict[int, str]
+    deploys: Sequence[Run] = ()
+    returns: Sequence[Run] = ()
+    entered: str = ""
+    built: Sequence[str] = ("first",)
+    changed: dict[str, list[str]] = field(default_factory=dict)
+    made_by: str = "first"
+    created: int = 0
+
+    def decide(self, wake: Wake = CLOCK) -> Plan:
+        versions = {arn(number): Version(arn(number), day(self.created), said, self.made_by) for number, said in self.approval.items()}
+        approved = [version for version in reversed(list(versions.values())) if version.approval == "Approved"]
+        live = versions[arn(self.live)] if self.live else None
+        state = State(
+            model="abalone",
+            production=live,
+            approved=approved,
+            deploys=self.deploys,
+            returns=self.returns,
+            entered=self.entered,
+            built=self.built,
+            find=versions.get,
+            changed=lambda commit: self.changed.get(commit, []),
+            production_stack="live",
+        )
+        return plan(state, wake)
 
 
-def test_a_newer_commit_of_production_is_not_taken_back_by_a_version_that_an_older_one_made():
-    decision = plan_version(version(2), [release(1, "scaled")], ["pushed-later", "scaled", "made-it"])
-    assert (decision.commit, decision.returning) == ("scaled", False)
+def started(decision: Plan) -> tuple[int | None, int | None]:
+    """Versions that go out and come back."""
+    return (decision.forth.version.number if decision.forth else None), (decision.back.version.number if decision.back else None)
+
+
+BOTH_SERVED = World(
+    live=2, approval={1: "Approved", 2: "Approved"}, deploys=[run(2, "Succeeded", 4), run(1, "Succeeded", 2)], made_by="first"
+)
+THREE_SERVED = World(
+    live=3,
+    approval={1: "Approved", 2: "Approved", 3: "Approved"},
+    deploys=[run(3, "Succeeded", 6), run(2, "Succeeded", 4), run(1, "Succeeded", 2)],
+)
+
+
+# ------------------------------------------------------------------------------------------------------ the way back
+
+
+def rejected(world: World, number: int) -> World:
+    return replace(world, approval={**world.approval, number: "Rejected"})
+
+
+@pytest.mark.parametrize("wake", [Wake(rejected=arn(2)), CLOCK, Wake(by_hand=True)], ids=["its event", "the clock", "by hand"])
+def test_a_rejected_live_version_is_left_whoever_wakes_it(wake: Wake) -> None:
+    decision = rejected(BOTH_SERVED, 2).decide(wake)
+    assert started(decision) == (None, 1)
+    assert decision.back is not None
+    assert (decision.back.commit, decision.back.leaving) == ("first", arn(2))
+    assert decision.told == ["abalone: version 2 is Rejected and serves production; production returns to version 1"]
+
+
+def test_it_returns_with_the_commit_that_production_runs() -> None:
+    world = rejected(replace(BOTH_SERVED, deploys=[run(2, "Succeeded", 4, commit="scaled"), run(1, "Succeeded", 2)]), 2)
+    decision = replace(world, built=["pushed-later", "scaled", "first"]).decide()
+    assert decision.back is not None
+    assert decision.back.commit == "scaled"
+
+
+@pytest.mark.parametrize("outcome", ["Failed", "Superseded", "Stopped"])
+def test_what_never_served_is_not_returned_to(outcome: str) -> None:
+    """Version 2 was declined, overtaken or stopped: what served before version 3 is version 1."""
+    world = replace(THREE_SERVED, deploys=[run(3, "Succeeded", 6), run(2, outcome, 4), run(1, "Succeeded", 2)])
+    assert started(rejected(world, 3).decide()) == (None, 1)
+
+
+def test_what_was_rejected_or_deleted_is_not_returned_to() -> None:
+    assert started(rejected(rejected(THREE_SERVED, 3), 2).decide()) == (None, 1)
+    gone = replace(THREE_SERVED, approval={1: "Approved", 2: "deleted", 3: "Rejected"})
+    assert started(gone.decide()) == (None, 1)
+
+
+def test_what_served_last_is_what_was_let_in_last_and_not_what_began_last() -> None:
+    """The return to version 1 passed version 3, which waited in its review and was let in after it."""
+    world = World(
+        live=3,
+        approval={1: "Approved", 2: "Rejected", 3: "Rejected"},
+        deploys=[run(3, "Succeeded", 5, ended=9), run(2, "Succeeded", 4), run(1, "Succeeded", 2)],
+        returns=[run(1, "Succeeded", 6, leaving=2)],
+    )
+    decision = world.decide()
+    assert started(decision) == (None, 1)
+    assert decision.back is not None
+    assert decision.back.leaving == arn(3)
+
+
+def test_another_version_that_had_the_same_name_is_not_the_one_that_served() -> None:
+    """The group was deleted and made again: version 1 is another model."""
+    decision = replace(rejected(BOTH_SERVED, 2), created=3).decide()
+    assert started(decision)[1] is None
+    assert "no other version that has served it is approved" in decision.told[0]
+
+
+def test_with_nothing_to_return_to_it_serves_on_and_people_are_told_what_helps() -> None:
+    world = World(live=1, approval={1: "Rejected"}, deploys=[run(1, "Succeeded", 2)])
+    decision = world.decide(Wake(rejected=arn(1)))
+    assert started(decision) == (None, None)
+    (line,) = decision.told
+    assert "version 1 is Rejected and serves production" in line
+    assert "Approve a newer version" in line
+
+
+def test_a_review_does_not_hold_the_way_back() -> None:
+    world = rejected(replace(BOTH_SERVED, deploys=[run(3, "InProgress", 5), *BOTH_SERVED.deploys]), 2)
+    decision = replace(world, approval={**world.approval, 3: "Approved"}).decide()
+    assert started(decision) == (None, 1)
+    assert decision.stops == [], "version 3 waits on for its own decision"
+
+
+@pytest.mark.parametrize("way", ["a deployment in production", "a return"])
+def test_what_is_changing_production_is_waited_for(way: str) -> None:
+    on = run(3, "InProgress", 5)
+    world = rejected(replace(BOTH_SERVED, approval={**BOTH_SERVED.approval, 3: "Approved"}, deploys=[on, *BOTH_SERVED.deploys]), 2)
+    if way == "a return":
+        world = replace(world, deploys=BOTH_SERVED.deploys, returns=[run(1, "InProgress", 5, leaving=2)])
+    else:
+        world = replace(world, entered=on.identifier)
+    decision = world.decide()
+    assert decision.back is None
+    assert any("whose end wakes this again" in reason for reason in decision.reasons)
+
+
+def test_a_version_whose_verification_failed_in_production_is_left() -> None:
+    world = World(live=2, approval={1: "Approved", 2: "Approved"}, deploys=[run(2, "Failed", 4), run(1, "Succeeded", 2)])
+    decision = world.decide()
+    assert started(decision) == (None, 1)
+    assert "version 2 serves production, and its verification did not succeed" in decision.told[0]
+
+
+def test_while_it_is_verified_it_is_not_left() -> None:
+    verifying = run(2, "InProgress", 4)
+    world = World(live=2, approval={1: "Approved", 2: "Approved"}, deploys=[verifying, run(1, "Succeeded", 2)])
+    assert replace(world, entered=verifying.identifier).decide().back is None
+    assert world.decide().back is None, "its stage has ended, and CodePipeline says so of the execution a moment later"
+
+
+def test_a_first_version_that_failed_its_verification_serves_on_and_people_are_told() -> None:
+    decision = World(live=1, approval={1: "Approved"}, deploys=[run(1, "Failed", 2)]).decide()
+    assert started(decision) == (None, None)
+    assert "version 1 serves production, and no deployment of it has ended well" in decision.told[0]
+
+
+def test_settings_that_failed_in_production_are_left_for_those_of_the_last_release() -> None:
+    """The version is the same, so nothing but the template tells them apart."""
+    failed = run(2, "Failed", 6, commit="scaled")
+    world = replace(BOTH_SERVED, deploys=[failed, *BOTH_SERVED.deploys], built=["scaled", "first"], changed={"first": ["live"]})
+    decision = world.decide()
+    assert started(decision) == (None, 2)
+    assert decision.back is not None
+    assert (decision.back.commit, decision.back.leaving) == ("first", arn(2))
+    declined = replace(world, changed={"first": ["staging"]})
+    assert declined.decide().back is None, "they never came to production"
+
+
+def failed_return(world: World, target: int, leaving: int) -> World:
+    return replace(world, returns=[run(target, "Failed", 8, leaving=leaving)])
+
+
+def test_a_return_that_failed_is_told_and_not_repeated_by_itself() -> None:
+    world = failed_return(rejected(BOTH_SERVED, 2), 1, 2)
+    decision = world.decide()
+    assert started(decision) == (None, None)
+    assert "a return failed" in decision.told[0]
+    assert "python -m deploy_scripts.roll_back --model abalone" in decision.told[0]
+
+
+@pytest.mark.parametrize("wake", [Wake(by_hand=True), Wake(rejected=arn(2))], ids=["by hand", "rejected again"])
+def test_a_person_repeats_it(wake: Wake) -> None:
+    assert started(failed_return(rejected(BOTH_SERVED, 2), 1, 2).decide(wake)) == (None, 1)
+
+
+def test_a_return_that_failed_after_it_was_deployed_is_not_followed_by_another() -> None:
+    """Or one fault of the verification would take production through all that ever served."""
+    world = failed_return(replace(rejected(THREE_SERVED, 3), live=2), 2, 3)
+    decision = world.decide()
+    assert started(decision) == (None, None)
+    assert "a return failed" in decision.told[0]
+
+
+def test_what_failed_before_the_last_release_says_nothing_about_now() -> None:
+    world = replace(rejected(BOTH_SERVED, 2), returns=[run(1, "Failed", 3, leaving=2)])
+    assert started(world.decide()) == (None, 1)
+
+
+@pytest.mark.parametrize("approval", ["Rejected", "deleted", "PendingManualApproval"])
+def test_a_person_asks_for_an_older_version_instead_of_one_that_is_approved_no_more(approval: str) -> None:
+    """A version that was deleted cannot be rejected any more."""
+    world = replace(THREE_SERVED, approval={1: "Approved", 2: "Approved", 3: approval})
+    assert started(world.decide(Wake(by_hand=True, requested=arn(1)))) == (None, 1)
+
+
+def test_a_deleted_version_serves_on_by_itself() -> None:
+    assert started(replace(BOTH_SERVED, approval={1: "Approved", 2: "deleted"}).decide()) == (None, None)
+
+
+# ----------------------------------------------------------------------------------------------------- the way forth
+
+
+def test_a_new_version_goes_out_with_the_commit_that_made_it() -> None:
+    decision = World(live=None, approval={1: "Approved"}, built=["pushed-later", "made-it", "first"], made_by="made-it").decide()
+    assert started(decision) == (1, None)
+    assert decision.forth is not None
+    assert (decision.forth.commit, decision.forth.leaving) == ("made-it", "")
+
+
+def test_a_newer_commit_of_production_is_not_taken_back_by_a_version_that_an_older_one_made() -> None:
+    released = [run(1, "Succeeded", 2, commit="scaled")]
+    world = World(live=1, approval={1: "Approved", 2: "Approved"}, deploys=released, built=["pushed-later", "scaled", "made-it"])
+    decision = replace(world, made_by="made-it").decide()
+    assert decision.forth is not None
+    assert decision.forth.commit == "scaled"
 
 
 @pytest.mark.parametrize("claimed", ["never-built", "unknown", ""])
-def test_a_commit_that_was_never_built_deploys_nothing(claimed: str):
+def test_a_commit_that_was_never_built_deploys_nothing(claimed: str) -> None:
     """The metadata of a version says what pushed code wrote there."""
-    assert plan_version(version(2, claimed), [release(1, "first")], ["pushed-later", "first"]).commit == "first"
-    assert plan_version(version(2, claimed), [], ["newest", "first"]).commit == "newest"
-    assert not plan_version(version(2, claimed), [], []).start
+    known = World(live=None, approval={1: "Approved"}, built=["newest", "first"], made_by=claimed).decide()
+    assert known.forth is not None
+    assert known.forth.commit == "newest"
+    assert World(live=None, approval={1: "Approved"}, built=[], made_by=claimed).decide().forth is None
 
 
-def test_a_version_that_served_production_returns_with_what_production_runs_and_asks_nobody():
-    releases = [release(2, "production", 5), release(1, "older", 3)]
-    decision = plan_version(version(1, "made-it"), releases, ["pushed-later", "production", "older", "made-it"])
-    assert (decision.start, decision.commit, decision.returning) == (True, "production", True)
+def test_without_an_approved_version_nothing_is_deployed() -> None:
+    assert started(World(live=None, approval={1: "PendingManualApproval"}).decide()) == (None, None)
 
 
-def test_another_version_that_had_the_same_name_is_not_the_one_that_served():
-    """The group was deleted and made again: version 1 is another model."""
-    decision = plan_version(version(1, created=10), [release(1, "first", started=3)], ["first"])
-    assert decision.start
-    assert not decision.returning
+APPROVED_3 = replace(BOTH_SERVED, approval={**BOTH_SERVED.approval, 3: "Approved"})
 
 
-def test_without_an_approved_version_nothing_is_deployed():
-    assert not plan_version(None, [], ["first"]).start
-    assert not plan_settings(None, [], ["first"], ["staging"]).start
+@pytest.mark.parametrize("wake", [Wake(approved=arn(3)), CLOCK], ids=["its event", "the clock"])
+def test_an_approved_version_goes_out_also_if_its_event_was_lost(wake: Wake) -> None:
+    assert started(APPROVED_3.decide(wake)) == (3, None)
 
 
-def test_a_push_that_changes_a_template_rolls_the_approved_version_and_asks():
-    """Also a version that served: with these settings it did not."""
-    decision = plan_settings(version(3), [release(3, "first")], ["scaled", "first"], ["production"])
-    assert (decision.start, decision.commit, decision.returning) == (True, "scaled", False)
-    assert "version 3 goes out with a changed production" in decision.reason
+@pytest.mark.parametrize("outcome", ["Failed", "Superseded", "Stopped"])
+def test_a_version_that_was_declined_overtaken_stopped_or_failed_is_no_candidate_until_a_person_names_it(outcome: str) -> None:
+    tried = replace(APPROVED_3, deploys=[run(3, outcome, 5), *BOTH_SERVED.deploys])
+    assert started(tried.decide()) == (None, None)
+    assert started(tried.decide(Wake(rejected=arn(1)))) == (None, None)
+    for wake in (Wake(approved=arn(3)), Wake(by_hand=True, requested=arn(3)), Wake(by_hand=True)):
+        assert started(tried.decide(wake)) == (3, None)
 
 
-def test_equal_templates_deploy_nothing():
-    assert not plan_settings(version(3), [release(3, "first")], ["refactored", "first"], []).start
+def test_a_version_that_served_and_was_returned_from_does_not_go_out_again_because_it_is_the_newest_approved() -> None:
+    world = replace(THREE_SERVED, live=2, returns=[run(2, "Succeeded", 8, leaving=3)])
+    assert started(world.decide()) == (None, None)
+    assert started(world.decide(Wake(approved=arn(3)))) == (3, None)
 
 
-def test_what_production_already_runs_is_not_deployed_again():
+def test_a_version_on_its_way_is_not_started_twice() -> None:
+    world = replace(APPROVED_3, deploys=[run(3, "InProgress", 5, commit=""), *BOTH_SERVED.deploys])
+    decision = world.decide(Wake(approved=arn(3)))
+    assert started(decision) == (None, None)
+    assert "version 3 is already on its way" in decision.reasons
+
+
+def test_an_older_version_is_not_deployed_over_a_newer_one_that_is_approved_and_the_way_back_is_offered() -> None:
+    decision = BOTH_SERVED.decide(Wake(approved=arn(1)))
+    assert started(decision) == (None, None)
+    (line,) = decision.told
+    assert "version 2 is newer than version 1 and approved" in line
+    assert "to go back: `python -m deploy_scripts.roll_back --model abalone --to-version 1`" in line
+
+
+def test_a_version_that_never_served_is_no_way_back() -> None:
+    world = replace(BOTH_SERVED, live=2, deploys=[run(2, "Succeeded", 4), run(1, "Failed", 2)])
+    (line,) = world.decide(Wake(approved=arn(1))).told
+    assert "roll_back" not in line
+    assert "reject it" in line
+
+
+def test_an_older_version_is_not_started_while_a_newer_one_is_in_review() -> None:
+    world = replace(APPROVED_3, approval={**APPROVED_3.approval, 4: "Approved"}, deploys=[run(4, "InProgress", 5), *BOTH_SERVED.deploys])
+    decision = world.decide(Wake(approved=arn(3)))
+    assert started(decision) == (None, None)
+    assert "version 4 is newer than version 3 and approved" in decision.told[0]
+
+
+def test_what_is_not_approved_or_of_another_model_is_not_deployed_by_hand() -> None:
+    for wanted, said in ((arn(9), "is no version of this model"), (arn(2), "is Rejected")):
+        decision = rejected(BOTH_SERVED, 2).decide(Wake(by_hand=True, requested=wanted))
+        assert decision.forth is None
+        assert any(said in reason for reason in decision.reasons)
+
+
+def test_a_person_gets_the_version_that_they_ask_for() -> None:
+    world = replace(APPROVED_3, approval={**APPROVED_3.approval, 4: "Approved"})
+    assert started(world.decide(Wake(by_hand=True, requested=arn(3)))) == (3, None)
+    assert started(world.decide(Wake(by_hand=True, requested=arn(2)))) == (2, None), "what production has, once more"
+
+
+def test_a_fix_goes_out_where_nothing_can_be_returned_to() -> None:
+    world = World(live=1, approval={1: "Rejected", 2: "Approved"}, deploys=[run(1, "Succeeded", 2)])
+    decision = world.decide()
+    assert started(decision) == (2, None)
+    assert "it serves on" in decision.told[0]
+
+
+# --------------------------------------------------------------------------------------------------------- settings
+
+SCALED = replace(BOTH_SERVED, built=["scaled", "first"], changed={"scaled": ["live"]})
+
+
+def test_a_push_that_changes_a_template_rolls_what_production_has_and_asks() -> None:
+    decision = SCALED.decide()
+    assert started(decision) == (2, None)
+    assert decision.forth is not None
+    assert decision.forth.commit == "scaled"
+    assert decision.reasons == ["version 2 goes out with a changed live"]
+
+
+def test_equal_templates_deploy_nothing() -> None:
+    assert started(replace(SCALED, changed={}).decide()) == (None, None)
+
+
+def test_what_production_already_runs_is_not_deployed_again() -> None:
     """Otherwise a deployment that ends would start the next one."""
-    assert not plan_settings(version(3), [release(3, "first")], ["first"], ["production"]).start
+    world = replace(SCALED, deploys=[run(2, "Succeeded", 4, commit="scaled")])
+    assert started(world.decide()) == (None, None)
 
 
-def test_settings_that_wait_for_their_approval_are_not_deployed_a_second_time():
-    decision = plan_settings(version(3), [release(3, "first")], ["scaled", "first"], ["production"], under_way=True)
-    assert (decision.start, decision.reason) == (False, "scaled is already on its way")
+@pytest.mark.parametrize("commit", ["scaled", ""])
+def test_settings_that_wait_for_their_approval_are_not_deployed_a_second_time(commit: str) -> None:
+    """Also where the other deployment has only begun, and has no commit yet."""
+    assert started(replace(SCALED, deploys=[run(2, "InProgress", 6, commit=commit), *BOTH_SERVED.deploys]).decide()) == (None, None)
 
 
-class Pages:
-    def __init__(self, answer: dict[str, Any]) -> None:
-        self._answer = answer
-
-    def paginate(self, **_: str) -> list[dict[str, Any]]:
-        return [self._answer]
-
-
-class Aws:
-    """What the function asks of the services. Version 1 served, version 2 was rejected; both were deployed by commit `first`."""
-
-    def __init__(self) -> None:
-        self.started: list[dict[str, Any]] = []
-        self.template = {"Resources": {"Size": 1}}
-        self.live = 2
-        self.under_way: list[tuple[str, str, str, int]] = []
-
-        self.kept = ["code/templates/second/endpoint.template.json"]
-        self.asked: list[tuple[str, dict[str, str]]] = []
-
-    def client(self, service: str, **place: str) -> Aws:
-        self.asked.append((service, place))
-        return self
-
-    def get_paginator(self, operation: str) -> Any:
-        if operation == "list_model_packages":
-            summary = {"ModelPackageStatus": "Completed", "ModelPackageArn": f"{GROUP}/1", "ModelPackageVersion": 1}
-            return Pages({"ModelPackageSummaryList": [summary]})
-        if operation == "list_objects_v2":
-            return Pages({"Contents": [{"Key": key} for key in self.kept]})
-        return self
-
-    def paginate(self, *, pipelineName: str) -> list[dict[str, Any]]:  # noqa: N803 - boto3 spells them so
-        def execution(name: str, commit: str, status: str, started: int) -> dict[str, Any]:
-            revisions = [{"actionName": "Repository", "revisionId": commit}] if commit else []
-            return {"pipelineExecutionId": name, "status": status, "sourceRevisions": revisions, "startTime": day(started)}
-
-        released = [("?", "", "Succeeded", 5), ("2", "first", "Succeeded", 4), ("x", "broken", "Failed", 3), ("1", "first", "Succeeded", 2)]
-        found = {
-            "build": [("b2", "second", "Succeeded", 6), ("bx", "broken", "Failed", 5), ("b1", "first", "Succeeded", 1)],
-            "deploy": [*self.under_way, *(given for given in released if given[0] != "2" or self.live == 2)],
-        }
-        return [{"pipelineExecutionSummaries": [execution(*given) for given in found[pipelineName]]}]
-
-    def describe_model_package(self, *, ModelPackageName: str) -> dict[str, Any]:  # noqa: N803
-        number = ModelPackageName.rsplit("/", 1)[-1]
-        return {
-            "ModelPackageArn": ModelPackageName,
-            "ModelPackageGroupName": "mlops-models",
-            "ModelApprovalStatus": "Approved" if number == "1" else "Rejected",
-            "CreationTime": day(1),
-            "CustomerMetadataProperties": {"git-commit": "first"},
-        }
-
-    def get_pipeline_execution(self, *, pipelineName: str, pipelineExecutionId: str) -> dict[str, Any]:  # noqa: N803
-        assert pipelineName == "deploy"
-        return {"pipelineExecution": {"variables": [{"name": "ModelPackageArn", "resolvedValue": f"{GROUP}/{pipelineExecutionId}"}]}}
-
-    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
-        assert Key in self.kept
-        return {"Body": io.BytesIO(json.dumps({"Resources": {"Size": 1}}).encode())}
-
-    def get_template(self, **_: str) -> dict[str, Any]:
-        if not self.template:
-            raise ClientError({"Error": {"Code": "ValidationError", "Message": "Stack with id endpoint does not exist"}}, "GetTemplate")
-        return {"TemplateBody": self.template}
-
-    def assume_role(self, *, RoleArn: str, RoleSessionName: str) -> dict[str, Any]:  # noqa: N803
-        return {"Credentials": {"AccessKeyId": RoleArn, "SecretAccessKey": "secret", "SessionToken": RoleSessionName}}
-
-    def start_pipeline_execution(self, **request: Any) -> dict[str, str]:
-        self.started.append(request)
-        return {"pipelineExecutionId": "started"}
+def test_settings_that_were_declined_ask_once() -> None:
+    """The end of their own deployment wakes this, too."""
+    world = replace(SCALED, deploys=[run(2, "Failed", 6, commit="scaled"), *BOTH_SERVED.deploys])
+    assert started(world.decide()) == (None, None)
+    assert started(world.decide(Wake(by_hand=True))) == (2, None)
 
 
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
-    made = Aws()
-    monkeypatch.setattr(boto3, "client", made.client)
-    values = {
-        "MODEL_PACKAGE_GROUP": "mlops-models",
-        "BUILD_PIPELINE_NAME": "build",
-        "DEPLOY_PIPELINE_NAME": "deploy",
-        "SOURCE_ACTION_NAME": "Repository",
-        "ARTIFACT_BUCKET": "artifacts",
-        "SERVING_STACKS": json.dumps([{"name": "endpoint", "region": "eu-west-1", "role": ""}]),
-    }
-    for name, value in values.items():
-        monkeypatch.setenv(name, value)
-    return made
+def test_settings_go_out_with_what_production_has_and_not_with_a_newer_version_that_was_declined() -> None:
+    declined = run(3, "Failed", 5)
+    world = replace(SCALED, approval={**SCALED.approval, 3: "Approved"}, deploys=[declined, *BOTH_SERVED.deploys])
+    assert started(world.decide()) == (2, None)
 
 
-def test_rejecting_the_live_version_starts_the_one_before_at_production_s_commit(aws: Aws):
-    start_deployment.handler({"source": "aws.sagemaker", "id": "e1"}, None)
-    (request,) = aws.started
-    assert {item["name"]: item["value"] for item in request["variables"]} == {"ModelPackageArn": f"{GROUP}/1", "Returning": "true"}
-    assert request["sourceRevisions"] == [{"actionName": "Repository", "revisionType": "COMMIT_ID", "revisionValue": "first"}]
+# ---------------------------------------------------------------------------------------------------- what is closed
 
 
-def test_two_events_at_once_start_one_deployment(aws: Aws):
-    """The approval's and its build's: both read that nothing is under way. CodePipeline starts one execution for one token."""
-    start_deployment.handler({"source": "aws.sagemaker", "id": "e1"}, None)
-    start_deployment.handler({"source": "aws.sagemaker", "id": "e2"}, None)
-    aws.under_way = [("later", "first", "Failed", 8)]
-    start_deployment.handler({"source": "aws.sagemaker", "id": "e1"}, None)
-    first, second, after_another = (request["clientRequestToken"] for request in aws.started)
-    assert first == second != after_another
+@pytest.mark.parametrize("approval", ["Rejected", "deleted", "PendingManualApproval"])
+def test_the_review_of_a_version_that_is_approved_no_more_is_closed(approval: str) -> None:
+    review = run(3, "InProgress", 5)
+    world = replace(APPROVED_3, approval={**APPROVED_3.approval, 3: approval}, deploys=[review, *BOTH_SERVED.deploys])
+    (stop,) = world.decide().stops
+    assert (stop.run, stop.of_return) == (review, False)
+    assert stop.reason == f"version 3 is {approval}: its deployment is stopped"
 
 
-def test_a_redelivered_event_starts_nothing_while_its_deployment_goes_on(aws: Aws, capsys: pytest.CaptureFixture[str]):
-    aws.under_way = [("1", "", "InProgress", 7)]
-    assert start_deployment.handler({"source": "aws.sagemaker", "id": "e1"}, None)["started"] is None
-    assert "version 1 is already on its way" in capsys.readouterr().out
+def test_one_that_queues_behind_a_review_is_closed_as_well() -> None:
+    deploys = [run(4, "InProgress", 6), run(3, "InProgress", 5), *BOTH_SERVED.deploys]
+    world = replace(APPROVED_3, approval={**APPROVED_3.approval, 4: "Rejected"}, deploys=deploys)
+    assert [stop.run.package for stop in world.decide().stops] == [arn(4)]
 
 
-def test_a_build_starts_a_deployment_only_where_a_template_differs(aws: Aws, capsys: pytest.CaptureFixture[str]):
-    event = {"source": "aws.codepipeline", "id": "e2"}
-    assert start_deployment.handler(event, None)["started"] is None
-    assert "the endpoint templates are the ones deployed" in capsys.readouterr().out
-    aws.template = {"Resources": {"Size": 2}}
-    assert start_deployment.handler(event, None)["started"] == "started"
-    (request,) = aws.started
-    assert request["sourceRevisions"][0]["revisionValue"] == "second"
-    assert {"name": "Returning", "value": "false"} in request["variables"]
+def test_what_is_being_deployed_to_production_goes_on_until_its_end() -> None:
+    deploying = run(3, "InProgress", 5)
+    world = replace(rejected(APPROVED_3, 3), deploys=[deploying, *BOTH_SERVED.deploys], entered=deploying.identifier)
+    assert world.decide().stops == []
 
 
-@pytest.mark.parametrize("commit", ["second", ""])
-def test_a_build_whose_commit_is_being_deployed_starts_nothing(aws: Aws, commit: str):
-    """Also where the other deployment has only begun, as when a version is approved while its build's event is on its way."""
-    aws.template, aws.under_way = {"Resources": {"Size": 2}}, [("3", commit, "InProgress", 7)]
-    assert start_deployment.handler({"source": "aws.codepipeline", "id": "e4"}, None)["started"] is None
-
-
-def test_a_stack_that_is_not_there_is_deployed(aws: Aws):
-    aws.template = {}
-    assert start_deployment.handler({"source": "aws.codepipeline", "id": "e3"}, None)["started"] == "started"
-
-
-def test_a_person_who_deploys_again_gets_the_settings_that_did_not_get_out(aws: Aws):
-    aws.live, aws.template = 1, {"Resources": {"Size": 2}}
-    start_deployment.handler({}, None)
-    aws.template = {"Resources": {"Size": 1}}
-    start_deployment.handler({}, None)
-    assert [request["sourceRevisions"][0]["revisionValue"] for request in aws.started] == ["second", "first"]
-
-
-def test_a_person_names_a_version_and_gets_only_an_approved_one(aws: Aws):
-    assert start_deployment.handler({"package": f"{GROUP}/2"}, None)["started"] is None
-    assert start_deployment.handler({"package": f"{GROUP}/1"}, None)["started"] == "started"
-
-
-def test_a_stack_is_looked_at_where_it_is(aws: Aws, monkeypatch: pytest.MonkeyPatch):
-    """In the function's account as the function, in another one as a role there."""
-    start_deployment.handler({"source": "aws.codepipeline", "id": "e5"}, None)
-    assert ("cloudformation", {"region_name": "eu-west-1"}) in aws.asked
-    role = "arn:aws:iam::333333333333:role/shop--abalone--live--verify"
-    monkeypatch.setenv("SERVING_STACKS", json.dumps([{"name": "endpoint", "region": "eu-central-1", "role": role}]))
-    start_deployment.handler({"source": "aws.codepipeline", "id": "e6"}, None)
-    (there,) = [place for service, place in aws.asked if service == "cloudformation" and place["region_name"] == "eu-central-1"]
-    assert there["aws_access_key_id"] == role
-
-
-def test_a_commit_that_does_not_have_the_model_deploys_no_settings_of_it(aws: Aws):
-    """Its build kept templates of other models only: the model's file is gone, or came later."""
-    aws.kept, aws.template = ["code/templates/second/other.template.json"], {"Resources": {"Size": 2}}
-    assert start_deployment.handler({"source": "aws.codepipeline", "id": "e7"}, None)["started"] is None
+def test_a_return_to_a_version_that_was_rejected_meanwhile_gives_way_to_the_one_before() -> None:
+    world = replace(rejected(rejected(THREE_SERVED, 3), 2), returns=[run(2, "InProgress", 8, leaving=3)])
+    decision = world.decide(Wake(rejected=arn(2)))
+    assert [stop.of_return for stop in decision.stops] == [True]
+    assert started(decision) == (None, 1)

@@ -1,4 +1,4 @@
-"""Claims about what runs before a deployment: it waits while the endpoint changes, says so, and never longer than it should."""
+"""Claims about what comes before a deployment: it waits while stack or endpoint change, says so, and not longer than it should."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
-from build_scripts.command_line import VerdictError, run
+from build_scripts.command_line import VerdictError
+from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts import wait_for_endpoint
+from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.wait_for_endpoint import IN_PROGRESS, LIMIT_MINUTES, POLL_SECONDS, wait_until_updatable
 from tests.unit import script_account
-from tests.unit.script_account import NAMES, PRODUCTION, STAGING, Registry, ScriptAccount
+from tests.unit.script_account import NAMES, PRODUCTION, PROJECT, Registry, ScriptAccount
 
-NAME = NAMES.at(PRODUCTION.name).endpoint
+SERVING = NAMES.at(PRODUCTION.name)
+NAME = SERVING.endpoint
 
 
 class Changing(Registry):
@@ -40,62 +43,73 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return pauses
 
 
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
+    return script_account.install(monkeypatch)
+
+
+def wait(account: ScriptAccount, sagemaker: Registry | None = None, *, has_endpoint: bool = True) -> None:
+    account.clients["sagemaker"] = sagemaker or Registry()
+    place = EnvironmentPlace(ProjectEnvironment(PROJECT), PRODUCTION, SERVING)
+    wait_until_updatable(place, SERVING, has_endpoint=has_endpoint)
+
+
 @pytest.mark.parametrize("status", ["InService", "Failed", "OutOfService", "UpdateRollbackFailed"])
-def test_what_does_not_pass_by_itself_is_not_waited_for(slept: list[float], capsys: pytest.CaptureFixture[str], status: str) -> None:
+def test_what_does_not_pass_by_itself_is_not_waited_for(
+    account: ScriptAccount, slept: list[float], capsys: pytest.CaptureFixture[str], status: str
+) -> None:
     """Not a Failed endpoint either: the deployment may be what repairs it."""
-    wait_until_updatable(Changing(status), NAMES, PRODUCTION.name)
+    wait(account, Changing(status))
     assert slept == []
     assert capsys.readouterr().out == ""
 
 
-def test_the_first_deployment_has_no_endpoint_to_wait_for(slept: list[float]) -> None:
-    wait_until_updatable(Registry(), NAMES, PRODUCTION.name)
+def test_the_first_deployment_has_nothing_to_wait_for(account: ScriptAccount, slept: list[float]) -> None:
+    wait(account)
     assert slept == []
 
 
 @pytest.mark.parametrize("status", IN_PROGRESS)
-def test_a_change_in_progress_is_waited_for_and_said_once(slept: list[float], capsys: pytest.CaptureFixture[str], status: str) -> None:
-    wait_until_updatable(Changing(status, status, "InService"), NAMES, PRODUCTION.name)
+def test_a_change_in_progress_is_waited_for_and_said_once(
+    account: ScriptAccount, slept: list[float], capsys: pytest.CaptureFixture[str], status: str
+) -> None:
+    wait(account, Changing(status, status, "InService"))
     assert slept == [POLL_SECONDS] * 2
-    assert capsys.readouterr().out == f"endpoint {NAME} is {status}; waiting until it can be updated (0 of {LIMIT_MINUTES} min)\n"
+    assert capsys.readouterr().out == f"endpoint {NAME} is {status}; waiting until it can be changed (0 of {LIMIT_MINUTES} min)\n"
 
 
 @pytest.mark.parametrize("end", ["Failed", "gone"])
-def test_an_endpoint_that_fails_or_goes_meanwhile_ends_the_wait(slept: list[float], end: str) -> None:
-    wait_until_updatable(Changing("Updating", end), NAMES, PRODUCTION.name)
+def test_an_endpoint_that_fails_or_goes_meanwhile_ends_the_wait(account: ScriptAccount, slept: list[float], end: str) -> None:
+    wait(account, Changing("Updating", end))
     assert slept == [POLL_SECONDS]
 
 
-def test_a_change_without_end_is_one_line_that_says_what_to_do(slept: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("has_endpoint", [True, False])
+@pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"])
+def test_a_stack_that_is_changing_is_waited_for_also_of_a_batch_model(
+    account: ScriptAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: str, has_endpoint: bool
+) -> None:
+    """CloudFormation goes on with an update whose pipeline was stopped."""
+    stack = {"StackName": SERVING.stack, "StackStatus": status}
+    account.cloudformation.described[SERVING.stack] = stack
+    monkeypatch.setattr(wait_for_endpoint.time, "sleep", lambda _: stack.update(StackStatus="UPDATE_COMPLETE"))
+    wait(account, has_endpoint=has_endpoint)
+    assert f"stack {SERVING.stack} is {status}; waiting" in capsys.readouterr().out
+
+
+def test_a_change_set_alone_is_no_change(account: ScriptAccount, slept: list[float]) -> None:
+    account.cloudformation.described[SERVING.stack] = {"StackName": SERVING.stack, "StackStatus": "REVIEW_IN_PROGRESS"}
+    wait(account)
+    assert slept == []
+
+
+def test_a_change_without_end_is_one_line_that_says_what_to_do(
+    account: ScriptAccount, slept: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(VerdictError) as caught:
-        wait_until_updatable(Changing("Updating"), NAMES, PRODUCTION.name)
-    assert f"endpoint {NAME} is still Updating after {LIMIT_MINUTES} min" in str(caught.value)
+        wait(account, Changing("Updating"))
+    assert f"endpoint {NAME} is Updating still, after {LIMIT_MINUTES} min" in str(caught.value)
     assert f"lambda invoke --function-name {NAMES.start_deployment_function}" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert LIMIT_MINUTES * 60 <= sum(slept) <= LIMIT_MINUTES * 60 + POLL_SECONDS
     assert len(capsys.readouterr().out.splitlines()) == LIMIT_MINUTES + 1  # one a minute
-
-
-@pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
-    """Version 1 serves both environments."""
-    made = script_account.install(monkeypatch)
-    for environment in (STAGING, PRODUCTION):
-        made.sagemaker.serve(NAMES.at(environment.name).endpoint, 1)
-    return made
-
-
-@pytest.mark.parametrize(("which", "environment"), [("first", STAGING.name), ("last", PRODUCTION.name)])
-def test_the_script_waits_for_the_environment_that_comes_next(
-    account: ScriptAccount, monkeypatch: pytest.MonkeyPatch, which: str, environment: str
-) -> None:
-    endpoint = account.sagemaker.endpoints[NAMES.at(environment).endpoint]
-    endpoint["status"] = "Updating"
-    monkeypatch.setattr(wait_for_endpoint.time, "sleep", lambda _: endpoint.update(status="InService"))
-    assert run(wait_for_endpoint.main, [which]) == 0
-    assert endpoint["status"] == "InService"
-
-
-def test_a_batch_model_has_nothing_to_wait_for(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(wait_for_endpoint.main, ["last", "--model", "arrests"]) == 0
-    assert "arrests has no endpoint in live" in capsys.readouterr().out

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -27,6 +28,7 @@ from local_account.places import scope
 _log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 0.2  # real time
+_LEAST_SECONDS = 5.0  # real time, between two invocations of a function by one schedule
 _MAXIMUM_CATCH_UP = 60  # occurrences of one schedule per tick, if the clock was set forward
 
 
@@ -75,7 +77,7 @@ def _fire_schedule(context: Context, key: tuple[str, str, str], record: dict[str
     place = context.places.at(*key[:2])
     created = _moment(record.get("_local_created")) or since
     parsed = _parse_schedule(record, created)
-    for due in _occurrences(parsed, max(since, created), now, record["Arn"], context.clock.left_out):
+    for due in paced(record, _occurrences(parsed, max(since, created), now, record["Arn"], context.clock.left_out), time.monotonic()):
         target = record["Target"]
         payload = target.get("Input") or json.dumps(_event(place, record["Arn"], due))
         place.in_background(deliver, place, Delivery(record["Arn"], target, payload, target.get("Input")))
@@ -111,6 +113,22 @@ def _occurrences(
     if len(found) > _MAXIMUM_CATCH_UP:
         _log.warning("%s was due %d times at once; firing the last %d", arn, len(found), _MAXIMUM_CATCH_UP)
     return found[-_MAXIMUM_CATCH_UP:]
+
+
+def paced(record: dict[str, Any], due: list[datetime], at: float) -> list[datetime]:
+    """Those to fire now. A function runs in real time: on a clock that runs faster it would be woken again before it has ended.
+
+    So of what comes due within _LEAST_SECONDS of its last invocation, the latest waits until they are over. `at`: real seconds.
+    """
+    if ":lambda:" not in record["Target"]["Arn"]:
+        return due
+    waiting = [*record.pop("_local_waiting", []), *due][-1:]
+    if waiting and at - record.get("_local_woken", -_LEAST_SECONDS) < _LEAST_SECONDS:
+        record["_local_waiting"] = waiting
+        return []
+    if waiting:
+        record["_local_woken"] = at
+    return waiting
 
 
 def _parse_schedule(record: dict[str, Any], created: datetime) -> schedule.Schedule:

@@ -150,3 +150,21 @@ def test_a_clock_that_jumps_does_not_fire_without_end() -> None:
 
     assert len(fired) == scheduler._MAXIMUM_CATCH_UP
     assert fired[-1] == start + timedelta(days=1) - timedelta(minutes=1)
+
+
+def test_a_function_is_not_woken_faster_than_it_can_run_however_fast_the_clock_is() -> None:
+    """Every quarter of an hour is every 1.5 seconds at 600 times the speed; of those in between the latest comes as soon as it may."""
+    record = {"Target": {"Arn": "arn:aws:lambda:us-east-1:111122223333:function:f"}}
+    quarters = [datetime(2026, 1, 5, 0, 15 * quarter, tzinfo=UTC) for quarter in range(4)]
+    assert scheduler.paced(record, quarters[:1], at=100.0) == quarters[:1]
+    assert scheduler.paced(record, quarters[1:2], at=101.5) == []
+    assert scheduler.paced(record, quarters[2:3], at=103.0) == []
+    assert scheduler.paced(record, [], at=105.0) == quarters[2:3]
+    assert scheduler.paced(record, [], at=200.0) == []
+    assert scheduler.paced(record, quarters[3:], at=300.0) == quarters[3:]
+
+
+def test_what_takes_no_time_is_told_each_time() -> None:
+    queue = {"Target": {"Arn": "arn:aws:sqs:us-east-1:111122223333:q"}}
+    moments = [datetime(2026, 1, 5, hour, tzinfo=UTC) for hour in range(3)]
+    assert scheduler.paced(queue, moments, at=100.0) == scheduler.paced(queue, moments, at=100.1) == moments

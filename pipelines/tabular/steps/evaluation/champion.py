@@ -92,7 +92,10 @@ def released_by(pipelines: Sequence[str], scratch: Path) -> Champion:
 
 
 def _released(codepipeline: Any, pipeline: str) -> tuple[datetime, str] | None:
-    """When, and the version's ARN, a variable of the execution. CodePipeline lists the newest first, and remembers twelve months."""
+    """When it was there, and the version's ARN, a variable of the execution. CodePipeline lists the newest first, for twelve months.
+
+    The end counts, not the beginning: a return passes a deployment that waits for its approval.
+    """
     request: dict[str, str] = {"pipelineName": pipeline}
     while True:
         page = _found(codepipeline.list_pipeline_executions, **request) or {"pipelineExecutionSummaries": []}
@@ -102,7 +105,7 @@ def _released(codepipeline: Any, pipeline: str) -> tuple[datetime, str] | None:
                 run = codepipeline.get_pipeline_execution(pipelineName=pipeline, pipelineExecutionId=identifier)["pipelineExecution"]
                 values = {variable["name"]: variable.get("resolvedValue") for variable in run.get("variables", [])}
                 if str(values.get(VERSION_VARIABLE)).startswith("arn:"):
-                    return execution["startTime"], str(values[VERSION_VARIABLE])
+                    return execution["lastUpdateTime"], str(values[VERSION_VARIABLE])
         if "nextToken" not in page:
             return None
         request["nextToken"] = page["nextToken"]

@@ -1,0 +1,147 @@
+"""What a model's pipelines are doing, by GetPipelineState: open reviews, what waits behind them, what failed, what was not verified.
+
+Input: the state, and which version an execution is of. Output: what status.py shows. Pure, but for the questions that it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Mapping
+from typing import Any
+
+from build_scripts.registry import number_of
+from deploy_scripts.attention import ON_CALL, Failure, Waiting
+from deploy_scripts.placements import Placement, at
+
+State = Mapping[str, Any]
+#: Stages that change production, and their actions (infra/model/).
+_PRODUCTION = ("Production", "Return")
+_DEPLOY, _VERIFY = "Deploy", "Verify"
+
+
+def _latest(action: Mapping[str, Any]) -> Mapping[str, Any]:
+    return action.get("latestExecution") or {}
+
+
+def execution_of(stage: Mapping[str, Any]) -> str:
+    """Id of the one that a stage had last; empty if it never had one."""
+    return str((stage.get("latestExecution") or {}).get("pipelineExecutionId", ""))
+
+
+def _actions(state: State) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    for stage in state["stageStates"]:
+        for action in stage.get("actionStates", []):
+            yield stage, action
+
+
+def reviews(state: State) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Stage and action of each manual approval that is open now."""
+    return (
+        (stage, action)
+        for stage, action in _actions(state)
+        if _latest(action).get("status") == "InProgress" and _latest(action).get("token")
+    )
+
+
+def queued(stage: Mapping[str, Any]) -> list[str]:
+    """Ids of the executions that wait until the stage is free."""
+    return [str(item["pipelineExecutionId"]) for item in stage.get("inboundExecutions") or []]
+
+
+def running(state: State) -> set[str]:
+    """Ids of the executions that have not ended: in a stage, or before one."""
+    inside = {
+        execution_of(stage)
+        for stage in state["stageStates"]
+        if (stage.get("latestExecution") or {}).get("status") in ("InProgress", "Stopping")
+    }
+    return inside | {item for stage in state["stageStates"] for item in queued(stage)}
+
+
+def is_changing(state: State) -> bool:
+    """Whether an execution is in a stage that changes production."""
+    stages = (stage for stage in state["stageStates"] if stage["stageName"] in _PRODUCTION)
+    return any((stage.get("latestExecution") or {}).get("status") == "InProgress" for stage in stages)
+
+
+def waiting_stages(state: State, package: Callable[[str], str], rejections: Container[int] = ()) -> list[Waiting]:
+    """Reviews that are open, with what waits behind each. `package`: ARN of the version that an execution is of.
+
+    `rejections`: numbers of versions that were rejected in the registry, whose review nobody can say yes to any more.
+    """
+    waiting = []
+    for stage, action in reviews(state):
+        latest = _latest(action)
+        command = (
+            f"aws codepipeline put-approval-result --pipeline-name {state['pipelineName']} --stage-name {stage['stageName']} "
+            f"--action-name {action['actionName']} --token {latest['token']} --result status=Approved,summary=ok"
+        )
+        what = f"{state['pipelineName']} {stage['stageName']} {action['actionName']}"
+        reviewed, behind = number_of(package(execution_of(stage))), [number_of(package(item)) for item in queued(stage)]
+        what += f": version {reviewed}" if reviewed else ""
+        what += ", which is rejected" if reviewed in rejections else ""
+        what += f"; version {' and '.join(map(str, behind))} waits behind it" if behind else ""
+        waiting.append(Waiting(what, at(latest.get("lastStatusChange")), command))
+    return waiting
+
+
+def closed_stages(state: State, package: Callable[[str], str]) -> list[Waiting]:
+    """Stages that somebody has closed, where a version waits before one."""
+    closed = []
+    for stage in state["stageStates"]:
+        transition = stage.get("inboundTransitionState") or {}
+        if transition.get("enabled", True) or not queued(stage):
+            continue
+        numbers = " and ".join(str(number_of(package(item))) for item in queued(stage))
+        what = f"version {numbers} waits before {state['pipelineName']} {stage['stageName']}, which is closed"
+        what += f": {transition['disabledReason']}" if transition.get("disabledReason") else ""
+        opens = f"aws codepipeline enable-stage-transition --pipeline-name {state['pipelineName']} --stage-name {stage['stageName']}"
+        closed.append(Waiting(what, at(transition.get("lastChangedAt")), f"{opens} --transition-type Inbound", "whoever closed it"))
+    return closed
+
+
+def failed_stages(state: State, said: Callable[[str], str] = lambda build_id: "") -> list[Failure]:
+    """Actions that failed in the execution that each stage of a CodePipeline had last. `said(build id)`: the reason in a build's log."""
+    failures = []
+    for stage, action in _actions(state):
+        latest = _latest(action)
+        if (stage.get("latestExecution") or {}).get("status") != "Failed" or latest.get("status") != "Failed":
+            continue
+        reason = (latest.get("errorDetails") or {}).get("message") or latest.get("summary") or "no reason given"
+        in_log = said(latest["externalExecutionId"]) if latest.get("externalExecutionId") else ""
+        reason = f"{reason} {in_log}" if in_log and in_log not in reason else reason
+        what = f"{state['pipelineName']} {stage['stageName']} {action['actionName']}"
+        failures.append(Failure(what, at(latest.get("lastStatusChange")), reason, latest.get("externalExecutionUrl") or ""))
+    return failures
+
+
+def last_verified(state: State) -> str:
+    """When production's verification last succeeded; empty if it never did."""
+    return max(
+        (
+            at(_latest(action).get("lastStatusChange"))
+            for stage, action in _actions(state)
+            if stage["stageName"] in _PRODUCTION and action["actionName"] == _VERIFY and _latest(action).get("status") == "Succeeded"
+        ),
+        default="",
+    )
+
+
+def unverified(state: State, production: Placement, package: Callable[[str], str]) -> list[Waiting]:
+    """Production has a version whose verification failed once it was deployed: without an earlier one it serves on."""
+    found = []
+    for stage in state["stageStates"]:
+        latest = {action["actionName"]: _latest(action) for action in stage.get("actionStates", [])}
+        deployed, verified = (latest.get(name, {}).get("status") for name in (_DEPLOY, _VERIFY))
+        if stage["stageName"] not in _PRODUCTION or (deployed, verified) != ("Succeeded", "Failed"):
+            continue
+        execution = execution_of(stage)
+        if production.version is None or number_of(package(execution)) != production.version:
+            continue
+        again = (
+            f"aws codepipeline retry-stage-execution --pipeline-name {state['pipelineName']} --stage-name {stage['stageName']} "
+            f"--pipeline-execution-id {execution} --retry-mode FAILED_ACTIONS"
+        )
+        serves = f"version {production.version} of {production.model} serves {production.stage}"
+        what = f"{serves} although its verification failed; to verify it again"
+        found.append(Waiting(what, at(latest[_VERIFY].get("lastStatusChange")), again, ON_CALL))
+    return found

@@ -1,0 +1,96 @@
+"""Whether production has to go back, and to which version: pure. Next: plan.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .state import APPROVED, FAILED, REJECTED, Start, State, Stop, Version, Wake, Way
+
+
+def the_way_back(state: State, wake: Wake, stops: Sequence[Stop]) -> Way:
+    """Production returns when its version was rejected, or was not verified. Also when a person asks for an older one instead of one that
+    is approved no more.
+    """
+    live = state.production
+    if live is None:
+        return None, "", ""
+    asked = _older_one_asked_for(state, wake, live)
+    cause = f"{asked} is asked for instead of {live}, which is {live.approval}" if asked else why_leave(state, live, stops)
+    if not cause:
+        return None, "", ""
+    if is_busy(state, stops):
+        return None, f"{cause}; a deployment to production is on its way, whose end wakes this again", ""
+    target = asked or _served_before(state, live)
+    if target is None:
+        line = f"{state.model}: {cause}, and no other version that has served it is approved; it serves on. {_what_now(state, live)}"
+        return None, line, line
+    forced = wake.by_hand or wake.rejected == live.arn
+    if not forced and _has_failed(state, target, live):
+        line = (
+            f"{state.model}: {cause}, and a return failed, which is not tried again by itself: "
+            f"`python -m deploy_scripts.status --model {state.model}` says why, {state.roll_back()} tries again"
+        )
+        return None, line, line
+    line = f"{state.model}: {cause}; production returns to {target}"
+    return Start(target, state.last_commit, live.arn), line, line
+
+
+def why_leave(state: State, live: Version, stops: Sequence[Stop]) -> str:
+    """Empty if production may keep what it has."""
+    if live.approval == REJECTED:
+        return f"{live} is Rejected and serves production"
+    ending = [run for run in (*state.deploys, *state.returns) if run.is_on and run not in [stop.run for stop in stops]]
+    if is_busy(state, stops) or any(run.package == live.arn for run in ending):
+        return ""
+    if not state.releases:
+        return f"{live} serves production, and no deployment of it has ended well"
+    if state.releases[0].package not in ("", live.arn):
+        return f"{live} serves production, and its verification did not succeed"
+    return _why_leave_settings(state, live)
+
+
+def _why_leave_settings(state: State, live: Version) -> str:
+    """The version is the last release's, but a later deployment of it failed and has left its template behind."""
+    last = state.releases[0]
+    later = [run for run in state.deploys if run.status == FAILED and run.ended > last.ended and run.commit != last.commit]
+    failed = next((run for run in later if run.package == live.arn), None)
+    if failed is None or state.production_stack not in state.changed(last.commit):
+        return ""
+    return f"{live} serves production with the templates of {failed.commit[:12]}, whose verification did not succeed"
+
+
+def is_busy(state: State, stops: Sequence[Stop]) -> bool:
+    """Whether something is changing production now. A review is in staging, and holds nothing up here."""
+    stopped = [stop.run for stop in stops]
+    return bool(state.entered) or any(run.is_on and run not in stopped for run in state.returns)
+
+
+def _served_before(state: State, live: Version) -> Version | None:
+    """The newest version that served, is approved still and is not the one to leave; of settings that failed, the same version.
+
+    Not the one that served last: whoever rejects all that is newer than a version has named it (deploy_scripts/roll_back.py).
+    """
+    if live.approval == APPROVED and state.releases and state.releases[0].package == live.arn:
+        return live
+    served = {version.arn: version for run in state.releases if (version := state.version_of(run)) and version.arn != live.arn}
+    return max((version for version in served.values() if version.approval == APPROVED), key=lambda version: version.number, default=None)
+
+
+def _older_one_asked_for(state: State, wake: Wake, live: Version) -> Version | None:
+    """A version that has served, named by a person while what production has is approved no more."""
+    version = state.find(wake.named) if wake.named else None
+    if version is None or version.approval != APPROVED or live.approval == APPROVED or version.number >= live.number:
+        return None
+    return version if state.has_served(version) else None
+
+
+def _has_failed(state: State, target: Version, live: Version) -> bool:
+    """Since the last release, which is what the return was about: it left production as it was, or with a version it did not verify."""
+    failed = [run for run in state.returns if run.status == FAILED and run.started > state.releases[0].ended]
+    return any((run.package, run.leaving) == (target.arn, live.arn) or run.package == live.arn for run in failed)
+
+
+def _what_now(state: State, live: Version) -> str:
+    if live.approval == REJECTED:
+        return "Approve a newer version: it is deployed all at once, because nothing may bring this one back"
+    return f"If it is bad, approve a newer one; `python -m deploy_scripts.status --model {state.model}` says what failed"

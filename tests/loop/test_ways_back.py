@@ -1,0 +1,206 @@
+"""Ways back from a version that breaks, under steady traffic: what clients get, what people are told, and what production has in the end.
+
+Each scenario begins where the one before has left the account. What it claims stands in faults.py, of which docs/faults.md is made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from demo import loop
+from tests.loop import faults, ways_back
+from tests.loop.faults import ALERTS, COMMAND, PIPELINE, STATUS, Fault, Seen
+from tests.loop.ways_back import ERRORS, LATENCY, SERVER_ERRORS, SLOW, Team, number
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    made = ways_back.start(tmp_path_factory.mktemp("ways"))
+    yield made
+    made.terminal.close()
+
+
+@pytest.fixture(scope="module")
+def first(team: Team) -> str:
+    """Version 1 is in production, by both approvals."""
+    version = str(loop.versions(team.terminal, team.names)[-1]["ModelPackageArn"])
+    team.person.release(team.names, version)
+    return version
+
+
+@pytest.fixture(scope="module")
+def second(team: Team, first: str) -> str:
+    """Version 2 has replaced it."""
+    return team.released()
+
+
+@dataclass(frozen=True)
+class Left:
+    """How a version was left: what clients saw, what the command printed, and whether anything was undone."""
+
+    seen: Seen | None
+    said: str
+    live: str | None
+    returned: str
+
+
+def declared(request: pytest.FixtureRequest) -> Fault:
+    """The fault whose scenario this test is."""
+    return faults.fault(request.node.originalname)
+
+
+def require_told(team: Team, fault: Fault, said: dict[str, str]) -> None:
+    """Each text where the page says that people read it. `said`: what could be read elsewhere than in the alerts."""
+    for where, text in fault.told:
+        if where == ALERTS:
+            team.hear(text)
+        else:
+            assert text in said[where], f"{where}: {said[where]}"
+
+
+def how_the_last_return_ended(team: Team) -> str:
+    execution = team.returns()[0]["pipelineExecutionId"]
+    status = loop.end_of_pipeline(team.terminal, team.names.return_pipeline, execution)
+    return status if status == "Succeeded" else f"{status}: {team.why(team.names.return_pipeline, execution)}"
+
+
+def waiting(team: Team) -> str:
+    return "\n".join(item["what"] for item in team.status()["waiting"])
+
+
+# ----------------------------------------------------------------------------------- by one command, past an open review
+
+
+@pytest.fixture(scope="module")
+def under_review(team: Team, second: str) -> tuple[str, str]:
+    """Version 3 is approved, on staging, and waits for its approval for production."""
+    return team.under_review()
+
+
+@pytest.fixture(scope="module")
+def left_by_command(team: Team, first: str, second: str, under_review: tuple[str, str]) -> Left:
+    with team.clients() as clients:
+        clients.wait_for("an answer of version 2", lambda item: item.version == number(second), time.monotonic())
+        team.breaks(second, ERRORS)
+        team.alarm(SERVER_ERRORS, "ALARM")
+        began = time.monotonic()
+        said = team.roll_back()
+        time.sleep(1)  # requests that would fail if the alarm of the version that was left undid it
+    return Left(faults.seen(clients.since(began), number(first), number(second)), said, team.live(), how_the_last_return_ended(team))
+
+
+def test_a_live_version_that_answers_5xx_is_left_by_one_command(
+    team: Team, first: str, left_by_command: Left, request: pytest.FixtureRequest
+) -> None:
+    """By an engineer who may do nothing but what docs/operations.md says. Its alarm is on all the while, and undoes nothing."""
+    fault = declared(request)
+    assert (left_by_command.live, left_by_command.returned, left_by_command.seen) == (first, "Succeeded", fault.seen)
+    require_told(team, fault, {COMMAND: left_by_command.said, STATUS: waiting(team)})
+
+
+def test_what_the_engineer_on_call_needs_is_what_the_document_says(left_by_command: Left) -> None:
+    """Nothing that the command does was refused, also not what it could do without."""
+    assert "with these credentials" not in left_by_command.said
+    assert "could not be asked" not in left_by_command.said
+
+
+def test_the_review_that_was_open_meanwhile_still_is(team: Team, under_review: tuple[str, str], left_by_command: Left) -> None:
+    assert loop.waiting_approval(team.terminal, team.names, under_review[1]) is not None
+
+
+# --------------------------------------------------------------- declined, refused, and left by a rejection
+
+
+@pytest.fixture(scope="module")
+def third(team: Team, under_review: tuple[str, str], left_by_command: Left) -> str:
+    """Version 3 is let into production once nothing is broken there any more."""
+    team.mend()
+    team.alarm(SERVER_ERRORS, "OK")
+    assert team.let_in(under_review[1]) == "Succeeded", team.why(team.names.deploy_pipeline, under_review[1])
+    return under_review[0]
+
+
+@pytest.fixture(scope="module")
+def declined(team: Team, third: str) -> str:
+    """Version 4 is declined by the one who was asked for production."""
+    version, execution = team.under_review()
+    team.answer(execution, "Rejected")
+    assert loop.end_of_pipeline(team.terminal, team.names.deploy_pipeline, execution) == "Failed"
+    return version
+
+
+@pytest.fixture(scope="module")
+def refused(team: Team, third: str, declined: str) -> tuple[str, str]:
+    """Version 5 is let into production while version 3 is too slow; version and what the pipeline said."""
+    version, execution = team.under_review()
+    team.breaks(third, SLOW)
+    with team.clients():
+        team.alarm(LATENCY, "ALARM")
+        assert team.let_in(execution) == "Failed"
+    return version, team.why(team.names.deploy_pipeline, execution)
+
+
+def test_a_deployment_that_begins_while_an_alarm_is_on_is_refused_with_the_way(
+    team: Team, third: str, refused: tuple[str, str], request: pytest.FixtureRequest
+) -> None:
+    fault = declared(request)
+    assert team.live() == third
+    with team.clients() as clients:
+        slow = clients.wait_for("an answer of version 3", lambda item: item.version == number(third), time.monotonic())
+    assert faults.seen([slow], number(refused[0]), number(third)) is fault.seen
+    require_told(team, fault, {PIPELINE: refused[1]})
+
+
+@pytest.fixture(scope="module")
+def left_by_rejection(team: Team, first: str, third: str, refused: tuple[str, str]) -> Left:
+    with team.clients() as clients:
+        team.alarm(LATENCY, "ALARM")
+        began = time.monotonic()
+        team.reject(third)
+        clients.wait_for("an answer of version 1", lambda item: item.version == number(first), began)
+        returned = how_the_last_return_ended(team)
+        time.sleep(1)
+    return Left(faults.seen(clients.since(began), number(first), number(third)), "", team.live(), returned)
+
+
+def test_a_live_version_that_is_too_slow_is_left_by_a_rejection(
+    team: Team, first: str, left_by_rejection: Left, request: pytest.FixtureRequest
+) -> None:
+    fault = declared(request)
+    assert (left_by_rejection.live, left_by_rejection.returned, left_by_rejection.seen) == (first, "Succeeded", fault.seen)
+    require_told(team, fault, {})
+
+
+def test_a_version_that_was_declined_is_no_candidate(
+    team: Team, first: str, declined: str, refused: tuple[str, str], left_by_rejection: Left, request: pytest.FixtureRequest
+) -> None:
+    """Nor is one that was refused. Both are approved and newer than what production was taken back to."""
+    fault, before = declared(request), team.person.executions(team.names.deploy_pipeline)
+    with team.clients() as clients:
+        team.wake()
+        time.sleep(1)
+    assert team.person.executions(team.names.deploy_pipeline) == before
+    assert team.live() == first
+    assert faults.seen(clients.requests, number(first), number(declined)) is fault.seen
+    require_told(team, fault, {STATUS: waiting(team)})
+
+
+# ------------------------------------------------------------------------------------------------ a review that nobody needs
+
+
+def test_the_review_of_a_version_that_is_rejected_is_closed(
+    team: Team, first: str, left_by_rejection: Left, request: pytest.FixtureRequest
+) -> None:
+    fault = declared(request)
+    team.mend()
+    version, execution = team.under_review()
+    with team.clients() as clients:
+        team.reject(version)
+        assert loop.end_of_pipeline(team.terminal, team.names.deploy_pipeline, execution) == "Stopped"
+    assert loop.waiting_approval(team.terminal, team.names) is None
+    assert faults.seen(clients.requests, number(first), number(version)) is fault.seen
+    require_told(team, fault, {PIPELINE: team.stopped_because(execution)})
