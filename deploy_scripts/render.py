@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from build_scripts.command_line import ProblemError, VerdictError, add_model_option, parser, read_settings, run
-from build_scripts.endpoint_templates import resource, template
+from build_scripts.endpoint_templates import template
 from build_scripts.kept_templates import fetch
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
@@ -27,7 +27,7 @@ from build_scripts.registry import Version, find, number_of
 from deploy_scripts.choose_version import LATEST, choose, exported, require_deployable
 from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
-from deploy_scripts.live_endpoint import describe_endpoint, first_variant
+from deploy_scripts.live_capacity import Fleet, live_fleet, refuse_other_type
 from deploy_scripts.regional_copy import copy, image_in, original, publish_in
 from deploy_scripts.stack_states import refuse_obstructed
 from deploy_scripts.update_guard import guarded_or_not, refuse_alarmed
@@ -89,31 +89,14 @@ def template_configuration(known: Mapping[str, str], content: Mapping[str, Any],
     return {"Parameters": parameters(known, content), "Tags": {**names.tags, "sagemaker:project-id": project_id}}
 
 
-def refuse_impossible(
-    model: Model, environment: Environment, version: Version, content: dict[str, Any], live_instance_type: str | None, stack: str
-) -> None:
-    """Raises ProblemError for what SageMaker would refuse half-way through the update.
-
-    "RetainAllVariantProperties" keeps the live instance count, which SageMaker does not do across instance types (UpdateEndpoint).
-    """
+def refuse_impossible(model: Model, environment: Environment, version: Version, content: dict[str, Any], live: Fleet | None) -> None:
+    """Raises ProblemError for what SageMaker would refuse half-way through the update."""
     serving = model.serving[environment.name]
     kind, allowed = ("Endpoint", version.instance_types) if isinstance(serving, Endpoint) else ("Batch", version.transform_types)
     where = f"models/: {model.name}, {environment.name}, {kind}.instance_type"
     if allowed and serving.instance_type not in allowed:
         raise ProblemError(f"{where} is {serving.instance_type!r}; version {version.number} allows {', '.join(allowed)}")
-    retains = resource(content, "AWS::SageMaker::Endpoint").get("RetainAllVariantProperties") in (True, "true")
-    if retains and live_instance_type not in (None, serving.instance_type):
-        raise ProblemError(
-            f"{where} changes from {live_instance_type} to {serving.instance_type!r} while the scaled-out capacity is kept, which "
-            f"SageMaker refuses; deploy once with autoscaling=None, or delete stack {stack} first"
-        )
-
-
-def live_instance_type(sagemaker: Any, endpoint_name: str) -> str | None:
-    """Instance type that serves now; None if there is no endpoint, or nothing says so any more."""
-    endpoint = describe_endpoint(sagemaker, endpoint_name)
-    variant = first_variant(sagemaker, endpoint) if endpoint else None
-    return str(variant["InstanceType"]) if variant else None
+    refuse_other_type(live, serving.instance_type, content, where)
 
 
 def files(target: Target, version: Version) -> dict[str, Any]:
@@ -125,9 +108,9 @@ def files(target: Target, version: Version) -> dict[str, Any]:
     for environment in target.environments:
         names, content, live = target.names(environment), contents[environment.name], None
         if isinstance(model.serving[environment.name], Endpoint):
-            live = live_instance_type(target.place(environment).client("sagemaker"), names.endpoint)
+            live = live_fleet(target.place(environment), names)
             updates[environment.name] = _update(target, environment, content)
-        refuse_impossible(model, environment, version, content, live, names.stack)
+        refuse_impossible(model, environment, version, content, live)
     made: dict[str, Any] = {}
     for environment in target.environments:
         name, names, content = environment.name, target.names(environment), contents[environment.name]

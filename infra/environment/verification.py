@@ -68,7 +68,8 @@ class Verification:
         if not self._has_endpoint:
             return [self._stack()]
         endpoint = self._permission("Endpoint", ["sagemaker:DescribeEndpoint"], [self._place.sagemaker("endpoint", self._names.endpoint)])
-        return [self._stack(), endpoint, self._describe("EndpointConfig", "endpoint-config"), self._describe("Model", "model")]
+        deployed = self._permission("Deployed", ["cloudformation:DescribeStackResources"], [self._place.stack(self._names.stack)])
+        return [self._stack(), deployed, endpoint, self._describe("EndpointConfig", "endpoint-config"), self._describe("Model", "model")]
 
     def _alarms(self) -> list[Permission]:
         """Those that undo an update and are there before it (infra/serving/endpoint_stack.py)."""
@@ -76,9 +77,8 @@ class Verification:
         return [self._permission("Alarms", ["cloudwatch:DescribeAlarms"], alarms)] if self._has_endpoint else []
 
     def _ask(self) -> list[Permission]:
-        deployed = self._permission("Deployed", ["cloudformation:DescribeStackResources"], [self._place.stack(self._names.stack)])
         if self._has_endpoint:
-            return [*self._look(), deployed, *self._invoke()]
+            return [*self._look(), *self._invoke()]
         return [*self._look(), self._describe("Model", "model"), *self._score()]
 
     def _invoke(self) -> list[Permission]:

@@ -112,8 +112,9 @@ class Registry:
         }
         return f"{PACKAGE}/{number}"
 
-    def serve(self, endpoint: str, number: int, instance_type: str = "ml.m5.large", config: str = "config-1") -> None:
-        self.endpoints[endpoint] = {"number": number, "type": instance_type, "config": config, "status": "InService"}
+    def serve(self, endpoint: str, number: int, instance_type: str = "ml.m5.large", config: str = "config-1", instances: int = 2) -> None:
+        served = {"number": number, "type": instance_type, "config": config, "status": "InService", "instances": instances}
+        self.endpoints[endpoint] = served
 
     def list_model_packages(self, *, ModelPackageGroupName: str, ModelApprovalStatus: str | None = None, **_: Any) -> dict[str, Any]:  # noqa: N803
         if ModelPackageGroupName != GROUP:
@@ -153,7 +154,8 @@ class Registry:
         if EndpointName not in self.endpoints:
             raise refusal("ValidationException", "Could not find endpoint", "DescribeEndpoint")
         endpoint = self.endpoints[EndpointName]
-        return {"EndpointName": EndpointName, "EndpointStatus": endpoint["status"], "EndpointConfigName": endpoint["config"]}
+        described = {"EndpointName": EndpointName, "EndpointStatus": endpoint["status"], "EndpointConfigName": endpoint["config"]}
+        return {**described, "ProductionVariants": [{"VariantName": "AllTraffic", "DesiredInstanceCount": endpoint["instances"]}]}
 
     def describe_endpoint_config(self, *, EndpointConfigName: str) -> dict[str, Any]:  # noqa: N803
         endpoint = next((item for item in self.endpoints.values() if item["config"] == EndpointConfigName), None)
@@ -186,6 +188,7 @@ class Stacks:
     def __init__(self) -> None:
         self.names = {model.names(PROJECT).stack for model in SETTINGS.models.values()}
         self.described: dict[str, dict[str, Any]] = {}
+        self.resources: dict[str, list[str]] = {}  # their types
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
         if StackName in self.described:
@@ -193,6 +196,9 @@ class Stacks:
         if StackName not in self.names:
             raise refusal("ValidationError", f"Stack with id {StackName} does not exist", "DescribeStacks")
         return {"Stacks": [{"StackName": StackName, "StackStatus": "CREATE_COMPLETE"}]}
+
+    def describe_stack_resources(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
+        return {"StackResources": [{"ResourceType": kind, "PhysicalResourceId": kind} for kind in self.resources.get(StackName, [])]}
 
 
 class NoPipelines:

@@ -137,12 +137,39 @@ def test_a_live_version_that_was_deleted_from_the_registry_is_replaced_like_any_
     assert rendered(PRODUCTION.name)["Parameters"]["ModelPackageArn"] == f"{PACKAGE}/2"
 
 
-def test_instance_type_change_under_kept_capacity_is_refused(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+SCALES = ["AWS::SageMaker::Endpoint", "AWS::ApplicationAutoScaling::ScalableTarget"]
+KEEPS_NO_CAPACITY = {**TEMPLATE, "Resources": {"Endpoint": {"Type": "AWS::SageMaker::Endpoint", "Properties": {}}}}
+
+
+@pytest.mark.parametrize("template", [TEMPLATE, KEEPS_NO_CAPACITY])  # also without autoscaling: the target goes after the endpoint's update
+def test_another_instance_type_of_what_scales_is_refused_with_the_deployments_that_lead_there(
+    account: ScriptAccount, capsys: pytest.CaptureFixture[str], tmp_path: Path, template: dict[str, Any]
+) -> None:
+    """They name as many instances as serve now, or the first one would go back to what the file says."""
+    synthesize(tmp_path / "cdk.out", template)
+    account.sagemaker.add(1)
+    account.sagemaker.serve(LIVE, 1, instance_type="ml.c5.large", instances=5)
+    account.cloudformation.resources[NAMES.at(PRODUCTION.name).stack] = SCALES
+    assert deploy() == 2
+    said = capsys.readouterr().err
+    assert "abalone, live, Endpoint.instance_type changes from ml.c5.large to 'ml.m5.large'" in said
+    assert "1. autoscaling=None, initial_instance_count=5, instance_type='ml.c5.large'; 2. instance_type='ml.m5.large'" in said
+    assert said.count("\n") == 1
+    assert not Path("rendered").exists()
+
+
+def test_another_instance_type_with_autoscaling_at_once_is_refused(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
     account.sagemaker.add(1)
     account.sagemaker.serve(LIVE, 1, instance_type="ml.c5.large")
     assert deploy() == 2
-    assert "abalone, live, Endpoint.instance_type changes from ml.c5.large to 'ml.m5.large'" in capsys.readouterr().err
-    assert not Path("rendered").exists()
+    assert "1. instance_type='ml.m5.large', autoscaling=None" in capsys.readouterr().err
+
+
+def test_another_instance_type_of_what_does_not_scale_is_deployed(account: ScriptAccount, tmp_path: Path) -> None:
+    synthesize(tmp_path / "cdk.out", KEEPS_NO_CAPACITY)
+    account.sagemaker.add(1)
+    account.sagemaker.serve(LIVE, 1, instance_type="ml.c5.large")
+    assert deploy() == 0
 
 
 @pytest.mark.parametrize(

@@ -197,3 +197,13 @@ def test_scaling_of_other_services_is_refused_by_name(fast: Account) -> None:
         match="does not implement application-autoscaling:RegisterScalableTarget with ScalableDimension ecs:service:DesiredCount",
     ):
         fast.client("application-autoscaling").register_scalable_target(**other, MinCapacity=1, MaxCapacity=2)
+
+
+def test_a_variant_that_scales_keeps_its_instance_type_until_it_is_deregistered(fast: Account, target: Any) -> None:
+    create_configuration(fast, "larger", {**variant("doubling"), "InstanceType": "ml.m5.xlarge"})
+    wait_for(lambda: fast.client("sagemaker").describe_endpoint(EndpointName="scaled")["EndpointStatus"] == "InService", "an idle endpoint")
+
+    with pytest.raises(ClientError, match=r'The variant\(s\) \["AllTraffic"\] must be deregistered as scalable targets'):
+        fast.client("sagemaker").update_endpoint(EndpointName="scaled", EndpointConfigName="larger")
+
+    assert fast.client("sagemaker").describe_endpoint(EndpointName="scaled")["EndpointConfigName"] == "scaled"

@@ -7,6 +7,7 @@ In: API calls (`local_account/sagemaker/api.py` has held them to AWS's model). O
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts
 from local_account.errors import InvalidError
 from local_account.sagemaker.api import Api
 from local_account.sagemaker.tags import Tags
+from local_account.scaling import operations as scaling
 
 _BUSY = ("Creating", "Updating", "RollingBack", "Deleting")
 
@@ -98,10 +100,12 @@ def update_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
     endpoint = _changeable(context, parameters["EndpointName"])
     configuration = configurations.describe(parameters)
     capture = (configuration["EndpointConfigName"], configuration.get("DataCaptureConfig"))
+    before, after = _instance_types(configurations.find(endpoint.record["EndpointConfigName"])), _instance_types(configuration)
+    _check_scalable_targets(context, endpoint.name, before, after)
     if parameters.get("RetainAllVariantProperties"):
         excluded = {prop["VariantPropertyType"] for prop in parameters.get("ExcludeRetainedVariantProperties") or []}
         if "DesiredInstanceCount" not in excluded:
-            _check_instance_types(context, endpoint, configuration)
+            _check_retained(before, after)
         configuration = retain_properties(configuration, endpoint.record["ProductionVariants"], excluded)
         if "DataCaptureConfig" not in excluded:
             source = endpoint.capture_source
@@ -162,16 +166,34 @@ def retain_properties(configuration: Mapping[str, Any], running: Sequence[Mappin
     return {**configuration, "ProductionVariants": retained}
 
 
-def _check_instance_types(context: Context, endpoint: Endpoint, configuration: Mapping[str, Any]) -> None:
+def _instance_types(configuration: Mapping[str, Any] | None) -> dict[str, str]:
+    """By variant; nothing of a configuration that was deleted."""
+    variants = configuration["ProductionVariants"] if configuration else []
+    return {variant["VariantName"]: variant["InstanceType"] for variant in variants}
+
+
+def _check_scalable_targets(context: Context, endpoint: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """A variant that scales keeps its instance type, and stays.
+
+    Source: SageMaker guide, "Update endpoints that use auto scaling"; the words: hashicorp/terraform-provider-aws#14337.
+    """
+    changed = [name for name, instance_type in before.items() if after.get(name) != instance_type]
+    scaled = [name for name in changed if scaling.is_scalable(context, endpoint, name)]
+    if scaled:
+        raise InvalidError(
+            f"The variant(s) {json.dumps(scaled)} must be deregistered as scalable targets with AWS Auto Scaling before they can be "
+            "removed or have their instance type updated."
+        )
+
+
+def _check_retained(before: Mapping[str, str], after: Mapping[str, str]) -> None:
     """Retained instance counts need the instance types to stay: SageMaker fails such an update."""
-    current = Configurations.at(context).find(endpoint.record["EndpointConfigName"]) or {"ProductionVariants": []}
-    types = {variant["VariantName"]: variant["InstanceType"] for variant in current["ProductionVariants"]}
-    for variant in configuration["ProductionVariants"]:
-        old = types.get(variant["VariantName"], variant["InstanceType"])
-        if old != variant["InstanceType"]:
+    for name, new in after.items():
+        old = before.get(name, new)
+        if old != new:
             raise InvalidError(
-                f"Variant {variant['VariantName']} retains its instance count, so its InstanceType cannot change from {old} to "
-                f"{variant['InstanceType']}. Exclude DesiredInstanceCount from the retained properties, or keep the type."
+                f"Variant {name} retains its instance count, so its InstanceType cannot change from {old} to {new}. "
+                "Exclude DesiredInstanceCount from the retained properties, or keep the type."
             )
 
 

@@ -66,6 +66,11 @@ def endpoint_and_variant(resource_id: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
+def is_scalable(context: Context, endpoint: str, variant: str) -> bool:
+    """Whether the variant is registered."""
+    return _target(context, f"endpoint/{endpoint}/variant/{variant}") is not None
+
+
 def register_scalable_target(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
     name, variant = endpoint_and_variant(parameters["ResourceId"])
     endpoint = Endpoints.at(context).by_name.get(name)
