@@ -38,7 +38,7 @@ def all_names(project: str, model: str, environment: str) -> dict[str, set[str]]
     return {
         "project": {*texts(of_project), of_project.data_bucket(ACCOUNT, REGION), of_project.artifact_bucket(ACCOUNT, REGION)},
         "environment": {*texts(of_environment), of_environment.bucket(ACCOUNT, REGION)},
-        "model": {*texts(of_model), of_model.job("Evaluate"), of_model.deploy_project("still-approved"), of_model.alarm("training-failed")},
+        "model": {*texts(of_model), of_model.job("Evaluate"), of_model.deploy_project("render"), of_model.alarm("training-failed")},
         "serving": {
             *texts(of_model.at(environment)),
             of_model.at(environment).alarm("errors"),
