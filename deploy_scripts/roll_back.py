@@ -42,7 +42,7 @@ _POLL_SECONDS = 0.5
 _START_SECONDS = 60.0
 
 
-def decide(project: ProjectEnvironment, model: Model, environment: Environment, wanted: int | None) -> tuple[Plan, dict[str, str]]:
+def decide(project: ProjectEnvironment, model: Model, environment: Environment, named: str | None) -> tuple[Plan, dict[str, str]]:
     """What will be rejected and what returns, and since when each has served. Raises ProblemError for what could not be done."""
     names, sagemaker = model.names(project.project), project.client("sagemaker")
     serving = names.at(environment.name)
@@ -51,6 +51,7 @@ def decide(project: ProjectEnvironment, model: Model, environment: Environment, 
     if live is None:
         raise ProblemError(f"nothing of {names.model} is live in {environment.name}, so there is nothing to leave; approve a version")
     known = listed(sagemaker, names.model_package_group)
+    wanted = to_version(named, names.model_package_group, known) if named is not None else None
     approved = [version for version in known if version.approval == "Approved" or version.number == wanted]
     served = History(project.client("codepipeline"), names).served(approved)
     decided = plan(live, known, served, wanted)
@@ -79,12 +80,14 @@ def require_artifact(s3: Any, version: Version) -> None:
         raise ProblemError(f"version {version.number} cannot go back: {gone}")
 
 
-def to_version(text: str, group: str) -> int:
-    """A version's number, or its ARN. Raises ProblemError for anything else, such as a version of another group."""
-    match = re.fullmatch(rf"(?:arn:[\w-]+:sagemaker:[\w-]+:\d{{12}}:model-package/{re.escape(group)}/)?(\d{{1,9}})", text)
-    if match is None:
+def to_version(text: str, group: str, known: Sequence[Version]) -> int:
+    """A version's number, or its ARN. Raises ProblemError for anything else, such as a version of another group, region or account."""
+    numbers = {version.arn: version.number for version in known}
+    if text in numbers:
+        return numbers[text]
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
         raise ProblemError(f"--to-version is {text!r}; allowed: the number of a version of {group}, or its ARN")
-    return int(match.group(1))
+    return int(text)
 
 
 def described(names: ModelNames, environment: Environment, decided: Plan, since: dict[str, str]) -> str:
@@ -124,17 +127,17 @@ def ended(codepipeline: Any, pipeline: str) -> set[str]:
     return {item["pipelineExecutionId"] for item in _executions(codepipeline, pipeline) if item["status"] != "InProgress"}
 
 
-def started(codepipeline: Any, names: ModelNames, before: set[str], said: str) -> str:
-    """Id of the return, which began meanwhile, or was under way. Behind a deployment that is changing production it waits for its end.
+def started(codepipeline: Any, names: ModelNames, before: set[str], returns: Version, said: str) -> str:
+    """Id of the return to that version, which began meanwhile, or was under way. A deployment that is changing production goes first.
 
     Raises VerdictError if none begins, with what start_deployment said.
     """
-    deadline, is_told = time.monotonic() + _START_SECONDS, False
+    deadline, is_told, history = time.monotonic() + _START_SECONDS, False, History(codepipeline, names)
     while True:
-        listed_now = _executions(codepipeline, names.return_pipeline)
-        fresh = [item["pipelineExecutionId"] for item in listed_now if item["pipelineExecutionId"] not in before]
-        if fresh:
-            return str(fresh[0])
+        listed_now = [item["pipelineExecutionId"] for item in _executions(codepipeline, names.return_pipeline)]
+        fresh = (item for item in listed_now if item not in before and history.package(names.return_pipeline, item) == returns.arn)
+        if (found := next(fresh, None)) is not None:
+            return str(found)
         if time.monotonic() > deadline:
             if not is_changing(codepipeline.get_pipeline_state(name=names.deploy_pipeline)):
                 raise VerdictError(f"no execution of {names.return_pipeline} began within {_START_SECONDS:.0f} s: {said}")
@@ -167,8 +170,7 @@ def main(arguments: Sequence[str]) -> int:
     environment = environment_of(settings, given.environment)
     model, project = settings.model(given.model), ProjectEnvironment(settings.project)
     names = model.names(settings.project)
-    wanted = to_version(given.to_version, names.model_package_group) if given.to_version is not None else None
-    decided, since = decide(project, model, environment, wanted)
+    decided, since = decide(project, model, environment, given.to_version)
     print(described(names, environment, decided, since), flush=True)
     if not person_agrees(f"Return to version {decided.returns.number}?", asked=given.yes):
         print("nothing changed")
@@ -176,7 +178,7 @@ def main(arguments: Sequence[str]) -> int:
     codepipeline, began = project.client("codepipeline"), time.monotonic()
     before = ended(codepipeline, names.return_pipeline)
     reject(project.client("sagemaker"), decided, given.reason.strip())
-    execution = started(codepipeline, names, before, wake(project.client("lambda"), names, decided))
+    execution = started(codepipeline, names, before, decided.returns, wake(project.client("lambda"), names, decided))
     print(f"started {names.return_pipeline} {execution}; `python -m deploy_scripts.status --model {names.model}` shows it, too", flush=True)
     if given.no_wait:
         return 0

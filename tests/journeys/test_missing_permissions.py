@@ -17,8 +17,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from deploy_scripts import build_logs
+from deploy_scripts.pipeline_states import failed_stages
 from deploy_scripts.placements import Stage, look
-from deploy_scripts.status import failed_stage, failed_stages, failed_training
+from deploy_scripts.status import failed_stage, failed_training
 from local_account.account import Account
 from packages.local_account.tests import endpoint_models as models
 from packages.local_account.tests import sagemaker_requests as small
@@ -157,7 +158,8 @@ def test_a_model_and_an_endpoint_whose_role_may_not_read_the_archive_say_so(acco
     assert endpoint["EndpointStatus"] == "Failed"
     sagemaker = account.client("sagemaker")
     names: Any = SimpleNamespace(model="any", environment="any", endpoint="unreadable")
-    (failure,) = failed_stage(look(Stage(names, Any, Endpoint(), None), sagemaker, sagemaker))
+    place: Any = SimpleNamespace(environment=SimpleNamespace(protected=False))
+    (failure,) = failed_stage(look(Stage(names, place, Endpoint(), None), sagemaker, sagemaker))
     assert says(failure.reason, "s3:GetObject", "arn:aws:s3:::models/unreadable/model.tar.gz")
 
 

@@ -20,7 +20,7 @@ from demo.own_paths import PERMISSIONS, ask
 from demo.scoring import MARKER
 from demo.side_by_side import side_by_side
 from demo.subject import Subject, subject
-from deploy_scripts.status import failed_stages
+from deploy_scripts.pipeline_states import failed_stages
 from infra.drift_metrics import DRIFT
 from local_account import permissions
 from local_account.authorization.record import Asked

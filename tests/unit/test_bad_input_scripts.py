@@ -25,6 +25,7 @@ SCRIPTS = {
     "deploy_scripts.load_test": [],
     "deploy_scripts.render": ["--package", "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone/1"],
     "deploy_scripts.retire": ["--model", "gone"],
+    "deploy_scripts.roll_back": ["--reason", "broken"],
     "deploy_scripts.status": [],
     "deploy_scripts.tear_down": [],
     "deploy_scripts.verify": [

@@ -26,12 +26,13 @@ class StartDeployment:
 
     def __init__(self, account: DeployedAccount) -> None:
         self.account, self.asked, self.begins, self.status = account, list[dict[str, Any]](), True, "Succeeded"
+        self.returns = 2
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - boto3 spells them so
         assert FunctionName == "shop--abalone--start-deployment"
         self.asked.append(json.loads(Payload))
         if self.begins:
-            self.account.codepipeline.run(RETURN, "back", self.status, f"{PACKAGE}/2", minute=9)
+            self.account.codepipeline.run(RETURN, "back", self.status, f"{PACKAGE}/{self.returns}", minute=9)
         return {"Payload": io.BytesIO(json.dumps({"reason": "version 3 is Rejected"}).encode())}
 
 
@@ -97,6 +98,7 @@ def test_an_approved_version_that_never_served_is_not_what_production_goes_back_
 def test_with_a_version_named_every_newer_approved_one_is_rejected_and_the_live_one_last(
     account: DeployedAccount, function: StartDeployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    function.returns = 1
     assert leave("--to-version", "1") == 0
     assert set(rejected(account)) == {2, 3, 4}
     assert approvals(account)[5] == "PendingManualApproval"
@@ -168,6 +170,17 @@ def test_a_return_that_fails_is_a_verdict_with_the_build_s_own_words(
     assert told.err == (
         "error: shop--abalone--return failed: Return/Render failed: exit status 1 error: version 2 is not what was evaluated\n"
     )
+
+
+def test_a_return_to_another_version_that_was_under_way_is_not_the_one_that_is_followed(
+    account: DeployedAccount, function: StartDeployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody has rejected version 3 a moment ago, and the engineer on call wants version 1."""
+    account.sagemaker.packages[3]["ModelApprovalStatus"] = "Rejected"
+    account.codepipeline.run(RETURN, "to-2", "InProgress", f"{PACKAGE}/2", minute=8)
+    function.returns = 1
+    assert leave("--to-version", "1") == 0
+    assert "started shop--abalone--return back" in capsys.readouterr().out
 
 
 def test_a_return_that_does_not_begin_is_a_verdict_with_what_the_function_says(
@@ -276,6 +289,7 @@ def as_it_is(account: DeployedAccount) -> None:
         (as_it_is, ["--to-version", "9"], "--to-version is 9, which does not exist in the registry or was deleted; allowed: 2, 1"),
         (as_it_is, ["--to-version", "latest"], f"--to-version is 'latest'; allowed: the number of a version of {GROUP}, or its ARN"),
         (as_it_is, ["--to-version", PACKAGE.replace(GROUP, "shop--fish") + "/2"], "allowed: the number of a version of shop--abalone"),
+        (as_it_is, ["--to-version", f"{PACKAGE}/2".replace("us-east-1", "eu-west-1")], "allowed: the number of a version of shop--abalone"),
         (as_it_is, ["--environment", "try"], "--environment is 'try'; allowed: live"),
         (as_it_is, ["--reason", "  "], "--reason has 0 characters; allowed: 1 to 1024"),
     ],
