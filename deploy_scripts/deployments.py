@@ -12,12 +12,12 @@ from typing import Any
 
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.environment_place import EnvironmentPlace, Role
+from preflight.obstacle import NOT_THERE
 from settings_schema import Environment, ProjectNames
 from settings_schema.names import RESERVED_MODELS, SEPARATOR
 from settings_schema.reading import Settings
 
 _OF_ENVIRONMENT = "environment"
-_NOT_THERE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def at_place(place: EnvironmentPlace) -> list[Deployment]:
     """Of one account and region. What only a change set made is none."""
     names = ProjectNames(project=place.names.project)
     pages = place.client("cloudformation").get_paginator("describe_stacks").paginate()
-    stacks = [stack for page in pages for stack in page["Stacks"] if stack["StackStatus"] not in _NOT_THERE]
+    stacks = [stack for page in pages for stack in page["Stacks"] if stack["StackStatus"] not in NOT_THERE]
     ours = [stack for stack in stacks if stack["StackName"].startswith(names.prefix)]
     return [Deployment(place, stack, *_owners(stack["StackName"].removeprefix(names.prefix).split(SEPARATOR))) for stack in ours]
 

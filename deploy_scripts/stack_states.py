@@ -14,7 +14,7 @@ from build_scripts.command_line import ProblemError
 from build_scripts.missing import found
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint
-from preflight.obstacle import REPLACED_ON_FAILURE, Obstacle, of_endpoint, of_stack
+from preflight.obstacle import NOT_THERE, REPLACED_ON_FAILURE, Obstacle, of_endpoint, of_stack
 from settings_schema import Endpoint, Environment, Model, ServingNames
 
 
@@ -40,7 +40,7 @@ def describe_stack(cloudformation: Any, name: str) -> dict[str, Any] | None:
     """None if there is no such stack, or a change set of it only."""
     answer = found(cloudformation.describe_stacks, StackName=name)
     stack: dict[str, Any] | None = answer["Stacks"][0] if answer else None
-    return None if stack is None or stack["StackStatus"] in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS") else stack
+    return None if stack is None or stack["StackStatus"] in NOT_THERE else stack
 
 
 def refuse_obstructed(model: Model, environments: Iterable[tuple[Environment, ServingNames, EnvironmentPlace]]) -> None:

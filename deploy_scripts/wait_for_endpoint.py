@@ -11,9 +11,10 @@ import time
 from typing import Any
 
 from build_scripts.command_line import VerdictError
-from build_scripts.missing import found
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint
+from deploy_scripts.stack_states import describe_stack
+from preflight.obstacle import in_progress
 from settings_schema import ServingNames
 
 #: The statuses that pass by themselves. Any other one is left to the deployment, which may be what repairs it.
@@ -47,9 +48,8 @@ def wait_until_updatable(place: EnvironmentPlace, names: ServingNames, *, has_en
 
 def _busy(cloudformation: Any, sagemaker: Any, names: ServingNames) -> str | None:
     """What is in progress. `sagemaker` None: there is no endpoint."""
-    stacks = found(cloudformation.describe_stacks, StackName=names.stack)
-    status = stacks["Stacks"][0]["StackStatus"] if stacks else ""
-    if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":  # which is only a change set
-        return f"stack {names.stack} is {status}"
+    stack = describe_stack(cloudformation, names.stack)
+    if stack is not None and in_progress(stack):
+        return f"stack {names.stack} is {stack['StackStatus']}"
     endpoint = describe_endpoint(sagemaker, names.endpoint) if sagemaker else None
     return f"endpoint {names.endpoint} is {endpoint['EndpointStatus']}" if endpoint and endpoint["EndpointStatus"] in IN_PROGRESS else None

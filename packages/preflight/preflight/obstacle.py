@@ -16,7 +16,8 @@ from typing import Any
 REPLACED_BY_CDK = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 REPLACED_ON_FAILURE = (*REPLACED_BY_CDK, "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED")
 _UPDATABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")
-_NOT_THERE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
+#: Of a stack that was deleted, and of one of which only a change set was made.
+NOT_THERE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
 _BUSY = "_IN_PROGRESS"
 #: Blue/green updates end after at most 8 hours, this project's after 2 (MaximumExecutionTimeoutInSeconds), scaling after minutes.
 STUCK_AFTER = timedelta(hours=3)
@@ -116,4 +117,4 @@ def _place(stack: Mapping[str, Any]) -> tuple[str, str]:
 def _status(stack: Mapping[str, Any] | None) -> str:
     """Empty where there is no stack, or a change set of it only."""
     status = str(stack["StackStatus"]) if stack else ""
-    return "" if status in _NOT_THERE else status
+    return "" if status in NOT_THERE else status

@@ -33,7 +33,7 @@ def status_of(situation: Situation, stack: Stack) -> str | None:
 def _described(situation: Situation, stack: Stack) -> Mapping[str, Any] | None:
     answer = situation.account.find("cloudformation", "describe_stacks", StackName=stack.name)
     described: Mapping[str, Any] | None = answer["Stacks"][0] if answer else None
-    return None if described is None or described["StackStatus"] in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS") else described
+    return None if described is None or described["StackStatus"] in obstacle.NOT_THERE else described
 
 
 def _replaced(situation: Situation, stack: Stack) -> Collection[str]:
