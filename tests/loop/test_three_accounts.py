@@ -315,21 +315,30 @@ def test_status_shows_every_account_to_the_person_of_tooling(team: Team, release
 WATCH, LABELS = commands("Ask an endpoint of another account", block=1)
 
 
+@dataclass(frozen=True)
+class Requests:
+    """The hour of production's requests, and the ages that it answered, rounded: taken for true, so that learning them costs nothing."""
+
+    hour: datetime
+    ages: list[int]
+
+
 @pytest.fixture(scope="module")
-def asked_at(team: Team, abalone: Subject, released: str | None) -> datetime:
-    """The hour of production's requests, which is over by a quarter of an hour. Time is real from now on: an alarm looks at minutes."""
+def requests(team: Team, abalone: Subject, released: str | None) -> Requests:
+    """That hour is over by a quarter of an hour. Time is real from now on: an alarm looks at minutes."""
     clock = AccountClock(team.terminal.account)
     hour = (clock.now() + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
     clock.set(speed=1, now=hour + timedelta(minutes=1))
     rows = b"\n".join(b"0.455,0.365,0.095,%.3f,0.2245,0.101,0.15,M" % (2.5 + row / 1000) for row in range(ASKED_ROWS))
     given = {"EndpointName": abalone.production.endpoint, "ContentType": "text/csv", "InferenceId": "order-4711"}
     answered = team.client(PRODUCTION, "sagemaker-runtime").invoke_endpoint(**given, Body=rows)
-    assert len(json.loads(answered["Body"].read())["predictions"]) == ASKED_ROWS
+    ages = [round(prediction["score"]) for prediction in json.loads(answered["Body"].read())["predictions"]]
+    assert len(ages) == ASKED_ROWS
     captured = f"{abalone.production.capture}AllTraffic/{hour:%Y/%m/%d/%H}/"
     s3, bucket = team.client(PRODUCTION, "s3"), bucket_of_production(team)
     loop.wait_for("what was captured", lambda: s3.list_objects_v2(Bucket=bucket, Prefix=captured).get("Contents"))
     clock.set(now=hour + timedelta(hours=1, minutes=16))
-    return hour
+    return Requests(hour, ages)
 
 
 @contextlib.contextmanager
@@ -382,11 +391,11 @@ def dead_letter(team: Team) -> Mapping[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def watched(team: Team, abalone: Subject, grants: Grants, asked_at: datetime) -> Watched:
+def watched(team: Team, abalone: Subject, grants: Grants, requests: Requests) -> Watched:
     """The watch is started by hand; its alarm is an event that the project's bus does not take, for nothing there lets it in. Then labels
     come, and it is started again."""
     clock = AccountClock(team.terminal.account)
-    labels = ["inference_id,row,truth", *(f"order-4711,{row},9" for row in range(1, LABELLED + 1))]
+    labels = ["inference_id,row,truth", *(f"order-4711,{row},{age}" for row, age in enumerate(requests.ages[:LABELLED], start=1))]
     (team.person.clone / "labels.csv").write_text("\n".join(labels) + "\n", encoding="utf-8")
     with listening(team) as receive:
         with taken_away(grants.policies, grants.of("events", "event-bus/default", "events:PutEvents")):
@@ -417,9 +426,9 @@ def of_watch(messages: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def test_the_watch_of_production_judges_there_by_the_version_of_the_project_s_account(
-    team: Team, abalone: Subject, asked_at: datetime, watched: Watched
+    team: Team, abalone: Subject, requests: Requests, watched: Watched
 ) -> None:
-    found = findings_of(team, abalone, asked_at)
+    found = findings_of(team, abalone, requests.hour)
     (version,) = found["versions"]
     assert (found["status"], found["rows"], version["version"]) == ("breached", ASKED_ROWS, "1")
     assert ("drift", "whole_weight") in {(breach["kind"], breach["feature"]) for breach in found["breaches"]}
@@ -444,13 +453,13 @@ def test_an_event_that_the_project_s_bus_refuses_waits_with_who_what_and_where(w
     assert said["TARGET_ARN"] == "arn:aws:events:eu-west-1:111122223333:event-bus/default"
 
 
-def test_labels_that_are_sent_to_production_say_how_good_it_is(team: Team, abalone: Subject, asked_at: datetime, watched: Watched) -> None:
-    (version,) = findings_of(team, abalone, asked_at)["versions"]
+def test_labels_that_are_sent_to_production_say_how_good_it_is(team: Team, abalone: Subject, requests: Requests, watched: Watched) -> None:
+    (version,) = findings_of(team, abalone, requests.hour)["versions"]
     assert (version["realised"]["labels"], version["realised"]["coverage"]) == (LABELLED, LABELLED / ASKED_ROWS)
 
 
 def test_the_project_s_account_gets_the_answers_and_why_to_train_and_says_what_is_missing(
-    team: Team, abalone: Subject, asked_at: datetime, watched: Watched
+    team: Team, abalone: Subject, requests: Requests, watched: Watched
 ) -> None:
     s3, project = team.client(TOOLING, "s3"), team.settings.project
     bucket, names = team.names.data_bucket(str(project.account), str(project.region)), abalone.production
@@ -464,7 +473,7 @@ def test_the_project_s_account_gets_the_answers_and_why_to_train_and_says_what_i
     (file,) = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=names.learned)["Contents"] if item["Key"].endswith(".csv")]
     rows = str(read(file)).splitlines()
     assert len(rows) == 1 + LABELLED
-    assert all(row.endswith("9.0") for row in rows[1:])
+    assert sorted(float(row.rsplit(",", 1)[-1]) for row in rows[1:]) == sorted(requests.ages[:LABELLED])
     told = json.loads(str(read(names.feedback)))
     assert (told["environment"], told["labels"]) == (PRODUCTION, LABELLED)
     assert "drift" in told["alarms"]

@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import secrets
-import select
+import selectors
 import socket
 import subprocess
 import sys
@@ -159,9 +159,11 @@ class _Forked:
 
     def wait(self, timeout_seconds: float) -> int | None:
         deadline = time.monotonic() + timeout_seconds
-        while self._exit_code is None and (left := deadline - time.monotonic()) > 0:
-            if select.select([self._connection], [], [], left)[0]:
-                self._receive()
+        with selectors.DefaultSelector() as selector:  # select() itself takes no descriptor above 1,023, and an account has many
+            selector.register(self._connection, selectors.EVENT_READ)
+            while self._exit_code is None and (left := deadline - time.monotonic()) > 0:
+                if selector.select(left):
+                    self._receive()
         return self._exit_code
 
     def stop(self, grace_seconds: float = 0) -> None:
