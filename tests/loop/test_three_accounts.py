@@ -396,7 +396,8 @@ def watched(team: Team, abalone: Subject, grants: Grants, requests: Requests) ->
     come, and it is started again."""
     clock = AccountClock(team.terminal.account)
     labels = ["inference_id,row,truth", *(f"order-4711,{row},{age}" for row, age in enumerate(requests.ages[:LABELLED], start=1))]
-    (team.person.clone / "labels.csv").write_text("\n".join(labels) + "\n", encoding="utf-8")
+    file = team.person.clone / "labels.csv"
+    file.write_text("\n".join(labels) + "\n", encoding="utf-8")
     with listening(team) as receive:
         with taken_away(grants.policies, grants.of("events", "event-bus/default", "events:PutEvents")):
             printed = team.type(WATCH)
@@ -404,6 +405,7 @@ def watched(team: Team, abalone: Subject, grants: Grants, requests: Requests) ->
             letter = dead_letter(team)
         first = receive()
         assert "every id was answered" in team.type(LABELS)
+        file.unlink()  # which the next push would take along
         again = team.type(WATCH)
         told = (first, receive())
     clock.set(speed=SPEED)
