@@ -2,23 +2,17 @@
 
 import json
 import threading
-from datetime import timedelta
-from types import SimpleNamespace
 
 import boto3
-import publish
 import pytest
 import turn
 from botocore.stub import Stubber
 from failure import BadInput
 from store import FolderStore
-from teach import Teacher
 from turn import Turn
 
-from tests.monitoring.production import HOUSES, NOW, PREFIX, Production
-
-KEY = f"{PREFIX}run.json"
-ESTIMATOR = {"metric": "rmse", "at_evaluation": 1.0, "more_is_better": False, "method": None, "why": "the test says so"}
+from tests.monitoring.production import NOW
+from tests.monitoring.watched import KEY, Watched
 
 
 class Killed(BaseException):
@@ -45,43 +39,6 @@ class Stopped(FolderStore):
         if self.left == 0:
             self.there()
             self.then()
-
-
-class Watched:
-    """A production with a window to judge and labels, of which a run tells people and the project's account."""
-
-    def __init__(self, folder):
-        self.production = Production(folder)
-        self.production.version("12", contract={**HOUSES, "dataset": {**HOUSES["dataset"], "target": "price"}}, estimator=ESTIMATOR)
-        self.production.traffic(120)
-        labels = "".join(f"2026/11/27/14 30-00-000-a {row},5\n" for row in range(120))
-        self.production.put("labels/houses/first.csv", f"inference_id,truth\n{labels}")
-        self.messages, self.running, self.home = [], set(), folder / "home"
-
-    def run(self, job, store=None, wait=lambda: None):
-        """As monitor.py does it."""
-        folder = self.production.folder
-        store = store or FolderStore(folder)
-        made = Production(folder)
-        made.store = store
-        # One disk for both buckets, so that each write counts.
-        made.teacher = Teacher(store, store, "bucket", "home/learned/", "home/feedback.json", learns=True)
-        self.running.add(job)
-        try:
-            Turn(store, KEY, job, self.running.__contains__, wait).take()
-            sns = SimpleNamespace(publish=lambda **message: self.messages.append(message["Subject"]))
-            clients = publish.Clients(SimpleNamespace(put_metric_data=lambda **_: None), sns, store)
-            place = publish.Place("shop/houses", "shop--houses--production", "arn", "bucket", PREFIX, "eu-west-1")
-            made.watch(
-                NOW + timedelta(minutes=5), tell=lambda found, truth: publish.publish(found, clients=clients, place=place, truth=truth)
-            )
-        finally:
-            self.running.discard(job)
-
-    def left(self):
-        """What is there but for whose turn it was."""
-        files = [path for name in ("monitoring", "home") for path in sorted((self.production.folder / name).rglob("*")) if path.is_file()]
-        return {path.relative_to(self.production.folder): path.read_bytes() for path in files if path.name != turn.FILE}
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +127,7 @@ def test_sagemaker_says_whether_a_job_runs(status):
 
 def test_outside_of_a_job_there_is_no_turn(tmp_path):
     configuration = tmp_path / "processingjobconfig.json"
-    with pytest.raises(BadInput, match="processingjobconfig.json names no processing job .*; outside of one, give --folder"):
+    with pytest.raises(BadInput, match=r"processingjobconfig\.json names no processing job .*; outside of one, give --folder"):
         turn.job_of(str(configuration))
     configuration.write_text('{"ProcessingJobName": "one"}')
     assert turn.job_of(str(configuration)) == "one"

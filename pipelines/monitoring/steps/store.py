@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 #: Bytes that are read at once.
 BLOCK_BYTES = 1 << 20
-#: Another writer was faster: 412, 409 while it still writes, 404 if the object was deleted. Source: "Conditional writes" of the S3 user guide.
+#: Another writer was faster: 412, 409 while it still writes, 404 if the object was deleted ("Conditional writes" of the S3 user guide).
 _NOT_WRITTEN = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
 
 
