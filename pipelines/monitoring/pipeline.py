@@ -85,6 +85,7 @@ def variables(names: ServingNames, *, is_batch: bool) -> dict[str, str]:
         "AWS_DEFAULT_REGION": "${AWS::Region}",
         "PYTHONUNBUFFERED": "1",
         "SM_OUTPUT_DIR": "/opt/ml/output",  # where failure.py writes the reason, and SageMaker reads the job's ExitMessage
+        "JOB_CONFIGURATION": "/opt/ml/config/processingjobconfig.json",  # where turn.py reads the job's name
         "MODEL": names.model,
         "ENVIRONMENT": names.environment,
         "ENDPOINT_NAME": names.endpoint,  # a batch model has none; its metrics and versions go by this name all the same

@@ -39,10 +39,11 @@ EXPORTED = ("KeyArn", "BucketName", "AlertTopicArn", "DeadLettersArn")
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/sagemaker-xgboost:3.2-0"
 
 JUDGE = """
-import argparse, json, os
+import argparse, json, os, signal, time
 import boto3
 from botocore.exceptions import ClientError
 import publish
+import turn
 from store import S3Store
 
 arguments = argparse.ArgumentParser()
@@ -62,6 +63,13 @@ def refusal(call, **request):
 
 
 store = S3Store(s3, bucket, os.environ["KMS_KEY_ARN"])
+prefix = os.environ["MONITORING_PREFIX"]
+turn.Turn(store, prefix + turn.FILE, turn.job_of(os.environ["JOB_CONFIGURATION"]), turn.running(sagemaker), lambda: time.sleep(0.1)).take()
+runs = len(store.list(prefix + "runs/"))
+while store.list(prefix + "hold"):
+    time.sleep(0.1)
+if store.list(prefix + "die"):
+    os.kill(os.getpid(), signal.SIGKILL)
 captured = store.list(os.environ["CAPTURE_PREFIX"])
 read = store.read(captured[0].key).read().decode()
 datum = [{"MetricName": "DriftedFeatures", "Value": 0}]
@@ -91,8 +99,7 @@ publish.publish(findings, clients=publish.Clients(cloudwatch, boto3.client("sns"
 said = {"given": given, "read": read, "refused": refused, "version": refusal(sagemaker.describe_model_package,
         ModelPackageName=os.environ["MODEL_PACKAGE_ARN"]), "settings": json.load(open(os.path.dirname(__file__) + "/monitoring.json"))}
 print("judged one window")
-runs = len(store.list(os.environ["MONITORING_PREFIX"] + "runs/"))
-store.write(f"{os.environ['MONITORING_PREFIX']}runs/{runs}.json", json.dumps(said).encode(), "application/json")
+store.write(f"{prefix}runs/{runs}.json", json.dumps(said).encode(), "application/json")
 """
 
 
@@ -247,3 +254,67 @@ def test_its_schedule_starts_it_for_what_is_due_at_the_account_s_time(account: A
     started = datetime.fromisoformat(said["given"]["now"]).astimezone(UTC)
     assert due <= started < due + timedelta(minutes=1)
     assert told() == []
+
+
+def started(account: Account) -> str:
+    return str(account.client("sagemaker").start_pipeline_execution(PipelineName=NAMES.monitoring_pipeline)["PipelineExecutionArn"])
+
+
+def whose_turn(account: Account) -> str:
+    """The job that run.json names, or nothing."""
+    s3 = account.client("s3")
+    try:
+        return str(json.loads(s3.get_object(Bucket=BUCKET, Key=f"{NAMES.monitoring}run.json")["Body"].read())["job"])
+    except s3.exceptions.NoSuchKey:
+        return ""
+
+
+def ended(account: Account, execution: str) -> str:
+    deadline = time.monotonic() + 120
+    while (
+        status := account.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=execution)["PipelineExecutionStatus"]
+    ) == ("Executing") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return str(status)
+
+
+def until_another_has_it(account: Account, before: str) -> str:
+    deadline = time.monotonic() + 120
+    while (holder := whose_turn(account)) == before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return holder
+
+
+def test_a_run_that_begins_during_another_waits_and_loses_nothing(account: Account, by_hand: dict[str, Any]) -> None:
+    """Each numbers what it says by what it finds when its turn begins: two at once would write over each other."""
+    s3, before = account.client("s3"), len(runs(account))
+    hold = {"Bucket": BUCKET, "Key": f"{NAMES.monitoring}hold"}
+    holder = whose_turn(account)
+    s3.put_object(**hold, Body=b"")
+    both = [started(account)]
+    first = until_another_has_it(account, holder)
+    both.append(started(account))
+    deadline = time.monotonic() + 60
+    while len(jobs_that_run(account)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    s3.delete_object(**hold)
+    assert [ended(account, execution) for execution in both] == ["Succeeded", "Succeeded"]
+    assert len(runs(account)) == before + 2
+    assert first != holder != whose_turn(account) != first
+
+
+def jobs_that_run(account: Account) -> list[str]:
+    found = account.client("sagemaker").list_processing_jobs(StatusEquals="InProgress", NameContains=NAMES.monitoring_job)
+    return [job["ProcessingJobName"] for job in found["ProcessingJobSummaries"]]
+
+
+def test_a_run_that_was_killed_holds_up_nobody(account: Account, by_hand: dict[str, Any]) -> None:
+    s3, before = account.client("s3"), len(runs(account))
+    die = {"Bucket": BUCKET, "Key": f"{NAMES.monitoring}die"}
+    s3.put_object(**die, Body=b"")
+    holder = whose_turn(account)
+    killed = started(account)
+    assert until_another_has_it(account, holder) != holder
+    assert ended(account, killed) == "Failed"
+    s3.delete_object(**die)
+    assert (ended(account, started(account)), len(runs(account))) == ("Succeeded", before + 1)

@@ -10,6 +10,7 @@ from captured import Captured, listed
 from evidence import FolderSource, Versions
 from scored import CHECKS
 from store import FolderStore
+from windows import Calendar
 
 from build_scripts import invocation
 from capacity import measure
@@ -197,10 +198,6 @@ def rows_of_classes(chunks):
 
 
 def test_files_are_found_by_their_hour_and_others_are_named(tmp_path):
-    from datetime import UTC, datetime
-
-    import windows
-
     store = FolderStore(tmp_path)
     for key in (
         "AllTraffic/2026/11/27/14/a.jsonl",
@@ -213,15 +210,15 @@ def test_files_are_found_by_their_hour_and_others_are_named(tmp_path):
     ):
         store.write(CAPTURE + key, b"", "")
     day = datetime(2026, 11, 27, tzinfo=UTC)
-    found, foreign = listed(store, CAPTURE, day, datetime(2026, 11, 28, tzinfo=UTC), 1)
+    found, foreign = listed(store, CAPTURE, day, datetime(2026, 11, 28, tzinfo=UTC), Calendar(1))
     assert {window.first: [item.key.removeprefix(CAPTURE) for item in items] for window, items in found.items()} == {
         "2026-11-27T14Z": ["AllTraffic/2026/11/27/14/a.jsonl"],
         "2026-11-27T15Z": ["Second/2026/11/27/15/b.jsonl"],
     }
     assert foreign[None] == [f"{CAPTURE}other-endpoint/AllTraffic/"]
     of_its_hour = [f"{CAPTURE}AllTraffic/2026/11/27/14/{name}" for name in ("deeper/c.jsonl", "e.jsonl.gz")]
-    assert foreign[windows.of(day.replace(hour=14), 1)] == of_its_hour
-    assert foreign[windows.of(day.replace(hour=12), 1)] == [f"{CAPTURE}AllTraffic/2026/11/27/99/f.jsonl"]  # of no hour: told once a day
+    assert foreign[Calendar(1).of(day.replace(hour=14))] == of_its_hour
+    assert foreign[Calendar(1).of(day.replace(hour=12))] == [f"{CAPTURE}AllTraffic/2026/11/27/99/f.jsonl"]  # of no hour: told once a day
 
 
 def test_what_is_no_text_in_a_body_or_an_id_ends_no_run(production):
@@ -266,7 +263,7 @@ def test_rows_of_a_verification_are_no_traffic(tmp_path):
     assert f"{verification.FOLDER}/" == CHECKS
     store = FolderStore(tmp_path)
     store.write(f"predictions/houses/{CHECKS}job/rows.csv.out", b"", "")
-    found = scored.listed(store, "predictions/houses/", datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC), 24)
+    found = scored.listed(store, "predictions/houses/", datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC), Calendar(24))
     assert found == ({}, {})
 
 

@@ -256,3 +256,20 @@ def test_answers_that_were_read_before_are_not_read_in_each_run(production):
     assert not [key for key in read if "T14Z--" in key and key.endswith(".parquet")]
     written = json.loads((production.folder / "monitoring/houses/labels.json").read_text())
     assert (written["unknown"], written["unknown_ids"]) == (1, ["nobody"])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "window"), [(1, 24, "2026-11-27T15Z--2026-11-28T00Z"), (24, 1, "2026-11-28T00Z--2026-11-28T01Z")]
+)
+def test_windows_of_another_length_teach_no_answer_twice(production, before, after, window):
+    home, later = taught(production), NOW.replace(hour=1) + timedelta(days=1)
+    production.limits = {**LIMITS, "window_hours": before}
+    production.watch(NOW if before == 1 else later)
+    send(production, 2.5)
+    production.limits, told = {**LIMITS, "window_hours": after}, []
+    production.traffic(200, hour="2026/11/27/16" if after == 24 else "2026/11/28/00", name="next")
+    production.watch(later, tell=lambda findings, truth: told.append((findings["window"]["from"], truth is not None)))
+    assert json.loads(home.read("learned/_tally.json").read())["rows"] == 200
+    assert sum(item.key.endswith(".csv") for item in home.list("learned/")) == 1
+    assert (window.split("--")[0], True) in told, "the newest window is told as such"
+    assert sum(entry["rows"] for entry in production.history) == 400

@@ -80,3 +80,30 @@ def test_an_object_that_is_not_there_is_gone_also_for_whom_s3_does_not_tell_so(s
     stub.add_response("list_objects_v2", {"Contents": [{"Key": listed, "ETag": "1", "Size": 1, "LastModified": "2026-11-27T14:00:00Z"}]})
     with pytest.raises(says):
         store.read("a/key")
+
+
+@pytest.mark.parametrize(("etag", "condition"), [(None, {"IfNoneMatch": "*"}), ("x", {"IfMatch": '"x"'})])
+@pytest.mark.parametrize("refused", ["PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "AccessDenied", None])
+def test_an_object_is_written_only_if_nobody_else_was_faster(stubbed, etag, condition, refused):
+    store, stub = stubbed
+    expected = {"Bucket": "bucket", "Key": "a/1", "Body": b"x", "ContentType": "text/csv", "ServerSideEncryption": "aws:kms"}
+    key = {"SSEKMSKeyId": "arn:aws:kms:eu-west-1:111122223333:key/k"}
+    if refused:
+        stub.add_client_error("put_object", refused, expected_params=expected | key | condition)
+    else:
+        stub.add_response("put_object", {}, expected | key | condition)
+    if refused == "AccessDenied":
+        with pytest.raises(ClientError):
+            store.write_if_unchanged("a/1", b"x", "text/csv", etag)
+    else:
+        assert store.write_if_unchanged("a/1", b"x", "text/csv", etag) is (refused is None)
+
+
+def test_a_file_is_written_only_if_it_is_the_one_that_was_seen(tmp_path):
+    store = FolderStore(tmp_path)
+    assert store.write_if_unchanged("a/1", b"x", "", None)
+    assert not store.write_if_unchanged("a/1", b"y", "", None)
+    etag = store.list("a/1")[0].etag
+    assert store.write_if_unchanged("a/1", b"y", "", etag)
+    assert not store.write_if_unchanged("a/1", b"z", "", etag)
+    assert store.read("a/1").read() == b"y"

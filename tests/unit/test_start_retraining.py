@@ -131,11 +131,28 @@ class FakeStore:
         assert Bucket == "data"
         if Key not in self.objects:  # as S3 answers a role that may list only some prefixes
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
-        return {"Body": io.BytesIO(self.objects[Key])}
+        return {"Body": io.BytesIO(self.objects[Key]), "ETag": self.etag(Key)}
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803
-        assert Bucket == "data"
+    def etag(self, key: str) -> str | None:
+        return f'"{hash(self.objects[key])}"' if key in self.objects else None
+
+    def put_object(  # the names are those of boto3
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Key: str,  # noqa: N803
+        Body: bytes,  # noqa: N803
+        IfMatch: str | None = None,  # noqa: N803
+        IfNoneMatch: str | None = None,  # noqa: N803
+    ) -> None:
+        assert (Bucket, bool(IfMatch) != bool(IfNoneMatch)) == ("data", True)
+        self.before_writing()
+        if IfMatch != self.etag(Key):
+            raise ClientError({"Error": {"Code": "PreconditionFailed", "Message": "no"}}, "PutObject")
         self.objects[Key] = Body
+
+    def before_writing(self) -> None:
+        """What happens between reading and writing."""
 
     def publish(self, *, TopicArn: str, Subject: str, Message: str) -> None:  # noqa: N803
         assert (TopicArn, len(Subject) < 100, Subject.isascii()) == ("arn:topic", True, True)
@@ -386,6 +403,27 @@ def test_nobody_is_told_twice_within_the_quiet_time(account, store):
     assert len(store.messages) == 1
     start_retraining.handler({**quality, "id": "e-10", "time": "2026-11-28T14:21:00Z"}, None)
     assert len(store.messages) == 2
+
+
+def test_of_ten_alarms_in_one_second_one_tells(account, store, monkeypatch):
+    """Each has read before any of them writes."""
+    others = iter([{**DRIFT, "id": f"other-{place}"} for place in range(9)])
+
+    def another():
+        if event := next(others, None):
+            start_retraining.handler(event, None)
+
+    monkeypatch.setattr(store, "before_writing", another)
+    told_nothing_new(account, store)
+    assert (next(others, None), len(store.messages)) == (None, 1)
+
+
+def test_what_could_not_be_told_the_same_event_tells_when_it_comes_again(account, store, monkeypatch):
+    with monkeypatch.context() as patched, pytest.raises(ConnectionError):
+        patched.setattr(store, "publish", lambda **_: (_ for _ in ()).throw(ConnectionError))
+        told_nothing_new(account, store)
+    start_retraining.handler(DRIFT, None)
+    assert len(store.messages) == 1
 
 
 @pytest.mark.parametrize("status", ["Succeeded", "Failed", "Stopped"])

@@ -282,7 +282,7 @@ def for_alarm(sagemaker: Any, decision: Decision, event: Mapping[str, Any], url:
         return Decision(False, f"{decision.reason}, but {data.get('errorMessage', 'nobody can say which data there is')}")
     decision = plan_for_alarm(decision, limits, news_of(data, *judged_last(sagemaker, runs)), environment_of(event, limits.alarms))
     if decision.untold:
-        tell(decision.untold, limits, now)
+        tell(decision.untold, limits, now, str(event["id"]))
     return decision
 
 
@@ -308,31 +308,51 @@ def judged_last(sagemaker: Any, runs: Sequence[Mapping[str, Any]]) -> tuple[dict
     return None, None
 
 
-def tell(message: str, limits: Limits, now: datetime) -> None:
-    """One message, and no other within the quiet time, whichever alarm it is: what is missing is the same."""
+def tell(message: str, limits: Limits, now: datetime, event_id: str) -> None:
+    """One message, and no other within the quiet time, whichever alarm it is: what is missing is the same.
+
+    It is noted first, and only if the note is still the one that was read: of many alarms in one second, one tells. Where telling fails,
+    Lambda tries the event once more, and the note is that event's own. Source: "Conditional writes" of the S3 user guide.
+    """
     address = f"s3://{os.environ['DATA_BUCKET']}/{os.environ['FEEDBACK']}{TOLD}"
-    told = (read_json(address) or {}).get("at")
-    if told and now - datetime.fromisoformat(told) < limits.quiet:
-        print(f"told at {told}: {message.splitlines()[0]}")
+    before, etag = read_with_etag(address)
+    told = before or {}
+    if told.get("at") and told.get("event") != event_id and now - datetime.fromisoformat(told["at"]) < limits.quiet:
+        print(f"told at {told['at']}: {message.splitlines()[0]}")
+        return
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+    try:
+        body = json.dumps({"at": now.isoformat(), "event": event_id}).encode()
+        boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=body, **condition)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
+            raise
+        print(f"another alarm tells it: {message.splitlines()[0]}")
         return
     subject = f"{limits.model}: nothing new to learn from"[:99]
     boto3.client("sns").publish(TopicArn=os.environ["ALERT_TOPIC_ARN"], Subject=subject, Message=message)
-    bucket, _, key = address.removeprefix("s3://").partition("/")
-    boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=json.dumps({"at": now.isoformat()}).encode())
 
 
 def read_json(url: str) -> dict[str, Any] | None:
-    """None for an object that is not there, or is no JSON.
+    """None for an object that is not there, or is no JSON."""
+    return read_with_etag(url)[0]
+
+
+def read_with_etag(url: str) -> tuple[dict[str, Any] | None, str | None]:
+    """What is there, None if it is no JSON, and its ETag; None and None for an object that is not there.
 
     Who may not list the bucket is refused an object that is not there ("GetObject" of the S3 API reference); what a condition on the prefix
     does to that is not documented, so both answers mean the same here.
     """
     s3, (bucket, _, key) = boto3.client("s3"), url.removeprefix("s3://").partition("/")
     try:
-        return dict(json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
+        found = s3.get_object(Bucket=bucket, Key=key)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("NoSuchKey", "AccessDenied"):
             raise
-        return None
-    except ValueError:
-        return None
+        return None, None
+    try:
+        return dict(json.loads(found["Body"].read())), found["ETag"]
+    except (ValueError, TypeError):
+        return None, found["ETag"]

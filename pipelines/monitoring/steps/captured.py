@@ -25,12 +25,11 @@ from typing import Any
 
 import answers
 import bodies
-import windows
 from chunks import MOST_BYTES, MOST_REQUESTS, Chunk, Seen, assembled
 from inference import CSV, JSON
 from store import GoneError, Item, Store, lines
 from takes import Takes
-from windows import Window
+from windows import Calendar, Window
 
 _YEAR = re.compile(r"\d{4}/")
 _HOUR = re.compile(r"(?P<hour>\d{4}/\d\d/\d\d/([01]\d|2[0-3]))/")
@@ -45,7 +44,7 @@ Known = Callable[[str], Takes | None]
 
 
 def listed(
-    store: Store, prefix: str, first: datetime, last: datetime, hours: int
+    store: Store, prefix: str, first: datetime, last: datetime, calendar: Calendar
 ) -> tuple[dict[Window, list[Item]], dict[Window | None, list[str]]]:
     """The files of each window whose hours are from `first` until before `last`, and what is no capture of this endpoint
     (None: whole folders).
@@ -63,9 +62,9 @@ def listed(
             named = _HOUR.match(below)
             hour = datetime.strptime(named["hour"] if named else f"{day}12", "%Y/%m/%d/%H").replace(tzinfo=UTC)
             if named is None or not _FILE.fullmatch(below, named.end()):
-                foreign.setdefault(windows.of(hour, hours), []).append(item.key)
+                foreign.setdefault(calendar.of(hour), []).append(item.key)
             elif first <= hour < last:
-                found.setdefault(windows.of(hour, hours), []).append(item)
+                found.setdefault(calendar.of(hour), []).append(item)
     return found, foreign
 
 

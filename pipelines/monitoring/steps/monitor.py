@@ -3,7 +3,7 @@
 Input: files of captured requests, or of what a batch model scored (place.py says where), and of labels; `--now`; `--from` and `--to` for
 windows that are to be judged by hand, again if need be. Output: `windows/<from>--<to>/` with findings.json, statistics.json,
 constraint_violations.json, answered/*.parquet, files.json and report.html, and history.json, below the model's prefix. A breach is no
-failure of this job: exit code 0. Next: watch.py.
+failure of this job: exit code 0. Next: turn.py and watch.py.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from typing import Any
 import failure
 import judges
 import place as places
+import turn
 import windows
 from evidence import FolderSource, RegistrySource, Source, Versions
 from failure import BadInput
 from place import Place
 from store import FolderStore, S3Store, Store
 from teach import Teacher, region_of
+from turn import Turn
 from watch import Watch
 
 #: What `--from` and `--to` are where nobody gave them.
@@ -47,6 +49,8 @@ def main(argv: list[str]) -> None:
     asked = _asked(options.start, options.end, now)
     place, settings = Place.of(os.environ), places.settings(options.settings)
     watch = _watch(options, place, settings, now)
+    if not options.folder:
+        _turn(watch.store, place).take()
     watch.run(asked, None if options.folder else judges.teller(watch.store, os.environ))
 
 
@@ -62,6 +66,13 @@ def _watch(options: argparse.Namespace, place: Place, settings: Mapping[str, Any
     has_copies = home is not None and f":{home}:" not in place.package
     versions = Versions(RegistrySource(boto3.client("sagemaker"), s3, place.package, has_copies=has_copies))
     return Watch(place, settings, store, versions, now, _teacher(store, settings))
+
+
+def _turn(store: Store, place: Place) -> Turn:
+    import boto3
+
+    job = turn.job_of(os.environ["JOB_CONFIGURATION"])
+    return Turn(store, place.monitoring_prefix + turn.FILE, job, turn.running(boto3.client("sagemaker")))
 
 
 def _teacher(store: Store, settings: Mapping[str, Any]) -> Teacher:

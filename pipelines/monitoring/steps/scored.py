@@ -14,13 +14,12 @@ from datetime import datetime
 
 import answers
 import bodies
-import windows
 from captured import Known
 from chunks import MOST_BYTES, MOST_REQUESTS, Chunk, Seen, assembled
 from inference import CSV
 from store import GoneError, Item, Store, lines
 from takes import Takes
-from windows import Window
+from windows import Calendar, Window
 
 #: Folder in which a deployment is verified (infra/environment/verification.py): its rows are chosen, and no traffic.
 CHECKS = "verification/"
@@ -28,7 +27,7 @@ _VERSION = re.compile(r"(?:^|/)version-([^/]+)/")
 
 
 def listed(
-    store: Store, prefix: str, first: datetime, last: datetime, hours: int
+    store: Store, prefix: str, first: datetime, last: datetime, calendar: Calendar
 ) -> tuple[dict[Window, list[Item]], dict[Window | None, list[str]]]:
     """The files of each window that were written from `first` until before `last`, and what no job has written."""
     found: dict[Window, list[Item]] = {}
@@ -37,9 +36,9 @@ def listed(
         if not first <= item.modified < last or item.key.startswith(f"{prefix}{CHECKS}"):
             continue
         if _VERSION.search(item.key.removeprefix(prefix)) and item.key.endswith(".out"):
-            found.setdefault(windows.of(item.modified, hours), []).append(item)
+            found.setdefault(calendar.of(item.modified), []).append(item)
         else:
-            foreign.setdefault(windows.of(item.modified, hours), []).append(item.key)
+            foreign.setdefault(calendar.of(item.modified), []).append(item.key)
     return found, foreign
 
 

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 #: Bytes that are read at once.
 BLOCK_BYTES = 1 << 20
+#: Another writer was faster: 412, 409 while it still writes, 404 if the object was deleted ("Conditional writes" of the S3 user guide).
+_NOT_WRITTEN = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
 
 
 class GoneError(Exception):
@@ -46,6 +48,9 @@ class Store(Protocol):
         """A stream of the content. Raises GoneError."""
 
     def write(self, key: str, content: bytes, content_type: str) -> None: ...
+
+    def write_if_unchanged(self, key: str, content: bytes, content_type: str, etag: str | None) -> bool:
+        """Writes if the object is still the one with this ETag (None: if there is none); whether it did."""
 
 
 #: A longer line is cut, so that a file without lines is not held as a whole. A captured request is shorter: it and its answer have 6 MiB
@@ -121,7 +126,21 @@ class S3Store:
         return body
 
     def write(self, key: str, content: bytes, content_type: str) -> None:
-        self._client.put_object(Bucket=self._bucket, Key=key, Body=content, ContentType=content_type, **self._encryption)
+        self._put(key, content, content_type)
+
+    def _put(self, key: str, content: bytes, content_type: str, **condition: str) -> None:
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=content, ContentType=content_type, **self._encryption, **condition)
+
+    def write_if_unchanged(self, key: str, content: bytes, content_type: str, etag: str | None) -> bool:
+        """S3 takes `s3:PutObject` for it, and `s3:GetObject` where an ETag is compared."""
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": f'"{etag}"'}
+        try:
+            self._put(key, content, content_type, **condition)
+        except self._client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in _NOT_WRITTEN:
+                return False
+            raise
+        return True
 
 
 class FolderStore:
@@ -156,3 +175,10 @@ class FolderStore:
         path = self._folder / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+    def write_if_unchanged(self, key: str, content: bytes, content_type: str, etag: str | None) -> bool:
+        """Of one process: between looking and writing nothing keeps others away."""
+        if etag != next((item.etag for item in self.list(key) if item.key == key), None):
+            return False
+        self.write(key, content, content_type)
+        return True

@@ -41,7 +41,7 @@ from sketch import Sketch
 from store import GoneError, Item, Store, document
 from teach import Teacher
 from truth import LabelledWindows
-from windows import Window
+from windows import Calendar, Window
 
 FINDINGS, FILES = "findings.json", "files.json"
 #: What the report shows beside the findings (watch_page.py).
@@ -76,7 +76,9 @@ class Watch:
         self.store = store
         self._place, self._settings, self._versions, self._now, self._teacher = place, settings, versions, now, teacher
         self._limits: Mapping[str, Any] = settings["monitoring"]
-        self._hours = int(self._limits["window_hours"])
+        folder = f"{place.monitoring_prefix}windows/"
+        names = (name.removeprefix(folder).rstrip("/") for name in store.folders(folder))
+        self._calendar = Calendar.beside(int(self._limits["window_hours"]), names)
         self._min_rows = int(self._limits.get("min_rows", _FEWEST_ROWS))
         self._references: dict[str, tuple[Rows, Predictions] | None] = {}
         self._unusable: dict[str, str] = {}
@@ -189,13 +191,13 @@ class Watch:
     def _todo(self, asked: tuple[datetime, datetime] | None, entries: Sequence[Entry]) -> list[Window]:
         """Lists the files, as far back as a window may be judged together with others. Raises BadInput if no window asked for is over."""
         judged, now = history.judged(entries), self._now
-        first = windows.of(asked[0] if asked else now - windows.CAUGHT_UP, self._hours)
-        listed = self._list(windows.pooled(first)[-1].start, windows.of(asked[1] if asked else now, self._hours).end)
+        first = self._calendar.of(asked[0] if asked else now - windows.CAUGHT_UP)
+        listed = self._list([first, *self._calendar.pooled(first)][-1].start, self._calendar.of(asked[1] if asked else now).end)
         self._files, self._foreign = listed
         etags = {window: {item.key: item.etag for item in items} for window, items in self._files.items()}
-        todo = windows.between(*asked, self._hours, now) if asked else windows.due(now, self._hours, etags, judged)
+        todo = self._calendar.between(*asked, now) if asked else windows.due(now, self._calendar, etags, judged)
         if asked and not todo:
-            raise BadInput(f"no window of {self._hours} hours between --from and --to is over; the first ends at {first.last}")
+            raise BadInput(f"no window of {self._calendar.hours} hours between --from and --to is over; the first ends at {first.last}")
         return [window for window in todo if window not in judged or self._has_its_files(window, etags)]
 
     def _has_its_files(self, window: Window, etags: Mapping[Window, Mapping[str, str]]) -> bool:
@@ -215,8 +217,8 @@ class Watch:
 
     def _list(self, first: datetime, last: datetime) -> tuple[dict[Window, list[Item]], dict[Window | None, list[str]]]:
         if self._place.capture_prefix:
-            return captured.listed(self.store, self._place.capture_prefix, first, last, self._hours)
-        return scored.listed(self.store, str(self._place.predictions_prefix), first, last, self._hours)
+            return captured.listed(self.store, self._place.capture_prefix, first, last, self._calendar)
+        return scored.listed(self.store, str(self._place.predictions_prefix), first, last, self._calendar)
 
     def _reader(self) -> Captured | Scored:
         if self._place.capture_prefix:
@@ -294,7 +296,7 @@ class Watch:
         together = {version: copy.deepcopy(sketch) if version in short else sketch for version, sketch in together.items()}
         seen, added = copy.deepcopy(seen), []
         known = {history.window_of(entry): entry["rows_by_version"] for entry in entries}
-        for before in windows.pooled(window):
+        for before in self._calendar.pooled(window):
             short = [version for version in short if together[version].rows < self._min_rows]
             if not short:
                 break
