@@ -84,7 +84,8 @@ refused = {
         sagemaker.update_model_package, ModelPackageArn=os.environ["MODEL_PACKAGE_ARN"], ModelApprovalStatus="Approved"
     ),
 }
-breach = {"kind": "drift", "feature": "length", "version": "7", "effect": 0.34, "limit": 0.1, "since": "2030-01-07T09:00:00Z", "detail": "0.34, limit 0.1"}
+breach = {"kind": "drift", "feature": "length", "version": "7", "effect": 0.34, "limit": 0.1, "since": "2030-01-07T09:00:00Z",
+          "detail": "0.34, limit 0.1"}
 findings = {
     "model": os.environ["MODEL"],
     "environment": os.environ["ENVIRONMENT"],
