@@ -77,6 +77,22 @@ def test_a_run_that_begins_during_another_s_leaves_what_it_would_after_it(tmp_pa
     assert len(watched.messages) == 1
 
 
+def test_a_run_with_windows_of_another_length_waits_and_goes_on_beside_those_of_the_other(tmp_path):
+    """A deployment during a run may have changed their length."""
+    watched, is_there, goes_on = Watched(tmp_path), threading.Event(), threading.Event()
+    first = threading.Thread(target=watched.run, args=("first", Stopped(tmp_path, 2, is_there.set, lambda: goes_on.wait(60))))
+    first.start()
+    assert is_there.wait(60)
+
+    def wait():
+        goes_on.set()
+        first.join(60)
+
+    watched.run("second", wait=wait, hours=24)
+    assert (watched.production.history[0]["to"], watched.production.history[1]["from"]) == ("2026-11-27T15Z", "2026-11-27T15Z")
+    assert json.loads((watched.home / "learned/_tally.json").read_text())["rows"] == 120
+
+
 @pytest.mark.parametrize("at", WRITES)
 def test_a_run_that_was_killed_holds_up_nobody(tmp_path, one_after_the_other, at):
     watched = Watched(tmp_path)

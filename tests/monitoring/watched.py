@@ -5,11 +5,13 @@ from types import SimpleNamespace
 
 import publish
 import turn
+from evidence import FolderSource, Versions
 from store import FolderStore
 from teach import Teacher
 from turn import Turn
+from watch import Watch
 
-from tests.monitoring.production import HOUSES, NOW, PREFIX, Production
+from tests.monitoring.production import HOUSES, LIMITS, NOW, PREFIX, Production
 
 KEY = f"{PREFIX}run.json"
 ESTIMATOR = {"metric": "rmse", "at_evaluation": 1.0, "more_is_better": False, "method": None, "why": "the test says so"}
@@ -26,14 +28,15 @@ class Watched:
         self.production.put("labels/houses/first.csv", f"inference_id,truth\n{labels}")
         self.messages, self.metrics, self.running, self.home = [], [], set(), folder / "home"
 
-    def run(self, job, store=None, wait=lambda: None):
+    def run(self, job, store=None, wait=lambda: None, hours=1):
         """As monitor.py does it."""
         folder = self.production.folder
         store = store or FolderStore(folder)
-        made = Production(folder)
-        made.store = store
         # One disk for both buckets, so that each write counts.
-        made.teacher = Teacher(store, store, "bucket", "home/learned/", "home/feedback.json", learns=True)
+        teacher = Teacher(store, store, "bucket", "home/learned/", "home/feedback.json", learns=True)
+        settings = {"monitoring": {**LIMITS, "window_hours": hours}, "gate": {}, "facet": None}
+        versions, now = Versions(FolderSource(folder / "evidence")), NOW + timedelta(days=hours // 24, minutes=5)
+        watch = Watch(self.production.place, settings, store, versions, now, teacher)
         self.running.add(job)
         try:
             Turn(store, KEY, job, self.running.__contains__, wait).take()
@@ -41,9 +44,7 @@ class Watched:
             cloudwatch = SimpleNamespace(put_metric_data=lambda **data: self.metrics.append(data["MetricData"]))
             clients = publish.Clients(cloudwatch, sns, store)
             place = publish.Place("shop/houses", "shop--houses--production", "arn", "bucket", PREFIX, "eu-west-1")
-            made.watch(
-                NOW + timedelta(minutes=5), tell=lambda found, truth: publish.publish(found, clients=clients, place=place, truth=truth)
-            )
+            watch.run(None, lambda found, truth: publish.publish(found, clients=clients, place=place, truth=truth))
         finally:
             self.running.discard(job)
 

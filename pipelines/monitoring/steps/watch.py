@@ -76,9 +76,7 @@ class Watch:
         self.store = store
         self._place, self._settings, self._versions, self._now, self._teacher = place, settings, versions, now, teacher
         self._limits: Mapping[str, Any] = settings["monitoring"]
-        folder = f"{place.monitoring_prefix}windows/"
-        names = (name.removeprefix(folder).rstrip("/") for name in store.folders(folder))
-        self._calendar = Calendar.beside(int(self._limits["window_hours"]), names)
+        self._calendar = Calendar(int(self._limits["window_hours"]))
         self._min_rows = int(self._limits.get("min_rows", _FEWEST_ROWS))
         self._references: dict[str, tuple[Rows, Predictions] | None] = {}
         self._unusable: dict[str, str] = {}
@@ -91,6 +89,9 @@ class Watch:
         A window is in the history once all is written and told of it: what fails on its way is judged again by the next run.
         """
         entries = history.load(self.store, self._place.monitoring_prefix)
+        folder = f"{self._place.monitoring_prefix}windows/"
+        there = (name.removeprefix(folder).rstrip("/") for name in self.store.folders(folder))
+        self._calendar = Calendar.beside(self._calendar.hours, there)
         todo = self._todo(asked, entries)
         answered = [version for entry in reversed(entries) for version in entry["versions"]]
         labelled = LabelledWindows(self._place, self._settings, self.store, self._versions, self._now, self._teacher, answered)
