@@ -221,6 +221,7 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("ministack.services.eventbridge", "_event_bus_policies"): "AccountRegionScopedDict",
     ("ministack.services.eventbridge", "_event_buses"): "AccountRegionScopedDict",
     ("ministack.services.eventbridge", "_invoke_target"): ("target", "event", "rule", "view"),
+    ("ministack.services.eventbridge", "_now_ts"): (),
     ("ministack.services.eventbridge", "_pattern_event_view"): ("event",),
     ("ministack.services.eventbridge", "_put_events"): ("data", "allow_aws_source"),
     ("ministack.services.eventbridge", "_put_permission"): ("data",),
