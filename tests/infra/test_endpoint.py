@@ -141,8 +141,8 @@ def test_what_replaces_a_rejected_version_goes_all_at_once_and_nothing_undoes_it
     assert template["Parameters"]["Update"]["Default"] == "guarded"
     assert template["Conditions"] == {"Guarded": {"Fn::Equals": [{"Ref": "Update"}, "guarded"]}}
     _, at_once = guarded_and_at_once(endpoint)
-    policy = at_once.pop("BlueGreenUpdatePolicy")
-    assert at_once == {}
+    assert list(at_once) == ["BlueGreenUpdatePolicy"]
+    policy = at_once["BlueGreenUpdatePolicy"]
     assert policy["TrafficRoutingConfiguration"] == {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
     assert policy["TerminationWaitInSeconds"] == 0
 
