@@ -55,7 +55,8 @@ class Retraining(Construct):
         function = EventFunction(
             self,
             "StartRetraining",
-            folder=Path(__file__).with_name("start_retraining"),
+            folder=Path(__file__).parent,
+            package="start_retraining",
             description="Starts the training pipeline, unless a run is active",
             environment={**environment, **self._of_alarms(model, foundation)},
             dead_letters=dead_letters,

@@ -15,6 +15,7 @@ from botocore.loaders import Loader
 
 from build_scripts import run_pipeline
 from infra.model.start_retraining import handler as start_retraining
+from infra.model.start_retraining.plan import plan
 
 DEFAULTS = {
     "InputDataUrl": "s3://data/training/abalone/",
@@ -42,30 +43,30 @@ def run(status: str, arn: str = "arn:run", cause: str = "event e-0") -> dict[str
 
 @pytest.mark.parametrize("event", [SCHEDULE, DRIFT, new_data("training/abalone/_SUCCESS")])
 def test_every_trigger_starts_a_run(event):
-    assert start_retraining.plan(event, DEFAULTS, []).start
+    assert plan(event, DEFAULTS, []).start
 
 
 @pytest.mark.parametrize("event", [SCHEDULE, DRIFT, new_data("training/abalone/_SUCCESS")])
 def test_no_trigger_starts_a_second_run(event):
-    decision = start_retraining.plan(event, DEFAULTS, [run("Executing")])
+    decision = plan(event, DEFAULTS, [run("Executing")])
     assert not decision.start
     assert "a run is active" in decision.reason
 
 
 def test_data_of_another_data_set_starts_nothing():
-    decision = start_retraining.plan(new_data("training/arrests/_SUCCESS"), DEFAULTS, [])
+    decision = plan(new_data("training/arrests/_SUCCESS"), DEFAULTS, [])
     assert not decision.start
     assert "s3://data/training/abalone/" in decision.reason
 
 
 def test_the_run_knows_what_started_it_and_which_commit_it_is_of():
-    decision = start_retraining.plan(DRIFT, DEFAULTS, [])
+    decision = plan(DRIFT, DEFAULTS, [])
     assert decision.parameters == {"TriggerReason": "alarm mlops-production-drift", "GitCommit": "abc123"}
 
 
 def test_an_unknown_event_is_an_error_that_reaches_the_dead_letter_queue():
     with pytest.raises(ValueError, match=r"aws\.ec2"):
-        start_retraining.plan({"source": "aws.ec2"}, DEFAULTS, [])
+        plan({"source": "aws.ec2"}, DEFAULTS, [])
 
 
 class FakeSageMaker:
