@@ -16,7 +16,8 @@ from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint, package_of, served_package
 from deploy_scripts.stack_states import standing
 from preflight.obstacle import Obstacle
-from settings_schema import Batch, Endpoint, ServingNames
+from settings_schema import Batch, ServingNames
+from settings_schema.serving import OnEndpoint
 
 _LATEST_JOBS = 20
 
@@ -51,13 +52,13 @@ class Stage:
 
     names: ServingNames
     place: EnvironmentPlace
-    serving: Endpoint | Batch | None
+    serving: OnEndpoint | Batch | None
     deployment: Deployment | None
 
     @property
     def has_endpoint(self) -> bool:
         if self.serving is not None:
-            return isinstance(self.serving, Endpoint)
+            return isinstance(self.serving, OnEndpoint)
         return self.deployment is not None and "EndpointName" in self.deployment.outputs
 
 

@@ -36,7 +36,8 @@ from pipelines.monitoring.code import code_files
 from pipelines.monitoring.pipeline import CODE, IMAGE, PACKAGE, VERSION
 from settings_schema import Endpoint, Environment, Model, ServingNames
 from settings_schema.reading import Settings
-from settings_schema.serving import UPDATE, Update
+from settings_schema.rollout import UPDATE, Update
+from settings_schema.serving import OnEndpoint
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Target:
 
     @property
     def has_endpoint(self) -> bool:
-        return isinstance(self.model.serving[self.first.name], Endpoint)
+        return isinstance(self.model.serving[self.first.name], OnEndpoint)
 
     def names(self, environment: Environment) -> ServingNames:
         return self.model.names(self.project.project).at(environment.name)
@@ -107,7 +108,7 @@ def files(target: Target, version: Version) -> dict[str, Any]:
     updates: dict[str, str] = {}
     for environment in target.environments:
         names, content, live = target.names(environment), contents[environment.name], None
-        if isinstance(model.serving[environment.name], Endpoint):
+        if isinstance(model.serving[environment.name], OnEndpoint):
             live = live_fleet(target.place(environment), names)
             updates[environment.name] = _update(target, environment, content)
         refuse_impossible(model, environment, version, content, live)

@@ -15,7 +15,8 @@ from build_scripts.missing import found
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint
 from preflight.obstacle import NOT_THERE, REPLACED_ON_FAILURE, Obstacle, of_endpoint, of_stack
-from settings_schema import Endpoint, Environment, Model, ServingNames
+from settings_schema import Environment, Model, ServingNames
+from settings_schema.serving import OnEndpoint
 
 
 def obstacle(stack: Mapping[str, Any] | None, protected: bool, endpoint: Mapping[str, Any] | None = None) -> str | None:
@@ -48,7 +49,7 @@ def refuse_obstructed(model: Model, environments: Iterable[tuple[Environment, Se
     lines = []
     for environment, names, place in environments:
         stack, endpoint = describe_stack(place.client("cloudformation"), names.stack), None
-        if isinstance(model.serving[environment.name], Endpoint):
+        if isinstance(model.serving[environment.name], OnEndpoint):
             endpoint = describe_endpoint(place.client("sagemaker"), names.endpoint)
         if line := obstacle(stack, environment.protected, endpoint):
             lines.append(f"{environment.name}: {line}")

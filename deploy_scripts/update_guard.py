@@ -17,7 +17,7 @@ from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint, served_package
 from deploy_scripts.regional_copy import original
 from settings_schema import ServingNames
-from settings_schema.serving import Update
+from settings_schema.rollout import Update
 
 
 def guarded_or_not(project: ProjectEnvironment, place: EnvironmentPlace, names: ServingNames) -> tuple[Update, str, Version | None]:

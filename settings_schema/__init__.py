@@ -10,18 +10,9 @@ from settings_schema.model import Model, Retraining
 from settings_schema.monitoring import Monitoring
 from settings_schema.names import EnvironmentNames, ModelNames, ProjectNames, ServingNames
 from settings_schema.project import CodeCommit, CodeConnection, Environment, Prices, Project, Source
-from settings_schema.serving import (
-    Autoscaling,
-    Batch,
-    Endpoint,
-    RequestRouting,
-    Rollout,
-    Routing,
-    Schedule,
-    Step,
-    StepScaling,
-    TargetTracking,
-)
+from settings_schema.rollout import Rollout, Routing
+from settings_schema.scaling import Autoscaling, Schedule, Step, StepScaling, TargetTracking
+from settings_schema.serving import Batch, Endpoint, RequestRouting
 from settings_schema.training import Algorithm, Gate, Preparation, Range, Split, Tuning
 
 __all__ = [

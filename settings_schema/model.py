@@ -69,8 +69,8 @@ class Model(Value):
         allowed = f"one of {', '.join(known)}, the files of pipelines/{self.pipeline}/steps/algorithms/"
         for name in names:
             self.require(name in known, "algorithms", name, allowed)
-        same_kind = len({type(served) for served in self.serving.values()}) == 1
-        self.require(same_kind, "serving", dict(self.serving), "an Endpoint for each environment, or a Batch for each")
+        one_way = len({isinstance(served, Batch) for served in self.serving.values()}) == 1
+        self.require(one_way, "serving", dict(self.serving), "an Endpoint for each environment, or a Batch for each")
         return self
 
     @property

@@ -11,7 +11,8 @@ from infra.private_bucket import run_objects
 from infra.sagemaker_role import SageMakerRole
 from infra.serving.endpoint_alarms import ROLLBACK
 from infra.serving.prediction_alarm import OF_ANY_VERSION
-from settings_schema import Endpoint, Environment, Model
+from settings_schema import Environment, Model
+from settings_schema.serving import OnEndpoint
 
 _JOB_LOGS = "/aws/sagemaker/TransformJobs"  # which the whole account shares
 
@@ -24,7 +25,7 @@ class InferenceRole(SageMakerRole):
     ) -> None:
         self._names, self._place = model.names(context.project).at(environment.name), context.places.of(environment)
         serving = model.serving[environment.name]
-        has_endpoint = isinstance(serving, Endpoint)
+        has_endpoint = isinstance(serving, OnEndpoint)
         super().__init__(
             scope,
             construct_id,
@@ -37,7 +38,7 @@ class InferenceRole(SageMakerRole):
         )
         self._read_archive(context, environment)
         self.allow("Bucket", ["s3:GetBucketLocation"], [bucket_arn(context.places.environment_bucket(environment))])
-        if isinstance(serving, Endpoint):
+        if isinstance(serving, OnEndpoint):
             self._serve(context, environment, serving)
         else:
             self._score(context, environment)
@@ -52,7 +53,7 @@ class InferenceRole(SageMakerRole):
         self.allow("FindVersions", ["s3:ListBucket"], [bucket_arn(bucket)], below)
         self.allow_all([by_alias("KeyOfVersions", registry, context.project.names.key_alias, TO_READ)])
 
-    def _serve(self, context: Context, environment: Environment, serving: Endpoint) -> None:
+    def _serve(self, context: Context, environment: Environment, serving: OnEndpoint) -> None:
         bucket = context.places.environment_bucket(environment)
         self.allow("Capture", ["s3:PutObject"], [bucket_arn(bucket, f"{self._names.capture}*")])
         # SageMaker asks for the alarms of an update as the endpoint's role: "Auto-Rollback Configuration" of its guide.

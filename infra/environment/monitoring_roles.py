@@ -17,7 +17,8 @@ from infra.places import Context, bucket_arn
 from infra.private_bucket import STEPS
 from infra.sagemaker_role import SageMakerRole
 from infra.service_role import ServiceRole, passed_to
-from settings_schema import Endpoint, Environment, Model
+from settings_schema import Environment, Model
+from settings_schema.serving import OnEndpoint
 
 _JOB_LOGS = "/aws/sagemaker/ProcessingJobs"  # which the whole account shares
 
@@ -52,7 +53,7 @@ class MonitoringRole(SageMakerRole):
             in_vpc=environment.in_vpc,
         )
         self.allow("LogGroup", ["logs:CreateLogGroup"], self._place.log_group(_JOB_LOGS))
-        self._look_and_write(context, environment, has_endpoint=isinstance(model.serving[environment.name], Endpoint))
+        self._look_and_write(context, environment, has_endpoint=isinstance(model.serving[environment.name], OnEndpoint))
         self._read_versions(context, environment)
         self._teach(context, model)
         self._run_job()

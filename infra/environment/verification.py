@@ -12,7 +12,8 @@ from infra.ownership import makes_as_ours, not_another_s
 from infra.places import Context, Place, bucket_arn
 from infra.service_role import Grantee, Permission
 from infra.serving.endpoint_alarms import ROLLBACK
-from settings_schema import Endpoint, Environment, Model, ServingNames
+from settings_schema import Environment, Model, ServingNames
+from settings_schema.serving import OnEndpoint
 
 #: Folder below the batch input and the predictions, of deploy_scripts/verification_job.py.
 FOLDER = "verification"
@@ -26,7 +27,7 @@ class Verification:
         self._bucket = context.places.environment_bucket(environment)
         self._alias = environment.names(context.project).key_alias
         self._names: ServingNames = model.names(context.project).at(environment.name)
-        self._has_endpoint = isinstance(model.serving[environment.name], Endpoint)
+        self._has_endpoint = isinstance(model.serving[environment.name], OnEndpoint)
         self._is_last = environment == context.settings.production
         self._role = self._place.role(self._names.verify_role) if context.places.is_elsewhere(environment) else None
         self._title = "".join(part.title() for part in environment.name.split("-"))

@@ -17,7 +17,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from settings_schema import Endpoint, Rollout, Routing
-from settings_schema.serving import UPDATE, Update
+from settings_schema.rollout import UPDATE, Update
 
 UPDATE_TIMEOUT_SECONDS = 7200
 
