@@ -37,6 +37,9 @@ if "--aws" not in sys.argv:
     os.environ.clear()
     os.environ.update(own)
 
+# The CDK would validate each app that a test synthesizes, which takes longer than making it; tests/infra/test_policies.py asks for it.
+os.environ.setdefault("CDK_VALIDATION", "false")
+
 
 def has_room(folder: Path) -> bool:
     """For the temporary files of all tests, some 0.5 GB, and for programs that are started there."""

@@ -1,7 +1,8 @@
 """`python -m infra.serving` synthesizes the serving stacks alone into cdk.out: all that builds need, in half the time of app.py.
 
-Input: settings.py, models/ and the feature flags of cdk.json. The templates are the bytes that `python app.py` writes, and CDK
-validates them by the same rules. Next: build_scripts/kept_templates.py keeps them.
+Input: settings.py, models/ and the feature flags of cdk.json. The templates are the bytes that `python app.py` writes. The CDK's own
+validation of them takes three times as long as making them: it is for whoever has changed something, so `cdk synth` and the tests do it,
+and CloudFormation refuses what is wrong. Next: build_scripts/kept_templates.py keeps them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from infra.serving.serving_stage import add_serving_stages
 
 def build_serving(settings: Settings, **options: Any) -> cdk.App:
     """An app of nothing but the serving stages; `options` go to `cdk.App`."""
-    app = cdk.App(context=CONTEXT, analytics_reporting=False, **options)
+    app = cdk.App(context=CONTEXT, analytics_reporting=False, builtin_cloud_formation_validation=False, **options)
     add_serving_stages(app, settings)
     return app
 

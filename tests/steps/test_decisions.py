@@ -36,6 +36,7 @@ def test_calibrated_scores_get_the_thresholds_that_theory_gives() -> None:
     assert fitted == pytest.approx(measure("f1", target, Predictions.of(scores, fitted)) / 2, abs=0.05)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("metric", FITTED)
 def test_no_other_threshold_is_much_better_by_the_metric(metric: str) -> None:
     target, scores = calibrated(600, 0.0, 0.8)
@@ -44,6 +45,7 @@ def test_no_other_threshold_is_much_better_by_the_metric(metric: str) -> None:
     assert fitted >= best - 0.02
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("low", "high"), [(0.0, 0.1), (0.9, 1.0)], ids=["rarely positive", "rarely negative"])
 def test_rare_classes_are_decided_for_in_either_direction(low: float, high: float) -> None:
     target, scores = calibrated(2000, low, high)

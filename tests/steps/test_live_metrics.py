@@ -251,6 +251,7 @@ def distances(shares: PredictionShares, scores: Any) -> list[float]:
     return [shares.distance(shares.of_requests(block, one_row_each(block))) for block in np.split(scores, len(scores) // 100)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("validation_rows", [50, 400])
 def test_requests_like_the_validation_rows_are_hardly_ever_beyond_four(validation_rows: int) -> None:
     """Over the luck of forty validation sets, too. Of 10,000 blocks a third of one is expected; three are rarer than one in 200."""

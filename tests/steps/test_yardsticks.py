@@ -74,6 +74,7 @@ def test_calibrated_predictions_stay_below_what_chance_shows_on_as_many_rows(row
     assert sum(item["error"] > item["by_chance"] for item in found) <= 4
 
 
+@pytest.mark.thorough
 def test_the_error_that_chance_shows_falls_with_the_rows() -> None:
     by_chance = [calibration.error(*predictions(rows))["by_chance"] for rows in (50, 500, 5000)]
     assert by_chance[0] > 2 * by_chance[1] > 4 * by_chance[2]

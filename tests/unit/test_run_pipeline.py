@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from build_scripts import publish
 from build_scripts.command_line import ProblemError, VerdictError, run
 from build_scripts.define_pipeline import file_of
 from build_scripts.follow import await_newest, follow, line, numbers
 from build_scripts.publish import code_files
 from build_scripts.run_pipeline import checked_parameters, data_of, has_data, main, plan, read_definition, upsert
+from pipelines.monitoring import code as monitoring_code
 from pipelines.published_code import code_prefix
 from settings_schema import Model
 from tests.example_models import ABALONE, ARRESTS, PROJECT, SETTINGS
@@ -229,6 +231,13 @@ def definition_of(model: Model) -> str:
     parameters[0] = {**parameters[0], "DefaultValue": f"s3://data/training/{model.name}/"}
     code = f"s3://artifacts/{code_prefix(code_files(model))}/steps/"
     return json.dumps({**json.loads(DEFINITION), "Parameters": parameters, "Steps": [code]})
+
+
+@pytest.fixture(autouse=True)
+def short_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script instead of a hundred, which test_publish.py publishes."""
+    for module in (publish, monitoring_code):
+        monkeypatch.setattr(module, "files_of", lambda folder: {f"of_{folder.parent.name}.py": b"pass\n"})
 
 
 @pytest.fixture

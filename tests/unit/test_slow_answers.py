@@ -28,12 +28,14 @@ def share(speed: Speed, found: list[tuple[Speed, int]]) -> float:
     return sum(said is speed for said, _ in found) / len(found)
 
 
+@pytest.mark.thorough
 def test_who_keeps_to_the_limit_is_seldom_refused_and_who_does_not_seldom_passes() -> None:
     """Three standard errors beside what is promised."""
     assert share(Speed.SLOW, verdicts(ALLOWED)) <= REFUSED_WRONGLY + 3 * (REFUSED_WRONGLY / VERSIONS) ** 0.5
     assert share(Speed.FAST, verdicts(TOO_MANY)) <= PASSED_WRONGLY + 3 * (PASSED_WRONGLY / VERSIONS) ** 0.5
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("slow_share", [0.0, ALLOWED, 0.025, TOO_MANY, 0.5])
 def test_few_answers_are_enough_whatever_the_share(slow_share: float) -> None:
     answers = [asked for _, asked in verdicts(slow_share)]

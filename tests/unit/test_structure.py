@@ -32,6 +32,10 @@ CONTAINER = {
 }
 
 
+#: Module -> the distributions that bring it, of all that is installed: each look takes most of a second.
+BROUGHT = packages_distributions()
+
+
 @dataclass(frozen=True)
 class Rule:
     """Files matched by `pattern` may import `allowed` and the standard library. None allows any third-party package."""
@@ -50,7 +54,7 @@ def package_rules(folder: Path) -> Iterator[Rule]:
     declared = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     names = {re.split(r"[^\w.-]", dependency)[0].lower() for dependency in declared}
     tools = {folder.name} | ({"capacity"} if "sagemaker-capacity" in names else set())
-    brought = {module for module, owners in packages_distributions().items() if names & {owner.lower() for owner in owners}}
+    brought = {module for module, owners in BROUGHT.items() if names & {owner.lower() for owner in owners}}
     yield rule(f"packages/{folder.name}/tests/**/*.py", ours=tools, third_party=None)
     yield rule(f"packages/{folder.name}/**/*.py", ours=tools, third_party=brought)
 
