@@ -81,8 +81,11 @@ class Backlog:
         return len(self._waiting) + self._in_progress
 
     def oldest_seconds(self, now: datetime) -> float:
-        waiting = list(self._waiting)[:1]
-        return waiting[0].age_seconds(now) if waiting else 0.0
+        """Asked by another thread, while requests come and go."""
+        try:
+            return self._waiting[0].age_seconds(now)
+        except IndexError:
+            return 0.0
 
     def put(self, request: Queued) -> None:
         self._waiting.append(request)
@@ -204,10 +207,13 @@ class Backlog:
             return
         message = {**_message(self._context, self._endpoint.name, request, status), **more}
         try:
-            await asyncio.to_thread(self._client("sns").publish, TopicArn=arn, Message=json.dumps(message))
+            await asyncio.to_thread(self._publish, arn, json.dumps(message))
         except (BotoCoreError, ClientError, ServiceError) as error:
             self._count({("NotificationFailures", "Count"): 1.0})
             _log.warning("%s could not tell %s: %s", self._endpoint.name, arn, error)
+
+    def _publish(self, topic: str, message: str) -> None:
+        self._client("sns").publish(TopicArn=topic, Message=message)
 
     def _client(self, service: str) -> Any:
         assert self._role is not None  # noqa: S101 - `configure` comes before the first request
