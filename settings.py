@@ -33,4 +33,5 @@ PRICES = Prices(
         "ml.g4dn.xlarge": 0.736,
         "ml.g5.xlarge": 1.408,
     },
+    serverless_usd_per_gb_second=0.00002,
 )

@@ -26,7 +26,7 @@ from build_scripts.follow import follow, steps_of
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from pipelines.monitoring.pipeline import FROM, TO
-from settings_schema import Environment, Model, Project, ServingNames
+from settings_schema import Environment, Model, Project, Serverless, ServingNames
 
 _LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 _LAST_LINES = 200
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str]) -> int:
     model = settings.model(given.model)
     environment = settings.environment(given.environment) if given.environment else settings.production
     names = model.names(settings.project).at(environment.name)
-    require_watched(model)
+    require_watched(model, environment)
     if given.profile:
         boto3.setup_default_session(profile_name=given.profile)
     place = place_of(settings.project, environment)
@@ -107,10 +107,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def require_watched(model: Model) -> None:
-    """Raises ProblemError for a model whose file switches it off."""
+def require_watched(model: Model, environment: Environment) -> None:
+    """Raises ProblemError for a model whose file switches it off, and where nothing is captured that could be judged."""
+    file = f"models/{model.name.replace('-', '_')}.py"
+    if isinstance(model.serving[environment.name], Serverless):
+        said = f"{model.name} is not watched in {environment.name}: {file} says Serverless, which captures no requests"
+        raise ProblemError(f"{said}; allowed: an environment with an Endpoint, Asynchronous or Batch")
     if model.watch is None:
-        file = f"models/{model.name.replace('-', '_')}.py"
         raise ProblemError(f"{model.name} is not watched: Model.monitoring of {file} is None; allowed: Monitoring()")
 
 

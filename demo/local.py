@@ -18,7 +18,7 @@ from demo.subject import Subject, subject
 from local_account import __main__ as local_account
 from local_account import connections
 from local_account.context import Context
-from settings_schema import Batch, CodeConnection, SettingsError
+from settings_schema import Asynchronous, Batch, CodeConnection, SettingsError
 from settings_schema.reading import Settings
 
 
@@ -116,6 +116,13 @@ def _approval(one: Subject, first: str) -> str:
 
 
 def _answers(one: Subject, bucket: str) -> str:
+    if isinstance(one.in_production, Asynchronous):
+        row = f"s3://{bucket}/{one.production.requests}row.csv"
+        return f"""  python -m deploy_scripts.example_request --model {one.name} --output out/row.csv
+  aws s3 cp out/row.csv {row}
+  aws sagemaker-runtime invoke-endpoint-async --endpoint-name {one.production.endpoint} --content-type text/csv --input-location {row}
+  aws s3 ls s3://{bucket}/{one.production.answers}
+"""
     if not one.model.is_batch_only:
         return f"""  python -m deploy_scripts.example_request --model {one.name} --output out/row.csv
   aws sagemaker-runtime invoke-endpoint --endpoint-name {one.production.endpoint} --content-type text/csv \\

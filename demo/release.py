@@ -10,6 +10,7 @@ from demo.errors import StageError
 from demo.facts import ModelFacts
 from demo.narrator import Narrator, Stage
 from demo.terminal import Terminal
+from settings_schema import Serverless
 
 _ACTION_ENDS = {"Succeeded", "Failed", "Abandoned"}
 
@@ -86,6 +87,8 @@ class _Rollout:
         subject = self._model.subject
         if subject.model.is_batch_only:
             return f"{subject.production.stack} scores what is uploaded; no instance runs"
+        if isinstance(subject.in_production, Serverless):
+            return f"{subject.production.endpoint} in service; containers come with requests"
         return f"{subject.production.endpoint} in service on {loop.instance_count(self._terminal, subject.production)} instances"
 
 

@@ -19,6 +19,7 @@ from demo.own_paths import PERMISSIONS, ask
 from demo.side_by_side import side_by_side
 from demo.subject import Subject
 from demo.terminal import Terminal
+from settings_schema import Endpoint, Serverless
 from settings_schema.reading import Settings
 
 
@@ -59,12 +60,12 @@ def tell(
 
 
 def _work(terminal: Terminal, narrator: Narrator, facts: Facts, clock: AccountClock, speed: float) -> None:
-    """Files are scored, and endpoints answer; then the traffic of a morning has the machine to itself."""
-    served = [model for model in facts.models if not model.subject.model.is_batch_only]
+    """Files are scored, and endpoints answer at once; then the traffic of a morning has the machine to itself. A queue has no story."""
+    served = [model for model in facts.models if isinstance(model.subject.in_production, Endpoint | Serverless)]
     for model in facts.models:
         if model in served:
             traffic.ask(terminal, narrator, model)
-        else:
+        elif model.subject.model.is_batch_only:
             scoring.score(terminal, narrator, model)
     for model in traffic.scaled(served):
         traffic.scale(terminal, narrator, model, clock, speed)

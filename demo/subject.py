@@ -10,8 +10,9 @@ from pathlib import Path
 
 from build_scripts.upload_data import EXAMPLES
 from demo.errors import SetupError
-from settings_schema import Batch, Endpoint, Model, ModelNames, ServingNames
+from settings_schema import Batch, Model, ModelNames, ServingNames
 from settings_schema.reading import Settings
+from settings_schema.serving import OnEndpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class Subject:
         return self.model.name
 
     @property
-    def in_production(self) -> Endpoint | Batch:
+    def in_production(self) -> OnEndpoint | Batch:
         """How production serves it."""
         return self.model.serving[self.production.environment]
 

@@ -4,6 +4,7 @@
 
 `python -m capacity` (packages/capacity) with what is set: the synthesized template of the last environment, which serves, its SLO, what an
 instance serves, the prices. Whatever is given here as well wins; `--help` lists all. Out: out/capacity/index.html, and lines for models/.
+Of a serverless or an asynchronous endpoint, which are paid for as they are used: what a day costs (cost_of_use.py).
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from pathlib import Path
 from build_scripts.command_line import add_model_option, read_settings, run
 from build_scripts.endpoint_templates import template_file
 from capacity.__main__ import main as simulate
+from deploy_scripts import cost_of_use
 from deploy_scripts.live_endpoint import endpoint_of
 from deploy_scripts.settings_block import settings_block
-from settings_schema import Endpoint, Prices, TargetTracking
+from settings_schema import Asynchronous, Endpoint, Prices, Serverless, TargetTracking
 
 _ASSEMBLY = Path("cdk.out")
 
@@ -31,6 +33,10 @@ def main(arguments: Sequence[str]) -> int:
     rest = [item for item in arguments if item not in ("--model", given.model, f"--model={given.model}")]
     settings = read_settings()
     model, environment = settings.endpoint_model(given.model), settings.production
+    serving = model.serving[environment.name]
+    if isinstance(serving, Serverless | Asynchronous):
+        print("\n".join(cost_of_use.lines(serving, settings.prices, rest)))
+        return 0
     stack = model.names(settings.project).at(environment.name).stack
     template = Path(given.template) if given.template else template_file(_ASSEMBLY, stack)
     ours = known(template, endpoint_of(model, environment), settings.prices)

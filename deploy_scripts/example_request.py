@@ -17,7 +17,8 @@ from build_scripts import golden, invocation, version_contract
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.environment_place import EnvironmentPlace, Role
-from deploy_scripts.live_endpoint import endpoint_of, served_version
+from deploy_scripts.live_endpoint import served_version
+from settings_schema import Batch
 
 
 def request(project: ProjectEnvironment, place: EnvironmentPlace, endpoint: str, count: int, content_type: str) -> bytes:
@@ -36,7 +37,9 @@ def main(arguments: Sequence[str]) -> int:
     settings = read_settings()
     model = settings.model(given.model)
     environment = settings.environment(given.environment) if given.environment else settings.production
-    endpoint_of(model, environment)
+    if isinstance(model.serving[environment.name], Batch):
+        asked = f"`python -m build_scripts.score_file FILE --model {model.name}` asks a version of it"
+        raise ProblemError(f"model {model.name} has no endpoint in {environment.name}: models/ says Batch; {asked}")
     project = ProjectEnvironment(settings.project)
     place = EnvironmentPlace(project, environment, Role.LOOKUP)
     endpoint = model.names(settings.project).at(environment.name).endpoint

@@ -23,7 +23,10 @@ _TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
 
 @dataclass(frozen=True)
 class Fleet:
-    """`instances`: as many as the endpoint wants now, None where it does not say. `scales`: its stack registered it for that."""
+    """`instances`: as many as the endpoint wants now, None where it does not say. `scales`: its stack registered it for that.
+
+    `instance_type`: empty of a serverless endpoint.
+    """
 
     instance_type: str
     instances: int | None = None
@@ -40,7 +43,18 @@ def live_fleet(place: EnvironmentPlace, names: ServingNames) -> Fleet | None:
     answer = found(place.client("cloudformation").describe_stack_resources, StackName=names.stack) or {"StackResources": []}
     scales = any(item["ResourceType"] == _TARGET for item in answer["StackResources"])
     summaries = endpoint.get("ProductionVariants") or [{}]
-    return Fleet(str(variant["InstanceType"]), summaries[0].get("DesiredInstanceCount"), scales)
+    return Fleet(str(variant.get("InstanceType", "")), summaries[0].get("DesiredInstanceCount"), scales)
+
+
+def refuse_conversion(live: Fleet | None, names: ServingNames, where: str) -> None:
+    """Of an endpoint that is to be serverless. Raises ProblemError where it is on instances: "Feature exclusions" of its guide."""
+    if live is not None and live.instance_type:
+        raise ProblemError(
+            f"{where} is Serverless, but {names.endpoint} runs on {live.instance_type}, and SageMaker converts no endpoint on instances to "
+            "a serverless one; nothing is changed. Keep an Endpoint, or take this one down first, which ends its service until the next "
+            f"deployment: `aws cloudformation delete-stack --stack-name {names.stack}` (protected: `aws cloudformation "
+            f"update-termination-protection --no-enable-termination-protection --stack-name {names.stack}` before)"
+        )
 
 
 def refuse_other_type(live: Fleet | None, wanted: str, content: dict[str, Any], where: str) -> None:
@@ -48,7 +62,7 @@ def refuse_other_type(live: Fleet | None, wanted: str, content: dict[str, Any], 
 
     The instances that run now go on, however many they are: each deployment names its count, so that none falls back to a smaller one.
     """
-    if live is None or live.instance_type == wanted:
+    if live is None or live.instance_type in ("", wanted):
         return
     retains: Any = resource(content, "AWS::SageMaker::Endpoint").get("RetainAllVariantProperties") in (True, "true")
     if not (live.scales or retains):

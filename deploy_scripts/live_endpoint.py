@@ -9,13 +9,24 @@ from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, find, number_of
 from deploy_scripts.regional_copy import original
-from settings_schema import Endpoint, Environment, Model
+from settings_schema import Asynchronous, Endpoint, Environment, Model, Serverless
 
 
 def endpoint_of(model: Model, environment: Environment) -> Endpoint:
-    """How the environment serves the model. Raises ProblemError for a batch model, which has no endpoint to ask."""
-    serving = model.serving[environment.name]
+    """How the environment serves the model, on instances that answer at once. Raises ProblemError for another kind."""
+    serving = asked_at_once(model, environment)
     if not isinstance(serving, Endpoint):
+        raise ProblemError(f"model {model.name} is Serverless in {environment.name}, where no instances scale; allowed: Endpoint")
+    return serving
+
+
+def asked_at_once(model: Model, environment: Environment) -> Endpoint | Serverless:
+    """How the environment serves the model, by InvokeEndpoint. Raises ProblemError for what is asked in another way."""
+    serving = model.serving[environment.name]
+    if isinstance(serving, Asynchronous):
+        names = "the output EndpointName of its stack, and requests/ of the environment's bucket, in docs/serving.md"
+        raise ProblemError(f"model {model.name} is Asynchronous in {environment.name}: it is asked by a queue; {names}")
+    if not isinstance(serving, Endpoint | Serverless):
         asked = f"`python -m build_scripts.score_file FILE --model {model.name}` asks a version of it"
         raise ProblemError(f"model {model.name} has no endpoint in {environment.name}: models/ says Batch; {asked}")
     return serving

@@ -18,7 +18,7 @@ from build_scripts.project_environment import ProjectEnvironment
 from capacity import measure
 from capacity.model import CapacityError
 from deploy_scripts.environment_place import EnvironmentPlace, Role
-from deploy_scripts.live_endpoint import endpoint_of, served_version
+from deploy_scripts.live_endpoint import asked_at_once, endpoint_of, served_version
 from settings_schema.reading import Settings
 
 
@@ -59,7 +59,7 @@ def place_of(options: argparse.Namespace, settings: Settings) -> tuple[ProjectEn
         model = settings.model(options.model)
         endpoint_of(model, environment)
         options.endpoint = options.endpoint or model.names(settings.project).at(environment.name).endpoint
-        options.p99_ms = options.p99_ms or float(endpoint_of(model, settings.production).p99_latency_ms)
+        options.p99_ms = options.p99_ms or float(asked_at_once(model, settings.production).p99_latency_ms)
     project = ProjectEnvironment(settings.project)
     return project, EnvironmentPlace(project, environment, Role.LOOKUP)
 

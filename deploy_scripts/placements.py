@@ -39,6 +39,7 @@ class Placement:
     commit: str = ""
     metric: str = ""
     instances: int = 0
+    kind: str = ""
     schedule: str = ""
     scored: str = ""
     watch: str = ""
@@ -96,8 +97,22 @@ def _endpoint(endpoint: dict[str, Any], sagemaker: Any) -> tuple[str | None, dic
         "status": endpoint["EndpointStatus"],
         "since": at(endpoint.get("LastModifiedTime")),
         "instances": sum(variant.get("CurrentInstanceCount", 0) for variant in endpoint.get("ProductionVariants", [])),
+        "kind": kind_of(endpoint),
         "failure": endpoint.get("FailureReason", ""),  # SageMaker keeps why it failed, or went back to the fleet before
     }
+
+
+def kind_of(endpoint: Mapping[str, Any]) -> str:
+    """What runs there instead of instances, or how it is asked; empty for an endpoint on instances that answers at once."""
+    if endpoint.get("AsyncInferenceConfig"):
+        return "asynchronous"
+    serverless = next(
+        (item["CurrentServerlessConfig"] for item in endpoint.get("ProductionVariants", []) if "CurrentServerlessConfig" in item), None
+    )
+    if serverless is None:
+        return ""
+    ready = f", {serverless['ProvisionedConcurrency']} ready" if serverless.get("ProvisionedConcurrency") else ""
+    return f"serverless: {serverless['MaxConcurrency']} at once{ready}"
 
 
 def _batch(stage: Stage, sagemaker: Any) -> tuple[str | None, dict[str, Any]] | None:

@@ -27,14 +27,14 @@ from build_scripts.registry import Version, find, number_of
 from deploy_scripts.choose_version import LATEST, choose, exported, require_deployable
 from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
-from deploy_scripts.live_capacity import Fleet, live_fleet, refuse_other_type
+from deploy_scripts.live_capacity import Fleet, live_fleet, refuse_conversion, refuse_other_type
 from deploy_scripts.regional_copy import copy, image_in, original, publish_in
 from deploy_scripts.stack_states import refuse_obstructed
 from deploy_scripts.update_guard import guarded_or_not, refuse_alarmed
 from deploy_scripts.wait_for_endpoint import wait_until_updatable
 from pipelines.monitoring.code import code_files
 from pipelines.monitoring.pipeline import CODE, IMAGE, PACKAGE, VERSION
-from settings_schema import Endpoint, Environment, Model, ServingNames
+from settings_schema import Batch, Environment, Model, Serverless, ServingNames
 from settings_schema.reading import Settings
 from settings_schema.rollout import UPDATE, Update
 from settings_schema.serving import OnEndpoint
@@ -90,14 +90,16 @@ def template_configuration(known: Mapping[str, str], content: Mapping[str, Any],
     return {"Parameters": parameters(known, content), "Tags": {**names.tags, "sagemaker:project-id": project_id}}
 
 
-def refuse_impossible(model: Model, environment: Environment, version: Version, content: dict[str, Any], live: Fleet | None) -> None:
+def refuse_impossible(model: Model, names: ServingNames, version: Version, content: dict[str, Any], live: Fleet | None) -> None:
     """Raises ProblemError for what SageMaker would refuse half-way through the update."""
-    serving = model.serving[environment.name]
-    kind, allowed = ("Endpoint", version.instance_types) if isinstance(serving, Endpoint) else ("Batch", version.transform_types)
-    where = f"models/: {model.name}, {environment.name}, {kind}.instance_type"
+    serving = model.serving[names.environment]
+    if isinstance(serving, Serverless):
+        return refuse_conversion(live, names, f"models/: {model.name}, {names.environment}")
+    kind, allowed = type(serving).__name__, version.transform_types if isinstance(serving, Batch) else version.instance_types
+    where = f"models/: {model.name}, {names.environment}, {kind}.instance_type"
     if allowed and serving.instance_type not in allowed:
         raise ProblemError(f"{where} is {serving.instance_type!r}; version {version.number} allows {', '.join(allowed)}")
-    refuse_other_type(live, serving.instance_type, content, where)
+    return refuse_other_type(live, serving.instance_type, content, where)
 
 
 def files(target: Target, version: Version) -> dict[str, Any]:
@@ -111,7 +113,7 @@ def files(target: Target, version: Version) -> dict[str, Any]:
         if isinstance(model.serving[environment.name], OnEndpoint):
             live = live_fleet(target.place(environment), names)
             updates[environment.name] = _update(target, environment, content)
-        refuse_impossible(model, environment, version, content, live)
+        refuse_impossible(model, names, version, content, live)
     made: dict[str, Any] = {}
     for environment in target.environments:
         name, names, content = environment.name, target.names(environment), contents[environment.name]

@@ -45,7 +45,8 @@ def kept(project: ProjectEnvironment, names: ModelNames, places: Sequence[Enviro
     yield f"  aws s3 rm --recursive s3://{project.artifact_bucket}/pipelines/{names.training_pipeline}/"
     for place in places:
         serving = names.at(place.environment.name)
-        for prefix in (serving.capture, serving.batch_input, serving.predictions):
+        queued = (serving.requests, serving.answers, serving.failures)
+        for prefix in (serving.capture, *queued, serving.batch_input, serving.predictions):
             yield f"  aws s3 rm --recursive s3://{place.bucket}/{prefix}"
 
 

@@ -32,7 +32,7 @@ from deploy_scripts.placements import Placement, Stage, at, look
 from deploy_scripts.regional_copy import original
 from deploy_scripts.watch_state import WatchState, watch_state
 from preflight.obstacle import REPLACED_BY_CDK, of_stack
-from settings_schema import ModelNames
+from settings_schema import ModelNames, Serverless
 from settings_schema.reading import Settings
 
 _AT_ONCE = 8  # questions: many models are asked in the time of a few, and SageMaker does not throttle
@@ -158,7 +158,17 @@ def _stages(settings: Settings, names: ModelNames, places: Sequence[EnvironmentP
 
 
 def _watch(stage: Stage, sagemaker: Any, cloudwatch: Any) -> WatchState:
+    if isinstance(stage.serving, Serverless):
+        return WatchState("none: serverless captures no requests")
     return watch_state(stage.names, sagemaker, cloudwatch) if stage.deployment else WatchState()
+
+
+def runs_on(placement: Placement) -> str:
+    """`2`, `serverless: 5 at once`, `0, asynchronous`."""
+    if placement.kind.startswith("serverless"):
+        return placement.kind
+    count = str(placement.instances) if placement.instances or placement.kind else "-"
+    return ", ".join(filter(None, (count, placement.kind)))
 
 
 def show(overview: Overview) -> None:
@@ -167,7 +177,7 @@ def show(overview: Overview) -> None:
         console.width = 140  # a log or a pipe has no width of its own, and columns must not be cut
     table = Table("model", "stage", "version", "status", "since", "commit", "metric", "instances", "watch")
     for item in overview.stages:
-        runs = str(item.instances or "-") if not item.schedule else "\n".join(filter(None, (item.schedule, item.scored)))
+        runs = "\n".join(filter(None, (item.schedule, item.scored))) or runs_on(item)
         table.add_row(
             item.model, item.stage, str(item.version or "-"), item.status, item.since, item.commit, item.metric, runs, item.watch or "-"
         )

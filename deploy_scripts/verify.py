@@ -1,8 +1,9 @@
 """Asks what was just deployed in a stage, for real: is it the right version, does it answer rightly and fast enough?
 
 An endpoint: live config and package; the archive is the evaluated one (exit 2); answers to CSV and JSON; equal to the evaluated scores on
-the golden rows; the metric on them; a wrong content type is refused; latency of single rows against models/. A batch model: the package of
-the deployed model, the archive, and a transform job with it on the golden rows. The first failed check ends it (exit 1).
+the golden rows; the metric on them; a wrong content type is refused; latency of single rows against models/, but for an asynchronous one,
+which is asked through its queue. A batch model: the package of the deployed model, the archive, and a transform job with it on the golden
+rows. The first failed check ends it (exit 1).
 Columns, problem, classes and metric are the version's own, so one that goes back is judged by what it was made for.
 Input: MODEL, STAGE, MODEL_PACKAGE_ARN. Output: lines. It writes nothing down: that a version served production is what
 CodePipeline remembers of this execution. Next: approve, or production.
@@ -14,7 +15,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -32,8 +33,10 @@ from deploy_scripts import checks, verification_job
 from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import deployed_config, describe_endpoint, package_of, served_package
+from deploy_scripts.queued_requests import AsynchronousClient
 from deploy_scripts.regional_copy import registered_in
-from settings_schema import Batch, Endpoint, ServingNames
+from settings_schema import Asynchronous, Batch, ServingNames
+from settings_schema.serving import OnEndpoint
 
 WARM_UP_REQUESTS, WARM_UP_SECONDS = 5, 5
 #: Asked once more before it is called too slow: a pause of the machine that asks is not the endpoint's.
@@ -74,7 +77,15 @@ class EndpointClient:
         return (time.perf_counter() - started) * 1000
 
 
-def check_answers(endpoint: EndpointClient, known: Golden, contract: Contract, limit_ms: int) -> Iterator[str]:
+class Client(Protocol):
+    """Asks an endpoint in its own way."""
+
+    def ask(self, body: bytes, content_type: str) -> bytes: ...
+
+    def status_for(self, body: bytes, content_type: str) -> int | None: ...
+
+
+def check_answers(endpoint: Client, known: Golden, contract: Contract) -> Iterator[str]:
     """One line per check. Raises VerdictError at the first that fails."""
     count = len(known.rows)
     kinds = (invocation.CSV, invocation.JSON)
@@ -83,8 +94,11 @@ def check_answers(endpoint: EndpointClient, known: Golden, contract: Contract, l
         yield checks.as_evaluated(kind, answer, known)
     yield checks.metric(known, answers[invocation.CSV], contract)
     yield checks.refused(endpoint.status_for(b"\x00", "application/x-nothing-we-know"))
+
+
+def check_latency(endpoint: EndpointClient, known: Golden, limit_ms: int) -> str:
     single = [invocation.csv_body([row]) for row in known.rows]
-    yield latency_line(lambda index: endpoint.milliseconds(single[index % count], invocation.CSV), limit_ms)
+    return latency_line(lambda index: endpoint.milliseconds(single[index % len(single)], invocation.CSV), limit_ms)
 
 
 def latency_line(ask: Callable[[int], float], limit_ms: int, pause: Callable[[float], None] = time.sleep) -> str:
@@ -120,7 +134,7 @@ def _round(ask: Callable[[int], float], limit_ms: int) -> str:
             return line
 
 
-def deployed_line(place: EnvironmentPlace, names: ServingNames, serving: Endpoint | Batch, package: str) -> str:
+def deployed_line(place: EnvironmentPlace, names: ServingNames, serving: OnEndpoint | Batch, package: str) -> str:
     """What is deployed is what was meant. Raises ProblemError where nothing is, VerdictError where it is another one."""
     sagemaker = place.client("sagemaker")
     if isinstance(serving, Batch):
@@ -143,13 +157,19 @@ def batch_model(place: EnvironmentPlace, names: ServingNames) -> str:
 
 
 def answer_lines(
-    place: EnvironmentPlace, names: ServingNames, serving: Endpoint | Batch, known: Golden, contract: Contract
+    place: EnvironmentPlace, names: ServingNames, serving: OnEndpoint | Batch, known: Golden, contract: Contract
 ) -> Iterator[str]:
-    """One line per check. Only requests have a latency and a content type; the rest is judged alike."""
-    if isinstance(serving, Endpoint):
-        client = EndpointClient(place.client("sagemaker-runtime", _RUNTIME), names.endpoint)
-        yield from check_answers(client, known, contract, serving.p99_latency_ms)
+    """One line per check. What waits in a queue or for a job has no latency, and a job no content type; the rest is judged alike."""
+    if isinstance(serving, Asynchronous):
+        yield from check_answers(AsynchronousClient(place, names), known, contract)
+        yield "latency: not asked of a queue; its alarm judges how long the model takes"
         return
+    if isinstance(serving, OnEndpoint):
+        client = EndpointClient(place.client("sagemaker-runtime", _RUNTIME), names.endpoint)
+        yield from check_answers(client, known, contract)
+        yield check_latency(client, known, serving.p99_latency_ms)
+        return
+    assert isinstance(serving, Batch)  # noqa: S101 - there is no other way to serve
     answer = verification_job.answers(place, names, serving, batch_model(place, names), known, contract)
     yield checks.as_evaluated("batch", answer, known)
     yield checks.metric(known, answer, contract)

@@ -27,4 +27,4 @@ MONITORING_FAILED = "monitoring-failed"
 def retraining_alarms(model: Model, names: ServingNames) -> dict[str, str]:
     """Names of the alarms of one environment that train the model again, by what they are about."""
     wanted = {DRIFT: model.retraining.on_drift, QUALITY: model.retraining.on_quality}
-    return {what: names.alarm(what) for what, is_wanted in wanted.items() if is_wanted and model.watch is not None}
+    return {what: names.alarm(what) for what, is_wanted in wanted.items() if is_wanted and model.watch_in(names.environment)}

@@ -20,6 +20,8 @@ CODE, STEPS, TEMPLATES, RUNS = "code/*", "code/*/steps/*", "code/templates/*", "
 CAPTURE_PREFIX = "capture/"  # of an environment's bucket; SageMaker appends <endpoint>/<variant>/yyyy/mm/dd/hh/
 #: Of an environment's bucket; what was found, and the rows that it was found in, which live as long as the requests that they are of.
 MONITORING_PREFIX = "monitoring/"
+#: Of an environment's bucket: what asynchronous endpoints are asked, answer, and could not answer; by endpoint.
+ASYNCHRONOUS_PREFIXES = ("requests/", "answers/", "failures/")
 CAPTURE_DAYS = 90
 OLD_VERSION_DAYS = 90
 ACCESS_LOG_DAYS = 365

@@ -3,6 +3,7 @@
 Start at model.py (one model), project.py (what all share), names.py (every physical name); reading.py reads the files.
 """
 
+from settings_schema.asynchronous import Asynchronous, BacklogScaling
 from settings_schema.data import Categorical, DataSet, Facet, Numeric
 from settings_schema.errors import SettingsError
 from settings_schema.metrics import METRICS, Metric, Problem
@@ -12,13 +13,16 @@ from settings_schema.names import EnvironmentNames, ModelNames, ProjectNames, Se
 from settings_schema.project import CodeCommit, CodeConnection, Environment, Prices, Project, Source
 from settings_schema.rollout import Rollout, Routing
 from settings_schema.scaling import Autoscaling, Schedule, Step, StepScaling, TargetTracking
+from settings_schema.serverless import ProvisionedConcurrency, Serverless
 from settings_schema.serving import Batch, Endpoint, RequestRouting
 from settings_schema.training import Algorithm, Gate, Preparation, Range, Split, Tuning
 
 __all__ = [
     "METRICS",
     "Algorithm",
+    "Asynchronous",
     "Autoscaling",
+    "BacklogScaling",
     "Batch",
     "Categorical",
     "CodeCommit",
@@ -39,12 +43,14 @@ __all__ = [
     "Problem",
     "Project",
     "ProjectNames",
+    "ProvisionedConcurrency",
     "Range",
     "RequestRouting",
     "Retraining",
     "Rollout",
     "Routing",
     "Schedule",
+    "Serverless",
     "ServingNames",
     "SettingsError",
     "Source",

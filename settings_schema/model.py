@@ -9,11 +9,13 @@ from collections.abc import Mapping
 
 from pydantic import Field, model_validator
 
+from settings_schema.asynchronous import Asynchronous
 from settings_schema.data import DataSet
 from settings_schema.errors import require
 from settings_schema.monitoring import Monitoring
 from settings_schema.names import RESERVED_MODELS, ModelNames
 from settings_schema.project import Project
+from settings_schema.serverless import Serverless
 from settings_schema.serving import Batch, Endpoint
 from settings_schema.steps import algorithms, kinds
 from settings_schema.times import Cron, TimeZone
@@ -54,7 +56,7 @@ class Model(Value):
     algorithms: tuple[Algorithm, ...]
     tuning: Tuning = Tuning()
     gate: Gate = Gate()
-    serving: Mapping[str, Endpoint | Batch]
+    serving: Mapping[str, Endpoint | Serverless | Asynchronous | Batch]
     monitoring: Monitoring | None = Monitoring()
     retraining: Retraining = Retraining()
 
@@ -70,7 +72,12 @@ class Model(Value):
         for name in names:
             self.require(name in known, "algorithms", name, allowed)
         one_way = len({isinstance(served, Batch) for served in self.serving.values()}) == 1
-        self.require(one_way, "serving", dict(self.serving), "an Endpoint for each environment, or a Batch for each")
+        self.require(one_way, "serving", dict(self.serving), "an endpoint of some kind for each environment, or a Batch for each")
+        learns = self.retraining.learn_from_answers
+        captured = self.watch is not None or self.monitoring is None
+        self.require(
+            not learns or captured, "retraining", "learn_from_answers=True", "False where every endpoint is Serverless: none captures"
+        )
         return self
 
     @property
@@ -79,10 +86,14 @@ class Model(Value):
 
     @property
     def watch(self) -> Monitoring | None:
-        """`monitoring` with what goes by how the model serves; None where nothing is watched."""
-        if self.monitoring is None:
+        """`monitoring` with what goes by how the model serves; None where nothing is watched in any environment."""
+        if self.monitoring is None or all(isinstance(served, Serverless) for served in self.serving.values()):
             return None
         return self.monitoring.for_batch() if self.is_batch_only else self.monitoring.for_endpoint()
+
+    def watch_in(self, environment: str) -> Monitoring | None:
+        """`watch` in one environment; None for a serverless endpoint, which captures no requests that could be judged."""
+        return None if isinstance(self.serving[environment], Serverless) else self.watch
 
     def names(self, project: Project) -> ModelNames:
         return project.names.model(self.name)

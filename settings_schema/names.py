@@ -380,6 +380,21 @@ class ServingNames(_Names):
         return f"capture/{self.endpoint}/"
 
     @property
+    def requests(self) -> str:
+        """Prefix in the environment's bucket of what an asynchronous endpoint is asked."""
+        return f"requests/{self.endpoint}/"
+
+    @property
+    def answers(self) -> str:
+        """Prefix in the environment's bucket of what it answers."""
+        return f"answers/{self.endpoint}/"
+
+    @property
+    def failures(self) -> str:
+        """Prefix in the environment's bucket of what it could not answer, and why."""
+        return f"failures/{self.endpoint}/"
+
+    @property
     def of_model(self) -> ModelNames:
         return ModelNames(project=self.project, model=self.model)
 

@@ -90,9 +90,14 @@ class CodeConnection(Source):
 
 
 class Prices(Value):
-    """On-demand USD per instance-hour of real-time inference, as noted on `as_of`. Only used to compare settings."""
+    """On-demand USD per instance-hour of real-time inference, as noted on `as_of`. Only used to compare settings.
+
+    Of serverless inference: USD for a second of a GB while it answers, and while it is kept ready. None: not noted.
+    """
 
     region: str
     as_of: str = Field(pattern=r"^\d{4}-\d{2}(-\d{2})?$", description="a date such as 2025-06 or 2025-06-30")
     source: str
     usd_per_hour: Mapping[str, Annotated[float, Field(gt=0)]]
+    serverless_usd_per_gb_second: Annotated[float, Field(gt=0)] | None = None
+    provisioned_usd_per_gb_second: Annotated[float, Field(gt=0)] | None = None

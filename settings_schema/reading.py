@@ -17,6 +17,7 @@ from typing import TypeVar
 from settings_schema.errors import SettingsError, require, shown
 from settings_schema.model import LONGEST_NAME, Model, check_name
 from settings_schema.project import Environment, Prices, Project, Source
+from settings_schema.serverless import EXCLUDED, Serverless
 
 ROOT = Path(__file__).resolve().parents[1]
 _Kind = TypeVar("_Kind")
@@ -58,7 +59,7 @@ class Settings:
         return self.models[name]
 
     def endpoint_model(self, name: str | None = None) -> Model:
-        """As `model`, among those that endpoints serve, which are what scales. None: the only one of these."""
+        """As `model`, among those that endpoints serve. None: the only one of these."""
         served = {each: model for each, model in self.models.items() if not model.is_batch_only}
         known = ", ".join(served) or "none: every model is batch only"
         if name is None:
@@ -136,4 +137,8 @@ def _model(file: Path, environments: Sequence[Environment]) -> Model:
     require(
         sorted(serving) == sorted(known), f"{where}: Model.serving", serving, f"one entry for each of {', '.join(known)} of settings.py"
     )
+    for environment in environments:
+        in_vpc = environment.in_vpc and isinstance(model.serving[environment.name], Serverless)
+        allowed = f"another kind, because Environment({environment.name!r}).in_vpc is set: a VPC configuration, {EXCLUDED}"
+        require(not in_vpc, f"{where}: Model.serving[{environment.name!r}]", model.serving[environment.name], allowed)
     return model.but(name=name)

@@ -1,4 +1,7 @@
-"""How an environment serves a model: a real-time endpoint, or batch only, which costs nothing by the hour."""
+"""How an environment serves a model: a real-time endpoint, or batch only, which costs nothing by the hour.
+
+Other kinds of endpoint: serverless.py, asynchronous.py.
+"""
 
 from __future__ import annotations
 
@@ -71,6 +74,10 @@ class Endpoint(OnEndpoint):
         lowest = self._lowest_capacity()
         self.require(not gradual or lowest >= 2, "autoscaling", f"down to {lowest}", f"at least 2 with {self.rollout.routing} routing")
         return self
+
+    @property
+    def scales(self) -> bool:
+        return self.autoscaling is not None
 
     def _lowest_capacity(self) -> int:
         """Instances at night: a canary or a step is at most half of them (SageMaker's TrafficRoutingConfig)."""

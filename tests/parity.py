@@ -104,6 +104,8 @@ TOPICS: Mapping[str, Sequence[str]] = {
     ),
     "Endpoints, deployments, scaling": (
         "local_account/test_endpoints.py",
+        "local_account/test_serverless.py",
+        "local_account/test_asynchronous.py",
         "local_account/test_rollout.py",
         "local_account/test_routing.py",
         "local_account/test_takeover.py",

@@ -19,10 +19,10 @@ from infra.environment.served_model import ServedModel
 from infra.environment.unused_configurations import UnusedConfigurations
 from infra.failure_alarms import FailureAlarms
 from infra.places import Context, bucket_arn, value
-from infra.private_bucket import CAPTURE_PREFIX, MONITORING_PREFIX, AccessLogs, PrivateBucket
+from infra.private_bucket import ASYNCHRONOUS_PREFIXES, CAPTURE_PREFIX, MONITORING_PREFIX, AccessLogs, PrivateBucket
 from infra.serving.imports import ALERTS, BUCKET, DATA_BUCKET, DEAD_LETTERS, KEY
 from infra.tags import add_tags
-from settings_schema import Environment
+from settings_schema import Asynchronous, Environment
 
 if TYPE_CHECKING:
     from infra.network import Network
@@ -67,7 +67,8 @@ class EnvironmentStack(cdk.Stack):
 
         Labels are a team's truth and stay; what the watch found goes with the requests it was found in.
         """
-        project = self._context.project
+        project, name = self._context.project, self._environment.name
+        queued = any(isinstance(model.serving[name], Asynchronous) for model in self._context.settings.models.values())
         bucket = PrivateBucket(
             self,
             "Bucket",
@@ -75,7 +76,7 @@ class EnvironmentStack(cdk.Stack):
             name=self._context.places.environment_bucket(self._environment),
             key=self._key,
             access_logs=AccessLogs(self, "AccessLogs", project=project),
-            expiring=[CAPTURE_PREFIX, MONITORING_PREFIX],
+            expiring=[CAPTURE_PREFIX, MONITORING_PREFIX, *(ASYNCHRONOUS_PREFIXES if queued else ())],
         )
         bucket.send_events()
         return bucket

@@ -11,7 +11,7 @@ from infra.private_bucket import run_objects
 from infra.sagemaker_role import SageMakerRole
 from infra.serving.endpoint_alarms import ROLLBACK
 from infra.serving.prediction_alarm import OF_ANY_VERSION
-from settings_schema import Environment, Model
+from settings_schema import Asynchronous, Environment, Model, Serverless
 from settings_schema.serving import OnEndpoint
 
 _JOB_LOGS = "/aws/sagemaker/TransformJobs"  # which the whole account shares
@@ -55,10 +55,22 @@ class InferenceRole(SageMakerRole):
 
     def _serve(self, context: Context, environment: Environment, serving: OnEndpoint) -> None:
         bucket = context.places.environment_bucket(environment)
-        self.allow("Capture", ["s3:PutObject"], [bucket_arn(bucket, f"{self._names.capture}*")])
+        if not isinstance(serving, Serverless):
+            self.allow("Capture", ["s3:PutObject"], [bucket_arn(bucket, f"{self._names.capture}*")])
+        if isinstance(serving, Asynchronous):
+            self._answer_requests(bucket)
         # SageMaker asks for the alarms of an update as the endpoint's role: "Auto-Rollback Configuration" of its guide.
         rollback = (*ROLLBACK, *([OF_ANY_VERSION] if serving.roll_back_on_predictions else []))
         self.allow("RollbackAlarms", ["cloudwatch:DescribeAlarms"], [self._place.alarm(self._names.alarm(what)) for what in rollback])
+
+    def _answer_requests(self, bucket: str) -> None:
+        """ "Prerequisites" of asynchronous inference, SageMaker guide; its topic: served_model.py."""
+        names = self._names
+        below: dict[str, object] = {"StringLike": {"s3:prefix": f"{names.requests}*"}}
+        self.allow("FindRequests", ["s3:ListBucket"], [bucket_arn(bucket)], below)
+        self.allow("Requests", ["s3:GetObject"], [bucket_arn(bucket, f"{names.requests}*")])
+        written = [bucket_arn(bucket, f"{prefix}*") for prefix in (names.answers, names.failures)]
+        self.allow("Answers", ["s3:PutObject", "s3:AbortMultipartUpload"], written)
 
     def _score(self, context: Context, environment: Environment) -> None:
         bucket = context.places.environment_bucket(environment)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
@@ -22,9 +21,17 @@ from infra.environment.scoring_roles import ScheduleRole, ScoringRole
 from infra.environment.verification import Verification
 from infra.places import Context
 from infra.service_role import NamedRole
-from infra.serving.imports import INFERENCE_ROLE, MONITORING_ROLE, MONITORING_SCHEDULE_ROLE, SCHEDULE_ROLE, SCORING_ROLE, role_export
+from infra.serving.imports import (
+    ANSWERS_TOPIC,
+    INFERENCE_ROLE,
+    MONITORING_ROLE,
+    MONITORING_SCHEDULE_ROLE,
+    SCHEDULE_ROLE,
+    SCORING_ROLE,
+    role_export,
+)
 from infra.tags import add_tags
-from settings_schema import Batch, Environment, Model
+from settings_schema import Asynchronous, Batch, Environment, Model
 
 
 class ServedModel(Construct):
@@ -43,24 +50,35 @@ class ServedModel(Construct):
         super().__init__(scope, construct_id)
         self._names = model.names(context.project).at(environment.name)
         given: dict[str, Any] = {"context": context, "model": model, "environment": environment}
-        self._export(INFERENCE_ROLE, InferenceRole(self, "InferenceRole", key=key, **given))
+        inference = InferenceRole(self, "InferenceRole", key=key, **given)
+        self._export(INFERENCE_ROLE, inference.role_arn)
+        if isinstance(model.serving[environment.name], Asynchronous):
+            self._export(ANSWERS_TOPIC, self._answers_topic(inference, key).topic_arn)
         DeployRole(self, "DeployRole", **given)
         # Also of a model that is not watched: so watching can begin and end with a push.
-        self._export(MONITORING_ROLE, MonitoringRole(self, "MonitoringRole", key=key, alerts=alerts, **given))
-        self._export(MONITORING_SCHEDULE_ROLE, MonitoringScheduleRole(self, "MonitoringScheduleRole", dead_letters=dead_letters, **given))
+        self._export(MONITORING_ROLE, MonitoringRole(self, "MonitoringRole", key=key, alerts=alerts, **given).role_arn)
+        self._export(
+            MONITORING_SCHEDULE_ROLE, MonitoringScheduleRole(self, "MonitoringScheduleRole", dead_letters=dead_letters, **given).role_arn
+        )
         serving = model.serving[environment.name]
         if isinstance(serving, Batch):
             BatchDeploymentRole(self, "DeploymentRole", key=key, **given)
-            self._export(SCORING_ROLE, ScoringRole(self, "ScoringRole", key=key, dead_letters=dead_letters, **given))
-            self._export(SCHEDULE_ROLE, ScheduleRole(self, "ScheduleRole", dead_letters=dead_letters, **given))
+            self._export(SCORING_ROLE, ScoringRole(self, "ScoringRole", key=key, dead_letters=dead_letters, **given).role_arn)
+            self._export(SCHEDULE_ROLE, ScheduleRole(self, "ScheduleRole", dead_letters=dead_letters, **given).role_arn)
         else:
             EndpointDeploymentRole(self, "DeploymentRole", key=key, **given)
         if context.places.is_elsewhere(environment):
             self._let_builds_in(context, Verification(context, model, environment))
         add_tags(self, self._names.tags)
 
-    def _export(self, output: str, role: iam.IRole) -> None:
-        cdk.CfnOutput(self, output, value=role.role_arn, export_name=role_export(self._names, output))
+    def _answers_topic(self, inference: InferenceRole, key: kms.IKey) -> sns.Topic:
+        """Tells whoever subscribes what was answered and what failed: AsyncInferenceNotificationConfig. SageMaker speaks as the role."""
+        topic = sns.Topic(self, "Answers", master_key=key, enforce_ssl=True)
+        inference.allow("Tell", ["sns:Publish"], [topic.topic_arn])
+        return topic
+
+    def _export(self, output: str, arn: str) -> None:
+        cdk.CfnOutput(self, output, value=arn, export_name=role_export(self._names, output))
 
     def _let_builds_in(self, context: Context, verification: Verification) -> None:
         role = NamedRole(

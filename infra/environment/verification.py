@@ -13,10 +13,10 @@ from infra.permissions import Permission
 from infra.places import Context, Place, bucket_arn
 from infra.service_role import Grantee
 from infra.serving.endpoint_alarms import ROLLBACK
-from settings_schema import Environment, Model, ServingNames
+from settings_schema import Asynchronous, Environment, Model, ServingNames
 from settings_schema.serving import OnEndpoint
 
-#: Folder below the batch input and the predictions, of deploy_scripts/verification_job.py.
+#: Folder below the batch input and the predictions, or the requests: deploy_scripts/verification_job.py, queued_requests.py.
 FOLDER = "verification"
 
 
@@ -29,6 +29,7 @@ class Verification:
         self._alias = environment.names(context.project).key_alias
         self._names: ServingNames = model.names(context.project).at(environment.name)
         self._has_endpoint = isinstance(model.serving[environment.name], OnEndpoint)
+        self._is_queued = isinstance(model.serving[environment.name], Asynchronous)
         self._is_last = environment == context.settings.production
         self._role = self._place.role(self._names.verify_role) if context.places.is_elsewhere(environment) else None
         self._title = "".join(part.title() for part in environment.name.split("-"))
@@ -85,7 +86,18 @@ class Verification:
 
     def _invoke(self) -> list[Permission]:
         endpoint = self._place.sagemaker("endpoint", self._names.endpoint)
-        return [self._permission("Invoke", ["sagemaker:InvokeEndpoint"], [endpoint])]
+        if not self._is_queued:
+            return [self._permission("Invoke", ["sagemaker:InvokeEndpoint"], [endpoint])]
+        names = self._names
+        answers = [bucket_arn(self._bucket, f"{prefix}*") for prefix in (names.answers, names.failures)]
+        below: dict[str, object] = {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in (names.answers, names.failures)]}}
+        return [
+            self._permission("Invoke", ["sagemaker:InvokeEndpointAsync"], [endpoint]),
+            self._permission("Requests", ["s3:PutObject"], [bucket_arn(self._bucket, f"{names.requests}{FOLDER}/*")]),
+            self._permission("Answers", ["s3:GetObject"], answers),
+            self._permission("FindAnswers", ["s3:ListBucket"], [bucket_arn(self._bucket)], below),  # or one that is not there is denied
+            by_alias(f"Key{self._title}", self._place, self._alias, ["kms:Decrypt", "kms:GenerateDataKey"]),
+        ]
 
     def _score(self) -> list[Permission]:
         """A transform job of the deployed model, its rows and its answers."""

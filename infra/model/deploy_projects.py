@@ -13,10 +13,10 @@ from infra.environment.verification import Verification
 from infra.foundation.foundation_stack import FoundationStack
 from infra.places import Context, Place, bucket_arn
 from infra.private_bucket import CODE, TEMPLATES, run_objects
-from settings_schema import Model
+from settings_schema import Asynchronous, Model
 
 TIMEOUT_MINUTES = 20
-ENDPOINT_WAIT_MINUTES = 30  # deploy_scripts/wait_for_endpoint.py
+ENDPOINT_WAIT_MINUTES = 30  # deploy_scripts/wait_for_endpoint.py, and queued_requests.py until an instance has started
 
 
 class DeployProjects(Construct):
@@ -64,7 +64,8 @@ class DeployProjects(Construct):
         return build
 
     def _create_verify(self) -> BuildProject:
-        build = self._create("Verify", "verify", "Asks what was deployed: schema, latency, golden rows, and that it is the pinned version")
+        said = "Asks what was deployed: schema, latency, golden rows, and that it is the pinned version"
+        build = self._create("Verify", "verify", said, waits=any(isinstance(item, Asynchronous) for item in self._model.serving.values()))
         self._allow_versions(build)
         for environment in self._context.settings.environments:
             Verification(self._context, self._model, environment).let_ask(build)

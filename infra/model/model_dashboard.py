@@ -16,8 +16,9 @@ from constructs import Construct
 from infra.drift_metrics import EFFECT, JUDGED_ROWS, METRICS
 from infra.places import Context
 from infra.serving import live_metrics
-from settings_schema import Endpoint, Environment, Model
+from settings_schema import Asynchronous, Environment, Model, Serverless
 from settings_schema.names import VARIANT
+from settings_schema.serving import OnEndpoint
 
 #: The CDK asks another process for each; a dashboard has dozens of graphs with the same two.
 _minutes = functools.cache(cdk.Duration.minutes)
@@ -34,29 +35,48 @@ class ModelDashboard(Construct):
         self._dashboard.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=24))
         for environment in context.settings.environments:
             serving = model.serving[environment.name]
-            if isinstance(serving, Endpoint):
-                self._add_endpoint(environment)
+            if isinstance(serving, OnEndpoint):
+                self._add_endpoint(environment, serving)
                 if serving.live_metrics:
                     self._add_predictions(environment)
-        if model.watch is not None:
-            self._add_findings(context.settings.environments)
-            self._add_effects(context.settings.environments)
+        watched = [environment for environment in context.settings.environments if model.watch_in(environment.name)]
+        if watched:
+            self._add_findings(watched)
+            self._add_effects(watched)
 
-    def _add_endpoint(self, environment: Environment) -> None:
-        name = self._names.at(environment.name).endpoint
-        requests, instances = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
+    def _add_endpoint(self, environment: Environment, serving: OnEndpoint) -> None:
+        """Of the metrics that its kind has (infra/serving/endpoint_alarms.py says where that stands)."""
+        name, requests, resources = self._names.at(environment.name).endpoint, "AWS/SageMaker", "/aws/sagemaker/Endpoints"
 
         def metric(namespace: str, metric_name: str, statistic: str) -> cloudwatch.Metric:
             return self._metric(environment, namespace, metric_name, statistic, f"{metric_name} {statistic}", VariantName=VARIANT)
 
-        errors = [metric(requests, kind, "Sum") for kind in ("Invocation4XXErrors", "Invocation5XXErrors")]
+        def of_queue(metric_name: str) -> cloudwatch.Metric:
+            return self._metric(environment, requests, metric_name, "Maximum", metric_name)
+
+        used: Sequence[str] = ("CPUUtilization", "MemoryUtilization", "DiskUtilization")
+        asked, load_title, load = "Invocations", "requests per instance and minute", [metric(requests, "InvocationsPerInstance", "Sum")]
+        if isinstance(serving, Serverless):
+            kinds = (
+                "ServerlessConcurrentExecutionsUtilization",
+                *(("ServerlessProvisionedConcurrencyUtilization",) if serving.provisioned else ()),
+            )
+            used, load_title, load = (
+                ("MemoryUtilization",),
+                "share of what may run at once",
+                [metric(requests, kind, "Maximum") for kind in kinds],
+            )
+        if isinstance(serving, Asynchronous):
+            asked, load_title = "InvocationsProcessed", "requests that wait or are answered"
+            load = [of_queue("ApproximateBacklogSize"), of_queue("ApproximateAgeOfOldestRequest")]
         latency = [metric(requests, "ModelLatency", statistic) for statistic in ("p50", "p90", "p99")]
-        load = [metric(instances, kind, "Average") for kind in ("CPUUtilization", "MemoryUtilization", "DiskUtilization")]
+        cold = [metric(requests, "ModelSetupTime", "Maximum")] if isinstance(serving, Serverless) else None
+        errors = [metric(requests, kind, "Sum") for kind in ("Invocation4XXErrors", "Invocation5XXErrors")]
         self._dashboard.add_widgets(
-            self._graph(f"{name}: requests", [metric(requests, "Invocations", "Sum")], errors),
-            self._graph(f"{name}: model latency (µs)", latency),
-            self._graph(f"{name}: requests per instance and minute", [metric(requests, "InvocationsPerInstance", "Sum")]),
-            self._graph(f"{name}: instances (%)", load),
+            self._graph(f"{name}: requests", [metric(requests, asked, "Sum")], errors),
+            self._graph(f"{name}: model latency (µs)", latency, cold),
+            self._graph(f"{name}: {load_title}", load),
+            self._graph(f"{name}: {'containers' if cold else 'instances'} (%)", [metric(resources, kind, "Average") for kind in used]),
         )
 
     def _add_predictions(self, environment: Environment) -> None:

@@ -1,7 +1,8 @@
 """Alarms on one endpoint: they exist as long as it does, and are made before it, so that its first update is guarded.
 
-`rollback` (server errors, p99 latency) undo an update; the others only call a person. `silence` is made after the endpoint: of one that is
-made anew under the name of an earlier one it would see that one's last requests, and then that they ceased.
+`rollback` (server errors, p99 latency) undo an update; the others only call a person; each kind of endpoint has those
+of its metrics. `silence` is made after the endpoint: of one that is made anew under the name of an earlier one it would see that one's last
+requests, and then that they ceased.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from settings_schema import Endpoint, ServingNames
+from settings_schema import Asynchronous, ServingNames
 from settings_schema.names import VARIANT
+from settings_schema.serving import OnEndpoint
 
 _REQUESTS = "AWS/SageMaker"
 _INSTANCES = "/aws/sagemaker/Endpoints"
@@ -18,9 +20,10 @@ _MICROSECONDS = 1000  # per millisecond: ModelLatency is in microseconds
 SERVER_ERRORS, LATENCY = "server-errors", "latency-p99"
 #: Ends of the names of the alarms that undo an update: SageMaker watches them as the endpoint's role.
 ROLLBACK = (SERVER_ERRORS, LATENCY)
-OTHERS = ("cpu", "memory", "no-traffic")
+OTHERS = ("cpu", "memory", "no-traffic", "concurrency", "oldest-request", "failed-requests")
 CPU_PERCENT = 90
 MEMORY_PERCENT = 85
+CONCURRENCY_SHARE = 0.9
 
 
 def virtual_cpus(instance_type: str) -> int:
@@ -32,11 +35,9 @@ def virtual_cpus(instance_type: str) -> int:
 
 
 class EndpointAlarms(Construct):
-    """Alarms are named, so that the environment's roles know them."""
+    """What all kinds have. Alarms are named, so that the environment's roles know them."""
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, names: ServingNames, serving: Endpoint, calls_without_traffic: bool, topic_arn: str
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, names: ServingNames, serving: OnEndpoint, topic_arn: str) -> None:
         super().__init__(scope, construct_id)
         self._names = names
         self._topic_arn = topic_arn
@@ -45,9 +46,7 @@ class EndpointAlarms(Construct):
             cloudwatch.CfnAlarm.DimensionProperty(name="VariantName", value=VARIANT),
         ]
         self.rollback = [self._server_errors(serving.server_error_percent), self._latency(serving.p99_latency_ms)]
-        self._instance_alarm("cpu", "CPUUtilization", CPU_PERCENT * virtual_cpus(serving.instance_type))
-        self._instance_alarm("memory", "MemoryUtilization", MEMORY_PERCENT)
-        self.silence = [self._no_traffic()] if calls_without_traffic else []
+        self.silence: list[cloudwatch.CfnAlarm] = []
 
     def _server_errors(self, percent: float) -> cloudwatch.CfnAlarm:
         """SageMaker sends 1 for a request that failed and 0 for others: their average is the rate."""
@@ -72,6 +71,51 @@ class EndpointAlarms(Construct):
             threshold=p99_ms * _MICROSECONDS,
             evaluation_periods=3,
             datapoints_to_alarm=2,
+        )
+
+    def watch_instances(self, instance_type: str) -> None:
+        self._instance_alarm("cpu", "CPUUtilization", CPU_PERCENT * virtual_cpus(instance_type))
+        self.watch_memory()
+
+    def watch_memory(self) -> None:
+        """Of an instance, or of what a serverless container has."""
+        self._instance_alarm("memory", "MemoryUtilization", MEMORY_PERCENT)
+
+    def watch_silence(self) -> None:
+        self.silence.append(self._no_traffic())
+
+    def watch_concurrency(self) -> None:
+        """A serverless endpoint refuses requests beyond what it may answer at once, and no metric of its own counts them."""
+        self._alarm(
+            "concurrency",
+            f"Over {CONCURRENCY_SHARE:.0%} of max_concurrency at once for 3 of 5 minutes: more requests are refused",
+            namespace=_REQUESTS,
+            metric_name="ServerlessConcurrentExecutionsUtilization",
+            statistic="Maximum",
+            threshold=CONCURRENCY_SHARE,
+            evaluation_periods=5,
+            datapoints_to_alarm=3,
+        )
+
+    def watch_queue(self, serving: Asynchronous) -> None:
+        self._alarm(
+            "oldest-request",
+            f"A request has waited for more than {serving.max_wait_seconds} s",
+            namespace=_REQUESTS,
+            metric_name="ApproximateAgeOfOldestRequest",
+            statistic="Maximum",
+            threshold=serving.max_wait_seconds,
+            evaluation_periods=1,
+            dimensions=self._dimensions[:1],
+        )
+        self._alarm(
+            "failed-requests",
+            "Requests were not answered: why lies beside them, below failures/",
+            namespace=_REQUESTS,
+            metric_name="InvocationFailures",
+            statistic="Sum",
+            threshold=0,
+            evaluation_periods=1,
         )
 
     def _instance_alarm(self, what: str, metric_name: str, threshold: float) -> cloudwatch.CfnAlarm:
@@ -116,6 +160,5 @@ class EndpointAlarms(Construct):
             alarm_name=self._names.alarm(what),
             alarm_description=description,
             alarm_actions=[self._topic_arn],
-            dimensions=self._dimensions,
-            **{**defaults, **definition},
+            **{"dimensions": self._dimensions, **defaults, **definition},
         )

@@ -1,6 +1,10 @@
-"""One real-time endpoint: configuration, endpoint, alarms, scaling. Next: deploy_scripts/ for what renders and verifies it."""
+"""What all endpoints are: configuration, endpoint, alarms, scaling; and the real-time one. Other kinds: serverless_stack.py,
+asynchronous_stack.py. Next: deploy_scripts/ for what renders and verifies it.
+"""
 
 from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
 
 import aws_cdk as cdk
 from aws_cdk import aws_sagemaker as sagemaker
@@ -14,25 +18,30 @@ from infra.serving.imports import ALERTS, BUCKET, KEY
 from infra.serving.prediction_alarm import PredictionAlarm
 from infra.serving.serving_stack import ServingStack
 from infra.serving.variant_autoscaling import VariantAutoscaling
-from settings_schema import Endpoint, Environment, Model, Project
+from settings_schema import Asynchronous, Endpoint, Environment, Model, Project, Serverless
 from settings_schema.names import VARIANT
 from settings_schema.serving import has_own_disk
 
+_Kind = TypeVar("_Kind", Endpoint, Serverless, Asynchronous)
 
-class EndpointStack(ServingStack):
-    """Model and configuration are unnamed: a new version makes new ones, then the endpoint moves to them."""
+
+class AnyEndpointStack(ServingStack, Generic[_Kind]):
+    """Model and configuration are unnamed: a new version makes new ones, then the endpoint moves to them.
+
+    A kind says what its variant runs on, what else its configuration has, which alarms it has and how it scales.
+    """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, project: Project, model: Model, environment: Environment, serving: Endpoint
+        self, scope: Construct, construct_id: str, *, project: Project, model: Model, environment: Environment, serving: _Kind
     ) -> None:
-        variables = live_metrics.variables(model.names(project).at(environment.name)) if serving.live_metrics else None
+        speaks = live_metrics.variables(model.names(project).at(environment.name)) if serving.live_metrics else {}
+        variables = {**speaks, **self._variables()}
         super().__init__(scope, construct_id, project=project, model=model, environment=environment, variables=variables)
-        self._serving = serving
+        self._serving: _Kind = serving
         log_group = self.log_group(self.names.log_group)
-        topic_arn = self.imports.of_environment(ALERTS)
-        alarms = EndpointAlarms(
-            self, "Alarms", names=self.names, serving=serving, calls_without_traffic=environment.protected, topic_arn=topic_arn
-        )
+        topic_arn: str = self.imports.of_environment(ALERTS)
+        alarms: EndpointAlarms = EndpointAlarms(self, "Alarms", names=self.names, serving=serving, topic_arn=topic_arn)
+        self._watch(alarms, environment)
         rollback = [*alarms.rollback, *self._prediction_alarms(topic_arn)]
         endpoint = GuardedEndpoint(
             self, "Endpoint", name=self.names.endpoint, configuration=self._configuration(), serving=serving, alarms=rollback
@@ -40,10 +49,31 @@ class EndpointStack(ServingStack):
         endpoint.node.add_dependency(log_group)
         for alarm in alarms.silence:
             alarm.node.add_dependency(endpoint)
-        if serving.autoscaling is not None:
-            scaling = VariantAutoscaling(self, "Autoscaling", names=self.names, autoscaling=serving.autoscaling)
+        scaling = self._scale()
+        if scaling is not None:
             scaling.node.add_dependency(endpoint)
         cdk.CfnOutput(self, "EndpointName", value=endpoint.name)
+
+    def _variables(self) -> dict[str, str]:
+        """Of the container, beside those that every one has."""
+        return {}
+
+    def _watch(self, alarms: EndpointAlarms, environment: Environment) -> None:
+        raise NotImplementedError
+
+    def _runs_on(self) -> dict[str, Any]:
+        """Properties of the production variant."""
+        raise NotImplementedError
+
+    def _has_own_disk(self) -> bool:
+        return False
+
+    def _more(self) -> dict[str, Any]:
+        """Properties of the configuration."""
+        return {"data_capture_config": self._data_capture()}
+
+    def _scale(self) -> Construct | None:
+        raise NotImplementedError
 
     def _prediction_alarms(self, topic_arn: str) -> list[PredictionAlarm]:
         """Those that undo an update; the alarm is there without, too."""
@@ -54,23 +84,18 @@ class EndpointStack(ServingStack):
         return [alarm] if self._serving.roll_back_on_predictions else []
 
     def _configuration(self) -> sagemaker.CfnEndpointConfig:
-        serving, key = self._serving, self.imports.of_environment(KEY)
+        key = self.imports.of_environment(KEY)
         configuration = sagemaker.CfnEndpointConfig(
             self,
             "Configuration",
             tags=self.made_for(),
-            kms_key_id=None if has_own_disk(serving.instance_type) else key,
+            kms_key_id=None if self._has_own_disk() else key,
             production_variants=[
                 sagemaker.CfnEndpointConfig.ProductionVariantProperty(
-                    variant_name=VARIANT,
-                    model_name=self.model.attr_model_name,
-                    instance_type=serving.instance_type,
-                    initial_instance_count=serving.initial_instance_count,
-                    initial_variant_weight=1,
-                    routing_config=sagemaker.CfnEndpointConfig.RoutingConfigProperty(routing_strategy=serving.request_routing.value),
+                    variant_name=VARIANT, model_name=self.model.attr_model_name, initial_variant_weight=1, **self._runs_on()
                 )
             ],
-            data_capture_config=self._data_capture(),
+            **self._more(),
         )
         self.keep_when_replaced(configuration)
         return configuration
@@ -91,3 +116,28 @@ class EndpointStack(ServingStack):
                 csv_content_types=["text/csv"], json_content_types=["application/json"]
             ),
         )
+
+
+class EndpointStack(AnyEndpointStack[Endpoint]):
+    """Answers at once, on instances that are always there."""
+
+    def _watch(self, alarms: EndpointAlarms, environment: Environment) -> None:
+        alarms.watch_instances(self._serving.instance_type)
+        if environment.protected:
+            alarms.watch_silence()
+
+    def _runs_on(self) -> dict[str, Any]:
+        serving = self._serving
+        return {
+            "instance_type": serving.instance_type,
+            "initial_instance_count": serving.initial_instance_count,
+            "routing_config": sagemaker.CfnEndpointConfig.RoutingConfigProperty(routing_strategy=serving.request_routing.value),
+        }
+
+    def _has_own_disk(self) -> bool:
+        return has_own_disk(self._serving.instance_type)
+
+    def _scale(self) -> Construct | None:
+        if self._serving.autoscaling is None:
+            return None
+        return VariantAutoscaling(self, "Autoscaling", names=self.names, autoscaling=self._serving.autoscaling)

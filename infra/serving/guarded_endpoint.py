@@ -16,7 +16,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from settings_schema import Endpoint, Rollout, Routing
+from settings_schema import Asynchronous, Endpoint, Rollout, Routing, Serverless
 from settings_schema.rollout import UPDATE, Update
 
 UPDATE_TIMEOUT_SECONDS = 7200
@@ -32,11 +32,11 @@ class GuardedEndpoint(Construct):
         *,
         name: str,
         configuration: sagemaker.CfnEndpointConfig,
-        serving: Endpoint,
+        serving: Endpoint | Serverless | Asynchronous,
         alarms: Sequence[cloudwatch.CfnAlarm],
     ) -> None:
         super().__init__(scope, construct_id)
-        scales = serving.autoscaling is not None
+        scales = serving.scales
         guarded = self._guarded()
         self._endpoint = sagemaker.CfnEndpoint(
             self,

@@ -16,11 +16,12 @@ ALERTS, BUCKET, DATA_BUCKET, DEAD_LETTERS, KEY, SECURITY_GROUP, SUBNETS = (
     *("SecurityGroupId", "SubnetIds"),
 )
 INFERENCE_ROLE, SCHEDULE_ROLE, SCORING_ROLE = "InferenceRoleArn", "ScheduleRoleArn", "ScoringRoleArn"
+ANSWERS_TOPIC = "AnswersTopicArn"
 MONITORING_ROLE, MONITORING_SCHEDULE_ROLE = "MonitoringRoleArn", "MonitoringScheduleRoleArn"
 
 
 def role_export(names: ServingNames, output: str) -> str:
-    """A model's own role; the name of the model's stack is in it."""
+    """A model's own role or topic; the name of the model's stack is in it."""
     return f"{names.stack}-{output}"
 
 

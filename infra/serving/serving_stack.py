@@ -31,6 +31,9 @@ class ServingStack(cdk.Stack):
     infra/environment/remove_unused deletes those that nothing uses.
     """
 
+    #: From the network: the container needs nothing but its requests.
+    isolated = True
+
     def __init__(
         self,
         scope: Construct,
@@ -55,8 +58,8 @@ class ServingStack(cdk.Stack):
         self._in_vpc = environment.in_vpc
         self.package_arn, self.version = self._parameters()
         self.model = self._model({**(variables or {}), live_metrics.VERSION: self.version})
-        if model.watch is not None:
-            ModelWatch(self, "Watch", names=self.names, model=model, watch=model.watch, imports=self.imports, in_vpc=self._in_vpc)
+        if watch := model.watch_in(environment.name):
+            ModelWatch(self, "Watch", names=self.names, model=model, watch=watch, imports=self.imports, in_vpc=self._in_vpc)
         cdk.CfnOutput(self, "DeployedModelPackageArn", value=self.package_arn)
 
     @property
@@ -89,7 +92,7 @@ class ServingStack(cdk.Stack):
             "Model",
             tags=self.made_for(),
             execution_role_arn=self.imports.role(INFERENCE_ROLE),
-            enable_network_isolation=True,  # the container needs nothing but its requests
+            enable_network_isolation=self.isolated,
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
                 model_package_name=self.package_arn, environment=dict(variables)
             ),

@@ -5,17 +5,27 @@ Its template is `cdk.out/assembly-<stack>/<stack>.template.json`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import aws_cdk as cdk
 from constructs import Construct
 
+from infra.serving.asynchronous_stack import AsynchronousStack
 from infra.serving.batch_stack import BatchStack
 from infra.serving.endpoint_stack import EndpointStack
+from infra.serving.serverless_stack import ServerlessStack
 from infra.tags import add_tags
-from settings_schema import Environment, Model, Project
+from settings_schema import Asynchronous, Batch, Endpoint, Environment, Model, Project, Serverless
 from settings_schema.reading import Settings
-from settings_schema.serving import Batch
+
+#: How a model serves -> the stack that does it.
+STACKS: Mapping[type, type] = {
+    Asynchronous: AsynchronousStack,
+    Batch: BatchStack,
+    Endpoint: EndpointStack,
+    Serverless: ServerlessStack,
+}
 
 
 class ServingStage(cdk.Stage):
@@ -23,10 +33,7 @@ class ServingStage(cdk.Stage):
         super().__init__(scope, construct_id)
         given: dict[str, Any] = {"project": project, "model": model, "environment": environment}
         serving = model.serving[environment.name]
-        if isinstance(serving, Batch):
-            BatchStack(self, "Default", serving=serving, **given)
-        else:
-            EndpointStack(self, "Default", serving=serving, **given)
+        STACKS[type(serving)](self, "Default", serving=serving, **given)
         add_tags(self, model.names(project).at(environment.name).tags)
 
 

@@ -6,6 +6,9 @@ sources: capacity/. SageMaker scales through its service-linked role, so nothing
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Protocol
+
 from aws_cdk import aws_applicationautoscaling as appscaling
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
@@ -14,63 +17,99 @@ from settings_schema import Autoscaling, Schedule, ServingNames, StepScaling, Ta
 from settings_schema.names import VARIANT
 
 _INVOCATIONS = "SageMakerVariantInvocationsPerInstance"
-LOAD = "load"  # ends the name of the alarm that scales in steps
+LOAD = "load"  # ends the name of the alarm that scales in steps, or from none
 _CONCURRENCY = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
+
+
+class Cooldowns(Protocol):
+    """What says how long a policy waits after it has acted."""
+
+    @property
+    def scale_out_cooldown_seconds(self) -> int: ...
+
+    @property
+    def scale_in_cooldown_seconds(self) -> int: ...
+
+
+def scalable_variant(
+    scope: Construct,
+    names: ServingNames,
+    lowest: int,
+    highest: int,
+    schedules: Sequence[Schedule] = (),
+    time_zone: str = "Etc/UTC",
+    dimension: str = "sagemaker:variant:DesiredInstanceCount",
+) -> appscaling.CfnScalableTarget:
+    return appscaling.CfnScalableTarget(
+        scope,
+        "Target",
+        service_namespace="sagemaker",
+        scalable_dimension=dimension,
+        resource_id=f"endpoint/{names.endpoint}/variant/{VARIANT}",
+        min_capacity=lowest,
+        max_capacity=highest,
+        scheduled_actions=[_scheduled_action(schedule, time_zone) for schedule in schedules] or None,
+    )
+
+
+def _scheduled_action(schedule: Schedule, time_zone: str) -> appscaling.CfnScalableTarget.ScheduledActionProperty:
+    return appscaling.CfnScalableTarget.ScheduledActionProperty(
+        scheduled_action_name=schedule.name,
+        schedule=f"cron({schedule.cron})",
+        timezone=time_zone,
+        scalable_target_action=appscaling.CfnScalableTarget.ScalableTargetActionProperty(
+            min_capacity=schedule.min_capacity, max_capacity=schedule.max_capacity
+        ),
+    )
+
+
+def tracking_policy(
+    scope: Construct,
+    construct_id: str,
+    *,
+    name: str,
+    target: appscaling.CfnScalableTarget,
+    value: float,
+    cooldowns: Cooldowns,
+    **metric: Any,
+) -> None:
+    """`metric`: its predefined or customized specification."""
+    appscaling.CfnScalingPolicy(
+        scope,
+        construct_id,
+        policy_name=name,
+        policy_type="TargetTrackingScaling",
+        scaling_target_id=target.ref,
+        target_tracking_scaling_policy_configuration=appscaling.CfnScalingPolicy.TargetTrackingScalingPolicyConfigurationProperty(
+            target_value=value,
+            scale_out_cooldown=cooldowns.scale_out_cooldown_seconds,
+            scale_in_cooldown=cooldowns.scale_in_cooldown_seconds,
+            **metric,
+        ),
+    )
 
 
 class VariantAutoscaling(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, names: ServingNames, autoscaling: Autoscaling) -> None:
         super().__init__(scope, construct_id)
         self._names = names
-        self._target = self._scalable_target(autoscaling)
+        low, high = autoscaling.min_capacity, autoscaling.max_capacity
+        self._target = scalable_variant(self, names, low, high, autoscaling.schedules, autoscaling.time_zone)
         if autoscaling.target_tracking is not None:
             self._track(autoscaling.target_tracking)
         if autoscaling.step_scaling is not None:
             self._step(autoscaling.step_scaling)
-
-    def _scalable_target(self, autoscaling: Autoscaling) -> appscaling.CfnScalableTarget:
-        return appscaling.CfnScalableTarget(
-            self,
-            "Target",
-            service_namespace="sagemaker",
-            scalable_dimension="sagemaker:variant:DesiredInstanceCount",
-            resource_id=f"endpoint/{self._names.endpoint}/variant/{VARIANT}",
-            min_capacity=autoscaling.min_capacity,
-            max_capacity=autoscaling.max_capacity,
-            scheduled_actions=[self._scheduled_action(schedule, autoscaling.time_zone) for schedule in autoscaling.schedules] or None,
-        )
-
-    @staticmethod
-    def _scheduled_action(schedule: Schedule, time_zone: str) -> appscaling.CfnScalableTarget.ScheduledActionProperty:
-        return appscaling.CfnScalableTarget.ScheduledActionProperty(
-            scheduled_action_name=schedule.name,
-            schedule=f"cron({schedule.cron})",
-            timezone=time_zone,
-            scalable_target_action=appscaling.CfnScalableTarget.ScalableTargetActionProperty(
-                min_capacity=schedule.min_capacity, max_capacity=schedule.max_capacity
-            ),
-        )
 
     def _track(self, tracking: TargetTracking) -> None:
         self._tracking_policy("Invocations", _INVOCATIONS, tracking.invocations_per_instance, tracking)
         if tracking.concurrent_requests_per_model is not None:
             self._tracking_policy("Concurrency", _CONCURRENCY, tracking.concurrent_requests_per_model, tracking)
 
-    def _tracking_policy(self, name: str, metric: str, target: float, tracking: TargetTracking) -> None:
+    def _tracking_policy(self, name: str, metric: str, value: float, tracking: TargetTracking) -> None:
         predefined = appscaling.CfnScalingPolicy.PredefinedMetricSpecificationProperty(predefined_metric_type=metric)
-        appscaling.CfnScalingPolicy(
-            self,
-            name,
-            policy_name=self._names.scaling_policy(name.lower()),
-            policy_type="TargetTrackingScaling",
-            scaling_target_id=self._target.ref,
-            target_tracking_scaling_policy_configuration=appscaling.CfnScalingPolicy.TargetTrackingScalingPolicyConfigurationProperty(
-                predefined_metric_specification=predefined,
-                target_value=target,
-                scale_out_cooldown=tracking.scale_out_cooldown_seconds,
-                scale_in_cooldown=tracking.scale_in_cooldown_seconds,
-            ),
-        )
+        given: dict[str, Any] = {"target": self._target, "value": value, "cooldowns": tracking}
+        policy_name = self._names.scaling_policy(name.lower())
+        tracking_policy(self, name, name=policy_name, predefined_metric_specification=predefined, **given)
 
     def _step(self, scaling: StepScaling) -> None:
         policy = appscaling.CfnScalingPolicy(

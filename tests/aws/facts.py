@@ -120,4 +120,29 @@ FACTS = (
         "nothing: the Developer Guide's capture and the API reference of DataCaptureConfig speak of requests and do not say which",
         "the first refused request: the findings of its window count it, or do not",
     ),
+    Fact(
+        "A serverless endpoint takes canary and linear traffic in percent, with alarms that undo an update",
+        "SageMaker guide, exclusions of deployment guardrails: of blue/green they name neither serverless nor asynchronous endpoints",
+        "the second deployment of a Serverless with such a rollout",
+    ),
+    Fact(
+        "A serverless endpoint takes KmsKeyId in its configuration",
+        "SageMaker guide, Create an endpoint configuration (serverless)",
+        "the first deployment of a Serverless",
+    ),
+    Fact(
+        "An asynchronous endpoint takes data capture, and captures what it answers",
+        "CreateEndpointConfig, which excludes none; SageMaker SDK's Model.deploy takes both",
+        "the first deployment of an Asynchronous, and its watch an hour later",
+    ),
+    Fact(
+        "An asynchronous endpoint without instances is updated, and keeps none",
+        "UpdateEndpoint, RetainAllVariantProperties; SageMaker guide, Autoscale an asynchronous endpoint",
+        "a deployment while nothing waits",
+    ),
+    Fact(
+        "What lies at the failure location names the container's status, as in error (415)",
+        "the words of ModelError; a failure that names none counts as a refusal",
+        "Verify on an Asynchronous",
+    ),
 )

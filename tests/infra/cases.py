@@ -12,7 +12,7 @@ from typing import Any
 
 from app import build_app
 from infra.places import Places
-from settings_schema import CodeConnection, Environment, Model
+from settings_schema import Asynchronous, CodeConnection, Environment, Model, ProvisionedConcurrency, Serverless
 from settings_schema.reading import Settings
 from tests.example_models import ABALONE, ARRESTS, PRODUCTION, PROJECT, SETTINGS, STAGING
 from tests.infra.grants import Templates
@@ -31,8 +31,17 @@ def named(*models: Model) -> Mapping[str, Model]:
 
 #: Everything in one account and region, which the templates do not name.
 ONE = replace(SETTINGS, models=named(ABALONE, ABALONE.but(name="abalone-large"), ARRESTS, ARRESTS.but(name="arrests-large")))
-#: What serves has an account of its own.
-TWO = replace(SETTINGS, project=HOME, environments=(STAGING, PRODUCTION.but(account="333333333333")))
+#: Tried without instances, and by a queue where it works; and the other way round.
+QUEUED = ABALONE.but(name="queued", serving={STAGING.name: Serverless(), PRODUCTION.name: Asynchronous()})
+PROVISIONED = Serverless(max_concurrency=9, provisioned=ProvisionedConcurrency(min_capacity=1, max_capacity=3))
+IDLE = ABALONE.but(name="idle", serving={STAGING.name: Asynchronous(), PRODUCTION.name: PROVISIONED})
+#: What serves has an account of its own; every kind of endpoint.
+TWO = replace(
+    SETTINGS,
+    project=HOME,
+    environments=(STAGING, PRODUCTION.but(account="333333333333")),
+    models=named(ABALONE, ARRESTS, QUEUED, IDLE),
+)
 #: Each environment has its own account, one of them is in another region; in networks of their own, and the code is elsewhere.
 THREE = replace(
     SETTINGS,

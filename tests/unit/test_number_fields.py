@@ -11,14 +11,18 @@ import pytest
 import settings_schema
 from pipelines.tabular.specification import specification_json
 from settings_schema import (
+    Asynchronous,
     Autoscaling,
+    BacklogScaling,
     Endpoint,
     Gate,
     Monitoring,
     Numeric,
     Preparation,
     Prices,
+    ProvisionedConcurrency,
     Range,
+    Serverless,
     SettingsError,
     Split,
     StepScaling,
@@ -30,14 +34,18 @@ from tests.unit.test_settings import data_set
 
 #: One instance of each class that has a float: whole numbers are put into its fields.
 EXAMPLES = {
+    "Asynchronous": Asynchronous(),
+    "BacklogScaling": BacklogScaling(),
     "DataSet": data_set(),
     "Endpoint": Endpoint(),
     "Gate": Gate(),
     "Monitoring": Monitoring(),
     "Numeric": Numeric(name="x", minimum=-1e6, maximum=1e6),
     "Preparation": Preparation(),
+    "ProvisionedConcurrency": ProvisionedConcurrency(),
     "Prices": Prices(region="us-east-1", as_of="2025-06", source="a page", usd_per_hour={"ml.m5.large": 0.1}),
     "Range": Range(low=-1e6, high=1e6),
+    "Serverless": Serverless(),
     "Split": Split(),
     "StepScaling": StepScaling(),
     "TargetTracking": TargetTracking(),

@@ -56,6 +56,7 @@ PREDEFINED_METRICS: Mapping[str, MetricSpecification] = MappingProxyType(
     {
         "SageMakerVariantInvocationsPerInstance": MetricSpecification("InvocationsPerInstance", "Sum", 60),
         "SageMakerVariantConcurrentRequestsPerModelHighResolution": MetricSpecification("ConcurrentRequestsPerModel", "Maximum", 10),
+        "SageMakerVariantProvisionedConcurrencyUtilization": MetricSpecification("ServerlessProvisionedConcurrencyUtilization"),
     }
 )
 
@@ -201,7 +202,7 @@ class ScheduledAction:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScalableTarget:
-    """The variant whose instance count is scaled. The minimum of a plain SageMaker variant is 1 or more."""
+    """What is scaled of a variant: its instances, or what is provisioned of a serverless one. An asynchronous one may have none."""
 
     resource_id: str
     min_capacity: int
@@ -216,8 +217,7 @@ class ScalableTarget:
         require(
             self.min_capacity <= self.max_capacity, f"{where}: min capacity {self.min_capacity} is above max capacity {self.max_capacity}"
         )
-        lowest = 1 if self.scalable_dimension == "sagemaker:variant:DesiredInstanceCount" else 0
-        require(self.min_capacity >= lowest, f"{where}: min capacity is {self.min_capacity}; allowed: {lowest} or more")
+        require(self.min_capacity >= 0, f"{where}: min capacity is {self.min_capacity}; allowed: 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -101,6 +101,9 @@ def _configuration(logical: str, resources: Resources, resolver: _Resolver) -> C
         scale_out_suspended=bool(suspended.get("DynamicScalingOutSuspended")),
         scheduled_suspended=bool(suspended.get("ScheduledScalingSuspended")),
     )
+    may_be_none = any("AsyncInferenceConfig" in resource.get("Properties", {}) for resource in resources.values())
+    low, least = target.min_capacity, 0 if may_be_none else 1  # "Autoscale an asynchronous endpoint" of the SageMaker guide
+    require(low >= least, f"scalable target {target.resource_id}: min capacity is {low}; allowed: {least} or more")
     policies = [
         _policy(key, r["Properties"], resources, resolver) for key, r in resources.items() if _is_policy_of(logical, target, r, resolver)
     ]

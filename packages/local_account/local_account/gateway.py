@@ -28,7 +28,7 @@ from local_account.api.rules import rule
 from local_account.authorization.credentials import Credentials
 from local_account.cloudformation import deployer
 from local_account.context import Context
-from local_account.endpoints import runtime
+from local_account.endpoints import asynchronous, runtime
 from local_account.errors import NotEmulatedError, ServiceError
 from local_account.protocols import error_response, operation_of
 from local_account.response import Response
@@ -198,6 +198,8 @@ class Gateway:
     async def _served(self, asked: _Asked, call: reading.Call, scope: Mapping[str, Any]) -> Response:
         """The answer of the service itself, in the place where the resource is that the request is about."""
         context, service, request = asked.context, asked.service, asked.request
+        if call.service == "sagemaker-runtime":
+            return asynchronous.invoke(context, call.parameters)
         if service == "sagemaker":
             return await asyncio.to_thread(Api.at(context).answer, call)
         if service in connections.SERVICES:

@@ -289,6 +289,7 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("moto.iam.policy_validation", "BaseIAMPolicyValidator"): "class",
     ("moto.iam.policy_validation", "IAMPolicyDocumentValidator"): "class",
     ("moto.iam.policy_validation", "IAMTrustPolicyDocumentValidator"): "class",
+    ("moto.applicationautoscaling.models", "_target_params_are_valid"): ("namespace", "r_id", "dimension"),
     ("moto.applicationautoscaling.models", "applicationautoscaling_backends"): "BackendDict",
     ("moto.applicationautoscaling.responses", "ApplicationAutoScalingResponse"): "class",
     ("moto.applicationautoscaling.responses", "_build_policy"): ("p",),

@@ -217,7 +217,7 @@ def test_a_name_that_is_taken_is_refused_and_what_is_there_stays(sagemaker: Any,
             {"ManagedInstanceScaling": {"Status": "ENABLED", "MinInstanceCount": 1, "MaxInstanceCount": 4}},
             "ValidationException.*ManagedInstanceScaling is only supported for inference component endpoints",
         ),
-        ({"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}, r"NotImplemented.*ProductionVariants\.ServerlessConfig"),
+        ({"CoreDumpConfig": {"DestinationS3Uri": "s3://bucket/dumps"}}, r"NotImplemented.*ProductionVariants\.CoreDumpConfig"),
         ({"EnableSSMAccess": True}, r"NotImplemented.*EnableSSMAccess true"),
         ({"ModelName": "no-such-model"}, "ValidationException.*Could not find model"),
         ({"InstanceType": None}, "ValidationException.*needs InstanceType"),
@@ -236,7 +236,7 @@ def test_a_variant_that_would_run_as_another_is_refused(sagemaker: Any, model: s
     "more",
     [
         {"ShadowProductionVariants": [variant("served", name="shadow")]},
-        {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://bucket/out"}}},
+        {"ExplainerConfig": {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {"ShapBaseline": "1"}}}}},
         {"MetricsConfig": {"EnableEnhancedMetrics": True}},
     ],
 )

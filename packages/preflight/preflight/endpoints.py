@@ -62,6 +62,17 @@ def endpoint_needs(fleets: Sequence[Fleet]) -> list[Need]:
     return needs
 
 
+def serverless_concurrency(stacks: Sequence[Stack], place: Place) -> dict[str, int]:
+    """MaxConcurrency of the templates' serverless variants, by stack and variant."""
+    return {
+        f"{stack.name} {variant['VariantName']}": int(most)
+        for stack in stacks
+        for config in stack.resources(_CONFIG).values()
+        for variant in config.get("ProductionVariants", [])
+        if (most := place.text(variant.get("ServerlessConfig", {}).get("MaxConcurrency"))) is not None
+    }
+
+
 def _in_stack(stack: Stack, targets: Sequence[Mapping[str, Any]], place: Place) -> Iterator[Fleet]:
     names = {logical_id: place.text(given.get("EndpointName")) or logical_id for logical_id, given in stack.resources(_ENDPOINT).items()}
     parameters = {name: str(given["Default"]) for name, given in stack.template.get("Parameters", {}).items() if "Default" in given}

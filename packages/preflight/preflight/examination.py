@@ -42,7 +42,12 @@ SECTIONS: Mapping[str, Mapping[str, Check]] = {
         "allowed types": fits.check_version,
         "scaling": fits.check_scaling,
     },
-    "Quotas": {"endpoints": quotas.check_endpoints, "jobs": quotas.check_jobs, "builds": quotas.check_builds},
+    "Quotas": {
+        "endpoints": quotas.check_endpoints,
+        "serverless": quotas.check_serverless,
+        "jobs": quotas.check_jobs,
+        "builds": quotas.check_builds,
+    },
     "Network": {
         "VPC endpoints": network.check_endpoint_services,
         "private DNS": network.check_private_dns,

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+#: Service Quotas' code of "total concurrency across all serverless endpoints" of SageMaker.
+SERVERLESS_CONCURRENCY = "L-96300102"
+
 
 class Use(Enum):
     """What an instance is used for. Names of quotas as Service Quotas lists them; `component` as the Price List names it."""

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from preflight.account import Account
+from preflight.endpoints import serverless_concurrency
 from preflight.finding import Finding, NotSeenError, Sign, failed, not_seen, passed, unseen
-from preflight.needs import Need, Use
+from preflight.needs import SERVERLESS_CONCURRENCY, Need, Use
 from preflight.service_quotas import find_quota, open_request, request_command
 from preflight.situation import Situation
 
@@ -32,6 +33,15 @@ def check_endpoints(situation: Situation) -> Iterator[Finding]:
     for need in needs:
         yield compare(situation, need, used[need.instance_type], unknown)
     yield from _total(situation, Use.ENDPOINT, needs, used.total())
+
+
+def check_serverless(situation: Situation) -> Iterator[Finding]:
+    """How much all serverless endpoints of an account and region may answer at once; those of others are not counted."""
+    needed = serverless_concurrency(situation.stacks, situation.place)
+    if needed:
+        why = ", ".join(f"{name} {most}" for name, most in needed.items())
+        what, less = "serverless concurrency", "or a smaller MaxConcurrency"
+        yield _line(situation.account, _SAGEMAKER, SERVERLESS_CONCURRENCY, what, sum(needed.values()), why, 0, less, "")
 
 
 def check_jobs(situation: Situation) -> Iterator[Finding]:

@@ -16,10 +16,10 @@ _OPEN_REQUESTS = ("PENDING", "CASE_OPENED")
 
 
 def find_quota(account: Account, service: str, name: str) -> Quota | None:
-    """None if Service Quotas has no quota of this name in the region. Raises NotSeenError."""
+    """`name`: or its code. None if Service Quotas has no such quota in the region. Raises NotSeenError."""
     for operation in ("list_service_quotas", "list_aws_default_service_quotas"):
         for quota in account.read_all("service-quotas", operation, "Quotas", ServiceCode=service):
-            if quota["QuotaName"] == name:
+            if name in (quota["QuotaName"], quota["QuotaCode"]):
                 return dict(quota)
     return None
 

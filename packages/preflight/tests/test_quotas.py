@@ -308,3 +308,18 @@ def test_what_is_not_counted_is_named_the_network_only_where_there_is_one():
     assert "training" in without.advice
     assert "VPC" not in without.advice
     assert "2 VPC endpoint interfaces" in with_network.advice
+
+
+def test_serverless_endpoints_share_a_quota_of_requests_at_once():
+    variants = [{"VariantName": "v", "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": most}} for most in (5, 7)]
+    stacks = [
+        stack(f"fish-{index}", {"Config": ("AWS::SageMaker::EndpointConfig", {"ProductionVariants": [item]})})
+        for index, item in enumerate(variants)
+    ]
+    enough, less = (
+        only(quotas.check_serverless, situation(account(quota("Total concurrency", value, code="L-96300102")), stacks=stacks))
+        for value in (12, 10)
+    )
+    assert (enough.sign, less.sign) == (Sign.PASSED, Sign.FAILED)
+    assert "needs 12 (fish-0 v 5, fish-1 v 7)" in less.found
+    assert list(quotas.check_serverless(situation())) == [], "no line where nothing is serverless"

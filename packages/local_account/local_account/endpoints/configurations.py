@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from local_account.endpoints import serverless
 from local_account.endpoints.models import Models
 from local_account.errors import InvalidError, NotEmulatedError
 from local_account.sagemaker.resources import Kind, Resources
@@ -29,10 +30,12 @@ class Configurations(Resources):
         if len(set(names)) < len(names):
             raise InvalidError(f"ProductionVariants has a VariantName twice: {', '.join(names)}.")
         for variant in request["ProductionVariants"]:
-            self._check(variant)
+            self._check(variant, request)
+        if "AsyncInferenceConfig" in request and not request["AsyncInferenceConfig"]["OutputConfig"].get("S3OutputPath"):
+            raise InvalidError("AsyncInferenceConfig.OutputConfig needs an S3OutputPath, where answers are written to.")
         return super().create(request, **more)
 
-    def _check(self, variant: Mapping[str, Any]) -> None:
+    def _check(self, variant: Mapping[str, Any], request: Mapping[str, Any]) -> None:
         """Raises ServiceError for a variant that SageMaker refuses, or that needs what the local account has not."""
         name = variant["VariantName"]
         if "ModelName" not in variant:
@@ -40,9 +43,13 @@ class Configurations(Resources):
         if "ManagedInstanceScaling" in variant:
             # AWS's words: https://github.com/hashicorp/terraform-provider-aws/pull/45926
             raise InvalidError("ManagedInstanceScaling is only supported for inference component endpoints.")
-        if not Models.at(self.context).find(variant["ModelName"]):
+        served = Models.at(self.context).find(variant["ModelName"])
+        if not served:
             model = self.context.arn("sagemaker", f"model/{variant['ModelName']}")
             raise InvalidError(f'Could not find model "{model}".')
+        if "ServerlessConfig" in variant:
+            serverless.check(variant, request, served)
+            return
         missing = [member for member in ("InstanceType", "InitialInstanceCount") if variant.get(member) is None]
         if missing:
             raise InvalidError(f"Variant {name} of ProductionVariants needs {' and '.join(missing)}.")

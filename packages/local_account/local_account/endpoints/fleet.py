@@ -66,6 +66,8 @@ class Instance:
 class Variant:
     """A production variant: equal instances of one model. `instances` is replaced, never changed, so readers need no lock."""
 
+    max_payload_bytes = 6 * 1024 * 1024
+
     def __init__(
         self,
         name: str,
@@ -94,6 +96,10 @@ class Variant:
             "CurrentInstanceCount": len(self.instances),
             "RoutingConfig": {"RoutingStrategy": self.routing.value},
         }
+
+    def begin(self, count: int) -> None:
+        """The instances of a new fleet. Raises as `scale_to` does."""
+        self.scale_to(count)
 
     def scale_to(self, count: int) -> None:
         """Start or end processes until there are `count` healthy ones. Raises ServiceError with the log's path if one does not start."""
@@ -140,6 +146,14 @@ class Variant:
             raise self._unhealthy(log_file) from error
         return Instance(pid, port, log_file, key)
 
+    def _start_healthy(self) -> Instance:
+        """An instance that is not yet one of those that serve. Raises as `scale_to` does."""
+        instance = self._start()
+        if not _becomes_healthy(instance, self._health_check_seconds):
+            self._launcher.stop(instance.pid)
+            raise self._unhealthy(instance.log_file)
+        return instance
+
     def _unhealthy(self, log_file: Path) -> ServiceError:
         return ServiceError(
             "ServiceException",
@@ -160,12 +174,20 @@ class Variant:
             self.instances = tuple(instance for instance in serving if instance.pid != pid)
             return len(self.instances) < len(serving)
 
-    def acquire(self) -> Instance | None:
-        """The instance for the next request, which is in flight there until `release`. None without instances."""
+    async def take(self) -> tuple[Instance | None, float]:
+        """As `acquire`, and how many seconds it took to make an instance ready for the request."""
+        return self.acquire(), 0.0
+
+    def acquire(self, limit: int | None = None) -> Instance | None:
+        """The instance for the next request, which is in flight there until `release`. None without instances.
+
+        `limit`: of those with fewer requests than that.
+        """
         with self._choosing:
-            if not self.instances:
+            instances = [item for item in self.instances if item.in_flight < limit] if limit else self.instances
+            if not instances:
                 return None
-            instance = self.instances[self.routing.choose([each.in_flight for each in self.instances])]
+            instance = instances[self.routing.choose([instance.in_flight for instance in instances])]
             instance.in_flight += 1
             return instance
 
@@ -173,6 +195,9 @@ class Variant:
         """The request is over, however it ended and whether the instance still serves or not."""
         with self._choosing:
             instance.in_flight -= 1
+
+    def close(self) -> None:
+        self.scale_to(0)
 
 
 class Fleet:
@@ -196,7 +221,7 @@ class Fleet:
 
     def close(self) -> None:
         for variant in self.variants.values():
-            variant.scale_to(0)
+            variant.close()
 
 
 def _becomes_healthy(instance: Instance, seconds: float) -> bool:

@@ -13,10 +13,12 @@ from typing import Any
 
 from local_account.context import Context
 from local_account.endpoints import data_capture, package, rollout
+from local_account.endpoints.backlog import Backlog
 from local_account.endpoints.endpoint_logs import EndpointLogs
 from local_account.endpoints.fleet import HEALTH_CHECK_SECONDS, Fleet, Variant, strategy_of
 from local_account.endpoints.models import Models
-from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts
+from local_account.endpoints.registry import Endpoint, Endpoints, desired, desired_counts
+from local_account.endpoints.serverless import ServerlessVariant
 from local_account.roles import Role
 from local_account.sagemaker.jobs.record import LONGEST_REASON
 
@@ -73,6 +75,7 @@ def create(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
             endpoint.capture = data_capture.start(
                 context, _role(context, configuration), endpoint.name, configuration.get("DataCaptureConfig")
             )
+            _queue(context, endpoint, configuration)
         except Exception as error:  # whatever keeps it from serving is the endpoint's FailureReason
             set_status(context, endpoint, "Failed", _reason(error))
             return
@@ -130,11 +133,21 @@ def scale(endpoints: Endpoints, endpoint: Endpoint, wanted: Sequence[Mapping[str
             try:
                 if change.get("DesiredInstanceCount") is not None:
                     variant.scale_to(int(change["DesiredInstanceCount"]))
+                if change.get("ServerlessUpdateConfig") and isinstance(variant, ServerlessVariant):
+                    variant.reconfigure(change["ServerlessUpdateConfig"])
             except Exception as error:  # the instances that run serve on; the reason is shown
                 reason = _reason(error)
         endpoint.refresh_record()
         if not endpoint.deleted.is_set():
             set_status(context, endpoint, "InService", reason)
+
+
+def end_idle(endpoints: Endpoints, now: float) -> None:
+    """`now`: simulated time in seconds since 1970."""
+    for endpoint in list(endpoints.by_name.values()):
+        for variant in endpoint.variants():
+            if isinstance(variant, ServerlessVariant):
+                variant.end_idle(now)
 
 
 def delete(endpoints: Endpoints, endpoint: Endpoint) -> None:
@@ -158,18 +171,34 @@ def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
         for variant in configuration["ProductionVariants"]:
             opt_ml = context.directory("endpoints", endpoint.name, name, variant["VariantName"])
             model = package.unpack(context, variant["ModelName"], opt_ml / "model")
-            weight = float(variant.get("InitialVariantWeight", 1.0))
+            weight = _weight(variant)
             logs = _log_paths(context, endpoint.name, variant, name)
             patience = float(variant.get("ContainerStartupHealthCheckTimeoutInSeconds") or HEALTH_CHECK_SECONDS)
-            built = Variant(variant["VariantName"], weight, model, endpoints.launcher, logs, strategy_of(variant), patience)
+            given = (variant["VariantName"], weight, model, endpoints.launcher, logs, strategy_of(variant))
+            serverless = variant.get("ServerlessConfig")
+            built = ServerlessVariant(context, serverless, *given) if serverless else Variant(*given, patience)
             fleet.variants[built.name] = built
-            built.scale_to(counts[built.name])
+            built.begin(counts[built.name])
             if endpoint.deleted.is_set():
                 raise RollbackError("the endpoint was deleted meanwhile")
     except Exception:
         fleet.close()
         raise
     return fleet
+
+
+def _weight(variant: Mapping[str, Any]) -> float:
+    return float(variant.get("InitialVariantWeight", 1.0))
+
+
+def _queue(context: Context, endpoint: Endpoint, configuration: Mapping[str, Any]) -> None:
+    """What waits in the queue of an asynchronous endpoint waits on while it is updated."""
+    asynchronous = endpoint.record["AsyncInferenceConfig"] = configuration.get("AsyncInferenceConfig")
+    if not asynchronous:
+        endpoint.backlog = None
+        return
+    endpoint.backlog = endpoint.backlog or Backlog(context, endpoint)
+    endpoint.backlog.configure(asynchronous, _role(context, configuration))
 
 
 def _log_paths(context: Context, endpoint: str, variant: Mapping[str, Any], configuration: str) -> Callable[[int], Path]:
@@ -241,10 +270,11 @@ def _take_over(
     record["EndpointConfigName"] = configuration["EndpointConfigName"]
     counts = desired_counts(configuration["ProductionVariants"])
     record["ProductionVariants"] = [
-        {**variant.describe(), "DesiredWeight": variant.weight, "DesiredInstanceCount": counts[name]}
-        for name, variant in candidate.variants.items()
+        {**candidate.variants[variant["VariantName"]].describe(), "DesiredWeight": _weight(variant), **desired(variant, counts)}
+        for variant in configuration["ProductionVariants"]
     ]
     record["PendingDeploymentSummary"] = None
+    _queue(context, endpoint, configuration)
     endpoint.capture_source, capture_configuration = capture
     record["DataCaptureConfig"] = data_capture.summary(capture_configuration)
     previous, endpoint.capture = (

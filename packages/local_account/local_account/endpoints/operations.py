@@ -16,8 +16,9 @@ from local_account.context import Context
 from local_account.endpoints import data_capture, lifecycle, rollout
 from local_account.endpoints.configurations import Configurations
 from local_account.endpoints.models import Models
-from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts
+from local_account.endpoints.registry import Endpoint, Endpoints, desired, desired_counts
 from local_account.errors import InvalidError
+from local_account.monitoring import heartbeat
 from local_account.sagemaker.api import Api
 from local_account.sagemaker.tags import Tags
 from local_account.scaling import operations as scaling
@@ -26,7 +27,8 @@ _BUSY = ("Creating", "Updating", "RollingBack", "Deleting")
 
 
 def begin(context: Context) -> None:
-    """Put the operations behind this account's API."""
+    """Put the operations behind this account's API, and let idle serverless containers go with time."""
+    heartbeat.on_beat(context, functools.partial(lifecycle.end_idle, Endpoints.at(context)))
     of_endpoints: dict[str, Callable[[Context, dict[str, Any]], Mapping[str, Any]]] = {
         "CreateEndpoint": create_endpoint,
         "DescribeEndpoint": describe_endpoint,
@@ -57,15 +59,11 @@ def create_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
             "EndpointArn": context.arn("sagemaker", f"endpoint/{name}"),
             "EndpointConfigName": configuration["EndpointConfigName"],
             "ProductionVariants": [
-                {
-                    "VariantName": variant["VariantName"],
-                    "CurrentInstanceCount": 0,
-                    "DesiredInstanceCount": counts[variant["VariantName"]],
-                    **_weights(variant),
-                }
+                {"VariantName": variant["VariantName"], "CurrentInstanceCount": 0, **desired(variant, counts), **_weights(variant)}
                 for variant in configuration["ProductionVariants"]
             ],
             "DataCaptureConfig": data_capture.summary(configuration.get("DataCaptureConfig")),
+            "AsyncInferenceConfig": configuration.get("AsyncInferenceConfig"),
             "LastDeploymentConfig": parameters.get("DeploymentConfig"),
             "CreationTime": now,
             "LastModifiedTime": now,
@@ -101,6 +99,7 @@ def update_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
     configuration = configurations.describe(parameters)
     capture = (configuration["EndpointConfigName"], configuration.get("DataCaptureConfig"))
     before, after = _instance_types(configurations.find(endpoint.record["EndpointConfigName"])), _instance_types(configuration)
+    _check_conversion(before, after)
     _check_scalable_targets(context, endpoint.name, before, after)
     if parameters.get("RetainAllVariantProperties"):
         excluded = {prop["VariantPropertyType"] for prop in parameters.get("ExcludeRetainedVariantProperties") or []}
@@ -134,6 +133,8 @@ def update_endpoint_weights_and_capacities(context: Context, parameters: dict[st
         for key in ("DesiredWeight", "DesiredInstanceCount"):
             if change.get(key) is not None:
                 variant[key] = change[key]
+        if change.get("ServerlessUpdateConfig"):
+            variant["DesiredServerlessConfig"] = {**variant["CurrentServerlessConfig"], **change["ServerlessUpdateConfig"]}
     endpoints = Endpoints.at(context)
     lifecycle.set_status(context, endpoint, "Updating")
     context.in_background(lifecycle.scale, endpoints, endpoint, wanted, failed=lifecycle.broken_off(endpoints, endpoint))
@@ -167,9 +168,16 @@ def retain_properties(configuration: Mapping[str, Any], running: Sequence[Mappin
 
 
 def _instance_types(configuration: Mapping[str, Any] | None) -> dict[str, str]:
-    """By variant; nothing of a configuration that was deleted."""
+    """By variant, empty for a serverless one; nothing of a configuration that was deleted."""
     variants = configuration["ProductionVariants"] if configuration else []
-    return {variant["VariantName"]: variant["InstanceType"] for variant in variants}
+    return {variant["VariantName"]: variant.get("InstanceType", "") for variant in variants}
+
+
+def _check_conversion(before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """SageMaker guide, "Feature exclusions" of Serverless Inference: an instance-based endpoint cannot be converted; the way back can."""
+    converted = [name for name, instance_type in after.items() if not instance_type and before.get(name)]
+    if converted:
+        raise InvalidError(f"Variant {', '.join(converted)} is on instances; an instance-based endpoint cannot be converted to serverless.")
 
 
 def _check_scalable_targets(context: Context, endpoint: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
@@ -232,7 +240,12 @@ def _check_wanted(endpoint: Endpoint, wanted: Sequence[Mapping[str, Any]]) -> No
         raise InvalidError(
             f'The variant name(s) "{", ".join(unknown)}" is/are not present within endpoint configuration "{configuration}".'
         )
+    lowest = 1 if endpoint.backlog is None else 0  # "Autoscale an asynchronous endpoint" of the guide
     for change in wanted:
-        count = change.get("DesiredInstanceCount")
-        if count is not None and int(count) < 1:
-            raise InvalidError(f"DesiredInstanceCount of variant {change['VariantName']} is {count}; allowed: at least 1")
+        name, count, serverless = change["VariantName"], change.get("DesiredInstanceCount"), change.get("ServerlessUpdateConfig")
+        is_serverless = "CurrentServerlessConfig" in endpoint.variant_record(name)
+        if count is not None and (is_serverless or int(count) < lowest):
+            allowed = "none, for it is serverless" if is_serverless else f"at least {lowest}"
+            raise InvalidError(f"DesiredInstanceCount of variant {name} is {count}; allowed: {allowed}")
+        if serverless is not None and not is_serverless:
+            raise InvalidError(f"ServerlessUpdateConfig is for serverless variants; variant {name} is on instances.")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from local_account.context import Context, Part
+from local_account.endpoints.backlog import Backlog
 from local_account.endpoints.data_capture import DataCapture
 from local_account.endpoints.fleet import Fleet, Variant
 from local_account.endpoints.launcher import Launcher
@@ -31,6 +32,7 @@ class Endpoint:
         self.candidate: Fleet | None = None
         self.candidate_share = 0.0
         self.capture: DataCapture | None = None
+        self.backlog: Backlog | None = None  # of an asynchronous endpoint
         self.deleted = threading.Event()
         self.changing = threading.Lock()  # held while the set of processes changes
 
@@ -95,7 +97,14 @@ class Endpoints(Part):
 
 
 def desired_counts(variants: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Variant name -> DesiredInstanceCount, of an endpoint's or a configuration's variants."""
+    """Variant name -> DesiredInstanceCount, of an endpoint's or a configuration's variants. A serverless variant has no instances."""
     return {
-        variant["VariantName"]: int(variant.get("DesiredInstanceCount") or variant.get("InitialInstanceCount") or 1) for variant in variants
+        variant["VariantName"]: int(variant.get("DesiredInstanceCount", variant.get("InitialInstanceCount", 0))) for variant in variants
     }
+
+
+def desired(variant: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
+    """What DescribeEndpoint says that a configuration's variant is to be."""
+    if "ServerlessConfig" in variant:
+        return {"CurrentServerlessConfig": variant["ServerlessConfig"], "DesiredServerlessConfig": variant["ServerlessConfig"]}
+    return {"DesiredInstanceCount": counts[variant["VariantName"]]}

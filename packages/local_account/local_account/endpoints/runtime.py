@@ -21,7 +21,6 @@ from local_account.endpoints.registry import Endpoint, Endpoints
 from local_account.errors import NotEmulatedError, ServiceError
 from local_account.response import Response
 
-MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 INVOCATION_TIMEOUT_SECONDS = 60.0
 #: An instance that is gone is replaced within about a second.
 _ATTEMPTS, _RETRY_SECONDS = 6, 0.2
@@ -38,6 +37,7 @@ class Served:
     variant: Variant
     instance: Instance | None
     answer: Reply
+    cold_start_seconds: float = 0.0
 
 
 async def invoke(context: Context, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> Response:
@@ -51,7 +51,7 @@ async def invoke(context: Context, endpoint_name: str, headers: Mapping[str, str
 
 async def _invoke(context: Context, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> Response:
     started = time.perf_counter()
-    _check(headers, body)
+    _check(headers)
     served = await _serve(context, endpoint_name, headers, body)
     endpoint, variant, answer = served.endpoint, served.variant, served.answer
     overhead = time.perf_counter() - started - answer.seconds
@@ -63,18 +63,16 @@ async def _invoke(context: Context, endpoint_name: str, headers: Mapping[str, st
         instances=len(variant.instances),
         model_latency=answer.seconds * 1e6,
         overhead_latency=overhead * 1e6,
+        measured={("ModelSetupTime", "Microseconds"): served.cold_start_seconds * 1e6} if served.cold_start_seconds else {},
     )
     if not 200 <= answer.status < 300:
         return _model_error(context, endpoint, answer, served.instance)
-    _capture(endpoint, variant, headers, body, answer)
+    capture(endpoint, variant, headers, body, answer)
     return Response(200, answer.body, _answer_headers(variant, answer))
 
 
-def _check(headers: Mapping[str, str], body: bytes) -> None:
+def _check(headers: Mapping[str, str]) -> None:
     """Raises ServiceError for what no endpoint answers."""
-    if len(body) > MAX_PAYLOAD_BYTES:
-        allowed = f"Member must have length less than or equal to {MAX_PAYLOAD_BYTES}"
-        raise ServiceError("ValidationError", f"1 validation error detected: Value at 'body' failed to satisfy constraint: {allowed}", 413)
     for option in ("target-model", "target-container-hostname", "session-id", "enable-explanations", "inference-component"):
         if f"{_PREFIX}{option}" in headers:
             raise NotEmulatedError("sagemaker-runtime", f"InvokeEndpoint with {_PREFIX}{option}")
@@ -87,9 +85,10 @@ async def _serve(context: Context, endpoint_name: str, headers: Mapping[str, str
     """
     for attempt in range(1, _ATTEMPTS + 1):
         endpoint, variant = _choose(context, endpoint_name, headers.get(f"{_PREFIX}target-variant"))
+        _require_payload(variant, body)
         endpoint.traffic.began(variant.name)
         try:
-            answer, instance = await _forward(endpoint, variant, headers, body)
+            answer, instance, cold_start_seconds = await _forward(endpoint, variant, headers, body)
             if answer is None:
                 await asyncio.sleep(_RETRY_SECONDS)  # a crashed instance is being replaced, or the whole fleet was
         except BaseException:
@@ -99,7 +98,13 @@ async def _serve(context: Context, endpoint_name: str, headers: Mapping[str, str
             break
         if attempt < _ATTEMPTS:
             endpoint.traffic.abandoned(variant.name)
-    return Served(endpoint, variant, instance, answer or Reply(503, {}, b"no instance of the variant answered"))
+    return Served(endpoint, variant, instance, answer or Reply(503, {}, b"no instance of the variant answered"), cold_start_seconds)
+
+
+def _require_payload(variant: Variant, body: bytes) -> None:
+    if len(body) > variant.max_payload_bytes:
+        allowed = f"Member must have length less than or equal to {variant.max_payload_bytes}"
+        raise ServiceError("ValidationError", f"1 validation error detected: Value at 'body' failed to satisfy constraint: {allowed}", 413)
 
 
 def _choose(context: Context, endpoint_name: str, target: str | None) -> tuple[Endpoint, Variant]:
@@ -108,27 +113,43 @@ def _choose(context: Context, endpoint_name: str, target: str | None) -> tuple[E
     fleet = endpoint.serving() if endpoint is not None else None
     if endpoint is None or fleet is None:
         raise ServiceError("ValidationError", f"Endpoint {endpoint_name} of account {context.settings.account_id} not found.")
+    if endpoint.backlog is not None:
+        raise ServiceError("ValidationError", f"Endpoint {endpoint_name} is asynchronous; invoke it with InvokeEndpointAsync.")
     return endpoint, fleet.pick(target)
 
 
-async def _forward(endpoint: Endpoint, variant: Variant, headers: Mapping[str, str], body: bytes) -> tuple[Reply | None, Instance | None]:
-    """Send to the instance that the variant's routing chooses. No answer if no instance has seen the request."""
-    started = time.perf_counter()
-    instance = variant.acquire()
+async def _forward(
+    endpoint: Endpoint, variant: Variant, headers: Mapping[str, str], body: bytes
+) -> tuple[Reply | None, Instance | None, float]:
+    """Send to the instance that the variant's routing chooses. No answer if no instance has seen the request.
+
+    Last: how many seconds the instance took to start for this request.
+    """
+    instance, cold_start_seconds = await variant.take()
     if instance is None:
-        return None, None
+        return None, None, cold_start_seconds
     try:
-        reply = await instance.client.post("/invocations", _forwarded(headers), body, INVOCATION_TIMEOUT_SECONDS)
-    except TimeoutError:
-        reply = Reply(0, {}, b"Your invocation timed out while waiting for a response from container primary.")
+        reply = await ask(instance, headers, body, INVOCATION_TIMEOUT_SECONDS)
     except NotConnectedError as error:
         _log.info("instance %s of %s did not answer: %s", instance.pid, endpoint.name, error)
-        return None, instance
-    except InstanceGoneError:  # not tried again: a request that ends one instance would end them all
-        reply = Reply(500, {}, b"Worker died.")
+        return None, instance, cold_start_seconds
     finally:
         variant.release(instance)
-    return replace(reply, seconds=time.perf_counter() - started), instance
+    return reply, instance, cold_start_seconds
+
+
+async def ask(instance: Instance, headers: Mapping[str, str], body: bytes, timeout_seconds: float) -> Reply:
+    """The container's answer, with status 0 where it takes longer. Raises NotConnectedError if it has not seen the request."""
+    started = time.perf_counter()
+    try:
+        reply = await instance.client.post("/invocations", _forwarded(headers), body, timeout_seconds)
+    except NotConnectedError:
+        raise
+    except TimeoutError:
+        reply = Reply(0, {}, b"Your invocation timed out while waiting for a response from container primary.")
+    except InstanceGoneError:  # not tried again: a request that ends one instance would end them all
+        reply = Reply(500, {}, b"Worker died.")
+    return replace(reply, seconds=time.perf_counter() - started)
 
 
 def _forwarded(headers: Mapping[str, str]) -> dict[str, str]:
@@ -151,7 +172,7 @@ def _model_error(context: Context, endpoint: Endpoint, answer: Reply, instance: 
     return Response(424, json.dumps(content).encode(), {"content-type": "application/json", "x-amzn-errortype": "ModelError"})
 
 
-def _capture(endpoint: Endpoint, variant: Variant, headers: Mapping[str, str], body: bytes, answer: Reply) -> None:
+def capture(endpoint: Endpoint, variant: Variant, headers: Mapping[str, str], body: bytes, answer: Reply) -> None:
     if endpoint.capture is None:
         return
     metadata: dict[str, Any] = {}

@@ -8,12 +8,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+
+#: A metric's name and unit.
+Measure = tuple[str, str]
 
 
 @dataclass
 class Minute:
-    """One simulated minute of one variant. Latencies in microseconds, as SageMaker's metrics are."""
+    """One simulated minute of one variant. Latencies in microseconds, as SageMaker's metrics are.
+
+    `measured`: what only some kinds of endpoints have, one value for each invocation that has it.
+    """
 
     invocations: int = 0
     invocations_per_instance: float = 0.0
@@ -21,6 +29,7 @@ class Minute:
     server_errors: int = 0
     model_latency: list[float] = field(default_factory=list)
     overhead_latency: list[float] = field(default_factory=list)
+    measured: dict[Measure, list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
 class Traffic:
@@ -39,7 +48,17 @@ class Traffic:
             self._advance(variant)
             self._in_flight[variant] += 1
 
-    def ended(self, variant: str, minute: int, status: int, *, instances: int, model_latency: float, overhead_latency: float) -> None:
+    def ended(
+        self,
+        variant: str,
+        minute: int,
+        status: int,
+        *,
+        instances: int,
+        model_latency: float,
+        overhead_latency: float = 0.0,
+        measured: Mapping[Measure, float] = MappingProxyType({}),
+    ) -> None:
         """`minute` is simulated time in whole minutes since 1970; `status` the HTTP status that the model answered.
 
         Each invocation counts 1 / `instances` for InvocationsPerInstance: "value 1/numberOfInstances is sent on each request".
@@ -54,6 +73,14 @@ class Traffic:
             counts.server_errors += status >= 500 or status == 0
             counts.model_latency.append(model_latency)
             counts.overhead_latency.append(overhead_latency)
+            for measure, value in measured.items():
+                counts.measured[measure].append(value)
+
+    def measure(self, variant: str, minute: int, measured: Mapping[Measure, float]) -> None:
+        """Of what is no answer of the model."""
+        with self._lock:
+            for measure, value in measured.items():
+                self._minutes[variant, minute].measured[measure].append(value)
 
     def abandoned(self, variant: str) -> None:
         """An invocation that began will not end: nobody waits for it any more."""

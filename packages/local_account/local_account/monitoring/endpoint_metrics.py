@@ -15,8 +15,9 @@ import psutil
 from local_account.context import Context
 from local_account.endpoints.fleet import Variant
 from local_account.endpoints.registry import Endpoint, Endpoints
+from local_account.endpoints.serverless import ServerlessVariant
 from local_account.endpoints.traffic import Minute
-from local_account.monitoring import store
+from local_account.monitoring import kinds_of_endpoint, store
 from local_account.monitoring.store import Datum
 
 INVOCATIONS, UTILISATION = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
@@ -40,13 +41,20 @@ class Publisher:
         invocations: list[Datum] = []
         utilisation: list[Datum] = []
         for endpoint in list(Endpoints.at(self._context).by_name.values()):
+            weight, left_out = self._context.clock.request_weight, kinds_of_endpoint.unpublished(endpoint)
+            of_requests: list[Datum] = []
+            of_instances: list[Datum] = []
             for (variant, counted), counts in endpoint.traffic.take_before(minute).items():
-                weight = self._context.clock.request_weight
-                invocations += _minute_data(endpoint.name, variant, counted * 60.0, counts, weight)
+                of_requests += _minute_data(endpoint.name, variant, counted * 60.0, counts, weight)
             for running in list(endpoint.variants()):
-                invocations += self._concurrency_data(endpoint, running, now)
+                of_requests += self._concurrency_data(endpoint, running, now)
                 if minute > self._minute:
-                    utilisation += self._utilisation_data(endpoint, running, (minute - 1) * 60.0)
+                    of_instances += self._utilisation_data(endpoint, running, (minute - 1) * 60.0)
+                if isinstance(running, ServerlessVariant):
+                    of_requests += kinds_of_endpoint.concurrency(running, _dimensions(endpoint.name, running.name), now)
+            invocations += [datum for datum in of_requests if datum.name not in left_out]
+            invocations += kinds_of_endpoint.backlog(endpoint, now)
+            utilisation += [datum for datum in of_instances if datum.name not in left_out]
         self._minute = minute
         for namespace, data in ((INVOCATIONS, invocations), (UTILISATION, utilisation)):
             if data:
@@ -76,12 +84,19 @@ class Publisher:
             try:
                 process = self._processes.setdefault(instance.pid, psutil.Process(instance.pid))
                 cpu.append(process.cpu_percent(None))
-                memory.append(process.memory_percent())
+                memory.append(_memory_percent(variant, process))
             except psutil.Error:
                 self._processes.pop(instance.pid, None)
         disk = [psutil.disk_usage(str(variant.model.directory)).percent] if cpu else []
         named = (("CPUUtilization", cpu), ("MemoryUtilization", memory), ("DiskUtilization", disk))
         return [Datum(name, dimensions, at, "Percent", values) for name, values in named if values]
+
+
+def _memory_percent(variant: Variant, process: psutil.Process) -> float:
+    """Of the machine's, or of what a serverless variant is to have."""
+    if isinstance(variant, ServerlessVariant):
+        return float(100 * process.memory_info().rss / (int(variant.configuration["MemorySizeInMB"]) * 2**20))
+    return float(process.memory_percent())
 
 
 def _dimensions(endpoint: str, variant: str) -> dict[str, str]:
@@ -91,6 +106,9 @@ def _dimensions(endpoint: str, variant: str) -> dict[str, str]:
 def _minute_data(endpoint: str, variant: str, at: float, counts: Minute, weight: float) -> list[Datum]:
     """The metrics of a minute; each invocation counts as `weight` of them (`Clock.request_weight`)."""
     dimensions = _dimensions(endpoint, variant)
+    others = list(kinds_of_endpoint.measured(counts, dimensions, at, weight))
+    if not counts.invocations:
+        return others
 
     def rate(errors: int) -> tuple[list[float], list[float]]:
         return [1.0, 0.0], [errors * weight, (counts.invocations - errors) * weight]
@@ -105,7 +123,7 @@ def _minute_data(endpoint: str, variant: str, at: float, counts: Minute, weight:
     for name, latencies in (("ModelLatency", counts.model_latency), ("OverheadLatency", counts.overhead_latency)):
         values, repeats = grouped(latencies)
         data.append(Datum(name, dimensions, at, "Microseconds", values, [repeat * weight for repeat in repeats]))
-    return data
+    return [*data, *others]
 
 
 def grouped(latencies: Sequence[float]) -> tuple[list[float], list[float]]:

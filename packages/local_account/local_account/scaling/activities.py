@@ -16,6 +16,7 @@ from typing import Any
 
 from capacity.bounds import Decision
 from local_account.context import Context, Part
+from local_account.scaling.dimensions import words
 
 RECORD_FILE = "scaling.jsonl"
 
@@ -55,7 +56,7 @@ class Activities(Part):
         activity = {
             "ActivityId": str(uuid.uuid4()),
             **target,
-            "Description": f"Setting desired instance count to {decision.new}.",
+            "Description": f"Setting desired {words(target['ScalableDimension'])} to {decision.new}.",
             "Cause": cause(decision),
             "StartTime": decision.time,
             "StatusCode": "InProgress",

@@ -23,7 +23,8 @@ from local_account.endpoints.registry import Endpoint, Endpoints
 from local_account.monitoring import alarm_loop, heartbeat, store
 from local_account.monitoring.store import MetricStat
 from local_account.scaling.activities import Activities
-from local_account.scaling.operations import DIMENSION, NAMESPACE, backend, endpoint_and_variant
+from local_account.scaling.dimensions import capacity, wanted, words
+from local_account.scaling.operations import NAMESPACE, backend, endpoint_and_variant
 
 _log = logging.getLogger(__name__)
 _MINUTE = 60
@@ -54,7 +55,7 @@ class ControlLoop:
 
     def step(self, now: float) -> None:
         """Decide for every target whose next evaluation is due at `now`, in Unix seconds."""
-        targets = dict(backend(self._context).targets.get(DIMENSION, {}))
+        targets = {name: target for of_dimension in backend(self._context).targets.values() for name, target in of_dimension.items()}
         for gone in set(self._watched) - set(targets):
             del self._watched[gone]
         for resource_id, target in targets.items():
@@ -89,8 +90,8 @@ class ControlLoop:
         if watched.stepped >= int(now // interval):
             return
         watched.stepped = int(now // interval)
-        record = endpoint.variant_record(variant)
-        desired, running = int(record["DesiredInstanceCount"]), int(record["CurrentInstanceCount"])
+        now_has = capacity(target.scalable_dimension, endpoint.variant_record(variant))
+        desired, running = now_has.desired, now_has.running
         decisions = engine.step(
             now,
             desired=desired,
@@ -104,7 +105,7 @@ class ControlLoop:
         watched.bounds = target.min_capacity, target.max_capacity = engine.min_capacity, engine.max_capacity
         self._observe(watched, target.resource_id, now, running, desired)
         for decision in decisions:
-            self._perform(decision, target.resource_id, now, running)
+            self._perform(decision, target, now, running)
 
     def _values(self, metric: MetricSpecification, count: int, endpoint: str, variant: str, now: float) -> list[float | None]:
         read = metric if metric.dimensions else with_dimensions(metric, endpoint, variant)
@@ -142,21 +143,21 @@ class ControlLoop:
         dimensions = {"EndpointName": endpoint, "VariantName": variant}
         return store.series(MetricStat("AWS/SageMaker", "Invocations", dimensions, "Sum", _MINUTE), now, 1)[0] or 0.0
 
-    def _perform(self, decision: Decision, resource_id: str, now: float, running: int) -> None:
-        history = Activities.at(self._context)
+    def _perform(self, decision: Decision, target: Any, now: float, running: int) -> None:
+        history, resource_id, dimension = Activities.at(self._context), target.resource_id, target.scalable_dimension
         history.observe(resource_id, now, load=self._load(resource_id, now), running=running, desired=decision.new, decision=decision)
-        activity = history.begin({"ServiceNamespace": NAMESPACE, "ResourceId": resource_id, "ScalableDimension": DIMENSION}, decision)
+        activity = history.begin({"ServiceNamespace": NAMESPACE, "ResourceId": resource_id, "ScalableDimension": dimension}, decision)
         if not decision.changes_capacity:
             activity.update(Description=f"Setting {decision.cause}.", StatusCode="Successful", EndTime=now)
             return
         endpoint, variant = endpoint_and_variant(resource_id)
-        wanted = [{"VariantName": variant, "DesiredInstanceCount": decision.new}]
+        changes = [wanted(dimension, variant, decision.new)]
         try:
             self._context.client("sagemaker").update_endpoint_weights_and_capacities(
-                EndpointName=endpoint, DesiredWeightsAndCapacities=wanted
+                EndpointName=endpoint, DesiredWeightsAndCapacities=changes
             )
             activity.update(
-                StatusCode="Successful", EndTime=now, StatusMessage=f"Successfully set desired instance count to {decision.new}."
+                StatusCode="Successful", EndTime=now, StatusMessage=f"Successfully set desired {words(dimension)} to {decision.new}."
             )
         except ClientError as error:
             _log.warning("scaling %s to %s was refused: %s", resource_id, decision.new, error)

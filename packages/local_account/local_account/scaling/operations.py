@@ -1,13 +1,14 @@
 """Application Auto Scaling's API for endpoint variants, on top of moto's records.
 
-Adds what moto leaves out: checks, the alarms of target tracking, the history of activities. Only
-`sagemaker:variant:DesiredInstanceCount` is acted upon; every other scalable dimension is refused by name (`api/lists/`).
+Adds what moto leaves out: checks, the alarms of target tracking, the history of activities. What can be scaled: `dimensions.py`;
+every other scalable dimension is refused by name (`api/lists/`).
 """
 
 from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,8 +24,9 @@ from local_account.endpoints.registry import Endpoints
 from local_account.errors import InvalidError, ServiceError
 from local_account.moto_operations import Operation, install_operations
 from local_account.scaling.activities import Activities
+from local_account.scaling.dimensions import INSTANCES, PROVISIONED, require_scalable
 
-NAMESPACE, DIMENSION = "sagemaker", "sagemaker:variant:DesiredInstanceCount"
+NAMESPACE = "sagemaker"
 #: The role that is used whatever role is given, and that is answered.
 #: Source: Application Auto Scaling user guide, "Service-linked roles for Application Auto Scaling".
 _SERVICE_LINKED_ROLE = (
@@ -36,7 +38,10 @@ _RESOURCE = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
 
 def install(context: Context) -> None:
     """Put the operations in place for this account."""
+    from moto.applicationautoscaling import models
     from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+
+    models._target_params_are_valid = lambda *_: True  # the port has checked them, and moto knows fewer dimensions
 
     operations: dict[str, Operation] = {
         "register_scalable_target": register_scalable_target,
@@ -68,7 +73,7 @@ def endpoint_and_variant(resource_id: str) -> tuple[str, str]:
 
 def is_scalable(context: Context, endpoint: str, variant: str) -> bool:
     """Whether the variant is registered."""
-    return _target(context, f"endpoint/{endpoint}/variant/{variant}") is not None
+    return any(_target(context, f"endpoint/{endpoint}/variant/{variant}", dimension) for dimension in (INSTANCES, PROVISIONED))
 
 
 def register_scalable_target(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -76,19 +81,19 @@ def register_scalable_target(context: Context, parameters: dict[str, Any]) -> di
     endpoint = Endpoints.at(context).by_name.get(name)
     if endpoint is None or variant not in [record["VariantName"] for record in endpoint.record["ProductionVariants"]]:
         raise InvalidError(f"Could not find variant {variant} of endpoint {name}; create the endpoint first.")
-    existing = _target(context, parameters["ResourceId"])
+    dimension = parameters["ScalableDimension"]
+    existing = _target(context, parameters["ResourceId"], dimension)
     low = parameters.get("MinCapacity", existing.min_capacity if existing else None)
     high = parameters.get("MaxCapacity", existing.max_capacity if existing else None)
     if low is None or high is None:
         raise InvalidError("MinCapacity and MaxCapacity are required to register a scalable target.")
-    if int(low) < 1:
-        raise InvalidError(f"MinCapacity is {low}; allowed for a variant: at least 1")
+    require_scalable(dimension, endpoint, variant, int(low))
     if int(high) < int(low):
         raise InvalidError(f"Maximum capacity {high} cannot be less than minimum capacity {low}.")
     role = parameters.get("RoleARN") or _SERVICE_LINKED_ROLE.format(context.settings.account_id)
     context.keyring.here(lambda: linked_roles.make(context.settings.account_id, NAMESPACE))
     target = backend(context).register_scalable_target(
-        NAMESPACE, parameters["ResourceId"], DIMENSION, int(low), int(high), role, parameters.get("SuspendedState")
+        NAMESPACE, parameters["ResourceId"], dimension, int(low), int(high), role, parameters.get("SuspendedState")
     )
     if existing is None:  # tags of an existing target are changed by TagResource only
         target.tags = dict(parameters.get("Tags") or {})
@@ -97,18 +102,18 @@ def register_scalable_target(context: Context, parameters: dict[str, Any]) -> di
 
 def deregister_scalable_target(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
     """Also deletes the target's policies, their alarms and the scheduled actions, as the service does."""
-    resource_id = parameters["ResourceId"]
-    _registered(context, resource_id, "deregister")
+    resource_id, dimension = parameters["ResourceId"], parameters["ScalableDimension"]
+    _registered(context, parameters, "deregister")
     for policy in [policy for policy in backend(context).policies.values() if policy.resource_id == resource_id]:
         _delete_policy(context, policy)
     backend(context).scheduled_actions = [action for action in backend(context).scheduled_actions if action.resource_id != resource_id]
-    backend(context).deregister_scalable_target(NAMESPACE, resource_id, DIMENSION)
+    backend(context).deregister_scalable_target(NAMESPACE, resource_id, dimension)
     return {}
 
 
 def put_scaling_policy(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
     resource_id, name = parameters["ResourceId"], parameters["PolicyName"]
-    _registered(context, resource_id, "put a policy on")
+    _registered(context, parameters, "put a policy on")
     kind = parameters.get("PolicyType") or "StepScaling"
     try:
         policy = policy_from_api({**parameters, "PolicyType": kind})
@@ -116,7 +121,7 @@ def put_scaling_policy(context: Context, parameters: dict[str, Any]) -> dict[str
         raise InvalidError(str(error)) from error
     body = parameters.get("StepScalingPolicyConfiguration") or parameters.get("TargetTrackingScalingPolicyConfiguration")
     previous = _policy(context, resource_id, name)
-    record = backend(context).put_scaling_policy(name, NAMESPACE, resource_id, DIMENSION, body, kind)
+    record = backend(context).put_scaling_policy(name, NAMESPACE, resource_id, parameters["ScalableDimension"], body, kind)
     if previous is not None:
         _delete_alarms(context, previous)
         record.policy_arn, record.creation_time = previous.policy_arn, previous.creation_time
@@ -134,7 +139,7 @@ def delete_scaling_policy(context: Context, parameters: dict[str, Any]) -> dict[
 
 
 def put_scheduled_action(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
-    _registered(context, parameters["ResourceId"], "put a scheduled action on")
+    _registered(context, parameters, "put a scheduled action on")
     try:
         scheduled_times(scheduled_action_from_api(parameters), context.clock.now())
     except CapacityError as error:
@@ -145,7 +150,7 @@ def put_scheduled_action(context: Context, parameters: dict[str, Any]) -> dict[s
         timezone=parameters.get("Timezone"),
         scheduled_action_name=parameters["ScheduledActionName"],
         resource_id=parameters["ResourceId"],
-        scalable_dimension=DIMENSION,
+        scalable_dimension=parameters["ScalableDimension"],
         start_time=parameters.get("StartTime"),
         end_time=parameters.get("EndTime"),
         scalable_target_action=parameters.get("ScalableTargetAction"),
@@ -187,7 +192,7 @@ def untag_resource(context: Context, parameters: dict[str, Any]) -> dict[str, An
 
 def _tags(context: Context, arn: str) -> dict[str, str]:
     """The tags of a scalable target; policies and scheduled actions have none."""
-    for target in backend(context).targets.get(DIMENSION, {}).values():
+    for target in [target for targets in backend(context).targets.values() for target in targets.values()]:
         if target.arn == arn:
             tags: dict[str, str] = target.tags
             return tags
@@ -233,8 +238,8 @@ def _delete_alarms(context: Context, policy: Any) -> None:
         context.client("cloudwatch").delete_alarms(AlarmNames=[alarm.name for alarm in policy.alarms])
 
 
-def _target(context: Context, resource_id: str) -> Any:
-    return backend(context).targets.get(DIMENSION, {}).get(resource_id)
+def _target(context: Context, resource_id: str, dimension: str) -> Any:
+    return backend(context).targets.get(dimension, {}).get(resource_id)
 
 
 def _policy(context: Context, resource_id: str, name: str) -> Any:
@@ -242,6 +247,7 @@ def _policy(context: Context, resource_id: str, name: str) -> Any:
     return next((policy for policy in policies if (policy.resource_id, policy.policy_name) == (resource_id, name)), None)
 
 
-def _registered(context: Context, resource_id: str, doing: str) -> None:
-    if _target(context, resource_id) is None:
+def _registered(context: Context, parameters: Mapping[str, Any], doing: str) -> None:
+    resource_id = parameters["ResourceId"]
+    if _target(context, resource_id, parameters["ScalableDimension"]) is None:
         raise ServiceError("ObjectNotFoundException", f"No scalable target is registered for {resource_id}; cannot {doing} it.")

@@ -1,0 +1,55 @@
+"""Metrics that only serverless or only asynchronous endpoints have, and which of the usual ones those have not.
+
+In: the endpoint and what it counted. Out: data for `endpoint_metrics.py`. Sources: SageMaker guide, "Alarms and logs for tracking metrics
+from serverless endpoints" and "Monitor asynchronous endpoint", each with an exhaustive list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+from local_account.endpoints.registry import Endpoint
+from local_account.endpoints.serverless import ServerlessVariant
+from local_account.endpoints.traffic import Minute
+from local_account.monitoring.store import Datum
+
+_NOT_SERVERLESS = frozenset({"InvocationsPerInstance", "ConcurrentRequestsPerModel", "CPUUtilization", "DiskUtilization"})
+_NOT_ASYNCHRONOUS = frozenset({"Invocations", "InvocationsPerInstance", "OverheadLatency", "ConcurrentRequestsPerModel"})
+
+
+def unpublished(endpoint: Endpoint) -> frozenset[str]:
+    """Names of metrics that real-time endpoints have."""
+    if endpoint.backlog is not None:
+        return _NOT_ASYNCHRONOUS
+    return _NOT_SERVERLESS if any(isinstance(variant, ServerlessVariant) for variant in endpoint.variants()) else frozenset()
+
+
+def measured(counts: Minute, dimensions: Mapping[str, str], at: float, weight: float) -> Iterator[Datum]:
+    for (name, unit), values in counts.measured.items():
+        yield Datum(name, dimensions, at, unit, values, [weight] * len(values))
+
+
+def concurrency(variant: ServerlessVariant, dimensions: Mapping[str, str], at: float) -> Iterator[Datum]:
+    """Of a time with requests: the most that there were at once, beside what there may be and what is provisioned."""
+    peak = variant.take_peak()
+    if not peak:
+        return
+    yield Datum("ServerlessConcurrentExecutionsUtilization", dimensions, at, "None", [peak / variant.max_concurrency])
+    if provisioned := variant.provisioned:
+        yield Datum("ServerlessProvisionedConcurrencyExecutions", dimensions, at, "Count", [float(min(peak, provisioned))])
+        yield Datum("ServerlessProvisionedConcurrencyUtilization", dimensions, at, "None", [peak / provisioned])
+
+
+def backlog(endpoint: Endpoint, now: float) -> Iterator[Datum]:
+    """Of the endpoint as it is now. What is per instance there is only with instances."""
+    if endpoint.backlog is None:
+        return
+    dimensions, waiting = {"EndpointName": endpoint.name}, float(endpoint.backlog.size)
+    instances = sum(len(variant.instances) for variant in endpoint.variants())
+    yield Datum("ApproximateBacklogSize", dimensions, now, "Count", [waiting])
+    yield Datum("HasBacklogWithoutCapacity", dimensions, now, "Count", [float(waiting > 0 and not instances)])
+    oldest = endpoint.backlog.oldest_seconds(datetime.fromtimestamp(now, UTC))
+    yield Datum("ApproximateAgeOfOldestRequest", dimensions, now, "Seconds", [oldest])
+    if instances:
+        yield Datum("ApproximateBacklogSizePerInstance", dimensions, now, "Count", [waiting / instances])

@@ -1,0 +1,43 @@
+"""Served by endpoints, by the shortest training there is: tried without instances, and by a queue where it works."""
+
+from settings_schema import (
+    Algorithm,
+    Asynchronous,
+    Categorical,
+    DataSet,
+    Model,
+    Numeric,
+    Problem,
+    Range,
+    Retraining,
+    Rollout,
+    Serverless,
+    Tuning,
+)
+
+MODEL = Model(
+    data=DataSet(
+        problem=Problem.REGRESSION,
+        target="rings",
+        numeric=(
+            Numeric(name="length", minimum=0, maximum=2),
+            Numeric(name="diameter", minimum=0, maximum=2),
+            Numeric(name="height", minimum=0, maximum=2),
+            Numeric(name="whole_weight", minimum=0, maximum=5),
+            Numeric(name="shucked_weight", minimum=0, maximum=5),
+            Numeric(name="viscera_weight", minimum=0, maximum=5),
+            Numeric(name="shell_weight", minimum=0, maximum=5),
+        ),
+        categorical=(Categorical(name="sex", values=("F", "I", "M")),),
+        metric="rmse",
+        threshold=2.4,
+    ),
+    algorithms=(Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": Range(low=0.01, high=10.0, log=True)}),),
+    tuning=Tuning(trials=1, parallel_trials=1),
+    retraining=Retraining(cron=None, quiet_hours=0),  # a busy machine takes days of the account's clock
+    serving={
+        "try": Serverless(memory_mb=1024, max_concurrency=3),
+        "live": Asynchronous(rollout=Rollout(bake_seconds=60, termination_wait_seconds=0)),
+    },
+    monitoring=None,  # the watch has a journey of its own
+)
