@@ -3,7 +3,8 @@
 An update is guarded if what it replaces may come back. The alarms are the endpoint's, not a fleet's: those that a broken version keeps in
 ALARM would undo whatever replaces it, and bring it back. So what replaces a version that was rejected goes all at once, and nothing undoes
 it; verify.py asks right after it. deploy_scripts/render.py says which (decision 141).
-Rules: "Blue/Green Deployments" and "Auto-Rollback Configuration" of the SageMaker guide, `DeploymentConfig` of its service model.
+Rules: "Blue/Green Deployments", "Use rolling deployments" and "Auto-Rollback Configuration" of the SageMaker guide, `DeploymentConfig` of
+its service model.
 """
 
 from __future__ import annotations
@@ -17,9 +18,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from settings_schema import Endpoint, Rollout, Routing
-from settings_schema.rollout import UPDATE, Update
-
-UPDATE_TIMEOUT_SECONDS = 7200
+from settings_schema.rollout import UPDATE, UPDATE_TIMEOUT_SECONDS, Update
 
 
 class GuardedEndpoint(Construct):
@@ -46,7 +45,9 @@ class GuardedEndpoint(Construct):
             # Without it every update would go back to the configuration's instance count, in the middle of the day's peak.
             retain_all_variant_properties=scales,
             exclude_retained_variant_properties=self._from_new_configuration() if scales else None,
-            deployment_config=cdk.Fn.condition_if(guarded.logical_id, _guarded_rollout(serving.rollout, alarms), _all_at_once()),
+            deployment_config=cdk.Fn.condition_if(
+                guarded.logical_id, _guarded_rollout(serving.rollout, alarms), _all_at_once(serving.rollout)
+            ),
         )
 
     def _guarded(self) -> cdk.CfnCondition:
@@ -74,17 +75,36 @@ class GuardedEndpoint(Construct):
 
 def _guarded_rollout(rollout: Rollout, alarms: Sequence[cloudwatch.CfnAlarm]) -> dict[str, Any]:
     """As CloudFormation writes it: within `Fn::If` the CDK's own classes would keep the names of their members."""
-    step = {"Type": "CAPACITY_PERCENT", "Value": rollout.step_percent}
+    step = _percent(rollout.step_percent)
     sizes = {Routing.CANARY: {"CanarySize": step}, Routing.LINEAR: {"LinearStepSize": step}}
     traffic = {"Type": rollout.routing.value, "WaitIntervalInSeconds": rollout.bake_seconds, **sizes.get(rollout.routing, {})}
+    rolls = rollout.routing is Routing.ROLLING
     return {
-        **_blue_green(traffic, rollout.termination_wait_seconds),
+        **(_rolling(rollout) if rolls else _blue_green(traffic, rollout.termination_wait_seconds)),
         "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm.ref} for alarm in alarms]},
     }
 
 
-def _all_at_once() -> dict[str, Any]:
+def _all_at_once(rollout: Rollout) -> dict[str, Any]:
+    """Where a fleet rolls there may be no room for a second one: in two halves, one right after the other."""
+    if rollout.routing is Routing.ROLLING:
+        return _rolling(Rollout(routing=Routing.ROLLING, step_percent=50, bake_seconds=0))
     return _blue_green({"Type": Routing.ALL_AT_ONCE.value, "WaitIntervalInSeconds": 0}, 0)
+
+
+def _rolling(rollout: Rollout) -> dict[str, Any]:
+    return {
+        "RollingUpdatePolicy": {
+            "MaximumBatchSize": _percent(rollout.step_percent),
+            "WaitIntervalInSeconds": rollout.bake_seconds,
+            "RollbackMaximumBatchSize": _percent(rollout.rollback_step_percent),
+            "MaximumExecutionTimeoutInSeconds": UPDATE_TIMEOUT_SECONDS,
+        }
+    }
+
+
+def _percent(value: int) -> dict[str, Any]:
+    return {"Type": "CAPACITY_PERCENT", "Value": value}
 
 
 def _blue_green(traffic: Mapping[str, Any], termination_wait_seconds: int) -> dict[str, Any]:
