@@ -29,6 +29,11 @@ class Update(StrEnum):
 
 UPDATE = "Update"
 
+#: Parameters of the stack of an endpoint that scales (infra/serving/guarded_endpoint.py): whether an update leaves as many instances as
+#: there are, and otherwise how many there are to be, which another instance type needs. Given by deploy_scripts/render.py.
+CAPACITY, INSTANCE_COUNT = "Capacity", "InstanceCount"
+KEPT, GIVEN = "kept", "given"
+
 
 #: An update that is not over by then is undone.
 UPDATE_TIMEOUT_SECONDS = 7200

@@ -16,6 +16,7 @@ from infra.serving.serving_stack import ServingStack
 from infra.serving.variant_autoscaling import VariantAutoscaling
 from settings_schema import Endpoint, Environment, Model, Project
 from settings_schema.names import VARIANT
+from settings_schema.rollout import CAPACITY, GIVEN, INSTANCE_COUNT
 from settings_schema.serving import has_own_disk
 
 
@@ -65,7 +66,7 @@ class EndpointStack(ServingStack):
                     variant_name=VARIANT,
                     model_name=self.model.attr_model_name,
                     instance_type=serving.instance_type,
-                    initial_instance_count=serving.initial_instance_count,
+                    initial_instance_count=self._instance_count(),
                     initial_variant_weight=1,
                     routing_config=sagemaker.CfnEndpointConfig.RoutingConfigProperty(routing_strategy=serving.request_routing.value),
                 )
@@ -74,6 +75,16 @@ class EndpointStack(ServingStack):
         )
         self.keep_when_replaced(configuration)
         return configuration
+
+    def _instance_count(self) -> int:
+        """Of a new endpoint, and of another instance type, for which the deployment says it; an update retains it otherwise."""
+        count = self._serving.initial_instance_count
+        if self._serving.autoscaling is None:
+            return count
+        parameter = cdk.CfnParameter(
+            self, INSTANCE_COUNT, type="Number", default=count, min_value=1, description=f"Counts where {CAPACITY} is {GIVEN}"
+        )
+        return int(parameter.value_as_number)
 
     def _data_capture(self) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty | None:
         """Requests and answers as JSON lines under `capture/<endpoint>/<variant>/yyyy/mm/dd/hh/`, for monitoring."""

@@ -18,7 +18,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from settings_schema import Endpoint, Rollout, Routing
-from settings_schema.rollout import UPDATE, UPDATE_TIMEOUT_SECONDS, Update
+from settings_schema.rollout import CAPACITY, GIVEN, INSTANCE_COUNT, KEPT, UPDATE, UPDATE_TIMEOUT_SECONDS, Update
 
 
 class GuardedEndpoint(Construct):
@@ -36,7 +36,7 @@ class GuardedEndpoint(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         scales = serving.autoscaling is not None
-        guarded = self._guarded()
+        guarded = self._chosen("Guarded", UPDATE, (Update.GUARDED, Update.AT_ONCE), "at-once: what serves must not come back")
         self._endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
@@ -50,27 +50,22 @@ class GuardedEndpoint(Construct):
             ),
         )
 
-    def _guarded(self) -> cdk.CfnCondition:
-        """By what the deployment says. In the stack's own scope, so that parameter and condition have plain names."""
+    def _chosen(self, condition: str, parameter: str, values: tuple[str, str], description: str) -> cdk.CfnCondition:
+        """Holds for the first value, the default. In the stack's own scope, so that parameter and condition have plain names."""
         stack = cdk.Stack.of(self)
-        parameter = cdk.CfnParameter(
-            stack,
-            UPDATE,
-            allowed_values=[update.value for update in Update],
-            default=Update.GUARDED.value,
-            description="at-once: what serves was rejected, so that nothing may bring it back",
-        )
-        expression = cdk.Fn.condition_equals(parameter.value_as_string, Update.GUARDED.value)
-        return cdk.CfnCondition(stack, "Guarded", expression=expression)
+        made = cdk.CfnParameter(stack, parameter, allowed_values=[*values], default=values[0], description=description)
+        return cdk.CfnCondition(stack, condition, expression=cdk.Fn.condition_equals(made.value_as_string, values[0]))
 
     @property
     def name(self) -> str:
         return self._endpoint.attr_endpoint_name
 
-    @staticmethod
-    def _from_new_configuration() -> list[sagemaker.CfnEndpoint.VariantPropertyProperty]:
-        kinds = ("DataCaptureConfig", "DesiredWeight")
-        return [sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type=kind) for kind in kinds]
+    def _from_new_configuration(self) -> cdk.IResolvable:
+        """What an update does not retain: the instance count too, where another type needs another one (deploy_scripts/type_change.py)."""
+        description = f"{GIVEN}: of another instance type there are as many as the parameter {INSTANCE_COUNT} says"
+        kept = self._chosen("KeepsCapacity", CAPACITY, (KEPT, GIVEN), description)
+        always = [{"VariantPropertyType": kind} for kind in ("DataCaptureConfig", "DesiredWeight")]
+        return cdk.Fn.condition_if(kept.logical_id, always, [*always, {"VariantPropertyType": "DesiredInstanceCount"}])
 
 
 def _guarded_rollout(rollout: Rollout, alarms: Sequence[cloudwatch.CfnAlarm]) -> dict[str, Any]:

@@ -185,6 +185,23 @@ def test_a_first_version_that_failed_its_verification_serves_on_and_people_are_t
     assert "version 1 serves production, and no deployment of it has ended well" in decision.told[0]
 
 
+@pytest.mark.parametrize("outcome", ["Failed", "Stopped"])
+def test_a_deployment_that_broke_off_between_its_two_updates_gives_production_its_scaling_back(outcome: str) -> None:
+    """Its first update has taken it away, and the version is still the last release's."""
+    broken = run(3, outcome, 6, commit="other-type")
+    world = replace(BOTH_SERVED, approval={**BOTH_SERVED.approval, 3: "Approved"}, deploys=[broken, *BOTH_SERVED.deploys])
+    decision = replace(world, changed={"first": ["live"]}).decide()
+    assert decision.back is not None
+    assert (decision.back.version.number, decision.back.commit, decision.back.leaving) == (2, "first", arn(2))
+    assert decision.told == [
+        "abalone: version 2 serves production with what the deployment of version 3 left, which broke off; production returns to version 2"
+    ]
+    assert started(world.decide()) == (None, None), "it has left the template as it was"
+    back = run(2, "Succeeded", 7, leaving=2)
+    assert started(replace(world, changed={"first": ["live"]}, returns=[back]).decide()) == (None, None), "and once it is back"
+    assert replace(world, changed={"first": ["live"]}, returns=[run(2, "Failed", 7, leaving=2)]).decide().back is None, "not for ever"
+
+
 def test_settings_that_failed_in_production_are_left_for_those_of_the_last_release() -> None:
     """The version is the same, so nothing but the template tells them apart."""
     failed = run(2, "Failed", 6, commit="scaled")

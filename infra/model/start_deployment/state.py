@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cached_property
 
 APPROVED, REJECTED, DELETED = "Approved", "Rejected", "deleted"
-IN_PROGRESS, SUCCEEDED, FAILED = "InProgress", "Succeeded", "Failed"
+IN_PROGRESS, SUCCEEDED, FAILED, STOPPED = "InProgress", "Succeeded", "Failed", "Stopped"
 
 
 @dataclass(frozen=True)
