@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from build_scripts.project_environment import ProjectEnvironment
 from capacity.template import POLICY, TARGET
-from deploy_scripts.environment_place import EnvironmentPlace
+from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.live_capacity import Fleet, live_fleet
-from settings_schema import Endpoint, ServingNames
+from settings_schema import Endpoint, Environment, Model, ServingNames
 from settings_schema.rollout import CAPACITY, GIVEN, INSTANCE_COUNT
 
 _PER_INSTANCE = "SageMakerVariantInvocationsPerInstance"
@@ -122,6 +123,14 @@ def deployed(place: EnvironmentPlace, names: ServingNames) -> tuple[dict[str, An
     (stack,) = cloudformation.describe_stacks(StackName=names.stack)["Stacks"]
     parameters = {item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", [])}
     return json.loads(body if isinstance(body, str) else json.dumps(body)), parameters
+
+
+def announced(project: ProjectEnvironment, environments: Iterable[Environment], model: Model) -> Iterator[str]:
+    """A line for each environment that another instance type comes to, by the settings of this checkout."""
+    for environment in environments:
+        names, place = model.names(project.project).at(environment.name), EnvironmentPlace(project, environment, Role.LOOKUP)
+        if change := coming(place, names, model.serving[environment.name]):
+            yield f"{model.name} in {environment.name} gets {change}"
 
 
 def coming(place: EnvironmentPlace, names: ServingNames, serving: object) -> TypeChange | None:
