@@ -4,7 +4,7 @@ Without `--stage`: for all environments, before the first one gets it. With it: 
 that a rejection, and a change of what serves, count until then. `--leaving`: a return from that version.
 In this order: wait until the stack and the endpoint that come first can be changed; choose the version, which has to be approved; fetch the
 templates that the build of the commit kept; refuse what cannot be changed or would fail half-way; write. One process: each costs a second.
-Input: MODEL, REQUESTED_PACKAGE, STAGE, LEAVING. Output: the folder rendered/ (artifact of the pipeline), and chosen.env for the shell.
+Input: MODEL, REQUESTED_PACKAGE, STAGE, LEAVING, REBUILT. Output: the folder rendered/ (the pipeline's artifact), chosen.env for the shell.
 Another instance type of what scales takes two updates of its stack (type_change.py): the files of the second are below rendered/second/,
 and everywhere else the same as those of the first. Next: the CloudFormation actions of the pipeline, then verify.py.
 """
@@ -29,7 +29,7 @@ from deploy_scripts.choose_version import LATEST, choose, exported, require_depl
 from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.regional_copy import copy, image_in, original, publish_in
-from deploy_scripts.stack_states import refuse_obstructed
+from deploy_scripts.stack_states import describe_stack, refuse_obstructed
 from deploy_scripts.type_change import TypeChange, coming
 from deploy_scripts.update_guard import guarded_or_not, refuse_alarmed
 from deploy_scripts.wait_for_endpoint import wait_until_updatable
@@ -37,6 +37,7 @@ from pipelines.monitoring.code import code_files
 from pipelines.monitoring.pipeline import CODE, IMAGE, PACKAGE, VERSION
 from settings_schema import Endpoint, Environment, Model, ServingNames
 from settings_schema.reading import Settings
+from settings_schema.rebuilding import NEVER, REBUILT
 from settings_schema.rollout import UPDATE, Update
 from settings_schema.serving import OnEndpoint
 
@@ -58,12 +59,14 @@ class Target:
     assembly: Path
     leaving: str = ""
     updates_twice: bool = True
+    rebuilt: str = NEVER
 
     @classmethod
     def of(cls, settings: Settings, given: argparse.Namespace) -> Target:
         environments = [settings.environment(given.stage)] if given.stage else settings.environments
         project, model = ProjectEnvironment(settings.project), settings.model(given.model)
-        return cls(project, model, environments, settings.production, given.assembly, given.leaving, bool(given.second_update))
+        asked = {"leaving": given.leaving, "updates_twice": bool(given.second_update), "rebuilt": given.rebuilt}
+        return cls(project, model, environments, settings.production, given.assembly, **asked)
 
     @property
     def first(self) -> Environment:
@@ -123,11 +126,20 @@ def files(target: Target, version: Version) -> dict[str, Any]:
         name, names, content, change = environment.name, target.names(environment), contents[environment.name], changes[environment.name]
         known = _values(project, model, version, target.place(environment).region, content)
         known |= {UPDATE: updates[name]} if name in updates else {}
+        known |= {REBUILT: _rebuilt(target, environment)} if REBUILT in content.get("Parameters", {}) else {}
         second = content, known | (change.parameters if change else {})
         for folder, (body, values) in (("", change.first if change and change.first else second), (SECOND, second)):
             made[f"{folder}{names.stack}.template.json"] = body
             made[f"{folder}{name}.parameters.json"] = template_configuration(values, body, names, project.project_id)
     return made
+
+
+def _rebuilt(target: Target, environment: Environment) -> str:
+    """The day, where what serves is made anew; otherwise the one that is there, so that nothing is."""
+    if target.rebuilt != NEVER:
+        return target.rebuilt
+    stack = describe_stack(target.place(environment).client("cloudformation"), target.names(environment).stack) or {}
+    return next((item["ParameterValue"] for item in stack.get("Parameters", []) if item["ParameterKey"] == REBUILT), NEVER)
 
 
 def _change(target: Target, environment: Environment) -> TypeChange | None:
@@ -209,6 +221,7 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument(
         "--leaving", default=environment.get("LEAVING", ""), help="a return: ARN of the version that it is to be rid of (default: LEAVING)"
     )
+    options.add_argument("--rebuilt", default=environment.get("REBUILT", NEVER), help="the day, if it is made anew (default: REBUILT)")
     options.add_argument(
         "--second-update",
         default=environment.get("SECOND_UPDATE", ""),

@@ -14,6 +14,7 @@ from settings_schema.errors import require
 from settings_schema.monitoring import Monitoring
 from settings_schema.names import RESERVED_MODELS, ModelNames
 from settings_schema.project import Project
+from settings_schema.rebuilding import Rebuild
 from settings_schema.serving import Batch, Endpoint
 from settings_schema.steps import algorithms, kinds
 from settings_schema.times import Cron, TimeZone
@@ -45,7 +46,10 @@ class Retraining(Value):
 
 
 class Model(Value):
-    """`serving`: by the name of the environment. `monitoring`: None watches nothing. `name`: that of the file, with '-' for '_'."""
+    """`serving`: by the name of the environment. `monitoring`: None watches nothing. `rebuild`: None never makes anew what serves.
+
+    `name`: that of the file, with '-' for '_'.
+    """
 
     name: str = Field(default="", pattern=rf"({NAME_PATTERN})|^$", max_length=LONGEST_NAME, description="the name of its file")
     pipeline: str = "tabular"
@@ -57,6 +61,7 @@ class Model(Value):
     serving: Mapping[str, Endpoint | Batch]
     monitoring: Monitoring | None = Monitoring()
     retraining: Retraining = Retraining()
+    rebuild: Rebuild | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Model:
@@ -71,6 +76,8 @@ class Model(Value):
             self.require(name in known, "algorithms", name, allowed)
         one_way = len({isinstance(served, Batch) for served in self.serving.values()}) == 1
         self.require(one_way, "serving", dict(self.serving), "an Endpoint for each environment, or a Batch for each")
+        serves = self.rebuild is None or not self.is_batch_only
+        self.require(serves, "rebuild", self.rebuild, "None for a Batch, whose jobs look for the image each time")
         return self
 
     @property

@@ -19,6 +19,7 @@ from infra.model.deploy_projects import DeployProjects
 from infra.model.rollout_pipeline import RolloutPipeline, requested
 from infra.places import Context
 from settings_schema import Environment, Model
+from settings_schema.rebuilding import NEVER, REBUILT
 
 LATEST = "latest-approved"
 PACKAGE = "#{Render.MODEL_PACKAGE_ARN}"
@@ -32,6 +33,8 @@ class DeployPipeline(RolloutPipeline):
 
     def __init__(self, scope: Construct, construct_id: str, *, context: Context, model: Model, foundation: FoundationStack) -> None:
         variable = requested("ARN of one approved version to deploy; by default the newest approved one", LATEST)
+        # Fresh ones alone make CloudFormation replace what is the same in all else; start_deployment/ says it.
+        self._rebuilt = codepipeline.Variable(variable_name=REBUILT, default_value=NEVER, description="The day, where it is made anew only")
         names, environments = model.names(context.project), context.settings.environments
         super().__init__(
             scope,
@@ -41,11 +44,18 @@ class DeployPipeline(RolloutPipeline):
             foundation=foundation,
             pipeline_name=names.deploy_pipeline,
             environments=environments,
-            variables=[variable],
+            variables=[variable, self._rebuilt],
         )
         self.projects = DeployProjects(self, "Projects", context=context, model=model, foundation=foundation)
         rendered = codepipeline.Artifact("Rendered")
-        render = self._render("Render", self.projects.render, output=rendered, namespace="Render", REQUESTED_PACKAGE=variable.reference())
+        render = self._render(
+            "Render",
+            self.projects.render,
+            output=rendered,
+            namespace="Render",
+            REQUESTED_PACKAGE=variable.reference(),
+            REBUILT=self._rebuilt.reference(),
+        )
         self.pipeline.add_stage(stage_name="Render", actions=[render])
         self._add_staging_stage(context.settings.staging, rendered)
         self._add_production_stage(context.settings.production)
@@ -73,7 +83,12 @@ class DeployPipeline(RolloutPipeline):
         """No rollback on failure, which would run the stage again, judged by the alarms of what failed: start_deployment/ goes back."""
         rendered = codepipeline.Artifact("RenderedForProduction")
         still_approved = self._render(
-            "StillApproved", self.projects.render, output=rendered, REQUESTED_PACKAGE=PACKAGE, STAGE=production.name
+            "StillApproved",
+            self.projects.render,
+            output=rendered,
+            REQUESTED_PACKAGE=PACKAGE,
+            STAGE=production.name,
+            REBUILT=self._rebuilt.reference(),
         )
         self.pipeline.add_stage(
             stage_name="Production",

@@ -230,6 +230,27 @@ def test_another_instance_type_of_what_does_not_scale_is_deployed_at_once(accoun
     assert update("") == update("second/")
 
 
+# ----------------------------------------------------------------------------------------------- what serves is made anew
+
+
+def test_a_day_makes_anew_what_serves_and_later_deployments_keep_it(
+    account: ScriptAccount, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Another day alone would replace the model, and with it the fleet."""
+    synthesize(tmp_path / "cdk.out", {**TEMPLATE, "Parameters": {"Rebuilt": {"Default": "never"}}})
+    account.sagemaker.add(1)
+    assert deploy() == 0
+    assert rendered(PRODUCTION.name)["Parameters"] == {"Rebuilt": "never"}
+    monkeypatch.setenv("REBUILT", "2026-02-02")
+    assert deploy() == 0
+    assert [rendered(item.name)["Parameters"]["Rebuilt"] for item in ENVIRONMENTS] == ["2026-02-02", "2026-02-02"]
+    monkeypatch.setenv("REBUILT", "never")
+    there = [{"ParameterKey": "Rebuilt", "ParameterValue": "2026-01-05"}]
+    account.cloudformation.described[STACK] = {"StackName": STACK, "StackStatus": "UPDATE_COMPLETE", "Parameters": there}
+    assert deploy() == 0
+    assert rendered(PRODUCTION.name)["Parameters"]["Rebuilt"] == "2026-01-05"
+
+
 @pytest.mark.parametrize(
     ("members", "named"),
     [

@@ -429,3 +429,48 @@ def test_a_return_to_a_version_that_was_rejected_meanwhile_gives_way_to_the_one_
     decision = world.decide(Wake(rejected=arn(2)))
     assert [stop.of_return for stop in decision.stops] == [True]
     assert started(decision) == (None, 1)
+
+
+# ---------------------------------------------------------------------------------------------- what serves is made anew
+
+
+def rebuild(before: float) -> Wake:
+    """A look at a Monday that makes anew what was released before a day."""
+    return Wake(rebuild_before=MONDAY + timedelta(days=before), rebuilt="2026-02-02")
+
+
+def test_an_old_release_is_made_anew_with_the_same_version_and_commit_and_is_told() -> None:
+    decision = BOTH_SERVED.decide(rebuild(5))
+    assert decision.forth is not None
+    assert (decision.forth.version.number, decision.forth.commit, decision.forth.rebuilt) == (2, "first", "2026-02-02")
+    assert decision.told == ["abalone: version 2 is made anew, as its last release is of 2026-01-09; it asks for production after staging"]
+
+
+def test_a_young_release_is_not_made_anew() -> None:
+    """Counted from its end, so also from when it was made anew the last time."""
+    decision = BOTH_SERVED.decide(rebuild(4))
+    assert (started(decision), decision.told) == ((None, None), [])
+    assert decision.reasons == ["the last release is not older than 2026-01-09, so nothing is rebuilt"]
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        World(live=None, approval={1: "Approved"}, deploys=[run(1, "Failed", 2)]),
+        replace(BOTH_SERVED, deploys=[run(2, "InProgress", 6), *BOTH_SERVED.deploys]),
+        replace(BOTH_SERVED, approval={1: "deleted", 2: "deleted"}),
+    ],
+    ids=["nothing serves", "a deployment is on", "the version is approved no more"],
+)
+def test_only_what_serves_and_is_approved_is_made_anew_and_nothing_is_under_way(world: World) -> None:
+    assert started(world.decide(rebuild(100))) == (None, None)
+
+
+def test_what_goes_out_for_another_reason_is_made_anew_by_that() -> None:
+    decision = SCALED.decide(rebuild(100))
+    assert decision.forth is not None
+    assert (decision.forth.commit, decision.forth.rebuilt) == ("scaled", "")
+
+
+def test_no_other_look_makes_anything_anew() -> None:
+    assert started(BOTH_SERVED.decide(CLOCK)) == (None, None)

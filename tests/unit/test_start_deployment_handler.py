@@ -266,3 +266,14 @@ def test_an_approval_of_an_older_version_is_answered_with_the_way_back(aws: Aws)
     wake({**APPROVAL, "detail": {"ModelPackageArn": f"{GROUP}/1", "ModelApprovalStatus": "Approved"}})
     assert aws.started == []
     assert "to go back: `python -m deploy_scripts.roll_back --model abalone --to-version 1`" in aws.published[0]
+
+
+def test_a_schedule_of_its_own_makes_anew_what_serves_by_the_time_that_it_says(aws: Aws) -> None:
+    event = {"source": "schedule", "time": "2026-02-09T06:00:00Z", "rebuild_after_days": "30"}
+    aws.kept = []
+    assert start_deployment.handler(event, None)["started"] == "started"
+    assert {item["name"]: item["value"] for item in aws.started[0]["variables"]} == {
+        "ModelPackageArn": f"{GROUP}/2",
+        "Rebuilt": "2026-02-09",
+    }
+    assert start_deployment.handler({**event, "time": "2026-02-01T06:00:00Z"}, None)["started"] is None

@@ -71,9 +71,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Wake:
-    """Why one looks. `approved`, `rejected`: what a person has just decided about; `requested`: the version that one asks for by hand."""
+    """Why one looks. `approved`, `rejected`: what a person has just decided about; `requested`: the version that one asks for by hand.
+    `rebuild_before`: a release of before then is to be made anew, as the one of the day `rebuilt`.
+    """
 
     by_hand: bool = False
+    rebuild_before: datetime | None = None
+    rebuilt: str = ""
     approved: str = ""
     rejected: str = ""
     requested: str = ""
@@ -131,11 +135,12 @@ class State:
 
 @dataclass(frozen=True)
 class Start:
-    """`leaving`: only of a return."""
+    """`leaving`: only of a return. `rebuilt`: the day, of what is made anew."""
 
     version: Version
     commit: str
     leaving: str = ""
+    rebuilt: str = ""
 
 
 @dataclass(frozen=True)
