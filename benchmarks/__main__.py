@@ -16,6 +16,7 @@ QUESTIONS = {
     "loop": "how long the stages of `make demo` and the other commands take",
     "retraining": "from an alarm to the version that comes of it",
     "ways_back": "how long a broken live version takes to be left",
+    "updates": "what clients lose while an endpoint is updated, in every way that it can be",
     "many_models": "`cdk synth` with twenty models, and how large their stacks become",
     "caching": "a training again on the same code and data",
     "orchestration": "what the local account adds to each step, against Metaflow",

@@ -57,7 +57,9 @@ class _Rollout:
 
     def _look(self) -> dict[str, str]:
         self._latest = loop.actions(self._terminal, self._pipeline, self._execution)
-        return {name: str(action["status"]) for name, action in self._latest.items()}
+        return {
+            name: str(action["status"]) for name, action in self._latest.items() if not name.endswith("/ChangeType")
+        }  # has nothing to do
 
     def _over(self) -> bool:
         self._status = loop.status_of(self._terminal, self._pipeline, self._execution)

@@ -23,6 +23,7 @@ from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe, numbered, versions
 from deploy_scripts.agreement import person_agrees
 from deploy_scripts.consequences import consequences, say
+from deploy_scripts.type_change import announced
 
 LONGEST_COMMENT = 1024  # of ApprovalDescription
 #: Facts in the order in which an approver asks for them.
@@ -91,6 +92,8 @@ def main(arguments: Sequence[str]) -> int:
     show(evidence(version, read_evaluation(project.client("s3"), version)))
     decision = "Rejected" if given.reject else "Approved"
     say(consequences(project, names, settings.production, version, approves=not given.reject))
+    if not given.reject:
+        say(announced(project, settings.environments, settings.model(given.model)))
     if version.approval == decision:
         print(f"version {version.number} is already {decision.lower()}")
         return 0

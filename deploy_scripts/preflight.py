@@ -20,8 +20,10 @@ from typing import Any
 
 from build_scripts.command_line import ProblemError, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
+from deploy_scripts.consequences import say
 from deploy_scripts.deployments import places_of, regions_of
 from deploy_scripts.environment_place import EnvironmentPlace, Role
+from deploy_scripts.type_change import announced
 from preflight import command
 from preflight.application import App, Words
 from preflight.errors import PreflightError
@@ -75,10 +77,16 @@ WORDS = Words(
 def main(arguments: Sequence[str]) -> int:
     options = parser(__doc__)
     command.add_options(options)
+    given = options.parse_args(arguments)
     try:
-        return command.run(options.parse_args(arguments), lambda: app_of(read_settings()))
+        code = command.run(given, lambda: app_of(read_settings()))
     except PreflightError as error:
         raise ProblemError(str(error)) from error
+    if not (given.json or given.policy):
+        settings = read_settings()
+        project = ProjectEnvironment(settings.project)
+        say(line for model in settings.models.values() for line in announced(project, settings.environments, model))
+    return code
 
 
 def app_of(settings: Settings) -> App:

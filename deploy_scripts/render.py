@@ -4,8 +4,9 @@ Without `--stage`: for all environments, before the first one gets it. With it: 
 that a rejection, and a change of what serves, count until then. `--leaving`: a return from that version.
 In this order: wait until the stack and the endpoint that come first can be changed; choose the version, which has to be approved; fetch the
 templates that the build of the commit kept; refuse what cannot be changed or would fail half-way; write. One process: each costs a second.
-Input: MODEL, REQUESTED_PACKAGE, STAGE, LEAVING. Output: the folder rendered/ (artifact of the pipeline), and chosen.env for the shell.
-Next: the CloudFormation action of the pipeline, then verify.py.
+Input: MODEL, REQUESTED_PACKAGE, STAGE, LEAVING, REBUILT. Output: the folder rendered/ (the pipeline's artifact), chosen.env for the shell.
+Another instance type of what scales takes two updates of its stack (type_change.py): the files of the second are below rendered/second/,
+and everywhere else the same as those of the first. Next: the CloudFormation actions of the pipeline, then verify.py.
 """
 
 from __future__ import annotations
@@ -27,22 +28,30 @@ from build_scripts.registry import Version, find, number_of
 from deploy_scripts.choose_version import LATEST, choose, exported, require_deployable
 from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
-from deploy_scripts.live_capacity import Fleet, live_fleet, refuse_conversion, refuse_other_type
+from deploy_scripts.live_capacity import live_fleet, refuse_conversion
 from deploy_scripts.regional_copy import copy, image_in, original, publish_in
-from deploy_scripts.stack_states import refuse_obstructed
+from deploy_scripts.stack_states import describe_stack, refuse_obstructed
+from deploy_scripts.type_change import TypeChange, coming
 from deploy_scripts.update_guard import guarded_or_not, refuse_alarmed
 from deploy_scripts.wait_for_endpoint import wait_until_updatable
 from pipelines.monitoring.code import code_files
 from pipelines.monitoring.pipeline import CODE, IMAGE, PACKAGE, VERSION
 from settings_schema import Batch, Environment, Model, Serverless, ServingNames
 from settings_schema.reading import Settings
+from settings_schema.rebuilding import NEVER, REBUILT
 from settings_schema.rollout import UPDATE, Update
 from settings_schema.serving import OnEndpoint
+
+#: Folder of the files of the second update.
+SECOND = "second/"
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where a model goes: `environments` in their order, of which `first` gets what is rendered; `last` serves. `leaving`: of a return."""
+    """Where a model goes: `environments` in their order, of which `first` gets what is rendered; `last` serves. `leaving`: of a return.
+
+    `updates_twice`: whether the pipeline has an action for the second update of a stack (infra/model/rollout_pipeline.py).
+    """
 
     project: ProjectEnvironment
     model: Model
@@ -50,12 +59,15 @@ class Target:
     last: Environment
     assembly: Path
     leaving: str = ""
+    updates_twice: bool = True
+    rebuilt: str = NEVER
 
     @classmethod
     def of(cls, settings: Settings, given: argparse.Namespace) -> Target:
         environments = [settings.environment(given.stage)] if given.stage else settings.environments
         project, model = ProjectEnvironment(settings.project), settings.model(given.model)
-        return cls(project, model, environments, settings.production, given.assembly, given.leaving)
+        asked = {"leaving": given.leaving, "updates_twice": bool(given.second_update), "rebuilt": given.rebuilt}
+        return cls(project, model, environments, settings.production, given.assembly, **asked)
 
     @property
     def first(self) -> Environment:
@@ -90,16 +102,17 @@ def template_configuration(known: Mapping[str, str], content: Mapping[str, Any],
     return {"Parameters": parameters(known, content), "Tags": {**names.tags, "sagemaker:project-id": project_id}}
 
 
-def refuse_impossible(model: Model, names: ServingNames, version: Version, content: dict[str, Any], live: Fleet | None) -> None:
+def refuse_impossible(target: Target, environment: Environment, version: Version) -> None:
     """Raises ProblemError for what SageMaker would refuse half-way through the update."""
-    serving = model.serving[names.environment]
+    serving, where = target.model.serving[environment.name], f"models/: {target.model.name}, {environment.name}"
     if isinstance(serving, Serverless):
-        return refuse_conversion(live, names, f"models/: {model.name}, {names.environment}")
-    kind, allowed = type(serving).__name__, version.transform_types if isinstance(serving, Batch) else version.instance_types
-    where = f"models/: {model.name}, {names.environment}, {kind}.instance_type"
+        names = target.names(environment)
+        refuse_conversion(live_fleet(target.place(environment), names), names, where)
+        return
+    allowed = version.transform_types if isinstance(serving, Batch) else version.instance_types
+    where = f"{where}, {type(serving).__name__}.instance_type"
     if allowed and serving.instance_type not in allowed:
         raise ProblemError(f"{where} is {serving.instance_type!r}; version {version.number} allows {', '.join(allowed)}")
-    return refuse_other_type(live, serving.instance_type, content, where)
 
 
 def files(target: Target, version: Version) -> dict[str, Any]:
@@ -109,19 +122,41 @@ def files(target: Target, version: Version) -> dict[str, Any]:
     contents = {item.name: template(target.assembly, target.names(item).stack) for item in target.environments}
     updates: dict[str, str] = {}
     for environment in target.environments:
-        names, content, live = target.names(environment), contents[environment.name], None
         if isinstance(model.serving[environment.name], OnEndpoint):
-            live = live_fleet(target.place(environment), names)
-            updates[environment.name] = _update(target, environment, content)
-        refuse_impossible(model, names, version, content, live)
+            updates[environment.name] = _update(target, environment, contents[environment.name])
+        refuse_impossible(target, environment, version)
+    changes = {item.name: _change(target, item) for item in target.environments}
     made: dict[str, Any] = {}
     for environment in target.environments:
-        name, names, content = environment.name, target.names(environment), contents[environment.name]
+        name, names, content, change = environment.name, target.names(environment), contents[environment.name], changes[environment.name]
         known = _values(project, model, version, target.place(environment).region, content)
         known |= {UPDATE: updates[name]} if name in updates else {}
-        made[f"{names.stack}.template.json"] = content
-        made[f"{name}.parameters.json"] = template_configuration(known, content, names, project.project_id)
+        known |= {REBUILT: _rebuilt(target, environment)} if REBUILT in content.get("Parameters", {}) else {}
+        second = content, known | (change.parameters if change else {})
+        for folder, (body, values) in (("", change.first if change and change.first else second), (SECOND, second)):
+            made[f"{folder}{names.stack}.template.json"] = body
+            made[f"{folder}{name}.parameters.json"] = template_configuration(values, body, names, project.project_id)
     return made
+
+
+def _rebuilt(target: Target, environment: Environment) -> str:
+    """The day, where what serves is made anew; otherwise the one that is there, so that nothing is."""
+    if target.rebuilt != NEVER:
+        return target.rebuilt
+    stack = describe_stack(target.place(environment).client("cloudformation"), target.names(environment).stack) or {}
+    return next((item["ParameterValue"] for item in stack.get("Parameters", []) if item["ParameterKey"] == REBUILT), NEVER)
+
+
+def _change(target: Target, environment: Environment) -> TypeChange | None:
+    """Another instance type under what scales, told before anything happens. Raises ProblemError where the pipeline cannot do it yet."""
+    names = target.names(environment)
+    change = coming(target.place(environment), names, target.model.serving[environment.name])
+    if change and change.first and not target.updates_twice:
+        stack = names.of_model.stack
+        raise ProblemError(f"{environment.name} gets {change}, for which the pipelines have no action yet: `npx cdk deploy {stack}`")
+    if change:
+        print(f"{environment.name}: {change}", flush=True)
+    return change
 
 
 def _update(target: Target, environment: Environment, content: Mapping[str, Any]) -> str:
@@ -174,6 +209,7 @@ def main(arguments: Sequence[str]) -> int:
     made = files(target, version)
     given.output.mkdir(parents=True, exist_ok=True)
     for name, content in made.items():
+        (given.output / name).parent.mkdir(exist_ok=True)
         (given.output / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     given.variables.write_text(exported(version), encoding="utf-8")
     print(f"rendered version {version.number} for {', '.join(item.name for item in target.environments)}: {version.arn}")
@@ -189,6 +225,12 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--stage", default=environment.get("STAGE"), help="of the environments only this one (default: STAGE, or all)")
     options.add_argument(
         "--leaving", default=environment.get("LEAVING", ""), help="a return: ARN of the version that it is to be rid of (default: LEAVING)"
+    )
+    options.add_argument("--rebuilt", default=environment.get("REBUILT", NEVER), help="the day, if it is made anew (default: REBUILT)")
+    options.add_argument(
+        "--second-update",
+        default=environment.get("SECOND_UPDATE", ""),
+        help="the pipeline's action that updates the stack a second time (default: SECOND_UPDATE)",
     )
     options.add_argument(
         "--commit",

@@ -30,6 +30,7 @@ from deploy_scripts.model_state import ask
 from deploy_scripts.pipeline_states import failed_stages
 from deploy_scripts.placements import Placement, Stage, at, look
 from deploy_scripts.regional_copy import original
+from deploy_scripts.scaling_state import unscaled
 from deploy_scripts.watch_state import WatchState, watch_state
 from preflight.obstacle import REPLACED_BY_CDK, of_stack
 from settings_schema import ModelNames, Serverless
@@ -112,7 +113,9 @@ def collect(project: ProjectEnvironment, settings: Settings, model: str | None =
     registry, codepipeline = project.client("sagemaker"), project.client("codepipeline")
     # Made here and not by the threads: boto3 makes clients one at a time.
     there = {stage.place.where: stage.place for stage in stages}
-    sagemaker, cloudwatch = ({where: place.client(name) for where, place in there.items()} for name in ("sagemaker", "cloudwatch"))
+    sagemaker, cloudwatch, cloudformation = (
+        {where: place.client(name) for where, place in there.items()} for name in ("sagemaker", "cloudwatch", "cloudformation")
+    )
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         looked = pool.map(lambda stage: look(stage, sagemaker[stage.place.where], registry, lambda arn: original(project, arn)), stages)
         watched = pool.map(lambda stage: _watch(stage, sagemaker[stage.place.where], cloudwatch[stage.place.where]), stages)
@@ -122,6 +125,8 @@ def collect(project: ProjectEnvironment, settings: Settings, model: str | None =
         placements = [replace(placement, watch=state.shown) for placement, state in zip(looked, watches, strict=True)]
         production = {item.model: item for item in placements if item.stage == settings.production.name}
         waiting = list(pool.map(lambda state: state.waiting(production.get(state.names.model), codepipeline), states))
+        unscaled_ones = pool.map(lambda item, seen: unscaled(item, seen, cloudformation[item.place.where], project), stages, placements)
+        waiting += list(unscaled_ones)
     failures = [Failure(f"environment {name}", "", reason) for name, reason in closed.values()]
     failures += failed_stages(build, said) if build else []
     failures += [item for state in states for item in state.failures(said)]

@@ -34,8 +34,8 @@ class EventFunction(ProjectFunction):
         target = targets.LambdaFunction(self, dead_letter_queue=self._dead_letters, retry_attempts=_DELIVERIES)
         events.Rule(scope, construct_id, description=description, event_pattern=events.EventPattern(**pattern), targets=[target])
 
-    def wake_at(self, scope: Construct, construct_id: str, description: str, *, cron: str, time_zone: str) -> None:
-        """A schedule; the function is told so by `{"source": "schedule"}`."""
+    def wake_at(self, scope: Construct, construct_id: str, description: str, *, cron: str, time_zone: str, **more: str) -> None:
+        """A schedule; the function is told so by `{"source": "schedule"}`, and `more`."""
         FunctionSchedule(
             scope,
             construct_id,
@@ -44,5 +44,5 @@ class EventFunction(ProjectFunction):
             cron=cron,
             time_zone=time_zone,
             description=description,
-            payload={"source": "schedule"},
+            payload={"source": "schedule", **more},
         )

@@ -15,6 +15,7 @@ from settings_schema.errors import require
 from settings_schema.monitoring import Monitoring
 from settings_schema.names import RESERVED_MODELS, ModelNames
 from settings_schema.project import Project
+from settings_schema.rebuilding import Rebuild
 from settings_schema.serverless import Serverless
 from settings_schema.serving import Batch, Endpoint
 from settings_schema.steps import algorithms, kinds
@@ -47,7 +48,10 @@ class Retraining(Value):
 
 
 class Model(Value):
-    """`serving`: by the name of the environment. `monitoring`: None watches nothing. `name`: that of the file, with '-' for '_'."""
+    """`serving`: by the name of the environment. `monitoring`: None watches nothing. `rebuild`: None never makes anew what serves.
+
+    `name`: that of the file, with '-' for '_'.
+    """
 
     name: str = Field(default="", pattern=rf"({NAME_PATTERN})|^$", max_length=LONGEST_NAME, description="the name of its file")
     pipeline: str = "tabular"
@@ -59,6 +63,7 @@ class Model(Value):
     serving: Mapping[str, Endpoint | Serverless | Asynchronous | Batch]
     monitoring: Monitoring | None = Monitoring()
     retraining: Retraining = Retraining()
+    rebuild: Rebuild | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Model:
@@ -78,6 +83,8 @@ class Model(Value):
         self.require(
             not learns or captured, "retraining", "learn_from_answers=True", "False where every endpoint is Serverless: none captures"
         )
+        serves = self.rebuild is None or not self.is_batch_only
+        self.require(serves, "rebuild", self.rebuild, "None for a Batch, whose jobs look for the image each time")
         return self
 
     @property

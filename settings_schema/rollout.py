@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 
 from pydantic import Field, model_validator
@@ -13,6 +14,7 @@ class Routing(StrEnum):
     ALL_AT_ONCE = "ALL_AT_ONCE"
     CANARY = "CANARY"
     LINEAR = "LINEAR"
+    ROLLING = "ROLLING"
 
 
 class Update(StrEnum):
@@ -27,16 +29,46 @@ class Update(StrEnum):
 
 UPDATE = "Update"
 
+#: Parameters of the stack of an endpoint that scales (infra/serving/guarded_endpoint.py): whether an update leaves as many instances as
+#: there are, and otherwise how many there are to be, which another instance type needs. Given by deploy_scripts/render.py.
+CAPACITY, INSTANCE_COUNT = "Capacity", "InstanceCount"
+KEPT, GIVEN = "kept", "given"
+
+
+#: An update that is not over by then is undone.
+UPDATE_TIMEOUT_SECONDS = 7200
+
 
 class Rollout(Value):
-    """How traffic moves to a new fleet. `step_percent` is the canary or the linear step; SageMaker allows at most 50."""
+    """How a new fleet takes over. `step_percent` of it is the canary, the linear step or the batch; SageMaker allows at most 50.
+
+    ALL_AT_ONCE, CANARY and LINEAR make the whole new fleet beside the old one. ROLLING adds a batch and takes as much of the old fleet
+    away, so that an update needs only a batch more: for large fleets, and for types of which there are few. When an alarm undoes it, the
+    instances that are gone come again, `rollback_step_percent` of the fleet at a time: with 100, SageMaker's own default, all at once.
+    Sources: "Blue/Green Deployments", "Use rolling deployments" of the SageMaker guide; TrafficRoutingConfig, RollingUpdatePolicy.
+    """
 
     routing: Routing = Routing.ALL_AT_ONCE
     step_percent: int = Field(default=25, ge=1, le=50)
     bake_seconds: int = Field(default=300, ge=0, le=3600)  # alarms are watched this long after each step
-    termination_wait_seconds: int = Field(default=120, ge=0, le=3600)
+    termination_wait_seconds: int = Field(default=120, ge=0, le=3600)  # the old fleet's, but for ROLLING, where it goes in batches
+    rollback_step_percent: int = Field(default=50, ge=5, le=100)
+
+    @property
+    def steps(self) -> int:
+        """After each of which alarms are watched: at most so many, as a batch is of whole instances."""
+        if self.routing in (Routing.LINEAR, Routing.ROLLING):
+            return math.ceil(100 / self.step_percent)
+        return 2 if self.routing is Routing.CANARY else 1
 
     @model_validator(mode="after")
-    def _linear_in_ten_steps(self) -> Rollout:
-        self.require(self.routing is not Routing.LINEAR or self.step_percent >= 10, "step_percent", self.step_percent, "10 to 50")
+    def _as_sagemaker_takes_it(self) -> Rollout:
+        least = {Routing.LINEAR: 10, Routing.ROLLING: 5}.get(self.routing, 1)
+        self.require(self.step_percent >= least, "step_percent", self.step_percent, f"{least} to 50 with {self.routing} routing")
+        rolls = self.routing is Routing.ROLLING
+        back = self.rollback_step_percent
+        self.require(rolls or back == 50, "rollback_step_percent", back, f"another than 50 only with {Routing.ROLLING} routing")
+        waiting = self.steps * self.bake_seconds + (0 if rolls else self.termination_wait_seconds)
+        allowed = f"{self.steps} steps that wait less than {UPDATE_TIMEOUT_SECONDS} s together, after which an update is undone"
+        self.require(waiting < UPDATE_TIMEOUT_SECONDS, "bake_seconds", self.bake_seconds, allowed)
         return self

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from settings_schema.rollout import Rollout
+from settings_schema.rollout import Rollout, Routing
 from settings_schema.scaling import Schedule
 from settings_schema.serving import OnEndpoint
 from settings_schema.times import TimeZone
@@ -69,6 +69,8 @@ class Serverless(OnEndpoint):
         self.require(captured == 0, "data_capture_percent", captured, f"0: it asks for data capture, {EXCLUDED}")
         highest = self.provisioned.highest if self.provisioned else 0
         self.require(highest <= self.max_concurrency, "provisioned", f"up to {highest}", f"up to max_concurrency ({self.max_concurrency})")
+        rolls = self.rollout.routing is Routing.ROLLING  # "Exclusions" of the SageMaker guide's deployment guardrails
+        self.require(not rolls, "rollout", "ROLLING", "another routing: SageMaker rolls no serverless endpoint")
         return self
 
     @property

@@ -73,6 +73,8 @@ class Endpoint(OnEndpoint):
         self.require(not gradual or count >= 2, "initial_instance_count", count, f"at least 2 with {self.rollout.routing} routing")
         lowest = self._lowest_capacity()
         self.require(not gradual or lowest >= 2, "autoscaling", f"down to {lowest}", f"at least 2 with {self.rollout.routing} routing")
+        guardrails = not gradual or not self.instance_type.startswith("ml.inf1.")  # "Exclusions" of the SageMaker guide's guardrails
+        self.require(guardrails, "instance_type", self.instance_type, f"no ml.inf1 with {self.rollout.routing} routing")
         return self
 
     @property

@@ -35,8 +35,10 @@ class Verification:
         self._title = "".join(part.title() for part in environment.name.split("-"))
 
     def let_look(self, builds: Grantee) -> None:
-        """At whether stack and endpoint can be updated, what serves on which instances, and whether an alarm would undo the update."""
-        self._grant(builds, [*self._look(), *self._alarms()])
+        """At whether stack and endpoint can be updated, what serves on which instances and how that scales, and whether an alarm would
+        undo the update.
+        """
+        self._grant(builds, [*self._look(), *([self._template()] if self._has_endpoint else []), *self._alarms()])
 
     def let_compare(self, builds: Grantee) -> None:
         """Which template is deployed, with one that was built; and of production which version."""

@@ -1,9 +1,9 @@
 """The pipeline that rolls one approved version of a model through the gates.
 
-Source -> Render -> Staging[Deploy, Verify, Approve] -> Production[StillApproved, Deploy, Verify]. StillApproved is Render once more, for
-production alone and at the moment that counts: a review takes days, in which the version may be rejected, and what serves may change.
-Which version and which commit is decided by start_deployment/, never by what runs in here: all of that is pushed code. The way back from
-what it brought is a pipeline of its own, which no review holds up: return_pipeline.py.
+Source -> Render -> Staging[Deploy, ChangeType, Verify, Approve] -> Production[StillApproved, Deploy, ChangeType, Verify]. StillApproved is
+Render once more, for production alone and at the moment that counts: a review takes days, in which the version may be rejected, and what
+serves may change. Which version and which commit is decided by start_deployment/, never by what runs in here: all of that is pushed code.
+The way back from what it brought is a pipeline of its own, which no review holds up: return_pipeline.py.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from infra.model.deploy_projects import DeployProjects
 from infra.model.rollout_pipeline import RolloutPipeline, requested
 from infra.places import Context
 from settings_schema import Environment, Model
+from settings_schema.rebuilding import NEVER, REBUILT
 
 LATEST = "latest-approved"
 PACKAGE = "#{Render.MODEL_PACKAGE_ARN}"
@@ -32,20 +33,29 @@ class DeployPipeline(RolloutPipeline):
 
     def __init__(self, scope: Construct, construct_id: str, *, context: Context, model: Model, foundation: FoundationStack) -> None:
         variable = requested("ARN of one approved version to deploy; by default the newest approved one", LATEST)
+        # Fresh ones alone make CloudFormation replace what is the same in all else; start_deployment/ says it.
+        self._rebuilt = codepipeline.Variable(variable_name=REBUILT, default_value=NEVER, description="The day, where it is made anew only")
         names, environments = model.names(context.project), context.settings.environments
         super().__init__(
             scope,
             construct_id,
             context=context,
-            names=names,
+            model=model,
             foundation=foundation,
             pipeline_name=names.deploy_pipeline,
             environments=environments,
-            variables=[variable],
+            variables=[variable, self._rebuilt],
         )
         self.projects = DeployProjects(self, "Projects", context=context, model=model, foundation=foundation)
         rendered = codepipeline.Artifact("Rendered")
-        render = self._build("Render", self.projects.render, output=rendered, namespace="Render", REQUESTED_PACKAGE=variable.reference())
+        render = self._render(
+            "Render",
+            self.projects.render,
+            output=rendered,
+            namespace="Render",
+            REQUESTED_PACKAGE=variable.reference(),
+            REBUILT=self._rebuilt.reference(),
+        )
         self.pipeline.add_stage(stage_name="Render", actions=[render])
         self._add_staging_stage(context.settings.staging, rendered)
         self._add_production_stage(context.settings.production)
@@ -54,7 +64,7 @@ class DeployPipeline(RolloutPipeline):
         """The approval is in the same stage, so that its lock keeps a newer version off what is under review."""
         approve = actions.ManualApprovalAction(
             action_name="Approve",
-            run_order=3,
+            run_order=4,
             notification_topic=self._foundation.alerts,
             additional_information=f"Version {VERSION}, deployed by commit {COMMIT}, passed verification on staging. "
             f"Roll {PACKAGE} to production?",
@@ -63,8 +73,8 @@ class DeployPipeline(RolloutPipeline):
         self.pipeline.add_stage(
             stage_name="Staging",
             actions=[
-                self._deploy(staging, rendered, run_order=1),
-                self._verify(staging, self.projects.verify, PACKAGE, run_order=2),
+                *self._deploy(staging, rendered, run_order=1),
+                self._verify(staging, self.projects.verify, PACKAGE, run_order=3),
                 approve,
             ],
         )
@@ -72,14 +82,19 @@ class DeployPipeline(RolloutPipeline):
     def _add_production_stage(self, production: Environment) -> None:
         """No rollback on failure, which would run the stage again, judged by the alarms of what failed: start_deployment/ goes back."""
         rendered = codepipeline.Artifact("RenderedForProduction")
-        still_approved = self._build(
-            "StillApproved", self.projects.render, output=rendered, REQUESTED_PACKAGE=PACKAGE, STAGE=production.name
+        still_approved = self._render(
+            "StillApproved",
+            self.projects.render,
+            output=rendered,
+            REQUESTED_PACKAGE=PACKAGE,
+            STAGE=production.name,
+            REBUILT=self._rebuilt.reference(),
         )
         self.pipeline.add_stage(
             stage_name="Production",
             actions=[
                 still_approved,
-                self._deploy(production, rendered, run_order=2),
-                self._verify(production, self.projects.verify, PACKAGE, run_order=3),
+                *self._deploy(production, rendered, run_order=2),
+                self._verify(production, self.projects.verify, PACKAGE, run_order=4),
             ],
         )

@@ -21,6 +21,7 @@ from infra.foundation.foundation_stack import FoundationStack
 from infra.places import Context, Place, value
 from infra.private_bucket import TEMPLATES
 from settings_schema import Model
+from settings_schema.rebuilding import Rebuild
 
 _EVERY_QUARTER_HOUR = "*/15 * * * ? *"
 
@@ -47,6 +48,8 @@ class DeploymentStart(Construct):
         self._on_approval()
         self._on_end()
         self._function.wake_at(self, "Regularly", "Looks whether an event was lost", cron=_EVERY_QUARTER_HOUR, time_zone="Etc/UTC")
+        if model.rebuild is not None:
+            self._rebuild(model.rebuild)
 
     def _create_function(self, foundation: FoundationStack, dead_letters: sqs.IQueue) -> EventFunction:
         return EventFunction(
@@ -104,6 +107,12 @@ class DeploymentStart(Construct):
         function.allow("WhatWasTold", ["s3:GetObject", "s3:PutObject"], [bucket.arn_for_objects(self._told)])
         function.allow("Tell", ["sns:Publish"], [foundation.alerts.topic_arn])
         foundation.key.grant(function, "kms:Decrypt", "kms:GenerateDataKey")
+
+    def _rebuild(self, rebuild: Rebuild) -> None:
+        """Source of the time: "Adding context attributes" of the EventBridge Scheduler user guide."""
+        given = {"time": "<aws.scheduler.scheduled-time>", "rebuild_after_days": str(rebuild.older_than_days)}
+        what = "Looks whether what serves is to be made anew"
+        self._function.wake_at(self, "Rebuild", what, cron=rebuild.cron, time_zone=rebuild.time_zone, **given)
 
     def _on_approval(self) -> None:
         self._function.wake_on(

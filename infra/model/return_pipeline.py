@@ -1,7 +1,8 @@
 """The way back: the pipeline that takes production to a version that has served it, past whatever is under review.
 
-Source -> Return[Render, Deploy, Verify], on production only. Staging is left alone: it has what is under review, or nobody's requests. All
-at once and watched by no alarm, because those of the endpoint judge what is to be left; Verify asks right after it (decision 141).
+Source -> Return[Render, Deploy, ChangeType, Verify], on production only. Staging is left alone: it has what is under review, or nobody's
+requests. All at once and watched by no alarm, because those of the endpoint judge what is to be left; Verify asks right after it
+(decision 141).
 One stage, so that an execution which queued behind another looks at what is live when its turn comes.
 start_deployment/ starts it, and only with a version that served production, as every approval for production was given to it then.
 """
@@ -41,7 +42,7 @@ class ReturnPipeline(RolloutPipeline):
             scope,
             construct_id,
             context=context,
-            names=names,
+            model=model,
             foundation=foundation,
             pipeline_name=names.return_pipeline,
             environments=[production],
@@ -49,7 +50,7 @@ class ReturnPipeline(RolloutPipeline):
         )
         rendered = codepipeline.Artifact("Rendered")
         given = {"REQUESTED_PACKAGE": version.reference(), "STAGE": production.name, LEAVING: leaving.reference()}
-        render = self._build("Render", projects.render, run_order=1, output=rendered, namespace="Render", **given)
+        render = self._render("Render", projects.render, run_order=1, output=rendered, **given)
         deploy = self._deploy(production, rendered, run_order=2)
-        verify = self._verify(production, projects.verify, version.reference(), run_order=3)
-        self.pipeline.add_stage(stage_name="Return", actions=[render, deploy, verify])
+        verify = self._verify(production, projects.verify, version.reference(), run_order=4)
+        self.pipeline.add_stage(stage_name="Return", actions=[render, *deploy, verify])

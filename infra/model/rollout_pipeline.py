@@ -8,6 +8,7 @@ Next: deploy_pipeline.py, return_pipeline.py.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_codebuild as codebuild
@@ -23,10 +24,13 @@ from infra.build.code_source import checkout
 from infra.foundation.foundation_stack import FoundationStack
 from infra.foundation.regional_stack import KEY_OUTPUT
 from infra.places import Context
-from settings_schema import Environment, ModelNames
+from settings_schema import Endpoint, Environment, Model
 
 #: Variable that start_deployment/handler.py sets.
 PACKAGE_VARIABLE = "ModelPackageArn"
+#: The action that updates a stack a second time, where another instance type of what scales needs that; else it has nothing to update.
+#: deploy_scripts/render.py is told by its name that there is one, and puts what it deploys below a folder.
+SECOND_UPDATE, SECOND_FOLDER = "ChangeType", "second/"
 
 
 class RolloutPipeline(Construct):
@@ -41,7 +45,7 @@ class RolloutPipeline(Construct):
         construct_id: str,
         *,
         context: Context,
-        names: ModelNames,
+        model: Model,
         foundation: FoundationStack,
         pipeline_name: str,
         environments: Sequence[Environment],
@@ -49,7 +53,8 @@ class RolloutPipeline(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._context = context
-        self._names = names
+        self._model = model
+        self._names = model.names(context.project)
         self._foundation = foundation
         self._source = codepipeline.Artifact("Source")
         self._roles: dict[str, iam.IRole] = {}  # of environments, by name
@@ -126,16 +131,28 @@ class RolloutPipeline(Construct):
             environment_variables={key: codebuild.BuildEnvironmentVariable(value=value) for key, value in variables.items()},
         )
 
+    def _render(self, name: str, project: codebuild.IProject, *, output: codepipeline.Artifact, **given: Any) -> actions.CodeBuildAction:
+        return self._build(name, project, output=output, SECOND_UPDATE=SECOND_UPDATE, **given)
+
     def _deploy(
         self, environment: Environment, rendered: codepipeline.Artifact, *, run_order: int
+    ) -> list[actions.CloudFormationCreateUpdateStackAction]:
+        """Two updates one after the other, the second of which changes something only where one cannot do it (type_change.py)."""
+        first = self._update("Deploy", "", environment, rendered, run_order=run_order)
+        if not isinstance(self._model.serving[environment.name], Endpoint):
+            return [first]
+        return [first, self._update(SECOND_UPDATE, SECOND_FOLDER, environment, rendered, run_order=run_order + 1)]
+
+    def _update(
+        self, name: str, folder: str, environment: Environment, rendered: codepipeline.Artifact, *, run_order: int
     ) -> actions.CloudFormationCreateUpdateStackAction:
         names, place = self._names.at(environment.name), self._context.places.of(environment)
         return actions.CloudFormationCreateUpdateStackAction(
-            action_name="Deploy",
+            action_name=name,
             run_order=run_order,
             stack_name=names.stack,
-            template_path=rendered.at_path(f"{names.stack}.template.json"),
-            template_configuration=rendered.at_path(f"{environment.name}.parameters.json"),
+            template_path=rendered.at_path(f"{folder}{names.stack}.template.json"),
+            template_configuration=rendered.at_path(f"{folder}{environment.name}.parameters.json"),
             role=self._role_of(environment, names.deploy_role),
             deployment_role=self._role_of(environment, names.deployment_role),
             region=place.region if place.region != self._context.places.home.region else None,

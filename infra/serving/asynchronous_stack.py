@@ -29,7 +29,7 @@ class AsynchronousStack(AnyEndpointStack[Asynchronous]):
         alarms.watch_queue(self._serving)
 
     def _runs_on(self) -> dict[str, Any]:
-        return {"instance_type": self._serving.instance_type, "initial_instance_count": self._serving.initial_instance_count}
+        return {"instance_type": self._serving.instance_type, "initial_instance_count": self._instance_count(self._serving)}
 
     def _has_own_disk(self) -> bool:
         return has_own_disk(self._serving.instance_type)

@@ -20,6 +20,7 @@ from infra.serving.serving_stack import ServingStack
 from infra.serving.variant_autoscaling import VariantAutoscaling
 from settings_schema import Asynchronous, Endpoint, Environment, Model, Project, Serverless
 from settings_schema.names import VARIANT
+from settings_schema.rollout import CAPACITY, GIVEN, INSTANCE_COUNT
 from settings_schema.serving import has_own_disk
 
 _Kind = TypeVar("_Kind", Endpoint, Serverless, Asynchronous)
@@ -100,6 +101,16 @@ class AnyEndpointStack(ServingStack, Generic[_Kind]):
         self.keep_when_replaced(configuration)
         return configuration
 
+    def _instance_count(self, serving: Endpoint | Asynchronous) -> int:
+        """Of a new endpoint, and of another instance type, for which the deployment says it; an update retains it otherwise."""
+        count = serving.initial_instance_count
+        if not serving.scales:
+            return count
+        parameter = cdk.CfnParameter(
+            self, INSTANCE_COUNT, type="Number", default=count, min_value=1, description=f"Counts where {CAPACITY} is {GIVEN}"
+        )
+        return int(parameter.value_as_number)
+
     def _data_capture(self) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty | None:
         """Requests and answers as JSON lines under `capture/<endpoint>/<variant>/yyyy/mm/dd/hh/`, for monitoring."""
         if self._serving.data_capture_percent == 0:
@@ -130,7 +141,7 @@ class EndpointStack(AnyEndpointStack[Endpoint]):
         serving = self._serving
         return {
             "instance_type": serving.instance_type,
-            "initial_instance_count": serving.initial_instance_count,
+            "initial_instance_count": self._instance_count(serving),
             "routing_config": sagemaker.CfnEndpointConfig.RoutingConfigProperty(routing_strategy=serving.request_routing.value),
         }
 

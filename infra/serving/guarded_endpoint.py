@@ -3,7 +3,8 @@
 An update is guarded if what it replaces may come back. The alarms are the endpoint's, not a fleet's: those that a broken version keeps in
 ALARM would undo whatever replaces it, and bring it back. So what replaces a version that was rejected goes all at once, and nothing undoes
 it; verify.py asks right after it. deploy_scripts/render.py says which (decision 141).
-Rules: "Blue/Green Deployments" and "Auto-Rollback Configuration" of the SageMaker guide, `DeploymentConfig` of its service model.
+Rules: "Blue/Green Deployments", "Use rolling deployments" and "Auto-Rollback Configuration" of the SageMaker guide, `DeploymentConfig` of
+its service model.
 """
 
 from __future__ import annotations
@@ -17,9 +18,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from settings_schema import Asynchronous, Endpoint, Rollout, Routing, Serverless
-from settings_schema.rollout import UPDATE, Update
-
-UPDATE_TIMEOUT_SECONDS = 7200
+from settings_schema.rollout import CAPACITY, GIVEN, INSTANCE_COUNT, KEPT, UPDATE, UPDATE_TIMEOUT_SECONDS, Update
 
 
 class GuardedEndpoint(Construct):
@@ -36,55 +35,70 @@ class GuardedEndpoint(Construct):
         alarms: Sequence[cloudwatch.CfnAlarm],
     ) -> None:
         super().__init__(scope, construct_id)
-        scales = serving.scales
-        guarded = self._guarded()
+        guarded = self._chosen("Guarded", UPDATE, (Update.GUARDED, Update.AT_ONCE), "at-once: what serves must not come back")
         self._endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
             endpoint_name=name,
             endpoint_config_name=configuration.attr_endpoint_config_name,
             # Without it every update would go back to the configuration's instance count, in the middle of the day's peak.
-            retain_all_variant_properties=scales,
-            exclude_retained_variant_properties=self._from_new_configuration() if scales else None,
-            deployment_config=cdk.Fn.condition_if(guarded.logical_id, _guarded_rollout(serving.rollout, alarms), _all_at_once()),
+            retain_all_variant_properties=serving.scales,
+            exclude_retained_variant_properties=self._from_new_configuration() if serving.scales else None,
+            deployment_config=cdk.Fn.condition_if(
+                guarded.logical_id, _guarded_rollout(serving.rollout, alarms), _all_at_once(serving.rollout)
+            ),
         )
 
-    def _guarded(self) -> cdk.CfnCondition:
-        """By what the deployment says. In the stack's own scope, so that parameter and condition have plain names."""
+    def _chosen(self, condition: str, parameter: str, values: tuple[str, str], description: str) -> cdk.CfnCondition:
+        """Holds for the first value, the default. In the stack's own scope, so that parameter and condition have plain names."""
         stack = cdk.Stack.of(self)
-        parameter = cdk.CfnParameter(
-            stack,
-            UPDATE,
-            allowed_values=[update.value for update in Update],
-            default=Update.GUARDED.value,
-            description="at-once: what serves was rejected, so that nothing may bring it back",
-        )
-        expression = cdk.Fn.condition_equals(parameter.value_as_string, Update.GUARDED.value)
-        return cdk.CfnCondition(stack, "Guarded", expression=expression)
+        made = cdk.CfnParameter(stack, parameter, allowed_values=[*values], default=values[0], description=description)
+        return cdk.CfnCondition(stack, condition, expression=cdk.Fn.condition_equals(made.value_as_string, values[0]))
 
     @property
     def name(self) -> str:
         return self._endpoint.attr_endpoint_name
 
-    @staticmethod
-    def _from_new_configuration() -> list[sagemaker.CfnEndpoint.VariantPropertyProperty]:
-        kinds = ("DataCaptureConfig", "DesiredWeight")
-        return [sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type=kind) for kind in kinds]
+    def _from_new_configuration(self) -> cdk.IResolvable:
+        """What an update does not retain: the instance count too, where another type needs another one (deploy_scripts/type_change.py)."""
+        always = [{"VariantPropertyType": kind} for kind in ("DataCaptureConfig", "DesiredWeight")]
+        description = f"{GIVEN}: of another instance type there are as many as the parameter {INSTANCE_COUNT} says"
+        kept = self._chosen("KeepsCapacity", CAPACITY, (KEPT, GIVEN), description)
+        return cdk.Fn.condition_if(kept.logical_id, always, [*always, {"VariantPropertyType": "DesiredInstanceCount"}])
 
 
 def _guarded_rollout(rollout: Rollout, alarms: Sequence[cloudwatch.CfnAlarm]) -> dict[str, Any]:
     """As CloudFormation writes it: within `Fn::If` the CDK's own classes would keep the names of their members."""
-    step = {"Type": "CAPACITY_PERCENT", "Value": rollout.step_percent}
+    step = _percent(rollout.step_percent)
     sizes = {Routing.CANARY: {"CanarySize": step}, Routing.LINEAR: {"LinearStepSize": step}}
     traffic = {"Type": rollout.routing.value, "WaitIntervalInSeconds": rollout.bake_seconds, **sizes.get(rollout.routing, {})}
+    rolls = rollout.routing is Routing.ROLLING
     return {
-        **_blue_green(traffic, rollout.termination_wait_seconds),
+        **(_rolling(rollout) if rolls else _blue_green(traffic, rollout.termination_wait_seconds)),
         "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm.ref} for alarm in alarms]},
     }
 
 
-def _all_at_once() -> dict[str, Any]:
+def _all_at_once(rollout: Rollout) -> dict[str, Any]:
+    """Where a fleet rolls there may be no room for a second one: in two halves, one right after the other."""
+    if rollout.routing is Routing.ROLLING:
+        return _rolling(Rollout(routing=Routing.ROLLING, step_percent=50, bake_seconds=0))
     return _blue_green({"Type": Routing.ALL_AT_ONCE.value, "WaitIntervalInSeconds": 0}, 0)
+
+
+def _rolling(rollout: Rollout) -> dict[str, Any]:
+    return {
+        "RollingUpdatePolicy": {
+            "MaximumBatchSize": _percent(rollout.step_percent),
+            "WaitIntervalInSeconds": rollout.bake_seconds,
+            "RollbackMaximumBatchSize": _percent(rollout.rollback_step_percent),
+            "MaximumExecutionTimeoutInSeconds": UPDATE_TIMEOUT_SECONDS,
+        }
+    }
+
+
+def _percent(value: int) -> dict[str, Any]:
+    return {"Type": "CAPACITY_PERCENT", "Value": value}
 
 
 def _blue_green(traffic: Mapping[str, Any], termination_wait_seconds: int) -> dict[str, Any]:

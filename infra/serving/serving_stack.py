@@ -20,6 +20,7 @@ from infra.serving.imports import INFERENCE_ROLE, KEY, SECURITY_GROUP, Imports
 from infra.serving.model_watch import ModelWatch
 from pipelines.monitoring.pipeline import PACKAGE, VERSION
 from settings_schema import Environment, Model, Project
+from settings_schema.rebuilding import NEVER, REBUILT
 
 #: Tag that says for which stack CloudFormation made and named a model or a configuration (infra/environment/remove_unused).
 MADE_FOR = "made-for"
@@ -57,7 +58,8 @@ class ServingStack(cdk.Stack):
         self._log_retention_days = project.log_retention_days
         self._in_vpc = environment.in_vpc
         self.package_arn, self.version = self._parameters()
-        self.model = self._model({**(variables or {}), live_metrics.VERSION: self.version})
+        rebuilt = self._rebuilt() if model.rebuild else {}
+        self.model = self._model({**(variables or {}), live_metrics.VERSION: self.version, **rebuilt})
         if watch := model.watch_in(environment.name):
             ModelWatch(self, "Watch", names=self.names, model=model, watch=watch, imports=self.imports, in_vpc=self._in_vpc)
         cdk.CfnOutput(self, "DeployedModelPackageArn", value=self.package_arn)
@@ -84,6 +86,14 @@ class ServingStack(cdk.Stack):
             constraint_description="the number at the end of that ARN or, of a copy, of the version that it is a copy of",
         )
         return package.value_as_string, number.value_as_string
+
+    def _rebuilt(self) -> dict[str, str]:
+        """Another day makes another model, and with it another configuration and fleet, for which SageMaker looks for the image anew."""
+        allowed = rf"{NEVER}|\d{{4}}-\d\d-\d\d"
+        day = cdk.CfnParameter(
+            self, REBUILT, default=NEVER, allowed_pattern=allowed, description="When it was made anew for its image's sake"
+        )
+        return {REBUILT.upper(): day.value_as_string}
 
     def _model(self, variables: Mapping[str, str]) -> sagemaker.CfnModel:
         """The variables join the package's own: SageMaker has taken both since 2023 (aws/sagemaker-python-sdk#3581)."""

@@ -158,6 +158,20 @@ def test_each_way_to_update_is_one_that_sagemaker_takes(variant, rollout):
         assert ParamValidator().validate(without_references(way), shape).generate_report() == ""
 
 
+def test_a_fleet_that_rolls_needs_no_second_one_on_the_way_back_either(variant):
+    """Whoever chooses it may have room for no more than a batch."""
+    rollout = Rollout(routing=Routing.ROLLING, step_percent=20, bake_seconds=60, rollback_step_percent=50)
+    two = Endpoint(rollout=rollout, initial_instance_count=2)
+    chosen = variant(models=named(ABALONE.but(serving={"try": two, "live": two})))
+    (endpoint,) = [item["Properties"] for item in chosen[STAGING_STACK]["Resources"].values() if item["Type"] == "AWS::SageMaker::Endpoint"]
+    guarded, at_once = guarded_and_at_once(endpoint)
+    assert guarded["RollingUpdatePolicy"]["MaximumBatchSize"] == {"Type": "CAPACITY_PERCENT", "Value": 20}
+    assert guarded["RollingUpdatePolicy"]["RollbackMaximumBatchSize"] == {"Type": "CAPACITY_PERCENT", "Value": 50}
+    assert (len(guarded["AutoRollbackConfiguration"]["Alarms"]), list(at_once)) == (2, ["RollingUpdatePolicy"])
+    assert at_once["RollingUpdatePolicy"]["MaximumBatchSize"]["Value"] == 50
+    assert at_once["RollingUpdatePolicy"]["WaitIntervalInSeconds"] == 0
+
+
 def without_references(value):
     """With a name for each reference, as CloudFormation asks SageMaker."""
     if isinstance(value, list):

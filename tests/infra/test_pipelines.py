@@ -44,8 +44,8 @@ def test_a_version_passes_the_gates_in_order(deploy):
     assert [(stage["Name"], actions(stage)) for stage in deploy["Stages"]] == [
         ("Source", ["Repository"]),
         ("Render", ["Render"]),
-        ("Staging", ["Deploy", "Verify", "Approve"]),
-        ("Production", ["StillApproved", "Deploy", "Verify"]),
+        ("Staging", ["Deploy", "ChangeType", "Verify", "Approve"]),
+        ("Production", ["StillApproved", "Deploy", "ChangeType", "Verify"]),
     ]
 
 
@@ -53,7 +53,7 @@ def test_the_way_back_is_a_pipeline_of_its_own_so_that_no_review_holds_it_and_as
     """In one stage: who queued behind another return looks at what is live when its turn comes."""
     assert [(stage["Name"], actions(stage)) for stage in pipelines["return"]["Stages"]] == [
         ("Source", ["Repository"]),
-        ("Return", ["Render", "Deploy", "Verify"]),
+        ("Return", ["Render", "Deploy", "ChangeType", "Verify"]),
     ]
 
 
@@ -134,6 +134,18 @@ def test_each_stage_deploys_its_rendered_template_without_iam_capability(stages,
     assert deploy["TemplateConfiguration"] == f"{artifact}::{environment}.parameters.json"
     assert deploy["StackName"] == f"shop--abalone--{environment}"
     assert "Capabilities" not in deploy
+
+
+@pytest.mark.parametrize("stage", ["Staging", "Production", "Return"])
+def test_another_instance_type_has_an_update_of_its_own_which_render_knows_of(pipelines, stages, stage):
+    """It is the first one's in all but the files. Where the type stays those are the same, and it has nothing to update."""
+    first, second = (next(item for item in stages[stage]["Actions"] if item["Name"] == name) for name in ("Deploy", "ChangeType"))
+    files = {name: first["Configuration"][name].replace("::", "::second/") for name in ("TemplatePath", "TemplateConfiguration")}
+    assert second["Configuration"] == {**first["Configuration"], **files}
+    assert (second["RoleArn"], second["InputArtifacts"]) == (first["RoleArn"], first["InputArtifacts"])
+    renders = [item for kind in ("deploy", "return") for each in pipelines[kind]["Stages"] for item in each["Actions"]]
+    told = {item["Name"]: variables_of(item).get("SECOND_UPDATE") for item in renders if item["ActionTypeId"]["Provider"] == "CodeBuild"}
+    assert told == {"Render": "ChangeType", "StillApproved": "ChangeType", "Verify": None}
 
 
 def test_every_pushed_commit_is_built_in_turn(resources):

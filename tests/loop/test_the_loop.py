@@ -25,6 +25,7 @@ from settings_schema import Endpoint
 from settings_schema.names import VARIANT
 from tests.infra.unused_grants import reason
 from tests.loop.attack import Attack, aims, attempted, log_of_action, put_the_attack_in
+from tests.loop.clients import Clients, failed
 from tests.loop.documented import as_run_here, commands
 from tests.loop.person import ABALONE, ARRESTS, PROJECT, SETTINGS, THIRD, THIRD_FILE, Happened, Person, deploy
 from tests.loop.slow_change import OF_THIS_TEST, SlowChange
@@ -342,7 +343,7 @@ def returned(person: Person, with_a_column: str, replaced) -> str:
     return person.reject_live(ABALONE.names, with_a_column)
 
 
-RETURN = ["Source/Repository", "Return/Render", "Return/Deploy", "Return/Verify"]
+RETURN = ["Source/Repository", "Return/Render", "Return/Deploy", "Return/ChangeType", "Return/Verify"]
 
 
 def test_rejecting_a_version_with_a_column_more_brings_back_the_one_before_which_answers_as_before(
@@ -392,17 +393,22 @@ def third_pushed(person: Person, without_a_column, table, tmp_path_factory) -> H
     person.script("build_scripts.upload_data", "--model", THIRD.model, str(write(tmp_path_factory.mktemp("third") / "shells.csv", rows)))
     person.repository.commit(OF_THE_THIRD)
     person.change(ABALONE_FILE, "min_capacity=3, max_capacity=8", "min_capacity=3, max_capacity=9")
-    person.build("One instance more")
+    person.change(ABALONE_FILE, "initial_instance_count=2,", 'initial_instance_count=2, instance_type="ml.m5.xlarge",')
+    person.build("One instance more, and larger ones")
     return before
 
 
 @pytest.fixture(scope="session")
 def scaled(person: Person, third_pushed: Happened) -> Happened:
-    """The other commit of that push has been deployed, which changes how abalone scales; what has happened to each model by then."""
+    """The other commit of that push has been deployed under traffic, which changes how abalone scales and on what; what has happened to
+    each model by then.
+    """
     names = ABALONE.names
     deployment = loop.new_execution(person.terminal, names.deploy_pipeline, third_pushed.deployments["abalone"])
-    person.let_into_production(names, deployment)
-    person.deployed(names, deployment)
+    with Clients(person.terminal.client("sagemaker-runtime"), ABALONE.production.endpoint, ROW) as clients:
+        person.let_into_production(names, deployment)
+        person.deployed(names, deployment)
+    assert failed(clients.requests) == []
     return Happened.to(person)
 
 
@@ -436,6 +442,18 @@ def test_a_change_of_scaling_rolls_that_model_s_approved_version_without_trainin
     )
     assert scheduled["ScheduledActions"][0]["ScalableTargetAction"]["MaxCapacity"] == 9
     assert scaled.since(third_pushed) == (set(), {"abalone"})
+
+
+def test_what_scales_gets_another_instance_type_in_one_deployment_and_scales_again(person, scaled, released):
+    """Its scaling was taken away in between: SageMaker refuses another type of a scalable target."""
+    names, sagemaker = ABALONE.production, person.terminal.client("sagemaker")
+    endpoint = sagemaker.describe_endpoint(EndpointName=names.endpoint)
+    configuration = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    assert configuration["ProductionVariants"][0]["InstanceType"] == "ml.m5.xlarge"
+    cloudformation = person.terminal.client("cloudformation")
+    events = cloudformation.describe_stack_events(StackName=names.stack)["StackEvents"]
+    of_target = [event["ResourceStatus"] for event in events if event["ResourceType"].endswith("::ScalableTarget")]
+    assert of_target[:4] == ["CREATE_COMPLETE", "CREATE_IN_PROGRESS", "DELETE_COMPLETE", "DELETE_IN_PROGRESS"]
     assert live(person) == released.arn
 
 

@@ -27,6 +27,7 @@ class CloudFormation:
         self.deleted: list[str] = []
         self.asked: list[str] = []
         self.stuck: set[str] = set()  # cannot be deleted
+        self.unscaled: set[str] = set()  # have no scalable target
         self.refuse: str | None = None  # the deletion after which the person's terminal is gone
 
     def add(self, name: str, *, protected: bool = False, **outputs: str) -> None:
@@ -46,6 +47,13 @@ class CloudFormation:
         elif stack["StackStatus"] == "UPDATE_IN_PROGRESS":
             self.stacks[StackName] = {**stack, "StackStatus": "UPDATE_COMPLETE"}
         return {"Stacks": [stack]}
+
+    def describe_stack_resources(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
+        kinds = [] if StackName in self.unscaled else ["AWS::ApplicationAutoScaling::ScalableTarget"]
+        return {"StackResources": [{"ResourceType": kind, "PhysicalResourceId": kind} for kind in kinds]}
+
+    def get_template(self, *, StackName: str, TemplateStage: str) -> dict[str, Any]:  # noqa: N803
+        return {"TemplateBody": {"Resources": {}}}
 
     def update_termination_protection(self, *, StackName: str, EnableTerminationProtection: bool) -> None:  # noqa: N803
         self.stacks[StackName]["EnableTerminationProtection"] = EnableTerminationProtection

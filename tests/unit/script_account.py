@@ -189,6 +189,7 @@ class Stacks:
         self.names = {model.names(PROJECT).stack for model in SETTINGS.models.values()}
         self.described: dict[str, dict[str, Any]] = {}
         self.resources: dict[str, list[str]] = {}  # their types
+        self.templates: dict[str, dict[str, Any]] = {}
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
         if StackName in self.described:
@@ -196,6 +197,9 @@ class Stacks:
         if StackName not in self.names:
             raise refusal("ValidationError", f"Stack with id {StackName} does not exist", "DescribeStacks")
         return {"Stacks": [{"StackName": StackName, "StackStatus": "CREATE_COMPLETE"}]}
+
+    def get_template(self, *, StackName: str, TemplateStage: str) -> dict[str, Any]:  # noqa: N803
+        return {"TemplateBody": self.templates.get(StackName, {"Resources": {}})}
 
     def describe_stack_resources(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
         return {"StackResources": [{"ResourceType": kind, "PhysicalResourceId": kind} for kind in self.resources.get(StackName, [])]}

@@ -186,3 +186,16 @@ def test_who_may_not_look_at_production_decides_all_the_same(
     said = said_by(capsys, "--version", "3", "--reject")
     assert "what it does to production cannot be said with these credentials: DescribeStacks: AccessDenied" in said
     assert deployed.sagemaker.packages[3]["ModelApprovalStatus"] == "Rejected"
+
+
+def test_another_instance_type_of_what_scales_is_announced_with_its_steps(
+    deployed: DeployedAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By whoever says yes to it, before they do."""
+    deployed.sagemaker.add(9, "PendingManualApproval")
+    deployed.sagemaker.serve("shop--abalone--live", 1, instance_type="ml.c5.large", instances=3)
+    assert run(approve.main, ["--version", "9", "--yes", "--model", "abalone"]) == 0
+    said = capsys.readouterr().out
+    assert "abalone in live gets another instance type, ml.c5.large to ml.m5.large: 1. its scaling is taken away" in said
+    assert "2. 3 × ml.m5.large replace 3 × ml.c5.large; 3. it scales again" in said
+    assert said.index("gets another instance type") < said.index("version 9 is approved")

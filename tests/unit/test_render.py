@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from build_scripts.step_modules import load
 from deploy_scripts import choose_version, render, wait_for_endpoint
 from pipelines.monitoring.code import code_files
 from pipelines.published_code import code_prefix
+from settings_schema import Endpoint
 from tests.example_models import ABALONE, ARRESTS
 from tests.unit import script_account
-from tests.unit.script_account import ENVIRONMENTS, GROUP, NAMES, PACKAGE, PRODUCTION, PROJECT, STAGING, ScriptAccount
+from tests.unit.script_account import ENVIRONMENTS, GROUP, NAMES, PACKAGE, PRODUCTION, PROJECT, SETTINGS, STAGING, ScriptAccount
 
 TEMPLATE: dict[str, Any] = {
     "Parameters": {"ModelPackageArn": {"Type": "String"}},
@@ -137,39 +139,116 @@ def test_a_live_version_that_was_deleted_from_the_registry_is_replaced_like_any_
     assert rendered(PRODUCTION.name)["Parameters"]["ModelPackageArn"] == f"{PACKAGE}/2"
 
 
+# ------------------------------------------------------------------------------ another instance type under what scales
+
 SCALES = ["AWS::SageMaker::Endpoint", "AWS::ApplicationAutoScaling::ScalableTarget"]
-KEEPS_NO_CAPACITY = {**TEMPLATE, "Resources": {"Endpoint": {"Type": "AWS::SageMaker::Endpoint", "Properties": {}}}}
+TYPED: dict[str, Any] = {
+    **TEMPLATE,
+    "Parameters": {"ModelPackageArn": {}, "Capacity": {"Default": "kept"}, "InstanceCount": {"Default": 2}},
+}
+SCALED: dict[str, Any] = {
+    "Parameters": {"ModelPackageArn": {}},
+    "Resources": {
+        "Endpoint": {"Type": "AWS::SageMaker::Endpoint", "Properties": {}},
+        "Target": {"Type": "AWS::ApplicationAutoScaling::ScalableTarget", "Properties": {}, "DependsOn": ["Endpoint"]},
+    },
+}
+STACK = NAMES.at(PRODUCTION.name).stack
+SECOND = ("--second-update", "ChangeType")
 
 
-@pytest.mark.parametrize("template", [TEMPLATE, KEEPS_NO_CAPACITY])  # also without autoscaling: the target goes after the endpoint's update
-def test_another_instance_type_of_what_scales_is_refused_with_the_deployments_that_lead_there(
-    account: ScriptAccount, capsys: pytest.CaptureFixture[str], tmp_path: Path, template: dict[str, Any]
-) -> None:
-    """They name as many instances as serve now, or the first one would go back to what the file says."""
-    synthesize(tmp_path / "cdk.out", template)
-    account.sagemaker.add(1)
+@pytest.fixture
+def typed(account: ScriptAccount, tmp_path: Path) -> ScriptAccount:
+    """Version 1 serves production on five instances of a type that is not set any more, and scales; version 2 is newer."""
+    synthesize(tmp_path / "cdk.out", TYPED)
+    for number in (1, 2):
+        account.sagemaker.add(number)
     account.sagemaker.serve(LIVE, 1, instance_type="ml.c5.large", instances=5)
-    account.cloudformation.resources[NAMES.at(PRODUCTION.name).stack] = SCALES
+    account.cloudformation.resources[STACK] = SCALES
+    account.cloudformation.templates[STACK] = SCALED
+    deployed = [{"ParameterKey": "ModelPackageArn", "ParameterValue": f"{PACKAGE}/1"}]
+    account.cloudformation.described[STACK] = {"StackName": STACK, "StackStatus": "UPDATE_COMPLETE", "Parameters": deployed}
+    return account
+
+
+def update(folder: str, environment: str = PRODUCTION.name) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Template and parameters of the first update of production's stack, or of the `second/`."""
+    template = Path(f"rendered/{folder}{NAMES.at(environment).stack}.template.json")
+    return json.loads(template.read_text()), json.loads(Path(f"rendered/{folder}{environment}.parameters.json").read_text())
+
+
+def test_another_instance_type_of_what_scales_takes_two_updates(typed: ScriptAccount) -> None:
+    """The first one leaves what serves as it is, and only takes the scaling away."""
+    assert deploy(*SECOND) == 0
+    template, parameters = update("")
+    assert template["Resources"] == {"Endpoint": SCALED["Resources"]["Endpoint"]}
+    assert parameters["Parameters"] == {"ModelPackageArn": f"{PACKAGE}/1"}
+    template, parameters = update("second/")
+    assert template == TYPED
+    assert parameters["Parameters"] == {"ModelPackageArn": f"{PACKAGE}/2", "Capacity": "given", "InstanceCount": "5"}
+    assert parameters["Tags"] == update("")[1]["Tags"], "another tag would update every resource"
+
+
+def test_both_updates_are_announced_before_they_begin(typed: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    assert deploy(*SECOND) == 0
+    steps = "1. its scaling is taken away, without which 5 × ml.c5.large serve on as many as they are; 2. 5 × ml.m5.large replace"
+    assert f"live: another instance type, ml.c5.large to ml.m5.large: {steps}" in capsys.readouterr().out
+
+
+def test_a_type_that_stays_leaves_the_second_update_nothing_to_do(account: ScriptAccount) -> None:
+    account.sagemaker.add(1)
+    assert deploy(*SECOND) == 0
+    for environment in ENVIRONMENTS:
+        assert update("", environment.name) == update("second/", environment.name)
+
+
+def test_what_lost_its_scaling_in_a_broken_deployment_needs_the_last_update_only(typed: ScriptAccount) -> None:
+    typed.cloudformation.resources[STACK] = SCALES[:1]
+    typed.cloudformation.templates[STACK] = {"Resources": {"Endpoint": SCALED["Resources"]["Endpoint"]}}
+    assert deploy() == 0
+    assert update("") == update("second/")
+    assert update("")[1]["Parameters"]["InstanceCount"] == "5"
+
+
+def test_a_pipeline_without_the_second_action_is_named_and_nothing_written(
+    typed: ScriptAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its stack is from an earlier release of the template."""
     assert deploy() == 2
     said = capsys.readouterr().err
-    assert "abalone, live, Endpoint.instance_type changes from ml.c5.large to 'ml.m5.large'" in said
-    assert "1. autoscaling=None, initial_instance_count=5, instance_type='ml.c5.large'; 2. instance_type='ml.m5.large'" in said
+    assert "for which the pipelines have no action yet: `npx cdk deploy shop--abalone`" in said
     assert said.count("\n") == 1
     assert not Path("rendered").exists()
 
 
-def test_another_instance_type_with_autoscaling_at_once_is_refused(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
-    account.sagemaker.add(1)
-    account.sagemaker.serve(LIVE, 1, instance_type="ml.c5.large")
-    assert deploy() == 2
-    assert "1. instance_type='ml.m5.large', autoscaling=None" in capsys.readouterr().err
-
-
-def test_another_instance_type_of_what_does_not_scale_is_deployed(account: ScriptAccount, tmp_path: Path) -> None:
-    synthesize(tmp_path / "cdk.out", KEEPS_NO_CAPACITY)
+def test_another_instance_type_of_what_does_not_scale_is_deployed_at_once(account: ScriptAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = ABALONE.but(serving={item.name: Endpoint() for item in ENVIRONMENTS})
+    script_account.set_values(monkeypatch, replace(SETTINGS, models={plain.name: plain}))
     account.sagemaker.add(1)
     account.sagemaker.serve(LIVE, 1, instance_type="ml.c5.large")
     assert deploy() == 0
+    assert update("") == update("second/")
+
+
+# ----------------------------------------------------------------------------------------------- what serves is made anew
+
+
+def test_a_day_makes_anew_what_serves_and_later_deployments_keep_it(
+    account: ScriptAccount, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Another day alone would replace the model, and with it the fleet."""
+    synthesize(tmp_path / "cdk.out", {**TEMPLATE, "Parameters": {"Rebuilt": {"Default": "never"}}})
+    account.sagemaker.add(1)
+    assert deploy() == 0
+    assert rendered(PRODUCTION.name)["Parameters"] == {"Rebuilt": "never"}
+    monkeypatch.setenv("REBUILT", "2026-02-02")
+    assert deploy() == 0
+    assert [rendered(item.name)["Parameters"]["Rebuilt"] for item in ENVIRONMENTS] == ["2026-02-02", "2026-02-02"]
+    monkeypatch.setenv("REBUILT", "never")
+    there = [{"ParameterKey": "Rebuilt", "ParameterValue": "2026-01-05"}]
+    account.cloudformation.described[STACK] = {"StackName": STACK, "StackStatus": "UPDATE_COMPLETE", "Parameters": there}
+    assert deploy() == 0
+    assert rendered(PRODUCTION.name)["Parameters"]["Rebuilt"] == "2026-01-05"
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,15 @@ def canary(autoscaling: Autoscaling) -> Endpoint:
     return Endpoint(rollout=Rollout(routing=Routing.CANARY), initial_instance_count=2, autoscaling=autoscaling)
 
 
+def rolling(instance_type: str) -> Endpoint:
+    return Endpoint(rollout=Rollout(routing=Routing.ROLLING), initial_instance_count=2, instance_type=instance_type)
+
+
+def test_a_rolling_update_may_bake_until_its_time_is_over():
+    """It has no wait for the old fleet's end, which goes in batches."""
+    assert Rollout(routing=Routing.ROLLING, step_percent=5, bake_seconds=359, termination_wait_seconds=3600).steps == 20
+
+
 @pytest.mark.parametrize(
     ("make", "field_name", "got"),
     [
@@ -63,7 +72,15 @@ def canary(autoscaling: Autoscaling) -> Endpoint:
         (lambda: Autoscaling(min_capacity=1, max_capacity=3, time_zone="Mars/Olympus"), "Autoscaling.time_zone", "Mars/Olympus"),
         (lambda: Rollout(routing=Routing.CANARY, step_percent=51), "Rollout.step_percent", "51"),
         (lambda: Rollout(routing=Routing.LINEAR, step_percent=5), "Rollout.step_percent", "5"),
+        (lambda: Rollout(routing=Routing.ROLLING, step_percent=4), "Rollout.step_percent", "4"),
+        (lambda: Rollout(routing=Routing.ROLLING, step_percent=60), "Rollout.step_percent", "60"),
+        (lambda: Rollout(routing=Routing.CANARY, rollback_step_percent=100), "Rollout.rollback_step_percent", "100"),
+        (lambda: Rollout(routing=Routing.ROLLING, rollback_step_percent=4), "Rollout.rollback_step_percent", "4"),
+        (lambda: Rollout(routing=Routing.ROLLING, step_percent=10, bake_seconds=720), "Rollout.bake_seconds", "720"),
+        (lambda: Rollout(routing=Routing.LINEAR, step_percent=10, bake_seconds=719), "Rollout.bake_seconds", "719"),
         (lambda: Endpoint(rollout=Rollout(routing=Routing.CANARY)), "initial_instance_count", "1"),
+        (lambda: Endpoint(rollout=Rollout(routing=Routing.ROLLING)), "initial_instance_count", "1"),
+        (lambda: rolling("ml.inf1.xlarge"), "Endpoint.instance_type", "ml.inf1.xlarge"),
         (lambda: canary(Autoscaling(min_capacity=1, max_capacity=3)), "autoscaling", "down to 1"),
         (lambda: canary(Autoscaling(min_capacity=2, max_capacity=3, schedules=(NIGHT,))), "autoscaling", "down to 1"),
         (lambda: Endpoint(instance_type="m5.large"), "instance_type", "m5.large"),

@@ -187,6 +187,23 @@ def test_a_first_version_that_failed_its_verification_serves_on_and_people_are_t
     assert "version 1 serves production, and no deployment of it has ended well" in decision.told[0]
 
 
+@pytest.mark.parametrize("outcome", ["Failed", "Stopped"])
+def test_a_deployment_that_broke_off_between_its_two_updates_gives_production_its_scaling_back(outcome: str) -> None:
+    """Its first update has taken it away, and the version is still the last release's."""
+    broken = run(3, outcome, 6, commit="other-type")
+    world = replace(BOTH_SERVED, approval={**BOTH_SERVED.approval, 3: "Approved"}, deploys=[broken, *BOTH_SERVED.deploys])
+    decision = replace(world, changed={"first": ["live"]}).decide()
+    assert decision.back is not None
+    assert (decision.back.version.number, decision.back.commit, decision.back.leaving) == (2, "first", arn(2))
+    assert decision.told == [
+        "abalone: version 2 serves production with what the deployment of version 3 left, which broke off; production returns to version 2"
+    ]
+    assert started(world.decide()) == (None, None), "it has left the template as it was"
+    back = run(2, "Succeeded", 7, leaving=2)
+    assert started(replace(world, changed={"first": ["live"]}, returns=[back]).decide()) == (None, None), "and once it is back"
+    assert replace(world, changed={"first": ["live"]}, returns=[run(2, "Failed", 7, leaving=2)]).decide().back is None, "not for ever"
+
+
 def test_settings_that_failed_in_production_are_left_for_those_of_the_last_release() -> None:
     """The version is the same, so nothing but the template tells them apart."""
     failed = run(2, "Failed", 6, commit="scaled")
@@ -501,3 +518,48 @@ def test_settings_of_what_production_has_are_not_stopped_for_a_newer_version_whi
 
 def test_a_newer_version_that_is_rejected_meanwhile_stops_nothing_but_itself() -> None:
     assert [stop.run.package for stop in rejected(AT_ONCE, 4).decide().stops] == [arn(4)]
+
+
+# ---------------------------------------------------------------------------------------------- what serves is made anew
+
+
+def rebuild(before: float) -> Wake:
+    """A look at a Monday that makes anew what was released before a day."""
+    return Wake(rebuild_before=MONDAY + timedelta(days=before), rebuilt="2026-02-02")
+
+
+def test_an_old_release_is_made_anew_with_the_same_version_and_commit_and_is_told() -> None:
+    decision = BOTH_SERVED.decide(rebuild(5))
+    assert decision.forth is not None
+    assert (decision.forth.version.number, decision.forth.commit, decision.forth.rebuilt) == (2, "first", "2026-02-02")
+    assert decision.told == ["abalone: version 2 is made anew, as its last release is of 2026-01-09; it asks for production after staging"]
+
+
+def test_a_young_release_is_not_made_anew() -> None:
+    """Counted from its end, so also from when it was made anew the last time."""
+    decision = BOTH_SERVED.decide(rebuild(4))
+    assert (started(decision), decision.told) == ((None, None), [])
+    assert decision.reasons == ["the last release is not older than 2026-01-09, so nothing is rebuilt"]
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        World(live=None, approval={1: "Approved"}, deploys=[run(1, "Failed", 2)]),
+        replace(BOTH_SERVED, deploys=[run(2, "InProgress", 6), *BOTH_SERVED.deploys]),
+        replace(BOTH_SERVED, approval={1: "deleted", 2: "deleted"}),
+    ],
+    ids=["nothing serves", "a deployment is on", "the version is approved no more"],
+)
+def test_only_what_serves_and_is_approved_is_made_anew_and_nothing_is_under_way(world: World) -> None:
+    assert started(world.decide(rebuild(100))) == (None, None)
+
+
+def test_what_goes_out_for_another_reason_is_made_anew_by_that() -> None:
+    decision = SCALED.decide(rebuild(100))
+    assert decision.forth is not None
+    assert (decision.forth.commit, decision.forth.rebuilt) == ("scaled", "")
+
+
+def test_no_other_look_makes_anything_anew() -> None:
+    assert started(BOTH_SERVED.decide(CLOCK)) == (None, None)

@@ -347,3 +347,14 @@ def test_a_review_that_is_open_is_not_stopped_for_a_newer_version(aws: Aws) -> N
     aws.reviewed = {"latestExecution": {"pipelineExecutionId": "3", "status": "InProgress"}, "actionStates": [review]}
     wake(APPROVAL)
     assert aws.stopped == []
+
+
+def test_a_schedule_of_its_own_makes_anew_what_serves_by_the_time_that_it_says(aws: Aws) -> None:
+    event = {"source": "schedule", "time": "2026-02-09T06:00:00Z", "rebuild_after_days": "30"}
+    aws.kept = []
+    assert start_deployment.handler(event, None)["started"] == "started"
+    assert {item["name"]: item["value"] for item in aws.started[0]["variables"]} == {
+        "ModelPackageArn": f"{GROUP}/2",
+        "Rebuilt": "2026-02-09",
+    }
+    assert start_deployment.handler({**event, "time": "2026-02-01T06:00:00Z"}, None)["started"] is None

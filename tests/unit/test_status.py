@@ -272,3 +272,14 @@ def test_twenty_models_take_one_listing_of_stacks_and_one_look_at_each_endpoint(
 def test_a_model_that_is_neither_set_nor_deployed_is_no_empty_page(account: DeployedAccount) -> None:
     with pytest.raises(ProblemError, match="allowed: abalone, arrests"):
         status.collect(status.ProjectEnvironment(SETTINGS.project), SETTINGS, "fish")
+
+
+def test_what_is_to_scale_and_does_not_is_told_until_it_does(account: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    """A change of its instance type broke off after its scaling was taken away. Nothing is told while its stack is being changed."""
+    assert not [item for item in shown(capsys)["waiting"] if "scale" in item["what"]]
+    account.cloudformation.unscaled.add("shop--abalone--live")
+    (told,) = [item for item in shown(capsys)["waiting"] if "scale" in item["what"]]
+    assert told["what"].startswith("abalone in live does not scale: ")
+    assert told["command"].endswith(f"""--payload '{{"package": "{PACKAGE}/1"}}' /dev/stdout""")
+    account.cloudformation.stacks["shop--abalone--live"]["StackStatus"] = "UPDATE_IN_PROGRESS"
+    assert not [item for item in shown(capsys)["waiting"] if "scale" in item["what"]]

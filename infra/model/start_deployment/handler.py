@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
@@ -26,7 +27,7 @@ from .state import APPROVED, REJECTED, Run, Start, State, Stop, Version, Wake
 from .told import tell
 
 #: Variables of the pipelines (infra/model/rollout_pipeline.py, return_pipeline.py).
-PACKAGE, LEAVING = "ModelPackageArn", "Leaving"
+PACKAGE, LEAVING, REBUILT = "ModelPackageArn", "Leaving", "Rebuilt"
 _LONGEST_REASON = 200  # of StopPipelineExecution
 #: Its errors for an execution that has ended, and for one that somebody else, or the same at the same moment, is stopping.
 _ENDS_ANYHOW = ("PipelineExecutionNotStoppableException", "DuplicatedStopRequestException")
@@ -71,6 +72,9 @@ def wake_of(event: Any) -> Wake:
     """What of an event counts: who was decided about, or asked for. By hand it is whatever somebody typed."""
     if not isinstance(event, Mapping) or "source" not in event:
         return Wake(by_hand=True, requested=_requested(event or {}))
+    if event.get("rebuild_after_days"):
+        now = datetime.fromisoformat(event["time"])
+        return Wake(rebuild_before=now - timedelta(days=int(event["rebuild_after_days"])), rebuilt=f"{now:%Y-%m-%d}")
     detail = event.get("detail") or {}
     arn, status = str(detail.get("ModelPackageArn", "")), detail.get("ModelApprovalStatus")
     return Wake(approved=arn if status == APPROVED else "", rejected=arn if status == REJECTED else "")
@@ -136,7 +140,8 @@ def _stop(client: Any, names: Names, stops: Iterable[Stop]) -> None:
 def _start(client: Any, names: Names, pipeline: str, start: Start | None, known: Sequence[Run]) -> str | None:
     if start is None:
         return None
-    values = {PACKAGE: start.version.arn, **({LEAVING: start.leaving} if start.leaving else {})}
+    given = {PACKAGE: start.version.arn, LEAVING: start.leaving, REBUILT: start.rebuilt}
+    values = {name: value for name, value in given.items() if value}
     execution = client.start_pipeline_execution(
         name=pipeline,
         variables=[{"name": name, "value": value} for name, value in values.items()],

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cached_property
 
 APPROVED, REJECTED, DELETED = "Approved", "Rejected", "deleted"
-IN_PROGRESS, SUCCEEDED, FAILED, SUPERSEDED = "InProgress", "Succeeded", "Failed", "Superseded"
+IN_PROGRESS, SUCCEEDED, FAILED, STOPPED, SUPERSEDED = "InProgress", "Succeeded", "Failed", "Stopped", "Superseded"
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Wake:
-    """Why one looks. `approved`, `rejected`: what a person has just decided about; `requested`: the version that one asks for by hand."""
+    """Why one looks. `approved`, `rejected`: what a person has just decided about; `requested`: the version that one asks for by hand.
+    `rebuild_before`: a release of before then is to be made anew, as the one of the day `rebuilt`.
+    """
 
     by_hand: bool = False
+    rebuild_before: datetime | None = None
+    rebuilt: str = ""
     approved: str = ""
     rejected: str = ""
     requested: str = ""
@@ -118,6 +122,11 @@ class State:
     def last_commit(self) -> str:
         return self.releases[0].commit if self.releases else ""
 
+    def version_of(self, run: Run) -> Version | None:
+        """None also where the version is younger than the execution, which was of another one that had its name."""
+        version = self.find(run.package) if run.package else None
+        return version if version and (version.approval == DELETED or version.created < run.started) else None
+
     def has_served(self, version: Version) -> bool:
         """A release older than the version was of another one that had its name. Which version a run is of costs a question each."""
         return any(run.started > version.created and run.package == version.arn for run in self.releases)
@@ -129,11 +138,12 @@ class State:
 
 @dataclass(frozen=True)
 class Start:
-    """`leaving`: only of a return."""
+    """`leaving`: only of a return. `rebuilt`: the day, of what is made anew."""
 
     version: Version
     commit: str
     leaving: str = ""
+    rebuilt: str = ""
 
 
 @dataclass(frozen=True)

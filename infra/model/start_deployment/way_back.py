@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .state import APPROVED, FAILED, REJECTED, SUCCEEDED, Run, Start, State, Stop, Version, Wake, Way
+from .state import APPROVED, FAILED, REJECTED, STOPPED, SUCCEEDED, Run, Start, State, Stop, Version, Wake, Way
 
 
 def the_way_back(state: State, wake: Wake, stops: Sequence[Stop]) -> Way:
@@ -48,13 +48,17 @@ def why_leave(state: State, live: Version, stops: Sequence[Stop]) -> str:
 
 
 def _why_leave_settings(state: State, live: Version) -> str:
-    """The version is the last release's, but a later deployment of it failed and has left its template behind."""
+    """The version is the last release's, but a later deployment has left another template behind: of the same version with settings that
+    failed, or of any that broke off after the first of two updates, which takes the scaling away (deploy_scripts/type_change.py).
+    """
     last = state.releases[0]
-    later = [run for run in state.deploys if run.status == FAILED and run.ended > last.ended and run.commit != last.commit]
-    failed = next((run for run in later if run.package == live.arn), None)
+    later = [run for run in (*state.deploys, *state.returns) if run.status in (FAILED, STOPPED) and run.ended > last.ended]
+    failed = max(later, key=lambda run: run.ended, default=None)
     if failed is None or state.production_stack not in state.changed(last.commit):
         return ""
-    return f"{live} serves production with the templates of {failed.commit[:12]}, whose verification did not succeed"
+    if failed.package == live.arn and failed.status == FAILED:
+        return f"{live} serves production with the templates of {failed.commit[:12]}, whose verification did not succeed"
+    return f"{live} serves production with what the deployment of {state.version_of(failed) or failed.package} left, which broke off"
 
 
 def is_busy(state: State, stops: Sequence[Stop]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from .state import APPROVED, SUPERSEDED, Run, Start, State, Stop, Version, Wake, Way
 
@@ -73,7 +74,18 @@ def _again(state: State, wake: Wake, on: Sequence[Run]) -> Way:
     if on:
         return None, "a deployment is on its way, whose end wakes this again", ""
     settings = _settings(state, wake, live)
+    if settings[0] is None and wake.rebuild_before:
+        return _rebuild(state, live, wake.rebuild_before, wake.rebuilt)
     return _out(state, live) if settings[0] is None and wake.requested == live.arn else settings
+
+
+def _rebuild(state: State, live: Version, before: datetime, day: str) -> Way:
+    """The same version with the same commit: SageMaker looks for the image for a new fleet. Through the gates, as it may be another."""
+    if not state.releases or state.releases[0].ended > before:
+        return None, f"the last release is not older than {before:%Y-%m-%d}, so nothing is rebuilt", ""
+    last = state.releases[0]
+    line = f"{state.model}: {live} is made anew, as its last release is of {last.ended:%Y-%m-%d}; it asks for production after staging"
+    return Start(live, last.commit, rebuilt=day), line, line
 
 
 def _settings(state: State, wake: Wake, live: Version) -> Way:

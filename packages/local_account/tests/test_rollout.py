@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from datetime import timedelta
@@ -31,7 +32,15 @@ def percent(value: int) -> dict[str, Any]:
     return {"Type": "CAPACITY_PERCENT", "Value": value}
 
 
+def rolling(size: dict[str, Any], bake_seconds: int = 60, alarms: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
+    policy = {"MaximumBatchSize": size, "WaitIntervalInSeconds": bake_seconds, **more}
+    rollback = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in alarms]}} if alarms else {}
+    return {"RollingUpdatePolicy": policy, **rollback}
+
+
 # ------------------------------------------------------------------------------------------------ the plan
+
+FOUR = {"AllTraffic": 4}
 
 
 @pytest.mark.parametrize(
@@ -44,12 +53,12 @@ def percent(value: int) -> dict[str, Any]:
     ],
 )
 def test_traffic_moves_in_the_configured_steps(routing: dict[str, Any], shares: tuple[float, ...]) -> None:
-    planned = rollout.plan(blue_green(routing, ("a",), 120), new_instances=4)
+    planned = rollout.plan(blue_green(routing, ("a",), 120), FOUR)
     assert (planned.shares, planned.bake_seconds, planned.termination_wait_seconds, planned.alarms) == (shares, 60.0, 120.0, ("a",))
 
 
 def test_without_configuration_everything_moves_at_once_and_nothing_is_watched() -> None:
-    assert rollout.plan(None, 2) == rollout.Plan((1.0,), 0.0, 0.0, ())
+    assert rollout.plan(None, {"AllTraffic": 2}) == rollout.Plan((1.0,), 0.0, 0.0, ())
 
 
 @pytest.mark.parametrize(
@@ -63,16 +72,50 @@ def test_without_configuration_everything_moves_at_once_and_nothing_is_watched()
 )
 def test_a_step_that_sagemaker_refuses_is_refused(routing: dict[str, Any], message: str) -> None:
     with pytest.raises(ServiceError, match=message):
-        rollout.plan(blue_green(routing), new_instances=4)
+        rollout.plan(blue_green(routing), FOUR)
 
 
 def test_a_timeout_that_the_waiting_alone_would_reach_is_refused() -> None:
     configuration = blue_green({"Type": "LINEAR", "LinearStepSize": percent(50), "WaitIntervalInSeconds": 300}, termination_seconds=60)
     configuration["BlueGreenUpdatePolicy"]["MaximumExecutionTimeoutInSeconds"] = 660
     with pytest.raises(ServiceError, match="is 660; allowed: more than the 660 seconds"):
-        rollout.plan(configuration, new_instances=4)
+        rollout.plan(configuration, FOUR)
     configuration["BlueGreenUpdatePolicy"]["MaximumExecutionTimeoutInSeconds"] = 661
-    assert rollout.plan(configuration, new_instances=4).timeout_seconds == 661
+    assert rollout.plan(configuration, FOUR).timeout_seconds == 661
+
+
+@pytest.mark.parametrize(
+    ("size", "instances", "shares"),
+    [
+        (percent(50), 4, (0.5, 1.0)),
+        (percent(30), 4, (0.25, 0.5, 0.75, 1.0)),
+        (percent(5), 4, (0.25, 0.5, 0.75, 1.0)),
+        ({"Type": "INSTANCE_COUNT", "Value": 2}, 5, (0.4, 0.8, 1.0)),
+    ],
+)
+def test_a_rolling_update_moves_whole_instances(size: dict[str, Any], instances: int, shares: tuple[float, ...]) -> None:
+    planned = rollout.plan(rolling(size, alarms=("a",)), {"AllTraffic": instances})
+    assert (planned.shares, planned.rolls, planned.rollback_share) == (shares, True, 1.0)
+
+
+def test_the_way_back_of_a_rolling_update_has_batches_of_its_own() -> None:
+    assert rollout.plan(rolling(percent(25), RollbackMaximumBatchSize=percent(50)), FOUR).rollback_share == 0.5
+
+
+@pytest.mark.parametrize(
+    ("configuration", "counts", "message"),
+    [
+        (rolling(percent(60)), FOUR, "MaximumBatchSize is 60 .* allowed: 5 to 50 % of the new fleet"),
+        (rolling(percent(4)), FOUR, "MaximumBatchSize is 4 "),
+        (rolling({"Type": "INSTANCE_COUNT", "Value": 3}), FOUR, "MaximumBatchSize is 3 "),
+        (rolling(percent(50), RollbackMaximumBatchSize=percent(4)), FOUR, "RollbackMaximumBatchSize is 4 .* allowed: 5 to 100 %"),
+        (rolling(percent(50)), {"a": 2, "b": 2}, "cannot be used with 2 variants"),
+        ({**rolling(percent(50)), **blue_green({"Type": "ALL_AT_ONCE"})}, FOUR, "only one of them"),
+    ],
+)
+def test_a_rolling_update_that_sagemaker_refuses_is_refused(configuration: dict[str, Any], counts: dict[str, int], message: str) -> None:
+    with pytest.raises(ServiceError, match=message):
+        rollout.plan(configuration, counts)
 
 
 def test_only_the_properties_that_are_not_excluded_are_retained() -> None:
@@ -98,7 +141,7 @@ def fast(account: Account) -> Account:
 
 @pytest.fixture
 def endpoint(fast: Account, request: pytest.FixtureRequest) -> str:
-    name = request.node.name[:60].replace("_", "-").rstrip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name)[-60:].strip("-")
     assert create_endpoint(fast, name, "old")["EndpointStatus"] == "InService"
     request.addfinalizer(lambda: fast.client("sagemaker").delete_endpoint(EndpointName=name))
     return name
@@ -154,6 +197,39 @@ def test_an_alarm_during_the_bake_rolls_back(fast: Account, endpoint: str) -> No
     assert {factor(fast, endpoint) for _ in range(10)} == {2.0}
 
 
+def running(account: Account, endpoint: str) -> int:
+    return sum(len(each.instances) for each in Endpoints.at(account.context).by_name[endpoint].variants())
+
+
+def test_a_rolling_update_never_has_more_than_a_batch_on_top(fast: Account, endpoint: str) -> None:
+    update(fast, endpoint, DeploymentConfig=rolling(percent(50)))
+    seen, most = set(), 0
+    while fast.client("sagemaker").describe_endpoint(EndpointName=endpoint)["EndpointStatus"] == "Updating":
+        seen.add(factor(fast, endpoint))
+        most = max(most, running(fast, endpoint))
+    assert (seen, most) == ({2.0, 3.0}, 3), "two instances, and a batch of one"
+    described = wait_until_settled(fast, endpoint)
+    assert described["EndpointConfigName"] == "new" and "FailureReason" not in described
+    assert (running(fast, endpoint), factor(fast, endpoint)) == (2, 3.0)
+
+
+@pytest.mark.parametrize("back", [{}, {"RollbackMaximumBatchSize": percent(50)}], ids=["at once", "in batches"])
+def test_an_alarm_brings_back_the_instances_that_a_rolling_update_has_taken_away(
+    fast: Account, endpoint: str, back: dict[str, Any]
+) -> None:
+    cloudwatch, state = fast.client("cloudwatch"), Endpoints.at(fast.context).by_name[endpoint]
+    alarm = {"Namespace": "own", "MetricName": "m", "Statistic": "Sum", "Period": 3600, "EvaluationPeriods": 1, "Threshold": 1}
+    cloudwatch.put_metric_alarm(AlarmName="by-hand", ComparisonOperator="GreaterThanThreshold", **alarm)
+    cloudwatch.set_alarm_state(AlarmName="by-hand", StateValue="OK", StateReason="test")
+    update(fast, endpoint, DeploymentConfig=rolling(percent(50), bake_seconds=120, alarms=("by-hand",), **back))
+    while state.candidate_share < 1.0:  # the first batch has replaced one of the two
+        time.sleep(0.005)
+    cloudwatch.set_alarm_state(AlarmName="by-hand", StateValue="ALARM", StateReason="test")
+    described = wait_until_settled(fast, endpoint)
+    assert described["EndpointConfigName"] == "old" and "in ALARM: by-hand" in described["FailureReason"]
+    assert (running(fast, endpoint), {factor(fast, endpoint) for _ in range(10)}) == (2, {2.0})
+
+
 def test_a_model_that_does_not_start_leaves_the_old_one_serving(fast: Account, endpoint: str) -> None:
     create_model(fast, "unloadable", code="raise ImportError('missing')")
     create_configuration(fast, "unloadable", variant("unloadable"))
@@ -176,7 +252,8 @@ def test_a_deployment_that_takes_too_long_goes_back(fast: Account, endpoint: str
     assert described["EndpointConfigName"] == "old" and "MaximumExecutionTimeoutInSeconds of 700" in described["FailureReason"]
 
 
-def test_no_request_fails_while_a_deployment_takes_over(fast: Account, endpoint: str) -> None:
+@pytest.mark.parametrize("how", [{}, {"DeploymentConfig": rolling(percent(50), 0)}], ids=["blue/green", "rolling"])
+def test_no_request_fails_while_a_deployment_takes_over(fast: Account, endpoint: str, how: dict[str, Any]) -> None:
     answers: list[float] = []
     done = threading.Event()
 
@@ -187,7 +264,7 @@ def test_no_request_fails_while_a_deployment_takes_over(fast: Account, endpoint:
     clients = [threading.Thread(target=ask) for _ in range(8)]
     for client in clients:
         client.start()
-    update(fast, endpoint)
+    update(fast, endpoint, **how)
     wait_until_settled(fast, endpoint)
     done.set()
     for client in clients:

@@ -111,10 +111,17 @@ def _managed(variant: Mapping[str, Any]) -> Iterator[int]:
 
 
 def _batch(deployment: Mapping[str, Any], instances: int) -> int | None:
-    """MaximumBatchSize of a rolling update, in instances."""
-    size = deployment.get("RollingUpdatePolicy", {}).get("MaximumBatchSize")
-    if not size:
-        return None
+    """The largest batch of a rolling update, forth or back, in instances. None if it does not roll, in one of the ways of a condition."""
+    if "Fn::If" in deployment:
+        either = [_batch(way, instances) for way in deployment["Fn::If"][1:]]
+        return max((batch for batch in either if batch), default=None) if all(either) else None
+    policy = deployment.get("RollingUpdatePolicy", {})
+    sizes = [policy[name] for name in ("MaximumBatchSize", "RollbackMaximumBatchSize") if policy.get(name)]
+    return max((_instances(size, instances) for size in sizes), default=None)
+
+
+def _instances(size: Mapping[str, Any], instances: int) -> int:
+    """A CapacitySize of a fleet."""
     return math.ceil(instances * int(size["Value"]) / 100) if size["Type"] == "CAPACITY_PERCENT" else int(size["Value"])
 
 

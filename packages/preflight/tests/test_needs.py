@@ -69,6 +69,22 @@ def test_a_rolling_update_runs_a_batch_beside_the_fleet(size, count):
     assert need.why == f"during an update: fish 10 + {count - 10}"
 
 
+def test_a_rolling_update_may_bring_back_more_at_a_time_than_it_takes_away():
+    percent = {"Type": "CAPACITY_PERCENT"}
+    policy = {"MaximumBatchSize": {**percent, "Value": 20}, "RollbackMaximumBatchSize": {**percent, "Value": 50}}
+    (need,) = endpoint_needs(fleets(endpoint(count=10, RollingUpdatePolicy=policy)))
+    assert need.count == 15
+
+
+@pytest.mark.parametrize(("other", "count"), [({"RollingUpdatePolicy": {}}, 15), ({"BlueGreenUpdatePolicy": {}}, 20)], ids=["rolls", "not"])
+def test_of_two_ways_to_update_the_one_that_needs_more_counts(other, count):
+    """A condition chooses, by what the deployment says."""
+    half = {"MaximumBatchSize": {"Type": "CAPACITY_PERCENT", "Value": 50}}
+    ways = [{"RollingUpdatePolicy": {"MaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": 1}}}, dict.fromkeys(other, half)]
+    (need,) = endpoint_needs(fleets(endpoint(count=10, **{"Fn::If": ["Guarded", *ways]})))
+    assert need.count == count
+
+
 def test_endpoints_of_one_type_share_a_quota_and_those_of_another_do_not():
     steady, scaled, bigger = endpoint("try"), endpoint("live", scaling=(2, 6)), endpoint("big", "ml.c5.xlarge", scaling=(2, 6))
     assert counts(endpoint_needs(fleets(steady, scaled))) == {(Use.ENDPOINT, "ml.m5.large"): 18}

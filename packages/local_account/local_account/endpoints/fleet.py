@@ -7,6 +7,7 @@ every invocation, and `Variant.scale_to`, used by `lifecycle.py`. During a deplo
 from __future__ import annotations
 
 import http.client
+import math
 import random
 import threading
 import time
@@ -219,9 +220,23 @@ class Fleet:
             return variants[0]
         return random.choices(variants, weights=[variant.weight for variant in variants])[0]
 
+    def sizes(self) -> dict[str, int]:
+        """Instances that each variant is to have."""
+        return {name: variant.desired for name, variant in self.variants.items()}
+
+    def resize(self, whole: Mapping[str, int], share: float) -> None:
+        """Each variant to a share of what it has when it is whole."""
+        for name, variant in self.variants.items():
+            variant.scale_to(instances_of(whole[name], share))
+
     def close(self) -> None:
         for variant in self.variants.values():
             variant.close()
+
+
+def instances_of(whole: int, share: float) -> int:
+    """A share of a fleet in whole instances, at least enough for it."""
+    return math.ceil(round(whole * share, 6))
 
 
 def _becomes_healthy(instance: Instance, seconds: float) -> bool:

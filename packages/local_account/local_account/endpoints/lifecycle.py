@@ -15,7 +15,7 @@ from local_account.context import Context
 from local_account.endpoints import data_capture, package, rollout
 from local_account.endpoints.backlog import Backlog
 from local_account.endpoints.endpoint_logs import EndpointLogs
-from local_account.endpoints.fleet import HEALTH_CHECK_SECONDS, Fleet, Variant, strategy_of
+from local_account.endpoints.fleet import HEALTH_CHECK_SECONDS, Fleet, Variant, instances_of, strategy_of
 from local_account.endpoints.models import Models
 from local_account.endpoints.registry import Endpoint, Endpoints, desired, desired_counts
 from local_account.endpoints.serverless import ServerlessVariant
@@ -91,24 +91,29 @@ def update(
     plan: rollout.Plan,
     capture: tuple[str, Mapping[str, Any] | None],
 ) -> None:
-    """Deploy a configuration blue/green. The old fleet serves until the new one has proven itself, and again if it does not.
+    """Deploy a configuration. The old fleet serves until the new one has proven itself, and again if it does not.
 
+    Blue/green has both fleets whole; a rolling update adds a batch to the new one, moves its share of the traffic, and takes as much away.
     `capture` is what data capture is to be afterwards, after the name of the configuration that says so.
     """
     context, old = endpoints.context, endpoint.fleet
     with endpoint.changing:
+        left_seconds, started = plan.timeout_seconds, time.monotonic()
+        before = old.sizes() if old is not None else {}
         try:
-            started = time.monotonic()
-            candidate = _build(endpoints, endpoint, configuration)
-            # Building takes real time, baking the account's: a fast clock must not make processes late.
-            left_seconds = plan.timeout_seconds - (time.monotonic() - started)
-            deadline = context.clock.now().timestamp() + left_seconds
-            endpoint.candidate = candidate
+            candidate = endpoint.candidate = _build(endpoints, endpoint, configuration, plan.shares[0] if plan.rolls else 1.0)
             for share in plan.shares:
+                if plan.rolls:
+                    candidate.resize(desired_counts(configuration["ProductionVariants"]), share)
+                # Building takes real time, baking the account's: a fast clock must not make processes late.
+                left_seconds -= time.monotonic() - started
                 endpoint.candidate_share = share
-                _bake(context, _role(context, configuration), endpoint, plan, deadline)
+                _bake(context, _role(context, configuration), endpoint, plan, context.clock.now().timestamp() + left_seconds)
+                left_seconds, started = left_seconds - plan.bake_seconds, time.monotonic()
+                if plan.rolls and old is not None:
+                    old.resize(before, 1 - share)
         except Exception as error:  # any failure keeps the old fleet; the reason is shown
-            _roll_back(context, endpoint, error)
+            _roll_back(context, endpoint, error, plan, before)
             return
         _take_over(context, endpoint, candidate, configuration, capture)
         _interrupted(context, endpoint, plan.termination_wait_seconds)
@@ -161,8 +166,8 @@ def delete(endpoints: Endpoints, endpoint: Endpoint) -> None:
             endpoint.capture.close()
 
 
-def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str, Any]) -> Fleet:
-    """A fleet with all its instances healthy. Ends what it started if one is not."""
+def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str, Any], share: float = 1.0) -> Fleet:
+    """A fleet with a share of its instances, all of them healthy. Ends what it started if one is not."""
     context = endpoints.context
     name = str(configuration["EndpointConfigName"])
     fleet = Fleet(name, {})
@@ -178,7 +183,7 @@ def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
             serverless = variant.get("ServerlessConfig")
             built = ServerlessVariant(context, serverless, *given) if serverless else Variant(*given, patience)
             fleet.variants[built.name] = built
-            built.begin(counts[built.name])
+            built.begin(instances_of(counts[built.name], share))
             if endpoint.deleted.is_set():
                 raise RollbackError("the endpoint was deleted meanwhile")
     except Exception:
@@ -285,19 +290,32 @@ def _take_over(
         previous.close()
 
 
-def _roll_back(context: Context, endpoint: Endpoint, error: Exception) -> None:
-    """Return all traffic to the old fleet. As in SageMaker the endpoint is InService again, with the old configuration and a reason."""
-    candidate, endpoint.candidate, endpoint.candidate_share = endpoint.candidate, None, 0.0
+def _roll_back(context: Context, endpoint: Endpoint, error: Exception, plan: rollout.Plan, before: Mapping[str, int]) -> None:
+    """Return all traffic to the old fleet. As in SageMaker the endpoint is InService again, with the old configuration and a reason.
+
+    `before`: the old fleet's instances by variant, of which a rolling update has taken some away.
+    """
     endpoint.record["PendingDeploymentSummary"] = None
-    if endpoint.deleted.is_set():
-        if candidate is not None:
-            candidate.close()
-        return
-    set_status(context, endpoint, "RollingBack", _reason(error))
+    if not endpoint.deleted.is_set():
+        set_status(context, endpoint, "RollingBack", _reason(error))
+        _bring_back(endpoint, plan, before)
+    candidate, endpoint.candidate, endpoint.candidate_share = endpoint.candidate, None, 0.0
     if candidate is not None:
         candidate.close()
+    if endpoint.deleted.is_set():
+        return
     endpoint.refresh_record()
     set_status(context, endpoint, "InService", _reason(error))
+
+
+def _bring_back(endpoint: Endpoint, plan: rollout.Plan, before: Mapping[str, int]) -> None:
+    """Batches of the old fleet, each with its share of the traffic. Source: CapacitySize of RollbackMaximumBatchSize, API reference."""
+    if not plan.rolls or endpoint.fleet is None:
+        return
+    while endpoint.candidate_share > 0:
+        share = max(0.0, round(endpoint.candidate_share - plan.rollback_share, 6))
+        endpoint.fleet.resize(before, 1 - share)
+        endpoint.candidate_share = share
 
 
 def _reason(error: Exception) -> str:

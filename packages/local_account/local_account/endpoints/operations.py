@@ -51,7 +51,7 @@ def create_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
         raise InvalidError(f'Cannot create already existing endpoint "{endpoints.by_name[name].record["EndpointArn"]}".')
     configuration = Configurations.at(context).describe(parameters)
     counts = desired_counts(configuration["ProductionVariants"])
-    rollout.plan(parameters.get("DeploymentConfig"), sum(counts.values()))
+    rollout.plan(parameters.get("DeploymentConfig"), counts)
     now = context.clock.now()
     endpoint = endpoints.by_name[name] = Endpoint(
         {
@@ -112,7 +112,7 @@ def update_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
     deployment = parameters.get("DeploymentConfig")
     if deployment is None and parameters.get("RetainDeploymentConfig"):
         deployment = endpoint.record["LastDeploymentConfig"]
-    plan = rollout.plan(deployment, sum(desired_counts(configuration["ProductionVariants"]).values()))
+    plan = rollout.plan(deployment, desired_counts(configuration["ProductionVariants"]))
     endpoint.record["LastDeploymentConfig"] = deployment
     endpoint.record["PendingDeploymentSummary"] = {
         "EndpointConfigName": configuration["EndpointConfigName"],

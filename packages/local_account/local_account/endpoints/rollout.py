@@ -1,7 +1,8 @@
 """How traffic moves to a new fleet: the steps of a deployment configuration, checked as SageMaker checks it. Pure.
 
 In: the `DeploymentConfig` of UpdateEndpoint. Out: `Plan`, which `lifecycle.py` performs on the account's clock.
-Source: SageMaker Developer Guide, "Blue/Green Deployments" and the API reference of BlueGreenUpdatePolicy.
+Sources: SageMaker Developer Guide, "Blue/Green Deployments", "Use rolling deployments" and "Exclusions"; the API reference of
+BlueGreenUpdatePolicy, RollingUpdatePolicy and CapacitySize.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from local_account.errors import InvalidError
 class Plan:
     """`shares` are the new fleet's growing shares of traffic, the last one 1.0; alarms are watched for `bake_seconds` after each.
 
-    A deployment that has not moved all traffic after `timeout_seconds` goes back.
+    A deployment that has not moved all traffic after `timeout_seconds` goes back. `rolls`: instances come and go with the traffic, and come
+    back by `rollback_share` of the old fleet.
     """
 
     shares: tuple[float, ...]
@@ -26,22 +28,50 @@ class Plan:
     termination_wait_seconds: float
     alarms: tuple[str, ...]
     timeout_seconds: float = math.inf
+    rolls: bool = False
+    rollback_share: float = 1.0
 
 
-def plan(configuration: Mapping[str, Any] | None, new_instances: int) -> Plan:
+def plan(configuration: Mapping[str, Any] | None, counts: Mapping[str, int]) -> Plan:
     """Plan a deployment. Without configuration everything moves at once, with nothing watched, as SageMaker does.
 
-    `new_instances` is the size of the new fleet, for sizes given in instances. Raises ServiceError for what SageMaker refuses.
+    `counts` are the new fleet's instances by variant. Raises ServiceError for what SageMaker refuses.
     """
     configuration = configuration or {}
-    policy = configuration.get("BlueGreenUpdatePolicy") or {}
+    alarms = tuple(alarm["AlarmName"] for alarm in (configuration.get("AutoRollbackConfiguration") or {}).get("Alarms") or [])
+    rolling = configuration.get("RollingUpdatePolicy")
+    if rolling is None:
+        return _blue_green(configuration.get("BlueGreenUpdatePolicy") or {}, alarms, sum(counts.values()))
+    if configuration.get("BlueGreenUpdatePolicy") is not None:
+        raise InvalidError("DeploymentConfig has BlueGreenUpdatePolicy and RollingUpdatePolicy; only one of them may be used")
+    if len(counts) > 1:
+        raise InvalidError(f"RollingUpdatePolicy cannot be used with {len(counts)} variants ({', '.join(counts)}); allowed: one")
+    return _rolling(rolling, alarms, sum(counts.values()))
+
+
+def _rolling(policy: Mapping[str, Any], alarms: tuple[str, ...], instances: int) -> Plan:
+    """Each batch is of whole instances. On the way back all of the old fleet comes at once, where nothing else is said."""
+    share = _share("MaximumBatchSize", policy.get("MaximumBatchSize"), instances, lowest=0.05)
+    batch = max(1, math.floor(share * instances))
+    back = policy.get("RollbackMaximumBatchSize")
+    return Plan(
+        shares=tuple(min(number, instances) / instances for number in range(batch, instances + batch, batch)),
+        bake_seconds=float(policy["WaitIntervalInSeconds"]),
+        termination_wait_seconds=0.0,
+        alarms=alarms,
+        timeout_seconds=float(policy.get("MaximumExecutionTimeoutInSeconds") or math.inf),
+        rolls=True,
+        rollback_share=_share("RollbackMaximumBatchSize", back, instances, lowest=0.05, highest=1.0) if back else 1.0,
+    )
+
+
+def _blue_green(policy: Mapping[str, Any], alarms: tuple[str, ...], instances: int) -> Plan:
     routing = policy.get("TrafficRoutingConfiguration") or {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
-    alarms = (configuration.get("AutoRollbackConfiguration") or {}).get("Alarms") or []
     planned = Plan(
-        shares=_shares(routing, new_instances),
+        shares=_shares(routing, instances),
         bake_seconds=float(routing.get("WaitIntervalInSeconds") or 0),
         termination_wait_seconds=float(policy.get("TerminationWaitInSeconds") or 0),
-        alarms=tuple(alarm["AlarmName"] for alarm in alarms),
+        alarms=alarms,
         timeout_seconds=float(policy.get("MaximumExecutionTimeoutInSeconds") or math.inf),
     )
     waiting = planned.bake_seconds * len(planned.shares) + planned.termination_wait_seconds
@@ -68,14 +98,14 @@ def _shares(routing: Mapping[str, Any], new_instances: int) -> tuple[float, ...]
     raise InvalidError(f"TrafficRoutingConfiguration.Type is {kind!r}; allowed: ALL_AT_ONCE, CANARY, LINEAR")
 
 
-def _share(name: str, size: Mapping[str, Any] | None, new_instances: int, lowest: float) -> float:
-    """A CapacitySize as a share of the fleet: at most half of it; a linear step at least a tenth."""
+def _share(name: str, size: Mapping[str, Any] | None, new_instances: int, lowest: float, highest: float = 0.5) -> float:
+    """A CapacitySize as a share of the fleet: at most half of it; a linear step at least a tenth, a batch at least a twentieth."""
     if not size:
         raise InvalidError(f"{name} is required for this type of traffic routing")
     value = float(size["Value"])
     share = value / 100 if size["Type"] == "CAPACITY_PERCENT" else value / max(new_instances, 1)
-    if not (lowest <= share <= 0.5 and share > 0):
-        allowed = f"{'10' if lowest else 'more than 0'} to 50 % of the new fleet"
+    if not (lowest <= share <= highest and share > 0):
+        allowed = f"{f'{lowest:.0%}'.rstrip('%') if lowest else 'more than 0'} to {highest * 100:g} % of the new fleet"
         raise InvalidError(f"{name} is {size['Value']} ({size['Type']}) of {new_instances} instances; allowed: {allowed}")
     return share
 
