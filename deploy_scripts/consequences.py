@@ -7,7 +7,6 @@ Used by approve.py.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from botocore.exceptions import ClientError
@@ -17,6 +16,7 @@ from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, listed
 from deploy_scripts.environment_place import EnvironmentPlace, Role
+from deploy_scripts.function_command import invocation
 from deploy_scripts.pipeline_states import running
 from deploy_scripts.releases import History
 from deploy_scripts.way_back import candidates, live_version
@@ -58,8 +58,7 @@ def _of_approval(
     if history.served([version]):
         yield f'to go back to it: python -m deploy_scripts.roll_back --model {names.model} --to-version {version.number} --reason "…"'
     else:
-        payload = json.dumps({"package": version.arn})
-        asked = f"aws lambda invoke --function-name {names.start_deployment_function} --payload '{payload}' /dev/stdout"
+        asked = invocation(names.start_deployment_function, {"package": version.arn})
         yield f"it has never served production; once it is approved, this takes it through the gates: {asked}"
 
 

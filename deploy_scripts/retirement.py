@@ -20,6 +20,7 @@ from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.deployments import Deployment
 from deploy_scripts.environment_place import EnvironmentPlace, Role
+from deploy_scripts.function_command import invocation
 from deploy_scripts.regional_copy import client_in
 from preflight.assembly import partition_of
 from settings_schema import Environment, ModelNames, ProjectNames
@@ -149,9 +150,8 @@ def _ask(project: ProjectEnvironment, stack: Deployment, event: Mapping[str, Any
     try:
         answer = found(place.callers_client("lambda").invoke, FunctionName=function, Payload=json.dumps(event).encode())
     except ClientError as error:  # who retires may not, or in another account there is no such function, which nobody outside is told
-        payload = f"--payload '{json.dumps(event)}' --cli-binary-format raw-in-base64-out " if event else ""
-        by_hand = f"`aws lambda invoke --function-name {name} --region {place.region} {payload}/dev/stdout`"
-        print(f"{explain(error)}; with credentials of {place.account} type {by_hand} before the next `cdk deploy`", flush=True)
+        by_hand = invocation(name, event, region=place.region)
+        print(f"{explain(error)}; with credentials of {place.account} type `{by_hand}` before the next `cdk deploy`", flush=True)
         return None
     if answer is None:
         return None  # its stack is gone

@@ -21,10 +21,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError, add_model_option, explain, parser, read_settings, run
-from build_scripts.missing import is_missing
-from build_scripts.objects import bucket_and_key, keys
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.registry import Version, describe, listed, number_of
+from build_scripts.registry import Version, describe, listed
 from deploy_scripts import build_logs, return_start
 from deploy_scripts.agreement import person_agrees
 from deploy_scripts.approve import LONGEST_COMMENT
@@ -33,10 +31,10 @@ from deploy_scripts.follow_pipeline import follow
 from deploy_scripts.pipeline_states import changing
 from deploy_scripts.placements import at
 from deploy_scripts.releases import History
-from deploy_scripts.stack_states import describe_stack, refuse_obstructed
+from deploy_scripts.return_checks import refuse_ambiguous, refuse_unknown_change, require_artifact
+from deploy_scripts.stack_states import refuse_obstructed
 from deploy_scripts.way_back import DELETED, Plan, live_version, plan
-from preflight.obstacle import in_progress
-from settings_schema import Environment, Model, ModelNames, ServingNames
+from settings_schema import Environment, Model, ModelNames
 from settings_schema.reading import Settings
 
 
@@ -62,42 +60,6 @@ def decide(project: ProjectEnvironment, model: Model, environment: Environment, 
     refuse_obstructed(model, [(environment, serving, place)])
     require_artifact(project.client("s3"), describe(sagemaker, decided.returns.arn))
     return decided, {arn: at(began) for arn, began in served.items()}
-
-
-def refuse_ambiguous(environment: Environment, live: str, arriving: str) -> None:
-    """Raises ProblemError while a deployment takes another version to production: its stack says which one was there before."""
-    if arriving not in ("", live):
-        old, new = number_of(live), number_of(arriving)
-        way = f"--to-version {old} leaves version {new}, an earlier one leaves both; or wait for its end"
-        raise ProblemError(f"version {new} is being deployed to {environment.name} over version {old}; say which one goes back: {way}")
-
-
-def refuse_unknown_change(codepipeline: Any, place: EnvironmentPlace, names: ServingNames) -> None:
-    """Raises ProblemError while CloudFormation changes production and no pipeline says to which version: it was stopped, or a person."""
-    returns = return_start.executions(codepipeline, names.of_model.return_pipeline)
-    changes = in_progress(describe_stack(place.client("cloudformation"), names.stack))
-    if changes and all(item["status"] != "InProgress" for item in returns):
-        raise ProblemError(f"which version it brings is not known yet: {changes}; or name the one that goes back with --to-version")
-
-
-def require_artifact(s3: Any, version: Version) -> None:
-    """Raises ProblemError for a version whose archive is gone. That it is the evaluated one the return's Render says, of the whole file.
-
-    Asked by a listing, which takes neither the object's key nor the permission to read a model.
-    """
-    if not version.model_url:
-        raise ProblemError(f"version {version.number} cannot go back: it names no archive; name another with --to-version")
-    bucket, key = bucket_and_key(version.model_url)
-    try:
-        is_there = next(keys(s3, bucket, key), None) == key
-    except ClientError as error:
-        if not is_missing(error):
-            print(f"its archive may not be looked for with these credentials, so the return itself finds out: {explain(error)}")
-            return
-        is_there = False
-    if not is_there:
-        gone = f"its archive {version.model_url} is gone; restore that object, or name another with --to-version"
-        raise ProblemError(f"version {version.number} cannot go back: {gone}")
 
 
 def to_version(text: str, group: str, known: Sequence[Version]) -> int:

@@ -5,13 +5,13 @@ Input: the registry's listing, where production stands, and what CodePipeline re
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from build_scripts.registry import Version
 from deploy_scripts.attention import ON_CALL, Waiting
 from deploy_scripts.follow_pipeline import actions_of, failure
+from deploy_scripts.function_command import invocation
 from deploy_scripts.placements import Placement, at
 from deploy_scripts.releases import Execution, History
 from settings_schema import ModelNames
@@ -44,8 +44,7 @@ def undeployed(
         if version.arn in under_way and not under_way[version.arn]:
             continue
         why = under_way.get(version.arn) or _why_not(history.of(version), codepipeline)
-        payload = json.dumps({"package": version.arn})
-        again = f"aws lambda invoke --function-name {names.start_deployment_function} --payload '{payload}' /dev/stdout"
+        again = invocation(names.start_deployment_function, {"package": version.arn})
         found.append(Waiting(f"version {version.number} of {names.model} is approved and not deployed: {why}", at(version.created), again))
     return found
 
@@ -63,7 +62,8 @@ def _why_not(executions: Sequence[Execution], codepipeline: Any) -> str:
         return "it served, and production was taken back to an earlier one"
     failed = [action for action in actions_of(codepipeline, last.pipeline, last.identifier) if action["status"] == "Failed"]
     if any(_is_review(action) for action in failed):
-        return f"it was declined: {_said(failed[0])}"
+        said = _said(failed[0])
+        return f"it was declined: {said}" if said else "nobody answered its review in time, or declined it without a word"
     return failure(failed[0]) if failed else f"it {last.status.lower()}"
 
 
@@ -72,5 +72,5 @@ def _is_review(action: Mapping[str, Any]) -> bool:
 
 
 def _said(action: Mapping[str, Any]) -> str:
-    """The words of the person who declined it."""
-    return ((action.get("output") or {}).get("executionResult") or {}).get("externalExecutionSummary") or "no reason given"
+    """The words of the person who declined it; empty where its time ran out."""
+    return str(((action.get("output") or {}).get("executionResult") or {}).get("externalExecutionSummary") or "")

@@ -14,6 +14,7 @@ from build_scripts.command_line import VerdictError
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, find, number_of
 from deploy_scripts.environment_place import EnvironmentPlace
+from deploy_scripts.function_command import invocation
 from deploy_scripts.live_endpoint import describe_endpoint, served_package
 from deploy_scripts.regional_copy import original
 from settings_schema import ServingNames
@@ -57,7 +58,7 @@ def refuse_alarmed(
         ways = [f"`python -m deploy_scripts.roll_back --model {model.model}` rejects version {live.number} and goes back at once;", *ways]
     raise VerdictError(
         f"{', '.join(on)} is in ALARM while version {live.number} serves, for which SageMaker would undo this update of {names.endpoint}: "
-        f"{' '.join(ways)} `aws lambda invoke --function-name {model.start_deployment_function} /dev/stdout`"
+        f"{' '.join(ways)} `{invocation(model.start_deployment_function)}`"
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from build_scripts.command_line import VerdictError
 from deploy_scripts.environment_place import EnvironmentPlace
+from deploy_scripts.function_command import invocation
 from deploy_scripts.live_endpoint import describe_endpoint
 from deploy_scripts.stack_states import describe_stack
 from preflight.obstacle import in_progress
@@ -42,7 +43,7 @@ def wait_until_updatable(place: EnvironmentPlace, names: ServingNames, *, has_en
     raise VerdictError(
         f"{busy} still, after {LIMIT_MINUTES} min, and nothing can be deployed before that is over; "
         f"see why with `python -m deploy_scripts.status --model {names.model}`, "
-        f"then deploy again with `aws lambda invoke --function-name {names.of_model.start_deployment_function} /dev/stdout`"
+        f"then deploy again with `{invocation(names.of_model.start_deployment_function)}`"
     )
 
 

@@ -145,4 +145,19 @@ FACTS = (
         "the words of ModelError; a failure that names none counts as a refusal",
         "Verify on an Asynchronous",
     ),
+    Fact(
+        "The event of a version names what changed: UpdatedModelPackageFields has ModelApprovalStatus where it was decided about",
+        "programs of others that go by it; the SageMaker guide's sample event (SageMaker model package state change) is of a new version",
+        "the first approval: what starts within seconds, or with the next quarter of an hour",
+    ),
+    Fact(
+        "CodePipeline keeps what a build exported with its action, also where no later action refers to it",
+        "ActionExecutionOutput.outputVariables of its service model",
+        "the first training after the version that serves was deleted from the registry",
+    ),
+    Fact(
+        "While a stack is updated, DescribeStacks has the outputs of before",
+        "CloudFormation makes outputs of resources, at the end",
+        "`roll_back` during the first update of production",
+    ),
 )

@@ -100,6 +100,13 @@ FAULTS = (
         Seen.NOTHING,
         ((PIPELINE, "version 6 is Rejected: its deployment is stopped"),),
     ),
+    Fault(
+        "test_of_two_versions_that_are_approved_at_once_only_the_newer_one_asks",
+        "A newer version is approved a moment after another one",
+        "Nothing: the older one is stopped before anybody is asked about it",
+        Seen.NOTHING,
+        ((PIPELINE, "version 8 is newer and approved: the deployment of version 7 is stopped"),),
+    ),
 )
 
 

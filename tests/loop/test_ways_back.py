@@ -204,3 +204,22 @@ def test_the_review_of_a_version_that_is_rejected_is_closed(
     assert loop.waiting_approval(team.terminal, team.names) is None
     assert faults.seen(clients.requests, number(first), number(version)) is fault.seen
     require_told(team, fault, {PIPELINE: team.stopped_because(execution)})
+
+
+# ---------------------------------------------------------------------------------------------------- two approvals at once
+
+
+def test_of_two_versions_that_are_approved_at_once_only_the_newer_one_asks(
+    team: Team, first: str, left_by_rejection: Left, request: pytest.FixtureRequest
+) -> None:
+    fault = declared(request)
+    team.mend()
+    older, newer = team.register(), team.register()
+    with team.clients() as clients:
+        overtaken = team.person.approve(team.names, older)
+        asks = team.person.approve(team.names, newer)
+        assert loop.end_of_pipeline(team.terminal, team.names.deploy_pipeline, overtaken) == "Stopped"
+        review = loop.wait_for("the review", lambda: team.person.waiting_or_ended(team.names, asks))
+    assert isinstance(review, dict), team.why(team.names.deploy_pipeline, asks)
+    assert faults.seen(clients.requests, number(first), number(newer)) is fault.seen
+    require_told(team, fault, {PIPELINE: team.stopped_because(overtaken)})

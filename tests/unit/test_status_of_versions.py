@@ -139,13 +139,14 @@ def test_an_approved_version_that_is_not_deployed_says_why_not_and_how_it_is(
     account.codepipeline.run(DEPLOY, "e3", ended, arn, minute=5, **more)
     ((what, command),) = waiting(capsys)
     assert what == f"version 3 of abalone is approved and not deployed: {why}"
-    assert command == f"""{AGAIN} --payload '{{"package": "{arn}"}}' /dev/stdout"""
+    assert command == f"""echo '{{"package": "{arn}"}}' | {AGAIN} --payload fileb:///dev/stdin /dev/stdout"""
 
 
 @pytest.mark.parametrize(
     ("action", "category", "summary", "why"),
     [
         ("Approve", "Approval", "too old a sample", "it was declined: too old a sample"),
+        ("Approve", "Approval", "", "nobody answered its review in time, or declined it without a word"),
         ("Verify", "Test", "exit status 1", "Staging/Verify failed: exit status 1"),
     ],
 )
