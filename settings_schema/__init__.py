@@ -10,6 +10,7 @@ from settings_schema.model import Model, Retraining
 from settings_schema.monitoring import Monitoring
 from settings_schema.names import EnvironmentNames, ModelNames, ProjectNames, ServingNames
 from settings_schema.project import CodeCommit, CodeConnection, Environment, Prices, Project, Source
+from settings_schema.rebuilding import Rebuild
 from settings_schema.rollout import Rollout, Routing
 from settings_schema.scaling import Autoscaling, Schedule, Step, StepScaling, TargetTracking
 from settings_schema.serving import Batch, Endpoint, RequestRouting
@@ -40,6 +41,7 @@ __all__ = [
     "Project",
     "ProjectNames",
     "Range",
+    "Rebuild",
     "RequestRouting",
     "Retraining",
     "Rollout",
