@@ -11,6 +11,7 @@ from settings_schema.model import Model, Retraining
 from settings_schema.monitoring import Monitoring
 from settings_schema.names import EnvironmentNames, ModelNames, ProjectNames, ServingNames
 from settings_schema.project import CodeCommit, CodeConnection, Environment, Prices, Project, Source
+from settings_schema.rebuilding import Rebuild
 from settings_schema.rollout import Rollout, Routing
 from settings_schema.scaling import Autoscaling, Schedule, Step, StepScaling, TargetTracking
 from settings_schema.serverless import ProvisionedConcurrency, Serverless
@@ -45,6 +46,7 @@ __all__ = [
     "ProjectNames",
     "ProvisionedConcurrency",
     "Range",
+    "Rebuild",
     "RequestRouting",
     "Retraining",
     "Rollout",

@@ -2,10 +2,10 @@
 
     python -m benchmarks.updates [--requests 10000]
 
-The registered abalone version on four instances, asked without a pause by four clients, in a local account whose clock runs at its own
-pace. Nothing is wrong with what is deployed: every request has to be answered. `another type` takes the scaling away, changes the instance
-type and registers it again, as the pipelines do in two updates of a stack (deploy_scripts/type_change.py). Output: a table, and
-benchmarks/results/updates.json. Exit code 1 if a request failed.
+A small model on four instances, asked without a pause by four clients, in a local account whose clock runs at its own pace. What the model
+is makes no difference to who answers. Nothing is wrong with what is deployed: every request has to be answered. `another type` takes the
+scaling away, changes the instance type and registers it again, as the pipelines do in two updates of a stack
+(deploy_scripts/type_change.py). Output: a table, and benchmarks/results/updates.json. Exit code 1 if a request failed.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ import itertools
 import json
 import os
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from benchmarks.machine import describe_machine
-from benchmarks.registered import registered_abalone
-from benchmarks.role import ROLE
+from local_account.account import Account
+from local_account.context import AccountSettings
+from packages.local_account.tests.endpoint_models import create_configuration, create_endpoint, create_model, variant, wait_until_settled
+from packages.local_account.tests.roles import make_roles
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "updates.json"
 ENDPOINT, VARIANT, INSTANCES, CLIENTS = "updated", "AllTraffic", 4, 4
-ROW = b"0.455,0.365,0.095,0.514,0.2245,0.101,0.15,M"
+ROW = b"0.455,0.365,0.095,0.514,0.2245,0.101,0.15"
 BAKE_SECONDS = 2
 _HALF = {"Type": "CAPACITY_PERCENT", "Value": 50}
 _TARGET = {
@@ -80,33 +81,21 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     if given.requests < 1:
         parser.error(f"--requests is {given.requests}; allowed: 1 or more")
-    with registered_abalone() as registered:
-        clients = _clients_of(registered.environment)
-        _create(clients("sagemaker"), registered.version.arn)
+    with tempfile.TemporaryDirectory() as scratch, Account(AccountSettings(state_directory=Path(scratch, "account"), port=0)) as account:
+        make_roles(account)
+        create_model(account, "served")
+        for name, kind in (("first", "ml.m5.large"), ("second", "ml.m5.large"), ("other", "ml.m5.xlarge")):
+            create_configuration(account, name, variant("served", count=INSTANCES) | {"InstanceType": kind})
+        create_endpoint(account, ENDPOINT, "first")
         configurations = itertools.cycle(("second", "first"))
-        measured = {kind: _measure(kind, clients, configurations, given.requests) for kind in KINDS}
+        measured = {kind: _measure(kind, account, configurations, given.requests) for kind in KINDS}
     return _report(measured)
 
 
-def _clients_of(environment: Mapping[str, str]) -> Callable[[str], Any]:
-    """Clients of the account that these variables lead to. Made one at a time, as boto3 makes them."""
-    os.environ.update({name: value for name, value in environment.items() if name.startswith("AWS_")})
-    return boto3.Session().client
-
-
-def _create(sagemaker: Any, version: str) -> None:
-    sagemaker.create_model(ModelName="served", PrimaryContainer={"ModelPackageName": version}, ExecutionRoleArn=ROLE)
-    for name, kind in (("first", "ml.m5.large"), ("second", "ml.m5.large"), ("other", "ml.m5.xlarge")):
-        variant = {"VariantName": VARIANT, "ModelName": "served", "InstanceType": kind, "InitialInstanceCount": INSTANCES}
-        sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
-    sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName="first")
-    _settle(sagemaker)
-
-
-def _measure(kind: str, clients: Callable[[str], Any], configurations: Iterator[str], requests: int) -> dict[str, Any]:
+def _measure(kind: str, account: Account, configurations: Iterator[str], requests: int) -> dict[str, Any]:
     """One update after the other while clients ask, until they have asked so often."""
-    sagemaker, scaling, traffic = clients("sagemaker"), clients("application-autoscaling"), Traffic()
-    threads = [threading.Thread(target=traffic.ask, args=(clients("sagemaker-runtime"),), daemon=True) for _ in range(CLIENTS)]
+    sagemaker, scaling, traffic = account.client("sagemaker"), account.client("application-autoscaling"), Traffic()
+    threads = [threading.Thread(target=traffic.ask, args=(account.client("sagemaker-runtime"),), daemon=True) for _ in range(CLIENTS)]
     began, updates = time.monotonic(), 0
     for thread in threads:
         thread.start()
@@ -117,7 +106,7 @@ def _measure(kind: str, clients: Callable[[str], Any], configurations: Iterator[
             scaling.register_scalable_target(**_TARGET, MinCapacity=INSTANCES, MaxCapacity=INSTANCES)
             scaling.deregister_scalable_target(**_TARGET)
         sagemaker.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName=configuration, DeploymentConfig=KINDS[kind])
-        described = _settle(sagemaker)
+        described = wait_until_settled(account, ENDPOINT)
         assert described["EndpointConfigName"] == configuration, described.get("FailureReason")
         updates += 1
     traffic.stop.set()
@@ -127,14 +116,6 @@ def _measure(kind: str, clients: Callable[[str], Any], configurations: Iterator[
     print(f"{kind}: {updates} updates, {asked} requests, {len(traffic.errors)} failed", flush=True)
     seconds = round(time.monotonic() - began, 1)
     return {"updates": updates, "requests": asked, "failed": len(traffic.errors), "seconds": seconds, "errors": traffic.errors[:3]}
-
-
-def _settle(sagemaker: Any) -> dict[str, Any]:
-    while True:
-        described: dict[str, Any] = sagemaker.describe_endpoint(EndpointName=ENDPOINT)
-        if described["EndpointStatus"] in ("InService", "Failed"):
-            return described
-        time.sleep(0.05)
 
 
 def _report(measured: Mapping[str, Mapping[str, Any]]) -> int:

@@ -61,6 +61,16 @@ FACTS = (
         "a second project in the same account",
     ),
     Fact(
+        "A model that is made of a version again gets the image that its tag means by then, not the digest of the registration",
+        "DeployedImage of SageMaker's service model, which says it of the model's own image",
+        "ResolvedImage of DescribeEndpoint before and after the first `Rebuild`",
+    ),
+    Fact(
+        "Application Auto Scaling forgets a variant before the second update of a stack begins, whose first deletes the target",
+        "SageMaker guide, Update endpoints that use auto scaling; CloudFormation deletes a target by DeregisterScalableTarget",
+        "the first change of an instance type",
+    ),
+    Fact(
         "CloudFormation gives a stack's tags to scalable targets and log groups",
         "tagging of the types' schemas",
         "the first endpoint's stack",

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from deploy_scripts.wait_for_endpoint import LIMIT_MINUTES
-from settings_schema import Retraining
+from settings_schema import Rebuild, Retraining
 from tests.example_models import ABALONE
 from tests.infra.cases import CONNECTION, THREE, named
 from tests.infra.conftest import resources_of
@@ -105,7 +105,10 @@ def test_a_return_is_started_with_the_version_and_with_the_one_to_leave(pipeline
 
 
 def test_a_person_can_name_the_version_to_deploy(deploy, stages):
-    assert {item["Name"]: item["DefaultValue"] for item in deploy["Variables"]} == {"ModelPackageArn": "latest-approved"}
+    assert {item["Name"]: item["DefaultValue"] for item in deploy["Variables"]} == {
+        "ModelPackageArn": "latest-approved",
+        "Rebuilt": "never",
+    }
     assert variables_of(stages["Render"]["Actions"][0])["REQUESTED_PACKAGE"] == "#{variables.ModelPackageArn}"
 
 
@@ -302,3 +305,26 @@ def test_a_connection_s_action_may_set_the_artifact_s_acl_which_it_does(synthesi
     for role in running:
         writing = [statement for statement in role.statements if "s3:PutObject" in statement.actions]
         assert any("s3:PutObjectAcl" in statement.actions for statement in writing)
+
+
+def test_what_serves_is_made_anew_on_a_schedule_of_the_team_s(variant):
+    """The schedule tells its time, by which the age counts; another day makes another model, in each environment through the gates."""
+    templates = variant(models=named(ABALONE.but(rebuild=Rebuild(cron="0 6 1 * ? *", time_zone="Europe/Madrid", older_than_days=45))))
+    schedules = [
+        item["Properties"] for item in templates["shop--abalone"]["Resources"].values() if item["Type"] == "AWS::Scheduler::Schedule"
+    ]
+    (own,) = [item for item in schedules if "rebuild_after_days" in item["Target"]["Input"]]
+    assert (own["ScheduleExpression"], own["ScheduleExpressionTimezone"]) == ("cron(0 6 1 * ? *)", "Europe/Madrid")
+    told = {"source": "schedule", "time": "<aws.scheduler.scheduled-time>", "rebuild_after_days": "45"}
+    assert json.loads(own["Target"]["Input"]) == told
+    for environment in ("try", "live"):
+        resources = templates[f"shop--abalone--{environment}"]["Resources"].values()
+        (model,) = [item["Properties"] for item in resources if item["Type"] == "AWS::SageMaker::Model"]
+        assert model["PrimaryContainer"]["Environment"]["REBUILT"] == {"Ref": "Rebuilt"}
+
+
+def test_both_renders_are_told_the_day(stages):
+    renders = [action for stage in ("Render", "Production") for action in stages[stage]["Actions"] if "REBUILT" in variables_of(action)]
+    assert {action["Name"]: variables_of(action)["REBUILT"] for action in renders} == dict.fromkeys(
+        ("Render", "StillApproved"), "#{variables.Rebuilt}"
+    )

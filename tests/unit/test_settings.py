@@ -20,6 +20,7 @@ from settings_schema import (
     Problem,
     Project,
     Range,
+    Rebuild,
     Rollout,
     Routing,
     Schedule,
@@ -30,7 +31,7 @@ from settings_schema import (
     TargetTracking,
     Tuning,
 )
-from tests.example_models import model_of
+from tests.example_models import ARRESTS, model_of
 
 
 def data_set(**changes: object) -> DataSet:
@@ -79,6 +80,8 @@ def test_a_rolling_update_may_bake_until_its_time_is_over():
         (lambda: Rollout(routing=Routing.ROLLING, step_percent=10, bake_seconds=720), "Rollout.bake_seconds", "720"),
         (lambda: Rollout(routing=Routing.LINEAR, step_percent=10, bake_seconds=719), "Rollout.bake_seconds", "719"),
         (lambda: Endpoint(rollout=Rollout(routing=Routing.CANARY)), "initial_instance_count", "1"),
+        (lambda: Rebuild(older_than_days=0), "Rebuild.older_than_days", "0"),
+        (lambda: ARRESTS.but(rebuild=Rebuild()), "rebuild", "Rebuild"),
         (lambda: Endpoint(rollout=Rollout(routing=Routing.ROLLING)), "initial_instance_count", "1"),
         (lambda: rolling("ml.inf1.xlarge"), "Endpoint.instance_type", "ml.inf1.xlarge"),
         (lambda: canary(Autoscaling(min_capacity=1, max_capacity=3)), "autoscaling", "down to 1"),
