@@ -47,9 +47,10 @@ def bootstrap(terminal: Terminal) -> None:
     terminal.run("cdk-bootstrap", ["cdk", "bootstrap", target], cwd=terminal.logs)
 
 
-def synthesize(terminal: Terminal, assembly: Path) -> list[str]:
-    """Write the cloud assembly and return its stacks' names."""
-    terminal.run("cdk-synth", ["cdk", "synth", "--quiet", "--output", str(assembly)], extra=_synthesis_environment(terminal))
+def synthesize(terminal: Terminal, assembly: Path, **variables: str) -> list[str]:
+    """Write the cloud assembly and return its stacks' names. `variables`: of the command's environment."""
+    environment = {**_synthesis_environment(terminal), **variables}
+    terminal.run("cdk-synth", ["cdk", "synth", "--quiet", "--output", str(assembly)], extra=environment)
     manifest = json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))
     return sorted(
         artifact.get("properties", {}).get("stackName", name)

@@ -15,7 +15,7 @@ from packages.local_account.tests.endpoint_models import ENVIRONMENT, INFERENCE,
 from settings_schema import ModelNames
 from tests.loop.clone import ROOT, make_clone
 from tests.loop.documented import as_run_here, commands
-from tests.loop.person import ABALONE, ARRESTS, SPEED, deploy
+from tests.loop.person import ABALONE, ARRESTS, SPEED, deploy, synthesize
 from tests.loop.what_exists import what_exists
 
 
@@ -104,7 +104,7 @@ def test_the_teardown_that_is_described_leaves_nothing(used: Terminal, clone: Pa
     settings = clone / "settings.py"
     settings.write_text(settings.read_text(encoding="utf-8").replace('Project(name="shop")', 'Project(name="shop", retain_data=False)'))
     assembly = clone.parent / "nothing-kept.out"
-    loop.synthesize(used, assembly)
+    synthesize(used, assembly)
 
     for command in commands("Tear down", block=1):
         used.run("tear-down", as_run_here(command, assembly))

@@ -27,7 +27,7 @@ from tests.infra.unused_grants import reason
 from tests.loop.attack import Attack, aims, attempted, log_of_action, put_the_attack_in
 from tests.loop.clients import Clients, failed
 from tests.loop.documented import as_run_here, commands
-from tests.loop.person import ABALONE, ARRESTS, PROJECT, SETTINGS, THIRD, THIRD_FILE, Happened, Person, deploy
+from tests.loop.person import ABALONE, ARRESTS, PROJECT, SETTINGS, THIRD, THIRD_FILE, Happened, Person, deploy, synthesize
 from tests.loop.slow_change import OF_THIS_TEST, SlowChange
 from tests.loop.survivors import survivors, survivors_after
 from tests.loop.what_exists import what_exists
@@ -488,7 +488,7 @@ def third_retired(person: Person, directory, third_released, used_by_the_third) 
     (person.clone / "models" / THIRD_FILE.name).unlink()
     person.build("Without the third model")
     assembly = directory / "two.out"
-    loop.synthesize(person.terminal, assembly)
+    synthesize(person.terminal, assembly)
     said = ""
     for command in commands("Retire a model"):
         command = [THIRD.model if word == "churn" else word for word in command]

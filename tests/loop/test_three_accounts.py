@@ -32,7 +32,7 @@ from tests.infra.unused_grants import OF_RESOURCES, SELDOM, reason, reason_of_re
 from tests.loop.crossings import Crossing, Policy, of_resources, of_roles, policies, taken_away
 from tests.loop.documented import commands
 from tests.loop.missed_grants import Grants, Missed
-from tests.loop.person import SPEED, Happened
+from tests.loop.person import SPEED, Happened, synthesize
 from tests.loop.three_accounts import CONNECTED, PRODUCTION, PROFILES, STAGING, TOOLING, Team, said_by, start
 from tests.loop.ways_back import documented_policies, person_on_call
 from tests.loop.what_exists import what_is_there
@@ -646,7 +646,7 @@ def retired(team: Team, arrests: Subject, asked: list[Asked]) -> str:
     settings.write_text(
         settings.read_text(encoding="utf-8").replace('name="mlops", ', 'name="mlops", retain_data=False, '), encoding="utf-8"
     )
-    loop.synthesize(team.terminal, team.assembly)
+    synthesize(team.terminal, team.assembly)
     retire = [arrests.name if word == "churn" else word for word in commands("Retire a model")[0]]
     return team.type(retire)
 

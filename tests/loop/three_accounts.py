@@ -25,7 +25,7 @@ from settings_schema import ProjectNames
 from settings_schema.reading import Settings, read
 from tests.loop.clone import ROOT, make_clone
 from tests.loop.documented import as_run_here, commands, values
-from tests.loop.person import SPEED, Person
+from tests.loop.person import SPEED, Person, synthesize
 
 MODELS = Path(__file__).with_name("three") / "models"
 SEVERAL, CONNECTED = "Several accounts and regions", "The code is at GitHub, GitLab or Bitbucket"
@@ -128,7 +128,7 @@ def start(directory: Path) -> Team:
 
 
 def _synthesize(terminal: Terminal, assembly: Path) -> None:
-    loop.synthesize(terminal, assembly)
+    synthesize(terminal, assembly)
 
 
 def said_by(team: Team, script: str, *arguments: str) -> str:
