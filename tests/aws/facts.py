@@ -120,4 +120,14 @@ FACTS = (
         "nothing: the Developer Guide's capture and the API reference of DataCaptureConfig speak of requests and do not say which",
         "the first refused request: the findings of its window count it, or do not",
     ),
+    Fact(
+        "Inference Recommender makes models, configurations and endpoints of the job's name, and the sizing role may do all that it does",
+        "API reference, JobName of CreateInferenceRecommendationsJob; its guide asks for AmazonSageMakerFullAccess and lists no less",
+        "the first recommendation (tests/aws/test_recommend.py)",
+    ),
+    Fact(
+        "A ContainerConfig beside ModelPackageVersionArn brings the requests that the version was registered without",
+        "API reference, RecommendationJobContainerConfig: it overrides the corresponding fields in the model package",
+        "the first recommendation (tests/aws/test_recommend.py)",
+    ),
 )
