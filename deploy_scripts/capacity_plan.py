@@ -3,7 +3,8 @@
     python -m deploy_scripts.capacity_plan --model abalone --traffic day.csv --slo-p99-ms 200
 
 `python -m capacity` (packages/capacity) with what is set: the synthesized template of the last environment, which serves, its SLO, what an
-instance serves, the prices. Whatever is given here as well wins; `--help` lists all. Out: out/capacity/index.html, and lines for models/.
+instance serves, the prices, and what `recommend.py` found about other instance types. Whatever is given here as well wins; `--help` lists
+all. Out: out/capacity/index.html, and lines for models/.
 Of a serverless or an asynchronous endpoint, which are paid for as they are used: what a day costs (cost_of_use.py).
 """
 
@@ -19,6 +20,7 @@ from build_scripts.endpoint_templates import template_file
 from capacity.__main__ import main as simulate
 from deploy_scripts import cost_of_use
 from deploy_scripts.live_endpoint import endpoint_of
+from deploy_scripts.recommend import file_of
 from deploy_scripts.settings_block import settings_block
 from settings_schema import Asynchronous, Endpoint, Prices, Serverless, TargetTracking
 
@@ -40,7 +42,19 @@ def main(arguments: Sequence[str]) -> int:
     stack = model.names(settings.project).at(environment.name).stack
     template = Path(given.template) if given.template else template_file(_ASSEMBLY, stack)
     ours = known(template, endpoint_of(model, environment), settings.prices)
-    return simulate([*ours, *rest], declare=settings_block, declared=f"For {environment.name} of models/{model.name.replace('-', '_')}.py")
+    return simulate(
+        [*ours, *tried(file_of(model.name)), *rest],
+        declare=settings_block,
+        declared=f"For {environment.name} of models/{model.name.replace('-', '_')}.py",
+    )
+
+
+def tried(file: Path) -> list[str]:
+    """The instance types that Inference Recommender has tried for the model, where recommend.py has kept its answer."""
+    if not file.is_file():
+        return []
+    print(f"{file}: other instance types, as Inference Recommender found them")
+    return [f"--inference-recommender={file}"]
 
 
 def known(template: Path, endpoint: Endpoint, prices: Prices) -> list[str]:

@@ -20,7 +20,7 @@ SEPARATOR = "--"
 #: Words that stand where a model's name could: stacks of the project.
 RESERVED_MODELS = ("foundation", "build", "environment")
 #: Words that stand where an environment's name could: roles of a model, buckets of the project.
-RESERVED_ENVIRONMENTS = ("training", "data", "artifacts")
+RESERVED_ENVIRONMENTS = ("training", "sizing", "data", "artifacts")
 #: A job's name has 63 characters (ProcessingJobName of SageMaker's service model), and SageMaker Pipelines makes it of the one in the
 #: definition as `<name>-<execution>-<token>-<failures>`: 12, 10 and 2 characters (aws/sagemaker-python-sdk#3946, which brought the prefix).
 LONGEST_JOB_PREFIX = 63 - len("-") - 12 - len("-") - 10 - len("-") - 2
@@ -185,6 +185,16 @@ class ModelNames(_Names):
     def pipeline_role(self) -> str:
         """IAM role of the training pipeline and its jobs: named, because the build passes it."""
         return _joined(self.stack, "training")
+
+    @property
+    def sizing_role(self) -> str:
+        """IAM role of the jobs that try instance types: named, because who starts one passes it."""
+        return _joined(self.stack, "sizing")
+
+    @property
+    def sizing_jobs(self) -> str:
+        """What the names of such jobs begin with, and so those of what they make: SageMaker keeps 40 characters of a job's name there."""
+        return _joined(self.job("sizing"), "")
 
     @property
     def batch_pipeline(self) -> str:

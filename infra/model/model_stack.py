@@ -1,7 +1,7 @@
 """All that one model has where it is trained: registry, role, triggers, the ways to production and back, and who watches them.
 
 Nothing here knows another model: one is added and retired alone.
-Next: pipeline_role.py, retraining.py, deploy_pipeline.py, return_pipeline.py; then
+Next: pipeline_role.py, sizing_role.py, retraining.py, deploy_pipeline.py, return_pipeline.py; then
 infra/serving/ for what the deploy pipeline deploys.
 """
 
@@ -22,6 +22,7 @@ from infra.model.package_group import PackageGroup
 from infra.model.pipeline_role import PipelineRole
 from infra.model.retraining import Retraining
 from infra.model.return_pipeline import ReturnPipeline
+from infra.model.sizing_role import SizingRole
 from infra.places import Context
 from infra.tags import add_tags
 from settings_schema import Model
@@ -40,6 +41,8 @@ class ModelStack(cdk.Stack):
         given: dict[str, Any] = {"context": context, "model": model, "foundation": foundation}
         PackageGroup(self, "Versions", context=context, model=model)
         PipelineRole(self, "TrainingRole", **given)
+        if not model.is_batch_only:
+            SizingRole(self, "SizingRole", **given)
         DataVersion(self, "DataVersion", project=context.project, model=model, foundation=foundation)
         dead_letters = DeadLetterQueue(self, "DeadLetters", key=foundation.key)
         Retraining(self, "Retraining", dead_letters=dead_letters, **given)

@@ -170,4 +170,14 @@ FACTS = (
         "CloudFormation makes outputs of resources, at the end",
         "`roll_back` during the first update of production",
     ),
+    Fact(
+        "Inference Recommender makes models, configurations and endpoints of the job's name, and the sizing role may do all that it does",
+        "API reference, JobName of CreateInferenceRecommendationsJob; its guide asks for AmazonSageMakerFullAccess and lists no less",
+        "the first recommendation (tests/aws/test_recommend.py)",
+    ),
+    Fact(
+        "A ContainerConfig beside ModelPackageVersionArn brings the requests that the version was registered without",
+        "API reference, RecommendationJobContainerConfig: it overrides the corresponding fields in the model package",
+        "the first recommendation (tests/aws/test_recommend.py)",
+    ),
 )

@@ -8,6 +8,7 @@ NAG = {
     r"IAM5\[Resource::\*\]": "reviewed one by one in STAR_RESOURCES",
     r"IAM5\[Resource::(.*:s3:::shop--[^/]*|shop--foundation:ExportsOutput\w+)/.*\*[^\]]*\]": "objects of our buckets, below one prefix",
     r"IAM5\[Resource::.*:(processing|transform)-job/(shop--.*--(monitor-)?|pipelines-)\*\]": "SageMaker completes the names of our jobs",
+    r"IAM5\[Resource::.*:(model|endpoint-config|endpoint)/shop--.*--sizing--\*\]": "Inference Recommender completes these names",
     r"IAM5\[Resource::.*:model/pipelines-\*\]": "SageMaker completes the names of our pipelines' models",
     r"IAM5\[Resource::.*:hyper-parameter-tuning-job/\*-[Tt]une\*\]": "SageMaker names tuning jobs without the model; its tags are required",
     r"IAM5\[Resource::.*:sagemaker:.*:(model|endpoint-config)/\*\]": "CloudFormation names these, so that each version gets new ones",

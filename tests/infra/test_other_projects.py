@@ -30,11 +30,14 @@ from tests.infra.grants import Role, Statement, Templates, matches, roles, text
 ACCOUNT, REGION = "111122223333", "us-east-1"
 OTHERS = (f"{PROJECT.name}-x", f"{PROJECT.name}2")
 MODELS = ("abalone", "abalone-large", "arrests", "arrests-large")
-_SAGEMAKER = r"(TrainingRole|InferenceRole|MonitoringRole)"
+_SAGEMAKER = r"(TrainingRole|InferenceRole|MonitoringRole|SizingRole)"
 #: What is within reach all the same: (role, action, resource), patterns -> the reason.
 SHARED = {
     (_SAGEMAKER, r"logs:.*", r".*:log-group:/aws/sagemaker/(Processing|Training|Transform)Jobs.*"): (
         "SageMaker writes the logs of all jobs of an account into the same three groups"
+    ),
+    (r"SizingRole", r"logs:.*", r".*:log-group:/aws/sagemaker/InferenceRecommendationsJobs.*"): (
+        "Inference Recommender writes the logs of all jobs of an account into one group"
     ),
     (_SAGEMAKER, r"ecr:.*", r"arn:aws:ecr:.*:repository/sagemaker-.*"): "AWS's images belong to AWS, and are read only",
     (r"RemoveUnused", r"sagemaker:ListTags", r".*:(model|endpoint-config)/.*"): "whose a model is, its tags say, and nothing else",

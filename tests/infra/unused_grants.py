@@ -48,6 +48,7 @@ _RETRAINING, _DATA_VERSION = r"RetrainingStartRetrainingRole\w*", r"DataVersionF
 _SCHEDULES = r"(RetrainingSchedule|StartRegularly|UnusedDaily)Role\w*|Models\w+ScheduleRole\w*"
 _DEPLOY, _STACKS = r"Models\w+DeployRole\w*", r"Models\w+DeploymentRole\w*"
 _RETURN = r"ReturnPipelineRole\w*"
+_SIZING = r"SizingRole\w*"
 _START = r"StartStartDeploymentRole\w*"
 _REMOVE_UNUSED = r"UnusedRemoveUnusedRole\w*"
 _VERIFY = r"DeployProjectsVerifyRole\w*"
@@ -67,6 +68,7 @@ _WHOSE = {
     _REMOVE_UNUSED: "the function that tidies up",
     _SCHEDULES: "schedules",
     _CODE_PIPELINES: "CodePipelines",
+    _SIZING: "the jobs that try instance types",
     _VERIFY: "the build that verifies",
     _RENDER: "the build that chooses a version",
     _CI: "builds and CodePipelines",
@@ -75,6 +77,7 @@ _WHOSE = {
 }
 
 UNUSED = (
+    Unused(_SIZING, r"\w+:\w+", ONLY_AWS, "Inference Recommender, which the local account does not have"),
     Unused(_SAGEMAKER, r"ecr:\w+", ONLY_AWS, "the image of a container is pulled; the local account runs none"),
     Unused(_SAGEMAKER, r"cloudwatch:PutMetricData", ONLY_AWS, "SageMaker publishes a container's metrics as its role"),
     Unused(_INFERENCE, r"logs:DescribeLogStreams", ONLY_AWS, "SageMaker's list of an execution role's log actions"),

@@ -24,6 +24,7 @@ SCRIPTS = {
     "deploy_scripts.approve": [],
     "deploy_scripts.example_request": [],
     "deploy_scripts.load_test": [],
+    "deploy_scripts.recommend": [],
     "deploy_scripts.render": ["--package", "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone/1"],
     "deploy_scripts.retire": ["--model", "gone"],
     "deploy_scripts.roll_back": ["--reason", "broken"],

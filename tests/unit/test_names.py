@@ -67,7 +67,7 @@ def test_stacks_and_roles_of_one_project_have_different_names(project, models, e
     of_models = [names.model(model) for model in models]
     stacks = [names.foundation_stack, names.build_stack, *(item.stack for item in [*of_models, *of_environments, *serving])]
     roles = [
-        *(item.pipeline_role for item in of_models),
+        *(role for item in of_models for role in (item.pipeline_role, item.sizing_role)),
         *(item.forwarding_role for item in of_environments),
         *(
             item.role(kind)
