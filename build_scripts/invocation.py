@@ -14,11 +14,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from build_scripts.command_line import VerdictError
+from build_scripts.command_line import ProblemError, VerdictError
+from build_scripts.registry import Version
 from build_scripts.version_contract import Contract
 from settings_schema import Problem
 
-CSV, JSON = "text/csv", "application/json"
+CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
+KINDS = (CSV, JSON, JSON_LINES)
 #: Inference ids of requests that nobody needed an answer to begin so, and the watch over production leaves them out
 #: (pipelines/monitoring/steps/captured.py): golden rows are no traffic.
 CHECK_PREFIX = "check--"
@@ -46,28 +48,55 @@ def csv_body(rows: Rows) -> bytes:
 
 
 def json_body(rows: Rows, contract: Contract) -> bytes:
+    return json.dumps({"instances": _objects(rows, contract)}, ensure_ascii=False).encode()
+
+
+def json_lines_body(rows: Rows, contract: Contract) -> bytes:
+    return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in _objects(rows, contract)).encode()
+
+
+def _objects(rows: Rows, contract: Contract) -> list[dict[str, float | str | None]]:
     """Each row by the names of its columns: numbers as numbers, categories as text, gaps as null."""
     numeric = set(contract.numeric)
-    instances = [
+    return [
         {name: None if cell == "" else float(cell) if name in numeric else cell for name, cell in zip(contract.features, row, strict=True)}
         for row in rows
     ]
-    return json.dumps({"instances": instances}, ensure_ascii=False).encode()
 
 
 def body(rows: Rows, content_type: str, contract: Contract) -> bytes:
     """Raises KeyError for a content type that no version takes."""
-    return {CSV: lambda: csv_body(rows), JSON: lambda: json_body(rows, contract)}[content_type]()
+    bodies = {CSV: lambda: csv_body(rows), JSON: lambda: json_body(rows, contract), JSON_LINES: lambda: json_lines_body(rows, contract)}
+    return bodies[content_type]()
 
 
-def read_answer(content: bytes, rows: int, contract: Contract) -> Answer:
-    """Raises VerdictError for another schema, another number of rows, or a score that is no number."""
+def kinds_of(version: Version) -> tuple[str, ...]:
+    """The content types that a version takes. Those from before JSON Lines are registered without it."""
+    return (CSV, JSON, *((JSON_LINES,) if JSON_LINES in version.content_types else ()))
+
+
+def require_taken(version: Version, content_type: str) -> None:
+    """Raises ProblemError for a content type that the version does not take."""
+    kinds = kinds_of(version)
+    if content_type not in kinds:
+        raise ProblemError(f"--content-type is {content_type!r}; allowed: {', '.join(kinds)}, which version {version.number} takes")
+
+
+def accepted_for(content_type: str) -> str:
+    """JSON Lines are answered in lines, so that what is sent can be paired with what comes; anything else as JSON."""
+    return JSON_LINES if content_type == JSON_LINES else JSON
+
+
+def read_answer(content: bytes, rows: int, contract: Contract, kind: str = JSON) -> Answer:
+    """`kind`: JSON or JSON Lines. Raises VerdictError for another schema, another number of rows, or a score that is no number."""
     try:
-        predictions = json.loads(content)["predictions"]
+        lines = content.decode().split("\n") if kind == JSON_LINES else []
+        predictions = [json.loads(line) for line in lines if line] if kind == JSON_LINES else json.loads(content)["predictions"]
         scores = [float(prediction["score"]) for prediction in predictions]
         labels = [] if contract.problem is Problem.REGRESSION else [str(prediction["predicted_label"]) for prediction in predictions]
     except (ValueError, KeyError, TypeError) as error:
-        raise VerdictError(f'the answer is not {{"predictions": [{{"score": ...}}]}}: {content[:200]!r}') from error
+        wanted = '{"score": ...} on each line' if kind == JSON_LINES else '{"predictions": [{"score": ...}]}'
+        raise VerdictError(f"the answer is not {wanted}: {content[:200]!r}") from error
     if len(scores) != rows or not all(math.isfinite(value) for value in scores):
         raise VerdictError(
             f"asked for {rows} rows, got {len(scores)} scores, {sum(math.isfinite(value) for value in scores)} of them finite"

@@ -25,6 +25,7 @@ class Version:
     facts: Mapping[str, str] = field(default_factory=dict)
     instance_types: tuple[str, ...] = ()
     transform_types: tuple[str, ...] = ()
+    content_types: tuple[str, ...] = ()
     evaluation_uri: str | None = None
     model_url: str | None = None
     image: str | None = None
@@ -46,6 +47,7 @@ def find(sagemaker: Any, arn: str) -> Version | None:
         facts=package.get("CustomerMetadataProperties") or {},
         instance_types=tuple(inference.get("SupportedRealtimeInferenceInstanceTypes") or ()),
         transform_types=tuple(inference.get("SupportedTransformInstanceTypes") or ()),
+        content_types=tuple(inference.get("SupportedContentTypes") or ()),
         evaluation_uri=statistics.get("S3Uri"),
         model_url=container.get("ModelDataUrl"),
         image=container.get("Image"),

@@ -29,6 +29,7 @@ def request(project: ProjectEnvironment, place: EnvironmentPlace, endpoint: str,
     rows = golden.read(s3, version, contract).rows
     if not 1 <= count <= len(rows):
         raise ProblemError(f"--rows is {count}; allowed: 1 to {len(rows)}, the golden rows of version {version.number}")
+    invocation.require_taken(version, content_type)
     return invocation.body(rows[:count], content_type, contract)
 
 
@@ -59,7 +60,10 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--environment", help="which endpoint (default: that of the last environment, which serves)")
     options.add_argument("--rows", type=int, default=1, help="number of rows (default: %(default)s)")
     options.add_argument(
-        "--content-type", choices=(invocation.CSV, invocation.JSON), default=invocation.CSV, help="how (default: %(default)s)"
+        "--content-type",
+        choices=invocation.KINDS,
+        default=invocation.CSV,
+        help="how (default: %(default)s)",
     )
     options.add_argument("--output", type=Path, metavar="FILE", help="where it goes (default: standard output)")
     return options

@@ -36,9 +36,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
-    known = (invocation.CSV, invocation.JSON)
-    if options.payload is None and options.content_type not in known:
-        raise ProblemError(f"--content-type is {options.content_type!r}; without --payload allowed: {', '.join(known)}")
+    if options.payload is None and options.content_type not in invocation.KINDS:
+        raise ProblemError(f"--content-type is {options.content_type!r}; without --payload allowed: {', '.join(invocation.KINDS)}")
     project, place = place_of(options, command_line.read_settings())
     try:
         measure.bounds_of(options)  # before anything is asked or sent
@@ -67,6 +66,7 @@ def place_of(options: argparse.Namespace, settings: Settings) -> tuple[ProjectEn
 def golden_bodies(project: ProjectEnvironment, sagemaker: Any, options: argparse.Namespace) -> list[bytes]:
     """One request for each golden row of the version that is served: what it surely takes, and as different as real rows are."""
     _, version = served_version(sagemaker, project, options.endpoint)
+    invocation.require_taken(version, options.content_type)
     contract = version_contract.read(project.client("s3"), version)
     rows = golden.read(project.client("s3"), version, contract).rows
     return [invocation.body([row], options.content_type, contract) for row in rows]

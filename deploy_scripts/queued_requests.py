@@ -59,7 +59,7 @@ class AsynchronousClient:
             EndpointName=self._names.endpoint,
             InputLocation=f"s3://{self._bucket}/{key}",
             ContentType=content_type,
-            Accept="application/json",
+            Accept=invocation.accepted_for(content_type),
             InferenceId=identity,
         )
         return self._result(accepted["OutputLocation"], accepted["FailureLocation"])

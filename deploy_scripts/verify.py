@@ -1,9 +1,9 @@
 """Asks what was just deployed in a stage, for real: is it the right version, does it answer rightly and fast enough?
 
-An endpoint: live config and package; the archive is the evaluated one (exit 2); answers to CSV and JSON; equal to the evaluated scores on
-the golden rows; the metric on them; a wrong content type is refused; latency of single rows against models/, but for an asynchronous one,
-which is asked through its queue. A batch model: the package of the deployed model, the archive, and a transform job with it on the golden
-rows. The first failed check ends it (exit 1).
+An endpoint: live config and package; the archive is the evaluated one (exit 2); answers to each content type that the version takes; equal
+to the evaluated scores on the golden rows; the metric on them; a wrong content type is refused; latency of single rows against models/, but
+for an asynchronous one, which is asked through its queue. A batch model: the package of the deployed model, the archive, and a transform
+job with it on the golden rows. The first failed check ends it (exit 1).
 Columns, problem, classes and metric are the version's own, so one that goes back is judged by what it was made for.
 Input: MODEL, STAGE, MODEL_PACKAGE_ARN. Output: lines. It writes nothing down: that a version served production is what
 CodePipeline remembers of this execution. Next: approve, or production.
@@ -54,7 +54,7 @@ class EndpointClient:
 
     def ask(self, body: bytes, content_type: str) -> bytes:
         """Raises VerdictError for an answer that does not come."""
-        request = {"EndpointName": self._name, "Body": body, "ContentType": content_type, "Accept": "application/json"}
+        request = {"EndpointName": self._name, "Body": body, "ContentType": content_type, "Accept": invocation.accepted_for(content_type)}
         try:
             answer = self._runtime.invoke_endpoint(**request, InferenceId=invocation.check_id())
             content: bytes = answer["Body"].read()
@@ -85,11 +85,11 @@ class Client(Protocol):
     def status_for(self, body: bytes, content_type: str) -> int | None: ...
 
 
-def check_answers(endpoint: Client, known: Golden, contract: Contract) -> Iterator[str]:
-    """One line per check. Raises VerdictError at the first that fails."""
+def check_answers(endpoint: Client, known: Golden, contract: Contract, kinds: Sequence[str]) -> Iterator[str]:
+    """One line per check. `kinds`: the content types that the version takes. Raises VerdictError at the first that fails."""
     count = len(known.rows)
-    kinds = (invocation.CSV, invocation.JSON)
-    answers = {kind: read_answer(endpoint.ask(body(known.rows, kind, contract), kind), count, contract) for kind in kinds}
+    asked = {kind: endpoint.ask(body(known.rows, kind, contract), kind) for kind in kinds}
+    answers = {kind: read_answer(content, count, contract, invocation.accepted_for(kind)) for kind, content in asked.items()}
     for kind, answer in answers.items():
         yield checks.as_evaluated(kind, answer, known)
     yield checks.metric(known, answers[invocation.CSV], contract)
@@ -157,16 +157,16 @@ def batch_model(place: EnvironmentPlace, names: ServingNames) -> str:
 
 
 def answer_lines(
-    place: EnvironmentPlace, names: ServingNames, serving: OnEndpoint | Batch, known: Golden, contract: Contract
+    place: EnvironmentPlace, names: ServingNames, serving: OnEndpoint | Batch, known: Golden, contract: Contract, kinds: Sequence[str]
 ) -> Iterator[str]:
     """One line per check. What waits in a queue or for a job has no latency, and a job no content type; the rest is judged alike."""
     if isinstance(serving, Asynchronous):
-        yield from check_answers(AsynchronousClient(place, names), known, contract)
+        yield from check_answers(AsynchronousClient(place, names), known, contract, kinds)
         yield "latency: not asked of a queue; its alarm judges how long the model takes"
         return
     if isinstance(serving, OnEndpoint):
         client = EndpointClient(place.client("sagemaker-runtime", _RUNTIME), names.endpoint)
-        yield from check_answers(client, known, contract)
+        yield from check_answers(client, known, contract, kinds)
         yield check_latency(client, known, serving.p99_latency_ms)
         return
     assert isinstance(serving, Batch)  # noqa: S101 - there is no other way to serve
@@ -188,7 +188,8 @@ def main(arguments: Sequence[str]) -> int:
     version, s3 = describe(project.client("sagemaker"), given.package), project.client("s3")
     print(require_unchanged(s3, version), flush=True)
     contract = version_contract.read(s3, version)
-    for line in answer_lines(place, names, serving, golden.read(s3, version, contract), contract):
+    kinds = invocation.kinds_of(version)
+    for line in answer_lines(place, names, serving, golden.read(s3, version, contract), contract, kinds):
         print(line, flush=True)
     print(f"version {version.number} of {model.name} serves {environment.name}")
     return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import field_validator, model_validator
 
 from settings_schema.errors import require
@@ -28,15 +30,19 @@ class Numeric(Value):
 class Categorical(Value):
     """A categorical column. `values` lists every category that the data and a request may hold; None allows any.
 
+    `unlisted`: what becomes of another one where they are listed. "refuse": it is an error of the data, and 400 to a request; "other":
+    both count it as `<other>`, with the categories that are too rare for a column of their own.
     They are read as cells are: "True" is true, "4.0" is 4 (docs/decisions/0062-a-value-means-the-same-everywhere.md).
     """
 
     name: str
     values: tuple[str, ...] | None = None
+    unlisted: Literal["refuse", "other"] = "refuse"
 
     @model_validator(mode="after")
     def _different(self) -> Categorical:
         if self.values is None:
+            self.require(self.unlisted == "refuse", "unlisted", self.unlisted, "'refuse' where values is None, which takes any category")
             return self
         self.require(bool(self.values), "values", self.values, "at least one category, or None for any")
         values = tuple(one_form(value, f"Categorical({self.name!r}).values") for value in self.values)
@@ -66,6 +72,8 @@ class DataSet(Value):
     A binary version decides for the positive class from a probability on that is fitted on the validation rows, for
     `decision_metric`. None: for `metric` if that judges decisions, otherwise for balanced accuracy, which one answer for everyone
     does not satisfy, however rare the other class is. `f1` cares for the positive class, `macro_f1` for both.
+    `extra_in_requests`: what becomes of a name in a request's row that is no feature. "refuse": 400, since it may be one misspelt;
+    "ignore": nothing, as with further columns of a file that is scored.
     """
 
     problem: Problem
@@ -78,6 +86,7 @@ class DataSet(Value):
     metric: str
     threshold: float
     decision_metric: str | None = None  # binary only
+    extra_in_requests: Literal["refuse", "ignore"] = "refuse"
 
     @field_validator("positive_class")
     @classmethod

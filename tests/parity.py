@@ -110,6 +110,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_routing.py",
         "local_account/test_takeover.py",
         "local_account/test_data_capture.py",
+        "local_account/test_other_invocations.py",
         "local_account/test_scaling.py",
         "journeys/test_scaling_day.py",
         "loop/test_ways_back.py",

@@ -124,7 +124,7 @@ class AnyEndpointStack(ServingStack, Generic[_Kind]):
             kms_key_id=self.imports.of_environment(KEY),
             capture_options=[option(capture_mode="Input"), option(capture_mode="Output")],
             capture_content_type_header=sagemaker.CfnEndpointConfig.CaptureContentTypeHeaderProperty(
-                csv_content_types=["text/csv"], json_content_types=["application/json"]
+                csv_content_types=["text/csv"], json_content_types=["application/json", "application/jsonlines"]
             ),
         )
 

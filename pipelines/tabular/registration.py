@@ -24,7 +24,7 @@ from pipelines.tabular.jobs import output_of
 from pipelines.tabular.model_card import model_card
 from settings_schema import Model, Problem
 
-CONTENT_TYPES = ["text/csv", "application/json"]
+CONTENT_TYPES = ["text/csv", "application/json", "application/jsonlines"]
 #: A stage may use any of these; `deploy_scripts/render.py` refuses others before CloudFormation does.
 INSTANCE_TYPES = ["ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.c5.large", "ml.c5.xlarge", "ml.c5.2xlarge", "ml.t2.medium"]
 TRANSFORM_TYPES = ["ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.c5.xlarge"]

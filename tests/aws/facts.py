@@ -111,6 +111,16 @@ FACTS = (
         "the first captured answer (tests/aws/test_live_metrics.py)",
     ),
     Fact(
+        "Data capture keeps application/jsonlines as text in the encoding JSON, where the configuration lists it among JSON's types",
+        "API reference of CaptureContentTypeHeader: the media types whose captured data is JSON; the watch reads base64 as well",
+        "the first captured request in JSON Lines",
+    ),
+    Fact(
+        "InvokeEndpointAsync of a real-time endpoint is a ValidationError, and a streamed invocation where its container streams nothing",
+        "API reference: the errors of both; `does not support this inference type`, as clients of endpoints quote the message",
+        "either invocation of staging",
+    ),
+    Fact(
         "An endpoint's container is asked to end by SIGTERM, in time for its last line",
         "SageMaker guide, Use your own inference code with hosting services: the exec form, so that signals reach the program",
         "the old version's last ten seconds in a deployment",

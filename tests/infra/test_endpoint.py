@@ -239,6 +239,8 @@ def test_requests_are_captured_encrypted_below_the_capture_prefix(resources):
         capture = config["DataCaptureConfig"]
         assert capture["DestinationS3Uri"]["Fn::Join"][1][-1] == "/capture"
         assert capture["KmsKeyId"] == {"Fn::ImportValue": f"shop--environment--{environment}-KeyArn"}
+        kinds = {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json", "application/jsonlines"]}
+        assert capture["CaptureContentTypeHeader"] == kinds, "of what is read as text; anything else is captured in base64"
 
 
 def test_only_a_protected_endpoint_alarms_without_traffic(resources):

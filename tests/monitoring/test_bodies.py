@@ -9,11 +9,15 @@ import pytest
 from flask import Response
 from hypothesis import given
 from hypothesis import strategies as st
+from request_forms import JSON_LINES
 from takes import Takes
 
 COLUMNS = {"numeric": [{"name": "area"}, {"name": "rooms"}], "categorical": [{"name": "town"}]}
 TAKES = Takes.of({"dataset": {"problem": "regression", **COLUMNS}, "classes": None})
 ALONE = Takes.of({"dataset": {"problem": "regression", "numeric": [{"name": "area"}], "categorical": []}, "classes": None})
+
+#: Of a version that ignores names which are no columns.
+LENIENT = Takes.of({"dataset": {"problem": "regression", **COLUMNS, "extra_in_requests": "ignore"}, "classes": None})
 
 #: What people and programs write into cells, and what breaks readers.
 NUMBERS = (
@@ -123,6 +127,13 @@ JSON_ROWS = st.one_of(
 def test_json_is_read_as_the_container_reads_it(requests, is_wrapped):
     given_bodies = [json.dumps({"instances": rows} if is_wrapped else rows) for rows in requests]
     assert read(given_bodies, inference.JSON, TAKES) == [as_served(body, inference.JSON, TAKES) for body in given_bodies]
+
+
+@given(st.lists(st.lists(JSON_ROWS, max_size=3), min_size=1, max_size=4))
+def test_json_lines_are_read_as_the_container_reads_them(requests):
+    given_bodies = ["\n".join(map(json.dumps, rows)) for rows in requests]
+    for takes in (TAKES, LENIENT):
+        assert read(given_bodies, JSON_LINES, takes) == [as_served(body, JSON_LINES, takes) for body in given_bodies]
 
 
 def test_a_cell_that_is_longer_than_the_container_takes_is_refused():

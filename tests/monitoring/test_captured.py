@@ -57,6 +57,16 @@ def rows_of(chunks):
         ("1,2,Lima\n3,4,Quito", '{"predictions": [{"score": 5.0}, {"score": 6.0}]}', {"answer_kind": "application/json"}),
         ('{"instances": [[1, 2, "Lima"], [3, 4, "Quito"]]}', "5.0\n6.0\n", {"kind": "application/json", "encoding": "BASE64"}),
         ('[{"town": "Lima", "area": 1}, {"town": "Quito", "area": 3}]', "5.0\n6.0", {"kind": "application/json", "encoding": "JSON"}),
+        (
+            '{"area": 1, "town": "Lima"}\n{"area": 3, "town": "Quito"}\n',
+            '{"score": 5.0}\n{"score": 6.0}\n',
+            {"kind": "application/jsonlines", "answer_kind": "application/jsonlines", "encoding": "JSON"},
+        ),
+        (
+            '[1, 2, "Lima"]\n[3, 4, "Quito"]',
+            '{"score": 5.0}\n{"score": 6.0}',
+            {"kind": "application/jsonlines", "answer_kind": "application/jsonlines", "encoding": "BASE64"},
+        ),
         ('"1","2","Lima"\r\n3,4,Quito\r\n', "5.0\r\n6.0\r\n", {"kind": "TEXT/CSV; charset=utf-8"}),
     ],
 )
@@ -120,6 +130,7 @@ def test_a_body_that_is_no_base64_is_an_unreadable_line(production):
         ("1,2", "5.0"),
         ("1,two,Lima", "5.0"),
         ("", "5.0"),
+        ("1,2,Lima", '{"score": 5.0}'),
         ("1,2,\ud83d", "5.0"),  # half of a surrogate pair: JSON can hold it, and no text
     ],
 )

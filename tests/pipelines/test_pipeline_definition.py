@@ -245,7 +245,7 @@ def test_registration_carries_evidence_and_lineage_within_the_limits(steps: dict
     assert set(package["ModelMetrics"]) == {"ModelQuality", "ModelDataQuality", "Bias", "Explainability"}
     assert "ModelDataQuality" in package["DriftCheckBaselines"]
     inference = package["InferenceSpecification"]
-    assert set(inference["SupportedContentTypes"]) == {"text/csv", "application/json"}
+    assert set(inference["SupportedContentTypes"]) == {"text/csv", "application/json", "application/jsonlines"}
     assert inference["SupportedTransformInstanceTypes"]
     assert "ml.m5.large" in inference["SupportedRealtimeInferenceInstanceTypes"]
     container = inference["Containers"][0]

@@ -122,7 +122,7 @@ class Registered:
     def answer(self, body: bytes, content_type: str) -> bytes:
         """As the container makes it."""
         predicted = inference.predict_fn(inference.input_fn(body, content_type), self.model)
-        return inference.output_fn(predicted, inference.JSON)[0].encode()
+        return inference.output_fn(predicted, invocation.accepted_for(content_type))[0].encode()
 
 
 @pytest.fixture(scope="module", params=list(TABLES))
@@ -182,12 +182,11 @@ def test_the_golden_rows_hold_what_makes_the_table_odd(registered: Registered) -
         assert {"small, grey", 'the "big" one'} <= set(registered.known.expected)
 
 
-@pytest.mark.parametrize("content_type", [invocation.CSV, invocation.JSON])
+@pytest.mark.parametrize("content_type", invocation.KINDS)
 def test_every_golden_row_is_answered_as_it_was_evaluated(registered: Registered, content_type: str) -> None:
     contract, known = registered.contract, registered.known
-    together = invocation.read_answer(
-        registered.answer(invocation.body(known.rows, content_type, contract), content_type), len(known.rows), contract
-    )
+    answer = registered.answer(invocation.body(known.rows, content_type, contract), content_type)
+    together = invocation.read_answer(answer, len(known.rows), contract, invocation.accepted_for(content_type))
     assert "answers equal the evaluation's" in checks.as_evaluated(content_type, together, known)
     assert registered.dataset.metric in checks.metric(known, together, contract)
 

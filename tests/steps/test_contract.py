@@ -96,6 +96,16 @@ def test_an_unlisted_category_is_named(tmp_path: Path) -> None:
     assert "line 9" in text
 
 
+def test_an_unlisted_category_that_counts_as_other_is_a_warning(tmp_path: Path) -> None:
+    dataset = HOUSES.but(categorical=(Categorical(name="kind", values=("flat", "house"), unlisted="other"), Categorical(name="town")))
+    columns = {**houses(), "kind": ["castle", " House ", *houses()["kind"][2:]]}
+    write_csv(tmp_path / "data" / "table.csv", columns)
+    loaded = specification.load(write_specification(tmp_path / "specification.json", dataset))
+    other, alike = contract.require(tables.read(tmp_path / "data"), loaded)
+    assert "['House', 'castle'] are not among 'flat', 'house' of the model's file; each of them counts as <other>" in other
+    assert "'House', 'house' differ in capitals" in alike
+
+
 def test_an_all_missing_column_is_named(tmp_path: Path) -> None:
     assert "'area': every value is missing" in problems(tmp_path / "number", {**houses(), "area": [None] * 200})
     assert "'town': every value is missing" in problems(tmp_path / "category", {**houses(), "town": [None] * 200})

@@ -97,6 +97,23 @@ def test_an_unseen_category_shares_the_column_of_rare_ones(version: served.Serve
     assert sum(matrix[index] for index, name in enumerate(version.preparer.outputs) if name.startswith("town=")) == 1
 
 
+def test_an_unlisted_category_that_counts_as_other_does_so_in_training_and_in_a_request(tmp_path: Path) -> None:
+    """Also where half of the training rows have it: it is no category of the version."""
+    dataset = HOUSES.but(categorical=(Categorical(name="kind", values=("flat", "house"), unlisted="other"), Categorical(name="town")))
+    castles = ["castle" if place % 2 else kind for place, kind in enumerate(houses()["kind"])]
+    state = as_json(prepared(tmp_path, {**houses(), "kind": castles}, dataset) / "preparation" / "preparation.json")
+    lenient = served.Served(features.Preparer(state), NoModel(), {"classes": None}, {}, state)
+    assert [name for name in lenient.preparer.outputs if name.startswith("kind=")] == ["kind=flat", "kind=house", "kind=<other>"]
+    for kind in ("castle", " castle", "hut"):
+        assert as_served([[70, 3, kind, "Lima"]], lenient)[0][lenient.preparer.outputs.index("kind=<other>")] == 1
+        assert lenient.allowed.first_outside(*inference.columns([["70", "3", kind, "Lima"]], lenient)) is None
+    # A contract from before there was a choice is one that refuses.
+    del state["dataset"]["categorical"][0]["unlisted"]
+    before = served.Served(features.Preparer(state), NoModel(), {"classes": None}, {}, state)
+    refused = before.allowed.first_outside(*inference.columns([["70", "3", "hut", "Lima"]], before))
+    assert refused is not None and (refused.column, refused.cell) == ("kind", "'hut'")
+
+
 def test_a_gap_is_filled_and_marked(version: served.Served) -> None:
     matrix = as_served([[None, 3, "flat", None]], version)[0]
     assert matrix[version.preparer.outputs.index("area=<missing>")] == 1

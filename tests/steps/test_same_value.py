@@ -173,6 +173,12 @@ def test_the_same_rows_are_the_same_prediction_in_every_form(
     assert scored(json.dumps({"instances": lists}), "application/json", version) == expected
     objects = [{name: cell for name, cell in zip(names, row, strict=True) if cell is not None} for row in lists]
     assert scored(json.dumps(objects), "application/json", version) == expected
+    assert scored("\n".join(map(json.dumps, written([lists, objects]))), "application/jsonlines", version) == expected
+    shuffled = data.draw(st.permutations(range(len(names))))
+    frame = {"columns": [names[place] for place in shuffled], "data": [[row[place] for place in shuffled] for row in lists]}
+    by_column = {name: [row[place] for row in lists] for place, name in enumerate(names)}
+    document = written([frame, {"dataframe_split": frame}, {"dataframe_records": objects}, {"inputs": by_column}, {"inputs": lists}])
+    assert scored(json.dumps(document), "application/json", version) == expected
 
     cells = [[written(texts_of(value)) for value in row] for row in rows]
     assert scored(csv_text(cells), "text/csv", version) == expected

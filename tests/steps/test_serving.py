@@ -106,7 +106,7 @@ def test_a_charset_and_a_list_of_accepted_types_are_understood() -> None:
 @pytest.mark.parametrize(
     ("body", "kind", "status", "words"),
     [
-        ("1,2,flat", "text/plain", 415, "send text/csv or application/json"),
+        ("1,2,flat", "text/plain", 415, "send text/csv, application/json or application/jsonlines"),
         ("1,2,flat,4", "text/csv", 400, "row 1 has 4 columns instead of 3: area, rooms, kind"),
         ("1,2,flat\n1,2", "text/csv", 400, "row 2 has 2 columns"),
         ("x,2,flat", "text/csv", 400, "row 1: area is 'x', not a number"),
@@ -118,7 +118,7 @@ def test_a_charset_and_a_list_of_accepted_types_are_understood() -> None:
         ("1,2,Bogot\ufffd", "text/csv", 400, "not UTF-8 (character 10)"),  # as the container's Flask server decodes b"Bogot\xe1"
         ("{", "application/json", 400, "malformed JSON"),
         ("[" * 100_000, "application/json", 400, "malformed JSON"),
-        ('{"rows": []}', "application/json", 400, "instances"),
+        ('{"rows": [[1, 2, "flat"]]}', "application/json", 400, "instances"),
         ('{"instances": [1]}', "application/json", 400, "a list of cells"),
         ('{"instances": [{"garden": 1}]}', "application/json", 400, "unknown column 'garden'"),
         ('{"instances": [[1, 2, ["flat"]]]}', "application/json", 400, "kind is"),

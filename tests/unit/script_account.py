@@ -106,7 +106,7 @@ class Registry:
             "CustomerMetadataProperties": facts,
             "InferenceSpecification": {
                 "SupportedRealtimeInferenceInstanceTypes": ["ml.m5.large"],
-                "SupportedContentTypes": ["text/csv"],
+                "SupportedContentTypes": ["text/csv", "application/json", "application/jsonlines"],
                 "Containers": [{"ModelDataUrl": f"s3://artifacts/{number}/model.tar.gz"}],
             },
         }

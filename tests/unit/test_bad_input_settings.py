@@ -73,11 +73,20 @@ COMMANDS = [
         ),
         (lambda: Categorical(name="c", values=("True", "TRUE")), "Categorical('c').values is ('True', 'TRUE'); allowed: different"),
         (lambda: Categorical(name="c", values=("a", " NA")), "Categorical('c').values is ' NA', which is read as a missing value"),
+        (
+            lambda: Categorical(name="c", unlisted="other"),
+            "Categorical('c').unlisted is 'other'; allowed: 'refuse' where values is None, which takes any category",
+        ),
+        (
+            lambda: Categorical(name="c", values=("a",), unlisted="score"),
+            "Categorical('c').unlisted is 'score'; allowed: 'refuse' | 'other'",
+        ),
+        (lambda: data_set(extra_in_requests=True), "DataSet.extra_in_requests is True; allowed: 'refuse' | 'ignore'"),
         (lambda: Facet(column="c", disadvantaged=""), "Facet('c').disadvantaged is '', which is read as a missing value"),
         (lambda: data_set(problem="regression"), "DataSet.problem is 'regression'; allowed: Problem.REGRESSION | Problem.BINARY"),
         (lambda: data_set(threshold="2.4"), "DataSet.threshold is '2.4'; allowed: a number"),
         (lambda: data_set(threshold=float("nan")), "DataSet.threshold is nan; allowed: a number"),
-        (lambda: data_set(categorical=Categorical(name="c")), "DataSet.categorical is Categorical(name='c', values=None)"),
+        (lambda: data_set(categorical=Categorical(name="c")), "DataSet.categorical is Categorical(name='c', values=None"),
         (
             lambda: data_set(categorical=(Categorical(name="c", values=("a", "b")),), facet=Facet(column="c", disadvantaged="z")),
             "DataSet.facet.disadvantaged is 'z'; allowed: one of ('a', 'b')",

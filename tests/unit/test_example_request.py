@@ -44,6 +44,17 @@ def test_as_json_each_cell_has_its_name(account: ScriptAccount, capsys: pytest.C
     assert instances == [{"area": None, "town": "Bogotá, D.C."}, {"area": 2.5, "town": "Lima"}]
 
 
+def test_as_json_lines_each_row_has_its_line(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--rows", "2", "--content-type", "application/jsonlines"]
+    assert run(example_request.main, asked) == 0
+    assert capsys.readouterr().out == '{"area": null, "town": "Bogotá, D.C."}\n{"area": 2.5, "town": "Lima"}\n'
+    account.sagemaker.packages[4]["InferenceSpecification"]["SupportedContentTypes"] = ["text/csv", "application/json"]
+    assert run(example_request.main, asked) == 2
+    assert (
+        "--content-type is 'application/jsonlines'; allowed: text/csv, application/json, which version 4 takes" in capsys.readouterr().err
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

@@ -46,6 +46,7 @@ class Answers:
     ("content_type", "first"),
     [
         ("text/csv", b',"1,5","a ""b"""\n'),
+        ("application/jsonlines", '{"größe": null, "lane, road": "1,5", "side": "a \\"b\\""}\n'.encode()),
         ("application/json", '{"instances": [{"größe": null, "lane, road": "1,5", "side": "a \\"b\\""}]}'.encode()),
     ],
 )

@@ -176,6 +176,13 @@ def test_cells_are_sent_in_their_one_form(account, rows, capsys):
     assert account.s3.objects[where.source.removeprefix("s3://")] == b"1.0,2.0,true\n0.5,10.0,4\n"
 
 
+def test_a_category_that_counts_as_other_is_scored(account, tmp_path, capsys):
+    register(account, 2, categorical=(Categorical(name="town", values=("x",), unlisted="other"),))
+    (tmp_path / "rows.csv").write_text("area,rooms,town\n1,2, Quito \n", encoding="utf-8")
+    assert scored(capsys, tmp_path / "rows.csv")[0] == 0
+    assert account.s3.objects[account.clients["asked"][0][1].source.removeprefix("s3://")] == b"1.0,2.0,Quito\n"
+
+
 def test_the_versions_own_contract_decides_what_is_allowed(account, rows, capsys):
     """Not the model's file of today, which may allow more or less."""
     register(account, 2, categorical=(Categorical(name="town", values=("Quito",)),))

@@ -193,7 +193,19 @@ def test_training_is_reweighed_where_the_gate_judges_decisions_about_a_facet_unl
 
 def test_the_schema_of_the_data_does_not_change_with_how_it_is_judged(tmp_path):
     hashes = set()
-    for dataset in (binary(), binary(metric="f1", threshold=0.2), binary(decision_metric="f1")):
+    for dataset in (binary(), binary(metric="f1", threshold=0.2), binary(decision_metric="f1"), binary(extra_in_requests="ignore")):
         (tmp_path / "specification.json").write_text(specification_json(model_of(dataset)), encoding="utf-8")
         hashes.add(load("specification").load(tmp_path / "specification.json").schema_sha256)
     assert len(hashes) == 1
+
+
+def test_a_schema_from_before_unlisted_categories_had_a_choice_is_the_same(tmp_path):
+    def schema(unlisted, *, is_written=True):
+        column = Categorical(name="kind", values=("flat",), unlisted=unlisted)
+        document = json.loads(specification_json(model_of(data_set(categorical=(column,)))))
+        if not is_written:
+            del document["dataset"]["categorical"][0]["unlisted"]
+        (tmp_path / "specification.json").write_text(json.dumps(document), encoding="utf-8")
+        return load("specification").load(tmp_path / "specification.json").schema_sha256
+
+    assert schema("refuse") == schema("refuse", is_written=False) != schema("other")

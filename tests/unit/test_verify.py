@@ -42,21 +42,25 @@ class Runtime:
     """A model server that doubles the first column."""
 
     def __init__(self) -> None:
-        self.bias, self.refuses, self.answer = 0.0, True, None
+        self.bias, self.refuses, self.answer, self.asked = 0.0, True, None, set()
 
-    def invoke_endpoint(self, *, Body: bytes, ContentType: str, **_: str) -> dict[str, Any]:  # noqa: N803 - boto3 spells them so
+    def invoke_endpoint(self, *, Body: bytes, ContentType: str, Accept: str, **_: str) -> dict[str, Any]:  # noqa: N803 - boto3 spells them so
+        self.asked.add(ContentType)
         if ContentType == "text/csv":
             rows = list(csv.reader(io.StringIO(Body.decode())))
         elif ContentType == "application/json":
             rows = [list(instance.values()) for instance in json.loads(Body)["instances"]]
+        elif ContentType == "application/jsonlines":
+            rows = [list(json.loads(line).values()) for line in Body.decode().splitlines()]
         elif self.refuses:
             error = refusal("ModelError", "unsupported", "InvokeEndpoint")
             error.response["OriginalStatusCode"] = 415
             raise error
         else:
             rows = ROWS
-        answer = self.answer or json.dumps({"predictions": [{"score": score(row) + self.bias} for row in rows]}).encode()
-        return {"Body": io.BytesIO(answer)}
+        records = [{"score": score(row) + self.bias} for row in rows]
+        lines = "\n".join(map(json.dumps, records)) if Accept == "application/jsonlines" else json.dumps({"predictions": records})
+        return {"Body": io.BytesIO(self.answer or lines.encode())}
 
 
 class Stacks:
@@ -90,6 +94,17 @@ def test_a_good_deployment_passes_and_the_registry_stays_as_it_is(account: Scrip
     before = dict(account.sagemaker.packages[7])
     assert check(stage) == 0
     assert account.sagemaker.packages[7] == before
+
+
+def test_every_content_type_is_asked_that_the_version_takes(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    """One from before JSON Lines can still be gone back to: it is not asked in them."""
+    runtime, specification = account.clients["sagemaker-runtime"], account.sagemaker.packages[7]["InferenceSpecification"]
+    assert check() == 0
+    assert "application/jsonlines: 3 answers equal the evaluation's" in capsys.readouterr().out
+    specification["SupportedContentTypes"] = ["text/csv", "application/json"]
+    runtime.asked = set()
+    assert check() == 0
+    assert runtime.asked == {"text/csv", "application/json", "application/x-nothing-we-know"}
 
 
 @pytest.mark.parametrize("status", ["Updating", "SystemUpdating"])

@@ -59,7 +59,13 @@ _OWN_PATHS = {
 }
 #: Where Git is spoken.
 _GIT_PREFIXES = (codecommit.HTTP_PREFIX, connections.HTTP_PREFIX)
-_INVOCATION = re.compile(r"/endpoints/([^/]+)/invocations")
+_INVOCATION = re.compile(r"/endpoints/([^/]+)/([a-z-]*invocations[a-z-]*)")
+#: The operations of sagemaker-runtime, by the end of their path.
+_INVOCATIONS = {
+    "invocations": "InvokeEndpoint",
+    "async-invocations": "InvokeEndpointAsync",
+    "invocations-response-stream": "InvokeEndpointWithResponseStream",
+}
 #: Names a Python file whose function `answered(call, status, headers, body)` sees every answer: for tests, of this account or of yours.
 OBSERVER = "LOCAL_ACCOUNT_OBSERVER"
 
@@ -181,8 +187,9 @@ class Gateway:
     async def _answer(self, asked: _Asked, scope: Mapping[str, Any]) -> Response:
         context, service, request, caller = asked.context, asked.service, asked.request, asked.caller
         invocation = _INVOCATION.fullmatch(request.path)
-        if service == "sagemaker" and invocation and request.method == "POST":  # many a second: it knows its few members itself
-            return await _invoked(asked, unquote(invocation[1]))
+        operation = _INVOCATIONS.get(invocation[2]) if invocation and service == "sagemaker" and request.method == "POST" else None
+        if invocation and operation and operation != "InvokeEndpointAsync":  # many a second: it knows its few members itself
+            return await _invoked(asked, operation, unquote(invocation[1]))
         request = one_meaning.unambiguous(service, request)
         call = context.authorizer.completed(caller, _checked(service, request))
         request = one_meaning.handed_on(call, request, caller.access_key, context.settings.region, service)
@@ -239,11 +246,13 @@ class Gateway:
         return response
 
 
-async def _invoked(asked: _Asked, endpoint_name: str) -> Response:
+async def _invoked(asked: _Asked, operation: str, endpoint_name: str) -> Response:
     validation.require_valid_invocation(endpoint_name, asked.request.headers)
-    asked.authorize(reading.Call("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": endpoint_name}))
+    asked.authorize(reading.Call("sagemaker-runtime", operation, {"EndpointName": endpoint_name}))
+    if operation != "InvokeEndpoint":
+        raise runtime.not_offered(asked.context, endpoint_name)
     response = await runtime.invoke(asked.context, endpoint_name, asked.request.headers, asked.request.body)
-    return _observed(reading.Call("sagemaker-runtime", "InvokeEndpoint", {}), response)
+    return _observed(reading.Call("sagemaker-runtime", operation, {}), response)
 
 
 async def _ask_ministack(service: str, request: Request, scope: Mapping[str, Any]) -> Response:

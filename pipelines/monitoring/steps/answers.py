@@ -1,7 +1,8 @@
-"""The answers of a version as predictions: what `inference.output_fn` wrote, read back.
+"""The answers of a version as predictions: what `inference.output_fn` wrote (answer_forms.py), read back.
 
-JSON: {"predictions": [{"score", "predicted_label", "probabilities"}]}. CSV: a value; or a label, then the probability of the positive
-class or of each of several. Input: answers of one version, as text. Output: predictions, and the place of each row's answer.
+JSON: {"predictions": [{"score", "predicted_label", "probabilities"}]}; JSON Lines: each of these objects on a line. CSV: a value; or a
+label, then the probability of the positive class or of each of several. Input: answers of one version, as text. Output: predictions, and
+the place of each row's answer.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Any
 
 import numpy as np
 from decisions import Predictions
-from inference import CSV, JSON
 from numpy.typing import NDArray
+from request_forms import CSV, JSON, JSON_LINES
 from takes import Takes
 
 
@@ -57,8 +58,9 @@ def _places(rows: Sequence[Sequence[Any]]) -> NDArray[np.int64]:
 
 def _rows(text: str, kind: str, takes: Takes) -> list[tuple[Any, ...]]:
     """(label, score, ...) for classes, (score,) without."""
-    if kind == JSON:
-        records = json.loads(text)["predictions"]
+    if kind in (JSON, JSON_LINES):
+        lines = [line for line in text.split("\n") if line.strip()] if kind == JSON_LINES else []
+        records = json.loads(text)["predictions"] if kind == JSON else [json.loads(line) for line in lines]
         if takes.classes is None:
             return [(record["score"],) for record in records]
         if takes.is_several_classes:

@@ -21,9 +21,9 @@ from cells import category, number
 from dataset import Rows
 from features import Labels
 from flask import Response
-from inference import CSV, JSON, Row
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
+from request_forms import CSV, RequestError, Row
 from takes import Takes
 
 #: What Python's csv module refuses.
@@ -126,7 +126,7 @@ def _as_served(bodies: Sequence[str], kind: str, takes: Takes) -> Read:
     places = np.array(request, dtype=np.int64)
     try:
         numbers, labels = inference.columns(cells, takes)  # type: ignore[arg-type]  # it asks for no more than Takes has
-    except inference.RequestError:
+    except RequestError:
         bad = _refused(cells, request, takes)
         stays = ~np.isin(places, sorted(bad))
         cells = [row for row, place in zip(cells, request, strict=True) if place not in bad]
@@ -143,7 +143,7 @@ def _refused(cells: Sequence[Row], request: Sequence[int], takes: Takes) -> set[
         if place not in refused:
             try:
                 inference.columns([row], takes)  # type: ignore[arg-type]  # as above
-            except inference.RequestError:
+            except RequestError:
                 refused.add(place)
     return refused
 
@@ -194,6 +194,3 @@ def _fault(found: Faults, name: str, cell: Any, takes: Takes, *, is_number: bool
         return
     if not takes.allows(name, value):
         (found.out_of_range if is_number else found.unseen)[name] += 1
-
-
-__all__ = ["CSV", "JSON", "Faults", "Read", "faults", "is_plain", "read"]

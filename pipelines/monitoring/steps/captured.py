@@ -5,8 +5,8 @@ window, whenever it arrives. Layout and line: SageMaker Developer Guide, "Captur
 Which version answered stands in the content type of the answer (`model-version=12`, see inference.py).
 
 What capture holds of a request that the model refused AWS does not document (the guide shows answered ones only). So all that can be
-is read: an answer that is neither JSON nor CSV, as a refusal of inference.py is text, is a refused request; one without an answer
-is refused if inference.py's rules refuse it. Where nothing is captured of them, there is nothing to count here, and
+is read: an answer of no kind of answer_forms.py, as a refusal of inference.py is text, is a refused request; one without an answer is
+refused if inference.py's rules refuse it. Where nothing is captured of them, there is nothing to count here, and
 CloudWatch's Invocation4XXErrors has them.
 Out: `Chunk`s; and `Seen`, what else is in the files. Next: `sketch.py`.
 """
@@ -25,8 +25,9 @@ from typing import Any
 
 import answers
 import bodies
+from answer_forms import KINDS
 from chunks import MOST_BYTES, MOST_REQUESTS, Chunk, Seen, assembled
-from inference import CSV, JSON
+from request_forms import CSV
 from store import GoneError, Item, Store, lines
 from takes import Takes
 from windows import Calendar, Window
@@ -138,7 +139,7 @@ class Captured:
 
     def _take(self, event: _Event, last: str | None, place: str) -> None:
         self.seen.requests += 1
-        if event.answer is None or event.answer_kind not in (CSV, JSON):
+        if event.answer is None or event.answer_kind not in KINDS:
             self._refusal(event, last, place)
             return
         takes = self._known(event.version) if event.version else None

@@ -16,7 +16,7 @@ import answers
 import bodies
 from captured import Known
 from chunks import MOST_BYTES, MOST_REQUESTS, Chunk, Seen, assembled
-from inference import CSV
+from request_forms import CSV
 from store import GoneError, Item, Store, lines
 from takes import Takes
 from windows import Calendar, Window

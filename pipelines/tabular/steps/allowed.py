@@ -64,10 +64,18 @@ class Allowed:
         return Outside(row, name, shown(distinct[codes[row]]), in_words(values or ()))
 
 
-def values_of(column: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The declared categories of a column, each in its one form; None allows any."""
+def declared_of(column: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The declared categories of a column, each in its one form; None where there are none."""
     values = column.get("values")
     return None if values is None else tuple(str(category(value)) for value in values)
+
+
+def values_of(column: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The only categories that a column may hold; None allows any: none is declared, or what is not is scored as `<other>`.
+
+    A contract from before there was a choice (`Categorical.unlisted`) refuses, as its version did.
+    """
+    return None if column.get("unlisted") == "other" else declared_of(column)
 
 
 def in_words(values: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import number_texts
 import numpy as np
 import pyarrow as pa
-from allowed import LARGEST, in_digits, values_of
+from allowed import LARGEST, declared_of, in_digits, values_of
 from cells import category, is_number
 from column_values import UnreadableError, spellings
 from findings import Finding, listed
@@ -123,10 +123,10 @@ def of_categorical(table: Table, column: dict[str, Any]) -> Iterator[Finding]:
     elif len(present) > 1 and all(number_texts.DATE.fullmatch(value) for value in present):
         yield Finding(name, f"holds dates such as {listed(present[:1])}; derive a category such as the month, or a number")
     else:
-        declared = values_of(column)
+        declared, only = declared_of(column), values_of(column)
         if declared is not None:
-            yield from _undeclared(name, present, declared, distinct, codes)
-        else:
+            yield from _undeclared(name, present, declared, distinct, codes, is_error=only is not None)
+        if only is None:
             yield from _suspicious(table, name, present, distinct, codes)
         yield from _merged(table, name)
 
@@ -157,12 +157,14 @@ def _rows_of(values: Sequence[str], distinct: Sequence[str | None], codes: NDArr
 
 
 def _undeclared(
-    name: str, present: Sequence[str], declared: Sequence[str], distinct: Sequence[str | None], codes: NDArray[np.int64]
+    name: str, present: Sequence[str], declared: Sequence[str], distinct: Sequence[str | None], codes: NDArray[np.int64], *, is_error: bool
 ) -> Iterator[Finding]:
+    """`is_error` False: the model's file takes them as `<other>`."""
     unseen = sorted(set(present) - set(declared))
     if unseen:
         problem = f"values [{listed(unseen)}] are not among {listed(declared)} of the model's file"
-        yield Finding(name, f"{problem}; repair the data, or add them to Categorical.values", _rows_of(unseen, distinct, codes))
+        remedy = "repair the data, or add them to Categorical.values" if is_error else "each of them counts as <other>"
+        yield Finding(name, f"{problem}; {remedy}", _rows_of(unseen, distinct, codes), is_error=is_error)
 
 
 def _suspicious(

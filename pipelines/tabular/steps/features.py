@@ -7,7 +7,7 @@ centre, scale, round to float32), so one row alone and the same row among a mill
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,20 @@ CHUNK_ROWS = 32_768
 # ------------------------------------------------------------------------------------------------- fit
 
 
-def fit(numeric: Mapping[str, Floats], categorical: Mapping[str, Labels], preparation: Mapping[str, Any]) -> dict[str, Any]:
-    """The fitted state as JSON values, from training rows only. `preparation`: the model's `Preparation` as a dict."""
+def fit(
+    numeric: Mapping[str, Floats],
+    categorical: Mapping[str, Labels],
+    preparation: Mapping[str, Any],
+    declared: Mapping[str, Collection[str] | None] | None = None,
+) -> dict[str, Any]:
+    """The fitted state as JSON values, from training rows only. `preparation`: the model's `Preparation` as a dict.
+
+    `declared`: by column, the only categories that can be more than `<other>`; None for a column of which all can.
+    """
+    only = declared or {}
     return {
         "numeric": [_fit_numeric(name, values, preparation) for name, values in numeric.items()],
-        "categorical": [_fit_categorical(name, values, preparation) for name, values in categorical.items()],
+        "categorical": [_fit_categorical(name, values, preparation, only.get(name)) for name, values in categorical.items()],
         "selected": None,
     }
 
@@ -87,11 +96,12 @@ def _normalisation(values: Floats, rule: str) -> tuple[float, float]:
     return float(centre), float(scale) if scale > 0 else 1.0
 
 
-def _fit_categorical(name: str, labels: Labels, preparation: Mapping[str, Any]) -> dict[str, Any]:
+def _fit_categorical(name: str, labels: Labels, preparation: Mapping[str, Any], only: Collection[str] | None) -> dict[str, Any]:
     """The most frequent categories, ties by name; the rest share `<other>` with categories never seen in training."""
     distinct, codes = labels
     counts = np.bincount(codes, minlength=len(distinct))
-    ranked = sorted((-int(count), value) for value, count in zip(distinct, counts, strict=True) if value is not None and count)
+    present = [(-int(count), value) for value, count in zip(distinct, counts, strict=True) if value is not None and count]
+    ranked = sorted((count, value) for count, value in present if only is None or value in only)
     kept = sorted(value for _, value in ranked[: preparation["max_categories"]])
     gaps = any(value is None and count for value, count in zip(distinct, counts, strict=True))
     return {"name": name, "categories": kept, "indicator": bool(preparation["missing_indicators"] and gaps)}

@@ -1,9 +1,8 @@
 """Serves a version: raw rows in, predictions out. Runs in the SageMaker XGBoost serving container and in the local account.
 
-Requests: `text/csv` without header, columns in the order of the version's contract (numeric, then categorical), empty
-cells for missing values; or `application/json` as {"instances": [[...], ...]} or [{"column": value}, ...]. A cell means
-what it means in training (cells.py), and what training refuses is refused here: an undeclared category, a number out of its range.
-Answers: JSON {"predictions": [{"score": ...}]}, or CSV with one line per row; with the decided class where there are classes.
+Requests: CSV, JSON or JSON Lines (request_forms.py). A cell means what it means in training (cells.py), and what training refuses is
+refused here: a category that is not declared, unless the model's file lets it be `<other>`; a number out of its range.
+Answers: JSON, CSV or JSON Lines, with the decided class where there are classes (answer_forms.py).
 Bad requests answer 4xx: the function that refuses one returns the response, and those after it pass it on.
 Where the stack names the version (MODEL_VERSION), each answer does, too, and has an id: as parameters of its content type, which data
 capture keeps, and in the custom attributes that InvokeEndpoint gives its client. `live_metrics.py` says in the log what is answered and
@@ -14,10 +13,7 @@ The container calls model_fn once, then input_fn, predict_fn and output_fn for e
 
 from __future__ import annotations
 
-import csv
 import functools
-import io
-import json
 import os
 import re
 import secrets
@@ -34,21 +30,16 @@ from numpy.typing import NDArray
 if str(Path(__file__).parent) not in sys.path:
     sys.path.insert(0, str(Path(__file__).parent))
 
+import answer_forms
 import live_metrics
 import number_texts
+import request_forms
 import served
 from cells import category, number, shown
 from decisions import decide
 from features import Labels
+from request_forms import CSV, JSON, JSON_LINES, RequestError, Row
 from served import Served
-
-
-class RequestError(Exception):
-    """A request that cannot be answered, and the status that says so."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status, self.message = status, message
 
 
 class Serving:
@@ -82,10 +73,7 @@ def refusing(function: Callable[[Any, Any], Answer]) -> Callable[[Any, Any], Ans
     return answered
 
 
-JSON = "application/json"
-CSV = "text/csv"
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
-Row = Sequence[Any] | dict[str, Any]
 
 
 def _headers(version: str) -> dict[str, tuple[str, str]]:
@@ -93,7 +81,7 @@ def _headers(version: str) -> dict[str, tuple[str, str]]:
     put in. Made once, since they are a good part of what naming costs.
     """
     said = f"model-version={version}; answer-id=%s"
-    return {JSON: (f"{JSON}; {said}", said), CSV: (f"{CSV}; {said}; charset=utf-8", said)}
+    return {kind: (f"{kind}; {said}{'; charset=utf-8' if kind == CSV else ''}", said) for kind in answer_forms.KINDS}
 
 
 def model_fn(model_dir: str) -> Served:
@@ -107,39 +95,7 @@ def model_fn(model_dir: str) -> Served:
 @refusing
 def input_fn(body: bytes | str, content_type: str | None) -> list[Row]:
     """The rows of a request as cells. Refuses with a 415 another content type, and with a 400 a malformed body."""
-    kind = (content_type or "").split(";")[0].strip().lower()
-    if kind not in (CSV, JSON):
-        raise RequestError(415, f"content type {content_type!r} is not supported; send {CSV} or {JSON}")
-    # The container's Flask server decodes text itself and puts U+FFFD in place of what is not UTF-8.
-    text = body if isinstance(body, str) else bytes(body).decode("utf-8", errors="replace")
-    if "\ufffd" in text:
-        raise RequestError(400, f"the body is not UTF-8 (character {text.index(chr(0xFFFD)) + 1})")
-    text = text.removeprefix("\ufeff")
-    rows = _csv_rows(text) if kind == CSV else _json_rows(text)
-    if not rows:
-        raise RequestError(400, "the body has no rows")
-    return rows
-
-
-def _csv_rows(text: str) -> list[Row]:
-    try:
-        return [row for row in csv.reader(io.StringIO(text), strict=True) if row]
-    except csv.Error as error:
-        raise RequestError(400, f"malformed CSV: {error}") from None
-
-
-def _json_rows(text: str) -> list[Row]:
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RequestError(400, f"malformed JSON: {error}") from None
-    rows = document.get("instances") if isinstance(document, dict) else document
-    if not isinstance(rows, list):
-        raise RequestError(400, 'JSON holds no rows; send {"instances": [[...], ...]}')
-    rows = [row["features"] if isinstance(row, dict) and set(row) == {"features"} else row for row in rows]
-    if not all(isinstance(row, list | dict) for row in rows):
-        raise RequestError(400, "each instance is a list of cells or an object of columns")
-    return rows
+    return request_forms.read(body, content_type)
 
 
 @refusing
@@ -160,8 +116,8 @@ def predict_fn(rows: list[Row], model: Served) -> dict[str, Any]:
 
 def columns(rows: Sequence[Row], model: Served) -> tuple[NDArray[np.float64], list[Labels]]:
     """Cells -> the numeric matrix and the categorical columns that the preparation takes. Raises a 400 naming row and column."""
-    names = model.features
-    ordered = [_ordered(row, index, names) for index, row in enumerate(rows)]
+    names, takes_more = model.features, model.dataset.get("extra_in_requests") == "ignore"
+    ordered = [_ordered(row, index, names, takes_more=takes_more) for index, row in enumerate(rows)]
     count = len(model.preparer.numeric)
     numeric = np.empty((len(ordered), count), dtype=np.float64)
     for row, cells in enumerate(ordered):
@@ -182,14 +138,16 @@ def _require_allowed(numeric: NDArray[np.float64], categorical: list[Labels], mo
     return numeric, categorical
 
 
-def _ordered(row: Row, index: int, names: list[str]) -> Sequence[Any]:
+def _ordered(row: Row, index: int, names: list[str], *, takes_more: bool) -> Sequence[Any]:
     if isinstance(row, dict):
-        unknown = sorted(set(row) - set(names))
-        if unknown:
+        unknown = sorted(row.keys() - names)
+        # A row of which nothing is known is no row, but another form of request.
+        if unknown and not (takes_more and len(unknown) < len(row)):
             raise RequestError(400, f"row {index + 1}: unknown column {shown(unknown[0])}; the columns are {', '.join(names)}")
         return [row.get(name) for name in names]
     if len(row) != len(names):
-        hint = "; separate cells with commas" if len(row) == 1 and re.search(r"[;\t|]", str(row[0])) else ""
+        is_other_sign = len(row) == 1 and isinstance(row[0], str) and re.search(r"[;\t|]", row[0])
+        hint = "; separate cells with commas" if is_other_sign else ""
         raise RequestError(400, f"row {index + 1} has {len(row)} columns instead of {len(names)}: {', '.join(names)}{hint}")
     return row
 
@@ -203,7 +161,8 @@ def _cell(read: Callable[[Any], Any], cell: Any, row: int, name: str) -> Any:
         raise RequestError(400, f"row {row + 1} holds column names ({name}); send the rows without them")
     kind = number_texts.of(cell) if read is number and isinstance(cell, str) else number_texts.ANY
     sentence = kind.sentence("not a number" if read is number else "not a category")
-    raise RequestError(400, f"row {row + 1}: {name} is {shown(cell)}, {sentence}")
+    given = "a list" if isinstance(cell, list) else "an object" if isinstance(cell, dict) else shown(cell)
+    raise RequestError(400, f"row {row + 1}: {name} is {given}, {sentence}")
 
 
 def _labels(values: list[str | None]) -> Labels:
@@ -214,14 +173,11 @@ def _labels(values: list[str | None]) -> Labels:
 
 @refusing
 def output_fn(prediction: dict[str, Any], accept: str | None) -> tuple[str, str] | Response:
-    """The answer and its content type; a response where it names its version. Refuses with a 406 any type but JSON and CSV."""
-    wanted = [kind.split(";")[0].strip().lower() for kind in (accept or JSON).split(",")]
-    for kind in wanted:
-        if kind in (JSON, "*/*", "application/*"):
-            return _named(json.dumps({"predictions": _records(prediction)}), JSON)
-        if kind in (CSV, "text/*"):
-            return _named(_csv_answer(prediction), CSV)
-    raise RequestError(406, f"cannot answer as {accept!r}; accept {JSON} or {CSV}")
+    """The answer and its content type; a response where it names its version. Refuses with a 406 where no kind is acceptable."""
+    kind = answer_forms.preferred(accept or "")
+    if kind is None:
+        raise RequestError(406, f"cannot answer as {accept!r}; accept {JSON}, {CSV} or {JSON_LINES}")
+    return _named(answer_forms.written(prediction, kind), kind)
 
 
 def _named(body: str, kind: str) -> tuple[str, str] | Response:
@@ -235,19 +191,3 @@ def _named(body: str, kind: str) -> tuple[str, str] | Response:
     content_type, attributes = Serving.headers[kind]
     answer_id = secrets.token_urlsafe(12)  # 96 bits: no two of all that are ever given are alike
     return Response(body, headers=[("Content-Type", content_type % answer_id), (ATTRIBUTES, attributes % answer_id)])
-
-
-def _records(prediction: dict[str, Any]) -> list[dict[str, Any]]:
-    return [dict(zip(prediction, values, strict=True)) for values in zip(*prediction.values(), strict=True)]
-
-
-def _csv_answer(prediction: dict[str, Any]) -> str:
-    """Regression: the score. Classes: the label, then the probability of the positive class, or of each of several."""
-    if "predicted_label" not in prediction:
-        return "\n".join(repr(score) for score in prediction["score"]) + "\n"
-    probabilities = prediction.get("probabilities") or [[score] for score in prediction["score"]]
-    answer = io.StringIO()
-    writer = csv.writer(answer, lineterminator="\n")
-    for label, numbers in zip(prediction["predicted_label"], probabilities, strict=True):
-        writer.writerow([label, *map(repr, numbers)])
-    return answer.getvalue()

@@ -20,6 +20,7 @@ import learned_split
 import numpy as np
 import split
 import weights
+from allowed import declared_of
 from contract import Copies
 from dataset import Rows
 from failure import BadInput
@@ -120,7 +121,8 @@ def _fit(train: Rows, specification: Specification) -> tuple[Rows, dict[str, Any
     for name, values in train.numeric.items():
         if np.all(np.isnan(values)):
             raise BadInput(f"column {name!r} has no value in the training rows; remove it from the model's file or give more data")
-    fitted = features.fit(train.numeric, train.categorical, specification.preparation)
+    declared = {column["name"]: declared_of(column) for column in specification.dataset["categorical"]}
+    fitted = features.fit(train.numeric, train.categorical, specification.preparation, declared)
     if specification.preparation["outlier_action"] == "drop":
         train = train.take(~features.outliers(fitted, train.numeric))
         if train.count < 2:

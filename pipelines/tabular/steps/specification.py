@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,10 @@ class Specification:
     @property
     def schema_sha256(self) -> str:
         """Changes with the columns, their ranges and the target; not with how good is good enough."""
-        judgement = ("metric", "threshold", "threshold_range", "more_is_better", "decision_metric")
-        schema = {name: value for name, value in self.dataset.items() if name not in judgement}
+        others = ("metric", "threshold", "threshold_range", "more_is_better", "decision_metric", "extra_in_requests")
+        schema = {name: value for name, value in self.dataset.items() if name not in others}
+        # Refusing is what every version did before there was a choice.
+        schema["categorical"] = [_without(column, unlisted="refuse") for column in schema["categorical"]]
         return _sha256(schema)
 
     @property
@@ -94,6 +97,10 @@ def load(path: str | Path | None = None) -> Specification:
         ) from None
     except (ValueError, TypeError) as error:
         raise BadInput(f"{source} is not a specification: {error}; publish the code again") from None
+
+
+def _without(column: Mapping[str, Any], **usual: str) -> dict[str, Any]:
+    return {name: value for name, value in column.items() if usual.get(name) != value}
 
 
 def _sha256(value: object) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from local_account.context import Context
 from local_account.endpoints.backlog import Queued
 from local_account.endpoints.registry import Endpoint, Endpoints
+from local_account.endpoints.runtime import not_offered
 from local_account.errors import ServiceError
 from local_account.response import Response
 
@@ -24,10 +25,8 @@ def invoke(context: Context, given: Mapping[str, Any]) -> Response:
     """On the gateway's event loop. Raises ServiceError for what the service refuses before it queues anything."""
     name = given["EndpointName"]
     endpoint = Endpoints.at(context).by_name.get(name)
-    if endpoint is None or endpoint.fleet is None:
-        raise ServiceError("ValidationError", f"Endpoint {name} of account {context.settings.account_id} not found.")
-    if endpoint.backlog is None:
-        raise ServiceError("ValidationError", f"Endpoint {name} has no AsyncInferenceConfig; invoke it with InvokeEndpoint.")
+    if endpoint is None or endpoint.fleet is None or endpoint.backlog is None:
+        raise not_offered(context, name)
     if ("InputLocation" in given) == bool(given.get("Body")):
         raise ServiceError("ValidationError", "Provide exactly one of Body and InputLocation.")
     request = _queued(context, endpoint, given)

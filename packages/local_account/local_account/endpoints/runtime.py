@@ -107,12 +107,22 @@ def _require_payload(variant: Variant, body: bytes) -> None:
         raise ServiceError("ValidationError", f"1 validation error detected: Value at 'body' failed to satisfy constraint: {allowed}", 413)
 
 
+def not_offered(context: Context, endpoint_name: str) -> ServiceError:
+    """Of an invocation, streamed or asynchronous, of an endpoint that answers at once and as a whole; in the service's words."""
+    known = Endpoints.at(context).by_name.get(endpoint_name)
+    return _error_of(context, endpoint_name, "does not support this inference type" if known and known.serving() else "not found")
+
+
+def _error_of(context: Context, endpoint_name: str, problem: str) -> ServiceError:
+    return ServiceError("ValidationError", f"Endpoint {endpoint_name} of account {context.settings.account_id} {problem}.")
+
+
 def _choose(context: Context, endpoint_name: str, target: str | None) -> tuple[Endpoint, Variant]:
     """The variant that gets a request at this moment. Raises ServiceError without one."""
     endpoint = Endpoints.at(context).by_name.get(endpoint_name)
     fleet = endpoint.serving() if endpoint is not None else None
     if endpoint is None or fleet is None:
-        raise ServiceError("ValidationError", f"Endpoint {endpoint_name} of account {context.settings.account_id} not found.")
+        raise _error_of(context, endpoint_name, "not found")
     if endpoint.backlog is not None:
         raise ServiceError("ValidationError", f"Endpoint {endpoint_name} is asynchronous; invoke it with InvokeEndpointAsync.")
     return endpoint, fleet.pick(target)

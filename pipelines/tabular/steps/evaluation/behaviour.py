@@ -16,6 +16,7 @@ from decisions import Predictions, fit_threshold
 from features import stack
 from measures import measure
 from numpy.typing import NDArray
+from request_forms import CSV, JSON
 from served import Served
 
 Floats = NDArray[np.float64]
@@ -93,7 +94,7 @@ def latency(body: str, served: Served) -> dict[str, float]:
     times = []
     for _ in range(TIMED_REQUESTS):
         start = time.perf_counter()
-        inference.output_fn(inference.predict_fn(inference.input_fn(body, inference.CSV), served), inference.JSON)
+        inference.output_fn(inference.predict_fn(inference.input_fn(body, CSV), served), JSON)
         times.append(1000 * (time.perf_counter() - start))
     median, slow = np.percentile(times, [50, 99])
     return {"p50_ms": float(median), "p99_ms": float(slow)}

@@ -14,6 +14,7 @@ import numpy as np
 from dataset import Rows
 from failure import BadInput
 from flask import Response
+from request_forms import CSV
 from served import Served
 
 from evaluation import champion
@@ -34,7 +35,7 @@ def text(rows: Rows, served: Served, scratch: Path) -> str:
     Raises BadInput if the version does not answer them.
     """
     chosen, request = body(rows, served, scratch, GOLDEN_ROWS)
-    answer = inference.predict_fn(inference.input_fn(request, inference.CSV), served)
+    answer = inference.predict_fn(inference.input_fn(request, CSV), served)
     if isinstance(answer, Response):
         raise BadInput(f"the version refuses test rows that passed the contract: {answer.get_data(as_text=True).strip()}")
     classes = served.about["classes"]
