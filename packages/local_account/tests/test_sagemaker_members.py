@@ -235,7 +235,6 @@ def test_a_variant_that_would_run_as_another_is_refused(sagemaker: Any, model: s
 @pytest.mark.parametrize(
     "more",
     [
-        {"ShadowProductionVariants": [variant("served", name="shadow")]},
         {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://bucket/out"}}},
         {"MetricsConfig": {"EnableEnhancedMetrics": True}},
     ],

@@ -25,10 +25,15 @@ class Configurations(Resources):
     )
 
     def create(self, request: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-        names = [variant["VariantName"] for variant in request["ProductionVariants"]]
+        shadows = request.get("ShadowProductionVariants") or []
+        if shadows and (len(shadows) > 1 or len(request["ProductionVariants"]) > 1):
+            # API reference, CreateEndpointConfig: with shadows "you can only specify one variant" of either kind.
+            raise InvalidError("With ShadowProductionVariants there can be one variant in ProductionVariants and one in it.")
+        variants = [*request["ProductionVariants"], *shadows]
+        names = [variant["VariantName"] for variant in variants]
         if len(set(names)) < len(names):
-            raise InvalidError(f"ProductionVariants has a VariantName twice: {', '.join(names)}.")
-        for variant in request["ProductionVariants"]:
+            raise InvalidError(f"A VariantName is there twice: {', '.join(names)}.")
+        for variant in variants:
             self._check(variant)
         return super().create(request, **more)
 
@@ -45,4 +50,4 @@ class Configurations(Resources):
             raise InvalidError(f'Could not find model "{model}".')
         missing = [member for member in ("InstanceType", "InitialInstanceCount") if variant.get(member) is None]
         if missing:
-            raise InvalidError(f"Variant {name} of ProductionVariants needs {' and '.join(missing)}.")
+            raise InvalidError(f"Variant {name} needs {' and '.join(missing)}.")

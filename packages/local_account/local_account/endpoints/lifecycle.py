@@ -16,7 +16,7 @@ from local_account.endpoints import data_capture, package, rollout
 from local_account.endpoints.endpoint_logs import EndpointLogs
 from local_account.endpoints.fleet import HEALTH_CHECK_SECONDS, Fleet, Variant, strategy_of
 from local_account.endpoints.models import Models
-from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts
+from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts, records
 from local_account.roles import Role
 from local_account.sagemaker.jobs.record import LONGEST_REASON
 
@@ -153,16 +153,17 @@ def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
     context = endpoints.context
     name = str(configuration["EndpointConfigName"])
     fleet = Fleet(name, {})
-    counts = desired_counts(configuration["ProductionVariants"])
+    shadows = configuration.get("ShadowProductionVariants") or []
+    counts = desired_counts([*configuration["ProductionVariants"], *shadows])
     try:
-        for variant in configuration["ProductionVariants"]:
+        for variant in [*configuration["ProductionVariants"], *shadows]:
             opt_ml = context.directory("endpoints", endpoint.name, name, variant["VariantName"])
             model = package.unpack(context, variant["ModelName"], opt_ml / "model")
             weight = float(variant.get("InitialVariantWeight", 1.0))
             logs = _log_paths(context, endpoint.name, variant, name)
             patience = float(variant.get("ContainerStartupHealthCheckTimeoutInSeconds") or HEALTH_CHECK_SECONDS)
             built = Variant(variant["VariantName"], weight, model, endpoints.launcher, logs, strategy_of(variant), patience)
-            fleet.variants[built.name] = built
+            (fleet.shadows if variant in shadows else fleet.variants)[built.name] = built
             built.scale_to(counts[built.name])
             if endpoint.deleted.is_set():
                 raise RollbackError("the endpoint was deleted meanwhile")
@@ -239,11 +240,8 @@ def _take_over(
     record = endpoint.record
     endpoint.fleet, endpoint.candidate, endpoint.candidate_share = candidate, None, 0.0
     record["EndpointConfigName"] = configuration["EndpointConfigName"]
-    counts = desired_counts(configuration["ProductionVariants"])
-    record["ProductionVariants"] = [
-        {**variant.describe(), "DesiredWeight": variant.weight, "DesiredInstanceCount": counts[name]}
-        for name, variant in candidate.variants.items()
-    ]
+    record |= {"ShadowProductionVariants": None, **records(configuration)}
+    endpoint.refresh_record()
     record["PendingDeploymentSummary"] = None
     endpoint.capture_source, capture_configuration = capture
     record["DataCaptureConfig"] = data_capture.summary(capture_configuration)

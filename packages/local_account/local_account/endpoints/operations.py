@@ -16,7 +16,7 @@ from local_account.context import Context
 from local_account.endpoints import data_capture, lifecycle, rollout
 from local_account.endpoints.configurations import Configurations
 from local_account.endpoints.models import Models
-from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts
+from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts, records
 from local_account.errors import InvalidError
 from local_account.sagemaker.api import Api
 from local_account.sagemaker.tags import Tags
@@ -56,15 +56,7 @@ def create_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
             "EndpointName": name,
             "EndpointArn": context.arn("sagemaker", f"endpoint/{name}"),
             "EndpointConfigName": configuration["EndpointConfigName"],
-            "ProductionVariants": [
-                {
-                    "VariantName": variant["VariantName"],
-                    "CurrentInstanceCount": 0,
-                    "DesiredInstanceCount": counts[variant["VariantName"]],
-                    **_weights(variant),
-                }
-                for variant in configuration["ProductionVariants"]
-            ],
+            **records(configuration),
             "DataCaptureConfig": data_capture.summary(configuration.get("DataCaptureConfig")),
             "LastDeploymentConfig": parameters.get("DeploymentConfig"),
             "CreationTime": now,
@@ -195,11 +187,6 @@ def _check_retained(before: Mapping[str, str], after: Mapping[str, str]) -> None
                 f"Variant {name} retains its instance count, so its InstanceType cannot change from {old} to {new}. "
                 "Exclude DesiredInstanceCount from the retained properties, or keep the type."
             )
-
-
-def _weights(variant: Mapping[str, Any]) -> dict[str, float]:
-    weight = float(variant.get("InitialVariantWeight", 1.0))
-    return {"CurrentWeight": weight, "DesiredWeight": weight}
 
 
 def _endpoint(context: Context, name: str) -> Endpoint:

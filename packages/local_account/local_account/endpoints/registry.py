@@ -16,6 +16,9 @@ from local_account.endpoints.fleet import Fleet, Variant
 from local_account.endpoints.launcher import Launcher
 from local_account.endpoints.traffic import Traffic
 
+#: What a configuration and DescribeEndpoint call the variants that answer, and those that get copies.
+KINDS = ("ProductionVariants", "ShadowProductionVariants")
+
 
 class Endpoint:
     """One endpoint. `record` has what DescribeEndpoint tells of it; the rest is what really runs.
@@ -43,7 +46,7 @@ class Endpoint:
         return str(self.record["EndpointStatus"])
 
     def describe(self) -> dict[str, Any]:
-        return {**self.record, "ProductionVariants": [dict(variant) for variant in self.record["ProductionVariants"]]}
+        return {**self.record, **{kind: [dict(variant) for variant in self.record[kind]] for kind in KINDS if self.record.get(kind)}}
 
     def fleets(self) -> list[Fleet]:
         return [fleet for fleet in (self.fleet, self.candidate) if fleet is not None]
@@ -54,7 +57,7 @@ class Endpoint:
         return candidate if candidate is not None and random.random() < self.candidate_share else self.fleet
 
     def variants(self) -> Iterable[Variant]:
-        return [variant for fleet in self.fleets() for variant in fleet.variants.values()]
+        return [variant for fleet in self.fleets() for variant in fleet.all()]
 
     def variant_record(self, name: str) -> dict[str, Any]:
         """What DescribeEndpoint says of a variant. Raises StopIteration for a variant that is not there."""
@@ -62,9 +65,10 @@ class Endpoint:
 
     def refresh_record(self) -> None:
         """Let DescribeEndpoint tell the instances that are running now."""
-        for variant in self.record["ProductionVariants"]:
-            running = self.fleet.variants.get(variant["VariantName"]) if self.fleet else None
-            variant |= running.describe() if running else {"CurrentInstanceCount": 0}
+        now = {variant.name: variant.describe() for variant in self.fleet.all()} if self.fleet else {}
+        for kind in KINDS:
+            for variant in self.record.get(kind) or []:
+                variant |= now.get(variant["VariantName"], {"CurrentInstanceCount": 0})
 
 
 class Endpoints(Part):
@@ -92,6 +96,18 @@ class Endpoints(Part):
         with log_file.open("a", encoding="utf-8") as log:
             log.write(f"an instance of variant {variant.name} ended with code {code}; {outcome}\n")
         endpoint.refresh_record()
+
+
+def records(configuration: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """What DescribeEndpoint tells of a configuration's variants, of either kind."""
+    return {kind: [_record(variant) for variant in configuration.get(kind) or []] for kind in KINDS if configuration.get(kind)}
+
+
+def _record(variant: Mapping[str, Any]) -> dict[str, Any]:
+    (count,) = desired_counts([variant]).values()
+    weight = float(variant.get("InitialVariantWeight", 1.0))
+    given = {"VariantName": variant["VariantName"], "CurrentInstanceCount": 0, "DesiredInstanceCount": count}
+    return {**given, "CurrentWeight": weight, "DesiredWeight": weight}
 
 
 def desired_counts(variants: Iterable[Mapping[str, Any]]) -> dict[str, int]:
