@@ -13,6 +13,7 @@ from settings_schema.project import CodeCommit, CodeConnection, Environment, Pri
 from settings_schema.rollout import Rollout, Routing
 from settings_schema.scaling import Autoscaling, Schedule, Step, StepScaling, TargetTracking
 from settings_schema.serving import Batch, Endpoint, RequestRouting
+from settings_schema.shadow import Shadow
 from settings_schema.training import Algorithm, Gate, Preparation, Range, Split, Tuning
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Schedule",
     "ServingNames",
     "SettingsError",
+    "Shadow",
     "Source",
     "Split",
     "Step",

@@ -136,4 +136,7 @@ def _model(file: Path, environments: Sequence[Environment]) -> Model:
     require(
         sorted(serving) == sorted(known), f"{where}: Model.serving", serving, f"one entry for each of {', '.join(known)} of settings.py"
     )
+    first = model.serving[known[0]]
+    shadow = getattr(first, "shadow", None)
+    require(shadow is None, f"{where}: serving[{known[0]!r}].shadow", shadow, f"in {known[-1]!r} only, whose requests are copied")
     return model.but(name=name)

@@ -106,6 +106,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_endpoints.py",
         "local_account/test_rollout.py",
         "local_account/test_routing.py",
+        "local_account/test_shadows.py",
         "local_account/test_takeover.py",
         "local_account/test_data_capture.py",
         "local_account/test_scaling.py",

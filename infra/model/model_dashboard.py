@@ -17,7 +17,7 @@ from infra.drift_metrics import EFFECT, JUDGED_ROWS, METRICS
 from infra.places import Context
 from infra.serving import live_metrics
 from settings_schema import Endpoint, Environment, Model
-from settings_schema.names import VARIANT
+from settings_schema.names import SHADOW_VARIANT, VARIANT
 
 #: The CDK asks another process for each; a dashboard has dozens of graphs with the same two.
 _minutes = functools.cache(cdk.Duration.minutes)
@@ -36,6 +36,8 @@ class ModelDashboard(Construct):
             serving = model.serving[environment.name]
             if isinstance(serving, Endpoint):
                 self._add_endpoint(environment)
+                if serving.shadow is not None:
+                    self._add_shadow(environment)
                 if serving.live_metrics:
                     self._add_predictions(environment)
         if model.watch is not None:
@@ -57,6 +59,22 @@ class ModelDashboard(Construct):
             self._graph(f"{name}: model latency (µs)", latency),
             self._graph(f"{name}: requests per instance and minute", [metric(requests, "InvocationsPerInstance", "Sum")]),
             self._graph(f"{name}: instances (%)", load),
+        )
+
+    def _add_shadow(self, environment: Environment) -> None:
+        """Both variants, as long as a version is in the shadow of the one that serves."""
+        name = self._names.at(environment.name).endpoint
+
+        def both(metric_name: str, statistic: str) -> list[cloudwatch.IMetric]:
+            variants = (VARIANT, SHADOW_VARIANT)
+            return [
+                self._metric(environment, "AWS/SageMaker", metric_name, statistic, f"{variant} {metric_name}", VariantName=variant)
+                for variant in variants
+            ]
+
+        self._dashboard.add_widgets(
+            self._graph(f"{name}: in the shadow, requests and 5xx", both("Invocations", "Sum"), both("Invocation5XXErrors", "Sum")),
+            self._graph(f"{name}: in the shadow, p99 latency (µs)", both("ModelLatency", "p99")),
         )
 
     def _add_predictions(self, environment: Environment) -> None:

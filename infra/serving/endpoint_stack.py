@@ -13,6 +13,7 @@ from infra.serving.guarded_endpoint import GuardedEndpoint
 from infra.serving.imports import ALERTS, BUCKET, KEY
 from infra.serving.prediction_alarm import PredictionAlarm
 from infra.serving.serving_stack import ServingStack
+from infra.serving.shadow_variant import ShadowVariant
 from infra.serving.variant_autoscaling import VariantAutoscaling
 from settings_schema import Endpoint, Environment, Model, Project
 from settings_schema.names import VARIANT
@@ -70,10 +71,16 @@ class EndpointStack(ServingStack):
                     routing_config=sagemaker.CfnEndpointConfig.RoutingConfigProperty(routing_strategy=serving.request_routing.value),
                 )
             ],
+            shadow_production_variants=self._shadow(),
             data_capture_config=self._data_capture(),
         )
         self.keep_when_replaced(configuration)
         return configuration
+
+    def _shadow(self) -> cdk.IResolvable | None:
+        if self._serving.shadow is None:
+            return None
+        return ShadowVariant(self, "Shadow", serving=self._serving, shadow=self._serving.shadow, make_model=self.make_model).variants()
 
     def _data_capture(self) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty | None:
         """Requests and answers as JSON lines under `capture/<endpoint>/<variant>/yyyy/mm/dd/hh/`, for monitoring."""

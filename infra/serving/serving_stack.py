@@ -54,7 +54,8 @@ class ServingStack(cdk.Stack):
         self._log_retention_days = project.log_retention_days
         self._in_vpc = environment.in_vpc
         self.package_arn, self.version = self._parameters()
-        self.model = self._model({**(variables or {}), live_metrics.VERSION: self.version})
+        self._variables = dict(variables or {})
+        self.model = self.make_model("Model", self.package_arn, self.version)
         if model.watch is not None:
             ModelWatch(self, "Watch", names=self.names, model=model, watch=model.watch, imports=self.imports, in_vpc=self._in_vpc)
         cdk.CfnOutput(self, "DeployedModelPackageArn", value=self.package_arn)
@@ -82,16 +83,16 @@ class ServingStack(cdk.Stack):
         )
         return package.value_as_string, number.value_as_string
 
-    def _model(self, variables: Mapping[str, str]) -> sagemaker.CfnModel:
+    def make_model(self, construct_id: str, package_arn: str, version: str) -> sagemaker.CfnModel:
         """The variables join the package's own: SageMaker has taken both since 2023 (aws/sagemaker-python-sdk#3581)."""
         model = sagemaker.CfnModel(
             self,
-            "Model",
+            construct_id,
             tags=self.made_for(),
             execution_role_arn=self.imports.role(INFERENCE_ROLE),
             enable_network_isolation=True,  # the container needs nothing but its requests
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
-                model_package_name=self.package_arn, environment=dict(variables)
+                model_package_name=package_arn, environment={**self._variables, live_metrics.VERSION: version}
             ),
             vpc_config=self._vpc_config(),
         )

@@ -120,4 +120,14 @@ FACTS = (
         "nothing: the Developer Guide's capture and the API reference of DataCaptureConfig speak of requests and do not say which",
         "the first refused request: the findings of its window count it, or do not",
     ),
+    Fact(
+        "What a shadow variant is asked and answers is captured below its own name",
+        'SageMaker guide, "Create a shadow test": Data Capture logs "requests and responses of your production and shadow variants"',
+        "the first comparison in a shadow that has answers",
+    ),
+    Fact(
+        "UpdateStack without a role is done as the stack's own role, for a caller that may not pass that",
+        'CloudFormation user guide, "CloudFormation service role"',
+        "the first version in a shadow",
+    ),
 )

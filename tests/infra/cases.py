@@ -12,7 +12,7 @@ from typing import Any
 
 from app import build_app
 from infra.places import Places
-from settings_schema import CodeConnection, Environment, Model
+from settings_schema import CodeConnection, Endpoint, Environment, Model, Shadow
 from settings_schema.reading import Settings
 from tests.example_models import ABALONE, ARRESTS, PRODUCTION, PROJECT, SETTINGS, STAGING
 from tests.infra.grants import Templates
@@ -29,10 +29,19 @@ def named(*models: Model) -> Mapping[str, Model]:
     return {model.name: model for model in models}
 
 
+def shadowed(model: Model) -> Model:
+    """Compared in production's shadow before a person is asked."""
+    live = model.serving[PRODUCTION.name]
+    assert isinstance(live, Endpoint)
+    return model.but(serving={**model.serving, PRODUCTION.name: live.but(shadow=Shadow(minutes=90, percent=25))})
+
+
 #: Everything in one account and region, which the templates do not name.
-ONE = replace(SETTINGS, models=named(ABALONE, ABALONE.but(name="abalone-large"), ARRESTS, ARRESTS.but(name="arrests-large")))
+ONE = replace(SETTINGS, models=named(ABALONE, shadowed(ABALONE.but(name="abalone-large")), ARRESTS, ARRESTS.but(name="arrests-large")))
 #: What serves has an account of its own.
-TWO = replace(SETTINGS, project=HOME, environments=(STAGING, PRODUCTION.but(account="333333333333")))
+TWO = replace(
+    SETTINGS, project=HOME, environments=(STAGING, PRODUCTION.but(account="333333333333")), models=named(shadowed(ABALONE), ARRESTS)
+)
 #: Each environment has its own account, one of them is in another region; in networks of their own, and the code is elsewhere.
 THREE = replace(
     SETTINGS,
