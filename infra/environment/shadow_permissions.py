@@ -6,8 +6,9 @@ CloudFormation deploys as the role that the stack has, so no role is passed, and
 
 from __future__ import annotations
 
+from infra.permissions import Permission
 from infra.places import Context
-from infra.service_role import Grantee, Permission
+from infra.service_role import Grantee
 from settings_schema import Model
 
 _NO_OTHER_ROLE: dict[str, object] = {"Null": {"cloudformation:RoleArn": "true"}}
