@@ -93,8 +93,9 @@ def _of_version(version: Version) -> str:
 
 
 def _endpoint(endpoint: dict[str, Any], sagemaker: Any) -> tuple[str | None, dict[str, Any]]:
+    shadows = sum(variant.get("CurrentInstanceCount", 0) for variant in endpoint.get("ShadowProductionVariants") or [])
     return served_package(sagemaker, endpoint), {
-        "status": endpoint["EndpointStatus"],
+        "status": endpoint["EndpointStatus"] + (f", a version in its shadow on {shadows} instances" if shadows else ""),
         "since": at(endpoint.get("LastModifiedTime")),
         "instances": sum(variant.get("CurrentInstanceCount", 0) for variant in endpoint.get("ProductionVariants", [])),
         "kind": kind_of(endpoint),

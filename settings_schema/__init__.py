@@ -16,6 +16,7 @@ from settings_schema.rollout import Rollout, Routing
 from settings_schema.scaling import Autoscaling, Schedule, Step, StepScaling, TargetTracking
 from settings_schema.serverless import ProvisionedConcurrency, Serverless
 from settings_schema.serving import Batch, Endpoint, RequestRouting
+from settings_schema.shadow import Shadow
 from settings_schema.training import Algorithm, Gate, Preparation, Range, Split, Tuning
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Serverless",
     "ServingNames",
     "SettingsError",
+    "Shadow",
     "Source",
     "Split",
     "Step",

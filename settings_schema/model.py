@@ -18,6 +18,7 @@ from settings_schema.project import Project
 from settings_schema.rebuilding import Rebuild
 from settings_schema.serverless import Serverless
 from settings_schema.serving import Batch, Endpoint
+from settings_schema.shadow import Shadow
 from settings_schema.steps import algorithms, kinds
 from settings_schema.times import Cron, TimeZone
 from settings_schema.training import Algorithm, Gate, Preparation, Tuning
@@ -90,6 +91,11 @@ class Model(Value):
     @property
     def is_batch_only(self) -> bool:
         return all(isinstance(served, Batch) for served in self.serving.values())
+
+    def shadow(self, environment: str) -> Shadow | None:
+        """Of a new version there, before a person is asked."""
+        served = self.serving[environment]
+        return served.shadow if isinstance(served, Endpoint) else None
 
     @property
     def watch(self) -> Monitoring | None:

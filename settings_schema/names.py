@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 #: The one variant of an endpoint. A new name would deregister the scalable target and make it anew.
 VARIANT = "AllTraffic"
+#: That of a version in production's shadow (infra/serving/shadow_variant.py), as long as it is there.
+SHADOW_VARIANT = "Shadow"
 #: End the names of the alarms on what the watch found (infra/serving/drift_alarm.py), which retrain.
 DRIFT, QUALITY = "drift", "quality"
 SEPARATOR = "--"
@@ -212,7 +214,7 @@ class ModelNames(_Names):
         return _joined(self.stack, "return")
 
     def deploy_project(self, step: str) -> str:
-        """CodeBuild project of a step of the deploy pipeline and of the return pipeline: render, verify."""
+        """CodeBuild project of a step of the deploy pipeline and of the return pipeline: render, verify; shadow."""
         return _joined(self.stack, step)
 
     @property
@@ -224,6 +226,20 @@ class ModelNames(_Names):
     def start_deployment_function(self) -> str:
         """Lambda function that starts the deploy pipeline; a person invokes it by this name to deploy again."""
         return _joined(self.stack, "start-deployment")
+
+    @property
+    def change_shadow_function(self) -> str:
+        """Lambda function that puts a version into production's shadow, and takes it out again."""
+        return _joined(self.stack, "change-shadow")
+
+    def comparison(self, version: int) -> str:
+        """Key in the artifact bucket of how a version did in production's shadow (deploy_scripts/comparison.py)."""
+        return f"{self.comparisons}version-{version}/comparison.json"
+
+    @property
+    def comparisons(self) -> str:
+        """Prefix of these."""
+        return f"comparisons/{self.model}/"
 
     @property
     def job_prefix(self) -> str:
@@ -313,6 +329,11 @@ class ServingNames(_Names):
     def verify_role(self) -> str:
         """By which the deploy pipeline's builds look at what serves and ask it, where that is another account."""
         return self.role("verify")
+
+    @property
+    def shadow_role(self) -> str:
+        """By which a version gets into the shadow here and out of it, where this is another account."""
+        return self.role("shadow")
 
     @property
     def scoring_role(self) -> str:

@@ -141,4 +141,7 @@ def _model(file: Path, environments: Sequence[Environment]) -> Model:
         in_vpc = environment.in_vpc and isinstance(model.serving[environment.name], Serverless)
         allowed = f"another kind, because Environment({environment.name!r}).in_vpc is set: a VPC configuration, {EXCLUDED}"
         require(not in_vpc, f"{where}: Model.serving[{environment.name!r}]", model.serving[environment.name], allowed)
+    first = model.serving[known[0]]
+    shadow = getattr(first, "shadow", None)
+    require(shadow is None, f"{where}: serving[{known[0]!r}].shadow", shadow, f"in {known[-1]!r} only, whose requests are copied")
     return model.but(name=name)

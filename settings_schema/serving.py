@@ -6,13 +6,15 @@ Other kinds of endpoint: serverless.py, asynchronous.py.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
 from settings_schema.rollout import Rollout, Routing
 from settings_schema.scaling import Autoscaling
+from settings_schema.shadow import NOT_HERE, Shadow
 from settings_schema.times import Cron, TimeZone
 from settings_schema.value import Value
 
@@ -35,6 +37,8 @@ class RequestRouting(StrEnum):
 
 class OnEndpoint(Value):
     """What all kinds of endpoint have in common: what is too slow and too often wrong, and what the container says while it serves."""
+
+    not_here: ClassVar[Mapping[str, str]] = {"shadow": NOT_HERE}
 
     p99_latency_ms: int = Field(default=500, gt=0)
     server_error_percent: float = Field(default=1.0, gt=0, le=100)
@@ -63,6 +67,7 @@ class Endpoint(OnEndpoint):
     data_capture_percent: int = Field(default=100, ge=0, le=100)
     rollout: Rollout = Rollout()
     autoscaling: Autoscaling | None = None
+    shadow: Shadow | None = None  # where versions serve last, which has the traffic
 
     @model_validator(mode="after")
     def _fits_together(self) -> Endpoint:
@@ -75,6 +80,8 @@ class Endpoint(OnEndpoint):
         self.require(not gradual or lowest >= 2, "autoscaling", f"down to {lowest}", f"at least 2 with {self.rollout.routing} routing")
         guardrails = not gradual or not self.instance_type.startswith("ml.inf1.")  # "Exclusions" of the SageMaker guide's guardrails
         self.require(guardrails, "instance_type", self.instance_type, f"no ml.inf1 with {self.rollout.routing} routing")
+        rolls = self.rollout.routing is Routing.ROLLING  # which "Exclusions" names for endpoints of several variants
+        self.require(self.shadow is None or not rolls, "shadow", self.shadow, f"None with {Routing.ROLLING} routing")
         return self
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 import annotated_types
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -35,6 +35,8 @@ class Value(BaseModel):
     """One thing that is set. Strict: no text is taken for a number, no list for a tuple, no NaN for a number."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+    #: What other kinds of the same thing have and this one cannot, with the reason: field -> what is allowed.
+    not_here: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, *positional: object, **values: Any) -> None:
         made = type(self)
@@ -64,6 +66,8 @@ def _called(made: type[Value], name: object) -> str:
 def _in_one_line(made: type[Value], values: Mapping[str, Any], wrong: ErrorDetails) -> str:
     name = str(wrong["loc"][0])
     where = _called(made, values.get("name") if name != "name" else None)
+    if wrong["type"] == "extra_forbidden" and name in made.not_here:
+        return f"{where}.{name} is {shown(values[name])}; allowed: {made.not_here[name]}"
     if wrong["type"] == "extra_forbidden":
         return f"{where} has no field {name!r}; allowed: {', '.join(made.model_fields)}"
     field = made.model_fields[name]

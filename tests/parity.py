@@ -108,6 +108,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_asynchronous.py",
         "local_account/test_rollout.py",
         "local_account/test_routing.py",
+        "local_account/test_shadows.py",
         "local_account/test_takeover.py",
         "local_account/test_data_capture.py",
         "local_account/test_other_invocations.py",

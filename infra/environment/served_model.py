@@ -18,6 +18,7 @@ from infra.environment.deployment_role import BatchDeploymentRole, EndpointDeplo
 from infra.environment.inference_role import InferenceRole
 from infra.environment.monitoring_roles import MonitoringRole, MonitoringScheduleRole
 from infra.environment.scoring_roles import ScheduleRole, ScoringRole
+from infra.environment.shadow_permissions import ShadowPermissions
 from infra.environment.verification import Verification
 from infra.places import Context
 from infra.service_role import NamedRole
@@ -69,6 +70,8 @@ class ServedModel(Construct):
             EndpointDeploymentRole(self, "DeploymentRole", key=key, **given)
         if context.places.is_elsewhere(environment):
             self._let_builds_in(context, Verification(context, model, environment))
+            if model.shadow(environment.name) is not None:
+                self._let_shadow_in(context, ShadowPermissions(context, model))
         add_tags(self, self._names.tags)
 
     def _answers_topic(self, inference: InferenceRole, key: kms.IKey) -> sns.Topic:
@@ -89,3 +92,13 @@ class ServedModel(Construct):
             role_name=self._names.verify_role,
         )
         role.allow_all(verification.all())
+
+    def _let_shadow_in(self, context: Context, permissions: ShadowPermissions) -> None:
+        role = NamedRole(
+            self,
+            "ShadowRole",
+            assumed_by=context.places.home.principals(self._names.of_model.change_shadow_function),
+            description=f"Puts versions of {self._names.model} into the shadow here, and takes them out",
+            role_name=self._names.shadow_role,
+        )
+        role.allow_all(permissions.all())

@@ -31,6 +31,7 @@ class Verification:
         self._has_endpoint = isinstance(model.serving[environment.name], OnEndpoint)
         self._is_queued = isinstance(model.serving[environment.name], Asynchronous)
         self._is_last = environment == context.settings.production
+        self._shadow = model.shadow(environment.name) is not None
         self._role = self._place.role(self._names.verify_role) if context.places.is_elsewhere(environment) else None
         self._title = "".join(part.title() for part in environment.name.split("-"))
 
@@ -48,14 +49,19 @@ class Verification:
         """What was deployed, and what it answers."""
         self._grant(builds, self._ask())
 
+    def let_watch_shadow(self, builds: Grantee) -> None:
+        """How a version in the shadow does beside the one that serves: what both answered, how often and how fast."""
+        self._grant(builds, [*self._look(), *self._captured()])
+
     def builds(self) -> list[str]:
         """Roles of the project's account that are let in, where this is another one: those that have something to do here."""
         of_model = self._names.of_model
-        return [*(of_model.deploy_project(step) for step in ("render", "verify")), of_model.start_deployment_function]
+        steps = ("render", "verify", *(["shadow"] if self._shadow else []))
+        return [*(of_model.deploy_project(step) for step in steps), of_model.start_deployment_function]
 
     def all(self) -> list[Permission]:
         """What the role may that is assumed from the project's account."""
-        return [self._template(), *self._alarms(), *self._ask()]
+        return [self._template(), *self._alarms(), *self._ask(), *(self._captured() if self._shadow else [])]
 
     def _grant(self, builds: Grantee, permissions: Sequence[Permission]) -> None:
         if self._role is None:
@@ -85,6 +91,16 @@ class Verification:
         if self._has_endpoint:
             return [*self._look(), *self._invoke()]
         return [*self._look(), self._describe("Model", "model"), *self._score()]
+
+    def _captured(self) -> list[Permission]:
+        """Metrics take no resource."""
+        below: dict[str, object] = {"StringLike": {"s3:prefix": f"{self._names.capture}*"}}
+        return [
+            self._permission("Metrics", ["cloudwatch:GetMetricData"], ["*"]),
+            self._permission("FindCaptured", ["s3:ListBucket"], [bucket_arn(self._bucket)], below),
+            self._permission("Captured", ["s3:GetObject"], [bucket_arn(self._bucket, f"{self._names.capture}*")]),
+            by_alias(f"KeyOfCaptured{self._title}", self._place, self._alias, ["kms:Decrypt"]),
+        ]
 
     def _invoke(self) -> list[Permission]:
         endpoint = self._place.sagemaker("endpoint", self._names.endpoint)

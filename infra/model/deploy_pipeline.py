@@ -1,9 +1,10 @@
 """The pipeline that rolls one approved version of a model through the gates.
 
-Source -> Render -> Staging[Deploy, ChangeType, Verify, Approve] -> Production[StillApproved, Deploy, ChangeType, Verify]. StillApproved is
-Render once more, for production alone and at the moment that counts: a review takes days, in which the version may be rejected, and what
-serves may change. Which version and which commit is decided by start_deployment/, never by what runs in here: all of that is pushed code.
-The way back from what it brought is a pipeline of its own, which no review holds up: return_pipeline.py.
+Source -> Render -> Staging[Deploy, ChangeType, Verify, Approve] -> Production[StillApproved, Deploy, ChangeType, Verify]. A model whose
+production has a shadow is compared in it between Verify and Approve. StillApproved is Render once more, for production alone and at the
+moment that counts: a review takes days, in which the version may be rejected, and what serves may change. Which version and which commit
+is decided by start_deployment/, never by what runs in here: all of that is pushed code. The way back from what it brought is a pipeline of
+its own, which no review holds up: return_pipeline.py.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ PACKAGE = "#{Render.MODEL_PACKAGE_ARN}"
 VERSION = "#{Render.MODEL_PACKAGE_VERSION}"
 COMMIT = f"#{{{SOURCE_NAMESPACE}.CommitId}}"
 APPROVAL_DAYS = 7
+#: Known to what looks whether one is under way (shadow_change.py).
+SHADOW_ACTION, PRODUCTION_STAGE = "Shadow", "Production"
+_COMPARISON = "#{Shadow.COMPARISON}"
 
 
 class DeployPipeline(RolloutPipeline):
@@ -57,16 +61,17 @@ class DeployPipeline(RolloutPipeline):
             REBUILT=self._rebuilt.reference(),
         )
         self.pipeline.add_stage(stage_name="Render", actions=[render])
-        self._add_staging_stage(context.settings.staging, rendered)
+        self._add_staging_stage(context.settings.staging, context.settings.production, rendered)
         self._add_production_stage(context.settings.production)
 
-    def _add_staging_stage(self, staging: Environment, rendered: codepipeline.Artifact) -> None:
-        """The approval is in the same stage, so that its lock keeps a newer version off what is under review."""
+    def _add_staging_stage(self, staging: Environment, production: Environment, rendered: codepipeline.Artifact) -> None:
+        """The approval is in the same stage, so that its lock keeps a newer version off what is under review; so is the shadow."""
+        compared = f" {_COMPARISON}." if self.projects.shadow is not None else ""
         approve = actions.ManualApprovalAction(
             action_name="Approve",
-            run_order=4,
+            run_order=5 if self.projects.shadow is not None else 4,
             notification_topic=self._foundation.alerts,
-            additional_information=f"Version {VERSION}, deployed by commit {COMMIT}, passed verification on staging. "
+            additional_information=f"Version {VERSION}, deployed by commit {COMMIT}, passed verification on staging.{compared} "
             f"Roll {PACKAGE} to production?",
             timeout=cdk.Duration.days(APPROVAL_DAYS),
         )
@@ -75,9 +80,17 @@ class DeployPipeline(RolloutPipeline):
             actions=[
                 *self._deploy(staging, rendered, run_order=1),
                 self._verify(staging, self.projects.verify, PACKAGE, run_order=3),
+                *self._shadow(production),
                 approve,
             ],
         )
+
+    def _shadow(self, production: Environment) -> list[actions.CodeBuildAction]:
+        if self.projects.shadow is None:
+            return []
+        given = {"STAGE": production.name, "MODEL_PACKAGE_ARN": PACKAGE}
+        project = self.projects.shadow
+        return [self._build(SHADOW_ACTION, project, run_order=3, namespace=SHADOW_ACTION, is_test=True, **given)]
 
     def _add_production_stage(self, production: Environment) -> None:
         """No rollback on failure, which would run the stage again, judged by the alarms of what failed: start_deployment/ goes back."""
@@ -91,7 +104,7 @@ class DeployPipeline(RolloutPipeline):
             REBUILT=self._rebuilt.reference(),
         )
         self.pipeline.add_stage(
-            stage_name="Production",
+            stage_name=PRODUCTION_STAGE,
             actions=[
                 still_approved,
                 *self._deploy(production, rendered, run_order=2),

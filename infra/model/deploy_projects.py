@@ -1,4 +1,4 @@
-"""The two builds of a model's deploy pipeline and of its return pipeline, each with only the permissions of its scripts in deploy_scripts/.
+"""The builds of a model's deploy pipeline and of its return pipeline, each with only the permissions of its scripts in deploy_scripts/.
 
 They run what a push brought, so neither can write what later decides about a version.
 """
@@ -13,14 +13,17 @@ from infra.environment.verification import Verification
 from infra.foundation.foundation_stack import FoundationStack
 from infra.places import Context, Place, bucket_arn
 from infra.private_bucket import CODE, TEMPLATES, run_objects
-from settings_schema import Asynchronous, Model
+from settings_schema import Asynchronous, Model, Shadow
 
 TIMEOUT_MINUTES = 20
 ENDPOINT_WAIT_MINUTES = 30  # deploy_scripts/wait_for_endpoint.py, and queued_requests.py until an instance has started
 
 
 class DeployProjects(Construct):
-    """`render` pins an approved version and waits until what is deployed next can be updated; `verify` asks what was deployed."""
+    """`render` pins an approved version and waits until what is deployed next can be updated; `verify` asks what was deployed.
+
+    `shadow`, where the model has one, compares a version in production's shadow with the one that serves.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, context: Context, model: Model, foundation: FoundationStack) -> None:
         super().__init__(scope, construct_id)
@@ -30,8 +33,10 @@ class DeployProjects(Construct):
         self._foundation = foundation
         self.render = self._create_render()
         self.verify = self._create_verify()
+        wanted = model.shadow(context.settings.production.name)
+        self.shadow = self._create_shadow(wanted) if wanted is not None else None
 
-    def _create(self, construct_id: str, step: str, description: str, *, waits: bool = False) -> BuildProject:
+    def _create(self, construct_id: str, step: str, description: str, *, wait_minutes: int = 0) -> BuildProject:
         return BuildProject(
             self,
             construct_id,
@@ -41,12 +46,13 @@ class DeployProjects(Construct):
             pipeline_names=[self._names.deploy_pipeline, self._names.return_pipeline],
             buildspec=f"deploy_scripts/{step}.buildspec.yml",
             description=description,
-            timeout_minutes=TIMEOUT_MINUTES + (ENDPOINT_WAIT_MINUTES if waits else 0),
+            timeout_minutes=TIMEOUT_MINUTES + wait_minutes,
             environment={"MODEL": self._model.name},
         )
 
     def _create_render(self) -> BuildProject:
-        build = self._create("Render", "render", "Chooses the version and pins it with the templates of its commit", waits=True)
+        description = "Chooses the version and pins it with the templates of its commit"
+        build = self._create("Render", "render", description, wait_minutes=ENDPOINT_WAIT_MINUTES)
         self._allow_versions(build)
         for environment in self._context.settings.environments:
             Verification(self._context, self._model, environment).let_look(build)
@@ -65,7 +71,8 @@ class DeployProjects(Construct):
 
     def _create_verify(self) -> BuildProject:
         said = "Asks what was deployed: schema, latency, golden rows, and that it is the pinned version"
-        build = self._create("Verify", "verify", said, waits=any(isinstance(item, Asynchronous) for item in self._model.serving.values()))
+        waits = any(isinstance(item, Asynchronous) for item in self._model.serving.values())
+        build = self._create("Verify", "verify", said, wait_minutes=ENDPOINT_WAIT_MINUTES if waits else 0)
         self._allow_versions(build)
         for environment in self._context.settings.environments:
             Verification(self._context, self._model, environment).let_ask(build)
@@ -73,6 +80,22 @@ class DeployProjects(Construct):
         for region in self._context.places.other_regions(self._context.settings.environments):
             registry = Place(self._context.places.home.account, region).registry(self._names.model_package_group)
             build.allow(f"Copies{''.join(part.title() for part in region.split('-'))}", ["sagemaker:ListModelPackages"], registry)
+        return build
+
+    def _create_shadow(self, shadow: Shadow) -> BuildProject:
+        """It changes nothing itself, but asks the function that may (shadow_change.py)."""
+        home, production = self._context.places.home, self._context.settings.production
+        description = "Compares a version in production's shadow with the one that serves"
+        build = self._create("Shadow", "shadow", description, wait_minutes=shadow.minutes + 2 * ENDPOINT_WAIT_MINUTES)
+        self._allow_versions(build)
+        Verification(self._context, self._model, production).let_watch_shadow(build)
+        build.allow("ChangeShadow", ["lambda:InvokeFunction"], [home.function(self._names.change_shadow_function)])
+        build.allow("Versions", ["s3:GetObject"], [self._runs(home)])  # what each takes and answers
+        comparisons = bucket_arn(self._context.places.artifact_bucket(home.region), f"{self._names.comparisons}*")
+        build.allow("Comparison", ["s3:PutObject"], [comparisons])
+        for region in self._context.places.other_regions([production]):
+            copies = Place(home.account, region).model_packages(self._names.model_package_group)
+            build.allow("Copies", ["sagemaker:DescribeModelPackage"], [copies])
         return build
 
     def _allow_versions(self, build: BuildProject) -> None:

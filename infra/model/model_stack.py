@@ -22,6 +22,7 @@ from infra.model.package_group import PackageGroup
 from infra.model.pipeline_role import PipelineRole
 from infra.model.retraining import Retraining
 from infra.model.return_pipeline import ReturnPipeline
+from infra.model.shadow_change import ShadowChange
 from infra.model.sizing_role import SizingRole
 from infra.places import Context
 from infra.tags import add_tags
@@ -49,6 +50,9 @@ class ModelStack(cdk.Stack):
         deploy = DeployPipeline(self, "Deploy", **given)
         ReturnPipeline(self, "Return", projects=deploy.projects, **given)
         DeploymentStart(self, "Start", dead_letters=dead_letters, **given)
+        shadow = model.shadow(context.settings.production.name)
+        if shadow is not None:
+            ShadowChange(self, "Shadow", dead_letters=dead_letters, shadow=shadow, **given)
         failures = FailureAlarms(self, "Failures", alarm_name=names.alarm, topic=foundation.alerts)
         failures.watch_sagemaker_pipeline("training-failed", names.training_pipeline)
         failures.watch_code_pipeline("deploy-failed", names.deploy_pipeline)

@@ -17,6 +17,7 @@ from infra.serving.guarded_endpoint import GuardedEndpoint
 from infra.serving.imports import ALERTS, BUCKET, KEY
 from infra.serving.prediction_alarm import PredictionAlarm
 from infra.serving.serving_stack import ServingStack
+from infra.serving.shadow_variant import ShadowVariant
 from infra.serving.variant_autoscaling import VariantAutoscaling
 from settings_schema import Asynchronous, Endpoint, Environment, Model, Project, Serverless
 from settings_schema.names import VARIANT
@@ -147,6 +148,14 @@ class EndpointStack(AnyEndpointStack[Endpoint]):
 
     def _has_own_disk(self) -> bool:
         return has_own_disk(self._serving.instance_type)
+
+    def _more(self) -> dict[str, Any]:
+        return {**super()._more(), "shadow_production_variants": self._shadow()}
+
+    def _shadow(self) -> cdk.IResolvable | None:
+        if self._serving.shadow is None:
+            return None
+        return ShadowVariant(self, "Shadow", serving=self._serving, shadow=self._serving.shadow, make_model=self.make_model).variants()
 
     def _scale(self) -> Construct | None:
         if self._serving.autoscaling is None:

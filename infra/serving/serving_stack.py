@@ -58,8 +58,8 @@ class ServingStack(cdk.Stack):
         self._log_retention_days = project.log_retention_days
         self._in_vpc = environment.in_vpc
         self.package_arn, self.version = self._parameters()
-        rebuilt = self._rebuilt() if model.rebuild else {}
-        self.model = self._model({**(variables or {}), live_metrics.VERSION: self.version, **rebuilt})
+        self._container_variables = {**(variables or {}), **(self._rebuilt() if model.rebuild else {})}
+        self.model = self.make_model("Model", self.package_arn, self.version)
         if watch := model.watch_in(environment.name):
             ModelWatch(self, "Watch", names=self.names, model=model, watch=watch, imports=self.imports, in_vpc=self._in_vpc)
         cdk.CfnOutput(self, "DeployedModelPackageArn", value=self.package_arn)
@@ -95,16 +95,16 @@ class ServingStack(cdk.Stack):
         )
         return {REBUILT.upper(): day.value_as_string}
 
-    def _model(self, variables: Mapping[str, str]) -> sagemaker.CfnModel:
+    def make_model(self, construct_id: str, package_arn: str, version: str) -> sagemaker.CfnModel:
         """The variables join the package's own: SageMaker has taken both since 2023 (aws/sagemaker-python-sdk#3581)."""
         model = sagemaker.CfnModel(
             self,
-            "Model",
+            construct_id,
             tags=self.made_for(),
             execution_role_arn=self.imports.role(INFERENCE_ROLE),
             enable_network_isolation=self.isolated,
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
-                model_package_name=self.package_arn, environment=dict(variables)
+                model_package_name=package_arn, environment={**self._container_variables, live_metrics.VERSION: version}
             ),
             vpc_config=self._vpc_config(),
         )

@@ -190,4 +190,14 @@ FACTS = (
         "API reference, RecommendationJobContainerConfig: it overrides the corresponding fields in the model package",
         "the first recommendation (tests/aws/test_recommend.py)",
     ),
+    Fact(
+        "What a shadow variant is asked and answers is captured below its own name",
+        'SageMaker guide, "Create a shadow test": Data Capture logs "requests and responses of your production and shadow variants"',
+        "the first comparison in a shadow that has answers",
+    ),
+    Fact(
+        "UpdateStack without a role is done as the stack's own role, for a caller that may not pass that",
+        'CloudFormation user guide, "CloudFormation service role"',
+        "the first version in a shadow",
+    ),
 )

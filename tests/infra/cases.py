@@ -12,7 +12,7 @@ from typing import Any
 
 from app import build_app
 from infra.places import Places
-from settings_schema import Asynchronous, CodeConnection, Environment, Model, ProvisionedConcurrency, Serverless
+from settings_schema import Asynchronous, CodeConnection, Endpoint, Environment, Model, ProvisionedConcurrency, Serverless, Shadow
 from settings_schema.reading import Settings
 from tests.example_models import ABALONE, ARRESTS, PRODUCTION, PROJECT, SETTINGS, STAGING
 from tests.infra.grants import Templates
@@ -29,8 +29,15 @@ def named(*models: Model) -> Mapping[str, Model]:
     return {model.name: model for model in models}
 
 
+def shadowed(model: Model) -> Model:
+    """Compared in production's shadow before a person is asked."""
+    live = model.serving[PRODUCTION.name]
+    assert isinstance(live, Endpoint)
+    return model.but(serving={**model.serving, PRODUCTION.name: live.but(shadow=Shadow(minutes=90, percent=25))})
+
+
 #: Everything in one account and region, which the templates do not name.
-ONE = replace(SETTINGS, models=named(ABALONE, ABALONE.but(name="abalone-large"), ARRESTS, ARRESTS.but(name="arrests-large")))
+ONE = replace(SETTINGS, models=named(ABALONE, shadowed(ABALONE.but(name="abalone-large")), ARRESTS, ARRESTS.but(name="arrests-large")))
 #: Tried without instances, and by a queue where it works; and the other way round.
 QUEUED = ABALONE.but(name="queued", serving={STAGING.name: Serverless(), PRODUCTION.name: Asynchronous()})
 PROVISIONED = Serverless(max_concurrency=9, provisioned=ProvisionedConcurrency(min_capacity=1, max_capacity=3))
@@ -40,7 +47,7 @@ TWO = replace(
     SETTINGS,
     project=HOME,
     environments=(STAGING, PRODUCTION.but(account="333333333333")),
-    models=named(ABALONE, ARRESTS, QUEUED, IDLE),
+    models=named(shadowed(ABALONE), ARRESTS, QUEUED, IDLE),
 )
 #: Each environment has its own account, one of them is in another region; in networks of their own, and the code is elsewhere.
 THREE = replace(

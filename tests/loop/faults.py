@@ -107,6 +107,13 @@ FAULTS = (
         Seen.NOTHING,
         ((PIPELINE, "version 8 is newer and approved: the deployment of version 7 is stopped"),),
     ),
+    Fault(
+        "test_a_version_that_breaks_in_production_s_shadow_reaches_nobody",
+        "A version that passed staging answers 5xx to production's requests, in its [shadow](shadow.md)",
+        "It is declined: the request for the approval says so",
+        Seen.NOTHING,
+        ((ALERTS, "its rollout would have been undone by server-errors"),),
+    ),
 )
 
 

@@ -223,3 +223,34 @@ def test_of_two_versions_that_are_approved_at_once_only_the_newer_one_asks(
     assert isinstance(review, dict), team.why(team.names.deploy_pipeline, asks)
     assert faults.seen(clients.requests, number(first), number(newer)) is fault.seen
     require_told(team, fault, {PIPELINE: team.stopped_because(overtaken)})
+
+
+# ------------------------------------------------------------------------------------------------- in production's shadow
+
+
+def test_a_version_that_breaks_in_production_s_shadow_reaches_nobody(
+    team: Team, first: str, left_by_rejection: Left, request: pytest.FixtureRequest
+) -> None:
+    """It breaks once it is there. Whoever is asked for production reads it; nothing is left of it when they are."""
+    fault = declared(request)
+    team.begin_shadow()
+    assert team.live() == first
+    version = team.register()
+    with team.clients() as clients:
+        execution = team.person.approve(team.names, version)
+        loop.wait_for("the shadow", lambda: team.in_shadow() or None)
+        time.sleep(1)  # answers that are compared
+        team.breaks(version, ERRORS)
+        waiting_for = loop.wait_for("the review", lambda: team.person.waiting_or_ended(team.names, execution))
+    assert isinstance(waiting_for, dict), team.why(team.names.deploy_pipeline, execution)
+    assert faults.seen(clients.requests, number(first), number(version)) is fault.seen
+    assert {(item.version, item.error) for item in clients.requests} == {(number(first), "")}
+    assert team.in_shadow() == []
+    found = team.comparison(version)
+    assert (found["compared"], found["production"], found["would_undo"]) == (True, int(number(first)), ["server-errors"])
+    copied, asked = (found["requests"][name] for name in ("shadow", "production"))
+    assert copied > 0 and abs(copied - asked) <= 12, "but for those under way when a minute ended"
+    assert 0 < found["errors"]["shadow"]["5xx"] <= copied and found["errors"]["production"]["5xx"] == 0
+    assert (found["answers"]["rows"], found["answers"]["largest"]) == (1, 0.0)  # one row is asked, of the same archive
+    require_told(team, fault, {})
+    team.answer(execution, "Rejected")

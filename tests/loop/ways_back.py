@@ -97,6 +97,29 @@ class Team:
         assert waiting is not None
         loop.answer_approval(self.terminal, self.names, waiting, status, "not today" if status == "Rejected" else "go")
 
+    def begin_shadow(self) -> str:
+        """Production gets a place for a shadow, with the version that serves; the execution that brought it."""
+        file, known = f"models/{self.names.model}.py", self.person.executions(self.names.deploy_pipeline)
+        self.person.change(file, "    Routing,\n", "    Routing,\n    Shadow,\n")
+        self.person.change(file, "            initial_instance_count=2,", "            shadow=Shadow(minutes=8), initial_instance_count=2,")
+        deploy(self.terminal, self.person.clone.parent / "cdk.out.shadow")
+        self.person.build("Versions are compared in production's shadow")
+        execution = loop.new_execution(self.terminal, self.names.deploy_pipeline, known)
+        loop.wait_for("the review", lambda: self.person.waiting_or_ended(self.names, execution))
+        assert self.let_in(execution) == "Succeeded", self.why(self.names.deploy_pipeline, execution)
+        return execution
+
+    def in_shadow(self) -> list[Mapping[str, Any]]:
+        """What DescribeEndpoint says of the version in production's shadow, while the endpoint is in service."""
+        endpoint = self.client("sagemaker").describe_endpoint(EndpointName=self.production.endpoint)
+        return list(endpoint.get("ShadowProductionVariants") or []) if endpoint["EndpointStatus"] == "InService" else []
+
+    def comparison(self, version: str) -> dict[str, Any]:
+        """comparison.json of a version."""
+        bucket = self.terminal.outputs(self.names.of_project.foundation_stack)["ArtifactBucketName"]
+        content: dict[str, Any] = json.loads(loop.read_s3(self.terminal, f"s3://{bucket}/{self.names.comparison(int(number(version)))}"))
+        return content
+
     def released(self) -> str:
         """A new version that production has; its ARN."""
         version, execution = self.under_review()

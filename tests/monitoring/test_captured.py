@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 import scored
-from captured import Captured, listed
+from captured import SHADOW, Captured, listed
 from evidence import FolderSource, Versions
 from scored import CHECKS
 from store import FolderStore
@@ -15,6 +15,7 @@ from windows import Calendar
 from build_scripts import invocation
 from capacity import measure
 from infra.environment import verification
+from settings_schema.names import SHADOW_VARIANT
 from tests.monitoring.production import CAPTURE, HOUSES, Production, line
 
 JSON = {"kind": "application/json", "answer_kind": "application/json"}
@@ -283,3 +284,15 @@ def test_an_answer_goes_by_the_clients_id_else_by_its_own_else_by_the_captures(p
     production.captured([*lines, line("50,2,Lima", "2.0\n", eventId="event-1")])
     chunks, _ = read(production)
     assert [id for chunk in chunks for id in chunk.ids] == ["order-1", "Ab-3", "event-1"]
+
+
+def test_copies_in_production_s_shadow_are_no_traffic(production):
+    production.captured([line("1,2,Lima", "5.0\n", id="a")])
+    (answered,) = production.store.list(CAPTURE)
+    copied = production.folder / answered.key.replace("AllTraffic", SHADOW_VARIANT)
+    copied.parent.mkdir(parents=True)
+    copied.write_text((production.folder / answered.key).read_text(encoding="utf-8"), encoding="utf-8")
+    everything = datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
+    found, foreign = listed(production.store, CAPTURE, *everything, Calendar(24))
+    assert [item.key for items in found.values() for item in items] == [answered.key]
+    assert f"{SHADOW_VARIANT}/" == SHADOW and foreign == {None: []}

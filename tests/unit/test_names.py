@@ -18,14 +18,14 @@ PARTS = st.from_regex(re.compile(NAME_PATTERN), fullmatch=True).filter(lambda te
 MODELS = PARTS.filter(lambda text: text not in RESERVED_MODELS)
 ENVIRONMENTS = PARTS.filter(lambda text: text not in RESERVED_ENVIRONMENTS)
 #: Of a model in an environment.
-KINDS_OF_ROLES = ("inference", "deployment", "deploy", "verify", "scoring", "schedule", "monitoring", "monitor-at")
+KINDS_OF_ROLES = ("inference", "deployment", "deploy", "verify", "scoring", "schedule", "monitoring", "monitor-at", "shadow")
 
 
 def texts(value: object) -> Iterator[str]:
     """Every name that is a property of a class of names; tags and prefixes of objects in buckets are not physical names."""
     left_out = {
         *("prefix", "job_prefix", "training_data", "batch_input", "predictions", "capture", "project_id", "monitoring", "labels"),
-        *("learned", "feedback"),
+        *("learned", "feedback", "comparisons"),
     }
     for attribute, member in vars(type(value)).items():
         if isinstance(member, property) and attribute not in left_out and isinstance(text := getattr(value, attribute), str):
@@ -69,11 +69,7 @@ def test_stacks_and_roles_of_one_project_have_different_names(project, models, e
     roles = [
         *(role for item in of_models for role in (item.pipeline_role, item.sizing_role)),
         *(item.forwarding_role for item in of_environments),
-        *(
-            item.role(kind)
-            for item in serving
-            for kind in ("inference", "deployment", "deploy", "verify", "scoring", "schedule", "monitoring", "monitor-at")
-        ),
+        *(item.role(kind) for item in serving for kind in KINDS_OF_ROLES),
     ]
     assert len(stacks) == len(set(stacks))
     assert len(roles) == len(set(roles))

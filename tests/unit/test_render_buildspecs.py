@@ -14,6 +14,7 @@ from build_scripts.command_line import ProblemError, VerdictError, run
 from build_scripts.registry import Version
 from deploy_scripts import approve
 from deploy_scripts.choose_version import exported
+from deploy_scripts.shadow import exported as compared
 from local_account.codebuild.buildspec import Buildspec, parse
 from settings_schema import SettingsError
 
@@ -36,14 +37,19 @@ def test_every_command_of_a_buildspec_exists(path: str) -> None:
     assert [module for module in modules if importlib.util.find_spec(module) is None] == []
 
 
-def test_all_three_buildspecs_are_there() -> None:
-    assert len(BUILDSPECS) == 3
+def test_all_four_buildspecs_are_there() -> None:
+    assert len(BUILDSPECS) == 4
 
 
 def test_the_version_sets_exactly_the_variables_that_its_buildspec_exports() -> None:
     text = exported(Version(arn="arn:package/1", number=1, approval="Approved"))
     names = {line.split("=")[0].removeprefix("export ") for line in text.splitlines()}
     assert names == set(read("deploy_scripts/render.buildspec.yml").exported_variables)
+
+
+def test_the_comparison_sets_exactly_the_variable_that_its_buildspec_exports() -> None:
+    name, _, _ = compared({"summary": "nothing serves yet"}).removeprefix("export ").partition("=")
+    assert [name] == list(read("deploy_scripts/shadow.buildspec.yml").exported_variables)
 
 
 def test_value_with_shell_characters_stays_a_value() -> None:

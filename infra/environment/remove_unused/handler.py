@@ -64,7 +64,8 @@ def configurations_made(client: Any, tag: str, names: Sequence[str]) -> list[Mad
             endpoint = _tag(client, summary["EndpointConfigArn"], tag)
             if endpoint and endpoint in names:
                 described = client.describe_endpoint_config(EndpointConfigName=summary["EndpointConfigName"])
-                models = tuple(variant["ModelName"] for variant in described["ProductionVariants"])
+                variants = [*described["ProductionVariants"], *described.get("ShadowProductionVariants", [])]
+                models = tuple(variant["ModelName"] for variant in variants)
                 found.append(Made(summary["EndpointConfigName"], endpoint, models))
     return found
 

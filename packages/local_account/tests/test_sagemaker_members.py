@@ -235,7 +235,6 @@ def test_a_variant_that_would_run_as_another_is_refused(sagemaker: Any, model: s
 @pytest.mark.parametrize(
     "more",
     [
-        {"ShadowProductionVariants": [variant("served", name="shadow")]},
         {"ExplainerConfig": {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {"ShapBaseline": "1"}}}}},
         {"MetricsConfig": {"EnableEnhancedMetrics": True}},
     ],

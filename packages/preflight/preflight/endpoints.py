@@ -79,14 +79,23 @@ def _in_stack(stack: Stack, targets: Sequence[Mapping[str, Any]], place: Place) 
     inside = place.knowing({**parameters, **{f"{logical_id}.EndpointName": name for logical_id, name in names.items()}})
     for logical_id, endpoint in stack.resources(_ENDPOINT).items():
         config = stack.resources(_CONFIG).get(_referred(endpoint.get("EndpointConfigName")), {})
-        for variant in [*config.get("ProductionVariants", []), *config.get("ShadowProductionVariants", [])]:
+        shadows, come_and_go = _shadows(config.get("ShadowProductionVariants", []))
+        for variant in [*config.get("ProductionVariants", []), *shadows]:
             instance_type, count = inside.text(variant.get("InstanceType")), inside.text(variant.get("InitialInstanceCount", 1))
             if instance_type is None or count is None:
                 continue
             bounds = [*_managed(variant), *_scaled(f"endpoint/{names[logical_id]}/variant/{variant['VariantName']}", targets, inside)]
             low, high = (min(bounds), max(bounds)) if bounds else (int(count), int(count))
-            batch = _batch(endpoint.get("DeploymentConfig", {}), high)
+            batch = 0 if variant in shadows and come_and_go else _batch(endpoint.get("DeploymentConfig", {}), high)
             yield Fleet(stack.name, names[logical_id], instance_type, low, high, bool(bounds), batch)
+
+
+def _shadows(value: Any) -> tuple[Sequence[Mapping[str, Any]], bool]:
+    """Those that there can be; whether they come and go by a condition: then no update replaces them, and they are there once."""
+    if not isinstance(value, Mapping):
+        return value, False
+    choices = [choice for choice in value.get("Fn::If", []) if isinstance(choice, list)]
+    return (choices[0] if choices else []), True
 
 
 def _referred(value: Any) -> str:

@@ -127,6 +127,14 @@ def test_a_serverless_variant_has_no_instances_and_a_shadow_has_its_own():
     assert [(fleet.instance_type, fleet.highest) for fleet in fleets(made)] == [("ml.m5.large", 1), ("ml.c5.large", 2)]
 
 
+def test_a_shadow_that_comes_and_goes_is_there_once_beside_both_fleets_of_an_update():
+    made = endpoint()
+    shadow = [{"VariantName": "shadow", "InstanceType": "ml.m5.large", "InitialInstanceCount": 3}]
+    made["fishConfig"][1]["ShadowProductionVariants"] = {"Fn::If": ["Shadowed", shadow, {"Ref": "AWS::NoValue"}]}
+    (need,) = endpoint_needs(fleets(made))
+    assert need.count == 2 * 1 + 3
+
+
 def test_a_pipeline_of_a_template_is_read_as_far_as_it_is_known_before_a_deployment():
     body = {
         "Fn::Join": ["", ['{"Steps": [{"Name": "P", "Type": "Processing", "Arguments": {"RoleArn": "', {"Ref": "Role"}, '", ', CLUSTER]]

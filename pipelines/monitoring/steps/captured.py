@@ -40,6 +40,9 @@ _VERSION, _ANSWER_ID = (re.compile(rf";\s*{name}=([^;\s]+)") for name in ("model
 #: (build_scripts/invocation.py, packages/capacity/capacity/measure.py).
 CHECKS = ("check--", "load-test--")
 
+#: Folder of the variant in production's shadow (settings_schema/names.py): copies of requests, whose answers nobody got.
+SHADOW = "Shadow/"
+
 #: What is known of a version's requests; None where it has no evidence.
 Known = Callable[[str], Takes | None]
 
@@ -55,7 +58,7 @@ def listed(
     found: dict[Window, list[Item]] = {}
     foreign: dict[Window | None, list[str]] = {}
     days = sorted({f"{hour:%Y/%m/%d}/" for hour in Window(first, last).hours()})
-    for variant in store.folders(prefix):
+    for variant in (folder for folder in store.folders(prefix) if folder != prefix + SHADOW):
         others = [folder for folder in store.folders(variant) if not _YEAR.fullmatch(folder.removeprefix(variant))]
         foreign.setdefault(None, []).extend(others)
         for day, item in ((own, item) for own in days for item in store.list(variant + own)):

@@ -26,13 +26,21 @@ class Configurations(Resources):
     )
 
     def create(self, request: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-        names = [variant["VariantName"] for variant in request["ProductionVariants"]]
+        shadows = request.get("ShadowProductionVariants") or []
+        if shadows and (len(shadows) > 1 or len(request["ProductionVariants"]) > 1):
+            # API reference, CreateEndpointConfig: with shadows "you can only specify one variant" of either kind.
+            raise InvalidError("With ShadowProductionVariants there can be one variant in ProductionVariants and one in it.")
+        variants = [*request["ProductionVariants"], *shadows]
+        names = [variant["VariantName"] for variant in variants]
         if len(set(names)) < len(names):
-            raise InvalidError(f"ProductionVariants has a VariantName twice: {', '.join(names)}.")
-        for variant in request["ProductionVariants"]:
+            raise InvalidError(f"A VariantName is there twice: {', '.join(names)}.")
+        for variant in variants:
             self._check(variant, request)
         if "AsyncInferenceConfig" in request and not request["AsyncInferenceConfig"]["OutputConfig"].get("S3OutputPath"):
             raise InvalidError("AsyncInferenceConfig.OutputConfig needs an S3OutputPath, where answers are written to.")
+        if shadows and ("AsyncInferenceConfig" in request or any("ServerlessConfig" in variant for variant in variants)):
+            # SageMaker guide, "Exclusions" of shadow tests.
+            raise InvalidError("ShadowProductionVariants are not supported for asynchronous and serverless endpoints.")
         return super().create(request, **more)
 
     def _check(self, variant: Mapping[str, Any], request: Mapping[str, Any]) -> None:
@@ -52,4 +60,4 @@ class Configurations(Resources):
             return
         missing = [member for member in ("InstanceType", "InitialInstanceCount") if variant.get(member) is None]
         if missing:
-            raise InvalidError(f"Variant {name} of ProductionVariants needs {' and '.join(missing)}.")
+            raise InvalidError(f"Variant {name} needs {' and '.join(missing)}.")

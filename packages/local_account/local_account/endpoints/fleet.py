@@ -202,11 +202,12 @@ class Variant:
 
 
 class Fleet:
-    """All variants of one endpoint configuration."""
+    """All variants of one endpoint configuration. `shadows`, at most one, get copies of requests, and answer nobody."""
 
     def __init__(self, configuration: str, variants: Mapping[str, Variant]) -> None:
         self.configuration = configuration
         self.variants = dict(variants)
+        self.shadows: dict[str, Variant] = {}
 
     def pick(self, target: str | None = None) -> Variant:
         """The targeted variant, or one drawn by weight. Raises ServiceError for a variant that does not exist."""
@@ -222,15 +223,23 @@ class Fleet:
 
     def sizes(self) -> dict[str, int]:
         """Instances that each variant is to have."""
-        return {name: variant.desired for name, variant in self.variants.items()}
+        return {variant.name: variant.desired for variant in self.all()}
 
     def resize(self, whole: Mapping[str, int], share: float) -> None:
         """Each variant to a share of what it has when it is whole."""
-        for name, variant in self.variants.items():
-            variant.scale_to(instances_of(whole[name], share))
+        for variant in self.all():
+            variant.scale_to(instances_of(whole[variant.name], share))
+
+    def shadow_of(self, answering: Variant) -> Variant | None:
+        """The shadow that gets a copy of one request: it gets the share of them that its weight is of the answering variant's."""
+        shadow = next(iter(self.shadows.values()), None)
+        return shadow if shadow is not None and random.random() * answering.weight < shadow.weight else None
+
+    def all(self) -> list[Variant]:
+        return [*self.variants.values(), *self.shadows.values()]
 
     def close(self) -> None:
-        for variant in self.variants.values():
+        for variant in self.all():
             variant.close()
 
 

@@ -17,7 +17,7 @@ from local_account.endpoints.backlog import Backlog
 from local_account.endpoints.endpoint_logs import EndpointLogs
 from local_account.endpoints.fleet import HEALTH_CHECK_SECONDS, Fleet, Variant, instances_of, strategy_of
 from local_account.endpoints.models import Models
-from local_account.endpoints.registry import Endpoint, Endpoints, desired, desired_counts
+from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts, records, variants_of
 from local_account.endpoints.serverless import ServerlessVariant
 from local_account.roles import Role
 from local_account.sagemaker.jobs.record import LONGEST_REASON
@@ -100,11 +100,12 @@ def update(
     with endpoint.changing:
         left_seconds, started = plan.timeout_seconds, time.monotonic()
         before = old.sizes() if old is not None else {}
+        whole = desired_counts(variants_of(configuration))
         try:
             candidate = endpoint.candidate = _build(endpoints, endpoint, configuration, plan.shares[0] if plan.rolls else 1.0)
             for share in plan.shares:
                 if plan.rolls:
-                    candidate.resize(desired_counts(configuration["ProductionVariants"]), share)
+                    candidate.resize(whole, share)
                 # Building takes real time, baking the account's: a fast clock must not make processes late.
                 left_seconds -= time.monotonic() - started
                 endpoint.candidate_share = share
@@ -171,9 +172,10 @@ def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
     context = endpoints.context
     name = str(configuration["EndpointConfigName"])
     fleet = Fleet(name, {})
-    counts = desired_counts(configuration["ProductionVariants"])
+    shadows = configuration.get("ShadowProductionVariants") or []
+    counts = desired_counts(variants_of(configuration))
     try:
-        for variant in configuration["ProductionVariants"]:
+        for variant in variants_of(configuration):
             opt_ml = context.directory("endpoints", endpoint.name, name, variant["VariantName"])
             model = package.unpack(context, variant["ModelName"], opt_ml / "model")
             weight = _weight(variant)
@@ -182,7 +184,7 @@ def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
             given = (variant["VariantName"], weight, model, endpoints.launcher, logs, strategy_of(variant))
             serverless = variant.get("ServerlessConfig")
             built = ServerlessVariant(context, serverless, *given) if serverless else Variant(*given, patience)
-            fleet.variants[built.name] = built
+            (fleet.shadows if variant in shadows else fleet.variants)[built.name] = built
             built.begin(instances_of(counts[built.name], share))
             if endpoint.deleted.is_set():
                 raise RollbackError("the endpoint was deleted meanwhile")
@@ -273,11 +275,8 @@ def _take_over(
     record = endpoint.record
     endpoint.fleet, endpoint.candidate, endpoint.candidate_share = candidate, None, 0.0
     record["EndpointConfigName"] = configuration["EndpointConfigName"]
-    counts = desired_counts(configuration["ProductionVariants"])
-    record["ProductionVariants"] = [
-        {**candidate.variants[variant["VariantName"]].describe(), "DesiredWeight": _weight(variant), **desired(variant, counts)}
-        for variant in configuration["ProductionVariants"]
-    ]
+    record |= {"ShadowProductionVariants": None, **records(configuration)}
+    endpoint.refresh_record()
     record["PendingDeploymentSummary"] = None
     _queue(context, endpoint, configuration)
     endpoint.capture_source, capture_configuration = capture

@@ -16,7 +16,7 @@ from local_account.context import Context
 from local_account.endpoints import data_capture, lifecycle, rollout
 from local_account.endpoints.configurations import Configurations
 from local_account.endpoints.models import Models
-from local_account.endpoints.registry import Endpoint, Endpoints, desired, desired_counts
+from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts, records
 from local_account.errors import InvalidError
 from local_account.monitoring import heartbeat
 from local_account.sagemaker.api import Api
@@ -58,10 +58,7 @@ def create_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
             "EndpointName": name,
             "EndpointArn": context.arn("sagemaker", f"endpoint/{name}"),
             "EndpointConfigName": configuration["EndpointConfigName"],
-            "ProductionVariants": [
-                {"VariantName": variant["VariantName"], "CurrentInstanceCount": 0, **desired(variant, counts), **_weights(variant)}
-                for variant in configuration["ProductionVariants"]
-            ],
+            **records(configuration),
             "DataCaptureConfig": data_capture.summary(configuration.get("DataCaptureConfig")),
             "AsyncInferenceConfig": configuration.get("AsyncInferenceConfig"),
             "LastDeploymentConfig": parameters.get("DeploymentConfig"),
@@ -203,11 +200,6 @@ def _check_retained(before: Mapping[str, str], after: Mapping[str, str]) -> None
                 f"Variant {name} retains its instance count, so its InstanceType cannot change from {old} to {new}. "
                 "Exclude DesiredInstanceCount from the retained properties, or keep the type."
             )
-
-
-def _weights(variant: Mapping[str, Any]) -> dict[str, float]:
-    weight = float(variant.get("InitialVariantWeight", 1.0))
-    return {"CurrentWeight": weight, "DesiredWeight": weight}
 
 
 def _endpoint(context: Context, name: str) -> Endpoint:

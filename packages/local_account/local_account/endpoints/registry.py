@@ -17,6 +17,9 @@ from local_account.endpoints.fleet import Fleet, Variant
 from local_account.endpoints.launcher import Launcher
 from local_account.endpoints.traffic import Traffic
 
+#: What a configuration and DescribeEndpoint call the variants that answer, and those that get copies.
+KINDS = ("ProductionVariants", "ShadowProductionVariants")
+
 
 class Endpoint:
     """One endpoint. `record` has what DescribeEndpoint tells of it; the rest is what really runs.
@@ -45,7 +48,7 @@ class Endpoint:
         return str(self.record["EndpointStatus"])
 
     def describe(self) -> dict[str, Any]:
-        return {**self.record, "ProductionVariants": [dict(variant) for variant in self.record["ProductionVariants"]]}
+        return {**self.record, **{kind: [dict(variant) for variant in self.record[kind]] for kind in KINDS if self.record.get(kind)}}
 
     def fleets(self) -> list[Fleet]:
         return [fleet for fleet in (self.fleet, self.candidate) if fleet is not None]
@@ -56,7 +59,7 @@ class Endpoint:
         return candidate if candidate is not None and random.random() < self.candidate_share else self.fleet
 
     def variants(self) -> Iterable[Variant]:
-        return [variant for fleet in self.fleets() for variant in fleet.variants.values()]
+        return [variant for fleet in self.fleets() for variant in fleet.all()]
 
     def variant_record(self, name: str) -> dict[str, Any]:
         """What DescribeEndpoint says of a variant. Raises StopIteration for a variant that is not there."""
@@ -64,9 +67,10 @@ class Endpoint:
 
     def refresh_record(self) -> None:
         """Let DescribeEndpoint tell the instances that are running now."""
-        for variant in self.record["ProductionVariants"]:
-            running = self.fleet.variants.get(variant["VariantName"]) if self.fleet else None
-            variant |= running.describe() if running else {"CurrentInstanceCount": 0}
+        now = {variant.name: variant.describe() for variant in self.fleet.all()} if self.fleet else {}
+        for kind in KINDS:
+            for variant in self.record.get(kind) or []:
+                variant |= now.get(variant["VariantName"], {"CurrentInstanceCount": 0})
 
 
 class Endpoints(Part):
@@ -96,15 +100,26 @@ class Endpoints(Part):
         endpoint.refresh_record()
 
 
+def variants_of(configuration: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Those of a configuration, of either kind."""
+    return [variant for kind in KINDS for variant in configuration.get(kind) or []]
+
+
+def records(configuration: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """What DescribeEndpoint tells of a configuration's variants, of either kind."""
+    return {kind: [_record(variant) for variant in configuration.get(kind) or []] for kind in KINDS if configuration.get(kind)}
+
+
+def _record(variant: Mapping[str, Any]) -> dict[str, Any]:
+    weight = float(variant.get("InitialVariantWeight", 1.0))
+    given = {"VariantName": variant["VariantName"], "CurrentInstanceCount": 0, "CurrentWeight": weight, "DesiredWeight": weight}
+    if "ServerlessConfig" in variant:
+        return {**given, "CurrentServerlessConfig": variant["ServerlessConfig"], "DesiredServerlessConfig": variant["ServerlessConfig"]}
+    return {**given, "DesiredInstanceCount": desired_counts([variant])[variant["VariantName"]]}
+
+
 def desired_counts(variants: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Variant name -> DesiredInstanceCount, of an endpoint's or a configuration's variants. A serverless variant has no instances."""
     return {
         variant["VariantName"]: int(variant.get("DesiredInstanceCount", variant.get("InitialInstanceCount", 0))) for variant in variants
     }
-
-
-def desired(variant: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
-    """What DescribeEndpoint says that a configuration's variant is to be."""
-    if "ServerlessConfig" in variant:
-        return {"CurrentServerlessConfig": variant["ServerlessConfig"], "DesiredServerlessConfig": variant["ServerlessConfig"]}
-    return {"DesiredInstanceCount": counts[variant["VariantName"]]}

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from local_account.context import Context
-from local_account.endpoints.fleet import Instance, Variant
+from local_account.endpoints.fleet import Fleet, Instance, Variant
 from local_account.endpoints.instance_client import InstanceGoneError, NotConnectedError, Reply
 from local_account.endpoints.registry import Endpoint, Endpoints
 from local_account.errors import NotEmulatedError, ServiceError
@@ -27,6 +27,8 @@ _ATTEMPTS, _RETRY_SECONDS = 6, 0.2
 
 _PREFIX = "x-amzn-sagemaker-"
 _log = logging.getLogger(__name__)
+#: Requests to shadows that are under way.
+_copies: set[asyncio.Future[None]] = set()
 
 
 @dataclass(frozen=True)
@@ -54,21 +56,47 @@ async def _invoke(context: Context, endpoint_name: str, headers: Mapping[str, st
     _check(headers)
     served = await _serve(context, endpoint_name, headers, body)
     endpoint, variant, answer = served.endpoint, served.variant, served.answer
-    overhead = time.perf_counter() - started - answer.seconds
-    minute = int(context.clock.now().timestamp() // 60)
-    endpoint.traffic.ended(
-        variant.name,
-        minute,
-        answer.status,
-        instances=len(variant.instances),
-        model_latency=answer.seconds * 1e6,
-        overhead_latency=overhead * 1e6,
-        measured={("ModelSetupTime", "Microseconds"): served.cold_start_seconds * 1e6} if served.cold_start_seconds else {},
-    )
+    _count(context, served, time.perf_counter() - started)
     if not 200 <= answer.status < 300:
         return _model_error(context, endpoint, answer, served.instance)
     capture(endpoint, variant, headers, body, answer)
     return Response(200, answer.body, _answer_headers(variant, answer))
+
+
+def _count(context: Context, served: Served, seconds: float) -> None:
+    """An invocation that has ended after so many seconds."""
+    variant, answer = served.variant, served.answer
+    served.endpoint.traffic.ended(
+        variant.name,
+        int(context.clock.now().timestamp() // 60),
+        answer.status,
+        instances=len(variant.instances),
+        model_latency=answer.seconds * 1e6,
+        overhead_latency=(seconds - answer.seconds) * 1e6,
+        measured={("ModelSetupTime", "Microseconds"): served.cold_start_seconds * 1e6} if served.cold_start_seconds else {},
+    )
+
+
+def _copy_to_shadow(context: Context, endpoint: Endpoint, fleet: Fleet, variant: Variant, headers: Mapping[str, str], body: bytes) -> None:
+    """Beside the request, whose answer does not wait for the shadow's. Source: SageMaker guide, "Shadow tests"."""
+    shadow = fleet.shadow_of(variant)
+    if shadow is not None:
+        task = asyncio.ensure_future(_ask_shadow(context, endpoint, shadow, headers, body))
+        _copies.add(task)  # an event loop keeps no reference to a task
+        task.add_done_callback(_copies.discard)
+
+
+async def _ask_shadow(context: Context, endpoint: Endpoint, shadow: Variant, headers: Mapping[str, str], body: bytes) -> None:
+    """What it answers is counted and captured, and nobody gets it. A copy that no instance takes is lost."""
+    started = time.perf_counter()
+    endpoint.traffic.began(shadow.name)
+    answer, instance, _ = await _forward(endpoint, shadow, headers, body)
+    if answer is None:
+        endpoint.traffic.abandoned(shadow.name)
+        return
+    _count(context, Served(endpoint, shadow, instance, answer), time.perf_counter() - started)
+    if 200 <= answer.status < 300:
+        capture(endpoint, shadow, headers, body, answer)
 
 
 def _check(headers: Mapping[str, str]) -> None:
@@ -84,8 +112,11 @@ async def _serve(context: Context, endpoint_name: str, headers: Mapping[str, str
     Each attempt chooses anew: a deployment may have replaced the fleet that the attempt before chose.
     """
     for attempt in range(1, _ATTEMPTS + 1):
-        endpoint, variant = _choose(context, endpoint_name, headers.get(f"{_PREFIX}target-variant"))
+        endpoint, fleet = _choose(context, endpoint_name)
+        variant = fleet.pick(headers.get(f"{_PREFIX}target-variant"))
         _require_payload(variant, body)
+        if attempt == 1:
+            _copy_to_shadow(context, endpoint, fleet, variant, headers, body)
         endpoint.traffic.began(variant.name)
         try:
             answer, instance, cold_start_seconds = await _forward(endpoint, variant, headers, body)
@@ -117,15 +148,15 @@ def _error_of(context: Context, endpoint_name: str, problem: str) -> ServiceErro
     return ServiceError("ValidationError", f"Endpoint {endpoint_name} of account {context.settings.account_id} {problem}.")
 
 
-def _choose(context: Context, endpoint_name: str, target: str | None) -> tuple[Endpoint, Variant]:
-    """The variant that gets a request at this moment. Raises ServiceError without one."""
+def _choose(context: Context, endpoint_name: str) -> tuple[Endpoint, Fleet]:
+    """The fleet that gets a request at this moment. Raises ServiceError without one."""
     endpoint = Endpoints.at(context).by_name.get(endpoint_name)
     fleet = endpoint.serving() if endpoint is not None else None
     if endpoint is None or fleet is None:
         raise _error_of(context, endpoint_name, "not found")
     if endpoint.backlog is not None:
         raise ServiceError("ValidationError", f"Endpoint {endpoint_name} is asynchronous; invoke it with InvokeEndpointAsync.")
-    return endpoint, fleet.pick(target)
+    return endpoint, fleet
 
 
 async def _forward(
