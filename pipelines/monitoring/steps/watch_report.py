@@ -6,13 +6,14 @@ Input: findings.json of the window, the history, and the distributions of what m
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import words
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 MOST_DISTRIBUTIONS = 4
 MOST_NAMED = 5
@@ -53,13 +54,9 @@ def render(
 
     Values are escaped: names, categories and reasons come from requests.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(figure=words.figure, count=_count, percent=_percent, when=_when)
     found = words.together(findings["breaches"])
     versions = [{**_EMPTY, **version} for version in findings["versions"]]
-    return environment.get_template("watch_report.html.j2").render(
+    return _template().render(
         findings=findings,
         versions=versions,
         kinds=[_of_kind(kind, found, versions) for kind in ADVICE if any(same[0]["kind"] == kind for same in found)],
@@ -69,6 +66,16 @@ def render(
         marks=marks,
         title=title,
     )
+
+
+@functools.cache
+def _template() -> Template:
+    """Compiled once: a run that catches up writes a page for each window that was missed."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(figure=words.figure, count=_count, percent=_percent, when=_when)
+    return environment.get_template("watch_report.html.j2")
 
 
 def _of_kind(kind: str, found: Sequence[Sequence[words.Breach]], versions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
