@@ -139,7 +139,7 @@ def test_what_replaces_a_rejected_version_goes_all_at_once_and_nothing_undoes_it
     template, endpoint = templates[stack], only(resources("AWS::SageMaker::Endpoint", stack))
     assert template["Parameters"]["Update"]["AllowedValues"] == ["guarded", "at-once"]
     assert template["Parameters"]["Update"]["Default"] == "guarded"
-    assert template["Conditions"] == {"Guarded": {"Fn::Equals": [{"Ref": "Update"}, "guarded"]}}
+    assert template["Conditions"]["Guarded"] == {"Fn::Equals": [{"Ref": "Update"}, "guarded"]}
     _, at_once = guarded_and_at_once(endpoint)
     assert list(at_once) == ["BlueGreenUpdatePolicy"]
     policy = at_once["BlueGreenUpdatePolicy"]
@@ -187,10 +187,18 @@ def test_latency_is_compared_in_microseconds(resources):
     assert latency["Threshold"] == 500_000  # of 500 ms
 
 
-def test_a_deployment_keeps_the_capacity_that_scaling_chose(endpoint):
+def test_a_deployment_keeps_the_capacity_that_scaling_chose_but_for_another_instance_type(templates, resources, endpoint):
+    """For which it says how many there are to be: SageMaker retains no count of another type."""
     assert endpoint["RetainAllVariantProperties"] is True
-    excluded = {item["VariantPropertyType"] for item in endpoint["ExcludeRetainedVariantProperties"]}
-    assert excluded == {"DataCaptureConfig", "DesiredWeight"}
+    condition, *ways = endpoint["ExcludeRetainedVariantProperties"]["Fn::If"]
+    kept, given = ({item["VariantPropertyType"] for item in way} for way in ways)
+    assert (kept, given - kept) == ({"DataCaptureConfig", "DesiredWeight"}, {"DesiredInstanceCount"})
+    template = templates[PRODUCTION_STACK]
+    assert template["Conditions"][condition] == {"Fn::Equals": [{"Ref": "Capacity"}, "kept"]}
+    assert template["Parameters"]["Capacity"]["Default"] == "kept"
+    (variant,) = only(resources("AWS::SageMaker::EndpointConfig", PRODUCTION_STACK))["ProductionVariants"]
+    assert variant["InitialInstanceCount"] == {"Ref": "InstanceCount"}
+    assert template["Parameters"]["InstanceCount"]["Default"] == 2
 
 
 def test_all_three_kinds_of_scaling_act_on_the_one_variant(resources):
@@ -409,7 +417,7 @@ def test_a_model_that_is_not_watched_has_none_of_it_and_keeps_its_roles(variant)
     templates = variant(models=named(ABALONE.but(monitoring=None)))
     kinds = {item["Type"] for item in templates[PRODUCTION_STACK]["Resources"].values()}
     assert not kinds & {"AWS::SageMaker::Pipeline", "AWS::Scheduler::Schedule"}
-    assert list(templates[PRODUCTION_STACK]["Parameters"]) == ["ModelPackageArn", "ModelVersion", "Update"]
+    assert set(templates[PRODUCTION_STACK]["Parameters"]) == {"ModelPackageArn", "ModelVersion", "Update", "Capacity", "InstanceCount"}
     assert "drift" not in json.dumps(
         [item.get("Properties", {}).get("AlarmName") for item in templates[PRODUCTION_STACK]["Resources"].values()]
     )
