@@ -187,10 +187,18 @@ def test_latency_is_compared_in_microseconds(resources):
     assert latency["Threshold"] == 500_000  # of 500 ms
 
 
-def test_a_deployment_keeps_the_capacity_that_scaling_chose(endpoint):
+def test_a_deployment_keeps_the_capacity_that_scaling_chose_but_for_another_instance_type(templates, resources, endpoint):
+    """For which it says how many there are to be: SageMaker retains no count of another type."""
     assert endpoint["RetainAllVariantProperties"] is True
-    excluded = {item["VariantPropertyType"] for item in endpoint["ExcludeRetainedVariantProperties"]}
-    assert excluded == {"DataCaptureConfig", "DesiredWeight"}
+    condition, *ways = endpoint["ExcludeRetainedVariantProperties"]["Fn::If"]
+    kept, given = ({item["VariantPropertyType"] for item in way} for way in ways)
+    assert (kept, given - kept) == ({"DataCaptureConfig", "DesiredWeight"}, {"DesiredInstanceCount"})
+    template = templates[PRODUCTION_STACK]
+    assert template["Conditions"][condition] == {"Fn::Equals": [{"Ref": "Capacity"}, "kept"]}
+    assert template["Parameters"]["Capacity"]["Default"] == "kept"
+    (variant,) = only(resources("AWS::SageMaker::EndpointConfig", PRODUCTION_STACK))["ProductionVariants"]
+    assert variant["InitialInstanceCount"] == {"Ref": "InstanceCount"}
+    assert template["Parameters"]["InstanceCount"]["Default"] == 2
 
 
 def test_all_three_kinds_of_scaling_act_on_the_one_variant(resources):
@@ -411,7 +419,7 @@ def test_a_model_that_is_not_watched_has_none_of_it_and_keeps_its_roles(variant)
     templates = variant(models=named(ABALONE.but(monitoring=None)))
     kinds = {item["Type"] for item in templates[PRODUCTION_STACK]["Resources"].values()}
     assert not kinds & {"AWS::SageMaker::Pipeline", "AWS::Scheduler::Schedule"}
-    assert list(templates[PRODUCTION_STACK]["Parameters"]) == ["ModelPackageArn", "ModelVersion", "Update"]
+    assert set(templates[PRODUCTION_STACK]["Parameters"]) == {"ModelPackageArn", "ModelVersion", "Update", "Capacity", "InstanceCount"}
     assert "drift" not in json.dumps(
         [item.get("Properties", {}).get("AlarmName") for item in templates[PRODUCTION_STACK]["Resources"].values()]
     )

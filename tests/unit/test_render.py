@@ -195,6 +195,15 @@ def test_both_updates_are_announced_before_they_begin(typed: ScriptAccount, caps
     assert f"live: another instance type, ml.c5.large to ml.m5.large: {steps}" in capsys.readouterr().out
 
 
+def test_the_way_back_from_another_type_takes_the_same_two_updates(typed: ScriptAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of the last release have another type than what they replace."""
+    monkeypatch.setenv("STAGE", PRODUCTION.name)
+    judged(typed, 1, "Rejected")
+    assert deploy(*SECOND, "--leaving", f"{PACKAGE}/1", "--package", f"{PACKAGE}/2") == 0
+    assert "Target" not in update("")[0]["Resources"]
+    assert update("second/")[1]["Parameters"]["Capacity"] == "given"
+
+
 def test_a_type_that_stays_leaves_the_second_update_nothing_to_do(account: ScriptAccount) -> None:
     account.sagemaker.add(1)
     assert deploy(*SECOND) == 0
