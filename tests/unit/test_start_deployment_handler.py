@@ -347,3 +347,10 @@ def test_a_review_that_is_open_is_not_stopped_for_a_newer_version(aws: Aws) -> N
     aws.reviewed = {"latestExecution": {"pipelineExecutionId": "3", "status": "InProgress"}, "actionStates": [review]}
     wake(APPROVAL)
     assert aws.stopped == []
+
+
+def test_bad_input_by_hand_does_not_make_people_hear_again_what_they_know(aws: Aws) -> None:
+    aws.approval = {2: "Rejected"}
+    for event in ({"source": "schedule"}, {"package": "2"}, {"source": "schedule"}):
+        wake(event)
+    assert len(aws.published) == 1
