@@ -393,7 +393,7 @@ def test_what_cannot_be_deployed_by_hand_is_one_line_and_changes_nothing() -> No
     world = failed_return(rejected(BOTH_SERVED, 2), 1, 2)
     assert world.decide(Wake(by_hand=True)).back is not None
     decision = world.decide(Wake(by_hand=True, requested=arn(2)))
-    assert (started(decision), decision.stops, decision.told) == ((None, None), (), ())
+    assert (started(decision), decision.stops, decision.told) == ((None, None), (), None)
     assert decision.reasons == [f"{arn(2)} is Rejected; allowed: the ARN of an approved version of abalone"]
 
 

@@ -358,3 +358,10 @@ def test_a_schedule_of_its_own_makes_anew_what_serves_by_the_time_that_it_says(a
         "Rebuilt": "2026-02-09",
     }
     assert start_deployment.handler({**event, "time": "2026-02-01T06:00:00Z"}, None)["started"] is None
+
+
+def test_bad_input_by_hand_does_not_make_people_hear_again_what_they_know(aws: Aws) -> None:
+    aws.approval = {2: "Rejected"}
+    for event in ({"source": "schedule"}, {"package": "2"}, {"source": "schedule"}):
+        wake(event)
+    assert len(aws.published) == 1

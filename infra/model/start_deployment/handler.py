@@ -119,7 +119,8 @@ def handler(event: Any, context: object) -> dict[str, str | None]:
     started = _start(codepipeline, names, names.deploy_pipeline, decision.forth, state.deploys)
     reason = "; ".join(decision.reasons)
     print(f"{_said(decision, started, returned)}: {reason}")
-    tell(decision.told, names.topic, names.bucket, names.told)
+    if decision.told is not None:
+        tell(decision.told, names.topic, names.bucket, names.told)
     if started:  # another event may have started another version meanwhile: whoever looks last sees both
         _stop(codepipeline, names, what_is_overtaken(look(names, codepipeline)))
     return {"started": started, "returned": returned, "reason": reason}

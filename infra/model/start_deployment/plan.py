@@ -16,18 +16,20 @@ from .way_forth import the_way_forth
 
 @dataclass(frozen=True)
 class Plan:
-    """At most one start for each pipeline. `told`: what people have to know, one line each. `reasons`: why, for whoever asked."""
+    """At most one start for each pipeline. `told`: what people have to know, one line each; None where nobody has looked for that.
+    `reasons`: why, for whoever asked.
+    """
 
     back: Start | None = None
     forth: Start | None = None
     stops: Sequence[Stop] = ()
-    told: Sequence[str] = ()
+    told: Sequence[str] | None = ()
     reasons: Sequence[str] = ()
 
 
 def plan(state: State, wake: Wake) -> Plan:
     if refused := what_is_wrong(state, wake):
-        return Plan(reasons=[refused])
+        return Plan(told=None, reasons=[refused])
     stops = [*what_to_stop(state), *what_is_overtaken(state)]
     back, reason_back, told_back = the_way_back(state, wake, stops)
     forth, reason_forth, told_forth = the_way_forth(state, wake, stops, returns=back is not None)
