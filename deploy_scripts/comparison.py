@@ -150,7 +150,7 @@ def lines(fact: Mapping[str, Any]) -> Iterator[str]:
         if latency:
             yield f"  p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms, in the worst minute {latency['worst_p99']:.1f} ms"
     if fact["usd"] is not None:
-        yield f"the shadow's {fact['instances']} instances cost {fact['usd']:.2f} USD"
+        yield f"the shadow's {fact['instances']} instances cost {fact['usd']:.2g} USD"
 
 
 def _p99(fact: Mapping[str, Any], name: str) -> str:

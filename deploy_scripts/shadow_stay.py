@@ -104,7 +104,7 @@ def _watch(place: EnvironmentPlace, names: ServingNames, shadow: Shadow) -> Stay
         if there >= shadow.minutes:
             return Stay(began, there, instances)
         if not in_shadow(place, names):
-            return Stay(began, there, instances, "something else was deployed to production, which took it out")
+            return Stay(began, there, instances, "it was taken out before its time, by a return or another deployment to production")
         if time.monotonic() > deadline:
             return Stay(began, there, instances, f"CloudWatch has no more minutes of it, {PATIENCE_SECONDS // 60} min after its time")
         if there // 10 != said:

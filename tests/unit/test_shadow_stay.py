@@ -98,7 +98,7 @@ def test_a_return_ends_it_and_what_was_seen_counts(account: Account) -> None:
     account.when_seen = returned
     seen: list[Stay] = []
     made = stayed(account, seen.append)
-    assert (made.minutes, seen) == (2, [made]) and "something else was deployed" in made.ended
+    assert (made.minutes, seen) == (2, [made]) and "by a return or another deployment" in made.ended
     assert account.asked == ["arn:version/3"], "there is nothing to take out"
 
 
