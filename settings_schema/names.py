@@ -229,6 +229,25 @@ class ModelNames(_Names):
         return f"{self.job_prefix}{step.lower()[:_LONGEST_STEP]}"
 
     @property
+    def check_approvers_function(self) -> str:
+        """Lambda function of the deploy pipeline that asks whether different people approved, where two have to."""
+        return _joined(self.stack, "check-approvers")
+
+    @property
+    def reviews(self) -> str:
+        """Prefix in the artifact bucket of what approvers are shown."""
+        return f"reviews/{self.model}/"
+
+    def review(self, version: int | str) -> str:
+        """Prefix there of one version's: the page, and what it is made of."""
+        return f"{self.reviews}{version}/"
+
+    @property
+    def decisions(self) -> str:
+        """Prefix in the artifact bucket of who decided what about which version; no build and no job may write there."""
+        return f"deployments/{self.model}/decisions/"
+
+    @property
     def dashboard(self) -> str:
         return _joined(self.project, self.model)
 

@@ -79,12 +79,16 @@ class Verification:
 
     def _ask(self) -> list[Permission]:
         if self._has_endpoint:
-            return [*self._look(), *self._invoke()]
+            return [*self._look(), *self._invoke(), *(self._traffic() if self._is_last else [])]
         return [*self._look(), self._describe("Model", "model"), *self._score()]
 
     def _invoke(self) -> list[Permission]:
         endpoint = self._place.sagemaker("endpoint", self._names.endpoint)
         return [self._permission("Invoke", ["sagemaker:InvokeEndpoint"], [endpoint])]
+
+    def _traffic(self) -> list[Permission]:
+        """Of a day, by which the approver's page says what one costs."""
+        return [self._permission("Traffic", ["cloudwatch:GetMetricStatistics"], ["*"])]  # takes no resource
 
     def _score(self) -> list[Permission]:
         """A transform job of the deployed model, its rows and its answers."""

@@ -1,6 +1,7 @@
 """The pipeline that rolls one approved version of a model through the gates.
 
-Source -> Render -> Staging[Deploy, Verify, Approve] -> Production[StillApproved, Deploy, Verify]. StillApproved is Render once more, for
+Source -> Render -> Staging[Deploy, Verify, Approve] -> Production[StillApproved, Deploy, Verify]. With `Model.approvers=2` a second
+approval follows the first, and a function checks who gave them (approvers_check.py). StillApproved is Render once more, for
 production alone and at the moment that counts: a review takes days, in which the version may be rejected, and what serves may change.
 Which version and which commit is decided by start_deployment/, never by what runs in here: all of that is pushed code. The way back from
 what it brought is a pipeline of its own, which no review holds up: return_pipeline.py.
@@ -15,10 +16,12 @@ from constructs import Construct
 
 from infra.build.code_source import SOURCE_NAMESPACE
 from infra.foundation.foundation_stack import FoundationStack
+from infra.model.approvers_check import APPROVALS, REVIEW_STAGE, ApproversCheck
 from infra.model.deploy_projects import DeployProjects
 from infra.model.rollout_pipeline import RolloutPipeline, requested
-from infra.places import Context
+from infra.places import Context, value
 from settings_schema import Environment, Model
+from settings_schema.console import object_page
 
 LATEST = "latest-approved"
 PACKAGE = "#{Render.MODEL_PACKAGE_ARN}"
@@ -43,6 +46,7 @@ class DeployPipeline(RolloutPipeline):
             environments=environments,
             variables=[variable],
         )
+        self._approvers = model.approvers
         self.projects = DeployProjects(self, "Projects", context=context, model=model, foundation=foundation)
         rendered = codepipeline.Artifact("Rendered")
         render = self._build("Render", self.projects.render, output=rendered, namespace="Render", REQUESTED_PACKAGE=variable.reference())
@@ -52,21 +56,36 @@ class DeployPipeline(RolloutPipeline):
 
     def _add_staging_stage(self, staging: Environment, rendered: codepipeline.Artifact) -> None:
         """The approval is in the same stage, so that its lock keeps a newer version off what is under review."""
-        approve = actions.ManualApprovalAction(
-            action_name="Approve",
-            run_order=3,
-            notification_topic=self._foundation.alerts,
-            additional_information=f"Version {VERSION}, deployed by commit {COMMIT}, passed verification on staging. "
-            f"Roll {PACKAGE} to production?",
-            timeout=cdk.Duration.days(APPROVAL_DAYS),
-        )
+        approvals: list[codepipeline.IAction] = [self._approve(APPROVALS[0], 3)]
+        if self._approvers > 1:
+            check = ApproversCheck(self, "Approvers", context=self._context, names=self._names, foundation=self._foundation)
+            approvals += [
+                check.action("NotTheAuthor", approvals=1, run_order=4),
+                self._approve(APPROVALS[1], 5),
+                check.action("TwoPeople", approvals=2, run_order=6),
+            ]
         self.pipeline.add_stage(
-            stage_name="Staging",
+            stage_name=REVIEW_STAGE,
             actions=[
                 self._deploy(staging, rendered, run_order=1),
                 self._verify(staging, self.projects.verify, PACKAGE, run_order=2),
-                approve,
+                *approvals,
             ],
+        )
+
+    def _approve(self, name: str, run_order: int) -> actions.ManualApprovalAction:
+        """Verify has left the page that it links to (deploy_scripts/review/publishing.py). Whoever opens it has to be signed in."""
+        home = self._context.places.home
+        page = object_page(home.region, self._context.places.artifact_bucket(home.region), f"{self._names.review(VERSION)}page.html")
+        shown = f"python -m deploy_scripts.approve --model {self._names.model} --version {VERSION}"
+        return actions.ManualApprovalAction(
+            action_name=name,
+            run_order=run_order,
+            notification_topic=self._foundation.alerts,
+            external_entity_link=value(page),
+            additional_information=f"Version {VERSION}, deployed by commit {COMMIT}, passed verification on staging. "
+            f"Roll {PACKAGE} to production? The page shows it beside production's; so does `{shown}`.",
+            timeout=cdk.Duration.days(APPROVAL_DAYS),
         )
 
     def _add_production_stage(self, production: Environment) -> None:

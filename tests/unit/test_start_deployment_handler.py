@@ -49,6 +49,7 @@ class Aws:
         self.objects: dict[str, bytes] = {}
         self.in_production: dict[str, str] = {}
         self.over: set[str] = set()
+        self.kept_decisions: list[Any] = []
         self.meta = SimpleNamespace(region_name="us-east-1")
 
     def client(self, service: str, **place: str) -> Aws:
@@ -147,11 +148,13 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
         "SOURCE_ACTION_NAME": "Repository",
         "ARTIFACT_BUCKET": "artifacts",
         "TOLD_KEY": "told.txt",
+        "DECISIONS_PREFIX": "decisions/",
         "ALERT_TOPIC_ARN": "arn:topic",
         "SERVING_STACKS": json.dumps([{"name": "shop--abalone--live", "region": "eu-west-1", "role": ""}]),
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(start_deployment.decisions, "keep", lambda *given: made.kept_decisions.append(given))
     return made
 
 
@@ -266,3 +269,11 @@ def test_an_approval_of_an_older_version_is_answered_with_the_way_back(aws: Aws)
     wake({**APPROVAL, "detail": {"ModelPackageArn": f"{GROUP}/1", "ModelApprovalStatus": "Approved"}})
     assert aws.started == []
     assert "to go back: `python -m deploy_scripts.roll_back --model abalone --to-version 1`" in aws.published[0]
+
+
+def test_every_wake_keeps_who_decided_what_of_the_executions_that_it_has_read(aws: Aws) -> None:
+    wake(ENDED)
+    ((bucket, prefix, group, pipeline, package_of),) = aws.kept_decisions
+    assert (bucket, prefix, group, pipeline) == ("artifacts", "decisions/", "shop--abalone", "deploy")
+    assert package_of("1") == f"{GROUP}/1"
+    assert package_of("of nothing") == ""

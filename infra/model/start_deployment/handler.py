@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from . import decisions
 from .history import commits, in_production, runs
 from .plan import Plan, plan
 from .registry import Registry
@@ -32,7 +33,9 @@ _LONGEST_REASON = 200  # of StopPipelineExecution
 
 @dataclass(frozen=True)
 class Names:
-    """`stacks` serve the model, the last one in production. `told`: key in `bucket` of what was told last."""
+    """`stacks` serve the model, the last one in production. `told`: key in `bucket` of what was told last; `decisions`: prefix
+    there of who decided what.
+    """
 
     model: str
     group: str
@@ -42,6 +45,7 @@ class Names:
     source_action: str
     bucket: str
     told: str
+    decisions: str
     topic: str
     stacks: tuple[Stack, ...]
 
@@ -56,6 +60,7 @@ class Names:
             source_action=variables["SOURCE_ACTION_NAME"],
             bucket=variables["ARTIFACT_BUCKET"],
             told=variables["TOLD_KEY"],
+            decisions=variables["DECISIONS_PREFIX"],
             topic=variables["ALERT_TOPIC_ARN"],
             stacks=tuple(Stack(**given) for given in json.loads(variables["SERVING_STACKS"])),
         )
@@ -101,6 +106,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, str | None]:
     reason = "; ".join(decision.reasons)
     print(f"{_said(decision, started, returned)}: {reason}")
     tell(decision.told, names.topic, names.bucket, names.told)
+    decisions.keep(names.bucket, names.decisions, names.group, names.deploy_pipeline, decisions.packages(state.deploys))
     return {"started": started, "returned": returned, "reason": reason}
 
 
