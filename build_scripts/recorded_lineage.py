@@ -75,7 +75,7 @@ def read(sagemaker: Any, package: str) -> Lineage:
         data_sha256=facts["data-sha256"],
         model_url=version.model_url,
         model_sha256=facts["model-sha256"],
-        libraries=_pairs(facts["libraries"]) or {},
+        libraries=pairs(facts["libraries"]) or {},
         algorithm=facts["algorithm"],
         hyperparameters=_hyperparameters(sagemaker, version.arn, facts),
     )
@@ -83,7 +83,7 @@ def read(sagemaker: Any, package: str) -> Lineage:
 
 def _hyperparameters(sagemaker: Any, package: str, facts: Mapping[str, str]) -> dict[str, str]:
     """Of the trial that won. A metadata value holds 256 characters: where they were cut, the tuning job still has them."""
-    recorded = _pairs(facts["hyperparameters"])
+    recorded = pairs(facts["hyperparameters"])
     if recorded is not None:
         return recorded
     job = facts.get(f"tuning-job-{facts['algorithm'].replace('_', '-')}")
@@ -98,7 +98,7 @@ def _hyperparameters(sagemaker: Any, package: str, facts: Mapping[str, str]) -> 
     return {name: value.strip('"') for name, value in given.items() if not name.startswith(("_", "sagemaker_")) and name != "algorithm"}
 
 
-def _pairs(text: str) -> dict[str, str] | None:
+def pairs(text: str) -> dict[str, str] | None:
     """What pipelines/tabular/steps/registry_text.py wrote: `name=value name=value`, escaped with `@`. None if it may have been cut."""
     if not re.fullmatch(r"([^= ]+=[^= ]*)( [^= ]+=[^= ]*)*", text) or len(text) >= _LONGEST_FACT:
         return None

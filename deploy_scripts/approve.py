@@ -2,6 +2,7 @@
 
     python -m deploy_scripts.approve --model abalone --version 3 --comment "better on small shells"
     python -m deploy_scripts.approve --model abalone --version 3 --reject --comment "worse for one group"
+    python -m deploy_scripts.approve --model abalone --version 3 --page out/review.html      the same as a page, and asks
 
 Approving deploys the version to staging, unless a newer approved one is live or on its way; rejecting the live one takes production back to
 one that served before, and closes the review of one that waits in the deploy pipeline. What a decision does is said before it is made.
@@ -11,35 +12,25 @@ Next: status.py shows where it is. Before the first approval, `make preflight` s
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
-from build_scripts.objects import content
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe, numbered, versions
 from deploy_scripts.agreement import person_agrees
 from deploy_scripts.consequences import consequences, say
+from deploy_scripts.decisions import decisions
+from deploy_scripts.environment_place import EnvironmentPlace, Role
+from deploy_scripts.review.facts import Question, gather
+from deploy_scripts.review.page import render
+from deploy_scripts.review.publishing import kept
+from deploy_scripts.review.text import lines
+from deploy_scripts.review.view import view
 from deploy_scripts.type_change import announced
 
 LONGEST_COMMENT = 1024  # of ApprovalDescription
-#: Facts in the order in which an approver asks for them.
-_FACTS = (
-    "metric",
-    "metric-value",
-    "threshold",
-    "decision-metric",
-    "decision-threshold",
-    "champion",
-    "algorithm",
-    "git-commit",
-    "trigger",
-    "data-url",
-    "report-url",
-)
 
 
 def find(sagemaker: Any, group: str, number: int | None) -> Version:
@@ -52,32 +43,10 @@ def find(sagemaker: Any, group: str, number: int | None) -> Version:
     return describe(sagemaker, waiting[0])
 
 
-def evidence(version: Version, evaluation: Mapping[str, Any] | None) -> dict[str, str]:
-    """What there is to judge by: the version's facts, and the gate's verdict from evaluation.json."""
-    shown = {name: version.facts[name] for name in _FACTS if version.facts.get(name)}
-    gate = (evaluation or {}).get("gate") or {}
-    if gate:
-        reasons = gate.get("reasons") or ""
-        shown["gate"] = "passed" if gate.get("passed") else f"not passed: {reasons}"
-        shown |= {f"warning {number}": text for number, text in enumerate(gate.get("warnings") or [], start=1)}
-    comparison = ((evaluation or {}).get("champion") or {}).get("detail")
-    if comparison:
-        shown["production"] = comparison
-    return {"version": str(version.number), "status": version.approval, **shown}
-
-
-def read_evaluation(s3: Any, version: Version) -> dict[str, Any] | None:
-    """evaluation.json of the version; None where it cannot be read: the decision does not depend on it."""
-    try:
-        return dict(json.loads(content(s3, version.evaluation_uri or "") or "{}"))
-    except (ProblemError, ClientError, ValueError):
-        return None
-
-
-def show(facts: Mapping[str, str]) -> None:
-    width = max(len(name) for name in facts)
-    for name, value in facts.items():
-        print(f"{name:<{width}}  {value}")
+def facts_of(question: Question) -> dict[str, Any]:
+    """Those of its page, if it has been where versions are tested; else what is known before."""
+    names = question.model.names(question.settings.project)
+    return kept(question.project, names, question.version.number) or gather(question, None)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -85,11 +54,17 @@ def main(arguments: Sequence[str]) -> int:
     if len(given.comment) > LONGEST_COMMENT:
         raise ProblemError(f"--comment has {len(given.comment)} characters; allowed: {LONGEST_COMMENT}")
     settings = read_settings()
-    names = settings.model(given.model).names(settings.project)
+    model = settings.model(given.model)
+    names = model.names(settings.project)
     project = ProjectEnvironment(settings.project)
     sagemaker = project.client("sagemaker")
     version = find(sagemaker, names.model_package_group, given.version)
-    show(evidence(version, read_evaluation(project.client("s3"), version)))
+    question = Question(project, settings, model, version, lambda item: EnvironmentPlace(project, item, Role.LOOKUP))
+    seen = view({**facts_of(question), "decisions": [item._asdict() for item in decisions(project, names, [version])]})
+    if given.page:
+        given.page.parent.mkdir(parents=True, exist_ok=True)
+        given.page.write_text(render(seen), encoding="utf-8")
+    print("\n".join(lines(seen)))
     decision = "Rejected" if given.reject else "Approved"
     say(consequences(project, names, settings.production, version, approves=not given.reject))
     if not given.reject:
@@ -113,6 +88,7 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--version", type=int, help="number of the version (default: the newest that waits)")
     options.add_argument("--reject", action="store_true", help="reject instead of approve")
     options.add_argument("--comment", default="", help="why; kept with the version")
+    options.add_argument("--page", type=Path, metavar="FILE", help="also write the approver's page, to look at in a browser")
     options.add_argument("--yes", action="store_true", help="do not ask")
     return options
 

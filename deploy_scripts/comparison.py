@@ -1,6 +1,6 @@
 """How a version did in production's shadow beside the one that serves: the file `comparison.json`, and what it says in words.
 
-At `ModelNames.comparison(<version>)` in the artifact bucket, which no training and no other build may write. Its layout, with plain keys:
+At `ModelNames.comparison(<version>)` in the artifact bucket, beside the approver's page, where no training may write. Its layout:
 
     model, environment        their names
     version, production       numbers of the version in the shadow, and of the one that serves (0: none)

@@ -76,6 +76,14 @@ def served_version(sagemaker: Any, project: ProjectEnvironment, name: str) -> tu
     return endpoint, version
 
 
+def fleet_seconds(sagemaker: Any, name: str) -> float | None:
+    """From the making of its configuration until it served; None where one of both is gone or does not say."""
+    endpoint = describe_endpoint(sagemaker, name) or {}
+    config = found(sagemaker.describe_endpoint_config, EndpointConfigName=endpoint["EndpointConfigName"]) if endpoint else {}
+    begun, served = (config or {}).get("CreationTime"), endpoint.get("LastModifiedTime")
+    return (served - begun).total_seconds() if begun and served else None
+
+
 def deployed_config(cloudformation: Any, stack_name: str) -> str | None:
     """Name of the endpoint config that the stack deployed last; None if there is no stack, or it has none."""
     answer = found(cloudformation.describe_stack_resources, StackName=stack_name) or {"StackResources": []}

@@ -27,8 +27,9 @@ from deploy_scripts.comparison import PRODUCTION, SHADOW, Seen
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint, served_package
 from deploy_scripts.regional_copy import original
+from deploy_scripts.review import publishing
 from deploy_scripts.shadow_stay import ShadowFunction, Stay, stay
-from settings_schema import Endpoint, ServingNames, Shadow
+from settings_schema import Endpoint, ModelNames, ServingNames, Shadow
 from settings_schema.reading import Settings
 
 #: Of CustomData of an approval, which has more to say (CodePipeline's service model: 1,000 characters).
@@ -87,8 +88,8 @@ def fact(compared: Compared, made: Stay, seen: Seen | None, usd_per_hour: float 
     return {**known, "summary": comparison.summary(known)}
 
 
-def compare(settings: Settings, given: argparse.Namespace) -> tuple[ProjectEnvironment, str, dict[str, Any]]:
-    """The file, and its key."""
+def compare(settings: Settings, given: argparse.Namespace) -> tuple[ProjectEnvironment, ModelNames, dict[str, Any]]:
+    """The content of the file."""
     model, environment = settings.model(given.model), settings.environment(given.stage)
     serving, shadow = model.serving[environment.name], model.shadow(environment.name)
     if not isinstance(serving, Endpoint) or shadow is None:
@@ -101,7 +102,7 @@ def compare(settings: Settings, given: argparse.Namespace) -> tuple[ProjectEnvir
     function = ShadowFunction(project, names.of_model.change_shadow_function)
     made = stay(function, place, names, version.arn, shadow, lambda there: looked.append(compared.seen(there)))
     content = fact(compared, made, looked[0] if looked else None, settings.prices.usd_per_hour.get(serving.instance_type))
-    return project, names.of_model.comparison(version.number), content
+    return project, names.of_model, content
 
 
 def _live(project: ProjectEnvironment, place: EnvironmentPlace, names: ServingNames) -> Version | None:
@@ -119,12 +120,14 @@ def exported(content: Mapping[str, Any]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
-    project, key, content = compare(read_settings(), given)
+    project, names, content = compare(read_settings(), given)
+    key = names.comparison(content["version"])
     body = json.dumps(content, indent=1).encode()
     project.client("s3").put_object(Bucket=project.artifact_bucket, Key=key, Body=body, **encryption(project.key_arn))
     for line in comparison.lines(content):
         print(line)
-    print(f"s3://{project.artifact_bucket}/{key}")
+    page = publishing.add_comparison(project, names, content["version"], content)
+    print(f"for the approver: {page or f's3://{project.artifact_bucket}/{key}'}")
     given.variables.write_text(exported(content), encoding="utf-8")
     return 0
 

@@ -4,6 +4,7 @@ last and why; what waits for whom.
     python -m deploy_scripts.status                    every model and environment, one line each
     python -m deploy_scripts.status --model abalone    one model
     python -m deploy_scripts.status --json             the same for a program
+    python -m deploy_scripts.status --history          who decided what about each version, when, and with which words
 
 Found by what is deployed: a model whose file is gone is shown as long as its stacks are there, with the command that retires it.
 """
@@ -22,7 +23,7 @@ from rich.table import Table
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
-from deploy_scripts import build_logs
+from deploy_scripts import build_logs, decision_history
 from deploy_scripts.attention import ON_CALL, Failure, Waiting
 from deploy_scripts.deployments import Deployment, at_place, places_of
 from deploy_scripts.environment_place import EnvironmentPlace, Role
@@ -201,8 +202,12 @@ def main(arguments: Sequence[str]) -> int:
     options = parser(__doc__)
     add_model_option(options)
     options.add_argument("--json", action="store_true", help="print JSON")
+    options.add_argument("--history", action="store_true", help="the decisions about every version, instead of where they are")
     given = options.parse_args(arguments)
     settings = read_settings()
+    if given.history:
+        decision_history.show(decision_history.collect(ProjectEnvironment(settings.project), settings, given.model), as_json=given.json)
+        return 0
     overview = collect(ProjectEnvironment(settings.project), settings, given.model)
     if given.json:
         print(json.dumps(asdict(overview), indent=2))

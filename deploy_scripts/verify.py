@@ -5,8 +5,8 @@ to the evaluated scores on the golden rows; the metric on them; a wrong content 
 for an asynchronous one, which is asked through its queue. A batch model: the package of the deployed model, the archive, and a transform
 job with it on the golden rows. The first failed check ends it (exit 1).
 Columns, problem, classes and metric are the version's own, so one that goes back is judged by what it was made for.
-Input: MODEL, STAGE, MODEL_PACKAGE_ARN. Output: lines. It writes nothing down: that a version served production is what
-CodePipeline remembers of this execution. Next: approve, or production.
+Input: MODEL, STAGE, MODEL_PACKAGE_ARN. Output: lines; where versions are tested also a short load (staging_load.py), and all of it on the
+approver's page (review/). That a version served production is what CodePipeline remembers of this execution. Next: approve, or production.
 """
 
 from __future__ import annotations
@@ -29,13 +29,16 @@ from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import describe
 from build_scripts.version_contract import Contract
+from capacity import measure
 from deploy_scripts import checks, verification_job
 from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
-from deploy_scripts.live_endpoint import deployed_config, describe_endpoint, package_of, served_package
+from deploy_scripts.live_endpoint import deployed_config, describe_endpoint, fleet_seconds, package_of, served_package
 from deploy_scripts.queued_requests import AsynchronousClient
 from deploy_scripts.regional_copy import registered_in
-from settings_schema import Asynchronous, Batch, ServingNames
+from deploy_scripts.review import publishing
+from deploy_scripts.staging_load import loads
+from settings_schema import Asynchronous, Batch, Endpoint, ServingNames
 from settings_schema.serving import OnEndpoint
 
 WARM_UP_REQUESTS, WARM_UP_SECONDS = 5, 5
@@ -184,15 +187,45 @@ def main(arguments: Sequence[str]) -> int:
     there = registered_in(project, given.package, place.region)
     if there is None:
         raise ProblemError(f"{given.package} has no copy in {place.region}, which render.py makes; deploy it again")
-    print(deployed_line(place, names, serving, there), flush=True)
+    said = [_said(deployed_line(place, names, serving, there))]
     version, s3 = describe(project.client("sagemaker"), given.package), project.client("s3")
-    print(require_unchanged(s3, version), flush=True)
+    said.append(_said(require_unchanged(s3, version)))
     contract = version_contract.read(s3, version)
-    kinds = invocation.kinds_of(version)
-    for line in answer_lines(place, names, serving, golden.read(s3, version, contract), contract, kinds):
-        print(line, flush=True)
+    known = golden.read(s3, version, contract)
+    lines = answer_lines(place, names, serving, known, contract, invocation.kinds_of(version))
+    said += [_said(line) for line in lines]
+    if environment == settings.staging:
+        found = tested(place, names, serving, model.serving[settings.production.name], known, said)
+        question = publishing.question_of_build(project, settings, model.name, given.package)
+        print(f"for the approver: {publishing.publish(question, found)}", flush=True)
     print(f"version {version.number} of {model.name} serves {environment.name}")
     return 0
+
+
+def tested(
+    place: EnvironmentPlace,
+    names: ServingNames,
+    serving: OnEndpoint | Batch,
+    production: OnEndpoint | Batch,
+    known: Golden,
+    said: Sequence[str],
+) -> dict[str, Any]:
+    """What was found where versions are tested, for the approver's page. `seconds`: that the fleet took, by SageMaker's times."""
+    runs_on = getattr(serving, "instance_type", type(serving).__name__)
+    found = {"environment": names.environment, "instance_type": runs_on, "lines": list(said), "load": [], "seconds": None}
+    if not isinstance(serving, Endpoint) or not isinstance(production, Endpoint):
+        return found
+    client = EndpointClient(place.client("sagemaker-runtime", measure.CLIENT), names.endpoint)
+    bodies = [invocation.csv_body([row]) for row in known.rows]
+    measured = loads(lambda body: client.ask(body, invocation.CSV), bodies, serving, production)
+    for load in measured:
+        _said(f"load: {load.rps:.1f} of {load.wanted_rps:.0f} requests/s, {load.errors} errors, p99 {load.p99_ms or float('nan'):.1f} ms")
+    return {**found, "load": [load._asdict() for load in measured], "seconds": fleet_seconds(place.client("sagemaker"), names.endpoint)}
+
+
+def _said(line: str) -> str:
+    print(line, flush=True)
+    return line
 
 
 def _options() -> argparse.ArgumentParser:

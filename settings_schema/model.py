@@ -65,6 +65,7 @@ class Model(Value):
     monitoring: Monitoring | None = Monitoring()
     retraining: Retraining = Retraining()
     rebuild: Rebuild | None = None
+    approvers: int = Field(default=1, ge=1, le=2)  # for production; 2: different people, neither of whom pushed or wrote the commit
 
     @model_validator(mode="after")
     def _fits_together(self) -> Model:

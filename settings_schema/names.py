@@ -234,12 +234,7 @@ class ModelNames(_Names):
 
     def comparison(self, version: int) -> str:
         """Key in the artifact bucket of how a version did in production's shadow (deploy_scripts/comparison.py)."""
-        return f"{self.comparisons}version-{version}/comparison.json"
-
-    @property
-    def comparisons(self) -> str:
-        """Prefix of these."""
-        return f"comparisons/{self.model}/"
+        return f"{self.review(version)}comparison.json"
 
     @property
     def job_prefix(self) -> str:
@@ -253,6 +248,25 @@ class ModelNames(_Names):
     def job(self, step: str) -> str:
         """Beginning of the names of a step's jobs, to which SageMaker adds the execution's id."""
         return f"{self.job_prefix}{step.lower()[:_LONGEST_STEP]}"
+
+    @property
+    def check_approvers_function(self) -> str:
+        """Lambda function of the deploy pipeline that asks whether different people approved, where two have to."""
+        return _joined(self.stack, "check-approvers")
+
+    @property
+    def reviews(self) -> str:
+        """Prefix in the artifact bucket of what approvers are shown."""
+        return f"reviews/{self.model}/"
+
+    def review(self, version: int | str) -> str:
+        """Prefix there of one version's: the page, and what it is made of."""
+        return f"{self.reviews}{version}/"
+
+    @property
+    def decisions(self) -> str:
+        """Prefix in the artifact bucket of who decided what about which version; no build and no job may write there."""
+        return f"deployments/{self.model}/decisions/"
 
     @property
     def dashboard(self) -> str:

@@ -48,6 +48,8 @@ class OnEndpoint(Value):
     # requests that are like those rows, and two blocks in a row have to be. An alarm calls a person, or undoes the rollout as well.
     prediction_distance: float = Field(default=4.0, gt=0)
     roll_back_on_predictions: bool = False
+    # So long is what was deployed loaded where versions are tested, at the rates that production scales by: for the approver's page.
+    load_seconds: float = Field(default=2.0, ge=0, le=60)
 
     @model_validator(mode="after")
     def _speaks(self) -> OnEndpoint:

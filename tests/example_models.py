@@ -53,7 +53,7 @@ ABALONE = Model(
     algorithms=COMPETITORS,
     tuning=Tuning(trials=6, parallel_trials=3, seed=11),
     serving={
-        STAGING.name: Endpoint(),
+        STAGING.name: Endpoint(load_seconds=0),
         PRODUCTION.name: Endpoint(
             initial_instance_count=2,
             rollout=Rollout(routing=Routing.CANARY, step_percent=50),

@@ -77,6 +77,7 @@ class BuildPipeline(Construct):
         )
         source = codepipeline.Artifact("Source")
         repository = checkout(self, settings, role, source)
+        pushed_by = codepipeline.Variable(variable_name="PushedBy", default_value="unknown", description="ARN of who pushed the commit")
         pipeline = codepipeline.Pipeline(
             self,
             "Pipeline",
@@ -87,6 +88,7 @@ class BuildPipeline(Construct):
             role=role,
             use_pipeline_role_for_actions=True,
             restart_execution_on_update=False,
+            variables=[pushed_by],
         )
         run = actions.CodeBuildAction(action_name="TestAndTrain", project=build, input=source, variables_namespace="Build")
         pipeline.add_stage(stage_name="Source", actions=[repository])

@@ -89,7 +89,7 @@ class Verification:
 
     def _ask(self) -> list[Permission]:
         if self._has_endpoint:
-            return [*self._look(), *self._invoke()]
+            return [*self._look(), *self._invoke(), *(self._traffic() if self._is_last else [])]
         return [*self._look(), self._describe("Model", "model"), *self._score()]
 
     def _captured(self) -> list[Permission]:
@@ -116,6 +116,10 @@ class Verification:
             self._permission("FindAnswers", ["s3:ListBucket"], [bucket_arn(self._bucket)], below),  # or one that is not there is denied
             by_alias(f"Key{self._title}", self._place, self._alias, ["kms:Decrypt", "kms:GenerateDataKey"]),
         ]
+
+    def _traffic(self) -> list[Permission]:
+        """Of a day, by which the approver's page says what one costs."""
+        return [self._permission("Traffic", ["cloudwatch:GetMetricStatistics"], ["*"])]  # takes no resource
 
     def _score(self) -> list[Permission]:
         """A transform job of the deployed model, its rows and its answers."""

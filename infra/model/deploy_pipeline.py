@@ -1,10 +1,11 @@
 """The pipeline that rolls one approved version of a model through the gates.
 
 Source -> Render -> Staging[Deploy, ChangeType, Verify, Approve] -> Production[StillApproved, Deploy, ChangeType, Verify]. A model whose
-production has a shadow is compared in it between Verify and Approve. StillApproved is Render once more, for production alone and at the
-moment that counts: a review takes days, in which the version may be rejected, and what serves may change. Which version and which commit
-is decided by start_deployment/, never by what runs in here: all of that is pushed code. The way back from what it brought is a pipeline of
-its own, which no review holds up: return_pipeline.py.
+production has a shadow is compared in it between Verify and Approve. With `Model.approvers=2` a second approval follows the first, and a
+function checks who gave them (approvers_check.py). StillApproved is Render once more, for production alone and at the moment that counts:
+a review takes days, in which the version may be rejected, and what serves may change. Which version and which commit is decided by
+start_deployment/, never by what runs in here: all of that is pushed code. The way back from what it brought is a pipeline of its own,
+which no review holds up: return_pipeline.py.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from constructs import Construct
 
 from infra.build.code_source import SOURCE_NAMESPACE
 from infra.foundation.foundation_stack import FoundationStack
+from infra.model.approvers_check import APPROVALS, REVIEW_STAGE, ApproversCheck
 from infra.model.deploy_projects import DeployProjects
 from infra.model.rollout_pipeline import RolloutPipeline, requested
-from infra.places import Context
+from infra.places import Context, value
 from settings_schema import Environment, Model
+from settings_schema.console import object_page
 from settings_schema.rebuilding import NEVER, REBUILT
 
 LATEST = "latest-approved"
@@ -50,6 +53,7 @@ class DeployPipeline(RolloutPipeline):
             environments=environments,
             variables=[variable, self._rebuilt],
         )
+        self._approvers = model.approvers
         self.projects = DeployProjects(self, "Projects", context=context, model=model, foundation=foundation)
         rendered = codepipeline.Artifact("Rendered")
         render = self._render(
@@ -65,23 +69,15 @@ class DeployPipeline(RolloutPipeline):
         self._add_production_stage(context.settings.production)
 
     def _add_staging_stage(self, staging: Environment, production: Environment, rendered: codepipeline.Artifact) -> None:
-        """The approval is in the same stage, so that its lock keeps a newer version off what is under review; so is the shadow."""
-        compared = f" {_COMPARISON}." if self.projects.shadow is not None else ""
-        approve = actions.ManualApprovalAction(
-            action_name="Approve",
-            run_order=5 if self.projects.shadow is not None else 4,
-            notification_topic=self._foundation.alerts,
-            additional_information=f"Version {VERSION}, deployed by commit {COMMIT}, passed verification on staging.{compared} "
-            f"Roll {PACKAGE} to production?",
-            timeout=cdk.Duration.days(APPROVAL_DAYS),
-        )
+        """The approvals are in the same stage, so that its lock keeps a newer version off what is under review; so is the shadow."""
+        shadow = self._shadow(production)
         self.pipeline.add_stage(
-            stage_name="Staging",
+            stage_name=REVIEW_STAGE,
             actions=[
                 *self._deploy(staging, rendered, run_order=1),
                 self._verify(staging, self.projects.verify, PACKAGE, run_order=3),
-                *self._shadow(production),
-                approve,
+                *shadow,
+                *self._approvals(run_order=5 if shadow else 4),
             ],
         )
 
@@ -89,8 +85,35 @@ class DeployPipeline(RolloutPipeline):
         if self.projects.shadow is None:
             return []
         given = {"STAGE": production.name, "MODEL_PACKAGE_ARN": PACKAGE}
-        project = self.projects.shadow
-        return [self._build(SHADOW_ACTION, project, run_order=3, namespace=SHADOW_ACTION, is_test=True, **given)]
+        return [self._build(SHADOW_ACTION, self.projects.shadow, run_order=4, namespace=SHADOW_ACTION, is_test=True, **given)]
+
+    def _approvals(self, run_order: int) -> list[codepipeline.IAction]:
+        first: list[codepipeline.IAction] = [self._approve(APPROVALS[0], run_order)]
+        if self._approvers == 1:
+            return first
+        check = ApproversCheck(self, "Approvers", context=self._context, names=self._names, foundation=self._foundation)
+        return [
+            *first,
+            check.action("NotTheAuthor", approvals=1, run_order=run_order + 1),
+            self._approve(APPROVALS[1], run_order + 2),
+            check.action("TwoPeople", approvals=2, run_order=run_order + 3),
+        ]
+
+    def _approve(self, name: str, run_order: int) -> actions.ManualApprovalAction:
+        """Verify has left the page that it links to (deploy_scripts/review/publishing.py). Whoever opens it has to be signed in."""
+        home = self._context.places.home
+        page = object_page(home.region, self._context.places.artifact_bucket(home.region), f"{self._names.review(VERSION)}page.html")
+        shown = f"python -m deploy_scripts.approve --model {self._names.model} --version {VERSION}"
+        compared = f" {_COMPARISON}." if self.projects.shadow is not None else ""
+        return actions.ManualApprovalAction(
+            action_name=name,
+            run_order=run_order,
+            notification_topic=self._foundation.alerts,
+            external_entity_link=value(page),
+            additional_information=f"Version {VERSION}, deployed by commit {COMMIT}, passed verification on staging.{compared} "
+            f"Roll {PACKAGE} to production? The page shows it beside production's; so does `{shown}`.",
+            timeout=cdk.Duration.days(APPROVAL_DAYS),
+        )
 
     def _add_production_stage(self, production: Environment) -> None:
         """No rollback on failure, which would run the stage again, judged by the alarms of what failed: start_deployment/ goes back."""

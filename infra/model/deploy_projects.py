@@ -79,7 +79,9 @@ class DeployProjects(Construct):
         build.allow("Versions", ["s3:GetObject"], [self._runs(self._context.places.home)])  # golden rows travel with the evaluation
         for region in self._context.places.other_regions(self._context.settings.environments):
             registry = Place(self._context.places.home.account, region).registry(self._names.model_package_group)
-            build.allow(f"Copies{''.join(part.title() for part in region.split('-'))}", ["sagemaker:ListModelPackages"], registry)
+            asked = ["sagemaker:ListModelPackages", "sagemaker:DescribeModelPackage"]
+            build.allow(f"Copies{''.join(part.title() for part in region.split('-'))}", asked, registry)
+        self._allow_page(build)
         return build
 
     def _create_shadow(self, shadow: Shadow) -> BuildProject:
@@ -91,12 +93,23 @@ class DeployProjects(Construct):
         Verification(self._context, self._model, production).let_watch_shadow(build)
         build.allow("ChangeShadow", ["lambda:InvokeFunction"], [home.function(self._names.change_shadow_function)])
         build.allow("Versions", ["s3:GetObject"], [self._runs(home)])  # what each takes and answers
-        comparisons = bucket_arn(self._context.places.artifact_bucket(home.region), f"{self._names.comparisons}*")
-        build.allow("Comparison", ["s3:PutObject"], [comparisons])
+        self._allow_to_keep_page(build)
         for region in self._context.places.other_regions([production]):
             copies = Place(home.account, region).model_packages(self._names.model_package_group)
             build.allow("Copies", ["sagemaker:DescribeModelPackage"], [copies])
         return build
+
+    def _allow_page(self, build: BuildProject) -> None:
+        """The approver's page: what it is made of besides the versions, and where it is kept (deploy_scripts/review/publishing.py)."""
+        self._allow_to_keep_page(build)
+        serving = self._names.at(self._context.settings.production.name)
+        build.allow("WhatTheWatchSays", ["s3:GetObject"], [self._foundation.data_bucket.arn_for_objects(serving.feedback)])
+        built = self._context.places.home.code_pipeline(self._context.project.names.build_pipeline)
+        build.allow("WhatWasBuilt", ["codepipeline:ListPipelineExecutions"], [built])
+
+    def _allow_to_keep_page(self, build: BuildProject) -> None:
+        pages = self._foundation.artifact_bucket.arn_for_objects(f"{self._names.reviews}*")
+        build.allow("ApproversPage", ["s3:GetObject", "s3:PutObject"], [pages])
 
     def _allow_versions(self, build: BuildProject) -> None:
         packages = self._context.places.home.model_packages(self._names.model_package_group)

@@ -69,6 +69,7 @@ class DeploymentStart(Construct):
                 "SOURCE_ACTION_NAME": SOURCE_ACTION,
                 "ARTIFACT_BUCKET": foundation.artifact_bucket.bucket_name,
                 "TOLD_KEY": self._told,
+                "DECISIONS_PREFIX": self._names.decisions,
                 "ALERT_TOPIC_ARN": foundation.alerts.topic_arn,
                 "SERVING_STACKS": value(json.dumps(self._stacks())),
             },
@@ -102,9 +103,12 @@ class DeploymentStart(Construct):
         function.allow("Close", ["codepipeline:StopPipelineExecution"], [deploy, back])
         bucket = foundation.artifact_bucket
         function.allow("KeptTemplates", ["s3:GetObject"], [bucket.arn_for_objects(TEMPLATES)])
-        below: dict[str, object] = {"StringLike": {"s3:prefix": [TEMPLATES, self._told]}}
+        below: dict[str, object] = {"StringLike": {"s3:prefix": [TEMPLATES, self._told, self._names.decisions]}}
         function.allow("WhatIsThere", ["s3:ListBucket"], [bucket.bucket_arn], below)
         function.allow("WhatWasTold", ["s3:GetObject", "s3:PutObject"], [bucket.arn_for_objects(self._told)])
+        function.allow("WhoDecided", ["codepipeline:ListActionExecutions"], [deploy])
+        decisions, once = bucket.arn_for_objects(f"{self._names.decisions}*"), {"Null": {"s3:if-none-match": "false"}}
+        function.allow("KeepDecisionsOnce", ["s3:PutObject"], [decisions], once)
         function.allow("Tell", ["sns:Publish"], [foundation.alerts.topic_arn])
         foundation.key.grant(function, "kms:Decrypt", "kms:GenerateDataKey")
 

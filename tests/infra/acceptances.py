@@ -43,6 +43,7 @@ STAR_RESOURCES = {
     "logs:DescribeIndexPolicies": "takes no resource",
     "logs:DescribeResourcePolicies": "takes no resource",
     "cloudwatch:GetMetricData": "takes no resource; reads metrics",
+    "cloudwatch:GetMetricStatistics": "takes no resource; reads metrics",
     "cloudformation:ValidateTemplate": "takes no resource",
     "sagemaker:ListModels": "takes no resource",
     "sagemaker:ListEndpointConfigs": "takes no resource",

@@ -49,6 +49,23 @@ def test_a_version_passes_the_gates_in_order(deploy):
     ]
 
 
+def test_a_second_pair_of_eyes_is_asked_and_checked_by_a_function_that_no_push_changes(variant):
+    templates = variant(models=named(ABALONE.but(approvers=2)))
+    (deploy,) = (
+        item for item in resources_of(templates, "AWS::CodePipeline::Pipeline", "shop--abalone").values() if "deploy" in item["Name"]
+    )
+    (staging,) = (stage for stage in deploy["Stages"] if stage["Name"] == "Staging")
+    assert actions(staging) == ["Deploy", "Verify", "Approve", "NotTheAuthor", "ApproveAgain", "TwoPeople"]
+    by_name = {action["Name"]: action for action in staging["Actions"]}
+    for name, wanted in (("NotTheAuthor", 1), ("TwoPeople", 2)):
+        assert by_name[name]["ActionTypeId"]["Provider"] == "Lambda"
+        given = json.loads(by_name[name]["Configuration"]["UserParameters"])
+        assert given == {"execution": "#{codepipeline.PipelineExecutionId}", "approvals": wanted}
+    for name in ("Approve", "ApproveAgain"):
+        link = text(by_name[name]["Configuration"]["ExternalEntityLink"], "shop--abalone", templates)
+        assert link.endswith("prefix=reviews/abalone/#{Render.MODEL_PACKAGE_VERSION}/page.html")
+
+
 def test_the_way_back_is_a_pipeline_of_its_own_so_that_no_review_holds_it_and_asks_nobody(pipelines):
     """In one stage: who queued behind another return looks at what is live when its turn comes."""
     assert [(stage["Name"], actions(stage)) for stage in pipelines["return"]["Stages"]] == [

@@ -108,6 +108,30 @@ def test_the_second_approval_rolls_the_tested_version_to_production(released):
     assert released.production == released.arn
 
 
+def test_the_approval_links_to_the_version_s_page_and_who_decided_is_kept_with_it(person, released):
+    codepipeline, s3 = (person.terminal.client(name) for name in ("codepipeline", "s3"))
+    asked = {"pipelineName": ABALONE.names.deploy_pipeline, "filter": {"pipelineExecutionId": released.deployment}}
+    actions = codepipeline.list_action_executions(**asked)["actionExecutionDetails"]
+    link = next(item for item in actions if item["actionName"] == "Approve")["input"]["resolvedConfiguration"]["ExternalEntityLink"]
+    bucket, key = link.split("/s3/object/")[1].split("?")[0], link.split("prefix=")[1]
+    page = s3.get_object(Bucket=bucket, Key=key)
+    assert page["ContentType"].startswith("text/html") and b"no version is in live: this would be the first" in page["Body"].read()
+    number = released.arn.rsplit("/", 1)[-1]
+    shown = person.script("deploy_scripts.approve", "--model", ABALONE.name, "--version", number, "--yes")
+    for said in ("answers equal the evaluation's", "no version is in live: this would be the first", "load on 1 × ml.m5.large"):
+        assert said in shown
+    history = json.loads(person.script("deploy_scripts.status", "--history", "--json", "--model", ABALONE.name))[ABALONE.name]
+    decided = {(item["where"], item["what"], item["words"], item["who"].rsplit("/", 1)[-1]) for item in history}
+    me = person.terminal.client("sts").get_caller_identity()["Arn"].rsplit("/", 1)[-1]
+    assert decided == {("registry", "Approved", "test", me), ("Staging/Approve", "Approved", "test", me)}
+
+    def kept():
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=ABALONE.names.decisions).get("Contents", [])
+        return len(found) == len(history) or None  # the last one once the deployment's end has woken start_deployment
+
+    loop.wait_for("the decisions to be kept", kept)
+
+
 def test_production_answers_a_row_with_a_plausible_age(person, released):
     status, answer = invoke(person, ROW)
     assert status == 200

@@ -28,7 +28,7 @@ BUDGET = {
 #: What evaluation writes.
 EVIDENCE = {
     *("evaluation.json", "report.html", "golden.csv", "bias.json", "explainability.json", "statistics.json", "constraints.json"),
-    *("model_constraints.json", "contract.json", "reference.npz", "estimator.json"),
+    *("model_constraints.json", "contract.json", "review.json", "reference.npz", "estimator.json"),
 }
 
 

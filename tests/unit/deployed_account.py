@@ -98,8 +98,9 @@ class CodePipeline:
         given = [{"name": "ModelPackageArn", "resolvedValue": self.packages.get(pipelineExecutionId, "latest-approved")}]
         return {"pipelineExecution": {**listed.get(pipelineExecutionId, {}), "variables": given}}
 
-    def list_action_executions(self, *, pipelineName: str, filter: dict[str, str]) -> dict[str, Any]:  # noqa: N803
-        return {"actionExecutionDetails": self.failed.get(filter["pipelineExecutionId"], [])}
+    def list_action_executions(self, *, pipelineName: str, filter: dict[str, str] | None = None) -> dict[str, Any]:  # noqa: N803
+        wanted = [filter["pipelineExecutionId"]] if filter else list(self.failed)
+        return {"actionExecutionDetails": [action for item in wanted for action in self.failed.get(item, [])]}
 
     def get_pipeline_state(self, *, name: str) -> dict[str, Any]:
         if name not in self.states:
@@ -226,13 +227,14 @@ class SageMaker(script_account.Registry):
         return next(job for job in self.jobs if job["TransformJobName"] == TransformJobName)
 
 
-class CloudWatch:
+class CloudWatch(script_account.Alarms):
     """`states`: of the alarms that are there, by name."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.states: dict[str, str] = {}
 
-    def describe_alarms(self, *, AlarmNames: list[str], AlarmTypes: list[str]) -> dict[str, Any]:  # noqa: N803 - boto3 spells them so
+    def describe_alarms(self, *, AlarmNames: list[str], AlarmTypes: list[str] | None = None) -> dict[str, Any]:  # noqa: N803 - boto3's
         assert AlarmTypes == ["MetricAlarm"]
         return {"MetricAlarms": [{"AlarmName": name, "StateValue": self.states[name]} for name in AlarmNames if name in self.states]}
 
@@ -256,6 +258,7 @@ class DeployedAccount:
             "sagemaker": self.sagemaker,
             "lambda": self.functions,
             "cloudwatch": self.cloudwatch,
+            "s3": self.sagemaker.s3,
             "sts": Sts(),
         }
 

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -214,15 +215,23 @@ class NoPipelines:
     def list_pipeline_executions(self, *, pipelineName: str) -> dict[str, Any]:  # noqa: N803
         raise refusal("PipelineNotFoundException", f"no pipeline {pipelineName}", "ListPipelineExecutions")
 
+    def list_action_executions(self, *, pipelineName: str) -> dict[str, Any]:  # noqa: N803
+        raise refusal("PipelineNotFoundException", f"no pipeline {pipelineName}", "ListActionExecutions")
+
     def get_paginator(self, operation: str) -> Pages:
         return Pages(getattr(self, operation))
 
 
 class Alarms:
-    """The part of CloudWatch that knows alarms: those in `on` are in ALARM."""
+    """The part of CloudWatch that knows alarms, of which those in `on` are in ALARM, and requests: by the hour, of one endpoint."""
 
     def __init__(self) -> None:
         self.on: set[str] = set()
+        self.requests: dict[datetime, float] = {}
+
+    def get_metric_statistics(self, *, MetricName: str, Period: int, **_: Any) -> dict[str, Any]:  # noqa: N803
+        assert (MetricName, Period) == ("Invocations", 3600)
+        return {"Datapoints": [{"Timestamp": at, "Sum": count} for at, count in self.requests.items()]}
 
     def describe_alarms(self, *, AlarmNames: list[str]) -> dict[str, Any]:  # noqa: N803
         return {"MetricAlarms": [{"AlarmName": name, "StateValue": "ALARM" if name in self.on else "OK"} for name in AlarmNames]}

@@ -29,7 +29,7 @@ def approval(account: ScriptAccount, number: int) -> str:
 
 def test_evidence_is_shown_and_the_version_is_approved(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(approve.main, ["--version", "2", "--comment", "better", "--yes"]) == 0
-    assert "2.1" in capsys.readouterr().out
+    assert "abalone: version 2 for live" in capsys.readouterr().out
     assert approval(account, 2) == "Approved"
     assert account.sagemaker.packages[2]["ApprovalDescription"] == "better"
     assert approval(account, 1) == "Approved"
@@ -39,19 +39,18 @@ def test_gates_verdict_is_part_of_the_evidence(account: ScriptAccount, capsys: p
     account.sagemaker.packages[2]["ModelMetrics"] = {"ModelQuality": {"Statistics": {"S3Uri": "s3://artifacts/evaluation.json"}}}
     account.s3.objects["artifacts/evaluation.json"] = json.dumps({"gate": {"passed": False, "reasons": "bias"}}).encode()
     run(approve.main, ["--version", "2", "--yes"])
-    assert "not passed: bias" in capsys.readouterr().out
+    assert "Did not pass its gate: bias" in capsys.readouterr().out
 
 
-def test_the_warnings_of_the_gate_and_the_decision_threshold_are_part_of_the_evidence(
-    account: ScriptAccount, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_warnings_of_the_gate_are_part_of_the_evidence(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
     account.sagemaker.packages[2]["ModelMetrics"] = {"ModelQuality": {"Statistics": {"S3Uri": "s3://artifacts/evaluation.json"}}}
-    account.sagemaker.packages[2]["CustomerMetadataProperties"] |= {"decision-metric": "f1", "decision-threshold": "0.31"}
-    gate = {"passed": True, "reasons": "every check passed", "warnings": ["a linear model is as good", "scores are off"]}
+    warnings = ["a linear model is as good", "scores are off"]
+    checks = [{"name": "x", "passed": False, "refuses": False, "detail": text} for text in warnings]
+    gate = {"passed": True, "reasons": "every check passed", "warnings": warnings, "checks": checks}
     account.s3.objects["artifacts/evaluation.json"] = json.dumps({"gate": gate}).encode()
     run(approve.main, ["--version", "2", "--yes"])
     shown = capsys.readouterr().out
-    for word in ("a linear model is as good", "scores are off", "0.31"):
+    for word in ("a linear model is as good", "scores are off", "with 2 warnings"):
         assert word in shown
     assert shown.index("scores are off") < shown.index("version 2 is approved")
 
@@ -173,7 +172,7 @@ def test_a_decision_that_does_what_one_expects_says_nothing_of_production(
 ) -> None:
     said = said_by(capsys, "--version", version, *options)
     assert "deploys nothing" not in said
-    assert "in live" not in said
+    assert "is live in live" not in said
 
 
 def test_who_may_not_look_at_production_decides_all_the_same(

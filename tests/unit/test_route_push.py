@@ -14,6 +14,7 @@ PUSH = {
     "id": "7c4d4b54-9c62-4a0f-8d7a-6f2f6d0f3a11",
     "detail": {"event": "referenceUpdated", "repositoryName": "mlops", "referenceName": "main", "commitId": "b2", "oldCommitId": "a1"},
 }
+PUSH["detail"]["callerUserArn"] = "arn:aws:iam::111122223333:user/jane"
 FIRST_PUSH = {
     "id": PUSH["id"],
     "detail": {"event": "referenceCreated", "repositoryName": "mlops", "referenceName": "main", "commitId": "b2"},
@@ -78,6 +79,7 @@ def test_exactly_the_pushed_commit_is_built_and_once_per_event(code_pipeline):
     assert request["name"] == "mlops--build"
     assert request["sourceRevisions"] == [{"actionName": "Repository", "revisionType": "COMMIT_ID", "revisionValue": "b2"}]
     assert request["clientRequestToken"] == PUSH["id"]
+    assert request["variables"] == [{"name": "PushedBy", "value": "arn:aws:iam::111122223333:user/jane"}]
 
 
 def test_a_documentation_push_starts_nothing_and_says_why(code_pipeline, monkeypatch, capsys):

@@ -52,6 +52,7 @@ class Aws:
         self.reviewed: dict[str, Any] = {}
         self.as_others_start = lambda: None
         self.stop_refused = "PipelineExecutionNotStoppableException"
+        self.kept_decisions: list[Any] = []
         self.meta = SimpleNamespace(region_name="us-east-1")
 
     def client(self, service: str, **place: str) -> Aws:
@@ -153,11 +154,13 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
         "SOURCE_ACTION_NAME": "Repository",
         "ARTIFACT_BUCKET": "artifacts",
         "TOLD_KEY": "told.txt",
+        "DECISIONS_PREFIX": "decisions/",
         "ALERT_TOPIC_ARN": "arn:topic",
         "SERVING_STACKS": json.dumps([{"name": "shop--abalone--live", "region": "eu-west-1", "role": ""}]),
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(start_deployment.decisions, "keep", lambda *given: made.kept_decisions.append(given))
     return made
 
 
@@ -365,3 +368,11 @@ def test_bad_input_by_hand_does_not_make_people_hear_again_what_they_know(aws: A
     for event in ({"source": "schedule"}, {"package": "2"}, {"source": "schedule"}):
         wake(event)
     assert len(aws.published) == 1
+
+
+def test_every_wake_keeps_who_decided_what_of_the_executions_that_it_has_read(aws: Aws) -> None:
+    wake(ENDED)
+    ((bucket, prefix, group, pipeline, package_of),) = aws.kept_decisions
+    assert (bucket, prefix, group, pipeline) == ("artifacts", "decisions/", "shop--abalone", "deploy")
+    assert package_of("1") == f"{GROUP}/1"
+    assert package_of("of nothing") == ""

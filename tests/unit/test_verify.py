@@ -19,7 +19,8 @@ from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.version_contract import from_preparation
 from deploy_scripts import checks, verification_job, verify
 from deploy_scripts.environment_place import EnvironmentPlace
-from settings_schema import Batch, Categorical, Numeric
+from deploy_scripts.staging_load import loads
+from settings_schema import Autoscaling, Batch, Categorical, Endpoint, Numeric, TargetTracking
 from tests import example_models
 from tests.unit import script_account
 from tests.unit.script_account import MODEL, NAMES, PACKAGE, PRODUCTION, PROJECT, STAGING, ScriptAccount, golden_csv, prepared, refusal
@@ -73,6 +74,9 @@ class Stacks:
             ]
         }
 
+    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
+        return {"Stacks": [{"StackName": StackName, "Outputs": [{"OutputKey": "DeployedModelPackageArn", "OutputValue": f"{PACKAGE}/6"}]}]}
+
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
@@ -105,6 +109,41 @@ def test_every_content_type_is_asked_that_the_version_takes(account: ScriptAccou
     runtime.asked = set()
     assert check() == 0
     assert runtime.asked == {"text/csv", "application/json", "application/x-nothing-we-know"}
+
+
+def test_where_versions_are_tested_the_approver_s_page_is_left_and_nowhere_else(account: ScriptAccount) -> None:
+    assert check(PRODUCTION.name) == 0
+    assert not [key for key in account.s3.objects if key.startswith("artifacts/reviews/")]
+    assert check(STAGING.name) == 0
+    page = account.s3.objects["artifacts/reviews/abalone/7/page.html"].decode()
+    facts = json.loads(account.s3.objects["artifacts/reviews/abalone/7/facts.json"])
+    assert "version 6, which live has, was deleted from the registry" in page
+    assert any("3 answers equal the evaluation" in line for line in facts["staging"]["lines"])
+    assert facts["staging"]["load"] == []  # load_seconds is 0
+
+
+def test_a_verification_that_fails_leaves_no_page(account: ScriptAccount) -> None:
+    account.clients["sagemaker-runtime"].bias = 0.01
+    assert check(STAGING.name) == 1
+    assert not [key for key in account.s3.objects if key.startswith("artifacts/reviews/")]
+
+
+def test_staging_is_loaded_at_the_rates_of_production_s_scaling_for_as_long_as_is_set() -> None:
+    production = Endpoint(autoscaling=Autoscaling(min_capacity=1, max_capacity=2, target_tracking=TargetTracking(max_rps_per_instance=80)))
+    sent: list[bytes] = []
+    slow, fast = loads(sent.append, [b"1", b"2"], Endpoint(load_seconds=0.5), production)
+    assert (slow.wanted_rps, fast.wanted_rps) == (40, 80)
+    assert slow.requests + fast.requests == len(sent) <= 32  # a quarter of a second each
+    assert set(sent) == {b"1", b"2"} and fast.errors == 0
+    assert loads(sent.append, [b"1"], Endpoint(load_seconds=0), production) == []
+
+
+def test_what_staging_refuses_under_load_is_counted() -> None:
+    def refuse(_: bytes) -> None:
+        raise refusal("ThrottlingException", "slow down", "InvokeEndpoint")
+
+    found = loads(refuse, [b"1"], Endpoint(load_seconds=0.1), Endpoint())
+    assert all(load.errors == load.requests > 0 and load.p99_ms is None for load in found)
 
 
 @pytest.mark.parametrize("status", ["Updating", "SystemUpdating"])

@@ -15,6 +15,9 @@ from typing import Any
 
 import boto3
 
+#: Variable of the build pipeline (infra/build/build_pipeline.py), and its value where nobody says who pushed.
+PUSHED_BY, UNKNOWN = "PushedBy", "unknown"
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -56,10 +59,14 @@ def changed_paths(client: Any, detail: Mapping[str, Any]) -> Iterable[str]:
 
 
 def start_build(client: Any, event: Mapping[str, Any], pipeline_name: str, source_action: str) -> str:
-    """Builds exactly the pushed commit. The event's id as token: a redelivered event starts nothing new."""
+    """Builds exactly the pushed commit. The event's id as token: a redelivered event starts nothing new.
+
+    Who pushed is remembered with the execution: whoever approves a version may have to be somebody else (infra/model/check_approvers/).
+    """
     execution = client.start_pipeline_execution(
         name=pipeline_name,
         clientRequestToken=event["id"],
+        variables=[{"name": PUSHED_BY, "value": event["detail"].get("callerUserArn") or UNKNOWN}],
         sourceRevisions=[{"actionName": source_action, "revisionType": "COMMIT_ID", "revisionValue": event["detail"]["commitId"]}],
     )
     return str(execution["pipelineExecutionId"])

@@ -19,6 +19,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from . import decisions
 from .history import commits, in_production_and_asked, runs
 from .plan import Plan, plan, what_is_overtaken
 from .registry import Registry
@@ -36,7 +37,7 @@ _ENDS_ANYHOW = ("PipelineExecutionNotStoppableException", "DuplicatedStopRequest
 @dataclass(frozen=True)
 class Names:
     """`versions`: what the ARN of each begins with. `stacks` serve the model, the last one in production. `told`: key in `bucket` of what
-    was told last.
+    was told last; `decisions`: prefix there of who decided what.
     """
 
     model: str
@@ -48,6 +49,7 @@ class Names:
     source_action: str
     bucket: str
     told: str
+    decisions: str
     topic: str
     stacks: tuple[Stack, ...]
 
@@ -63,6 +65,7 @@ class Names:
             source_action=variables["SOURCE_ACTION_NAME"],
             bucket=variables["ARTIFACT_BUCKET"],
             told=variables["TOLD_KEY"],
+            decisions=variables["DECISIONS_PREFIX"],
             topic=variables["ALERT_TOPIC_ARN"],
             stacks=tuple(Stack(**given) for given in json.loads(variables["SERVING_STACKS"])),
         )
@@ -123,6 +126,7 @@ def handler(event: Any, context: object) -> dict[str, str | None]:
         tell(decision.told, names.topic, names.bucket, names.told)
     if started:  # another event may have started another version meanwhile: whoever looks last sees both
         _stop(codepipeline, names, what_is_overtaken(look(names, codepipeline)))
+    decisions.keep(names.bucket, names.decisions, names.group, names.deploy_pipeline, decisions.packages(state.deploys))
     return {"started": started, "returned": returned, "reason": reason}
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
 
-from local_account import clock_control, cloudformation, codecommit, connections, emulators, permissions, places, request_body
+from local_account import asking, clock_control, cloudformation, codecommit, connections, emulators, permissions, places, request_body
 from local_account.api import one_meaning, reading, tokens, validation, wording
 from local_account.api.rules import rule
 from local_account.authorization.credentials import Credentials
@@ -194,6 +194,7 @@ class Gateway:
         call = context.authorizer.completed(caller, _checked(service, request))
         request = one_meaning.handed_on(call, request, caller.access_key, context.settings.region, service)
         asked.authorize(call)
+        asking.note(caller)
         context = context.places.at(context.authorizer.account_of(call), context.settings.region)
         self._tokens.require_known(call)
         if rule.has_rules(call):

@@ -16,6 +16,7 @@ from local_account.account import Account
 from . import small_pipelines as small
 from .roles import open_to_services
 from .stacks import Stack, impossible, parameter, template
+from .users import allow, make_user
 
 TEMPLATE = json.dumps(
     {
@@ -170,6 +171,30 @@ def test_approval_waits_and_continues_after_approval(account: Account) -> None:
     assert small.action_state(account, "approved", "Gate", "Approve")["summary"] == "Approved by test"
     with pytest.raises(ClientError, match="ApprovalAlreadyCompleted"):
         small.decide(account, "approved", "Gate", "Approved", token)
+
+
+def test_an_approval_and_a_version_name_the_user_who_decided(account: Account) -> None:
+    """`updatedBy` of ActionExecutionDetail, `lastUpdatedBy` of ActionExecution, and UserContext's IamIdentity, which is the registry's."""
+    jane = make_user(account, "jane-who-approves", allow(["codepipeline:*", "sagemaker:*"]))
+    small.create(account, "asked-of-jane", stage("Gate", small.approval()))
+    small.start(account, "asked-of-jane")
+    result = {"status": "Approved", "summary": "fine"}
+    given = {"pipelineName": "asked-of-jane", "stageName": "Gate", "actionName": "Approve", "result": result}
+    jane.client("codepipeline").put_approval_result(**given, token=small.token(account, "asked-of-jane", "Gate"))
+    (action,) = [
+        item
+        for item in account.client("codepipeline").list_action_executions(pipelineName="asked-of-jane")["actionExecutionDetails"]
+        if item["actionName"] == "Approve"
+    ]
+    arn = "arn:aws:iam::111122223333:user/jane-who-approves"
+    assert action["updatedBy"] == small.action_state(account, "asked-of-jane", "Gate", "Approve")["lastUpdatedBy"] == arn
+    sagemaker = jane.client("sagemaker")
+    sagemaker.create_model_package_group(ModelPackageGroupName="of-jane")
+    version = sagemaker.create_model_package(ModelPackageGroupName="of-jane")["ModelPackageArn"]
+    account.client("sagemaker").update_model_package(ModelPackageArn=version, ModelApprovalStatus="Approved")
+    described = sagemaker.describe_model_package(ModelPackageName=version)
+    assert described["CreatedBy"]["IamIdentity"]["Arn"] == arn
+    assert described["LastModifiedBy"]["IamIdentity"]["Arn"] == account.client("sts").get_caller_identity()["Arn"]
 
 
 def test_a_token_of_a_past_execution_decides_nothing(account: Account) -> None:

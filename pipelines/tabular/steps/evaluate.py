@@ -3,9 +3,10 @@
 Inputs: `--model` (model.tar.gz), `--choice`, `--train` and `--validation` (prepared rows, for what the version is measured
 against), `--test` (raw rows), `--preparation` (data lineage and drift statistics). Outputs in `--output`: evaluation.json
 (SageMaker's metrics schema, the gate and the lineage), report.html, golden.csv, bias.json, explainability.json, statistics.json,
-constraints.json, model_constraints.json, contract.json (what the version takes and answers), reference.npz and estimator.json (what its
-production is compared with, and estimated by). Next: the pipeline's condition reads `gate.passed`; `deploy_scripts/verify.py` reads
-golden.csv and contract.json, and monitoring the rest.
+constraints.json, model_constraints.json, contract.json (what the version takes and answers), review.json (what the approver's page
+shows of all this), reference.npz and estimator.json (what its production is compared with, and estimated by). Next: the pipeline's
+condition reads `gate.passed`; `deploy_scripts/verify.py` reads golden.csv and contract.json, `deploy_scripts/review/` review.json, and
+monitoring the rest.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ from evaluation import (
     why_now,
     yardsticks,
 )
-from evaluation.comparison import compare
+from evaluation.comparison import by_group, compare
 from failure import BadInput
+from measures import REPORTED
 from numpy.typing import NDArray
 from served import Served
 from specification import Specification, load
@@ -122,7 +124,7 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
     parts = _prepared(options, rows, served)
     predicted = served.answer(*behaviour.raw(rows, served))
     metrics = quality.overall(specification.problem, rows.target, predicted)
-    rival, comparison = _compare(options, specification, rows, predicted, scratch)
+    rival, comparison, beside = _compare(options, specification, rows, predicted, scratch)
     bias = _bias(specification, rows, predicted)
     data = json.loads((Path(options.preparation) / "lineage.json").read_text(encoding="utf-8"))
     where_from = lineage.facts(data, served.version, packed.read_bytes(), options.git_commit)
@@ -152,6 +154,7 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
         "lineage": where_from,
         "metrics": metrics,
         "groups": quality.by_group(specification.metric, rows, predicted),
+        "beside": beside,
         "bias": bias,
         "attributions": behaviour.attributions(rows, served),
         "learning_curve": behaviour.learning_curve(parts["train"], parts["validation"], parts["test"], served),
@@ -213,8 +216,10 @@ def _test_rows(folder: Path, served: Served) -> Rows:
 
 def _compare(
     options: argparse.Namespace, specification: Specification, rows: Rows, predicted: Predictions, scratch: Path
-) -> tuple[dict[str, Any], dict[str, float | None] | None]:
-    """The champion's name and what became of it, and the paired comparison where there is one."""
+) -> tuple[dict[str, Any], dict[str, float | None] | None, dict[str, Any]]:
+    """The champion's name and what became of it; the paired comparison where there is one, and beside it that of the other metrics and of
+    each group.
+    """
     current = champion.Champion()
     if options.champion_model:
         current = champion.from_archive(Path(options.champion_model), scratch, Path(options.champion_model).name)
@@ -227,14 +232,20 @@ def _compare(
     if not obstacle and np.count_nonzero(unseen) < champion.FEWEST_ROWS:
         obstacle = "production learned from these rows: what decides which rows train has changed since"
     if obstacle:
-        return {**rival, "compared": False, "detail": f"not compared: {obstacle}"}, None
+        return {**rival, "compared": False, "detail": f"not compared: {obstacle}"}, None, {}
     theirs = champion.predict(current, rows.take(unseen), scratch)
-    comparison = _compared(specification, specification.metric, rows.target[unseen], predicted.take(unseen), theirs)
+    known, ours, metric = rows.take(unseen), predicted.take(unseen), specification.metric
+    comparison = _compared(specification, metric, known.target, ours, theirs)
+    others = [name for name in REPORTED[specification.problem] if name in specification.dataset["more_is_better"]]
+    beside = {
+        "metrics": {name: _compared(specification, name, known.target, ours, theirs) for name in others},
+        "groups": by_group(metric, known, ours, theirs, more_is_better=specification.more_is_better(metric)),
+    }
     numbers = {name: np.nan if value is None else value for name, value in comparison.items()}
     detail = "{metric} {value:.5g}, gain {gain:+.3g} [{lower:+.3g}, {upper:+.3g}]".format(metric=specification.metric, **numbers)
     if not unseen.all():
         detail += f" on the {np.count_nonzero(unseen)} test rows that production has not learned from"
-    return {**rival, "compared": True, "detail": detail}, comparison
+    return {**rival, "compared": True, "detail": detail}, comparison, beside
 
 
 def _compared(specification: Specification, metric: str, target: Floats, ours: Predictions, theirs: Predictions) -> dict[str, float | None]:
@@ -321,6 +332,7 @@ def _files(
         "golden.csv": golden.text(rows, served, scratch),
         "report.html": report.render(facts, specification),
         "reference.npz": reference.content(rows, predicted),
+        "review.json": as_json(_review(facts, specification)),
         "estimator.json": json.dumps(_plain(_estimator(facts, specification, rows, predicted, served)), sort_keys=True, allow_nan=False),
     }
 
@@ -334,6 +346,12 @@ def _estimator(facts: dict[str, Any], specification: Specification, rows: Rows, 
         "at_evaluation": facts["metrics"][metric]["value"],
     }
     return {**judged, **estimator.fit(metric, specification.problem, rows, predicted, None if classes is None else len(classes))}
+
+
+def _review(facts: dict[str, Any], specification: Specification) -> dict[str, Any]:
+    """What a person judges by that no step of the pipeline reads. Layout: deploy_scripts/review/evidence.py reads it."""
+    kept = ("groups", "beside", "bias", "attributions", "changes", "sources", "why", "warnings")
+    return {**{name: facts[name] for name in kept}, "facet": specification.facet}
 
 
 def as_json(document: Any) -> str:

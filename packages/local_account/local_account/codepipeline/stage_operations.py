@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 
+from local_account import asking
 from local_account.codepipeline.actions import lambda_function
 from local_account.codepipeline.engine import Engine
 from local_account.codepipeline.records import Json, Pipeline, now
@@ -26,7 +27,7 @@ def _put_approval_result(engine: Engine, pipeline: Pipeline, request: Json) -> J
         raise ServiceError("InvalidApprovalTokenException", "The approval token is not the one of the approval that waits now")
     run.summary = request["result"]["summary"]
     run.status = "Succeeded" if request["result"]["status"] == "Approved" else "Failed"
-    run.updated, run.updated_by, run.token = now(), f"arn:aws:iam::{engine.context.settings.account_id}:root", None
+    run.updated, run.updated_by, run.token = now(), asking.arn(engine.context), None
     return {"approvedAt": now()}
 
 

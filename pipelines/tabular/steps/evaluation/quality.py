@@ -6,7 +6,7 @@ curves of a classification, thinned so that evaluation.json stays small.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -47,14 +47,16 @@ def overall(problem: str, target: Floats, predicted: Predictions) -> dict[str, d
 
 def by_group(metric: str, rows: Rows, predicted: Predictions) -> list[dict[str, Any]]:
     """The metric for every category of every categorical column with enough rows: a good average can hide a bad part."""
-    groups = []
+    return [{"column": column, "value": name, **_group(metric, rows.target, predicted, mask)} for column, name, mask in groups(rows)]
+
+
+def groups(rows: Rows) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Column, category and rows of each group that is judged by itself."""
     for column, (distinct, codes) in rows.categorical.items():
         counts = np.bincount(codes, minlength=len(distinct))
         for code in np.argsort(-counts, kind="stable")[:MOST_GROUPS]:
             if counts[code] >= FEWEST_IN_GROUP:
-                name = "missing" if distinct[code] is None else str(distinct[code])
-                groups.append({"column": column, "value": name, **_group(metric, rows.target, predicted, codes == code)})
-    return groups
+                yield column, "missing" if distinct[code] is None else str(distinct[code]), codes == code
 
 
 def _group(metric: str, target: Floats, predicted: Predictions, mask: NDArray[np.bool_]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ MODEL = Model(
     ),
     tuning=Tuning(trials=1, parallel_trials=1),
     serving={
-        "try": Endpoint(),
+        "try": Endpoint(load_seconds=0.5),
         "live": Endpoint(
             initial_instance_count=2,
             rollout=Rollout(routing=Routing.CANARY, step_percent=50),

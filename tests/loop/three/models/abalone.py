@@ -36,7 +36,7 @@ MODEL = Model(
     tuning=Tuning(trials=1, parallel_trials=1),
     retraining=Retraining(cron=None, quiet_hours=0, learn_from_answers=True),  # a busy machine takes days of the account's clock
     serving={
-        "staging": Endpoint(),
+        "staging": Endpoint(load_seconds=0),
         "production": Endpoint(autoscaling=Autoscaling(min_capacity=1, max_capacity=2)),
     },
     monitoring=Monitoring(cron="20 3 ? * SUN *"),  # by hand: the journey ends before

@@ -36,7 +36,7 @@ MODEL = Model(
     tuning=Tuning(trials=1, parallel_trials=1),
     retraining=Retraining(cron=None, quiet_hours=0),  # a busy machine takes days of the account's clock
     serving={
-        "try": Endpoint(),
+        "try": Endpoint(load_seconds=0),
         "live": Endpoint(
             initial_instance_count=2, rollout=Rollout(routing=Routing.CANARY, step_percent=50, bake_seconds=60, termination_wait_seconds=0)
         ),

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_account import listing
+from local_account import asking, listing
 from local_account.context import Context, Part
 from local_account.errors import InvalidError, ServiceError
 from local_account.sagemaker.api import Operation
@@ -64,7 +64,7 @@ class ModelPackages(Part):
                 "ModelPackageStatus": "Completed",
                 "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
                 "CertifyForMarketplace": bool(request.get("CertifyForMarketplace")),
-                "CreatedBy": {},
+                "CreatedBy": asking.user_context(self.context),
             }
             self._packages[package["ModelPackageArn"]] = package
             if token[1]:
@@ -102,7 +102,7 @@ class ModelPackages(Part):
             if metadata:
                 package[_METADATA] = {key: value for key, value in metadata.items() if key not in removed}
             changed = [name for name, value in before.items() if package.get(name) != value]
-            package |= {"LastModifiedTime": now(), "LastModifiedBy": {}}
+            package |= {"LastModifiedTime": now(), "LastModifiedBy": asking.user_context(self.context)}
             if token[1]:
                 self._tokens[token] = package["ModelPackageArn"]
             told = dict(package)

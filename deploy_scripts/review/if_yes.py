@@ -1,0 +1,87 @@
+"""What happens to production if the approver says yes, how long it takes, and how to go back. Pure.
+
+Input: how the environment serves the model, what serves there now, how long the same took where versions are tested. Output: `IfYes`.
+Source of the phases: "Blue/Green Deployments" of the SageMaker guide (baking after each shift, the old fleet's end after the termination
+wait).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from settings_schema import Asynchronous, Batch, Endpoint, Rollout, Routing, Serverless
+
+Serving = Endpoint | Serverless | Asynchronous | Batch
+
+
+_WATCHED = "and the alarms on server errors and p99 latency are watched for {} s"
+
+
+class IfYes(NamedTuple):
+    """`seconds`: of waits that the settings ask for; what AWS takes besides is in `steps`."""
+
+    steps: list[str]
+    seconds: int
+    back: list[str]
+
+
+def if_yes(model: str, environment: str, serving: Serving, live: int | None, instances: int | None, staging_seconds: float | None) -> IfYes:
+    """`live`: number of the version that serves; `instances`: on so many; `staging_seconds`: how long staging's fleet took, where known."""
+    waits = 0
+    steps = ["it is asked whether the version is approved still, and whether the endpoint and its stack can be updated"]
+    if isinstance(serving, Batch):
+        steps.append(f"{environment} scores with this version from then on; no instance runs, so nothing is moved")
+    elif live is None:
+        steps.append(f"{_fleet(serving, serving_count(serving))} start{_took(staging_seconds)}; nothing serves before")
+    elif serving.rollout.routing is Routing.ROLLING:
+        rollout, fleet = serving.rollout, _fleet(serving, instances or serving_count(serving))
+        steps.append(
+            f"{rollout.step_percent} % of {fleet} are replaced, {_WATCHED.format(rollout.bake_seconds)}; "
+            f"this {rollout.steps} times at most, until all of version {live}'s are gone"
+        )
+        waits = rollout.steps * rollout.bake_seconds
+    else:
+        fleet = _fleet(serving, instances or serving_count(serving))
+        steps.append(f"a second fleet of {fleet} starts beside version {live}'s{_took(staging_seconds)}")
+        steps += _shifts(serving.rollout)
+        waits = serving.rollout.steps * serving.rollout.bake_seconds + serving.rollout.termination_wait_seconds
+        steps.append(f"version {live}'s fleet goes {serving.rollout.termination_wait_seconds} s later")
+    steps.append("it is asked what it answers, as on staging")
+    return IfYes(steps, waits, list(_back(model, environment, serving, live)))
+
+
+def _took(seconds: float | None) -> str:
+    return f" (staging's took {seconds:.0f} s)" if seconds else ""
+
+
+def serving_count(serving: Endpoint | Serverless | Asynchronous) -> int:
+    """Instances of a new endpoint; none of a serverless one."""
+    return 0 if isinstance(serving, Serverless) else serving.initial_instance_count
+
+
+def _fleet(serving: Endpoint | Serverless | Asynchronous, count: int) -> str:
+    if isinstance(serving, Serverless):
+        return f"containers of {serving.memory_mb} MB, as requests come,"
+    return f"{count} {serving.instance_type}"
+
+
+def _shifts(rollout: Rollout) -> Iterator[str]:
+    watched = _WATCHED.format(rollout.bake_seconds)
+    if rollout.routing is Routing.ALL_AT_ONCE:
+        yield f"all traffic moves at once {watched}"
+    elif rollout.routing is Routing.CANARY:
+        yield f"{rollout.step_percent} % of the traffic moves {watched}"
+        yield f"the rest moves {watched}"
+    else:
+        yield f"{rollout.step_percent} % of the traffic moves {watched}; this {rollout.steps} times, until all has moved"
+
+
+def _back(model: str, environment: str, serving: Serving, live: int | None) -> Iterator[str]:
+    if not isinstance(serving, Batch) and live is not None:
+        yield f"an alarm meanwhile: SageMaker moves all traffic back to version {live}"
+    if live is None:
+        yield f"nothing serves {environment} yet, so there is nothing to go back to; `python -m deploy_scripts.retire` takes it away"
+        return
+    command = f'python -m deploy_scripts.roll_back --model {model} --reason "…"'
+    yield f"afterwards: {command}, or rejecting this version: version {live} returns all at once"
