@@ -90,7 +90,7 @@ def _json_rows(text: str) -> list[Row]:
 
 def _parsed(text: str, where: str = "") -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_each_once)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise RequestError(400, f"{where}malformed JSON: {error}") from None
 
@@ -152,4 +152,6 @@ def _split_rows(frame: Mapping[str, Any]) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
+#: Made once: `json.loads` makes one for each text that it is given a hook for.
+_DECODER = json.JSONDecoder(object_pairs_hook=_each_once)
 _READERS = {CSV: _csv_rows, JSON: _json_rows, JSON_LINES: _json_lines_rows}
