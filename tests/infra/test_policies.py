@@ -152,4 +152,5 @@ def test_a_serving_stack_needs_no_asset_and_no_bootstrap(templates: Templates, s
     content = json.dumps(templates[stack])
     assert "cdk-hnb659fds" not in content
     decided = ["ModelPackageArn", "ModelVersion", "ModelImage", "MonitoringCode"]
-    assert list(templates[stack]["Parameters"]) == (decided if "arrests" in stack else [*decided, "Update"])
+    shadow = ["ShadowPackageArn", "ShadowVersion", "ShadowInstances"] if stack == "shop--abalone-large--live" else []
+    assert list(templates[stack]["Parameters"]) == (decided if "arrests" in stack else [*decided, *shadow, "Update"])
