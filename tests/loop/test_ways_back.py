@@ -231,15 +231,14 @@ def test_of_two_versions_that_are_approved_at_once_only_the_newer_one_asks(
 def test_a_version_that_breaks_in_production_s_shadow_reaches_nobody(
     team: Team, first: str, left_by_rejection: Left, request: pytest.FixtureRequest
 ) -> None:
-    """It breaks once it is there. Whoever is asked for production reads it; nothing is left of it when they are."""
+    """It breaks once staging has verified it. Whoever is asked for production reads it, and nothing is left of it when they are."""
     fault = declared(request)
     team.begin_shadow()
     assert team.live() == first
     version = team.register()
     with team.clients() as clients:
         execution = team.person.approve(team.names, version)
-        loop.wait_for("the shadow", lambda: team.in_shadow() or None)
-        time.sleep(1)  # answers that are compared
+        loop.wait_for("the shadow", lambda: loop.actions(team.terminal, team.names.deploy_pipeline, execution).get("Staging/Shadow"))
         team.breaks(version, ERRORS)
         waiting_for = loop.wait_for("the review", lambda: team.person.waiting_or_ended(team.names, execution))
     assert isinstance(waiting_for, dict), team.why(team.names.deploy_pipeline, execution)
@@ -247,10 +246,9 @@ def test_a_version_that_breaks_in_production_s_shadow_reaches_nobody(
     assert {(item.version, item.error) for item in clients.requests} == {(number(first), "")}
     assert team.in_shadow() == []
     found = team.comparison(version)
-    assert (found["compared"], found["production"], found["would_undo"]) == (True, int(number(first)), ["server-errors"])
+    assert (found["compared"], found["production"]) == (True, int(number(first))) and "server-errors" in found["would_undo"]
     copied, asked = (found["requests"][name] for name in ("shadow", "production"))
     assert copied > 0 and abs(copied - asked) <= 12, "but for those under way when a minute ended"
-    assert 0 < found["errors"]["shadow"]["5xx"] <= copied and found["errors"]["production"]["5xx"] == 0
-    assert (found["answers"]["rows"], found["answers"]["largest"]) == (1, 0.0)  # one row is asked, of the same archive
+    assert (found["errors"]["shadow"]["5xx"], found["errors"]["production"]["5xx"], found["answers"]["rows"]) == (copied, 0, 0)
     require_told(team, fault, {})
     team.answer(execution, "Rejected")

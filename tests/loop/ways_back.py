@@ -101,7 +101,7 @@ class Team:
         """Production gets a place for a shadow, with the version that serves; the execution that brought it."""
         file, known = f"models/{self.names.model}.py", self.person.executions(self.names.deploy_pipeline)
         self.person.change(file, "    Routing,\n", "    Routing,\n    Shadow,\n")
-        self.person.change(file, "            initial_instance_count=2,", "            shadow=Shadow(minutes=8), initial_instance_count=2,")
+        self.person.change(file, "            initial_instance_count=2,", "            shadow=Shadow(minutes=5), initial_instance_count=2,")
         deploy(self.terminal, self.person.clone.parent / "cdk.out.shadow")
         self.person.build("Versions are compared in production's shadow")
         execution = loop.new_execution(self.terminal, self.names.deploy_pipeline, known)

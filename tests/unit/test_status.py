@@ -182,6 +182,16 @@ def test_a_version_that_was_deleted_is_shown_with_what_is_known(account: Deploye
     assert "deleted from the registry" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_version_in_production_s_shadow_is_shown_with_its_instances(
+    account: DeployedAccount, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe = account.sagemaker.describe_endpoint
+    shadows = [{"VariantName": "Shadow", "CurrentInstanceCount": 2}]
+    monkeypatch.setattr(account.sagemaker, "describe_endpoint", lambda **asked: {**describe(**asked), "ShadowProductionVariants": shadows})
+    live = shown(capsys, "--model", "abalone")["stages"][1]
+    assert live["status"] == "InService, a version in its shadow on 2 instances"
+
+
 @pytest.mark.parametrize("gone", ["config", "model"])
 def test_an_endpoint_whose_description_was_deleted_is_shown(
     account: DeployedAccount, capsys: pytest.CaptureFixture[str], gone: str
