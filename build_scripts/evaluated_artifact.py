@@ -2,7 +2,7 @@
 
 Jobs write where models are kept, so what is there when a version is deployed need not be what its metrics and its report are about.
 Input: a `Version`, whose metadata has the hashes that the evaluation took (`model-sha256`, `code-sha256`). Output: a line, or one line
-that names what differs. Used by render.py before anything is deployed and by verify.py afterwards.
+that names what differs. Used by render.py before anything is deployed, by verify.py afterwards, and by export.py, which takes it elsewhere.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import tarfile
 import tempfile
-from typing import Any
+from typing import IO, Any
 
 from build_scripts.command_line import ProblemError
 from build_scripts.missing import found_object
@@ -26,6 +26,12 @@ _REMEDY = "restore that version of the object, or train again"
 
 def require_unchanged(s3: Any, version: Version) -> str:
     """A line that says so. Raises ProblemError for an archive that is gone or another one, and for a version without the hashes."""
+    with tempfile.TemporaryFile() as archive:
+        return fetch_unchanged(s3, version, archive)
+
+
+def fetch_unchanged(s3: Any, version: Version, archive: IO[bytes]) -> str:
+    """The same, of the archive that is written to `archive`."""
     if version.model_url is None:
         reason = "it has no inference specification with a model archive, so nothing can serve it"
         raise ProblemError(f"version {version.number} cannot be deployed: {reason}; train again")
@@ -38,13 +44,12 @@ def require_unchanged(s3: Any, version: Version) -> str:
     if answer is None:
         where = f"its archive {version.model_url} is gone, or may not be read with these credentials"
         raise ProblemError(f"version {version.number} cannot be deployed: {where}; train again, or allow s3:GetObject")
-    with tempfile.TemporaryFile() as archive:
-        digest = hashlib.sha256()
-        while block := answer["Body"].read(1 << 20):
-            digest.update(block)
-            archive.write(block)
-        archive.seek(0)
-        code = _code_hash(archive)
+    digest = hashlib.sha256()
+    while block := answer["Body"].read(1 << 20):
+        digest.update(block)
+        archive.write(block)
+    archive.seek(0)
+    code = _code_hash(archive)
     if code is not None and code != version.facts[CODE]:
         raise _changed(version, "the code in ", CODE, code)
     if digest.hexdigest() != version.facts[MODEL]:

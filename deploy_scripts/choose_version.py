@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 
 from build_scripts.command_line import ProblemError
-from build_scripts.evaluated_artifact import require_code_of, require_unchanged
+from build_scripts.evaluated_artifact import MODEL, require_code_of, require_unchanged
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe, newest_approved, require_own
 
@@ -36,6 +36,10 @@ def require_deployable(project: ProjectEnvironment, version: Version) -> str:
 
 
 def exported(version: Version) -> str:
-    """Shell assignments; the buildspec exports them as variables of the pipeline."""
+    """Shell assignments; the buildspec exports them as variables of the pipeline.
+
+    Address and hash of the archive are for the next training: the registry has them no more once the version is deleted, which serves on.
+    """
     values = {"MODEL_PACKAGE_ARN": version.arn, "MODEL_PACKAGE_VERSION": str(version.number)}
+    values |= {"MODEL_DATA_URL": version.model_url or "", "MODEL_SHA256": version.facts.get(MODEL, "")}
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())

@@ -16,6 +16,7 @@ State = Mapping[str, Any]
 #: Stages that change production, and their actions (infra/model/).
 _PRODUCTION = ("Production", "Return")
 _DEPLOY, _VERIFY = "Deploy", "Verify"
+_OCCUPIED = ("InProgress", "Stopping")
 
 
 def _latest(action: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -49,18 +50,14 @@ def queued(stage: Mapping[str, Any]) -> list[str]:
 
 def running(state: State) -> set[str]:
     """Ids of the executions that have not ended: in a stage, or before one."""
-    inside = {
-        execution_of(stage)
-        for stage in state["stageStates"]
-        if (stage.get("latestExecution") or {}).get("status") in ("InProgress", "Stopping")
-    }
+    inside = {execution_of(stage) for stage in state["stageStates"] if (stage.get("latestExecution") or {}).get("status") in _OCCUPIED}
     return inside | {item for stage in state["stageStates"] for item in queued(stage)}
 
 
-def is_changing(state: State) -> bool:
-    """Whether an execution is in a stage that changes production."""
+def changing(state: State) -> str:
+    """Id of the execution that is in a stage which changes production; empty if there is none."""
     stages = (stage for stage in state["stageStates"] if stage["stageName"] in _PRODUCTION)
-    return any((stage.get("latestExecution") or {}).get("status") == "InProgress" for stage in stages)
+    return next((execution_of(stage) for stage in stages if stage.get("latestExecution", {}).get("status") in _OCCUPIED), "")
 
 
 def waiting_stages(state: State, package: Callable[[str], str], rejections: Container[int] = ()) -> list[Waiting]:

@@ -15,49 +15,69 @@ import json
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from build_scripts.command_line import ProblemError, VerdictError, add_model_option, explain, parser, read_settings, run
+from build_scripts.command_line import ProblemError, add_model_option, explain, parser, read_settings, run
 from build_scripts.missing import is_missing
 from build_scripts.objects import bucket_and_key, keys
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.registry import Version, describe, listed
-from deploy_scripts import build_logs
+from build_scripts.registry import Version, describe, listed, number_of
+from deploy_scripts import build_logs, return_start
 from deploy_scripts.agreement import person_agrees
 from deploy_scripts.approve import LONGEST_COMMENT
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.follow_pipeline import follow
-from deploy_scripts.pipeline_states import is_changing
+from deploy_scripts.pipeline_states import changing
 from deploy_scripts.placements import at
 from deploy_scripts.releases import History
-from deploy_scripts.stack_states import refuse_obstructed
+from deploy_scripts.stack_states import describe_stack, refuse_obstructed
 from deploy_scripts.way_back import DELETED, Plan, live_version, plan
-from settings_schema import Environment, Model, ModelNames
+from preflight.obstacle import in_progress
+from settings_schema import Environment, Model, ModelNames, ServingNames
 from settings_schema.reading import Settings
-
-_POLL_SECONDS = 0.5
-#: For the return to begin once the version is rejected. Its function is asked, too: an event may be lost.
-_START_SECONDS = 60.0
 
 
 def decide(project: ProjectEnvironment, model: Model, environment: Environment, named: str | None) -> tuple[Plan, dict[str, str]]:
     """What will be rejected and what returns, and since when each has served. Raises ProblemError for what could not be done."""
-    names, sagemaker = model.names(project.project), project.client("sagemaker")
-    serving = names.at(environment.name)
+    names, sagemaker, codepipeline = model.names(project.project), project.client("sagemaker"), project.client("codepipeline")
+    serving, history = names.at(environment.name), History(codepipeline, names)
     place = EnvironmentPlace(project, environment, Role.LOOKUP)
     live = live_version(project, place, serving)
     if live is None:
         raise ProblemError(f"nothing of {names.model} is live in {environment.name}, so there is nothing to leave; approve a version")
+    deploying = changing(codepipeline.get_pipeline_state(name=names.deploy_pipeline))
+    arriving = history.package(names.deploy_pipeline, deploying)
+    if named is None:
+        refuse_ambiguous(environment, live, arriving)
+        if not deploying:
+            refuse_unknown_change(codepipeline, place, serving)
     known = listed(sagemaker, names.model_package_group)
     wanted = to_version(named, names.model_package_group, known) if named is not None else None
     approved = [version for version in known if version.approval == "Approved" or version.number == wanted]
-    served = History(project.client("codepipeline"), names).served(approved)
-    decided = plan(live, known, served, wanted)
+    served = history.served(approved)
+    decided = replace(plan(arriving or live, known, served, wanted), is_arriving=arriving not in ("", live))
     refuse_obstructed(model, [(environment, serving, place)])
     require_artifact(project.client("s3"), describe(sagemaker, decided.returns.arn))
     return decided, {arn: at(began) for arn, began in served.items()}
+
+
+def refuse_ambiguous(environment: Environment, live: str, arriving: str) -> None:
+    """Raises ProblemError while a deployment takes another version to production: its stack says which one was there before."""
+    if arriving not in ("", live):
+        old, new = number_of(live), number_of(arriving)
+        way = f"--to-version {old} leaves version {new}, an earlier one leaves both; or wait for its end"
+        raise ProblemError(f"version {new} is being deployed to {environment.name} over version {old}; say which one goes back: {way}")
+
+
+def refuse_unknown_change(codepipeline: Any, place: EnvironmentPlace, names: ServingNames) -> None:
+    """Raises ProblemError while CloudFormation changes production and no pipeline says to which version: it was stopped, or a person."""
+    returns = return_start.executions(codepipeline, names.of_model.return_pipeline)
+    changes = in_progress(describe_stack(place.client("cloudformation"), names.stack))
+    if changes and all(item["status"] != "InProgress" for item in returns):
+        raise ProblemError(f"which version it brings is not known yet: {changes}; or name the one that goes back with --to-version")
 
 
 def require_artifact(s3: Any, version: Version) -> None:
@@ -91,9 +111,11 @@ def to_version(text: str, group: str, known: Sequence[Version]) -> int:
 
 
 def described(names: ModelNames, environment: Environment, decided: Plan, since: dict[str, str]) -> str:
-    lines = [f"live in {environment.name}: version {decided.live.number} of {names.model} ({decided.live.approval})"]
+    where = "being deployed to" if decided.is_arriving else "live in"
+    lines = [f"{where} {environment.name}: version {decided.live.number} of {names.model} ({decided.live.approval})"]
+    is_what = "being deployed" if decided.is_arriving else "live"
     for version in decided.rejects:
-        lines.append(f"rejects: version {version.number} ({'live' if version == decided.live else 'approved, newer'})")
+        lines.append(f"rejects: version {version.number} ({is_what if version == decided.live else 'approved, newer'})")
     lines.append(f"returns: version {decided.returns.number}, whose last release began on {since[decided.returns.arn]}")
     return "\n".join(lines)
 
@@ -122,37 +144,6 @@ def wake(functions: Any, names: ModelNames, decided: Plan) -> str:
     return str(said.get("reason") or said.get("errorMessage") or "no reason given")
 
 
-def ended(codepipeline: Any, pipeline: str) -> set[str]:
-    """Ids of the executions that there are and do not run."""
-    return {item["pipelineExecutionId"] for item in _executions(codepipeline, pipeline) if item["status"] != "InProgress"}
-
-
-def started(codepipeline: Any, names: ModelNames, before: set[str], returns: Version, said: str) -> str:
-    """Id of the return to that version, which began meanwhile, or was under way. A deployment that is changing production goes first.
-
-    Raises VerdictError if none begins, with what start_deployment said.
-    """
-    deadline, is_told, history = time.monotonic() + _START_SECONDS, False, History(codepipeline, names)
-    while True:
-        listed_now = [item["pipelineExecutionId"] for item in _executions(codepipeline, names.return_pipeline)]
-        fresh = (item for item in listed_now if item not in before and history.package(names.return_pipeline, item) == returns.arn)
-        if (found := next(fresh, None)) is not None:
-            return str(found)
-        if time.monotonic() > deadline:
-            if not is_changing(codepipeline.get_pipeline_state(name=names.deploy_pipeline)):
-                raise VerdictError(f"no execution of {names.return_pipeline} began within {_START_SECONDS:.0f} s: {said}")
-            if not is_told:
-                print("a deployment is changing production; the return begins when it ends", flush=True)
-            is_told = True
-        time.sleep(_POLL_SECONDS)
-
-
-def _executions(codepipeline: Any, pipeline: str) -> list[dict[str, Any]]:
-    """The newest hundred."""
-    answer: list[dict[str, Any]] = codepipeline.list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"]
-    return answer
-
-
 def environment_of(settings: Settings, name: str | None) -> Environment:
     """Production, which alone a version returns to. Raises ProblemError for another one."""
     production = settings.production
@@ -169,24 +160,39 @@ def main(arguments: Sequence[str]) -> int:
     settings = read_settings()
     environment = environment_of(settings, given.environment)
     model, project = settings.model(given.model), ProjectEnvironment(settings.project)
-    names = model.names(settings.project)
     decided, since = decide(project, model, environment, given.to_version)
-    print(described(names, environment, decided, since), flush=True)
+    print(described(model.names(settings.project), environment, decided, since), flush=True)
     if not person_agrees(f"Return to version {decided.returns.number}?", asked=given.yes):
         print("nothing changed")
         return 0
-    codepipeline, began = project.client("codepipeline"), time.monotonic()
-    before = ended(codepipeline, names.return_pipeline)
-    reject(project.client("sagemaker"), decided, given.reason.strip())
-    execution = started(codepipeline, names, before, decided.returns, wake(project.client("lambda"), names, decided))
-    print(f"started {names.return_pipeline} {execution}; `python -m deploy_scripts.status --model {names.model}` shows it, too", flush=True)
-    if given.no_wait:
-        return 0
-    builds, logs = project.client("codebuild"), project.client("logs")
-    follow(codepipeline, names.return_pipeline, execution, lambda build: build_logs.reason(builds, logs, build))
-    seconds = time.monotonic() - began
-    print(f"version {decided.returns.number} serves {environment.name} again, verified {seconds:.1f} s after the decision")
+    if not given.yes and decide(project, model, environment, given.to_version)[0] != decided:
+        raise ProblemError("production has changed since the question; nothing changed. Run it again")
+    leave(project, model.names(settings.project), environment, decided, given.reason.strip(), to_its_end=not given.no_wait)
     return 0
+
+
+def leave(
+    project: ProjectEnvironment, names: ModelNames, environment: Environment, decided: Plan, reason: str, *, to_its_end: bool
+) -> None:
+    """Rejects, and shows what comes of it. Raises VerdictError if the return does not begin, or fails."""
+    codepipeline, began = project.client("codepipeline"), time.monotonic()
+    before = return_start.ended(codepipeline, names.return_pipeline)
+    reject(project.client("sagemaker"), decided, reason)
+    said = wake(project.client("lambda"), names, decided)
+    place = EnvironmentPlace(project, environment, Role.LOOKUP)
+    execution = return_start.started(
+        codepipeline, names, before, decided, said, lambda: live_version(project, place, names.at(environment.name)) == decided.returns.arn
+    )
+    if not execution:
+        is_there = f"version {decided.returns.number} serves {environment.name}"
+        print(f"{is_there}: version {decided.live.number} never came to stay, and no return was needed")
+        return
+    print(f"started {names.return_pipeline} {execution}; `python -m deploy_scripts.status --model {names.model}` shows it, too", flush=True)
+    if to_its_end:
+        builds, logs = project.client("codebuild"), project.client("logs")
+        follow(codepipeline, names.return_pipeline, execution, lambda build: build_logs.reason(builds, logs, build))
+        seconds = time.monotonic() - began
+        print(f"version {decided.returns.number} serves {environment.name} again, verified {seconds:.1f} s after the decision")
 
 
 def _options() -> argparse.ArgumentParser:

@@ -28,12 +28,14 @@ DEPLOYED = "DeployedModelPackageArn"
 class Plan:
     """`rejects`: in the order in which it is done. The live version is the last, so that none of the others is what production gets.
 
-    `live` that was deleted from the registry cannot be rejected: what returns is asked for then.
+    `live` that was deleted from the registry cannot be rejected: what returns is asked for then. `is_arriving`: it is the one that a
+    deployment is taking to production now.
     """
 
     live: Version
     rejects: tuple[Version, ...]
     returns: Version
+    is_arriving: bool = False
 
 
 def live_version(project: ProjectEnvironment, place: EnvironmentPlace, names: ServingNames) -> str | None:

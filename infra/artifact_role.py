@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.permissions import Statement, allowing
 from infra.service_role import ServiceRole
 
 _LONGEST_NAME = 20  # of the pipeline's in a key, which CodePipeline shortens
@@ -30,19 +30,17 @@ class ArtifactRole(ServiceRole):
     ) -> None:
         super().__init__(scope, construct_id, **options)
         keys = [key for name in pipeline_names for key in artifact_keys(name)]
-        self._own = {bucket.arn_for_objects("*"): (bucket.bucket_arn, [bucket.arn_for_objects(key) for key in keys]) for bucket in buckets}
+        arns = [bucket.bucket_arn for bucket in buckets]
+        self._own = {f"{arn}/*": (arn, [f"{arn}/{key}" for key in keys]) for arn in arns}
 
-    def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
-        """Narrows what the CDK adds; the CDK's own constructs call this."""
-        asked, resources = statement.actions, statement.resources  # each look asks another process
-        if _ANY_USE_OF_A_CONNECTION in asked:  # infra/build/code_source.py says for which repository
-            return iam.AddToPrincipalPolicyResult(statement_added=True)
+    def narrowed(self, asked: Statement) -> Sequence[Statement]:
+        if _ANY_USE_OF_A_CONNECTION in asked["Action"]:  # infra/build/code_source.py says for which repository
+            return []
         for whole, (bucket, artifacts) in self._own.items():
-            if whole in resources:
-                actions = [*_READ, *(action for action in _WRITE if action in asked)]
-                super().add_to_principal_policy(iam.PolicyStatement(actions=_BUCKET, resources=[bucket]))
-                return super().add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=artifacts))
-        return super().add_to_principal_policy(statement)
+            if whole in asked["Resource"]:
+                actions = [*_READ, *(action for action in _WRITE if action in asked["Action"])]
+                return [allowing(_BUCKET, [bucket]), allowing(actions, artifacts)]
+        return [asked]
 
 
 def artifact_keys(pipeline_name: str) -> list[str]:

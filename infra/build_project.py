@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_codebuild as codebuild
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.artifact_role import ArtifactRole
 from infra.foundation.foundation_stack import FoundationStack
+from infra.permissions import Statement
 from infra.retained_log_group import RetainedLogGroup
 from settings_schema import Project
 
@@ -69,11 +69,9 @@ class BuildProject(codebuild.PipelineProject):
 
 
 class _BuildRole(ArtifactRole):
-    def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
-        """Leaves out the log group that CodeBuild would make if the project had none; the CDK's own constructs call this."""
-        if "logs:CreateLogGroup" in statement.actions:
-            return iam.AddToPrincipalPolicyResult(statement_added=True)
-        return super().add_to_principal_policy(statement)
+    def narrowed(self, asked: Statement) -> Sequence[Statement]:
+        """Leaves out the log group that CodeBuild would make if the project had none."""
+        return [] if "logs:CreateLogGroup" in asked["Action"] else super().narrowed(asked)
 
 
 def common_environment(project: Project, foundation: FoundationStack) -> dict[str, str]:

@@ -9,8 +9,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from infra.permissions import Permission
 from infra.places import Place
-from infra.service_role import Permission
 from settings_schema import Project
 
 #: Condition of `kms:CreateGrant`: only for a service that acts for the caller, such as for a job's volume.

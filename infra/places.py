@@ -43,6 +43,10 @@ class Place:
     def sagemaker(self, kind: str, name: str) -> str:
         return self.arn("sagemaker", f"{kind}/{name}")
 
+    def versions(self, group: str) -> str:
+        """What the ARN of every version of a group begins with."""
+        return self.sagemaker("model-package", f"{group}/")
+
     def model_packages(self, group: str) -> str:
         """Every version of a group."""
         return self.sagemaker("model-package", f"{group}/*")

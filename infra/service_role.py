@@ -6,20 +6,13 @@ CDK's own constructs add to them by the same way, so that subclasses can narrow 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-
-class Permission(NamedTuple):
-    """One named statement, so that a reader of the role sees what each permission is for."""
-
-    sid: str
-    actions: Sequence[str]
-    resources: Sequence[str]
-    conditions: Mapping[str, object] | None = None
+from infra.permissions import Permission, Permissions, Statement, allowing, as_json
 
 
 class Grantee(Protocol):
@@ -36,7 +29,7 @@ class NamedRole(iam.Role):
     def __init__(
         self, scope: Construct, construct_id: str, *, assumed_by: iam.IPrincipal, description: str, role_name: str | None = None
     ) -> None:
-        self._permissions = iam.PolicyDocument()
+        self._permissions = Permissions()
         super().__init__(
             scope,
             construct_id,
@@ -48,13 +41,17 @@ class NamedRole(iam.Role):
 
     def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
         """Overrides the CDK's, which makes a policy of its own; CDK's own constructs call this."""
-        self._permissions.add_statements(statement)
+        for narrowed in self.narrowed(as_json(statement)):
+            self._permissions.add(narrowed)
         return iam.AddToPrincipalPolicyResult(statement_added=True, policy_dependable=self)
 
+    def narrowed(self, asked: Statement) -> Sequence[Statement]:
+        """What a role gets of what the CDK asks for. Subclasses give less."""
+        return [asked]
+
     def allow(self, sid: str, actions: Sequence[str], resources: Sequence[str], conditions: Mapping[str, object] | None = None) -> None:
-        """Just so: subclasses narrow what the CDK asks for, and that has no names."""
-        given = iam.PolicyStatement(sid=sid, actions=list(actions), resources=list(resources), conditions=conditions)
-        self._permissions.add_statements(given)
+        """Just so, which is not narrowed."""
+        self._permissions.add(allowing(actions, resources, sid=sid, conditions=conditions))
 
     def allow_all(self, permissions: Sequence[Permission]) -> None:
         for permission in permissions:

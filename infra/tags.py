@@ -10,5 +10,6 @@ from constructs import Construct
 
 def add_tags(scope: Construct, tags: Mapping[str, str]) -> None:
     """Tags every resource below `scope`. The CDK does not carry tags into a stage, so each stage calls this too."""
+    added = cdk.Tags.of(scope)
     for key, value in tags.items():
-        cdk.Tags.of(scope).add(key, value)
+        added.add(key, value)

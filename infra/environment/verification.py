@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from infra.encryption_key import FOR_AWS_RESOURCES, by_alias
 from infra.ownership import makes_as_ours, not_another_s
+from infra.permissions import Permission
 from infra.places import Context, Place, bucket_arn
-from infra.service_role import Grantee, Permission
+from infra.service_role import Grantee
 from infra.serving.endpoint_alarms import ROLLBACK
 from settings_schema import Asynchronous, Environment, Model, ServingNames
 from settings_schema.serving import OnEndpoint

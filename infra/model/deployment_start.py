@@ -59,6 +59,7 @@ class DeploymentStart(Construct):
             environment={
                 "MODEL": self._names.model,
                 "MODEL_PACKAGE_GROUP": self._names.model_package_group,
+                "VERSIONS_ARN": self._context.places.home.versions(self._names.model_package_group),
                 "BUILD_PIPELINE_NAME": self._context.project.names.build_pipeline,
                 "DEPLOY_PIPELINE_NAME": self._names.deploy_pipeline,
                 "RETURN_PIPELINE_NAME": self._names.return_pipeline,

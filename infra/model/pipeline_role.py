@@ -98,8 +98,8 @@ class PipelineRole(SageMakerRole):
         self.allow("RegisterUndecided", ["sagemaker:CreateModelPackage"], registry, undecided)
 
     def _read_champion(self) -> None:
-        """Evaluation compares with the version that the model's pipelines brought to production last."""
-        released = ["codepipeline:ListPipelineExecutions", "codepipeline:GetPipelineExecution"]
+        """Evaluation compares with the version that the model's pipelines brought to production last, also if it was deleted since."""
+        released = [f"codepipeline:{action}" for action in ("ListPipelineExecutions", "GetPipelineExecution", "ListActionExecutions")]
         pipelines = (self._names.deploy_pipeline, self._names.return_pipeline)
         self.allow("Champion", released, [self._home.code_pipeline(name) for name in pipelines])
 

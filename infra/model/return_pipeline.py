@@ -49,7 +49,7 @@ class ReturnPipeline(RolloutPipeline):
         )
         rendered = codepipeline.Artifact("Rendered")
         given = {"REQUESTED_PACKAGE": version.reference(), "STAGE": production.name, LEAVING: leaving.reference()}
-        render = self._build("Render", projects.render, run_order=1, output=rendered, **given)
+        render = self._build("Render", projects.render, run_order=1, output=rendered, namespace="Render", **given)
         deploy = self._deploy(production, rendered, run_order=2)
         verify = self._verify(production, projects.verify, version.reference(), run_order=3)
         self.pipeline.add_stage(stage_name="Return", actions=[render, deploy, verify])

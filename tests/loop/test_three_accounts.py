@@ -34,6 +34,7 @@ from tests.loop.documented import commands
 from tests.loop.missed_grants import Grants, Missed
 from tests.loop.person import SPEED, Happened
 from tests.loop.three_accounts import CONNECTED, PRODUCTION, PROFILES, STAGING, TOOLING, Team, said_by, start
+from tests.loop.ways_back import documented_policies, person_on_call
 from tests.loop.what_exists import what_is_there
 
 ROW = b"0.455,0.365,0.095,0.514,0.2245,0.101,0.15,M"
@@ -539,7 +540,7 @@ def documented_push(team: Team, drifted: str) -> bool:
 
 @pytest.fixture(scope="module")
 def second(team: Team, abalone: Subject, documented_push: bool) -> str:
-    """A push of abalone's file, which trains abalone alone; its version is released and rejected again. The version."""
+    """A push of abalone's file, which trains abalone alone; its version is released. The version."""
     before = Happened.to(team.person, [team.names.model(name) for name in team.settings.models])
     known = team.person.trainings(abalone.names)
     team.person.change("models/abalone.py", "threshold=2.4", "threshold=2.5")
@@ -551,11 +552,13 @@ def second(team: Team, abalone: Subject, documented_push: bool) -> str:
 
 
 @pytest.fixture(scope="module")
-def returned(team: Team, abalone: Subject, second: str) -> tuple[str | None, str | None]:
-    """What production served before and after the second version was rejected."""
+def returned(team: Team, abalone: Subject, second: str) -> tuple[str | None, str | None, str]:
+    """What production served before and after the second version was left, by somebody who may do nothing else; what the command said."""
     before = live(team, PRODUCTION, abalone.production.endpoint)
-    team.person.reject_live(abalone.names, second)
-    return before, live(team, PRODUCTION, abalone.production.endpoint)
+    team.add_profile("on-call", person_on_call(team.client(TOOLING, "iam"), documented_policies()))
+    command = ["python", "-m", "deploy_scripts.roll_back", "--model", abalone.name, "--reason", "broken", "--yes"]
+    said = team.terminal.run("roll-back", command, cwd=team.person.clone, extra={"AWS_PROFILE": "on-call"})
+    return before, live(team, PRODUCTION, abalone.production.endpoint), said
 
 
 def test_a_push_of_documentation_starts_nothing_and_of_a_model_that_model(documented_push: bool, second: str) -> None:
@@ -563,12 +566,18 @@ def test_a_push_of_documentation_starts_nothing_and_of_a_model_that_model(docume
     assert int(second.rsplit("/", 1)[-1]) > 1
 
 
-def test_rejecting_the_version_in_production_brings_the_one_before_back_to_the_other_region(
-    registered: dict[str, str], released: str | None, returned: tuple[str | None, str | None]
+def test_one_command_of_the_person_on_call_brings_the_version_before_back_to_the_other_account_and_region(
+    second: str, released: str | None, returned: tuple[str | None, str | None, str]
 ) -> None:
-    assert returned[0] is not None
-    assert returned[0] != released
-    assert returned[1] == released
+    """With what docs/operations.md says that it takes, and no more. Nothing was refused, also not what the command could do without."""
+    before, after, said = returned
+    assert before is not None
+    assert before != released
+    assert after == released
+    assert f"rejects: version {second.rsplit('/', 1)[-1]} (live)" in said
+    assert "version 1 serves production again" in said
+    assert "with these credentials" not in said
+    assert "could not be asked" not in said
 
 
 # --------------------------------------------------------------------------------------- each grant, recorded

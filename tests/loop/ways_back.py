@@ -231,9 +231,14 @@ def _subscribe(terminal: Terminal, stacks: Sequence[str]) -> str:
     return str(url)
 
 
+def documented_policies() -> list[str]:
+    """What docs/operations.md says that the engineer on call needs; and where production has an account and a region of its own."""
+    return _POLICY.findall((ROOT / "docs" / "operations.md").read_text(encoding="utf-8"))
+
+
 def documented_policy(names: ModelNames, account: str, region: str) -> str:
-    """What docs/operations.md says that the engineer on call needs, with this team's names."""
-    (policy,) = _POLICY.findall((ROOT / "docs" / "operations.md").read_text(encoding="utf-8"))
+    """In one account, with this team's names."""
+    policy, _ = documented_policies()
     for documented, here in (
         ("mlops--abalone--production", names.at("live").stack),
         ("mlops--", names.of_project.prefix),
@@ -246,9 +251,15 @@ def documented_policy(names: ModelNames, account: str, region: str) -> str:
 
 def _on_call(terminal: Terminal, names: ModelNames) -> dict[str, str]:
     """Exports of someone who may do that, and nothing else."""
-    iam, account = terminal.client("iam"), terminal.account
-    iam.create_user(UserName="on-call")
-    policy = documented_policy(names, account["account_id"], account["region"])
-    iam.put_user_policy(UserName="on-call", PolicyName="roll-back", PolicyDocument=policy)
-    key = iam.create_access_key(UserName="on-call")["AccessKey"]
+    account = terminal.account
+    key = person_on_call(terminal.client("iam"), [documented_policy(names, account["account_id"], account["region"])])
     return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+
+def person_on_call(iam: Any, policies: Sequence[str]) -> Mapping[str, str]:
+    """An access key of a user that has these policies only."""
+    iam.create_user(UserName="on-call")
+    for number_of_policy, policy in enumerate(policies):
+        iam.put_user_policy(UserName="on-call", PolicyName=f"roll-back-{number_of_policy}", PolicyDocument=policy)
+    key: Mapping[str, str] = iam.create_access_key(UserName="on-call")["AccessKey"]
+    return key

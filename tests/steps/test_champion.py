@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from failure import BadInput
 
 GROUP = "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone"
 NOON = 12
+ARCHIVE = archive.pack({"version.json": json.dumps({"algorithm": "linear"}).encode()})
+SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
+EXPORTED = {"MODEL_DATA_URL": "s3://artifacts/model.tar.gz", "MODEL_SHA256": SHA256}
 #: What CodePipeline, SageMaker and S3 answer for what is not there.
 GONE = {
     "pipeline": ("PipelineNotFoundException", "Account '111122223333' does not have a pipeline with name 'deploy'"),
@@ -33,6 +37,7 @@ class Account:
     """A deploy pipeline with its executions (status, version), newest first, in pages of two. `missing` was deleted.
 
     `returns`: (hour, version) of each execution of the return pipeline; those of the deploy pipeline ended in the hours from NOON on.
+    `recorded`: what their builds exported of the version's archive; `evaluated`: its hash, as the version's metadata has it.
     """
 
     def __init__(
@@ -41,7 +46,10 @@ class Account:
         missing: str = "",
         refused: str = "",
         returns: Sequence[tuple[int, str]] = (),
+        recorded: Mapping[str, str] | None = None,
+        evaluated: str = "",
     ) -> None:
+        self._recorded, self._facts = dict(recorded or {}), {"a": "b", **({"model-sha256": evaluated} if evaluated else {})}
         self._missing, self._refused = missing, refused
         last = NOON + len(executions) - 1
         deployed = [(last - index, status, version) for index, (status, version) in enumerate(executions)]
@@ -70,14 +78,21 @@ class Account:
         variables += [{"name": "ModelPackageArn", "resolvedValue": version}] if version else []
         return self._answer("execution", {"pipelineExecution": {"variables": variables}})
 
+    def list_action_executions(self, pipelineName: str, filter: dict[str, str]) -> dict[str, Any]:  # noqa: N803
+        assert filter["pipelineExecutionId"] in {str(index) for index, _ in enumerate(self._executions[pipelineName])}
+        render = {"actionName": "Render", "output": {"outputVariables": {"MODEL_PACKAGE_VERSION": "3", **self._recorded}}}
+        return self._answer(
+            "actions", {"actionExecutionDetails": [{"actionName": "Deploy", "output": {}}, {"actionName": "Source"}, render]}
+        )
+
     def describe_model_package(self, ModelPackageName: str) -> dict[str, Any]:  # noqa: N803
         containers = [{"ModelDataUrl": "s3://artifacts/model.tar.gz"}]
-        package = {"ModelPackageArn": ModelPackageName, "CustomerMetadataProperties": {"a": "b"}}
+        package = {"ModelPackageArn": ModelPackageName, "CustomerMetadataProperties": self._facts}
         return self._answer("package", {**package, "InferenceSpecification": {"Containers": containers}})
 
-    def get_object(self, **_: str) -> dict[str, Any]:
-        content = archive.pack({"version.json": json.dumps({"algorithm": "linear"}).encode()})
-        return self._answer("archive", {"Body": io.BytesIO(content)})
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        assert (Bucket, Key) == ("artifacts", "model.tar.gz")
+        return self._answer("archive", {"Body": io.BytesIO(ARCHIVE)})
 
 
 def of(account: Account, folder: Path, monkeypatch: pytest.MonkeyPatch) -> champion.Champion:
@@ -129,6 +144,31 @@ def test_what_was_deleted_cannot_be_compared_with_and_is_named(
     found = of(Account(missing=missing), tmp_path, monkeypatch)
     assert found.name == name
     assert champion.incomparable(found, {}) == says
+
+
+def test_a_version_that_was_deleted_while_it_serves_is_compared_with_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its deployment has said where the archive is that serves."""
+    found = of(Account(missing="package", recorded=EXPORTED), tmp_path, monkeypatch)
+    assert (found.name, found.version, found.facts, found.sha256) == (f"{GROUP}/3", {"algorithm": "linear"}, {}, SHA256)
+
+
+@pytest.mark.parametrize(
+    "account", [Account(missing="package", recorded={**EXPORTED, "MODEL_SHA256": "0" * 64}), Account(evaluated="0" * 64)]
+)
+def test_an_archive_that_was_replaced_is_not_what_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, account: Account) -> None:
+    """Jobs can write where models are kept."""
+    found = of(account, tmp_path, monkeypatch)
+    assert found.name == f"{GROUP}/3"
+    assert champion.incomparable(found, {}) == "the archive of version 3 in production is not the one that was evaluated"
+
+
+def test_an_archive_is_compared_with_where_it_is_the_one_that_was_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert of(Account(evaluated=SHA256), tmp_path, monkeypatch).folder is not None
+
+
+def test_of_a_deletion_nothing_else_is_forgiven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadInput, match="cannot be read for the comparison"):
+        of(Account(missing="package", refused="actions"), tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("what", ["pipeline", "execution", "package", "archive"])

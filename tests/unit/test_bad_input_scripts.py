@@ -17,6 +17,7 @@ pytestmark = pytest.mark.thorough  # programs are started
 
 #: Every script that talks to an account, with arguments that are good.
 SCRIPTS = {
+    "build_scripts.export": [],
     "build_scripts.follow": [],
     "build_scripts.publish": [],
     "build_scripts.run_pipeline": [],

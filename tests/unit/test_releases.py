@@ -69,6 +69,7 @@ def decided(live: int, known: list[Version], releases: Sequence[Release]) -> int
         deploys=runs[DEPLOY],
         returns=runs[RETURN],
         entered="",
+        asked="",
         built=["c" * 40],
         find=registry.get,
         changed=lambda commit: [],

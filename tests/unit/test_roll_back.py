@@ -186,7 +186,7 @@ def test_a_return_to_another_version_that_was_under_way_is_not_the_one_that_is_f
 def test_a_return_that_does_not_begin_is_a_verdict_with_what_the_function_says(
     account: DeployedAccount, function: StartDeployment, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(roll_back, "_START_SECONDS", 0.0)
+    monkeypatch.setattr(roll_back.return_start, "START_SECONDS", 0.0)
     function.begins = False
     assert leave() == 1
     assert "no execution of shop--abalone--return began" in capsys.readouterr().err
@@ -219,6 +219,107 @@ def test_nothing_is_rejected_unasked(
     assert run(roll_back.main, ["--model", "abalone", "--reason", "slow"]) == 2
     assert "--yes" in capsys.readouterr().err
     assert rejected(account) == {}
+
+
+# ------------------------------------------------------------------- while production is being changed
+
+
+def deploying(account: DeployedAccount, status: str = "InProgress") -> None:
+    """Version 4 was let in, and its update goes on: until it ends, the stack says that version 3 is deployed."""
+    stage = {"stageName": "Production", "latestExecution": {"pipelineExecutionId": "e4", "status": status}, "actionStates": []}
+    account.codepipeline.states[DEPLOY] = {"pipelineName": DEPLOY, "stageStates": [stage]}
+
+
+def test_a_version_that_is_just_being_deployed_is_not_mistaken_for_the_one_before(
+    account: DeployedAccount, function: StartDeployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which of the two breaks, only a person knows."""
+    deploying(account)
+    before = approvals(account)
+    assert leave() == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "version 4 is being deployed to live over version 3" in line
+    assert "--to-version 3 leaves version 4, an earlier one leaves both" in line
+    assert (approvals(account), function.asked) == (before, [])
+
+
+def ends(account: DeployedAccount, monkeypatch: pytest.MonkeyPatch, after_polls: int, live: int, returns_after: int | None) -> None:
+    """The deployment, after so many looks; the return to version 3 begins that many looks later, if it does."""
+    polls = 0
+
+    def sleep(_: float) -> None:
+        nonlocal polls
+        polls += 1
+        assert polls < 100
+        if polls == after_polls:
+            deploying(account, "Succeeded" if live == 4 else "Failed")
+            account.cloudformation.add(STACK, DeployedModelPackageArn=f"{PACKAGE}/{live}", EndpointName=STACK)
+        if returns_after is not None and polls == after_polls + returns_after:
+            account.codepipeline.run(RETURN, "back", "Succeeded", f"{PACKAGE}/3", minute=9)
+
+    clock = iter(range(0, 100_000, 5))
+    monkeypatch.setattr(roll_back.return_start.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(roll_back.return_start.time, "sleep", sleep)
+
+
+def test_it_is_left_for_the_one_before_it_once_it_is_there_however_long_that_takes(
+    account: DeployedAccount, function: StartDeployment, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than a return takes to begin, which is counted from the end of the deployment on."""
+    deploying(account)
+    function.begins = False
+    ends(account, monkeypatch, after_polls=40, live=4, returns_after=3)
+    assert leave("--to-version", "3") == 0
+    assert rejected(account) == {4: "answers 5xx"}
+    said = capsys.readouterr().out
+    assert "being deployed to live: version 4 of abalone (Approved)" in said
+    assert "rejects: version 4 (being deployed)" in said
+    assert said.count("a deployment is changing production; the return begins when it ends") == 1
+    assert "version 3 serves live again" in said
+
+
+def test_one_that_its_alarms_undid_or_that_was_refused_in_time_needs_no_return(
+    account: DeployedAccount, function: StartDeployment, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploying(account)
+    function.begins = False
+    ends(account, monkeypatch, after_polls=2, live=3, returns_after=None)
+    assert leave("--to-version", "3") == 0
+    assert "version 3 serves live: version 4 never came to stay, and no return was needed" in capsys.readouterr().out
+
+
+def test_a_stack_that_changes_without_a_pipeline_is_waited_for(
+    account: DeployedAccount, function: StartDeployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A deployment that was stopped goes on in CloudFormation; what it brings, its stack does not say yet."""
+    account.cloudformation.stacks[STACK] |= {"StackStatus": "UPDATE_ROLLBACK_IN_PROGRESS"}
+    assert leave() == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{STACK} is UPDATE_ROLLBACK_IN_PROGRESS; wait until it is done: `aws cloudformation wait stack-update-complete" in line
+    assert rejected(account) == {}
+
+
+def test_a_return_that_is_under_way_may_be_followed_by_another_terminal(account: DeployedAccount, function: StartDeployment) -> None:
+    """Its update is the one that changes the stack."""
+    account.cloudformation.stacks[STACK] |= {"StackStatus": "UPDATE_ROLLBACK_IN_PROGRESS"}
+    account.codepipeline.run(RETURN, "back", "InProgress", f"{PACKAGE}/2", minute=8)
+    function.begins = False
+    assert leave("--no-wait") == 0
+
+
+def test_what_a_person_agreed_to_is_asked_again_where_it_is_not_the_case_any_more(
+    account: DeployedAccount, function: StartDeployment, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A colleague was faster: production is back at version 2 when the question is answered."""
+
+    def agree(question: str, *, asked: bool) -> bool:
+        account.cloudformation.add(STACK, DeployedModelPackageArn=f"{PACKAGE}/2", EndpointName=STACK)
+        return True
+
+    monkeypatch.setattr(roll_back, "person_agrees", agree)
+    assert run(roll_back.main, ["--model", "abalone", "--reason", "slow"]) == 2
+    assert "production has changed since the question; nothing changed. Run it again" in capsys.readouterr().err
+    assert (rejected(account), function.asked) == ({}, [])
 
 
 # ------------------------------------------------------------------------------------------ what is refused

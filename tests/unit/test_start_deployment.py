@@ -44,6 +44,7 @@ class World:
     changed: dict[str, list[str]] = field(default_factory=dict)
     made_by: str = "first"
     created: int = 0
+    asked: str = ""
 
     def decide(self, wake: Wake = CLOCK) -> Plan:
         versions = {arn(number): Version(arn(number), day(self.created), said, self.made_by) for number, said in self.approval.items()}
@@ -56,6 +57,7 @@ class World:
             deploys=self.deploys,
             returns=self.returns,
             entered=self.entered,
+            asked=self.asked,
             built=self.built,
             find=versions.get,
             changed=lambda commit: self.changed.get(commit, []),
@@ -214,6 +216,47 @@ def test_a_person_repeats_it(wake: Wake) -> None:
     assert started(failed_return(rejected(BOTH_SERVED, 2), 1, 2).decide(wake)) == (None, 1)
 
 
+def test_a_return_that_a_person_stopped_does_not_begin_again_by_itself() -> None:
+    """Its end wakes this, too."""
+    world = replace(rejected(BOTH_SERVED, 2), returns=[run(1, "Stopped", 8, leaving=2)])
+    decision = world.decide()
+    assert started(decision) == (None, None)
+    assert "a return was stopped, which is not tried again by itself" in decision.told[0]
+    assert started(world.decide(Wake(approved=arn(1)))) == (None, 1), "whoever approves version 1 anew wants it back"
+
+
+def test_what_a_failed_return_has_left_live_is_left_once_a_person_rejects_it_also_if_that_event_is_lost() -> None:
+    """Version 2 was returned to and not verified; then it was rejected, for which version 1 goes back."""
+    world = failed_return(replace(rejected(rejected(THREE_SERVED, 3), 2), live=2), 2, 3)
+    assert started(world.decide(CLOCK)) == (None, 1)
+
+
+def test_where_a_return_left_its_own_version_unverified_nobody_is_told_to_try_it_again_by_leaving_it() -> None:
+    (line,) = failed_return(replace(rejected(THREE_SERVED, 3), live=2), 2, 3).decide().told
+    assert "tries again" not in line
+    assert "`python -m deploy_scripts.roll_back --model abalone` leaves version 2 for one before it" in line
+
+
+def test_a_year_of_releases_is_not_asked_about_one_by_one_before_a_return() -> None:
+    """Each question is a call, and the function has a minute."""
+    asked: list[int] = []
+
+    def release(number: int) -> Run:
+        def variables() -> dict[str, str]:
+            asked.append(number)
+            return {"ModelPackageArn": arn(number)}
+
+        return Run(str(number), "Succeeded", day(number), day(number), "first", variables)
+
+    deploys = [release(number) for number in range(300, 0, -1)]
+    versions = {arn(number): Version(arn(number), day(number) - timedelta(hours=1)) for number in range(1, 300)}
+    versions[arn(300)] = Version(arn(300), day(299), "Rejected")
+    newest = [versions[arn(number)] for number in range(299, 0, -1)]
+    state = State("abalone", versions[arn(300)], newest, deploys, [], "", "", ["first"], versions.get, lambda commit: [])
+    assert started(plan(state, CLOCK)) == (None, 299)
+    assert len(asked) < 10
+
+
 def test_a_return_that_failed_after_it_was_deployed_is_not_followed_by_another() -> None:
     """Or one fault of the verification would take production through all that ever served."""
     world = failed_return(replace(rejected(THREE_SERVED, 3), live=2), 2, 3)
@@ -328,6 +371,15 @@ def test_what_is_not_approved_or_of_another_model_is_not_deployed_by_hand() -> N
         assert any(said in reason for reason in decision.reasons)
 
 
+def test_what_cannot_be_deployed_by_hand_is_one_line_and_changes_nothing() -> None:
+    """Also not a return that failed, which `{}` tries again."""
+    world = failed_return(rejected(BOTH_SERVED, 2), 1, 2)
+    assert world.decide(Wake(by_hand=True)).back is not None
+    decision = world.decide(Wake(by_hand=True, requested=arn(2)))
+    assert (started(decision), decision.stops, decision.told) == ((None, None), (), ())
+    assert decision.reasons == [f"{arn(2)} is Rejected; allowed: the ARN of an approved version of abalone"]
+
+
 def test_a_person_gets_the_version_that_they_ask_for() -> None:
     world = replace(APPROVED_3, approval={**APPROVED_3.approval, 4: "Approved"})
     assert started(world.decide(Wake(by_hand=True, requested=arn(3)))) == (3, None)
@@ -352,6 +404,13 @@ def test_a_push_that_changes_a_template_rolls_what_production_has_and_asks() -> 
     assert decision.forth is not None
     assert decision.forth.commit == "scaled"
     assert decision.reasons == ["version 2 goes out with a changed live"]
+
+
+def test_settings_that_nobody_was_asked_about_go_out_later() -> None:
+    """A newer version took their place in the queue behind a review, and was declined then."""
+    world = replace(SCALED, approval={**SCALED.approval, 3: "Approved"})
+    world = replace(world, deploys=[run(3, "Failed", 7), run(2, "Superseded", 6, commit="scaled"), *BOTH_SERVED.deploys])
+    assert started(world.decide()) == (2, None)
 
 
 def test_equal_templates_deploy_nothing() -> None:
@@ -412,3 +471,33 @@ def test_a_return_to_a_version_that_was_rejected_meanwhile_gives_way_to_the_one_
     decision = world.decide(Wake(rejected=arn(2)))
     assert [stop.of_return for stop in decision.stops] == [True]
     assert started(decision) == (None, 1)
+
+
+# ---------------------------------------------------------------------------------------------- two approvals at once
+
+AT_ONCE = replace(
+    APPROVED_3,
+    approval={**APPROVED_3.approval, 4: "Approved"},
+    deploys=[run(4, "InProgress", 6, commit=""), run(3, "InProgress", 6, commit=""), *BOTH_SERVED.deploys],
+)
+
+
+def test_of_two_versions_on_their_way_the_older_one_is_stopped_before_it_asks_anybody() -> None:
+    (stop,) = AT_ONCE.decide().stops
+    assert (stop.run.package, stop.of_return) == (arn(3), False)
+    assert stop.reason == "version 4 is newer and approved: the deployment of version 3 is stopped before anybody is asked about it"
+
+
+def test_a_review_that_is_open_stays_open_when_a_newer_version_is_approved() -> None:
+    """Somebody is looking at it. The newer one waits for its turn behind it."""
+    assert replace(AT_ONCE, asked=AT_ONCE.deploys[1].identifier).decide().stops == []
+    assert replace(AT_ONCE, entered=AT_ONCE.deploys[1].identifier).decide().stops == []
+
+
+def test_settings_of_what_production_has_are_not_stopped_for_a_newer_version_which_does_not_bring_them() -> None:
+    settings = run(2, "InProgress", 6, commit="scaled")
+    assert replace(AT_ONCE, deploys=[AT_ONCE.deploys[0], settings, *BOTH_SERVED.deploys]).decide().stops == []
+
+
+def test_a_newer_version_that_is_rejected_meanwhile_stops_nothing_but_itself() -> None:
+    assert [stop.run.package for stop in rejected(AT_ONCE, 4).decide().stops] == [arn(4)]

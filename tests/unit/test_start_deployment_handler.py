@@ -49,6 +49,9 @@ class Aws:
         self.objects: dict[str, bytes] = {}
         self.in_production: dict[str, str] = {}
         self.over: set[str] = set()
+        self.reviewed: dict[str, Any] = {}
+        self.as_others_start = lambda: None
+        self.stop_refused = "PipelineExecutionNotStoppableException"
         self.meta = SimpleNamespace(region_name="us-east-1")
 
     def client(self, service: str, **place: str) -> Aws:
@@ -91,7 +94,8 @@ class Aws:
 
     def get_pipeline_state(self, *, name: str) -> dict[str, Any]:
         assert name == "deploy"
-        return {"stageStates": [{"stageName": "Source"}, {"stageName": "Production", "latestExecution": self.in_production}]}
+        production = {"stageName": "Production", "latestExecution": self.in_production}
+        return {"stageStates": [{"stageName": "Source"}, {"stageName": "Staging", **self.reviewed}, production]}
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
         if not self.template:
@@ -126,11 +130,12 @@ class Aws:
 
     def start_pipeline_execution(self, **request: Any) -> dict[str, str]:
         self.started.append(request)
+        self.as_others_start()
         return {"pipelineExecutionId": "started"}
 
     def stop_pipeline_execution(self, **request: Any) -> None:
         if request["pipelineExecutionId"] in self.over:
-            raise refusal("PipelineExecutionNotStoppableException", "it has ended")
+            raise refusal(self.stop_refused, "it has ended")
         self.stopped.append(request)
 
 
@@ -141,6 +146,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
     values = {
         "MODEL": "abalone",
         "MODEL_PACKAGE_GROUP": "shop--abalone",
+        "VERSIONS_ARN": f"{GROUP}/",
         "BUILD_PIPELINE_NAME": "build",
         "DEPLOY_PIPELINE_NAME": "deploy",
         "RETURN_PIPELINE_NAME": "return",
@@ -155,7 +161,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
     return made
 
 
-def wake(event: dict[str, Any]) -> dict[str, str | None]:
+def wake(event: Any) -> dict[str, str | None]:
     return start_deployment.handler(event, None)
 
 
@@ -239,9 +245,11 @@ def test_the_review_of_a_rejected_version_is_closed_with_the_reason(aws: Aws) ->
     assert aws.started == []
 
 
-def test_one_that_is_in_production_or_has_just_ended_is_not_stopped(aws: Aws) -> None:
+@pytest.mark.parametrize("refused", ["PipelineExecutionNotStoppableException", "DuplicatedStopRequestException"])
+def test_one_that_is_in_production_or_has_just_ended_is_not_stopped(aws: Aws, refused: str) -> None:
+    """Nor one that the same rejection, delivered twice, is just stopping."""
     in_review(aws)
-    aws.over = {"3-review"}
+    aws.over, aws.stop_refused = {"3-review"}, refused
     wake(APPROVAL)
     aws.over, aws.in_production = set(), {"pipelineExecutionId": "3-review", "status": "InProgress"}
     wake(APPROVAL)
@@ -266,3 +274,76 @@ def test_an_approval_of_an_older_version_is_answered_with_the_way_back(aws: Aws)
     wake({**APPROVAL, "detail": {"ModelPackageArn": f"{GROUP}/1", "ModelApprovalStatus": "Approved"}})
     assert aws.started == []
     assert "to go back: `python -m deploy_scripts.roll_back --model abalone --to-version 1`" in aws.published[0]
+
+
+def test_a_second_thing_to_tell_does_not_repeat_the_first(aws: Aws) -> None:
+    """It comes with the event of an approval, and goes with the next look."""
+    aws.approval = {2: "Rejected", 3: "Approved", 4: "Approved"}
+    aws.runs["deploy"].insert(0, ("4-review", "first", "InProgress", 9))
+    wake({"source": "schedule"})
+    wake({**APPROVAL, "detail": {"ModelPackageArn": f"{GROUP}/3", "ModelApprovalStatus": "Approved"}})
+    wake({"source": "schedule"})
+    first, second = aws.published
+    assert "version 2 is Rejected and serves production" in first
+    assert "version 4 is newer than version 3" in second
+    assert "version 2 is Rejected" not in second
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"package": f"{GROUP}/2".replace("us-east-1", "eu-west-1")},
+        {"package": f"{GROUP}/2".replace("111122223333", "999999999999")},
+        {"package": f"{GROUP}/2".replace("shop--abalone", "shop--fish")},
+        {"package": f"{GROUP}/latest"},
+        {"package": f"{GROUP}/2/2"},
+        {"package": f"{GROUP}/9"},
+        {"package": "2"},
+        {"package": ""},
+        {"package": 2},
+        {"pakage": f"{GROUP}/2"},
+        {"package": f"{GROUP}/2", "force": True},
+        {"key1": "value1"},
+        f"{GROUP}/2",
+        [f"{GROUP}/2"],
+    ],
+    ids=str,
+)
+def test_what_is_no_approved_version_of_the_model_is_one_line_by_hand_and_nothing_changes(aws: Aws, event: Any) -> None:
+    """Also what `{}` would try again: a version that was declined."""
+    aws.approval[3] = "Approved"
+    aws.runs["deploy"].insert(0, ("3", "first", "Failed", 7))
+    answer = wake(event)
+    typed = event["package"] if isinstance(event, dict) and isinstance(event.get("package"), str) and len(event) == 1 else ""
+    assert str(answer["reason"]).endswith("; allowed: the ARN of an approved version of abalone")
+    assert str(answer["reason"]).startswith(typed or json.dumps(event))
+    assert "\n" not in str(answer["reason"])
+    assert (answer["started"], answer["returned"], aws.started, aws.stopped, aws.published) == (None, None, [], [], [])
+
+
+@pytest.mark.parametrize("event", [{}, None], ids=["{}", "no payload"])
+def test_nothing_by_hand_tries_again_what_was_declined(aws: Aws, event: Any) -> None:
+    aws.approval[3] = "Approved"
+    aws.runs["deploy"].insert(0, ("3", "first", "Failed", 7))
+    assert wake(event)["started"] == "started"
+
+
+def test_of_two_approvals_at_once_the_older_one_s_deployment_is_stopped_whichever_was_started_first(aws: Aws) -> None:
+    """Neither event has seen the other's deployment before it started its own."""
+    aws.approval |= {3: "Approved", 4: "Approved"}
+
+    def both_run() -> None:
+        aws.runs["deploy"] = [("4", "", "InProgress", 7), ("3", "", "InProgress", 7), *aws.runs["deploy"]]
+
+    aws.as_others_start = both_run
+    assert wake(APPROVAL)["started"] == "started"
+    assert [stop["pipelineExecutionId"] for stop in aws.stopped] == ["3"]
+
+
+def test_a_review_that_is_open_is_not_stopped_for_a_newer_version(aws: Aws) -> None:
+    aws.approval |= {3: "Approved", 4: "Approved"}
+    aws.runs["deploy"] = [("4", "", "InProgress", 7), ("3", "", "InProgress", 7), *aws.runs["deploy"]]
+    review = {"actionName": "Approve", "latestExecution": {"status": "InProgress", "token": "t"}}
+    aws.reviewed = {"latestExecution": {"pipelineExecutionId": "3", "status": "InProgress"}, "actionStates": [review]}
+    wake(APPROVAL)
+    assert aws.stopped == []

@@ -11,15 +11,15 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
 
-from .history import commits, in_production, runs
-from .plan import Plan, plan
+from .history import commits, in_production_and_asked, runs
+from .plan import Plan, plan, what_is_overtaken
 from .registry import Registry
 from .stacks import Stack, changed, cloudformation, deployed_package
 from .state import APPROVED, REJECTED, Run, Start, State, Stop, Version, Wake
@@ -28,14 +28,19 @@ from .told import tell
 #: Variables of the pipelines (infra/model/rollout_pipeline.py, return_pipeline.py).
 PACKAGE, LEAVING = "ModelPackageArn", "Leaving"
 _LONGEST_REASON = 200  # of StopPipelineExecution
+#: Its errors for an execution that has ended, and for one that somebody else, or the same at the same moment, is stopping.
+_ENDS_ANYHOW = ("PipelineExecutionNotStoppableException", "DuplicatedStopRequestException")
 
 
 @dataclass(frozen=True)
 class Names:
-    """`stacks` serve the model, the last one in production. `told`: key in `bucket` of what was told last."""
+    """`versions`: what the ARN of each begins with. `stacks` serve the model, the last one in production. `told`: key in `bucket` of what
+    was told last.
+    """
 
     model: str
     group: str
+    versions: str
     build_pipeline: str
     deploy_pipeline: str
     return_pipeline: str
@@ -50,6 +55,7 @@ class Names:
         return cls(
             model=variables["MODEL"],
             group=variables["MODEL_PACKAGE_GROUP"],
+            versions=variables["VERSIONS_ARN"],
             build_pipeline=variables["BUILD_PIPELINE_NAME"],
             deploy_pipeline=variables["DEPLOY_PIPELINE_NAME"],
             return_pipeline=variables["RETURN_PIPELINE_NAME"],
@@ -61,24 +67,34 @@ class Names:
         )
 
 
-def wake_of(event: Mapping[str, Any]) -> Wake:
-    """What of an event counts: who was decided about, or asked for."""
-    if "source" not in event:
-        return Wake(by_hand=True, requested=str(event.get("package") or ""))
+def wake_of(event: Any) -> Wake:
+    """What of an event counts: who was decided about, or asked for. By hand it is whatever somebody typed."""
+    if not isinstance(event, Mapping) or "source" not in event:
+        return Wake(by_hand=True, requested=_requested(event or {}))
     detail = event.get("detail") or {}
     arn, status = str(detail.get("ModelPackageArn", "")), detail.get("ModelApprovalStatus")
     return Wake(approved=arn if status == APPROVED else "", rejected=arn if status == REJECTED else "")
 
 
+def _requested(typed: Any) -> str:
+    """What is asked for; empty for nothing. Anything but one ARN stays as it was typed, for the line that refuses it."""
+    if typed == {}:
+        return ""
+    package = typed.get("package") if isinstance(typed, Mapping) and len(typed) == 1 else None
+    return package if isinstance(package, str) and package else json.dumps(typed)
+
+
 def look(names: Names, codepipeline: Any) -> State:
     """Production's version first: what ends meanwhile is then still on its way, and its end wakes this again."""
-    registry, live = Registry(names.group), names.stacks[-1]
+    registry, live = Registry(names.group, names.versions), names.stacks[-1]
     deployed = deployed_package(live)
+    entered, asked = in_production_and_asked(codepipeline, names.deploy_pipeline)
     of_commit = functools.partial(changed, boto3.client("s3"), names.bucket, names.stacks)
     return State(
         model=names.model,
         production=registry.find(registry.original(deployed)) if deployed else None,
-        entered=in_production(codepipeline, names.deploy_pipeline),
+        entered=entered,
+        asked=asked,
         approved=registry.approved(),
         deploys=runs(codepipeline, names.deploy_pipeline),
         returns=runs(codepipeline, names.return_pipeline),
@@ -89,29 +105,32 @@ def look(names: Names, codepipeline: Any) -> State:
     )
 
 
-def handler(event: Mapping[str, Any], context: object) -> dict[str, str | None]:
+def handler(event: Any, context: object) -> dict[str, str | None]:
     names, codepipeline = Names.of(os.environ), boto3.client("codepipeline")
     cloudformation.cache_clear()  # credentials of another account end, and a warm function lives on
     state = look(names, codepipeline)
     decision = plan(state, wake_of(event))
-    for stop in decision.stops:
-        _stop(codepipeline, names.return_pipeline if stop.of_return else names.deploy_pipeline, stop)
+    _stop(codepipeline, names, decision.stops)
     returned = _start(codepipeline, names, names.return_pipeline, decision.back, state.returns)
     started = _start(codepipeline, names, names.deploy_pipeline, decision.forth, state.deploys)
     reason = "; ".join(decision.reasons)
     print(f"{_said(decision, started, returned)}: {reason}")
     tell(decision.told, names.topic, names.bucket, names.told)
+    if started:  # another event may have started another version meanwhile: whoever looks last sees both
+        _stop(codepipeline, names, what_is_overtaken(look(names, codepipeline)))
     return {"started": started, "returned": returned, "reason": reason}
 
 
-def _stop(client: Any, pipeline: str, stop: Stop) -> None:
-    """What it has begun is abandoned: a review is closed with it. One that has ended meanwhile needs no stop."""
-    given = {"pipelineExecutionId": stop.run.identifier, "abandon": True, "reason": stop.reason[:_LONGEST_REASON]}
-    try:
-        client.stop_pipeline_execution(pipelineName=pipeline, **given)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "PipelineExecutionNotStoppableException":
-            raise
+def _stop(client: Any, names: Names, stops: Iterable[Stop]) -> None:
+    """What they have begun is abandoned: a review is closed with it. One that has ended, or is being stopped, needs no stop."""
+    for stop in stops:
+        pipeline = names.return_pipeline if stop.of_return else names.deploy_pipeline
+        given = {"pipelineExecutionId": stop.run.identifier, "abandon": True, "reason": stop.reason[:_LONGEST_REASON]}
+        try:
+            client.stop_pipeline_execution(pipelineName=pipeline, **given)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _ENDS_ANYHOW:
+                raise
 
 
 def _start(client: Any, names: Names, pipeline: str, start: Start | None, known: Sequence[Run]) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 from .state import IN_PROGRESS, SUCCEEDED, Run
 
 PRODUCTION_STAGE = "Production"
+_OCCUPIED = (IN_PROGRESS, "Stopping")
 
 
 def executions(client: Any, pipeline: str) -> Iterator[Mapping[str, Any]]:
@@ -50,8 +51,20 @@ def _commit(execution: Mapping[str, Any]) -> str:
     return next((str(revision.get("revisionId", "")) for revision in execution.get("sourceRevisions", [])), "")
 
 
-def in_production(client: Any, pipeline: str) -> str:
-    """The execution that is in the deploy pipeline's last stage now; empty if there is none."""
-    stages = {stage["stageName"]: stage.get("latestExecution", {}) for stage in client.get_pipeline_state(name=pipeline)["stageStates"]}
-    latest = stages.get(PRODUCTION_STAGE, {})
-    return str(latest["pipelineExecutionId"]) if latest.get("status") in (IN_PROGRESS, "Stopping") else ""
+def in_production_and_asked(client: Any, pipeline: str) -> tuple[str, str]:
+    """The execution that is in the deploy pipeline's last stage now, and the one whose review is open; empty if there is none."""
+    stages = client.get_pipeline_state(name=pipeline)["stageStates"]
+    entered = (stage for stage in stages if stage["stageName"] == PRODUCTION_STAGE and _latest(stage).get("status") in _OCCUPIED)
+    asked = (stage for stage in stages if any(_is_open_review(action) for action in stage.get("actionStates", [])))
+    first, second = (str(_latest(next(found, {})).get("pipelineExecutionId", "")) for found in (entered, asked))
+    return first, second
+
+
+def _latest(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of a stage or an action; empty before its first execution."""
+    return state.get("latestExecution") or {}
+
+
+def _is_open_review(action: Mapping[str, Any]) -> bool:
+    """Only a manual approval has a token."""
+    return _latest(action).get("status") == IN_PROGRESS and bool(_latest(action).get("token"))

@@ -12,14 +12,16 @@ from .state import APPROVED, DELETED, Version
 
 _COPY_OF = "copy of "  # deploy_scripts/regional_copy.py
 _GONE = re.compile(r"does not exist|could not find", re.IGNORECASE)
+_NUMBER = r"[1-9][0-9]{0,8}"
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Registry:
-    """The versions of one group. Each is asked for once."""
+    """The versions of one group; `own`: what the ARN of each begins with. Each is asked for once."""
 
-    def __init__(self, group: str) -> None:
-        self._client, self._group, self._found = boto3.client("sagemaker"), group, dict[str, Version | None]()
+    def __init__(self, group: str, own: str) -> None:
+        self._client, self._group, self._own = boto3.client("sagemaker"), group, own
+        self._found: dict[str, Version | None] = {}
 
     def approved(self) -> list[Version]:
         """Newest version first. The API's own order is oldest first."""
@@ -35,9 +37,10 @@ class Registry:
         return sorted(versions, key=lambda version: version.number, reverse=True)
 
     def find(self, arn: str) -> Version | None:
-        """One that was deleted is DELETED; None for what is no version of the group."""
+        """One that was deleted is DELETED; None for what is no version of the group, such as one of another account or region."""
         if arn not in self._found:
-            self._found[arn] = self._describe(arn) if f":model-package/{self._group}/" in arn else None
+            is_own = arn.startswith(self._own) and re.fullmatch(_NUMBER, arn.removeprefix(self._own))
+            self._found[arn] = self._describe(arn) if is_own else None
         return self._found[arn]
 
     def _describe(self, arn: str) -> Version:

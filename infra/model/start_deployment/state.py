@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cached_property
 
 APPROVED, REJECTED, DELETED = "Approved", "Rejected", "deleted"
-IN_PROGRESS, SUCCEEDED, FAILED = "InProgress", "Succeeded", "Failed"
+IN_PROGRESS, SUCCEEDED, FAILED, SUPERSEDED = "InProgress", "Succeeded", "Failed", "Superseded"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ class Wake:
 
 @dataclass(frozen=True)
 class State:
-    """`deploys` and `returns`: executions of the two pipelines, each newest first. `entered`: the one that is in the stage Production.
+    """`deploys` and `returns`: executions of the two pipelines, each newest first. `entered`: the one that is in the stage Production;
+    `asked`: the one whose review is open.
 
     `approved`: newest version first. `built`: commits that were built and tested, newest first. `find`: a version by its ARN, whatever
     its approval. `changed`: of a commit, the serving stacks whose deployed template is another one than it keeps.
@@ -98,6 +99,7 @@ class State:
     deploys: Sequence[Run]
     returns: Sequence[Run]
     entered: str
+    asked: str
     built: Sequence[str]
     find: Callable[[str], Version | None]
     changed: Callable[[str], Sequence[str]]
@@ -116,13 +118,9 @@ class State:
     def last_commit(self) -> str:
         return self.releases[0].commit if self.releases else ""
 
-    def version_of(self, run: Run) -> Version | None:
-        """None also where the version is younger than the execution, which was of another one that had its name."""
-        version = self.find(run.package) if run.package else None
-        return version if version and (version.approval == DELETED or version.created < run.started) else None
-
     def has_served(self, version: Version) -> bool:
-        return any(run.package == version.arn and run.started > version.created for run in self.releases)
+        """A release older than the version was of another one that had its name. Which version a run is of costs a question each."""
+        return any(run.started > version.created and run.package == version.arn for run in self.releases)
 
     def roll_back(self, *options: str) -> str:
         """The command that a person is offered."""

@@ -1,4 +1,4 @@
-"""Tells people what they have to know, through the alert topic: once, however often the function is woken while nothing changes."""
+"""Tells people what they have to know, through the alert topic: each line once, however often the function is woken while it is so."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import boto3
 def tell(lines: Sequence[str], topic: str, bucket: str, key: str) -> None:
     """`bucket` and `key`: where it is remembered what was told last, and that nothing is to be told any more."""
     s3, text = boto3.client("s3"), "\n".join(lines)
-    if text == _last(s3, bucket, key):
+    last = _last(s3, bucket, key)
+    if text == last:
         return
-    if text:
-        boto3.client("sns").publish(TopicArn=topic, Subject=lines[0].encode("ascii", "replace").decode()[:99], Message=text)
+    if fresh := [line for line in lines if line not in last.splitlines()]:
+        subject = fresh[0].encode("ascii", "replace").decode()[:99]
+        boto3.client("sns").publish(TopicArn=topic, Subject=subject, Message="\n".join(fresh))
     s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
 
 

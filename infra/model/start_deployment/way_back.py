@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .state import APPROVED, FAILED, REJECTED, Start, State, Stop, Version, Wake, Way
+from .state import APPROVED, FAILED, REJECTED, SUCCEEDED, Run, Start, State, Stop, Version, Wake, Way
 
 
 def the_way_back(state: State, wake: Wake, stops: Sequence[Stop]) -> Way:
@@ -24,12 +24,10 @@ def the_way_back(state: State, wake: Wake, stops: Sequence[Stop]) -> Way:
     if target is None:
         line = f"{state.model}: {cause}, and no other version that has served it is approved; it serves on. {_what_now(state, live)}"
         return None, line, line
-    forced = wake.by_hand or wake.rejected == live.arn
-    if not forced and _has_failed(state, target, live):
-        line = (
-            f"{state.model}: {cause}, and a return failed, which is not tried again by itself: "
-            f"`python -m deploy_scripts.status --model {state.model}` says why, {state.roll_back()} tries again"
-        )
+    forced = wake.by_hand or wake.rejected == live.arn or wake.named == target.arn
+    failed = None if forced else _failed_return(state, target, live)
+    if failed is not None:
+        line = f"{state.model}: {cause}, and a return {_how(failed)}, which is not tried again by itself: {_what_of(state, failed, live)}"
         return None, line, line
     line = f"{state.model}: {cause}; production returns to {target}"
     return Start(target, state.last_commit, live.arn), line, line
@@ -72,8 +70,7 @@ def _served_before(state: State, live: Version) -> Version | None:
     """
     if live.approval == APPROVED and state.releases and state.releases[0].package == live.arn:
         return live
-    served = {version.arn: version for run in state.releases if (version := state.version_of(run)) and version.arn != live.arn}
-    return max((version for version in served.values() if version.approval == APPROVED), key=lambda version: version.number, default=None)
+    return next((version for version in state.approved if version.arn != live.arn and state.has_served(version)), None)
 
 
 def _older_one_asked_for(state: State, wake: Wake, live: Version) -> Version | None:
@@ -84,10 +81,26 @@ def _older_one_asked_for(state: State, wake: Wake, live: Version) -> Version | N
     return version if state.has_served(version) else None
 
 
-def _has_failed(state: State, target: Version, live: Version) -> bool:
-    """Since the last release, which is what the return was about: it left production as it was, or with a version it did not verify."""
-    failed = [run for run in state.returns if run.status == FAILED and run.started > state.releases[0].ended]
-    return any((run.package, run.leaving) == (target.arn, live.arn) or run.package == live.arn for run in failed)
+def _failed_return(state: State, target: Version, live: Version) -> Run | None:
+    """Since the last release, which is what the return was about: it left production as it was, or with a version it did not verify.
+
+    One that a person has stopped, too. Whoever rejects what it has left in production wants that away, too.
+    """
+    ended = [run for run in state.returns if run.is_over and run.status != SUCCEEDED and run.started > state.releases[0].ended]
+    same = [run for run in ended if (run.package, run.leaving) == (target.arn, live.arn)]
+    unverified = [run for run in ended if run.package == live.arn and live.approval == APPROVED]
+    return next(iter([*same, *unverified]), None)
+
+
+def _how(failed: Run) -> str:
+    return "failed" if failed.status == FAILED else f"was {failed.status.lower()}"
+
+
+def _what_of(state: State, failed: Run, live: Version) -> str:
+    status = f"`python -m deploy_scripts.status --model {state.model}`"
+    if failed.package == live.arn:
+        return f"{status} says why and verifies it again, {state.roll_back()} leaves {live} for one before it"
+    return f"{status} says why, {state.roll_back()} tries again"
 
 
 def _what_now(state: State, live: Version) -> str:

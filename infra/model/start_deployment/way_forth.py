@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .state import APPROVED, Run, Start, State, Stop, Version, Wake, Way
+from .state import APPROVED, SUPERSEDED, Run, Start, State, Stop, Version, Wake, Way
 
 
 def the_way_forth(state: State, wake: Wake, stops: Sequence[Stop], *, returns: bool) -> Way:
     """The newest approved version that production does not have and that was not tried; else what production has, with newer settings."""
-    refused = _refused(state, wake)
-    if refused:
-        return None, refused, ""
     on = [run for run in state.deploys if run.is_on and run not in [stop.run for stop in stops]]
     older = _is_older(state, wake, on)
     if older and not returns:
@@ -22,15 +19,6 @@ def the_way_forth(state: State, wake: Wake, stops: Sequence[Stop], *, returns: b
         if version.arn == wake.named or wake.by_hand or not was_tried(state, version):
             return _out(state, version)
     return _again(state, wake, on)
-
-
-def _refused(state: State, wake: Wake) -> str:
-    """A version that is asked for by hand and cannot be deployed."""
-    version = state.find(wake.requested) if wake.requested else None
-    if wake.requested and (version is None or version.approval != APPROVED):
-        said = f"is {version.approval}" if version else "is no version of this model"
-        return f"{wake.requested} {said}; allowed: the ARN of an approved version of {state.model}"
-    return ""
 
 
 def _newer(state: State, wake: Wake) -> list[Version]:
@@ -89,11 +77,15 @@ def _again(state: State, wake: Wake, on: Sequence[Run]) -> Way:
 
 
 def _settings(state: State, wake: Wake, live: Version) -> Way:
-    """With the newest commit, if that has other serving templates. Code that was pushed asks a person, and asks once."""
+    """With the newest commit, if that has other serving templates. Code that was pushed asks a person, and asks once.
+
+    An execution that was superseded has asked nobody.
+    """
     newest = state.built[0] if state.built else ""
     if newest in ("", state.last_commit):
         return None, f"production has {live} with the newest commit that was built", ""
-    if not wake.by_hand and any(run.is_over and run.commit == newest and run.package == live.arn for run in state.deploys):
+    ended = [run for run in state.deploys if run.is_over and run.status != SUPERSEDED and run.commit == newest]
+    if not wake.by_hand and any(run.package == live.arn for run in ended):
         return None, f"{live} with {newest[:12]} was tried already; by hand it is tried again", ""
     changed = state.changed(newest)
     if not changed:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import archive
@@ -30,8 +30,10 @@ from failure import BadInput
 from numpy.typing import NDArray
 
 SCORING_TIMEOUT_SECONDS = 600
-#: Variable of both pipelines that names the version which an execution releases.
-VERSION_VARIABLE = "ModelPackageArn"
+#: Variable of both pipelines that names the version which an execution releases, and what its builds export of the version's archive.
+VERSION_VARIABLE, ARCHIVE_VARIABLE, HASH_VARIABLE = "ModelPackageArn", "MODEL_DATA_URL", "MODEL_SHA256"
+#: Metadata of a version that has its archive's hash.
+_HASH = "model-sha256"
 #: Fewer say nothing about a difference.
 FEWEST_ROWS = 30
 
@@ -61,8 +63,9 @@ class Champion:
 def released_by(pipelines: Sequence[str], scratch: Path) -> Champion:
     """The version that one of the pipelines released last -> model package -> archive. Whatever serves it, and in whichever account.
 
-    Without a release there is no champion. A version that was deleted since cannot be compared with, and that is said: a later version
-    has to be able to replace it. Raises BadInput when AWS refuses: a comparison that is quietly skipped is no gate.
+    Without a release there is no champion. Of a version that was deleted from the registry since, which serves on, its deployment has said
+    where the archive is. What is nowhere any more cannot be compared with, and that is said: a later version has to be able to replace it.
+    Raises BadInput when AWS refuses: a comparison that is quietly skipped is no gate.
     """
     import boto3  # only needed with a deploy pipeline
     from botocore.exceptions import BotoCoreError, ClientError
@@ -73,12 +76,14 @@ def released_by(pipelines: Sequence[str], scratch: Path) -> Champion:
         released = [release for pipeline in pipelines if (release := _released(codepipeline, pipeline))]
         if not released:
             return Champion()
-        _, name = max(released)
-        number = name.rsplit("/", 1)[-1]
-        package = _found(boto3.client("sagemaker").describe_model_package, ModelPackageName=name)
-        if package is None:
+        last = max(released)
+        name, number = last.version, last.version.rsplit("/", 1)[-1]
+        package = _found(boto3.client("sagemaker").describe_model_package, ModelPackageName=name) or {}
+        recorded = {} if package else _recorded(codepipeline, last)
+        url = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"] if package else recorded.get(ARCHIVE_VARIABLE)
+        if not url:
             return Champion(name=name, absent=f"version {number} in production was deleted from the registry")
-        place = urlsplit(package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
+        place = urlsplit(url)
         content = _found(s3.get_object, Bucket=place.netloc, Key=place.path.lstrip("/"))
         if content is None:
             return Champion(name=name, absent=f"the archive of version {number} in production was deleted from S3")
@@ -88,11 +93,37 @@ def released_by(pipelines: Sequence[str], scratch: Path) -> Champion:
         raise BadInput(
             f"what {' or '.join(pipelines)} released last cannot be read for the comparison: {type(error).__name__} {error}"
         ) from None
-    return from_archive(packed, scratch, package["ModelPackageArn"], package.get("CustomerMetadataProperties", {}))
+    facts = package.get("CustomerMetadataProperties", {})
+    current, evaluated = from_archive(packed, scratch, name, facts), facts.get(_HASH) or recorded.get(HASH_VARIABLE)
+    if evaluated not in (None, "", "unknown", current.sha256):
+        return Champion(name=name, absent=f"the archive of version {number} in production is not the one that was evaluated")
+    return current
 
 
-def _released(codepipeline: Any, pipeline: str) -> tuple[datetime, str] | None:
-    """When it was there, and the version's ARN, a variable of the execution. CodePipeline lists the newest first, for twelve months.
+class Release(NamedTuple):
+    """When the version was there, its ARN, and the execution that brought it."""
+
+    ended: datetime
+    version: str
+    pipeline: str
+    execution: str
+
+
+def _recorded(codepipeline: Any, release: Release) -> dict[str, str]:
+    """What the builds of a deployment exported, where the version's archive is among it; empty of one from before they did."""
+    request: dict[str, Any] = {"pipelineName": release.pipeline, "filter": {"pipelineExecutionId": release.execution}}
+    while True:
+        page = codepipeline.list_action_executions(**request)
+        exported = [(action.get("output") or {}).get("outputVariables") or {} for action in page["actionExecutionDetails"]]
+        if found := next((dict(variables) for variables in exported if variables.get(ARCHIVE_VARIABLE)), None):
+            return found
+        if "nextToken" not in page:
+            return {}
+        request["nextToken"] = page["nextToken"]
+
+
+def _released(codepipeline: Any, pipeline: str) -> Release | None:
+    """The last one of a pipeline. The version's ARN is a variable of the execution. CodePipeline lists the newest first, for twelve months.
 
     The end counts, not the beginning: a return passes a deployment that waits for its approval.
     """
@@ -105,7 +136,7 @@ def _released(codepipeline: Any, pipeline: str) -> tuple[datetime, str] | None:
                 run = codepipeline.get_pipeline_execution(pipelineName=pipeline, pipelineExecutionId=identifier)["pipelineExecution"]
                 values = {variable["name"]: variable.get("resolvedValue") for variable in run.get("variables", [])}
                 if str(values.get(VERSION_VARIABLE)).startswith("arn:"):
-                    return execution["lastUpdateTime"], str(values[VERSION_VARIABLE])
+                    return Release(execution["lastUpdateTime"], str(values[VERSION_VARIABLE]), pipeline, identifier)
         if "nextToken" not in page:
             return None
         request["nextToken"] = page["nextToken"]

@@ -1,0 +1,57 @@
+"""Small versions to export: fitted here on hand-made rows, by the very code of the steps."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from build_scripts.step_modules import load
+
+ROWS = 600
+CLASSES = {"regression": None, "binary": ["no", "yes"], "multiclass": ["ash", "oak", "yew"]}
+#: Few rounds for a test, and enough that the order in which leaves are added shows.
+BUDGET = {"gradient_boosting": {"num_round": "150", "eta": "0.1"}, "random_forest": {"num_parallel_tree": "40"}, "linear": {}}
+PREPARATION = {
+    "outlier_rule": "iqr",
+    "outlier_factor": 1.5,
+    "numeric_imputation": "median",
+    "normalisation": "standard",
+    "missing_indicators": True,
+    "max_categories": 3,
+}
+#: More categories than are kept, and one that is a number.
+TOWNS, SIZES = ["Lima, Peru", "Łódź", "a b", "rare", None], ["4", "10"]
+
+
+def columns() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Numbers of which a tenth is missing, one of them called as an output is; categories. The same in every test."""
+    generator = np.random.default_rng(8)
+    area, score = np.exp(generator.normal(size=ROWS)), generator.normal(size=ROWS)
+    area[generator.random(ROWS) < 0.1] = np.nan
+    towns, sizes = generator.choice(5, ROWS, p=[0.3, 0.3, 0.2, 0.1, 0.1]), generator.integers(0, 2, ROWS)
+    return {"area": area, "score": score}, {"town": (TOWNS, towns), "size": (SIZES, sizes)}
+
+
+def target(problem: str) -> Any:
+    numeric, categorical = columns()
+    level = np.nan_to_num(numeric["area"]) * 3 + numeric["score"] + categorical["town"][1]
+    if problem == "regression":
+        return level
+    return np.digitize(level, np.quantile(level, [0.6] if problem == "binary" else [0.3, 0.6])).astype(float)
+
+
+@functools.cache
+def fitted(problem: str, algorithm: str, **preparation: Any) -> Any:
+    """`Served`, as an endpoint has it. One for all tests: none changes it."""
+    numeric, categorical = columns()
+    state = load("features").fit(numeric, categorical, {**PREPARATION, **preparation})
+    preparer = load("features").Preparer(state)
+    matrix = preparer.transform(load("features").stack(numeric, preparer.numeric, ROWS), list(categorical.values()))
+    about = {"problem": problem, "metric": "rmse", "classes": CLASSES[problem]}
+    part = load("dataset").Part(matrix, target(problem), np.ones(ROWS))
+    model = load(f"algorithms.{algorithm}").fit(part, None, about, BUDGET[algorithm])
+    version = {"algorithm": algorithm, "decision_threshold": 0.37}
+    state |= {"model": "trees", "dataset": {"problem": problem, "metric": "rmse"}, "classes": CLASSES[problem]}
+    return load("served").Served(preparer, model, about, version, state)
