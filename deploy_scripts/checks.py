@@ -77,7 +77,7 @@ def latency(milliseconds: Sequence[float], limit_ms: int, *, is_last: bool = Fal
         return None
     p50, p99 = (ordered[math.ceil(share * len(ordered)) - 1] for share in (0.50, 0.99))
     if speed is Speed.SLOW:
-        allowed = f"{limit_ms} ms that models/ gives 99 of 100 (Endpoint.p99_latency_ms)"
+        allowed = f"{limit_ms} ms that models/ gives 99 of 100 (p99_latency_ms)"
         raise VerdictError(f"too slow: {slow} of {len(ordered)} answers took longer than the {allowed}; p50 {p50:.0f} ms, p99 {p99:.0f} ms")
     return f"latency: p50 {p50:.1f} ms, p99 {p99:.1f} ms of {limit_ms} ms allowed ({len(ordered)} requests, {slow} slower)"
 

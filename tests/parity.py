@@ -114,6 +114,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_other_invocations.py",
         "local_account/test_scaling.py",
         "journeys/test_scaling_day.py",
+        "journeys/test_kinds.py",
         "loop/test_ways_back.py",
     ),
     "Events, schedules, metrics, alarms": (

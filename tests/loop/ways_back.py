@@ -214,13 +214,13 @@ def number(version: str) -> str:
     return version.rsplit("/", 1)[-1]
 
 
-def start(directory: Path, models: Path = MODELS) -> Team:
+def start(directory: Path) -> Team:
     """An account in which the first version is registered, before anybody has approved anything."""
     clone, faults = directory / "clone", directory / "faults"
     faults.mkdir(parents=True)
     make_clone(clone)
     shutil.rmtree(clone / "models")
-    shutil.copytree(models, clone / "models")
+    shutil.copytree(MODELS, clone / "models")
     terminal = Terminal(clone, directory, tools=ROOT)
     try:
         terminal.start_account(speed=SPEED)
