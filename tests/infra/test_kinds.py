@@ -40,7 +40,7 @@ def test_a_serverless_endpoint_has_no_instances_and_what_it_cannot_have_is_left_
     assert model["PrimaryContainer"]["Environment"]["SAGEMAKER_MODEL_SERVER_WORKERS"] == "1"
 
 
-@pytest.mark.parametrize("stack", [ASYNCHRONOUS, "shop--abalone--live"])
+@pytest.mark.parametrize("stack", [ASYNCHRONOUS, "shop--arrests--live"])
 def test_the_other_kinds_are_isolated_from_the_network(of_type, stack):
     assert only(of_type("AWS::SageMaker::Model", stack))["EnableNetworkIsolation"] is True
 

@@ -49,6 +49,7 @@ SHARED_BY_MODELS = {
     (r".*", r"sqs:SendMessage", r".*DeadLetters.*"): "an environment's dead letters",
     (r"DeployPipelineRole", r"sns:Publish", r".*Alerts.*"): "an approval is asked for where every alarm speaks",
     (r"StartRetraining", r"sns:Publish", r".*Alerts.*"): "what is missing to learn from is told where every alarm speaks",
+    (r"VerifyRole", r"codepipeline:ListPipelineExecutions", r".*--build"): "which commits a version brings, all models' builds know",
     (r"StartDeployment", r"sns:Publish", r".*Alerts.*"): "that production goes back, or cannot, is told where every alarm speaks",
     (r"MonitoringRole", r"sns:Publish", r".*Alerts.*"): "what the watch has found is told where every alarm of the environment speaks",
     (

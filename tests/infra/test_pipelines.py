@@ -55,7 +55,7 @@ def test_a_second_pair_of_eyes_is_asked_and_checked_by_a_function_that_no_push_c
         item for item in resources_of(templates, "AWS::CodePipeline::Pipeline", "shop--abalone").values() if "deploy" in item["Name"]
     )
     (staging,) = (stage for stage in deploy["Stages"] if stage["Name"] == "Staging")
-    assert actions(staging) == ["Deploy", "Verify", "Approve", "NotTheAuthor", "ApproveAgain", "TwoPeople"]
+    assert actions(staging) == ["Deploy", "ChangeType", "Verify", "Approve", "NotTheAuthor", "ApproveAgain", "TwoPeople"]
     by_name = {action["Name"]: action for action in staging["Actions"]}
     for name, wanted in (("NotTheAuthor", 1), ("TwoPeople", 2)):
         assert by_name[name]["ActionTypeId"]["Provider"] == "Lambda"

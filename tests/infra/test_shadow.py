@@ -101,14 +101,20 @@ def test_what_a_push_brings_can_only_ask_the_function(templates: Templates) -> N
 
 def test_the_comparison_is_between_the_verification_and_the_approval_which_shows_it(templates: Templates) -> None:
     actions = staging(templates, "abalone-large")
-    assert [(action["Name"], action["RunOrder"]) for action in actions] == [("Deploy", 1), ("Verify", 2), ("Shadow", 3), ("Approve", 4)]
-    assert actions[2]["Namespace"] == "Shadow" and "#{Shadow.COMPARISON}" in actions[3]["Configuration"]["CustomData"]
+    assert [(action["Name"], action["RunOrder"]) for action in actions] == [
+        ("Deploy", 1),
+        ("ChangeType", 2),
+        ("Verify", 3),
+        ("Shadow", 4),
+        ("Approve", 5),
+    ]
+    assert actions[3]["Namespace"] == "Shadow" and "#{Shadow.COMPARISON}" in actions[4]["Configuration"]["CustomData"]
 
 
 def test_without_a_shadow_nothing_is_compared(templates: Templates) -> None:
     actions = staging(templates, "abalone")
-    assert [(action["Name"], action["RunOrder"]) for action in actions] == [("Deploy", 1), ("Verify", 2), ("Approve", 3)]
-    assert "Shadow" not in actions[2]["Configuration"]["CustomData"]
+    assert [(action["Name"], action["RunOrder"]) for action in actions] == [("Deploy", 1), ("ChangeType", 2), ("Verify", 3), ("Approve", 4)]
+    assert "Shadow" not in actions[3]["Configuration"]["CustomData"]
 
 
 def test_the_build_has_the_time_that_the_comparison_takes(templates: Templates) -> None:

@@ -12,9 +12,8 @@ import pytest
 from build_scripts import monitor
 from build_scripts.command_line import ProblemError, run
 from deploy_scripts import cost_of_use, queued_requests, status, verify
-from deploy_scripts.live_capacity import Fleet
+from deploy_scripts.live_capacity import Fleet, refuse_conversion
 from deploy_scripts.placements import Placement, kind_of
-from deploy_scripts.render import refuse_impossible
 from settings_schema import (
     Asynchronous,
     BacklogScaling,
@@ -112,6 +111,13 @@ def test_a_serverless_endpoint_is_in_no_vpc(tmp_path: Path) -> None:
 # --------------------------------------------------------------------------------------------------- verification
 
 
+def _rows(body: str, content_type: str) -> list[list[Any]]:
+    if content_type == "text/csv":
+        return [line.split(",") for line in body.splitlines()]
+    records = map(json.loads, body.splitlines()) if content_type == "application/jsonlines" else json.loads(body)["instances"]
+    return [list(record.values()) for record in records]
+
+
 class Queue:
     """An asynchronous endpoint that doubles the first column; `says` lies at the failure location instead."""
 
@@ -122,12 +128,11 @@ class Queue:
         bucket, _, key = InputLocation.removeprefix("s3://").partition("/")
         body = self._s3.objects[f"{bucket}/{key}"].decode()
         places = {kind: f"{bucket}/{kind}/{InferenceId}" for kind in ("answers", "failures")}
-        if self.says or ContentType not in ("text/csv", "application/json"):
+        if self.says or ContentType not in ("text/csv", "application/json", "application/jsonlines"):
             self._s3.objects[places["failures"]] = (self.says or 'Received client error (415) from model with message "no"').encode()
         else:
-            rows = [line.split(",") for line in body.splitlines()] if ContentType == "text/csv" else None
-            rows = rows or [list(item.values()) for item in json.loads(body)["instances"]]
-            answer = json.dumps({"predictions": [{"score": score(row)} for row in rows]})
+            found = [{"score": score(row)} for row in _rows(body, ContentType)]
+            answer = "\n".join(map(json.dumps, found)) if ContentType == "application/jsonlines" else json.dumps({"predictions": found})
             self._s3.objects[places["answers"]] = answer.encode()
         return {"OutputLocation": f"s3://{places['answers']}", "FailureLocation": f"s3://{places['failures']}"}
 
@@ -154,7 +159,7 @@ def test_an_asynchronous_endpoint_is_asked_through_s3(queued: ScriptAccount, cap
     said = capsys.readouterr().out
     assert "text/csv: 3 answers equal the evaluation's" in said and "wrong content type: answers 415" in said
     asked = [key for key in queued.s3.writes if key.startswith(LIVE.requests)]
-    assert len(asked) == 3 and all("/verification/check--" in key for key in asked), "the watch leaves them out by that"
+    assert len(asked) == 4 and all("/verification/check--" in key for key in asked), "the watch leaves them out by that"
 
 
 def test_what_lies_at_the_failure_location_is_the_verdict(queued: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,10 +185,9 @@ def test_an_answer_that_does_not_come_is_waited_for_no_longer_than_the_limit(
 
 
 def test_an_endpoint_on_instances_is_not_made_serverless(queued: ScriptAccount) -> None:
-    model, version = served(Serverless(), Serverless()), Any
     with pytest.raises(ProblemError, match=r"converts no endpoint on instances to a serverless one; nothing is changed.*delete-stack"):
-        refuse_impossible(model, LIVE, version, {}, Fleet("ml.m5.large", 2))  # type: ignore[arg-type]  # it is not asked
-    assert refuse_impossible(model, LIVE, version, {}, Fleet("")) is None  # type: ignore[arg-type, func-returns-value]
+        refuse_conversion(Fleet("ml.m5.large", 2), LIVE, "models/: abalone, live")
+    refuse_conversion(None, LIVE, "models/: abalone, live")
 
 
 @pytest.mark.parametrize(
