@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from local_account import client_environment, hooks
+from local_account import client_environment, hooks, running_functions
 from local_account.api.rules import functions
 from local_account.context import Context
 from local_account.places import scope
@@ -196,7 +196,8 @@ def _refuse_what_does_not_run() -> None:
     def run(original: Callable[..., Any], function: dict[str, Any], config: dict[str, Any], *rest: Any) -> Any:
         runtime = str(config.get("Runtime", ""))
         if function.get("code_zip") and functions.runs_here(runtime):
-            return original(function, config, *rest)
+            with running_functions.running(str(config.get("FunctionArn", ""))):
+                return original(function, config, *rest)
         reason = f"The local account does not run {runtime or 'images'}" if function.get("code_zip") else "The function has no code"
         return {"body": {"errorType": "Runtime.InvalidEntrypoint", "errorMessage": reason}, "error": True, "log": reason}
 

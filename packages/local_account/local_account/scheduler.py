@@ -20,7 +20,7 @@ from botocore.utils import parse_to_aware_datetime
 
 from capacity import schedule
 from capacity.model import CapacityError
-from local_account import hooks
+from local_account import hooks, running_functions
 from local_account.context import Context
 from local_account.events import Delivery, deliver
 from local_account.places import scope
@@ -123,12 +123,13 @@ def _occurrences(
 def paced(record: dict[str, Any], due: list[datetime], at: float) -> list[datetime]:
     """Those to fire now. A function runs in real time: on a clock that runs faster it would be woken again before it has ended.
 
-    So of what comes due within _LEAST_SECONDS of its last invocation, the latest waits until they are over. `at`: real seconds.
+    So of what comes due while it runs, or within _LEAST_SECONDS of its last invocation, the latest waits. `at`: real seconds.
     """
-    if ":lambda:" not in record["Target"]["Arn"]:
+    arn = record["Target"]["Arn"]
+    if ":lambda:" not in arn:
         return due
     waiting = [*record.pop("_local_waiting", []), *due][-1:]
-    if waiting and at - record.get("_local_woken", -_LEAST_SECONDS) < _LEAST_SECONDS:
+    if waiting and (at - record.get("_local_woken", -_LEAST_SECONDS) < _LEAST_SECONDS or running_functions.is_running(arn)):
         record["_local_waiting"] = waiting
         return []
     if waiting:

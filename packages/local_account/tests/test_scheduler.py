@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_account import scheduler
+from local_account import running_functions, scheduler
 from local_account.account import Account
 from local_account.context import AccountSettings
 
@@ -162,6 +162,17 @@ def test_a_function_is_not_woken_faster_than_it_can_run_however_fast_the_clock_i
     assert scheduler.paced(record, [], at=105.0) == quarters[2:3]
     assert scheduler.paced(record, [], at=200.0) == []
     assert scheduler.paced(record, quarters[3:], at=300.0) == quarters[3:]
+
+
+def test_a_function_that_still_runs_is_not_woken_again() -> None:
+    """On a machine that is busy it may take longer than any pause; each that waits for the processor would make all others wait."""
+    arn = "arn:aws:lambda:us-east-1:111122223333:function:f"
+    record, moment = {"Target": {"Arn": arn}}, datetime(2026, 1, 5, tzinfo=UTC)
+    with running_functions.running(arn):
+        assert scheduler.paced(record, [moment], at=100.0) == []
+        with running_functions.running(f"{arn}-of-another-name"):
+            assert scheduler.paced({"Target": {"Arn": arn.replace(":f", ":g")}}, [moment], at=100.0) == [moment]
+    assert scheduler.paced(record, [], at=101.0) == [moment]
 
 
 def test_what_takes_no_time_is_told_each_time() -> None:
