@@ -115,3 +115,12 @@ def test_answers_and_failures_go_to_the_environments_bucket_and_are_told(of_type
 def test_what_is_asked_and_answered_expires(templates, of_type):
     rules = str([item.get("LifecycleConfiguration") for item in of_type("AWS::S3::Bucket", "shop--environment--live")])
     assert all(prefix in rules for prefix in ("requests/", "answers/", "failures/"))
+
+
+@pytest.mark.parametrize("kind", ["deploy", "return"])
+def test_what_runs_on_instances_that_follow_a_queue_takes_another_type_in_two_updates_too(templates, kind):
+    """render.py takes its scaling away in the first one; a serverless endpoint has no instance type."""
+    pipelines = resources_of(templates, "AWS::CodePipeline::Pipeline", "shop--queued").values()
+    (stages,) = [item["Stages"] for item in pipelines if item["Name"].endswith(f"--{kind}")]
+    second = [stage["Name"] for stage in stages if "ChangeType" in [action["Name"] for action in stage["Actions"]]]
+    assert second == [{"deploy": "Production", "return": "Return"}[kind]]

@@ -69,6 +69,15 @@ def test_all_that_is_not_the_shadow_s_stays_as_it_is() -> None:
     assert given == {"ShadowPackageArn": NEW, "ShadowVersion": "3", "ShadowInstances": "4", "Update": "at-once"}
 
 
+def test_what_scales_stays_on_as_many_instances_as_there_are_after_another_type_too() -> None:
+    """The deployment of another instance type has left how many there were to be then."""
+    typed = {**PARAMETERS, "Capacity": "given", "InstanceCount": "5"}
+    asked = request(typed, changes(package=NEW, version="3", instances=4))
+    assert {"ParameterKey": "Capacity", "ParameterValue": "kept"} in asked
+    assert {"ParameterKey": "InstanceCount", "UsePreviousValue": True} in asked
+    assert len(asked) == len(typed)
+
+
 # ---------------------------------------------------------------------------------------------------------- as a function
 
 

@@ -12,7 +12,7 @@ import pytest
 from build_scripts.command_line import ProblemError, run
 from deploy_scripts import status
 from deploy_scripts.placements import Placement
-from settings_schema import Environment
+from settings_schema import Asynchronous, Environment
 from tests.unit import deployed_account
 from tests.unit.deployed_account import NOW, DeployedAccount, deploy_model
 from tests.unit.script_account import MODEL, PACKAGE, SETTINGS, refusal, set_values
@@ -293,3 +293,13 @@ def test_what_is_to_scale_and_does_not_is_told_until_it_does(account: DeployedAc
     assert told["command"].endswith(f"""--payload '{{"package": "{PACKAGE}/1"}}' /dev/stdout""")
     account.cloudformation.stacks["shop--abalone--live"]["StackStatus"] = "UPDATE_IN_PROGRESS"
     assert not [item for item in shown(capsys)["waiting"] if "scale" in item["what"]]
+
+
+def test_a_queue_s_instances_that_do_not_follow_it_are_told_too(
+    account: DeployedAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queued = MODEL.but(serving={item.name: Asynchronous() for item in SETTINGS.environments})
+    set_values(monkeypatch, replace(SETTINGS, models={queued.name: queued}))
+    account.cloudformation.unscaled.add("shop--abalone--live")
+    (told,) = [item for item in shown(capsys)["waiting"] if "scale" in item["what"]]
+    assert told["what"].startswith("abalone in live does not scale: ")

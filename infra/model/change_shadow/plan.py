@@ -9,6 +9,8 @@ APPROVED = "Approved"
 #: Parameters of the stack (infra/serving/shadow_variant.py; the last one: settings_schema/rollout.py).
 PACKAGE, VERSION, INSTANCES, UPDATE = "ShadowPackageArn", "ShadowVersion", "ShadowInstances", "Update"
 AT_ONCE = "at-once"
+#: Another one, where production scales. After another instance type it is "given", and would set the fleet back to what it had then.
+CAPACITY, KEPT = "Capacity", "kept"
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,11 @@ def changes(*, package: str = "", version: str = "0", instances: int = 1) -> dic
 
 
 def request(parameters: Mapping[str, str], changed: Mapping[str, str]) -> list[dict[str, object]]:
-    """`Parameters` of UpdateStack: all others as they are, so that nothing else changes, whatever was deployed meanwhile."""
+    """`Parameters` of UpdateStack: all others as they are, so that nothing else changes, whatever was deployed meanwhile.
+
+    And as many instances as scaling has made meanwhile (deploy_scripts/type_change.py).
+    """
+    changed = {**changed, CAPACITY: KEPT} if CAPACITY in parameters else changed
     kept: list[dict[str, object]] = [{"ParameterKey": name, "UsePreviousValue": True} for name in parameters if name not in changed]
     return kept + [{"ParameterKey": name, "ParameterValue": value} for name, value in changed.items()]
 
