@@ -24,7 +24,7 @@ from infra.build.code_source import checkout
 from infra.foundation.foundation_stack import FoundationStack
 from infra.foundation.regional_stack import KEY_OUTPUT
 from infra.places import Context
-from settings_schema import Endpoint, Environment, Model
+from settings_schema import Asynchronous, Endpoint, Environment, Model
 
 #: Variable that start_deployment/handler.py sets.
 PACKAGE_VARIABLE = "ModelPackageArn"
@@ -139,7 +139,7 @@ class RolloutPipeline(Construct):
     ) -> list[actions.CloudFormationCreateUpdateStackAction]:
         """Two updates one after the other, the second of which changes something only where one cannot do it (type_change.py)."""
         first = self._update("Deploy", "", environment, rendered, run_order=run_order)
-        if not isinstance(self._model.serving[environment.name], Endpoint):
+        if not isinstance(self._model.serving[environment.name], Endpoint | Asynchronous):
             return [first]
         return [first, self._update(SECOND_UPDATE, SECOND_FOLDER, environment, rendered, run_order=run_order + 1)]
 
