@@ -147,7 +147,7 @@ FACTS = (
     ),
     Fact(
         "A serverless endpoint takes a DeploymentConfig, all at once, and its alarms undo an update",
-        "SageMaker guide, Deployment guardrails: they are for real-time and asynchronous endpoints; Exclusions: what has none of them falls "
+        "SageMaker guide, Deployment guardrails: they are for real-time and asynchronous endpoints; Exclusions: what has none falls "
         "back to all at once without a final baking period",
         "the second deployment of a Serverless, and one that its alarms should undo",
     ),
