@@ -16,6 +16,7 @@ from settings_schema.serving import OnEndpoint
 from settings_schema.times import TimeZone
 from settings_schema.value import Value
 
+_NO_STEPS = "deployment guardrails are for real-time and asynchronous endpoints (SageMaker guide, Deployment guardrails)"
 EXCLUDED = "which Serverless Inference does not support (SageMaker guide, its feature exclusions)"
 
 
@@ -69,8 +70,8 @@ class Serverless(OnEndpoint):
         self.require(captured == 0, "data_capture_percent", captured, f"0: it asks for data capture, {EXCLUDED}")
         highest = self.provisioned.highest if self.provisioned else 0
         self.require(highest <= self.max_concurrency, "provisioned", f"up to {highest}", f"up to max_concurrency ({self.max_concurrency})")
-        rolls = self.rollout.routing is Routing.ROLLING  # "Exclusions" of the SageMaker guide's deployment guardrails
-        self.require(not rolls, "rollout", "ROLLING", "another routing: SageMaker rolls no serverless endpoint")
+        routing = self.rollout.routing
+        self.require(routing is Routing.ALL_AT_ONCE, "rollout", routing.value, f"{Routing.ALL_AT_ONCE.value}: {_NO_STEPS}")
         return self
 
     @property

@@ -71,6 +71,11 @@ FACTS = (
         "the first change of an instance type",
     ),
     Fact(
+        "An action of CodePipeline that updates a stack succeeds where there is nothing to update, as ChangeType does in most deployments",
+        "CodePipeline user guide, CloudFormation deploy action reference, which does not say what becomes of such an update",
+        "the first deployment",
+    ),
+    Fact(
         "CloudFormation gives a stack's tags to scalable targets and log groups",
         "tagging of the types' schemas",
         "the first endpoint's stack",
@@ -141,9 +146,10 @@ FACTS = (
         "the first refused request: the findings of its window count it, or do not",
     ),
     Fact(
-        "A serverless endpoint takes canary and linear traffic in percent, with alarms that undo an update",
-        "SageMaker guide, exclusions of deployment guardrails: of blue/green they name neither serverless nor asynchronous endpoints",
-        "the second deployment of a Serverless with such a rollout",
+        "A serverless endpoint takes a DeploymentConfig, all at once, and its alarms undo an update",
+        "SageMaker guide, Deployment guardrails: they are for real-time and asynchronous endpoints; Exclusions: what has none falls "
+        "back to all at once without a final baking period",
+        "the second deployment of a Serverless, and one that its alarms should undo",
     ),
     Fact(
         "A serverless endpoint takes KmsKeyId in its configuration",

@@ -10,7 +10,7 @@ import pytest
 from deploy_scripts.wait_for_endpoint import LIMIT_MINUTES
 from settings_schema import Rebuild, Retraining
 from tests.example_models import ABALONE
-from tests.infra.cases import CONNECTION, THREE, named
+from tests.infra.cases import CONNECTION, THREE, TWO, named
 from tests.infra.conftest import resources_of
 from tests.infra.grants import roles, text
 
@@ -166,6 +166,14 @@ def test_another_instance_type_has_an_update_of_its_own_which_render_knows_of(pi
     renders = [item for kind in ("deploy", "return") for each in pipelines[kind]["Stages"] for item in each["Actions"]]
     told = {item["Name"]: variables_of(item).get("SECOND_UPDATE") for item in renders if item["ActionTypeId"]["Provider"] == "CodeBuild"}
     assert told == {"Render": "ChangeType", "StillApproved": "ChangeType", "Verify": None}
+
+
+def test_an_asynchronous_endpoint_always_scales_so_it_has_the_second_update_too(synthesized):
+    """Without it the first one takes its scaling away, and nothing deploys the new version."""
+    idle = resources_of(synthesized(TWO)[1], "AWS::CodePipeline::Pipeline", "shop--idle").values()
+    stages = {stage["Name"]: actions(stage) for pipeline in idle for stage in pipeline["Stages"]}
+    assert stages["Staging"][:3] == ["Deploy", "ChangeType", "Verify"]
+    assert stages["Production"] == ["StillApproved", "Deploy", "Verify"]  # serverless: there is no instance type
 
 
 def test_every_pushed_commit_is_built_in_turn(resources):

@@ -539,14 +539,11 @@ def documented_push(team: Team, drifted: str) -> bool:
 
 @pytest.fixture(scope="module")
 def second(team: Team, abalone: Subject, documented_push: bool) -> str:
-    """A push of abalone's file, which trains abalone alone and changes the instances of production, which scales; its version is released
-    and rejected again. The version.
-    """
+    """A push of abalone's file, which trains abalone alone; its version is released. The version."""
     before = Happened.to(team.person, [team.names.model(name) for name in team.settings.models])
     known = team.person.trainings(abalone.names)
     team.person.change("models/abalone.py", "threshold=2.4", "threshold=2.5")
-    team.person.change("models/abalone.py", "Endpoint(autoscaling", 'Endpoint(instance_type="ml.m5.xlarge", autoscaling')
-    team.person.build("A looser gate, and larger instances")
+    team.person.build("A looser gate")
     version = team.person.trained(abalone.names, known)
     assert Happened.to(team.person, [team.names.model(name) for name in team.settings.models]).since(before) == ({"abalone"}, set())
     team.person.release(abalone.names, version)

@@ -112,6 +112,11 @@ def test_one_person_twice_and_the_one_who_pushed_are_refused(monkeypatch: pytest
     assert "who pushed" in asked(monkeypatch, CodePipeline(f"{USER}joe", f"{USER}jane"))
 
 
+def test_what_was_given_before_the_stage_ran_again_is_not_held_against_the_first_of_the_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kim gave the second approval in vain, and gives the first one now: the second is asked anew, of somebody else."""
+    assert asked(monkeypatch, CodePipeline(f"{USER}kim", f"{USER}kim"), approvals=1) == "ok"
+
+
 def test_who_wrote_the_commit_that_made_the_version_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "kim@example.com" in asked(monkeypatch, CodePipeline(f"{USER}joe", f"{USER}kim"), made_by="m")
 

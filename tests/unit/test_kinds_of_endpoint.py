@@ -67,6 +67,11 @@ def served(staging: Any, production: Any) -> Any:
             ),
             "Serverless.provisioned is 'up to 5'; allowed: up to max_concurrency (4)",
         ),
+        (
+            lambda: Serverless(rollout=Rollout(routing=Routing.LINEAR)),
+            "Serverless.rollout is 'LINEAR'; allowed: ALL_AT_ONCE: deployment guardrails are for real-time and asynchronous endpoints "
+            "(SageMaker guide, Deployment guardrails)",
+        ),
         (lambda: BacklogScaling(min_capacity=3), "BacklogScaling.min_capacity is 3; allowed: 0 to max_capacity (2)"),
         (
             lambda: Asynchronous(rollout=Rollout(routing=Routing.CANARY)),

@@ -45,6 +45,7 @@ def test_a_shadow_in_staging_has_nobody_s_requests(tmp_path: Path) -> None:
         read(tmp_path)
     (tmp_path / "models" / "fish.py").write_text(
         model.replace("Endpoint(shadow=Shadow()), ", "Endpoint(), ").replace("Endpoint()}", "Endpoint(shadow=Shadow())}")
+        + "\n# of another size: Python takes a file of the same size and second for the one that it has compiled\n"
     )
     assert read(tmp_path).models["fish"].shadow("live") == Shadow()
 

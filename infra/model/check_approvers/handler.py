@@ -41,12 +41,15 @@ def refusal(codepipeline: Any, execution: str, approvals: int) -> str:
     pipeline = os.environ["DEPLOY_PIPELINE_NAME"]
     detail = codepipeline.get_pipeline_execution(pipelineName=pipeline, pipelineExecutionId=execution)["pipelineExecution"]
     authors = [author for commit in _commits(detail) for author in _authors(codepipeline, commit)]
-    return judge(dict(_approvers(codepipeline, pipeline, execution)), authors, approvals)
+    return judge(dict(_approvers(codepipeline, pipeline, execution, approvals)), authors, approvals)
 
 
-def _approvers(codepipeline: Any, pipeline: str, execution: str) -> Iterator[tuple[str, str]]:
-    """Name of the approval -> ARN of who gave it; of one that was asked again, the last."""
-    names = os.environ["APPROVAL_NAMES"].split(",")
+def _approvers(codepipeline: Any, pipeline: str, execution: str, approvals: int) -> Iterator[tuple[str, str]]:
+    """Name of the approval -> ARN of who gave it; of one that was asked again, the last.
+
+    Of the first so many: where the whole stage runs again, the later ones were given before it, and are asked anew.
+    """
+    names = os.environ["APPROVAL_NAMES"].split(",")[:approvals]
     asked = {"pipelineName": pipeline, "filter": {"pipelineExecutionId": execution}}
     pages = codepipeline.get_paginator("list_action_executions").paginate(**asked)
     actions = [action for page in pages for action in page["actionExecutionDetails"]]

@@ -140,7 +140,7 @@ def test_each_kind_is_invoked_in_its_own_way(account: Account, endpoint: str) ->
         invoke(account, NAME)
     create_configuration(account, "synchronous", variant("doubling"))
     create_endpoint(account, "synchronous", "synchronous")
-    with pytest.raises(ClientError, match="no AsyncInferenceConfig"):
+    with pytest.raises(ClientError, match="does not support this inference type"):
         account.client("sagemaker-runtime").invoke_endpoint_async(EndpointName="synchronous", Body=b"1")
     account.client("sagemaker").delete_endpoint(EndpointName="synchronous")
 
