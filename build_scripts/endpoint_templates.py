@@ -1,6 +1,6 @@
 """Finds the serving stacks' templates in what `python -m infra.serving` synthesized into cdk.out, or kept_templates.py fetched there.
 
-Used by deploy_scripts/render.py.
+Used by deploy_scripts/render.py and capacity_plan.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What an endpoint is sent, and what it answers: the one place that builds request bodies and reads answers.
 
 Input: rows of cells as text, in the order of the version's contract; an empty cell is a gap. Used by everything that asks a
-version: verify.py, load_test.py, example_request.py, score_file.py and the demo. The other side: pipelines/tabular/steps/inference.py.
+version: verify.py, load_test.py, example_request.py, recommender_job.py and the demo. The other side: pipelines/tabular/steps/inference.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Finds what a build said when one of its commands failed: CodePipeline tells the command and its exit status only.
 
 The reason, such as a permission that the build's role lacks, is in the build's log. Input: the id of a build. Output: the line.
-Used by status.py.
+Used by status.py and roll_back.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What a serverless or asynchronous endpoint costs a day, beside an instance that runs all day. Used by capacity_plan.py.
+"""What a serverless or asynchronous endpoint costs a day, beside an instance that runs all day. Used by capacity_plan.py and
+the approver's page.
 
 Input: how the model is served, PRICES of settings.py, requests a day and how long the model takes for one (the graph "model latency" of the
 dashboard, or load_test.py on staging). Output: lines. Formulas: capacity/by_request.py.

@@ -1,7 +1,7 @@
 """Shows an execution of a CodePipeline as it happens: one line for each action that ends, and what runs meanwhile.
 
 Input: its pipeline and id. Output: lines; VerdictError with the reason, from the build's log where it was a build, if it does not succeed.
-Used by roll_back.py.
+Used by roll_back.py and undeployed.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What runs now under an endpoint: its instance type, how many, and whether they scale. Used by type_change.py and status.py."""
+"""What runs now under an endpoint: its instance type, how many, and whether they scale. Used by type_change.py, scaling_state.py."""
 
 from __future__ import annotations
 

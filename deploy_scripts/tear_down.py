@@ -4,7 +4,7 @@
 
 With `Project.retain_data` it leaves the foundation, the environments (their keys and buckets) and the versions; without, nothing but what
 the whole account shares. What is protected goes only with --really. The build goes first: a push would bring everything back.
-README.md, "Tear down", says what to do before. How: retirement.py.
+docs/deploy.md, "Tear down", says what to do before. How: retirement.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Waits until what serves can be changed: CloudFormation changes a stack, and SageMaker an endpoint, one thing at a time.
 
 SageMaker refuses UpdateEndpoint while a change is in progress, autoscaling's included; CloudFormation goes on with an update whose pipeline
-was stopped. Used by render.py right before a deployment. Why there, and what remains:
+was stopped. Used by render.py right before a deployment, and by shadow_stay.py. Why there, and what remains:
 docs/decisions/0060-deploy-when-the-endpoint-is-in-service.md.
 """
 
