@@ -223,6 +223,8 @@ def test_of_two_versions_that_are_approved_at_once_only_the_newer_one_asks(
     assert isinstance(review, dict), team.why(team.names.deploy_pipeline, asks)
     assert faults.seen(clients.requests, number(first), number(newer)) is fault.seen
     require_told(team, fault, {PIPELINE: team.stopped_because(overtaken)})
+    for version in (newer, older):  # which closes the review, behind which whatever comes would queue
+        team.reject(version)
 
 
 # ------------------------------------------------------------------------------------------------- in production's shadow
