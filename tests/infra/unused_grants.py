@@ -86,6 +86,7 @@ UNUSED = (
     ),
     Unused(_SCORING, r"kms:\w+|sagemaker:AddTags", ONLY_AWS, "SageMaker makes the grant for a job's volume, and asks about tags by itself"),
     Unused(_VERIFY, r"kms:\w+", ONLY_AWS, "S3 and SageMaker ask for the rows' key, and the job's volume's"),
+    Unused(r"TrainingRole\w*", r"codepipeline:ListActionExecutions", SELDOM, "which archive serves whose version was deleted"),
     Unused(_VERIFY, r"sagemaker:DescribeModelPackage", SELDOM, "the copy that production has in another region, for the approver's page"),
     Unused(
         _STACKS,
