@@ -2,7 +2,8 @@
 
 Jobs write where models are kept, so what is there when a version is deployed need not be what its metrics and its report are about.
 Input: a `Version`, whose metadata has the hashes that the evaluation took (`model-sha256`, `code-sha256`). Output: a line, or one line
-that names what differs. Used by render.py before anything is deployed, by verify.py afterwards, and by export.py, which takes it elsewhere.
+that names what differs. Used by choose_version.py before anything is deployed, by verify.py afterwards, and by export.py, which takes it
+elsewhere.
 """
 
 from __future__ import annotations

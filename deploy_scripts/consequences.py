@@ -2,7 +2,7 @@
 
 Approving an older version deploys nothing while a newer approved one is live or on its way; rejecting the live one takes production back
 at once. `start_deployment` decides so (infra/model/start_deployment/). Input: the version that is decided about. Output: lines.
-Used by approve.py.
+Used by approve.py, preflight.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What runs now under an endpoint: its instance type, how many, and whether they scale. Used by type_change.py, scaling_state.py."""
+"""What runs now under an endpoint: its instance type, how many, and whether they scale.
+
+Used by render.py, type_change.py, scaling_state.py and review/facts.py.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Of its two pipelines: one deploys a version through the gates, the other one returns production to a version that served before. It
 remembers twelve months. start_deployment (infra/model/start_deployment/) decides by the same history, and
-tests/unit/test_releases.py holds both to each other. Next: way_back.py, undeployed.py.
+tests/unit/test_releases.py holds both to each other. Next: undeployed.py, model_state.py, roll_back.py.
 """
 
 from __future__ import annotations

@@ -61,6 +61,7 @@ class AnyEndpointStack(ServingStack, Generic[_Kind]):
         return {}
 
     def _watch(self, alarms: EndpointAlarms, environment: Environment) -> None:
+        """Alarms on what only this kind has. Each kind says these three; the CDK's metaclass allows no abstract methods of Python's."""
         raise NotImplementedError
 
     def _runs_on(self) -> dict[str, Any]:
@@ -75,6 +76,7 @@ class AnyEndpointStack(ServingStack, Generic[_Kind]):
         return {"data_capture_config": self._data_capture()}
 
     def _scale(self) -> Construct | None:
+        """None where nothing scales."""
         raise NotImplementedError
 
     def _prediction_alarms(self, topic_arn: str) -> list[PredictionAlarm]:

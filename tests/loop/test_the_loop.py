@@ -474,12 +474,10 @@ def test_what_scales_gets_another_instance_type_in_one_deployment_and_scales_aga
     endpoint = sagemaker.describe_endpoint(EndpointName=names.endpoint)
     configuration = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
     assert configuration["ProductionVariants"][0]["InstanceType"] == "ml.m5.xlarge"
-    cloudformation = person.terminal.client("cloudformation")
-    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=names.stack)
-    events = [event for page in pages for event in page["StackEvents"]]
-    of_target = [event["ResourceStatus"] for event in events if event["ResourceType"].endswith("::ScalableTarget")]
-    made_anew = ["CREATE_COMPLETE", "CREATE_IN_PROGRESS", "DELETE_COMPLETE", "DELETE_IN_PROGRESS"]
-    assert made_anew in [of_target[start : start + 4] for start in range(len(of_target))], of_target
+    _, requests = permissions.read(ask(person.terminal.account, "GET", PERMISSIONS))
+    assert "application-autoscaling:DeregisterScalableTarget" in {asked.action for asked in requests if asked.allowed}
+    registered = person.terminal.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")
+    assert [target["ResourceId"] for target in registered["ScalableTargets"]] == [f"endpoint/{names.endpoint}/variant/{VARIANT}"]
     assert live(person) == released.arn
 
 
@@ -689,8 +687,9 @@ def test_production_s_version_that_was_deleted_is_shown_and_training_goes_on(per
     assert status == "Succeeded", person.reasons(execution)
     folder = f"s3://{bucket}/pipelines/{ABALONE.names.training_pipeline}/{execution.rsplit('/', 1)[-1]}"
     champion = json.loads(loop.read_s3(person.terminal, f"{folder}/evaluate/evaluation/evaluation.json"))["champion"]
-    assert champion["name"] == released.arn
-    assert champion["compared"] or "production needs the column" in champion["detail"], champion["detail"]  # either way it was read
+    # The team has dropped that column meanwhile, which only the archive tells of the version.
+    wanted = (released.arn, False, "not compared: production needs the column 'height'")
+    assert (champion["name"], champion["compared"], champion["detail"]) == wanted
 
 
 def test_no_process_has_a_secret_among_its_arguments(seen_processes, attack):
