@@ -8,6 +8,7 @@ import re
 import pytest
 
 from deploy_scripts.wait_for_endpoint import LIMIT_MINUTES
+from infra.model.start_deployment.history import CHECKS
 from settings_schema import Rebuild, Retraining
 from tests.example_models import ABALONE
 from tests.infra.cases import CONNECTION, THREE, TWO, named
@@ -57,6 +58,7 @@ def test_a_second_pair_of_eyes_is_asked_and_checked_by_a_function_that_no_push_c
     (staging,) = (stage for stage in deploy["Stages"] if stage["Name"] == "Staging")
     assert actions(staging) == ["Deploy", "ChangeType", "Verify", "Approve", "NotTheAuthor", "ApproveAgain", "TwoPeople"]
     by_name = {action["Name"]: action for action in staging["Actions"]}
+    assert set(CHECKS) == {"NotTheAuthor", "TwoPeople"}, "which start_deployment knows as part of the review"
     for name, wanted in (("NotTheAuthor", 1), ("TwoPeople", 2)):
         assert by_name[name]["ActionTypeId"]["Provider"] == "Lambda"
         given = json.loads(by_name[name]["Configuration"]["UserParameters"])

@@ -343,11 +343,20 @@ def test_of_two_approvals_at_once_the_older_one_s_deployment_is_stopped_whicheve
     assert [stop["pipelineExecutionId"] for stop in aws.stopped] == ["3"]
 
 
-def test_a_review_that_is_open_is_not_stopped_for_a_newer_version(aws: Aws) -> None:
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"actionName": "Approve", "latestExecution": {"status": "InProgress", "token": "t"}},
+        {"actionName": "NotTheAuthor", "latestExecution": {"status": "InProgress"}},
+        {"actionName": "TwoPeople", "latestExecution": {"status": "InProgress"}},
+    ],
+    ids=lambda action: action["actionName"],
+)
+def test_a_review_that_is_open_is_not_stopped_for_a_newer_version(aws: Aws, action: dict[str, Any]) -> None:
+    """Also while it is checked who said yes: a second person is asked next."""
     aws.approval |= {3: "Approved", 4: "Approved"}
     aws.runs["deploy"] = [("4", "", "InProgress", 7), ("3", "", "InProgress", 7), *aws.runs["deploy"]]
-    review = {"actionName": "Approve", "latestExecution": {"status": "InProgress", "token": "t"}}
-    aws.reviewed = {"latestExecution": {"pipelineExecutionId": "3", "status": "InProgress"}, "actionStates": [review]}
+    aws.reviewed = {"latestExecution": {"pipelineExecutionId": "3", "status": "InProgress"}, "actionStates": [action]}
     wake(APPROVAL)
     assert aws.stopped == []
 

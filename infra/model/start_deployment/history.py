@@ -13,6 +13,8 @@ from .state import IN_PROGRESS, SUCCEEDED, Run
 
 PRODUCTION_STAGE = "Production"
 _OCCUPIED = (IN_PROGRESS, "Stopping")
+#: Actions between and after two approvals (infra/model/deploy_pipeline.py): somebody has been asked, and has said yes.
+CHECKS = ("NotTheAuthor", "TwoPeople")
 
 
 def executions(client: Any, pipeline: str) -> Iterator[Mapping[str, Any]]:
@@ -52,10 +54,13 @@ def _commit(execution: Mapping[str, Any]) -> str:
 
 
 def in_production_and_asked(client: Any, pipeline: str) -> tuple[str, str]:
-    """The execution that is in the deploy pipeline's last stage now, and the one whose review is open; empty if there is none."""
+    """The execution that is in the deploy pipeline's last stage now, and the one whose review is open; empty if there is none.
+
+    A review is open, too, while what the first of two people said is checked.
+    """
     stages = client.get_pipeline_state(name=pipeline)["stageStates"]
     entered = (stage for stage in stages if stage["stageName"] == PRODUCTION_STAGE and _latest(stage).get("status") in _OCCUPIED)
-    asked = (stage for stage in stages if any(_is_open_review(action) for action in stage.get("actionStates", [])))
+    asked = (stage for stage in stages if any(_is_of_review(action) for action in stage.get("actionStates", [])))
     first, second = (str(_latest(next(found, {})).get("pipelineExecutionId", "")) for found in (entered, asked))
     return first, second
 
@@ -65,6 +70,7 @@ def _latest(state: Mapping[str, Any]) -> Mapping[str, Any]:
     return state.get("latestExecution") or {}
 
 
-def _is_open_review(action: Mapping[str, Any]) -> bool:
-    """Only a manual approval has a token."""
-    return _latest(action).get("status") == IN_PROGRESS and bool(_latest(action).get("token"))
+def _is_of_review(action: Mapping[str, Any]) -> bool:
+    """That is going on. Of actions only a manual approval has a token."""
+    asks = bool(_latest(action).get("token")) or action.get("actionName") in CHECKS
+    return _latest(action).get("status") == IN_PROGRESS and asks
