@@ -197,7 +197,12 @@ def _shadow(question: Question) -> dict[str, Any] | None:
 
 
 def _document(question: Question, bucket: str, key: str) -> dict[str, Any] | None:
-    answer = found_object(question.project.client("s3").get_object, Bucket=bucket, Key=key)
+    """None where it is not there. GetObject says so only to whoever may list the whole bucket (API reference), so it is listed first."""
+    s3 = question.project.client("s3")
+    listed = found_object(s3.list_objects_v2, Bucket=bucket, Prefix=key, MaxKeys=1)
+    if listed is not None and not listed.get("Contents"):
+        return None
+    answer = found_object(s3.get_object, Bucket=bucket, Key=key)
     try:
         return None if answer is None else dict(json.loads(answer["Body"].read()))
     except (ValueError, TypeError):

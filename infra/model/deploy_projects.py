@@ -104,7 +104,6 @@ class DeployProjects(Construct):
         self._allow_to_keep_page(build)
         serving = self._names.at(self._context.settings.production.name)
         build.allow("WhatTheWatchSays", ["s3:GetObject"], [self._foundation.data_bucket.arn_for_objects(serving.feedback)])
-        # Without it, what is not there yet cannot be told from what may not be read.
         said: dict[str, object] = {"StringLike": {"s3:prefix": serving.feedback}}
         build.allow("FindWhatTheWatchSays", ["s3:ListBucket"], [self._foundation.data_bucket.bucket_arn], said)
         pages: dict[str, object] = {"StringLike": {"s3:prefix": f"{self._names.reviews}*"}}
