@@ -12,7 +12,7 @@ from build_scripts.command_line import ProblemError
 from build_scripts.edge import onnx_file, trees
 from build_scripts.edge.graph import Graph
 from build_scripts.step_modules import load
-from tests.unit.edge_versions import CLASSES, ROWS, TOWNS, columns, fitted
+from tests.edge.versions import CLASSES, ROWS, TOWNS, columns, fitted
 
 
 def asked(exported: bytes, numbers: dict[str, Any], texts: dict[str, list[str]]) -> dict[str, Any]:

@@ -19,10 +19,8 @@ from build_scripts import command_line, export
 from build_scripts.edge import linear
 from build_scripts.step_modules import STEPS, load
 from settings_schema import Categorical, DataSet, Numeric, Problem
-from tests.unit.edge_versions import CLASSES, SIZES, TOWNS, columns, fitted, target
+from tests.edge.versions import CLASSES, SIZES, TOWNS, columns, fitted, target
 from tests.unit.script_account import PACKAGE, ScriptAccount, install, prepared
-
-pytestmark = pytest.mark.thorough  # the version's own code is started, once an export
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "edge.md"
 NUMERIC = (Numeric(name="area", minimum=0), Numeric(name="score"))
@@ -30,7 +28,7 @@ CATEGORICAL = (Categorical(name="town"), Categorical(name="size", values=tuple(S
 
 
 def trees(problem: str) -> DataSet:
-    """The data that the versions of edge_versions.py are fitted to."""
+    """The data that the versions of versions.py are fitted to."""
     shared = {"problem": Problem(problem), "target": "level", "numeric": NUMERIC, "categorical": CATEGORICAL, "threshold": 1.0}
     own = {"regression": {"metric": "rmse"}, "binary": {"metric": "auc", "positive_class": "yes"}, "multiclass": {"metric": "accuracy"}}
     return DataSet(**shared, **own[problem])  # type: ignore[arg-type]
