@@ -41,7 +41,7 @@ def view(facts: Mapping[str, Any]) -> View:
 
 
 def _verdict(facts: Mapping[str, Any]) -> tuple[str, str]:
-    """The gate's judgement, and the one comparison that counts."""
+    """The gate's judgement, the one comparison that counts, and what production's requests have shown already."""
     gate, production = facts["gate"], facts["production"]["said"]
     if not gate:
         return f"What the gate said cannot be read; {production}.", BAD
@@ -50,8 +50,10 @@ def _verdict(facts: Mapping[str, Any]) -> tuple[str, str]:
     warned = f", with {count} warning{'s' if count > 1 else ''}" if count else ""
     row = next((row for row in facts["quality"]["rows"] if row["name"] == gate.get("metric")), None)
     gain = f" {_against(row['name'], row['difference'])}" if row and row["difference"] else ""
-    tone = BAD if not gate.get("passed") else WARN if count else GOOD
-    return f"{judged}{warned}; {production}.{gain}", tone
+    undone = (facts["shadow"] or {}).get("would_undo") or []
+    seen = f" In production's shadow {', '.join(undone)} would have undone its rollout." if undone else ""
+    tone = BAD if undone or not gate.get("passed") else WARN if count else GOOD
+    return f"{judged}{warned}; {production}.{gain}{seen}", tone
 
 
 def _against(metric: str, difference: Mapping[str, Any]) -> str:

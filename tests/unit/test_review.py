@@ -112,6 +112,7 @@ COMPARISON: dict[str, Any] = {
     "errors": {"production": {"4xx": 0, "5xx": 0}, "shadow": {"4xx": 1, "5xx": 2}},
     "latency_ms": {"production": None, "shadow": {"p50": 3.0, "p99": 13.5, "worst_p99": 20.0}},
     "usd": None,
+    "would_undo": [],
 }
 
 
@@ -120,6 +121,13 @@ def test_nothing_is_said_of_a_comparison_that_was_not_made() -> None:
     lines = sections(shadow=COMPARISON)["In production's shadow"].lines
     assert lines[0] == "in the shadow: 400 requests"
     assert "version 4: 399 requests, 1 4xx, 2 5xx" in lines
+
+
+def test_what_would_have_undone_its_rollout_is_the_verdict_whatever_the_gate_says() -> None:
+    assert view(facts(shadow=COMPARISON)).tone == "good"
+    seen = view(facts(shadow={**COMPARISON, "would_undo": ["server-errors"]}))
+    assert seen.tone == "bad"
+    assert seen.verdict.endswith("In production's shadow server-errors would have undone its rollout.")
 
 
 def test_the_load_on_staging_is_shown_with_its_errors() -> None:
