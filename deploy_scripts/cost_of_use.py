@@ -38,6 +38,8 @@ def serverless_lines(serving: Serverless, prices: Prices, use: Use) -> Iterator[
     price, ready = _price(serving, prices), serving.provisioned.min_capacity if serving.provisioned else 0
     usd = serverless_day(use, serving.memory_mb, price, ready)
     kept = f", {ready} kept ready" if ready else ""
+    if serving.provisioned and serving.provisioned.scales:
+        kept += f" (scaling keeps up to {serving.provisioned.highest}, which is not counted)"
     yield f"serverless, {serving.memory_mb} MB{kept}: {usd:.2f} USD, and the data that go in and out"
     if _INSTANCE in prices.usd_per_hour:
         hourly = prices.usd_per_hour[_INSTANCE]

@@ -19,10 +19,7 @@ _TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
 
 @dataclass(frozen=True)
 class Fleet:
-    """`instances`: as many as the endpoint wants now, None where it does not say. `scales`: its stack registered it for that.
-
-    `instance_type`: empty of a serverless endpoint.
-    """
+    """`instances`: as many as the endpoint wants now, None where it does not say. `scales`: its stack registered it for that."""
 
     instance_type: str
     instances: int | None = None
@@ -43,7 +40,7 @@ def live_fleet(place: EnvironmentPlace, names: ServingNames) -> Fleet | None:
 
 def refuse_conversion(live: Fleet | None, names: ServingNames, where: str) -> None:
     """Of an endpoint that is to be serverless. Raises ProblemError where it is on instances: "Feature exclusions" of its guide."""
-    if live is not None and live.instance_type:
+    if live is not None:
         raise ProblemError(
             f"{where} is Serverless, but {names.endpoint} runs on {live.instance_type}, and SageMaker converts no endpoint on instances to "
             "a serverless one; nothing is changed. Keep an Endpoint, or take this one down first, which ends its service until the next "

@@ -4,7 +4,7 @@ SageMaker refuses another type for a variant that is a scalable target, and Clou
 endpoint. So there are two updates of the stack: the template that is there without its scaling, which leaves the endpoint alone; then the
 new one, which registers it again. The deploy and the return pipeline have an action for each; where the type stays both deploy the same.
 Source: SageMaker guide, "Update endpoints that use auto scaling" (deregister, update, register again). In: what runs, and what is set.
-Used by render.py, approve.py, preflight.py. Decision 153.
+Used by render.py, approve.py, preflight.py, review/facts.py. Decision 153.
 """
 
 from __future__ import annotations

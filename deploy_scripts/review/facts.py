@@ -25,6 +25,7 @@ from deploy_scripts.live_capacity import live_fleet
 from deploy_scripts.review import commits, cost, differences, evidence
 from deploy_scripts.review.evidence import Evidence
 from deploy_scripts.review.if_yes import if_yes
+from deploy_scripts.type_change import coming
 from deploy_scripts.way_back import live_version
 from settings_schema import Asynchronous, Batch, Endpoint, Environment, Model, Serverless
 from settings_schema.names import VARIANT
@@ -59,10 +60,11 @@ def gather(question: Question, staging: Mapping[str, Any] | None) -> dict[str, A
     """`staging`: what verify.py found there (publishing.py); None before it has."""
     s3, model = question.project.client("s3"), question.model
     number, live, said = _production(question)
+    names = model.names(question.settings.project).at(question.production.name)
     candidate, production = evidence.read(s3, question.version), evidence.read(s3, live)
     serving = model.serving[question.production.name]
     count = _instances(question) if isinstance(serving, Endpoint) else None
-    took = (staging or {}).get("seconds")
+    took, change = (staging or {}).get("seconds"), _tried(lambda: coming(question.place, names, serving))
     return {
         "made_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "model": model.name,
@@ -82,7 +84,7 @@ def gather(question: Question, staging: Mapping[str, Any] | None) -> dict[str, A
         "shadow": _shadow(question),
         "staging": staging,
         "cost": _cost(question),
-        "if_yes": if_yes(model.name, question.production.name, serving, number, count, took)._asdict(),
+        "if_yes": if_yes(model.name, question.production.name, serving, number, count, took, change)._asdict(),
     }
 
 

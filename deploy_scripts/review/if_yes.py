@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from deploy_scripts.type_change import TypeChange
 from settings_schema import Asynchronous, Batch, Endpoint, Rollout, Routing, Serverless
 
 Serving = Endpoint | Serverless | Asynchronous | Batch
@@ -26,10 +27,26 @@ class IfYes(NamedTuple):
     back: list[str]
 
 
-def if_yes(model: str, environment: str, serving: Serving, live: int | None, instances: int | None, staging_seconds: float | None) -> IfYes:
-    """`live`: number of the version that serves; `instances`: on so many; `staging_seconds`: how long staging's fleet took, where known."""
+def if_yes(
+    model: str,
+    environment: str,
+    serving: Serving,
+    live: int | None,
+    instances: int | None,
+    staging_seconds: float | None,
+    change: TypeChange | str | None = None,
+) -> IfYes:
+    """`live`: number of the version that serves; `instances`: on so many; `staging_seconds`: how long staging's fleet took, where known.
+
+    `change`: another instance type that comes with it, or why that cannot be seen.
+    """
     waits = 0
     steps = ["it is asked whether the version is approved still, and whether the endpoint and its stack can be updated"]
+    if isinstance(change, TypeChange):
+        steps.append(str(change))
+        instances = change.instances
+    elif change is not None:
+        steps.append(f"whether it gets another instance type cannot be seen: {change}")
     if isinstance(serving, Batch):
         steps.append(f"{environment} scores with this version from then on; no instance runs, so nothing is moved")
     elif live is None:
@@ -62,7 +79,8 @@ def serving_count(serving: Endpoint | Serverless | Asynchronous) -> int:
 
 def _fleet(serving: Endpoint | Serverless | Asynchronous, count: int) -> str:
     if isinstance(serving, Serverless):
-        return f"containers of {serving.memory_mb} MB, as requests come,"
+        ready = f"{serving.provisioned.min_capacity} of them ready at once and more " if serving.provisioned else ""
+        return f"containers of {serving.memory_mb} MB, {ready}as requests come,"
     return f"{count} {serving.instance_type}"
 
 

@@ -157,6 +157,7 @@ UNUSED = (
         "user guides of CodeBuild and CodePipeline: what their roles need of a customer managed key; here S3 alone uses it",
     ),
     Unused(_RENDER, r"cloudformation:GetTemplate", SELDOM, "another instance type under what scales"),
+    Unused(_VERIFY, r"cloudformation:GetTemplate", SELDOM, "another instance type under what scales, for the approver's page"),
     Unused(_RENDER, r"s3:GetObject", SELDOM, "the code that watches is in another region already, and has to be the same"),
     Unused(_CODE_PIPELINES, r"s3:GetObject", ONLY_AWS, "CodePipeline reads the artifact that it hands to a build"),
     Unused(

@@ -198,3 +198,5 @@ def test_another_instance_type_of_what_scales_is_announced_with_its_steps(
     assert "abalone in live gets another instance type, ml.c5.large to ml.m5.large: 1. its scaling is taken away" in said
     assert "2. 3 × ml.m5.large replace 3 × ml.c5.large; 3. it scales again" in said
     assert said.index("gets another instance type") < said.index("version 9 is approved")
+    assert "2. another instance type, ml.c5.large to ml.m5.large: 1. its scaling is taken away" in said  # on the page
+    assert "3. a second fleet of 3 ml.m5.large starts" in said

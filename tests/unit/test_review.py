@@ -17,7 +17,18 @@ from deploy_scripts.review.if_yes import if_yes
 from deploy_scripts.review.page import render
 from deploy_scripts.review.text import lines
 from deploy_scripts.review.view import view
-from settings_schema import Autoscaling, Batch, Endpoint, Prices, Rollout, Routing, Schedule, TargetTracking
+from settings_schema import (
+    Autoscaling,
+    Batch,
+    Endpoint,
+    Prices,
+    ProvisionedConcurrency,
+    Rollout,
+    Routing,
+    Schedule,
+    Serverless,
+    TargetTracking,
+)
 
 EVIL = "<script>alert('1')</script>"
 PRICES = Prices(region="us-east-1", as_of="2026-01", source="a page", usd_per_hour={"ml.m5.large": 0.1})
@@ -256,6 +267,26 @@ def test_a_yes_takes_as_long_as_its_rollout_waits(rollout: Rollout, seconds: int
     assert found.seconds == seconds
     assert any(said in step for step in found.steps) and "a second fleet of 5 ml.m5.large" in found.steps[1]
     assert "roll_back --model abalone" in found.back[1] and "version 3 returns" in found.back[1]
+
+
+@pytest.mark.parametrize(
+    ("provisioned", "said"),
+    [
+        (None, "a second fleet of containers of 2048 MB, as requests come, starts beside version 3's"),
+        (
+            ProvisionedConcurrency(min_capacity=2, max_capacity=5),
+            "containers of 2048 MB, 2 of them ready at once and more as requests come,",
+        ),
+    ],
+)
+def test_what_has_no_instances_speaks_of_none(provisioned: ProvisionedConcurrency | None, said: str) -> None:
+    steps = if_yes("abalone", "live", Serverless(provisioned=provisioned), 3, None, None).steps
+    assert said in steps[1]
+    assert not [step for step in steps if "ml." in step or "instances" in step]
+
+
+def test_that_another_instance_type_cannot_be_seen_is_said() -> None:
+    assert "whether it gets another instance type cannot be seen: no" in if_yes("abalone", "live", Endpoint(), 3, 2, None, "no").steps
 
 
 def test_a_first_version_has_nothing_to_go_back_to() -> None:
