@@ -5,6 +5,7 @@ Asked before anything is rejected. Used by roll_back.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,9 +14,12 @@ from build_scripts.command_line import ProblemError, explain
 from build_scripts.missing import is_missing
 from build_scripts.objects import bucket_and_key, keys
 from build_scripts.registry import Version, number_of
+from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.return_start import executions
 from deploy_scripts.stack_states import describe_stack
+from deploy_scripts.way_back import DEPLOYED
+from pipelines.monitoring.pipeline import PACKAGE
 from preflight.obstacle import in_progress
 from settings_schema import Environment, ServingNames
 
@@ -29,11 +33,21 @@ def refuse_ambiguous(environment: Environment, live: str, arriving: str) -> None
 
 
 def refuse_unknown_change(codepipeline: Any, place: EnvironmentPlace, names: ServingNames) -> None:
-    """Raises ProblemError while CloudFormation changes production and no pipeline says to which version: it was stopped, or a person."""
+    """Raises ProblemError while CloudFormation brings another version to production and no pipeline says so: it was stopped, or a person.
+
+    An update that leaves the version, as one does that puts another into the shadow, is waited for by the return itself.
+    """
     returns = executions(codepipeline, names.of_model.return_pipeline)
-    changes = in_progress(describe_stack(place.client("cloudformation"), names.stack))
-    if changes and all(item["status"] != "InProgress" for item in returns):
+    stack = describe_stack(place.client("cloudformation"), names.stack)
+    changes = in_progress(stack)
+    if changes and not _keeps_version(stack or {}) and all(item["status"] != "InProgress" for item in returns):
         raise ProblemError(f"which version it brings is not known yet: {changes}; or name the one that goes back with --to-version")
+
+
+def _keeps_version(stack: Mapping[str, Any]) -> bool:
+    """Parameters are those of the update from its beginning, and those of before once it is undone; outputs follow at its end."""
+    wanted = {item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", [])}.get(PACKAGE)
+    return stack.get("StackStatus", "").startswith("UPDATE_") and wanted == outputs_of(stack).get(DEPLOYED, "")
 
 
 def require_artifact(s3: Any, version: Version) -> None:

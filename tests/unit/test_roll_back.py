@@ -299,6 +299,35 @@ def test_a_stack_that_changes_without_a_pipeline_is_waited_for(
     assert rejected(account) == {}
 
 
+def test_a_version_that_enters_or_leaves_the_shadow_is_not_waited_for(account: DeployedAccount, function: StartDeployment) -> None:
+    """The stack changes, and its version stays; the return waits for the update's end by itself."""
+    parameters = [{"ParameterKey": "ShadowPackageArn", "ParameterValue": f"{PACKAGE}/4"}]
+    account.cloudformation.stacks[STACK] |= {"StackStatus": "UPDATE_IN_PROGRESS", "Parameters": [*parameters, brings(3)]}
+    assert leave() == 0
+    assert rejected(account) == {3: "answers 5xx"}
+
+
+@pytest.mark.parametrize(("status", "number"), [("UPDATE_IN_PROGRESS", 4), ("DELETE_IN_PROGRESS", 3)])
+def test_another_version_that_comes_without_a_pipeline_is_waited_for(
+    account: DeployedAccount,
+    function: StartDeployment,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+    number: int,
+) -> None:
+    account.cloudformation.stacks[STACK] |= {"StackStatus": status, "Parameters": [brings(number)]}
+    stack = dict(account.cloudformation.stacks[STACK])
+    monkeypatch.setattr(account.cloudformation, "describe_stacks", lambda **_: {"Stacks": [stack]})  # for longer than one look
+    assert leave() == 2
+    assert "which version it brings is not known yet" in capsys.readouterr().err
+    assert rejected(account) == {}
+
+
+def brings(number: int) -> dict[str, str]:
+    return {"ParameterKey": "ModelPackageArn", "ParameterValue": f"{PACKAGE}/{number}"}
+
+
 def test_a_return_that_is_under_way_may_be_followed_by_another_terminal(account: DeployedAccount, function: StartDeployment) -> None:
     """Its update is the one that changes the stack."""
     account.cloudformation.stacks[STACK] |= {"StackStatus": "UPDATE_ROLLBACK_IN_PROGRESS"}
