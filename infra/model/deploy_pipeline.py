@@ -19,11 +19,10 @@ from infra.build.code_source import SOURCE_NAMESPACE
 from infra.foundation.foundation_stack import FoundationStack
 from infra.model.approvers_check import APPROVALS, REVIEW_STAGE, ApproversCheck
 from infra.model.deploy_projects import DeployProjects
-from infra.model.rollout_pipeline import RolloutPipeline, requested
+from infra.model.rollout_pipeline import RolloutPipeline, anew, requested
 from infra.places import Context, value
 from settings_schema import Environment, Model
 from settings_schema.console import object_page
-from settings_schema.rebuilding import NEVER, REBUILT
 
 LATEST = "latest-approved"
 PACKAGE = "#{Render.MODEL_PACKAGE_ARN}"
@@ -40,8 +39,7 @@ class DeployPipeline(RolloutPipeline):
 
     def __init__(self, scope: Construct, construct_id: str, *, context: Context, model: Model, foundation: FoundationStack) -> None:
         variable = requested("ARN of one approved version to deploy; by default the newest approved one", LATEST)
-        # Fresh ones alone make CloudFormation replace what is the same in all else; start_deployment/ says it.
-        self._rebuilt = codepipeline.Variable(variable_name=REBUILT, default_value=NEVER, description="The day, where it is made anew only")
+        self._rebuilt = anew("The day, where it is made anew only")
         names, environments = model.names(context.project), context.settings.environments
         super().__init__(
             scope,

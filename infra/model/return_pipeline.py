@@ -14,7 +14,7 @@ from constructs import Construct
 
 from infra.foundation.foundation_stack import FoundationStack
 from infra.model.deploy_projects import DeployProjects
-from infra.model.rollout_pipeline import RolloutPipeline, requested
+from infra.model.rollout_pipeline import RolloutPipeline, anew, requested
 from infra.places import Context
 from settings_schema import Model
 
@@ -37,6 +37,7 @@ class ReturnPipeline(RolloutPipeline):
     ) -> None:
         version = requested("ARN of the version to return to, which served production and is still approved")
         leaving = codepipeline.Variable(variable_name=LEAVING_VARIABLE, description="ARN of the version that production is to be rid of")
+        rebuilt = anew("Another day than that of what is left, where that was made anew only")
         names, production = model.names(context.project), context.settings.production
         super().__init__(
             scope,
@@ -46,10 +47,11 @@ class ReturnPipeline(RolloutPipeline):
             foundation=foundation,
             pipeline_name=names.return_pipeline,
             environments=[production],
-            variables=[version, leaving],
+            variables=[version, leaving, rebuilt],
         )
         rendered = codepipeline.Artifact("Rendered")
         given = {"REQUESTED_PACKAGE": version.reference(), "STAGE": production.name, LEAVING: leaving.reference()}
+        given["REBUILT"] = rebuilt.reference()
         render = self._render("Render", projects.render, run_order=1, output=rendered, **given)
         deploy = self._deploy(production, rendered, run_order=2)
         verify = self._verify(production, projects.verify, version.reference(), run_order=4)

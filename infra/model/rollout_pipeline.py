@@ -25,6 +25,7 @@ from infra.foundation.foundation_stack import FoundationStack
 from infra.foundation.regional_stack import KEY_OUTPUT
 from infra.places import Context
 from settings_schema import Asynchronous, Endpoint, Environment, Model
+from settings_schema.rebuilding import NEVER, REBUILT
 
 #: Variable that start_deployment/handler.py sets.
 PACKAGE_VARIABLE = "ModelPackageArn"
@@ -175,3 +176,8 @@ class RolloutPipeline(Construct):
 def requested(description: str, default: str | None = None) -> codepipeline.Variable:
     """The variable that names the version."""
     return codepipeline.Variable(variable_name=PACKAGE_VARIABLE, default_value=default, description=description)
+
+
+def anew(description: str) -> codepipeline.Variable:
+    """The day that makes another model and fleet of what is the same in all else; start_deployment/ says it."""
+    return codepipeline.Variable(variable_name=REBUILT, default_value=NEVER, description=description)

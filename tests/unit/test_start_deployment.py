@@ -24,9 +24,9 @@ def arn(number: int) -> str:
     return f"{GROUP}/{number}"
 
 
-def run(number: int, status: str, started: float, ended: float = 0, commit: str = "first", leaving: int = 0) -> Run:
+def run(number: int, status: str, started: float, ended: float = 0, commit: str = "first", leaving: int = 0, rebuilt: str = "never") -> Run:
     """Of a version, from one day to another; `leaving`: of a return."""
-    given = {"ModelPackageArn": arn(number), **({"Leaving": arn(leaving)} if leaving else {})}
+    given = {"ModelPackageArn": arn(number), "Rebuilt": rebuilt, **({"Leaving": arn(leaving)} if leaving else {})}
     begun, over = MONDAY + timedelta(days=started), MONDAY + timedelta(days=ended or started + 0.1)
     return Run(f"{number}-{status}-{started}", status, begun, over, commit, lambda: given)
 
@@ -45,6 +45,7 @@ class World:
     made_by: str = "first"
     created: int = 0
     asked: str = ""
+    rebuilt: str = ""
 
     def decide(self, wake: Wake = CLOCK) -> Plan:
         versions = {arn(number): Version(arn(number), day(self.created), said, self.made_by) for number, said in self.approval.items()}
@@ -57,11 +58,12 @@ class World:
             deploys=self.deploys,
             returns=self.returns,
             entered=self.entered,
-            asked=self.asked,
+            asked=lambda run: run.identifier == self.asked,
             built=self.built,
             find=versions.get,
             changed=lambda commit: self.changed.get(commit, []),
             production_stack="live",
+            rebuilt=self.rebuilt,
         )
         return plan(state, wake)
 
@@ -269,7 +271,7 @@ def test_a_year_of_releases_is_not_asked_about_one_by_one_before_a_return() -> N
     versions = {arn(number): Version(arn(number), day(number) - timedelta(hours=1)) for number in range(1, 300)}
     versions[arn(300)] = Version(arn(300), day(299), "Rejected")
     newest = [versions[arn(number)] for number in range(299, 0, -1)]
-    state = State("abalone", versions[arn(300)], newest, deploys, [], "", "", ["first"], versions.get, lambda commit: [])
+    state = State("abalone", versions[arn(300)], newest, deploys, [], "", lambda run: False, ["first"], versions.get, lambda commit: [])
     assert started(plan(state, CLOCK)) == (None, 299)
     assert len(asked) < 10
 
@@ -559,6 +561,46 @@ def test_what_goes_out_for_another_reason_is_made_anew_by_that() -> None:
     decision = SCALED.decide(rebuild(100))
     assert decision.forth is not None
     assert (decision.forth.commit, decision.forth.rebuilt) == ("scaled", "")
+
+
+def made_anew(status: str, in_production: str, *, last: str = "never", returns: Sequence[Run] = ()) -> World:
+    """Version 2 was made anew on the second of February, or was to be. `in_production`: the day there; `last`: that of the last release."""
+    deploys = [run(2, status, 28, rebuilt="2026-02-02"), run(2, "Succeeded", 4, rebuilt=last), run(1, "Succeeded", 2)]
+    return replace(BOTH_SERVED, deploys=deploys, rebuilt=in_production, returns=returns)
+
+
+@pytest.mark.parametrize(("status", "how"), [("Failed", "whose verification did not succeed"), ("Stopped", "which broke off")])
+def test_what_was_made_anew_and_not_verified_returns_to_another_fleet_of_the_same_version(status: str, how: str) -> None:
+    """No template says that it is another one, and the same day would change nothing."""
+    decision = made_anew(status, "2026-02-02").decide()
+    assert decision.back is not None
+    assert (decision.back.version.number, decision.back.commit, decision.back.leaving) == (2, "first", arn(2))
+    assert decision.back.rebuilt == "2026-02-01"
+    (line,) = decision.told
+    assert f"as the deployment of 2026-02-02 has made it anew, {how}; production returns to version 2" in line
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        made_anew("Failed", ""),
+        made_anew("Failed", "2026-01-05"),
+        made_anew("Failed", "2026-02-02", last="2026-02-02"),
+        replace(BOTH_SERVED, deploys=[run(2, "Failed", 28, commit="scaled"), *BOTH_SERVED.deploys]),
+    ],
+    ids=["its alarms undid it", "staging refused it", "it was made anew that day before", "settings that failed before production"],
+)
+def test_what_was_not_made_anew_has_nothing_to_return_from(world: World) -> None:
+    assert started(world.decide()) == (None, None)
+
+
+def test_its_return_that_failed_too_is_told_and_not_followed_by_another() -> None:
+    """The tag means another image by now, perhaps: only a person can say what helps."""
+    back = run(2, "Failed", 29, leaving=2, rebuilt="2026-02-01")
+    decision = made_anew("Failed", "2026-02-01", returns=[back]).decide()
+    assert started(decision) == (None, None)
+    assert "and a return failed, which is not tried again by itself" in decision.told[0]
+    assert started(replace(made_anew("Failed", "2026-02-01", returns=[back])).decide(Wake(by_hand=True)))[1] == 2
 
 
 def test_no_other_look_makes_anything_anew() -> None:

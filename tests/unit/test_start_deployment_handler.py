@@ -49,7 +49,9 @@ class Aws:
         self.objects: dict[str, bytes] = {}
         self.in_production: dict[str, str] = {}
         self.over: set[str] = set()
-        self.reviewed: dict[str, Any] = {}
+        self.reviewed: dict[str, list[tuple[str, str, str]]] = {}
+        self.parameters: list[dict[str, str]] = []
+        self.variables: dict[str, list[dict[str, str]]] = {}
         self.as_others_start = lambda: None
         self.stop_refused = "PipelineExecutionNotStoppableException"
         self.kept_decisions: list[Any] = []
@@ -60,8 +62,22 @@ class Aws:
         return self
 
     def get_paginator(self, operation: str) -> Any:
-        pages = {"list_model_packages": self._versions, "list_objects_v2": self._kept, "list_pipeline_executions": self._executions}
+        pages = {
+            "list_model_packages": self._versions,
+            "list_objects_v2": self._kept,
+            "list_pipeline_executions": self._executions,
+            "list_action_executions": self._actions,
+        }
         return SimpleNamespace(paginate=lambda **request: [pages[operation](**request)])
+
+    def _actions(self, *, pipelineName: str, filter: dict[str, str]) -> dict[str, Any]:  # noqa: N803
+        found = self.reviewed.get(filter["pipelineExecutionId"], [])
+        return {
+            "actionExecutionDetails": [
+                {"actionName": name, "input": {"actionTypeId": {"category": category}}, "status": status}
+                for name, category, status in found
+            ]
+        }
 
     def _versions(self, **_: str) -> dict[str, Any]:
         numbers = [number for number, said in self.approval.items() if said == "Approved"]
@@ -91,17 +107,26 @@ class Aws:
     def get_pipeline_execution(self, *, pipelineName: str, pipelineExecutionId: str) -> dict[str, Any]:  # noqa: N803
         assert pipelineName != "build"
         number = pipelineExecutionId.partition("-")[0]
-        return {"pipelineExecution": {"variables": [{"name": "ModelPackageArn", "resolvedValue": f"{GROUP}/{number}"}]}}
+        return {
+            "pipelineExecution": {
+                "variables": [
+                    {"name": "ModelPackageArn", "resolvedValue": f"{GROUP}/{number}"},
+                    *self.variables.get(pipelineExecutionId, []),
+                ]
+            }
+        }
 
     def get_pipeline_state(self, *, name: str) -> dict[str, Any]:
         assert name == "deploy"
         production = {"stageName": "Production", "latestExecution": self.in_production}
-        return {"stageStates": [{"stageName": "Source"}, {"stageName": "Staging", **self.reviewed}, production]}
+        return {"stageStates": [{"stageName": "Source"}, {"stageName": "Staging"}, production]}
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
         if not self.template:
             raise refusal("ValidationError", f"Stack with id {StackName} does not exist")
-        return {"Stacks": [{"Outputs": [{"OutputKey": "DeployedModelPackageArn", "OutputValue": self.live}]}]}
+        return {
+            "Stacks": [{"Parameters": self.parameters, "Outputs": [{"OutputKey": "DeployedModelPackageArn", "OutputValue": self.live}]}]
+        }
 
     def get_template(self, **_: str) -> dict[str, Any]:
         if not self.template:
@@ -343,22 +368,39 @@ def test_of_two_approvals_at_once_the_older_one_s_deployment_is_stopped_whicheve
     assert [stop["pipelineExecutionId"] for stop in aws.stopped] == ["3"]
 
 
+OPEN, SAID_YES = ("Approve", "Approval", "InProgress"), ("Approve", "Approval", "Succeeded")
+
+
 @pytest.mark.parametrize(
-    "action",
+    "actions",
     [
-        {"actionName": "Approve", "latestExecution": {"status": "InProgress", "token": "t"}},
-        {"actionName": "NotTheAuthor", "latestExecution": {"status": "InProgress"}},
-        {"actionName": "TwoPeople", "latestExecution": {"status": "InProgress"}},
+        [OPEN],
+        [("NotTheAuthor", "Invoke", "InProgress"), SAID_YES],
+        [SAID_YES],
+        [("ApproveAgain", "Approval", "InProgress"), SAID_YES],
+        [("TwoPeople", "Invoke", "Succeeded"), SAID_YES],
     ],
-    ids=lambda action: action["actionName"],
+    ids=["its review is open", "the first yes is checked", "between two actions", "a second person is asked", "it waits for production"],
 )
-def test_a_review_that_is_open_is_not_stopped_for_a_newer_version(aws: Aws, action: dict[str, Any]) -> None:
-    """Also while it is checked who said yes: a second person is asked next."""
+def test_a_version_about_which_somebody_was_asked_is_not_stopped_for_a_newer_one(aws: Aws, actions: list[tuple[str, str, str]]) -> None:
+    """The stage that has the review may be over, or between two actions; the execution's own actions say it."""
     aws.approval |= {3: "Approved", 4: "Approved"}
     aws.runs["deploy"] = [("4", "", "InProgress", 7), ("3", "", "InProgress", 7), *aws.runs["deploy"]]
-    aws.reviewed = {"latestExecution": {"pipelineExecutionId": "3", "status": "InProgress"}, "actionStates": [action]}
+    aws.reviewed = {"3": [("Verify", "Test", "Succeeded"), *actions]}
     wake(APPROVAL)
     assert aws.stopped == []
+
+
+def test_what_was_made_anew_and_not_verified_is_returned_with_another_day(aws: Aws) -> None:
+    aws.kept, aws.parameters = [], [{"ParameterKey": "Rebuilt", "ParameterValue": "2026-02-09"}]
+    aws.runs["deploy"].insert(0, ("2-anew", "first", "Failed", 35))
+    aws.variables["2-anew"] = [{"name": "Rebuilt", "resolvedValue": "2026-02-09"}]
+    assert wake(ENDED)["returned"] == "started"
+    assert {item["name"]: item["value"] for item in aws.started[0]["variables"]} == {
+        "ModelPackageArn": f"{GROUP}/2",
+        "Leaving": f"{GROUP}/2",
+        "Rebuilt": "2026-02-08",
+    }
 
 
 def test_a_schedule_of_its_own_makes_anew_what_serves_by_the_time_that_it_says(aws: Aws) -> None:

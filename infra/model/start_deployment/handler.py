@@ -20,10 +20,10 @@ import boto3
 from botocore.exceptions import ClientError
 
 from . import decisions
-from .history import commits, in_production_and_asked, runs
+from .history import commits, in_production, runs, was_asked
 from .plan import Plan, plan, what_is_overtaken
 from .registry import Registry
-from .stacks import Stack, changed, cloudformation, deployed_package
+from .stacks import Stack, changed, cloudformation, deployed
 from .state import APPROVED, REJECTED, Run, Start, State, Stop, Version, Wake
 from .told import tell
 
@@ -94,14 +94,13 @@ def _requested(typed: Any) -> str:
 def look(names: Names, codepipeline: Any) -> State:
     """Production's version first: what ends meanwhile is then still on its way, and its end wakes this again."""
     registry, live = Registry(names.group, names.versions), names.stacks[-1]
-    deployed = deployed_package(live)
-    entered, asked = in_production_and_asked(codepipeline, names.deploy_pipeline)
+    package, rebuilt = deployed(live)
     of_commit = functools.partial(changed, boto3.client("s3"), names.bucket, names.stacks)
     return State(
         model=names.model,
-        production=registry.find(registry.original(deployed)) if deployed else None,
-        entered=entered,
-        asked=asked,
+        production=registry.find(registry.original(package)) if package else None,
+        entered=in_production(codepipeline, names.deploy_pipeline),
+        asked=functools.cache(functools.partial(was_asked, codepipeline, names.deploy_pipeline)),
         approved=registry.approved(),
         deploys=runs(codepipeline, names.deploy_pipeline),
         returns=runs(codepipeline, names.return_pipeline),
@@ -109,6 +108,7 @@ def look(names: Names, codepipeline: Any) -> State:
         find=registry.find,
         changed=functools.cache(of_commit),
         production_stack=live.name,
+        rebuilt=rebuilt,
     )
 
 

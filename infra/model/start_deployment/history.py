@@ -13,8 +13,6 @@ from .state import IN_PROGRESS, SUCCEEDED, Run
 
 PRODUCTION_STAGE = "Production"
 _OCCUPIED = (IN_PROGRESS, "Stopping")
-#: Actions between and after two approvals (infra/model/deploy_pipeline.py): somebody has been asked, and has said yes.
-CHECKS = ("NotTheAuthor", "TwoPeople")
 
 
 def executions(client: Any, pipeline: str) -> Iterator[Mapping[str, Any]]:
@@ -53,24 +51,17 @@ def _commit(execution: Mapping[str, Any]) -> str:
     return next((str(revision.get("revisionId", "")) for revision in execution.get("sourceRevisions", [])), "")
 
 
-def in_production_and_asked(client: Any, pipeline: str) -> tuple[str, str]:
-    """The execution that is in the deploy pipeline's last stage now, and the one whose review is open; empty if there is none.
-
-    A review is open, too, while what the first of two people said is checked.
-    """
+def in_production(client: Any, pipeline: str) -> str:
+    """The execution that is in the deploy pipeline's last stage now; empty if there is none."""
     stages = client.get_pipeline_state(name=pipeline)["stageStates"]
-    entered = (stage for stage in stages if stage["stageName"] == PRODUCTION_STAGE and _latest(stage).get("status") in _OCCUPIED)
-    asked = (stage for stage in stages if any(_is_of_review(action) for action in stage.get("actionStates", [])))
-    first, second = (str(_latest(next(found, {})).get("pipelineExecutionId", "")) for found in (entered, asked))
-    return first, second
+    inside = (stage.get("latestExecution") or {} for stage in stages if stage["stageName"] == PRODUCTION_STAGE)
+    return next((str(execution["pipelineExecutionId"]) for execution in inside if execution.get("status") in _OCCUPIED), "")
 
 
-def _latest(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Of a stage or an action; empty before its first execution."""
-    return state.get("latestExecution") or {}
-
-
-def _is_of_review(action: Mapping[str, Any]) -> bool:
-    """That is going on. Of actions only a manual approval has a token."""
-    asks = bool(_latest(action).get("token")) or action.get("actionName") in CHECKS
-    return _latest(action).get("status") == IN_PROGRESS and asks
+def was_asked(client: Any, pipeline: str, run: Run) -> bool:
+    """Whether the execution has asked a person: its review is open, or somebody has said yes, and what follows is checked or waits."""
+    asked = {"pipelineName": pipeline, "filter": {"pipelineExecutionId": run.identifier}}
+    actions = (
+        action for page in client.get_paginator("list_action_executions").paginate(**asked) for action in page["actionExecutionDetails"]
+    )
+    return any(((action.get("input") or {}).get("actionTypeId") or {}).get("category") == "Approval" for action in actions)

@@ -14,8 +14,12 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from .state import NEVER, day_of
+
 #: Output of a serving stack (infra/serving/serving_stack.py).
 _DEPLOYED = "DeployedModelPackageArn"
+#: Parameter of the same, where the model's file has a `rebuild`.
+_REBUILT = "Rebuilt"
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,19 @@ def cloudformation(stack: Stack) -> Any:
     )
 
 
-def deployed_package(stack: Stack) -> str:
-    """ARN of the version, or of its copy in the stack's region; empty for a stack that is not there or was never made."""
+def deployed(stack: Stack) -> tuple[str, str]:
+    """ARN of the version, or of its copy in the stack's region, and the day on which it was made anew.
+
+    Each is empty where the stack has none, is not there or was never made.
+    """
     try:
         (described,) = cloudformation(stack).describe_stacks(StackName=stack.name)["Stacks"]
     except ClientError as error:
         _require_missing(error)
-        return ""
-    return next((str(output["OutputValue"]) for output in described.get("Outputs", []) if output["OutputKey"] == _DEPLOYED), "")
+        return "", ""
+    outputs = {item["OutputKey"]: str(item["OutputValue"]) for item in described.get("Outputs", [])}
+    parameters = {item["ParameterKey"]: str(item["ParameterValue"]) for item in described.get("Parameters", [])}
+    return outputs.get(_DEPLOYED, ""), day_of(parameters.get(_REBUILT, NEVER))
 
 
 def changed(s3: Any, bucket: str, stacks: Sequence[Stack], commit: str) -> list[str]:

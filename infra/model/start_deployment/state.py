@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import cached_property
 
 APPROVED, REJECTED, DELETED = "Approved", "Rejected", "deleted"
+NEVER = "never"  # settings_schema/rebuilding.py
 IN_PROGRESS, SUCCEEDED, FAILED, STOPPED, SUPERSEDED = "InProgress", "Succeeded", "Failed", "Stopped", "Superseded"
 
 
@@ -34,6 +35,11 @@ class Version:
 
 def number_of(arn: str) -> int:
     return int(arn.rsplit("/", 1)[-1])
+
+
+def day_of(rebuilt: str) -> str:
+    """Of the variable and the parameter; empty for what was never made anew."""
+    return "" if rebuilt == NEVER else rebuilt
 
 
 class Run:
@@ -59,6 +65,11 @@ class Run:
     def leaving(self) -> str:
         """Of the return pipeline: ARN of the version that production is to be rid of."""
         return self._variables.get("Leaving", "")
+
+    @property
+    def rebuilt(self) -> str:
+        """The day, of one that makes anew what serves; else empty."""
+        return day_of(self._variables.get("Rebuilt", NEVER))
 
     @property
     def is_on(self) -> bool:
@@ -91,7 +102,7 @@ class Wake:
 @dataclass(frozen=True)
 class State:
     """`deploys` and `returns`: executions of the two pipelines, each newest first. `entered`: the one that is in the stage Production;
-    `asked`: the one whose review is open.
+    `asked`: whether one has asked a person, who may have said yes. `rebuilt`: the day on which what serves was made anew last, or empty.
 
     `approved`: newest version first. `built`: commits that were built and tested, newest first. `find`: a version by its ARN, whatever
     its approval. `changed`: of a commit, the serving stacks whose deployed template is another one than it keeps.
@@ -103,11 +114,12 @@ class State:
     deploys: Sequence[Run]
     returns: Sequence[Run]
     entered: str
-    asked: str
+    asked: Callable[[Run], bool]
     built: Sequence[str]
     find: Callable[[str], Version | None]
     changed: Callable[[str], Sequence[str]]
     production_stack: str = ""
+    rebuilt: str = ""
 
     @cached_property
     def releases(self) -> list[Run]:
@@ -138,7 +150,7 @@ class State:
 
 @dataclass(frozen=True)
 class Start:
-    """`leaving`: only of a return. `rebuilt`: the day, of what is made anew."""
+    """`leaving`: only of a return. `rebuilt`: the day, of what is made anew, forth or back."""
 
     version: Version
     commit: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 
 from .state import APPROVED, FAILED, REJECTED, STOPPED, SUCCEEDED, Run, Start, State, Stop, Version, Wake, Way
 
@@ -30,7 +31,7 @@ def the_way_back(state: State, wake: Wake, stops: Sequence[Stop]) -> Way:
         line = f"{state.model}: {cause}, and a return {_how(failed)}, which is not tried again by itself: {_what_of(state, failed, live)}"
         return None, line, line
     line = f"{state.model}: {cause}; production returns to {target}"
-    return Start(target, state.last_commit, live.arn), line, line
+    return Start(target, state.last_commit, live.arn, _another_day(state, live) if target == live else ""), line, line
 
 
 def why_leave(state: State, live: Version, stops: Sequence[Stop]) -> str:
@@ -48,17 +49,40 @@ def why_leave(state: State, live: Version, stops: Sequence[Stop]) -> str:
 
 
 def _why_leave_settings(state: State, live: Version) -> str:
-    """The version is the last release's, but a later deployment has left another template behind: of the same version with settings that
-    failed, or of any that broke off after the first of two updates, which takes the scaling away (deploy_scripts/type_change.py).
+    """The version is the last release's, but a later deployment has made it anew, or left another template behind: of the same version
+    with settings that failed, or of any that broke off after the first of two updates, which takes the scaling away
+    (deploy_scripts/type_change.py).
     """
-    last = state.releases[0]
-    later = [run for run in (*state.deploys, *state.returns) if run.status in (FAILED, STOPPED) and run.ended > last.ended]
-    failed = max(later, key=lambda run: run.ended, default=None)
-    if failed is None or state.production_stack not in state.changed(last.commit):
+    last, failed = state.releases[0], _failed_since(state)
+    if failed is None:
+        return ""
+    if _was_made_anew_by(state, failed, live):
+        how = "whose verification did not succeed" if failed.status == FAILED else "which broke off"
+        return f"{live} serves production as the deployment of {failed.rebuilt} has made it anew, {how}"
+    if state.production_stack not in state.changed(last.commit):
         return ""
     if failed.package == live.arn and failed.status == FAILED:
         return f"{live} serves production with the templates of {failed.commit[:12]}, whose verification did not succeed"
     return f"{live} serves production with what the deployment of {state.version_of(failed) or failed.package} left, which broke off"
+
+
+def _failed_since(state: State) -> Run | None:
+    """The newest execution that ended badly since the last release."""
+    later = [run for run in (*state.deploys, *state.returns) if run.status in (FAILED, STOPPED) and run.ended > state.releases[0].ended]
+    return max(later, key=lambda run: run.ended, default=None)
+
+
+def _was_made_anew_by(state: State, failed: Run, live: Version) -> bool:
+    """One that its alarms undid, or that failed before production, has left the day there that was there before."""
+    return bool(state.rebuilt) and failed.package == live.arn and failed.rebuilt == state.rebuilt != state.releases[0].rebuilt
+
+
+def _another_day(state: State, live: Version) -> str:
+    """Of a return to what a rebuild has made: another one than that, which makes another fleet. Empty for any other return."""
+    failed = _failed_since(state)
+    if failed is None or not _was_made_anew_by(state, failed, live):
+        return ""
+    return f"{date.fromisoformat(failed.rebuilt) - timedelta(days=1)}"
 
 
 def is_busy(state: State, stops: Sequence[Stop]) -> bool:
