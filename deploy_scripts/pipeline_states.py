@@ -15,7 +15,7 @@ from deploy_scripts.placements import Placement, at
 State = Mapping[str, Any]
 #: Stages that change production, and their actions (infra/model/).
 _PRODUCTION = ("Production", "Return")
-_DEPLOY, _VERIFY = "Deploy", "Verify"
+_DEPLOY, _CHANGE_TYPE, _VERIFY = "Deploy", "ChangeType", "Verify"
 _OCCUPIED = ("InProgress", "Stopping")
 
 
@@ -124,12 +124,12 @@ def last_verified(state: State) -> str:
 
 
 def unverified(state: State, production: Placement, package: Callable[[str], str]) -> list[Waiting]:
-    """Production has a version whose verification failed once it was deployed: without an earlier one it serves on."""
+    """Production has a version that was not verified once it was deployed: without an earlier one it serves on."""
     found = []
     for stage in state["stageStates"]:
         latest = {action["actionName"]: _latest(action) for action in stage.get("actionStates", [])}
-        deployed, verified = (latest.get(name, {}).get("status") for name in (_DEPLOY, _VERIFY))
-        if stage["stageName"] not in _PRODUCTION or (deployed, verified) != ("Succeeded", "Failed"):
+        why = _why_unverified({name: action.get("status", "") for name, action in latest.items()})
+        if stage["stageName"] not in _PRODUCTION or stage.get("latestExecution", {}).get("status") != "Failed" or why is None:
             continue
         execution = execution_of(stage)
         if production.version is None or number_of(package(execution)) != production.version:
@@ -139,6 +139,17 @@ def unverified(state: State, production: Placement, package: Callable[[str], str
             f"--pipeline-execution-id {execution} --retry-mode FAILED_ACTIONS"
         )
         serves = f"version {production.version} of {production.model} serves {production.stage}"
-        what = f"{serves} although its verification failed; to verify it again"
-        found.append(Waiting(what, at(latest[_VERIFY].get("lastStatusChange")), again, ON_CALL))
+        failed, said = why
+        found.append(Waiting(f"{serves} although {said}; to verify it again", at(latest[failed].get("lastStatusChange")), again, ON_CALL))
     return found
+
+
+def _why_unverified(statuses: Mapping[str, str]) -> tuple[str, str] | None:
+    """The action that failed once the version was deployed, and that in words. What stands behind it is of an earlier execution."""
+    if statuses.get(_DEPLOY) != "Succeeded":
+        return None
+    if statuses.get(_CHANGE_TYPE) == "Failed":
+        return _CHANGE_TYPE, f"{_CHANGE_TYPE} failed, after which nothing verified it"
+    if statuses.get(_CHANGE_TYPE, "Succeeded") != "Succeeded" or statuses.get(_VERIFY) != "Failed":
+        return None
+    return _VERIFY, "its verification failed"

@@ -5,11 +5,11 @@ Input: a stage as status.py looks at it, and what serves there. Output: what sta
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.attention import ON_CALL, Waiting
+from deploy_scripts.function_command import invocation
 from deploy_scripts.live_capacity import is_registered
 from deploy_scripts.placements import Placement, Stage
 from preflight.obstacle import in_progress
@@ -24,6 +24,5 @@ def unscaled(stage: Stage, placement: Placement, cloudformation: Any, project: P
         return []
     what = f"{placement.model} in {placement.stage} does not scale: {placement.instances} instances serve, however many requests come"
     versions = project.versions_arn(stage.names.of_model.model_package_group)
-    payload = json.dumps({"package": f"{versions}{placement.version}"})
-    again = f"aws lambda invoke --function-name {stage.names.of_model.start_deployment_function} --payload '{payload}' /dev/stdout"
+    again = invocation(stage.names.of_model.start_deployment_function, {"package": f"{versions}{placement.version}"})
     return [Waiting(f"{what}; models/ says it does, which the next deployment brings", placement.since, again, ON_CALL)]

@@ -200,6 +200,33 @@ def test_a_version_whose_verification_failed_once_it_was_in_production_is_said_t
     )
 
 
+def actions(**statuses: str) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, {"status": status}) for name, status in statuses.items()]
+
+
+def test_what_broke_off_between_its_two_updates_was_verified_by_nothing(
+    account: DeployedAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That the last verification succeeded is of an earlier deployment."""
+    account.codepipeline.run(DEPLOY, "e9", "Failed", f"{PACKAGE}/2", minute=9)
+    stage(account, DEPLOY, "Production", "e9", "Failed", *actions(Deploy="Succeeded", ChangeType="Failed", Verify="Succeeded"))
+    ((what, command),) = waiting(capsys)
+    assert what == "version 2 of abalone serves live although ChangeType failed, after which nothing verified it; to verify it again"
+    assert command.endswith("--pipeline-execution-id e9 --retry-mode FAILED_ACTIONS")
+
+
+@pytest.mark.parametrize(
+    ("status", "change"), [("InProgress", "InProgress"), ("InProgress", "Succeeded"), ("Stopped", "Abandoned"), ("Failed", "Abandoned")]
+)
+def test_a_verification_that_failed_in_an_earlier_deployment_says_nothing_of_this_one(
+    account: DeployedAccount, capsys: pytest.CaptureFixture[str], status: str, change: str
+) -> None:
+    """CodePipeline tells the last state of each action, whichever execution had it."""
+    account.codepipeline.run(DEPLOY, "e9", status, f"{PACKAGE}/2", minute=9)
+    stage(account, DEPLOY, "Production", "e9", status, *actions(Deploy="Succeeded", ChangeType=change, Verify="Failed"))
+    assert not [what for what, _ in waiting(capsys) if "verif" in what]
+
+
 @pytest.mark.parametrize("what_happened", ["another one serves", "it was not deployed"])
 def test_a_verification_of_what_does_not_serve_is_only_a_failure(
     account: DeployedAccount, capsys: pytest.CaptureFixture[str], what_happened: str
