@@ -28,9 +28,10 @@ _ASSEMBLY = Path("cdk.out")
 
 
 def main(arguments: Sequence[str]) -> int:
-    options = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    add_model_option(options)
-    options.add_argument("--template")  # no need to look for ours, then
+    options = _options()
+    if {"-h", "--help"} & set(arguments):
+        options.print_help()
+        return simulate(["--help"])
     given, _ = options.parse_known_args(arguments)
     rest = [item for item in arguments if item not in ("--model", given.model, f"--model={given.model}")]
     settings = read_settings()
@@ -47,6 +48,17 @@ def main(arguments: Sequence[str]) -> int:
         declare=settings_block,
         declared=f"For {environment.name} of models/{model.name.replace('-', '_')}.py",
     )
+
+
+def _options() -> argparse.ArgumentParser:
+    """Those of this script; all others are the simulator's."""
+    shown = argparse.RawDescriptionHelpFormatter
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=shown, add_help=False, allow_abbrev=False)
+    add_model_option(options)
+    options.add_argument(
+        "--template", metavar="FILE", help="whose scaling is replayed (default: the synthesized one of the last environment)"
+    )
+    return options
 
 
 def tried(file: Path) -> list[str]:

@@ -45,6 +45,8 @@ def kept(project: ProjectEnvironment, names: ModelNames, places: Sequence[Enviro
     yield f"  aws s3 rm --recursive s3://{project.artifact_bucket}/pipelines/{names.training_pipeline}/"
     for place in places:
         serving = names.at(place.environment.name)
+        if place.where[0] is not None:
+            yield f"  with credentials of {place.account} (AWS_PROFILE):"
         queued = (serving.requests, serving.answers, serving.failures)
         for prefix in (serving.capture, *queued, serving.batch_input, serving.predictions):
             yield f"  aws s3 rm --recursive s3://{place.bucket}/{prefix}"

@@ -75,12 +75,17 @@ def refuse_protected(doomed: Sequence[Deployment]) -> None:
     """Raises ProblemError with what to type first."""
     commands = [
         f"`aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {item.name} "
-        f"--region {item.place.region}`"
+        f"--region {item.place.region}`{_whose(item.place)}"
         for item in doomed
         if item.is_protected
     ]
     if commands:
         raise ProblemError(f"termination protection is on; nothing changed. Add --really, or type first {' and '.join(commands)}")
+
+
+def _whose(place: EnvironmentPlace) -> str:
+    """Where the caller's own credentials are not enough."""
+    return "" if place.where[0] is None else f" with credentials of {place.account} (AWS_PROFILE)"
 
 
 def delete_stacks(doomed: Sequence[Deployment]) -> None:

@@ -19,6 +19,9 @@ def main(arguments: Sequence[str]) -> int:
         for name in settings_schema.__all__
         if isinstance(value := getattr(settings_schema, name), type) and issubclass(value, Value)
     }
+    if {"-h", "--help"} & set(arguments):
+        print(__doc__)
+        raise SystemExit(0)
     chosen = list(arguments) or ["Project", "Environment", "Model"]
     unknown = [name for name in chosen if name not in known]
     if unknown:

@@ -376,7 +376,10 @@ class ServingNames(_Names):
 
     @property
     def monitoring_job(self) -> str:
-        """Beginning of the names of that pipeline's jobs, to which SageMaker adds the execution's id."""
+        """Beginning of the names of that pipeline's jobs, to which SageMaker adds the execution's id.
+
+        Two environments of one account begin alike: the ids differ, and the jobs' tags say whose each is (infra/ownership.py).
+        """
         return self.of_model.job("monitor")
 
     @property

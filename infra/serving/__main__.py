@@ -7,6 +7,7 @@ and CloudFormation refuses what is wrong. Next: build_scripts/kept_templates.py 
 
 from __future__ import annotations
 
+import argparse
 import os
 from typing import Any
 
@@ -14,6 +15,7 @@ from settings_schema.errors import UNREADABLE, stop
 from settings_schema.reading import Settings, read
 
 if __name__ == "__main__":  # a slip is told before the CDK is loaded, which takes seconds
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     try:
         SETTINGS = read()
     except UNREADABLE as error:

@@ -15,6 +15,7 @@ from tests.unit.script_account import set_values
 
 pytestmark = pytest.mark.thorough  # programs are started
 
+ROOT = Path(__file__).resolve().parents[2]
 #: Every script that talks to an account, with arguments that are good.
 SCRIPTS = {
     "build_scripts.export": [],
@@ -107,14 +108,31 @@ def test_an_unknown_option_points_to_the_help(name: str, capsys: pytest.CaptureF
     assert "unrecognized arguments: --nope" in capsys.readouterr().err.splitlines()[-1]
 
 
-@each_script
-def test_the_help_says_what_the_script_is_for(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+#: Whatever a person can start, by its module.
+PROGRAMS = [
+    *(
+        ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        for folder in ("build_scripts", "deploy_scripts")
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        if "def main(" in file.read_text(encoding="utf-8")
+    ),
+    "settings_schema.__main__",
+]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_help_says_what_the_script_is_for_and_needs_nothing(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither an account nor what was synthesized, trained or deployed."""
+    monkeypatch.chdir(tmp_path)
     module = importlib.import_module(name)
     with pytest.raises(SystemExit) as ended:
         command_line.run(module.main, ["--help"])
     assert ended.value.code == 0
     first = (module.__doc__ or "").split("\n", 1)[0]
     assert " ".join(first.split()[:6]) in " ".join(capsys.readouterr().out.split())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_option_is_named_as_a_person_types_it(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,15 @@ def test_an_approved_version_goes_in_beside_an_approved_one() -> None:
         (Production(), COMPARES, NEW, "Approved", "", "nothing serves yet"),
         (READY, COMPARES, LIVE, "Approved", "Approved", "version 2 serves already"),
         (READY, COMPARES, NEW, "Approved", "Rejected", "version 2, which serves, is Rejected: what comes next is the way back"),
-        (replace(READY, parameters={"Update": "guarded"}), COMPARES, NEW, "Approved", "Approved", "of before it had a shadow"),
+        (
+            replace(READY, parameters={"Update": "guarded"}),
+            COMPARES,
+            NEW,
+            "Approved",
+            "Approved",
+            "so the next version is the first one compared",
+        ),
+        (replace(READY, parameters={}), COMPARES, LIVE, "Approved", "Approved", "has no place for a shadow yet"),  # settings that bring it
         (READY, Pipelines(True, True), NEW, "Approved", "Approved", "a deployment to production is on its way"),
         (replace(READY, status="UPDATE_IN_PROGRESS"), COMPARES, NEW, "Approved", "Approved", "is UPDATE_IN_PROGRESS"),
         (replace(READY, status="UPDATE_ROLLBACK_FAILED"), COMPARES, NEW, "Approved", "Approved", "is UPDATE_ROLLBACK_FAILED"),

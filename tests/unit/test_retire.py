@@ -7,8 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from build_scripts.command_line import run
+from build_scripts.command_line import ProblemError, run
+from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts import retire, retirement
+from deploy_scripts.deployments import Deployment
+from deploy_scripts.environment_place import EnvironmentPlace, Role
 from tests.unit import deployed_account
 from tests.unit.deployed_account import DeployedAccount, deploy_model
 from tests.unit.script_account import PROJECT, SETTINGS, set_values
@@ -188,6 +191,21 @@ def test_an_environment_that_had_a_place_of_its_own_is_looked_for_there(
     assert run(retire.main, ["--environment", "old", "--account", "444455556666", "--region", "eu-west-3", "--yes"]) == 0
     assert ("444455556666", "eu-west-3") in looked
     assert "looked at: 111122223333/us-east-1, 444455556666/eu-west-3; elsewhere: --account and --region" in capsys.readouterr().out
+
+
+def test_what_is_kept_in_another_account_is_deleted_with_its_credentials(
+    account: DeployedAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And what is protected there, too. The commands stand below the account that they are for."""
+    project, (staging, production) = ProjectEnvironment(PROJECT), SETTINGS.environments
+    elsewhere = EnvironmentPlace(project, production.but(account="444455556666"), Role.DEPLOY)
+    here = EnvironmentPlace(project, staging, Role.DEPLOY)
+    lines = list(retire.kept(project, PROJECT.names.model("fish"), [here, elsewhere]))
+    said = lines.index("  with credentials of 444455556666 (AWS_PROFILE):")
+    assert "s3://shop--live-444455556666" in lines[said + 1] and "111122223333" in lines[said - 1]
+    stack = {"StackName": "shop--fish--live", "EnableTerminationProtection": True}
+    with pytest.raises(ProblemError, match=r"--region us-east-1` with credentials of 444455556666 \(AWS_PROFILE\)$"):
+        retirement.refuse_protected([Deployment(elsewhere, stack, "fish", "live")])
 
 
 def test_nobody_is_asked_where_there_is_no_terminal(

@@ -46,12 +46,12 @@ def why_not_in(production: Production, pipelines: Pipelines, wanted: str, approv
         return f"{_version(wanted)} is {approval}; only an approved version of this model gets copies of requests"
     if not production.live or not production.instances:
         return "nothing serves yet whose requests could be copied"
+    if PACKAGE not in (production.parameters or {}):
+        return "production's template has no place for a shadow yet; this release brings it, so the next version is the first one compared"
     if wanted == production.live:
         return f"{_version(wanted)} serves already: there is nothing to compare it with"
     if live_approval != APPROVED:
         return f"{_version(production.live)}, which serves, is {live_approval}: what comes next is the way back"
-    if PACKAGE not in (production.parameters or {}):
-        return "production's template is of before it had a shadow; with this release it gets one, for the next"
     if pipelines.deploys:
         return "a deployment to production is on its way"
     if production.is_changing or "FAILED" in production.status or production.status == "ROLLBACK_COMPLETE":
