@@ -31,11 +31,16 @@ def require_unchanged(s3: Any, version: Version) -> str:
         return fetch_unchanged(s3, version, archive)
 
 
-def fetch_unchanged(s3: Any, version: Version, archive: IO[bytes]) -> str:
-    """The same, of the archive that is written to `archive`."""
+def require_servable(version: Version) -> None:
+    """Raises ProblemError for a version that names no archive."""
     if version.model_url is None:
         reason = "it has no inference specification with a model archive, so nothing can serve it"
         raise ProblemError(f"version {version.number} cannot be deployed: {reason}; train again")
+
+
+def fetch_unchanged(s3: Any, version: Version, archive: IO[bytes]) -> str:
+    """The same, of the archive that is written to `archive`."""
+    require_servable(version)
     missing = [name for name in (MODEL, CODE) if version.facts.get(name) in (None, "", "unknown")]
     if missing:
         reason = f"its metadata has no {', '.join(missing)}, which every version that the training pipeline registers has"

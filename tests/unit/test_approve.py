@@ -35,6 +35,16 @@ def test_evidence_is_shown_and_the_version_is_approved(account: ScriptAccount, c
     assert approval(account, 1) == "Approved"
 
 
+def test_what_nothing_can_serve_is_not_approved_and_may_be_rejected(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    """SageMaker registers a version without an inference specification, too; its deployment could only fail."""
+    del account.sagemaker.packages[2]["InferenceSpecification"]
+    assert run(approve.main, ["--version", "2", "--yes"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "version 2 cannot be deployed: it has no inference specification with a model archive" in line
+    assert approval(account, 2) == "PendingManualApproval"
+    assert run(approve.main, ["--version", "2", "--reject", "--yes"]) == 0
+
+
 def test_gates_verdict_is_part_of_the_evidence(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:
     account.sagemaker.packages[2]["ModelMetrics"] = {"ModelQuality": {"Statistics": {"S3Uri": "s3://artifacts/evaluation.json"}}}
     account.s3.objects["artifacts/evaluation.json"] = json.dumps({"gate": {"passed": False, "reasons": "bias"}}).encode()
