@@ -2,7 +2,8 @@
 
 Input: the environment's place, the endpoint's names. Output: an answer's bytes. What is asked lies in a folder of its own below `requests/`
 and expires with the rest. An endpoint without instances starts one for the first request, which takes minutes. Used by verify.py.
-Source: "Invoke an asynchronous endpoint" and "Check prediction results" of the SageMaker guide.
+Source: "Invoke an asynchronous endpoint" and "Check prediction results" of the SageMaker guide; GetObject of the
+S3 API reference.
 """
 
 from __future__ import annotations
@@ -10,11 +11,9 @@ from __future__ import annotations
 import re
 import time
 
-from botocore.exceptions import ClientError
-
 from build_scripts import invocation
 from build_scripts.command_line import VerdictError
-from build_scripts.objects import bucket_and_key
+from build_scripts.objects import bucket_and_key, keys
 from deploy_scripts.environment_place import EnvironmentPlace
 from settings_schema import ServingNames
 
@@ -22,7 +21,6 @@ FOLDER = "verification"
 #: Of an answer: an instance that has to be started first takes some of them.
 LIMIT_MINUTES = 20
 _FIRST_POLL_SECONDS, _POLL_SECONDS = 0.1, 5.0
-_MISSING = ("NoSuchKey", "404")
 #: The container's status, in SageMaker's words for what it answered.
 _STATUS = re.compile(r"error \((\d{3})\)")
 
@@ -87,12 +85,9 @@ class AsynchronousClient:
         )
 
     def _object(self, address: str) -> bytes | None:
-        """None for one that is not there yet."""
+        """None for one that is not there yet. GetObject says so only to whoever may list the whole bucket, so it is looked for first."""
         bucket, key = bucket_and_key(address)
-        try:
-            content: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _MISSING:
-                return None
-            raise
+        if key not in keys(self._s3, bucket, key):
+            return None
+        content: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         return content

@@ -173,6 +173,21 @@ def test_what_lies_at_the_failure_location_is_the_verdict(queued: ScriptAccount,
     assert "the disk is gone" in capsys.readouterr().err
 
 
+def test_who_may_list_some_prefixes_only_is_refused_what_is_not_there_and_waits_all_the_same(
+    queued: ScriptAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 says that an object is missing only to whoever may list the whole bucket (API reference of GetObject), which Verify may not."""
+    there = queued.s3.get_object
+
+    def get_object(*, Bucket: str, Key: str, **more: Any) -> Any:  # noqa: N803 - boto3 spells them so
+        if f"{Bucket}/{Key}" not in queued.s3.objects:
+            raise script_account.refusal("AccessDenied", "Access Denied", "GetObject")
+        return there(Bucket=Bucket, Key=Key, **more)
+
+    monkeypatch.setattr(queued.s3, "get_object", get_object)
+    assert check() == 0
+
+
 def test_an_answer_that_does_not_come_is_waited_for_no_longer_than_the_limit(
     queued: ScriptAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
