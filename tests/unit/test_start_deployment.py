@@ -44,7 +44,7 @@ class World:
     changed: dict[str, list[str]] = field(default_factory=dict)
     made_by: str = "first"
     created: int = 0
-    asked: str = ""
+    asked: tuple[str, ...] = ()
 
     def decide(self, wake: Wake = CLOCK) -> Plan:
         versions = {arn(number): Version(arn(number), day(self.created), said, self.made_by) for number, said in self.approval.items()}
@@ -507,7 +507,7 @@ def test_of_two_versions_on_their_way_the_older_one_is_stopped_before_it_asks_an
 
 def test_a_review_that_is_open_stays_open_when_a_newer_version_is_approved() -> None:
     """Somebody is looking at it. The newer one waits for its turn behind it."""
-    assert replace(AT_ONCE, asked=AT_ONCE.deploys[1].identifier).decide().stops == []
+    assert replace(AT_ONCE, asked=(AT_ONCE.deploys[1].identifier,)).decide().stops == []
     assert replace(AT_ONCE, entered=AT_ONCE.deploys[1].identifier).decide().stops == []
 
 

@@ -53,16 +53,20 @@ def _commit(execution: Mapping[str, Any]) -> str:
     return next((str(revision.get("revisionId", "")) for revision in execution.get("sourceRevisions", [])), "")
 
 
-def in_production_and_asked(client: Any, pipeline: str) -> tuple[str, str]:
-    """The execution that is in the deploy pipeline's last stage now, and the one whose review is open; empty if there is none.
+def in_production_and_asked(client: Any, pipeline: str) -> tuple[str, tuple[str, ...]]:
+    """The execution that is in the deploy pipeline's last stage now, empty if there is none; and those whose review is open: one on staging
+    and one in an experiment.
 
     A review is open, too, while what the first of two people said is checked.
     """
     stages = client.get_pipeline_state(name=pipeline)["stageStates"]
     entered = (stage for stage in stages if stage["stageName"] == PRODUCTION_STAGE and _latest(stage).get("status") in _OCCUPIED)
     asked = (stage for stage in stages if any(_is_of_review(action) for action in stage.get("actionStates", [])))
-    first, second = (str(_latest(next(found, {})).get("pipelineExecutionId", "")) for found in (entered, asked))
-    return first, second
+    return _execution(next(entered, {})), tuple(_execution(stage) for stage in asked)
+
+
+def _execution(stage: Mapping[str, Any]) -> str:
+    return str(_latest(stage).get("pipelineExecutionId", ""))
 
 
 def _latest(state: Mapping[str, Any]) -> Mapping[str, Any]:

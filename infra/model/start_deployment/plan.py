@@ -73,5 +73,5 @@ def what_is_overtaken(state: State) -> list[Stop]:
     return [
         Stop(run, False, f"version {newest} is newer and approved: the deployment of {version} is stopped before anybody is asked about it")
         for run, version in approved
-        if version.number < newest and version.arn != live and run.identifier not in (state.entered, state.asked)
+        if version.number < newest and version.arn != live and run.identifier not in (state.entered, *state.asked)
     ]

@@ -91,7 +91,7 @@ class Wake:
 @dataclass(frozen=True)
 class State:
     """`deploys` and `returns`: executions of the two pipelines, each newest first. `entered`: the one that is in the stage Production;
-    `asked`: the one whose review is open.
+    `asked`: those whose review is open.
 
     `approved`: newest version first. `built`: commits that were built and tested, newest first. `find`: a version by its ARN, whatever
     its approval. `changed`: of a commit, the serving stacks whose deployed template is another one than it keeps.
@@ -103,7 +103,7 @@ class State:
     deploys: Sequence[Run]
     returns: Sequence[Run]
     entered: str
-    asked: str
+    asked: Sequence[str]
     built: Sequence[str]
     find: Callable[[str], Version | None]
     changed: Callable[[str], Sequence[str]]
