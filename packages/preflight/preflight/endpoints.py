@@ -80,7 +80,7 @@ def _in_stack(stack: Stack, targets: Sequence[Mapping[str, Any]], place: Place) 
     for logical_id, endpoint in stack.resources(_ENDPOINT).items():
         config = stack.resources(_CONFIG).get(_referred(endpoint.get("EndpointConfigName")), {})
         shadows, come_and_go = _shadows(config.get("ShadowProductionVariants", []))
-        for variant in [*config.get("ProductionVariants", []), *shadows]:
+        for variant in [*map(_unconditional, config.get("ProductionVariants", [])), *shadows]:
             instance_type, count = inside.text(variant.get("InstanceType")), inside.text(variant.get("InitialInstanceCount", 1))
             if instance_type is None or count is None:
                 continue
@@ -88,6 +88,12 @@ def _in_stack(stack: Stack, targets: Sequence[Mapping[str, Any]], place: Place) 
             low, high = (min(bounds), max(bounds)) if bounds else (int(count), int(count))
             batch = 0 if variant in shadows and come_and_go else _batch(endpoint.get("DeploymentConfig", {}), high)
             yield Fleet(stack.name, names[logical_id], instance_type, low, high, bool(bounds), batch)
+
+
+def _unconditional(variant: Mapping[str, Any]) -> Mapping[str, Any]:
+    """One that comes and goes by a condition, as when it is there."""
+    choices = variant.get("Fn::If", [])
+    return next((choice for choice in choices if isinstance(choice, Mapping) and "VariantName" in choice), variant)
 
 
 def _shadows(value: Any) -> tuple[Sequence[Mapping[str, Any]], bool]:
