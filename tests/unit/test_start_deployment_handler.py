@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.model.start_deployment import handler as start_deployment
+from infra.model.start_deployment.history import in_production_and_asked
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 GROUP = "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone"
@@ -385,3 +386,14 @@ def test_every_wake_keeps_who_decided_what_of_the_executions_that_it_has_read(aw
     assert (bucket, prefix, group, pipeline) == ("artifacts", "decisions/", "shop--abalone", "deploy")
     assert package_of("1") == f"{GROUP}/1"
     assert package_of("of nothing") == ""
+
+
+def test_a_review_on_staging_and_one_of_an_experiment_are_both_open() -> None:
+    """A newer version on staging is no reason to stop what is tried in production."""
+    asks = [{"actionName": "Any", "latestExecution": {"status": "InProgress", "token": "t"}}]
+    stages = [
+        {"stageName": name, "latestExecution": {"pipelineExecutionId": execution, "status": "InProgress"}, "actionStates": asks}
+        for name, execution in (("Staging", "newer"), ("Experiment", "tried"))
+    ]
+    client = SimpleNamespace(get_pipeline_state=lambda name: {"stageStates": stages})
+    assert in_production_and_asked(client, "deploy") == ("", ("newer", "tried"))
