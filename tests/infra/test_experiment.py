@@ -53,7 +53,8 @@ def test_an_update_that_changes_the_variants_has_no_guardrails(templates: Templa
 
 
 def test_the_challenger_has_alarms_of_its_own_by_the_same_limits(templates: Templates) -> None:
-    alarms = {item["AlarmName"]: item for item in resources_of(templates, "AWS::CloudWatch::Alarm", STACK).values() if "AlarmName" in item}
+    made = resources_of(templates, "AWS::CloudWatch::Alarm", STACK).values()
+    alarms = {item["AlarmName"]: item for item in made if isinstance(item["AlarmName"], str)}
     for own, of_all in zip(CHALLENGER, ("server-errors", "latency-p99"), strict=True):
         mine, theirs = alarms[f"{STACK}--{own}"], alarms[f"{STACK}--{of_all}"]
         assert [item["Threshold"] for item in (mine, theirs)] == [theirs["Threshold"]] * 2
