@@ -103,8 +103,9 @@ def if_yes(facts: Mapping[str, Any]) -> Section:
     said = facts["if_yes"]
     waits = f"waits of {said['seconds'] / 60:.0f} min in all, besides what the instances take to start" if said["seconds"] else ""
     who = ["two people have to say so, neither of whom pushed or wrote the commit"] if facts["approvers"] > 1 else []
+    tried = ["first the experiment above; what follows comes with the yes at its end"] if facts.get("experiment") else []
     steps = [f"{number}. {step}" for number, step in enumerate(said["steps"], start=1)]
-    return Section("If you say yes", [*who, *steps, *([waits] if waits else []), *(f"back: {way}" for way in said["back"])])
+    return Section("If you say yes", [*who, *tried, *steps, *([waits] if waits else []), *(f"back: {way}" for way in said["back"])])
 
 
 def decisions(facts: Mapping[str, Any]) -> Section | None:

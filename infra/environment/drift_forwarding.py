@@ -1,8 +1,8 @@
-"""Tells the project's account and region of drift and of lost quality, where models are trained again: an alarm is an event of its own
-account and region.
+"""Tells the project's account and region of drift and of lost quality, where models are trained again, and of a challenger that breaks: an
+alarm is an event of its own account and region.
 
-infra/foundation/foundation_stack.py lets this in, infra/model/retraining.py acts on it, each model's rule on its own alarms. Source:
-"Sending and receiving events between AWS accounts" of the EventBridge user guide.
+infra/foundation/foundation_stack.py lets this in; infra/model/retraining.py and experiment_change.py act on it, each model's rule on its
+own alarms. Source: "Sending and receiving events between AWS accounts" of the EventBridge user guide.
 """
 
 from __future__ import annotations
