@@ -13,6 +13,7 @@ from build_scripts.missing import found
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint, first_variant
 from settings_schema import ServingNames
+from settings_schema.names import VARIANT
 
 _TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
 
@@ -33,7 +34,7 @@ def live_fleet(place: EnvironmentPlace, names: ServingNames) -> Fleet | None:
     variant = first_variant(sagemaker, endpoint) if endpoint else None
     if endpoint is None or variant is None or "InstanceType" not in variant:
         return None
-    summaries = endpoint.get("ProductionVariants") or [{}]
+    summaries = [item for item in endpoint.get("ProductionVariants") or [] if item.get("VariantName", VARIANT) == VARIANT] or [{}]
     scales = is_registered(place.client("cloudformation"), names.stack)
     return Fleet(str(variant["InstanceType"]), summaries[0].get("DesiredInstanceCount"), scales)
 

@@ -17,6 +17,7 @@ from deploy_scripts.live_endpoint import describe_endpoint, package_of, served_p
 from deploy_scripts.stack_states import standing
 from preflight.obstacle import Obstacle
 from settings_schema import Batch, ServingNames
+from settings_schema.names import CHALLENGER_VARIANT
 from settings_schema.serving import OnEndpoint
 
 _LATEST_JOBS = 20
@@ -94,8 +95,10 @@ def _of_version(version: Version) -> str:
 
 def _endpoint(endpoint: dict[str, Any], sagemaker: Any) -> tuple[str | None, dict[str, Any]]:
     shadows = sum(variant.get("CurrentInstanceCount", 0) for variant in endpoint.get("ShadowProductionVariants") or [])
+    tried = any(variant.get("VariantName") == CHALLENGER_VARIANT for variant in endpoint.get("ProductionVariants") or [])
+    beside = (f", a version in its shadow on {shadows} instances" if shadows else "") + (", a version in an experiment" if tried else "")
     return served_package(sagemaker, endpoint), {
-        "status": endpoint["EndpointStatus"] + (f", a version in its shadow on {shadows} instances" if shadows else ""),
+        "status": endpoint["EndpointStatus"] + beside,
         "since": at(endpoint.get("LastModifiedTime")),
         "instances": sum(variant.get("CurrentInstanceCount", 0) for variant in endpoint.get("ProductionVariants", [])),
         "kind": kind_of(endpoint),

@@ -198,7 +198,8 @@ def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
     settings = read_settings()
     target = Target.of(settings, given)
-    wait_until_updatable(target.place(target.first), target.names(target.first), has_endpoint=target.has_endpoint)
+    alone = not target.leaving  # a return takes a challenger out itself
+    wait_until_updatable(target.place(target.first), target.names(target.first), has_endpoint=target.has_endpoint, alone=alone)
     version = choose(target.project, target.names(target.first).of_model.model_package_group, given.package)
     if target.leaving:
         require_to_return(target)

@@ -1,7 +1,7 @@
 """A version's stay in production's shadow: it is put in, seen for the set time, and taken out again, whatever happens in between.
 
-The function that may change production does both (infra/model/change_shadow/); here it is asked, and waited for. A return to an earlier
-version ends the stay, which does not hold it up. Used by shadow.py.
+The function that may change production does both (infra/model/change_production/); here it is asked, and waited for. A return to an
+earlier version ends the stay, which does not hold it up. Used by shadow.py.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from rich.table import Table
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
-from deploy_scripts import build_logs, decision_history
+from deploy_scripts import build_logs, decision_history, experiment
 from deploy_scripts.attention import ON_CALL, Failure, Waiting
 from deploy_scripts.deployments import Deployment, at_place, places_of
 from deploy_scripts.environment_place import EnvironmentPlace, Role
@@ -34,7 +34,7 @@ from deploy_scripts.regional_copy import original
 from deploy_scripts.scaling_state import unscaled
 from deploy_scripts.watch_state import WatchState, watch_state
 from preflight.obstacle import REPLACED_BY_CDK, of_stack
-from settings_schema import ModelNames, Serverless
+from settings_schema import Endpoint, ModelNames, Serverless
 from settings_schema.reading import Settings
 
 _AT_ONCE = 8  # questions: many models are asked in the time of a few, and SageMaker does not throttle
@@ -128,6 +128,7 @@ def collect(project: ProjectEnvironment, settings: Settings, model: str | None =
         waiting = list(pool.map(lambda state: state.waiting(production.get(state.names.model), codepipeline), states))
         unscaled_ones = pool.map(lambda item, seen: unscaled(item, seen, cloudformation[item.place.where], project), stages, placements)
         waiting += list(unscaled_ones)
+    waiting += [_experiment(stage) for stage in stages]
     failures = [Failure(f"environment {name}", "", reason) for name, reason in closed.values()]
     failures += failed_stages(build, said) if build else []
     failures += [item for state in states for item in state.failures(said)]
@@ -161,6 +162,15 @@ def _stages(settings: Settings, names: ModelNames, places: Sequence[EnvironmentP
         yield Stage(names.at(name), place, model.serving[name] if model else None, left.pop((name, place.where), None))
     for (name, _), item in left.items():
         yield Stage(names.at(str(name)), item.place, None, item)
+
+
+def _experiment(stage: Stage) -> list[Waiting]:
+    """What is tried there, where something is."""
+    if not isinstance(stage.serving, Endpoint) or stage.serving.experiment is None or stage.deployment is None:
+        return []
+    return experiment.waiting(
+        experiment.on_trial(stage.deployment.stack, stage.place, stage.names), stage.names.model, stage.serving.experiment
+    )
 
 
 def _watch(stage: Stage, sagemaker: Any, cloudwatch: Any) -> WatchState:

@@ -6,6 +6,7 @@ Start at model.py (one model), project.py (what all share), names.py (every phys
 from settings_schema.asynchronous import Asynchronous, BacklogScaling
 from settings_schema.data import Categorical, DataSet, Facet, Numeric
 from settings_schema.errors import SettingsError
+from settings_schema.experiment import Experiment
 from settings_schema.metrics import METRICS, Metric, Problem
 from settings_schema.model import Model, Retraining
 from settings_schema.monitoring import Monitoring
@@ -33,6 +34,7 @@ __all__ = [
     "Endpoint",
     "Environment",
     "EnvironmentNames",
+    "Experiment",
     "Facet",
     "Gate",
     "Metric",

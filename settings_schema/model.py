@@ -12,6 +12,8 @@ from pydantic import Field, model_validator
 from settings_schema.asynchronous import Asynchronous
 from settings_schema.data import DataSet
 from settings_schema.errors import require
+from settings_schema.experiment import Experiment
+from settings_schema.metrics import METRICS
 from settings_schema.monitoring import Monitoring
 from settings_schema.names import RESERVED_MODELS, ModelNames
 from settings_schema.project import Project
@@ -85,9 +87,21 @@ class Model(Value):
         self.require(
             not learns or captured, "retraining", "learn_from_answers=True", "False where every endpoint is Serverless: none captures"
         )
+        self._require_experiments_fit()
         serves = self.rebuild is None or not self.is_batch_only
         self.require(serves, "rebuild", self.rebuild, "None for a Batch, whose jobs look for the image each time")
         return self
+
+    def _require_experiments_fit(self) -> None:
+        """What labels say of each version is counted by the watch."""
+        for name in self.serving:
+            if (wanted := self.experiment(name)) is not None:
+                self.require(
+                    self.monitoring is not None, "monitoring", None, f"set, as serving[{name!r}] has an experiment, which it counts"
+                )
+                metrics = METRICS[self.data.problem]
+                known = wanted.metric is None or wanted.metric in metrics
+                self.require(known, f"serving[{name!r}].experiment.metric", wanted.metric, f"None, or {' | '.join(metrics)}")
 
     @property
     def is_batch_only(self) -> bool:
@@ -97,6 +111,11 @@ class Model(Value):
         """Of a new version there, before a person is asked."""
         served = self.serving[environment]
         return served.shadow if isinstance(served, Endpoint) else None
+
+    def experiment(self, environment: str) -> Experiment | None:
+        """Of a new version there, once a person has let it in."""
+        served = self.serving[environment]
+        return served.experiment if isinstance(served, Endpoint) else None
 
     @property
     def watch(self) -> Monitoring | None:

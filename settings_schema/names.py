@@ -16,6 +16,8 @@ from dataclasses import dataclass
 VARIANT = "AllTraffic"
 #: That of a version in production's shadow (infra/serving/shadow_variant.py), as long as it is there.
 SHADOW_VARIANT = "Shadow"
+#: That of a version in an experiment (infra/serving/challenger_variant.py), as long as it lasts.
+CHALLENGER_VARIANT = "Challenger"
 #: End the names of the alarms on what the watch found (infra/serving/drift_alarm.py), which retrain.
 DRIFT, QUALITY = "drift", "quality"
 SEPARATOR = "--"
@@ -232,6 +234,11 @@ class ModelNames(_Names):
         """Lambda function that puts a version into production's shadow, and takes it out again."""
         return _joined(self.stack, "change-shadow")
 
+    @property
+    def change_experiment_function(self) -> str:
+        """Lambda function that begins an experiment in production, and ends it."""
+        return _joined(self.stack, "change-experiment")
+
     def comparison(self, version: int) -> str:
         """Key in the artifact bucket of how a version did in production's shadow (deploy_scripts/comparison.py)."""
         return f"{self.review(version)}comparison.json"
@@ -350,6 +357,11 @@ class ServingNames(_Names):
         return self.role("shadow")
 
     @property
+    def experiment_role(self) -> str:
+        """By which an experiment is begun here and ended, where this is another account."""
+        return self.role("experiment")
+
+    @property
     def scoring_role(self) -> str:
         """Of the function that scores what is uploaded."""
         return self.role("scoring")
@@ -386,6 +398,11 @@ class ServingNames(_Names):
     def monitoring(self) -> str:
         """Prefix in the environment's bucket of what the watch has found."""
         return f"monitoring/{self.model}/"
+
+    @property
+    def experiments(self) -> str:
+        """Prefix in the environment's bucket of what is known of each experiment, by the challenger's number."""
+        return f"{self.monitoring}experiments/"
 
     @property
     def labels(self) -> str:

@@ -144,4 +144,6 @@ def _model(file: Path, environments: Sequence[Environment]) -> Model:
     first = model.serving[known[0]]
     shadow = getattr(first, "shadow", None)
     require(shadow is None, f"{where}: serving[{known[0]!r}].shadow", shadow, f"in {known[-1]!r} only, whose requests are copied")
+    experiment = getattr(first, "experiment", None)
+    require(experiment is None, f"{where}: serving[{known[0]!r}].experiment", experiment, f"in {known[-1]!r} only, which has the traffic")
     return model.but(name=name)

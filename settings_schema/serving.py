@@ -12,6 +12,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
+from settings_schema.experiment import NOT_HERE as NO_EXPERIMENT
+from settings_schema.experiment import Experiment
 from settings_schema.rollout import Rollout, Routing
 from settings_schema.scaling import Autoscaling
 from settings_schema.shadow import NOT_HERE, Shadow
@@ -38,7 +40,7 @@ class RequestRouting(StrEnum):
 class OnEndpoint(Value):
     """What all kinds of endpoint have in common: what is too slow and too often wrong, and what the container says while it serves."""
 
-    not_here: ClassVar[Mapping[str, str]] = {"shadow": NOT_HERE}
+    not_here: ClassVar[Mapping[str, str]] = {"shadow": NOT_HERE, "experiment": NO_EXPERIMENT}
 
     p99_latency_ms: int = Field(default=500, gt=0)
     server_error_percent: float = Field(default=1.0, gt=0, le=100)
@@ -70,6 +72,7 @@ class Endpoint(OnEndpoint):
     rollout: Rollout = Rollout()
     autoscaling: Autoscaling | None = None
     shadow: Shadow | None = None  # where versions serve last, which has the traffic
+    experiment: Experiment | None = None  # likewise
 
     @model_validator(mode="after")
     def _fits_together(self) -> Endpoint:
@@ -84,11 +87,31 @@ class Endpoint(OnEndpoint):
         self.require(guardrails, "instance_type", self.instance_type, f"no ml.inf1 with {self.rollout.routing} routing")
         rolls = self.rollout.routing is Routing.ROLLING  # which "Exclusions" names for endpoints of several variants
         self.require(self.shadow is None or not rolls, "shadow", self.shadow, f"None with {Routing.ROLLING} routing")
+        self._require_experiment_fits()
         return self
+
+    def _require_experiment_fits(self) -> None:
+        """With shadows there is one variant in production (CreateEndpointConfig); what nobody captures, nobody can join with its truth."""
+        if self.experiment is not None:
+            captured = self.data_capture_percent > 0
+            self.require(captured, "data_capture_percent", self.data_capture_percent, "more than 0 with an experiment, whose answers count")
+            self.require(self.shadow is None, "shadow", self.shadow, "None with an experiment: beside a shadow there is one variant")
+            rolls = self.rollout.routing is Routing.ROLLING
+            self.require(not rolls, "experiment", self.experiment, f"None with {Routing.ROLLING} routing, which takes one variant")
 
     @property
     def scales(self) -> bool:
         return self.autoscaling is not None
+
+    @property
+    def most_instances(self) -> int:
+        """As many as there can be of the version that serves."""
+        scaling = self.autoscaling
+        return (
+            self.initial_instance_count
+            if scaling is None
+            else max(scaling.max_capacity, *(each.max_capacity for each in scaling.schedules), 0)
+        )
 
     def _lowest_capacity(self) -> int:
         """Instances at night: a canary or a step is at most half of them (SageMaker's TrafficRoutingConfig)."""

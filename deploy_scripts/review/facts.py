@@ -19,6 +19,7 @@ from build_scripts.missing import found, found_object
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, find, number_of
 from capacity.by_request import Use
+from deploy_scripts import experiment_power
 from deploy_scripts.cost_of_use import asynchronous_lines, serverless_lines
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_capacity import live_fleet
@@ -82,6 +83,7 @@ def gather(question: Question, staging: Mapping[str, Any] | None) -> dict[str, A
         "why": candidate.review.get("why"),
         "watch": _watch(question),
         "shadow": _shadow(question),
+        "experiment": _experiment(question, candidate, number),
         "staging": staging,
         "cost": _cost(question),
         "if_yes": if_yes(model.name, question.production.name, serving, number, count, took, change)._asdict(),
@@ -196,6 +198,17 @@ def _shadow(question: Question) -> dict[str, Any] | None:
     """What production's shadow has shown (deploy_scripts/comparison.py)."""
     key = question.model.names(question.settings.project).comparison(question.version.number)
     return _document(question, question.project.artifact_bucket, key)
+
+
+def _experiment(question: Question, candidate: Evidence, live: int | None) -> dict[str, Any] | None:
+    """The one that follows the approval; None where there is none, or nothing to try beside."""
+    serving, number = question.model.serving[question.production.name], question.version.number
+    if not isinstance(serving, Endpoint) or serving.experiment is None or live in (None, number):
+        return None
+    metric = serving.experiment.metric or question.model.data.metric
+    rows = (candidate.evaluation.get("rows") or {}).get("test") or 0
+    found = experiment_power.smallest_difference(candidate.metrics.get(metric) or {}, rows, serving.experiment)
+    return experiment_power.plan(serving.experiment, serving, question.settings.prices, metric, found)
 
 
 def _document(question: Question, bucket: str, key: str) -> dict[str, Any] | None:

@@ -74,12 +74,38 @@ def cost(facts: Mapping[str, Any]) -> Section:
     return Section("Cost of a day", [*([cost["note"]] if cost["note"] else []), *lines])
 
 
+def experiment(facts: Mapping[str, Any]) -> Section | None:
+    """What it can find is said before it begins. Pages of before have none."""
+    found = facts.get("experiment")
+    if not found:
+        return None
+    share, labels, live = found["percent"], found["labels"], facts["production"]["number"]
+    smallest = found["smallest_difference"]
+    known = (
+        f"a difference in {found['metric']} of {figure(smallest)} would be found in four of five such experiments, a smaller one less often"
+        if smallest is not None
+        else f"how small a difference in {found['metric']} it finds cannot be said: the evaluation has no interval"
+    )
+    price = found["usd_per_day"]
+    return Section(
+        "The experiment that a yes begins",
+        [
+            f"this version answers {share} % of the requests beside version {live}, which has the rest, for {found['days']} days at most",
+            f"it is judged once, with {sum(labels.values()):,} labelled answers, about {labels['challenger']:,} of them of this version",
+            known,
+            f"then somebody says whether it is rolled out; without a difference in its favour version {live} stays",
+            f"its {found['instances']} × {found['instance_type']} cost {usd(price)} a day",
+        ],
+    )
+
+
 def if_yes(facts: Mapping[str, Any]) -> Section:
     said = facts["if_yes"]
     waits = f"waits of {said['seconds'] / 60:.0f} min in all, besides what the instances take to start" if said["seconds"] else ""
     who = ["two people have to say so, neither of whom pushed or wrote the commit"] if facts["approvers"] > 1 else []
+    tried = ["first the experiment above; what follows comes with the yes at its end"] if facts.get("experiment") else []
     steps = [f"{number}. {step}" for number, step in enumerate(said["steps"], start=1)]
-    return Section("If you say yes", [*who, *steps, *([waits] if waits else []), *(f"back: {way}" for way in said["back"])])
+    return Section("If you say yes", [*who, *tried, *steps, *([waits] if waits else []), *(f"back: {way}" for way in said["back"])])
 
 
 def decisions(facts: Mapping[str, Any]) -> Section | None:

@@ -13,7 +13,16 @@ from deploy_scripts.review.sections import BAD, GOOD, WARN, Section, interval
 
 #: In the order in which an approver asks.
 _EVALUATED = (evaluated.beside, evaluated.gate, evaluated.changes, evaluated.commits, evaluated.groups, evaluated.bias)
-_RUNNING = (running.drift, running.shadow, running.staging, running.cost, running.if_yes, running.decisions, running.more)
+_RUNNING = (
+    running.drift,
+    running.shadow,
+    running.staging,
+    running.cost,
+    running.experiment,
+    running.if_yes,
+    running.decisions,
+    running.more,
+)
 
 
 class View(NamedTuple):

@@ -15,7 +15,7 @@ from infra.ownership import is_ours, makes_as_ours, not_another_s
 from infra.places import Context
 from infra.service_role import ServiceRole, passed_to
 from infra.serving.batch_stack import FAILURES, JOB_FAILED, UPLOADED
-from infra.serving.endpoint_alarms import OTHERS, ROLLBACK
+from infra.serving.endpoint_alarms import CHALLENGER, OTHERS, ROLLBACK
 from infra.serving.prediction_alarm import OF_ANY_VERSION
 from infra.serving.variant_autoscaling import LOAD
 from settings_schema import Environment, Model
@@ -97,7 +97,9 @@ class EndpointDeploymentRole(DeploymentRole):
         self._make("Model", "EndpointConfig")
         self._host()
         self._scale()
-        alarms = [self._place.alarm(self._names.alarm(what)) for what in (*ROLLBACK, *OTHERS, OF_ANY_VERSION, LOAD, *_OF_WATCH)]
+        alarms = [
+            self._place.alarm(self._names.alarm(what)) for what in (*ROLLBACK, *CHALLENGER, *OTHERS, OF_ANY_VERSION, LOAD, *_OF_WATCH)
+        ]
         self.allow("Alarms", [f"cloudwatch:{verb}" for verb in _TAGGING], alarms)  # the alarms themselves are made with TryScaling
         self._log(self._names.log_group)
 

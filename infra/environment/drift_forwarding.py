@@ -1,8 +1,8 @@
-"""Tells the project's account and region of drift and of lost quality, where models are trained again: an alarm is an event of its own
-account and region.
+"""Tells the project's account and region of drift and of lost quality, where models are trained again, and of a challenger that breaks: an
+alarm is an event of its own account and region.
 
-infra/foundation/foundation_stack.py lets this in, infra/model/retraining.py acts on it, each model's rule on its own alarms. Source:
-"Sending and receiving events between AWS accounts" of the EventBridge user guide.
+infra/foundation/foundation_stack.py lets this in; infra/model/retraining.py and experiment_change.py act on it, each model's rule on its
+own alarms. Source: "Sending and receiving events between AWS accounts" of the EventBridge user guide.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from constructs import Construct
 from infra.drift_metrics import retraining_alarms
 from infra.places import Context
 from infra.service_role import ServiceRole
+from infra.serving.endpoint_alarms import CHALLENGER
 from settings_schema import Environment
 from settings_schema.names import DRIFT, QUALITY
 
@@ -25,7 +26,9 @@ class DriftForwarding(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         models = context.settings.models.values()
-        if not any(retraining_alarms(model, model.names(context.project).at(environment.name)) for model in models):
+        retrains = any(retraining_alarms(model, model.names(context.project).at(environment.name)) for model in models)
+        tries = any(model.experiment(environment.name) for model in models)
+        if not (retrains or tries):
             return
         # Of every model, in two patterns: a rule's has 2,048 characters ("Amazon EventBridge quotas"), and a project many models.
         every = context.project.names.model("*").at(environment.name)
@@ -45,7 +48,10 @@ class DriftForwarding(Construct):
             event_pattern=events.EventPattern(
                 source=["aws.cloudwatch"],
                 detail_type=["CloudWatch Alarm State Change"],
-                detail={"alarmName": [{"wildcard": every.alarm(what)} for what in (DRIFT, QUALITY)], "state": {"value": ["ALARM"]}},
+                detail={
+                    "alarmName": [{"wildcard": every.alarm(what)} for what in (DRIFT, QUALITY, *(CHALLENGER if tries else ()))],
+                    "state": {"value": ["ALARM"]},
+                },
             ),
             targets=[targets.EventBus(bus, role=role, dead_letter_queue=dead_letters)],
         )

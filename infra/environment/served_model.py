@@ -15,6 +15,7 @@ from constructs import Construct
 from infra.dead_letter_queue import DeadLetterQueue
 from infra.environment.deploy_role import DeployRole
 from infra.environment.deployment_role import BatchDeploymentRole, EndpointDeploymentRole
+from infra.environment.experiment_permissions import ExperimentPermissions
 from infra.environment.inference_role import InferenceRole
 from infra.environment.monitoring_roles import MonitoringRole, MonitoringScheduleRole
 from infra.environment.scoring_roles import ScheduleRole, ScoringRole
@@ -72,6 +73,8 @@ class ServedModel(Construct):
             self._let_builds_in(context, Verification(context, model, environment))
             if model.shadow(environment.name) is not None:
                 self._let_shadow_in(context, ShadowPermissions(context, model))
+            if model.experiment(environment.name) is not None:
+                self._let_experiment_in(context, ExperimentPermissions(context, model))
         add_tags(self, self._names.tags)
 
     def _answers_topic(self, inference: InferenceRole, key: kms.IKey) -> sns.Topic:
@@ -100,5 +103,15 @@ class ServedModel(Construct):
             assumed_by=context.places.home.principals(self._names.of_model.change_shadow_function),
             description=f"Puts versions of {self._names.model} into the shadow here, and takes them out",
             role_name=self._names.shadow_role,
+        )
+        role.allow_all(permissions.all())
+
+    def _let_experiment_in(self, context: Context, permissions: ExperimentPermissions) -> None:
+        role = NamedRole(
+            self,
+            "ExperimentRole",
+            assumed_by=context.places.home.principals(self._names.of_model.change_experiment_function),
+            description=f"Begins experiments with versions of {self._names.model} here, and ends them",
+            role_name=self._names.experiment_role,
         )
         role.allow_all(permissions.all())

@@ -1,7 +1,7 @@
 """What the function that changes production's shadow may do where production is: parameters of one stack, and a look at what serves.
 
 CloudFormation deploys as the role that the stack has, so no role is passed, and none may be named (CloudFormation user guide,
-"CloudFormation service role"; condition key `cloudformation:RoleArn`). Next: infra/model/change_shadow/.
+"CloudFormation service role"; condition key `cloudformation:RoleArn`). Next: infra/model/change_production/.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from infra.places import Context
 from infra.service_role import Grantee
 from settings_schema import Model
 
-_NO_OTHER_ROLE: dict[str, object] = {"Null": {"cloudformation:RoleArn": "true"}}
+NO_OTHER_ROLE: dict[str, object] = {"Null": {"cloudformation:RoleArn": "true"}}
 
 
 class ShadowPermissions:
@@ -37,6 +37,6 @@ class ShadowPermissions:
         stack, endpoint = self._place.stack(self._names.stack), self._place.sagemaker("endpoint", self._names.endpoint)
         return [
             Permission("Stack", ["cloudformation:DescribeStacks"], [stack]),
-            Permission("Shadow", ["cloudformation:UpdateStack"], [stack], _NO_OTHER_ROLE),
+            Permission("Shadow", ["cloudformation:UpdateStack"], [stack], NO_OTHER_ROLE),
             Permission("Endpoint", ["sagemaker:DescribeEndpoint"], [endpoint]),
         ]

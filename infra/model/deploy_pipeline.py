@@ -21,7 +21,7 @@ from infra.model.approvers_check import APPROVALS, REVIEW_STAGE, ApproversCheck
 from infra.model.deploy_projects import DeployProjects
 from infra.model.rollout_pipeline import RolloutPipeline, anew, requested
 from infra.places import Context, value
-from settings_schema import Environment, Model
+from settings_schema import Environment, Experiment, Model
 from settings_schema.console import object_page
 
 LATEST = "latest-approved"
@@ -32,6 +32,8 @@ APPROVAL_DAYS = 7
 #: Known to what looks whether one is under way (shadow_change.py).
 SHADOW_ACTION, PRODUCTION_STAGE = "Shadow", "Production"
 _COMPARISON = "#{Shadow.COMPARISON}"
+#: An experiment is as long as this review of it is open (experiment_change.py).
+EXPERIMENT_STAGE, DECIDE_ACTION = "Experiment", "Decide"
 
 
 class DeployPipeline(RolloutPipeline):
@@ -64,6 +66,8 @@ class DeployPipeline(RolloutPipeline):
         )
         self.pipeline.add_stage(stage_name="Render", actions=[render])
         self._add_staging_stage(context.settings.staging, context.settings.production, rendered)
+        if (experiment := model.experiment(context.settings.production.name)) is not None:
+            self._add_experiment_stage(experiment)
         self._add_production_stage(context.settings.production)
 
     def _add_staging_stage(self, staging: Environment, production: Environment, rendered: codepipeline.Artifact) -> None:
@@ -112,6 +116,19 @@ class DeployPipeline(RolloutPipeline):
             f"Roll {PACKAGE} to production? The page shows it beside production's; so does `{shown}`.",
             timeout=cdk.Duration.days(APPROVAL_DAYS),
         )
+
+    def _add_experiment_stage(self, experiment: Experiment) -> None:
+        """One review, which opens when an experiment begins and is answered at its end. The stage's lock keeps the next one off."""
+        shown = f"python -m deploy_scripts.experiment --model {self._names.model}"
+        decide = actions.ManualApprovalAction(
+            action_name=DECIDE_ACTION,
+            notification_topic=self._foundation.alerts,
+            additional_information=f"Version {VERSION} answers {experiment.challenger_percent} % of production's requests, until "
+            f"{experiment.labelled_answers} answers of both versions have their truth, or {experiment.days_at_most} days. Then you "
+            f"are told what was found; `{shown}` shows how far it is. Yes rolls it out, no takes it out; until then nothing is decided.",
+            timeout=cdk.Duration.days(experiment.review_lasts.days),
+        )
+        self.pipeline.add_stage(stage_name=EXPERIMENT_STAGE, actions=[decide])
 
     def _add_production_stage(self, production: Environment) -> None:
         """No rollback on failure, which would run the stage again, judged by the alarms of what failed: start_deployment/ goes back."""

@@ -17,7 +17,7 @@ from infra.drift_metrics import EFFECT, JUDGED_ROWS, METRICS
 from infra.places import Context
 from infra.serving import live_metrics
 from settings_schema import Asynchronous, Endpoint, Environment, Model, Serverless
-from settings_schema.names import SHADOW_VARIANT, VARIANT
+from settings_schema.names import CHALLENGER_VARIANT, SHADOW_VARIANT, VARIANT
 from settings_schema.serving import OnEndpoint
 
 #: The CDK asks another process for each; a dashboard has dozens of graphs with the same two.
@@ -38,7 +38,9 @@ class ModelDashboard(Construct):
             if isinstance(serving, OnEndpoint):
                 self._add_endpoint(environment, serving)
                 if isinstance(serving, Endpoint) and serving.shadow is not None:
-                    self._add_shadow(environment)
+                    self._add_beside(environment, "in the shadow", SHADOW_VARIANT)
+                if isinstance(serving, Endpoint) and serving.experiment is not None:
+                    self._add_beside(environment, "in an experiment", CHALLENGER_VARIANT)
                 if serving.live_metrics:
                     self._add_predictions(environment)
         watched = [environment for environment in context.settings.environments if model.watch_in(environment.name)]
@@ -81,20 +83,20 @@ class ModelDashboard(Construct):
             self._graph(f"{name}: {'containers' if cold else 'instances'} (%)", [metric(resources, kind, "Average") for kind in used]),
         )
 
-    def _add_shadow(self, environment: Environment) -> None:
-        """Both variants, as long as a version is in the shadow of the one that serves."""
+    def _add_beside(self, environment: Environment, where: str, other: str) -> None:
+        """Both variants, as long as a version is beside the one that serves."""
         name = self._names.at(environment.name).endpoint
 
         def both(metric_name: str, statistic: str) -> list[cloudwatch.IMetric]:
-            variants = (VARIANT, SHADOW_VARIANT)
+            variants = (VARIANT, other)
             return [
                 self._metric(environment, "AWS/SageMaker", metric_name, statistic, f"{variant} {metric_name}", VariantName=variant)
                 for variant in variants
             ]
 
         self._dashboard.add_widgets(
-            self._graph(f"{name}: in the shadow, requests and 5xx", both("Invocations", "Sum"), both("Invocation5XXErrors", "Sum")),
-            self._graph(f"{name}: in the shadow, p99 latency (µs)", both("ModelLatency", "p99")),
+            self._graph(f"{name}: {where}, requests and 5xx", both("Invocations", "Sum"), both("Invocation5XXErrors", "Sum")),
+            self._graph(f"{name}: {where}, p99 latency (µs)", both("ModelLatency", "p99")),
         )
 
     def _add_predictions(self, environment: Environment) -> None:

@@ -17,6 +17,7 @@ from infra.foundation.foundation_stack import FoundationStack
 from infra.model.data_version import DataVersion
 from infra.model.deploy_pipeline import DeployPipeline
 from infra.model.deployment_start import DeploymentStart
+from infra.model.experiment_change import ExperimentChange
 from infra.model.model_dashboard import ModelDashboard
 from infra.model.package_group import PackageGroup
 from infra.model.pipeline_role import PipelineRole
@@ -53,6 +54,9 @@ class ModelStack(cdk.Stack):
         shadow = model.shadow(context.settings.production.name)
         if shadow is not None:
             ShadowChange(self, "Shadow", dead_letters=dead_letters, shadow=shadow, **given)
+        experiment = model.experiment(context.settings.production.name)
+        if experiment is not None:
+            ExperimentChange(self, "Experiment", dead_letters=dead_letters, experiment=experiment, **given)
         failures = FailureAlarms(self, "Failures", alarm_name=names.alarm, topic=foundation.alerts)
         failures.watch_sagemaker_pipeline("training-failed", names.training_pipeline)
         failures.watch_code_pipeline("deploy-failed", names.deploy_pipeline)

@@ -1,7 +1,7 @@
 """The function that puts a version into production's shadow and takes it out, and what wakes it: a build asks for it, and whatever ends.
 
 Not a build and not an action of the pipeline: those do what a push brings, and this changes production before anyone has let a version in
-(decisions 93, 157). Next: change_shadow/handler.py.
+(decisions 93, 157). Next: change_production/shadow.py.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class ShadowChange(Construct):
             self,
             "Function",
             folder=Path(__file__).parent,
-            package="change_shadow",
+            package="change_production",
+            module="shadow",
             function_name=self._names.change_shadow_function,
             description="Puts a version into production's shadow, and takes it out again",
             environment={

@@ -11,7 +11,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from settings_schema import Asynchronous, ServingNames
-from settings_schema.names import VARIANT
+from settings_schema.names import CHALLENGER_VARIANT, VARIANT
 from settings_schema.serving import OnEndpoint
 
 _REQUESTS = "AWS/SageMaker"
@@ -20,6 +20,8 @@ _MICROSECONDS = 1000  # per millisecond: ModelLatency is in microseconds
 SERVER_ERRORS, LATENCY = "server-errors", "latency-p99"
 #: Ends of the names of the alarms that undo an update: SageMaker watches them as the endpoint's role.
 ROLLBACK = (SERVER_ERRORS, LATENCY)
+#: Of the alarms on a challenger alone, any of which takes it out (infra/model/change_production/experiment.py).
+CHALLENGER = ("challenger-5xx", "challenger-p99")
 OTHERS = ("cpu", "memory", "no-traffic", "concurrency", "oldest-request", "failed-requests")
 CPU_PERCENT = 90
 MEMORY_PERCENT = 85
@@ -41,17 +43,24 @@ class EndpointAlarms(Construct):
         super().__init__(scope, construct_id)
         self._names = names
         self._topic_arn = topic_arn
-        self._dimensions = [
-            cloudwatch.CfnAlarm.DimensionProperty(name="EndpointName", value=names.endpoint),
-            cloudwatch.CfnAlarm.DimensionProperty(name="VariantName", value=VARIANT),
-        ]
+        self._dimensions = self._of(VARIANT)
         self.rollback = [self._server_errors(serving.server_error_percent), self._latency(serving.p99_latency_ms)]
         self.silence: list[cloudwatch.CfnAlarm] = []
 
-    def _server_errors(self, percent: float) -> cloudwatch.CfnAlarm:
+    def _of(self, variant: str) -> list[cloudwatch.CfnAlarm.DimensionProperty]:
+        names = {"EndpointName": self._names.endpoint, "VariantName": variant}
+        return [cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value) for name, value in names.items()]
+
+    def watch_challenger(self, serving: OnEndpoint) -> None:
+        """By the same limits as what serves; there is no value while there is none."""
+        errors, latency = CHALLENGER
+        self._server_errors(serving.server_error_percent, errors, dimensions=self._of(CHALLENGER_VARIANT))
+        self._latency(serving.p99_latency_ms, latency, dimensions=self._of(CHALLENGER_VARIANT))
+
+    def _server_errors(self, percent: float, name: str = SERVER_ERRORS, **more: object) -> cloudwatch.CfnAlarm:
         """SageMaker sends 1 for a request that failed and 0 for others: their average is the rate."""
         return self._alarm(
-            SERVER_ERRORS,
+            name,
             f"More than {percent:g} % of the requests answered 5xx",
             namespace=_REQUESTS,
             metric_name="Invocation5XXErrors",
@@ -59,11 +68,12 @@ class EndpointAlarms(Construct):
             threshold=percent / 100,
             evaluation_periods=3,
             datapoints_to_alarm=2,
+            **more,
         )
 
-    def _latency(self, p99_ms: int) -> cloudwatch.CfnAlarm:
+    def _latency(self, p99_ms: int, name: str = LATENCY, **more: object) -> cloudwatch.CfnAlarm:
         return self._alarm(
-            LATENCY,
+            name,
             f"p99 model latency above {p99_ms} ms",
             namespace=_REQUESTS,
             metric_name="ModelLatency",
@@ -71,6 +81,7 @@ class EndpointAlarms(Construct):
             threshold=p99_ms * _MICROSECONDS,
             evaluation_periods=3,
             datapoints_to_alarm=2,
+            **more,
         )
 
     def watch_instances(self, instance_type: str) -> None:

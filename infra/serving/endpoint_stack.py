@@ -12,6 +12,7 @@ from constructs import Construct
 
 from infra.private_bucket import CAPTURE_PREFIX
 from infra.serving import live_metrics
+from infra.serving.challenger_variant import ChallengerVariant
 from infra.serving.endpoint_alarms import EndpointAlarms
 from infra.serving.guarded_endpoint import GuardedEndpoint
 from infra.serving.imports import ALERTS, BUCKET, KEY
@@ -68,6 +69,10 @@ class AnyEndpointStack(ServingStack, Generic[_Kind]):
         """Properties of the production variant."""
         raise NotImplementedError
 
+    def _beside(self) -> list[cdk.IResolvable]:
+        """Further variants."""
+        return []
+
     def _has_own_disk(self) -> bool:
         return False
 
@@ -97,7 +102,8 @@ class AnyEndpointStack(ServingStack, Generic[_Kind]):
             production_variants=[
                 sagemaker.CfnEndpointConfig.ProductionVariantProperty(
                     variant_name=VARIANT, model_name=self.model.attr_model_name, initial_variant_weight=1, **self._runs_on()
-                )
+                ),
+                *self._beside(),
             ],
             **self._more(),
         )
@@ -139,6 +145,8 @@ class EndpointStack(AnyEndpointStack[Endpoint]):
         alarms.watch_instances(self._serving.instance_type)
         if environment.protected:
             alarms.watch_silence()
+        if self._serving.experiment is not None:
+            alarms.watch_challenger(self._serving)
 
     def _runs_on(self) -> dict[str, Any]:
         serving = self._serving
@@ -150,6 +158,14 @@ class EndpointStack(AnyEndpointStack[Endpoint]):
 
     def _has_own_disk(self) -> bool:
         return has_own_disk(self._serving.instance_type)
+
+    def _beside(self) -> list[cdk.IResolvable]:
+        """The challenger, as long as it is there."""
+        serving = self._serving
+        if serving.experiment is None:
+            return []
+        given: dict[str, Any] = {"experiment": serving.experiment, "make_model": self.make_model}
+        return [ChallengerVariant(self, "Challenger", serving=serving, **given).variant()]
 
     def _more(self) -> dict[str, Any]:
         return {**super()._more(), "shadow_production_variants": self._shadow()}

@@ -44,9 +44,7 @@ class GuardedEndpoint(Construct):
             # Without it every update would go back to the configuration's instance count, in the middle of the day's peak.
             retain_all_variant_properties=serving.scales,
             exclude_retained_variant_properties=self._from_new_configuration() if serving.scales else None,
-            deployment_config=cdk.Fn.condition_if(
-                guarded.logical_id, _guarded_rollout(serving.rollout, alarms), _all_at_once(serving.rollout)
-            ),
+            deployment_config=cdk.Fn.condition_if(guarded.logical_id, _guarded_rollout(serving.rollout, alarms), _all_at_once(serving)),
         )
 
     def _chosen(self, condition: str, parameter: str, values: tuple[str, str], description: str) -> cdk.CfnCondition:
@@ -79,8 +77,15 @@ def _guarded_rollout(rollout: Rollout, alarms: Sequence[cloudwatch.CfnAlarm]) ->
     }
 
 
-def _all_at_once(rollout: Rollout) -> dict[str, Any]:
-    """Where a fleet rolls there may be no room for a second one: in two halves, one right after the other."""
+def _all_at_once(serving: Endpoint | Serverless | Asynchronous) -> Any:
+    """Where a fleet rolls there may be no room for a second one: in two halves, one right after the other.
+
+    An update that lets a second variant in, or out, has no DeploymentConfig: with one the new configuration "must have the same variant
+    name as the old" ("Exclusions" of the guide's guardrails). Without one it is blue/green, all at once ("Blue/Green Deployments").
+    """
+    rollout = serving.rollout
+    if isinstance(serving, Endpoint) and serving.experiment is not None:
+        return cdk.Aws.NO_VALUE
     if rollout.routing is Routing.ROLLING:
         return _rolling(Rollout(routing=Routing.ROLLING, step_percent=50, bake_seconds=0))
     return _blue_green({"Type": Routing.ALL_AT_ONCE.value, "WaitIntervalInSeconds": 0}, 0)

@@ -7,6 +7,8 @@ train alone deploys nothing. Next: pipelines/monitoring/pipeline.py; roles: infr
 
 from __future__ import annotations
 
+from typing import Any
+
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
@@ -70,7 +72,9 @@ class ModelWatch(Construct):
         )
 
     def _create_pipeline(self, model: Model, watch: Monitoring) -> sagemaker.CfnPipeline:
-        body = pipeline.definition(self._names, watch, is_batch=model.is_batch_only, in_vpc=self._in_vpc)
+        experiment = model.experiment(self._names.environment)
+        tried: dict[str, Any] = {"experiment": experiment, "data": model.data}
+        body = pipeline.definition(self._names, watch, is_batch=model.is_batch_only, in_vpc=self._in_vpc, **tried)
         return sagemaker.CfnPipeline(
             self,
             "Pipeline",

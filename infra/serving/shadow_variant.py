@@ -1,7 +1,7 @@
 """A place for a version in the endpoint's shadow: a model and a variant that are there while the stack's parameters name one.
 
-A deployment leaves them empty, so it ends whatever was in the shadow. What fills them is infra/model/change_shadow/, which changes nothing
-else of the stack. Sources: "Shadow variants" of the SageMaker guide; `ShadowProductionVariants` of its service model: one, beside one
+A deployment leaves them empty, so it ends whatever was in the shadow. change_production/shadow.py of infra/model/ fills them, and
+changes nothing else. Sources: "Shadow variants" of the SageMaker guide; `ShadowProductionVariants` of its service model: one, beside one
 variant in production. The ratio of the two weights is the share of requests that are copied.
 """
 

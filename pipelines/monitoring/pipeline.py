@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from settings_schema import Monitoring, ServingNames
+from settings_schema import METRICS, DataSet, Experiment, Monitoring, ServingNames
 from settings_schema.serving import has_own_disk
 
 DUE = "due"
@@ -22,6 +22,8 @@ FROM, TO = "From", "To"
 STEP = "Monitor"
 #: Parameters of the template that a deployment fills: deploy_scripts/render.py.
 PACKAGE, VERSION, IMAGE, CODE = "ModelPackageArn", "ModelVersion", "ModelImage", "MonitoringCode"
+#: Parameters of a template with a place for an experiment: its second version, and when it began (infra/serving/challenger_variant.py).
+CHALLENGER_VERSION, BEGAN = "ChallengerVersion", "ExperimentBegan"
 #: What the template's stack puts in beside its parameters.
 ROLE, BUCKET, KEY, ALERTS, SUBNETS, SECURITY_GROUP = "Role", "Bucket", "Key", "Alerts", "Subnets", "SecurityGroup"
 DATA_BUCKET = "DataBucket"  # of the project, perhaps in another account and region; its name ends with them
@@ -30,12 +32,22 @@ _VOLUME_GIB = 30
 _MAX_RUNTIME_SECONDS = 4 * 60 * 60
 
 
-def definition(names: ServingNames, watch: Monitoring, *, is_batch: bool, in_vpc: bool) -> str:
-    """Its JSON, with `${...}` for what only the stack knows."""
+def definition(
+    names: ServingNames,
+    watch: Monitoring,
+    *,
+    is_batch: bool,
+    in_vpc: bool,
+    experiment: Experiment | None = None,
+    data: DataSet | None = None,
+) -> str:
+    """Its JSON, with `${...}` for what only the stack knows. `data`: of a model with an experiment."""
+    job = _job(names, watch, is_batch=is_batch, in_vpc=in_vpc)
+    job["Environment"] |= _of_experiment(experiment, data) if experiment and data else {}
     step = {
         "Name": STEP,
         "Type": "Processing",
-        "Arguments": _job(names, watch, is_batch=is_batch, in_vpc=in_vpc),
+        "Arguments": job,
         "RetryPolicies": _RETRIES,
     }
     parameters = [{"Name": name, "Type": "String", "DefaultValue": DUE} for name in (FROM, TO)]
@@ -101,6 +113,20 @@ def variables(names: ServingNames, *, is_batch: bool) -> dict[str, str]:
         **(scored if is_batch else {"CAPTURE_PREFIX": names.capture}),
         "METRICS_NAMESPACE": names.of_model.metrics_namespace,
         "ALERT_TOPIC_ARN": _put_in(ALERTS),
+    }
+
+
+def _of_experiment(experiment: Experiment, data: DataSet) -> dict[str, str]:
+    """What pipelines/monitoring/steps/experiment.py goes by."""
+    metric = experiment.metric or data.metric
+    return {
+        "CHALLENGER_VERSION": _put_in(CHALLENGER_VERSION),
+        "EXPERIMENT_BEGAN": _put_in(BEGAN),
+        "EXPERIMENT_METRIC": metric,
+        "EXPERIMENT_MORE_IS_BETTER": str(METRICS[data.problem][metric].more_is_better).lower(),
+        "EXPERIMENT_PERCENT": str(experiment.challenger_percent),
+        "EXPERIMENT_LABELLED_ANSWERS": str(experiment.labelled_answers),
+        "EXPERIMENT_DAYS": str(experiment.days_at_most),
     }
 
 

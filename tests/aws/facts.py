@@ -206,4 +206,14 @@ FACTS = (
         'CloudFormation user guide, "CloudFormation service role"',
         "the first version in a shadow",
     ),
+    Fact(
+        "An update without DeploymentConfig lets a second production variant in and out, beside one that is a scalable target",
+        'SageMaker guide, "Exclusions" of its deployment guardrails: with them the variants\' names have to be the same',
+        "the first experiment that begins, and its end (tests/aws/test_experiment.py)",
+    ),
+    Fact(
+        "A weight of 0 takes all new requests from a variant within a minute or two, without a new fleet",
+        "API reference, UpdateEndpointWeightsAndCapacities; it says nothing of the time",
+        "the first challenger whose alarm is on",
+    ),
 )

@@ -27,7 +27,7 @@ NAG = {
     r"IAM5\[Resource::.*:kms:.*:key/\*\]": "the alias, in the condition, says which key; its id is not known before it is there",
     r"IAM5\[Resource::.*:ec2:.*:(network-interface|security-group|subnet)/\*\]": "EC2 names what a job in a network needs",
     r"EC23": "the CDK opens its VPC endpoints to the VPC's own range, which the rule cannot read out of the template",
-    r"IAM5\[Resource::<(Retraining\w+|StartStart\w+|UnusedRemoveUnused|ShadowFunction).*\.Arn>:\*\]": "functions' versions, by schedules",
+    r"IAM5\[Resource::<(Retraining\w+|StartStart\w+|UnusedRemoveUnused|(Shadow|Experiment)Function).*\.Arn>:\*\]": "versions, by schedules",
 }
 
 #: Statements of IAM policies that allow an action on `*`: action -> why no ARN is possible.

@@ -12,7 +12,17 @@ from typing import Any
 
 from app import build_app
 from infra.places import Places
-from settings_schema import Asynchronous, CodeConnection, Endpoint, Environment, Model, ProvisionedConcurrency, Serverless, Shadow
+from settings_schema import (
+    Asynchronous,
+    CodeConnection,
+    Endpoint,
+    Environment,
+    Experiment,
+    Model,
+    ProvisionedConcurrency,
+    Serverless,
+    Shadow,
+)
 from settings_schema.reading import Settings
 from tests.example_models import ABALONE, ARRESTS, PRODUCTION, PROJECT, SETTINGS, STAGING
 from tests.infra.grants import Templates
@@ -36,8 +46,16 @@ def shadowed(model: Model) -> Model:
     return model.but(serving={**model.serving, PRODUCTION.name: live.but(shadow=Shadow(minutes=90, percent=25))})
 
 
+def tried(model: Model) -> Model:
+    """A new version answers some of production's requests, beside the one that serves."""
+    live = model.serving[PRODUCTION.name]
+    assert isinstance(live, Endpoint)
+    return model.but(serving={**model.serving, PRODUCTION.name: live.but(experiment=Experiment(challenger_percent=20, days_at_most=10))})
+
+
 #: Everything in one account and region, which the templates do not name.
-ONE = replace(SETTINGS, models=named(ABALONE, shadowed(ABALONE.but(name="abalone-large")), ARRESTS, ARRESTS.but(name="arrests-large")))
+LARGE = shadowed(ABALONE.but(name="abalone-large"))
+ONE = replace(SETTINGS, models=named(ABALONE, LARGE, ARRESTS, ARRESTS.but(name="arrests-large"), tried(ABALONE.but(name="tried"))))
 #: Tried without instances, and by a queue where it works; and the other way round.
 QUEUED = ABALONE.but(name="queued", serving={STAGING.name: Serverless(), PRODUCTION.name: Asynchronous()})
 PROVISIONED = Serverless(max_concurrency=9, provisioned=ProvisionedConcurrency(min_capacity=1, max_capacity=3))
@@ -55,6 +73,7 @@ THREE = replace(
     project=HOME.but(in_vpc=True, notification_email="someone@example.com", retain_data=False),
     environments=(STAGING.but(account="222222222222", in_vpc=True), ABROAD.but(in_vpc=True)),
     source=CONNECTION,
+    models=named(tried(ABALONE), ARRESTS),
 )
 #: One account, two regions.
 REGIONS = replace(SETTINGS, project=HOME, environments=(STAGING, PRODUCTION.but(region="eu-central-1")))

@@ -149,7 +149,7 @@ def entering(templates: Templates) -> Iterator[tuple[Role, str]]:
 def test_a_role_that_is_assumed_lets_in_who_may_assume_it(three: Templates) -> None:
     by_arn = {role.arn: role for role in roles(three).values()}
     pairs = list(entering(three))
-    assert {arn.rsplit("--", 1)[-1] for _, arn in pairs} == {"deploy", "verify"}
+    assert {arn.rsplit("--", 1)[-1] for _, arn in pairs} == {"deploy", "verify", "experiment"}
     for role, arn in pairs:
         target = by_arn[arn]
         assert lets_in(three, target.stack, target.trust["Statement"], role.arn, "sts:AssumeRole"), f"{role.arn} and {arn}"
@@ -206,7 +206,8 @@ def test_drift_reaches_the_account_where_the_model_is_trained(three: Templates) 
         stack = f"shop--environment--{environment}"
         (rule,) = resources_of(three, "AWS::Events::Rule", stack).values()
         # Of every model, so that a rule's 2,048 characters are enough for any number of them.
-        alarms = [{"wildcard": f"shop--*--{environment}--{what}"} for what in ("drift", "quality")]
+        tried = ("challenger-5xx", "challenger-p99") if environment == "live" else ()
+        alarms = [{"wildcard": f"shop--*--{environment}--{what}"} for what in ("drift", "quality", *tried)]
         assert rule["EventPattern"]["detail"]["alarmName"] == alarms
         (target,) = rule["Targets"]
         role = role_of(three, f"{stack}--events")
@@ -217,7 +218,7 @@ def test_drift_reaches_the_account_where_the_model_is_trained(three: Templates) 
     (retraining,) = [
         rule["EventPattern"]
         for rule in resources_of(three, "AWS::Events::Rule", "shop--abalone").values()
-        if rule["EventPattern"]["source"] == ["aws.cloudwatch"]
+        if rule["EventPattern"]["source"] == ["aws.cloudwatch"] and rule["Description"] != "A challenger breaks"
     ]
     assert retraining["account"] == ["222222222222", "333333333333"]
     assert retraining["detail"]["alarmName"] == [

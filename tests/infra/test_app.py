@@ -30,7 +30,7 @@ MOST_RESOURCES = 200
 
 def test_the_app_has_a_stack_for_each_model_and_for_each_environment(templates):
     shared = {"shop--foundation", "shop--build", "shop--environment--try", "shop--environment--live"}
-    models = {f"shop--{name}" for name in ("abalone", "abalone-large", "arrests", "arrests-large")}
+    models = {f"shop--{name}" for name in ("abalone", "abalone-large", "arrests", "arrests-large", "tried")}
     assert set(templates) == shared | models | {f"{model}--{environment}" for model in models for environment in ("try", "live")}
 
 
@@ -100,9 +100,9 @@ def test_data_and_production_are_protected_and_the_rest_is_disposable(app):
 def test_a_private_network_reaches_jobs_and_what_serves(synthesized):
     _, templates = synthesized(THREE)
     for stack in serving_stacks(THREE):
-        (model,) = resources_of(templates, "AWS::SageMaker::Model", stack).values()
         imported = f"shop--environment--{stack.rsplit('--', 1)[-1]}-SubnetIds"
-        assert model["VpcConfig"]["Subnets"] == {"Fn::Split": [",", {"Fn::ImportValue": imported}]}
+        for model in resources_of(templates, "AWS::SageMaker::Model", stack).values():
+            assert model["VpcConfig"]["Subnets"] == {"Fn::Split": [",", {"Fn::ImportValue": imported}]}
     for project in resources_of(templates, "AWS::CodeBuild::Project").values():
         names = {variable["Name"] for variable in project["Environment"]["EnvironmentVariables"]}
         assert {"VPC_SUBNET_IDS", "VPC_SECURITY_GROUP_IDS"} <= names

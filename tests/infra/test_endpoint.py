@@ -45,7 +45,7 @@ def test_what_a_version_replaces_is_unnamed(resources, kind):
 def test_what_a_version_replaces_stays_because_sagemaker_may_have_gone_back_to_it(templates, stack):
     """SageMaker can undo an update and stay in service; CloudFormation then believes that the old configuration is of no use."""
     kept = [item for item in templates[stack]["Resources"].values() if item["Type"].endswith(("::Model", "::EndpointConfig"))]
-    assert len([item for item in kept if "Condition" not in item]) == 2  # and what is in the shadow
+    assert len([item for item in kept if "Condition" not in item]) == 2  # and what is in the shadow, or tried
     for item in kept:
         assert (item["UpdateReplacePolicy"], item["DeletionPolicy"]) == ("Retain", "Delete")
         tags = {tag["Key"]: tag["Value"] for tag in item["Properties"]["Tags"]}
@@ -112,7 +112,7 @@ def test_an_endpoint_that_is_to_be_silent_is_not_asked_to_speak_and_has_no_alarm
 
 @pytest.mark.parametrize("stack", ENDPOINTS)
 def test_a_request_goes_to_the_least_busy_instance(resources, stack):
-    (production_variant,) = only(resources("AWS::SageMaker::EndpointConfig", stack))["ProductionVariants"]
+    production_variant = only(resources("AWS::SageMaker::EndpointConfig", stack))["ProductionVariants"][0]
     assert production_variant["RoutingConfig"] == {"RoutingStrategy": "LEAST_OUTSTANDING_REQUESTS"}
 
 
@@ -133,7 +133,7 @@ def test_an_update_rolls_back_on_server_errors_and_latency_only(endpoint, templa
         assert {"Name": "EndpointName", "Value": "shop--abalone--live"} in alarm["Dimensions"]
 
 
-@pytest.mark.parametrize("stack", ENDPOINTS)
+@pytest.mark.parametrize("stack", [stack for stack in ENDPOINTS if stack != "shop--tried--live"])  # test_experiment.py has that one
 def test_what_replaces_a_rejected_version_goes_all_at_once_and_nothing_undoes_it(templates, resources, stack):
     """The alarms are the endpoint's: those that the rejected version keeps on would bring it back."""
     template, endpoint = templates[stack], only(resources("AWS::SageMaker::Endpoint", stack))

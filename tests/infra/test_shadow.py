@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.model.change_shadow import plan
+from infra.model.change_production import shadow_plan as plan
 from infra.serving import shadow_variant
 from settings_schema.names import SHADOW_VARIANT, VARIANT
 from settings_schema.reading import Settings

@@ -254,3 +254,42 @@ def test_a_version_that_breaks_in_production_s_shadow_reaches_nobody(
     assert (found["errors"]["shadow"]["5xx"], found["errors"]["production"]["5xx"], found["answers"]["rows"]) == (copied, 0, 0)
     require_told(team, fault, {})
     team.answer(execution, "Rejected")
+
+
+# ---------------------------------------------------------------------------------------------------- in an experiment
+
+
+def test_a_version_is_tried_beside_the_one_that_serves_and_leaves_when_it_breaks(team: Team, first: str) -> None:
+    """Its own share of the requests fails until its alarm takes it out, and nobody else's. The next one is rolled out by a yes."""
+    team.mend()
+    team.begin_experiments()
+    live = str(team.live())
+    version, execution = team.under_review()
+    with team.clients() as clients:
+        team.answer(execution, "Approved")
+        began = clients.wait_for("an answer of the challenger", lambda item: item.version == number(version), time.monotonic()).ended
+        time.sleep(5)
+        both = clients.since(began)
+        assert {item.version for item in both} == {number(live), number(version)}
+        assert 0.1 < sum(item.version == number(version) for item in both) / len(both) < 0.4
+        refused = team.try_beside(team.register())
+        assert f"version {number(version)} is in an experiment with version {number(live)}, and there is one at a time" in refused
+        assert not any(item.error for item in clients.requests)
+        team.breaks(version, ERRORS)
+        assert loop.end_of_pipeline(team.terminal, team.names.deploy_pipeline, execution) == "Failed"
+        team.hear("challenger-5xx is in ALARM")
+        loop.wait_for("it to leave", lambda: team.variants() == {"AllTraffic": 1.0} or None)
+        left = time.monotonic()
+        time.sleep(1)
+    after = clients.since(left)
+    assert team.live() == live and after
+    assert {(item.version, item.error) for item in after} == {(number(live), "")}
+    team.mend()
+    version, execution = team.under_review()
+    with team.clients() as clients:
+        team.answer(execution, "Approved")
+        clients.wait_for("an answer of the challenger", lambda item: item.version == number(version), time.monotonic())
+        assert any(f"version {number(version)} beside version {number(live)}" in item["what"] for item in team.status()["waiting"])
+        assert team.let_in(execution) == "Succeeded", team.why(team.names.deploy_pipeline, execution)
+    assert (team.live(), team.variants()) == (version, {"AllTraffic": 1.0})
+    assert not any(item.error for item in clients.requests)

@@ -109,6 +109,35 @@ class Team:
         assert self.let_in(execution) == "Succeeded", self.why(self.names.deploy_pipeline, execution)
         return execution
 
+    def begin_experiments(self) -> str:
+        """Production gets a place for a second version, with the version that serves; the execution that brought it."""
+        file, known = f"models/{self.names.model}.py", self.person.executions(self.names.deploy_pipeline)
+        self.person.change(file, "    Endpoint,\n", "    Endpoint,\n    Experiment,\n    Monitoring,\n")
+        self.person.change(file, "monitoring=None,", 'monitoring=Monitoring(cron="0 0 ? * MON *"),')
+        shadow = "shadow=Shadow(minutes=5), "
+        was = shadow if shadow in (self.person.clone / file).read_text(encoding="utf-8") else ""
+        self.person.change(
+            file, f"{was}initial_instance_count=2,", "experiment=Experiment(challenger_percent=25), initial_instance_count=2,"
+        )
+        deploy(self.terminal, self.person.clone.parent / "cdk.out.experiments")
+        self.person.build("Versions are tried beside the one that serves")
+        execution = loop.new_execution(self.terminal, self.names.deploy_pipeline, known)
+        loop.wait_for("the review", lambda: self.person.waiting_or_ended(self.names, execution))
+        assert self.let_in(execution) == "Succeeded", self.why(self.names.deploy_pipeline, execution)
+        return execution
+
+    def try_beside(self, version: str) -> str:
+        """What the function says that begins experiments, asked by hand."""
+        asked = json.dumps({"package": version}).encode()
+        answer = self.client("lambda").invoke(FunctionName=self.names.change_experiment_function, Payload=asked)
+        return str(json.loads(answer["Payload"].read())["reason"])
+
+    def variants(self) -> dict[str, float] | None:
+        """Weights by variant of what serves; None while it is changed."""
+        endpoint = self.client("sagemaker").describe_endpoint(EndpointName=self.production.endpoint)
+        settled = endpoint["EndpointStatus"] == "InService"
+        return {item["VariantName"]: float(item["CurrentWeight"]) for item in endpoint["ProductionVariants"]} if settled else None
+
     def in_shadow(self) -> list[Mapping[str, Any]]:
         """What DescribeEndpoint says of the version in production's shadow, while the endpoint is in service."""
         endpoint = self.client("sagemaker").describe_endpoint(EndpointName=self.production.endpoint)

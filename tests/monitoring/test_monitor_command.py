@@ -10,7 +10,7 @@ import pytest
 from failure import BadInput
 
 from tests.monitoring.conftest import PIPELINES
-from tests.monitoring.production import CAPTURE, PREFIX, Production, line
+from tests.monitoring.production import CAPTURE, PREFIX, Production, asked, line, trained
 
 VARIABLES = {
     "MODEL": "houses",
@@ -112,3 +112,36 @@ def test_a_breach_is_no_failure_of_the_job(production, monkeypatch, capsys):
     production.captured(line(",3,Lima", "2.0", id=str(place)) for place in range(200))
     here(production, monkeypatch, "--now", "1795792800")  # 2026-11-27T15:20Z in epoch seconds
     assert "missing in 100.0% of the rows" in capsys.readouterr().out
+
+
+def test_two_versions_in_an_experiment_are_counted_from_what_was_captured_and_labelled(production, monkeypatch, capsys):
+    """The challenger answers 1.5 where the champion says 2 and the truth is 1: told apart by the version that each answer names."""
+    production.version("13")
+    production.traffic(1, version="13", name="first", time="2026-11-27T14:20:00Z")
+    production.traffic(240, name="champion")
+    answered = [text.replace('"2.0\\n"', '"1.5\\n"') for text in lines_of(production, "challenger", 60)]
+    production.put(f"{CAPTURE}Challenger/2026/11/27/14/30-00-000-b.jsonl", "\n".join(answered) + "\n")
+    ids = [json.loads(text)["eventMetadata"]["inferenceId"] for text in [*lines_of(production, "champion", 240), *answered]]
+    production.put("labels/houses/one.csv", "".join(["inference_id,truth\n", *(f"{identifier},1\n" for identifier in ids)]))
+    variables = {
+        "CHALLENGER_VERSION": "13",
+        "EXPERIMENT_BEGAN": "2026-11-27T14:00:00Z",
+        "EXPERIMENT_METRIC": "mae",
+        "EXPERIMENT_MORE_IS_BETTER": "false",
+        "EXPERIMENT_PERCENT": "20",
+        "EXPERIMENT_LABELLED_ANSWERS": "300",
+        "EXPERIMENT_DAYS": "14",
+    }
+    here(production, monkeypatch, "--now", "2026-11-27T15:20Z", LABELS_PREFIX="labels/houses/", **variables)
+    found = json.loads((production.folder / f"{PREFIX}experiments/13.json").read_text())
+    assert (found["requests"], found["labels"]) == ({"champion": 240, "challenger": 60},) * 2
+    assert (found["decided"], found["favours"], found["values"]) == (True, "challenger", {"champion": 1.0, "challenger": 0.5})
+    assert "experiment of version 13: version 13 is better: mae is 0.5 of version 13 (60 labelled answers)" in capsys.readouterr().out
+
+
+def lines_of(production, name, count):
+    """Captured lines of so many requests, each with an id by its name and place."""
+    return [
+        line(body, "2.0\n", version="13" if name == "challenger" else "12", id=f"2026/11/27/14 {name} {place}")
+        for place, body in enumerate(asked(trained(count, 2)))
+    ]

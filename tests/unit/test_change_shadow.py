@@ -9,8 +9,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.model.change_shadow import handler as change_shadow
-from infra.model.change_shadow.plan import Pipelines, Production, changes, request, why_not_in, why_not_out
+from infra.model.change_production import shadow as change_shadow
+from infra.model.change_production.production import request
+from infra.model.change_production.shadow_plan import Pipelines, Production, changes, why_not_in, why_not_out
 
 GROUP = "arn:aws:sagemaker:us-east-1:111122223333:model-package/shop--abalone"
 NEW, LIVE = f"{GROUP}/3", f"{GROUP}/2"

@@ -18,14 +18,14 @@ PARTS = st.from_regex(re.compile(NAME_PATTERN), fullmatch=True).filter(lambda te
 MODELS = PARTS.filter(lambda text: text not in RESERVED_MODELS)
 ENVIRONMENTS = PARTS.filter(lambda text: text not in RESERVED_ENVIRONMENTS)
 #: Of a model in an environment.
-KINDS_OF_ROLES = ("inference", "deployment", "deploy", "verify", "scoring", "schedule", "monitoring", "monitor-at", "shadow")
+KINDS_OF_ROLES = ("inference", "deployment", "deploy", "verify", "scoring", "schedule", "monitoring", "monitor-at", "shadow", "experiment")
 
 
 def texts(value: object) -> Iterator[str]:
     """Every name that is a property of a class of names; tags and prefixes of objects in buckets are not physical names."""
     left_out = {
         *("prefix", "job_prefix", "training_data", "batch_input", "predictions", "capture", "project_id", "monitoring", "labels"),
-        *("learned", "feedback", "sizing_jobs", "reviews", "decisions"),
+        *("learned", "feedback", "sizing_jobs", "reviews", "decisions", "experiments"),
     }
     for attribute, member in vars(type(value)).items():
         if isinstance(member, property) and attribute not in left_out and isinstance(text := getattr(value, attribute), str):

@@ -379,8 +379,16 @@ OPEN, SAID_YES = ("Approve", "Approval", "InProgress"), ("Approve", "Approval", 
         [SAID_YES],
         [("ApproveAgain", "Approval", "InProgress"), SAID_YES],
         [("TwoPeople", "Invoke", "Succeeded"), SAID_YES],
+        [("Decide", "Approval", "InProgress"), SAID_YES],
     ],
-    ids=["its review is open", "the first yes is checked", "between two actions", "a second person is asked", "it waits for production"],
+    ids=[
+        "its review is open",
+        "the first yes is checked",
+        "between two actions",
+        "a second is asked",
+        "it waits for production",
+        "it is tried",
+    ],
 )
 def test_a_version_about_which_somebody_was_asked_is_not_stopped_for_a_newer_one(aws: Aws, actions: list[tuple[str, str, str]]) -> None:
     """The stage that has the review may be over, or between two actions; the execution's own actions say it."""

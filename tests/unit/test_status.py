@@ -192,6 +192,20 @@ def test_a_version_in_production_s_shadow_is_shown_with_its_instances(
     assert live["status"] == "InService, a version in its shadow on 2 instances"
 
 
+def test_a_version_in_an_experiment_is_shown_beside_the_one_that_serves(
+    account: DeployedAccount, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe = account.sagemaker.describe_endpoint
+    challenger = {"VariantName": "Challenger", "CurrentInstanceCount": 2}
+
+    def both(**asked: Any) -> dict[str, Any]:
+        endpoint = describe(**asked)
+        return {**endpoint, "ProductionVariants": [*endpoint.get("ProductionVariants", []), challenger]}
+
+    monkeypatch.setattr(account.sagemaker, "describe_endpoint", both)
+    assert shown(capsys, "--model", "abalone")["stages"][1]["status"] == "InService, a version in an experiment"
+
+
 @pytest.mark.parametrize("gone", ["config", "model"])
 def test_an_endpoint_whose_description_was_deleted_is_shown(
     account: DeployedAccount, capsys: pytest.CaptureFixture[str], gone: str

@@ -105,6 +105,19 @@ def test_a_review_says_of_which_version_it_is_and_what_waits_behind_it(
     assert behind[0] == "version 4 of abalone is approved and not deployed: it waits behind the review of version 3"
 
 
+def test_a_newer_version_waits_until_the_experiment_is_over(account: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in (3, 4):
+        add(account, number)
+        account.codepipeline.run(DEPLOY, f"e{number}", "InProgress", f"{PACKAGE}/{number}", minute=10 + number)
+    decide = ("Decide", {"status": "InProgress", "token": "t-1", "lastStatusChange": NOW})
+    stage(account, DEPLOY, "Experiment", "e3", "InProgress", decide, inboundExecutions=[{"pipelineExecutionId": "e4"}])
+    opened, behind = waiting(capsys)
+    assert opened[0] == (
+        "shop--abalone--deploy Experiment Decide: version 3, to be answered once its experiment is decided; version 4 waits behind it"
+    )
+    assert behind[0] == "version 4 of abalone is approved and not deployed: it waits behind the review of version 3"
+
+
 def test_a_version_that_waits_before_a_closed_stage_says_who_opens_it(account: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:
     account.codepipeline.run(DEPLOY, "e3", "InProgress", add(account, 3), minute=5)
     closed = {"enabled": False, "disabledReason": "no releases before Monday", "lastChangedAt": NOW}

@@ -48,10 +48,10 @@ def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
     return script_account.install(monkeypatch)
 
 
-def wait(account: ScriptAccount, sagemaker: Registry | None = None, *, has_endpoint: bool = True) -> None:
+def wait(account: ScriptAccount, sagemaker: Registry | None = None, *, has_endpoint: bool = True, alone: bool = False) -> None:
     account.clients["sagemaker"] = sagemaker or Registry()
     place = EnvironmentPlace(ProjectEnvironment(PROJECT), PRODUCTION, SERVING)
-    wait_until_updatable(place, SERVING, has_endpoint=has_endpoint)
+    wait_until_updatable(place, SERVING, has_endpoint=has_endpoint, alone=alone)
 
 
 @pytest.mark.parametrize("status", ["InService", "Failed", "OutOfService", "UpdateRollbackFailed"])
@@ -62,6 +62,26 @@ def test_what_does_not_pass_by_itself_is_not_waited_for(
     wait(account, Changing(status))
     assert slept == []
     assert capsys.readouterr().out == ""
+
+
+class Tried(Changing):
+    """A challenger is beside the version that serves, at the first look."""
+
+    def describe_endpoint(self, *, EndpointName: str) -> dict[str, Any]:  # noqa: N803 - boto3 spells it so
+        there = len(self.left) > 1
+        endpoint = super().describe_endpoint(EndpointName=EndpointName)
+        return {**endpoint, "ProductionVariants": [{"VariantName": name} for name in ("AllTraffic", *(["Challenger"] if there else []))]}
+
+
+def test_a_guarded_update_waits_until_what_is_tried_has_left(
+    account: ScriptAccount, slept: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A return does not: it takes it out itself."""
+    wait(account, Tried("InService", "InService"), alone=True)
+    assert slept == [POLL_SECONDS]
+    assert "has a version in an experiment, which leaves first" in capsys.readouterr().out
+    wait(account, Tried("InService", "InService"))
+    assert slept == [POLL_SECONDS]
 
 
 def test_the_first_deployment_has_nothing_to_wait_for(account: ScriptAccount, slept: list[float]) -> None:

@@ -126,6 +126,23 @@ def test_variants_share_traffic_by_weight_and_can_be_targeted(account: Account, 
         invoke(account, "mixed", TargetVariant="Other")
 
 
+def test_variants_come_and_go_without_guardrails_only(account: Account, endpoint: str) -> None:
+    sagemaker = account.client("sagemaker")
+    create_configuration(account, "one", variant("doubling", name="Old"))
+    create_configuration(account, "both", variant("doubling", name="Old"), variant("tripling", name="New", weight=0.25))
+    create_endpoint(account, "tried", "one")
+    policy = {"TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}}
+    guarded = {"DeploymentConfig": {"BlueGreenUpdatePolicy": policy}}
+    with pytest.raises(ClientError, match="needs the variants that are there"):
+        sagemaker.update_endpoint(EndpointName="tried", EndpointConfigName="both", **guarded)
+    sagemaker.update_endpoint(EndpointName="tried", EndpointConfigName="both")
+    assert [item["VariantName"] for item in wait_until_settled(account, "tried")["ProductionVariants"]] == ["Old", "New"]
+    wanted = [{"VariantName": "New", "DesiredWeight": 0.0}]
+    sagemaker.update_endpoint_weights_and_capacities(EndpointName="tried", DesiredWeightsAndCapacities=wanted)
+    wait_until_settled(account, "tried")
+    assert {invoke(account, "tried", b"1")["InvokedProductionVariant"] for _ in range(20)} == {"Old"}
+
+
 def test_a_model_that_cannot_load_fails_the_endpoint_and_names_the_log(account: Account) -> None:
     create_model(account, "broken", code="def model_fn(model_dir):\n    raise RuntimeError('no such weights')\n")
     create_configuration(account, "broken", variant("broken"))

@@ -80,14 +80,22 @@ def _in_stack(stack: Stack, targets: Sequence[Mapping[str, Any]], place: Place) 
     for logical_id, endpoint in stack.resources(_ENDPOINT).items():
         config = stack.resources(_CONFIG).get(_referred(endpoint.get("EndpointConfigName")), {})
         shadows, come_and_go = _shadows(config.get("ShadowProductionVariants", []))
-        for variant in [*config.get("ProductionVariants", []), *shadows]:
+        passing = [*(shadows if come_and_go else ()), *_tried(config)]
+        steady = [variant for variant in config.get("ProductionVariants", []) if "Fn::If" not in variant]
+        for variant in [*steady, *(() if come_and_go else shadows), *passing]:
             instance_type, count = inside.text(variant.get("InstanceType")), inside.text(variant.get("InitialInstanceCount", 1))
             if instance_type is None or count is None:
                 continue
             bounds = [*_managed(variant), *_scaled(f"endpoint/{names[logical_id]}/variant/{variant['VariantName']}", targets, inside)]
             low, high = (min(bounds), max(bounds)) if bounds else (int(count), int(count))
-            batch = 0 if variant in shadows and come_and_go else _batch(endpoint.get("DeploymentConfig", {}), high)
+            batch = 0 if variant in passing else _batch(endpoint.get("DeploymentConfig", {}), high)
             yield Fleet(stack.name, names[logical_id], instance_type, low, high, bool(bounds), batch)
+
+
+def _tried(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Production variants that come and go by a condition: each of the two updates has it in one of its fleets only."""
+    conditional = [variant["Fn::If"] for variant in config.get("ProductionVariants", []) if "Fn::If" in variant]
+    return [choice for choices in conditional for choice in choices if isinstance(choice, Mapping) and "VariantName" in choice]
 
 
 def _shadows(value: Any) -> tuple[Sequence[Mapping[str, Any]], bool]:

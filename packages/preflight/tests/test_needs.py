@@ -135,6 +135,14 @@ def test_a_shadow_that_comes_and_goes_is_there_once_beside_both_fleets_of_an_upd
     assert need.count == 2 * 1 + 3
 
 
+def test_a_variant_that_comes_and_goes_is_there_once_beside_both_fleets_of_an_update():
+    made = endpoint()
+    tried = {"VariantName": "tried", "InstanceType": "ml.m5.large", "InitialInstanceCount": 2}
+    made["fishConfig"][1]["ProductionVariants"].append({"Fn::If": ["Challenged", tried, {"Ref": "AWS::NoValue"}]})
+    (need,) = endpoint_needs(fleets(made))
+    assert need.count == 2 * 1 + 2
+
+
 def test_a_pipeline_of_a_template_is_read_as_far_as_it_is_known_before_a_deployment():
     body = {
         "Fn::Join": ["", ['{"Steps": [{"Name": "P", "Type": "Processing", "Arguments": {"RoleArn": "', {"Ref": "Role"}, '", ', CLUSTER]]

@@ -21,6 +21,7 @@ import place as places
 import turn
 import windows
 from evidence import FolderSource, RegistrySource, Source, Versions
+from experiment import Experiment, Tell, Trial
 from failure import BadInput
 from place import Place
 from store import FolderStore, S3Store, Store
@@ -52,6 +53,15 @@ def main(argv: list[str]) -> None:
     if not options.folder:
         _turn(watch.store, place).take()
     watch.run(asked, None if options.folder else judges.teller(watch.store, os.environ))
+    if (trial := Experiment.of(os.environ, place)) is not None:
+        Trial(trial, place, watch.store, watch.versions, now).judge(None if options.folder else _tell_of_trial(place))
+
+
+def _tell_of_trial(place: Place) -> Tell:
+    import boto3
+
+    sns = boto3.client("sns")
+    return lambda subject, text: sns.publish(TopicArn=place.alert_topic, Subject=subject, Message=text)
 
 
 def _watch(options: argparse.Namespace, place: Place, settings: Mapping[str, Any], now: datetime) -> Watch:

@@ -108,6 +108,17 @@ def answered(store: Any, folder: str, labels: Labels) -> set[Key]:
     return found
 
 
+def asked(store: Any, folder: str, version: str) -> Iterator[tuple[NDArray[np.str_], Floats]]:
+    """Of each row that a version answered in a window (its folder): the id of its request, and when, in seconds since 1970. A part that is
+    gone has none.
+    """
+    for item in _parts(store, folder):
+        if _version(item.key) == version:
+            with suppress(GoneError):
+                table = _table(store, item.key, [given.ID, "time"])
+                yield np.array(table[given.ID].to_pylist(), dtype=np.str_), _seconds(table)
+
+
 def join(store: Any, folder: str, version: str, takes: Takes, labels: Labels) -> Labelled:
     """The rows of a window (its folder) that a version answered and that have a label. An answer that was kept twice counts once.
 
@@ -133,8 +144,7 @@ def join(store: Any, folder: str, version: str, takes: Takes, labels: Labels) ->
         empty = Rows({}, {}, np.empty(0), 0)
         return Labelled(empty, Predictions(np.empty(0), np.empty(0)), [], np.empty(0), answered)
     truth = np.array([label.truth for _, label in found])
-    times = table["time"].cast(pa.int64()).to_numpy().astype(np.float64) / 1000
-    return Labelled(_rows(table, takes, truth), _predictions(table, takes), found, times, answered)
+    return Labelled(_rows(table, takes, truth), _predictions(table, takes), found, _seconds(table), answered)
 
 
 def judge(labelled: Labelled, estimator: Mapping[str, Any], limits: Mapping[str, Any]) -> Realised | None:
@@ -195,6 +205,10 @@ def _table(store: Any, key: str, columns: Sequence[str] | None = None) -> pa.Tab
 
 def _keys(table: pa.Table) -> list[Key]:
     return list(zip(table[given.ID].to_pylist(), table[given.ROW].to_pylist(), strict=True))
+
+
+def _seconds(table: pa.Table) -> Floats:
+    return np.asarray(table["time"].cast(pa.int64()).to_numpy().astype(np.float64) / 1000, dtype=np.float64)
 
 
 def _rows(table: pa.Table, takes: Takes, truth: Floats) -> Rows:

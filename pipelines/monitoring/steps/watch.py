@@ -74,7 +74,7 @@ class Watch:
     ) -> None:
         """`settings`: monitoring.json. `now`: the time that counts. `teacher`: tells the project's account."""
         self.store = store
-        self._place, self._settings, self._versions, self._now, self._teacher = place, settings, versions, now, teacher
+        self._place, self._settings, self.versions, self._now, self._teacher = place, settings, versions, now, teacher
         self._limits: Mapping[str, Any] = settings["monitoring"]
         self._calendar = Calendar(int(self._limits["window_hours"]))
         self._min_rows = int(self._limits.get("min_rows", _FEWEST_ROWS))
@@ -94,7 +94,7 @@ class Watch:
         self._calendar = Calendar.beside(self._calendar.hours, there)
         todo = self._todo(asked, entries)
         answered = [version for entry in reversed(entries) for version in entry["versions"]]
-        labelled = LabelledWindows(self._place, self._settings, self.store, self._versions, self._now, self._teacher, answered)
+        labelled = LabelledWindows(self._place, self._settings, self.store, self.versions, self._now, self._teacher, answered)
         known = history.judged(entries)
         again = [] if asked else [window for window in labelled.changed(entries) if window in known and window not in todo]
         newest = max([*todo, *known], default=None)
@@ -223,8 +223,8 @@ class Watch:
 
     def _reader(self) -> Captured | Scored:
         if self._place.capture_prefix:
-            return Captured(self.store, self._versions.takes, self._place.deployed)
-        return Scored(self.store, self._versions.takes, str(self._place.predictions_prefix))
+            return Captured(self.store, self.versions.takes, self._place.deployed)
+        return Scored(self.store, self.versions.takes, str(self._place.predictions_prefix))
 
     def _judge(self, window: Window, entries: Sequence[Entry]) -> tuple[dict[str, Any], _Files]:
         """What is said of its requests; writes what is asked of them later."""
@@ -245,7 +245,7 @@ class Watch:
             "judged_at": self._judged_at,
             "status": "",
             "reasons": [
-                *outcome.reasons(here, self._others(window), self._versions.missing, versions, self._min_rows),
+                *outcome.reasons(here, self._others(window), self.versions.missing, versions, self._min_rows),
                 *(f"version {version}: {self._unusable[version]}" for version in sorted(together) if version in self._unusable),
                 *(f"version {version} {why}" for version, case in cases.items() for why in case.evidence.unusable),
             ],
@@ -274,7 +274,7 @@ class Watch:
             version = str(chunk.version)
             if only is not None and version not in only:
                 continue
-            evidence = self._versions.find(version)
+            evidence = self.versions.find(version)
             if evidence is None:
                 continue
             if version not in reading.sketches:
@@ -288,7 +288,7 @@ class Watch:
         together = dict(reading.sketches)
         seen = reading.reader.seen
         for version in seen.refused:
-            evidence = self._versions.find(version) if version else None
+            evidence = self.versions.find(version) if version else None
             if evidence and evidence.version not in together:  # nothing but refusals
                 together[evidence.version] = Sketch.begin(evidence, self._reference(evidence.version))
         short = [version for version, sketch in together.items() if sketch.rows < self._min_rows]
@@ -312,7 +312,7 @@ class Watch:
         return added, together, seen
 
     def _case(self, version: str, sketch: Sketch, seen: Seen) -> Case:
-        evidence = self._versions.find(version)
+        evidence = self.versions.find(version)
         if evidence is None:  # a sketch begins with the evidence
             raise AssertionError(version)
         refused = seen.refused[version]
@@ -325,7 +325,7 @@ class Watch:
             refused,
             requests,
             self._settings,
-            partial(self._versions.served, version),
+            partial(self.versions.served, version),
         )
 
     def _version(self, version: str, case: Case) -> dict[str, Any]:
@@ -336,7 +336,7 @@ class Watch:
 
     def _reference(self, version: str) -> tuple[Rows, Predictions] | None:
         if version not in self._references:
-            evidence = self._versions.find(version)
+            evidence = self.versions.find(version)
             try:
                 self._references[version] = judges.reference(evidence) if evidence else None
             except BadInput as unusable:

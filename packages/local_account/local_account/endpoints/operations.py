@@ -109,6 +109,8 @@ def update_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
     deployment = parameters.get("DeploymentConfig")
     if deployment is None and parameters.get("RetainDeploymentConfig"):
         deployment = endpoint.record["LastDeploymentConfig"]
+    if deployment is not None:
+        _check_same_variants(before, after)
     plan = rollout.plan(deployment, desired_counts(configuration["ProductionVariants"]))
     endpoint.record["LastDeploymentConfig"] = deployment
     endpoint.record["PendingDeploymentSummary"] = {
@@ -175,6 +177,13 @@ def _check_conversion(before: Mapping[str, str], after: Mapping[str, str]) -> No
     converted = [name for name, instance_type in after.items() if not instance_type and before.get(name)]
     if converted:
         raise InvalidError(f"Variant {', '.join(converted)} is on instances; an instance-based endpoint cannot be converted to serverless.")
+
+
+def _check_same_variants(before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """With guardrails "your new endpoint configuration must have the same variant name as the old" (their "Exclusions" in the guide)."""
+    if before and set(before) != set(after):
+        old, new = (", ".join(names) for names in (before, after))
+        raise InvalidError(f"DeploymentConfig needs the variants that are there ({old}); the new configuration has {new}.")
 
 
 def _check_scalable_targets(context: Context, endpoint: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:

@@ -1,16 +1,14 @@
-"""May a version go into production's shadow now, and does the one that is there have to leave: pure. Next: handler.py, which does it."""
+"""May a version go into production's shadow now, and does the one that is there have to leave: pure. Next: shadow.py, which does it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-APPROVED = "Approved"
-#: Parameters of the stack (infra/serving/shadow_variant.py; the last one: settings_schema/rollout.py).
-PACKAGE, VERSION, INSTANCES, UPDATE = "ShadowPackageArn", "ShadowVersion", "ShadowInstances", "Update"
-AT_ONCE = "at-once"
-#: Another one, where production scales. After another instance type it is "given", and would set the fleet back to what it had then.
-CAPACITY, KEPT = "Capacity", "kept"
+from .production import APPROVED, AT_ONCE, UPDATE
+
+#: Parameters of the stack (infra/serving/shadow_variant.py).
+PACKAGE, VERSION, INSTANCES = "ShadowPackageArn", "ShadowVersion", "ShadowInstances"
 
 
 @dataclass(frozen=True)
@@ -76,16 +74,6 @@ def why_not_out(production: Production, pipelines: Pipelines, *, asked: bool) ->
 def changes(*, package: str = "", version: str = "0", instances: int = 1) -> dict[str, str]:
     """Of the stack's parameters. All at once: the version in production stays the same, so nothing is to be watched."""
     return {PACKAGE: package, VERSION: version, INSTANCES: str(instances), UPDATE: AT_ONCE}
-
-
-def request(parameters: Mapping[str, str], changed: Mapping[str, str]) -> list[dict[str, object]]:
-    """`Parameters` of UpdateStack: all others as they are, so that nothing else changes, whatever was deployed meanwhile.
-
-    And as many instances as scaling has made meanwhile (deploy_scripts/type_change.py).
-    """
-    changed = {**changed, CAPACITY: KEPT} if CAPACITY in parameters else changed
-    kept: list[dict[str, object]] = [{"ParameterKey": name, "UsePreviousValue": True} for name in parameters if name not in changed]
-    return kept + [{"ParameterKey": name, "ParameterValue": value} for name, value in changed.items()]
 
 
 def _version(arn: str) -> str:

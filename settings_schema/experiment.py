@@ -1,0 +1,37 @@
+"""An A/B experiment in production: a new version answers a share of the requests beside the one that serves, until enough is known."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+from pydantic import Field
+
+from settings_schema.value import Value
+
+#: What other kinds of endpoint say. SageMaker guide, "Testing models with production variants" and "Exclusions" of its guardrails.
+NOT_HERE = "only in an Endpoint(...), which has instances for each of two versions and captures what each answers"
+#: After `days_at_most`, so long is a result waited for that nobody has answered yet. A review of CodePipeline is open for 60 days at most.
+DAYS_TO_ANSWER = 7
+
+
+class Experiment(Value):
+    """Once a person has let a version into production, it gets `challenger_percent` of the requests there; the champion has the rest.
+
+    It is over with `labelled_answers` of both together whose truth is known, or after `days_at_most`, whichever comes first. Then it is
+    judged, once, by `metric` (None: the data set's), and a person says whether the challenger is rolled out. Without a difference in its
+    favour the champion stays.
+    """
+
+    challenger_percent: int = Field(default=20, ge=1, le=50)
+    labelled_answers: int = Field(default=2000, ge=100, le=1_000_000)
+    days_at_most: int = Field(default=14, ge=1, le=60 - DAYS_TO_ANSWER)
+    metric: str | None = None
+
+    def instances(self, most: int) -> int:
+        """Of the challenger: its share of the most that the champion can have. They do not scale."""
+        return math.ceil(most * self.challenger_percent / 100)
+
+    @property
+    def review_lasts(self) -> timedelta:
+        return timedelta(days=self.days_at_most + DAYS_TO_ANSWER)
