@@ -18,7 +18,8 @@ from settings_schema import CodeConnection, ModelNames, ServingNames
 from settings_schema.names import VARIANT
 from settings_schema.reading import Settings
 
-POLL_SECONDS = 0.1
+#: Each look is a signed request, answered by the same two cores that do the work that is waited for.
+POLL_SECONDS = 0.25
 #: No stage of the loop takes minutes on any machine: one that does hangs, and the story says so.
 PATIENCE_SECONDS = 300.0
 PIPELINE_ENDS = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}

@@ -6,6 +6,7 @@ Output: `OfflineSession`, used by `tabular/pipeline.py` and `batch/pipeline.py`.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import warnings
@@ -40,7 +41,9 @@ with no_metadata_service():
     import boto3
     import sagemaker.core.telemetry.telemetry_logging as telemetry
     import sagemaker.mlops  # noqa: F401 - imported here for its effect: later imports find it done
+    from sagemaker.core.local.local_session import LocalSagemakerClient
     from sagemaker.core.workflow.pipeline_context import PipelineSession
+    from sagemaker.mlops.workflow import steps
 
 # The SDK warns that job names are cut to prefixes and that descriptions are dropped: both are meant.
 for _logger in ("sagemaker", "sagemaker.config", "sagemaker.core.utils.utils"):
@@ -55,15 +58,22 @@ def _stay_silent(*_args: object, **_kwargs: object) -> None:
 
 
 telemetry._send_telemetry_request = _stay_silent
+# Each processing step makes a client of the SDK's local mode, with sessions and clients of its own, to ask what one of its methods is
+# called: that was half of what a definition took. The class knows, too.
+steps.LocalSagemakerClient = lambda: LocalSagemakerClient
+
+
+@functools.cache
+def _boto_session(region: str) -> boto3.Session:
+    """One for all definitions of a process: each reads botocore's models anew. Its keys are placeholders, since nothing is ever signed."""
+    return boto3.Session(region_name=region, aws_access_key_id="offline", aws_secret_access_key="offline")  # noqa: S106 - not a secret
 
 
 class OfflineSession(PipelineSession):  # type: ignore[misc] # the SDK ships no types
     """Builds definitions without an AWS account: the bucket is given, and uploading is an error."""
 
     def __init__(self, region: str, bucket: str) -> None:
-        # Placeholder keys: a definition is built from arguments only, so nothing is ever signed with them.
-        boto_session = boto3.Session(region_name=region, aws_access_key_id="offline", aws_secret_access_key="offline")  # noqa: S106 - not a secret
-        super().__init__(boto_session=boto_session, default_bucket=bucket)
+        super().__init__(boto_session=_boto_session(region), default_bucket=bucket)
         self._bucket = bucket
 
     def default_bucket(self) -> str:

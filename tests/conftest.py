@@ -37,6 +37,8 @@ if "--aws" not in sys.argv:
     os.environ.clear()
     os.environ.update(own)
 
+# jsii's 200 MB are unpacked once for all checkouts and clones that tests make, not once in each: `make` says the same.
+os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(Path(__file__).resolve().parents[1] / ".cache" / "jsii"))
 # The CDK would validate each app that a test synthesizes, which takes longer than making it; tests/infra/test_policies.py asks for it.
 os.environ.setdefault("CDK_VALIDATION", "false")
 

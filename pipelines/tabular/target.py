@@ -5,6 +5,7 @@ Input: the project, the model and a `Place`. Read by `pipeline.py` and its parts
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 from pipelines.offline_session import OfflineSession  # isort: skip - before every other import of the SDK
@@ -57,7 +58,7 @@ class Target:
             data_bucket=place.data_bucket,
             code_uri=code_uri.rstrip("/"),
             tags=place.tags(names),
-            image=image_uris.retrieve("xgboost", place.region, version=XGBOOST_VERSION),
+            image=xgboost_image(place.region),
             kms_key=place.key_arn,
             subnets=place.subnets,
             security_group_ids=place.security_group_ids,
@@ -82,3 +83,9 @@ class Target:
     def output_uri(self, *parts: str) -> Join:
         """A place of this execution's own, so that a run never overwrites another's evidence."""
         return Join(on="/", values=[f"s3://{self.bucket}/{self.prefix}", ExecutionVariables.PIPELINE_EXECUTION_ID, *parts])
+
+
+@functools.cache
+def xgboost_image(region: str) -> str:
+    """Asked once: the SDK reads every endpoint of AWS each time."""
+    return str(image_uris.retrieve("xgboost", region, version=XGBOOST_VERSION))

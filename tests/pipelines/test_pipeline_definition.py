@@ -51,6 +51,14 @@ def test_the_definition_is_byte_identical_in_another_process(definition_text: st
     assert result.stdout.strip() == definition_text
 
 
+def test_no_step_makes_a_session_of_the_sdk_s_local_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would read botocore's models anew, which takes longer than the whole definition."""
+    made: list[str] = []
+    monkeypatch.setattr("sagemaker.core.local.local_session.LocalSession.__init__", lambda *_, **__: made.append("session"))
+    assert defined()
+    assert made == []
+
+
 def test_parameters_follow_the_sagemaker_templates(definition: dict[str, Any]) -> None:
     names = {parameter["Name"] for parameter in definition["Parameters"]}
     assert names >= {"InputDataUrl", "ProcessingInstanceType", "ProcessingInstanceCount", "TrainingInstanceType", "TrainingInstanceCount"}

@@ -34,18 +34,19 @@ EVIDENCE = {
 
 @dataclass(frozen=True)
 class Journey:
-    """One run of the steps in `folder`, which holds `data/`."""
+    """One run of the steps in `folder`, which holds `data/`. `draws`: the report's pictures, too."""
 
     folder: Path
     specification: Path
+    draws: bool = False
 
     @classmethod
-    def begin(cls, folder: Path, dataset: DataSet, **preparation: Any) -> Journey:
-        return cls(folder, write_specification(folder / "specification.json", dataset, **preparation))
+    def begin(cls, folder: Path, dataset: DataSet, *, draws: bool = False, **preparation: Any) -> Journey:
+        return cls(folder, write_specification(folder / "specification.json", dataset, **preparation), draws)
 
     def script(self, name: str, *arguments: str, threads: int = 1, check: bool = True) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "SM_NUM_CPUS": str(threads), "SM_OUTPUT_DIR": str(self.folder / "failure")}
-        result = forked_script.run(STEPS / f"{name}.py", arguments, environment)
+        result = forked_script.run(STEPS / f"{name}.py", arguments, environment, draws=self.draws or name != "evaluate")
         assert not check or result.returncode == 0, result.stderr
         return result
 

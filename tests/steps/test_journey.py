@@ -31,23 +31,23 @@ from tests.steps.journey import BUDGET, EVIDENCE, Journey
 from tests.steps.small_data import ABALONE, ARRESTS, HOUSES, LOANS, SPECIES, as_json, houses, loans, species, write_csv
 
 
-def begin(folder: Path, dataset: DataSet) -> Journey:
+def begin(folder: Path, dataset: DataSet, *, draws: bool = False) -> Journey:
     (folder / "data").mkdir(parents=True)
     load = load_abalone if dataset == ABALONE else load_arrests
     load(as_frame=True).to_csv(folder / "data" / "rows.csv", index=False)
-    return Journey.begin(folder, dataset)
+    return Journey.begin(folder, dataset, draws=draws)
 
 
 @pytest.fixture(scope="module")
 def abalone(tmp_path_factory: pytest.TempPathFactory) -> Journey:
-    journey = begin(tmp_path_factory.mktemp("abalone"), ABALONE)
+    journey = begin(tmp_path_factory.mktemp("abalone"), ABALONE, draws=True)
     journey.all("--git-commit", "0123abc")
     return journey
 
 
 @pytest.fixture(scope="module")
 def arrests(tmp_path_factory: pytest.TempPathFactory) -> Journey:
-    journey = begin(tmp_path_factory.mktemp("arrests"), ARRESTS)
+    journey = begin(tmp_path_factory.mktemp("arrests"), ARRESTS, draws=True)
     journey.all()
     return journey
 
@@ -311,7 +311,7 @@ def test_a_threshold_that_no_model_can_meet_is_refused_with_the_reason(abalone: 
 
 def test_a_multiclass_problem_goes_all_the_way(tmp_path: Path) -> None:
     write_csv(tmp_path / "data" / "species.csv", species())
-    journey = Journey.begin(tmp_path, SPECIES)
+    journey = Journey.begin(tmp_path, SPECIES, draws=True)
     evaluation = journey.all()
     assert evaluation["gate"]["passed"]
     assert evaluation["multiclass_classification_metrics"]["accuracy"]["value"] > 0.8

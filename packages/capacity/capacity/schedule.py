@@ -55,24 +55,27 @@ class Cron:
         last = end.astimezone(self.zone).date() + timedelta(days=1)
         while day <= last:
             if day.year in self.years and day.month in self.months and self._day_matches(day):
-                for moment in self._times_of(day):
+                for moment in _times_of(self, day):
                     if start <= moment < end:
                         yield moment
             day += timedelta(days=1)
 
-    def _times_of(self, day: date) -> list[datetime]:
-        moments = []
-        for hour in self.hours:
-            for minute in self.minutes:
-                for second in self.seconds:
-                    local = datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=self.zone)
-                    moment = local.astimezone(UTC)
-                    if moment.astimezone(self.zone).replace(tzinfo=None) == local.replace(tzinfo=None):  # else it is skipped in spring
-                        moments.append(moment)
-        return sorted(moments)
-
     def _day_matches(self, day: date) -> bool:
         return _month_day_matches(self.day, day) and _weekday_matches(self.weekday, day)
+
+
+@lru_cache(maxsize=256)
+def _times_of(cron: Cron, day: date) -> tuple[datetime, ...]:
+    """Kept, because who follows a clock asks for the same day again and again."""
+    moments = []
+    for hour in cron.hours:
+        for minute in cron.minutes:
+            for second in cron.seconds:
+                local = datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=cron.zone)
+                moment = local.astimezone(UTC)
+                if moment.astimezone(cron.zone).replace(tzinfo=None) == local.replace(tzinfo=None):  # else it is skipped in spring
+                    moments.append(moment)
+    return tuple(sorted(moments))
 
 
 @dataclass(frozen=True)
