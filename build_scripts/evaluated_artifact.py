@@ -31,21 +31,22 @@ def require_unchanged(s3: Any, version: Version) -> str:
         return fetch_unchanged(s3, version, archive)
 
 
-def require_servable(version: Version) -> None:
-    """Raises ProblemError for a version that names no archive."""
+def require_servable(version: Version) -> str:
+    """Address of its archive. Raises ProblemError for a version that names none."""
     if version.model_url is None:
         reason = "it has no inference specification with a model archive, so nothing can serve it"
         raise ProblemError(f"version {version.number} cannot be deployed: {reason}; train again")
+    return version.model_url
 
 
 def fetch_unchanged(s3: Any, version: Version, archive: IO[bytes]) -> str:
     """The same, of the archive that is written to `archive`."""
-    require_servable(version)
+    url = require_servable(version)
     missing = [name for name in (MODEL, CODE) if version.facts.get(name) in (None, "", "unknown")]
     if missing:
         reason = f"its metadata has no {', '.join(missing)}, which every version that the training pipeline registers has"
         raise ProblemError(f"version {version.number} does not say what was evaluated: {reason}; train again")
-    bucket, key = bucket_and_key(version.model_url)
+    bucket, key = bucket_and_key(url)
     answer = found_object(s3.get_object, Bucket=bucket, Key=key)
     if answer is None:
         where = f"its archive {version.model_url} is gone, or may not be read with these credentials"
