@@ -31,8 +31,8 @@ def require_unchanged(s3: Any, version: Version) -> str:
         return fetch_unchanged(s3, version, archive)
 
 
-def servable_archive(version: Version) -> str:
-    """The S3 URI of its archive. Raises ProblemError for a version that names none."""
+def require_servable(version: Version) -> str:
+    """Address of its archive. Raises ProblemError for a version that names none."""
     if version.model_url is None:
         reason = "it has no inference specification with a model archive, so nothing can serve it"
         raise ProblemError(f"version {version.number} cannot be deployed: {reason}; train again")
@@ -41,7 +41,7 @@ def servable_archive(version: Version) -> str:
 
 def fetch_unchanged(s3: Any, version: Version, archive: IO[bytes]) -> str:
     """The same, of the archive that is written to `archive`."""
-    url = servable_archive(version)
+    url = require_servable(version)
     missing = [name for name in (MODEL, CODE) if version.facts.get(name) in (None, "", "unknown")]
     if missing:
         reason = f"its metadata has no {', '.join(missing)}, which every version that the training pipeline registers has"
@@ -49,7 +49,7 @@ def fetch_unchanged(s3: Any, version: Version, archive: IO[bytes]) -> str:
     bucket, key = bucket_and_key(url)
     answer = found_object(s3.get_object, Bucket=bucket, Key=key)
     if answer is None:
-        where = f"its archive {url} is gone, or may not be read with these credentials"
+        where = f"its archive {version.model_url} is gone, or may not be read with these credentials"
         raise ProblemError(f"version {version.number} cannot be deployed: {where}; train again, or allow s3:GetObject")
     digest = hashlib.sha256()
     while block := answer["Body"].read(1 << 20):

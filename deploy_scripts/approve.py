@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
-from build_scripts.evaluated_artifact import servable_archive
+from build_scripts.evaluated_artifact import require_servable
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, describe, numbered, versions
 from deploy_scripts.agreement import person_agrees
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     sagemaker = project.client("sagemaker")
     version = find(sagemaker, names.model_package_group, given.version)
     if not given.reject:
-        servable_archive(version)
+        require_servable(version)
     question = Question(project, settings, model, version, lambda item: EnvironmentPlace(project, item, Role.LOOKUP))
     seen = view({**facts_of(question), "decisions": [item._asdict() for item in decisions(project, names, [version])]})
     if given.page:
