@@ -20,6 +20,16 @@ LAST_RUN: str | None = None
 
 FACTS = (
     Fact(
+        "The XGBoost 3.2-0 image starts a process for each model of a multi-model container, which imports the program anew",
+        "multi-model-server 1.1.2: WorkerLifeCycle.java, model_service_worker.py; serving_mms.py of sagemaker-xgboost-container",
+        "two versions behind pipelines/fleet/steps/members.py that answer by their own code",
+    ),
+    Fact(
+        "InvokeEndpoint with a TargetModel that is not there is a ValidationError, Failed to download model data",
+        "as clients of such endpoints quote it; no reference has the words",
+        "a request with an unknown target",
+    ),
+    Fact(
         "With PIP_NO_BUILD_ISOLATION=0 the XGBoost 3.2-0 image installs the program without a network",
         "pip's own option parsing; the image's start script",
         "the first endpoint, which has network isolation",

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import select
+import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -309,3 +313,21 @@ def test_two_blocks_in_a_row_have_to_be_unusual_and_few_requests_say_nothing(ser
     assert log.said()["PredictionDistance"] > 4
     log.ask(*(rows(float(area)) for area in range(100)))
     assert log.said()["PredictionDistance"] < 4
+
+
+def test_a_process_that_is_forked_after_the_model_was_loaded_speaks_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The image's multi-model server loads, then forks (`model_service_worker.py`, preload)."""
+    monkeypatch.setattr(live_metrics, "SECONDS", 0.02)
+    read, write = os.pipe()
+    live = LiveMetrics(version(), PLACE, lambda line: os.write(write, b"said\n"))
+    live.begin()
+    child = os.fork()
+    if not child:
+        live.ended(400)
+        time.sleep(5)  # the parent ends it
+        os._exit(0)
+    try:
+        assert select.select([read], [], [], 5)[0], "nothing was said"
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)

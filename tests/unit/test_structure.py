@@ -29,6 +29,7 @@ CONTAINER = {
     "boto3",
     "botocore",
     "flask",
+    "sagemaker_inference",
 }
 
 

@@ -249,7 +249,9 @@ class Gateway:
 
 async def _invoked(asked: _Asked, operation: str, endpoint_name: str) -> Response:
     validation.require_valid_invocation(endpoint_name, asked.request.headers)
-    asked.authorize(reading.Call("sagemaker-runtime", operation, {"EndpointName": endpoint_name}))
+    target = asked.request.headers.get(runtime.TARGET_MODEL)  # which a policy may name: sagemaker:TargetModel
+    given = {"EndpointName": endpoint_name} if target is None else {"EndpointName": endpoint_name, "TargetModel": target}
+    asked.authorize(reading.Call("sagemaker-runtime", operation, given))
     if operation != "InvokeEndpoint":
         raise runtime.not_offered(asked.context, endpoint_name)
     response = await runtime.invoke(asked.context, endpoint_name, asked.request.headers, asked.request.body)

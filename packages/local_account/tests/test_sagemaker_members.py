@@ -170,8 +170,7 @@ def test_a_package_of_two_containers_is_registered_and_refused_where_a_model_is_
 @pytest.mark.parametrize(
     ("container", "named"),
     [
-        ({**CONTAINER, "Mode": "MultiModel"}, r"PrimaryContainer\.Mode MultiModel"),
-        ({**CONTAINER, "MultiModelConfig": {"ModelCacheSetting": "Enabled"}}, "MultiModelConfig"),
+        ({**CONTAINER, "Mode": "MultiModel", "MultiModelConfig": {"ModelCacheSetting": "Disabled"}}, "ModelCacheSetting Disabled"),
         (
             {"Image": "i", "ModelDataSource": {"S3DataSource": {"S3Uri": "s3://m/", "S3DataType": "S3Prefix", "CompressionType": "None"}}},
             "CompressionType None",

@@ -84,8 +84,14 @@ class LiveMetrics:
         self._speaking = threading.Lock()
 
     def begin(self) -> None:
-        threading.Thread(target=self._speak_regularly, daemon=True, name="live-metrics").start()
+        """The image's multi-model server loads a model and then forks: a thread is not in the child, and a lock may be held there."""
+        self._start_speaking()
+        os.register_at_fork(after_in_child=self._start_speaking)
         atexit.register(self.say)  # gunicorn's workers leave by the interpreter's own way when they are told to stop
+
+    def _start_speaking(self) -> None:
+        self._speaking = threading.Lock()
+        threading.Thread(target=self._speak_regularly, daemon=True, name="live-metrics").start()
 
     def predicted(self, numeric: NDArray[np.float64], categorical: Sequence[Labels], scores: NDArray[np.float64]) -> None:
         """Remember the columns of a request, as `Served.predict` takes them, and its predictions."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_account.endpoints import serverless
-from local_account.endpoints.models import Models
+from local_account.endpoints.models import Models, is_multi_model
 from local_account.errors import InvalidError, NotEmulatedError
 from local_account.sagemaker.resources import Kind, Resources
 
@@ -55,9 +55,26 @@ class Configurations(Resources):
         if not served:
             model = self.context.arn("sagemaker", f"model/{variant['ModelName']}")
             raise InvalidError(f'Could not find model "{model}".')
+        if is_multi_model(served):
+            self._check_multi_model(variant, request)
         if "ServerlessConfig" in variant:
             serverless.check(variant, request, served)
             return
         missing = [member for member in ("InstanceType", "InitialInstanceCount") if variant.get(member) is None]
         if missing:
             raise InvalidError(f"Variant {name} needs {' and '.join(missing)}.")
+
+    def _check_multi_model(self, variant: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+        """Raises InvalidError for what a multi-model endpoint cannot have.
+
+        SageMaker guide: "Exclusions" of shadow tests, and Model Monitor, which "currently supports only endpoints that host a single
+        model". InvokeEndpointAsync has no TargetModel.
+        """
+        excluded = {
+            "shadow variants": bool(request.get("ShadowProductionVariants")),
+            "asynchronous inference": "AsyncInferenceConfig" in request,
+            "data capture": "DataCaptureConfig" in request,
+        }
+        found = [what for what, is_so in excluded.items() if is_so]
+        if found:
+            raise InvalidError(f"Variant {variant['VariantName']} hosts many models, which does not support {' or '.join(found)}.")

@@ -21,6 +21,7 @@ from local_account.endpoints import router_key
 from local_account.endpoints.instance_client import InstanceClient
 from local_account.endpoints.launcher import Launcher, ServerDidNotStartError
 from local_account.endpoints.package import ServedModel
+from local_account.endpoints.traffic import Measure
 from local_account.errors import ServiceError
 
 #: The container start-up health check waits this long for `/ping` unless the variant says how long, as in SageMaker. Real seconds.
@@ -68,6 +69,7 @@ class Variant:
     """A production variant: equal instances of one model. `instances` is replaced, never changed, so readers need no lock."""
 
     max_payload_bytes = 6 * 1024 * 1024
+    is_multi_model = False
 
     def __init__(
         self,
@@ -138,18 +140,18 @@ class Variant:
                 self._launcher.stop(other.pid)
             raise
 
-    def _start(self) -> Instance:
+    def _start(self, model: ServedModel | None = None) -> Instance:
         self._started += 1
         log_file, key = self._log_path(self._started), router_key.new_key()
         try:
-            pid, port = self._launcher.start(self.model, log_file, key)
+            pid, port = self._launcher.start(model or self.model, log_file, key)
         except ServerDidNotStartError as error:
             raise self._unhealthy(log_file) from error
         return Instance(pid, port, log_file, key)
 
-    def _start_healthy(self) -> Instance:
+    def _start_healthy(self, model: ServedModel | None = None) -> Instance:
         """An instance that is not yet one of those that serve. Raises as `scale_to` does."""
-        instance = self._start()
+        instance = self._start(model)
         if not _becomes_healthy(instance, self._health_check_seconds):
             self._launcher.stop(instance.pid)
             raise self._unhealthy(instance.log_file)
@@ -175,9 +177,13 @@ class Variant:
             self.instances = tuple(instance for instance in serving if instance.pid != pid)
             return len(self.instances) < len(serving)
 
-    async def take(self) -> tuple[Instance | None, float]:
-        """As `acquire`, and how many seconds it took to make an instance ready for the request."""
-        return self.acquire(), 0.0
+    async def take(self, target_model: str | None) -> tuple[Instance | None, Mapping[Measure, float]]:
+        """As `acquire`, with what was measured of making an instance ready for the request. `target_model`: of a multi-model variant."""
+        return self.acquire(), {}
+
+    def processes(self, instance: Instance) -> list[int]:
+        """Ids of the processes that an instance consists of."""
+        return [instance.pid]
 
     def acquire(self, limit: int | None = None) -> Instance | None:
         """The instance for the next request, which is in flight there until `release`. None without instances.

@@ -45,7 +45,7 @@ class Launcher:
         self.environment = {"PYTHONPATH": str(_PROJECT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
     def start(self, model: ServedModel, log_file: Path, key: str) -> tuple[int, int]:
-        """Start an instance of the model, whose directory is the `model` of its `/opt/ml`; returns its process id and port.
+        """Start an instance of the model; returns its process id and port.
 
         It answers only who has the `key`.
 
@@ -59,6 +59,7 @@ class Launcher:
             "code": str(model.code),
             "environment": model.environment,
             "has_network": model.has_network,
+            "loads_later": model.loads_later,
             "address": str(address),
             "router_key": key,
         }
@@ -70,7 +71,7 @@ class Launcher:
                 environment=self._context.process_environment(model.credentials, self.environment),
                 working_directory=model.directory,
                 log_file=log_file,
-                opt_ml=model.directory.parent,
+                opt_ml=model.opt_ml,
             )
             pid, port = self._address(process, address, log_file)
         except Exception:

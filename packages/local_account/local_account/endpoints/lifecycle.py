@@ -16,7 +16,9 @@ from local_account.endpoints import data_capture, package, rollout
 from local_account.endpoints.backlog import Backlog
 from local_account.endpoints.endpoint_logs import EndpointLogs
 from local_account.endpoints.fleet import HEALTH_CHECK_SECONDS, Fleet, Variant, instances_of, strategy_of
-from local_account.endpoints.models import Models
+from local_account.endpoints.instance_memory import memory_bytes
+from local_account.endpoints.models import Models, data_url, is_multi_model
+from local_account.endpoints.multi_model import Archives, MultiModelVariant
 from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts, records, variants_of
 from local_account.endpoints.serverless import ServerlessVariant
 from local_account.roles import Role
@@ -177,13 +179,7 @@ def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
     try:
         for variant in variants_of(configuration):
             opt_ml = context.directory("endpoints", endpoint.name, name, variant["VariantName"])
-            model = package.unpack(context, variant["ModelName"], opt_ml / "model")
-            weight = _weight(variant)
-            logs = _log_paths(context, endpoint.name, variant, name)
-            patience = float(variant.get("ContainerStartupHealthCheckTimeoutInSeconds") or HEALTH_CHECK_SECONDS)
-            given = (variant["VariantName"], weight, model, endpoints.launcher, logs, strategy_of(variant))
-            serverless = variant.get("ServerlessConfig")
-            built = ServerlessVariant(context, serverless, *given) if serverless else Variant(*given, patience)
+            built = _variant(endpoints, variant, opt_ml, _log_paths(context, endpoint.name, variant, name))
             (fleet.shadows if variant in shadows else fleet.variants)[built.name] = built
             built.begin(instances_of(counts[built.name], share))
             if endpoint.deleted.is_set():
@@ -192,6 +188,21 @@ def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
         fleet.close()
         raise
     return fleet
+
+
+def _variant(endpoints: Endpoints, variant: Mapping[str, Any], opt_ml: Path, logs: Callable[[int], Path]) -> Variant:
+    """Of its kind, with what it serves unpacked below `opt_ml`, and no instance yet."""
+    context, models, name = endpoints.context, Models.at(endpoints.context), variant["ModelName"]
+    patience = float(variant.get("ContainerStartupHealthCheckTimeoutInSeconds") or HEALTH_CHECK_SECONDS)
+    has_many = is_multi_model(models.record(name))
+    served = package.unpack_multi_model(context, name, opt_ml / "models") if has_many else package.unpack(context, name, opt_ml / "model")
+    given = (variant["VariantName"], _weight(variant), served, endpoints.launcher, logs, strategy_of(variant))
+    if has_many:
+        archives = Archives(models.role(name), data_url(models.container(name)))
+        return MultiModelVariant(archives, memory_bytes(variant["InstanceType"]), *given, patience)
+    if serverless := variant.get("ServerlessConfig"):
+        return ServerlessVariant(context, serverless, *given)
+    return Variant(*given, patience)
 
 
 def _weight(variant: Mapping[str, Any]) -> float:

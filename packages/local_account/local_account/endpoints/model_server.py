@@ -17,10 +17,20 @@ import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Protocol
 
-from local_account.endpoints import router_key, serving_contract
-from local_account.endpoints.serving_contract import Server
+from local_account.endpoints import multi_model_contract, router_key, serving_contract
+from local_account.endpoints.serving_contract import Answer
 from local_account.sagemaker import program
+
+#: As `MULTI_MODEL` of package.py, which a container has not.
+MULTI_MODEL = "SAGEMAKER_MULTI_MODEL"
+
+
+class Answering(Protocol):
+    """What is served."""
+
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer: ...
 
 
 class ModelServer(ThreadingHTTPServer):
@@ -28,7 +38,7 @@ class ModelServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, listener: socket.socket, served: Server, key: str) -> None:
+    def __init__(self, listener: socket.socket, served: Answering, key: str) -> None:
         super().__init__(listener.getsockname(), _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listener
@@ -90,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def main(specification_file: str) -> None:
     """Serve what the specification names: `directory` of the model, its `code`, `environment` of the container, where to write the
-    `address`, and the `router_key`.
+    `address`, the `router_key`, and whether a multi-model container starts, which `loads_later`.
     """
     specification = json.loads(Path(specification_file).read_text(encoding="utf-8"))
     directory, code, environment = Path(specification["directory"]), Path(specification["code"]), specification["environment"]
@@ -105,9 +115,17 @@ def main(specification_file: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     os.environ.update(environment)
     os.chdir(directory)
-    served = serving_contract.load(directory, code, environment)
+    served = _served(directory, code, environment, loads_later=specification["loads_later"])
     print(f"serving {environment['SAGEMAKER_PROGRAM']} on port {listener.getsockname()[1]}", flush=True)
     ModelServer(listener, served, specification["router_key"]).serve_forever()
+
+
+def _served(directory: Path, code: Path, environment: Mapping[str, str], *, loads_later: bool) -> Answering:
+    if loads_later:
+        return multi_model_contract.start(code, environment)
+    if MULTI_MODEL in environment:
+        return multi_model_contract.load(directory, code, environment)
+    return serving_contract.load(directory, code, environment)
 
 
 def _announce(address: Path, port: int) -> None:

@@ -39,6 +39,9 @@ class Models(Resources):
         from botocore.exceptions import ClientError
 
         url = data_url(container)
+        if is_multi_model(request):  # it names a prefix, where nothing has to be yet
+            _require_prefix(url)
+            return
         if not url or "ExecutionRoleArn" not in request:  # without a role, its first use fails (`role`)
             return
         bucket, _, key = url.removeprefix("s3://").partition("/")
@@ -82,6 +85,17 @@ class Models(Resources):
         if "ExecutionRoleArn" not in model:
             raise InvalidError(f"model {name} has no ExecutionRoleArn, so SageMaker may not read its data")
         return sagemaker_role(self.context, model["ExecutionRoleArn"], model["ModelArn"])
+
+
+def is_multi_model(model: Mapping[str, Any]) -> bool:
+    """Whether a model's container hosts many models."""
+    return _only_container(model).get("Mode") == "MultiModel"
+
+
+def _require_prefix(url: str) -> None:
+    """SageMaker guide, "Create a Multi-Model Endpoint": ModelDataUrl is the prefix in S3 below which the archives are."""
+    if not url.startswith("s3://") or not url.endswith("/"):
+        raise InvalidError(f"ModelDataUrl {url!r} of a multi-model container is no prefix; allowed: s3://bucket/prefix/")
 
 
 def data_url(container: Mapping[str, Any]) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from local_account.authorization.credentials import Credentials
 from local_account.context import Context
@@ -20,6 +22,8 @@ from local_account.sagemaker.jobs import isolation
 from local_account.sagemaker.program import has_network
 
 _CONTAINER_MODEL_DIRECTORY = "/opt/ml/model"
+#: By which SageMaker tells the image to start its multi-model server (`serving.py` of the image).
+MULTI_MODEL = "SAGEMAKER_MULTI_MODEL"
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class ServedModel:
     """Unpacked model files and the environment their container gets, with the container's paths replaced by local ones.
 
     `code`: the program, the container's `/opt/ml/code`. `has_network`: whether its start may fetch anything. `credentials` are those of
-    the model's role; a model under network isolation has none.
+    the model's role; a model under network isolation has none. `loads_later`: a multi-model container, which starts without a model.
     """
 
     directory: Path
@@ -35,6 +39,11 @@ class ServedModel:
     environment: dict[str, str]
     has_network: bool
     credentials: Credentials | None
+    loads_later: bool = False
+
+    @property
+    def opt_ml(self) -> Path:
+        return self.code.parent
 
 
 def unpack(context: Context, model_name: str, directory: Path) -> ServedModel:
@@ -45,7 +54,23 @@ def unpack(context: Context, model_name: str, directory: Path) -> ServedModel:
     if not url.startswith("s3://") or not url.endswith(".tar.gz"):
         raise InvalidError(f"model {model_name}: the model data is {url!r}; allowed: s3://<bucket>/<key>.tar.gz")
     shutil.rmtree(directory, ignore_errors=True)
-    _extract(role, url, directory)
+    extract(role, url, directory)
+    return _served(role, container, model, directory)
+
+
+def unpack_multi_model(context: Context, model_name: str, directory: Path) -> ServedModel:
+    """The container of a multi-model endpoint, without any model: `directory`, its `/opt/ml/models`, is emptied. Raises ServiceError.
+
+    Its program is none of theirs: SAGEMAKER_SUBMIT_DIRECTORY is one address for all models (`serving_mms.py` of the image).
+    """
+    models = Models.at(context)
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    served = _served(models.role(model_name), models.container(model_name), models.describe({"ModelName": model_name}), directory)
+    return replace(served, environment={**served.environment, MULTI_MODEL: "true"}, loads_later=True)
+
+
+def _served(role: Role, container: Mapping[str, Any], model: Mapping[str, Any], directory: Path) -> ServedModel:
     environment = dict(container.get("Environment") or {})
     isolated = isolation.is_wanted(model)
     local = {name: str(value).replace(_CONTAINER_MODEL_DIRECTORY, str(directory)) for name, value in environment.items()}
@@ -60,12 +85,13 @@ def _submit(role: Role, source: str, code: Path, *, isolated: bool) -> None:
     shutil.rmtree(code, ignore_errors=True)
     code.mkdir(parents=True)
     if source.startswith("s3://") and not isolated:
-        _extract(role, source, code)
+        extract(role, source, code)
     elif source and Path(source).is_dir():
         shutil.copytree(source, code, dirs_exist_ok=True)
 
 
-def _extract(role: Role, url: str, directory: Path) -> None:
+def extract(role: Role, url: str, directory: Path) -> None:
+    """Raises ServiceError for what the role may not read, ClientError for what is not there, InvalidError for what is no archive."""
     bucket, _, key = url.removeprefix("s3://").partition("/")
     directory.mkdir(parents=True, exist_ok=True)
     archive = directory.parent / f"{directory.name}.download"

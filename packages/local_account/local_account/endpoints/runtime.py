@@ -10,14 +10,17 @@ import asyncio
 import json
 import logging
 import time
+import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from local_account.context import Context
 from local_account.endpoints.fleet import Fleet, Instance, Variant
 from local_account.endpoints.instance_client import InstanceGoneError, NotConnectedError, Reply
+from local_account.endpoints.multi_model import NotLoadedError
 from local_account.endpoints.registry import Endpoint, Endpoints
+from local_account.endpoints.traffic import Measure
 from local_account.errors import NotEmulatedError, ServiceError
 from local_account.response import Response
 
@@ -26,6 +29,7 @@ INVOCATION_TIMEOUT_SECONDS = 60.0
 _ATTEMPTS, _RETRY_SECONDS = 6, 0.2
 
 _PREFIX = "x-amzn-sagemaker-"
+TARGET_MODEL = f"{_PREFIX}target-model"
 _log = logging.getLogger(__name__)
 #: Requests to shadows that are under way.
 _copies: set[asyncio.Future[None]] = set()
@@ -39,7 +43,7 @@ class Served:
     variant: Variant
     instance: Instance | None
     answer: Reply
-    cold_start_seconds: float = 0.0
+    measured: Mapping[Measure, float] = field(default_factory=dict)
 
 
 async def invoke(context: Context, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> Response:
@@ -73,7 +77,7 @@ def _count(context: Context, served: Served, seconds: float) -> None:
         instances=len(variant.instances),
         model_latency=answer.seconds * 1e6,
         overhead_latency=(seconds - answer.seconds) * 1e6,
-        measured={("ModelSetupTime", "Microseconds"): served.cold_start_seconds * 1e6} if served.cold_start_seconds else {},
+        measured=served.measured,
     )
 
 
@@ -101,7 +105,7 @@ async def _ask_shadow(context: Context, endpoint: Endpoint, shadow: Variant, hea
 
 def _check(headers: Mapping[str, str]) -> None:
     """Raises ServiceError for what no endpoint answers."""
-    for option in ("target-model", "target-container-hostname", "session-id", "enable-explanations", "inference-component"):
+    for option in ("target-container-hostname", "session-id", "enable-explanations", "inference-component"):
         if f"{_PREFIX}{option}" in headers:
             raise NotEmulatedError("sagemaker-runtime", f"InvokeEndpoint with {_PREFIX}{option}")
 
@@ -115,11 +119,12 @@ async def _serve(context: Context, endpoint_name: str, headers: Mapping[str, str
         endpoint, fleet = _choose(context, endpoint_name)
         variant = fleet.pick(headers.get(f"{_PREFIX}target-variant"))
         _require_payload(variant, body)
+        _require_target(endpoint, variant, headers.get(TARGET_MODEL))
         if attempt == 1:
             _copy_to_shadow(context, endpoint, fleet, variant, headers, body)
         endpoint.traffic.began(variant.name)
         try:
-            answer, instance, cold_start_seconds = await _forward(endpoint, variant, headers, body)
+            answer, instance, measured = await _forward(endpoint, variant, headers, body)
             if answer is None:
                 await asyncio.sleep(_RETRY_SECONDS)  # a crashed instance is being replaced, or the whole fleet was
         except BaseException:
@@ -129,13 +134,22 @@ async def _serve(context: Context, endpoint_name: str, headers: Mapping[str, str
             break
         if attempt < _ATTEMPTS:
             endpoint.traffic.abandoned(variant.name)
-    return Served(endpoint, variant, instance, answer or Reply(503, {}, b"no instance of the variant answered"), cold_start_seconds)
+    return Served(endpoint, variant, instance, answer or Reply(503, {}, b"no instance of the variant answered"), measured)
 
 
 def _require_payload(variant: Variant, body: bytes) -> None:
     if len(body) > variant.max_payload_bytes:
         allowed = f"Member must have length less than or equal to {variant.max_payload_bytes}"
         raise ServiceError("ValidationError", f"1 validation error detected: Value at 'body' failed to satisfy constraint: {allowed}", 413)
+
+
+def _require_target(endpoint: Endpoint, variant: Variant, target_model: str | None) -> None:
+    """In the service's words: issues 1026 of aws/amazon-sagemaker-examples and 166 of aws/sagemaker-tensorflow-serving-container."""
+    if variant.is_multi_model and target_model is None:
+        raise ServiceError("ValidationError", f"Request {uuid.uuid4()} is missing a target model header.")
+    if target_model is not None and not variant.is_multi_model:
+        problem = "is not a multi-model endpoint and does not support target model header"
+        raise ServiceError("ValidationError", f"Endpoint {endpoint.name} {problem}.")
 
 
 def not_offered(context: Context, endpoint_name: str) -> ServiceError:
@@ -161,22 +175,25 @@ def _choose(context: Context, endpoint_name: str) -> tuple[Endpoint, Fleet]:
 
 async def _forward(
     endpoint: Endpoint, variant: Variant, headers: Mapping[str, str], body: bytes
-) -> tuple[Reply | None, Instance | None, float]:
+) -> tuple[Reply | None, Instance | None, Mapping[Measure, float]]:
     """Send to the instance that the variant's routing chooses. No answer if no instance has seen the request.
 
-    Last: how many seconds the instance took to start for this request.
+    Last: what was measured of making the instance ready for this request.
     """
-    instance, cold_start_seconds = await variant.take()
+    try:
+        instance, measured = await variant.take(headers.get(TARGET_MODEL))
+    except NotLoadedError as error:
+        return error.reply, error.instance, {}
     if instance is None:
-        return None, None, cold_start_seconds
+        return None, None, measured
     try:
         reply = await ask(instance, headers, body, INVOCATION_TIMEOUT_SECONDS)
     except NotConnectedError as error:
         _log.info("instance %s of %s did not answer: %s", instance.pid, endpoint.name, error)
-        return None, instance, cold_start_seconds
+        return None, instance, measured
     finally:
         variant.release(instance)
-    return reply, instance, cold_start_seconds
+    return reply, instance, measured
 
 
 async def ask(instance: Instance, headers: Mapping[str, str], body: bytes, timeout_seconds: float) -> Reply:
@@ -195,7 +212,7 @@ async def ask(instance: Instance, headers: Mapping[str, str], body: bytes, timeo
 
 def _forwarded(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that reach the container."""
-    return {name: headers[name] for name in ("content-type", "accept", f"{_PREFIX}custom-attributes") if name in headers}
+    return {name: headers[name] for name in ("content-type", "accept", f"{_PREFIX}custom-attributes", TARGET_MODEL) if name in headers}
 
 
 def _model_error(context: Context, endpoint: Endpoint, answer: Reply, instance: Instance | None) -> Response:

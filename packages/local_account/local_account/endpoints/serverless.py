@@ -17,7 +17,9 @@ from typing import Any
 from local_account.context import Context
 from local_account.endpoints.fleet import Instance, RoutingStrategy, Variant
 from local_account.endpoints.launcher import Launcher
+from local_account.endpoints.models import is_multi_model
 from local_account.endpoints.package import ServedModel
+from local_account.endpoints.traffic import Measure
 from local_account.errors import InvalidError, ServiceError
 
 #: In simulated seconds. Assumed.
@@ -39,6 +41,7 @@ def check(variant: Mapping[str, Any], request: Mapping[str, Any], model: Mapping
         "asynchronous inference": "AsyncInferenceConfig" in request,
         "a VPC configuration of its model": bool(model.get("VpcConfig")),
         "network isolation of its model": bool(model.get("EnableNetworkIsolation")),
+        "a multi-model container": is_multi_model(model),
     }
     found = [what for what, is_so in excluded.items() if is_so]
     if found:
@@ -99,7 +102,7 @@ class ServerlessVariant(Variant):
             self.scale_to(self.provisioned)
         self.desired = self.provisioned
 
-    async def take(self) -> tuple[Instance | None, float]:
+    async def take(self, target_model: str | None) -> tuple[Instance | None, Mapping[Measure, float]]:
         with self._choosing:
             idle = next((instance for instance in self.instances if not instance.in_flight), None)
             busy = self._cold_starts + sum(instance.in_flight for instance in self.instances)
@@ -108,20 +111,20 @@ class ServerlessVariant(Variant):
             self._peak = max(self._peak, busy + 1)
             if idle is not None:
                 idle.in_flight += 1
-                return idle, 0.0
+                return idle, {}
             self._cold_starts += 1
         started = time.perf_counter()
         try:
             instance = await asyncio.to_thread(self._start_healthy)
         except ServiceError:
-            return None, time.perf_counter() - started
+            return None, {}
         finally:
             with self._choosing:
                 self._cold_starts -= 1
         with self._choosing:
             instance.in_flight += 1
             self.instances = (*self.instances, instance)
-        return instance, time.perf_counter() - started
+        return instance, {("ModelSetupTime", "Microseconds"): (time.perf_counter() - started) * 1e6}
 
     def release(self, instance: Instance) -> None:
         super().release(instance)

@@ -102,7 +102,13 @@ def install_container_modules() -> None:
 
 
 def load(model_directory: Path, code: Path, environment: Mapping[str, str]) -> Server:
-    """Import the package's program and load its model. Raises ContractError, or whatever importing and `model_fn` raise.
+    """Import the package's program and load its model. Raises ContractError, or whatever importing and `model_fn` raise."""
+    module = program_in(code, environment)
+    return Server(vars(module), model_directory, environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", JSON), module.__name__)
+
+
+def program_in(code: Path, environment: Mapping[str, str]) -> types.ModuleType:
+    """Import the program that the environment names. Raises ContractError, or whatever importing raises.
 
     `code`: the folder that the image imports from, `/opt/ml/code`.
     """
@@ -114,8 +120,7 @@ def load(model_directory: Path, code: Path, environment: Mapping[str, str]) -> S
         raise ContractError(f"there is no {program} in {f'SAGEMAKER_SUBMIT_DIRECTORY, {submitted}' if submitted else '/opt/ml/code'}")
     install_container_modules()
     sys.path.insert(0, str(code))
-    module = importlib.import_module(program.removesuffix(".py"))
-    return Server(vars(module), model_directory, environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", JSON), module.__name__)
+    return importlib.import_module(program.removesuffix(".py"))
 
 
 class Server:

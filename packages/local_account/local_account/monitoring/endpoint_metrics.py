@@ -14,6 +14,7 @@ import psutil
 
 from local_account.context import Context
 from local_account.endpoints.fleet import Variant
+from local_account.endpoints.multi_model import MultiModelVariant
 from local_account.endpoints.registry import Endpoint, Endpoints
 from local_account.endpoints.serverless import ServerlessVariant
 from local_account.endpoints.traffic import Minute
@@ -82,20 +83,24 @@ class Publisher:
         cpu, memory = [], []
         for instance in variant.instances:
             try:
-                process = self._processes.setdefault(instance.pid, psutil.Process(instance.pid))
-                cpu.append(process.cpu_percent(None))
-                memory.append(_memory_percent(variant, process))
+                processes = [self._processes.setdefault(pid, psutil.Process(pid)) for pid in variant.processes(instance)]
+                cpu.append(sum(process.cpu_percent(None) for process in processes))
+                memory.append(sum(_memory_percent(variant, process) for process in processes))
             except psutil.Error:
-                self._processes.pop(instance.pid, None)
+                for pid in variant.processes(instance):
+                    self._processes.pop(pid, None)
         disk = [psutil.disk_usage(str(variant.model.directory)).percent] if cpu else []
+        more = [kinds_of_endpoint.loaded(variant, dimensions, at)] if cpu and isinstance(variant, MultiModelVariant) else []
         named = (("CPUUtilization", cpu), ("MemoryUtilization", memory), ("DiskUtilization", disk))
-        return [Datum(name, dimensions, at, "Percent", values) for name, values in named if values]
+        return [*(Datum(name, dimensions, at, "Percent", values) for name, values in named if values), *more]
 
 
 def _memory_percent(variant: Variant, process: psutil.Process) -> float:
-    """Of the machine's, or of what a serverless variant is to have."""
+    """Of the machine's, or of what a serverless or multi-model variant is to have."""
     if isinstance(variant, ServerlessVariant):
         return float(100 * process.memory_info().rss / (int(variant.configuration["MemorySizeInMB"]) * 2**20))
+    if isinstance(variant, MultiModelVariant):
+        return float(100 * process.memory_info().rss / variant.memory_bytes)
     return float(process.memory_percent())
 
 

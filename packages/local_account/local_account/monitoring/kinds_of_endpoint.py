@@ -1,4 +1,4 @@
-"""Metrics that only serverless or only asynchronous endpoints have, and which of the usual ones those have not.
+"""Metrics that only serverless, asynchronous or multi-model endpoints have, and which of the usual ones those have not.
 
 In: the endpoint and what it counted. Out: data for `endpoint_metrics.py`. Sources: SageMaker guide, "Alarms and logs for tracking metrics
 from serverless endpoints" and "Monitor asynchronous endpoint", each with an exhaustive list.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
+from local_account.endpoints.multi_model import MultiModelVariant
 from local_account.endpoints.registry import Endpoint
 from local_account.endpoints.serverless import ServerlessVariant
 from local_account.endpoints.traffic import Minute
@@ -39,6 +40,11 @@ def concurrency(variant: ServerlessVariant, dimensions: Mapping[str, str], at: f
     if provisioned := variant.provisioned:
         yield Datum("ServerlessProvisionedConcurrencyExecutions", dimensions, at, "Count", [float(min(peak, provisioned))])
         yield Datum("ServerlessProvisionedConcurrencyUtilization", dimensions, at, "None", [peak / provisioned])
+
+
+def loaded(variant: MultiModelVariant, dimensions: Mapping[str, str], at: float) -> Datum:
+    """A value for each instance. Source: SageMaker guide, "CloudWatch Metrics for Multi-Model Endpoint Deployments"."""
+    return Datum("LoadedModelCount", dimensions, at, "None", [float(count) for count in variant.loaded_counts()])
 
 
 def backlog(endpoint: Endpoint, now: float) -> Iterator[Datum]:
