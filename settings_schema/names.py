@@ -20,7 +20,7 @@ SHADOW_VARIANT = "Shadow"
 DRIFT, QUALITY = "drift", "quality"
 SEPARATOR = "--"
 #: Words that stand where a model's name could: stacks of the project.
-RESERVED_MODELS = ("foundation", "build", "environment")
+RESERVED_MODELS = ("foundation", "build", "environment", "fleet")
 #: Words that stand where an environment's name could: roles of a model, buckets of the project.
 RESERVED_ENVIRONMENTS = ("training", "sizing", "data", "artifacts")
 #: A job's name has 63 characters (ProcessingJobName of SageMaker's service model), and SageMaker Pipelines makes it of the one in the
@@ -121,6 +121,9 @@ class ProjectNames(_Names):
     def environment(self, name: str) -> EnvironmentNames:
         return EnvironmentNames(project=self.project, environment=name)
 
+    def fleet(self, name: str, environment: str) -> FleetNames:
+        return FleetNames(project=self.project, fleet=name, environment=environment)
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentNames(_Names):
@@ -153,6 +156,33 @@ class EnvironmentNames(_Names):
     @property
     def tags(self) -> dict[str, str]:
         return {**ProjectNames(project=self.project).tags, "environment": self.environment}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetNames(_Names):
+    """One endpoint of an environment that several models share."""
+
+    fleet: str
+    environment: str
+
+    @property
+    def stack(self) -> str:
+        return _joined(self.project, "fleet", self.fleet, self.environment)
+
+    @property
+    def endpoint(self) -> str:
+        return self.stack
+
+    @property
+    def log_group(self) -> str:
+        return f"/aws/sagemaker/Endpoints/{self.endpoint}"
+
+    def role(self, kind: str) -> str:
+        return _joined(self.stack, kind)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {**ProjectNames(project=self.project).tags, "fleet": self.fleet, "environment": self.environment}
 
 
 @dataclass(frozen=True, kw_only=True)

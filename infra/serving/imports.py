@@ -17,6 +17,7 @@ ALERTS, BUCKET, DATA_BUCKET, DEAD_LETTERS, KEY, SECURITY_GROUP, SUBNETS = (
 )
 INFERENCE_ROLE, SCHEDULE_ROLE, SCORING_ROLE = "InferenceRoleArn", "ScheduleRoleArn", "ScoringRoleArn"
 ANSWERS_TOPIC = "AnswersTopicArn"
+ENDPOINT = "EndpointName"  # of a fleet
 MONITORING_ROLE, MONITORING_SCHEDULE_ROLE = "MonitoringRoleArn", "MonitoringScheduleRoleArn"
 
 
