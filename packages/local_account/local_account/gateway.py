@@ -249,7 +249,9 @@ class Gateway:
 
 async def _invoked(asked: _Asked, operation: str, endpoint_name: str) -> Response:
     validation.require_valid_invocation(endpoint_name, asked.request.headers)
-    asked.authorize(reading.Call("sagemaker-runtime", operation, {"EndpointName": endpoint_name}))
+    component = asked.request.headers.get(runtime.COMPONENT)
+    named = {"EndpointName": endpoint_name, **({"InferenceComponentName": component} if component else {})}
+    asked.authorize(reading.Call("sagemaker-runtime", operation, named))
     if operation != "InvokeEndpoint":
         raise runtime.not_offered(asked.context, endpoint_name)
     response = await runtime.invoke(asked.context, endpoint_name, asked.request.headers, asked.request.body)
