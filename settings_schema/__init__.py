@@ -4,6 +4,7 @@ Start at model.py (one model), project.py (what all share), names.py (every phys
 """
 
 from settings_schema.asynchronous import Asynchronous, BacklogScaling
+from settings_schema.component import Component, CopyScaling
 from settings_schema.data import Categorical, DataSet, Facet, Numeric
 from settings_schema.errors import SettingsError
 from settings_schema.fleet import Fleet, FleetKind, Instances
@@ -30,6 +31,8 @@ __all__ = [
     "Categorical",
     "CodeCommit",
     "CodeConnection",
+    "Component",
+    "CopyScaling",
     "DataSet",
     "Endpoint",
     "Environment",

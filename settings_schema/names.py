@@ -20,7 +20,8 @@ SHADOW_VARIANT = "Shadow"
 DRIFT, QUALITY = "drift", "quality"
 SEPARATOR = "--"
 #: Words that stand where a model's name could: stacks of the project.
-RESERVED_MODELS = ("foundation", "build", "environment", "fleet")
+FLEET = "fleet"
+RESERVED_MODELS = ("foundation", "build", "environment", FLEET)
 #: Words that stand where an environment's name could: roles of a model, buckets of the project.
 RESERVED_ENVIRONMENTS = ("training", "sizing", "data", "artifacts")
 #: A job's name has 63 characters (ProcessingJobName of SageMaker's service model), and SageMaker Pipelines makes it of the one in the
@@ -167,7 +168,7 @@ class FleetNames(_Names):
 
     @property
     def stack(self) -> str:
-        return _joined(self.project, "fleet", self.fleet, self.environment)
+        return _joined(self.project, FLEET, self.fleet, self.environment)
 
     @property
     def endpoint(self) -> str:
@@ -458,6 +459,19 @@ class ServingNames(_Names):
     def requests(self) -> str:
         """Prefix in the environment's bucket of what an asynchronous endpoint is asked."""
         return f"requests/{self.endpoint}/"
+
+    @property
+    def component(self) -> str:
+        """SageMaker inference component of a model on a fleet, whose endpoint is another's."""
+        return self.stack
+
+    def fleet(self, name: str) -> FleetNames:
+        """The one that it is on."""
+        return FleetNames(project=self.project, fleet=name, environment=self.environment)
+
+    @property
+    def component_log_group(self) -> str:
+        return f"/aws/sagemaker/InferenceComponents/{self.component}"
 
     @property
     def answers(self) -> str:

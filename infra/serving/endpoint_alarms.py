@@ -7,11 +7,12 @@ requests, and then that they ceased.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from settings_schema import Asynchronous, ServingNames
-from settings_schema.names import VARIANT
 from settings_schema.serving import OnEndpoint
 
 _REQUESTS = "AWS/SageMaker"
@@ -37,14 +38,20 @@ def virtual_cpus(instance_type: str) -> int:
 class EndpointAlarms(Construct):
     """What all kinds have. Alarms are named, so that the environment's roles know them."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, names: ServingNames, serving: OnEndpoint, topic_arn: str) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        names: ServingNames,
+        serving: OnEndpoint,
+        topic_arn: str,
+        dimensions: Mapping[str, str],
+    ) -> None:
         super().__init__(scope, construct_id)
         self._names = names
         self._topic_arn = topic_arn
-        self._dimensions = [
-            cloudwatch.CfnAlarm.DimensionProperty(name="EndpointName", value=names.endpoint),
-            cloudwatch.CfnAlarm.DimensionProperty(name="VariantName", value=VARIANT),
-        ]
+        self._dimensions = [cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value) for name, value in dimensions.items()]
         self.rollback = [self._server_errors(serving.server_error_percent), self._latency(serving.p99_latency_ms)]
         self.silence: list[cloudwatch.CfnAlarm] = []
 

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from settings_schema import Fleet, FleetKind, Instances
 from settings_schema.reading import Settings
-from tests.example_models import PRODUCTION, STAGING
 from tests.infra.cases import TWO
-from tests.infra.conftest import Synthesized, resources_of
+from tests.infra.conftest import Synthesized, guarded_and_at_once, resources_of
 from tests.infra.grants import Templates
-
-SMALL = Fleet(
-    name="small",
-    kind=FleetKind.COMPONENTS,
-    instances={STAGING.name: Instances(min_count=0), PRODUCTION.name: Instances(instance_type="ml.m5d.large", max_count=3)},
-)
-FLEETS = replace(TWO, fleets={SMALL.name: SMALL})
 
 
 @pytest.fixture(scope="module")
 def templates(synthesized: Callable[[Settings], Synthesized]) -> Templates:
-    return synthesized(FLEETS)[1]
+    return synthesized(TWO)[1]
 
 
 def the(kind: str, templates: Templates, stack: str) -> Any:
@@ -46,3 +36,41 @@ def test_a_fleet_is_an_endpoint_without_a_model_in_each_environment_that_it_name
 def test_a_fleet_may_go_down_to_no_instance_and_begins_with_one(templates):
     (variant,) = the("EndpointConfig", templates, "shop--fleet--small--try")["ProductionVariants"]
     assert (variant["InitialInstanceCount"], variant["ManagedInstanceScaling"]["MinInstanceCount"]) == (1, 0)
+
+
+def test_a_model_on_a_fleet_is_a_component_of_its_own_with_what_is_reserved_for_it(templates):
+    component = the("InferenceComponent", templates, "shop--fish--live")
+    assert component["EndpointName"] == {"Fn::ImportValue": "shop--fleet--small--live-EndpointName"}, "which keeps the fleet there"
+    assert component["InferenceComponentName"] == "shop--fish--live"
+    assert component["Specification"]["ComputeResourceRequirements"] == {"MinMemoryRequiredInMb": 2048, "NumberOfCpuCoresRequired": 0.5}
+    guarded, at_once = guarded_and_at_once(component)
+    assert guarded["RollingUpdatePolicy"]["MaximumBatchSize"] == {"Type": "CAPACITY_PERCENT", "Value": 50}
+    assert len(guarded["AutoRollbackConfiguration"]["Alarms"]) == 2
+    assert "AutoRollbackConfiguration" not in at_once
+    assert not resources_of(templates, "AWS::SageMaker::Endpoint", "shop--fish--live")
+
+
+def test_its_alarms_see_nothing_of_the_others_on_the_fleet(templates):
+    alarms = resources_of(templates, "AWS::CloudWatch::Alarm", "shop--fish--live").values()
+    of_service = [alarm for alarm in alarms if alarm["Namespace"] == "AWS/SageMaker"]
+    assert {alarm["MetricName"] for alarm in of_service} >= {"Invocation5XXErrors", "ModelLatency"}
+    assert all(alarm["Dimensions"] == [{"Name": "InferenceComponentName", "Value": "shop--fish--live"}] for alarm in of_service)
+
+
+def test_copies_go_to_zero_and_a_refused_request_starts_the_first(templates):
+    stack = "shop--fish--try"
+    (target,) = resources_of(templates, "AWS::ApplicationAutoScaling::ScalableTarget", stack).values()
+    assert (target["ResourceId"], target["MinCapacity"]) == ("inference-component/shop--fish--try", 0)
+    assert target["ScalableDimension"] == "sagemaker:inference-component:DesiredCopyCount"
+    metrics = {alarm["MetricName"] for alarm in resources_of(templates, "AWS::CloudWatch::Alarm", stack).values()}
+    assert "NoCapacityInvocationFailures" in metrics
+
+
+def test_nothing_is_watched_in_windows_where_a_fleet_captures_nothing(templates):
+    assert not resources_of(templates, "AWS::SageMaker::Pipeline", "shop--fish--live")
+
+
+def test_the_fleet_reads_what_is_on_it_and_nothing_else(templates):
+    policy = str(resources_of(templates, "AWS::IAM::Role", "shop--fleet--small--live"))
+    assert "pipelines/shop--fish--training/" in policy
+    assert "shop--abalone" not in policy
