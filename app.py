@@ -24,6 +24,7 @@ import aws_cdk as cdk
 from infra.build.build_stack import BuildStack
 from infra.environment.environment_stack import EnvironmentStack
 from infra.feature_flags import CONTEXT
+from infra.fleet.fleet_stack import add_fleets
 from infra.foundation.foundation_stack import FoundationStack
 from infra.foundation.regional_stack import RegionalStack
 from infra.model.model_stack import ModelStack
@@ -49,7 +50,8 @@ def build_app(settings: Settings, *, account: str | None = None, region: str | N
     build = BuildStack(app, names.build_stack, foundation=foundation, env=home, **common)
     for environment in settings.environments:
         place = places.of(environment)
-        EnvironmentStack(app, environment.names(settings.project).stack, environment=environment, env=place.environment, **common)
+        given: dict[str, Any] = {"environment": environment, "env": place.environment, **common}
+        add_fleets(app, settings, EnvironmentStack(app, environment.names(settings.project).stack, **given), **given)
     for model in settings.models.values():
         stack = ModelStack(app, model.names(settings.project).stack, model=model, foundation=foundation, env=home, **common)
         stack.add_stack_dependency(build)  # which it starts, once it is there

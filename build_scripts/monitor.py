@@ -26,7 +26,8 @@ from build_scripts.follow import follow, steps_of
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from pipelines.monitoring.pipeline import FROM, TO
-from settings_schema import Environment, Model, Project, Serverless, ServingNames
+from settings_schema import Environment, Model, Project, ServingNames
+from settings_schema.serving import OnEndpoint
 
 _LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 _LAST_LINES = 200
@@ -110,8 +111,9 @@ def main(arguments: Sequence[str]) -> int:
 def require_watched(model: Model, environment: Environment) -> None:
     """Raises ProblemError for a model whose file switches it off, and where nothing is captured that could be judged."""
     file = f"models/{model.name.replace('-', '_')}.py"
-    if isinstance(model.serving[environment.name], Serverless):
-        said = f"{model.name} is not watched in {environment.name}: {file} says Serverless, which captures no requests"
+    serving = model.serving[environment.name]
+    if isinstance(serving, OnEndpoint) and serving.uncaptured:
+        said = f"{model.name} is not watched in {environment.name}: {file} says {type(serving).__name__}; {serving.uncaptured}"
         raise ProblemError(f"{said}; allowed: an environment with an Endpoint, Asynchronous or Batch")
     if model.watch is None:
         raise ProblemError(f"{model.name} is not watched: Model.monitoring of {file} is None; allowed: Monitoring()")

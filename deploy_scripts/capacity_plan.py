@@ -6,6 +6,7 @@
 instance serves, the prices, and what `recommend.py` found about other instance types. Whatever is given here as well wins; `--help` lists
 all. Out: out/capacity/index.html, and lines for models/.
 Of a serverless or an asynchronous endpoint, which are paid for as they are used: what a day costs (cost_of_use.py).
+Of a model on a fleet: what the fleet costs beside an endpoint for each of its models (fleet_price.py).
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from pathlib import Path
 from build_scripts.command_line import add_model_option, read_settings, run
 from build_scripts.endpoint_templates import template_file
 from capacity.__main__ import main as simulate
-from deploy_scripts import cost_of_use
+from deploy_scripts import cost_of_use, fleet_price
 from deploy_scripts.live_endpoint import endpoint_of
 from deploy_scripts.recommend import file_of
 from deploy_scripts.settings_block import settings_block
-from settings_schema import Asynchronous, Endpoint, Prices, Serverless, TargetTracking
+from settings_schema import Asynchronous, Component, Endpoint, Prices, Serverless, TargetTracking
 
 _ASSEMBLY = Path("cdk.out")
 
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str]) -> int:
     settings = read_settings()
     model, environment = settings.endpoint_model(given.model), settings.production
     serving = model.serving[environment.name]
+    if isinstance(serving, Component):
+        print("\n".join(fleet_price.lines(settings, serving, environment)))
+        return 0
     if isinstance(serving, Serverless | Asynchronous):
         print("\n".join(cost_of_use.lines(serving, settings.prices, rest)))
         return 0

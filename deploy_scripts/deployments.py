@@ -14,7 +14,7 @@ from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from preflight.obstacle import NOT_THERE
 from settings_schema import Environment, ProjectNames
-from settings_schema.names import RESERVED_MODELS, SEPARATOR
+from settings_schema.names import FLEET, RESERVED_MODELS, SEPARATOR
 from settings_schema.reading import Settings
 
 _OF_ENVIRONMENT = "environment"
@@ -22,12 +22,21 @@ _OF_ENVIRONMENT = "environment"
 
 @dataclass(frozen=True)
 class Deployment:
-    """A stack, what it is of, and where it lies: `model` and `environment`, of which a stack of the project's own has neither."""
+    """A stack, what it is of, and where it lies: `model` and `environment`, of which a stack of the project's own has neither.
+
+    `fleet`: of an environment's endpoint that models share.
+    """
 
     place: EnvironmentPlace
     stack: Mapping[str, Any]
     model: str | None = None
     environment: str | None = None
+    fleet: str | None = None
+
+    @property
+    def is_environment(self) -> bool:
+        """What an environment itself has, whatever serves there."""
+        return self.environment is not None and self.model is None and self.fleet is None
 
     @property
     def name(self) -> str:
@@ -77,9 +86,11 @@ def at_place(place: EnvironmentPlace) -> list[Deployment]:
     return [Deployment(place, stack, *_owners(stack["StackName"].removeprefix(names.prefix).split(SEPARATOR))) for stack in ours]
 
 
-def _owners(parts: Sequence[str]) -> tuple[str | None, str | None]:
-    """Model and environment, by the parts of a stack's name behind the project's."""
-    first, second = (*parts, None)[:2]
+def _owners(parts: Sequence[str]) -> tuple[str | None, str | None, str | None]:
+    """Model, environment and fleet, by the parts of a stack's name behind the project's."""
+    first, second, third = (*parts, None, None)[:3]
+    if first == FLEET:
+        return None, third, second
     if first == _OF_ENVIRONMENT:
-        return None, second
-    return (None, None) if first in RESERVED_MODELS else (first, second)
+        return None, second, None
+    return (None, None, None) if first in RESERVED_MODELS else (first, second, None)

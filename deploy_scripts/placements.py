@@ -13,7 +13,8 @@ from typing import Any
 from build_scripts.registry import Version, find, number_of
 from deploy_scripts.deployments import Deployment
 from deploy_scripts.environment_place import EnvironmentPlace
-from deploy_scripts.live_endpoint import describe_endpoint, package_of, served_package
+from deploy_scripts.live_endpoint import package_of
+from deploy_scripts.served import describe_served, package_served
 from deploy_scripts.stack_states import standing
 from preflight.obstacle import Obstacle
 from settings_schema import Batch, ServingNames
@@ -66,7 +67,7 @@ class Stage:
 
 def look(stage: Stage, sagemaker: Any, registry: Any, original: Callable[[str], str] = str) -> Placement:
     """`sagemaker`: where it serves; `registry`: SageMaker where the versions are; `original`: the version that a copy is of."""
-    endpoint = describe_endpoint(sagemaker, stage.names.endpoint) if stage.has_endpoint else None
+    endpoint = describe_served(sagemaker, stage.names, stage.serving) if stage.has_endpoint else None
     stack = stage.deployment.stack if stage.deployment else None
     seen = (_endpoint(endpoint, sagemaker) if endpoint else None) if stage.has_endpoint else _batch(stage, sagemaker)
     obstacle = standing(stack, stage.place.environment.protected, endpoint)
@@ -97,10 +98,11 @@ def _endpoint(endpoint: dict[str, Any], sagemaker: Any) -> tuple[str | None, dic
     shadows = sum(variant.get("CurrentInstanceCount", 0) for variant in endpoint.get("ShadowProductionVariants") or [])
     tried = any(variant.get("VariantName") == CHALLENGER_VARIANT for variant in endpoint.get("ProductionVariants") or [])
     beside = (f", a version in its shadow on {shadows} instances" if shadows else "") + (", a version in an experiment" if tried else "")
-    return served_package(sagemaker, endpoint), {
+    running = sum(variant.get("CurrentInstanceCount", 0) for variant in endpoint.get("ProductionVariants", []))
+    return package_served(sagemaker, endpoint), {
         "status": endpoint["EndpointStatus"] + beside,
         "since": at(endpoint.get("LastModifiedTime")),
-        "instances": sum(variant.get("CurrentInstanceCount", 0) for variant in endpoint.get("ProductionVariants", [])),
+        "instances": endpoint["Copies"][0] if "Copies" in endpoint else running,
         "kind": kind_of(endpoint),
         "failure": endpoint.get("FailureReason", ""),  # SageMaker keeps why it failed, or went back to the fleet before
     }
@@ -108,6 +110,8 @@ def _endpoint(endpoint: dict[str, Any], sagemaker: Any) -> tuple[str | None, dic
 
 def kind_of(endpoint: Mapping[str, Any]) -> str:
     """What runs there instead of instances, or how it is asked; empty for an endpoint on instances that answers at once."""
+    if "Copies" in endpoint:
+        return f"copies on {endpoint['EndpointName']}"
     if endpoint.get("AsyncInferenceConfig"):
         return "asynchronous"
     serverless = next(

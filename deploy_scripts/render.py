@@ -29,6 +29,7 @@ from deploy_scripts.choose_version import LATEST, choose, exported, require_depl
 from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_capacity import live_fleet, refuse_conversion
+from deploy_scripts.on_fleet import copies_now, refuse_move
 from deploy_scripts.regional_copy import copy, image_in, original, publish_in
 from deploy_scripts.stack_states import describe_stack, refuse_obstructed
 from deploy_scripts.type_change import TypeChange, coming
@@ -36,10 +37,10 @@ from deploy_scripts.update_guard import guarded_or_not, refuse_alarmed
 from deploy_scripts.wait_for_endpoint import wait_until_updatable
 from pipelines.monitoring.code import code_files
 from pipelines.monitoring.pipeline import CODE, IMAGE, PACKAGE, VERSION
-from settings_schema import Batch, Environment, Model, Serverless, ServingNames
+from settings_schema import Batch, Component, Environment, Model, Serverless, ServingNames
 from settings_schema.reading import Settings
 from settings_schema.rebuilding import NEVER, REBUILT
-from settings_schema.rollout import UPDATE, Update
+from settings_schema.rollout import COPIES, UPDATE, Update
 from settings_schema.serving import OnEndpoint
 
 #: Folder of the files of the second update.
@@ -73,10 +74,6 @@ class Target:
     def first(self) -> Environment:
         return self.environments[0]
 
-    @property
-    def has_endpoint(self) -> bool:
-        return isinstance(self.model.serving[self.first.name], OnEndpoint)
-
     def names(self, environment: Environment) -> ServingNames:
         return self.model.names(self.project.project).at(environment.name)
 
@@ -109,6 +106,9 @@ def refuse_impossible(target: Target, environment: Environment, version: Version
         names = target.names(environment)
         refuse_conversion(live_fleet(target.place(environment), names), names, where)
         return
+    if isinstance(serving, Component):
+        refuse_move(target.place(environment), target.names(environment), serving, where)
+        return
     allowed = version.transform_types if isinstance(serving, Batch) else version.instance_types
     where = f"{where}, {type(serving).__name__}.instance_type"
     if allowed and serving.instance_type not in allowed:
@@ -122,8 +122,8 @@ def files(target: Target, version: Version) -> dict[str, Any]:
     contents = {item.name: template(target.assembly, target.names(item).stack) for item in target.environments}
     updates: dict[str, str] = {}
     for environment in target.environments:
-        if isinstance(model.serving[environment.name], OnEndpoint):
-            updates[environment.name] = _update(target, environment, contents[environment.name])
+        if isinstance(serving := model.serving[environment.name], OnEndpoint):
+            updates[environment.name] = _update(target, environment, serving, contents[environment.name])
         refuse_impossible(target, environment, version)
     changes = {item.name: _change(target, item) for item in target.environments}
     made: dict[str, Any] = {}
@@ -131,6 +131,8 @@ def files(target: Target, version: Version) -> dict[str, Any]:
         name, names, content, change = environment.name, target.names(environment), contents[environment.name], changes[environment.name]
         known = _values(project, model, version, target.place(environment).region, content)
         known |= {UPDATE: updates[name]} if name in updates else {}
+        if isinstance(serving := model.serving[name], Component):
+            known |= {COPIES: copies_now(target.place(environment), names, serving)}
         known |= {REBUILT: _rebuilt(target, environment)} if REBUILT in content.get("Parameters", {}) else {}
         second = content, known | (change.parameters if change else {})
         for folder, (body, values) in (("", change.first if change and change.first else second), (SECOND, second)):
@@ -159,13 +161,13 @@ def _change(target: Target, environment: Environment) -> TypeChange | None:
     return change
 
 
-def _update(target: Target, environment: Environment, content: Mapping[str, Any]) -> str:
+def _update(target: Target, environment: Environment, serving: OnEndpoint, content: Mapping[str, Any]) -> str:
     """The value of the parameter, with a line that says why. Raises VerdictError where a guarded update would be undone."""
     names, place = target.names(environment), target.place(environment)
     if target.leaving:
         update, why, live = Update.AT_ONCE, f"version {number_of(target.leaving)} must not come back", None
     else:
-        update, why, live = guarded_or_not(target.project, place, names)
+        update, why, live = guarded_or_not(target.project, place, names, serving)
     if update is Update.GUARDED and environment == target.first:
         refuse_alarmed(place, names, content, live, is_last=environment == target.last)
     print(f"{environment.name}: {'all at once' if update is Update.AT_ONCE else 'guarded by its alarms'}, because {why}", flush=True)
@@ -199,7 +201,7 @@ def main(arguments: Sequence[str]) -> int:
     settings = read_settings()
     target = Target.of(settings, given)
     alone = not target.leaving  # a return takes a challenger out itself
-    wait_until_updatable(target.place(target.first), target.names(target.first), has_endpoint=target.has_endpoint, alone=alone)
+    wait_until_updatable(target.place(target.first), target.names(target.first), target.model.serving[target.first.name], alone=alone)
     version = choose(target.project, target.names(target.first).of_model.model_package_group, given.package)
     if target.leaving:
         require_to_return(target)

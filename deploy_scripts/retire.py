@@ -87,6 +87,7 @@ def main(arguments: Sequence[str]) -> int:
         for item in environments:
             stop_watches(project, item, doomed)
         delete_stacks([item for item in doomed if item.serves])
+        delete_stacks([item for item in doomed if item.fleet])
         for item in environments:
             remove_unused(project, item)
             delete_stacks([item])

@@ -40,7 +40,7 @@ def retire_models(
     for names in models:
         for pipeline in (names.deploy_pipeline, names.return_pipeline):
             close(project.client("codepipeline"), pipeline)
-    environments = [item for item in deployed if item.environment and not item.model]
+    environments = [item for item in deployed if item.is_environment]
     for environment in environments:
         stop_watches(project, environment, ours)
     delete_stacks([item for item in ours if item.serves])

@@ -13,12 +13,12 @@ from deploy_scripts.function_command import invocation
 from deploy_scripts.live_capacity import is_registered
 from deploy_scripts.placements import Placement, Stage
 from preflight.obstacle import in_progress
-from settings_schema import Asynchronous, Endpoint
+from settings_schema import Asynchronous, Component, Endpoint
 
 
 def unscaled(stage: Stage, placement: Placement, cloudformation: Any, project: ProjectEnvironment) -> list[Waiting]:
     """Nothing while the stack is being changed. `project`: where the versions are."""
-    scales = isinstance(stage.serving, Endpoint | Asynchronous) and stage.serving.scales
+    scales = isinstance(stage.serving, Endpoint | Asynchronous | Component) and stage.serving.scales
     stack = stage.deployment.stack if stage.deployment else None
     if not scales or placement.version is None or stack is None or in_progress(stack) or is_registered(cloudformation, stage.names.stack):
         return []

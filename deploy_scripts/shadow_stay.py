@@ -59,7 +59,7 @@ def stay(
     function: ShadowFunction, place: EnvironmentPlace, names: ServingNames, package: str, shadow: Shadow, seen: Callable[[Stay], None]
 ) -> Stay:
     """`seen` is called with what is there to see, before it is taken out; not if nothing is."""
-    wait_until_updatable(place, names, has_endpoint=True)
+    wait_until_updatable(place, names, None)
     changed, reason = function.change(package)
     print(reason, flush=True)
     if not changed:
@@ -76,7 +76,7 @@ def stay(
 def leave(function: ShadowFunction, place: EnvironmentPlace, names: ServingNames) -> None:
     """Until nothing is in the shadow: what deploys meanwhile may be what takes it out."""
     while True:
-        wait_until_updatable(place, names, has_endpoint=True)
+        wait_until_updatable(place, names, None)
         if not in_shadow(place, names):
             return
         _, reason = function.change("")
@@ -91,7 +91,7 @@ def in_shadow(place: EnvironmentPlace, names: ServingNames) -> list[dict[str, An
 
 
 def _watch(place: EnvironmentPlace, names: ServingNames, shadow: Shadow) -> Stay:
-    wait_until_updatable(place, names, has_endpoint=True)
+    wait_until_updatable(place, names, None)
     endpoint, shadows = describe_endpoint(place.client("sagemaker"), names.endpoint), in_shadow(place, names)
     if endpoint is None or not shadows:
         return Stay(ended=_why_not_there(place, names, endpoint))

@@ -13,7 +13,7 @@ from typing import Any
 from build_scripts.command_line import ProblemError
 from build_scripts.missing import found
 from deploy_scripts.environment_place import EnvironmentPlace
-from deploy_scripts.live_endpoint import describe_endpoint
+from deploy_scripts.served import describe_served
 from preflight.obstacle import NOT_THERE, REPLACED_ON_FAILURE, Obstacle, of_endpoint, of_stack
 from settings_schema import Environment, Model, ServingNames
 from settings_schema.serving import OnEndpoint
@@ -49,8 +49,8 @@ def refuse_obstructed(model: Model, environments: Iterable[tuple[Environment, Se
     lines = []
     for environment, names, place in environments:
         stack, endpoint = describe_stack(place.client("cloudformation"), names.stack), None
-        if isinstance(model.serving[environment.name], OnEndpoint):
-            endpoint = describe_endpoint(place.client("sagemaker"), names.endpoint)
+        if isinstance(serving := model.serving[environment.name], OnEndpoint):
+            endpoint = describe_served(place.client("sagemaker"), names, serving)
         if line := obstacle(stack, environment.protected, endpoint):
             lines.append(f"{environment.name}: {line}")
     if lines:

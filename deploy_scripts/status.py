@@ -34,8 +34,9 @@ from deploy_scripts.regional_copy import original
 from deploy_scripts.scaling_state import unscaled
 from deploy_scripts.watch_state import WatchState, watch_state
 from preflight.obstacle import REPLACED_BY_CDK, of_stack
-from settings_schema import Endpoint, ModelNames, Serverless
+from settings_schema import Endpoint, ModelNames
 from settings_schema.reading import Settings
+from settings_schema.serving import OnEndpoint
 
 _AT_ONCE = 8  # questions: many models are asked in the time of a few, and SageMaker does not throttle
 
@@ -80,15 +81,24 @@ def left_behind(settings: Settings, deployed: Sequence[Deployment], model: str |
         elif item.environment and item.environment not in set_environments:
             gone.setdefault(("environment", item.environment), []).append(item.name)
     return [
-        Waiting(
-            f"{kind} {name} is not set any more, but {', '.join(stacks)} are still there",
-            "",
-            f"python -m deploy_scripts.retire --{kind} {name}",
-            "whoever took it out",
-        )
-        for (kind, name), stacks in sorted(gone.items())
-        if model is None or (kind, model) == ("model", name)
+        *(_left_fleet(item) for item in deployed if model is None and item.fleet and item.fleet not in settings.fleets),
+        *(
+            Waiting(
+                f"{kind} {name} is not set any more, but {', '.join(stacks)} are still there",
+                "",
+                f"python -m deploy_scripts.retire --{kind} {name}",
+                "whoever took it out",
+            )
+            for (kind, name), stacks in sorted(gone.items())
+            if model is None or (kind, model) == ("model", name)
+        ),
     ]
+
+
+def _left_fleet(item: Deployment) -> Waiting:
+    """CloudFormation keeps it as long as a model is on it."""
+    command = f"aws cloudformation delete-stack --stack-name {item.name} --region {item.place.region}"
+    return Waiting(f"fleet {item.fleet} is not set any more, but {item.name} is still there", "", command, "whoever took it out")
 
 
 @dataclass(frozen=True)
@@ -174,16 +184,18 @@ def _experiment(stage: Stage) -> list[Waiting]:
 
 
 def _watch(stage: Stage, sagemaker: Any, cloudwatch: Any) -> WatchState:
-    if isinstance(stage.serving, Serverless):
-        return WatchState("none: serverless captures no requests")
+    if isinstance(stage.serving, OnEndpoint) and stage.serving.uncaptured:
+        return WatchState(f"none: {stage.serving.uncaptured}")
     return watch_state(stage.names, sagemaker, cloudwatch) if stage.deployment else WatchState()
 
 
 def runs_on(placement: Placement) -> str:
-    """`2`, `serverless: 5 at once`, `0, asynchronous`."""
+    """`2`, `serverless: 5 at once`, `0, asynchronous`, `1 copies on mlops--fleet--small--production`."""
     if placement.kind.startswith("serverless"):
         return placement.kind
     count = str(placement.instances) if placement.instances or placement.kind else "-"
+    if placement.kind.startswith("copies"):
+        return f"{placement.instances} {placement.kind}"
     return ", ".join(filter(None, (count, placement.kind)))
 
 

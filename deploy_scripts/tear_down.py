@@ -32,10 +32,11 @@ def models_of(settings: Settings, deployed: Sequence[Deployment]) -> list[ModelN
 def shared(deployed: Sequence[Deployment], names: ProjectNames, *, retain_data: bool) -> tuple[list[Deployment], list[list[Deployment]]]:
     """The build's stack, and what goes once the models are gone, one group after the other."""
     build = [item for item in deployed if item.name == names.build_stack]
-    environments = [item for item in deployed if item.environment and not item.model]
+    fleets = [item for item in deployed if item.fleet]
+    environments = [item for item in deployed if item.is_environment]
     foundation = [item for item in deployed if item.name == names.foundation_stack]
     regional = [item for item in deployed if item.name.startswith(names.regional_stack(""))]
-    return build, [] if retain_data else [environments, regional, foundation]
+    return build, [fleets, *([] if retain_data else [environments, regional, foundation])]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -15,19 +15,25 @@ from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, find, number_of
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.function_command import invocation
-from deploy_scripts.live_endpoint import describe_endpoint, served_package
 from deploy_scripts.regional_copy import original
+from deploy_scripts.served import describe_served, package_served
 from settings_schema import ServingNames
 from settings_schema.rollout import Update
+from settings_schema.serving import OnEndpoint
+
+#: Types of resources whose updates alarms undo.
+_GUARDED = ("AWS::SageMaker::Endpoint", "AWS::SageMaker::InferenceComponent")
 
 
-def guarded_or_not(project: ProjectEnvironment, place: EnvironmentPlace, names: ServingNames) -> tuple[Update, str, Version | None]:
+def guarded_or_not(
+    project: ProjectEnvironment, place: EnvironmentPlace, names: ServingNames, serving: OnEndpoint
+) -> tuple[Update, str, Version | None]:
     """With the reason, and the version that serves now, where the registry knows it."""
     sagemaker = place.client("sagemaker")
-    endpoint = describe_endpoint(sagemaker, names.endpoint)
+    endpoint = describe_served(sagemaker, names, serving)
     if endpoint is None:
         return Update.GUARDED, "nothing serves yet", None
-    package = served_package(sagemaker, endpoint)
+    package = package_served(sagemaker, endpoint)
     live = original(project, package) if package else ""
     version = find(project.client("sagemaker"), live) if live else None
     if version is None:
@@ -65,7 +71,7 @@ def refuse_alarmed(
 def rollback_alarms(content: Any) -> Iterator[str]:
     """Names of the alarms that undo an update of the template's endpoint, but for those that are made anew with each version."""
     resources = content.get("Resources", {})
-    for properties in (item.get("Properties", {}) for item in resources.values() if item["Type"] == "AWS::SageMaker::Endpoint"):
+    for properties in (item.get("Properties", {}) for item in resources.values() if item["Type"] in _GUARDED):
         for alarm in _alarms(properties.get("DeploymentConfig")):
             name = resources.get(alarm["AlarmName"].get("Ref", ""), {}).get("Properties", {}).get("AlarmName")
             if isinstance(name, str):

@@ -33,12 +33,14 @@ from capacity import measure
 from deploy_scripts import checks, verification_job
 from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
-from deploy_scripts.live_endpoint import deployed_config, describe_endpoint, fleet_seconds, package_of, served_package
+from deploy_scripts.live_endpoint import deployed_config, fleet_seconds, package_of, served_package
 from deploy_scripts.queued_requests import AsynchronousClient
 from deploy_scripts.regional_copy import registered_in
 from deploy_scripts.review import publishing
+from deploy_scripts.served import describe_served, package_served
 from deploy_scripts.staging_load import loads
 from settings_schema import Asynchronous, Batch, Endpoint, ServingNames
+from settings_schema.fleet import OnFleet
 from settings_schema.serving import OnEndpoint
 
 WARM_UP_REQUESTS, WARM_UP_SECONDS = 5, 5
@@ -52,12 +54,14 @@ _RUNTIME = Config(read_timeout=65, retries={"mode": "standard", "total_max_attem
 class EndpointClient:
     """Invocations of one endpoint."""
 
-    def __init__(self, runtime: Any, name: str) -> None:
-        self._runtime, self._name = runtime, name
+    def __init__(self, runtime: Any, name: str, component: str | None = None) -> None:
+        """`component`: of an endpoint that several models share, the one to ask."""
+        self._runtime, self._name = runtime, component or name
+        self._address = {"EndpointName": name, **({"InferenceComponentName": component} if component else {})}
 
     def ask(self, body: bytes, content_type: str) -> bytes:
         """Raises VerdictError for an answer that does not come."""
-        request = {"EndpointName": self._name, "Body": body, "ContentType": content_type, "Accept": invocation.accepted_for(content_type)}
+        request = {**self._address, "Body": body, "ContentType": content_type, "Accept": invocation.accepted_for(content_type)}
         try:
             answer = self._runtime.invoke_endpoint(**request, InferenceId=invocation.check_id())
             content: bytes = answer["Body"].read()
@@ -143,11 +147,19 @@ def deployed_line(place: EnvironmentPlace, names: ServingNames, serving: OnEndpo
     if isinstance(serving, Batch):
         model_name = batch_model(place, names)
         return checks.deployed_model(names.stack, model_name, package_of(sagemaker, model_name), package)
-    endpoint = describe_endpoint(sagemaker, names.endpoint)
+    endpoint = describe_served(sagemaker, names, serving)
     if endpoint is None:
-        raise ProblemError(f"endpoint {names.endpoint} does not exist; deploy it first")
+        kind = "component" if isinstance(serving, OnFleet) else "endpoint"
+        raise ProblemError(f"{kind} {names.endpoint} does not exist; deploy it first")
+    if isinstance(serving, OnFleet):
+        return checks.deployed_model(names.stack, endpoint["ModelName"], package_served(sagemaker, endpoint), package)
     wanted_config = deployed_config(place.client("cloudformation"), names.stack)
     return checks.deployed(endpoint, served_package(sagemaker, endpoint), package, wanted_config)
+
+
+def address(names: ServingNames, serving: OnEndpoint) -> tuple[str, str | None]:
+    """The endpoint to ask, and the inference component, if it is one on a fleet."""
+    return (names.fleet(serving.fleet).endpoint, names.component) if isinstance(serving, OnFleet) else (names.endpoint, None)
 
 
 def batch_model(place: EnvironmentPlace, names: ServingNames) -> str:
@@ -168,7 +180,7 @@ def answer_lines(
         yield "latency: not asked of a queue; its alarm judges how long the model takes"
         return
     if isinstance(serving, OnEndpoint):
-        client = EndpointClient(place.client("sagemaker-runtime", _RUNTIME), names.endpoint)
+        client = EndpointClient(place.client("sagemaker-runtime", _RUNTIME), *address(names, serving))
         yield from check_answers(client, known, contract, kinds)
         yield check_latency(client, known, serving.p99_latency_ms)
         return

@@ -13,11 +13,12 @@ from typing import Any
 from build_scripts.command_line import VerdictError
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.function_command import invocation
-from deploy_scripts.live_endpoint import describe_endpoint
+from deploy_scripts.served import describe_served
 from deploy_scripts.stack_states import describe_stack
 from preflight.obstacle import in_progress
-from settings_schema import ServingNames
+from settings_schema import Batch, ServingNames
 from settings_schema.names import CHALLENGER_VARIANT
+from settings_schema.serving import OnEndpoint
 
 #: The statuses that pass by themselves. Any other one is left to the deployment, which may be what repairs it.
 IN_PROGRESS = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
@@ -28,17 +29,19 @@ LINE_SECONDS = 60
 LIMIT_MINUTES = 30
 
 
-def wait_until_updatable(place: EnvironmentPlace, names: ServingNames, *, has_endpoint: bool, alone: bool = False) -> None:
+def wait_until_updatable(place: EnvironmentPlace, names: ServingNames, serving: OnEndpoint | Batch | None, *, alone: bool = False) -> None:
     """Returns at once when nothing is in progress or nothing is there. Raises VerdictError after LIMIT_MINUTES.
 
-    `alone`: and until no challenger is beside the version that serves: a guarded update has the same variants before and after
-    ("Exclusions" of the guide's guardrails). The function takes it out that is told of the review's answer (experiment_change.py).
+    `serving` None: an endpoint of the model's own. `alone`: and until no challenger is beside the version that serves: a guarded update has
+    the same variants before and after ("Exclusions" of the guide's guardrails). The function takes it out that is told of the review's
+    answer (experiment_change.py).
 
     boto3's waiter endpoint_in_service is silent meanwhile, and fails for an endpoint that is missing or Failed.
     """
-    cloudformation, sagemaker = place.client("cloudformation"), place.client("sagemaker") if has_endpoint else None
+    cloudformation = place.client("cloudformation")
+    sagemaker = place.client("sagemaker") if not isinstance(serving, Batch) else None
     for waited_seconds in range(0, LIMIT_MINUTES * 60 + 1, POLL_SECONDS):
-        busy = _busy(cloudformation, sagemaker, names, alone=alone)
+        busy = _busy(cloudformation, sagemaker, names, serving, alone=alone)
         if busy is None:
             return
         if waited_seconds % LINE_SECONDS == 0:
@@ -51,12 +54,12 @@ def wait_until_updatable(place: EnvironmentPlace, names: ServingNames, *, has_en
     )
 
 
-def _busy(cloudformation: Any, sagemaker: Any, names: ServingNames, *, alone: bool) -> str | None:
+def _busy(cloudformation: Any, sagemaker: Any, names: ServingNames, serving: OnEndpoint | Batch | None, *, alone: bool) -> str | None:
     """What is in progress. `sagemaker` None: there is no endpoint."""
     stack = describe_stack(cloudformation, names.stack)
     if stack is not None and in_progress(stack):
         return f"stack {names.stack} is {stack['StackStatus']}"
-    endpoint = describe_endpoint(sagemaker, names.endpoint) if sagemaker else None
+    endpoint = describe_served(sagemaker, names, serving) if sagemaker else None
     if endpoint is None:
         return None
     if endpoint["EndpointStatus"] in IN_PROGRESS:

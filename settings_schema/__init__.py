@@ -4,13 +4,15 @@ Start at model.py (one model), project.py (what all share), names.py (every phys
 """
 
 from settings_schema.asynchronous import Asynchronous, BacklogScaling
+from settings_schema.component import Component, CopyScaling
 from settings_schema.data import Categorical, DataSet, Facet, Numeric
 from settings_schema.errors import SettingsError
 from settings_schema.experiment import Experiment
+from settings_schema.fleet import Fleet, FleetKind, Instances
 from settings_schema.metrics import METRICS, Metric, Problem
 from settings_schema.model import Model, Retraining
 from settings_schema.monitoring import Monitoring
-from settings_schema.names import EnvironmentNames, ModelNames, ProjectNames, ServingNames
+from settings_schema.names import EnvironmentNames, FleetNames, ModelNames, ProjectNames, ServingNames
 from settings_schema.project import CodeCommit, CodeConnection, Environment, Prices, Project, Source
 from settings_schema.rebuilding import Rebuild
 from settings_schema.rollout import Rollout, Routing
@@ -30,13 +32,19 @@ __all__ = [
     "Categorical",
     "CodeCommit",
     "CodeConnection",
+    "Component",
+    "CopyScaling",
     "DataSet",
     "Endpoint",
     "Environment",
     "EnvironmentNames",
     "Experiment",
     "Facet",
+    "Fleet",
+    "FleetKind",
+    "FleetNames",
     "Gate",
+    "Instances",
     "Metric",
     "Model",
     "ModelNames",

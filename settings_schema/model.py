@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pydantic import Field, model_validator
 
 from settings_schema.asynchronous import Asynchronous
+from settings_schema.component import Component
 from settings_schema.data import DataSet
 from settings_schema.errors import require
 from settings_schema.experiment import Experiment
@@ -19,7 +20,7 @@ from settings_schema.names import RESERVED_MODELS, ModelNames
 from settings_schema.project import Project
 from settings_schema.rebuilding import Rebuild
 from settings_schema.serverless import Serverless
-from settings_schema.serving import Batch, Endpoint
+from settings_schema.serving import Batch, Endpoint, OnEndpoint
 from settings_schema.shadow import Shadow
 from settings_schema.steps import algorithms, kinds
 from settings_schema.times import Cron, TimeZone
@@ -27,6 +28,8 @@ from settings_schema.training import Algorithm, Gate, Preparation, Tuning
 from settings_schema.value import NAME_PATTERN, Value
 
 LONGEST_NAME = 20
+#: Each way in which an environment can serve a model.
+Serving = Endpoint | Serverless | Asynchronous | Component | Batch
 
 
 class Retraining(Value):
@@ -63,7 +66,7 @@ class Model(Value):
     algorithms: tuple[Algorithm, ...]
     tuning: Tuning = Tuning()
     gate: Gate = Gate()
-    serving: Mapping[str, Endpoint | Serverless | Asynchronous | Batch]
+    serving: Mapping[str, Serving]
     monitoring: Monitoring | None = Monitoring()
     retraining: Retraining = Retraining()
     rebuild: Rebuild | None = None
@@ -85,7 +88,7 @@ class Model(Value):
         learns = self.retraining.learn_from_answers
         captured = self.watch is not None or self.monitoring is None
         self.require(
-            not learns or captured, "retraining", "learn_from_answers=True", "False where every endpoint is Serverless: none captures"
+            not learns or captured, "retraining", "learn_from_answers=True", f"False where no endpoint captures: {self._uncaptured()}"
         )
         self._require_experiments_fit()
         serves = self.rebuild is None or not self.is_batch_only
@@ -102,6 +105,11 @@ class Model(Value):
                 metrics = METRICS[self.data.problem]
                 known = wanted.metric is None or wanted.metric in metrics
                 self.require(known, f"serving[{name!r}].experiment.metric", wanted.metric, f"None, or {' | '.join(metrics)}")
+
+    def _uncaptured(self) -> str:
+        """Why nothing is captured in any environment; empty where something is, or files are scored."""
+        reasons = [served.uncaptured for served in self.serving.values() if isinstance(served, OnEndpoint)]
+        return next(iter(reasons), "") if all(reasons) else ""
 
     @property
     def is_batch_only(self) -> bool:
@@ -120,13 +128,14 @@ class Model(Value):
     @property
     def watch(self) -> Monitoring | None:
         """`monitoring` with what goes by how the model serves; None where nothing is watched in any environment."""
-        if self.monitoring is None or all(isinstance(served, Serverless) for served in self.serving.values()):
+        if self.monitoring is None or self._uncaptured():
             return None
         return self.monitoring.for_batch() if self.is_batch_only else self.monitoring.for_endpoint()
 
     def watch_in(self, environment: str) -> Monitoring | None:
-        """`watch` in one environment; None for a serverless endpoint, which captures no requests that could be judged."""
-        return None if isinstance(self.serving[environment], Serverless) else self.watch
+        """`watch` in one environment; None where no requests are captured that could be judged."""
+        served = self.serving[environment]
+        return None if isinstance(served, OnEndpoint) and served.uncaptured else self.watch
 
     def names(self, project: Project) -> ModelNames:
         return project.names.model(self.name)

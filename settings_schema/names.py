@@ -22,7 +22,8 @@ CHALLENGER_VARIANT = "Challenger"
 DRIFT, QUALITY = "drift", "quality"
 SEPARATOR = "--"
 #: Words that stand where a model's name could: stacks of the project.
-RESERVED_MODELS = ("foundation", "build", "environment")
+FLEET = "fleet"
+RESERVED_MODELS = ("foundation", "build", "environment", FLEET)
 #: Words that stand where an environment's name could: roles of a model, buckets of the project.
 RESERVED_ENVIRONMENTS = ("training", "sizing", "data", "artifacts")
 #: A job's name has 63 characters (ProcessingJobName of SageMaker's service model), and SageMaker Pipelines makes it of the one in the
@@ -123,6 +124,9 @@ class ProjectNames(_Names):
     def environment(self, name: str) -> EnvironmentNames:
         return EnvironmentNames(project=self.project, environment=name)
 
+    def fleet(self, name: str, environment: str) -> FleetNames:
+        return FleetNames(project=self.project, fleet=name, environment=environment)
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentNames(_Names):
@@ -155,6 +159,33 @@ class EnvironmentNames(_Names):
     @property
     def tags(self) -> dict[str, str]:
         return {**ProjectNames(project=self.project).tags, "environment": self.environment}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetNames(_Names):
+    """One endpoint of an environment that several models share."""
+
+    fleet: str
+    environment: str
+
+    @property
+    def stack(self) -> str:
+        return _joined(self.project, FLEET, self.fleet, self.environment)
+
+    @property
+    def endpoint(self) -> str:
+        return self.stack
+
+    @property
+    def log_group(self) -> str:
+        return f"/aws/sagemaker/Endpoints/{self.endpoint}"
+
+    def role(self, kind: str) -> str:
+        return _joined(self.stack, kind)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {**ProjectNames(project=self.project).tags, "fleet": self.fleet, "environment": self.environment}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -448,6 +479,19 @@ class ServingNames(_Names):
     def requests(self) -> str:
         """Prefix in the environment's bucket of what an asynchronous endpoint is asked."""
         return f"requests/{self.endpoint}/"
+
+    @property
+    def component(self) -> str:
+        """SageMaker inference component of a model on a fleet, whose endpoint is another's."""
+        return self.stack
+
+    def fleet(self, name: str) -> FleetNames:
+        """The one that it is on."""
+        return FleetNames(project=self.project, fleet=name, environment=self.environment)
+
+    @property
+    def component_log_group(self) -> str:
+        return f"/aws/sagemaker/InferenceComponents/{self.component}"
 
     @property
     def answers(self) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
 from settings_schema.errors import SettingsError, require, shown
+from settings_schema.fleet import Fleet, Fleets, OnFleet
 from settings_schema.model import LONGEST_NAME, Model, check_name
 from settings_schema.project import Environment, Prices, Project, Source
 from settings_schema.serverless import EXCLUDED, Serverless
@@ -26,13 +27,17 @@ _FILE_NAME = re.compile(r"[a-z](_?[a-z0-9])*")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """`environments` in the order in which a version passes them: what is tested first, then what serves. `models` by name, sorted."""
+    """`environments` in the order in which a version passes them: what is tested first, then what serves. `models` by name, sorted.
+
+    `fleets` by name.
+    """
 
     project: Project
     environments: tuple[Environment, ...]
     source: Source
     prices: Prices
     models: Mapping[str, Model]
+    fleets: Fleets = field(default_factory=dict)
 
     @property
     def staging(self) -> Environment:
@@ -76,13 +81,15 @@ def read(root: Path = ROOT) -> Settings:
     values = _run(root / "settings.py", "settings.py")
     project, environments = _value(values, "PROJECT", Project), _environments(values)
     _require_home(project, environments)
-    models = [_model(file, environments) for file in sorted((root / "models").glob("[!_]*.py"))]
+    fleets = _fleets(values, environments)
+    models = [_model(file, environments, fleets) for file in sorted((root / "models").glob("[!_]*.py"))]
     return Settings(
         project=project,
         environments=environments,
         source=_value(values, "SOURCE", Source, "CodeCommit() or CodeConnection(...)"),
         prices=_value(values, "PRICES", Prices),
         models={model.name: model for model in models},
+        fleets=fleets,
     )
 
 
@@ -118,15 +125,29 @@ def _environments(values: ModuleType) -> tuple[Environment, ...]:
     return environments
 
 
+def _fleets(values: ModuleType, environments: Sequence[Environment]) -> Fleets:
+    """Endpoints that models share; a team that has none says nothing."""
+    given = getattr(values, "FLEETS", ())
+    where = f"{values.__name__}: FLEETS"
+    are_fleets = isinstance(given, tuple) and all(isinstance(item, Fleet) for item in given)
+    require(are_fleets, where, given, "a tuple of Fleet(...), written (a, b), or (a,) for one")
+    names, known = [fleet.name for fleet in given], [environment.name for environment in environments]
+    require(len(set(names)) == len(names), where, names, "different names")
+    for fleet in given:
+        for name in fleet.instances:
+            require(name in known, f"{values.__name__}: Fleet({fleet.name!r}).instances", name, " | ".join(known))
+    return {fleet.name: fleet for fleet in given}
+
+
 def _require_home(project: Project, environments: Sequence[Environment]) -> None:
     """Whoever deploys an environment elsewhere has that place's credentials, which say nothing about where the project's own is."""
-    for field in ("account", "region"):
-        elsewhere = [environment.name for environment in environments if getattr(environment, field)]
-        allowed = f"set, because Environment({elsewhere[0]!r}).{field} is" if elsewhere else ""
-        require(not elsewhere or getattr(project, field) is not None, f"settings.py: Project.{field}", None, allowed)
+    for place in ("account", "region"):
+        elsewhere = [environment.name for environment in environments if getattr(environment, place)]
+        allowed = f"set, because Environment({elsewhere[0]!r}).{place} is" if elsewhere else ""
+        require(not elsewhere or getattr(project, place) is not None, f"settings.py: Project.{place}", None, allowed)
 
 
-def _model(file: Path, environments: Sequence[Environment]) -> Model:
+def _model(file: Path, environments: Sequence[Environment], fleets: Fleets) -> Model:
     where = f"models/{file.name}"
     allowed = f"a-z, 0-9 and '_', with a letter first, no '_' last and no two of them together, at most {LONGEST_NAME} characters"
     require(bool(_FILE_NAME.fullmatch(file.stem)) and len(file.stem) <= LONGEST_NAME, f"{where}: the file's name", file.stem, allowed)
@@ -141,9 +162,21 @@ def _model(file: Path, environments: Sequence[Environment]) -> Model:
         in_vpc = environment.in_vpc and isinstance(model.serving[environment.name], Serverless)
         allowed = f"another kind, because Environment({environment.name!r}).in_vpc is set: a VPC configuration, {EXCLUDED}"
         require(not in_vpc, f"{where}: Model.serving[{environment.name!r}]", model.serving[environment.name], allowed)
+        _require_fleet(where, model, environment.name, fleets)
     first = model.serving[known[0]]
     shadow = getattr(first, "shadow", None)
     require(shadow is None, f"{where}: serving[{known[0]!r}].shadow", shadow, f"in {known[-1]!r} only, whose requests are copied")
     experiment = getattr(first, "experiment", None)
     require(experiment is None, f"{where}: serving[{known[0]!r}].experiment", experiment, f"in {known[-1]!r} only, which has the traffic")
     return model.but(name=name)
+
+
+def _require_fleet(where: str, model: Model, environment: str, fleets: Fleets) -> None:
+    """A model that shares an endpoint names one of its kind that is in that environment."""
+    serving = model.serving[environment]
+    if not isinstance(serving, OnFleet):
+        return
+    kind = type(serving).kind
+    known = [name for name, fleet in fleets.items() if fleet.kind is kind and environment in fleet.instances]
+    allowed = " | ".join(known) or f"none: settings.py has no Fleet with kind=FleetKind.{kind.name} and instances in {environment!r}"
+    require(serving.fleet in known, f"{where}: Model.serving[{environment!r}].fleet", serving.fleet, allowed)

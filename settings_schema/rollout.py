@@ -33,6 +33,9 @@ UPDATE = "Update"
 #: there are, and otherwise how many there are to be, which another instance type needs. Given by deploy_scripts/render.py.
 CAPACITY, INSTANCE_COUNT = "Capacity", "InstanceCount"
 KEPT, GIVEN = "kept", "given"
+#: Parameter of the stack of an inference component: how many copies it is to have. CloudFormation sets them with each update, so a
+#: deployment gives as many as there are.
+COPIES = "Copies"
 
 
 #: An update that is not over by then is undone.

@@ -6,7 +6,7 @@ Inference" (memory sizes, feature exclusions) and "Automatically scale Provision
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -57,6 +57,8 @@ class Serverless(OnEndpoint):
     It captures no requests, so that nothing is watched there by windows (`Model.watch_in`); what the container says of its answers
     (`live_metrics`) is there. Its model is not isolated from the network. Requests beyond `max_concurrency` get a ThrottlingException.
     """
+
+    uncaptured: ClassVar[str] = "serverless captures no requests"
 
     memory_mb: Literal[1024, 2048, 3072, 4096, 5120, 6144] = 2048
     max_concurrency: int = Field(default=5, ge=1, le=200)

@@ -41,6 +41,8 @@ class OnEndpoint(Value):
     """What all kinds of endpoint have in common: what is too slow and too often wrong, and what the container says while it serves."""
 
     not_here: ClassVar[Mapping[str, str]] = {"shadow": NOT_HERE, "experiment": NO_EXPERIMENT}
+    #: Why no requests are captured, so that nothing is watched in windows; empty where they are.
+    uncaptured: ClassVar[str] = ""
 
     p99_latency_ms: int = Field(default=500, gt=0)
     server_error_percent: float = Field(default=1.0, gt=0, le=100)

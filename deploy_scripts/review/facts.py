@@ -19,7 +19,7 @@ from build_scripts.missing import found, found_object
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, find, number_of
 from capacity.by_request import Use
-from deploy_scripts import experiment_power
+from deploy_scripts import experiment_power, fleet_price
 from deploy_scripts.cost_of_use import asynchronous_lines, serverless_lines
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_capacity import live_fleet
@@ -28,7 +28,7 @@ from deploy_scripts.review.evidence import Evidence
 from deploy_scripts.review.if_yes import if_yes
 from deploy_scripts.type_change import coming
 from deploy_scripts.way_back import live_version
-from settings_schema import Asynchronous, Batch, Endpoint, Environment, Model, Serverless
+from settings_schema import Asynchronous, Batch, Component, Endpoint, Environment, Model, Serverless
 from settings_schema.names import VARIANT
 from settings_schema.reading import Settings
 from settings_schema.serving import OnEndpoint
@@ -231,6 +231,9 @@ def _cost(question: Question) -> dict[str, Any]:
         price = prices.usd_per_hour.get(serving.instance_type)
         hour = {"instance_type": serving.instance_type, "instance_count": serving.instance_count, "usd_per_hour": price}
         return {**hour, "source": f"{prices.source}, {prices.region}, noted {prices.as_of}"}
+    if isinstance(serving, Component):
+        said = _tried(lambda: list(fleet_price.lines(question.settings, serving, question.production)))
+        return {"lines": [said] if isinstance(said, str) else said, "note": ""}
     hourly = _tried(lambda: _requests(question, serving))
     note = f"the traffic cannot be seen: {hourly}" if isinstance(hourly, str) else "" if hourly else "no requests in the last day"
     hourly = {} if isinstance(hourly, str) else hourly

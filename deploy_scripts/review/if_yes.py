@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from deploy_scripts.type_change import TypeChange
-from settings_schema import Asynchronous, Batch, Endpoint, Rollout, Routing, Serverless
-
-Serving = Endpoint | Serverless | Asynchronous | Batch
-
+from settings_schema import Asynchronous, Batch, Component, Endpoint, Rollout, Routing, Serverless
+from settings_schema.model import Serving
 
 _WATCHED = "and the alarms on server errors and p99 latency are watched for {} s"
 
@@ -72,12 +70,16 @@ def _took(seconds: float | None) -> str:
     return f" (staging's took {seconds:.0f} s)" if seconds else ""
 
 
-def serving_count(serving: Endpoint | Serverless | Asynchronous) -> int:
-    """Instances of a new endpoint; none of a serverless one."""
+def serving_count(serving: Endpoint | Serverless | Asynchronous | Component) -> int:
+    """Instances of a new endpoint, none of a serverless one; copies of a new component."""
+    if isinstance(serving, Component):
+        return serving.copies
     return 0 if isinstance(serving, Serverless) else serving.initial_instance_count
 
 
-def _fleet(serving: Endpoint | Serverless | Asynchronous, count: int) -> str:
+def _fleet(serving: Endpoint | Serverless | Asynchronous | Component, count: int) -> str:
+    if isinstance(serving, Component):
+        return f"{count} {'copy' if count == 1 else 'copies'} on the fleet {serving.fleet}"
     if isinstance(serving, Serverless):
         ready = f"{serving.provisioned.min_capacity} of them ready at once and more " if serving.provisioned else ""
         return f"containers of {serving.memory_mb} MB, {ready}as requests come,"

@@ -18,7 +18,7 @@ from infra.serving.batch_stack import FAILURES, JOB_FAILED, UPLOADED
 from infra.serving.endpoint_alarms import CHALLENGER, OTHERS, ROLLBACK
 from infra.serving.prediction_alarm import OF_ANY_VERSION
 from infra.serving.variant_autoscaling import LOAD
-from settings_schema import Environment, Model
+from settings_schema import Component, Environment, Model
 from settings_schema.names import DRIFT, QUALITY
 
 _SCALING = "sagemaker.application-autoscaling.amazonaws.com"
@@ -81,10 +81,10 @@ class DeploymentRole(ServiceRole):
         reading = ["sagemaker:DescribeModel", "sagemaker:ListTags"]
         self.allow("ReadConfigurations", reading, self._configurations, not_another_s(self._names))
 
-    def _log(self, group: str) -> None:
+    def _log(self, *groups: str) -> None:
         verbs = ("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy", "AssociateKmsKey", "DisassociateKmsKey")
         actions = [f"logs:{verb}" for verb in (*verbs, "GetDataProtectionPolicy", *_TAGGING)]
-        self.allow("LogGroups", actions, self._place.log_group(group))
+        self.allow("LogGroups", actions, [arn for group in groups for arn in self._place.log_group(group)])
         kinds = ("LogGroups", "IndexPolicies", "ResourcePolicies")
         self.allow("DescribeLogGroups", [f"logs:Describe{kind}" for kind in kinds], ["*"])  # take no resource
 
@@ -101,7 +101,10 @@ class EndpointDeploymentRole(DeploymentRole):
             self._place.alarm(self._names.alarm(what)) for what in (*ROLLBACK, *CHALLENGER, *OTHERS, OF_ANY_VERSION, LOAD, *_OF_WATCH)
         ]
         self.allow("Alarms", [f"cloudwatch:{verb}" for verb in _TAGGING], alarms)  # the alarms themselves are made with TryScaling
-        self._log(self._names.log_group)
+        self._log(*self._log_groups())
+
+    def _log_groups(self) -> list[str]:
+        return [self._names.log_group]
 
     def _host(self) -> None:
         actions = [f"sagemaker:{verb}Endpoint" for verb in ("Create", "Update")]
@@ -131,6 +134,29 @@ class EndpointDeploymentRole(DeploymentRole):
         self.allow("DescribeScaling", [*described, "cloudwatch:GetMetricData"], ["*"])  # take no resource
         linked = self._place.role(f"aws-service-role/{_SCALING}/*")
         self.allow("ScalingRole", ["iam:CreateServiceLinkedRole"], [linked], {"StringEquals": {"iam:AWSServiceName": _SCALING}})
+
+
+class ComponentDeploymentRole(EndpointDeploymentRole):
+    """It puts a component on the fleet's endpoint, and takes away the endpoint that the model had before, if it had one."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, context: Context, model: Model, environment: Environment, **given: object
+    ) -> None:
+        super().__init__(scope, construct_id, context=context, model=model, environment=environment, **given)
+        serving = model.serving[environment.name]
+        assert isinstance(serving, Component)  # noqa: S101 - who makes this role has asked
+        fleet = self._names.fleet(serving.fleet)
+        component = self._place.sagemaker("inference-component", self._names.component)
+        # Authorised on the endpoint, too: CreateInferenceComponent of the Service Authorization Reference.
+        self.allow("Component", ["sagemaker:CreateInferenceComponent"], [component, self._place.sagemaker("endpoint", fleet.endpoint)])
+        verbs = ("UpdateInferenceComponent", "UpdateInferenceComponentRuntimeConfig", "DescribeInferenceComponent")
+        actions = [f"sagemaker:{verb}" for verb in (*verbs, "DeleteInferenceComponent", "AddTags", "DeleteTags", "ListTags")]
+        self.allow("OwnComponent", actions, [component])
+        tried = [f"sagemaker:{verb}" for verb in ("DescribeInferenceComponent", "UpdateInferenceComponentRuntimeConfig")]
+        self.allow("TryScalingCopies", tried, ["*"])  # as TryScaling
+
+    def _log_groups(self) -> list[str]:
+        return [*super()._log_groups(), self._names.component_log_group]
 
 
 class BatchDeploymentRole(DeploymentRole):

@@ -11,10 +11,16 @@ from infra.private_bucket import run_objects
 from infra.sagemaker_role import SageMakerRole
 from infra.serving.endpoint_alarms import ROLLBACK
 from infra.serving.prediction_alarm import OF_ANY_VERSION
-from settings_schema import Asynchronous, Environment, Model, Serverless
+from settings_schema import Asynchronous, Batch, Component, Environment, Model, ServingNames
 from settings_schema.serving import OnEndpoint
 
 _JOB_LOGS = "/aws/sagemaker/TransformJobs"  # which the whole account shares
+
+
+def _log_group(names: ServingNames, serving: OnEndpoint | Batch) -> str:
+    if isinstance(serving, Component):
+        return names.component_log_group
+    return names.log_group if isinstance(serving, OnEndpoint) else _JOB_LOGS
 
 
 class InferenceRole(SageMakerRole):
@@ -32,7 +38,7 @@ class InferenceRole(SageMakerRole):
             place=self._place,
             role_name=self._names.inference_role,
             description=f"{model.name} in {environment.name}",
-            log_groups=[self._names.log_group if has_endpoint else _JOB_LOGS],
+            log_groups=[_log_group(self._names, serving)],
             namespaces=["/aws/sagemaker/*"],
             in_vpc=environment.in_vpc,
         )
@@ -55,7 +61,7 @@ class InferenceRole(SageMakerRole):
 
     def _serve(self, context: Context, environment: Environment, serving: OnEndpoint) -> None:
         bucket = context.places.environment_bucket(environment)
-        if not isinstance(serving, Serverless):
+        if not serving.uncaptured:
             self.allow("Capture", ["s3:PutObject"], [bucket_arn(bucket, f"{self._names.capture}*")])
         if isinstance(serving, Asynchronous):
             self._answer_requests(bucket)

@@ -69,6 +69,7 @@ class UnusedConfigurations(Construct):
         function.allow("ListAll", ["sagemaker:ListModels", "sagemaker:ListEndpointConfigs"], ["*"])  # take no resource
         function.allow("Whose", ["sagemaker:ListTags"], configurations)
         function.allow("InUse", ["sagemaker:DescribeEndpoint"], [place.sagemaker("endpoint", every.endpoint)])
+        function.allow("OnFleets", ["sagemaker:DescribeInferenceComponent"], [place.sagemaker("inference-component", every.component)])
         function.allow("Deployed", ["cloudformation:DescribeStacks", "cloudformation:DescribeStackResources"], [place.stack(every.stack)])
         ours = {"StringLike": {f"aws:ResourceTag/{MADE_FOR}": every.endpoint}}
         function.allow("Models", ["sagemaker:DescribeEndpointConfig"], configurations[1:], ours)

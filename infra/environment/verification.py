@@ -14,6 +14,7 @@ from infra.places import Context, Place, bucket_arn
 from infra.service_role import Grantee
 from infra.serving.endpoint_alarms import ROLLBACK
 from settings_schema import Asynchronous, Environment, Model, ServingNames
+from settings_schema.fleet import OnFleet
 from settings_schema.serving import OnEndpoint
 
 #: Folder below the batch input and the predictions, or the requests: deploy_scripts/verification_job.py, queued_requests.py.
@@ -29,6 +30,8 @@ class Verification:
         self._alias = environment.names(context.project).key_alias
         self._names: ServingNames = model.names(context.project).at(environment.name)
         self._has_endpoint = isinstance(model.serving[environment.name], OnEndpoint)
+        serving = model.serving[environment.name]
+        self._fleet = self._names.fleet(serving.fleet) if isinstance(serving, OnFleet) else None
         self._is_queued = isinstance(model.serving[environment.name], Asynchronous)
         self._is_last = environment == context.settings.production
         self._shadow = model.shadow(environment.name) is not None
@@ -80,9 +83,15 @@ class Verification:
     def _look(self) -> list[Permission]:
         if not self._has_endpoint:
             return [self._stack()]
+        if self._fleet is not None:
+            describe = self._permission("Component", ["sagemaker:DescribeInferenceComponent"], [self._component()])
+            return [self._stack(), describe, self._describe("Model", "model")]
         endpoint = self._permission("Endpoint", ["sagemaker:DescribeEndpoint"], [self._place.sagemaker("endpoint", self._names.endpoint)])
         deployed = self._permission("Deployed", ["cloudformation:DescribeStackResources"], [self._place.stack(self._names.stack)])
         return [self._stack(), deployed, endpoint, self._describe("EndpointConfig", "endpoint-config"), self._describe("Model", "model")]
+
+    def _component(self) -> str:
+        return self._place.sagemaker("inference-component", self._names.component)
 
     def _alarms(self) -> list[Permission]:
         """Those that undo an update and are there before it (infra/serving/endpoint_stack.py)."""
@@ -105,6 +114,9 @@ class Verification:
         ]
 
     def _invoke(self) -> list[Permission]:
+        if self._fleet is not None:
+            asked = [self._place.sagemaker("endpoint", self._fleet.endpoint), self._component()]
+            return [self._permission("Invoke", ["sagemaker:InvokeEndpoint"], asked)]
         endpoint = self._place.sagemaker("endpoint", self._names.endpoint)
         if not self._is_queued:
             return [self._permission("Invoke", ["sagemaker:InvokeEndpoint"], [endpoint])]

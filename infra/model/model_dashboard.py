@@ -7,7 +7,7 @@ its user guide, which an organisation sets up once, for all that it runs.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -16,7 +16,7 @@ from constructs import Construct
 from infra.drift_metrics import EFFECT, JUDGED_ROWS, METRICS
 from infra.places import Context
 from infra.serving import live_metrics
-from settings_schema import Asynchronous, Endpoint, Environment, Model, Serverless
+from settings_schema import Asynchronous, Component, Endpoint, Environment, Model, Serverless
 from settings_schema.names import CHALLENGER_VARIANT, SHADOW_VARIANT, VARIANT
 from settings_schema.serving import OnEndpoint
 
@@ -51,9 +51,11 @@ class ModelDashboard(Construct):
     def _add_endpoint(self, environment: Environment, serving: OnEndpoint) -> None:
         """Of the metrics that its kind has (infra/serving/endpoint_alarms.py says where that stands)."""
         name, requests, resources = self._names.at(environment.name).endpoint, "AWS/SageMaker", "/aws/sagemaker/Endpoints"
+        of_variant = {"EndpointName": name, "VariantName": VARIANT}
+        dimensions = {"InferenceComponentName": name} if isinstance(serving, Component) else of_variant
 
         def metric(namespace: str, metric_name: str, statistic: str) -> cloudwatch.Metric:
-            return self._metric(environment, namespace, metric_name, statistic, f"{metric_name} {statistic}", VariantName=VARIANT)
+            return self._of(environment, namespace, metric_name, statistic, f"{metric_name} {statistic}", dimensions)
 
         def of_queue(metric_name: str) -> cloudwatch.Metric:
             return self._metric(environment, requests, metric_name, "Maximum", metric_name)
@@ -73,14 +75,18 @@ class ModelDashboard(Construct):
         if isinstance(serving, Asynchronous):
             asked, load_title = "InvocationsProcessed", "requests that wait or are answered"
             load = [of_queue("ApproximateBacklogSize"), of_queue("ApproximateAgeOfOldestRequest")]
+        if isinstance(serving, Component):
+            resources, used = "/aws/sagemaker/InferenceComponents", ("CPUUtilizationNormalized", "MemoryUtilizationNormalized")
+            load_title, load = "requests per copy and minute", [metric(requests, "InvocationsPerCopy", "Sum")]
         latency = [metric(requests, "ModelLatency", statistic) for statistic in ("p50", "p90", "p99")]
         cold = [metric(requests, "ModelSetupTime", "Maximum")] if isinstance(serving, Serverless) else None
+        runs = "containers" if cold else "copies" if isinstance(serving, Component) else "instances"
         errors = [metric(requests, kind, "Sum") for kind in ("Invocation4XXErrors", "Invocation5XXErrors")]
         self._dashboard.add_widgets(
             self._graph(f"{name}: requests", [metric(requests, asked, "Sum")], errors),
             self._graph(f"{name}: model latency (µs)", latency, cold),
             self._graph(f"{name}: {load_title}", load),
-            self._graph(f"{name}: {'containers' if cold else 'instances'} (%)", [metric(resources, kind, "Average") for kind in used]),
+            self._graph(f"{name}: {runs} (%)", [metric(resources, kind, "Average") for kind in used]),
         )
 
     def _add_beside(self, environment: Environment, where: str, other: str) -> None:
@@ -161,11 +167,25 @@ class ModelDashboard(Construct):
     def _metric(
         self, environment: Environment, namespace: str, name: str, statistic: str, label: str, *, minutes: int = 1, **dimensions: str
     ) -> cloudwatch.Metric:
+        endpoint = self._names.at(environment.name).endpoint
+        return self._of(environment, namespace, name, statistic, label, {"EndpointName": endpoint, **dimensions}, minutes=minutes)
+
+    def _of(
+        self,
+        environment: Environment,
+        namespace: str,
+        name: str,
+        statistic: str,
+        label: str,
+        dimensions: Mapping[str, str],
+        *,
+        minutes: int = 1,
+    ) -> cloudwatch.Metric:
         place = self._places.of(environment)
         return cloudwatch.Metric(
             namespace=namespace,
             metric_name=name,
-            dimensions_map={"EndpointName": self._names.at(environment.name).endpoint, **dimensions},
+            dimensions_map=dict(dimensions),
             statistic=statistic,
             period=_minutes(minutes),
             label=label,

@@ -16,7 +16,7 @@ from constructs import Construct
 from infra.serving.endpoint_alarms import EndpointAlarms
 from infra.serving.endpoint_stack import AnyEndpointStack
 from infra.serving.imports import ANSWERS_TOPIC, BUCKET, KEY
-from infra.serving.variant_autoscaling import LOAD, scalable_variant, tracking_policy
+from infra.serving.variant_autoscaling import first_from_none, scalable_variant, tracking_policy
 from settings_schema import Asynchronous, BacklogScaling, Environment, ServingNames
 from settings_schema.serving import has_own_disk
 
@@ -58,7 +58,16 @@ class BacklogAutoscaling(Construct):
         target = scalable_variant(self, names, scaling.min_capacity, scaling.max_capacity)
         self._track(names, scaling, target)
         if scaling.min_capacity == 0:
-            self._start_the_first(names, scaling, target)
+            first_from_none(
+                self,
+                names=names,
+                target=target,
+                cooldown_seconds=scaling.scale_in_cooldown_seconds,
+                description="Starts the first instance: a request waits, and none runs",
+                metric_name="HasBacklogWithoutCapacity",
+                statistic="Maximum",
+                dimension=self._of_endpoint,
+            )
 
     def _track(self, names: ServingNames, scaling: BacklogScaling, target: appscaling.CfnScalableTarget) -> None:
         policy = appscaling.CfnScalingPolicy
@@ -75,35 +84,4 @@ class BacklogAutoscaling(Construct):
                 statistic="Average",
                 dimensions=[policy.MetricDimensionProperty(name="EndpointName", value=names.endpoint)],
             ),
-        )
-
-    def _start_the_first(self, names: ServingNames, scaling: BacklogScaling, target: appscaling.CfnScalableTarget) -> None:
-        policy = appscaling.CfnScalingPolicy(
-            self,
-            "FromZero",
-            policy_name=names.scaling_policy("from-zero"),
-            policy_type="StepScaling",
-            scaling_target_id=target.ref,
-            step_scaling_policy_configuration=appscaling.CfnScalingPolicy.StepScalingPolicyConfigurationProperty(
-                adjustment_type="ChangeInCapacity",
-                metric_aggregation_type="Maximum",
-                cooldown=scaling.scale_in_cooldown_seconds,  # an instance takes minutes to start, and one is asked for
-                step_adjustments=[appscaling.CfnScalingPolicy.StepAdjustmentProperty(metric_interval_lower_bound=0, scaling_adjustment=1)],
-            ),
-        )
-        cloudwatch.CfnAlarm(
-            self,
-            "Waiting",
-            alarm_name=names.alarm(LOAD),
-            alarm_description="Starts the first instance: a request waits, and none runs",
-            alarm_actions=[policy.ref],
-            namespace="AWS/SageMaker",
-            metric_name="HasBacklogWithoutCapacity",
-            statistic="Maximum",
-            dimensions=[self._of_endpoint],
-            period=60,
-            evaluation_periods=1,
-            threshold=1,
-            comparison_operator="GreaterThanOrEqualToThreshold",
-            treat_missing_data="notBreaching",
         )

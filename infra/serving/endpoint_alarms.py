@@ -7,11 +7,13 @@ requests, and then that they ceased.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from settings_schema import Asynchronous, ServingNames
-from settings_schema.names import CHALLENGER_VARIANT, VARIANT
+from settings_schema.names import CHALLENGER_VARIANT
 from settings_schema.serving import OnEndpoint
 
 _REQUESTS = "AWS/SageMaker"
@@ -36,26 +38,36 @@ def virtual_cpus(instance_type: str) -> int:
     return 4 * int(size.removesuffix("xlarge") or 1)
 
 
+def _dimensions(values: Mapping[str, str]) -> list[cloudwatch.CfnAlarm.DimensionProperty]:
+    return [cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value) for name, value in values.items()]
+
+
 class EndpointAlarms(Construct):
     """What all kinds have. Alarms are named, so that the environment's roles know them."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, names: ServingNames, serving: OnEndpoint, topic_arn: str) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        names: ServingNames,
+        serving: OnEndpoint,
+        topic_arn: str,
+        dimensions: Mapping[str, str],
+    ) -> None:
         super().__init__(scope, construct_id)
         self._names = names
         self._topic_arn = topic_arn
-        self._dimensions = self._of(VARIANT)
+        self._dimensions = _dimensions(dimensions)
         self.rollback = [self._server_errors(serving.server_error_percent), self._latency(serving.p99_latency_ms)]
         self.silence: list[cloudwatch.CfnAlarm] = []
-
-    def _of(self, variant: str) -> list[cloudwatch.CfnAlarm.DimensionProperty]:
-        names = {"EndpointName": self._names.endpoint, "VariantName": variant}
-        return [cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value) for name, value in names.items()]
 
     def watch_challenger(self, serving: OnEndpoint) -> None:
         """By the same limits as what serves; there is no value while there is none."""
         errors, latency = CHALLENGER
-        self._server_errors(serving.server_error_percent, errors, dimensions=self._of(CHALLENGER_VARIANT))
-        self._latency(serving.p99_latency_ms, latency, dimensions=self._of(CHALLENGER_VARIANT))
+        beside = _dimensions({"EndpointName": self._names.endpoint, "VariantName": CHALLENGER_VARIANT})
+        self._server_errors(serving.server_error_percent, errors, dimensions=beside)
+        self._latency(serving.p99_latency_ms, latency, dimensions=beside)
 
     def _server_errors(self, percent: float, name: str = SERVER_ERRORS, **more: object) -> cloudwatch.CfnAlarm:
         """SageMaker sends 1 for a request that failed and 0 for others: their average is the rate."""

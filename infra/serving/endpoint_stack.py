@@ -1,12 +1,14 @@
 """What all endpoints are: configuration, endpoint, alarms, scaling; and the real-time one. Other kinds: serverless_stack.py,
-asynchronous_stack.py. Next: deploy_scripts/ for what renders and verifies it.
+asynchronous_stack.py, component_stack.py (on a fleet). Next: deploy_scripts/ for what renders and verifies it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
@@ -20,12 +22,12 @@ from infra.serving.prediction_alarm import PredictionAlarm
 from infra.serving.serving_stack import ServingStack
 from infra.serving.shadow_variant import ShadowVariant
 from infra.serving.variant_autoscaling import VariantAutoscaling
-from settings_schema import Asynchronous, Endpoint, Environment, Model, Project, Serverless
+from settings_schema import Asynchronous, Component, Endpoint, Environment, Model, Project, Serverless
 from settings_schema.names import VARIANT
 from settings_schema.rollout import CAPACITY, GIVEN, INSTANCE_COUNT
 from settings_schema.serving import has_own_disk
 
-_Kind = TypeVar("_Kind", Endpoint, Serverless, Asynchronous)
+_Kind = TypeVar("_Kind", Endpoint, Serverless, Asynchronous, Component)
 
 
 class AnyEndpointStack(ServingStack, Generic[_Kind]):
@@ -41,21 +43,33 @@ class AnyEndpointStack(ServingStack, Generic[_Kind]):
         variables = {**speaks, **self._variables()}
         super().__init__(scope, construct_id, project=project, model=model, environment=environment, variables=variables)
         self._serving: _Kind = serving
-        log_group = self.log_group(self.names.log_group)
+        log_group = self.log_group(self._log_group_name())
         topic_arn: str = self.imports.of_environment(ALERTS)
-        alarms: EndpointAlarms = EndpointAlarms(self, "Alarms", names=self.names, serving=serving, topic_arn=topic_arn)
+        given: dict[str, Any] = {"names": self.names, "serving": serving, "topic_arn": topic_arn, "dimensions": self._dimensions()}
+        alarms: EndpointAlarms = EndpointAlarms(self, "Alarms", **given)
         self._watch(alarms, environment)
         rollback = [*alarms.rollback, *self._prediction_alarms(topic_arn)]
-        endpoint = GuardedEndpoint(
-            self, "Endpoint", name=self.names.endpoint, configuration=self._configuration(), serving=serving, alarms=rollback
-        )
-        endpoint.node.add_dependency(log_group)
+        served = self._serve(rollback)
+        served.node.add_dependency(log_group)
         for alarm in alarms.silence:
-            alarm.node.add_dependency(endpoint)
+            alarm.node.add_dependency(served)
         scaling = self._scale()
         if scaling is not None:
-            scaling.node.add_dependency(endpoint)
+            scaling.node.add_dependency(served)
+
+    def _log_group_name(self) -> str:
+        return self.names.log_group
+
+    def _dimensions(self) -> Mapping[str, str]:
+        """Of SageMaker's metrics of what serves."""
+        return {"EndpointName": self.names.endpoint, "VariantName": VARIANT}
+
+    def _serve(self, rollback: Sequence[cloudwatch.CfnAlarm]) -> Construct:
+        """An endpoint of its own, whose updates the alarms undo."""
+        name, configuration = self.names.endpoint, self._configuration()
+        endpoint = GuardedEndpoint(self, "Endpoint", name=name, configuration=configuration, serving=self._serving, alarms=rollback)
         cdk.CfnOutput(self, "EndpointName", value=endpoint.name)
+        return endpoint
 
     def _variables(self) -> dict[str, str]:
         """Of the container, beside those that every one has."""

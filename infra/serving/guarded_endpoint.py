@@ -17,8 +17,10 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from settings_schema import Asynchronous, Endpoint, Rollout, Routing, Serverless
+from settings_schema import Asynchronous, Component, Endpoint, Rollout, Routing, Serverless
 from settings_schema.rollout import CAPACITY, GIVEN, INSTANCE_COUNT, KEPT, UPDATE, UPDATE_TIMEOUT_SECONDS, Update
+
+Serving = Endpoint | Serverless | Asynchronous | Component
 
 
 class GuardedEndpoint(Construct):
@@ -31,11 +33,10 @@ class GuardedEndpoint(Construct):
         *,
         name: str,
         configuration: sagemaker.CfnEndpointConfig,
-        serving: Endpoint | Serverless | Asynchronous,
+        serving: Serving,
         alarms: Sequence[cloudwatch.CfnAlarm],
     ) -> None:
         super().__init__(scope, construct_id)
-        guarded = self._chosen("Guarded", UPDATE, (Update.GUARDED, Update.AT_ONCE), "at-once: what serves must not come back")
         self._endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
@@ -44,14 +45,8 @@ class GuardedEndpoint(Construct):
             # Without it every update would go back to the configuration's instance count, in the middle of the day's peak.
             retain_all_variant_properties=serving.scales,
             exclude_retained_variant_properties=self._from_new_configuration() if serving.scales else None,
-            deployment_config=cdk.Fn.condition_if(guarded.logical_id, _guarded_rollout(serving.rollout, alarms), _all_at_once(serving)),
+            deployment_config=guarded_or_at_once(self, serving, alarms),
         )
-
-    def _chosen(self, condition: str, parameter: str, values: tuple[str, str], description: str) -> cdk.CfnCondition:
-        """Holds for the first value, the default. In the stack's own scope, so that parameter and condition have plain names."""
-        stack = cdk.Stack.of(self)
-        made = cdk.CfnParameter(stack, parameter, allowed_values=[*values], default=values[0], description=description)
-        return cdk.CfnCondition(stack, condition, expression=cdk.Fn.condition_equals(made.value_as_string, values[0]))
 
     @property
     def name(self) -> str:
@@ -61,8 +56,21 @@ class GuardedEndpoint(Construct):
         """What an update does not retain: the instance count too, where another type needs another one (deploy_scripts/type_change.py)."""
         always = [{"VariantPropertyType": kind} for kind in ("DataCaptureConfig", "DesiredWeight")]
         description = f"{GIVEN}: of another instance type there are as many as the parameter {INSTANCE_COUNT} says"
-        kept = self._chosen("KeepsCapacity", CAPACITY, (KEPT, GIVEN), description)
+        kept = _chosen(self, "KeepsCapacity", CAPACITY, (KEPT, GIVEN), description)
         return cdk.Fn.condition_if(kept.logical_id, always, [*always, {"VariantPropertyType": "DesiredInstanceCount"}])
+
+
+def guarded_or_at_once(scope: Construct, serving: Serving, alarms: Sequence[cloudwatch.CfnAlarm]) -> cdk.IResolvable:
+    """`DeploymentConfig` of an endpoint or of an inference component, as the stack's parameter UPDATE says."""
+    guarded = _chosen(scope, "Guarded", UPDATE, (Update.GUARDED, Update.AT_ONCE), "at-once: what serves must not come back")
+    return cdk.Fn.condition_if(guarded.logical_id, _guarded_rollout(serving.rollout, alarms), _all_at_once(serving))
+
+
+def _chosen(scope: Construct, condition: str, parameter: str, values: tuple[str, str], description: str) -> cdk.CfnCondition:
+    """Holds for the first value, the default. In the stack's own scope, so that parameter and condition have plain names."""
+    stack = cdk.Stack.of(scope)
+    made = cdk.CfnParameter(stack, parameter, allowed_values=[*values], default=values[0], description=description)
+    return cdk.CfnCondition(stack, condition, expression=cdk.Fn.condition_equals(made.value_as_string, values[0]))
 
 
 def _guarded_rollout(rollout: Rollout, alarms: Sequence[cloudwatch.CfnAlarm]) -> dict[str, Any]:
@@ -77,7 +85,7 @@ def _guarded_rollout(rollout: Rollout, alarms: Sequence[cloudwatch.CfnAlarm]) ->
     }
 
 
-def _all_at_once(serving: Endpoint | Serverless | Asynchronous) -> Any:
+def _all_at_once(serving: Serving) -> Any:
     """Where a fleet rolls there may be no room for a second one: in two halves, one right after the other.
 
     An update that lets a second variant in, or out, has no DeploymentConfig: with one the new configuration "must have the same variant

@@ -9,7 +9,7 @@ import functools
 
 import aws_cdk as cdk
 
-from settings_schema import EnvironmentNames, ServingNames
+from settings_schema import EnvironmentNames, FleetNames, ServingNames
 
 ALERTS, BUCKET, DATA_BUCKET, DEAD_LETTERS, KEY, SECURITY_GROUP, SUBNETS = (
     *("AlertTopicArn", "BucketName", "DataBucketName", "DeadLettersArn", "KeyArn"),
@@ -17,6 +17,7 @@ ALERTS, BUCKET, DATA_BUCKET, DEAD_LETTERS, KEY, SECURITY_GROUP, SUBNETS = (
 )
 INFERENCE_ROLE, SCHEDULE_ROLE, SCORING_ROLE = "InferenceRoleArn", "ScheduleRoleArn", "ScoringRoleArn"
 ANSWERS_TOPIC = "AnswersTopicArn"
+ENDPOINT = "EndpointName"  # of a fleet
 MONITORING_ROLE, MONITORING_SCHEDULE_ROLE = "MonitoringRoleArn", "MonitoringScheduleRoleArn"
 
 
@@ -29,6 +30,11 @@ def role_export(names: ServingNames, output: str) -> str:
 def _imported(export: str) -> str:
     """Two places of a template that import the same may share the value."""
     return cdk.Fn.import_value(export)
+
+
+def fleet_endpoint(fleet: FleetNames) -> str:
+    """Name of a fleet's endpoint. Who imports it keeps the fleet there: CloudFormation removes no export that is imported."""
+    return _imported(fleet.export(ENDPOINT))
 
 
 class Imports:

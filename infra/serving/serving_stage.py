@@ -13,16 +13,18 @@ from constructs import Construct
 
 from infra.serving.asynchronous_stack import AsynchronousStack
 from infra.serving.batch_stack import BatchStack
+from infra.serving.component_stack import ComponentStack
 from infra.serving.endpoint_stack import EndpointStack
 from infra.serving.serverless_stack import ServerlessStack
 from infra.tags import add_tags
-from settings_schema import Asynchronous, Batch, Endpoint, Environment, Model, Project, Serverless
+from settings_schema import Asynchronous, Batch, Component, Endpoint, Environment, Model, Project, Serverless
 from settings_schema.reading import Settings
 
 #: How a model serves -> the stack that does it.
 STACKS: Mapping[type, type] = {
     Asynchronous: AsynchronousStack,
     Batch: BatchStack,
+    Component: ComponentStack,
     Endpoint: EndpointStack,
     Serverless: ServerlessStack,
 }

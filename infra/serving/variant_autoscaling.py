@@ -39,13 +39,14 @@ def scalable_variant(
     schedules: Sequence[Schedule] = (),
     time_zone: str = "Etc/UTC",
     dimension: str = "sagemaker:variant:DesiredInstanceCount",
+    resource_id: str = "",
 ) -> appscaling.CfnScalableTarget:
     return appscaling.CfnScalableTarget(
         scope,
         "Target",
         service_namespace="sagemaker",
         scalable_dimension=dimension,
-        resource_id=f"endpoint/{names.endpoint}/variant/{VARIANT}",
+        resource_id=resource_id or f"endpoint/{names.endpoint}/variant/{VARIANT}",
         min_capacity=lowest,
         max_capacity=highest,
         scheduled_actions=[_scheduled_action(schedule, time_zone) for schedule in schedules] or None,
@@ -86,6 +87,52 @@ def tracking_policy(
             scale_in_cooldown=cooldowns.scale_in_cooldown_seconds,
             **metric,
         ),
+    )
+
+
+def first_from_none(
+    scope: Construct,
+    *,
+    names: ServingNames,
+    target: appscaling.CfnScalableTarget,
+    cooldown_seconds: int,
+    description: str,
+    metric_name: str,
+    statistic: str,
+    dimension: cloudwatch.CfnAlarm.DimensionProperty,
+) -> None:
+    """What tracks a metric of each instance or copy has no value without one, so an alarm on `metric_name` starts the first.
+
+    `cooldown_seconds`: one takes minutes to start, in which one is asked for.
+    """
+    policy = appscaling.CfnScalingPolicy(
+        scope,
+        "FromZero",
+        policy_name=names.scaling_policy("from-zero"),
+        policy_type="StepScaling",
+        scaling_target_id=target.ref,
+        step_scaling_policy_configuration=appscaling.CfnScalingPolicy.StepScalingPolicyConfigurationProperty(
+            adjustment_type="ChangeInCapacity",
+            metric_aggregation_type="Maximum",
+            cooldown=cooldown_seconds,
+            step_adjustments=[appscaling.CfnScalingPolicy.StepAdjustmentProperty(metric_interval_lower_bound=0, scaling_adjustment=1)],
+        ),
+    )
+    cloudwatch.CfnAlarm(
+        scope,
+        "Waiting",
+        alarm_name=names.alarm(LOAD),
+        alarm_description=description,
+        alarm_actions=[policy.ref],
+        namespace="AWS/SageMaker",
+        metric_name=metric_name,
+        statistic=statistic,
+        dimensions=[dimension],
+        period=60,
+        evaluation_periods=1,
+        threshold=1,
+        comparison_operator="GreaterThanOrEqualToThreshold",
+        treat_missing_data="notBreaching",
     )
 
 

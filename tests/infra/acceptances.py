@@ -17,7 +17,7 @@ NAG = {
     r"IAM5\[Resource::.*:pipeline/shop--[a-z-]*--training/execution/\*\]": "what the runs of one model learned from; SageMaker names them",
     r"IAM5\[Resource::.*:pipeline/shop--\*--[a-z]*--monitoring(/execution/\*)?\]": "watches of an environment, which end before the model",
     r"IAM5\[Resource::.*:role/shop--\*--training\]": "as which the pipelines that the build starts run",
-    r"IAM5\[Resource::.*:endpoint/shop--\*--[a-z]*\]": "which endpoints of an environment are in use, also of the next model",
+    r"IAM5\[Resource::.*:(endpoint|inference-component)/shop--\*--[a-z]*\]": "what of an environment is in use, also of the next model",
     r"IAM5\[Resource::.*:stack/shop--[a-z*-]*/\*\]": "a stack's ARN ends with an id that CloudFormation makes",
     r"IAM5\[Resource::.*:log-group:/aws/(sagemaker|codebuild|lambda)/.*\*\]": "log streams of our jobs, endpoints, builds and functions",
     r"IAM5\[Resource::.*:alarm:shop--[a-z-]*--predictions--\*\]": "each version has an alarm of its own on its predictions",
@@ -53,6 +53,7 @@ STAR_RESOURCES = {
     **dict.fromkeys(
         (
             *("sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:UpdateEndpointWeightsAndCapacities"),
+            *("sagemaker:DescribeInferenceComponent", "sagemaker:UpdateInferenceComponentRuntimeConfig"),
             *("cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
         ),
         "Application Auto Scaling tries it with no name, or one that it makes up, and refuses to register a target without it",

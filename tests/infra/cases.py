@@ -15,9 +15,14 @@ from infra.places import Places
 from settings_schema import (
     Asynchronous,
     CodeConnection,
+    Component,
+    CopyScaling,
     Endpoint,
     Environment,
     Experiment,
+    Fleet,
+    FleetKind,
+    Instances,
     Model,
     ProvisionedConcurrency,
     Serverless,
@@ -60,12 +65,26 @@ ONE = replace(SETTINGS, models=named(ABALONE, LARGE, ARRESTS, ARRESTS.but(name="
 QUEUED = ABALONE.but(name="queued", serving={STAGING.name: Serverless(), PRODUCTION.name: Asynchronous()})
 PROVISIONED = Serverless(max_concurrency=9, provisioned=ProvisionedConcurrency(min_capacity=1, max_capacity=3))
 IDLE = ABALONE.but(name="idle", serving={STAGING.name: Asynchronous(), PRODUCTION.name: PROVISIONED})
+#: One of several on an endpoint, down to none where versions are tested.
+SMALL = Fleet(
+    name="small",
+    kind=FleetKind.COMPONENTS,
+    instances={STAGING.name: Instances(min_count=0), PRODUCTION.name: Instances(instance_type="ml.m5d.large", max_count=3)},
+)
+FISH = ABALONE.but(
+    name="fish",
+    serving={
+        STAGING.name: Component(fleet="small", scaling=CopyScaling(min_capacity=0)),
+        PRODUCTION.name: Component(fleet="small", memory_mb=2048),
+    },
+)
 #: What serves has an account of its own; every kind of endpoint.
 TWO = replace(
     SETTINGS,
     project=HOME,
     environments=(STAGING, PRODUCTION.but(account="333333333333")),
-    models=named(shadowed(ABALONE), ARRESTS, QUEUED, IDLE),
+    models=named(shadowed(ABALONE), ARRESTS, QUEUED, IDLE, FISH),
+    fleets={SMALL.name: SMALL},
 )
 #: Each environment has its own account, one of them is in another region; in networks of their own, and the code is elsewhere.
 THREE = replace(

@@ -83,7 +83,8 @@ def served(staging: Any, production: Any) -> Any:
         ),
         (
             lambda: served(Serverless(), Serverless()).but(retraining=Retraining(learn_from_answers=True)),
-            "Model('abalone').retraining is 'learn_from_answers=True'; allowed: False where every endpoint is Serverless: none captures",
+            "Model('abalone').retraining is 'learn_from_answers=True'; allowed: False where no endpoint captures: serverless captures no "
+            "requests",
         ),
         (
             lambda: served(Serverless(), Batch()),
@@ -237,7 +238,7 @@ def test_status_shows_what_an_endpoint_runs_on(endpoint: dict[str, Any], kind: s
 
 
 def test_a_watch_over_a_serverless_endpoint_is_refused_with_the_reason() -> None:
-    with pytest.raises(ProblemError, match="says Serverless, which captures no requests"):
+    with pytest.raises(ProblemError, match="says Serverless; serverless captures no requests"):
         monitor.require_watched(served(Serverless(), Serverless()), PRODUCTION)
 
 

@@ -116,3 +116,31 @@ def test_the_json_schema_says_every_field_of_a_model():
     shown = subprocess.run([sys.executable, "-m", "settings_schema", "Model"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for field in ("serving", "retraining", "algorithms", "threshold"):
         assert f'"{field}"' in shown
+
+
+FLEET = """
+from settings_schema import Fleet, FleetKind, Instances
+FLEETS = (Fleet(name="small", kind=FleetKind.COMPONENTS, instances={"try": Instances(min_count=0)}),)
+"""
+
+
+def test_fleets_are_there_by_name_and_a_project_without_any_says_nothing(project):
+    assert read(project).fleets == {}
+    (project / "settings.py").write_text(SETTINGS + FLEET)
+    assert read(project).fleets["small"].instances["try"].min_count == 0
+
+
+@pytest.mark.parametrize(
+    ("slip", "message"),
+    [
+        (('"try": Instances', '"tyr": Instances'), "settings.py: Fleet('small').instances is 'tyr'; allowed: try | live"),
+        (("COMPONENTS", "MULTI_MODEL"), "min_count is 0; allowed: at least 1 with MULTI_MODEL"),
+        (("min_count=0", "min_count=3"), "Instances.min_count is 3; allowed: 0 to max_count (2)"),
+        (("=0)}),)", "=0)}))"), "settings.py: FLEETS is"),
+    ],
+)
+def test_a_fleet_that_cannot_be_is_one_line(project, slip, message):
+    (project / "settings.py").write_text(SETTINGS + FLEET.replace(*slip))
+    with pytest.raises(SettingsError) as raised:
+        read(project)
+    assert message in in_one_line(raised.value)

@@ -73,6 +73,9 @@ class SageMaker:
     def describe_endpoint(self, **_: str) -> Any:
         return {"EndpointStatus": self.status, "EndpointConfigName": "old"}
 
+    def describe_inference_component(self, **_: str) -> Any:
+        missing()
+
     def describe_endpoint_config(self, EndpointConfigName: str) -> Any:  # noqa: N803 - boto3 spells them so
         return {"ProductionVariants": [{"ModelName": f"model-{EndpointConfigName}"}]}
 
@@ -112,6 +115,15 @@ def test_an_endpoint_that_is_gone_uses_nothing():
     sagemaker = SageMaker()
     sagemaker.describe_endpoint = missing
     assert deployment(sagemaker, CloudFormation(), "production").in_use == {"new"}
+
+
+def test_the_model_of_a_component_is_in_use_and_nothing_goes_while_it_is_updated():
+    sagemaker, described = SageMaker(), {"InferenceComponentStatus": "InService", "Specification": {"ModelName": "model-old"}}
+    sagemaker.describe_endpoint = missing
+    sagemaker.describe_inference_component = lambda **_: described
+    assert deployment(sagemaker, CloudFormation(), "production").in_use == {"new", "model-old"}
+    described["InferenceComponentStatus"] = "Updating"
+    assert not deployment(sagemaker, CloudFormation(), "production").settled
 
 
 def test_an_answer_that_is_no_absence_is_an_error_that_reaches_the_dead_letter_queue():

@@ -11,6 +11,7 @@ from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts import wait_for_endpoint
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.wait_for_endpoint import IN_PROGRESS, LIMIT_MINUTES, POLL_SECONDS, wait_until_updatable
+from settings_schema import Batch, Endpoint
 from tests.unit import script_account
 from tests.unit.script_account import NAMES, PRODUCTION, PROJECT, Registry, ScriptAccount
 
@@ -51,7 +52,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
 def wait(account: ScriptAccount, sagemaker: Registry | None = None, *, has_endpoint: bool = True, alone: bool = False) -> None:
     account.clients["sagemaker"] = sagemaker or Registry()
     place = EnvironmentPlace(ProjectEnvironment(PROJECT), PRODUCTION, SERVING)
-    wait_until_updatable(place, SERVING, has_endpoint=has_endpoint, alone=alone)
+    wait_until_updatable(place, SERVING, Endpoint() if has_endpoint else Batch(), alone=alone)
 
 
 @pytest.mark.parametrize("status", ["InService", "Failed", "OutOfService", "UpdateRollbackFailed"])

@@ -1,4 +1,4 @@
-"""Lambda: deletes the models and endpoint configurations of earlier deployments that no endpoint uses any more.
+"""Lambda: deletes the models and endpoint configurations of earlier deployments that no endpoint and no inference component uses any more.
 
 CloudFormation keeps what it replaces (infra/serving/endpoint_stack.py): SageMaker may have gone back to it, and then it still serves.
 Input: any event; a schedule's. Output: `{"deleted": [names], "waiting": [names of what is being deployed]}`. Or, for what is to be retired
@@ -85,12 +85,15 @@ def _tag(client: Any, arn: str, key: str) -> str | None:
 def deployment(sagemaker: Any, cloudformation: Any, name: str) -> Deployment:
     """Asked after what there is was listed: what a deployment makes from then on is in no list; what it goes back to is in its stack."""
     described = _unless_gone(sagemaker.describe_endpoint, EndpointName=name)
+    component = _unless_gone(sagemaker.describe_inference_component, InferenceComponentName=name)  # of a model on a fleet
     deployed = _unless_gone(cloudformation.describe_stacks, StackName=name)
     statuses = [deployed["Stacks"][0]["StackStatus"].endswith("_COMPLETE")] if deployed else []
     statuses += [described["EndpointStatus"] in ("InService", "Failed")] if described else []
+    statuses += [component["InferenceComponentStatus"] in ("InService", "Failed")] if component else []
     if not all(statuses):
         return Deployment(settled=False)
     used = {described["EndpointConfigName"]} if described else set()
+    used |= {component["Specification"]["ModelName"]} if component else set()
     if deployed:
         resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
         used |= {str(item.get("PhysicalResourceId", "")).rsplit("/", 1)[-1] for item in resources}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -171,8 +170,3 @@ def _unix_time(value: datetime | float | str | None) -> float | None:
 
 def _dimensions(item: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((str(d["Name"]), str(d["Value"])) for d in item.get("Dimensions", [])))
-
-
-def with_dimensions(metric: MetricSpecification, endpoint: str, variant: str) -> MetricSpecification:
-    """The metric of one variant, for reading it from CloudWatch. Predefined metrics name no dimensions themselves."""
-    return replace(metric, dimensions=(("EndpointName", endpoint), ("VariantName", variant)))

@@ -56,6 +56,10 @@ PREDEFINED_METRICS: Mapping[str, MetricSpecification] = MappingProxyType(
     {
         "SageMakerVariantInvocationsPerInstance": MetricSpecification("InvocationsPerInstance", "Sum", 60),
         "SageMakerVariantConcurrentRequestsPerModelHighResolution": MetricSpecification("ConcurrentRequestsPerModel", "Maximum", 10),
+        "SageMakerInferenceComponentInvocationsPerCopy": MetricSpecification("InvocationsPerCopy", "Sum", 60),
+        "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution": MetricSpecification(
+            "ConcurrentRequestsPerCopy", "Maximum", 10
+        ),
         "SageMakerVariantProvisionedConcurrencyUtilization": MetricSpecification("ServerlessProvisionedConcurrencyUtilization"),
     }
 )

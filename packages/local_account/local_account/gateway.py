@@ -249,8 +249,9 @@ class Gateway:
 
 async def _invoked(asked: _Asked, operation: str, endpoint_name: str) -> Response:
     validation.require_valid_invocation(endpoint_name, asked.request.headers)
-    target = asked.request.headers.get(runtime.TARGET_MODEL)  # which a policy may name: sagemaker:TargetModel
-    given = {"EndpointName": endpoint_name} if target is None else {"EndpointName": endpoint_name, "TargetModel": target}
+    headers = asked.request.headers  # a policy may name both: sagemaker:TargetModel, and the component's ARN
+    chosen = {"TargetModel": headers.get(runtime.TARGET_MODEL), "InferenceComponentName": headers.get(runtime.COMPONENT)}
+    given = {"EndpointName": endpoint_name, **{member: value for member, value in chosen.items() if value is not None}}
     asked.authorize(reading.Call("sagemaker-runtime", operation, given))
     if operation != "InvokeEndpoint":
         raise runtime.not_offered(asked.context, endpoint_name)

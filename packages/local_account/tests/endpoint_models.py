@@ -83,8 +83,8 @@ def variant(model: str, count: int = 1, name: str = "AllTraffic", weight: float 
     }
 
 
-def create_configuration(account: Any, name: str, *variants: dict[str, Any], capture: dict[str, Any] | None = None) -> str:
-    more = {"DataCaptureConfig": capture} if capture else {}
+def create_configuration(account: Any, name: str, *variants: dict[str, Any], capture: dict[str, Any] | None = None, **more: Any) -> str:
+    more |= {"DataCaptureConfig": capture} if capture else {}
     account.client("sagemaker").create_endpoint_config(EndpointConfigName=name, ProductionVariants=list(variants), **more)
     return name
 

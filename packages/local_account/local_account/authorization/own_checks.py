@@ -67,10 +67,17 @@ def tried(call: Call) -> list[Call]:
     if not is_registration or call.parameters.get("ServiceNamespace") != "sagemaker":
         return []
     name = str(uuid.uuid4())
-    return [
+    of_component = [
+        Call("sagemaker", "DescribeInferenceComponent", {"InferenceComponentName": name}),
+        Call("sagemaker", "UpdateInferenceComponentRuntimeConfig", {"InferenceComponentName": name}),
+    ]
+    of_variant = [
         Call("sagemaker", "DescribeEndpoint", {"EndpointName": name}),
         Call("sagemaker", "DescribeEndpointConfig", {"EndpointConfigName": name}),
         Call("sagemaker", "UpdateEndpointWeightsAndCapacities", {"EndpointName": name}),
+    ]
+    return [
+        *(of_component if str(call.parameters.get("ScalableDimension", "")).startswith("sagemaker:inference-component") else of_variant),
         Call("cloudwatch", "DescribeAlarms", {"MaxRecords": 1}),
         Call("cloudwatch", "PutMetricAlarm", {}),
         Call("cloudwatch", "DeleteAlarms", {}),

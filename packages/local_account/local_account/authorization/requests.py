@@ -52,7 +52,8 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any] | None = 
         return [check for each in _deletions_of(call) for check in checks_of(existing, each, given)]
     asked = [(wanted.name, resource) for wanted in _wanted(call) for resource in resources_of(existing, call, wanted)]
     if tagging := _tag_on_create(call):  # of what is made, not of what it is made of
-        asked += [(tagging, resource) for _, resource in asked]
+        made = [resource for _, resource in asked if _is_made(call, resource)]
+        asked += [(tagging, resource) for resource in made or [resource for _, resource in asked]]
     if call.service == "s3" and call.operation in S3_COPIES:
         asked.append(_of_the_source(call))
     if call.service == "s3":
@@ -62,6 +63,12 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any] | None = 
     if (call.service, call.operation) == ("sagemaker", "CreateModel"):
         asked += _of_packages_elsewhere(existing, call)
     return [Check(action, resource, Keys(call, existing, resource, given or {})) for action, resource in asked]
+
+
+def _is_made(call: Call, resource: str) -> bool:
+    """An inference component is made on an endpoint, and both are asked for; only what is called like the operation gets the tags."""
+    kind = resource.rpartition(":")[2].partition("/")[0].replace("-", "")
+    return call.operation.lower() == f"create{kind}"
 
 
 def _deletions_of(call: Call) -> list[Call]:

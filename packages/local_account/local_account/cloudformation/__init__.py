@@ -47,6 +47,7 @@ _RESOURCE_TYPES = (
     sagemaker.Model,
     sagemaker.EndpointConfig,
     sagemaker.Endpoint,
+    sagemaker.InferenceComponent,
     application_autoscaling.ScalableTarget,
     application_autoscaling.ScalingPolicy,
     scheduler.Schedule,

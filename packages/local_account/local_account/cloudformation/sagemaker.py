@@ -180,6 +180,56 @@ class Endpoint(ResourceType):
         return endpoint
 
 
+class InferenceComponent(ResourceType):
+    """Ref and GetAtt InferenceComponentArn: the ARN. Complete once it is in service; an update that SageMaker took back fails.
+
+    Copies are set with every update that changes the template's (`update` of the type's handlers in AWS's schema).
+    """
+
+    name = "AWS::SageMaker::InferenceComponent"
+    name_property = "InferenceComponentName"
+
+    def create(self, logical_id: str, properties: Properties, stack_name: str) -> tuple[str, Attributes]:
+        client = self.client("sagemaker")
+        name = properties.get("InferenceComponentName") or generated_name(stack_name, logical_id)
+        request = {**_without(properties, "DeploymentConfig"), "InferenceComponentName": name}
+        arn = client.create_inference_component(**api_request(client, "CreateInferenceComponent", request))["InferenceComponentArn"]
+        try:
+            self._settled(name)
+        except ValueError:
+            client.delete_inference_component(InferenceComponentName=name)  # as of an endpoint
+            raise
+        return arn, {"InferenceComponentArn": arn}
+
+    def modify(self, physical_id: str, old: Properties, new: Properties) -> Attributes:
+        client, name = self.client("sagemaker"), last_part(physical_id)
+        retag(client, physical_id, old, new)
+        changing = ("Specification", "RuntimeConfig")
+        if any(old.get(key) != new.get(key) for key in changing):
+            given = {key: new[key] for key in (*changing, "DeploymentConfig") if key in new}
+            client.update_inference_component(**api_request(client, "UpdateInferenceComponent", {**given, "InferenceComponentName": name}))
+            settled = self._settled(name)
+            if settled["Specification"]["ModelName"] != new["Specification"]["ModelName"]:
+                raise ValueError(f"Inference component {name} was rolled back: {settled.get('FailureReason', 'no reason given')}")
+        return {"InferenceComponentArn": physical_id}
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        self.client("sagemaker").delete_inference_component(InferenceComponentName=last_part(physical_id))
+
+    def _settled(self, name: str) -> dict[str, Any]:
+        """As of an endpoint."""
+        while True:
+            component: dict[str, Any] = self.client("sagemaker").describe_inference_component(InferenceComponentName=name)
+            status = component["InferenceComponentStatus"]
+            if status not in _ENDPOINT_IN_PROGRESS:
+                break
+            if self.context.stopping.wait(_POLL_SECONDS):
+                raise ValueError("the local account is stopping")
+        if status != "InService":
+            raise ValueError(f"Inference component {name} is {status}: {component.get('FailureReason', 'no reason given')}")
+        return component
+
+
 def _config(properties: Properties) -> str:
     """Templates refer to the configuration by name or by ARN."""
     return last_part(str(properties["EndpointConfigName"]))

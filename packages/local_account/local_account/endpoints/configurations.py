@@ -47,7 +47,8 @@ class Configurations(Resources):
         """Raises ServiceError for a variant that SageMaker refuses, or that needs what the local account has not."""
         name = variant["VariantName"]
         if "ModelName" not in variant:
-            raise NotEmulatedError("sagemaker", f"CreateEndpointConfig with inference components (variant {name} has no ModelName)")
+            self._check_for_components(variant, request)
+            return
         if "ManagedInstanceScaling" in variant:
             # AWS's words: https://github.com/hashicorp/terraform-provider-aws/pull/45926
             raise InvalidError("ManagedInstanceScaling is only supported for inference component endpoints.")
@@ -78,3 +79,15 @@ class Configurations(Resources):
         found = [what for what, is_so in excluded.items() if is_so]
         if found:
             raise InvalidError(f"Variant {variant['VariantName']} hosts many models, which does not support {' or '.join(found)}.")
+
+    @staticmethod
+    def _check_for_components(variant: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+        """A variant without a model is for inference components. What AWS does not describe together with them is refused by name."""
+        for other in ("DataCaptureConfig", "AsyncInferenceConfig", "ShadowProductionVariants"):
+            if request.get(other):
+                raise NotEmulatedError("sagemaker", f"CreateEndpointConfig with inference components and {other}")
+        if len(request["ProductionVariants"]) > 1 or "ServerlessConfig" in variant:
+            raise NotEmulatedError("sagemaker", "CreateEndpointConfig with inference components on several variants or without instances")
+        missing = [name for name, given in (("ExecutionRoleArn", request), ("InstanceType", variant)) if given.get(name) is None]
+        if missing:
+            raise InvalidError(f"Variant {variant['VariantName']} has no ModelName, so {' and '.join(missing)} is needed.")

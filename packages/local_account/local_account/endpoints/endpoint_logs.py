@@ -1,4 +1,5 @@
-"""What the instances of endpoints print, in CloudWatch Logs: group `/aws/sagemaker/Endpoints/<endpoint>`, a stream for each instance.
+"""What the instances of endpoints print, in CloudWatch Logs: group `/aws/sagemaker/Endpoints/<endpoint>` or
+`/aws/sagemaker/InferenceComponents/<component>`, a stream for each instance.
 
 In: the instances' log files. Out: an event for each line, written as the model's role; a role that may not write has no log in the
 cloud, and its endpoint serves all the same. Source: SageMaker developer guide, "Log groups and streams that SageMaker AI logs".
@@ -46,10 +47,10 @@ class EndpointLogs(Part):
         self._followed: dict[Path, _Followed] = {}
         context.in_background(self._write_regularly, name="endpoint-logs")
 
-    def follow(self, file: Path, role: Role, endpoint: str, variant: str) -> None:
+    def follow(self, file: Path, role: Role, group: str, variant: str) -> None:
         """Before the instance that writes it starts."""
         start = file.stat().st_size if file.exists() else 0  # an endpoint of the same name may have been there before
-        self._followed[file] = _Followed(role, f"/aws/sagemaker/Endpoints/{endpoint}", f"{variant}/i-{uuid.uuid4().hex[:17]}", start)
+        self._followed[file] = _Followed(role, group, f"{variant}/i-{uuid.uuid4().hex[:17]}", start)
 
     def over(self, file: Path) -> None:
         """The instance has ended: nothing more will be in its file."""

@@ -21,7 +21,7 @@ from local_account.endpoints.models import Models, data_url, is_multi_model
 from local_account.endpoints.multi_model import Archives, MultiModelVariant
 from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts, records, variants_of
 from local_account.endpoints.serverless import ServerlessVariant
-from local_account.roles import Role
+from local_account.roles import Role, sagemaker_role
 from local_account.sagemaker.jobs.record import LONGEST_REASON
 
 #: Alarms are looked at this often while a step bakes, in simulated seconds, but not more often than in real ones.
@@ -47,6 +47,8 @@ def set_status(context: Context, endpoint: Endpoint, status: str, reason: str | 
     record = endpoint.record
     record["EndpointStatus"], record["FailureReason"] = status, reason[:LONGEST_REASON] if reason else None
     record["LastModifiedTime"] = context.clock.now()
+    if not endpoint.is_listed:
+        return
     detail = {
         "EndpointName": endpoint.name,
         "EndpointArn": record["EndpointArn"],
@@ -152,7 +154,7 @@ def scale(endpoints: Endpoints, endpoint: Endpoint, wanted: Sequence[Mapping[str
 
 def end_idle(endpoints: Endpoints, now: float) -> None:
     """`now`: simulated time in seconds since 1970."""
-    for endpoint in list(endpoints.by_name.values()):
+    for endpoint in endpoints.all():
         for variant in endpoint.variants():
             if isinstance(variant, ServerlessVariant):
                 variant.end_idle(now)
@@ -178,8 +180,10 @@ def _build(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str,
     counts = desired_counts(variants_of(configuration))
     try:
         for variant in variants_of(configuration):
+            if "ModelName" not in variant:
+                continue  # components.py puts models there
             opt_ml = context.directory("endpoints", endpoint.name, name, variant["VariantName"])
-            built = _variant(endpoints, variant, opt_ml, _log_paths(context, endpoint.name, variant, name))
+            built = _variant(endpoints, variant, opt_ml, _log_paths(context, endpoint, variant, name))
             (fleet.shadows if variant in shadows else fleet.variants)[built.name] = built
             built.begin(instances_of(counts[built.name], share))
             if endpoint.deleted.is_set():
@@ -219,13 +223,13 @@ def _queue(context: Context, endpoint: Endpoint, configuration: Mapping[str, Any
     endpoint.backlog.configure(asynchronous, _role(context, configuration))
 
 
-def _log_paths(context: Context, endpoint: str, variant: Mapping[str, Any], configuration: str) -> Callable[[int], Path]:
+def _log_paths(context: Context, endpoint: Endpoint, variant: Mapping[str, Any], configuration: str) -> Callable[[int], Path]:
     """A file for each instance, which is also written into CloudWatch Logs."""
     role, name = Models.at(context).role(variant["ModelName"]), str(variant["VariantName"])
 
     def path(number: int) -> Path:
-        file = context.log_path("endpoint", f"{endpoint}/{name}/{configuration}-{number}")
-        EndpointLogs.at(context).follow(file, role, endpoint, name)
+        file = context.log_path("endpoint", f"{endpoint.name}/{name}/{configuration}-{number}")
+        EndpointLogs.at(context).follow(file, role, endpoint.log_group, name)
         return file
 
     return path
@@ -263,7 +267,9 @@ def _interrupted(context: Context, endpoint: Endpoint, simulated_seconds: float)
 
 
 def _role(context: Context, configuration: Mapping[str, Any]) -> Role:
-    """In whose name SageMaker works for an endpoint: the role of its model (the first one's, of several)."""
+    """In whose name SageMaker works for an endpoint: its own role, or that of its model (the first one's, of several)."""
+    if "ExecutionRoleArn" in configuration:
+        return sagemaker_role(context, configuration["ExecutionRoleArn"], context.arn("sagemaker", "endpoint/*"))
     return Models.at(context).role(configuration["ProductionVariants"][0]["ModelName"])
 
 

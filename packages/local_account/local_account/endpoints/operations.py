@@ -13,7 +13,7 @@ from typing import Any
 
 from local_account import listing
 from local_account.context import Context
-from local_account.endpoints import data_capture, lifecycle, rollout
+from local_account.endpoints import components, data_capture, lifecycle, rollout
 from local_account.endpoints.configurations import Configurations
 from local_account.endpoints.models import Models
 from local_account.endpoints.registry import Endpoint, Endpoints, desired_counts, records
@@ -41,6 +41,7 @@ def begin(context: Context) -> None:
         **{name: functools.partial(operation, context) for name, operation in of_endpoints.items()},
         **Models.at(context).operations(),
         **Configurations.at(context).operations(),
+        **components.operations(context),
     }
 
 
@@ -53,7 +54,7 @@ def create_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
     counts = desired_counts(configuration["ProductionVariants"])
     rollout.plan(parameters.get("DeploymentConfig"), counts)
     now = context.clock.now()
-    endpoint = endpoints.by_name[name] = Endpoint(
+    endpoint = Endpoint(
         {
             "EndpointName": name,
             "EndpointArn": context.arn("sagemaker", f"endpoint/{name}"),
@@ -66,6 +67,8 @@ def create_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
             "LastModifiedTime": now,
         }
     )
+    components.share(endpoints, endpoint, configuration)
+    endpoints.by_name[name] = endpoint
     Tags.at(context).add(endpoint.record["EndpointArn"], parameters.get("Tags"))
     lifecycle.set_status(context, endpoint, "Creating")
     context.in_background(lifecycle.create, endpoints, endpoint, configuration, failed=lifecycle.broken_off(endpoints, endpoint))
@@ -106,6 +109,9 @@ def update_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
         if "DataCaptureConfig" not in excluded:
             source = endpoint.capture_source
             capture = (source, (configurations.find(source) or {}).get("DataCaptureConfig"))
+    if (endpoint.shared is None) != all("ModelName" in variant for variant in configuration["ProductionVariants"]):
+        raise InvalidError("An endpoint whose models are inference components stays one, and one with models of its own, too.")
+    components.share(endpoints, endpoint, configuration)
     deployment = parameters.get("DeploymentConfig")
     if deployment is None and parameters.get("RetainDeploymentConfig"):
         deployment = endpoint.record["LastDeploymentConfig"]
@@ -143,6 +149,8 @@ def update_endpoint_weights_and_capacities(context: Context, parameters: dict[st
 def delete_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
     endpoints = Endpoints.at(context)
     endpoint = _endpoint(context, parameters["EndpointName"])
+    if components.has_components(endpoints, endpoint):
+        raise InvalidError(f'Cannot delete endpoint "{endpoint.record["EndpointArn"]}" while it hosts inference components.')
     endpoints.by_name.pop(endpoint.name, None)
     lifecycle.delete(endpoints, endpoint)
     Tags.at(context).forget(endpoint.record["EndpointArn"])
@@ -231,6 +239,8 @@ def _changeable(context: Context, name: str) -> Endpoint:
 
 
 def _check_wanted(endpoint: Endpoint, wanted: Sequence[Mapping[str, Any]]) -> None:
+    if endpoint.shared is not None:
+        raise InvalidError(f"The instances of endpoint {endpoint.name} follow its inference components (ManagedInstanceScaling).")
     names = [change["VariantName"] for change in wanted]
     if len(set(names)) != len(names):
         raise InvalidError("The variant names of DesiredWeightsAndCapacities are not unique.")

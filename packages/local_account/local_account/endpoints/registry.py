@@ -15,6 +15,7 @@ from local_account.endpoints.backlog import Backlog
 from local_account.endpoints.data_capture import DataCapture
 from local_account.endpoints.fleet import Fleet, Variant
 from local_account.endpoints.launcher import Launcher
+from local_account.endpoints.sharing import Shared
 from local_account.endpoints.traffic import Traffic
 
 #: What a configuration and DescribeEndpoint call the variants that answer, and those that get copies.
@@ -27,6 +28,8 @@ class Endpoint:
     `capture_source` is the configuration whose data capture it runs with.
     """
 
+    is_listed = True
+
     def __init__(self, record: dict[str, Any]) -> None:
         self.record = record
         self.capture_source = str(record["EndpointConfigName"])
@@ -36,6 +39,7 @@ class Endpoint:
         self.candidate_share = 0.0
         self.capture: DataCapture | None = None
         self.backlog: Backlog | None = None  # of an asynchronous endpoint
+        self.shared: Shared | None = None  # of one whose models are inference components
         self.deleted = threading.Event()
         self.changing = threading.Lock()  # held while the set of processes changes
 
@@ -47,7 +51,17 @@ class Endpoint:
     def status(self) -> str:
         return str(self.record["EndpointStatus"])
 
+    @property
+    def log_group(self) -> str:
+        return f"/aws/sagemaker/Endpoints/{self.name}"
+
+    def dimensions(self, variant: str) -> dict[str, str]:
+        """Of its metrics."""
+        return {"EndpointName": self.name, "VariantName": variant}
+
     def describe(self) -> dict[str, Any]:
+        if self.shared is not None:
+            self.record["ProductionVariants"][0] |= dict.fromkeys(("DesiredInstanceCount", "CurrentInstanceCount"), self.shared.instances)
         return {**self.record, **{kind: [dict(variant) for variant in self.record[kind]] for kind in KINDS if self.record.get(kind)}}
 
     def fleets(self) -> list[Fleet]:
@@ -79,11 +93,16 @@ class Endpoints(Part):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.by_name: dict[str, Endpoint] = {}
+        self.components: dict[str, Endpoint] = {}  # components.py
         self.launcher = Launcher(context, self._instance_ended)
+
+    def all(self) -> list[Endpoint]:
+        """Also the inference components."""
+        return [*self.by_name.values(), *self.components.values()]
 
     def _instance_ended(self, pid: int, code: int) -> None:
         """Replace a serving instance that ended by itself, as SageMaker replaces an unhealthy one."""
-        for endpoint in list(self.by_name.values()):
+        for endpoint in self.all():
             for variant in endpoint.variants():
                 if variant.forget(pid) and not endpoint.deleted.is_set() and not self.context.stopping.is_set():
                     self._replace(endpoint, variant, code)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from local_account.context import Context
+from local_account.endpoints import components
 from local_account.endpoints.fleet import Fleet, Instance, Variant
 from local_account.endpoints.instance_client import InstanceGoneError, NotConnectedError, Reply
 from local_account.endpoints.multi_model import NotLoadedError
@@ -30,6 +31,8 @@ _ATTEMPTS, _RETRY_SECONDS = 6, 0.2
 
 _PREFIX = "x-amzn-sagemaker-"
 TARGET_MODEL = f"{_PREFIX}target-model"
+#: Names the model of an endpoint that several share.
+COMPONENT = f"{_PREFIX}inference-component"
 _log = logging.getLogger(__name__)
 #: Requests to shadows that are under way.
 _copies: set[asyncio.Future[None]] = set()
@@ -105,7 +108,7 @@ async def _ask_shadow(context: Context, endpoint: Endpoint, shadow: Variant, hea
 
 def _check(headers: Mapping[str, str]) -> None:
     """Raises ServiceError for what no endpoint answers."""
-    for option in ("target-container-hostname", "session-id", "enable-explanations", "inference-component"):
+    for option in ("target-container-hostname", "session-id", "enable-explanations"):
         if f"{_PREFIX}{option}" in headers:
             raise NotEmulatedError("sagemaker-runtime", f"InvokeEndpoint with {_PREFIX}{option}")
 
@@ -116,7 +119,7 @@ async def _serve(context: Context, endpoint_name: str, headers: Mapping[str, str
     Each attempt chooses anew: a deployment may have replaced the fleet that the attempt before chose.
     """
     for attempt in range(1, _ATTEMPTS + 1):
-        endpoint, fleet = _choose(context, endpoint_name)
+        endpoint, fleet = _choose(context, endpoint_name, headers.get(COMPONENT))
         variant = fleet.pick(headers.get(f"{_PREFIX}target-variant"))
         _require_payload(variant, body)
         _require_target(endpoint, variant, headers.get(TARGET_MODEL))
@@ -162,9 +165,10 @@ def _error_of(context: Context, endpoint_name: str, problem: str) -> ServiceErro
     return ServiceError("ValidationError", f"Endpoint {endpoint_name} of account {context.settings.account_id} {problem}.")
 
 
-def _choose(context: Context, endpoint_name: str) -> tuple[Endpoint, Fleet]:
+def _choose(context: Context, endpoint_name: str, component: str | None) -> tuple[Endpoint, Fleet]:
     """The fleet that gets a request at this moment. Raises ServiceError without one."""
     endpoint = Endpoints.at(context).by_name.get(endpoint_name)
+    endpoint = components.invoked(context, endpoint, component) if endpoint is not None else None
     fleet = endpoint.serving() if endpoint is not None else None
     if endpoint is None or fleet is None:
         raise _error_of(context, endpoint_name, "not found")
@@ -222,7 +226,7 @@ def _model_error(context: Context, endpoint: Endpoint, answer: Reply, instance: 
     log = instance.log_file if instance else context.log_path("endpoint", endpoint.name)
     content: dict[str, Any] = {
         "ErrorCode": f"{'CLIENT_ERROR' if side == 'client' else 'INTERNAL_FAILURE'}_FROM_MODEL",
-        "LogStreamArn": context.arn("logs", f"log-group:/aws/sagemaker/Endpoints/{endpoint.name}"),
+        "LogStreamArn": context.arn("logs", f"log-group:{endpoint.log_group}"),
         "Message": f'Received {side} error ({answer.status}) from primary with message "{original}". See {log} for more information.',
         "OriginalMessage": original,
         "OriginalStatusCode": answer.status,

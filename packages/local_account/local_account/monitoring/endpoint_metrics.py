@@ -1,14 +1,15 @@
 """Publishes what endpoints did and what their processes used, as SageMaker does: namespaces, names, units and dimensions are its own.
 
 In: `Traffic` counters and the instances' processes. Out: metrics in `AWS/SageMaker` and `/aws/sagemaker/Endpoints`, by EndpointName
-and VariantName. Nothing is published for a minute without invocations, which is why a SageMaker endpoint without any traffic
-does not scale in. Source: SageMaker Developer Guide, "Amazon SageMaker AI metrics in Amazon CloudWatch".
+and VariantName, and of inference components by their name. Nothing is published for a minute without invocations, which is why a
+SageMaker endpoint without any traffic does not scale in. Source: SageMaker Developer Guide, "Amazon SageMaker AI metrics in Amazon
+CloudWatch".
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import psutil
 
@@ -21,7 +22,7 @@ from local_account.endpoints.traffic import Minute
 from local_account.monitoring import kinds_of_endpoint, store
 from local_account.monitoring.store import Datum
 
-INVOCATIONS, UTILISATION = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
+INVOCATIONS, UTILISATION, COPIES = "AWS/SageMaker", "/aws/sagemaker/Endpoints", "/aws/sagemaker/InferenceComponents"
 _CONCURRENCY_SECONDS = 10
 #: A minute's latencies are stored as at most this many groups, and the slowest one by one, so that percentiles stay exact there.
 _GROUPS, _SINGLE = 20, 8
@@ -41,23 +42,30 @@ class Publisher:
         minute = int(now // 60)
         invocations: list[Datum] = []
         utilisation: list[Datum] = []
-        for endpoint in list(Endpoints.at(self._context).by_name.values()):
+        of_copies: list[Datum] = []
+        for endpoint in Endpoints.at(self._context).all():
             weight, left_out = self._context.clock.request_weight, kinds_of_endpoint.unpublished(endpoint)
             of_requests: list[Datum] = []
             of_instances: list[Datum] = []
             for (variant, counted), counts in endpoint.traffic.take_before(minute).items():
-                of_requests += _minute_data(endpoint.name, variant, counted * 60.0, counts, weight)
+                of_requests += _minute_data(endpoint.dimensions(variant), counted * 60.0, counts, weight)
             for running in list(endpoint.variants()):
                 of_requests += self._concurrency_data(endpoint, running, now)
                 if minute > self._minute:
                     of_instances += self._utilisation_data(endpoint, running, (minute - 1) * 60.0)
                 if isinstance(running, ServerlessVariant):
-                    of_requests += kinds_of_endpoint.concurrency(running, _dimensions(endpoint.name, running.name), now)
+                    of_requests += kinds_of_endpoint.concurrency(running, endpoint.dimensions(running.name), now)
+            if not endpoint.is_listed:
+                if minute > self._minute:
+                    of_requests += kinds_of_endpoint.silence(endpoint, of_requests, (minute - 1) * 60.0)
+                invocations += kinds_of_endpoint.of_component(of_requests)
+                of_copies += kinds_of_endpoint.of_component(of_instances)
+                continue
             invocations += [datum for datum in of_requests if datum.name not in left_out]
             invocations += kinds_of_endpoint.backlog(endpoint, now)
             utilisation += [datum for datum in of_instances if datum.name not in left_out]
         self._minute = minute
-        for namespace, data in ((INVOCATIONS, invocations), (UTILISATION, utilisation)):
+        for namespace, data in ((INVOCATIONS, invocations), (UTILISATION, utilisation), (COPIES, of_copies)):
             if data:
                 store.put(self._context, namespace, data)
 
@@ -73,13 +81,13 @@ class Publisher:
             return []
         self._concurrency[key] = seconds, real, tick
         mean = max(0.0, (seconds - before_seconds) / (real - before_real)) / max(1, len(variant.instances))
-        dimensions = _dimensions(endpoint.name, variant.name)
+        dimensions = endpoint.dimensions(variant.name)
         ticks = range(max(before_tick, tick - 6), tick)  # a beat that came late covers several
         return [Datum("ConcurrentRequestsPerModel", dimensions, at * float(_CONCURRENCY_SECONDS), "Count", [mean]) for at in ticks]
 
     def _utilisation_data(self, endpoint: Endpoint, variant: Variant, at: float) -> list[Datum]:
         """Measured use of each instance: CPU in percent of one core, memory and disk in percent of the machine's."""
-        dimensions = _dimensions(endpoint.name, variant.name)
+        dimensions = endpoint.dimensions(variant.name)
         cpu, memory = [], []
         for instance in variant.instances:
             try:
@@ -104,13 +112,8 @@ def _memory_percent(variant: Variant, process: psutil.Process) -> float:
     return float(process.memory_percent())
 
 
-def _dimensions(endpoint: str, variant: str) -> dict[str, str]:
-    return {"EndpointName": endpoint, "VariantName": variant}
-
-
-def _minute_data(endpoint: str, variant: str, at: float, counts: Minute, weight: float) -> list[Datum]:
+def _minute_data(dimensions: Mapping[str, str], at: float, counts: Minute, weight: float) -> list[Datum]:
     """The metrics of a minute; each invocation counts as `weight` of them (`Clock.request_weight`)."""
-    dimensions = _dimensions(endpoint, variant)
     others = list(kinds_of_endpoint.measured(counts, dimensions, at, weight))
     if not counts.invocations:
         return others

@@ -1,4 +1,4 @@
-"""Metrics that only serverless, asynchronous or multi-model endpoints have, and which of the usual ones those have not.
+"""Metrics that only serverless, asynchronous or multi-model endpoints or inference components have, and which of the usual ones those lack.
 
 In: the endpoint and what it counted. Out: data for `endpoint_metrics.py`. Sources: SageMaker guide, "Alarms and logs for tracking metrics
 from serverless endpoints" and "Monitor asynchronous endpoint", each with an exhaustive list.
@@ -6,7 +6,8 @@ from serverless endpoints" and "Monitor asynchronous endpoint", each with an exh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from local_account.endpoints.multi_model import MultiModelVariant
@@ -17,6 +18,32 @@ from local_account.monitoring.store import Datum
 
 _NOT_SERVERLESS = frozenset({"InvocationsPerInstance", "ConcurrentRequestsPerModel", "CPUUtilization", "DiskUtilization"})
 _NOT_ASYNCHRONOUS = frozenset({"Invocations", "InvocationsPerInstance", "OverheadLatency", "ConcurrentRequestsPerModel"})
+
+
+#: What a component's copies have instead of an instance's. Source: SageMaker guide, "Amazon SageMaker AI metrics in Amazon CloudWatch".
+_OF_COMPONENT = {
+    "InvocationsPerInstance": "InvocationsPerCopy",
+    "ConcurrentRequestsPerModel": "ConcurrentRequestsPerCopy",
+    "CPUUtilization": "CPUUtilizationNormalized",
+    "MemoryUtilization": "MemoryUtilizationNormalized",
+}
+_NOT_OF_COMPONENT = frozenset({"DiskUtilization"})
+
+
+def of_component(data: Sequence[Datum]) -> list[Datum]:
+    return [replace(datum, name=_OF_COMPONENT.get(datum.name, datum.name)) for datum in data if datum.name not in _NOT_OF_COMPONENT]
+
+
+def silence(component: Endpoint, published: Sequence[Datum], at: float) -> Iterator[Datum]:
+    """Zero invocations of a copy in a minute without any, or target tracking on them could not go down to none, as the guide does it
+    ("Scale an endpoint to zero instances"). AWS does not say so in words.
+    """
+    if any(datum.name == "InvocationsPerInstance" for datum in published):
+        return
+    for variant in component.variants():
+        if variant.instances:
+            yield Datum("InvocationsPerInstance", component.dimensions(variant.name), at, "None", [0.0])
+            return
 
 
 def unpublished(endpoint: Endpoint) -> frozenset[str]:

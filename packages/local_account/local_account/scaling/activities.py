@@ -16,7 +16,7 @@ from typing import Any
 
 from capacity.bounds import Decision
 from local_account.context import Context, Part
-from local_account.scaling.dimensions import words
+from local_account.scaling.dimensions import Scaled, words
 
 RECORD_FILE = "scaling.jsonl"
 
@@ -31,13 +31,12 @@ class Activities(Part):
         self.records: list[dict[str, Any]] = []
         self.activities: list[dict[str, Any]] = []
 
-    def observe(self, resource_id: str, now: float, *, load: float, running: int, desired: int, decision: Decision | None = None) -> None:
+    def observe(self, scaled: Scaled, now: float, *, load: float, running: int, desired: int, decision: Decision | None = None) -> None:
         """Add one line to the record."""
-        _, endpoint, _, variant = resource_id.split("/")
         record = {
             "time": datetime.fromtimestamp(now, UTC).isoformat(),
-            "endpoint": endpoint,
-            "variant": variant,
+            "endpoint": scaled.endpoint.name,
+            "variant": scaled.variant,
             "load": load,
             "instances": running,
             "desired": desired,

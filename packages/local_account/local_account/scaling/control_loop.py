@@ -1,6 +1,6 @@
 """Lets Application Auto Scaling act: at every beat, for every scalable target, `capacity.engine` decides and the endpoint follows.
 
-In: moto's targets, policies and scheduled actions; CloudWatch's metrics and alarms. Out: UpdateEndpointWeightsAndCapacities calls,
+In: moto's targets, policies and scheduled actions; CloudWatch's metrics and alarms. Out: calls of SageMaker,
 DescribeScalingActivities and the record of `activities.py`.
 """
 
@@ -14,17 +14,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from capacity.api import configuration_from_api, with_dimensions
+from capacity.api import configuration_from_api
 from capacity.bounds import Decision
 from capacity.engine import AGGREGATIONS, ScalingEngine
 from capacity.model import MetricSpecification
 from local_account.context import Context
-from local_account.endpoints.registry import Endpoint, Endpoints
 from local_account.monitoring import alarm_loop, heartbeat, store
 from local_account.monitoring.store import MetricStat
 from local_account.scaling.activities import Activities
-from local_account.scaling.dimensions import capacity, wanted, words
-from local_account.scaling.operations import NAMESPACE, backend, endpoint_and_variant
+from local_account.scaling.dimensions import Scaled, ask_for, capacity, find, words
+from local_account.scaling.operations import NAMESPACE, backend
 
 _log = logging.getLogger(__name__)
 _MINUTE = 60
@@ -59,11 +58,10 @@ class ControlLoop:
         for gone in set(self._watched) - set(targets):
             del self._watched[gone]
         for resource_id, target in targets.items():
-            name, variant = endpoint_and_variant(resource_id)
-            endpoint = Endpoints.at(self._context).by_name.get(name)
-            if endpoint is not None and endpoint.fleet is not None and not endpoint.deleted.is_set():
+            scaled = find(self._context, resource_id, target.scalable_dimension)
+            if scaled is not None and scaled.endpoint.fleet is not None and not scaled.endpoint.deleted.is_set():
                 watched = self._engine_of(resource_id, target, now)
-                self._step_target(watched, target, endpoint, variant, now)
+                self._step_target(watched, target, scaled, now)
 
     def _engine_of(self, resource_id: str, target: Any, now: float) -> _Watched:
         """The target's engine; a new one when the target, a policy or a scheduled action has changed."""
@@ -84,31 +82,29 @@ class ControlLoop:
             watched = self._watched[resource_id] = _Watched(engine, fingerprint, bounds)
         return watched
 
-    def _step_target(self, watched: _Watched, target: Any, endpoint: Endpoint, variant: str, now: float) -> None:
+    def _step_target(self, watched: _Watched, target: Any, scaled: Scaled, now: float) -> None:
         engine = watched.engine
         interval = min([metric.period_seconds for metric in engine.metrics] + [_MINUTE])
         if watched.stepped >= int(now // interval):
             return
         watched.stepped = int(now // interval)
-        now_has = capacity(target.scalable_dimension, endpoint.variant_record(variant))
+        now_has = capacity(target.scalable_dimension, scaled.endpoint.variant_record(scaled.variant))
         desired, running = now_has.desired, now_has.running
         decisions = engine.step(
             now,
             desired=desired,
             running=running,
-            updating=endpoint.status != "InService",
-            datapoints={
-                metric: self._values(metric, count, endpoint.name, variant, now) for metric, count in engine.datapoints_needed.items()
-            },
+            updating=scaled.endpoint.status != "InService",
+            datapoints={metric: self._values(metric, count, scaled, now) for metric, count in engine.datapoints_needed.items()},
             breaches=self._breaches(target.resource_id),
         )
         watched.bounds = target.min_capacity, target.max_capacity = engine.min_capacity, engine.max_capacity
-        self._observe(watched, target.resource_id, now, running, desired)
+        self._observe(watched, target.resource_id, scaled, now, running, desired)
         for decision in decisions:
-            self._perform(decision, target, now, running)
+            self._perform(decision, target, scaled, now, running)
 
-    def _values(self, metric: MetricSpecification, count: int, endpoint: str, variant: str, now: float) -> list[float | None]:
-        read = metric if metric.dimensions else with_dimensions(metric, endpoint, variant)
+    def _values(self, metric: MetricSpecification, count: int, scaled: Scaled, now: float) -> list[float | None]:
+        read = scaled.metric(metric)
         return store.series(MetricStat(read.namespace, read.name, dict(read.dimensions), read.statistic, read.period_seconds), now, count)
 
     def _breaches(self, resource_id: str) -> dict[str, tuple[float, float]]:
@@ -132,30 +128,25 @@ class ControlLoop:
                     found[policy.policy_name] = aggregation(present) if present else alarm["Threshold"], alarm["Threshold"]
         return found
 
-    def _observe(self, watched: _Watched, resource_id: str, now: float, running: int, desired: int) -> None:
+    def _observe(self, watched: _Watched, resource_id: str, scaled: Scaled, now: float, running: int, desired: int) -> None:
         if watched.observed < int(now // _MINUTE):
             watched.observed = int(now // _MINUTE)
-            Activities.at(self._context).observe(resource_id, now, load=self._load(resource_id, now), running=running, desired=desired)
+            Activities.at(self._context).observe(scaled, now, load=self._load(scaled, now), running=running, desired=desired)
 
-    def _load(self, resource_id: str, now: float) -> float:
+    def _load(self, scaled: Scaled, now: float) -> float:
         """Invocations in the last minute that is over."""
-        endpoint, variant = endpoint_and_variant(resource_id)
-        dimensions = {"EndpointName": endpoint, "VariantName": variant}
+        dimensions = scaled.endpoint.dimensions(scaled.variant)
         return store.series(MetricStat("AWS/SageMaker", "Invocations", dimensions, "Sum", _MINUTE), now, 1)[0] or 0.0
 
-    def _perform(self, decision: Decision, target: Any, now: float, running: int) -> None:
+    def _perform(self, decision: Decision, target: Any, scaled: Scaled, now: float, running: int) -> None:
         history, resource_id, dimension = Activities.at(self._context), target.resource_id, target.scalable_dimension
-        history.observe(resource_id, now, load=self._load(resource_id, now), running=running, desired=decision.new, decision=decision)
+        history.observe(scaled, now, load=self._load(scaled, now), running=running, desired=decision.new, decision=decision)
         activity = history.begin({"ServiceNamespace": NAMESPACE, "ResourceId": resource_id, "ScalableDimension": dimension}, decision)
         if not decision.changes_capacity:
             activity.update(Description=f"Setting {decision.cause}.", StatusCode="Successful", EndTime=now)
             return
-        endpoint, variant = endpoint_and_variant(resource_id)
-        changes = [wanted(dimension, variant, decision.new)]
         try:
-            self._context.client("sagemaker").update_endpoint_weights_and_capacities(
-                EndpointName=endpoint, DesiredWeightsAndCapacities=changes
-            )
+            ask_for(self._context.client("sagemaker"), dimension, scaled, decision.new)
             activity.update(
                 StatusCode="Successful", EndTime=now, StatusMessage=f"Successfully set desired {words(dimension)} to {decision.new}."
             )

@@ -6,13 +6,12 @@ every other scalable dimension is refused by name (`api/lists/`).
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from capacity.api import policy_from_api, scheduled_action_from_api, with_dimensions
+from capacity.api import policy_from_api, scheduled_action_from_api
 from capacity.bounds import scheduled_times
 from capacity.engine import tracking_alarms
 from capacity.model import Assumptions, CapacityError, TargetTrackingPolicy
@@ -20,11 +19,10 @@ from local_account import listing
 from local_account.authorization import linked_roles
 from local_account.context import Context
 from local_account.emulators import moto_backends
-from local_account.endpoints.registry import Endpoints
 from local_account.errors import InvalidError, ServiceError
 from local_account.moto_operations import Operation, install_operations
 from local_account.scaling.activities import Activities
-from local_account.scaling.dimensions import INSTANCES, PROVISIONED, require_scalable
+from local_account.scaling.dimensions import INSTANCES, PROVISIONED, find, require_scalable
 
 NAMESPACE = "sagemaker"
 #: The role that is used whatever role is given, and that is answered.
@@ -33,7 +31,6 @@ _SERVICE_LINKED_ROLE = (
     "arn:aws:iam::{}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
     "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
 )
-_RESOURCE = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
 
 
 def install(context: Context) -> None:
@@ -63,31 +60,22 @@ def backend(context: Context) -> Any:
     return moto_backends("application-autoscaling")[context.settings.account_id][context.settings.region]
 
 
-def endpoint_and_variant(resource_id: str) -> tuple[str, str]:
-    """Names out of `endpoint/<name>/variant/<name>`. Raises ServiceError for anything else."""
-    match = _RESOURCE.fullmatch(resource_id)
-    if match is None:
-        raise InvalidError(f"ResourceId is {resource_id!r}; allowed: endpoint/<endpoint name>/variant/<variant name>")
-    return match[1], match[2]
-
-
 def is_scalable(context: Context, endpoint: str, variant: str) -> bool:
     """Whether the variant is registered."""
     return any(_target(context, f"endpoint/{endpoint}/variant/{variant}", dimension) for dimension in (INSTANCES, PROVISIONED))
 
 
 def register_scalable_target(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
-    name, variant = endpoint_and_variant(parameters["ResourceId"])
-    endpoint = Endpoints.at(context).by_name.get(name)
-    if endpoint is None or variant not in [record["VariantName"] for record in endpoint.record["ProductionVariants"]]:
-        raise InvalidError(f"Could not find variant {variant} of endpoint {name}; create the endpoint first.")
     dimension = parameters["ScalableDimension"]
+    scaled = find(context, parameters["ResourceId"], dimension)
+    if scaled is None:
+        raise InvalidError(f"Could not find {parameters['ResourceId']}; create it first.")
     existing = _target(context, parameters["ResourceId"], dimension)
     low = parameters.get("MinCapacity", existing.min_capacity if existing else None)
     high = parameters.get("MaxCapacity", existing.max_capacity if existing else None)
     if low is None or high is None:
         raise InvalidError("MinCapacity and MaxCapacity are required to register a scalable target.")
-    require_scalable(dimension, endpoint, variant, int(low))
+    require_scalable(dimension, scaled.endpoint, scaled.variant, int(low))
     if int(high) < int(low):
         raise InvalidError(f"Maximum capacity {high} cannot be less than minimum capacity {low}.")
     role = parameters.get("RoleARN") or _SERVICE_LINKED_ROLE.format(context.settings.account_id)
@@ -126,7 +114,7 @@ def put_scaling_policy(context: Context, parameters: dict[str, Any]) -> dict[str
         _delete_alarms(context, previous)
         record.policy_arn, record.creation_time = previous.policy_arn, previous.creation_time
     if isinstance(policy, TargetTrackingPolicy):
-        record.alarms = _create_alarms(context, resource_id, record.policy_arn, policy)
+        record.alarms = _create_alarms(context, parameters, record.policy_arn, policy)
     return {"PolicyARN": record.policy_arn, "Alarms": [{"AlarmName": alarm.name, "AlarmARN": alarm.alarm_arn} for alarm in record.alarms]}
 
 
@@ -199,14 +187,17 @@ def _tags(context: Context, arn: str) -> dict[str, str]:
     raise ServiceError("ResourceNotFoundException", f"There is no scalable target {arn}.")
 
 
-def _create_alarms(context: Context, resource_id: str, policy_arn: str, policy: TargetTrackingPolicy) -> list[SimpleNamespace]:
+def _create_alarms(context: Context, parameters: Mapping[str, Any], policy_arn: str, policy: TargetTrackingPolicy) -> list[SimpleNamespace]:
     """The two alarms of a target tracking policy, named and described as the service does."""
-    endpoint, variant = endpoint_and_variant(resource_id)
+    resource_id = parameters["ResourceId"]
+    scaled = find(context, resource_id, parameters["ScalableDimension"])
+    if scaled is None:
+        raise InvalidError(f"Could not find {resource_id}; it is registered, but gone.")
     created = []
     for alarm in tracking_alarms(policy, Assumptions()):
         side = "AlarmHigh" if alarm.comparison == "GreaterThanThreshold" else "AlarmLow"
         name = f"TargetTracking-{resource_id}-{side}-{uuid.uuid4()}"
-        metric = alarm.metric if alarm.metric.dimensions else with_dimensions(alarm.metric, endpoint, variant)
+        metric = scaled.metric(alarm.metric)
         context.client("cloudwatch").put_metric_alarm(
             AlarmName=name,
             AlarmDescription=f"DO NOT EDIT OR DELETE. For TargetTrackingScaling policy {policy_arn}.",

@@ -1,0 +1,45 @@
+"""What a fleet costs a day beside an endpoint for each of its models. Used by capacity_plan.py and the approver's page.
+
+Input: how a model is served, settings.py's fleets and PRICES. Output: lines. How many instances copies need: capacity/sharing.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from build_scripts.command_line import ProblemError
+from capacity.sharing import Size, instances_needed, size_of
+from settings_schema import Component, Environment
+from settings_schema.fleet import OnFleet
+from settings_schema.reading import Settings
+
+#: Models on the fleet, each as this one.
+_COUNTS = (1, 2, 5, 10)
+_HOURS = 24
+
+
+def lines(settings: Settings, serving: Component, environment: Environment) -> Iterator[str]:
+    """Raises ProblemError for a type without a price."""
+    fleet, price = settings.fleets[serving.fleet], settings.prices
+    instances = fleet.instances[environment.name]
+    hourly = price.usd_per_hour.get(instances.instance_type)
+    if hourly is None:
+        raise ProblemError(f"PRICES.usd_per_hour of settings.py has no {instances.instance_type}; allowed: a price for it")
+    day = _HOURS * hourly
+    models = [item.name for item in settings.models.values() if _is_on(item.serving[environment.name], fleet.name)]
+    yield (
+        f"fleet {fleet.name} in {environment.name}: {instances.min_count} to {instances.max_count} {instances.instance_type}, "
+        f"{instances.min_count * day:.2f} to {instances.max_count * day:.2f} USD a day, shared by {', '.join(models)}"
+    )
+    each = f"{serving.copies} x {serving.memory_mb} MB and {serving.cpu_cores:g} cores each"
+    yield f"of models like this one, {each}, at {price.source}, noted {price.as_of}:"
+    yield f"{'models':>6}  {'instances of the fleet':>22}  {'fleet, USD a day':>16}  {'an endpoint each, USD a day':>27}"
+    size, copy = size_of(instances.instance_type), Size(serving.cpu_cores, serving.memory_mb)
+    for count in _COUNTS if size else ():
+        needed = max(instances_needed([copy] * serving.copies * count, size) or 0, instances.min_count) if size else 0
+        room = "" if needed <= instances.max_count else f"  more than its max_count of {instances.max_count}"
+        yield f"{count:>6}  {needed:>22}  {needed * day:>16.2f}  {count * day:>27.2f}{room}"
+
+
+def _is_on(serving: object, fleet: str) -> bool:
+    return isinstance(serving, OnFleet) and serving.fleet == fleet

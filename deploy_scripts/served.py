@@ -1,0 +1,39 @@
+"""What serves a model in an environment, whichever kind it is: its endpoint, or its inference component on a fleet's.
+
+Both are shown as DescribeEndpoint shows an endpoint, as far as the scripts look: `EndpointStatus`, `FailureReason`, times. A component also
+has `ModelName`, and `Copies`: how many it has and is to have. Used wherever a script looks at what serves.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from build_scripts.missing import found
+from deploy_scripts.live_endpoint import describe_endpoint, package_of, served_package
+from settings_schema import Batch, ServingNames
+from settings_schema.fleet import OnFleet
+from settings_schema.serving import OnEndpoint
+
+
+def describe_served(sagemaker: Any, names: ServingNames, serving: OnEndpoint | Batch | None) -> dict[str, Any] | None:
+    """None where nothing serves yet."""
+    if not isinstance(serving, OnFleet):
+        return describe_endpoint(sagemaker, names.endpoint)
+    component = found(sagemaker.describe_inference_component, InferenceComponentName=names.component)
+    if component is None:
+        return None
+    runtime = component.get("RuntimeConfig") or {}
+    return {
+        "EndpointName": component["EndpointName"],
+        "EndpointStatus": component["InferenceComponentStatus"],
+        "FailureReason": component.get("FailureReason", ""),
+        "CreationTime": component.get("CreationTime"),
+        "LastModifiedTime": component.get("LastModifiedTime"),
+        "ModelName": component["Specification"]["ModelName"],
+        "Copies": (runtime.get("CurrentCopyCount", 0), runtime.get("DesiredCopyCount", 0)),
+    }
+
+
+def package_served(sagemaker: Any, served: dict[str, Any]) -> str | None:
+    """ARN of the model package that serves; None for a model without one, and where its description is gone."""
+    return package_of(sagemaker, served["ModelName"]) if "ModelName" in served else served_package(sagemaker, served)

@@ -1,0 +1,76 @@
+"""Endpoints that several models share: a stack for each fleet and environment, which begins without any model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from settings_schema.reading import Settings
+from tests.infra.cases import TWO
+from tests.infra.conftest import Synthesized, guarded_and_at_once, resources_of
+from tests.infra.grants import Templates
+
+
+@pytest.fixture(scope="module")
+def templates(synthesized: Callable[[Settings], Synthesized]) -> Templates:
+    return synthesized(TWO)[1]
+
+
+def the(kind: str, templates: Templates, stack: str) -> Any:
+    (found,) = resources_of(templates, f"AWS::SageMaker::{kind}", stack=stack).values()
+    return found
+
+
+def test_a_fleet_is_an_endpoint_without_a_model_in_each_environment_that_it_names(templates):
+    live = the("EndpointConfig", templates, "shop--fleet--small--live")
+    (variant,) = live["ProductionVariants"]
+    assert variant["InstanceType"] == "ml.m5d.large"
+    assert variant["ManagedInstanceScaling"] == {"Status": "ENABLED", "MinInstanceCount": 1, "MaxInstanceCount": 3}
+    assert "ModelName" not in variant
+    assert "ExecutionRoleArn" in live
+    assert the("Endpoint", templates, "shop--fleet--small--live")["EndpointName"] == "shop--fleet--small--live"
+
+
+def test_a_fleet_may_go_down_to_no_instance_and_begins_with_one(templates):
+    (variant,) = the("EndpointConfig", templates, "shop--fleet--small--try")["ProductionVariants"]
+    assert (variant["InitialInstanceCount"], variant["ManagedInstanceScaling"]["MinInstanceCount"]) == (1, 0)
+
+
+def test_a_model_on_a_fleet_is_a_component_of_its_own_with_what_is_reserved_for_it(templates):
+    component = the("InferenceComponent", templates, "shop--fish--live")
+    assert component["EndpointName"] == {"Fn::ImportValue": "shop--fleet--small--live-EndpointName"}, "which keeps the fleet there"
+    assert component["InferenceComponentName"] == "shop--fish--live"
+    assert component["Specification"]["ComputeResourceRequirements"] == {"MinMemoryRequiredInMb": 2048, "NumberOfCpuCoresRequired": 0.5}
+    guarded, at_once = guarded_and_at_once(component)
+    assert guarded["RollingUpdatePolicy"]["MaximumBatchSize"] == {"Type": "CAPACITY_PERCENT", "Value": 50}
+    assert len(guarded["AutoRollbackConfiguration"]["Alarms"]) == 2
+    assert "AutoRollbackConfiguration" not in at_once
+    assert not resources_of(templates, "AWS::SageMaker::Endpoint", "shop--fish--live")
+
+
+def test_its_alarms_see_nothing_of_the_others_on_the_fleet(templates):
+    alarms = resources_of(templates, "AWS::CloudWatch::Alarm", "shop--fish--live").values()
+    of_service = [alarm for alarm in alarms if alarm["Namespace"] == "AWS/SageMaker"]
+    assert {alarm["MetricName"] for alarm in of_service} >= {"Invocation5XXErrors", "ModelLatency"}
+    assert all(alarm["Dimensions"] == [{"Name": "InferenceComponentName", "Value": "shop--fish--live"}] for alarm in of_service)
+
+
+def test_copies_go_to_zero_and_a_refused_request_starts_the_first(templates):
+    stack = "shop--fish--try"
+    (target,) = resources_of(templates, "AWS::ApplicationAutoScaling::ScalableTarget", stack).values()
+    assert (target["ResourceId"], target["MinCapacity"]) == ("inference-component/shop--fish--try", 0)
+    assert target["ScalableDimension"] == "sagemaker:inference-component:DesiredCopyCount"
+    metrics = {alarm["MetricName"] for alarm in resources_of(templates, "AWS::CloudWatch::Alarm", stack).values()}
+    assert "NoCapacityInvocationFailures" in metrics
+
+
+def test_nothing_is_watched_in_windows_where_a_fleet_captures_nothing(templates):
+    assert not resources_of(templates, "AWS::SageMaker::Pipeline", "shop--fish--live")
+
+
+def test_the_fleet_reads_what_is_on_it_and_nothing_else(templates):
+    policy = str(resources_of(templates, "AWS::IAM::Role", "shop--fleet--small--live"))
+    assert "pipelines/shop--fish--training/" in policy
+    assert "shop--abalone" not in policy
