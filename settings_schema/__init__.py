@@ -8,7 +8,7 @@ from settings_schema.component import Component, CopyScaling
 from settings_schema.data import Categorical, DataSet, Facet, Numeric
 from settings_schema.errors import SettingsError
 from settings_schema.experiment import Experiment
-from settings_schema.fleet import Fleet, FleetKind, Instances
+from settings_schema.fleet import Fleet, Instances
 from settings_schema.metrics import METRICS, Metric, Problem
 from settings_schema.model import Model, Retraining
 from settings_schema.monitoring import Monitoring
@@ -41,7 +41,6 @@ __all__ = [
     "Experiment",
     "Facet",
     "Fleet",
-    "FleetKind",
     "FleetNames",
     "Gate",
     "Instances",

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from pydantic import Field, model_validator
 
-from settings_schema.fleet import FleetKind, OnFleet
+from settings_schema.fleet import OnFleet
 from settings_schema.rollout import Rollout, Routing
 from settings_schema.value import Value
 
@@ -38,8 +38,6 @@ class CopyScaling(Value):
 
 class Component(OnFleet):
     """`memory_mb` and `cpu_cores` are reserved for each copy on the fleet's instances, where those of other models have theirs."""
-
-    kind: ClassVar[FleetKind] = FleetKind.COMPONENTS
 
     uncaptured: ClassVar[str] = "a fleet captures no requests, since records of its endpoint do not say of which model they are"
 

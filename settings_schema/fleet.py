@@ -9,8 +9,6 @@ ProductionVariantManagedInstanceScaling of its service model.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import ClassVar
 
 from pydantic import Field, model_validator
 
@@ -18,16 +16,6 @@ from settings_schema.names import FleetNames
 from settings_schema.project import Project
 from settings_schema.serving import InstanceType, OnEndpoint, RequestRouting
 from settings_schema.value import Value, name_field
-
-
-class FleetKind(StrEnum):
-    """How its models share the instances. COMPONENTS: each has containers of its own, with memory and cores that are reserved for them.
-
-    MULTI_MODEL: one container loads and unloads them as they are asked.
-    """
-
-    COMPONENTS = "components"
-    MULTI_MODEL = "multi_model"
 
 
 class Instances(Value):
@@ -49,16 +37,11 @@ class Fleet(Value):
     """`instances`: by the name of the environment; it is only where this says how many."""
 
     name: str = name_field(longest=16)
-    kind: FleetKind
     instances: Mapping[str, Instances]
 
     @model_validator(mode="after")
     def _fits_together(self) -> Fleet:
         self.require(bool(self.instances), "instances", dict(self.instances), "Instances(...) by the name of an environment")
-        for environment, instances in self.instances.items():
-            idle = self.kind is FleetKind.COMPONENTS or instances.min_count > 0
-            allowed = "at least 1 with MULTI_MODEL: only inference components go down to no instance (SageMaker guide)"
-            self.require(idle, f"instances[{environment!r}].min_count", instances.min_count, allowed)
         return self
 
     def names(self, project: Project, environment: str) -> FleetNames:
@@ -66,9 +49,7 @@ class Fleet(Value):
 
 
 class OnFleet(OnEndpoint):
-    """A model that shares a fleet of settings.py with others. `kind`: that of the fleets it can be on."""
-
-    kind: ClassVar[FleetKind]
+    """A model that shares a fleet of settings.py with others."""
 
     fleet: str
 

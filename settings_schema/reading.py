@@ -172,11 +172,10 @@ def _model(file: Path, environments: Sequence[Environment], fleets: Fleets) -> M
 
 
 def _require_fleet(where: str, model: Model, environment: str, fleets: Fleets) -> None:
-    """A model that shares an endpoint names one of its kind that is in that environment."""
+    """A model that shares an endpoint names one that is in that environment."""
     serving = model.serving[environment]
     if not isinstance(serving, OnFleet):
         return
-    kind = type(serving).kind
-    known = [name for name, fleet in fleets.items() if fleet.kind is kind and environment in fleet.instances]
-    allowed = " | ".join(known) or f"none: settings.py has no Fleet with kind=FleetKind.{kind.name} and instances in {environment!r}"
+    known = [name for name, fleet in fleets.items() if environment in fleet.instances]
+    allowed = " | ".join(known) or f"none: settings.py has no Fleet with instances in {environment!r}"
     require(serving.fleet in known, f"{where}: Model.serving[{environment!r}].fleet", serving.fleet, allowed)

@@ -8,7 +8,6 @@ Next: infra/serving/component_stack.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import aws_cdk as cdk
@@ -21,14 +20,14 @@ from infra.places import Context
 from infra.retained_log_group import RetainedLogGroup
 from infra.serving.imports import ENDPOINT, KEY, SECURITY_GROUP, SUBNETS
 from infra.tags import add_tags
-from settings_schema import Environment, Fleet, FleetKind, Instances
+from settings_schema import Environment, Fleet, Instances
 from settings_schema.names import VARIANT
 from settings_schema.reading import Settings
 from settings_schema.serving import has_own_disk
 
 
 class FleetStack(cdk.Stack):
-    """A kind of fleet says what its variant is (`_variant`)."""
+    """An endpoint with instances and without a model: those are put there by their own stacks."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, context: Context, fleet: Fleet, environment: Environment, **options: Any
@@ -90,13 +89,9 @@ class FleetStack(cdk.Stack):
         return sagemaker.CfnEndpointConfig.VpcConfigProperty(security_group_ids=[self._imported(SECURITY_GROUP)], subnets=subnets)
 
 
-#: Kind of fleet -> the stack that makes it.
-STACKS: Mapping[FleetKind, type[FleetStack]] = {FleetKind.COMPONENTS: FleetStack}
-
-
 def add_fleets(app: cdk.App, settings: Settings, of_environment: cdk.Stack, *, environment: Environment, **options: Any) -> None:
     """Those that are in the environment, after its own stack, from which they import."""
     for fleet in settings.fleets.values():
         if environment.name in fleet.instances:
             name = fleet.names(settings.project, environment.name).stack
-            STACKS[fleet.kind](app, name, fleet=fleet, environment=environment, **options).add_stack_dependency(of_environment)
+            FleetStack(app, name, fleet=fleet, environment=environment, **options).add_stack_dependency(of_environment)

@@ -21,7 +21,6 @@ from settings_schema import (
     Environment,
     Experiment,
     Fleet,
-    FleetKind,
     Instances,
     Model,
     ProvisionedConcurrency,
@@ -68,7 +67,6 @@ IDLE = ABALONE.but(name="idle", serving={STAGING.name: Asynchronous(), PRODUCTIO
 #: One of several on an endpoint, down to none where versions are tested.
 SMALL = Fleet(
     name="small",
-    kind=FleetKind.COMPONENTS,
     instances={STAGING.name: Instances(min_count=0), PRODUCTION.name: Instances(instance_type="ml.m5d.large", max_count=3)},
 )
 FISH = ABALONE.but(

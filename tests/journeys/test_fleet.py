@@ -17,14 +17,14 @@ from botocore.exceptions import ClientError
 from local_account.account import Account
 from local_account.context import AccountSettings
 from packages.local_account.tests.endpoint_models import ENVIRONMENT
-from settings_schema import Component, CopyScaling, Fleet, FleetKind, Instances, Rollout, Routing
+from settings_schema import Component, CopyScaling, Fleet, Instances, Rollout, Routing
 from tests.example_models import ABALONE, PRODUCTION, SETTINGS, STAGING
 from tests.infra.cases import named, synthesize
 from tests.journeys.test_kinds import ROW, SPEED, Deployed, bootstrap, eventually, score
 from tests.journeys.test_live_metrics import version
 
 ROLLOUT = Rollout(routing=Routing.ROLLING, step_percent=50, bake_seconds=30)
-FLEET = Fleet(name="small", kind=FleetKind.COMPONENTS, instances={PRODUCTION.name: Instances(min_count=0, max_count=2)})
+FLEET = Fleet(name="small", instances={PRODUCTION.name: Instances(min_count=0, max_count=2)})
 ON_FLEET = Component(fleet="small", rollout=ROLLOUT, scaling=CopyScaling(min_capacity=0, max_capacity=2))
 SERVING = {STAGING.name: ABALONE.serving[STAGING.name], PRODUCTION.name: ON_FLEET}
 HOUSES, BOATS = (ABALONE.but(name=name, monitoring=None, serving=SERVING) for name in ("houses", "boats"))

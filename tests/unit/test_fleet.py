@@ -14,7 +14,7 @@ from deploy_scripts import fleet_price, on_fleet, status, verify
 from deploy_scripts.live_endpoint import endpoint_of
 from deploy_scripts.placements import Placement, kind_of
 from deploy_scripts.served import describe_served
-from settings_schema import Component, CopyScaling, Endpoint, Fleet, FleetKind, Instances, Rollout, Routing, SettingsError, Shadow
+from settings_schema import Component, CopyScaling, Endpoint, Fleet, Instances, Rollout, Routing, SettingsError, Shadow
 from settings_schema.reading import read
 from tests.unit.script_account import MODEL, NAMES, PRODUCTION, SETTINGS, STAGING
 from tests.unit.test_reading import FLEET, project  # noqa: F401 - a fixture
@@ -37,7 +37,7 @@ SMALL = Component(fleet="small", scaling=CopyScaling(min_capacity=0, max_capacit
         (lambda: Component(fleet="small", data_capture_percent=100), "Component.data_capture_percent is 100; allowed: 0: a fleet captures"),
         (lambda: Component(fleet="small", shadow=Shadow()), "Component.shadow is"),
         (lambda: CopyScaling(min_capacity=2), "CopyScaling.min_capacity is 2; allowed: 0 to max_capacity (1)"),
-        (lambda: Fleet(name="small", kind=FleetKind.COMPONENTS, instances={}), "Fleet('small').instances is {}"),
+        (lambda: Fleet(name="small", instances={}), "Fleet('small').instances is {}"),
     ],
 )
 def test_what_a_fleet_cannot_have_is_refused_with_the_reason(make: Any, message: str) -> None:
@@ -50,11 +50,7 @@ def test_what_a_fleet_cannot_have_is_refused_with_the_reason(make: Any, message:
     ("settings", "allowed"),
     [
         (SETTINGS_FILE + FLEET, "small"),
-        (SETTINGS_FILE, "none: settings.py has no Fleet with kind=FleetKind.COMPONENTS and instances in 'try'"),
-        (
-            SETTINGS_FILE + FLEET.replace("COMPONENTS", "MULTI_MODEL").replace("min_count=0", "min_count=1"),
-            "none: settings.py has no Fleet with kind=FleetKind.COMPONENTS and instances in 'try'",
-        ),
+        (SETTINGS_FILE, "none: settings.py has no Fleet with instances in 'try'"),
     ],
 )
 def test_an_unknown_fleet_in_a_models_file_gets_the_known_ones(project: Any, settings: str, allowed: str) -> None:  # noqa: F811
@@ -156,7 +152,7 @@ def test_the_size_of_an_instance_is_that_of_its_family() -> None:
 
 def test_ten_models_on_a_fleet_stand_beside_ten_endpoints() -> None:
     """Ten copies of half a core need three instances of two; at 0.1 USD that is 7.20 a day beside 24."""
-    fleet = Fleet(name="small", kind=FleetKind.COMPONENTS, instances={PRODUCTION.name: Instances(max_count=4)})
+    fleet = Fleet(name="small", instances={PRODUCTION.name: Instances(max_count=4)})
     model = MODEL.but(serving={STAGING.name: Endpoint(), PRODUCTION.name: SMALL})
     prices = SETTINGS.prices.model_copy(update={"usd_per_hour": {"ml.m5.large": 0.1}})
     settings = replace(SETTINGS, fleets={"small": fleet}, models={model.name: model}, prices=prices)

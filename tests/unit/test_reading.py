@@ -119,8 +119,8 @@ def test_the_json_schema_says_every_field_of_a_model():
 
 
 FLEET = """
-from settings_schema import Fleet, FleetKind, Instances
-FLEETS = (Fleet(name="small", kind=FleetKind.COMPONENTS, instances={"try": Instances(min_count=0)}),)
+from settings_schema import Fleet, Instances
+FLEETS = (Fleet(name="small", instances={"try": Instances(min_count=0)}),)
 """
 
 
@@ -134,7 +134,6 @@ def test_fleets_are_there_by_name_and_a_project_without_any_says_nothing(project
     ("slip", "message"),
     [
         (('"try": Instances', '"tyr": Instances'), "settings.py: Fleet('small').instances is 'tyr'; allowed: try | live"),
-        (("COMPONENTS", "MULTI_MODEL"), "min_count is 0; allowed: at least 1 with MULTI_MODEL"),
         (("min_count=0", "min_count=3"), "Instances.min_count is 3; allowed: 0 to max_count (2)"),
         (("=0)}),)", "=0)}))"), "settings.py: FLEETS is"),
     ],
