@@ -22,7 +22,7 @@ from local_account.emulators import moto_backends
 from local_account.errors import InvalidError, ServiceError
 from local_account.moto_operations import Operation, install_operations
 from local_account.scaling.activities import Activities
-from local_account.scaling.dimensions import INSTANCES, PROVISIONED, find, require_scalable
+from local_account.scaling.dimensions import COPIES, INSTANCES, PROVISIONED, find, require_scalable
 
 NAMESPACE = "sagemaker"
 #: The role that is used whatever role is given, and that is answered.
@@ -69,7 +69,8 @@ def register_scalable_target(context: Context, parameters: dict[str, Any]) -> di
     dimension = parameters["ScalableDimension"]
     scaled = find(context, parameters["ResourceId"], dimension)
     if scaled is None:
-        raise InvalidError(f"Could not find {parameters['ResourceId']}; create it first.")
+        what = "inference component" if dimension == COPIES else "endpoint"
+        raise InvalidError(f"Could not find {parameters['ResourceId']}; create the {what} first.")
     existing = _target(context, parameters["ResourceId"], dimension)
     low = parameters.get("MinCapacity", existing.min_capacity if existing else None)
     high = parameters.get("MaxCapacity", existing.max_capacity if existing else None)
