@@ -14,6 +14,8 @@ from settings_schema import (
     Asynchronous,
     Autoscaling,
     BacklogScaling,
+    Component,
+    CopyScaling,
     Endpoint,
     Gate,
     Monitoring,
@@ -36,6 +38,8 @@ from tests.unit.test_settings import data_set
 EXAMPLES = {
     "Asynchronous": Asynchronous(),
     "BacklogScaling": BacklogScaling(),
+    "Component": Component(fleet="small"),
+    "CopyScaling": CopyScaling(),
     "DataSet": data_set(),
     "Endpoint": Endpoint(),
     "Gate": Gate(),
