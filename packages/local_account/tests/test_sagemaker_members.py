@@ -220,7 +220,7 @@ def test_a_name_that_is_taken_is_refused_and_what_is_there_stays(sagemaker: Any,
         ({"EnableSSMAccess": True}, r"NotImplemented.*EnableSSMAccess true"),
         ({"ModelName": "no-such-model"}, "ValidationException.*Could not find model"),
         ({"InstanceType": None}, "ValidationException.*needs InstanceType"),
-        ({"ModelName": None}, "NotImplemented.*inference components"),
+        ({"ModelName": None}, "ValidationException.*has no ModelName, so ExecutionRoleArn is needed"),
     ],
 )
 def test_a_variant_that_would_run_as_another_is_refused(sagemaker: Any, model: str, change: dict[str, Any], error: str) -> None:
