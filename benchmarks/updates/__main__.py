@@ -3,17 +3,14 @@
     python -m benchmarks.updates [--requests 10000] [--kind canary --kind serverless]
 
 A small model on four instances, asked without a pause by four clients, in a local account whose clock runs at its own pace. What the model
-is makes no difference to who answers. Nothing is wrong with what is deployed: every request has to be answered. `another type` takes the
-scaling away, changes the instance type and registers it again, as the pipelines do in two updates of a stack
-(deploy_scripts/type_change.py). `serverless` has containers in place of instances, and of `asynchronous` each request that the queue took
-has to have its answer in S3 in the end. Output: a table, and benchmarks/results/updates.json, which keeps what other kinds had.
-Exit code 1 if a request failed.
+is makes no difference to who answers. Nothing is wrong with what is deployed: every request has to be answered, and of those that a queue
+took each has to have its answer in S3 in the end. The ways: benchmarks/updates/kinds.py.
+Output: a table, and benchmarks/results/updates.json, which keeps what other kinds had. Exit code 1 if a request failed.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
 import sys
@@ -26,40 +23,26 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe_machine
+from benchmarks.updates.kinds import (
+    BUCKET,
+    CLIENTS,
+    COMPONENT,
+    KINDS,
+    PATIENCE_SECONDS,
+    QUEUED,
+    ROW,
+    configure,
+    create,
+    delete,
+    endpoint_of,
+    update,
+)
 from local_account.account import Account
 from local_account.context import AccountSettings
-from packages.local_account.tests.endpoint_models import create_configuration, create_endpoint, create_model, variant, wait_until_settled
+from packages.local_account.tests.endpoint_models import create_model
 from packages.local_account.tests.roles import make_roles
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "updates.json"
-ENDPOINT, SERVERLESS, QUEUED = "updated", "serverless", "asynchronous"
-VARIANT, INSTANCES, CLIENTS = "AllTraffic", 4, 4
-BUCKET, PATIENCE_SECONDS = "queue", 300
-ROW = b"0.455,0.365,0.095,0.514,0.2245,0.101,0.15"
-BAKE_SECONDS = 2
-_HALF = {"Type": "CAPACITY_PERCENT", "Value": 50}
-_TARGET = {
-    "ServiceNamespace": "sagemaker",
-    "ResourceId": f"endpoint/{ENDPOINT}/variant/{VARIANT}",
-    "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
-}
-
-
-def blue_green(kind: str, **size: Any) -> dict[str, Any]:
-    routing = {"Type": kind, "WaitIntervalInSeconds": BAKE_SECONDS, **size}
-    return {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing, "TerminationWaitInSeconds": 0}}
-
-
-#: Kind of update -> its DeploymentConfig.
-KINDS: dict[str, dict[str, Any]] = {
-    "all at once": blue_green("ALL_AT_ONCE"),
-    "canary": blue_green("CANARY", CanarySize=_HALF),
-    "linear": blue_green("LINEAR", LinearStepSize={**_HALF, "Value": 25}),
-    "rolling": {"RollingUpdatePolicy": {"MaximumBatchSize": {**_HALF, "Value": 25}, "WaitIntervalInSeconds": BAKE_SECONDS}},
-    "another type": blue_green("ALL_AT_ONCE"),
-    SERVERLESS: blue_green("ALL_AT_ONCE"),
-    QUEUED: blue_green("CANARY", CanarySize=_HALF),
-}
 
 
 @dataclass
@@ -85,17 +68,24 @@ class Traffic:
         if self.endpoint == QUEUED:
             self.owed.append(runtime.invoke_endpoint_async(**given, InputLocation=f"s3://{BUCKET}/in/row.csv")["OutputLocation"])
         else:
-            runtime.invoke_endpoint(**given, Body=ROW)["Body"].read()
+            component = {"InferenceComponentName": COMPONENT} if self.endpoint == COMPONENT else {}
+            runtime.invoke_endpoint(**given, **component, Body=ROW)["Body"].read()
 
     def collect(self, s3: Any) -> None:
-        """What the queue never answered has failed."""
-        deadline, missing = time.monotonic() + PATIENCE_SECONDS, set(self.owed)
-        while missing and time.monotonic() < deadline:
-            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix="out/")
-            missing -= {f"s3://{BUCKET}/{item['Key']}" for page in pages for item in page.get("Contents", [])}
-            time.sleep(0.5)
+        """What the queue never answered has failed: it is waited for as long as there are new answers."""
+        missing, latest = set(self.owed), time.monotonic()
+        while missing and time.monotonic() < latest + PATIENCE_SECONDS:
+            there = missing & {f"s3://{BUCKET}/{item['Key']}" for item in _objects(s3, "out/")}
+            missing, latest = missing - there, time.monotonic() if there else latest
+            time.sleep(2)
+        reasons = [s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read().decode() for item in _objects(s3, "failed/")]
         self.answered -= len(missing)
-        self.errors += [f"no answer at {address}" for address in missing]
+        self.errors += [*reasons, *(f"no answer at {address}" for address in missing)][: len(missing)]
+
+
+def _objects(s3: Any, prefix: str) -> list[dict[str, Any]]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+    return [item for page in pages for item in page.get("Contents", [])]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -110,51 +100,28 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as scratch, Account(AccountSettings(state_directory=Path(scratch, "account"), port=0)) as account:
         make_roles(account)
         create_model(account, "served")
-        _configure(account)
+        configure(account)
         measured = {kind: _measure(kind, account, given.requests) for kind in given.kind or KINDS}
     return _report(measured)
 
 
-def _configure(account: Account) -> None:
-    """Two configurations for each endpoint, between which it is updated, and one of another instance type."""
-    account.client("s3").create_bucket(Bucket=BUCKET)
-    account.client("s3").put_object(Bucket=BUCKET, Key="in/row.csv", Body=ROW)
-    create = account.client("sagemaker").create_endpoint_config
-    output, containers = {"S3OutputPath": f"s3://{BUCKET}/out"}, {"MemorySizeInMB": 2048, "MaxConcurrency": 2 * CLIENTS}
-    for name in ("first", "second"):
-        create_configuration(account, f"{ENDPOINT}-{name}", variant("served", count=INSTANCES))
-        idle = {"VariantName": VARIANT, "ModelName": "served", "ServerlessConfig": containers}
-        create_configuration(account, f"{SERVERLESS}-{name}", idle)
-        queued = variant("served", count=INSTANCES)
-        create(EndpointConfigName=f"{QUEUED}-{name}", ProductionVariants=[queued], AsyncInferenceConfig={"OutputConfig": output})
-    create_configuration(account, "other", variant("served", count=INSTANCES) | {"InstanceType": "ml.m5.xlarge"})
-
-
 def _measure(kind: str, account: Account, requests: int) -> dict[str, Any]:
     """One update after the other while clients ask, until they have asked so often; the endpoint goes with the kind."""
-    endpoint = kind if kind in (SERVERLESS, QUEUED) else ENDPOINT
-    create_endpoint(account, endpoint, f"{endpoint}-first")
-    configurations = itertools.cycle((f"{endpoint}-second", f"{endpoint}-first"))
-    sagemaker, scaling, traffic = account.client("sagemaker"), account.client("application-autoscaling"), Traffic(endpoint)
+    endpoint = endpoint_of(kind)
+    create(account, endpoint)
+    traffic = Traffic(endpoint)
     threads = [threading.Thread(target=traffic.ask, args=(account.client("sagemaker-runtime"),), daemon=True) for _ in range(CLIENTS)]
     began, updates = time.monotonic(), 0
     for thread in threads:
         thread.start()
     while traffic.answered + len(traffic.errors) < requests:
-        configuration = next(configurations)
-        if kind == "another type":
-            configuration = "other" if updates % 2 == 0 else f"{endpoint}-first"
-            scaling.register_scalable_target(**_TARGET, MinCapacity=INSTANCES, MaxCapacity=INSTANCES)
-            scaling.deregister_scalable_target(**_TARGET)
-        sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=configuration, DeploymentConfig=KINDS[kind])
-        described = wait_until_settled(account, endpoint)
-        assert described["EndpointConfigName"] == configuration, described.get("FailureReason")
         updates += 1
+        update(account, kind, endpoint, updates)
     traffic.stop.set()
     for thread in threads:
         thread.join(timeout=60)
     traffic.collect(account.client("s3"))
-    sagemaker.delete_endpoint(EndpointName=endpoint)
+    delete(account, endpoint)
     asked = traffic.answered + len(traffic.errors)
     print(f"{kind}: {updates} updates, {asked} requests, {len(traffic.errors)} failed", flush=True)
     seconds = round(time.monotonic() - began, 1)

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +126,14 @@ class Statement:
 
 def matches(pattern: str, given: str, *, ignore_case: bool = False) -> bool:
     """IAM's wildcards: `*` any characters, `?` one."""
+    return _expression(pattern, ignore_case).fullmatch(given) is not None
+
+
+@cache
+def _expression(pattern: str, ignore_case: bool) -> re.Pattern[str]:
+    """Every pattern is asked about thousands of resources."""
     expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(expression, given, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
+    return re.compile(expression, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
 @dataclass(frozen=True)

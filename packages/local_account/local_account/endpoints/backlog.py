@@ -100,9 +100,12 @@ class Backlog:
 
     async def _dispatch(self) -> None:
         """Until nothing waits: the oldest request to whoever has room."""
+        looked = 0.0
         try:
             while self._waiting and not self._endpoint.deleted.is_set():
-                self._expire()
+                if time.monotonic() >= looked + _POLL_SECONDS:  # each may have a TTL of its own, and thousands may wait
+                    looked = time.monotonic()
+                    self._expire()
                 found = self._room() if self._waiting else None
                 if found is None:
                     await asyncio.sleep(_POLL_SECONDS)
