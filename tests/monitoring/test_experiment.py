@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 from dataset import Rows
 from decisions import Predictions
-from experiment import Experiment, Trial
+from experiment import FEWEST_REQUESTS, Experiment, Trial
 from experiment_statistics import Answers, difference, sample_ratio
 from scipy import stats
 from store import FolderStore
 
+from settings_schema import experiment as experiment_settings
 from tests.monitoring.answers_of_versions import NOON, Sampled, answered
 
 BEGAN = NOON - timedelta(hours=1)
@@ -256,6 +257,10 @@ def test_nothing_is_counted_before_the_challenger_has_answered(tmp_path: Path) -
     found = kept.judge()
     assert (found["requests"], found["sample_ratio_p"], found["counted_since"]) == ({"champion": 0, "challenger": 0}, 1.0, None)
     json.dumps(found, allow_nan=False)
+
+
+def test_settings_ask_for_as_many_as_are_needed() -> None:
+    assert FEWEST_REQUESTS == experiment_settings.FEWEST_REQUESTS
 
 
 def test_the_job_knows_of_an_experiment_by_its_variables() -> None:
