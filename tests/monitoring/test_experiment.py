@@ -63,7 +63,7 @@ def _equal(seed: int) -> Mapping[str, Answers]:
 
 
 def test_also_where_errors_are_rarely_large_and_requests_are_few() -> None:
-    """Forty requests, ten of them the challenger's, and errors as incomes are spread: the interval alone finds a difference in one of four."""
+    """Forty requests with errors that are spread as incomes are: the interval alone finds a difference in one of four."""
     found = [
         difference("rmse", {"champion": _skewed(30, 2 * seed), "challenger": _skewed(10, 2 * seed + 1)}, more_is_better=False)
         for seed in range(100)
@@ -152,8 +152,9 @@ class Kept:
         os.utime(self._folder / key, (NOON.timestamp(), NOON.timestamp()))  # labels count from when they were sent on
         self._ids += count
 
-    def judge(self, experiment: Experiment = SET) -> dict[str, Any]:
-        versions = SimpleNamespace(find=lambda version: SimpleNamespace(takes=TAKES))
+    def judge(self, experiment: Experiment = SET, takes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """`takes`: of a version, where they are not alike."""
+        versions = SimpleNamespace(find=lambda version: SimpleNamespace(takes=(takes or {}).get(version, TAKES)))
         return Trial(experiment, PLACE, self.store, versions, self.now).judge(lambda *said: self.told.append(said))
 
 
@@ -257,6 +258,15 @@ def test_nothing_is_counted_before_the_challenger_has_answered(tmp_path: Path) -
     found = kept.judge()
     assert (found["requests"], found["sample_ratio_p"], found["counted_since"]) == ({"champion": 0, "challenger": 0}, 1.0, None)
     json.dumps(found, allow_nan=False)
+
+
+def test_versions_that_know_other_classes_are_not_compared(kept: Kept) -> None:
+    kept.answer("3", 400)
+    kept.answer("4", 100)
+    more = SimpleNamespace(numeric=["size"], categorical=[], classes=["0", "1", "2"])
+    found = kept.judge(takes={"3": SimpleNamespace(numeric=["size"], categorical=[], classes=["0", "1"]), "4": more})
+    assert (found["decided"], found["favours"]) == (True, "neither")
+    assert found["sentence"].startswith("the versions know other classes ([['0', '1'], ['0', '1', '2']])")
 
 
 def test_settings_ask_for_as_many_as_are_needed() -> None:

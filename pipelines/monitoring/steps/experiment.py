@@ -1,8 +1,9 @@
 """Counts what two versions in an experiment have answered, and judges them, once, when it is over.
 
 It is over with as many labelled answers of both together as were wanted (and of enough requests of each), or after its last day: both are
-set before it begins, and neither goes by what was answered. Until then nothing is computed but counts, so that nobody can stop where the difference happens to look good
-("peeking": Johari, Koomen, Pekelis & Walsh 2017, "Peeking at A/B Tests"). What was judged stays, whatever labels come later.
+set before it begins, and neither goes by what was answered. Until then nothing is computed but counts, so that nobody can stop where the
+difference happens to look good ("peeking": Johari, Koomen, Pekelis & Walsh 2017, "Peeking at A/B Tests"). What was judged stays, whatever
+labels come later.
 It begins with the challenger's first answer, which is not counted: before that all requests were the champion's.
 
 Input: answered rows that the watch has kept, labels, the experiment (environment variables of pipelines/monitoring/pipeline.py).
@@ -110,7 +111,7 @@ class Trial:
         requests = {side: self._requests(version, since) for side, version in self._experiment.sides.items()}
         answers = {side: self._labelled(version, since) for side, version in self._experiment.sides.items()}
         experiment = self._experiment
-        known = {
+        known: dict[str, Any] = {
             "model": self._place.model,
             "environment": self._place.environment,
             **experiment.sides,
@@ -135,11 +136,19 @@ class Trial:
         both = {side: item for side, item in answers.items() if item is not None}
         if few := _few(known):
             return _said(f"too few labelled answers to compare: {few}")
+        if unlike := self._unlike():
+            return _said(unlike)
         found = difference(known["metric"], both, more_is_better=self._experiment.more_is_better)
         measured = {"values": dict(found.values), "difference": found.difference, "lower": found.lower, "upper": found.upper, "p": found.p}
         if known["sample_ratio_p"] < MISMATCH:
             return {**_said(mismatch(known)), **measured}
         return {**_said(_result(known, measured, found.favours), found.favours), **measured}
+
+    def _unlike(self) -> str:
+        """Empty if both decide between the same classes, or both say values: truth of other classes makes another metric."""
+        evidence = (self._versions.find(version) for version in self._experiment.sides.values())
+        classes = [item.takes.classes and list(item.takes.classes) for item in evidence if item is not None]
+        return "" if all(each == classes[0] for each in classes) else f"the versions know other classes ({classes}), and cannot be compared"
 
     def _first_answer(self) -> float | None:
         """When the challenger answered first, in seconds since 1970; None before it has."""

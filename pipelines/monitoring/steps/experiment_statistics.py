@@ -1,10 +1,10 @@
 """How two versions compare by their labelled answers, and whether requests were divided as they should be: pure.
 
 What is random is the version that a request goes to, so the request is the unit: its rows are drawn together. How large the difference is
-says a bootstrap: both versions answered different requests, so each is resampled by itself (Efron & Tibshirani 1993, "An Introduction to the
-Bootstrap", chapter 8: two samples; chapter 13: percentile intervals). Whether it is more than chance says a permutation test: had the same
-requests been divided otherwise, how often were the difference as large (the same book, chapter 15)? For equal versions that one is exact,
-however few requests there are and however rare large errors; the interval alone finds a difference in one of five such experiments then.
+says a bootstrap: both versions answered different requests, so each is resampled by itself (Efron & Tibshirani 1993, "An Introduction to
+the Bootstrap", chapter 8: two samples; chapter 13: percentile intervals). Whether it is more than chance says a permutation test: had the
+same requests been divided otherwise, how often were the difference as large (the same book, chapter 15)? For equal versions that one is
+exact, however few requests there are and however rare large errors; the interval alone finds a difference in up to one of five then.
 Input: answers with their truth. Output: values, the difference, its interval and p. Used by experiment.py;
 deploy_scripts/experiment_power.py says before an experiment what it can find, by the same arithmetic.
 """
@@ -47,7 +47,9 @@ class Answers:
     @cached_property
     def request(self) -> NDArray[np.int64]:
         """Of each row, as a number from 0."""
-        return np.unique(np.asarray(self.requests, dtype=object).astype(str), return_inverse=True)[1].astype(np.int64)
+        _, request = np.unique(np.asarray(self.requests, dtype=object).astype(str), return_inverse=True)
+        numbers: NDArray[np.int64] = request.astype(np.int64)
+        return numbers
 
     @property
     def asked(self) -> int:
@@ -57,7 +59,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Difference:
-    """Challenger minus champion, in the metric. `p`: how often requests that are divided by chance differ as much; None where it is undefined.
+    """Challenger minus champion, in the metric. `p`: how often requests that are divided by chance differ as much; None as the difference.
 
     `favours`: CHAMPION or CHALLENGER where the 95 % interval is beyond 0 and p is below 5 %; else NEITHER.
     """
@@ -96,7 +98,7 @@ def _resampled(metric: str, answers: Answers, seed: int) -> Floats:
 
 
 def _by_chance(metric: str, answers: Mapping[str, Answers], found: float) -> float:
-    """p of both sides: what was found counts as one of the divisions, so it is never 0. Divisions of which the metric is undefined do not."""
+    """p of both sides: what was found counts as one of the divisions, so it is never 0. One of which the metric is undefined does not."""
     champion, challenger = answers[CHAMPION], answers[CHALLENGER]
     both, request = together([champion, challenger]), np.concatenate([champion.request, challenger.request + champion.asked])
     generator, every = np.random.default_rng(SEED), max(1, LARGEST_BLOCK // both.count)
