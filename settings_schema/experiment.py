@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from settings_schema.value import Value
 
@@ -13,6 +13,8 @@ from settings_schema.value import Value
 NOT_HERE = "only in an Endpoint(...), which has instances for each of two versions and captures what each answers"
 #: After `days_at_most`, so long is a result waited for that nobody has answered yet. A review of CodePipeline is open for 60 days at most.
 DAYS_TO_ANSWER = 7
+#: Labelled requests of each version; of fewer nothing is said (pipelines/monitoring/steps/experiment.py).
+FEWEST_REQUESTS = 30
 
 
 class Experiment(Value):
@@ -27,6 +29,16 @@ class Experiment(Value):
     labelled_answers: int = Field(default=2000, ge=100, le=1_000_000)
     days_at_most: int = Field(default=14, ge=1, le=60 - DAYS_TO_ANSWER)
     metric: str | None = None
+
+    @model_validator(mode="after")
+    def _can_be_judged(self) -> Experiment:
+        """So many that the challenger's share of them is enough to say anything."""
+        fewest = math.ceil(FEWEST_REQUESTS * 100 / self.challenger_percent)
+        allowed = (
+            f"at least {fewest} with challenger_percent={self.challenger_percent}, as {FEWEST_REQUESTS} of the challenger's are needed"
+        )
+        self.require(self.labelled_answers >= fewest, "labelled_answers", self.labelled_answers, allowed)
+        return self
 
     def instances(self, most: int) -> int:
         """Of the challenger: its share of the most that the champion can have. They do not scale."""

@@ -102,9 +102,17 @@ class Model(Value):
                 self.require(
                     self.monitoring is not None, "monitoring", None, f"set, as serving[{name!r}] has an experiment, which it counts"
                 )
+                self._require_looks_daily(name)
                 metrics = METRICS[self.data.problem]
                 known = wanted.metric is None or wanted.metric in metrics
                 self.require(known, f"serving[{name!r}].experiment.metric", wanted.metric, f"None, or {' | '.join(metrics)}")
+
+    def _require_looks_daily(self, name: str) -> None:
+        """What counts an experiment's answers judges it within a day of its last one (infra/model/change_production/experiment_plan.py)."""
+        if (watch := self.watch) is not None:
+            why = f"as serving[{name!r}] has an experiment, which is judged within a day of its end"
+            self.require(watch.looks_daily, "monitoring.cron", watch.cron, f"at least once a day, {why}")
+            self.require((watch.window_hours or 0) <= 24, "monitoring.window_hours", watch.window_hours, f"at most 24, {why}")
 
     def _uncaptured(self) -> str:
         """Why nothing is captured in any environment; empty where something is, or files are scored."""

@@ -59,6 +59,10 @@ class Monitoring(Value):
             self.require(_longest_wait(self.cron, self.time_zone) <= CATCH_UP + _CLOCK_CHANGE, "cron", self.cron, often)
         return self
 
+    @property
+    def looks_daily(self) -> bool:
+        return self.cron is not None and _longest_wait(self.cron, self.time_zone) <= timedelta(days=1) + _CLOCK_CHANGE
+
     def for_endpoint(self) -> Monitoring:
         return self._with("20 * ? * * *", 1)
 

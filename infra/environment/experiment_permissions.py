@@ -43,7 +43,7 @@ class ExperimentPermissions:
         weights = ["sagemaker:DescribeEndpoint", "sagemaker:UpdateEndpointWeightsAndCapacities"]
         below: dict[str, object] = {"StringLike": {"s3:prefix": f"{self.names.experiments}*"}}
         return [
-            Permission("Stack", ["cloudformation:DescribeStacks"], [stack]),
+            Permission("Stack", ["cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents"], [stack]),
             Permission("Experiment", ["cloudformation:UpdateStack"], [stack], NO_OTHER_ROLE),
             Permission("Endpoint", weights, [endpoint]),
             Permission("ChallengersAlarms", ["cloudwatch:DescribeAlarms"], [self._place.alarm(name) for name in self.alarms]),

@@ -113,7 +113,7 @@ class Team:
         """Production gets a place for a second version, with the version that serves; the execution that brought it."""
         file, known = f"models/{self.names.model}.py", self.person.executions(self.names.deploy_pipeline)
         self.person.change(file, "    Endpoint,\n", "    Endpoint,\n    Experiment,\n    Monitoring,\n")
-        self.person.change(file, "monitoring=None,", 'monitoring=Monitoring(cron="0 0 ? * MON *"),')
+        self.person.change(file, "monitoring=None,", 'monitoring=Monitoring(cron="0 0 * * ? *"),')
         shadow = "shadow=Shadow(minutes=5), "
         was = shadow if shadow in (self.person.clone / file).read_text(encoding="utf-8") else ""
         self.person.change(

@@ -77,12 +77,12 @@ class Store:
         return io.BytesIO(self.objects[key])
 
 
-def answered(sample: Sampled, classes: list[str] | None, first: int = 0, at: datetime = NOON) -> bytes:
-    """What the monitor keeps of answered rows, with ids `id-<number>`."""
+def answered(sample: Sampled, classes: list[str] | None, first: int = 0, at: datetime = NOON, each: int = 1) -> bytes:
+    """What the monitor keeps of answered rows, with ids `id-<number>`. `each`: rows of a request."""
     count, scores = sample.rows.count, sample.predicted.scores
     columns: dict[str, Any] = {
-        "inference_id": [f"id-{first + place}" for place in range(count)],
-        "row": np.ones(count, dtype=np.int64),
+        "inference_id": [f"id-{first + place // each}" for place in range(count)],
+        "row": np.arange(count) % each + 1,
         "time": pa.array([int(at.timestamp() * 1000)] * count, pa.timestamp("ms", tz="UTC")),
         "version": ["1"] * count,
         **{f"feature.{name}": values for name, values in sample.rows.numeric.items()},

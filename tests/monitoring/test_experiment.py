@@ -11,15 +11,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import experiment_statistics
 import numpy as np
 import pytest
 from dataset import Rows
 from decisions import Predictions
-from experiment import Experiment, Trial
+from experiment import FEWEST_REQUESTS, Experiment, Trial
 from experiment_statistics import Answers, difference, sample_ratio
 from scipy import stats
 from store import FolderStore
 
+from settings_schema import experiment as experiment_settings
 from tests.monitoring.answers_of_versions import NOON, Sampled, answered
 
 BEGAN = NOON - timedelta(hours=1)
@@ -58,6 +60,45 @@ def test_of_equal_versions_about_one_in_twenty_is_called_better() -> None:
 
 def _equal(seed: int) -> Mapping[str, Answers]:
     return {"champion": answers(160, 1.0, 2 * seed), "challenger": answers(80, 1.0, 2 * seed + 1)}
+
+
+def test_also_where_errors_are_rarely_large_and_requests_are_few() -> None:
+    """Forty requests with errors that are spread as incomes are: the interval alone finds a difference in one of four."""
+    found = [
+        difference("rmse", {"champion": _skewed(30, 2 * seed), "challenger": _skewed(10, 2 * seed + 1)}, more_is_better=False)
+        for seed in range(100)
+    ]
+    beyond = [item for item in found if item.lower is not None and item.upper is not None and not item.lower <= 0 <= item.upper]
+    assert len(beyond) > 15
+    assert sum(item.favours != "neither" for item in found) <= 10
+
+
+def _skewed(count: int, seed: int) -> Answers:
+    error = np.random.default_rng(seed).lognormal(0, 1.2, count)
+    return Answers(Rows({}, {}, np.zeros(count), count), Predictions.of(error, None), [str(place) for place in range(count)])
+
+
+def test_what_chance_does_is_that_of_a_permutation_test() -> None:
+    both = {"champion": answers(60, 1.0, 5), "challenger": answers(40, 1.3, 6)}
+    squares = [np.square(both[side].predicted.scores) for side in ("challenger", "champion")]
+    expected = stats.permutation_test(squares, lambda a, b, axis: a.mean(axis) - b.mean(axis), vectorized=True, rng=1).pvalue
+    assert difference("mse", both, more_is_better=False).p == pytest.approx(expected, abs=0.03)
+
+
+def test_requests_of_many_rows_are_compared_in_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights are of rows, however few requests they are of."""
+    held = []
+    metric = experiment_statistics.METRICS["rmse"]
+
+    def watched(target: Any, predicted: Any, weights: Any) -> Any:
+        held.append(weights.size)
+        return metric(target, predicted, weights)
+
+    monkeypatch.setitem(experiment_statistics.METRICS, "rmse", watched)
+    monkeypatch.setattr(experiment_statistics, "LARGEST_BLOCK", 50_000)
+    whole = {"champion": answers(20, 1, 1, each=100), "challenger": answers(10, 1, 2, each=100)}
+    assert difference("rmse", whole, more_is_better=False).p is not None
+    assert max(held) <= 50_000 + 3_000
 
 
 @pytest.mark.parametrize(("spread", "favours"), [(0.5, "challenger"), (2.0, "champion")])
@@ -99,19 +140,21 @@ class Kept:
         self.store, self.told, self._folder, self._ids = FolderStore(folder), [], folder, 0
         self.now = NOON + timedelta(hours=2)
 
-    def answer(self, version: str, count: int, spread: float = 1.0, *, labelled: int | None = None, at: Any = NOON) -> None:
+    def answer(self, version: str, count: int, spread: float = 1.0, *, labelled: int | None = None, at: Any = NOON, each: int = 1) -> None:
+        """`each`: rows of a request."""
         error = np.random.default_rng(self._ids).normal(0, spread, count)
         sample = Sampled(Rows({"size": np.zeros(count)}, {}, np.zeros(count), count), Predictions.of(error, None))
-        content = answered(sample, None, self._ids, at)
+        content = answered(sample, None, self._ids, at, each)
         self.store.write(f"{WINDOW}answered/{version}-{self._ids:05d}.parquet", content, "")
-        known = [f"id-{self._ids + place},0" for place in range(count if labelled is None else labelled)]
+        known = [f"id-{self._ids + place // each},{place % each + 1},0" for place in range(count if labelled is None else labelled)]
         key = f"labels/x/{self._ids}.csv"
-        self.store.write(key, "\n".join(["inference_id,truth", *known, ""]).encode(), "")
+        self.store.write(key, "\n".join(["inference_id,row,truth", *known, ""]).encode(), "")
         os.utime(self._folder / key, (NOON.timestamp(), NOON.timestamp()))  # labels count from when they were sent on
         self._ids += count
 
-    def judge(self, experiment: Experiment = SET) -> dict[str, Any]:
-        versions = SimpleNamespace(find=lambda version: SimpleNamespace(takes=TAKES))
+    def judge(self, experiment: Experiment = SET, takes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """`takes`: of a version, where they are not alike."""
+        versions = SimpleNamespace(find=lambda version: SimpleNamespace(takes=(takes or {}).get(version, TAKES)))
         return Trial(experiment, PLACE, self.store, versions, self.now).judge(lambda *said: self.told.append(said))
 
 
@@ -176,8 +219,21 @@ def test_too_few_labels_are_said_and_favour_nobody(kept: Kept) -> None:
     found = kept.judge()
     assert (found["favours"], found["sentence"]) == (
         "neither",
-        "too few labelled answers to compare, 30 of each version are needed: version 4 has 29",
+        "too few labelled answers to compare: 30 requests of each version with a labelled answer are needed, version 4 has 29",
     )
+
+
+def test_rows_of_few_requests_do_not_end_it_and_compare_nothing(kept: Kept) -> None:
+    """Ten requests of fifty rows: as many labels as were wanted, of ten observations."""
+    kept.answer("3", 400)
+    kept.answer("4", 500, spread=0.1, each=50)
+    early = kept.judge()
+    assert (early["decided"], early["labelled_requests"]) == (False, {"champion": 400, "challenger": 10})
+    assert early["sentence"].startswith(
+        "900 labelled answers; 30 requests of each version with a labelled answer are needed, version 4 has 10"
+    )
+    kept.now = SET.last
+    assert (kept.judge()["decided"], kept.judge()["favours"]) == (True, "neither")
 
 
 def test_requests_that_were_not_divided_as_set_compare_nothing(kept: Kept) -> None:
@@ -202,6 +258,19 @@ def test_nothing_is_counted_before_the_challenger_has_answered(tmp_path: Path) -
     found = kept.judge()
     assert (found["requests"], found["sample_ratio_p"], found["counted_since"]) == ({"champion": 0, "challenger": 0}, 1.0, None)
     json.dumps(found, allow_nan=False)
+
+
+def test_versions_that_know_other_classes_are_not_compared(kept: Kept) -> None:
+    kept.answer("3", 400)
+    kept.answer("4", 100)
+    more = SimpleNamespace(numeric=["size"], categorical=[], classes=["0", "1", "2"])
+    found = kept.judge(takes={"3": SimpleNamespace(numeric=["size"], categorical=[], classes=["0", "1"]), "4": more})
+    assert (found["decided"], found["favours"]) == (True, "neither")
+    assert found["sentence"].startswith("the versions know other classes ([['0', '1'], ['0', '1', '2']])")
+
+
+def test_settings_ask_for_as_many_as_are_needed() -> None:
+    assert FEWEST_REQUESTS == experiment_settings.FEWEST_REQUESTS
 
 
 def test_the_job_knows_of_an_experiment_by_its_variables() -> None:

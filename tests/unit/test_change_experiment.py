@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from infra.model.change_production import experiment as change_experiment
 from infra.model.change_production.experiment_plan import Pipelines, Production, Review, What, plan
@@ -78,6 +79,22 @@ def test_a_challenger_that_does_not_start_ends_it_with_the_reason_and_is_not_tri
     assert step(replace(failed, updated=NOON - HOUR), OPEN)[0] is What.BEGIN  # of an update before it
 
 
+def test_an_update_that_met_an_endpoint_which_scales_is_tried_again() -> None:
+    met = replace(READY, status="UPDATE_ROLLBACK_COMPLETE", updated=NOON + HOUR, why='Cannot update in-progress endpoint "arn".')
+    assert step(met, OPEN)[0] is What.BEGIN
+
+
+def test_a_challenger_without_requests_ends_it_as_the_alarm_that_took_them_away_is_off_by_then() -> None:
+    what, reason = step(replace(TRIED, silent=True), OPEN)
+    assert what is What.END and "gets no request any more, as its weight is 0" in reason
+
+
+def test_its_last_day_is_the_one_that_was_set_when_it_began() -> None:
+    found = {**NO_DIFFERENCE, "ends": f"{NOON + 20 * DAY:%Y-%m-%dT%H:%M:%SZ}"}
+    assert step(TRIED, OPEN, found, NOON + 19 * DAY)[0] is What.WAIT
+    assert step(TRIED, OPEN, found, NOON + 20 * DAY)[0] is What.END
+
+
 def test_an_alarm_on_the_challenger_ends_it() -> None:
     what, reason = step(replace(TRIED, alarms=["challenger-5xx"]), OPEN)
     assert what is What.END and "challenger-5xx is in ALARM" in reason and "version 3 stays" in reason
@@ -134,7 +151,9 @@ class Aws:
         self.parameters = {"ModelPackageArn": LIVE, "ChallengerPackageArn": "", "ChallengerVersion": "0", "ExperimentBegan": "never"}
         self.parameters |= {"Update": "guarded", "Capacity": "given"}
         self.called: list[tuple[str, dict[str, Any]]] = []
+        self.asked, self.weight, self.status, self.events, self.refused = NEW, 0.25, "UPDATE_COMPLETE", [], ""
         self.review, self.alarm, self.result = "InProgress", "OK", {"decided": False, "sentence": "10 of 500 labelled answers"}
+        self.gone = ""
         self.meta = type("Meta", (), {"region_name": "us-east-1"})
 
     def begin(self) -> None:
@@ -143,12 +162,24 @@ class Aws:
     def describe_stacks(self, **_: str) -> dict[str, Any]:
         parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in self.parameters.items()]
         outputs = [{"OutputKey": "DeployedModelPackageArn", "OutputValue": LIVE}]
-        return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "LastUpdatedTime": NOON, "Parameters": parameters, "Outputs": outputs}]}
+        return {"Stacks": [{"StackStatus": self.status, "LastUpdatedTime": NOON, "Parameters": parameters, "Outputs": outputs}]}
 
     def describe_endpoint(self, **_: str) -> dict[str, Any]:
-        return {"EndpointStatus": "InService"}
+        weights = {"AllTraffic": 1.0, **({"Challenger": self.weight} if self.parameters.get("ChallengerPackageArn") else {})}
+        variants = [{"VariantName": variant, "CurrentWeight": weight} for variant, weight in weights.items()]
+        return {"EndpointStatus": "InService", "ProductionVariants": variants}
 
-    def describe_model_package(self, **_: str) -> dict[str, Any]:
+    def describe_stack_events(self, **_: str) -> dict[str, Any]:
+        return {"StackEvents": self.events}
+
+    def update_endpoint_weights_and_capacities(self, **given: Any) -> None:
+        if self.refused:
+            raise ClientError({"Error": {"Code": self.refused, "Message": "no"}}, "UpdateEndpointWeightsAndCapacities")
+        self.called.append(("update_endpoint_weights_and_capacities", given))
+
+    def describe_model_package(self, **asked: str) -> dict[str, Any]:
+        if asked["ModelPackageName"] == self.gone:
+            raise ClientError({"Error": {"Code": "ValidationException", "Message": "it does not exist"}}, "DescribeModelPackage")
         return {"ModelApprovalStatus": "Approved"}
 
     def describe_alarms(self, **_: Any) -> dict[str, Any]:
@@ -160,7 +191,15 @@ class Aws:
         return {"stageStates": [tried, {"stageName": "Production"}]}
 
     def get_pipeline_execution(self, **_: str) -> dict[str, Any]:
-        return {"pipelineExecution": {"variables": [{"name": "ModelPackageArn", "resolvedValue": NEW}]}}
+        return {"pipelineExecution": {"variables": [{"name": "ModelPackageArn", "resolvedValue": self.asked}]}}
+
+    def get_paginator(self, name: str) -> Aws:
+        assert name == "list_action_executions"
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        render = {"actionName": "Render", "output": {"outputVariables": {"MODEL_PACKAGE_ARN": NEW}}}
+        return [{"actionExecutionDetails": [{"actionName": "Decide", "input": {}}, render]}]
 
     def list_pipeline_executions(self, **_: str) -> dict[str, Any]:
         return {"pipelineExecutionSummaries": []}
@@ -232,6 +271,51 @@ def test_a_challenger_that_breaks_gets_no_request_any_more_and_people_are_told(a
         "Rejected",
     )
     assert "challenger-5xx is in ALARM" in called["publish"]["Message"]
+
+
+def test_a_function_that_died_once_the_weight_was_0_ends_it_when_it_looks_again(aws: Aws) -> None:
+    """No request, no alarm: what is left to see is the weight."""
+    aws.begin()
+    aws.weight = 0.0
+    assert wake(source="schedule")["did"] == "end"
+    assert [called for called, _ in aws.called] == ["put_approval_result", "publish"]
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "AccessDeniedException"])
+def test_a_weight_that_cannot_be_changed_now_does_not_hold_the_end_up(aws: Aws, code: str) -> None:
+    aws.begin()
+    aws.alarm, aws.refused = "ALARM", code
+    assert wake()["did"] == "end"
+    assert [called for called, _ in aws.called] == ["put_approval_result", "publish"]
+
+
+def test_why_a_challenger_did_not_start_is_what_failed_first_in_that_update(aws: Aws) -> None:
+    stack = {"ResourceType": "AWS::CloudFormation::Stack"}
+    aws.status = "UPDATE_ROLLBACK_COMPLETE"
+    aws.events = [
+        {**stack, "ResourceStatus": "UPDATE_ROLLBACK_COMPLETE"},
+        {**stack, "ResourceStatus": "UPDATE_ROLLBACK_IN_PROGRESS", "ResourceStatusReason": "The following resource(s) failed"},
+        {"ResourceType": "AWS::SageMaker::Pipeline", "ResourceStatus": "UPDATE_FAILED", "ResourceStatusReason": "update cancelled"},
+        {"ResourceType": "AWS::SageMaker::Endpoint", "ResourceStatus": "UPDATE_FAILED", "ResourceStatusReason": "no capacity left"},
+        {**stack, "ResourceStatus": "UPDATE_IN_PROGRESS"},
+        {"ResourceType": "AWS::SageMaker::Endpoint", "ResourceStatus": "UPDATE_FAILED", "ResourceStatusReason": "of another update"},
+    ]
+    said = wake()
+    assert said == {"did": "end", "reason": "version 4 did not come into service beside version 3: no capacity left"}
+
+
+def test_of_an_execution_that_was_started_in_the_console_the_version_is_the_one_that_render_chose(aws: Aws) -> None:
+    aws.asked = "latest-approved"
+    assert wake() == {"did": "begin", "reason": "version 4 is tried beside version 3"}
+
+
+def test_a_challenger_whose_copy_was_deleted_leaves_all_the_same(aws: Aws) -> None:
+    aws.begin()
+    aws.review = "Succeeded"
+    gone = NEW.replace("us-east-1", "eu-west-1")
+    aws.parameters["ChallengerPackageArn"] = gone
+    aws.gone = gone
+    assert wake()["did"] == "leave"
 
 
 def test_once_the_review_is_answered_what_was_tried_leaves(aws: Aws) -> None:

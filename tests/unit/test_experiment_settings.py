@@ -6,12 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from settings_schema import Asynchronous, Autoscaling, Batch, Endpoint, Experiment, Rollout, Routing, Schedule, SettingsError, Shadow
+from settings_schema import (
+    Asynchronous,
+    Autoscaling,
+    Batch,
+    Endpoint,
+    Experiment,
+    Monitoring,
+    Rollout,
+    Routing,
+    Schedule,
+    SettingsError,
+    Shadow,
+)
 from settings_schema.reading import read
 from tests.example_models import ABALONE, ARRESTS, PRODUCTION, STAGING
 from tests.unit.test_reading import MODEL, SETTINGS
 
 TRIED = Endpoint(initial_instance_count=2, experiment=Experiment())
+WATCHED = ABALONE.but(serving={**ABALONE.serving, PRODUCTION.name: TRIED})
 
 
 @pytest.mark.parametrize(
@@ -22,6 +35,15 @@ TRIED = Endpoint(initial_instance_count=2, experiment=Experiment())
         (lambda: Endpoint(experiment=(Experiment(), Experiment())), r"Endpoint.experiment is .*; allowed: None, or Experiment\(...\)"),
         (lambda: Experiment(challenger_percent=51), "Experiment.challenger_percent is 51; allowed: 1 to 50"),
         (lambda: Experiment(labelled_answers=99), "Experiment.labelled_answers is 99; allowed: 100 to 1000000"),
+        (
+            lambda: Experiment(labelled_answers=1000, challenger_percent=1),
+            "Experiment.labelled_answers is 1000; allowed: at least 3000 with challenger_percent=1, as 30 of the challenger's are needed",
+        ),
+        (
+            lambda: WATCHED.but(monitoring=Monitoring(cron="0 0 ? * MON *")),
+            r"Model.*monitoring.cron is '0 0 \? \* MON \*'; allowed: at least once a day, as serving\['live'\] has an experiment",
+        ),
+        (lambda: WATCHED.but(monitoring=Monitoring(window_hours=168)), "Model.*monitoring.window_hours is 168; allowed: at most 24"),
         (lambda: Experiment(days_at_most=54), "Experiment.days_at_most is 54; allowed: 1 to 53"),
         (lambda: TRIED.but(shadow=Shadow()), r"Endpoint.shadow is .*; allowed: None with an experiment"),
         (lambda: TRIED.but(data_capture_percent=0), "Endpoint.data_capture_percent is 0; allowed: more than 0 with an experiment"),
@@ -63,4 +85,4 @@ def test_its_instances_are_its_share_of_the_most_that_there_can_be() -> None:
     by_day = Schedule(name="day", cron="0 7 ? * * *", min_capacity=3, max_capacity=12)
     serving = Endpoint(initial_instance_count=2, autoscaling=Autoscaling(min_capacity=2, max_capacity=8, schedules=(by_day,)))
     assert [serving.most_instances, TRIED.most_instances] == [12, 2]
-    assert [Experiment(challenger_percent=share).instances(12) for share in (1, 20, 50)] == [1, 3, 6]
+    assert [Experiment(challenger_percent=share, labelled_answers=3000).instances(12) for share in (1, 20, 50)] == [1, 3, 6]

@@ -25,6 +25,7 @@ from .experiment_plan import BEGAN, NEVER, PACKAGE, TIME, Pipelines, Production,
 VARIANT = "Challenger"  # settings_schema/names.py
 _ON = ("InProgress", "Stopping")
 _ASKED = "ModelPackageArn"  # variable of the deploy pipeline
+_CHOSEN = "MODEL_PACKAGE_ARN"  # variable that its action Render puts out (deploy_scripts/render.py)
 _LONGEST_SUMMARY, _LONGEST_SUBJECT = 500, 99  # of PutApprovalResult 512; of Publish less than 100
 #: Its errors for a review that somebody else has answered meanwhile.
 _ANSWERED = ("ApprovalAlreadyCompletedException", "InvalidApprovalTokenException")
@@ -107,7 +108,7 @@ def _do(
     elif not token and step.what in (What.END, What.PASS):
         raise LookupError("the review that has just opened has no token yet; this is tried again")
     elif step.what in (What.END, What.PASS):
-        if production.alarms:
+        if production.alarms and not production.silent:
             _silence(names, there)
         _answer(names, token, "Rejected" if step.what is What.END else "Approved", step.reason)
 
@@ -118,13 +119,14 @@ def _update(names: Names, there: Mapping[str, Any], changed: Mapping[str, str]) 
 
 
 def _silence(names: Names, there: Mapping[str, Any]) -> None:
-    """No request goes to it from now on; to take it out makes a new fleet, which takes minutes. An endpoint that changes refuses that."""
+    """No request goes to it from now on; to take it out makes a new fleet, which takes minutes. An endpoint that changes refuses that.
+
+    Whatever is in its way, the review is answered, which takes it out as well.
+    """
     try:
         wanted = [{"VariantName": VARIANT, "DesiredWeight": 0.0}]
         there["sagemaker"].update_endpoint_weights_and_capacities(EndpointName=names.endpoint, DesiredWeightsAndCapacities=wanted)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ValidationException":
-            raise
         print(f"its weight stays for now: {error}")
 
 
@@ -149,7 +151,8 @@ def look(names: Names, there: Mapping[str, Any]) -> Production:
         return Production()
     parameters, deployed = serving.parameters_of(stack), serving.deployed(stack)
     endpoint = serving.unless_gone(there["sagemaker"].describe_endpoint, EndpointName=names.endpoint) or {}
-    live, challenger = (serving.original(names.region, arn) if arn else "" for arn in (deployed, parameters.get(PACKAGE, "")))
+    live, tried = serving.original(names.region, deployed) if deployed else "", parameters.get(PACKAGE, "")
+    challenger = (serving.original(names.region, tried) or tried) if tried else ""  # which leaves also where its copy was deleted
     text = parameters.get(BEGAN, NEVER)
     began = None if text == NEVER else datetime.strptime(text, TIME).replace(tzinfo=UTC)
     return Production(
@@ -157,12 +160,13 @@ def look(names: Names, there: Mapping[str, Any]) -> Production:
         endpoint_status=str(endpoint.get("EndpointStatus", "")),
         has_place=PACKAGE in parameters,
         updated=stack.get("LastUpdatedTime"),
-        why=str(endpoint.get("FailureReason") or stack.get("StackStatusReason") or "no reason given"),
+        why=serving.failure(there["cloudformation"], names.stack) if "ROLLBACK_COMPLETE" in stack["StackStatus"] else "",
         live=live,
         live_approval=serving.approval(boto3.client("sagemaker"), names.group, live) if live else "",
         challenger=challenger,
         began=began,
         alarms=_alarms(names, there, began) if challenger and began else (),
+        silent=any(item["VariantName"] == VARIANT and item.get("CurrentWeight") == 0 for item in endpoint.get("ProductionVariants") or ()),
     )
 
 
@@ -190,8 +194,15 @@ def _pipelines(names: Names) -> tuple[str, Pipelines]:
 
 
 def _package(client: Any, names: Names, execution: str) -> str:
+    """ARN of the version that an execution is of. One that was started in the console names none, and Render has chosen it."""
     detail = client.get_pipeline_execution(pipelineName=names.deploy_pipeline, pipelineExecutionId=execution)["pipelineExecution"]
-    return next((str(item.get("resolvedValue", "")) for item in detail.get("variables", []) if item["name"] == _ASKED), "")
+    asked = next((str(item.get("resolvedValue", "")) for item in detail.get("variables", []) if item["name"] == _ASKED), "")
+    if ":model-package/" in asked:
+        return asked
+    pages = client.get_paginator("list_action_executions")
+    found = pages.paginate(pipelineName=names.deploy_pipeline, filter={"pipelineExecutionId": execution})
+    outputs = (action.get("output", {}).get("outputVariables", {}) for page in found for action in page["actionExecutionDetails"])
+    return next((str(item[_CHOSEN]) for item in outputs if _CHOSEN in item), asked)
 
 
 def _result(names: Names, there: Mapping[str, Any], production: Production) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -38,8 +38,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Production:
-    """`updated`: when its stack was last; `why`: the stack's reason for its status. `live`, `challenger`: ARNs of versions as people
-    approved them, empty without one; `began`: of the experiment. `alarms`: those on the challenger that are on since then.
+    """`updated`: when its stack was last; `why`: that was taken back. `live`, `challenger`: ARNs of versions as people approved them, empty
+    without one; `began`: of the experiment. `alarms`: those on the challenger that are on since then; `silent`: its weight is 0.
     """
 
     status: str = ""
@@ -52,6 +52,7 @@ class Production:
     challenger: str = ""
     began: datetime | None = None
     alarms: Sequence[str] = ()
+    silent: bool = False
 
     @property
     def is_changing(self) -> bool:
@@ -107,19 +108,30 @@ def _leave(production: Production, pipelines: Pipelines, *, by_clock: bool) -> S
 
 def _go_on(production: Production, result: Mapping[str, Any], now: datetime, days: int) -> Step:
     tried = f"{name(production.challenger)} beside {name(production.live)}"
-    if production.alarms:
-        return Step(
-            What.END, f"{', '.join(production.alarms)} is in ALARM: the experiment with {tried} is over, {name(production.live)} stays"
-        )
-    last = (production.began or now) + timedelta(days=days)
+    if broken := _broken(production):
+        return Step(What.END, f"{broken}: the experiment with {tried} is over, {name(production.live)} stays")
+    last = _last(production, result, now, days)
     sentence = str(result.get("sentence", ""))
     if result.get("decided") and result.get("favours") != "challenger" and now >= last:
-        return Step(What.END, f"after {days} days {name(production.live)} stays: {sentence}")
+        return Step(What.END, f"its last day is over, {name(production.live)} stays: {sentence}")
     if not result.get("decided") and now >= last + _GRACE:
-        return Step(
-            What.END, f"after {days} days {name(production.live)} stays, as the watch has not judged: {sentence or 'it said nothing'}"
-        )
+        why = f"as the watch has not judged: {sentence or 'it said nothing'}"
+        return Step(What.END, f"its last day is over, {name(production.live)} stays, {why}")
     return Step(What.WAIT, f"{tried} is tried; {sentence or 'nothing is counted yet'}")
+
+
+def _broken(production: Production) -> str:
+    """Empty if nothing is. An alarm is off once no request comes: a weight of 0 says that one was on, or that a person took it out."""
+    if production.alarms:
+        return f"{', '.join(production.alarms)} is in ALARM"
+    return f"{name(production.challenger)} gets no request any more, as its weight is 0" if production.silent else ""
+
+
+def _last(production: Production, result: Mapping[str, Any], now: datetime, days: int) -> datetime:
+    """As it was set when the experiment began, which the watch says; until it has said anything, as it is set now."""
+    if ends := result.get("ends"):
+        return datetime.strptime(str(ends), TIME).replace(tzinfo=UTC)
+    return (production.began or now) + timedelta(days=days)
 
 
 def _begin(production: Production, pipelines: Pipelines, review: Review) -> Step:
@@ -129,11 +141,17 @@ def _begin(production: Production, pipelines: Pipelines, review: Review) -> Step
         return Step(What.PASS, f"no experiment, as {nothing_to_try}; {name(review.package)} is rolled out")
     if pipelines.releases or production.is_changing:
         return Step(What.WAIT, f"production is {production.status}, its endpoint {production.endpoint_status}; looked at again")
-    if production.updated is not None and production.updated >= review.opened and "ROLLBACK" in production.status:
+    if _was_taken_back(production, review):
         return Step(What.END, f"{name(review.package)} did not come into service beside {name(production.live)}: {production.why}")
     if "FAILED" in production.status:
         return Step(What.WAIT, f"production's stack is {production.status}; `python -m deploy_scripts.status` says what mends it")
     return Step(What.BEGIN, f"{name(review.package)} is tried beside {name(production.live)}")
+
+
+def _was_taken_back(production: Production, review: Review) -> bool:
+    """Not where an endpoint that had just begun to scale refused it ("Cannot update in-progress endpoint"), which is tried again."""
+    since = production.updated is not None and production.updated >= review.opened
+    return since and "ROLLBACK" in production.status and "in-progress endpoint" not in production.why
 
 
 def _why_not(production: Production, review: Review) -> str:

@@ -16,6 +16,7 @@ APPROVED = "Approved"
 UPDATE, AT_ONCE = "Update", "at-once"
 #: Another one, where production scales. After another instance type it is "given", and would set the fleet back to what it had then.
 CAPACITY, KEPT = "Capacity", "kept"
+_STACK = "AWS::CloudFormation::Stack"
 _OUTPUT = "DeployedModelPackageArn"
 _COPY_OF = "copy of "  # deploy_scripts/regional_copy.py
 
@@ -47,6 +48,19 @@ def deployed(stack: Mapping[str, Any]) -> str:
     """ARN of its version, which in another region is a copy; empty without one."""
     outputs = {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
     return str(outputs.get(_OUTPUT, ""))
+
+
+def failure(cloudformation: Any, stack: str) -> str:
+    """Why the last update of the stack was taken back: what failed in it first. Its own status has no reason then, and an endpoint that
+    serves on has none, either. Newest first (DescribeStackEvents).
+    """
+    reason = ""
+    for event in cloudformation.describe_stack_events(StackName=stack)["StackEvents"]:
+        if event["ResourceType"] == _STACK and event["ResourceStatus"] == "UPDATE_IN_PROGRESS":
+            break
+        if event["ResourceStatus"].endswith("_FAILED"):
+            reason = str(event.get("ResourceStatusReason") or reason)
+    return reason or "no reason given"
 
 
 def update(cloudformation: Any, stack: str, parameters: Mapping[str, str], changed: Mapping[str, str]) -> None:

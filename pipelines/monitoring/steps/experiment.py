@@ -1,8 +1,9 @@
 """Counts what two versions in an experiment have answered, and judges them, once, when it is over.
 
-It is over with as many labelled answers of both together as were wanted, or after its last day: both are set before it begins, and neither
-goes by what was answered. Until then nothing is computed but counts, so that nobody can stop where the difference happens to look good
-("peeking": Johari, Koomen, Pekelis & Walsh 2017, "Peeking at A/B Tests"). What was judged stays, whatever labels come later.
+It is over with as many labelled answers of both together as were wanted (and of enough requests of each), or after its last day: both are
+set before it begins, and neither goes by what was answered. Until then nothing is computed but counts, so that nobody can stop where the
+difference happens to look good ("peeking": Johari, Koomen, Pekelis & Walsh 2017, "Peeking at A/B Tests"). What was judged stays, whatever
+labels come later.
 It begins with the challenger's first answer, which is not counted: before that all requests were the champion's.
 
 Input: answered rows that the watch has kept, labels, the experiment (environment variables of pipelines/monitoring/pipeline.py).
@@ -24,7 +25,7 @@ import numpy as np
 import realised
 import windows
 from evidence import Versions
-from experiment_statistics import CHALLENGER, CHAMPION, MISMATCH, NEITHER, Answers, difference, sample_ratio
+from experiment_statistics import CHALLENGER, CHAMPION, MISMATCH, NEITHER, Answers, difference, sample_ratio, together
 from judges import plain
 from place import Place
 from store import GoneError, Store, document
@@ -32,8 +33,8 @@ from store import GoneError, Store, document
 FOLDER = "experiments/"
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 NEVER = "never"
-#: Of each version; fewer have no metric worth a number.
-FEWEST_LABELS = realised.FEWEST_LABELS
+#: Requests of each version that have a labelled answer. Rows of one request are one observation, and of a few an interval says nothing.
+FEWEST_REQUESTS = realised.FEWEST_LABELS
 
 #: Tells people: subject and message.
 Tell = Callable[[str, str], Any]
@@ -109,9 +110,8 @@ class Trial:
         since = self._first_answer()
         requests = {side: self._requests(version, since) for side, version in self._experiment.sides.items()}
         answers = {side: self._labelled(version, since) for side, version in self._experiment.sides.items()}
-        counts = {side: item.count if item else 0 for side, item in answers.items()}
-        total, experiment = sum(counts.values()), self._experiment
-        known = {
+        experiment = self._experiment
+        known: dict[str, Any] = {
             "model": self._place.model,
             "environment": self._place.environment,
             **experiment.sides,
@@ -123,23 +123,32 @@ class Trial:
             "percent": experiment.percent,
             "labelled_answers": experiment.labelled_answers,
             "requests": requests,
-            "labels": counts,
+            "labels": {side: item.count if item else 0 for side, item in answers.items()},
+            "labelled_requests": {side: item.asked if item else 0 for side, item in answers.items()},
             "sample_ratio_p": sample_ratio(requests[CHAMPION], requests[CHALLENGER], experiment.percent / 100),
         }
-        if total < experiment.labelled_answers and self._now < experiment.last:
+        enough = sum(known["labels"].values()) >= experiment.labelled_answers and not _few(known)
+        if not enough and self._now < experiment.last:
             return {**known, **_undecided(known)}
         return {**known, **self._decided(known, answers)}
 
     def _decided(self, known: Mapping[str, Any], answers: Mapping[str, Answers | None]) -> dict[str, Any]:
-        few = [f"version {known[side]} has {count}" for side, count in known["labels"].items() if count < FEWEST_LABELS]
         both = {side: item for side, item in answers.items() if item is not None}
-        if few or len(both) < len(answers):
-            return _said(f"too few labelled answers to compare, {FEWEST_LABELS} of each version are needed: {' and '.join(few)}")
+        if few := _few(known):
+            return _said(f"too few labelled answers to compare: {few}")
+        if unlike := self._unlike():
+            return _said(unlike)
         found = difference(known["metric"], both, more_is_better=self._experiment.more_is_better)
-        measured = {"values": dict(found.values), "difference": found.difference, "lower": found.lower, "upper": found.upper}
+        measured = {"values": dict(found.values), "difference": found.difference, "lower": found.lower, "upper": found.upper, "p": found.p}
         if known["sample_ratio_p"] < MISMATCH:
             return {**_said(mismatch(known)), **measured}
         return {**_said(_result(known, measured, found.favours), found.favours), **measured}
+
+    def _unlike(self) -> str:
+        """Empty if both decide between the same classes, or both say values: truth of other classes makes another metric."""
+        evidence = (self._versions.find(version) for version in self._experiment.sides.values())
+        classes = [item.takes.classes and list(item.takes.classes) for item in evidence if item is not None]
+        return "" if all(each == classes[0] for each in classes) else f"the versions know other classes ({classes}), and cannot be compared"
 
     def _first_answer(self) -> float | None:
         """When the challenger answered first, in seconds since 1970; None before it has."""
@@ -178,24 +187,20 @@ class Trial:
                 if counts.any():
                     requests = [key[0] for (key, _), is_in in zip(labelled.labels, counts, strict=True) if is_in]
                     parts.append(Answers(labelled.rows.take(counts), labelled.predicted.take(counts), requests))
-        return together(parts)
+        return together(parts) if parts else None
 
 
-def together(parts: list[Answers]) -> Answers | None:
-    """Truth and predictions of several windows: what a metric goes by."""
-    if not parts:
-        return None
-    target = np.concatenate([part.rows.target for part in parts])
-    scores = np.concatenate([part.predicted.scores for part in parts])
-    decided = np.concatenate([part.predicted.decided for part in parts])
-    requests = [request for part in parts for request in part.requests]
-    rows = type(parts[0].rows)({}, {}, target, len(target))
-    return Answers(rows, type(parts[0].predicted)(scores, decided), requests)
+def _few(known: Mapping[str, Any]) -> str:
+    """Empty where each version has enough to be compared."""
+    few = [f"version {known[side]} has {count:,}" for side, count in known["labelled_requests"].items() if count < FEWEST_REQUESTS]
+    return f"{FEWEST_REQUESTS} requests of each version with a labelled answer are needed, {' and '.join(few)}" if few else ""
 
 
 def _undecided(known: Mapping[str, Any]) -> dict[str, Any]:
     total, wanted = sum(known["labels"].values()), known["labelled_answers"]
     sentence = f"{total:,} of {wanted:,} labelled answers, nothing is decided before there are so many or {known['ends']}"
+    if total >= wanted:
+        sentence = f"{total:,} labelled answers; {_few(known)}, or nothing is decided before {known['ends']}"
     unlike = f"; {mismatch(known)}" if known["sample_ratio_p"] < MISMATCH else ""
     return {"decided": False, "favours": None, "sentence": sentence + unlike}
 
@@ -223,9 +228,11 @@ def _result(known: Mapping[str, Any], measured: Mapping[str, Any], favours: str)
     if measured["difference"] is None or measured["lower"] is None:
         return f"{metric} is undefined for the labels that there are; no difference was found"
     interval = f"differs by {measured['difference']:.4g} (95 % interval {measured['lower']:.4g} to {measured['upper']:.4g})"
+    chance = f"requests that are divided by chance differ as much in {measured['p']:.1%} of the cases"
     if favours == NEITHER:
-        return f"no difference was found: {metric} is {beside}, and {interval}, which includes 0; that does not say that they are equal"
-    return f"version {known[favours]} is better: {metric} is {beside}, and {interval}"
+        includes = "which includes 0" if measured["lower"] <= 0 <= measured["upper"] else f"but {chance}"
+        return f"no difference was found: {metric} is {beside}, and {interval}, {includes}; that does not say that they are equal"
+    return f"version {known[favours]} is better: {metric} is {beside}, and {interval}; {chance}"
 
 
 def message(found: Mapping[str, Any]) -> str:
