@@ -1,4 +1,4 @@
-"""A model on a fleet: how many copies a deployment gives its component, and whether the component is on the fleet that is set.
+"""A model on a fleet: how many copies a deployment gives its component, and whether the fleet is there and the component on it.
 
 CloudFormation sets the copies with each update (RuntimeConfig), so it is told as many as there are. UpdateInferenceComponent names no
 endpoint: a component stays on the one that it was made on. Used by render.py.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from build_scripts.command_line import ProblemError
 from deploy_scripts.environment_place import EnvironmentPlace
+from deploy_scripts.live_endpoint import describe_endpoint
 from deploy_scripts.served import describe_served
 from settings_schema import Component, ServingNames
+from settings_schema.fleet import OnFleet
 
 
 def copies_now(place: EnvironmentPlace, names: ServingNames, serving: Component) -> str:
@@ -17,6 +19,22 @@ def copies_now(place: EnvironmentPlace, names: ServingNames, serving: Component)
     live = describe_served(place.client("sagemaker"), names, serving)
     wanted = live["Copies"][1] if live else serving.copies
     return str(min(max(wanted, serving.copies), serving.scaling.max_capacity))
+
+
+def refuse_absent(place: EnvironmentPlace, names: ServingNames, serving: OnFleet, where: str) -> None:
+    """Raises ProblemError where there is no fleet to be put on, or one that serves nothing any more."""
+    fleet = names.fleet(serving.fleet)
+    endpoint = describe_endpoint(place.client("sagemaker"), fleet.endpoint)
+    if endpoint is None:
+        raise ProblemError(
+            f"{where} is on the fleet {serving.fleet!r}, which is not deployed; nothing is changed: `npx cdk deploy {fleet.stack}`"
+        )
+    if endpoint["EndpointStatus"] == "Failed":
+        reason = endpoint.get("FailureReason") or "no reason given"
+        raise ProblemError(
+            f"{where} is on the fleet {serving.fleet!r}, whose endpoint {fleet.endpoint} is Failed: {reason}; nothing is changed. "
+            "`python -m deploy_scripts.status` says what to do"
+        )
 
 
 def refuse_move(place: EnvironmentPlace, names: ServingNames, serving: Component, where: str) -> None:

@@ -14,7 +14,7 @@ from build_scripts.registry import Version, find, number_of
 from deploy_scripts.deployments import Deployment
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import package_of
-from deploy_scripts.served import describe_served, package_served
+from deploy_scripts.served import describe_deployed, describe_served, package_served
 from deploy_scripts.stack_states import standing
 from preflight.obstacle import Obstacle
 from settings_schema import Batch, ServingNames
@@ -67,8 +67,9 @@ class Stage:
 
 def look(stage: Stage, sagemaker: Any, registry: Any, original: Callable[[str], str] = str) -> Placement:
     """`sagemaker`: where it serves; `registry`: SageMaker where the versions are; `original`: the version that a copy is of."""
-    endpoint = describe_served(sagemaker, stage.names, stage.serving) if stage.has_endpoint else None
     stack = stage.deployment.stack if stage.deployment else None
+    describe = describe_deployed if stack else describe_served
+    endpoint = describe(sagemaker, stage.names, stage.serving) if stage.has_endpoint else None
     seen = (_endpoint(endpoint, sagemaker) if endpoint else None) if stage.has_endpoint else _batch(stage, sagemaker)
     obstacle = standing(stack, stage.place.environment.protected, endpoint)
     if seen is None:

@@ -29,7 +29,7 @@ from deploy_scripts.choose_version import LATEST, choose, exported, require_depl
 from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_capacity import live_fleet, refuse_conversion
-from deploy_scripts.on_fleet import copies_now, refuse_move
+from deploy_scripts.on_fleet import copies_now, refuse_absent, refuse_move
 from deploy_scripts.regional_copy import copy, image_in, original, publish_in
 from deploy_scripts.stack_states import describe_stack, refuse_obstructed
 from deploy_scripts.type_change import TypeChange, coming
@@ -107,6 +107,7 @@ def refuse_impossible(target: Target, environment: Environment, version: Version
         refuse_conversion(live_fleet(target.place(environment), names), names, where)
         return
     if isinstance(serving, Component):
+        refuse_absent(target.place(environment), target.names(environment), serving, where)
         refuse_move(target.place(environment), target.names(environment), serving, where)
         return
     allowed = version.transform_types if isinstance(serving, Batch) else version.instance_types

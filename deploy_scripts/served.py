@@ -1,7 +1,7 @@
 """What serves a model in an environment, whichever kind it is: its endpoint, or its inference component on a fleet's.
 
 Both are shown as DescribeEndpoint shows an endpoint, as far as the scripts look: `EndpointStatus`, `FailureReason`, times. A component also
-has `ModelName`, and `Copies`: how many it has and is to have. Used wherever a script looks at what serves.
+has `InferenceComponentName`, `ModelName`, and `Copies`: how many it has and is to have. Used wherever a script looks at what serves.
 """
 
 from __future__ import annotations
@@ -19,11 +19,30 @@ def describe_served(sagemaker: Any, names: ServingNames, serving: OnEndpoint | B
     """None where nothing serves yet."""
     if not isinstance(serving, OnFleet):
         return describe_endpoint(sagemaker, names.endpoint)
+    return _component(sagemaker, names)
+
+
+def describe_deployed(sagemaker: Any, names: ServingNames, serving: OnEndpoint | Batch | None) -> dict[str, Any] | None:
+    """As `describe_served`, or as it serves until what is set by now is deployed: to go onto a fleet, or from it, takes a deployment."""
+    served = describe_served(sagemaker, names, serving)
+    if served is not None:
+        return served
+    return describe_endpoint(sagemaker, names.endpoint) if isinstance(serving, OnFleet) else _component(sagemaker, names)
+
+
+def called(served: dict[str, Any]) -> str:
+    """`endpoint x`, `component x`."""
+    component = served.get("InferenceComponentName")
+    return f"component {component}" if component else f"endpoint {served['EndpointName']}"
+
+
+def _component(sagemaker: Any, names: ServingNames) -> dict[str, Any] | None:
     component = found(sagemaker.describe_inference_component, InferenceComponentName=names.component)
     if component is None:
         return None
     runtime = component.get("RuntimeConfig") or {}
     return {
+        "InferenceComponentName": names.component,
         "EndpointName": component["EndpointName"],
         "EndpointStatus": component["InferenceComponentStatus"],
         "FailureReason": component.get("FailureReason", ""),

@@ -27,13 +27,15 @@ from deploy_scripts import build_logs, decision_history, experiment
 from deploy_scripts.attention import ON_CALL, Failure, Waiting
 from deploy_scripts.deployments import Deployment, at_place, places_of
 from deploy_scripts.environment_place import EnvironmentPlace, Role
+from deploy_scripts.fleet_state import FleetState
+from deploy_scripts.fleet_state import look as look_at_fleet
 from deploy_scripts.model_state import ask
 from deploy_scripts.pipeline_states import failed_stages
 from deploy_scripts.placements import Placement, Stage, at, look
 from deploy_scripts.regional_copy import original
 from deploy_scripts.scaling_state import unscaled
 from deploy_scripts.watch_state import WatchState, watch_state
-from preflight.obstacle import REPLACED_BY_CDK, of_stack
+from preflight.obstacle import REPLACED_BY_CDK, deletion, of_stack
 from settings_schema import Endpoint, ModelNames
 from settings_schema.reading import Settings
 from settings_schema.serving import OnEndpoint
@@ -81,7 +83,7 @@ def left_behind(settings: Settings, deployed: Sequence[Deployment], model: str |
         elif item.environment and item.environment not in set_environments:
             gone.setdefault(("environment", item.environment), []).append(item.name)
     return [
-        *(_left_fleet(item) for item in deployed if model is None and item.fleet and item.fleet not in settings.fleets),
+        *(_left_fleet(item) for item in deployed if model is None and item.fleet and not _is_set(settings, item)),
         *(
             Waiting(
                 f"{kind} {name} is not set any more, but {', '.join(stacks)} are still there",
@@ -95,10 +97,16 @@ def left_behind(settings: Settings, deployed: Sequence[Deployment], model: str |
     ]
 
 
+def _is_set(settings: Settings, item: Deployment) -> bool:
+    """A fleet, in the environment that its stack is in."""
+    fleet = settings.fleets.get(str(item.fleet))
+    return fleet is not None and item.environment in fleet.instances
+
+
 def _left_fleet(item: Deployment) -> Waiting:
     """CloudFormation keeps it as long as a model is on it."""
-    command = f"aws cloudformation delete-stack --stack-name {item.name} --region {item.place.region}"
-    return Waiting(f"fleet {item.fleet} is not set any more, but {item.name} is still there", "", command, "whoever took it out")
+    what = f"fleet {item.fleet} is not set any more in {item.environment}, but {item.name} is still there"
+    return Waiting(what, "", deletion(item.stack), "whoever took it out")
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,7 @@ class Overview:
     stages: Sequence[Placement]
     failures: Sequence[Failure]
     waiting: Sequence[Waiting]
+    fleets: Sequence[FleetState] = ()
 
 
 def collect(project: ProjectEnvironment, settings: Settings, model: str | None = None) -> Overview:
@@ -147,8 +156,14 @@ def collect(project: ProjectEnvironment, settings: Settings, model: str | None =
     failures += [
         item for stage, state in zip(stages, watches, strict=True) for item in failed_run(stage.names.monitoring_pipeline, state.run)
     ]
-    stuck = [*(item for placement in placements for item in obstructed(placement)), *broken(deployed, model)]
-    return Overview(placements, failures, [*stuck, *(item for items in waiting for item in items), *left_behind(settings, deployed, model)])
+    shared = [look_at_fleet(item, item.place.client("sagemaker")) for item in deployed if item.fleet and model is None]
+    stuck = [
+        *(item for fleet in shared for item in fleet.waiting),
+        *(item for placement in placements for item in obstructed(placement)),
+        *broken(deployed, model),
+    ]
+    waits = [*stuck, *(item for items in waiting for item in items), *left_behind(settings, deployed, model)]
+    return Overview(placements, failures, waits, shared)
 
 
 def _deployed(places: Sequence[EnvironmentPlace]) -> tuple[list[Deployment], dict[tuple[str | None, str], tuple[str, str]]]:
@@ -210,6 +225,8 @@ def show(overview: Overview) -> None:
             item.model, item.stage, str(item.version or "-"), item.status, item.since, item.commit, item.metric, runs, item.watch or "-"
         )
     console.print(table)
+    for fleet in overview.fleets:
+        console.print(str(fleet), soft_wrap=True, markup=False)
     for failure in overview.failures:
         text = f"failed on {failure.since}: {failure.what}\n  {failure.reason}"
         console.print(f"{text}\n  log: {failure.log}" if failure.log else text, soft_wrap=True, markup=False)

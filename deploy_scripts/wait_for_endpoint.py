@@ -1,7 +1,8 @@
 """Waits until what serves can be changed: CloudFormation changes a stack, and SageMaker an endpoint, one thing at a time.
 
-SageMaker refuses UpdateEndpoint while a change is in progress, autoscaling's included; CloudFormation goes on with an update whose pipeline
-was stopped. Used by render.py right before a deployment, and by shadow_stay.py. Why there, and what remains:
+SageMaker refuses UpdateEndpoint while a change is in progress, autoscaling's included; a component waits for its fleet's endpoint, too;
+CloudFormation goes on with an update whose pipeline was stopped. Used by render.py right before a deployment, and by shadow_stay.py. Why
+there, and what remains:
 docs/decisions/0060-deploy-when-the-endpoint-is-in-service.md.
 """
 
@@ -13,10 +14,12 @@ from typing import Any
 from build_scripts.command_line import VerdictError
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.function_command import invocation
-from deploy_scripts.served import describe_served
+from deploy_scripts.live_endpoint import describe_endpoint
+from deploy_scripts.served import called, describe_served
 from deploy_scripts.stack_states import describe_stack
 from preflight.obstacle import in_progress
 from settings_schema import Batch, ServingNames
+from settings_schema.fleet import OnFleet
 from settings_schema.names import CHALLENGER_VARIANT
 from settings_schema.serving import OnEndpoint
 
@@ -60,9 +63,10 @@ def _busy(cloudformation: Any, sagemaker: Any, names: ServingNames, serving: OnE
     if stack is not None and in_progress(stack):
         return f"stack {names.stack} is {stack['StackStatus']}"
     endpoint = describe_served(sagemaker, names, serving) if sagemaker else None
+    shared = describe_endpoint(sagemaker, names.fleet(serving.fleet).endpoint) if isinstance(serving, OnFleet) else None
+    for busy in (item for item in (endpoint, shared) if item and item["EndpointStatus"] in IN_PROGRESS):
+        return f"{called(busy)} is {busy['EndpointStatus']}"
     if endpoint is None:
         return None
-    if endpoint["EndpointStatus"] in IN_PROGRESS:
-        return f"endpoint {names.endpoint} is {endpoint['EndpointStatus']}"
     tried = alone and any(variant["VariantName"] == CHALLENGER_VARIANT for variant in endpoint.get("ProductionVariants") or [])
     return f"endpoint {names.endpoint} has a version in an experiment, which leaves first" if tried else None

@@ -6,10 +6,12 @@ InferenceComponentRollingUpdatePolicy of its service model.
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 from pydantic import Field, model_validator
 
+from capacity.sharing import Size
 from settings_schema.fleet import OnFleet
 from settings_schema.rollout import Rollout, Routing
 from settings_schema.value import Value
@@ -59,6 +61,16 @@ class Component(OnFleet):
     def copies(self) -> int:
         """Of a new component: its first request is not to wait for one."""
         return max(1, self.scaling.min_capacity)
+
+    @property
+    def size(self) -> Size:
+        """What is reserved for each copy."""
+        return Size(self.cpu_cores, self.memory_mb)
+
+    @property
+    def batch(self) -> int:
+        """Copies that a release has beside the others at once; a way back goes in halves (infra/serving/guarded_endpoint.py)."""
+        return math.ceil(self.copies * max(self.rollout.step_percent, 50) / 100)
 
     @property
     def scales(self) -> bool:

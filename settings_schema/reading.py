@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from settings_schema.errors import SettingsError, require, shown
 from settings_schema.fleet import Fleet, Fleets, OnFleet
+from settings_schema.fleet_room import require_room
 from settings_schema.model import LONGEST_NAME, Model, check_name
 from settings_schema.project import Environment, Prices, Project, Source
 from settings_schema.serverless import EXCLUDED, Serverless
@@ -83,6 +84,8 @@ def read(root: Path = ROOT) -> Settings:
     _require_home(project, environments)
     fleets = _fleets(values, environments)
     models = [_model(file, environments, fleets) for file in sorted((root / "models").glob("[!_]*.py"))]
+    for fleet in fleets.values():
+        require_room(models, fleet)
     return Settings(
         project=project,
         environments=environments,

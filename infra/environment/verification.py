@@ -85,7 +85,8 @@ class Verification:
             return [self._stack()]
         if self._fleet is not None:
             describe = self._permission("Component", ["sagemaker:DescribeInferenceComponent"], [self._component()])
-            return [self._stack(), describe, self._describe("Model", "model")]
+            fleet = self._permission("Fleet", ["sagemaker:DescribeEndpoint"], [self._place.sagemaker("endpoint", self._fleet.endpoint)])
+            return [self._stack(), describe, fleet, self._describe("Model", "model")]
         endpoint = self._permission("Endpoint", ["sagemaker:DescribeEndpoint"], [self._place.sagemaker("endpoint", self._names.endpoint)])
         deployed = self._permission("Deployed", ["cloudformation:DescribeStackResources"], [self._place.stack(self._names.stack)])
         return [self._stack(), deployed, endpoint, self._describe("EndpointConfig", "endpoint-config"), self._describe("Model", "model")]

@@ -15,10 +15,11 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from infra.fleet.fleet_alarms import FleetAlarms
 from infra.fleet.fleet_role import FleetRole
 from infra.places import Context
 from infra.retained_log_group import RetainedLogGroup
-from infra.serving.imports import ENDPOINT, KEY, SECURITY_GROUP, SUBNETS
+from infra.serving.imports import ALERTS, ENDPOINT, KEY, SECURITY_GROUP, SUBNETS
 from infra.tags import add_tags
 from settings_schema import Environment, Fleet, Instances
 from settings_schema.names import VARIANT
@@ -52,6 +53,7 @@ class FleetStack(cdk.Stack):
             endpoint_config_name=self._configuration(fleet.instances[environment.name]).attr_endpoint_config_name,
         )
         endpoint.node.add_dependency(logs)
+        FleetAlarms(self, "Alarms", names=self.names, instances=fleet.instances[environment.name], topic_arn=self._imported(ALERTS))
         cdk.CfnOutput(self, ENDPOINT, value=endpoint.attr_endpoint_name, export_name=self.names.export(ENDPOINT))
         add_tags(self, self.names.tags)
 

@@ -46,6 +46,7 @@ class ComponentStack(AnyEndpointStack[Component]):
         return {OF_COMPONENT: self.names.component}
 
     def _watch(self, alarms: EndpointAlarms, environment: Environment) -> None:
+        alarms.watch_copies(may_be_none=self._serving.scaling.min_capacity == 0)
         if environment.protected and self._serving.scaling.min_capacity:
             alarms.watch_silence()
 

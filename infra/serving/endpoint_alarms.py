@@ -12,37 +12,23 @@ from collections.abc import Mapping
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from infra.serving.instance_alarms import InstanceAlarms, as_dimensions
 from settings_schema import Asynchronous, ServingNames
 from settings_schema.names import CHALLENGER_VARIANT
 from settings_schema.serving import OnEndpoint
 
 _REQUESTS = "AWS/SageMaker"
-_INSTANCES = "/aws/sagemaker/Endpoints"
 _MICROSECONDS = 1000  # per millisecond: ModelLatency is in microseconds
 SERVER_ERRORS, LATENCY = "server-errors", "latency-p99"
 #: Ends of the names of the alarms that undo an update: SageMaker watches them as the endpoint's role.
 ROLLBACK = (SERVER_ERRORS, LATENCY)
 #: Of the alarms on a challenger alone, any of which takes it out (infra/model/change_production/experiment.py).
 CHALLENGER = ("challenger-5xx", "challenger-p99")
-OTHERS = ("cpu", "memory", "no-traffic", "concurrency", "oldest-request", "failed-requests")
-CPU_PERCENT = 90
-MEMORY_PERCENT = 85
+OTHERS = ("cpu", "memory", "no-traffic", "concurrency", "oldest-request", "failed-requests", "no-capacity")
 CONCURRENCY_SHARE = 0.9
 
 
-def virtual_cpus(instance_type: str) -> int:
-    """CPUUtilization adds up the cores, so its maximum depends on the size: every `<n>xlarge` has 4n, smaller ones have 2."""
-    size = instance_type.rsplit(".", 1)[-1]
-    if not size.endswith("xlarge"):
-        return 2
-    return 4 * int(size.removesuffix("xlarge") or 1)
-
-
-def _dimensions(values: Mapping[str, str]) -> list[cloudwatch.CfnAlarm.DimensionProperty]:
-    return [cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value) for name, value in values.items()]
-
-
-class EndpointAlarms(Construct):
+class EndpointAlarms(InstanceAlarms):
     """What all kinds have. Alarms are named, so that the environment's roles know them."""
 
     def __init__(
@@ -55,17 +41,14 @@ class EndpointAlarms(Construct):
         topic_arn: str,
         dimensions: Mapping[str, str],
     ) -> None:
-        super().__init__(scope, construct_id)
-        self._names = names
-        self._topic_arn = topic_arn
-        self._dimensions = _dimensions(dimensions)
+        super().__init__(scope, construct_id, names=names, topic_arn=topic_arn, dimensions=dimensions)
         self.rollback = [self._server_errors(serving.server_error_percent), self._latency(serving.p99_latency_ms)]
         self.silence: list[cloudwatch.CfnAlarm] = []
 
     def watch_challenger(self, serving: OnEndpoint) -> None:
         """By the same limits as what serves; there is no value while there is none."""
         errors, latency = CHALLENGER
-        beside = _dimensions({"EndpointName": self._names.endpoint, "VariantName": CHALLENGER_VARIANT})
+        beside = as_dimensions({"EndpointName": self._names.endpoint, "VariantName": CHALLENGER_VARIANT})
         self._server_errors(serving.server_error_percent, errors, dimensions=beside)
         self._latency(serving.p99_latency_ms, latency, dimensions=beside)
 
@@ -96,14 +79,6 @@ class EndpointAlarms(Construct):
             **more,
         )
 
-    def watch_instances(self, instance_type: str) -> None:
-        self._instance_alarm("cpu", "CPUUtilization", CPU_PERCENT * virtual_cpus(instance_type))
-        self.watch_memory()
-
-    def watch_memory(self) -> None:
-        """Of an instance, or of what a serverless container has."""
-        self._instance_alarm("memory", "MemoryUtilization", MEMORY_PERCENT)
-
     def watch_silence(self) -> None:
         self.silence.append(self._no_traffic())
 
@@ -118,6 +93,23 @@ class EndpointAlarms(Construct):
             threshold=CONCURRENCY_SHARE,
             evaluation_periods=5,
             datapoints_to_alarm=3,
+        )
+
+    def watch_copies(self, *, may_be_none: bool) -> None:
+        """Of a component. Where there may be no copy a refused request starts one, which takes minutes: that calls nobody until it is late.
+
+        Source: SageMaker guide, "Scale an endpoint to zero instances" (NoCapacityInvocationFailures).
+        """
+        late = "four times five minutes in a row: the first copy does not come" if may_be_none else "although there should be one"
+        self._alarm(
+            "no-capacity",
+            f"Requests were refused because no copy of the model is there, {late}; is there room on the fleet?",
+            namespace=_REQUESTS,
+            metric_name="NoCapacityInvocationFailures",
+            statistic="Sum",
+            threshold=0,
+            period=300 if may_be_none else 60,
+            evaluation_periods=4 if may_be_none else 1,
         )
 
     def watch_queue(self, serving: Asynchronous) -> None:
@@ -141,18 +133,6 @@ class EndpointAlarms(Construct):
             evaluation_periods=1,
         )
 
-    def _instance_alarm(self, what: str, metric_name: str, threshold: float) -> cloudwatch.CfnAlarm:
-        return self._alarm(
-            what,
-            f"{metric_name} above {threshold:g} % for 8 of 10 minutes",
-            namespace=_INSTANCES,
-            metric_name=metric_name,
-            statistic="Average",
-            threshold=threshold,
-            evaluation_periods=10,
-            datapoints_to_alarm=8,
-        )
-
     def _no_traffic(self) -> cloudwatch.CfnAlarm:
         """Calls a person when requests have ceased: there were some, and then none for more than an hour.
 
@@ -173,15 +153,4 @@ class EndpointAlarms(Construct):
             insufficient_data_actions=[self._topic_arn],
             period=900,
             evaluation_periods=4,
-        )
-
-    def _alarm(self, what: str, description: str, **definition: object) -> cloudwatch.CfnAlarm:
-        defaults = {"comparison_operator": "GreaterThanThreshold", "treat_missing_data": "notBreaching", "period": 60}
-        return cloudwatch.CfnAlarm(
-            self,
-            "".join(part.title() for part in what.split("-")),
-            alarm_name=self._names.alarm(what),
-            alarm_description=description,
-            alarm_actions=[self._topic_arn],
-            **{"dimensions": self._dimensions, **defaults, **definition},
         )

@@ -13,7 +13,7 @@ from botocore.validate import ParamValidator
 
 from capacity.alarms import INSUFFICIENT_DATA, state_of
 from capacity.model import Alarm, MetricSpecification
-from infra.serving.endpoint_alarms import virtual_cpus
+from infra.serving.instance_alarms import virtual_cpus
 from settings_schema import Autoscaling, Endpoint, RequestRouting, Rollout, Routing, Schedule, TargetTracking
 from tests.example_models import ABALONE
 from tests.infra.cases import ONE, named, serving_stacks

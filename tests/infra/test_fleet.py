@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import aws_cdk as cdk
 import pytest
 
+from infra.fleet.fleet_alarms import FleetAlarms
+from settings_schema import Instances
 from settings_schema.reading import Settings
-from tests.infra.cases import TWO
+from tests.example_models import STAGING
+from tests.infra.cases import HOME, SMALL, TWO
 from tests.infra.conftest import Synthesized, guarded_and_at_once, resources_of
 from tests.infra.grants import Templates
 
@@ -55,6 +59,42 @@ def test_its_alarms_see_nothing_of_the_others_on_the_fleet(templates):
     of_service = [alarm for alarm in alarms if alarm["Namespace"] == "AWS/SageMaker"]
     assert {alarm["MetricName"] for alarm in of_service} >= {"Invocation5XXErrors", "ModelLatency"}
     assert all(alarm["Dimensions"] == [{"Name": "InferenceComponentName", "Value": "shop--fish--live"}] for alarm in of_service)
+
+
+def alarm(templates: Templates, stack: str, what: str) -> Any:
+    alarms = resources_of(templates, "AWS::CloudWatch::Alarm", stack).values()
+    return next((found for found in alarms if found["AlarmName"] == f"{stack}--{what}"), None)
+
+
+def test_the_instances_that_all_share_are_watched_by_the_fleet(templates):
+    live = "shop--fleet--small--live"
+    for what, metric in (("cpu", "CPUUtilization"), ("memory", "MemoryUtilization"), ("disk", "DiskUtilization")):
+        made = alarm(templates, live, what)
+        assert (made["Namespace"], made["MetricName"]) == ("/aws/sagemaker/Endpoints", metric)
+        assert {item["Name"]: item["Value"] for item in made["Dimensions"]} == {"EndpointName": live, "VariantName": "AllTraffic"}
+        assert made["AlarmActions"] == [{"Fn::ImportValue": "shop--environment--live-AlertTopicArn"}]
+    assert alarm(templates, live, "cpu")["Threshold"] == 180, "90 % of two cores"
+
+
+def test_a_fleet_that_may_not_grow_any_more_calls_somebody(templates):
+    full = alarm(templates, "shop--fleet--small--live", "full")
+    assert (full["Statistic"], full["Threshold"], full["ComparisonOperator"]) == ("SampleCount", 3, "GreaterThanOrEqualToThreshold")
+
+
+def test_that_a_fleet_of_a_fixed_size_has_all_of_its_instances_is_no_news():
+    app = cdk.App()
+    given = {"names": SMALL.names(HOME, STAGING.name), "topic_arn": "arn:aws:sns:eu-west-1:111122223333:alerts"}
+    FleetAlarms(cdk.Stack(app, "fleet"), "Alarms", instances=Instances(min_count=2, max_count=2), **given)
+    made = app.synth().get_stack_by_name("fleet").template["Resources"].values()
+    assert {item["Properties"]["MetricName"] for item in made} == {"CPUUtilization", "MemoryUtilization", "DiskUtilization"}
+    assert "SampleCount" not in {item["Properties"].get("Statistic") for item in made}
+
+
+def test_requests_that_find_no_copy_call_somebody_at_once_or_when_the_first_copy_is_late(templates):
+    live, try_ = (alarm(templates, f"shop--fish--{name}", "no-capacity") for name in ("live", "try"))
+    assert live["MetricName"] == try_["MetricName"] == "NoCapacityInvocationFailures"
+    assert live["Period"] * live["EvaluationPeriods"] == 60
+    assert try_["Period"] * try_["EvaluationPeriods"] == 20 * 60, "a first copy may take minutes"
 
 
 def test_copies_go_to_zero_and_a_refused_request_starts_the_first(templates):

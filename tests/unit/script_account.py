@@ -90,6 +90,7 @@ class Registry:
         self.endpoints: dict[str, dict[str, Any]] = {}
         self.pipelines: dict[str, dict[str, Any]] = {}
         self.executions: list[dict[str, Any]] = []
+        self.components: dict[str, dict[str, Any]] = {}
         self.deleted: set[str] = set()  # "config" and "model" of every endpoint, which go on serving without
 
     def add(self, number: int, approval: str = "Approved", **facts: str) -> str:
@@ -157,6 +158,24 @@ class Registry:
         endpoint = self.endpoints[EndpointName]
         described = {"EndpointName": EndpointName, "EndpointStatus": endpoint["status"], "EndpointConfigName": endpoint["config"]}
         return {**described, "ProductionVariants": [{"VariantName": "AllTraffic", "DesiredInstanceCount": endpoint["instances"]}]}
+
+    def put_on_fleet(self, component: str, endpoint: str, number: int, *, copies: int = 1, wanted: int | None = None, **more: Any) -> None:
+        self.components[component] = {
+            "InferenceComponentName": component,
+            "EndpointName": endpoint,
+            "InferenceComponentStatus": "InService",
+            "Specification": {"ModelName": f"model-{number}"},
+            "RuntimeConfig": {"CurrentCopyCount": copies, "DesiredCopyCount": copies if wanted is None else wanted},
+            **more,
+        }
+
+    def describe_inference_component(self, *, InferenceComponentName: str) -> dict[str, Any]:  # noqa: N803
+        if InferenceComponentName not in self.components:
+            raise refusal("ValidationException", "Could not find inference component", "DescribeInferenceComponent")
+        return self.components[InferenceComponentName]
+
+    def list_inference_components(self, *, EndpointNameEquals: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        return {"InferenceComponents": [item for item in self.components.values() if item["EndpointName"] == EndpointNameEquals]}
 
     def describe_endpoint_config(self, *, EndpointConfigName: str) -> dict[str, Any]:  # noqa: N803
         endpoint = next((item for item in self.endpoints.values() if item["config"] == EndpointConfigName), None)

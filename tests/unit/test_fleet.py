@@ -83,6 +83,14 @@ class SageMaker:
             "RuntimeConfig": {"CurrentCopyCount": copies, "DesiredCopyCount": copies},
         }
 
+    def describe_endpoint(self, *, EndpointName: str) -> dict[str, Any]:  # noqa: N803
+        if EndpointName != self.component["EndpointName"]:
+            message = f'Could not find endpoint "{EndpointName}".'
+            raise ClientError({"Error": {"Code": "ValidationException", "Message": message}}, "DescribeEndpoint")
+        return {"EndpointName": EndpointName, "EndpointStatus": self.status, "FailureReason": "no instance came"}
+
+    status = "InService"
+
     def describe_inference_component(self, *, InferenceComponentName: str) -> dict[str, Any]:  # noqa: N803 - boto3 spells it so
         if InferenceComponentName != LIVE.component:
             message = f'Could not find inference component "{InferenceComponentName}".'
@@ -112,6 +120,16 @@ def test_a_component_is_not_moved_to_another_fleet() -> None:
     on_fleet.refuse_move(Place(SageMaker()), LIVE, SMALL, "models/: abalone, live")  # type: ignore[arg-type]
     with pytest.raises(ProblemError, match=r"on the fleet 'small', but component .* SageMaker moves no component; nothing is changed"):
         on_fleet.refuse_move(Place(SageMaker("another")), LIVE, SMALL, "models/: abalone, live")  # type: ignore[arg-type]
+
+
+def test_a_model_goes_on_no_fleet_that_is_not_there_or_serves_nothing() -> None:
+    there, where = SageMaker(), "models/: abalone, live"
+    on_fleet.refuse_absent(Place(there), LIVE, SMALL, where)  # type: ignore[arg-type]
+    there.status = "Failed"
+    with pytest.raises(ProblemError, match="whose endpoint shop--fleet--small--live is Failed: no instance came; nothing is changed"):
+        on_fleet.refuse_absent(Place(there), LIVE, SMALL, where)  # type: ignore[arg-type]
+    with pytest.raises(ProblemError, match="which is not deployed; nothing is changed: `npx cdk deploy shop--fleet--small--live`"):
+        on_fleet.refuse_absent(Place(SageMaker("another")), LIVE, SMALL, where)  # type: ignore[arg-type]
 
 
 def test_a_component_is_asked_by_its_name_at_the_fleets_endpoint() -> None:
@@ -150,6 +168,15 @@ def test_the_size_of_an_instance_is_that_of_its_family() -> None:
     assert size_of("ml.unknown") is None
 
 
+def test_of_a_type_whose_size_is_not_known_nothing_is_said_of_what_fits() -> None:
+    fleet = Fleet(name="small", instances={PRODUCTION.name: Instances(instance_type="ml.p4d.24xlarge")})
+    model = MODEL.but(serving={STAGING.name: Endpoint(), PRODUCTION.name: SMALL})
+    prices = SETTINGS.prices.model_copy(update={"usd_per_hour": {"ml.p4d.24xlarge": 10.0}})
+    settings = replace(SETTINGS, fleets={"small": fleet}, models={model.name: model}, prices=prices)
+    said = list(fleet_price.lines(settings, SMALL, PRODUCTION))
+    assert len(said) == 2 and said[1].startswith("what an ml.p4d.24xlarge has is not known here")
+
+
 def test_ten_models_on_a_fleet_stand_beside_ten_endpoints() -> None:
     """Ten copies of half a core need three instances of two; at 0.1 USD that is 7.20 a day beside 24."""
     fleet = Fleet(name="small", instances={PRODUCTION.name: Instances(max_count=4)})
@@ -158,4 +185,5 @@ def test_ten_models_on_a_fleet_stand_beside_ten_endpoints() -> None:
     settings = replace(SETTINGS, fleets={"small": fleet}, models={model.name: model}, prices=prices)
     said = list(fleet_price.lines(settings, SMALL, PRODUCTION))
     assert "1 to 4 ml.m5.large, 2.40 to 9.60 USD a day, shared by abalone" in said[0]
+    assert said[1] == "they begin with 1 copies, which need 1 x ml.m5.large, 2.40 USD a day"
     assert said[-1].split() == ["10", "3", "7.20", "24.00"]

@@ -130,6 +130,46 @@ def test_fleets_are_there_by_name_and_a_project_without_any_says_nothing(project
     assert read(project).fleets["small"].instances["try"].min_count == 0
 
 
+def on_fleet(project: Path, reserved: str, *, models: int = 1, most: int = 1) -> None:
+    """Models that are alike, on a fleet of ml.m5.large, which have 2 cores and 8192 MB."""
+    (project / "settings.py").write_text(SETTINGS + FLEET.replace("min_count=0", f"min_count=0, max_count={most}"))
+    text = MODEL.replace("Batch, DataSet", "Component, CopyScaling, Endpoint, DataSet").replace("Batch()}", "Endpoint()}")
+    for number in range(models):
+        served = text.replace('"try": Batch()', f'"try": Component(fleet="small", {reserved})')
+        (project / "models" / ("fish.py" if number == 0 else f"fish_{number}.py")).write_text(served)
+
+
+@pytest.mark.parametrize(
+    ("reserved", "models", "message"),
+    [
+        ("memory_mb=9000", 1, "models/fish.py: Model.serving['try'].memory_mb is 9000; allowed: at most 8192, what one ml.m5.large"),
+        (
+            "cpu_cores=2.5",
+            1,
+            "models/fish.py: Model.serving['try'].cpu_cores is 2.5; allowed: at most 2, what one ml.m5.large of the fleet",
+        ),
+        ("cpu_cores=0.5", 4, "max_count is 1; allowed: at least 2 ml.m5.large, for 4 copies of fish, fish-1, fish-2, fish-3 and 1 of fish"),
+        (
+            "scaling=CopyScaling(min_capacity=3, max_capacity=3)",
+            1,
+            "at least 2 ml.m5.large, for 3 copies of fish and 2 of fish beside them",
+        ),
+    ],
+)
+def test_what_has_no_place_on_its_fleet_is_refused_before_anything_is_deployed(project, reserved, models, message):
+    on_fleet(project, reserved, models=models)
+    with pytest.raises(SettingsError) as raised:
+        read(project)
+    assert message in str(raised.value)
+
+
+def test_a_fleet_may_be_full_but_for_the_copies_that_a_release_needs(project):
+    on_fleet(project, "cpu_cores=0.5", models=3)
+    assert len(read(project).models) == 3
+    on_fleet(project, "cpu_cores=0.5", models=4, most=2)
+    assert len(read(project).models) == 4
+
+
 @pytest.mark.parametrize(
     ("slip", "message"),
     [

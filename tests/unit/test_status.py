@@ -12,7 +12,7 @@ import pytest
 from build_scripts.command_line import ProblemError, run
 from deploy_scripts import status
 from deploy_scripts.placements import Placement
-from settings_schema import Asynchronous, Environment
+from settings_schema import Asynchronous, Component, Environment, Fleet, Instances
 from tests.unit import deployed_account
 from tests.unit.deployed_account import NOW, DeployedAccount, deploy_model
 from tests.unit.script_account import MODEL, PACKAGE, SETTINGS, refusal, set_values
@@ -317,3 +317,50 @@ def test_a_queue_s_instances_that_do_not_follow_it_are_told_too(
     account.cloudformation.unscaled.add("shop--abalone--live")
     (told,) = [item for item in shown(capsys)["waiting"] if "scale" in item["what"]]
     assert told["what"].startswith("abalone in live does not scale: ")
+
+
+FLEET = "shop--fleet--small--live"
+
+
+@pytest.fixture
+def on_fleet(account: DeployedAccount, monkeypatch: pytest.MonkeyPatch) -> DeployedAccount:
+    """Abalone is to be on the fleet, which is there, and still has its endpoint."""
+    fleet = Fleet(name="small", instances={"live": Instances(max_count=3)})
+    model = MODEL.but(serving={**MODEL.serving, "live": Component(fleet="small")})
+    set_values(monkeypatch, replace(SETTINGS, fleets={"small": fleet}, models={**SETTINGS.models, model.name: model}))
+    account.cloudformation.add(FLEET)
+    account.sagemaker.serve(FLEET, 9, config="config-fleet")
+    return account
+
+
+def test_a_model_that_is_to_go_onto_a_fleet_is_shown_where_it_serves_until_then(
+    on_fleet: DeployedAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live = next(item for item in shown(capsys)["stages"] if (item["model"], item["stage"]) == ("abalone", "live"))
+    assert (live["version"], live["status"], live["kind"]) == (1, "InService", "")
+    del on_fleet.sagemaker.endpoints["shop--abalone--live"]
+    on_fleet.sagemaker.put_on_fleet("shop--abalone--live", FLEET, 1, copies=2)
+    live = next(item for item in shown(capsys)["stages"] if (item["model"], item["stage"]) == ("abalone", "live"))
+    assert (live["version"], live["instances"], live["kind"]) == (1, 2, f"copies on {FLEET}")
+
+
+def test_a_fleet_is_shown_with_its_instances_and_who_is_on_it(on_fleet: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    sagemaker = on_fleet.sagemaker
+    sagemaker.put_on_fleet("shop--abalone--live", FLEET, 1, copies=2)
+    sagemaker.put_on_fleet("shop--carp--live", FLEET, 1, copies=0, wanted=1, InferenceComponentStatus="Updating")
+    (fleet,) = shown(capsys)["fleets"]
+    assert (fleet["fleet"], fleet["stage"], fleet["status"]) == ("small", "live", "InService")
+    assert fleet["copies"] == {"shop--abalone--live": "2", "shop--carp--live": "0 of 1 (Updating)"}
+    assert run(status.main, []) == 0
+    assert "fleet small in live: InService, " in capsys.readouterr().out
+
+
+def test_a_fleet_that_failed_or_is_not_set_any_more_waits_for_somebody(
+    on_fleet: DeployedAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_fleet.sagemaker.endpoints[FLEET]["status"] = "Failed"
+    on_fleet.cloudformation.add("shop--fleet--small--try", protected=True)
+    told = {item["what"]: item["command"] for item in shown(capsys)["waiting"]}
+    assert any(what.startswith(f"endpoint {FLEET} is Failed") and "delete-stack" in command for what, command in told.items())
+    (left,) = [command for what, command in told.items() if what.startswith("fleet small is not set any more in try")]
+    assert "--no-enable-termination-protection" in left and left.endswith("delete-stack --stack-name shop--fleet--small--try")

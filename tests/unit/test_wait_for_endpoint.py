@@ -11,7 +11,7 @@ from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts import wait_for_endpoint
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.wait_for_endpoint import IN_PROGRESS, LIMIT_MINUTES, POLL_SECONDS, wait_until_updatable
-from settings_schema import Batch, Endpoint
+from settings_schema import Batch, Component, Endpoint
 from tests.unit import script_account
 from tests.unit.script_account import NAMES, PRODUCTION, PROJECT, Registry, ScriptAccount
 
@@ -63,6 +63,25 @@ def test_what_does_not_pass_by_itself_is_not_waited_for(
     wait(account, Changing(status))
     assert slept == []
     assert capsys.readouterr().out == ""
+
+
+def test_a_component_waits_for_itself_and_for_the_endpoint_that_it_shares(
+    account: ScriptAccount, slept: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    sagemaker, fleet = Registry(), SERVING.fleet("small").endpoint
+    account.clients["sagemaker"] = sagemaker
+    sagemaker.serve(fleet, 1)
+    sagemaker.endpoints[fleet]["status"] = "Updating"
+    sagemaker.put_on_fleet(SERVING.component, fleet, 1, InferenceComponentStatus="Updating")
+    settled = [
+        lambda: sagemaker.put_on_fleet(SERVING.component, fleet, 1),
+        lambda: sagemaker.endpoints[fleet].update(status="InService"),
+    ]
+    wait_for_endpoint.time.sleep = lambda _: settled.pop(0)()  # type: ignore[assignment]  # until the end of the test: `slept`
+    place = EnvironmentPlace(ProjectEnvironment(PROJECT), PRODUCTION, SERVING)
+    wait_until_updatable(place, SERVING, Component(fleet="small"))
+    assert not settled
+    assert f"component {SERVING.component} is Updating" in capsys.readouterr().out
 
 
 class Tried(Changing):

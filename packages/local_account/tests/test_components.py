@@ -58,9 +58,11 @@ def components(account: Account, fleet: str) -> str:
     return fleet
 
 
-def create(account: Account, name: str, model: str, copies: int = 1, cores: float = 1.0, memory_mb: int = 1024) -> None:
+def create(
+    account: Account, name: str, model: str, copies: int = 1, cores: float = 1.0, memory_mb: int = 1024, endpoint: str = ENDPOINT
+) -> None:
     account.client("sagemaker").create_inference_component(
-        InferenceComponentName=name, EndpointName=ENDPOINT, VariantName="AllTraffic", Specification=needs(model, cores, memory_mb),
+        InferenceComponentName=name, EndpointName=endpoint, VariantName="AllTraffic", Specification=needs(model, cores, memory_mb),
         RuntimeConfig={"CopyCount": copies},
     )  # fmt: skip
 
@@ -95,6 +97,17 @@ def instances(account: Account) -> int:
     return int(variant["CurrentInstanceCount"])
 
 
+def utilisation(account: Account, metric: str, statistic: str) -> list[float]:
+    """Of the endpoint's instances, by the minute."""
+    now = account.context.clock.now()
+    found = account.client("cloudwatch").get_metric_statistics(
+        Namespace="/aws/sagemaker/Endpoints", MetricName=metric, Period=60, Statistics=[statistic],
+        Dimensions=[{"Name": "EndpointName", "Value": ENDPOINT}, {"Name": "VariantName", "Value": "AllTraffic"}],
+        StartTime=now - timedelta(hours=1), EndTime=now + timedelta(hours=1),
+    )  # fmt: skip
+    return [float(point[statistic]) for point in found["Datapoints"]]
+
+
 def total(account: Account, metric: str, name: str) -> float:
     now = account.context.clock.now()
     found = account.client("cloudwatch").get_metric_statistics(
@@ -110,6 +123,49 @@ def test_each_model_is_asked_by_its_name(account: Account, components: str) -> N
     assert {item["InferenceComponentName"] for item in listed} == {"double", "triple"}
 
 
+def test_what_is_no_component_is_refused_with_the_reason(account: Account, fleet: str) -> None:
+    sagemaker = account.client("sagemaker")
+    bare = {"InferenceComponentName": "bare", "EndpointName": ENDPOINT, "VariantName": "AllTraffic"}
+    assert refused(lambda: sagemaker.create_inference_component(**bare)) == "Specification needs ModelName and ComputeResourceRequirements."
+    bounds = empty_variant(MinInstanceCount=3, MaxInstanceCount=1)
+    said = refused(lambda: create_configuration(account, "bounds", bounds, ExecutionRoleArn=ROLE))
+    assert said == "Variant AllTraffic has a MinInstanceCount of 3, more than its MaxInstanceCount of 1."
+
+
+def test_a_target_model_is_refused_in_the_name_of_the_endpoint_that_was_asked(account: Account, components: str) -> None:
+    runtime = account.client("sagemaker-runtime")
+    given = {"EndpointName": ENDPOINT, "InferenceComponentName": "double", "TargetModel": "a.tar.gz", "Body": b"1,2"}
+    assert refused(lambda: runtime.invoke_endpoint(**given)).startswith("Endpoint fleet is not a multi-model endpoint")
+
+
+def test_of_those_that_come_at_once_only_as_many_are_made_as_there_is_room_for(account: Account, fleet: str) -> None:
+    """One instance of 2 cores: one copy of 1.5. What was refused leaves nothing behind, and what is there goes on."""
+    create_configuration(account, "small", empty_variant(MinInstanceCount=0, MaxInstanceCount=1), ExecutionRoleArn=ROLE)
+    create_endpoint(account, "small", "small")
+    said: list[str] = []
+
+    def make(number: int) -> None:
+        try:
+            create(account, f"racer-{number}", "double", cores=1.5, endpoint="small")
+        except ClientError as error:
+            said.append(str(error))
+
+    racing = [threading.Thread(target=make, args=(number,)) for number in range(4)]
+    for thread in racing:
+        thread.start()
+    for thread in racing:
+        thread.join()
+    assert len(said) == 3 and all("Not enough capacity" in words for words in said)
+    sagemaker = account.client("sagemaker")
+    (made,) = sagemaker.list_inference_components(EndpointNameEquals="small")["InferenceComponents"]
+    name = made["InferenceComponentName"]
+    assert settled(account, name)["RuntimeConfig"]["CurrentCopyCount"] == 1
+    assert "do not fit" in refused(lambda: sagemaker.update_inference_component(InferenceComponentName=name, Specification=needs("triple")))
+    assert settled(account, name)["Specification"]["ModelName"] == "double"
+    sagemaker.delete_inference_component(InferenceComponentName=name)
+    sagemaker.delete_endpoint(EndpointName="small")
+
+
 def test_a_request_without_a_name_or_with_an_unknown_one_gets_the_services_error(account: Account, components: str) -> None:
     assert refused(lambda: ask(account, None)).startswith("Inference Component Name header is required for endpoints to which you plan")
     assert refused(lambda: ask(account, "sextuple")) == "Inference Component sextuple of account 111122223333 not found on endpoint fleet."
@@ -120,6 +176,9 @@ def test_instances_follow_what_is_reserved_and_what_does_not_fit_is_refused(acco
     create(account, "spread", "fourfold")
     settled(account, "spread")
     assert instances(account) == 2
+    account.context.clock.change(now=account.context.clock.now() + timedelta(minutes=2))
+    wait_for(lambda: 2.0 in utilisation(account, "CPUUtilization", "SampleCount"), "a value of each instance")
+    assert max(utilisation(account, "MemoryUtilization", "Average")) > 0
     said = refused(lambda: create(account, "more", "fourfold", copies=2))
     assert said == "Not enough capacity: 2 x 1024 MB and 1 cores do not fit on at most 2 ml.m5.large of 8192 MB and 2 cores."
     assert "16384 MB" in refused(lambda: create(account, "large", "fourfold", memory_mb=16384))

@@ -59,29 +59,34 @@ def in_progress(stack: Mapping[str, Any] | None) -> Obstacle | None:
 
 
 def of_endpoint(endpoint: Mapping[str, Any] | None, stack: Mapping[str, Any] | None, now: datetime) -> Obstacle | None:
-    """`stack`: the one that the endpoint is of, None if there is none. An endpoint that is changing is one only after STUCK_AFTER."""
+    """`stack`: the one that the endpoint is of, None if there is none. An endpoint that is changing is one only after STUCK_AFTER.
+
+    With `InferenceComponentName` that is what the rest is of, and `EndpointName` what it shares with others.
+    """
     if endpoint is None:
         return None
-    name, status, there = endpoint["EndpointName"], endpoint["EndpointStatus"], stack if _status(stack) else None
+    kind = "inference component" if endpoint.get("InferenceComponentName") else "endpoint"
+    name, status = endpoint.get("InferenceComponentName") or endpoint["EndpointName"], endpoint["EndpointStatus"]
+    there, called = stack if _status(stack) else None, kind.replace(" ", "-")
     if status == "Failed":
-        found = f"endpoint {name} is Failed: {endpoint.get('FailureReason', 'no reason given')}"
-        deletion = _deletion(there) if there else f"aws sagemaker delete-endpoint --endpoint-name {name}"
-        return Obstacle(found, "it serves nothing and can only be deleted, its stack with it; then deploy again", deletion)
+        found = f"{kind} {name} is Failed: {endpoint.get('FailureReason') or 'no reason given'}"
+        gone = deletion(there) if there else f"aws sagemaker delete-{called} --{called}-name {name}"
+        return Obstacle(found, "it serves nothing and can only be deleted, its stack with it; then deploy again", gone)
     since = (endpoint.get("PendingDeploymentSummary") or {}).get("StartTime") or endpoint.get("LastModifiedTime")
     if status not in _CHANGING or since is None or now - since < STUCK_AFTER:
         return None
-    found = f"endpoint {name} is {status} since {since:%Y-%m-%d %H:%M}, longer than any update takes"
+    found = f"{kind} {name} is {status} since {since:%Y-%m-%d %H:%M}, longer than any update takes"
     if there and there["StackStatus"] == "UPDATE_IN_PROGRESS":
         return Obstacle(found, "its stack is taken back to what it was by", _cli(there, "cancel-update-stack"))
-    return Obstacle(found, "what it waits for is in", f"aws sagemaker describe-endpoint --endpoint-name {name}")
+    return Obstacle(found, "what it waits for is in", f"aws sagemaker describe-{called} --{called}-name {name}")
 
 
 def _mended(stack: Mapping[str, Any], status: str) -> tuple[str, str]:
     """Advice and command."""
     if status in REPLACED_BY_CDK:
-        return "it was never made, and nothing of it serves; delete it, then deploy again", _deletion(stack)
+        return "it was never made, and nothing of it serves; delete it, then deploy again", deletion(stack)
     if status == "DELETE_FAILED":
-        return "its events say what could not be deleted; mend that, then delete it again", _deletion(stack)
+        return "its events say what could not be deleted; mend that, then delete it again", deletion(stack)
     if status == "UPDATE_ROLLBACK_FAILED":
         return "its events say what could not be put back; mend that, then", _cli(stack, "continue-update-rollback")
     if status == "UPDATE_FAILED":
@@ -89,7 +94,8 @@ def _mended(stack: Mapping[str, Any], status: str) -> tuple[str, str]:
     return "no deployment goes on from there; its events say why", _cli(stack, "describe-stack-events")
 
 
-def _deletion(stack: Mapping[str, Any]) -> str:
+def deletion(stack: Mapping[str, Any]) -> str:
+    """The command that deletes it, also where it is protected."""
     lifted = f"{_cli(stack, 'update-termination-protection', '--no-enable-termination-protection')} && "
     return f"{lifted if stack.get('EnableTerminationProtection') else ''}{_cli(stack, 'delete-stack')}"
 

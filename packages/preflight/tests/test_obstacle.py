@@ -85,6 +85,15 @@ def test_a_failed_endpoint_goes_with_its_stack_or_alone_where_there_is_none():
     assert "no capacity" in of_endpoint(failed, None, NOW).found
 
 
+def test_a_failed_component_is_deleted_and_never_the_endpoint_that_it_shares_with_others():
+    failed = {**endpoint("Failed", FailureReason="no room"), "InferenceComponentName": "carp"}
+    stands = of_endpoint(failed, None, NOW)
+    assert stands.command == "aws sagemaker delete-inference-component --inference-component-name carp"
+    assert stands.found == "inference component carp is Failed: no room"
+    stuck = {**endpoint("Updating", age=2 * STUCK_AFTER), "InferenceComponentName": "carp"}
+    assert of_endpoint(stuck, None, NOW).command == "aws sagemaker describe-inference-component --inference-component-name carp"
+
+
 @pytest.mark.parametrize("status", ["InService", "UpdateRollbackFailed", "OutOfService", "SystemUpdating"])
 def test_an_endpoint_that_serves_or_that_an_update_may_repair_is_none(status):
     assert of_endpoint(endpoint(status, age=2 * STUCK_AFTER), stack("UPDATE_COMPLETE"), NOW) is None

@@ -8,7 +8,7 @@ siblings; the service's words where they are known (aws-samples/amazon-kendra-la
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from capacity.sharing import Size
@@ -27,13 +27,17 @@ _IN_PROGRESS = ("Creating", "Updating", "RollingBack", "Deleting")
 
 
 class Component(Endpoint):
-    """`specifications`: by the name of the configuration that was made of each, of which the record has the one that serves."""
+    """`specifications`: by the name of the configuration that was made of each, of which the record has the one that serves.
+
+    `claimed`: the most that it has at once on its host's instances while something is in progress.
+    """
 
     is_listed = False
 
     def __init__(self, record: dict[str, Any], host: Endpoint, specification: Mapping[str, Any]) -> None:
         super().__init__(record)
         self.host, self.specifications = host, {str(record["EndpointConfigName"]): specification}
+        self.claimed: Sequence[Size] = ()
 
     @property
     def specification(self) -> Mapping[str, Any]:
@@ -46,8 +50,9 @@ class Component(Endpoint):
     def dimensions(self, variant: str) -> dict[str, str]:
         return {"InferenceComponentName": self.name}
 
-    def copies(self) -> list[Size]:
-        """Of each fleet: while one replaces another, both have theirs."""
+    def copies(self) -> Sequence[Size]:
+        if self.status in _IN_PROGRESS:
+            return self.claimed
         return [_size(self.specification)] * sum(variant.desired for variant in self.variants())
 
     def describe(self) -> dict[str, Any]:
@@ -90,12 +95,12 @@ def share(endpoints: Endpoints, endpoint: Endpoint, configuration: Mapping[str, 
     if not variants:
         return
 
-    def copies() -> list[Size]:
+    def copies() -> dict[str, Sequence[Size]]:
         on_it = [item for item in list(endpoints.components.values()) if isinstance(item, Component) and item.host is endpoint]
-        return [size for component in on_it for size in component.copies()]
+        return {component.name: component.copies() for component in on_it}
 
     shared = Shared(variants[0], copies)
-    shared.require_room([])
+    shared.require_room()
     endpoint.shared = shared
 
 
@@ -135,52 +140,57 @@ def invoked(context: Context, endpoint: Endpoint, name: str | None) -> Endpoint:
 def create(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     endpoints, name = Endpoints.at(context), request["InferenceComponentName"]
     arn = context.arn("sagemaker", f"inference-component/{name}")
-    if name in endpoints.components:
-        raise InvalidError(f'Cannot create already existing inference component "{arn}".')
     host = endpoints.by_name.get(request["EndpointName"])
     if host is None or host.shared is None or host.status != "InService":
         raise InvalidError(f"Endpoint {request['EndpointName']} is not there in service, or its variant has a model of its own.")
     if request.get("VariantName", host.shared.variant_name) != host.shared.variant_name:
         raise InvalidError(f"Variant {request['VariantName']} of endpoint {host.name} is not there; it has {host.shared.variant_name}.")
-    specification, count = _checked(context, request["Specification"]), int((request.get("RuntimeConfig") or {}).get("CopyCount", 1))
-    host.shared.require_room([_size(specification)] * count)
+    specification = _checked(context, request.get("Specification") or {})
+    count = int((request.get("RuntimeConfig") or {}).get("CopyCount", 1))
     configuration = _configuration(context, host, name, 1, specification, count)
     now = context.clock.now()
     record = {"EndpointName": name, "EndpointArn": arn, "EndpointConfigName": configuration["EndpointConfigName"], **records(configuration)}
     record |= {"LastDeploymentConfig": None, "CreationTime": now, "LastModifiedTime": now}
-    component = endpoints.components[name] = Component(record, host, specification)
+    component = Component(record, host, specification)
+    with host.shared.claiming:
+        if name in endpoints.components:
+            raise InvalidError(f'Cannot create already existing inference component "{arn}".')
+        _claim(context, component, "Creating", [_size(specification)] * count)
+        endpoints.components[name] = component
     Tags.at(context).add(arn, request.get("Tags"))
-    lifecycle.set_status(context, component, "Creating")
     context.in_background(lifecycle.create, endpoints, component, configuration, failed=lifecycle.broken_off(endpoints, component))
     return {"InferenceComponentArn": arn}
 
 
 def update(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Other copies, batch by batch, while the alarms of DeploymentConfig are watched. Without a policy all at once."""
-    endpoints, component = Endpoints.at(context), _changeable(context, request)
-    specification = _checked(context, {**component.specification, **(request.get("Specification") or {})})
-    wanted = component.record["ProductionVariants"][0]["DesiredInstanceCount"]
-    count = int((request.get("RuntimeConfig") or {}).get("CopyCount", wanted))
-    number = len(component.specifications) + 1
-    configuration = _configuration(context, component.host, component.name, number, specification, count)
+    endpoints, component = Endpoints.at(context), _component(context, request)
     deployment = request.get("DeploymentConfig")
-    plan = rollout.plan(deployment, {component.name: max(1, count)})
-    batch = instances_of(count, plan.shares[0]) if plan.rolls else count
-    _shared(component).require_room([_size(specification)] * batch)
-    name = configuration["EndpointConfigName"]
-    component.record["LastDeploymentConfig"], component.specifications[name] = deployment, specification
-    lifecycle.set_status(context, component, "Updating")
+    with _shared(component).claiming:
+        _require_changeable(component)
+        before = component.record["ProductionVariants"][0]["DesiredInstanceCount"]
+        specification = _checked(context, {**component.specification, **(request.get("Specification") or {})})
+        count = int((request.get("RuntimeConfig") or {}).get("CopyCount", before))
+        plan = rollout.plan(deployment, {component.name: max(1, count)})
+        batch = instances_of(count, plan.shares[0]) if plan.rolls else count
+        old, new = _size(component.specification), _size(specification)
+        at_first, at_last = [*[new] * batch, *[old] * before], [*[new] * count, *[old] * batch]
+        _claim(context, component, "Updating", max(at_first, at_last, key=lambda sizes: sum(size.memory_mb for size in sizes)))
+        configuration = _configuration(context, component.host, component.name, len(component.specifications) + 1, specification, count)
+        name = configuration["EndpointConfigName"]
+        component.record["LastDeploymentConfig"], component.specifications[name] = deployment, specification
     failed = lifecycle.broken_off(endpoints, component)
     context.in_background(lifecycle.update, endpoints, component, configuration, plan, (name, None), failed=failed)
     return {"InferenceComponentArn": component.record["EndpointArn"]}
 
 
 def update_runtime_config(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    endpoints, component = Endpoints.at(context), _changeable(context, request)
+    endpoints, component = Endpoints.at(context), _component(context, request)
     count, (variant,) = int(request["DesiredRuntimeConfig"]["CopyCount"]), component.record["ProductionVariants"]
-    _shared(component).require_room([_size(component.specification)] * (count - len(component.copies())))
-    variant["DesiredInstanceCount"] = count
-    lifecycle.set_status(context, component, "Updating")
+    with _shared(component).claiming:
+        _require_changeable(component)
+        _claim(context, component, "Updating", [_size(component.specification)] * count)
+        variant["DesiredInstanceCount"] = count
     wanted = [{"VariantName": variant["VariantName"], "DesiredInstanceCount": count}]
     context.in_background(lifecycle.scale, endpoints, component, wanted, failed=lifecycle.broken_off(endpoints, component))
     return {"InferenceComponentArn": component.record["EndpointArn"]}
@@ -232,6 +242,13 @@ def _configuration(
     }
 
 
+def _claim(context: Context, component: Component, status: str, sizes: Sequence[Size]) -> None:
+    """The room that a change needs. Raises InvalidError where there is none, and nothing is changed."""
+    _shared(component).require_room(component.name, sizes)
+    component.claimed = sizes
+    lifecycle.set_status(context, component, status)
+
+
 def _size(specification: Mapping[str, Any]) -> Size:
     needs = specification["ComputeResourceRequirements"]
     return Size(float(needs.get("NumberOfCpuCoresRequired", 0)), int(needs["MinMemoryRequiredInMb"]))
@@ -254,10 +271,8 @@ def _component(context: Context, request: Mapping[str, Any]) -> Component:
     return component
 
 
-def _changeable(context: Context, request: Mapping[str, Any]) -> Component:
-    component = _component(context, request)
+def _require_changeable(component: Component) -> None:
     if component.status in _IN_PROGRESS:
         raise InvalidError(f'Cannot update in-progress inference component "{component.record["EndpointArn"]}".')
     if component.status != "InService":
         raise InvalidError(f"Cannot update inference component {component.name} with status {component.status}; it can only be deleted.")
-    return component

@@ -91,3 +91,10 @@ class Configurations(Resources):
         missing = [name for name, given in (("ExecutionRoleArn", request), ("InstanceType", variant)) if given.get(name) is None]
         if missing:
             raise InvalidError(f"Variant {variant['VariantName']} has no ModelName, so {' and '.join(missing)} is needed.")
+        least, most = (
+            variant.get("ManagedInstanceScaling", {}).get(f"{end}InstanceCount", default) for end, default in (("Min", 0), ("Max", None))
+        )
+        if most is not None and least > most:
+            raise InvalidError(
+                f"Variant {variant['VariantName']} has a MinInstanceCount of {least}, more than its MaxInstanceCount of {most}."
+            )

@@ -111,13 +111,13 @@ def update_endpoint(context: Context, parameters: dict[str, Any]) -> dict[str, A
             capture = (source, (configurations.find(source) or {}).get("DataCaptureConfig"))
     if (endpoint.shared is None) != all("ModelName" in variant for variant in configuration["ProductionVariants"]):
         raise InvalidError("An endpoint whose models are inference components stays one, and one with models of its own, too.")
-    components.share(endpoints, endpoint, configuration)
     deployment = parameters.get("DeploymentConfig")
     if deployment is None and parameters.get("RetainDeploymentConfig"):
         deployment = endpoint.record["LastDeploymentConfig"]
     if deployment is not None:
         _check_same_variants(before, after)
     plan = rollout.plan(deployment, desired_counts(configuration["ProductionVariants"]))
+    components.share(endpoints, endpoint, configuration)
     endpoint.record["LastDeploymentConfig"] = deployment
     endpoint.record["PendingDeploymentSummary"] = {
         "EndpointConfigName": configuration["EndpointConfigName"],

@@ -134,6 +134,8 @@ def _record(variant: Mapping[str, Any]) -> dict[str, Any]:
     given = {"VariantName": variant["VariantName"], "CurrentInstanceCount": 0, "CurrentWeight": weight, "DesiredWeight": weight}
     if "ServerlessConfig" in variant:
         return {**given, "CurrentServerlessConfig": variant["ServerlessConfig"], "DesiredServerlessConfig": variant["ServerlessConfig"]}
+    if "ManagedInstanceScaling" in variant:
+        given["ManagedInstanceScaling"] = variant["ManagedInstanceScaling"]
     return {**given, "DesiredInstanceCount": desired_counts([variant])[variant["VariantName"]]}
 
 

@@ -122,7 +122,7 @@ async def _serve(context: Context, endpoint_name: str, headers: Mapping[str, str
         endpoint, fleet = _choose(context, endpoint_name, headers.get(COMPONENT))
         variant = fleet.pick(headers.get(f"{_PREFIX}target-variant"))
         _require_payload(variant, body)
-        _require_target(endpoint, variant, headers.get(TARGET_MODEL))
+        _require_target(endpoint_name, variant, headers.get(TARGET_MODEL))
         if attempt == 1:
             _copy_to_shadow(context, endpoint, fleet, variant, headers, body)
         endpoint.traffic.began(variant.name)
@@ -146,13 +146,13 @@ def _require_payload(variant: Variant, body: bytes) -> None:
         raise ServiceError("ValidationError", f"1 validation error detected: Value at 'body' failed to satisfy constraint: {allowed}", 413)
 
 
-def _require_target(endpoint: Endpoint, variant: Variant, target_model: str | None) -> None:
+def _require_target(endpoint_name: str, variant: Variant, target_model: str | None) -> None:
     """In the service's words: issues 1026 of aws/amazon-sagemaker-examples and 166 of aws/sagemaker-tensorflow-serving-container."""
     if variant.is_multi_model and target_model is None:
         raise ServiceError("ValidationError", f"Request {uuid.uuid4()} is missing a target model header.")
     if target_model is not None and not variant.is_multi_model:
         problem = "is not a multi-model endpoint and does not support target model header"
-        raise ServiceError("ValidationError", f"Endpoint {endpoint.name} {problem}.")
+        raise ServiceError("ValidationError", f"Endpoint {endpoint_name} {problem}.")
 
 
 def not_offered(context: Context, endpoint_name: str) -> ServiceError:

@@ -8,6 +8,7 @@ itself AWS does not say: nothing here.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,10 +17,12 @@ from local_account.errors import InvalidError, NotEmulatedError
 
 
 class Shared:
-    """`copies` says what is on it now."""
+    """`copies` says what each component has there, or is about to have, by its name. `claiming` is held from the question whether
+    there is room until the room is taken.
+    """
 
-    def __init__(self, variant: Mapping[str, Any], copies: Callable[[], Sequence[Size]]) -> None:
-        self.variant_name, self._copies = str(variant["VariantName"]), copies
+    def __init__(self, variant: Mapping[str, Any], copies: Callable[[], Mapping[str, Sequence[Size]]]) -> None:
+        self.variant_name, self._copies, self.claiming = str(variant["VariantName"]), copies, threading.RLock()
         managed = variant.get("ManagedInstanceScaling") or {}
         initial = int(variant.get("InitialInstanceCount") or 1)
         scales = managed.get("Status") == "ENABLED"
@@ -33,12 +36,15 @@ class Shared:
 
     @property
     def instances(self) -> int:
-        return max(self._least, instances_needed(self._copies(), self._size) or 0)
+        return max(self._least, self._needed(self._copies()) or 0)
 
-    def require_room(self, more: Sequence[Size]) -> None:
-        """Raises InvalidError, in words of our own, for copies that have no place beside what is there."""
-        needed = instances_needed([*self._copies(), *more], self._size)
+    def require_room(self, component: str = "", wanted: Sequence[Size] = ()) -> None:
+        """Raises InvalidError, in words of our own, where a component's copies have no place beside the others', or those none."""
+        needed = self._needed({**self._copies(), component: wanted})
         if needed is None or needed > self._most:
-            asked = f"{len(more)} x {more[0].memory_mb} MB and {more[0].cores:g} cores" if more else "what is there"
+            asked = f"{len(wanted)} x {wanted[0].memory_mb} MB and {wanted[0].cores:g} cores" if wanted else "the copies that there are"
             has = f"{self._size.memory_mb} MB and {self._size.cores:g} cores"
             raise InvalidError(f"Not enough capacity: {asked} do not fit on at most {self._most} {self._instance_type} of {has}.")
+
+    def _needed(self, copies: Mapping[str, Sequence[Size]]) -> int | None:
+        return instances_needed([size for sizes in copies.values() for size in sizes], self._size)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import psutil
 
 from local_account.context import Context
+from local_account.endpoints.components import Component
 from local_account.endpoints.fleet import Variant
 from local_account.endpoints.multi_model import MultiModelVariant
 from local_account.endpoints.registry import Endpoint, Endpoints
@@ -43,6 +44,7 @@ class Publisher:
         invocations: list[Datum] = []
         utilisation: list[Datum] = []
         of_copies: list[Datum] = []
+        on_shared: dict[str, list[Datum]] = {}
         for endpoint in Endpoints.at(self._context).all():
             weight, left_out = self._context.clock.request_weight, kinds_of_endpoint.unpublished(endpoint)
             of_requests: list[Datum] = []
@@ -55,7 +57,8 @@ class Publisher:
                     of_instances += self._utilisation_data(endpoint, running, (minute - 1) * 60.0)
                 if isinstance(running, ServerlessVariant):
                     of_requests += kinds_of_endpoint.concurrency(running, endpoint.dimensions(running.name), now)
-            if not endpoint.is_listed:
+            if isinstance(endpoint, Component):
+                on_shared.setdefault(endpoint.host.name, []).extend(of_instances)
                 if minute > self._minute:
                     of_requests += kinds_of_endpoint.silence(endpoint, of_requests, (minute - 1) * 60.0)
                 invocations += kinds_of_endpoint.of_component(of_requests)
@@ -64,6 +67,9 @@ class Publisher:
             invocations += [datum for datum in of_requests if datum.name not in left_out]
             invocations += kinds_of_endpoint.backlog(endpoint, now)
             utilisation += [datum for datum in of_instances if datum.name not in left_out]
+        if minute > self._minute:
+            for host in list(Endpoints.at(self._context).by_name.values()):
+                utilisation += kinds_of_endpoint.of_shared(host, on_shared.get(host.name, []), (minute - 1) * 60.0)
         self._minute = minute
         for namespace, data in ((INVOCATIONS, invocations), (UTILISATION, utilisation), (COPIES, of_copies)):
             if data:

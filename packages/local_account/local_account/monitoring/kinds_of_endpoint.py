@@ -34,6 +34,17 @@ def of_component(data: Sequence[Datum]) -> list[Datum]:
     return [replace(datum, name=_OF_COMPONENT.get(datum.name, datum.name)) for datum in data if datum.name not in _NOT_OF_COMPONENT]
 
 
+def of_shared(host: Endpoint, copies: Sequence[Datum], at: float) -> Iterator[Datum]:
+    """Of each instance under components, whose copies count as spread evenly: instances are no processes here (sharing.py)."""
+    count = host.shared.instances if host.shared else 0
+    if host.shared is None or not count:
+        return
+    for name, of_all in (("CPUUtilization", sum), ("MemoryUtilization", sum), ("DiskUtilization", max)):
+        used = of_all([value for datum in copies if datum.name == name for value in datum.values] or [0.0])
+        share = used / count if of_all is sum else used
+        yield Datum(name, host.dimensions(host.shared.variant_name), at, "Percent", [share] * count)
+
+
 def silence(component: Endpoint, published: Sequence[Datum], at: float) -> Iterator[Datum]:
     """Zero invocations of a copy in a minute without any, or target tracking on them could not go down to none, as the guide does it
     ("Scale an endpoint to zero instances"). AWS does not say so in words.

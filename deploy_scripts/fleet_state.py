@@ -1,0 +1,69 @@
+"""The fleets of a project as they are: how many instances of how many, which models are on them with how many copies, what is wrong.
+
+Input: what is deployed (deployments.py). Output: a `FleetState` for each fleet and environment, and what a person has to mend.
+Used by status.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from deploy_scripts.attention import ON_CALL, Waiting
+from deploy_scripts.deployments import Deployment
+from deploy_scripts.live_endpoint import describe_endpoint
+from deploy_scripts.placements import at
+from preflight.obstacle import of_endpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetState:
+    """`copies`: by the name of the component, as many as run; of one that is not in service its status."""
+
+    fleet: str
+    stage: str
+    status: str = "not deployed"
+    instances: int = 0
+    at_most: int | None = None
+    copies: dict[str, str] = field(default_factory=dict)
+    failure: str = ""
+    waiting: list[Waiting] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        most = "" if self.at_most is None else f" of at most {self.at_most}"
+        on_it = ", ".join(f"{name} {copies}" for name, copies in self.copies.items()) or "no components"
+        failure = f"; {self.failure}" if self.failure else ""
+        return f"fleet {self.fleet} in {self.stage}: {self.status}, {self.instances}{most} instances; {on_it}{failure}"
+
+
+def look(deployed: Deployment, sagemaker: Any) -> FleetState:
+    """`deployed`: a fleet's stack. A component may be there twice, or not, while it comes or goes: it is shown as it was found."""
+    given: dict[str, Any] = {"fleet": str(deployed.fleet), "stage": str(deployed.environment)}
+    endpoint = describe_endpoint(sagemaker, deployed.name)  # the stack and its endpoint have one name
+    if endpoint is None:
+        return FleetState(**given, status=str(deployed.stack["StackStatus"]))
+    variant = (endpoint.get("ProductionVariants") or [{}])[0]
+    stands = of_endpoint(endpoint, deployed.stack, datetime.now(UTC))
+    return FleetState(
+        **given,
+        status=endpoint["EndpointStatus"],
+        instances=variant.get("CurrentInstanceCount", 0),
+        at_most=(variant.get("ManagedInstanceScaling") or {}).get("MaxInstanceCount"),
+        copies=dict(_copies(sagemaker, deployed.name)),
+        failure=endpoint.get("FailureReason") or "",
+        waiting=[Waiting(f"{stands.found}; {stands.advice}", at(endpoint.get("LastModifiedTime")), stands.command, ON_CALL)]
+        if stands
+        else [],
+    )
+
+
+def _copies(sagemaker: Any, endpoint: str) -> Iterator[tuple[str, str]]:
+    pages = sagemaker.get_paginator("list_inference_components").paginate(EndpointNameEquals=endpoint, SortBy="Name", SortOrder="Ascending")
+    for item in (item for page in pages for item in page["InferenceComponents"]):
+        name, status = item["InferenceComponentName"], item.get("InferenceComponentStatus")
+        runtime = sagemaker.describe_inference_component(InferenceComponentName=name).get("RuntimeConfig") or {}
+        running, wanted = runtime.get("CurrentCopyCount", 0), runtime.get("DesiredCopyCount", 0)
+        count = str(running) if running == wanted else f"{running} of {wanted}"
+        yield name, count if status == "InService" else f"{count} ({status})"
