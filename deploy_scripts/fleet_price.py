@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from build_scripts.command_line import ProblemError
 from capacity.sharing import Size, instances_needed, size_of
-from settings_schema import Component, Environment
+from settings_schema import Component, Environment, Member
 from settings_schema.fleet import OnFleet
 from settings_schema.reading import Settings
 
@@ -18,7 +18,7 @@ _COUNTS = (1, 2, 5, 10)
 _HOURS = 24
 
 
-def lines(settings: Settings, serving: Component, environment: Environment) -> Iterator[str]:
+def lines(settings: Settings, serving: Component | Member, environment: Environment) -> Iterator[str]:
     """Raises ProblemError for a type without a price."""
     fleet, price = settings.fleets[serving.fleet], settings.prices
     instances = fleet.instances[environment.name]
@@ -31,14 +31,22 @@ def lines(settings: Settings, serving: Component, environment: Environment) -> I
         f"fleet {fleet.name} in {environment.name}: {instances.min_count} to {instances.max_count} {instances.instance_type}, "
         f"{instances.min_count * day:.2f} to {instances.max_count * day:.2f} USD a day, shared by {', '.join(models)}"
     )
-    each = f"{serving.copies} x {serving.memory_mb} MB and {serving.cpu_cores:g} cores each"
+    copies, copy, each = _needed(serving)
     yield f"of models like this one, {each}, at {price.source}, noted {price.as_of}:"
     yield f"{'models':>6}  {'instances of the fleet':>22}  {'fleet, USD a day':>16}  {'an endpoint each, USD a day':>27}"
-    size, copy = size_of(instances.instance_type), Size(serving.cpu_cores, serving.memory_mb)
+    size = size_of(instances.instance_type)
     for count in _COUNTS if size else ():
-        needed = max(instances_needed([copy] * serving.copies * count, size) or 0, instances.min_count) if size else 0
+        needed = max(instances_needed([copy] * copies * count, size) or 0, instances.min_count) if size else 0
         room = "" if needed <= instances.max_count else f"  more than its max_count of {instances.max_count}"
         yield f"{count:>6}  {needed:>22}  {needed * day:>16.2f}  {count * day:>27.2f}{room}"
+
+
+def _needed(serving: Component | Member) -> tuple[int, Size, str]:
+    """Copies of a model, what one takes, and both in words. Nothing is reserved for a member: its memory counts while it is loaded."""
+    if isinstance(serving, Member):
+        return 1, Size(0, serving.memory_mb), f"{serving.memory_mb} MB each, all of them loaded"
+    each = f"{serving.copies} x {serving.memory_mb} MB and {serving.cpu_cores:g} cores each"
+    return serving.copies, Size(serving.cpu_cores, serving.memory_mb), each
 
 
 def _is_on(serving: object, fleet: str) -> bool:

@@ -16,6 +16,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from infra.fleet.fleet_role import FleetRole
+from infra.fleet.multi_model_stack import MultiModelStack
 from infra.places import Context
 from infra.retained_log_group import RetainedLogGroup
 from infra.serving.imports import ENDPOINT, KEY, SECURITY_GROUP, SUBNETS
@@ -93,5 +94,7 @@ def add_fleets(app: cdk.App, settings: Settings, of_environment: cdk.Stack, *, e
     """Those that are in the environment, after its own stack, from which they import."""
     for fleet in settings.fleets.values():
         if environment.name in fleet.instances:
-            name = fleet.names(settings.project, environment.name).stack
-            FleetStack(app, name, fleet=fleet, environment=environment, **options).add_stack_dependency(of_environment)
+            name, given = fleet.names(settings.project, environment.name).stack, {"environment": environment, **options}
+            kind: type[cdk.Stack] = FleetStack if isinstance(fleet, Fleet) else MultiModelStack
+            stack = kind(app, name, fleet=fleet, **given)
+            stack.add_stack_dependency(of_environment)

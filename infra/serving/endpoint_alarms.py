@@ -8,11 +8,12 @@ requests, and then that they ceased.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from settings_schema import Asynchronous, ServingNames
+from settings_schema import Asynchronous, FleetNames, ServingNames
 from settings_schema.names import CHALLENGER_VARIANT
 from settings_schema.serving import OnEndpoint
 
@@ -42,6 +43,16 @@ def _dimensions(values: Mapping[str, str]) -> list[cloudwatch.CfnAlarm.Dimension
     return [cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value) for name, value in values.items()]
 
 
+class Limits(Protocol):
+    """From when on requests are too slow, or too many fail: of a model, or of a fleet."""
+
+    @property
+    def p99_latency_ms(self) -> int: ...
+
+    @property
+    def server_error_percent(self) -> float: ...
+
+
 class EndpointAlarms(Construct):
     """What all kinds have. Alarms are named, so that the environment's roles know them."""
 
@@ -50,8 +61,8 @@ class EndpointAlarms(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        names: ServingNames,
-        serving: OnEndpoint,
+        names: ServingNames | FleetNames,
+        serving: Limits,
         topic_arn: str,
         dimensions: Mapping[str, str],
     ) -> None:
