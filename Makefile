@@ -46,6 +46,7 @@ local: setup  ## start the local account and stay; prints what to type next (ARG
 
 check: setup  ## ruff, mypy --strict, cfn-lint, cdk-nag and the policy checks
 	@ruff check . && ruff format --check . && mypy && cd pipelines/tabular/steps && mypy --config-file ../../../pyproject.toml --explicit-package-bases --exclude '^$$' .
+	@cd pipelines/fleet/steps && mypy --config-file ../../../pyproject.toml --explicit-package-bases --exclude '^$$' .
 	@cd pipelines/monitoring/steps && MYPYPATH=../../tabular/steps mypy --config-file ../../../pyproject.toml --explicit-package-bases --exclude '^$$' .
 	@$(PY) -m pytest tests/infra tests/unit/test_structure.py
 

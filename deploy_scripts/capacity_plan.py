@@ -23,7 +23,7 @@ from deploy_scripts import cost_of_use, fleet_price
 from deploy_scripts.live_endpoint import endpoint_of
 from deploy_scripts.recommend import file_of
 from deploy_scripts.settings_block import settings_block
-from settings_schema import Asynchronous, Component, Endpoint, Prices, Serverless, TargetTracking
+from settings_schema import Asynchronous, Component, Endpoint, Member, Prices, Serverless, TargetTracking
 
 _ASSEMBLY = Path("cdk.out")
 
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     settings = read_settings()
     model, environment = settings.endpoint_model(given.model), settings.production
     serving = model.serving[environment.name]
-    if isinstance(serving, Component):
+    if isinstance(serving, Component | Member):
         print("\n".join(fleet_price.lines(settings, serving, environment)))
         return 0
     if isinstance(serving, Serverless | Asynchronous):

@@ -9,7 +9,8 @@ from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, find, number_of
 from deploy_scripts.regional_copy import original
-from settings_schema import Asynchronous, Component, Endpoint, Environment, Model, Serverless
+from settings_schema import Asynchronous, Endpoint, Environment, Model, Serverless
+from settings_schema.fleet import OnFleet
 
 
 def endpoint_of(model: Model, environment: Environment) -> Endpoint:
@@ -26,7 +27,7 @@ def asked_at_once(model: Model, environment: Environment) -> Endpoint | Serverle
     if isinstance(serving, Asynchronous):
         names = "the output EndpointName of its stack, and requests/ of the environment's bucket, in docs/serving.md"
         raise ProblemError(f"model {model.name} is Asynchronous in {environment.name}: it is asked by a queue; {names}")
-    if isinstance(serving, Component):
+    if isinstance(serving, OnFleet):
         raise ProblemError(
             f"model {model.name} is on the fleet {serving.fleet!r} in {environment.name}, whose instances other models use, too; "
             "allowed: a model with an Endpoint"

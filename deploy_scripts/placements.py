@@ -13,15 +13,19 @@ from typing import Any
 from build_scripts.registry import Version, find, number_of
 from deploy_scripts.deployments import Deployment
 from deploy_scripts.environment_place import EnvironmentPlace
-from deploy_scripts.live_endpoint import package_of
+from deploy_scripts.live_endpoint import describe_endpoint, package_of
 from deploy_scripts.served import describe_deployed, describe_served, package_served
 from deploy_scripts.stack_states import standing
+from deploy_scripts.way_back import DEPLOYED
 from preflight.obstacle import Obstacle
-from settings_schema import Batch, ServingNames
+from settings_schema import Batch, Member, ServingNames
 from settings_schema.names import CHALLENGER_VARIANT
+from settings_schema.rollout import TOLD
 from settings_schema.serving import OnEndpoint
 
 _LATEST_JOBS = 20
+#: Begins the `kind` of a model on a multi-model fleet.
+ON_MULTI_MODEL = "one of many on "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +63,14 @@ class Stage:
     deployment: Deployment | None
 
     @property
+    def is_member(self) -> bool:
+        """On a multi-model fleet, whose endpoint is not the model's own."""
+        return isinstance(self.serving, Member) or (self.deployment is not None and TOLD in self.deployment.outputs)
+
+    @property
     def has_endpoint(self) -> bool:
+        if self.is_member:
+            return False
         if self.serving is not None:
             return isinstance(self.serving, OnEndpoint)
         return self.deployment is not None and "EndpointName" in self.deployment.outputs
@@ -70,7 +81,10 @@ def look(stage: Stage, sagemaker: Any, registry: Any, original: Callable[[str], 
     stack = stage.deployment.stack if stage.deployment else None
     describe = describe_deployed if stack else describe_served
     endpoint = describe(sagemaker, stage.names, stage.serving) if stage.has_endpoint else None
-    seen = (_endpoint(endpoint, sagemaker) if endpoint else None) if stage.has_endpoint else _batch(stage, sagemaker)
+    if stage.is_member:
+        seen = _member(stage, sagemaker)
+    else:
+        seen = (_endpoint(endpoint, sagemaker) if endpoint else None) if stage.has_endpoint else _batch(stage, sagemaker)
     obstacle = standing(stack, stage.place.environment.protected, endpoint)
     if seen is None:
         status = stack["StackStatus"] if stack else "not deployed"  # such as ROLLBACK_COMPLETE
@@ -122,6 +136,20 @@ def kind_of(endpoint: Mapping[str, Any]) -> str:
         return ""
     ready = f", {serverless['ProvisionedConcurrency']} ready" if serverless.get("ProvisionedConcurrency") else ""
     return f"serverless: {serverless['MaxConcurrency']} at once{ready}"
+
+
+def _member(stage: Stage, sagemaker: Any) -> tuple[str | None, dict[str, Any]] | None:
+    """What clients are told, and how the fleet is that answers them."""
+    if stage.deployment is None or TOLD not in stage.deployment.outputs:
+        return None
+    stack, outputs = stage.deployment.stack, stage.deployment.outputs
+    fleet = describe_endpoint(sagemaker, outputs["EndpointName"]) or {"EndpointStatus": "without its fleet"}
+    return outputs.get(DEPLOYED), {
+        "status": fleet["EndpointStatus"],
+        "since": at(stack.get("LastUpdatedTime") or stack.get("CreationTime")),
+        "kind": f"{ON_MULTI_MODEL}{outputs['EndpointName']}",
+        "failure": fleet.get("FailureReason", ""),
+    }
 
 
 def _batch(stage: Stage, sagemaker: Any) -> tuple[str | None, dict[str, Any]] | None:

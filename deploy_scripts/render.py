@@ -29,6 +29,7 @@ from deploy_scripts.choose_version import LATEST, choose, exported, require_depl
 from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_capacity import live_fleet, refuse_conversion
+from deploy_scripts.member_archive import MemberArchive
 from deploy_scripts.on_fleet import copies_now, refuse_absent, refuse_move
 from deploy_scripts.regional_copy import copy, image_in, original, publish_in
 from deploy_scripts.stack_states import describe_stack, refuse_obstructed
@@ -37,10 +38,10 @@ from deploy_scripts.update_guard import guarded_or_not, refuse_alarmed
 from deploy_scripts.wait_for_endpoint import wait_until_updatable
 from pipelines.monitoring.code import code_files
 from pipelines.monitoring.pipeline import CODE, IMAGE, PACKAGE, VERSION
-from settings_schema import Batch, Component, Environment, Model, Serverless, ServingNames
+from settings_schema import Batch, Component, Environment, Member, Model, Serverless, ServingNames
 from settings_schema.reading import Settings
 from settings_schema.rebuilding import NEVER, REBUILT
-from settings_schema.rollout import COPIES, UPDATE, Update
+from settings_schema.rollout import COPIES, TARGET, UPDATE, Update
 from settings_schema.serving import OnEndpoint
 
 #: Folder of the files of the second update.
@@ -106,6 +107,8 @@ def refuse_impossible(target: Target, environment: Environment, version: Version
         names = target.names(environment)
         refuse_conversion(live_fleet(target.place(environment), names), names, where)
         return
+    if isinstance(serving, Member):
+        return  # on the fleet's instances
     if isinstance(serving, Component):
         refuse_absent(target.place(environment), target.names(environment), serving, where)
         refuse_move(target.place(environment), target.names(environment), serving, where)
@@ -123,7 +126,8 @@ def files(target: Target, version: Version) -> dict[str, Any]:
     contents = {item.name: template(target.assembly, target.names(item).stack) for item in target.environments}
     updates: dict[str, str] = {}
     for environment in target.environments:
-        if isinstance(serving := model.serving[environment.name], OnEndpoint):
+        serving = model.serving[environment.name]
+        if isinstance(serving, OnEndpoint) and not isinstance(serving, Member):
             updates[environment.name] = _update(target, environment, serving, contents[environment.name])
         refuse_impossible(target, environment, version)
     changes = {item.name: _change(target, item) for item in target.environments}
@@ -134,6 +138,9 @@ def files(target: Target, version: Version) -> dict[str, Any]:
         known |= {UPDATE: updates[name]} if name in updates else {}
         if isinstance(serving := model.serving[name], Component):
             known |= {COPIES: copies_now(target.place(environment), names, serving)}
+        if isinstance(serving, Member):
+            package = project.client("sagemaker").describe_model_package(ModelPackageName=version.arn)
+            known |= {TARGET: MemberArchive.of(package, names).target}
         known |= {REBUILT: _rebuilt(target, environment)} if REBUILT in content.get("Parameters", {}) else {}
         second = content, known | (change.parameters if change else {})
         for folder, (body, values) in (("", change.first if change and change.first else second), (SECOND, second)):

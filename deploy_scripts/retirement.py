@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError, VerdictError, explain
 from build_scripts.missing import found
+from build_scripts.objects import bucket_and_key, keys
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts.deployments import Deployment
 from deploy_scripts.environment_place import EnvironmentPlace, Role
@@ -26,6 +27,7 @@ from preflight.assembly import partition_of
 from settings_schema import Environment, ModelNames, ProjectNames
 
 _POLL_SECONDS = 2.0
+ARCHIVES = "Archives"  # output of a multi-model fleet (infra/fleet/multi_model_stack.py)
 _RUNNING = ("Executing", "Stopping")
 _REASON = "what it deploys is being retired"
 
@@ -44,6 +46,7 @@ def retire_models(
     for environment in environments:
         stop_watches(project, environment, ours)
     delete_stacks([item for item in ours if item.serves])
+    remove_archives(project, models, deployed)
     for environment in environments:
         remove_unused(project, environment)
     for names in models:
@@ -55,6 +58,16 @@ def retire_models(
     for names in models if registries else ():  # of a stack that kept it when it went; a region's own goes with its stack
         if found(sagemaker.describe_model_package_group, ModelPackageGroupName=names.model_package_group):
             sagemaker.delete_model_package_group(ModelPackageGroupName=names.model_package_group)
+
+
+def remove_archives(project: ProjectEnvironment, models: Sequence[ModelNames], deployed: Sequence[Deployment]) -> None:
+    """Of models on multi-model fleets: below each fleet's prefix, in the project's account and the fleet's region."""
+    for fleet in (item for item in deployed if ARCHIVES in item.outputs):
+        bucket, prefix = bucket_and_key(fleet.outputs[ARCHIVES])
+        s3 = client_in(project, "s3", fleet.place.region)
+        for names in models:
+            for key in list(keys(s3, bucket, f"{prefix}{names.model}/")):
+                s3.delete_object(Bucket=bucket, Key=key)
 
 
 def close(codepipeline: Any, name: str) -> None:

@@ -15,7 +15,7 @@ from build_scripts.missing import found
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.served import describe_served
 from preflight.obstacle import NOT_THERE, REPLACED_ON_FAILURE, Obstacle, of_endpoint, of_stack
-from settings_schema import Environment, Model, ServingNames
+from settings_schema import Environment, Member, Model, ServingNames
 from settings_schema.serving import OnEndpoint
 
 
@@ -49,7 +49,8 @@ def refuse_obstructed(model: Model, environments: Iterable[tuple[Environment, Se
     lines = []
     for environment, names, place in environments:
         stack, endpoint = describe_stack(place.client("cloudformation"), names.stack), None
-        if isinstance(serving := model.serving[environment.name], OnEndpoint):
+        serving = model.serving[environment.name]
+        if isinstance(serving, OnEndpoint) and not isinstance(serving, Member):
             endpoint = describe_served(place.client("sagemaker"), names, serving)
         if line := obstacle(stack, environment.protected, endpoint):
             lines.append(f"{environment.name}: {line}")

@@ -31,7 +31,7 @@ from deploy_scripts.fleet_state import FleetState
 from deploy_scripts.fleet_state import look as look_at_fleet
 from deploy_scripts.model_state import ask
 from deploy_scripts.pipeline_states import failed_stages
-from deploy_scripts.placements import Placement, Stage, at, look
+from deploy_scripts.placements import ON_MULTI_MODEL, Placement, Stage, at, look
 from deploy_scripts.regional_copy import original
 from deploy_scripts.scaling_state import unscaled
 from deploy_scripts.watch_state import WatchState, watch_state
@@ -205,8 +205,8 @@ def _watch(stage: Stage, sagemaker: Any, cloudwatch: Any) -> WatchState:
 
 
 def runs_on(placement: Placement) -> str:
-    """`2`, `serverless: 5 at once`, `0, asynchronous`, `1 copies on mlops--fleet--small--production`."""
-    if placement.kind.startswith("serverless"):
+    """`2`, `serverless: 5 at once`, `0, asynchronous`, `1 copies on mlops--fleet--small--production`, `one of many on …`."""
+    if placement.kind.startswith(("serverless", ON_MULTI_MODEL)):
         return placement.kind
     count = str(placement.instances) if placement.instances or placement.kind else "-"
     if placement.kind.startswith("copies"):

@@ -2,7 +2,8 @@
 
 An endpoint: live config and package; the archive is the evaluated one (exit 2); answers to each content type that the version takes; equal
 to the evaluated scores on the golden rows; the metric on them; a wrong content type is refused; latency of single rows against models/, but
-for an asynchronous one, which is asked through its queue. A batch model: the package of the deployed model, the archive, and a transform
+for an asynchronous one, which is asked through its queue. A model on a multi-model fleet: what clients were told, which offer.py asked
+before, and in production its alarms for a while (baking.py). A batch model: the package of the deployed model, the archive, and a transform
 job with it on the golden rows. The first failed check ends it (exit 1).
 Columns, problem, classes and metric are the version's own, so one that goes back is judged by what it was made for.
 Input: MODEL, STAGE, MODEL_PACKAGE_ARN. Output: lines; where versions are tested also a short load (staging_load.py), and all of it on the
@@ -31,6 +32,7 @@ from build_scripts.registry import describe
 from build_scripts.version_contract import Contract
 from capacity import measure
 from deploy_scripts import checks, verification_job
+from deploy_scripts.baking import bake
 from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import deployed_config, fleet_seconds, package_of, served_package
@@ -38,9 +40,12 @@ from deploy_scripts.queued_requests import AsynchronousClient
 from deploy_scripts.regional_copy import registered_in
 from deploy_scripts.review import publishing
 from deploy_scripts.served import describe_served, package_served
+from deploy_scripts.stack_states import describe_stack
 from deploy_scripts.staging_load import loads
-from settings_schema import Asynchronous, Batch, Endpoint, ServingNames
+from deploy_scripts.way_back import DEPLOYED
+from settings_schema import Asynchronous, Batch, Endpoint, Member, ServingNames
 from settings_schema.fleet import OnFleet
+from settings_schema.rollout import TOLD
 from settings_schema.serving import OnEndpoint
 
 WARM_UP_REQUESTS, WARM_UP_SECONDS = 5, 5
@@ -54,10 +59,11 @@ _RUNTIME = Config(read_timeout=65, retries={"mode": "standard", "total_max_attem
 class EndpointClient:
     """Invocations of one endpoint."""
 
-    def __init__(self, runtime: Any, name: str, component: str | None = None) -> None:
-        """`component`: of an endpoint that several models share, the one to ask."""
-        self._runtime, self._name = runtime, component or name
-        self._address = {"EndpointName": name, **({"InferenceComponentName": component} if component else {})}
+    def __init__(self, runtime: Any, name: str, component: str | None = None, target: str | None = None) -> None:
+        """Of an endpoint that models share, which to ask: a `component`, or a `target`, an archive of a multi-model fleet."""
+        self._runtime, self._name = runtime, component or target or name
+        named = {"InferenceComponentName": component, "TargetModel": target}
+        self._address = {"EndpointName": name, **{key: value for key, value in named.items() if value}}
 
     def ask(self, body: bytes, content_type: str) -> bytes:
         """Raises VerdictError for an answer that does not come."""
@@ -147,6 +153,9 @@ def deployed_line(place: EnvironmentPlace, names: ServingNames, serving: OnEndpo
     if isinstance(serving, Batch):
         model_name = batch_model(place, names)
         return checks.deployed_model(names.stack, model_name, package_of(sagemaker, model_name), package)
+    if isinstance(serving, Member):
+        told = member_outputs(place, names)
+        return checks.deployed_model(names.stack, told[TOLD], told.get(DEPLOYED), package)
     endpoint = describe_served(sagemaker, names, serving)
     if endpoint is None:
         kind = "component" if isinstance(serving, OnFleet) else "endpoint"
@@ -159,7 +168,18 @@ def deployed_line(place: EnvironmentPlace, names: ServingNames, serving: OnEndpo
 
 def address(names: ServingNames, serving: OnEndpoint) -> tuple[str, str | None]:
     """The endpoint to ask, and the inference component, if it is one on a fleet."""
+    if isinstance(serving, Member):
+        return names.fleet(serving.fleet).endpoint, None
     return (names.fleet(serving.fleet).endpoint, names.component) if isinstance(serving, OnFleet) else (names.endpoint, None)
+
+
+def member_outputs(place: EnvironmentPlace, names: ServingNames) -> dict[str, str]:
+    """Of the stack of a model on a multi-model fleet: what clients are told. Raises ProblemError where they are told nothing."""
+    stack = describe_stack(place.client("cloudformation"), names.stack)
+    outputs = outputs_of(stack) if stack else {}
+    if TOLD not in outputs:
+        raise ProblemError(f"stack {names.stack} does not exist, or has no output {TOLD}; deploy it first")
+    return outputs
 
 
 def batch_model(place: EnvironmentPlace, names: ServingNames) -> str:
@@ -172,15 +192,24 @@ def batch_model(place: EnvironmentPlace, names: ServingNames) -> str:
 
 
 def answer_lines(
-    place: EnvironmentPlace, names: ServingNames, serving: OnEndpoint | Batch, known: Golden, contract: Contract, kinds: Sequence[str]
+    place: EnvironmentPlace,
+    names: ServingNames,
+    serving: OnEndpoint | Batch,
+    known: Golden,
+    contract: Contract,
+    kinds: Sequence[str],
+    target: str | None = None,
 ) -> Iterator[str]:
-    """One line per check. What waits in a queue or for a job has no latency, and a job no content type; the rest is judged alike."""
+    """One line per check. What waits in a queue or for a job has no latency, and a job no content type; the rest is judged alike.
+
+    `target`: of a multi-model fleet, the archive to ask.
+    """
     if isinstance(serving, Asynchronous):
         yield from check_answers(AsynchronousClient(place, names), known, contract, kinds)
         yield "latency: not asked of a queue; its alarm judges how long the model takes"
         return
     if isinstance(serving, OnEndpoint):
-        client = EndpointClient(place.client("sagemaker-runtime", _RUNTIME), *address(names, serving))
+        client = EndpointClient(place.client("sagemaker-runtime", _RUNTIME), *address(names, serving), target)
         yield from check_answers(client, known, contract, kinds)
         yield check_latency(client, known, serving.p99_latency_ms)
         return
@@ -204,8 +233,11 @@ def main(arguments: Sequence[str]) -> int:
     said.append(_said(require_unchanged(s3, version)))
     contract = version_contract.read(s3, version)
     known = golden.read(s3, version, contract)
-    lines = answer_lines(place, names, serving, known, contract, invocation.kinds_of(version))
+    told = member_outputs(place, names) if isinstance(serving, Member) else {}
+    lines = answer_lines(place, names, serving, known, contract, invocation.kinds_of(version), told.get(TOLD))
     said += [_said(line) for line in lines]
+    if isinstance(serving, Member) and environment == settings.production and not given.returns:
+        said.append(_said(bake(place.client("cloudwatch"), told, serving.bake_seconds)))
     if environment == settings.staging:
         found = tested(place, names, serving, model.serving[settings.production.name], known, said)
         question = publishing.question_of_build(project, settings, model.name, given.package)
@@ -245,6 +277,11 @@ def _options() -> argparse.ArgumentParser:
     add_model_option(options)
     options.add_argument("--stage", default=os.environ.get("STAGE"), help="which environment (default: STAGE)")
     add_package_option(options)
+    options.add_argument(
+        "--returns",
+        default=os.environ.get("RETURNS", ""),
+        help="it went back, so that no alarm is watched meanwhile (default: RETURNS)",
+    )
     return options
 
 

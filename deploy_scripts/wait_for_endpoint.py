@@ -18,7 +18,7 @@ from deploy_scripts.live_endpoint import describe_endpoint
 from deploy_scripts.served import called, describe_served
 from deploy_scripts.stack_states import describe_stack
 from preflight.obstacle import in_progress
-from settings_schema import Batch, ServingNames
+from settings_schema import Batch, Member, ServingNames
 from settings_schema.fleet import OnFleet
 from settings_schema.names import CHALLENGER_VARIANT
 from settings_schema.serving import OnEndpoint
@@ -42,7 +42,7 @@ def wait_until_updatable(place: EnvironmentPlace, names: ServingNames, serving: 
     boto3's waiter endpoint_in_service is silent meanwhile, and fails for an endpoint that is missing or Failed.
     """
     cloudformation = place.client("cloudformation")
-    sagemaker = place.client("sagemaker") if not isinstance(serving, Batch) else None
+    sagemaker = place.client("sagemaker") if not isinstance(serving, Batch | Member) else None
     for waited_seconds in range(0, LIMIT_MINUTES * 60 + 1, POLL_SECONDS):
         busy = _busy(cloudformation, sagemaker, names, serving, alone=alone)
         if busy is None:
@@ -58,12 +58,12 @@ def wait_until_updatable(place: EnvironmentPlace, names: ServingNames, serving: 
 
 
 def _busy(cloudformation: Any, sagemaker: Any, names: ServingNames, serving: OnEndpoint | Batch | None, *, alone: bool) -> str | None:
-    """What is in progress. `sagemaker` None: there is no endpoint."""
+    """What is in progress. `sagemaker` None: there is no endpoint, or a fleet's, which a deployment of this model does not change."""
     stack = describe_stack(cloudformation, names.stack)
     if stack is not None and in_progress(stack):
         return f"stack {names.stack} is {stack['StackStatus']}"
     endpoint = describe_served(sagemaker, names, serving) if sagemaker else None
-    shared = describe_endpoint(sagemaker, names.fleet(serving.fleet).endpoint) if isinstance(serving, OnFleet) else None
+    shared = describe_endpoint(sagemaker, names.fleet(serving.fleet).endpoint) if sagemaker and isinstance(serving, OnFleet) else None
     for busy in (item for item in (endpoint, shared) if item and item["EndpointStatus"] in IN_PROGRESS):
         return f"{called(busy)} is {busy['EndpointStatus']}"
     if endpoint is None:

@@ -12,7 +12,8 @@ from constructs import Construct
 
 from infra.encryption_key import TO_READ, EncryptionKey
 from infra.places import Context, bucket_arn, value
-from settings_schema import Project
+from settings_schema import MultiModelFleet, Project
+from settings_schema.names import ARCHIVES
 
 #: Of the artifact bucket: published code, what of it a job that watches runs, the serving templates of each commit that was built, and
 #: what the runs of pipelines write.
@@ -119,7 +120,8 @@ def readable_elsewhere(key: EncryptionKey, bucket: PrivateBucket, context: Conte
     key" of the KMS developer guide, "Create a pipeline that uses resources from another AWS account" of the CodePipeline user guide.
     """
     own = f"{context.project.names.prefix}*"
-    objects = [bucket.arn_for_objects(pattern) for pattern in (RUNS, STEPS, own)]
+    holds_archives = any(isinstance(fleet, MultiModelFleet) for fleet in context.settings.fleets.values())
+    objects = [bucket.arn_for_objects(pattern) for pattern in (RUNS, STEPS, own, *([f"{ARCHIVES}*"] if holds_archives else []))]
     for place in context.places.other_accounts(context.settings.environments, region):
         given = {"principals": [place.principals(own)]}
         key.add_to_resource_policy(iam.PolicyStatement(**given, actions=list(TO_READ), resources=["*"]))

@@ -8,7 +8,8 @@ from settings_schema.component import Component, CopyScaling
 from settings_schema.data import Categorical, DataSet, Facet, Numeric
 from settings_schema.errors import SettingsError
 from settings_schema.experiment import Experiment
-from settings_schema.fleet import Fleet, Instances
+from settings_schema.fleet import Fleet, Instances, MemberInstances, MultiModelFleet
+from settings_schema.member import Member
 from settings_schema.metrics import METRICS, Metric, Problem
 from settings_schema.model import Model, Retraining
 from settings_schema.monitoring import Monitoring
@@ -44,10 +45,13 @@ __all__ = [
     "FleetNames",
     "Gate",
     "Instances",
+    "Member",
+    "MemberInstances",
     "Metric",
     "Model",
     "ModelNames",
     "Monitoring",
+    "MultiModelFleet",
     "Numeric",
     "Preparation",
     "Prices",

@@ -14,6 +14,7 @@ from settings_schema.component import Component
 from settings_schema.data import DataSet
 from settings_schema.errors import require
 from settings_schema.experiment import Experiment
+from settings_schema.member import Member
 from settings_schema.metrics import METRICS
 from settings_schema.monitoring import Monitoring
 from settings_schema.names import RESERVED_MODELS, ModelNames
@@ -29,7 +30,7 @@ from settings_schema.value import NAME_PATTERN, Value
 
 LONGEST_NAME = 20
 #: Each way in which an environment can serve a model.
-Serving = Endpoint | Serverless | Asynchronous | Component | Batch
+Serving = Endpoint | Serverless | Asynchronous | Component | Member | Batch
 
 
 class Retraining(Value):
@@ -91,6 +92,9 @@ class Model(Value):
             not learns or captured, "retraining", "learn_from_answers=True", f"False where no endpoint captures: {self._uncaptured()}"
         )
         self._require_experiments_fit()
+        members = any(isinstance(served, Member) for served in self.serving.values())
+        shared = "None with a Member, whose container is the fleet's"
+        self.require(self.rebuild is None or not members, "rebuild", self.rebuild, shared)
         serves = self.rebuild is None or not self.is_batch_only
         self.require(serves, "rebuild", self.rebuild, "None for a Batch, whose jobs look for the image each time")
         return self

@@ -21,6 +21,8 @@ CHALLENGER_VARIANT = "Challenger"
 #: End the names of the alarms on what the watch found (infra/serving/drift_alarm.py), which retrain.
 DRIFT, QUALITY = "drift", "quality"
 SEPARATOR = "--"
+#: Prefix in an artifact bucket, below which each multi-model fleet has its own.
+ARCHIVES = "fleets/"
 #: Words that stand where a model's name could: stacks of the project.
 FLEET = "fleet"
 RESERVED_MODELS = ("foundation", "build", "environment", FLEET)
@@ -182,6 +184,14 @@ class FleetNames(_Names):
 
     def role(self, kind: str) -> str:
         return _joined(self.stack, kind)
+
+    @property
+    def archives(self) -> str:
+        """Prefix in the artifact bucket of its region: the archives of the models of a multi-model fleet, `<model>/<version>-….tar.gz`."""
+        return f"{ARCHIVES}{self.fleet}/{self.environment}/"
+
+    def scaling_policy(self, what: str) -> str:
+        return _joined(self.stack, what)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -488,6 +498,16 @@ class ServingNames(_Names):
     def fleet(self, name: str) -> FleetNames:
         """The one that it is on."""
         return FleetNames(project=self.project, fleet=name, environment=self.environment)
+
+    @property
+    def live_metrics_variables(self) -> dict[str, str]:
+        """Environment of a container that is to say what it answers (pipelines/tabular/steps/live_metrics.py), beside `MODEL_VERSION`."""
+        return {"METRICS_NAMESPACE": self.of_model.metrics_namespace, "METRICS_ENDPOINT": self.endpoint}
+
+    @property
+    def target_parameter(self) -> str:
+        """SSM parameter that tells clients which `TargetModel` of a multi-model fleet is the version to ask."""
+        return f"/{self.project}/{self.model}/{self.environment}/target"
 
     @property
     def component_log_group(self) -> str:

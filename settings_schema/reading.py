@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from settings_schema.errors import SettingsError, require, shown
-from settings_schema.fleet import Fleet, Fleets, OnFleet
+from settings_schema.fleet import Fleet, Fleets, MultiModelFleet, OnFleet
 from settings_schema.fleet_room import require_room
 from settings_schema.model import LONGEST_NAME, Model, check_name
 from settings_schema.project import Environment, Prices, Project, Source
@@ -84,7 +84,7 @@ def read(root: Path = ROOT) -> Settings:
     _require_home(project, environments)
     fleets = _fleets(values, environments)
     models = [_model(file, environments, fleets) for file in sorted((root / "models").glob("[!_]*.py"))]
-    for fleet in fleets.values():
+    for fleet in (item for item in fleets.values() if isinstance(item, Fleet)):
         require_room(models, fleet)
     return Settings(
         project=project,
@@ -132,13 +132,13 @@ def _fleets(values: ModuleType, environments: Sequence[Environment]) -> Fleets:
     """Endpoints that models share; a team that has none says nothing."""
     given = getattr(values, "FLEETS", ())
     where = f"{values.__name__}: FLEETS"
-    are_fleets = isinstance(given, tuple) and all(isinstance(item, Fleet) for item in given)
-    require(are_fleets, where, given, "a tuple of Fleet(...), written (a, b), or (a,) for one")
+    are_fleets = isinstance(given, tuple) and all(isinstance(item, Fleet | MultiModelFleet) for item in given)
+    require(are_fleets, where, given, "a tuple of Fleet(...) and MultiModelFleet(...), written (a, b), or (a,) for one")
     names, known = [fleet.name for fleet in given], [environment.name for environment in environments]
     require(len(set(names)) == len(names), where, names, "different names")
     for fleet in given:
         for name in fleet.instances:
-            require(name in known, f"{values.__name__}: Fleet({fleet.name!r}).instances", name, " | ".join(known))
+            require(name in known, f"{values.__name__}: {type(fleet).__name__}({fleet.name!r}).instances", name, " | ".join(known))
     return {fleet.name: fleet for fleet in given}
 
 
@@ -182,3 +182,6 @@ def _require_fleet(where: str, model: Model, environment: str, fleets: Fleets) -
     known = [name for name, fleet in fleets.items() if environment in fleet.instances]
     allowed = " | ".join(known) or f"none: settings.py has no Fleet with instances in {environment!r}"
     require(serving.fleet in known, f"{where}: Model.serving[{environment!r}].fleet", serving.fleet, allowed)
+    fleet, kind = fleets[serving.fleet], type(serving).__name__
+    allowed = f"{fleet.holds}(fleet={fleet.name!r}), because settings.py says that it is a {type(fleet).__name__}"
+    require(fleet.holds == kind, f"{where}: Model.serving[{environment!r}]", f"{kind}(fleet={fleet.name!r})", allowed)

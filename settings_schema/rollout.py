@@ -38,6 +38,11 @@ KEPT, GIVEN = "kept", "given"
 COPIES = "Copies"
 
 
+#: Parameter of the stack of a member of a multi-model fleet: the archive that clients are to ask for. Its outputs: what they were told, and
+#: the names of the alarms that are watched while that bakes, joined by commas.
+TARGET, TOLD, ROLLBACK_ALARMS = "Target", "TargetModel", "RollbackAlarms"
+
+
 #: An update that is not over by then is undone.
 UPDATE_TIMEOUT_SECONDS = 7200
 

@@ -28,7 +28,7 @@ from deploy_scripts.review.evidence import Evidence
 from deploy_scripts.review.if_yes import if_yes
 from deploy_scripts.type_change import coming
 from deploy_scripts.way_back import live_version
-from settings_schema import Asynchronous, Batch, Component, Endpoint, Environment, Model, Serverless
+from settings_schema import Asynchronous, Batch, Component, Endpoint, Environment, Member, Model, Serverless
 from settings_schema.names import VARIANT
 from settings_schema.reading import Settings
 from settings_schema.serving import OnEndpoint
@@ -231,7 +231,7 @@ def _cost(question: Question) -> dict[str, Any]:
         price = prices.usd_per_hour.get(serving.instance_type)
         hour = {"instance_type": serving.instance_type, "instance_count": serving.instance_count, "usd_per_hour": price}
         return {**hour, "source": f"{prices.source}, {prices.region}, noted {prices.as_of}"}
-    if isinstance(serving, Component):
+    if isinstance(serving, Component | Member):
         said = _tried(lambda: list(fleet_price.lines(question.settings, serving, question.production)))
         return {"lines": [said] if isinstance(said, str) else said, "note": ""}
     hourly = _tried(lambda: _requests(question, serving))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from deploy_scripts.type_change import TypeChange
-from settings_schema import Asynchronous, Batch, Component, Endpoint, Rollout, Routing, Serverless
+from settings_schema import Asynchronous, Batch, Component, Endpoint, Member, Rollout, Routing, Serverless
 from settings_schema.model import Serving
 
 _WATCHED = "and the alarms on server errors and p99 latency are watched for {} s"
@@ -47,6 +47,9 @@ def if_yes(
         steps.append(f"whether it gets another instance type cannot be seen: {change}")
     if isinstance(serving, Batch):
         steps.append(f"{environment} scores with this version from then on; no instance runs, so nothing is moved")
+    elif isinstance(serving, Member):
+        steps += _told(serving, live)
+        waits = serving.bake_seconds
     elif live is None:
         steps.append(f"{_fleet(serving, serving_count(serving))} start{_took(staging_seconds)}; nothing serves before")
     elif serving.rollout.routing is Routing.ROLLING:
@@ -64,6 +67,13 @@ def if_yes(
         steps.append(f"version {live}'s fleet goes {serving.rollout.termination_wait_seconds} s later")
     steps.append("it is asked what it answers, as on staging")
     return IfYes(steps, waits, list(_back(model, environment, serving, live)))
+
+
+def _told(serving: Member, live: int | None) -> Iterator[str]:
+    yield f"its archive is put beside the others of the fleet {serving.fleet}, under a name of its own, and asked there; no client knows it"
+    before = "; nothing serves before" if live is None else f" instead of version {live}'s, as soon as they read the parameter"
+    yield f"clients are told its name{before}"
+    yield _WATCHED.format(serving.bake_seconds).removeprefix("and ")
 
 
 def _took(seconds: float | None) -> str:
@@ -99,7 +109,8 @@ def _shifts(rollout: Rollout) -> Iterator[str]:
 
 def _back(model: str, environment: str, serving: Serving, live: int | None) -> Iterator[str]:
     if not isinstance(serving, Batch) and live is not None:
-        yield f"an alarm meanwhile: SageMaker moves all traffic back to version {live}"
+        back = "the pipelines tell clients of" if isinstance(serving, Member) else "SageMaker moves all traffic back to"
+        yield f"an alarm meanwhile: {back} version {live}{' again' if isinstance(serving, Member) else ''}"
     if live is None:
         yield f"nothing serves {environment} yet, so there is nothing to go back to; `python -m deploy_scripts.retire` takes it away"
         return

@@ -16,6 +16,7 @@ from infra.places import Context
 from infra.service_role import ServiceRole, passed_to
 from infra.serving.batch_stack import FAILURES, JOB_FAILED, UPLOADED
 from infra.serving.endpoint_alarms import CHALLENGER, OTHERS, ROLLBACK
+from infra.serving.member_alarms import OF_ANY_VERSION as OF_ANY_MEMBER
 from infra.serving.prediction_alarm import OF_ANY_VERSION
 from infra.serving.variant_autoscaling import LOAD
 from settings_schema import Component, Environment, Model
@@ -157,6 +158,17 @@ class ComponentDeploymentRole(EndpointDeploymentRole):
 
     def _log_groups(self) -> list[str]:
         return [*super()._log_groups(), self._names.component_log_group]
+
+
+class MemberDeploymentRole(EndpointDeploymentRole):
+    """It tells clients which archive to ask for, and takes away the endpoint that the model had before, if it had one."""
+
+    def __init__(self, scope: Construct, construct_id: str, **given: object) -> None:
+        super().__init__(scope, construct_id, **given)
+        verbs = ("PutParameter", "GetParameters", "DeleteParameter", "AddTagsToResource", "RemoveTagsFromResource", "ListTagsForResource")
+        self.allow("Told", [f"ssm:{verb}" for verb in verbs], [self._place.arn("ssm", f"parameter{self._names.target_parameter}")])
+        alarms = [self._place.alarm(self._names.alarm(what)) for what in OF_ANY_MEMBER]
+        self.allow("AlarmsOfVersions", [f"cloudwatch:{verb}" for verb in _TAGGING], alarms)
 
 
 class BatchDeploymentRole(DeploymentRole):

@@ -22,7 +22,7 @@ from infra.places import Context, bucket_arn, value
 from infra.private_bucket import ASYNCHRONOUS_PREFIXES, CAPTURE_PREFIX, MONITORING_PREFIX, AccessLogs, PrivateBucket
 from infra.serving.imports import ALERTS, BUCKET, DATA_BUCKET, DEAD_LETTERS, KEY
 from infra.tags import add_tags
-from settings_schema import Asynchronous, Environment
+from settings_schema import Asynchronous, Environment, MultiModelFleet
 
 if TYPE_CHECKING:
     from infra.network import Network
@@ -88,6 +88,8 @@ class EnvironmentStack(cdk.Stack):
         places = self._context.places
         region, home = places.of(self._environment).region, places.home.region
         buckets = [self._bucket.bucket_arn, bucket_arn(places.artifact_bucket(region))]
+        if any(isinstance(fleet, MultiModelFleet) for fleet in self._context.settings.fleets.values()):
+            buckets.append(self._assets())
         taught = [bucket_arn(places.data_bucket())]  # where the watch tells what it found
         return Network(
             self,
@@ -98,6 +100,11 @@ class EnvironmentStack(cdk.Stack):
             also=TO_ALERTS,
             elsewhere=None if region == home else {home: taught},
         )
+
+    def _assets(self) -> str:
+        """The bucket of the CDK's bootstrap, from which a multi-model container fetches its program (infra/fleet/multi_model_stack.py)."""
+        qualifier = self.synthesizer.bootstrap_qualifier
+        return bucket_arn(f"cdk-{qualifier}-assets-{self.account}-{self.region}")
 
     def _serve_models(self) -> None:
         given: dict[str, Any] = {"context": self._context, "environment": self._environment}

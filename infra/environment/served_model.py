@@ -14,7 +14,12 @@ from constructs import Construct
 
 from infra.dead_letter_queue import DeadLetterQueue
 from infra.environment.deploy_role import DeployRole
-from infra.environment.deployment_role import BatchDeploymentRole, ComponentDeploymentRole, EndpointDeploymentRole
+from infra.environment.deployment_role import (
+    BatchDeploymentRole,
+    ComponentDeploymentRole,
+    EndpointDeploymentRole,
+    MemberDeploymentRole,
+)
 from infra.environment.experiment_permissions import ExperimentPermissions
 from infra.environment.inference_role import InferenceRole
 from infra.environment.monitoring_roles import MonitoringRole, MonitoringScheduleRole
@@ -33,7 +38,7 @@ from infra.serving.imports import (
     role_export,
 )
 from infra.tags import add_tags
-from settings_schema import Asynchronous, Batch, Component, Environment, Model
+from settings_schema import Asynchronous, Batch, Component, Environment, Member, Model
 
 
 class ServedModel(Construct):
@@ -69,6 +74,8 @@ class ServedModel(Construct):
             self._export(SCHEDULE_ROLE, ScheduleRole(self, "ScheduleRole", dead_letters=dead_letters, **given).role_arn)
         elif isinstance(serving, Component):
             ComponentDeploymentRole(self, "DeploymentRole", key=key, **given)
+        elif isinstance(serving, Member):
+            MemberDeploymentRole(self, "DeploymentRole", key=key, **given)
         else:
             EndpointDeploymentRole(self, "DeploymentRole", key=key, **given)
         if context.places.is_elsewhere(environment):

@@ -13,7 +13,9 @@ from infra.permissions import Permission
 from infra.places import Context, Place, bucket_arn
 from infra.service_role import Grantee
 from infra.serving.endpoint_alarms import ROLLBACK
-from settings_schema import Asynchronous, Environment, Model, ServingNames
+from infra.serving.member_alarms import OF_ANY_VERSION as OF_ANY_MEMBER
+from infra.serving.prediction_alarm import OF_ANY_VERSION
+from settings_schema import Asynchronous, Environment, Member, Model, ServingNames
 from settings_schema.fleet import OnFleet
 from settings_schema.serving import OnEndpoint
 
@@ -32,6 +34,7 @@ class Verification:
         self._has_endpoint = isinstance(model.serving[environment.name], OnEndpoint)
         serving = model.serving[environment.name]
         self._fleet = self._names.fleet(serving.fleet) if isinstance(serving, OnFleet) else None
+        self._is_member = isinstance(serving, Member)
         self._is_queued = isinstance(model.serving[environment.name], Asynchronous)
         self._is_last = environment == context.settings.production
         self._shadow = model.shadow(environment.name) is not None
@@ -42,7 +45,8 @@ class Verification:
         """At whether stack and endpoint can be updated, what serves on which instances and how that scales, and whether an alarm would
         undo the update.
         """
-        self._grant(builds, [*self._look(), *([self._template()] if self._has_endpoint else []), *self._alarms()])
+        template = [self._template()] if self._has_endpoint and not self._is_member else []
+        self._grant(builds, [*self._look(), *template, *self._alarms()])
 
     def let_compare(self, builds: Grantee) -> None:
         """Which template is deployed, with one that was built; and of production which version."""
@@ -54,6 +58,10 @@ class Verification:
         template = [self._template()] if self._is_last and self._has_endpoint else []
         self._grant(builds, [*self._ask(), *template])
 
+    def let_offer(self, builds: Grantee) -> None:
+        """A version's archive to the multi-model fleet, once it has answered there; which one clients are told of now."""
+        self._grant(builds, [*self._look(), *self._invoke()])
+
     def let_watch_shadow(self, builds: Grantee) -> None:
         """How a version in the shadow does beside the one that serves: what both answered, how often and how fast."""
         self._grant(builds, [*self._look(), *self._captured()])
@@ -61,7 +69,7 @@ class Verification:
     def builds(self) -> list[str]:
         """Roles of the project's account that are let in, where this is another one: those that have something to do here."""
         of_model = self._names.of_model
-        steps = ("render", "verify", *(["shadow"] if self._shadow else []))
+        steps = ("render", "verify", *(["shadow"] if self._shadow else []), *(["offer"] if self._is_member else []))
         return [*(of_model.deploy_project(step) for step in steps), of_model.start_deployment_function]
 
     def all(self) -> list[Permission]:
@@ -84,8 +92,10 @@ class Verification:
         if not self._has_endpoint:
             return [self._stack()]
         if self._fleet is not None:
-            describe = self._permission("Component", ["sagemaker:DescribeInferenceComponent"], [self._component()])
             fleet = self._permission("Fleet", ["sagemaker:DescribeEndpoint"], [self._place.sagemaker("endpoint", self._fleet.endpoint)])
+            if self._is_member:
+                return [self._stack(), fleet]
+            describe = self._permission("Component", ["sagemaker:DescribeInferenceComponent"], [self._component()])
             return [self._stack(), describe, fleet, self._describe("Model", "model")]
         endpoint = self._permission("Endpoint", ["sagemaker:DescribeEndpoint"], [self._place.sagemaker("endpoint", self._names.endpoint)])
         deployed = self._permission("Deployed", ["cloudformation:DescribeStackResources"], [self._place.stack(self._names.stack)])
@@ -96,13 +106,21 @@ class Verification:
 
     def _alarms(self) -> list[Permission]:
         """Those that undo an update and are there before it (infra/serving/endpoint_stack.py)."""
+        if self._is_member:
+            return []
         alarms = [self._place.alarm(self._names.alarm(what)) for what in ROLLBACK]
         return [self._permission("Alarms", ["cloudwatch:DescribeAlarms"], alarms)] if self._has_endpoint else []
 
     def _ask(self) -> list[Permission]:
         if self._has_endpoint:
-            return [*self._look(), *self._invoke(), *(self._traffic() if self._is_last else [])]
+            baked = [self._baked()] if self._is_member and self._is_last else []
+            return [*self._look(), *self._invoke(), *baked, *(self._traffic() if self._is_last else [])]
         return [*self._look(), self._describe("Model", "model"), *self._score()]
+
+    def _baked(self) -> Permission:
+        """Alarms on the version that clients were told of (infra/serving/member_alarms.py)."""
+        alarms = [self._place.alarm(self._names.alarm(what)) for what in (*OF_ANY_MEMBER, OF_ANY_VERSION)]
+        return self._permission("Alarms", ["cloudwatch:DescribeAlarms"], alarms)
 
     def _captured(self) -> list[Permission]:
         """Metrics take no resource."""
@@ -115,6 +133,10 @@ class Verification:
         ]
 
     def _invoke(self) -> list[Permission]:
+        if self._fleet is not None and self._is_member:
+            own: dict[str, object] = {"StringLike": {"sagemaker:TargetModel": f"{self._names.model}/*"}}
+            fleet = self._place.sagemaker("endpoint", self._fleet.endpoint)
+            return [self._permission("Invoke", ["sagemaker:InvokeEndpoint"], [fleet], own)]
         if self._fleet is not None:
             asked = [self._place.sagemaker("endpoint", self._fleet.endpoint), self._component()]
             return [self._permission("Invoke", ["sagemaker:InvokeEndpoint"], asked)]

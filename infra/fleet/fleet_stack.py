@@ -17,6 +17,7 @@ from constructs import Construct
 
 from infra.fleet.fleet_alarms import FleetAlarms
 from infra.fleet.fleet_role import FleetRole
+from infra.fleet.multi_model_stack import MultiModelStack
 from infra.places import Context
 from infra.retained_log_group import RetainedLogGroup
 from infra.serving.imports import ALERTS, ENDPOINT, KEY, SECURITY_GROUP, SUBNETS
@@ -95,5 +96,7 @@ def add_fleets(app: cdk.App, settings: Settings, of_environment: cdk.Stack, *, e
     """Those that are in the environment, after its own stack, from which they import."""
     for fleet in settings.fleets.values():
         if environment.name in fleet.instances:
-            name = fleet.names(settings.project, environment.name).stack
-            FleetStack(app, name, fleet=fleet, environment=environment, **options).add_stack_dependency(of_environment)
+            name, given = fleet.names(settings.project, environment.name).stack, {"environment": environment, **options}
+            kind: type[cdk.Stack] = FleetStack if isinstance(fleet, Fleet) else MultiModelStack
+            stack = kind(app, name, fleet=fleet, **given)
+            stack.add_stack_dependency(of_environment)

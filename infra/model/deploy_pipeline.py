@@ -1,11 +1,12 @@
 """The pipeline that rolls one approved version of a model through the gates.
 
-Source -> Render -> Staging[Deploy, ChangeType, Verify, Approve] -> Production[StillApproved, Deploy, ChangeType, Verify]. A model whose
-production has a shadow is compared in it between Verify and Approve. With `Model.approvers=2` a second approval follows the first, and a
-function checks who gave them (approvers_check.py). StillApproved is Render once more, for production alone and at the moment that counts:
-a review takes days, in which the version may be rejected, and what serves may change. Which version and which commit is decided by
-start_deployment/, never by what runs in here: all of that is pushed code. The way back from what it brought is a pipeline of its own,
-which no review holds up: return_pipeline.py.
+Source -> Render -> Staging[Deploy, ChangeType, Verify, Approve] -> Production[StillApproved, Deploy, ChangeType, Verify]. A model on a
+multi-model fleet has Offer before Deploy, and no ChangeType: it is asked before clients are told of it. A model whose production has a
+shadow is compared in it between Verify and Approve. With `Model.approvers=2` a second approval follows the first, and a function checks
+who gave them (approvers_check.py). StillApproved is Render once more, for production alone and at the moment that counts: a review takes
+days, in which the version may be rejected, and what serves may change. Which version and which commit is decided by start_deployment/,
+never by what runs in here: all of that is pushed code. The way back from what it brought is a pipeline of its own, which no review holds
+up: return_pipeline.py.
 """
 
 from __future__ import annotations
@@ -73,10 +74,12 @@ class DeployPipeline(RolloutPipeline):
     def _add_staging_stage(self, staging: Environment, production: Environment, rendered: codepipeline.Artifact) -> None:
         """The approvals are in the same stage, so that its lock keeps a newer version off what is under review; so is the shadow."""
         shadow = self._shadow(production)
+        offer = self._offer(staging, self.projects.offer, PACKAGE, run_order=1)
         self.pipeline.add_stage(
             stage_name=REVIEW_STAGE,
             actions=[
-                *self._deploy(staging, rendered, run_order=1),
+                *offer,
+                *self._deploy(staging, rendered, run_order=2 if offer else 1),
                 self._verify(staging, self.projects.verify, PACKAGE, run_order=3),
                 *shadow,
                 *self._approvals(run_order=5 if shadow else 4),
@@ -145,7 +148,8 @@ class DeployPipeline(RolloutPipeline):
             stage_name=PRODUCTION_STAGE,
             actions=[
                 still_approved,
-                *self._deploy(production, rendered, run_order=2),
+                *(offer := self._offer(production, self.projects.offer, PACKAGE, run_order=2)),
+                *self._deploy(production, rendered, run_order=3 if offer else 2),
                 self._verify(production, self.projects.verify, PACKAGE, run_order=4),
             ],
         )

@@ -5,6 +5,9 @@ They run what a push brought, so neither can write what later decides about a ve
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from constructs import Construct
 
 from infra.build_project import BuildProject
@@ -13,7 +16,7 @@ from infra.environment.verification import Verification
 from infra.foundation.foundation_stack import FoundationStack
 from infra.places import Context, Place, bucket_arn
 from infra.private_bucket import CODE, TEMPLATES, run_objects
-from settings_schema import Asynchronous, Model, Shadow
+from settings_schema import Asynchronous, Environment, Member, Model, Shadow
 
 TIMEOUT_MINUTES = 20
 ENDPOINT_WAIT_MINUTES = 30  # deploy_scripts/wait_for_endpoint.py, and queued_requests.py until an instance has started
@@ -22,7 +25,8 @@ ENDPOINT_WAIT_MINUTES = 30  # deploy_scripts/wait_for_endpoint.py, and queued_re
 class DeployProjects(Construct):
     """`render` pins an approved version and waits until what is deployed next can be updated; `verify` asks what was deployed.
 
-    `shadow`, where the model has one, compares a version in production's shadow with the one that serves.
+    `shadow`, where the model has one, compares a version in production's shadow with the one that serves. `offer`, where it is on a
+    multi-model fleet, puts a version there and asks it before clients are told of it.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, context: Context, model: Model, foundation: FoundationStack) -> None:
@@ -35,6 +39,8 @@ class DeployProjects(Construct):
         self.verify = self._create_verify()
         wanted = model.shadow(context.settings.production.name)
         self.shadow = self._create_shadow(wanted) if wanted is not None else None
+        members = [item for item in context.settings.environments if isinstance(model.serving[item.name], Member)]
+        self.offer = self._create_offer(members) if members else None
 
     def _create(self, construct_id: str, step: str, description: str, *, wait_minutes: int = 0) -> BuildProject:
         return BuildProject(
@@ -72,7 +78,8 @@ class DeployProjects(Construct):
     def _create_verify(self) -> BuildProject:
         said = "Asks what was deployed: schema, latency, golden rows, and that it is the pinned version"
         waits = any(isinstance(item, Asynchronous) for item in self._model.serving.values())
-        build = self._create("Verify", "verify", said, wait_minutes=ENDPOINT_WAIT_MINUTES if waits else 0)
+        baking = max((item.bake_seconds for item in self._model.serving.values() if isinstance(item, Member)), default=0)
+        build = self._create("Verify", "verify", said, wait_minutes=ENDPOINT_WAIT_MINUTES if waits else math.ceil(baking / 60))
         self._allow_versions(build)
         for environment in self._context.settings.environments:
             Verification(self._context, self._model, environment).let_ask(build)
@@ -98,6 +105,30 @@ class DeployProjects(Construct):
             copies = Place(home.account, region).model_packages(self._names.model_package_group)
             build.allow("Copies", ["sagemaker:DescribeModelPackage"], [copies])
         return build
+
+    def _create_offer(self, environments: Sequence[Environment]) -> BuildProject:
+        """It alone writes where the fleets' containers read: of each name once, as what is loaded is not loaded again."""
+        build = self._create("Offer", "offer", "Puts a version where a multi-model fleet finds it, and asks it there")
+        self._allow_versions(build)
+        build.allow("Versions", ["s3:GetObject"], [self._runs(self._context.places.home)])
+        for environment in environments:
+            Verification(self._context, self._model, environment).let_offer(build)
+            self._allow_archives(build, environment)
+        return build
+
+    def _allow_archives(self, build: BuildProject, environment: Environment) -> None:
+        """Of this model, below the prefix of its fleet, in the region where that is."""
+        serving, title = self._model.serving[environment.name], "".join(part.title() for part in environment.name.split("-"))
+        assert isinstance(serving, Member)  # noqa: S101 - who calls this has asked
+        registry, names = self._context.places.registry(environment), self._names.at(environment.name)
+        bucket, own = self._context.places.artifact_bucket(registry.region), f"{names.fleet(serving.fleet).archives}{self._model.name}/*"
+        once: dict[str, object] = {"Null": {"s3:if-none-match": "false"}}
+        build.allow(f"Offer{title}", ["s3:PutObject"], [bucket_arn(bucket, own)], once)
+        build.allow(f"Offered{title}", ["s3:GetObject", "s3:DeleteObject"], [bucket_arn(bucket, own)])
+        build.allow(f"FindOffered{title}", ["s3:ListBucket"], [bucket_arn(bucket)], {"StringLike": {"s3:prefix": own}})
+        if registry.region != self._context.places.home.region:
+            alias = self._context.project.names.key_alias
+            build.allow_all([by_alias(f"Key{title}", registry, alias, ["kms:Decrypt", "kms:GenerateDataKey"])])
 
     def _allow_page(self, build: BuildProject) -> None:
         """The approver's page: what it is made of besides the versions, and where it is kept (deploy_scripts/review/publishing.py)."""

@@ -16,7 +16,8 @@ from constructs import Construct
 from infra.drift_metrics import EFFECT, JUDGED_ROWS, METRICS
 from infra.places import Context
 from infra.serving import live_metrics
-from settings_schema import Asynchronous, Component, Endpoint, Environment, Model, Serverless
+from infra.serving.member_alarms import FAILED, MILLISECONDS
+from settings_schema import Asynchronous, Component, Endpoint, Environment, Member, Model, Serverless
 from settings_schema.names import CHALLENGER_VARIANT, SHADOW_VARIANT, VARIANT
 from settings_schema.serving import OnEndpoint
 
@@ -36,7 +37,10 @@ class ModelDashboard(Construct):
         for environment in context.settings.environments:
             serving = model.serving[environment.name]
             if isinstance(serving, OnEndpoint):
-                self._add_endpoint(environment, serving)
+                if isinstance(serving, Member):
+                    self._add_member(environment, serving)
+                else:
+                    self._add_endpoint(environment, serving)
                 if isinstance(serving, Endpoint) and serving.shadow is not None:
                     self._add_beside(environment, "in the shadow", SHADOW_VARIANT)
                 if isinstance(serving, Endpoint) and serving.experiment is not None:
@@ -87,6 +91,26 @@ class ModelDashboard(Construct):
             self._graph(f"{name}: model latency (µs)", latency, cold),
             self._graph(f"{name}: {load_title}", load),
             self._graph(f"{name}: {runs} (%)", [metric(resources, kind, "Average") for kind in used]),
+        )
+
+    def _add_member(self, environment: Environment, serving: Member) -> None:
+        """By version, and of the fleet what all of its models share."""
+        names = self._names.at(environment.name)
+        fleet = {"EndpointName": names.fleet(serving.fleet).endpoint, "VariantName": VARIANT}
+
+        def lines(metric: str, statistic: str) -> cloudwatch.MathExpression:
+            return self._search(environment, metric, statistic, live_metrics.DIMENSIONS, label=f"{metric} {statistic}")
+
+        def of_fleet(namespace: str, metric_name: str, statistic: str) -> cloudwatch.Metric:
+            return self._of(environment, namespace, metric_name, statistic, f"{metric_name} {statistic}", fleet)
+
+        resources = [of_fleet("/aws/sagemaker/Endpoints", kind, "Average") for kind in ("CPUUtilization", "MemoryUtilization")]
+        waits = [of_fleet("AWS/SageMaker", "ModelLoadingWaitTime", "Maximum")]
+        self._dashboard.add_widgets(
+            self._graph(f"{names.endpoint}: requests", [lines(MILLISECONDS, "SampleCount")], [lines(FAILED, "Sum")]),
+            self._graph(f"{names.endpoint}: latency (ms)", [lines(MILLISECONDS, statistic) for statistic in ("p50", "p90", "p99")]),
+            self._graph(f"{fleet['EndpointName']}: instances (%)", resources),
+            self._graph(f"{fleet['EndpointName']}: waits for loading (µs)", waits, [of_fleet("AWS/SageMaker", "ModelCacheHit", "Average")]),
         )
 
     def _add_beside(self, environment: Environment, where: str, other: str) -> None:

@@ -53,6 +53,8 @@ class ReturnPipeline(RolloutPipeline):
         given = {"REQUESTED_PACKAGE": version.reference(), "STAGE": production.name, LEAVING: leaving.reference()}
         given["REBUILT"] = rebuilt.reference()
         render = self._render("Render", projects.render, run_order=1, output=rendered, **given)
-        deploy = self._deploy(production, rendered, run_order=2)
-        verify = self._verify(production, projects.verify, version.reference(), run_order=4)
-        self.pipeline.add_stage(stage_name="Return", actions=[render, *deploy, verify])
+        offer = self._offer(production, projects.offer, version.reference(), run_order=2)
+        deploy = self._deploy(production, rendered, run_order=3 if offer else 2)
+        baked = {"RETURNS": "true"} if offer else {}  # what is left may not come back, so nothing is watched
+        verify = self._verify(production, projects.verify, version.reference(), run_order=4, **baked)
+        self.pipeline.add_stage(stage_name="Return", actions=[render, *offer, *deploy, verify])

@@ -24,7 +24,7 @@ from infra.build.code_source import checkout
 from infra.foundation.foundation_stack import FoundationStack
 from infra.foundation.regional_stack import KEY_OUTPUT
 from infra.places import Context
-from settings_schema import Asynchronous, Endpoint, Environment, Model
+from settings_schema import Asynchronous, Endpoint, Environment, Member, Model
 from settings_schema.rebuilding import NEVER, REBUILT
 
 #: Variable that start_deployment/handler.py sets.
@@ -135,6 +135,15 @@ class RolloutPipeline(Construct):
     def _render(self, name: str, project: codebuild.IProject, *, output: codepipeline.Artifact, **given: Any) -> actions.CodeBuildAction:
         return self._build(name, project, output=output, SECOND_UPDATE=SECOND_UPDATE, **given)
 
+    def _offer(
+        self, environment: Environment, project: codebuild.IProject | None, package: str, *, run_order: int
+    ) -> list[actions.CodeBuildAction]:
+        """Where the model is on a multi-model fleet: the version answers there before Deploy tells clients of it."""
+        if project is None or not isinstance(self._model.serving[environment.name], Member):
+            return []
+        given = {"STAGE": environment.name, "MODEL_PACKAGE_ARN": package}
+        return [self._build("Offer", project, run_order=run_order, is_test=True, **given)]
+
     def _deploy(
         self, environment: Environment, rendered: codepipeline.Artifact, *, run_order: int
     ) -> list[actions.CloudFormationCreateUpdateStackAction]:
@@ -169,8 +178,11 @@ class RolloutPipeline(Construct):
             self._roles[name] = iam.Role.from_role_arn(self, name, arn, mutable=False)
         return self._roles[name]
 
-    def _verify(self, environment: Environment, project: codebuild.IProject, package: str, *, run_order: int) -> actions.CodeBuildAction:
-        return self._build("Verify", project, run_order=run_order, is_test=True, STAGE=environment.name, MODEL_PACKAGE_ARN=package)
+    def _verify(
+        self, environment: Environment, project: codebuild.IProject, package: str, *, run_order: int, **more: str
+    ) -> actions.CodeBuildAction:
+        given = {"STAGE": environment.name, "MODEL_PACKAGE_ARN": package, **more}
+        return self._build("Verify", project, run_order=run_order, is_test=True, **given)
 
 
 def requested(description: str, default: str | None = None) -> codepipeline.Variable:

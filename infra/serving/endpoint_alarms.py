@@ -8,12 +8,13 @@ requests, and then that they ceased.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from infra.serving.instance_alarms import InstanceAlarms, as_dimensions
-from settings_schema import Asynchronous, ServingNames
+from settings_schema import Asynchronous, FleetNames, ServingNames
 from settings_schema.names import CHALLENGER_VARIANT
 from settings_schema.serving import OnEndpoint
 
@@ -28,6 +29,16 @@ OTHERS = ("cpu", "memory", "no-traffic", "concurrency", "oldest-request", "faile
 CONCURRENCY_SHARE = 0.9
 
 
+class Limits(Protocol):
+    """From when on requests are too slow, or too many fail: of a model, or of a fleet."""
+
+    @property
+    def p99_latency_ms(self) -> int: ...
+
+    @property
+    def server_error_percent(self) -> float: ...
+
+
 class EndpointAlarms(InstanceAlarms):
     """What all kinds have. Alarms are named, so that the environment's roles know them."""
 
@@ -36,8 +47,8 @@ class EndpointAlarms(InstanceAlarms):
         scope: Construct,
         construct_id: str,
         *,
-        names: ServingNames,
-        serving: OnEndpoint,
+        names: ServingNames | FleetNames,
+        serving: Limits,
         topic_arn: str,
         dimensions: Mapping[str, str],
     ) -> None:

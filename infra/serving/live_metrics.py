@@ -17,4 +17,4 @@ DISTANCE = "PredictionDistance"
 
 def variables(names: ServingNames) -> dict[str, str]:
     """Environment of a container that is to speak; it also needs its version, which every container is told."""
-    return {"METRICS_NAMESPACE": names.of_model.metrics_namespace, "METRICS_ENDPOINT": names.endpoint}
+    return names.live_metrics_variables

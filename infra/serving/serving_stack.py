@@ -1,4 +1,4 @@
-"""What a model's stack in an environment is, whichever way it serves: a SageMaker model, made of an approved version, and its watch.
+"""What a model's stack in an environment is, whichever way it serves: a version, mostly as a SageMaker model, and its watch.
 
 Deployed by the deploy pipeline with the parameters `ModelPackageArn` and `ModelVersion` and those of its watch; needs no asset and no IAM
 capability. What it takes from the environment comes by `Fn::ImportValue`. It names no account or region, so that whoever synthesizes it (a
@@ -8,6 +8,7 @@ person, a build) gets the same bytes, and a difference means that settings or co
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import aws_cdk as cdk
 from aws_cdk import aws_kms as kms
@@ -59,7 +60,6 @@ class ServingStack(cdk.Stack):
         self._in_vpc = environment.in_vpc
         self.package_arn, self.version = self._parameters()
         self._container_variables = {**(variables or {}), **(self._rebuilt() if model.rebuild else {})}
-        self.model = self.make_model("Model", self.package_arn, self.version)
         if watch := model.watch_in(environment.name):
             ModelWatch(self, "Watch", names=self.names, model=model, watch=watch, imports=self.imports, in_vpc=self._in_vpc)
         cdk.CfnOutput(self, "DeployedModelPackageArn", value=self.package_arn)
@@ -94,6 +94,11 @@ class ServingStack(cdk.Stack):
             self, REBUILT, default=NEVER, allowed_pattern=allowed, description="When it was made anew for its image's sake"
         )
         return {REBUILT.upper(): day.value_as_string}
+
+    @cached_property
+    def model(self) -> sagemaker.CfnModel:
+        """Of the version; a member of a multi-model fleet has none."""
+        return self.make_model("Model", self.package_arn, self.version)
 
     def make_model(self, construct_id: str, package_arn: str, version: str) -> sagemaker.CfnModel:
         """The variables join the package's own: SageMaker has taken both since 2023 (aws/sagemaker-python-sdk#3581)."""

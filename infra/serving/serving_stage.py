@@ -15,9 +15,10 @@ from infra.serving.asynchronous_stack import AsynchronousStack
 from infra.serving.batch_stack import BatchStack
 from infra.serving.component_stack import ComponentStack
 from infra.serving.endpoint_stack import EndpointStack
+from infra.serving.member_stack import MemberStack
 from infra.serving.serverless_stack import ServerlessStack
 from infra.tags import add_tags
-from settings_schema import Asynchronous, Batch, Component, Endpoint, Environment, Model, Project, Serverless
+from settings_schema import Asynchronous, Batch, Component, Endpoint, Environment, Member, Model, Project, Serverless
 from settings_schema.reading import Settings
 
 #: How a model serves -> the stack that does it.
@@ -26,6 +27,7 @@ STACKS: Mapping[type, type] = {
     Batch: BatchStack,
     Component: ComponentStack,
     Endpoint: EndpointStack,
+    Member: MemberStack,
     Serverless: ServerlessStack,
 }
 

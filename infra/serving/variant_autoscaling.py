@@ -13,7 +13,7 @@ from aws_cdk import aws_applicationautoscaling as appscaling
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from settings_schema import Autoscaling, Schedule, ServingNames, StepScaling, TargetTracking
+from settings_schema import Autoscaling, FleetNames, Schedule, ServingNames, StepScaling, TargetTracking
 from settings_schema.names import VARIANT
 
 _INVOCATIONS = "SageMakerVariantInvocationsPerInstance"
@@ -33,7 +33,7 @@ class Cooldowns(Protocol):
 
 def scalable_variant(
     scope: Construct,
-    names: ServingNames,
+    names: ServingNames | FleetNames,
     lowest: int,
     highest: int,
     schedules: Sequence[Schedule] = (),

@@ -15,14 +15,9 @@ from sagemaker.core.workflow.execution_variables import ExecutionVariables
 from sagemaker.core.workflow.functions import Join
 
 from pipelines.place import Place
+from pipelines.xgboost_image import PROGRAM_ENVIRONMENT as PROGRAM_ENVIRONMENT
+from pipelines.xgboost_image import VERSION as XGBOOST_VERSION
 from settings_schema import Model, ModelNames, Project
-
-XGBOOST_VERSION = "3.2-0"
-#: What every job and model needs whose image starts a program of ours. The image runs `pip install .` on the program when it starts
-#: (sagemaker_containers/_modules.py), and its pip, 26.1, builds in an environment of its own, for which it fetches setuptools from
-#: the internet: without a network it does not start, and with one an unpinned package comes in. The image has setuptools.
-#: The option is one that switches off, so 0 and false mean no isolation, and 1 and true mean isolation (docs/decisions/0079).
-PROGRAM_ENVIRONMENT = {"PIP_NO_BUILD_ISOLATION": "0"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,10 @@ from settings_schema import (
     Experiment,
     Fleet,
     Instances,
+    Member,
+    MemberInstances,
     Model,
+    MultiModelFleet,
     ProvisionedConcurrency,
     Serverless,
     Shadow,
@@ -76,13 +79,21 @@ FISH = ABALONE.but(
         PRODUCTION.name: Component(fleet="small", memory_mb=2048),
     },
 )
+#: One of many in one container.
+TINY = MultiModelFleet(
+    name="tiny",
+    instances={STAGING.name: MemberInstances(max_count=1), PRODUCTION.name: MemberInstances(instance_type="ml.m5d.large", max_count=3)},
+)
+CRAB = ABALONE.but(
+    name="crab", serving={STAGING.name: Member(fleet="tiny"), PRODUCTION.name: Member(fleet="tiny", roll_back_on_predictions=True)}
+)
 #: What serves has an account of its own; every kind of endpoint.
 TWO = replace(
     SETTINGS,
     project=HOME,
     environments=(STAGING, PRODUCTION.but(account="333333333333")),
-    models=named(shadowed(ABALONE), ARRESTS, QUEUED, IDLE, FISH),
-    fleets={SMALL.name: SMALL},
+    models=named(shadowed(ABALONE), ARRESTS, QUEUED, IDLE, FISH, CRAB),
+    fleets={SMALL.name: SMALL, TINY.name: TINY},
 )
 #: Each environment has its own account, one of them is in another region; in networks of their own, and the code is elsewhere.
 THREE = replace(

@@ -14,7 +14,7 @@ from settings_schema.reading import Settings
 from tests.example_models import STAGING
 from tests.infra.cases import HOME, SMALL, TWO
 from tests.infra.conftest import Synthesized, guarded_and_at_once, resources_of
-from tests.infra.grants import Templates
+from tests.infra.grants import Templates, roles
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +22,8 @@ def templates(synthesized: Callable[[Settings], Synthesized]) -> Templates:
     return synthesized(TWO)[1]
 
 
-def the(kind: str, templates: Templates, stack: str) -> Any:
-    (found,) = resources_of(templates, f"AWS::SageMaker::{kind}", stack=stack).values()
+def the(kind: str, templates: Templates, stack: str, service: str = "SageMaker") -> Any:
+    (found,) = resources_of(templates, f"AWS::{service}::{kind}", stack=stack).values()
     return found
 
 
@@ -114,3 +114,68 @@ def test_the_fleet_reads_what_is_on_it_and_nothing_else(templates):
     policy = str(resources_of(templates, "AWS::IAM::Role", "shop--fleet--small--live"))
     assert "pipelines/shop--fish--training/" in policy
     assert "shop--abalone" not in policy
+
+
+# ------------------------------------------------------------------------------------------------------ many in one container
+
+
+def test_a_multi_model_fleet_is_a_container_that_loads_what_lies_below_its_prefix(templates):
+    stack = "shop--fleet--tiny--live"
+    container = the("Model", templates, stack)["PrimaryContainer"]
+    assert (container["Mode"], container["Environment"]["SAGEMAKER_PROGRAM"]) == ("MultiModel", "members.py")
+    assert container["ModelDataUrl"] == "s3://shop--artifacts-111111111111-eu-west-1/fleets/tiny/live/"
+    (variant,) = the("EndpointConfig", templates, stack)["ProductionVariants"]
+    assert (variant["InstanceType"], variant["InitialInstanceCount"]) == ("ml.m5d.large", 1)
+    assert the("ScalableTarget", templates, stack, "ApplicationAutoScaling")["MaxCapacity"] == 3
+    assert not resources_of(templates, "AWS::ApplicationAutoScaling::ScalableTarget", "shop--fleet--tiny--try")
+
+
+def test_the_image_is_that_of_the_region(templates):
+    mapping = templates["shop--fleet--tiny--live"]["Mappings"]["Registries"]
+    assert mapping["us-east-1"] == {"Account": "683313688378"}  # as the developer guide has it
+
+
+def test_the_container_reads_its_own_prefix_and_its_program(templates):
+    (role,) = [item for item in roles(templates).values() if item.arn.endswith(":role/shop--fleet--tiny--live--fleet")]
+    bucket = "arn:aws:s3:::shop--artifacts-111111111111-eu-west-1"
+    assert role.may("s3:GetObject", f"{bucket}/fleets/tiny/live/crab/7-0a.tar.gz")
+    assert not role.may("s3:GetObject", f"{bucket}/fleets/tiny/try/crab/7-0a.tar.gz")
+    assert not role.may("s3:GetObject", f"{bucket}/pipelines/shop--crab--training/1/model.tar.gz")
+    assert not role.may("s3:PutObject", f"{bucket}/fleets/tiny/live/crab/7-0a.tar.gz")
+
+
+def test_a_member_tells_clients_its_archive_once_the_alarms_on_its_version_are_there(templates):
+    stack = "shop--crab--live"
+    (told,) = [item for item in templates[stack]["Resources"].values() if item["Type"] == "AWS::SSM::Parameter"]
+    assert told["Properties"]["Name"] == "/shop/crab/live/target"
+    assert told["Properties"]["Value"] == {"Ref": "Target"}
+    alarms = resources_of(templates, "AWS::CloudWatch::Alarm", stack)
+    judging = {
+        name for name, alarm in alarms.items() if alarm["MetricName"] in ("ServerErrors", "RequestMilliseconds", "PredictionDistance")
+    }
+    assert {name.split("/")[1] for name in judging} <= set(told["DependsOn"])
+    for name in judging:
+        assert {"Name": "ModelVersion", "Value": {"Ref": "ModelVersion"}} in alarms[name]["Dimensions"]
+    assert templates[stack]["Outputs"]["EndpointName"]["Value"] == {"Fn::ImportValue": "shop--fleet--tiny--live-EndpointName"}
+    assert not resources_of(templates, "AWS::SageMaker::Model", stack)
+
+
+def test_one_build_alone_writes_a_members_archives_and_each_name_once(templates):
+    key = "arn:aws:s3:::shop--artifacts-111111111111-eu-west-1/fleets/tiny/live/crab/7-0a.tar.gz"
+    writers = [role for role in roles(templates).values() if role.may("s3:PutObject", key)]
+    assert [role.arn.rsplit("/", 1)[1] for role in writers] == ["shop--crab--offer"]
+    (statement,) = [item for item in writers[0].allowing("s3:PutObject") if "fleets/" in str(item.resources)][:1]
+    assert statement.condition == {"Null": {"s3:if-none-match": "false"}}
+    assert not writers[0].may("s3:PutObject", key.replace("/crab/", "/fish/"))
+
+
+def test_a_version_is_asked_before_clients_are_told_of_it(templates):
+    (pipeline,) = [
+        item
+        for item in resources_of(templates, "AWS::CodePipeline::Pipeline", "shop--crab").values()
+        if item["Name"] == "shop--crab--deploy"
+    ]
+    for stage in pipeline["Stages"]:
+        order = {action["Name"]: action["RunOrder"] for action in stage["Actions"]}
+        if "Deploy" in order:
+            assert order["Offer"] < order["Deploy"] < order["Verify"]

@@ -37,8 +37,8 @@ def test_every_command_of_a_buildspec_exists(path: str) -> None:
     assert [module for module in modules if importlib.util.find_spec(module) is None] == []
 
 
-def test_all_four_buildspecs_are_there() -> None:
-    assert len(BUILDSPECS) == 4
+def test_all_buildspecs_are_there() -> None:
+    assert len(BUILDSPECS) == 5
 
 
 def test_the_version_sets_exactly_the_variables_that_its_buildspec_exports() -> None:

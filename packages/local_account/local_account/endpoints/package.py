@@ -22,6 +22,8 @@ from local_account.sagemaker.jobs import isolation
 from local_account.sagemaker.program import has_network
 
 _CONTAINER_MODEL_DIRECTORY = "/opt/ml/model"
+#: Of a container: output of its first process, beside which others write. Here each has its own, which is followed alike.
+_CONTAINER_OUTPUT, _OWN_OUTPUT = "/proc/1/fd/1", "/dev/stdout"
 #: By which SageMaker tells the image to start its multi-model server (`serving.py` of the image).
 MULTI_MODEL = "SAGEMAKER_MULTI_MODEL"
 
@@ -73,7 +75,8 @@ def unpack_multi_model(context: Context, model_name: str, directory: Path) -> Se
 def _served(role: Role, container: Mapping[str, Any], model: Mapping[str, Any], directory: Path) -> ServedModel:
     environment = dict(container.get("Environment") or {})
     isolated = isolation.is_wanted(model)
-    local = {name: str(value).replace(_CONTAINER_MODEL_DIRECTORY, str(directory)) for name, value in environment.items()}
+    here = {name: str(value).replace(_CONTAINER_OUTPUT, _OWN_OUTPUT) for name, value in environment.items()}
+    local = {name: value.replace(_CONTAINER_MODEL_DIRECTORY, str(directory)) for name, value in here.items()}
     code = directory.parent / "code"
     _submit(role, local.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), code, isolated=isolated)
     credentials = None if isolated else role.credentials
