@@ -16,7 +16,7 @@ from deploy_scripts.function_command import invocation
 from deploy_scripts.served import describe_served
 from deploy_scripts.stack_states import describe_stack
 from preflight.obstacle import in_progress
-from settings_schema import Batch, ServingNames
+from settings_schema import Batch, Endpoint, ServingNames
 from settings_schema.names import CHALLENGER_VARIANT
 from settings_schema.serving import OnEndpoint
 
@@ -27,6 +27,8 @@ POLL_SECONDS = 2
 LINE_SECONDS = 60
 #: Autoscaling takes minutes. The builds have this much time on top of their own.
 LIMIT_MINUTES = 30
+#: What takes a challenger out looks every five minutes. After that it is not there, and the deployment does it (left_challenger.py).
+LEAVES_WITHIN_MINUTES = 10
 
 
 def wait_until_updatable(place: EnvironmentPlace, names: ServingNames, serving: OnEndpoint | Batch | None, *, alone: bool = False) -> None:
@@ -34,14 +36,16 @@ def wait_until_updatable(place: EnvironmentPlace, names: ServingNames, serving: 
 
     `serving` None: an endpoint of the model's own. `alone`: and until no challenger is beside the version that serves: a guarded update has
     the same variants before and after ("Exclusions" of the guide's guardrails). The function takes it out that is told of the review's
-    answer (experiment_change.py).
+    answer (experiment_change.py). Where the settings have no experiments any more it may be gone, so that is not waited for in vain.
 
     boto3's waiter endpoint_in_service is silent meanwhile, and fails for an endpoint that is missing or Failed.
     """
     cloudformation = place.client("cloudformation")
     sagemaker = place.client("sagemaker") if not isinstance(serving, Batch) else None
+    tries = isinstance(serving, Endpoint) and serving.experiment is not None
     for waited_seconds in range(0, LIMIT_MINUTES * 60 + 1, POLL_SECONDS):
-        busy = _busy(cloudformation, sagemaker, names, serving, alone=alone)
+        leaves = alone and (tries or waited_seconds < LEAVES_WITHIN_MINUTES * 60)
+        busy = _busy(cloudformation, sagemaker, names, serving, alone=leaves)
         if busy is None:
             return
         if waited_seconds % LINE_SECONDS == 0:
