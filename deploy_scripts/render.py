@@ -5,8 +5,9 @@ that a rejection, and a change of what serves, count until then. `--leaving`: a 
 In this order: wait until the stack and the endpoint that come first can be changed; choose the version, which has to be approved; fetch the
 templates that the build of the commit kept; refuse what cannot be changed or would fail half-way; write. One process: each costs a second.
 Input: MODEL, REQUESTED_PACKAGE, STAGE, LEAVING, REBUILT. Output: the folder rendered/ (the pipeline's artifact), chosen.env for the shell.
-Another instance type of what scales takes two updates of its stack (type_change.py): the files of the second are below rendered/second/,
-and everywhere else the same as those of the first. Next: the CloudFormation actions of the pipeline, then verify.py.
+Another instance type of what scales takes two updates of its stack (type_change.py), and so does a challenger that was left behind
+(left_challenger.py): the files of the second are below rendered/second/, and everywhere else the same as those of the first.
+Next: the CloudFormation actions of the pipeline, then verify.py.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from build_scripts.registry import Version, find, number_of
 from deploy_scripts.choose_version import LATEST, choose, exported, require_deployable
 from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
+from deploy_scripts.left_challenger import is_left, unguarded, without_challenger
 from deploy_scripts.live_capacity import live_fleet, refuse_conversion
 from deploy_scripts.member_archive import MemberArchive
 from deploy_scripts.on_fleet import copies_now, refuse_absent, refuse_move
@@ -38,7 +40,7 @@ from deploy_scripts.update_guard import guarded_or_not, refuse_alarmed
 from deploy_scripts.wait_for_endpoint import wait_until_updatable
 from pipelines.monitoring.code import code_files
 from pipelines.monitoring.pipeline import CODE, IMAGE, PACKAGE, VERSION
-from settings_schema import Batch, Component, Environment, Member, Model, Serverless, ServingNames
+from settings_schema import Batch, Component, Endpoint, Environment, Member, Model, Serverless, ServingNames
 from settings_schema.reading import Settings
 from settings_schema.rebuilding import NEVER, REBUILT
 from settings_schema.rollout import COPIES, TARGET, UPDATE, Update
@@ -142,8 +144,10 @@ def files(target: Target, version: Version) -> dict[str, Any]:
             package = project.client("sagemaker").describe_model_package(ModelPackageName=version.arn)
             known |= {TARGET: MemberArchive.of(package, names).target}
         known |= {REBUILT: _rebuilt(target, environment)} if REBUILT in content.get("Parameters", {}) else {}
+        if target.leaving and is_left(target.place(environment), names):
+            content = unguarded(content)
         second = content, known | (change.parameters if change else {})
-        for folder, (body, values) in (("", change.first if change and change.first else second), (SECOND, second)):
+        for folder, (body, values) in (("", _first(target, environment, change) or second), (SECOND, second)):
             made[f"{folder}{names.stack}.template.json"] = body
             made[f"{folder}{name}.parameters.json"] = template_configuration(values, body, names, project.project_id)
     return made
@@ -167,6 +171,19 @@ def _change(target: Target, environment: Environment) -> TypeChange | None:
     if change:
         print(f"{environment.name}: {change}", flush=True)
     return change
+
+
+def _first(target: Target, environment: Environment, change: TypeChange | None) -> tuple[dict[str, Any], dict[str, str]] | None:
+    """Template and parameters of an update that comes before; None where one does it. A return takes a challenger out itself."""
+    left = None
+    if environment == target.first and not target.leaving and isinstance(target.model.serving[environment.name], Endpoint):
+        left = without_challenger(target.place(environment), target.names(environment))
+    if left:
+        print(f"{environment.name}: first the version leaves that an experiment has left beside the one that serves", flush=True)
+    if change is None or change.first is None:
+        return left
+    template, parameters = change.first
+    return template, parameters | (left[1] if left else {})
 
 
 def _update(target: Target, environment: Environment, serving: OnEndpoint, content: Mapping[str, Any]) -> str:

@@ -93,10 +93,22 @@ def experiment(facts: Mapping[str, Any]) -> Section | None:
             f"this version answers {share} % of the requests beside version {live}, which has the rest, for {found['days']} days at most",
             f"it is judged once, with {sum(labels.values()):,} labelled answers, about {labels['challenger']:,} of them of this version",
             known,
+            *_too_small(facts, found["metric"], smallest),
             f"then somebody says whether it is rolled out; without a difference in its favour version {live} stays",
             f"its {found['instances']} × {found['instance_type']} cost {usd(price)} a day",
         ],
     )
+
+
+def _too_small(facts: Mapping[str, Any], metric: str, smallest: float | None) -> list[str]:
+    """What the evaluation says may be less than the experiment can find: then it takes weeks to say nothing."""
+    rows = (facts.get("quality") or {}).get("rows") or []
+    found = next((row["difference"]["value"] for row in rows if row["name"] == metric and row.get("difference")), None)
+    if found is None or smallest is None or abs(found) >= smallest:
+        return []
+    return [
+        f"the evaluation has a difference of {figure(abs(found))}: this experiment would rather miss that; more labelled_answers find it"
+    ]
 
 
 def if_yes(facts: Mapping[str, Any]) -> Section:

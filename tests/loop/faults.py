@@ -32,6 +32,7 @@ class Seen(Enum):
     NOTHING = "Nothing: every request is answered."
     ERRORS = "Answers 5xx until the earlier version answers; from its first answer on, every request is answered."
     SLOW = "Answers that take too long until the earlier version answers; no request fails."
+    SHARE = "5xx to its share of the requests until it gets none any more; from then on, every request is answered."
     STILL_BROKEN = "What the broken version answers, until it is left."
 
 
@@ -114,6 +115,14 @@ FAULTS = (
         Seen.NOTHING,
         ((ALERTS, "its rollout would have been undone by server-errors"),),
     ),
+    Fault(
+        "test_a_version_is_tried_beside_the_one_that_serves_and_leaves_when_it_breaks",
+        "A version answers 5xx in an [experiment](experiments.md) beside the one that serves",
+        "Nothing: its own alarm ends the experiment",
+        Seen.SHARE,
+        ((ALERTS, "shop--abalone--live--challenger-5xx is in ALARM: the experiment with version"), (PIPELINE, "stays")),
+        ends="With its alarm, after two of three minutes: its weight is 0 at once, then it is taken out.",
+    ),
 )
 
 
@@ -132,6 +141,14 @@ def seen(requests: Sequence[Request], good: str, bad: str) -> Seen | None:
     if any(request.error for request in before):
         return Seen.ERRORS
     return Seen.SLOW if any(request.version == bad and request.seconds > _SLOW_SECONDS for request in before) else Seen.NOTHING
+
+
+def seen_beside(requests: Sequence[Request], good: str, silent: float) -> Seen | None:
+    """Of requests while one of two versions breaks. `silent`: since when that one gets none; None where one failed later."""
+    after = [request for request in requests if request.sent > silent]
+    if not after or any(request.error or request.version != good for request in after):
+        return None
+    return Seen.SHARE if any(request.error for request in requests) else Seen.NOTHING
 
 
 def fault(scenario: str) -> Fault:

@@ -83,6 +83,15 @@ def test_whoever_approves_reads_what_a_yes_begins_and_what_it_costs() -> None:
     assert section({"experiment": None}) is None and section({}) is None
 
 
+@pytest.mark.parametrize(("evaluated", "is_warned"), [(0.08, True), (-0.08, True), (0.2, False), (None, False)])
+def test_whoever_approves_reads_that_it_is_too_small_for_what_the_evaluation_found(evaluated: float | None, is_warned: bool) -> None:
+    known = plan(SET, Endpoint(), Prices(region="us-east-1", as_of="2026-01", source="a page", usd_per_hour={}), "rmse", 0.123)
+    rows = [{"name": "rmse", "difference": None if evaluated is None else {"value": evaluated}}]
+    shown = section({"experiment": known, "production": {"number": 3}, "quality": {"rows": rows}})
+    assert shown is not None
+    assert ("the evaluation has a difference of 0.08: this experiment would rather miss that" in "\n".join(shown.lines)) is is_warned
+
+
 def test_status_says_how_far_it_is_and_for_what_it_waits() -> None:
     (line,) = waiting(on_trial(stack(), Place(FOUND), NAMES), "abalone", SET)  # type: ignore[arg-type]  # as much of a place as is asked
     assert line.what == (

@@ -508,6 +508,30 @@ def test_before_staging_its_own_alarms_count_and_it_has_no_way_back_but_another_
     assert "roll_back" not in line
 
 
+def tried(account: ScriptAccount) -> None:
+    """Version 2 is in an experiment beside version 1, by a template that has a place for it."""
+    values = {"ModelPackageArn": f"{PACKAGE}/1", "ChallengerPackageArn": f"{PACKAGE}/2", "ChallengerVersion": "2", "Update": "guarded"}
+    values |= {"ExperimentBegan": "2026-11-27T11:00:00Z", "Capacity": "given"}
+    there = [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
+    account.cloudformation.templates[STACK] = {"Parameters": {name: {} for name in values}, "Resources": {"Endpoint": ENDPOINT}}
+    account.cloudformation.described[STACK] = {"StackName": STACK, "StackStatus": "UPDATE_COMPLETE", "Parameters": there}
+
+
+def test_a_challenger_whose_setting_is_gone_leaves_before_the_next_version_comes(
+    serving: ScriptAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With guardrails SageMaker takes the same variants only, and the function went with the setting."""
+    monkeypatch.setenv("STAGE", PRODUCTION.name)
+    tried(serving)
+    assert deploy(*SECOND) == 0
+    template, parameters = update("")
+    assert template == serving.cloudformation.templates[STACK]
+    nobody = {"ChallengerPackageArn": "", "ChallengerVersion": "0", "ExperimentBegan": "never"}
+    assert parameters["Parameters"] == {"ModelPackageArn": f"{PACKAGE}/1", **nobody, "Update": "at-once", "Capacity": "kept"}
+    assert update("second/")[1]["Parameters"] == {"ModelPackageArn": f"{PACKAGE}/2", "Update": "guarded"}
+    assert "live: first the version leaves that an experiment has left beside the one that serves" in capsys.readouterr().out
+
+
 # ------------------------------------------------------------------------------------------------------------ the return
 
 
@@ -527,6 +551,20 @@ def has(account: ScriptAccount, number: int) -> None:
     stack = NAMES.at(PRODUCTION.name).stack
     output = {"OutputKey": "DeployedModelPackageArn", "OutputValue": f"{PACKAGE}/{number}"}
     account.cloudformation.described[stack] = {"StackName": stack, "StackStatus": "UPDATE_COMPLETE", "Outputs": [output]}
+
+
+def test_a_return_takes_a_challenger_out_in_one_update_whose_setting_is_gone(returning: ScriptAccount, tmp_path: Path) -> None:
+    """By the template that it has now, whose way to go all at once SageMaker takes for the same variants only."""
+    tried(returning)
+    has_output = {"OutputKey": "DeployedModelPackageArn", "OutputValue": f"{PACKAGE}/2"}
+    returning.cloudformation.described[STACK]["Outputs"] = [has_output]
+    guarded = {**ENDPOINT, "Properties": {**ENDPOINT["Properties"], "DeploymentConfig": {"Fn::If": ["Guarded", {}, {}]}}}
+    synthesize(tmp_path / "cdk.out", {**GUARDED, "Resources": {**GUARDED["Resources"], "Endpoint": guarded}})
+    assert deploy(*SECOND) == 0
+    template, parameters = update("")
+    assert "DeploymentConfig" not in template["Resources"]["Endpoint"]["Properties"]
+    assert (template, parameters) == update("second/")
+    assert parameters["Parameters"] == {"ModelPackageArn": f"{PACKAGE}/1", "Update": "at-once"}
 
 
 @pytest.mark.parametrize("approval", ["Rejected", "Approved"])

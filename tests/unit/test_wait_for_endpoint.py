@@ -10,8 +10,8 @@ from build_scripts.command_line import VerdictError
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts import wait_for_endpoint
 from deploy_scripts.environment_place import EnvironmentPlace
-from deploy_scripts.wait_for_endpoint import IN_PROGRESS, LIMIT_MINUTES, POLL_SECONDS, wait_until_updatable
-from settings_schema import Batch, Component, Endpoint
+from deploy_scripts.wait_for_endpoint import IN_PROGRESS, LEAVES_WITHIN_MINUTES, LIMIT_MINUTES, POLL_SECONDS, wait_until_updatable
+from settings_schema import Batch, Component, Endpoint, Experiment
 from tests.unit import script_account
 from tests.unit.script_account import NAMES, PRODUCTION, PROJECT, Registry, ScriptAccount
 
@@ -49,10 +49,12 @@ def account(monkeypatch: pytest.MonkeyPatch) -> ScriptAccount:
     return script_account.install(monkeypatch)
 
 
-def wait(account: ScriptAccount, sagemaker: Registry | None = None, *, has_endpoint: bool = True, alone: bool = False) -> None:
+def wait(
+    account: ScriptAccount, sagemaker: Registry | None = None, *, serving: Endpoint | Batch | None = None, alone: bool = False
+) -> None:
     account.clients["sagemaker"] = sagemaker or Registry()
     place = EnvironmentPlace(ProjectEnvironment(PROJECT), PRODUCTION, SERVING)
-    wait_until_updatable(place, SERVING, Endpoint() if has_endpoint else Batch(), alone=alone)
+    wait_until_updatable(place, SERVING, serving or Endpoint(), alone=alone)
 
 
 @pytest.mark.parametrize("status", ["InService", "Failed", "OutOfService", "UpdateRollbackFailed"])
@@ -85,10 +87,12 @@ def test_a_component_waits_for_itself_and_for_the_endpoint_that_it_shares(
 
 
 class Tried(Changing):
-    """A challenger is beside the version that serves, at the first look."""
+    """A challenger is beside the version that serves, at the first look; or it `stays`."""
+
+    stays = False
 
     def describe_endpoint(self, *, EndpointName: str) -> dict[str, Any]:  # noqa: N803 - boto3 spells it so
-        there = len(self.left) > 1
+        there = self.stays or len(self.left) > 1
         endpoint = super().describe_endpoint(EndpointName=EndpointName)
         return {**endpoint, "ProductionVariants": [{"VariantName": name} for name in ("AllTraffic", *(["Challenger"] if there else []))]}
 
@@ -102,6 +106,17 @@ def test_a_guarded_update_waits_until_what_is_tried_has_left(
     assert "has a version in an experiment, which leaves first" in capsys.readouterr().out
     wait(account, Tried("InService", "InService"))
     assert slept == [POLL_SECONDS]
+
+
+def test_a_challenger_that_nobody_takes_out_any_more_is_not_waited_for_in_vain(account: ScriptAccount, slept: list[float]) -> None:
+    """The settings have no experiments now, so the deployment does it, unless what looks every five minutes is there still."""
+    left = Tried("InService")
+    left.stays = True
+    wait(account, left, alone=True)
+    assert sum(slept) == LEAVES_WITHIN_MINUTES * 60
+    slept.clear()
+    with pytest.raises(VerdictError, match="has a version in an experiment, which leaves first"):
+        wait(account, left, alone=True, serving=Endpoint(experiment=Experiment()))
 
 
 def test_the_first_deployment_has_nothing_to_wait_for(account: ScriptAccount, slept: list[float]) -> None:
@@ -124,16 +139,16 @@ def test_an_endpoint_that_fails_or_goes_meanwhile_ends_the_wait(account: ScriptA
     assert slept == [POLL_SECONDS]
 
 
-@pytest.mark.parametrize("has_endpoint", [True, False])
+@pytest.mark.parametrize("serving", [Endpoint(), Batch()], ids=["endpoint", "batch"])
 @pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"])
 def test_a_stack_that_is_changing_is_waited_for_also_of_a_batch_model(
-    account: ScriptAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: str, has_endpoint: bool
+    account: ScriptAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: str, serving: Endpoint | Batch
 ) -> None:
     """CloudFormation goes on with an update whose pipeline was stopped."""
     stack = {"StackName": SERVING.stack, "StackStatus": status}
     account.cloudformation.described[SERVING.stack] = stack
     monkeypatch.setattr(wait_for_endpoint.time, "sleep", lambda _: stack.update(StackStatus="UPDATE_COMPLETE"))
-    wait(account, has_endpoint=has_endpoint)
+    wait(account, serving=serving)
     assert f"stack {SERVING.stack} is {status}; waiting" in capsys.readouterr().out
 
 
