@@ -19,6 +19,7 @@ from local_account import __main__ as local_account
 from local_account import connections
 from local_account.context import Context
 from settings_schema import Asynchronous, Batch, CodeConnection, SettingsError
+from settings_schema.fleet import OnFleet
 from settings_schema.reading import Settings
 
 
@@ -115,6 +116,14 @@ def _approval(one: Subject, first: str) -> str:
 """
 
 
+def _address(one: Subject) -> str:
+    """Of a model on a fleet, also its component."""
+    serving = one.in_production
+    if isinstance(serving, OnFleet):
+        return f"--endpoint-name {one.production.fleet(serving.fleet).endpoint} --inference-component-name {one.production.component}"
+    return f"--endpoint-name {one.production.endpoint}"
+
+
 def _answers(one: Subject, bucket: str) -> str:
     if isinstance(one.in_production, Asynchronous):
         row = f"s3://{bucket}/{one.production.requests}row.csv"
@@ -125,7 +134,7 @@ def _answers(one: Subject, bucket: str) -> str:
 """
     if not one.model.is_batch_only:
         return f"""  python -m deploy_scripts.example_request --model {one.name} --output out/row.csv
-  aws sagemaker-runtime invoke-endpoint --endpoint-name {one.production.endpoint} --content-type text/csv \\
+  aws sagemaker-runtime invoke-endpoint {_address(one)} --content-type text/csv \\
       --body fileb://out/row.csv /dev/stdout
 """
     folder = f"{one.production.batch_input}monday"

@@ -16,14 +16,14 @@ from pathlib import Path
 from build_scripts import golden, invocation, version_contract
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
+from build_scripts.registry import Version
 from deploy_scripts.environment_place import EnvironmentPlace, Role
-from deploy_scripts.live_endpoint import served_version
+from deploy_scripts.served import version_served
 from settings_schema import Batch
 
 
-def request(project: ProjectEnvironment, place: EnvironmentPlace, endpoint: str, count: int, content_type: str) -> bytes:
-    """Raises ProblemError where there is no such endpoint, no version behind it, or fewer rows."""
-    _, version = served_version(place.client("sagemaker"), project, endpoint)
+def request(project: ProjectEnvironment, version: Version, count: int, content_type: str) -> bytes:
+    """Raises ProblemError where the version has fewer rows."""
     s3 = project.client("s3")
     contract = version_contract.read(s3, version)
     rows = golden.read(s3, version, contract).rows
@@ -38,13 +38,14 @@ def main(arguments: Sequence[str]) -> int:
     settings = read_settings()
     model = settings.model(given.model)
     environment = settings.environment(given.environment) if given.environment else settings.production
-    if isinstance(model.serving[environment.name], Batch):
+    serving = model.serving[environment.name]
+    if isinstance(serving, Batch):
         asked = f"`python -m build_scripts.score_file FILE --model {model.name}` asks a version of it"
         raise ProblemError(f"model {model.name} has no endpoint in {environment.name}: models/ says Batch; {asked}")
     project = ProjectEnvironment(settings.project)
     place = EnvironmentPlace(project, environment, Role.LOOKUP)
-    endpoint = model.names(settings.project).at(environment.name).endpoint
-    body = request(project, place, endpoint, given.rows, given.content_type)
+    version = version_served(place.client("sagemaker"), project, model.names(settings.project).at(environment.name), serving)
+    body = request(project, version, given.rows, given.content_type)
     if given.output is None:
         sys.stdout.write(body.decode())
         return 0

@@ -6,7 +6,7 @@ Used by status.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -44,19 +44,24 @@ def look(deployed: Deployment, sagemaker: Any) -> FleetState:
     endpoint = describe_endpoint(sagemaker, deployed.name)  # the stack and its endpoint have one name
     if endpoint is None:
         return FleetState(**given, status=str(deployed.stack["StackStatus"]))
-    variant = (endpoint.get("ProductionVariants") or [{}])[0]
-    stands = of_endpoint(endpoint, deployed.stack, datetime.now(UTC))
+    variant, copies = (endpoint.get("ProductionVariants") or [{}])[0], dict(_copies(sagemaker, deployed.name))
     return FleetState(
         **given,
         status=endpoint["EndpointStatus"],
         instances=variant.get("CurrentInstanceCount", 0),
         at_most=(variant.get("ManagedInstanceScaling") or {}).get("MaxInstanceCount"),
-        copies=dict(_copies(sagemaker, deployed.name)),
+        copies=copies,
         failure=endpoint.get("FailureReason") or "",
-        waiting=[Waiting(f"{stands.found}; {stands.advice}", at(endpoint.get("LastModifiedTime")), stands.command, ON_CALL)]
-        if stands
-        else [],
+        waiting=list(_stuck(endpoint, deployed, copies)),
     )
+
+
+def _stuck(endpoint: dict[str, Any], deployed: Deployment, copies: Collection[str]) -> Iterator[Waiting]:
+    """What only a person can mend. CloudFormation deletes no stack whose endpoint others import, so theirs go first."""
+    stands = of_endpoint(endpoint, deployed.stack, datetime.now(UTC))
+    if stands is not None:
+        first = f" (before it the stacks {', '.join(copies)}, which are on it)" if copies else ""
+        yield Waiting(f"{stands.found}; {stands.advice}{first}", at(endpoint.get("LastModifiedTime")), stands.command, ON_CALL)
 
 
 def _copies(sagemaker: Any, endpoint: str) -> Iterator[tuple[str, str]]:

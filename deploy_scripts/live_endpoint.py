@@ -73,13 +73,17 @@ def served_version(sagemaker: Any, project: ProjectEnvironment, name: str) -> tu
     endpoint = describe_endpoint(sagemaker, name)
     if endpoint is None:
         raise ProblemError(f"endpoint {name} does not exist; deploy it, or name another with --model and --environment")
-    package = served_package(sagemaker, endpoint)
+    return endpoint, version_behind(project, served_package(sagemaker, endpoint), f"endpoint {name}")
+
+
+def version_behind(project: ProjectEnvironment, package: str | None, what: str) -> Version:
+    """The version of a package that serves. `what`: what serves it. Raises ProblemError where the registry does not know it."""
     if package is None:
-        raise ProblemError(f"endpoint {name} serves a model that is of no registered version, or whose description was deleted")
+        raise ProblemError(f"{what} serves a model that is of no registered version, or whose description was deleted")
     version = find(project.client("sagemaker"), original(project, package))
     if version is None:
-        raise ProblemError(f"endpoint {name} serves version {number_of(package)}, which was deleted from the registry; release another one")
-    return endpoint, version
+        raise ProblemError(f"{what} serves version {number_of(package)}, which was deleted from the registry; release another one")
+    return version
 
 
 def fleet_seconds(sagemaker: Any, name: str) -> float | None:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from build_scripts.command_line import ProblemError
 from build_scripts.missing import found
-from deploy_scripts.live_endpoint import describe_endpoint, package_of, served_package
+from build_scripts.project_environment import ProjectEnvironment
+from build_scripts.registry import Version
+from deploy_scripts.live_endpoint import describe_endpoint, package_of, served_package, version_behind
 from settings_schema import Batch, ServingNames
 from settings_schema.fleet import OnFleet
 from settings_schema.serving import OnEndpoint
@@ -56,3 +59,12 @@ def _component(sagemaker: Any, names: ServingNames) -> dict[str, Any] | None:
 def package_served(sagemaker: Any, served: dict[str, Any]) -> str | None:
     """ARN of the model package that serves; None for a model without one, and where its description is gone."""
     return package_of(sagemaker, served["ModelName"]) if "ModelName" in served else served_package(sagemaker, served)
+
+
+def version_served(sagemaker: Any, project: ProjectEnvironment, names: ServingNames, serving: OnEndpoint) -> Version:
+    """Raises ProblemError where nothing serves, or nothing that the registry knows. `project`: where the versions are."""
+    served = describe_served(sagemaker, names, serving)
+    if served is None:
+        kind = "component" if isinstance(serving, OnFleet) else "endpoint"
+        raise ProblemError(f"{kind} {names.endpoint} does not exist; deploy it, or name another with --model and --environment")
+    return version_behind(project, package_served(sagemaker, served), called(served))

@@ -222,6 +222,26 @@ FACTS = (
         "the first experiment that begins, and its end (tests/aws/test_experiment.py)",
     ),
     Fact(
+        "The archive of an inference component is fetched as the role of its model, not as that of the endpoint's configuration",
+        "ExecutionRoleArn of CreateModel and of CreateEndpointConfig in SageMaker's service model; both roles may read it until then",
+        "the first component (tests/aws/test_fleet.py)",
+    ),
+    Fact(
+        "CPUUtilization of an endpoint has one value a minute for each instance, so that SampleCount counts those of a fleet",
+        "SageMaker guide, Amazon SageMaker AI metrics in Amazon CloudWatch, which has the metric on an instance each minute",
+        "a fleet with two instances (tests/aws/test_fleet.py)",
+    ),
+    Fact(
+        "UpdateEndpoint gives an endpoint with components on it other bounds or another instance type, and they serve on meanwhile",
+        "UpdateEndpoint of SageMaker's service model, which excludes no endpoint; it says nothing of what becomes of copies",
+        "the first change of a fleet's `Instances`: on staging, before it is one of production's",
+    ),
+    Fact(
+        "An inference component is refused, or gets Failed, where its fleet has no room, and does not wait for ever",
+        "InferenceComponentStatus and FailureReason; CloudFormation waits up to 490 minutes (timeoutInMinutes of its schema)",
+        "a component that reserves more than is left, on staging",
+    ),
+    Fact(
         "A weight of 0 takes all new requests from a variant within a minute or two, without a new fleet",
         "API reference, UpdateEndpointWeightsAndCapacities; it says nothing of the time",
         "the first challenger whose alarm is on",

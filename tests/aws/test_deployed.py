@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.aws.conftest import has_its_own
+
 
 def test_the_training_pipelines_were_upserted_from_a_commit(settings, project):
     for model in settings.models.values():
@@ -28,7 +30,7 @@ def test_staging_refuses_what_it_cannot_read_with_a_client_error(endpoints_at, s
 
 
 def test_every_kind_of_scaling_that_is_set_is_registered_for_production(endpoints_at, settings):
-    served = [model.serving[settings.production.name] for model in settings.models.values() if not model.is_batch_only]
+    served = [serving for model in settings.models.values() if has_its_own(serving := model.serving[settings.production.name])]
     for endpoint, (client, name) in zip(served, endpoints_at(settings.production, "application-autoscaling"), strict=True):
         wanted, resource = endpoint.autoscaling, f"endpoint/{name}/variant/AllTraffic"
         policies = client.describe_scaling_policies(ServiceNamespace="sagemaker", ResourceId=resource)["ScalingPolicies"]

@@ -76,8 +76,22 @@ def serve(made: Deployed, name: str, number: int) -> None:
     names, package = NAMES[name], made.packages[2 * list(NAMES).index(name) + number - 1]
     listed = made.client("sagemaker").list_inference_components(NameContains=names.component)["InferenceComponents"]
     if listed:
+        suspend_scaling(made, name, is_suspended=True)
         eventually(lambda: component(made, name)["InferenceComponentStatus"] == "InService", name)
     made.stack(names.stack, names.deployment_role, ModelPackageArn=package, ModelVersion=str(number))
+    if listed:
+        suspend_scaling(made, name, is_suspended=False)
+
+
+def suspend_scaling(made: Deployed, name: str, *, is_suspended: bool) -> None:
+    """While a version is deployed: the clock runs on while a busy machine works, and scaling would be under way by then."""
+    kinds = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
+    made.client("application-autoscaling").register_scalable_target(
+        ServiceNamespace="sagemaker",
+        ResourceId=f"inference-component/{NAMES[name].component}",
+        ScalableDimension="sagemaker:inference-component:DesiredCopyCount",
+        SuspendedState=dict.fromkeys(kinds, is_suspended),
+    )
 
 
 def component(made: Deployed, name: str) -> dict[str, Any]:

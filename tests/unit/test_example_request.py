@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from build_scripts.command_line import run
 from deploy_scripts import example_request
-from settings_schema import Categorical, DataSet, Numeric, Problem
+from settings_schema import Categorical, Component, DataSet, Numeric, Problem
 from tests.unit import script_account
-from tests.unit.script_account import NAMES, PRODUCTION, STAGING, ScriptAccount
+from tests.unit.script_account import MODEL, NAMES, PRODUCTION, SETTINGS, STAGING, ScriptAccount, set_values
 
 SHOPS = DataSet(
     problem=Problem.REGRESSION,
@@ -36,6 +37,20 @@ def test_it_is_a_row_of_the_version_that_is_served(account: ScriptAccount, tmp_p
     file = tmp_path / "new" / "row.csv"
     assert run(example_request.main, ["--output", str(file)]) == 0
     assert file.read_bytes() == ',"Bogotá, D.C."\n'.encode()
+
+
+def test_of_a_model_on_a_fleet_it_is_a_row_of_the_version_behind_its_component(
+    account: ScriptAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live = NAMES.at(PRODUCTION.name)
+    shared = MODEL.but(serving={**MODEL.serving, PRODUCTION.name: Component(fleet="small")})
+    set_values(monkeypatch, replace(SETTINGS, models={**SETTINGS.models, shared.name: shared}))
+    account.sagemaker.endpoints.clear()
+    assert run(example_request.main, []) == 2
+    assert f"component {live.component} does not exist" in capsys.readouterr().err
+    account.sagemaker.put_on_fleet(live.component, live.fleet("small").endpoint, 4)
+    assert run(example_request.main, []) == 0
+    assert capsys.readouterr().out == ',"Bogotá, D.C."\n'
 
 
 def test_as_json_each_cell_has_its_name(account: ScriptAccount, capsys: pytest.CaptureFixture[str]) -> None:

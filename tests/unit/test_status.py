@@ -359,8 +359,12 @@ def test_a_fleet_that_failed_or_is_not_set_any_more_waits_for_somebody(
     on_fleet: DeployedAccount, capsys: pytest.CaptureFixture[str]
 ) -> None:
     on_fleet.sagemaker.endpoints[FLEET]["status"] = "Failed"
+    on_fleet.sagemaker.put_on_fleet("shop--carp--live", FLEET, 1)
     on_fleet.cloudformation.add("shop--fleet--small--try", protected=True)
     told = {item["what"]: item["command"] for item in shown(capsys)["waiting"]}
-    assert any(what.startswith(f"endpoint {FLEET} is Failed") and "delete-stack" in command for what, command in told.items())
+    assert any(
+        what.startswith(f"endpoint {FLEET} is Failed") and "before it the stacks shop--carp--live" in what and "delete-stack" in command
+        for what, command in told.items()
+    )
     (left,) = [command for what, command in told.items() if what.startswith("fleet small is not set any more in try")]
     assert "--no-enable-termination-protection" in left and left.endswith("delete-stack --stack-name shop--fleet--small--try")

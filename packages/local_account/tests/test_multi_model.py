@@ -105,6 +105,19 @@ def refusal(account: Account, endpoint: str = "fleet", body: bytes = b"1", **opt
     return refused.value.response["Error"]["Code"], refused.value.response["Error"]["Message"]
 
 
+@pytest.mark.parametrize("before", [None, b"no archive", b""])
+def test_a_target_that_was_asked_for_before_it_was_there_is_answered_once_it_is(
+    account: Account, endpoint: str, before: bytes | None
+) -> None:
+    name = f"late-{before!r}.tar.gz".replace("'", "")
+    if before is not None:
+        account.client("s3").put_object(Bucket="models", Key=f"fleet/{name}", Body=before)
+    for _ in range(2):
+        assert refusal(account, TargetModel=name)[1].startswith("Failed to download model data")
+    put(account, name, "4")
+    assert ask(account, name)["scores"] == [4.0, 8.0]
+
+
 def test_a_target_is_answered_by_its_own_model_in_a_process_of_its_own(account: Account, endpoint: str) -> None:
     first, second = ask(account, "a.tar.gz"), ask(account, "b/1.tar.gz")
     assert (first["scores"], second["scores"]) == ([2.0, 4.0], [3.0, 6.0])

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import tempfile
 import threading
 import time
 from collections import OrderedDict
@@ -56,11 +57,14 @@ class Archives:
     prefix: str
 
     def fetch(self, target: str, directory: Path) -> None:
-        """Raises ServiceError for a target that is not there, or not for the role."""
+        """The whole archive or nothing. Raises ServiceError for a target that is not there, or not for the role, or is no archive."""
         url = f"{self.prefix}{target}"
         bucket, _, key = url.removeprefix("s3://").partition("/")
         try:
-            package.extract(self.role, url, directory)
+            with tempfile.TemporaryDirectory(dir=directory.parent.parent) as made:
+                package.extract(self.role, url, Path(made, "model"))
+                directory.parent.mkdir(exist_ok=True)
+                Path(made, "model").rename(directory)
         except (ClientError, ServiceError, OSError) as error:
             raise ServiceError(
                 "ValidationError",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,7 +105,7 @@ def extract(role: Role, url: str, directory: Path) -> None:
         role.client("s3").download_file(bucket, key, str(archive))
         with tarfile.open(archive) as tar:
             tar.extractall(directory, filter="data")
-    except tarfile.TarError as error:
+    except (tarfile.TarError, EOFError, zlib.error) as error:
         raise InvalidError(f"{url} is not a tar.gz archive: {error}") from error
     finally:
         archive.unlink(missing_ok=True)
