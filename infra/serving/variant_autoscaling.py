@@ -17,7 +17,9 @@ from settings_schema import Autoscaling, FleetNames, Schedule, ServingNames, Ste
 from settings_schema.names import VARIANT
 
 _INVOCATIONS = "SageMakerVariantInvocationsPerInstance"
-LOAD = "load"  # ends the name of the alarm that scales in steps, or from none
+#: End the names of the alarms that scale: in steps, and from none. Two kinds may not call different resources alike: a stack that goes
+#: from one to the other makes what is new first, and CloudFormation finds the name taken.
+LOAD, FIRST = "load", "first"
 _CONCURRENCY = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
 
 
@@ -121,7 +123,7 @@ def first_from_none(
     cloudwatch.CfnAlarm(
         scope,
         "Waiting",
-        alarm_name=names.alarm(LOAD),
+        alarm_name=names.alarm(FIRST),
         alarm_description=description,
         alarm_actions=[policy.ref],
         namespace="AWS/SageMaker",

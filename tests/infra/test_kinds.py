@@ -124,3 +124,18 @@ def test_what_runs_on_instances_that_follow_a_queue_takes_another_type_in_two_up
     (stages,) = [item["Stages"] for item in pipelines if item["Name"].endswith(f"--{kind}")]
     second = [stage["Name"] for stage in stages if "ChangeType" in [action["Name"] for action in stage["Actions"]]]
     assert second == [{"deploy": "Production", "return": "Return"}[kind]]
+
+
+def test_what_two_kinds_call_alike_is_one_resource_so_that_a_model_can_go_from_one_kind_to_the_other(templates):
+    """CloudFormation makes what is new before it takes away what is gone: the same name twice is "already exists"."""
+    named = {"Alarm": "AlarmName", "ScalingPolicy": "PolicyName", "LogGroup": "LogGroupName", "Endpoint": "EndpointName"}
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for stack in ("shop--abalone--live", SERVERLESS, ASYNCHRONOUS, PROVISIONED, "shop--fish--try", "shop--fish--live"):
+        for logical_id, resource in templates[stack]["Resources"].items():
+            kind = resource["Type"].rsplit("::", 1)[-1]
+            name = resource.get("Properties", {}).get(named.get(kind, ""))
+            if isinstance(name, str):
+                found.setdefault((kind, name.replace(stack, "<stack>")), {})[stack] = logical_id
+    assert {"shop--abalone--live"} == set(found["Alarm", "<stack>--load"]), "steps of an endpoint"
+    assert {ASYNCHRONOUS, "shop--fish--try"} == set(found["Alarm", "<stack>--first"]), "the first instance of a queue, the first copy"
+    assert {key: ids for key, ids in found.items() if len(set(ids.values())) > 1} == {}
