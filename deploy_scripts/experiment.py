@@ -43,7 +43,7 @@ class OnTrial:
 
     @property
     def sentence(self) -> str:
-        return str(self.found.get("sentence") or self.why or "nothing is counted yet: the watch looks each hour")
+        return str(self.found.get("sentence") or self.why or "nothing is counted yet: the watch has not looked since it began")
 
 
 def on_trial(stack: Mapping[str, Any] | None, place: EnvironmentPlace, names: ServingNames) -> OnTrial | None:

@@ -280,8 +280,8 @@ def test_a_version_is_tried_beside_the_one_that_serves_and_leaves_when_it_breaks
         assert not any(item.error for item in clients.requests)
         team.breaks(version, ERRORS)
         assert loop.end_of_pipeline(team.terminal, team.names.deploy_pipeline, execution) == "Failed"
-        silent = time.monotonic()  # its weight is 0 before its review is answered
         loop.wait_for("it to leave", lambda: team.variants() == {"AllTraffic": 1.0} or None)
+        silent = time.monotonic()
         time.sleep(1)
     assert team.live() == live
     assert faults.seen_beside(clients.since(began), number(live), silent) is fault.seen

@@ -111,7 +111,7 @@ def test_without_an_experiment_nothing_waits() -> None:
 
 def test_what_the_watch_said_of_an_earlier_experiment_is_not_shown() -> None:
     trial = on_trial(stack(ExperimentBegan="2026-11-30T11:00:00Z"), Place(FOUND), NAMES)  # type: ignore[arg-type]
-    assert trial is not None and trial.sentence == "nothing is counted yet: the watch looks each hour"
+    assert trial is not None and trial.sentence == "nothing is counted yet: the watch has not looked since it began"
 
 
 def test_who_may_not_read_it_is_told_so() -> None:
