@@ -20,7 +20,7 @@ NAG = {
     r"IAM5\[Resource::.*:(endpoint|inference-component)/shop--\*--[a-z]*\]": "what of an environment is in use, also of the next model",
     r"IAM5\[Resource::.*:stack/shop--[a-z*-]*/\*\]": "a stack's ARN ends with an id that CloudFormation makes",
     r"IAM5\[Resource::.*:log-group:/aws/(sagemaker|codebuild|lambda)/.*\*\]": "log streams of our jobs, endpoints, builds and functions",
-    r"IAM5\[Resource::.*:alarm:shop--[a-z-]*--predictions--\*\]": "each version has an alarm of its own on its predictions",
+    r"IAM5\[Resource::.*:alarm:shop--[a-z-]*--(predictions|server-errors|latency-p99)--\*\]": "each version has alarms of its own",
     r"IAM5\[Resource::.*:repository/sagemaker-\*\]": "AWS's framework images, in an account per region",
     r"IAM5\[Resource::.*:scalable-target/\*\]": "Application Auto Scaling makes the target's id",
     r"IAM5\[Resource::.*:role/aws-service-role/sagemaker\.application-autoscaling.*\]": "AWS names the service-linked role",
