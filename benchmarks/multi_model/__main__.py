@@ -27,18 +27,18 @@ import numpy as np
 import psutil
 
 from benchmarks.machine import describe_machine, scheduling
-from benchmarks.registered import ROOT, registered_abalone
+from benchmarks.registered import registered_abalone
 from benchmarks.role import ROLE, make_role
 from local_account.account import Account
 from local_account.context import AccountSettings
 from local_account.endpoints.multi_model import MultiModelVariant
 from local_account.endpoints.registry import Endpoints
+from pipelines.fleet import program
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "multi_model.json"
 BUCKET, OWN, FLEET, INSTANCE_TYPE = "models", "own", "fleet", "ml.m5.xlarge"
 ROW = b"0.455,0.365,0.095,0.514,0.2245,0.101,0.15,M"
 MOST_TIMES = 1.3
-PROGRAM = ROOT / "pipelines" / "fleet" / "steps" / "members.py"
 _INSTALLS = {"PIP_NO_BUILD_ISOLATION": "0"}
 MEMBER = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code", **_INSTALLS}
 
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         targets = [f"small-{number}/1.tar.gz" for number in range(given.models)]
         _put(account, archive, targets)
         _create(account, OWN, {"ModelDataUrl": f"s3://{BUCKET}/own.tar.gz", "Environment": MEMBER})
-        submitted = {"SAGEMAKER_PROGRAM": PROGRAM.name, "SAGEMAKER_SUBMIT_DIRECTORY": f"s3://{BUCKET}/program.tar.gz"}
+        submitted = {"SAGEMAKER_PROGRAM": program.PROGRAM, "SAGEMAKER_SUBMIT_DIRECTORY": f"s3://{BUCKET}/program.tar.gz"}
         _create(account, FLEET, {"Mode": "MultiModel", "ModelDataUrl": f"s3://{BUCKET}/fleet/", "Environment": submitted | _INSTALLS})
         return _report(_measure(account, targets, given.rounds, given.requests))
 
@@ -67,22 +67,12 @@ def _put(account: Account, archive: bytes, targets: Sequence[str]) -> None:
     s3 = account.client("s3")
     s3.create_bucket(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key="own.tar.gz", Body=archive)
-    s3.put_object(Bucket=BUCKET, Key="program.tar.gz", Body=_packed({PROGRAM.name: PROGRAM.read_bytes()}))
+    s3.put_object(Bucket=BUCKET, Key="program.tar.gz", Body=program.packed())
     with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
         files = {item.name: found.read() for item in opened if (found := opened.extractfile(item)) is not None}
-    member = _packed({**files, "environment.json": json.dumps(MEMBER).encode()})
+    member = program.packed({**files, "environment.json": json.dumps(MEMBER).encode()})
     for target in targets:
         s3.put_object(Bucket=BUCKET, Key=f"fleet/{target}", Body=member)
-
-
-def _packed(files: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, content in files.items():
-            item = tarfile.TarInfo(name)
-            item.size = len(content)
-            archive.addfile(item, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 def _create(account: Account, name: str, container: Mapping[str, Any]) -> None:

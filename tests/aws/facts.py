@@ -25,6 +25,11 @@ FACTS = (
         "two versions behind pipelines/fleet/steps/members.py that answer by their own code",
     ),
     Fact(
+        "What a process of a multi-model container writes to /proc/1/fd/1 reaches the endpoint's log as it is, and becomes metrics",
+        "hosting reads the output of the container's first process; WorkerLifeCycle.java logs what others print with words in front",
+        "ServerErrors of a member's version in CloudWatch, after a request to it",
+    ),
+    Fact(
         "InvokeEndpoint with a TargetModel that is not there is a ValidationError, Failed to download model data",
         "as clients of such endpoints quote it; no reference has the words",
         "a request with an unknown target",

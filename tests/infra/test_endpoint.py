@@ -312,7 +312,7 @@ def test_staging_without_autoscaling_takes_its_size_from_the_settings(resources)
 def test_what_a_serving_stack_imports_its_environment_exports_and_nothing_else_does(case):
     _, (_, templates) = case
     for environment in ("try", "live"):
-        fleets = [f"shop--fleet--{fleet}--{environment}" for fleet in ("small", "tiny")]  # where there are any
+        fleets = (f"shop--fleet--{name}--{environment}" for name in ("small", "tiny"))  # where there are some
         shared = (f"shop--environment--{environment}", *fleets)
         outputs = [output for name in shared if name in templates for output in templates[name]["Outputs"].values()]
         exported = {output["Export"]["Name"] for output in outputs if "Export" in output}
