@@ -6,7 +6,7 @@ Used by status.py.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,11 +16,15 @@ from deploy_scripts.deployments import Deployment
 from deploy_scripts.live_endpoint import describe_endpoint
 from deploy_scripts.placements import at
 from preflight.obstacle import of_endpoint
+from settings_schema.rollout import TOLD
 
 
 @dataclass(frozen=True, kw_only=True)
 class FleetState:
-    """`copies`: by the name of the component, as many as run; of one that is not in service its status."""
+    """`copies`: by the name of the component, as many as run; of one that is not in service its status.
+
+    `targets`: of a multi-model fleet by the model's stack, which archive its clients are told to ask for.
+    """
 
     fleet: str
     stage: str
@@ -28,22 +32,27 @@ class FleetState:
     instances: int = 0
     at_most: int | None = None
     copies: dict[str, str] = field(default_factory=dict)
+    targets: dict[str, str] = field(default_factory=dict)
     failure: str = ""
     waiting: list[Waiting] = field(default_factory=list)
 
     def __str__(self) -> str:
         most = "" if self.at_most is None else f" of at most {self.at_most}"
-        on_it = ", ".join(f"{name} {copies}" for name, copies in self.copies.items()) or "no components"
+        on_it = ", ".join(f"{name} {what}" for name, what in {**self.copies, **self.targets}.items()) or "no models"
         failure = f"; {self.failure}" if self.failure else ""
         return f"fleet {self.fleet} in {self.stage}: {self.status}, {self.instances}{most} instances; {on_it}{failure}"
 
 
-def look(deployed: Deployment, sagemaker: Any) -> FleetState:
-    """`deployed`: a fleet's stack. A component may be there twice, or not, while it comes or goes: it is shown as it was found."""
+def look(deployed: Deployment, sagemaker: Any, others: Iterable[Deployment] = ()) -> FleetState:
+    """`deployed`: a fleet's stack; `others`: what may be on it.
+
+    A component may be there twice, or not, while it comes or goes: it is shown as it was found.
+    """
     given: dict[str, Any] = {"fleet": str(deployed.fleet), "stage": str(deployed.environment)}
     endpoint = describe_endpoint(sagemaker, deployed.name)  # the stack and its endpoint have one name
     if endpoint is None:
         return FleetState(**given, status=str(deployed.stack["StackStatus"]))
+    targets = {item.name: item.outputs[TOLD] for item in others if TOLD in item.outputs and item.outputs["EndpointName"] == deployed.name}
     variant, copies = (endpoint.get("ProductionVariants") or [{}])[0], dict(_copies(sagemaker, deployed.name))
     return FleetState(
         **given,
@@ -51,16 +60,17 @@ def look(deployed: Deployment, sagemaker: Any) -> FleetState:
         instances=variant.get("CurrentInstanceCount", 0),
         at_most=(variant.get("ManagedInstanceScaling") or {}).get("MaxInstanceCount"),
         copies=copies,
+        targets=targets,
         failure=endpoint.get("FailureReason") or "",
-        waiting=list(_stuck(endpoint, deployed, copies)),
+        waiting=list(_stuck(endpoint, deployed, [*copies, *targets])),
     )
 
 
-def _stuck(endpoint: dict[str, Any], deployed: Deployment, copies: Collection[str]) -> Iterator[Waiting]:
+def _stuck(endpoint: dict[str, Any], deployed: Deployment, on_it: Collection[str]) -> Iterator[Waiting]:
     """What only a person can mend. CloudFormation deletes no stack whose endpoint others import, so theirs go first."""
     stands = of_endpoint(endpoint, deployed.stack, datetime.now(UTC))
     if stands is not None:
-        first = f" (before it the stacks {', '.join(copies)}, which are on it)" if copies else ""
+        first = f" (before it the stacks {', '.join(on_it)}, which are on it)" if on_it else ""
         yield Waiting(f"{stands.found}; {stands.advice}{first}", at(endpoint.get("LastModifiedTime")), stands.command, ON_CALL)
 
 

@@ -156,7 +156,7 @@ def collect(project: ProjectEnvironment, settings: Settings, model: str | None =
     failures += [
         item for stage, state in zip(stages, watches, strict=True) for item in failed_run(stage.names.monitoring_pipeline, state.run)
     ]
-    shared = [look_at_fleet(item, item.place.client("sagemaker")) for item in deployed if item.fleet and model is None]
+    shared = [look_at_fleet(item, item.place.client("sagemaker"), deployed) for item in deployed if item.fleet and model is None]
     stuck = [
         *(item for fleet in shared for item in fleet.waiting),
         *(item for placement in placements for item in obstructed(placement)),

@@ -355,6 +355,18 @@ def test_a_fleet_is_shown_with_its_instances_and_who_is_on_it(on_fleet: Deployed
     assert "fleet small in live: InService, " in capsys.readouterr().out
 
 
+def test_a_multi_model_fleet_is_shown_with_what_the_clients_of_each_model_are_told(
+    on_fleet: DeployedAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = "shop--fleet--large--live"
+    on_fleet.cloudformation.add("shop--carp--live", TargetModel="carp/2-0a.tar.gz", EndpointName=FLEET)
+    on_fleet.cloudformation.add("shop--crab--live", TargetModel="crab/1-0b.tar.gz", EndpointName=other)
+    (fleet,) = shown(capsys)["fleets"]
+    assert (fleet["targets"], fleet["copies"]) == ({"shop--carp--live": "carp/2-0a.tar.gz"}, {})
+    assert run(status.main, []) == 0
+    assert "shop--carp--live carp/2-0a.tar.gz" in capsys.readouterr().out
+
+
 def test_a_fleet_that_failed_or_is_not_set_any_more_waits_for_somebody(
     on_fleet: DeployedAccount, capsys: pytest.CaptureFixture[str]
 ) -> None:
