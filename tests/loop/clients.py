@@ -33,8 +33,9 @@ class Request:
 class Clients:
     """Ask from `start` to `stop`, or within a `with` block."""
 
-    def __init__(self, runtime: Any, endpoint: str, row: bytes) -> None:
-        self._runtime, self._asked = runtime, {"EndpointName": endpoint, "ContentType": "text/csv", "Body": row}
+    def __init__(self, runtime: Any, endpoint: str, row: bytes, **more: str) -> None:
+        """`more`: of InvokeEndpoint, such as which component of a fleet is asked."""
+        self._runtime, self._asked = runtime, {"EndpointName": endpoint, "ContentType": "text/csv", "Body": row, **more}
         self._stop, self._lock = threading.Event(), threading.Lock()
         self._threads = [threading.Thread(target=self._run, daemon=True, name=f"client-{number}") for number in range(_CLIENTS)]
         self._requests: list[Request] = []
