@@ -37,7 +37,13 @@ ANY_VERSION = "?"
 _ANSWER_SECONDS = 30
 
 
-class QueuedClients(Clients):
+class CalmClients(Clients):
+    """Of one model among three that are asked at once: what they ask costs more than what is under test."""
+
+    pause_seconds = 0.5
+
+
+class QueuedClients(CalmClients):
     """Ask through the queue, and wait for the answer, or for what lies at the failure location."""
 
     def __init__(self, terminal: Terminal, team: Team) -> None:
@@ -76,7 +82,7 @@ class QueuedClients(Clients):
 
 class ServerlessTeam(Team):
     def clients(self) -> Clients:
-        return Clients(self.client("sagemaker-runtime"), self.production.endpoint, ROW)
+        return CalmClients(self.client("sagemaker-runtime"), self.production.endpoint, ROW)
 
 
 class QueuedTeam(Team):
@@ -130,7 +136,7 @@ class SharedTeam(Team):
 
     def clients(self) -> Clients:
         fleet = self.production.fleet("small").endpoint
-        return Clients(self.client("sagemaker-runtime"), fleet, ROW, InferenceComponentName=self.production.component)
+        return CalmClients(self.client("sagemaker-runtime"), fleet, ROW, InferenceComponentName=self.production.component)
 
 
 _TEAMS: Mapping[str, type[Team]] = {IDLE: ServerlessTeam, QUEUED: QueuedTeam, SHARED: SharedTeam}
