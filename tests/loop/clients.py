@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 _CLIENTS = 4
-_PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -31,10 +30,13 @@ class Request:
 
 
 class Clients:
-    """Ask from `start` to `stop`, or within a `with` block."""
+    """Ask within a `with` block. `pause_seconds`: of each client between its requests."""
 
-    def __init__(self, runtime: Any, endpoint: str, row: bytes) -> None:
-        self._runtime, self._asked = runtime, {"EndpointName": endpoint, "ContentType": "text/csv", "Body": row}
+    pause_seconds = 0.05
+
+    def __init__(self, runtime: Any, endpoint: str, row: bytes, **more: str) -> None:
+        """`more`: of InvokeEndpoint, such as which component of a fleet is asked."""
+        self._runtime, self._asked = runtime, {"EndpointName": endpoint, "ContentType": "text/csv", "Body": row, **more}
         self._stop, self._lock = threading.Event(), threading.Lock()
         self._threads = [threading.Thread(target=self._run, daemon=True, name=f"client-{number}") for number in range(_CLIENTS)]
         self._requests: list[Request] = []
@@ -74,7 +76,7 @@ class Clients:
             request = self._one()
             with self._lock:
                 self._requests.append(request)
-            self._stop.wait(_PAUSE_SECONDS)
+            self._stop.wait(self.pause_seconds)
 
     def _one(self) -> Request:
         sent = time.monotonic()

@@ -2,8 +2,8 @@
 
     make faults
 
-Nothing in the page is written by hand. Each fault is a scenario of tests/loop/test_ways_back.py, which holds what clients got and what
-people were told to what stands here; the seconds are those that `python -m benchmarks.ways_back` has measured.
+Nothing in the page is written by hand. Each fault is a scenario of tests/loop, which holds what clients got and what people were told
+to what stands here; the seconds are those that `python -m benchmarks.ways_back` has measured.
 tests/journeys/test_faults.py fails when the page is another one. Output: the page, also as text (`page`).
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "faults.md"
-SCENARIOS = ROOT / "tests" / "loop" / "test_ways_back.py"
+SCENARIOS = tuple(ROOT / "tests" / "loop" / f"test_{name}.py" for name in ("ways_back", "released_kinds"))
 MEASURED = ROOT / "benchmarks" / "results" / "ways_back.json"
 _SLOW_SECONDS = 0.5
 
@@ -52,6 +52,8 @@ class Fault:
     ends: str = "It is: nothing in production changed."
 
 
+_RETURNS = "version 2 is Rejected and serves production; production returns to version 1"
+_AS_FAST = "By the same way back as above; its seconds are measured on instances only."
 ALERTS, COMMAND, PIPELINE, STATUS = "the alert topic", "the command", "the deploy pipeline", "`status`"
 
 FAULTS = (
@@ -123,6 +125,44 @@ FAULTS = (
         ((ALERTS, "shop--abalone--live--challenger-5xx is in ALARM: the experiment with version"), (PIPELINE, "stays")),
         ends="With its alarm, after two of three minutes: its weight is 0 at once, then it is taken out.",
     ),
+    Fault(
+        "test_a_serverless_version_that_answers_5xx_is_left_by_a_rejection",
+        "The live version of the serverless model answers 5xx",
+        "It is rejected in Studio",
+        Seen.ERRORS,
+        ((ALERTS, "shop--idle--live--server-errors"), (ALERTS, f"idle: {_RETURNS}")),
+        ends=_AS_FAST,
+    ),
+    Fault(
+        "test_a_version_on_a_fleet_that_answers_5xx_is_left_by_one_command",
+        "The live version of a model on a fleet answers 5xx",
+        "`roll_back`",
+        Seen.ERRORS,
+        ((ALERTS, "shop--shared--live--server-errors"), (ALERTS, f"shared: {_RETURNS}"), (COMMAND, "version 1 serves live again")),
+        ends=_AS_FAST,
+    ),
+    Fault(
+        "test_a_version_behind_a_queue_that_fails_is_left_by_one_command",
+        "The live version behind a queue answers 5xx, which its clients find at the failure location",
+        "`roll_back`",
+        Seen.ERRORS,
+        ((ALERTS, "shop--queued--live--server-errors"), (ALERTS, f"queued: {_RETURNS}"), (COMMAND, "version 1 serves live again")),
+        ends=_AS_FAST,
+    ),
+    Fault(
+        "test_who_pushed_the_commit_does_not_let_a_version_in",
+        "With `approvers=2` whoever pushed the commit says yes",
+        "Nothing: the stage fails, and runs again for another person",
+        Seen.NOTHING,
+        ((PIPELINE, "Staging/NotTheAuthor"), (PIPELINE, "who pushed")),
+    ),
+    Fault(
+        "test_one_person_is_not_two",
+        "With `approvers=2` one person says yes twice",
+        "Nothing: the stage fails, and runs again for another person",
+        Seen.NOTHING,
+        ((PIPELINE, "Staging/TwoPeople"), (PIPELINE, "Approve and ApproveAgain were both given by")),
+    ),
 )
 
 
@@ -151,7 +191,7 @@ def seen_beside(requests: Sequence[Request], good: str, silent: float) -> Seen |
     return Seen.SHARE if any(request.error for request in requests) else Seen.NOTHING
 
 
-def fault(scenario: str) -> Fault:
+def fault_of(scenario: str) -> Fault:
     return next(item for item in FAULTS if item.scenario == scenario)
 
 
@@ -166,9 +206,11 @@ def page() -> str:
 _HEAD = """# Faults
 
 What happens when a version breaks, and on the ways back from it ([day to day](operations.md#ways-back)). Each line is a
-[scenario](../tests/loop/test_ways_back.py) of the local account under steady traffic: a team `shop` with a model `abalone` in
-`live`, where version 1 has served before the one that breaks. What clients got and what people were told is asserted there; the seconds are
-[measured](../benchmarks/README.md). `make faults` writes this page, and a test fails when it is another one.
+scenario of the local account under steady traffic: a team `shop` with a model `abalone` on
+[instances](../tests/loop/test_ways_back.py), and with `idle`, `queued` and `shared`, which are served in
+[other ways](../tests/loop/test_released_kinds.py). In `live` version 1 has served before the one that breaks. What clients got and what
+people were told is asserted there; the seconds are [measured](../benchmarks/README.md). `make faults` writes this page, and a test fails
+when it is another one.
 
 | the fault | what is done | what clients see | what people are told | how long until healthy |
 |---|---|---|---|---|"""

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from demo import loop
 from tests.loop import faults, ways_back
-from tests.loop.faults import ALERTS, COMMAND, PIPELINE, STATUS, Fault, Seen
-from tests.loop.ways_back import ERRORS, LATENCY, SERVER_ERRORS, SLOW, Team, number
+from tests.loop.faults import COMMAND, PIPELINE, STATUS
+from tests.loop.ways_back import ERRORS, LATENCY, SERVER_ERRORS, SLOW, Left, Team, declared, number
 
 
 @pytest.fixture(scope="module")
@@ -36,36 +35,6 @@ def first(team: Team) -> str:
 def second(team: Team, first: str) -> str:
     """Version 2 has replaced it."""
     return team.released()
-
-
-@dataclass(frozen=True)
-class Left:
-    """How a version was left: what clients saw, what the command printed, and whether anything was undone."""
-
-    seen: Seen | None
-    said: str
-    live: str | None
-    returned: str
-
-
-def declared(request: pytest.FixtureRequest) -> Fault:
-    """The fault whose scenario this test is."""
-    return faults.fault(request.node.originalname)
-
-
-def require_told(team: Team, fault: Fault, said: dict[str, str]) -> None:
-    """Each text where the page says that people read it. `said`: what could be read elsewhere than in the alerts."""
-    for where, text in fault.told:
-        if where == ALERTS:
-            team.hear(text)
-        else:
-            assert text in said[where], f"{where}: {said[where]}"
-
-
-def how_the_last_return_ended(team: Team) -> str:
-    execution = team.returns()[0]["pipelineExecutionId"]
-    status = loop.end_of_pipeline(team.terminal, team.names.return_pipeline, execution)
-    return status if status == "Succeeded" else f"{status}: {team.why(team.names.return_pipeline, execution)}"
 
 
 def waiting(team: Team) -> str:
@@ -90,7 +59,7 @@ def left_by_command(team: Team, first: str, second: str, under_review: tuple[str
         began = time.monotonic()
         said = team.roll_back()
         time.sleep(1)  # requests that would fail if the alarm of the version that was left undid it
-    return Left(faults.seen(clients.since(began), number(first), number(second)), said, team.live(), how_the_last_return_ended(team))
+    return Left(faults.seen(clients.since(began), number(first), number(second)), said, team.live(), team.how_the_last_return_ended())
 
 
 def test_a_live_version_that_answers_5xx_is_left_by_one_command(
@@ -99,7 +68,7 @@ def test_a_live_version_that_answers_5xx_is_left_by_one_command(
     """By an engineer who may do nothing but what docs/operations.md says. Its alarm is on all the while, and undoes nothing."""
     fault = declared(request)
     assert (left_by_command.live, left_by_command.returned, left_by_command.seen) == (first, "Succeeded", fault.seen)
-    require_told(team, fault, {COMMAND: left_by_command.said, STATUS: waiting(team)})
+    team.require_told(fault, {COMMAND: left_by_command.said, STATUS: waiting(team)})
 
 
 def test_what_the_engineer_on_call_needs_is_what_the_document_says(left_by_command: Left) -> None:
@@ -152,7 +121,7 @@ def test_a_deployment_that_begins_while_an_alarm_is_on_is_refused_with_the_way(
     with team.clients() as clients:
         slow = clients.wait_for("an answer of version 3", lambda item: item.version == number(third), time.monotonic())
     assert faults.seen([slow], number(refused[0]), number(third)) is fault.seen
-    require_told(team, fault, {PIPELINE: refused[1]})
+    team.require_told(fault, {PIPELINE: refused[1]})
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +131,7 @@ def left_by_rejection(team: Team, first: str, third: str, refused: tuple[str, st
         began = time.monotonic()
         team.reject(third)
         clients.wait_for("an answer of version 1", lambda item: item.version == number(first), began)
-        returned = how_the_last_return_ended(team)
+        returned = team.how_the_last_return_ended()
         time.sleep(1)
     return Left(faults.seen(clients.since(began), number(first), number(third)), "", team.live(), returned)
 
@@ -172,7 +141,7 @@ def test_a_live_version_that_is_too_slow_is_left_by_a_rejection(
 ) -> None:
     fault = declared(request)
     assert (left_by_rejection.live, left_by_rejection.returned, left_by_rejection.seen) == (first, "Succeeded", fault.seen)
-    require_told(team, fault, {})
+    team.require_told(fault, {})
 
 
 def test_a_version_that_was_declined_is_no_candidate(
@@ -186,7 +155,7 @@ def test_a_version_that_was_declined_is_no_candidate(
     assert team.person.executions(team.names.deploy_pipeline) == before
     assert team.live() == first
     assert faults.seen(clients.requests, number(first), number(declined)) is fault.seen
-    require_told(team, fault, {STATUS: waiting(team)})
+    team.require_told(fault, {STATUS: waiting(team)})
 
 
 # ------------------------------------------------------------------------------------------------ a review that nobody needs
@@ -203,7 +172,7 @@ def test_the_review_of_a_version_that_is_rejected_is_closed(
         assert loop.end_of_pipeline(team.terminal, team.names.deploy_pipeline, execution) == "Stopped"
     assert loop.waiting_approval(team.terminal, team.names) is None
     assert faults.seen(clients.requests, number(first), number(version)) is fault.seen
-    require_told(team, fault, {PIPELINE: team.stopped_because(execution)})
+    team.require_told(fault, {PIPELINE: team.stopped_because(execution)})
 
 
 # ---------------------------------------------------------------------------------------------------- two approvals at once
@@ -222,7 +191,7 @@ def test_of_two_versions_that_are_approved_at_once_only_the_newer_one_asks(
         review = loop.wait_for("the review", lambda: team.person.waiting_or_ended(team.names, asks))
     assert isinstance(review, dict), team.why(team.names.deploy_pipeline, asks)
     assert faults.seen(clients.requests, number(first), number(newer)) is fault.seen
-    require_told(team, fault, {PIPELINE: team.stopped_because(overtaken)})
+    team.require_told(fault, {PIPELINE: team.stopped_because(overtaken)})
     for version in (newer, older):  # which closes the review, behind which whatever comes would queue
         team.reject(version)
 
@@ -252,20 +221,24 @@ def test_a_version_that_breaks_in_production_s_shadow_reaches_nobody(
     copied, asked = (found["requests"][name] for name in ("shadow", "production"))
     assert copied > 0 and abs(copied - asked) <= 12, "but for those under way when a minute ended"
     assert (found["errors"]["shadow"]["5xx"], found["errors"]["production"]["5xx"], found["answers"]["rows"]) == (copied, 0, 0)
-    require_told(team, fault, {})
+    team.require_told(fault, {})
     team.answer(execution, "Rejected")
 
 
 # ---------------------------------------------------------------------------------------------------- in an experiment
 
 
+@pytest.fixture(scope="module")
+def experiments(team: Team, left_by_rejection: Left) -> None:
+    team.mend()
+    team.begin_experiments()
+
+
 def test_a_version_is_tried_beside_the_one_that_serves_and_leaves_when_it_breaks(
-    team: Team, first: str, request: pytest.FixtureRequest
+    team: Team, experiments: None, request: pytest.FixtureRequest
 ) -> None:
     """Its own share of the requests fails until its alarm takes it out, and nobody else's. The next one is rolled out by a yes."""
     fault = declared(request)
-    team.mend()
-    team.begin_experiments()
     live = str(team.live())
     version, execution = team.under_review()
     with team.clients() as clients:
@@ -285,7 +258,7 @@ def test_a_version_is_tried_beside_the_one_that_serves_and_leaves_when_it_breaks
         time.sleep(1)
     assert team.live() == live
     assert faults.seen_beside(clients.since(began), number(live), silent) is fault.seen
-    require_told(team, fault, {PIPELINE: team.why(team.names.deploy_pipeline, execution)})
+    team.require_told(fault, {PIPELINE: team.why(team.names.deploy_pipeline, execution)})
     team.mend()
     version, execution = team.under_review()
     with team.clients() as clients:

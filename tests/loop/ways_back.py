@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from demo import loop
 from demo.clock import AccountClock, next_monday
 from demo.terminal import Terminal
@@ -21,6 +23,7 @@ from settings_schema import ModelNames, ServingNames
 from settings_schema.reading import read
 from tests.loop.clients import Clients
 from tests.loop.clone import ROOT, make_clone
+from tests.loop.faults import ALERTS, Fault, Seen, fault_of
 from tests.loop.person import Person, deploy
 
 MODELS = Path(__file__).with_name("ways") / "models"
@@ -39,6 +42,7 @@ _FAULT = """    file = Path({folder!r}, os.environ.get(live_metrics.VERSION, "no
     if kind == "slow":
         __import__("time").sleep(0.7)
 """
+_OF_A_VERSION = ("ModelPackageGroupName", "InferenceSpecification", "CustomerMetadataProperties", "ModelMetrics")
 _POLICY = re.compile(r"```json\n(\{\n  \"Version\".*?)```", re.DOTALL)
 
 
@@ -68,15 +72,8 @@ class Team:
 
     def register(self) -> str:
         """Another version, as the training pipeline registers one; its ARN."""
-        sagemaker = self.client("sagemaker")
         first = loop.versions(self.terminal, self.names)[-1]["ModelPackageArn"]
-        package = sagemaker.describe_model_package(ModelPackageName=first)
-        kept = ("ModelPackageGroupName", "InferenceSpecification", "CustomerMetadataProperties", "ModelMetrics")
-        known = {name: package[name] for name in kept if name in package}
-        for container in known["InferenceSpecification"]["Containers"]:
-            container.pop("ImageDigest", None)
-            container.pop("ModelDataETag", None)
-        return str(sagemaker.create_model_package(**known, ModelApprovalStatus="PendingManualApproval")["ModelPackageArn"])
+        return register(self.terminal, described(self.terminal, first))
 
     def under_review(self) -> tuple[str, str]:
         """A new version that waits for its second approval, on staging: its ARN and its execution."""
@@ -191,6 +188,14 @@ class Team:
             said = json.loads(message["Body"])
             self.told.append(f"{said.get('Subject', '')} {said['Message']}")
 
+    def require_told(self, fault: Fault, said: Mapping[str, str]) -> None:
+        """Each text where the page says that people read it. `said`: what could be read elsewhere than in the alerts."""
+        for where, text in fault.told:
+            if where == ALERTS:
+                self.hear(text)
+            else:
+                assert text in said[where], f"{where}: {said[where]}"
+
     def why(self, pipeline: str, execution: str) -> str:
         """What the failed action of an execution said, its build's log included."""
         for name, action in loop.actions(self.terminal, pipeline, execution).items():
@@ -213,7 +218,7 @@ class Team:
     def roll_back(self, *arguments: str) -> str:
         """By the engineer on call, with the permissions of docs/operations.md; what it printed."""
         command = ["python", "-m", "deploy_scripts.roll_back", "--model", self.names.model, "--reason", "broken", "--yes", *arguments]
-        return self.terminal.run("roll-back", command, cwd=self.person.clone, extra=self.on_call)
+        return self.terminal.run(f"roll-back-{self.names.model}", command, cwd=self.person.clone, extra=self.on_call)
 
     def wake(self) -> str:
         """What start_deployment says when it looks by itself, as its schedule has it."""
@@ -238,9 +243,44 @@ class Team:
         """Executions of the way back, newest first."""
         return loop.pipeline_executions(self.terminal, self.names.return_pipeline)
 
+    def how_the_last_return_ended(self) -> str:
+        execution = self.returns()[0]["pipelineExecutionId"]
+        status = loop.end_of_pipeline(self.terminal, self.names.return_pipeline, execution)
+        return status if status == "Succeeded" else f"{status}: {self.why(self.names.return_pipeline, execution)}"
+
+
+@dataclass(frozen=True)
+class Left:
+    """How a version was left: what clients saw, what the command printed, what is live, and how the return ended."""
+
+    seen: Seen | None
+    said: str
+    live: str | None
+    returned: str
+
+
+def declared(request: pytest.FixtureRequest) -> Fault:
+    """The fault whose scenario this test is."""
+    return fault_of(request.node.originalname)
+
 
 def number(version: str) -> str:
     return version.rsplit("/", 1)[-1]
+
+
+def described(terminal: Terminal, version: str) -> dict[str, Any]:
+    """What a version is registered with."""
+    package = terminal.client("sagemaker").describe_model_package(ModelPackageName=version)
+    for container in package["InferenceSpecification"]["Containers"]:
+        container.pop("ImageDigest", None)
+        container.pop("ModelDataETag", None)
+    return {name: package[name] for name in _OF_A_VERSION if name in package}
+
+
+def register(terminal: Terminal, version: Mapping[str, Any]) -> str:
+    """As the training pipeline does it; its ARN."""
+    made = terminal.client("sagemaker").create_model_package(**version, ModelApprovalStatus="PendingManualApproval")
+    return str(made["ModelPackageArn"])
 
 
 def start(directory: Path) -> Team:
@@ -258,25 +298,30 @@ def start(directory: Path) -> Team:
         (model,) = settings.models.values()
         names = model.names(settings.project)
         person = Person(terminal, clone, loop.Repository(terminal, settings, clone, directory / "clone.git"), settings.project.names)
-        person.change(_INFERENCE, _PREDICT, _PREDICT + _FAULT.format(folder=str(faults)))
+        make_breakable(person, faults)
         loop.bootstrap(terminal)
         deploy(terminal, directory / "cdk.out")
         loop.upload_data(terminal, model.name)
         person.build("First push")
         person.trained(names, [])
         speaking = (settings.project.names.foundation_stack, settings.production.names(settings.project).stack)
-        return Team(person, names, faults, _subscribe(terminal, speaking), _on_call(terminal, names))
+        return Team(person, names, faults, subscribe(terminal, names, speaking), on_call(terminal, names))
     except BaseException:
         terminal.close()
         raise
 
 
-def _subscribe(terminal: Terminal, stacks: Sequence[str]) -> str:
-    """Address of the queue that gets every alert of these stacks' topics."""
+def make_breakable(person: Person, faults: Path) -> None:
+    """What versions do from now on, a file in this folder decides that is named like one."""
+    person.change(_INFERENCE, _PREDICT, _PREDICT + _FAULT.format(folder=str(faults)))
+
+
+def subscribe(terminal: Terminal, names: ModelNames, stacks: Sequence[str]) -> str:
+    """Address of the queue that gets every alert of these stacks' topics, for those who look after a model."""
     sqs = terminal.client("sqs")
     allowed = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": allowed})
-    url = sqs.create_queue(QueueName="person", Attributes={"Policy": policy})["QueueUrl"]
+    url = sqs.create_queue(QueueName=f"people-of-{names.model}", Attributes={"Policy": policy})["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     for stack in stacks:
         terminal.client("sns").subscribe(TopicArn=terminal.outputs(stack)["AlertTopicArn"], Protocol="sqs", Endpoint=arn)
@@ -293,6 +338,7 @@ def documented_policy(names: ModelNames, account: str, region: str) -> str:
     policy, _ = documented_policies()
     for documented, here in (
         ("mlops--abalone--production", names.at("live").stack),
+        ("mlops--abalone", names.stack),
         ("mlops--", names.of_project.prefix),
         ("111122223333", account),
         ("eu-west-1", region),
@@ -301,17 +347,18 @@ def documented_policy(names: ModelNames, account: str, region: str) -> str:
     return str(policy)
 
 
-def _on_call(terminal: Terminal, names: ModelNames) -> dict[str, str]:
+def on_call(terminal: Terminal, names: ModelNames) -> dict[str, str]:
     """Exports of someone who may do that, and nothing else."""
     account = terminal.account
-    key = person_on_call(terminal.client("iam"), [documented_policy(names, account["account_id"], account["region"])])
+    documented = documented_policy(names, account["account_id"], account["region"])
+    key = person_on_call(terminal.client("iam"), [documented], f"on-call-{names.model}")
     return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
 
-def person_on_call(iam: Any, policies: Sequence[str]) -> Mapping[str, str]:
+def person_on_call(iam: Any, policies: Sequence[str], user: str = "on-call") -> Mapping[str, str]:
     """An access key of a user that has these policies only."""
-    iam.create_user(UserName="on-call")
+    iam.create_user(UserName=user)
     for number_of_policy, policy in enumerate(policies):
-        iam.put_user_policy(UserName="on-call", PolicyName=f"roll-back-{number_of_policy}", PolicyDocument=policy)
-    key: Mapping[str, str] = iam.create_access_key(UserName="on-call")["AccessKey"]
+        iam.put_user_policy(UserName=user, PolicyName=f"roll-back-{number_of_policy}", PolicyDocument=policy)
+    key: Mapping[str, str] = iam.create_access_key(UserName=user)["AccessKey"]
     return key

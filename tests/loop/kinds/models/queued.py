@@ -1,0 +1,32 @@
+"""Asked through a queue, and let in by two people."""
+
+from settings_schema import (
+    Algorithm,
+    Asynchronous,
+    BacklogScaling,
+    Categorical,
+    DataSet,
+    Model,
+    Numeric,
+    Problem,
+    Range,
+    Retraining,
+    Tuning,
+)
+
+MODEL = Model(
+    data=DataSet(
+        problem=Problem.REGRESSION,
+        target="weight",
+        numeric=(Numeric(name="length", minimum=0, maximum=2), Numeric(name="height", minimum=0, maximum=2)),
+        categorical=(Categorical(name="sex", values=("F", "I", "M")),),
+        metric="rmse",
+        threshold=0.5,
+    ),
+    algorithms=(Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": Range(low=0.01, high=10.0, log=True)}),),
+    tuning=Tuning(trials=1, parallel_trials=1),
+    retraining=Retraining(cron=None, quiet_hours=0),  # a busy machine takes days of the account's clock
+    serving={"try": Asynchronous(scaling=BacklogScaling(max_capacity=1)), "live": Asynchronous(scaling=BacklogScaling(max_capacity=1))},
+    monitoring=None,  # the watch has a journey of its own
+    approvers=2,
+)
