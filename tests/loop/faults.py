@@ -142,6 +142,14 @@ FAULTS = (
         ends=_AS_FAST,
     ),
     Fault(
+        "test_a_version_on_a_multi_model_fleet_that_answers_5xx_is_left_by_one_command",
+        "The live version of one of the models in a multi-model fleet's container answers 5xx",
+        "`roll_back`",
+        Seen.ERRORS,
+        ((ALERTS, "shop--loaded--live--server-errors--2"), (ALERTS, f"loaded: {_RETURNS}"), (COMMAND, "version 1 serves live again")),
+        ends=_AS_FAST,
+    ),
+    Fault(
         "test_a_version_behind_a_queue_that_fails_is_left_by_one_command",
         "The live version behind a queue answers 5xx, which its clients find at the failure location",
         "`roll_back`",

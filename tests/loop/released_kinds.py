@@ -1,4 +1,4 @@
-"""Three models of one project, each served by another kind of endpoint, with what clients and people do to them.
+"""Four models of one project, each served by another kind of endpoint, with what clients and people do to them.
 
 One is trained; the others are given its files as versions of their own. Each may be made to break at any moment, as in ways_back.py.
 In: a directory. Out: a `Team` by the name of its model. Used by test_released_kinds.py.
@@ -20,16 +20,17 @@ import boto3
 from demo import loop
 from demo.clock import AccountClock, next_monday
 from demo.terminal import Terminal
-from settings_schema import ModelNames
+from deploy_scripts.way_back import DEPLOYED
+from settings_schema import ModelNames, ServingNames
 from settings_schema.reading import Settings, read
 from tests.loop import ways_back
 from tests.loop.clients import Clients, Request
 from tests.loop.clone import ROOT, make_clone
 from tests.loop.person import Person, deploy
-from tests.loop.ways_back import SPEED, Team
+from tests.loop.ways_back import SPEED, Team, number
 
 KINDS = Path(__file__).with_name("kinds")
-IDLE, QUEUED, SHARED = "idle", "queued", "shared"
+IDLE, QUEUED, SHARED, LOADED = "idle", "queued", "shared", "loaded"
 ROW = b"0.455,0.095,M"
 _COLUMNS = ("sex", "length", "height", "weight")
 #: An answer out of the queue does not say which version gave it.
@@ -38,9 +39,21 @@ _ANSWER_SECONDS = 30
 
 
 class CalmClients(Clients):
-    """Of one model among three that are asked at once: what they ask costs more than what is under test."""
+    """Of one model among four that are asked at once: what they ask costs more than what is under test."""
 
     pause_seconds = 0.5
+
+
+class LoadedClients(CalmClients):
+    """Look up which archive they are to ask for, before each request."""
+
+    def __init__(self, terminal: Terminal, names: ServingNames) -> None:
+        super().__init__(terminal.client("sagemaker-runtime"), names.fleet("tiny").endpoint, ROW)
+        self._ssm, self._parameter = terminal.client("ssm"), names.target_parameter
+
+    def _one(self) -> Request:
+        self._asked["TargetModel"] = self._ssm.get_parameter(Name=self._parameter)["Parameter"]["Value"]
+        return super()._one()
 
 
 class QueuedClients(CalmClients):
@@ -139,7 +152,20 @@ class SharedTeam(Team):
         return CalmClients(self.client("sagemaker-runtime"), fleet, ROW, InferenceComponentName=self.production.component)
 
 
-_TEAMS: Mapping[str, type[Team]] = {IDLE: ServerlessTeam, QUEUED: QueuedTeam, SHARED: SharedTeam}
+class LoadedTeam(Team):
+    """An alarm of its endpoint is that of one version."""
+
+    def live(self) -> str | None:
+        return self.terminal.outputs(self.production.stack)[DEPLOYED]
+
+    def alarm(self, what: str, state: str) -> None:
+        super().alarm(f"{what}--{number(str(self.live()))}", state)
+
+    def clients(self) -> Clients:
+        return LoadedClients(self.terminal, self.production)
+
+
+_TEAMS: Mapping[str, type[Team]] = {IDLE: ServerlessTeam, QUEUED: QueuedTeam, SHARED: SharedTeam, LOADED: LoadedTeam}
 
 
 def start(directory: Path) -> dict[str, Team]:
@@ -182,7 +208,7 @@ def _teams(person: Person, settings: Settings, faults: Path) -> dict[str, Team]:
     terminal, project = person.terminal, settings.project
     names = {name: model.names(project) for name, model in settings.models.items()}
     trained = person.trained(names[IDLE], [])
-    for name in (QUEUED, SHARED):
+    for name in (QUEUED, SHARED, LOADED):
         register_as(person, trained, names[IDLE], names[name])
     speaking = (project.names.foundation_stack, settings.production.names(project).stack)
     return {

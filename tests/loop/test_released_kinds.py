@@ -1,4 +1,4 @@
-"""A serverless, an asynchronous and a component model go through their whole pipelines under traffic, and back from a version that breaks.
+"""Models that are not on instances of their own go through their whole pipelines under traffic, and back from a version that breaks.
 
 Side by side, each through its own gates. What it claims of faults stands in faults.py, of which docs/faults.md is made.
 """
@@ -18,7 +18,7 @@ from demo.side_by_side import side_by_side
 from tests.loop import faults, released_kinds
 from tests.loop.clients import Request, failed
 from tests.loop.faults import COMMAND, PIPELINE
-from tests.loop.released_kinds import ANY_VERSION, IDLE, QUEUED, SHARED, QueuedTeam
+from tests.loop.released_kinds import ANY_VERSION, IDLE, LOADED, QUEUED, SHARED, QueuedTeam
 from tests.loop.ways_back import ERRORS, SERVER_ERRORS, Left, Team, declared, number
 
 FIRST, SECOND = "1", "2"
@@ -103,7 +103,7 @@ def test_a_second_version_of_no_kind_loses_a_request(teams: Mapping[str, Team], 
     assert {name: number(version) for name, version in second.live.items()} == dict.fromkeys(teams, SECOND)
     assert [request for requests in second.requests.values() for request in failed(requests)] == []
     answered = {name: {item.version for item in requests} for name, requests in second.requests.items()}
-    assert answered == {IDLE: {FIRST, SECOND}, SHARED: {FIRST, SECOND}, QUEUED: {ANY_VERSION}}
+    assert answered == {IDLE: {FIRST, SECOND}, SHARED: {FIRST, SECOND}, LOADED: {FIRST, SECOND}, QUEUED: {ANY_VERSION}}
 
 
 def test_who_pushed_the_commit_does_not_let_a_version_in(
@@ -168,6 +168,12 @@ def test_a_version_on_a_fleet_that_answers_5xx_is_left_by_one_command(
     require_left(teams, first, left, SHARED, request)
 
 
+def test_a_version_on_a_multi_model_fleet_that_answers_5xx_is_left_by_one_command(
+    teams: Mapping[str, Team], first: Released, left: dict[str, Left], request: pytest.FixtureRequest
+) -> None:
+    require_left(teams, first, left, LOADED, request)
+
+
 def test_a_version_behind_a_queue_that_fails_is_left_by_one_command(
     teams: Mapping[str, Team], first: Released, left: dict[str, Left], request: pytest.FixtureRequest
 ) -> None:
@@ -175,7 +181,7 @@ def test_a_version_behind_a_queue_that_fails_is_left_by_one_command(
     require_left(teams, first, left, QUEUED, request)
 
 
-@pytest.mark.parametrize("name", [QUEUED, SHARED])
+@pytest.mark.parametrize("name", [QUEUED, SHARED, LOADED])
 def test_what_the_engineer_on_call_needs_is_what_the_document_says(left: dict[str, Left], name: str) -> None:
     assert "with these credentials" not in left[name].said
     assert "could not be asked" not in left[name].said
