@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from demo import loop
-from tests.loop import faults, ways_back
+from tests.loop import faults, trial, ways_back
 from tests.loop.faults import COMMAND, PIPELINE, STATUS
 from tests.loop.ways_back import ERRORS, LATENCY, SERVER_ERRORS, SLOW, Left, Team, declared, number
 
@@ -268,3 +268,24 @@ def test_a_version_is_tried_beside_the_one_that_serves_and_leaves_when_it_breaks
         assert team.let_in(execution) == "Succeeded", team.why(team.names.deploy_pipeline, execution)
     assert (team.live(), team.variants()) == (version, {"AllTraffic": 1.0})
     assert not any(item.error for item in clients.requests)
+
+
+def test_truths_are_counted_while_a_version_is_tried_and_a_return_ends_the_experiment(team: Team, first: str, experiments: None) -> None:
+    """The return waits for nobody: it takes the challenger out with the version that is left, and answers the review."""
+    version, execution = team.under_review()
+    with team.clients() as clients:
+        team.answer(execution, "Approved")
+        clients.wait_for("an answer of the challenger", lambda item: item.version == number(version), time.monotonic())
+    known = trial.labelled(team, 40)
+    assert (known["labels"]["champion"] + known["labels"]["challenger"], known["decided"]) == (40, False)
+    assert 0 < known["labels"]["challenger"] < 40
+    with team.clients() as clients:
+        team.reject(str(team.live()))
+        assert loop.end_of_pipeline(team.terminal, team.names.deploy_pipeline, execution) == "Failed"
+        assert team.how_the_last_return_ended() == "Succeeded"
+        left = time.monotonic()
+        time.sleep(1)
+    assert "production went back to an earlier version meanwhile" in team.why(team.names.deploy_pipeline, execution)
+    assert (team.live(), team.variants()) == (first, {"AllTraffic": 1.0})
+    assert not any(item.error for item in clients.requests)
+    assert {item.version for item in clients.since(left)} == {number(first)}
