@@ -18,8 +18,11 @@ from build_scripts.command_line import ProblemError, add_model_option, parser, r
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version
 from deploy_scripts.environment_place import EnvironmentPlace, Role
+from deploy_scripts.live_endpoint import version_behind
 from deploy_scripts.served import version_served
-from settings_schema import Batch
+from deploy_scripts.way_back import live_version
+from settings_schema import Batch, Member, ServingNames
+from settings_schema.serving import OnEndpoint
 
 
 def request(project: ProjectEnvironment, version: Version, count: int, content_type: str) -> bytes:
@@ -44,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         raise ProblemError(f"model {model.name} has no endpoint in {environment.name}: models/ says Batch; {asked}")
     project = ProjectEnvironment(settings.project)
     place = EnvironmentPlace(project, environment, Role.LOOKUP)
-    version = version_served(place.client("sagemaker"), project, model.names(settings.project).at(environment.name), serving)
+    version = _served(project, place, model.names(settings.project).at(environment.name), serving)
     body = request(project, version, given.rows, given.content_type)
     if given.output is None:
         sys.stdout.write(body.decode())
@@ -53,6 +56,16 @@ def main(arguments: Sequence[str]) -> int:
     given.output.write_bytes(body)
     print(f"{given.output}: {given.rows} row{'s' if given.rows > 1 else ''} as {given.content_type}")
     return 0
+
+
+def _served(project: ProjectEnvironment, place: EnvironmentPlace, names: ServingNames, serving: OnEndpoint) -> Version:
+    """Of a member, what its clients are told: the endpoint is the fleet's."""
+    if not isinstance(serving, Member):
+        return version_served(place.client("sagemaker"), project, names, serving)
+    live = live_version(project, place, names)
+    if live is None:
+        raise ProblemError(f"stack {names.stack} tells clients of no version; deploy it, or name another with --model and --environment")
+    return version_behind(project, live, f"stack {names.stack}")
 
 
 def _options() -> argparse.ArgumentParser:

@@ -10,9 +10,9 @@ import pytest
 
 from build_scripts.command_line import run
 from deploy_scripts import example_request
-from settings_schema import Categorical, Component, DataSet, Numeric, Problem
+from settings_schema import Categorical, Component, DataSet, Member, Numeric, Problem
 from tests.unit import script_account
-from tests.unit.script_account import MODEL, NAMES, PRODUCTION, SETTINGS, STAGING, ScriptAccount, set_values
+from tests.unit.script_account import MODEL, NAMES, PACKAGE, PRODUCTION, SETTINGS, STAGING, ScriptAccount, set_values
 
 SHOPS = DataSet(
     problem=Problem.REGRESSION,
@@ -49,6 +49,21 @@ def test_of_a_model_on_a_fleet_it_is_a_row_of_the_version_behind_its_component(
     assert run(example_request.main, []) == 2
     assert f"component {live.component} does not exist" in capsys.readouterr().err
     account.sagemaker.put_on_fleet(live.component, live.fleet("small").endpoint, 4)
+    assert run(example_request.main, []) == 0
+    assert capsys.readouterr().out == ',"Bogotá, D.C."\n'
+
+
+def test_of_a_member_it_is_a_row_of_the_version_that_clients_are_told_of(
+    account: ScriptAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live = NAMES.at(PRODUCTION.name)
+    loaded = MODEL.but(serving={**MODEL.serving, PRODUCTION.name: Member(fleet="tiny")})
+    set_values(monkeypatch, replace(SETTINGS, models={**SETTINGS.models, loaded.name: loaded}))
+    account.sagemaker.endpoints.clear()
+    assert run(example_request.main, []) == 2
+    assert f"stack {live.stack} tells clients of no version" in capsys.readouterr().err
+    told = [{"OutputKey": "DeployedModelPackageArn", "OutputValue": f"{PACKAGE}/4"}]
+    account.cloudformation.described[live.stack] = {"StackName": live.stack, "StackStatus": "UPDATE_COMPLETE", "Outputs": told}
     assert run(example_request.main, []) == 0
     assert capsys.readouterr().out == ',"Bogotá, D.C."\n'
 
