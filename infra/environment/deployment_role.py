@@ -103,10 +103,18 @@ class EndpointDeploymentRole(DeploymentRole):
             for what in (*ROLLBACK, *CHALLENGER, *OTHERS, OF_ANY_VERSION, LOAD, FIRST, *_OF_WATCH)
         ]
         self.allow("Alarms", [f"cloudwatch:{verb}" for verb in _TAGGING], alarms)  # the alarms themselves are made with TryScaling
-        self._log(*self._log_groups())
+        self._log(self._names.log_group, self._names.component_log_group)
+        self._leave_fleet()
 
-    def _log_groups(self) -> list[str]:
-        return [self._names.log_group]
+    def _leave_fleet(self) -> None:
+        """What the model had on a fleet, if it was on one: CloudFormation takes it away once an endpoint of its own serves.
+
+        Without this a component would stay, and cost: what the clean-up of an update cannot delete, CloudFormation leaves and forgets.
+        """
+        component = self._place.sagemaker("inference-component", self._names.component)
+        self.allow("LeftComponent", [f"sagemaker:{verb}InferenceComponent" for verb in ("Describe", "Delete")], [component])
+        target = self._place.arn("ssm", f"parameter{self._names.target_parameter}")
+        self.allow("LeftTarget", ["ssm:GetParameters", "ssm:DeleteParameter"], [target])
 
     def _host(self) -> None:
         actions = [f"sagemaker:{verb}Endpoint" for verb in ("Create", "Update")]
@@ -151,14 +159,11 @@ class ComponentDeploymentRole(EndpointDeploymentRole):
         component = self._place.sagemaker("inference-component", self._names.component)
         # Authorised on the endpoint, too: CreateInferenceComponent of the Service Authorization Reference.
         self.allow("Component", ["sagemaker:CreateInferenceComponent"], [component, self._place.sagemaker("endpoint", fleet.endpoint)])
-        verbs = ("UpdateInferenceComponent", "UpdateInferenceComponentRuntimeConfig", "DescribeInferenceComponent")
-        actions = [f"sagemaker:{verb}" for verb in (*verbs, "DeleteInferenceComponent", "AddTags", "DeleteTags", "ListTags")]
+        verbs = ("UpdateInferenceComponent", "UpdateInferenceComponentRuntimeConfig", "AddTags", "DeleteTags", "ListTags")
+        actions = [f"sagemaker:{verb}" for verb in verbs]
         self.allow("OwnComponent", actions, [component])
         tried = [f"sagemaker:{verb}" for verb in ("DescribeInferenceComponent", "UpdateInferenceComponentRuntimeConfig")]
         self.allow("TryScalingCopies", tried, ["*"])  # as TryScaling
-
-    def _log_groups(self) -> list[str]:
-        return [*super()._log_groups(), self._names.component_log_group]
 
 
 class MemberDeploymentRole(EndpointDeploymentRole):
@@ -166,7 +171,7 @@ class MemberDeploymentRole(EndpointDeploymentRole):
 
     def __init__(self, scope: Construct, construct_id: str, **given: object) -> None:
         super().__init__(scope, construct_id, **given)
-        verbs = ("PutParameter", "GetParameters", "DeleteParameter", "AddTagsToResource", "RemoveTagsFromResource", "ListTagsForResource")
+        verbs = ("PutParameter", "AddTagsToResource", "RemoveTagsFromResource", "ListTagsForResource")
         self.allow("Told", [f"ssm:{verb}" for verb in verbs], [self._place.arn("ssm", f"parameter{self._names.target_parameter}")])
         alarms = [self._place.alarm(self._names.alarm(what)) for what in OF_ANY_MEMBER]
         self.allow("AlarmsOfVersions", [f"cloudwatch:{verb}" for verb in _TAGGING], alarms)

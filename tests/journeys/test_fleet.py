@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from local_account.account import Account
 from local_account.context import AccountSettings
 from packages.local_account.tests.endpoint_models import ENVIRONMENT
-from settings_schema import Component, CopyScaling, Fleet, Instances, Rollout, Routing
+from settings_schema import Autoscaling, Component, CopyScaling, Endpoint, Fleet, Instances, Rollout, Routing
 from tests.example_models import ABALONE, PRODUCTION, SETTINGS, STAGING
 from tests.infra.cases import named, synthesize
 from tests.journeys.test_kinds import ROW, SPEED, Deployed, bootstrap, eventually, score
@@ -148,3 +148,25 @@ def test_without_requests_no_copy_and_no_instance_runs_and_the_next_request_star
     eventually(lambda: component(deployed, "houses")["RuntimeConfig"]["CurrentCopyCount"] > 0, "a copy")
     assert ask(deployed, "houses") == 30.0
     assert component(deployed, "boats")["RuntimeConfig"]["CurrentCopyCount"] == 0
+
+
+def test_a_model_leaves_the_fleet_for_an_endpoint_of_its_own_and_nothing_of_it_stays_there(
+    deployed: Deployed, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The last one here: its role takes away what another kind of serving had made."""
+    own = Endpoint(initial_instance_count=2, autoscaling=Autoscaling(min_capacity=2, max_capacity=4))
+    moved = HOUSES.but(serving={**SERVING, PRODUCTION.name: own})
+    _, templates = synthesize(replace(VALUES, models=named(BOATS, moved)), tmp_path_factory.mktemp("cdk.out"))
+    deployed.templates.update(templates)
+    deployed.stack(PRODUCTION.names(VALUES.project).stack)
+    names, package = NAMES["houses"], deployed.packages[2 * list(NAMES).index("houses")]
+    deployed.stack(names.stack, names.deployment_role, ModelPackageArn=package, ModelVersion="1")
+    answer = deployed.client("sagemaker-runtime").invoke_endpoint(EndpointName=names.endpoint, Body=ROW, ContentType="text/csv")
+    assert score(answer["Body"].read()) == 6.0
+    left = deployed.client("sagemaker").list_inference_components(EndpointNameEquals=ENDPOINT)["InferenceComponents"]
+    assert [item["InferenceComponentName"] for item in left] == [NAMES["boats"].component]
+    policies = deployed.client("application-autoscaling").describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    of_houses = {policy["ResourceId"] for policy in policies if names.component in policy["PolicyName"]}
+    assert of_houses == {f"endpoint/{names.endpoint}/variant/AllTraffic"}
+    resources = deployed.client("cloudformation").describe_stack_resources(StackName=names.stack)["StackResources"]
+    assert not [item for item in resources if item["ResourceStatus"].endswith("FAILED")]

@@ -69,7 +69,10 @@ class ScalingPolicy(ResourceType):
 
     def delete(self, physical_id: str, properties: Properties) -> None:
         client = self.client("application-autoscaling")
-        client.delete_scaling_policy(PolicyName=_policy_name(physical_id), **self._target(properties))
+        try:
+            client.delete_scaling_policy(PolicyName=_policy_name(physical_id), **self._target(properties))
+        except client.exceptions.ObjectNotFoundException:
+            return  # it went with its target
 
     def _put(self, name: str, properties: Properties) -> str:
         client = self.client("application-autoscaling")
