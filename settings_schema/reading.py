@@ -10,8 +10,9 @@ import importlib.util
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TypeVar
 
 from settings_schema.errors import SettingsError, require, shown
@@ -96,9 +97,16 @@ def read(root: Path = ROOT) -> Settings:
     )
 
 
+class _Fresh(SourceFileLoader):
+    """Bytecode that is kept knows a file by its size and the second of its change: of two edits in one second it would be the first."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _run(file: Path, name: str) -> ModuleType:
     """The file's values. By its path, so that nothing else of the same name is taken for it."""
-    specification = importlib.util.spec_from_file_location(name, file)
+    specification = importlib.util.spec_from_file_location(name, file, loader=_Fresh(name, str(file)))
     assert specification is not None and specification.loader is not None  # noqa: S101 - a .py file has both
     module = importlib.util.module_from_spec(specification)
     try:

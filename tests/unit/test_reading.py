@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,16 @@ def test_fleets_are_there_by_name_and_a_project_without_any_says_nothing(project
     assert read(project).fleets == {}
     (project / "settings.py").write_text(SETTINGS + FLEET)
     assert read(project).fleets["small"].instances["try"].min_count == 0
+
+
+def test_of_two_edits_in_one_second_the_second_is_read(project):
+    file = project / "settings.py"
+    file.write_text(SETTINGS.replace('"small"', '"zzzzz"'))
+    was = file.stat()
+    assert read(project).project.name == "zzzzz"
+    file.write_text(SETTINGS)
+    os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert read(project).project.name == "small"
 
 
 def on_fleet(project: Path, reserved: str, *, models: int = 1, most: int = 1) -> None:
