@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from capacity.sharing import Size, instances_needed, size_of
 from settings_schema.component import Component
 from settings_schema.errors import require
-from settings_schema.fleet import Fleet, Instances
+from settings_schema.fleet import Fleet, Instances, MultiModelFleet
+from settings_schema.member import Member
 from settings_schema.model import Model
 
 
@@ -35,6 +36,18 @@ def require_room(models: Iterable[Model], fleet: Fleet) -> None:
         for name, component in components.items():
             _require_fits(f"models/{name.replace('-', '_')}.py: Model.serving[{environment!r}]", component, size, instances, fleet)
         _require_enough(f"settings.py: Fleet({fleet.name!r}).instances[{environment!r}].max_count", components, size, instances)
+
+
+def require_members_fit(models: Iterable[Model], fleet: MultiModelFleet) -> None:
+    """Nothing is reserved, and what is not asked is unloaded; but each must fit when it is. Raises SettingsError."""
+    for environment, instances in fleet.instances.items():
+        size = size_of(instances.instance_type)
+        for model in models if size else ():
+            member = model.serving[environment]
+            if size and isinstance(member, Member) and member.fleet == fleet.name:
+                where = f"models/{model.name.replace('-', '_')}.py: Model.serving[{environment!r}].memory_mb"
+                allowed = f"at most {size.memory_mb}, what one {instances.instance_type} of the fleet {fleet.name!r} has"
+                require(member.memory_mb <= size.memory_mb, where, member.memory_mb, allowed)
 
 
 def _require_fits(where: str, component: Component, size: Size, instances: Instances, fleet: Fleet) -> None:

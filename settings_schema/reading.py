@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from settings_schema.errors import SettingsError, require, shown
 from settings_schema.fleet import Fleet, Fleets, MultiModelFleet, OnFleet
-from settings_schema.fleet_room import require_room
+from settings_schema.fleet_room import require_members_fit, require_room
 from settings_schema.model import LONGEST_NAME, Model, check_name
 from settings_schema.project import Environment, Prices, Project, Source
 from settings_schema.serverless import EXCLUDED, Serverless
@@ -85,8 +85,11 @@ def read(root: Path = ROOT) -> Settings:
     _require_home(project, environments)
     fleets = _fleets(values, environments)
     models = [_model(file, environments, fleets) for file in sorted((root / "models").glob("[!_]*.py"))]
-    for fleet in (item for item in fleets.values() if isinstance(item, Fleet)):
-        require_room(models, fleet)
+    for fleet in fleets.values():
+        if isinstance(fleet, Fleet):
+            require_room(models, fleet)
+        else:
+            require_members_fit(models, fleet)
     return Settings(
         project=project,
         environments=environments,

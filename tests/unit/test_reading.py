@@ -174,6 +174,19 @@ def test_what_has_no_place_on_its_fleet_is_refused_before_anything_is_deployed(p
     assert message in str(raised.value)
 
 
+def test_a_member_that_is_larger_than_an_instance_is_refused(project):
+    kinds = "from settings_schema import MemberInstances, MultiModelFleet"
+    fleet = f'{kinds}\nFLEETS = (MultiModelFleet(name="tiny", instances={{"try": MemberInstances()}}),)'
+    (project / "settings.py").write_text(f"{SETTINGS}\n{fleet}\n")
+    text = MODEL.replace("Batch, DataSet", "Endpoint, Member, DataSet").replace("Batch()}", "Endpoint()}")
+    file = project / "models" / "fish.py"
+    file.write_text(text.replace('"try": Batch()', '"try": Member(fleet="tiny", memory_mb=8192)'))
+    assert len(read(project).models) == 1
+    file.write_text(text.replace('"try": Batch()', '"try": Member(fleet="tiny", memory_mb=8193)'))
+    with pytest.raises(SettingsError, match=r"memory_mb is 8193; allowed: at most 8192, what one ml\.m5\.large of the fleet 'tiny' has"):
+        read(project)
+
+
 def test_a_fleet_may_be_full_but_for_the_copies_that_a_release_needs(project):
     on_fleet(project, "cpu_cores=0.5", models=3)
     assert len(read(project).models) == 3
