@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "faults.md"
-SCENARIOS = tuple(ROOT / "tests" / "loop" / f"test_{name}.py" for name in ("ways_back", "released_kinds"))
+SCENARIOS = tuple(ROOT / "tests" / "loop" / f"test_{name}.py" for name in ("ways_back", "tried_versions", "released_kinds"))
 MEASURED = ROOT / "benchmarks" / "results" / "ways_back.json"
 _SLOW_SECONDS = 0.5
 
@@ -122,7 +122,7 @@ FAULTS = (
         "A version answers 5xx in an [experiment](experiments.md) beside the one that serves",
         "Nothing: its own alarm ends the experiment",
         Seen.SHARE,
-        ((ALERTS, "shop--abalone--live--challenger-5xx is in ALARM: the experiment with version"), (PIPELINE, "stays")),
+        ((ALERTS, "shop--compared--live--challenger-5xx is in ALARM: the experiment with version"), (PIPELINE, "stays")),
         ends="With its alarm, after two of three minutes: its weight is 0 at once, then it is taken out.",
     ),
     Fault(
@@ -215,7 +215,8 @@ _HEAD = """# Faults
 
 What happens when a version breaks, and on the ways back from it ([day to day](operations.md#ways-back)). Each line is a
 scenario of the local account under steady traffic: a team `shop` with a model `abalone` on
-[instances](../tests/loop/test_ways_back.py), and with `idle`, `queued` and `shared`, which are served in
+[instances](../tests/loop/test_ways_back.py), with `shadowed` and `compared`, whose versions are
+[tried first](../tests/loop/test_tried_versions.py), and with `idle`, `queued`, `shared` and `loaded`, which are served in
 [other ways](../tests/loop/test_released_kinds.py). In `live` version 1 has served before the one that breaks. What clients got and what
 people were told is asserted there; the seconds are [measured](../benchmarks/README.md). `make faults` writes this page, and a test fails
 when it is another one.

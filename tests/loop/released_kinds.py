@@ -82,7 +82,7 @@ class QueuedClients(CalmClients):
                 return Request(sent, time.monotonic(), version=ANY_VERSION)
             if (said := self._content(failure)) is not None:
                 return Request(sent, time.monotonic(), error=said.decode())
-            time.sleep(0.1)
+            time.sleep(0.25)
         return Request(sent, time.monotonic(), error=f"neither an answer nor a failure within {_ANSWER_SECONDS} s")
 
     def _content(self, key: str) -> bytes | None:
@@ -168,13 +168,16 @@ class LoadedTeam(Team):
 _TEAMS: Mapping[str, type[Team]] = {IDLE: ServerlessTeam, QUEUED: QueuedTeam, SHARED: SharedTeam, LOADED: LoadedTeam}
 
 
-def start(directory: Path) -> dict[str, Team]:
-    """An account in which each model has a first version, before anybody has approved anything."""
+def start(directory: Path, folder: Path = KINDS, teams: Mapping[str, type[Team]] = _TEAMS) -> dict[str, Team]:
+    """An account in which each model has a first version, before anybody has approved anything.
+
+    `folder`: of the models' files, over those of the clone; `teams`: by the name of the model, of which the first is trained.
+    """
     clone, faults, file = directory / "clone", directory / "faults", directory / "weights.csv"
     faults.mkdir(parents=True)
     make_clone(clone)
     shutil.rmtree(clone / "models")
-    shutil.copytree(KINDS, clone, dirs_exist_ok=True)
+    shutil.copytree(folder, clone, dirs_exist_ok=True)
     terminal = Terminal(clone, directory, tools=ROOT)
     try:
         terminal.start_account(speed=SPEED)
@@ -187,9 +190,9 @@ def start(directory: Path) -> dict[str, Team]:
         loop.bootstrap(terminal)
         deploy(terminal, directory / "cdk.out")
         write_weights(file)
-        loop.upload_data(terminal, IDLE, file)
+        loop.upload_data(terminal, next(iter(teams)), file)
         person.build("First push")
-        return _teams(person, settings, faults)
+        return _teams(person, settings, faults, teams)
     except BaseException:
         terminal.close()
         raise
@@ -206,15 +209,16 @@ def write_weights(file: Path) -> None:
             writer.writerow([chance.choice("MFI"), f"{length:.3f}", f"{height:.3f}", f"{2 * length + height + chance.gauss(0, 0.05):.3f}"])
 
 
-def _teams(person: Person, settings: Settings, faults: Path) -> dict[str, Team]:
+def _teams(person: Person, settings: Settings, faults: Path, teams: Mapping[str, type[Team]]) -> dict[str, Team]:
     terminal, project = person.terminal, settings.project
     names = {name: model.names(project) for name, model in settings.models.items()}
-    trained = person.trained(names[IDLE], [])
-    for name in (QUEUED, SHARED, LOADED):
-        register_as(person, trained, names[IDLE], names[name])
+    first, *others = teams
+    trained = person.trained(names[first], [])
+    for name in others:
+        register_as(person, trained, names[first], names[name])
     speaking = (project.names.foundation_stack, settings.production.names(project).stack)
     return {
-        name: _TEAMS[name](person, each, faults, ways_back.subscribe(terminal, each, speaking), ways_back.on_call(terminal, each))
+        name: teams[name](person, each, faults, ways_back.subscribe(terminal, each, speaking), ways_back.on_call(terminal, each))
         for name, each in names.items()
     }
 

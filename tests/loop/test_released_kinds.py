@@ -127,10 +127,10 @@ def test_one_person_is_not_two(teams: Mapping[str, Team], second: Released, requ
 def left(teams: Mapping[str, Team], second: Released) -> dict[str, Left]:
     """How each version 2 was left once its alarm was on: the serverless one by a rejection, the others by the command."""
     done: dict[str, Left] = {}
-    teams[IDLE].breaks(second.live[IDLE], ERRORS)  # and the others', which have the same number
 
     def leave(name: str, team: Team) -> None:
         good = ANY_VERSION if name == QUEUED else FIRST
+        team.breaks(second.live[name], ERRORS)
         with team.clients() as clients:
             team.alarm(SERVER_ERRORS, "ALARM")
             began = time.monotonic()

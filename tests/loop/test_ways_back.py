@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from demo import loop
-from tests.loop import faults, trial, ways_back
+from tests.loop import faults, ways_back
 from tests.loop.faults import COMMAND, PIPELINE, STATUS
 from tests.loop.ways_back import ERRORS, LATENCY, SERVER_ERRORS, SLOW, Left, Team, declared, number
 
@@ -194,98 +194,3 @@ def test_of_two_versions_that_are_approved_at_once_only_the_newer_one_asks(
     team.require_told(fault, {PIPELINE: team.stopped_because(overtaken)})
     for version in (newer, older):  # which closes the review, behind which whatever comes would queue
         team.reject(version)
-
-
-# ------------------------------------------------------------------------------------------------- in production's shadow
-
-
-def test_a_version_that_breaks_in_production_s_shadow_reaches_nobody(
-    team: Team, first: str, left_by_rejection: Left, request: pytest.FixtureRequest
-) -> None:
-    """It breaks once staging has verified it. Whoever is asked for production reads it, and nothing is left of it when they are."""
-    fault = declared(request)
-    team.begin_shadow()
-    assert team.live() == first
-    version = team.register()
-    with team.clients() as clients:
-        execution = team.person.approve(team.names, version)
-        loop.wait_for("the shadow", lambda: loop.actions(team.terminal, team.names.deploy_pipeline, execution).get("Staging/Shadow"))
-        team.breaks(version, ERRORS)
-        waiting_for = loop.wait_for("the review", lambda: team.person.waiting_or_ended(team.names, execution))
-    assert isinstance(waiting_for, dict), team.why(team.names.deploy_pipeline, execution)
-    assert faults.seen(clients.requests, number(first), number(version)) is fault.seen
-    assert {(item.version, item.error) for item in clients.requests} == {(number(first), "")}
-    assert team.in_shadow() == []
-    found = team.comparison(version)
-    assert (found["compared"], found["production"]) == (True, int(number(first))) and "server-errors" in found["would_undo"]
-    copied, asked = (found["requests"][name] for name in ("shadow", "production"))
-    assert copied > 0 and abs(copied - asked) <= 12, "but for those under way when a minute ended"
-    assert (found["errors"]["shadow"]["5xx"], found["errors"]["production"]["5xx"], found["answers"]["rows"]) == (copied, 0, 0)
-    team.require_told(fault, {})
-    team.answer(execution, "Rejected")
-
-
-# ---------------------------------------------------------------------------------------------------- in an experiment
-
-
-@pytest.fixture(scope="module")
-def experiments(team: Team, left_by_rejection: Left) -> None:
-    team.mend()
-    team.begin_experiments()
-
-
-def test_a_version_is_tried_beside_the_one_that_serves_and_leaves_when_it_breaks(
-    team: Team, experiments: None, request: pytest.FixtureRequest
-) -> None:
-    """Its own share of the requests fails until its alarm takes it out, and nobody else's. The next one is rolled out by a yes."""
-    fault = declared(request)
-    live = str(team.live())
-    version, execution = team.under_review()
-    with team.clients() as clients:
-        team.answer(execution, "Approved")
-        began = clients.wait_for("an answer of the challenger", lambda item: item.version == number(version), time.monotonic()).ended
-        time.sleep(5)
-        both = clients.since(began)
-        assert {item.version for item in both} == {number(live), number(version)}
-        assert 0.1 < sum(item.version == number(version) for item in both) / len(both) < 0.4
-        refused = team.try_beside(team.register())
-        assert f"version {number(version)} is in an experiment with version {number(live)}, and there is one at a time" in refused
-        assert not any(item.error for item in clients.requests)
-        team.breaks(version, ERRORS)
-        assert loop.end_of_pipeline(team.terminal, team.names.deploy_pipeline, execution) == "Failed"
-        loop.wait_for("it to leave", lambda: team.variants() == {"AllTraffic": 1.0} or None)
-        silent = time.monotonic()
-        time.sleep(1)
-    assert team.live() == live
-    assert faults.seen_beside(clients.since(began), number(live), silent) is fault.seen
-    team.require_told(fault, {PIPELINE: team.why(team.names.deploy_pipeline, execution)})
-    team.mend()
-    version, execution = team.under_review()
-    with team.clients() as clients:
-        team.answer(execution, "Approved")
-        clients.wait_for("an answer of the challenger", lambda item: item.version == number(version), time.monotonic())
-        assert any(f"version {number(version)} beside version {number(live)}" in item["what"] for item in team.status()["waiting"])
-        assert team.let_in(execution) == "Succeeded", team.why(team.names.deploy_pipeline, execution)
-    assert (team.live(), team.variants()) == (version, {"AllTraffic": 1.0})
-    assert not any(item.error for item in clients.requests)
-
-
-def test_truths_are_counted_while_a_version_is_tried_and_a_return_ends_the_experiment(team: Team, first: str, experiments: None) -> None:
-    """The return waits for nobody: it takes the challenger out with the version that is left, and answers the review."""
-    version, execution = team.under_review()
-    with team.clients() as clients:
-        team.answer(execution, "Approved")
-        clients.wait_for("an answer of the challenger", lambda item: item.version == number(version), time.monotonic())
-    known = trial.labelled(team, 40)
-    assert (known["labels"]["champion"] + known["labels"]["challenger"], known["decided"]) == (40, False)
-    assert 0 < known["labels"]["challenger"] < 40
-    with team.clients() as clients:
-        team.reject(str(team.live()))
-        assert loop.end_of_pipeline(team.terminal, team.names.deploy_pipeline, execution) == "Failed"
-        assert team.how_the_last_return_ended() == "Succeeded"
-        left = time.monotonic()
-        time.sleep(1)
-    assert "production went back to an earlier version meanwhile" in team.why(team.names.deploy_pipeline, execution)
-    assert (team.live(), team.variants()) == (first, {"AllTraffic": 1.0})
-    assert not any(item.error for item in clients.requests)
-    assert {item.version for item in clients.since(left)} == {number(first)}

@@ -12,7 +12,7 @@ from typing import Any
 from demo import loop
 from demo.clock import AccountClock
 from settings_schema.names import CHALLENGER_VARIANT, VARIANT
-from tests.loop.ways_back import ROW, SPEED, Team
+from tests.loop.ways_back import SPEED, Team
 
 
 def labelled(team: Team, count: int) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def labelled(team: Team, count: int) -> dict[str, Any]:
 def _answered(team: Team, inference_id: str) -> int:
     """What is taken for its truth."""
     given = {"EndpointName": team.production.endpoint, "ContentType": "text/csv", "InferenceId": inference_id}
-    answer = team.client("sagemaker-runtime").invoke_endpoint(**given, Body=ROW)
+    answer = team.client("sagemaker-runtime").invoke_endpoint(**given, Body=team.row)
     score: float = json.loads(answer["Body"].read())["predictions"][0]["score"]
     return round(score)
 

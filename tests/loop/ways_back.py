@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -35,8 +35,9 @@ ERRORS, SLOW = "errors", "slow"
 SERVER_ERRORS, LATENCY = "server-errors", "latency-p99"
 _INFERENCE = "pipelines/tabular/steps/inference.py"
 _PREDICT = '    """Values, or probabilities with the decided class. Refuses with a 400 what the version\'s contract does not allow."""\n'
-_FAULT = """    file = Path({folder!r}, os.environ.get(live_metrics.VERSION, "none"))
-    kind = file.read_text() if file.exists() else ""
+_FAULT = """    version = os.environ.get(live_metrics.VERSION, "none")
+    files = (Path({folder!r}, name) for name in (version, f"{{os.environ.get(live_metrics.ENDPOINT)}}.{{version}}"))
+    kind = next((file.read_text() for file in files if file.exists()), "")
     if kind == "errors":
         raise OSError("the disk is gone")
     if kind == "slow":
@@ -48,7 +49,10 @@ _POLICY = re.compile(r"```json\n(\{\n  \"Version\".*?)```", re.DOTALL)
 
 @dataclass
 class Team:
-    """`faults`: where a file named like a version says what that one does; `queue`: what whoever subscribed to the alerts gets."""
+    """`faults`: where a file named like a version says what that one does, of each model, or of one with its endpoint before the dot.
+
+    `queue`: what whoever subscribed to the alerts gets.
+    """
 
     person: Person
     names: ModelNames
@@ -56,6 +60,7 @@ class Team:
     queue: str
     on_call: Mapping[str, str]
     told: list[str] = field(default_factory=list)
+    row: ClassVar[bytes] = ROW
 
     @property
     def terminal(self) -> Terminal:
@@ -94,58 +99,6 @@ class Team:
         assert waiting is not None
         loop.answer_approval(self.terminal, self.names, waiting, status, "not today" if status == "Rejected" else "go")
 
-    def begin_shadow(self) -> str:
-        """Production gets a place for a shadow, with the version that serves; the execution that brought it."""
-        file, known = f"models/{self.names.model}.py", self.person.executions(self.names.deploy_pipeline)
-        self.person.change(file, "    Routing,\n", "    Routing,\n    Shadow,\n")
-        self.person.change(file, "            initial_instance_count=2,", "            shadow=Shadow(minutes=5), initial_instance_count=2,")
-        deploy(self.terminal, self.person.clone.parent / "cdk.out.shadow")
-        self.person.build("Versions are compared in production's shadow")
-        execution = loop.new_execution(self.terminal, self.names.deploy_pipeline, known)
-        loop.wait_for("the review", lambda: self.person.waiting_or_ended(self.names, execution))
-        assert self.let_in(execution) == "Succeeded", self.why(self.names.deploy_pipeline, execution)
-        return execution
-
-    def begin_experiments(self) -> str:
-        """Production gets a place for a second version, with the version that serves; the execution that brought it."""
-        file, known = f"models/{self.names.model}.py", self.person.executions(self.names.deploy_pipeline)
-        self.person.change(file, "    Endpoint,\n", "    Endpoint,\n    Experiment,\n    Monitoring,\n")
-        self.person.change(file, "monitoring=None,", 'monitoring=Monitoring(cron="0 0 * * ? *"),')
-        shadow = "shadow=Shadow(minutes=5), "
-        was = shadow if shadow in (self.person.clone / file).read_text(encoding="utf-8") else ""
-        self.person.change(
-            file, f"{was}initial_instance_count=2,", "experiment=Experiment(challenger_percent=25), initial_instance_count=2,"
-        )
-        deploy(self.terminal, self.person.clone.parent / "cdk.out.experiments")
-        self.person.build("Versions are tried beside the one that serves")
-        execution = loop.new_execution(self.terminal, self.names.deploy_pipeline, known)
-        loop.wait_for("the review", lambda: self.person.waiting_or_ended(self.names, execution))
-        assert self.let_in(execution) == "Succeeded", self.why(self.names.deploy_pipeline, execution)
-        return execution
-
-    def try_beside(self, version: str) -> str:
-        """What the function says that begins experiments, asked by hand."""
-        asked = json.dumps({"package": version}).encode()
-        answer = self.client("lambda").invoke(FunctionName=self.names.change_experiment_function, Payload=asked)
-        return str(json.loads(answer["Payload"].read())["reason"])
-
-    def variants(self) -> dict[str, float] | None:
-        """Weights by variant of what serves; None while it is changed."""
-        endpoint = self.client("sagemaker").describe_endpoint(EndpointName=self.production.endpoint)
-        settled = endpoint["EndpointStatus"] == "InService"
-        return {item["VariantName"]: float(item["CurrentWeight"]) for item in endpoint["ProductionVariants"]} if settled else None
-
-    def in_shadow(self) -> list[Mapping[str, Any]]:
-        """What DescribeEndpoint says of the version in production's shadow, while the endpoint is in service."""
-        endpoint = self.client("sagemaker").describe_endpoint(EndpointName=self.production.endpoint)
-        return list(endpoint.get("ShadowProductionVariants") or []) if endpoint["EndpointStatus"] == "InService" else []
-
-    def comparison(self, version: str) -> dict[str, Any]:
-        """comparison.json of a version."""
-        bucket = self.terminal.outputs(self.names.of_project.foundation_stack)["ArtifactBucketName"]
-        content: dict[str, Any] = json.loads(loop.read_s3(self.terminal, f"s3://{bucket}/{self.names.comparison(int(number(version)))}"))
-        return content
-
     def released(self) -> str:
         """A new version that production has; its ARN."""
         version, execution = self.under_review()
@@ -155,11 +108,12 @@ class Team:
     # ----------------------------------------------------------------------------------- what breaks, what is said
 
     def breaks(self, version: str, how: str) -> None:
-        (self.faults / number(version)).write_text(how, encoding="utf-8")
+        """Where production has it."""
+        (self.faults / f"{self.production.endpoint}.{number(version)}").write_text(how, encoding="utf-8")
 
     def mend(self) -> None:
-        """Every version is as it was."""
-        for file in self.faults.iterdir():
+        """Every version is as it was there."""
+        for file in self.faults.glob(f"{self.production.endpoint}.*"):
             file.unlink()
 
     def alarm(self, what: str, state: str) -> None:
@@ -209,7 +163,7 @@ class Team:
     # -------------------------------------------------------------------------------------------- what people do
 
     def clients(self) -> Clients:
-        return Clients(self.client("sagemaker-runtime"), self.production.endpoint, ROW)
+        return Clients(self.client("sagemaker-runtime"), self.production.endpoint, self.row)
 
     def reject(self, version: str) -> None:
         """As the button in Studio does."""

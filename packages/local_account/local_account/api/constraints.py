@@ -24,6 +24,8 @@ from local_account.api.patterns import compiled
 _LONGEST_VALUE = 120
 #: A pattern that needs longer to refuse a value would stop the whole account.
 _LONGEST_MATCH_SECONDS = 2.0
+#: Characters. While a longer text is matched, other threads may go on; for a shorter one they would be waited for longer than it takes.
+_SHORT = 1000
 _SCALARS = ("string", "character", "blob", "boolean", "integer", "long", "short", "byte", "float", "double", "timestamp")
 
 
@@ -175,7 +177,7 @@ def _text(shape: Any) -> Check:
 
 def _matches(match: Callable[..., Any], value: str) -> bool:
     try:
-        return match(value, timeout=_LONGEST_MATCH_SECONDS) is not None
+        return match(value, timeout=_LONGEST_MATCH_SECONDS, concurrent=len(value) > _SHORT) is not None
     except TimeoutError:
         return False
 

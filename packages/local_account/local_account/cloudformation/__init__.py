@@ -11,8 +11,6 @@ from __future__ import annotations
 import time
 from urllib.parse import parse_qs
 
-from botocore.exceptions import ClientError
-
 from local_account.cloudformation import (
     application_autoscaling,
     change_sets,
@@ -89,9 +87,6 @@ def wait_until_settled(context: Context, form: bytes) -> None:
     name = parse_qs(form.decode()).get("StackName", [""])[0]
     longest = time.monotonic() + _LONGEST_HOLD_SECONDS
     while name and time.monotonic() < longest and not context.stopping.wait(_POLL_SECONDS):
-        try:
-            status = context.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
-        except ClientError:
-            return  # deleted
-        if not status.endswith("_IN_PROGRESS"):
+        stack = context.keyring.here(lambda: operations.stack_of({"StackName": name}))
+        if stack is None or not stack["StackStatus"].endswith("_IN_PROGRESS"):
             return

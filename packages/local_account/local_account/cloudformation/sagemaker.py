@@ -19,7 +19,7 @@ from local_account.cloudformation.resource_type import (
     retag,
 )
 
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.2
 _ENDPOINT_IN_PROGRESS = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 
 

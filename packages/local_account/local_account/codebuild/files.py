@@ -18,21 +18,27 @@ class ArtifactError(ValueError):
 
 
 def unpack(archive: bytes, directory: Path) -> None:
-    """Extract a ZIP; entries that would leave `directory` are refused. Keeps the executable bit. Raises ValueError."""
+    """Write a ZIP's files below `directory`; what would leave it is refused, before anything is written. Keeps the executable bit.
+
+    A symbolic link becomes a file that holds the name of its target, so no name can lead elsewhere. Raises ValueError.
+    """
     try:
         bundle = zipfile.ZipFile(io.BytesIO(archive))
     except zipfile.BadZipFile as error:
         raise ValueError("the source is not a ZIP file") from error
-    root = directory.resolve()
     with bundle:
-        for entry in bundle.infolist():
-            target = (root / entry.filename).resolve()
-            mode = entry.external_attr >> 16
-            if not target.is_relative_to(root):
+        entries = bundle.infolist()
+        for entry in entries:
+            if entry.filename.startswith("/") or ".." in entry.filename.split("/"):
                 raise ValueError(f"the source contains {entry.filename!r}, a path outside of it")
-            bundle.extract(entry, root)  # a symbolic link becomes a file that holds the name of its target
-            if mode & stat.S_IXUSR and not entry.is_dir():
-                target.chmod(0o755)
+        for folder in {PurePosixPath(entry.filename if entry.is_dir() else entry.filename.rpartition("/")[0]) for entry in entries}:
+            (directory / folder).mkdir(parents=True, exist_ok=True)
+        for entry in entries:
+            if not entry.is_dir():
+                target = directory / entry.filename
+                target.write_bytes(bundle.read(entry))
+                if entry.external_attr >> 16 & stat.S_IXUSR:
+                    target.chmod(0o755)
 
 
 def select(section: ArtifactFiles, source: Path) -> dict[str, Path]:

@@ -25,7 +25,7 @@ from local_account.sagemaker.warm.containers import RunningProcess, WarmContaine
 _PROJECT = Path(__file__).resolve().parents[2]
 #: Until the process has a port; importing the libraries may come first.
 _START_TIMEOUT_SECONDS = 60.0
-_POLL_SECONDS = 0.002
+_POLL_SECONDS = 0.01
 #: Between the signals by which a container is asked to end, and ended (SageMaker waits 30 seconds).
 _LAST_WORDS_SECONDS = 2.0
 _LONG_SECONDS = 3600.0

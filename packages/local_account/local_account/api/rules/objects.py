@@ -63,7 +63,7 @@ def _policy(context: Context, request: Mapping[str, Any]) -> None:
 @rule("s3", "PutObject", "CopyObject", "CreateMultipartUpload")
 def _key(context: Context, request: Mapping[str, Any]) -> None:
     key = request.get("SSEKMSKeyId")
-    if key and not is_there(context.client("kms").describe_key, KeyId=key):
+    if key and context.existing.key_arn(str(key)) is None:
         raise ServiceError("KMS.NotFoundException", f"Key '{key}' does not exist")
 
 

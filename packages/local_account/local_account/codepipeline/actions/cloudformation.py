@@ -147,7 +147,7 @@ def _wait(job: Job, stack_name: str) -> dict[str, Any] | None:
         stack = _describe(cloudformation, stack_name)
         return [stack] if stack is None or not stack["StackStatus"].endswith("_IN_PROGRESS") else []
 
-    (stack,) = job.wait_until(settled)
+    (stack,) = job.wait_until(settled, asks=True)
     found: dict[str, Any] | None = stack
     return found
 

@@ -32,7 +32,7 @@ def run(job: Job) -> None:
         current = codebuild.batch_get_builds(ids=[build["id"]])["builds"][0]
         return current if current["buildStatus"] != "IN_PROGRESS" else None
 
-    ended = job.wait_until(finished)
+    ended = job.wait_until(finished, asks=True)
     if ended["buildStatus"] != "SUCCEEDED":
         raise ActionError("JobFailed", _reason(ended))
     job.run.output_variables = {variable["name"]: variable["value"] for variable in ended.get("exportedEnvironmentVariables", [])}

@@ -1,0 +1,51 @@
+"""Two models whose versions are tried before they serve everybody: in production's shadow, and in an experiment.
+
+In: a directory. Out: a `TriedTeam` by the name of its model. Used by test_tried_versions.py; what breaks is as in ways_back.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from demo import loop
+from tests.loop import released_kinds
+from tests.loop.ways_back import Team, number
+
+TRIED = Path(__file__).with_name("tried")
+SHADOWED, COMPARED = "shadowed", "compared"
+
+
+class TriedTeam(Team):
+    row = released_kinds.ROW
+
+    def try_beside(self, version: str) -> str:
+        """What the function says that begins experiments, asked by hand."""
+        asked = json.dumps({"package": version}).encode()
+        answer = self.client("lambda").invoke(FunctionName=self.names.change_experiment_function, Payload=asked)
+        return str(json.loads(answer["Payload"].read())["reason"])
+
+    def variants(self) -> dict[str, float] | None:
+        """Weights by variant of what serves; None while it is changed."""
+        endpoint = self.client("sagemaker").describe_endpoint(EndpointName=self.production.endpoint)
+        settled = endpoint["EndpointStatus"] == "InService"
+        return {item["VariantName"]: float(item["CurrentWeight"]) for item in endpoint["ProductionVariants"]} if settled else None
+
+    def in_shadow(self) -> list[Mapping[str, Any]]:
+        """What DescribeEndpoint says of the version in production's shadow, while the endpoint is in service."""
+        endpoint = self.client("sagemaker").describe_endpoint(EndpointName=self.production.endpoint)
+        return list(endpoint.get("ShadowProductionVariants") or []) if endpoint["EndpointStatus"] == "InService" else []
+
+    def comparison(self, version: str) -> dict[str, Any]:
+        """comparison.json of a version."""
+        bucket = self.terminal.outputs(self.names.of_project.foundation_stack)["ArtifactBucketName"]
+        content: dict[str, Any] = json.loads(loop.read_s3(self.terminal, f"s3://{bucket}/{self.names.comparison(int(number(version)))}"))
+        return content
+
+
+def start(directory: Path) -> dict[str, TriedTeam]:
+    """As of `released_kinds`."""
+    made = released_kinds.start(directory, TRIED, {SHADOWED: TriedTeam, COMPARED: TriedTeam})
+    return {name: team for name, team in made.items() if isinstance(team, TriedTeam)}
