@@ -118,6 +118,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "journeys/test_scaling_day.py",
         "journeys/test_kinds.py",
         "loop/test_ways_back.py",
+        "loop/test_tried_versions.py",
         "loop/test_released_kinds.py",
     ),
     "Events, schedules, metrics, alarms": (
