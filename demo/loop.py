@@ -18,8 +18,8 @@ from settings_schema import CodeConnection, ModelNames, ServingNames
 from settings_schema.names import VARIANT
 from settings_schema.reading import Settings
 
-#: Each look is a signed request, answered by the same two cores that do the work that is waited for.
-POLL_SECONDS = 0.25
+#: Each look is a signed request, answered by the same two cores that do the work that is waited for: what lasts is looked at less often.
+POLL_SECONDS, MOST_POLL_SECONDS, SHARE_OF_WAIT = 0.25, 0.6, 0.1
 #: No stage of the loop takes minutes on any machine: one that does hangs, and the story says so.
 PATIENCE_SECONDS = 300.0
 PIPELINE_ENDS = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
@@ -31,11 +31,12 @@ Found = TypeVar("Found")
 
 def wait_for(what: str, look: Callable[[], Found | None], *, seconds: float = PATIENCE_SECONDS, log: Path | None = None) -> Found:
     """The first answer of `look` that is not None. Raises StageError, naming `what`, when it takes too long."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while (found := look()) is None:
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise StageError(f"{what} did not come within {seconds:.0f} s", log)
-        time.sleep(POLL_SECONDS)
+        time.sleep(min(max(POLL_SECONDS, SHARE_OF_WAIT * waited), MOST_POLL_SECONDS))
     return found
 
 
