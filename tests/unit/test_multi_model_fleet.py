@@ -45,6 +45,10 @@ BOTH = {STAGING.name: TINY, PRODUCTION.name: TINY}
         (lambda: Member(fleet="tiny", rollout=3), "Member.rollout is 3; allowed: bake_seconds"),
         (lambda: MemberInstances(min_count=0), "MemberInstances.min_count is 0; allowed: 1 to 100"),
         (lambda: MemberInstances(min_count=3), "MemberInstances.min_count is 3; allowed: 1 to max_count (2)"),
+        (
+            lambda: MemberInstances(instance_type="ml.g5.xlarge"),
+            "MemberInstances.instance_type is 'ml.g5.xlarge'; allowed: a type without GPUs",
+        ),
         (lambda: MemberInstances(request_routing="RANDOM"), "MemberInstances.request_routing is 'RANDOM'; allowed: nothing: SageMaker"),
         (lambda: MultiModelFleet(name="tiny", instances={}), "MultiModelFleet('tiny').instances is {}; allowed: MemberInstances(...)"),
         (lambda: MultiModelFleet(name="tiny", instances={"live": Instances()}), "MultiModelFleet('tiny').instances is"),
@@ -81,7 +85,7 @@ def test_a_model_of_the_other_kind_of_fleet_is_refused(project: Any, fleet: str,
 
 def package(image: str = "1.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0", **environment: str) -> dict[str, Any]:
     container = {"Image": image, "Environment": {"SAGEMAKER_PROGRAM": "inference.py", **environment}}
-    return {"ModelPackageVersion": 7, "InferenceSpecification": {"Containers": [container]}}
+    return {"ModelPackageGroupName": "shop--abalone", "ModelPackageVersion": 7, "InferenceSpecification": {"Containers": [container]}}
 
 
 def test_an_archive_is_called_by_its_version_and_by_what_its_process_is_told() -> None:
@@ -112,6 +116,19 @@ def test_an_archive_has_what_was_evaluated_and_the_environment() -> None:
 def test_a_version_in_another_image_than_the_fleets_is_refused() -> None:
     with pytest.raises(ProblemError, match=r"version 7 of abalone runs in pytorch:2; allowed on a multi-model fleet: sagemaker-xgboost:"):
         MemberArchive.of(package(image="1.dkr.ecr.eu-west-1.amazonaws.com/pytorch:2"), LIVE)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"ModelPackageGroupName": "shop--abalone-large"}, "is a version of shop--abalone-large; allowed: one of shop--abalone$"),
+        ({"InferenceSpecification": None}, "version 7 of abalone runs in no image; allowed"),
+        ({"InferenceSpecification": {"Containers": [{}, {}]}}, "version 7 of abalone runs in 2 containers; allowed"),
+    ],
+)
+def test_what_is_no_version_of_the_model_in_one_container_is_refused(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(ProblemError, match=message):
+        MemberArchive.of({**package(), **changed}, LIVE)
 
 
 # -------------------------------------------------------------------------------------------------------- scripts
