@@ -213,7 +213,9 @@ def test_what_needs_instances_of_its_own_says_that_there_are_none() -> None:
 def test_the_approver_is_told_that_clients_change_all_at_once_and_what_an_alarm_does() -> None:
     said = if_yes("abalone", "live", TINY, 6, None, None)
     assert said.seconds == 12
-    assert any("clients are told its name instead of version 6's" in step for step in said.steps)
+    told, watched = said.steps[-2:]
+    assert told.startswith("clients are told its name instead of version 6's")
+    assert watched.startswith("it is asked what it answers, as on staging, and the alarms on"), "in this order, as verify.py does"
     assert said.back[0] == "an alarm meanwhile: the pipelines tell clients of version 6 again"
 
 
@@ -226,7 +228,7 @@ def test_ten_members_stand_beside_ten_endpoints() -> None:
     settings = replace(SETTINGS, fleets={"tiny": fleet}, models={model.name: model}, prices=prices)
     said = list(fleet_price.lines(settings, serving, PRODUCTION))
     assert "shared by abalone" in said[0]
-    assert said[-1].split() == ["10", "2", "4.80", "24.00"]
+    assert said[-1] == "10 on the fleet: 2 x ml.m5.large, 4.80 USD a day; an endpoint each: 24.00 USD a day"
 
 
 def test_nothing_is_watched_where_a_fleet_captures_nothing() -> None:
