@@ -42,11 +42,11 @@ def lines(settings: Settings, serving: Component | Member, environment: Environm
         yield f"they begin with {len(begun)} copies, which need {needed} x {instances.instance_type}, {needed * day:.2f} USD a day"
     copies, copy, each = _needed(serving)
     yield f"of models like this one, {each}, at {price.source}, noted {price.as_of}:"
-    yield f"{'models':>6}  {'instances of the fleet':>22}  {'fleet, USD a day':>16}  {'an endpoint each, USD a day':>27}"
     for count in _COUNTS:
         needed = max(instances_needed([copy] * copies * count, size) or 0, instances.min_count)
-        room = "" if needed <= instances.max_count else f"  more than its max_count of {instances.max_count}"
-        yield f"{count:>6}  {needed:>22}  {needed * day:>16.2f}  {count * day:>27.2f}{room}"
+        room = "" if needed <= instances.max_count else f", more than its max_count of {instances.max_count}"
+        beside = f"an endpoint each: {count * day:.2f} USD a day"
+        yield f"{count:>2} on the fleet: {needed} x {instances.instance_type}, {needed * day:.2f} USD a day{room}; {beside}"
 
 
 def _needed(serving: Component | Member) -> tuple[int, Size, str]:

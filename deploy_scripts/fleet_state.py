@@ -6,7 +6,7 @@ Used by status.py.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,8 +15,9 @@ from deploy_scripts.attention import ON_CALL, Waiting
 from deploy_scripts.deployments import Deployment
 from deploy_scripts.live_endpoint import describe_endpoint
 from deploy_scripts.placements import at
+from deploy_scripts.way_back import DEPLOYED
 from preflight.obstacle import of_endpoint
-from settings_schema.rollout import TOLD
+from settings_schema.rollout import ARCHIVES, TOLD
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +44,11 @@ class FleetState:
         return f"fleet {self.fleet} in {self.stage}: {self.status}, {self.instances}{most} instances; {on_it}{failure}"
 
 
-def look(deployed: Deployment, sagemaker: Any, others: Iterable[Deployment] = ()) -> FleetState:
-    """`deployed`: a fleet's stack; `others`: what may be on it.
+def look(
+    deployed: Deployment, sagemaker: Any, s3: Any, others: Iterable[Deployment] = (), original: Callable[[str], str] = str
+) -> FleetState:
+    """`deployed`: a fleet's stack; `s3`: where a multi-model fleet's archives are; `others`: what may be on it; `original`: the version
+    that a copy in this region is of.
 
     A component may be there twice, or not, while it comes or goes: it is shown as it was found.
     """
@@ -52,7 +56,8 @@ def look(deployed: Deployment, sagemaker: Any, others: Iterable[Deployment] = ()
     endpoint = describe_endpoint(sagemaker, deployed.name)  # the stack and its endpoint have one name
     if endpoint is None:
         return FleetState(**given, status=str(deployed.stack["StackStatus"]))
-    targets = {item.name: item.outputs[TOLD] for item in others if TOLD in item.outputs and item.outputs["EndpointName"] == deployed.name}
+    members = [item for item in others if TOLD in item.outputs and item.outputs["EndpointName"] == deployed.name]
+    targets = {item.name: item.outputs[TOLD] for item in members}
     variant, copies = (endpoint.get("ProductionVariants") or [{}])[0], dict(_copies(sagemaker, deployed.name))
     return FleetState(
         **given,
@@ -62,7 +67,7 @@ def look(deployed: Deployment, sagemaker: Any, others: Iterable[Deployment] = ()
         copies=copies,
         targets=targets,
         failure=endpoint.get("FailureReason") or "",
-        waiting=list(_stuck(endpoint, deployed, [*copies, *targets])),
+        waiting=[*_stuck(endpoint, deployed, [*copies, *targets]), *(_without_archive(deployed, s3, members, original) if members else ())],
     )
 
 
@@ -72,6 +77,20 @@ def _stuck(endpoint: dict[str, Any], deployed: Deployment, on_it: Collection[str
     if stands is not None:
         first = f" (before it the stacks {', '.join(on_it)}, which are on it)" if on_it else ""
         yield Waiting(f"{stands.found}; {stands.advice}{first}", at(endpoint.get("LastModifiedTime")), stands.command, ON_CALL)
+
+
+def _without_archive(deployed: Deployment, s3: Any, members: Iterable[Deployment], original: Callable[[str], str]) -> Iterator[Waiting]:
+    """Instances that have it loaded answer on, and nobody would notice until they go."""
+    bucket, _, prefix = deployed.outputs[ARCHIVES].removeprefix("s3://").partition("/")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    there = {str(item["Key"]).removeprefix(prefix) for page in pages for item in page.get("Contents", [])}
+    for member in (item for item in members if item.outputs[TOLD] not in there):
+        what = (
+            f"{member.outputs[TOLD]}, which clients of {member.model} in {member.environment} are told to ask for, is not in s3://{bucket}"
+        )
+        package = original(member.outputs[DEPLOYED])
+        again = f"python -m deploy_scripts.offer --model {member.model} --stage {member.environment} --package {package}"
+        yield Waiting(f"{what}: an instance that has not loaded it refuses them; put it there again", "", again, ON_CALL)
 
 
 def _copies(sagemaker: Any, endpoint: str) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """What runs now under an endpoint: its instance type, how many, and whether they scale.
 
-Used by render.py, type_change.py, scaling_state.py and review/facts.py.
+Used by render.py, type_change.py, fleet_type_change.py, scaling_state.py and review/facts.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from build_scripts.command_line import ProblemError
 from build_scripts.missing import found
 from deploy_scripts.environment_place import EnvironmentPlace
 from deploy_scripts.live_endpoint import describe_endpoint, first_variant
-from settings_schema import ServingNames
+from settings_schema import FleetNames, ServingNames
 from settings_schema.names import VARIANT
 
 _TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
@@ -27,7 +27,7 @@ class Fleet:
     scales: bool = False
 
 
-def live_fleet(place: EnvironmentPlace, names: ServingNames) -> Fleet | None:
+def live_fleet(place: EnvironmentPlace, names: ServingNames | FleetNames) -> Fleet | None:
     """None if there is no endpoint, or nothing says any more on what it runs; and for a variant without instances of its own."""
     sagemaker = place.client("sagemaker")
     endpoint = describe_endpoint(sagemaker, names.endpoint)

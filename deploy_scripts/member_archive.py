@@ -34,9 +34,16 @@ class MemberArchive:
 
     @classmethod
     def of(cls, package: Mapping[str, Any], names: ServingNames) -> MemberArchive:
-        """`package`: as DescribeModelPackage describes the version. Raises ProblemError for one that the fleet's container cannot run."""
-        number = int(package["ModelPackageVersion"])
-        (container,) = package["InferenceSpecification"]["Containers"]
+        """`package`: as DescribeModelPackage describes the version. Raises ProblemError for another model's, whose number would be taken
+        for one of this model's, and for one that the fleet's container cannot run.
+        """
+        number, group = int(package["ModelPackageVersion"]), names.of_model.model_package_group
+        if package["ModelPackageGroupName"] != group:
+            raise ProblemError(
+                f"--package (or MODEL_PACKAGE_ARN) is a version of {package['ModelPackageGroupName']}; allowed: one of {group}"
+            )
+        containers: list[dict[str, Any]] = (package.get("InferenceSpecification") or {}).get("Containers") or [{}]
+        container: dict[str, Any] = containers[0] if len(containers) == 1 else {"Image": f"{len(containers)} containers"}
         image = str(container.get("Image", "")).rsplit("/", 1)[-1]
         if image != f"{REPOSITORY}:{VERSION}":
             raise ProblemError(

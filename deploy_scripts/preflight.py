@@ -20,6 +20,7 @@ from typing import Any
 
 from build_scripts.command_line import ProblemError, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
+from deploy_scripts import fleet_type_change
 from deploy_scripts.consequences import say
 from deploy_scripts.deployments import places_of, regions_of
 from deploy_scripts.environment_place import EnvironmentPlace, Role
@@ -85,6 +86,7 @@ def main(arguments: Sequence[str]) -> int:
     if not (given.json or given.policy):
         settings = read_settings()
         project = ProjectEnvironment(settings.project)
+        say(fleet_type_change.announced(project, settings))
         say(line for model in settings.models.values() for line in announced(project, settings.environments, model))
     return code
 

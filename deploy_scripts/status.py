@@ -32,7 +32,7 @@ from deploy_scripts.fleet_state import look as look_at_fleet
 from deploy_scripts.model_state import ask
 from deploy_scripts.pipeline_states import failed_stages
 from deploy_scripts.placements import ON_MULTI_MODEL, Placement, Stage, at, look
-from deploy_scripts.regional_copy import original
+from deploy_scripts.regional_copy import client_in, original
 from deploy_scripts.scaling_state import unscaled
 from deploy_scripts.watch_state import WatchState, watch_state
 from preflight.obstacle import REPLACED_BY_CDK, deletion, of_stack
@@ -156,7 +156,7 @@ def collect(project: ProjectEnvironment, settings: Settings, model: str | None =
     failures += [
         item for stage, state in zip(stages, watches, strict=True) for item in failed_run(stage.names.monitoring_pipeline, state.run)
     ]
-    shared = [look_at_fleet(item, item.place.client("sagemaker"), deployed) for item in deployed if item.fleet and model is None]
+    shared = [_fleet(project, item, deployed) for item in deployed if item.fleet and model is None]
     stuck = [
         *(item for fleet in shared for item in fleet.waiting),
         *(item for placement in placements for item in obstructed(placement)),
@@ -164,6 +164,12 @@ def collect(project: ProjectEnvironment, settings: Settings, model: str | None =
     ]
     waits = [*stuck, *(item for items in waiting for item in items), *left_behind(settings, deployed, model)]
     return Overview(placements, failures, waits, shared)
+
+
+def _fleet(project: ProjectEnvironment, fleet: Deployment, deployed: Sequence[Deployment]) -> FleetState:
+    """Its archives are of the project's account."""
+    s3 = client_in(project, "s3", fleet.place.region)
+    return look_at_fleet(fleet, fleet.place.client("sagemaker"), s3, deployed, lambda arn: original(project, arn))
 
 
 def _deployed(places: Sequence[EnvironmentPlace]) -> tuple[list[Deployment], dict[tuple[str | None, str], tuple[str, str]]]:

@@ -11,6 +11,7 @@ its service model.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -20,6 +21,10 @@ from settings_schema.names import FleetNames
 from settings_schema.project import Project
 from settings_schema.serving import InstanceType, OnEndpoint, RequestRouting
 from settings_schema.value import Value, name_field
+
+#: Families with accelerators. "Supported algorithms, frameworks, and instances for multi-model endpoints": on those only Triton's container
+#: holds many models; all types without one may.
+_ACCELERATED = re.compile(r"ml\.(p|g|gr|inf|trn)\d")
 
 
 class Instances(Value):
@@ -53,6 +58,8 @@ class MemberInstances(Value):
     def _in_order(self) -> MemberInstances:
         low, high = self.min_count, self.max_count
         self.require(low <= high, "min_count", low, f"1 to max_count ({high})")
+        plain = "a type without GPUs, such as ml.m5.large: on others SageMaker lets only Triton's container hold many models"
+        self.require(not _ACCELERATED.match(self.instance_type), "instance_type", self.instance_type, plain)
         return self
 
 

@@ -41,6 +41,8 @@ COPIES = "Copies"
 #: Parameter of the stack of a member of a multi-model fleet: the archive that clients are to ask for. Its outputs: what they were told, and
 #: the names of the alarms that are watched while that bakes, joined by commas.
 TARGET, TOLD, ROLLBACK_ALARMS = "Target", "TargetModel", "RollbackAlarms"
+#: Output of a multi-model fleet's stack: below which the archives of its models are.
+ARCHIVES = "Archives"
 
 
 #: An update that is not over by then is undone.

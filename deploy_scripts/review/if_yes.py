@@ -14,6 +14,7 @@ from deploy_scripts.type_change import TypeChange
 from settings_schema import Asynchronous, Batch, Component, Endpoint, Member, Rollout, Routing, Serverless
 from settings_schema.model import Serving
 
+_ASKED = "it is asked what it answers, as on staging"
 _WATCHED = "and the alarms on server errors and p99 latency are watched for {} s"
 
 
@@ -65,7 +66,8 @@ def if_yes(
         steps += _shifts(serving.rollout)
         waits = serving.rollout.steps * serving.rollout.bake_seconds + serving.rollout.termination_wait_seconds
         steps.append(f"version {live}'s fleet goes {serving.rollout.termination_wait_seconds} s later")
-    steps.append("it is asked what it answers, as on staging")
+    if not isinstance(serving, Member):
+        steps.append(_ASKED)
     return IfYes(steps, waits, list(_back(model, environment, serving, live)))
 
 
@@ -73,7 +75,7 @@ def _told(serving: Member, live: int | None) -> Iterator[str]:
     yield f"its archive is put beside the others of the fleet {serving.fleet}, under a name of its own, and asked there; no client knows it"
     before = "; nothing serves before" if live is None else f" instead of version {live}'s, as soon as they read the parameter"
     yield f"clients are told its name{before}"
-    yield _WATCHED.format(serving.bake_seconds).removeprefix("and ")
+    yield f"{_ASKED}, {_WATCHED.format(serving.bake_seconds)}"
 
 
 def _took(seconds: float | None) -> str:

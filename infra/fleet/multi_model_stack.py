@@ -20,17 +20,18 @@ from aws_cdk import aws_s3_assets as assets
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from infra.fleet.multi_model_alarms import MultiModelAlarms
 from infra.fleet.multi_model_role import MultiModelRole
 from infra.places import Context, value
 from infra.retained_log_group import RetainedLogGroup
-from infra.serving.endpoint_alarms import EndpointAlarms
-from infra.serving.imports import ALERTS, ARCHIVES, ENDPOINT, KEY, SECURITY_GROUP, SUBNETS
+from infra.serving.imports import ALERTS, ENDPOINT, KEY, SECURITY_GROUP, SUBNETS
 from infra.serving.variant_autoscaling import scalable_variant, tracking_policy
 from infra.tags import add_tags
 from pipelines.fleet import program
 from pipelines.xgboost_image import PROGRAM_ENVIRONMENT, REPOSITORY, VERSION, registries
 from settings_schema import Environment, MemberInstances, MultiModelFleet
 from settings_schema.names import VARIANT
+from settings_schema.rollout import ARCHIVES
 from settings_schema.serving import has_own_disk
 
 _INVOCATIONS = "SageMakerVariantInvocationsPerInstance"
@@ -123,10 +124,9 @@ class MultiModelStack(cdk.Stack):
         )
 
     def _alarm(self, fleet: MultiModelFleet, instances: MemberInstances) -> None:
-        """Of all models together; each has its own (infra/serving/member_alarms.py)."""
         dimensions = {"EndpointName": self.names.endpoint, "VariantName": VARIANT}
         given: dict[str, Any] = {"names": self.names, "serving": fleet, "topic_arn": self._imported(ALERTS), "dimensions": dimensions}
-        EndpointAlarms(self, "Alarms", **given).watch_instances(instances.instance_type)
+        MultiModelAlarms(self, "Alarms", **given).watch_instances(instances.instance_type)
 
 
 class MemberAutoscaling(Construct):

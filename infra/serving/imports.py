@@ -17,7 +17,7 @@ ALERTS, BUCKET, DATA_BUCKET, DEAD_LETTERS, KEY, SECURITY_GROUP, SUBNETS = (
 )
 INFERENCE_ROLE, SCHEDULE_ROLE, SCORING_ROLE = "InferenceRoleArn", "ScheduleRoleArn", "ScoringRoleArn"
 ANSWERS_TOPIC = "AnswersTopicArn"
-ENDPOINT, ARCHIVES = "EndpointName", "Archives"  # of a fleet; the latter only of a multi-model one
+ENDPOINT = "EndpointName"  # of a fleet
 MONITORING_ROLE, MONITORING_SCHEDULE_ROLE = "MonitoringRoleArn", "MonitoringScheduleRoleArn"
 
 

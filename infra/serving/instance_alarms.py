@@ -40,8 +40,11 @@ class InstanceAlarms(Construct):
         self._dimensions = as_dimensions(dimensions)
 
     def watch_instances(self, instance_type: str) -> None:
-        self._instance_alarm("cpu", "CPUUtilization", CPU_PERCENT * virtual_cpus(instance_type))
+        self.watch_cpu(instance_type)
         self.watch_memory()
+
+    def watch_cpu(self, instance_type: str) -> None:
+        self._instance_alarm("cpu", "CPUUtilization", CPU_PERCENT * virtual_cpus(instance_type))
 
     def watch_memory(self) -> None:
         """Of an instance, or of what a serverless container has."""

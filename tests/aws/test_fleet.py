@@ -11,20 +11,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from deploy_scripts.environment_place import EnvironmentPlace, Role
+from settings_schema import Component
 from settings_schema.fleet import OnFleet
 from settings_schema.names import VARIANT
 
 
 @pytest.fixture(scope="module")
 def on_fleets(settings, project):
-    """Place, names of the model there, and names of its fleet; of both environments."""
+    """Place, names of the model there, and names of its fleet, and how it is on it; of both environments."""
     found = []
     for environment in settings.environments:
         place = EnvironmentPlace(project, environment, Role.DEPLOY)
         for model in settings.models.values():
             names, serving = model.names(settings.project).at(environment.name), model.serving[environment.name]
             if isinstance(serving, OnFleet):
-                found.append((place, names, names.fleet(serving.fleet)))
+                found.append((place, names, names.fleet(serving.fleet), serving))
     if not found:
         pytest.skip("no model is on a fleet")
     return found
@@ -44,7 +45,10 @@ def test_a_components_archive_is_fetched_as_the_role_of_its_model_and_not_as_the
     Where this fails the fleet's role is the one: infra/environment/inference_role.py may lose its archives. Where it passes the fleet's
     may (infra/fleet/fleet_role.py).
     """
-    for place, names, fleet in on_fleets:
+    components = [(place, names, fleet) for place, names, fleet, serving in on_fleets if isinstance(serving, Component)]
+    if not components:
+        pytest.skip("no model is a component")
+    for place, names, fleet in components:
         made = place.client("sagemaker").describe_inference_component(InferenceComponentName=names.component)
         role = f"arn:aws:iam::{place.account}:role/"
         used = {name: last_used_s3(place.client("iam"), f"{role}{name}") for name in (names.inference_role, fleet.role("fleet"))}
@@ -55,7 +59,7 @@ def test_a_components_archive_is_fetched_as_the_role_of_its_model_and_not_as_the
 def test_there_are_as_many_values_of_a_metric_in_a_minute_as_instances(on_fleets):
     """By which the alarm `full` counts them."""
     now = datetime.now(UTC).replace(second=0, microsecond=0)
-    for place, _, fleet in on_fleets:
+    for place, _, fleet, _ in on_fleets:
         (variant,) = place.client("sagemaker").describe_endpoint(EndpointName=fleet.endpoint)["ProductionVariants"]
         dimensions = [{"Name": "EndpointName", "Value": fleet.endpoint}, {"Name": "VariantName", "Value": VARIANT}]
         points = place.client("cloudwatch").get_metric_statistics(

@@ -130,6 +130,14 @@ def test_a_multi_model_fleet_is_a_container_that_loads_what_lies_below_its_prefi
     assert not resources_of(templates, "AWS::ApplicationAutoScaling::ScalableTarget", "shop--fleet--tiny--try")
 
 
+def test_a_multi_model_fleet_alarms_on_loading_again_and_not_on_memory_which_is_meant_to_be_full(templates):
+    stack = "shop--fleet--tiny--live"
+    assert alarm(templates, stack, "memory") is None
+    assert alarm(templates, stack, "cpu")["Threshold"] == 180
+    made = alarm(templates, stack, "reloads")
+    assert (made["MetricName"], made["ComparisonOperator"], made["Threshold"]) == ("ModelCacheHit", "LessThanThreshold", 0.9)
+
+
 def test_the_image_is_that_of_the_region(templates):
     mapping = templates["shop--fleet--tiny--live"]["Mappings"]["Registries"]
     assert mapping["us-east-1"] == {"Account": "683313688378"}  # as the developer guide has it

@@ -186,4 +186,4 @@ def test_ten_models_on_a_fleet_stand_beside_ten_endpoints() -> None:
     said = list(fleet_price.lines(settings, SMALL, PRODUCTION))
     assert "1 to 4 ml.m5.large, 2.40 to 9.60 USD a day, shared by abalone" in said[0]
     assert said[1] == "they begin with 1 copies, which need 1 x ml.m5.large, 2.40 USD a day"
-    assert said[-1].split() == ["10", "3", "7.20", "24.00"]
+    assert said[-1] == "10 on the fleet: 3 x ml.m5.large, 7.20 USD a day; an endpoint each: 24.00 USD a day"

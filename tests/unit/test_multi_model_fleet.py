@@ -45,6 +45,10 @@ BOTH = {STAGING.name: TINY, PRODUCTION.name: TINY}
         (lambda: Member(fleet="tiny", rollout=3), "Member.rollout is 3; allowed: bake_seconds"),
         (lambda: MemberInstances(min_count=0), "MemberInstances.min_count is 0; allowed: 1 to 100"),
         (lambda: MemberInstances(min_count=3), "MemberInstances.min_count is 3; allowed: 1 to max_count (2)"),
+        (
+            lambda: MemberInstances(instance_type="ml.g5.xlarge"),
+            "MemberInstances.instance_type is 'ml.g5.xlarge'; allowed: a type without GPUs",
+        ),
         (lambda: MemberInstances(request_routing="RANDOM"), "MemberInstances.request_routing is 'RANDOM'; allowed: nothing: SageMaker"),
         (lambda: MultiModelFleet(name="tiny", instances={}), "MultiModelFleet('tiny').instances is {}; allowed: MemberInstances(...)"),
         (lambda: MultiModelFleet(name="tiny", instances={"live": Instances()}), "MultiModelFleet('tiny').instances is"),
@@ -81,7 +85,7 @@ def test_a_model_of_the_other_kind_of_fleet_is_refused(project: Any, fleet: str,
 
 def package(image: str = "1.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0", **environment: str) -> dict[str, Any]:
     container = {"Image": image, "Environment": {"SAGEMAKER_PROGRAM": "inference.py", **environment}}
-    return {"ModelPackageVersion": 7, "InferenceSpecification": {"Containers": [container]}}
+    return {"ModelPackageGroupName": "shop--abalone", "ModelPackageVersion": 7, "InferenceSpecification": {"Containers": [container]}}
 
 
 def test_an_archive_is_called_by_its_version_and_by_what_its_process_is_told() -> None:
@@ -112,6 +116,19 @@ def test_an_archive_has_what_was_evaluated_and_the_environment() -> None:
 def test_a_version_in_another_image_than_the_fleets_is_refused() -> None:
     with pytest.raises(ProblemError, match=r"version 7 of abalone runs in pytorch:2; allowed on a multi-model fleet: sagemaker-xgboost:"):
         MemberArchive.of(package(image="1.dkr.ecr.eu-west-1.amazonaws.com/pytorch:2"), LIVE)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"ModelPackageGroupName": "shop--abalone-large"}, "is a version of shop--abalone-large; allowed: one of shop--abalone$"),
+        ({"InferenceSpecification": None}, "version 7 of abalone runs in no image; allowed"),
+        ({"InferenceSpecification": {"Containers": [{}, {}]}}, "version 7 of abalone runs in 2 containers; allowed"),
+    ],
+)
+def test_what_is_no_version_of_the_model_in_one_container_is_refused(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(ProblemError, match=message):
+        MemberArchive.of({**package(), **changed}, LIVE)
 
 
 # -------------------------------------------------------------------------------------------------------- scripts
@@ -196,7 +213,9 @@ def test_what_needs_instances_of_its_own_says_that_there_are_none() -> None:
 def test_the_approver_is_told_that_clients_change_all_at_once_and_what_an_alarm_does() -> None:
     said = if_yes("abalone", "live", TINY, 6, None, None)
     assert said.seconds == 12
-    assert any("clients are told its name instead of version 6's" in step for step in said.steps)
+    told, watched = said.steps[-2:]
+    assert told.startswith("clients are told its name instead of version 6's")
+    assert watched.startswith("it is asked what it answers, as on staging, and the alarms on"), "in this order, as verify.py does"
     assert said.back[0] == "an alarm meanwhile: the pipelines tell clients of version 6 again"
 
 
@@ -209,7 +228,7 @@ def test_ten_members_stand_beside_ten_endpoints() -> None:
     settings = replace(SETTINGS, fleets={"tiny": fleet}, models={model.name: model}, prices=prices)
     said = list(fleet_price.lines(settings, serving, PRODUCTION))
     assert "shared by abalone" in said[0]
-    assert said[-1].split() == ["10", "2", "4.80", "24.00"]
+    assert said[-1] == "10 on the fleet: 2 x ml.m5.large, 4.80 USD a day; an endpoint each: 24.00 USD a day"
 
 
 def test_nothing_is_watched_where_a_fleet_captures_nothing() -> None:

@@ -57,6 +57,19 @@ def test_without_names_nothing_is_said(steps: Any) -> None:
     assert written == []
 
 
+def test_where_the_containers_output_cannot_be_written_requests_are_answered_all_the_same(
+    steps: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", usual)
+    monkeypatch.setenv("CONTAINER_OUTPUT", str(tmp_path / "not" / "there"))
+    steps("container_output").let_metrics_out()
+    metrics = steps("request_metrics").RequestMetrics(PLACE)
+    metrics.ended(1.0, failed=False)
+    metrics.say()
+    assert usual.getvalue().startswith('{"_aws"')
+
+
 def test_only_lines_of_metrics_go_past_the_server(steps: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usual, output = io.StringIO(), tmp_path / "output"
     monkeypatch.setattr(sys, "stdout", usual)

@@ -355,16 +355,37 @@ def test_a_fleet_is_shown_with_its_instances_and_who_is_on_it(on_fleet: Deployed
     assert "fleet small in live: InService, " in capsys.readouterr().out
 
 
+CARP = {"DeployedModelPackageArn": "arn:aws:sagemaker:us-east-1:1:model-package/shop--carp/2"}
+
+
 def test_a_multi_model_fleet_is_shown_with_what_the_clients_of_each_model_are_told(
     on_fleet: DeployedAccount, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = "shop--fleet--large--live"
-    on_fleet.cloudformation.add("shop--carp--live", TargetModel="carp/2-0a.tar.gz", EndpointName=FLEET)
+    on_fleet.cloudformation.add(FLEET, Archives="s3://artifacts/fleets/small/live/")
+    on_fleet.cloudformation.add("shop--carp--live", TargetModel="carp/2-0a.tar.gz", EndpointName=FLEET, **CARP)
     on_fleet.cloudformation.add("shop--crab--live", TargetModel="crab/1-0b.tar.gz", EndpointName=other)
     (fleet,) = shown(capsys)["fleets"]
     assert (fleet["targets"], fleet["copies"]) == ({"shop--carp--live": "carp/2-0a.tar.gz"}, {})
     assert run(status.main, []) == 0
     assert "shop--carp--live carp/2-0a.tar.gz" in capsys.readouterr().out
+
+
+def test_an_archive_that_clients_are_told_of_and_that_is_gone_waits_for_somebody_with_what_puts_it_there_again(
+    on_fleet: DeployedAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_fleet.cloudformation.add(FLEET, Archives="s3://artifacts/fleets/small/live/")
+    for model in ("carp", "crab"):
+        told = {
+            "TargetModel": f"{model}/2-0a.tar.gz",
+            "DeployedModelPackageArn": f"arn:aws:sagemaker:us-east-1:1:model-package/shop--{model}/2",
+        }
+        on_fleet.cloudformation.add(f"shop--{model}--live", EndpointName=FLEET, **told)
+    on_fleet.sagemaker.s3.objects["artifacts/fleets/small/live/carp/2-0a.tar.gz"] = b"archive"
+    gone = {item["what"]: item["command"] for item in shown(capsys)["waiting"] if "told to ask for" in item["what"]}
+    ((what, command),) = gone.items()
+    assert what.startswith("crab/2-0a.tar.gz, which clients of crab in live are told to ask for, is not in s3://artifacts")
+    assert command.endswith("offer --model crab --stage live --package arn:aws:sagemaker:us-east-1:1:model-package/shop--crab/2")
 
 
 def test_a_fleet_that_failed_or_is_not_set_any_more_waits_for_somebody(

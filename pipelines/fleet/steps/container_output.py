@@ -27,8 +27,11 @@ class MetricsApart:
         """Metrics are written in one piece, of at most PIPE_BUF bytes, so that lines of several processes do not mix."""
         if not text.startswith(_METRICS):
             return self._usual.write(text)
-        with self._path.open("a", encoding="utf-8") as output:
-            return output.write(text)
+        try:
+            with self._path.open("a", encoding="utf-8") as output:
+                return output.write(text)
+        except OSError:  # what is said of requests must not be what fails them
+            return self._usual.write(text)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._usual, name)

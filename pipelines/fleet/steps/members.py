@@ -18,6 +18,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,10 +40,15 @@ class Member:
 
 
 def model_fn(model_dir: str) -> Member:
-    """Raises KeyError or OSError for an archive that is no member's, or whatever the version's own `model_fn` raises."""
+    """Raises KeyError or OSError for an archive that is no member's, or whatever the version's own `model_fn` raises.
+
+    The server calls it again with each request until it raises nothing (`validate_and_initialize` of sagemaker-inference 1.5.5): what
+    `model_loader.py` of multi-model-server 1.1.2 catches says nobody, and to SageMaker the model is loaded.
+    """
     folder = Path(model_dir)
     told: dict[str, str] = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))
-    os.environ.update(told)
+    # The server names its one program by the same variable, and looks again with each request where a model could not be loaded.
+    os.environ.update({name: value for name, value in told.items() if name != PROGRAM})
     let_metrics_out()
     metrics = RequestMetrics(told)
     try:
@@ -56,7 +62,8 @@ def model_fn(model_dir: str) -> Member:
 
 
 def _loaded(folder: Path, name: str) -> tuple[ModuleType, Any]:
-    sys.path.insert(0, str(folder / CODE))
+    if str(folder / CODE) not in sys.path:
+        sys.path.insert(0, str(folder / CODE))
     program = importlib.import_module(name.removesuffix(".py"))
     return program, program.model_fn(str(folder))
 
@@ -78,7 +85,9 @@ def transform_fn(member: Member, body: bytes | str, content_type: str, accept: s
     if answered.status_code >= 400:
         from sagemaker_inference.errors import GenericInferenceToolkitError
 
-        raise GenericInferenceToolkitError(answered.status_code, answered.get_data(as_text=True).strip())
+        # The server writes the phrase into the status line of its answer, where a refusal's words may be longer than who reads it takes.
+        phrase = HTTPStatus(answered.status_code).phrase
+        raise GenericInferenceToolkitError(answered.status_code, answered.get_data(as_text=True).strip(), phrase)
     return answered.get_data(), str(answered.content_type)
 
 

@@ -124,7 +124,7 @@ def _served(directory: Path, code: Path, environment: Mapping[str, str], *, load
     if loads_later:
         return multi_model_contract.start(code, environment)
     if MULTI_MODEL in environment:
-        return multi_model_contract.load(directory, code, environment)
+        return multi_model_contract.Worker(directory, code, os.environ)
     return serving_contract.load(directory, code, environment)
 
 
