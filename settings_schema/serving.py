@@ -89,6 +89,8 @@ class Endpoint(OnEndpoint):
         self.require(guardrails, "instance_type", self.instance_type, f"no ml.inf1 with {self.rollout.routing} routing")
         rolls = self.rollout.routing is Routing.ROLLING  # which "Exclusions" names for endpoints of several variants
         self.require(self.shadow is None or not rolls, "shadow", self.shadow, f"None with {Routing.ROLLING} routing")
+        copied = self.shadow is None or not self.instance_type.startswith("ml.inf1.")  # "Exclusions" of the guide's shadow tests
+        self.require(copied, "instance_type", self.instance_type, "no ml.inf1 with a shadow")
         self._require_experiment_fits()
         return self
 

@@ -270,8 +270,11 @@ def test_a_version_is_tried_beside_the_one_that_serves_and_leaves_when_it_breaks
     assert not any(item.error for item in clients.requests)
 
 
-def test_truths_are_counted_while_a_version_is_tried_and_a_return_ends_the_experiment(team: Team, first: str, experiments: None) -> None:
-    """The return waits for nobody: it takes the challenger out with the version that is left, and answers the review."""
+def test_truths_are_counted_while_a_version_is_tried_and_a_return_ends_the_experiment(
+    team: Team, first: str, experiments: None, request: pytest.FixtureRequest
+) -> None:
+    """The return waits for nobody: it takes the challenger's scaling away, then the challenger with the version that is left."""
+    fault = declared(request)
     version, execution = team.under_review()
     with team.clients() as clients:
         team.answer(execution, "Approved")
@@ -279,13 +282,14 @@ def test_truths_are_counted_while_a_version_is_tried_and_a_return_ends_the_exper
     known = trial.labelled(team, 40)
     assert (known["labels"]["champion"] + known["labels"]["challenger"], known["decided"]) == (40, False)
     assert 0 < known["labels"]["challenger"] < 40
+    loop.wait_for("the challenger to scale", lambda: team.scaling() == {"AllTraffic", "Challenger"} or None)
     with team.clients() as clients:
         team.reject(str(team.live()))
         assert loop.end_of_pipeline(team.terminal, team.names.deploy_pipeline, execution) == "Failed"
         assert team.how_the_last_return_ended() == "Succeeded"
         left = time.monotonic()
         time.sleep(1)
-    assert "production went back to an earlier version meanwhile" in team.why(team.names.deploy_pipeline, execution)
-    assert (team.live(), team.variants()) == (first, {"AllTraffic": 1.0})
+    team.require_told(fault, {PIPELINE: team.why(team.names.deploy_pipeline, execution), STATUS: waiting(team)})
+    assert (team.live(), team.variants(), team.scaling()) == (first, {"AllTraffic": 1.0}, {"AllTraffic"})
     assert not any(item.error for item in clients.requests)
-    assert {item.version for item in clients.since(left)} == {number(first)}
+    assert faults.seen_beside(clients.requests, number(first), left) is fault.seen

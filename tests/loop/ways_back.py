@@ -107,15 +107,14 @@ class Team:
         return execution
 
     def begin_experiments(self) -> str:
-        """Production gets a place for a second version, with the version that serves; the execution that brought it."""
+        """Production scales and gets a place for a second version, with the version that serves; the execution that brought it."""
         file, known = f"models/{self.names.model}.py", self.person.executions(self.names.deploy_pipeline)
-        self.person.change(file, "    Endpoint,\n", "    Endpoint,\n    Experiment,\n    Monitoring,\n")
+        self.person.change(file, "    Endpoint,\n", "    Autoscaling,\n    Endpoint,\n    Experiment,\n    Monitoring,\n")
         self.person.change(file, "monitoring=None,", 'monitoring=Monitoring(cron="0 0 * * ? *"),')
         shadow = "shadow=Shadow(minutes=5), "
         was = shadow if shadow in (self.person.clone / file).read_text(encoding="utf-8") else ""
-        self.person.change(
-            file, f"{was}initial_instance_count=2,", "experiment=Experiment(challenger_percent=25), initial_instance_count=2,"
-        )
+        scales = "autoscaling=Autoscaling(min_capacity=2, max_capacity=4), initial_instance_count=2,"
+        self.person.change(file, f"{was}initial_instance_count=2,", f"experiment=Experiment(challenger_percent=25), {scales}")
         deploy(self.terminal, self.person.clone.parent / "cdk.out.experiments")
         self.person.build("Versions are tried beside the one that serves")
         execution = loop.new_execution(self.terminal, self.names.deploy_pipeline, known)
@@ -134,6 +133,12 @@ class Team:
         endpoint = self.client("sagemaker").describe_endpoint(EndpointName=self.production.endpoint)
         settled = endpoint["EndpointStatus"] == "InService"
         return {item["VariantName"]: float(item["CurrentWeight"]) for item in endpoint["ProductionVariants"]} if settled else None
+
+    def scaling(self) -> set[str]:
+        """Variants of what serves that scale."""
+        targets = self.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+        of_production = f"endpoint/{self.production.endpoint}/variant/"
+        return {item["ResourceId"].removeprefix(of_production) for item in targets if item["ResourceId"].startswith(of_production)}
 
     def in_shadow(self) -> list[Mapping[str, Any]]:
         """What DescribeEndpoint says of the version in production's shadow, while the endpoint is in service."""
