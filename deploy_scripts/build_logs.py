@@ -17,15 +17,19 @@ _LAST_LINES = 500
 
 
 def reason(codebuild: Any, logs: Any, build_id: str) -> str:
-    """The last line that names a permission, else the last that begins as an error; empty where nobody said or may read anything."""
+    """The last line that names a permission, else the last that begins as an error; empty where nobody said anything.
+
+    Where it may not be read that is said: the action's own reason is an exit status, of which nobody learns anything.
+    """
     try:
         builds = codebuild.batch_get_builds(ids=[build_id])["builds"]
         place = builds[0].get("logs", {}) if builds else {}
         if not place.get("groupName"):
             return ""
         events = logs.get_log_events(logGroupName=place["groupName"], logStreamName=place["streamName"], limit=_LAST_LINES)["events"]
-    except ClientError:  # no such build, no log yet, or no permission: the action's own reason is shown anyway
-        return ""
+    except ClientError as error:  # no such build, or no log yet: the action's own reason is shown anyway
+        refused = error.response["Error"]["Code"].startswith("AccessDenied")
+        return f"(its build's log may not be read with these credentials: {error.operation_name})" if refused else ""
     lines = [line.strip() for event in events for line in event["message"].splitlines()]
     return _last(lines, lambda line: _REFUSED in line) or _last(lines, lambda line: line.startswith(_MARKS))
 

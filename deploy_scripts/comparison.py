@@ -9,6 +9,7 @@ At `ModelNames.comparison(<version>)` in the artifact bucket, beside the approve
     began, minutes            first minute (ISO 8601, UTC), and how many were seen
     wanted_minutes, percent   what models/ asks for (Shadow)
     instances, usd            of the shadow, and what they cost in these minutes (null: no price is known)
+    production_instances      at the least and at the most meanwhile: the shadow does not scale
     requests                  {"production": n, "shadow": n}
     errors                    {"production": {"4xx": n, "5xx": n}, "shadow": {...}}
     latency_ms                {"production": {"p50", "p99", "worst_p99"}, "shadow": {...}}: medians of the minutes, and the worst minute
@@ -149,6 +150,10 @@ def lines(fact: Mapping[str, Any]) -> Iterator[str]:
         yield f"version {number}: {fact['requests'][name]} requests, {errors['4xx']} 4xx, {errors['5xx']} 5xx"
         if latency:
             yield f"  p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms, in the worst minute {latency['worst_p99']:.1f} ms"
+    fewest, most = fact.get("production_instances", (0, 0))  # files of before have none
+    if fewest < most:
+        scaled = f"production scaled meanwhile ({fewest} to {most} instances), the shadow stayed on {fact['instances']}"
+        yield f"{scaled}: latencies are not of as busy instances"
     if fact["usd"] is not None:
         yield f"the shadow's {fact['instances']} instances cost {fact['usd']:.2g} USD"
 

@@ -37,8 +37,11 @@ def smallest_difference(measured: Mapping[str, float | None], rows: int, experim
 
 
 def plan(experiment: Experiment, serving: Endpoint, prices: Prices, metric: str, found: float | None) -> dict[str, Any]:
-    """For the approver's page. `found`: `smallest_difference`. `usd_per_day`: of the challenger's fleet; None where no price is noted."""
-    instances, price = experiment.instances(serving.most_instances), prices.usd_per_hour.get(serving.instance_type)
+    """For the approver's page. `found`: `smallest_difference`. `instances`: of the challenger, at the least and at the most, as it scales.
+
+    `usd_per_day`: of one of them; None where no price is noted.
+    """
+    price = prices.usd_per_hour.get(serving.instance_type)
     champion, challenger = expected_labels(experiment)
     return {
         "percent": experiment.challenger_percent,
@@ -46,7 +49,7 @@ def plan(experiment: Experiment, serving: Endpoint, prices: Prices, metric: str,
         "labels": {"champion": champion, "challenger": challenger},
         "days": experiment.days_at_most,
         "smallest_difference": found,
-        "instances": instances,
+        "instances": [experiment.instances(count) for count in (serving.fewest_instances, serving.most_instances)],
         "instance_type": serving.instance_type,
-        "usd_per_day": None if price is None else _HOURS * price * instances,
+        "usd_per_day": None if price is None else _HOURS * price,
     }

@@ -17,7 +17,7 @@ State = Mapping[str, Any]
 _PRODUCTION = ("Production", "Return")
 _DEPLOY, _CHANGE_TYPE, _VERIFY = "Deploy", "ChangeType", "Verify"
 #: The stage whose review is open as long as an experiment is on (experiment.py).
-_EXPERIMENT = "Experiment"
+EXPERIMENT = "Experiment"
 _OCCUPIED = ("InProgress", "Stopping")
 
 
@@ -78,7 +78,7 @@ def waiting_stages(state: State, package: Callable[[str], str], rejections: Cont
         reviewed, behind = number_of(package(execution_of(stage))), [number_of(package(item)) for item in queued(stage)]
         what += f": version {reviewed}" if reviewed else ""
         what += ", which is rejected" if reviewed in rejections else ""
-        what += ", to be answered once its experiment is decided" if stage["stageName"] == _EXPERIMENT else ""
+        what += ", to be answered once its experiment is decided" if stage["stageName"] == EXPERIMENT else ""
         what += f"; version {' and '.join(map(str, behind))} waits behind it" if behind else ""
         waiting.append(Waiting(what, at(latest.get("lastStatusChange")), command))
     return waiting

@@ -29,7 +29,7 @@ from build_scripts.registry import Version, find, number_of
 from deploy_scripts.choose_version import LATEST, choose, exported, require_deployable
 from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
-from deploy_scripts.left_challenger import is_left, unguarded, without_challenger
+from deploy_scripts.left_challenger import Left, left_challenger, unguarded
 from deploy_scripts.live_capacity import live_fleet, refuse_conversion
 from deploy_scripts.member_archive import MemberArchive
 from deploy_scripts.on_fleet import copies_now, refuse_absent, refuse_move
@@ -144,10 +144,11 @@ def files(target: Target, version: Version) -> dict[str, Any]:
             package = project.client("sagemaker").describe_model_package(ModelPackageName=version.arn)
             known |= {TARGET: MemberArchive.of(package, names).target}
         known |= {REBUILT: _rebuilt(target, environment)} if REBUILT in content.get("Parameters", {}) else {}
-        if target.leaving and is_left(target.place(environment), names):
+        left = _left(target, environment)
+        if left and left.goes_unguarded(leaving=bool(target.leaving)):
             content = unguarded(content)
         second = content, known | (change.parameters if change else {})
-        for folder, (body, values) in (("", _first(target, environment, change) or second), (SECOND, second)):
+        for folder, (body, values) in (("", _first(target, environment, change, left) or second), (SECOND, second)):
             made[f"{folder}{names.stack}.template.json"] = body
             made[f"{folder}{name}.parameters.json"] = template_configuration(values, body, names, project.project_id)
     return made
@@ -173,17 +174,25 @@ def _change(target: Target, environment: Environment) -> TypeChange | None:
     return change
 
 
-def _first(target: Target, environment: Environment, change: TypeChange | None) -> tuple[dict[str, Any], dict[str, str]] | None:
-    """Template and parameters of an update that comes before; None where one does it. A return takes a challenger out itself."""
-    left = None
-    if environment == target.first and not target.leaving and isinstance(target.model.serving[environment.name], Endpoint):
-        left = without_challenger(target.place(environment), target.names(environment))
-    if left:
-        print(f"{environment.name}: first the version leaves that an experiment has left beside the one that serves", flush=True)
+def _left(target: Target, environment: Environment) -> Left | None:
+    """A challenger that this deployment takes out: where it goes next, and no other way of serving has taken the endpoint's place."""
+    if environment != target.first or not isinstance(target.model.serving[environment.name], Endpoint):
+        return None
+    return left_challenger(target.place(environment), target.names(environment))
+
+
+def _first(
+    target: Target, environment: Environment, change: TypeChange | None, left: Left | None
+) -> tuple[dict[str, Any], dict[str, str]] | None:
+    """Template and parameters of an update that comes before; None where one does it."""
+    place, names = target.place(environment), target.names(environment)
+    alone = left.first_update(place, names, leaving=bool(target.leaving)) if left else None
+    if alone:
+        print(f"{environment.name}: first {left}", flush=True)
     if change is None or change.first is None:
-        return left
+        return alone
     template, parameters = change.first
-    return template, parameters | (left[1] if left else {})
+    return template, parameters | (alone[1] if alone else {})
 
 
 def _update(target: Target, environment: Environment, serving: OnEndpoint, content: Mapping[str, Any]) -> str:

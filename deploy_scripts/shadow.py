@@ -82,6 +82,7 @@ def fact(compared: Compared, made: Stay, seen: Seen | None, usd_per_hour: float 
         "wanted_minutes": compared.shadow.minutes,
         "percent": compared.shadow.percent,
         "instances": made.instances,
+        "production_instances": list(made.production),
         "usd": None if usd_per_hour is None else round(usd_per_hour * made.instances * minutes / 60, 4),
         **comparison.measured(seen or Seen(), compared.serving),
     }

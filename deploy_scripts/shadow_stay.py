@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,12 +32,16 @@ _ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=70)
 
 @dataclass(frozen=True)
 class Stay:
-    """`began`: the first whole minute in service; None if it never was. `ended`: why not, or why it ended early; else empty."""
+    """`began`: the first whole minute in service; None if it never was. `ended`: why not, or why it ended early; else empty.
+
+    `instances`: of the shadow, which does not scale (decision 168); `production`: that production had at the least and at the most.
+    """
 
     began: datetime | None = None
     minutes: int = 0
     instances: int = 0
     ended: str = ""
+    production: tuple[int, int] = (0, 0)
 
 
 class ShadowFunction:
@@ -98,19 +102,26 @@ def _watch(place: EnvironmentPlace, names: ServingNames, shadow: Shadow) -> Stay
     began, instances = _next_minute(endpoint["LastModifiedTime"]), int(shadows[0]["CurrentInstanceCount"])
     cloudwatch = place.client("cloudwatch")
     deadline = time.monotonic() + shadow.minutes * 60 + PATIENCE_SECONDS
-    said = -1
+    said, counts = -1, [_running(endpoint)]
     while True:
         there = minutes_seen(cloudwatch, names.endpoint, began, shadow.minutes)
+        now = describe_endpoint(place.client("sagemaker"), names.endpoint) or {}
+        counts.append(_running(now) or counts[-1])
+        so_far = Stay(began, there, instances, production=(min(counts), max(counts)))
         if there >= shadow.minutes:
-            return Stay(began, there, instances)
-        if not in_shadow(place, names):
-            return Stay(began, there, instances, "it was taken out before its time, by a return or another deployment to production")
+            return so_far
+        if not now.get("ShadowProductionVariants"):
+            return replace(so_far, ended="it was taken out before its time, by a return or another deployment to production")
         if time.monotonic() > deadline:
-            return Stay(began, there, instances, f"CloudWatch has no more minutes of it, {PATIENCE_SECONDS // 60} min after its time")
+            return replace(so_far, ended=f"CloudWatch has no more minutes of it, {PATIENCE_SECONDS // 60} min after its time")
         if there // 10 != said:
             said = there // 10
             print(f"{there} of {shadow.minutes} min", flush=True)
         time.sleep(POLL_SECONDS)
+
+
+def _running(endpoint: Mapping[str, Any]) -> int:
+    return sum(int(variant.get("CurrentInstanceCount", 0)) for variant in endpoint.get("ProductionVariants") or [])
 
 
 def _next_minute(moment: datetime) -> datetime:

@@ -12,6 +12,7 @@ from build_scripts.registry import Version
 from deploy_scripts.attention import ON_CALL, Waiting
 from deploy_scripts.follow_pipeline import actions_of, failure
 from deploy_scripts.function_command import invocation
+from deploy_scripts.pipeline_states import EXPERIMENT
 from deploy_scripts.placements import Placement, at
 from deploy_scripts.releases import Execution, History
 from settings_schema import ModelNames
@@ -63,6 +64,8 @@ def _why_not(executions: Sequence[Execution], codepipeline: Any) -> str:
     failed = [action for action in actions_of(codepipeline, last.pipeline, last.identifier) if action["status"] == "Failed"]
     if any(_is_review(action) for action in failed):
         said = _said(failed[0])
+        if said and failed[0]["stageName"] == EXPERIMENT:
+            return f"its experiment ended without it: {said}"
         return f"it was declined: {said}" if said else "nobody answered its review in time, or declined it without a word"
     return failure(failed[0]) if failed else f"it {last.status.lower()}"
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from typing import TypeVar
 
 from pydantic import Field, model_validator
 
+from settings_schema.scaling import Autoscaling, Schedule
 from settings_schema.value import Value
 
 #: What other kinds of endpoint say. SageMaker guide, "Testing models with production variants" and "Exclusions" of its guardrails.
@@ -15,6 +17,8 @@ NOT_HERE = "only in an Endpoint(...), which has instances for each of two versio
 DAYS_TO_ANSWER = 7
 #: Labelled requests of each version; of fewer nothing is said (pipelines/monitoring/steps/experiment.py).
 FEWEST_REQUESTS = 30
+
+_Bounds = TypeVar("_Bounds", Autoscaling, Schedule)
 
 
 class Experiment(Value):
@@ -40,9 +44,17 @@ class Experiment(Value):
         self.require(self.labelled_answers >= fewest, "labelled_answers", self.labelled_answers, allowed)
         return self
 
-    def instances(self, most: int) -> int:
-        """Of the challenger: its share of the most that the champion can have. They do not scale."""
-        return math.ceil(most * self.challenger_percent / 100)
+    def instances(self, champions: int) -> int:
+        """Of the challenger, where all requests would need so many of the champion: it gets its share of the requests."""
+        return math.ceil(champions * self.challenger_percent / 100)
+
+    def share_of(self, autoscaling: Autoscaling) -> Autoscaling:
+        """How the challenger scales: by the champion's policies, which go by an instance's requests, in its share of the bounds."""
+        schedules = tuple(self._bounded(each) for each in autoscaling.schedules)
+        return self._bounded(autoscaling).but(schedules=schedules)
+
+    def _bounded(self, bounds: _Bounds) -> _Bounds:
+        return bounds.but(min_capacity=self.instances(bounds.min_capacity), max_capacity=self.instances(bounds.max_capacity))
 
     @property
     def review_lasts(self) -> timedelta:

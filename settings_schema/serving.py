@@ -83,12 +83,14 @@ class Endpoint(OnEndpoint):
         self.require(low <= count <= high, "initial_instance_count", count, f"{low} to {high}")
         gradual = self.rollout.routing is not Routing.ALL_AT_ONCE
         self.require(not gradual or count >= 2, "initial_instance_count", count, f"at least 2 with {self.rollout.routing} routing")
-        lowest = self._lowest_capacity()
+        lowest = self.fewest_instances
         self.require(not gradual or lowest >= 2, "autoscaling", f"down to {lowest}", f"at least 2 with {self.rollout.routing} routing")
         guardrails = not gradual or not self.instance_type.startswith("ml.inf1.")  # "Exclusions" of the SageMaker guide's guardrails
         self.require(guardrails, "instance_type", self.instance_type, f"no ml.inf1 with {self.rollout.routing} routing")
         rolls = self.rollout.routing is Routing.ROLLING  # which "Exclusions" names for endpoints of several variants
         self.require(self.shadow is None or not rolls, "shadow", self.shadow, f"None with {Routing.ROLLING} routing")
+        copied = self.shadow is None or not self.instance_type.startswith("ml.inf1.")  # "Exclusions" of the guide's shadow tests
+        self.require(copied, "instance_type", self.instance_type, "no ml.inf1 with a shadow")
         self._require_experiment_fits()
         return self
 
@@ -115,8 +117,9 @@ class Endpoint(OnEndpoint):
             else max(scaling.max_capacity, *(each.max_capacity for each in scaling.schedules), 0)
         )
 
-    def _lowest_capacity(self) -> int:
-        """Instances at night: a canary or a step is at most half of them (SageMaker's TrafficRoutingConfig)."""
+    @property
+    def fewest_instances(self) -> int:
+        """At night: a canary or a step is at most half of them (SageMaker's TrafficRoutingConfig)."""
         if self.autoscaling is None:
             return self.initial_instance_count
         return min(self.autoscaling.min_capacity, *(schedule.min_capacity for schedule in self.autoscaling.schedules), 100)

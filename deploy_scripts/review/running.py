@@ -86,7 +86,6 @@ def experiment(facts: Mapping[str, Any]) -> Section | None:
         if smallest is not None
         else f"how small a difference in {found['metric']} it finds cannot be said: the evaluation has no interval"
     )
-    price = found["usd_per_day"]
     return Section(
         "The experiment that a yes begins",
         [
@@ -95,9 +94,17 @@ def experiment(facts: Mapping[str, Any]) -> Section | None:
             known,
             *_too_small(facts, found["metric"], smallest),
             f"then somebody says whether it is rolled out; without a difference in its favour version {live} stays",
-            f"its {found['instances']} × {found['instance_type']} cost {usd(price)} a day",
+            _challengers_fleet(found),
         ],
     )
+
+
+def _challengers_fleet(found: Mapping[str, Any]) -> str:
+    (fewest, most), price, kind = found["instances"], found["usd_per_day"], found["instance_type"]
+    if fewest == most:
+        return f"its {most} × {kind} cost {usd(price and price * most)} a day"
+    least, highest = (usd(price and price * count) for count in (fewest, most))
+    return f"its {fewest} to {most} × {kind}, as many as its own requests need, cost {least} to {highest} a day"
 
 
 def _too_small(facts: Mapping[str, Any], metric: str, smallest: float | None) -> list[str]:

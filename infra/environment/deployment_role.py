@@ -18,7 +18,7 @@ from infra.serving.batch_stack import FAILURES, JOB_FAILED, UPLOADED
 from infra.serving.endpoint_alarms import CHALLENGER, OTHERS, ROLLBACK
 from infra.serving.member_alarms import OF_ANY_VERSION as OF_ANY_MEMBER
 from infra.serving.prediction_alarm import OF_ANY_VERSION
-from infra.serving.variant_autoscaling import FIRST, LOAD
+from infra.serving.variant_autoscaling import CHALLENGER_LOAD, FIRST, LOAD
 from settings_schema import Component, Environment, Model
 from settings_schema.names import DRIFT, QUALITY
 
@@ -100,7 +100,7 @@ class EndpointDeploymentRole(DeploymentRole):
         self._scale()
         alarms = [
             self._place.alarm(self._names.alarm(what))
-            for what in (*ROLLBACK, *CHALLENGER, *OTHERS, OF_ANY_VERSION, LOAD, FIRST, *_OF_WATCH)
+            for what in (*ROLLBACK, *CHALLENGER, *OTHERS, OF_ANY_VERSION, LOAD, CHALLENGER_LOAD, FIRST, *_OF_WATCH)
         ]
         self.allow("Alarms", [f"cloudwatch:{verb}" for verb in _TAGGING], alarms)  # the alarms themselves are made with TryScaling
         self._log(self._names.log_group, self._names.component_log_group)

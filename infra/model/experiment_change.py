@@ -52,6 +52,7 @@ class ExperimentChange(ProductionChange):
                 "RESULTS_PREFIX": permissions.names.experiments,
                 "ALARM_NAMES": json.dumps(permissions.alarms),
                 "DAYS_AT_MOST": str(experiment.days_at_most),
+                "CHALLENGER_PERCENT": str(experiment.challenger_percent),
                 "ALERT_TOPIC_ARN": foundation.alerts.topic_arn,
             },
             **given,

@@ -5,6 +5,7 @@ asynchronous_stack.py, component_stack.py (on a fleet). Next: deploy_scripts/ fo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import aws_cdk as cdk
@@ -173,13 +174,17 @@ class EndpointStack(AnyEndpointStack[Endpoint]):
     def _has_own_disk(self) -> bool:
         return has_own_disk(self._serving.instance_type)
 
-    def _beside(self) -> list[cdk.IResolvable]:
-        """The challenger, as long as it is there."""
+    @cached_property
+    def _challenger(self) -> ChallengerVariant | None:
+        """The place for one."""
         serving = self._serving
         if serving.experiment is None:
-            return []
+            return None
         given: dict[str, Any] = {"experiment": serving.experiment, "make_model": self.make_model}
-        return [ChallengerVariant(self, "Challenger", serving=serving, **given).variant()]
+        return ChallengerVariant(self, "Challenger", serving=serving, **given)
+
+    def _beside(self) -> list[cdk.IResolvable]:
+        return [self._challenger.variant()] if self._challenger else []
 
     def _more(self) -> dict[str, Any]:
         return {**super()._more(), "shadow_production_variants": self._shadow()}
@@ -192,4 +197,7 @@ class EndpointStack(AnyEndpointStack[Endpoint]):
     def _scale(self) -> Construct | None:
         if self._serving.autoscaling is None:
             return None
-        return VariantAutoscaling(self, "Autoscaling", names=self.names, autoscaling=self._serving.autoscaling)
+        scaling = VariantAutoscaling(self, "Autoscaling", names=self.names, autoscaling=self._serving.autoscaling)
+        if self._challenger:
+            self._challenger.scale(scaling, self.names, self._serving.autoscaling)
+        return scaling

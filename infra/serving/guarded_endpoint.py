@@ -89,10 +89,11 @@ def _all_at_once(serving: Serving) -> Any:
     """Where a fleet rolls there may be no room for a second one: in two halves, one right after the other.
 
     An update that lets a second variant in, or out, has no DeploymentConfig: with one the new configuration "must have the same variant
-    name as the old" ("Exclusions" of the guide's guardrails). Without one it is blue/green, all at once ("Blue/Green Deployments").
+    name as the old" ("Exclusions" of the guide's guardrails), which says nothing of shadows. Without one it is blue/green, all at once
+    ("Blue/Green Deployments").
     """
     rollout = serving.rollout
-    if isinstance(serving, Endpoint) and serving.experiment is not None:
+    if isinstance(serving, Endpoint) and (serving.experiment is not None or serving.shadow is not None):
         return cdk.Aws.NO_VALUE
     if rollout.routing is Routing.ROLLING:
         return _rolling(Rollout(routing=Routing.ROLLING, step_percent=50, bake_seconds=0))

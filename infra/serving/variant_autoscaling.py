@@ -20,6 +20,8 @@ _INVOCATIONS = "SageMakerVariantInvocationsPerInstance"
 #: End the names of the alarms that scale: in steps, and from none. Two kinds may not call different resources alike: a stack that goes
 #: from one to the other makes what is new first, and CloudFormation finds the name taken.
 LOAD, FIRST = "load", "first"
+#: Likewise, of the version beside the one that serves (challenger_variant.py).
+CHALLENGER_LOAD = "challenger-load"
 _CONCURRENCY = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
 
 
@@ -42,13 +44,14 @@ def scalable_variant(
     time_zone: str = "Etc/UTC",
     dimension: str = "sagemaker:variant:DesiredInstanceCount",
     resource_id: str = "",
+    variant: str = VARIANT,
 ) -> appscaling.CfnScalableTarget:
     return appscaling.CfnScalableTarget(
         scope,
         "Target",
         service_namespace="sagemaker",
         scalable_dimension=dimension,
-        resource_id=resource_id or f"endpoint/{names.endpoint}/variant/{VARIANT}",
+        resource_id=resource_id or f"endpoint/{names.endpoint}/variant/{variant}",
         min_capacity=lowest,
         max_capacity=highest,
         scheduled_actions=[_scheduled_action(schedule, time_zone) for schedule in schedules] or None,
@@ -139,11 +142,22 @@ def first_from_none(
 
 
 class VariantAutoscaling(Construct):
-    def __init__(self, scope: Construct, construct_id: str, *, names: ServingNames, autoscaling: Autoscaling) -> None:
+    """`load`: end of the name of the alarm that scales in steps. The names of policies are their variant's."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        names: ServingNames,
+        autoscaling: Autoscaling,
+        variant: str = VARIANT,
+        load: str = LOAD,
+    ) -> None:
         super().__init__(scope, construct_id)
-        self._names = names
+        self._names, self._variant, self._load = names, variant, load
         low, high = autoscaling.min_capacity, autoscaling.max_capacity
-        self._target = scalable_variant(self, names, low, high, autoscaling.schedules, autoscaling.time_zone)
+        self._target = scalable_variant(self, names, low, high, autoscaling.schedules, autoscaling.time_zone, variant=variant)
         if autoscaling.target_tracking is not None:
             self._track(autoscaling.target_tracking)
         if autoscaling.step_scaling is not None:
@@ -194,7 +208,7 @@ class VariantAutoscaling(Construct):
         cloudwatch.CfnAlarm(
             self,
             "Load",
-            alarm_name=self._names.alarm(LOAD),
+            alarm_name=self._names.alarm(self._load),
             alarm_description="Scales out in steps: requests per instance and minute",
             alarm_actions=[policy_arn],
             namespace="AWS/SageMaker",
@@ -202,7 +216,7 @@ class VariantAutoscaling(Construct):
             statistic="Sum",
             dimensions=[
                 dimension(name="EndpointName", value=self._names.endpoint),
-                dimension(name="VariantName", value=VARIANT),
+                dimension(name="VariantName", value=self._variant),
             ],
             period=60,
             evaluation_periods=scaling.evaluation_periods,

@@ -19,7 +19,7 @@ from tests.infra.conftest import guarded_and_at_once, resources_of
 from tests.infra.grants import Templates, roles
 
 PLAIN, STACK = "shop--abalone--live", "shop--tried--live"
-FUNCTION = "shop--tried--change-experiment"
+FUNCTION, LOAD_ALARM = "shop--tried--change-experiment", f"{STACK}--challenger-load"
 
 
 def variants(templates: Templates, stack: str) -> list[dict[str, Any]]:
@@ -36,12 +36,46 @@ def test_nothing_is_beside_what_serves_unless_somebody_puts_it_there(templates: 
     assert (champion["VariantName"], challenger["VariantName"]) == (VARIANT, CHALLENGER_VARIANT)
 
 
-def test_the_challenger_gets_its_share_of_the_requests_and_as_large_a_share_of_the_most_instances(templates: Templates) -> None:
+def test_the_challenger_gets_its_share_of_the_requests_and_preflight_sees_as_many_instances_as_there_can_be(templates: Templates) -> None:
     champion, beside = variants(templates, STACK)
     challenger = beside["Fn::If"][1]
     weights = [item["InitialVariantWeight"] for item in (champion, challenger)]
     assert weights[1] / sum(weights) == pytest.approx(0.2)
-    assert (challenger["InstanceType"], challenger["InitialInstanceCount"]) == (champion["InstanceType"], 2)  # of at most 8
+    assert (challenger["InstanceType"], challenger["InitialInstanceCount"]) == (champion["InstanceType"], {"Ref": plan.INSTANCES})
+    assert templates[STACK]["Parameters"][plan.INSTANCES]["Default"] == 2  # of at most 8
+
+
+def test_the_challenger_scales_by_the_champion_s_policies_in_its_share_of_the_bounds(templates: Templates) -> None:
+    targets = resources_of(templates, "AWS::ApplicationAutoScaling::ScalableTarget", STACK)
+    bounds = {item["ResourceId"].rsplit("/", 1)[-1]: (item["MinCapacity"], item["MaxCapacity"]) for item in targets.values()}
+    assert bounds == {VARIANT: (2, 8), CHALLENGER_VARIANT: (1, 2)}
+    policies = resources_of(templates, "AWS::ApplicationAutoScaling::ScalingPolicy", STACK).values()
+    champions, challengers = ([without_target(item) for item in policies if scales(item, target)] for target in targets)
+    assert champions == challengers and champions
+    (alarm,) = (item for item in resources_of(templates, "AWS::CloudWatch::Alarm", STACK).values() if item["AlarmName"] == LOAD_ALARM)
+    assert {"Name": "VariantName", "Value": CHALLENGER_VARIANT} in alarm["Dimensions"]
+
+
+def scales(policy: dict[str, Any], target: str) -> bool:
+    return bool(policy["ScalingTargetId"] == {"Ref": target.rsplit("/", 1)[-1]})
+
+
+def without_target(policy: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in policy.items() if name != "ScalingTargetId"}
+
+
+def test_its_scaling_is_there_only_while_the_function_says_so_and_no_deployment_does(templates: Templates) -> None:
+    """SageMaker removes no variant that is a scalable target, and CloudFormation takes a target away after it has updated the endpoint."""
+    made = templates[STACK]["Resources"]
+    scaling = {name: item for name, item in made.items() if name.startswith("AutoscalingChallenger")}
+    assert len(scaling) == 4, "a target, a policy that tracks, one of steps and its alarm"
+    assert {item["Condition"] for item in scaling.values()} == {challenger_variant.SCALES}
+    first, second = templates[STACK]["Conditions"][challenger_variant.SCALES]["Fn::And"]
+    assert first == {"Condition": challenger_variant.CONDITION}
+    assert second == {"Fn::Equals": [{"Ref": plan.SCALING}, "on"]}
+    assert templates[STACK]["Parameters"][plan.SCALING]["Default"] == "off"
+    (endpoint,) = (name for name, item in made.items() if item["Type"] == "AWS::SageMaker::Endpoint")
+    assert all(endpoint in item["DependsOn"] for item in scaling.values())
 
 
 def test_an_update_that_changes_the_variants_has_no_guardrails(templates: Templates) -> None:
@@ -69,7 +103,8 @@ def test_the_watch_is_told_what_is_tried_since_when_and_until_when(templates: Te
 
 
 def test_the_function_knows_the_parameters_by_their_names() -> None:
-    assert (challenger_variant.PACKAGE, challenger_variant.VERSION, challenger_variant.NEVER) == (plan.PACKAGE, plan.VERSION, plan.NEVER)
+    known = ("PACKAGE", "VERSION", "NEVER", "INSTANCES", "SCALING", "OFF", "ON")
+    assert [getattr(challenger_variant, name) for name in known] == [getattr(plan, name) for name in known]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from settings_schema.reading import Settings
 from settings_schema.rollout import UPDATE, Update
 from tests.example_models import PRODUCTION
 from tests.infra.cases import ONE, TWO
-from tests.infra.conftest import resources_of
+from tests.infra.conftest import guarded_and_at_once, resources_of
 from tests.infra.grants import Templates, roles
 
 PLAIN, STACK = "shop--abalone--live", "shop--abalone-large--live"
@@ -48,6 +48,14 @@ def test_the_shadow_is_as_production_is_and_gets_its_share_of_requests(templates
     assert (shadow["InstanceType"], shadow["RoutingConfig"]) == (production["InstanceType"], production["RoutingConfig"])
     assert shadow["InitialVariantWeight"] / production["InitialVariantWeight"] == 0.25
     assert shadow["InitialInstanceCount"] == {"Ref": shadow_variant.INSTANCES}
+
+
+def test_an_update_that_lets_a_shadow_in_or_out_has_no_guardrails(templates: Templates) -> None:
+    """With them SageMaker takes the same variants only ("Exclusions"), and says nothing of shadows."""
+    (endpoint,) = resources_of(templates, "AWS::SageMaker::Endpoint", STACK).values()
+    guarded, at_once = guarded_and_at_once(endpoint)
+    assert at_once == {"Ref": "AWS::NoValue"}
+    assert "AutoRollbackConfiguration" in guarded
 
 
 def test_its_model_is_of_the_version_in_the_shadow_and_is_there_as_long(templates: Templates) -> None:

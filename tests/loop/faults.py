@@ -126,6 +126,17 @@ FAULTS = (
         ends="With its alarm, after two of three minutes: its weight is 0 at once, then it is taken out.",
     ),
     Fault(
+        "test_truths_are_counted_while_a_version_is_tried_and_a_return_ends_the_experiment",
+        "The live version is left while another one is beside it in an experiment",
+        "It is rejected in Studio: the return takes both out",
+        Seen.NOTHING,
+        (
+            (ALERTS, "production went back to an earlier version meanwhile, which ended the experiment"),
+            (STATUS, "its experiment ended without it: production went back to an earlier version meanwhile"),
+        ),
+        ends="By the same way back as above, after a first update that ends the scaling of the version on trial.",
+    ),
+    Fault(
         "test_a_serverless_version_that_answers_5xx_is_left_by_a_rejection",
         "The live version of the serverless model answers 5xx",
         "It is rejected in Studio",

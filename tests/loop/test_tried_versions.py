@@ -15,13 +15,14 @@ import pytest
 
 from demo import loop
 from demo.side_by_side import side_by_side
+from settings_schema.names import CHALLENGER_VARIANT, VARIANT
 from tests.loop import faults, trial, tried_versions
 from tests.loop.clients import Request, failed
-from tests.loop.faults import PIPELINE, Seen
+from tests.loop.faults import PIPELINE, STATUS, Seen
 from tests.loop.tried_versions import COMPARED, SHADOWED, TriedTeam
 from tests.loop.ways_back import ERRORS, declared, number
 
-ALONE = {"AllTraffic": 1.0}
+ALONE = {VARIANT: 1.0}
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Won:
 
 @dataclass
 class Ended:
-    """An experiment that a return ends. `after`: the versions that answered from then on."""
+    """An experiment that a return ends. `scaling`: variants that scale, before and after; `waiting`: what status says then."""
 
     known: dict[str, Any]
     ended: str
@@ -73,8 +74,10 @@ class Ended:
     returned: str
     live: str | None
     variants: dict[str, float] | None
+    scaling: tuple[set[str], set[str]]
     failed: list[Request]
-    after: set[str]
+    seen: Seen | None
+    waiting: str
 
 
 @dataclass
@@ -108,7 +111,8 @@ def played(teams: Mapping[str, TriedTeam]) -> Played:
 
     def experiments(team: TriedTeam) -> None:
         first[COMPARED] = begin(team)
-        of_experiments.extend(story(team) for story in (breaks_in_an_experiment, wins_an_experiment, is_left_during_an_experiment))
+        of_experiments.extend(story(team) for story in (breaks_in_an_experiment, wins_an_experiment))
+        of_experiments.append(is_left_during_an_experiment(team, first[COMPARED]))
 
     side_by_side([partial(shadow, teams[SHADOWED]), partial(experiments, teams[COMPARED])])
     return Played(first, *of_shadow, *of_experiments)
@@ -187,21 +191,26 @@ def wins_an_experiment(team: TriedTeam) -> Won:
     return Won(version, said, ended, team.live(), team.variants(), failed(clients.requests))
 
 
-def is_left_during_an_experiment(team: TriedTeam) -> Ended:
-    """Once forty truths are known of what both answered."""
+def is_left_during_an_experiment(team: TriedTeam, first: str) -> Ended:
+    """Once forty truths are known of what both answered. `first`: the version that production returns to."""
     version, execution = team.under_review()
     with team.clients() as clients:
         team.answer(execution, "Approved")
         clients.wait_for("an answer of the challenger", lambda item: item.version == number(version), time.monotonic())
     known = trial.labelled(team, 40)
+    loop.wait_for("the challenger to scale", lambda: team.scaling() == {VARIANT, CHALLENGER_VARIANT} or None)
+    scaling = team.scaling()
     with team.clients() as clients:
         team.reject(str(team.live()))
         ended = loop.end_of_pipeline(team.terminal, team.names.deploy_pipeline, execution)
         returned = team.how_the_last_return_ended()
         left = time.monotonic()
         time.sleep(1)
-    why, after = team.why(team.names.deploy_pipeline, execution), {item.version for item in clients.since(left)}
-    return Ended(known, ended, why, returned, team.live(), team.variants(), failed(clients.requests), after)
+    why, waiting = team.why(team.names.deploy_pipeline, execution), "\n".join(item["what"] for item in team.status()["waiting"])
+    after = (team.live(), team.variants(), (scaling, team.scaling()))
+    return Ended(
+        known, ended, why, returned, *after, failed(clients.requests), faults.seen_beside(clients.requests, number(first), left), waiting
+    )
 
 
 def test_a_version_is_tried_beside_the_one_that_serves_and_leaves_when_it_breaks(
@@ -224,11 +233,14 @@ def test_the_next_one_is_rolled_out_by_a_yes(played: Played) -> None:
     assert (won.ended, won.live, won.variants, won.failed) == ("Succeeded", won.version, ALONE, [])
 
 
-def test_truths_are_counted_while_a_version_is_tried_and_a_return_ends_the_experiment(played: Played) -> None:
-    """The return waits for nobody: it takes the challenger out with the version that is left, and answers the review."""
-    ended, first, labels = played.ended, played.first[COMPARED], played.ended.known["labels"]
+def test_truths_are_counted_while_a_version_is_tried_and_a_return_ends_the_experiment(
+    teams: Mapping[str, TriedTeam], played: Played, request: pytest.FixtureRequest
+) -> None:
+    """The return waits for nobody: it takes the challenger's scaling away, then the challenger with the version that is left."""
+    fault, ended, labels = declared(request), played.ended, played.ended.known["labels"]
     assert (labels["champion"] + labels["challenger"], ended.known["decided"]) == (40, False)
     assert 0 < labels["challenger"] < 40
-    assert (ended.ended, ended.returned, ended.failed) == ("Failed", "Succeeded", [])
-    assert "production went back to an earlier version meanwhile" in ended.why
-    assert (ended.live, ended.variants, ended.after) == (first, ALONE, {number(first)})
+    assert (ended.ended, ended.returned, ended.failed, ended.seen) == ("Failed", "Succeeded", [], fault.seen)
+    assert (ended.live, ended.variants) == (played.first[COMPARED], ALONE)
+    assert ended.scaling == ({VARIANT, CHALLENGER_VARIANT}, {VARIANT})
+    teams[COMPARED].require_told(fault, {PIPELINE: ended.why, STATUS: ended.waiting})

@@ -33,6 +33,12 @@ class TriedTeam(Team):
         settled = endpoint["EndpointStatus"] == "InService"
         return {item["VariantName"]: float(item["CurrentWeight"]) for item in endpoint["ProductionVariants"]} if settled else None
 
+    def scaling(self) -> set[str]:
+        """Variants of what serves that scale."""
+        targets = self.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+        of_production = f"endpoint/{self.production.endpoint}/variant/"
+        return {item["ResourceId"].removeprefix(of_production) for item in targets if item["ResourceId"].startswith(of_production)}
+
     def in_shadow(self) -> list[Mapping[str, Any]]:
         """What DescribeEndpoint says of the version in production's shadow, while the endpoint is in service."""
         endpoint = self.client("sagemaker").describe_endpoint(EndpointName=self.production.endpoint)

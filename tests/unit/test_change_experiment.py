@@ -141,6 +141,39 @@ def test_the_next_one_begins_once_the_last_has_left() -> None:
     assert step(TRIED, Pipelines(Review(NOON, NEWER, "Approved"))) == (What.LEAVE, "version 4 leaves the experiment")
 
 
+def test_where_what_serves_scales_the_challenger_does_once_it_is_there() -> None:
+    there = replace(TRIED, scaling="off")
+    assert step(there, OPEN) == (What.SCALE, "version 4 scales from now on")
+    for busy in (replace(there, status="UPDATE_IN_PROGRESS"), replace(there, endpoint_status="Updating")):
+        assert step(busy, OPEN)[0] is What.WAIT
+    assert step(replace(there, scaling="on"), OPEN)[0] is What.WAIT
+    assert step(TRIED, OPEN)[0] is What.WAIT  # nothing scales there
+
+
+def test_nothing_scales_that_is_about_to_leave() -> None:
+    there = replace(TRIED, scaling="off")
+    assert step(replace(there, alarms=["challenger-5xx"]), OPEN)[0] is What.END
+    assert step(there, replace(OPEN, returns=True))[0] is What.WAIT
+    assert step(replace(there, live_approval="Rejected"), OPEN)[0] is What.WAIT
+    assert step(there, CLOSED)[0] is What.LEAVE
+
+
+def test_scaling_that_was_refused_ends_the_experiment_as_the_challenger_could_not_take_a_peak() -> None:
+    refused = replace(TRIED, scaling="off", status="UPDATE_ROLLBACK_COMPLETE", why="a limit of policies")
+    what, reason = step(refused, OPEN)
+    assert what is What.END and "did not begin to scale" in reason and "a limit of policies" in reason
+    assert step(refused, CLOSED)[0] is What.LEAVE
+    assert step(replace(refused, status="UPDATE_ROLLBACK_FAILED"), OPEN)[0] is What.WAIT
+
+
+def test_what_scales_stops_that_before_it_leaves() -> None:
+    """SageMaker removes no variant that is a scalable target."""
+    scales = replace(TRIED, scaling="on")
+    assert step(scales, CLOSED) == (What.HOLD, "version 4 no longer scales, so that it can leave the experiment")
+    assert step(replace(scales, status="UPDATE_IN_PROGRESS"), CLOSED)[0] is What.WAIT
+    assert step(scales, Pipelines(returns=True), by_clock=True)[0] is What.WAIT
+
+
 # ---------------------------------------------------------------------------------------------------------- as a function
 
 
@@ -149,7 +182,7 @@ class Aws:
 
     def __init__(self) -> None:
         self.parameters = {"ModelPackageArn": LIVE, "ChallengerPackageArn": "", "ChallengerVersion": "0", "ExperimentBegan": "never"}
-        self.parameters |= {"Update": "guarded", "Capacity": "given"}
+        self.parameters |= {"ChallengerInstances": "4", "Update": "guarded", "Capacity": "given"}
         self.called: list[tuple[str, dict[str, Any]]] = []
         self.asked, self.weight, self.status, self.events, self.refused = NEW, 0.25, "UPDATE_COMPLETE", [], ""
         self.review, self.alarm, self.result = "InProgress", "OK", {"decided": False, "sentence": "10 of 500 labelled answers"}
@@ -166,7 +199,7 @@ class Aws:
 
     def describe_endpoint(self, **_: str) -> dict[str, Any]:
         weights = {"AllTraffic": 1.0, **({"Challenger": self.weight} if self.parameters.get("ChallengerPackageArn") else {})}
-        variants = [{"VariantName": variant, "CurrentWeight": weight} for variant, weight in weights.items()]
+        variants = [{"VariantName": variant, "CurrentWeight": weight, "DesiredInstanceCount": 6} for variant, weight in weights.items()]
         return {"EndpointStatus": "InService", "ProductionVariants": variants}
 
     def describe_stack_events(self, **_: str) -> dict[str, Any]:
@@ -235,6 +268,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
         "RESULTS_PREFIX": "monitoring/abalone/experiments/",
         "ALARM_NAMES": '["challenger-5xx"]',
         "DAYS_AT_MOST": "14",
+        "CHALLENGER_PERCENT": "20",
         "ALERT_TOPIC_ARN": "alerts",
     }
     for name, value in variables.items():
@@ -246,13 +280,31 @@ def wake(**event: object) -> dict[str, str]:
     return change_experiment.handler({"time": "2026-11-27T13:00:00Z", **event}, None)
 
 
+def changed(given: Mapping[str, Any]) -> dict[str, str]:
+    """Values of an UpdateStack that are not as they were."""
+    return {item["ParameterKey"]: item["ParameterValue"] for item in given["Parameters"] if "ParameterValue" in item}
+
+
 def test_it_changes_the_parameters_of_the_experiment_alone(aws: Aws) -> None:
     assert wake()["did"] == "begin"
     ((called, given),) = aws.called
     assert (called, given["UsePreviousTemplate"]) == ("update_stack", True)
-    changed = {item["ParameterKey"]: item["ParameterValue"] for item in given["Parameters"] if "ParameterValue" in item}
     began = {"ChallengerPackageArn": NEW, "ChallengerVersion": "4", "ExperimentBegan": "2026-11-27T13:00:00Z"}
-    assert changed == {**began, "Update": "at-once", "Capacity": "kept"}
+    assert changed(given) == {**began, "ChallengerInstances": "2", "Update": "at-once", "Capacity": "kept"}  # a fifth of what six do
+
+
+@pytest.mark.parametrize(("review", "was", "did", "becomes"), [("InProgress", "off", "scale", "on"), ("Failed", "on", "hold", "off")])
+def test_scaling_comes_and_goes_in_updates_of_its_own(aws: Aws, review: str, was: str, did: str, becomes: str) -> None:
+    """Which change nothing of the endpoint, not even how it is updated."""
+    aws.begin()
+    aws.review, aws.parameters["ChallengerScaling"] = review, was
+    assert wake()["did"] == did
+    ((called, given),) = aws.called
+    assert (called, given["UsePreviousTemplate"], changed(given)) == (
+        "update_stack",
+        True,
+        {"ChallengerScaling": becomes, "Capacity": "kept"},
+    )
 
 
 def test_a_challenger_that_breaks_gets_no_request_any_more_and_people_are_told(aws: Aws) -> None:

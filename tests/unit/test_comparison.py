@@ -101,6 +101,14 @@ def test_a_time_without_requests_says_so() -> None:
     assert content["summary"] == "In the shadow of production for 3 min: no request came, so nothing is known of how it answers"
 
 
+def test_a_shadow_that_was_busier_than_production_as_that_scaled_is_said_to_be() -> None:
+    seen = Seen({PRODUCTION: [minute()], SHADOW: [minute()]}, [])
+    scaled, same = (list(comparison.lines(fact(Stay(NOON, 3, 2, production=counts), seen))) for counts in ((2, 4), (2, 2)))
+    assert [line for line in scaled if line not in same] == [
+        "production scaled meanwhile (2 to 4 instances), the shadow stayed on 2: latencies are not of as busy instances"
+    ]
+
+
 def test_the_approver_reads_errors_latency_and_answers_in_one_line() -> None:
     seen = Seen({PRODUCTION: [minute()] * 3, SHADOW: [minute(failed=50)] * 3}, [([(None, 1.0)], [(None, 1.5)])])
     content = fact(Stay(NOON, 2, 2, "something else was deployed"), seen)

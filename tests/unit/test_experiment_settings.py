@@ -81,8 +81,13 @@ def test_a_model_says_where_it_has_one() -> None:
     assert (tried.experiment(PRODUCTION.name), tried.experiment(STAGING.name)) == (Experiment(), None)
 
 
-def test_its_instances_are_its_share_of_the_most_that_there_can_be() -> None:
+def test_it_scales_within_its_share_of_what_serves() -> None:
     by_day = Schedule(name="day", cron="0 7 ? * * *", min_capacity=3, max_capacity=12)
-    serving = Endpoint(initial_instance_count=2, autoscaling=Autoscaling(min_capacity=2, max_capacity=8, schedules=(by_day,)))
-    assert [serving.most_instances, TRIED.most_instances] == [12, 2]
+    scaling = Autoscaling(min_capacity=2, max_capacity=8, schedules=(by_day,))
+    serving = Endpoint(initial_instance_count=2, autoscaling=scaling)
+    assert [(item.fewest_instances, item.most_instances) for item in (serving, TRIED)] == [(2, 12), (2, 2)]
     assert [Experiment(challenger_percent=share, labelled_answers=3000).instances(12) for share in (1, 20, 50)] == [1, 3, 6]
+    share = Experiment(challenger_percent=30).share_of(scaling)
+    assert (share.min_capacity, share.max_capacity) == (1, 3)
+    assert [(item.name, item.min_capacity, item.max_capacity) for item in share.schedules] == [("day", 1, 4)]
+    assert (share.target_tracking, share.step_scaling) == (scaling.target_tracking, scaling.step_scaling)

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from deploy_scripts.experiment import lines, on_trial, waiting
 from deploy_scripts.experiment_power import expected_labels, plan, smallest_difference
 from deploy_scripts.review.running import experiment as section
-from settings_schema import Endpoint, Experiment, Prices
+from settings_schema import Autoscaling, Endpoint, Experiment, Prices
 from tests.example_models import ABALONE, PRODUCTION, PROJECT
 
 SET = Experiment(challenger_percent=20, labelled_answers=2000)
@@ -81,6 +81,10 @@ def test_whoever_approves_reads_what_a_yes_begins_and_what_it_costs() -> None:
     assert "a difference in rmse of 0.123 would be found in four of five" in text
     assert "its 2 × ml.m5.large cost 4.80 USD a day" in text
     assert section({"experiment": None}) is None and section({}) is None
+    scales = Endpoint(initial_instance_count=2, autoscaling=Autoscaling(min_capacity=2, max_capacity=12))
+    shown = section({"experiment": plan(SET, scales, prices, "rmse", 0.123), "production": {"number": 3}})
+    assert shown is not None
+    assert "its 1 to 3 × ml.m5.large, as many as its own requests need, cost 2.40 USD to 7.20 USD a day" in shown.lines
 
 
 @pytest.mark.parametrize(("evaluated", "is_warned"), [(0.08, True), (-0.08, True), (0.2, False), (None, False)])

@@ -508,10 +508,10 @@ def test_before_staging_its_own_alarms_count_and_it_has_no_way_back_but_another_
     assert "roll_back" not in line
 
 
-def tried(account: ScriptAccount) -> None:
-    """Version 2 is in an experiment beside version 1, by a template that has a place for it."""
+def tried(account: ScriptAccount, **more: str) -> None:
+    """Version 2 is in an experiment beside version 1, by a template that has a place for it. `more`: parameters."""
     values = {"ModelPackageArn": f"{PACKAGE}/1", "ChallengerPackageArn": f"{PACKAGE}/2", "ChallengerVersion": "2", "Update": "guarded"}
-    values |= {"ExperimentBegan": "2026-11-27T11:00:00Z", "Capacity": "given"}
+    values |= {"ExperimentBegan": "2026-11-27T11:00:00Z", "Capacity": "given", **more}
     there = [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
     account.cloudformation.templates[STACK] = {"Parameters": {name: {} for name in values}, "Resources": {"Endpoint": ENDPOINT}}
     account.cloudformation.described[STACK] = {"StackName": STACK, "StackStatus": "UPDATE_COMPLETE", "Parameters": there}
@@ -530,6 +530,27 @@ def test_a_challenger_whose_setting_is_gone_leaves_before_the_next_version_comes
     assert parameters["Parameters"] == {"ModelPackageArn": f"{PACKAGE}/1", **nobody, "Update": "at-once", "Capacity": "kept"}
     assert update("second/")[1]["Parameters"] == {"ModelPackageArn": f"{PACKAGE}/2", "Update": "guarded"}
     assert "live: first the version leaves that an experiment has left beside the one that serves" in capsys.readouterr().out
+
+
+GUARDED_ENDPOINT = {**ENDPOINT, "Properties": {**ENDPOINT["Properties"], "DeploymentConfig": {"Fn::If": ["Guarded", {}, {}]}}}
+
+
+def test_one_that_scales_stops_that_first_and_leaves_with_what_is_new(
+    serving: ScriptAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """There are two updates, and SageMaker removes no variant that is a scalable target."""
+    monkeypatch.setenv("STAGE", PRODUCTION.name)
+    tried(serving, ChallengerScaling="on")
+    synthesize(tmp_path / "cdk.out", {**GUARDED, "Resources": {**GUARDED["Resources"], "Endpoint": GUARDED_ENDPOINT}})
+    assert deploy(*SECOND) == 0
+    template, parameters = update("")
+    before = {item["ParameterKey"]: item["ParameterValue"] for item in serving.cloudformation.described[STACK]["Parameters"]}
+    assert template == serving.cloudformation.templates[STACK]
+    assert parameters["Parameters"] == {**before, "ChallengerScaling": "off", "Capacity": "kept"}
+    template, parameters = update("second/")
+    assert "DeploymentConfig" not in template["Resources"]["Endpoint"]["Properties"]
+    assert parameters["Parameters"] == {"ModelPackageArn": f"{PACKAGE}/2", "Update": "guarded"}
+    assert "live: first the version in an experiment no longer scales" in capsys.readouterr().out
 
 
 # ------------------------------------------------------------------------------------------------------------ the return
@@ -558,13 +579,22 @@ def test_a_return_takes_a_challenger_out_in_one_update_whose_setting_is_gone(ret
     tried(returning)
     has_output = {"OutputKey": "DeployedModelPackageArn", "OutputValue": f"{PACKAGE}/2"}
     returning.cloudformation.described[STACK]["Outputs"] = [has_output]
-    guarded = {**ENDPOINT, "Properties": {**ENDPOINT["Properties"], "DeploymentConfig": {"Fn::If": ["Guarded", {}, {}]}}}
-    synthesize(tmp_path / "cdk.out", {**GUARDED, "Resources": {**GUARDED["Resources"], "Endpoint": guarded}})
+    synthesize(tmp_path / "cdk.out", {**GUARDED, "Resources": {**GUARDED["Resources"], "Endpoint": GUARDED_ENDPOINT}})
     assert deploy(*SECOND) == 0
     template, parameters = update("")
     assert "DeploymentConfig" not in template["Resources"]["Endpoint"]["Properties"]
     assert (template, parameters) == update("second/")
     assert parameters["Parameters"] == {"ModelPackageArn": f"{PACKAGE}/1", "Update": "at-once"}
+
+
+def test_a_return_takes_the_scaling_of_a_challenger_away_before_it_takes_the_challenger_out(returning: ScriptAccount) -> None:
+    tried(returning, ChallengerScaling="on")
+    returning.cloudformation.described[STACK]["Outputs"] = [{"OutputKey": "DeployedModelPackageArn", "OutputValue": f"{PACKAGE}/2"}]
+    assert deploy(*SECOND) == 0
+    first, second = update(""), update("second/")
+    assert first[0] == returning.cloudformation.templates[STACK]
+    assert (first[1]["Parameters"]["ChallengerScaling"], first[1]["Parameters"]["ChallengerPackageArn"]) == ("off", f"{PACKAGE}/2")
+    assert second[1]["Parameters"] == {"ModelPackageArn": f"{PACKAGE}/1", "Update": "at-once"}
 
 
 @pytest.mark.parametrize("approval", ["Rejected", "Approved"])

@@ -24,6 +24,10 @@ class Queued(OnEndpoint):
         (lambda: Batch(shadow=Shadow()), "Batch has no field 'shadow'"),
         (lambda: Shadow(minutes=361), "Shadow.minutes is 361; allowed: 1 to 360"),
         (lambda: Shadow(percent=0), "Shadow.percent is 0; allowed: 1 to 100"),
+        (
+            lambda: Endpoint(shadow=Shadow(), instance_type="ml.inf1.xlarge"),
+            "Endpoint.instance_type is 'ml.inf1.xlarge'; allowed: no ml.inf1",
+        ),
         (lambda: Endpoint(shadow=60), "Endpoint.shadow is 60; allowed: None, or Shadow(...)"),
     ],
 )

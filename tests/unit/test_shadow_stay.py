@@ -49,7 +49,9 @@ class Account:
 
     def describe_endpoint(self, **_: str) -> dict[str, Any]:
         shadows = [{"VariantName": "Shadow", "CurrentInstanceCount": 2}] if self.shadow else []
-        return {"EndpointStatus": "InService", "LastModifiedTime": MOMENT, "ShadowProductionVariants": shadows}
+        production = [{"VariantName": "AllTraffic", "CurrentInstanceCount": 2 if self.minutes < 2 else 4}]
+        known = {"LastModifiedTime": MOMENT, "ShadowProductionVariants": shadows, "ProductionVariants": production}
+        return {"EndpointStatus": "InService", **known}
 
     def get_paginator(self, _: str) -> Any:
         def paginate(*, MetricDataQueries: list[Any], StartTime: datetime, **_: Any) -> list[Any]:  # noqa: N803
@@ -79,9 +81,10 @@ def stayed(account: Account, seen: Callable[[Stay], None] = lambda _: None) -> S
 
 
 def test_it_is_seen_for_its_time_and_taken_out(account: Account) -> None:
+    """Production has scaled from two instances to four meanwhile."""
     there: list[bool] = []
     made = stayed(account, lambda _: there.append(account.shadow))
-    assert made == Stay(datetime(2026, 1, 5, 12, 1, tzinfo=UTC), 3, 2)
+    assert made == Stay(datetime(2026, 1, 5, 12, 1, tzinfo=UTC), 3, 2, production=(2, 4))
     assert (account.asked, there) == (["arn:version/3", ""], [True])
 
 

@@ -149,6 +149,14 @@ def test_with_nothing_to_return_to_it_serves_on_and_people_are_told_what_helps()
     assert "Approve a newer version" in line
 
 
+def test_with_nothing_to_return_to_and_a_version_in_its_review_or_experiment_people_are_told_that_a_yes_to_it_helps() -> None:
+    """Also where its answer ends an experiment beside the version that was rejected."""
+    world = World(live=1, approval={1: "Rejected", 2: "Approved"}, deploys=[run(2, "InProgress", 3), run(1, "Succeeded", 2)])
+    (line,) = replace(world, asked=world.deploys[0].identifier).decide(Wake(rejected=arn(1))).told
+    assert "A yes to the review of version 2, which is on its way, deploys that one all at once" in line
+    assert "Approve a newer version" not in line
+
+
 def test_a_review_does_not_hold_the_way_back() -> None:
     world = rejected(replace(BOTH_SERVED, deploys=[run(3, "InProgress", 5), *BOTH_SERVED.deploys]), 2)
     decision = replace(world, approval={**world.approval, 3: "Approved"}).decide()

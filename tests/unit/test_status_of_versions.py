@@ -158,9 +158,10 @@ def test_an_approved_version_that_is_not_deployed_says_why_not_and_how_it_is(
 @pytest.mark.parametrize(
     ("action", "category", "summary", "why"),
     [
-        ("Approve", "Approval", "too old a sample", "it was declined: too old a sample"),
-        ("Approve", "Approval", "", "nobody answered its review in time, or declined it without a word"),
-        ("Verify", "Test", "exit status 1", "Staging/Verify failed: exit status 1"),
+        ("Staging/Approve", "Approval", "too old a sample", "it was declined: too old a sample"),
+        ("Staging/Approve", "Approval", "", "nobody answered its review in time, or declined it without a word"),
+        ("Staging/Verify", "Test", "exit status 1", "Staging/Verify failed: exit status 1"),
+        ("Experiment/Decide", "Approval", "production went back", "its experiment ended without it: production went back"),
     ],
 )
 def test_a_version_that_was_declined_or_failed_says_by_what(
@@ -171,8 +172,8 @@ def test_a_version_that_was_declined_or_failed_says_by_what(
     account.codepipeline.failed["e3"] = [
         {
             "actionExecutionId": "a",
-            "stageName": "Staging",
-            "actionName": action,
+            "stageName": action.split("/")[0],
+            "actionName": action.split("/")[1],
             "status": "Failed",
             **times,
             "input": {"actionTypeId": {"category": category}},

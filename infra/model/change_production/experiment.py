@@ -4,7 +4,7 @@ Input: the deploy pipeline's review of an experiment has opened or was answered;
 is on; the clock. Each only wakes it: it looks what is the case, and does what experiment_plan.py says. It changes parameters of the stack
 that is there, the challenger's weight, and the answer to that one review; it takes a version only from that review, so there is one
 experiment at a time. By hand, `{"package": <ARN>}` says why not.
-Output: `{"did": begin | end | pass | leave | wait, "reason": text}`. Environment: see `Names`.
+Output: `{"did": one of What, "reason": text}`. Environment: see `Names`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from . import experiment_plan as planned
 from . import production as serving
 from .experiment_plan import BEGAN, NEVER, PACKAGE, TIME, Pipelines, Production, Review, Step, What, changes, name, plan
 
-VARIANT = "Challenger"  # settings_schema/names.py
+CHAMPION, VARIANT = "AllTraffic", "Challenger"  # settings_schema/names.py
 _ON = ("InProgress", "Stopping")
 _ASKED = "ModelPackageArn"  # variable of the deploy pipeline
 _CHOSEN = "MODEL_PACKAGE_ARN"  # variable that its action Render puts out (deploy_scripts/render.py)
@@ -34,7 +35,8 @@ _ANSWERED = ("ApprovalAlreadyCompletedException", "InvalidApprovalTokenException
 @dataclass(frozen=True)
 class Names:
     """`role`: assumed where production is another account. `stage`, `action`: of the review; `release`: the stage after it.
-    `results`: prefix in the environment's `bucket`; `alarms`: on the challenger; `days`: of an experiment at most.
+    `results`: prefix in the environment's `bucket`; `alarms`: on the challenger; `days`: of an experiment at most; `percent`: of the
+    requests that the challenger gets.
     """
 
     model: str
@@ -52,6 +54,7 @@ class Names:
     results: str
     alarms: tuple[str, ...]
     days: int
+    percent: int
     topic: str
 
     @classmethod
@@ -72,6 +75,7 @@ class Names:
             results=variables["RESULTS_PREFIX"],
             alarms=tuple(json.loads(variables["ALARM_NAMES"])),
             days=int(variables["DAYS_AT_MOST"]),
+            percent=int(variables["CHALLENGER_PERCENT"]),
             topic=variables["ALERT_TOPIC_ARN"],
         )
 
@@ -102,7 +106,9 @@ def _do(
     review = pipelines.review
     if step.what is What.BEGIN and review is not None:
         copied, number = serving.copy(names.group, names.region, review.package), review.package.rsplit("/", 1)[-1]
-        _update(names, there, changes(copied, number, f"{now:{TIME}}"))
+        _update(names, there, {**changes(copied, number, f"{now:{TIME}}"), planned.INSTANCES: planned.share(production, names.percent)})
+    elif step.what in (What.SCALE, What.HOLD):
+        _update(names, there, planned.SCALED if step.what is What.SCALE else planned.HELD)
     elif step.what is What.LEAVE:
         _update(names, there, changes())
     elif not token and step.what in (What.END, What.PASS):
@@ -153,6 +159,7 @@ def look(names: Names, there: Mapping[str, Any]) -> Production:
     endpoint = serving.unless_gone(there["sagemaker"].describe_endpoint, EndpointName=names.endpoint) or {}
     live, tried = serving.original(names.region, deployed) if deployed else "", parameters.get(PACKAGE, "")
     challenger = (serving.original(names.region, tried) or tried) if tried else ""  # which leaves also where its copy was deleted
+    variants = {item["VariantName"]: item for item in endpoint.get("ProductionVariants") or ()}
     text = parameters.get(BEGAN, NEVER)
     began = None if text == NEVER else datetime.strptime(text, TIME).replace(tzinfo=UTC)
     return Production(
@@ -166,7 +173,9 @@ def look(names: Names, there: Mapping[str, Any]) -> Production:
         challenger=challenger,
         began=began,
         alarms=_alarms(names, there, began) if challenger and began else (),
-        silent=any(item["VariantName"] == VARIANT and item.get("CurrentWeight") == 0 for item in endpoint.get("ProductionVariants") or ()),
+        silent=variants.get(VARIANT, {}).get("CurrentWeight") == 0,
+        instances=int(variants.get(CHAMPION, {}).get("DesiredInstanceCount", 1)),
+        scaling=parameters.get(planned.SCALING, ""),
     )
 
 

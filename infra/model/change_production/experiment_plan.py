@@ -6,6 +6,7 @@ such review, what is beside the champion leaves. Next: experiment.py, which does
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,8 @@ from .production import APPROVED, AT_ONCE, UPDATE
 
 #: Parameters of the stack (infra/serving/challenger_variant.py).
 PACKAGE, VERSION, BEGAN, NEVER = "ChallengerPackageArn", "ChallengerVersion", "ExperimentBegan", "never"
+INSTANCES, SCALING, OFF, ON = "ChallengerInstances", "ChallengerScaling", "off", "on"
+SCALED, HELD = {SCALING: ON}, {SCALING: OFF}
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 #: So long after its last day the watch may take to judge it.
 _GRACE = timedelta(days=1)
@@ -26,6 +29,8 @@ class What(StrEnum):
     BEGIN = "begin"  # the challenger is put beside the champion
     END = "end"  # the review is answered with no, and the execution ends
     PASS = "pass"  # noqa: S105 - answered with yes: there is nothing to try
+    SCALE = "scale"  # the challenger scales from now on
+    HOLD = "hold"  # it no longer does: SageMaker removes no variant that scales
     LEAVE = "leave"  # what is beside the champion is taken out
     WAIT = "wait"
 
@@ -40,6 +45,7 @@ class Step:
 class Production:
     """`updated`: when its stack was last; `why`: that was taken back. `live`, `challenger`: ARNs of versions as people approved them, empty
     without one; `began`: of the experiment. `alarms`: those on the challenger that are on since then; `silent`: its weight is 0.
+    `instances`: that the champion wants now. `scaling`: of the challenger, ON or OFF; empty where nothing scales.
     """
 
     status: str = ""
@@ -53,6 +59,8 @@ class Production:
     began: datetime | None = None
     alarms: Sequence[str] = ()
     silent: bool = False
+    instances: int = 1
+    scaling: str = ""
 
     @property
     def is_changing(self) -> bool:
@@ -103,6 +111,8 @@ def _leave(production: Production, pipelines: Pipelines, *, by_clock: bool) -> S
         return Step(What.WAIT, "a return takes it out")
     if production.is_changing:
         return Step(What.WAIT, f"production is {production.status}, its endpoint {production.endpoint_status}; looked at again")
+    if production.scaling == ON:
+        return Step(What.HOLD, f"{name(production.challenger)} no longer scales, so that it can leave the experiment")
     return Step(What.LEAVE, f"{name(production.challenger)} leaves the experiment")
 
 
@@ -117,7 +127,19 @@ def _go_on(production: Production, result: Mapping[str, Any], now: datetime, day
     if not result.get("decided") and now >= last + _GRACE:
         why = f"as the watch has not judged: {sentence or 'it said nothing'}"
         return Step(What.END, f"its last day is over, {name(production.live)} stays, {why}")
+    may_change = production.live_approval == APPROVED and not production.is_changing and "FAILED" not in production.status
+    if production.scaling == OFF and may_change:
+        return _scale(production, tried)
     return Step(What.WAIT, f"{tried} is tried; {sentence or 'nothing is counted yet'}")
+
+
+def _scale(production: Production, tried: str) -> Step:
+    """In an update after the one that put it in: CloudFormation would take that one back, were scaling refused in it, and find a variant
+    that SageMaker does not remove ("Update endpoints that use auto scaling"). One that was refused is not tried again.
+    """
+    if "ROLLBACK" in production.status:
+        return Step(What.END, f"{tried} did not begin to scale, so the experiment is over: {production.why}")
+    return Step(What.SCALE, f"{name(production.challenger)} scales from now on")
 
 
 def _broken(production: Production) -> str:
@@ -170,6 +192,11 @@ def _why_not(production: Production, review: Review) -> str:
 def changes(package: str = "", version: str = "0", began: str = NEVER) -> dict[str, str]:
     """Of the stack's parameters. All at once, and unguarded: the champion stays the same, and the challenger has alarms of its own."""
     return {PACKAGE: package, VERSION: version, BEGAN: began, UPDATE: AT_ONCE}
+
+
+def share(production: Production, percent: int) -> str:
+    """Instances that the challenger begins with: of all requests the champion's take what they take now."""
+    return str(math.ceil(production.instances * percent / 100))
 
 
 def name(arn: str) -> str:

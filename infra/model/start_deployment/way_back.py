@@ -132,6 +132,17 @@ def _what_of(state: State, failed: Run, live: Version) -> str:
 
 
 def _what_now(state: State, live: Version) -> str:
+    """Of several that are on their way the one that began last has the review: the others wait, or are stopped for it."""
+    comes = _on_its_way(state, live)
+    if comes is not None:
+        why = "all at once, because nothing may bring this one back" if live.approval == REJECTED else "in its place"
+        status = f"`python -m deploy_scripts.status --model {state.model}`"
+        return f"A yes to the review of {comes}, which is on its way, deploys that one {why}: {status} shows the command"
     if live.approval == REJECTED:
         return "Approve a newer version: it is deployed all at once, because nothing may bring this one back"
     return f"If it is bad, approve a newer one; `python -m deploy_scripts.status --model {state.model}` says what failed"
+
+
+def _on_its_way(state: State, live: Version) -> Version | None:
+    versions = (state.version_of(run) for run in state.deploys if run.is_on)
+    return next((version for version in versions if version and version.approval == APPROVED and version.arn != live.arn), None)

@@ -2,6 +2,7 @@
 
 from settings_schema import (
     Algorithm,
+    Autoscaling,
     Categorical,
     DataSet,
     Endpoint,
@@ -33,6 +34,7 @@ MODEL = Model(
         "try": Endpoint(load_seconds=0),
         "live": Endpoint(
             experiment=Experiment(challenger_percent=25),
+            autoscaling=Autoscaling(min_capacity=2, max_capacity=4),
             initial_instance_count=2,
             rollout=Rollout(routing=Routing.CANARY, step_percent=50, bake_seconds=60, termination_wait_seconds=0),
         ),
