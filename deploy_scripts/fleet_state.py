@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from build_scripts.missing import is_missing_or_unreadable
+from build_scripts.objects import bucket_and_key, keys
 from deploy_scripts.attention import ON_CALL, Waiting
 from deploy_scripts.deployments import Deployment
 from deploy_scripts.live_endpoint import describe_endpoint
@@ -80,10 +84,14 @@ def _stuck(endpoint: dict[str, Any], deployed: Deployment, on_it: Collection[str
 
 
 def _without_archive(deployed: Deployment, s3: Any, members: Iterable[Deployment], original: Callable[[str], str]) -> Iterator[Waiting]:
-    """Instances that have it loaded answer on, and nobody would notice until they go."""
-    bucket, _, prefix = deployed.outputs[ARCHIVES].removeprefix("s3://").partition("/")
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    there = {str(item["Key"]).removeprefix(prefix) for page in pages for item in page.get("Contents", [])}
+    """Instances that have it loaded answer on, and nobody would notice until they go. Who may not list the bucket is told nothing of it."""
+    bucket, prefix = bucket_and_key(deployed.outputs[ARCHIVES])
+    try:
+        there = {key.removeprefix(prefix) for key in keys(s3, bucket, prefix)}
+    except ClientError as error:
+        if is_missing_or_unreadable(error):
+            return
+        raise
     for member in (item for item in members if item.outputs[TOLD] not in there):
         what = (
             f"{member.outputs[TOLD]}, which clients of {member.model} in {member.environment} are told to ask for, is not in s3://{bucket}"

@@ -25,9 +25,9 @@ from deploy_scripts.function_command import invocation
 from deploy_scripts.regional_copy import client_in
 from preflight.assembly import partition_of
 from settings_schema import Environment, ModelNames, ProjectNames
+from settings_schema.rollout import ARCHIVES
 
 _POLL_SECONDS = 2.0
-ARCHIVES = "Archives"  # output of a multi-model fleet (infra/fleet/multi_model_stack.py)
 _RUNNING = ("Executing", "Stopping")
 _REASON = "what it deploys is being retired"
 

@@ -41,7 +41,7 @@ class CopyScaling(Value):
 class Component(OnFleet):
     """`memory_mb` and `cpu_cores` are reserved for each copy on the fleet's instances, where those of other models have theirs."""
 
-    uncaptured: ClassVar[str] = "a fleet captures no requests, of which model they were"
+    uncaptured: ClassVar[str] = "a fleet captures no requests, as none names its model"
 
     memory_mb: int = Field(default=1024, ge=128)
     cpu_cores: float = Field(default=0.5, ge=0.25)

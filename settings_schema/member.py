@@ -24,7 +24,7 @@ class Member(OnFleet):
     `memory_mb`: what its process takes when it is loaded, for the price of the fleet; SageMaker reserves nothing.
     """
 
-    uncaptured: ClassVar[str] = "a fleet captures no requests, of which model they were"
+    uncaptured: ClassVar[str] = "a fleet captures no requests, as none names its model"
     not_here: ClassVar[Mapping[str, str]] = {
         "shadow": "only in an Endpoint(...): the models of a multi-model endpoint are no variants",
         "experiment": "only in an Endpoint(...): the models of a multi-model endpoint are no variants",

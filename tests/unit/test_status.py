@@ -15,7 +15,7 @@ from deploy_scripts.placements import Placement
 from settings_schema import Asynchronous, Component, Environment, Fleet, Instances
 from tests.unit import deployed_account
 from tests.unit.deployed_account import NOW, DeployedAccount, deploy_model
-from tests.unit.script_account import MODEL, PACKAGE, SETTINGS, refusal, set_values
+from tests.unit.script_account import MODEL, PACKAGE, SETTINGS, Pages, refusal, set_values
 
 REFUSED = "User: arn:aws:sts::111122223333:assumed-role/build/b is not authorized to perform: s3:PutObject on resource: arn:aws:s3:::a/k"
 
@@ -355,6 +355,16 @@ def test_a_fleet_is_shown_with_its_instances_and_who_is_on_it(on_fleet: Deployed
     assert "fleet small in live: InService, " in capsys.readouterr().out
 
 
+class Closed:
+    """S3, of whoever may list nothing."""
+
+    def get_paginator(self, name: str) -> Pages:
+        return Pages(self.list_objects_v2)
+
+    def list_objects_v2(self, **_: str) -> None:
+        raise refusal("AccessDenied", "not authorized to perform: s3:ListBucket", "ListObjectsV2")
+
+
 CARP = {"DeployedModelPackageArn": "arn:aws:sagemaker:us-east-1:1:model-package/shop--carp/2"}
 
 
@@ -385,6 +395,8 @@ def test_an_archive_that_clients_are_told_of_and_that_is_gone_waits_for_somebody
     gone = {item["what"]: item["command"] for item in shown(capsys)["waiting"] if "told to ask for" in item["what"]}
     ((what, command),) = gone.items()
     assert what.startswith("crab/2-0a.tar.gz, which clients of crab in live are told to ask for, is not in s3://artifacts")
+    on_fleet.clients["s3"] = Closed()  # whoever looks may not list the bucket
+    assert not any("told to ask for" in item["what"] for item in shown(capsys)["waiting"])
     assert command.endswith("offer --model crab --stage live --package arn:aws:sagemaker:us-east-1:1:model-package/shop--crab/2")
 
 
