@@ -232,6 +232,11 @@ FACTS = (
         "the first experiment that begins, and its end (tests/aws/test_experiment.py)",
     ),
     Fact(
+        "Two variants of an endpoint are scalable targets of their own, and neither keeps the other from being scaled in time",
+        'SageMaker guide, "Register a model"; it says nothing of two at once, and while one is scaled the endpoint is `Updating`',
+        "the first experiment in production that scales (tests/aws/test_experiment.py)",
+    ),
+    Fact(
         "The archive of an inference component is fetched as the role of its model, not as that of the endpoint's configuration",
         "ExecutionRoleArn of CreateModel and of CreateEndpointConfig in SageMaker's service model; both roles may read it until then",
         "the first component (tests/aws/test_fleet.py)",

@@ -1,4 +1,4 @@
-"""What only an account can show of two variants: that requests are divided by their weights, and a weight of 0 gets none.
+"""What only an account can show of two variants: that requests are divided by their weights, a weight of 0 gets none, and both scale.
 
 While an experiment is on in production: run it then, or nothing is asked.
 """
@@ -29,6 +29,22 @@ def test_two_variants_get_the_shares_of_the_requests_that_their_weights_are(endp
         assert asked[CHALLENGER_VARIANT] / sum(asked.values()) == pytest.approx(expected, abs=0.06)
     if not looked:
         pytest.skip("no endpoint has two versions with 500 requests now")
+
+
+def test_the_challenger_scales_where_the_champion_does(endpoints_at, settings):
+    looked = 0
+    places = zip(endpoints_at(settings.production, "sagemaker"), endpoints_at(settings.production, "application-autoscaling"), strict=True)
+    for (sagemaker, name), (scaling, _) in places:
+        variants = {item["VariantName"] for item in sagemaker.describe_endpoint(EndpointName=name)["ProductionVariants"]}
+        resources = [f"endpoint/{name}/variant/{variant}" for variant in (VARIANT, CHALLENGER_VARIANT)]
+        targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=resources)["ScalableTargets"]
+        scaled = {target["ResourceId"] for target in targets}
+        if CHALLENGER_VARIANT not in variants or resources[0] not in scaled:
+            continue
+        looked += 1
+        assert resources[1] in scaled, "within five minutes of being there"
+    if not looked:
+        pytest.skip("no endpoint that scales has two versions now")
 
 
 def _requests(cloudwatch, endpoint, variant, since):

@@ -164,5 +164,6 @@ def test_a_serving_stack_needs_no_asset_and_no_bootstrap(templates: Templates, s
     decided = {"ModelPackageArn", "ModelVersion", "ModelImage", "MonitoringCode"}
     more = {"arrests": set(), "try": {"Update"}, "live": {"Update", "Capacity", "InstanceCount"}}
     shadow = {"ShadowPackageArn", "ShadowVersion", "ShadowInstances"} if stack == "shop--abalone-large--live" else set()
-    tried = {"ChallengerPackageArn", "ChallengerVersion", "ExperimentBegan"} if stack == "shop--tried--live" else set()
+    trial = {"ChallengerPackageArn", "ChallengerVersion", "ChallengerInstances", "ChallengerScaling", "ExperimentBegan"}
+    tried = trial if stack == "shop--tried--live" else set()
     assert set(templates[stack]["Parameters"]) == decided | shadow | tried | next(names for part, names in more.items() if part in stack)

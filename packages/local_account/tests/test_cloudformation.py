@@ -177,6 +177,35 @@ def endpoint_resources(bucket: str, key: str, endpoint_name: str, maximum: int =
     }
 
 
+def test_a_second_variant_that_scales_leaves_a_stack_in_two_updates(account: Account, bucket: str) -> None:
+    """A target goes after what is updated, and SageMaker removes no variant that is one ("Update endpoints that use auto scaling")."""
+    stack, sagemaker, scaling = Stack(account, "tried"), account.client("sagemaker"), account.client("application-autoscaling")
+    alone = endpoint_resources(bucket, "good.tar.gz", "tried")
+    beside = endpoint_resources(bucket, "good.tar.gz", "tried")
+    (first,) = beside["Config"]["Properties"]["ProductionVariants"]
+    beside["Config"]["Properties"]["ProductionVariants"].append({**first, "VariantName": "Second", "InitialVariantWeight": 0.25})
+    target = {**beside["Target"]["Properties"], "ResourceId": "endpoint/tried/variant/Second", "ScheduledActions": []}
+    scales = {**beside, "SecondTarget": {**beside["Target"], "Properties": target}}
+
+    def there() -> tuple[set[str], set[str]]:
+        variants = sagemaker.describe_endpoint(EndpointName="tried")["ProductionVariants"]
+        targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+        return {item["VariantName"] for item in variants}, {item["ResourceId"].rsplit("/", 1)[-1] for item in targets}
+
+    assert [stack.create(alone), stack.update(beside), stack.update(scales)] == ["CREATE_COMPLETE", *["UPDATE_COMPLETE"] * 2]
+    assert there() == ({"AllTraffic", "Second"}, {"AllTraffic", "Second"})
+
+    assert stack.update(alone) == "UPDATE_ROLLBACK_COMPLETE"
+    assert "must be deregistered as scalable targets" in stack.reasons()
+    assert there() == ({"AllTraffic", "Second"}, {"AllTraffic", "Second"})
+
+    assert stack.update(beside) == "UPDATE_COMPLETE"
+    assert there() == ({"AllTraffic", "Second"}, {"AllTraffic"})
+    assert stack.update(alone) == "UPDATE_COMPLETE"
+    assert there() == ({"AllTraffic"}, {"AllTraffic"})
+    stack.delete()
+
+
 def test_an_endpoint_stack_lives_from_its_first_model_to_the_next_and_away(account: Account, bucket: str) -> None:
     stack = Stack(account, "endpoint-life")
     sagemaker, scaling = account.client("sagemaker"), account.client("application-autoscaling")

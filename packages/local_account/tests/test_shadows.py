@@ -120,6 +120,7 @@ def test_a_shadow_gets_the_share_that_its_weight_is_of_the_others() -> None:
         ({"ProductionVariants": [variant("live"), variant("live", name="Other")]}, "one variant in ProductionVariants"),
         ({"ShadowProductionVariants": [variant("live", name="A"), variant("live", name="B")]}, "one variant in ProductionVariants"),
         ({"ShadowProductionVariants": [variant("live")]}, "VariantName is there twice: AllTraffic, AllTraffic"),
+        ({"ShadowProductionVariants": [{**variant("live", name="S"), "InstanceType": "ml.inf1.xlarge"}]}, "nor on Inf1"),
         ({"ShadowProductionVariants": [variant("no-such-model", name="Shadow")]}, "Could not find model"),
     ],
 )

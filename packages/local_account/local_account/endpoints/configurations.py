@@ -38,9 +38,12 @@ class Configurations(Resources):
             self._check(variant, request)
         if "AsyncInferenceConfig" in request and not request["AsyncInferenceConfig"]["OutputConfig"].get("S3OutputPath"):
             raise InvalidError("AsyncInferenceConfig.OutputConfig needs an S3OutputPath, where answers are written to.")
-        if shadows and ("AsyncInferenceConfig" in request or any("ServerlessConfig" in variant for variant in variants)):
+        excluded = any("ServerlessConfig" in variant or variant.get("InstanceType", "").startswith("ml.inf1.") for variant in variants)
+        if shadows and (excluded or "AsyncInferenceConfig" in request):
             # SageMaker guide, "Exclusions" of shadow tests.
-            raise InvalidError("ShadowProductionVariants are not supported for asynchronous and serverless endpoints.")
+            raise InvalidError(
+                "ShadowProductionVariants are not supported for asynchronous and serverless endpoints, nor on Inf1 instances."
+            )
         return super().create(request, **more)
 
     def _check(self, variant: Mapping[str, Any], request: Mapping[str, Any]) -> None:
