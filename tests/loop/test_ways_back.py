@@ -11,8 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 from demo import loop
+from demo.own_paths import PERMISSIONS, ask
 from tests.loop import faults, trial, ways_back
 from tests.loop.faults import COMMAND, PIPELINE, STATUS
+from tests.loop.taken_grants import unmissed
 from tests.loop.ways_back import ERRORS, LATENCY, SERVER_ERRORS, SLOW, Left, Team, declared, number
 
 
@@ -228,6 +230,14 @@ def test_a_version_that_breaks_in_production_s_shadow_reaches_nobody(
 # ---------------------------------------------------------------------------------------------------- in an experiment
 
 
+def test_each_grant_of_a_shadow_is_missed_by_name_or_a_reason_keeps_it(team: Team) -> None:
+    """Of the build that compares, and of the function that changes production; before an experiment takes the shadow's place."""
+    assert (
+        unmissed(ask(team.terminal.account, "GET", PERMISSIONS), [team.names.deploy_project("shadow"), team.names.change_shadow_function])
+        == []
+    )
+
+
 @pytest.fixture(scope="module")
 def experiments(team: Team, left_by_rejection: Left) -> None:
     team.mend()
@@ -289,3 +299,7 @@ def test_truths_are_counted_while_a_version_is_tried_and_a_return_ends_the_exper
     assert (team.live(), team.variants()) == (first, {"AllTraffic": 1.0})
     assert not any(item.error for item in clients.requests)
     assert {item.version for item in clients.since(left)} == {number(first)}
+
+
+def test_each_grant_of_an_experiment_is_missed_by_name_or_a_reason_keeps_it(team: Team, experiments: None) -> None:
+    assert unmissed(ask(team.terminal.account, "GET", PERMISSIONS), [team.names.change_experiment_function]) == []
