@@ -143,6 +143,8 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_several_accounts_pipelines.py",
         "local_account/test_several_accounts_sagemaker.py",
         "loop/test_three_accounts.py",
+        "journeys/test_fleet.py",
+        "journeys/test_multi_model_fleet.py",
     ),
 }
 #: Modules of packages/local_account/tests about the emulator itself, which has no counterpart in AWS.
@@ -240,7 +242,7 @@ def _only_aws() -> Iterator[str]:
     yield "| for | actions | why |"
     yield "|---|---|---|"
     grants = _module(_TESTS / "infra" / "unused_grants.py")
-    for entry in grants.UNUSED:
+    for entry in (*grants.UNUSED, *grants.OF_FLEETS):
         if entry.kind == grants.ONLY_AWS:
             yield f"| {_cell(entry.whose)} | {_code([_glob(entry.actions)])} | {_cell(entry.reason)} |"
     yield "\nAnd by its nature: quotas, capacity of instance types, prices, how long anything takes, how soon a changed policy counts, and"

@@ -159,11 +159,11 @@ class ComponentDeploymentRole(EndpointDeploymentRole):
         component = self._place.sagemaker("inference-component", self._names.component)
         # Authorised on the endpoint, too: CreateInferenceComponent of the Service Authorization Reference.
         self.allow("Component", ["sagemaker:CreateInferenceComponent"], [component, self._place.sagemaker("endpoint", fleet.endpoint)])
-        verbs = ("UpdateInferenceComponent", "UpdateInferenceComponentRuntimeConfig", "AddTags", "DeleteTags", "ListTags")
+        verbs = ("UpdateInferenceComponent", "AddTags", "DeleteTags", "ListTags")
         actions = [f"sagemaker:{verb}" for verb in verbs]
         self.allow("OwnComponent", actions, [component])
         tried = [f"sagemaker:{verb}" for verb in ("DescribeInferenceComponent", "UpdateInferenceComponentRuntimeConfig")]
-        self.allow("TryScalingCopies", tried, ["*"])  # as TryScaling
+        self.allow("TryScalingCopies", tried, ["*"])  # as TryScaling; its own component's among them
 
 
 class MemberDeploymentRole(EndpointDeploymentRole):

@@ -88,7 +88,8 @@ class EnvironmentStack(cdk.Stack):
         places = self._context.places
         region, home = places.of(self._environment).region, places.home.region
         buckets = [self._bucket.bucket_arn, bucket_arn(places.artifact_bucket(region))]
-        if any(isinstance(fleet, MultiModelFleet) for fleet in self._context.settings.fleets.values()):
+        fleets = [fleet for fleet in self._context.settings.fleets.values() if self._environment.name in fleet.instances]
+        if any(isinstance(fleet, MultiModelFleet) for fleet in fleets):
             buckets.append(self._assets())
         taught = [bucket_arn(places.data_bucket())]  # where the watch tells what it found
         return Network(

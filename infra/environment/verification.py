@@ -15,7 +15,7 @@ from infra.service_role import Grantee
 from infra.serving.endpoint_alarms import ROLLBACK
 from infra.serving.member_alarms import OF_ANY_VERSION as OF_ANY_MEMBER
 from infra.serving.prediction_alarm import OF_ANY_VERSION
-from settings_schema import Asynchronous, Environment, Member, Model, ServingNames
+from settings_schema import Asynchronous, Endpoint, Environment, Member, Model, ServingNames
 from settings_schema.fleet import OnFleet
 from settings_schema.serving import OnEndpoint
 
@@ -31,11 +31,12 @@ class Verification:
         self._bucket = context.places.environment_bucket(environment)
         self._alias = environment.names(context.project).key_alias
         self._names: ServingNames = model.names(context.project).at(environment.name)
-        self._has_endpoint = isinstance(model.serving[environment.name], OnEndpoint)
         serving = model.serving[environment.name]
+        self._has_endpoint = isinstance(serving, OnEndpoint)
+        self._may_change_type = isinstance(serving, Endpoint | Asynchronous)
         self._fleet = self._names.fleet(serving.fleet) if isinstance(serving, OnFleet) else None
         self._is_member = isinstance(serving, Member)
-        self._is_queued = isinstance(model.serving[environment.name], Asynchronous)
+        self._is_queued = isinstance(serving, Asynchronous)
         self._is_last = environment == context.settings.production
         self._shadow = model.shadow(environment.name) is not None
         self._role = self._place.role(self._names.verify_role) if context.places.is_elsewhere(environment) else None
@@ -45,8 +46,8 @@ class Verification:
         """At whether stack and endpoint can be updated, what serves on which instances and how that scales, and whether an alarm would
         undo the update.
         """
-        template = [self._template()] if self._has_endpoint and not self._is_member else []
-        self._grant(builds, [*self._look(), *template, *self._alarms()])
+        template = [self._template()] if self._may_change_type else []
+        self._grant(builds, [*self._look(), *self._shared(), *self._deployed(), *template, *self._alarms()])
 
     def let_compare(self, builds: Grantee) -> None:
         """Which template is deployed, with one that was built; and of production which version."""
@@ -55,12 +56,12 @@ class Verification:
     def let_ask(self, builds: Grantee) -> None:
         """What was deployed, and what it answers."""
         # The page says which updates another instance type takes, by the template that is there.
-        template = [self._template()] if self._is_last and self._has_endpoint else []
+        template = [self._template()] if self._is_last and self._may_change_type else []
         self._grant(builds, [*self._ask(), *template])
 
     def let_offer(self, builds: Grantee) -> None:
         """A version's archive to the multi-model fleet, once it has answered there; which one clients are told of now."""
-        self._grant(builds, [*self._look(), *self._invoke()])
+        self._grant(builds, [*self._look(), *self._shared(), *self._invoke()])
 
     def let_watch_shadow(self, builds: Grantee) -> None:
         """How a version in the shadow does beside the one that serves: what both answered, how often and how fast."""
@@ -74,7 +75,7 @@ class Verification:
 
     def all(self) -> list[Permission]:
         """What the role may that is assumed from the project's account."""
-        return [self._template(), *self._alarms(), *self._ask(), *(self._captured() if self._shadow else [])]
+        return [self._template(), *self._alarms(), *self._shared(), *self._ask(), *(self._captured() if self._shadow else [])]
 
     def _grant(self, builds: Grantee, permissions: Sequence[Permission]) -> None:
         if self._role is None:
@@ -92,14 +93,24 @@ class Verification:
         if not self._has_endpoint:
             return [self._stack()]
         if self._fleet is not None:
-            fleet = self._permission("Fleet", ["sagemaker:DescribeEndpoint"], [self._place.sagemaker("endpoint", self._fleet.endpoint)])
             if self._is_member:
-                return [self._stack(), fleet]
+                return [self._stack()]
             describe = self._permission("Component", ["sagemaker:DescribeInferenceComponent"], [self._component()])
-            return [self._stack(), describe, fleet, self._describe("Model", "model")]
+            return [self._stack(), describe, self._describe("Model", "model")]
         endpoint = self._permission("Endpoint", ["sagemaker:DescribeEndpoint"], [self._place.sagemaker("endpoint", self._names.endpoint)])
-        deployed = self._permission("Deployed", ["cloudformation:DescribeStackResources"], [self._place.stack(self._names.stack)])
-        return [self._stack(), deployed, endpoint, self._describe("EndpointConfig", "endpoint-config"), self._describe("Model", "model")]
+        return [self._stack(), endpoint, self._describe("EndpointConfig", "endpoint-config"), self._describe("Model", "model")]
+
+    def _shared(self) -> list[Permission]:
+        """The endpoint of the fleet, which has to be there before anything is deployed onto it."""
+        if self._fleet is None:
+            return []
+        return [self._permission("Fleet", ["sagemaker:DescribeEndpoint"], [self._place.sagemaker("endpoint", self._fleet.endpoint)])]
+
+    def _deployed(self) -> list[Permission]:
+        """Which configuration the stack has given its endpoint, and whether it made that scale."""
+        if not self._has_endpoint or self._fleet is not None:
+            return []
+        return [self._permission("Deployed", ["cloudformation:DescribeStackResources"], [self._place.stack(self._names.stack)])]
 
     def _component(self) -> str:
         return self._place.sagemaker("inference-component", self._names.component)
@@ -114,7 +125,8 @@ class Verification:
     def _ask(self) -> list[Permission]:
         if self._has_endpoint:
             baked = [self._baked()] if self._is_member and self._is_last else []
-            return [*self._look(), *self._invoke(), *baked, *(self._traffic() if self._is_last else [])]
+            traffic = self._traffic() if self._is_last and self._fleet is None else []
+            return [*self._look(), *self._deployed(), *self._invoke(), *baked, *traffic]
         return [*self._look(), self._describe("Model", "model"), *self._score()]
 
     def _baked(self) -> Permission:
@@ -155,7 +167,7 @@ class Verification:
         ]
 
     def _traffic(self) -> list[Permission]:
-        """Of a day, by which the approver's page says what one costs."""
+        """Of a day, by which the approver's page says what one costs; a fleet costs the same whatever is asked."""
         return [self._permission("Traffic", ["cloudwatch:GetMetricStatistics"], ["*"])]  # takes no resource
 
     def _score(self) -> list[Permission]:

@@ -35,6 +35,11 @@ FACTS = (
         "an Offer of a version that does not load",
     ),
     Fact(
+        "A multi-model container in a VPC fetches its program and its models through the S3 endpoint there, letting both buckets through",
+        "SageMaker guide, Give SageMaker AI Hosted Endpoints Access to Resources in Your Amazon VPC; no page tells the two fetches apart",
+        "a MultiModelFleet in an environment with in_vpc=True that serves",
+    ),
+    Fact(
         "InvokeEndpoint with a TargetModel that is not there is a ValidationError, Failed to download model data",
         "as clients of such endpoints quote it; no reference has the words",
         "a request with an unknown target",

@@ -63,6 +63,7 @@ STAR_RESOURCES = {
 #: cfn-lint: rule -> reason.
 LINT = {
     "W3005": "the CDK's own constructs state a dependency that a reference already makes; harmless",
+    "W6001": "the stack of a model on a fleet tells the name of the endpoint that it imports: whoever asks looks in one place",
 }
 
 #: Actions of CloudFormation's handlers that a deploying role may lack, because we do not set the property that they are for.

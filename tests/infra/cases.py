@@ -95,13 +95,15 @@ TWO = replace(
     models=named(shadowed(ABALONE), ARRESTS, QUEUED, IDLE, FISH, CRAB),
     fleets={SMALL.name: SMALL, TINY.name: TINY},
 )
-#: Each environment has its own account, one of them is in another region; in networks of their own, and the code is elsewhere.
+#: Each environment has its own account, one of them is in another region; in networks of their own, and the code is elsewhere. A fleet
+#: of each kind is in each.
 THREE = replace(
     SETTINGS,
     project=HOME.but(in_vpc=True, notification_email="someone@example.com", retain_data=False),
     environments=(STAGING.but(account="222222222222", in_vpc=True), ABROAD.but(in_vpc=True)),
     source=CONNECTION,
-    models=named(tried(ABALONE), ARRESTS),
+    models=named(tried(ABALONE), ARRESTS, FISH, CRAB),
+    fleets={SMALL.name: SMALL, TINY.name: TINY},
 )
 #: One account, two regions.
 REGIONS = replace(SETTINGS, project=HOME, environments=(STAGING, PRODUCTION.but(region="eu-central-1")))

@@ -34,7 +34,8 @@ class Unused:
         return re.fullmatch(self.roles, role) is not None and re.fullmatch(self.actions, action) is not None
 
 
-_PIPELINE, _INFERENCE = r"TrainingRole\w*", r"Models\w+InferenceRole\w*"
+_FLEET = r"Role[0-9A-F]{8}"  # the one role of its stack
+_PIPELINE, _INFERENCE = r"TrainingRole\w*", rf"Models\w+InferenceRole\w*|{_FLEET}"
 _BUILDS = r"(PipelineBuild|DeployProjects\w+)Role\w*"
 _CODE_PIPELINES = r"(PipelinePipeline|DeployPipeline|ReturnPipeline)Role\w*"
 _MONITORING = r"Models\w+MonitoringRole\w*"
@@ -42,7 +43,7 @@ _SAGEMAKER = f"{_PIPELINE}|{_INFERENCE}|{_MONITORING}"
 _SCORING = r"Models\w+ScoringRole\w*"
 _FUNCTIONS = (
     r"(DataVersionFunction|PushRoutingRoutePush|RetrainingStartRetraining|StartStartDeployment|UnusedRemoveUnused)Role\w*"
-    rf"|{_SCORING}"
+    rf"|(Shadow|Experiment)FunctionRole\w*|{_SCORING}"
 )
 _RETRAINING, _DATA_VERSION = r"RetrainingStartRetrainingRole\w*", r"DataVersionFunctionRole\w*"
 _SCHEDULES = r"(RetrainingSchedule|StartRegularly|UnusedDaily)Role\w*|Models\w+ScheduleRole\w*"
@@ -50,6 +51,7 @@ _DEPLOY, _STACKS = r"Models\w+DeployRole\w*", r"Models\w+DeploymentRole\w*"
 _RETURN = r"ReturnPipelineRole\w*"
 _SIZING = r"SizingRole\w*"
 _START = r"StartStartDeploymentRole\w*"
+_EXPERIMENT = r"ExperimentFunctionRole\w*"
 _REMOVE_UNUSED = r"UnusedRemoveUnusedRole\w*"
 _VERIFY = r"DeployProjectsVerifyRole\w*"
 _RENDER = r"DeployProjectsRenderRole\w*"
@@ -57,6 +59,7 @@ _CI = f"{_BUILDS}|{_CODE_PIPELINES}"
 _WHOSE = {
     _PIPELINE: "the training pipeline and its jobs",
     _INFERENCE: "models that serve",
+    _FLEET: "fleets",
     _MONITORING: "the watch over what serves",
     _SAGEMAKER: "jobs and models that serve",
     _FUNCTIONS: "functions",
@@ -65,6 +68,7 @@ _WHOSE = {
     _RETURN: "pipelines of the way back",
     _START: "the function that starts deployments and returns",
     _DATA_VERSION: "the function that says which data there is",
+    _EXPERIMENT: "the function that begins and ends experiments",
     _REMOVE_UNUSED: "the function that tidies up",
     _SCHEDULES: "schedules",
     _CODE_PIPELINES: "CodePipelines",
@@ -126,6 +130,12 @@ UNUSED = (
     Unused(_RETURN, r"sts:AssumeRole|s3:PutObject", SELDOM, "only what is broken is returned from, and not every model is"),
     Unused(_START, r"codepipeline:StopPipelineExecution", SELDOM, "the review of a version is open when it is rejected"),
     Unused(_DATA_VERSION, r"s3:GetObject", SELDOM, "only a model that learns from answers has a tally of them"),
+    Unused(
+        _EXPERIMENT,
+        r"s3:GetObject|cloudformation:DescribeStackEvents|codepipeline:ListActionExecutions",
+        SELDOM,
+        "what labels say of an experiment, why a challenger did not start, and an execution that the console has started",
+    ),
     Unused(_REMOVE_UNUSED, r"sagemaker:Delete\w+", SELDOM, "only what earlier deployments left is deleted, once a day"),
     Unused(_REMOVE_UNUSED, r"sagemaker:StopPipelineExecution", SELDOM, "a watch runs while its model is retired"),
     Unused(_REMOVE_UNUSED, r"\w+:(List|Describe)\w+", SELDOM, "it runs once a day, which the loop need not reach"),
@@ -173,7 +183,7 @@ UNUSED = (
     Unused(_DEPLOY, r"s3:Get\w+|kms:DescribeKey", ONLY_AWS, "guide of CodePipeline, resources of another account: the bucket and the key"),
     Unused(
         _STACKS,
-        r"[\w-]+:(Describe|List|Get|Delete|Deregister|Untag|Disassociate)\w+",
+        r"[\w-]+:(Describe|List|Get|Delete|Deregister|Untag|Disassociate|Remove)\w+",
         ONLY_AWS,
         "CloudFormation's handlers, as AWS publishes them, read and delete by these (tests/infra/test_deployment_roles.py)",
     ),
@@ -185,10 +195,18 @@ UNUSED = (
     ),
 )
 
+#: The same of what only projects with fleets have, for the journeys of those.
+OF_FLEETS = (
+    Unused(
+        _FLEET, r"s3:GetObject|kms:Decrypt", ONLY_AWS, "whether a component's archive is read as the fleet's role: tests/aws/test_fleet.py"
+    ),
+    Unused(_FLEET, r"logs:(CreateLogStream|PutLogEvents)", ONLY_AWS, "SageMaker's list of an execution role's log actions"),
+)
+
 
 def reason(role: str, action: str) -> str | None:
     """Why a role has an action that the loop never uses; None if nothing keeps it. `role`: logical id."""
-    return next((entry.reason for entry in UNUSED if entry.covers(role, action)), None)
+    return next((entry.reason for entry in (*UNUSED, *OF_FLEETS) if entry.covers(role, action)), None)
 
 
 def stale(granted: Mapping[str, set[str]]) -> list[Unused]:

@@ -18,7 +18,7 @@ import pytest
 from deploy_scripts.queued_requests import AsynchronousClient
 from infra.serving.imports import ANSWERS_TOPIC, role_export
 from local_account.account import Account
-from local_account.context import AccountSettings
+from local_account.context import AccountSettings, Context
 from packages.local_account.tests.endpoint_models import ENVIRONMENT
 from packages.local_account.tests.roles import open_to_services
 from settings_schema import Asynchronous, BacklogScaling, Rollout, Serverless, ServingNames
@@ -67,13 +67,18 @@ class Deployed:
     def bucket(self) -> str:
         return PRODUCTION.names(VALUES.project).bucket(self.account.context.settings.account_id, self.account.context.settings.region)
 
+    def place(self, stack: str) -> Context:
+        """The account and region that a stack is deployed in."""
+        return self.account.context
+
     def stack(self, name: str, role: str | None = None, **parameters: str) -> None:
         """As CloudFormation makes or updates it, in the name of a role."""
-        cloudformation, s3 = self.client("cloudformation"), self.client("s3")
-        s3.put_object(Bucket="templates", Key=f"{name}.json", Body=json.dumps(self.templates[name]).encode())
-        url = f"{self.account.context.settings.endpoint_url}/templates/{name}.json"
+        place = self.place(name)
+        cloudformation, s3 = (place.administrators_client(service) for service in ("cloudformation", "s3"))
+        s3.put_object(Bucket=templates_bucket(place), Key=f"{name}.json", Body=json.dumps(self.templates[name]).encode())
+        url = f"{self.account.context.settings.endpoint_url}/{templates_bucket(place)}/{name}.json"
         given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
-        run_as = {"RoleARN": f"arn:aws:iam::{self.account.context.settings.account_id}:role/{role}"} if role else {}
+        run_as = {"RoleARN": f"arn:aws:iam::{place.settings.account_id}:role/{role}"} if role else {}
         there = {stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]}
         change = cloudformation.update_stack if name in there else cloudformation.create_stack
         change(StackName=name, TemplateURL=url, Parameters=given, Capabilities=["CAPABILITY_NAMED_IAM"], **run_as)
@@ -114,7 +119,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     _, templates = synthesize(VALUES, tmp_path_factory.mktemp("cdk.out"))
     with Account(AccountSettings(state_directory=tmp_path_factory.mktemp("account"), port=0)) as account:
         made = Deployed(account, dict(templates), [])
-        bootstrap(account, templates)
+        bootstrap(account.context, templates)
         register(made)
         account.context.clock.change(speed=SPEED)
         for environment in (STAGING, PRODUCTION):
@@ -124,17 +129,26 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         yield made
 
 
-def bootstrap(account: Account, templates: Mapping[str, Any]) -> None:
-    """What `cdk bootstrap` and the assets of a deployment are to the environments' stacks."""
-    s3, where = account.client("s3"), account.context.settings
-    account.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
-    assets = f"cdk-hnb659fds-assets-{where.account_id}-{where.region}"
-    for bucket in (assets, "templates"):
-        s3.create_bucket(Bucket=bucket)
+def bootstrap(place: Context, templates: Mapping[str, Any]) -> None:
+    """What `cdk bootstrap` and the assets of a deployment are to the stacks of a place."""
+    s3 = place.administrators_client("s3")
+    place.administrators_client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
+    for bucket in (assets_bucket(place), templates_bucket(place)):
+        constraint = {"CreateBucketConfiguration": {"LocationConstraint": place.settings.region}}
+        s3.create_bucket(Bucket=bucket, **(constraint if place.settings.region != "us-east-1" else {}))
     for template in templates.values():
         for resource in template["Resources"].values():
             if resource["Type"] == "AWS::Lambda::Function" and "S3Key" in resource["Properties"]["Code"]:
-                s3.put_object(Bucket=assets, Key=resource["Properties"]["Code"]["S3Key"], Body=b"no code is run here")
+                s3.put_object(Bucket=assets_bucket(place), Key=resource["Properties"]["Code"]["S3Key"], Body=b"no code is run here")
+
+
+def assets_bucket(place: Context) -> str:
+    return f"cdk-hnb659fds-assets-{place.settings.account_id}-{place.settings.region}"
+
+
+def templates_bucket(place: Context) -> str:
+    """CloudFormation reads a template in the name of whoever deploys it."""
+    return f"templates-{place.settings.account_id}-{place.settings.region}"
 
 
 def register(made: Deployed) -> None:

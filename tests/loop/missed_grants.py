@@ -51,11 +51,11 @@ class Grants:
         return {crossing: self._missing(crossing, asked) for crossing in self.crossings}
 
     def _missing(self, crossing: Crossing, asked: Sequence[Asked]) -> list[tuple[Asked, str]]:
-        mine = [item for item in asked if _covers(crossing.action, item.action) and _concerns(crossing, item)]
+        mine = [item for item in asked if covers(crossing.action, item.action) and _concerns(crossing, item)]
         return [(item, words) for item in mine if (words := self.answer(item, crossing))]
 
 
-def _covers(pattern: str, action: str) -> bool:
+def covers(pattern: str, action: str) -> bool:
     """The case of letters does not count in actions."""
     wanted, given = pattern.lower(), action.lower()
     return given.startswith(wanted[:-1]) if wanted.endswith("*") else given == wanted

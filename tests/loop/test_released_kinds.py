@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 from demo import loop
+from demo.own_paths import PERMISSIONS, ask
 from demo.side_by_side import side_by_side
 from tests.loop import faults, released_kinds
 from tests.loop.clients import Request, failed
 from tests.loop.faults import COMMAND, PIPELINE
 from tests.loop.released_kinds import ANY_VERSION, IDLE, LOADED, QUEUED, SHARED, QueuedTeam
+from tests.loop.taken_grants import unmissed
 from tests.loop.ways_back import ERRORS, SERVER_ERRORS, Left, Team, declared, number
 
 FIRST, SECOND = "1", "2"
@@ -185,3 +187,12 @@ def test_a_version_behind_a_queue_that_fails_is_left_by_one_command(
 def test_what_the_engineer_on_call_needs_is_what_the_document_says(left: dict[str, Left], name: str) -> None:
     assert "with these credentials" not in left[name].said
     assert "could not be asked" not in left[name].said
+
+
+def test_each_grant_of_the_builds_that_release_onto_a_fleet_is_missed_by_name_or_a_reason_keeps_it(
+    teams: Mapping[str, Team], left: dict[str, Left]
+) -> None:
+    builds = [teams[name].names.deploy_project(step) for name in (SHARED, LOADED) for step in ("render", "verify")]
+    looks = ("Stack", "Component", "Fleet", "ServedModel", "Invoke", "Alarms", "Template", "Traffic")  # infra/environment/verification.py
+    statements = [f"{what}{environment}" for what in looks for environment in ("Try", "Live")]
+    assert unmissed(ask(teams[SHARED].terminal.account, "GET", PERMISSIONS), builds, statements) == []

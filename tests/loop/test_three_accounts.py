@@ -20,6 +20,7 @@ import pytest
 
 from demo import loop
 from demo.clock import AccountClock
+from demo.errors import StageError
 from demo.own_paths import PERMISSIONS, ask
 from demo.scoring import MARKER
 from demo.side_by_side import side_by_side
@@ -34,6 +35,7 @@ from tests.loop.documented import commands
 from tests.loop.missed_grants import Grants, Missed
 from tests.loop.person import SPEED, Happened, synthesize
 from tests.loop.three_accounts import CONNECTED, PRODUCTION, PROFILES, STAGING, TOOLING, Team, said_by, start
+from tests.loop.ways_back import documented_policies, person_on_call, why
 from tests.loop.what_exists import what_is_there
 
 ROW = b"0.455,0.365,0.095,0.514,0.2245,0.101,0.15,M"
@@ -551,11 +553,17 @@ def second(team: Team, abalone: Subject, documented_push: bool) -> str:
 
 
 @pytest.fixture(scope="module")
-def returned(team: Team, abalone: Subject, second: str) -> tuple[str | None, str | None]:
-    """What production served before and after the second version was rejected."""
+def returned(team: Team, abalone: Subject, second: str) -> tuple[str | None, str | None, str]:
+    """What production served before and after the second version was left, by somebody who may do nothing else; what the command said."""
     before = live(team, PRODUCTION, abalone.production.endpoint)
-    team.person.reject_live(abalone.names, second)
-    return before, live(team, PRODUCTION, abalone.production.endpoint)
+    team.add_profile("on-call", person_on_call(team.client(TOOLING, "iam"), documented_policies()))
+    command = ["python", "-m", "deploy_scripts.roll_back", "--model", abalone.name, "--reason", "broken", "--yes"]
+    try:
+        said = team.terminal.run("roll-back", command, cwd=team.person.clone, extra={"AWS_PROFILE": "on-call"})
+    except StageError as error:
+        pipeline = abalone.names.return_pipeline
+        pytest.fail("\n".join([str(error), *(why(team.terminal, pipeline, each) for each in team.person.executions(pipeline))]))
+    return before, live(team, PRODUCTION, abalone.production.endpoint), said
 
 
 def test_a_push_of_documentation_starts_nothing_and_of_a_model_that_model(documented_push: bool, second: str) -> None:
@@ -563,12 +571,18 @@ def test_a_push_of_documentation_starts_nothing_and_of_a_model_that_model(docume
     assert int(second.rsplit("/", 1)[-1]) > 1
 
 
-def test_rejecting_the_version_in_production_brings_the_one_before_back_to_the_other_region(
-    registered: dict[str, str], released: str | None, returned: tuple[str | None, str | None]
+def test_one_command_of_the_person_on_call_brings_the_version_before_back_to_the_other_account_and_region(
+    second: str, released: str | None, returned: tuple[str | None, str | None, str]
 ) -> None:
-    assert returned[0] is not None
-    assert returned[0] != released
-    assert returned[1] == released
+    """With what docs/operations.md says that it takes, and no more. Nothing was refused, also not what the command could do without."""
+    before, after, said = returned
+    assert before is not None
+    assert before != released
+    assert after == released
+    assert f"rejects: version {second.rsplit('/', 1)[-1]} (live)" in said
+    assert "version 1 serves production again" in said
+    assert "with these credentials" not in said
+    assert "could not be asked" not in said
 
 
 # --------------------------------------------------------------------------------------- each grant, recorded

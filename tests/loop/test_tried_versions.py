@@ -6,7 +6,7 @@ Two models, each through its own gates, side by side. What it claims of faults s
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,11 +14,14 @@ from typing import Any
 import pytest
 
 from demo import loop
+from demo.own_paths import PERMISSIONS, ask
 from demo.side_by_side import side_by_side
+from settings_schema import ModelNames
 from settings_schema.names import CHALLENGER_VARIANT, VARIANT
 from tests.loop import faults, trial, tried_versions
 from tests.loop.clients import Request, failed
 from tests.loop.faults import PIPELINE, STATUS, Seen
+from tests.loop.taken_grants import unmissed
 from tests.loop.tried_versions import COMPARED, SHADOWED, TriedTeam
 from tests.loop.ways_back import ERRORS, declared, number
 
@@ -244,3 +247,21 @@ def test_truths_are_counted_while_a_version_is_tried_and_a_return_ends_the_exper
     assert (ended.live, ended.variants) == (played.first[COMPARED], ALONE)
     assert ended.scaling == ({VARIANT, CHALLENGER_VARIANT}, {VARIANT})
     teams[COMPARED].require_told(fault, {PIPELINE: ended.why, STATUS: ended.waiting})
+
+
+# ------------------------------------------------------------------------------------------------------------ grants
+
+
+@pytest.mark.parametrize(
+    ("model", "works"),
+    [
+        (SHADOWED, lambda names: [names.deploy_project("shadow"), names.change_shadow_function]),
+        (COMPARED, lambda names: [names.change_experiment_function]),
+    ],
+)
+def test_each_grant_of_a_trial_is_missed_by_name_or_a_reason_keeps_it(
+    teams: Mapping[str, TriedTeam], played: Played, model: str, works: Callable[[ModelNames], list[str]]
+) -> None:
+    """Of the build that compares in the shadow, and of the functions that change production."""
+    team = teams[model]
+    assert unmissed(ask(team.terminal.account, "GET", PERMISSIONS), works(team.names)) == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -72,6 +72,14 @@ class Team:
         """A boto3 client as whoever has that profile would make it."""
         config = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}, proxies={})
         return boto3.Session(profile_name=profile, region_name=region or PROFILES[profile][1]).client(service, config=config)
+
+    def add_profile(self, name: str, key: Mapping[str, str]) -> None:
+        """Of another person of the tooling account, as `aws configure` leaves it."""
+        keys = f"[{name}]\naws_access_key_id = {key['AccessKeyId']}\naws_secret_access_key = {key['SecretAccessKey']}\n"
+        place = f"[profile {name}]\nregion = {PROFILES[TOOLING][1]}\nendpoint_url = {self.terminal.account['endpoint_url']}\n"
+        for file, section in (("AWS_SHARED_CREDENTIALS_FILE", keys), ("AWS_CONFIG_FILE", place)):
+            with Path(self.terminal.environment[file]).open("a", encoding="utf-8") as profiles:
+                profiles.write(f"\n{section}")
 
     def type(self, command: Sequence[str]) -> str:
         """A command of docs/deploy.md; what it printed. Bootstrapping needs no synthesis, which it would begin in the clone."""

@@ -151,14 +151,7 @@ class Team:
                 assert text in said[where], f"{where}: {said[where]}"
 
     def why(self, pipeline: str, execution: str) -> str:
-        """What the failed action of an execution said, its build's log included."""
-        for name, action in loop.actions(self.terminal, pipeline, execution).items():
-            if action["status"] == "Failed":
-                result = action.get("output", {}).get("executionResult", {})
-                log = result.get("externalExecutionUrl", "").removeprefix("file://")
-                said = Path(log).read_text(encoding="utf-8") if log and Path(log).is_file() else ""
-                return f"{name}: {result.get('externalExecutionSummary') or result.get('errorDetails')}\n{said[-3000:]}"
-        return f"{execution} of {pipeline} has no failed action"
+        return why(self.terminal, pipeline, execution)
 
     # -------------------------------------------------------------------------------------------- what people do
 
@@ -211,6 +204,17 @@ class Left:
     said: str
     live: str | None
     returned: str
+
+
+def why(terminal: Terminal, pipeline: str, execution: str) -> str:
+    """What the failed action of an execution said, its build's log included."""
+    for name, action in loop.actions(terminal, pipeline, execution).items():
+        if action["status"] == "Failed":
+            result = action.get("output", {}).get("executionResult", {})
+            log = result.get("externalExecutionUrl", "").removeprefix("file://")
+            said = Path(log).read_text(encoding="utf-8") if log and Path(log).is_file() else ""
+            return f"{name}: {result.get('externalExecutionSummary') or result.get('errorDetails')}\n{said[-3000:]}"
+    return f"{execution} of {pipeline} has no failed action"
 
 
 def declared(request: pytest.FixtureRequest) -> Fault:
