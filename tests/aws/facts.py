@@ -30,7 +30,7 @@ FACTS = (
         "ServerErrors of a member's version in CloudWatch, after a request to it",
     ),
     Fact(
-        "A model of a multi-model container whose model_fn raises is loaded to SageMaker; each request tries again and is a ModelError of 500",
+        "A model of a multi-model container whose model_fn raises is loaded to SageMaker; each request tries again, a ModelError of 500",
         "model_loader.py of multi-model-server 1.1.2, transformer.py of sagemaker-inference 1.5.5",
         "an Offer of a version that does not load",
     ),
