@@ -139,7 +139,7 @@ def kind_of(endpoint: Mapping[str, Any]) -> str:
 
 
 def _member(stage: Stage, sagemaker: Any) -> tuple[str | None, dict[str, Any]] | None:
-    """What clients are told, and how the fleet is that answers them."""
+    """What clients are told, and how the fleet is that answers them. Why an update of that failed is said of the fleet, once."""
     if stage.deployment is None or TOLD not in stage.deployment.outputs:
         return None
     stack, outputs = stage.deployment.stack, stage.deployment.outputs
@@ -148,7 +148,6 @@ def _member(stage: Stage, sagemaker: Any) -> tuple[str | None, dict[str, Any]] |
         "status": fleet["EndpointStatus"],
         "since": at(stack.get("LastUpdatedTime") or stack.get("CreationTime")),
         "kind": f"{ON_MULTI_MODEL}{outputs['EndpointName']}",
-        "failure": fleet.get("FailureReason", ""),
     }
 
 

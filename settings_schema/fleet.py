@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 
 from settings_schema.names import FleetNames
 from settings_schema.project import Project
+from settings_schema.rollout import Rollout, Routing
 from settings_schema.serving import InstanceType, OnEndpoint, RequestRouting
 from settings_schema.value import Value, name_field
 
@@ -93,7 +94,8 @@ class Fleet(_AnyFleet):
 class MultiModelFleet(_AnyFleet):
     """One container holds its models, for many small ones: it loads what is asked, and unloads what was not when memory is short.
 
-    The limits are of all requests together; each model has its own as well.
+    The limits are of all requests together; each model has its own as well. An update of the fleet is undone where they are exceeded
+    within `bake_seconds`.
     """
 
     holds: ClassVar[str] = "Member"
@@ -101,6 +103,12 @@ class MultiModelFleet(_AnyFleet):
     instances: Mapping[str, MemberInstances]
     p99_latency_ms: int = Field(default=1000, gt=0)
     server_error_percent: float = Field(default=5.0, gt=0, le=100)
+    bake_seconds: int = Field(default=300, ge=0, le=3600)
+
+    @property
+    def rollout(self) -> Rollout:
+        """Of another program or other instances, for all models at once."""
+        return Rollout(routing=Routing.ALL_AT_ONCE, bake_seconds=self.bake_seconds)
 
 
 class OnFleet(OnEndpoint):

@@ -8,6 +8,7 @@ from constructs import Construct
 from infra.encryption_key import TO_READ, by_alias
 from infra.places import Context, bucket_arn
 from infra.sagemaker_role import SageMakerRole
+from infra.serving.endpoint_alarms import ROLLBACK
 from settings_schema import Environment, MultiModelFleet
 
 
@@ -41,4 +42,7 @@ class MultiModelRole(SageMakerRole):
         below: dict[str, object] = {"StringLike": {"s3:prefix": f"{names.archives}*"}}
         self.allow("FindArchives", ["s3:ListBucket"], [bucket_arn(bucket)], below)
         self.allow_all([by_alias("KeyOfArchives", registry, context.project.names.key_alias, TO_READ)])
+        # SageMaker asks for the alarms of an update as the endpoint's role: "Auto-Rollback Configuration" of its guide.
+        alarms = [context.places.of(environment).alarm(names.alarm(what)) for what in ROLLBACK]
+        self.allow("RollbackAlarms", ["cloudwatch:DescribeAlarms"], alarms)
         self.allow("Program", ["s3:GetObject"], [program.bucket.arn_for_objects(program.s3_object_key)])

@@ -24,6 +24,7 @@ from infra.fleet.multi_model_alarms import MultiModelAlarms
 from infra.fleet.multi_model_role import MultiModelRole
 from infra.places import Context, value
 from infra.retained_log_group import RetainedLogGroup
+from infra.serving.guarded_endpoint import guarded_or_at_once
 from infra.serving.imports import ALERTS, ENDPOINT, KEY, SECURITY_GROUP, SUBNETS
 from infra.serving.variant_autoscaling import scalable_variant, tracking_policy
 from infra.tags import add_tags
@@ -58,9 +59,9 @@ class MultiModelStack(cdk.Stack):
         self.role = MultiModelRole(self, "Role", context=context, fleet=fleet, environment=environment, program=program_asset)
         key = kms.Key.from_key_arn(self, "Key", self._imported(KEY))
         logs = RetainedLogGroup(self, "Logs", retention_days=project.log_retention_days, key=key, name=self.names.log_group)
-        endpoint = self._endpoint(self._model(program_asset), instances)
+        alarms = self._alarm(fleet, instances)
+        endpoint = self._endpoint(self._model(program_asset), instances, guarded_or_at_once(self, fleet, alarms.rollback))
         endpoint.node.add_dependency(logs)
-        self._alarm(fleet, instances)
         if instances.min_count < instances.max_count:
             MemberAutoscaling(self, "Autoscaling", stack=self, instances=instances).node.add_dependency(endpoint)
         cdk.CfnOutput(self, ENDPOINT, value=endpoint.attr_endpoint_name, export_name=self.names.export(ENDPOINT))
@@ -103,7 +104,7 @@ class MultiModelStack(cdk.Stack):
         subnets = cdk.Fn.split(",", self._imported(SUBNETS))
         return sagemaker.CfnModel.VpcConfigProperty(security_group_ids=[self._imported(SECURITY_GROUP)], subnets=subnets)
 
-    def _endpoint(self, model: sagemaker.CfnModel, instances: MemberInstances) -> sagemaker.CfnEndpoint:
+    def _endpoint(self, model: sagemaker.CfnModel, instances: MemberInstances, deployment: cdk.IResolvable) -> sagemaker.CfnEndpoint:
         """Another program replaces the instances blue/green, as many as there are (`retain_all_variant_properties`)."""
         config = sagemaker.CfnEndpointConfig
         variant = config.ProductionVariantProperty(
@@ -121,12 +122,15 @@ class MultiModelStack(cdk.Stack):
             endpoint_name=self.names.endpoint,
             endpoint_config_name=made.attr_endpoint_config_name,
             retain_all_variant_properties=instances.min_count < instances.max_count,
+            deployment_config=deployment,
         )
 
-    def _alarm(self, fleet: MultiModelFleet, instances: MemberInstances) -> None:
+    def _alarm(self, fleet: MultiModelFleet, instances: MemberInstances) -> MultiModelAlarms:
         dimensions = {"EndpointName": self.names.endpoint, "VariantName": VARIANT}
         given: dict[str, Any] = {"names": self.names, "serving": fleet, "topic_arn": self._imported(ALERTS), "dimensions": dimensions}
-        MultiModelAlarms(self, "Alarms", **given).watch_instances(instances.instance_type)
+        made = MultiModelAlarms(self, "Alarms", **given)
+        made.watch_instances(instances.instance_type)
+        return made
 
 
 class MemberAutoscaling(Construct):

@@ -17,10 +17,10 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from settings_schema import Asynchronous, Component, Endpoint, Rollout, Routing, Serverless
+from settings_schema import Asynchronous, Component, Endpoint, MultiModelFleet, Rollout, Routing, Serverless
 from settings_schema.rollout import CAPACITY, GIVEN, INSTANCE_COUNT, KEPT, UPDATE, UPDATE_TIMEOUT_SECONDS, Update
 
-Serving = Endpoint | Serverless | Asynchronous | Component
+Serving = Endpoint | Serverless | Asynchronous | Component | MultiModelFleet
 
 
 class GuardedEndpoint(Construct):
@@ -33,7 +33,7 @@ class GuardedEndpoint(Construct):
         *,
         name: str,
         configuration: sagemaker.CfnEndpointConfig,
-        serving: Serving,
+        serving: Endpoint | Serverless | Asynchronous | Component,
         alarms: Sequence[cloudwatch.CfnAlarm],
     ) -> None:
         super().__init__(scope, construct_id)
@@ -61,7 +61,7 @@ class GuardedEndpoint(Construct):
 
 
 def guarded_or_at_once(scope: Construct, serving: Serving, alarms: Sequence[cloudwatch.CfnAlarm]) -> cdk.IResolvable:
-    """`DeploymentConfig` of an endpoint or of an inference component, as the stack's parameter UPDATE says."""
+    """`DeploymentConfig` of an endpoint, of an inference component or of a multi-model fleet, as the stack's parameter UPDATE says."""
     guarded = _chosen(scope, "Guarded", UPDATE, (Update.GUARDED, Update.AT_ONCE), "at-once: what serves must not come back")
     return cdk.Fn.condition_if(guarded.logical_id, _guarded_rollout(serving.rollout, alarms), _all_at_once(serving))
 

@@ -138,6 +138,21 @@ def test_a_multi_model_fleet_alarms_on_loading_again_and_not_on_memory_which_is_
     assert (made["MetricName"], made["ComparisonOperator"], made["Threshold"]) == ("ModelCacheHit", "LessThanThreshold", 0.9)
 
 
+def test_another_program_is_undone_by_the_alarms_on_all_models_together_unless_it_goes_at_once(templates):
+    stack = "shop--fleet--tiny--live"
+    condition, guarded, at_once = the("Endpoint", templates, stack)["DeploymentConfig"]["Fn::If"]
+    assert templates[stack]["Parameters"]["Update"]["Default"] == "guarded" and condition == "Guarded"
+    named = resources_of(templates, "AWS::CloudWatch::Alarm", stack)
+    undoing = [alarm["AlarmName"]["Ref"] for alarm in guarded["AutoRollbackConfiguration"]["Alarms"]]
+    known = {path.split("/")[-1]: alarm["MetricName"] for path, alarm in named.items()}
+    assert len(undoing) == 2 and {"Invocation5XXErrors", "ModelLatency"} <= set(known.values())
+    assert guarded["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"] == {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 300}
+    assert "AutoRollbackConfiguration" not in at_once
+    (role,) = [item for item in roles(templates).values() if item.arn.endswith(":role/shop--fleet--tiny--live--fleet")]
+    asked = [str(resource) for statement in role.allowing("cloudwatch:DescribeAlarms") for resource in statement.resources]
+    assert sorted(arn.rpartition(":")[2] for arn in asked) == [f"{stack}--latency-p99", f"{stack}--server-errors"]
+
+
 def test_the_image_is_that_of_the_region(templates):
     mapping = templates["shop--fleet--tiny--live"]["Mappings"]["Registries"]
     assert mapping["us-east-1"] == {"Account": "683313688378"}  # as the developer guide has it

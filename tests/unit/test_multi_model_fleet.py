@@ -177,7 +177,7 @@ class Account:
 
     def describe_endpoint(self, *, EndpointName: str) -> dict[str, Any]:  # noqa: N803 - boto3 spells it so
         assert EndpointName == "shop--fleet--tiny--live"
-        return {"EndpointName": EndpointName, "EndpointStatus": self.endpoint}
+        return {"EndpointName": EndpointName, "EndpointStatus": self.endpoint, "FailureReason": "an alarm undid the fleet's own update"}
 
 
 def test_what_clients_were_told_is_what_is_deployed() -> None:
@@ -201,6 +201,7 @@ def test_status_shows_the_version_that_clients_are_told_and_the_fleet() -> None:
         stage = placements.Stage(LIVE, where, serving, deployment)  # type: ignore[arg-type]
         seen = placements._member(stage, account) if stage.is_member and not stage.has_endpoint else None
         assert seen is not None and seen[0] == "arn/shop--abalone/7" and seen[1]["status"] == "Updating"
+        assert "failure" not in seen[1], "the fleet's, not one of each of its models"
         shown = placements.Placement(model="m", stage="s", kind=seen[1]["kind"])
         assert status.runs_on(shown) == "one of many on shop--fleet--tiny--live"
 
