@@ -107,9 +107,10 @@ def update(cloudformation: Any, stack: str, parameters: Mapping[str, str], chang
 def request(parameters: Mapping[str, str], changed: Mapping[str, str]) -> list[dict[str, object]]:
     """`Parameters` of UpdateStack: all others as they are, so that nothing else changes, whatever was deployed meanwhile.
 
-    And as many instances as scaling has made meanwhile (deploy_scripts/type_change.py).
+    And as many instances as scaling has made meanwhile (deploy_scripts/type_change.py). A template of an earlier release may have fewer
+    parameters, and CloudFormation refuses those that there are not.
     """
-    changed = {**changed, CAPACITY: KEPT} if CAPACITY in parameters else changed
+    changed = {name: value for name, value in {**changed, CAPACITY: KEPT}.items() if name in parameters}
     kept: list[dict[str, object]] = [{"ParameterKey": name, "UsePreviousValue": True} for name in parameters if name not in changed]
     return kept + [{"ParameterKey": name, "ParameterValue": value} for name, value in changed.items()]
 
