@@ -70,8 +70,11 @@ def read(path: Path) -> Declared:
             known = f"a day has these metrics: {', '.join(METRICS)}"
             require(metric.name in METRICS, f"{path.name}: policy {policy.name} watches {metric.name}; allowed: {known}")
     resources = json.loads(path.read_text(encoding="utf-8"))["Resources"]
-    target = next(resource for resource in resources.values() if resource["Type"] == template.TARGET)
-    policies = {key: dict(resource["Properties"]) for key, resource in resources.items() if resource["Type"] == template.POLICY}
+    targets = [key for key, resource in resources.items() if resource["Type"] == template.TARGET]
+    first = next((key for key in targets if "Condition" not in resources[key]), targets[0])  # as template.read: no version in an experiment
+    target, of_target = resources[first], (None, {"Ref": first})
+    made = {key: dict(resource["Properties"]) for key, resource in resources.items() if resource["Type"] == template.POLICY}
+    policies = {key: properties for key, properties in made.items() if properties.get("ScalingTargetId") in of_target}
     alarms = []
     for properties in (resource["Properties"] for resource in resources.values() if resource["Type"] == template.ALARM):
         names = [action.get("Ref") for action in properties.get("AlarmActions", []) if isinstance(action, dict)]

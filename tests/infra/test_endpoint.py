@@ -23,6 +23,8 @@ from tests.infra.grants import roles, text
 
 PRODUCTION_STACK, STAGING_STACK = "shop--abalone--live", "shop--abalone--try"
 ENDPOINTS = serving_stacks(ONE, batch=False)
+#: With a place for a shadow, and for a challenger: test_shadow.py and test_experiment.py say how they go all at once.
+WITH_A_SECOND = ("shop--abalone-large--live", "shop--tried--live")
 
 
 def only(found):
@@ -133,7 +135,7 @@ def test_an_update_rolls_back_on_server_errors_and_latency_only(endpoint, templa
         assert {"Name": "EndpointName", "Value": "shop--abalone--live"} in alarm["Dimensions"]
 
 
-@pytest.mark.parametrize("stack", [stack for stack in ENDPOINTS if stack != "shop--tried--live"])  # test_experiment.py has that one
+@pytest.mark.parametrize("stack", [stack for stack in ENDPOINTS if stack not in WITH_A_SECOND])
 def test_what_replaces_a_rejected_version_goes_all_at_once_and_nothing_undoes_it(templates, resources, stack):
     """The alarms are the endpoint's: those that the rejected version keeps on would bring it back."""
     template, endpoint = templates[stack], only(resources("AWS::SageMaker::Endpoint", stack))

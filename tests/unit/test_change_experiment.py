@@ -293,6 +293,12 @@ def test_it_changes_the_parameters_of_the_experiment_alone(aws: Aws) -> None:
     assert changed(given) == {**began, "ChallengerInstances": "2", "Update": "at-once", "Capacity": "kept"}  # a fifth of what six do
 
 
+def test_a_template_of_a_release_before_challengers_scaled_is_given_what_it_has(aws: Aws) -> None:
+    del aws.parameters["ChallengerInstances"]
+    assert wake()["did"] == "begin"
+    assert set(changed(aws.called[0][1])) == {"ChallengerPackageArn", "ChallengerVersion", "ExperimentBegan", "Update", "Capacity"}
+
+
 @pytest.mark.parametrize(("review", "was", "did", "becomes"), [("InProgress", "off", "scale", "on"), ("Failed", "on", "hold", "off")])
 def test_scaling_comes_and_goes_in_updates_of_its_own(aws: Aws, review: str, was: str, did: str, becomes: str) -> None:
     """Which change nothing of the endpoint, not even how it is updated."""

@@ -24,7 +24,6 @@ from . import production as serving
 from .experiment_plan import BEGAN, NEVER, PACKAGE, TIME, Pipelines, Production, Review, Step, What, changes, name, plan
 
 CHAMPION, VARIANT = "AllTraffic", "Challenger"  # settings_schema/names.py
-_ON = ("InProgress", "Stopping")
 _ASKED = "ModelPackageArn"  # variable of the deploy pipeline
 _CHOSEN = "MODEL_PACKAGE_ARN"  # variable that its action Render puts out (deploy_scripts/render.py)
 _LONGEST_SUMMARY, _LONGEST_SUBJECT = 500, 99  # of PutApprovalResult 512; of Publish less than 100
@@ -33,23 +32,14 @@ _ANSWERED = ("ApprovalAlreadyCompletedException", "InvalidApprovalTokenException
 
 
 @dataclass(frozen=True)
-class Names:
-    """`role`: assumed where production is another account. `stage`, `action`: of the review; `release`: the stage after it.
-    `results`: prefix in the environment's `bucket`; `alarms`: on the challenger; `days`: of an experiment at most; `percent`: of the
-    requests that the challenger gets.
+class Names(serving.Names):
+    """`stage`, `action`: of the review. `results`: prefix in the environment's `bucket`; `alarms`: on the challenger; `days`: of an
+    experiment at most; `percent`: of the requests that the challenger gets.
     """
 
     model: str
-    group: str
-    stack: str
-    endpoint: str
-    region: str
-    role: str
-    deploy_pipeline: str
-    return_pipeline: str
     stage: str
     action: str
-    release: str
     bucket: str
     results: str
     alarms: tuple[str, ...]
@@ -60,17 +50,10 @@ class Names:
     @classmethod
     def of(cls, variables: Mapping[str, str]) -> Names:
         return cls(
+            **cls.known(variables),
             model=variables["MODEL"],
-            group=variables["MODEL_PACKAGE_GROUP"],
-            stack=variables["STACK_NAME"],
-            endpoint=variables["ENDPOINT_NAME"],
-            region=variables["REGION"],
-            role=variables["ROLE_ARN"],
-            deploy_pipeline=variables["DEPLOY_PIPELINE_NAME"],
-            return_pipeline=variables["RETURN_PIPELINE_NAME"],
             stage=variables["EXPERIMENT_STAGE_NAME"],
             action=variables["EXPERIMENT_ACTION_NAME"],
-            release=variables["PRODUCTION_STAGE_NAME"],
             bucket=variables["BUCKET"],
             results=variables["RESULTS_PREFIX"],
             alarms=tuple(json.loads(variables["ALARM_NAMES"])),
@@ -191,8 +174,8 @@ def _pipelines(names: Names) -> tuple[str, Pipelines]:
     stages = {stage["stageName"]: stage for stage in client.get_pipeline_state(name=names.deploy_pipeline)["stageStates"]}
     returns = client.list_pipeline_executions(pipelineName=names.return_pipeline)["pipelineExecutionSummaries"]
     newest = max((item["startTime"] for item in returns), default=None)
-    is_on = any(item["status"] in _ON for item in returns)
-    releases = (stages[names.release].get("latestExecution") or {}).get("status") in _ON
+    is_on = any(serving.is_on(item) for item in returns)
+    releases = serving.is_on(stages[names.release].get("latestExecution") or {})
     latest = next((item.get("latestExecution") or {} for item in stages[names.stage].get("actionStates", [])), {})  # it has one action
     if latest.get("status") != "InProgress":
         return "", Pipelines(None, is_on, newest, releases)

@@ -6,6 +6,7 @@ Used by shadow.py and experiment.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -19,6 +20,41 @@ CAPACITY, KEPT = "Capacity", "kept"
 _STACK = "AWS::CloudFormation::Stack"
 _OUTPUT = "DeployedModelPackageArn"
 _COPY_OF = "copy of "  # deploy_scripts/regional_copy.py
+
+
+_ON = ("InProgress", "Stopping")
+
+
+@dataclass(frozen=True)
+class Names:
+    """What both functions know. `role`: assumed where production is another account. `release`: the stage that deploys to production."""
+
+    group: str
+    stack: str
+    endpoint: str
+    region: str
+    role: str
+    deploy_pipeline: str
+    return_pipeline: str
+    release: str
+
+    @staticmethod
+    def known(variables: Mapping[str, str]) -> dict[str, str]:
+        return {
+            "group": variables["MODEL_PACKAGE_GROUP"],
+            "stack": variables["STACK_NAME"],
+            "endpoint": variables["ENDPOINT_NAME"],
+            "region": variables["REGION"],
+            "role": variables["ROLE_ARN"],
+            "deploy_pipeline": variables["DEPLOY_PIPELINE_NAME"],
+            "return_pipeline": variables["RETURN_PIPELINE_NAME"],
+            "release": variables["PRODUCTION_STAGE_NAME"],
+        }
+
+
+def is_on(execution: Mapping[str, Any]) -> bool:
+    """Of a pipeline, or of a stage: whether it goes on, as CodePipeline describes it."""
+    return execution.get("status") in _ON
 
 
 def clients(region: str, role: str, *services: str, session: str) -> dict[str, Any]:
@@ -71,9 +107,10 @@ def update(cloudformation: Any, stack: str, parameters: Mapping[str, str], chang
 def request(parameters: Mapping[str, str], changed: Mapping[str, str]) -> list[dict[str, object]]:
     """`Parameters` of UpdateStack: all others as they are, so that nothing else changes, whatever was deployed meanwhile.
 
-    And as many instances as scaling has made meanwhile (deploy_scripts/type_change.py).
+    And as many instances as scaling has made meanwhile (deploy_scripts/type_change.py). A template of an earlier release may have fewer
+    parameters, and CloudFormation refuses those that there are not.
     """
-    changed = {**changed, CAPACITY: KEPT} if CAPACITY in parameters else changed
+    changed = {name: value for name, value in {**changed, CAPACITY: KEPT}.items() if name in parameters}
     kept: list[dict[str, object]] = [{"ParameterKey": name, "UsePreviousValue": True} for name in parameters if name not in changed]
     return kept + [{"ParameterKey": name, "ParameterValue": value} for name, value in changed.items()]
 

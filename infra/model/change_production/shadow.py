@@ -19,38 +19,18 @@ import boto3
 from . import production as serving
 from .shadow_plan import Pipelines, Production, changes, why_not_in, why_not_out
 
-_ON = ("InProgress", "Stopping")
-
 
 @dataclass(frozen=True)
-class Names:
-    """`role`: assumed where production is another account. `action`, `stage`: of the deploy pipeline. `percent`: of the instances there."""
+class Names(serving.Names):
+    """`action`: of the deploy pipeline, which compares. `percent`: of the instances in production."""
 
-    group: str
-    stack: str
-    endpoint: str
-    region: str
-    role: str
-    deploy_pipeline: str
-    return_pipeline: str
     action: str
-    stage: str
     percent: int
 
     @classmethod
     def of(cls, variables: Mapping[str, str]) -> Names:
-        return cls(
-            group=variables["MODEL_PACKAGE_GROUP"],
-            stack=variables["STACK_NAME"],
-            endpoint=variables["ENDPOINT_NAME"],
-            region=variables["REGION"],
-            role=variables["ROLE_ARN"],
-            deploy_pipeline=variables["DEPLOY_PIPELINE_NAME"],
-            return_pipeline=variables["RETURN_PIPELINE_NAME"],
-            action=variables["SHADOW_ACTION_NAME"],
-            stage=variables["PRODUCTION_STAGE_NAME"],
-            percent=int(variables["SHADOW_PERCENT"]),
-        )
+        action, percent = variables["SHADOW_ACTION_NAME"], int(variables["SHADOW_PERCENT"])
+        return cls(**cls.known(variables), action=action, percent=percent)
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
@@ -94,11 +74,11 @@ def look(names: Names, there: Mapping[str, Any]) -> Production:
 def _pipelines(names: Names) -> Pipelines:
     client = boto3.client("codepipeline")
     stages = client.get_pipeline_state(name=names.deploy_pipeline)["stageStates"]
-    in_production = [stage.get("latestExecution", {}).get("status") for stage in stages if stage["stageName"] == names.stage]
+    in_production = [stage.get("latestExecution", {}) for stage in stages if stage["stageName"] == names.release]
     actions = [action for stage in stages for action in stage.get("actionStates", []) if action["actionName"] == names.action]
     compares = any(action.get("latestExecution", {}).get("status") == "InProgress" for action in actions)
     returns = client.list_pipeline_executions(pipelineName=names.return_pipeline)["pipelineExecutionSummaries"]
-    deploys = any(status in _ON for status in [*in_production, *(item["status"] for item in returns)])
+    deploys = any(serving.is_on(execution) for execution in [*in_production, *returns])
     return Pipelines(compares, deploys)
 
 

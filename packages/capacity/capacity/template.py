@@ -41,11 +41,16 @@ def read(path: Path) -> list[Configuration]:
 def configurations(
     template: Mapping[str, Any], *, name: str = "template", parameters: Mapping[str, str] | None = None
 ) -> list[Configuration]:
-    """One `Configuration` per scalable target. At least one is needed."""
+    """One `Configuration` per scalable target. At least one is needed. Those on a condition count where there is no other.
+
+    Such a one scales a variant that is there for a time only, beside the one that is always there.
+    """
     resources: Resources = template["Resources"]
     defaults = {key: value.get("Default") for key, value in template.get("Parameters", {}).items()}
     resolver = _Resolver(resources, {**defaults, **(parameters or {})})
-    found = [_configuration(logical, resources, resolver) for logical, r in resources.items() if r.get("Type") == TARGET]
+    targets = [logical for logical, resource in resources.items() if resource.get("Type") == TARGET]
+    steady = [logical for logical in targets if "Condition" not in resources[logical]]
+    found = [_configuration(logical, resources, resolver) for logical in steady or targets]
     hint = "allowed: the template of an endpoint that scales"
     require(bool(found), f"{name} has no scalable target ({TARGET}); {hint}")
     return found

@@ -12,7 +12,7 @@ import pytest
 
 from capacity.api import configuration_from_api
 from capacity.model import LEAST_OUTSTANDING_REQUESTS, RANDOM, CapacityError, StepPolicy, TargetTrackingPolicy
-from capacity.template import configurations, read
+from capacity.template import TARGET, configurations, read
 
 from .endpoint_template import RESOURCE, template
 
@@ -29,6 +29,18 @@ def test_all_three_kinds_are_read() -> None:
     assert (alarm.threshold, alarm.evaluation_periods, alarm.datapoints_to_alarm) == (1800, 2, 2)
     assert alarm.metric.dimensions == (("EndpointName", "mlops-production"),)
     assert found.scheduled_actions[0].time_zone == "Europe/Madrid"
+
+
+def test_a_target_on_a_condition_counts_where_there_is_no_other() -> None:
+    """It scales a variant that comes and goes beside the one that is asked about."""
+    two = template()
+    (name,) = [key for key, item in two["Resources"].items() if item["Type"] == TARGET]
+    only = {**two["Resources"][name], "Condition": "Tried"}
+    second = {**only, "Properties": {**only["Properties"], "ResourceId": "endpoint/e/variant/Second"}}
+    two["Resources"] = {"Second": second, **two["Resources"]}
+    assert [found.target.resource_id for found in configurations(two)] == [RESOURCE]
+    two["Resources"][name] = only
+    assert len(configurations(two)) == 2
 
 
 @pytest.mark.parametrize(
