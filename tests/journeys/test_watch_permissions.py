@@ -136,13 +136,13 @@ def watched(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Watch
     (scratch / "monitoring.json").write_text(monitoring_json(MODEL))
     made = Watched(account, scratch)
     production = Production(scratch)
-    hour = made.now - timedelta(hours=2)
+    made.now += timedelta(seconds=10)  # when all of it lies there
+    hour = made.now - timedelta(minutes=75)  # of the newest window that is due, a quarter of an hour after its end
     key = production.traffic(300, hour=f"{hour:%Y/%m/%d/%H}", version="1", time=f"{hour:%Y-%m-%dT%H:%M:%SZ}")
     captured = (scratch / key).read_text().replace('"data": "', '"data": "9')  # every area is far from what was learned
     s3.put_object(Bucket=BUCKET, Key=key.replace(CAPTURE, NAMES.capture), Body=captured.encode())
     ids = [json.loads(line)["eventMetadata"]["inferenceId"] for line in captured.splitlines()]
     s3.put_object(Bucket=BUCKET, Key=f"{NAMES.labels}a.csv", Body=b"inference_id,truth\n" + "".join(f"{one},2\n" for one in ids).encode())
-    made.now = datetime.now(UTC) + timedelta(seconds=2)
     return made
 
 
@@ -204,5 +204,7 @@ def test_with_all_of_them_it_says_all(watched: Watched) -> None:
     watched.forget()
     watched.allow(watched.statements)
     assert watched.run() is None
-    assert [entry["status"] for entry in watched.judged()] == ["breached"]
-    assert watched.learned() == [NAMES.feedback, f"{NAMES.learned}tally.json"]
+    (entry,) = watched.judged()
+    assert (entry["status"], entry["rows"]) == ("breached", 300)
+    window = f"{entry['from']}--{entry['to']}"
+    assert watched.learned() == [NAMES.feedback, *(f"{NAMES.learned}{name}" for name in (f"{window}.csv", "_tally.json"))]

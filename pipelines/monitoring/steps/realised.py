@@ -23,6 +23,7 @@ from estimates import is_breached, limit_of
 from evaluation import quality
 from features import Labels as Categories
 from known_labels import Key, Label
+from label_rows import ID, ROW
 from labels import Labels
 from measures import METRICS
 from numpy.typing import NDArray
@@ -102,8 +103,8 @@ def answered(store: Any, folder: str, labels: Labels) -> int:
     count = 0
     for item in _parts(store, folder):
         with suppress(GoneError):
-            table = _table(store, item.key, [given.ID, given.ROW])
-            known = labels.known.of(table[given.ID].to_pylist())
+            table = _table(store, item.key, [ID, ROW])
+            known = labels.known.of(table[ID].to_pylist())
             met = known.keys() & set(_keys(table)) if known else set()
             labels.known.meet(met)
             count += len({name for name, _ in met})
@@ -117,8 +118,8 @@ def asked(store: Any, folder: str, version: str) -> Iterator[tuple[NDArray[np.st
     for item in _parts(store, folder):
         if _version(item.key) == version:
             with suppress(GoneError):
-                table = _table(store, item.key, [given.ID, "time"])
-                yield np.array(table[given.ID].to_pylist(), dtype=np.str_), _seconds(table)
+                table = _table(store, item.key, [ID, "time"])
+                yield np.array(table[ID].to_pylist(), dtype=np.str_), _seconds(table)
 
 
 def join(store: Any, folder: str, version: str, takes: Takes, labels: Labels) -> Labelled:
@@ -133,7 +134,7 @@ def join(store: Any, folder: str, version: str, takes: Takes, labels: Labels) ->
             continue
         table = _table(store, item.key)
         answered += table.num_rows
-        known = labels.known.of(table[given.ID].to_pylist())
+        known = labels.known.of(table[ID].to_pylist())
         chosen = []
         for key in _keys(table):
             chosen.append(key in known and key not in seen)
@@ -206,7 +207,7 @@ def _table(store: Any, key: str, columns: Sequence[str] | None = None) -> pa.Tab
 
 
 def _keys(table: pa.Table) -> list[Key]:
-    return list(zip(table[given.ID].to_pylist(), table[given.ROW].to_pylist(), strict=True))
+    return list(zip(table[ID].to_pylist(), table[ROW].to_pylist(), strict=True))
 
 
 def _seconds(table: pa.Table) -> Floats:
