@@ -10,7 +10,7 @@ import contextlib
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -95,6 +95,7 @@ place = publish.Place.of(os.environ)
 publish.publish(findings, clients=publish.Clients(cloudwatch, boto3.client("sns"), store), place=place, truth={})
 said = {"given": given, "read": read, "refused": refused, "version": refusal(sagemaker.describe_model_package,
         ModelPackageName=os.environ["MODEL_PACKAGE_ARN"]), "settings": json.load(open(os.path.dirname(__file__) + "/monitoring.json"))}
+said["deployed"] = os.environ["MODEL_VERSION"]
 print("judged one window")
 store.write(f"{prefix}runs/{runs}.json", json.dumps(said).encode(), "application/json")
 """
@@ -113,11 +114,12 @@ def package(account: Account) -> str:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def deployed(account: Account, package: str) -> None:
+def deployed(account: Account, package: str) -> dict[str, str]:
     code, _ = publish(account.client("s3"), ARTIFACTS, {**code_files(ABALONE), "monitor.py": JUDGE.encode()})
     parameters = {"ModelPackageArn": package, "ModelVersion": "1", "ModelImage": IMAGE, "MonitoringCode": code}
     deploy_watch(account, ONE, NAMES, parameters)
     account.client("s3").put_object(Bucket=BUCKET, Key=CAPTURED, Body=b"what was asked and answered")
+    return parameters
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +224,7 @@ def ended(account: Account, execution: str) -> str:
     deadline = time.monotonic() + 120
     while (
         status := account.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=execution)["PipelineExecutionStatus"]
-    ) == ("Executing") and time.monotonic() < deadline:
+    ) in ("Executing", "Stopping") and time.monotonic() < deadline:
         time.sleep(0.1)
     return str(status)
 
@@ -267,3 +269,36 @@ def test_a_run_that_was_killed_holds_up_nobody(account: Account, by_hand: dict[s
     assert ended(account, killed) == "Failed"
     s3.delete_object(**die)
     assert (ended(account, started(account)), len(runs(account))) == ("Succeeded", before + 1)
+
+
+@contextlib.contextmanager
+def held(account: Account) -> Iterator[str]:
+    """A run whose turn has come and which has read nothing yet; it goes on at the end. Its execution."""
+    hold, holder = {"Bucket": BUCKET, "Key": f"{NAMES.monitoring}hold"}, whose_turn(account)
+    account.client("s3").put_object(**hold, Body=b"")
+    execution = started(account)
+    assert until_another_has_it(account, holder) != holder
+    yield execution
+    account.client("s3").delete_object(**hold)
+
+
+def test_a_run_that_is_stopped_to_retire_its_model_says_nothing(account: Account, by_hand: dict[str, Any], told: Any) -> None:
+    """As `retire` stops it (decision 137); if the model stays after all, the next run says all."""
+    before = len(runs(account))
+    told()
+    with held(account) as execution:
+        account.client("sagemaker").stop_pipeline_execution(PipelineExecutionArn=execution)
+        assert ended(account, execution) == "Stopped"
+    assert (len(runs(account)), told()) == (before, [])
+    assert (ended(account, started(account)), len(runs(account))) == ("Succeeded", before + 1)
+
+
+def test_a_deployment_during_a_run_changes_the_next_one_only(account: Account, by_hand: dict[str, Any], deployed: dict[str, str]) -> None:
+    cloudformation, before = account.client("cloudformation"), len(runs(account))
+    parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in {**deployed, "ModelVersion": "2"}.items()]
+    with held(account) as execution:
+        capabilities = ["CAPABILITY_NAMED_IAM"]
+        cloudformation.update_stack(StackName=NAMES.stack, UsePreviousTemplate=True, Parameters=parameters, Capabilities=capabilities)
+        cloudformation.get_waiter("stack_update_complete").wait(StackName=NAMES.stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    assert [ended(account, execution), ended(account, started(account))] == ["Succeeded", "Succeeded"]
+    assert [said["deployed"] for said in runs(account)[before:]] == ["1", "2"]

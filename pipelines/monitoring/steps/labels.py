@@ -22,7 +22,6 @@ from cells import shown
 from failure import BadInput
 from known_labels import Key, KnownLabels, Label
 from label_rows import ID, REASON, TRUTH, LabelFile
-from label_rows import ROW as ROW
 from store import GoneError
 from windows import KEPT
 

@@ -23,7 +23,7 @@ from estimates import is_breached, limit_of
 from evaluation import quality
 from features import Labels as Categories
 from known_labels import Key, Label
-from label_rows import ID
+from label_rows import ID, ROW
 from labels import Labels
 from measures import METRICS
 from numpy.typing import NDArray
@@ -103,7 +103,7 @@ def answered(store: Any, folder: str, labels: Labels) -> int:
     count = 0
     for item in _parts(store, folder):
         with suppress(GoneError):
-            table = _table(store, item.key, [ID, given.ROW])
+            table = _table(store, item.key, [ID, ROW])
             known = labels.known.of(table[ID].to_pylist())
             met = known.keys() & set(_keys(table)) if known else set()
             labels.known.meet(met)
@@ -207,7 +207,7 @@ def _table(store: Any, key: str, columns: Sequence[str] | None = None) -> pa.Tab
 
 
 def _keys(table: pa.Table) -> list[Key]:
-    return list(zip(table[ID].to_pylist(), table[given.ROW].to_pylist(), strict=True))
+    return list(zip(table[ID].to_pylist(), table[ROW].to_pylist(), strict=True))
 
 
 def _seconds(table: pa.Table) -> Floats:
