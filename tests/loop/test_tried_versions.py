@@ -258,6 +258,7 @@ def test_truths_are_counted_while_a_version_is_tried_and_a_return_ends_the_exper
         (SHADOWED, lambda names: [names.deploy_project("shadow"), names.change_shadow_function]),
         (COMPARED, lambda names: [names.change_experiment_function]),
     ],
+    ids=[SHADOWED, COMPARED],
 )
 def test_each_grant_of_a_trial_is_missed_by_name_or_a_reason_keeps_it(
     teams: Mapping[str, TriedTeam], played: Played, model: str, works: Callable[[ModelNames], list[str]]
