@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,17 +35,16 @@ SHOWN = 10
 MOST_ANSWERED_FILES = 200
 _HASH_LENGTH = 12
 
-Key = tuple[str, int]
-
 
 def check(path: Path, classes: Sequence[str] | None, now: datetime) -> Any:
-    """The `labels.File`. Raises ProblemError with everything that is wrong, by line."""
+    """The `labels.Labels` of one file. Raises ProblemError with everything that is wrong, by line."""
     if not path.is_file() or path.suffix.lower() != ".csv":
         raise ProblemError(f"{path} is not a .csv file; give one with the columns inference_id and truth")
-    found = load("labels", "monitoring").parse(path, classes, now)
-    if found.wrong:
-        more = f"; and {len(found.wrong) - SHOWN} more" if len(found.wrong) > SHOWN else ""
-        raise ProblemError(f"{path.name}: {'; '.join(found.wrong[:SHOWN])}{more}; nothing was sent")
+    found = load("labels", "monitoring").Labels()
+    found.add(path, classes, now)
+    if found.problems:
+        more = f"; and {found.left_out - SHOWN} more" if found.left_out > SHOWN else ""
+        raise ProblemError(f"{path.name}: {'; '.join(found.problems[:SHOWN])}{more}; nothing was sent")
     return found
 
 
@@ -55,22 +54,21 @@ def sent_before(s3: Any, bucket: str, prefix: str, digest: str) -> str | None:
     return last if last.endswith(f"-{digest}.csv") else None
 
 
-def not_answered(s3: Any, bucket: str, prefix: str, labels: Mapping[Key, Any]) -> list[str] | None:
-    """Ids that no answered row of a judged window has; None where nothing has been judged yet.
+def not_answered(s3: Any, bucket: str, prefix: str, known: Any) -> tuple[int, list[str]] | None:
+    """How many ids no answered row of a judged window has, and the first of them; None where nothing has been judged yet.
 
     A window is judged after its end, so answers since then are not known here.
     """
     answered = load("answered", "monitoring")
     files = sorted((key for key in keys(s3, bucket, prefix) if "/answered/" in key and key.endswith(".parquet")), reverse=True)
-    left = set(labels)
     for key in files[:MOST_ANSWERED_FILES]:
         packed = content(s3, f"s3://{bucket}/{key}")
         if packed is not None:
             table = answered.read(packed, ["inference_id", "row"])
-            left -= set(zip(table["inference_id"].to_pylist(), table["row"].to_pylist(), strict=True))
-        if not left:
+            known.meet(zip(table["inference_id"].to_pylist(), table["row"].to_pylist(), strict=True))
+        if not known.unmet(0)[0]:
             break
-    return sorted({name for name, _ in left}) if files else None
+    return known.unmet(SHOWN) if files else None
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -110,20 +108,19 @@ def _client(place: EnvironmentPlace, profile: str | None) -> Any:
 
 
 def _described(found: Any) -> str:
-    truths = sum(label.is_known for label in found.labels.values())
-    reasons = sum(bool(label.reason) for label in found.labels.values())
-    doubled = f", {found.doubled} rows that say it twice" if found.doubled else ""
-    return f"{truths} truths and {reasons} reasons{doubled}"
+    doubled = f", {found.repeated} rows that say it twice" if found.repeated else ""
+    return f"{found.known.truths} truths and {found.known.reasons} reasons{doubled}"
 
 
 def _say_unknown(s3: Any, bucket: str, names: ServingNames, found: Any) -> None:
-    unknown = not_answered(s3, bucket, f"{names.monitoring}windows/", found.labels)
+    unknown = not_answered(s3, bucket, f"{names.monitoring}windows/", found.known)
     if unknown is None:
         print("whether these ids were answered is not known yet: no window of this model has been judged")
-    elif unknown:
-        more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
-        since = "answered since the last run of the watch, or never"
-        print(f"warning: no judged window has {', '.join(unknown[:SHOWN])}{more}: {since}")
+        return
+    count, named = unknown
+    if count:
+        more = f" and {count - SHOWN} more" if count > SHOWN else ""
+        print(f"warning: no judged window has {', '.join(named)}{more}: answered since the last run of the watch, or never")
     else:
         print("every id was answered")
 

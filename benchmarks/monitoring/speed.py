@@ -1,9 +1,11 @@
 """One million captured requests of 30 columns: how long the monitor takes on one core, and how much memory.
 
     python -m benchmarks.monitoring.speed [--requests 1000000] [--labels 100000] [--form csv]
+    python -m benchmarks.monitoring.speed --requests 50000 --labels 50000 --other-labels 12000000
 
 Captured files as an hour of an endpoint leaves them, answered by a version that the pipeline's own steps have made (wide_version.py), with
-all of its evidence: so every judge runs. One column has moved, and the truth of some answers has come. Base64 or JSON bodies with `--form`.
+all of its evidence: so every judge runs. One column has moved, and the truth of some answers has come. Base64 or JSON bodies with `--form`;
+with `--other-labels` the labels of that many answers of other windows, or of none, lie beside, as after months.
 The monitor runs as the job does, in a process of its own that may use one core. Promised: at most 60 s and 1 GB; exit code 1 otherwise.
 Output: benchmarks/results/monitoring_speed.json.
 """
@@ -61,7 +63,7 @@ def _id(file: int, place: int) -> str:
     return f"{file:04d}{place:06d}"
 
 
-def _write(scratch: Path, requests: int, labels: int, form: str) -> int:
+def _write(scratch: Path, requests: int, labels: int, others: int, form: str) -> int:
     """The evidence of the version that answered, captured files, and one with the truth of the first answers of each; their bytes."""
     evidence = scratch / "evidence" / "12"
     wide_version.make(evidence)
@@ -76,7 +78,9 @@ def _write(scratch: Path, requests: int, labels: int, form: str) -> int:
         written += (captured / f"{number:06d}.jsonl").write_text("".join(f"{line}\n" for line in _requests(asked, form, number)))
         truths += [(_id(number, place), truth) for place, truth in enumerate(asked.truth[: labels * REQUESTS_IN_FILE // requests])]
     with (scratch / LABELS / "labels.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(truths)
+        writer = csv.writer(file)
+        writer.writerows(truths)
+        writer.writerows((f"other-{place:012d}", truths[1 + place % labels][1]) for place in range(others))
     os.utime(scratch / LABELS / "labels.csv", (NOW.timestamp(), NOW.timestamp()))
     return written
 
@@ -119,15 +123,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=1_000_000, help="captured requests of the window (default: %(default)s)")
     parser.add_argument("--labels", type=int, default=100_000, help="answers whose truth is known (default: %(default)s)")
+    parser.add_argument("--other-labels", type=int, default=0, help="labels of other answers (default: %(default)s)")
     parser.add_argument("--form", choices=FORMS, default="csv", help="of the bodies (default: %(default)s)")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
-        captured_bytes = _write(Path(scratch), given.requests, given.labels, given.form)
+        captured_bytes = _write(Path(scratch), given.requests, given.labels, given.other_labels, given.form)
         measured = _run(Path(scratch))
-    columns = len(wide_version.MODEL.data.features)
-    result = {"requests": given.requests, "columns": columns, "labels": given.labels, "captured_bytes": captured_bytes, **measured}
+    columns, labels = len(wide_version.MODEL.data.features), given.labels + given.other_labels
+    result = {"requests": given.requests, "columns": columns, "labels": labels, "captured_bytes": captured_bytes, **measured}
     kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    RESULTS.write_text(json.dumps({**kept, "machine": describe_machine(), given.form: result}, indent=1) + "\n", encoding="utf-8")
+    what = "many labels" if given.other_labels else given.form
+    RESULTS.write_text(json.dumps({**kept, "machine": describe_machine(), what: result}, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result))
     return int(measured["seconds"] > MOST_SECONDS or measured["peak_bytes"] > MOST_BYTES)
 

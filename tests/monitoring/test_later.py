@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+import truth
 from store import FolderStore
 from teach import Teacher
 
@@ -256,6 +257,22 @@ def test_answers_that_were_read_before_are_not_read_in_each_run(production):
     assert not [key for key in read if "T14Z--" in key and key.endswith(".parquet")]
     written = json.loads((production.folder / "monitoring/houses/labels.json").read_text())
     assert (written["unknown"], written["unknown_ids"]) == (1, ["nobody"])
+
+
+def test_more_unknown_labels_than_are_named_are_counted_without_reading_every_window(production, monkeypatch):
+    monkeypatch.setattr(truth, "MOST_KEPT", 2)
+    production.watch()
+    unknown = "".join(f"nobody-{place},2\n" for place in range(3))
+    production.put("labels/houses/first.csv", f"inference_id,truth\n{unknown}2026/11/27/15 later 3,2\n")
+    production.watch(NOW + timedelta(minutes=5))
+    counted = [json.loads((production.folder / "monitoring/houses/labels.json").read_text())]
+    production.traffic(200, hour="2026/11/27/15", name="later")
+    read, before = [], FolderStore.read
+    monkeypatch.setattr(FolderStore, "read", lambda store, key: read.append(key) or before(store, key))
+    production.watch(NOW + timedelta(hours=1))
+    assert not [key for key in read if "T14Z--" in key and key.endswith(".parquet")]
+    counted.append(json.loads((production.folder / "monitoring/houses/labels.json").read_text()))
+    assert [(each["unknown"], len(each["unknown_ids"])) for each in counted] == [(4, 2), (3, 1)]
 
 
 @pytest.mark.parametrize(

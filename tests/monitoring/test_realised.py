@@ -102,8 +102,9 @@ def test_windows_that_labels_belong_to_are_found_whenever_they_were() -> None:
     store = store_of(patients(20, seed=1))
     store.put(f"{SECOND}answered/2-00001.parquet", answered(patients(20, seed=2), CLASSES, first=100))
     store.put("labels/x/late.csv", "inference_id,truth\nid-104,Yes\n")
-    found = {folder: len(keys) for folder, keys in windows(store, "monitoring/x/windows/", known(store))}
-    assert found == {FIRST: 20, SECOND: 1}
+    labels = known(store)
+    assert list(windows(store, "monitoring/x/windows/", labels)) == [FIRST, SECOND]
+    assert labels.known.unmet(5) == (0, [])
 
 
 def test_a_truth_that_came_a_week_after_its_answer_is_called_late() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import teach
+from known_labels import KnownLabels, Label
 from pyarrow import parquet
 
 from settings_schema import ProjectNames
@@ -62,7 +63,8 @@ def live() -> Bucket:
 
 
 def rows(teacher: teach.Teacher) -> int:
-    known = {("a", 1): SimpleNamespace(truth=300.0, observed_at=SERVED + 60)}
+    known = KnownLabels()
+    known.put({("a", 1): Label(300.0, observed_at=SERVED + 60)})
     return teacher.rows(FOLDER, known, classes=None, features=["area"], target="price", now=SERVED + 3600)
 
 

@@ -18,7 +18,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,17 +50,19 @@ class Learned:
 
 
 def truths_of(known: Mapping[tuple[str, int], Any], classes: Sequence[str] | None) -> dict[tuple[str, int], Truth]:
-    """Of all labels that are known (`Labels.known`): the value, or the name of the class. Feedback without a truth has none."""
+    """Of labels: the value, or the name of the class. Feedback without a truth has none."""
     said = {key: label for key, label in known.items() if not math.isnan(label.truth)}
     if classes is None:
         return {key: Truth(float(label.truth), label.observed_at) for key, label in said.items()}
     return {key: Truth(classes[int(label.truth)], label.observed_at) for key, label in said.items()}
 
 
-def learn(
-    answered: Iterable[pa.Table], truths: Mapping[tuple[str, int], Truth], *, features: Sequence[str], target: str, now: float
-) -> Learned:
-    """`answered`: the parts of one window, of any versions. `truths`: by inference id and row of the request, from 1.
+#: Of the requests with some ids what is true, by inference id and row of the request, from 1.
+Truths = Callable[[Sequence[str]], Mapping[tuple[str, int], Truth]]
+
+
+def learn(answered: Iterable[pa.Table], truths: Truths, *, features: Sequence[str], target: str, now: float) -> Learned:
+    """`answered`: the parts of one window, of any versions; `truths` is asked about one after the other.
 
     `features`: the contract's columns today, in their order. `now`: epoch seconds; later truths are left out.
     """
@@ -74,10 +76,11 @@ def learn(
 
 
 def _rows(
-    table: pa.Table, truths: Mapping[tuple[str, int], Truth], features: Sequence[str], now: float, left_out: Counter[str]
+    table: pa.Table, ask: Truths, features: Sequence[str], now: float, left_out: Counter[str]
 ) -> Iterator[tuple[tuple[float, str, int], list[str]]]:
     """Rows with their place in the file: by the time they were served, which does not change when labels come in another order."""
-    keys = list(zip(table["inference_id"].to_pylist(), table["row"].to_pylist(), strict=True))
+    ids = table["inference_id"].to_pylist()
+    truths, keys = ask(ids), list(zip(ids, table["row"].to_pylist(), strict=True))
     known = [place for place, key in enumerate(keys) if key in truths]
     missing = [name for name in features if FEATURE + name not in table.column_names]
     if missing:

@@ -22,7 +22,9 @@ from decisions import Predictions
 from estimates import is_breached, limit_of
 from evaluation import quality
 from features import Labels as Categories
-from labels import Key, Label, Labels
+from known_labels import Key, Label
+from label_rows import ID, ROW
+from labels import Labels
 from measures import METRICS
 from numpy.typing import NDArray
 from resampling import bootstrap, interval
@@ -91,21 +93,22 @@ class Realised:
         return asdict(self)
 
 
-def windows(store: Any, prefix: str, labels: Labels) -> Iterator[tuple[str, set[Key]]]:
-    """The folders of the judged windows below `prefix` in which an answer has a label, and the keys of those labels."""
-    for folder in store.folders(prefix):
-        keys = answered(store, folder, labels)
-        if keys:
-            yield folder, keys
+def windows(store: Any, prefix: str, labels: Labels) -> Iterator[str]:
+    """The folders of the judged windows below `prefix` in which an answer has a label."""
+    return (folder for folder in store.folders(prefix) if answered(store, folder, labels))
 
 
-def answered(store: Any, folder: str, labels: Labels) -> set[Key]:
-    """The keys of the labels that belong to an answered row of a window (its folder). A part that is gone has none."""
-    found: set[Key] = set()
+def answered(store: Any, folder: str, labels: Labels) -> int:
+    """How many requests of a window (its folder) have a label, which `labels` notes. A part that is gone has none."""
+    count = 0
     for item in _parts(store, folder):
         with suppress(GoneError):
-            found.update(key for key in _keys(_table(store, item.key, [given.ID, given.ROW])) if key in labels.known)
-    return found
+            table = _table(store, item.key, [ID, ROW])
+            known = labels.known.of(table[ID].to_pylist())
+            met = known.keys() & set(_keys(table)) if known else set()
+            labels.known.meet(met)
+            count += len({name for name, _ in met})
+    return count
 
 
 def asked(store: Any, folder: str, version: str) -> Iterator[tuple[NDArray[np.str_], Floats]]:
@@ -115,8 +118,8 @@ def asked(store: Any, folder: str, version: str) -> Iterator[tuple[NDArray[np.st
     for item in _parts(store, folder):
         if _version(item.key) == version:
             with suppress(GoneError):
-                table = _table(store, item.key, [given.ID, "time"])
-                yield np.array(table[given.ID].to_pylist(), dtype=np.str_), _seconds(table)
+                table = _table(store, item.key, [ID, "time"])
+                yield np.array(table[ID].to_pylist(), dtype=np.str_), _seconds(table)
 
 
 def join(store: Any, folder: str, version: str, takes: Takes, labels: Labels) -> Labelled:
@@ -131,13 +134,13 @@ def join(store: Any, folder: str, version: str, takes: Takes, labels: Labels) ->
             continue
         table = _table(store, item.key)
         answered += table.num_rows
-        keys = _keys(table)
+        known = labels.known.of(table[ID].to_pylist())
         chosen = []
-        for key in keys:
-            chosen.append(key in labels.known and key not in seen)
+        for key in _keys(table):
+            chosen.append(key in known and key not in seen)
             if chosen[-1]:
                 seen.add(key)
-                found.append((key, labels.known[key]))
+                found.append((key, known[key]))
         tables.append(table.filter(pa.array(chosen, pa.bool_())))
     table = pa.concat_tables(tables) if tables else None
     if table is None or not table.num_rows:
@@ -204,7 +207,7 @@ def _table(store: Any, key: str, columns: Sequence[str] | None = None) -> pa.Tab
 
 
 def _keys(table: pa.Table) -> list[Key]:
-    return list(zip(table[given.ID].to_pylist(), table[given.ROW].to_pylist(), strict=True))
+    return list(zip(table[ID].to_pylist(), table[ROW].to_pylist(), strict=True))
 
 
 def _seconds(table: pa.Table) -> Floats:

@@ -16,6 +16,7 @@ import answered
 import learned
 import pyarrow as pa
 import why
+from known_labels import KnownLabels
 from store import Store
 
 #: Names of data buckets end with account and region (`data_bucket` of the project's names).
@@ -42,7 +43,7 @@ class Teacher:
     def rows(
         self,
         folder: str,
-        known: Mapping[tuple[str, int], Any],
+        known: KnownLabels,
         *,
         classes: Sequence[str] | None,
         features: Sequence[str],
@@ -51,11 +52,14 @@ class Teacher:
     ) -> int:
         """Keeps the training rows of a judged window; how many are new or changed. `folder`: its prefix, which ends with a slash.
 
-        `known`: labels by id and row. `classes`, `features`, `target`: of the version that is deployed. `now`: epoch seconds.
+        `classes`, `features`, `target`: of the version that is deployed. `now`: epoch seconds.
         """
         if not self.learns:
             return 0
-        truths = learned.truths_of(known, classes)
+
+        def truths(ids: Sequence[str]) -> Mapping[tuple[str, int], learned.Truth]:
+            return learned.truths_of(known.of(ids), classes)
+
         found = learned.learn(self._answered(folder), truths, features=features, target=target, now=now)
         name = folder.rstrip("/").rpartition("/")[2]
         changed = learned.keep(self.home, self.learned_prefix, name, found)

@@ -23,7 +23,7 @@ import windows
 from evidence import Versions
 from findings import plural
 from history import Entry
-from labels import Key, Labels
+from labels import Labels
 from place import Place
 from store import GoneError, Store, document
 from takes import Takes
@@ -55,8 +55,8 @@ class LabelledWindows:
         self._place, self._settings, self._store, self._versions = place, settings, store, versions
         self._now, self._teacher, self._answered = now, teacher, answered
         self._given: dict[tuple[str, ...] | None, Labels] = {}
-        self._found: set[Key] = set()
         self._has_looked_everywhere = self._has_added = False
+        self._newly_answered = 0
 
     def _labels(self, takes: Takes) -> Labels:
         """All that there are, read once for all versions with the same classes."""
@@ -105,39 +105,38 @@ class LabelledWindows:
 
     def _look_everywhere(self, takes: Takes) -> list[str]:
         """The folders of the windows in which an answer has a label."""
-        self._has_looked_everywhere, folders = True, []
-        for folder, keys in realised.windows(self._store, f"{self._place.monitoring_prefix}windows/", self._labels(takes)):
-            self._found |= keys
-            folders.append(folder)
-        return folders
+        self._has_looked_everywhere = True
+        return list(realised.windows(self._store, f"{self._place.monitoring_prefix}windows/", self._labels(takes)))
 
     def remember(self) -> None:
         """Every window was asked. Says what the files of labels hold, and which answers nobody got; nothing if nothing has changed."""
         takes = self._takes
         if takes is None or (self._asked == self._digest and not self._has_added):
             return
-        said, unknown = self._labels(takes), self._unknown(takes)
+        said, (unknown_count, unknown) = self._labels(takes), self._unknown(takes)
         counted = {name: getattr(said, name) for name in ("rows", "corrected", "repeated", "left_out")}
-        extra = f"{said.corrected} corrected, {said.repeated} said again, {said.left_out} left out, {len(unknown)} of unknown answers"
+        extra = f"{said.corrected} corrected, {said.repeated} said again, {said.left_out} left out, {unknown_count} of unknown answers"
         print(f"labels of {len(said.known):,} answers in {plural(said.files, 'file')}: {extra}", flush=True)
         for line in (*said.problems[:MOST_TOLD], *([f"unknown: {', '.join(unknown[:MOST_TOLD])}"] if unknown else ())):
             print(f"  {line}", flush=True)
-        ids = {"unknown": len(unknown), "unknown_ids": unknown[:MOST_KEPT]}
+        ids = {"unknown": unknown_count, "unknown_ids": unknown}
         about = {"files": self._digest, **counted, **ids, "problems": said.problems[:MOST_KEPT]}
         content = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
         self._store.write(self._place.monitoring_prefix + ASKED, content.encode(), "application/json")
 
-    def _unknown(self, takes: Takes) -> list[str]:
-        """The ids of labels that belong to no answered row of any judged window. Of files that were read before only the windows of this
-        run can have them: not every window is read in every run.
+    def _unknown(self, takes: Takes) -> tuple[int, list[str]]:
+        """How many labels belong to no answered row of any judged window, and the ids of the first. Of files that were read before only
+        the windows of this run can have them: not every window is read in every run. Where there were more than were named, a late file
+        of a window that was judged before counts only once the files of labels have changed.
         """
         known = self._labels(takes).known
-        if self._asked == self._digest and self._before["unknown"] == len(self._before["unknown_ids"]):
-            before = set(self._before["unknown_ids"])
-            return sorted({key[0] for key in known if key[0] in before and key not in self._found})
+        if self._asked == self._digest:
+            count, named = known.unmet(MOST_KEPT, self._before["unknown_ids"])
+            is_whole = self._before["unknown"] == len(self._before["unknown_ids"])
+            return count if is_whole else max(count, self._before["unknown"] - self._newly_answered), named
         if not self._has_looked_everywhere:
             self._look_everywhere(takes)
-        return sorted({key[0] for key in known if key not in self._found})
+        return known.unmet(MOST_KEPT)
 
     def add(self, findings: dict[str, Any], folder: str, before: Mapping[str, str]) -> bool:
         """The truth, in place, of each version of a window (its folder). Whether it is another one than the one that all was told of.
@@ -148,7 +147,8 @@ class LabelledWindows:
         if (takes := self._takes) is None:
             return False
         self._has_added = True
-        self._found |= realised.answered(self._store, folder, self._labels(takes))
+        answered = realised.answered(self._store, folder, self._labels(takes))
+        self._newly_answered += 0 if before else answered
         digests = {}
         for version in findings["versions"]:
             evidence = self._versions.find(version["version"])

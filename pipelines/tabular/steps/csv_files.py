@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import csv_layout
 import pyarrow as pa
@@ -20,6 +21,8 @@ from failure import BadInput
 #: pyarrow's own size. A row that is longer is read in one block, which is as large as its file.
 _BLOCK_BYTES = 1 << 20
 _LARGEST_BLOCK_BYTES = 2**31 - 1
+#: Of what is read a part at a time, whose rows are no longer than this.
+_PART_BYTES = 1 << 22
 _READ_BYTES = 1 << 24
 
 
@@ -28,12 +31,28 @@ def read(file: Path) -> pa.Table:
     try:
         columns = _read(file)
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        unreadable = _not_utf8(file) or _open_quote(file) or csv_layout.problem(records(file), str(error), file.name)
-        raise BadInput(f"{file.name}: {unreadable}") from None
+        raise BadInput(f"{file.name}: {_unreadable(file, error)}") from None
     problem = csv_layout.of_names(columns.column_names, records(file), file.name) or _open_quote(file)
     if problem:
         raise BadInput(f"{file.name}: {problem}")
     return columns
+
+
+def parts(file: Path) -> Iterator[pa.RecordBatch]:
+    """The same a part at a time, for files that are larger than memory; what is wrong with one may be found at its end."""
+    problem = _open_quote(file)
+    try:
+        with _opened(file, _PART_BYTES) as reader:
+            problem = csv_layout.of_names(reader.schema.names, records(file), file.name) or problem
+            if problem:
+                raise BadInput(f"{file.name}: {problem}")
+            yield from reader
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        raise BadInput(f"{file.name}: {_unreadable(file, error)}") from None
+
+
+def _unreadable(file: Path, error: Exception) -> str:
+    return _not_utf8(file) or _open_quote(file) or csv_layout.problem(records(file), str(error), file.name)
 
 
 def _read(file: Path) -> pa.Table:
@@ -48,17 +67,24 @@ def _read(file: Path) -> pa.Table:
 def _columns(file: Path, block_bytes: int) -> pa.Table:
     from pyarrow import csv as arrow
 
-    options = arrow.ReadOptions(block_size=block_bytes)
-    with arrow.open_csv(file, read_options=options) as head:
+    return arrow.read_csv(file, **_options(file, block_bytes))
+
+
+def _opened(file: Path, block_bytes: int) -> Any:
+    from pyarrow import csv as arrow
+
+    return arrow.open_csv(file, **_options(file, block_bytes))
+
+
+def _options(file: Path, block_bytes: int) -> dict[str, Any]:
+    """Every column is text."""
+    from pyarrow import csv as arrow
+
+    reading = arrow.ReadOptions(block_size=block_bytes)
+    with arrow.open_csv(file, read_options=reading) as head:
         names = head.schema.names
-    return arrow.read_csv(
-        file,
-        read_options=options,
-        parse_options=arrow.ParseOptions(newlines_in_values=True),
-        convert_options=arrow.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), null_values=sorted(MISSING), strings_can_be_null=True
-        ),
-    )
+    as_text = arrow.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), null_values=sorted(MISSING), strings_can_be_null=True)
+    return {"read_options": reading, "parse_options": arrow.ParseOptions(newlines_in_values=True), "convert_options": as_text}
 
 
 def records(file: Path) -> Iterator[tuple[int, list[str]]]:

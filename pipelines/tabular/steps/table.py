@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -167,7 +167,18 @@ def _files(path: Path) -> list[Path]:
     return data
 
 
+def parts(file: Path) -> Iterator[pa.RecordBatch]:
+    """A CSV file a part at a time, each column as text. Raises BadInput naming the file."""
+    _require_kind(file)
+    yield from csv_files.parts(file)
+
+
 def _read_file(file: Path) -> pa.Table:
+    _require_kind(file)
+    return csv_files.read(file) if file.suffix.lower() == ".csv" else _read_parquet(file)
+
+
+def _require_kind(file: Path) -> None:
     if file.stat().st_size == 0:
         raise BadInput(f"{file.name} is empty (0 bytes); upload it again")
     what, remedy = file_kinds.mistaken(file) or ("", "")
@@ -177,7 +188,6 @@ def _read_file(file: Path) -> pa.Table:
     is_csv = file.suffix.lower() == ".csv"
     if what:
         raise BadInput(f"{file.name} is not {'CSV' if is_csv else 'Parquet'}, but {what}; {remedy}")
-    return csv_files.read(file) if is_csv else _read_parquet(file)
 
 
 def _read_parquet(file: Path) -> pa.Table:
