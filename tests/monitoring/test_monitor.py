@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import captured
 import numpy as np
+import outcome
 import pytest
 import sketch
 from dataset import Rows
@@ -51,6 +52,26 @@ def test_a_column_that_is_no_longer_filled_is_found_with_its_share(production):
     assert check["baseline"] == pytest.approx(0.05, abs=0.02)
     violations = production.written("constraint_violations.json")["violations"]
     assert ("area", "completeness_check") in [(found["feature_name"], found["constraint_check_type"]) for found in violations]
+    area = next(feature for feature in production.written("statistics.json")["features"] if feature["name"] == "area")
+    assert area["numerical_statistics"] == {"common": {"num_present": 0, "num_missing": 400}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "check", "named"),
+    [
+        ("contract", "unseen category", "categorical_values_check"),
+        ("drift", None, "baseline_drift_check"),
+        ("joint", None, "baseline_drift_check"),
+        ("estimate", None, "baseline_drift_check"),
+        ("bias", "disparate_impact", "bias_drift_check"),
+        ("attributions", None, "feature_attribution_drift_check"),
+    ],
+)
+def test_each_kind_of_violation_has_the_name_that_model_monitor_and_clarify_gave_it(kind, check, named):
+    breach = {"kind": kind, "feature": "town", "version": "12", "detail": "moved", **({"check": check} if check else {})}
+    assert outcome.violations([breach]) == {
+        "violations": [{"feature_name": "town", "constraint_check_type": named, "description": "version 12: moved"}]
+    }
 
 
 def test_values_and_categories_that_training_has_not_seen_are_found(production):

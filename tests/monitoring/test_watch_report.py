@@ -65,6 +65,16 @@ def test_the_banner_names_the_features_and_the_cost() -> None:
     assert "No concept drift." in shown_page
 
 
+def test_where_quality_has_no_number_it_says_why_instead() -> None:
+    nothing = {"metric": "rmse", "value": None, "lower": None, "upper": None, "at_evaluation": 2.33, "limit": 2.56}
+    estimate = {**nothing, "method": None, "assumption": "not estimated: the version was evaluated on 9 rows; 50 are needed"}
+    realised = {**nothing, "coverage": 0.1, "groups": [], "reasons": [], "why": "3 answers have a truth; 30 are needed"}
+    shown_page = page(findings(0, estimate=estimate, realised=realised))
+    assert "<small>not estimated: the version was evaluated on 9 rows; 50 are needed</small>" in shown_page
+    assert "<small>3 answers have a truth; 30 are needed; 10.0% of the answers have a truth</small>" in shown_page
+    assert "None" not in shown_page and "– to –" not in shown_page
+
+
 def test_what_comes_from_requests_is_escaped() -> None:
     breach = {"kind": "drift", "feature": "<script>", "version": "3", "effect": 1, "limit": 0.1, "since": HOURS[0], "detail": "<script>"}
     example = {"inference_id": "<script>", "row": 1, "time": HOURS[0], "shown": {"<script>": "<script>"}, "answer": "<script>"}

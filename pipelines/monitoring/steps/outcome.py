@@ -21,6 +21,9 @@ CHECK_TYPES = {
     "unseen category": "categorical_values_check",
     "wrong type": "data_type_check",
     "refused": "data_type_check",
+    # Clarify's ("Bias Drift Violations", "Model Feature Attribution Drift Violations").
+    "bias": "bias_drift_check",
+    "attributions": "feature_attribution_drift_check",
 }
 DRIFT_CHECK = "baseline_drift_check"
 #: As many names of files or versions stand in one line.
@@ -133,12 +136,16 @@ def summary(findings: Mapping[str, Any]) -> list[str]:
 
 
 def violations(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """`constraint_violations.json`. What concerns no single feature has the name of what was judged instead."""
+    """`constraint_violations.json`. What concerns no single feature has the name of what was judged instead. The layout has no name for a
+    check of quality or of all features together: those are drift from the baseline, too.
+    """
     return {
         "violations": [
             {
                 "feature_name": breach["feature"] or breach["kind"],
-                "constraint_check_type": CHECK_TYPES.get(str(breach.get("check")), DRIFT_CHECK),
+                "constraint_check_type": CHECK_TYPES.get(
+                    str(breach["check"] if breach["kind"] == "contract" else breach["kind"]), DRIFT_CHECK
+                ),
                 "description": f"version {breach['version']}: {breach['detail']}",
             }
             for breach in found

@@ -21,13 +21,16 @@ def document(sketches: Sequence[Sketch]) -> dict[str, Any]:
 
 
 def _of_version(sketch: Sketch) -> dict[str, Any]:
-    features = [*(_numeric(name, counted) for name, counted in sketch.numeric.items() if counted.present)]
+    features = [_numeric(name, counted) for name, counted in sketch.numeric.items()]
     features += [_categorical(name, counted) for name, counted in sketch.categorical.items()]
     return {"dataset": {"item_count": sketch.rows}, "features": features}
 
 
 def _numeric(name: str, counted: Numbers) -> dict[str, Any]:
-    """The outermost buckets reach as far as the window's values do."""
+    """The outermost buckets reach as far as the window's values do. Without a value only how many are missing is known."""
+    common = {"num_present": counted.present, "num_missing": counted.missing}
+    if not counted.present:
+        return {"name": name, "inferred_type": "Fractional", "numerical_statistics": {"common": common}}
     edges = counted.coarse.edges.tolist()
     bounds = [min([counted.lowest, *edges[:1]]), *edges, max([counted.highest, *edges[-1:]])]
     buckets = [
@@ -38,7 +41,7 @@ def _numeric(name: str, counted: Numbers) -> dict[str, Any]:
         "name": name,
         "inferred_type": "Fractional",
         "numerical_statistics": {
-            "common": {"num_present": counted.present, "num_missing": counted.missing},
+            "common": common,
             "mean": counted.mean,
             "sum": counted.mean * counted.present,
             "std_dev": math.sqrt(counted.squares / counted.present),
