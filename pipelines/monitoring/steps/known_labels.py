@@ -73,7 +73,7 @@ class KnownLabels(Mapping[Key, Label]):
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory()  # goes with this
         self._database = sqlite3.connect(Path(self._folder.name) / "labels.sqlite", isolation_level=None)
-        # Nobody else reads it, and nothing of it is to be restored.
+        # Nobody else reads it, and nothing of it is to be restored: all is one transaction, which never ends.
         self._database.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-{_CACHE_KIB}; {_TABLES} BEGIN")
 
     def of(self, ids: Iterable[str]) -> dict[Key, Label]:
@@ -94,7 +94,7 @@ class KnownLabels(Mapping[Key, Label]):
         try:
             self._database.executemany("INSERT INTO staged VALUES (?, ?, ?, ?, ?, ?)", values)
         except BaseException:
-            self._database.execute("DELETE FROM staged")
+            self._forget_staged()
             raise
 
     def take(self, sent_at: float) -> int:
@@ -112,7 +112,11 @@ class KnownLabels(Mapping[Key, Label]):
         read = (Row(place, (name, row), _label(truth, reason, seen, sent_at)) for name, row, truth, reason, seen, place in again)
         for _, alike in groupby(read, key=lambda row: row.key):
             yield list(alike)
-        self._database.executescript("DELETE FROM staged; DELETE FROM again")
+        self._forget_staged()
+
+    def _forget_staged(self) -> None:
+        self._database.execute("DELETE FROM staged")
+        self._database.execute("DELETE FROM again")
 
     def meet(self, keys: Iterable[Key]) -> None:
         """There is an answer to each of these."""
