@@ -232,10 +232,8 @@ def test_a_version_that_breaks_in_production_s_shadow_reaches_nobody(
 
 def test_each_grant_of_a_shadow_is_missed_by_name_or_a_reason_keeps_it(team: Team) -> None:
     """Of the build that compares, and of the function that changes production; before an experiment takes the shadow's place."""
-    assert (
-        unmissed(ask(team.terminal.account, "GET", PERMISSIONS), [team.names.deploy_project("shadow"), team.names.change_shadow_function])
-        == []
-    )
+    roles = [team.names.deploy_project("shadow"), team.names.change_shadow_function]
+    assert unmissed(ask(team.terminal.account, "GET", PERMISSIONS), roles) == []
 
 
 @pytest.fixture(scope="module")
