@@ -136,7 +136,7 @@ UNUSED = (
         _MONITORING,
         r"s3:\w+|sns:Publish|logs:\w+|kms:\w+|iam:PassRole|sagemaker:(CreateProcessingJob|StopProcessingJob|AddTags|\w+ModelPackages?)",
         ELSEWHERE,
-        "the watch over what serves, tests/journeys/test_watch.py",
+        "the watch over what serves, tests/journeys/test_watch_permissions.py",
     ),
     Unused(
         _MONITORING,

@@ -9,16 +9,14 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from app import build_app
 from build_scripts import command_line, monitor
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.publish import publish
@@ -27,6 +25,7 @@ from pipelines.monitoring.code import code_files
 from settings_schema import Monitoring
 from settings_schema.reading import Settings
 from tests.example_models import ABALONE, PRODUCTION, SETTINGS
+from tests.journeys.watch_stacks import deploy_watch, subscribed
 
 ACCOUNT, REGION = "111122223333", "us-east-1"
 ONE: Settings = replace(SETTINGS, models={ABALONE.name: ABALONE})
@@ -34,8 +33,6 @@ NAMES = ABALONE.names(SETTINGS.project).at(PRODUCTION.name)
 BUCKET = f"shop--live-{ACCOUNT}-{REGION}"
 ARTIFACTS = f"shop--artifacts-{ACCOUNT}-{REGION}"
 CAPTURED = f"{NAMES.capture}AllTraffic/2030/01/07/09/a.jsonl"
-#: What a watch needs of its environment's stack.
-EXPORTED = ("KeyArn", "BucketName", "AlertTopicArn", "DeadLettersArn")
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/sagemaker-xgboost:3.2-0"
 
 JUDGE = """
@@ -98,28 +95,10 @@ place = publish.Place.of(os.environ)
 publish.publish(findings, clients=publish.Clients(cloudwatch, boto3.client("sns"), store), place=place, truth={})
 said = {"given": given, "read": read, "refused": refused, "version": refusal(sagemaker.describe_model_package,
         ModelPackageName=os.environ["MODEL_PACKAGE_ARN"]), "settings": json.load(open(os.path.dirname(__file__) + "/monitoring.json"))}
+said["deployed"] = os.environ["MODEL_VERSION"]
 print("judged one window")
 store.write(f"{prefix}runs/{runs}.json", json.dumps(said).encode(), "application/json")
 """
-
-
-def part(template: Mapping[str, Any], wanted: set[str], parameters: bool) -> str:
-    """The template with these resources and whatever they refer to, and the outputs that are of those alone."""
-    resources, found, todo = template["Resources"], set[str](), set(wanted)
-    while todo:
-        name = todo.pop()
-        found.add(name)
-        todo |= referred(resources[name]) & set(resources) - found
-    outputs = {name: output for name, output in template.get("Outputs", {}).items() if referred(output) <= found}
-    kept = {"Resources": {name: resources[name] for name in found}, "Outputs": outputs}
-    return json.dumps({**kept, **({"Parameters": template["Parameters"]} if parameters else {})})
-
-
-def referred(value: Any) -> set[str]:
-    """Logical ids; those in texts of Fn::Sub are of parameters here."""
-    text = json.dumps(value)
-    names = re.findall(r'"Ref": "(\w+)"|"Fn::GetAtt": \["(\w+)"|"DependsOn": \[([^\]]*)\]', text)
-    return {name for groups in names for group in groups for name in re.findall(r"\w+", group)}
 
 
 @pytest.fixture(scope="module")
@@ -135,46 +114,18 @@ def package(account: Account) -> str:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def deployed(account: Account, package: str) -> None:
-    stacks = {stack.stack_name: stack.template for stack in build_app(ONE).synth().stacks_recursively}
-    environment, serving = stacks["shop--environment--live"], stacks[NAMES.stack]
-    exports = [output["Value"] for name, output in environment["Outputs"].items() if name in EXPORTED or "Monitoring" in name]
-    wanted = {name for value in exports for name in referred(value)}
+def deployed(account: Account, package: str) -> dict[str, str]:
     code, _ = publish(account.client("s3"), ARTIFACTS, {**code_files(ABALONE), "monitor.py": JUDGE.encode()})
     parameters = {"ModelPackageArn": package, "ModelVersion": "1", "ModelImage": IMAGE, "MonitoringCode": code}
-    deploy(account, "shop--environment--live", part(environment, wanted, parameters=False), {})
-    watch = {name for name in serving["Resources"] if name.startswith("Watch")}
-    deploy(account, NAMES.stack, part(serving, watch, parameters=True), parameters)
+    deploy_watch(account, ONE, NAMES, parameters)
     account.client("s3").put_object(Bucket=BUCKET, Key=CAPTURED, Body=b"what was asked and answered")
-
-
-def deploy(account: Account, stack: str, template: str, parameters: Mapping[str, str]) -> None:
-    cloudformation = account.client("cloudformation")
-    given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
-    cloudformation.create_stack(StackName=stack, TemplateBody=template, Parameters=given, Capabilities=["CAPABILITY_NAMED_IAM"])
-    cloudformation.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    return parameters
 
 
 @pytest.fixture(scope="module")
-def told(account: Account) -> Iterator[Any]:
+def told(account: Account) -> Callable[..., list[dict[str, Any]]]:
     """What whoever subscribed to the environment's alerts gets."""
-    outputs = account.client("cloudformation").describe_stacks(StackName="shop--environment--live")["Stacks"][0]["Outputs"]
-    topic = next(item["OutputValue"] for item in outputs if item["OutputKey"] == "AlertTopicArn")
-    sqs = account.client("sqs")
-    allowed = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"}
-    url = sqs.create_queue(QueueName="person", Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": allowed})})[
-        "QueueUrl"
-    ]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    account.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-
-    def receive() -> list[dict[str, Any]]:
-        messages = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2, MaxNumberOfMessages=10).get("Messages", [])
-        for message in messages:
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return [json.loads(message["Body"]) for message in messages]
-
-    yield receive
+    return subscribed(account, "shop--environment--live")
 
 
 def runs(account: Account) -> list[dict[str, Any]]:
@@ -273,7 +224,7 @@ def ended(account: Account, execution: str) -> str:
     deadline = time.monotonic() + 120
     while (
         status := account.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=execution)["PipelineExecutionStatus"]
-    ) == ("Executing") and time.monotonic() < deadline:
+    ) in ("Executing", "Stopping") and time.monotonic() < deadline:
         time.sleep(0.1)
     return str(status)
 
@@ -318,3 +269,36 @@ def test_a_run_that_was_killed_holds_up_nobody(account: Account, by_hand: dict[s
     assert ended(account, killed) == "Failed"
     s3.delete_object(**die)
     assert (ended(account, started(account)), len(runs(account))) == ("Succeeded", before + 1)
+
+
+@contextlib.contextmanager
+def held(account: Account) -> Iterator[str]:
+    """A run whose turn has come and which has read nothing yet; it goes on at the end. Its execution."""
+    hold, holder = {"Bucket": BUCKET, "Key": f"{NAMES.monitoring}hold"}, whose_turn(account)
+    account.client("s3").put_object(**hold, Body=b"")
+    execution = started(account)
+    assert until_another_has_it(account, holder) != holder
+    yield execution
+    account.client("s3").delete_object(**hold)
+
+
+def test_a_run_that_is_stopped_to_retire_its_model_says_nothing(account: Account, by_hand: dict[str, Any], told: Any) -> None:
+    """As `retire` stops it (decision 137); if the model stays after all, the next run says all."""
+    before = len(runs(account))
+    told()
+    with held(account) as execution:
+        account.client("sagemaker").stop_pipeline_execution(PipelineExecutionArn=execution)
+        assert ended(account, execution) == "Stopped"
+    assert (len(runs(account)), told()) == (before, [])
+    assert (ended(account, started(account)), len(runs(account))) == ("Succeeded", before + 1)
+
+
+def test_a_deployment_during_a_run_changes_the_next_one_only(account: Account, by_hand: dict[str, Any], deployed: dict[str, str]) -> None:
+    cloudformation, before = account.client("cloudformation"), len(runs(account))
+    parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in {**deployed, "ModelVersion": "2"}.items()]
+    with held(account) as execution:
+        capabilities = ["CAPABILITY_NAMED_IAM"]
+        cloudformation.update_stack(StackName=NAMES.stack, UsePreviousTemplate=True, Parameters=parameters, Capabilities=capabilities)
+        cloudformation.get_waiter("stack_update_complete").wait(StackName=NAMES.stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    assert [ended(account, execution), ended(account, started(account))] == ["Succeeded", "Succeeded"]
+    assert [said["deployed"] for said in runs(account)[before:]] == ["1", "2"]
