@@ -55,7 +55,6 @@ NOT_OF_THE_SCRIPTS = {
         *((f"ecr:{action}", "sagemaker-*") for action in ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")),
         ("s3:GetBucketLocation", "-us-east-1"),
         ("s3:GetObject", "/steps/*"),
-        ("s3:ListBucket", "artifacts-111122223333-us-east-1"),
     },
     "writes the log": {
         (f"logs:{action}", end)

@@ -26,6 +26,8 @@ def deploy_watch(account: Account, settings: Settings, names: ServingNames, para
     environment, serving = stacks[environment_stack], stacks[names.stack]
     exports = [output["Value"] for name, output in environment["Outputs"].items() if name in EXPORTED or "Monitoring" in name]
     wanted = {name for value in exports for name in referred(value)}
+    policies = {name: item for name, item in environment["Resources"].items() if item["Type"] == "AWS::SNS::TopicPolicy"}
+    wanted |= {name for name, item in policies.items() if referred(item) & wanted}  # in place of one that lets in everybody of the account
     watch = {name for name in serving["Resources"] if name.startswith("Watch")}
     deploy(account, environment_stack, part(environment, wanted, parameters=False), {})
     deploy(account, names.stack, part(serving, watch, parameters=True), parameters)
