@@ -41,7 +41,7 @@ _ANSWER_SECONDS = 30
 class CalmClients(Clients):
     """Of one model among four that are asked at once: what they ask costs more than what is under test."""
 
-    pause_seconds = 0.5
+    pause_seconds = 1.0
 
 
 class LoadedClients(CalmClients):
