@@ -202,6 +202,19 @@ def test_the_alarms_of_a_version_that_breaks_take_its_model_back_and_no_other(fl
     assert fleet.outputs("houses")[TOLD] == fleet.archive("houses", 2).target == fleet.told("houses")
 
 
+def test_another_program_of_the_fleet_is_watched_by_its_alarms_and_no_model_loses_a_request(fleet: Fleet) -> None:
+    """An update of the fleet's stack: other instances, which load each model anew."""
+    sagemaker, resources = fleet.made.client("sagemaker"), fleet.made.templates[OF_FLEET.stack]["Resources"]
+    before = sagemaker.describe_endpoint(EndpointName=OF_FLEET.endpoint)["EndpointConfigName"]
+    container = next(item for item in resources.values() if item["Type"] == "AWS::SageMaker::Model")
+    container["Properties"]["PrimaryContainer"]["Environment"]["SAGEMAKER_CONTAINER_LOG_LEVEL"] = "10"
+    with fleet.traffic("houses", "boats") as answers:
+        fleet.made.stack(OF_FLEET.stack)
+    after = sagemaker.describe_endpoint(EndpointName=OF_FLEET.endpoint)
+    assert after["EndpointConfigName"] != before and after["EndpointStatus"] == "InService"
+    assert (set(answers["houses"]), set(answers["boats"])) == ({30.0}, {6.0})
+
+
 @pytest.mark.parametrize(
     ("target", "said"),
     [({}, "is missing a target model header"), ({"TargetModel": "houses/99-00.tar.gz"}, "Failed to download model data")],
@@ -264,9 +277,6 @@ def test_each_grant_of_a_fleet_is_missed_by_name_or_a_reason_keeps_it(fleet: Fle
     """Of the container's role, of the build that offers from another account, and of roles that deploy what clients are told."""
     report = permissions.report(fleet.made.account.context)
     offers = [names.of_model.deploy_project("offer") for names in NAMES.values()]
-    of_members = ["Archives", "FindArchives", "KeyOfArchives", "Program", "Logs", "Metrics", "ImageLogin", "ImagePull"]
-    assert unmissed(report, [OF_FLEET.role("fleet")], of_members) == [], (
-        "RollbackAlarms is for an update of the fleet, of which there is none"
-    )
+    assert unmissed(report, [OF_FLEET.role("fleet")]) == []
     assert unmissed(report, offers, ["ReadVersions", "Versions", *(f"{what}Live" for what in OFFERING)]) == []
     assert unmissed(report, [names.deployment_role for names in NAMES.values()], ["Told", "AlarmsOfVersions"]) == []
