@@ -19,10 +19,11 @@ from botocore.exceptions import ClientError
 
 from build_scripts.command_line import ProblemError, add_model_option, explain, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
-from deploy_scripts.attention import Waiting
+from deploy_scripts.attention import ON_CALL, Waiting
 from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.stack_states import describe_stack
 from settings_schema import Experiment, ServingNames
+from settings_schema.names import CHALLENGER_VARIANT
 
 NEVER = "never"
 
@@ -75,7 +76,24 @@ def waiting(trial: OnTrial | None, model: str, experiment: Experiment | None) ->
     share = f", with {experiment.challenger_percent} % of the requests" if experiment else ""
     what = f"experiment of {model}: version {trial.challenger} beside version {trial.champion}{share}: {trial.sentence}"
     whom = "an approver" if trial.is_decided else "labelled answers, or its last day"
-    return [Waiting(what, trial.began.replace("T", " ").removesuffix(":00Z").removesuffix("Z"), command(model), whom)]
+    return [Waiting(what, _shown(trial.began), command(model), whom)]
+
+
+def _shown(began: str) -> str:
+    return began.replace("T", " ").removesuffix(":00Z").removesuffix("Z")
+
+
+def abandoned(trial: OnTrial | None, names: ServingNames) -> list[Waiting]:
+    """A line of status.py: `experiment=` was taken out of the model's file meanwhile, and with it went what ends experiments."""
+    if trial is None:
+        return []
+    where = f"a part of the requests to {names.environment}, beside version {trial.champion}"
+    tried = f"version {trial.challenger} of {names.model} answers {where}"
+    why = "nothing ends that any more, as models/ has no experiment for it"
+    what = f"{tried}, and {why}; the next release takes it out, and this leaves it without requests"
+    silence = f"aws sagemaker update-endpoint-weights-and-capacities --endpoint-name {names.endpoint}"
+    silence += f" --desired-weights-and-capacities VariantName={CHALLENGER_VARIANT},DesiredWeight=0"
+    return [Waiting(what, _shown(trial.began), silence, ON_CALL)]
 
 
 def command(model: str) -> str:

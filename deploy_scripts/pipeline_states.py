@@ -114,6 +114,19 @@ def failed_stages(state: State, said: Callable[[str], str] = lambda build_id: ""
     return failures
 
 
+def cancelled(state: State) -> list[Waiting]:
+    """The newest execution, where an update of the pipeline has ended it, after which nothing begins it anew ("Edit a pipeline in
+    CodePipeline"). Of a model's pipelines start_deployment does.
+    """
+    newest = execution_of(state["stageStates"][0])
+    ended = [stage for stage in state["stageStates"] if (stage.get("latestExecution") or {}).get("status") == "Cancelled"]
+    if not newest or newest not in map(execution_of, ended):
+        return []
+    what = f"{state['pipelineName']} was updated (cdk deploy) while it ran, which ended what it did with the last push"
+    again = f"aws codepipeline start-pipeline-execution --name {state['pipelineName']}"
+    return [Waiting(what, at(state.get("updated")), again, "whoever pushed, or deployed")]
+
+
 def last_verified(state: State) -> str:
     """When production's verification last succeeded; empty if it never did."""
     return max(

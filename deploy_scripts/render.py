@@ -234,7 +234,8 @@ def main(arguments: Sequence[str]) -> int:
     given = _options().parse_args(arguments)
     settings = read_settings()
     target = Target.of(settings, given)
-    alone = not target.leaving  # a return takes a challenger out itself
+    # A return takes a challenger out itself, and so does what nothing else would do it for any more (left_challenger.py).
+    alone = bool(given.experiment) and not target.leaving
     wait_until_updatable(target.place(target.first), target.names(target.first), target.model.serving[target.first.name], alone=alone)
     version = choose(target.project, target.names(target.first).of_model.model_package_group, given.package)
     if target.leaving:
@@ -268,6 +269,11 @@ def _options() -> argparse.ArgumentParser:
         "--second-update",
         default=environment.get("SECOND_UPDATE", ""),
         help="the pipeline's action that updates the stack a second time (default: SECOND_UPDATE)",
+    )
+    options.add_argument(
+        "--experiment",
+        default=environment.get("EXPERIMENT", ""),
+        help="the pipeline's stage of experiments, with which goes the function that ends them (default: EXPERIMENT)",
     )
     options.add_argument(
         "--commit",

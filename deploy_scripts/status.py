@@ -30,7 +30,7 @@ from deploy_scripts.environment_place import EnvironmentPlace, Role
 from deploy_scripts.fleet_state import FleetState
 from deploy_scripts.fleet_state import look as look_at_fleet
 from deploy_scripts.model_state import ask
-from deploy_scripts.pipeline_states import failed_stages
+from deploy_scripts.pipeline_states import cancelled, failed_stages
 from deploy_scripts.placements import ON_MULTI_MODEL, Placement, Stage, at, look
 from deploy_scripts.regional_copy import client_in, original
 from deploy_scripts.scaling_state import unscaled
@@ -161,6 +161,7 @@ def collect(project: ProjectEnvironment, settings: Settings, model: str | None =
         *(item for fleet in shared for item in fleet.waiting),
         *(item for placement in placements for item in obstructed(placement)),
         *broken(deployed, model),
+        *(cancelled(build) if build else []),
     ]
     waits = [*stuck, *(item for items in waiting for item in items), *left_behind(settings, deployed, model)]
     return Overview(placements, failures, waits, shared)
@@ -196,12 +197,12 @@ def _stages(settings: Settings, names: ModelNames, places: Sequence[EnvironmentP
 
 
 def _experiment(stage: Stage) -> list[Waiting]:
-    """What is tried there, where something is."""
-    if not isinstance(stage.serving, Endpoint) or stage.serving.experiment is None or stage.deployment is None:
+    """What is tried there, where something is, or was left behind by settings that have no experiments any more."""
+    if stage.deployment is None:
         return []
-    return experiment.waiting(
-        experiment.on_trial(stage.deployment.stack, stage.place, stage.names), stage.names.model, stage.serving.experiment
-    )
+    trial = experiment.on_trial(stage.deployment.stack, stage.place, stage.names)
+    set_there = stage.serving.experiment if isinstance(stage.serving, Endpoint) else None
+    return experiment.waiting(trial, stage.names.model, set_there) if set_there else experiment.abandoned(trial, stage.names)
 
 
 def _watch(stage: Stage, sagemaker: Any, cloudwatch: Any) -> WatchState:

@@ -57,7 +57,9 @@ def _why_not(executions: Sequence[Execution], codepipeline: Any) -> str:
     last = executions[0]
     if last.status == "Superseded":
         return "a newer one took its place"
-    if last.status in ("Stopped", "Cancelled"):
+    if last.status == "Cancelled":
+        return "an update of its pipeline (cdk deploy) ended it; start_deployment begins it anew within 15 minutes"
+    if last.status == "Stopped":
         return f"it was stopped: {last.said or 'no reason given'}"
     if last.status == "Succeeded":
         return "it served, and production was taken back to an earlier one"
@@ -67,7 +69,7 @@ def _why_not(executions: Sequence[Execution], codepipeline: Any) -> str:
         if said and failed[0]["stageName"] == EXPERIMENT:
             return f"its experiment ended without it: {said}"
         return f"it was declined: {said}" if said else "nobody answered its review in time, or declined it without a word"
-    return failure(failed[0]) if failed else f"it {last.status.lower()}"
+    return failure(failed[0]) if failed else f"its execution is {last.status}"
 
 
 def _is_review(action: Mapping[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from deploy_scripts.live_endpoint import describe_endpoint
 from deploy_scripts.served import called, describe_served
 from deploy_scripts.stack_states import describe_stack
 from preflight.obstacle import in_progress
-from settings_schema import Batch, Endpoint, Member, ServingNames
+from settings_schema import Batch, Member, ServingNames
 from settings_schema.fleet import OnFleet
 from settings_schema.names import CHALLENGER_VARIANT
 from settings_schema.serving import OnEndpoint
@@ -30,8 +30,6 @@ POLL_SECONDS = 2
 LINE_SECONDS = 60
 #: Autoscaling takes minutes. The builds have this much time on top of their own.
 LIMIT_MINUTES = 30
-#: What takes a challenger out looks every five minutes. After that it is not there, and the deployment does it (left_challenger.py).
-LEAVES_WITHIN_MINUTES = 10
 
 
 def wait_until_updatable(place: EnvironmentPlace, names: ServingNames, serving: OnEndpoint | Batch | None, *, alone: bool = False) -> None:
@@ -39,16 +37,14 @@ def wait_until_updatable(place: EnvironmentPlace, names: ServingNames, serving: 
 
     `serving` None: an endpoint of the model's own. `alone`: and until no challenger is beside the version that serves: a guarded update has
     the same variants before and after ("Exclusions" of the guide's guardrails). The function takes it out that is told of the review's
-    answer (experiment_change.py). Where the settings have no experiments any more it may be gone, so that is not waited for in vain.
+    answer (experiment_change.py).
 
     boto3's waiter endpoint_in_service is silent meanwhile, and fails for an endpoint that is missing or Failed.
     """
     cloudformation = place.client("cloudformation")
     sagemaker = place.client("sagemaker") if not isinstance(serving, Batch | Member) else None
-    tries = isinstance(serving, Endpoint) and serving.experiment is not None
     for waited_seconds in range(0, LIMIT_MINUTES * 60 + 1, POLL_SECONDS):
-        leaves = alone and (tries or waited_seconds < LEAVES_WITHIN_MINUTES * 60)
-        busy = _busy(cloudformation, sagemaker, names, serving, alone=leaves)
+        busy = _busy(cloudformation, sagemaker, names, serving, alone=alone)
         if busy is None:
             return
         if waited_seconds % LINE_SECONDS == 0:

@@ -67,8 +67,9 @@ class DeployPipeline(RolloutPipeline):
         )
         self.pipeline.add_stage(stage_name="Render", actions=[render])
         self._add_staging_stage(context.settings.staging, context.settings.production, rendered)
-        if (experiment := model.experiment(context.settings.production.name)) is not None:
-            self._add_experiment_stage(experiment)
+        self._experiment = model.experiment(context.settings.production.name)
+        if self._experiment is not None:
+            self._add_experiment_stage(self._experiment)
         self._add_production_stage(context.settings.production)
 
     def _add_staging_stage(self, staging: Environment, production: Environment, rendered: codepipeline.Artifact) -> None:
@@ -143,6 +144,7 @@ class DeployPipeline(RolloutPipeline):
             REQUESTED_PACKAGE=PACKAGE,
             STAGE=production.name,
             REBUILT=self._rebuilt.reference(),
+            **({"EXPERIMENT": EXPERIMENT_STAGE} if self._experiment else {}),  # whose challenger leaves first
         )
         self.pipeline.add_stage(
             stage_name=PRODUCTION_STAGE,

@@ -18,6 +18,7 @@ from infra.build.code_source import SOURCE_ACTION
 from infra.environment.verification import Verification
 from infra.event_function import EventFunction
 from infra.foundation.foundation_stack import FoundationStack
+from infra.model.rollout_pipeline import ENDED
 from infra.places import Context, Place, value
 from infra.private_bucket import TEMPLATES
 from settings_schema import Model
@@ -146,5 +147,5 @@ class DeploymentStart(Construct):
             "A build, a deployment or a return ended",
             source=["aws.codepipeline"],
             detail_type=["CodePipeline Pipeline Execution State Change"],
-            detail={"pipeline": pipelines, "state": ["SUCCEEDED", "FAILED", "STOPPED"]},
+            detail={"pipeline": pipelines, "state": list(ENDED)},
         )

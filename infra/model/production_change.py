@@ -17,6 +17,7 @@ from infra.environment.shadow_permissions import ShadowPermissions
 from infra.event_function import EventFunction
 from infra.foundation.foundation_stack import FoundationStack
 from infra.model.deploy_pipeline import PRODUCTION_STAGE
+from infra.model.rollout_pipeline import ENDED
 from infra.places import Context, Place, value
 from settings_schema import Model
 
@@ -89,5 +90,5 @@ class ProductionChange(Construct):
             "A deployment or a return ended",
             source=["aws.codepipeline"],
             detail_type=["CodePipeline Pipeline Execution State Change"],
-            detail={"pipeline": self._pipelines, "state": ["SUCCEEDED", "FAILED", "STOPPED"]},
+            detail={"pipeline": self._pipelines, "state": list(ENDED)},
         )

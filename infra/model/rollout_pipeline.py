@@ -32,6 +32,9 @@ PACKAGE_VARIABLE = "ModelPackageArn"
 #: The action that updates a stack a second time, where another instance type of what scales needs that; else it has nothing to update.
 #: deploy_scripts/render.py is told by its name that there is one, and puts what it deploys below a folder.
 SECOND_UPDATE, SECOND_FOLDER = "ChangeType", "second/"
+#: States of an execution's event after which something may have to be done. CANCELED: its pipeline was updated meanwhile, which ends it
+#: ("Monitoring CodePipeline events", "Edit a pipeline in CodePipeline"). Not SUPERSEDED: a newer one is on its way.
+ENDED = ("SUCCEEDED", "FAILED", "STOPPED", "CANCELED")
 
 
 class RolloutPipeline(Construct):

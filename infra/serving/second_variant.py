@@ -1,7 +1,8 @@
 """A place for a second version behind the endpoint: a model and a variant that are there while a parameter of the stack names one.
 
 A deployment leaves the parameters empty, so it ends whatever was there. What fills them is a function of infra/model/change_production/,
-which changes nothing else of the stack. Next: shadow_variant.py, challenger_variant.py.
+which changes nothing else of the stack. Whether an update has changes: aws-cloudformation/cloudformation-coverage-roadmap, issue 2027.
+Next: shadow_variant.py, challenger_variant.py.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class SecondVariant(Construct):
         self._condition = cdk.CfnCondition(self._stack, condition, expression=there)
         self._model = make_model(f"{variant}Model", package, number)
         self._model.cfn_options.condition = self._condition
+        # What only may come to be there is no change of a stack, which keeps its old template then; an output is one.
+        cdk.CfnOutput(self._stack, f"{variant}Number", value=number, description="Of the second version; 0: none")
 
     def _parameter(self, what: str, **definition: Any) -> str:
         return cdk.CfnParameter(self._stack, f"{self._variant}{what}", **definition).value_as_string

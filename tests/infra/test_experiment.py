@@ -136,6 +136,9 @@ def test_the_review_is_between_the_approval_and_production_and_as_long_as_an_exp
     stages = {stage["Name"]: stage["Actions"] for stage in pipelines["shop--tried--deploy"]["Stages"]}
     assert list(stages) == ["Source", "Render", "Staging", "Experiment", "Production"]
     (decide,) = stages["Experiment"]
+    told = [item.get("Configuration", {}).get("EnvironmentVariables", "[]") for item in stages["Production"]]
+    given = {item["name"]: item["value"] for item in json.loads(told[0])}
+    assert given["EXPERIMENT"] == "Experiment", "the function that takes a challenger out is there, so it is waited for"
     assert decide["TimeoutInMinutes"] == (10 + 7) * 24 * 60
     assert "20 % of production's requests" in decide["Configuration"]["CustomData"]
     assert "Experiment" not in [stage["Name"] for stage in pipelines["shop--abalone--deploy"]["Stages"]]

@@ -213,7 +213,7 @@ def test_whatever_ends_wakes_what_decides_whether_well_or_not(patterns):
     """States: "Monitoring CodePipeline events" of its user guide."""
     detail = pattern_of(patterns, "aws.codepipeline")["detail"]
     assert detail["pipeline"] == ["shop--build", "shop--abalone--deploy", "shop--abalone--return"]
-    assert detail["state"] == ["SUCCEEDED", "FAILED", "STOPPED"]
+    assert detail["state"] == ["SUCCEEDED", "FAILED", "STOPPED", "CANCELED"]
 
 
 def test_a_lost_event_costs_a_quarter_of_an_hour_and_not_a_release(resources, templates):

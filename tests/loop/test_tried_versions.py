@@ -6,7 +6,7 @@ Two models, each through its own gates, side by side. What it claims of faults s
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,6 @@ import pytest
 from demo import loop
 from demo.own_paths import PERMISSIONS, ask
 from demo.side_by_side import side_by_side
-from settings_schema import ModelNames
 from settings_schema.names import CHALLENGER_VARIANT, VARIANT
 from tests.loop import faults, trial, tried_versions
 from tests.loop.clients import Request, failed
@@ -84,14 +83,41 @@ class Ended:
 
 
 @dataclass
+class Settings:
+    """How the deployment ended that brings a model its setting, while it is asked. `versions`: of the answers meanwhile."""
+
+    ended: str
+    versions: set[str]
+    failed: list[Request]
+
+
+@dataclass
+class Gone:
+    """An experiment whose setting is taken away. `again`: how it ended when its version was asked about anew."""
+
+    version: str
+    ended: str
+    again: str
+    live: str | None
+    variants: dict[str, float] | None
+    scaling: set[str]
+    failed: list[Request]
+
+
+@dataclass
 class Played:
-    """`first`: the version that each model begins with."""
+    """`first`: the version that each model begins with; `settings`: that each then gets. `kept`: grants that nothing had missed until
+    the setting went, by model (taken_grants.py).
+    """
 
     first: dict[str, str]
+    settings: dict[str, Settings]
+    kept: dict[str, list[str]]
     shadowed: Shadowed
     broken: Broken
     won: Won
     ended: Ended
+    gone: Gone
 
 
 @pytest.fixture(scope="module")
@@ -103,22 +129,33 @@ def teams(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Tri
 
 @pytest.fixture(scope="module")
 def played(teams: Mapping[str, TriedTeam]) -> Played:
-    """Both stories, side by side."""
+    """Both stories, side by side. Before that both models serve, and get their setting with one push and one `cdk deploy`."""
     first: dict[str, str] = {}
+    settings: dict[str, Settings] = {}
+    kept: dict[str, list[str]] = {}
     of_shadow: list[Shadowed] = []
     of_experiments: list[Any] = []
 
+    def begins(team: TriedTeam) -> None:
+        first[team.names.model] = begin(team)
+
     def shadow(team: TriedTeam) -> None:
-        first[SHADOWED] = begin(team)
+        settings[SHADOWED] = gets_its_setting(team, known[SHADOWED])
         of_shadow.append(breaks_in_the_shadow(team))
+        kept[SHADOWED] = unmissed_by(team, [team.names.deploy_project("shadow"), team.names.change_shadow_function])
 
     def experiments(team: TriedTeam) -> None:
-        first[COMPARED] = begin(team)
+        settings[COMPARED] = gets_its_setting(team, known[COMPARED])
         of_experiments.extend(story(team) for story in (breaks_in_an_experiment, wins_an_experiment))
         of_experiments.append(is_left_during_an_experiment(team, first[COMPARED]))
+        kept[COMPARED] = unmissed_by(team, [team.names.change_experiment_function])
+        of_experiments.append(loses_its_setting_during_an_experiment(team))
 
+    side_by_side([partial(begins, team) for team in teams.values()])
+    known = {name: team.person.executions(team.names.deploy_pipeline) for name, team in teams.items()}
+    take_up(teams)
     side_by_side([partial(shadow, teams[SHADOWED]), partial(experiments, teams[COMPARED])])
-    return Played(first, *of_shadow, *of_experiments)
+    return Played(first, settings, kept, *of_shadow, *of_experiments)
 
 
 def begin(team: TriedTeam) -> str:
@@ -126,6 +163,31 @@ def begin(team: TriedTeam) -> str:
     version = str(loop.versions(team.terminal, team.names)[-1]["ModelPackageArn"])
     team.person.release(team.names, version)
     return version
+
+
+def take_up(teams: Mapping[str, TriedTeam]) -> None:
+    for team in teams.values():
+        team.take_up()
+    teams[COMPARED].deploy("settings")
+    teams[COMPARED].person.build("Versions are tried before they serve everybody")
+
+
+# ------------------------------------------------------------------------------------------------------------ a setting
+
+
+def gets_its_setting(team: TriedTeam, known: set[str]) -> Settings:
+    """With the version that serves, through both approvals. `known`: executions of before the push."""
+    with team.clients() as clients:
+        execution = loop.new_execution(team.terminal, team.names.deploy_pipeline, known)
+        loop.wait_for("the review", lambda: team.person.waiting_or_ended(team.names, execution))
+        ended = team.let_in(execution)
+    return Settings(ended, {item.version for item in clients.requests}, failed(clients.requests))
+
+
+@pytest.mark.parametrize("model", [SHADOWED, COMPARED])
+def test_a_live_model_gets_a_place_for_what_is_tried_and_its_clients_do_not_notice(played: Played, model: str) -> None:
+    got = played.settings[model]
+    assert (got.ended, got.versions, got.failed) == ("Succeeded", {number(played.first[model])}, [])
 
 
 # ------------------------------------------------------------------------------------------------- in production's shadow
@@ -153,7 +215,7 @@ def test_a_version_that_breaks_in_production_s_shadow_reaches_nobody(
     assert (shadowed.live, shadowed.seen, shadowed.still_there) == (first, fault.seen, False)
     assert shadowed.answers == {(number(first), "")}
     found = shadowed.found
-    assert (found["compared"], found["production"]) == (True, int(number(first))) and "server-errors" in found["would_undo"]
+    assert (found["compared"], found["production"]) == (True, int(number(first))) and "server-errors" in found["would_undo"], found
     copied, asked = (found["requests"][name] for name in ("shadow", "production"))
     assert copied > 0 and abs(copied - asked) <= 12, "but for those under way when a minute ended"
     assert (found["errors"]["shadow"]["5xx"], found["errors"]["production"]["5xx"], found["answers"]["rows"]) == (copied, 0, 0)
@@ -249,20 +311,39 @@ def test_truths_are_counted_while_a_version_is_tried_and_a_return_ends_the_exper
     teams[COMPARED].require_told(fault, {PIPELINE: ended.why, STATUS: ended.waiting})
 
 
+def loses_its_setting_during_an_experiment(team: TriedTeam) -> Gone:
+    """The file has no experiment any more, and `cdk deploy` takes away what ends them, and the review with its stage."""
+    version, execution = team.under_review()
+    with team.clients() as clients:
+        team.answer(execution, "Approved")
+        clients.wait_for("an answer of the challenger", lambda item: item.version == number(version), time.monotonic())
+        known = team.person.executions(team.names.deploy_pipeline)
+        team.take_away()
+        team.deploy("without")
+        ended = loop.end_of_pipeline(team.terminal, team.names.deploy_pipeline, execution)
+        again = loop.new_execution(team.terminal, team.names.deploy_pipeline, known)
+        loop.wait_for("the review", lambda: team.person.waiting_or_ended(team.names, again))
+        finished = team.let_in(again)
+    after = (team.live(), team.variants(), team.scaling())
+    return Gone(version, ended, finished, *after, failed(clients.requests))
+
+
+def test_a_version_whose_experiment_loses_its_setting_is_asked_about_anew(played: Played) -> None:
+    """An update of a pipeline ends what is under way in it; nobody has decided about the version by that."""
+    gone = played.gone
+    assert gone.ended == "Cancelled"
+    assert (gone.again, gone.live, gone.variants, gone.scaling) == ("Succeeded", gone.version, ALONE, {VARIANT})
+    assert gone.failed == []
+
+
 # ------------------------------------------------------------------------------------------------------------ grants
 
 
-@pytest.mark.parametrize(
-    ("model", "works"),
-    [
-        (SHADOWED, lambda names: [names.deploy_project("shadow"), names.change_shadow_function]),
-        (COMPARED, lambda names: [names.change_experiment_function]),
-    ],
-    ids=[SHADOWED, COMPARED],
-)
-def test_each_grant_of_a_trial_is_missed_by_name_or_a_reason_keeps_it(
-    teams: Mapping[str, TriedTeam], played: Played, model: str, works: Callable[[ModelNames], list[str]]
-) -> None:
+def unmissed_by(team: TriedTeam, roles: Collection[str]) -> list[str]:
+    return unmissed(ask(team.terminal.account, "GET", PERMISSIONS), roles)
+
+
+@pytest.mark.parametrize("model", [SHADOWED, COMPARED])
+def test_each_grant_of_a_trial_is_missed_by_name_or_a_reason_keeps_it(played: Played, model: str) -> None:
     """Of the build that compares in the shadow, and of the functions that change production."""
-    team = teams[model]
-    assert unmissed(ask(team.terminal.account, "GET", PERMISSIONS), works(team.names)) == []
+    assert played.kept[model] == []

@@ -12,14 +12,43 @@ from typing import Any
 
 from demo import loop
 from tests.loop import released_kinds
+from tests.loop.person import deploy
 from tests.loop.ways_back import Team, number
 
 TRIED = Path(__file__).with_name("tried")
 SHADOWED, COMPARED = "shadowed", "compared"
+#: What is put into a model's file, before a line of production's: it comes with its class.
+SETTINGS = {SHADOWED: "shadow=Shadow(minutes=5)", COMPARED: "experiment=Experiment(challenger_percent=25)"}
+_BEFORE, _IMPORTS = "            initial_instance_count=2,\n", "    Endpoint,\n"
 
 
 class TriedTeam(Team):
     row = released_kinds.ROW
+
+    @property
+    def _setting(self) -> str:
+        return SETTINGS[self.names.model]
+
+    def take_up(self) -> None:
+        """Its setting stands in the model's file."""
+        self._change(_BEFORE, f"            {self._setting},\n{_BEFORE}")
+        self._change(_IMPORTS, f"{_IMPORTS}    {self._class},\n")
+
+    def take_away(self) -> None:
+        """What `take_up` has put there."""
+        self._change(f"            {self._setting},\n", "")
+        self._change(f"    {self._class},\n", "")
+
+    @property
+    def _class(self) -> str:
+        return self._setting.partition("=")[2].partition("(")[0]
+
+    def _change(self, before: str, after: str) -> None:
+        self.person.change(f"models/{self.names.model}.py", before, after)
+
+    def deploy(self, what: str) -> None:
+        """The infrastructure, as the files are now."""
+        deploy(self.terminal, self.person.clone.parent / f"cdk.out.{what}")
 
     def try_beside(self, version: str) -> str:
         """What the function says that begins experiments, asked by hand."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from deploy_scripts.experiment import lines, on_trial, waiting
+from deploy_scripts.experiment import abandoned, lines, on_trial, waiting
 from deploy_scripts.experiment_power import expected_labels, plan, smallest_difference
 from deploy_scripts.review.running import experiment as section
 from settings_schema import Autoscaling, Endpoint, Experiment, Prices
@@ -129,3 +129,14 @@ def test_the_command_shows_the_counts_of_both() -> None:
     text = "\n".join(lines(trial))
     assert "version 3: 4,010 requests, 650 labelled answers" in text and "version 4: 990 requests, 162 labelled answers" in text
     assert "p = 0.72" in text
+
+
+def test_a_challenger_whose_setting_is_gone_is_named_with_the_command_that_silences_it() -> None:
+    """What ends experiments went with the setting."""
+    (line,) = abandoned(on_trial(stack(), Place(None), NAMES), NAMES)  # type: ignore[arg-type]  # what it asks of a place
+    assert "version 4 of abalone answers a part of the requests to live, beside version 3, and nothing ends that any more" in line.what
+    assert line.command == (
+        "aws sagemaker update-endpoint-weights-and-capacities --endpoint-name shop--abalone--live "
+        "--desired-weights-and-capacities VariantName=Challenger,DesiredWeight=0"
+    )
+    assert abandoned(None, NAMES) == []

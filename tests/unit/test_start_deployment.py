@@ -356,6 +356,24 @@ def test_a_version_that_was_declined_overtaken_stopped_or_failed_is_no_candidate
         assert started(tried.decide(wake)) == (3, None)
 
 
+def test_what_an_update_of_its_pipeline_has_cancelled_goes_out_anew() -> None:
+    """CodePipeline ends what is under way when a pipeline is updated: nobody has decided about it."""
+    assert started(replace(APPROVED_3, deploys=[run(3, "Cancelled", 5), *BOTH_SERVED.deploys]).decide()) == (3, None)
+    declined = replace(APPROVED_3, deploys=[run(3, "Cancelled", 6), run(3, "Failed", 5), *BOTH_SERVED.deploys])
+    assert started(declined.decide()) == (None, None)
+
+
+def test_settings_whose_deployment_was_cancelled_go_out_anew() -> None:
+    world = replace(SCALED, deploys=[run(2, "Cancelled", 6, commit="scaled"), *BOTH_SERVED.deploys])
+    assert started(world.decide()) == (2, None)
+
+
+def test_a_return_that_was_cancelled_is_tried_again_by_itself() -> None:
+    left = rejected(THREE_SERVED, 3)
+    assert started(replace(left, returns=[run(2, "Cancelled", 8, leaving=3)]).decide()) == (None, 2)
+    assert started(replace(left, returns=[run(2, "Stopped", 8, leaving=3)]).decide()) == (None, None)
+
+
 def test_a_version_that_served_and_was_returned_from_does_not_go_out_again_because_it_is_the_newest_approved() -> None:
     world = replace(THREE_SERVED, live=2, returns=[run(2, "Succeeded", 8, leaving=3)])
     assert started(world.decide()) == (None, None)

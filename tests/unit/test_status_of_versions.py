@@ -131,6 +131,20 @@ def test_a_version_that_waits_before_a_closed_stage_says_who_opens_it(account: D
     )
 
 
+def test_a_build_that_an_update_of_its_pipeline_ended_is_named_with_how_it_begins_again(
+    account: DeployedAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing else begins it: the commit was pushed, and is not pushed again."""
+    account.codepipeline.states["shop--build"]["stageStates"] = []
+    for name, ended in (("Source", "Succeeded"), ("Build", "Cancelled")):
+        stage(account, "shop--build", name, "b2", ended)
+    ((what, command),) = waiting(capsys)
+    assert what == "shop--build was updated (cdk deploy) while it ran, which ended what it did with the last push"
+    assert command == "aws codepipeline start-pipeline-execution --name shop--build"
+    account.codepipeline.states["shop--build"]["stageStates"][0]["latestExecution"]["pipelineExecutionId"] = "b3"
+    assert waiting(capsys) == [], "a later push was built"
+
+
 def test_a_review_of_a_version_that_was_rejected_says_so(account: DeployedAccount, capsys: pytest.CaptureFixture[str]) -> None:
     add(account, 3, "Rejected")
     review(account, 3)
@@ -142,6 +156,7 @@ def test_a_review_of_a_version_that_was_rejected_says_so(account: DeployedAccoun
     [
         ("Superseded", {}, "a newer one took its place"),
         ("Stopped", {"stopTrigger": {"reason": "not today"}}, "it was stopped: not today"),
+        ("Cancelled", {}, "an update of its pipeline (cdk deploy) ended it; start_deployment begins it anew within 15 minutes"),
         ("Succeeded", {}, "it served, and production was taken back to an earlier one"),
     ],
 )

@@ -14,6 +14,8 @@ from functools import cached_property
 APPROVED, REJECTED, DELETED = "Approved", "Rejected", "deleted"
 NEVER = "never"  # settings_schema/rebuilding.py
 IN_PROGRESS, SUCCEEDED, FAILED, STOPPED, SUPERSEDED = "InProgress", "Succeeded", "Failed", "Stopped", "Superseded"
+#: "The pipeline's definition was updated before the pipeline execution could be completed" (PipelineExecution): nobody decided anything.
+CANCELLED = "Cancelled"
 
 
 @dataclass(frozen=True)

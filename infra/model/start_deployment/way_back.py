@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from .state import APPROVED, FAILED, REJECTED, STOPPED, SUCCEEDED, Run, Start, State, Stop, Version, Wake, Way
+from .state import APPROVED, CANCELLED, FAILED, REJECTED, STOPPED, SUCCEEDED, Run, Start, State, Stop, Version, Wake, Way
 
 
 def the_way_back(state: State, wake: Wake, stops: Sequence[Stop]) -> Way:
@@ -68,7 +68,8 @@ def _why_leave_settings(state: State, live: Version) -> str:
 
 def _failed_since(state: State) -> Run | None:
     """The newest execution that ended badly since the last release."""
-    later = [run for run in (*state.deploys, *state.returns) if run.status in (FAILED, STOPPED) and run.ended > state.releases[0].ended]
+    broken_off = (FAILED, STOPPED, CANCELLED)
+    later = [run for run in (*state.deploys, *state.returns) if run.status in broken_off and run.ended > state.releases[0].ended]
     return max(later, key=lambda run: run.ended, default=None)
 
 
@@ -112,9 +113,11 @@ def _older_one_asked_for(state: State, wake: Wake, live: Version) -> Version | N
 def _failed_return(state: State, target: Version, live: Version) -> Run | None:
     """Since the last release, which is what the return was about: it left production as it was, or with a version it did not verify.
 
-    One that a person has stopped, too. Whoever rejects what it has left in production wants that away, too.
+    One that a person has stopped, too, but not one that an update of its pipeline has cancelled. Whoever rejects what it has left in
+    production wants that away, too.
     """
-    ended = [run for run in state.returns if run.is_over and run.status != SUCCEEDED and run.started > state.releases[0].ended]
+    badly = [run for run in state.returns if run.is_over and run.status not in (SUCCEEDED, CANCELLED)]
+    ended = [run for run in badly if run.started > state.releases[0].ended]
     same = [run for run in ended if (run.package, run.leaving) == (target.arn, live.arn)]
     unverified = [run for run in ended if run.package == live.arn and live.approval == APPROVED]
     return next(iter([*same, *unverified]), None)

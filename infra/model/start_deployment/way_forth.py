@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from .state import APPROVED, SUPERSEDED, Run, Start, State, Stop, Version, Wake, Way
+from .state import APPROVED, CANCELLED, SUPERSEDED, Run, Start, State, Stop, Version, Wake, Way
 
 
 def the_way_forth(state: State, wake: Wake, stops: Sequence[Stop], *, returns: bool) -> Way:
@@ -34,8 +34,10 @@ def _newer(state: State, wake: Wake) -> list[Version]:
 
 
 def was_tried(state: State, version: Version) -> bool:
-    """Declined, superseded, stopped, failed, or released before: it is no candidate until a person names it."""
-    later = [run for run in state.deploys if run.is_over and run.started > version.created]
+    """Declined, superseded, stopped, failed, or released before: it is no candidate until a person names it. Not what an update of the
+    pipeline has cancelled.
+    """
+    later = [run for run in state.deploys if run.is_over and run.status != CANCELLED and run.started > version.created]
     return any(run.package == version.arn for run in later)
 
 
@@ -91,12 +93,12 @@ def _rebuild(state: State, live: Version, before: datetime, day: str) -> Way:
 def _settings(state: State, wake: Wake, live: Version) -> Way:
     """With the newest commit, if that has other serving templates. Code that was pushed asks a person, and asks once.
 
-    An execution that was superseded has asked nobody.
+    An execution that was superseded or cancelled has asked nobody, or for nothing.
     """
     newest = state.built[0] if state.built else ""
     if newest in ("", state.last_commit):
         return None, f"production has {live} with the newest commit that was built", ""
-    ended = [run for run in state.deploys if run.is_over and run.status != SUPERSEDED and run.commit == newest]
+    ended = [run for run in state.deploys if run.is_over and run.status not in (SUPERSEDED, CANCELLED) and run.commit == newest]
     if not wake.by_hand and any(run.package == live.arn for run in ended):
         return None, f"{live} with {newest[:12]} was tried already; by hand it is tried again", ""
     changed = state.changed(newest)

@@ -68,6 +68,25 @@ def test_execution_inside_a_stage_is_not_superseded(account: Account) -> None:
     assert small.wait(account, "locked", second) == "Succeeded"
 
 
+def test_an_update_of_the_pipeline_cancels_what_is_under_way(account: Account) -> None:
+    """ "Edit a pipeline in CodePipeline": a revision that runs through it will not complete the run; PipelineExecution: Cancelled."""
+    small.create(account, "edited", stage("Gate", small.approval()))
+    first = small.start(account, "edited")
+    token = small.token(account, "edited", "Gate")
+    second = small.start(account, "edited")
+    small.wait_for(lambda: is_before(account, "edited", "Gate", second))
+    codepipeline = account.client("codepipeline")
+    declared = codepipeline.get_pipeline(name="edited")["pipeline"]
+    declared["stages"][1]["actions"][0]["name"] = "Other"
+    codepipeline.update_pipeline(pipeline=declared)
+    assert [small.wait(account, "edited", execution, "Cancelled") for execution in (first, second)] == ["Cancelled"] * 2
+    with pytest.raises(ClientError, match="ApprovalAlreadyCompletedException"):
+        small.decide(account, "edited", "Gate", "Approved", token)
+    third = small.start(account, "edited")
+    small.decide(account, "edited", "Gate", "Approved", small.token(account, "edited", "Gate", "Other"), "Other")
+    assert small.wait(account, "edited", third) == "Succeeded"
+
+
 def test_queued_executions_all_run_in_order(account: Account, tmp_path: Path) -> None:
     record = f"echo $ID >> {tmp_path}/order"
     small.create(

@@ -125,7 +125,7 @@ class Engine(Part):
         run = self._stages.begin(pipeline, execution, stage)
         status = self._stages.run(pipeline, execution, stage, run, retry_mode)
         on_failure = stage.get("onFailure") or {}
-        if status == "Failed" and on_failure.get("result") == "RETRY" and not execution.stop_asked:
+        if status == "Failed" and on_failure.get("result") == "RETRY" and not execution.broken_off:
             run.automatic_retries += 1
             mode = (on_failure.get("retryConfiguration") or {}).get("retryMode", "FAILED_ACTIONS")
             status = self._stages.run(pipeline, execution, stage, run, mode)
@@ -180,8 +180,8 @@ class Engine(Part):
         return pipeline.mode == "PARALLEL" or (pipeline.queue(stage_name)[0] is execution and stage_name not in pipeline.occupants)
 
     def _refusal(self, pipeline: Pipeline, execution: Execution) -> str | None:
-        if execution.stop_asked or self.context.stopping.is_set() or pipeline.deleted:
-            return "Stopped"
+        if execution.broken_off or self.context.stopping.is_set() or pipeline.deleted:
+            return execution.broken_off or "Stopped"
         if execution.superseded_by:
             execution.summary = f"Superseded by {execution.superseded_by}"
             return "Superseded"

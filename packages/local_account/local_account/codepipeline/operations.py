@@ -57,9 +57,14 @@ def _create_pipeline(context: Context, request: Json) -> Json:
 
 
 def _update_pipeline(engine: Engine, pipeline: Pipeline, request: Json) -> Json:
+    """Executions under way are cancelled, and not begun anew ("Edit a pipeline in CodePipeline"; PipelineExecution, status Cancelled)."""
     region = engine.context.settings.region
     pipeline.declaration = checked(request["pipeline"], version=pipeline.declaration["version"] + 1, region=region)
     pipeline.updated = now()
+    for execution in pipeline.executions.values():
+        if not execution.is_over:
+            execution.cancelled = True
+            execution.abandoned.set()
     return {"pipeline": copy.deepcopy(pipeline.declaration)}
 
 

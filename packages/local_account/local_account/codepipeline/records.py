@@ -119,7 +119,7 @@ class StageRun:
 
 @dataclass
 class Execution:
-    """`declaration` is the pipeline as it was when this execution started; later updates do not change it."""
+    """`declaration` is the pipeline as it was when this execution started. `cancelled`: by an update of the pipeline."""
 
     declaration: Json
     variables: dict[str, str]
@@ -139,6 +139,7 @@ class Execution:
     stages: dict[str, StageRun] = field(default_factory=dict)
     action_runs: list[ActionRun] = field(default_factory=list)
     superseded_by: str | None = None
+    cancelled: bool = False
     stop_reason: str | None = None
     stop_asked: bool = False
     abandoned: threading.Event = field(default_factory=threading.Event)
@@ -146,6 +147,11 @@ class Execution:
     @property
     def is_over(self) -> bool:
         return self.status not in ("InProgress", "Stopping")
+
+    @property
+    def broken_off(self) -> str:
+        """How it ends where somebody ends it; empty as long as nobody does."""
+        return "Cancelled" if self.cancelled else "Stopped" if self.stop_asked else ""
 
     @property
     def known_variables(self) -> dict[str, dict[str, str]]:

@@ -62,15 +62,15 @@ class StageRunner:
     def _run_actions(self, pipeline: Pipeline, execution: Execution, stage: dict[str, Any], retry_mode: str | None) -> str:
         ordered = sorted(stage["actions"], key=lambda action: int(action["runOrder"]))
         for _, group in groupby(ordered, key=lambda action: int(action["runOrder"])):
-            if execution.stop_asked or self._context.stopping.is_set():
-                return "Stopped"
+            if execution.broken_off or self._context.stopping.is_set():
+                return execution.broken_off or "Stopped"
             actions = [action for action in group if not (retry_mode == "FAILED_ACTIONS" and self._succeeded(execution, stage, action))]
             runs = [self._register(pipeline, execution, stage, action) for action in actions]
             threads = [self._context.in_background(self._run_action, pipeline, execution, run) for run in runs]
             for thread in threads:
                 thread.join()
             if any(run.status == "Abandoned" for run in runs):
-                return "Stopped"
+                return execution.broken_off or "Stopped"
             if any(run.status == "Failed" for run in runs):
                 return "Failed"
         return "Succeeded"

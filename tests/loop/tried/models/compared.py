@@ -1,4 +1,4 @@
-"""Versions are tried beside the one that serves, each on a share of the requests."""
+"""Versions are to be tried beside the one that serves, each on a share of the requests, once its file says so (tried_versions.py)."""
 
 from settings_schema import (
     Algorithm,
@@ -6,7 +6,6 @@ from settings_schema import (
     Categorical,
     DataSet,
     Endpoint,
-    Experiment,
     Model,
     Monitoring,
     Numeric,
@@ -33,7 +32,6 @@ MODEL = Model(
     serving={
         "try": Endpoint(load_seconds=0),
         "live": Endpoint(
-            experiment=Experiment(challenger_percent=25),
             autoscaling=Autoscaling(min_capacity=2, max_capacity=4),
             initial_instance_count=2,
             rollout=Rollout(routing=Routing.CANARY, step_percent=50, bake_seconds=60, termination_wait_seconds=0),

@@ -1,4 +1,4 @@
-"""Versions are compared in production's shadow before anybody is asked."""
+"""Versions are to be compared in production's shadow before anybody is asked, once its file says so (tried_versions.py)."""
 
 from settings_schema import (
     Algorithm,
@@ -12,7 +12,6 @@ from settings_schema import (
     Retraining,
     Rollout,
     Routing,
-    Shadow,
     Tuning,
 )
 
@@ -31,7 +30,6 @@ MODEL = Model(
     serving={
         "try": Endpoint(load_seconds=0),
         "live": Endpoint(
-            shadow=Shadow(minutes=5),
             initial_instance_count=2,
             rollout=Rollout(routing=Routing.CANARY, step_percent=50, bake_seconds=60, termination_wait_seconds=0),
         ),
