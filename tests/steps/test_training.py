@@ -25,7 +25,7 @@ from measures import measure
 
 from tests.steps.conftest import STEPS
 
-ABOUT = {"problem": "binary", "classes": ["no", "yes"], "columns": [f"c{number}" for number in range(12)]}
+ABOUT = {"problem": "binary", "metric": "auc", "decision_metric": "f1", "classes": ["no", "yes"], "columns": [f"c{i}" for i in range(12)]}
 ONE_HOST = Path(__file__).with_name("one_host.py")
 
 
@@ -121,6 +121,23 @@ def start(folder: Path, algorithm: str, names: list[str], *flags: Mapping[str, s
         environment |= {"TRAINING_JOB_NAME": job, "SM_NUM_CPUS": "1", "SM_OUTPUT_DIR": str(folder / f"output-{name}")}
         started[name] = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     return started
+
+
+def test_of_two_hosts_the_first_writes_the_version_and_prints_the_metric(folder: Path, tmp_path: Path) -> None:
+    """The step as SageMaker runs it: one `train.py` a host, each with a model folder of its own."""
+    names, said, started = ["algo-1", "algo-2"], {}, {}
+    for name in names:
+        environment = {**os.environ, "SM_HOSTS": json.dumps(names), "SM_CURRENT_HOST": name, "SM_NETWORK_INTERFACE_NAME": "lo"}
+        environment |= {"TRAINING_JOB_NAME": str(tmp_path), "SM_OUTPUT_DIR": str(tmp_path)}
+        folders = ["--train", str(folder / "train"), "--validation", str(folder / "validation"), "--model-dir", str(tmp_path / name)]
+        command = [sys.executable, str(STEPS / "train.py"), "--algorithm", "gradient_boosting", *folders, "--num_round", "5"]
+        started[name] = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for name, process in started.items():
+        said[name], errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    assert [said[name].count("#011validation-auc:") for name in names] == [1, 0]
+    assert sorted(file.name for file in (tmp_path / "algo-1").iterdir()) == ["model.ubj", "predictions.json", "settings.json", "trial.json"]
+    assert not (tmp_path / "algo-2").exists()
 
 
 def auc(folder: Path, trained: Path, algorithm: Any) -> tuple[float, float]:

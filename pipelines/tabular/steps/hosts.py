@@ -14,6 +14,7 @@ import os
 import socket
 import sys
 import time
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from numpy.typing import NDArray
 JOIN_SECONDS = 600
 #: A host that says nothing for so long is lost. The others wait for the slowest one at each level of each tree.
 SILENT_SECONDS = 300
+#: Before a host says that another one is lost: SageMaker ends a job when its first container fails, and that should be the other one.
+PAUSE_SECONDS = 3
 #: Below the ports that systems give to outgoing connections.
 FIRST_PORT, PORTS = 10_000, 20_000
 
@@ -92,6 +95,7 @@ def _lost(hosts: Hosts, error: Exception) -> Exception:
     """One line about the group, or the error itself where it is about something else. XGBoost's errors name its source files."""
     if "/collective/" not in str(error):
         return error
+    time.sleep(PAUSE_SECONDS)
     causes = [line.split("]: ")[-1] for line in str(error).splitlines() if line.startswith("- [")]
     return BadInput(f"{hosts.current}: training stopped, because one of {', '.join(hosts.names)} is lost ({(causes or ['no reason'])[-1]})")
 
@@ -147,7 +151,8 @@ def _join(hosts: Hosts, address: str, deadline: float) -> None:
     place = {"dmlc_tracker_uri": address, "dmlc_tracker_port": _port(hosts), "dmlc_task_id": f"{hosts.rank:06d}"}
     while True:
         try:
-            collective.init(**place, dmlc_timeout=SILENT_SECONDS, dmlc_retry=1)  # ranks follow the order of the names
+            with warnings.catch_warnings(action="ignore"):  # one for each time that nobody listens yet
+                collective.init(**place, dmlc_timeout=SILENT_SECONDS, dmlc_retry=1)  # ranks follow the order of the names
             return
         except XGBoostError:
             if time.monotonic() > deadline:
