@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import dataset as datasets
 import evaluate
 import inference
 import numpy as np
@@ -360,7 +361,7 @@ def test_without_a_candidate_nothing_is_chosen(tmp_path: Path) -> None:
 
 def test_the_chosen_model_is_no_worse_than_the_abalone_sample_of_aws(abalone: Journey, tmp_path: Path) -> None:
     """The hyperparameters of AWS's abalone sample pipeline, on the same prepared rows; paired bootstrap on the test rows."""
-    part = {name: np.load(abalone.folder / "train" / f"{name}.npy") for name in ("features", "target")}
+    train, _ = datasets.load(abalone.folder / "train")
     sample = {
         "objective": "reg:squarederror",
         "max_depth": 5,
@@ -370,7 +371,7 @@ def test_the_chosen_model_is_no_worse_than_the_abalone_sample_of_aws(abalone: Jo
         "subsample": 0.7,
         "nthread": 1,
     }
-    booster = xgboost.train(sample, xgboost.DMatrix(part["features"], part["target"]), 50)
+    booster = xgboost.train(sample, xgboost.DMatrix(train.features, train.target), 50)
     with tarfile.open(abalone.model) as archive:
         archive.extractall(tmp_path, filter="data")
     served = inference.model_fn(str(tmp_path))

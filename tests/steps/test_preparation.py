@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import dataset as datasets
 import features
 import inference
 import numpy as np
@@ -161,8 +162,7 @@ def test_csv_and_parquet_and_many_files_give_the_same_parts(tmp_path: Path) -> N
         parquet.write_table(pa.table({column: values[part] for column, values in columns.items()}), many / "data" / f"{name}.parquet")
     settings_file = write_specification(many / "specification.json", HOUSES)
     prepare.main(["--data", str(many / "data"), "--output", str(many / "out"), "--specification", str(settings_file)])
-    for name in ("features", "target"):
-        np.testing.assert_array_equal(np.load(one / "train" / f"{name}.npy"), np.load(many / "out" / "train" / f"{name}.npy"))
+    assert (one / "train" / "shard-00000.npz").read_bytes() == (many / "out" / "train" / "shard-00000.npz").read_bytes()
 
 
 MEMBERS = DataSet(
@@ -207,9 +207,8 @@ def test_one_table_is_prepared_alike_however_it_is_written(tmp_path: Path) -> No
         prepared(tmp_path / "person", person, MEMBERS),
     ]
     for name in (
-        "train/features.npy",
-        "train/target.npy",
-        "validation/features.npy",
+        "train/shard-00000.npz",
+        "validation/shard-00000.npz",
         "preparation/preparation.json",
         "preparation/statistics.json",
     ):
@@ -258,7 +257,7 @@ def test_a_table_of_few_different_rows_has_every_class_on_every_side_and_the_sha
     out = prepared(tmp_path, words(), WORDS, split=Split(salt=salt))
     classes = as_json(out / "preparation" / "preparation.json")["classes"]
     for part in ("train", "validation"):
-        assert set(np.load(out / part / "target.npy")) == set(range(len(classes)))
+        assert set(datasets.load(out / part)[0].target) == set(range(len(classes)))
     test = parquet.read_table(out / "test" / "test.parquet")
     assert set(test["kind"].to_pylist()) == set(classes) == {"apple", "pear", "plum", "quince"}
     assert test.num_rows == pytest.approx(0.15 * 900, rel=0.1)
@@ -318,8 +317,8 @@ def test_dropping_outliers_drops_training_rows_only(tmp_path: Path) -> None:
     columns["area"][::10] = [990.0] * 20
     clipped = prepared(tmp_path / "clip", columns)
     dropped = prepared(tmp_path / "drop", columns, outlier_action="drop")
-    assert len(np.load(dropped / "train" / "target.npy")) < len(np.load(clipped / "train" / "target.npy"))
-    assert len(np.load(dropped / "validation" / "target.npy")) == len(np.load(clipped / "validation" / "target.npy"))
+    assert len(datasets.load(dropped / "train")[0].target) < len(datasets.load(clipped / "train")[0].target)
+    assert len(datasets.load(dropped / "validation")[0].target) == len(datasets.load(clipped / "validation")[0].target)
 
 
 @pytest.mark.thorough  # scikit-learn takes seconds to import
@@ -370,14 +369,16 @@ def test_selecting_features_keeps_the_informative_ones(tmp_path: Path) -> None:
 
 def test_weights_balance_classes_and_reweigh_the_facet(tmp_path: Path) -> None:
     out = prepared(tmp_path, loans(), LOANS, reweigh_facet=True)
-    weight, target = np.load(out / "train" / "weight.npy"), np.load(out / "train" / "target.npy")
-    in_a = np.load(out / "train" / "features.npy")[:, as_json(out / "preparation" / "preparation.json")["outputs"].index("group=a")] == 1
+    train, about = datasets.load(out / "train")
+    weight, target = train.weight, train.target
+    in_a = train.features[:, about["columns"].index("group=a")] == 1
     shares = [np.average(target[mask], weights=weight[mask]) for mask in (in_a, ~in_a)]
     assert shares[0] == pytest.approx(shares[1])
     assert np.average(target[in_a]) > np.average(target[~in_a]) + 0.05
     assert weight.mean() == pytest.approx(1.0)
     balanced = prepared(tmp_path / "balanced", loans(), LOANS, balance_classes=True)
-    weight, target = np.load(balanced / "train" / "weight.npy"), np.load(balanced / "train" / "target.npy")
+    train, _ = datasets.load(balanced / "train")
+    weight, target = train.weight, train.target
     assert weight[target == 1].sum() == pytest.approx(weight[target == 0].sum())
 
 

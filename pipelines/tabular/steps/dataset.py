@@ -1,21 +1,28 @@
 """The table as typed columns: what `features.py` prepares and what a model learns.
 
 Input: a `Table` that keeps the contract. Output: `Rows`, which can be cut into parts; and the prepared parts on disk,
-as NumPy files that training reads without pandas or pyarrow. Next: `prepare.py`.
+as shards that training reads one at a time (shard_file.py). Next: `prepare.py`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
+import shard_file
 from failure import BadInput
 from features import Floats, Labels, Matrix
 from numpy.typing import NDArray
+
+ABOUT_FILE = "about.json"
+SHARD_FILE = "shard-{:05d}.npz"
+#: A shard of 24 columns takes 13 MB, one of 220 columns 115 MB in memory. A smaller part is one shard.
+ROWS_PER_SHARD = 131_072
 
 
 @dataclass(frozen=True)
@@ -53,23 +60,96 @@ class Part:
     target: Floats
     weight: Floats
 
+    def cut(self, first: int, end: int | None = None) -> Part:
+        """The rows from `first` to before `end`, as views."""
+        return Part(self.features[first:end], self.target[first:end], self.weight[first:end])
 
-def save(part: Part, folder: Path, about: dict[str, Any]) -> None:
-    """Writes `features.npy`, `target.npy`, `weight.npy` and `about.json` (problem, metrics, classes, column names)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("features", "target", "weight"):
-        np.save(folder / f"{name}.npy", getattr(part, name), allow_pickle=False)
-    (folder / "about.json").write_text(json.dumps(about, sort_keys=True), encoding="utf-8")
+
+class PartWriter:
+    """Writes a part as a folder of shards, however the rows come: equal rows in equal order give equal files.
+
+    `about`: problem, metrics, classes, column names. `about.json` adds the counts, and is written last: a folder without it is no part.
+    """
+
+    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._about = folder, about
+        self._waiting = [Part(np.empty((0, len(about["columns"])), dtype=np.float32), np.empty(0), np.empty(0))]
+        self._rows = self._shards = 0
+
+    def append(self, features: Matrix, target: Floats, weight: Floats) -> None:
+        """Rows that follow those before. Their arrays may be changed afterwards."""
+        given = Part(features, target, weight)
+        while len(given.target) >= (room := ROWS_PER_SHARD - sum(len(part.target) for part in self._waiting)):
+            self._waiting.append(given.cut(0, room))
+            self._write()
+            given = given.cut(room)
+        if len(given.target):
+            self._waiting.append(Part(given.features.copy(), given.target.copy(), given.weight.copy()))
+
+    def close(self) -> None:
+        """Writes the rest, at least one shard. Not called when something failed: what is there is no part then."""
+        if self._waiting or not self._shards:
+            self._write()
+        counts = {"rows": self._rows, "shards": self._shards}
+        (self._folder / ABOUT_FILE).write_text(json.dumps({**self._about, **counts}, sort_keys=True), encoding="utf-8")
+
+    def _write(self) -> None:
+        whole = _joined_parts(self._waiting)
+        shard_file.write(self._folder / SHARD_FILE.format(self._shards), whole.features, whole.target, whole.weight)
+        self._waiting, self._rows, self._shards = [], self._rows + len(whole.target), self._shards + 1
+
+
+class Shards:
+    """The shards of a part, read one at a time, as often as wanted. `about`: as in `about.json`."""
+
+    def __init__(self, folder: Path, about: Mapping[str, Any], numbers: range) -> None:
+        self.about = about
+        self._folder, self._numbers = folder, numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[Part]:
+        """Raises BadInput naming a file that is missing or broken."""
+        for number in self._numbers:
+            path = self._folder / SHARD_FILE.format(number)
+            try:
+                yield Part(*shard_file.read(path))
+            except (OSError, ValueError, KeyError, BadZipFile) as error:
+                raise BadInput(f"{self._folder.name}: {path.name} of {self.about['shards']} cannot be read ({error})") from None
+
+
+def save(part: Part, folder: Path, about: Mapping[str, Any]) -> None:
+    """A part that is in memory, through `PartWriter`."""
+    writer = PartWriter(folder, about)
+    writer.append(part.features, part.target, part.weight)
+    writer.close()
+
+
+def shards(folder: Path) -> Shards:
+    """What `PartWriter` wrote. Raises BadInput naming the folder."""
+    try:
+        about = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
+        return Shards(folder, about, range(about["shards"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInput(f"{folder.name}: no prepared rows ({error}); run prepare.py first") from None
 
 
 def load(folder: Path) -> tuple[Part, dict[str, Any]]:
-    """What `save` wrote. Raises BadInput naming the folder."""
-    try:
-        arrays = [np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("features", "target", "weight")]
-        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{folder.name}: no prepared rows ({error}); run prepare.py first") from None
-    return Part(*arrays), about
+    """All of a part at once, and its `about`. Raises BadInput as `shards` does."""
+    stored, end = shards(folder), 0
+    rows, columns = stored.about["rows"], len(stored.about["columns"])
+    whole = Part(np.empty((rows, columns), dtype=np.float32), np.empty(rows), np.empty(rows))
+    for part in stored:
+        begin, end = end, end + len(part.target)
+        for name in ("features", "target", "weight"):
+            getattr(whole, name)[begin:end] = getattr(part, name)
+    return whole, dict(stored.about)
+
+
+def _joined_parts(parts: Sequence[Part]) -> Part:
+    return Part(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "target", "weight")))
 
 
 def _joined(own: Labels, others: Labels) -> Labels:
