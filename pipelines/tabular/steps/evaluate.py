@@ -24,6 +24,7 @@ import archive
 import baseline
 import failure
 import numpy as np
+import resampling
 import served as serving
 from dataset import Part, Rows
 from decisions import Predictions
@@ -50,7 +51,6 @@ from evaluation.held_out import HeldOut, raw
 from failure import BadInput
 from measures import REPORTED
 from numpy.typing import NDArray
-from resampling import MOST_ROWS, drawn
 from served import Served
 from specification import Specification, load
 
@@ -184,7 +184,7 @@ def _sampled(rows: int) -> dict[str, int]:
     if rows <= behaviour.MOST_TEST_ROWS:
         return {}
     repeated = {"learning_curve": behaviour.MOST_TEST_ROWS, "robustness": behaviour.MOST_TEST_ROWS}
-    whole = dict.fromkeys(("intervals", "calibration", "groups"), min(rows, MOST_ROWS))
+    whole = dict.fromkeys(("intervals", "calibration", "groups"), min(rows, resampling.MOST_ROWS))
     return {"of": rows, **whole, **repeated, "attributions": behaviour.ATTRIBUTED_ROWS}
 
 
@@ -203,7 +203,7 @@ def _learned(options: argparse.Namespace) -> Learned:
     train, validation = Path(options.train), Path(options.validation)
     target, judged = prepared_rows.targets(train), len(prepared_rows.targets(validation))
     part = prepared_rows.at(train, yardsticks.learned_by_linear(len(target)))
-    return Learned(target, part, prepared_rows.at(validation, np.flatnonzero(drawn(judged, MOST_ROWS))))
+    return Learned(target, part, prepared_rows.at(validation, np.flatnonzero(resampling.sample(judged))))
 
 
 def _predicted(held: HeldOut, learned: Learned, specification: Specification, served: Served) -> tuple[Predictions, Predictions | None]:

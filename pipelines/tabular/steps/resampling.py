@@ -28,6 +28,11 @@ def drawn(rows: int, most: int) -> NDArray[np.bool_]:
     return chosen
 
 
+def sample(rows: int) -> NDArray[np.bool_]:
+    """Which rows stand for all where all would take hours: MOST_ROWS of them, or every one."""
+    return drawn(rows, MOST_ROWS)
+
+
 def resamples(rows: int, count: int = RESAMPLES, seed: int = SEED) -> Iterator[Floats]:
     """Blocks of bootstrap weights (resamples x rows)."""
     generator = np.random.default_rng(seed)

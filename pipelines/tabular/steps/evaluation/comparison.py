@@ -13,7 +13,7 @@ from dataset import Rows
 from decisions import Predictions
 from measures import METRICS, measure
 from numpy.typing import NDArray
-from resampling import MOST_ROWS, RESAMPLES, as_of_all, bootstrap, drawn, interval
+from resampling import RESAMPLES, as_of_all, bootstrap, interval, sample
 
 from evaluation.quality import GROUP_RESAMPLES, groups
 
@@ -25,10 +25,9 @@ def compare(
 ) -> dict[str, float | None]:
     """`gain`: how much better ours are (positive is better, in the metric's units), with its interval. `value`: theirs.
 
-    `p_not_worse`, `p_better`: the share of paired resamples (of MOST_ROWS rows at most) in which ours are at least as good, or better
-    (one-sided).
+    `p_not_worse`, `p_better`: the share of paired resamples in which ours are at least as good, or better (one-sided).
     """
-    sign, rows = 1.0 if more_is_better else -1.0, drawn(len(target), MOST_ROWS)
+    sign, rows = 1.0 if more_is_better else -1.0, sample(len(target))
     answers, own, others = target[rows], ours.take(rows), theirs.take(rows)
 
     def gain(weight: Floats) -> Floats:

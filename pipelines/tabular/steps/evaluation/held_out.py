@@ -1,7 +1,7 @@
 """The test rows, however many there are: read from test.parquet a batch at a time, so that memory holds a batch and some bytes a row.
 
 Input: the folder that `prepare.py` wrote and the served version. Output: what a function says of every row; and `sample`, whole rows for
-what would take hours or gigabytes of all of them: every row, or MOST_ROWS of more, drawn with a fixed seed. Used by `evaluate.py`.
+what would take hours or gigabytes of all of them: every row, or the sample of more that resamples are drawn from. Used by `evaluate.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataset import Rows
 from features import stack
 from numpy.typing import NDArray
 from pyarrow import parquet
-from resampling import MOST_ROWS, drawn
+from resampling import sample
 from served import Served
 
 Floats = NDArray[np.float64]
@@ -67,7 +67,7 @@ class HeldOut:
 def read(folder: Path, served: Served) -> HeldOut:
     file = folder / "test.parquet"
     target = np.empty(parquet.read_metadata(file).num_rows)
-    in_sample, kept, begin = drawn(len(target), MOST_ROWS), [], 0
+    in_sample, kept, begin = sample(len(target)), [], 0
     for columns in _tables(file):
         end = begin + columns.num_rows
         target[begin:end] = _answers(columns, served)

@@ -6,7 +6,6 @@ Input: a folder that `prepare.py` wrote. Output: arrays. Used by `evaluate.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import dataset
@@ -15,18 +14,14 @@ from dataset import Part
 from numpy.typing import NDArray
 
 
-def _parts(folder: Path) -> Iterator[Part]:
-    yield dataset.load(folder)[0]
-
-
 def targets(folder: Path) -> NDArray[np.float64]:
-    return np.concatenate([part.target for part in _parts(folder)])
+    return np.concatenate([part.target for part in dataset.shards(folder)])
 
 
 def at(folder: Path, places: NDArray[np.int64]) -> Part:
     """The rows at these places, counted from 0 through the part, which ascend."""
     found, begin = [], 0
-    for part in _parts(folder):
+    for part in dataset.shards(folder):
         end = begin + len(part.target)
         here = places[np.searchsorted(places, begin) : np.searchsorted(places, end)] - begin
         found.append([part.features[here], part.target[here], part.weight[here]])

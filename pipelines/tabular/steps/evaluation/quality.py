@@ -15,7 +15,7 @@ from dataset import Rows
 from decisions import Predictions
 from measures import METRICS, REPORTED, measure
 from numpy.typing import NDArray
-from resampling import MOST_ROWS, as_of_all, bootstrap, drawn, interval
+from resampling import as_of_all, bootstrap, interval, sample
 
 Floats = NDArray[np.float64]
 
@@ -28,8 +28,8 @@ MOST_CLASSES = 100
 
 
 def overall(problem: str, target: Floats, predicted: Predictions) -> dict[str, dict[str, float | None]]:
-    """SageMaker's metrics schema (value, standard_deviation) with the interval's ends beside it; of MOST_ROWS at most."""
-    names, rows = REPORTED[problem], drawn(len(target), MOST_ROWS)
+    """SageMaker's metrics schema (value, standard_deviation) with the interval's ends beside it; of a sample where rows are many."""
+    names, rows = REPORTED[problem], sample(len(target))
     answers, guesses = target[rows], predicted.take(rows)
     sampled = bootstrap({name: partial(METRICS[name], answers, guesses) for name in names}, len(answers))
     result = {}
