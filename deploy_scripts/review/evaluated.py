@@ -55,7 +55,7 @@ def groups(facts: Mapping[str, Any]) -> Section | None:
     headers = ("group", "test rows", facts["quality"]["metric"], "production", "difference")
     lines = ["A good average can hide a bad part."]
     if sampled := facts.get("sampled"):  # facts of before test rows were sampled do not have it
-        lines.append(f"On a sample of {sampled['groups']} of {sampled['of']} test rows.")
+        lines.append(f"On a sample of {sampled['rows']} of {sampled['of']} test rows.")
     return Section("For whom", lines, headers, rows) if rows else None
 
 

@@ -17,7 +17,7 @@ import resampling
 import served
 from dataset import Part
 from decisions import Predictions
-from evaluation import behaviour, charts, held_out, prepared_rows, quality
+from evaluation import charts, held_out, prepared_rows, quality
 from evaluation.comparison import compare
 
 from settings_schema import DataSet
@@ -88,18 +88,9 @@ def test_of_more_rows_than_are_resampled_the_values_are_of_all_and_the_rest_says
 ) -> None:
     whole = evaluated(journey, tmp_path / "whole")["evaluation.json"]
     monkeypatch.setattr(resampling, "MOST_ROWS", 20)
-    monkeypatch.setattr(behaviour, "MOST_TEST_ROWS", 15)
     sampled = evaluated(journey, tmp_path / "sampled")["evaluation.json"]
     rows = whole["rows"]["test"]
-    assert sampled["sampled"] == {
-        "of": rows,
-        "intervals": 20,
-        "calibration": 20,
-        "groups": 20,
-        "learning_curve": 15,
-        "robustness": 15,
-        "attributions": 100,
-    }
+    assert sampled["sampled"] == {"rows": 20, "of": rows}
     schema = next(name for name in whole if name.endswith("_metrics"))
     for name, metric in sampled[schema].items():
         assert metric.get("value") == whole[schema][name].get("value")

@@ -180,12 +180,8 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
 
 
 def _sampled(rows: int) -> dict[str, int]:
-    """`of` how many test rows, and on how many of them each part of the evidence is that is not on all; empty where they are few."""
-    if rows <= behaviour.MOST_TEST_ROWS:
-        return {}
-    repeated = {"learning_curve": behaviour.MOST_TEST_ROWS, "robustness": behaviour.MOST_TEST_ROWS}
-    whole = dict.fromkeys(("intervals", "calibration", "groups"), min(rows, resampling.MOST_ROWS))
-    return {"of": rows, **whole, **repeated, "attributions": behaviour.ATTRIBUTED_ROWS}
+    """On how many `rows` of how many test rows is what is not on all of them; empty where they are few."""
+    return {"rows": resampling.MOST_ROWS, "of": rows} if rows > resampling.MOST_ROWS else {}
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ RESAMPLES = 1000
 CONFIDENCE = 0.95
 SEED = 20
 LARGEST_BLOCK = 4_000_000  # weights held at once: 32 MB
-#: Rows that are resampled: of more, this many drawn at random, and what they show is scaled (`as_of_all`).
-MOST_ROWS = 200_000
+#: Rows that stand for all: of more, this many drawn at random. A thousand resamples of them for each metric and comparison take minutes.
+MOST_ROWS = 50_000
 
 
 def drawn(rows: int, most: int) -> NDArray[np.bool_]:
@@ -29,7 +29,7 @@ def drawn(rows: int, most: int) -> NDArray[np.bool_]:
 
 
 def sample(rows: int) -> NDArray[np.bool_]:
-    """Which rows stand for all where all would take hours: MOST_ROWS of them, or every one."""
+    """Which rows stand for all where all would take too long: MOST_ROWS of them, or every one."""
     return drawn(rows, MOST_ROWS)
 
 

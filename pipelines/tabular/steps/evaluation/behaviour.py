@@ -28,8 +28,6 @@ Floats = NDArray[np.float64]
 ATTRIBUTED_ROWS = 100  # a deep forest takes 10 ms for each
 CURVE_SHARES = (0.1, 0.25, 0.5, 1.0)
 MOST_CURVE_ROWS = 50_000
-#: Test rows that the points of the learning curve and broken inputs are measured on: each asks for another prediction of them all.
-MOST_TEST_ROWS = 50_000
 TIMED_REQUESTS = 200
 SEED = 20
 
@@ -50,7 +48,6 @@ def learning_curve(train: Path, training_rows: int, validation: Part, rows: Rows
     order = np.random.default_rng(SEED).permutation(training_rows)[:MOST_CURVE_ROWS]
     places = np.sort(order)
     known = prepared_rows.at(train, places)
-    rows = _fewer(rows)
     test = served.prepare(*raw(rows, served))
     algorithm = algorithms.find(served.version["algorithm"])
     hyperparameters = {name: str(value) for name, value in served.version["hyperparameters"].items()}
@@ -75,7 +72,6 @@ def learning_curve(train: Path, training_rows: int, validation: Part, rows: Rows
 
 def robustness(rows: Rows, served: Served) -> list[dict[str, Any]]:
     """The metric when one column is missing in every row, or (numeric) shifted by one standard deviation of the test rows."""
-    rows = _fewer(rows)
     numeric, categorical = raw(rows, served)
     metric = served.about["metric"]
 
@@ -93,10 +89,6 @@ def robustness(rows: Rows, served: Served) -> list[dict[str, Any]]:
         gone[index] = ([None], np.zeros(rows.count, dtype=np.int64))
         results.append({"column": name, "missing": measured(numeric, gone), "shifted": None})
     return results
-
-
-def _fewer(rows: Rows) -> Rows:
-    return rows.take(drawn(rows.count, MOST_TEST_ROWS))
 
 
 def latency(body: str, served: Served) -> dict[str, float]:
