@@ -30,7 +30,7 @@ from build_scripts.step_modules import STEPS
 from pipelines.tabular.specification import specification_json
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "evaluation.json"
-LEARNED_ROWS = 200_000
+LEARNED_ROWS = 100_000
 TRIALS = {"gradient_boosting": ("--num_round", "100", "--max_depth", "6"), "linear": ("--lambda", "1.0")}
 INPUTS = ("model", "choice", "train", "validation", "test", "preparation")
 MOST_GB = 1.5
