@@ -30,7 +30,7 @@ def written(folder: Path, part: Part, sizes: list[int]) -> Path:
     """The rows, given in pieces of these sizes."""
     writer, begin = PartWriter(folder, {"columns": COLUMNS, "problem": "regression"}), 0
     for size in sizes:
-        piece = part.cut(begin, begin + size)
+        piece = part.cut(slice(begin, begin + size))
         given = Part(piece.features.copy(), piece.target.copy(), piece.weight.copy())
         writer.append(given.features, given.target, given.weight)
         given.features[:] = 7  # the caller's array is the caller's
@@ -63,7 +63,7 @@ def test_shards_do_not_depend_on_how_the_rows_came_and_come_back_bit_for_bit(tmp
 @pytest.mark.usefixtures("tens")
 def test_a_full_last_shard_is_followed_by_no_empty_one_and_no_rows_are_one_empty_shard(tmp_path: Path) -> None:
     assert len(dataset.shards(written(tmp_path / "full", rows(20, sparse=False), [20]))) == 2
-    none = written(tmp_path / "none", rows(1, sparse=False).cut(0, 0), [])
+    none = written(tmp_path / "none", rows(1, sparse=False).cut(slice(0)), [])
     assert [shard.features.shape for shard in dataset.shards(none)] == [(0, len(COLUMNS))]
 
 

@@ -60,6 +60,17 @@ import os, pathlib
 pathlib.Path(os.environ["SM_OUTPUT_DIR"], "failure").write_text("target column rings is constant")
 raise SystemExit(3)
 """
+#: Each host leaves a file of its own; the second one dies where that is asked for, and the others would go on for ten minutes.
+HOSTS = """
+import json, os, pathlib, signal, sys, time
+config = json.loads(pathlib.Path(os.environ["SM_INPUT_CONFIG_DIR"], "resourceconfig.json").read_text())
+host = os.environ["SM_CURRENT_HOST"]
+seen = {"config": config, "hosts": json.loads(os.environ["SM_HOSTS"]), "interface": os.environ["SM_NETWORK_INTERFACE_NAME"]}
+seen["train"] = sorted(os.listdir(os.environ["SM_CHANNEL_TRAIN"]))
+pathlib.Path(os.environ["SM_MODEL_DIR"], host + ".json").write_text(json.dumps(seen))
+if "--dies" in sys.argv:
+    os.kill(os.getpid(), signal.SIGKILL) if host == "algo-2" else time.sleep(600)
+"""
 SLEEP = "import time\nprint('sleeping', flush=True)\ntime.sleep(60)\n"
 GROW = """
 import pathlib, sys, time
@@ -70,7 +81,7 @@ time.sleep(60)
 
 @pytest.fixture(scope="module")
 def sagemaker(account: Account) -> Any:
-    scripts = {"see.py": SEE, "train.py": TRAIN, "fail.py": FAIL_TRAIN, "sleep.py": SLEEP, "grow.py": GROW}
+    scripts = {"hosts.py": HOSTS, "see.py": SEE, "train.py": TRAIN, "fail.py": FAIL_TRAIN, "sleep.py": SLEEP, "grow.py": GROW}
     small.publish(account.client("s3"), scripts)
     return account.client("sagemaker")
 
@@ -150,6 +161,31 @@ def test_a_training_script_finds_the_script_mode_contract(sagemaker: Any, accoun
     assert seen["config"]["inputdataconfig.json"]["train"]["TrainingInputMode"] == "File"
     assert seen["config"]["resourceconfig.json"]["current_host"] == "algo-1"
     assert unpacked(small.read(account.client("s3"), artifact.replace("model.tar", "output.tar"))) == {"extra.txt": b"extra"}
+
+
+def of_hosts(count: int) -> dict[str, Any]:
+    resources = {"InstanceCount": count, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
+    return small.training_definition(ResourceConfig=resources)
+
+
+def test_each_instance_of_a_training_job_is_a_container_with_its_name_and_all_leave_one_model(sagemaker: Any, account: Account) -> None:
+    job = train(sagemaker, of_hosts(3), **small.script_mode("hosts.py"))
+    assert job["TrainingJobStatus"] == "Completed", job
+    written = unpacked(small.read(account.client("s3"), job["ModelArtifacts"]["S3ModelArtifacts"]))
+    names = ["algo-1", "algo-2", "algo-3"]
+    assert sorted(written) == [f"{name}.json" for name in names]
+    for name in names:
+        seen = json.loads(written[f"{name}.json"])
+        assert (seen["config"]["current_host"], seen["config"]["hosts"], seen["hosts"]) == (name, names, names)
+        assert seen["config"]["instance_groups"][0]["hosts"] == names
+        assert seen["interface"] == seen["config"]["network_interface_name"]
+        assert seen["train"] == ["one.csv", "two.csv"]
+
+
+def test_a_host_that_dies_fails_the_job_by_its_name_and_ends_the_others(sagemaker: Any) -> None:
+    job = train(sagemaker, of_hosts(3), **small.script_mode("hosts.py"), dies="")
+    assert job["TrainingJobStatus"] == "Failed", job
+    assert job["FailureReason"].startswith("AlgorithmError: algo-2: ExecuteUserScriptError"), job["FailureReason"]
 
 
 def test_metrics_are_the_last_values_that_the_patterns_find(sagemaker: Any) -> None:

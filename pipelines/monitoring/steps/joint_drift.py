@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from dataset import Rows
 from features import Floats, Matrix
+from light_xgboost import xgboost
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
-from trees import xgboost
 
 #: Of the windows in which nothing has drifted, the share in which this may alarm (`drift.py` has its own).
 FALSE_ALARMS = 0.002

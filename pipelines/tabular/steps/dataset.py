@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
@@ -52,17 +52,40 @@ class Rows:
         return [distinct[code] for code in codes.tolist()]
 
 
+class Batches(Protocol):
+    """What an algorithm learns from: prepared rows that are read a batch at a time, as often as wanted."""
+
+    @property
+    def rows(self) -> int: ...
+
+    @property
+    def columns(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Part]: ...
+
+
 @dataclass(frozen=True)
 class Part:
-    """Prepared rows: float32 features (rows x columns), float64 target and weight."""
+    """Prepared rows: float32 features (rows x columns), float64 target and weight. As `Batches` it is one."""
 
     features: Matrix
     target: Floats
     weight: Floats
 
-    def cut(self, first: int, end: int | None = None) -> Part:
-        """The rows from `first` to before `end`, as views."""
-        return Part(self.features[first:end], self.target[first:end], self.weight[first:end])
+    @property
+    def rows(self) -> int:
+        return len(self.target)
+
+    @property
+    def columns(self) -> int:
+        return int(self.features.shape[1])
+
+    def __iter__(self) -> Iterator[Part]:
+        yield self
+
+    def cut(self, taken: slice) -> Part:
+        """Some of the rows, as views."""
+        return Part(self.features[taken], self.target[taken], self.weight[taken])
 
 
 class PartWriter:
@@ -80,11 +103,11 @@ class PartWriter:
     def append(self, features: Matrix, target: Floats, weight: Floats) -> None:
         """Rows that follow those before. Their arrays may be changed afterwards."""
         given = Part(features, target, weight)
-        while len(given.target) >= (room := ROWS_PER_SHARD - sum(len(part.target) for part in self._waiting)):
-            self._waiting.append(given.cut(0, room))
+        while given.rows >= (room := ROWS_PER_SHARD - sum(part.rows for part in self._waiting)):
+            self._waiting.append(given.cut(slice(room)))
             self._write()
-            given = given.cut(room)
-        if len(given.target):
+            given = given.cut(slice(room, None))
+        if given.rows:
             self._waiting.append(Part(given.features.copy(), given.target.copy(), given.weight.copy()))
 
     def close(self) -> None:
@@ -97,15 +120,24 @@ class PartWriter:
     def _write(self) -> None:
         whole = _joined_parts(self._waiting)
         shard_file.write(self._folder / SHARD_FILE.format(self._shards), whole.features, whole.target, whole.weight)
-        self._waiting, self._rows, self._shards = [], self._rows + len(whole.target), self._shards + 1
+        self._waiting, self._rows, self._shards = [], self._rows + whole.rows, self._shards + 1
 
 
 class Shards:
-    """The shards of a part, read one at a time, as often as wanted. `about`: as in `about.json`."""
+    """The shards of a part, or some of them, read one at a time, as often as wanted. `about`: as in `about.json`."""
 
-    def __init__(self, folder: Path, about: Mapping[str, Any], numbers: range) -> None:
+    def __init__(self, folder: Path, about: Mapping[str, Any], numbers: range, taken: slice = slice(None)) -> None:
         self.about = about
-        self._folder, self._numbers = folder, numbers
+        self._folder, self._numbers, self._taken = folder, numbers, taken
+
+    @property
+    def rows(self) -> int:
+        """Of some of the shards: about so many, all but the last of a part being full."""
+        return int(self.about["rows"] * len(self._numbers) / self.about["shards"] / (self._taken.step or 1))
+
+    @property
+    def columns(self) -> int:
+        return len(self.about["columns"])
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -115,9 +147,23 @@ class Shards:
         for number in self._numbers:
             path = self._folder / SHARD_FILE.format(number)
             try:
-                yield Part(*shard_file.read(path))
+                yield Part(*shard_file.read(path)).cut(self._taken)
             except (OSError, ValueError, KeyError, BadZipFile) as error:
                 raise BadInput(f"{self._folder.name}: {path.name} of {self.about['shards']} cannot be read ({error})") from None
+
+    def share(self, rank: int, hosts: int) -> Shards:
+        """Those of one host among several, in a row. Raises BadInput for more hosts than shards."""
+        count = len(self)
+        if hosts > count:
+            raise BadInput(
+                f"{self._folder.name}: {self.about['rows']:,} rows are {count} shard{'s' * (count > 1)} of at most {ROWS_PER_SHARD:,}, and "
+                f"{hosts} instances are to share them; allowed: 1 to {count} (TrainingInstanceCount)"
+            )
+        return Shards(self._folder, self.about, self._numbers[count * rank // hosts : count * (rank + 1) // hosts])
+
+    def every(self, rank: int, hosts: int) -> Shards:
+        """One row of `hosts`, of every shard: a share of what may be less than a shard for each."""
+        return Shards(self._folder, self.about, self._numbers, slice(rank, None, hosts))
 
 
 def save(part: Part, folder: Path, about: Mapping[str, Any]) -> None:
@@ -142,7 +188,7 @@ def load(folder: Path) -> tuple[Part, dict[str, Any]]:
     rows, columns = stored.about["rows"], len(stored.about["columns"])
     whole = Part(np.empty((rows, columns), dtype=np.float32), np.empty(rows), np.empty(rows))
     for part in stored:
-        begin, end = end, end + len(part.target)
+        begin, end = end, end + part.rows
         for name in ("features", "target", "weight"):
             getattr(whole, name)[begin:end] = getattr(part, name)
     return whole, dict(stored.about)

@@ -18,6 +18,7 @@ from pathlib import Path
 import algorithms
 import dataset
 import failure
+import hosts
 import numpy as np
 import prediction_shares
 import tuner_contract
@@ -42,15 +43,22 @@ def main(argv: list[str]) -> None:
     """Fits, measures and saves. Raises BadInput."""
     options, rest = parser().parse_known_args(argv)
     hyperparameters = _pairs(rest)
-    train, about = dataset.load(Path(options.train))
-    validation, _ = dataset.load(Path(options.validation))
-    model = algorithms.find(options.algorithm).fit(train, validation, about, hyperparameters)
-    scores = model.predict(validation.features)
+    all_hosts = hosts.of_job()
+    train, validation = dataset.shards(Path(options.train)), dataset.shards(Path(options.validation))
+    about, place = train.about, (all_hosts.rank, all_hosts.count)
+    own, judged = (train, validation) if all_hosts.count == 1 else (train.share(*place), validation.every(*place))
+    with hosts.together(all_hosts):
+        model = algorithms.find(options.algorithm).fit(own, judged, about, hyperparameters)
+    if not all_hosts.is_first:
+        print(f"{all_hosts.current} trained with {all_hosts.names[0]}, which writes the model")
+        return
+    scores = np.concatenate([model.predict(part.features) for part in validation])
+    truth = np.concatenate([part.target for part in validation])
     diverged = BadInput(f"{options.algorithm} diverged with {hyperparameters}; narrow its ranges in the model's file")
     if not np.all(np.isfinite(scores)):
         raise diverged
-    threshold = fit_threshold(about["decision_metric"], validation.target, scores) if about["problem"] == "binary" else None
-    value = measure(about["metric"], validation.target, Predictions.of(scores, threshold))
+    threshold = fit_threshold(about["decision_metric"], truth, scores) if about["problem"] == "binary" else None
+    value = measure(about["metric"], truth, Predictions.of(scores, threshold))
     if not math.isfinite(value):
         raise diverged
     folder = Path(options.model_dir)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from dataset import Part
+from dataset import Batches
 from failure import BadInput
 from numpy.typing import NDArray
 
@@ -35,7 +35,7 @@ class Model(Protocol):
 
 
 class Algorithm(Protocol):
-    def fit(self, train: Part, validation: Part | None, about: Mapping[str, Any], hyperparameters: Mapping[str, str]) -> Model: ...
+    def fit(self, train: Batches, validation: Batches | None, about: Mapping[str, Any], hyperparameters: Mapping[str, str]) -> Model: ...
 
     def load(self, folder: Path, about: Mapping[str, Any]) -> Model: ...
 

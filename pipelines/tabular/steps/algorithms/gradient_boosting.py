@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dataset import Part
-from trees import Trees, base_parameters, load, matrix_of, xgboost
+from dataset import Batches
+from light_xgboost import xgboost
+from matrices import binned
+from trees import Trees, base_parameters, load
 
 from algorithms import numbers
 
@@ -24,22 +26,24 @@ DEFAULTS = {
 }
 
 
-def fit(train: Part, validation: Part | None, about: Mapping[str, Any], hyperparameters: Mapping[str, str]) -> Trees:
+def fit(train: Batches, validation: Batches | None, about: Mapping[str, Any], hyperparameters: Mapping[str, str]) -> Trees:
     """`validation` None: all rounds are kept. The rounds in force are in `settings["num_round"]`."""
     given = numbers(hyperparameters, DEFAULTS, "gradient_boosting")
     rounds, patience = given["num_round"], given["early_stopping_rounds"]
     own = {name: value for name, value in given.items() if name not in ("num_round", "early_stopping_rounds")}
     parameters = {**base_parameters(about, train), **own}
+    judged = [] if validation is None else [validation]
+    with binned(train, *judged, threads=parameters["nthread"]) as made:
+        booster = xgboost.train(
+            parameters,
+            made[0],
+            rounds,
+            evals=[(other, "validation") for other in made[1:]],
+            early_stopping_rounds=patience if judged else None,
+            verbose_eval=False,
+        )
     if validation is None:
-        return Trees(xgboost.train(parameters, matrix_of(train), rounds, verbose_eval=False), given)
-    booster = xgboost.train(
-        parameters,
-        matrix_of(train),
-        rounds,
-        evals=[(matrix_of(validation), "validation")],
-        early_stopping_rounds=patience,
-        verbose_eval=False,
-    )
+        return Trees(booster, given)
     best = booster.best_iteration + 1
     kept = booster[:best]
     kept.set_attr(best_iteration=None, best_score=None)

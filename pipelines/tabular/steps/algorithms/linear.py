@@ -1,4 +1,4 @@
-"""Regularised linear models: ridge regression, or logistic regression for classes (scikit-learn), kept as JSON."""
+"""Regularised linear models: ridge regression, or logistic regression for classes, kept as JSON."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dataset import Part
+from dataset import Batches
 from numpy.typing import NDArray
 
 from algorithms import numbers
+from algorithms._linear_fit import logistic, ridge
 
 #: `lambda` is the strength of the L2 penalty. SageMaker's tuner wants `num_round` of every program; nothing is boosted here.
 DEFAULTS = {"lambda": 1.0, "num_round": 1}
@@ -66,20 +67,17 @@ class Linear:
         (folder / MODEL_FILE).write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
 
 
-def fit(train: Part, _validation: Part | None, about: Mapping[str, Any], hyperparameters: Mapping[str, str]) -> Linear:
-    from sklearn.linear_model import LogisticRegression, Ridge  # seconds to import, and not needed to serve
+def fit(train: Batches, _validation: Batches | None, about: Mapping[str, Any], hyperparameters: Mapping[str, str]) -> Linear:
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # ships no types
 
     given = numbers(hyperparameters, DEFAULTS, "linear")
-    if about["problem"] == "regression":
-        estimator = Ridge(alpha=given["lambda"], solver="cholesky")
-    else:
-        estimator = LogisticRegression(C=1 / given["lambda"], max_iter=2000)
     # One thread: how a product is divided among threads changes its last bits.
     with threadpool_limits(limits=1):
-        estimator.fit(train.features.astype(np.float64), train.target, sample_weight=train.weight)
-    coefficients = np.atleast_2d(estimator.coef_).T
-    return Linear(coefficients, np.atleast_1d(estimator.intercept_), train.features.mean(axis=0, dtype=np.float64), about, given)
+        if about["problem"] == "regression":
+            fitted = ridge(train, given["lambda"])
+        else:
+            fitted = logistic(train, given["lambda"], len(about["classes"]))
+    return Linear(*fitted, about, given)
 
 
 def load(folder: Path, about: Mapping[str, Any]) -> Linear:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dataset import Part
-from trees import Trees, base_parameters, load, matrix_of, xgboost
+from dataset import Batches
+from light_xgboost import xgboost
+from matrices import binned
+from trees import Trees, base_parameters, load
 
 from algorithms import numbers
 
@@ -22,7 +24,7 @@ DEFAULTS = {
 }
 
 
-def fit(train: Part, _validation: Part | None, about: Mapping[str, Any], hyperparameters: Mapping[str, str]) -> Trees:
+def fit(train: Batches, _validation: Batches | None, about: Mapping[str, Any], hyperparameters: Mapping[str, str]) -> Trees:
     """One boosting round of many parallel trees, each on its own rows and split columns ("Random Forests in XGBoost", XGBoost docs)."""
     given = numbers(hyperparameters, DEFAULTS, "random_forest")
     parameters = {
@@ -31,4 +33,5 @@ def fit(train: Part, _validation: Part | None, about: Mapping[str, Any], hyperpa
         "lambda": 1e-5,  # the value of XGBRFRegressor: leaves hold plain means
         **{name: value for name, value in given.items() if name != "num_round"},
     }
-    return Trees(xgboost.train(parameters, matrix_of(train), given["num_round"], verbose_eval=False), given)
+    with binned(train, threads=parameters["nthread"]) as made:
+        return Trees(xgboost.train(parameters, made[0], given["num_round"], verbose_eval=False), given)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from light_xgboost import xgboost
 from numpy.typing import NDArray
-from trees import xgboost
 
 Floats = NDArray[np.float64]
 

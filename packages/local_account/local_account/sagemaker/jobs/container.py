@@ -20,14 +20,23 @@ from typing import Any
 _OPT_ML = re.compile(r"(?<![\w.-])(?:(?<!/)|(?<=://))/opt/ml(?=/|$|[^\w.-])")
 
 HOST = "algo-1"
+#: All containers are on this machine, which knows none by its name.
+NETWORK_INTERFACE = "lo"
+
+
+def host_names(count: int) -> tuple[str, ...]:
+    """Of the instances of a job."""
+    return tuple(f"algo-{number + 1}" for number in range(count))
 
 
 @dataclass(frozen=True)
 class Container:
-    """`root` stands for the container's `/`. A job has one instance here."""
+    """`root` stands for the container's `/`. A processing job has one instance here, a training job as many as it asks for."""
 
     root: Path
     instance_type: str = "ml.m5.large"
+    host: str = HOST
+    hosts: tuple[str, ...] = (HOST,)
 
     def path(self, container_path: str) -> Path:
         """Where a path of the container is on this machine. Paths outside `/opt/ml` are kept below the root, too."""
@@ -59,21 +68,26 @@ class Container:
 
     def resource_config(self) -> dict[str, Any]:
         return {
-            "current_host": HOST,
-            "hosts": [HOST],
+            "current_host": self.host,
+            "hosts": self.hosts,
             "current_instance_type": self.instance_type,
             "current_group_name": "homogeneousCluster",
-            "instance_groups": [{"instance_group_name": "homogeneousCluster", "instance_type": self.instance_type, "hosts": [HOST]}],
-            "network_interface_name": "lo",
+            "instance_groups": [{"instance_group_name": "homogeneousCluster", "instance_type": self.instance_type, "hosts": self.hosts}],
+            "network_interface_name": NETWORK_INTERFACE,
         }
+
+    def name_if_several(self, said: str) -> str:
+        """What a container says, after its name where the job has others."""
+        return f"{self.host}: {said}" if len(self.hosts) > 1 else said
 
 
 def base_environment(container: Container, region: str, extra: Mapping[str, Any]) -> dict[str, str]:
     """Variables that every kind of container has, and the job's own, localised."""
     return {
         "AWS_REGION": region,
-        "SM_CURRENT_HOST": HOST,
-        "SM_HOSTS": json.dumps([HOST]),
+        "SM_CURRENT_HOST": container.host,
+        "SM_HOSTS": json.dumps(container.hosts),
+        "SM_NETWORK_INTERFACE_NAME": NETWORK_INTERFACE,
         "SM_NUM_CPUS": str(os.cpu_count() or 1),
         "SM_NUM_GPUS": "0",
         "SM_RESOURCE_CONFIG": json.dumps(container.resource_config()),

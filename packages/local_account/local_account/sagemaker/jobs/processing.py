@@ -51,7 +51,7 @@ class ProcessingJobs(JobService):
             data.fetch(data.find(source["S3Uri"]), container.path(folder))
         self.jobs.change(job, ProcessingStartTime=now())
         max_seconds = description["StoppingCondition"]["MaxRuntimeInSeconds"]
-        code = self.runner.run(job, self._launch(container, description), role, max_seconds)
+        _, code = self.runner.run(job, [self._launch(container, description)], role, max_seconds)
         self.jobs.change(job, ExitMessage=container.read_message(_MESSAGE, 1024) or None)
         if code:
             raise JobFailedError(failure_reason(container, _MESSAGE, code, job.log_path))

@@ -78,24 +78,30 @@ class Runner:
         if job.stop_requested.is_set() or self.context.stopping.is_set():
             raise JobStoppedError("stopped by a request")
 
-    def run(self, job: Job, launch: Launch, role: Role, max_seconds: float | None, look: Callable[[], None] = lambda: None) -> int:
-        """Run to the end as `role`, whose credentials an isolated container does not get, and return the exit code.
+    def run(
+        self, job: Job, launches: Sequence[Launch], role: Role, max_seconds: float | None, look: Callable[[], None] = lambda: None
+    ) -> tuple[Launch, int]:
+        """Run all to the end as `role`, whose credentials an isolated container does not get; one that fails ends the others.
 
-        `look` is called a few times a second. Raises JobStoppedError if the job was stopped or ran longer than `max_seconds`,
-        JobFailedError if it could not start.
+        Returns that one, else the first, with its exit code. `look` is called a few times a second. Raises JobStoppedError if the job was
+        stopped or ran longer than `max_seconds`, JobFailedError if it could not start.
         """
-        process = self._start(job, launch, role)
+        processes: list[RunningProcess] = []
         deadline = time.monotonic() + max_seconds if max_seconds else float("inf")
         try:
-            while (code := process.wait(_POLL_SECONDS)) is None:
+            processes += (self._start(job, launch, role) for launch in launches)
+            while True:
+                codes = [process.wait(_POLL_SECONDS / len(processes)) for process in processes]
                 look()
+                failed = [(launch, code) for launch, code in zip(launches, codes, strict=True) if code]
+                if failed or None not in codes:
+                    return failed[0] if failed else (launches[0], 0)
                 self.check(job)
                 if time.monotonic() > deadline:
                     raise JobStoppedError(f"MaxRuntimeExceeded: the job ran longer than its MaxRuntimeInSeconds of {max_seconds:g}")
-            look()
-            return code
         finally:
-            process.stop(_GRACE_SECONDS if job.stop_requested.is_set() else 0)
+            for process in processes:
+                process.stop(_GRACE_SECONDS if job.stop_requested.is_set() else 0)
 
     def _start(self, job: Job, launch: Launch, role: Role) -> RunningProcess:
         command, credentials = resolve(launch.command), None if launch.isolated else role.credentials
@@ -181,7 +187,7 @@ def failure_reason(container: Container, message_path: str, exit_code: int, log_
     The script says it in `message_path`; if it did not, the last line of its log is taken.
     """
     message = container.read_message(message_path) or last_line(log_path) or "the script wrote nothing"
-    return algorithm_error(" ".join(message.split()), exit_code, log_path)
+    return algorithm_error(container.name_if_several(" ".join(message.split())), exit_code, log_path)
 
 
 def algorithm_error(message: str, exit_code: int, log_path: Path) -> str:

@@ -6,7 +6,7 @@ import io
 import re
 import shutil
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from local_account.errors import InvalidError
 from local_account.roles import require_sagemaker_role
 from local_account.sagemaker import program
 from local_account.sagemaker.jobs import first_party, isolation, metrics, script_mode
-from local_account.sagemaker.jobs.container import Container, base_environment
+from local_account.sagemaker.jobs.container import Container, base_environment, host_names
 from local_account.sagemaker.jobs.record import DEFAULT_MAX_SECONDS, DEFAULT_STOPPING_CONDITION, TRAINING, Job, JobFailedError, now
 from local_account.sagemaker.jobs.running import JobService, Launch, algorithm_error, failure_reason
 from local_account.sagemaker.jobs.s3_data import S3Data, pack, split
@@ -56,21 +56,21 @@ class TrainingJobs(JobService):
     def work(self, job: Job) -> None:
         description = job.describe()
         self._phase(job, "Downloading", "Downloading the input data and the code")
-        container, log = Container(job.working_directory, description["ResourceConfig"]["InstanceType"]), job.log_path
-        role = self.role(job)
-        data = S3Data(role)
-        launch = self._prepare(data, description, container, log)
+        resources, role, log = description["ResourceConfig"], self.role(job), job.log_path
+        data, hosts = S3Data(role), host_names(resources["InstanceCount"])
+        containers = [Container(job.working_directory / host, resources["InstanceType"], host, hosts) for host in hosts]
+        launches = [self._prepare(data, description, container, log) for container in containers]
         self._phase(job, "Training", "The training script runs")
         self.jobs.change(job, TrainingStartTime=now())
         max_seconds = description["StoppingCondition"].get("MaxRuntimeInSeconds")
         try:
-            code = self.runner.run(job, launch, role, max_seconds, lambda: job.watch(job.log) if job.watch else None)
+            ended, code = self.runner.run(job, launches, role, max_seconds, lambda: job.watch(job.log) if job.watch else None)
         finally:  # SageMaker keeps what a stopped job had written
             self._phase(job, "Uploading", "Uploading the model")
-            self._upload(data, description, container)
+            self._upload(data, description, containers)
         if code:
-            self._require_own_entrypoint(description, log)
-            raise JobFailedError(failure_reason(container, _FAILURE, code, log))
+            self._require_own_entrypoint(description, ended.container, log)
+            raise JobFailedError(failure_reason(ended.container, _FAILURE, code, log))
 
     def _prepare(self, data: S3Data, description: Mapping[str, Any], container: Container, log: Path) -> Launch:
         channels = description.get("InputDataConfig", [])
@@ -109,13 +109,13 @@ class TrainingJobs(JobService):
         }
         return Launch(container, command, environment, container.path("/opt/ml/code"), isolated=isolation.is_wanted(description))
 
-    def _require_own_entrypoint(self, description: Mapping[str, Any], log: Path) -> None:
+    def _require_own_entrypoint(self, description: Mapping[str, Any], container: Container, log: Path) -> None:
         """Raises JobFailedError in the words of the toolkit, where that has run the script: it writes its reason over the script's."""
         if (description.get("AlgorithmSpecification") or {}).get("ContainerEntrypoint"):
             return
         said = script_mode.failed(script_mode.decoded(description.get("HyperParameters") or {}))
         script_mode.append_to_log(log, said)
-        raise JobFailedError(algorithm_error(said, 1, log))
+        raise JobFailedError(algorithm_error(container.name_if_several(said), 1, log))
 
     def _install(self, description: Mapping[str, Any], container: Container, environment: Mapping[str, str], log: Path) -> None:
         """Raises JobFailedError if the image could not install the program."""
@@ -157,15 +157,20 @@ class TrainingJobs(JobService):
                 "installs nothing: leave it out of the archive, and put packages that the image lacks into the image"
             )
 
-    def _upload(self, data: S3Data, description: Mapping[str, Any], container: Container) -> None:
+    def _upload(self, data: S3Data, description: Mapping[str, Any], containers: Sequence[Container]) -> None:
+        """What all containers wrote together ("How Amazon SageMaker AI Processes Training Output": their names should not clash)."""
         base = f"{description['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{description['TrainingJobName']}/output"
+        first, *others = containers
         for name, folder in (("model", "/opt/ml/model"), ("output", "/opt/ml/output/data")):
-            target = container.root / f"{name}.tar.gz"
-            if pack(container.path(folder), target):
+            for other in others:
+                shutil.copytree(other.path(folder), first.path(folder), dirs_exist_ok=True)
+            target = first.root / f"{name}.tar.gz"
+            if pack(first.path(folder), target):
                 data.upload_file(target, f"{base}/{name}.tar.gz", description["OutputDataConfig"].get("KmsKeyId"))
         checkpoints = description.get("CheckpointConfig")
         if checkpoints:
-            data.upload(container.path(checkpoints.get("LocalPath") or _CHECKPOINTS), checkpoints["S3Uri"])
+            for container in containers:
+                data.upload(container.path(checkpoints.get("LocalPath") or _CHECKPOINTS), checkpoints["S3Uri"])
 
     def _restore_checkpoints(self, data: S3Data, description: Mapping[str, Any], container: Container) -> None:
         checkpoints = description.get("CheckpointConfig")

@@ -60,7 +60,7 @@ class TransformJobs(JobService):
         isolated = isolation.is_wanted(Models.at(self.runner.context).describe(description))
         environment = {"PYTHONPATH": str(_PROJECT), **specification["environment"]}
         launch = Launch(container, command, environment, container.path("/opt/ml/model"), isolated=isolated)
-        code = self.runner.run(job, launch, role, None)
+        _, code = self.runner.run(job, [launch], role, None)
         if code:
             raise JobFailedError(failure_reason(container, _FAILURE, code, job.log_path))
         self._upload(data, container, specification["files"], description["TransformOutput"])
