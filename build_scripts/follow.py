@@ -3,7 +3,7 @@
     python -m build_scripts.follow --model abalone            its newest execution
     python -m build_scripts.follow --execution-arn arn:aws:sagemaker:...
 
-Used by run_pipeline.py --wait. Exit code 1 if the execution failed, with the step's reason.
+What it took and cost comes last (run_bill.py). Used by run_pipeline.py --wait. Exit code 1 if the execution failed, with the step's reason.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from build_scripts import run_bill
 from build_scripts.command_line import ProblemError, VerdictError, add_model_option, parser, read_settings, run
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.trial_logs import reason as reason_of_trials
-from settings_schema import ModelNames
+from settings_schema import ModelNames, Prices
 
 _POLL_SECONDS = 1.0
 _ENDED = ("Succeeded", "Failed", "Stopped")
 
 
-def follow(sagemaker: Any, arn: str, poll_seconds: float = _POLL_SECONDS, *, logs: Any = None) -> int:
-    """Print each step as it ends. Raises VerdictError with the reason if the execution fails.
+def follow(sagemaker: Any, arn: str, poll_seconds: float = _POLL_SECONDS, *, logs: Any = None, prices: Prices | None = None) -> int:
+    """Print each step as it ends, and with `prices` what all of them cost. Raises VerdictError with the reason if the execution fails.
 
     `logs`: the client for CloudWatch Logs, where the reason of a failed trial is.
     """
@@ -46,6 +47,8 @@ def follow(sagemaker: Any, arn: str, poll_seconds: float = _POLL_SECONDS, *, log
             running = ", ".join(step["StepName"] for step in steps if step["StepStatus"] == "Executing") or "waiting"
             status.update(f"{running} ({time.monotonic() - started:.0f} s)")
             time.sleep(poll_seconds)
+    for billed in run_bill.lines(sagemaker, steps, prices) if prices else ():
+        console.print(billed, markup=False)
     if execution["PipelineExecutionStatus"] != "Succeeded":
         raise VerdictError(failure(execution, steps, lambda search: reason_of_trials(sagemaker, logs, search) if logs else ""))
     return 0
@@ -139,7 +142,7 @@ def main(arguments: Sequence[str]) -> int:
     sagemaker, arn = place.client("sagemaker"), given.execution_arn
     if arn is None:
         arn = await_newest(sagemaker, place.client("codepipeline"), settings.model(given.model).names(settings.project))
-    return follow(sagemaker, arn, logs=place.client("logs"))
+    return follow(sagemaker, arn, logs=place.client("logs"), prices=settings.prices)
 
 
 if __name__ == "__main__":

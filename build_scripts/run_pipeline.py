@@ -25,6 +25,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from build_scripts import data_size
 from build_scripts.command_line import ProblemError, add_model_option, explain, parser, read_settings, run
 from build_scripts.define_pipeline import define, file_of
 from build_scripts.follow import follow, steps_of
@@ -32,8 +33,10 @@ from build_scripts.missing import found
 from build_scripts.objects import bucket_and_key, keys
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.publish import code_address, code_files, publish, published_code
+from build_scripts.run_estimate import Estimate, Instances, Run, estimate
 from build_scripts.step_modules import load
-from settings_schema import DataSet, Model
+from settings_schema import DataSet, Model, Prices
+from settings_schema.reading import Settings
 
 COMMIT_PREFIX = "commit "
 _LOOK_BACK = 20  # executions; more would mean twenty failures in a row
@@ -196,8 +199,10 @@ def is_deployed(cloudformation: Any, stack: str) -> bool:
 class Training:
     """One model's pipeline, as this commit makes it. `definition`: what define_pipeline.py wrote; None defines it now."""
 
-    def __init__(self, place: ProjectEnvironment, model: Model, definition: Path | None) -> None:
+    def __init__(self, place: ProjectEnvironment, model: Model, definition: Path | None, prices: Prices, *, looks: bool = False) -> None:
+        """`looks`: whoever starts it may read the data, as a person may and a build may not."""
         self._place, self._model, self._names = place, model, model.names(place.project)
+        self._prices, self._looks = prices, looks
         self._files = code_files(model)
         self._code_uri = code_address(place.artifact_bucket, self._files)
         self._definition = read_definition(definition, self._code_uri) if definition else define(place, model, self._code_uri)
@@ -241,19 +246,41 @@ class Training:
         decision = plan(self._definition, recent_runs(self._sagemaker, pipeline), forced=forced, data=data_now(self._s3, url))
         arn = decision.following
         if decision.start:
+            will = expected(self._s3, self._model, self._definition, parameters, self._prices, looks=self._looks)
+            for line in will.lines if will else ():
+                print(line)
             facts = {"GitCommit": commit, **({"CacheKey": uuid.uuid4().hex} if anew else {})}
             arn = start(self._sagemaker, pipeline, {**facts, **parameters}, commit)
         print(f"{'started ' + str(arn) if decision.start else 'not started'}: {decision.reason}")
         return arn
 
 
-def run_all(place: ProjectEnvironment, models: Sequence[Model], given: argparse.Namespace) -> None:
+def expected(s3: Any, model: Model, definition: str, given: Mapping[str, str], prices: Prices, *, looks: bool) -> Estimate | None:
+    """What a run with these parameters will take and cost. None of a kind of pipeline with other parameters, and where the data cannot be
+    seen. `looks`: whoever asks may read the files, as a person may and a build may not.
+    """
+    values = {**default_values(definition), **given}
+    if not {"ProcessingInstanceType", "TrainingInstanceType", "InputDataUrl"} <= set(values):
+        return None
+    steps = {step["Name"]: step for step in json.loads(definition)["Steps"]}
+    processing, training = (
+        Instances(values[f"{kind}InstanceType"], int(values[f"{kind}InstanceCount"])) for kind in ("Processing", "Training")
+    )
+    disk_gib = int(steps["Prepare"]["Arguments"]["ProcessingResources"]["ClusterConfig"]["VolumeSizeInGB"])
+    try:
+        size = data_size.measure(s3, values["InputDataUrl"], looks=looks)
+    except ClientError:
+        return None
+    return estimate(Run(size, model, processing, training, prices, disk_gib))
+
+
+def run_all(place: ProjectEnvironment, settings: Settings, given: argparse.Namespace) -> None:
     """Every model, whatever becomes of the others. Raises ProblemError that names those which could not start, each with its reason."""
-    failed = []
+    failed, models = [], settings.models.values()
     for model in models:
         print(f"model {model.name}")
         try:
-            Training(place, model, file_of(given.definitions, model)).run(given)
+            Training(place, model, file_of(given.definitions, model), settings.prices).run(given)
         except (ProblemError, ClientError, BotoCoreError, OSError) as error:
             failed.append(f"{model.name}: {explain(error)}")
             print(f"not started: {explain(error)}")
@@ -268,11 +295,11 @@ def main(arguments: Sequence[str]) -> int:
     if given.definitions and given.model is None:
         if given.wait or given.parameter:
             raise ProblemError("--wait and --parameter are for one model; name it with --model")
-        run_all(place, list(settings.models.values()), given)
+        run_all(place, settings, given)
         return 0
     model = settings.model(given.model)
-    arn = Training(place, model, file_of(given.definitions, model) if given.definitions else None).run(given)
-    return follow(place.client("sagemaker"), arn, logs=place.client("logs")) if given.wait and arn else 0
+    arn = Training(place, model, file_of(given.definitions, model) if given.definitions else None, settings.prices, looks=True).run(given)
+    return follow(place.client("sagemaker"), arn, logs=place.client("logs"), prices=settings.prices) if given.wait and arn else 0
 
 
 def _options() -> argparse.ArgumentParser:

@@ -26,7 +26,7 @@ from build_scripts.follow import newest_run
 from build_scripts.missing import found
 from build_scripts.objects import encryption, keys
 from build_scripts.project_environment import ProjectEnvironment
-from build_scripts.run_pipeline import default_values, is_deployed
+from build_scripts.run_pipeline import default_values, expected, is_deployed
 from build_scripts.step_modules import load
 from pipelines.tabular.specification import specification_json
 from settings_schema import Model
@@ -115,25 +115,28 @@ def _names(keys: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN_FILES]) + (f" and {len(names) - SHOWN_FILES} more" if len(names) > SHOWN_FILES else "")
 
 
-def outlook(place: ProjectEnvironment, model: Model, address: str) -> str:
-    """What the marker starts, or why nothing starts and what would start it: as the start_retraining function decides."""
+def outlook(place: ProjectEnvironment, model: Model, address: str) -> tuple[str, str]:
+    """What the marker starts, with its definition; or why nothing starts and what would start it: as the start_retraining function
+    decides.
+    """
     names = model.names(place.project)
     sagemaker, name = place.client("sagemaker"), names.training_pipeline
     by_hand = f"`python -m build_scripts.run_pipeline --model {model.name} --force` starts it"
     if not model.retraining.on_new_data:
-        return f"nothing starts: Retraining.on_new_data of {model.name} is False; {by_hand}"
+        return f"nothing starts: Retraining.on_new_data of {model.name} is False; {by_hand}", ""
     if not is_deployed(place.client("cloudformation"), names.stack):
-        return f"nothing starts: stack {names.stack}, which watches for new data, is not deployed; `npx cdk deploy --all`"
+        return f"nothing starts: stack {names.stack}, which watches for new data, is not deployed; `npx cdk deploy --all`", ""
     pipeline = found(sagemaker.describe_pipeline, PipelineName=name)
     if pipeline is None:
-        return f"nothing starts: pipeline {name} does not exist yet; the first push makes it and starts it"
+        return f"nothing starts: pipeline {name} does not exist yet; the first push makes it and starts it", ""
     learns_from = default_values(pipeline["PipelineDefinition"])["InputDataUrl"]
     if not address.startswith(learns_from):
-        return f"nothing starts: the deployed {name} learns from {learns_from}; a push makes it anew, and starts it"
+        return f"nothing starts: the deployed {name} learns from {learns_from}; a push makes it anew, and starts it", ""
     newest = newest_run(sagemaker, name)
     if newest and newest["PipelineExecutionStatus"] in ("Executing", "Stopping"):
-        return f"nothing starts: a run is active, which may have begun without this file; when it has ended, {by_hand}"
-    return f"training starts: {name}; `python -m build_scripts.follow --model {model.name}` shows each step"
+        return f"nothing starts: a run is active, which may have begun without this file; when it has ended, {by_hand}", ""
+    follows = f"`python -m build_scripts.follow --model {model.name}` shows each step"
+    return f"training starts: {name}; {follows}", str(pipeline["PipelineDefinition"])
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -157,13 +160,14 @@ def main(arguments: Sequence[str]) -> int:
             warnings = check_beside(s3, bucket, path, others, model, prefix)
         _print_warnings(warnings)
         # Before the marker: afterwards the run that it starts is itself active.
-        expected = "nothing starts (--no-trigger)" if given.no_trigger else outlook(place, model, f"s3://{bucket}/{prefix}")
+        what, starts = ("nothing starts (--no-trigger)", "") if given.no_trigger else outlook(place, model, f"s3://{bucket}/{prefix}")
         replaced = others if given.replace else []
         address = upload(s3, bucket, prefix, path, place.key_arn, replaced=replaced, trigger=not given.no_trigger)
     print(f"uploaded {rows} rows to {address}")
     if others:
         print(f"it replaces {_names(others)}" if given.replace else f"training reads it together with {_names(others)}")
-    print(expected)
+    will = expected(s3, model, starts, {}, settings.prices, looks=True) if starts else None
+    print(f"{what}; {will.total}" if will else what)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -24,6 +24,7 @@ MONITORING_PREFIX = "monitoring/"
 #: Of an environment's bucket: what asynchronous endpoints are asked, answer, and could not answer; by endpoint.
 ASYNCHRONOUS_PREFIXES = ("requests/", "answers/", "failures/")
 CAPTURE_DAYS = 90
+CHECKPOINT_DAYS = 30  # longer than any training job may wait and run (settings_schema/training.py)
 OLD_VERSION_DAYS = 90
 ACCESS_LOG_DAYS = 365
 
@@ -53,7 +54,7 @@ class AccessLogs(s3.Bucket):
 
 
 class PrivateBucket(s3.Bucket):
-    """`name` is known to other accounts. `expiring`: prefixes whose objects go after CAPTURE_DAYS."""
+    """`name` is known to other accounts. `expiring`: prefixes whose objects go after so many days."""
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class PrivateBucket(s3.Bucket):
         name: str,
         key: kms.IKey,
         access_logs: s3.IBucket,
-        expiring: Sequence[str] = (),
+        expiring: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(
             scope,
@@ -80,7 +81,7 @@ class PrivateBucket(s3.Bucket):
             versioned=True,
             server_access_logs_bucket=access_logs,
             server_access_logs_prefix=f"{construct_id.lower()}/",
-            lifecycle_rules=[*(_expire(prefix) for prefix in expiring), _expire_old_versions()],
+            lifecycle_rules=[*(_expire(*item) for item in (expiring or {}).items()), _expire_old_versions()],
             **_when_removed(project),
         )
         self._given_name = value(name)
@@ -100,8 +101,8 @@ def _when_removed(project: Project) -> dict[str, object]:
     return {"removal_policy": cdk.RemovalPolicy.RETAIN if kept else cdk.RemovalPolicy.DESTROY, "auto_delete_objects": not kept}
 
 
-def _expire(prefix: str) -> s3.LifecycleRule:
-    return s3.LifecycleRule(id=f"expire-{prefix.strip('/')}", prefix=prefix, expiration=cdk.Duration.days(CAPTURE_DAYS))
+def _expire(prefix: str, days: int) -> s3.LifecycleRule:
+    return s3.LifecycleRule(id=f"expire-{prefix.strip('/')}", prefix=prefix, expiration=cdk.Duration.days(days))
 
 
 def _expire_old_versions() -> s3.LifecycleRule:

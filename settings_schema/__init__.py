@@ -21,7 +21,7 @@ from settings_schema.scaling import Autoscaling, Schedule, Step, StepScaling, Ta
 from settings_schema.serverless import ProvisionedConcurrency, Serverless
 from settings_schema.serving import Batch, Endpoint, RequestRouting
 from settings_schema.shadow import Shadow
-from settings_schema.training import Algorithm, Gate, Preparation, Range, Split, Tuning
+from settings_schema.training import Algorithm, Gate, Preparation, Range, Split, Training, Tuning
 
 __all__ = [
     "METRICS",
@@ -75,5 +75,6 @@ __all__ = [
     "Step",
     "StepScaling",
     "TargetTracking",
+    "Training",
     "Tuning",
 ]

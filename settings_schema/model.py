@@ -25,7 +25,7 @@ from settings_schema.serving import Batch, Endpoint, OnEndpoint
 from settings_schema.shadow import Shadow
 from settings_schema.steps import algorithms, kinds
 from settings_schema.times import Cron, TimeZone
-from settings_schema.training import Algorithm, Gate, Preparation, Tuning
+from settings_schema.training import Algorithm, Gate, Preparation, Training, Tuning
 from settings_schema.value import NAME_PATTERN, Value
 
 LONGEST_NAME = 20
@@ -66,6 +66,7 @@ class Model(Value):
     preparation: Preparation = Preparation()
     algorithms: tuple[Algorithm, ...]
     tuning: Tuning = Tuning()
+    training: Training = Training()
     gate: Gate = Gate()
     serving: Mapping[str, Serving]
     monitoring: Monitoring | None = Monitoring()

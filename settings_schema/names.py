@@ -23,6 +23,8 @@ DRIFT, QUALITY = "drift", "quality"
 SEPARATOR = "--"
 #: Prefix in an artifact bucket, below which each multi-model fleet has its own.
 ARCHIVES = "fleets/"
+#: Prefix in the artifact bucket of what trials on spare capacity have written so far.
+CHECKPOINTS = "checkpoints/"
 #: Words that stand where a model's name could: stacks of the project.
 FLEET = "fleet"
 RESERVED_MODELS = ("foundation", "build", "environment", FLEET)
@@ -329,6 +331,11 @@ class ModelNames(_Names):
     def training_data(self) -> str:
         """Prefix in the data bucket."""
         return f"training/{self.model}/"
+
+    @property
+    def checkpoints(self) -> str:
+        """Prefix in the artifact bucket of what interrupted trials go on from: `<algorithm>/<training job>/`."""
+        return f"{CHECKPOINTS}{self.model}/"
 
     @property
     def feedback(self) -> str:

@@ -99,6 +99,35 @@ class Tuning(Value):
         return self
 
 
+_LONGEST_MINUTES = 28 * 24 * 60
+
+
+class Training(Value):
+    """How the trials of the search run, which changes nothing that they learn.
+
+    `use_spot`: on capacity that AWS can spare, for less; a trial may be interrupted, and goes on from its last checkpoint. Then
+    `max_wait_minutes` holds its run and its waits for capacity together; None: twice its longest run.
+    Source: "Managed Spot Training in Amazon SageMaker AI", and StoppingCondition of SageMaker's service model: MaxRuntimeInSeconds is
+    28 days at most, MaxWaitTimeInSeconds no less than it.
+    """
+
+    use_spot: bool = False
+    max_run_minutes: int = Field(default=240, ge=1, le=_LONGEST_MINUTES)
+    max_wait_minutes: Annotated[int, Field(ge=1, le=_LONGEST_MINUTES)] | None = None
+
+    @model_validator(mode="after")
+    def _waits_as_long_as_it_runs(self) -> Training:
+        longest = self.max_wait_minutes
+        self.require(longest is None or self.use_spot, "max_wait_minutes", longest, "None where use_spot is False: nothing waits")
+        allowed = f"None, or at least max_run_minutes ({self.max_run_minutes}), which it holds"
+        self.require(longest is None or longest >= self.max_run_minutes, "max_wait_minutes", longest, allowed)
+        return self
+
+    @property
+    def longest_wait_minutes(self) -> int:
+        return self.max_wait_minutes or min(2 * self.max_run_minutes, _LONGEST_MINUTES)
+
+
 _Significance = Annotated[float, Field(gt=0, lt=0.5)]
 _Limit = Annotated[float, Field(gt=0, le=1)]
 

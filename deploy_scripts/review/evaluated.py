@@ -53,7 +53,10 @@ def groups(facts: Mapping[str, Any]) -> Section | None:
     rows = [Row(_group(item), tone(item["difference"])) for item in facts["groups"]]
     rows.sort(key=lambda row: row.tone != BAD)  # who is worse off comes first
     headers = ("group", "test rows", facts["quality"]["metric"], "production", "difference")
-    return Section("For whom", ["A good average can hide a bad part."], headers, rows) if rows else None
+    lines = ["A good average can hide a bad part."]
+    if sampled := facts.get("sampled"):  # facts of before test rows were sampled do not have it
+        lines.append(f"On a sample of {sampled['rows']} of {sampled['of']} test rows.")
+    return Section("For whom", lines, headers, rows) if rows else None
 
 
 def _group(item: Mapping[str, Any]) -> tuple[str, ...]:

@@ -170,7 +170,7 @@ def _groups(candidate: Evidence) -> dict[str, Any]:
         own = {"value": item["metric_value"], "lower": item["lower"], "upper": item["upper"]}
         beside = {"production": both["production"], "difference": _gain(both)} if both else {"production": None, "difference": None}
         groups.append({"column": item["column"], "group": item["value"], "rows": item["rows"], **own, **beside})
-    return {"groups": groups}
+    return {"groups": groups, "sampled": candidate.evaluation.get("sampled")}
 
 
 def _commits(question: Question, production: Evidence, candidate: Evidence) -> dict[str, Any]:

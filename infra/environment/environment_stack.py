@@ -19,7 +19,7 @@ from infra.environment.served_model import ServedModel
 from infra.environment.unused_configurations import UnusedConfigurations
 from infra.failure_alarms import FailureAlarms
 from infra.places import Context, bucket_arn, value
-from infra.private_bucket import ASYNCHRONOUS_PREFIXES, CAPTURE_PREFIX, MONITORING_PREFIX, AccessLogs, PrivateBucket
+from infra.private_bucket import ASYNCHRONOUS_PREFIXES, CAPTURE_DAYS, CAPTURE_PREFIX, MONITORING_PREFIX, AccessLogs, PrivateBucket
 from infra.serving.imports import ALERTS, BUCKET, DATA_BUCKET, DEAD_LETTERS, KEY
 from infra.tags import add_tags
 from settings_schema import Asynchronous, Environment, MultiModelFleet
@@ -76,7 +76,7 @@ class EnvironmentStack(cdk.Stack):
             name=self._context.places.environment_bucket(self._environment),
             key=self._key,
             access_logs=AccessLogs(self, "AccessLogs", project=project),
-            expiring=[CAPTURE_PREFIX, MONITORING_PREFIX, *(ASYNCHRONOUS_PREFIXES if queued else ())],
+            expiring=dict.fromkeys([CAPTURE_PREFIX, MONITORING_PREFIX, *(ASYNCHRONOUS_PREFIXES if queued else ())], CAPTURE_DAYS),
         )
         bucket.send_events()
         return bucket

@@ -5,6 +5,7 @@ Its outputs tell scripts where the project is. Next: infra/foundation/regional_s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
@@ -16,9 +17,10 @@ from aws_cdk import aws_s3 as s3
 from infra.alert_topic import AlertTopic
 from infra.encryption_key import TO_READ, EncryptionKey
 from infra.places import Context
-from infra.private_bucket import AccessLogs, PrivateBucket, readable_elsewhere
+from infra.private_bucket import CHECKPOINT_DAYS, AccessLogs, PrivateBucket, readable_elsewhere
 from infra.tags import add_tags
 from settings_schema import Environment
+from settings_schema.names import CHECKPOINTS
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -40,7 +42,9 @@ class FoundationStack(cdk.Stack):
         self._access_logs = AccessLogs(self, "AccessLogs", project=project)
         self._data = self._bucket("Data", context.places.data_bucket())
         self._data.send_events()  # which is how new training data starts a run
-        self._artifacts = self._bucket("Artifacts", context.places.artifact_bucket(context.places.home.region))
+        self._artifacts = self._bucket(
+            "Artifacts", context.places.artifact_bucket(context.places.home.region), {CHECKPOINTS: CHECKPOINT_DAYS}
+        )
         self._data_by_name, self._artifacts_by_name = self._by_name("Data", self._data), self._by_name("Artifacts", self._artifacts)
         self._alerts = AlertTopic(self, "Alerts", project=project, key=self._key)
         self._network = self._private_network() if project.in_vpc else None
@@ -78,8 +82,9 @@ class FoundationStack(cdk.Stack):
         """Overrides the CDK's look-up of the account's zones: CloudFormation chooses them at deploy time."""
         return [cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(2)]
 
-    def _bucket(self, construct_id: str, name: str) -> PrivateBucket:
-        return PrivateBucket(self, construct_id, project=self._context.project, name=name, key=self._key, access_logs=self._access_logs)
+    def _bucket(self, construct_id: str, name: str, expiring: Mapping[str, int] | None = None) -> PrivateBucket:
+        project, key, logs = self._context.project, self._key, self._access_logs
+        return PrivateBucket(self, construct_id, project=project, name=name, key=key, access_logs=logs, expiring=expiring)
 
     def _by_name(self, construct_id: str, bucket: PrivateBucket) -> s3.IBucket:
         key = kms.Key.from_key_arn(self, f"{construct_id}Key", self._key.key_arn)

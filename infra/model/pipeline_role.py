@@ -39,6 +39,8 @@ class PipelineRole(SageMakerRole):
             in_vpc=context.project.in_vpc,
         )
         self._read_and_write(context, foundation)
+        if model.training.use_spot:
+            self._keep_checkpoints(foundation)
         self.allow("DataVersion", ["lambda:InvokeFunction"], [self._home.function(self._names.data_version_function)])
         self._run_jobs()
         self._register_versions()
@@ -63,6 +65,13 @@ class PipelineRole(SageMakerRole):
         self.allow("ReadLearned", ["s3:GetObjectVersion"], [data.arn_for_objects(f"{names.training_data}learned/*")])
         write = [runs, data.arn_for_objects(f"{names.predictions}*")]
         self.allow("Write", ["s3:PutObject", "s3:AbortMultipartUpload"], write)
+
+    def _keep_checkpoints(self, foundation: FoundationStack) -> None:
+        """SageMaker copies a trial's /opt/ml/checkpoints there while it runs, and back when it runs again."""
+        bucket, prefix = foundation.artifact_bucket, self._names.checkpoints
+        self.allow("FindCheckpoints", ["s3:ListBucket"], [bucket.bucket_arn], {"StringLike": {"s3:prefix": f"{prefix}*"}})
+        actions = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
+        self.allow("Checkpoints", actions, [bucket.arn_for_objects(f"{prefix}*")])
 
     def _run_jobs(self) -> None:
         """Jobs by the names that SageMaker gives them, and by the model's tags, because not every name holds the model's.

@@ -19,18 +19,18 @@ from sagemaker.core.workflow.functions import PropertyFile
 from sagemaker.core.workflow.parameters import Parameter
 from sagemaker.mlops.workflow import CacheConfig, ProcessingStep, TuningStep
 from sagemaker.train import ModelTrainer
-from sagemaker.train.configs import Compute, InputData, Networking, OutputDataConfig, StoppingCondition
+from sagemaker.train.configs import CheckpointConfig, Compute, InputData, Networking, OutputDataConfig, StoppingCondition
 from sagemaker.train.tuner import HyperparameterTuner
 
 from pipelines.retries import JOB_RETRY, SERVICE_RETRY
-from settings_schema import Algorithm, DataSet, Model, Range
+from settings_schema import Algorithm, DataSet, Model, Range, Training
 from settings_schema.steps import steps_module
 
 #: What SageMaker's tuner takes of a program in the XGBoost image.
 CONTRACT = steps_module("tuner_contract")
 PROCESSING = "/opt/ml/processing"
 CODE = f"{PROCESSING}/input/code"
-MAX_RUNTIME_SECONDS = 4 * 60 * 60
+MAX_RUNTIME_SECONDS = 4 * 60 * 60  # of a processing job
 VOLUME_GIB = 30
 
 #: Thirty days: a weekly retraining finds the work of the last push, and nothing older than the data's usual life.
@@ -123,7 +123,7 @@ def tuning_step(
     """Searches the hyperparameters of one algorithm with SageMaker's tuner; every trial runs `steps/train.py`."""
     dataset, tuning = model.data, model.tuning
     tuner = HyperparameterTuner(
-        _trainer(target, algorithm, instance),
+        _trainer(target, algorithm, instance, model.training),
         objective_metric_name=objective(dataset),
         objective_type="Maximize" if dataset.more_is_better else "Minimize",
         hyperparameter_ranges={name: _range(name, values) for name, values in sorted(algorithm.tuned.items())},
@@ -184,7 +184,7 @@ def models_prefix(target: Target) -> str:
     return f"{target.prefix}/trials"
 
 
-def _trainer(target: Target, algorithm: Algorithm, instance: tuple[Parameter, Parameter]) -> ModelTrainer:
+def _trainer(target: Target, algorithm: Algorithm, instance: tuple[Parameter, Parameter], training: Training) -> ModelTrainer:
     instance_type, instance_count = instance
     script_mode = {
         "sagemaker_program": json.dumps("train.py"),
@@ -197,14 +197,35 @@ def _trainer(target: Target, algorithm: Algorithm, instance: tuple[Parameter, Pa
         sagemaker_session=target.session,
         base_job_name=target.names.job(hyphened(algorithm)),
         compute=Compute(
-            instance_type=instance_type, instance_count=instance_count, volume_size_in_gb=VOLUME_GIB, volume_kms_key_id=target.kms_key
+            instance_type=instance_type,
+            instance_count=instance_count,
+            volume_size_in_gb=VOLUME_GIB,
+            volume_kms_key_id=target.kms_key,
+            enable_managed_spot_training=training.use_spot or None,
         ),
         networking=networking,
         hyperparameters={**algorithm.fixed, **script_mode},
-        stopping_condition=StoppingCondition(max_runtime_in_seconds=MAX_RUNTIME_SECONDS),
+        stopping_condition=_stopping_condition(training),
+        checkpoint_config=_checkpoints(target, algorithm) if training.use_spot else None,
         output_data_config=OutputDataConfig(s3_output_path=f"s3://{target.bucket}/{models_prefix(target)}", kms_key_id=target.kms_key),
         tags=[Tag(key=tag["Key"], value=tag["Value"]) for tag in target.tags],
     )
+
+
+def _stopping_condition(training: Training) -> StoppingCondition:
+    longest = training.max_run_minutes * 60
+    if not training.use_spot:
+        return StoppingCondition(max_runtime_in_seconds=longest)
+    return StoppingCondition(max_runtime_in_seconds=longest, max_wait_time_in_seconds=training.longest_wait_minutes * 60)
+
+
+def _checkpoints(target: Target, algorithm: Algorithm) -> CheckpointConfig:
+    """Where SageMaker keeps what a trial wrote to /opt/ml/checkpoints, and from where it gets it back after an interruption.
+
+    One place for all trials of an algorithm, as the definition of a tuning job has only one: each keeps to a folder of its own name
+    (steps/train.py). The bucket encrypts what it is given with its key; CheckpointConfig names none.
+    """
+    return CheckpointConfig(s3_uri=f"s3://{target.bucket}/{target.names.checkpoints}{hyphened(algorithm)}")
 
 
 def _range(name: str, values: Range) -> ContinuousParameter | IntegerParameter:

@@ -29,6 +29,7 @@ from settings_schema import (
     ProvisionedConcurrency,
     Serverless,
     Shadow,
+    Training,
 )
 from settings_schema.reading import Settings
 from tests.example_models import ABALONE, ARRESTS, PRODUCTION, PROJECT, SETTINGS, STAGING
@@ -61,7 +62,7 @@ def tried(model: Model) -> Model:
 
 
 #: Everything in one account and region, which the templates do not name.
-LARGE = shadowed(ABALONE.but(name="abalone-large"))
+LARGE = shadowed(ABALONE.but(name="abalone-large", training=Training(use_spot=True)))
 ONE = replace(SETTINGS, models=named(ABALONE, LARGE, ARRESTS, ARRESTS.but(name="arrests-large"), tried(ABALONE.but(name="tried"))))
 #: Tried without instances, and by a queue where it works; and the other way round.
 QUEUED = ABALONE.but(name="queued", serving={STAGING.name: Serverless(), PRODUCTION.name: Asynchronous()})

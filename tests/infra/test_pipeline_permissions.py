@@ -139,8 +139,23 @@ def test_the_role_may_read_and_write_every_address_of_the_definitions(role: Role
     seen = set()
     for step in jobs:
         for place, address in addresses(step["Arguments"]):
-            action = "s3:PutObject" if "Output" in place else "s3:GetObject"
-            seen.add(action)
+            writes, reads = "Output" in place or "Checkpoint" in place, "Output" not in place
             arn = f"arn:aws:s3:::{address.removeprefix('s3://')}/file"
-            assert role.may(action, arn), f"{step['Name']}{place}: {action} on {address}"
+            for action in ["s3:PutObject"] * writes + ["s3:GetObject"] * reads:
+                seen.add(action)
+                assert role.may(action, arn), f"{step['Name']}{place}: {action} on {address}"
     assert seen == {"s3:PutObject", "s3:GetObject"}
+
+
+def test_only_a_model_whose_trials_can_be_interrupted_keeps_checkpoints_and_only_its_own(templates: Any) -> None:
+    own, other = (f"arn:aws:s3:::{BUCKETS['artifacts']}/checkpoints/{name}/linear/job/file" for name in ("abalone-large", "abalone"))
+    spot, steady = (only(roles(templates), f"shop--{name}/TrainingRole") for name in ("abalone-large", "abalone"))
+    assert spot.may("s3:PutObject", own) and not spot.may("s3:PutObject", other)
+    assert not steady.may("s3:PutObject", other)
+
+
+def test_checkpoints_go_after_the_longest_that_a_trial_may_wait_and_run(templates: Any) -> None:
+    resources = templates["shop--foundation"]["Resources"].values()
+    rules = [rule for item in resources for rule in item.get("Properties", {}).get("LifecycleConfiguration", {}).get("Rules", [])]
+    (days,) = {rule["ExpirationInDays"] for rule in rules if rule.get("Prefix") == "checkpoints/"}
+    assert days > 28

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from local_account.sagemaker.jobs import first_party
-from settings_schema import METRICS, Algorithm, Categorical, Model, Numeric, Problem, Project, Range
+from pipelines.tabular.specification import specification_json
+from settings_schema import METRICS, Algorithm, Categorical, Model, Numeric, Problem, Project, Range, Training
 from tests.example_models import ABALONE, ARRESTS, PROJECT
 from tests.pipelines.conftest import PLACE, FixedPlace, defined
 from tests.steps.journey import EVIDENCE
@@ -453,3 +454,25 @@ def test_whole_numbers_in_a_model_are_the_parameters_that_floats_are() -> None:
         return defined(ABALONE.but(data=dataset, algorithms=(linear,)))
 
     assert definition(5) == definition(5.0)
+
+
+def test_trials_on_spare_capacity_wait_for_it_and_go_on_from_checkpoints_of_their_algorithm() -> None:
+    """MaxWaitTimeInSeconds "must be equal to or greater than MaxRuntimeInSeconds" (StoppingCondition of SageMaker's service model)."""
+    model = ABALONE.but(training=Training(use_spot=True, max_run_minutes=30, max_wait_minutes=45))
+    found = {step["Name"]: step["Arguments"] for step in json.loads(defined(model))["Steps"]}
+    for name, algorithm in TUNING.items():
+        trial = found[name]["TrainingJobDefinition"]
+        assert trial["EnableManagedSpotTraining"] is True
+        assert trial["StoppingCondition"] == {"MaxRuntimeInSeconds": 1800, "MaxWaitTimeInSeconds": 2700}
+        assert trial["CheckpointConfig"]["S3Uri"] == f"s3://artifacts/checkpoints/abalone/{algorithm.replace('_', '-')}"
+
+
+def test_without_spare_capacity_nothing_waits_and_nothing_is_kept(steps: dict[str, Any]) -> None:
+    for name in TUNING:
+        trial = steps[name]["Arguments"]["TrainingJobDefinition"]
+        assert trial["StoppingCondition"] == {"MaxRuntimeInSeconds": 4 * 60 * 60}
+        assert not {"EnableManagedSpotTraining", "CheckpointConfig"} & set(trial)
+
+
+def test_where_trials_run_is_no_part_of_what_a_version_is_made_by() -> None:
+    assert specification_json(ABALONE.but(training=Training(use_spot=True))) == specification_json(ABALONE)

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import dataset as datasets
-import evaluate
 import inference
 import numpy as np
 import pytest
 import registry_text
 import xgboost
 from decisions import Predictions
-from evaluation import behaviour
+from evaluation import held_out
 from evaluation.comparison import compare
 from pyarrow import parquet
 from sklego.datasets import load_abalone, load_arrests
@@ -375,8 +374,8 @@ def test_the_chosen_model_is_no_worse_than_the_abalone_sample_of_aws(abalone: Jo
     with tarfile.open(abalone.model) as archive:
         archive.extractall(tmp_path, filter="data")
     served = inference.model_fn(str(tmp_path))
-    rows = evaluate._test_rows(abalone.folder / "test", served)
-    raw = behaviour.raw(rows, served)
+    rows = held_out.read(abalone.folder / "test", served).sample
+    raw = held_out.raw(rows, served)
     theirs = np.asarray(booster.inplace_predict(served.prepare(*raw)), dtype=np.float64)
     comparison = compare("rmse", rows.target, served.answer(*raw), Predictions.of(theirs, None), more_is_better=False)
     assert comparison["p_not_worse"] is not None

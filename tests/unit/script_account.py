@@ -56,10 +56,11 @@ class S3:
         self.metadata[f"{Bucket}/{Key}"] = Metadata or {}
         self.writes.append(Key)
 
-    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+    def get_object(self, *, Bucket: str, Key: str, Range: str = "bytes=0-") -> dict[str, Any]:  # noqa: N803
         if f"{Bucket}/{Key}" not in self.objects:
             raise refusal("NoSuchKey", "no such key", "GetObject")
-        return {"Body": io.BytesIO(self.objects[f"{Bucket}/{Key}"])}
+        first, last = Range.removeprefix("bytes=").split("-")
+        return {"Body": io.BytesIO(self.objects[f"{Bucket}/{Key}"][int(first) : int(last) + 1 if last else None])}
 
     def delete_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803
         self.objects.pop(f"{Bucket}/{Key}", None)
@@ -70,8 +71,8 @@ class S3:
         return {}
 
     def list_objects_v2(self, *, Bucket: str, Prefix: str, **_: Any) -> dict[str, Any]:  # noqa: N803
-        keys = [name.split("/", 1)[1] for name in self.objects if name.startswith(f"{Bucket}/{Prefix}")]
-        return {"Contents": [{"Key": key} for key in keys]}
+        found = {name.split("/", 1)[1]: body for name, body in self.objects.items() if name.startswith(f"{Bucket}/{Prefix}")}
+        return {"Contents": [{"Key": key, "Size": len(body)} for key, body in found.items()]}
 
     def list_object_versions(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:  # noqa: N803
         found = self.list_objects_v2(Bucket=Bucket, Prefix=Prefix)["Contents"]

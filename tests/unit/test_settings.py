@@ -29,6 +29,7 @@ from settings_schema import (
     Step,
     StepScaling,
     TargetTracking,
+    Training,
     Tuning,
 )
 from tests.example_models import ARRESTS, model_of
@@ -102,6 +103,9 @@ def test_a_rolling_update_may_bake_until_its_time_is_over():
         (lambda: Project(name="ok", account="123"), "Project('ok').account", "123"),
         (lambda: Tuning(trials=0), "Tuning.trials", "0"),
         (lambda: Tuning(trials=2, parallel_trials=3), "Tuning.parallel_trials", "3"),
+        (lambda: Training(max_run_minutes=0), "Training.max_run_minutes", "0"),
+        (lambda: Training(use_spot=True, max_run_minutes=60, max_wait_minutes=59), "Training.max_wait_minutes", "59"),
+        (lambda: Training(max_wait_minutes=600), "Training.max_wait_minutes", "600"),
         (lambda: Range(low=2, high=1), "Range.low", "2"),
         (lambda: Range(low=0, high=1, log=True), "Range.low", "0"),
         (lambda: Split(test=0.7), "Split.test", "0.7"),

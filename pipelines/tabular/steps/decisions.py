@@ -23,6 +23,8 @@ CLOSEST_SCORES = 1e-6
 RESAMPLES = 200
 #: Rows times resamples: with many rows few resamples say the same.
 MOST_RESAMPLED = 2_000_000
+#: Rows times classes that are compared at once: 16 MB as floats.
+MOST_CELLS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,17 @@ class Tally:
 
 
 def tally(target: Floats, decided: Floats, weight: Floats) -> Tally:
-    """Resamples x classes."""
+    """Resamples x classes. Rows are counted in blocks, which changes no bit: counts are whole numbers."""
     classes = np.arange(max(1, int(target.max()), int(decided.max())) + 1)
-    chosen, true = decided[:, None] == classes, target[:, None] == classes
-    right, decided_so, truly_so = (weight @ part.astype(np.float64) for part in (chosen & true, chosen, true))
-    return Tally(right, decided_so, truly_so, (chosen | true).any(axis=0))
+    right, decided_so, truly_so = (np.zeros((len(weight), len(classes))) for _ in range(3))
+    present, block = np.zeros(len(classes), dtype=bool), max(1, MOST_CELLS // len(classes))
+    for start in range(0, len(target), block):
+        rows = slice(start, start + block)
+        chosen, true = decided[rows, None] == classes, target[rows, None] == classes
+        for counted, part in ((right, chosen & true), (decided_so, chosen), (truly_so, true)):
+            counted += weight[:, rows] @ part.astype(np.float64)
+        present |= (chosen | true).any(axis=0)
+    return Tally(right, decided_so, truly_so, present)
 
 
 def accuracy(counted: Tally) -> Floats:

@@ -15,15 +15,16 @@ import argparse
 import json
 import math
 import tempfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import archive
 import baseline
-import dataset
 import failure
 import numpy as np
+import resampling
 import served as serving
 from dataset import Part, Rows
 from decisions import Predictions
@@ -36,7 +37,9 @@ from evaluation import (
     fairness,
     gate,
     golden,
+    held_out,
     lineage,
+    prepared_rows,
     quality,
     reference,
     report,
@@ -44,6 +47,7 @@ from evaluation import (
     yardsticks,
 )
 from evaluation.comparison import by_group, compare
+from evaluation.held_out import HeldOut, raw
 from failure import BadInput
 from measures import REPORTED
 from numpy.typing import NDArray
@@ -120,15 +124,16 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
     packed = Path(options.model) / "model.tar.gz"
     archive.unpack(packed, scratch / "challenger")
     served = serving.load(scratch / "challenger")
-    rows = _test_rows(Path(options.test), served)
-    parts = _prepared(options, rows, served)
-    predicted = served.answer(*behaviour.raw(rows, served))
-    metrics = quality.overall(specification.problem, rows.target, predicted)
-    rival, comparison, beside = _compare(options, specification, rows, predicted, scratch)
-    bias = _bias(specification, rows, predicted)
+    held = held_out.read(Path(options.test), served)
+    learned = _learned(options)
+    predicted, plain = _predicted(held, learned, specification, served)
+    rows, shown = held.sample, predicted.take(held.in_sample)
+    metrics = quality.overall(specification.problem, held.target, predicted)
+    rival, comparison, beside = _compare(options, specification, held, predicted, scratch)
+    bias = _bias(specification, held, predicted)
     data = json.loads((Path(options.preparation) / "lineage.json").read_text(encoding="utf-8"))
     where_from = lineage.facts(data, served.version, packed.read_bytes(), options.git_commit)
-    calibrated = None if served.about["classes"] is None else calibration.error(rows.target, predicted)
+    calibrated = None if served.about["classes"] is None else calibration.error(rows.target, shown)
     value = metrics[specification.metric]["value"]
     judged = gate.Evidence(
         metric=specification.metric,
@@ -138,7 +143,7 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
         champion=comparison,
         bias=bias,
         calibration=calibrated,
-        **_yardsticks(specification, parts, served, predicted),
+        **_yardsticks(specification, learned.target, held.target, served, predicted, plain),
     )
     decision = gate.decide(judged, specification.gate)
     # A retraining on the same data makes the same bytes; a second version of them would be a question without content.
@@ -153,69 +158,84 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
         },
         "lineage": where_from,
         "metrics": metrics,
-        "groups": quality.by_group(specification.metric, rows, predicted),
+        "groups": quality.by_group(specification.metric, rows, shown),
         "beside": beside,
         "bias": bias,
         "attributions": behaviour.attributions(rows, served),
-        "learning_curve": behaviour.learning_curve(parts["train"], parts["validation"], parts["test"], served),
+        "learning_curve": behaviour.learning_curve(Path(options.train), len(learned.target), learned.validation, rows, served),
         "robustness": behaviour.robustness(rows, served),
         "latency": behaviour.latency(golden.body(rows, served, scratch, 1)[1], served),
         "model_bytes": packed.stat().st_size,
         "rows": served.version["rows"],
+        "sampled": _sampled(held.count),
         "choice": json.loads((Path(options.choice) / "choice.json").read_text(encoding="utf-8")),
         "changes": _changes(options, rival, served, scratch),
         "warnings": data["warnings"],
         "sources": data["sources"],
         "why": why_now.read(options.feedback, options.trigger),
-        "curves": _curves(specification.problem, rows.target, predicted, served.about["classes"]),
+        "curves": _curves(specification.problem, held.target, predicted, served.about["classes"]),
     }
-    files = _files(facts, specification, options, rows, predicted, served, scratch)
+    files = _files(facts, specification, options, rows, predicted, shown, served, scratch)
     return {**facts, "files": files}
 
 
-def _prepared(options: argparse.Namespace, rows: Rows, served: Served) -> dict[str, Part]:
-    """Prepared rows of all parts; the test rows are prepared here, the way a request is."""
-    test = Part(served.prepare(*behaviour.raw(rows, served)), rows.target, np.ones(rows.count))
-    return {"train": dataset.load(Path(options.train))[0], "validation": dataset.load(Path(options.validation))[0], "test": test}
+def _sampled(rows: int) -> dict[str, int]:
+    """On how many `rows` of how many test rows is what is not on all of them; empty where they are few."""
+    return {"rows": resampling.MOST_ROWS, "of": rows} if rows > resampling.MOST_ROWS else {}
 
 
-def _yardsticks(specification: Specification, parts: dict[str, Part], served: Served, predicted: Predictions) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Learned:
+    """What the version learned from, as far as it is measured against it: all answers, a part for the linear model, and validation rows
+    of which a threshold is fitted.
+    """
+
+    target: Floats
+    part: Part
+    validation: Part
+
+
+def _learned(options: argparse.Namespace) -> Learned:
+    train, validation = Path(options.train), Path(options.validation)
+    target, judged = prepared_rows.targets(train), len(prepared_rows.targets(validation))
+    part = prepared_rows.at(train, yardsticks.learned_by_linear(len(target)))
+    return Learned(target, part, prepared_rows.at(validation, np.flatnonzero(resampling.sample(judged))))
+
+
+def _predicted(held: HeldOut, learned: Learned, specification: Specification, served: Served) -> tuple[Predictions, Predictions | None]:
+    """What the version says of all test rows, prepared the way a request is, and a plain linear model where it is a yardstick."""
+
+    def scores(model: Any) -> Callable[[Rows], Floats]:
+        return lambda rows: np.asarray(model.predict(served.prepare(*raw(rows, served))), dtype=np.float64)
+
+    if not specification.gate["compare_with_linear"] or served.version["algorithm"] == "linear":
+        (own,) = held.of_rows(scores(served.model))
+        return Predictions.of(own, served.threshold), None
+    decides_by = served.version.get("decision_metric")
+    plain, threshold = yardsticks.linear(learned.part, learned.validation, served.about, decides_by)
+    own, others = held.of_rows(scores(served.model), scores(plain))
+    return Predictions.of(own, served.threshold), Predictions.of(others, threshold)
+
+
+def _yardsticks(
+    specification: Specification, learned: Floats, target: Floats, served: Served, predicted: Predictions, plain: Predictions | None
+) -> dict[str, Any]:
     """What the version is measured against on the test rows: each class, a constant answer and a plain linear model."""
-    train, test = parts["train"], parts["test"]
     metric, classes = specification.metric, served.about["classes"]
     missing: dict[str, int] | None = None
     if classes is not None:
-        occurs, decided = (np.bincount(labels.astype(np.int64), minlength=len(classes)) for labels in (test.target, predicted.decided))
+        occurs, decided = (np.bincount(labels.astype(np.int64), minlength=len(classes)) for labels in (target, predicted.decided))
         missing = {name: int(count) for name, count, said in zip(classes, occurs, decided, strict=True) if count and not said}
     constants = {
-        name: _compared(
-            specification, name, test.target, predicted, yardsticks.constant(name, train.target, served.about, len(test.target))
-        )
+        name: _compared(specification, name, target, predicted, yardsticks.constant(name, learned, served.about, len(target)))
         for name in dict.fromkeys([metric] if classes is None else [metric, "log_loss"])
     }
-    linear = None
-    if specification.gate["compare_with_linear"] and served.version["algorithm"] != "linear":
-        plain = yardsticks.linear(train, parts["validation"], test, served.about, served.version.get("decision_metric"))
-        linear = _compared(specification, metric, test.target, predicted, plain)
+    linear = None if plain is None else _compared(specification, metric, target, predicted, plain)
     return {"never_decided": missing, "constants": constants, "linear": linear}
 
 
-def _test_rows(folder: Path, served: Served) -> Rows:
-    """The raw test rows as typed columns; the classes in the order that the model knows."""
-    import table as tables
-    from pyarrow import parquet
-
-    columns = parquet.read_table(folder / "test.parquet")
-    target = columns[served.dataset["target"]]
-    numeric = {name: tables.floats(columns[name]) for name in served.preparer.numeric}
-    categorical = {name: tables.labels(columns[name]) for name in served.preparer.categorical}
-    classes = served.about["classes"]
-    answers = tables.floats(target) if classes is None else dataset.class_index(tables.labels(target), classes)
-    return Rows(numeric, categorical, answers, columns.num_rows)
-
-
 def _compare(
-    options: argparse.Namespace, specification: Specification, rows: Rows, predicted: Predictions, scratch: Path
+    options: argparse.Namespace, specification: Specification, held: HeldOut, predicted: Predictions, scratch: Path
 ) -> tuple[dict[str, Any], dict[str, float | None] | None, dict[str, Any]]:
     """The champion's name and what became of it; the paired comparison where there is one, and beside it that of the other metrics and of
     each group.
@@ -228,18 +248,23 @@ def _compare(
     preparation = json.loads((Path(options.preparation) / "preparation.json").read_text(encoding="utf-8"))
     rival = {"name": current.name, "facts": current.facts, "model_sha256": current.sha256}
     obstacle = champion.incomparable(current, preparation)
-    unseen = np.ones(rows.count, dtype=bool) if obstacle else champion.unseen(current, preparation, rows)
+    unseen = np.ones(held.count, dtype=bool)
+    if not obstacle:
+        (unseen,) = held.of_rows(lambda rows: champion.unseen(current, preparation, rows))
     if not obstacle and np.count_nonzero(unseen) < champion.FEWEST_ROWS:
         obstacle = "production learned from these rows: what decides which rows train has changed since"
     if obstacle:
         return {**rival, "compared": False, "detail": f"not compared: {obstacle}"}, None, {}
-    theirs = champion.predict(current, rows.take(unseen), scratch)
-    known, ours, metric = rows.take(unseen), predicted.take(unseen), specification.metric
-    comparison = _compared(specification, metric, known.target, ours, theirs)
+    theirs = champion.predict(current, held.batches(unseen), scratch)
+    target, ours, metric = held.target[unseen], predicted.take(unseen), specification.metric
+    comparison = _compared(specification, metric, target, ours, theirs)
+    shown, in_sample = held.sample.take(unseen[held.in_sample]), held.in_sample[unseen]
     others = [name for name in REPORTED[specification.problem] if name in specification.dataset["more_is_better"]]
     beside = {
-        "metrics": {name: _compared(specification, name, known.target, ours, theirs) for name in others},
-        "groups": by_group(metric, known, ours, theirs, more_is_better=specification.more_is_better(metric)),
+        "metrics": {name: _compared(specification, name, target, ours, theirs) for name in others},
+        "groups": by_group(
+            metric, shown, ours.take(in_sample), theirs.take(in_sample), more_is_better=specification.more_is_better(metric)
+        ),
     }
     numbers = {name: np.nan if value is None else value for name, value in comparison.items()}
     detail = "{metric} {value:.5g}, gain {gain:+.3g} [{lower:+.3g}, {upper:+.3g}]".format(metric=specification.metric, **numbers)
@@ -252,18 +277,18 @@ def _compared(specification: Specification, metric: str, target: Floats, ours: P
     return compare(metric, target, ours, theirs, more_is_better=specification.more_is_better(metric))
 
 
-def _bias(specification: Specification, rows: Rows, predicted: Predictions) -> dict[str, float | None] | None:
+def _bias(specification: Specification, held: HeldOut, predicted: Predictions) -> dict[str, float | None] | None:
     """Bias metrics of a binary problem with a facet. The positive class is the favourable outcome."""
     facet = specification.facet
     if facet is None or specification.problem != "binary":
         return None
-    group = np.array([value == facet["disadvantaged"] for value in rows.texts(facet["column"])])
-    return fairness.measures(group, rows.target == 1, predicted.decided == 1)
+    (group,) = held.of_rows(lambda rows: fairness.disadvantaged(rows, facet))
+    return fairness.measures(group, held.target == 1, predicted.decided == 1)
 
 
 def _curves(problem: str, target: Floats, predicted: Predictions, classes: list[str] | None) -> dict[str, Any]:
     if problem == "regression":
-        return {"target": target.tolist(), "predicted": predicted.scores.tolist()}
+        return quality.scatter(target, predicted.scores)
     curves: dict[str, Any] = {"confusion_matrix": quality.confusion(target, predicted.decided, classes or [])}
     if problem == "binary":
         curves["receiver_operating_characteristic_curve"] = quality.roc(target, predicted.scores)
@@ -288,18 +313,21 @@ def _files(
     options: argparse.Namespace,
     rows: Rows,
     predicted: Predictions,
+    shown: Predictions,
     served: Served,
     scratch: Path,
 ) -> dict[str, str | bytes]:
+    """`rows`, `shown`: the sample of whole test rows, and what the version said of them; `predicted`: of all."""
     schema = SCHEMA[specification.problem]
-    shown = {
+    curves = {
         name: value
         for name, value in facts["curves"].items()
         if specification.problem != "regression" and name in ("confusion_matrix", "receiver_operating_characteristic_curve")
     }
     evaluation = {
-        schema: {**facts["metrics"], **shown},
+        schema: {**facts["metrics"], **curves},
         **{name: facts[name] for name in ("gate", "champion", "lineage", "metadata", "latency", "model_bytes", "rows")},
+        **({"sampled": facts["sampled"]} if facts["sampled"] else {}),
     }
     statistics = json.loads((Path(options.preparation) / "statistics.json").read_text(encoding="utf-8"))
     constraints = baseline.constraints(statistics)
@@ -328,12 +356,12 @@ def _files(
     }
     return {
         **{name: as_json(document) for name, document in documents.items()},
-        "evaluation.json": property_file(evaluation, schema, shown),
+        "evaluation.json": property_file(evaluation, schema, curves),
         "golden.csv": golden.text(rows, served, scratch),
         "report.html": report.render(facts, specification),
-        "reference.npz": reference.content(rows, predicted),
+        "reference.npz": reference.content(rows, shown),
         "review.json": as_json(_review(facts, specification)),
-        "estimator.json": json.dumps(_plain(_estimator(facts, specification, rows, predicted, served)), sort_keys=True, allow_nan=False),
+        "estimator.json": json.dumps(_plain(_estimator(facts, specification, rows, shown, served)), sort_keys=True, allow_nan=False),
     }
 
 

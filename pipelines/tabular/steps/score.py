@@ -1,7 +1,8 @@
 """Scores rows with a packed version's own code. A process of its own, because two versions' modules have the same names.
 
-Inputs: `--model-dir` (an unpacked model.tar.gz) and `--rows` (CSV without header, in that version's column order).
-Output: `--output`, the version's JSON answer. Started by `evaluation/champion.py`.
+Inputs: `--model-dir` (an unpacked model.tar.gz) and `--rows` (CSV without header, in that version's column order; or a folder of such
+files, each of which is asked for by itself). Output: `--output`, the version's JSON answer, or a folder of them with the files' names.
+Started by `evaluation/champion.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,11 +31,22 @@ def main(argv: list[str]) -> None:
     # A comparison asks what a version would say, also of values that only a later contract allows.
     for column in (*model.dataset["numeric"], *model.dataset["categorical"]):
         column.update(minimum=None, maximum=None, values=None)
-    rows = version.input_fn(Path(options.rows).read_bytes(), "text/csv")
+    rows, output = Path(options.rows), Path(options.output)
+    if rows.is_file():
+        _score(version, model, rows, output)
+        return
+    output.mkdir()
+    for file in sorted(rows.iterdir()):
+        if file.stat().st_size:  # of some batches there may be no row
+            _score(version, model, file, output / f"{file.stem}.json")
+
+
+def _score(version: Any, model: Any, source: Path, target: Path) -> None:
+    rows = version.input_fn(source.read_bytes(), "text/csv")
     answer = version.output_fn(version.predict_fn(rows, model), "application/json")
     if hasattr(answer, "status_code"):  # a refusal, as a response
         sys.exit(answer.get_data(as_text=True).strip())
-    Path(options.output).write_text(answer[0] if isinstance(answer, tuple) else answer, encoding="utf-8")
+    target.write_text(answer[0] if isinstance(answer, tuple) else answer, encoding="utf-8")
 
 
 if __name__ == "__main__":

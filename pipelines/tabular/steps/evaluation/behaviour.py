@@ -6,6 +6,7 @@ Input: the served version, raw test rows and prepared training rows. Output: pla
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import algorithms
@@ -13,11 +14,14 @@ import inference
 import numpy as np
 from dataset import Part, Rows
 from decisions import Predictions, fit_threshold
-from features import stack
 from measures import measure
 from numpy.typing import NDArray
 from request_forms import CSV, JSON
+from resampling import drawn
 from served import Served
+
+from evaluation import prepared_rows
+from evaluation.held_out import raw
 
 Floats = NDArray[np.float64]
 
@@ -28,40 +32,38 @@ TIMED_REQUESTS = 200
 SEED = 20
 
 
-def raw(rows: Rows, served: Served) -> tuple[Floats, list[Any]]:
-    """Rows in the form that `Served.predict` takes."""
-    numeric = stack(rows.numeric, served.preparer.numeric, rows.count)
-    return numeric, [rows.categorical[name] for name in served.preparer.categorical]
-
-
 def attributions(rows: Rows, served: Served) -> dict[str, float]:
     """Mean absolute SHAP value of each raw column, largest first. Prepared columns that come from one raw column are added."""
-    chosen = np.zeros(rows.count, dtype=bool)
-    chosen[np.random.default_rng(SEED).permutation(rows.count)[:ATTRIBUTED_ROWS]] = True
-    shares = served.model.attributions(served.prepare(*raw(rows.take(chosen), served)))
+    shares = served.model.attributions(served.prepare(*raw(rows.take(drawn(rows.count, ATTRIBUTED_ROWS)), served)))
     sources = np.array(served.preparer.sources)
     totals = {name: float(np.abs(shares[:, sources == name].sum(axis=1)).mean()) for name in served.features}
     return dict(sorted(totals.items(), key=lambda item: -item[1]))
 
 
-def learning_curve(train: Part, validation: Part, test: Part, served: Served) -> list[dict[str, Any]]:
-    """The metric on test and training rows when the same algorithm learns from a share of the training rows, and decides as it does."""
-    order = np.random.default_rng(SEED).permutation(len(train.target))[:MOST_CURVE_ROWS]
+def learning_curve(train: Path, training_rows: int, validation: Part, rows: Rows, served: Served) -> list[dict[str, Any]]:
+    """The metric on test and training rows when the same algorithm learns from a share of the training rows, and decides as it does.
+
+    `train`: the folder of the prepared training rows, which are `training_rows`.
+    """
+    order = np.random.default_rng(SEED).permutation(training_rows)[:MOST_CURVE_ROWS]
+    places = np.sort(order)
+    known = prepared_rows.at(train, places)
+    test = served.prepare(*raw(rows, served))
     algorithm = algorithms.find(served.version["algorithm"])
     hyperparameters = {name: str(value) for name, value in served.version["hyperparameters"].items()}
     about, metric, decision_metric = served.about, served.about["metric"], served.version.get("decision_metric")
     points = []
     for share in CURVE_SHARES:
-        rows = np.sort(order[: max(2, int(share * len(order)))])
-        part = Part(train.features[rows], train.target[rows], train.weight[rows])
+        chosen = np.searchsorted(places, np.sort(order[: max(2, int(share * len(order)))]))
+        part = Part(known.features[chosen], known.target[chosen], known.weight[chosen])
         if about["classes"] and len(np.unique(part.target)) < len(about["classes"]):
             continue  # a class is missing: nothing can be learned from so few rows
         model = algorithm.fit(part, None, about, hyperparameters)
         threshold = fit_threshold(decision_metric, validation.target, model.predict(validation.features)) if decision_metric else None
         points.append(
             {
-                "rows": len(rows),
-                "test": measure(metric, test.target, Predictions.of(model.predict(test.features), threshold)),
+                "rows": len(chosen),
+                "test": measure(metric, rows.target, Predictions.of(model.predict(test), threshold)),
                 "train": measure(metric, part.target, Predictions.of(model.predict(part.features), threshold)),
             }
         )

@@ -15,7 +15,6 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREY, RED = "#1f5fa8", "#d9822b", "#8a94a0", "#b3261e"
-MOST_POINTS = 1000
 MOST_BARS = 15
 
 mpl.rcParams.update(
@@ -44,8 +43,7 @@ def as_svg(title: str, draw: Callable[[Any], None], size: tuple[float, float] = 
 
 def regression(target: list[float], predicted: list[float], name: str) -> dict[str, str]:
     """Prediction against truth, and the residuals."""
-    step = max(1, len(target) // MOST_POINTS)
-    truth, guess = np.array(target[::step]), np.array(predicted[::step])
+    truth, guess = np.array(target), np.array(predicted)
     ends = [min(truth.min(), guess.min()), max(truth.max(), guess.max())]
 
     def against(axes: Any) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from dataset import Rows
 from decisions import Predictions
-from measures import METRICS
+from measures import METRICS, measure
 from numpy.typing import NDArray
-from resampling import RESAMPLES, bootstrap, interval
+from resampling import RESAMPLES, as_of_all, bootstrap, interval, sample
 
 from evaluation.quality import GROUP_RESAMPLES, groups
 
@@ -27,18 +27,21 @@ def compare(
 
     `p_not_worse`, `p_better`: the share of paired resamples in which ours are at least as good, or better (one-sided).
     """
-    sign = 1.0 if more_is_better else -1.0
+    sign, rows = 1.0 if more_is_better else -1.0, sample(len(target))
+    answers, own, others = target[rows], ours.take(rows), theirs.take(rows)
 
     def gain(weight: Floats) -> Floats:
-        return np.asarray(sign * (METRICS[metric](target, ours, weight) - METRICS[metric](target, theirs, weight)))
+        return np.asarray(sign * (METRICS[metric](answers, own, weight) - METRICS[metric](answers, others, weight)))
 
-    ones = np.ones((1, len(target)))
-    sampled = bootstrap({"gain": gain}, len(target), count)["gain"]
-    known = sampled[np.isfinite(sampled)]
-    lower, upper = interval(sampled)
+    value = measure(metric, target, theirs)
+    whole = sign * (measure(metric, target, ours) - value)
+    sampled = bootstrap({"gain": gain}, len(answers), count)["gain"]
+    resampled = as_of_all(sampled, float(gain(np.ones((1, len(answers))))[0]), whole, len(answers) / len(target))
+    known = resampled[np.isfinite(resampled)]
+    lower, upper = interval(resampled)
     return {
-        "value": float(METRICS[metric](target, theirs, ones)[0]),
-        "gain": float(gain(ones)[0]),
+        "value": value,
+        "gain": whole,
         "lower": lower,
         "upper": upper,
         "p_not_worse": float((known >= 0).mean()) if len(known) else None,

@@ -22,10 +22,10 @@ import numpy as np
 from dataset import Rows
 from decisions import Predictions
 from numpy.typing import NDArray
+from resampling import drawn
 
 from evaluation import calibrators, refinement
 from evaluation.calibrators import Counted
-from evaluation.reference import drawn
 
 Floats = NDArray[np.float64]
 

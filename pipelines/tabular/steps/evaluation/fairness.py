@@ -7,9 +7,11 @@ Definitions: "Amazon SageMaker Clarify: Machine Learning Bias Detection and Expl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from dataset import Rows
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
@@ -22,6 +24,12 @@ DESCRIPTIONS = {
     "DI": ("post", "Disparate impact: q'_d / q'_a (Feldman et al. 2015)"),
     "EOD": ("post", "Equal-opportunity difference: TPR_a - TPR_d (Hardt, Price & Srebro 2016); Clarify's recall difference"),
 }
+
+
+def disadvantaged(rows: Rows, facet: Mapping[str, str]) -> Mask:
+    """Which rows are of group d."""
+    distinct, codes = rows.categorical[facet["column"]]
+    return np.isin(codes, [code for code, value in enumerate(distinct) if value == facet["disadvantaged"]])
 
 
 def measures(disadvantaged: Mask, positive: Mask, decided: Mask) -> dict[str, float | None]:

@@ -6,15 +6,16 @@ curves of a classification, thinned so that evaluation.json stays small.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 from dataset import Rows
 from decisions import Predictions
-from measures import METRICS, REPORTED
+from measures import METRICS, REPORTED, measure
 from numpy.typing import NDArray
-from resampling import bootstrap, interval
+from resampling import as_of_all, bootstrap, interval, sample
 
 Floats = NDArray[np.float64]
 
@@ -27,20 +28,17 @@ MOST_CLASSES = 100
 
 
 def overall(problem: str, target: Floats, predicted: Predictions) -> dict[str, dict[str, float | None]]:
-    """SageMaker's metrics schema (value, standard_deviation) with the interval's ends beside it."""
-    names = REPORTED[problem]
-    ones = np.ones((1, len(target)))
-
-    def statistic(name: str) -> Callable[[Floats], Floats]:
-        return lambda weight: METRICS[name](target, predicted, weight)
-
-    sampled = bootstrap({name: statistic(name) for name in names}, len(target))
+    """SageMaker's metrics schema (value, standard_deviation) with the interval's ends beside it; of a sample where rows are many."""
+    names, rows = REPORTED[problem], sample(len(target))
+    answers, guesses = target[rows], predicted.take(rows)
+    sampled = bootstrap({name: partial(METRICS[name], answers, guesses) for name in names}, len(answers))
     result = {}
     for name in names:
-        lower, upper = interval(sampled[name])
-        known = sampled[name][np.isfinite(sampled[name])]
+        value = measure(name, target, predicted)
+        resampled = as_of_all(sampled[name], measure(name, answers, guesses), value, len(answers) / len(target))
+        lower, upper = interval(resampled)
+        known = resampled[np.isfinite(resampled)]
         deviation = float(np.std(known)) if len(known) else None
-        value = float(statistic(name)(ones)[0])
         result[name] = {"value": value, "standard_deviation": deviation, "lower": lower, "upper": upper}
     return result
 
@@ -74,6 +72,12 @@ def confusion(target: Floats, decided: Floats, classes: list[str]) -> dict[str, 
     np.add.at(pairs, (target.astype(np.int64), decided.astype(np.int64)), 1)
     shown = np.sort(np.argsort(-pairs.sum(axis=1), kind="stable")[:MOST_CLASSES]).tolist()
     return {classes[i]: {classes[j]: int(pairs[i, j]) for j in shown} for i in shown}
+
+
+def scatter(target: Floats, scores: Floats) -> dict[str, list[float]]:
+    """Every n-th row's answer and prediction, at least MOST_POINTS where there are as many."""
+    step = max(1, len(target) // MOST_POINTS)
+    return {"target": target[::step].tolist(), "predicted": scores[::step].tolist()}
 
 
 def roc(target: Floats, scores: Floats) -> dict[str, list[float]]:

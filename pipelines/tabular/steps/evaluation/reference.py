@@ -11,9 +11,9 @@ import numpy as np
 from dataset import Rows
 from decisions import Predictions
 from numpy.typing import NDArray
+from resampling import drawn
 
 MOST_ROWS = 10_000
-SEED = 20
 
 
 def content(rows: Rows, predicted: Predictions) -> bytes:
@@ -38,10 +38,3 @@ def content(rows: Rows, predicted: Predictions) -> bytes:
     packed = io.BytesIO()
     np.savez_compressed(packed, allow_pickle=False, **arrays)
     return packed.getvalue()
-
-
-def drawn(rows: int, most: int) -> NDArray[np.bool_]:
-    """Which rows are kept: at most so many, drawn at random with a fixed seed."""
-    chosen = np.zeros(rows, dtype=bool)
-    chosen[np.random.default_rng(SEED).permutation(rows)[:most]] = True
-    return chosen

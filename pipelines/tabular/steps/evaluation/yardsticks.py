@@ -1,6 +1,6 @@
 """Models that are worth nothing or little, to measure the chosen one against: a constant, and a plain linear model.
 
-Input: prepared training rows. Output: their predictions for the test rows. Next: `comparison.py`.
+Input: prepared training rows. Output: the constant's predictions, and the linear model. Next: `comparison.py`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def constant(metric: str, target: Floats, about: Mapping[str, Any], rows: int) -
     counts = np.bincount(target.astype(np.int64), minlength=len(about["classes"]))
     decided = max(range(len(counts)), key=lambda label: (_if_always(metric, target, label), counts[label]))
     shares = counts / len(target)
-    scores = np.full(rows, shares[1]) if about["problem"] == "binary" else np.tile(shares, (rows, 1))
+    scores = np.full(rows, shares[1]) if about["problem"] == "binary" else np.broadcast_to(shares, (rows, len(shares)))
     return Predictions(scores, np.full(rows, float(decided)))
 
 
@@ -39,12 +39,14 @@ def _if_always(metric: str, target: Floats, label: int) -> float:
     return measure(metric, target, Predictions(target, np.full(len(target), float(label)))) if metric in DECIDED else 0.0
 
 
-def linear(train: Part, validation: Part, test: Part, about: Mapping[str, Any], decision_metric: str | None) -> Predictions:
-    """A linear model with its default regularisation, on the same prepared rows; it decides by a threshold fitted as the version's was.
+def learned_by_linear(rows: int) -> NDArray[np.int64]:
+    """Which of `rows` training rows the linear model learns from. A part is enough: its coefficients hardly move any more."""
+    return np.arange(0, rows, -(-rows // MOST_TRAINING_ROWS))
 
-    Of very many training rows a part is enough: its coefficients hardly move any more.
+
+def linear(train: Part, validation: Part, about: Mapping[str, Any], decision_metric: str | None) -> tuple[Any, float | None]:
+    """A linear model with its default regularisation, on the same prepared rows; the threshold that it decides by is fitted as the
+    version's was.
     """
-    step = -(-len(train.target) // MOST_TRAINING_ROWS)
-    model = linear_models.fit(Part(train.features[::step], train.target[::step], train.weight[::step]), None, about, {})
-    threshold = fit_threshold(decision_metric, validation.target, model.predict(validation.features)) if decision_metric else None
-    return Predictions.of(model.predict(test.features), threshold)
+    model = linear_models.fit(train, None, about, {})
+    return model, fit_threshold(decision_metric, validation.target, model.predict(validation.features)) if decision_metric else None

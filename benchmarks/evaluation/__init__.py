@@ -1,0 +1,1 @@
+"""How much memory does the judgement of millions of test rows take?"""
