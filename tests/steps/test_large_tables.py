@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import column_store
 import contract
 import csv_files
+import hosts
+import large_files
+import numpy as np
 import prepare
 import prepared_rows
 import pyarrow as pa
@@ -16,9 +20,13 @@ import pytest
 import specification
 import table as tables
 import table_files
+from failure import BadInput
 from pyarrow import parquet
 
+from build_scripts import upload_data
+from build_scripts.command_line import ProblemError
 from settings_schema import Categorical
+from tests.example_models import model_of
 from tests.steps.small_data import HOUSES, LOANS, SPECIES, houses, loans, species, write_csv, write_specification
 
 IDENTIFIED = HOUSES.but(identifier="id")
@@ -158,3 +166,101 @@ def test_findings_of_a_large_table_are_word_for_word_those_of_a_small_one(
     (tmp_path / "large").mkdir()
     request.getfixturevalue("on_disk")
     assert list(found(tmp_path / "large")) == small != []
+
+
+def refused(folder: Path, dataset: Any = HOUSES) -> str:
+    """What the step says of `folder/data`, which leaves nothing behind."""
+    with pytest.raises(BadInput) as said:
+        run(folder, dataset)
+    assert not (folder / "out").exists() and not list(folder.glob(".columns-*"))
+    return str(said.value)
+
+
+@pytest.mark.usefixtures("on_disk")
+def test_shards_of_other_columns_or_types_are_refused_before_a_cell_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    columns = houses(60)
+    parquet.write_table(pa.table(columns), tmp_path / "data" / "a.parquet")
+    parquet.write_table(pa.table({**columns, "area": ["x"] * 60}), tmp_path / "data" / "b.parquet")
+    monkeypatch.setattr(table_files, "batches", lambda *_: pytest.fail("a cell was read"))
+    assert refused(tmp_path).startswith("b.parquet: column 'area' holds string, but double in a.parquet; give all files the same types")
+    parquet.write_table(pa.table({**columns, "extra": columns["area"]}), tmp_path / "data" / "b.parquet")
+    assert refused(tmp_path) == "b.parquet: columns differ from a.parquet: 'extra'; give all files the same header"
+
+
+@pytest.mark.usefixtures("on_disk")
+def test_a_table_larger_than_the_disk_is_refused_before_a_cell_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    parquet.write_table(pa.table(houses(60)), tmp_path / "data" / "a.parquet")
+    monkeypatch.setattr(large_files, "_DISK_BYTES_OF_CELL", 2**50)
+    monkeypatch.setattr(table_files, "batches", lambda *_: pytest.fail("a cell was read"))
+    assert "preparing 1 file takes about 314572800.0 GiB on disk, and " in refused(tmp_path)
+
+
+@pytest.mark.usefixtures("on_disk")
+def test_the_check_at_upload_reads_a_large_file_the_same_way(tmp_path: Path) -> None:
+    columns = {**houses(), "area": ["far"] * 200}
+    as_csv(tmp_path, columns)
+    with pytest.raises(ProblemError, match="column 'area': values such as 'far' are not numbers; make it categorical"):
+        upload_data.check(tmp_path / "data" / "table.csv", model_of(HOUSES))
+
+
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_a_column_of_too_many_categories_is_counted_and_not_held(tmp_path: Path, where: str, request: pytest.FixtureRequest) -> None:
+    """Every value once, in whatever chunk it comes again."""
+    columns = {**houses(), "town": [f"t{row % 150}" for row in range(200)]}
+    as_csv(tmp_path, columns)
+    request.getfixturevalue("monkeypatch").setattr(tables, "MOST_CATEGORIES_TOLD_APART", 120)
+    if where == "disk":
+        request.getfixturevalue("on_disk")
+    assert "column 'town': 150 different values in 200 rows: an identifier or free text; remove it or group its values" in refused(tmp_path)
+
+
+def test_too_many_classes_are_no_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MOST_CATEGORIES_TOLD_APART", 120)
+    as_csv(tmp_path, {**species(200), "species": [f"s{row}" for row in range(200)]})
+    assert "column 'species': 200 different values in 200 rows: no classes; set Problem.REGRESSION" in refused(tmp_path, SPECIES)
+
+
+def test_a_large_row_group_is_read_in_slices_and_small_files_are_put_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_files, "_BATCH_CELLS", 40)
+    monkeypatch.setattr(table_files, "_FEWEST_BATCH_ROWS", 1)
+    table = pa.table({"a": list(range(100)), "b": [str(row) for row in range(100)]})
+    parquet.write_table(table, tmp_path / "one.parquet", row_group_size=100)
+    assert [batch.num_rows for batch in table_files.batches(tmp_path / "one.parquet", table.schema)] == [20] * 5
+    monkeypatch.setattr(column_store, "BATCH_ROWS", 45)
+    stored = column_store.store(table_files.batches(tmp_path / "one.parquet", table.schema), table.schema, tmp_path / "stored")
+    assert [len(chunk) for chunk in stored["a"].chunks] == [60, 40]
+    assert stored["b"].to_pylist() == table["b"].to_pylist()
+
+
+def test_a_row_longer_than_a_part_of_a_csv_file_is_read_once_like_all_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_files, "_PART_BYTES", 64)
+    cells = [*map(str, range(30)), "x" * 3000, *map(str, range(31, 60))]
+    (tmp_path / "long.csv").write_text("a,b\n" + "".join(f"{cell},1\n" for cell in cells), encoding="utf-8")
+    assert [cell for part in csv_files.parts(tmp_path / "long.csv") for cell in part.column(0).to_pylist()] == cells
+
+
+def test_what_is_worked_out_of_a_column_that_cannot_be_read_leaves_no_file(tmp_path: Path) -> None:
+    def pieces() -> Iterator[Any]:
+        yield np.ones(3)
+        raise ValueError
+
+    arrays = column_store.Arrays(tmp_path / "arrays")
+    with pytest.raises(ValueError):
+        arrays.get("x", pieces)
+    assert not list((tmp_path / "arrays").iterdir())
+    assert arrays.get("x", lambda: [np.empty(0)]).tolist() == []
+
+
+def test_more_than_one_instance_is_refused_by_name_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration = tmp_path / "resourceconfig.json"
+    monkeypatch.setattr(hosts, "CONFIGURATION", configuration)
+    configuration.write_text(json.dumps({"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]}), encoding="utf-8")
+    said = (
+        r"^ProcessingInstanceCount is 2 \(algo-1, algo-2\), and Prepare works on one instance; start the run with ProcessingInstanceCount=1"
+    )
+    with pytest.raises(BadInput, match=said):
+        prepare.main(["--data", str(tmp_path / "nowhere"), "--output", str(tmp_path / "out")])
+    configuration.write_text(json.dumps({"current_host": "algo-1", "hosts": ["algo-1"]}), encoding="utf-8")
+    hosts.require_one()

@@ -58,8 +58,8 @@ class Rows:
                 yield piece._part(slice(begun, min(begun + rows, piece.count)))
 
     def _part(self, rows: slice) -> Rows:
-        numeric = each(self.numeric, lambda _, values: values[rows])
-        categorical = each(self.categorical, lambda _, labels: (labels[0], labels[1][rows]))
+        numeric = {name: values[rows] for name, values in self.numeric.items()}
+        categorical = {name: (distinct, codes[rows]) for name, (distinct, codes) in self.categorical.items()}
         return Rows(numeric, categorical, self.target[rows], rows.stop - rows.start)
 
     def texts(self, column: str) -> list[str | None]:

@@ -14,10 +14,10 @@ from failure import BadInput
 CONFIGURATION = Path("/opt/ml/config/resourceconfig.json")
 
 
-def require_one(configuration: Path = CONFIGURATION) -> None:
+def require_one() -> None:
     """Raises BadInput where there are more: each would prepare all of the data, and all but one for nothing."""
     try:
-        hosts = json.loads(configuration.read_text(encoding="utf-8"))["hosts"]
+        hosts = json.loads(CONFIGURATION.read_text(encoding="utf-8"))["hosts"]
     except FileNotFoundError:  # no container of SageMaker's
         return
     if len(hosts) > 1:

@@ -50,4 +50,4 @@ def _require_disk(heads: Sequence[Head], scratch: Path) -> None:
     if needed > free:
         what = "1 file" if len(heads) == 1 else f"{len(heads)} files"
         given = f"preparing {what} takes about {needed / 2**30:.1f} GiB on disk, and {free / 2**30:.1f} GiB are free"
-        raise BadInput(f"{given}; give the job a larger volume (VOLUME_GIB in pipelines/tabular/jobs.py), or fewer rows or columns")
+        raise BadInput(f"{given}; give the job a larger volume (VOLUME_GIB in pipelines/tabular/jobs.py), or give fewer rows or columns")

@@ -20,7 +20,7 @@ from specification import Specification
 from table import Table
 
 Mask = NDArray[np.bool_]
-BATCH_ROWS = 32_768
+BATCH_ROWS = 16_384
 #: Of test rows, which are a part of them.
 RAW_BATCH_ROWS = 262_144
 #: For the choice of columns by mutual information, whose neighbours take long to find among more rows.

@@ -31,7 +31,7 @@ from table_files import sha256 as sha256
 
 #: As many places of a finding are shown.
 SHOWN_ROWS = 5
-#: Of all files together, as they are.
+#: Of all files together: of CSV as they are, of Parquet, which is packed, eight for a cell.
 MOST_BYTES_IN_MEMORY = 1 << 26
 #: A column of categories with more is refused anyway (column_checks.py), and all of its values need not be held for it.
 MOST_CATEGORIES_TOLD_APART = 100_000
@@ -129,7 +129,7 @@ def read(path: str | Path, scratch: Path | None = None) -> Table:
     """
     files = table_files.listed(Path(path))
     columns: Columns
-    if scratch is not None and sum(file.stat().st_size for file in files) > MOST_BYTES_IN_MEMORY:
+    if scratch is not None and table_files.exceed(files, MOST_BYTES_IN_MEMORY):
         columns, schemas, rows = large_files.store(files, scratch)
         arrays = Arrays(scratch / "arrays")
     else:

@@ -51,20 +51,30 @@ def _correlation(values: NDArray[np.float64], target: NDArray[np.float64]) -> fl
     From the moments of blocks (Chan, Golub and LeVeque 1983), about the first known row, so that of a constant nothing is left.
     """
     first = int(np.argmax(~np.isnan(values)))
-    count, mean, moments = 0, np.zeros((2, 1)), np.zeros((2, 2))
+    count, mean, moments = 0, np.zeros(2), np.zeros((2, 2))
     with np.errstate(over="ignore", invalid="ignore"):
         for begun in range(0, len(values), _BLOCK_ROWS):
-            block = np.stack([column[begun : begun + _BLOCK_ROWS] - column[first] for column in (values, target)])
-            block = block[:, ~np.isnan(block[0])]
-            size = block.shape[1]
+            own, answers = (column[begun : begun + _BLOCK_ROWS] - column[first] for column in (values, target))
+            known = ~np.isnan(own)
+            if not known.all():
+                own, answers = own[known], answers[known]
+            size = len(own)
             if size:
-                own = block.mean(axis=1, keepdims=True)
-                apart, centred = own - mean, block - own
-                moments += centred @ centred.T + apart @ apart.T * (count * size / (count + size))
+                centre = np.array([own.mean(), answers.mean()])
+                apart = centre - mean
+                own -= centre[0]
+                answers -= centre[1]
+                products = [[_product(own, own), _product(own, answers)], [0, _product(answers, answers)]]
+                moments += products + np.outer(apart, apart) * (count * size / (count + size))
                 mean, count = mean + apart * (size / (count + size)), count + size
         if count < FEWEST_ROWS_FOR_LEAKAGE or min(moments[0, 0], moments[1, 1]) <= 0:
             return 0.0
         return float(min(abs(moments[0, 1]) / np.sqrt(moments[0, 0]) / np.sqrt(moments[1, 1]), 1.0))
+
+
+def _product(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Of two vectors; BLAS would start threads for so few."""
+    return float(np.einsum("i,i", one, other))
 
 
 def _pairs(codes: NDArray[np.int64], target: NDArray[np.float64]) -> tuple[int, int]:
