@@ -80,7 +80,7 @@ def _verdict(data: Path, model: Model) -> tuple[int, list[str]]:
         specification.write_text(specification_json(model), encoding="utf-8")
         bad_input: Any = load("failure").BadInput
         try:
-            table = load("table").read(data)
+            table = load("table").read(data, Path(folder))
             warnings: list[str] = load("parts").require(table, load("specification").load(specification)).warnings
         except bad_input as error:
             raise ProblemError(str(error)) from error

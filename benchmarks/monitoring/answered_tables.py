@@ -102,7 +102,7 @@ def _standardised(rows: Any) -> Iterator[Floats]:
 def _answered(name: str, problem: str, frame: pd.DataFrame, target: str, split: int) -> Table:
     """Learned by the pipeline's gradient boosting on its own preparation."""
     shuffled = frame.sample(frac=1.0, random_state=split).reset_index(drop=True)
-    features, dataset = load("features"), load("dataset")
+    features, fitting, dataset = load("features"), load("fitting"), load("dataset")
     numeric = [column for column in frame if column != target and pd.api.types.is_numeric_dtype(frame[column])]
     categorical = [column for column in frame if column != target and column not in numeric]
 
@@ -116,7 +116,7 @@ def _answered(name: str, problem: str, frame: pd.DataFrame, target: str, split: 
 
     train, test = (rows_of(part) for part in (shuffled[:TRAINING_ROWS], shuffled[TRAINING_ROWS : TRAINING_ROWS + TEST_ROWS]))
     production = rows_of(shuffled[TRAINING_ROWS + TEST_ROWS :])
-    preparer = features.Preparer(features.fit(train.numeric, train.categorical, PREPARATION))
+    preparer = features.Preparer(fitting.fit(train.numeric, train.categorical, PREPARATION).state)
 
     def prepared(rows: Any) -> Any:
         return preparer.transform(features.stack(rows.numeric, numeric, rows.count), list(rows.categorical.values()))

@@ -49,9 +49,10 @@ def trained(rows: int = 2000, seed: int = 1) -> Rows:
 
 
 def evidence_of(rows: Rows, predicted: Sequence[float] = (2.0,) * 100) -> dict[str, Any]:
-    described = baseline.statistics(rows)
-    described["features"].append(baseline.numeric("prediction", np.array(predicted)))
-    return described
+    numeric = {**rows.numeric, "prediction": np.array(predicted)}
+    categorical = [baseline.categorical(name, baseline.counts(labels)) for name, labels in rows.categorical.items()]
+    features = [baseline.numeric(name, values) for name, values in numeric.items()]
+    return baseline.statistics([*features[:-1], *categorical, features[-1]], rows.count)
 
 
 def line(

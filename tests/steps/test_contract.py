@@ -277,12 +277,12 @@ def test_a_split_that_equal_rows_make_unusable_says_that_they_are_equal() -> Non
     with pytest.raises(
         BadInput, match=r"the test split has 0 rows of 300: the table's 300 rows are only 4 different ones.*DataSet.identifier"
     ):
-        contract.require_usable_split({"train": 300, "test": 0}, None, copies)
+        contract.require_usable_split({"train": 300, "test": 0}, None, copies.__getitem__)
     present = {"train": ["a", "b"], "test": ["a"]}
     with pytest.raises(BadInput, match=r"class 'b' does not occur in the test split: its 100 rows are all equal.*DataSet.identifier"):
-        contract.require_usable_split({"train": 250, "test": 50}, present, copies)
+        contract.require_usable_split({"train": 250, "test": 50}, present, copies.__getitem__)
     with pytest.raises(BadInput, match="class 'a' does not occur in the test split; give more rows of it"):
-        contract.require_usable_split({"train": 250, "test": 50}, {"train": ["a", "b"], "test": ["b"]}, copies)
+        contract.require_usable_split({"train": 250, "test": 50}, {"train": ["a", "b"], "test": ["b"]}, copies.__getitem__)
 
 
 def test_an_identifier_that_repeats_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import dataset as datasets
 import features
+import fitting
 import inference
 import numpy as np
 import prepare
@@ -306,9 +307,9 @@ def test_outliers_are_clipped_and_a_mostly_constant_column_keeps_its_rare_values
         "missing_indicators": True,
     }
     values = np.r_[np.arange(100.0), 1e6]
-    state = features.fit({"x": values}, {}, preparation)
+    state = fitting.fit({"x": values}, {}, preparation).state
     assert features.Preparer(state).transform(np.array([[1e6]]), [])[0, 0] < 1e6
-    rare = features.fit({"x": np.r_[np.zeros(95), np.ones(5)]}, {}, {**preparation, "outlier_rule": "iqr"})
+    rare = fitting.fit({"x": np.r_[np.zeros(95), np.ones(5)]}, {}, {**preparation, "outlier_rule": "iqr"}).state
     assert features.Preparer(rare).transform(np.array([[1.0]]), [])[0, 0] == 1.0
 
 
@@ -334,7 +335,7 @@ def test_normalisation_matches_scikit_learn(normalisation: str) -> None:
         "normalisation": normalisation,
         "missing_indicators": False,
     }
-    matrix = features.Preparer(features.fit({"x": values}, {}, preparation)).transform(values[:, None], [])
+    matrix = features.Preparer(fitting.fit({"x": values}, {}, preparation).state).transform(values[:, None], [])
     scaler = {"standard": preprocessing.StandardScaler, "minmax": preprocessing.MinMaxScaler, "robust": preprocessing.RobustScaler}[
         normalisation
     ]()
@@ -350,7 +351,7 @@ def test_large_tables_are_prepared_in_chunks_without_a_seam() -> None:
         "missing_indicators": False,
     }
     values = np.random.default_rng(1).normal(size=features.CHUNK_ROWS + 10)
-    preparer = features.Preparer(features.fit({"x": values}, {}, preparation))
+    preparer = features.Preparer(fitting.fit({"x": values}, {}, preparation).state)
     whole = preparer.transform(values[:, None], [])
     np.testing.assert_array_equal(whole[-20:], preparer.transform(values[-20:, None], []))
 

@@ -8,51 +8,61 @@ captured requests with them, and reads their cells by the same rule: a request's
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numeric_summary
 import numpy as np
-from dataset import Rows
-from numpy.typing import NDArray
+from features import Floats, Labels
+from numeric_summary import Summary
 
 BUCKETS = 10
+#: Of the quantiles between the buckets.
+SHARES = tuple(np.linspace(0, 1, BUCKETS + 1).tolist())
 
 
-def statistics(rows: Rows) -> dict[str, Any]:
-    features = [numeric(name, values) for name, values in rows.numeric.items()]
-    for name, (distinct, codes) in rows.categorical.items():
-        counts = np.bincount(codes, minlength=len(distinct)).tolist()
-        features.append(_categorical(name, dict(zip(distinct, counts, strict=True))))
-    return {"version": 0.0, "dataset": {"item_count": rows.count}, "features": features}
+def statistics(features: Sequence[Mapping[str, Any]], rows: int) -> dict[str, Any]:
+    """The document of all features, of so many rows."""
+    return {"version": 0.0, "dataset": {"item_count": rows}, "features": list(features)}
 
 
-def numeric(name: str, values: NDArray[np.float64]) -> dict[str, Any]:
-    """One numeric feature. Equal quantiles are merged, so a bucket may hold more rows than others."""
-    present = values[~np.isnan(values)]
-    edges = np.unique(np.quantile(present, np.linspace(0, 1, BUCKETS + 1)))
-    if len(edges) == 1:
-        edges = np.array([edges[0], edges[0]])
-    inner = edges[1:-1]
-    counts = np.bincount(np.searchsorted(inner, present, side="right"), minlength=len(inner) + 1)
+def numeric(name: str, values: Floats) -> dict[str, Any]:
+    """One numeric feature."""
+    return of_summary(name, numeric_summary.of([values], SHARES))
+
+
+def of_summary(name: str, summary: Summary) -> dict[str, Any]:
+    """`summary`: with the quantiles of `SHARES`. Equal quantiles are merged, so a bucket may hold more rows than others."""
+    edges = sorted({summary.quantile(share) for share in SHARES})
+    edges = edges if len(edges) > 1 else edges * 2
+    below = [0, *(summary.ordered.smaller(edge) for edge in edges[1:-1]), summary.count]
     buckets = [
-        {"lower_bound": float(lower), "upper_bound": float(upper), "count": int(count)}
-        for lower, upper, count in zip(edges[:-1], edges[1:], counts, strict=True)
+        {"lower_bound": lower, "upper_bound": upper, "count": end - begun}
+        for lower, upper, begun, end in zip(edges[:-1], edges[1:], below[:-1], below[1:], strict=True)
     ]
+    mean, deviation = summary.moments()
     return {
         "name": name,
         "inferred_type": "Fractional",
         "numerical_statistics": {
-            "common": {"num_present": len(present), "num_missing": len(values) - len(present)},
-            "mean": float(present.mean()),
-            "sum": float(present.sum()),
-            "std_dev": float(present.std()),
-            "min": float(present.min()),
-            "max": float(present.max()),
+            "common": {"num_present": summary.count, "num_missing": summary.missing},
+            "mean": mean,
+            "sum": mean * summary.count,
+            "std_dev": deviation,
+            "min": summary.lowest,
+            "max": summary.highest,
             "distribution": {"kll": {"buckets": buckets}},
         },
     }
 
 
-def _categorical(name: str, counts: dict[str | None, int]) -> dict[str, Any]:
+def counts(labels: Labels) -> dict[str | None, int]:
+    """How often each category occurs, None for missing. Counts of parts are added."""
+    distinct, codes = labels
+    return dict(zip(distinct, np.bincount(codes, minlength=len(distinct)).tolist(), strict=True))
+
+
+def categorical(name: str, counts: Mapping[str | None, int]) -> dict[str, Any]:
     present = {value: count for value, count in counts.items() if value is not None and count}
     ranked = sorted(present.items(), key=lambda item: (-item[1], item[0]))
     return {

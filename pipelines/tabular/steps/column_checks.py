@@ -5,32 +5,27 @@ Input: a `Table` that has the columns of the model's file. Output: findings. Use
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
+import identifiers
 import number_texts
 import numpy as np
 import pyarrow as pa
+import split
 from allowed import LARGEST, declared_of, in_digits, values_of
 from cells import category, is_number
-from column_values import UnreadableError, spellings
+from column_values import TooManyError, UnreadableError, spellings
 from findings import Finding, listed
 from header_checks import counts_rows
 from numpy.typing import NDArray
+from odd_values import DAMAGE, LONGEST_CATEGORY
 from specification import Specification
 from table import Table
 
-#: Longer categories are free text, or several rows between quotes.
-LONGEST_CATEGORY = 1000
 MOST_CATEGORIES = 10_000
 FREE_TEXT_FROM = 100
-#: Characters that nobody writes: controls of ASCII but for tab and line breaks, and the sign for text that was lost.
-_DAMAGE = {
-    re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"): "control characters, as damaged files do",
-    # The model server cannot tell it from a request that is not UTF-8, so that a category with it could never be asked for.
-    re.compile("\ufffd"): "U+FFFD, which stands where a program could not read the text",
-}
 
 
 def of_identifier(table: Table, specification: Specification) -> Iterator[Finding]:
@@ -38,19 +33,30 @@ def of_identifier(table: Table, specification: Specification) -> Iterator[Findin
     if name is None:
         return
     try:
-        distinct, codes = table.categories(name)
+        found = identifiers.of(table, specification)
     except UnreadableError as error:
         yield _not_categories(name, error)
         return
-    yield from _damaged(name, distinct, codes)
-    missing = np.array([value is None for value in distinct])[codes]
-    if np.any(missing):
-        yield Finding(name, "an identifier is missing; each row needs its own", np.flatnonzero(missing).tolist())
-    repeated = np.flatnonzero((np.bincount(codes, minlength=len(distinct))[codes] > 1) & ~missing)
+    yield from _damaged(name, list(found.odd), lambda values: sorted(row for value in values for row in found.odd[value]))
+    if found.missing:
+        yield Finding(name, "an identifier is missing; each row needs its own", found.missing)
+    repeated = _repeated(found.words, found.missing)
     if len(repeated):
         same = [texts for texts in spellings(table.columns[name]).values() if len(texts) > 1]
         why = f": {listed(same[0])} are one number, so write them as text, such as with a letter in front" if same else ""
-        yield Finding(name, f"identifiers appear more than once; each row needs its own{why}", repeated.tolist())
+        yield Finding(name, f"identifiers appear more than once; each row needs its own{why}", repeated)
+
+
+def _repeated(words: split.Words, missing: Sequence[int]) -> list[int]:
+    """The rows that share their identifier with another one."""
+    known = np.delete(words, missing) if missing else words
+    if split.different(known) == len(known):
+        return []
+    values, counts = np.unique(known, return_counts=True)
+    is_repeated = np.isin(words, values[counts > 1])
+    is_repeated[missing] = False
+    rows: list[int] = np.flatnonzero(is_repeated).tolist()
+    return rows
 
 
 def of_numeric(table: Table, column: dict[str, Any], if_text: str = "make it categorical") -> Iterator[Finding]:
@@ -63,18 +69,25 @@ def of_numeric(table: Table, column: dict[str, Any], if_text: str = "make it cat
     except UnreadableError as error:
         yield from _not_numbers(name, error, table.rows - table.columns[name].null_count, if_text)
         return
-    if np.all(np.isnan(values)):
+    lowest, highest = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
+    if np.isnan(lowest):
         yield Finding(name, "every value is missing; remove the column from the model's file or repair the data")
         return
-    if np.any(np.isinf(values)):
-        yield Finding(name, "infinite values; leave the cell empty where a value is unknown", np.flatnonzero(np.isinf(values)).tolist())
+    if max(-lowest, highest) > LARGEST:
+        yield from _too_large(name, values)
+    yield from _range(name, values, column)
+    if counts_rows(table, name):
+        yield Finding(name, "counts the rows: an index is no knowledge about a row; remove it from the model's file", is_error=False)
+
+
+def _too_large(name: str, values: NDArray[np.float64]) -> Iterator[Finding]:
+    infinite = np.flatnonzero(np.isinf(values)).tolist()
+    if infinite:
+        yield Finding(name, "infinite values; leave the cell empty where a value is unknown", infinite)
     beyond = np.flatnonzero(np.isfinite(values) & (np.abs(values) > LARGEST))
     if len(beyond):
         problem = f"values such as {values[beyond[0]]:g}, beyond the {LARGEST:.1e} that models calculate with; repair the data"
         yield Finding(name, problem, beyond.tolist())
-    yield from _range(name, values, column)
-    if counts_rows(table, name):
-        yield Finding(name, "counts the rows: an index is no knowledge about a row; remove it from the model's file", is_error=False)
 
 
 def _not_numbers(name: str, error: UnreadableError, present: int, if_text: str) -> Iterator[Finding]:
@@ -113,13 +126,15 @@ def of_categorical(table: Table, column: dict[str, Any]) -> Iterator[Finding]:
     except UnreadableError as error:
         yield _not_categories(name, error)
         return
-    yield from _damaged(name, distinct, codes)
+    except TooManyError as error:
+        yield _free_text(name, error.different, table)
+        return
+    yield from _damaged(name, distinct, partial(_rows_of, distinct=distinct, codes=codes))
     present = [value for value in distinct if value is not None]
     if not present:
         yield Finding(name, "every value is missing; remove the column from the model's file or repair the data")
     elif len(present) > MOST_CATEGORIES or (len(present) > FREE_TEXT_FROM and len(present) > table.rows / 2):
-        problem = f"{len(present)} different values in {table.rows} rows: an identifier or free text; remove it or group its values"
-        yield Finding(name, problem)
+        yield _free_text(name, len(present), table)
     elif len(present) > 1 and all(number_texts.DATE.fullmatch(value) for value in present):
         yield Finding(name, f"holds dates such as {listed(present[:1])}; derive a category such as the month, or a number")
     else:
@@ -131,27 +146,31 @@ def of_categorical(table: Table, column: dict[str, Any]) -> Iterator[Finding]:
         yield from _merged(table, name)
 
 
+def _free_text(name: str, different: int, table: Table) -> Finding:
+    return Finding(name, f"{different} different values in {table.rows} rows: an identifier or free text; remove it or group its values")
+
+
 def _not_categories(name: str, error: UnreadableError) -> Finding:
     problem = f"values such as {listed(error.texts[:1])} are no categories; leave the cell empty where a value is unknown"
     return Finding(name, problem, error.rows)
 
 
-def _damaged(name: str, distinct: Sequence[str | None], codes: NDArray[np.int64]) -> Iterator[Finding]:
+def _damaged(name: str, distinct: Sequence[str | None], rows_of: Callable[[Sequence[str]], list[int]]) -> Iterator[Finding]:
     """Characters that no keyboard writes, and cells that no category fills."""
     present = [value for value in distinct if value is not None]
-    for marks, what in _DAMAGE.items():
+    for marks, what in DAMAGE.items():
         damaged = [value for value in present if marks.search(value)]
         if damaged:
-            problem = f"values such as {listed(damaged[:1])} hold {what}; repair the data"
-            yield Finding(name, problem, _rows_of(damaged, distinct, codes))
+            yield Finding(name, f"values such as {listed(damaged[:1])} hold {what}; repair the data", rows_of(damaged))
     long = [value for value in present if len(value) > LONGEST_CATEGORY]
     if long:
         problem = f"values such as {listed(long[:1])} are free text, or rows between quotes; shorten them, or close the quotes"
-        yield Finding(name, problem, _rows_of(long, distinct, codes), is_error=False)
+        yield Finding(name, problem, rows_of(long), is_error=False)
 
 
 def _rows_of(values: Sequence[str], distinct: Sequence[str | None], codes: NDArray[np.int64]) -> list[int]:
-    positions = [index for index, value in enumerate(distinct) if value in values]
+    wanted = frozenset(values)
+    positions = [index for index, value in enumerate(distinct) if value in wanted]
     rows: list[int] = np.flatnonzero(np.isin(codes, positions)).tolist()
     return rows
 
@@ -208,7 +227,12 @@ def of_target(table: Table, specification: Specification) -> Iterator[Finding]:
     except UnreadableError as error:
         yield _not_categories(name, error)
         return
-    yield from _damaged(name, distinct, codes)
+    except TooManyError as error:
+        yield Finding(
+            name, f"{error.different} different values in {table.rows} rows: no classes; set Problem.REGRESSION or repair the data"
+        )
+        return
+    yield from _damaged(name, distinct, partial(_rows_of, distinct=distinct, codes=codes))
     yield from _gaps(name, np.array([value is None for value in distinct])[codes])
     classes = sorted(value for value in distinct if value is not None)
     if len(classes) < 2:

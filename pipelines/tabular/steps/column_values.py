@@ -6,7 +6,8 @@ Used by `table.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,9 +27,35 @@ class UnreadableError(ValueError):
         self.rows, self.texts = rows, texts
 
 
+class TooManyError(ValueError):
+    """A column has more categories than are told apart. `different`: how many."""
+
+    def __init__(self, different: int) -> None:
+        super().__init__(f"{different} different values")
+        self.different = different
+
+
 def floats(column: Column) -> Floats:
     """A numeric column as the nearest float64 with NaN for missing: every cell as `cells.number` reads it. Raises UnreadableError."""
-    array = plain(column)
+    parts = list(floats_of_chunks(column))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def floats_of_chunks(column: Column) -> Iterator[Floats]:
+    """The same a chunk at a time. Raises UnreadableError with the cells of all chunks, at the end."""
+    begun, rows, texts = 0, list[int](), list[str]()
+    for array in chunks(column):
+        try:
+            yield _floats(array)
+        except UnreadableError as error:
+            rows += [begun + row for row in error.rows]
+            texts += error.texts
+        begun += len(array)
+    if rows:
+        raise UnreadableError(rows, texts)
+
+
+def _floats(array: pa.Array) -> Floats:
     if pa.types.is_decimal(array.type):
         array = array.cast(pa.string())  # pyarrow's cast from decimals to floats is not always to the nearest one, that from text is
     if is_text(array.type):
@@ -43,28 +70,63 @@ def labels(column: Column) -> Labels:
 
     Dates are text, for an identifier may be one.
     """
-    array = plain(column)
-    cells, codes = _distinct(array.cast(pa.string()) if pa.types.is_temporal(array.type) else array)
-    values = _each(category, cells, codes)
-    distinct = list(dict.fromkeys(values))
-    position = {value: index for index, value in enumerate(distinct)}
-    return distinct, np.array([position[value] for value in values], dtype=np.int64)[codes]
+    distinct: dict[str | None, int] = {}
+    parts = list(codes_of_chunks(column, distinct))
+    return list(distinct), parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def codes_of_chunks(column: Column, distinct: dict[str | None, int], most: int | None = None) -> Iterator[Codes]:
+    """The same a chunk at a time; `distinct` becomes the values with their codes. Raises TooManyError for more than `most` values."""
+    for values, codes in labels_of_chunks(column):
+        places = np.array([distinct.setdefault(value, len(distinct)) for value in values], dtype=np.int64)
+        if most is not None and len(distinct) > most:
+            raise TooManyError(_count_different(column))
+        yield places[codes]
+
+
+def labels_of_chunks(column: Column) -> Iterator[Labels]:
+    """Each chunk as the category of each of its distinct cells, and codes. Raises UnreadableError with the cells of all, at the end."""
+    begun, rows, texts = 0, list[int](), list[str]()
+    for array in chunks(column):
+        cells, codes = _distinct(array.cast(pa.string()) if pa.types.is_temporal(array.type) else array)
+        try:
+            yield _each(category, cells, codes), codes
+        except UnreadableError as error:
+            rows += [begun + row for row in error.rows]
+            texts += error.texts
+        begun += len(array)
+    if rows:
+        raise UnreadableError(rows, texts)
+
+
+def _count_different(column: Column) -> int:
+    """Of the values of a column, without the missing one, by 64 bits of a hash of each: they may be too many to hold."""
+    found = np.empty(0, dtype=np.uint64)
+    for values, _ in labels_of_chunks(column):
+        words = [hashlib.blake2b(value.encode(), digest_size=8).digest() for value in values if value is not None]
+        found = np.union1d(found, np.frombuffer(b"".join(words), dtype=np.uint64))
+    return len(found)
 
 
 def spellings(column: Column) -> dict[str, list[str]]:
     """The texts of each category of a column of text, without the white space around them; of other columns nothing."""
-    array = plain(column)
-    found: dict[str, list[str]] = {}
-    if is_text(array.type):
-        for text in pc.unique(pc.utf8_trim(array, characters=WHITE_SPACE)).to_pylist():
+    found: dict[str, dict[str, None]] = {}
+    for array in chunks(column):
+        for text in pc.unique(pc.utf8_trim(array, characters=WHITE_SPACE)).to_pylist() if is_text(array.type) else ():
             value = category(text)
             if value is not None:
-                found.setdefault(value, []).append(text)
-    return found
+                found.setdefault(value, {})[text] = None
+    return {value: list(texts) for value, texts in found.items()}
 
 
 def is_text(held: pa.DataType) -> bool:
     return bool(pa.types.is_string(held) or pa.types.is_large_string(held))
+
+
+def chunks(column: Column) -> Iterator[pa.Array]:
+    """Each chunk as `plain` makes it, at least one."""
+    parts = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    return map(plain, parts or [pa.array([], column.type)])
 
 
 def plain(column: Column) -> pa.Array:

@@ -6,7 +6,7 @@ pipeline, with everything that is wrong: what is there, what is allowed, the col
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import column_checks
@@ -119,16 +119,15 @@ class Copies:
 
 
 def require_usable_split(
-    counts: Mapping[str, int], classes: Mapping[str, Sequence[str]] | None, copies: Mapping[str, Copies] | None = None
+    counts: Mapping[str, int], classes: Mapping[str, Sequence[str]] | None, copies: Callable[[str], Copies] | None = None
 ) -> None:
     """Every part has at least two rows and, for a classification, every class. Raises BadInput naming the part.
 
-    `copies`: of each class, and under "" of the whole table.
+    `copies`: tells those of a class, and for "" of the whole table.
     """
-    known = copies or {}
     for part, rows in counts.items():
         if rows < 2:
-            why = known[""].obstacle("the table's") if known else ""
+            why = copies("").obstacle("the table's") if copies else ""
             given = f"the {part} split has {plural(rows, 'row')} of {sum(counts.values())}"
             raise BadInput(f"{given}: {why}" if why else f"{given}; give more data, or change Split in the model's file")
     if classes is None:
@@ -137,6 +136,6 @@ def require_usable_split(
     for part, present in classes.items():
         absent = [name for name in everything if name not in present]
         if absent:
-            why = known[absent[0]].obstacle("its") if known else ""
+            why = copies(absent[0]).obstacle("its") if copies else ""
             given = f"class {shown(absent[0])} does not occur in the {part} split"
             raise BadInput(f"{given}: {why}" if why else f"{given}; give more rows of it, or change Split.salt in the model's file")

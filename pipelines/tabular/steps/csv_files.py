@@ -21,8 +21,9 @@ from failure import BadInput
 #: pyarrow's own size. A row that is longer is read in one block, which is as large as its file.
 _BLOCK_BYTES = 1 << 20
 _LARGEST_BLOCK_BYTES = 2**31 - 1
-#: Of what is read a part at a time, whose rows are no longer than this.
+#: Of what is read a part at a time; where a row is longer, parts become larger.
 _PART_BYTES = 1 << 22
+_LARGER = 16
 _READ_BYTES = 1 << 24
 
 
@@ -40,13 +41,39 @@ def read(file: Path) -> pa.Table:
 
 def parts(file: Path) -> Iterator[pa.RecordBatch]:
     """The same a part at a time, for files that are larger than memory; what is wrong with one may be found at its end."""
-    problem = _open_quote(file)
+    problem = csv_layout.of_names(names(file), records(file), file.name) or _open_quote(file)
+    if problem:
+        raise BadInput(f"{file.name}: {problem}")
     try:
-        with _opened(file, _PART_BYTES) as reader:
-            problem = csv_layout.of_names(reader.schema.names, records(file), file.name) or problem
-            if problem:
-                raise BadInput(f"{file.name}: {problem}")
-            yield from reader
+        yield from _parts(file, _PART_BYTES)
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        raise BadInput(f"{file.name}: {_unreadable(file, error)}") from None
+
+
+def _parts(file: Path, block_bytes: int, rows_known: int = 0) -> Iterator[pa.RecordBatch]:
+    """From row `rows_known` on. pyarrow refuses a row that is longer than a block: then it goes on with larger ones."""
+    known = rows_known
+    try:
+        with _opened(file, block_bytes) as reader:
+            for part in reader:
+                skipped = min(rows_known, part.num_rows)
+                rows_known -= skipped
+                if skipped < part.num_rows:
+                    yield part.slice(skipped)
+                    known += part.num_rows - skipped
+    except pa.ArrowInvalid as error:
+        if "straddl" not in str(error) or block_bytes >= min(file.stat().st_size + 1, _LARGEST_BLOCK_BYTES):
+            raise
+        yield from _parts(file, min(block_bytes * _LARGER, _LARGEST_BLOCK_BYTES), known)
+
+
+def names(file: Path) -> list[str]:
+    """The column names. Raises BadInput."""
+    try:
+        try:
+            return _names(file, _PART_BYTES)
+        except pa.ArrowInvalid:
+            return _names(file, min(file.stat().st_size + 1, _LARGEST_BLOCK_BYTES))
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise BadInput(f"{file.name}: {_unreadable(file, error)}") from None
 
@@ -76,14 +103,19 @@ def _opened(file: Path, block_bytes: int) -> Any:
     return arrow.open_csv(file, **_options(file, block_bytes))
 
 
+def _names(file: Path, block_bytes: int) -> list[str]:
+    from pyarrow import csv as arrow
+
+    with arrow.open_csv(file, read_options=arrow.ReadOptions(block_size=block_bytes)) as head:
+        return list(head.schema.names)
+
+
 def _options(file: Path, block_bytes: int) -> dict[str, Any]:
     """Every column is text."""
     from pyarrow import csv as arrow
 
-    reading = arrow.ReadOptions(block_size=block_bytes)
-    with arrow.open_csv(file, read_options=reading) as head:
-        names = head.schema.names
-    as_text = arrow.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), null_values=sorted(MISSING), strings_can_be_null=True)
+    reading, types = arrow.ReadOptions(block_size=block_bytes), dict.fromkeys(_names(file, block_bytes), pa.string())
+    as_text = arrow.ConvertOptions(column_types=types, null_values=sorted(MISSING), strings_can_be_null=True)
     return {"read_options": reading, "parse_options": arrow.ParseOptions(newlines_in_values=True), "convert_options": as_text}
 
 

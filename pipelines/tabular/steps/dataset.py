@@ -18,6 +18,7 @@ import shard_file
 from failure import BadInput
 from features import Floats, Labels, Matrix
 from numpy.typing import NDArray
+from on_demand import each
 
 ABOUT_FILE = "about.json"
 SHARD_FILE = "shard-{:05d}.npz"
@@ -27,24 +28,39 @@ ROWS_PER_SHARD = 131_072
 
 @dataclass(frozen=True)
 class Rows:
-    """Raw features by column, the target (value, or index of the class), for `count` rows."""
+    """Raw features by column, the target (value, or index of the class), for `count` rows.
 
-    numeric: dict[str, Floats]
-    categorical: dict[str, Labels]
+    The columns may be read when they are asked for (on_demand.py). `pieces`: what these rows were put together of.
+    """
+
+    numeric: Mapping[str, Floats]
+    categorical: Mapping[str, Labels]
     target: Floats
     count: int
+    pieces: tuple[Rows, ...] = ()
 
     def take(self, mask: NDArray[np.bool_]) -> Rows:
         """The rows where `mask` is true."""
-        numeric = {name: values[mask] for name, values in self.numeric.items()}
-        categorical = {name: (distinct, codes[mask]) for name, (distinct, codes) in self.categorical.items()}
+        numeric = each(self.numeric, lambda _, values: values[mask])
+        categorical = each(self.categorical, lambda _, labels: (labels[0], labels[1][mask]))
         return Rows(numeric, categorical, self.target[mask], int(np.count_nonzero(mask)))
 
     def followed_by(self, others: Rows) -> Rows:
         """These rows and then the others, which have the same columns."""
-        numeric = {name: np.concatenate([values, others.numeric[name]]) for name, values in self.numeric.items()}
-        categorical = {name: _joined(own, others.categorical[name]) for name, own in self.categorical.items()}
-        return Rows(numeric, categorical, np.concatenate([self.target, others.target]), self.count + others.count)
+        numeric = each(self.numeric, lambda name, values: np.concatenate([values, others.numeric[name]]))
+        categorical = each(self.categorical, lambda name, own: _joined(own, others.categorical[name]))
+        return Rows(numeric, categorical, np.concatenate([self.target, others.target]), self.count + others.count, (self, others))
+
+    def batches(self, rows: int) -> Iterator[Rows]:
+        """The rows in their order, so many at a time."""
+        for piece in self.pieces or (self,):
+            for begun in range(0, piece.count, rows):
+                yield piece._part(slice(begun, min(begun + rows, piece.count)))
+
+    def _part(self, rows: slice) -> Rows:
+        numeric = {name: values[rows] for name, values in self.numeric.items()}
+        categorical = {name: (distinct, codes[rows]) for name, (distinct, codes) in self.categorical.items()}
+        return Rows(numeric, categorical, self.target[rows], rows.stop - rows.start)
 
     def texts(self, column: str) -> list[str | None]:
         """A categorical column as one text per row."""

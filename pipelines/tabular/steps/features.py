@@ -1,4 +1,4 @@
-"""The one preparation, used by training and serving: fit on training rows -> plain JSON -> transform any rows.
+"""The one preparation, used by training and serving: applies the state that was fitted on training rows (fitting.py) to any rows.
 
 Input: numeric columns as float64 with NaN for missing, categorical ones as distinct values and codes.
 Output: a float32 matrix (rows x prepared columns). The order of operations on a number is fixed (fill, clip,
@@ -7,7 +7,7 @@ centre, scale, round to float32), so one row alone and the same row among a mill
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,103 +22,6 @@ OTHER = "<other>"
 MISSING = "<missing>"
 #: Rows per chunk of a large table: keeps the working set inside the processor's cache.
 CHUNK_ROWS = 32_768
-
-
-# ------------------------------------------------------------------------------------------------- fit
-
-
-def fit(
-    numeric: Mapping[str, Floats],
-    categorical: Mapping[str, Labels],
-    preparation: Mapping[str, Any],
-    declared: Mapping[str, Collection[str] | None] | None = None,
-) -> dict[str, Any]:
-    """The fitted state as JSON values, from training rows only. `preparation`: the model's `Preparation` as a dict.
-
-    `declared`: by column, the only categories that can be more than `<other>`; None for a column of which all can.
-    """
-    only = declared or {}
-    return {
-        "numeric": [_fit_numeric(name, values, preparation) for name, values in numeric.items()],
-        "categorical": [_fit_categorical(name, values, preparation, only.get(name)) for name, values in categorical.items()],
-        "selected": None,
-    }
-
-
-def _fit_numeric(name: str, values: Floats, preparation: Mapping[str, Any]) -> dict[str, Any]:
-    present = values[~np.isnan(values)]
-    lower, upper = _bounds(present, preparation["outlier_rule"], preparation["outlier_factor"])
-    clipped = np.clip(present, lower, upper)
-    fill = _fill(clipped, preparation["numeric_imputation"])
-    centre, scale = _normalisation(clipped, preparation["normalisation"])
-    return {
-        "name": name,
-        "lower": None if np.isinf(lower) else float(lower),
-        "upper": None if np.isinf(upper) else float(upper),
-        "fill": fill,
-        "centre": centre,
-        "scale": scale,
-        "indicator": bool(preparation["missing_indicators"] and len(present) < len(values)),
-    }
-
-
-def _bounds(values: Floats, rule: str, factor: float) -> tuple[float, float]:
-    """iqr: Tukey's fences. A column with no spread by the rule (most values equal) has no outliers, or its rare values would vanish."""
-    if rule == "none":
-        return -np.inf, np.inf
-    if rule == "quantile":
-        lower, upper = np.percentile(values, [factor, 100 - factor])
-    elif rule == "zscore":
-        spread = factor * np.std(values)
-        lower, upper = np.mean(values) - spread, np.mean(values) + spread
-    else:
-        first, third = np.percentile(values, [25, 75])
-        lower, upper = first - factor * (third - first), third + factor * (third - first)
-    return (float(lower), float(upper)) if lower < upper else (-np.inf, np.inf)
-
-
-def _fill(values: Floats, rule: str) -> float:
-    if rule == "zero":
-        return 0.0
-    return float(np.median(values) if rule == "median" else np.mean(values))
-
-
-def _normalisation(values: Floats, rule: str) -> tuple[float, float]:
-    if rule == "none":
-        return 0.0, 1.0
-    if rule == "standard":
-        centre, scale = np.mean(values), np.std(values)
-    elif rule == "minmax":
-        centre, scale = np.min(values), np.max(values) - np.min(values)
-    else:
-        first, centre, third = np.percentile(values, [25, 50, 75])
-        scale = third - first
-    return float(centre), float(scale) if scale > 0 else 1.0
-
-
-def _fit_categorical(name: str, labels: Labels, preparation: Mapping[str, Any], only: Collection[str] | None) -> dict[str, Any]:
-    """The most frequent categories, ties by name; the rest share `<other>` with categories never seen in training."""
-    distinct, codes = labels
-    counts = np.bincount(codes, minlength=len(distinct))
-    present = [(-int(count), value) for value, count in zip(distinct, counts, strict=True) if value is not None and count]
-    ranked = sorted((count, value) for count, value in present if only is None or value in only)
-    kept = sorted(value for _, value in ranked[: preparation["max_categories"]])
-    gaps = any(value is None and count for value, count in zip(distinct, counts, strict=True))
-    return {"name": name, "categories": kept, "indicator": bool(preparation["missing_indicators"] and gaps)}
-
-
-def outliers(state: Mapping[str, Any], numeric: Mapping[str, Floats]) -> NDArray[np.bool_]:
-    """Mask of the rows with a value outside the fitted bounds; for `outlier_action="drop"`, which drops training rows only."""
-    rows = len(next(iter(numeric.values()))) if numeric else 0
-    outside = np.zeros(rows, dtype=bool)
-    for column in state["numeric"]:
-        values = numeric[column["name"]]
-        if column["lower"] is not None:
-            outside |= (values < column["lower"]) | (values > column["upper"])
-    return outside
-
-
-# ------------------------------------------------------------------------------------------- transform
 
 
 class Preparer:

@@ -14,10 +14,12 @@ from typing import Any
 
 import contract
 import dataset
-import features
+import fitting
+import identifiers
 import learned_rows
 import learned_split
 import numpy as np
+import row_words
 import split
 import weights
 from allowed import declared_of
@@ -25,7 +27,9 @@ from contract import Copies
 from dataset import Rows
 from failure import BadInput
 from features import Floats
+from fitting import Fitted
 from numpy.typing import NDArray
+from on_demand import OnDemand
 from specification import Specification
 from table import Table
 
@@ -35,19 +39,20 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Parts:
-    """All rows and the mask of each part; the training rows that are learned from with their weights, and what is fitted on them.
+    """All rows and the mask of each part; which rows are learned from with their weights, and what is fitted on the training rows.
 
     `classes` in the order of their index (the positive class of a binary problem last), None for a regression.
     `split_by`: what tells two rows apart to the split: identifier, features, or copy (`split.spread`). `sources`: how many rows were
     uploaded; with learned ones, how many of those train or validate, and how many their place keeps out.
+    `learned_from`: mask of the training rows without outliers, where those are dropped. `weight`: of these rows.
     """
 
     rows: Rows
     classes: list[str] | None
     split_by: str
     masks: Mapping[str, Mask]
-    train: Rows
-    fitted: Mapping[str, Any]
+    learned_from: Mask
+    fitted: Fitted
     weight: Floats
     warnings: list[str]
     sources: Mapping[str, int]
@@ -73,14 +78,14 @@ def require(table: Table, specification: Specification, data: str | Path | None 
         rows, masks, digest = placed.rows, placed.masks, learned.sha256
         sources |= {"learned": placed.used, "held_out": learned.rows.count - placed.used}
         warnings = [*warnings, *learned.warnings, *placed.warnings]
-    train, fitted = _fit(rows.take(masks["train"]), specification)
-    return Parts(rows, classes, split_by, masks, train, fitted, _weight(train, specification), warnings, sources, digest)
+    learned_from, fitted = _fit(rows, masks["train"], specification)
+    weight = _weight(rows.take(learned_from), specification)
+    return Parts(rows, classes, split_by, masks, learned_from, fitted, weight, warnings, sources, digest)
 
 
 def _rows(table: Table, specification: Specification) -> tuple[Rows, list[str] | None]:
     """Typed columns, and the classes in the order of their index (the positive class of a binary problem last)."""
-    numeric = {name: table.numbers(name) for name in specification.numeric}
-    categorical = {name: table.categories(name) for name in specification.categorical}
+    numeric, categorical = OnDemand(specification.numeric, table.numbers), OnDemand(specification.categorical, table.categories)
     if specification.problem == "regression":
         return Rows(numeric, categorical, table.numbers(specification.target), table.rows), None
     answers = table.categories(specification.target)
@@ -92,44 +97,50 @@ def _rows(table: Table, specification: Specification) -> tuple[Rows, list[str] |
 def _buckets(table: Table, rows: Rows, specification: Specification) -> tuple[split.Buckets, str]:
     salt = specification.preparation["split"]["salt"]
     if specification.identifier:
-        distinct, codes = table.categories(specification.identifier)
-        return split.identifier_buckets([distinct[code] for code in codes.tolist()], salt), "identifier"
+        return split.buckets(identifiers.of(table, specification).words), "identifier"
+    words = row_words.of_features(table, specification)
+    by_features = split.different(words)
+    if not split.is_coarse(rows.count, by_features, rows.count, specification.problem):  # nor with fewer by everything
+        return split.buckets(words), "features"
     numeric, categorical, name = dict(rows.numeric), dict(rows.categorical), specification.target
     if specification.problem == "regression":
         numeric[name] = rows.target
     else:
         categorical[name] = table.categories(name)
-    buckets, answered = (split.content_buckets(*columns, salt) for columns in ((rows.numeric, rows.categorical), (numeric, categorical)))
-    by_features, by_everything = (len(np.unique(found)) for found in (buckets, answered))
-    is_coarse = split.is_coarse(rows.count, by_features, by_everything, specification.problem)
-    return (split.spread(answered), "copy") if is_coarse else (buckets, "features")
+    answered = split.content_words(numeric, categorical, salt)
+    is_coarse = split.is_coarse(rows.count, by_features, split.different(answered), specification.problem)
+    return (split.spread(split.buckets(answered)), "copy") if is_coarse else (split.buckets(words), "features")
 
 
 def _require_usable(rows: Rows, buckets: split.Buckets, masks: Mapping[str, Mask], classes: list[str] | None) -> None:
     counts = {name: int(np.count_nonzero(mask)) for name, mask in masks.items()}
-    copies = {"": Copies(rows.count, len(np.unique(buckets)))}
     present = None
     if classes is not None:
         present = {name: [classes[int(index)] for index in np.unique(rows.target[mask])] for name, mask in masks.items()}
-        of_classes = {name: buckets[rows.target == index] for index, name in enumerate(classes)}
-        copies |= {name: Copies(len(of_class), len(np.unique(of_class))) for name, of_class in of_classes.items()}
+
+    def copies(class_name: str) -> Copies:
+        """Of a class, or (an empty name) of the whole table."""
+        of_class = buckets[rows.target == (classes or []).index(class_name)] if class_name else buckets
+        return Copies(len(of_class), len(np.unique(of_class)))
+
     contract.require_usable_split(counts, present, copies)
 
 
-def _fit(train: Rows, specification: Specification) -> tuple[Rows, dict[str, Any]]:
-    """The training rows without outliers, where those are dropped, and the state fitted on all of them."""
+def _fit(rows: Rows, is_training: Mask, specification: Specification) -> tuple[Mask, Fitted]:
+    """Which training rows are learned from, without outliers where those are dropped; and what is fitted on all of them."""
+    train = rows.take(is_training)
     for name, values in train.numeric.items():
         if np.all(np.isnan(values)):
             raise BadInput(f"column {name!r} has no value in the training rows; remove it from the model's file or give more data")
     declared = {column["name"]: declared_of(column) for column in specification.dataset["categorical"]}
-    fitted = features.fit(train.numeric, train.categorical, specification.preparation, declared)
-    if specification.preparation["outlier_action"] == "drop":
-        train = train.take(~features.outliers(fitted, train.numeric))
-        if train.count < 2:
-            raise BadInput(
-                "outlier_action='drop' leaves fewer than two training rows; raise Preparation.outlier_factor in the model's file"
-            )
-    return train, fitted
+    fitted = fitting.fit(train.numeric, train.categorical, specification.preparation, declared)
+    if specification.preparation["outlier_action"] != "drop":
+        return is_training, fitted
+    learned_from = is_training.copy()
+    learned_from[is_training] = ~fitting.outliers(fitted.state, train.numeric, train.count)
+    if np.count_nonzero(learned_from) < 2:
+        raise BadInput("outlier_action='drop' leaves fewer than two training rows; raise Preparation.outlier_factor in the model's file")
+    return learned_from, fitted
 
 
 def _weight(rows: Rows, specification: Specification) -> Any:

@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import as_recorded
 import baseline
 import data_versions
-import dataset
 import failure
 import features
+import processing_hosts
 import numpy as np
 import parts
-import pyarrow as pa
+import prepared_rows
 import sources
 import table as tables
-from dataset import Part, Rows
 from parts import Parts
-from pyarrow import parquet
 from specification import Specification, load
 
 
@@ -44,22 +43,27 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> None:
     """Prepares the data. Raises BadInput; then nothing is written."""
     options = parser().parse_args(argv)
+    processing_hosts.require_one()
     specification = load(options.specification)
     if options.data_version != data_versions.UNVERSIONED:
         as_recorded.require(options.data_url, options.data_version, Path(options.data))
-    table = tables.read(options.data)
-    cut = parts.require(table, specification, options.data)
-    state, prepared = _prepare(cut, specification)
-    lineage = {
-        "data_sha256": sources.together(table.sha256, cut.learned_sha256),
-        "data_url": options.data_url,
-        "data_versions": options.data_version,
-        "rows": {name: int(np.count_nonzero(mask)) for name, mask in cut.masks.items()},
-        "sources": cut.sources,
-        "warnings": cut.warnings,
-    }
-    described = baseline.statistics(cut.rows.take(cut.masks["train"]))
-    _write(Path(options.output), table, cut.masks["test"][: table.rows], state, prepared, {"lineage": lineage, "statistics": described})
+    output = Path(options.output)
+    with tempfile.TemporaryDirectory(prefix=".columns-", dir=_existing(output)) as scratch:
+        table = tables.read(options.data, Path(scratch))
+        cut = parts.require(table, specification, options.data)
+        state = _state(cut, specification)
+        lineage = {
+            "data_sha256": sources.together(table.sha256, cut.learned_sha256),
+            "data_url": options.data_url,
+            "data_versions": options.data_version,
+            "rows": {name: int(np.count_nonzero(mask)) for name, mask in cut.masks.items()},
+            "sources": cut.sources,
+            "warnings": cut.warnings,
+        }
+        described = baseline.statistics(cut.fitted.statistics, lineage["rows"]["train"])
+        prepared_rows.write(cut, state, specification, output, _about(state))
+        prepared_rows.write_raw(table, cut.masks["test"][: table.rows], output / "test" / "test.parquet")
+    _write(output / "preparation", {"preparation": state, "lineage": lineage, "statistics": described})
     for warning in cut.warnings:
         print(f"warning: {warning}")
     counts = ", ".join(f"{name} {count}" for name, count in lineage["rows"].items())
@@ -67,58 +71,34 @@ def main(argv: list[str]) -> None:
     print(f"prepared {sum(lineage['rows'].values())} rows{where_from} ({counts}) as {len(state['outputs'])} columns")
 
 
-def _prepare(cut: Parts, specification: Specification) -> tuple[dict[str, Any], dict[str, Part]]:
-    """The fitted state, and the prepared training and validation rows."""
-    fitted, preparation = dict(cut.fitted), specification.preparation
+def _existing(folder: Path) -> Path:
+    """The folder, or the one above it that is there: on the volume that the outputs are written to."""
+    return folder if folder.is_dir() else _existing(folder.absolute().parent)
+
+
+def _state(cut: Parts, specification: Specification) -> dict[str, Any]:
+    """What serving applies, and the contract that it was fitted under."""
+    fitted, preparation = dict(cut.fitted.state), specification.preparation
     if preparation["select_features"]:
-        everything = _part(cut.train, cut.weight, fitted, specification)
-        names = features.Preparer(fitted).outputs
-        fitted["selected"] = _select(everything, names, preparation["select_features"], specification.problem)
-    validation = cut.rows.take(cut.masks["validation"])
-    # Weights make training fairer; the choice between models is made on rows as they are.
-    prepared = {
-        "train": _part(cut.train, cut.weight, fitted, specification),
-        "validation": _part(validation, np.ones(validation.count), fitted, specification),
-    }
+        fitted["selected"] = prepared_rows.select(cut, specification, preparation["select_features"])
     contract = {"model": specification.model, "dataset": specification.dataset, "preparation": preparation, "classes": cut.classes}
-    state = {**fitted, **contract, "split_by": cut.split_by}
-    state["outputs"] = features.Preparer(fitted).outputs
-    return state, prepared
+    return {**fitted, **contract, "split_by": cut.split_by, "outputs": features.Preparer(fitted).outputs}
 
 
-def _part(rows: Rows, weight: Any, fitted: dict[str, Any], specification: Specification) -> Part:
-    numeric = features.stack(rows.numeric, specification.numeric, rows.count)
-    matrix = features.Preparer(fitted).transform(numeric, [rows.categorical[name] for name in specification.categorical])
-    return Part(matrix, rows.target, weight)
-
-
-def _select(part: Part, names: list[str], count: int, problem: str) -> list[str]:
-    """The `count` prepared columns with the most mutual information with the target, in their old order."""
-    from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
-
-    measure = mutual_info_regression if problem == "regression" else mutual_info_classif
-    information = measure(part.features, part.target, random_state=0)
-    best = np.argsort(-information, kind="stable")[:count]
-    return [names[index] for index in sorted(best)]
-
-
-def _write(
-    output: Path, table: tables.Table, is_test: Any, state: dict[str, Any], prepared: dict[str, Part], evidence: dict[str, Any]
-) -> None:
-    about = {
+def _about(state: dict[str, Any]) -> dict[str, Any]:
+    return {
         "problem": state["dataset"]["problem"],
         "metric": state["dataset"]["metric"],
         "decision_metric": state["dataset"]["decision_metric"],
         "classes": state["classes"],
         "columns": state["outputs"],
     }
-    for name, part in prepared.items():
-        dataset.save(part, output / name, about)
-    for folder in ("test", "preparation"):
-        (output / folder).mkdir(parents=True, exist_ok=True)
-    parquet.write_table(table.columns.filter(pa.array(is_test)), output / "test" / "test.parquet")
-    for name, document in {"preparation": state, **evidence}.items():
-        (output / "preparation" / f"{name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def _write(folder: Path, documents: dict[str, dict[str, Any]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, document in documents.items():
+        (folder / f"{name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 if __name__ == "__main__":

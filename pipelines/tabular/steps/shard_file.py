@@ -38,9 +38,11 @@ def read(path: Path) -> tuple[Matrix, Any, Any]:
 
 def _csr(features: Matrix, kept: Any) -> dict[str, Any]:
     """Compressed sparse rows: row i has `values[starts[i]:starts[i + 1]]` in `columns[starts[i]:starts[i + 1]]`."""
-    starts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-    columns = np.nonzero(kept)[1].astype(np.int32)
-    return {"values": features[kept], "columns": columns, "starts": starts, "width": np.int64(features.shape[1])}
+    places = np.flatnonzero(kept)  # of the flat matrix: several times as fast as rows and columns
+    counts, width = np.count_nonzero(kept, axis=1), features.shape[1]
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    columns = (places - np.repeat(np.arange(len(features)) * width, counts)).astype(np.int32)
+    return {"values": features.ravel()[places], "columns": columns, "starts": starts, "width": np.int64(width)}
 
 
 def _dense(arrays: Mapping[str, Any]) -> Matrix:

@@ -1,36 +1,40 @@
 """Reads the data: one CSV or Parquet file, or a folder of them, as columns.
 
 Input: a path. Output: a `Table` of pyarrow columns with where each row came from, and the hash of the bytes.
-How a CSV file is read: `csv_files.py`; what cells are: `column_values.py`. Next: `contract.py` checks the table.
+Which files are read and how: `table_files.py`; what cells are: `column_values.py`. A table that is larger than `MOST_BYTES_IN_MEMORY` is
+read a batch at a time into columns on disk (`large_files.py`), where the caller has a folder for it. Next: `contract.py` checks the table.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
+from typing import Any
 
 import csv_files
-import file_kinds
+import large_files
 import numpy as np
 import pyarrow as pa
-import sources
-from cells import shown
+import table_files
+from column_store import Arrays, Columns
+from column_values import codes_of_chunks, floats_of_chunks
 from column_values import floats as floats
 from column_values import labels as labels
-from column_values import plain
-from failure import BadInput
 from features import Floats, Labels
 from numpy.typing import NDArray
+from table_files import SHOWN_COLUMNS as SHOWN_COLUMNS
+from table_files import parts as parts
+from table_files import sha256 as sha256
 
-SUFFIXES = (".csv", ".parquet")
 #: As many places of a finding are shown.
 SHOWN_ROWS = 5
-SHOWN_COLUMNS = 20
+#: Of all files together: of CSV as they are, of Parquet, which is packed, eight for a cell.
+MOST_BYTES_IN_MEMORY = 1 << 26
+#: A column of categories with more is refused anyway (column_checks.py), and all of its values need not be held for it.
+MOST_CATEGORIES_TOLD_APART = 100_000
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,13 @@ class Table:
     places of the others in the files, counted from 0 through all of them.
     """
 
-    columns: pa.Table
+    columns: Columns
     sources: tuple[Source, ...]
     sha256: str
     widened: dict[str, list[str]] = field(default_factory=dict)
     left: NDArray[np.int64] | None = None
-    _numbers: dict[str, Floats] = field(default_factory=dict, repr=False, compare=False)
-    _categories: dict[str, Labels] = field(default_factory=dict, repr=False, compare=False)
+    arrays: Arrays = field(default_factory=Arrays, repr=False, compare=False)
+    remembered: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def rows(self) -> int:
@@ -72,28 +76,31 @@ class Table:
 
     def numbers(self, name: str) -> Floats:
         """`floats` of a column, which is read once."""
-        if name not in self._numbers:
-            self._numbers[name] = floats(self.columns[name])
-        return self._numbers[name]
+        return self.arrays.get(f"number {name}", lambda: floats_of_chunks(self.columns[name]))
 
     def categories(self, name: str) -> Labels:
-        """`labels` of a column, which is read once."""
-        if name not in self._categories:
-            self._categories[name] = labels(self.columns[name])
-        return self._categories[name]
+        """`labels` of a column, which is read once. Raises TooManyError, too."""
+        codes = self.arrays.get(f"category {name}", lambda: self._codes(name))
+        return list(self.remembered[name]), codes
+
+    def _codes(self, name: str) -> Iterator[NDArray[np.int64]]:
+        distinct = self.remembered[name] = dict[str | None, int]()
+        return codes_of_chunks(self.columns[name], distinct, MOST_CATEGORIES_TOLD_APART)
 
     @property
-    def file_of_row(self) -> NDArray[np.int64]:
-        """The index of each row's file in `sources`."""
-        files = np.repeat(np.arange(len(self.sources)), [source.rows for source in self.sources])
-        return files if self.left is None else files[self.left]
+    def rows_of_files(self) -> list[slice]:
+        """Where the rows of each of `sources` are."""
+        ends = np.cumsum([0, *(source.rows for source in self.sources)])
+        bounds = (ends if self.left is None else np.searchsorted(self.left, ends)).tolist()
+        return [slice(begun, end) for begun, end in pairwise(bounds)]
 
     def without(self, rows: Sequence[int]) -> Table:
         """The table without some of its rows; the others are found where they are."""
         stays = np.ones(self.rows, dtype=bool)
         stays[list(rows)] = False
         left = np.arange(self.rows) if self.left is None else self.left
-        return Table(self.columns.filter(pa.array(stays)), self.sources, self.sha256, self.widened, left[stays])
+        others = self.columns.filter(pa.array(stays))
+        return Table(others, self.sources, self.sha256, self.widened, left[stays], self.arrays.further())
 
     def locate(self, row: int) -> str:
         """Where row `row` (from 0) is: `part.csv line 12` or `part.parquet row 11`."""
@@ -114,104 +121,28 @@ class Table:
         raise IndexError(row)
 
 
-def read(path: str | Path) -> Table:
+def read(path: str | Path, scratch: Path | None = None) -> Table:
     """All CSV and Parquet files that were uploaded to `path`, in the order of their names. Raises BadInput naming the file.
 
-    What production learned is beside them (sources.py), and is read by learned_rows.py.
+    What production learned is beside them (sources.py), and is read by learned_rows.py. `scratch`: a folder, which the caller removes,
+    for a table that is too large for memory; None for a table that fits.
     """
-    files = _files(Path(path))
-    parts = [_read_file(file) for file in files]
-    names = parts[0].column_names
-    for file, part in zip(files, parts, strict=True):
-        if part.column_names != names:
-            different = sorted(set(names) ^ set(part.column_names))
-            listed = ", ".join(map(shown, different[:SHOWN_COLUMNS])) or "their order"
-            raise BadInput(f"{file.name}: columns differ from {files[0].name}: {listed}; give all files the same header")
-    origins = tuple(Source(file, part.num_rows) for file, part in zip(files, parts, strict=True))
-    return Table(_together(files, parts), origins, sha256(files), _widened(parts))
+    files = table_files.listed(Path(path))
+    columns: Columns
+    if scratch is not None and table_files.exceed(files, MOST_BYTES_IN_MEMORY):
+        columns, schemas, rows = large_files.store(files, scratch)
+        arrays = Arrays(scratch / "arrays")
+    else:
+        parts = [table_files.read(file) for file in files]
+        columns, schemas, rows = _together(files, parts), [part.schema for part in parts], [part.num_rows for part in parts]
+        arrays = Arrays()
+    origins = tuple(map(Source, files, rows))
+    return Table(columns, origins, sha256(files), table_files.widened(schemas), arrays=arrays)
 
 
 def _together(files: Sequence[Path], parts: Sequence[pa.Table]) -> pa.Table:
+    table_files.require_same_names([(file, part.column_names) for file, part in zip(files, parts, strict=True)])
     try:
         return pa.concat_tables(parts, promote_options="permissive").combine_chunks()
     except (pa.ArrowTypeError, pa.ArrowInvalid):
-        first = parts[0].schema
-        file, part = next((file, part) for file, part in zip(files, parts, strict=True) if not part.schema.equals(first))
-        field = next(field for field in part.schema if not field.type.equals(first.field(field.name).type))
-        given = f"{file.name}: column {shown(field.name)} holds {field.type}, but {first.field(field.name).type} in {files[0].name}"
-        raise BadInput(f"{given}; give all files the same types (the cells of a CSV file are text)") from None
-
-
-def _widened(parts: Sequence[pa.Table]) -> dict[str, list[str]]:
-    """In single precision 0.1 is another number than in double precision, and a whole number of 17 digits is none in either."""
-    found = {}
-    for name in parts[0].column_names:
-        types = list(dict.fromkeys(part.schema.field(name).type for part in parts if not pa.types.is_null(part.schema.field(name).type)))
-        if len(types) > 1 and any(map(pa.types.is_floating, types)):
-            found[name] = list(map(str, types))
-    return found
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise BadInput(f"no data at {path.name!r}; upload a .csv or .parquet file to the prefix that InputDataUrl names")
-    files = sorted(file for file in sources.files(path) if not sources.is_learned(file.relative_to(path).as_posix()))
-    data = [file for file in files if file.suffix.lower() in SUFFIXES]
-    other = [file.name for file in files if file.suffix.lower() not in SUFFIXES]
-    if other:
-        raise BadInput(f"{other[0]} is neither .csv nor .parquet; keep only data files in the prefix that InputDataUrl names")
-    if not data:
-        raise BadInput("no .csv or .parquet file in the data folder; upload one to the prefix that InputDataUrl names")
-    return data
-
-
-def parts(file: Path) -> Iterator[pa.RecordBatch]:
-    """A CSV file a part at a time, each column as text. Raises BadInput naming the file."""
-    _require_kind(file)
-    yield from csv_files.parts(file)
-
-
-def _read_file(file: Path) -> pa.Table:
-    _require_kind(file)
-    return csv_files.read(file) if file.suffix.lower() == ".csv" else _read_parquet(file)
-
-
-def _require_kind(file: Path) -> None:
-    if file.stat().st_size == 0:
-        raise BadInput(f"{file.name} is empty (0 bytes); upload it again")
-    what, remedy = file_kinds.mistaken(file) or ("", "")
-    if file.suffix.lower() not in SUFFIXES:
-        further = f", but {what}; {remedy}" if what else csv_files.under_another_name(file)
-        raise BadInput(f"{file.name} is neither .csv nor .parquet{further}")
-    is_csv = file.suffix.lower() == ".csv"
-    if what:
-        raise BadInput(f"{file.name} is not {'CSV' if is_csv else 'Parquet'}, but {what}; {remedy}")
-
-
-def _read_parquet(file: Path) -> pa.Table:
-    """Without dictionaries, in which the same values are another type."""
-    from pyarrow import parquet
-
-    try:
-        table = parquet.read_table(file)
-    except (pa.ArrowInvalid, OSError):
-        raise BadInput(f"{file.name} is not a Parquet file, or a part of it is missing; upload it again") from None
-    repeated = [name for name, count in Counter(table.column_names).items() if count > 1]
-    if repeated:
-        raise BadInput(f"{file.name}: column {shown(repeated[0])} appears twice; rename one")
-    dictionaries = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
-    for name in dictionaries:
-        table = table.set_column(table.column_names.index(name), name, plain(table[name]))
-    return table
-
-
-def sha256(files: Sequence[Path]) -> str:
-    """Of the files' names and bytes, in their order."""
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode() + b"\0")
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
+        raise table_files.different_types([(file, part.schema) for file, part in zip(files, parts, strict=True)]) from None

@@ -1,0 +1,53 @@
+"""Files that are too large for memory become columns on disk, a batch at a time, after what they say of themselves was judged.
+
+Input: the files and a folder on the volume of the job. Output: the columns with the schemas and numbers of rows of the files. Raises
+BadInput before anything is read where headers or types differ, or the disk is too small. Used by `table.py`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import column_store
+import pyarrow as pa
+import table_files
+from column_store import StoredColumns
+from failure import BadInput
+from table_files import Head
+
+#: What preparing takes on disk: of a byte of a CSV file, its text, the numbers made of it and the prepared ones; the same of a cell of
+#: a Parquet file, whose numbers have eight bytes.
+_DISK_BYTES_OF_CSV_BYTE = 4
+_DISK_BYTES_OF_CELL = 24
+
+
+def store(files: Sequence[Path], scratch: Path) -> tuple[StoredColumns, list[pa.Schema], list[int]]:
+    heads = [table_files.head(file) for file in files]
+    table_files.require_same_names([(head.file, head.schema.names) for head in heads])
+    _require_disk(heads, scratch)
+    rows = [0] * len(files)
+
+    def batches(schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        for place, file in enumerate(files):
+            for batch in table_files.batches(file, schema):
+                rows[place] += batch.num_rows
+                yield batch
+
+    schemas = [head.schema for head in heads]
+    try:
+        schema = pa.unify_schemas(list({str(schema): schema for schema in schemas}.values()), promote_options="permissive")
+        return column_store.store(batches(schema), schema, scratch / "columns"), schemas, rows
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        raise table_files.different_types(list(zip(files, schemas, strict=True))) from None
+
+
+def _require_disk(heads: Sequence[Head], scratch: Path) -> None:
+    cells = sum(head.rows * len(head.schema) for head in heads if head.rows is not None)
+    text = sum(head.file.stat().st_size for head in heads if head.rows is None)
+    needed, free = _DISK_BYTES_OF_CELL * cells + _DISK_BYTES_OF_CSV_BYTE * text, shutil.disk_usage(scratch).free
+    if needed > free:
+        what = "1 file" if len(heads) == 1 else f"{len(heads)} files"
+        given = f"preparing {what} takes about {needed / 2**30:.1f} GiB on disk, and {free / 2**30:.1f} GiB are free"
+        raise BadInput(f"{given}; give the job a larger volume (VOLUME_GIB in pipelines/tabular/jobs.py), or give fewer rows or columns")
