@@ -34,9 +34,8 @@ def rows() -> tuple[dict[str, Any], dict[str, list[str]]]:
 
 def own(served: Any, numbers: dict[str, Any], texts: dict[str, list[str]]) -> Any:
     """What the version says, by the way that a request takes."""
-    inference = load("inference")
     matrix = load("features").stack(numbers, served.preparer.numeric, len(numbers["area"]))
-    labels = [inference._labels([load("cells").category(cell) for cell in texts[name]]) for name in served.preparer.categorical]
+    labels = [load("features").labels([load("cells").category(cell) for cell in texts[name]]) for name in served.preparer.categorical]
     return served.predict(matrix, labels)
 
 

@@ -17,6 +17,7 @@ import column_values
 import inference
 import numpy as np
 import pyarrow as pa
+import request_columns
 from cells import category, number
 from dataset import Rows
 from features import Labels
@@ -125,13 +126,13 @@ def _as_served(bodies: Sequence[str], kind: str, takes: Takes) -> Read:
             request += [place] * len(own)
     places = np.array(request, dtype=np.int64)
     try:
-        numbers, labels = inference.columns(cells, takes)  # type: ignore[arg-type]  # it asks for no more than Takes has
+        numbers, labels = request_columns.columns(cells, takes)  # type: ignore[arg-type]  # it asks for no more than Takes has
     except RequestError:
         bad = _refused(cells, request, takes)
         stays = ~np.isin(places, sorted(bad))
         cells = [row for row, place in zip(cells, request, strict=True) if place not in bad]
         places, unreadable = places[stays], sorted([*unreadable, *bad])
-        numbers, labels = inference.columns(cells, takes)  # type: ignore[arg-type]  # as above
+        numbers, labels = request_columns.columns(cells, takes)  # type: ignore[arg-type]  # as above
     numeric = {name: np.ascontiguousarray(numbers[:, column]) for column, name in enumerate(takes.numeric)}
     return Read(_rows(numeric, dict(zip(takes.categorical, labels, strict=True)), len(places)), places, unreadable)
 
@@ -142,7 +143,7 @@ def _refused(cells: Sequence[Row], request: Sequence[int], takes: Takes) -> set[
     for row, place in zip(cells, request, strict=True):
         if place not in refused:
             try:
-                inference.columns([row], takes)  # type: ignore[arg-type]  # as above
+                request_columns.columns([row], takes)  # type: ignore[arg-type]  # as above
             except RequestError:
                 refused.add(place)
     return refused

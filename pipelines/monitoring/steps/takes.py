@@ -1,6 +1,6 @@
 """What the requests of one version hold, by its contract.json: the columns in their order, and the classes of its answers.
 
-It has what `inference.columns` asks of a version that is loaded, without the model. Input: the evidence of a version (`evidence.py`).
+It has what `request_columns.columns` asks of a version that is loaded, without the model. Input: the evidence of a version (`evidence.py`).
 Used by all that read requests and answers.
 """
 
@@ -39,7 +39,7 @@ class Takes:
 
     @property
     def preparer(self) -> SimpleNamespace:
-        """What `inference.columns` asks of it."""
+        """What `request_columns.columns` asks of it."""
         return SimpleNamespace(numeric=self.numeric)
 
     @cached_property

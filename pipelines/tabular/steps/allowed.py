@@ -38,15 +38,17 @@ class Allowed:
         declared = {column["name"]: column for column in (*dataset.get("numeric", ()), *dataset.get("categorical", ()))}
         self._numeric = [declared.get(name, {"name": name}) for name in numeric]
         self._categorical = [(name, values_of(declared.get(name, {}))) for name in categorical]
-        self._known = [None if values is None else frozenset((*values, None)) for _, values in self._categorical]
+        self.categories = [None if values is None else frozenset((*values, None)) for _, values in self._categorical]
         bounds = [_bounds(column) for column in self._numeric]
-        self._lowest = np.array([max(low, -LARGEST) for low, _ in bounds], dtype=np.float64)
-        self._highest = np.array([min(high, LARGEST) for _, high in bounds], dtype=np.float64)
+        self.lowest = np.array([max(low, -LARGEST) for low, _ in bounds], dtype=np.float64)
+        self.highest = np.array([min(high, LARGEST) for _, high in bounds], dtype=np.float64)
 
     def first_outside(self, numeric: NDArray[np.float64], categorical: Sequence[Labels]) -> Outside | None:
         """numeric: rows x columns, NaN where missing; categorical: distinct values and codes. A missing value is allowed."""
-        wrong = (numeric < self._lowest) | (numeric > self._highest)
-        strange = [index for index, known in enumerate(self._known) if known is not None and not known.issuperset(categorical[index][0])]
+        wrong = (numeric < self.lowest) | (numeric > self.highest)
+        strange = [
+            index for index, known in enumerate(self.categories) if known is not None and not known.issuperset(categorical[index][0])
+        ]
         if not (strange or np.count_nonzero(wrong)):
             return None
         found = [*self._numbers(numeric, wrong), *(self._category(index, *categorical[index]) for index in strange)]

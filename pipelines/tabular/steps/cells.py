@@ -27,6 +27,8 @@ LONGEST_SHOWN = 40
 
 #: What `number` reads.
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+#: A text of nothing but these that `float` reads is a number by this pattern, and the same one.
+SIGNS_OF_NUMBERS = "0123456789.eE+-"
 #: How programs write a number in full: no plus and no leading zeros, which make a code. `.5` is SQL Server's 0.5.
 _IN_FULL = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]+)?|\.[0-9]+)")
 #: How they write a large or small one: 1e+16 (Python), 1e-7 (JavaScript), 1.2E7 (Java and Spark). 1e3 may be a code.

@@ -24,6 +24,13 @@ MISSING = "<missing>"
 CHUNK_ROWS = 32_768
 
 
+def labels(values: Sequence[str | None]) -> Labels:
+    """Each value once, in the order in which they come, and which of them each row has."""
+    place: dict[str | None, int] = {}
+    codes = [place.setdefault(value, len(place)) for value in values]
+    return list(place), np.array(codes, dtype=np.int64)
+
+
 class Preparer:
     """Applies a fitted state. Cheap to call for one row: everything that can be is computed here, once."""
 

@@ -18,7 +18,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,12 +32,11 @@ if str(Path(__file__).parent) not in sys.path:
 
 import answer_forms
 import live_metrics
-import number_texts
 import request_forms
 import served
-from cells import category, number, shown
 from decisions import decide
 from features import Labels
+from request_columns import columns, ordered
 from request_forms import CSV, JSON, JSON_LINES, RequestError, Row
 from served import Served
 
@@ -86,6 +85,7 @@ def _headers(version: str) -> dict[str, tuple[str, str]]:
 
 def model_fn(model_dir: str) -> Served:
     model = served.load(Path(model_dir))
+    _ = model.one_row  # made now, and not by the first request
     named = os.environ.get(live_metrics.VERSION, "")
     Serving.headers = _headers(named) if re.fullmatch(r"[\w.-]+", named, re.ASCII) else None
     Serving.live = live_metrics.start(model)
@@ -101,6 +101,31 @@ def input_fn(body: bytes | str, content_type: str | None) -> list[Row]:
 @refusing
 def predict_fn(rows: list[Row], model: Served) -> dict[str, Any]:
     """Values, or probabilities with the decided class. Refuses with a 400 what the version's contract does not allow."""
+    answered = _of_one_row(rows[0], model) if len(rows) == 1 else None
+    return answered or _of_rows(rows, model)
+
+
+def _of_one_row(row: Row, model: Served) -> dict[str, Any] | None:
+    """The same bits as `_of_rows` gives, sooner; None for what is left to it (`one_row.py`)."""
+    quick = model.one_row
+    if quick is None:
+        return None
+    known = quick.read(row if isinstance(row, list) else ordered([row], model)[0])
+    if known is None:
+        return None
+    predicted = quick.predict(known)
+    if Serving.live:
+        Serving.live.predicted_alone(known, predicted)
+    classes, threshold = model.about["classes"], model.threshold
+    if threshold is None:
+        return {"score": predicted}
+    if len(predicted) == 1:
+        return {"score": predicted, "predicted_label": [classes[int(predicted[0] >= threshold)]]}
+    highest = max(predicted)
+    return {"score": [highest], "predicted_label": [classes[predicted.index(highest)]], "probabilities": [predicted]}
+
+
+def _of_rows(rows: list[Row], model: Served) -> dict[str, Any]:
     numeric, categorical = _require_allowed(*columns(rows, model), model)
     predicted = model.predict(numeric, categorical)
     if Serving.live:
@@ -114,61 +139,12 @@ def predict_fn(rows: list[Row], model: Served) -> dict[str, Any]:
     return {"score": predicted.max(axis=1).tolist(), "predicted_label": labels, "probabilities": predicted.tolist()}
 
 
-def columns(rows: Sequence[Row], model: Served) -> tuple[NDArray[np.float64], list[Labels]]:
-    """Cells -> the numeric matrix and the categorical columns that the preparation takes. Raises a 400 naming row and column."""
-    names, takes_more = model.features, model.dataset.get("extra_in_requests") == "ignore"
-    ordered = [_ordered(row, index, names, takes_more=takes_more) for index, row in enumerate(rows)]
-    count = len(model.preparer.numeric)
-    numeric = np.empty((len(ordered), count), dtype=np.float64)
-    for row, cells in enumerate(ordered):
-        for column in range(count):
-            numeric[row, column] = _cell(number, cells[column], row, names[column])
-    categorical = [
-        _labels([_cell(category, cells[column], row, names[column]) for row, cells in enumerate(ordered)])
-        for column in range(count, len(names))
-    ]
-    return numeric, categorical
-
-
 def _require_allowed(numeric: NDArray[np.float64], categorical: list[Labels], model: Served) -> tuple[NDArray[np.float64], list[Labels]]:
     """The same columns. Raises a 400 naming row and column of a value that the version's contract does not allow."""
     outside = model.allowed.first_outside(numeric, categorical)
     if outside:
         raise RequestError(400, f"row {outside.row + 1}: {outside.column} is {outside.cell}; allowed: {outside.allowed}")
     return numeric, categorical
-
-
-def _ordered(row: Row, index: int, names: list[str], *, takes_more: bool) -> Sequence[Any]:
-    if isinstance(row, dict):
-        unknown = sorted(row.keys() - names)
-        # A row of which nothing is known is no row, but another form of request.
-        if unknown and not (takes_more and len(unknown) < len(row)):
-            raise RequestError(400, f"row {index + 1}: unknown column {shown(unknown[0])}; the columns are {', '.join(names)}")
-        return [row.get(name) for name in names]
-    if len(row) != len(names):
-        is_other_sign = len(row) == 1 and isinstance(row[0], str) and re.search(r"[;\t|]", row[0])
-        hint = "; separate cells with commas" if is_other_sign else ""
-        raise RequestError(400, f"row {index + 1} has {len(row)} columns instead of {len(names)}: {', '.join(names)}{hint}")
-    return row
-
-
-def _cell(read: Callable[[Any], Any], cell: Any, row: int, name: str) -> Any:
-    try:
-        return read(cell)
-    except ValueError:
-        pass
-    if cell == name:
-        raise RequestError(400, f"row {row + 1} holds column names ({name}); send the rows without them")
-    kind = number_texts.of(cell) if read is number and isinstance(cell, str) else number_texts.ANY
-    sentence = kind.sentence("not a number" if read is number else "not a category")
-    given = "a list" if isinstance(cell, list) else "an object" if isinstance(cell, dict) else shown(cell)
-    raise RequestError(400, f"row {row + 1}: {name} is {given}, {sentence}")
-
-
-def _labels(values: list[str | None]) -> Labels:
-    position: dict[str | None, int] = {}
-    codes = [position.setdefault(value, len(position)) for value in values]
-    return list(position), np.array(codes, dtype=np.int64)
 
 
 @refusing

@@ -24,7 +24,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
-from features import Labels
+from cell_classes import Row
+from features import Labels, labels
 from numpy.typing import NDArray
 from prediction_shares import BLOCK_REQUESTS, PredictionShares
 from served import Served
@@ -78,6 +79,7 @@ class LiveMetrics:
         self._block = np.zeros(0 if self._shares is None else len(self._shares.counts))
         self._last_distance: float | None = None
         self._kept: list[tuple[Columns, NDArray[np.float64]]] = []
+        self._kept_alone: list[tuple[Row, list[float]]] = []
         self._rows_kept = 0
         self._statuses: list[int] = []
         self._seen = Seen()
@@ -96,7 +98,15 @@ class LiveMetrics:
     def predicted(self, numeric: NDArray[np.float64], categorical: Sequence[Labels], scores: NDArray[np.float64]) -> None:
         """Remember the columns of a request, as `Served.predict` takes them, and its predictions."""
         self._kept.append(((numeric, categorical), scores))
-        self._rows_kept += len(numeric)
+        self._remembered(len(numeric))
+
+    def predicted_alone(self, row: Row, answer: list[float]) -> None:
+        """Remember a request of one row, as `OneRow.predict` takes it, and its prediction."""
+        self._kept_alone.append((row, answer))
+        self._remembered(1)
+
+    def _remembered(self, rows: int) -> None:
+        self._rows_kept += rows
         if self._rows_kept > MOST_ROWS_KEPT:
             with self._speaking:
                 self._guarded(self._add_up)
@@ -155,12 +165,14 @@ class LiveMetrics:
     def _add_up(self) -> None:
         """Requests that were kept become counts. New ones may arrive meanwhile: those are kept for the next time."""
         self._seen.statuses.update(_taken(self._statuses))
-        kept = _taken(self._kept)
+        kept, alone = _taken(self._kept), _taken(self._kept_alone)
+        rows = np.array([*(len(predicted) for _, predicted in kept), *[1] * len(alone)], dtype=np.int64)
+        if alone:
+            kept.append(_together(alone))
         if not kept:
             return
         scores = np.concatenate([predicted for _, predicted in kept])
-        rows = np.array([len(predicted) for _, predicted in kept], dtype=np.int64)
-        self._rows_kept = sum(len(predicted) for _, predicted in self._kept)
+        self._rows_kept = sum(len(predicted) for _, predicted in self._kept) + len(self._kept_alone)
         self._seen.rows += len(scores)
         self._seen.predicted.append(scores)
         self._count_values([columns for columns, _ in kept])
@@ -218,6 +230,14 @@ def _taken(kept: list[Item]) -> list[Item]:
     taken = kept[: len(kept)]
     del kept[: len(taken)]
     return taken
+
+
+def _together(alone: Sequence[tuple[Row, list[float]]]) -> tuple[Columns, NDArray[np.float64]]:
+    """Requests of one row as one of many, as `Served.predict` takes and answers it."""
+    numeric = np.array([row.numbers for row, _ in alone], dtype=np.float64)
+    categorical = [labels(values) for values in zip(*(row.categories for row, _ in alone), strict=True)]
+    scores = np.array([answer for _, answer in alone])
+    return (numeric, categorical), scores[:, 0] if scores.shape[1] == 1 else scores
 
 
 def _write(line: str) -> None:
