@@ -1,7 +1,7 @@
 """The lean image's entry point against the managed image: a version answers every request alike, whichever of the two it serves in.
 
-What the managed image answers say `serving_contract.py` and, of that, test_container_code.py. The entry point is started as the image starts
-it, with the packages of the project's lock, of which the image's is a part.
+What the managed image answers say `serving_contract.py` and, of that, test_container_code.py. The entry point is started as in the image,
+with the packages of the project's lock, of which the image's is a part.
 """
 
 from __future__ import annotations
