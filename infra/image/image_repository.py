@@ -8,15 +8,12 @@ the role that a model runs as, and SageMaker in its name. Sources: "CreateModel 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import aws_cdk as cdk
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infra.permissions import Permission
 from infra.places import Context, Place
 
 #: What a pull is.
@@ -66,11 +63,3 @@ def _pulling_roles(context: Context, region: str) -> dict[str, list[str]]:
 def repository_arn(context: Context, registry: Place) -> str:
     """By its name, for who is deployed apart. `registry`: the project's account, in some region."""
     return registry.arn("ecr", f"repository/{context.project.names.image_repository}")
-
-
-def pulling(context: Context, registry: Place) -> Sequence[Permission]:
-    """Of a role that pulls. A token is of no repository."""
-    return [
-        Permission("PullImage", PULL, [repository_arn(context, registry)]),
-        Permission("RegistryToken", ["ecr:GetAuthorizationToken"], ["*"]),
-    ]

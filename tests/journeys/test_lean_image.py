@@ -7,6 +7,7 @@ with the packages of the project's lock, of which the image's is a part.
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,6 +23,11 @@ from typing import Any
 
 import pytest
 
+from build_scripts import plain_image
+from local_account.account import Account
+from local_account.context import AccountSettings
+from pipelines.published_code import files_of
+from pipelines.xgboost_image import PROGRAM
 from tests.journeys.test_container_code import CSV, JSON, ROOT, TO_A_VERSION, _without_ids, answers, program, request, version
 
 IMAGE = ROOT / "images" / "lean"
@@ -151,3 +158,49 @@ def test_the_image_has_the_packages_of_the_project_s_lock_and_none_that_serving_
     project, image = pins(ROOT / "requirements.lock"), pins(IMAGE / "requirements.lock")
     assert image == {name: project[name] for name in image}
     assert set(image) == {"click", "granian", "numpy", "scipy", "xgboost-cpu"}
+
+
+def test_a_local_account_starts_the_pushed_entry_point_which_answers_as_a_model_server(version: Path, tmp_path_factory: Any) -> None:
+    """What build_scripts.lean_image pushes where there is no Docker; its lock has to be this environment's."""
+    image_files = files_of(IMAGE)
+    with Account(AccountSettings(state_directory=tmp_path_factory.mktemp("account"), port=0)) as account:
+        account.client("s3").create_bucket(Bucket="models")
+        account.client("s3").put_object(Bucket="models", Key="model.tar.gz", Body=packed(version))
+        role = serving_role(account.client("iam"))
+        ecr, sagemaker = account.client("ecr"), account.client("sagemaker")
+        address = ecr.create_repository(repositoryName="shop/lean", imageTagMutability="IMMUTABLE")["repository"]["repositoryUri"]
+        digest = plain_image.push(ecr, "shop/lean", "1-2026-11", image_files)
+        container = {"Image": f"{address}@{digest}", "ModelDataUrl": "s3://models/model.tar.gz", "Environment": {**PROGRAM, **SPEAKING}}
+        sagemaker.create_model(ModelName="m", PrimaryContainer=container, ExecutionRoleArn=role, EnableNetworkIsolation=True)
+        one = {"VariantName": "AllTraffic", "ModelName": "m", "InstanceType": "ml.m5.large", "InitialInstanceCount": 2}
+        sagemaker.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[one])
+        sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="c")
+        sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="e", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        answer = account.client("sagemaker-runtime").invoke_endpoint(EndpointName="e", Body=b"1,2,flat", ContentType=CSV)
+        assert (answer["Body"].read(), answer["ContentType"].split(";")[0]) == (b'{"predictions": [{"score": 7.0}]}', JSON)
+        assert answer["CustomAttributes"].startswith("model-version=12; answer-id=")
+        logs = list(account.settings.state_directory.rglob("*.log"))
+        assert any(f"the entry point of {address}@{digest} starts with this account's Python" in log.read_text() for log in logs)
+
+
+def serving_role(iam: Any) -> str:
+    """It reads archives, pulls the image and writes its log, and nothing else."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    pull = [f"ecr:{action}" for action in ("BatchGetImage", "BatchCheckLayerAvailability", "GetDownloadUrlForLayer")]
+    allowed = {
+        "Effect": "Allow",
+        "Action": ["s3:GetObject", "logs:PutLogEvents", "logs:CreateLogStream", "logs:CreateLogGroup", *pull],
+        "Resource": "*",
+    }
+    made = iam.create_role(RoleName="serves", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust}))
+    iam.put_role_policy(RoleName="serves", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": allowed}))
+    return str(made["Role"]["Arn"])
+
+
+def packed(folder: Path) -> bytes:
+    """The version as the training pipeline packs it."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w:gz", dereference=True) as archive:
+        for name in ("preparation.json", "version.json", "linear.json", "code"):
+            archive.add(folder / name, name, filter=lambda member: None if "__pycache__" in member.name else member)
+    return written.getvalue()
