@@ -8,27 +8,29 @@ starts the container again.
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 from granian.constants import HTTPModes, Interfaces
 from granian.server import Server
 
 PORT = 8080
+#: SageMaker's router is outside of the container.
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
 #: SageMaker waits 30 seconds between SIGTERM and SIGKILL ("How containers are stopped", same page of the guide).
 SECONDS_TO_END = 25
 
 
-def main() -> int:
+def server(address: str = EVERY_ADDRESS) -> Server:
+    """As the container's environment says."""
     variables = os.environ
     socket = variables.get("SERVING_SOCKET")  # a path, for who starts the entry point without a container around it
-    server = Server(
+    return Server(
         "serving.application:make",
         factory=True,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         websockets=False,
-        address="0.0.0.0",  # noqa: S104 - SageMaker's router is outside of the container
+        address=address,
         port=int(variables.get("SAGEMAKER_BIND_TO_PORT", PORT)),
         uds=Path(socket) if socket else None,
         workers=int(variables.get("SAGEMAKER_MODEL_SERVER_WORKERS") or len(os.sched_getaffinity(0))),
@@ -36,9 +38,7 @@ def main() -> int:
         workers_kill_timeout=SECONDS_TO_END,
         log_access=False,
     )
-    server.serve()
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    server().serve()
