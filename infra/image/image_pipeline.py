@@ -12,6 +12,7 @@ from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_codepipeline_actions as actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.artifact_role import ArtifactRole
@@ -24,15 +25,17 @@ from infra.service_role import ServiceRole
 
 BUILDSPEC = "build_scripts/lean_image.buildspec.yml"
 #: What a push is, besides looking: "Amazon ECR private repository policies" and "Pushing a Docker image" of the ECR user guide.
+_DELIVERIES = 10
 _PUSH = ("ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage")
 
 
 class ImagePipeline(Construct):
-    def __init__(self, scope: Construct, construct_id: str, *, context: Context, foundation: FoundationStack) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, context: Context, foundation: FoundationStack, dead_letters: sqs.IQueue
+    ) -> None:
         super().__init__(scope, construct_id)
         self._context, self._foundation, self._name = context, foundation, context.project.names.image_stack
-        pipeline = self._assemble(self._build())
-        self._start(pipeline)
+        self._start(self._assemble(self._build()), dead_letters)
 
     def _regions(self) -> list[str]:
         """In which there is a repository, the project's own first."""
@@ -83,10 +86,12 @@ class ImagePipeline(Construct):
         pipeline.add_stage(stage_name="Build", actions=[actions.CodeBuildAction(action_name="Image", project=build, input=source)])
         return pipeline
 
-    def _start(self, pipeline: codepipeline.Pipeline) -> None:
-        role = ServiceRole(self, "StartRole", service="events.amazonaws.com", description="Starts the pipeline of the serving image")
+    def _start(self, pipeline: codepipeline.Pipeline, dead_letters: sqs.IQueue) -> None:
+        role = ServiceRole(
+            self, "StartRole", service="events.amazonaws.com", description="Starts the pipeline of the serving image", own_account_only=True
+        )
         role.allow("Start", ["codepipeline:StartPipelineExecution"], [pipeline.pipeline_arn])
-        target = targets.CodePipeline(pipeline, event_role=role)
+        target = targets.CodePipeline(pipeline, event_role=role, dead_letter_queue=dead_letters, retry_attempts=_DELIVERIES)
         morning = events.Schedule.expression("cron(0 5 * * ? *)")
         events.Rule(self, "EveryMorning", description="Has the base of the serving image a fix?", schedule=morning, targets=[target])
         built = events.EventPattern(
