@@ -27,6 +27,7 @@ from infra.feature_flags import CONTEXT
 from infra.fleet.fleet_stack import add_fleets
 from infra.foundation.foundation_stack import FoundationStack
 from infra.foundation.regional_stack import RegionalStack
+from infra.image.image_stack import ImageStack
 from infra.model.model_stack import ModelStack
 from infra.places import Context, Place, Places
 from infra.serving.serving_stage import add_serving_stages
@@ -48,6 +49,8 @@ def build_app(settings: Settings, *, account: str | None = None, region: str | N
         for other in places.other_regions(settings.environments)
     ]
     build = BuildStack(app, names.build_stack, foundation=foundation, env=home, **common)
+    if settings.lean_environments():
+        ImageStack(app, names.image_stack, foundation=foundation, env=home, **common).add_stack_dependency(build)  # whose source it builds
     for environment in settings.environments:
         place = places.of(environment)
         given: dict[str, Any] = {"environment": environment, "env": place.environment, **common}

@@ -21,6 +21,7 @@ _CODES = {
     "ParameterNotFound",
     "RepositoryDoesNotExistException",
     "RepositoryNotFoundException",
+    "ImageNotFoundException",
 }
 _CODES_OF_S3 = {"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "NotFound", "404"}
 #: Of a GET, and of a HEAD, whose answer has no words.

@@ -6,6 +6,7 @@
 instance serves, the prices, and what `recommend.py` found about other instance types. Whatever is given here as well wins; `--help` lists
 all. Out: out/capacity/index.html, and lines for models/.
 Of a serverless or an asynchronous endpoint, which are paid for as they are used: what a day costs (cost_of_use.py).
+With `--images managed=FILE lean=FILE`, load tests of both: what a day costs with either (image_price.py).
 Of a model on a fleet: what the fleet costs beside an endpoint for each of its models (fleet_price.py).
 """
 
@@ -19,7 +20,7 @@ from pathlib import Path
 from build_scripts.command_line import add_model_option, read_settings, run
 from build_scripts.endpoint_templates import template_file
 from capacity.__main__ import main as simulate
-from deploy_scripts import cost_of_use, fleet_price
+from deploy_scripts import cost_of_use, fleet_price, image_price
 from deploy_scripts.live_endpoint import endpoint_of
 from deploy_scripts.recommend import file_of
 from deploy_scripts.settings_block import settings_block
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     if {"-h", "--help"} & set(arguments):
         options.print_help()
         return simulate(["--help"])
-    given, _ = options.parse_known_args(arguments)
+    given, other = options.parse_known_args(arguments)
     rest = [item for item in arguments if item not in ("--model", given.model, f"--model={given.model}")]
     settings = read_settings()
     model, environment = settings.endpoint_model(given.model), settings.production
@@ -43,6 +44,10 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if isinstance(serving, Serverless | Asynchronous):
         print("\n".join(cost_of_use.lines(serving, settings.prices, rest)))
+        return 0
+    if given.images:
+        tested = image_price.loads_of(given.images)
+        print("\n".join(image_price.lines(endpoint_of(model, environment), settings.prices, tested, other)))
         return 0
     stack = model.names(settings.project).at(environment.name).stack
     template = Path(given.template) if given.template else template_file(_ASSEMBLY, stack)
@@ -62,6 +67,7 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument(
         "--template", metavar="FILE", help="whose scaling is replayed (default: the synthesized one of the last environment)"
     )
+    options.add_argument("--images", nargs="+", metavar="IMAGE=FILE", help="load tests with AWS's serving image and with the team's own")
     return options
 
 

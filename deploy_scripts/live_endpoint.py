@@ -11,6 +11,7 @@ from build_scripts.registry import Version, find, number_of
 from deploy_scripts.regional_copy import original
 from settings_schema import Asynchronous, Endpoint, Environment, Model, Serverless
 from settings_schema.fleet import OnFleet
+from settings_schema.rollout import MODEL_PACKAGE
 
 
 def endpoint_of(model: Model, environment: Environment) -> Endpoint:
@@ -62,7 +63,8 @@ def package_of(sagemaker: Any, model_name: str) -> str | None:
     if model is None:
         return None
     containers = [*model.get("Containers", []), *([model["PrimaryContainer"]] if model.get("PrimaryContainer") else [])]
-    return next((container["ModelPackageName"] for container in containers if container.get("ModelPackageName")), None)
+    packages = (container.get("ModelPackageName") or container.get("Environment", {}).get(MODEL_PACKAGE) for container in containers)
+    return next((package for package in packages if package), None)
 
 
 def served_version(sagemaker: Any, project: ProjectEnvironment, name: str) -> tuple[dict[str, Any], Version]:

@@ -47,6 +47,9 @@ def main(arguments: Sequence[str]) -> int:
         result = measure.measure(place.client("sagemaker-runtime", measure.CLIENT), target, bodies, options)
     except CapacityError as error:
         raise ProblemError(str(error)) from error
+    if options.output and options.image:
+        both = f"--images {options.image}={options.output} and the other's"
+        print(f"measured with the {options.image} image; with a load test of the other `make capacity` prices both: {both}")
     print(f"models/: TargetTracking(max_rps_per_instance={result['max_rps_per_instance']:.1f}, safety={options.safety:g})")
     return 0
 
@@ -54,9 +57,10 @@ def main(arguments: Sequence[str]) -> int:
 def place_of(options: argparse.Namespace, settings: Settings) -> tuple[ProjectEnvironment, EnvironmentPlace]:
     """Fills in what was left out: the model's endpoint in the environment, and the latency that it may have where it serves."""
     environment = settings.environment(options.environment) if options.environment else settings.staging
+    options.image = None  # of another endpoint than the model's nobody knows
     if options.endpoint is None or options.p99_ms is None:
         model = settings.model(options.model)
-        endpoint_of(model, environment)
+        options.image = None if options.endpoint else endpoint_of(model, environment).image
         options.endpoint = options.endpoint or model.names(settings.project).at(environment.name).endpoint
         options.p99_ms = options.p99_ms or float(asked_at_once(model, settings.production).p99_latency_ms)
     project = ProjectEnvironment(settings.project)

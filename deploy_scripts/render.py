@@ -26,6 +26,7 @@ from build_scripts.kept_templates import fetch
 from build_scripts.missing import found
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.registry import Version, find, number_of
+from deploy_scripts import serving_image
 from deploy_scripts.choose_version import LATEST, choose, exported, require_deployable
 from deploy_scripts.deployments import outputs_of
 from deploy_scripts.environment_place import EnvironmentPlace
@@ -33,7 +34,7 @@ from deploy_scripts.left_challenger import Left, left_challenger, unguarded
 from deploy_scripts.live_capacity import live_fleet, refuse_conversion
 from deploy_scripts.member_archive import MemberArchive
 from deploy_scripts.on_fleet import copies_now, refuse_absent, refuse_move
-from deploy_scripts.regional_copy import copy, image_in, original, publish_in
+from deploy_scripts.regional_copy import client_in, copy, image_in, original, publish_in
 from deploy_scripts.stack_states import describe_stack, refuse_obstructed
 from deploy_scripts.type_change import TypeChange, coming
 from deploy_scripts.update_guard import guarded_or_not, refuse_alarmed
@@ -43,7 +44,7 @@ from pipelines.monitoring.pipeline import CODE, IMAGE, PACKAGE, VERSION
 from settings_schema import Batch, Component, Endpoint, Environment, Member, Model, Serverless, ServingNames
 from settings_schema.reading import Settings
 from settings_schema.rebuilding import NEVER, REBUILT
-from settings_schema.rollout import COPIES, TARGET, UPDATE, Update
+from settings_schema.rollout import COPIES, MODEL_DATA, SERVING_IMAGE, TARGET, UPDATE, Update
 from settings_schema.serving import OnEndpoint
 
 #: Folder of the files of the second update.
@@ -52,7 +53,9 @@ SECOND = "second/"
 
 @dataclass(frozen=True)
 class Target:
-    """Where a model goes: `environments` in their order, of which `first` gets what is rendered; `last` serves. `leaving`: of a return.
+    """Where a model goes: `environments` in their order, of which `first` gets what is rendered; `last` serves, `tested` comes before it.
+
+    `leaving`: of a return.
 
     `updates_twice`: whether the pipeline has an action for the second update of a stack (infra/model/rollout_pipeline.py).
     """
@@ -61,6 +64,7 @@ class Target:
     model: Model
     environments: Sequence[Environment]
     last: Environment
+    tested: Environment
     assembly: Path
     leaving: str = ""
     updates_twice: bool = True
@@ -71,7 +75,7 @@ class Target:
         environments = [settings.environment(given.stage)] if given.stage else settings.environments
         project, model = ProjectEnvironment(settings.project), settings.model(given.model)
         asked = {"leaving": given.leaving, "updates_twice": bool(given.second_update), "rebuilt": given.rebuilt}
-        return cls(project, model, environments, settings.production, given.assembly, **asked)
+        return cls(project, model, environments, settings.production, settings.staging, given.assembly, **asked)
 
     @property
     def first(self) -> Environment:
@@ -143,6 +147,7 @@ def files(target: Target, version: Version) -> dict[str, Any]:
         if isinstance(serving, Member):
             package = project.client("sagemaker").describe_model_package(ModelPackageName=version.arn)
             known |= {TARGET: MemberArchive.of(package, names).target}
+        known |= _lean(target, environment, version) if model.is_lean(name) else {}
         known |= {REBUILT: _rebuilt(target, environment)} if REBUILT in content.get("Parameters", {}) else {}
         left = _left(target, environment)
         if left and left.goes_unguarded(leaving=bool(target.leaving)):
@@ -160,6 +165,24 @@ def _rebuilt(target: Target, environment: Environment) -> str:
         return target.rebuilt
     stack = describe_stack(target.place(environment).client("cloudformation"), target.names(environment).stack) or {}
     return next((item["ParameterValue"] for item in stack.get("Parameters", []) if item["ParameterKey"] == REBUILT), NEVER)
+
+
+def _lean(target: Target, environment: Environment, version: Version) -> dict[str, str]:
+    """What the team's own image is given: which one it is, and the version's archive in the environment's region."""
+    project, region = target.project, target.place(environment).region
+    image = serving_image.newest(project, region, _asked_image(target, environment))
+    print(f"{environment.name}: the team's own image, {image.partition('@')[2]}", flush=True)
+    arn = copy(project, version.arn, region)
+    package = client_in(project, "sagemaker", region).describe_model_package(ModelPackageName=arn)
+    (container,) = package["InferenceSpecification"]["Containers"]
+    return {SERVING_IMAGE: image, MODEL_DATA: str(container["ModelDataUrl"])}
+
+
+def _asked_image(target: Target, environment: Environment) -> str | None:
+    """The image with which the version was tested, for where it serves; the one that is there, for a return; else None, the newest."""
+    goes_on = len(target.environments) == 1 and environment != target.tested
+    source = environment if target.leaving else target.tested if goes_on else None
+    return serving_image.deployed(target.place(source), target.names(source)) if source else None
 
 
 def _change(target: Target, environment: Environment) -> TypeChange | None:

@@ -23,7 +23,7 @@ IMAGE = codebuild.LinuxBuildImage.STANDARD_8_0
 class BuildProject(codebuild.PipelineProject):
     """`name` is the project's and its role's, `buildspec` a path in the repository, `pipeline_names` the CodePipelines that run it.
 
-    `environment` adds to the common variables (`common_environment`).
+    `environment` adds to the common variables (`common_environment`). `privileged`: it runs Docker.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class BuildProject(codebuild.PipelineProject):
         description: str,
         timeout_minutes: int,
         environment: Mapping[str, str] | None = None,
+        privileged: bool = False,
     ) -> None:
         log_group = RetainedLogGroup(scope, f"{construct_id}Logs", retention_days=project.log_retention_days, key=foundation.key)
         role = _BuildRole(
@@ -58,7 +59,9 @@ class BuildProject(codebuild.PipelineProject):
             description=description,
             role=role,
             build_spec=codebuild.BuildSpec.from_source_filename(buildspec),
-            environment=codebuild.BuildEnvironment(build_image=IMAGE, compute_type=codebuild.ComputeType.SMALL),
+            environment=codebuild.BuildEnvironment(
+                build_image=IMAGE, compute_type=codebuild.ComputeType.SMALL, privileged=privileged or None
+            ),
             environment_variables={name: codebuild.BuildEnvironmentVariable(value=value) for name, value in variables.items()},
             encryption_key=foundation.key,
             grant_report_group_permissions=False,

@@ -16,6 +16,8 @@ VERSION = "3.2-0"
 #: the internet: without a network it does not start, and with one an unpinned package comes in. The image has setuptools.
 #: The option is one that switches off, so 0 and false mean no isolation, and 1 and true mean isolation (docs/decisions/0079).
 PROGRAM_ENVIRONMENT = {"PIP_NO_BUILD_ISOLATION": "0"}
+#: Where a version's archive has its program, and what of it the image's server imports.
+PROGRAM = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
 REPOSITORY = "sagemaker-xgboost"
 _LIST = "image_uri_config/xgboost.json"
 

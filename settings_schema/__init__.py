@@ -19,7 +19,7 @@ from settings_schema.rebuilding import Rebuild
 from settings_schema.rollout import Rollout, Routing
 from settings_schema.scaling import Autoscaling, Schedule, Step, StepScaling, TargetTracking
 from settings_schema.serverless import ProvisionedConcurrency, Serverless
-from settings_schema.serving import Batch, Endpoint, RequestRouting
+from settings_schema.serving import Batch, Endpoint, RequestRouting, ServingImage
 from settings_schema.shadow import Shadow
 from settings_schema.training import Algorithm, Gate, Preparation, Range, Split, Training, Tuning
 
@@ -67,6 +67,7 @@ __all__ = [
     "Routing",
     "Schedule",
     "Serverless",
+    "ServingImage",
     "ServingNames",
     "SettingsError",
     "Shadow",

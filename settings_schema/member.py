@@ -14,6 +14,7 @@ from typing import ClassVar
 from pydantic import Field, model_validator
 
 from settings_schema.fleet import OnFleet
+from settings_schema.serving import ServingImage
 
 _SHARED = "nothing: the instances are the fleet's, in settings.py"
 
@@ -42,6 +43,8 @@ class Member(OnFleet):
     def _fits_together(self) -> Member:
         captured = self.data_capture_percent
         self.require(captured == 0, "data_capture_percent", captured, f"0: {self.uncaptured}")
+        shared = f"{ServingImage.MANAGED}: the fleet's one container loads its models by that image's multi-model server"
+        self.require(self.image is ServingImage.MANAGED, "image", self.image.value, shared)
         alarmed = "True: SageMaker has no metrics of one model here, so its alarms go by what its process says"
         self.require(self.live_metrics, "live_metrics", self.live_metrics, alarmed)
         return self

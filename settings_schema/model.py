@@ -21,7 +21,7 @@ from settings_schema.names import RESERVED_MODELS, ModelNames
 from settings_schema.project import Project
 from settings_schema.rebuilding import Rebuild
 from settings_schema.serverless import Serverless
-from settings_schema.serving import Batch, Endpoint, OnEndpoint
+from settings_schema.serving import Batch, Endpoint, OnEndpoint, ServingImage
 from settings_schema.shadow import Shadow
 from settings_schema.steps import algorithms, kinds
 from settings_schema.times import Cron, TimeZone
@@ -127,6 +127,11 @@ class Model(Value):
     @property
     def is_batch_only(self) -> bool:
         return all(isinstance(served, Batch) for served in self.serving.values())
+
+    def is_lean(self, environment: str) -> bool:
+        """Whether the team's own image serves it there."""
+        served = self.serving[environment]
+        return isinstance(served, OnEndpoint) and served.image is ServingImage.LEAN
 
     def shadow(self, environment: str) -> Shadow | None:
         """Of a new version there, before a person is asked."""

@@ -26,8 +26,8 @@ ARCHIVES = "fleets/"
 #: Prefix in the artifact bucket of what trials on spare capacity have written so far.
 CHECKPOINTS = "checkpoints/"
 #: Words that stand where a model's name could: stacks of the project.
-FLEET = "fleet"
-RESERVED_MODELS = ("foundation", "build", "environment", FLEET)
+FLEET, IMAGE = "fleet", "image"
+RESERVED_MODELS = ("foundation", "build", "environment", FLEET, IMAGE)
 #: Words that stand where an environment's name could: roles of a model, buckets of the project.
 RESERVED_ENVIRONMENTS = ("training", "sizing", "data", "artifacts")
 #: A job's name has 63 characters (ProcessingJobName of SageMaker's service model), and SageMaker Pipelines makes it of the one in the
@@ -79,6 +79,19 @@ class ProjectNames(_Names):
     @property
     def build_stack(self) -> str:
         return _joined(self.project, "build")
+
+    @property
+    def image_stack(self) -> str:
+        """Of the team's own serving image; the CodePipeline that builds it, and its CodeBuild project, are called the same."""
+        return _joined(self.project, IMAGE)
+
+    def image_alarm(self, what: str) -> str:
+        return _joined(self.image_stack, what)
+
+    @property
+    def image_repository(self) -> str:
+        """In ECR, where a name takes no two hyphens (RepositoryName of its service model), but namespaces."""
+        return f"{self.project}/lean"
 
     @property
     def repository(self) -> str:

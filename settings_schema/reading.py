@@ -21,6 +21,7 @@ from settings_schema.fleet_room import require_members_fit, require_room
 from settings_schema.model import LONGEST_NAME, Model, check_name
 from settings_schema.project import Environment, Prices, Project, Source
 from settings_schema.serverless import EXCLUDED, Serverless
+from settings_schema.serving import ServingImage
 
 ROOT = Path(__file__).resolve().parents[1]
 _Kind = TypeVar("_Kind")
@@ -64,6 +65,10 @@ class Settings:
             return next(iter(self.models.values()))
         require(name in self.models, "--model", name, known)
         return self.models[name]
+
+    def lean_environments(self) -> list[Environment]:
+        """In which the team's own image serves a model; it is built only where there are some."""
+        return [item for item in self.environments if any(model.is_lean(item.name) for model in self.models.values())]
 
     def endpoint_model(self, name: str | None = None) -> Model:
         """As `model`, among those that endpoints serve. None: the only one of these."""
@@ -182,6 +187,9 @@ def _model(file: Path, environments: Sequence[Environment], fleets: Fleets) -> M
     require(shadow is None, f"{where}: serving[{known[0]!r}].shadow", shadow, f"in {known[-1]!r} only, whose requests are copied")
     experiment = getattr(first, "experiment", None)
     require(experiment is None, f"{where}: serving[{known[0]!r}].experiment", experiment, f"in {known[-1]!r} only, which has the traffic")
+    untested = model.is_lean(known[-1]) and not model.is_lean(known[0])
+    allowed = f"{ServingImage.LEAN} as well, because it is in {known[-1]!r}, and what serves there is tested in {known[0]!r} first"
+    require(not untested, f"{where}: serving[{known[0]!r}].image", ServingImage.MANAGED.value, allowed)
     return model.but(name=name)
 
 

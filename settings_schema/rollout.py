@@ -41,6 +41,9 @@ COPIES = "Copies"
 #: Parameter of the stack of a member of a multi-model fleet: the archive that clients are to ask for. Its outputs: what they were told, and
 #: the names of the alarms that are watched while that bakes, joined by commas.
 TARGET, TOLD, ROLLBACK_ALARMS = "Target", "TargetModel", "RollbackAlarms"
+#: Parameters of a stack that the team's own image serves (infra/serving/serving_stack.py), and the container's variable that names the
+#: version's package, which a model that is made of an image does not.
+SERVING_IMAGE, MODEL_DATA, MODEL_PACKAGE = "ServingImage", "ModelDataUrl", "MODEL_PACKAGE_ARN"
 #: Output of a multi-model fleet's stack: below which the archives of its models are.
 ARCHIVES = "Archives"
 

@@ -37,6 +37,13 @@ class RequestRouting(StrEnum):
     LEAST_OUTSTANDING_REQUESTS = "LEAST_OUTSTANDING_REQUESTS"
 
 
+class ServingImage(StrEnum):
+    """What a version answers in: AWS's XGBoost image with its server, or the team's own around the same program (images/lean)."""
+
+    MANAGED = "managed"
+    LEAN = "lean"
+
+
 class OnEndpoint(Value):
     """What all kinds of endpoint have in common: what is too slow and too often wrong, and what the container says while it serves."""
 
@@ -44,6 +51,7 @@ class OnEndpoint(Value):
     #: Why no requests are captured, so that nothing is watched in windows; empty where they are.
     uncaptured: ClassVar[str] = ""
 
+    image: ServingImage = ServingImage.MANAGED
     p99_latency_ms: int = Field(default=500, gt=0)
     server_error_percent: float = Field(default=1.0, gt=0, le=100)
     # The container says every ten seconds what it answers, of which CloudWatch makes a dozen metrics a version (docs/operations.md).
@@ -92,6 +100,9 @@ class Endpoint(OnEndpoint):
         copied = self.shadow is None or not self.instance_type.startswith("ml.inf1.")  # "Exclusions" of the guide's shadow tests
         self.require(copied, "instance_type", self.instance_type, "no ml.inf1 with a shadow")
         self._require_experiment_fits()
+        alone = self.image is ServingImage.MANAGED or (self.shadow is None and self.experiment is None)
+        beside = f"{ServingImage.MANAGED} with a shadow or an experiment, whose second version is served by that image"
+        self.require(alone, "image", self.image.value, beside)
         return self
 
     def _require_experiment_fits(self) -> None:
@@ -131,6 +142,10 @@ class Batch(Value):
     A folder is complete when its `_SUCCESS` is there. `cron`: scores what is not scored yet by the version that is deployed, also what
     an event missed; None does not. `on_upload`: at once, too.
     """
+
+    not_here: ClassVar[Mapping[str, str]] = {
+        "image": "only where requests are answered: a transform job runs in the managed image, in which the version was evaluated"
+    }
 
     cron: Cron | None = "0 4 ? * * *"
     time_zone: TimeZone = "Etc/UTC"

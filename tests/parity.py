@@ -107,6 +107,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "local_account/test_serverless.py",
         "local_account/test_multi_model.py",
         "local_account/test_components.py",
+        "local_account/test_own_image.py",
         "local_account/test_asynchronous.py",
         "local_account/test_rollout.py",
         "local_account/test_routing.py",

@@ -6,12 +6,13 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.encryption_key import TO_READ, by_alias
+from infra.image.image_repository import PULL, repository_arn
 from infra.places import Context, bucket_arn
 from infra.private_bucket import run_objects
 from infra.sagemaker_role import SageMakerRole
 from infra.serving.endpoint_alarms import ROLLBACK
 from infra.serving.prediction_alarm import OF_ANY_VERSION
-from settings_schema import Asynchronous, Batch, Component, Environment, Model, ServingNames
+from settings_schema import Asynchronous, Batch, Component, Environment, Model, ServingImage, ServingNames
 from settings_schema.serving import OnEndpoint
 
 _JOB_LOGS = "/aws/sagemaker/TransformJobs"  # which the whole account shares
@@ -65,6 +66,8 @@ class InferenceRole(SageMakerRole):
             self.allow("Capture", ["s3:PutObject"], [bucket_arn(bucket, f"{self._names.capture}*")])
         if isinstance(serving, Asynchronous):
             self._answer_requests(bucket)
+        if serving.image is ServingImage.LEAN:
+            self.allow("OwnImage", PULL, [repository_arn(context, context.places.registry(environment))])
         # SageMaker asks for the alarms of an update as the endpoint's role: "Auto-Rollback Configuration" of its guide.
         rollback = (*ROLLBACK, *([OF_ANY_VERSION] if serving.roll_back_on_predictions else []))
         self.allow("RollbackAlarms", ["cloudwatch:DescribeAlarms"], [self._place.alarm(self._names.alarm(what)) for what in rollback])

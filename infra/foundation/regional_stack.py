@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 
 from infra.encryption_key import EncryptionKey
+from infra.image.image_repository import ImageRepository
 from infra.model.package_group import PackageGroup
 from infra.places import Context
 from infra.private_bucket import AccessLogs, PrivateBucket, readable_elsewhere
@@ -39,5 +40,7 @@ class RegionalStack(cdk.Stack):
         readable_elsewhere(key, bucket, context, region)
         for model in context.settings.models.values():
             PackageGroup(self, f"Versions-{model.name}", context=context, model=model, region=region)
+        if region in context.places.other_regions(context.settings.lean_environments()):
+            ImageRepository(self, "Image", context=context, region=region, key=key)
         cdk.CfnOutput(self, KEY_OUTPUT, value=key.key_arn)
         add_tags(self, project.names.tags)

@@ -14,6 +14,7 @@ from infra.build_project import BuildProject
 from infra.encryption_key import by_alias
 from infra.environment.verification import Verification
 from infra.foundation.foundation_stack import FoundationStack
+from infra.image.image_repository import repository_arn
 from infra.places import Context, Place, bucket_arn
 from infra.private_bucket import CODE, TEMPLATES, run_objects
 from settings_schema import Asynchronous, Environment, Member, Model, Shadow
@@ -67,6 +68,10 @@ class DeployProjects(Construct):
         build.allow(
             "Versions", ["s3:GetObject"], [self._runs(self._context.places.home)]
         )  # the archive has to be the one that was evaluated
+        lean = [item for item in self._context.settings.environments if self._model.is_lean(item.name)]
+        images = [repository_arn(self._context, self._context.places.registry(item)) for item in lean]
+        if images:
+            build.allow("Images", ["ecr:DescribeImages"], sorted(set(images)))
         elsewhere = self._context.places.other_regions(self._context.settings.environments)
         if elsewhere:
             below: dict[str, object] = {"StringLike": {"s3:prefix": f"pipelines/{self._names.training_pipeline}/*"}}

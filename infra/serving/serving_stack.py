@@ -20,8 +20,10 @@ from infra.serving import live_metrics
 from infra.serving.imports import INFERENCE_ROLE, KEY, SECURITY_GROUP, Imports
 from infra.serving.model_watch import ModelWatch
 from pipelines.monitoring.pipeline import PACKAGE, VERSION
+from pipelines.xgboost_image import PROGRAM
 from settings_schema import Environment, Model, Project
 from settings_schema.rebuilding import NEVER, REBUILT
+from settings_schema.rollout import MODEL_DATA, MODEL_PACKAGE, SERVING_IMAGE
 
 #: Tag that says for which stack CloudFormation made and named a model or a configuration (infra/environment/remove_unused).
 MADE_FOR = "made-for"
@@ -59,6 +61,7 @@ class ServingStack(cdk.Stack):
         self._log_retention_days = project.log_retention_days
         self._in_vpc = environment.in_vpc
         self.package_arn, self.version = self._parameters()
+        self._is_lean = model.is_lean(environment.name)
         self._container_variables = {**(variables or {}), **(self._rebuilt() if model.rebuild else {})}
         if watch := model.watch_in(environment.name):
             ModelWatch(self, "Watch", names=self.names, model=model, watch=watch, imports=self.imports, in_vpc=self._in_vpc)
@@ -101,20 +104,30 @@ class ServingStack(cdk.Stack):
         return self.make_model("Model", self.package_arn, self.version)
 
     def make_model(self, construct_id: str, package_arn: str, version: str) -> sagemaker.CfnModel:
-        """The variables join the package's own: SageMaker has taken both since 2023 (aws/sagemaker-python-sdk#3581)."""
+        variables = {**self._container_variables, live_metrics.VERSION: version}
         model = sagemaker.CfnModel(
             self,
             construct_id,
             tags=self.made_for(),
             execution_role_arn=self.imports.role(INFERENCE_ROLE),
             enable_network_isolation=self.isolated,
-            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
-                model_package_name=package_arn, environment={**self._container_variables, live_metrics.VERSION: version}
-            ),
+            primary_container=self._lean(package_arn, variables) if self._is_lean else _managed(package_arn, variables),
             vpc_config=self._vpc_config(),
         )
         self.keep_when_replaced(model)
         return model
+
+    def _lean(self, package_arn: str, variables: Mapping[str, str]) -> sagemaker.CfnModel.ContainerDefinitionProperty:
+        """A container is of a package or of an image: of the package it has the archive, and says which one that is."""
+        image, data = (
+            cdk.CfnParameter(self, name, allowed_pattern=pattern, description=description).value_as_string
+            for name, pattern, description in (
+                (SERVING_IMAGE, r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/.+@sha256:[0-9a-f]{64}", "The image, by its digest"),
+                (MODEL_DATA, r"s3://.+\.tar\.gz", "The version's archive"),
+            )
+        )
+        environment = {**PROGRAM, **variables, MODEL_PACKAGE: package_arn}
+        return sagemaker.CfnModel.ContainerDefinitionProperty(image=image, model_data_url=data, environment=environment)
 
     def _vpc_config(self) -> sagemaker.CfnModel.VpcConfigProperty | None:
         if not self._in_vpc:
@@ -134,3 +147,8 @@ class ServingStack(cdk.Stack):
         """Made before a service would make it, without a retention."""
         key = kms.Key.from_key_arn(self, "Key", self.imports.of_environment(KEY))
         return RetainedLogGroup(self, "Logs", retention_days=self._log_retention_days, key=key, name=name)
+
+
+def _managed(package_arn: str, variables: Mapping[str, str]) -> sagemaker.CfnModel.ContainerDefinitionProperty:
+    """The variables join the package's own: SageMaker has taken both since 2023 (aws/sagemaker-python-sdk#3581)."""
+    return sagemaker.CfnModel.ContainerDefinitionProperty(model_package_name=package_arn, environment=dict(variables))

@@ -22,6 +22,7 @@ from sagemaker.serve.model_builder import ModelBuilder
 from pipelines.retries import SERVICE_RETRY
 from pipelines.tabular.jobs import output_of
 from pipelines.tabular.model_card import model_card
+from pipelines.xgboost_image import PROGRAM
 from settings_schema import Model, Problem
 
 CONTENT_TYPES = ["text/csv", "application/json", "application/jsonlines"]
@@ -50,7 +51,7 @@ def register_step(
         sagemaker_session=target.session,
         role_arn=target.role,
         # The archive carries code/inference.py, so no repacking job is needed.
-        env_vars={"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code", **PROGRAM_ENVIRONMENT},
+        env_vars={**PROGRAM, **PROGRAM_ENVIRONMENT},
     )
 
     def evidence(name: str) -> MetricsSource:

@@ -20,6 +20,21 @@ LAST_RUN: str | None = None
 
 FACTS = (
     Fact(
+        "Hosting starts the team's own image as its user, uid 1000, who may write nothing, and reads /opt/ml/model as such",
+        "SageMaker guide, Custom Inference Code with Hosting Services, which names no user; images/lean/Dockerfile",
+        "the first release of a model with image=ServingImage.LEAN",
+    ),
+    Fact(
+        "A role of another account pulls an image by the repository's policy with aws:PrincipalArn, and its key needs no permission",
+        "ECR user guide, Private repository policy examples, and Encryption at rest, by which ECR uses the key by a grant",
+        "a model with image=ServingImage.LEAN in an environment with an account of its own",
+    ),
+    Fact(
+        "CodeBuild's Docker builds an image with Docker's own manifest, which CreateModel takes",
+        "aws/amazon-sagemaker-feedback#180; docker buildx build --provenance=false --output type=docker",
+        "imageManifestMediaType of DescribeImages after the first build of the pipeline --image",
+    ),
+    Fact(
         "The XGBoost 3.2-0 image starts a process for each model of a multi-model container, which imports the program anew",
         "multi-model-server 1.1.2: WorkerLifeCycle.java, model_service_worker.py; serving_mms.py of sagemaker-xgboost-container",
         "two versions behind pipelines/fleet/steps/members.py that answer by their own code",

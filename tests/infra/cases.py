@@ -28,6 +28,7 @@ from settings_schema import (
     MultiModelFleet,
     ProvisionedConcurrency,
     Serverless,
+    ServingImage,
     Shadow,
     Training,
 )
@@ -61,9 +62,14 @@ def tried(model: Model) -> Model:
     return model.but(serving={**model.serving, PRODUCTION.name: live.but(experiment=Experiment(challenger_percent=20, days_at_most=10))})
 
 
+#: Served by the team's own image.
+LEAN = ABALONE.but(
+    name="lean", serving={STAGING.name: Endpoint(image=ServingImage.LEAN), PRODUCTION.name: Endpoint(image=ServingImage.LEAN)}
+)
 #: Everything in one account and region, which the templates do not name.
 LARGE = shadowed(ABALONE.but(name="abalone-large", training=Training(use_spot=True)))
-ONE = replace(SETTINGS, models=named(ABALONE, LARGE, ARRESTS, ARRESTS.but(name="arrests-large"), tried(ABALONE.but(name="tried"))))
+TRIED = tried(ABALONE.but(name="tried"))
+ONE = replace(SETTINGS, models=named(ABALONE, LARGE, ARRESTS, ARRESTS.but(name="arrests-large"), TRIED, LEAN))
 #: Tried without instances, and by a queue where it works; and the other way round.
 QUEUED = ABALONE.but(name="queued", serving={STAGING.name: Serverless(), PRODUCTION.name: Asynchronous()})
 PROVISIONED = Serverless(max_concurrency=9, provisioned=ProvisionedConcurrency(min_capacity=1, max_capacity=3))
@@ -103,7 +109,7 @@ THREE = replace(
     project=HOME.but(in_vpc=True, notification_email="someone@example.com", retain_data=False),
     environments=(STAGING.but(account="222222222222", in_vpc=True), ABROAD.but(in_vpc=True)),
     source=CONNECTION,
-    models=named(tried(ABALONE), ARRESTS, FISH, CRAB),
+    models=named(tried(ABALONE), ARRESTS, FISH, CRAB, LEAN),
     fleets={SMALL.name: SMALL, TINY.name: TINY},
 )
 #: One account, two regions.

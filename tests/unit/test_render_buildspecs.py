@@ -38,7 +38,7 @@ def test_every_command_of_a_buildspec_exists(path: str) -> None:
 
 
 def test_all_buildspecs_are_there() -> None:
-    assert len(BUILDSPECS) == 5
+    assert len(BUILDSPECS) == 6
 
 
 def test_the_version_sets_exactly_the_variables_that_its_buildspec_exports() -> None:

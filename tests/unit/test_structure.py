@@ -14,7 +14,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = {"settings_schema", "plain_signs"}  # classes of values and names, which read nothing, and what every program prints with
 VALUES = {"settings", "models"}  # what a team writes: nobody imports it, settings_schema.reading reads it for entry points
-OURS = {"app", "infra", "pipelines", "build_scripts", "deploy_scripts", "demo", "local_account", "capacity", "preflight"} | SHARED | VALUES
+OURS = (
+    {"app", "infra", "pipelines", "build_scripts", "deploy_scripts", "demo", "local_account", "capacity", "preflight", "serving"}
+    | SHARED
+    | VALUES
+)
 CDK = {"aws_cdk", "constructs", "cdk_nag"}
 CONTAINER = {
     "numpy",
@@ -71,6 +75,7 @@ RULES = [
     rule("infra/**/*.py", ours={"infra", "settings_schema", "pipelines"}, third_party=CDK),
     rule("pipelines/*/steps/**/*.py", third_party=CONTAINER),
     rule("pipelines/**/*.py", ours={"pipelines", "settings_schema"}, third_party={"sagemaker", "boto3"}),
+    rule("images/*/serving/*.py", ours={"serving"}, third_party={"granian"}),  # in the image, whose lock has it
     rule("build_scripts/**/*.py", ours={"build_scripts", "pipelines"} | SHARED, third_party=None),
     rule(
         "deploy_scripts/**/*.py", ours={"build_scripts", "deploy_scripts", "pipelines", "capacity", "preflight"} | SHARED, third_party=None

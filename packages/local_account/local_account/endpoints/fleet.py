@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import http.client
 import math
+import os
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from local_account.endpoints import router_key
-from local_account.endpoints.instance_client import InstanceClient
+from local_account.endpoints.instance_client import Address, InstanceClient
 from local_account.endpoints.launcher import Launcher, ServerDidNotStartError
 from local_account.endpoints.package import ServedModel
 from local_account.endpoints.traffic import Measure
@@ -55,14 +57,14 @@ class Instance:
     """One model server process. `in_flight` counts the requests that it is answering; only its variant changes it."""
 
     pid: int
-    port: int
+    address: Address
     log_file: Path
     key: str = field(default="", repr=False)
     in_flight: int = 0
     client: InstanceClient = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = InstanceClient(self.port, self.key)
+        self.client = InstanceClient(self.address, self.key)
 
 
 class Variant:
@@ -144,10 +146,10 @@ class Variant:
         self._started += 1
         log_file, key = self._log_path(self._started), router_key.new_key()
         try:
-            pid, port = self._launcher.start(model or self.model, log_file, key)
+            pid, address = self._launcher.start(model or self.model, log_file, key)
         except ServerDidNotStartError as error:
             raise self._unhealthy(log_file) from error
-        return Instance(pid, port, log_file, key)
+        return Instance(pid, address, log_file, key)
 
     def _start_healthy(self, model: ServedModel | None = None) -> Instance:
         """An instance that is not yet one of those that serve. Raises as `scale_to` does."""
@@ -256,11 +258,28 @@ def instances_of(whole: int, share: float) -> int:
 
 def _becomes_healthy(instance: Instance, seconds: float) -> bool:
     """Wait for `GET /ping` to answer 200. The connection waits in the listener's queue while the model loads."""
+    connection = http.client.HTTPConnection("127.0.0.1", instance.address if isinstance(instance.address, int) else None, timeout=seconds)
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", instance.port, timeout=seconds)
+        if isinstance(instance.address, Path):
+            connection.sock = _connected(instance.address, instance.pid, seconds)
         connection.request("GET", "/ping", headers={router_key.HEADER: instance.key})
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
+
+
+def _connected(path: Path, pid: int, seconds: float) -> socket.socket:
+    """To an entry point that opens its socket when it likes. Raises OSError once it has ended, or the time is over."""
+    made, deadline = socket.socket(socket.AF_UNIX), time.monotonic() + seconds
+    made.settimeout(seconds)
+    while True:
+        try:
+            made.connect(str(path))
+            return made
+        except (FileNotFoundError, ConnectionRefusedError):
+            os.kill(pid, 0)
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from local_account.endpoints.router_key import HEADER
 
@@ -31,16 +32,20 @@ class Reply:
     seconds: float = 0.0
 
 
-class InstanceClient:
-    """Connections to one port of this machine, used one request at a time each. Belongs to one event loop."""
+#: Where an instance listens: a port of this machine, or a socket in a folder of the account's user.
+Address = int | Path
 
-    def __init__(self, port: int, key: str) -> None:
-        self._port, self._key = port, key
+
+class InstanceClient:
+    """Connections to one instance, used one request at a time each. Belongs to one event loop."""
+
+    def __init__(self, address: Address, key: str) -> None:
+        self._address, self._key = address, key
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes, timeout_seconds: float) -> Reply:
         """Send one request. Raises InstanceGoneError, or TimeoutError after `timeout_seconds`."""
-        lines = [f"POST {path} HTTP/1.1", f"host: 127.0.0.1:{self._port}", f"content-length: {len(body)}", f"{HEADER}: {self._key}"]
+        lines = [f"POST {path} HTTP/1.1", "host: 127.0.0.1", f"content-length: {len(body)}", f"{HEADER}: {self._key}"]
         lines += [f"{name}: {value}" for name, value in headers.items() if "\n" not in value and "\r" not in value]
         request = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + body
         reader, writer = self._idle.pop() if self._idle else await self._connect()
@@ -62,7 +67,9 @@ class InstanceClient:
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         try:
-            return await asyncio.open_connection("127.0.0.1", self._port)
+            if isinstance(self._address, Path):
+                return await asyncio.open_unix_connection(self._address)
+            return await asyncio.open_connection("127.0.0.1", self._address)
         except OSError as error:
             raise NotConnectedError(str(error)) from error
 

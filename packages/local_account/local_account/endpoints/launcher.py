@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from local_account.context import Context
 from local_account.endpoints.endpoint_logs import EndpointLogs
+from local_account.endpoints.instance_client import Address
 from local_account.endpoints.package import ServedModel
 from local_account.sagemaker.warm.containers import RunningProcess, WarmContainers
 
@@ -44,10 +46,10 @@ class Launcher:
         # One thread per instance, so that instances share the machine as separate machines would not disturb each other.
         self.environment = {"PYTHONPATH": str(_PROJECT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
-    def start(self, model: ServedModel, log_file: Path, key: str) -> tuple[int, int]:
-        """Start an instance of the model; returns its process id and port.
+    def start(self, model: ServedModel, log_file: Path, key: str) -> tuple[int, Address]:
+        """Start an instance of the model; returns its process id, and where it listens.
 
-        It answers only who has the `key`.
+        It answers only who has the `key`, or who may open its socket: this account's user.
 
         Raises OSError if it cannot start.
         """
@@ -62,6 +64,7 @@ class Launcher:
             "loads_later": model.loads_later,
             "address": str(address),
             "router_key": key,
+            "image": None if model.image is None else {**vars(model.image), "said": model.image.said},
         }
         specification.touch(0o600)
         specification.write_text(json.dumps(content), encoding="utf-8")
@@ -73,17 +76,17 @@ class Launcher:
                 log_file=log_file,
                 opt_ml=model.opt_ml,
             )
-            pid, port = self._address(process, address, log_file)
+            pid, listens = self._address(process, address, log_file)
         except Exception:
             EndpointLogs.at(self._context).over(log_file)
             raise
         finally:
             specification.unlink(missing_ok=True)
             address.unlink(missing_ok=True)
-        watcher = threading.Thread(target=self._watch, args=(pid, process, log_file), daemon=True, name=f"instance-{pid}")
+        watcher = threading.Thread(target=self._watch, args=(pid, process, log_file, listens), daemon=True, name=f"instance-{pid}")
         self._running[pid] = process, watcher
         watcher.start()
-        return pid, port
+        return pid, listens
 
     def stop(self, pid: int) -> None:
         """End an instance, which may still say its last; returns when it is gone. Safe to repeat."""
@@ -98,19 +101,21 @@ class Launcher:
         watcher.join()
         process.stop()
 
-    def _address(self, process: RunningProcess, address: Path, log_file: Path) -> tuple[int, int]:
+    def _address(self, process: RunningProcess, address: Path, log_file: Path) -> tuple[int, Address]:
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         while not address.exists():
             if process.wait(_POLL_SECONDS) is not None or time.monotonic() > deadline:
                 process.stop()
                 raise ServerDidNotStartError(f"a model server did not start; see {log_file}")
-        pid, port = address.read_text(encoding="utf-8").split()
-        return int(pid), int(port)
+        pid, listens = address.read_text(encoding="utf-8").split(maxsplit=1)
+        return int(pid), Path(listens) if listens.startswith("/") else int(listens)
 
-    def _watch(self, pid: int, process: RunningProcess, log_file: Path) -> None:
+    def _watch(self, pid: int, process: RunningProcess, log_file: Path, listened: Address) -> None:
         code = None
         while code is None:
             code = process.wait(_LONG_SECONDS)
+        if isinstance(listened, Path):
+            shutil.rmtree(listened.parent, ignore_errors=True)
         EndpointLogs.at(self._context).over(log_file)
         if pid in self._running:  # nobody asked for it: on a thread of its own, since it may start another instance and stop this one
             self._context.in_background(self._on_end, pid, code)

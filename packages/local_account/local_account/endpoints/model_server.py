@@ -13,11 +13,12 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NoReturn, Protocol
 
 from local_account.endpoints import multi_model_contract, router_key, serving_contract
 from local_account.endpoints.serving_contract import Answer
@@ -103,13 +104,15 @@ def main(specification_file: str) -> None:
     `address`, the `router_key`, and whether a multi-model container starts, which `loads_later`.
     """
     specification = json.loads(Path(specification_file).read_text(encoding="utf-8"))
+    if specification["image"]:
+        _become(specification)
     directory, code, environment = Path(specification["directory"]), Path(specification["code"]), specification["environment"]
     try:
         program.require_installable(code, environment, has_network=specification["has_network"])
     except program.NotInstalledError as failed:
         sys.exit(failed.log)
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)  # connections wait here while the model loads
-    _announce(Path(specification["address"]), listener.getsockname()[1])
+    _announce(Path(specification["address"]), str(listener.getsockname()[1]))
     leave_the_project()
     # As gunicorn's workers do: the program's exit handlers run.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -128,10 +131,25 @@ def _served(directory: Path, code: Path, environment: Mapping[str, str], *, load
     return serving_contract.load(directory, code, environment)
 
 
-def _announce(address: Path, port: int) -> None:
-    """Write process id and port so that a reader never sees half of it."""
+def _become(specification: Mapping[str, Any]) -> NoReturn:
+    """The entry point of an image of the account's own takes the place of this process, and listens on a socket that is its user's alone.
+
+    SERVING_SOCKET is the images' own word for that (images/lean of the template); SageMaker has containers listen on port 8080.
+    """
+    image, address = specification["image"], Path(specification["address"])
+    listens = Path(tempfile.mkdtemp(prefix="serves-"), "socket")
+    print(image["said"], flush=True)
+    _announce(address, str(listens))
+    one = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "SERVING_SOCKET": str(listens)}  # of several instances, each is a worker
+    os.environ.pop("PYTHONPATH", None)
+    os.chdir(specification["directory"])
+    os.execve(image["command"][0], image["command"], {**os.environ, **image["environment"], **specification["environment"], **one})  # noqa: S606
+
+
+def _announce(address: Path, listens: str) -> None:
+    """Write process id, and port or socket, so that a reader never sees half of it."""
     unfinished = address.with_suffix(".tmp")
-    unfinished.write_text(f"{os.getpid()} {port}", encoding="utf-8")
+    unfinished.write_text(f"{os.getpid()} {listens}", encoding="utf-8")
     unfinished.replace(address)
 
 

@@ -16,7 +16,9 @@ from typing import Any
 
 from local_account.authorization.credentials import Credentials
 from local_account.context import Context
+from local_account.endpoints import own_image
 from local_account.endpoints.models import Models, data_url
+from local_account.endpoints.own_image import OwnImage
 from local_account.errors import InvalidError
 from local_account.roles import Role
 from local_account.sagemaker.jobs import isolation
@@ -35,6 +37,7 @@ class ServedModel:
 
     `code`: the program, the container's `/opt/ml/code`. `has_network`: whether its start may fetch anything. `credentials` are those of
     the model's role; a model under network isolation has none. `loads_later`: a multi-model container, which starts without a model.
+    `image`: of the account's own ECR, whose entry point serves; None for those that the account stands in for.
     """
 
     directory: Path
@@ -43,6 +46,7 @@ class ServedModel:
     has_network: bool
     credentials: Credentials | None
     loads_later: bool = False
+    image: OwnImage | None = None
 
     @property
     def opt_ml(self) -> Path:
@@ -58,7 +62,10 @@ def unpack(context: Context, model_name: str, directory: Path) -> ServedModel:
         raise InvalidError(f"model {model_name}: the model data is {url!r}; allowed: s3://<bucket>/<key>.tar.gz")
     shutil.rmtree(directory, ignore_errors=True)
     extract(role, url, directory)
-    return _served(role, container, model, directory)
+    pulled = directory.parent / "image"
+    shutil.rmtree(pulled, ignore_errors=True)
+    image = own_image.pull(context, role, container.get("Image", ""), pulled)
+    return replace(_served(role, container, model, directory), image=image)
 
 
 def unpack_multi_model(context: Context, model_name: str, directory: Path) -> ServedModel:

@@ -1,0 +1,65 @@
+"""Where the team's own serving image lies in a region: a repository of ECR in the project's account, as SageMaker takes an image of its own
+region only (ContainerDefinition of its service model).
+
+Scanned when it is pushed; a tag means one image for ever; encrypted with the place's key. Environments in other accounts pull from here:
+the role that a model runs as, and SageMaker in its name. Sources: "CreateModel API: Execution Role Permissions" of the SageMaker guide,
+"Private repository policy examples" of the ECR user guide.
+"""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from infra.places import Context, Place
+
+#: What a pull is.
+PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+#: One a month, and one for each fix of the base: what serves is at most a year old (Rebuild.older_than_days), and is pulled when it scales.
+IMAGES_KEPT = 60
+
+
+class ImageRepository(ecr.Repository):
+    """`region` is the stack's."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, context: Context, region: str, key: kms.IKey) -> None:
+        kept = context.project.retain_data
+        super().__init__(
+            scope,
+            construct_id,
+            repository_name=context.project.names.image_repository,
+            image_scan_on_push=True,
+            image_tag_mutability=ecr.TagMutability.IMMUTABLE,
+            encryption_key=key,
+            lifecycle_rules=[ecr.LifecycleRule(description="The newest", max_image_count=IMAGES_KEPT)],
+            removal_policy=cdk.RemovalPolicy.RETAIN if kept else cdk.RemovalPolicy.DESTROY,
+            empty_on_delete=not kept,
+        )
+        roles = _pulling_roles(context, region)
+        for place in context.places.other_accounts(context.settings.lean_environments(), region):
+            self.add_to_resource_policy(
+                iam.PolicyStatement(actions=list(PULL), principals=[place.principals(*roles[place.account])])  # of this repository
+            )
+
+
+def _pulling_roles(context: Context, region: str) -> dict[str, list[str]]:
+    """By account: the roles of the models that the image serves in a region."""
+    found: dict[str, list[str]] = {}
+    for environment in context.settings.lean_environments():
+        place = context.places.of(environment)
+        names = [
+            model.names(context.project).at(environment.name)
+            for model in context.settings.models.values()
+            if model.is_lean(environment.name)
+        ]
+        if place.region == region:
+            found.setdefault(place.account, []).extend(each.inference_role for each in names)
+    return found
+
+
+def repository_arn(context: Context, registry: Place) -> str:
+    """By its name, for who is deployed apart. `registry`: the project's account, in some region."""
+    return registry.arn("ecr", f"repository/{context.project.names.image_repository}")

@@ -1,0 +1,81 @@
+"""The team's own serving image: where it lies, who may push and pull it, what builds it, and that it is there only where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.infra.cases import LEAN, THREE, named
+from tests.infra.conftest import Synthesized, resources_of
+from tests.infra.grants import Templates, roles
+
+PULL = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
+
+
+@pytest.fixture(scope="module")
+def lean(synthesized: Callable[..., Synthesized]) -> Templates:
+    """One model in three accounts and two regions."""
+    return synthesized(replace(THREE, models=named(LEAN), fleets={}))[1]
+
+
+def test_a_repository_is_where_the_image_serves_and_its_images_are_scanned_and_stay_what_they_are(lean: Templates) -> None:
+    found = resources_of(lean, "AWS::ECR::Repository")
+    assert {name.split("/")[0] for name in found} == {"shop--image", "shop--foundation--eu-central-1"}
+    for repository in found.values():
+        assert repository["RepositoryName"] == "shop/lean"
+        assert repository["ImageTagMutability"] == "IMMUTABLE"
+        assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
+        assert repository["EncryptionConfiguration"]["EncryptionType"] == "KMS"
+
+
+def test_another_account_pulls_as_the_model_s_role_alone(lean: Templates) -> None:
+    accounts = {}
+    for name, repository in resources_of(lean, "AWS::ECR::Repository").items():
+        (statement,) = repository["RepositoryPolicyText"]["Statement"]
+        assert set(statement["Action"]) == PULL
+        accounts[name.split("/")[0]] = (str(statement["Principal"]), str(statement["Condition"]))
+    assert "222222222222" in accounts["shop--image"][0] and "role/shop--lean--try--inference" in accounts["shop--image"][1]
+    assert "333333333333" in accounts["shop--foundation--eu-central-1"][0]
+
+
+def test_a_model_is_of_the_image_by_its_digest_and_of_the_version_s_archive(lean: Templates) -> None:
+    (model,) = resources_of(lean, "AWS::SageMaker::Model", "shop--lean--live").values()
+    container = model["PrimaryContainer"]
+    assert (container["Image"], container["ModelDataUrl"]) == ({"Ref": "ServingImage"}, {"Ref": "ModelDataUrl"})
+    assert "ModelPackageName" not in container
+    assert container["Environment"]["SAGEMAKER_PROGRAM"] == "inference.py"
+    assert container["Environment"]["MODEL_PACKAGE_ARN"] == {"Ref": "ModelPackageArn"}
+    pattern = lean["shop--lean--live"]["Parameters"]["ServingImage"]["AllowedPattern"]
+    assert pattern.endswith("@sha256:[0-9a-f]{64}")
+
+
+def test_who_builds_pushes_and_who_serves_only_pulls(lean: Templates) -> None:
+    allowed = {
+        name: {
+            action for statement in role.statements if "repository/shop/lean" in str(statement.resources) for action in statement.actions
+        }
+        for name, role in roles(lean).items()
+    }
+    pushing = {name for name, actions in allowed.items() if "ecr:PutImage" in actions}
+    assert len(pushing) == 1
+    pulling = [actions for name, actions in allowed.items() if actions & PULL and name not in pushing]
+    assert pulling == [PULL] * 2  # the models' roles; a token of the registry they have for AWS's image
+    assert sum(actions == {"ecr:DescribeImages"} for actions in allowed.values()) == 1  # render
+
+
+def test_the_pipeline_starts_every_morning_and_after_a_build_that_succeeded(lean: Templates) -> None:
+    rules = resources_of(lean, "AWS::Events::Rule", "shop--image").values()
+    assert [rule["ScheduleExpression"] for rule in rules if "ScheduleExpression" in rule] == ["cron(0 5 * * ? *)"]
+    patterns: list[dict[str, Any]] = [rule["EventPattern"] for rule in rules if "EventPattern" in rule]
+    (built,) = [pattern["detail"] for pattern in patterns if pattern["source"] == ["aws.codepipeline"]]
+    assert built == {"pipeline": ["shop--build"], "state": ["SUCCEEDED"]}
+    (project,) = resources_of(lean, "AWS::CodeBuild::Project", "shop--image").values()
+    assert project["Environment"]["PrivilegedMode"] is True
+
+
+def test_without_a_model_that_it_serves_there_is_no_image(variant: Callable[..., Templates]) -> None:
+    managed = variant(models={})
+    assert "shop--image" not in managed and not resources_of(managed, "AWS::ECR::Repository")
