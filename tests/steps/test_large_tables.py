@@ -10,11 +10,11 @@ from typing import Any
 import column_store
 import contract
 import csv_files
-import processing_hosts
 import large_files
 import numpy as np
 import prepare
 import prepared_rows
+import processing_hosts
 import pyarrow as pa
 import pytest
 import specification

@@ -19,10 +19,10 @@ import baseline
 import data_versions
 import failure
 import features
-import processing_hosts
 import numpy as np
 import parts
 import prepared_rows
+import processing_hosts
 import sources
 import table as tables
 from parts import Parts
