@@ -46,7 +46,7 @@ def target(problem: str) -> Any:
 def fitted(problem: str, algorithm: str, **preparation: Any) -> Any:
     """`Served`, as an endpoint has it. One for all tests: none changes it."""
     numeric, categorical = columns()
-    state = load("features").fit(numeric, categorical, {**PREPARATION, **preparation})
+    state = load("fitting").fit(numeric, categorical, {**PREPARATION, **preparation}).state
     preparer = load("features").Preparer(state)
     matrix = preparer.transform(load("features").stack(numeric, preparer.numeric, ROWS), list(categorical.values()))
     about = {"problem": problem, "metric": "rmse", "classes": CLASSES[problem]}
