@@ -71,7 +71,7 @@ RULES = [
     rule("infra/**/*.py", ours={"infra", "settings_schema", "pipelines"}, third_party=CDK),
     rule("pipelines/*/steps/**/*.py", third_party=CONTAINER),
     rule("pipelines/**/*.py", ours={"pipelines", "settings_schema"}, third_party={"sagemaker", "boto3"}),
-    rule("build_scripts/**/*.py", ours={"build_scripts", "pipelines"} | SHARED, third_party=None),
+    rule("build_scripts/**/*.py", ours={"build_scripts", "pipelines", "capacity"} | SHARED, third_party=None),
     rule(
         "deploy_scripts/**/*.py", ours={"build_scripts", "deploy_scripts", "pipelines", "capacity", "preflight"} | SHARED, third_party=None
     ),
