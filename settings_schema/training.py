@@ -103,7 +103,7 @@ _LONGEST_MINUTES = 28 * 24 * 60
 
 
 class Training(Value):
-    """How the trials of the search run, which changes nothing that they learn.
+    """On what the trials of the search run, and for how long.
 
     `use_spot`: on capacity that AWS can spare, for less; a trial may be interrupted, and goes on from its last checkpoint. Then
     `max_wait_minutes` holds its run and its waits for capacity together; None: twice its longest run.

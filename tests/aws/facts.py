@@ -69,6 +69,16 @@ FACTS = (
         "sagemaker_containers, run here (tests/journeys/test_container_code.py)",
         "Verify on staging",
     ),
+    Fact(
+        "All trials of a search write to the one S3Uri of its CheckpointConfig as it is, and get all of it back after an interruption",
+        "HyperParameterTrainingJobDefinition of SageMaker's service model; no page tells trials apart",
+        "a run of a model with Training(use_spot=True), which an interruption meets (tests/aws/test_spot.py)",
+    ),
+    Fact(
+        "A program in the XGBoost image may wait longer than an hour for spare capacity, as it has checkpoints",
+        "Managed Spot Training: 3600 seconds at most for built-in algorithms that do not checkpoint",
+        "a run of a model with Training(use_spot=True) and more than 60 max_wait_minutes, which the defaults have",
+    ),
     Fact("CodeBuild runs Python 3.12 by runtime-versions on standard:8.0", "the image's Dockerfile", "the first build"),
     Fact(
         "A tuning step's job is named <execution>-<step>-<token>, at most 32 characters",

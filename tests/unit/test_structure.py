@@ -76,7 +76,7 @@ RULES = [
     rule("pipelines/*/steps/**/*.py", third_party=CONTAINER),
     rule("pipelines/**/*.py", ours={"pipelines", "settings_schema"}, third_party={"sagemaker", "boto3"}),
     rule("images/*/serving/*.py", ours={"serving"}, third_party={"granian"}),  # in the image, whose lock has it
-    rule("build_scripts/**/*.py", ours={"build_scripts", "pipelines"} | SHARED, third_party=None),
+    rule("build_scripts/**/*.py", ours={"build_scripts", "pipelines", "capacity"} | SHARED, third_party=None),
     rule(
         "deploy_scripts/**/*.py", ours={"build_scripts", "deploy_scripts", "pipelines", "capacity", "preflight"} | SHARED, third_party=None
     ),
