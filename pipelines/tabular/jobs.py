@@ -135,7 +135,7 @@ def tuning_step(
         base_tuning_job_name=target.names.job(hyphened(algorithm)),
         tags=target.tags,
     )
-    inputs = [InputData(channel_name=name, data_source=uri, content_type="application/x-npy") for name, uri in channels.items()]
+    inputs = [InputData(channel_name=name, data_source=uri, content_type="application/x-npz") for name, uri in channels.items()]
     return SecuredTuningStep(
         target,
         algorithm,

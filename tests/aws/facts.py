@@ -35,6 +35,16 @@ FACTS = (
         "imageManifestMediaType of DescribeImages after the first build of the pipeline --image",
     ),
     Fact(
+        "The hosts of a training job reach each other by the names of SM_HOSTS at any port, also in a VPC of the template's",
+        "distributed.py of sagemaker-xgboost-container (port 9099); SageMaker guide, Give SageMaker AI Training Jobs Access to Your VPC",
+        "a run with TrainingInstanceCount=2 on more than 131,072 training rows",
+    ),
+    Fact(
+        "A training job fails by the container that fails first; nothing public says whether FailureReason names its host",
+        "the local account puts the name before the reason",
+        "a run with TrainingInstanceCount=2 of which one process is killed",
+    ),
+    Fact(
         "The XGBoost 3.2-0 image starts a process for each model of a multi-model container, which imports the program anew",
         "multi-model-server 1.1.2: WorkerLifeCycle.java, model_service_worker.py; serving_mms.py of sagemaker-xgboost-container",
         "two versions behind pipelines/fleet/steps/members.py that answer by their own code",

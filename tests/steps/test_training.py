@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import checkpoints
 import dataset
 import hosts
 import matrices
@@ -109,6 +110,51 @@ def test_a_linear_model_from_shards_is_scikit_learns_of_all_rows(folder: Path, t
         likely = theirs.predict_proba(rows.features)
         np.testing.assert_allclose(model.predict(rows.features), likely if len(classes) > 2 else likely[:, 1], atol=2e-3)
     np.testing.assert_allclose(model.centre, rows.features.mean(axis=0), atol=1e-6)
+
+
+def boosted(folder: Path, **more: str) -> Any:
+    given = {"num_round": "200", "early_stopping_rounds": "5", "eta": "0.5", **more}
+    return gradient_boosting.fit(dataset.shards(folder / "train"), dataset.shards(folder / "validation"), ABOUT, given)
+
+
+@pytest.mark.parametrize("saves", [1, 3])
+def test_an_interrupted_trial_goes_on_and_ends_with_the_model_it_would_have_had(
+    folder: Path, tmp_path: Path, saves: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With rows and columns drawn in each round, and early stopping. What is rebuilt elsewhere from the settings is the same."""
+    monkeypatch.setattr(checkpoints, "ROUNDS", 4)
+    monkeypatch.setenv("SM_MODEL_DIR", str(tmp_path / "model"))
+    monkeypatch.setenv("TRAINING_JOB_NAME", "whole")
+    (tmp_path / "checkpoints").mkdir()
+    whole, left = boosted(folder), iter(range(1, saves))
+    save = checkpoints.Checkpoints.save
+
+    def interrupted(kept: Any, booster: Any) -> None:
+        save(kept, booster)
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setenv("TRAINING_JOB_NAME", "interrupted")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoints.Checkpoints, "save", interrupted)
+        boosted(folder)
+    capsys.readouterr()
+    resumed = boosted(folder)
+    assert f"goes on after round {4 * saves}," in capsys.readouterr().out
+    assert resumed.booster.save_raw("ubj") == whole.booster.save_raw("ubj")
+    monkeypatch.delenv("SM_MODEL_DIR")
+    rebuilt = boosted(folder, checkpoint_rounds=str(whole.settings["checkpoint_rounds"]))
+    assert rebuilt.booster.save_raw("ubj") == whole.booster.save_raw("ubj")
+    assert boosted(folder).booster.save_raw("ubj") != whole.booster.save_raw("ubj")
+    assert whole.booster.num_boosted_rounds() > 8
+
+
+def test_a_broken_checkpoint_is_none(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SM_MODEL_DIR", str(tmp_path / "model"))
+    (tmp_path / "checkpoints").mkdir()
+    first = boosted(folder).booster.save_raw("ubj")
+    (tmp_path / "checkpoints" / checkpoints.FILE).write_bytes(first[:100])
+    assert boosted(folder).booster.save_raw("ubj") == first
 
 
 def start(folder: Path, algorithm: str, names: list[str], *flags: Mapping[str, str]) -> dict[str, subprocess.Popen[str]]:

@@ -108,13 +108,25 @@ def _quietly(close: Callable[[], None]) -> None:
         close()
 
 
+def of_first(value: Any) -> Any:
+    """The first host's value on all hosts; outside of `together` the value itself."""
+    collective = _collective()
+    return value if collective is None else collective.broadcast(value, 0)
+
+
 def total(values: NDArray[Any]) -> NDArray[Any]:
     """The sum over all hosts, the same bits on each; outside of `together` the values themselves."""
+    collective = _collective()
+    return values if collective is None else collective.allreduce(values, collective.Op.SUM)
+
+
+def _collective() -> Any:
+    """XGBoost's, where this host is in a group: a job of one host need not import it."""
     if "xgboost" not in sys.modules:
-        return values
+        return None
     from xgboost import collective
 
-    return collective.allreduce(values, collective.Op.SUM) if collective.is_distributed() else values
+    return collective if collective.is_distributed() else None
 
 
 def _address(hosts: Hosts, deadline: float) -> str:

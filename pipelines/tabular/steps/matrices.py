@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset import Batches
+from hosts import of_first
 from light_xgboost import xgboost
 
 #: How much of the machine's memory bins and what XGBoost keeps of each row may take: half, since the other half holds the code, the
@@ -59,7 +60,7 @@ def binned(train: Batches, *others: Batches, threads: int) -> Iterator[list[Any]
     "Managing storage paths for different types of instance local storage").
     """
     with tempfile.TemporaryDirectory(prefix="bins-") as folder:
-        in_memory, made = fit_in_memory(train, *others), list[Any]()
+        in_memory, made = of_first(fit_in_memory(train, *others)), list[Any]()  # hosts do the same
         if not in_memory:
             print(f"{train.rows:,} x {train.columns} training rows are binned on disk: more than {LARGEST_MEMORY_SHARE:.0%} of the memory")
         kind = xgboost.QuantileDMatrix if in_memory else xgboost.ExtMemQuantileDMatrix

@@ -3,7 +3,8 @@
 Inputs: the channels `train` and `validation` that `prepare.py` wrote. Output: the model folder, which SageMaker packs
 as `model.tar.gz`, with `trial.json`: the hyperparameters in force, the decision threshold of a binary problem and the quality; and with
 `predictions.json`: how its predictions on the validation rows are spread, which the endpoint compares its own with.
-The tuner reads the line of `tuner_contract.py`. Next: `choose.py`.
+The tuner reads the line of `tuner_contract.py`. On several instances all train the one model, and the first writes it (`hosts.py`).
+Next: `choose.py`.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ def main(argv: list[str]) -> None:
         "metric": about["metric"],
         "validation": value,
     }
+    if all_hosts.count > 1:
+        trial["instances"] = all_hosts.count
     if threshold is not None:
         trial |= {"decision_metric": about["decision_metric"], "decision_threshold": threshold}
     (folder / TRIAL_FILE).write_text(json.dumps(trial, sort_keys=True), encoding="utf-8")

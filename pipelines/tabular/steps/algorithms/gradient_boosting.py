@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import checkpoints
+from boosting import boost
 from dataset import Batches
-from light_xgboost import xgboost
 from matrices import binned
 from trees import Trees, base_parameters, load
 
@@ -23,28 +24,18 @@ DEFAULTS = {
     "subsample": 0.8,
     "colsample_bytree": 0.8,
     "lambda": 1.0,
+    "checkpoint_rounds": 0,  # of a job that keeps checkpoints: checkpoints.ROUNDS. Recorded, since the model depends on it
 }
 
 
 def fit(train: Batches, validation: Batches | None, about: Mapping[str, Any], hyperparameters: Mapping[str, str]) -> Trees:
     """`validation` None: all rounds are kept. The rounds in force are in `settings["num_round"]`."""
-    given = numbers(hyperparameters, DEFAULTS, "gradient_boosting")
-    rounds, patience = given["num_round"], given["early_stopping_rounds"]
-    own = {name: value for name, value in given.items() if name not in ("num_round", "early_stopping_rounds")}
+    kept = checkpoints.of_job()
+    segment = {"checkpoint_rounds": str(checkpoints.ROUNDS)} if kept else {}
+    given = numbers({**segment, **hyperparameters}, DEFAULTS, "gradient_boosting")
+    own = {name: value for name, value in given.items() if name not in ("num_round", "early_stopping_rounds", "checkpoint_rounds")}
     parameters = {**base_parameters(about, train), **own}
     judged = [] if validation is None else [validation]
     with binned(train, *judged, threads=parameters["nthread"]) as made:
-        booster = xgboost.train(
-            parameters,
-            made[0],
-            rounds,
-            evals=[(other, "validation") for other in made[1:]],
-            early_stopping_rounds=patience if judged else None,
-            verbose_eval=False,
-        )
-    if validation is None:
-        return Trees(booster, given)
-    best = booster.best_iteration + 1
-    kept = booster[:best]
-    kept.set_attr(best_iteration=None, best_score=None)
-    return Trees(kept, {**given, "num_round": best})
+        booster = boost(parameters, made, given["num_round"], given["early_stopping_rounds"], given["checkpoint_rounds"], kept)
+    return Trees(booster, {**given, "num_round": booster.num_boosted_rounds()})
