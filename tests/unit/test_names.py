@@ -25,7 +25,7 @@ def texts(value: object) -> Iterator[str]:
     """Every name that is a property of a class of names; tags and prefixes of objects in buckets are not physical names."""
     left_out = {
         *("prefix", "job_prefix", "training_data", "batch_input", "predictions", "capture", "project_id", "monitoring", "labels"),
-        *("learned", "feedback", "sizing_jobs", "reviews", "decisions", "experiments"),
+        *("learned", "feedback", "sizing_jobs", "reviews", "decisions", "experiments", "checkpoints"),
     }
     for attribute, member in vars(type(value)).items():
         if isinstance(member, property) and attribute not in left_out and isinstance(text := getattr(value, attribute), str):
