@@ -99,8 +99,7 @@ def started() -> Iterator[Callable[..., EntryPoint]]:
 
     yield start
     for one in running:
-        one.process.kill()
-        one.process.wait()
+        one.end()  # killed, it would leave its workers
 
 
 def test_a_version_answers_as_in_the_managed_image_and_says_its_last_when_it_is_told_to_end(
