@@ -30,8 +30,8 @@ def models_of(settings: Settings, deployed: Sequence[Deployment]) -> list[ModelN
 
 
 def shared(deployed: Sequence[Deployment], names: ProjectNames, *, retain_data: bool) -> tuple[list[Deployment], list[list[Deployment]]]:
-    """The build's stack, and what goes once the models are gone, one group after the other."""
-    build = [item for item in deployed if item.name == names.build_stack]
+    """The stacks of what builds, and what goes once the models are gone, one group after the other."""
+    build = [item for item in deployed if item.name in (names.build_stack, names.image_stack)]
     fleets = [item for item in deployed if item.fleet]
     environments = [item for item in deployed if item.is_environment]
     foundation = [item for item in deployed if item.name == names.foundation_stack]

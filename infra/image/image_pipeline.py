@@ -12,12 +12,12 @@ from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_codepipeline_actions as actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.artifact_role import ArtifactRole
 from infra.build.code_source import checkout
 from infra.build_project import BuildProject
+from infra.dead_letter_queue import DeadLetterQueue
 from infra.foundation.foundation_stack import FoundationStack
 from infra.image.image_repository import PULL, repository_arn
 from infra.places import Context, Place
@@ -31,7 +31,7 @@ _PUSH = ("ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpl
 
 class ImagePipeline(Construct):
     def __init__(
-        self, scope: Construct, construct_id: str, *, context: Context, foundation: FoundationStack, dead_letters: sqs.IQueue
+        self, scope: Construct, construct_id: str, *, context: Context, foundation: FoundationStack, dead_letters: DeadLetterQueue
     ) -> None:
         super().__init__(scope, construct_id)
         self._context, self._foundation, self._name = context, foundation, context.project.names.image_stack
@@ -86,17 +86,22 @@ class ImagePipeline(Construct):
         pipeline.add_stage(stage_name="Build", actions=[actions.CodeBuildAction(action_name="Image", project=build, input=source)])
         return pipeline
 
-    def _start(self, pipeline: codepipeline.Pipeline, dead_letters: sqs.IQueue) -> None:
+    def _start(self, pipeline: codepipeline.Pipeline, dead_letters: DeadLetterQueue) -> None:
         role = ServiceRole(
             self, "StartRole", service="events.amazonaws.com", description="Starts the pipeline of the serving image", own_account_only=True
         )
         role.allow("Start", ["codepipeline:StartPipelineExecution"], [pipeline.pipeline_arn])
         target = targets.CodePipeline(pipeline, event_role=role, dead_letter_queue=dead_letters, retry_attempts=_DELIVERIES)
         morning = events.Schedule.expression("cron(0 5 * * ? *)")
-        events.Rule(self, "EveryMorning", description="Has the base of the serving image a fix?", schedule=morning, targets=[target])
+        rules = [
+            events.Rule(self, "EveryMorning", description="Has the base of the serving image a fix?", schedule=morning, targets=[target])
+        ]
         built = events.EventPattern(
             source=["aws.codepipeline"],
             detail_type=["CodePipeline Pipeline Execution State Change"],
             detail={"pipeline": [self._context.project.names.build_pipeline], "state": ["SUCCEEDED"]},
         )
-        events.Rule(self, "AfterBuild", description="Has a push changed the serving image?", event_pattern=built, targets=[target])
+        said = "A push may have changed the serving image"
+        rules.append(events.Rule(self, "AfterBuild", description=said, event_pattern=built, targets=[target]))
+        for rule in rules:
+            dead_letters.take_from(rule.rule_arn)  # which the CDK's target leaves out

@@ -23,11 +23,13 @@ from typing import Any
 
 import pytest
 
-from build_scripts import plain_image
+from build_scripts import command_line, lean_image
+from build_scripts.command_line import run
+from build_scripts.project_environment import ProjectEnvironment
 from local_account.account import Account
 from local_account.context import AccountSettings
-from pipelines.published_code import files_of
 from pipelines.xgboost_image import PROGRAM
+from tests.example_models import SETTINGS
 from tests.journeys.test_container_code import CSV, JSON, ROOT, TO_A_VERSION, _without_ids, answers, program, request, version
 
 IMAGE = ROOT / "images" / "lean"
@@ -99,8 +101,7 @@ def started() -> Iterator[Callable[..., EntryPoint]]:
 
     yield start
     for one in running:
-        one.process.kill()
-        one.process.wait()
+        one.end()  # killed, it would leave its workers
 
 
 def test_a_version_answers_as_in_the_managed_image_and_says_its_last_when_it_is_told_to_end(
@@ -160,16 +161,24 @@ def test_the_image_has_the_packages_of_the_project_s_lock_and_none_that_serving_
     assert set(image) == {"click", "granian", "numpy", "scipy", "xgboost-cpu"}
 
 
-def test_a_local_account_starts_the_pushed_entry_point_which_answers_as_a_model_server(version: Path, tmp_path_factory: Any) -> None:
-    """What build_scripts.lean_image pushes where there is no Docker; its lock has to be this environment's."""
-    image_files = files_of(IMAGE)
+def test_a_local_account_starts_the_pushed_entry_point_which_answers_as_a_model_server(
+    version: Path, tmp_path_factory: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the pipeline of the image runs the script, twice; the image's lock has to be this environment's."""
+    monkeypatch.setattr(command_line, "read", lambda: SETTINGS)
     with Account(AccountSettings(state_directory=tmp_path_factory.mktemp("account"), port=0)) as account:
         account.client("s3").create_bucket(Bucket="models")
         account.client("s3").put_object(Bucket="models", Key="model.tar.gz", Body=packed(version))
         role = serving_role(account.client("iam"))
         ecr, sagemaker = account.client("ecr"), account.client("sagemaker")
         address = ecr.create_repository(repositoryName="shop/lean", imageTagMutability="IMMUTABLE")["repository"]["repositoryUri"]
-        digest = plain_image.push(ecr, "shop/lean", "1-2026-11", image_files)
+        monkeypatch.setattr(ProjectEnvironment, "client", lambda _, service: account.client(service))
+        monkeypatch.setenv("AWS_REGION", account.context.settings.region)
+        assert run(lean_image.main, []) == run(lean_image.main, []) == 0
+        said, again = (lines := capsys.readouterr().out.splitlines())[0], lines[-1]
+        assert said.startswith("no Docker in a local account") and again.endswith("is there: of these files, of this base, of this month")
+        (image,) = ecr.describe_images(repositoryName="shop/lean")["imageDetails"]
+        digest = image["imageDigest"]
         container = {"Image": f"{address}@{digest}", "ModelDataUrl": "s3://models/model.tar.gz", "Environment": {**PROGRAM, **SPEAKING}}
         sagemaker.create_model(ModelName="m", PrimaryContainer=container, ExecutionRoleArn=role, EnableNetworkIsolation=True)
         one = {"VariantName": "AllTraffic", "ModelName": "m", "InstanceType": "ml.m5.large", "InitialInstanceCount": 2}

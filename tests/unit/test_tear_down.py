@@ -22,7 +22,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> DeployedAccount:
     monkeypatch.setattr(retirement, "_POLL_SECONDS", 0)
     for name in ("abalone", "arrests", "fish"):
         deploy_model(made, name, "try", "live")
-    for stack in (*SHARED, "shop--foundation--eu-west-1", "shop-x--fish", "CDKToolkit"):
+    for stack in (*SHARED, "shop--image", "shop--foundation--eu-west-1", "shop-x--fish", "CDKToolkit"):
         made.cloudformation.add(stack, protected=stack == "shop--foundation")
     return made
 

@@ -54,6 +54,8 @@ def pull(context: Context, role: Role, image: str, folder: Path) -> OwnImage | N
     owner = context.places.of_arn(f"arn:aws:ecr:{named[2]}:{named[1]}:repository/{named[3]}") if named else None
     if named is None or owner is None or not _has_repository(owner, named[3]):
         return None
+    if owner.settings.account_id != role.place.settings.account_id:
+        raise NotEmulatedError("sagemaker", f"a container of {image}, of another account: no policy of a repository is asked here")
     for action in _PULL:
         role.require("ecr", action, {"registryId": named[1], "repositoryName": named[3]})
     asked = {"imageDigest": named[4]} if named[4] else {"imageTag": named[5]}
