@@ -17,6 +17,7 @@ from measured import report
 STEPS, SPECIFICATION, DATA = sys.argv[1:4]
 sys.path.insert(0, STEPS)
 import features  # noqa: E402 - found through the line above
+import fitting  # noqa: E402 - found through the line above
 import specification  # noqa: E402 - found through the line above
 import table as tables  # noqa: E402 - found through the line above
 
@@ -25,7 +26,7 @@ wanted = specification.load(SPECIFICATION)
 table = tables.read(DATA)
 numeric = {name: tables.floats(table.columns[name]) for name in wanted.numeric}
 categorical = {name: tables.labels(table.columns[name]) for name in wanted.categorical}
-state = features.fit(numeric, categorical, wanted.preparation)
+state = fitting.fit(numeric, categorical, wanted.preparation).state
 preparer = features.Preparer(state)
 matrix = preparer.transform(features.stack(numeric, wanted.numeric, table.rows), [categorical[name] for name in wanted.categorical])
 seconds = time.perf_counter() - started
