@@ -14,6 +14,7 @@ from settings_schema import Batch, Categorical, DataSet, Model, Numeric, Problem
 NUMERIC = [f"n{index:02}" for index in range(24)]
 CATEGORIES = {"c3": 3, "c8": 8, "c20": 20, "c50": 50, "c200": 200, "c1000": 1000}
 WITH_GAPS = {"c8", "c200"}
+PIECE_ROWS = 1_000_000
 
 MODEL = Model(
     name="made-up",
@@ -31,8 +32,17 @@ MODEL = Model(
 
 
 def write(path: Path, rows: int) -> None:
-    """One Parquet file of `rows` rows, the same for the same number."""
+    """One Parquet file of `rows` rows, the same for the same number, in row groups of `PIECE_ROWS`."""
     generator = np.random.default_rng(11)
+    sizes = [min(PIECE_ROWS, rows - begun) for begun in range(0, rows, PIECE_ROWS)]
+    first = _piece(generator, sizes[0])
+    with parquet.ParquetWriter(path, first.schema) as writer:
+        writer.write_table(first)
+        for size in sizes[1:]:
+            writer.write_table(_piece(generator, size))
+
+
+def _piece(generator: np.random.Generator, rows: int) -> pa.Table:
     columns: dict[str, pa.Array] = {}
     for index, name in enumerate(NUMERIC):
         values = generator.normal(index, 1 + index / 4, rows)
@@ -44,7 +54,6 @@ def write(path: Path, rows: int) -> None:
         weights = 1 / np.arange(1, count + 1)
         codes = generator.choice(count, rows, p=weights / weights.sum())
         texts = pa.array([f"{name}-{index:04}" for index in range(count)])
-        chosen = texts.take(pa.array(codes, mask=generator.random(rows) < 0.03 if name in WITH_GAPS else None))
-        columns[name] = chosen
+        columns[name] = texts.take(pa.array(codes, mask=generator.random(rows) < 0.03 if name in WITH_GAPS else None))
     columns["target"] = pa.array(generator.normal(0, 1, rows))
-    parquet.write_table(pa.table(columns), path)
+    return pa.table(columns)

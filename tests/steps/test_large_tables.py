@@ -264,3 +264,23 @@ def test_more_than_one_instance_is_refused_by_name_before_anything_is_read(tmp_p
         prepare.main(["--data", str(tmp_path / "nowhere"), "--output", str(tmp_path / "out")])
     configuration.write_text(json.dumps({"current_host": "algo-1", "hosts": ["algo-1"]}), encoding="utf-8")
     processing_hosts.require_one()
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux says what a process has mapped")
+def test_a_column_is_in_memory_only_while_somebody_looks_at_it(tmp_path: Path) -> None:
+    table = pa.table({"a": [1.5] * 5000, "b": ["x"] * 5000})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    stored = tables.Table(
+        column_store.store(table_files.batches(tmp_path / "a.parquet", table.schema), table.schema, tmp_path / "columns"),
+        (tables.Source(tmp_path / "a.parquet", 5000),),
+        "",
+        arrays=column_store.Arrays(tmp_path / "arrays"),
+    )
+
+    def mapped() -> bool:
+        return str(tmp_path) in Path("/proc/self/maps").read_text(encoding="utf-8")
+
+    looked_at = [stored.numbers("a"), stored.categories("b")[1], stored.columns["a"]]
+    assert mapped()
+    del looked_at
+    assert not mapped()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -132,16 +133,21 @@ class Arrays:
 
     @staticmethod
     def _on_disk(folder: Path, pieces: Iterable[NDArray[Any]]) -> Callable[[], NDArray[Any]]:
+        dtype = None
         with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+            path = Path(file.name)
             try:
-                parts = iter(pieces)
-                first = next(parts)
-                file.write(np.ascontiguousarray(first).data)
-                for part in parts:
+                for part in pieces:
+                    dtype = part.dtype
                     file.write(np.ascontiguousarray(part).data)
             except BaseException:
-                Path(file.name).unlink()
+                path.unlink()
                 raise
-        if not Path(file.name).stat().st_size:  # nothing cannot be mapped
-            return lambda: first
-        return lambda: np.asarray(np.memmap(file.name, dtype=first.dtype, mode="r"))
+        return partial(_mapped, path, dtype)
+
+
+def _mapped(path: Path, dtype: Any) -> NDArray[Any]:
+    """The array in a file, which is let go with it. Nothing cannot be mapped."""
+    if not path.stat().st_size:
+        return np.empty(0, dtype=dtype)
+    return np.asarray(np.memmap(path, dtype=dtype, mode="r"))

@@ -58,6 +58,7 @@ def main(argv: list[str]) -> None:
             "data_versions": options.data_version,
             "rows": {name: int(np.count_nonzero(mask)) for name, mask in cut.masks.items()},
             "sources": cut.sources,
+            "quantiles": "exact",  # at any size (docs/decisions/0170-what-is-fitted-is-exact.md)
             "warnings": cut.warnings,
         }
         described = baseline.statistics(cut.fitted.statistics, lineage["rows"]["train"])
