@@ -23,6 +23,7 @@ QUESTIONS = {
     "authorization": "what deciding about a request costs",
     "training": "the registered model against AWS's abalone sample",
     "serving": "what live metrics cost a request",
+    "serving.stack": "the managed image's own server: this program beside AWS's default path",
     "multi_model": "fifty models on one instance: a warm one beside an endpoint of its own",
     "preparation": "one million rows against scikit-learn's own pipeline",
     "reproducibility": "whether a registered version can be rebuilt bit for bit",
