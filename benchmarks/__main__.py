@@ -24,6 +24,7 @@ QUESTIONS = {
     "training": "the registered model against AWS's abalone sample",
     "serving": "what live metrics cost a request",
     "lean_image": "the team's own serving image beside the managed image's server",
+    "serving.stack": "the managed image's own server: this program beside AWS's default path",
     "multi_model": "fifty models on one instance: a warm one beside an endpoint of its own",
     "preparation": "one million rows against scikit-learn's own pipeline",
     "evaluation": "five million test rows: memory and time",
