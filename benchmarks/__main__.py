@@ -22,6 +22,7 @@ QUESTIONS = {
     "orchestration": "what the local account adds to each step, against Metaflow",
     "authorization": "what deciding about a request costs",
     "training": "the registered model against AWS's abalone sample",
+    "large_training": "ten million rows in memory, on disk and on two hosts: memory, time, and whether the model is the same",
     "serving": "what live metrics cost a request",
     "multi_model": "fifty models on one instance: a warm one beside an endpoint of its own",
     "preparation": "one million rows against scikit-learn's own pipeline",
