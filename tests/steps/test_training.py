@@ -169,21 +169,36 @@ def start(folder: Path, algorithm: str, names: list[str], *flags: Mapping[str, s
     return started
 
 
-def test_of_two_hosts_the_first_writes_the_version_and_prints_the_metric(folder: Path, tmp_path: Path) -> None:
-    """The step as SageMaker runs it: one `train.py` a host, each with a model folder of its own."""
-    names, said, started = ["algo-1", "algo-2"], {}, {}
+def step_on_two_hosts(folder: Path, job: Path, job_name: str) -> dict[str, str]:
+    """The step as SageMaker runs it: one `train.py` a host, each with a model folder of its own. What each printed."""
+    names, started, said = ["algo-1", "algo-2"], {}, {}
     for name in names:
         environment = {**os.environ, "SM_HOSTS": json.dumps(names), "SM_CURRENT_HOST": name, "SM_NETWORK_INTERFACE_NAME": "lo"}
-        environment |= {"TRAINING_JOB_NAME": str(tmp_path), "SM_OUTPUT_DIR": str(tmp_path)}
-        folders = ["--train", str(folder / "train"), "--validation", str(folder / "validation"), "--model-dir", str(tmp_path / name)]
-        command = [sys.executable, str(STEPS / "train.py"), "--algorithm", "gradient_boosting", *folders, "--num_round", "5"]
+        environment |= {"TRAINING_JOB_NAME": job_name, "SM_OUTPUT_DIR": str(job), "SM_MODEL_DIR": str(job / name)}
+        folders = ["--train", str(folder / "train"), "--validation", str(folder / "validation")]
+        given = ["--num_round", "60", "--early_stopping_rounds", "60", "--eta", "0.02"]
+        command = [sys.executable, str(STEPS / "train.py"), "--algorithm", "gradient_boosting", *folders, *given]
         started[name] = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     for name, process in started.items():
         said[name], errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
-    assert [said[name].count("#011validation-auc:") for name in names] == [1, 0]
-    assert sorted(file.name for file in (tmp_path / "algo-1").iterdir()) == ["model.ubj", "predictions.json", "settings.json", "trial.json"]
+    return said
+
+
+def test_of_two_hosts_the_first_writes_and_prints_and_both_go_on_from_its_checkpoint(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    first, second = uuid.uuid4().hex, uuid.uuid4().hex  # of one name in a container's life; here the port would have to be waited for
+    said = step_on_two_hosts(folder, tmp_path, first)
+    assert [said[name].count("#011validation-auc:") for name in ("algo-1", "algo-2")] == [1, 0]
+    written = {file.name: file.read_bytes() for file in (tmp_path / "algo-1").iterdir()}
+    assert sorted(written) == ["model.ubj", "predictions.json", "settings.json", "trial.json"]
+    assert json.loads(written["trial.json"])["instances"] == 2
     assert not (tmp_path / "algo-2").exists()
+    (tmp_path / "checkpoints" / first).rename(tmp_path / "checkpoints" / second)
+    (tmp_path / "checkpoints" / second / "algo-2" / checkpoints.FILE).unlink()  # it was lost; the first host's is for both
+    again = step_on_two_hosts(folder, tmp_path, second)
+    assert all("goes on after round 50," in again[name] for name in ("algo-1", "algo-2"))
+    assert {file.name: file.read_bytes() for file in (tmp_path / "algo-1").iterdir()} == written
 
 
 def auc(folder: Path, trained: Path, algorithm: Any) -> tuple[float, float]:

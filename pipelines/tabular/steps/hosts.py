@@ -74,7 +74,7 @@ def together(hosts: Hosts) -> Iterator[None]:
     try:
         deadline = time.monotonic() + JOIN_SECONDS
         address = _address(hosts, deadline)
-        tracker = _tracker(hosts, address) if hosts.is_first else None
+        tracker = _tracker(hosts, address, deadline) if hosts.is_first else None
         _join(hosts, address, deadline)
         try:
             yield
@@ -104,14 +104,14 @@ def _quietly(close: Callable[[], None]) -> None:
     """Closes what may be broken already."""
     from light_xgboost import xgboost
 
-    with contextlib.suppress(xgboost.core.XGBoostError):
+    with contextlib.suppress(xgboost.core.XGBoostError), warnings.catch_warnings(action="ignore"):
         close()
 
 
 def of_first(value: Any) -> Any:
     """The first host's value on all hosts; outside of `together` the value itself."""
     collective = _collective()
-    return value if collective is None else collective.broadcast(value, 0)
+    return value if collective is None else collective.broadcast([value], 0)[0]  # in a list, since None is no value to XGBoost
 
 
 def total(values: NDArray[Any]) -> NDArray[Any]:
@@ -147,12 +147,20 @@ def _port(hosts: Hosts) -> int:
     return FIRST_PORT + zlib.crc32(hosts.job.encode()) % PORTS
 
 
-def _tracker(hosts: Hosts, address: str) -> Any:
+def _tracker(hosts: Hosts, address: str, deadline: float) -> Any:
+    """Waits for its port, which a job of the same name may have left a minute ago. Raises XGBoostError after that."""
+    from xgboost.core import XGBoostError
     from xgboost.tracker import RabitTracker
 
-    tracker = RabitTracker(n_workers=hosts.count, host_ip=address, port=_port(hosts), sortby="task", timeout=JOIN_SECONDS)
-    tracker.start()
-    return tracker
+    while True:
+        try:
+            tracker = RabitTracker(n_workers=hosts.count, host_ip=address, port=_port(hosts), sortby="task", timeout=JOIN_SECONDS)
+            tracker.start()
+            return tracker
+        except XGBoostError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 def _join(hosts: Hosts, address: str, deadline: float) -> None:

@@ -21,7 +21,7 @@ from light_xgboost import xgboost
 #: batch that is read and the file cache without which external memory is slow.
 LARGEST_MEMORY_SHARE = 0.5
 #: Label, weight, gradient and hessian, prediction and two positions in the tree: measured in benchmarks/training.
-BYTES_PER_ROW = 48
+BYTES_PER_ROW = 75
 
 
 class _Reader(xgboost.DataIter):  # type: ignore[misc] # has no types
