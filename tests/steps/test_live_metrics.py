@@ -24,6 +24,7 @@ from prediction_shares import PredictionShares
 
 from infra.serving import live_metrics as asked
 from settings_schema import ServingNames
+from tests.edge.versions import fitted
 
 PLACE = {"METRICS_NAMESPACE": "shop/houses/Monitoring", "METRICS_ENDPOINT": "shop--houses--live", "MODEL_VERSION": "12"}
 FITTED = {
@@ -331,3 +332,18 @@ def test_a_process_that_is_forked_after_the_model_was_loaded_speaks_too(monkeypa
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize("problem", ["regression", "binary", "multiclass"])
+def test_rows_that_are_looked_up_alone_are_told_as_rows_together_are(serving: Any, monkeypatch: pytest.MonkeyPatch, problem: str) -> None:
+    model = fitted(problem, "gradient_boosting")
+    asked_for = ["1.5,2,a b,4\n", ",0.5,never seen,10\n", "3,,rare,\n", "0.2,1,a b,10\n", "7,-1,Łódź,4\n", "x,1,a b,4\n"]
+    told = []
+    for quick in (model.one_row, None):
+        monkeypatch.setitem(model.__dict__, "one_row", quick)
+        log = serving(model)
+        log.ask(*asked_for, "1,2,a b,4\n2,3,a b,4\n")
+        told.append(log.said())
+    assert told[0] == told[1]
+    assert (told[0]["Requests"], told[0]["RefusedRequests"], told[0]["Rows"]) == (7, 1, 7)
+    assert (told[0]["MissingValues"], told[0]["UnseenValues"]) == (3, 2)

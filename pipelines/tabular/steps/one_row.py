@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from served import Served
 
 #: Of a version's table. A row reads one line of it for each column, which should stay near the processor.
-MOST_BYTES = 32 * 2**20
+MOST_BYTES = 64 * 2**20
 
 
 class OneRow:
