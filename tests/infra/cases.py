@@ -68,7 +68,7 @@ LEAN = ABALONE.but(
 #: Everything in one account and region, which the templates do not name.
 LARGE = shadowed(ABALONE.but(name="abalone-large"))
 TRIED = tried(ABALONE.but(name="tried"))
-ONE = replace(SETTINGS, models=named(ABALONE, LARGE, ARRESTS, ARRESTS.but(name="arrests-large"), TRIED, LEAN))
+ONE = replace(SETTINGS, models=named(ABALONE, LARGE, ARRESTS, ARRESTS.but(name="arrests-large"), TRIED))
 #: Tried without instances, and by a queue where it works; and the other way round.
 QUEUED = ABALONE.but(name="queued", serving={STAGING.name: Serverless(), PRODUCTION.name: Asynchronous()})
 PROVISIONED = Serverless(max_concurrency=9, provisioned=ProvisionedConcurrency(min_capacity=1, max_capacity=3))
