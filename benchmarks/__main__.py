@@ -29,6 +29,7 @@ QUESTIONS = {
     "multi_model": "fifty models on one instance: a warm one beside an endpoint of its own",
     "preparation": "one million rows against scikit-learn's own pipeline",
     "evaluation": "five million test rows: memory and time",
+    "preparation.large": "ten million rows through the whole step, beside polars",
     "reproducibility": "whether a registered version can be rebuilt bit for bit",
     "monitoring.speed": "one million captured requests",
     "monitoring.false_alarms": "how often the watch alarms where nothing has drifted, beside Evidently and PSI",

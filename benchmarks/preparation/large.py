@@ -31,6 +31,7 @@ from pipelines.tabular.specification import specification_json
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+CACHE = ROOT / ".cache"
 RESULTS = HERE.parent / "results" / "preparation_large.json"
 POLARS = "polars==2.1.0"
 MOST_MIB = 1536
@@ -45,7 +46,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--no-polars", action="store_true", help="only the template")
     given = parser.parse_args(arguments)
     rounds: dict[str, list[dict[str, float]]] = {"template": []} if given.no_polars else {"template": [], "polars": []}
-    with tempfile.TemporaryDirectory(dir=ROOT) as scratch:  # on a disk: what is in memory would be counted as such
+    CACHE.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as scratch:  # on a disk: what is in memory would be counted as such
         folder = Path(scratch)
         write(folder / "rows.parquet", given.rows)
         (folder / "specification.json").write_text(specification_json(MODEL), encoding="utf-8")
@@ -96,7 +98,7 @@ def _memory(pid: int) -> dict[str, float]:
 
 
 def polars_python() -> Path:
-    environment = ROOT / ".cache" / "polars"
+    environment = CACHE / "polars"
     python = environment / "bin" / "python"
     if not python.exists():
         print(f"installing {POLARS} into .cache/polars", flush=True)

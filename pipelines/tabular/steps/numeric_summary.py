@@ -65,7 +65,7 @@ class Summary:
 
 def of(parts: Sequence[Floats], shares: Sequence[float]) -> Summary:
     """`shares`: of the quantiles that will be asked for. NaN where a value is missing, and no infinite ones."""
-    present = [part[~np.isnan(part)] for part in parts]
+    present = [_present(part) for part in parts]
     count = sum(map(len, present))
     if not count:
         return Summary([], 0, sum(map(len, parts)), math.nan, math.nan, Ordered(np.empty(0), np.empty(0, dtype=np.int64)))
@@ -75,6 +75,11 @@ def of(parts: Sequence[Floats], shares: Sequence[float]) -> Summary:
     ordered = Ordered.of([order_statistics.candidates(part, places) for part in present], counts, places)
     ends = [float(end(part)) + 0.0 for end in (np.min, np.max) for part in present if len(part)]
     return Summary(present, count, sum(map(len, parts)) - count, min(ends), max(ends), ordered)
+
+
+def _present(part: Floats) -> Floats:
+    is_missing = np.isnan(part)
+    return part[~is_missing] if is_missing.any() else part
 
 
 def _around(place: float, count: int) -> tuple[int, int]:

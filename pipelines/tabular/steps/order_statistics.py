@@ -8,7 +8,7 @@ the counts, and the different values of the wanted patterns. Used by `numeric_su
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,14 +18,19 @@ from numpy.typing import NDArray
 Counts = NDArray[np.int64]
 
 _PATTERNS = 1 << 16
+#: Rows that are looked at at once: their patterns stay in a processor's cache.
+_BLOCK_ROWS = 1 << 18
 #: Of each pattern its place in the order of the values: negative ones come first, in the opposite order of their bits.
 _PLACE = np.where(np.arange(_PATTERNS) < _PATTERNS // 2, np.arange(_PATTERNS) + _PATTERNS // 2, _PATTERNS - 1 - np.arange(_PATTERNS))
 
 
 def count(values: Floats) -> Counts:
     """The first round of one part, which has no missing value: counts by place. Those of parts are added."""
-    counts: Counts = np.bincount(_patterns(values), minlength=_PATTERNS)[_PLACE_TO_PATTERN]
-    return counts
+    counts = np.zeros(_PATTERNS, dtype=np.int64)
+    for begun in range(0, len(values), _BLOCK_ROWS):
+        counts += np.bincount(_patterns(values[begun : begun + _BLOCK_ROWS]), minlength=_PATTERNS)
+    in_order: Counts = counts[_PLACE_TO_PATTERN]
+    return in_order
 
 
 def wanted(counts: Counts, ranks: Sequence[int]) -> NDArray[np.bool_]:
@@ -37,9 +42,18 @@ def wanted(counts: Counts, ranks: Sequence[int]) -> NDArray[np.bool_]:
 
 def candidates(values: Floats, places: NDArray[np.bool_]) -> tuple[Floats, Counts]:
     """The second round of one part: the values of these places, in their order, and how often each is there."""
-    is_wanted = places[_PLACE][_patterns(values)]
-    found, counts = np.unique(values[is_wanted], return_counts=True)
+    blocks = (values[begun : begun + _BLOCK_ROWS] for begun in range(0, len(values), _BLOCK_ROWS))
+    chosen = [block[places[_PLACE][_patterns(block)]] for block in blocks]
+    found, counts = np.unique(np.concatenate(chosen) if chosen else values, return_counts=True)
     return found + 0.0, counts  # of zeros only one sign
+
+
+def _together(parts: Sequence[tuple[Floats, Counts]]) -> tuple[Floats, Counts]:
+    if len(parts) == 1:
+        return parts[0]
+    found, times = (np.concatenate(column) for column in zip(*parts, strict=True))
+    values, positions = np.unique(found, return_inverse=True)
+    return values, np.bincount(positions, weights=times, minlength=len(values)).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -50,11 +64,9 @@ class Ordered:
     below: Counts
 
     @classmethod
-    def of(cls, parts: Iterable[tuple[Floats, Counts]], counts: Counts, places: NDArray[np.bool_]) -> Ordered:
+    def of(cls, parts: Sequence[tuple[Floats, Counts]], counts: Counts, places: NDArray[np.bool_]) -> Ordered:
         """`parts`: the second rounds of all."""
-        found, times = (np.concatenate(column) for column in zip(*parts, strict=True))
-        values, positions = np.unique(found, return_inverse=True)
-        times = np.bincount(positions, weights=times, minlength=len(values)).astype(np.int64)
+        values, times = _together(parts)
         before = np.cumsum(counts) - counts
         first = np.concatenate([[0], np.cumsum(times)[:-1]]) if len(times) else times
         of_place = np.unique(np.flatnonzero(places & (counts > 0)))
