@@ -27,7 +27,7 @@ ROUND_SECONDS, TREE_SECONDS = 0.008, 0.018
 #: ... and a linear model.
 LINEAR_SECONDS = 0.8
 #: ... for a million cells of the test rows, and for whatever is on a sample of them.
-EVALUATE_SECONDS, SAMPLE_SECONDS = 4.0, 120.0
+EVALUATE_SECONDS, SAMPLE_SECONDS = 3.0, 120.0
 SAMPLED_CELLS = 1.5  # millions: 50,000 rows of 31 columns
 #: How much of the memory bins may take, and what XGBoost keeps of each row (pipelines/tabular/steps/matrices.py; a test compares them).
 BINS_SHARE, BYTES_PER_ROW = 0.5, 48
