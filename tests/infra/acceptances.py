@@ -26,6 +26,7 @@ NAG = {
     r"IAM5\[Resource::.*:role/aws-service-role/sagemaker\.application-autoscaling.*\]": "AWS names the service-linked role",
     r"IAM5\[Resource::.*:kms:.*:key/\*\]": "the alias, in the condition, says which key; its id is not known before it is there",
     r"IAM5\[Resource::.*:ec2:.*:(network-interface|security-group|subnet)/\*\]": "EC2 names what a job in a network needs",
+    r"SQS3": "the queue of the image's stack is one of dead letters, but of rules alone, where the check does not look",
     r"EC23": "the CDK opens its VPC endpoints to the VPC's own range, which the rule cannot read out of the template",
     r"IAM5\[Resource::<(Retraining\w+|StartStart\w+|UnusedRemoveUnused|(Shadow|Experiment)Function).*\.Arn>:\*\]": "versions, by schedules",
 }
