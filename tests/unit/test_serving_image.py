@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import json
+import re
 import tarfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -72,6 +73,14 @@ def test_the_base_is_what_the_dockerfile_says() -> None:
     assert docker.base_of(FILES["Dockerfile"].decode()) == "python:3.12-slim"
     with pytest.raises(ProblemError, match="names no base; allowed: a line ARG BASE="):
         docker.base_of("FROM python:3.12\n")
+
+
+def test_the_image_takes_nothing_from_docker_hub_whose_limit_builds_share_with_strangers() -> None:
+    lines = (lean_image.FOLDER / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    assert not [line for line in lines if re.match(r"#\s*syntax\s*=", line, re.IGNORECASE)]
+    bases = [line.split("=", 1)[1] for line in lines if line.startswith("ARG BASE=")]
+    assert bases and all(base.startswith("public.ecr.aws/") for base in bases)
+    assert {line.split()[1] for line in lines if line.startswith("FROM ")} == {"${BASE}"}
 
 
 def test_what_docker_says_is_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
