@@ -76,6 +76,24 @@ def test_the_pipeline_starts_every_morning_and_after_a_build_that_succeeded(lean
     assert project["Environment"]["PrivilegedMode"] is True
 
 
+def test_what_a_scan_found_is_an_alarm_and_starts_the_pipeline(lean: Templates) -> None:
+    """EventBridge does not publish to an encrypted topic whose key says for which account: "Key management" of the SNS developer guide."""
+    rules = resources_of(lean, "AWS::Events::Rule", "shop--image")
+    (name,) = [name for name, rule in rules.items() if rule.get("EventPattern", {}).get("source") == ["aws.ecr"]]
+    found = rules[name]["EventPattern"]["detail"]
+    assert found["repository-name"] == ["shop/lean"]
+    assert [list(each["finding-severity-counts"]) for each in found["$or"]] == [["CRITICAL"], ["HIGH"]]
+    assert "pipeline" in str(rules[name]["Targets"]).lower() and "RoleArn" in rules[name]["Targets"][0]
+    alarms = resources_of(lean, "AWS::CloudWatch::Alarm", "shop--image").values()
+    (alarm,) = [alarm for alarm in alarms if alarm["Namespace"] == "AWS/Events"]
+    assert alarm["Dimensions"] == [{"Name": "RuleName", "Value": {"Ref": name.split("/")[-1]}}] and alarm["AlarmActions"]
+
+
+def test_no_rule_publishes_to_a_topic_itself(lean: Templates) -> None:
+    targets = [target for rule in resources_of(lean, "AWS::Events::Rule").values() for target in rule["Targets"]]
+    assert targets and not [target for target in targets if ":sns:" in str(target["Arn"]) or "Alerts" in str(target["Arn"])]
+
+
 def test_without_a_model_that_it_serves_there_is_no_image(variant: Callable[..., Templates]) -> None:
     managed = variant(models={})
     assert "shop--image" not in managed and not resources_of(managed, "AWS::ECR::Repository")
