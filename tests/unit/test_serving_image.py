@@ -81,6 +81,12 @@ class Registry(Images):
         return {"authorizationData": [{"authorizationToken": token, "proxyEndpoint": f"https://{self.address}"}]}
 
 
+def test_the_container_runs_as_root_as_hosting_expects_of_all() -> None:
+    """ "Custom Inference Code with Hosting Services" of the SageMaker guide: users without root's access can cause permission issues."""
+    users = re.findall(r"^USER\s+(\S+)", (lean_image.FOLDER / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert users in ([], ["root"])
+
+
 @pytest.mark.parametrize(("there", "built", "source"), [((), 1, "us-east-1"), (("eu-west-1",), 0, "eu-west-1")])
 def test_an_image_is_built_once_and_copied_byte_for_byte_to_the_other_regions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: tuple[str, ...], built: int, source: str
