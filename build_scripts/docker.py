@@ -1,4 +1,4 @@
-"""The few commands of Docker that build an image of a pinned base and push it to ECR. Raises ProblemError with what Docker says.
+"""The few commands of Docker that build an image of a pinned base and bring it to ECR. Raises ProblemError with what Docker says.
 
 The manifest is Docker's, of one image: CreateModel takes neither that of the Open Container Initiative nor an index of several, which
 BuildKit makes where it attests how an image was built ("Unsupported manifest media type", aws/amazon-sagemaker-feedback#180).
@@ -40,13 +40,28 @@ def build(folder: Path, base: str, tag: str) -> None:
 
 
 def push(ecr: Any, repository: str, tag: str) -> None:
-    """To the registry of the client's account and region. Its password goes by standard input, and is good for twelve hours."""
+    """To the registry of the client's account and region."""
+    image = f"{_login(ecr)}/{repository}:{tag}"
+    _docker(["tag", tag, image])
+    _docker(["push", image])
+
+
+def copy(source: Any, ecr: Any, repository: str, tag: str) -> None:
+    """From one registry to another, byte for byte: without the option, the copy would be an index around the image.
+
+    Source: "docker buildx imagetools create" of Docker's reference, and commands/imagetools/create.go of docker/buildx for two registries.
+    """
+    image = f"{_login(source)}/{repository}:{tag}"
+    _docker(["buildx", "imagetools", "create", "--prefer-index=false", "--tag", f"{_login(ecr)}/{repository}:{tag}", image])
+
+
+def _login(ecr: Any) -> str:
+    """The registry of the client's account and region. Its password goes by standard input, and is good for twelve hours."""
     (granted,) = ecr.get_authorization_token()["authorizationData"]
     user, _, password = base64.b64decode(granted["authorizationToken"]).decode().partition(":")
-    registry = granted["proxyEndpoint"].removeprefix("https://")
+    registry = str(granted["proxyEndpoint"]).removeprefix("https://")
     _docker(["login", "--username", user, "--password-stdin", registry], password)
-    _docker(["tag", tag, f"{registry}/{repository}:{tag}"])
-    _docker(["push", f"{registry}/{repository}:{tag}"])
+    return registry
 
 
 def _docker(command: Sequence[str], given: str = "") -> str:

@@ -13,7 +13,7 @@ A local account has no registry that Docker could push to. There the image that 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,6 +45,21 @@ def lacking(clients: Mapping[str, Any], repository: str, tag: str) -> dict[str, 
     return {region: ecr for region, ecr in clients.items() if not (found(ecr.describe_images, **wanted) or {}).get("imageDetails")}
 
 
+def spread(clients: Mapping[str, Any], missing: Mapping[str, Any], repository: str, tag: str, build: Callable[[], None]) -> None:
+    """From a region that has the image to those that lack it, or built once: two builds would differ, and the digest that staging was asked
+    with would not be there for a production in another region. `missing`: at least one of the regions.
+    """
+    having = next((region for region in clients if region not in missing), None)
+    if having is None:
+        having = next(iter(missing))
+        build()
+        docker.push(missing[having], repository, tag)
+    for region, ecr in missing.items():
+        if region != having:
+            docker.copy(clients[having], ecr, repository, tag)
+        print(f"pushed {repository}:{tag} to {region}")
+
+
 def _is_local(ecr: Any) -> bool:
     return urlsplit(str(ecr.meta.endpoint_url)).hostname in ("127.0.0.1", "localhost")
 
@@ -67,10 +82,7 @@ def main(arguments: Sequence[str]) -> None:
         digests = {plain_image.push(ecr, repository, tag, files) for ecr in missing.values()}
         print(f"pushed {repository}:{tag}, {', '.join(digests)}, to {', '.join(missing)}")
     else:
-        docker.build(FOLDER, pinned, tag)
-        for region, ecr in missing.items():
-            docker.push(ecr, repository, tag)
-            print(f"pushed {repository}:{tag} to {region}")
+        spread(clients, missing, repository, tag, lambda: docker.build(FOLDER, pinned, tag))
 
 
 if __name__ == "__main__":

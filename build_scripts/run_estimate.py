@@ -30,7 +30,9 @@ LINEAR_SECONDS = 0.8
 EVALUATE_SECONDS, SAMPLE_SECONDS = 3.0, 120.0
 SAMPLED_CELLS = 1.5  # millions: 50,000 rows of 31 columns
 #: How much of the memory bins may take, and what XGBoost keeps of each row (pipelines/tabular/steps/matrices.py; a test compares them).
-BINS_SHARE, BYTES_PER_ROW = 0.5, 48
+BINS_SHARE, BYTES_PER_ROW = 0.5, 75
+#: What Prepare refuses to begin without, of each cell (pipelines/tabular/steps/large_files.py; likewise).
+DISK_BYTES_PER_CELL = 24
 #: Prepared columns of a categorical column whose values are not declared.
 COLUMNS_PER_CATEGORY = 20
 #: What the algorithms do where a model's file does not say (pipelines/tabular/steps/algorithms/): early stopping ends most before that.
@@ -145,8 +147,10 @@ def _engine(run: Run) -> str:
 
 
 def _too_large(run: Run) -> list[str]:
-    """The files, the columns that they are sorted into (8 bytes a cell) and the prepared rows lie on the disk of Prepare together."""
-    needed = run.data.bytes + 8e6 * run.cells + 4 * run.rows * run.prepared_columns
+    """On the disk of Prepare lie the files, the columns that they are sorted into (8 bytes a cell) and the prepared rows; the step refuses
+    less than it reckons with itself.
+    """
+    needed = run.data.bytes + max(DISK_BYTES_PER_CELL * 1e6 * run.cells, 8e6 * run.cells + 4 * run.rows * run.prepared_columns)
     room = run.disk_gib * 2**30
     if needed <= room:
         return []

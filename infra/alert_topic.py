@@ -17,14 +17,7 @@ class AlertTopic(sns.Topic):
 
     def __init__(self, scope: Construct, construct_id: str, *, project: Project, key: kms.IKey) -> None:
         super().__init__(scope, construct_id, master_key=key, enforce_ssl=True)
-        self._let_publish("cloudwatch.amazonaws.com")
+        account = cdk.Stack.of(self).account
+        self.grant_publish(iam.ServicePrincipal("cloudwatch.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": account}}))
         if project.notification_email:
             self.add_subscription(subscriptions.EmailSubscription(project.notification_email))
-
-    def let_events_publish(self) -> None:
-        """Rules of this account."""
-        self._let_publish("events.amazonaws.com")
-
-    def _let_publish(self, service: str) -> None:
-        account = cdk.Stack.of(self).account
-        self.grant_publish(iam.ServicePrincipal(service, conditions={"StringEquals": {"aws:SourceAccount": account}}))

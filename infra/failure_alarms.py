@@ -7,6 +7,7 @@ from collections.abc import Callable
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_events as events
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -36,11 +37,16 @@ class FailureAlarms(Construct):
         stack = cdk.Stack.of(queue).stack_name
         self._alarm("undelivered", f"An event of the stack {stack} was not handled; read its dead-letter queue", metric)
 
+    def watch_rule(self, what: str, rule: events.IRule, description: str) -> None:
+        """Of events that are bad news themselves. A rule cannot tell the topic: neither the policy of a topic nor that of its key can say
+        for which account EventBridge asks ("Key management" of the SNS developer guide), and then a stranger's rule could as well.
+        Source: "Monitoring Amazon EventBridge" of its user guide.
+        """
+        self._alarm(what, description, self._metric("AWS/Events", "Invocations", rule.rule_name, of="RuleName"))
+
     @staticmethod
-    def _metric(namespace: str, name: str, pipeline: str) -> cloudwatch.Metric:
-        return cloudwatch.Metric(
-            namespace=namespace, metric_name=name, dimensions_map={"PipelineName": pipeline}, statistic="Sum", period=_FIVE_MINUTES
-        )
+    def _metric(namespace: str, name: str, watched: str, of: str = "PipelineName") -> cloudwatch.Metric:
+        return cloudwatch.Metric(namespace=namespace, metric_name=name, dimensions_map={of: watched}, statistic="Sum", period=_FIVE_MINUTES)
 
     def _alarm(self, what: str, description: str, metric: cloudwatch.IMetric) -> None:
         alarm = cloudwatch.Alarm(

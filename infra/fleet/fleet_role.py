@@ -1,10 +1,14 @@
-"""Role of a fleet's endpoint: what SageMaker does for all of its models (`ExecutionRoleArn` of CreateEndpointConfig)."""
+"""Role of a fleet's endpoint: what SageMaker does for all of its models (`ExecutionRoleArn` of CreateEndpointConfig).
+
+Nothing says as which role SageMaker fetches a component, the fleet's or its model's own: both may read its archive and pull its image.
+"""
 
 from __future__ import annotations
 
 from constructs import Construct
 
 from infra.encryption_key import TO_READ, by_alias
+from infra.image.image_repository import PULL, repository_arn
 from infra.places import Context, bucket_arn
 from infra.private_bucket import run_objects
 from infra.sagemaker_role import SageMakerRole
@@ -42,5 +46,7 @@ class FleetRole(SageMakerRole):
         below: dict[str, object] = {"StringLike": {"s3:prefix": f"pipelines/{pipeline}/*"}}
         self.allow(f"FindVersions{title}", ["s3:ListBucket"], [bucket_arn(bucket)], below)
         self.allow_all([by_alias(f"KeyOfVersions{title}", registry, context.project.names.key_alias, TO_READ)])
+        if model.is_lean(environment.name):
+            self.allow(f"OwnImage{title}", PULL, [repository_arn(context, registry)])
         alarms = [self._place.alarm(names.alarm(what)) for what in (*ROLLBACK, OF_ANY_VERSION)]
         self.allow(f"RollbackAlarms{title}", ["cloudwatch:DescribeAlarms"], alarms)

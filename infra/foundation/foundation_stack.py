@@ -47,8 +47,6 @@ class FoundationStack(cdk.Stack):
         )
         self._data_by_name, self._artifacts_by_name = self._by_name("Data", self._data), self._by_name("Artifacts", self._artifacts)
         self._alerts = AlertTopic(self, "Alerts", project=project, key=self._key)
-        if context.settings.lean_environments():
-            self._alerts.let_events_publish()  # what a scan of the image found
         self._network = self._private_network() if project.in_vpc else None
         self._let_environments_in()
         self._tell()

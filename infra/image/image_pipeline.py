@@ -1,6 +1,7 @@
 """The pipeline that builds the team's own serving image: Source -> Build, where build_scripts/lean_image.buildspec.yml builds and pushes.
 
-It starts every morning, and after every build of a push that has passed its tests. The script decides whether there is anything to build:
+It starts every morning, after every build of a push that has passed its tests, and when a scan of the image has found something severe, for
+which the base may have a fix by now. The script decides whether there is anything to build:
 what the image is made of has changed, its base has another digest, or the month is another. ECR tells of new images of a registry of one's
 own only ("Amazon ECR events and EventBridge" of its user guide), and the base is in the public one, so its digest is asked for.
 """
@@ -30,6 +31,8 @@ _PUSH = ("ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpl
 
 
 class ImagePipeline(Construct):
+    """`findings`: the rule of what a scan found."""
+
     def __init__(
         self, scope: Construct, construct_id: str, *, context: Context, foundation: FoundationStack, dead_letters: DeadLetterQueue
     ) -> None:
@@ -103,5 +106,19 @@ class ImagePipeline(Construct):
         )
         said = "A push may have changed the serving image"
         rules.append(events.Rule(self, "AfterBuild", description=said, event_pattern=built, targets=[target]))
-        for rule in rules:
+        said = "A scan of the serving image found something severe: has its base a fix?"
+        self.findings = events.Rule(self, "Findings", description=said, event_pattern=self._severe(), targets=[target])
+        for rule in (*rules, self.findings):
             dead_letters.take_from(rule.rule_arn)  # which the CDK's target leaves out
+
+    def _severe(self) -> events.EventPattern:
+        """Source: "Amazon ECR events and EventBridge" of the ECR user guide, "ECR Image Scan"."""
+        some = [{"numeric": [">", 0]}]
+        return events.EventPattern(
+            source=["aws.ecr"],
+            detail_type=["ECR Image Scan"],
+            detail={
+                "repository-name": [self._context.project.names.image_repository],
+                "$or": [{"finding-severity-counts": {severity: some}} for severity in ("CRITICAL", "HIGH")],
+            },
+        )

@@ -2,7 +2,7 @@
 region only (ContainerDefinition of its service model).
 
 Scanned when it is pushed; a tag means one image for ever; encrypted with the place's key. Environments in other accounts pull from here:
-the role that a model runs as, and SageMaker in its name. Sources: "CreateModel API: Execution Role Permissions" of the SageMaker guide,
+the roles that a model runs as, and SageMaker in their names. Sources: "CreateModel API: Execution Role Permissions" of the SageMaker guide,
 "Private repository policy examples" of the ECR user guide.
 """
 
@@ -15,6 +15,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.places import Context, Place
+from settings_schema import Component
 
 #: What a pull is.
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
@@ -46,17 +47,16 @@ class ImageRepository(ecr.Repository):
 
 
 def _pulling_roles(context: Context, region: str) -> dict[str, list[str]]:
-    """By account: the roles of the models that the image serves in a region."""
+    """By account: the roles of the models that the image serves in a region, and of the fleets that they are on (fleet_role.py)."""
     found: dict[str, list[str]] = {}
     for environment in context.settings.lean_environments():
         place = context.places.of(environment)
-        names = [
-            model.names(context.project).at(environment.name)
-            for model in context.settings.models.values()
-            if model.is_lean(environment.name)
-        ]
         if place.region == region:
-            found.setdefault(place.account, []).extend(each.inference_role for each in names)
+            models = [model for model in context.settings.models.values() if model.is_lean(environment.name)]
+            fleets = {serving.fleet for model in models if isinstance(serving := model.serving[environment.name], Component)}
+            roles = [model.names(context.project).at(environment.name).inference_role for model in models]
+            roles += [context.project.names.fleet(fleet, environment.name).role("fleet") for fleet in sorted(fleets)]
+            found.setdefault(place.account, []).extend(roles)
     return found
 
 

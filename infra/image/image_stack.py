@@ -8,10 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_sns as sns
 
 from infra.dead_letter_queue import DeadLetterQueue
 from infra.failure_alarms import FailureAlarms
@@ -30,31 +27,11 @@ class ImageStack(cdk.Stack):
         project = context.project
         super().__init__(scope, construct_id, description=f"{project.name}: the team's own serving image", **options)
         key = kms.Key.from_key_arn(self, "Key", foundation.key.key_arn)
-        repository = ImageRepository(self, "Repository", context=context, region=context.places.home.region, key=key)
+        ImageRepository(self, "Repository", context=context, region=context.places.home.region, key=key)
         dead_letters = DeadLetterQueue(self, "DeadLetters", key=foundation.key)
-        ImagePipeline(self, "Image", context=context, foundation=foundation, dead_letters=dead_letters)
+        image = ImagePipeline(self, "Image", context=context, foundation=foundation, dead_letters=dead_letters)
         alarms = FailureAlarms(self, "Failures", alarm_name=project.names.image_alarm, topic=foundation.alerts)
         alarms.watch_code_pipeline("failed", project.names.image_stack)
         alarms.watch_queue(dead_letters)
-        self._tell_of_findings(repository.repository_name, foundation, dead_letters)
+        alarms.watch_rule("findings", image.findings, f"A scan of {project.names.image_repository} found something severe; ECR says what")
         add_tags(self, project.names.tags)
-
-    def _tell_of_findings(self, repository: str, foundation: FoundationStack, dead_letters: DeadLetterQueue) -> None:
-        """A scan of what was pushed found something severe: "Amazon ECR events and EventBridge" of the ECR user guide, "ECR Image Scan"."""
-        topic = sns.Topic.from_topic_arn(self, "Alerts", foundation.alerts.topic_arn)
-        severe = [{"numeric": [">", 0]}]
-        found = events.EventPattern(
-            source=["aws.ecr"],
-            detail_type=["ECR Image Scan"],
-            detail={
-                "repository-name": [repository],
-                "$or": [{"finding-severity-counts": {severity: severe}} for severity in ("CRITICAL", "HIGH")],
-            },
-        )
-        events.Rule(
-            self,
-            "Findings",
-            description="A scan of the serving image found something severe",
-            event_pattern=found,
-            targets=[targets.SnsTopic(topic, dead_letter_queue=dead_letters)],
-        )

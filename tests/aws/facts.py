@@ -20,18 +20,14 @@ LAST_RUN: str | None = None
 
 FACTS = (
     Fact(
-        "Hosting starts the team's own image as its user, uid 1000, who may write nothing, and reads /opt/ml/model as such",
-        "SageMaker guide, Custom Inference Code with Hosting Services, which names no user; images/lean/Dockerfile",
-        "the first release of a model with image=ServingImage.LEAN",
-    ),
-    Fact(
         "A role of another account pulls an image by the repository's policy with aws:PrincipalArn, and its key needs no permission",
         "ECR user guide, Private repository policy examples, and Encryption at rest, by which ECR uses the key by a grant",
-        "a model with image=ServingImage.LEAN in an environment with an account of its own",
+        "a model with image=ServingImage.LEAN in an environment with an account of its own; CreateModel's refusal asks for a grant to "
+        "`sagemaker.amazonaws.com` (aws/deep-learning-containers#5657)",
     ),
     Fact(
         "CodeBuild's Docker builds an image with Docker's own manifest, which CreateModel takes",
-        "aws/amazon-sagemaker-feedback#180; docker buildx build --provenance=false --output type=docker",
+        "aws/amazon-sagemaker-feedback#180; standard:8.0 of aws/aws-codebuild-docker-images: Docker 28 with --storage-driver=overlay2",
         "imageManifestMediaType of DescribeImages after the first build of the pipeline --image",
     ),
     Fact(

@@ -66,7 +66,7 @@ class EntryPoint:
             command = [sys.executable, "-m", "serving", "serve"]
             self.process = subprocess.Popen(command, env={**given, **variables}, cwd=folder, stdout=log, stderr=log)
 
-    def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+    def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes | Iterator[bytes]) -> tuple[int, dict[str, str], bytes]:
         """Without the two headers that every server has of its own."""
         connection = OverSocket(self._socket)
         try:
@@ -132,6 +132,8 @@ def test_what_a_program_raises_is_a_500_with_its_traceback_in_the_log_and_the_ne
     assert server.ask(*request("missing"))[0] == 500
     assert server.ask(*request("a", CSV, CSV)) == (200, {"content-type": "text/csv; charset=utf-8", "content-length": "1"}, b"b")
     assert server.ask(*request("a", CSV, "*/*"))[1]["content-type"] == JSON
+    in_chunks = server.ask("POST", "/invocations", {"Content-Type": CSV, "Accept": CSV}, iter([b"a"]))  # says no length; nginx adds one
+    assert in_chunks[0] == 200 and in_chunks[2] == b"b"
     assert "KeyError: 'missing'" in server.log.read_text(encoding="utf-8")
 
 

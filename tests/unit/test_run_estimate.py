@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from pyarrow import parquet
 
 from build_scripts.data_size import LOOK_BYTES, DataSize, in_words, measure
-from build_scripts.run_estimate import BINS_SHARE, BYTES_PER_ROW, Instances, Run, estimate
+from build_scripts.run_estimate import BINS_SHARE, BYTES_PER_ROW, DISK_BYTES_PER_CELL, Instances, Run, estimate
 from build_scripts.step_modules import load
 from settings_schema import Prices, Training, Tuning
 from tests.example_models import ABALONE
@@ -117,6 +117,14 @@ def test_the_engine_is_the_one_that_training_chooses_by_the_memory_of_the_instan
 def test_the_rule_for_memory_is_that_of_the_step() -> None:
     matrices = load("matrices")
     assert (BINS_SHARE, BYTES_PER_ROW) == (matrices.LARGEST_MEMORY_SHARE, matrices.BYTES_PER_ROW)
+
+
+def test_what_the_step_refuses_for_want_of_disk_is_warned_of() -> None:
+    assert load("large_files")._DISK_BYTES_OF_CELL == DISK_BYTES_PER_CELL
+    rows, cells = 130_000_000, 130_000_000 * 9
+    gib = DISK_BYTES_PER_CELL * cells / 2**30  # the step wants so much beside the files
+    estimated = estimate(run_of(rows, disk_gib=int(gib)))
+    assert any(line.startswith("warning") for line in estimated.lines)
 
 
 def test_a_table_that_the_disk_does_not_hold_is_warned_of_with_what_to_set() -> None:

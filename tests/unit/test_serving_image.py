@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import json
+import re
 import tarfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -68,10 +69,55 @@ def test_only_a_region_that_lacks_the_tag_gets_an_image() -> None:
     assert list(lean_image.lacking(clients, "shop/lean", "other")) == ["us-east-1", "eu-west-1"]
 
 
+class Registry(Images):
+    """With the token of its region's registry."""
+
+    def __init__(self, region: str, *digests: str) -> None:
+        super().__init__(*digests)
+        self.address = f"111122223333.dkr.ecr.{region}.amazonaws.com"
+
+    def get_authorization_token(self) -> dict[str, Any]:
+        token = base64.b64encode(b"AWS:secret").decode()
+        return {"authorizationData": [{"authorizationToken": token, "proxyEndpoint": f"https://{self.address}"}]}
+
+
+def test_the_container_runs_as_root_as_hosting_expects_of_all() -> None:
+    """ "Custom Inference Code with Hosting Services" of the SageMaker guide: users without root's access can cause permission issues."""
+    users = re.findall(r"^USER\s+(\S+)", (lean_image.FOLDER / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert users in ([], ["root"])
+
+
+@pytest.mark.parametrize(("there", "built", "source"), [((), 1, "us-east-1"), (("eu-west-1",), 0, "eu-west-1")])
+def test_an_image_is_built_once_and_copied_byte_for_byte_to_the_other_regions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: tuple[str, ...], built: int, source: str
+) -> None:
+    program, log = tmp_path / "docker", tmp_path / "log"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {log}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    clients = {region: Registry(region, *([OLD] if region in there else [])) for region in ("us-east-1", "eu-west-1", "ap-south-1")}
+    missing, builds = lean_image.lacking(clients, "shop/lean", "t0"), []
+    lean_image.spread(clients, missing, "shop/lean", "t0", lambda: builds.append(1))
+    commands = log.read_text().splitlines()
+    copies = [command.split() for command in commands if "imagetools" in command]
+    assert len(builds) == built and sum(command.startswith("push") for command in commands) == built
+    assert {words[-1] for words in copies} == {f"{clients[source].address}/shop/lean:t0"}
+    assert {words[-2] for words in copies} == {f"{clients[region].address}/shop/lean:t0" for region in clients if region != source}
+    assert all("--prefer-index=false" in words for words in copies) and "secret" not in log.read_text()
+
+
 def test_the_base_is_what_the_dockerfile_says() -> None:
     assert docker.base_of(FILES["Dockerfile"].decode()) == "python:3.12-slim"
     with pytest.raises(ProblemError, match="names no base; allowed: a line ARG BASE="):
         docker.base_of("FROM python:3.12\n")
+
+
+def test_the_image_takes_nothing_from_docker_hub_whose_limit_builds_share_with_strangers() -> None:
+    lines = (lean_image.FOLDER / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    assert not [line for line in lines if re.match(r"#\s*syntax\s*=", line, re.IGNORECASE)]
+    bases = [line.split("=", 1)[1] for line in lines if line.startswith("ARG BASE=")]
+    assert bases and all(base.startswith("public.ecr.aws/") for base in bases)
+    assert {line.split()[1] for line in lines if line.startswith("FROM ")} == {"${BASE}"}
 
 
 def test_what_docker_says_is_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

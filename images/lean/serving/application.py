@@ -28,8 +28,7 @@ def make() -> Application:
     contract = load(code, variables.get("SAGEMAKER_PROGRAM", ""), folder, accept)
 
     def application(request: Mapping[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        length = int(request.get("CONTENT_LENGTH") or 0)
-        body = request["wsgi.input"].read(length) if length else b""
+        body = request["wsgi.input"].read()  # ends where the body does, also of one in chunks, which says no length
         content_type = request.get("HTTP_CONTENTTYPE") or request.get("CONTENT_TYPE")  # some AWS services send the former
         answer = contract.answer(request["REQUEST_METHOD"], request["PATH_INFO"], content_type, request.get("HTTP_ACCEPT"), body)
         start(_LINES[answer.status], [*answer.headers, ("Content-Length", str(len(answer.body)))])
