@@ -36,6 +36,7 @@ ANSWERED_BY = {
     "codeconnections": ("local_account/connections",),
     "codepipeline": ("local_account/codepipeline", "local_account/listing.py", "local_account/cloudformation"),
     "codestar-connections": ("local_account/connections",),
+    "ecr": ("ministack.services.ecr",),
     "events": ("local_account/events.py", "local_account/targets.py", "ministack.services.eventbridge"),
     "iam": ("ministack.services.iam", "local_account/authorization/simulation.py"),
     "kms": ("ministack.services.kms",),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy
 import pytest
+from botocore.exceptions import ClientError
 
 from local_account.account import Account
 
@@ -128,3 +129,11 @@ def test_an_entry_point_that_ends_fails_the_health_check_at_once(account: Accoun
     made = manifest({**LAYER, "opt/own/answering.py": "raise SystemExit(3)"})
     described = served(account, "ends", pushed(account, repository, "3", made))
     assert described["EndpointStatus"] == "Failed" and "did not pass the ping health check" in described["FailureReason"]
+
+
+def test_of_another_registry_nothing_is_said(account: Account) -> None:
+    """Least of all that an image is not there: AWS's own are in registries of AWS."""
+    with pytest.raises(ClientError, match="does not implement ecr:BatchGetImage of the registry 999999999999"):
+        account.client("ecr").batch_get_image(
+            registryId="999999999999", repositoryName="sagemaker-xgboost", imageIds=[{"imageTag": "3.2-0"}]
+        )

@@ -89,7 +89,7 @@ def test_an_instance_that_was_chosen_is_not_taken_away_before_its_request_is_ove
 
     strategy: Any = SimpleNamespace(choose=choose)
     served = Variant("AllTraffic", 1.0, SimpleNamespace(), launcher, lambda number: tmp_path, strategy)  # type: ignore[arg-type]
-    served.instances = (Instance(pid=7, port=1, log_file=tmp_path),)
+    served.instances = (Instance(pid=7, address=1, log_file=tmp_path),)
     instance = served.acquire()
     assert instance is not None and stopped == []
     served.release(instance)

@@ -103,6 +103,7 @@ MAKERS: dict[str, Callable[[Any], object]] = {
     "codeconnections": lambda client: client.create_connection(ProviderType="GitHub", ConnectionName=NAME),
     "codepipeline": make_pipeline,
     "codestar-connections": lambda client: client.create_connection(ProviderType="GitHub", ConnectionName=f"{NAME}-star"),
+    "ecr": lambda client: client.create_repository(repositoryName=NAME),
     "events": lambda client: client.put_rule(Name=NAME, EventPattern='{"source": ["mine"]}'),
     "iam": lambda client: client.create_user(UserName=NAME),
     "kms": lambda client: client.create_alias(AliasName=f"alias/{NAME}", TargetKeyId=client.create_key()["KeyMetadata"]["KeyId"]),
