@@ -317,7 +317,8 @@ def live_version(terminal: Terminal, names: ServingNames) -> str | None:
         return None
     described = sagemaker.describe_model(ModelName=model)
     containers = [described["PrimaryContainer"]] if described.get("PrimaryContainer") else described["Containers"]
-    return str(containers[0]["ModelPackageName"])
+    # In an image of the team's own a model is made of the version's data, not of its package.
+    return str(containers[0].get("ModelPackageName") or terminal.outputs(names.stack)["DeployedModelPackageArn"])
 
 
 def read_s3(terminal: Terminal, uri: str) -> bytes:
