@@ -18,6 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+#: Of generated samples: a build leaves them to `make test`.
+pytestmark = pytest.mark.thorough
+
 PREPARATION = {
     "outlier_rule": "iqr",
     "outlier_factor": 1.5,

@@ -24,6 +24,9 @@ from settings_schema import DataSet
 from tests.steps.journey import EVIDENCE, Journey
 from tests.steps.small_data import HOUSES, LOANS, houses, loans, write_csv
 
+#: Processes, samples and files of their own: a build leaves them to `make test`.
+pytestmark = pytest.mark.thorough
+
 TABLES = {"houses": (HOUSES, houses), "loans": (LOANS, loans)}
 
 

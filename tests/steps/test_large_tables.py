@@ -29,6 +29,9 @@ from settings_schema import Categorical
 from tests.example_models import model_of
 from tests.steps.small_data import HOUSES, LOANS, SPECIES, houses, loans, species, write_csv, write_specification
 
+#: Processes, samples and files of their own: a build leaves them to `make test`.
+pytestmark = pytest.mark.thorough
+
 IDENTIFIED = HOUSES.but(identifier="id")
 
 

@@ -49,6 +49,7 @@ def among_others(row: list[Any], version: Served) -> Any:
     return {name: values[:1] for name, values in answer.items()}
 
 
+@pytest.mark.thorough
 def test_edges_of_all_splits_and_the_ends_of_numbers_are_answered_with_the_same_bits(version: Served) -> None:
     values = list(numbers(version))
     towns, sizes = ["Lima, Peru", "Łódź", "a b", "rare", "", "never seen"], ["4", "10", "4.0", ""]
@@ -65,6 +66,7 @@ def test_edges_of_all_splits_and_the_ends_of_numbers_are_answered_with_the_same_
     assert len({repr(answer) for answer in alone}) > 50  # rows that differ are told apart
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("rule", ["none", "minmax", "robust"])
 @pytest.mark.parametrize("outliers", ["none", "quantile"])
 def test_every_way_to_prepare_a_number_is_looked_up(rule: str, outliers: str) -> None:

@@ -26,6 +26,9 @@ from measures import measure
 
 from tests.steps.conftest import STEPS
 
+#: Processes, samples and files of their own: a build leaves them to `make test`.
+pytestmark = pytest.mark.thorough
+
 ABOUT = {"problem": "binary", "metric": "auc", "decision_metric": "f1", "classes": ["no", "yes"], "columns": [f"c{i}" for i in range(12)]}
 ONE_HOST = Path(__file__).with_name("one_host.py")
 
